@@ -1,0 +1,232 @@
+-- The warehouse's tables. Applied inside the target database; safe to apply twice.
+-- Every table: ReplacingMergeTree by source position. Of two rows with one key the greater _version stands; _deleted marks a
+-- tombstone. The partition key is a function of the row's own key, so all versions of a row share a partition.
+-- non_replicated_deduplication_window makes insert_deduplication_token work on tables without replicas.
+
+CREATE TABLE IF NOT EXISTS events_processed
+(
+    event_id             String,
+    timestamp            DateTime64(6, 'UTC'),
+    experiment_id        Int64,
+    user_id              String,
+    variant_id           Nullable(Int64)        COMMENT 'the variant that was delivered',
+    event_type           LowCardinality(String),
+    assignment_at        Nullable(DateTime64(6, 'UTC')),
+    properties           Nullable(String)       COMMENT 'JSON, as PostgreSQL prints it',
+    session_id           Nullable(String),
+    request_id           Nullable(String),
+    experiment_key       LowCardinality(String) COMMENT 'empty: the experiment was not known',
+    experiment_name      LowCardinality(String),
+    variant_key          LowCardinality(String) COMMENT 'of the delivered variant; empty: none, or not known',
+    variant_name         LowCardinality(String),
+    assigned_variant_id  Nullable(Int64),
+    assigned_variant_key LowCardinality(String),
+    user_properties      Nullable(String)       COMMENT 'JSON; NULL: the user was not known',
+    day                  Date32                 COMMENT 'of timestamp, in the experiment''s zone',
+    inconsistencies      Array(LowCardinality(String)) COMMENT 'codes found on the row',
+    _lsn                 UInt64                 COMMENT 'LSN of the change; 0: the initial snapshot',
+    _committed_at        DateTime64(6, 'UTC'),
+    _version             UInt64,
+    _deleted             UInt8,
+    _delete_reason       LowCardinality(String),
+    _batch_id            LowCardinality(String)
+)
+ENGINE = ReplacingMergeTree(_version, _deleted)
+PARTITION BY toYYYYMM(timestamp)
+ORDER BY (experiment_id, user_id, timestamp, event_id)
+SETTINGS non_replicated_deduplication_window = 10000;
+
+CREATE TABLE IF NOT EXISTS assignments_processed
+(
+    id              Int64,
+    experiment_id   Int64,
+    user_id         String,
+    variant_id      Int64,
+    version         Int32,
+    source          LowCardinality(String) COMMENT 'hash, override, forced, api',
+    context         Nullable(String),
+    assigned_at     DateTime64(6, 'UTC'),
+    enrolled_at     Nullable(DateTime64(6, 'UTC')),
+    created_at      DateTime64(6, 'UTC'),
+    updated_at      DateTime64(6, 'UTC'),
+    experiment_key  LowCardinality(String),
+    experiment_name LowCardinality(String),
+    variant_key     LowCardinality(String),
+    variant_name    LowCardinality(String),
+    user_properties Nullable(String),
+    day             Date32                 COMMENT 'of assigned_at, in the experiment''s zone',
+    inconsistencies Array(LowCardinality(String)),
+    _lsn            UInt64,
+    _committed_at   DateTime64(6, 'UTC'),
+    _version        UInt64,
+    _deleted        UInt8,
+    _delete_reason  LowCardinality(String),
+    _batch_id       LowCardinality(String)
+)
+ENGINE = ReplacingMergeTree(_version, _deleted)
+PARTITION BY intDiv(id, 100000000)
+ORDER BY (experiment_id, user_id, id)
+SETTINGS non_replicated_deduplication_window = 10000;
+
+CREATE TABLE IF NOT EXISTS experiments
+(
+    id            Int64,
+    key           String,
+    name          String,
+    description   Nullable(String),
+    status        LowCardinality(String),
+    seed          Nullable(String),
+    version       Int32,
+    config        Nullable(String),
+    starts_at     Nullable(DateTime64(6, 'UTC')),
+    ends_at       Nullable(DateTime64(6, 'UTC')),
+    created_at    DateTime64(6, 'UTC'),
+    updated_at    DateTime64(6, 'UTC'),
+    _lsn          UInt64,
+    _committed_at DateTime64(6, 'UTC'),
+    _version      UInt64,
+    _deleted      UInt8,
+    _delete_reason LowCardinality(String),
+    _batch_id     LowCardinality(String)
+)
+ENGINE = ReplacingMergeTree(_version, _deleted)
+ORDER BY id
+SETTINGS non_replicated_deduplication_window = 10000;
+
+CREATE TABLE IF NOT EXISTS variants
+(
+    id             Int64,
+    experiment_id  Int64,
+    key            String,
+    name           String,
+    description    Nullable(String),
+    allocation_pct Int32,
+    is_control     Bool,
+    config         Nullable(String),
+    created_at     DateTime64(6, 'UTC'),
+    updated_at     DateTime64(6, 'UTC'),
+    _lsn           UInt64,
+    _committed_at  DateTime64(6, 'UTC'),
+    _version       UInt64,
+    _deleted       UInt8,
+    _delete_reason LowCardinality(String),
+    _batch_id      LowCardinality(String)
+)
+ENGINE = ReplacingMergeTree(_version, _deleted)
+ORDER BY id
+SETTINGS non_replicated_deduplication_window = 10000;
+
+CREATE TABLE IF NOT EXISTS users
+(
+    user_id       String,
+    email         Nullable(String),
+    name          Nullable(String),
+    properties    Nullable(String),
+    is_active     Bool,
+    created_at    DateTime64(6, 'UTC'),
+    updated_at    DateTime64(6, 'UTC'),
+    _lsn          UInt64,
+    _committed_at DateTime64(6, 'UTC'),
+    _version      UInt64,
+    _deleted      UInt8,
+    _delete_reason LowCardinality(String),
+    _batch_id     LowCardinality(String)
+)
+ENGINE = ReplacingMergeTree(_version, _deleted)
+ORDER BY user_id
+SETTINGS non_replicated_deduplication_window = 10000;
+
+CREATE TABLE IF NOT EXISTS experiment_daily_stats
+(
+    experiment_id    Int64,
+    variant_id       Int64,
+    metric           LowCardinality(String),
+    day              Date32         COMMENT 'in the experiment''s zone',
+    exposures        Int64          COMMENT 'exposure events on the day; adds up over days',
+    active_users     Int64          COMMENT 'users of the population with an event on the day; does NOT add up over days',
+    converting_users Int64          COMMENT 'users with a counted event of the metric on the day; does NOT add up over days',
+    events           Int64          COMMENT 'counted events of the metric on the day; adds up',
+    value_sum        Decimal(38, 6) COMMENT 'sum of the counted events'' values on the day; adds up',
+    new_users        Int64          COMMENT 'users whose first exposure is on the day; adds up to n',
+    new_converters   Int64          COMMENT 'users whose first counted event is on the day; adds up',
+    d_sum            Decimal(38, 6) COMMENT 'increment of sum(y), y a user''s total; adds up to S',
+    d_sum_sq         Decimal(76, 12) COMMENT 'increment of sum(y^2): 2Tv + v^2; adds up to Q',
+    closed           Bool           COMMENT 'the day ended longer ago than the allowed lateness; a later change still restates it',
+    _lsn             UInt64,
+    _committed_at    DateTime64(6, 'UTC'),
+    _version         UInt64,
+    _deleted         UInt8,
+    _delete_reason   LowCardinality(String),
+    _batch_id        LowCardinality(String)
+)
+ENGINE = ReplacingMergeTree(_version, _deleted)
+PARTITION BY toYear(day)
+ORDER BY (experiment_id, metric, variant_id, day)
+SETTINGS non_replicated_deduplication_window = 10000;
+
+CREATE TABLE IF NOT EXISTS experiment_health_daily
+(
+    experiment_id   Int64,
+    day             Date32         COMMENT 'in the experiment''s zone; the figures are as of its end',
+    variant_ids     Array(Int64)   COMMENT 'ascending; the arrays below go by it',
+    assigned_users  Array(Int64)   COMMENT 'users assigned at random up to the day',
+    exposed_users   Array(Int64)   COMMENT 'users exposed up to the day, crossovers included',
+    weights         Array(Int32)   COMMENT 'allocation_pct',
+    crossover_users Int64          COMMENT 'users seen in more than one variant, first exposed up to the day',
+    exposures       Int64          COMMENT 'exposure events on the day',
+    srm_chi_square  Float64        COMMENT 'assigned_users against weights',
+    srm_df          Int32          COMMENT '0: not computable',
+    srm_p           Float64        COMMENT '1 where not computable',
+    _lsn            UInt64,
+    _committed_at   DateTime64(6, 'UTC'),
+    _version        UInt64,
+    _deleted        UInt8,
+    _delete_reason  LowCardinality(String),
+    _batch_id       LowCardinality(String)
+)
+ENGINE = ReplacingMergeTree(_version, _deleted)
+PARTITION BY toYear(day)
+ORDER BY (experiment_id, day)
+SETTINGS non_replicated_deduplication_window = 10000;
+
+CREATE TABLE IF NOT EXISTS data_inconsistencies
+(
+    code          LowCardinality(String),
+    subject       String                 COMMENT 'what it is about; (code, subject) is the finding''s identity',
+    severity      LowCardinality(String) COMMENT 'INFO, WARNING, ERROR',
+    status        LowCardinality(String) COMMENT 'OPEN, RESOLVED',
+    experiment_id Nullable(Int64),
+    user_id       Nullable(String),
+    event_id      Nullable(String),
+    detail        String,
+    remedy        String,
+    observed_at   DateTime64(6, 'UTC')   COMMENT 'commit time of the change that showed it',
+    _lsn          UInt64,
+    _committed_at DateTime64(6, 'UTC'),
+    _version      UInt64,
+    _deleted      UInt8,
+    _delete_reason LowCardinality(String),
+    _batch_id     LowCardinality(String)
+)
+ENGINE = ReplacingMergeTree(_version, _deleted)
+ORDER BY (code, subject)
+SETTINGS non_replicated_deduplication_window = 10000;
+
+-- One row per sink subtask and cut, written behind the last batch before the cut. etl_progress is a view on it.
+CREATE TABLE IF NOT EXISTS etl_cuts
+(
+    stamp         UInt64                 COMMENT 'the cut''s place in commit order',
+    sink          LowCardinality(String) COMMENT 'the sink''s table',
+    subtask       UInt16,
+    parallelism   UInt16                 COMMENT 'of this sink: so many subtasks must say so',
+    sinks         UInt16                 COMMENT 'how many sinks the job has: so many must say so',
+    lsn           UInt64,
+    committed_at  DateTime64(6, 'UTC'),
+    snapshot_done Bool,
+    written_at    DateTime64(3, 'UTC')   COMMENT 'when the batch was sealed, by the TaskManager''s clock',
+    _version      UInt64,
+    _batch_id     LowCardinality(String)
+)
+ENGINE = ReplacingMergeTree(_version)
+ORDER BY (stamp, sink, subtask, parallelism)
+SETTINGS non_replicated_deduplication_window = 10000;

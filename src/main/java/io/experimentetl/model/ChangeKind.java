@@ -1,0 +1,10 @@
+package io.experimentetl.model;
+
+/** What happened to a row. */
+public enum ChangeKind {
+  /** Read by the snapshot; the stream may bring the same row again. */
+  READ,
+  INSERT,
+  UPDATE,
+  DELETE
+}

@@ -1,0 +1,15 @@
+package io.experimentetl.model;
+
+/**
+ * A consistent cut through the pipeline: every row at or before it was passed on before it, none
+ * after it was. The continuity step sends one before each checkpoint barrier; every operator passes
+ * it on behind its own output; a sink that has committed all before it may say so.
+ *
+ * @param stamp the last stamp before the cut
+ * @param lsn the LSN up to which the source's transactions are complete
+ * @param committedAt commit time of the last transaction, microseconds since 1970 in UTC; 0 in the
+ *     snapshot
+ * @param snapshotDone false until the stream has passed the end of the initial snapshot: before,
+ *     statistics are incomplete
+ */
+public record Cut(long stamp, long lsn, long committedAt, boolean snapshotDone) {}

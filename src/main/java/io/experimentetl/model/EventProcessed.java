@@ -1,0 +1,20 @@
+package io.experimentetl.model;
+
+/**
+ * A row of {@code events_processed}: the event as the source has it, with its references.
+ *
+ * @param dayEpoch days since 1970-01-01 of the event in the experiment's zone
+ * @param inconsistencies codes of what was found on the row, in the order of {@link FindingCode}
+ */
+public record EventProcessed(
+    EventRow event,
+    String experimentKey,
+    String experimentName,
+    String variantKey,
+    String variantName,
+    Long assignedVariantId,
+    String assignedVariantKey,
+    String userProperties,
+    int dayEpoch,
+    String[] inconsistencies,
+    RowVersion version) {}

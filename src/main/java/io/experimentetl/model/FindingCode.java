@@ -1,0 +1,167 @@
+package io.experimentetl.model;
+
+import static io.experimentetl.model.Severity.ERROR;
+import static io.experimentetl.model.Severity.INFO;
+import static io.experimentetl.model.Severity.WARNING;
+
+/** The closed vocabulary of inconsistencies. A code, once released, keeps its meaning for ever. */
+public enum FindingCode {
+  R_ORPHAN_EXPERIMENT(
+      ERROR,
+      true,
+      "The row names an experiment that does not exist.",
+      "Create the experiment, or stop the sender."),
+  R_ORPHAN_VARIANT(
+      ERROR,
+      true,
+      "The row names a variant that does not exist.",
+      "Create the variant, or correct the sender."),
+  R_ORPHAN_USER(
+      WARNING,
+      true,
+      "The row names a user that does not exist.",
+      "Create the user; the row counts without user properties until then."),
+  R_ORPHAN_ASSIGNMENT(
+      ERROR,
+      true,
+      "The event's user has no assignment in the experiment.",
+      "Find out why the assigner did not store it; the user is not counted until it does."),
+  R_VARIANT_NOT_IN_EXPERIMENT(
+      ERROR,
+      false,
+      "The variant belongs to another experiment.",
+      "Correct the sender; the row is not counted."),
+  R_VARIANT_MISMATCH(
+      ERROR,
+      false,
+      "The delivered variant is not the assigned one.",
+      "Look for caches and redirects between assignment and delivery."),
+  R_VARIANT_NULL(
+      WARNING,
+      true,
+      "An exposure does not say which variant was delivered.",
+      "Let the client send variant_id with every exposure."),
+  A_CROSSOVER(
+      WARNING,
+      false,
+      "The user was seen in more than one variant of the experiment.",
+      "Look for identities that are merged or assigned twice; the policy decides whether the user counts."),
+  A_REASSIGNED(
+      ERROR,
+      false,
+      "The assignment's variant was changed after it was made.",
+      "Find what rewrites assignments; the statistics follow the newest."),
+  A_OVERRIDE(
+      INFO,
+      false,
+      "The assignment was forced or overridden: it is not random and does not count.",
+      "Nothing, unless there are many."),
+  T_EVENT_BEFORE_ASSIGNMENT(
+      WARNING,
+      false,
+      "The event is older than the user's assignment.",
+      "Compare the clocks of client and server."),
+  T_CONVERSION_BEFORE_EXPOSURE(
+      WARNING,
+      true,
+      "A metric's event is older than the user's first exposure and does not count.",
+      "Check that exposures are sent before what they may cause."),
+  T_FUTURE(
+      ERROR, false, "The event's time lies after its own commit.", "Correct the client's clock."),
+  T_LATE(
+      INFO,
+      false,
+      "Events arrived after their day had ended; the day was restated.",
+      "Nothing: late events are counted."),
+  D_DUP_EVENT(
+      INFO,
+      false,
+      "An event came more than once, with the same content; it counts once, at its earliest time.",
+      "Nothing, unless there are many: look for retries without idempotency."),
+  D_CONFLICTING_DUP(
+      ERROR,
+      false,
+      "Two events with different content have the same id; the earliest counts.",
+      "Find the sender that reuses ids."),
+  S_BAD_PROPERTY(
+      ERROR,
+      false,
+      "A metric's property is missing, not a number, negative, or too large; the event does not count for it.",
+      "Correct the sender."),
+  S_UNPARSEABLE(
+      ERROR,
+      false,
+      "The row, or its properties, cannot be read.",
+      "Correct the row at the source; it is processed again when it changes."),
+  S_NULL_REQUIRED(
+      ERROR,
+      false,
+      "A column that must have a value is NULL.",
+      "Fill the column at the source, and add its NOT NULL constraint."),
+  S_UNKNOWN_ENUM(
+      WARNING,
+      false,
+      "A column holds a value that its enumeration does not know.",
+      "Add the value to the product's list, or correct the row."),
+  C_DELETE_RETENTION(
+      INFO,
+      false,
+      "A row older than its retention was deleted at the source; the warehouse keeps it.",
+      "Nothing."),
+  C_DELETE_ERASURE(
+      INFO,
+      false,
+      "A user was erased; the warehouse forgets the user and the statistics are restated.",
+      "Nothing."),
+  C_DELETE_UNEXPECTED(
+      WARNING,
+      false,
+      "A row inside its retention was deleted at the source; the statistics are restated.",
+      "Find who deletes facts."),
+  C_UPDATE_IMMUTABLE(
+      WARNING,
+      false,
+      "An event was changed after it was written; the statistics are restated.",
+      "Find who rewrites events."),
+  H_SRM(
+      ERROR,
+      true,
+      "The users per variant do not fit the allocation (sample ratio mismatch): the experiment's numbers can't be trusted.",
+      "Stop the experiment and look for what loses or steers users.");
+
+  private final Severity severity;
+  private final boolean resolvable;
+  private final String sentence;
+  private final String remedy;
+
+  FindingCode(Severity severity, boolean resolvable, String sentence, String remedy) {
+    this.severity = severity;
+    this.resolvable = resolvable;
+    this.sentence = sentence;
+    this.remedy = remedy;
+  }
+
+  /** The stable code on the wire and in the tables: the name with hyphens. */
+  public String code() {
+    return name().replace('_', '-');
+  }
+
+  public Severity severity() {
+    return severity;
+  }
+
+  /** Whether a finding of this kind can be closed by what arrives later. */
+  public boolean resolvable() {
+    return resolvable;
+  }
+
+  /** What is wrong, in one plain sentence. */
+  public String sentence() {
+    return sentence;
+  }
+
+  /** What to do about it. */
+  public String remedy() {
+    return remedy;
+  }
+}

@@ -1,0 +1,14 @@
+package io.experimentetl.model;
+
+/**
+ * What every row in ClickHouse says of its origin.
+ *
+ * @param lsn LSN of the change at the source; 0: the snapshot
+ * @param committedAt its commit time, microseconds since 1970 in UTC
+ * @param version {@code stamp * 1024 + revision}: of two rows with one key the greater one stands
+ * @param deleted a tombstone
+ * @param deleteReason how the delete was judged: empty, {@code erasure}, {@code unexpected}, {@code
+ *     key-change}, {@code retention}
+ */
+public record RowVersion(
+    long lsn, long committedAt, long version, boolean deleted, String deleteReason) {}

@@ -1,0 +1,8 @@
+package io.experimentetl.model;
+
+/** How much a finding matters to the analyst. */
+public enum Severity {
+  INFO,
+  WARNING,
+  ERROR
+}

@@ -1,0 +1,14 @@
+package io.experimentetl.model;
+
+/**
+ * A row of one of the source's tables, decoded. All timestamps are microseconds since 1970 in UTC.
+ */
+public sealed interface SourceRow
+    permits ExperimentRow,
+        VariantRow,
+        UserRow,
+        AssignmentRow,
+        EventRow,
+        OutboxRow,
+        HeartbeatRow,
+        UnreadableRow {}

@@ -1,0 +1,2 @@
+/** The records that travel: no logic that needs Flink. */
+package io.experimentetl.model;

@@ -1,0 +1,15 @@
+package io.experimentetl.config;
+
+/**
+ * One thing that is wrong in a configuration.
+ *
+ * @param path of the key, with dots, or the name of the environment variable that overrides it
+ * @param problem what is wrong
+ * @param remedy what to do
+ */
+public record ConfigurationError(String path, String problem, String remedy) {
+  @Override
+  public String toString() {
+    return path + ": " + problem + " " + remedy;
+  }
+}

@@ -1,0 +1,247 @@
+package io.experimentetl.config;
+
+import com.fasterxml.jackson.core.JsonParser;
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.node.MissingNode;
+import com.fasterxml.jackson.dataformat.yaml.YAMLFactory;
+import java.io.IOException;
+import java.io.Serializable;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.TreeMap;
+
+/**
+ * All that the job can be told. One YAML file (documented in {@code experiment-etl.yaml} beside
+ * this class's package); an environment variable overrides a key: {@code EXPERIMENT_ETL_} and the
+ * key's path in upper case with underscores, its value read as YAML. Secrets come from the
+ * environment or a file.
+ */
+public record JobConfig(
+    SourceConfig source,
+    ClickHouseConfig clickhouse,
+    StatisticsConfig statistics,
+    FindingsConfig findings,
+    DeliveryConfig delivery)
+    implements Serializable {
+
+  static final ObjectMapper YAML =
+      new ObjectMapper(new YAMLFactory().enable(JsonParser.Feature.STRICT_DUPLICATE_DETECTION));
+  private static final Duration NONE = Duration.ZERO;
+  private static final Duration CENTURY = Duration.ofDays(36_500);
+
+  /**
+   * Reads and checks a configuration.
+   *
+   * @param environment as {@link System#getenv()} gives it
+   * @throws InvalidConfigurationException with all that is wrong
+   */
+  public static JobConfig load(Path file, Map<String, String> environment) {
+    String yaml;
+    try {
+      yaml = Files.readString(file);
+    } catch (IOException e) {
+      throw new InvalidConfigurationException(
+          "The configuration " + file,
+          List.of(
+              new ConfigurationError(
+                  file.toString(),
+                  "cannot be read (" + e.getClass().getSimpleName() + ").",
+                  "Pass the path of a readable YAML file by --config.")));
+    }
+    return parse("The configuration " + file, yaml, environment);
+  }
+
+  static JobConfig parse(String origin, String yaml, Map<String, String> environment) {
+    List<ConfigurationError> errors = new ArrayList<>();
+    JsonNode root;
+    try {
+      root = YAML.readTree(yaml);
+    } catch (JsonProcessingException e) {
+      throw new InvalidConfigurationException(origin, List.of(syntaxError(e)));
+    }
+    if (root.isNull()) {
+      root = MissingNode.getInstance();
+    } else if (!root.isMissingNode() && !root.isObject()) {
+      errors.add(
+          new ConfigurationError(
+              "the file",
+              "is not a group of keys.",
+              "Begin it with source: or another documented key."));
+      root = MissingNode.getInstance();
+    }
+    Section top = new Section("", root, overrides(environment), errors);
+    JobConfig config =
+        new JobConfig(
+            source(top.section("source"), environment),
+            clickhouse(top.section("clickhouse"), environment),
+            statistics(top.section("statistics")),
+            findings(top.section("findings")),
+            delivery(top.section("delivery")));
+    top.end();
+    if (!errors.isEmpty()) {
+      throw new InvalidConfigurationException(origin, errors);
+    }
+    return config;
+  }
+
+  /** Secrets apart: their names are no keys. */
+  private static Map<String, String> overrides(Map<String, String> environment) {
+    Map<String, String> overrides = new TreeMap<>();
+    environment.forEach(
+        (name, value) -> {
+          if (name.startsWith("EXPERIMENT_ETL_") && !name.endsWith("_PASSWORD")) {
+            overrides.put(name, value);
+          }
+        });
+    return overrides;
+  }
+
+  /** Without the parser's excerpt of the text around: a secret might stand there. */
+  static ConfigurationError syntaxError(JsonProcessingException e) {
+    String where = "the file";
+    if (e.getLocation() != null) {
+      where = "line " + e.getLocation().getLineNr() + ", column " + e.getLocation().getColumnNr();
+    }
+    return new ConfigurationError(
+        where,
+        "is not YAML: " + e.getOriginalMessage().lines().findFirst().orElse("") + ".",
+        "Correct it; keys of one group are indented alike.");
+  }
+
+  private static SourceConfig source(Section section, Map<String, String> environment) {
+    SourceConfig d = SourceConfig.defaults();
+    SourceConfig config =
+        new SourceConfig(
+            section.text("host", d.host()),
+            section.integer("port", d.port(), 1, 65_535),
+            section.text("database", d.database()),
+            section.text("schema", d.schema()),
+            section.text("username", d.username()),
+            section.password(environment),
+            section.identifier("publication", d.publication()),
+            section.identifier("slot", d.slot()),
+            section.duration(
+                "heartbeat-interval",
+                d.heartbeatInterval(),
+                Duration.ofMillis(100),
+                Duration.ofMinutes(5)),
+            section.integer("split-size", d.splitSize(), 100, 10_000_000),
+            section.duration("event-retention", d.eventRetention(), Duration.ofDays(1), CENTURY),
+            section.duration(
+                "assignment-retention", d.assignmentRetention(), Duration.ofDays(1), CENTURY));
+    section.end();
+    return config;
+  }
+
+  private static ClickHouseConfig clickhouse(Section section, Map<String, String> environment) {
+    ClickHouseConfig d = ClickHouseConfig.defaults();
+    ClickHouseConfig config =
+        new ClickHouseConfig(
+            section.httpUrl("url", d.url()),
+            section.text("database", d.database()),
+            section.text("username", d.username()),
+            section.password(environment),
+            section.integer("batch-rows", d.batchRows(), 1, 1_000_000),
+            section.size("batch-bytes", d.batchBytes(), 1 << 10, 1 << 30),
+            section.size("inline-bytes", d.inlineBytes(), 0, 1 << 30),
+            section.optionalText("spill-directory"),
+            section.duration(
+                "request-timeout", d.requestTimeout(), Duration.ofSeconds(1), Duration.ofHours(1)),
+            section.duration(
+                "commit-deadline", d.commitDeadline(), Duration.ofSeconds(1), Duration.ofDays(1)));
+    section.end();
+    return config;
+  }
+
+  private static StatisticsConfig statistics(Section section) {
+    StatisticsConfig d = StatisticsConfig.defaults();
+    StatisticsConfig config =
+        new StatisticsConfig(
+            section.zone("zone", d.zone()),
+            section.choice("population", Population.class, d.population()),
+            section.text("exposure-event", d.exposureEvent()),
+            section.choice("crossover", CrossoverPolicy.class, d.crossover()),
+            section.duration("allowed-lateness", d.allowedLateness(), NONE, CENTURY),
+            metrics(section, d.metrics()));
+    section.end();
+    return config;
+  }
+
+  private static List<MetricConfig> metrics(Section section, List<MetricConfig> byDefault) {
+    List<Section> given = section.sections("metrics");
+    if (given == null) {
+      return byDefault;
+    }
+    List<MetricConfig> metrics = new ArrayList<>();
+    Set<String> names = new HashSet<>();
+    for (Section one : given) {
+      MetricConfig metric = metric(one);
+      if (metric.name() != null && !names.add(metric.name())) {
+        one.error(
+            "name",
+            "\"" + metric.name() + "\" is another metric's name too.",
+            "Give each metric a name of its own.");
+      }
+      metrics.add(metric);
+    }
+    return metrics;
+  }
+
+  private static MetricConfig metric(Section section) {
+    for (String required : List.of("name", "kind", "event-type")) {
+      if (!section.has(required)) {
+        section.error(required, "is missing.", "A metric needs a name, a kind and an event-type.");
+      }
+    }
+    MetricConfig metric =
+        new MetricConfig(
+            section.identifier("name", null),
+            section.choice("kind", MetricKind.class, null),
+            section.text("event-type", null),
+            section.optionalText("property"),
+            section.duration("delay", NONE, NONE, CENTURY),
+            section.optionalDuration("window", Duration.ofMillis(1), CENTURY));
+    if (metric.kind() == MetricKind.MEAN && metric.property() == null) {
+      section.error(
+          "property", "is missing.", "A mean needs the property that holds the event's value.");
+    }
+    if (metric.kind() == MetricKind.PROPORTION && metric.property() != null) {
+      section.error(
+          "property",
+          "belongs to a mean, and this is a proportion.",
+          "Remove it, or set kind: mean.");
+    }
+    section.end();
+    return metric;
+  }
+
+  private static FindingsConfig findings(Section section) {
+    FindingsConfig d = FindingsConfig.defaults();
+    FindingsConfig config =
+        new FindingsConfig(
+            section.duration("grace", d.grace(), NONE, Duration.ofDays(1)),
+            section.duration("future-tolerance", d.futureTolerance(), NONE, Duration.ofDays(365)),
+            section.integer("pending-per-user", d.pendingPerUser(), 1, 1_000_000),
+            section.fraction("srm-alert-p", d.srmAlertP(), 0, 1),
+            section.integer(
+                "srm-minimum-users-per-variant", d.srmMinimumUsersPerVariant(), 1, 1_000_000_000));
+    section.end();
+    return config;
+  }
+
+  private static DeliveryConfig delivery(Section section) {
+    DeliveryConfig config =
+        new DeliveryConfig(
+            section.choice("mode", DeliveryMode.class, DeliveryConfig.defaults().mode()));
+    section.end();
+    return config;
+  }
+}

@@ -1,0 +1,359 @@
+package io.experimentetl.config;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.catchThrowableOfType;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import java.io.ByteArrayInputStream;
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.ObjectInputStream;
+import java.io.ObjectOutputStream;
+import java.lang.reflect.RecordComponent;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+class JobConfigTest {
+  private static final String PASSWORD = "hunter2!: {";
+  private static final Map<String, String> SECRETS =
+      Map.of(
+          "EXPERIMENT_ETL_SOURCE_PASSWORD", PASSWORD,
+          "EXPERIMENT_ETL_CLICKHOUSE_PASSWORD", PASSWORD);
+  private static final JobConfig DEFAULTS =
+      new JobConfig(
+          SourceConfig.defaults(),
+          ClickHouseConfig.defaults(),
+          StatisticsConfig.defaults(),
+          FindingsConfig.defaults(),
+          DeliveryConfig.defaults());
+
+  @TempDir Path folder;
+
+  @Test
+  void anEmptyFileIsTheDefaults() {
+    assertThat(parse("")).isEqualTo(DEFAULTS);
+    assertThat(parse("source:\n")).isEqualTo(DEFAULTS);
+  }
+
+  @Test
+  void theDocumentedFileIsTheDefaults() throws IOException {
+    assertThat(parse(documented())).isEqualTo(DEFAULTS);
+  }
+
+  @Test
+  void theDocumentedFileHoldsEveryKeyOfTheRecords() throws IOException {
+    JsonNode file = JobConfig.YAML.readTree(documented());
+    List<String> missing = new ArrayList<>();
+    for (RecordComponent section : JobConfig.class.getRecordComponents()) {
+      missingKeys(file.path(section.getName()), section.getType(), section.getName(), missing);
+    }
+    for (JsonNode metric : file.path("statistics").path("metrics")) {
+      missingKeys(metric, MetricConfig.class, "metrics", missing);
+    }
+    assertThat(missing).isEmpty();
+  }
+
+  private static void missingKeys(JsonNode node, Class<?> type, String path, List<String> missing) {
+    for (RecordComponent component : type.getRecordComponents()) {
+      String key = component.getName().replaceAll("([A-Z])", "-$1").toLowerCase(Locale.ROOT);
+      if (component.getType() == Secret.class) {
+        key += "-file";
+      }
+      if (!node.has(key)) {
+        missing.add(path + "." + key);
+      }
+    }
+  }
+
+  @Test
+  void everyKeyIsRead() {
+    JobConfig config =
+        parse(
+            """
+            source: {host: db, port: 1, database: d, schema: s, username: u, publication: p, slot: q,
+              heartbeat-interval: 500ms, split-size: 100, event-retention: 1d, assignment-retention: P2D}
+            clickhouse: {url: "https://ch:8443", database: w, username: v, batch-rows: 7, batch-bytes: 2KiB,
+              inline-bytes: 3, spill-directory: "s3://b", request-timeout: 1m, commit-deadline: 2h}
+            statistics:
+              zone: Europe/Berlin
+              population: assigned
+              exposure-event: seen
+              crossover: first
+              allowed-lateness: 1h
+              metrics:
+                - {name: m, kind: mean, event-type: e, property: x, delay: 1h, window: 7d}
+            findings: {grace: 1s, future-tolerance: 2s, pending-per-user: 3, srm-alert-p: 0.5,
+              srm-minimum-users-per-variant: 9}
+            delivery: {mode: exactly-once}
+            """);
+    assertThat(config.source())
+        .isEqualTo(
+            new SourceConfig(
+                "db",
+                1,
+                "d",
+                "s",
+                "u",
+                DEFAULTS.source().password(),
+                "p",
+                "q",
+                Duration.ofMillis(500),
+                100,
+                Duration.ofDays(1),
+                Duration.ofDays(2)));
+    assertThat(config.clickhouse())
+        .isEqualTo(
+            new ClickHouseConfig(
+                "https://ch:8443",
+                "w",
+                "v",
+                DEFAULTS.clickhouse().password(),
+                7,
+                2048,
+                3,
+                "s3://b",
+                Duration.ofMinutes(1),
+                Duration.ofHours(2)));
+    assertThat(config.statistics())
+        .isEqualTo(
+            new StatisticsConfig(
+                "Europe/Berlin",
+                Population.ASSIGNED,
+                "seen",
+                CrossoverPolicy.FIRST,
+                Duration.ofHours(1),
+                List.of(
+                    new MetricConfig(
+                        "m", MetricKind.MEAN, "e", "x", Duration.ofHours(1), Duration.ofDays(7)))));
+    assertThat(config.findings())
+        .isEqualTo(new FindingsConfig(Duration.ofSeconds(1), Duration.ofSeconds(2), 3, 0.5, 9));
+  }
+
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      value = {
+        "source: {prot: 1}|source.prot|is not a key of source.|Did you mean port?",
+        "sources: {}|sources|is not a key of this file.|Did you mean source?",
+        "statistics: {qqqqqqqqq: 1}|statistics.qqqqqqqqq|is not a key of statistics.|write one of zone, population, exposure-event, crossover, allowed-lateness, metrics.",
+        "source: 5|source|is 5, not a group of keys.|Put its keys below it, indented.",
+        "source: {port: x}|source.port|is \"x\", not a whole number.|The default is 5432.",
+        "source: {port: 1.5}|source.port|is 1.5, not a whole number.|The default is 5432.",
+        "source: {port: 70000}|source.port|is 70000, which is out of range.|Set it to 1 up to 65535.",
+        "source: {port: 99999999999}|source.port|is 99999999999, which is out of range.|Set it to 1 up to 65535.",
+        "source: {host: }|source.host|is empty, not a text.|The default is localhost.",
+        "source: {host: ' '}|source.host|is \" \", not a text.|The default is localhost.",
+        "source: {host: [a]}|source.host|is a list, not a text.|The default is localhost.",
+        "source: {username: 123}|source.username|is 123, not a text.|Put it in quotes.",
+        "source: {slot: Nein}|source.slot|\"Nein\" is not a name of lower-case letters, digits and underscores, at most 63 long.|The default is experiment_etl.",
+        "source: {heartbeat-interval: 10}|source.heartbeat-interval|is 10, not a duration.|such as 10s or 3d",
+        "source: {heartbeat-interval: 1 week}|source.heartbeat-interval|is \"1 week\", not a duration.|or an ISO duration such as PT10S.",
+        "source: {heartbeat-interval: 1h}|source.heartbeat-interval|is 1h, which is out of range.|Set it to 100ms up to 300s.",
+        "source: {event-retention: 0d}|source.event-retention|is 0d, which is out of range.|Set it to 1d up to 36500d.",
+        "clickhouse: {batch-bytes: 64M}|clickhouse.batch-bytes|is \"64M\", not a size.|for example 64MiB.",
+        "clickhouse: {batch-bytes: 4GiB}|clickhouse.batch-bytes|is 4GiB, which is out of range.|Set it to 1KiB up to 1024MiB.",
+        "clickhouse: {url: 'localhost:8123'}|clickhouse.url|\"localhost:8123\" is not a URL that begins with http:// or https://.|The default is http://localhost:8123.",
+        "clickhouse: {url: 'http://h'}|clickhouse.url|\"http://h\" lacks a host or a port.|The default is",
+        "clickhouse: {url: 'http://h:1/db'}|clickhouse.url|\"http://h:1/db\" has a path; the database is a key of its own.|The default is",
+        "clickhouse: {url: 'http://h:1?a=b'}|clickhouse.url|\"http://h:1?a=b\" has a query; settings do not belong into it.|The default is",
+        "clickhouse: {url: 'http://h h'}|clickhouse.url|is not a URL (Illegal character in authority).|The default is",
+        "statistics: {zone: Europe/Berln}|statistics.zone|\"Europe/Berln\" is not a time zone. Did you mean Europe/Berlin?|The default is UTC.",
+        "statistics: {zone: '+02:00'}|statistics.zone|is an offset, not a time zone: days of an offset shift where clocks change.|The default is UTC.",
+        "statistics: {crossover: last}|statistics.crossover|is \"last\".|Set it to one of exclude, first.",
+        "statistics: {population: exposures}|statistics.population|is \"exposures\".|Did you mean exposure?",
+        "statistics: {metrics: []}|statistics.metrics|is an empty list, not a list with an element.|See the documented file",
+        "statistics: {metrics: {}}|statistics.metrics|is a group of keys, not a list with an element.|See the documented file",
+        "statistics: {metrics: [a]}|statistics.metrics[0]|is \"a\", not a group of keys.|See the documented file",
+        "statistics: {metrics: [{name: a, kind: proportion}]}|statistics.metrics[0].event-type|is missing.|A metric needs a name, a kind and an event-type.",
+        "statistics: {metrics: [{name: a, kind: mean, event-type: e}]}|statistics.metrics[0].property|is missing.|A mean needs the property",
+        "statistics: {metrics: [{name: a, kind: proportion, event-type: e, property: p}]}|statistics.metrics[0].property|belongs to a mean, and this is a proportion.|Remove it, or set kind: mean.",
+        "statistics: {metrics: [{name: a, kind: ratio, event-type: e}]}|statistics.metrics[0].kind|is \"ratio\".|Set it to one of proportion, mean.",
+        "statistics: {metrics: [{name: a, kind: proportion, event-type: e}, {name: a, kind: proportion, event-type: f}]}|statistics.metrics[1].name|\"a\" is another metric's name too.|Give each metric a name of its own.",
+        "statistics: {metrics: [{name: a, kind: proportion, event-type: e, window: 0s}]}|statistics.metrics[0].window|is 0s, which is out of range.|Set it to 1ms up to 36500d.",
+        "findings: {srm-alert-p: 1}|findings.srm-alert-p|is 1, which is out of range.|Set it above 0 and below 1.",
+        "findings: {srm-alert-p: low}|findings.srm-alert-p|is \"low\", not a number.|The default is 0.001.",
+        "delivery: {mode: at-least-once}|delivery.mode|is \"at-least-once\".|Set it to exactly-once.",
+        "[1]|the file|is not a group of keys.|Begin it with source:",
+      })
+  void anErrorNamesTheKeyWhatIsWrongAndWhatToDo(
+      String yaml, String path, String problem, String remedy) {
+    List<ConfigurationError> errors = errors(yaml, SECRETS);
+    assertThat(errors).hasSize(1);
+    assertThat(errors.get(0).path()).isEqualTo(path);
+    assertThat(errors.get(0).problem()).contains(problem);
+    assertThat(errors.get(0).remedy()).contains(remedy);
+  }
+
+  @Test
+  void allErrorsAreListedTogetherInTheFilesOrder() {
+    InvalidConfigurationException e =
+        catchThrowableOfType(
+            InvalidConfigurationException.class,
+            () ->
+                JobConfig.parse(
+                    "etl.yaml",
+                    """
+                    source: {port: 0, hots: x}
+                    clickhouse: {url: ftp://x:1}
+                    statistics: {zone: Mars/Base}
+                    """,
+                    Map.of()));
+    assertThat(e)
+        .hasMessage(
+            """
+            etl.yaml has 6 errors; nothing was started:
+              source.port: is 0, which is out of range. Set it to 1 up to 65535.
+              source.password: The environment variable EXPERIMENT_ETL_SOURCE_PASSWORD is not set. Set it for the JobManager and every TaskManager, or name a file by the password-file key.
+              source.hots: is not a key of source. Remove it, or write one of host, port, database, schema, username, password-file, publication, slot, heartbeat-interval, split-size, event-retention, assignment-retention. Did you mean host?
+              clickhouse.url: "ftp://x:1" is not a URL that begins with http:// or https://. The default is http://localhost:8123.
+              clickhouse.password: The environment variable EXPERIMENT_ETL_CLICKHOUSE_PASSWORD is not set. Set it for the JobManager and every TaskManager, or name a file by the password-file key.
+              statistics.zone: "Mars/Base" is not a time zone. The default is UTC.""");
+  }
+
+  @Test
+  void theEnvironmentOverridesTheFile() {
+    Map<String, String> environment = new HashMap<>(SECRETS);
+    environment.put("EXPERIMENT_ETL_SOURCE_PORT", "6000");
+    environment.put("EXPERIMENT_ETL_SOURCE_USERNAME", "0123");
+    environment.put("EXPERIMENT_ETL_CLICKHOUSE_URL", "http://other:1");
+    environment.put("EXPERIMENT_ETL_STATISTICS_CROSSOVER", "first");
+    environment.put(
+        "EXPERIMENT_ETL_STATISTICS_METRICS", "[{name: a, kind: proportion, event-type: e}]");
+    JobConfig config = JobConfig.parse("file", "source: {port: 5000}", environment);
+    assertThat(config.source().port()).isEqualTo(6000);
+    assertThat(config.source().username()).isEqualTo("0123");
+    assertThat(config.clickhouse().url()).isEqualTo("http://other:1");
+    assertThat(config.statistics().crossover()).isEqualTo(CrossoverPolicy.FIRST);
+    assertThat(config.statistics().metrics()).containsExactly(MetricConfig.proportion("a", "e"));
+  }
+
+  @Test
+  void aBadOverrideNamesItsVariable() {
+    Map<String, String> environment = new HashMap<>(SECRETS);
+    environment.put("EXPERIMENT_ETL_SOURCE_PORT", "many");
+    environment.put("EXPERIMENT_ETL_SOURCE_HOTS", "x");
+    environment.put("EXPERIMENT_ETL_FINDINGS_GRACE", "[");
+    assertThat(errors("", environment))
+        .extracting(ConfigurationError::path, ConfigurationError::problem)
+        .satisfiesExactly(
+            e ->
+                assertThat(e.toList())
+                    .containsExactly(
+                        "source.port (by EXPERIMENT_ETL_SOURCE_PORT)",
+                        "is \"many\", not a whole number."),
+            e ->
+                assertThat(e.toList())
+                    .containsExactly("EXPERIMENT_ETL_SOURCE_HOTS", "overrides no key of source."),
+            e ->
+                assertThat(e.toList().toString())
+                    .startsWith("[findings.grace (by EXPERIMENT_ETL_FINDINGS_GRACE), is not YAML"));
+  }
+
+  @Test
+  void aSecretInTheFileIsRefusedAndNotRepeated() {
+    InvalidConfigurationException e =
+        catchThrowableOfType(
+            InvalidConfigurationException.class,
+            () -> JobConfig.parse("file", "source: {password: swordfish}", SECRETS));
+    assertThat(e.errors())
+        .containsExactly(
+            new ConfigurationError(
+                "source.password",
+                "stands in the file: secrets do not belong into configuration.",
+                "Remove it, change the password, and set the environment variable"
+                    + " EXPERIMENT_ETL_SOURCE_PASSWORD or the key source.password-file."));
+    assertThat(e).hasMessageNotContaining("swordfish");
+  }
+
+  @Test
+  void aSyntaxErrorSaysWhereButShowsNoLineOfTheFile() {
+    InvalidConfigurationException e =
+        catchThrowableOfType(
+            InvalidConfigurationException.class,
+            () -> JobConfig.parse("file", "source:\n  password: swordfish\n bad: [\n", SECRETS));
+    assertThat(e.errors()).hasSize(1);
+    assertThat(e.errors().get(0).path()).startsWith("line 3");
+    assertThat(e).hasMessageNotContaining("swordfish").hasMessageContaining("is not YAML");
+  }
+
+  @Test
+  void aKeyThatStandsTwiceIsAnError() {
+    assertThat(errors("source: {port: 1, port: 2}", SECRETS))
+        .singleElement()
+        .satisfies(e -> assertThat(e.problem()).contains("Duplicate field 'port'"));
+  }
+
+  @Test
+  void anAbsentFileIsNamed() {
+    assertThatThrownBy(() -> JobConfig.load(folder.resolve("none.yaml"), SECRETS))
+        .isInstanceOf(InvalidConfigurationException.class)
+        .hasMessageContaining("none.yaml: cannot be read (NoSuchFileException).")
+        .hasMessageContaining("--config");
+  }
+
+  @Test
+  void aPasswordFileIsReadWhenItIsNeededAndNeverPrinted() throws Exception {
+    Path secret = Files.writeString(folder.resolve("secret"), PASSWORD + "\n");
+    Path file =
+        Files.writeString(
+            folder.resolve("etl.yaml"), "source: {password-file: '" + secret + "'}\n");
+    JobConfig config = JobConfig.load(file, SECRETS);
+    assertThat(config.source().password().value()).isEqualTo(PASSWORD);
+    assertThat(config.toString()).contains("secret of file").doesNotContain("hunter2");
+
+    Files.writeString(secret, "");
+    assertThat(errors(Files.readString(file), SECRETS))
+        .containsExactly(
+            new ConfigurationError(
+                "source.password-file",
+                "The secret's file " + secret + " is empty.",
+                "Write the secret into it."));
+    Files.delete(secret);
+    assertThatThrownBy(() -> config.source().password().value())
+        .isInstanceOf(IllegalStateException.class)
+        .hasMessageContaining("cannot be read (NoSuchFileException)");
+  }
+
+  @Test
+  void aConfigurationTravelsWithoutItsSecrets() throws Exception {
+    JobConfig config = parse("");
+    ByteArrayOutputStream bytes = new ByteArrayOutputStream();
+    try (ObjectOutputStream out = new ObjectOutputStream(bytes)) {
+      out.writeObject(config);
+    }
+    assertThat(bytes.toString(StandardCharsets.ISO_8859_1)).doesNotContain("hunter2");
+    try (ObjectInputStream in =
+        new ObjectInputStream(new ByteArrayInputStream(bytes.toByteArray()))) {
+      assertThat(in.readObject()).isEqualTo(config);
+    }
+  }
+
+  private static JobConfig parse(String yaml) {
+    return JobConfig.parse("file", yaml, SECRETS);
+  }
+
+  private static List<ConfigurationError> errors(String yaml, Map<String, String> environment) {
+    return catchThrowableOfType(
+            InvalidConfigurationException.class, () -> JobConfig.parse("file", yaml, environment))
+        .errors();
+  }
+
+  private static String documented() throws IOException {
+    try (InputStream in = JobConfig.class.getResourceAsStream("/experiment-etl.yaml")) {
+      return new String(in.readAllBytes(), StandardCharsets.UTF_8);
+    }
+  }
+}

@@ -1,0 +1,27 @@
+package io.experimentetl.clickhouse;
+
+import java.io.Serializable;
+
+/**
+ * How a row becomes a row of one ClickHouse table. Implementations hold no state: one row always
+ * gives the same bytes.
+ */
+public interface RowEncoder<T> extends Serializable {
+
+  /** The table and the columns in the order in which {@link #encode} writes them. */
+  TableSchema schema();
+
+  /**
+   * The value of the table's {@code PARTITION BY} expression for the row, which has to be an
+   * integer; 0 if the table isn't partitioned. A batch holds rows of one partition only, and is
+   * looked for in that partition only.
+   */
+  long partition(T row);
+
+  /**
+   * Writes every column of {@link #schema} in order.
+   *
+   * @throws UnencodableValueException if a value doesn't fit its column
+   */
+  void encode(T row, RowBinaryWriter out);
+}

@@ -1,0 +1,18 @@
+package io.experimentetl.platform.demo;
+
+import io.experimentetl.platform.PlatformException;
+import java.time.Duration;
+
+/** Between two looks at a server. */
+final class Pause {
+  private Pause() {}
+
+  static void of(Duration duration) {
+    try {
+      Thread.sleep(duration.toMillis());
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new PlatformException("interrupted", e);
+    }
+  }
+}

@@ -1,0 +1,152 @@
+package io.experimentetl.platform.demo;
+
+import io.experimentetl.platform.ClickHouseEndpoint;
+import io.experimentetl.platform.PlatformException;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Optional;
+import java.util.function.BooleanSupplier;
+import java.util.stream.Collectors;
+
+/** What ClickHouse shows while the job runs. */
+final class Warehouse {
+  private final ClickHouseEndpoint clickHouse;
+
+  Warehouse(ClickHouseEndpoint clickHouse) {
+    this.clickHouse = clickHouse;
+  }
+
+  /**
+   * Up to where everything is visible.
+   *
+   * @param lsn of the source
+   * @param committedAt commit time of the last visible transaction
+   */
+  record Progress(long lsn, Instant committedAt, boolean snapshotDone) {}
+
+  /** A physical row that stands twice, or more often, in a table. */
+  record Doubled(String table, long rows, long doubled) {}
+
+  Optional<Progress> progress() {
+    List<String[]> rows =
+        rows(
+            "SELECT lsn, toUnixTimestamp64Micro(committed_at), snapshot_done FROM etl_progress"
+                + " ORDER BY lsn DESC LIMIT 1");
+    return rows.stream()
+        .findFirst()
+        .map(
+            row -> {
+              long micros = Long.parseLong(row[1]);
+              return new Progress(
+                  Long.parseLong(row[0]),
+                  Instant.ofEpochSecond(micros / 1_000_000, micros % 1_000_000 * 1_000),
+                  row[2].equals("true"));
+            });
+  }
+
+  long visibleEvents() {
+    return clickHouse.count("SELECT count() FROM events_processed");
+  }
+
+  /**
+   * Waits until everything up to an LSN, and the initial snapshot, is visible.
+   *
+   * @param jobWorks asked now and then; false ends the waiting
+   * @throws PlatformException when the job doesn't work any more, or nothing moves for the patience
+   */
+  void awaitVisible(long lsn, Duration patience, BooleanSupplier jobWorks) {
+    long moved = System.nanoTime();
+    long seen = -1;
+    while (true) {
+      Optional<Progress> progress = Optional.empty();
+      long rows = -1;
+      try {
+        progress = progress();
+        rows = visibleEvents();
+      } catch (PlatformException e) {
+        // ClickHouse may be away for a while: it is killed on purpose. The patience ends that too.
+        if (System.nanoTime() - moved > patience.toNanos()) {
+          throw e;
+        }
+      }
+      if (progress.isPresent() && progress.get().snapshotDone() && progress.get().lsn() >= lsn) {
+        return;
+      }
+      long now = progress.map(Progress::lsn).orElse(0L) + rows;
+      if (now != seen) {
+        seen = now;
+        moved = System.nanoTime();
+      }
+      if (!jobWorks.getAsBoolean()) {
+        throw new PlatformException("the job ended before all was visible");
+      }
+      if (System.nanoTime() - moved > patience.toNanos()) {
+        throw new PlatformException(
+            "nothing became visible for %d s; ClickHouse has %s of LSN %d and %d event rows"
+                .formatted(
+                    patience.toSeconds(),
+                    progress.map(Progress::toString).orElse("nothing"),
+                    lsn,
+                    rows));
+      }
+      Pause.of(Duration.ofMillis(100));
+    }
+  }
+
+  /**
+   * For each table, how many physical rows repeat a key and a version. Merges must be off for it to
+   * prove much.
+   */
+  List<Doubled> doubled() {
+    return rows(
+            "SELECT name, sorting_key FROM system.tables WHERE database = currentDatabase()"
+                + " AND engine = 'ReplacingMergeTree' ORDER BY name")
+        .stream()
+        .map(
+            table -> {
+              String[] figures =
+                  rows("SELECT count(), count() - uniqExact(%s, _version) FROM `%s`"
+                          .formatted(table[1], table[0]))
+                      .get(0);
+              return new Doubled(table[0], Long.parseLong(figures[0]), Long.parseLong(figures[1]));
+            })
+        .toList();
+  }
+
+  /**
+   * Keeps background merges from tidying up what is to be seen; also across a restart of the
+   * server.
+   */
+  void keepEveryPart() {
+    for (String[] table :
+        rows(
+            "SELECT name FROM system.tables WHERE database = currentDatabase() AND engine = 'ReplacingMergeTree'")) {
+      clickHouse.query(
+          "ALTER TABLE `%s` MODIFY SETTING max_bytes_to_merge_at_max_space_in_pool = 1, parts_to_throw_insert = 100000, parts_to_delay_insert = 100000"
+              .formatted(table[0]));
+    }
+  }
+
+  /** Open findings by code. */
+  List<String[]> findings() {
+    return rows(
+        "SELECT code, any(severity), count() FROM data_inconsistencies FINAL WHERE status = 'OPEN'"
+            + " GROUP BY code ORDER BY code");
+  }
+
+  long count(String sql) {
+    return clickHouse.count(sql);
+  }
+
+  List<String[]> rows(String sql) {
+    String text = clickHouse.query(sql);
+    if (text.isEmpty()) {
+      return List.of();
+    }
+    return Arrays.stream(text.split("\n", -1))
+        .map(line -> line.split("\t", -1))
+        .collect(Collectors.toList());
+  }
+}

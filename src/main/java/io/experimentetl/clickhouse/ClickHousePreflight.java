@@ -1,21 +1,308 @@
 package io.experimentetl.clickhouse;
 
+import io.experimentetl.clickhouse.ClickHouseHttp.RefusedException;
+import java.io.IOException;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Collection;
+import java.util.HashMap;
+import java.util.HashSet;
+import java.util.LinkedHashSet;
 import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 
 /** What has to hold of the warehouse before a job starts. */
 public final class ClickHousePreflight {
 
-  private ClickHousePreflight() {}
+  private static final Duration TIMEOUT = Duration.ofSeconds(15);
+  private static final int[] OLDEST_VERSION = {24, 8};
+  private static final int UNKNOWN_DATABASE = 81;
+  private static final String REMEDY = "apply sql/clickhouse/001_tables.sql";
+  private static final Pattern WINDOW =
+      Pattern.compile("\\b(?:non_)?replicated_deduplication_window = (\\d+)");
+  private static final Pattern INTEGER = Pattern.compile("U?Int(8|16|32|64)");
+  private static final Pattern NON_DETERMINISTIC =
+      Pattern.compile(
+          "(?i)\\b(now|now64|nowInBlock|today|yesterday|current_timestamp|rand|rand32|rand64"
+              + "|randConstant|randomString|randomFixedString|randomPrintableASCII|canonicalRand"
+              + "|fuzzBits|generate\\w+|hostName|fqdn|serverUUID|queryID|initialQueryID|currentUser"
+              + "|rowNumberIn\\w+|blockNumber|uptime|version)\\s*\\(");
+
+  private final ClickHouseHttp http;
+  private final ClickHouseConnection connection;
+  private final List<String> problems = new ArrayList<>();
+
+  private ClickHousePreflight(ClickHouseConnection connection, ClickHouseHttp http) {
+    this.connection = connection;
+    this.http = http;
+  }
 
   /**
-   * Looks at the server and the tables, {@code etl_cuts} included.
+   * Looks at the server and the tables, {@code etl_cuts} included. Changes nothing.
    *
    * @return every problem as a sentence that says what to do; empty if there is none
    */
   public static List<String> check(
       ClickHouseConnection connection, Collection<TableSchema> schemas) {
-    return new ArrayList<>();
+    try (ClickHouseHttp http = new ClickHouseHttp(connection)) {
+      ClickHousePreflight preflight = new ClickHousePreflight(connection, http);
+      preflight.check(schemas);
+      return List.copyOf(preflight.problems);
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      return List.of("The check of ClickHouse was interrupted: run it again.");
+    } catch (IOException | IllegalStateException e) {
+      return List.of("ClickHouse at " + connection.url() + " can't be checked: " + e.getMessage());
+    }
+  }
+
+  private void check(Collection<TableSchema> schemas) throws IOException, InterruptedException {
+    if (!serverAnswers()) {
+      return;
+    }
+    Set<TableSchema> all = new LinkedHashSet<>(schemas);
+    all.add(CutEncoder.SCHEMA);
+    for (TableSchema schema : all) {
+      checkTable(schema);
+    }
+  }
+
+  private boolean serverAnswers() throws InterruptedException {
+    String where = "ClickHouse at " + connection.url();
+    try {
+      String version = select("SELECT version()").get(0)[0];
+      if (olderThanSupported(version)) {
+        problems.add(
+            where
+                + " is version "
+                + version
+                + ": upgrade it to "
+                + OLDEST_VERSION[0]
+                + "."
+                + OLDEST_VERSION[1]
+                + " or newer.");
+      }
+      return true;
+    } catch (RefusedException e) {
+      if (e.answer().exceptionCode() == UNKNOWN_DATABASE) {
+        problems.add(
+            where
+                + " has no database "
+                + connection.database()
+                + ": create it and "
+                + REMEDY
+                + " in it.");
+      } else {
+        problems.add(
+            where
+                + " refuses user "
+                + connection.user()
+                + ": correct user or password, or grant access to database "
+                + connection.database()
+                + ". It says: "
+                + e.getMessage());
+      }
+    } catch (IOException e) {
+      problems.add(
+          where
+              + " doesn't answer: start it, or correct its URL (it must be the HTTP interface). The"
+              + " error: "
+              + e);
+    }
+    return false;
+  }
+
+  private static boolean olderThanSupported(String version) {
+    Matcher numbers = Pattern.compile("(\\d+)\\.(\\d+).*").matcher(version);
+    if (!numbers.matches()) {
+      return false;
+    }
+    int major = Integer.parseInt(numbers.group(1));
+    int minor = Integer.parseInt(numbers.group(2));
+    return major < OLDEST_VERSION[0] || (major == OLDEST_VERSION[0] && minor < OLDEST_VERSION[1]);
+  }
+
+  private void checkTable(TableSchema schema) throws IOException, InterruptedException {
+    String table = schema.table();
+    List<String[]> found =
+        select(
+            "SELECT engine, engine_full, partition_key, arrayStringConcat(dependencies_table, ', ')"
+                + " FROM system.tables WHERE database = currentDatabase() AND name = "
+                + BatchTable.literal(table));
+    if (found.isEmpty()) {
+      problems.add(
+          "Table "
+              + table
+              + " is missing in database "
+              + connection.database()
+              + ": "
+              + REMEDY
+              + ".");
+      return;
+    }
+    String engine = found.get(0)[0];
+    if (!engine.endsWith("MergeTree")) {
+      problems.add(
+          "Table "
+              + table
+              + " has engine "
+              + engine
+              + ", and only a MergeTree takes a batch as a whole: name the MergeTree behind it, or"
+              + " drop it and "
+              + REMEDY
+              + ".");
+      return;
+    }
+    checkPartitionKey(table, found.get(0)[2]);
+    checkWindow(table, engine, found.get(0)[1]);
+    if (!found.get(0)[3].isEmpty()) {
+      problems.add(
+          "Table "
+              + table
+              + " feeds the materialized view "
+              + found.get(0)[3]
+              + ", which doesn't take a batch together with its table: replace it by a refreshable"
+              + " view or by a plain one.");
+    }
+    checkColumns(schema);
+  }
+
+  private void checkPartitionKey(String table, String key)
+      throws IOException, InterruptedException {
+    if (key.isEmpty()) {
+      return;
+    }
+    String expression = key.replace("\\'", "'");
+    String type =
+        select(
+                "DESCRIBE TABLE (SELECT "
+                    + expression
+                    + " AS p FROM "
+                    + BatchTable.quoted(table)
+                    + ")")
+            .get(0)[1];
+    if (!INTEGER.matcher(type).matches()) {
+      problems.add(
+          "Table "
+              + table
+              + " is partitioned by "
+              + expression
+              + " of type "
+              + type
+              + ", and the sink looks for its batches by an integer: make it anew by"
+              + " sql/clickhouse/001_tables.sql.");
+    }
+  }
+
+  private void checkWindow(String table, String engine, String engineFull)
+      throws IOException, InterruptedException {
+    boolean replicated = engine.startsWith("Replicated") || engine.startsWith("Shared");
+    String setting =
+        replicated ? "replicated_deduplication_window" : "non_replicated_deduplication_window";
+    Matcher own = WINDOW.matcher(engineFull);
+    long window;
+    if (own.find()) {
+      window = Long.parseLong(own.group(1));
+    } else {
+      window =
+          Long.parseLong(
+              select(
+                      "SELECT value FROM system."
+                          + (replicated ? "replicated_merge_tree_settings" : "merge_tree_settings")
+                          + " WHERE name = "
+                          + BatchTable.literal(setting))
+                  .get(0)[0]);
+    }
+    if (window == 0) {
+      problems.add(
+          "Table "
+              + table
+              + " doesn't remember deduplication tokens: ALTER TABLE "
+              + table
+              + " MODIFY SETTING "
+              + setting
+              + " = 10000.");
+    }
+  }
+
+  private void checkColumns(TableSchema schema) throws IOException, InterruptedException {
+    String table = schema.table();
+    Map<String, String> types = new HashMap<>();
+    Set<String> written = new HashSet<>();
+    schema.insertColumns().forEach(column -> written.add(column.name()));
+    for (String[] column :
+        select(
+            "SELECT name, type, default_kind, default_expression FROM system.columns WHERE database"
+                + " = currentDatabase() AND table = "
+                + BatchTable.literal(table)
+                + " ORDER BY position")) {
+      String name = column[0];
+      types.put(name, column[1].replace("\\'", "'"));
+      boolean computed = column[2].equals("MATERIALIZED") || column[2].equals("ALIAS");
+      if (written.contains(name) && computed) {
+        problems.add(
+            "Column "
+                + name
+                + " of table "
+                + table
+                + " is "
+                + column[2]
+                + ", and the sink writes it: make it a plain column.");
+      } else if (!written.contains(name)
+          && !column[2].equals("ALIAS")
+          && NON_DETERMINISTIC.matcher(column[3]).find()) {
+        problems.add(
+            "Column "
+                + name
+                + " of table "
+                + table
+                + " is filled by "
+                + column[3]
+                + ", which differs when a batch is sent again: drop the column or its default.");
+      }
+    }
+    for (TableSchema.Column column : schema.insertColumns()) {
+      String actual = types.get(column.name());
+      if (actual == null) {
+        problems.add(
+            "Table "
+                + table
+                + " lacks column "
+                + column.name()
+                + " "
+                + column.type()
+                + ": "
+                + REMEDY
+                + ", or add the column.");
+      } else if (!plain(actual).equals(plain(column.type()))) {
+        problems.add(
+            "Column "
+                + column.name()
+                + " of table "
+                + table
+                + " is "
+                + actual
+                + ", the sink writes "
+                + column.type()
+                + ": ALTER TABLE "
+                + table
+                + " MODIFY COLUMN "
+                + column.name()
+                + " "
+                + column.type()
+                + ".");
+      }
+    }
+  }
+
+  private static String plain(String type) {
+    return type.replace(" ", "");
+  }
+
+  private List<String[]> select(String sql) throws IOException, InterruptedException {
+    return http.select(sql, Map.of(), TIMEOUT);
   }
 }

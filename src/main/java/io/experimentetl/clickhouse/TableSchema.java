@@ -13,10 +13,10 @@ import java.util.regex.Pattern;
  */
 public record TableSchema(String table, List<Column> columns) implements Serializable {
 
+  private static final Pattern NAME = Pattern.compile("[A-Za-z_][A-Za-z0-9_]*");
+
   /** The column that says which batch a row came with. */
   public static final Column BATCH_ID = new Column("_batch_id", "LowCardinality(String)");
-
-  private static final Pattern NAME = Pattern.compile("[A-Za-z_][A-Za-z0-9_]*");
 
   /**
    * One column.

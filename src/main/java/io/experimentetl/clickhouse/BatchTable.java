@@ -1,0 +1,192 @@
+package io.experimentetl.clickhouse;
+
+import io.experimentetl.clickhouse.ClickHouseHttp.Answer;
+import java.io.IOException;
+import java.time.Duration;
+import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.stream.Collectors;
+
+/** Batches as ClickHouse sees them: sends one, ends what still sends it, looks for its rows. */
+final class BatchTable {
+
+  /**
+   * One INSERT is one block, and it stays one whatever the server's profile says. Rows that replace
+   * each other are all kept at first, so that the batch can be counted.
+   */
+  private static final Map<String, String> ONE_BLOCK =
+      Map.ofEntries(
+          Map.entry("async_insert", "0"),
+          Map.entry("wait_end_of_query", "1"),
+          Map.entry("insert_deduplicate", "1"),
+          Map.entry("optimize_on_insert", "0"),
+          Map.entry("max_insert_threads", "1"),
+          Map.entry("max_insert_block_size", "1048449"),
+          Map.entry("min_insert_block_size_rows", "1048449"),
+          Map.entry("min_insert_block_size_bytes", "0"),
+          Map.entry("max_partitions_per_insert_block", "1"),
+          Map.entry("throw_on_max_partitions_per_insert_block", "1"),
+          Map.entry("input_format_parallel_parsing", "0"),
+          Map.entry("input_format_allow_errors_num", "0"),
+          Map.entry("input_format_allow_errors_ratio", "0"));
+
+  /** Of newer servers; an older one refuses a setting that it doesn't know. */
+  private static final Map<String, String> ONE_BLOCK_WHERE_KNOWN =
+      Map.of(
+          "deduplicate_insert", "enable",
+          "max_insert_block_size_bytes", "0",
+          "input_format_max_block_size_bytes", "0",
+          "input_format_max_block_wait_ms", "0",
+          "input_format_connection_handling", "0");
+
+  private final ClickHouseHttp http;
+  private final Duration timeout;
+  private volatile Map<String, String> settings;
+
+  BatchTable(ClickHouseHttp http, Duration timeout) {
+    this.http = http;
+    this.timeout = timeout;
+  }
+
+  /**
+   * Sends the batch once.
+   *
+   * @param token whether the server's deduplication is to be used too
+   * @throws IOException if there is no answer: the outcome is unknown
+   */
+  Answer insert(SealedBatch batch, byte[] body, int attempt, boolean token)
+      throws IOException, InterruptedException {
+    Map<String, String> all = new LinkedHashMap<>(settings());
+    all.put("max_execution_time", Long.toString(Math.max(1, timeout.toSeconds())));
+    all.put("query_id", queryIdPrefix(batch) + attempt);
+    if (token) {
+      all.put("insert_deduplication_token", batch.id());
+    }
+    String columns =
+        batch.columns().stream()
+            .map(column -> quoted(column.name()))
+            .collect(Collectors.joining(", "));
+    String sql = "INSERT INTO " + quoted(batch.table()) + " (" + columns + ") FORMAT RowBinary";
+    return http.insert(sql, body, all, timeout);
+  }
+
+  private Map<String, String> settings() throws IOException, InterruptedException {
+    if (settings == null) {
+      Set<String> known = new LinkedHashSet<>();
+      String names =
+          ONE_BLOCK_WHERE_KNOWN.keySet().stream()
+              .map(BatchTable::literal)
+              .collect(Collectors.joining(", "));
+      String sql = "SELECT name FROM system.settings WHERE name IN (" + names + ")";
+      http.select(sql, Map.of(), timeout).forEach(line -> known.add(line[0]));
+      Map<String, String> all = new LinkedHashMap<>(ONE_BLOCK);
+      ONE_BLOCK_WHERE_KNOWN.forEach(
+          (name, value) -> {
+            if (known.contains(name)) {
+              all.put(name, value);
+            }
+          });
+      settings = all;
+    }
+    return settings;
+  }
+
+  /** Ends whatever still sends the batch, from whichever process, and waits until it is over. */
+  void fence(SealedBatch batch) throws IOException, InterruptedException {
+    http.select(
+        "KILL QUERY WHERE user = currentUser() AND startsWith(query_id, "
+            + literal(queryIdPrefix(batch))
+            + ") SYNC",
+        Map.of(),
+        timeout);
+  }
+
+  /** How many rows of the batch stand in its partition. */
+  long count(SealedBatch batch) throws IOException, InterruptedException {
+    return number(
+        "SELECT count() FROM "
+            + quoted(batch.table())
+            + " WHERE "
+            + ofBatch(batch)
+            + " AND "
+            + inPartition(batch));
+  }
+
+  /** Whether a row of the batch stands in another partition than the encoder says. */
+  boolean standsElsewhere(SealedBatch batch) throws IOException, InterruptedException {
+    return number(
+            "SELECT count() FROM "
+                + quoted(batch.table())
+                + " WHERE "
+                + ofBatch(batch)
+                + " AND NOT ("
+                + inPartition(batch)
+                + ")")
+        > 0;
+  }
+
+  /**
+   * How many rows of the batch are neither there nor replaced by a row of the same key and the same
+   * or a greater version.
+   *
+   * @param rowBinary the batch's rows
+   * @return all rows if the table isn't a ReplacingMergeTree by {@code _version}: nothing may be
+   *     missing there
+   */
+  long missing(SealedBatch batch, byte[] rowBinary) throws IOException, InterruptedException {
+    List<String[]> tables =
+        http.select(
+            "SELECT sorting_key, engine LIKE '%ReplacingMergeTree' FROM system.tables"
+                + " WHERE database = currentDatabase() AND name = "
+                + literal(batch.table()),
+            Map.of(),
+            timeout);
+    boolean versioned =
+        batch.columns().stream().anyMatch(column -> column.name().equals("_version"));
+    if (tables.isEmpty() || !tables.get(0)[1].equals("1") || !versioned) {
+      return batch.rows() - count(batch);
+    }
+    String key = "tuple(" + tables.get(0)[0].replace("\\'", "'") + ")";
+    String structure =
+        batch.columns().stream()
+            .map(column -> quoted(column.name()) + " " + column.type())
+            .collect(Collectors.joining(", "));
+    String sql =
+        "SELECT count() FROM (SELECT %1$s AS k, max(_version) AS v FROM batch GROUP BY k) AS b"
+                .formatted(key)
+            + " LEFT JOIN (SELECT %1$s AS k, max(_version) AS v FROM %2$s WHERE %3$s"
+                .formatted(key, quoted(batch.table()), inPartition(batch))
+            + " AND %1$s IN (SELECT %1$s FROM batch) GROUP BY k) AS t".formatted(key)
+            + " ON b.k = t.k WHERE isNull(t.v) OR t.v < b.v";
+    return Long.parseLong(
+        http.selectOn(sql, structure, rowBinary, Map.of("join_use_nulls", "1"), timeout).get(0)[0]);
+  }
+
+  private long number(String sql) throws IOException, InterruptedException {
+    return Long.parseLong(http.select(sql, Map.of(), timeout).get(0)[0]);
+  }
+
+  static String queryIdPrefix(SealedBatch batch) {
+    return "experiment-etl." + batch.table() + "." + batch.id() + ".";
+  }
+
+  private static String ofBatch(SealedBatch batch) {
+    return "_batch_id = " + literal(batch.id());
+  }
+
+  private static String inPartition(SealedBatch batch) {
+    String id = "_partition_id = '" + batch.partition() + "'";
+    return batch.partition() == 0 ? "(" + id + " OR _partition_id = 'all')" : id;
+  }
+
+  static String quoted(String name) {
+    return "`" + name + "`";
+  }
+
+  static String literal(String text) {
+    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'";
+  }
+}

@@ -1,0 +1,83 @@
+package io.experimentetl.clickhouse;
+
+import io.experimentetl.platform.ClickHouseEndpoint;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.net.URI;
+import java.nio.file.Files;
+import java.nio.file.Path;
+
+/**
+ * A row for the sink's tests: a reading of a sensor, of which there may be later versions.
+ *
+ * @param month the partition, for instance 202611
+ */
+record Reading(long sensor, int month, String text, long version) {
+
+  static final String TABLE = "readings";
+
+  static final RowEncoder<Reading> ENCODER = new Encoder();
+
+  /** Makes the table and {@code etl_cuts}, and says how to reach them. */
+  static ClickHouseConnection createTables(ClickHouseEndpoint database, int deduplicationWindow) {
+    createReadings(database, "PARTITION BY month", deduplicationWindow);
+    try {
+      String tables = Files.readString(Path.of("sql/clickhouse/001_tables.sql"));
+      int cuts = tables.indexOf("CREATE TABLE IF NOT EXISTS etl_cuts");
+      database.query(tables.substring(cuts, tables.indexOf(';', cuts)));
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+    return connectionTo(database);
+  }
+
+  static void createReadings(ClickHouseEndpoint database, String partition, int window) {
+    database.query(
+        """
+        CREATE TABLE readings (sensor Int64, month UInt32, text String, _version UInt64,
+          _batch_id LowCardinality(String))
+        ENGINE = ReplacingMergeTree(_version) %s ORDER BY sensor
+        SETTINGS non_replicated_deduplication_window = %d"""
+            .formatted(partition, window));
+  }
+
+  static ClickHouseConnection connectionTo(ClickHouseEndpoint database) {
+    return connectionTo(URI.create(database.url()), database);
+  }
+
+  static ClickHouseConnection connectionTo(URI url, ClickHouseEndpoint database) {
+    try {
+      Path file = Path.of("target", "clickhouse-test-" + database.database()).toAbsolutePath();
+      Files.writeString(file, database.password());
+      String path = file.toString();
+      return new ClickHouseConnection(
+          url, database.database(), database.user(), () -> Files.readString(Path.of(path)));
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+  }
+
+  private static final class Encoder implements RowEncoder<Reading> {
+    @Override
+    public TableSchema schema() {
+      return TableSchema.of(TABLE)
+          .column("sensor", "Int64")
+          .column("month", "UInt32")
+          .column("text", "String")
+          .column("_version", "UInt64");
+    }
+
+    @Override
+    public long partition(Reading row) {
+      return row.month();
+    }
+
+    @Override
+    public void encode(Reading row, RowBinaryWriter out) {
+      out.writeInt64(row.sensor());
+      out.writeInt32(row.month());
+      out.writeString(row.text());
+      out.writeUInt64(row.version());
+    }
+  }
+}

@@ -1,0 +1,203 @@
+package io.experimentetl.audit;
+
+import io.experimentetl.audit.Observation.Weight;
+import java.time.Duration;
+import java.time.Instant;
+import java.time.LocalDate;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.EnumSet;
+import java.util.HashMap;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.TreeSet;
+
+/**
+ * The three-way audit: PostgreSQL's rows, ClickHouse's rows, and the daily statistics.
+ *
+ * <p><b>At one place of the log.</b> PostgreSQL is read in a snapshot S whose LSN L is exact
+ * ({@link SourceSnapshot}). ClickHouse is read when {@code etl_progress} lies beyond L ({@link
+ * Fence}), that is, when it shows every transaction that S shows; it may show later ones too, since
+ * writers go on writing. What agrees is done with. What doesn't is looked at again at the next
+ * fence.
+ *
+ * <p><b>Why what is then called a difference is one.</b> Let a row differ at the fences (S1, L1)
+ * and (S2, L2), read from ClickHouse at t1 and t2, S1 before t1 before S2 before t2.
+ *
+ * <ul>
+ *   <li>The row is in PostgreSQL, and S1 and S2 see the same version of it (the transaction that
+ *       wrote it is the same): it did not change between S1 and S2. At t1 ClickHouse shows all up
+ *       to L1 at least, and at most what was committed by t1, before S2. Every state of the row in
+ *       that stretch is the one that was compared; ClickHouse shows another.
+ *   <li>The row is in neither S1 nor S2, and ClickHouse shows the same version of it at t1 and t2:
+ *       that version was there at t1, so its change was committed before S2. As S2 doesn't see the
+ *       row, a delete followed, also before S2, hence before L2; and at t2 ClickHouse shows all up
+ *       to L2, but not that delete.
+ *   <li>The same holds for a cell of the statistics whose values are the same at both fences on all
+ *       sides.
+ * </ul>
+ *
+ * <p>What differs at both fences but moved in between says nothing yet and is looked at again; a
+ * row's version in ClickHouse that is newer than the snapshot can't be compared with the snapshot
+ * at all. What differs, not newer, at every one of five fences is called a difference as well. A
+ * row version that stands twice is one at once: no delivery in flight explains it.
+ */
+public final class Audit {
+  private static final int MAX_FENCES = 5;
+  private static final int MAX_FENCES_FOR_MOVING = 3;
+
+  private final AuditSettings settings;
+
+  public Audit(AuditSettings settings) {
+    this.settings = settings;
+  }
+
+  private record Findings(
+      long sourceLsn,
+      Instant takenAt,
+      long warehouseLsn,
+      List<DayCounts> days,
+      StatisticsComparison.Result statistics,
+      Map<String, Observation> observations) {}
+
+  /**
+   * Runs it.
+   *
+   * @throws CannotCompareException saying why the sides can't be compared and what to do
+   */
+  public AuditReport run() {
+    Instant startedAt = Instant.now();
+    Deadline deadline = new Deadline(settings.deadline());
+    Warehouse warehouse = new Warehouse(settings, deadline);
+    List<Observation> differences = new ArrayList<>();
+    int fences = 1;
+    try (Fence fence = new Fence(settings, deadline)) {
+      EnumSet<AuditedTable> tables = EnumSet.allOf(AuditedTable.class);
+      Findings first = look(fence, warehouse, deadline, tables, true);
+      Map<String, Observation> pending = new LinkedHashMap<>();
+      for (Map.Entry<String, Observation> seen : first.observations().entrySet()) {
+        if (seen.getValue().weight() == Weight.CERTAIN) {
+          differences.add(seen.getValue());
+        } else {
+          pending.put(seen.getKey(), seen.getValue());
+        }
+      }
+      while (needsAnotherFence(pending, fences)) {
+        fences++;
+        Findings next =
+            look(fence, warehouse, deadline, tablesOf(pending), concernsStatistics(pending));
+        Map<String, Observation> left = new LinkedHashMap<>();
+        for (Map.Entry<String, Observation> before : pending.entrySet()) {
+          Observation now = next.observations().get(before.getKey());
+          if (now == null) {
+            continue;
+          }
+          boolean unmoved =
+              before.getValue().weight() == Weight.SUSPECT
+                  && now.evidence().equals(before.getValue().evidence());
+          if (now.weight() == Weight.SUSPECT && (unmoved || fences == MAX_FENCES)) {
+            differences.add(now);
+          } else {
+            left.put(before.getKey(), now);
+          }
+        }
+        pending = left;
+      }
+      return report(first, differences, pending.size(), fences, startedAt);
+    }
+  }
+
+  private static boolean needsAnotherFence(Map<String, Observation> pending, int fences) {
+    boolean allMoving = pending.values().stream().allMatch(seen -> seen.weight() == Weight.MOVING);
+    return !pending.isEmpty() && fences < (allMoving ? MAX_FENCES_FOR_MOVING : MAX_FENCES);
+  }
+
+  private static EnumSet<AuditedTable> tablesOf(Map<String, Observation> pending) {
+    EnumSet<AuditedTable> tables = EnumSet.noneOf(AuditedTable.class);
+    for (Observation observation : pending.values()) {
+      for (AuditedTable table : AuditedTable.values()) {
+        if (observation.table().equals(table.sourceTable())) {
+          tables.add(table);
+        }
+      }
+    }
+    return tables;
+  }
+
+  private static boolean concernsStatistics(Map<String, Observation> pending) {
+    return pending.values().stream()
+        .anyMatch(observation -> observation.table().equals(StatisticsComparison.PLACE));
+  }
+
+  private Findings look(
+      Fence fence,
+      Warehouse warehouse,
+      Deadline deadline,
+      Set<AuditedTable> tables,
+      boolean statistics) {
+    try (SourceSnapshot source = SourceSnapshot.take(settings, deadline)) {
+      Warehouse.Progress progress = fence.awaitBeyond(source.lsn(), warehouse);
+      StatisticsComparison comparison = null;
+      if (statistics) {
+        comparison = new StatisticsComparison(settings, source, warehouse, progress);
+      }
+      Map<String, Observation> observations = new LinkedHashMap<>();
+      List<DayCounts> days = new ArrayList<>();
+      Set<Long> experimentsWithRetainedRows = new TreeSet<>();
+      for (AuditedTable table : tables) {
+        RowComparison.Result rows = new RowComparison(settings, table, source, warehouse).compare();
+        days.addAll(rows.days());
+        experimentsWithRetainedRows.addAll(rows.experimentsWithRetainedRows());
+        rows.observations().forEach(seen -> observations.put(seen.identity(), seen));
+      }
+      StatisticsComparison.Result cells = null;
+      if (comparison != null) {
+        cells = comparison.compare(experimentsWithRetainedRows);
+        cells.observations().forEach(seen -> observations.put(seen.identity(), seen));
+      }
+      return new Findings(
+          source.lsn(), source.takenAt(), progress.lsn(), days, cells, observations);
+    }
+  }
+
+  private static AuditReport report(
+      Findings first, List<Observation> differences, int undecided, int fences, Instant startedAt) {
+    Map<String, Integer> perPlace = new HashMap<>();
+    List<AuditReport.Difference> printed = new ArrayList<>();
+    differences.sort(Comparator.comparing(Observation::place).thenComparing(Observation::subject));
+    for (Observation difference : differences) {
+      perPlace.merge(difference.place(), 1, Integer::sum);
+      printed.add(
+          new AuditReport.Difference(
+              difference.place(), difference.subject(), difference.problem()));
+    }
+    List<AuditReport.TableLine> lines = new ArrayList<>();
+    for (DayCounts day : first.days()) {
+      LocalDate date = day.day() == AuditedTable.NO_DAY ? null : LocalDate.ofEpochDay(day.day());
+      lines.add(
+          new AuditReport.TableLine(
+              day.table().sourceTable(),
+              date,
+              day.source(),
+              day.warehouse(),
+              day.retained(),
+              day.flagged(),
+              perPlace.getOrDefault(
+                  day.table().sourceTable() + (date == null ? "" : " " + date), 0)));
+    }
+    return new AuditReport(
+        first.sourceLsn(),
+        first.takenAt(),
+        first.warehouseLsn(),
+        fences,
+        lines,
+        first.statistics().experiments(),
+        first.statistics().cells(),
+        first.statistics().uncomparedExperiments(),
+        printed,
+        undecided,
+        Duration.between(startedAt, Instant.now()));
+  }
+}

@@ -1,0 +1,130 @@
+package io.experimentetl.audit;
+
+import java.io.PrintWriter;
+import java.time.Duration;
+import java.time.Instant;
+import java.time.LocalDate;
+import java.time.temporal.ChronoUnit;
+import java.util.List;
+import java.util.Locale;
+import java.util.Set;
+
+/**
+ * What an audit found.
+ *
+ * @param sourceLsn the place of PostgreSQL's snapshot
+ * @param warehouseLsn the cut of ClickHouse it was compared with
+ * @param fences how many were needed
+ * @param differences what outlived two fences without moving, or every fence
+ * @param undecided rows that were changed again before each fence, so that they could not be judged
+ */
+public record AuditReport(
+    long sourceLsn,
+    Instant takenAt,
+    long warehouseLsn,
+    int fences,
+    List<TableLine> lines,
+    int experiments,
+    int cells,
+    Set<Long> uncomparedExperiments,
+    List<Difference> differences,
+    int undecided,
+    Duration took) {
+  private static final int MAX_PRINTED = 200;
+
+  /**
+   * A table's day.
+   *
+   * @param day null: the table isn't told apart by day
+   * @param retained rows of ClickHouse that PostgreSQL's retention has removed
+   * @param flagged rows of PostgreSQL that can't be delivered and stand in data_inconsistencies
+   */
+  public record TableLine(
+      String table,
+      LocalDate day,
+      long source,
+      long warehouse,
+      long retained,
+      long flagged,
+      int differences) {}
+
+  /**
+   * One difference.
+   *
+   * @param place table, and day where there is one
+   * @param subject the row, or the statistics' cell, with its key
+   */
+  public record Difference(String place, String subject, String problem) {
+    @Override
+    public String toString() {
+      return place + ": " + subject + " " + problem;
+    }
+  }
+
+  public boolean isEqual() {
+    return differences.isEmpty();
+  }
+
+  /** Prints the table, each difference, and the verdict. */
+  public void print(PrintWriter out) {
+    out.printf(
+        "PostgreSQL at LSN %s (%s), ClickHouse at LSN %s%n%n",
+        Lsn.print(sourceLsn), takenAt.truncatedTo(ChronoUnit.SECONDS), Lsn.print(warehouseLsn));
+    String format = "%-12s %-10s %14s %14s %12s  %s%n";
+    out.printf(format, "table", "day", "PostgreSQL", "ClickHouse", "excepted", "status");
+    for (TableLine line : lines) {
+      out.printf(
+          format,
+          line.table(),
+          line.day() == null ? "all" : line.day(),
+          count(line.source()),
+          count(line.warehouse()),
+          line.retained() + line.flagged() == 0 ? "" : count(line.retained() + line.flagged()),
+          status(line));
+    }
+    long inStatistics =
+        differences.stream().filter(d -> d.place().startsWith("statistics")).count();
+    out.printf(
+        "%-12s %s experiments, %s cells: %s%n",
+        "statistics",
+        count(experiments),
+        count(cells),
+        inStatistics == 0 ? "equal" : count(inStatistics) + " cells differ");
+    if (!uncomparedExperiments.isEmpty()) {
+      out.printf(
+          "PostgreSQL's retention has removed rows of experiments %s: their statistics were compared with ClickHouse's rows only.%n",
+          uncomparedExperiments);
+    }
+    out.println();
+    differences.stream().limit(MAX_PRINTED).forEach(out::println);
+    if (differences.size() > MAX_PRINTED) {
+      out.printf("… and %s more%n", count(differences.size() - MAX_PRINTED));
+    }
+    if (undecided > 0) {
+      out.printf(
+          "%s rows were written again before every fence and could not be judged.%n",
+          count(undecided));
+    }
+    out.printf(
+        "%s, after %s and %.1f s%n",
+        isEqual() ? "EQUAL" : "DIFFERENT: " + count(differences.size()) + " differences",
+        fences == 1 ? "one fence" : fences + " fences",
+        took.toMillis() / 1000.0);
+    out.flush();
+  }
+
+  private static String status(TableLine line) {
+    String excepted = "";
+    if (line.retained() > 0) {
+      excepted += " (" + count(line.retained()) + " kept beyond retention)";
+    }
+    if (line.flagged() > 0) {
+      excepted += " (" + count(line.flagged()) + " undeliverable, flagged)";
+    }
+    return (line.differences() == 0 ? "equal" : count(line.differences()) + " differ") + excepted;
+  }
+
+  private static String count(long number) {
+    return String.format(Locale.ROOT, "%,d", number);
+  }
+}

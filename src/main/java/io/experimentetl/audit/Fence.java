@@ -1,0 +1,116 @@
+package io.experimentetl.audit;
+
+import java.sql.Connection;
+import java.sql.PreparedStatement;
+import java.sql.SQLException;
+import java.time.Duration;
+import java.util.Optional;
+import java.util.UUID;
+
+/**
+ * A row written behind a place of the log, so that the stream goes beyond that place although
+ * nobody else writes. It is written again every second while it is waited for, and removed at the
+ * end.
+ */
+final class Fence implements AutoCloseable {
+  private static final Duration POLL = Duration.ofMillis(100);
+  private static final long REWRITE_NANOS = Duration.ofSeconds(1).toNanos();
+
+  private final AuditSettings settings;
+  private final Deadline deadline;
+  private final Connection connection;
+  private final String writer = "fence-" + UUID.randomUUID();
+
+  Fence(AuditSettings settings, Deadline deadline) {
+    this.settings = settings;
+    this.deadline = deadline;
+    try {
+      this.connection = SourceSnapshot.connect(settings, deadline, false);
+    } catch (SQLException e) {
+      throw SourceSnapshot.cannot(settings, e);
+    }
+  }
+
+  /**
+   * Waits until ClickHouse shows everything up to a place of the log.
+   *
+   * <p>Strictly beyond: a cut whose LSN is greater than {@code lsn} lies behind a row, or a commit,
+   * that stands behind {@code lsn} in the log; that row's transaction committed after {@code lsn},
+   * and the stream brings transactions in the order of their commits. So all that committed before
+   * {@code lsn} lies before the cut.
+   */
+  Warehouse.Progress awaitBeyond(long lsn, Warehouse warehouse) {
+    Optional<Warehouse.Progress> progress = Optional.empty();
+    long writtenAt = System.nanoTime() - REWRITE_NANOS;
+    while (!deadline.isOver()) {
+      if (System.nanoTime() - writtenAt >= REWRITE_NANOS) {
+        writtenAt = System.nanoTime();
+        write();
+      }
+      progress = warehouse.progress();
+      if (progress.isPresent() && progress.get().snapshotDone() && progress.get().lsn() > lsn) {
+        return progress.get();
+      }
+      pause();
+    }
+    throw behind(lsn, progress);
+  }
+
+  private CannotCompareException behind(long lsn, Optional<Warehouse.Progress> progress) {
+    String seconds = deadline.length().toSeconds() + " s";
+    if (progress.isEmpty()) {
+      return new CannotCompareException(
+          "No checkpoint of the job is visible in ClickHouse after "
+              + seconds
+              + ": start the job (./etl submit), or correct --clickhouse-database.");
+    }
+    if (!progress.get().snapshotDone()) {
+      return new CannotCompareException(
+          "The job is still in its initial snapshot after "
+              + seconds
+              + ": wait until etl_progress says snapshot_done, or raise --deadline.");
+    }
+    return new CannotCompareException(
+        "ClickHouse shows the source up to LSN "
+            + Lsn.print(progress.get().lsn())
+            + " only, "
+            + Lsn.print(lsn)
+            + " is needed, and "
+            + seconds
+            + " are over: see in the Flink web UI that the job runs and completes checkpoints, or raise --deadline.");
+  }
+
+  private void write() {
+    try (PreparedStatement statement =
+        connection.prepareStatement(
+            "INSERT INTO etl_heartbeat (writer, beat_at) VALUES (?, clock_timestamp())"
+                + " ON CONFLICT (writer) DO UPDATE SET beat_at = excluded.beat_at")) {
+      statement.setString(1, writer);
+      statement.executeUpdate();
+    } catch (SQLException e) {
+      throw SourceSnapshot.cannot(settings, e);
+    }
+  }
+
+  static void pause() {
+    try {
+      Thread.sleep(POLL.toMillis());
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new CannotCompareException(
+          "Interrupted while waiting for ClickHouse: run it again.", e);
+    }
+  }
+
+  @Override
+  public void close() {
+    try (Connection closing = connection;
+        PreparedStatement statement =
+            closing.prepareStatement("DELETE FROM etl_heartbeat WHERE writer = ?")) {
+      statement.setString(1, writer);
+      statement.executeUpdate();
+    } catch (SQLException e) {
+      throw SourceSnapshot.cannot(settings, e);
+    }
+  }
+}

@@ -1,0 +1,301 @@
+package io.experimentetl.audit;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import io.experimentetl.audit.Observation.Weight;
+import java.math.BigInteger;
+import java.time.Duration;
+import java.time.Instant;
+import java.time.LocalDate;
+import java.time.ZoneOffset;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.TreeMap;
+
+/**
+ * One table, compared at one fence: count and hash per segment first, then the rows of the segments
+ * that differ.
+ */
+final class RowComparison {
+  /** Rows of differing segments that are read: a side that is wholly empty isn't listed in full. */
+  private static final long MAX_ROWS = 200_000;
+
+  private static final int MAX_DOUBLES = 1_000;
+
+  /**
+   * What ClickHouse itself keeps facts for (sql/clickhouse/900_retention.sql), with a day to spare.
+   */
+  private static final Duration WAREHOUSE_RETENTION = Duration.ofDays(729);
+
+  private static final Tally EMPTY = new Tally(0, BigInteger.ZERO);
+
+  private record Tally(long count, BigInteger hash) {}
+
+  private record SourceRow(Long micros, long hash, String transaction) {}
+
+  private record WarehouseRow(
+      long experimentId, long micros, long hash, long version, boolean deleted) {}
+
+  /** What was seen of a table. */
+  record Result(
+      List<DayCounts> days,
+      List<Observation> observations,
+      Set<Long> experimentsWithRetainedRows) {}
+
+  private static final class Day {
+    private long source;
+    private long warehouse;
+    private long retained;
+    private long flagged;
+    private boolean segmentsDiffer;
+  }
+
+  private final AuditSettings settings;
+  private final AuditedTable table;
+  private final SourceSnapshot source;
+  private final Warehouse warehouse;
+  private final long versionBound;
+  private final Instant retainedBefore;
+  private final Instant expiredBefore;
+  private final Map<Integer, Day> days = new TreeMap<>();
+  private final List<Observation> observations = new ArrayList<>();
+  private final Set<Long> experimentsWithRetainedRows = new HashSet<>();
+
+  RowComparison(
+      AuditSettings settings, AuditedTable table, SourceSnapshot source, Warehouse warehouse) {
+    this.settings = settings;
+    this.table = table;
+    this.source = source;
+    this.warehouse = warehouse;
+    this.versionBound = Warehouse.versionBoundOf(source.lsn());
+    Duration retention =
+        table == AuditedTable.EVENTS ? settings.eventRetention() : settings.assignmentRetention();
+    this.retainedBefore = source.takenAt().minus(retention);
+    this.expiredBefore = source.takenAt().minus(WAREHOUSE_RETENTION);
+  }
+
+  Result compare() {
+    Map<Segment, Tally> inSource = new HashMap<>();
+    source.read(
+        settings,
+        table.sourceSegments(),
+        row ->
+            inSource.put(
+                new Segment(row.getInt(1), row.getString(2)),
+                new Tally(row.getLong(3), new BigInteger(row.getString(4)))));
+    Map<Segment, Tally> inWarehouse = new HashMap<>();
+    warehouse.read(
+        table.warehouseSegments(versionBound),
+        row ->
+            inWarehouse.put(
+                new Segment(row.get(0).asInt(), row.get(1).asText()),
+                new Tally(row.get(2).asLong(), new BigInteger(row.get(3).asText()))));
+    compareRows(differing(inSource, inWarehouse), inSource, inWarehouse);
+    findDoubles();
+    List<DayCounts> counts = new ArrayList<>();
+    days.forEach(
+        (day, d) ->
+            counts.add(
+                new DayCounts(
+                    table, day, d.source, d.warehouse, d.retained, d.flagged, d.segmentsDiffer)));
+    return new Result(counts, observations, experimentsWithRetainedRows);
+  }
+
+  private List<Segment> differing(Map<Segment, Tally> inSource, Map<Segment, Tally> inWarehouse) {
+    Set<Segment> all = new HashSet<>(inSource.keySet());
+    all.addAll(inWarehouse.keySet());
+    List<Segment> differing = new ArrayList<>();
+    List<Integer> retainedDays = new ArrayList<>();
+    Set<Integer> daysInSource = new HashSet<>();
+    inSource.keySet().forEach(segment -> daysInSource.add(segment.day()));
+    for (Segment segment : all.stream().sorted().toList()) {
+      Tally ours = inSource.getOrDefault(segment, EMPTY);
+      Tally theirs = inWarehouse.getOrDefault(segment, EMPTY);
+      Day day = days.computeIfAbsent(segment.day(), none -> new Day());
+      day.source += ours.count();
+      day.warehouse += theirs.count();
+      if (ours.equals(theirs)) {
+        continue;
+      }
+      if (!daysInSource.contains(segment.day()) && wasRetained(endOfDay(segment.day()))) {
+        day.retained += theirs.count();
+        if (!retainedDays.contains(segment.day())) {
+          retainedDays.add(segment.day());
+        }
+        continue;
+      }
+      day.segmentsDiffer = true;
+      differing.add(segment);
+    }
+    if (!retainedDays.isEmpty()) {
+      warehouse.read(
+          table.experimentsOnDays(retainedDays),
+          row -> experimentsWithRetainedRows.add(row.get(0).asLong()));
+    }
+    return differing;
+  }
+
+  private void compareRows(
+      List<Segment> differing, Map<Segment, Tally> inSource, Map<Segment, Tally> inWarehouse) {
+    List<Segment> read = new ArrayList<>();
+    long rows = 0;
+    for (Segment segment : differing) {
+      Tally ours = inSource.getOrDefault(segment, EMPTY);
+      Tally theirs = inWarehouse.getOrDefault(segment, EMPTY);
+      rows += Math.max(ours.count(), theirs.count());
+      if (read.isEmpty() || rows <= MAX_ROWS) {
+        read.add(segment);
+      } else {
+        observations.add(
+            new Observation(
+                table.sourceTable(),
+                segment.day(),
+                "segment " + segment.bucket() + " of " + segment.day(),
+                "has "
+                    + ours.count()
+                    + " rows in PostgreSQL, "
+                    + theirs.count()
+                    + " in ClickHouse, or other content; too much differs to list the rows",
+                ours + " " + theirs,
+                Weight.SUSPECT));
+      }
+    }
+    if (read.isEmpty()) {
+      return;
+    }
+    Map<String, SourceRow> sourceRows = new TreeMap<>();
+    source.read(
+        settings,
+        table.sourceRows(read),
+        row -> {
+          sourceRows.put(
+              row.getString(1),
+              new SourceRow(row.getObject(2, Long.class), row.getLong(3), row.getString(4)));
+        });
+    Map<String, List<WarehouseRow>> warehouseRows = new TreeMap<>();
+    warehouse.read(
+        table.warehouseRows(read),
+        row ->
+            warehouseRows
+                .computeIfAbsent(row.get(0).asText(), none -> new ArrayList<>())
+                .add(warehouseRow(row)));
+    Set<String> flagged = new HashSet<>();
+    if (sourceRows.keySet().stream().anyMatch(key -> !warehouseRows.containsKey(key))) {
+      warehouse.read(
+          "SELECT subject FROM data_inconsistencies FINAL"
+              + " WHERE code IN ('S-UNPARSEABLE', 'S-NULL-REQUIRED') AND status = 'OPEN'"
+              + " AND startsWith(subject, '"
+              + table.noun()
+              + ":')",
+          row -> flagged.add(row.get(0).asText()));
+    }
+    sourceRows.forEach(
+        (key, row) -> compareRow(key, row, warehouseRows.getOrDefault(key, List.of()), flagged));
+    warehouseRows.forEach(
+        (key, found) -> {
+          if (!sourceRows.containsKey(key)) {
+            unexpected(key, found);
+          }
+        });
+  }
+
+  private static WarehouseRow warehouseRow(JsonNode row) {
+    return new WarehouseRow(
+        row.get(1).asLong(),
+        row.get(2).asLong(),
+        row.get(3).asLong(),
+        row.get(4).asLong(),
+        row.get(5).asInt() != 0);
+  }
+
+  private void compareRow(
+      String key, SourceRow ours, List<WarehouseRow> found, Set<String> flagged) {
+    List<WarehouseRow> live = found.stream().filter(row -> !row.deleted()).toList();
+    int day = ours.micros() == null ? AuditedTable.NO_DAY : dayOf(ours.micros());
+    String evidence = ours.transaction() + " " + found;
+    Weight weight =
+        found.stream().anyMatch(row -> row.version() > versionBound)
+            ? Weight.MOVING
+            : Weight.SUSPECT;
+    if (live.size() > 1) {
+      observe(day, key, "stands in ClickHouse under " + live.size() + " keys", evidence, weight);
+    } else if (live.size() == 1) {
+      if (live.get(0).hash() != ours.hash()) {
+        observe(day, key, "is different in ClickHouse", evidence, weight);
+      }
+    } else if (flagged.contains(table.noun() + ":" + key)) {
+      days.get(day).flagged++;
+    } else if (ours.micros() == null || !isBefore(ours.micros(), expiredBefore)) {
+      observe(
+          day,
+          key,
+          found.isEmpty() ? "is missing in ClickHouse" : "is deleted in ClickHouse only",
+          evidence,
+          weight);
+    }
+  }
+
+  private void unexpected(String key, List<WarehouseRow> found) {
+    for (WarehouseRow row : found) {
+      // A row that is newer than the snapshot came after it.
+      if (row.deleted() || row.version() > versionBound) {
+        continue;
+      }
+      if (table.hasTime() && wasRetained(row.micros())) {
+        days.get(dayOf(row.micros())).retained++;
+        experimentsWithRetainedRows.add(row.experimentId());
+      } else {
+        observe(
+            table.hasTime() ? dayOf(row.micros()) : AuditedTable.NO_DAY,
+            key,
+            "is in ClickHouse only",
+            found.toString(),
+            Weight.SUSPECT);
+      }
+    }
+  }
+
+  private void findDoubles() {
+    warehouse.read(
+        table.doubles(MAX_DOUBLES),
+        row ->
+            observe(
+                row.get(3).asInt(),
+                row.get(0).asText(),
+                "stands "
+                    + row.get(2).asText()
+                    + " times in ClickHouse (version "
+                    + row.get(1).asText()
+                    + ")",
+                row.toString(),
+                Weight.CERTAIN));
+  }
+
+  private void observe(int day, String key, String problem, String evidence, Weight weight) {
+    observations.add(
+        new Observation(
+            table.sourceTable(), day, table.noun() + ":" + key, problem, evidence, weight));
+  }
+
+  private boolean wasRetained(long micros) {
+    return isBefore(micros, retainedBefore);
+  }
+
+  private static boolean isBefore(long micros, Instant moment) {
+    return Math.floorDiv(micros, 1_000_000) < moment.getEpochSecond();
+  }
+
+  private static int dayOf(long micros) {
+    return Math.toIntExact(Math.floorDiv(micros, 86_400_000_000L));
+  }
+
+  private long endOfDay(int day) {
+    if (day == AuditedTable.NO_DAY) {
+      return Long.MAX_VALUE;
+    }
+    return LocalDate.ofEpochDay(day + 1L).atStartOfDay(ZoneOffset.UTC).toEpochSecond() * 1_000_000;
+  }
+}

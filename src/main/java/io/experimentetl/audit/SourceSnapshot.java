@@ -1,0 +1,157 @@
+package io.experimentetl.audit;
+
+import java.sql.Connection;
+import java.sql.DriverManager;
+import java.sql.ResultSet;
+import java.sql.SQLException;
+import java.sql.Statement;
+import java.time.Instant;
+import java.util.Properties;
+import java.util.UUID;
+
+/**
+ * PostgreSQL as it stood at one place of its log: every transaction that committed before {@link
+ * #lsn} is visible and none after.
+ *
+ * <p>Making a logical slot is the one way to such a pair: the server itself says at which LSN the
+ * exported snapshot stands. The slot is temporary, keeps no WAL, and is gone as soon as the
+ * snapshot was taken over.
+ */
+final class SourceSnapshot implements AutoCloseable {
+  private final Connection connection;
+  private final long lsn;
+  private final Instant takenAt;
+
+  private SourceSnapshot(Connection connection, long lsn, Instant takenAt) {
+    this.connection = connection;
+    this.lsn = lsn;
+    this.takenAt = takenAt;
+  }
+
+  static SourceSnapshot take(AuditSettings settings, Deadline deadline) {
+    String slot = "experiment_etl_verify_" + UUID.randomUUID().toString().replace('-', '_');
+    try (Connection replication = connect(settings, deadline, true);
+        Statement command = replication.createStatement();
+        // The form without parentheses is understood by every version since 10.
+        ResultSet created =
+            command.executeQuery(
+                "CREATE_REPLICATION_SLOT "
+                    + slot
+                    + " TEMPORARY LOGICAL pgoutput EXPORT_SNAPSHOT")) {
+      created.next();
+      long lsn = Lsn.parse(created.getString("consistent_point"));
+      String snapshot = created.getString("snapshot_name");
+      return new SourceSnapshot(importing(settings, deadline, snapshot), lsn, Instant.now());
+    } catch (SQLException e) {
+      throw cannot(settings, e);
+    }
+  }
+
+  private static Connection importing(AuditSettings settings, Deadline deadline, String snapshot)
+      throws SQLException {
+    Connection connection = connect(settings, deadline, false);
+    try (Statement statement = connection.createStatement()) {
+      connection.setAutoCommit(false);
+      statement.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY");
+      statement.execute("SET TRANSACTION SNAPSHOT '" + snapshot + "'");
+      statement.execute("SET LOCAL work_mem = '128MB'");
+      // Compiling the recomputation takes longer than running it on most days' data.
+      statement.execute("SET LOCAL jit = off");
+      return connection;
+    } catch (SQLException e) {
+      connection.close();
+      throw e;
+    }
+  }
+
+  static Connection connect(AuditSettings settings, Deadline deadline, boolean replication)
+      throws SQLException {
+    Properties properties = new Properties();
+    properties.setProperty("user", settings.postgresUser());
+    properties.setProperty("password", settings.postgresPassword());
+    properties.setProperty("connectTimeout", "10");
+    properties.setProperty(
+        "socketTimeout", Long.toString(Math.max(1, deadline.left().toSeconds())));
+    properties.setProperty("ApplicationName", "experiment-etl verify");
+    if (replication) {
+      properties.setProperty("replication", "database");
+      properties.setProperty("preferQueryMode", "simple");
+      properties.setProperty("assumeMinServerVersion", "10");
+    }
+    return DriverManager.getConnection(settings.postgresUrl(), properties);
+  }
+
+  /** What the error means to who reads it. */
+  static CannotCompareException cannot(AuditSettings settings, SQLException e) {
+    String state = e.getSQLState() == null ? "" : e.getSQLState();
+    String remedy;
+    if (state.startsWith("28")) {
+      remedy =
+          "correct the user "
+              + settings.postgresUser()
+              + " or its password (EXPERIMENT_ETL_SOURCE_PASSWORD or --postgres-password-file).";
+    } else if (state.equals("42501")) {
+      remedy =
+          "sql/postgres/002_etl.sql grants the role "
+              + settings.postgresUser()
+              + " what it needs: REPLICATION, SELECT on the tables, and writing etl_heartbeat.";
+    } else if (state.equals("42P01") || state.equals("3F000")) {
+      remedy = "apply sql/postgres, or correct the database or its schema.";
+    } else if (state.equals("53400") || state.equals("53000")) {
+      remedy = "one more replication slot is needed for a moment: raise max_replication_slots.";
+    } else if (state.startsWith("08") && e.getCause() instanceof java.net.SocketTimeoutException) {
+      remedy =
+          "a transaction that has been open for long holds a slot up (select * from pg_stat_activity order by xact_start):"
+              + " end it, or raise --deadline.";
+    } else if (state.startsWith("08")) {
+      remedy = "start it, or correct --postgres-url or source.host in the configuration.";
+    } else {
+      remedy = "see the server's message.";
+    }
+    return new CannotCompareException(
+        "PostgreSQL at "
+            + settings.postgresUrl()
+            + " can't be compared: "
+            + remedy
+            + " It says: "
+            + e.getMessage(),
+        e);
+  }
+
+  /** What a row of an answer is handed to. */
+  interface RowReader {
+    void read(ResultSet row) throws SQLException;
+  }
+
+  /** Hands over the rows of the answer without keeping them. */
+  void read(AuditSettings settings, String sql, RowReader reader) {
+    try (Statement statement = connection.createStatement()) {
+      statement.setFetchSize(10_000);
+      try (ResultSet rows = statement.executeQuery(sql)) {
+        while (rows.next()) {
+          reader.read(rows);
+        }
+      }
+    } catch (SQLException e) {
+      throw cannot(settings, e);
+    }
+  }
+
+  long lsn() {
+    return lsn;
+  }
+
+  /** By this machine's clock; ages of rows are told in days. */
+  Instant takenAt() {
+    return takenAt;
+  }
+
+  @Override
+  public void close() {
+    try {
+      connection.close();
+    } catch (SQLException e) {
+      throw new CannotCompareException("PostgreSQL's connection could not be closed.", e);
+    }
+  }
+}

@@ -1,0 +1,223 @@
+package io.experimentetl.audit;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import io.experimentetl.audit.Observation.Weight;
+import java.time.LocalDate;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.TreeSet;
+
+/**
+ * {@code experiment_daily_stats}, compared at one fence, in every cell, with its recomputation from
+ * ClickHouse's raw rows and with its recomputation from PostgreSQL's tables.
+ *
+ * <p>The three belong to one place of the stream only where nothing moves. So the stored statistics
+ * are read as of a cut, and ClickHouse's rows are recomputed as of the same cut. PostgreSQL's
+ * snapshot lies before it: where writers have written in between, PostgreSQL's figures are compared
+ * with ClickHouse's rows as of the snapshot.
+ */
+final class StatisticsComparison {
+  /** Where its observations stand. */
+  static final String PLACE = "statistics";
+
+  /**
+   * What was seen.
+   *
+   * @param uncomparedExperiments whose rows PostgreSQL's retention has removed: compared with
+   *     ClickHouse's rows only
+   */
+  record Result(
+      int experiments,
+      int cells,
+      Set<Long> uncomparedExperiments,
+      List<Observation> observations) {}
+
+  private final AuditSettings settings;
+  private final SourceSnapshot source;
+  private final Warehouse warehouse;
+  private final StatisticsSql sql;
+  private final Map<StatisticsCell, StatisticsFigures> stored;
+  private final Map<StatisticsCell, StatisticsFigures> atCut;
+
+  /**
+   * Reads ClickHouse's side, at once: what is replaced later is gone when it is merged.
+   *
+   * @param reached a cut behind the snapshot
+   */
+  StatisticsComparison(
+      AuditSettings settings,
+      SourceSnapshot source,
+      Warehouse warehouse,
+      Warehouse.Progress reached) {
+    this.settings = settings;
+    this.source = source;
+    this.warehouse = warehouse;
+    this.sql = new StatisticsSql(settings.statistics(), namedZones());
+    requireZones();
+    Warehouse.Progress cut = reached;
+    Map<StatisticsCell, StatisticsFigures> cells = stored(cut);
+    // Where a later checkpoint has replaced a row already, go on to a later cut.
+    while (replacedSince(cut)) {
+      Warehouse.Progress later = warehouse.progress().orElse(cut);
+      if (later.stamp() == cut.stamp()) {
+        break;
+      }
+      cut = later;
+      cells = stored(cut);
+    }
+    this.stored = cells;
+    this.atCut = fromWarehouse(cut.versionBound());
+  }
+
+  private Set<String> namedZones() {
+    Set<String> names = new HashSet<>();
+    source.read(
+        settings,
+        "SELECT DISTINCT config ->> 'zone' FROM experiments WHERE jsonb_typeof(config -> 'zone') = 'string'",
+        row -> names.add(row.getString(1)));
+    warehouse.read(
+        "SELECT DISTINCT JSONExtractString(ifNull(config, ''), 'zone') FROM experiments",
+        row -> names.add(row.get(0).asText()));
+    return names;
+  }
+
+  /** Both servers bring zones of their own; one that is missing would be an error in the middle. */
+  private void requireZones() {
+    Set<String> inSource = new HashSet<>();
+    source.read(
+        settings, "SELECT name FROM pg_timezone_names", row -> inSource.add(row.getString(1)));
+    Set<String> inWarehouse = new HashSet<>();
+    warehouse.read(
+        "SELECT time_zone FROM system.time_zones", row -> inWarehouse.add(row.get(0).asText()));
+    for (String zone : sql.zoneNames()) {
+      if (!inSource.contains(zone) || !inWarehouse.contains(zone)) {
+        throw new CannotCompareException(
+            "The zone "
+                + zone
+                + " is not known to "
+                + (inSource.contains(zone) ? "ClickHouse" : "PostgreSQL")
+                + ": install its time zone data, or give the experiments a zone that all know.");
+      }
+    }
+  }
+
+  /**
+   * Compares.
+   *
+   * @param experimentsWithRetainedRows whose rows PostgreSQL does not have in full any more
+   */
+  Result compare(Set<Long> experimentsWithRetainedRows) {
+    Map<StatisticsCell, StatisticsFigures> fromSource = fromSource();
+    Map<StatisticsCell, StatisticsFigures> atSnapshot =
+        fromSource.equals(atCut) ? atCut : fromWarehouse(Warehouse.versionBoundOf(source.lsn()));
+    Set<StatisticsCell> all = new TreeSet<>(stored.keySet());
+    all.addAll(atCut.keySet());
+    all.addAll(fromSource.keySet());
+    Set<Long> experiments = new HashSet<>();
+    List<Observation> observations = new ArrayList<>();
+    for (StatisticsCell cell : all) {
+      experiments.add(cell.experimentId());
+      StatisticsFigures a = stored.getOrDefault(cell, StatisticsFigures.NONE);
+      StatisticsFigures b = atCut.getOrDefault(cell, StatisticsFigures.NONE);
+      StatisticsFigures c = fromSource.getOrDefault(cell, StatisticsFigures.NONE);
+      boolean retained = experimentsWithRetainedRows.contains(cell.experimentId());
+      boolean sourceAgrees =
+          retained
+              || c.equals(b)
+              || c.equals(atSnapshot.getOrDefault(cell, StatisticsFigures.NONE));
+      if (!a.equals(b) || !sourceAgrees) {
+        observations.add(
+            new Observation(
+                PLACE,
+                AuditedTable.NO_DAY,
+                "experiment "
+                    + cell.experimentId()
+                    + ", metric "
+                    + cell.metric()
+                    + ", variant "
+                    + cell.variantId()
+                    + ", "
+                    + LocalDate.ofEpochDay(cell.day()),
+                "differs: " + StatisticsFigures.differences(a, b, retained ? null : c),
+                a + " " + b + " " + c,
+                Weight.SUSPECT));
+      }
+    }
+    Set<Long> uncompared = new TreeSet<>(experimentsWithRetainedRows);
+    uncompared.retainAll(experiments);
+    return new Result(experiments.size(), all.size(), uncompared, observations);
+  }
+
+  private Map<StatisticsCell, StatisticsFigures> fromSource() {
+    Map<StatisticsCell, StatisticsFigures> cells = new HashMap<>();
+    source.read(
+        settings,
+        sql.postgres(),
+        row -> {
+          List<String> figures = new ArrayList<>();
+          for (int i = 0; i < StatisticsFigures.NAMES.size(); i++) {
+            figures.add(row.getString(5 + i));
+          }
+          cells.put(
+              new StatisticsCell(row.getLong(1), row.getString(3), row.getLong(2), row.getInt(4)),
+              StatisticsFigures.ofUnscaled(figures));
+        });
+    return cells;
+  }
+
+  private boolean replacedSince(Warehouse.Progress cut) {
+    return warehouse
+            .rows(
+                "SELECT count() FROM (SELECT min(_version) AS oldest FROM experiment_daily_stats"
+                    + " GROUP BY experiment_id, metric, variant_id, day HAVING oldest > "
+                    + cut.versionBound()
+                    + ")")
+            .get(0)
+            .get(0)
+            .asLong()
+        > 0;
+  }
+
+  private Map<StatisticsCell, StatisticsFigures> stored(Warehouse.Progress cut) {
+    Map<StatisticsCell, StatisticsFigures> cells = new HashMap<>();
+    warehouse.read(
+        "SELECT experiment_id, variant_id, metric, toInt32(day) AS day, toString(exposures),"
+            + " toString(active_users), toString(converting_users), toString(events),"
+            + " toString(value_sum), toString(new_users), toString(new_converters),"
+            + " toString(d_sum), toString(d_sum_sq), _deleted FROM experiment_daily_stats"
+            + " WHERE _version <= "
+            + cut.versionBound()
+            + " ORDER BY _version DESC LIMIT 1 BY experiment_id, metric, variant_id, day",
+        row -> {
+          if (row.get(13).asInt() == 0) {
+            cells.put(cell(row), StatisticsFigures.ofDecimals(figures(row)));
+          }
+        });
+    return cells;
+  }
+
+  private Map<StatisticsCell, StatisticsFigures> fromWarehouse(long versionBound) {
+    Map<StatisticsCell, StatisticsFigures> cells = new HashMap<>();
+    warehouse.read(
+        sql.clickhouse(versionBound),
+        row -> cells.put(cell(row), StatisticsFigures.ofUnscaled(figures(row))));
+    return cells;
+  }
+
+  private static StatisticsCell cell(JsonNode row) {
+    return new StatisticsCell(
+        row.get(0).asLong(), row.get(2).asText(), row.get(1).asLong(), row.get(3).asInt());
+  }
+
+  private static List<String> figures(JsonNode row) {
+    List<String> figures = new ArrayList<>();
+    for (int i = 0; i < StatisticsFigures.NAMES.size(); i++) {
+      figures.add(row.get(4 + i).asText());
+    }
+    return figures;
+  }
+}

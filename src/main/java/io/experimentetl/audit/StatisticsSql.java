@@ -1,0 +1,241 @@
+package io.experimentetl.audit;
+
+import io.experimentetl.config.CrossoverPolicy;
+import io.experimentetl.config.MetricConfig;
+import io.experimentetl.config.MetricKind;
+import io.experimentetl.config.StatisticsConfig;
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.UncheckedIOException;
+import java.nio.charset.StandardCharsets;
+import java.time.DateTimeException;
+import java.time.Duration;
+import java.time.Instant;
+import java.time.ZoneId;
+import java.util.Map;
+import java.util.Set;
+import java.util.TreeMap;
+import java.util.TreeSet;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import java.util.stream.Collectors;
+
+/**
+ * The recomputation of {@code experiment_daily_stats}, as one statement for either side: {@code
+ * audit/statistics-*.sql} with the job's settings filled in.
+ */
+final class StatisticsSql {
+  private static final Pattern PLACEHOLDER = Pattern.compile("\\$\\{([a-z_]+)}");
+
+  private final StatisticsConfig config;
+  private final Map<String, ZoneId> zones = new TreeMap<>();
+  private final ZoneId defaultZone;
+
+  /**
+   * @param namedZones what the experiments' configurations name as their zones, whatever it is; a
+   *     name that is no zone stands for the default zone
+   */
+  StatisticsSql(StatisticsConfig config, Set<String> namedZones) {
+    this.config = config;
+    this.defaultZone = ZoneId.of(config.zone());
+    for (String name : namedZones) {
+      ZoneId zone = zoneOrNull(name);
+      if (zone != null) {
+        zones.put(name, zone);
+      }
+    }
+  }
+
+  private static ZoneId zoneOrNull(String name) {
+    try {
+      return ZoneId.of(name);
+    } catch (DateTimeException e) {
+      return null;
+    }
+  }
+
+  /** All zones as both servers must know them; fixed offsets need no name. */
+  Set<String> zoneNames() {
+    Set<String> names = new TreeSet<>();
+    for (ZoneId zone : zones.values()) {
+      addName(names, zone);
+    }
+    addName(names, defaultZone);
+    return names;
+  }
+
+  private static void addName(Set<String> names, ZoneId zone) {
+    if (!zone.getRules().isFixedOffset()) {
+      names.add(zone.getId());
+    }
+  }
+
+  String postgres() {
+    return fill(
+        "statistics-postgres.sql",
+        Map.of(
+            "metrics",
+            config.metrics().stream()
+                .map(StatisticsSql::postgresMetric)
+                .collect(Collectors.joining(", ")),
+            "exposure",
+            postgresText(config.exposureEvent()),
+            "entered_at",
+            switch (config.population()) {
+              case EXPOSURE -> "x.exposed_at";
+              case ENROLLED -> "a.enrolled_at";
+              case ASSIGNED -> "a.assigned_at";
+            },
+            "crossovers_count",
+            Boolean.toString(config.crossover() == CrossoverPolicy.FIRST),
+            "day",
+            postgresDay()));
+  }
+
+  /** As of a version. */
+  String clickhouse(long versionBound) {
+    return fill(
+        "statistics-clickhouse.sql",
+        Map.of(
+            "bound",
+            Long.toString(versionBound),
+            "metrics",
+            config.metrics().stream()
+                .map(StatisticsSql::clickhouseMetric)
+                .collect(Collectors.joining(", ", "[", "]")),
+            "exposure",
+            clickhouseText(config.exposureEvent()),
+            "entered_at",
+            switch (config.population()) {
+              case EXPOSURE -> "exposed_at";
+              case ENROLLED -> "enrolled_at";
+              case ASSIGNED -> "assigned_at";
+            },
+            "crossovers_count",
+            Boolean.toString(config.crossover() == CrossoverPolicy.FIRST),
+            "day",
+            clickhouseDay()));
+  }
+
+  private String postgresDay() {
+    String day = postgresDay(defaultZone);
+    for (Map.Entry<String, ZoneId> zone : zones.entrySet()) {
+      day =
+          "CASE WHEN zone = "
+              + postgresText(zone.getKey())
+              + " THEN "
+              + postgresDay(zone.getValue())
+              + " ELSE "
+              + day
+              + " END";
+    }
+    return day;
+  }
+
+  private String clickhouseDay() {
+    String day = clickhouseDay(defaultZone);
+    for (Map.Entry<String, ZoneId> zone : zones.entrySet()) {
+      day =
+          "if(zone = "
+              + clickhouseText(zone.getKey())
+              + ", "
+              + clickhouseDay(zone.getValue())
+              + ", "
+              + day
+              + ")";
+    }
+    return day;
+  }
+
+  private static String postgresMetric(MetricConfig metric) {
+    return "("
+        + postgresText(metric.name())
+        + ", "
+        + (metric.kind() == MetricKind.MEAN)
+        + ", "
+        + postgresText(metric.eventType())
+        + ", "
+        + (metric.property() == null ? "NULL::text" : postgresText(metric.property()))
+        + ", interval '"
+        + micros(metric.delay())
+        + " microseconds', "
+        + (metric.window() == null
+            ? "NULL::interval"
+            : "interval '" + micros(metric.window()) + " microseconds'")
+        + ")";
+  }
+
+  private static String clickhouseMetric(MetricConfig metric) {
+    return "("
+        + clickhouseText(metric.name())
+        + ", "
+        + (metric.kind() == MetricKind.MEAN)
+        + ", "
+        + clickhouseText(metric.eventType())
+        + ", "
+        + (metric.property() == null ? "''" : clickhouseText(asPrintedKey(metric.property())))
+        + ", toInt64("
+        + micros(metric.delay())
+        + "), toInt64("
+        + (metric.window() == null ? -1 : micros(metric.window()))
+        + "))";
+  }
+
+  /**
+   * A key as it stands between the quotes of PostgreSQL's JSON, escapes taken out as the SQL does.
+   */
+  private static String asPrintedKey(String key) {
+    StringBuilder printed = new StringBuilder();
+    for (int i = 0; i < key.length(); i++) {
+      char c = key.charAt(i);
+      if (c == '"' || c == '\\' || c == '\b' || c == '\f' || c == '\n' || c == '\r' || c == '\t') {
+        printed.append('\1');
+      } else if (c < ' ') {
+        printed.append('\1').append(String.format("%04x", (int) c));
+      } else {
+        printed.append(c);
+      }
+    }
+    return printed.toString();
+  }
+
+  private static String postgresDay(ZoneId zone) {
+    return zone.getRules().isFixedOffset()
+        ? "((at + interval '" + offsetSeconds(zone) + " seconds') AT TIME ZONE 'UTC')::date"
+        : "(at AT TIME ZONE " + postgresText(zone.getId()) + ")::date";
+  }
+
+  private static String clickhouseDay(ZoneId zone) {
+    return zone.getRules().isFixedOffset()
+        ? "toDate32(fromUnixTimestamp64Micro(at + " + offsetSeconds(zone) + " * 1000000, 'UTC'))"
+        : "toDate32(fromUnixTimestamp64Micro(at, " + clickhouseText(zone.getId()) + "))";
+  }
+
+  private static int offsetSeconds(ZoneId zone) {
+    return zone.getRules().getOffset(Instant.EPOCH).getTotalSeconds();
+  }
+
+  private static long micros(Duration duration) {
+    return Math.addExact(
+        Math.multiplyExact(duration.getSeconds(), 1_000_000L), duration.getNano() / 1_000);
+  }
+
+  static String postgresText(String text) {
+    return "'" + text.replace("'", "''") + "'";
+  }
+
+  static String clickhouseText(String text) {
+    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'";
+  }
+
+  private static String fill(String resource, Map<String, String> values) {
+    try (InputStream in = StatisticsSql.class.getResourceAsStream("/audit/" + resource)) {
+      String sql = new String(in.readAllBytes(), StandardCharsets.UTF_8);
+      return PLACEHOLDER
+          .matcher(sql)
+          .replaceAll(match -> Matcher.quoteReplacement(values.get(match.group(1))));
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+  }
+}

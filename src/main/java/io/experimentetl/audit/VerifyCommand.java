@@ -1,0 +1,149 @@
+package io.experimentetl.audit;
+
+import io.experimentetl.config.ClickHouseConfig;
+import io.experimentetl.config.InvalidConfigurationException;
+import io.experimentetl.config.JobConfig;
+import io.experimentetl.config.Secret;
+import io.experimentetl.config.SourceConfig;
+import io.experimentetl.config.StatisticsConfig;
+import java.io.PrintWriter;
+import java.net.URLEncoder;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.concurrent.Callable;
+import picocli.CommandLine;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Spec;
+
+/** {@code ./etl verify}. Exit code: 0 equal, 1 differences, 2 can't be compared. */
+@Command(
+    name = "verify",
+    mixinStandardHelpOptions = true,
+    description = {
+      "Compares, at one place of the log and while writers write, ClickHouse's rows with PostgreSQL's,",
+      "and the daily statistics with their recomputation in SQL from either."
+    },
+    exitCodeOnExecutionException = VerifyCommand.CANNOT_COMPARE,
+    exitCodeListHeading = "Exit codes:%n",
+    exitCodeList = {
+      "0:equal",
+      "1:different; each difference is named",
+      "2:could not be compared; the message says what to do"
+    })
+public final class VerifyCommand implements Callable<Integer> {
+  private static final int EQUAL = 0;
+  private static final int DIFFERENT = 1;
+  static final int CANNOT_COMPARE = 2;
+
+  @Spec private CommandSpec spec;
+
+  @Option(
+      names = "--config",
+      paramLabel = "FILE",
+      description = "the job's configuration; without it the defaults hold")
+  private Path config;
+
+  @Option(
+      names = "--postgres-url",
+      paramLabel = "URL",
+      description = "jdbc:postgresql://host:port/database, instead of the configuration's source")
+  private String postgresUrl;
+
+  @Option(
+      names = "--postgres-user",
+      paramLabel = "USER",
+      description = "instead of source.username")
+  private String postgresUser;
+
+  @Option(
+      names = "--postgres-password-file",
+      paramLabel = "FILE",
+      description = "instead of the environment variable EXPERIMENT_ETL_SOURCE_PASSWORD")
+  private Path postgresPasswordFile;
+
+  @Option(
+      names = "--clickhouse-url",
+      paramLabel = "URL",
+      description = "http://host:port, instead of clickhouse.url")
+  private String clickhouseUrl;
+
+  @Option(
+      names = "--clickhouse-database",
+      paramLabel = "NAME",
+      description = "instead of clickhouse.database")
+  private String clickhouseDatabase;
+
+  @Option(
+      names = "--clickhouse-user",
+      paramLabel = "USER",
+      description = "instead of clickhouse.username")
+  private String clickhouseUser;
+
+  @Option(
+      names = "--clickhouse-password-file",
+      paramLabel = "FILE",
+      description = "instead of the environment variable EXPERIMENT_ETL_CLICKHOUSE_PASSWORD")
+  private Path clickhousePasswordFile;
+
+  @Option(
+      names = "--deadline",
+      paramLabel = "SECONDS",
+      defaultValue = "300",
+      description = "for all of it, the wait for the job included (default: ${DEFAULT-VALUE})")
+  private int deadlineSeconds;
+
+  @Override
+  public Integer call() {
+    PrintWriter out = spec.commandLine().getOut();
+    PrintWriter err = spec.commandLine().getErr();
+    try {
+      AuditReport report = new Audit(settings()).run();
+      report.print(out);
+      return report.isEqual() ? EQUAL : DIFFERENT;
+    } catch (CannotCompareException | InvalidConfigurationException | IllegalStateException e) {
+      err.println(e.getMessage());
+      err.flush();
+      return CANNOT_COMPARE;
+    }
+  }
+
+  private AuditSettings settings() {
+    JobConfig job = config == null ? null : JobConfig.load(config, System.getenv());
+    SourceConfig source = job == null ? SourceConfig.defaults() : job.source();
+    ClickHouseConfig clickhouse = job == null ? ClickHouseConfig.defaults() : job.clickhouse();
+    return new AuditSettings(
+        postgresUrl != null ? postgresUrl : jdbcUrl(source),
+        postgresUser != null ? postgresUser : source.username(),
+        secret(postgresPasswordFile, source.password()),
+        clickhouseUrl != null ? clickhouseUrl : clickhouse.url(),
+        clickhouseDatabase != null ? clickhouseDatabase : clickhouse.database(),
+        clickhouseUser != null ? clickhouseUser : clickhouse.username(),
+        secret(clickhousePasswordFile, clickhouse.password()),
+        job == null ? StatisticsConfig.defaults() : job.statistics(),
+        source.eventRetention(),
+        source.assignmentRetention(),
+        Duration.ofSeconds(Math.max(1, deadlineSeconds)));
+  }
+
+  private static String secret(Path file, Secret otherwise) {
+    return (file == null ? otherwise : Secret.fromFile(file.toString())).value();
+  }
+
+  private static String jdbcUrl(SourceConfig source) {
+    return "jdbc:postgresql://"
+        + source.host()
+        + ":"
+        + source.port()
+        + "/"
+        + URLEncoder.encode(source.database(), StandardCharsets.UTF_8)
+        + "?currentSchema="
+        + URLEncoder.encode(source.schema(), StandardCharsets.UTF_8);
+  }
+
+  public static void main(String[] args) {
+    System.exit(new CommandLine(new VerifyCommand()).execute(args));
+  }
+}

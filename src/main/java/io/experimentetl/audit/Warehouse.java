@@ -1,0 +1,158 @@
+package io.experimentetl.audit;
+
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import java.io.IOException;
+import java.net.URI;
+import java.net.URLEncoder;
+import java.net.http.HttpClient;
+import java.net.http.HttpRequest;
+import java.net.http.HttpResponse;
+import java.nio.charset.StandardCharsets;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.Base64;
+import java.util.List;
+import java.util.Optional;
+import java.util.function.Consumer;
+import java.util.stream.Stream;
+
+/** ClickHouse, read through its HTTP interface. */
+final class Warehouse {
+  private static final ObjectMapper JSON = new ObjectMapper();
+
+  /** How much of the source ClickHouse shows, from {@code etl_progress}. */
+  record Progress(long stamp, long lsn, Instant committedAt, boolean snapshotDone) {
+    /** The greatest {@code _version} of the rows at or before the cut. */
+    long versionBound() {
+      return versionBoundOf(stamp);
+    }
+  }
+
+  private final HttpClient client =
+      HttpClient.newBuilder()
+          .version(HttpClient.Version.HTTP_1_1)
+          .connectTimeout(Duration.ofSeconds(10))
+          .build();
+  private final AuditSettings settings;
+  private final Deadline deadline;
+  private final URI endpoint;
+  private final String authorization;
+
+  Warehouse(AuditSettings settings, Deadline deadline) {
+    this.settings = settings;
+    this.deadline = deadline;
+    // With wait_end_of_query an error in the middle of the answer is an error of the answer.
+    this.endpoint =
+        URI.create(
+            settings.clickhouseUrl()
+                + "/?wait_end_of_query=1&default_format=JSONCompactEachRow&database="
+                + URLEncoder.encode(settings.clickhouseDatabase(), StandardCharsets.UTF_8));
+    this.authorization =
+        "Basic "
+            + Base64.getEncoder()
+                .encodeToString(
+                    (settings.clickhouseUser() + ":" + settings.clickhousePassword())
+                        .getBytes(StandardCharsets.UTF_8));
+  }
+
+  /** The greatest {@code _version} that the change with this stamp, or this LSN, can have. */
+  static long versionBoundOf(long stamp) {
+    return stamp * 1024 + 1023;
+  }
+
+  /** Empty: no cut is visible yet. */
+  Optional<Progress> progress() {
+    List<JsonNode> rows =
+        rows(
+            "SELECT stamp, lsn, toUnixTimestamp64Micro(committed_at), snapshot_done FROM etl_progress");
+    if (rows.isEmpty()) {
+      return Optional.empty();
+    }
+    JsonNode row = rows.get(0);
+    long micros = row.get(2).asLong();
+    return Optional.of(
+        new Progress(
+            row.get(0).asLong(),
+            row.get(1).asLong(),
+            Instant.ofEpochSecond(
+                Math.floorDiv(micros, 1_000_000), Math.floorMod(micros, 1_000_000) * 1000L),
+            row.get(3).asBoolean()));
+  }
+
+  List<JsonNode> rows(String sql) {
+    List<JsonNode> rows = new ArrayList<>();
+    read(sql, rows::add);
+    return rows;
+  }
+
+  /**
+   * Hands over the rows of the answer, each an array of its columns.
+   *
+   * @throws CannotCompareException when there is no answer
+   */
+  void read(String sql, Consumer<JsonNode> row) {
+    HttpRequest request =
+        HttpRequest.newBuilder(endpoint)
+            .timeout(deadline.left())
+            .header("Authorization", authorization)
+            .POST(HttpRequest.BodyPublishers.ofString(sql))
+            .build();
+    try {
+      HttpResponse<Stream<String>> response =
+          client.send(request, HttpResponse.BodyHandlers.ofLines());
+      try (Stream<String> lines = response.body()) {
+        if (response.statusCode() != 200) {
+          throw refused(response.statusCode(), String.join(" ", lines.limit(20).toList()));
+        }
+        lines.forEach(line -> row.accept(parse(line)));
+      }
+    } catch (IOException e) {
+      throw new CannotCompareException(
+          "ClickHouse at "
+              + settings.clickhouseUrl()
+              + " does not answer ("
+              + e
+              + "): start it, or correct --clickhouse-url or clickhouse.url in the configuration.",
+          e);
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new CannotCompareException("Interrupted while ClickHouse was read: run it again.", e);
+    }
+  }
+
+  private static JsonNode parse(String line) {
+    try {
+      return JSON.readTree(line);
+    } catch (JsonProcessingException e) {
+      throw new CannotCompareException(
+          "ClickHouse answered with a line that is not JSON: is there a proxy in front of it?", e);
+    }
+  }
+
+  private CannotCompareException refused(int status, String answer) {
+    String remedy;
+    if (answer.contains("AUTHENTICATION_FAILED") || status == 401 || status == 403) {
+      remedy =
+          "correct the user "
+              + settings.clickhouseUser()
+              + " or its password (EXPERIMENT_ETL_CLICKHOUSE_PASSWORD or --clickhouse-password-file).";
+    } else if (answer.contains("UNKNOWN_DATABASE") || answer.contains("UNKNOWN_TABLE")) {
+      remedy =
+          "apply sql/clickhouse to database "
+              + settings.clickhouseDatabase()
+              + ", or correct --clickhouse-database.";
+    } else {
+      remedy = "see the server's message.";
+    }
+    return new CannotCompareException(
+        "ClickHouse at "
+            + settings.clickhouseUrl()
+            + " refused a query: "
+            + remedy
+            + " It says: "
+            + answer.substring(0, Math.min(answer.length(), 600)));
+  }
+}

@@ -1,0 +1,203 @@
+package io.experimentetl.cdc;
+
+import io.experimentetl.model.Change;
+import io.experimentetl.model.ChangeKind;
+import io.experimentetl.model.FindingCode;
+import io.experimentetl.model.SourcePosition;
+import io.experimentetl.model.SourceRow;
+import io.experimentetl.model.SourceTable;
+import io.experimentetl.model.UnreadableRow;
+import java.util.IdentityHashMap;
+import java.util.Map;
+import org.apache.flink.api.common.typeinfo.TypeInformation;
+import org.apache.flink.api.java.typeutils.EitherTypeInfo;
+import org.apache.flink.cdc.debezium.DebeziumDeserializationSchema;
+import org.apache.flink.types.Either;
+import org.apache.flink.util.Collector;
+import org.apache.kafka.connect.data.Field;
+import org.apache.kafka.connect.data.Schema;
+import org.apache.kafka.connect.data.Struct;
+import org.apache.kafka.connect.errors.DataException;
+import org.apache.kafka.connect.source.SourceRecord;
+
+/**
+ * Debezium's records as {@link Change}s without a stamp, and what the reader says of its progress.
+ * A row that can't be read becomes an {@link UnreadableRow}; the rows around it go on. One instance
+ * reads one stream: it counts the rows of a transaction that share an LSN.
+ */
+final class ChangeDeserializer
+    implements DebeziumDeserializationSchema<Either<ReaderProgress, Change>> {
+  private static final long serialVersionUID = 1L;
+
+  static final TypeInformation<Either<ReaderProgress, Change>> TYPE =
+      new EitherTypeInfo<>(TypeInformation.of(ReaderProgress.class), ChangeTypeInfo.INSTANCE);
+
+  /** Every change of a table brings a new schema; old ones are let go of from here on. */
+  private static final int SCHEMAS_KEPT = 256;
+
+  private static final String HEARTBEAT = "io.debezium.connector.common.Heartbeat";
+  private static final String WATERMARK =
+      "io.debezium.connector.flink.cdc.embedded.watermark.value";
+
+  /** How to read the records of one schema. */
+  private sealed interface Binding {}
+
+  private record OfTable(
+      SourceTable table, Field operation, Field before, Field after, RowReader reader)
+      implements Binding {}
+
+  private enum Other implements Binding {
+    HEARTBEAT_RECORD,
+    WATERMARK_RECORD,
+    NONE_OF_OURS
+  }
+
+  private transient IdentityHashMap<Schema, Binding> bindings;
+  private transient Schema lastSchema;
+  private transient Binding lastBinding;
+  private transient long lastTxId;
+  private transient long lastLsn;
+  private transient int indexAtLsn;
+
+  /** Whether a record of this schema is a change of one of the captured tables. */
+  boolean isChange(SourceRecord record) {
+    return binding(record) instanceof OfTable;
+  }
+
+  boolean isHeartbeat(SourceRecord record) {
+    return binding(record) == Other.HEARTBEAT_RECORD;
+  }
+
+  @Override
+  public void deserialize(
+      SourceRecord record, Collector<Either<ReaderProgress, Change>> collector) {
+    Binding binding = binding(record);
+    if (binding instanceof OfTable ofTable) {
+      if (record.value() instanceof Struct value) {
+        collector.collect(Either.Right(change(ofTable, record, value)));
+      }
+    } else if (binding == Other.HEARTBEAT_RECORD) {
+      Map<String, ?> offset = record.sourceOffset();
+      collector.collect(
+          Either.Left(
+              new ReaderProgress(false, number(offset, "lsn_commit"), number(offset, "lsn"))));
+    } else if (binding == Other.WATERMARK_RECORD
+        && record.value() instanceof Struct value
+        && "HIGH".equals(value.getString("watermark_kind"))) {
+      collector.collect(
+          Either.Left(new ReaderProgress(true, 0, number(record.sourceOffset(), "lsn"))));
+    }
+  }
+
+  @Override
+  public TypeInformation<Either<ReaderProgress, Change>> getProducedType() {
+    return TYPE;
+  }
+
+  private Change change(OfTable binding, SourceRecord record, Struct value) {
+    ChangeKind kind = kind((String) value.get(binding.operation));
+    Struct before = (Struct) value.get(binding.before);
+    Struct after = (Struct) value.get(binding.after);
+    return new Change(
+        binding.table,
+        kind,
+        0,
+        position(kind, record.sourceOffset()),
+        before == null ? null : read(binding, before, null),
+        after == null ? null : read(binding, after, before));
+  }
+
+  private static ChangeKind kind(String operation) {
+    return switch (operation) {
+      case "r" -> ChangeKind.READ;
+      case "c" -> ChangeKind.INSERT;
+      case "u" -> ChangeKind.UPDATE;
+      case "d" -> ChangeKind.DELETE;
+      default ->
+          throw new IllegalStateException(
+              "The source sent the operation '"
+                  + operation
+                  + "', which the publication must not publish: apply sql/postgres/002_etl.sql.");
+    };
+  }
+
+  private static SourceRow read(OfTable binding, Struct row, Struct before) {
+    try {
+      return binding.reader.read(row, before);
+    } catch (DataException | ClassCastException e) {
+      return new UnreadableRow(
+          binding.table,
+          "",
+          FindingCode.S_UNPARSEABLE,
+          "",
+          "The row does not fit its own schema (" + e.getClass().getSimpleName() + ").");
+    }
+  }
+
+  /** From the offset, not from the row's {@code source}: binary, and in microseconds. */
+  private SourcePosition position(ChangeKind kind, Map<String, ?> offset) {
+    long at = number(offset, "ts_usec");
+    if (kind == ChangeKind.READ) {
+      return new SourcePosition(0, 0, 0, 0, at);
+    }
+    long txId = number(offset, "txId");
+    long lsn = number(offset, "lsn");
+    indexAtLsn = txId == lastTxId && lsn == lastLsn ? indexAtLsn + 1 : 0;
+    lastTxId = txId;
+    lastLsn = lsn;
+    return new SourcePosition(number(offset, "lsn_commit"), lsn, txId, indexAtLsn, at);
+  }
+
+  private static long number(Map<String, ?> offset, String key) {
+    Object value = offset.get(key);
+    if (value instanceof Long number) {
+      return number;
+    }
+    // Watermarks carry their offset as text.
+    return value == null ? 0 : Long.parseLong(value.toString());
+  }
+
+  private Binding binding(SourceRecord record) {
+    Schema schema = record.valueSchema();
+    if (schema == null) {
+      return Other.NONE_OF_OURS;
+    }
+    if (schema == lastSchema) {
+      return lastBinding;
+    }
+    if (bindings == null || bindings.size() >= SCHEMAS_KEPT) {
+      bindings = new IdentityHashMap<>();
+    }
+    Binding binding = bindings.get(schema);
+    if (binding == null) {
+      binding = bind(schema, record);
+      bindings.put(schema, binding);
+    }
+    lastSchema = schema;
+    lastBinding = binding;
+    return binding;
+  }
+
+  private static Binding bind(Schema schema, SourceRecord record) {
+    if (HEARTBEAT.equals(schema.name())) {
+      return Other.HEARTBEAT_RECORD;
+    }
+    if (WATERMARK.equals(schema.name())) {
+      return Other.WATERMARK_RECORD;
+    }
+    if (schema.field("op") == null
+        || schema.field("after") == null
+        || !(record.value() instanceof Struct value)) {
+      return Other.NONE_OF_OURS;
+    }
+    SourceTable table = SourceTable.ofTableName(value.getStruct("source").getString("table"));
+    return table == null
+        ? Other.NONE_OF_OURS
+        : new OfTable(
+            table,
+            schema.field("op"),
+            schema.field("before"),
+            schema.field("after"),
+            new RowReader(table, schema.field("after").schema()));
+  }
+}

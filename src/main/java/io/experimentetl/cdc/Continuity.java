@@ -1,0 +1,295 @@
+package io.experimentetl.cdc;
+
+import io.experimentetl.model.Cut;
+import io.experimentetl.model.SourcePosition;
+
+/**
+ * Decides which rows of the source are new. After a restart the server sends again, whole and in
+ * commit order, every transaction whose commit lies beyond the stored position: first those that
+ * committed while the last one was still open, then the last one, then new ones. Everything up to
+ * the last row is dropped, everything behind it passes, and where the last transaction doesn't come
+ * again although it must, rows are missing.
+ *
+ * <p>A row names the commit before its transaction. For the first transaction after a restart that
+ * comes from the stored offset and can't be relied on; from the second on it is what the server
+ * sent.
+ */
+final class Continuity {
+
+  private static final String REMEDY =
+      " Start the job without its old state, with a new slot (sql/postgres/003_slot.sql) and empty tables in the warehouse, to read everything again.";
+
+  private long stamp;
+  private long previousCommitLsn;
+  private long lsn;
+  private long txId;
+  private int indexAtLsn;
+  private long committedAt;
+  private boolean transactionComplete;
+  private long completeLsn;
+  private long reachedLsn;
+  private long snapshotEndLsn;
+  private boolean snapshotDone;
+  private long systemIdentifier;
+
+  /** The last transaction is to come again, and has not yet. */
+  private boolean awaitingLast;
+
+  /** The last transaction has come again; its rows up to the last one are dropped. */
+  private boolean repeatingLast;
+
+  /** The transaction of the last row that came, dropped or not; 0: none since the start. */
+  private long arrivedTxId;
+
+  /** At least a second transaction has come since the start. */
+  private boolean previousCommitReliable;
+
+  Continuity(ContinuityState state) {
+    stamp = state.stamp();
+    previousCommitLsn = state.previousCommitLsn();
+    lsn = state.lsn();
+    txId = state.txId();
+    indexAtLsn = state.indexAtLsn();
+    committedAt = state.committedAt();
+    transactionComplete = state.transactionComplete();
+    completeLsn = state.completeLsn();
+    reachedLsn = state.reachedLsn();
+    snapshotEndLsn = state.snapshotEndLsn();
+    snapshotDone = state.snapshotDone();
+    systemIdentifier = state.systemIdentifier();
+    awaitingLast = lsn != 0 && !transactionComplete;
+  }
+
+  ContinuityState state() {
+    return new ContinuityState(
+        stamp,
+        previousCommitLsn,
+        lsn,
+        txId,
+        indexAtLsn,
+        committedAt,
+        transactionComplete,
+        completeLsn,
+        reachedLsn,
+        snapshotEndLsn,
+        snapshotDone,
+        systemIdentifier);
+  }
+
+  /** The cut behind everything that was passed on so far. */
+  Cut cut() {
+    return new Cut(stamp, completeLsn, committedAt, snapshotDone);
+  }
+
+  /** The stamp for a row that is to be passed on, at the given LSN (0: of the snapshot). */
+  long nextStamp(long rowLsn) {
+    stamp = Math.max(stamp + 1, rowLsn);
+    return stamp;
+  }
+
+  /**
+   * Takes a row of the stream.
+   *
+   * @return whether it is new: false for one that was passed on before the restart
+   * @throws DiscontinuityException rows before it are missing
+   */
+  boolean isNew(SourcePosition row) {
+    reach(row.lsn());
+    boolean first = arrivedTxId == 0;
+    if (row.txId() != arrivedTxId) {
+      previousCommitReliable = !first;
+      arrivedTxId = row.txId();
+    }
+    if (awaitingLast) {
+      if (row.txId() != txId) {
+        if (lastIsMissingBefore(row)) {
+          throw gap(row.lsn());
+        }
+        return false;
+      }
+      awaitingLast = false;
+      repeatingLast = true;
+    }
+    if (row.txId() == txId) {
+      if (transactionComplete) {
+        return false;
+      }
+      boolean behindLast = row.lsn() > lsn || (row.lsn() == lsn && row.indexAtLsn() > indexAtLsn);
+      if (repeatingLast && !behindLast) {
+        return false;
+      }
+      if (!behindLast) {
+        throw new DiscontinuityException(
+            "The source sent a row at LSN "
+                + text(row.lsn())
+                + " behind one at "
+                + text(lsn)
+                + " of the same transaction: its order is broken (C-LSN-REGRESSION)."
+                + REMEDY);
+      }
+    } else if (lsn != 0 && row.previousCommitLsn() != 0 && row.previousCommitLsn() <= lastBound()) {
+      throw new DiscontinuityException(
+          "The source sent a transaction that follows the commit at "
+              + text(row.previousCommitLsn())
+              + " although it had already passed "
+              + text(lastBound())
+              + " (C-LSN-REGRESSION): the server was restored from a backup, or two jobs share the slot."
+              + REMEDY);
+    }
+    repeatingLast = false;
+    if (row.txId() != txId) {
+      previousCommitLsn =
+          row.previousCommitLsn() != 0 || lsn == 0 ? row.previousCommitLsn() : completeLsn;
+      completeLsn = Math.max(completeLsn, previousCommitLsn);
+      txId = row.txId();
+      transactionComplete = false;
+    }
+    lsn = row.lsn();
+    indexAtLsn = row.indexAtLsn();
+    committedAt = row.committedAt();
+    return true;
+  }
+
+  /**
+   * The commit before the last row's transaction, or that row where it isn't known: a later
+   * transaction follows a commit beyond it, an earlier one a commit before it.
+   */
+  private long lastBound() {
+    return previousCommitLsn != 0 ? previousCommitLsn : lsn;
+  }
+
+  private boolean lastIsMissingBefore(SourcePosition other) {
+    // Nothing had committed before the very first transaction, so nothing can come again before it.
+    return previousCommitLsn == 0
+        || (previousCommitReliable && other.previousCommitLsn() >= previousCommitLsn);
+  }
+
+  /**
+   * Takes the reader's word that it has read the stream so far.
+   *
+   * @param commitLsn every transaction whose commit ends at or before it was read; 0: none yet
+   * @param readLsn where the source would go on after a restart
+   * @throws DiscontinuityException the last transaction has not come again although it must have
+   */
+  void read(long commitLsn, long readLsn) {
+    reach(readLsn);
+    if (lsn != 0 && commitLsn <= lastBound()) {
+      return;
+    }
+    if (awaitingLast) {
+      throw gap(commitLsn);
+    }
+    // Only from the end of a commit on is the last transaction not sent again.
+    if (readLsn >= commitLsn && commitLsn != 0) {
+      completeLsn = Math.max(completeLsn, commitLsn);
+      transactionComplete = true;
+      repeatingLast = false;
+    }
+  }
+
+  /**
+   * A chunk of the snapshot has been read.
+   *
+   * @param startLsn the stream must start there, or earlier, for the chunk's sake
+   * @param walEndLsn where the WAL ended behind the chunk: the chunk holds nothing that committed
+   *     later
+   */
+  void chunkRead(long startLsn, long walEndLsn) {
+    reachedLsn = snapshotEndLsn == 0 ? startLsn : Math.min(reachedLsn, startLsn);
+    snapshotEndLsn = Math.max(snapshotEndLsn, walEndLsn);
+  }
+
+  private void reach(long toLsn) {
+    reachedLsn = Math.max(reachedLsn, toLsn);
+    if (!snapshotDone && snapshotEndLsn != 0 && toLsn >= snapshotEndLsn) {
+      snapshotDone = true;
+    }
+  }
+
+  /**
+   * Compares the restored position with what the server offers, or notes the server at the first
+   * start.
+   *
+   * @param server of which system, and where its WAL ends
+   * @param slot null: there is none
+   * @throws DiscontinuityException saying what is missing and what to do
+   */
+  void check(String slotName, String place, ServerPosition server, ReplicationSlot slot) {
+    String which = "The replication slot " + slotName + " on " + place;
+    if (slot == null) {
+      throw new DiscontinuityException(missingSlot(slotName, place));
+    }
+    if (slot.isLost()) {
+      throw new DiscontinuityException(
+          which
+              + " has lost WAL (wal_status "
+              + slot.walStatus()
+              + "): drop it, and raise max_slot_wal_keep_size."
+              + REMEDY);
+    }
+    if (systemIdentifier != 0 && systemIdentifier != server.systemIdentifier()) {
+      throw new DiscontinuityException(
+          "The server at "
+              + place
+              + " is not the one that the job's state belongs to (system identifier "
+              + server.systemIdentifier()
+              + ", expected "
+              + systemIdentifier
+              + "): point the job at the right server."
+              + REMEDY);
+    }
+    systemIdentifier = server.systemIdentifier();
+    if (reachedLsn == 0) {
+      // No stream yet: what the slot holds now must still be there when the stream starts.
+      reachedLsn = slot.confirmedFlushLsn();
+      return;
+    }
+    if (slot.confirmedFlushLsn() > reachedLsn) {
+      throw new DiscontinuityException(
+          which
+              + " stands at LSN "
+              + text(slot.confirmedFlushLsn())
+              + ", beyond the job's position "
+              + text(reachedLsn)
+              + ": it was made anew or moved on by somebody else, or this savepoint is older than what a later run confirmed. The changes between are lost; start from the newest checkpoint if there is one."
+              + REMEDY);
+    }
+    if (server.walEndLsn() < reachedLsn) {
+      throw new DiscontinuityException(
+          "The WAL of the server at "
+              + place
+              + " ends at LSN "
+              + text(server.walEndLsn())
+              + ", before the job's position "
+              + text(reachedLsn)
+              + " (C-LSN-REGRESSION): the server was restored from a backup or failed over to a standby that lagged."
+              + REMEDY);
+    }
+  }
+
+  static String missingSlot(String slotName, String place) {
+    return "The replication slot "
+        + slotName
+        + " on "
+        + place
+        + " does not exist. For a first start, apply sql/postgres/003_slot.sql. For a job with state, what changed since it stopped is lost."
+        + REMEDY;
+  }
+
+  private DiscontinuityException gap(long atLsn) {
+    return new DiscontinuityException(
+        "The source goes on at LSN "
+            + text(atLsn)
+            + " without transaction "
+            + txId
+            + ", of which the job has passed on rows up to LSN "
+            + text(lsn)
+            + ": rows are missing (a gap in the slot's stream)."
+            + REMEDY);
+  }
+
+  /** An LSN as PostgreSQL prints it. */
+  static String text(long lsn) {
+    return String.format("%X/%X", lsn >>> 32, lsn & 0xFFFFFFFFL);
+  }
+}

@@ -1,0 +1,202 @@
+package io.experimentetl.cdc;
+
+import io.experimentetl.model.Change;
+import io.experimentetl.model.Cut;
+import java.sql.Connection;
+import java.sql.SQLException;
+import java.util.Iterator;
+import java.util.List;
+import java.util.concurrent.ScheduledExecutorService;
+import java.util.concurrent.ScheduledFuture;
+import java.util.concurrent.ScheduledThreadPoolExecutor;
+import java.util.concurrent.TimeUnit;
+import org.apache.flink.api.common.state.ListState;
+import org.apache.flink.api.common.state.ListStateDescriptor;
+import org.apache.flink.api.common.typeinfo.TypeInformation;
+import org.apache.flink.metrics.Counter;
+import org.apache.flink.metrics.MetricGroup;
+import org.apache.flink.runtime.execution.SuppressRestartsException;
+import org.apache.flink.runtime.state.StateInitializationContext;
+import org.apache.flink.runtime.state.StateSnapshotContext;
+import org.apache.flink.streaming.api.operators.AbstractStreamOperator;
+import org.apache.flink.streaming.api.operators.ChainingStrategy;
+import org.apache.flink.streaming.api.operators.OneInputStreamOperator;
+import org.apache.flink.streaming.runtime.streamrecord.StreamRecord;
+import org.apache.flink.types.Either;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * The continuity step: stamps every row, drops what a restart sends again, refuses a gap, and sends
+ * a {@link Cut} before each barrier. At its start it compares its position with the replication
+ * slot, before the source behind it connects; a job that can't go on without loss fails for good.
+ */
+final class ContinuityOperator extends AbstractStreamOperator<Either<Cut, Change>>
+    implements OneInputStreamOperator<Either<ReaderProgress, Change>, Either<Cut, Change>> {
+  private static final long serialVersionUID = 1L;
+
+  private static final Logger LOG = LoggerFactory.getLogger(ContinuityOperator.class);
+
+  private static final long SLOT_POLL_SECONDS = 10;
+
+  private final PostgresSourceSettings settings;
+
+  private transient ListState<ContinuityState> positionState;
+  private transient Continuity continuity;
+  private transient Counter resentRows;
+  private transient Counter snapshotRows;
+  private transient ScheduledExecutorService slotPoller;
+  private transient ScheduledFuture<?> slotPoll;
+
+  private transient volatile long lastLsn;
+  private transient volatile long lastCommittedAt;
+  private transient volatile ReplicationSlot slot;
+
+  ContinuityOperator(PostgresSourceSettings settings) {
+    this.settings = settings;
+    chainingStrategy = ChainingStrategy.ALWAYS;
+  }
+
+  @Override
+  public void initializeState(StateInitializationContext context) throws Exception {
+    super.initializeState(context);
+    positionState =
+        context
+            .getOperatorStateStore()
+            .getListState(
+                new ListStateDescriptor<>("position", TypeInformation.of(ContinuityState.class)));
+    Iterator<ContinuityState> restored = positionState.get().iterator();
+    continuity = new Continuity(restored.hasNext() ? restored.next() : ContinuityState.START);
+    if (restored.hasNext()) {
+      throw new SuppressRestartsException(
+          new IllegalStateException(
+              "The continuity step's state holds more than one position: it must run with parallelism 1."));
+    }
+  }
+
+  @Override
+  public void open() throws Exception {
+    super.open();
+    try (Connection connection = SourceServer.connect(settings)) {
+      slot = SourceServer.slot(connection, settings.slot());
+      continuity.check(settings.slot(), settings.place(), SourceServer.position(connection), slot);
+    } catch (DiscontinuityException e) {
+      throw new SuppressRestartsException(e);
+    }
+    ContinuityState state = continuity.state();
+    lastLsn = state.lsn();
+    lastCommittedAt = state.committedAt();
+    registerMetrics();
+    slotPoller =
+        new ScheduledThreadPoolExecutor(
+            1,
+            task -> {
+              Thread thread = new Thread(task, "slot-poller");
+              thread.setDaemon(true);
+              return thread;
+            });
+    slotPoll =
+        slotPoller.scheduleWithFixedDelay(
+            this::pollSlot, SLOT_POLL_SECONDS, SLOT_POLL_SECONDS, TimeUnit.SECONDS);
+  }
+
+  private void registerMetrics() {
+    MetricGroup metrics = getMetricGroup();
+    resentRows = metrics.counter("resentRows");
+    snapshotRows = metrics.counter("snapshotRows");
+    metrics.gauge("lastLsn", () -> lastLsn);
+    metrics.gauge(
+        "commitLagMs",
+        () -> lastCommittedAt == 0 ? 0 : System.currentTimeMillis() - lastCommittedAt / 1000);
+    metrics.gauge("slotLagBytes", () -> slot.lagBytes());
+    metrics.gauge("slotRetainedBytes", () -> slot.retainedBytes());
+    metrics.gauge("slotSafeWalBytes", () -> slot.safeWalBytes());
+    metrics.gauge("slotWalStatus", () -> slot.walStatusRank());
+  }
+
+  private void pollSlot() {
+    try (Connection connection = SourceServer.connect(settings)) {
+      ReplicationSlot polled = SourceServer.slot(connection, settings.slot());
+      if (polled != null) {
+        slot = polled;
+      }
+    } catch (SQLException | RuntimeException e) {
+      LOG.warn(
+          "The replication slot {} on {} could not be looked at for the metrics; the values stay as they are.",
+          settings.slot(),
+          settings.place(),
+          e);
+    }
+  }
+
+  @Override
+  public void processElement(StreamRecord<Either<ReaderProgress, Change>> element)
+      throws Exception {
+    Either<ReaderProgress, Change> value = element.getValue();
+    if (value.isRight()) {
+      take(value.right());
+    } else if (value.left().chunkRead()) {
+      takeChunkEnd(value.left());
+    } else {
+      guarded(() -> continuity.read(value.left().commitLsn(), value.left().lsn()));
+    }
+  }
+
+  private void take(Change change) {
+    long lsn = change.position().lsn();
+    if (lsn == 0) {
+      snapshotRows.inc();
+    } else {
+      boolean isNew;
+      try {
+        isNew = continuity.isNew(change.position());
+      } catch (DiscontinuityException e) {
+        throw new SuppressRestartsException(e);
+      }
+      if (!isNew) {
+        resentRows.inc();
+        return;
+      }
+      lastLsn = lsn;
+      lastCommittedAt = change.position().committedAt();
+    }
+    output.collect(new StreamRecord<>(Either.Right(change.withStamp(continuity.nextStamp(lsn)))));
+  }
+
+  private void takeChunkEnd(ReaderProgress chunk) throws SQLException {
+    try (Connection connection = SourceServer.connect(settings)) {
+      // Asked behind the chunk's last row, so the chunk holds nothing that committed later.
+      continuity.chunkRead(chunk.lsn(), SourceServer.position(connection).walEndLsn());
+      // An idle source's stream passes the end of the snapshot with this row.
+      SourceServer.beat(connection, settings);
+    }
+  }
+
+  private static void guarded(Runnable step) {
+    try {
+      step.run();
+    } catch (DiscontinuityException e) {
+      throw new SuppressRestartsException(e);
+    }
+  }
+
+  @Override
+  public void prepareSnapshotPreBarrier(long checkpointId) {
+    output.collect(new StreamRecord<>(Either.Left(continuity.cut())));
+  }
+
+  @Override
+  public void snapshotState(StateSnapshotContext context) throws Exception {
+    super.snapshotState(context);
+    positionState.update(List.of(continuity.state()));
+  }
+
+  @Override
+  public void close() throws Exception {
+    if (slotPoll != null) {
+      slotPoll.cancel(true);
+      slotPoller.shutdownNow();
+    }
+    super.close();
+  }
+}

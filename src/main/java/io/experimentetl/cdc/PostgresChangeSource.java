@@ -1,0 +1,254 @@
+package io.experimentetl.cdc;
+
+import io.debezium.relational.TableId;
+import io.experimentetl.model.Change;
+import io.experimentetl.model.SourceTable;
+import java.sql.Connection;
+import java.sql.SQLException;
+import java.util.Arrays;
+import java.util.Comparator;
+import java.util.Iterator;
+import java.util.List;
+import java.util.Properties;
+import java.util.regex.Pattern;
+import org.apache.flink.api.common.typeinfo.TypeInformation;
+import org.apache.flink.api.connector.source.Boundedness;
+import org.apache.flink.api.connector.source.Source;
+import org.apache.flink.api.connector.source.SourceOutput;
+import org.apache.flink.api.connector.source.SourceReader;
+import org.apache.flink.api.connector.source.SourceReaderContext;
+import org.apache.flink.api.connector.source.SplitEnumerator;
+import org.apache.flink.api.connector.source.SplitEnumeratorContext;
+import org.apache.flink.api.java.typeutils.ResultTypeQueryable;
+import org.apache.flink.cdc.connectors.base.config.JdbcSourceConfig;
+import org.apache.flink.cdc.connectors.base.config.SourceConfig;
+import org.apache.flink.cdc.connectors.base.source.assigner.state.PendingSplitsState;
+import org.apache.flink.cdc.connectors.base.source.meta.offset.OffsetFactory;
+import org.apache.flink.cdc.connectors.base.source.meta.split.SourceRecords;
+import org.apache.flink.cdc.connectors.base.source.meta.split.SourceSplitBase;
+import org.apache.flink.cdc.connectors.base.source.meta.split.SourceSplitState;
+import org.apache.flink.cdc.connectors.base.source.metrics.SourceReaderMetrics;
+import org.apache.flink.cdc.connectors.base.source.reader.IncrementalSourceRecordEmitter;
+import org.apache.flink.cdc.connectors.postgres.source.PostgresDialect;
+import org.apache.flink.cdc.connectors.postgres.source.PostgresSourceBuilder;
+import org.apache.flink.cdc.connectors.postgres.source.PostgresSourceBuilder.PostgresIncrementalSource;
+import org.apache.flink.cdc.connectors.postgres.source.config.PostgresSourceConfig;
+import org.apache.flink.cdc.connectors.postgres.source.config.PostgresSourceConfigFactory;
+import org.apache.flink.cdc.connectors.postgres.source.offset.PostgresOffsetFactory;
+import org.apache.flink.connector.base.source.reader.RecordEmitter;
+import org.apache.flink.core.io.SimpleVersionedSerializer;
+import org.apache.flink.runtime.execution.SuppressRestartsException;
+import org.apache.flink.types.Either;
+import org.apache.kafka.connect.source.SourceRecord;
+
+/**
+ * The connector's source, built where it runs. The job graph holds only the settings: the
+ * connector's own source object carries the password.
+ */
+final class PostgresChangeSource
+    implements Source<Either<ReaderProgress, Change>, SourceSplitBase, PendingSplitsState>,
+        ResultTypeQueryable<Either<ReaderProgress, Change>> {
+  private static final long serialVersionUID = 1L;
+
+  private final PostgresSourceSettings settings;
+  private transient Connected connected;
+
+  PostgresChangeSource(PostgresSourceSettings settings) {
+    this.settings = settings;
+  }
+
+  private Connected connected() {
+    if (connected == null) {
+      connected = connect(settings);
+    }
+    return connected;
+  }
+
+  private static Connected connect(PostgresSourceSettings settings) {
+    Properties debezium = new Properties();
+    debezium.setProperty("publication.name", settings.publication());
+    // The alternatives narrow the publication to one table while a snapshot runs, or need a
+    // superuser.
+    debezium.setProperty("publication.autocreate.mode", "disabled");
+    // What retention deletes under its replication origin stays in the warehouse.
+    debezium.setProperty("slot.stream.params", "origin=none");
+    debezium.setProperty("heartbeat.action.query", SourceServer.beatQuery(settings));
+    debezium.setProperty("tombstones.on.delete", "false");
+    // The default waits half a second for a full batch.
+    debezium.setProperty("poll.interval.ms", "10");
+    debezium.setProperty("max.batch.size", "8192");
+    debezium.setProperty("max.queue.size", "32768");
+    debezium.setProperty("snapshot.fetch.size", "10000");
+    // After a kill the server holds the slot until it notices.
+    debezium.setProperty("slot.max.retries", "60");
+    debezium.setProperty("slot.retry.delay.ms", "1000");
+    PostgresSourceBuilder<Either<ReaderProgress, Change>> builder =
+        PostgresIncrementalSource.<Either<ReaderProgress, Change>>builder()
+            .hostname(settings.host())
+            .port(settings.port())
+            .database(settings.database())
+            .schemaList(Pattern.quote(settings.schema()))
+            .tableList(tables(settings.schema()))
+            .username(settings.username())
+            .password(settings.password().get())
+            .decodingPluginName("pgoutput")
+            .slotName(settings.slot())
+            .heartbeatInterval(settings.heartbeatInterval())
+            .splitSize(settings.splitSize())
+            // With it, updates of transactions open across a chunk's end are lost.
+            .skipSnapshotBackfill(true)
+            .includePartitionedTables(true)
+            // A job restored from one of the last checkpoints must find its position in the slot.
+            .lsnCommitCheckpointsDelay(3)
+            .debeziumProperties(debezium);
+    PostgresSourceConfigFactory factory = builder.getConfigFactory();
+    return new Connected(factory, new DimensionsFirst(factory.create(0)));
+  }
+
+  /** As patterns: a dot means any character to Debezium. */
+  private static String[] tables(String schema) {
+    return Arrays.stream(SourceTable.values())
+        .map(table -> Pattern.quote(schema) + "\\." + table.tableName())
+        .toArray(String[]::new);
+  }
+
+  @Override
+  public Boundedness getBoundedness() {
+    return Boundedness.CONTINUOUS_UNBOUNDED;
+  }
+
+  @Override
+  public TypeInformation<Either<ReaderProgress, Change>> getProducedType() {
+    return ChangeDeserializer.TYPE;
+  }
+
+  // The connector's reader is declared without its type arguments.
+  @Override
+  @SuppressWarnings("unchecked")
+  public SourceReader<Either<ReaderProgress, Change>, SourceSplitBase> createReader(
+      SourceReaderContext context) throws Exception {
+    return connected().createReader(context);
+  }
+
+  @Override
+  public SplitEnumerator<SourceSplitBase, PendingSplitsState> createEnumerator(
+      SplitEnumeratorContext<SourceSplitBase> context) throws Exception {
+    requireSlot();
+    return connected().createEnumerator(context);
+  }
+
+  @Override
+  public SplitEnumerator<SourceSplitBase, PendingSplitsState> restoreEnumerator(
+      SplitEnumeratorContext<SourceSplitBase> context, PendingSplitsState checkpoint)
+      throws Exception {
+    requireSlot();
+    return connected().restoreEnumerator(context, checkpoint);
+  }
+
+  @Override
+  public SimpleVersionedSerializer<SourceSplitBase> getSplitSerializer() {
+    return connected().getSplitSerializer();
+  }
+
+  @Override
+  public SimpleVersionedSerializer<PendingSplitsState> getEnumeratorCheckpointSerializer() {
+    return connected().getEnumeratorCheckpointSerializer();
+  }
+
+  /** The connector would create a missing slot without a word, and with it a gap. */
+  private void requireSlot() throws SQLException {
+    try (Connection connection = SourceServer.connect(settings)) {
+      if (SourceServer.slot(connection, settings.slot()) == null) {
+        throw new SuppressRestartsException(
+            new DiscontinuityException(Continuity.missingSlot(settings.slot(), settings.place())));
+      }
+    }
+  }
+
+  // Inherits the reader's raw type.
+  @SuppressWarnings("unchecked")
+  private static final class Connected
+      extends PostgresIncrementalSource<Either<ReaderProgress, Change>> {
+    private static final long serialVersionUID = 1L;
+
+    private Connected(PostgresSourceConfigFactory factory, PostgresDialect dialect) {
+      super(factory, new ChangeDeserializer(), new PostgresOffsetFactory(), dialect);
+    }
+
+    @Override
+    protected RecordEmitter<SourceRecords, Either<ReaderProgress, Change>, SourceSplitState>
+        createRecordEmitter(SourceConfig config, SourceReaderMetrics metrics) {
+      return new Emitter((ChangeDeserializer) deserializationSchema, metrics, offsetFactory);
+    }
+  }
+
+  /**
+   * Passes on the reader's progress beside the rows, and does once per batch what the connector's
+   * does per row.
+   */
+  private static final class Emitter
+      extends IncrementalSourceRecordEmitter<Either<ReaderProgress, Change>> {
+
+    private final ChangeDeserializer deserializer;
+
+    private Emitter(
+        ChangeDeserializer deserializer, SourceReaderMetrics metrics, OffsetFactory offsets) {
+      super(deserializer, metrics, false, offsets);
+      this.deserializer = deserializer;
+    }
+
+    @Override
+    public void emitRecord(
+        SourceRecords batch,
+        SourceOutput<Either<ReaderProgress, Change>> output,
+        SourceSplitState split)
+        throws Exception {
+      outputCollector.output = output;
+      outputCollector.currentMessageTimestamp = null;
+      SourceRecord last = null;
+      SourceRecord lastChange = null;
+      Iterator<SourceRecord> records = batch.iterator();
+      while (records.hasNext()) {
+        SourceRecord record = records.next();
+        if (deserializer.isChange(record)) {
+          sourceReaderMetrics.markRecord();
+          deserializer.deserialize(record, outputCollector);
+          last = record;
+          lastChange = record;
+        } else if (deserializer.isHeartbeat(record)) {
+          deserializer.deserialize(record, outputCollector);
+          last = record;
+        } else {
+          super.processElement(record, output, split);
+          deserializer.deserialize(record, outputCollector);
+        }
+      }
+      // A checkpoint falls between batches, so only the last offset of a batch can be stored.
+      if (last != null && split.isStreamSplitState()) {
+        split.asStreamSplitState().setStartingOffset(getOffsetPosition(last));
+      }
+      if (lastChange != null) {
+        reportMetrics(lastChange);
+      }
+    }
+  }
+
+  /** Reads the small tables first, so that facts rarely wait for what they refer to. */
+  private static final class DimensionsFirst extends PostgresDialect {
+    private static final long serialVersionUID = 1L;
+
+    private DimensionsFirst(PostgresSourceConfig config) {
+      super(config);
+    }
+
+    @Override
+    public List<TableId> discoverDataCollections(JdbcSourceConfig config) {
+      List<TableId> tables = super.discoverDataCollections(config);
+      tables.sort(
+          Comparator.comparing(
+              table -> SourceTable.ofTableName(table.table()),
+              Comparator.nullsLast(Comparator.naturalOrder())));
+      return tables;
+    }
+  }
+}

@@ -1,0 +1,45 @@
+package io.experimentetl.cdc;
+
+import io.experimentetl.model.Change;
+import io.experimentetl.model.Cut;
+import org.apache.flink.api.common.eventtime.WatermarkStrategy;
+import org.apache.flink.api.common.typeinfo.TypeInformation;
+import org.apache.flink.api.java.typeutils.EitherTypeInfo;
+import org.apache.flink.streaming.api.datastream.DataStream;
+import org.apache.flink.streaming.api.environment.StreamExecutionEnvironment;
+import org.apache.flink.types.Either;
+
+/** The source as the pipeline sees it: all captured tables, in commit order, each row once. */
+public final class PostgresChanges {
+
+  /** Name and uid of the source. */
+  public static final String SOURCE = "postgres-changes";
+
+  /** Name and uid of the step behind it. */
+  public static final String CONTINUITY = "continuity";
+
+  public static final TypeInformation<Either<Cut, Change>> TYPE =
+      new EitherTypeInfo<>(TypeInformation.of(Cut.class), ChangeTypeInfo.INSTANCE);
+
+  private PostgresChanges() {}
+
+  /**
+   * Adds the source and the continuity step, both with parallelism 1 in one chain.
+   *
+   * @return Right: a change with its stamp; Left: the cut before a checkpoint's barrier
+   */
+  public static DataStream<Either<Cut, Change>> attach(
+      StreamExecutionEnvironment environment, PostgresSourceSettings settings) {
+    return environment
+        .fromSource(
+            new PostgresChangeSource(settings),
+            WatermarkStrategy.noWatermarks(),
+            SOURCE,
+            ChangeDeserializer.TYPE)
+        .uid(SOURCE)
+        .forceNonParallel()
+        .transform(CONTINUITY, TYPE, new ContinuityOperator(settings))
+        .uid(CONTINUITY)
+        .forceNonParallel();
+  }
+}

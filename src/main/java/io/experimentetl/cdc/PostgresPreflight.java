@@ -1,0 +1,343 @@
+package io.experimentetl.cdc;
+
+import io.experimentetl.model.SourceTable;
+import java.sql.Connection;
+import java.sql.PreparedStatement;
+import java.sql.ResultSet;
+import java.sql.SQLException;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Set;
+import java.util.TreeSet;
+import java.util.stream.Collectors;
+
+/**
+ * Looks at the source's server before the job is submitted. Every problem is one sentence that
+ * names the thing, the place and the remedy.
+ */
+public final class PostgresPreflight {
+
+  private static final String ETL_SQL = "apply sql/postgres/002_etl.sql";
+  private static final String SLOT_SQL = "apply sql/postgres/003_slot.sql";
+
+  private final PostgresSourceSettings settings;
+  private final List<String> problems = new ArrayList<>();
+
+  private PostgresPreflight(PostgresSourceSettings settings) {
+    this.settings = settings;
+  }
+
+  /** All problems that would keep the job from starting or make it lose rows; empty: none. */
+  public static List<String> check(PostgresSourceSettings settings) {
+    return new PostgresPreflight(settings).problems();
+  }
+
+  private List<String> problems() {
+    try (Connection connection = SourceServer.connect(settings)) {
+      if (isServerFit(connection)) {
+        checkRole(connection);
+        checkTables(connection);
+        checkPublication(connection);
+        checkSlot(connection);
+      }
+    } catch (SQLException e) {
+      problems.add(connectionProblem(e));
+    } catch (IllegalStateException e) {
+      // The password's supplier says what to do.
+      problems.add(e.getMessage());
+    }
+    return List.copyOf(problems);
+  }
+
+  private String connectionProblem(SQLException e) {
+    String state = e.getSQLState() == null ? "" : e.getSQLState();
+    String login = " as " + settings.username() + " at PostgreSQL " + settings.place();
+    if (state.startsWith("28")) {
+      return "The login"
+          + login
+          + " is refused: check source.username, the password and pg_hba.conf.";
+    }
+    if (state.equals("3D000")) {
+      return "PostgreSQL "
+          + settings.host()
+          + ":"
+          + settings.port()
+          + " has no database "
+          + settings.database()
+          + ": check source.database.";
+    }
+    if (state.startsWith("08")) {
+      return "PostgreSQL "
+          + settings.place()
+          + " cannot be reached ("
+          + e.getMessage()
+          + "): check source.host and source.port, and that the server runs.";
+    }
+    return "The check" + login + " failed: " + e.getMessage() + " (SQLSTATE " + state + ").";
+  }
+
+  private boolean isServerFit(Connection connection) throws SQLException {
+    int version = Integer.parseInt(one(connection, "SELECT current_setting('server_version_num')"));
+    if (version < 160000) {
+      problems.add(
+          "PostgreSQL "
+              + settings.place()
+              + " is version "
+              + one(connection, "SHOW server_version")
+              + ": 16 or newer is needed, which can keep retention deletes out of the stream (origin = none).");
+      return false;
+    }
+    String walLevel = one(connection, "SHOW wal_level");
+    if (!"logical".equals(walLevel)) {
+      problems.add(
+          "wal_level of PostgreSQL "
+              + settings.place()
+              + " is "
+              + walLevel
+              + ": set it to logical in postgresql.conf and restart the server.");
+    }
+    return true;
+  }
+
+  private void checkRole(Connection connection) throws SQLException {
+    if (!"t"
+        .equals(
+            one(
+                connection,
+                "SELECT rolreplication OR rolsuper FROM pg_roles WHERE rolname = current_user"))) {
+      problems.add(
+          "The role "
+              + settings.username()
+              + " may not replicate from PostgreSQL "
+              + settings.place()
+              + ": ALTER ROLE "
+              + settings.username()
+              + " REPLICATION.");
+    }
+  }
+
+  private void checkTables(Connection connection) throws SQLException {
+    for (SourceTable table : SourceTable.values()) {
+      String name = table.tableName();
+      List<String> found =
+          all(
+              connection,
+              "SELECT a.attname FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid"
+                  + " JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = ? AND c.relname = ?"
+                  + " AND a.attnum > 0 AND NOT a.attisdropped",
+              settings.schema(),
+              name);
+      if (found.isEmpty()) {
+        problems.add(
+            "The table "
+                + settings.schema()
+                + "."
+                + name
+                + " is missing in "
+                + settings.place()
+                + ": "
+                + (table == SourceTable.ETL_HEARTBEAT
+                    ? ETL_SQL
+                    : "check source.schema, or apply sql/postgres/001_platform.sql")
+                + ".");
+        continue;
+      }
+      String missing =
+          Arrays.stream(RowReader.columnNames(table))
+              .filter(column -> !found.contains(column))
+              .collect(Collectors.joining(", "));
+      if (!missing.isEmpty()) {
+        problems.add(
+            "The table "
+                + settings.schema()
+                + "."
+                + name
+                + " in "
+                + settings.place()
+                + " lacks "
+                + missing
+                + ": add what sql/postgres/001_platform.sql has there.");
+      }
+      checkPrivileges(connection, table);
+      checkReplicaIdentity(connection, name);
+    }
+  }
+
+  private void checkPrivileges(Connection connection, SourceTable table) throws SQLException {
+    boolean written = table == SourceTable.ETL_HEARTBEAT;
+    String missing =
+        String.join(
+            ", ",
+            all(
+                connection,
+                "SELECT p FROM unnest(string_to_array(?, ' ')) p"
+                    + " WHERE NOT has_table_privilege(format('%I.%I', ?::text, ?::text), p)",
+                written ? "SELECT INSERT UPDATE" : "SELECT",
+                settings.schema(),
+                table.tableName()));
+    if (!missing.isEmpty()) {
+      problems.add(
+          "The role "
+              + settings.username()
+              + " lacks "
+              + missing
+              + " on "
+              + settings.schema()
+              + "."
+              + table.tableName()
+              + " in "
+              + settings.place()
+              + ": "
+              + ETL_SQL
+              + ", or grant it.");
+    }
+  }
+
+  private void checkReplicaIdentity(Connection connection, String table) throws SQLException {
+    List<String> without =
+        all(
+            connection,
+            "SELECT c.relname FROM (SELECT format('%I.%I', ?::text, ?::text)::regclass AS oid UNION"
+                + " SELECT relid FROM pg_partition_tree(format('%I.%I', ?::text, ?::text)::regclass)) t"
+                + " JOIN pg_class c ON c.oid = t.oid WHERE c.relreplident <> 'f' ORDER BY 1",
+            settings.schema(),
+            table,
+            settings.schema(),
+            table);
+    for (String relation : without) {
+      problems.add(
+          "The table "
+              + settings.schema()
+              + "."
+              + relation
+              + " in "
+              + settings.place()
+              + " has no REPLICA IDENTITY FULL, so updates and deletes come without the row before: "
+              + ETL_SQL
+              + ".");
+    }
+  }
+
+  private void checkPublication(Connection connection) throws SQLException {
+    String publication = "The publication " + settings.publication() + " in " + settings.place();
+    try (PreparedStatement statement =
+        connection.prepareStatement(
+            "SELECT pubviaroot, pubinsert AND pubupdate AND pubdelete, puballtables"
+                + " FROM pg_publication WHERE pubname = ?")) {
+      statement.setString(1, settings.publication());
+      try (ResultSet row = statement.executeQuery()) {
+        if (!row.next()) {
+          problems.add(publication + " is missing: " + ETL_SQL + ".");
+          return;
+        }
+        if (!row.getBoolean(1)) {
+          problems.add(
+              publication
+                  + " does not publish via the partition root, so rows of events would name their partition: "
+                  + ETL_SQL
+                  + ".");
+        }
+        if (!row.getBoolean(2)) {
+          problems.add(
+              publication + " does not publish all of insert, update, delete: " + ETL_SQL + ".");
+        }
+      }
+    }
+    Set<String> expected = new TreeSet<>();
+    for (SourceTable table : SourceTable.values()) {
+      expected.add(settings.schema() + "." + table.tableName());
+    }
+    Set<String> published =
+        new TreeSet<>(
+            all(
+                connection,
+                "SELECT schemaname || '.' || tablename FROM pg_publication_tables WHERE pubname = ?",
+                settings.publication()));
+    for (String table : expected) {
+      if (!published.contains(table)) {
+        problems.add(publication + " lacks the table " + table + ": " + ETL_SQL + ".");
+      }
+    }
+    for (String table : published) {
+      if (!expected.contains(table)
+          // Without via-root the leaves are listed, which is said above.
+          && !table.startsWith(settings.schema() + ".events_")) {
+        problems.add(
+            publication
+                + " also holds "
+                + table
+                + ", which the job does not read: "
+                + ETL_SQL
+                + ", and give other readers a publication of their own.");
+      }
+    }
+    for (String table :
+        all(
+            connection,
+            "SELECT r.prrelid::regclass::text FROM pg_publication_rel r JOIN pg_publication p ON p.oid = r.prpubid"
+                + " WHERE p.pubname = ? AND (r.prqual IS NOT NULL OR r.prattrs IS NOT NULL) ORDER BY 1",
+            settings.publication())) {
+      problems.add(
+          publication
+              + " leaves out rows or columns of "
+              + table
+              + ": "
+              + ETL_SQL
+              + ", which publishes whole tables.");
+    }
+  }
+
+  private void checkSlot(Connection connection) throws SQLException {
+    String which = "The replication slot " + settings.slot() + " on " + settings.place();
+    ReplicationSlot slot = SourceServer.slot(connection, settings.slot());
+    if (slot == null) {
+      problems.add(which + " is missing: " + SLOT_SQL + ".");
+      return;
+    }
+    if (!"pgoutput".equals(slot.plugin())) {
+      problems.add(which + " uses the plugin " + slot.plugin() + ": drop it and " + SLOT_SQL + ".");
+    }
+    if (!settings.database().equals(slot.database())) {
+      problems.add(
+          which
+              + " belongs to the database "
+              + slot.database()
+              + ": give source.slot another name and create that slot in "
+              + settings.database()
+              + ".");
+    }
+    if (slot.isLost()) {
+      problems.add(
+          which
+              + " has lost WAL: drop it, "
+              + SLOT_SQL
+              + ", raise max_slot_wal_keep_size, and start the job without its old state.");
+    }
+    if (slot.active()) {
+      problems.add(
+          which
+              + " is being read by another process: stop the job that reads it, or give this one a slot of its own.");
+    }
+  }
+
+  private static String one(Connection connection, String sql) throws SQLException {
+    return all(connection, sql).get(0);
+  }
+
+  private static List<String> all(Connection connection, String sql, String... parameters)
+      throws SQLException {
+    try (PreparedStatement statement = connection.prepareStatement(sql)) {
+      for (int i = 0; i < parameters.length; i++) {
+        statement.setString(i + 1, parameters[i]);
+      }
+      try (ResultSet rows = statement.executeQuery()) {
+        List<String> values = new ArrayList<>();
+        while (rows.next()) {
+          values.add(rows.getString(1));
+        }
+        return values;
+      }
+    }
+  }
+}

@@ -1,0 +1,34 @@
+package io.experimentetl.cdc;
+
+import java.io.Serializable;
+import java.time.Duration;
+import org.apache.flink.util.function.SerializableSupplier;
+
+/**
+ * Where the source is and how it is read.
+ *
+ * @param password says the password on the machine that asks; only the supplier itself travels in
+ *     the job graph
+ * @param publication of exactly the captured tables, made by {@code sql/postgres/002_etl.sql}
+ * @param slot logical slot of the plugin pgoutput, made by {@code sql/postgres/003_slot.sql}
+ * @param heartbeatInterval how often the source writes its row of {@code etl_heartbeat}
+ * @param splitSize rows of one chunk of the initial snapshot
+ */
+public record PostgresSourceSettings(
+    String host,
+    int port,
+    String database,
+    String schema,
+    String username,
+    SerializableSupplier<String> password,
+    String publication,
+    String slot,
+    Duration heartbeatInterval,
+    int splitSize)
+    implements Serializable {
+
+  /** The server as a message names it. */
+  String place() {
+    return host + ":" + port + "/" + database;
+  }
+}

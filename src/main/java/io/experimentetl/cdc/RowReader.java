@@ -1,0 +1,371 @@
+package io.experimentetl.cdc;
+
+import io.experimentetl.model.AssignmentRow;
+import io.experimentetl.model.EventRow;
+import io.experimentetl.model.ExperimentRow;
+import io.experimentetl.model.FindingCode;
+import io.experimentetl.model.HeartbeatRow;
+import io.experimentetl.model.OutboxRow;
+import io.experimentetl.model.SourceRow;
+import io.experimentetl.model.SourceTable;
+import io.experimentetl.model.UnreadableRow;
+import io.experimentetl.model.UserRow;
+import io.experimentetl.model.VariantRow;
+import org.apache.kafka.connect.data.Field;
+import org.apache.kafka.connect.data.Schema;
+import org.apache.kafka.connect.data.Struct;
+
+/**
+ * Reads rows of one table in one version of its schema. Bound to the fields once, so that a row
+ * costs no look-up by name. Whatever a row holds, the answer is a row: at worst an {@link
+ * UnreadableRow}.
+ */
+final class RowReader {
+
+  /** What Debezium sends for a large value that an update left alone. */
+  private static final String UNAVAILABLE = "__debezium_unavailable_value";
+
+  private enum Unit {
+    AS_SENT,
+    MILLIS,
+    MICROS,
+    NANOS
+  }
+
+  private record Column(String name, Field field, boolean hasDefault, Unit unit) {}
+
+  private final SourceTable table;
+  private final Column[] columns;
+
+  RowReader(SourceTable table, Schema schema) {
+    this.table = table;
+    String[] names = columnNames(table);
+    columns = new Column[names.length];
+    for (int i = 0; i < names.length; i++) {
+      Field field = schema.field(names[i]);
+      columns[i] =
+          field == null
+              ? new Column(names[i], null, false, Unit.AS_SENT)
+              : new Column(
+                  names[i], field, field.schema().defaultValue() != null, unit(field.schema()));
+    }
+  }
+
+  static String[] columnNames(SourceTable table) {
+    return switch (table) {
+      case EXPERIMENTS ->
+          new String[] {
+            "id",
+            "key",
+            "name",
+            "description",
+            "status",
+            "seed",
+            "version",
+            "config",
+            "starts_at",
+            "ends_at",
+            "created_at",
+            "updated_at"
+          };
+      case VARIANTS ->
+          new String[] {
+            "id",
+            "experiment_id",
+            "key",
+            "name",
+            "description",
+            "allocation_pct",
+            "is_control",
+            "config",
+            "created_at",
+            "updated_at"
+          };
+      case USERS ->
+          new String[] {
+            "user_id", "email", "name", "properties", "is_active", "created_at", "updated_at"
+          };
+      case ASSIGNMENTS ->
+          new String[] {
+            "id",
+            "experiment_id",
+            "user_id",
+            "variant_id",
+            "version",
+            "source",
+            "context",
+            "assigned_at",
+            "enrolled_at",
+            "created_at",
+            "updated_at"
+          };
+      case EVENTS ->
+          new String[] {
+            "id",
+            "timestamp",
+            "experiment_id",
+            "user_id",
+            "variant_id",
+            "event_type",
+            "assignment_at",
+            "properties",
+            "session_id",
+            "request_id"
+          };
+      case OUTBOX_EVENTS ->
+          new String[] {
+            "id",
+            "aggregate_id",
+            "aggregate_type",
+            "event_type",
+            "payload",
+            "created_at",
+            "processed_at"
+          };
+      case ETL_HEARTBEAT -> new String[] {"writer", "beat_at"};
+    };
+  }
+
+  private static Unit unit(Schema schema) {
+    if (schema.name() == null) {
+      return Unit.AS_SENT;
+    }
+    return switch (schema.name()) {
+      case "io.debezium.time.Timestamp" -> Unit.MILLIS;
+      case "io.debezium.time.MicroTimestamp" -> Unit.MICROS;
+      case "io.debezium.time.NanoTimestamp" -> Unit.NANOS;
+      default -> Unit.AS_SENT;
+    };
+  }
+
+  /**
+   * @param before the same row before an update, or null: what an update left alone is taken from
+   *     it where it isn't sent
+   */
+  SourceRow read(Struct row, Struct before) {
+    try {
+      return switch (table) {
+        case EXPERIMENTS ->
+            new ExperimentRow(
+                integer(row, before, 0),
+                text(row, before, 1),
+                text(row, before, 2),
+                textOrNull(row, before, 3),
+                text(row, before, 4),
+                textOrNull(row, before, 5),
+                smallInteger(row, before, 6),
+                textOrNull(row, before, 7),
+                microsOrNull(row, before, 8),
+                microsOrNull(row, before, 9),
+                micros(row, before, 10),
+                micros(row, before, 11));
+        case VARIANTS ->
+            new VariantRow(
+                integer(row, before, 0),
+                integer(row, before, 1),
+                text(row, before, 2),
+                text(row, before, 3),
+                textOrNull(row, before, 4),
+                smallInteger(row, before, 5),
+                truth(row, before, 6),
+                textOrNull(row, before, 7),
+                micros(row, before, 8),
+                micros(row, before, 9));
+        case USERS ->
+            new UserRow(
+                text(row, before, 0),
+                textOrNull(row, before, 1),
+                textOrNull(row, before, 2),
+                textOrNull(row, before, 3),
+                truth(row, before, 4),
+                micros(row, before, 5),
+                micros(row, before, 6));
+        case ASSIGNMENTS ->
+            new AssignmentRow(
+                integer(row, before, 0),
+                integer(row, before, 1),
+                text(row, before, 2),
+                integer(row, before, 3),
+                smallInteger(row, before, 4),
+                text(row, before, 5),
+                textOrNull(row, before, 6),
+                micros(row, before, 7),
+                microsOrNull(row, before, 8),
+                micros(row, before, 9),
+                micros(row, before, 10));
+        case EVENTS ->
+            new EventRow(
+                text(row, before, 0),
+                micros(row, before, 1),
+                integer(row, before, 2),
+                text(row, before, 3),
+                integerOrNull(row, before, 4),
+                text(row, before, 5),
+                microsOrNull(row, before, 6),
+                textOrNull(row, before, 7),
+                textOrNull(row, before, 8),
+                textOrNull(row, before, 9));
+        case OUTBOX_EVENTS ->
+            new OutboxRow(
+                integer(row, before, 0),
+                text(row, before, 1),
+                text(row, before, 2),
+                text(row, before, 3),
+                text(row, before, 4),
+                micros(row, before, 5),
+                microsOrNull(row, before, 6));
+        case ETL_HEARTBEAT -> new HeartbeatRow(text(row, before, 0), micros(row, before, 1));
+      };
+    } catch (UnreadableColumnException e) {
+      return new UnreadableRow(table, key(row), e.code, e.column, e.getMessage());
+    }
+  }
+
+  private String key(Struct row) {
+    Object first = sent(row, columns[0]);
+    return table == SourceTable.EVENTS
+        ? first + "@" + sent(row, columns[1])
+        : String.valueOf(first);
+  }
+
+  private static Object sent(Struct row, Column column) {
+    if (column.field == null) {
+      return null;
+    }
+    // Struct.get puts the column's default where the row says NULL.
+    return column.hasDefault ? row.getWithoutDefault(column.name) : row.get(column.field);
+  }
+
+  private Object value(Struct row, Struct before, int index) {
+    Column column = columns[index];
+    Object value = sent(row, column);
+    if (UNAVAILABLE.equals(value)) {
+      value = before == null ? null : sent(before, column);
+      if (value == null || UNAVAILABLE.equals(value)) {
+        throw new UnreadableColumnException(
+            FindingCode.S_UNPARSEABLE,
+            column.name,
+            "PostgreSQL did not send the large unchanged value of "
+                + column.name
+                + ": the table "
+                + table.tableName()
+                + " needs REPLICA IDENTITY FULL (sql/postgres/002_etl.sql).");
+      }
+    }
+    return value;
+  }
+
+  private Object present(Struct row, Struct before, int index) {
+    Object value = value(row, before, index);
+    if (value == null) {
+      Column column = columns[index];
+      throw new UnreadableColumnException(
+          FindingCode.S_NULL_REQUIRED,
+          column.name,
+          column.field == null
+              ? "The table "
+                  + table.tableName()
+                  + " has no column "
+                  + column.name
+                  + ", or its old row was not sent: it needs REPLICA IDENTITY FULL (sql/postgres/002_etl.sql)."
+              : "The column " + column.name + " is NULL.");
+    }
+    return value;
+  }
+
+  private String text(Struct row, Struct before, int index) {
+    Object value = present(row, before, index);
+    return value instanceof String string ? string : String.valueOf(value);
+  }
+
+  private String textOrNull(Struct row, Struct before, int index) {
+    Object value = value(row, before, index);
+    return value == null || value instanceof String ? (String) value : String.valueOf(value);
+  }
+
+  private long integer(Struct row, Struct before, int index) {
+    return integer(present(row, before, index), index);
+  }
+
+  private Long integerOrNull(Struct row, Struct before, int index) {
+    Object value = value(row, before, index);
+    return value == null || value instanceof Long ? (Long) value : (Long) integer(value, index);
+  }
+
+  private long integer(Object value, int index) {
+    if (value instanceof Long number) {
+      return number;
+    }
+    if (value instanceof Integer || value instanceof Short) {
+      return ((Number) value).longValue();
+    }
+    throw wrongType(index, "an integer");
+  }
+
+  private int smallInteger(Struct row, Struct before, int index) {
+    long value = integer(row, before, index);
+    if (value != (int) value) {
+      throw wrongType(index, "an integer of 32 bits");
+    }
+    return (int) value;
+  }
+
+  private boolean truth(Struct row, Struct before, int index) {
+    if (present(row, before, index) instanceof Boolean value) {
+      return value;
+    }
+    throw wrongType(index, "a boolean");
+  }
+
+  private long micros(Struct row, Struct before, int index) {
+    return micros(present(row, before, index), index);
+  }
+
+  private Long microsOrNull(Struct row, Struct before, int index) {
+    Object value = value(row, before, index);
+    return value == null ? null : (Long) micros(value, index);
+  }
+
+  private long micros(Object value, int index) {
+    try {
+      if (value instanceof String string) {
+        return Timestamps.microsOfIso(string);
+      }
+      if (value instanceof Long number) {
+        switch (columns[index].unit) {
+          case MILLIS:
+            return Math.multiplyExact(number, 1000L);
+          case MICROS:
+            return number;
+          case NANOS:
+            return Math.floorDiv(number, 1000L);
+          case AS_SENT:
+            break;
+        }
+      }
+    } catch (RuntimeException e) {
+      throw wrongType(index, "a timestamp between the years -290000 and 290000");
+    }
+    throw wrongType(index, "a timestamp");
+  }
+
+  private UnreadableColumnException wrongType(int index, String expected) {
+    String column = columns[index].name;
+    return new UnreadableColumnException(
+        FindingCode.S_UNPARSEABLE, column, "The column " + column + " is not " + expected + ".");
+  }
+
+  /** Control flow inside this class: a bad row is data, not an error. */
+  private static final class UnreadableColumnException extends RuntimeException {
+    private static final long serialVersionUID = 1L;
+
+    private final FindingCode code;
+    private final String column;
+
+    private UnreadableColumnException(FindingCode code, String column, String reason) {
+      super(reason, null, false, false);
+      this.code = code;
+      this.column = column;
+    }
+  }
+}

@@ -1,0 +1,90 @@
+package io.experimentetl.cdc;
+
+import java.sql.Connection;
+import java.sql.PreparedStatement;
+import java.sql.ResultSet;
+import java.sql.SQLException;
+import java.sql.Statement;
+import java.util.Properties;
+
+/** What the job asks the source's server beside reading its changes. */
+final class SourceServer {
+
+  private static final String WAL_END =
+      "(CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_insert_lsn() END)";
+
+  private SourceServer() {}
+
+  /**
+   * @throws SQLException the server doesn't answer within 10 s, or refuses the login
+   */
+  static Connection connect(PostgresSourceSettings settings) throws SQLException {
+    Properties properties = new Properties();
+    properties.setProperty("user", settings.username());
+    properties.setProperty("password", settings.password().get());
+    properties.setProperty("connectTimeout", "10");
+    properties.setProperty("socketTimeout", "60");
+    properties.setProperty("ApplicationName", "experiment-etl");
+    // Not through DriverManager, which does not see a driver inside the job's own jar.
+    return new org.postgresql.Driver().connect("jdbc:postgresql://" + settings.place(), properties);
+  }
+
+  static ServerPosition position(Connection connection) throws SQLException {
+    try (Statement statement = connection.createStatement();
+        ResultSet row =
+            statement.executeQuery(
+                "SELECT (SELECT system_identifier FROM pg_control_system()), ("
+                    + WAL_END
+                    + " - '0/0')::bigint")) {
+      row.next();
+      return new ServerPosition(row.getLong(1), row.getLong(2));
+    }
+  }
+
+  /** The slot of that name, or null. */
+  static ReplicationSlot slot(Connection connection, String name) throws SQLException {
+    try (PreparedStatement statement =
+        connection.prepareStatement(
+            "SELECT plugin, database, active, coalesce(wal_status, 'reserved'),"
+                + " coalesce(confirmed_flush_lsn - '0/0', 0)::bigint,"
+                + " coalesce("
+                + WAL_END
+                + " - confirmed_flush_lsn, 0)::bigint, coalesce("
+                + WAL_END
+                + " - restart_lsn, 0)::bigint, coalesce(safe_wal_size, -1)"
+                + " FROM pg_replication_slots WHERE slot_name = ?")) {
+      statement.setString(1, name);
+      try (ResultSet row = statement.executeQuery()) {
+        return row.next()
+            ? new ReplicationSlot(
+                row.getString(1),
+                row.getString(2),
+                row.getBoolean(3),
+                row.getString(4),
+                row.getLong(5),
+                row.getLong(6),
+                row.getLong(7),
+                row.getLong(8))
+            : null;
+      }
+    }
+  }
+
+  /** Writes the source's heartbeat row. */
+  static void beat(Connection connection, PostgresSourceSettings settings) throws SQLException {
+    try (Statement statement = connection.createStatement()) {
+      statement.executeUpdate(beatQuery(settings));
+    }
+  }
+
+  static String beatQuery(PostgresSourceSettings settings) {
+    return "INSERT INTO "
+        + quoted(settings.schema())
+        + ".etl_heartbeat (writer, beat_at) VALUES ('source', clock_timestamp())"
+        + " ON CONFLICT (writer) DO UPDATE SET beat_at = excluded.beat_at";
+  }
+
+  private static String quoted(String identifier) {
+    return '"' + identifier.replace("\"", "\"\"") + '"';
+  }
+}

@@ -17,6 +17,7 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import java.util.stream.Collectors;
 
 /**
  * A Flink cluster's REST interface, ours or another.
@@ -244,7 +245,7 @@ public record FlinkEndpoint(String url) {
         get("/jobs/" + jobId + "/exceptions").path("exceptionHistory").path("entries");
     return entries.isEmpty()
         ? "The cluster knows no exception of it."
-        : "It failed with:\n" + entries.get(0).path("stacktrace").asText();
+        : "It failed with:\n" + messages(entries.get(0).path("stacktrace").asText());
   }
 
   /** How many TaskManagers are registered. */
@@ -312,14 +313,24 @@ public record FlinkEndpoint(String url) {
     }
   }
 
-  /** Flink answers with a list of texts, one of them a stack trace. */
+  /**
+   * Flink answers with a list of texts, one of them a stack trace; its messages are what a person
+   * needs.
+   */
   private static String errors(String body) {
     try {
       List<String> texts = new ArrayList<>();
       JSON.readTree(body).path("errors").forEach(node -> texts.add(node.asText()));
-      return texts.isEmpty() ? body : String.join("\n", texts);
+      return texts.isEmpty() ? body : messages(String.join("\n", texts));
     } catch (JsonProcessingException e) {
       return body;
     }
+  }
+
+  private static String messages(String stackTrace) {
+    return stackTrace
+        .lines()
+        .filter(line -> !line.startsWith("\tat ") && !line.startsWith("\t..."))
+        .collect(Collectors.joining("\n"));
   }
 }

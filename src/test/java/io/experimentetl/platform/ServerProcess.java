@@ -70,7 +70,9 @@ public final class ServerProcess {
   }
 
   public static ServerProcess start(Command command) {
-    List<String> line = new ArrayList<>(List.of("bash", "-c", WATCHED, command.name()));
+    // A session of its own: the terminal's Ctrl-C goes to the launcher, which stops its servers in
+    // order.
+    List<String> line = new ArrayList<>(List.of("setsid", "bash", "-c", WATCHED, command.name()));
     line.add(command.stopSignal());
     line.addAll(command.arguments());
     ProcessBuilder builder =
@@ -84,7 +86,11 @@ public final class ServerProcess {
       return new ServerProcess(command, builder.start());
     } catch (IOException e) {
       throw new PlatformException(
-          command.name() + " can't be started: " + e.getMessage() + "; bash must be installed", e);
+          command.name()
+              + " can't be started: "
+              + e.getMessage()
+              + "; bash and setsid (util-linux) must be installed",
+          e);
     }
   }
 

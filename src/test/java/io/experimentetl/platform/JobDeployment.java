@@ -1,0 +1,114 @@
+package io.experimentetl.platform;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.Comparator;
+import java.util.List;
+import java.util.Optional;
+import java.util.stream.Stream;
+
+/** The job on a platform: submitted, stopped with a savepoint, submitted again from it. */
+public final class JobDeployment {
+  private static final Duration RUNNING_DEADLINE = Duration.ofMinutes(2);
+  private static final Duration SAVEPOINT_DEADLINE = Duration.ofMinutes(10);
+
+  private final PlatformAddresses platform;
+  private final Path jar;
+
+  /**
+   * A job jar for a platform.
+   *
+   * @param jar the shaded job jar
+   */
+  public JobDeployment(PlatformAddresses platform, Path jar) {
+    this.platform = platform;
+    this.jar = jar;
+    if (!Files.exists(jar)) {
+      throw new PlatformException(
+          "the job's jar " + jar + " is not built; run mvn -DskipTests package");
+    }
+  }
+
+  /**
+   * Submits the job and waits until all its tasks run.
+   *
+   * @param from a savepoint's or checkpoint's path; empty: without state
+   * @param parallelism 0: the cluster's default
+   * @return the job's id
+   */
+  public String submit(Optional<String> from, int parallelism) {
+    platform
+        .flink()
+        .activeJob()
+        .ifPresent(
+            job -> {
+              throw new PlatformException(
+                  "job %s (%s) is %s already; two jobs can't share a replication slot. Use ./etl redeploy"
+                      .formatted(job.name(), job.id(), job.state()));
+            });
+    String id =
+        platform
+            .flink()
+            .submit(jar, List.of("--config", platform.jobConfig().toString()), from, parallelism);
+    platform.flink().awaitAllTasksRunning(id, RUNNING_DEADLINE);
+    return id;
+  }
+
+  /** Stops the active job with a canonical savepoint and returns its path. */
+  public String stop() {
+    FlinkEndpoint.Job job =
+        platform
+            .flink()
+            .activeJob()
+            .orElseThrow(
+                () ->
+                    new PlatformException(
+                        "no job runs on " + platform.flink().url() + "; use ./etl submit"));
+    String directory =
+        platform
+            .savepoints()
+            .orElseGet(
+                () ->
+                    clusterSetting("execution.checkpointing.savepoint-dir")
+                        .orElseThrow(
+                            () ->
+                                new PlatformException(
+                                    "the cluster has no savepoint directory; set execution.checkpointing.savepoint-dir")));
+    return platform.flink().stopWithSavepoint(job.id(), directory, SAVEPOINT_DEADLINE);
+  }
+
+  /**
+   * Stops the active job with a savepoint and submits today's jar from it; returns the new job's
+   * id.
+   */
+  public String redeploy(int parallelism) {
+    return submit(Optional.of(stop()), parallelism);
+  }
+
+  /** The latest completed savepoint or retained checkpoint of a platform directory. */
+  static Optional<String> latestState(Path directory) {
+    Path flink = directory.resolve("flink");
+    if (!Files.isDirectory(flink)) {
+      return Optional.empty();
+    }
+    try (Stream<Path> files = Files.walk(flink)) {
+      return files
+          .filter(file -> file.getFileName().toString().equals("_metadata"))
+          .max(Comparator.comparingLong(file -> file.toFile().lastModified()))
+          .map(file -> file.getParent().toUri().toString());
+    } catch (IOException e) {
+      throw new PlatformException("the state in " + flink + " can't be listed: " + e, e);
+    }
+  }
+
+  private Optional<String> clusterSetting(String key) {
+    for (var entry : platform.flink().get("/jobmanager/config")) {
+      if (entry.path("key").asText().equals(key)) {
+        return Optional.of(entry.path("value").asText());
+      }
+    }
+    return Optional.empty();
+  }
+}

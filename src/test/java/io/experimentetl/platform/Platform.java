@@ -1,0 +1,243 @@
+package io.experimentetl.platform;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import com.fasterxml.jackson.dataformat.yaml.YAMLFactory;
+import com.fasterxml.jackson.dataformat.yaml.YAMLGenerator;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.sql.Connection;
+import java.sql.ResultSet;
+import java.sql.SQLException;
+import java.sql.Statement;
+import java.util.HashMap;
+import java.util.Map;
+import java.util.Optional;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
+
+/**
+ * Everything the job needs, running below one directory: PostgreSQL and ClickHouse with sql/
+ * applied, Kafka, a Flink cluster, and the job's configuration file for them. {@code ./etl demo}
+ * holds it in the foreground, {@code ./etl up} in a process that stays.
+ */
+public final class Platform implements AutoCloseable {
+  /** Of PostgreSQL and of ClickHouse. */
+  public static final String DATABASE = "experiments";
+
+  private static final ObjectMapper YAML =
+      new ObjectMapper(new YAMLFactory().disable(YAMLGenerator.Feature.WRITE_DOC_START_MARKER));
+
+  private final Path directory;
+  private PostgresServer postgres;
+  private ClickHouseServer clickHouse;
+  private KafkaServer kafka;
+  private FlinkCluster flink;
+  private PlatformAddresses addresses;
+
+  private Platform(Path directory) {
+    this.directory = directory.toAbsolutePath();
+  }
+
+  /**
+   * Starts what the options don't name by a URL, and applies the SQL. All of it stops with {@link
+   * #close()}, with this JVM's end, and when this JVM is killed. What a directory held before is
+   * there again.
+   *
+   * @param home the repository's root, with sql/ and flink-conf/
+   * @throws PlatformException naming what is missing; nothing is left running then
+   */
+  public static Platform start(Path directory, Path home, PlatformOptions options) {
+    Platform platform = new Platform(directory);
+    Runtime.getRuntime().addShutdownHook(new Thread(platform::close, "stop-platform"));
+    try {
+      platform.startAll(home, options);
+      return platform;
+    } catch (RuntimeException | Error e) {
+      try {
+        platform.close();
+      } catch (RuntimeException suppressed) {
+        e.addSuppressed(suppressed);
+      }
+      throw e;
+    }
+  }
+
+  public PlatformAddresses addresses() {
+    return addresses;
+  }
+
+  /** Our own server; empty when another was named by a URL. */
+  public Optional<PostgresServer> postgresServer() {
+    return Optional.ofNullable(postgres);
+  }
+
+  /** Our own server; empty when another was named by a URL. */
+  public Optional<ClickHouseServer> clickHouseServer() {
+    return Optional.ofNullable(clickHouse);
+  }
+
+  /** Our own broker; empty when another was named, or none. */
+  public Optional<KafkaServer> kafkaServer() {
+    return Optional.ofNullable(kafka);
+  }
+
+  /** Our own cluster; empty when another was named by a URL. */
+  public Optional<FlinkCluster> flinkCluster() {
+    return Optional.ofNullable(flink);
+  }
+
+  public Path directory() {
+    return directory;
+  }
+
+  /** Stops all servers of ours in order; their data stays. */
+  @Override
+  public void close() {
+    try {
+      if (flink != null) {
+        flink.stop();
+      }
+    } finally {
+      try {
+        if (kafka != null) {
+          kafka.stop();
+        }
+      } finally {
+        try {
+          if (clickHouse != null) {
+            clickHouse.stop();
+          }
+        } finally {
+          if (postgres != null) {
+            postgres.stop();
+          }
+        }
+      }
+    }
+  }
+
+  private void startAll(Path home, PlatformOptions options) {
+    Optional<PostgresEndpoint> givenPostgres = options.postgres();
+    Optional<ClickHouseEndpoint> givenClickHouse = options.clickHouse();
+    Optional<FlinkEndpoint> givenFlink = options.flink();
+    CompletableFuture<PostgresEndpoint> postgresReady =
+        CompletableFuture.supplyAsync(() -> givenPostgres.orElseGet(this::startPostgres));
+    CompletableFuture<ClickHouseEndpoint> clickHouseReady =
+        CompletableFuture.supplyAsync(() -> givenClickHouse.orElseGet(this::startClickHouse));
+    CompletableFuture<Optional<String>> kafkaReady =
+        CompletableFuture.supplyAsync(() -> options.kafka().or(() -> startKafka(options)));
+    // All are awaited before the first failure is told: close() must see every server that was
+    // started.
+    CompletableFuture<Void> all =
+        CompletableFuture.allOf(postgresReady, clickHouseReady, kafkaReady);
+    try {
+      all.join();
+    } catch (CompletionException e) {
+      throw e.getCause() instanceof PlatformException known
+          ? new PlatformException(known.getMessage(), e)
+          : e;
+    }
+    PostgresEndpoint source = postgresReady.join();
+    ClickHouseEndpoint target = clickHouseReady.join();
+    SqlFiles sql = new SqlFiles(home.resolve("sql"));
+    sql.applyTo(source);
+    target
+        .withDatabase("default")
+        .query("CREATE DATABASE IF NOT EXISTS `" + target.database() + "`");
+    sql.applyTo(target, !options.withoutTtl);
+    FlinkEndpoint cluster =
+        givenFlink.orElseGet(
+            () -> {
+              Map<String, String> secrets = new HashMap<>();
+              secrets.put("EXPERIMENT_ETL_SOURCE_PASSWORD", source.password());
+              secrets.put("EXPERIMENT_ETL_CLICKHOUSE_PASSWORD", target.password());
+              flink =
+                  FlinkCluster.start(
+                      directory.resolve("flink"),
+                      home.resolve("flink-conf"),
+                      options.flinkSettings,
+                      secrets,
+                      options.taskManagers);
+              return flink.endpoint();
+            });
+    addresses =
+        new PlatformAddresses(
+            source,
+            target,
+            kafkaReady.join(),
+            cluster,
+            Optional.ofNullable(flink).map(FlinkCluster::savepointDirectory),
+            writeJobConfig(options, source, target));
+  }
+
+  private PostgresEndpoint startPostgres() {
+    postgres = PostgresServer.start(directory.resolve("postgres"));
+    PostgresEndpoint server = postgres.endpoint();
+    try (Connection connection = server.connect();
+        Statement statement = connection.createStatement();
+        ResultSet found =
+            statement.executeQuery(
+                "SELECT 1 FROM pg_database WHERE datname = '" + DATABASE + "'")) {
+      return found.next() ? server.withDatabase(DATABASE) : postgres.newDatabase(DATABASE);
+    } catch (SQLException e) {
+      throw new PlatformException(
+          "PostgreSQL " + server + " does not answer: " + e.getMessage(), e);
+    }
+  }
+
+  private ClickHouseEndpoint startClickHouse() {
+    clickHouse = ClickHouseServer.start(directory.resolve("clickhouse"));
+    return clickHouse.newDatabase(DATABASE);
+  }
+
+  private Optional<String> startKafka(PlatformOptions options) {
+    if (options.withoutKafka) {
+      return Optional.empty();
+    }
+    kafka = KafkaServer.start(directory.resolve("kafka"));
+    return Optional.of(kafka.bootstrapServers());
+  }
+
+  private Path writeJobConfig(
+      PlatformOptions options, PostgresEndpoint source, ClickHouseEndpoint target) {
+    Path file = directory.resolve("job.yaml");
+    try {
+      JsonNode given =
+          options.jobConfig == null
+              ? YAML.createObjectNode()
+              : YAML.readTree(options.jobConfig.toFile());
+      if (!(given instanceof ObjectNode root)) {
+        throw new PlatformException(
+            "the job's configuration " + options.jobConfig + " is not a group of keys");
+      }
+      ObjectNode sourceKeys = root.withObject("/source");
+      sourceKeys
+          .put("host", source.host())
+          .put("port", source.port())
+          .put("database", source.database())
+          .put("username", source.user());
+      ObjectNode targetKeys = root.withObject("/clickhouse");
+      targetKeys
+          .put("url", target.url())
+          .put("database", target.database())
+          .put("username", target.user());
+      for (Map.Entry<String, String> setting : options.jobSettings.entrySet()) {
+        int dot = setting.getKey().lastIndexOf('.');
+        if (dot < 0) {
+          throw new PlatformException(
+              "--set " + setting.getKey() + ": name the key with its group, e.g. statistics.zone");
+        }
+        root.withObject("/" + setting.getKey().substring(0, dot).replace('.', '/'))
+            .set(setting.getKey().substring(dot + 1), YAML.readTree(setting.getValue()));
+      }
+      Files.createDirectories(directory);
+      YAML.writeValue(file.toFile(), root);
+      return file;
+    } catch (IOException e) {
+      throw new PlatformException("the job's configuration " + file + " can't be made: " + e, e);
+    }
+  }
+}

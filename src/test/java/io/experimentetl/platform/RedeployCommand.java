@@ -1,0 +1,40 @@
+package io.experimentetl.platform;
+
+import java.util.Optional;
+import java.util.concurrent.Callable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
+
+@Command(
+    name = "redeploy",
+    mixinStandardHelpOptions = true,
+    description =
+        "Stops the running job with a savepoint and submits the jar as it is built now from it.")
+final class RedeployCommand implements Callable<Integer> {
+  @Mixin Etl.Place place;
+
+  @Option(
+      names = "--parallelism",
+      paramLabel = "N",
+      description = "default: the cluster's parallelism.default")
+  int parallelism;
+
+  @Override
+  public Integer call() {
+    PlatformAddresses platform = place.running();
+    JobDeployment deployment = new JobDeployment(platform, place.jobJar());
+    String savepoint = deployment.stop();
+    System.out.println("savepoint " + savepoint);
+    try {
+      String job = deployment.submit(Optional.of(savepoint), parallelism);
+      System.out.printf("job %s runs from it%n", job);
+      return 0;
+    } catch (PlatformException e) {
+      throw new PlatformException(
+          "the new job does not run; go back with the old jar: ./etl submit --from %s%n%s"
+              .formatted(savepoint, e.getMessage()),
+          e);
+    }
+  }
+}

@@ -1,0 +1,116 @@
+package io.experimentetl.platform;
+
+import java.sql.Connection;
+import java.sql.ResultSet;
+import java.sql.SQLException;
+import java.sql.Statement;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.Optional;
+import java.util.concurrent.Callable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+
+@Command(
+    name = "status",
+    mixinStandardHelpOptions = true,
+    description =
+        "Shows the servers, the job, its last checkpoint, the replication slot's lag and the warehouse's progress.")
+final class StatusCommand implements Callable<Integer> {
+  @Mixin Etl.Place place;
+
+  private boolean healthy = true;
+
+  @Override
+  public Integer call() {
+    PlatformAddresses platform = place.running();
+    line("PostgreSQL", () -> platform.postgres() + "  " + slots(platform.postgres()));
+    line(
+        "ClickHouse",
+        () ->
+            platform.clickHouse().url()
+                + "  version "
+                + platform.clickHouse().query("SELECT version()"));
+    line(
+        "Flink",
+        () -> platform.flink().url() + "  " + platform.flink().taskManagers() + " TaskManagers");
+    line("job", () -> job(platform.flink()));
+    line("progress", () -> progress(platform.clickHouse()));
+    return healthy ? 0 : 1;
+  }
+
+  @FunctionalInterface
+  private interface Answer {
+    String get() throws SQLException;
+  }
+
+  private void line(String name, Answer answer) {
+    String text;
+    try {
+      text = answer.get();
+    } catch (SQLException | PlatformException e) {
+      healthy = false;
+      text = "NOT WELL: " + e.getMessage();
+    }
+    System.out.printf("%-11s %s%n", name, text);
+  }
+
+  private static String slots(PostgresEndpoint postgres) throws SQLException {
+    StringBuilder text = new StringBuilder();
+    try (Connection connection = postgres.connect();
+        Statement statement = connection.createStatement();
+        ResultSet slot =
+            statement.executeQuery(
+                """
+                SELECT slot_name, active, wal_status,
+                       pg_size_pretty(pg_wal_lsn_diff(pg_current_wal_lsn(), confirmed_flush_lsn)) AS lag
+                FROM pg_replication_slots WHERE slot_type = 'logical' AND database = current_database()
+                ORDER BY slot_name""")) {
+      while (slot.next()) {
+        text.append(
+            "slot %s: %s behind, %s, WAL %s  "
+                .formatted(
+                    slot.getString("slot_name"),
+                    slot.getString("lag"),
+                    slot.getBoolean("active") ? "read" : "not read",
+                    slot.getString("wal_status")));
+      }
+    }
+    return text.isEmpty() ? "no logical replication slot" : text.toString().strip();
+  }
+
+  private static String job(FlinkEndpoint flink) {
+    Optional<FlinkEndpoint.Job> latest =
+        flink.activeJob().or(() -> flink.jobs().stream().findFirst());
+    if (latest.isEmpty()) {
+      return "none; ./etl submit";
+    }
+    FlinkEndpoint.Job job = latest.get();
+    String checkpoint =
+        flink
+            .lastCheckpoint(job.id())
+            .map(
+                last ->
+                    "checkpoint %d %d s ago, took %d ms, %,d bytes"
+                        .formatted(
+                            last.id(),
+                            Duration.between(
+                                    Instant.ofEpochMilli(last.triggeredAtMillis()), Instant.now())
+                                .toSeconds(),
+                            last.endToEndMillis(),
+                            last.sizeBytes()))
+            .orElse("no checkpoint yet");
+    return "%s (%s) %s, %d restarts, %s%s"
+        .formatted(
+            job.name(),
+            job.id(),
+            job.state(),
+            flink.restarts(job.id()),
+            checkpoint,
+            job.state().equals("FAILED") ? "\n" + flink.rootException(job.id()) : "");
+  }
+
+  private static String progress(ClickHouseEndpoint clickHouse) {
+    return clickHouse.query("SELECT * FROM etl_progress FORMAT JSONEachRow");
+  }
+}

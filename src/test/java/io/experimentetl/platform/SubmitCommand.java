@@ -1,0 +1,45 @@
+package io.experimentetl.platform;
+
+import java.util.Optional;
+import java.util.concurrent.Callable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
+
+@Command(
+    name = "submit",
+    mixinStandardHelpOptions = true,
+    description =
+        "Submits the job to the running platform: from its latest savepoint or checkpoint, when it has one.")
+final class SubmitCommand implements Callable<Integer> {
+  @Mixin Etl.Place place;
+
+  @Option(
+      names = "--from",
+      paramLabel = "PATH",
+      description = "the savepoint or checkpoint to start from, instead of the latest")
+  String from;
+
+  @Option(names = "--fresh", description = "start without state, from a new snapshot of the tables")
+  boolean fresh;
+
+  @Option(
+      names = "--parallelism",
+      paramLabel = "N",
+      description = "default: the cluster's parallelism.default")
+  int parallelism;
+
+  @Override
+  public Integer call() {
+    PlatformAddresses platform = place.running();
+    Optional<String> state =
+        fresh
+            ? Optional.empty()
+            : Optional.ofNullable(from).or(() -> JobDeployment.latestState(place.directory()));
+    String job = new JobDeployment(platform, place.jobJar()).submit(state, parallelism);
+    System.out.printf(
+        "job %s runs%s%n%s/#/job/running/%s/overview%n",
+        job, state.map(path -> ", from " + path).orElse(""), platform.flink().url(), job);
+    return 0;
+  }
+}

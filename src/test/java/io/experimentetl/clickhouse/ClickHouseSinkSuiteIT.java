@@ -1,0 +1,210 @@
+package io.experimentetl.clickhouse;
+
+import io.experimentetl.model.Cut;
+import io.experimentetl.platform.ClickHouseEndpoint;
+import io.experimentetl.platform.PlatformExtension;
+import java.io.IOException;
+import java.net.URL;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.Collection;
+import java.util.List;
+import java.util.Random;
+import org.apache.flink.api.common.typeinfo.TypeInformation;
+import org.apache.flink.api.common.typeinfo.Types;
+import org.apache.flink.api.connector.sink2.Committer;
+import org.apache.flink.api.connector.sink2.CommitterInitContext;
+import org.apache.flink.api.connector.sink2.CommittingSinkWriter;
+import org.apache.flink.api.connector.sink2.Sink;
+import org.apache.flink.api.connector.sink2.SupportsCommitter;
+import org.apache.flink.api.connector.sink2.WriterInitContext;
+import org.apache.flink.connector.testframe.environment.MiniClusterTestEnvironment;
+import org.apache.flink.connector.testframe.external.ExternalContextFactory;
+import org.apache.flink.connector.testframe.external.ExternalSystemDataReader;
+import org.apache.flink.connector.testframe.external.sink.DataStreamSinkV2ExternalContext;
+import org.apache.flink.connector.testframe.external.sink.TestingSinkSettings;
+import org.apache.flink.connector.testframe.junit.annotations.TestContext;
+import org.apache.flink.connector.testframe.junit.annotations.TestEnv;
+import org.apache.flink.connector.testframe.junit.annotations.TestSemantics;
+import org.apache.flink.connector.testframe.testsuites.SinkTestSuiteBase;
+import org.apache.flink.core.execution.CheckpointingMode;
+import org.apache.flink.core.io.SimpleVersionedSerializer;
+import org.apache.flink.streaming.api.connector.sink2.CommittableMessage;
+import org.apache.flink.streaming.api.connector.sink2.SupportsPreCommitTopology;
+import org.apache.flink.streaming.api.datastream.DataStream;
+import org.apache.flink.types.Either;
+import org.junit.jupiter.api.extension.RegisterExtension;
+
+/** Flink's own suite for sinks: basic, from a savepoint, scaled up and down, metrics. */
+class ClickHouseSinkSuiteIT extends SinkTestSuiteBase<String> {
+
+  @RegisterExtension static final PlatformExtension PLATFORM = new PlatformExtension();
+
+  @TestSemantics final CheckpointingMode[] semantics = {CheckpointingMode.EXACTLY_ONCE};
+
+  @TestEnv final MiniClusterTestEnvironment flink = new MiniClusterTestEnvironment();
+
+  @TestContext
+  final ExternalContextFactory<WordsTable> contexts =
+      test -> new WordsTable(PLATFORM.newClickHouseDatabase("suite"));
+
+  /** One test's table: a plain MergeTree, in which a doubled row stays one. */
+  static final class WordsTable implements DataStreamSinkV2ExternalContext<String> {
+    private final ClickHouseEndpoint database;
+    private final ClickHouseConnection connection;
+
+    WordsTable(ClickHouseEndpoint database) {
+      this.database = database;
+      this.connection = Reading.createTables(database, 100);
+      database.query(
+          "CREATE TABLE words (word String, _batch_id LowCardinality(String)) ENGINE = MergeTree"
+              + " ORDER BY word SETTINGS non_replicated_deduplication_window = 100");
+    }
+
+    @Override
+    public Sink<String> createSink(TestingSinkSettings settings) {
+      return new WithoutCuts(
+          ClickHouseSink.builder(new Words())
+              .connection(connection)
+              .limits(BatchLimits.DEFAULT.withRows(20))
+              .build());
+    }
+
+    @Override
+    public ExternalSystemDataReader<String> createSinkDataReader(TestingSinkSettings settings) {
+      return new Reader(database);
+    }
+
+    @Override
+    public List<String> generateTestData(TestingSinkSettings settings, long seed) {
+      Random random = new Random(seed);
+      List<String> words = new ArrayList<>();
+      for (int i = 0; i < 250; i++) {
+        words.add(i + "-" + random.nextLong());
+      }
+      return words;
+    }
+
+    @Override
+    public TypeInformation<String> getProducedType() {
+      return Types.STRING;
+    }
+
+    @Override
+    public List<URL> getConnectorJarPaths() {
+      return List.of();
+    }
+
+    @Override
+    public void close() {
+      database.query("DROP DATABASE " + database.database());
+    }
+  }
+
+  private static final class Reader implements ExternalSystemDataReader<String> {
+    private final ClickHouseEndpoint database;
+    private final List<String> seen = new ArrayList<>();
+
+    Reader(ClickHouseEndpoint database) {
+      this.database = database;
+    }
+
+    @Override
+    public List<String> poll(Duration timeout) {
+      List<String> rows =
+          new ArrayList<>(database.query("SELECT word FROM words").lines().toList());
+      seen.forEach(rows::remove);
+      seen.addAll(rows);
+      return rows;
+    }
+
+    @Override
+    public void close() {}
+  }
+
+  private static final class Words implements RowEncoder<String> {
+    @Override
+    public TableSchema schema() {
+      return TableSchema.of("words").column("word", "String");
+    }
+
+    @Override
+    public long partition(String row) {
+      return 0;
+    }
+
+    @Override
+    public void encode(String row, RowBinaryWriter out) {
+      out.writeString(row);
+    }
+  }
+
+  /** The suite's streams are of rows only. */
+  private static final class WithoutCuts
+      implements Sink<String>,
+          SupportsCommitter<SealedBatch>,
+          SupportsPreCommitTopology<SealedBatch, SealedBatch> {
+    private final ClickHouseSink<String> sink;
+
+    WithoutCuts(ClickHouseSink<String> sink) {
+      this.sink = sink;
+    }
+
+    @Override
+    public CommittingSinkWriter<String, SealedBatch> createWriter(WriterInitContext context) {
+      CommittingSinkWriter<Either<Cut, String>, SealedBatch> writer = sink.createWriter(context);
+      return new CommittingSinkWriter<>() {
+        @Override
+        public void write(String row, Context rowContext) throws IOException, InterruptedException {
+          writer.write(Either.Right(row), rowContext);
+        }
+
+        @Override
+        public void flush(boolean endOfInput) throws IOException, InterruptedException {
+          writer.flush(endOfInput);
+        }
+
+        @Override
+        public Collection<SealedBatch> prepareCommit() throws IOException, InterruptedException {
+          return writer.prepareCommit();
+        }
+
+        @Override
+        public void close() throws Exception {
+          writer.close();
+        }
+      };
+    }
+
+    @Deprecated
+    @Override
+    @SuppressWarnings("deprecation")
+    public CommittingSinkWriter<String, SealedBatch> createWriter(Sink.InitContext context) {
+      throw new UnsupportedOperationException();
+    }
+
+    @Override
+    public Committer<SealedBatch> createCommitter(CommitterInitContext context) throws IOException {
+      return sink.createCommitter(context);
+    }
+
+    @Override
+    public SimpleVersionedSerializer<SealedBatch> getCommittableSerializer() {
+      return sink.getCommittableSerializer();
+    }
+
+    @Override
+    public SimpleVersionedSerializer<SealedBatch> getWriteResultSerializer() {
+      return sink.getWriteResultSerializer();
+    }
+
+    @Override
+    public DataStream<CommittableMessage<SealedBatch>> addPreCommitTopology(
+        DataStream<CommittableMessage<SealedBatch>> committables) {
+      DataStream<CommittableMessage<SealedBatch>> sealed = sink.addPreCommitTopology(committables);
+      // The suite gives its sinks no uid, and without one none below is allowed.
+      sealed.getTransformation().setUid(null);
+      return sealed;
+    }
+  }
+}

@@ -23,6 +23,7 @@ public final class Traffic implements AutoCloseable {
   private final List<Future<?>> lanes = new ArrayList<>();
   private final Map<Write.Kind, LongAdder> written = new EnumMap<>(Write.Kind.class);
   private volatile boolean stopped;
+  private volatile long allowed = Long.MAX_VALUE;
 
   private Traffic(int lanes) {
     for (Write.Kind kind : Write.Kind.values()) {
@@ -99,11 +100,9 @@ public final class Traffic implements AutoCloseable {
         }
         write(writer, writes);
         events += writes.stream().filter(w -> w.kind() == Write.Kind.INSERT_EVENT).count();
-        long due = begin + (long) (events * nanosPerEvent);
-        for (long wait = due - System.nanoTime();
-            wait > 0 && !stopped;
-            wait = due - System.nanoTime()) {
-          LockSupport.parkNanos(Math.min(wait, TimeUnit.MILLISECONDS.toNanos(100)));
+        long due = begin + Math.round(events * nanosPerEvent);
+        while (!stopped && (System.nanoTime() - due < 0 || events() >= allowed)) {
+          LockSupport.parkNanos(TimeUnit.MILLISECONDS.toNanos(5));
         }
       }
     }
@@ -124,6 +123,14 @@ public final class Traffic implements AutoCloseable {
     Map<Write.Kind, Long> counts = new EnumMap<>(Write.Kind.class);
     written.forEach((kind, count) -> counts.put(kind, count.sum()));
     return counts;
+  }
+
+  /**
+   * Lets the lanes write so many event rows, and a transaction of each more, before they hold; a
+   * later call lets them go on.
+   */
+  public void allow(long events) {
+    allowed = events;
   }
 
   /** Event rows inserted up to now. */

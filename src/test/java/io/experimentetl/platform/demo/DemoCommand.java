@@ -1,0 +1,335 @@
+package io.experimentetl.platform.demo;
+
+import io.experimentetl.audit.AuditReport;
+import io.experimentetl.config.CrossoverPolicy;
+import io.experimentetl.model.FindingCode;
+import io.experimentetl.platform.Etl;
+import io.experimentetl.platform.Platform;
+import io.experimentetl.platform.PlatformAddresses;
+import io.experimentetl.platform.PlatformOptions;
+import io.experimentetl.platform.traffic.Traffic;
+import io.experimentetl.platform.traffic.TrafficPlan;
+import io.experimentetl.platform.traffic.UdacityData;
+import java.io.PrintWriter;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.EnumSet;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Locale;
+import java.util.Set;
+import java.util.concurrent.Callable;
+import java.util.function.Supplier;
+import picocli.CommandLine;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.Spec;
+
+/**
+ * {@code ./etl demo}. Exit code: 0 ended, or all checks passed; 1 a check failed, or it could not
+ * run.
+ */
+@Command(
+    name = "demo",
+    mixinStandardHelpOptions = true,
+    description = {
+      "Starts a platform of its own, feeds it with traffic and shows the daily statistics as they change,",
+      "until Ctrl-C. With --check: a bounded load, then the audit, and an exit code."
+    },
+    exitCodeListHeading = "Exit codes:%n",
+    exitCodeList = {
+      "0:ended; with --check: all is as it should be",
+      "1:it is not, or it could not be found out"
+    })
+public final class DemoCommand implements Callable<Integer> {
+  private static final int CONNECTIONS = 4;
+  private static final long HISTORY = 20_000;
+
+  /** What the generator makes sure to provoke within its first hundred thousand events. */
+  private static final Set<FindingCode> PROVOKED =
+      EnumSet.of(
+          FindingCode.R_ORPHAN_EXPERIMENT,
+          FindingCode.R_ORPHAN_VARIANT,
+          FindingCode.R_ORPHAN_ASSIGNMENT,
+          FindingCode.R_VARIANT_NOT_IN_EXPERIMENT,
+          FindingCode.R_VARIANT_MISMATCH,
+          FindingCode.R_VARIANT_NULL,
+          FindingCode.A_CROSSOVER,
+          FindingCode.A_OVERRIDE,
+          FindingCode.T_EVENT_BEFORE_ASSIGNMENT,
+          FindingCode.T_CONVERSION_BEFORE_EXPOSURE,
+          FindingCode.T_FUTURE,
+          FindingCode.T_LATE,
+          FindingCode.D_DUP_EVENT,
+          FindingCode.S_BAD_PROPERTY,
+          FindingCode.H_SRM);
+
+  private final Etl.Place place = new Etl.Place();
+
+  @Spec private CommandSpec spec;
+  @Mixin private PlatformOptions options;
+
+  @Option(
+      names = "--directory",
+      paramLabel = "DIR",
+      description = "an empty folder for data and logs (default: target/demo, emptied first)")
+  private Path directory;
+
+  @Option(names = "--check", description = "load, wait until all is visible, verify, report, end")
+  private boolean check;
+
+  @Option(
+      names = "--events",
+      paramLabel = "N",
+      defaultValue = "100000",
+      description = "with --check: event rows of the generator (default: ${DEFAULT-VALUE})")
+  private long events;
+
+  @Option(
+      names = "--rate",
+      paramLabel = "N",
+      defaultValue = "500",
+      description = "without --check: event rows per second (default: ${DEFAULT-VALUE})")
+  private double rate;
+
+  @Option(
+      names = "--seed",
+      paramLabel = "N",
+      defaultValue = "1",
+      description = "of the generator (default: ${DEFAULT-VALUE})")
+  private long seed;
+
+  @Option(
+      names = "--data",
+      paramLabel = "DIR",
+      description = "the folder of the Udacity set: replays it instead of the generator's traffic")
+  private Path data;
+
+  @Option(
+      names = "--policy",
+      paramLabel = "POLICY",
+      description =
+          "exclude or first (default: exclude; with --data: first, for which the answer is known)")
+  private String policy;
+
+  @Option(
+      names = "--kill",
+      split = ",",
+      paramLabel = "SERVER",
+      description = "taskmanager, clickhouse: kill -9 once each in the middle of the load")
+  private List<String> kills = List.of();
+
+  @Option(names = "--redeploy", description = "redeploy by savepoint in the middle of the load")
+  private boolean redeploy;
+
+  @Override
+  public Integer call() {
+    List<Interruption> interruptions = interruptions();
+    if (!check && !interruptions.isEmpty()) {
+      throw new ParameterException(spec.commandLine(), "--kill and --redeploy need --check");
+    }
+    CrossoverPolicy chosen = policy();
+    UdacityData udacity = data == null ? null : UdacityData.read(data);
+    options.withJobSetting("statistics.crossover", chosen.name().toLowerCase(Locale.ROOT));
+    if (udacity != null) {
+      // It is from 2017: the warehouse's retention would remove it.
+      options.withoutTtl();
+    }
+    PrintWriter out = spec.commandLine().getOut();
+    Path folder = DemoFolder.empty(directory, place.home(), "demo");
+    long begin = System.nanoTime();
+    try (Platform platform = Platform.start(folder, place.home(), options)) {
+      PlatformAddresses addresses = platform.addresses();
+      RunningJob job = RunningJob.submit(platform, place.jobJar());
+      if (!check) {
+        return watch(job, addresses, udacity, folder, out);
+      }
+      job.warehouse().keepEveryPart();
+      Supplier<Traffic> load =
+          udacity == null
+              ? () ->
+                  Traffic.start(
+                      addresses.postgres(), TrafficPlan.bounded(seed, events, Instant.now()))
+              : () -> Traffic.replay(addresses.postgres(), udacity, CONNECTIONS);
+      Report report = check(job, load, udacity == null ? events : udacity.events(), interruptions);
+      if (udacity != null) {
+        UdacityAnswer answer = new UdacityAnswer(udacity, job.warehouse());
+        answer.rows(report);
+        if (chosen == CrossoverPolicy.FIRST) {
+          answer.golden(report);
+        }
+      } else {
+        findings(report, job.warehouse());
+      }
+      doubled(report, job.warehouse());
+      audit(report, job);
+      report.fact("seconds, all servers' start included", seconds(begin));
+      out.print(report);
+      out.println(report.good() ? "PASSED" : "FAILED");
+      out.flush();
+      return report.good() ? 0 : 1;
+    }
+  }
+
+  private List<Interruption> interruptions() {
+    Set<Interruption> chosen = EnumSet.noneOf(Interruption.class);
+    for (String kill : kills) {
+      switch (kill) {
+        case "taskmanager" -> chosen.add(Interruption.TASKMANAGER);
+        case "clickhouse" -> chosen.add(Interruption.CLICKHOUSE);
+        default ->
+            throw new ParameterException(
+                spec.commandLine(),
+                "--kill " + kill + ": write taskmanager, clickhouse or both with a comma");
+      }
+    }
+    if (redeploy) {
+      chosen.add(Interruption.REDEPLOY);
+    }
+    return List.copyOf(chosen);
+  }
+
+  private CrossoverPolicy policy() {
+    if (policy == null) {
+      return data == null ? CrossoverPolicy.EXCLUDE : CrossoverPolicy.FIRST;
+    }
+    return switch (policy) {
+      case "exclude" -> CrossoverPolicy.EXCLUDE;
+      case "first" -> CrossoverPolicy.FIRST;
+      default ->
+          throw new ParameterException(
+              spec.commandLine(), "--policy " + policy + ": write exclude or first");
+    };
+  }
+
+  /** Loads with the interruptions in between, and waits until all is visible. */
+  private static Report check(
+      RunningJob job, Supplier<Traffic> load, long events, List<Interruption> interruptions) {
+    Report report = new Report();
+    long begin = System.nanoTime();
+    try (Traffic traffic = load.get()) {
+      int parts = interruptions.size() + 1;
+      for (int i = 0; i < interruptions.size(); i++) {
+        // The load goes on during the interruption, but no further than to the next one.
+        long here = events * (i + 1) / parts;
+        traffic.allow(i + 2 == parts ? Long.MAX_VALUE : events * (i + 2) / parts);
+        while (traffic.events() < here && traffic.isRunning()) {
+          Pause.of(Duration.ofMillis(5));
+        }
+        report.fact(
+            interruptions.get(i).sentence,
+            "at %s events written, %s rows visible"
+                .formatted(
+                    Report.number(traffic.events()),
+                    Report.number(job.warehouse().visibleEvents())));
+        job.interrupt(interruptions.get(i));
+      }
+      traffic.await();
+      report.fact("events written", Report.number(traffic.events()));
+      report.fact("seconds until all were written", seconds(begin));
+    }
+    job.awaitVisible();
+    report.fact("seconds until all were visible", seconds(begin));
+    return report;
+  }
+
+  private static void findings(Report report, Warehouse warehouse) {
+    Set<String> found = new HashSet<>();
+    warehouse.findings().forEach(row -> found.add(row[0]));
+    List<String> missing = new ArrayList<>();
+    for (FindingCode code : PROVOKED) {
+      if (!found.contains(code.code())) {
+        missing.add(code.code());
+      }
+    }
+    report.equal(
+        "kinds of findings provoked and reported",
+        PROVOKED.size(),
+        PROVOKED.size() - missing.size());
+    if (!missing.isEmpty()) {
+      report.note("not reported: " + String.join(", ", missing));
+    }
+    report.equal(
+        "experiments with H-SRM, the one with the broken assigner",
+        1,
+        warehouse.count(
+            "SELECT uniqExact(experiment_id) FROM data_inconsistencies FINAL WHERE code = 'H-SRM' AND status = 'OPEN'"
+                + " AND experiment_id = 103"));
+  }
+
+  private static void doubled(Report report, Warehouse warehouse) {
+    long rows = 0;
+    long doubled = 0;
+    for (Warehouse.Doubled table : warehouse.doubled()) {
+      rows += table.rows();
+      doubled += table.doubled();
+      if (table.doubled() != 0) {
+        report.note("%s has %,d physical rows twice".formatted(table.table(), table.doubled()));
+      }
+    }
+    report.equal("rows that stand twice, of " + Report.number(rows) + " physical ones", 0, doubled);
+  }
+
+  private static void audit(Report report, RunningJob job) {
+    AuditReport audit = job.audit();
+    long rows = audit.lines().stream().mapToLong(AuditReport.TableLine::source).sum();
+    report.equal(
+        "differences of %s rows and %s statistics to PostgreSQL"
+            .formatted(Report.number(rows), Report.number(audit.cells())),
+        0,
+        audit.differences().size());
+    audit.differences().stream()
+        .limit(20)
+        .forEach(difference -> report.note(difference.toString()));
+  }
+
+  private Integer watch(
+      RunningJob job,
+      PlatformAddresses addresses,
+      UdacityData udacity,
+      Path folder,
+      PrintWriter out) {
+    String header =
+        "Flink web UI %s   ClickHouse %s/play (user %s, password in %s)   Ctrl-C stops all"
+            .formatted(
+                addresses.flink().url(),
+                addresses.clickHouse().url(),
+                addresses.clickHouse().user(),
+                folder.resolve("clickhouse"));
+    boolean terminal = CommandLine.Help.Ansi.AUTO.enabled();
+    LiveTable table = new LiveTable(job.warehouse());
+    long history = 0;
+    if (udacity == null) {
+      try (Traffic past =
+          Traffic.start(addresses.postgres(), TrafficPlan.bounded(seed, HISTORY, Instant.now()))) {
+        past.await();
+        history = past.events();
+      }
+    }
+    try (Traffic traffic =
+        udacity == null
+            ? Traffic.start(
+                addresses.postgres(), TrafficPlan.continuous(seed + 1, rate, Instant.now()))
+            : Traffic.replay(addresses.postgres(), udacity, CONNECTIONS)) {
+      while (true) {
+        if (!traffic.isRunning()) {
+          // Either the replay's end, or PostgreSQL's refusal, which this throws.
+          traffic.await();
+        }
+        job.requireWorking();
+        out.print(table.render(header, history + traffic.events(), Instant.now(), terminal));
+        out.flush();
+        Pause.of(Duration.ofSeconds(2));
+      }
+    }
+  }
+
+  private static String seconds(long begin) {
+    return String.format(Locale.ROOT, "%.1f", (System.nanoTime() - begin) / 1e9);
+  }
+}

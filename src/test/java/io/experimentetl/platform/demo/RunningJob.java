@@ -1,0 +1,164 @@
+package io.experimentetl.platform.demo;
+
+import io.experimentetl.audit.Audit;
+import io.experimentetl.audit.AuditReport;
+import io.experimentetl.audit.AuditSettings;
+import io.experimentetl.config.JobConfig;
+import io.experimentetl.platform.ClickHouseServer;
+import io.experimentetl.platform.FlinkCluster;
+import io.experimentetl.platform.FlinkEndpoint;
+import io.experimentetl.platform.JobDeployment;
+import io.experimentetl.platform.Platform;
+import io.experimentetl.platform.PlatformAddresses;
+import io.experimentetl.platform.PlatformException;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+
+/** The job on a platform of this process: started, interrupted, waited for, audited. */
+final class RunningJob {
+  private static final Duration RECOVERY = Duration.ofMinutes(3);
+  private static final Duration AUDIT = Duration.ofMinutes(10);
+
+  /**
+   * Nothing new in ClickHouse for so long means that nothing will come; a killed TaskManager is
+   * missed sooner.
+   */
+  private static final Duration PATIENCE = Duration.ofMinutes(3);
+
+  private final Platform platform;
+  private final PlatformAddresses addresses;
+  private final JobDeployment deployment;
+  private final Warehouse warehouse;
+  private final Backlog source;
+  private String id;
+
+  private RunningJob(Platform platform, Path jar) {
+    this.platform = platform;
+    this.addresses = platform.addresses();
+    this.deployment = new JobDeployment(addresses, jar);
+    this.warehouse = new Warehouse(addresses.clickHouse());
+    this.source = new Backlog(addresses.postgres());
+  }
+
+  /** Submits the job; returns when all its tasks run. */
+  static RunningJob submit(Platform platform, Path jar) {
+    RunningJob job = new RunningJob(platform, jar);
+    job.id = job.deployment.submit(Optional.empty(), 0);
+    return job;
+  }
+
+  Warehouse warehouse() {
+    return warehouse;
+  }
+
+  String id() {
+    return id;
+  }
+
+  /** Waits until all that PostgreSQL has committed by now is visible. */
+  void awaitVisible() {
+    long lsn = source.lsn();
+    source.fence();
+    try {
+      warehouse.awaitVisible(lsn, PATIENCE, this::works);
+    } catch (PlatformException e) {
+      throw new PlatformException(
+          e.getMessage() + ". The job's last exception: " + flink().rootException(id), e);
+    }
+  }
+
+  /**
+   * Does nothing while the job runs or restarts.
+   *
+   * @throws PlatformException with the job's exception when it is at its end
+   */
+  void requireWorking() {
+    if (!works()) {
+      throw new PlatformException(
+          "the job is " + flink().state(id) + ": " + flink().rootException(id));
+    }
+  }
+
+  private boolean works() {
+    return !Set.of("FAILED", "CANCELED", "FINISHED").contains(flink().state(id));
+  }
+
+  /** Does it, and returns when the job works again. */
+  void interrupt(Interruption interruption) {
+    switch (interruption) {
+      case TASKMANAGER -> killTaskManager();
+      case REDEPLOY -> id = deployment.redeploy(0);
+      case CLICKHOUSE -> {
+        ClickHouseServer server =
+            platform
+                .clickHouseServer()
+                .orElseThrow(
+                    () ->
+                        new PlatformException(
+                            "--kill clickhouse needs a ClickHouse of its own: leave out --clickhouse-url"));
+        server.kill9();
+        server.start();
+      }
+    }
+  }
+
+  private void killTaskManager() {
+    FlinkCluster cluster =
+        platform
+            .flinkCluster()
+            .orElseThrow(
+                () ->
+                    new PlatformException(
+                        "--kill taskmanager needs a cluster of its own: leave out --flink"));
+    long restarts = flink().restarts(id);
+    cluster.killTaskManager();
+    cluster.startTaskManager();
+    long end = System.nanoTime() + RECOVERY.toNanos();
+    while (flink().restarts(id) == restarts) {
+      if (System.nanoTime() > end) {
+        throw new PlatformException(
+            "the job did not notice its dead TaskManager within "
+                + RECOVERY.toMinutes()
+                + " minutes");
+      }
+      Pause.of(Duration.ofMillis(100));
+    }
+    flink().awaitAllTasksRunning(id, RECOVERY);
+  }
+
+  void cancel() {
+    flink().cancel(id);
+    flink().awaitState(id, "CANCELED", RECOVERY);
+  }
+
+  private FlinkEndpoint flink() {
+    return addresses.flink();
+  }
+
+  /** The three-way audit, with the job's own settings. */
+  AuditReport audit() {
+    JobConfig config =
+        JobConfig.load(
+            addresses.jobConfig(),
+            Map.of(
+                "EXPERIMENT_ETL_SOURCE_PASSWORD", addresses.postgres().password(),
+                "EXPERIMENT_ETL_CLICKHOUSE_PASSWORD", addresses.clickHouse().password()));
+    return new Audit(
+            new AuditSettings(
+                addresses.postgres().jdbcUrl(),
+                addresses.postgres().user(),
+                addresses.postgres().password(),
+                addresses.clickHouse().url(),
+                addresses.clickHouse().database(),
+                addresses.clickHouse().user(),
+                addresses.clickHouse().password(),
+                config.statistics(),
+                config.source().eventRetention(),
+                config.source().assignmentRetention(),
+                AUDIT))
+        .run();
+  }
+}

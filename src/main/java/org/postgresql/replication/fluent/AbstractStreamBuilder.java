@@ -40,7 +40,6 @@ public abstract class AbstractStreamBuilder<T extends ChainedCommonStreamBuilder
     return self();
   }
 
-  @Override
   public T withAutomaticFlush(boolean automatic) {
     this.automaticFlush = automatic;
     return self();

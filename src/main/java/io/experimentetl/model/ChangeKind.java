@@ -6,5 +6,7 @@ public enum ChangeKind {
   READ,
   INSERT,
   UPDATE,
-  DELETE
+  DELETE,
+  /** The first half of an update that changed the row's key: the row is gone from its old key. */
+  KEY_CHANGE
 }

@@ -1,0 +1,48 @@
+package io.experimentetl.attribution;
+
+import io.experimentetl.model.EventRow;
+
+/**
+ * A 64-bit hash of an event row without its key. The upper 40 bits cover what the event says (type, variant, properties), the
+ * lower 24 bits the rest: two rows of one id that agree above are a repetition, and rows that agree in all bits are one row
+ * delivered twice. FNV-1a over UTF-16 code units, with a final mix.
+ */
+final class EventContent {
+  private static final long OFFSET = 0xcbf29ce484222325L;
+  private static final long PRIME = 0x100000001b3L;
+  private static final int REST_BITS = 24;
+
+  private EventContent() {}
+
+  static long of(EventRow event) {
+    long said = add(add(add(OFFSET, event.eventType()), event.variantId()), event.properties());
+    long rest =
+        add(add(add(OFFSET, event.assignmentAt()), event.sessionId()), event.requestId());
+    return mix(said) << REST_BITS | mix(rest) >>> (Long.SIZE - REST_BITS);
+  }
+
+  static boolean saysTheSame(long content, long other) {
+    return content >>> REST_BITS == other >>> REST_BITS;
+  }
+
+  private static long add(long hash, String text) {
+    long h = (hash ^ (text == null ? 0xffff : 1)) * PRIME;
+    if (text != null) {
+      for (int i = 0; i < text.length(); i++) {
+        h = (h ^ text.charAt(i)) * PRIME;
+      }
+    }
+    return h;
+  }
+
+  private static long add(long hash, Long number) {
+    return (hash ^ (number == null ? Long.MIN_VALUE : number)) * PRIME;
+  }
+
+  /** Spreads every bit over all (the finalizer of SplitMix64, Steele et al. 2014). */
+  private static long mix(long hash) {
+    long h = (hash ^ hash >>> 30) * 0xbf58476d1ce4e5b9L;
+    h = (h ^ h >>> 27) * 0x94d049bb133111ebL;
+    return h ^ h >>> 31;
+  }
+}

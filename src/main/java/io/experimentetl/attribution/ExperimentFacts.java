@@ -1,0 +1,270 @@
+package io.experimentetl.attribution;
+
+import io.experimentetl.model.AssignmentRow;
+import io.experimentetl.quality.PropertyValue;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.UUID;
+
+/** One user's facts in one experiment, on the heap: the working form of {@link ExperimentState}. */
+final class ExperimentFacts {
+  /** In place of a variant's id: none was delivered. */
+  static final long NO_VARIANT = Long.MIN_VALUE;
+
+  private static final int FIRST_CAPACITY = 8;
+
+  final long experimentId;
+  AssignmentRow assignment;
+  PendingAssignment pendingAssignment;
+  final List<PendingEvent> pending = new ArrayList<>(0);
+
+  private int size;
+  private long[] idHigh = new long[FIRST_CAPACITY];
+  private long[] idLow = new long[FIRST_CAPACITY];
+  private long[] occurredAt = new long[FIRST_CAPACITY];
+  private long[] variantId = new long[FIRST_CAPACITY];
+  private long[] content = new long[FIRST_CAPACITY];
+  private int[] type = new int[FIRST_CAPACITY];
+  private long[] values = new long[0];
+  private String[] eventTypes = new String[0];
+  private String[] properties = new String[0];
+  private int repeatedIds;
+
+  /** What the user contributes by these facts; null: not known yet. */
+  Contributions contributions;
+
+  ExperimentFacts(long experimentId) {
+    this.experimentId = experimentId;
+  }
+
+  static ExperimentFacts of(ExperimentState state) {
+    ExperimentFacts facts = new ExperimentFacts(state.experimentId());
+    facts.assignment = state.assignment();
+    facts.pendingAssignment = state.pendingAssignment();
+    facts.pending.addAll(Arrays.asList(state.pending()));
+    facts.size = state.occurredAt().length;
+    facts.idHigh = state.idHigh();
+    facts.idLow = state.idLow();
+    facts.occurredAt = state.occurredAt();
+    facts.variantId = state.variantId();
+    facts.content = state.content();
+    facts.type = state.type();
+    facts.values = state.values();
+    facts.eventTypes = state.eventTypes();
+    facts.properties = state.properties();
+    for (int i = 0; i < facts.size; i++) {
+      if (facts.countSameId(i) > 1) {
+        facts.repeatedIds++;
+      }
+    }
+    return facts;
+  }
+
+  ExperimentState toState() {
+    return new ExperimentState(
+        experimentId,
+        assignment,
+        pendingAssignment,
+        Arrays.copyOf(idHigh, size),
+        Arrays.copyOf(idLow, size),
+        Arrays.copyOf(occurredAt, size),
+        Arrays.copyOf(variantId, size),
+        Arrays.copyOf(content, size),
+        Arrays.copyOf(type, size),
+        Arrays.copyOf(values, size * properties.length),
+        eventTypes,
+        properties,
+        pending.toArray(PendingEvent[]::new));
+  }
+
+  boolean isEmpty() {
+    return size == 0 && pending.isEmpty() && assignment == null && pendingAssignment == null;
+  }
+
+  int size() {
+    return size;
+  }
+
+  long occurredAt(int at) {
+    return occurredAt[at];
+  }
+
+  long variantId(int at) {
+    return variantId[at];
+  }
+
+  long content(int at) {
+    return content[at];
+  }
+
+  String eventId(int at) {
+    return new UUID(idHigh[at], idLow[at]).toString();
+  }
+
+  String eventType(int at) {
+    return eventTypes[type[at]];
+  }
+
+  /** The number the event type has in {@link #typeAt}, or -1 where the user has no such event here. */
+  int typeNumber(String eventType) {
+    for (int i = 0; i < eventTypes.length; i++) {
+      if (eventTypes[i].equals(eventType)) {
+        return i;
+      }
+    }
+    return -1;
+  }
+
+  int typeAt(int at) {
+    return type[at];
+  }
+
+  /** The place of the property in {@link #value}, or -1 where no event here has it. */
+  int propertyNumber(String property) {
+    for (int i = 0; i < properties.length; i++) {
+      if (properties[i].equals(property)) {
+        return i;
+      }
+    }
+    return -1;
+  }
+
+  /** In millionths, or {@link PropertyValue#NONE}. */
+  long value(int at, int propertyNumber) {
+    return values[at * properties.length + propertyNumber];
+  }
+
+  /** Where the event with this key stands, or -1. */
+  int indexOf(UUID id, long at) {
+    for (int i = size - 1; i >= 0; i--) {
+      if (occurredAt[i] == at
+          && idLow[i] == id.getLeastSignificantBits()
+          && idHigh[i] == id.getMostSignificantBits()) {
+        return i;
+      }
+    }
+    return -1;
+  }
+
+  /** Another event of the same id (at another time), or -1. */
+  int otherOfId(UUID id, long at) {
+    for (int i = 0; i < size; i++) {
+      if (idLow[i] == id.getLeastSignificantBits()
+          && idHigh[i] == id.getMostSignificantBits()
+          && occurredAt[i] != at) {
+        return i;
+      }
+    }
+    return -1;
+  }
+
+  /** Whether an earlier event of the same id counts in place of this one. */
+  boolean isSuperseded(int at) {
+    if (repeatedIds == 0) {
+      return false;
+    }
+    for (int i = 0; i < size; i++) {
+      if (idLow[i] == idLow[at] && idHigh[i] == idHigh[at] && occurredAt[i] < occurredAt[at]) {
+        return true;
+      }
+    }
+    return false;
+  }
+
+  void add(UUID id, long at, Long deliveredVariant, String eventType, long contentHash) {
+    if (otherOfId(id, at) >= 0) {
+      repeatedIds++;
+    }
+    grow();
+    idHigh[size] = id.getMostSignificantBits();
+    idLow[size] = id.getLeastSignificantBits();
+    occurredAt[size] = at;
+    size++;
+    Arrays.fill(values, (size - 1) * properties.length, size * properties.length, PropertyValue.NONE);
+    replace(size - 1, deliveredVariant, eventType, contentHash);
+  }
+
+  void replace(int at, Long deliveredVariant, String eventType, long contentHash) {
+    variantId[at] = deliveredVariant == null ? NO_VARIANT : deliveredVariant;
+    content[at] = contentHash;
+    int number = typeNumber(eventType);
+    if (number < 0) {
+      number = eventTypes.length;
+      eventTypes = Arrays.copyOf(eventTypes, number + 1);
+      eventTypes[number] = eventType;
+    }
+    type[at] = number;
+  }
+
+  void setValue(int at, String property, long value) {
+    int number = propertyNumber(property);
+    if (number < 0) {
+      number = addProperty(property);
+    }
+    values[at * properties.length + number] = value;
+  }
+
+  void remove(int at) {
+    if (repeatedIds > 0 && countSameId(at) > 1) {
+      repeatedIds--;
+    }
+    int last = size - 1;
+    int behind = last - at;
+    for (long[] column : List.of(idHigh, idLow, occurredAt, variantId, content)) {
+      System.arraycopy(column, at + 1, column, at, behind);
+    }
+    System.arraycopy(type, at + 1, type, at, behind);
+    int stride = properties.length;
+    System.arraycopy(values, (at + 1) * stride, values, at * stride, behind * stride);
+    size = last;
+  }
+
+  /** Where the pending event with this key stands in {@link #pending}, or -1. */
+  int pendingIndexOf(String eventId, long at) {
+    for (int i = 0; i < pending.size(); i++) {
+      if (pending.get(i).event().occurredAt() == at
+          && pending.get(i).event().id().equals(eventId)) {
+        return i;
+      }
+    }
+    return -1;
+  }
+
+  private int countSameId(int at) {
+    int count = 0;
+    for (int i = 0; i < size; i++) {
+      if (idLow[i] == idLow[at] && idHigh[i] == idHigh[at]) {
+        count++;
+      }
+    }
+    return count;
+  }
+
+  private int addProperty(String property) {
+    int old = properties.length;
+    long[] wider = new long[occurredAt.length * (old + 1)];
+    Arrays.fill(wider, PropertyValue.NONE);
+    for (int i = 0; i < size; i++) {
+      System.arraycopy(values, i * old, wider, i * (old + 1), old);
+    }
+    values = wider;
+    properties = Arrays.copyOf(properties, old + 1);
+    properties[old] = property;
+    return old;
+  }
+
+  private void grow() {
+    if (size < occurredAt.length) {
+      return;
+    }
+    int capacity = Math.max(FIRST_CAPACITY, size * 2);
+    idHigh = Arrays.copyOf(idHigh, capacity);
+    idLow = Arrays.copyOf(idLow, capacity);
+    occurredAt = Arrays.copyOf(occurredAt, capacity);
+    variantId = Arrays.copyOf(variantId, capacity);
+    content = Arrays.copyOf(content, capacity);
+    type = Arrays.copyOf(type, capacity);
+    values = Arrays.copyOf(values, capacity * properties.length);
+  }
+}

@@ -1,0 +1,30 @@
+package io.experimentetl.attribution;
+
+import io.experimentetl.model.AssignmentRow;
+
+/**
+ * What is kept of one user in one experiment; a record of keyed state. The events that were written stand in parallel arrays,
+ * one place an event: primitive arrays are read and written at memory speed, and the whole history is touched with every fact.
+ *
+ * @param assignment the assignment as written, or null
+ * @param pendingAssignment an assignment that lacks a reference, or null
+ * @param variantId the delivered variant; 0: none
+ * @param content hash of the row's content: see {@link EventContent}
+ * @param type index into {@code eventTypes}
+ * @param values for every event one value for every entry of {@code properties}, in millionths
+ * @param pending events that lack a reference
+ */
+public record ExperimentState(
+    long experimentId,
+    AssignmentRow assignment,
+    PendingAssignment pendingAssignment,
+    long[] idHigh,
+    long[] idLow,
+    long[] occurredAt,
+    long[] variantId,
+    long[] content,
+    int[] type,
+    long[] values,
+    String[] eventTypes,
+    String[] properties,
+    PendingEvent[] pending) {}

@@ -1,0 +1,23 @@
+package io.experimentetl.attribution;
+
+import io.experimentetl.model.AssignmentRow;
+
+/**
+ * An assignment that lacks a reference; a record of keyed state. The components are those of {@link PendingEvent}.
+ */
+public record PendingAssignment(
+    AssignmentRow assignment,
+    long lsn,
+    long committedAt,
+    long stamp,
+    long visibleBefore,
+    long waitUntil) {
+
+  boolean isWritten() {
+    return waitUntil == 0;
+  }
+
+  PendingAssignment written() {
+    return new PendingAssignment(assignment, lsn, committedAt, stamp, visibleBefore, 0);
+  }
+}

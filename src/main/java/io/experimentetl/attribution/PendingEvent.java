@@ -1,0 +1,24 @@
+package io.experimentetl.attribution;
+
+import io.experimentetl.model.EventRow;
+
+/**
+ * An event that lacks a reference; a record of keyed state.
+ *
+ * @param lsn of its change; 0: the snapshot
+ * @param committedAt microseconds since 1970 in UTC
+ * @param stamp its place in commit order
+ * @param visibleBefore LSN up to which everything is visible as long as this row waits
+ * @param waitUntil processing time in milliseconds since 1970 until which it is held back; 0: it was written, flagged
+ */
+public record PendingEvent(
+    EventRow event, long lsn, long committedAt, long stamp, long visibleBefore, long waitUntil) {
+
+  boolean isWritten() {
+    return waitUntil == 0;
+  }
+
+  PendingEvent written() {
+    return new PendingEvent(event, lsn, committedAt, stamp, visibleBefore, 0);
+  }
+}

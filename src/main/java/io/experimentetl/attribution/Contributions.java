@@ -21,12 +21,14 @@ import java.util.TreeMap;
 import java.util.TreeSet;
 
 /**
- * What one user contributes to one experiment, as a pure function of the user's facts there: no matter in which order they
- * came. When a fact changes, the difference between the new and the old result is what the statistics change by.
+ * What one user contributes to one experiment, as a pure function of the user's facts there: no
+ * matter in which order they came. When a fact changes, the difference between the new and the old
+ * result is what the statistics change by.
  *
  * @param daily figures per (variant, metric, day)
  * @param health figures per (variant, day)
- * @param firstExposure microseconds since 1970 in UTC; {@link #NOT_EXPOSED} where the user was not exposed
+ * @param firstExposure microseconds since 1970 in UTC; {@link #NOT_EXPOSED} where the user was not
+ *     exposed
  * @param crossover the user was seen in more than one variant
  */
 record Contributions(
@@ -40,7 +42,8 @@ record Contributions(
 
   static final Contributions NONE = new Contributions(Map.of(), Map.of(), NOT_EXPOSED, false);
 
-  static Contributions of(ExperimentFacts facts, Dimensions dimensions, StatisticsConfig statistics) {
+  static Contributions of(
+      ExperimentFacts facts, Dimensions dimensions, StatisticsConfig statistics) {
     ExperimentDimension experiment = dimensions.experiment(facts.experimentId);
     if (experiment == null) {
       return NONE;
@@ -116,7 +119,9 @@ record Contributions(
       return NOT_EXPOSED;
     }
     Long entry =
-        population == Population.ENROLLED ? assignment.enrolledAt() : Long.valueOf(assignment.assignedAt());
+        population == Population.ENROLLED
+            ? assignment.enrolledAt()
+            : Long.valueOf(assignment.assignedAt());
     return entry != null && experiment.isRunningAt(entry) ? entry : NOT_EXPOSED;
   }
 

@@ -18,7 +18,9 @@ public final class DayClock {
     this.zone = ZoneId.of(zone);
     this.rules = this.zone.getRules();
     this.fixedOffsetSeconds =
-        rules.isFixedOffset() ? rules.getOffset(Instant.EPOCH).getTotalSeconds() : Integer.MIN_VALUE;
+        rules.isFixedOffset()
+            ? rules.getOffset(Instant.EPOCH).getTotalSeconds()
+            : Integer.MIN_VALUE;
   }
 
   /** Days since 1970-01-01 of the instant, given in microseconds since 1970 in UTC. */

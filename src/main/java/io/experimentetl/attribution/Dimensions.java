@@ -8,11 +8,21 @@ public final class Dimensions {
   private final Map<Long, ExperimentDimension> experiments = new HashMap<>();
   private final Map<Long, VariantDimension> variants = new HashMap<>();
   private final Map<String, DayClock> clocks = new HashMap<>();
+  private final String defaultZone;
   private final DayClock defaultClock;
 
   public Dimensions(String defaultZone) {
+    this.defaultZone = defaultZone;
     this.defaultClock = new DayClock(defaultZone);
     clocks.put(defaultZone, defaultClock);
+  }
+
+  /** The same dimensions, apart from later changes of these. */
+  Dimensions copy() {
+    Dimensions copy = new Dimensions(defaultZone);
+    copy.experiments.putAll(experiments);
+    copy.variants.putAll(variants);
+    return copy;
   }
 
   /** The experiment, or null where it is not known. */

@@ -3,9 +3,10 @@ package io.experimentetl.attribution;
 import io.experimentetl.model.EventRow;
 
 /**
- * A 64-bit hash of an event row without its key. The upper 40 bits cover what the event says (type, variant, properties), the
- * lower 24 bits the rest: two rows of one id that agree above are a repetition, and rows that agree in all bits are one row
- * delivered twice. FNV-1a over UTF-16 code units, with a final mix.
+ * A 64-bit hash of an event row without its key. The upper 40 bits cover what the event says (type,
+ * variant, properties), the lower 24 bits the rest: two rows of one id that agree above are a
+ * repetition, and rows that agree in all bits are one row delivered twice. FNV-1a over UTF-16 code
+ * units, with a final mix.
  */
 final class EventContent {
   private static final long OFFSET = 0xcbf29ce484222325L;
@@ -16,8 +17,7 @@ final class EventContent {
 
   static long of(EventRow event) {
     long said = add(add(add(OFFSET, event.eventType()), event.variantId()), event.properties());
-    long rest =
-        add(add(add(OFFSET, event.assignmentAt()), event.sessionId()), event.requestId());
+    long rest = add(add(add(OFFSET, event.assignmentAt()), event.sessionId()), event.requestId());
     return mix(said) << REST_BITS | mix(rest) >>> (Long.SIZE - REST_BITS);
   }
 

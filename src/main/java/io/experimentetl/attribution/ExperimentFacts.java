@@ -4,7 +4,9 @@ import io.experimentetl.model.AssignmentRow;
 import io.experimentetl.quality.PropertyValue;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.HashSet;
 import java.util.List;
+import java.util.Set;
 import java.util.UUID;
 
 /** One user's facts in one experiment, on the heap: the working form of {@link ExperimentState}. */
@@ -53,8 +55,9 @@ final class ExperimentFacts {
     facts.values = state.values();
     facts.eventTypes = state.eventTypes();
     facts.properties = state.properties();
+    Set<UUID> ids = new HashSet<>();
     for (int i = 0; i < facts.size; i++) {
-      if (facts.countSameId(i) > 1) {
+      if (!ids.add(new UUID(facts.idHigh[i], facts.idLow[i]))) {
         facts.repeatedIds++;
       }
     }
@@ -106,7 +109,9 @@ final class ExperimentFacts {
     return eventTypes[type[at]];
   }
 
-  /** The number the event type has in {@link #typeAt}, or -1 where the user has no such event here. */
+  /**
+   * The number the event type has in {@link #typeAt}, or -1 where the user has no such event here.
+   */
   int typeNumber(String eventType) {
     for (int i = 0; i < eventTypes.length; i++) {
       if (eventTypes[i].equals(eventType)) {
@@ -181,7 +186,8 @@ final class ExperimentFacts {
     idLow[size] = id.getLeastSignificantBits();
     occurredAt[size] = at;
     size++;
-    Arrays.fill(values, (size - 1) * properties.length, size * properties.length, PropertyValue.NONE);
+    Arrays.fill(
+        values, (size - 1) * properties.length, size * properties.length, PropertyValue.NONE);
     replace(size - 1, deliveredVariant, eventType, contentHash);
   }
 

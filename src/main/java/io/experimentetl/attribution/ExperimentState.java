@@ -3,8 +3,9 @@ package io.experimentetl.attribution;
 import io.experimentetl.model.AssignmentRow;
 
 /**
- * What is kept of one user in one experiment; a record of keyed state. The events that were written stand in parallel arrays,
- * one place an event: primitive arrays are read and written at memory speed, and the whole history is touched with every fact.
+ * What is kept of one user in one experiment; a record of keyed state. The events that were written
+ * stand in parallel arrays, one place an event: primitive arrays are read and written at memory
+ * speed, and the whole history is touched with every fact.
  *
  * @param assignment the assignment as written, or null
  * @param pendingAssignment an assignment that lacks a reference, or null

@@ -3,7 +3,8 @@ package io.experimentetl.attribution;
 import io.experimentetl.model.AssignmentRow;
 
 /**
- * An assignment that lacks a reference; a record of keyed state. The components are those of {@link PendingEvent}.
+ * An assignment that lacks a reference; a record of keyed state. The components are those of {@link
+ * PendingEvent}.
  */
 public record PendingAssignment(
     AssignmentRow assignment,
@@ -11,13 +12,14 @@ public record PendingAssignment(
     long committedAt,
     long stamp,
     long visibleBefore,
-    long waitUntil) {
+    long waitUntil,
+    String[] lacks) {
 
   boolean isWritten() {
     return waitUntil == 0;
   }
 
-  PendingAssignment written() {
-    return new PendingAssignment(assignment, lsn, committedAt, stamp, visibleBefore, 0);
+  PendingAssignment writtenWithout(String[] codes) {
+    return new PendingAssignment(assignment, lsn, committedAt, stamp, visibleBefore, 0, codes);
   }
 }

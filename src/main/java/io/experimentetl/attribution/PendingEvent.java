@@ -9,16 +9,24 @@ import io.experimentetl.model.EventRow;
  * @param committedAt microseconds since 1970 in UTC
  * @param stamp its place in commit order
  * @param visibleBefore LSN up to which everything is visible as long as this row waits
- * @param waitUntil processing time in milliseconds since 1970 until which it is held back; 0: it was written, flagged
+ * @param waitUntil processing time in milliseconds since 1970 until which it is held back; 0: it
+ *     was written, flagged
+ * @param lacks codes of the references that it was written without; empty as long as it waits
  */
 public record PendingEvent(
-    EventRow event, long lsn, long committedAt, long stamp, long visibleBefore, long waitUntil) {
+    EventRow event,
+    long lsn,
+    long committedAt,
+    long stamp,
+    long visibleBefore,
+    long waitUntil,
+    String[] lacks) {
 
   boolean isWritten() {
     return waitUntil == 0;
   }
 
-  PendingEvent written() {
-    return new PendingEvent(event, lsn, committedAt, stamp, visibleBefore, 0);
+  PendingEvent writtenWithout(String[] codes) {
+    return new PendingEvent(event, lsn, committedAt, stamp, visibleBefore, 0, codes);
   }
 }

@@ -1,7 +1,8 @@
 package io.experimentetl.attribution;
 
 /**
- * A deleted fact whose finding waits until it is clear whether its transaction erases the user; a record of keyed state.
+ * A deleted fact whose finding waits until it is clear whether its transaction erases the user; a
+ * record of keyed state.
  *
  * @param eventId null: an assignment
  * @param occurredAt of the event, microseconds since 1970 in UTC

@@ -6,7 +6,8 @@ import io.experimentetl.model.UserRow;
  * All that is kept of one user; a record of keyed state.
  *
  * @param user null: not known
- * @param erasedTxId the transaction that erased the user, as long as its other deletes may follow; 0: none
+ * @param erasedTxId the transaction that erased the user, as long as its other deletes may follow;
+ *     0: none
  * @param erasedUntil processing time until which that is remembered, milliseconds since 1970
  */
 public record UserState(

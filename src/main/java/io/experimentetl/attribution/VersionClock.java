@@ -1,14 +1,14 @@
 package io.experimentetl.attribution;
 
+import io.experimentetl.model.RowVersion;
+
 /**
- * Gives rows their versions: {@code stamp * 1024 + revision}. A row as the source sent it has revision 0. A correction that no
- * change of the row itself caused (a reference came, a wait ended) must stand above all that was sent before, and below
- * whatever the source sends next: it takes the greatest stamp seen, and the next revision of it.
+ * Gives rows their versions: {@code stamp * 1024 + revision}. A row as the source sent it has
+ * revision 0. A correction that no change of the row itself caused (a reference came, a wait ended)
+ * must stand above all that was sent before, and below whatever the source sends next: it takes the
+ * greatest stamp seen, and the next revision of it.
  */
 public final class VersionClock {
-  private static final int REVISION_BITS = 10;
-  private static final long LAST_REVISION = (1L << REVISION_BITS) - 1;
-
   private long greatest;
 
   /** Starts above the given version: the greatest one that was given before a restart. */
@@ -16,22 +16,17 @@ public final class VersionClock {
     this.greatest = greatest;
   }
 
-  /** The version of a row as the source sent it. */
-  public static long ofStamp(long stamp) {
-    return stamp << REVISION_BITS;
-  }
-
   /** Takes note of a change, of any row. */
   public void observe(long stamp) {
-    greatest = Math.max(greatest, ofStamp(stamp));
+    greatest = Math.max(greatest, RowVersion.ofStamp(stamp));
   }
 
   /**
-   * The version of a correction made now. Past 1023 corrections without any change seen, the last revision is given again: then
-   * of two corrections the one that was inserted later stands.
+   * The version of a correction made now. Past 1023 corrections without any change seen, the last
+   * revision is given again: then of two corrections the one that was inserted later stands.
    */
   public long correction() {
-    if ((greatest & LAST_REVISION) < LAST_REVISION) {
+    if ((greatest & RowVersion.LAST_REVISION) < RowVersion.LAST_REVISION) {
       greatest++;
     }
     return greatest;

@@ -146,6 +146,15 @@ public enum FindingCode {
     return name().replace('_', '-');
   }
 
+  /**
+   * The kind with the given stable code.
+   *
+   * @throws IllegalArgumentException where there is none
+   */
+  public static FindingCode ofCode(String code) {
+    return valueOf(code.replace('-', '_'));
+  }
+
   public Severity severity() {
     return severity;
   }

@@ -1,4 +1,7 @@
 package io.experimentetl.model;
 
-/** What a subtask of {@code attribute} adds to an experiment's health between two checkpoint barriers. */
+/**
+ * What a subtask of {@code attribute} adds to an experiment's health between two checkpoint
+ * barriers.
+ */
 public record HealthContribution(HealthKey key, HealthCounts counts) {}

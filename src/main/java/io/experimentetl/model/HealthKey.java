@@ -4,6 +4,7 @@ package io.experimentetl.model;
  * Where a user counts for an experiment's health.
  *
  * @param variantId the assigned variant
- * @param dayEpoch days since 1970-01-01 in the experiment's zone: of the assignment, the first exposure or the exposure
+ * @param dayEpoch days since 1970-01-01 in the experiment's zone: of the assignment, the first
+ *     exposure or the exposure
  */
 public record HealthKey(long experimentId, long variantId, int dayEpoch) {}

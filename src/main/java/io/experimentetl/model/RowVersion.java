@@ -11,4 +11,15 @@ package io.experimentetl.model;
  *     key-change}, {@code retention}
  */
 public record RowVersion(
-    long lsn, long committedAt, long version, boolean deleted, String deleteReason) {}
+    long lsn, long committedAt, long version, boolean deleted, String deleteReason) {
+
+  private static final int REVISION_BITS = 10;
+
+  /** Revisions of one stamp are at most this. */
+  public static final long LAST_REVISION = (1L << REVISION_BITS) - 1;
+
+  /** The version of a row as the source sent it: revision 0 of its stamp. */
+  public static long ofStamp(long stamp) {
+    return stamp << REVISION_BITS;
+  }
+}

@@ -9,8 +9,9 @@ import java.math.BigDecimal;
 import java.math.RoundingMode;
 
 /**
- * The value of a metric's property: a JSON number, at least 0 and less than 10^12, in whole millionths; more decimals than six
- * are cut off (toward zero), as ClickHouse's and PostgreSQL's recomputation cut them.
+ * The value of a metric's property: a JSON number, at least 0 and less than 10^12, in whole
+ * millionths; more decimals than six are cut off (toward zero), as ClickHouse's and PostgreSQL's
+ * recomputation cut them.
  */
 public final class PropertyValue {
   /** No value: the property is missing, not a number, negative or too large. */
@@ -52,7 +53,9 @@ public final class PropertyValue {
 
   private static long millionths(BigDecimal value) {
     // The precision is looked at first: 1e1000000000 must not be written out.
-    if (value.signum() < 0 || (long) value.precision() - value.scale() > 13 || value.compareTo(LIMIT) >= 0) {
+    if (value.signum() < 0
+        || (long) value.precision() - value.scale() > 13
+        || value.compareTo(LIMIT) >= 0) {
       return NONE;
     }
     if (value.scale() - value.precision() >= DECIMALS) {

@@ -1,2 +1,5 @@
-/** The checks of a row, as plain functions. Their vocabulary is {@link io.experimentetl.model.FindingCode}. */
+/**
+ * The checks of a row, as plain functions. Their vocabulary is {@link
+ * io.experimentetl.model.FindingCode}.
+ */
 package io.experimentetl.quality;

@@ -1,0 +1,416 @@
+package io.experimentetl.attribution;
+
+import io.experimentetl.config.JobConfig;
+import io.experimentetl.model.AssignmentProcessed;
+import io.experimentetl.model.Change;
+import io.experimentetl.model.ChangeKind;
+import io.experimentetl.model.Cut;
+import io.experimentetl.model.DailyContribution;
+import io.experimentetl.model.DailyKey;
+import io.experimentetl.model.DailySums;
+import io.experimentetl.model.EventProcessed;
+import io.experimentetl.model.ExperimentRow;
+import io.experimentetl.model.Finding;
+import io.experimentetl.model.FindingCode;
+import io.experimentetl.model.HealthContribution;
+import io.experimentetl.model.HealthCounts;
+import io.experimentetl.model.HealthKey;
+import io.experimentetl.model.SourceTable;
+import io.experimentetl.model.VariantRow;
+import java.io.IOException;
+import java.util.EnumMap;
+import java.util.EnumSet;
+import java.util.HashMap;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import org.apache.flink.api.common.state.BroadcastState;
+import org.apache.flink.api.common.state.ListState;
+import org.apache.flink.api.common.state.ListStateDescriptor;
+import org.apache.flink.api.common.state.MapStateDescriptor;
+import org.apache.flink.api.common.state.ValueState;
+import org.apache.flink.api.common.state.ValueStateDescriptor;
+import org.apache.flink.api.common.typeinfo.TypeHint;
+import org.apache.flink.api.common.typeinfo.TypeInformation;
+import org.apache.flink.api.common.typeinfo.Types;
+import org.apache.flink.metrics.Counter;
+import org.apache.flink.runtime.execution.SuppressRestartsException;
+import org.apache.flink.runtime.state.StateInitializationContext;
+import org.apache.flink.runtime.state.StateSnapshotContext;
+import org.apache.flink.runtime.state.VoidNamespace;
+import org.apache.flink.runtime.state.VoidNamespaceSerializer;
+import org.apache.flink.streaming.api.operators.AbstractStreamOperator;
+import org.apache.flink.streaming.api.operators.InternalTimer;
+import org.apache.flink.streaming.api.operators.InternalTimerService;
+import org.apache.flink.streaming.api.operators.Triggerable;
+import org.apache.flink.streaming.api.operators.TwoInputStreamOperator;
+import org.apache.flink.streaming.runtime.streamrecord.StreamRecord;
+import org.apache.flink.types.Either;
+import org.apache.flink.util.OutputTag;
+
+/**
+ * {@code attribute}: keyed by user, with the dimensions broadcast to it. It holds the users' facts,
+ * sets the timers of what waits, and routes what {@link UserAttribution} decides: event rows to the
+ * main output, all else to the side outputs. What adds up is added up on the heap and sent on just
+ * before each barrier.
+ */
+public final class AttributeOperator extends AbstractStreamOperator<Either<Cut, EventProcessed>>
+    implements TwoInputStreamOperator<Change, Either<Cut, Change>, Either<Cut, EventProcessed>>,
+        Triggerable<String, VoidNamespace>,
+        AttributionOutput {
+
+  private static final long serialVersionUID = 1L;
+
+  public static final TypeInformation<Either<Cut, EventProcessed>> EVENTS_TYPE =
+      TypeInformation.of(new TypeHint<>() {});
+  public static final OutputTag<Either<Cut, AssignmentProcessed>> ASSIGNMENTS =
+      new OutputTag<>("assignments", TypeInformation.of(new TypeHint<>() {}));
+  public static final OutputTag<Either<Cut, Finding>> FINDINGS =
+      new OutputTag<>("findings", TypeInformation.of(new TypeHint<>() {}));
+  public static final OutputTag<DailyContribution> CONTRIBUTIONS =
+      new OutputTag<>("contributions", TypeInformation.of(DailyContribution.class));
+  public static final OutputTag<HealthContribution> HEALTH =
+      new OutputTag<>("health", TypeInformation.of(HealthContribution.class));
+
+  private static final ValueStateDescriptor<UserState> USER =
+      new ValueStateDescriptor<>("user", TypeInformation.of(UserState.class));
+  private static final MapStateDescriptor<Long, ExperimentDimension> EXPERIMENTS =
+      new MapStateDescriptor<>(
+          "experiments", Types.LONG, TypeInformation.of(ExperimentDimension.class));
+  private static final MapStateDescriptor<Long, VariantDimension> VARIANTS =
+      new MapStateDescriptor<>("variants", Types.LONG, TypeInformation.of(VariantDimension.class));
+  private static final ListStateDescriptor<AttributeProgress> PROGRESS =
+      new ListStateDescriptor<>("progress", TypeInformation.of(AttributeProgress.class));
+
+  /** Timers of one second are one timer. */
+  private static final long TIMER_MILLIS = 1000;
+
+  private static final int MAX_CACHED_FACTS = 200_000;
+  private static final int MAX_ACCUMULATED_KEYS = 50_000;
+
+  /**
+   * Findings about more than one row are repeated by every such row: said once per checkpoint, they
+   * are said.
+   */
+  private static final Set<FindingCode> OF_MANY_ROWS =
+      EnumSet.of(
+          FindingCode.T_LATE,
+          FindingCode.R_ORPHAN_EXPERIMENT,
+          FindingCode.R_ORPHAN_VARIANT,
+          FindingCode.C_DELETE_RETENTION);
+
+  private record DayTotal(DailySums sums, long dayEndsAt) {}
+
+  private record Said(FindingCode code, String subject, boolean open) {}
+
+  private final JobConfig jobConfig;
+
+  private transient ValueState<UserState> userState;
+  private transient BroadcastState<Long, ExperimentDimension> experimentState;
+  private transient BroadcastState<Long, VariantDimension> variantState;
+  private transient ListState<AttributeProgress> progressState;
+  private transient InternalTimerService<VoidNamespace> timers;
+  private transient UserCache users;
+  private transient Dimensions dimensions;
+  private transient MissingReferences missing;
+  private transient VersionClock versions;
+  private transient WaitingFloor waitingFloor;
+  private transient UserAttribution attribution;
+  private transient Cut cut;
+  private transient Cut restoredFloor;
+  private transient long restoredFloorUntil;
+  private transient Map<DailyKey, DayTotal> dailyTotals;
+  private transient Map<HealthKey, HealthCounts> healthTotals;
+  private transient Set<Said> said;
+  private transient Map<FindingCode, Counter> findingCounters;
+
+  public AttributeOperator(JobConfig jobConfig) {
+    this.jobConfig = jobConfig;
+  }
+
+  @Override
+  public void initializeState(StateInitializationContext context) throws Exception {
+    super.initializeState(context);
+    dimensions = new Dimensions(jobConfig.statistics().zone());
+    missing = new MissingReferences();
+    experimentState = getOperatorStateBackend().getBroadcastState(EXPERIMENTS);
+    variantState = getOperatorStateBackend().getBroadcastState(VARIANTS);
+    for (Map.Entry<Long, ExperimentDimension> entry : experimentState.immutableEntries()) {
+      dimensions.put(entry.getValue());
+    }
+    for (Map.Entry<Long, VariantDimension> entry : variantState.immutableEntries()) {
+      dimensions.put(entry.getValue());
+    }
+    progressState = getOperatorStateBackend().getUnionListState(PROGRESS);
+    long greatestVersion = 0;
+    for (AttributeProgress before : progressState.get()) {
+      if (!before.statistics().equals(jobConfig.statistics().toString())) {
+        throw new SuppressRestartsException(
+            new IllegalStateException(
+                "The statistics settings differ from those of the savepoint. Savepoint: "
+                    + before.statistics()
+                    + ". Configuration: "
+                    + jobConfig.statistics()
+                    + ". Restore the old settings, or start without the savepoint into an empty"
+                    + " ClickHouse database so that everything is counted again."));
+      }
+      greatestVersion = Math.max(greatestVersion, before.greatestVersion());
+      for (long id : before.missingExperiments()) {
+        missing.experiments.add(id);
+      }
+      for (long id : before.missingVariants()) {
+        missing.variants.add(id);
+      }
+      if (restoredFloor == null || before.visible().lsn() < restoredFloor.lsn()) {
+        restoredFloor = before.visible();
+      }
+    }
+    versions = new VersionClock(greatestVersion);
+  }
+
+  @Override
+  public void open() throws Exception {
+    super.open();
+    userState = getPartitionedState(USER);
+    timers = getInternalTimerService("decisions", VoidNamespaceSerializer.INSTANCE, this);
+    users =
+        new UserCache(
+            new UserCache.Store() {
+              @Override
+              public UserState read(String userId) throws IOException {
+                setCurrentKey(userId);
+                return userState.value();
+              }
+
+              @Override
+              public void write(String userId, UserState state) throws IOException {
+                setCurrentKey(userId);
+                if (state == null) {
+                  userState.clear();
+                } else {
+                  userState.update(state);
+                }
+              }
+            },
+            MAX_CACHED_FACTS);
+    waitingFloor = new WaitingFloor();
+    attribution = new UserAttribution(jobConfig, dimensions, missing, versions, waitingFloor, this);
+    dailyTotals = new HashMap<>();
+    healthTotals = new HashMap<>();
+    said = new HashSet<>();
+    restoredFloorUntil =
+        timers.currentProcessingTime() + jobConfig.findings().grace().toMillis() + 2 * TIMER_MILLIS;
+    findingCounters = new EnumMap<>(FindingCode.class);
+    for (FindingCode code : FindingCode.values()) {
+      findingCounters.put(code, getMetricGroup().addGroup("code", code.code()).counter("findings"));
+    }
+    getMetricGroup().gauge("waitingRows", () -> waitingFloor.rows());
+    getMetricGroup().gauge("cachedUsers", () -> users.users());
+  }
+
+  @Override
+  public void processElement1(StreamRecord<Change> record) throws Exception {
+    String userId = (String) getCurrentKey();
+    UserFacts user = users.load(userId);
+    attribution.apply(user, record.getValue(), timers.currentProcessingTime());
+    done(user);
+  }
+
+  @Override
+  public void onProcessingTime(InternalTimer<String, VoidNamespace> timer) throws Exception {
+    UserFacts user = users.load(timer.getKey());
+    user.timerAt = Long.MAX_VALUE;
+    attribution.decide(user, timer.getTimestamp());
+    done(user);
+  }
+
+  @Override
+  public void onEventTime(InternalTimer<String, VoidNamespace> timer) {
+    throw new IllegalStateException("attribute sets no event-time timers");
+  }
+
+  /**
+   * Sets the user's next timer and lets the cache make room; the current key may be another
+   * afterwards.
+   */
+  private void done(UserFacts user) throws Exception {
+    long next = user.nextDecision();
+    if (next != Long.MAX_VALUE) {
+      long at = (next / TIMER_MILLIS + 1) * TIMER_MILLIS;
+      if (at < user.timerAt) {
+        timers.registerProcessingTimeTimer(VoidNamespace.INSTANCE, at);
+        user.timerAt = at;
+      }
+    }
+    users.changed(user.userId);
+  }
+
+  @Override
+  public void processElement2(StreamRecord<Either<Cut, Change>> record) throws Exception {
+    if (record.getValue().isLeft()) {
+      cut = record.getValue().left();
+    } else {
+      applyDimension(record.getValue().right());
+    }
+  }
+
+  private void applyDimension(Change change) throws Exception {
+    boolean gone = change.kind() == ChangeKind.DELETE || change.kind() == ChangeKind.KEY_CHANGE;
+    Dimensions before = dimensions.copy();
+    if (change.table() == SourceTable.EXPERIMENTS) {
+      ExperimentRow row = (ExperimentRow) (gone ? change.before() : change.after());
+      ExperimentDimension old = dimensions.experiment(row.id());
+      if (gone) {
+        experimentState.remove(row.id());
+        dimensions.removeExperiment(row.id());
+      } else {
+        ExperimentDimension now = ExperimentDimension.of(row, jobConfig.statistics().zone());
+        experimentState.put(row.id(), now);
+        dimensions.put(now);
+      }
+      boolean awaited = missing.experiments.remove(row.id());
+      boolean counts = old != null && (gone || !old.countsLike(dimensions.experiment(row.id())));
+      if (awaited || counts) {
+        lookThroughUsers(Set.of(row.id()), before);
+      }
+    } else {
+      VariantRow row = (VariantRow) (gone ? change.before() : change.after());
+      VariantDimension old = dimensions.variant(row.id());
+      if (gone) {
+        variantState.remove(row.id());
+        dimensions.removeVariant(row.id());
+      } else {
+        VariantDimension now = VariantDimension.of(row);
+        variantState.put(row.id(), now);
+        dimensions.put(now);
+      }
+      boolean awaited = missing.variants.remove(row.id());
+      boolean counts = old != null && (gone || old.experimentId() != row.experimentId());
+      if (awaited || counts) {
+        Set<Long> experiments = new HashSet<>(List.of(row.experimentId()));
+        if (old != null) {
+          experiments.add(old.experimentId());
+        }
+        lookThroughUsers(experiments, before);
+      }
+    }
+  }
+
+  private void lookThroughUsers(Set<Long> experiments, Dimensions before) throws Exception {
+    users.flush();
+    List<String> userIds;
+    try (var keys =
+        this.<String>getKeyedStateBackend().getKeys(USER.getName(), VoidNamespace.INSTANCE)) {
+      userIds = keys.toList();
+    }
+    for (String userId : userIds) {
+      UserFacts user = users.load(userId);
+      setCurrentKey(userId);
+      attribution.applyDimensions(user, experiments, before, timers.currentProcessingTime());
+      done(user);
+    }
+  }
+
+  @Override
+  public void prepareSnapshotPreBarrier(long checkpointId) throws Exception {
+    users.flush();
+    sendContributions();
+    said.clear();
+    if (cut != null) {
+      Cut visible = visible();
+      output.collect(new StreamRecord<>(Either.Left(visible)));
+      output.collect(ASSIGNMENTS, new StreamRecord<>(Either.Left(visible)));
+      output.collect(FINDINGS, new StreamRecord<>(Either.Left(visible)));
+    }
+  }
+
+  /**
+   * The cut as far as it is true here: rows that wait are not visible, nor those that waited at the
+   * restart.
+   */
+  private Cut visible() {
+    Cut visible = waitingFloor.lower(cut);
+    boolean restoredRowsMayWait =
+        restoredFloor != null && timers.currentProcessingTime() < restoredFloorUntil;
+    return restoredRowsMayWait && restoredFloor.lsn() < visible.lsn()
+        ? new Cut(
+            visible.stamp(),
+            restoredFloor.lsn(),
+            Math.min(visible.committedAt(), restoredFloor.committedAt()),
+            visible.snapshotDone())
+        : visible;
+  }
+
+  @Override
+  public void snapshotState(StateSnapshotContext context) throws Exception {
+    super.snapshotState(context);
+    progressState.update(
+        List.of(
+            new AttributeProgress(
+                versions.greatest(),
+                cut == null ? new Cut(0, 0, 0, false) : visible(),
+                missing.experiments.stream().mapToLong(Long::longValue).toArray(),
+                missing.variants.stream().mapToLong(Long::longValue).toArray(),
+                jobConfig.statistics().toString())));
+  }
+
+  private void sendContributions() {
+    dailyTotals.forEach(
+        (key, total) -> {
+          if (!total.sums().isZero()) {
+            output.collect(
+                CONTRIBUTIONS,
+                new StreamRecord<>(new DailyContribution(key, total.sums(), total.dayEndsAt())));
+          }
+        });
+    dailyTotals.clear();
+    healthTotals.forEach(
+        (key, counts) -> {
+          if (!counts.isZero()) {
+            output.collect(HEALTH, new StreamRecord<>(new HealthContribution(key, counts)));
+          }
+        });
+    healthTotals.clear();
+  }
+
+  @Override
+  public void event(EventProcessed row) {
+    output.collect(new StreamRecord<>(Either.Right(row)));
+  }
+
+  @Override
+  public void assignment(AssignmentProcessed row) {
+    output.collect(ASSIGNMENTS, new StreamRecord<>(Either.Right(row)));
+  }
+
+  @Override
+  public void finding(Finding finding) {
+    if (OF_MANY_ROWS.contains(finding.code())
+        && !said.add(new Said(finding.code(), finding.subject(), finding.open()))) {
+      return;
+    }
+    said.remove(new Said(finding.code(), finding.subject(), !finding.open()));
+    findingCounters.get(finding.code()).inc();
+    output.collect(FINDINGS, new StreamRecord<>(Either.Right(finding)));
+  }
+
+  @Override
+  public void daily(DailyKey key, DailySums difference, long dayEndsAt) {
+    dailyTotals.merge(
+        key,
+        new DayTotal(difference, dayEndsAt),
+        (a, b) -> new DayTotal(a.sums().plus(b.sums()), b.dayEndsAt()));
+    if (dailyTotals.size() > MAX_ACCUMULATED_KEYS) {
+      sendContributions();
+    }
+  }
+
+  @Override
+  public void health(HealthKey key, HealthCounts difference) {
+    healthTotals.merge(key, difference, HealthCounts::plus);
+    if (healthTotals.size() > MAX_ACCUMULATED_KEYS) {
+      sendContributions();
+    }
+  }
+}

@@ -1,0 +1,20 @@
+package io.experimentetl.attribution;
+
+import io.experimentetl.model.Cut;
+
+/**
+ * What a subtask of {@code attribute} must know again after a restart, beside its users; a record
+ * of operator state.
+ *
+ * @param greatestVersion see {@link VersionClock}
+ * @param visible the cut that was claimed last
+ * @param missingExperiments see {@link MissingReferences}
+ * @param missingVariants see {@link MissingReferences}
+ * @param statistics the settings by which was counted, as text
+ */
+public record AttributeProgress(
+    long greatestVersion,
+    Cut visible,
+    long[] missingExperiments,
+    long[] missingVariants,
+    String statistics) {}

@@ -1,0 +1,27 @@
+package io.experimentetl.attribution;
+
+import io.experimentetl.model.AssignmentProcessed;
+import io.experimentetl.model.DailyKey;
+import io.experimentetl.model.DailySums;
+import io.experimentetl.model.EventProcessed;
+import io.experimentetl.model.Finding;
+import io.experimentetl.model.HealthCounts;
+import io.experimentetl.model.HealthKey;
+
+/** Where the results of {@link UserAttribution} go. */
+interface AttributionOutput {
+  void event(EventProcessed row);
+
+  void assignment(AssignmentProcessed row);
+
+  void finding(Finding finding);
+
+  /**
+   * Changes the figures of a day by a difference.
+   *
+   * @param dayEndsAt end of the key's day, milliseconds since 1970 in UTC, exclusive
+   */
+  void daily(DailyKey key, DailySums difference, long dayEndsAt);
+
+  void health(HealthKey key, HealthCounts difference);
+}

@@ -1,0 +1,913 @@
+package io.experimentetl.attribution;
+
+import static io.experimentetl.model.FindingCode.A_CROSSOVER;
+import static io.experimentetl.model.FindingCode.A_REASSIGNED;
+import static io.experimentetl.model.FindingCode.C_DELETE_ERASURE;
+import static io.experimentetl.model.FindingCode.C_DELETE_RETENTION;
+import static io.experimentetl.model.FindingCode.C_DELETE_UNEXPECTED;
+import static io.experimentetl.model.FindingCode.C_UPDATE_IMMUTABLE;
+import static io.experimentetl.model.FindingCode.D_CONFLICTING_DUP;
+import static io.experimentetl.model.FindingCode.D_DUP_EVENT;
+import static io.experimentetl.model.FindingCode.R_VARIANT_NULL;
+import static io.experimentetl.model.FindingCode.S_UNPARSEABLE;
+
+import io.experimentetl.config.JobConfig;
+import io.experimentetl.model.AssignmentProcessed;
+import io.experimentetl.model.AssignmentRow;
+import io.experimentetl.model.Change;
+import io.experimentetl.model.ChangeKind;
+import io.experimentetl.model.DailySums;
+import io.experimentetl.model.EventProcessed;
+import io.experimentetl.model.EventRow;
+import io.experimentetl.model.Finding;
+import io.experimentetl.model.FindingCode;
+import io.experimentetl.model.HealthCounts;
+import io.experimentetl.model.RowVersion;
+import io.experimentetl.model.SourcePosition;
+import io.experimentetl.model.UserRow;
+import io.experimentetl.quality.AssignmentChecks;
+import io.experimentetl.quality.EventChecks;
+import io.experimentetl.quality.EventReferences;
+import io.experimentetl.quality.PropertyValue;
+import java.time.Instant;
+import java.time.LocalDate;
+import java.time.ZoneOffset;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.EnumSet;
+import java.util.Iterator;
+import java.util.List;
+import java.util.Set;
+import java.util.UUID;
+
+/**
+ * What a change means for its user: which rows go out, what is found, and by what the statistics
+ * change. It knows no operator: the user's facts are handed in, and what follows goes to the
+ * output.
+ *
+ * <p>A fact whose reference is missing waits for the grace period, then goes out flagged, and is
+ * corrected when the reference comes. It counts in the statistics from when it goes out, so that
+ * rows and statistics always agree.
+ */
+final class UserAttribution {
+  private static final String[] NO_CODES = {};
+
+  private final JobConfig config;
+  private final Dimensions dimensions;
+  private final MissingReferences missing;
+  private final VersionClock versions;
+  private final WaitingFloor waitingFloor;
+  private final AttributionOutput out;
+  private final EventChecks eventChecks;
+  private final long graceMillis;
+
+  UserAttribution(
+      JobConfig config,
+      Dimensions dimensions,
+      MissingReferences missing,
+      VersionClock versions,
+      WaitingFloor waitingFloor,
+      AttributionOutput out) {
+    this.config = config;
+    this.dimensions = dimensions;
+    this.missing = missing;
+    this.versions = versions;
+    this.waitingFloor = waitingFloor;
+    this.out = out;
+    this.eventChecks = new EventChecks(config.statistics(), config.findings());
+    this.graceMillis = config.findings().grace().toMillis();
+  }
+
+  /**
+   * Applies a change of a user, an assignment or an event.
+   *
+   * @param now processing time, milliseconds since 1970
+   */
+  void apply(UserFacts user, Change change, long now) {
+    versions.observe(change.stamp());
+    switch (change.table()) {
+      case USERS -> applyUser(user, change, now);
+      case ASSIGNMENTS -> applyAssignment(user, change, now);
+      case EVENTS -> applyEvent(user, change, now);
+      default ->
+          throw new IllegalArgumentException("attribute was sent a row of " + change.table());
+    }
+  }
+
+  /** Decides what has waited until now. */
+  void decide(UserFacts user, long now) {
+    if (user.erasedTxId != 0 && user.erasedUntil <= now) {
+      user.erasedTxId = 0;
+    }
+    for (Iterator<UndecidedDelete> it = user.undecidedDeletes.iterator(); it.hasNext(); ) {
+      UndecidedDelete delete = it.next();
+      if (delete.decideAt() <= now) {
+        it.remove();
+        reportUnexpectedDelete(user, delete);
+      }
+    }
+    for (ExperimentFacts facts : List.copyOf(user.experiments())) {
+      reconsider(user, facts, now);
+    }
+  }
+
+  /**
+   * Recomputes what the user contributes after dimensions have changed.
+   *
+   * @param experiments ids of the experiments that changed
+   * @param before the dimensions before the change
+   */
+  void applyDimensions(UserFacts user, Set<Long> experiments, Dimensions before, long now) {
+    for (ExperimentFacts facts : user.experiments()) {
+      boolean waits = !facts.pending.isEmpty() || facts.pendingAssignment != null;
+      if (experiments.contains(facts.experimentId)) {
+        if (facts.contributions == null) {
+          facts.contributions = Contributions.of(facts, before, config.statistics());
+        }
+        restate(user, facts, new Origin(0, 0, 0, 0));
+      }
+      if (waits) {
+        reconsider(user, facts, now);
+      }
+    }
+  }
+
+  // ---- users
+
+  private void applyUser(UserFacts user, Change change, long now) {
+    if (change.kind() == ChangeKind.DELETE) {
+      erase(user, change, now);
+      return;
+    }
+    if (change.kind() == ChangeKind.KEY_CHANGE) {
+      user.user = null;
+      return;
+    }
+    boolean wasKnown = user.user != null;
+    user.user = (UserRow) change.after();
+    if (!wasKnown) {
+      for (ExperimentFacts facts : user.experiments()) {
+        reconsider(user, facts, now);
+      }
+    }
+  }
+
+  /**
+   * The user row was deleted: the warehouse forgets all of the user, also what retention had
+   * deleted at the source.
+   */
+  private void erase(UserFacts user, Change change, long now) {
+    Origin origin = Origin.of(change);
+    RowVersion tombstone = origin.asSent("erasure", true);
+    int events = 0;
+    int assignments = 0;
+    for (ExperimentFacts facts : user.experiments()) {
+      known(facts);
+      events += facts.size();
+      for (int i = 0; i < facts.size(); i++) {
+        bury(user, facts.experimentId, facts.eventId(i), facts.occurredAt(i), tombstone);
+      }
+      if (facts.assignment != null) {
+        assignments++;
+        bury(facts.assignment, tombstone);
+      }
+      facts.pending.stream()
+          .filter(pending -> !pending.isWritten())
+          .forEach(pending -> waitingFloor.remove(pending.visibleBefore()));
+      if (facts.pendingAssignment != null && !facts.pendingAssignment.isWritten()) {
+        waitingFloor.remove(facts.pendingAssignment.visibleBefore());
+      }
+      ExperimentFacts nothing = new ExperimentFacts(facts.experimentId);
+      nothing.contributions = facts.contributions;
+      restate(user, nothing, origin);
+    }
+    for (UndecidedDelete delete : user.undecidedDeletes) {
+      if (delete.txId() != change.position().txId()) {
+        reportUnexpectedDelete(user, delete);
+      } else if (delete.eventId() != null) {
+        events++;
+        bury(user, delete.experimentId(), delete.eventId(), delete.occurredAt(), tombstone);
+      } else {
+        assignments++;
+      }
+    }
+    user.experiments().clear();
+    user.undecidedDeletes.clear();
+    user.user = null;
+    user.erasedTxId = change.position().txId();
+    user.erasedUntil = now + graceMillis;
+    report(
+        C_DELETE_ERASURE,
+        true,
+        "erasure:tx-" + change.position().txId(),
+        0,
+        null,
+        null,
+        "a user was erased, with %d events and %d assignments".formatted(events, assignments),
+        origin);
+  }
+
+  // ---- assignments
+
+  private void applyAssignment(UserFacts user, Change change, long now) {
+    Origin origin = Origin.of(change);
+    if (change.after() == null) {
+      deleteAssignment(user, (AssignmentRow) change.before(), change, origin, now);
+      return;
+    }
+    AssignmentRow row = (AssignmentRow) change.after();
+    ExperimentFacts facts = user.in(row.experimentId());
+    known(facts);
+    if (row.equals(facts.assignment) && facts.pendingAssignment == null) {
+      return;
+    }
+    stopWaiting(facts.pendingAssignment);
+    AssignmentRow before = facts.assignment;
+    facts.pendingAssignment =
+        new PendingAssignment(
+            row,
+            origin.lsn(),
+            origin.committedAt(),
+            origin.stamp(),
+            origin.visibleBefore(),
+            now + graceMillis,
+            NO_CODES);
+    waitingFloor.add(origin.visibleBefore(), origin.committedAt());
+    if (before != null && before.id() == row.id() && before.variantId() != row.variantId()) {
+      report(
+          A_REASSIGNED,
+          true,
+          "assignment:" + row.id(),
+          row.experimentId(),
+          row.userId(),
+          null,
+          "variant %d became %d".formatted(before.variantId(), row.variantId()),
+          origin);
+    }
+    reconsider(user, facts, now);
+  }
+
+  private void stopWaiting(PendingAssignment pending) {
+    if (pending != null && !pending.isWritten()) {
+      waitingFloor.remove(pending.visibleBefore());
+    }
+  }
+
+  private void deleteAssignment(
+      UserFacts user, AssignmentRow row, Change change, Origin origin, long now) {
+    if (change.position().txId() == user.erasedTxId) {
+      return;
+    }
+    if (change.kind() == ChangeKind.DELETE
+        && isBeyond(config.source().assignmentRetention().toMillis(), row.assignedAt(), origin)) {
+      reportRetention("assignments", row.assignedAt(), origin);
+      return;
+    }
+    ExperimentFacts facts = user.in(row.experimentId());
+    known(facts);
+    if (facts.pendingAssignment != null && facts.pendingAssignment.assignment().id() == row.id()) {
+      stopWaiting(facts.pendingAssignment);
+      facts.pendingAssignment = null;
+    }
+    if (facts.assignment != null && facts.assignment.id() == row.id()) {
+      facts.assignment = null;
+      restate(user, facts, origin);
+    }
+    bury(row, origin.asSent(reasonOf(change), true));
+    if (change.kind() == ChangeKind.DELETE) {
+      user.undecidedDeletes.add(
+          new UndecidedDelete(
+              change.position().txId(),
+              row.experimentId(),
+              null,
+              0,
+              row.id(),
+              origin.lsn(),
+              origin.committedAt(),
+              now + graceMillis));
+    }
+  }
+
+  private void considerAssignment(UserFacts user, ExperimentFacts facts, long now) {
+    PendingAssignment pending = facts.pendingAssignment;
+    AssignmentRow row = pending.assignment();
+    ExperimentDimension experiment = experiment(row.experimentId());
+    VariantDimension variant = variant(row.variantId());
+    Long variantExperiment = variant == null ? null : variant.experimentId();
+    EnumSet<FindingCode> lacks =
+        AssignmentChecks.lacks(user.user != null, experiment != null, variantExperiment);
+    String[] codes = codes(lacks);
+    if (pending.isWritten() && Arrays.equals(codes, pending.lacks())
+        || !pending.isWritten() && !lacks.isEmpty() && now < pending.waitUntil()) {
+      return;
+    }
+    Origin origin =
+        new Origin(pending.lsn(), pending.committedAt(), pending.stamp(), pending.visibleBefore());
+    EnumSet<FindingCode> all =
+        AssignmentChecks.defects(
+            row,
+            variantExperiment,
+            pending.committedAt() + config.findings().futureTolerance().toMillis() * 1000);
+    reportAll(all, row, origin);
+    reportAll(lacks, row, origin);
+    resolve(pending.lacks(), lacks, row, origin);
+    all.addAll(lacks);
+    RowVersion version =
+        pending.isWritten() ? origin.corrected(versions.correction()) : origin.asSent("", false);
+    if (facts.assignment != null && facts.assignment.id() != row.id()) {
+      bury(facts.assignment, origin.asSent("key-change", true));
+    }
+    stopWaiting(pending);
+    facts.pendingAssignment = lacks.isEmpty() ? null : pending.writtenWithout(codes);
+    facts.assignment = row;
+    restate(user, facts, origin);
+    out.assignment(
+        new AssignmentProcessed(
+            row,
+            experiment == null ? "" : experiment.key(),
+            experiment == null ? "" : experiment.name(),
+            variant == null ? "" : variant.key(),
+            variant == null ? "" : variant.name(),
+            user.user == null ? null : user.user.properties(),
+            dimensions.clockOf(experiment).dayOf(row.assignedAt()),
+            codes(all),
+            version));
+  }
+
+  // ---- events
+
+  private void applyEvent(UserFacts user, Change change, long now) {
+    Origin origin = Origin.of(change);
+    if (change.after() == null) {
+      deleteEvent(user, (EventRow) change.before(), change, origin, now);
+      return;
+    }
+    EventRow event = (EventRow) change.after();
+    ExperimentFacts facts = user.in(event.experimentId());
+    known(facts);
+    UUID id = idOf(event, origin);
+    if (id == null) {
+      return;
+    }
+    int at = facts.indexOf(id, event.occurredAt());
+    if (at >= 0) {
+      if (facts.content(at) != EventContent.of(event)) {
+        update(user, facts, change, event, origin);
+      }
+      return;
+    }
+    int waiting = facts.pendingIndexOf(event.id(), event.occurredAt());
+    if (waiting >= 0) {
+      waitingFloor.remove(facts.pending.remove(waiting).visibleBefore());
+    }
+    EnumSet<FindingCode> lacks = lacks(user, facts, event);
+    if (lacks.isEmpty()) {
+      write(user, facts, origin.pending(event, 0), lacks);
+    } else {
+      hold(user, facts, origin.pending(event, now + graceMillis));
+    }
+    if (!facts.pending.isEmpty()) {
+      reconsider(user, facts, now);
+    }
+  }
+
+  private void hold(UserFacts user, ExperimentFacts facts, PendingEvent pending) {
+    if (facts.pending.size() >= config.findings().pendingPerUser()) {
+      PendingEvent oldest = facts.pending.remove(0);
+      if (!oldest.isWritten()) {
+        waitingFloor.remove(oldest.visibleBefore());
+        write(user, facts, oldest, lacks(user, facts, oldest.event()));
+        facts.pending.removeIf(p -> p.event().equals(oldest.event()));
+      }
+    }
+    facts.pending.add(pending);
+    waitingFloor.add(pending.visibleBefore(), pending.committedAt());
+  }
+
+  /** The first time that the event goes out, whole or flagged. */
+  private void write(
+      UserFacts user, ExperimentFacts facts, PendingEvent pending, EnumSet<FindingCode> lacks) {
+    EventRow event = pending.event();
+    Origin origin = Origin.of(pending);
+    UUID id = UUID.fromString(event.id());
+    long content = EventContent.of(event);
+    EnumSet<FindingCode> defects = defects(user, facts, event, origin);
+    int other = facts.otherOfId(id, event.occurredAt());
+    if (other >= 0) {
+      defects.add(
+          EventContent.saysTheSame(facts.content(other), content)
+              ? D_DUP_EVENT
+              : D_CONFLICTING_DUP);
+    }
+    facts.add(id, event.occurredAt(), event.variantId(), event.eventType(), content);
+    setValues(facts, facts.size() - 1, event);
+    restate(user, facts, origin);
+    emit(user, facts, event, defects, lacks, origin.asSent("", false));
+    reportAll(defects, event, origin);
+    reportAll(lacks, event, origin);
+    if (!lacks.isEmpty()) {
+      facts.pending.add(pending.writtenWithout(codes(lacks)));
+    }
+  }
+
+  private void update(
+      UserFacts user, ExperimentFacts facts, Change change, EventRow event, Origin origin) {
+    int at = facts.indexOf(UUID.fromString(event.id()), event.occurredAt());
+    facts.replace(at, event.variantId(), event.eventType(), EventContent.of(event));
+    setValues(facts, at, event);
+    restate(user, facts, origin);
+    EnumSet<FindingCode> defects = defects(user, facts, event, origin);
+    EnumSet<FindingCode> lacks = lacks(user, facts, event);
+    if (change.kind() == ChangeKind.UPDATE) {
+      defects.add(C_UPDATE_IMMUTABLE);
+    }
+    emit(user, facts, event, defects, lacks, origin.asSent("", false));
+    reportAll(defects, event, origin);
+    reportAll(lacks, event, origin);
+    if (!defects.contains(R_VARIANT_NULL)
+        && change.before() instanceof EventRow before
+        && before.variantId() == null
+        && eventChecks.isExposure(before)) {
+      report(R_VARIANT_NULL, false, event, origin);
+    }
+    int pending = facts.pendingIndexOf(event.id(), event.occurredAt());
+    if (pending >= 0) {
+      resolve(facts.pending.remove(pending).lacks(), lacks, event, origin);
+    }
+    if (!lacks.isEmpty()) {
+      facts.pending.add(origin.pending(event, 0).writtenWithout(codes(lacks)));
+    }
+  }
+
+  private void deleteEvent(UserFacts user, EventRow event, Change change, Origin origin, long now) {
+    if (change.position().txId() == user.erasedTxId) {
+      return;
+    }
+    if (change.kind() == ChangeKind.DELETE
+        && isBeyond(config.source().eventRetention().toMillis(), event.occurredAt(), origin)) {
+      reportRetention("events", event.occurredAt(), origin);
+      return;
+    }
+    UUID id = idOf(event, origin);
+    if (id == null) {
+      return;
+    }
+    ExperimentFacts facts = user.in(event.experimentId());
+    known(facts);
+    int pending = facts.pendingIndexOf(event.id(), event.occurredAt());
+    if (pending >= 0) {
+      PendingEvent removed = facts.pending.remove(pending);
+      if (!removed.isWritten()) {
+        waitingFloor.remove(removed.visibleBefore());
+      }
+    }
+    int at = facts.indexOf(id, event.occurredAt());
+    if (at >= 0) {
+      facts.remove(at);
+      restate(user, facts, origin);
+    }
+    bury(
+        user,
+        event.experimentId(),
+        event.id(),
+        event.occurredAt(),
+        origin.asSent(reasonOf(change), true));
+    if (change.kind() == ChangeKind.DELETE) {
+      user.undecidedDeletes.add(
+          new UndecidedDelete(
+              change.position().txId(),
+              event.experimentId(),
+              event.id(),
+              event.occurredAt(),
+              0,
+              origin.lsn(),
+              origin.committedAt(),
+              now + graceMillis));
+    }
+  }
+
+  /**
+   * Looks at what waits, and at what went out flagged, again: as long as one row that goes out
+   * helps another.
+   */
+  private void reconsider(UserFacts user, ExperimentFacts facts, long now) {
+    known(facts);
+    if (facts.pendingAssignment != null) {
+      considerAssignment(user, facts, now);
+    }
+    boolean moved = !facts.pending.isEmpty();
+    while (moved) {
+      moved = false;
+      for (PendingEvent pending : new ArrayList<>(facts.pending)) {
+        EnumSet<FindingCode> lacks = lacks(user, facts, pending.event());
+        if (!pending.isWritten()) {
+          if (lacks.isEmpty() || pending.waitUntil() <= now) {
+            facts.pending.remove(pending);
+            waitingFloor.remove(pending.visibleBefore());
+            write(user, facts, pending, lacks);
+            moved = true;
+          }
+        } else if (!Arrays.equals(codes(lacks), pending.lacks())) {
+          facts.pending.remove(pending);
+          correct(user, facts, pending, lacks);
+        }
+      }
+    }
+  }
+
+  /** An event that went out flagged got a reference. */
+  private void correct(
+      UserFacts user, ExperimentFacts facts, PendingEvent pending, EnumSet<FindingCode> lacks) {
+    EventRow event = pending.event();
+    Origin origin = Origin.of(pending);
+    emit(
+        user,
+        facts,
+        event,
+        defects(user, facts, event, origin),
+        lacks,
+        origin.corrected(versions.correction()));
+    resolve(pending.lacks(), lacks, event, origin);
+    reportAll(lacks, event, origin);
+    if (!lacks.isEmpty()) {
+      facts.pending.add(pending.writtenWithout(codes(lacks)));
+    }
+  }
+
+  private EnumSet<FindingCode> lacks(UserFacts user, ExperimentFacts facts, EventRow event) {
+    return eventChecks.lacks(event, references(user, facts, event));
+  }
+
+  private EnumSet<FindingCode> defects(
+      UserFacts user, ExperimentFacts facts, EventRow event, Origin origin) {
+    return eventChecks.defects(
+        event, references(user, facts, event), origin.committedAt(), origin.lsn() != 0);
+  }
+
+  private EventReferences references(UserFacts user, ExperimentFacts facts, EventRow event) {
+    ExperimentDimension experiment = experiment(event.experimentId());
+    VariantDimension variant = event.variantId() == null ? null : variant(event.variantId());
+    DayClock clock = dimensions.clockOf(experiment);
+    return new EventReferences(
+        experiment != null,
+        experiment != null && experiment.isRunningAt(event.occurredAt()),
+        user.user != null,
+        variant == null ? null : variant.experimentId(),
+        facts.assignment,
+        facts.contributions.firstExposure(),
+        clock.endOf(clock.dayOf(event.occurredAt())));
+  }
+
+  private void setValues(ExperimentFacts facts, int at, EventRow event) {
+    for (String property : eventChecks.properties(event.eventType())) {
+      facts.setValue(at, property, PropertyValue.of(event.properties(), property));
+    }
+  }
+
+  private void emit(
+      UserFacts user,
+      ExperimentFacts facts,
+      EventRow event,
+      EnumSet<FindingCode> defects,
+      EnumSet<FindingCode> lacks,
+      RowVersion version) {
+    ExperimentDimension experiment = dimensions.experiment(event.experimentId());
+    VariantDimension delivered =
+        event.variantId() == null ? null : dimensions.variant(event.variantId());
+    AssignmentRow assignment = facts.assignment;
+    VariantDimension assigned =
+        assignment == null ? null : dimensions.variant(assignment.variantId());
+    String[] codes;
+    if (lacks.isEmpty()) {
+      codes = codes(defects);
+    } else {
+      EnumSet<FindingCode> all = EnumSet.copyOf(lacks);
+      all.addAll(defects);
+      codes = codes(all);
+    }
+    out.event(
+        new EventProcessed(
+            event,
+            experiment == null ? "" : experiment.key(),
+            experiment == null ? "" : experiment.name(),
+            delivered == null ? "" : delivered.key(),
+            delivered == null ? "" : delivered.name(),
+            assignment == null ? null : assignment.variantId(),
+            assigned == null ? "" : assigned.key(),
+            user.user == null ? null : user.user.properties(),
+            dimensions.clockOf(experiment).dayOf(event.occurredAt()),
+            codes,
+            version));
+  }
+
+  // ---- statistics
+
+  /**
+   * The user's contributions must be known before a fact changes, or the difference can't be told.
+   */
+  private void known(ExperimentFacts facts) {
+    if (facts.contributions == null) {
+      facts.contributions = Contributions.of(facts, dimensions, config.statistics());
+    }
+  }
+
+  private void restate(UserFacts user, ExperimentFacts facts, Origin origin) {
+    Contributions before = facts.contributions;
+    Contributions after = Contributions.of(facts, dimensions, config.statistics());
+    facts.contributions = after;
+    DayClock clock = dimensions.clockOf(dimensions.experiment(facts.experimentId));
+    after
+        .daily()
+        .forEach(
+            (key, sums) -> {
+              DailySums old = before.daily().get(key);
+              if (!sums.equals(old)) {
+                out.daily(
+                    key, old == null ? sums : sums.plus(old.negate()), clock.endOf(key.dayEpoch()));
+              }
+            });
+    before
+        .daily()
+        .forEach(
+            (key, sums) -> {
+              if (!after.daily().containsKey(key)) {
+                out.daily(key, sums.negate(), clock.endOf(key.dayEpoch()));
+              }
+            });
+    after
+        .health()
+        .forEach(
+            (key, counts) -> {
+              HealthCounts old = before.health().get(key);
+              if (!counts.equals(old)) {
+                out.health(key, old == null ? counts : counts.plus(old.negate()));
+              }
+            });
+    before
+        .health()
+        .forEach(
+            (key, counts) -> {
+              if (!after.health().containsKey(key)) {
+                out.health(key, counts.negate());
+              }
+            });
+    if (before.crossover() != after.crossover()) {
+      report(
+          A_CROSSOVER,
+          after.crossover(),
+          "user:" + facts.experimentId + "/" + user.userId,
+          facts.experimentId,
+          user.userId,
+          null,
+          after.crossover()
+              ? "seen in more than one variant"
+              : "seen in one variant only, after a change",
+          origin);
+    }
+  }
+
+  // ---- deletes
+
+  private static boolean isBeyond(long retentionMillis, long occurredAt, Origin origin) {
+    return origin.committedAt() - occurredAt > retentionMillis * 1000;
+  }
+
+  private static String reasonOf(Change change) {
+    return change.kind() == ChangeKind.KEY_CHANGE ? "key-change" : "unexpected";
+  }
+
+  private void bury(
+      UserFacts user, long experimentId, String eventId, long occurredAt, RowVersion tombstone) {
+    out.event(
+        new EventProcessed(
+            new EventRow(
+                eventId, occurredAt, experimentId, user.userId, null, "", null, null, null, null),
+            "",
+            "",
+            "",
+            "",
+            null,
+            "",
+            null,
+            dimensions.clockOf(dimensions.experiment(experimentId)).dayOf(occurredAt),
+            NO_CODES,
+            tombstone));
+  }
+
+  private void bury(AssignmentRow row, RowVersion tombstone) {
+    out.assignment(
+        new AssignmentProcessed(
+            new AssignmentRow(
+                row.id(),
+                row.experimentId(),
+                row.userId(),
+                row.variantId(),
+                row.version(),
+                row.source(),
+                null,
+                row.assignedAt(),
+                null,
+                row.createdAt(),
+                row.updatedAt()),
+            "",
+            "",
+            "",
+            "",
+            null,
+            dimensions.clockOf(dimensions.experiment(row.experimentId())).dayOf(row.assignedAt()),
+            NO_CODES,
+            tombstone));
+  }
+
+  private void reportRetention(String table, long occurredAt, Origin origin) {
+    LocalDate day =
+        Instant.ofEpochSecond(Math.floorDiv(occurredAt, 1_000_000L))
+            .atZone(ZoneOffset.UTC)
+            .toLocalDate();
+    report(
+        C_DELETE_RETENTION,
+        true,
+        "retention:" + table + "/" + day,
+        0,
+        null,
+        null,
+        "rows of %s of %s were deleted; the warehouse keeps them".formatted(table, day),
+        origin);
+  }
+
+  private void reportUnexpectedDelete(UserFacts user, UndecidedDelete delete) {
+    Origin origin = new Origin(delete.lsn(), delete.committedAt(), 0, 0);
+    report(
+        C_DELETE_UNEXPECTED,
+        true,
+        delete.eventId() == null
+            ? "assignment:" + delete.assignmentId()
+            : eventSubject(delete.eventId(), delete.occurredAt()),
+        delete.experimentId(),
+        user.userId,
+        delete.eventId(),
+        "deleted at the source inside its retention; the statistics were restated",
+        origin);
+  }
+
+  // ---- findings
+
+  private void reportAll(EnumSet<FindingCode> codes, EventRow event, Origin origin) {
+    for (FindingCode code : codes) {
+      report(code, true, event, origin);
+    }
+  }
+
+  private void reportAll(EnumSet<FindingCode> codes, AssignmentRow row, Origin origin) {
+    for (FindingCode code : codes) {
+      report(code, true, row, origin);
+    }
+  }
+
+  private void resolve(
+      String[] lackedBefore, EnumSet<FindingCode> lacks, EventRow event, Origin origin) {
+    for (String code : lackedBefore) {
+      FindingCode lacked = FindingCode.ofCode(code);
+      if (!lacks.contains(lacked)) {
+        report(lacked, false, event, origin);
+      }
+    }
+  }
+
+  private void resolve(
+      String[] lackedBefore, EnumSet<FindingCode> lacks, AssignmentRow row, Origin origin) {
+    for (String code : lackedBefore) {
+      FindingCode lacked = FindingCode.ofCode(code);
+      if (!lacks.contains(lacked)) {
+        report(lacked, false, row, origin);
+      }
+    }
+  }
+
+  private void report(FindingCode code, boolean open, EventRow event, Origin origin) {
+    String subject =
+        switch (code) {
+          case R_ORPHAN_EXPERIMENT -> "experiment:" + event.experimentId();
+          case R_ORPHAN_VARIANT -> "variant:" + event.variantId();
+          case R_ORPHAN_USER -> "user:" + event.userId();
+          case R_ORPHAN_ASSIGNMENT -> "user:" + event.experimentId() + "/" + event.userId();
+          case T_LATE -> {
+            DayClock clock = dimensions.clockOf(dimensions.experiment(event.experimentId()));
+            yield "day:"
+                + event.experimentId()
+                + "/"
+                + LocalDate.ofEpochDay(clock.dayOf(event.occurredAt()));
+          }
+          default -> eventSubject(event.id(), event.occurredAt());
+        };
+    boolean ofOneEvent = subject.startsWith("event:");
+    boolean ofOneUser = ofOneEvent || subject.startsWith("user:");
+    report(
+        code,
+        open,
+        subject,
+        event.experimentId(),
+        ofOneUser ? event.userId() : null,
+        ofOneEvent ? event.id() : null,
+        code.sentence(),
+        origin);
+  }
+
+  private void report(FindingCode code, boolean open, AssignmentRow row, Origin origin) {
+    String subject =
+        switch (code) {
+          case R_ORPHAN_EXPERIMENT -> "experiment:" + row.experimentId();
+          case R_ORPHAN_VARIANT -> "variant:" + row.variantId();
+          case R_ORPHAN_USER -> "user:" + row.userId();
+          default -> "assignment:" + row.id();
+        };
+    report(code, open, subject, row.experimentId(), row.userId(), null, code.sentence(), origin);
+  }
+
+  private void report(
+      FindingCode code,
+      boolean open,
+      String subject,
+      long experimentId,
+      String userId,
+      String eventId,
+      String detail,
+      Origin origin) {
+    out.finding(
+        new Finding(
+            code,
+            subject,
+            open,
+            experimentId,
+            userId,
+            eventId,
+            detail,
+            origin.committedAt(),
+            origin.lsn(),
+            versions.correction()));
+  }
+
+  private UUID idOf(EventRow event, Origin origin) {
+    try {
+      return UUID.fromString(event.id());
+    } catch (IllegalArgumentException notAUuid) {
+      report(S_UNPARSEABLE, true, event, origin);
+      return null;
+    }
+  }
+
+  private static String eventSubject(String eventId, long occurredAt) {
+    return "event:" + eventId + "@" + occurredAt;
+  }
+
+  private static String[] codes(EnumSet<FindingCode> codes) {
+    if (codes.isEmpty()) {
+      return NO_CODES;
+    }
+    return codes.stream().map(FindingCode::code).toArray(String[]::new);
+  }
+
+  // ---- references
+
+  private ExperimentDimension experiment(long id) {
+    ExperimentDimension experiment = dimensions.experiment(id);
+    if (experiment == null) {
+      missing.experiments.add(id);
+    }
+    return experiment;
+  }
+
+  private VariantDimension variant(long id) {
+    VariantDimension variant = dimensions.variant(id);
+    if (variant == null) {
+      missing.variants.add(id);
+    }
+    return variant;
+  }
+
+  /** Where a change came from, as far as its rows say it. */
+  private record Origin(long lsn, long committedAt, long stamp, long visibleBefore) {
+    static Origin of(Change change) {
+      SourcePosition position = change.position();
+      return new Origin(
+          position.lsn(), position.committedAt(), change.stamp(), position.previousCommitLsn());
+    }
+
+    static Origin of(PendingEvent pending) {
+      return new Origin(
+          pending.lsn(), pending.committedAt(), pending.stamp(), pending.visibleBefore());
+    }
+
+    PendingEvent pending(EventRow event, long waitUntil) {
+      return new PendingEvent(event, lsn, committedAt, stamp, visibleBefore, waitUntil, NO_CODES);
+    }
+
+    RowVersion asSent(String deleteReason, boolean deleted) {
+      return new RowVersion(lsn, committedAt, RowVersion.ofStamp(stamp), deleted, deleteReason);
+    }
+
+    RowVersion corrected(long version) {
+      return new RowVersion(lsn, committedAt, version, false, "");
+    }
+  }
+}

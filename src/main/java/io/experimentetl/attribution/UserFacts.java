@@ -1,0 +1,101 @@
+package io.experimentetl.attribution;
+
+import io.experimentetl.model.UserRow;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+
+/** One user's facts, on the heap: the working form of {@link UserState}. */
+final class UserFacts {
+  final String userId;
+  UserRow user;
+  long erasedTxId;
+  long erasedUntil;
+  final List<UndecidedDelete> undecidedDeletes = new ArrayList<>(0);
+  private final List<ExperimentFacts> experiments = new ArrayList<>(1);
+
+  /** The earliest timer known to be set, milliseconds since 1970. */
+  long timerAt = Long.MAX_VALUE;
+
+  UserFacts(String userId) {
+    this.userId = userId;
+  }
+
+  /**
+   * @param state null: nothing is known of the user
+   */
+  static UserFacts of(String userId, UserState state) {
+    UserFacts facts = new UserFacts(userId);
+    if (state != null) {
+      facts.user = state.user();
+      facts.erasedTxId = state.erasedTxId();
+      facts.erasedUntil = state.erasedUntil();
+      facts.undecidedDeletes.addAll(Arrays.asList(state.undecidedDeletes()));
+      for (ExperimentState experiment : state.experiments()) {
+        facts.experiments.add(ExperimentFacts.of(experiment));
+      }
+    }
+    return facts;
+  }
+
+  /** The state to keep, or null where nothing is left to know. */
+  UserState toState() {
+    experiments.removeIf(ExperimentFacts::isEmpty);
+    if (user == null && erasedTxId == 0 && experiments.isEmpty() && undecidedDeletes.isEmpty()) {
+      return null;
+    }
+    return new UserState(
+        user,
+        erasedTxId,
+        erasedUntil,
+        experiments.stream().map(ExperimentFacts::toState).toArray(ExperimentState[]::new),
+        undecidedDeletes.toArray(UndecidedDelete[]::new));
+  }
+
+  List<ExperimentFacts> experiments() {
+    return experiments;
+  }
+
+  /** The user's facts in the experiment, empty ones where there were none. */
+  ExperimentFacts in(long experimentId) {
+    for (ExperimentFacts facts : experiments) {
+      if (facts.experimentId == experimentId) {
+        return facts;
+      }
+    }
+    ExperimentFacts facts = new ExperimentFacts(experimentId);
+    experiments.add(facts);
+    return facts;
+  }
+
+  /** How many rows this object holds: what bounds the cache. */
+  int weight() {
+    int weight = 1;
+    for (ExperimentFacts facts : experiments) {
+      weight += 1 + facts.size() + facts.pending.size();
+    }
+    return weight;
+  }
+
+  /**
+   * When something is to be decided without a further change; {@link Long#MAX_VALUE}: never.
+   * Milliseconds since 1970.
+   */
+  long nextDecision() {
+    long next = erasedTxId == 0 ? Long.MAX_VALUE : erasedUntil;
+    for (UndecidedDelete undecided : undecidedDeletes) {
+      next = Math.min(next, undecided.decideAt());
+    }
+    for (ExperimentFacts facts : experiments) {
+      if (facts.pendingAssignment != null && !facts.pendingAssignment.isWritten()) {
+        next = Math.min(next, facts.pendingAssignment.waitUntil());
+      }
+      for (PendingEvent waiting : facts.pending) {
+        if (!waiting.isWritten()) {
+          next = Math.min(next, waiting.waitUntil());
+        }
+      }
+    }
+    return next;
+  }
+}

@@ -1,0 +1,64 @@
+package io.experimentetl.quality;
+
+import static io.experimentetl.model.FindingCode.A_OVERRIDE;
+import static io.experimentetl.model.FindingCode.R_ORPHAN_EXPERIMENT;
+import static io.experimentetl.model.FindingCode.R_ORPHAN_USER;
+import static io.experimentetl.model.FindingCode.R_ORPHAN_VARIANT;
+import static io.experimentetl.model.FindingCode.R_VARIANT_NOT_IN_EXPERIMENT;
+import static io.experimentetl.model.FindingCode.S_UNKNOWN_ENUM;
+import static io.experimentetl.model.FindingCode.T_FUTURE;
+
+import io.experimentetl.model.AssignmentRow;
+import io.experimentetl.model.FindingCode;
+import java.util.EnumSet;
+import java.util.Set;
+
+/** What can be wrong with an assignment. */
+public final class AssignmentChecks {
+  private static final Set<String> SOURCES = Set.of("hash", "override", "forced", "api");
+
+  private AssignmentChecks() {}
+
+  /**
+   * What the assignment lacks now and may still get.
+   *
+   * @param variantExperimentId null: the variant is not known
+   */
+  public static EnumSet<FindingCode> lacks(
+      boolean userKnown, boolean experimentKnown, Long variantExperimentId) {
+    EnumSet<FindingCode> lacks = EnumSet.noneOf(FindingCode.class);
+    if (!userKnown) {
+      lacks.add(R_ORPHAN_USER);
+    }
+    if (!experimentKnown) {
+      lacks.add(R_ORPHAN_EXPERIMENT);
+    }
+    if (variantExperimentId == null) {
+      lacks.add(R_ORPHAN_VARIANT);
+    }
+    return lacks;
+  }
+
+  /**
+   * What is wrong with the assignment for good.
+   *
+   * @param variantExperimentId null: the variant is not known
+   * @param latest the latest time that is not the future, microseconds since 1970 in UTC
+   */
+  public static EnumSet<FindingCode> defects(
+      AssignmentRow assignment, Long variantExperimentId, long latest) {
+    EnumSet<FindingCode> defects = EnumSet.noneOf(FindingCode.class);
+    if (variantExperimentId != null && variantExperimentId != assignment.experimentId()) {
+      defects.add(R_VARIANT_NOT_IN_EXPERIMENT);
+    }
+    if (!SOURCES.contains(assignment.source())) {
+      defects.add(S_UNKNOWN_ENUM);
+    } else if (assignment.source().equals("override") || assignment.source().equals("forced")) {
+      defects.add(A_OVERRIDE);
+    }
+    if (assignment.assignedAt() > latest) {
+      defects.add(T_FUTURE);
+    }
+    return defects;
+  }
+}

@@ -1,0 +1,147 @@
+package io.experimentetl.stats;
+
+import io.experimentetl.model.Change;
+import io.experimentetl.model.Cut;
+import io.experimentetl.model.DailyContribution;
+import io.experimentetl.model.DailyKey;
+import io.experimentetl.model.DailyStats;
+import io.experimentetl.model.DailySums;
+import io.experimentetl.model.RowVersion;
+import java.time.Duration;
+import java.util.HashMap;
+import java.util.Map;
+import org.apache.flink.api.common.state.ValueState;
+import org.apache.flink.api.common.state.ValueStateDescriptor;
+import org.apache.flink.api.common.typeinfo.TypeHint;
+import org.apache.flink.api.common.typeinfo.TypeInformation;
+import org.apache.flink.runtime.state.VoidNamespace;
+import org.apache.flink.runtime.state.VoidNamespaceSerializer;
+import org.apache.flink.streaming.api.operators.AbstractStreamOperator;
+import org.apache.flink.streaming.api.operators.InternalTimer;
+import org.apache.flink.streaming.api.operators.InternalTimerService;
+import org.apache.flink.streaming.api.operators.Triggerable;
+import org.apache.flink.streaming.api.operators.TwoInputStreamOperator;
+import org.apache.flink.streaming.runtime.streamrecord.StreamRecord;
+import org.apache.flink.types.Either;
+
+/**
+ * {@code daily-stats}: adds contributions up, and sends each row that changed just before each
+ * barrier, so that rows and statistics of one checkpoint are those of one cut. A day's window
+ * closes when the watermark passes its end by the allowed lateness; a later contribution still
+ * restates it.
+ */
+public final class DailyStatsOperator extends AbstractStreamOperator<Either<Cut, DailyStats>>
+    implements TwoInputStreamOperator<
+            DailyContribution, Either<Cut, Change>, Either<Cut, DailyStats>>,
+        Triggerable<String, VoidNamespace> {
+
+  private static final long serialVersionUID = 1L;
+
+  public static final TypeInformation<Either<Cut, DailyStats>> TYPE =
+      TypeInformation.of(new TypeHint<>() {});
+
+  private static final ValueStateDescriptor<DailyState> STATE =
+      new ValueStateDescriptor<>("day", TypeInformation.of(DailyState.class));
+
+  private record Total(DailySums sums, long dayEndsAt) {}
+
+  private final long allowedLatenessMillis;
+
+  private transient ValueState<DailyState> state;
+  private transient InternalTimerService<VoidNamespace> timers;
+  private transient Map<DailyKey, Total> unsent;
+  private transient Cut cut;
+
+  public DailyStatsOperator(Duration allowedLateness) {
+    this.allowedLatenessMillis = allowedLateness.toMillis();
+  }
+
+  /** The day's key as text: text hashes alike on every JVM, for ever. */
+  public static String keyOf(DailyContribution contribution) {
+    DailyKey key = contribution.key();
+    return key.experimentId() + "/" + key.variantId() + "/" + key.dayEpoch() + "/" + key.metric();
+  }
+
+  private static DailyKey keyOf(String text) {
+    String[] parts = text.split("/", 4);
+    return new DailyKey(
+        Long.parseLong(parts[0]), Long.parseLong(parts[1]), parts[3], Integer.parseInt(parts[2]));
+  }
+
+  @Override
+  public void open() throws Exception {
+    super.open();
+    state = getPartitionedState(STATE);
+    timers = getInternalTimerService("windows", VoidNamespaceSerializer.INSTANCE, this);
+    unsent = new HashMap<>();
+  }
+
+  @Override
+  public void processElement1(StreamRecord<DailyContribution> record) {
+    DailyContribution contribution = record.getValue();
+    unsent.merge(
+        contribution.key(),
+        new Total(contribution.sums(), contribution.dayEndsAt()),
+        (a, b) -> new Total(a.sums().plus(b.sums()), b.dayEndsAt()));
+  }
+
+  @Override
+  public void processElement2(StreamRecord<Either<Cut, Change>> record) {
+    if (record.getValue().isLeft()) {
+      cut = record.getValue().left();
+    }
+  }
+
+  @Override
+  public void prepareSnapshotPreBarrier(long checkpointId) throws Exception {
+    for (Map.Entry<DailyKey, Total> entry : unsent.entrySet()) {
+      Total total = entry.getValue();
+      setCurrentKey(keyOf(new DailyContribution(entry.getKey(), total.sums(), 0)));
+      DailyState old = state.value();
+      long closesAt = total.dayEndsAt() + allowedLatenessMillis;
+      boolean closed = closesAt <= timers.currentWatermark() || old != null && old.closed();
+      if (!closed) {
+        timers.registerEventTimeTimer(VoidNamespace.INSTANCE, closesAt);
+      }
+      DailySums sums = old == null ? total.sums() : old.sums().plus(total.sums());
+      send(entry.getKey(), sums, closed, old);
+    }
+    unsent.clear();
+    if (cut != null) {
+      output.collect(new StreamRecord<>(Either.Left(cut)));
+    }
+  }
+
+  @Override
+  public void onEventTime(InternalTimer<String, VoidNamespace> timer) throws Exception {
+    DailyState open = state.value();
+    if (open == null || open.closed()) {
+      return;
+    }
+    if (open.sums().isZero()) {
+      state.clear();
+    } else {
+      send(keyOf(timer.getKey()), open.sums(), true, open);
+    }
+  }
+
+  @Override
+  public void onProcessingTime(InternalTimer<String, VoidNamespace> timer) {
+    throw new IllegalStateException("daily-stats sets no processing-time timers");
+  }
+
+  /** Sends the row, and keeps it; the current key is its key. */
+  private void send(DailyKey key, DailySums sums, boolean closed, DailyState old) throws Exception {
+    Cut asOf = cut == null ? new Cut(0, 0, 0, false) : cut;
+    long version = Math.max(old == null ? 0 : old.version() + 1, RowVersion.ofStamp(asOf.stamp()));
+    state.update(new DailyState(sums, closed, version));
+    output.collect(
+        new StreamRecord<>(
+            Either.Right(
+                new DailyStats(
+                    key,
+                    sums,
+                    closed,
+                    new RowVersion(asOf.lsn(), asOf.committedAt(), version, sums.isZero(), "")))));
+  }
+}

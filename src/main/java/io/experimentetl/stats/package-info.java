@@ -1,0 +1,2 @@
+/** Per (experiment, variant, metric, day): exact daily statistics; per experiment: its health. */
+package io.experimentetl.stats;

@@ -297,8 +297,11 @@ final class UserAttribution {
     EnumSet<FindingCode> lacks =
         AssignmentChecks.lacks(user.user != null, experiment != null, variantExperiment);
     String[] codes = codes(lacks);
-    if (pending.isWritten() && Arrays.equals(codes, pending.lacks())
-        || !pending.isWritten() && !lacks.isEmpty() && now < pending.waitUntil()) {
+    boolean nothingNew =
+        pending.isWritten()
+            ? Arrays.equals(codes, pending.lacks())
+            : !lacks.isEmpty() && now < pending.waitUntil();
+    if (nothingNew) {
       return;
     }
     Origin origin =

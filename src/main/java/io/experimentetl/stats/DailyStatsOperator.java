@@ -99,7 +99,7 @@ public final class DailyStatsOperator extends AbstractStreamOperator<Either<Cut,
       setCurrentKey(keyOf(new DailyContribution(entry.getKey(), total.sums(), 0)));
       DailyState old = state.value();
       long closesAt = total.dayEndsAt() + allowedLatenessMillis;
-      boolean closed = closesAt <= timers.currentWatermark() || old != null && old.closed();
+      boolean closed = closesAt <= timers.currentWatermark() || (old != null && old.closed());
       if (!closed) {
         timers.registerEventTimeTimer(VoidNamespace.INSTANCE, closesAt);
       }

@@ -1,0 +1,148 @@
+package io.experimentetl;
+
+import io.experimentetl.attribution.AttributeOperator;
+import io.experimentetl.cdc.ChangeTypeInfo;
+import io.experimentetl.cdc.RouteOperator;
+import io.experimentetl.clickhouse.ClickHouseSink;
+import io.experimentetl.config.JobConfig;
+import io.experimentetl.model.AssignmentProcessed;
+import io.experimentetl.model.Change;
+import io.experimentetl.model.Cut;
+import io.experimentetl.model.EventProcessed;
+import io.experimentetl.model.ExperimentHealth;
+import io.experimentetl.model.DailyStats;
+import io.experimentetl.model.HealthContribution;
+import io.experimentetl.stats.DailyStatsOperator;
+import io.experimentetl.stats.ExperimentHealthOperator;
+import java.util.ArrayList;
+import java.util.List;
+import org.apache.flink.api.common.typeinfo.Types;
+import org.apache.flink.configuration.Configuration;
+import org.apache.flink.configuration.PipelineOptions;
+import org.apache.flink.streaming.api.CheckpointingMode;
+import org.apache.flink.streaming.api.datastream.DataStream;
+import org.apache.flink.streaming.api.datastream.DataStreamSink;
+import org.apache.flink.streaming.api.datastream.SingleOutputStreamOperator;
+import org.apache.flink.streaming.api.environment.CheckpointConfig;
+import org.apache.flink.streaming.api.environment.StreamExecutionEnvironment;
+import org.apache.flink.types.Either;
+
+/**
+ * The job graph, and nothing else.
+ *
+ * <pre>
+ *  postgres-changes ─ continuity ─ route ─┬─ dimensions ─ broadcast ─┐
+ *                                         └─ by user ────────────────┴─ attribute ─┬─ events_processed, assignments_processed
+ *                                                                                  ├─ by day ─ daily-stats ─ experiment_daily_stats
+ *                                                                                  ├─ by experiment ─ experiment-health ─ experiment_health_daily
+ *                                                                                  └─ findings ─ data_inconsistencies
+ *                                  route ─── experiments, variants, users
+ * </pre>
+ */
+public final class ExperimentEtlPipeline {
+  /** Key groups: the parallelism can be anything up to this, now and for every savepoint's life. */
+  private static final int MAX_PARALLELISM = 128;
+
+  private ExperimentEtlPipeline() {}
+
+  /**
+   * Sets what correctness needs; all else is the cluster's configuration.
+   *
+   * @return what keeps the job from being correct there, each with what to do
+   */
+  public static List<String> configure(StreamExecutionEnvironment environment) {
+    environment.setMaxParallelism(MAX_PARALLELISM);
+    Configuration configuration = new Configuration();
+    configuration.set(PipelineOptions.AUTO_GENERATE_UIDS, false);
+    configuration.set(PipelineOptions.GENERIC_TYPES, false);
+    environment.configure(configuration);
+
+    List<String> problems = new ArrayList<>();
+    CheckpointConfig checkpoints = environment.getCheckpointConfig();
+    if (!checkpoints.isCheckpointingEnabled()) {
+      problems.add(
+          "Checkpointing is off: the replication slot would never advance and WAL would fill the"
+              + " source's disk. Set execution.checkpointing.interval in Flink's config.yaml.");
+    }
+    if (checkpoints.getCheckpointingMode() != CheckpointingMode.EXACTLY_ONCE) {
+      problems.add(
+          "Checkpoints are at-least-once: rows could be doubled. Set"
+              + " execution.checkpointing.mode: EXACTLY_ONCE in Flink's config.yaml.");
+    }
+    if (checkpoints.isUnalignedCheckpointsEnabled()) {
+      problems.add(
+          "Checkpoints are unaligned: a cut would not be consistent. Set"
+              + " execution.checkpointing.unaligned.enabled: false in Flink's config.yaml.");
+    }
+    return problems;
+  }
+
+  /** Builds the graph between a source and the sinks. */
+  public static void build(
+      JobConfig config, DataStream<Either<Cut, Change>> changes, WarehouseSinks sinks) {
+    SingleOutputStreamOperator<Change> routed =
+        changes
+            .transform(Uids.ROUTE, ChangeTypeInfo.INSTANCE, new RouteOperator())
+            .uid(Uids.ROUTE)
+            .forceNonParallel();
+    DataStream<Either<Cut, Change>> dimensions =
+        routed.getSideOutput(RouteOperator.DIMENSIONS).broadcast();
+
+    SingleOutputStreamOperator<Either<Cut, EventProcessed>> attributed =
+        routed
+            .keyBy(RouteOperator::userOf, Types.STRING)
+            .connect(dimensions)
+            .transform(
+                Uids.ATTRIBUTE, AttributeOperator.EVENTS_TYPE, new AttributeOperator(config))
+            .uid(Uids.ATTRIBUTE);
+    DataStream<Either<Cut, AssignmentProcessed>> assignments =
+        attributed.getSideOutput(AttributeOperator.ASSIGNMENTS);
+
+    SingleOutputStreamOperator<Either<Cut, DailyStats>> dailyStats =
+        attributed
+            .getSideOutput(AttributeOperator.CONTRIBUTIONS)
+            .keyBy(DailyStatsOperator::keyOf, Types.STRING)
+            .connect(dimensions)
+            .transform(
+                Uids.DAILY_STATS,
+                DailyStatsOperator.TYPE,
+                new DailyStatsOperator(config.statistics().allowedLateness()))
+            .uid(Uids.DAILY_STATS);
+
+    SingleOutputStreamOperator<Either<Cut, ExperimentHealth>> health =
+        attributed
+            .getSideOutput(AttributeOperator.HEALTH)
+            .keyBy(ExperimentEtlPipeline::experimentOf, Types.LONG)
+            .connect(dimensions)
+            .transform(
+                Uids.EXPERIMENT_HEALTH,
+                ExperimentHealthOperator.TYPE,
+                new ExperimentHealthOperator(config.findings()))
+            .uid(Uids.EXPERIMENT_HEALTH);
+
+    attach(attributed, sinks.events());
+    attach(assignments, sinks.assignments());
+    attach(dailyStats, sinks.dailyStats());
+    attach(health, sinks.health());
+    attach(
+        attributed
+            .getSideOutput(AttributeOperator.FINDINGS)
+            .union(
+                health.getSideOutput(ExperimentHealthOperator.FINDINGS),
+                routed.getSideOutput(RouteOperator.FINDINGS)),
+        sinks.inconsistencies());
+    attach(routed.getSideOutput(RouteOperator.EXPERIMENTS), sinks.experiments())
+        .setParallelism(1);
+    attach(routed.getSideOutput(RouteOperator.VARIANTS), sinks.variants()).setParallelism(1);
+    attach(routed.getSideOutput(RouteOperator.USERS), sinks.users()).setParallelism(1);
+  }
+
+  private static long experimentOf(HealthContribution contribution) {
+    return contribution.key().experimentId();
+  }
+
+  private static <T> DataStreamSink<Either<Cut, T>> attach(
+      DataStream<Either<Cut, T>> rows, ClickHouseSink<T> sink) {
+    return rows.sinkTo(sink).name(sink.table()).uid(sink.table());
+  }
+}

@@ -1,0 +1,100 @@
+package io.experimentetl;
+
+import io.experimentetl.attribution.AssignmentEncoder;
+import io.experimentetl.attribution.EventEncoder;
+import io.experimentetl.cdc.DimensionEncoder;
+import io.experimentetl.clickhouse.BatchLimits;
+import io.experimentetl.clickhouse.ClickHouseConnection;
+import io.experimentetl.clickhouse.ClickHouseSink;
+import io.experimentetl.clickhouse.RowEncoder;
+import io.experimentetl.clickhouse.TableSchema;
+import io.experimentetl.config.ClickHouseConfig;
+import io.experimentetl.model.AssignmentProcessed;
+import io.experimentetl.model.Change;
+import io.experimentetl.model.DailyStats;
+import io.experimentetl.model.EventProcessed;
+import io.experimentetl.model.ExperimentHealth;
+import io.experimentetl.model.Finding;
+import io.experimentetl.model.SourceTable;
+import io.experimentetl.quality.FindingEncoder;
+import io.experimentetl.stats.DailyStatsEncoder;
+import io.experimentetl.stats.HealthEncoder;
+import java.net.URI;
+import java.util.List;
+
+/** The job's ClickHouse: its tables, and a sink for each. */
+public final class Warehouse {
+  private static final RowEncoder<EventProcessed> EVENTS = new EventEncoder();
+  private static final RowEncoder<AssignmentProcessed> ASSIGNMENTS = new AssignmentEncoder();
+  private static final RowEncoder<Change> EXPERIMENTS =
+      new DimensionEncoder(SourceTable.EXPERIMENTS);
+  private static final RowEncoder<Change> VARIANTS = new DimensionEncoder(SourceTable.VARIANTS);
+  private static final RowEncoder<Change> USERS = new DimensionEncoder(SourceTable.USERS);
+  private static final RowEncoder<DailyStats> DAILY_STATS = new DailyStatsEncoder();
+  private static final RowEncoder<ExperimentHealth> HEALTH = new HealthEncoder();
+  private static final RowEncoder<Finding> INCONSISTENCIES = new FindingEncoder();
+
+  private static final List<RowEncoder<?>> ALL =
+      List.of(
+          EVENTS,
+          ASSIGNMENTS,
+          EXPERIMENTS,
+          VARIANTS,
+          USERS,
+          DAILY_STATS,
+          HEALTH,
+          INCONSISTENCIES);
+
+  private final ClickHouseConfig config;
+
+  private Warehouse(ClickHouseConfig config) {
+    this.config = config;
+  }
+
+  static Warehouse of(ClickHouseConfig config) {
+    return new Warehouse(config);
+  }
+
+  ClickHouseConnection connection() {
+    return new ClickHouseConnection(
+        URI.create(config.url()),
+        config.database(),
+        config.username(),
+        config.password()::value);
+  }
+
+  List<TableSchema> schemas() {
+    return ALL.stream().<TableSchema>map(RowEncoder::schema).toList();
+  }
+
+  WarehouseSinks sinks() {
+    return new WarehouseSinks(
+        sink(EVENTS),
+        sink(ASSIGNMENTS),
+        sink(EXPERIMENTS),
+        sink(VARIANTS),
+        sink(USERS),
+        sink(DAILY_STATS),
+        sink(HEALTH),
+        sink(INCONSISTENCIES));
+  }
+
+  private <T> ClickHouseSink<T> sink(RowEncoder<T> encoder) {
+    BatchLimits defaults = BatchLimits.DEFAULT;
+    return ClickHouseSink.builder(encoder)
+        .connection(connection())
+        .sinks(ALL.size())
+        .limits(
+            new BatchLimits(
+                config.batchRows(),
+                config.batchBytes(),
+                defaults.openPartitions(),
+                defaults.openBytes(),
+                config.inlineBytes(),
+                config.requestTimeout(),
+                config.commitDeadline(),
+                defaults.probeAfter()))
+        .folder(config.spillDirectory() == null ? "" : config.spillDirectory())
+        .build();
+  }
+}

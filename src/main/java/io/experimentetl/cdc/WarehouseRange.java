@@ -1,0 +1,63 @@
+package io.experimentetl.cdc;
+
+import io.experimentetl.clickhouse.RowBinaryWriter;
+import io.experimentetl.model.AssignmentRow;
+import io.experimentetl.model.EventRow;
+import io.experimentetl.model.ExperimentRow;
+import io.experimentetl.model.SourceRow;
+import io.experimentetl.model.UserRow;
+import io.experimentetl.model.VariantRow;
+
+/** PostgreSQL's timestamps reach further than ClickHouse's: a row with one beyond them can't be written. */
+final class WarehouseRange {
+  private static final long MICROS_PER_DAY = 86_400_000_000L;
+
+  private WarehouseRange() {}
+
+  /** The first column whose time lies outside, or null. */
+  static String columnOutside(SourceRow row) {
+    if (row instanceof EventRow event) {
+      return fits(event.occurredAt())
+          ? fits(event.assignmentAt()) ? null : "assignment_at"
+          : "timestamp";
+    }
+    if (row instanceof AssignmentRow assignment) {
+      if (!fits(assignment.assignedAt())) {
+        return "assigned_at";
+      }
+      if (!fits(assignment.enrolledAt())) {
+        return "enrolled_at";
+      }
+      return columnOutside(assignment.createdAt(), assignment.updatedAt());
+    }
+    if (row instanceof ExperimentRow experiment) {
+      if (!fits(experiment.startsAt())) {
+        return "starts_at";
+      }
+      if (!fits(experiment.endsAt())) {
+        return "ends_at";
+      }
+      return columnOutside(experiment.createdAt(), experiment.updatedAt());
+    }
+    if (row instanceof VariantRow variant) {
+      return columnOutside(variant.createdAt(), variant.updatedAt());
+    }
+    return row instanceof UserRow user
+        ? columnOutside(user.createdAt(), user.updatedAt())
+        : null;
+  }
+
+  private static String columnOutside(long createdAt, long updatedAt) {
+    if (!fits(createdAt)) {
+      return "created_at";
+    }
+    return fits(updatedAt) ? null : "updated_at";
+  }
+
+  /** A day is left on either side: in its zone the day of a time may be another. */
+  private static boolean fits(Long micros) {
+    return micros == null
+        || (RowBinaryWriter.fitsDateTime64(micros - MICROS_PER_DAY)
+            && RowBinaryWriter.fitsDateTime64(micros + MICROS_PER_DAY));
+  }
+}

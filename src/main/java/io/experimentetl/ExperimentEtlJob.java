@@ -11,7 +11,10 @@ import java.util.ArrayList;
 import java.util.List;
 import org.apache.flink.streaming.api.environment.StreamExecutionEnvironment;
 
-/** The job's main: configuration, preflight, environment, pipeline, execute. Usage: {@code --config FILE}. */
+/**
+ * The job's main: configuration, preflight, environment, pipeline, execute. Usage: {@code --config
+ * FILE}.
+ */
 public final class ExperimentEtlJob {
   private ExperimentEtlJob() {}
 
@@ -32,8 +35,7 @@ public final class ExperimentEtlJob {
 
     List<String> problems = new ArrayList<>(PostgresPreflight.check(source));
     problems.addAll(ClickHousePreflight.check(warehouse.connection(), warehouse.schemas()));
-    StreamExecutionEnvironment environment =
-        StreamExecutionEnvironment.getExecutionEnvironment();
+    StreamExecutionEnvironment environment = StreamExecutionEnvironment.getExecutionEnvironment();
     problems.addAll(ExperimentEtlPipeline.configure(environment));
     if (!problems.isEmpty()) {
       throw new PreflightException(problems);

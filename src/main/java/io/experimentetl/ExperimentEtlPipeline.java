@@ -8,9 +8,9 @@ import io.experimentetl.config.JobConfig;
 import io.experimentetl.model.AssignmentProcessed;
 import io.experimentetl.model.Change;
 import io.experimentetl.model.Cut;
+import io.experimentetl.model.DailyStats;
 import io.experimentetl.model.EventProcessed;
 import io.experimentetl.model.ExperimentHealth;
-import io.experimentetl.model.DailyStats;
 import io.experimentetl.model.HealthContribution;
 import io.experimentetl.stats.DailyStatsOperator;
 import io.experimentetl.stats.ExperimentHealthOperator;
@@ -19,7 +19,7 @@ import java.util.List;
 import org.apache.flink.api.common.typeinfo.Types;
 import org.apache.flink.configuration.Configuration;
 import org.apache.flink.configuration.PipelineOptions;
-import org.apache.flink.streaming.api.CheckpointingMode;
+import org.apache.flink.core.execution.CheckpointingMode;
 import org.apache.flink.streaming.api.datastream.DataStream;
 import org.apache.flink.streaming.api.datastream.DataStreamSink;
 import org.apache.flink.streaming.api.datastream.SingleOutputStreamOperator;
@@ -64,7 +64,7 @@ public final class ExperimentEtlPipeline {
           "Checkpointing is off: the replication slot would never advance and WAL would fill the"
               + " source's disk. Set execution.checkpointing.interval in Flink's config.yaml.");
     }
-    if (checkpoints.getCheckpointingMode() != CheckpointingMode.EXACTLY_ONCE) {
+    if (checkpoints.getCheckpointingConsistencyMode() != CheckpointingMode.EXACTLY_ONCE) {
       problems.add(
           "Checkpoints are at-least-once: rows could be doubled. Set"
               + " execution.checkpointing.mode: EXACTLY_ONCE in Flink's config.yaml.");
@@ -92,8 +92,7 @@ public final class ExperimentEtlPipeline {
         routed
             .keyBy(RouteOperator::userOf, Types.STRING)
             .connect(dimensions)
-            .transform(
-                Uids.ATTRIBUTE, AttributeOperator.EVENTS_TYPE, new AttributeOperator(config))
+            .transform(Uids.ATTRIBUTE, AttributeOperator.EVENTS_TYPE, new AttributeOperator(config))
             .uid(Uids.ATTRIBUTE);
     DataStream<Either<Cut, AssignmentProcessed>> assignments =
         attributed.getSideOutput(AttributeOperator.ASSIGNMENTS);
@@ -131,8 +130,7 @@ public final class ExperimentEtlPipeline {
                 health.getSideOutput(ExperimentHealthOperator.FINDINGS),
                 routed.getSideOutput(RouteOperator.FINDINGS)),
         sinks.inconsistencies());
-    attach(routed.getSideOutput(RouteOperator.EXPERIMENTS), sinks.experiments())
-        .setParallelism(1);
+    attach(routed.getSideOutput(RouteOperator.EXPERIMENTS), sinks.experiments()).setParallelism(1);
     attach(routed.getSideOutput(RouteOperator.VARIANTS), sinks.variants()).setParallelism(1);
     attach(routed.getSideOutput(RouteOperator.USERS), sinks.users()).setParallelism(1);
   }

@@ -36,14 +36,7 @@ public final class Warehouse {
 
   private static final List<RowEncoder<?>> ALL =
       List.of(
-          EVENTS,
-          ASSIGNMENTS,
-          EXPERIMENTS,
-          VARIANTS,
-          USERS,
-          DAILY_STATS,
-          HEALTH,
-          INCONSISTENCIES);
+          EVENTS, ASSIGNMENTS, EXPERIMENTS, VARIANTS, USERS, DAILY_STATS, HEALTH, INCONSISTENCIES);
 
   private final ClickHouseConfig config;
 
@@ -57,10 +50,7 @@ public final class Warehouse {
 
   ClickHouseConnection connection() {
     return new ClickHouseConnection(
-        URI.create(config.url()),
-        config.database(),
-        config.username(),
-        config.password()::value);
+        URI.create(config.url()), config.database(), config.username(), config.password()::value);
   }
 
   List<TableSchema> schemas() {

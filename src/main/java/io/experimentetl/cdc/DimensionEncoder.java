@@ -13,7 +13,10 @@ import io.experimentetl.model.SourceTable;
 import io.experimentetl.model.UserRow;
 import io.experimentetl.model.VariantRow;
 
-/** Rows of the tables {@code experiments}, {@code variants} and {@code users}: the dimensions as they stand. */
+/**
+ * Rows of the tables {@code experiments}, {@code variants} and {@code users}: the dimensions as
+ * they stand.
+ */
 public final class DimensionEncoder implements RowEncoder<Change> {
   private static final long serialVersionUID = 1L;
 

@@ -27,9 +27,10 @@ import org.apache.flink.types.Either;
 import org.apache.flink.util.OutputTag;
 
 /**
- * {@code route}: sends each change where its table belongs. Changes of users, assignments and events go to the main output, to
- * be keyed by user; dimensions go to their side outputs, each behind the cuts; rows that can't be read become findings. The
- * commit time of the stream's changes is the watermark: the snapshot, whose rows come in any order, does not move it.
+ * {@code route}: sends each change where its table belongs. Changes of users, assignments and
+ * events go to the main output, to be keyed by user; dimensions go to their side outputs, each
+ * behind the cuts; rows that can't be read become findings. The commit time of the stream's changes
+ * is the watermark: the snapshot, whose rows come in any order, does not move it.
  */
 public final class RouteOperator extends AbstractStreamOperator<Change>
     implements OneInputStreamOperator<Either<Cut, Change>, Change> {
@@ -63,7 +64,8 @@ public final class RouteOperator extends AbstractStreamOperator<Change>
     watermark = Long.MIN_VALUE;
     outboxRows = getMetricGroup().counter("outboxRows");
     findings = new EnumMap<>(FindingCode.class);
-    for (FindingCode code : new FindingCode[] {FindingCode.S_UNPARSEABLE, FindingCode.S_NULL_REQUIRED}) {
+    for (FindingCode code :
+        new FindingCode[] {FindingCode.S_UNPARSEABLE, FindingCode.S_NULL_REQUIRED}) {
       findings.put(code, getMetricGroup().addGroup("code", code.code()).counter("findings"));
     }
   }
@@ -126,7 +128,10 @@ public final class RouteOperator extends AbstractStreamOperator<Change>
     }
   }
 
-  /** The row that can't be read, or null. A deleted row is read from its image before, all others from their image after. */
+  /**
+   * The row that can't be read, or null. A deleted row is read from its image before, all others
+   * from their image after.
+   */
   private static UnreadableRow unreadable(Change change) {
     SourceRow row = change.after() == null ? change.before() : change.after();
     if (row instanceof UnreadableRow unreadable) {
@@ -163,17 +168,18 @@ public final class RouteOperator extends AbstractStreamOperator<Change>
     output.collect(
         FINDINGS,
         new StreamRecord<>(
-            Either.Right(new Finding(
-                row.code(),
-                row.table().tableName() + ":" + row.key(),
-                true,
-                0,
-                null,
-                null,
-                "column " + row.column() + ": " + row.reason(),
-                change.position().committedAt(),
-                change.position().lsn(),
-                RowVersion.ofStamp(change.stamp())))));
+            Either.Right(
+                new Finding(
+                    row.code(),
+                    row.table().tableName() + ":" + row.key(),
+                    true,
+                    0,
+                    null,
+                    null,
+                    "column " + row.column() + ": " + row.reason(),
+                    change.position().committedAt(),
+                    change.position().lsn(),
+                    RowVersion.ofStamp(change.stamp())))));
   }
 
   private static boolean changesKey(Change change) {
@@ -220,8 +226,6 @@ public final class RouteOperator extends AbstractStreamOperator<Change>
     if (row instanceof EventRow event) {
       return event.userId();
     }
-    return row instanceof AssignmentRow assignment
-        ? assignment.userId()
-        : ((UserRow) row).userId();
+    return row instanceof AssignmentRow assignment ? assignment.userId() : ((UserRow) row).userId();
   }
 }

@@ -8,7 +8,10 @@ import io.experimentetl.model.SourceRow;
 import io.experimentetl.model.UserRow;
 import io.experimentetl.model.VariantRow;
 
-/** PostgreSQL's timestamps reach further than ClickHouse's: a row with one beyond them can't be written. */
+/**
+ * PostgreSQL's timestamps reach further than ClickHouse's: a row with one beyond them can't be
+ * written.
+ */
 final class WarehouseRange {
   private static final long MICROS_PER_DAY = 86_400_000_000L;
 
@@ -42,9 +45,7 @@ final class WarehouseRange {
     if (row instanceof VariantRow variant) {
       return columnOutside(variant.createdAt(), variant.updatedAt());
     }
-    return row instanceof UserRow user
-        ? columnOutside(user.createdAt(), user.updatedAt())
-        : null;
+    return row instanceof UserRow user ? columnOutside(user.createdAt(), user.updatedAt()) : null;
   }
 
   private static String columnOutside(long createdAt, long updatedAt) {

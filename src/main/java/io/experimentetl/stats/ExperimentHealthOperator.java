@@ -15,6 +15,7 @@ import io.experimentetl.model.SourceTable;
 import io.experimentetl.model.VariantRow;
 import java.util.HashMap;
 import java.util.Map;
+import java.util.NavigableMap;
 import java.util.TreeMap;
 import java.util.TreeSet;
 import org.apache.flink.api.common.state.BroadcastState;
@@ -102,14 +103,14 @@ public final class ExperimentHealthOperator
 
   @Override
   public void prepareSnapshotPreBarrier(long checkpointId) throws Exception {
-    Map<Long, TreeMap<HealthKey, HealthCounts>> byExperiment = new TreeMap<>();
+    Map<Long, NavigableMap<HealthKey, HealthCounts>> byExperiment = new TreeMap<>();
     unsent.forEach(
         (key, counts) ->
             byExperiment
                 .computeIfAbsent(key.experimentId(), id -> new TreeMap<>(HealthLedger.ORDER))
                 .put(key, counts));
     unsent.clear();
-    for (Map.Entry<Long, TreeMap<HealthKey, HealthCounts>> entry : byExperiment.entrySet()) {
+    for (Map.Entry<Long, NavigableMap<HealthKey, HealthCounts>> entry : byExperiment.entrySet()) {
       setCurrentKey(entry.getKey());
       restate(entry.getKey(), entry.getValue());
     }
@@ -119,7 +120,7 @@ public final class ExperimentHealthOperator
     }
   }
 
-  private void restate(long experimentId, TreeMap<HealthKey, HealthCounts> changes)
+  private void restate(long experimentId, NavigableMap<HealthKey, HealthCounts> changes)
       throws Exception {
     HealthState old = state.value() == null ? HealthState.EMPTY : state.value();
     HealthLedger ledger = HealthLedger.of(experimentId, old);

@@ -8,6 +8,7 @@ import io.experimentetl.model.RowVersion;
 import java.util.Comparator;
 import java.util.Map;
 import java.util.NavigableMap;
+import java.util.NavigableSet;
 import java.util.TreeMap;
 import java.util.TreeSet;
 
@@ -55,7 +56,7 @@ final class HealthLedger {
   }
 
   /** Days with any figure. */
-  TreeSet<Integer> days() {
+  NavigableSet<Integer> days() {
     TreeSet<Integer> days = new TreeSet<>();
     counts.keySet().forEach(key -> days.add(key.dayEpoch()));
     return days;

@@ -1,0 +1,278 @@
+package io.experimentetl.attribution;
+
+import static io.experimentetl.attribution.History.CONTROL;
+import static io.experimentetl.attribution.History.EXPERIMENT;
+import static io.experimentetl.attribution.History.TREATMENT;
+import static io.experimentetl.attribution.History.assignment;
+import static io.experimentetl.attribution.History.at;
+import static io.experimentetl.attribution.History.event;
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import io.experimentetl.cdc.RouteOperator;
+import io.experimentetl.config.CrossoverPolicy;
+import io.experimentetl.model.Change;
+import io.experimentetl.model.ChangeKind;
+import io.experimentetl.model.Cut;
+import io.experimentetl.model.DailyContribution;
+import io.experimentetl.model.EventProcessed;
+import io.experimentetl.model.ExperimentRow;
+import io.experimentetl.model.SourcePosition;
+import io.experimentetl.model.SourceRow;
+import io.experimentetl.model.SourceTable;
+import io.experimentetl.model.VariantRow;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Queue;
+import org.apache.flink.api.common.serialization.SerializerConfigImpl;
+import org.apache.flink.api.common.typeinfo.Types;
+import org.apache.flink.runtime.checkpoint.OperatorSubtaskState;
+import org.apache.flink.streaming.runtime.streamrecord.StreamRecord;
+import org.apache.flink.streaming.util.KeyedTwoInputStreamOperatorTestHarness;
+import org.apache.flink.types.Either;
+import org.apache.flink.util.OutputTag;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+
+class AttributeOperatorTest {
+  private static final String JAN_8 = "2026-01-08T10:00:00Z";
+
+  private KeyedTwoInputStreamOperatorTestHarness<
+          String, Change, Either<Cut, Change>, Either<Cut, EventProcessed>>
+      harness;
+  private long lsn = 1000;
+  private long txId = 1;
+
+  @BeforeEach
+  void open() throws Exception {
+    harness = newHarness(CrossoverPolicy.EXCLUDE);
+    harness.open();
+    harness.setProcessingTime(1_000);
+  }
+
+  @AfterEach
+  void close() throws Exception {
+    harness.close();
+  }
+
+  private static KeyedTwoInputStreamOperatorTestHarness<
+          String, Change, Either<Cut, Change>, Either<Cut, EventProcessed>>
+      newHarness(CrossoverPolicy policy) throws Exception {
+    var harness =
+        new KeyedTwoInputStreamOperatorTestHarness<>(
+            new AttributeOperator(UserAttributionTest.config(policy)),
+            RouteOperator::userOf,
+            null,
+            Types.STRING,
+            128,
+            1,
+            0);
+    harness.setup(AttributeOperator.EVENTS_TYPE.createSerializer(new SerializerConfigImpl()));
+    return harness;
+  }
+
+  private Change change(SourceTable table, ChangeKind kind, SourceRow before, SourceRow after) {
+    lsn += 10;
+    return new Change(
+        table,
+        kind,
+        lsn,
+        new SourcePosition(lsn - 10, lsn, txId++, 0, at("2026-01-08T12:00:00Z")),
+        before,
+        after);
+  }
+
+  private void send(SourceTable table, SourceRow row) throws Exception {
+    harness.processElement1(new StreamRecord<>(change(table, ChangeKind.INSERT, null, row)));
+  }
+
+  private void sendDimensions() throws Exception {
+    for (SourceRow row :
+        List.of(
+            new ExperimentRow(
+                EXPERIMENT, "exp", "Exp", null, "ACTIVE", null, 1, null, null, null, 0, 0),
+            new VariantRow(CONTROL, EXPERIMENT, "c", "C", null, 50, true, null, 0, 0),
+            new VariantRow(TREATMENT, EXPERIMENT, "t", "T", null, 50, false, null, 0, 0))) {
+      SourceTable table =
+          row instanceof ExperimentRow ? SourceTable.EXPERIMENTS : SourceTable.VARIANTS;
+      harness.processElement2(
+          new StreamRecord<>(Either.Right(change(table, ChangeKind.INSERT, null, row))));
+    }
+  }
+
+  private void cut() throws Exception {
+    harness.processElement2(
+        new StreamRecord<>(Either.Left(new Cut(lsn, lsn, at("2026-01-08T12:00:00Z"), true))));
+    harness.prepareSnapshotPreBarrier(1);
+  }
+
+  @SuppressWarnings("unchecked")
+  private List<EventProcessed> events() {
+    List<EventProcessed> rows = new ArrayList<>();
+    for (Object record : harness.getOutput()) {
+      Object value = ((StreamRecord<Object>) record).getValue();
+      if (((Either<Cut, EventProcessed>) value).isRight()) {
+        rows.add(((Either<Cut, EventProcessed>) value).right());
+      }
+    }
+    return rows;
+  }
+
+  @SuppressWarnings("unchecked")
+  private List<Cut> cuts() {
+    List<Cut> cuts = new ArrayList<>();
+    for (Object record : harness.getOutput()) {
+      Object value = ((StreamRecord<Object>) record).getValue();
+      if (((Either<Cut, EventProcessed>) value).isLeft()) {
+        cuts.add(((Either<Cut, EventProcessed>) value).left());
+      }
+    }
+    return cuts;
+  }
+
+  private <T> List<T> side(OutputTag<T> tag) {
+    Queue<StreamRecord<T>> queue = harness.getSideOutput(tag);
+    return queue == null ? List.of() : queue.stream().map(StreamRecord::getValue).toList();
+  }
+
+  private List<DailyContribution> contributions() {
+    return side(AttributeOperator.CONTRIBUTIONS);
+  }
+
+  @Test
+  void contributionsGoOutAddedUpBeforeTheBarrier() throws Exception {
+    sendDimensions();
+    send(SourceTable.USERS, History.userRow());
+    send(SourceTable.ASSIGNMENTS, assignment(CONTROL, "hash", JAN_8));
+    send(SourceTable.EVENTS, event(1, "exposure", CONTROL, JAN_8, null));
+    send(SourceTable.EVENTS, event(2, "conversion", CONTROL, JAN_8, null));
+    assertThat(contributions()).isEmpty();
+    cut();
+    assertThat(contributions()).hasSize(2);
+    assertThat(cuts()).hasSize(1);
+  }
+
+  @Test
+  void anErasedUserLeavesNeitherStateNorTimer() throws Exception {
+    sendDimensions();
+    send(SourceTable.USERS, History.userRow());
+    send(SourceTable.ASSIGNMENTS, assignment(CONTROL, "hash", JAN_8));
+    send(SourceTable.EVENTS, event(1, "exposure", CONTROL, JAN_8, null));
+    cut();
+    assertThat(harness.numKeyedStateEntries()).isOne();
+    harness.processElement1(
+        new StreamRecord<>(change(SourceTable.USERS, ChangeKind.DELETE, History.userRow(), null)));
+    harness.setProcessingTime(100_000);
+    cut();
+    assertThat(harness.numKeyedStateEntries()).isZero();
+    assertThat(harness.numProcessingTimeTimers()).isZero();
+  }
+
+  @Test
+  void whatWaitsGoesOutByItsTimerAndTheTimerIsGone() throws Exception {
+    sendDimensions();
+    send(SourceTable.USERS, History.userRow());
+    send(SourceTable.EVENTS, event(1, "exposure", CONTROL, JAN_8, null));
+    assertThat(events()).isEmpty();
+    assertThat(harness.numProcessingTimeTimers()).isOne();
+    harness.setProcessingTime(20_000);
+    assertThat(events()).hasSize(1);
+    assertThat(harness.numProcessingTimeTimers()).isZero();
+  }
+
+  @Test
+  void aRestoredOperatorKnowsItsUsersAndItsDimensions() throws Exception {
+    sendDimensions();
+    send(SourceTable.USERS, History.userRow());
+    send(SourceTable.ASSIGNMENTS, assignment(CONTROL, "hash", JAN_8));
+    send(SourceTable.EVENTS, event(1, "exposure", CONTROL, JAN_8, null));
+    cut();
+    OperatorSubtaskState snapshot = harness.snapshot(1, 1);
+    harness.close();
+
+    harness = newHarness(CrossoverPolicy.EXCLUDE);
+    harness.initializeState(snapshot);
+    harness.open();
+    send(SourceTable.EVENTS, event(1, "exposure", CONTROL, JAN_8, null));
+    assertThat(events()).as("the same row again").isEmpty();
+    send(SourceTable.EVENTS, event(2, "conversion", CONTROL, JAN_8, null));
+    assertThat(events().get(0).experimentKey()).isEqualTo("exp");
+    cut();
+    assertThat(contributions()).hasSize(1);
+    assertThat(contributions().get(0).sums().newConverters()).isOne();
+    assertThat(contributions().get(0).sums().newUsers()).isZero();
+  }
+
+  @Test
+  void aCutIsLoweredAfterARestartUntilWhatWaitedHasGoneOut() throws Exception {
+    sendDimensions();
+    send(SourceTable.USERS, History.userRow());
+    long before = lsn;
+    send(SourceTable.EVENTS, event(1, "exposure", CONTROL, JAN_8, null));
+    cut();
+    assertThat(cuts().get(0).lsn()).isEqualTo(before);
+    OperatorSubtaskState snapshot = harness.snapshot(1, 1);
+    harness.close();
+
+    harness = newHarness(CrossoverPolicy.EXCLUDE);
+    harness.setProcessingTime(1_000);
+    harness.initializeState(snapshot);
+    harness.open();
+    cut();
+    assertThat(cuts().get(0).lsn()).isEqualTo(before);
+    harness.setProcessingTime(60_000);
+    cut();
+    assertThat(cuts().get(1).lsn()).isEqualTo(lsn);
+  }
+
+  @Test
+  void otherStatisticsSettingsThanTheSavepointsAreRefused() throws Exception {
+    cut();
+    OperatorSubtaskState snapshot = harness.snapshot(1, 1);
+    try (var other = newHarness(CrossoverPolicy.FIRST)) {
+      assertThatThrownBy(() -> other.initializeState(snapshot)).hasRootCauseMessage(expected());
+    }
+  }
+
+  private static String expected() {
+    return "The statistics settings differ from those of the savepoint. Savepoint: "
+        + UserAttributionTest.config(CrossoverPolicy.EXCLUDE).statistics()
+        + ". Configuration: "
+        + UserAttributionTest.config(CrossoverPolicy.FIRST).statistics()
+        + ". Restore the old settings, or start without the savepoint into an empty"
+        + " ClickHouse database so that everything is counted again.";
+  }
+
+  @Test
+  void anExperimentWhoseDatesChangeRestatesItsUsers() throws Exception {
+    sendDimensions();
+    send(SourceTable.USERS, History.userRow());
+    send(SourceTable.ASSIGNMENTS, assignment(CONTROL, "hash", JAN_8));
+    send(SourceTable.EVENTS, event(1, "exposure", CONTROL, JAN_8, null));
+    cut();
+    int sent = contributions().size();
+    ExperimentRow later =
+        new ExperimentRow(
+            EXPERIMENT,
+            "exp",
+            "Exp",
+            null,
+            "ACTIVE",
+            null,
+            2,
+            null,
+            at("2026-01-09T00:00:00Z"),
+            null,
+            0,
+            0);
+    harness.processElement2(
+        new StreamRecord<>(
+            Either.Right(change(SourceTable.EXPERIMENTS, ChangeKind.UPDATE, later, later))));
+    cut();
+    assertThat(contributions().subList(sent, contributions().size()))
+        .hasSize(2)
+        .allMatch(contribution -> contribution.sums().newUsers() == -1);
+    assertThat(events()).as("no row is sent again").hasSize(1);
+  }
+}

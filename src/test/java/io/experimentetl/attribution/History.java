@@ -1,0 +1,169 @@
+package io.experimentetl.attribution;
+
+import io.experimentetl.config.JobConfig;
+import io.experimentetl.model.AssignmentRow;
+import io.experimentetl.model.Change;
+import io.experimentetl.model.ChangeKind;
+import io.experimentetl.model.EventProcessed;
+import io.experimentetl.model.EventRow;
+import io.experimentetl.model.SourcePosition;
+import io.experimentetl.model.SourceRow;
+import io.experimentetl.model.SourceTable;
+import io.experimentetl.model.UserRow;
+import java.time.Instant;
+import java.util.Map;
+import java.util.Set;
+import java.util.UUID;
+
+/**
+ * One user's history told in sentences: every call is a transaction of its own, unless said
+ * otherwise.
+ */
+final class History {
+  static final String USER = "u1";
+  static final long EXPERIMENT = 1;
+  static final long CONTROL = 11;
+  static final long TREATMENT = 12;
+  private static final long GRACE_MILLIS = 10_000;
+
+  final CollectedOutput out = new CollectedOutput();
+  final Dimensions dimensions;
+  final WaitingFloor floor = new WaitingFloor();
+  final VersionClock versions = new VersionClock(0);
+  private final MissingReferences missing = new MissingReferences();
+  private final UserAttribution attribution;
+  private UserFacts user = new UserFacts(USER);
+  private long lsn = 1000;
+  private long txId = 100;
+  private long now = 1_000_000;
+  private boolean inTransaction;
+
+  /** The time by the source's clock, microseconds since 1970. */
+  long committedAt = at("2026-01-10T12:00:00Z");
+
+  History(JobConfig config) {
+    this.dimensions = new Dimensions(config.statistics().zone());
+    this.attribution = new UserAttribution(config, dimensions, missing, versions, floor, out);
+  }
+
+  /** With the experiment, its two variants, and the user. */
+  static History ofKnownUser(JobConfig config) {
+    History history = new History(config);
+    history.knowDimensions();
+    history.insert(SourceTable.USERS, userRow());
+    return history;
+  }
+
+  static long at(String instant) {
+    Instant at = Instant.parse(instant);
+    return at.getEpochSecond() * 1_000_000 + at.getNano() / 1000;
+  }
+
+  static String id(int number) {
+    return new UUID(0, number).toString();
+  }
+
+  static UserRow userRow() {
+    return new UserRow(USER, "a@b", "A", "{\"country\": \"DE\"}", true, 0, 0);
+  }
+
+  static AssignmentRow assignment(long variantId, String source, String assignedAt) {
+    return new AssignmentRow(
+        7, EXPERIMENT, USER, variantId, 1, source, null, at(assignedAt), null, 0, 0);
+  }
+
+  static EventRow event(int id, String type, Long variantId, String occurredAt, String properties) {
+    return new EventRow(
+        id(id), at(occurredAt), EXPERIMENT, USER, variantId, type, null, properties, null, null);
+  }
+
+  void knowDimensions() {
+    changeDimensions(
+        () -> {
+          dimensions.put(new ExperimentDimension(EXPERIMENT, "exp", "Exp", "UTC", null, null));
+          dimensions.put(new VariantDimension(CONTROL, EXPERIMENT, "control", "C", 50, true));
+          dimensions.put(new VariantDimension(TREATMENT, EXPERIMENT, "treatment", "T", 50, false));
+        });
+  }
+
+  void changeDimensions(Runnable change) {
+    Dimensions before = dimensions.copy();
+    change.run();
+    attribution.applyDimensions(user, Set.of(EXPERIMENT), before, now);
+  }
+
+  void insert(SourceTable table, SourceRow after) {
+    apply(table, ChangeKind.INSERT, null, after);
+  }
+
+  void insert(AssignmentRow after) {
+    insert(SourceTable.ASSIGNMENTS, after);
+  }
+
+  void insert(EventRow after) {
+    insert(SourceTable.EVENTS, after);
+  }
+
+  void update(EventRow before, EventRow after) {
+    apply(SourceTable.EVENTS, ChangeKind.UPDATE, before, after);
+  }
+
+  void update(AssignmentRow before, AssignmentRow after) {
+    apply(SourceTable.ASSIGNMENTS, ChangeKind.UPDATE, before, after);
+  }
+
+  void delete(EventRow before) {
+    apply(SourceTable.EVENTS, ChangeKind.DELETE, before, null);
+  }
+
+  void delete(AssignmentRow before) {
+    apply(SourceTable.ASSIGNMENTS, ChangeKind.DELETE, before, null);
+  }
+
+  void deleteUser() {
+    apply(SourceTable.USERS, ChangeKind.DELETE, userRow(), null);
+  }
+
+  void inOneTransaction(Runnable changes) {
+    txId++;
+    inTransaction = true;
+    changes.run();
+    inTransaction = false;
+  }
+
+  void afterGrace() {
+    now += GRACE_MILLIS + 1000;
+    attribution.decide(user, now);
+  }
+
+  /** As if the user had left the heap, and came back from state. */
+  void throughState() {
+    user = UserFacts.of(USER, user.toState());
+  }
+
+  UserState keptState() {
+    return user.toState();
+  }
+
+  Map<String, EventProcessed> visible() {
+    return out.visibleEvents();
+  }
+
+  void apply(SourceTable table, ChangeKind kind, SourceRow before, SourceRow after) {
+    long previousCommit = lsn;
+    lsn += 100;
+    if (!inTransaction) {
+      txId++;
+    }
+    attribution.apply(
+        user,
+        new Change(
+            table,
+            kind,
+            lsn,
+            new SourcePosition(previousCommit, lsn, txId, 0, committedAt),
+            before,
+            after),
+        now);
+  }
+}

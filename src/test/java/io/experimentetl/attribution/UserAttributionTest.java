@@ -1,0 +1,349 @@
+package io.experimentetl.attribution;
+
+import static io.experimentetl.attribution.History.CONTROL;
+import static io.experimentetl.attribution.History.EXPERIMENT;
+import static io.experimentetl.attribution.History.TREATMENT;
+import static io.experimentetl.attribution.History.USER;
+import static io.experimentetl.attribution.History.assignment;
+import static io.experimentetl.attribution.History.at;
+import static io.experimentetl.attribution.History.event;
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.experimentetl.config.ClickHouseConfig;
+import io.experimentetl.config.CrossoverPolicy;
+import io.experimentetl.config.DeliveryConfig;
+import io.experimentetl.config.FindingsConfig;
+import io.experimentetl.config.JobConfig;
+import io.experimentetl.config.SourceConfig;
+import io.experimentetl.config.StatisticsConfig;
+import io.experimentetl.model.AssignmentRow;
+import io.experimentetl.model.Cut;
+import io.experimentetl.model.DailyKey;
+import io.experimentetl.model.DailySums;
+import io.experimentetl.model.EventProcessed;
+import io.experimentetl.model.EventRow;
+import io.experimentetl.model.FindingCode;
+import io.experimentetl.model.SourceTable;
+import java.math.BigInteger;
+import java.time.LocalDate;
+import org.junit.jupiter.api.Test;
+
+class UserAttributionTest {
+  private static final String JAN_8 = "2026-01-08T10:00:00Z";
+  private static final String JAN_9 = "2026-01-09T10:00:00Z";
+  private static final String JAN_10 = "2026-01-10T10:00:00Z";
+
+  private final History history = History.ofKnownUser(config(CrossoverPolicy.EXCLUDE));
+
+  static JobConfig config(CrossoverPolicy policy) {
+    return new JobConfig(
+        SourceConfig.defaults(),
+        ClickHouseConfig.defaults(),
+        StatisticsConfig.defaults().withCrossover(policy),
+        FindingsConfig.defaults(),
+        DeliveryConfig.defaults());
+  }
+
+  private DailySums figures(long variant, String metric, String day) {
+    return history.out.daily.getOrDefault(
+        new DailyKey(EXPERIMENT, variant, metric, (int) LocalDate.parse(day).toEpochDay()),
+        DailySums.ZERO);
+  }
+
+  private static BigInteger units(long number) {
+    return BigInteger.valueOf(number).multiply(BigInteger.TEN.pow(6));
+  }
+
+  private static EventRow exposure(int id, Long variant, String at) {
+    return event(id, "exposure", variant, at, null);
+  }
+
+  private static EventRow purchase(int id, String at, String revenue) {
+    return event(id, "purchase", CONTROL, at, "{\"revenue\": " + revenue + "}");
+  }
+
+  @Test
+  void anExposedUserWhoConvertsCountsOnTheDaysOfExposureAndConversion() {
+    history.insert(assignment(CONTROL, "hash", JAN_8));
+    history.insert(exposure(1, CONTROL, JAN_8));
+    history.insert(event(2, "conversion", CONTROL, JAN_9, null));
+    assertThat(figures(CONTROL, "conversion", "2026-01-08").newUsers()).isOne();
+    assertThat(figures(CONTROL, "conversion", "2026-01-08").newConverters()).isZero();
+    assertThat(figures(CONTROL, "conversion", "2026-01-09").newConverters()).isOne();
+    assertThat(figures(CONTROL, "conversion", "2026-01-09").dSum()).isEqualTo(units(1));
+    assertThat(history.out.openFindings())
+        .containsExactly("T-LATE day:1/2026-01-08", "T-LATE day:1/2026-01-09");
+  }
+
+  @Test
+  void squaresOfTotalsGrowByTwiceTheTotalTimesTheValuePlusItsSquare() {
+    history.insert(assignment(CONTROL, "hash", JAN_8));
+    history.insert(exposure(1, CONTROL, JAN_8));
+    history.insert(purchase(2, JAN_8, "3"));
+    history.insert(purchase(3, JAN_9, "4"));
+    DailySums first = figures(CONTROL, "revenue", "2026-01-08");
+    DailySums second = figures(CONTROL, "revenue", "2026-01-09");
+    assertThat(first.dSumSq().add(second.dSumSq()))
+        .isEqualTo(BigInteger.valueOf(49).multiply(BigInteger.TEN.pow(12)));
+  }
+
+  @Test
+  void aLateEventRestatesItsDayAndTheLaterDaysOnWhichTheUserWasActive() {
+    history.insert(assignment(CONTROL, "hash", JAN_8));
+    history.insert(exposure(1, CONTROL, JAN_8));
+    history.insert(purchase(3, JAN_10, "4"));
+    history.insert(purchase(2, JAN_9, "3"));
+    assertThat(figures(CONTROL, "revenue", "2026-01-10").dSumSq())
+        .isEqualTo(BigInteger.valueOf(2 * 3 * 4 + 16).multiply(BigInteger.TEN.pow(12)));
+    assertThat(figures(CONTROL, "revenue", "2026-01-10").newConverters()).isZero();
+  }
+
+  @Test
+  void aCrossoverLeavesAllEarlierDaysUnderExclude() {
+    history.insert(assignment(CONTROL, "hash", JAN_8));
+    history.insert(exposure(1, CONTROL, JAN_8));
+    history.insert(exposure(2, TREATMENT, JAN_9));
+    assertThat(history.out.daily).isEmpty();
+    assertThat(history.out.openFindings())
+        .contains("A-CROSSOVER user:1/u1")
+        .anyMatch(finding -> finding.startsWith("R-VARIANT-MISMATCH event:"));
+  }
+
+  @Test
+  void aCrossoverThatIsTakenBackCountsAgainAndItsFindingCloses() {
+    EventRow stray = exposure(2, TREATMENT, JAN_9);
+    history.insert(assignment(CONTROL, "hash", JAN_8));
+    history.insert(exposure(1, CONTROL, JAN_8));
+    history.insert(stray);
+    history.delete(stray);
+    assertThat(figures(CONTROL, "conversion", "2026-01-08").newUsers()).isOne();
+    assertThat(history.out.openFindings()).doesNotContain("A-CROSSOVER user:1/u1");
+  }
+
+  @Test
+  void anOverriddenAssignmentDoesNotCountAndIsFlagged() {
+    history.insert(assignment(CONTROL, "override", JAN_8));
+    history.insert(exposure(1, CONTROL, JAN_8));
+    assertThat(history.out.daily).isEmpty();
+    assertThat(history.out.openFindings()).contains("A-OVERRIDE assignment:7");
+  }
+
+  @Test
+  void anEventWithoutAssignmentWaitsAndGoesOutWholeWhenTheAssignmentComes() {
+    history.insert(exposure(1, CONTROL, JAN_8));
+    assertThat(history.visible()).isEmpty();
+    history.insert(assignment(CONTROL, "hash", JAN_8));
+    assertThat(history.out.eventRows).hasSize(1);
+    assertThat(history.out.eventRows.get(0).assignedVariantKey()).isEqualTo("control");
+    assertThat(history.out.openCodes()).containsOnly(FindingCode.T_LATE);
+  }
+
+  @Test
+  void afterTheGracePeriodItGoesOutFlaggedAndIsCorrectedWhenTheAssignmentComes() {
+    history.insert(exposure(1, CONTROL, JAN_8));
+    history.afterGrace();
+    assertThat(history.out.eventRows.get(0).inconsistencies()).contains("R-ORPHAN-ASSIGNMENT");
+    assertThat(history.out.openFindings()).contains("R-ORPHAN-ASSIGNMENT user:1/u1");
+    history.throughState();
+    history.insert(assignment(CONTROL, "hash", JAN_8));
+    EventProcessed corrected = history.visible().values().iterator().next();
+    assertThat(corrected.inconsistencies()).doesNotContain("R-ORPHAN-ASSIGNMENT");
+    assertThat(corrected.assignedVariantKey()).isEqualTo("control");
+    assertThat(history.out.openFindings()).doesNotContain("R-ORPHAN-ASSIGNMENT user:1/u1");
+    assertThat(figures(CONTROL, "conversion", "2026-01-08").newUsers()).isOne();
+  }
+
+  @Test
+  void anEventOfAnUnknownExperimentIsCorrectedWhenTheExperimentComes() {
+    History unknown = new History(config(CrossoverPolicy.EXCLUDE));
+    unknown.insert(SourceTable.USERS, History.userRow());
+    unknown.insert(assignment(CONTROL, "hash", JAN_8));
+    unknown.insert(exposure(1, CONTROL, JAN_8));
+    unknown.afterGrace();
+    assertThat(unknown.out.openFindings())
+        .contains("R-ORPHAN-EXPERIMENT experiment:1", "R-ORPHAN-VARIANT variant:11");
+    unknown.knowDimensions();
+    assertThat(unknown.out.openCodes()).containsOnly(FindingCode.T_LATE);
+    assertThat(unknown.visible().values().iterator().next().experimentKey()).isEqualTo("exp");
+    assertThat(unknown.out.daily).isNotEmpty();
+  }
+
+  @Test
+  void aConversionBeforeItsExposureIsFlaggedAndResolvedWhenAnEarlierExposureComes() {
+    history.insert(assignment(CONTROL, "hash", JAN_8));
+    history.insert(event(2, "conversion", CONTROL, JAN_9, null));
+    history.afterGrace();
+    assertThat(history.out.openCodes()).contains(FindingCode.T_CONVERSION_BEFORE_EXPOSURE);
+    history.insert(exposure(1, CONTROL, JAN_8));
+    assertThat(history.out.openCodes()).doesNotContain(FindingCode.T_CONVERSION_BEFORE_EXPOSURE);
+    assertThat(figures(CONTROL, "conversion", "2026-01-09").newConverters()).isOne();
+  }
+
+  @Test
+  void anEventIdCountsOnceAtItsEarliestTime() {
+    history.insert(assignment(CONTROL, "hash", JAN_8));
+    history.insert(exposure(1, CONTROL, JAN_8));
+    history.insert(purchase(2, JAN_10, "5"));
+    history.insert(purchase(2, JAN_9, "5"));
+    assertThat(figures(CONTROL, "revenue", "2026-01-09").events()).isOne();
+    assertThat(figures(CONTROL, "revenue", "2026-01-10").events()).isZero();
+    assertThat(history.out.openCodes()).contains(FindingCode.D_DUP_EVENT);
+  }
+
+  @Test
+  void twoContentsOfOneEventIdConflict() {
+    history.insert(assignment(CONTROL, "hash", JAN_8));
+    history.insert(exposure(1, CONTROL, JAN_8));
+    history.insert(purchase(2, JAN_9, "5"));
+    history.insert(purchase(2, JAN_10, "6"));
+    assertThat(history.out.openCodes()).contains(FindingCode.D_CONFLICTING_DUP);
+  }
+
+  @Test
+  void theSameRowAgainFromSnapshotAndStreamGoesOutOnce() {
+    history.insert(assignment(CONTROL, "hash", JAN_8));
+    history.insert(exposure(1, CONTROL, JAN_8));
+    history.throughState();
+    history.insert(exposure(1, CONTROL, JAN_8));
+    assertThat(history.out.eventRows).hasSize(1);
+  }
+
+  @Test
+  void badPropertiesAreNamedAndDoNotCount() {
+    history.insert(assignment(CONTROL, "hash", JAN_8));
+    history.insert(exposure(1, CONTROL, JAN_8));
+    history.insert(purchase(2, JAN_9, "-1"));
+    history.insert(purchase(3, JAN_9, "\"12\""));
+    history.insert(purchase(4, JAN_9, "1000000000000"));
+    history.insert(event(5, "purchase", CONTROL, JAN_9, "[1]"));
+    assertThat(history.out.openCodes().stream().filter(FindingCode.S_BAD_PROPERTY::equals))
+        .hasSize(4);
+    assertThat(history.out.openCodes()).contains(FindingCode.S_UNPARSEABLE);
+    assertThat(figures(CONTROL, "revenue", "2026-01-09")).isEqualTo(DailySums.ZERO);
+  }
+
+  @Test
+  void futureAndBackDatedEventsAreNamed() {
+    history.insert(assignment(CONTROL, "hash", JAN_9));
+    history.insert(exposure(1, CONTROL, JAN_8));
+    history.insert(exposure(2, CONTROL, "2026-02-01T00:00:00Z"));
+    assertThat(history.out.openCodes())
+        .contains(FindingCode.T_EVENT_BEFORE_ASSIGNMENT, FindingCode.T_FUTURE, FindingCode.T_LATE);
+  }
+
+  @Test
+  void aChangedVariantOfAnAssignmentMovesTheUserAndIsFlagged() {
+    AssignmentRow before = assignment(CONTROL, "hash", JAN_8);
+    history.insert(before);
+    history.insert(exposure(1, null, JAN_8));
+    history.update(before, assignment(TREATMENT, "hash", JAN_8));
+    assertThat(figures(CONTROL, "conversion", "2026-01-08")).isEqualTo(DailySums.ZERO);
+    assertThat(figures(TREATMENT, "conversion", "2026-01-08").newUsers()).isOne();
+    assertThat(history.out.openCodes())
+        .contains(FindingCode.A_REASSIGNED, FindingCode.R_VARIANT_NULL);
+  }
+
+  @Test
+  void anErasedUserLeavesTombstonesAndNoFigures() {
+    history.insert(assignment(CONTROL, "hash", JAN_8));
+    EventRow exposure = exposure(1, CONTROL, JAN_8);
+    history.insert(exposure);
+    history.inOneTransaction(
+        () -> {
+          history.deleteUser();
+          history.delete(exposure);
+          history.delete(assignment(CONTROL, "hash", JAN_8));
+        });
+    history.afterGrace();
+    assertThat(history.visible()).isEmpty();
+    assertThat(history.out.daily).isEmpty();
+    assertThat(history.out.health).isEmpty();
+    assertThat(history.out.openCodes())
+        .contains(FindingCode.C_DELETE_ERASURE)
+        .doesNotContain(FindingCode.C_DELETE_UNEXPECTED);
+    assertThat(history.out.eventRows.get(1).version().deleteReason()).isEqualTo("erasure");
+  }
+
+  @Test
+  void anErasureThatDeletesTheUserLastIsAnErasureToo() {
+    history.insert(assignment(CONTROL, "hash", JAN_8));
+    EventRow exposure = exposure(1, CONTROL, JAN_8);
+    history.insert(exposure);
+    history.inOneTransaction(
+        () -> {
+          history.delete(exposure);
+          history.deleteUser();
+        });
+    history.afterGrace();
+    assertThat(history.visible()).isEmpty();
+    assertThat(history.out.openCodes()).doesNotContain(FindingCode.C_DELETE_UNEXPECTED);
+  }
+
+  @Test
+  void retentionDeleteKeepsTheWarehouseRow() {
+    EventRow old = exposure(1, CONTROL, "2025-09-01T10:00:00Z");
+    history.insert(assignment(CONTROL, "hash", "2025-09-01T10:00:00Z"));
+    history.insert(old);
+    history.delete(old);
+    history.afterGrace();
+    assertThat(history.visible()).hasSize(1);
+    assertThat(history.out.daily).isNotEmpty();
+    assertThat(history.out.openFindings())
+        .contains("C-DELETE-RETENTION retention:events/2025-09-01");
+  }
+
+  @Test
+  void anErasureForgetsWhatRetentionHadKept() {
+    EventRow old = exposure(1, CONTROL, "2025-09-01T10:00:00Z");
+    history.insert(assignment(CONTROL, "hash", "2025-09-01T10:00:00Z"));
+    history.insert(old);
+    history.delete(old);
+    history.throughState();
+    history.deleteUser();
+    assertThat(history.visible()).isEmpty();
+    assertThat(history.out.daily).isEmpty();
+  }
+
+  @Test
+  void anUnexpectedDeleteIsAppliedAndFlagged() {
+    EventRow exposure = exposure(1, CONTROL, JAN_8);
+    history.insert(assignment(CONTROL, "hash", JAN_8));
+    history.insert(exposure);
+    history.delete(exposure);
+    history.afterGrace();
+    assertThat(history.visible()).isEmpty();
+    assertThat(history.out.daily).isEmpty();
+    assertThat(history.out.openCodes()).contains(FindingCode.C_DELETE_UNEXPECTED);
+  }
+
+  @Test
+  void anUpdatedEventIsRestatedAndFlagged() {
+    EventRow before = purchase(2, JAN_9, "5");
+    history.insert(assignment(CONTROL, "hash", JAN_8));
+    history.insert(exposure(1, CONTROL, JAN_8));
+    history.insert(before);
+    history.update(before, purchase(2, JAN_9, "7"));
+    assertThat(figures(CONTROL, "revenue", "2026-01-09").valueSum()).isEqualTo(units(7));
+    assertThat(history.out.openCodes()).contains(FindingCode.C_UPDATE_IMMUTABLE);
+  }
+
+  @Test
+  void aCutDoesNotClaimWhatWaits() {
+    Cut cut = new Cut(5000, 5000, at(JAN_10), true);
+    history.insert(exposure(1, CONTROL, JAN_8));
+    assertThat(history.floor.lower(cut).lsn()).isLessThan(cut.lsn());
+    history.insert(assignment(CONTROL, "hash", JAN_8));
+    assertThat(history.floor.lower(cut)).isEqualTo(cut);
+  }
+
+  @Test
+  void nothingIsKeptOfAnErasedUser() {
+    history.insert(assignment(CONTROL, "hash", JAN_8));
+    history.insert(exposure(1, CONTROL, JAN_8));
+    UserFacts kept = UserFacts.of(USER, null);
+    assertThat(kept.toState()).isNull();
+    history.deleteUser();
+    history.afterGrace();
+    assertThat(history.keptState()).isNull();
+  }
+}

@@ -1,0 +1,163 @@
+package io.experimentetl.stats;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.experimentetl.model.Change;
+import io.experimentetl.model.Cut;
+import io.experimentetl.model.DailyContribution;
+import io.experimentetl.model.DailyKey;
+import io.experimentetl.model.DailyStats;
+import io.experimentetl.model.DailySums;
+import java.math.BigInteger;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import org.apache.flink.api.common.serialization.SerializerConfigImpl;
+import org.apache.flink.api.common.typeinfo.Types;
+import org.apache.flink.runtime.checkpoint.OperatorSubtaskState;
+import org.apache.flink.streaming.api.watermark.Watermark;
+import org.apache.flink.streaming.runtime.streamrecord.StreamRecord;
+import org.apache.flink.streaming.util.KeyedTwoInputStreamOperatorTestHarness;
+import org.apache.flink.types.Either;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+
+class DailyStatsOperatorTest {
+  private static final DailyKey KEY = new DailyKey(1, 11, "revenue/eur", 20_000);
+  private static final long DAY_ENDS_AT = 20_001L * 86_400_000;
+  private static final Duration LATENESS = Duration.ofDays(1);
+
+  private KeyedTwoInputStreamOperatorTestHarness<
+          String, DailyContribution, Either<Cut, Change>, Either<Cut, DailyStats>>
+      harness;
+
+  @BeforeEach
+  void open() throws Exception {
+    harness = newHarness();
+    harness.open();
+  }
+
+  @AfterEach
+  void close() throws Exception {
+    harness.close();
+  }
+
+  private static KeyedTwoInputStreamOperatorTestHarness<
+          String, DailyContribution, Either<Cut, Change>, Either<Cut, DailyStats>>
+      newHarness() throws Exception {
+    var harness =
+        new KeyedTwoInputStreamOperatorTestHarness<>(
+            new DailyStatsOperator(LATENESS),
+            DailyStatsOperator::keyOf,
+            null,
+            Types.STRING,
+            128,
+            1,
+            0);
+    harness.setup(DailyStatsOperator.TYPE.createSerializer(new SerializerConfigImpl()));
+    return harness;
+  }
+
+  private static DailySums users(long number) {
+    return new DailySums(0, 0, 0, 0, BigInteger.ZERO, number, 0, BigInteger.ZERO, BigInteger.ZERO);
+  }
+
+  private void contribute(long users) throws Exception {
+    harness.processElement1(
+        new StreamRecord<>(new DailyContribution(KEY, users(users), DAY_ENDS_AT)));
+  }
+
+  private void barrier(long stamp) throws Exception {
+    harness.processElement2(new StreamRecord<>(Either.Left(new Cut(stamp, stamp, 0, true))));
+    harness.prepareSnapshotPreBarrier(1);
+  }
+
+  private void watermark(long millis) throws Exception {
+    harness.processWatermark1(new Watermark(millis));
+    harness.processWatermark2(new Watermark(millis));
+  }
+
+  @SuppressWarnings("unchecked")
+  private List<DailyStats> rows() {
+    List<DailyStats> rows = new ArrayList<>();
+    for (Object element : harness.getOutput()) {
+      if (element instanceof StreamRecord<?> record
+          && ((Either<Cut, DailyStats>) record.getValue()).isRight()) {
+        rows.add(((Either<Cut, DailyStats>) record.getValue()).right());
+      }
+    }
+    return rows;
+  }
+
+  @Test
+  void aDayGoesOutOnceABarrierWithItsTotal() throws Exception {
+    contribute(2);
+    contribute(3);
+    assertThat(rows()).isEmpty();
+    barrier(100);
+    contribute(1);
+    barrier(200);
+    assertThat(rows()).extracting(row -> row.sums().newUsers()).containsExactly(5L, 6L);
+    assertThat(rows().get(0).key()).isEqualTo(KEY);
+    assertThat(rows().get(0).version().version()).isLessThan(rows().get(1).version().version());
+  }
+
+  @Test
+  void aDayWithoutFiguresIsATombstone() throws Exception {
+    contribute(2);
+    barrier(100);
+    contribute(-2);
+    barrier(100);
+    assertThat(rows().get(1).version().deleted()).isTrue();
+    assertThat(rows().get(1).version().version()).isGreaterThan(rows().get(0).version().version());
+  }
+
+  @Test
+  void aDayClosesWhenTheWatermarkHasPassedItsEndByTheLateness() throws Exception {
+    contribute(2);
+    barrier(100);
+    watermark(DAY_ENDS_AT + LATENESS.toMillis() - 1);
+    assertThat(rows()).hasSize(1);
+    watermark(DAY_ENDS_AT + LATENESS.toMillis());
+    assertThat(rows()).extracting(DailyStats::closed).containsExactly(false, true);
+    assertThat(rows().get(1).key()).isEqualTo(KEY);
+    assertThat(harness.numEventTimeTimers()).isZero();
+  }
+
+  @Test
+  void aClosedDayIsStillRestated() throws Exception {
+    contribute(2);
+    barrier(100);
+    watermark(DAY_ENDS_AT + LATENESS.toMillis());
+    contribute(1);
+    barrier(200);
+    assertThat(rows().get(2).sums().newUsers()).isEqualTo(3);
+    assertThat(rows().get(2).closed()).isTrue();
+  }
+
+  @Test
+  void aDayThatClosesWithoutFiguresLeavesNoState() throws Exception {
+    contribute(2);
+    barrier(100);
+    contribute(-2);
+    barrier(200);
+    watermark(DAY_ENDS_AT + LATENESS.toMillis());
+    assertThat(harness.numKeyedStateEntries()).isZero();
+    assertThat(harness.numEventTimeTimers()).isZero();
+  }
+
+  @Test
+  void aRestoredDayGoesOnWhereItWas() throws Exception {
+    contribute(2);
+    barrier(100);
+    OperatorSubtaskState snapshot = harness.snapshot(1, 1);
+    harness.close();
+    harness = newHarness();
+    harness.initializeState(snapshot);
+    harness.open();
+    contribute(5);
+    barrier(200);
+    assertThat(rows()).extracting(row -> row.sums().newUsers()).containsExactly(7L);
+  }
+}

@@ -4,7 +4,6 @@ import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;
@@ -144,7 +143,7 @@ public final class ClickHouseServer implements AutoCloseable {
               .formatted(directory.resolve("users.xml")));
       // clickhouse local itself can only be `default` without a password: so that user may start
       // listening, and no more.
-      writeSecret(
+      ServerIdentity.writeSecret(
           directory.resolve("users.xml"),
           """
           <clickhouse>
@@ -172,12 +171,5 @@ public final class ClickHouseServer implements AutoCloseable {
     } catch (IOException e) {
       throw new UncheckedIOException(e);
     }
-  }
-
-  private static void writeSecret(Path file, String text) throws IOException {
-    Files.deleteIfExists(file);
-    Files.createFile(
-        file, PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rw-------")));
-    Files.writeString(file, text);
   }
 }

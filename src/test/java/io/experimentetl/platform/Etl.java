@@ -5,6 +5,8 @@ import java.util.List;
 import java.util.Optional;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Model.ArgSpec;
+import picocli.CommandLine.Model.OptionSpec;
 import picocli.CommandLine.Option;
 
 /** The launcher's command line: each verb is a class of its own. */
@@ -75,6 +77,10 @@ public final class Etl {
   public static void main(String[] args) {
     CommandLine line = new CommandLine(new Etl());
     VERBS.stream().map(Etl::verb).flatMap(Optional::stream).forEach(line::addSubcommand);
+    // The audit knows nothing of the platform; here it compares the running one when it isn't told
+    // otherwise.
+    Optional.ofNullable(line.getSubcommands().get("verify"))
+        .ifPresent(verify -> verify.setDefaultValueProvider(Etl::runningJobConfig));
     line.setExecutionExceptionHandler(
         (exception, command, parsed) -> {
           if (exception instanceof PlatformException) {
@@ -85,6 +91,14 @@ public final class Etl {
           return 1;
         });
     System.exit(line.execute(args));
+  }
+
+  private static String runningJobConfig(ArgSpec argument) {
+    return argument instanceof OptionSpec option && option.longestName().equals("--config")
+        ? PlatformAddresses.read(new Place().directory())
+            .map(platform -> platform.jobConfig().toString())
+            .orElse(null)
+        : null;
   }
 
   private static Optional<Object> verb(String type) {

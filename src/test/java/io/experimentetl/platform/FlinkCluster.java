@@ -133,7 +133,7 @@ public final class FlinkCluster implements AutoCloseable {
       Map<String, String> environment,
       int taskManagers) {
     FlinkCluster cluster = new FlinkCluster(directory, flinkConf, overrides, environment);
-    cluster.startJobManager();
+    cluster.launchJobManager();
     for (int i = 0; i < taskManagers; i++) {
       cluster.startTaskManager();
     }
@@ -188,9 +188,16 @@ public final class FlinkCluster implements AutoCloseable {
 
   /** Waits until so many TaskManagers are registered with the JobManager. */
   public void awaitTaskManagers(int count) {
-    ServerProcess newest =
-        taskManagers.isEmpty() ? jobManager : taskManagers.get(taskManagers.size() - 1);
-    newest.awaitHealthy(START_DEADLINE, () -> endpoint.taskManagers() >= count);
+    jobManager.awaitHealthy(
+        START_DEADLINE,
+        () -> {
+          for (ServerProcess process : taskManagers) {
+            if (!process.isAlive()) {
+              throw new PlatformException("a TaskManager ended:\n" + process.logTail());
+            }
+          }
+          return endpoint.taskManagers() >= count;
+        });
   }
 
   /**
@@ -201,8 +208,13 @@ public final class FlinkCluster implements AutoCloseable {
     jobManager.kill9();
   }
 
-  /** Starts the JobManager (again), on the same ports. */
+  /** Starts the killed JobManager again, on the same ports. */
   public void startJobManager() {
+    launchJobManager();
+    jobManager.awaitHealthy(START_DEADLINE, () -> endpoint.taskManagers() >= 0);
+  }
+
+  private void launchJobManager() {
     JobManagerProcessSpec spec =
         JobManagerProcessUtils.processSpecFromConfigWithNewOptionToInterpretLegacyHeap(
             configuration, JobManagerOptions.JVM_HEAP_MEMORY);
@@ -220,7 +232,6 @@ public final class FlinkCluster implements AutoCloseable {
             "cluster"));
     line.addAll(words(JobManagerProcessUtils.generateDynamicConfigsStr(spec)));
     jobManager = run("Flink jobmanager", "jobmanager", line);
-    jobManager.awaitHealthy(START_DEADLINE, () -> endpoint.taskManagers() >= 0);
   }
 
   /** Where the processes log to. */
@@ -254,6 +265,8 @@ public final class FlinkCluster implements AutoCloseable {
     line.add("-XX:+UseG1GC");
     line.addAll(words(configuration.get(CoreOptions.FLINK_JVM_OPTIONS)));
     line.add("-Dlog.file=" + logs().resolve(name + ".log"));
+    // Standard output is for what never reaches the log file; errors quote it.
+    line.add("-Detl.console.level=WARN");
     line.add("-Dlog4j.configurationFile=file:" + conf().resolve("log4j-console.properties"));
     line.add("-Djava.io.tmpdir=" + directory.resolve("tmp"));
     line.add("-cp");
@@ -291,6 +304,8 @@ public final class FlinkCluster implements AutoCloseable {
       here.put("rest.port", identity.port("rest-port"));
       here.put("rest.profiling.dir", directory.resolve("tmp").toString());
       here.put("blob.server.port", 0);
+      // A TaskManager that was started before its JobManager tries again so soon, not after 10 s.
+      here.put("cluster.registration.error-delay", "500 ms");
       here.put("metrics.reporter.prom.port", prometheusPorts(identity));
       here.put("io.tmp.dirs", directory.resolve("tmp").toString());
       here.put("web.tmpdir", directory.resolve("tmp").toString());

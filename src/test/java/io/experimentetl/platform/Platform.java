@@ -224,6 +224,12 @@ public final class Platform implements AutoCloseable {
           .put("url", target.url())
           .put("database", target.database())
           .put("username", target.user());
+      if (flink != null) {
+        // Our cluster reads this machine's files: so the file alone is enough for the job and for
+        // ./etl verify.
+        sourceKeys.put("password-file", secretFile("postgres.password", source.password()));
+        targetKeys.put("password-file", secretFile("clickhouse.password", target.password()));
+      }
       for (Map.Entry<String, String> setting : options.jobSettings.entrySet()) {
         int dot = setting.getKey().lastIndexOf('.');
         if (dot < 0) {
@@ -239,5 +245,11 @@ public final class Platform implements AutoCloseable {
     } catch (IOException e) {
       throw new PlatformException("the job's configuration " + file + " can't be made: " + e, e);
     }
+  }
+
+  private String secretFile(String name, String secret) throws IOException {
+    Path file = directory.resolve(name);
+    ServerIdentity.writeSecret(file, secret + "\n");
+    return file.toString();
   }
 }

@@ -6,7 +6,6 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
-import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Instant;
 import java.util.Optional;
 
@@ -52,11 +51,7 @@ public record PlatformAddresses(
     root.put("jobConfig", jobConfig.toString());
     Path unfinished = directory.resolve(FILE + ".unfinished");
     try {
-      Files.deleteIfExists(unfinished);
-      Files.createFile(
-          unfinished,
-          PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rw-------")));
-      Files.writeString(unfinished, root.toPrettyString());
+      ServerIdentity.writeSecret(unfinished, root.toPrettyString());
       Files.move(unfinished, directory.resolve(FILE), StandardCopyOption.ATOMIC_MOVE);
     } catch (IOException e) {
       throw new PlatformException("can't write " + directory.resolve(FILE) + ": " + e, e);

@@ -63,6 +63,14 @@ final class ServerIdentity {
     return HexFormat.of().formatHex(bytes);
   }
 
+  /** Writes a file that only its owner may read. */
+  static void writeSecret(Path file, String text) throws IOException {
+    Files.deleteIfExists(file);
+    Files.createFile(
+        file, PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rw-------")));
+    Files.writeString(file, text);
+  }
+
   private void put(String name, String value) {
     values.setProperty(name, value);
     try {

@@ -80,6 +80,7 @@ public final class FlinkCluster implements AutoCloseable {
           "flink-shaded-zookeeper-3",
           "flink-statebackend-rocksdb",
           "flink-streaming-java",
+          "flink-table-common",
           "frocksdbjni",
           "javassist",
           "jsr305",

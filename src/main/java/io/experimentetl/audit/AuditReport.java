@@ -89,7 +89,9 @@ public record AuditReport(
         "statistics",
         count(experiments),
         count(cells),
-        inStatistics == 0 ? "equal" : count(inStatistics) + " cells differ");
+        inStatistics == 0
+            ? "equal"
+            : count(inStatistics) + (inStatistics == 1 ? " cell differs" : " cells differ"));
     if (!uncomparedExperiments.isEmpty()) {
       out.printf(
           "PostgreSQL's retention has removed rows of experiments %s: their statistics were compared with ClickHouse's rows only.%n",
@@ -107,7 +109,12 @@ public record AuditReport(
     }
     out.printf(
         "%s, after %s and %.1f s%n",
-        isEqual() ? "EQUAL" : "DIFFERENT: " + count(differences.size()) + " differences",
+        isEqual()
+            ? "EQUAL"
+            : "DIFFERENT: "
+                + (differences.size() == 1
+                    ? "1 difference"
+                    : count(differences.size()) + " differences"),
         fences == 1 ? "one fence" : fences + " fences",
         took.toMillis() / 1000.0);
     out.flush();
@@ -121,7 +128,10 @@ public record AuditReport(
     if (line.flagged() > 0) {
       excepted += " (" + count(line.flagged()) + " undeliverable, flagged)";
     }
-    return (line.differences() == 0 ? "equal" : count(line.differences()) + " differ") + excepted;
+    return (line.differences() == 0
+            ? "equal"
+            : count(line.differences()) + (line.differences() == 1 ? " differs" : " differ"))
+        + excepted;
   }
 
   private static String count(long number) {

@@ -257,7 +257,7 @@ enum AuditedTable {
                     .distinct()
                     .collect(Collectors.joining(", "))
                 + ")";
-    return "SELECT key, newest.1, newest.2, newest.3, version, newest.4 FROM (SELECT "
+    return "SELECT key, newest.1, newest.2, newest.3, newest_version, newest.4 FROM (SELECT "
         + warehouseKey()
         + " AS key, argMax(("
         + (hasTime() ? "experiment_id" : "0")
@@ -269,7 +269,7 @@ enum AuditedTable {
         + warehouseDay()
         + ", "
         + warehouseBucket()
-        + "), _version) AS newest, max(_version) AS version FROM "
+        + "), _version) AS newest, max(_version) AS newest_version FROM "
         + warehouseTable
         + " WHERE "
         + where

@@ -9,6 +9,7 @@ import java.net.URLEncoder;
 import java.net.http.HttpClient;
 import java.net.http.HttpRequest;
 import java.net.http.HttpResponse;
+import java.net.http.HttpTimeoutException;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.time.Instant;
@@ -22,6 +23,7 @@ import java.util.stream.Stream;
 /** ClickHouse, read through its HTTP interface. */
 final class Warehouse {
   private static final ObjectMapper JSON = new ObjectMapper();
+  private static final Duration GRACE = Duration.ofSeconds(10);
 
   /** How much of the source ClickHouse shows, from {@code etl_progress}. */
   record Progress(long stamp, long lsn, Instant committedAt, boolean snapshotDone) {
@@ -96,7 +98,8 @@ final class Warehouse {
   void read(String sql, Consumer<JsonNode> row) {
     HttpRequest request =
         HttpRequest.newBuilder(endpoint)
-            .timeout(deadline.left())
+            // Whoever waits for the deadline says better what was missing than a broken request.
+            .timeout(deadline.left().plus(GRACE))
             .header("Authorization", authorization)
             .POST(HttpRequest.BodyPublishers.ofString(sql))
             .build();
@@ -109,6 +112,14 @@ final class Warehouse {
         }
         lines.forEach(line -> row.accept(parse(line)));
       }
+    } catch (HttpTimeoutException e) {
+      throw new CannotCompareException(
+          "ClickHouse at "
+              + settings.clickhouseUrl()
+              + " has not answered within "
+              + deadline.length().toSeconds()
+              + " s: see what it is busy with (system.processes), or raise --deadline.",
+          e);
     } catch (IOException e) {
       throw new CannotCompareException(
           "ClickHouse at "

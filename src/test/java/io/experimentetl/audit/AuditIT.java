@@ -1,0 +1,409 @@
+package io.experimentetl.audit;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.tuple;
+
+import io.experimentetl.config.StatisticsConfig;
+import io.experimentetl.platform.PlatformExtension;
+import java.io.PrintWriter;
+import java.io.StringWriter;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.sql.Connection;
+import java.sql.SQLException;
+import java.time.LocalDate;
+import java.time.ZoneOffset;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import java.util.concurrent.ScheduledExecutorService;
+import java.util.concurrent.ScheduledFuture;
+import java.util.concurrent.TimeUnit;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.RegisterExtension;
+import picocli.CommandLine;
+
+class AuditIT {
+  @RegisterExtension static final PlatformExtension PLATFORM = new PlatformExtension();
+
+  private static final StatisticsConfig STATISTICS = StatisticsConfig.defaults();
+  private static final LocalDate YESTERDAY = LocalDate.now(ZoneOffset.UTC).minusDays(1);
+
+  private final ScheduledExecutorService background = Executors.newScheduledThreadPool(2);
+  private ScheduledFuture<?> delivery;
+  private Sides sides;
+
+  @BeforeEach
+  void twoExperimentsOfFortyUsers() throws Exception {
+    sides = Sides.create(PLATFORM);
+    sides.experiment(1, "'America/Los_Angeles'", "NULL", "NULL");
+    sides.experiment(2, "NULL", "NULL", "NULL");
+    sides.sql(
+        "INSERT INTO users (user_id, name, email, properties, is_active)"
+            + " SELECT 'u' || i, E'N\\u00e4me ' || i, NULL, jsonb_build_object('country', 'DE', 'n', i * 0.10), i % 3 > 0"
+            + " FROM generate_series(1, 40) i");
+    sides.sql(
+        "INSERT INTO assignments (experiment_id, user_id, variant_id, assigned_at, context)"
+            + " SELECT e, 'u' || i, e * 10 + 1 + i % 2, '"
+            + YESTERDAY
+            + " 00:00Z'::timestamptz - interval '1 day', '{\"b\": [1, {\"a\": null}]}'"
+            + " FROM generate_series(1, 40) i, generate_series(1, 2) e");
+    sides.sql(
+        "INSERT INTO events (\"timestamp\", experiment_id, user_id, variant_id, event_type, properties)"
+            + " SELECT '"
+            + YESTERDAY
+            + " 00:00Z'::timestamptz + (i * 20 + k * 600) * interval '1.000001 minutes' - interval '1 day', e, 'u' || i,"
+            + " e * 10 + 1 + i % 2, (ARRAY ['exposure', 'conversion', 'purchase'])[1 + k % 3],"
+            + " CASE WHEN k % 3 = 2 THEN jsonb_build_object('revenue', i * 1.25) END"
+            + " FROM generate_series(1, 40) i, generate_series(0, 4) k, generate_series(1, 2) e");
+    sides.deliver(STATISTICS);
+  }
+
+  @AfterEach
+  void close() throws Exception {
+    if (delivery != null && delivery.isDone()) {
+      delivery.get();
+    }
+    background.shutdownNow();
+    background.awaitTermination(30, TimeUnit.SECONDS);
+    sides.close();
+  }
+
+  @Test
+  void equalSidesExitWithZero() throws Exception {
+    atRest();
+
+    Ran verify = verify();
+
+    assertThat(verify.err()).isEmpty();
+    assertThat(verify.exitCode()).isZero();
+    assertThat(verify.out())
+        .contains("EQUAL, after one fence")
+        .containsPattern("users +all +40 +40 +equal")
+        .containsPattern("statistics +2 experiments, \\d+ cells: equal");
+  }
+
+  @Test
+  void aChangedRowIsNamed() throws Exception {
+    String id =
+        sides
+            .clickHouse()
+            .query(
+                "SELECT event_id FROM events_processed WHERE user_id = 'u7' ORDER BY timestamp LIMIT 1");
+    sides
+        .clickHouse()
+        .query(
+            "ALTER TABLE events_processed UPDATE session_id = 'x' WHERE event_id = '"
+                + id
+                + "' SETTINGS mutations_sync = 1");
+    atRest();
+
+    AuditReport report = audit();
+
+    assertThat(report.differences())
+        .singleElement()
+        .satisfies(
+            difference -> {
+              assertThat(difference.subject()).startsWith("event:" + id + "@");
+              assertThat(difference.problem()).isEqualTo("is different in ClickHouse");
+            });
+    assertThat(report.fences()).isEqualTo(2);
+  }
+
+  @Test
+  void aDroppedRowIsNamedAndSoAreTheFiguresItChanges() throws Exception {
+    String event =
+        sides
+            .clickHouse()
+            .query(
+                "SELECT concat(event_id, '@', toString(toUnixTimestamp64Micro(timestamp))) FROM events_processed"
+                    + " WHERE user_id = 'u8' AND event_type = 'purchase' AND experiment_id = 2");
+    sides
+        .clickHouse()
+        .query("DELETE FROM events_processed WHERE event_id = '" + event.split("@", 2)[0] + "'");
+    atRest();
+
+    Ran verify = verify();
+
+    assertThat(verify.exitCode()).isEqualTo(1);
+    assertThat(verify.out())
+        .contains("event:" + event + " is missing in ClickHouse")
+        .containsPattern(
+            "statistics: experiment 2, metric revenue, variant 21, .* differs: .*"
+                + "value_sum stored ([\\d.]+), from ClickHouse's rows [\\d.]+, from PostgreSQL's rows \\1");
+  }
+
+  @Test
+  void aDoubledRowIsNamed() throws Exception {
+    sides.clickHouse().query("SYSTEM STOP MERGES " + sides.clickHouse().database() + ".users");
+    sides.clickHouse().query("INSERT INTO users SELECT * FROM users WHERE user_id = 'u9'");
+    atRest();
+
+    AuditReport report = audit();
+
+    assertThat(report.differences())
+        .singleElement()
+        .satisfies(
+            difference -> {
+              assertThat(difference.subject()).isEqualTo("user:u9");
+              assertThat(difference.problem()).startsWith("stands 2 times in ClickHouse");
+            });
+  }
+
+  @Test
+  void aMovedDailySumIsNamedWithItsThreeValues() throws Exception {
+    sides
+        .clickHouse()
+        .query(
+            "INSERT INTO experiment_daily_stats SELECT * REPLACE (value_sum + 0.000001 AS value_sum,"
+                + " _version + 1 AS _version) FROM experiment_daily_stats FINAL WHERE experiment_id = 2"
+                + " AND metric = 'revenue' AND variant_id = 21 AND value_sum > 0 ORDER BY day LIMIT 1");
+    atRest();
+
+    AuditReport report = audit();
+
+    assertThat(report.differences()).hasSize(1);
+    assertThat(report.differences().get(0).toString())
+        .startsWith("statistics: experiment 2, metric revenue, variant 21, ")
+        .matches(
+            ".* differs: value_sum stored 37\\.500001, from ClickHouse's rows 37\\.5, from PostgreSQL's rows 37\\.5");
+  }
+
+  @Test
+  void aRowThatOnlyClickHouseHasIsNamed() throws Exception {
+    sides
+        .clickHouse()
+        .query(
+            "INSERT INTO assignments_processed SELECT * REPLACE (id + 1000 AS id, 'u99' AS user_id)"
+                + " FROM (SELECT * FROM assignments_processed FINAL WHERE experiment_id = 1 AND user_id = 'u3')");
+    sides
+        .clickHouse()
+        .query(
+            "INSERT INTO variants SELECT * REPLACE (999 AS id) FROM (SELECT * FROM variants FINAL WHERE id = 11)");
+    atRest();
+
+    assertThat(audit().differences().stream().map(AuditReport.Difference::toString))
+        .hasSize(2)
+        .anySatisfy(
+            line -> assertThat(line).endsWith("is in ClickHouse only").startsWith("assignments "))
+        .anySatisfy(
+            line -> assertThat(line).isEqualTo("variants: variant:999 is in ClickHouse only"));
+  }
+
+  @Test
+  void anUpdateThatDidNotArriveAndADeleteThatDidNotAreNamed() throws Exception {
+    sides.sql("UPDATE experiments SET name = 'renamed' WHERE id = 1");
+    sides.sql("DELETE FROM users WHERE user_id = 'u12'");
+    atRest();
+
+    assertThat(audit().differences().stream().map(AuditReport.Difference::toString))
+        .contains(
+            "experiments: experiment:1 is different in ClickHouse",
+            "users: user:u12 is in ClickHouse only");
+  }
+
+  @Test
+  void rowsRemovedByRetentionAreExceptedAndCounted() throws Exception {
+    sides.experiment(3, "NULL", "NULL", "NULL");
+    sides.user("old");
+    sides.assignment(3, "old", 31, "hash", YESTERDAY.minusDays(400) + " 00:00Z", "NULL");
+    sides.event(null, 3, "old", YESTERDAY.minusDays(200) + " 00:00Z", "exposure", 31L, null);
+    sides.event(null, 3, "old", YESTERDAY.minusDays(200) + " 01:00Z", "conversion", 31L, null);
+    sides.deliver(STATISTICS);
+    sides.sql("CALL retention_delete()");
+    sides.retain("events_processed", "assignments_processed");
+    atRest();
+
+    AuditReport report = audit();
+
+    assertThat(report.differences()).isEmpty();
+    assertThat(report.uncomparedExperiments()).containsExactly(3L);
+    assertThat(report.lines())
+        .filteredOn(line -> line.retained() > 0)
+        .extracting(AuditReport.TableLine::table, AuditReport.TableLine::retained)
+        .containsExactlyInAnyOrder(tuple("assignments", 1L), tuple("events", 2L));
+  }
+
+  @Test
+  void anUndeliverableRowIsExceptedWhereItsFindingStands() throws Exception {
+    sides.event(
+        "00000000-0000-4000-8000-0000000000aa", 1, "u1", "infinity", "conversion", null, null);
+    atRest();
+    assertThat(audit().differences().stream().map(AuditReport.Difference::toString))
+        .containsExactly(
+            "events: event:00000000-0000-4000-8000-0000000000aa@infinity is missing in ClickHouse");
+
+    sides
+        .clickHouse()
+        .query(
+            "INSERT INTO data_inconsistencies (code, subject, severity, status) VALUES ('S-UNPARSEABLE',"
+                + " 'event:00000000-0000-4000-8000-0000000000aa@infinity', 'ERROR', 'OPEN')");
+
+    AuditReport report = audit();
+    assertThat(report.differences()).isEmpty();
+    assertThat(report.lines().stream().mapToLong(AuditReport.TableLine::flagged).sum())
+        .isEqualTo(1);
+  }
+
+  @Test
+  void itIsEqualWhileWritersWriteAndFindsTheOneRowThatIsLost() throws Exception {
+    Future<Long> writes = background.submit(this::write);
+    every(20, () -> sides.deliver(STATISTICS));
+
+    for (int i = 0; i < 3; i++) {
+      AuditReport report = audit();
+      assertThat(report.differences()).as(Sides.printed(report)).isEmpty();
+    }
+    sides.lose("assignments_processed", "experiment_id = 2 AND user_id = 'u30'");
+    AuditReport report = audit();
+    assertThat(writes.isDone()).isFalse();
+    writes.cancel(true);
+
+    assertThat(report.differences().stream().map(AuditReport.Difference::toString))
+        .as(Sides.printed(report))
+        .anySatisfy(
+            line ->
+                assertThat(line).startsWith("assignments ").endsWith("is missing in ClickHouse"));
+  }
+
+  /** Inserts, updates, moves and deletes until it is told to stop. */
+  private long write() throws SQLException {
+    long written = 0;
+    try (Connection connection = sides.postgres().connect()) {
+      while (!Thread.currentThread().isInterrupted()) {
+        written++;
+        long user = 1 + written % 29;
+        Sides.sql(
+            connection,
+            "INSERT INTO events (\"timestamp\", experiment_id, user_id, event_type, properties) VALUES (now(), "
+                + (1 + written % 2)
+                + ", 'u"
+                + user
+                + "', 'purchase', '{\"revenue\": "
+                + written
+                + "}')");
+        Sides.sql(
+            connection,
+            "UPDATE users SET name = '"
+                + written
+                + "', updated_at = now() WHERE user_id = 'u"
+                + user
+                + "'");
+        Sides.sql(connection, "UPDATE experiments SET updated_at = now() WHERE id = 2");
+        if (written % 10 == 0) {
+          Sides.sql(
+              connection,
+              "DELETE FROM events WHERE id = (SELECT id FROM events WHERE user_id = 'u"
+                  + user
+                  + "' LIMIT 1)");
+          Sides.sql(
+              connection,
+              "UPDATE assignments SET assigned_at = assigned_at + interval '7 hours' WHERE user_id = 'u"
+                  + user
+                  + "'");
+        }
+      }
+    }
+    return written;
+  }
+
+  @Test
+  void aJobThatDoesNotReachTheFenceExitsWithTwo() throws Exception {
+    Ran verify = verify("--deadline", "2");
+
+    assertThat(verify.exitCode()).isEqualTo(2);
+    assertThat(verify.err())
+        .startsWith("ClickHouse shows the source up to LSN ")
+        .contains("see in the Flink web UI that the job runs");
+  }
+
+  @Test
+  void anEmptyWarehouseExitsWithTwo() throws Exception {
+    sides.clickHouse().query("TRUNCATE TABLE etl_cuts");
+
+    Ran verify = verify("--deadline", "2");
+
+    assertThat(verify.exitCode()).isEqualTo(2);
+    assertThat(verify.err()).contains("No checkpoint of the job is visible in ClickHouse");
+  }
+
+  @Test
+  void aWrongPasswordExitsWithTwoAndIsNotPrinted() throws Exception {
+    Path wrong = Files.writeString(PLATFORM.directory().resolve("wrong-password"), "sesame\n");
+
+    Ran source = verify("--postgres-password-file", wrong.toString());
+    assertThat(source.exitCode()).isEqualTo(2);
+    assertThat(source.err())
+        .contains("EXPERIMENT_ETL_SOURCE_PASSWORD or --postgres-password-file")
+        .doesNotContain("sesame");
+
+    Ran target = verify("--clickhouse-password-file", wrong.toString());
+    assertThat(target.exitCode()).isEqualTo(2);
+    assertThat(target.err())
+        .contains("EXPERIMENT_ETL_CLICKHOUSE_PASSWORD or --clickhouse-password-file")
+        .doesNotContain("sesame");
+  }
+
+  /** From now on nothing is delivered, and all is said to be. */
+  private void atRest() {
+    every(50, sides::cut);
+  }
+
+  private interface Step {
+    void run() throws SQLException;
+  }
+
+  private void every(int millis, Step step) {
+    delivery =
+        background.scheduleWithFixedDelay(
+            () -> {
+              try {
+                step.run();
+              } catch (SQLException e) {
+                throw new IllegalStateException(e);
+              }
+            },
+            0,
+            millis,
+            TimeUnit.MILLISECONDS);
+  }
+
+  private AuditReport audit() {
+    return new Audit(sides.settings(STATISTICS)).run();
+  }
+
+  private record Ran(int exitCode, String out, String err) {}
+
+  private Ran verify(String... options) throws Exception {
+    AuditSettings settings = sides.settings(STATISTICS);
+    Path postgresPassword =
+        Files.writeString(
+            PLATFORM.directory().resolve("postgres-password"), settings.postgresPassword());
+    Path clickHousePassword =
+        Files.writeString(
+            PLATFORM.directory().resolve("clickhouse-password"), settings.clickhousePassword());
+    StringWriter out = new StringWriter();
+    StringWriter err = new StringWriter();
+    List<String> arguments =
+        new ArrayList<>(
+            List.of(
+                "--postgres-url", settings.postgresUrl(),
+                "--postgres-user", settings.postgresUser(),
+                "--postgres-password-file", postgresPassword.toString(),
+                "--clickhouse-url", settings.clickhouseUrl(),
+                "--clickhouse-database", settings.clickhouseDatabase(),
+                "--clickhouse-user", settings.clickhouseUser(),
+                "--clickhouse-password-file", clickHousePassword.toString()));
+    arguments.addAll(List.of(options));
+    int exitCode =
+        new CommandLine(new VerifyCommand())
+            .setOverwrittenOptionsAllowed(true)
+            .setOut(new PrintWriter(out))
+            .setErr(new PrintWriter(err))
+            .execute(arguments.toArray(String[]::new));
+    return new Ran(exitCode, out.toString(), err.toString());
+  }
+}

@@ -1,0 +1,431 @@
+package io.experimentetl.audit;
+
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.experimentetl.config.StatisticsConfig;
+import io.experimentetl.platform.ClickHouseEndpoint;
+import io.experimentetl.platform.PlatformExtension;
+import io.experimentetl.platform.PostgresEndpoint;
+import io.experimentetl.platform.SqlFiles;
+import java.io.IOException;
+import java.io.PrintWriter;
+import java.io.StringWriter;
+import java.math.BigDecimal;
+import java.math.BigInteger;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.sql.Connection;
+import java.sql.PreparedStatement;
+import java.sql.ResultSet;
+import java.sql.SQLException;
+import java.sql.Statement;
+import java.time.Duration;
+import java.time.LocalDate;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.StringJoiner;
+import java.util.TreeMap;
+import java.util.UUID;
+
+/**
+ * PostgreSQL and ClickHouse with the product's schema, and between them a plain stand-in for what
+ * the job delivers: it reads PostgreSQL in a snapshot and writes to ClickHouse what has changed
+ * since the last time, then a cut.
+ */
+final class Sides implements AutoCloseable {
+  private static final ObjectMapper JSON = new ObjectMapper();
+
+  /** Per table of ClickHouse: the rows of PostgreSQL as it wants them, with their key first. */
+  private static final Map<String, String> ROWS =
+      Map.of(
+          "experiments",
+          "SELECT id::text, row_to_json(r)::text FROM (SELECT id, key, name, description, status, seed, version,"
+              + " config::text, starts_at, ends_at, created_at, updated_at FROM experiments) r",
+          "variants",
+          "SELECT id::text, row_to_json(r)::text FROM (SELECT id, experiment_id, key, name, description,"
+              + " allocation_pct, is_control, config::text, created_at, updated_at FROM variants) r",
+          "users",
+          "SELECT user_id, row_to_json(r)::text FROM (SELECT user_id, email, name, properties::text, is_active,"
+              + " created_at, updated_at FROM users) r",
+          "assignments_processed",
+          "SELECT id::text, row_to_json(r)::text FROM (SELECT id, experiment_id, user_id, variant_id, version, source,"
+              + " context::text, assigned_at, enrolled_at, created_at, updated_at FROM assignments) r",
+          "events_processed",
+          "SELECT event_id || timestamp::text, row_to_json(r)::text FROM (SELECT id::text AS event_id, \"timestamp\","
+              + " experiment_id, user_id, variant_id, event_type, assignment_at, properties::text, session_id,"
+              + " request_id FROM events) r");
+
+  private static final List<String> SINKS =
+      List.of(
+          "events_processed",
+          "assignments_processed",
+          "experiments",
+          "variants",
+          "users",
+          "experiment_daily_stats",
+          "experiment_health_daily",
+          "data_inconsistencies");
+
+  private final PostgresEndpoint postgres;
+  private final ClickHouseEndpoint clickHouse;
+  private final Connection connection;
+  private final Map<String, Map<String, String>> delivered = new HashMap<>();
+  private Map<String, String> deliveredCells = Map.of();
+
+  private Sides(PostgresEndpoint postgres, ClickHouseEndpoint clickHouse) throws SQLException {
+    this.postgres = postgres;
+    this.clickHouse = clickHouse;
+    this.connection = postgres.connect();
+  }
+
+  static Sides create(PlatformExtension platform) throws SQLException, IOException {
+    Sides sides =
+        new Sides(platform.newPostgresDatabase("audit"), platform.newClickHouseDatabase("audit"));
+    // Without 003_slot.sql: slots are shared by all databases of the server, and none is needed
+    // here.
+    for (String file : List.of("001_platform.sql", "002_etl.sql")) {
+      sides.sql(Files.readString(Path.of("sql", "postgres", file)));
+    }
+    new SqlFiles(Path.of("sql")).applyTo(sides.clickHouse, true);
+    return sides;
+  }
+
+  AuditSettings settings(StatisticsConfig statistics) {
+    return new AuditSettings(
+        postgres.jdbcUrl(),
+        postgres.user(),
+        postgres.password(),
+        clickHouse.url(),
+        clickHouse.database(),
+        clickHouse.user(),
+        clickHouse.password(),
+        statistics,
+        Duration.ofDays(90),
+        Duration.ofDays(365),
+        Duration.ofSeconds(60));
+  }
+
+  PostgresEndpoint postgres() {
+    return postgres;
+  }
+
+  ClickHouseEndpoint clickHouse() {
+    return clickHouse;
+  }
+
+  void sql(String statement) throws SQLException {
+    sql(connection, statement);
+  }
+
+  static void sql(Connection connection, String statement) throws SQLException {
+    try (Statement jdbc = connection.createStatement()) {
+      jdbc.setEscapeProcessing(false);
+      jdbc.execute(statement);
+    }
+  }
+
+  /** With a control and a treatment: ten times the experiment's id, plus 1 and plus 2. */
+  void experiment(long id, String zone, String startsAt, String endsAt) throws SQLException {
+    sql(
+        "INSERT INTO experiments (id, key, name, status, seed, config, starts_at, ends_at) VALUES ("
+            + id
+            + ", 'e"
+            + id
+            + "', 'Experiment "
+            + id
+            + "', 'ACTIVE', 's', "
+            + (zone.equals("NULL") ? "NULL" : "jsonb_build_object('zone', " + zone + "::text)")
+            + ", "
+            + quoted(startsAt)
+            + ", "
+            + quoted(endsAt)
+            + ")");
+    sql(
+        "INSERT INTO variants (id, experiment_id, key, name, allocation_pct, is_control) VALUES ("
+            + (id * 10 + 1)
+            + ", "
+            + id
+            + ", 'control', 'Control', 50, true), ("
+            + (id * 10 + 2)
+            + ", "
+            + id
+            + ", 'treatment', 'Treatment', 50, false)");
+  }
+
+  private static String quoted(String value) {
+    return value.equals("NULL") ? value : "'" + value + "'";
+  }
+
+  void user(String id) throws SQLException {
+    sql(
+        "INSERT INTO users (user_id, email, properties) VALUES ('"
+            + id
+            + "', NULL, '{\"country\": \"DE\"}') ON CONFLICT DO NOTHING");
+  }
+
+  void assignment(
+      long experiment, String user, long variant, String source, String at, String enrolledAt)
+      throws SQLException {
+    sql(
+        "INSERT INTO assignments (experiment_id, user_id, variant_id, source, assigned_at, enrolled_at) VALUES ("
+            + experiment
+            + ", '"
+            + user
+            + "', "
+            + variant
+            + ", '"
+            + source
+            + "', '"
+            + at
+            + "', "
+            + enrolledAt
+            + ")");
+  }
+
+  void event(
+      String id,
+      long experiment,
+      String user,
+      String at,
+      String type,
+      Long variant,
+      String properties)
+      throws SQLException {
+    try (PreparedStatement statement =
+        connection.prepareStatement(
+            "INSERT INTO events (id, \"timestamp\", experiment_id, user_id, event_type, variant_id, properties)"
+                + " VALUES (?::uuid, ?::timestamptz, ?, ?, ?, ?, ?::jsonb)")) {
+      statement.setString(1, id == null ? UUID.randomUUID().toString() : id);
+      statement.setString(2, at);
+      statement.setLong(3, experiment);
+      statement.setString(4, user);
+      statement.setString(5, type);
+      statement.setObject(6, variant);
+      statement.setString(7, properties);
+      statement.executeUpdate();
+    }
+  }
+
+  /** Rows only. */
+  synchronized long deliver() throws SQLException {
+    try (Connection reading = postgres.connect()) {
+      reading.setAutoCommit(false);
+      reading.setTransactionIsolation(Connection.TRANSACTION_REPEATABLE_READ);
+      Map<String, Map<String, String>> now = new HashMap<>();
+      for (Map.Entry<String, String> table : ROWS.entrySet()) {
+        now.put(table.getKey(), read(reading, table.getValue()));
+      }
+      long stamp = Lsn.parse(text("SELECT pg_current_wal_insert_lsn()"));
+      for (Map.Entry<String, Map<String, String>> table : now.entrySet()) {
+        Map<String, String> before = delivered.getOrDefault(table.getKey(), Map.of());
+        StringJoiner insert = new StringJoiner("\n");
+        table
+            .getValue()
+            .forEach(
+                (key, row) -> {
+                  if (!row.equals(before.get(key))) {
+                    insert.add(versioned(row, stamp, false));
+                  }
+                });
+        before.forEach(
+            (key, row) -> {
+              if (!table.getValue().containsKey(key)) {
+                insert.add(versioned(row, stamp, true));
+              }
+            });
+        insert(table.getKey(), insert);
+      }
+      delivered.putAll(now);
+      return stamp;
+    }
+  }
+
+  /** Rows, statistics, and the cut behind them. */
+  synchronized void deliver(StatisticsConfig statistics) throws SQLException {
+    long lsn = Lsn.parse(text("SELECT pg_current_wal_insert_lsn()"));
+    long stamp = deliver();
+    Map<String, String> cells = new TreeMap<>();
+    clickHouse
+        .query(
+            new StatisticsSql(statistics, Set.of("America/Los_Angeles"))
+                .clickhouse(Warehouse.versionBoundOf(stamp)))
+        .lines()
+        .filter(line -> !line.isEmpty())
+        .forEach(
+            line -> {
+              String[] f = line.split("\t", -1);
+              ObjectNode row = JSON.createObjectNode();
+              row.put("experiment_id", f[0]);
+              row.put("variant_id", f[1]);
+              row.put("metric", f[2]);
+              row.put("day", LocalDate.ofEpochDay(Long.parseLong(f[3])).toString());
+              for (int i = 0; i < StatisticsFigures.NAMES.size(); i++) {
+                row.put(StatisticsFigures.NAMES.get(i), decimal(f[4 + i], i));
+              }
+              cells.put(String.join(" ", f[0], f[1], f[2], f[3]), row.toString());
+            });
+    StringJoiner insert = new StringJoiner("\n");
+    cells.forEach(
+        (key, row) -> {
+          if (!row.equals(deliveredCells.get(key))) {
+            insert.add(versioned(row, stamp, false));
+          }
+        });
+    deliveredCells.forEach(
+        (key, row) -> {
+          if (!cells.containsKey(key)) {
+            insert.add(versioned(row, stamp, true));
+          }
+        });
+    insert("experiment_daily_stats", insert);
+    deliveredCells = cells;
+    cut(stamp, lsn);
+  }
+
+  /** Later deliveries write no tombstones for what has left these tables in PostgreSQL. */
+  synchronized void retain(String... tables) {
+    for (String table : tables) {
+      delivered.remove(table);
+    }
+  }
+
+  /** Removes rows from ClickHouse behind the delivery's back. */
+  synchronized void lose(String table, String condition) {
+    clickHouse.query("DELETE FROM " + table + " WHERE " + condition);
+  }
+
+  /** Says that all is visible up to now; true where nothing but heartbeats was written. */
+  synchronized void cut() throws SQLException {
+    long lsn = Lsn.parse(text("SELECT pg_current_wal_insert_lsn()"));
+    cut(lsn, lsn);
+  }
+
+  private void cut(long stamp, long lsn) {
+    StringJoiner rows = new StringJoiner(", ");
+    for (String sink : SINKS) {
+      for (int subtask = 0; subtask < 2; subtask++) {
+        rows.add(
+            String.format(
+                "(%d, '%s', %d, 2, %d, %d, now64(), true, now64(), %d, 'b')",
+                stamp, sink, subtask, SINKS.size(), lsn, Warehouse.versionBoundOf(stamp)));
+      }
+    }
+    clickHouse.query("INSERT INTO etl_cuts VALUES " + rows);
+  }
+
+  private void insert(String table, StringJoiner rows) {
+    if (rows.length() > 0) {
+      clickHouse.query(
+          "INSERT INTO "
+              + table
+              + " SETTINGS async_insert = 0, date_time_input_format = 'best_effort' FORMAT JSONEachRow\n"
+              + rows);
+    }
+  }
+
+  private static String versioned(String row, long stamp, boolean deleted) {
+    try {
+      ObjectNode node = (ObjectNode) JSON.readTree(row);
+      node.put("_lsn", stamp);
+      node.put("_version", stamp * 1024);
+      node.put("_deleted", deleted ? 1 : 0);
+      return node.toString();
+    } catch (JsonProcessingException e) {
+      throw new IllegalStateException(e);
+    }
+  }
+
+  private static Map<String, String> read(Connection connection, String sql) throws SQLException {
+    Map<String, String> rows = new TreeMap<>();
+    try (Statement statement = connection.createStatement();
+        ResultSet result = statement.executeQuery(sql)) {
+      while (result.next()) {
+        rows.put(result.getString(1), result.getString(2));
+      }
+    }
+    return rows;
+  }
+
+  private String text(String sql) throws SQLException {
+    try (Statement statement = connection.createStatement();
+        ResultSet rows = statement.executeQuery(sql)) {
+      rows.next();
+      return rows.getString(1);
+    }
+  }
+
+  List<String> figuresInPostgres(String sql, long experiment) throws SQLException {
+    List<String> lines = new ArrayList<>();
+    try (Statement statement = connection.createStatement();
+        ResultSet rows =
+            statement.executeQuery(
+                "SELECT * FROM ("
+                    + sql
+                    + ") AS s WHERE experiment_id = "
+                    + experiment
+                    + " ORDER BY metric, day")) {
+      while (rows.next()) {
+        List<String> figures = new ArrayList<>();
+        for (int i = 0; i < StatisticsFigures.NAMES.size(); i++) {
+          figures.add(rows.getString(5 + i));
+        }
+        lines.add(line(rows.getLong(2), rows.getString(3), rows.getInt(4), figures));
+      }
+    }
+    return lines;
+  }
+
+  List<String> figuresInClickHouse(String sql, long experiment) {
+    return clickHouse
+        .query(
+            "SELECT * FROM ("
+                + sql
+                + ") WHERE experiment_id = "
+                + experiment
+                + " ORDER BY metric, day")
+        .lines()
+        .filter(line -> !line.isEmpty())
+        .map(
+            line -> {
+              List<String> f = List.of(line.split("\t", -1));
+              return line(
+                  Long.parseLong(f.get(1)),
+                  f.get(2),
+                  Integer.parseInt(f.get(3)),
+                  f.subList(4, f.size()));
+            })
+        .toList();
+  }
+
+  private static String line(long variant, String metric, int day, List<String> figures) {
+    StringJoiner line = new StringJoiner(" ");
+    line.add(variant % 10 == 1 ? "control" : "treatment");
+    line.add(metric);
+    line.add(LocalDate.ofEpochDay(day) + ":");
+    for (int i = 0; i < figures.size(); i++) {
+      line.add(decimal(figures.get(i), i));
+    }
+    return line.toString();
+  }
+
+  private static String decimal(String unscaled, int figure) {
+    int decimals = figure == 8 ? 12 : figure == 4 || figure == 7 ? 6 : 0;
+    BigDecimal decimal = new BigDecimal(new BigInteger(unscaled), decimals);
+    return decimal.signum() == 0 ? "0" : decimal.stripTrailingZeros().toPlainString();
+  }
+
+  static String printed(AuditReport report) {
+    StringWriter text = new StringWriter();
+    report.print(new PrintWriter(text));
+    return text.toString();
+  }
+
+  @Override
+  public void close() throws SQLException {
+    connection.close();
+  }
+}

@@ -1,0 +1,406 @@
+package io.experimentetl.audit;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.experimentetl.config.CrossoverPolicy;
+import io.experimentetl.config.MetricConfig;
+import io.experimentetl.config.MetricKind;
+import io.experimentetl.config.Population;
+import io.experimentetl.config.StatisticsConfig;
+import io.experimentetl.platform.PlatformExtension;
+import java.math.BigDecimal;
+import java.sql.SQLException;
+import java.time.Duration;
+import java.util.List;
+import java.util.Set;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.RegisterExtension;
+
+/**
+ * The recomputation against values computed by hand, in PostgreSQL and in ClickHouse. A line reads:
+ * variant, metric, day: exposures, active users, converting users, events, value sum, new users,
+ * new converters, d_sum, d_sum_sq. Each test works in an experiment of its own.
+ */
+class StatisticsSqlIT {
+  @RegisterExtension static final PlatformExtension PLATFORM = new PlatformExtension();
+
+  private static final StatisticsConfig DEFAULTS = StatisticsConfig.defaults();
+  private static Sides sides;
+  private static long experiments;
+
+  private final long experiment = ++experiments;
+  private final long control = experiment * 10 + 1;
+  private final long treatment = experiment * 10 + 2;
+
+  @BeforeAll
+  static void servers() throws Exception {
+    sides = Sides.create(PLATFORM);
+  }
+
+  @AfterAll
+  static void close() throws SQLException {
+    sides.close();
+  }
+
+  @Test
+  void eventsCountFromTheFirstExposureOn() throws SQLException {
+    experiment("NULL", "NULL", "NULL");
+    user("ada", control);
+    event("ada", "2026-03-01 08:00:00Z", "conversion");
+    event("ada", "2026-03-01 10:00:00Z", "exposure");
+    event("ada", "2026-03-01 10:00:00Z", "conversion");
+    event("ada", "2026-03-02 10:00:00Z", "conversion");
+    event("ada", "2026-03-03 09:00:00Z", "exposure");
+    user("bob", treatment);
+    event("bob", "2026-03-01 10:00:00Z", "conversion");
+
+    assertFigures(
+        DEFAULTS,
+        "control conversion 2026-03-01: 1 1 1 1 0 1 1 1 1",
+        "control conversion 2026-03-02: 0 1 1 1 0 0 0 0 0",
+        "control conversion 2026-03-03: 1 1 0 0 0 0 0 0 0",
+        "control revenue 2026-03-01: 1 1 0 0 0 1 0 0 0",
+        "control revenue 2026-03-03: 1 1 0 0 0 0 0 0 0");
+  }
+
+  @Test
+  void sumsOfSquaresAddUpOverDays() throws SQLException {
+    experiment("NULL", "NULL", "NULL");
+    user("ada", control);
+    exposure("ada", "2026-03-01 08:00:00Z");
+    purchase("ada", "2026-03-01 09:00:00Z", "{\"revenue\": 1.5}");
+    purchase("ada", "2026-03-01 10:00:00Z", "{\"revenue\": 0.25}");
+    purchase("ada", "2026-03-04 10:00:00Z", "{\"revenue\": 10}");
+    user("bob", control);
+    exposure("bob", "2026-03-04 08:00:00Z");
+    purchase("bob", "2026-03-04 08:00:01Z", "{\"revenue\": 2}");
+
+    // ada: 1.75, then 2 * 1.75 * 10 + 100 = 135; bob: 4.
+    assertFigures(
+        DEFAULTS,
+        "control conversion 2026-03-01: 1 1 0 0 0 1 0 0 0",
+        "control conversion 2026-03-04: 1 1 0 0 0 1 0 0 0",
+        "control revenue 2026-03-01: 1 1 1 2 1.75 1 1 1.75 3.0625",
+        "control revenue 2026-03-04: 1 2 2 2 12 1 1 12 139");
+  }
+
+  @Test
+  void aCrossoverCountsNowhereOrInTheAssignedVariant() throws SQLException {
+    experiment("NULL", "NULL", "NULL");
+    user("ada", control);
+    exposure("ada", "2026-03-01 08:00:00Z");
+    event("ada", "2026-03-01 09:00:00Z", "conversion");
+    event("ada", "2026-03-02 08:00:00Z", "exposure", treatment, null);
+    user("bob", control);
+    event("bob", "2026-03-01 08:00:00Z", "exposure", null, null);
+    user("cyd", control);
+    exposure("cyd", "2026-03-01 08:00:00Z");
+    // Only exposures show a variant: what else names another one is a mismatch, not a crossover.
+    event("cyd", "2026-03-01 09:00:00Z", "conversion", treatment, null);
+
+    assertFigures(
+        DEFAULTS,
+        "control conversion 2026-03-01: 2 2 1 1 0 2 1 1 1",
+        "control revenue 2026-03-01: 2 2 0 0 0 2 0 0 0");
+    assertFigures(
+        DEFAULTS.withCrossover(CrossoverPolicy.FIRST),
+        "control conversion 2026-03-01: 3 3 2 2 0 3 2 2 2",
+        "control conversion 2026-03-02: 1 1 0 0 0 0 0 0 0",
+        "control revenue 2026-03-01: 3 3 0 0 0 3 0 0 0",
+        "control revenue 2026-03-02: 1 1 0 0 0 0 0 0 0");
+  }
+
+  @Test
+  void anIdSentTwiceCountsAtItsEarliestTime() throws SQLException {
+    experiment("NULL", "NULL", "NULL");
+    user("ada", control);
+    String id = "00000000-0000-4000-8000-000000000001";
+    exposure("ada", "2026-03-01 08:00:00Z");
+    sides.event(id, experiment, "ada", "2026-03-02 08:00:00Z", "conversion", null, null);
+    sides.event(id, experiment, "ada", "2026-03-03 08:00:00Z", "conversion", null, null);
+    // The earliest row of an id decides what it is: a later one under another type doesn't count.
+    sides.event(
+        id, experiment, "ada", "2026-03-04 08:00:00Z", "purchase", null, "{\"revenue\": 5}");
+    // The same id of another user is another event.
+    user("bob", control);
+    exposure("bob", "2026-03-01 08:00:00Z");
+    sides.event(id, experiment, "bob", "2026-03-05 08:00:00Z", "conversion", null, null);
+
+    assertFigures(
+        DEFAULTS,
+        "control conversion 2026-03-01: 2 2 0 0 0 2 0 0 0",
+        "control conversion 2026-03-02: 0 1 1 1 0 0 1 1 1",
+        "control conversion 2026-03-05: 0 1 1 1 0 0 1 1 1",
+        "control revenue 2026-03-01: 2 2 0 0 0 2 0 0 0");
+  }
+
+  @Test
+  void overriddenForcedUnassignedAndForeignUsersDoNotCount() throws SQLException {
+    experiment("NULL", "NULL", "NULL");
+    sides.user("ove");
+    sides.assignment(experiment, "ove", control, "override", "2026-03-01 00:00:00Z", "NULL");
+    exposure("ove", "2026-03-01 08:00:00Z");
+    sides.user("frc");
+    sides.assignment(experiment, "frc", control, "forced", "2026-03-01 00:00:00Z", "NULL");
+    exposure("frc", "2026-03-01 08:00:00Z");
+    sides.user("una");
+    exposure("una", "2026-03-01 08:00:00Z");
+    // Assigned to another experiment's variant.
+    long other = ++experiments;
+    sides.experiment(other, "NULL", "NULL", "NULL");
+    sides.user("for");
+    sides.assignment(experiment, "for", other * 10 + 1, "hash", "2026-03-01 00:00:00Z", "NULL");
+    exposure("for", "2026-03-01 08:00:00Z");
+    sides.user("api");
+    sides.assignment(experiment, "api", treatment, "api", "2026-03-01 00:00:00Z", "NULL");
+    exposure("api", "2026-03-01 08:00:00Z");
+
+    assertFigures(
+        DEFAULTS,
+        "treatment conversion 2026-03-01: 1 1 0 0 0 1 0 0 0",
+        "treatment revenue 2026-03-01: 1 1 0 0 0 1 0 0 0");
+  }
+
+  @Test
+  void bothEndsOfTheExperimentAreInside() throws SQLException {
+    experiment("NULL", "2026-03-01 00:00:00Z", "2026-03-02 00:00:00Z");
+    user("ada", control);
+    exposure("ada", "2026-02-28 23:59:59.999999Z");
+    exposure("ada", "2026-03-01 00:00:00Z");
+    event("ada", "2026-03-02 00:00:00Z", "conversion");
+    event("ada", "2026-03-02 00:00:00.000001Z", "conversion");
+    user("bob", control);
+    exposure("bob", "2026-02-28 00:00:00Z");
+    event("bob", "2026-03-01 10:00:00Z", "conversion");
+
+    assertFigures(
+        DEFAULTS,
+        "control conversion 2026-03-01: 1 1 0 0 0 1 0 0 0",
+        "control conversion 2026-03-02: 0 1 1 1 0 0 1 1 1",
+        "control revenue 2026-03-01: 1 1 0 0 0 1 0 0 0");
+  }
+
+  @Test
+  void theWindowBeginsAfterTheDelayAndItsEndIsOutside() throws SQLException {
+    experiment("NULL", "NULL", "NULL");
+    user("ada", control);
+    exposure("ada", "2026-03-01 12:00:00Z");
+    event("ada", "2026-03-01 12:59:59.999999Z", "conversion");
+    event("ada", "2026-03-01 13:00:00Z", "conversion");
+    event("ada", "2026-03-02 12:59:59.999999Z", "conversion");
+    event("ada", "2026-03-02 13:00:00Z", "conversion");
+
+    assertFigures(
+        withMetrics(
+            new MetricConfig(
+                "day",
+                MetricKind.PROPORTION,
+                "conversion",
+                null,
+                Duration.ofHours(1),
+                Duration.ofDays(1))),
+        "control day 2026-03-01: 1 1 1 1 0 1 1 1 1",
+        "control day 2026-03-02: 0 1 1 1 0 0 0 0 0");
+  }
+
+  @Test
+  void daysAreDaysOfTheExperimentsZoneDaylightSavingIncluded() throws SQLException {
+    experiment("'America/Los_Angeles'", "NULL", "NULL");
+    user("ada", control);
+    // Los Angeles goes from UTC-8 to UTC-7 on 2026-03-08 at 10:00Z.
+    exposure("ada", "2026-03-08 07:59:59.999999Z");
+    event("ada", "2026-03-08 08:00:00Z", "conversion");
+    event("ada", "2026-03-09 06:59:59.999999Z", "conversion");
+    event("ada", "2026-03-09 07:00:00Z", "conversion");
+
+    assertFigures(
+        withMetrics(MetricConfig.proportion("conversion", "conversion")),
+        "control conversion 2026-03-07: 1 1 0 0 0 1 0 0 0",
+        "control conversion 2026-03-08: 0 1 1 2 0 0 1 1 1",
+        "control conversion 2026-03-09: 0 1 1 1 0 0 0 0 0");
+  }
+
+  @Test
+  void offsetsAreEastOfGreenwichAndAnUnknownZoneIsTheDefaultOne() throws SQLException {
+    experiment("'+05:30'", "NULL", "NULL");
+    user("ada", control);
+    exposure("ada", "2026-03-01 18:30:00Z");
+    assertFigures(
+        withMetrics(MetricConfig.proportion("conversion", "conversion")),
+        "control conversion 2026-03-02: 1 1 0 0 0 1 0 0 0");
+
+    sides.sql(
+        "UPDATE experiments SET config = '{\"zone\": \"Mars/Base\"}' WHERE id = " + experiment);
+    assertFigures(
+        new StatisticsConfig(
+            "Pacific/Auckland",
+            Population.EXPOSURE,
+            "exposure",
+            CrossoverPolicy.EXCLUDE,
+            Duration.ZERO,
+            List.of(MetricConfig.proportion("conversion", "conversion"))),
+        "control conversion 2026-03-02: 1 1 0 0 0 1 0 0 0");
+  }
+
+  @Test
+  void aPropertyCountsWhenItIsANumberFromZeroBelowATrillion() throws SQLException {
+    experiment("NULL", "NULL", "NULL");
+    user("ada", control);
+    exposure("ada", "2026-03-01 00:00:00Z");
+    for (String bad :
+        List.of(
+            "null",
+            "{}",
+            "[1]",
+            "5",
+            "[{\"revenue\": 5}]",
+            "{\"revenue\": \"5\"}",
+            "{\"revenue\": null}",
+            "{\"revenue\": true}",
+            "{\"revenue\": [5]}",
+            "{\"revenue\": -0.0000001}",
+            "{\"revenue\": 1e12}",
+            "{\"revenue\": 1e300}",
+            "{\"order\": {\"revenue\": 5}}",
+            "{\"note\": \"\\\"revenue\\\": 5, \", \"x\": \"revenue\"}",
+            "{\"rev\\\"enue\": 5}",
+            "{\"Revenue\": 5}")) {
+      purchase("ada", "2026-03-01 01:00:00Z", bad);
+    }
+    purchase("ada", "2026-03-01 01:00:00Z", null);
+    purchase("ada", "2026-03-02 00:00:00Z", "{\"revenue\": 999999999999.9999999}");
+    purchase("ada", "2026-03-03 00:00:00Z", "{\"revenue\": 0.12345678901234567890}");
+    purchase("ada", "2026-03-04 00:00:00Z", "{\"revenue\": 0}");
+    purchase(
+        "ada",
+        "2026-03-05 00:00:00Z",
+        "{\"a\": {\"revenue\": 7}, \"revenue\": 1.5e1, \"z\": \"}{\"}");
+
+    assertFigures(
+        withMetrics(MetricConfig.mean("revenue", "purchase", "revenue")),
+        "control revenue 2026-03-01: 1 1 0 0 0 1 0 0 0",
+        "control revenue 2026-03-02: 0 1 1 1 999999999999.999999 0 1 999999999999.999999"
+            + " 999999999999999998000000.000000000001",
+        // v = 0.123456, 2 T v + v^2
+        "control revenue 2026-03-03: 0 1 1 1 0.123456 0 0 0.123456 "
+            + squares("999999999999.999999", "0.123456"),
+        "control revenue 2026-03-04: 0 1 1 1 0 0 0 0 0",
+        "control revenue 2026-03-05: 0 1 1 1 15 0 0 15 " + squares("1000000000000.123455", "15"));
+  }
+
+  @Test
+  void keysOfAnyCharactersAreFound() throws SQLException {
+    experiment("NULL", "NULL", "NULL");
+    user("ada", control);
+    exposure("ada", "2026-03-01 00:00:00Z");
+    purchase("ada", "2026-03-01 01:00:00Z", "{\"it's \\\"net\\\" \\\\ (é)\": 2.5}");
+
+    assertFigures(
+        withMetrics(MetricConfig.mean("net", "purchase", "it's \"net\" \\ (é)")),
+        "control net 2026-03-01: 1 1 1 1 2.5 1 1 2.5 6.25");
+  }
+
+  @Test
+  void thePopulationCanBeTheEnrolledOrTheAssigned() throws SQLException {
+    experiment("NULL", "2026-03-01 00:00:00Z", "NULL");
+    sides.user("enr");
+    sides.assignment(
+        experiment, "enr", control, "hash", "2026-03-01 00:00:00Z", "'2026-03-02 12:00:00Z'");
+    event("enr", "2026-03-02 11:00:00Z", "conversion");
+    event("enr", "2026-03-03 11:00:00Z", "conversion");
+    sides.user("not");
+    sides.assignment(experiment, "not", control, "hash", "2026-03-01 00:00:00Z", "NULL");
+    sides.user("ear");
+    sides.assignment(
+        experiment, "ear", control, "hash", "2026-02-01 00:00:00Z", "'2026-02-28 12:00:00Z'");
+    event("ear", "2026-03-03 11:00:00Z", "conversion");
+
+    MetricConfig conversion = MetricConfig.proportion("conversion", "conversion");
+    assertFigures(
+        withPopulation(Population.ENROLLED, conversion),
+        "control conversion 2026-03-02: 0 0 0 0 0 1 0 0 0",
+        "control conversion 2026-03-03: 0 1 1 1 0 0 1 1 1");
+    assertFigures(
+        withPopulation(Population.ASSIGNED, conversion),
+        "control conversion 2026-03-01: 0 0 0 0 0 2 0 0 0",
+        "control conversion 2026-03-02: 0 1 1 1 0 0 1 1 1",
+        "control conversion 2026-03-03: 0 1 1 1 0 0 0 0 0");
+  }
+
+  @Test
+  void aMetricOnTheExposureItselfCountsExposures() throws SQLException {
+    experiment("NULL", "NULL", "NULL");
+    user("ada", control);
+    exposure("ada", "2026-03-01 00:00:00Z");
+    exposure("ada", "2026-03-01 01:00:00Z");
+
+    assertFigures(
+        withMetrics(MetricConfig.proportion("seen", "exposure")),
+        "control seen 2026-03-01: 2 1 1 2 0 1 1 1 1");
+  }
+
+  /** 2Tv + v². */
+  private static String squares(String total, String value) {
+    BigDecimal v = new BigDecimal(value);
+    return new BigDecimal(total)
+        .multiply(v)
+        .multiply(BigDecimal.valueOf(2))
+        .add(v.multiply(v))
+        .stripTrailingZeros()
+        .toPlainString();
+  }
+
+  private static StatisticsConfig withMetrics(MetricConfig... metrics) {
+    return withPopulation(Population.EXPOSURE, metrics);
+  }
+
+  private static StatisticsConfig withPopulation(Population population, MetricConfig... metrics) {
+    return new StatisticsConfig(
+        "UTC",
+        population,
+        "exposure",
+        CrossoverPolicy.EXCLUDE,
+        Duration.ofDays(3),
+        List.of(metrics));
+  }
+
+  private void experiment(String zone, String startsAt, String endsAt) throws SQLException {
+    sides.experiment(experiment, zone, startsAt, endsAt);
+  }
+
+  private void user(String name, long variant) throws SQLException {
+    sides.user(name);
+    sides.assignment(experiment, name, variant, "hash", "2026-03-01 00:00:00Z", "NULL");
+  }
+
+  private void exposure(String user, String at) throws SQLException {
+    event(user, at, "exposure");
+  }
+
+  private void purchase(String user, String at, String properties) throws SQLException {
+    event(user, at, "purchase", null, properties);
+  }
+
+  private void event(String user, String at, String type) throws SQLException {
+    event(user, at, type, null, null);
+  }
+
+  private void event(String user, String at, String type, Long variant, String properties)
+      throws SQLException {
+    sides.event(null, experiment, user, at, type, variant, properties);
+  }
+
+  private void assertFigures(StatisticsConfig config, String... expected) throws SQLException {
+    sides.deliver();
+    StatisticsSql sql =
+        new StatisticsSql(config, Set.of("America/Los_Angeles", "+05:30", "Mars/Base"));
+    assertThat(sides.figuresInPostgres(sql.postgres(), experiment))
+        .as("PostgreSQL")
+        .containsExactly(expected);
+    assertThat(sides.figuresInClickHouse(sql.clickhouse(Long.MAX_VALUE), experiment))
+        .as("ClickHouse")
+        .containsExactly(expected);
+  }
+}

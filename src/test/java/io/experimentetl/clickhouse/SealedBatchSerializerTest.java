@@ -1,0 +1,68 @@
+package io.experimentetl.clickhouse;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import java.io.IOException;
+import java.util.List;
+import net.jqwik.api.ForAll;
+import net.jqwik.api.Property;
+import org.junit.jupiter.api.Test;
+
+class SealedBatchSerializerTest {
+
+  private final SealedBatchSerializer serializer = new SealedBatchSerializer();
+
+  @Property(tries = 100)
+  void aBatchComesBackAsItWas(
+      @ForAll byte[] body,
+      @ForAll long partition,
+      @ForAll int rows,
+      @ForAll long sealedAt,
+      @ForAll boolean cut)
+      throws IOException {
+    SealedBatch batch =
+        new SealedBatch(
+            "events",
+            "k3-0-1",
+            cut ? SealedBatch.Kind.CUT : SealedBatch.Kind.ROWS,
+            partition,
+            rows,
+            123L,
+            sealedAt,
+            -1,
+            TableSchema.of("events").column("at", "DateTime64(6, 'UTC')").insertColumns(),
+            body,
+            "file:/x");
+
+    SealedBatch back = serializer.deserialize(1, serializer.serialize(batch));
+
+    assertThat(back).usingRecursiveComparison().isEqualTo(batch);
+  }
+
+  @Test
+  void aBatchOfAnotherFormatIsRefusedWithWhatToDo() {
+    assertThatThrownBy(() -> serializer.deserialize(2, new byte[0]))
+        .isInstanceOf(IOException.class)
+        .hasMessageContaining("version 2")
+        .hasMessageContaining("savepoint");
+  }
+
+  @Test
+  void aBatchPrintsItsNameAndNotItsRows() {
+    SealedBatch batch =
+        new SealedBatch(
+            "events",
+            "k3-0-1",
+            SealedBatch.Kind.ROWS,
+            202611,
+            5,
+            1,
+            1,
+            -1,
+            List.of(),
+            new byte[] {1},
+            "");
+    assertThat(batch).hasToString("batch k3-0-1 of table events (partition 202611, 5 rows)");
+  }
+}

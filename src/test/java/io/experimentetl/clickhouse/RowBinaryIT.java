@@ -1,0 +1,158 @@
+package io.experimentetl.clickhouse;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.experimentetl.platform.ClickHouseEndpoint;
+import io.experimentetl.platform.PlatformExtension;
+import java.io.IOException;
+import java.math.BigInteger;
+import java.nio.charset.StandardCharsets;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.HexFormat;
+import java.util.List;
+import java.util.Map;
+import java.util.Random;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.RegisterExtension;
+
+/** What the encoder writes is what ClickHouse reads. */
+class RowBinaryIT {
+
+  private static final int ROWS = 3000;
+
+  @RegisterExtension static final PlatformExtension PLATFORM = new PlatformExtension();
+
+  @Test
+  void everyTypeComesBackAsItWasWritten() throws IOException, InterruptedException {
+    ClickHouseEndpoint database = PLATFORM.newClickHouseDatabase("rowbinary");
+    database.query(
+        """
+        CREATE TABLE t (n Int64, i16 Int16, u16 UInt16, i32 Int32, u64 UInt64, f Float64, b Bool,
+          d128 Decimal(38, 6), d256 Decimal(76, 12), day Date32, at DateTime64(6, 'UTC'),
+          s String, low LowCardinality(String), ns Nullable(String), ni Nullable(Int64),
+          nat Nullable(DateTime64(6, 'UTC')), strings Array(LowCardinality(String)),
+          longs Array(Int64), ints Array(Int32)) ENGINE = MergeTree ORDER BY n""");
+    Random random = new Random(42);
+    RowBinaryWriter out = new RowBinaryWriter(64);
+    List<String> expected = new ArrayList<>();
+    for (int n = 0; n < ROWS; n++) {
+      expected.add(writeRow(n, random, out));
+    }
+    CompressedBody body = new CompressedBody();
+    body.append(out.buffer(), out.size());
+    try (ClickHouseHttp http = new ClickHouseHttp(Reading.connectionTo(database))) {
+      assertThat(
+              http.insert(
+                      "INSERT INTO t FORMAT RowBinary",
+                      body.toByteArray(),
+                      Map.of("async_insert", "0"),
+                      Duration.ofSeconds(30))
+                  .problem())
+          .startsWith("HTTP 200");
+    }
+
+    List<String> actual =
+        database
+            .query(
+                """
+                SELECT concatWithSeparator('|', toString(n), toString(i16), toString(u16),
+                  toString(i32), toString(u64), toString(reinterpretAsUInt64(f)), toString(b),
+                  toString(toInt128(d128 * 1000000)), toString(toInt256(d256 * 1000000000000)),
+                  toString(toInt32(day)), toString(toUnixTimestamp64Micro(at)), lower(hex(s)),
+                  lower(hex(low)), ifNull(lower(hex(ns)), 'NULL'), ifNull(toString(ni), 'NULL'),
+                  ifNull(toString(toUnixTimestamp64Micro(nat)), 'NULL'),
+                  lower(hex(arrayStringConcat(strings, ','))), toString(longs), toString(ints))
+                FROM t ORDER BY n""")
+            .lines()
+            .toList();
+    assertThat(actual).containsExactlyElementsOf(expected);
+  }
+
+  private static String writeRow(int n, Random random, RowBinaryWriter out) {
+    short i16 = (short) random.nextInt();
+    int u16 = random.nextInt(1 << 16);
+    int i32 = random.nextInt();
+    long u64 = random.nextLong();
+    double f = random.nextGaussian() * 1e9;
+    boolean b = random.nextBoolean();
+    BigInteger d128 = signed(new BigInteger(1 + random.nextInt(100), random), random);
+    BigInteger d256 = signed(new BigInteger(1 + random.nextInt(200), random), random);
+    int day = random.nextInt(RowBinaryWriter.MIN_DATE_DAYS, RowBinaryWriter.MAX_DATE_DAYS + 1);
+    long at =
+        random.nextLong(
+            RowBinaryWriter.MIN_DATE_TIME_MICROS, RowBinaryWriter.MAX_DATE_TIME_MICROS + 1);
+    String s = text(random);
+    String low = text(random);
+    String ns = random.nextBoolean() ? null : text(random);
+    Long ni = random.nextBoolean() ? null : Long.valueOf(random.nextLong());
+    Long nat = random.nextBoolean() ? null : Long.valueOf(at);
+    String[] strings = {text(random), "x"};
+    long[] longs = random.longs(random.nextInt(4)).toArray();
+    int[] ints = random.ints(random.nextInt(4)).toArray();
+    out.writeInt64(n);
+    out.writeInt16(i16);
+    out.writeUInt16(u16);
+    out.writeInt32(i32);
+    out.writeUInt64(u64);
+    out.writeFloat64(f);
+    out.writeBool(b);
+    out.writeDecimal128(d128);
+    out.writeDecimal256(d256);
+    out.writeDate32(day);
+    out.writeDateTime64(at);
+    out.writeString(s);
+    out.writeString(low);
+    out.writeNullableString(ns);
+    out.writeNullableInt64(ni);
+    out.writeNullableDateTime64(nat);
+    out.writeStringArray(strings);
+    out.writeInt64Array(longs);
+    out.writeInt32Array(ints);
+    return String.join(
+        "|",
+        "" + n,
+        "" + i16,
+        "" + u16,
+        "" + i32,
+        Long.toUnsignedString(u64),
+        Long.toUnsignedString(Double.doubleToRawLongBits(f)),
+        "" + b,
+        d128.toString(),
+        d256.toString(),
+        "" + day,
+        "" + at,
+        hex(s),
+        hex(low),
+        ns == null ? "NULL" : hex(ns),
+        "" + (ni == null ? "NULL" : ni),
+        "" + (nat == null ? "NULL" : nat),
+        hex(String.join(",", strings)),
+        java.util.Arrays.toString(longs).replace(" ", ""),
+        java.util.Arrays.toString(ints).replace(" ", ""));
+  }
+
+  private static BigInteger signed(BigInteger number, Random random) {
+    return random.nextBoolean() ? number : number.negate();
+  }
+
+  private static String text(Random random) {
+    StringBuilder text = new StringBuilder();
+    int length = random.nextInt(10) == 0 ? random.nextInt(500) : random.nextInt(20);
+    for (int i = 0; i < length; i++) {
+      int code =
+          switch (random.nextInt(4)) {
+            case 0 -> random.nextInt(0x80);
+            case 1 -> random.nextInt(0x80, 0x800);
+            case 2 -> random.nextInt(0x800, 0xD800);
+            default -> random.nextInt(0x10000, 0x110000);
+          };
+      text.appendCodePoint(random.nextInt(3) == 0 ? code : 'a' + random.nextInt(26));
+    }
+    return text.toString();
+  }
+
+  private static String hex(String text) {
+    return HexFormat.of().formatHex(text.getBytes(StandardCharsets.UTF_8));
+  }
+}

@@ -118,7 +118,7 @@ public final class AttributeOperator extends AbstractStreamOperator<Either<Cut, 
   private transient WaitingFloor waitingFloor;
   private transient UserAttribution attribution;
   private transient Cut cut;
-  private transient Cut restoredFloor;
+  private transient Cut restoredCut;
   private transient long restoredFloorUntil;
   private transient Map<DailyKey, DayTotal> dailyTotals;
   private transient Map<HealthKey, HealthCounts> healthTotals;
@@ -143,7 +143,8 @@ public final class AttributeOperator extends AbstractStreamOperator<Either<Cut, 
       dimensions.put(entry.getValue());
     }
     progressState = getOperatorStateBackend().getUnionListState(PROGRESS);
-    long greatestVersion = 0;
+    long greatestStamp = 0;
+    long lastFinding = 0;
     for (AttributeProgress before : progressState.get()) {
       if (!before.statistics().equals(jobConfig.statistics().toString())) {
         throw new SuppressRestartsException(
@@ -155,18 +156,19 @@ public final class AttributeOperator extends AbstractStreamOperator<Either<Cut, 
                     + ". Restore the old settings, or start without the savepoint into an empty"
                     + " ClickHouse database so that everything is counted again."));
       }
-      greatestVersion = Math.max(greatestVersion, before.greatestVersion());
+      greatestStamp = Math.max(greatestStamp, before.greatestStamp());
+      lastFinding = Math.max(lastFinding, before.lastFinding());
       for (long id : before.missingExperiments()) {
         missing.experiments.add(id);
       }
       for (long id : before.missingVariants()) {
         missing.variants.add(id);
       }
-      if (restoredFloor == null || before.visible().lsn() < restoredFloor.lsn()) {
-        restoredFloor = before.visible();
+      if (restoredCut == null || before.visible().lsn() < restoredCut.lsn()) {
+        restoredCut = before.visible();
       }
     }
-    versions = new VersionClock(greatestVersion);
+    versions = new VersionClock(greatestStamp, lastFinding);
   }
 
   @Override
@@ -196,6 +198,7 @@ public final class AttributeOperator extends AbstractStreamOperator<Either<Cut, 
             MAX_CACHED_FACTS);
     waitingFloor = new WaitingFloor();
     attribution = new UserAttribution(jobConfig, dimensions, missing, versions, waitingFloor, this);
+    attribution.inSnapshot = restoredCut == null || !restoredCut.snapshotDone();
     dailyTotals = new HashMap<>();
     healthTotals = new HashMap<>();
     said = new HashSet<>();
@@ -237,6 +240,9 @@ public final class AttributeOperator extends AbstractStreamOperator<Either<Cut, 
   private void done(UserFacts user) throws Exception {
     long next = user.nextDecision();
     if (next != Long.MAX_VALUE) {
+      if (attribution.inSnapshot) {
+        next = timers.currentProcessingTime() + jobConfig.findings().grace().toMillis();
+      }
       long at = (next / TIMER_MILLIS + 1) * TIMER_MILLIS;
       if (at < user.timerAt) {
         timers.registerProcessingTimeTimer(VoidNamespace.INSTANCE, at);
@@ -250,6 +256,7 @@ public final class AttributeOperator extends AbstractStreamOperator<Either<Cut, 
   public void processElement2(StreamRecord<Either<Cut, Change>> record) throws Exception {
     if (record.getValue().isLeft()) {
       cut = record.getValue().left();
+      attribution.inSnapshot = !cut.snapshotDone();
     } else {
       applyDimension(record.getValue().right());
     }
@@ -332,12 +339,12 @@ public final class AttributeOperator extends AbstractStreamOperator<Either<Cut, 
   private Cut visible() {
     Cut visible = waitingFloor.lower(cut);
     boolean restoredRowsMayWait =
-        restoredFloor != null && timers.currentProcessingTime() < restoredFloorUntil;
-    return restoredRowsMayWait && restoredFloor.lsn() < visible.lsn()
+        restoredCut != null && timers.currentProcessingTime() < restoredFloorUntil;
+    return restoredRowsMayWait && restoredCut.lsn() < visible.lsn()
         ? new Cut(
             visible.stamp(),
-            restoredFloor.lsn(),
-            Math.min(visible.committedAt(), restoredFloor.committedAt()),
+            restoredCut.lsn(),
+            Math.min(visible.committedAt(), restoredCut.committedAt()),
             visible.snapshotDone())
         : visible;
   }
@@ -348,7 +355,8 @@ public final class AttributeOperator extends AbstractStreamOperator<Either<Cut, 
     progressState.update(
         List.of(
             new AttributeProgress(
-                versions.greatest(),
+                versions.greatestStamp(),
+                versions.lastFinding(),
                 cut == null ? new Cut(0, 0, 0, false) : visible(),
                 missing.experiments.stream().mapToLong(Long::longValue).toArray(),
                 missing.variants.stream().mapToLong(Long::longValue).toArray(),

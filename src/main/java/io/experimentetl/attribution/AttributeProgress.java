@@ -6,14 +6,16 @@ import io.experimentetl.model.Cut;
  * What a subtask of {@code attribute} must know again after a restart, beside its users; a record
  * of operator state.
  *
- * @param greatestVersion see {@link VersionClock}
+ * @param greatestStamp see {@link VersionClock}
+ * @param lastFinding see {@link VersionClock}
  * @param visible the cut that was claimed last
  * @param missingExperiments see {@link MissingReferences}
  * @param missingVariants see {@link MissingReferences}
  * @param statistics the settings by which was counted, as text
  */
 public record AttributeProgress(
-    long greatestVersion,
+    long greatestStamp,
+    long lastFinding,
     Cut visible,
     long[] missingExperiments,
     long[] missingVariants,

@@ -13,13 +13,15 @@ public record PendingAssignment(
     long stamp,
     long visibleBefore,
     long waitUntil,
-    String[] lacks) {
+    String[] lacks,
+    long version) {
 
   boolean isWritten() {
     return waitUntil == 0;
   }
 
-  PendingAssignment writtenWithout(String[] codes) {
-    return new PendingAssignment(assignment, lsn, committedAt, stamp, visibleBefore, 0, codes);
+  PendingAssignment writtenWithout(String[] codes, long sentVersion) {
+    return new PendingAssignment(
+        assignment, lsn, committedAt, stamp, visibleBefore, 0, codes, sentVersion);
   }
 }

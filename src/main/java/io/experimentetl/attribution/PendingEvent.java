@@ -12,6 +12,7 @@ import io.experimentetl.model.EventRow;
  * @param waitUntil processing time in milliseconds since 1970 until which it is held back; 0: it
  *     was written, flagged
  * @param lacks codes of the references that it was written without; empty as long as it waits
+ * @param version of the row that was sent last; 0 as long as it waits
  */
 public record PendingEvent(
     EventRow event,
@@ -20,13 +21,14 @@ public record PendingEvent(
     long stamp,
     long visibleBefore,
     long waitUntil,
-    String[] lacks) {
+    String[] lacks,
+    long version) {
 
   boolean isWritten() {
     return waitUntil == 0;
   }
 
-  PendingEvent writtenWithout(String[] codes) {
-    return new PendingEvent(event, lsn, committedAt, stamp, visibleBefore, 0, codes);
+  PendingEvent writtenWithout(String[] codes, long sentVersion) {
+    return new PendingEvent(event, lsn, committedAt, stamp, visibleBefore, 0, codes, sentVersion);
   }
 }

@@ -61,6 +61,11 @@ final class UserAttribution {
   private final EventChecks eventChecks;
   private final long graceMillis;
 
+  /**
+   * As long as every table is being read, in an order of its own, a reference is no more than late.
+   */
+  boolean inSnapshot;
+
   UserAttribution(
       JobConfig config,
       Dimensions dimensions,
@@ -231,7 +236,8 @@ final class UserAttribution {
             origin.stamp(),
             origin.visibleBefore(),
             now + graceMillis,
-            NO_CODES);
+            NO_CODES,
+            0);
     waitingFloor.add(origin.visibleBefore(), origin.committedAt());
     if (before != null && before.id() == row.id() && before.variantId() != row.variantId()) {
       report(
@@ -300,7 +306,7 @@ final class UserAttribution {
     boolean nothingNew =
         pending.isWritten()
             ? Arrays.equals(codes, pending.lacks())
-            : !lacks.isEmpty() && now < pending.waitUntil();
+            : !lacks.isEmpty() && !isDue(pending.waitUntil(), now);
     if (nothingNew) {
       return;
     }
@@ -316,12 +322,15 @@ final class UserAttribution {
     resolve(pending.lacks(), lacks, row, origin);
     all.addAll(lacks);
     RowVersion version =
-        pending.isWritten() ? origin.corrected(versions.correction()) : origin.asSent("", false);
+        pending.isWritten()
+            ? origin.corrected(versions.correctionAfter(pending.version()))
+            : origin.asSent("", false);
     if (facts.assignment != null && facts.assignment.id() != row.id()) {
       bury(facts.assignment, origin.asSent("key-change", true));
     }
     stopWaiting(pending);
-    facts.pendingAssignment = lacks.isEmpty() ? null : pending.writtenWithout(codes);
+    facts.pendingAssignment =
+        lacks.isEmpty() ? null : pending.writtenWithout(codes, version.version());
     facts.assignment = row;
     restate(user, facts, origin);
     out.assignment(
@@ -405,11 +414,12 @@ final class UserAttribution {
     facts.add(id, event.occurredAt(), event.variantId(), event.eventType(), content);
     setValues(facts, facts.size() - 1, event);
     restate(user, facts, origin);
-    emit(user, facts, event, defects, lacks, origin.asSent("", false));
+    RowVersion version = origin.asSent("", false);
+    emit(user, facts, event, defects, lacks, version);
     reportAll(defects, event, origin);
     reportAll(lacks, event, origin);
     if (!lacks.isEmpty()) {
-      facts.pending.add(pending.writtenWithout(codes(lacks)));
+      facts.pending.add(pending.writtenWithout(codes(lacks), version.version()));
     }
   }
 
@@ -424,7 +434,8 @@ final class UserAttribution {
     if (change.kind() == ChangeKind.UPDATE) {
       defects.add(C_UPDATE_IMMUTABLE);
     }
-    emit(user, facts, event, defects, lacks, origin.asSent("", false));
+    RowVersion version = origin.asSent("", false);
+    emit(user, facts, event, defects, lacks, version);
     reportAll(defects, event, origin);
     reportAll(lacks, event, origin);
     if (!defects.contains(R_VARIANT_NULL)
@@ -438,7 +449,7 @@ final class UserAttribution {
       resolve(facts.pending.remove(pending).lacks(), lacks, event, origin);
     }
     if (!lacks.isEmpty()) {
-      facts.pending.add(origin.pending(event, 0).writtenWithout(codes(lacks)));
+      facts.pending.add(origin.pending(event, 0).writtenWithout(codes(lacks), version.version()));
     }
   }
 
@@ -504,7 +515,7 @@ final class UserAttribution {
       for (PendingEvent pending : new ArrayList<>(facts.pending)) {
         EnumSet<FindingCode> lacks = lacks(user, facts, pending.event());
         if (!pending.isWritten()) {
-          if (lacks.isEmpty() || pending.waitUntil() <= now) {
+          if (lacks.isEmpty() || isDue(pending.waitUntil(), now)) {
             facts.pending.remove(pending);
             waitingFloor.remove(pending.visibleBefore());
             write(user, facts, pending, lacks);
@@ -523,17 +534,12 @@ final class UserAttribution {
       UserFacts user, ExperimentFacts facts, PendingEvent pending, EnumSet<FindingCode> lacks) {
     EventRow event = pending.event();
     Origin origin = Origin.of(pending);
-    emit(
-        user,
-        facts,
-        event,
-        defects(user, facts, event, origin),
-        lacks,
-        origin.corrected(versions.correction()));
+    RowVersion version = origin.corrected(versions.correctionAfter(pending.version()));
+    emit(user, facts, event, defects(user, facts, event, origin), lacks, version);
     resolve(pending.lacks(), lacks, event, origin);
     reportAll(lacks, event, origin);
     if (!lacks.isEmpty()) {
-      facts.pending.add(pending.writtenWithout(codes(lacks)));
+      facts.pending.add(pending.writtenWithout(codes(lacks), version.version()));
     }
   }
 
@@ -847,7 +853,7 @@ final class UserAttribution {
             detail,
             origin.committedAt(),
             origin.lsn(),
-            versions.correction()));
+            versions.nextFinding()));
   }
 
   private UUID idOf(EventRow event, Origin origin) {
@@ -868,6 +874,10 @@ final class UserAttribution {
       return NO_CODES;
     }
     return codes.stream().map(FindingCode::code).toArray(String[]::new);
+  }
+
+  private boolean isDue(long waitUntil, long now) {
+    return !inSnapshot && waitUntil <= now;
   }
 
   // ---- references
@@ -902,7 +912,8 @@ final class UserAttribution {
     }
 
     PendingEvent pending(EventRow event, long waitUntil) {
-      return new PendingEvent(event, lsn, committedAt, stamp, visibleBefore, waitUntil, NO_CODES);
+      return new PendingEvent(
+          event, lsn, committedAt, stamp, visibleBefore, waitUntil, NO_CODES, 0);
     }
 
     RowVersion asSent(String deleteReason, boolean deleted) {

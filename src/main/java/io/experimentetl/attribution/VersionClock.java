@@ -3,37 +3,53 @@ package io.experimentetl.attribution;
 import io.experimentetl.model.RowVersion;
 
 /**
- * Gives rows their versions: {@code stamp * 1024 + revision}. A row as the source sent it has
- * revision 0. A correction that no change of the row itself caused (a reference came, a wait ended)
- * must stand above all that was sent before, and below whatever the source sends next: it takes the
- * greatest stamp seen, and the next revision of it.
+ * Gives corrections their versions. A row as the source sent it has the version of its stamp. A
+ * correction that no change of the row itself caused (a reference came) must stand above all that
+ * was sent of the row before, and below whatever the source sends of it next: it takes the greatest
+ * stamp seen, and the next revision of the row. Findings have no version at the source: each takes
+ * the next one.
  */
-public final class VersionClock {
-  private long greatest;
+final class VersionClock {
+  private long greatestStamp;
+  private long lastFinding;
 
-  /** Starts above the given version: the greatest one that was given before a restart. */
-  public VersionClock(long greatest) {
-    this.greatest = greatest;
+  /**
+   * Starts above what was given before a restart.
+   *
+   * @param greatestStamp the greatest stamp seen
+   * @param lastFinding the version of the last finding
+   */
+  VersionClock(long greatestStamp, long lastFinding) {
+    this.greatestStamp = greatestStamp;
+    this.lastFinding = lastFinding;
   }
 
   /** Takes note of a change, of any row. */
-  public void observe(long stamp) {
-    greatest = Math.max(greatest, RowVersion.ofStamp(stamp));
+  void observe(long stamp) {
+    greatestStamp = Math.max(greatestStamp, stamp);
   }
 
   /**
-   * The version of a correction made now. Past 1023 corrections without any change seen, the last
-   * revision is given again: then of two corrections the one that was inserted later stands.
+   * The version of a correction made now of a row that was sent with the given version last. Of
+   * more than 1023 corrections of one row without any change seen between them, the last revision
+   * is given again.
    */
-  public long correction() {
-    if ((greatest & RowVersion.LAST_REVISION) < RowVersion.LAST_REVISION) {
-      greatest++;
-    }
-    return greatest;
+  long correctionAfter(long version) {
+    long base = RowVersion.ofStamp(greatestStamp);
+    return Math.min(Math.max(base, version + 1), base + RowVersion.LAST_REVISION);
   }
 
-  /** The greatest version given or passed so far. */
-  public long greatest() {
-    return greatest;
+  /** The version of a finding made now. */
+  long nextFinding() {
+    lastFinding = Math.max(lastFinding + 1, RowVersion.ofStamp(greatestStamp));
+    return lastFinding;
+  }
+
+  long greatestStamp() {
+    return greatestStamp;
+  }
+
+  long lastFinding() {
+    return lastFinding;
   }
 }

@@ -173,12 +173,25 @@ class AttributeOperatorTest {
   void whatWaitsGoesOutByItsTimerAndTheTimerIsGone() throws Exception {
     sendDimensions();
     send(SourceTable.USERS, History.userRow());
+    cut();
     send(SourceTable.EVENTS, event(1, "exposure", CONTROL, JAN_8, null));
     assertThat(events()).isEmpty();
     assertThat(harness.numProcessingTimeTimers()).isOne();
     harness.setProcessingTime(20_000);
     assertThat(events()).hasSize(1);
     assertThat(harness.numProcessingTimeTimers()).isZero();
+  }
+
+  @Test
+  void duringTheSnapshotAMissingReferenceIsOnlyLate() throws Exception {
+    sendDimensions();
+    send(SourceTable.USERS, History.userRow());
+    send(SourceTable.EVENTS, event(1, "exposure", CONTROL, JAN_8, null));
+    harness.setProcessingTime(60_000);
+    assertThat(events()).isEmpty();
+    cut();
+    harness.setProcessingTime(120_000);
+    assertThat(events()).hasSize(1);
   }
 
   @Test

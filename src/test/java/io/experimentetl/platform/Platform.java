@@ -144,6 +144,7 @@ public final class Platform implements AutoCloseable {
     ClickHouseEndpoint target = clickHouseReady.join();
     SqlFiles sql = new SqlFiles(home.resolve("sql"));
     sql.applyTo(source);
+    PostgresEndpoint jobsSource = givenPostgres.isPresent() ? source : asJob(source);
     target
         .withDatabase("default")
         .query("CREATE DATABASE IF NOT EXISTS `" + target.database() + "`");
@@ -152,7 +153,7 @@ public final class Platform implements AutoCloseable {
         givenFlink.orElseGet(
             () -> {
               Map<String, String> secrets = new HashMap<>();
-              secrets.put("EXPERIMENT_ETL_SOURCE_PASSWORD", source.password());
+              secrets.put("EXPERIMENT_ETL_SOURCE_PASSWORD", jobsSource.password());
               secrets.put("EXPERIMENT_ETL_CLICKHOUSE_PASSWORD", target.password());
               flink =
                   FlinkCluster.start(
@@ -170,7 +171,7 @@ public final class Platform implements AutoCloseable {
             kafkaReady.join(),
             cluster,
             Optional.ofNullable(flink).map(FlinkCluster::savepointDirectory),
-            writeJobConfig(options, source, target));
+            writeJobConfig(options, jobsSource, target));
   }
 
   private PostgresEndpoint startPostgres() {
@@ -186,6 +187,23 @@ public final class Platform implements AutoCloseable {
       throw new PlatformException(
           "PostgreSQL " + server + " does not answer: " + e.getMessage(), e);
     }
+  }
+
+  /** The role that sql/postgres makes for the job, with no more rights than it says. */
+  private static PostgresEndpoint asJob(PostgresEndpoint superuser) {
+    try (Connection connection = superuser.connect();
+        Statement statement = connection.createStatement()) {
+      statement.execute("ALTER ROLE experiment_etl PASSWORD '" + superuser.password() + "'");
+    } catch (SQLException e) {
+      throw new PlatformException(
+          "the role experiment_etl of " + superuser + " gets no password: " + e.getMessage(), e);
+    }
+    return new PostgresEndpoint(
+        superuser.host(),
+        superuser.port(),
+        superuser.database(),
+        "experiment_etl",
+        superuser.password());
   }
 
   private ClickHouseEndpoint startClickHouse() {

@@ -12,6 +12,8 @@ import java.util.Optional;
 /**
  * Where a running platform is to be found, also from another process.
  *
+ * @param postgres for whoever writes the source, as superuser on our own server; the job has a role
+ *     of its own
  * @param kafka bootstrap servers; empty: no Kafka
  * @param savepoints where Flink puts savepoints, a URI; empty: the cluster's own setting
  * @param jobConfig the job's configuration file on this machine, made for these addresses

@@ -98,6 +98,8 @@ final class PostgresChangeSource
             // With it, updates of transactions open across a chunk's end are lost.
             .skipSnapshotBackfill(true)
             .includePartitionedTables(true)
+            // It would turn the order of the small tables round.
+            .assignUnboundedChunkFirst(false)
             // A job restored from one of the last checkpoints must find its position in the slot.
             .lsnCommitCheckpointsDelay(3)
             .debeziumProperties(debezium);

@@ -1,0 +1,89 @@
+package io.experimentetl.cdc;
+
+import io.experimentetl.model.Change;
+import io.experimentetl.model.Cut;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.atomic.AtomicInteger;
+import org.apache.flink.api.common.state.ListState;
+import org.apache.flink.api.common.state.ListStateDescriptor;
+import org.apache.flink.api.common.typeinfo.TypeInformation;
+import org.apache.flink.api.common.typeinfo.Types;
+import org.apache.flink.runtime.state.StateInitializationContext;
+import org.apache.flink.runtime.state.StateSnapshotContext;
+import org.apache.flink.streaming.api.operators.AbstractStreamOperator;
+import org.apache.flink.streaming.api.operators.OneInputStreamOperator;
+import org.apache.flink.streaming.runtime.streamrecord.StreamRecord;
+import org.apache.flink.types.Either;
+
+/**
+ * Behind the continuity step: writes down every change, in its state, so that what it holds after
+ * restarts is what an exactly-once sink would hold. It fails when it is told to.
+ */
+final class Ledger extends AbstractStreamOperator<Void>
+    implements OneInputStreamOperator<Either<Cut, Change>, Void> {
+  private static final long serialVersionUID = 1L;
+
+  /** What tests see of a ledger, by its name: operators live in the cluster's threads. */
+  static final class View {
+    volatile List<Change> changes = List.of();
+    volatile Cut lastCut;
+    final AtomicInteger starts = new AtomicInteger();
+    final AtomicBoolean failNow = new AtomicBoolean();
+  }
+
+  private static final Map<String, View> VIEWS = new ConcurrentHashMap<>();
+
+  private final String name;
+  private transient ListState<Change> state;
+  private transient List<Change> changes;
+  private transient View view;
+
+  Ledger(String name) {
+    this.name = name;
+  }
+
+  static View view(String name) {
+    return VIEWS.computeIfAbsent(name, n -> new View());
+  }
+
+  @Override
+  public void initializeState(StateInitializationContext context) throws Exception {
+    super.initializeState(context);
+    TypeInformation<Change> type = ChangeTypeInfo.INSTANCE;
+    state =
+        context.getOperatorStateStore().getListState(new ListStateDescriptor<>("changes", type));
+    changes = new ArrayList<>();
+    state.get().forEach(changes::add);
+    view = view(name);
+    view.starts.incrementAndGet();
+  }
+
+  @Override
+  public void processElement(StreamRecord<Either<Cut, Change>> element) {
+    if (view.failNow.compareAndSet(true, false)) {
+      throw new IllegalStateException("the test wants a restart");
+    }
+    if (element.getValue().isLeft()) {
+      view.lastCut = element.getValue().left();
+      if (view.changes.size() != changes.size()) {
+        view.changes = List.copyOf(changes);
+      }
+    } else {
+      changes.add(element.getValue().right());
+    }
+  }
+
+  @Override
+  public void snapshotState(StateSnapshotContext context) throws Exception {
+    super.snapshotState(context);
+    state.update(changes);
+  }
+
+  static TypeInformation<Void> type() {
+    return Types.VOID;
+  }
+}

@@ -1,0 +1,441 @@
+package io.experimentetl.cdc;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.catchThrowable;
+import static org.awaitility.Awaitility.await;
+
+import io.experimentetl.model.Change;
+import io.experimentetl.model.ChangeKind;
+import io.experimentetl.model.EventRow;
+import io.experimentetl.model.SourceTable;
+import io.experimentetl.model.UserRow;
+import io.experimentetl.platform.PlatformExtension;
+import java.io.IOException;
+import java.io.StringReader;
+import java.io.UncheckedIOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.sql.Connection;
+import java.sql.PreparedStatement;
+import java.sql.ResultSet;
+import java.sql.SQLException;
+import java.sql.Statement;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.UUID;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicLong;
+import java.util.stream.LongStream;
+import org.apache.flink.configuration.CheckpointingOptions;
+import org.apache.flink.configuration.Configuration;
+import org.apache.flink.configuration.PipelineOptions;
+import org.apache.flink.configuration.RestartStrategyOptions;
+import org.apache.flink.core.execution.JobClient;
+import org.apache.flink.runtime.testutils.MiniClusterResourceConfiguration;
+import org.apache.flink.streaming.api.environment.StreamExecutionEnvironment;
+import org.apache.flink.streaming.api.functions.sink.v2.DiscardingSink;
+import org.apache.flink.test.junit5.MiniClusterExtension;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.RegisterExtension;
+import org.junit.jupiter.api.io.TempDir;
+import org.apache.flink.configuration.StateRecoveryOptions;
+import org.apache.flink.core.execution.SavepointFormatType;
+import org.apache.flink.util.ExceptionUtils;
+import org.apache.flink.util.InstantiationUtil;
+import org.postgresql.PGConnection;
+
+/** The source and the continuity step on a real PostgreSQL. */
+class PostgresChangesIT {
+
+  @RegisterExtension static final PlatformExtension PLATFORM = new PlatformExtension();
+
+  @RegisterExtension
+  static final MiniClusterExtension CLUSTER =
+      new MiniClusterExtension(
+          new MiniClusterResourceConfiguration.Builder()
+              .setNumberTaskManagers(1)
+              .setNumberSlotsPerTaskManager(4)
+              .build());
+
+  @TempDir static Path SAVEPOINTS;
+
+  static StreamExecutionEnvironment environment(Duration checkpointInterval) {
+    Configuration configuration = new Configuration();
+    configuration.set(PipelineOptions.AUTO_GENERATE_UIDS, false);
+    configuration.set(PipelineOptions.GENERIC_TYPES, false);
+    configuration.set(CheckpointingOptions.CHECKPOINTING_INTERVAL, checkpointInterval);
+    configuration.set(RestartStrategyOptions.RESTART_STRATEGY, "fixed-delay");
+    configuration.set(RestartStrategyOptions.RESTART_STRATEGY_FIXED_DELAY_ATTEMPTS, 1000);
+    configuration.set(
+        RestartStrategyOptions.RESTART_STRATEGY_FIXED_DELAY_DELAY, Duration.ofMillis(50));
+    return StreamExecutionEnvironment.getExecutionEnvironment(configuration).setParallelism(1);
+  }
+
+  static JobClient start(PostgresSourceSettings settings, String ledger, Duration checkpoints)
+      throws Exception {
+    return start(environment(checkpoints), settings, ledger);
+  }
+
+  private static JobClient start(
+      StreamExecutionEnvironment environment, PostgresSourceSettings settings, String ledger)
+      throws Exception {
+    PostgresChanges.attach(environment, settings)
+        .transform("ledger", Ledger.type(), new Ledger(ledger))
+        .uid("ledger")
+        .sinkTo(new DiscardingSink<>())
+        .uid("sink");
+    return environment.executeAsync(ledger);
+  }
+
+  @Test
+  void snapshotAndStreamArriveAndTheSnapshotsEndIsKnown() throws Exception {
+    SourceDatabase database = SourceDatabase.create(PLATFORM, "smoke");
+    database.fill(10);
+    insertEvent(database, "u1", "before");
+    JobClient job = start(database.settings(), "smoke", Duration.ofMillis(250));
+    Ledger.View view = Ledger.view("smoke");
+    await()
+        .atMost(Duration.ofSeconds(30))
+        .until(() -> view.lastCut != null && view.lastCut.snapshotDone());
+    insertEvent(database, "u2", "after");
+    await().atMost(Duration.ofSeconds(10)).until(() -> eventTypes(view.changes).contains("after"));
+    assertThat(eventTypes(view.changes)).containsExactly("before", "after");
+    assertThat(view.changes.stream().filter(c -> c.table() == SourceTable.USERS)).hasSize(10);
+    assertThat(view.changes).extracting(Change::stamp).isSorted().doesNotHaveDuplicates();
+    job.cancel().get();
+  }
+
+  @Test
+  void aSerialWritersRowsPassOnceThroughRestarts() throws Exception {
+    SourceDatabase database = SourceDatabase.create(PLATFORM, "serial");
+    throughRestarts(
+        database,
+        8,
+        (connection, row) -> {
+          try (PreparedStatement insert =
+              connection.prepareStatement(
+                  "INSERT INTO events (timestamp, experiment_id, user_id, event_type, request_id) VALUES (now(), 1, 'u1', 'click', ?)")) {
+            insert.setString(1, Long.toString(row));
+            insert.executeUpdate();
+          }
+          return 1;
+        });
+  }
+
+  @Test
+  void copiedRowsPassOnceThroughRestarts() throws Exception {
+    SourceDatabase database = SourceDatabase.create(PLATFORM, "copies");
+    throughRestarts(
+        database,
+        8,
+        (connection, row) -> {
+          StringBuilder rows = new StringBuilder();
+          for (int i = 0; i < 100; i++) {
+            rows.append(UUID.randomUUID())
+                .append(",2026-11-20 12:00:00Z,1,u1,click,")
+                .append(row + i)
+                .append('\n');
+          }
+          return connection
+              .unwrap(PGConnection.class)
+              .getCopyAPI()
+              .copyIn(
+                  "COPY events (id, timestamp, experiment_id, user_id, event_type, request_id) FROM STDIN (FORMAT csv)",
+                  new StringReader(rows.toString()));
+        });
+  }
+
+  /** Writes rows, beginning with the given number, in one transaction; says how many. */
+  private interface Writer {
+    long write(Connection connection, long firstRow) throws Exception;
+  }
+
+  private static void throughRestarts(SourceDatabase database, int restarts, Writer writer)
+      throws Exception {
+    database.fill(1);
+    PostgresSourceSettings settings = database.settings(Duration.ofMillis(10), 100_000);
+    String name = database.slot();
+    JobClient job = start(settings, name, Duration.ofMillis(50));
+    Ledger.View view = Ledger.view(name);
+    await()
+        .atMost(Duration.ofSeconds(30))
+        .until(() -> view.lastCut != null && view.lastCut.snapshotDone());
+
+    ExecutorService thread = Executors.newSingleThreadExecutor();
+    AtomicLong rows = new AtomicLong();
+    for (int i = 0; i < restarts; i++) {
+      int starts = view.starts.get();
+      int seen = view.changes.size();
+      Future<?> writing =
+          thread.submit(
+              () -> {
+                try (Connection connection = database.connect()) {
+                  for (int transaction = 0; transaction < 12; transaction++) {
+                    rows.addAndGet(writer.write(connection, rows.get()));
+                  }
+                }
+                return null;
+              });
+      await().atMost(Duration.ofSeconds(20)).until(() -> view.changes.size() > seen);
+      view.failNow.set(true);
+      await().atMost(Duration.ofSeconds(20)).until(() -> view.starts.get() > starts);
+      writing.get();
+    }
+    thread.shutdown();
+    List<String> expected = LongStream.range(0, rows.get()).mapToObj(Long::toString).toList();
+    await()
+        .atMost(Duration.ofSeconds(60))
+        .until(() -> requests(view.changes).size() >= expected.size());
+    assertThat(requests(view.changes)).isEqualTo(expected);
+    assertThat(view.changes).extracting(Change::stamp).isSorted().doesNotHaveDuplicates();
+    job.cancel().get();
+  }
+
+  private static List<String> requests(List<Change> changes) {
+    return changes.stream()
+        .filter(change -> change.after() instanceof EventRow)
+        .map(change -> ((EventRow) change.after()).requestId())
+        .toList();
+  }
+
+  @Test
+  void noChangeMadeDuringTheSnapshotIsLost() throws Exception {
+    SourceDatabase database = SourceDatabase.create(PLATFORM, "snapshot");
+    database.fill(20_000);
+    // Small chunks, so that transactions are open across their ends.
+    PostgresSourceSettings settings = database.settings(Duration.ofMillis(200), 1_000);
+    try (Connection open = database.connect();
+        Statement statement = open.createStatement()) {
+      open.setAutoCommit(false);
+      statement.execute("UPDATE users SET name = 'late' WHERE user_id IN ('u1', 'u9999', 'u20000')");
+      statement.execute("INSERT INTO users (user_id, name) VALUES ('u5555x', 'late')");
+      JobClient job = start(settings, "snapshot", Duration.ofMillis(250));
+      Ledger.View view = Ledger.view("snapshot");
+      ExecutorService writers = Executors.newFixedThreadPool(16);
+      List<Future<?>> writing = new ArrayList<>();
+      for (int w = 0; w < 16; w++) {
+        int writer = w;
+        writing.add(
+            writers.submit(
+                () -> {
+                  try (Connection connection = database.connect();
+                      PreparedStatement update =
+                          connection.prepareStatement(
+                              "UPDATE users SET name = coalesce(name, '') || ? WHERE user_id = ?")) {
+                    for (int i = 0; i < 250; i++) {
+                      update.setString(1, "x");
+                      update.setString(2, "u" + (100 + (i * 79 + writer * 1237) % 19_000));
+                      update.executeUpdate();
+                    }
+                  }
+                  return null;
+                }));
+      }
+      await().atMost(Duration.ofSeconds(60)).until(() -> view.changes.size() > 15_000);
+      open.commit();
+      for (Future<?> future : writing) {
+        future.get();
+      }
+      writers.shutdown();
+      await().atMost(Duration.ofSeconds(60)).until(() -> view.lastCut.snapshotDone());
+      insertEvent(database, "u2", "fence");
+      await()
+          .atMost(Duration.ofSeconds(60))
+          .until(() -> eventTypes(view.changes).contains("fence"));
+      Map<String, String> names = new HashMap<>();
+      for (Change change : view.changes) {
+        if (change.after() instanceof UserRow user) {
+          names.put(user.userId(), String.valueOf(user.name()));
+        }
+      }
+      Map<String, String> expected = new HashMap<>();
+      try (ResultSet rows = statement.executeQuery("SELECT user_id, name FROM users")) {
+        while (rows.next()) {
+          expected.put(rows.getString(1), String.valueOf(rows.getString(2)));
+        }
+      }
+      assertThat(names).isEqualTo(expected).hasSize(20_001);
+      job.cancel().get();
+    }
+  }
+
+  @Test
+  void theSmallTablesAreReadFirst() throws Exception {
+    SourceDatabase database = SourceDatabase.create(PLATFORM, "ordered");
+    database.fill(3);
+    insertEvent(database, "u1", "click");
+    JobClient job = start(database.settings(), "ordered", Duration.ofMillis(250));
+    Ledger.View view = Ledger.view("ordered");
+    await()
+        .atMost(Duration.ofSeconds(30))
+        .until(() -> view.lastCut != null && view.lastCut.snapshotDone());
+    assertThat(
+            view.changes.stream()
+                .filter(change -> change.kind() == ChangeKind.READ)
+                .map(Change::table)
+                .distinct())
+        .containsExactly(
+            SourceTable.EXPERIMENTS, SourceTable.VARIANTS, SourceTable.USERS, SourceTable.EVENTS, SourceTable.ETL_HEARTBEAT);
+    job.cancel().get();
+  }
+
+  @Test
+  void retentionDeletesDoNotArriveAndOthersBringTheirRow() throws Exception {
+    SourceDatabase database = SourceDatabase.create(PLATFORM, "deletes");
+    database.fill(3);
+    database.execute(
+        "INSERT INTO events (timestamp, experiment_id, user_id, event_type) SELECT now() - interval '91 days', 1, 'u1', 'old' FROM generate_series(1, 100)");
+    insertEvent(database, "u2", "young");
+    JobClient job = start(database.settings(), "deletes", Duration.ofMillis(250));
+    Ledger.View view = Ledger.view("deletes");
+    await()
+        .atMost(Duration.ofSeconds(30))
+        .until(() -> view.lastCut != null && view.lastCut.snapshotDone());
+    database.execute("CALL retention_delete()");
+    assertThat(database.number("SELECT count(*) FROM events")).isEqualTo(1);
+    database.execute("DELETE FROM users WHERE user_id = 'u2'");
+    insertEvent(database, "u3", "fence");
+    await()
+        .atMost(Duration.ofSeconds(30))
+        .until(() -> eventTypes(view.changes).contains("fence"));
+    List<Change> deletes =
+        view.changes.stream().filter(change -> change.kind() == ChangeKind.DELETE).toList();
+    assertThat(deletes).extracting(Change::table).containsExactlyInAnyOrder(SourceTable.USERS, SourceTable.EVENTS);
+    assertThat(deletes).extracting(change -> change.position().txId()).containsOnly(deletes.get(0).position().txId());
+    assertThat(deletes).anySatisfy(change -> assertThat(((EventRow) change.before()).userId()).isEqualTo("u2"));
+    job.cancel().get();
+  }
+
+  @Test
+  void aSlotThatWasMadeAnewOrIsGoneIsRefusedAndTheOldOneIsNot() throws Exception {
+    SourceDatabase database = SourceDatabase.create(PLATFORM, "moved");
+    database.fill(3);
+    PostgresSourceSettings settings = database.settings();
+    JobClient job = start(settings, "moved", Duration.ofMillis(250));
+    Ledger.View view = Ledger.view("moved");
+    await()
+        .atMost(Duration.ofSeconds(30))
+        .until(() -> view.lastCut != null && view.lastCut.snapshotDone());
+    insertEvent(database, "u1", "before");
+    await().until(() -> eventTypes(view.changes).contains("before"));
+    String savepoint =
+        job.stopWithSavepoint(false, SAVEPOINTS.toString(), SavepointFormatType.CANONICAL).get();
+
+    insertEvent(database, "u1", "meanwhile");
+    JobClient resumed = startFrom(savepoint, settings, "moved");
+    await().atMost(Duration.ofSeconds(30)).until(() -> eventTypes(view.changes).contains("meanwhile"));
+    assertThat(eventTypes(view.changes)).containsExactly("before", "meanwhile");
+    String second =
+        resumed
+            .stopWithSavepoint(false, SAVEPOINTS.toString(), SavepointFormatType.CANONICAL)
+            .get();
+
+    awaitSlotIsFree(database);
+    database.execute("SELECT pg_drop_replication_slot('" + database.slot() + "')");
+    insertEvent(database, "u1", "lost");
+    assertThat(failure(startFrom(second, settings, "moved")))
+        .contains("The replication slot " + database.slot())
+        .contains("does not exist")
+        .contains("lost");
+    assertThat(
+            database.number(
+                "SELECT count(*) FROM pg_replication_slots WHERE slot_name = '"
+                    + database.slot()
+                    + "'"))
+        .describedAs("nobody made the slot anew")
+        .isZero();
+
+    database.applySlot();
+    assertThat(failure(startFrom(second, settings, "moved")))
+        .contains("beyond the job's position")
+        .contains("was made anew or moved on by somebody else");
+  }
+
+  private static JobClient startFrom(
+      String savepoint, PostgresSourceSettings settings, String ledger) throws Exception {
+    StreamExecutionEnvironment environment = environment(Duration.ofMillis(250));
+    environment.configure(
+        new Configuration().set(StateRecoveryOptions.SAVEPOINT_PATH, savepoint));
+    return start(environment, settings, ledger);
+  }
+
+  private static void awaitSlotIsFree(SourceDatabase database) {
+    await()
+        .atMost(Duration.ofSeconds(30))
+        .until(
+            () ->
+                database.number(
+                        "SELECT count(*) FROM pg_replication_slots WHERE active AND slot_name = '"
+                            + database.slot()
+                            + "'")
+                    == 0);
+  }
+
+  /** The chain of messages of a job that must fail for good. */
+  private static String failure(JobClient job) {
+    Throwable thrown =
+        catchThrowable(() -> job.getJobExecutionResult().get(60, TimeUnit.SECONDS));
+    assertThat(thrown).isInstanceOf(ExecutionException.class);
+    return ExceptionUtils.stringifyException(thrown);
+  }
+
+  @Test
+  void thePasswordIsNotInTheJobGraph() throws Exception {
+    // Nothing connects: the job is only put together.
+    String password = "s3cret-" + UUID.randomUUID();
+    Path file = Files.writeString(SAVEPOINTS.resolve("password"), password);
+    String path = file.toString();
+    PostgresSourceSettings settings =
+        new PostgresSourceSettings(
+            "localhost",
+            1,
+            "db",
+            "public",
+            "etl",
+            () -> readFirstLine(path),
+            "experiment_etl",
+            "experiment_etl",
+            Duration.ofSeconds(10),
+            100_000);
+    StreamExecutionEnvironment environment = environment(Duration.ofMillis(250));
+    PostgresChanges.attach(environment, settings).sinkTo(new DiscardingSink<>()).uid("sink");
+    byte[] graph =
+        InstantiationUtil.serializeObject(environment.getStreamGraph().getJobGraph());
+    assertThat(new String(graph, StandardCharsets.ISO_8859_1))
+        .contains("PostgresSourceSettings")
+        .doesNotContain(password);
+  }
+
+  private static String readFirstLine(String path) {
+    try {
+      return Files.readString(Path.of(path));
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+  }
+
+  private static void insertEvent(SourceDatabase database, String user, String type)
+      throws SQLException {
+    database.execute(
+        "INSERT INTO events (timestamp, experiment_id, user_id, event_type) VALUES (now(), 1, '"
+            + user
+            + "', '"
+            + type
+            + "')");
+  }
+
+  static List<String> eventTypes(List<Change> changes) {
+    return changes.stream()
+        .filter(change -> change.after() instanceof EventRow)
+        .map(change -> ((EventRow) change.after()).eventType())
+        .toList();
+  }
+}

@@ -1,0 +1,124 @@
+package io.experimentetl.cdc;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.experimentetl.platform.PlatformExtension;
+import java.time.Duration;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.RegisterExtension;
+
+class PostgresPreflightIT {
+
+  @RegisterExtension static final PlatformExtension PLATFORM = new PlatformExtension();
+
+  @Test
+  void aDatabaseWithAllOfOurSqlAppliedTwiceHasNoProblem() throws Exception {
+    SourceDatabase database = SourceDatabase.create(PLATFORM, "fit");
+    database.apply("001_platform.sql");
+    database.apply("002_etl.sql");
+    database.applySlot();
+    assertThat(PostgresPreflight.check(database.settings())).isEmpty();
+  }
+
+  @Test
+  void everyProblemIsNamedWithItsPlaceAndRemedy() throws Exception {
+    SourceDatabase database = SourceDatabase.create(PLATFORM, "unfit");
+    String place = database.settings().place();
+    database.execute("ALTER PUBLICATION experiment_etl DROP TABLE events");
+    database.execute("ALTER PUBLICATION experiment_etl SET (publish = 'insert')");
+    database.execute("CREATE TABLE stray (id int PRIMARY KEY)");
+    database.execute("ALTER PUBLICATION experiment_etl ADD TABLE stray");
+    database.execute("ALTER PUBLICATION experiment_etl SET (publish_via_partition_root = false)");
+    database.execute("ALTER TABLE events_default REPLICA IDENTITY DEFAULT");
+    database.execute("ALTER TABLE users DROP COLUMN email");
+    database.execute("SELECT pg_drop_replication_slot('" + database.slot() + "')");
+    assertThat(PostgresPreflight.check(database.settings()))
+        .containsExactlyInAnyOrder(
+            "The publication experiment_etl in "
+                + place
+                + " lacks the table public.events: apply sql/postgres/002_etl.sql.",
+            "The publication experiment_etl in "
+                + place
+                + " does not publish all of insert, update, delete: apply sql/postgres/002_etl.sql.",
+            "The publication experiment_etl in "
+                + place
+                + " also holds public.stray, which the job does not read: apply sql/postgres/002_etl.sql, and give other readers a publication of their own.",
+            "The publication experiment_etl in "
+                + place
+                + " does not publish via the partition root, so rows of events would name their partition: apply sql/postgres/002_etl.sql.",
+            "The table public.events_default in "
+                + place
+                + " has no REPLICA IDENTITY FULL, so updates and deletes come without the row before: apply sql/postgres/002_etl.sql.",
+            "The table public.users in "
+                + place
+                + " lacks email: add what sql/postgres/001_platform.sql has there.",
+            "The replication slot "
+                + database.slot()
+                + " on "
+                + place
+                + " is missing: apply sql/postgres/003_slot.sql.");
+  }
+
+  @Test
+  void aWrongPasswordAMissingDatabaseAndAnUnreachableServerAreToldApart() throws Exception {
+    SourceDatabase database = SourceDatabase.create(PLATFORM, "login");
+    PostgresSourceSettings good = database.settings();
+    assertThat(PostgresPreflight.check(with(good, good.host(), good.port(), good.database(), "no")))
+        .singleElement()
+        .asString()
+        .startsWith("The login as postgres at PostgreSQL " + good.place() + " is refused");
+    assertThat(
+            PostgresPreflight.check(
+                with(good, good.host(), good.port(), "nowhere", database.password())))
+        .singleElement()
+        .asString()
+        .contains("has no database nowhere");
+    assertThat(
+            PostgresPreflight.check(with(good, good.host(), 1, good.database(), database.password())))
+        .singleElement()
+        .asString()
+        .contains("cannot be reached")
+        .contains("check source.host and source.port");
+  }
+
+  private static PostgresSourceSettings with(
+      PostgresSourceSettings from, String host, int port, String database, String password) {
+    return new PostgresSourceSettings(
+        host,
+        port,
+        database,
+        from.schema(),
+        from.username(),
+        () -> password,
+        from.publication(),
+        from.slot(),
+        Duration.ofSeconds(1),
+        1000);
+  }
+
+  @Test
+  void aRoleWithNothingButOurGrantsIsEnough() throws Exception {
+    SourceDatabase database = SourceDatabase.create(PLATFORM, "role");
+    database.execute("ALTER ROLE experiment_etl PASSWORD 'etl-pass'");
+    PostgresSourceSettings admin = database.settings();
+    PostgresSourceSettings etl =
+        new PostgresSourceSettings(
+            admin.host(),
+            admin.port(),
+            admin.database(),
+            admin.schema(),
+            "experiment_etl",
+            () -> "etl-pass",
+            admin.publication(),
+            admin.slot(),
+            admin.heartbeatInterval(),
+            admin.splitSize());
+    assertThat(PostgresPreflight.check(etl)).isEmpty();
+    database.execute("REVOKE SELECT ON users FROM experiment_etl");
+    assertThat(PostgresPreflight.check(etl))
+        .containsExactly(
+            "The role experiment_etl lacks SELECT on public.users in "
+                + admin.place()
+                + ": apply sql/postgres/002_etl.sql, or grant it.");
+  }
+}

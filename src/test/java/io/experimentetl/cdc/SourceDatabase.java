@@ -1,0 +1,108 @@
+package io.experimentetl.cdc;
+
+import io.experimentetl.platform.PlatformExtension;
+import io.experimentetl.platform.PostgresEndpoint;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.sql.Connection;
+import java.sql.ResultSet;
+import java.sql.SQLException;
+import java.sql.Statement;
+import java.time.Duration;
+
+/** A database with everything of sql/postgres in it, and a slot of its own. */
+final class SourceDatabase {
+
+  private final PostgresEndpoint endpoint;
+
+  private SourceDatabase(PostgresEndpoint endpoint) {
+    this.endpoint = endpoint;
+  }
+
+  static SourceDatabase create(PlatformExtension platform, String name) throws SQLException {
+    SourceDatabase database = new SourceDatabase(platform.newPostgresDatabase(name));
+    database.apply("001_platform.sql");
+    database.apply("002_etl.sql");
+    database.applySlot();
+    return database;
+  }
+
+  void apply(String file) throws SQLException {
+    execute(read(file));
+  }
+
+  void applySlot() throws SQLException {
+    try (Connection connection = connect();
+        Statement statement = connection.createStatement()) {
+      statement.execute("SET experiment_etl.slot = '" + endpoint.database() + "'");
+      statement.execute(read("003_slot.sql"));
+    }
+  }
+
+  private static String read(String file) {
+    try {
+      return Files.readString(Path.of("sql", "postgres", file));
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+  }
+
+  PostgresSourceSettings settings() {
+    return settings(Duration.ofMillis(200), 100_000);
+  }
+
+  PostgresSourceSettings settings(Duration heartbeat, int splitSize) {
+    String password = endpoint.password();
+    return new PostgresSourceSettings(
+        endpoint.host(),
+        endpoint.port(),
+        endpoint.database(),
+        "public",
+        endpoint.user(),
+        () -> password,
+        "experiment_etl",
+        slot(),
+        heartbeat,
+        splitSize);
+  }
+
+  String slot() {
+    return endpoint.database();
+  }
+
+  String password() {
+    return endpoint.password();
+  }
+
+  Connection connect() throws SQLException {
+    return endpoint.connect();
+  }
+
+  void execute(String sql) throws SQLException {
+    try (Connection connection = connect();
+        Statement statement = connection.createStatement()) {
+      statement.execute(sql);
+    }
+  }
+
+  long number(String sql) throws SQLException {
+    try (Connection connection = connect();
+        Statement statement = connection.createStatement();
+        ResultSet row = statement.executeQuery(sql)) {
+      row.next();
+      return row.getLong(1);
+    }
+  }
+
+  /** One experiment with two variants (ids 1 and 1, 2), and users u1 … un. */
+  void fill(int users) throws SQLException {
+    execute(
+        "INSERT INTO experiments (id, key, name, seed) VALUES (1, 'e1', 'E 1', 's');"
+            + "INSERT INTO variants (id, experiment_id, key, name, allocation_pct, is_control) VALUES (1, 1, 'a', 'A', 50, true), (2, 1, 'b', 'B', 50, false);"
+            + "INSERT INTO users (user_id, properties) SELECT 'u' || n, '{\"country\": \"DE\"}' FROM generate_series(1, "
+            + users
+            + ") n");
+  }
+}

@@ -182,7 +182,8 @@ class ContinuityTest {
         continuity.isNew(row);
       }
     } while (row == null || row.txId() != last.txId);
-    Reader after = new Reader(log.stream().filter(t -> t.txId != last.txId).toList(), reader.offset());
+    Reader after =
+        new Reader(log.stream().filter(t -> t.txId != last.txId).toList(), reader.offset());
     Continuity restored = new Continuity(continuity.state());
 
     assertThatThrownBy(

@@ -38,18 +38,18 @@ import org.apache.flink.configuration.CheckpointingOptions;
 import org.apache.flink.configuration.Configuration;
 import org.apache.flink.configuration.PipelineOptions;
 import org.apache.flink.configuration.RestartStrategyOptions;
+import org.apache.flink.configuration.StateRecoveryOptions;
 import org.apache.flink.core.execution.JobClient;
+import org.apache.flink.core.execution.SavepointFormatType;
 import org.apache.flink.runtime.testutils.MiniClusterResourceConfiguration;
 import org.apache.flink.streaming.api.environment.StreamExecutionEnvironment;
 import org.apache.flink.streaming.api.functions.sink.v2.DiscardingSink;
 import org.apache.flink.test.junit5.MiniClusterExtension;
+import org.apache.flink.util.ExceptionUtils;
+import org.apache.flink.util.InstantiationUtil;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
 import org.junit.jupiter.api.io.TempDir;
-import org.apache.flink.configuration.StateRecoveryOptions;
-import org.apache.flink.core.execution.SavepointFormatType;
-import org.apache.flink.util.ExceptionUtils;
-import org.apache.flink.util.InstantiationUtil;
 import org.postgresql.PGConnection;
 
 /** The source and the continuity step on a real PostgreSQL. */
@@ -215,7 +215,8 @@ class PostgresChangesIT {
     try (Connection open = database.connect();
         Statement statement = open.createStatement()) {
       open.setAutoCommit(false);
-      statement.execute("UPDATE users SET name = 'late' WHERE user_id IN ('u1', 'u9999', 'u20000')");
+      statement.execute(
+          "UPDATE users SET name = 'late' WHERE user_id IN ('u1', 'u9999', 'u20000')");
       statement.execute("INSERT INTO users (user_id, name) VALUES ('u5555x', 'late')");
       JobClient job = start(settings, "snapshot", Duration.ofMillis(250));
       Ledger.View view = Ledger.view("snapshot");
@@ -283,7 +284,11 @@ class PostgresChangesIT {
                 .map(Change::table)
                 .distinct())
         .containsExactly(
-            SourceTable.EXPERIMENTS, SourceTable.VARIANTS, SourceTable.USERS, SourceTable.EVENTS, SourceTable.ETL_HEARTBEAT);
+            SourceTable.EXPERIMENTS,
+            SourceTable.VARIANTS,
+            SourceTable.USERS,
+            SourceTable.EVENTS,
+            SourceTable.ETL_HEARTBEAT);
     job.cancel().get();
   }
 
@@ -303,14 +308,17 @@ class PostgresChangesIT {
     assertThat(database.number("SELECT count(*) FROM events")).isEqualTo(1);
     database.execute("DELETE FROM users WHERE user_id = 'u2'");
     insertEvent(database, "u3", "fence");
-    await()
-        .atMost(Duration.ofSeconds(30))
-        .until(() -> eventTypes(view.changes).contains("fence"));
+    await().atMost(Duration.ofSeconds(30)).until(() -> eventTypes(view.changes).contains("fence"));
     List<Change> deletes =
         view.changes.stream().filter(change -> change.kind() == ChangeKind.DELETE).toList();
-    assertThat(deletes).extracting(Change::table).containsExactlyInAnyOrder(SourceTable.USERS, SourceTable.EVENTS);
-    assertThat(deletes).extracting(change -> change.position().txId()).containsOnly(deletes.get(0).position().txId());
-    assertThat(deletes).anySatisfy(change -> assertThat(((EventRow) change.before()).userId()).isEqualTo("u2"));
+    assertThat(deletes)
+        .extracting(Change::table)
+        .containsExactlyInAnyOrder(SourceTable.USERS, SourceTable.EVENTS);
+    assertThat(deletes)
+        .extracting(change -> change.position().txId())
+        .containsOnly(deletes.get(0).position().txId());
+    assertThat(deletes)
+        .anySatisfy(change -> assertThat(((EventRow) change.before()).userId()).isEqualTo("u2"));
     job.cancel().get();
   }
 
@@ -331,7 +339,9 @@ class PostgresChangesIT {
 
     insertEvent(database, "u1", "meanwhile");
     JobClient resumed = startFrom(savepoint, settings, "moved");
-    await().atMost(Duration.ofSeconds(30)).until(() -> eventTypes(view.changes).contains("meanwhile"));
+    await()
+        .atMost(Duration.ofSeconds(30))
+        .until(() -> eventTypes(view.changes).contains("meanwhile"));
     assertThat(eventTypes(view.changes)).containsExactly("before", "meanwhile");
     String second =
         resumed
@@ -362,8 +372,7 @@ class PostgresChangesIT {
   private static JobClient startFrom(
       String savepoint, PostgresSourceSettings settings, String ledger) throws Exception {
     StreamExecutionEnvironment environment = environment(Duration.ofMillis(250));
-    environment.configure(
-        new Configuration().set(StateRecoveryOptions.SAVEPOINT_PATH, savepoint));
+    environment.configure(new Configuration().set(StateRecoveryOptions.SAVEPOINT_PATH, savepoint));
     return start(environment, settings, ledger);
   }
 
@@ -381,8 +390,7 @@ class PostgresChangesIT {
 
   /** The chain of messages of a job that must fail for good. */
   private static String failure(JobClient job) {
-    Throwable thrown =
-        catchThrowable(() -> job.getJobExecutionResult().get(60, TimeUnit.SECONDS));
+    Throwable thrown = catchThrowable(() -> job.getJobExecutionResult().get(60, TimeUnit.SECONDS));
     assertThat(thrown).isInstanceOf(ExecutionException.class);
     return ExceptionUtils.stringifyException(thrown);
   }
@@ -407,8 +415,7 @@ class PostgresChangesIT {
             100_000);
     StreamExecutionEnvironment environment = environment(Duration.ofMillis(250));
     PostgresChanges.attach(environment, settings).sinkTo(new DiscardingSink<>()).uid("sink");
-    byte[] graph =
-        InstantiationUtil.serializeObject(environment.getStreamGraph().getJobGraph());
+    byte[] graph = InstantiationUtil.serializeObject(environment.getStreamGraph().getJobGraph());
     assertThat(new String(graph, StandardCharsets.ISO_8859_1))
         .contains("PostgresSourceSettings")
         .doesNotContain(password);

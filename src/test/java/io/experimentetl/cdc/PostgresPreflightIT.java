@@ -74,7 +74,8 @@ class PostgresPreflightIT {
         .asString()
         .contains("has no database nowhere");
     assertThat(
-            PostgresPreflight.check(with(good, good.host(), 1, good.database(), database.password())))
+            PostgresPreflight.check(
+                with(good, good.host(), 1, good.database(), database.password())))
         .singleElement()
         .asString()
         .contains("cannot be reached")

@@ -1,64 +1,58 @@
 package io.experimentetl.platform.demo;
 
+import java.io.PrintWriter;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 
-/** What a check found, beside what it should have found. */
+/**
+ * What a check found, beside what it should have found: each line is printed as soon as it is
+ * known.
+ */
 final class Report {
-  private record Line(String what, String expected, String found, boolean good) {}
+  private static final String ROW = "%-66s %10s  %s";
 
-  private final List<Line> lines = new ArrayList<>();
+  private final PrintWriter out;
   private final List<String> notes = new ArrayList<>();
+  private boolean good = true;
 
-  void equal(String what, long expected, long found) {
-    lines.add(new Line(what, number(expected), number(found), expected == found));
+  Report(PrintWriter out) {
+    this.out = out;
+    print("check", "expected", "found");
   }
 
-  void atLeast(String what, long expected, long found) {
-    lines.add(new Line(what, ">= " + number(expected), number(found), found >= expected));
+  void equal(String what, long expected, long found) {
+    good &= expected == found;
+    print(what, number(expected), number(found) + (expected == found ? "  ok" : "  WRONG"));
   }
 
   /** A figure that nothing is expected of. */
   void fact(String what, String found) {
-    lines.add(new Line(what, "", found, true));
+    print(what, "", found);
   }
 
-  void verdict(String what, String expected, String found, boolean good) {
-    lines.add(new Line(what, expected, found, good));
-  }
-
-  /** Printed below the table. */
+  /** What explains a wrong line; printed at the end. */
   void note(String text) {
     notes.add(text);
   }
 
-  boolean good() {
-    return lines.stream().allMatch(Line::good);
+  boolean isGood() {
+    return good;
+  }
+
+  /** Prints the notes and the verdict. */
+  void end() {
+    notes.forEach(out::println);
+    out.println(good ? "PASSED" : "FAILED");
+    out.flush();
   }
 
   static String number(long number) {
     return String.format(Locale.ROOT, "%,d", number);
   }
 
-  @Override
-  public String toString() {
-    int what = width(lines.stream().map(Line::what).toList(), "check");
-    int expected = width(lines.stream().map(Line::expected).toList(), "expected");
-    int found = width(lines.stream().map(Line::found).toList(), "found");
-    String row = "%-" + what + "s  %" + expected + "s  %" + found + "s  %s%n";
-    StringBuilder text =
-        new StringBuilder(String.format(Locale.ROOT, row, "check", "expected", "found", ""));
-    for (Line line : lines) {
-      String verdict = line.expected().isEmpty() ? "" : line.good() ? "ok" : "WRONG";
-      text.append(
-          String.format(Locale.ROOT, row, line.what(), line.expected(), line.found(), verdict));
-    }
-    notes.forEach(note -> text.append(note).append(System.lineSeparator()));
-    return text.toString().replaceAll(" +(\\R)", "$1");
-  }
-
-  private static int width(List<String> cells, String header) {
-    return Math.max(header.length(), cells.stream().mapToInt(String::length).max().orElse(0));
+  private void print(String what, String expected, String found) {
+    out.println(ROW.formatted(what, expected, found));
+    out.flush();
   }
 }

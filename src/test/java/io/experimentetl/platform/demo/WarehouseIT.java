@@ -10,6 +10,8 @@ import io.experimentetl.platform.PlatformExtension;
 import io.experimentetl.platform.SqlFiles;
 import io.experimentetl.platform.traffic.UdacityData;
 import io.experimentetl.platform.traffic.UdacityData.GoldenDay;
+import java.io.PrintWriter;
+import java.io.StringWriter;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -127,10 +129,11 @@ class WarehouseIT {
                                 d.converters(),
                                 d.newConverters()))
                 .collect(Collectors.joining(", ")));
-    Report equal = new Report();
+    StringWriter text = new StringWriter();
+    Report equal = new Report(new PrintWriter(text));
     new UdacityAnswer(data, warehouse).golden(equal);
-    assertThat(equal.good()).as(equal.toString()).isTrue();
-    assertThat(equal.toString()).contains("368");
+    assertThat(equal.isGood()).as(text.toString()).isTrue();
+    assertThat(text.toString()).containsPattern("368  368  ok");
 
     GoldenDay last = days.get(days.size() - 1);
     clickHouse.query(
@@ -145,11 +148,14 @@ class WarehouseIT {
                     last.conversions(),
                     last.converters(),
                     last.newConverters()));
-    Report different = new Report();
+    text.getBuffer().setLength(0);
+    Report different = new Report(new PrintWriter(text));
     new UdacityAnswer(data, warehouse).golden(different);
-    assertThat(different.good()).isFalse();
-    assertThat(different.toString())
-        .contains("367")
+    different.end();
+    assertThat(different.isGood()).isFalse();
+    assertThat(text.toString())
+        .containsPattern("368  367  WRONG")
+        .contains("FAILED")
         .contains(
             "%s variant %d: exposures is %d, not %d"
                 .formatted(last.day(), last.variant(), last.exposures() + 1, last.exposures()));

@@ -121,7 +121,7 @@ final class BatchSealer<T> {
         new SealedBatch(
             schema.table(),
             batch.id(),
-            schema.equals(CutEncoder.SCHEMA) ? SealedBatch.Kind.CUT : SealedBatch.Kind.ROWS,
+            encoder instanceof CutEncoder ? SealedBatch.Kind.CUT : SealedBatch.Kind.ROWS,
             batch.partition(),
             batch.rows(),
             batch.rawBytes(),

@@ -1,20 +1,24 @@
 package io.experimentetl.clickhouse;
 
 import java.io.IOException;
-import java.io.UncheckedIOException;
 import java.net.URI;
 import java.net.URLEncoder;
 import java.net.http.HttpClient;
 import java.net.http.HttpRequest;
 import java.net.http.HttpResponse;
+import java.net.http.HttpTimeoutException;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.Base64;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
 
 /**
  * Statements over HTTP, each sent once: a POST that fails is never repeated behind the caller's
@@ -178,17 +182,11 @@ final class ClickHouseHttp implements AutoCloseable {
       throws IOException, InterruptedException {
     HttpRequest request =
         HttpRequest.newBuilder(uri(parameters))
-            .timeout(timeout)
             .header("Authorization", authorization)
             .header("Content-Type", contentType)
             .POST(body)
             .build();
-    HttpResponse<String> response;
-    try {
-      response = client.send(request, HttpResponse.BodyHandlers.ofString(StandardCharsets.UTF_8));
-    } catch (UncheckedIOException e) {
-      throw e.getCause();
-    }
+    HttpResponse<String> response = await(request, timeout);
     int code =
         response
             .headers()
@@ -200,6 +198,22 @@ final class ClickHouseHttp implements AutoCloseable {
       text = text.substring(0, MESSAGE_LIMIT) + " …";
     }
     return new Answer(response.statusCode(), code, text);
+  }
+
+  /** The client's own timeout ends with the answer's headers; this one covers all of it. */
+  private HttpResponse<String> await(HttpRequest request, Duration timeout)
+      throws IOException, InterruptedException {
+    CompletableFuture<HttpResponse<String>> response =
+        client.sendAsync(request, HttpResponse.BodyHandlers.ofString(StandardCharsets.UTF_8));
+    try {
+      return response.get(timeout.toMillis(), TimeUnit.MILLISECONDS);
+    } catch (TimeoutException e) {
+      throw new HttpTimeoutException("no complete answer within " + timeout.toMillis() + " ms");
+    } catch (ExecutionException e) {
+      throw new IOException(String.valueOf(e.getCause()), e.getCause());
+    } finally {
+      response.cancel(true);
+    }
   }
 
   private static int number(String header) {

@@ -12,7 +12,6 @@ import org.apache.flink.core.io.SimpleVersionedSerializer;
 import org.apache.flink.streaming.api.connector.sink2.CommittableMessage;
 import org.apache.flink.streaming.api.connector.sink2.SupportsPreCommitTopology;
 import org.apache.flink.streaming.api.datastream.DataStream;
-import org.apache.flink.streaming.api.operators.StreamMap;
 import org.apache.flink.types.Either;
 
 /**
@@ -87,7 +86,8 @@ public final class ClickHouseSink<T>
   public DataStream<CommittableMessage<SealedBatch>> addPreCommitTopology(
       DataStream<CommittableMessage<SealedBatch>> committables) {
     return committables
-        .transform("sealed", committables.getType(), new StreamMap<>(batch -> batch))
+        .map(batch -> batch, committables.getType())
+        .name("sealed")
         .setParallelism(committables.getParallelism())
         .startNewChain()
         .uid("sealed");

@@ -2,6 +2,7 @@ package io.experimentetl.clickhouse;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.awaitility.Awaitility.await;
 
 import io.experimentetl.clickhouse.ClickHouseCommitter.Proof;
 import io.experimentetl.model.Cut;
@@ -19,8 +20,10 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Base64;
 import java.util.Collection;
 import java.util.List;
+import java.util.Map;
 import java.util.concurrent.CompletableFuture;
 import org.apache.flink.api.connector.sink2.Committer;
 import org.apache.flink.metrics.groups.UnregisteredMetricsGroup;
@@ -211,34 +214,33 @@ class ClickHouseCommitterIT {
   void aRequestCutOffOnItsWayLeavesNoRows() throws Exception {
     Reading.createTables(database, 100);
     SealedBatch batch = seal(0, 1000).get(0);
-    URI url = URI.create(database.url());
-    String login =
-        java.util.Base64.getEncoder()
-            .encodeToString(
-                (database.user() + ":" + database.password()).getBytes(StandardCharsets.UTF_8));
-    for (int part = 1; part <= 3; part++) {
-      try (Socket socket = new Socket(url.getHost(), url.getPort())) {
-        // Two whole frames announced, one or a piece sent: the rows so far are complete rows.
-        OutputStream out = socket.getOutputStream();
-        out.write(
-            ("POST /?database="
-                    + database.database()
-                    + "&decompress=1&async_insert=0&query=INSERT%20INTO%20readings%20FORMAT%20RowBinary"
-                    + " HTTP/1.1\r\nHost: x\r\nAuthorization: Basic "
-                    + login
-                    + "\r\nContent-Length: "
-                    + 2 * batch.body().length
-                    + "\r\n\r\n")
-                .getBytes(StandardCharsets.US_ASCII));
-        out.write(batch.body(), 0, part * batch.body().length / 3);
-        out.flush();
-        socket.shutdownOutput();
-        assertThat(new String(socket.getInputStream().readAllBytes(), StandardCharsets.UTF_8))
-            .doesNotContain("200 OK");
-      }
-    }
+    int whole = batch.body().length;
 
-    assertThat(count()).isZero();
+    // What has arrived by then is complete frames of complete rows, or a piece of them.
+    for (int sent : new int[] {whole / 3, whole / 2, whole}) {
+      assertThat(answerToPartOf(batch.body(), sent, 2 * whole)).doesNotContain("200 OK");
+      assertThat(count()).isZero();
+    }
+    assertThat(answerToPartOf(batch.body(), whole, whole)).contains("200 OK");
+    assertThat(count()).isEqualTo(1000);
+  }
+
+  private String answerToPartOf(byte[] body, int sent, int announced) throws IOException {
+    URI url = URI.create(database.url());
+    byte[] login = (database.user() + ":" + database.password()).getBytes(StandardCharsets.UTF_8);
+    String head =
+        "POST /?database=%s&decompress=1&async_insert=0&wait_end_of_query=1&query=%s HTTP/1.1\r\n"
+                .formatted(database.database(), "INSERT%20INTO%20readings%20FORMAT%20RowBinary")
+            + "Host: x\r\nConnection: close\r\nAuthorization: Basic %s\r\nContent-Length: %d\r\n\r\n"
+                .formatted(Base64.getEncoder().encodeToString(login), announced);
+    try (Socket socket = new Socket(url.getHost(), url.getPort())) {
+      OutputStream out = socket.getOutputStream();
+      out.write(head.getBytes(StandardCharsets.US_ASCII));
+      out.write(body, 0, sent);
+      out.flush();
+      socket.shutdownOutput();
+      return new String(socket.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+    }
   }
 
   @Test
@@ -267,6 +269,44 @@ class ClickHouseCommitterIT {
 
     assertThat(count()).isEqualTo(300_000);
     assertThat(database.count("SELECT uniqExact(sensor) FROM readings")).isEqualTo(300_000);
+  }
+
+  @Test
+  void aZombieThatStillSendsTheBatchIsEndedBeforeTheBatchIsLookedFor() throws Exception {
+    ClickHouseConnection connection = Reading.createTables(database, 0);
+    List<SealedBatch> batches = seal(0, 100);
+    String zombie = BatchTable.queryIdPrefix(batches.get(0)) + "1";
+    try (ClickHouseHttp http = new ClickHouseHttp(connection)) {
+      CompletableFuture<String> sending =
+          CompletableFuture.supplyAsync(
+              () -> {
+                try {
+                  http.select(
+                      "INSERT INTO readings SELECT number, 202611, toString(sleepEachRow(1)), 1, '"
+                          + batches.get(0).id()
+                          + "' FROM numbers(600) SETTINGS max_block_size = 1",
+                      Map.of("query_id", zombie, "function_sleep_max_microseconds_per_block", "0"),
+                      Duration.ofMinutes(5));
+                  return "done";
+                } catch (Exception e) {
+                  return String.valueOf(e.getMessage());
+                }
+              });
+      await()
+          .until(
+              () ->
+                  sending.isDone()
+                      || database.count(
+                              "SELECT count() FROM system.processes WHERE query_id = '"
+                                  + zombie
+                                  + "'")
+                          == 1);
+
+      commit(connection, CHECKPOINT, Proof.PROBE, batches);
+
+      assertThat(sending.join()).contains("QUERY_WAS_CANCELLED");
+    }
+    assertThat(count()).isEqualTo(100);
   }
 
   @Test
@@ -385,41 +425,8 @@ class ClickHouseCommitterIT {
   private static Collection<Committer.CommitRequest<SealedBatch>> requests(
       List<SealedBatch> batches) {
     List<Committer.CommitRequest<SealedBatch>> requests = new ArrayList<>();
-    batches.forEach(batch -> requests.add(new Request(batch)));
+    batches.forEach(batch -> requests.add(new OnlyCommit(batch)));
     return requests;
-  }
-
-  private record Request(SealedBatch getCommittable)
-      implements Committer.CommitRequest<SealedBatch> {
-    @Override
-    public int getNumberOfRetries() {
-      return 0;
-    }
-
-    @Override
-    public void signalFailedWithKnownReason(Throwable t) {
-      throw new AssertionError("would drop a batch", t);
-    }
-
-    @Override
-    public void signalFailedWithUnknownReason(Throwable t) {
-      throw new AssertionError(t);
-    }
-
-    @Override
-    public void retryLater() {
-      throw new AssertionError("the committer retries by itself");
-    }
-
-    @Override
-    public void updateAndRetryLater(SealedBatch committable) {
-      throw new AssertionError("a batch never changes");
-    }
-
-    @Override
-    public void signalAlreadyCommitted() {
-      throw new AssertionError();
-    }
   }
 
   /** A front of the server that drops the answers to its first INSERTs. */

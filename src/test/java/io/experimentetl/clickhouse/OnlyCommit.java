@@ -1,0 +1,36 @@
+package io.experimentetl.clickhouse;
+
+import org.apache.flink.api.connector.sink2.Committer;
+
+/** Flink's request to commit, that accepts nothing but that it is done. */
+record OnlyCommit(SealedBatch getCommittable) implements Committer.CommitRequest<SealedBatch> {
+  @Override
+  public int getNumberOfRetries() {
+    return 0;
+  }
+
+  @Override
+  public void signalFailedWithKnownReason(Throwable t) {
+    throw new AssertionError("would drop a batch", t);
+  }
+
+  @Override
+  public void signalFailedWithUnknownReason(Throwable t) {
+    throw new AssertionError(t);
+  }
+
+  @Override
+  public void retryLater() {
+    throw new AssertionError("the committer retries by itself");
+  }
+
+  @Override
+  public void updateAndRetryLater(SealedBatch committable) {
+    throw new AssertionError("a batch never changes");
+  }
+
+  @Override
+  public void signalAlreadyCommitted() {
+    throw new AssertionError();
+  }
+}

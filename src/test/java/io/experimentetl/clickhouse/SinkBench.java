@@ -1,0 +1,172 @@
+package io.experimentetl.clickhouse;
+
+import io.experimentetl.attribution.EventEncoder;
+import io.experimentetl.model.EventProcessed;
+import io.experimentetl.model.EventRow;
+import io.experimentetl.model.RowVersion;
+import io.experimentetl.platform.ClickHouseEndpoint;
+import io.experimentetl.platform.ClickHouseServer;
+import java.io.IOException;
+import java.lang.management.ManagementFactory;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.UUID;
+import org.apache.flink.api.connector.sink2.Committer;
+import org.apache.flink.metrics.groups.UnregisteredMetricsGroup;
+
+/**
+ * Rows per second of the sink alone, for rows of {@code events_processed}: encoded and compressed
+ * by one thread, then sent to a real server. Run it with the test class path; the argument is the
+ * number of rows, 1,000,000 if there is none.
+ */
+final class SinkBench {
+
+  private SinkBench() {}
+
+  public static void main(String[] arguments) throws Exception {
+    int rows = arguments.length == 0 ? 1_000_000 : Integer.parseInt(arguments[0]);
+    Path directory = Path.of("target", "sink-bench", "" + ProcessHandle.current().pid());
+    EventProcessed[] events = new EventProcessed[100_000];
+    for (int i = 0; i < events.length; i++) {
+      events[i] = event(i);
+    }
+    seal(events, events.length);
+    try (ClickHouseServer server = ClickHouseServer.start(directory)) {
+      ClickHouseEndpoint database = server.newDatabase("bench");
+      String tables = Files.readString(Path.of("sql/clickhouse/001_tables.sql"));
+      int from = tables.indexOf("CREATE TABLE IF NOT EXISTS events_processed");
+      int to = tables.indexOf("deduplication_window = 10000;", from) + 28;
+      database.query(tables.substring(from, to));
+
+      Clock encoding = new Clock(server);
+      List<SealedBatch> batches = seal(events, rows);
+      encoding.print("encode and compress", rows);
+      long raw = batches.stream().mapToLong(SealedBatch::rawBytes).sum();
+      long compressed = batches.stream().mapToLong(batch -> batch.body().length).sum();
+      System.out.printf(
+          "%d batches, %.0f bytes a row, compressed %.0f%n",
+          batches.size(), (double) raw / rows, (double) compressed / rows);
+
+      Clock sending = new Clock(server);
+      List<Committer.CommitRequest<SealedBatch>> requests = new ArrayList<>();
+      batches.forEach(batch -> requests.add(new OnlyCommit(batch)));
+      try (ClickHouseCommitter committer =
+          new ClickHouseCommitter(
+              Reading.connectionTo(database),
+              BatchLimits.DEFAULT,
+              -1,
+              ClickHouseCommitter.Proof.PROBE_AND_TOKEN,
+              new UnregisteredMetricsGroup())) {
+        committer.commit(requests);
+      }
+      sending.print("commit", rows);
+      System.out.println(database.query("SELECT count() FROM events_processed") + " rows there");
+    }
+  }
+
+  private static List<SealedBatch> seal(EventProcessed[] events, int rows) throws IOException {
+    BatchSealer<EventProcessed> sealer =
+        new BatchSealer<>(
+            new EventEncoder(),
+            BatchLimits.DEFAULT,
+            new BatchIds(0),
+            "",
+            -1,
+            System::currentTimeMillis);
+    for (int i = 0; i < rows; i++) {
+      sealer.add(later(events[i % events.length], i / events.length));
+    }
+    return sealer.sealAll();
+  }
+
+  /** The same event some microseconds later: another row. */
+  private static EventProcessed later(EventProcessed processed, int micros) {
+    EventRow event = processed.event();
+    return new EventProcessed(
+        new EventRow(
+            event.id(),
+            event.occurredAt() + micros,
+            event.experimentId(),
+            event.userId(),
+            event.variantId(),
+            event.eventType(),
+            event.assignmentAt(),
+            event.properties(),
+            event.sessionId(),
+            event.requestId()),
+        processed.experimentKey(),
+        processed.experimentName(),
+        processed.variantKey(),
+        processed.variantName(),
+        processed.assignedVariantId(),
+        processed.assignedVariantKey(),
+        processed.userProperties(),
+        processed.dayEpoch(),
+        processed.inconsistencies(),
+        processed.version());
+  }
+
+  private static EventProcessed event(int i) {
+    EventRow row =
+        new EventRow(
+            UUID.nameUUIDFromBytes(("e" + i).getBytes(StandardCharsets.UTF_8)).toString(),
+            1_790_000_000_000_000L + i * 777_777L,
+            1 + i % 5,
+            "user-" + i % 20_011,
+            i % 7 == 0 ? null : (long) (1 + i % 2),
+            i % 10 == 0 ? "conversion" : "exposure",
+            1_789_000_000_000_000L + i,
+            "{\"url\": \"/checkout/" + i % 311 + "\", \"revenue\": " + i % 97 + ".5, \"ab\": true}",
+            "session-" + i % 50_021,
+            "request-" + Integer.toHexString(i * 0x9E3779B9));
+    return new EventProcessed(
+        row,
+        "checkout-button",
+        "Checkout button colour",
+        "treatment",
+        "Green button",
+        2L,
+        "treatment",
+        "{\"plan\": \"free\", \"country\": \"DE\", \"platform\": \"ios\"}",
+        20_700,
+        new String[0],
+        new RowVersion(1_000_000L + i, 1_790_000_000_000_000L, (1_000_000L + i) * 1024, false, ""));
+  }
+
+  /** Time and processor time of this process and of the server. */
+  private static final class Clock {
+    private final ClickHouseServer server;
+    private final long wall = System.nanoTime();
+    private final Duration own = own();
+    private final Duration serverCpu;
+
+    Clock(ClickHouseServer server) {
+      this.server = server;
+      this.serverCpu = of(server);
+    }
+
+    void print(String what, int rows) {
+      double seconds = (System.nanoTime() - wall) / 1e9;
+      System.out.printf(
+          "%s: %.0f rows/s; processor seconds per million rows: sink %.2f, server %.2f%n",
+          what,
+          rows / seconds,
+          own().minus(own).toMillis() / 1e3 * 1e6 / rows,
+          of(server).minus(serverCpu).toMillis() / 1e3 * 1e6 / rows);
+    }
+
+    private static Duration own() {
+      return Duration.ofNanos(
+          ((com.sun.management.OperatingSystemMXBean) ManagementFactory.getOperatingSystemMXBean())
+              .getProcessCpuTime());
+    }
+
+    private static Duration of(ClickHouseServer server) {
+      return ProcessHandle.of(server.pid()).orElseThrow().info().totalCpuDuration().orElseThrow();
+    }
+  }
+}

@@ -45,10 +45,12 @@ public final class ChangeSerializer extends TypeSerializerSingleton<Change> {
 
   @Override
   public void serialize(Change change, DataOutputView target) throws IOException {
-    // table in bits 0-2, kind in 3-4, before in 5-6 of the first byte, after in the second
+    // table in bits 0-2, before in 3-4, after in 5-6
     target.writeByte(
-        change.table().ordinal() | change.kind().ordinal() << 3 | presence(change.before()) << 5);
-    target.writeByte(presence(change.after()));
+        change.table().ordinal()
+            | (presence(change.before()) << 3)
+            | (presence(change.after()) << 5));
+    target.writeByte(change.kind().ordinal());
     target.writeLong(change.stamp());
     SourcePosition position = change.position();
     target.writeLong(position.previousCommitLsn());
@@ -63,9 +65,8 @@ public final class ChangeSerializer extends TypeSerializerSingleton<Change> {
   @Override
   public Change deserialize(DataInputView source) throws IOException {
     int first = source.readUnsignedByte();
-    int after = source.readUnsignedByte();
     SourceTable table = TABLES[first & 7];
-    ChangeKind kind = KINDS[first >> 3 & 3];
+    ChangeKind kind = KINDS[source.readUnsignedByte()];
     long stamp = source.readLong();
     SourcePosition position =
         new SourcePosition(
@@ -79,8 +80,8 @@ public final class ChangeSerializer extends TypeSerializerSingleton<Change> {
         kind,
         stamp,
         position,
-        readRow(table, first >> 5, source),
-        readRow(table, after, source));
+        readRow(table, (first >> 3) & 3, source),
+        readRow(table, (first >> 5) & 3, source));
   }
 
   private static int presence(SourceRow row) {

@@ -1,0 +1,91 @@
+package io.experimentetl.cdc;
+
+import io.experimentetl.model.AssignmentRow;
+import io.experimentetl.model.Change;
+import io.experimentetl.model.ChangeKind;
+import io.experimentetl.model.EventRow;
+import io.experimentetl.model.ExperimentRow;
+import io.experimentetl.model.FindingCode;
+import io.experimentetl.model.HeartbeatRow;
+import io.experimentetl.model.OutboxRow;
+import io.experimentetl.model.SourcePosition;
+import io.experimentetl.model.SourceRow;
+import io.experimentetl.model.SourceTable;
+import io.experimentetl.model.UnreadableRow;
+import io.experimentetl.model.UserRow;
+import io.experimentetl.model.VariantRow;
+import net.jqwik.api.Arbitraries;
+import net.jqwik.api.Arbitrary;
+import net.jqwik.api.Combinators;
+
+/** Any change that can be. */
+final class Changes {
+
+  private Changes() {}
+
+  static Arbitrary<Change> any() {
+    return Arbitraries.of(SourceTable.values())
+        .flatMap(
+            table ->
+                Combinators.combine(
+                        Arbitraries.of(ChangeKind.values()),
+                        Arbitraries.longs(),
+                        positions(),
+                        rows(table).injectNull(0.3),
+                        rows(table).injectNull(0.3))
+                    .as(
+                        (kind, stamp, position, before, after) ->
+                            new Change(table, kind, stamp, position, before, after)));
+  }
+
+  private static Arbitrary<SourcePosition> positions() {
+    return Combinators.combine(
+            Arbitraries.longs(),
+            Arbitraries.longs(),
+            Arbitraries.longs(),
+            Arbitraries.integers(),
+            Arbitraries.longs())
+        .as(SourcePosition::new);
+  }
+
+  private static Arbitrary<String> text() {
+    return Arbitraries.strings()
+        .ofMinLength(0)
+        .ofMaxLength(300)
+        .withCharRange('\u0001', '\u00ff')
+        .withChars("€漢\u2028")
+        .edgeCases(edges -> edges.add("x".repeat(70_000), "", "\uD83D\uDE00"));
+  }
+
+  private static Arbitrary<String> textOrNull() {
+    return text().injectNull(0.3);
+  }
+
+  private static Arbitrary<Long> numberOrNull() {
+    return Arbitraries.longs().injectNull(0.3);
+  }
+
+  private static Arbitrary<SourceRow> rows(SourceTable table) {
+    Arbitrary<Long> number = Arbitraries.longs();
+    Arbitrary<Integer> integer = Arbitraries.integers();
+    Arbitrary<SourceRow> readable =
+        Combinators.combine(
+                number, number, integer, text(), textOrNull(), textOrNull(), numberOrNull(), number)
+            .as(
+                (a, b, i, t, u, v, n, m) ->
+                    switch (table) {
+                      case EXPERIMENTS ->
+                          new ExperimentRow(a, t, t, u, t, v, i, u, n, n, b, m);
+                      case VARIANTS -> new VariantRow(a, b, t, t, u, i, i > 0, v, m, b);
+                      case USERS -> new UserRow(t, u, v, u, i > 0, a, b);
+                      case ASSIGNMENTS -> new AssignmentRow(a, b, t, m, i, t, u, a, n, b, m);
+                      case EVENTS -> new EventRow(t, a, b, t, n, t, n, u, v, u);
+                      case OUTBOX_EVENTS -> new OutboxRow(a, t, t, t, t, b, n);
+                      case ETL_HEARTBEAT -> new HeartbeatRow(t, a);
+                    });
+    Arbitrary<SourceRow> unreadable =
+        Combinators.combine(text(), Arbitraries.of(FindingCode.values()), text(), text())
+            .as((key, code, column, reason) -> new UnreadableRow(table, key, code, column, reason));
+    return Arbitraries.oneOf(readable, unreadable);
+  }
+}

@@ -1,0 +1,99 @@
+package io.experimentetl.cdc;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import io.experimentetl.model.Change;
+import io.experimentetl.model.ChangeKind;
+import io.experimentetl.model.Cut;
+import io.experimentetl.model.HeartbeatRow;
+import io.experimentetl.model.SourcePosition;
+import io.experimentetl.model.SourceTable;
+import io.experimentetl.platform.PlatformExtension;
+import java.util.List;
+import org.apache.flink.api.common.serialization.SerializerConfigImpl;
+import org.apache.flink.runtime.checkpoint.OperatorSubtaskState;
+import org.apache.flink.runtime.execution.SuppressRestartsException;
+import org.apache.flink.streaming.util.OneInputStreamOperatorTestHarness;
+import org.apache.flink.types.Either;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.RegisterExtension;
+
+/** The operator in a harness; it looks at a real slot when it opens. */
+class ContinuityOperatorIT {
+
+  @RegisterExtension static final PlatformExtension PLATFORM = new PlatformExtension();
+
+  private static OneInputStreamOperatorTestHarness<Either<ReaderProgress, Change>, Either<Cut, Change>>
+      harness(PostgresSourceSettings settings) throws Exception {
+    var harness =
+        new OneInputStreamOperatorTestHarness<>(
+            new ContinuityOperator(settings), ChangeDeserializer.TYPE.createSerializer(new SerializerConfigImpl()));
+    harness.setup(PostgresChanges.TYPE.createSerializer(new SerializerConfigImpl()));
+    return harness;
+  }
+
+  private static Either<ReaderProgress, Change> beat(
+      ChangeKind kind, long previousCommit, long lsn, long txId) {
+    return Either.Right(
+        new Change(
+            SourceTable.ETL_HEARTBEAT,
+            kind,
+            0,
+            kind == ChangeKind.READ
+                ? new SourcePosition(0, 0, 0, 0, 9)
+                : new SourcePosition(previousCommit, lsn, txId, 0, lsn * 10),
+            null,
+            new HeartbeatRow("source", lsn)));
+  }
+
+  @Test
+  void rowsAreStampedACutComesBeforeTheBarrierAndARestartDropsWhatComesAgain() throws Exception {
+    SourceDatabase database = SourceDatabase.create(PLATFORM, "harness");
+    long base = database.number("SELECT (pg_current_wal_lsn() - '0/0')::bigint");
+    database.execute("SELECT pg_logical_emit_message(true, 'wal', repeat('x', 100000))");
+    OperatorSubtaskState state;
+    try (var harness = harness(database.settings())) {
+      harness.open();
+      harness.processElement(beat(ChangeKind.READ, 0, 0, 0), 0);
+      harness.processElement(Either.Left(new ReaderProgress(true, 0, base)), 0);
+      harness.processElement(beat(ChangeKind.INSERT, 0, base + 100, 7), 0);
+      harness.processElement(beat(ChangeKind.INSERT, base + 200, base + 150, 8), 0);
+      harness.prepareSnapshotPreBarrier(1);
+      state = harness.snapshot(1, 0);
+      assertThat(stamps(harness.extractOutputValues())).containsExactly(1L, base + 100, base + 150);
+      assertThat(last(harness.extractOutputValues()).left())
+          .isEqualTo(new Cut(base + 150, base + 200, (base + 150) * 10, false));
+      long snapshotEnd = database.number("SELECT (pg_current_wal_lsn() - '0/0')::bigint");
+      harness.processElement(Either.Left(new ReaderProgress(false, snapshotEnd, snapshotEnd)), 0);
+      harness.prepareSnapshotPreBarrier(2);
+      assertThat(last(harness.extractOutputValues()).left())
+          .isEqualTo(new Cut(base + 150, snapshotEnd, (base + 150) * 10, true));
+    }
+    try (var harness = harness(database.settings())) {
+      harness.initializeState(state);
+      harness.open();
+      harness.processElement(beat(ChangeKind.INSERT, base + 200, base + 150, 8), 0);
+      assertThat(harness.extractOutputValues()).isEmpty();
+      harness.processElement(beat(ChangeKind.INSERT, base + 300, base + 250, 9), 0);
+      assertThat(stamps(harness.extractOutputValues())).containsExactly(base + 250);
+    }
+    database.execute("SELECT pg_replication_slot_advance('" + database.slot() + "', pg_current_wal_lsn())");
+    try (var harness = harness(database.settings())) {
+      harness.initializeState(state);
+      assertThatThrownBy(harness::open)
+          .isInstanceOf(SuppressRestartsException.class)
+          .hasRootCauseInstanceOf(DiscontinuityException.class)
+          .rootCause()
+          .hasMessageContaining("moved on by somebody else");
+    }
+  }
+
+  private static Either<Cut, Change> last(List<Either<Cut, Change>> values) {
+    return values.get(values.size() - 1);
+  }
+
+  private static List<Long> stamps(List<Either<Cut, Change>> values) {
+    return values.stream().filter(Either::isRight).map(value -> value.right().stamp()).toList();
+  }
+}

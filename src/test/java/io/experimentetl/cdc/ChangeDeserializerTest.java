@@ -201,8 +201,7 @@ class ChangeDeserializerTest {
             .field("event_type", Schema.STRING_SCHEMA)
             .field("payload", Schema.STRING_SCHEMA)
             .field(
-                "created_at",
-                SchemaBuilder.int64().name("io.debezium.time.MicroTimestamp").build())
+                "created_at", SchemaBuilder.int64().name("io.debezium.time.MicroTimestamp").build())
             .field(
                 "processed_at",
                 SchemaBuilder.int64().optional().name("io.debezium.time.Timestamp").build())
@@ -242,9 +241,7 @@ class ChangeDeserializerTest {
             .put("updated_at", "2026-11-20T12:00:00Z");
     Change change = read(record("users", wider, "u", null, row, 2)).right();
     assertThat(change.after())
-        .isEqualTo(
-            new UserRow(
-                "u", null, null, null, false, 1795176000000000L, 1795176000000000L));
+        .isEqualTo(new UserRow("u", null, null, null, false, 1795176000000000L, 1795176000000000L));
     assertThat(change.after()).isNotInstanceOf(EventRow.class);
   }
 

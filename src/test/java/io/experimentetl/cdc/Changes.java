@@ -74,8 +74,7 @@ final class Changes {
             .as(
                 (a, b, i, t, u, v, n, m) ->
                     switch (table) {
-                      case EXPERIMENTS ->
-                          new ExperimentRow(a, t, t, u, t, v, i, u, n, n, b, m);
+                      case EXPERIMENTS -> new ExperimentRow(a, t, t, u, t, v, i, u, n, n, b, m);
                       case VARIANTS -> new VariantRow(a, b, t, t, u, i, i > 0, v, m, b);
                       case USERS -> new UserRow(t, u, v, u, i > 0, a, b);
                       case ASSIGNMENTS -> new AssignmentRow(a, b, t, m, i, t, u, a, n, b, m);

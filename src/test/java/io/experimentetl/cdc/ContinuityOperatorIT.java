@@ -24,11 +24,13 @@ class ContinuityOperatorIT {
 
   @RegisterExtension static final PlatformExtension PLATFORM = new PlatformExtension();
 
-  private static OneInputStreamOperatorTestHarness<Either<ReaderProgress, Change>, Either<Cut, Change>>
+  private static OneInputStreamOperatorTestHarness<
+          Either<ReaderProgress, Change>, Either<Cut, Change>>
       harness(PostgresSourceSettings settings) throws Exception {
     var harness =
         new OneInputStreamOperatorTestHarness<>(
-            new ContinuityOperator(settings), ChangeDeserializer.TYPE.createSerializer(new SerializerConfigImpl()));
+            new ContinuityOperator(settings),
+            ChangeDeserializer.TYPE.createSerializer(new SerializerConfigImpl()));
     harness.setup(PostgresChanges.TYPE.createSerializer(new SerializerConfigImpl()));
     return harness;
   }
@@ -78,7 +80,8 @@ class ContinuityOperatorIT {
       harness.processElement(beat(ChangeKind.INSERT, base + 300, base + 250, 9), 0);
       assertThat(stamps(harness.extractOutputValues())).containsExactly(base + 250);
     }
-    database.execute("SELECT pg_replication_slot_advance('" + database.slot() + "', pg_current_wal_lsn())");
+    database.execute(
+        "SELECT pg_replication_slot_advance('" + database.slot() + "', pg_current_wal_lsn())");
     try (var harness = harness(database.settings())) {
       harness.initializeState(state);
       assertThatThrownBy(harness::open)

@@ -19,11 +19,12 @@ class TimestampsTest {
 
   @Property
   void everyMicrosecondOfPostgresIsReadAsItIsPrinted(
-      @ForAll @LongRange(min = -210_866_803_200_000_000L, max = Long.MAX_VALUE)
-          long micros) {
+      @ForAll @LongRange(min = -210_866_803_200_000_000L, max = Long.MAX_VALUE) long micros) {
     Instant instant = Instant.EPOCH.plus(micros, ChronoUnit.MICROS);
     assertThat(Timestamps.microsOfIso(instant.toString())).isEqualTo(micros);
-    assertThat(Timestamps.microsOfIso(OffsetDateTime.ofInstant(instant, ZoneOffset.ofHours(-3)).toString()))
+    assertThat(
+            Timestamps.microsOfIso(
+                OffsetDateTime.ofInstant(instant, ZoneOffset.ofHours(-3)).toString()))
         .isEqualTo(micros);
   }
 

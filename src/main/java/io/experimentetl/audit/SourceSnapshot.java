@@ -57,6 +57,9 @@ final class SourceSnapshot implements AutoCloseable {
       statement.execute("SET LOCAL work_mem = '128MB'");
       // Compiling the recomputation takes longer than running it on most days' data.
       statement.execute("SET LOCAL jit = off");
+      // The planner takes the recomputation's steps for a few rows each, and would join them row by
+      // row.
+      statement.execute("SET LOCAL enable_nestloop = off");
       return connection;
     } catch (SQLException e) {
       connection.close();

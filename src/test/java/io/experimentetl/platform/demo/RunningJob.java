@@ -3,6 +3,7 @@ package io.experimentetl.platform.demo;
 import io.experimentetl.audit.Audit;
 import io.experimentetl.audit.AuditReport;
 import io.experimentetl.audit.AuditSettings;
+import io.experimentetl.audit.CannotCompareException;
 import io.experimentetl.config.JobConfig;
 import io.experimentetl.platform.ClickHouseServer;
 import io.experimentetl.platform.FlinkCluster;
@@ -146,19 +147,23 @@ final class RunningJob {
             Map.of(
                 "EXPERIMENT_ETL_SOURCE_PASSWORD", addresses.postgres().password(),
                 "EXPERIMENT_ETL_CLICKHOUSE_PASSWORD", addresses.clickHouse().password()));
-    return new Audit(
-            new AuditSettings(
-                addresses.postgres().jdbcUrl(),
-                addresses.postgres().user(),
-                addresses.postgres().password(),
-                addresses.clickHouse().url(),
-                addresses.clickHouse().database(),
-                addresses.clickHouse().user(),
-                addresses.clickHouse().password(),
-                config.statistics(),
-                config.source().eventRetention(),
-                config.source().assignmentRetention(),
-                AUDIT))
-        .run();
+    AuditSettings settings =
+        new AuditSettings(
+            addresses.postgres().jdbcUrl(),
+            addresses.postgres().user(),
+            addresses.postgres().password(),
+            addresses.clickHouse().url(),
+            addresses.clickHouse().database(),
+            addresses.clickHouse().user(),
+            addresses.clickHouse().password(),
+            config.statistics(),
+            config.source().eventRetention(),
+            config.source().assignmentRetention(),
+            AUDIT);
+    try {
+      return new Audit(settings).run();
+    } catch (CannotCompareException e) {
+      throw new PlatformException("the audit: " + e.getMessage(), e);
+    }
   }
 }

@@ -1,0 +1,329 @@
+package io.experimentetl;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.experimentetl.audit.Audit;
+import io.experimentetl.audit.AuditReport;
+import io.experimentetl.audit.AuditSettings;
+import io.experimentetl.cdc.PostgresChanges;
+import io.experimentetl.config.ClickHouseConfig;
+import io.experimentetl.config.DeliveryConfig;
+import io.experimentetl.config.FindingsConfig;
+import io.experimentetl.config.JobConfig;
+import io.experimentetl.config.Secret;
+import io.experimentetl.config.SourceConfig;
+import io.experimentetl.config.StatisticsConfig;
+import io.experimentetl.platform.ClickHouseEndpoint;
+import io.experimentetl.platform.PlatformExtension;
+import io.experimentetl.platform.PostgresEndpoint;
+import io.experimentetl.platform.SqlFiles;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.sql.Connection;
+import java.sql.SQLException;
+import java.sql.Statement;
+import java.time.Duration;
+import java.util.List;
+import java.util.concurrent.TimeUnit;
+import org.apache.flink.configuration.Configuration;
+import org.apache.flink.configuration.StateRecoveryOptions;
+import org.apache.flink.core.execution.JobClient;
+import org.apache.flink.core.execution.SavepointFormatType;
+import org.apache.flink.runtime.testutils.MiniClusterResourceConfiguration;
+import org.apache.flink.streaming.api.environment.StreamExecutionEnvironment;
+import org.apache.flink.test.junit5.MiniClusterExtension;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.RegisterExtension;
+import org.junit.jupiter.api.io.TempDir;
+
+/** The whole job between a real PostgreSQL and a real ClickHouse. */
+class ExperimentEtlJobIT {
+  @RegisterExtension static final PlatformExtension PLATFORM = new PlatformExtension();
+
+  @RegisterExtension
+  static final MiniClusterExtension FLINK =
+      new MiniClusterExtension(
+          new MiniClusterResourceConfiguration.Builder()
+              .setNumberTaskManagers(1)
+              .setNumberSlotsPerTaskManager(4)
+              .build());
+
+  @TempDir private Path folder;
+
+  private PostgresEndpoint postgres;
+  private ClickHouseEndpoint clickHouse;
+  private JobConfig config;
+  private JobClient job;
+
+  @BeforeEach
+  void createDatabases() throws Exception {
+    postgres = PLATFORM.newPostgresDatabase("job");
+    clickHouse = PLATFORM.newClickHouseDatabase("job");
+    execute(
+        "SET experiment_etl.slot = '" + postgres.database() + "'",
+        Files.readString(Path.of("sql/postgres/001_platform.sql")),
+        Files.readString(Path.of("sql/postgres/002_etl.sql")));
+    execute(
+        "SET experiment_etl.slot = '" + postgres.database() + "'",
+        Files.readString(Path.of("sql/postgres/003_slot.sql")));
+    new SqlFiles(Path.of("sql")).applyTo(clickHouse, true);
+    config =
+        new JobConfig(
+            new SourceConfig(
+                postgres.host(),
+                postgres.port(),
+                postgres.database(),
+                "public",
+                postgres.user(),
+                secret("postgres", postgres.password()),
+                "experiment_etl",
+                postgres.database(),
+                Duration.ofMillis(500),
+                100_000,
+                Duration.ofDays(90),
+                Duration.ofDays(365)),
+            clickHouseConfig(),
+            StatisticsConfig.defaults(),
+            new FindingsConfig(Duration.ofSeconds(1), Duration.ofMinutes(5), 1_000, 0.001, 8),
+            DeliveryConfig.defaults());
+  }
+
+  private ClickHouseConfig clickHouseConfig() throws Exception {
+    ClickHouseConfig defaults = ClickHouseConfig.defaults();
+    return new ClickHouseConfig(
+        clickHouse.url(),
+        clickHouse.database(),
+        clickHouse.user(),
+        secret("clickhouse", clickHouse.password()),
+        defaults.batchRows(),
+        defaults.batchBytes(),
+        defaults.inlineBytes(),
+        null,
+        defaults.requestTimeout(),
+        defaults.commitDeadline());
+  }
+
+  private Secret secret(String name, String value) throws Exception {
+    return Secret.fromFile(Files.writeString(folder.resolve(name), value).toString());
+  }
+
+  @AfterEach
+  void stop() throws Exception {
+    if (job != null) {
+      job.cancel().get(60, TimeUnit.SECONDS);
+    }
+    execute(
+        "SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots WHERE active_pid IS NOT NULL AND slot_name = '"
+            + postgres.database()
+            + "'");
+  }
+
+  private void execute(String... statements) throws SQLException {
+    try (Connection connection = postgres.connect();
+        Statement statement = connection.createStatement()) {
+      for (String sql : statements) {
+        statement.execute(sql);
+      }
+    }
+  }
+
+  private void start(int parallelism, String savepoint) throws Exception {
+    Configuration flink = new Configuration();
+    flink.setString("execution.checkpointing.interval", "500 ms");
+    flink.setString(
+        "execution.checkpointing.dir", folder.resolve("checkpoints").toUri().toString());
+    flink.setString("state.backend.type", "rocksdb");
+    flink.setString("pipeline.object-reuse", "true");
+    flink.setString("restart-strategy.type", "none");
+    if (savepoint != null) {
+      flink.set(StateRecoveryOptions.SAVEPOINT_PATH, savepoint);
+    }
+    StreamExecutionEnvironment environment =
+        StreamExecutionEnvironment.getExecutionEnvironment(flink);
+    environment.setParallelism(parallelism);
+    assertThat(ExperimentEtlPipeline.configure(environment)).isEmpty();
+    ExperimentEtlPipeline.build(
+        config,
+        PostgresChanges.attach(environment, ExperimentEtlJob.sourceSettings(config.source())),
+        Warehouse.of(config.clickhouse()).sinks());
+    job = environment.executeAsync();
+  }
+
+  private String stopWithSavepoint() throws Exception {
+    String savepoint =
+        job.stopWithSavepoint(
+                false,
+                folder.resolve("savepoints").toUri().toString(),
+                SavepointFormatType.CANONICAL)
+            .get(60, TimeUnit.SECONDS);
+    job = null;
+    return savepoint;
+  }
+
+  private AuditReport audit() {
+    return new Audit(
+            new AuditSettings(
+                postgres.jdbcUrl(),
+                postgres.user(),
+                postgres.password(),
+                clickHouse.url(),
+                clickHouse.database(),
+                clickHouse.user(),
+                clickHouse.password(),
+                config.statistics(),
+                config.source().eventRetention(),
+                config.source().assignmentRetention(),
+                Duration.ofSeconds(90)))
+        .run();
+  }
+
+  private void assertEqualSides() {
+    assertThat(audit().differences()).isEmpty();
+    assertThat(
+            clickHouse.count(
+                "SELECT count() - uniqExact(event_id, timestamp, _version) FROM events_processed"))
+        .as("event rows that stand twice")
+        .isZero();
+  }
+
+  private List<String> findings(String status) {
+    return clickHouse
+        .query(
+            "SELECT DISTINCT code FROM data_inconsistencies FINAL WHERE status = '"
+                + status
+                + "' ORDER BY code FORMAT TSV")
+        .lines()
+        .toList();
+  }
+
+  private static final String EXPERIMENTS =
+      """
+      INSERT INTO experiments (id, key, name, status, seed, config, starts_at)
+      VALUES (1, 'checkout', 'Checkout', 'ACTIVE', 's', '{"zone": "Europe/Berlin"}', now() - interval '60 days'),
+             (2, 'banner', 'Banner', 'ACTIVE', 's', NULL, NULL);
+      INSERT INTO variants (id, experiment_id, key, name, allocation_pct, is_control)
+      VALUES (11, 1, 'control', 'Control', 50, true), (12, 1, 'treatment', 'Treatment', 50, false),
+             (21, 2, 'control', 'Control', 50, true), (22, 2, 'treatment', 'Treatment', 50, false);
+      """;
+
+  /** Users 1 to 40; the assigner of experiment 2 knows one variant only. */
+  private static final String USERS =
+      """
+      INSERT INTO users (user_id, email, properties)
+      SELECT 'u' || n, n || '@example.org', jsonb_build_object('country', 'DE') FROM generate_series(1, 40) n;
+      INSERT INTO assignments (experiment_id, user_id, variant_id, source, assigned_at)
+      SELECT 1, 'u' || n, 11 + n % 2, 'hash', now() - interval '5 days' FROM generate_series(1, 30) n;
+      INSERT INTO assignments (experiment_id, user_id, variant_id, source, assigned_at)
+      SELECT 2, 'u' || n, 21, 'hash', now() - interval '5 days' FROM generate_series(1, 30) n;
+      INSERT INTO assignments (experiment_id, user_id, variant_id, source, assigned_at)
+      VALUES (1, 'u31', 11, 'override', now() - interval '5 days');
+      INSERT INTO events (id, timestamp, experiment_id, user_id, variant_id, event_type, properties)
+      SELECT gen_random_uuid(), now() - interval '4 days' + n * interval '1 hour', 1, 'u' || n, 11 + n % 2, 'exposure', '{}'
+      FROM generate_series(1, 30) n;
+      INSERT INTO events (id, timestamp, experiment_id, user_id, variant_id, event_type, properties)
+      SELECT gen_random_uuid(), now() - interval '1 days' + n * interval '1 minute', 1, 'u' || n, 11 + n % 2,
+             CASE WHEN n % 3 = 0 THEN 'purchase' ELSE 'conversion' END,
+             jsonb_build_object('revenue', n * 1.25)
+      FROM generate_series(1, 20) n;
+      """;
+
+  private static String event(
+      String id,
+      String age,
+      long experiment,
+      String user,
+      String variant,
+      String type,
+      String properties) {
+    return """
+        INSERT INTO events (id, timestamp, experiment_id, user_id, variant_id, event_type, properties)
+        VALUES ('00000000-0000-0000-0000-0000000000%s', now() - interval '%s', %d, '%s', %s, '%s', '%s');
+        """
+        .formatted(id, age, experiment, user, variant, type, properties);
+  }
+
+  @Test
+  void snapshotStreamSavepointAndRescaleGiveTheSameNumbersAsPostgres() throws Exception {
+    execute(EXPERIMENTS, USERS);
+    start(2, null);
+    assertEqualSides();
+    assertThat(clickHouse.count("SELECT count() FROM events_processed")).isEqualTo(50);
+    assertThat(clickHouse.count("SELECT count() FROM experiment_daily_stats FINAL")).isPositive();
+
+    execute(
+        event("01", "2 days", 1, "u1", "11", "exposure", "{}"), // u1 is assigned 12
+        event("02", "2 days", 1, "u2", "NULL", "exposure", "{}"),
+        event("03", "6 days", 1, "u3", "12", "conversion", "{}"),
+        event("04", "2 days", 1, "u4", "21", "page_view", "{}"),
+        event("05", "2 days", 1, "u5", "99", "page_view", "{}"),
+        event("06", "2 days", 77, "u6", "11", "exposure", "{}"),
+        event("07", "2 days", 1, "u40", "11", "exposure", "{}"),
+        event("08", "-2 days", 1, "u8", "11", "exposure", "{}"),
+        event("09", "2 days", 1, "u9", "12", "purchase", "{\"revenue\": -5}"),
+        event("10", "2 days", 1, "u10", "11", "purchase", "[1]"),
+        event("11", "2 days", 1, "u11", "12", "conversion", "{}"),
+        event("11", "1 days", 1, "u11", "12", "conversion", "{}"),
+        event("12", "2 days", 1, "u12", "11", "conversion", "{}"),
+        event("12", "1 days", 1, "u12", "11", "purchase", "{\"revenue\": 1}"),
+        "UPDATE assignments SET variant_id = 11 WHERE experiment_id = 1 AND user_id = 'u13'",
+        "UPDATE events SET properties = '{\"revenue\": 3}' WHERE user_id = 'u15' AND event_type = 'purchase'",
+        "DELETE FROM events WHERE user_id = 'u16' AND event_type <> 'exposure'",
+        "DELETE FROM users WHERE user_id = 'u17'");
+    assertEqualSides();
+    assertThat(findings("OPEN"))
+        .contains(
+            "R-ORPHAN-EXPERIMENT",
+            "R-ORPHAN-VARIANT",
+            "R-ORPHAN-ASSIGNMENT",
+            "R-VARIANT-NOT-IN-EXPERIMENT",
+            "R-VARIANT-MISMATCH",
+            "R-VARIANT-NULL",
+            "A-CROSSOVER",
+            "A-OVERRIDE",
+            "A-REASSIGNED",
+            "T-EVENT-BEFORE-ASSIGNMENT",
+            "T-CONVERSION-BEFORE-EXPOSURE",
+            "T-FUTURE",
+            "T-LATE",
+            "D-DUP-EVENT",
+            "D-CONFLICTING-DUP",
+            "S-BAD-PROPERTY",
+            "S-UNPARSEABLE",
+            "C-UPDATE-IMMUTABLE",
+            "C-DELETE-ERASURE",
+            "C-DELETE-UNEXPECTED",
+            "H-SRM");
+    assertThat(clickHouse.count("SELECT count() FROM events_processed FINAL WHERE user_id = 'u17'"))
+        .as("rows of the erased user")
+        .isZero();
+
+    String savepoint = stopWithSavepoint();
+    execute(
+        "INSERT INTO assignments (experiment_id, user_id, variant_id, source, assigned_at) VALUES (1, 'u40', 11, 'hash', now() - interval '3 days')",
+        event("20", "3 days", 1, "u20", "11", "purchase", "{\"revenue\": 0.1}"),
+        "DELETE FROM users WHERE user_id = 'u18'",
+        "UPDATE experiments SET ends_at = now() - interval '30 hours' WHERE id = 1");
+    start(3, savepoint);
+    assertEqualSides();
+    assertThat(findings("RESOLVED")).contains("R-ORPHAN-ASSIGNMENT");
+  }
+
+  @Test
+  void badRowsBecomeFindingsAndTheRowsAroundThemGoOn() throws Exception {
+    execute(
+        EXPERIMENTS,
+        USERS,
+        "ALTER TABLE events ALTER COLUMN event_type DROP NOT NULL",
+        "ALTER TABLE assignments DROP CONSTRAINT IF EXISTS assignments_source_check");
+    start(2, null);
+    execute(
+        "INSERT INTO events (id, timestamp, experiment_id, user_id, event_type) VALUES (gen_random_uuid(), now(), 1, 'u1', NULL)",
+        "INSERT INTO users (user_id, created_at) VALUES ('ancient', '1492-10-12')",
+        event("30", "1 days", 1, "u2", "11", "exposure", "{}"));
+    assertEqualSides();
+    assertThat(findings("OPEN")).contains("S-NULL-REQUIRED", "S-UNPARSEABLE");
+    assertThat(clickHouse.count("SELECT count() FROM events_processed FINAL")).isEqualTo(51);
+  }
+}

@@ -1,0 +1,162 @@
+package io.experimentetl;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import io.experimentetl.attribution.AttributeProgress;
+import io.experimentetl.attribution.ExperimentDimension;
+import io.experimentetl.attribution.UserState;
+import io.experimentetl.attribution.VariantDimension;
+import io.experimentetl.cdc.PostgresChanges;
+import io.experimentetl.config.ClickHouseConfig;
+import io.experimentetl.config.DeliveryConfig;
+import io.experimentetl.config.FindingsConfig;
+import io.experimentetl.config.JobConfig;
+import io.experimentetl.config.SourceConfig;
+import io.experimentetl.config.StatisticsConfig;
+import io.experimentetl.model.AssignmentProcessed;
+import io.experimentetl.model.Cut;
+import io.experimentetl.model.DailyContribution;
+import io.experimentetl.model.DailyStats;
+import io.experimentetl.model.EventProcessed;
+import io.experimentetl.model.ExperimentHealth;
+import io.experimentetl.model.Finding;
+import io.experimentetl.model.HealthContribution;
+import io.experimentetl.stats.DailyState;
+import io.experimentetl.stats.HealthState;
+import io.experimentetl.stats.VariantWeight;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import org.apache.flink.api.common.ExecutionConfig;
+import org.apache.flink.api.common.serialization.SerializerConfig;
+import org.apache.flink.api.common.typeinfo.TypeInformation;
+import org.apache.flink.configuration.Configuration;
+import org.apache.flink.configuration.PipelineOptions;
+import org.apache.flink.runtime.jobgraph.JobGraph;
+import org.apache.flink.runtime.jobgraph.JobVertex;
+import org.apache.flink.streaming.api.environment.StreamExecutionEnvironment;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+class ExperimentEtlPipelineTest {
+  private static final JobConfig CONFIG =
+      new JobConfig(
+          SourceConfig.defaults(),
+          ClickHouseConfig.defaults(),
+          StatisticsConfig.defaults(),
+          FindingsConfig.defaults(),
+          DeliveryConfig.defaults());
+
+  private static StreamExecutionEnvironment environment(Map<String, String> flink) {
+    Configuration configuration = new Configuration();
+    configuration.setString("execution.checkpointing.interval", "5 s");
+    flink.forEach(configuration::setString);
+    return StreamExecutionEnvironment.createLocalEnvironment(2, configuration);
+  }
+
+  private static JobGraph graph() {
+    StreamExecutionEnvironment environment = environment(Map.of());
+    assertThat(ExperimentEtlPipeline.configure(environment)).isEmpty();
+    ExperimentEtlPipeline.build(
+        CONFIG,
+        PostgresChanges.attach(environment, ExperimentEtlJob.sourceSettings(CONFIG.source())),
+        Warehouse.of(CONFIG.clickhouse()).sinks());
+    return environment.getStreamGraph().getJobGraph();
+  }
+
+  @Test
+  void everyOperatorHasItsUidAndTheGraphReadsLikeTheReadme() {
+    List<String> names = new ArrayList<>();
+    for (JobVertex vertex : graph().getVerticesSortedTopologicallyFromSources()) {
+      names.add(vertex.getName());
+    }
+    assertThat(names.get(0)).startsWith("Source: postgres-changes -> continuity -> route");
+    assertThat(String.join("\n", names))
+        .contains(
+            "attribute",
+            "daily-stats",
+            "experiment-health",
+            "events_processed",
+            "assignments_processed",
+            "experiments",
+            "variants",
+            "users",
+            "experiment_daily_stats",
+            "experiment_health_daily",
+            "data_inconsistencies");
+  }
+
+  @Test
+  void theMaximumParallelismIsFixed() {
+    for (JobVertex vertex : graph().getVertices()) {
+      assertThat(vertex.getMaxParallelism()).as(vertex.getName()).isIn(1, 128);
+    }
+  }
+
+  @ParameterizedTest
+  @ValueSource(
+      classes = {
+        Cut.class,
+        EventProcessed.class,
+        AssignmentProcessed.class,
+        DailyContribution.class,
+        HealthContribution.class,
+        DailyStats.class,
+        ExperimentHealth.class,
+        Finding.class,
+        UserState.class,
+        AttributeProgress.class,
+        ExperimentDimension.class,
+        VariantDimension.class,
+        DailyState.class,
+        HealthState.class,
+        VariantWeight.class
+      })
+  void recordsThatTravelOrStayNeedNoKryo(Class<?> record) {
+    TypeInformation.of(record).createSerializer(withoutGenericTypes());
+  }
+
+  record OfAList(List<String> list) {}
+
+  @Test
+  void aRecordThatNeedsKryoIsRefused() {
+    assertThatThrownBy(
+            () -> TypeInformation.of(OfAList.class).createSerializer(withoutGenericTypes()))
+        .isInstanceOf(UnsupportedOperationException.class)
+        .hasMessageContaining("Generic types have been disabled");
+  }
+
+  private static SerializerConfig withoutGenericTypes() {
+    Configuration configuration = new Configuration();
+    configuration.set(PipelineOptions.GENERIC_TYPES, false);
+    return new ExecutionConfig(configuration).getSerializerConfig();
+  }
+
+  @Test
+  void withoutCheckpointsTheJobIsRefused() {
+    assertThat(
+            ExperimentEtlPipeline.configure(
+                StreamExecutionEnvironment.createLocalEnvironment(1, new Configuration())))
+        .singleElement()
+        .asString()
+        .contains("Checkpointing is off", "execution.checkpointing.interval");
+  }
+
+  @Test
+  void unalignedOrAtLeastOnceCheckpointsAreRefused() {
+    assertThat(
+            ExperimentEtlPipeline.configure(
+                environment(Map.of("execution.checkpointing.unaligned.enabled", "true"))))
+        .singleElement()
+        .asString()
+        .contains("unaligned");
+    assertThat(
+            ExperimentEtlPipeline.configure(
+                environment(Map.of("execution.checkpointing.mode", "AT_LEAST_ONCE"))))
+        .singleElement()
+        .asString()
+        .contains("at-least-once");
+  }
+}

@@ -76,9 +76,12 @@ final class Continuity {
         systemIdentifier);
   }
 
-  /** The cut behind everything that was passed on so far. */
-  Cut cut() {
-    return new Cut(stamp, completeLsn, committedAt, snapshotDone);
+  /**
+   * The cut behind everything that was passed on so far; its stamp is its own, so that no two cuts
+   * are taken for one.
+   */
+  Cut nextCut() {
+    return new Cut(nextStamp(0), completeLsn, committedAt, snapshotDone);
   }
 
   /** The stamp for a row that is to be passed on, at the given LSN (0: of the snapshot). */

@@ -182,7 +182,7 @@ final class ContinuityOperator extends AbstractStreamOperator<Either<Cut, Change
 
   @Override
   public void prepareSnapshotPreBarrier(long checkpointId) {
-    output.collect(new StreamRecord<>(Either.Left(continuity.cut())));
+    output.collect(new StreamRecord<>(Either.Left(continuity.nextCut())));
   }
 
   @Override

@@ -20,6 +20,7 @@ import org.apache.flink.api.common.typeinfo.TypeHint;
 import org.apache.flink.api.common.typeinfo.TypeInformation;
 import org.apache.flink.metrics.Counter;
 import org.apache.flink.streaming.api.operators.AbstractStreamOperator;
+import org.apache.flink.streaming.api.operators.ChainingStrategy;
 import org.apache.flink.streaming.api.operators.OneInputStreamOperator;
 import org.apache.flink.streaming.api.watermark.Watermark;
 import org.apache.flink.streaming.runtime.streamrecord.StreamRecord;
@@ -48,11 +49,18 @@ public final class RouteOperator extends AbstractStreamOperator<Change>
   public static final OutputTag<Either<Cut, Finding>> FINDINGS =
       new OutputTag<>("unreadable-rows", TypeInformation.of(new TypeHint<>() {}));
 
+  private static final List<OutputTag<Either<Cut, Change>>> WITH_CUTS =
+      List.of(DIMENSIONS, EXPERIMENTS, VARIANTS, USERS);
+
   private static final long WATERMARK_STEP_MILLIS = 200;
 
   private transient Map<FindingCode, Counter> findings;
   private transient Counter outboxRows;
   private transient long watermark;
+
+  public RouteOperator() {
+    setChainingStrategy(ChainingStrategy.ALWAYS);
+  }
 
   private static OutputTag<Either<Cut, Change>> tag(String name) {
     return new OutputTag<>(name, PostgresChanges.TYPE);
@@ -73,8 +81,7 @@ public final class RouteOperator extends AbstractStreamOperator<Change>
   @Override
   public void processElement(StreamRecord<Either<Cut, Change>> record) {
     if (record.getValue().isLeft()) {
-      for (OutputTag<Either<Cut, Change>> dimension :
-          List.of(DIMENSIONS, EXPERIMENTS, VARIANTS, USERS)) {
+      for (OutputTag<Either<Cut, Change>> dimension : WITH_CUTS) {
         output.collect(dimension, record);
       }
       return;
@@ -171,7 +178,7 @@ public final class RouteOperator extends AbstractStreamOperator<Change>
             Either.Right(
                 new Finding(
                     row.code(),
-                    row.table().tableName() + ":" + row.key(),
+                    row.table().noun() + ":" + row.key(),
                     true,
                     0,
                     null,

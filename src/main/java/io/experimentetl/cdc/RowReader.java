@@ -224,8 +224,20 @@ final class RowReader {
   private String key(Struct row) {
     Object first = sent(row, columns[0]);
     return table == SourceTable.EVENTS
-        ? first + "@" + sent(row, columns[1])
+        ? first + "@" + keyTime(sent(row, columns[1]))
         : String.valueOf(first);
+  }
+
+  /**
+   * In microseconds, as every subject of a finding names an event; as it was sent where it can't be
+   * read.
+   */
+  private Object keyTime(Object sent) {
+    try {
+      return micros(sent, 1);
+    } catch (UnreadableColumnException unreadable) {
+      return sent;
+    }
   }
 
   private static Object sent(Struct row, Column column) {

@@ -23,6 +23,11 @@ public enum SourceTable {
     return name().toLowerCase(Locale.ROOT);
   }
 
+  /** One row of it, in words: findings name their subjects by it, {@code event:KEY}. */
+  public String noun() {
+    return this == ETL_HEARTBEAT ? "heartbeat" : tableName().substring(0, tableName().length() - 1);
+  }
+
   /** The table of that name in PostgreSQL, or null where it is none of ours. */
   public static SourceTable ofTableName(String tableName) {
     for (SourceTable table : ALL) {

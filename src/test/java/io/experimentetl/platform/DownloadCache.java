@@ -64,7 +64,10 @@ final class DownloadCache {
                   StandardOpenOption.WRITE);
           FileLock lock = channel.lock()) {
         if (!Files.isDirectory(entry)) {
-          Path unfinished = Files.createTempDirectory(root, name + ".unfinished");
+          // A download that was cut short left its directory; under the lock nobody works in it.
+          Path unfinished = root.resolve(name + ".unfinished");
+          deleteRecursively(unfinished);
+          Files.createDirectory(unfinished);
           try {
             maker.make(unfinished);
             Files.move(unfinished, entry, StandardCopyOption.ATOMIC_MOVE);

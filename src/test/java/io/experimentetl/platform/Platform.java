@@ -172,6 +172,7 @@ public final class Platform implements AutoCloseable {
             cluster,
             Optional.ofNullable(flink).map(FlinkCluster::savepointDirectory),
             writeJobConfig(options, jobsSource, target));
+    addresses.write(directory);
   }
 
   private PostgresEndpoint startPostgres() {

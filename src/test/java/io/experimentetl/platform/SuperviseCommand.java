@@ -1,6 +1,5 @@
 package io.experimentetl.platform;
 
-import java.nio.file.Path;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CountDownLatch;
 import picocli.CommandLine.Command;
@@ -16,9 +15,7 @@ final class SuperviseCommand implements Callable<Integer> {
 
   @Override
   public Integer call() throws InterruptedException {
-    Path directory = place.directory();
-    Platform platform = Platform.start(directory, place.home(), options);
-    platform.addresses().write(directory);
+    Platform.start(place.directory(), place.home(), options);
     // The JVM's end, which SIGTERM brings, stops the platform.
     new CountDownLatch(1).await();
     return 0;

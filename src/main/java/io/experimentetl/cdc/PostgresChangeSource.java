@@ -30,6 +30,8 @@ import org.apache.flink.cdc.connectors.base.source.meta.split.SourceSplitBase;
 import org.apache.flink.cdc.connectors.base.source.meta.split.SourceSplitState;
 import org.apache.flink.cdc.connectors.base.source.metrics.SourceReaderMetrics;
 import org.apache.flink.cdc.connectors.base.source.reader.IncrementalSourceRecordEmitter;
+import org.apache.flink.cdc.connectors.base.relational.connection.JdbcConnectionPoolFactory;
+import org.apache.flink.cdc.connectors.postgres.source.PostgresConnectionPoolFactory;
 import org.apache.flink.cdc.connectors.postgres.source.PostgresDialect;
 import org.apache.flink.cdc.connectors.postgres.source.PostgresSourceBuilder;
 import org.apache.flink.cdc.connectors.postgres.source.PostgresSourceBuilder.PostgresIncrementalSource;
@@ -51,6 +53,8 @@ final class PostgresChangeSource
         ResultTypeQueryable<Either<ReaderProgress, Change>> {
   private static final long serialVersionUID = 1L;
 
+  private static final String PASSWORD_PLUGIN = "authenticationPluginClassName";
+
   private static final List<SourceTable> FREQUENT =
       List.of(SourceTable.EVENTS, SourceTable.ASSIGNMENTS);
 
@@ -69,7 +73,9 @@ final class PostgresChangeSource
   }
 
   private static Connected connect(PostgresSourceSettings settings) {
+    PasswordOnDemand.serve(settings);
     Properties debezium = new Properties();
+    debezium.setProperty("database." + PASSWORD_PLUGIN, PasswordOnDemand.class.getName());
     debezium.setProperty("publication.name", settings.publication());
     // The alternatives narrow the publication to one table while a snapshot runs, or need a
     // superuser.
@@ -93,7 +99,7 @@ final class PostgresChangeSource
             .database(settings.database())
             .tableList(tables(settings.schema()))
             .username(settings.username())
-            .password(settings.password().get())
+            .password("")
             .decodingPluginName("pgoutput")
             .slotName(settings.slot())
             .heartbeatInterval(settings.heartbeatInterval())
@@ -242,12 +248,29 @@ final class PostgresChangeSource
     }
   }
 
+  /** Connections of the pool ask for the password as all others do. */
+  private static final class Pool extends PostgresConnectionPoolFactory {
+    @Override
+    public String getJdbcUrl(JdbcSourceConfig config) {
+      return super.getJdbcUrl(config)
+          + "?"
+          + PASSWORD_PLUGIN
+          + "="
+          + PasswordOnDemand.class.getName();
+    }
+  }
+
   /** Reads the small tables first, so that facts rarely wait for what they refer to. */
   private static final class DimensionsFirst extends PostgresDialect {
     private static final long serialVersionUID = 1L;
 
     private DimensionsFirst(PostgresSourceConfig config) {
       super(config);
+    }
+
+    @Override
+    public JdbcConnectionPoolFactory getPooledDataSourceFactory() {
+      return new Pool();
     }
 
     @Override

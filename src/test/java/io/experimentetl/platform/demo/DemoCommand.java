@@ -216,19 +216,20 @@ public final class DemoCommand implements Callable<Integer> {
     long begin = System.nanoTime();
     try (Traffic traffic = load.get()) {
       int parts = interruptions.size() + 1;
+      long visible = 0;
       for (int i = 0; i < interruptions.size(); i++) {
         // The load goes on during the interruption, but no further than to the next one.
-        long here = events * (i + 1) / parts;
         traffic.allow(i + 2 == parts ? Long.MAX_VALUE : events * (i + 2) / parts);
+        long here = events * (i + 1) / parts;
         while (traffic.events() < here && traffic.isRunning()) {
           Pause.of(Duration.ofMillis(5));
         }
+        // An interruption of a job that has delivered nothing since the last one proves little.
+        visible = job.awaitMoreEventsThan(visible);
         report.fact(
             interruptions.get(i).sentence,
             "at %s events written, %s rows visible"
-                .formatted(
-                    Report.number(traffic.events()),
-                    Report.number(job.warehouse().visibleEvents())));
+                .formatted(Report.number(traffic.events()), Report.number(visible)));
         job.interrupt(interruptions.get(i));
       }
       traffic.await();

@@ -71,6 +71,24 @@ final class RunningJob {
     }
   }
 
+  /** Waits until more event rows are visible, and says how many. */
+  long awaitMoreEventsThan(long rows) {
+    long end = System.nanoTime() + PATIENCE.toNanos();
+    while (true) {
+      long visible = warehouse.visibleEvents();
+      if (visible > rows) {
+        return visible;
+      }
+      requireWorking();
+      if (System.nanoTime() > end) {
+        throw new PlatformException(
+            "no event row became visible for %d s; the job is %s: %s"
+                .formatted(PATIENCE.toSeconds(), flink().state(id), flink().rootException(id)));
+      }
+      Pause.of(Duration.ofMillis(20));
+    }
+  }
+
   /**
    * Does nothing while the job runs or restarts.
    *

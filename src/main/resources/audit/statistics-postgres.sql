@@ -1,5 +1,6 @@
 -- experiment_daily_stats, computed from nothing but PostgreSQL's tables at the transaction's snapshot. Sums of values are
--- whole numbers of millionths, sums of squares of millionths of millionths.
+-- whole numbers of millionths, sums of squares of millionths of millionths. Rows with a time that ClickHouse can't hold are not
+-- delivered: they stand in data_inconsistencies.
 WITH metric (name, is_mean, event_type, property, delay, duration) AS (
     VALUES ${metrics}
 ),
@@ -13,13 +14,18 @@ assigned AS MATERIALIZED (
     JOIN experiments e ON e.id = a.experiment_id
     JOIN variants v ON v.id = a.variant_id AND v.experiment_id = a.experiment_id
     WHERE a.source NOT IN ('override', 'forced')
+      AND a.assigned_at ${deliverable} AND coalesce(a.enrolled_at, a.assigned_at) ${deliverable}
+      AND a.created_at ${deliverable} AND a.updated_at ${deliverable}
+      AND coalesce(e.starts_at, e.created_at) ${deliverable} AND coalesce(e.ends_at, e.created_at) ${deliverable}
+      AND e.created_at ${deliverable} AND e.updated_at ${deliverable}
+      AND v.created_at ${deliverable} AND v.updated_at ${deliverable}
 ),
--- An id that a user sent more than once counts at its earliest time. Infinite times can't be delivered: they are findings.
+-- An id that a user sent more than once counts at its earliest time.
 event AS (
     SELECT DISTINCT ON (experiment_id, user_id, id)
            experiment_id, user_id, "timestamp" AS at, event_type, variant_id, properties
     FROM events
-    WHERE isfinite("timestamp")
+    WHERE "timestamp" ${deliverable} AND coalesce(assignment_at, "timestamp") ${deliverable}
     ORDER BY experiment_id, user_id, id, "timestamp"
 ),
 running AS MATERIALIZED (

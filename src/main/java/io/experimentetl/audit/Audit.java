@@ -90,14 +90,16 @@ public final class Audit {
             look(fence, warehouse, deadline, tablesOf(pending), concernsStatistics(pending));
         Map<String, Observation> left = new LinkedHashMap<>();
         for (Map.Entry<String, Observation> before : pending.entrySet()) {
-          Observation now = next.observations().get(before.getKey());
-          if (now == null) {
+          Observation seen = next.observations().get(before.getKey());
+          if (seen == null) {
             continue;
           }
+          Observation now = seen.after(before.getValue());
           boolean unmoved =
               before.getValue().weight() == Weight.SUSPECT
                   && now.evidence().equals(before.getValue().evidence());
-          if (now.weight() == Weight.SUSPECT && (unmoved || fences == MAX_FENCES)) {
+          if (now.weight() == Weight.SUSPECT
+              && (unmoved || (fences == MAX_FENCES && now.hasSteadyOffset()))) {
             differences.add(now);
           } else {
             left.put(before.getKey(), now);

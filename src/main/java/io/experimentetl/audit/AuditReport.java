@@ -16,7 +16,7 @@ import java.util.Set;
  * @param warehouseLsn the cut of ClickHouse it was compared with
  * @param fences how many were needed
  * @param differences what outlived two fences without moving, or every fence
- * @param undecided rows that were changed again before each fence, so that they could not be judged
+ * @param undecided rows and cells that moved before each fence, so that they could not be judged
  */
 public record AuditReport(
     long sourceLsn,
@@ -36,7 +36,7 @@ public record AuditReport(
    * A table's day.
    *
    * @param day null: the table isn't told apart by day
-   * @param retained rows of ClickHouse that PostgreSQL's retention has removed
+   * @param retained rows that the retention of one side has removed
    * @param flagged rows of PostgreSQL that can't be delivered and stand in data_inconsistencies
    */
   public record TableLine(
@@ -104,7 +104,7 @@ public record AuditReport(
     }
     if (undecided > 0) {
       out.printf(
-          "%s rows were written again before every fence and could not be judged.%n",
+          "%s rows or cells were written again before every fence and could not be judged; ask again when writers rest.%n",
           count(undecided));
     }
     out.printf(
@@ -123,7 +123,7 @@ public record AuditReport(
   private static String status(TableLine line) {
     String excepted = "";
     if (line.retained() > 0) {
-      excepted += " (" + count(line.retained()) + " kept beyond retention)";
+      excepted += " (" + count(line.retained()) + " on one side only by retention)";
     }
     if (line.flagged() > 0) {
       excepted += " (" + count(line.flagged()) + " undeliverable, flagged)";

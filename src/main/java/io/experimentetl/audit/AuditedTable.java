@@ -241,12 +241,13 @@ enum AuditedTable {
 
   /**
    * The newest version of the rows of some segments, tombstones included: {@code key,
-   * experiment_id, micros, hash, version, deleted}, 0 for what the table doesn't have. One key
-   * comes more than once where ClickHouse keeps it under several sorting keys.
+   * experiment_id, micros, hash, version, deleted, bucket}, 0 for what the table doesn't have. One
+   * key comes more than once where ClickHouse keeps it under several sorting keys. Rows of other
+   * days come too where a row can move from day to day.
    */
   String warehouseRows(List<Segment> segments) {
-    // A row's day is part of an event's sorting key only: elsewhere an older version may lie on
-    // another day, and must not be taken for the newest.
+    // A row's day is part of an event's sorting key only: elsewhere the newest version of a row may
+    // lie on another day than the version that is looked for.
     String where =
         this == EVENTS
             ? "(" + warehouseDay() + ", " + warehouseBucket() + ") IN (" + tuples(segments) + ")"
@@ -257,7 +258,7 @@ enum AuditedTable {
                     .distinct()
                     .collect(Collectors.joining(", "))
                 + ")";
-    return "SELECT key, newest.1, newest.2, newest.3, newest_version, newest.4 FROM (SELECT "
+    return "SELECT key, newest.1, newest.2, newest.3, newest_version, newest.4, bucket FROM (SELECT "
         + warehouseKey()
         + " AS key, argMax(("
         + (hasTime() ? "experiment_id" : "0")
@@ -265,18 +266,14 @@ enum AuditedTable {
         + (hasTime() ? "toUnixTimestamp64Micro(" + timeColumn + ")" : "0")
         + ", "
         + warehouseHash()
-        + ", _deleted, "
-        + warehouseDay()
-        + ", "
+        + ", _deleted), _version) AS newest, max(_version) AS newest_version, any("
         + warehouseBucket()
-        + "), _version) AS newest, max(_version) AS newest_version FROM "
+        + ") AS bucket FROM "
         + warehouseTable
         + " WHERE "
         + where
         + " GROUP BY "
         + String.join(", ", sortingKey)
-        + ") WHERE (newest.5, newest.6) IN ("
-        + tuples(segments)
         + ")";
   }
 

@@ -7,7 +7,7 @@ package io.experimentetl.audit;
  * @param day days since 1970-01-01 in UTC, or {@link AuditedTable#NO_DAY}
  * @param source rows in PostgreSQL
  * @param warehouse rows in ClickHouse as of the snapshot
- * @param retained of these, rows that PostgreSQL's retention has removed
+ * @param retained rows that the retention of one side has removed
  * @param flagged rows that can't be delivered and stand in data_inconsistencies instead
  * @param segmentsDiffer whether any of its segments had to be compared row by row
  */

@@ -11,10 +11,18 @@ import java.time.LocalDate;
  * @param problem in words, continuing the subject
  * @param evidence what it was seen by: the row versions or the figures of all sides. Seen by the
  *     same evidence at the next fence, it is a difference
+ * @param offset by how much the sides differ, where they are figures: the same at every fence
+ *     although the figures themselves move, it is a difference too
  * @param weight how much it says by itself
  */
 record Observation(
-    String table, int day, String subject, String problem, String evidence, Weight weight) {
+    String table,
+    int day,
+    String subject,
+    String problem,
+    String evidence,
+    String offset,
+    Weight weight) {
 
   enum Weight {
     /** Nothing: ClickHouse's row is newer than the snapshot. */
@@ -23,6 +31,22 @@ record Observation(
     SUSPECT,
     /** All: nothing in flight explains it. */
     CERTAIN
+  }
+
+  /** For rows: there is nothing that could be more or less. */
+  static final String NO_OFFSET = "";
+
+  private static final String CHANGING = "changing";
+
+  /** The same as before at another fence, or not. */
+  Observation after(Observation before) {
+    return offset.equals(before.offset)
+        ? this
+        : new Observation(table, day, subject, problem, evidence, CHANGING, weight);
+  }
+
+  boolean hasSteadyOffset() {
+    return !offset.equals(CHANGING);
   }
 
   /** The same at the next fence. */

@@ -6,7 +6,9 @@ import java.math.BigInteger;
 import java.time.Duration;
 import java.time.Instant;
 import java.time.LocalDate;
+import java.time.OffsetDateTime;
 import java.time.ZoneOffset;
+import java.time.format.DateTimeParseException;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.HashSet;
@@ -60,6 +62,7 @@ final class RowComparison {
   private final long versionBound;
   private final Instant retainedBefore;
   private final Instant expiredBefore;
+  private final boolean expires;
   private final Map<Integer, Day> days = new TreeMap<>();
   private final List<Observation> observations = new ArrayList<>();
   private final Set<Long> experimentsWithRetainedRows = new HashSet<>();
@@ -75,6 +78,13 @@ final class RowComparison {
         table == AuditedTable.EVENTS ? settings.eventRetention() : settings.assignmentRetention();
     this.retainedBefore = source.takenAt().minus(retention);
     this.expiredBefore = source.takenAt().minus(WAREHOUSE_RETENTION);
+    this.expires =
+        !warehouse
+            .rows(
+                "SELECT 1 FROM system.tables WHERE database = currentDatabase() AND name = '"
+                    + table.warehouseTable()
+                    + "' AND engine_full LIKE '% TTL %'")
+            .isEmpty();
   }
 
   Result compare() {
@@ -160,6 +170,7 @@ final class RowComparison {
                     + theirs.count()
                     + " in ClickHouse, or other content; too much differs to list the rows",
                 ours + " " + theirs,
+                Observation.NO_OFFSET,
                 Weight.SUSPECT));
       }
     }
@@ -176,22 +187,19 @@ final class RowComparison {
               new SourceRow(row.getObject(2, Long.class), row.getLong(3), row.getString(4)));
         });
     Map<String, List<WarehouseRow>> warehouseRows = new TreeMap<>();
+    Set<Segment> compared = new HashSet<>(read);
     warehouse.read(
         table.warehouseRows(read),
-        row ->
-            warehouseRows
-                .computeIfAbsent(row.get(0).asText(), none -> new ArrayList<>())
-                .add(warehouseRow(row)));
-    Set<String> flagged = new HashSet<>();
-    if (sourceRows.keySet().stream().anyMatch(key -> !warehouseRows.containsKey(key))) {
-      warehouse.read(
-          "SELECT subject FROM data_inconsistencies FINAL"
-              + " WHERE code IN ('S-UNPARSEABLE', 'S-NULL-REQUIRED') AND status = 'OPEN'"
-              + " AND startsWith(subject, '"
-              + table.noun()
-              + ":')",
-          row -> flagged.add(row.get(0).asText()));
-    }
+        row -> {
+          String key = row.get(0).asText();
+          WarehouseRow found = warehouseRow(row);
+          int day = table.hasTime() ? dayOf(found.micros()) : AuditedTable.NO_DAY;
+          if (sourceRows.containsKey(key)
+              || compared.contains(new Segment(day, row.get(6).asText()))) {
+            warehouseRows.computeIfAbsent(key, none -> new ArrayList<>()).add(found);
+          }
+        });
+    Set<String> flagged = flaggedKeys();
     sourceRows.forEach(
         (key, row) -> compareRow(key, row, warehouseRows.getOrDefault(key, List.of()), flagged));
     warehouseRows.forEach(
@@ -200,6 +208,49 @@ final class RowComparison {
             unexpected(key, found);
           }
         });
+  }
+
+  /**
+   * Keys of rows that can't be delivered, as far as they can be told: of an event with an
+   * unreadable time, the id alone.
+   */
+  private Set<String> flaggedKeys() {
+    Set<String> keys = new HashSet<>();
+    String prefix = table.sourceTable() + ":";
+    warehouse.read(
+        "SELECT subject FROM data_inconsistencies FINAL"
+            + " WHERE code IN ('S-UNPARSEABLE', 'S-NULL-REQUIRED') AND status = 'OPEN'"
+            + " AND startsWith(subject, '"
+            + prefix
+            + "')",
+        row -> keys.add(normalised(row.get(0).asText().substring(prefix.length()))));
+    return keys;
+  }
+
+  /**
+   * Findings name an event's time in microseconds or, where it couldn't be read, as it was sent.
+   */
+  private String normalised(String key) {
+    int at = key.indexOf('@');
+    if (table != AuditedTable.EVENTS || at < 0) {
+      return key;
+    }
+    String time = key.substring(at + 1);
+    if (time.matches("-?\\d+")) {
+      return key;
+    }
+    try {
+      Instant instant = OffsetDateTime.parse(time).toInstant();
+      return key.substring(0, at + 1)
+          + (instant.getEpochSecond() * 1_000_000 + instant.getNano() / 1_000);
+    } catch (DateTimeParseException e) {
+      return key.substring(0, at);
+    }
+  }
+
+  private static boolean isFlagged(String key, Set<String> flagged) {
+    int at = key.lastIndexOf('@');
+    return flagged.contains(key) || (at > 0 && flagged.contains(key.substring(0, at)));
   }
 
   private static WarehouseRow warehouseRow(JsonNode row) {
@@ -222,13 +273,15 @@ final class RowComparison {
             : Weight.SUSPECT;
     if (live.size() > 1) {
       observe(day, key, "stands in ClickHouse under " + live.size() + " keys", evidence, weight);
-    } else if (live.size() == 1) {
-      if (live.get(0).hash() != ours.hash()) {
-        observe(day, key, "is different in ClickHouse", evidence, weight);
-      }
-    } else if (flagged.contains(table.noun() + ":" + key)) {
+    } else if (live.size() == 1 && live.get(0).hash() == ours.hash()) {
+      return;
+    } else if (isFlagged(key, flagged)) {
       days.get(day).flagged++;
-    } else if (ours.micros() == null || !isBefore(ours.micros(), expiredBefore)) {
+    } else if (live.size() == 1) {
+      observe(day, key, "is different in ClickHouse", evidence, weight);
+    } else if (found.isEmpty() && hasExpired(ours)) {
+      days.get(day).retained++;
+    } else {
       observe(
           day,
           key,
@@ -236,6 +289,11 @@ final class RowComparison {
           evidence,
           weight);
     }
+  }
+
+  /** Whether ClickHouse's own retention has removed the row. */
+  private boolean hasExpired(SourceRow row) {
+    return expires && row.micros() != null && isBefore(row.micros(), expiredBefore);
   }
 
   private void unexpected(String key, List<WarehouseRow> found) {
@@ -277,7 +335,13 @@ final class RowComparison {
   private void observe(int day, String key, String problem, String evidence, Weight weight) {
     observations.add(
         new Observation(
-            table.sourceTable(), day, table.noun() + ":" + key, problem, evidence, weight));
+            table.sourceTable(),
+            day,
+            table.noun() + ":" + key,
+            problem,
+            evidence,
+            Observation.NO_OFFSET,
+            weight));
   }
 
   private boolean wasRetained(long micros) {

@@ -55,6 +55,10 @@ final class SourceSnapshot implements AutoCloseable {
       statement.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY");
       statement.execute("SET TRANSACTION SNAPSHOT '" + snapshot + "'");
       statement.execute("SET LOCAL work_mem = '128MB'");
+      // All joins are of whole tables: where the planner has no statistics yet, and guesses a row
+      // or
+      // two, nested loops would take hours.
+      statement.execute("SET LOCAL enable_nestloop = off");
       // Compiling the recomputation takes longer than running it on most days' data.
       statement.execute("SET LOCAL jit = off");
       // The planner takes the recomputation's steps for a few rows each, and would join them row by

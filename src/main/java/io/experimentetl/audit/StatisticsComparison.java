@@ -124,11 +124,9 @@ final class StatisticsComparison {
       StatisticsFigures a = stored.getOrDefault(cell, StatisticsFigures.NONE);
       StatisticsFigures b = atCut.getOrDefault(cell, StatisticsFigures.NONE);
       StatisticsFigures c = fromSource.getOrDefault(cell, StatisticsFigures.NONE);
+      StatisticsFigures d = atSnapshot.getOrDefault(cell, StatisticsFigures.NONE);
       boolean retained = experimentsWithRetainedRows.contains(cell.experimentId());
-      boolean sourceAgrees =
-          retained
-              || c.equals(b)
-              || c.equals(atSnapshot.getOrDefault(cell, StatisticsFigures.NONE));
+      boolean sourceAgrees = retained || c.equals(b) || c.equals(d);
       if (!a.equals(b) || !sourceAgrees) {
         observations.add(
             new Observation(
@@ -144,6 +142,7 @@ final class StatisticsComparison {
                     + LocalDate.ofEpochDay(cell.day()),
                 "differs: " + StatisticsFigures.differences(a, b, retained ? null : c),
                 a + " " + b + " " + c,
+                a.minus(b) + " " + c.minus(d),
                 Weight.SUSPECT));
       }
     }

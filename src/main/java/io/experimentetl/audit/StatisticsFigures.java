@@ -45,6 +45,14 @@ record StatisticsFigures(List<BigInteger> values) {
     return new StatisticsFigures(values);
   }
 
+  StatisticsFigures minus(StatisticsFigures other) {
+    List<BigInteger> differences = new ArrayList<>();
+    for (int i = 0; i < NAMES.size(); i++) {
+      differences.add(values.get(i).subtract(other.values.get(i)));
+    }
+    return new StatisticsFigures(differences);
+  }
+
   /** The figures in which the three differ, each with its three values; null: not compared. */
   static String differences(
       StatisticsFigures stored, StatisticsFigures fromWarehouse, StatisticsFigures fromSource) {

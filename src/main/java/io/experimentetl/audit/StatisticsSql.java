@@ -27,6 +27,10 @@ import java.util.stream.Collectors;
 final class StatisticsSql {
   private static final Pattern PLACEHOLDER = Pattern.compile("\\$\\{([a-z_]+)}");
 
+  /** A day inside of what DateTime64 holds, so that the day in any zone is inside as well. */
+  private static final String DELIVERABLE =
+      "BETWEEN '1900-01-02 00:00:00+00' AND '2299-12-30 23:59:59.999999+00'";
+
   private final StatisticsConfig config;
   private final Map<String, ZoneId> zones = new TreeMap<>();
   private final ZoneId defaultZone;
@@ -78,6 +82,8 @@ final class StatisticsSql {
             config.metrics().stream()
                 .map(StatisticsSql::postgresMetric)
                 .collect(Collectors.joining(", ")),
+            "deliverable",
+            DELIVERABLE,
             "exposure",
             postgresText(config.exposureEvent()),
             "entered_at",

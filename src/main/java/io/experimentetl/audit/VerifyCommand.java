@@ -26,7 +26,6 @@ import picocli.CommandLine.Spec;
       "Compares, at one place of the log and while writers write, ClickHouse's rows with PostgreSQL's,",
       "and the daily statistics with their recomputation in SQL from either."
     },
-    exitCodeOnExecutionException = VerifyCommand.CANNOT_COMPARE,
     exitCodeListHeading = "Exit codes:%n",
     exitCodeList = {
       "0:equal",
@@ -36,7 +35,7 @@ import picocli.CommandLine.Spec;
 public final class VerifyCommand implements Callable<Integer> {
   private static final int EQUAL = 0;
   private static final int DIFFERENT = 1;
-  static final int CANNOT_COMPARE = 2;
+  private static final int CANNOT_COMPARE = 2;
 
   @Spec private CommandSpec spec;
 
@@ -105,6 +104,11 @@ public final class VerifyCommand implements Callable<Integer> {
       return report.isEqual() ? EQUAL : DIFFERENT;
     } catch (CannotCompareException | InvalidConfigurationException | IllegalStateException e) {
       err.println(e.getMessage());
+      err.flush();
+      return CANNOT_COMPARE;
+    } catch (RuntimeException e) {
+      // Exit code 1 means differences, whoever else handles exceptions.
+      e.printStackTrace(err);
       err.flush();
       return CANNOT_COMPARE;
     }

@@ -106,7 +106,7 @@ final class Sides implements AutoCloseable {
         statistics,
         Duration.ofDays(90),
         Duration.ofDays(365),
-        Duration.ofSeconds(60));
+        Duration.ofMinutes(2));
   }
 
   PostgresEndpoint postgres() {
@@ -369,14 +369,18 @@ final class Sides implements AutoCloseable {
                     + experiment
                     + " ORDER BY metric, day")) {
       while (rows.next()) {
-        List<String> figures = new ArrayList<>();
-        for (int i = 0; i < StatisticsFigures.NAMES.size(); i++) {
-          figures.add(rows.getString(5 + i));
-        }
-        lines.add(line(rows.getLong(2), rows.getString(3), rows.getInt(4), figures));
+        lines.add(line(rows));
       }
     }
     return lines;
+  }
+
+  static String line(ResultSet row) throws SQLException {
+    List<String> figures = new ArrayList<>();
+    for (int i = 0; i < StatisticsFigures.NAMES.size(); i++) {
+      figures.add(row.getString(5 + i));
+    }
+    return line(row.getLong(2), row.getString(3), row.getInt(4), figures);
   }
 
   List<String> figuresInClickHouse(String sql, long experiment) {

@@ -25,6 +25,7 @@ import java.util.Collection;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.TimeUnit;
 import org.apache.flink.api.connector.sink2.Committer;
 import org.apache.flink.metrics.groups.UnregisteredMetricsGroup;
 import org.junit.jupiter.api.Test;
@@ -304,7 +305,7 @@ class ClickHouseCommitterIT {
 
       commit(connection, CHECKPOINT, Proof.PROBE, batches);
 
-      assertThat(sending.join()).contains("QUERY_WAS_CANCELLED");
+      assertThat(sending.get(30, TimeUnit.SECONDS)).contains("QUERY_WAS_CANCELLED");
     }
     assertThat(count()).isEqualTo(100);
   }

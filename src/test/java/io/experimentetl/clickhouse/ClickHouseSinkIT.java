@@ -17,6 +17,7 @@ import org.apache.flink.configuration.CheckpointingOptions;
 import org.apache.flink.configuration.Configuration;
 import org.apache.flink.configuration.PipelineOptions;
 import org.apache.flink.configuration.RestartStrategyOptions;
+import org.apache.flink.runtime.jobgraph.JobVertex;
 import org.apache.flink.runtime.testutils.MiniClusterResourceConfiguration;
 import org.apache.flink.streaming.api.environment.StreamExecutionEnvironment;
 import org.apache.flink.streaming.api.operators.AbstractStreamOperator;
@@ -62,6 +63,15 @@ class ClickHouseSinkIT {
                 "SELECT max(stamp), count() > 1, max(parallelism), max(sinks), any(sink)"
                     + " FROM etl_cuts"))
         .isEqualTo(ROWS - 1 + "\t1\t1\t8\treadings");
+  }
+
+  @Test
+  void batchesAreSentInAnotherTaskThanTheOneThatRowsFlowThrough() {
+    ClickHouseConnection connection = Reading.createTables(database, 100);
+
+    assertThat(job(connection, new Numbers()).getStreamGraph().getJobGraph().getVertices())
+        .extracting(JobVertex::getName)
+        .contains("cuts -> readings: Writer", "readings: sealed -> readings: Committer");
   }
 
   @Test

@@ -31,7 +31,8 @@ public final class BenchCommand implements Callable<Integer> {
   /** Read before the measurement, so that compilers and caches are warm. */
   private static final int WARM_UP = 100_000;
 
-  private static final int PROFILE_LINES = 15;
+  private static final int PROFILED_THREADS = 4;
+  private static final int PROFILED_METHODS = 12;
 
   private final Etl.Place place = new Etl.Place();
 
@@ -101,8 +102,8 @@ public final class BenchCommand implements Callable<Integer> {
         all.add(peer.measure(rows, servers));
       }
       print(out, all);
-      out.printf("%nTaskManager, by thread and by method:%n");
-      profile.top(PROFILE_LINES).forEach(out::println);
+      out.printf("%nTaskManager, by thread and the methods that ran there:%n");
+      profile.top(PROFILED_THREADS, PROFILED_METHODS).forEach(out::println);
       out.flush();
       return 0;
     }

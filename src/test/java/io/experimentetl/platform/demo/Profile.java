@@ -4,6 +4,7 @@ import io.experimentetl.platform.PlatformException;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.HashMap;
@@ -38,36 +39,80 @@ final class Profile {
     jcmd(pid, "JFR.stop", "name=" + NAME, "filename=" + file);
   }
 
-  /** Shares of the samples by thread, and by the method that was running, the largest first. */
-  List<String> top(int lines) {
-    Map<String, Integer> threads = new HashMap<>();
-    Map<String, Integer> methods = new HashMap<>();
+  /**
+   * Shares of the samples: of each of the busiest threads, and below it of the methods that were
+   * running there, each with the method of ours that led to it.
+   */
+  List<String> top(int threads, int methods) {
+    Map<String, Map<String, Integer>> counts = new HashMap<>();
     int samples = 0;
+    Duration pauses = Duration.ZERO;
     try (RecordingFile recording = new RecordingFile(file)) {
       while (recording.hasMoreEvents()) {
         RecordedEvent event = recording.readEvent();
-        if (!event.getEventType().getName().equals("jdk.ExecutionSample")
-            || event.getStackTrace() == null) {
-          continue;
+        String type = event.getEventType().getName();
+        if (type.equals("jdk.GarbageCollection")) {
+          pauses = pauses.plus(event.getDuration("sumOfPauses"));
         }
-        samples++;
-        RecordedThread thread = event.getThread("sampledThread");
-        threads.merge(thread == null ? "?" : name(thread.getJavaName()), 1, Integer::sum);
-        RecordedFrame frame = event.getStackTrace().getFrames().get(0);
-        methods.merge(
-            frame.getMethod().getType().getName() + "." + frame.getMethod().getName(),
-            1,
-            Integer::sum);
+        int weight = weight(type, event);
+        if (weight > 0) {
+          samples += weight;
+          RecordedThread thread = event.getThread("sampledThread");
+          counts
+              .computeIfAbsent(
+                  thread == null ? "?" : name(thread.getJavaName()), t -> new HashMap<>())
+              .merge(where(event.getStackTrace().getFrames()), weight, Integer::sum);
+        }
       }
     } catch (IOException e) {
       throw new PlatformException("the recording " + file + " can't be read: " + e.getMessage(), e);
     }
+    Map<String, Integer> byThread = new HashMap<>();
+    counts.forEach(
+        (thread, inside) -> byThread.put(thread, inside.values().stream().mapToInt(n -> n).sum()));
     List<String> top = new ArrayList<>();
-    top.add(samples + " samples of " + file);
-    top.addAll(shares(threads, samples, lines));
-    top.add("");
-    top.addAll(shares(methods, samples, lines));
+    top.add(
+        samples
+            + " samples of "
+            + file
+            + "; garbage collection stopped it for "
+            + pauses.toMillis()
+            + " ms");
+    for (String thread : largest(byThread, threads)) {
+      top.add(share(byThread.get(thread), samples) + thread);
+      for (String method : largest(counts.get(thread), methods)) {
+        top.add("  " + share(counts.get(thread).get(method), samples) + method);
+      }
+    }
     return top;
+  }
+
+  /**
+   * Native code is sampled half as often as Java, and a thread that waits in it is sampled too:
+   * only RocksDB's counts.
+   */
+  private static int weight(String type, RecordedEvent event) {
+    if (event.getStackTrace() == null || event.getStackTrace().getFrames().isEmpty()) {
+      return 0;
+    }
+    if (type.equals("jdk.NativeMethodSample")) {
+      return method(event.getStackTrace().getFrames().get(0)).startsWith("org.rocksdb.") ? 2 : 0;
+    }
+    return type.equals("jdk.ExecutionSample") ? 1 : 0;
+  }
+
+  private static String where(List<RecordedFrame> frames) {
+    String running = method(frames.get(0));
+    return frames.stream()
+        .map(Profile::method)
+        .filter(method -> method.startsWith("io.experimentetl."))
+        .findFirst()
+        .map(ours -> ours.equals(running) ? running : running + " <- " + ours)
+        .orElse(running);
+  }
+
+  private static String method(RecordedFrame frame) {
+    return frame.getMethod().getType().getName() + "." + frame.getMethod().getName();
   }
 
   /** Without the subtask's number and the attempt. */
@@ -75,15 +120,16 @@ final class Profile {
     return thread == null ? "?" : thread.replaceAll(" \\(\\d+/\\d+\\)#\\d+.*", "");
   }
 
-  private static List<String> shares(Map<String, Integer> counts, int samples, int lines) {
+  private static List<String> largest(Map<String, Integer> counts, int limit) {
     return counts.entrySet().stream()
         .sorted(Map.Entry.<String, Integer>comparingByValue(Comparator.reverseOrder()))
-        .limit(lines)
-        .map(
-            e ->
-                String.format(
-                    Locale.ROOT, "%5.1f %%  %s", 100.0 * e.getValue() / samples, e.getKey()))
+        .limit(limit)
+        .map(Map.Entry::getKey)
         .toList();
+  }
+
+  private static String share(int count, int samples) {
+    return String.format(Locale.ROOT, "%5.1f %%  ", 100.0 * count / samples);
   }
 
   private static void jcmd(long pid, String... command) {

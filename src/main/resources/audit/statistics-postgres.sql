@@ -4,9 +4,9 @@
 WITH metric (name, is_mean, event_type, property, delay, duration) AS (
     VALUES ${metrics}
 ),
--- Users assigned at random to a variant of the experiment.
+-- Users assigned at random to a variant of the experiment: the units, numbered, since numbers sort faster than names.
 assigned AS MATERIALIZED (
-    SELECT a.experiment_id, a.user_id, a.variant_id, a.assigned_at, a.enrolled_at,
+    SELECT row_number() OVER () AS unit, a.experiment_id, a.user_id, a.variant_id, a.assigned_at, a.enrolled_at,
            coalesce(e.starts_at, '-infinity') AS starts_at,
            coalesce(e.ends_at, 'infinity') AS ends_at,
            e.config ->> 'zone' AS zone
@@ -29,7 +29,7 @@ event AS (
     ORDER BY experiment_id, user_id, id, "timestamp"
 ),
 running AS MATERIALIZED (
-    SELECT e.experiment_id, e.user_id, e.at, e.event_type, e.properties,
+    SELECT a.unit, e.at, e.event_type, e.properties,
            e.event_type = ${exposure} AS is_exposure,
            e.variant_id <> a.variant_id AS is_stray
     FROM event e
@@ -38,25 +38,25 @@ running AS MATERIALIZED (
       AND (e.event_type = ${exposure} OR e.event_type IN (SELECT event_type FROM metric))
 ),
 exposed AS (
-    SELECT experiment_id, user_id, min(at) AS exposed_at, coalesce(bool_or(is_stray), false) AS is_crossover
+    SELECT unit, min(at) AS exposed_at, coalesce(bool_or(is_stray), false) AS is_crossover
     FROM running
     WHERE is_exposure
-    GROUP BY experiment_id, user_id
+    GROUP BY unit
 ),
-unit AS MATERIALIZED (
-    SELECT a.experiment_id, a.user_id, a.variant_id, a.zone, ${entered_at} AS entered_at
+entered AS MATERIALIZED (
+    SELECT a.unit, a.experiment_id, a.variant_id, a.zone, ${entered_at} AS entered_at
     FROM assigned a
-    LEFT JOIN exposed x USING (experiment_id, user_id)
+    LEFT JOIN exposed x USING (unit)
     WHERE ${entered_at} BETWEEN a.starts_at AND a.ends_at
       AND (${crossovers_count} OR NOT coalesce(x.is_crossover, false))
 ),
 -- What of a user's events matters to which metric, and the user's entry.
 moment AS (
-    SELECT u.experiment_id, u.user_id, u.variant_id, u.zone, m.name AS metric, m.is_mean, r.at,
+    SELECT u.unit, u.experiment_id, u.variant_id, u.zone, m.name AS metric, m.is_mean, r.at,
            r.is_exposure AS is_exposure, counts.value IS NOT NULL AS is_counted, coalesce(counts.value, 0) AS value,
            false AS is_entry
     FROM running r
-    JOIN unit u USING (experiment_id, user_id)
+    JOIN entered u USING (unit)
     JOIN metric m ON r.is_exposure OR r.event_type = m.event_type
     CROSS JOIN LATERAL (
         SELECT CASE
@@ -73,18 +73,18 @@ moment AS (
                         THEN trunc(property.given, 6) * 1000000 END AS value
     ) AS counts
     UNION ALL
-    SELECT u.experiment_id, u.user_id, u.variant_id, u.zone, m.name, m.is_mean, u.entered_at, false, false, 0, true
-    FROM unit u
+    SELECT u.unit, u.experiment_id, u.variant_id, u.zone, m.name, m.is_mean, u.entered_at, false, false, 0, true
+    FROM entered u
     CROSS JOIN metric m
 ),
 user_day AS (
-    SELECT experiment_id, variant_id, metric, is_mean, user_id, ${day} AS day,
+    SELECT unit, experiment_id, variant_id, metric, is_mean, ${day} AS day,
            count(*) FILTER (WHERE is_exposure) AS exposures,
            count(*) FILTER (WHERE is_counted) AS events,
            sum(value) AS value,
            bool_or(is_entry) AS is_new
     FROM moment
-    GROUP BY experiment_id, variant_id, metric, is_mean, user_id, ${day}
+    GROUP BY unit, experiment_id, variant_id, metric, is_mean, ${day}
 ),
 history AS (
     SELECT *,
@@ -92,7 +92,7 @@ history AS (
            coalesce(sum(value) OVER earlier, 0) AS earlier_value
     FROM user_day
     WINDOW earlier AS (
-        PARTITION BY experiment_id, metric, user_id ORDER BY day ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)
+        PARTITION BY unit, metric ORDER BY day ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)
 )
 SELECT experiment_id, variant_id, metric, (day - DATE '1970-01-01') AS day,
        sum(exposures)::text AS exposures,

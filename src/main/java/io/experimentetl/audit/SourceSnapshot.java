@@ -55,14 +55,10 @@ final class SourceSnapshot implements AutoCloseable {
       statement.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY");
       statement.execute("SET TRANSACTION SNAPSHOT '" + snapshot + "'");
       statement.execute("SET LOCAL work_mem = '128MB'");
-      // All joins are of whole tables: where the planner has no statistics yet, and guesses a row
-      // or
-      // two, nested loops would take hours.
-      statement.execute("SET LOCAL enable_nestloop = off");
       // Compiling the recomputation takes longer than running it on most days' data.
       statement.execute("SET LOCAL jit = off");
       // The planner takes the recomputation's steps for a few rows each, and would join them row by
-      // row.
+      // row: hours on a real data set.
       statement.execute("SET LOCAL enable_nestloop = off");
       return connection;
     } catch (SQLException e) {
@@ -130,14 +126,15 @@ final class SourceSnapshot implements AutoCloseable {
     void read(ResultSet row) throws SQLException;
   }
 
-  /** Hands over the rows of the answer without keeping them. */
+  /**
+   * Hands over the rows of the answer. They are fetched at once: with a fetch size PostgreSQL would
+   * not use its parallel workers, and no answer is large.
+   */
   void read(AuditSettings settings, String sql, RowReader reader) {
-    try (Statement statement = connection.createStatement()) {
-      statement.setFetchSize(10_000);
-      try (ResultSet rows = statement.executeQuery(sql)) {
-        while (rows.next()) {
-          reader.read(rows);
-        }
+    try (Statement statement = connection.createStatement();
+        ResultSet rows = statement.executeQuery(sql)) {
+      while (rows.next()) {
+        reader.read(rows);
       }
     } catch (SQLException e) {
       throw cannot(settings, e);

@@ -255,7 +255,7 @@ class AuditIT {
       AtomicLong written = new AtomicLong();
       Future<?> writes =
           background.scheduleWithFixedDelay(
-              () -> write(connection, written.incrementAndGet()), 0, 2, TimeUnit.MILLISECONDS);
+              () -> write(connection, written.incrementAndGet()), 0, 25, TimeUnit.MILLISECONDS);
       every(20, () -> sides.deliver(STATISTICS));
 
       AuditReport whole = audit();

@@ -25,7 +25,11 @@ import org.apache.flink.cdc.connectors.base.config.JdbcSourceConfig;
 import org.apache.flink.cdc.connectors.base.config.SourceConfig;
 import org.apache.flink.cdc.connectors.base.relational.connection.JdbcConnectionPoolFactory;
 import org.apache.flink.cdc.connectors.base.source.assigner.state.PendingSplitsState;
+import org.apache.flink.cdc.connectors.base.source.meta.offset.Offset;
 import org.apache.flink.cdc.connectors.base.source.meta.offset.OffsetFactory;
+import org.apache.flink.cdc.connectors.base.source.reader.external.JdbcSourceFetchTaskContext;
+import org.apache.flink.cdc.connectors.postgres.source.fetch.PostgresSourceFetchTaskContext;
+import org.apache.flink.cdc.connectors.postgres.source.offset.PostgresOffset;
 import org.apache.flink.cdc.connectors.base.source.meta.split.SourceRecords;
 import org.apache.flink.cdc.connectors.base.source.meta.split.SourceSplitBase;
 import org.apache.flink.cdc.connectors.base.source.meta.split.SourceSplitState;
@@ -84,6 +88,8 @@ final class PostgresChangeSource
     debezium.setProperty("slot.stream.params", "origin=none");
     debezium.setProperty("heartbeat.action.query", SourceServer.beatQuery(settings));
     debezium.setProperty("tombstones.on.delete", "false");
+    debezium.setProperty("converters", "micros");
+    debezium.setProperty("micros.type", MicrosConverter.class.getName());
     // The default waits half a second for a full batch.
     debezium.setProperty("poll.interval.ms", "10");
     debezium.setProperty("max.batch.size", "8192");
@@ -113,7 +119,7 @@ final class PostgresChangeSource
             .lsnCommitCheckpointsDelay(3)
             .debeziumProperties(debezium);
     PostgresSourceConfigFactory factory = builder.getConfigFactory();
-    return new Connected(factory, new DimensionsFirst(factory.create(0)));
+    return new Connected(factory, new Dialect(factory.create(0)));
   }
 
   /**
@@ -260,12 +266,26 @@ final class PostgresChangeSource
     }
   }
 
-  /** Reads the small tables first, so that facts rarely wait for what they refer to. */
-  private static final class DimensionsFirst extends PostgresDialect {
+  /** What the connector does differently for us. */
+  private static final class Dialect extends PostgresDialect {
     private static final long serialVersionUID = 1L;
 
-    private DimensionsFirst(PostgresSourceConfig config) {
+    private Dialect(PostgresSourceConfig config) {
       super(config);
+    }
+
+    @Override
+    public JdbcSourceFetchTaskContext createFetchTaskContext(JdbcSourceConfig config) {
+      return new PostgresSourceFetchTaskContext(config, this) {
+        /**
+         * Asked for every row, to decide whether a chunk has it already; without backfill none
+         * has, and the true offset is costly to make.
+         */
+        @Override
+        public Offset getStreamOffset(SourceRecord row) {
+          return PostgresOffset.NO_STOPPING_OFFSET;
+        }
+      };
     }
 
     @Override
@@ -273,6 +293,19 @@ final class PostgresChangeSource
       return new Pool();
     }
 
+    /**
+     * Confirms what the checkpoint holds. For a checkpoint without a stream's offset, as those
+     * taken during the snapshot are, the connector would confirm what its reader has read by now,
+     * and a restart would miss the rows between.
+     */
+    @Override
+    public void notifyCheckpointComplete(long checkpointId, Offset offset) throws Exception {
+      if (offset != null) {
+        super.notifyCheckpointComplete(checkpointId, offset);
+      }
+    }
+
+    /** The small tables first, so that facts rarely wait for what they refer to. */
     @Override
     public List<TableId> discoverDataCollections(JdbcSourceConfig config) {
       List<TableId> tables = super.discoverDataCollections(config);

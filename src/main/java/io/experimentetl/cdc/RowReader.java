@@ -132,7 +132,7 @@ final class RowReader {
     }
     return switch (schema.name()) {
       case "io.debezium.time.Timestamp" -> Unit.MILLIS;
-      case "io.debezium.time.MicroTimestamp" -> Unit.MICROS;
+      case MicrosConverter.SCHEMA -> Unit.MICROS;
       case "io.debezium.time.NanoTimestamp" -> Unit.NANOS;
       default -> Unit.AS_SENT;
     };
@@ -348,6 +348,9 @@ final class RowReader {
           case MILLIS:
             return Math.multiplyExact(number, 1000L);
           case MICROS:
+            if (number == Long.MAX_VALUE || number == Long.MIN_VALUE) {
+              throw new ArithmeticException("infinity");
+            }
             return number;
           case NANOS:
             return Math.floorDiv(number, 1000L);

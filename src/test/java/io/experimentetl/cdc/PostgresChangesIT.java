@@ -7,6 +7,10 @@ import static org.awaitility.Awaitility.await;
 import io.experimentetl.model.Change;
 import io.experimentetl.model.ChangeKind;
 import io.experimentetl.model.EventRow;
+import io.experimentetl.model.ExperimentRow;
+import io.experimentetl.model.FindingCode;
+import io.experimentetl.model.SourceRow;
+import io.experimentetl.model.UnreadableRow;
 import io.experimentetl.model.SourceTable;
 import io.experimentetl.model.UserRow;
 import io.experimentetl.platform.PlatformExtension;
@@ -318,7 +322,92 @@ class PostgresChangesIT {
         .extracting(change -> change.position().txId())
         .containsOnly(deletes.get(0).position().txId());
     assertThat(deletes)
-        .anySatisfy(change -> assertThat(((EventRow) change.before()).userId()).isEqualTo("u2"));
+        .extracting(Change::before)
+        .hasAtLeastOneElementOfType(EventRow.class)
+        .noneMatch(UnreadableRow.class::isInstance);
+    job.cancel().get();
+  }
+
+  @Test
+  void everyTypeArrivesTheSameFromSnapshotAndStreamAndABadRowAloneIsUnreadable() throws Exception {
+    SourceDatabase database = SourceDatabase.create(PLATFORM, "types");
+    database.fill(1);
+    String rows =
+        "INSERT INTO events VALUES ('00000000-0000-0000-0000-00000000000%1$s', '2026-11-20 14:03:03.123456+02', 1, 'u1', 2, 'purchase', '1969-12-31 23:59:59.9+00', '{\"revenue\": 1.5}', 's', NULL);"
+            + "INSERT INTO users (user_id, created_at) VALUES ('endless%1$s', 'infinity'), ('old%1$s', '0044-03-15 12:00:00+00 BC');"
+            + "INSERT INTO experiments (id, key, name, seed, status, starts_at) VALUES (1%1$s, 'e1%1$s', 'N', 's', 'PAUSED', '2026-11-20 00:00:00+05:30');"
+            + "INSERT INTO outbox_events (aggregate_id, aggregate_type, event_type, payload) VALUES ('a', 't', 'EVENT_CREATED', '{\"id\": 1}')";
+    database.execute("ALTER TABLE assignments ALTER COLUMN source DROP NOT NULL");
+    database.execute(rows.formatted("1"));
+    JobClient job = start(database.settings(), "types", Duration.ofMillis(250));
+    Ledger.View view = Ledger.view("types");
+    await()
+        .atMost(Duration.ofSeconds(30))
+        .until(() -> view.lastCut != null && view.lastCut.snapshotDone());
+    database.execute(rows.formatted("2"));
+    database.execute(
+        "INSERT INTO assignments (experiment_id, user_id, variant_id, source) VALUES (1, 'u1', 1, NULL)");
+    await()
+        .atMost(Duration.ofSeconds(30))
+        .until(
+            () -> view.changes.stream().anyMatch(c -> c.table() == SourceTable.ASSIGNMENTS));
+    List<SourceRow> arrived = view.changes.stream().map(Change::after).toList();
+    for (String n : List.of("1", "2")) {
+      assertThat(arrived)
+          .contains(
+              new EventRow(
+                  "00000000-0000-0000-0000-00000000000" + n,
+                  1795176183123456L,
+                  1,
+                  "u1",
+                  2L,
+                  "purchase",
+                  -100_000L,
+                  "{\"revenue\": 1.5}",
+                  "s",
+                  null));
+      assertThat(arrived)
+          .anySatisfy(
+              row ->
+                  assertThat(row)
+                      .isInstanceOfSatisfying(
+                          UnreadableRow.class,
+                          unreadable -> {
+                            assertThat(unreadable.key()).isEqualTo("endless" + n);
+                            assertThat(unreadable.column()).isEqualTo("created_at");
+                            assertThat(unreadable.code()).isEqualTo(FindingCode.S_UNPARSEABLE);
+                          }));
+      assertThat(arrived)
+          .anySatisfy(
+              row ->
+                  assertThat(row)
+                      .isInstanceOfSatisfying(
+                          UserRow.class,
+                          user -> assertThat(user.userId()).isEqualTo("old" + n)));
+      assertThat(arrived)
+          .anySatisfy(
+              row ->
+                  assertThat(row)
+                      .isInstanceOfSatisfying(
+                          ExperimentRow.class,
+                          experiment -> {
+                            assertThat(experiment.key()).isEqualTo("e1" + n);
+                            assertThat(experiment.status()).isEqualTo("PAUSED");
+                            assertThat(experiment.startsAt()).isEqualTo(1795113000000000L);
+                            assertThat(experiment.endsAt()).isNull();
+                          }));
+    }
+    assertThat(arrived)
+        .anySatisfy(
+            row ->
+                assertThat(row)
+                    .isInstanceOfSatisfying(
+                        UnreadableRow.class,
+                        unreadable -> {
+                          assertThat(unreadable.table()).isEqualTo(SourceTable.ASSIGNMENTS);
+                          assertThat(unreadable.code()).isEqualTo(FindingCode.S_NULL_REQUIRED);
+                          assertThat(unreadable.column()).isEqualTo("source");
+                        }));
     job.cancel().get();
   }
 

@@ -14,7 +14,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** Two classes of Debezium and of the driver are replaced by ours, by class path order alone. */
+/** Three classes of Debezium and of the driver are replaced by ours, by class path order alone. */
 class ReplacedClassesIT {
 
   private static final Path SHADED = Path.of("target", "experiment-etl.jar");
@@ -31,6 +31,8 @@ class ReplacedClassesIT {
   @ValueSource(
       strings = {
         "io.debezium.connector.postgresql.connection.WalPositionLocator",
+        "io.debezium.connector.postgresql.connection.wal2json.DateTimeFormat",
+        "io.debezium.connector.postgresql.connection.wal2json.DateTimeFormat$ISODateTimeFormat",
         "org.postgresql.core.v3.replication.V3PGReplicationStream"
       })
   void oursIsLoadedAndShaded(String name) throws Exception {

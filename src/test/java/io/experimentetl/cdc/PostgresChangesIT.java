@@ -10,8 +10,8 @@ import io.experimentetl.model.EventRow;
 import io.experimentetl.model.ExperimentRow;
 import io.experimentetl.model.FindingCode;
 import io.experimentetl.model.SourceRow;
-import io.experimentetl.model.UnreadableRow;
 import io.experimentetl.model.SourceTable;
+import io.experimentetl.model.UnreadableRow;
 import io.experimentetl.model.UserRow;
 import io.experimentetl.platform.PlatformExtension;
 import java.io.IOException;
@@ -349,8 +349,7 @@ class PostgresChangesIT {
         "INSERT INTO assignments (experiment_id, user_id, variant_id, source) VALUES (1, 'u1', 1, NULL)");
     await()
         .atMost(Duration.ofSeconds(30))
-        .until(
-            () -> view.changes.stream().anyMatch(c -> c.table() == SourceTable.ASSIGNMENTS));
+        .until(() -> view.changes.stream().anyMatch(c -> c.table() == SourceTable.ASSIGNMENTS));
     List<SourceRow> arrived = view.changes.stream().map(Change::after).toList();
     for (String n : List.of("1", "2")) {
       assertThat(arrived)
@@ -382,8 +381,7 @@ class PostgresChangesIT {
               row ->
                   assertThat(row)
                       .isInstanceOfSatisfying(
-                          UserRow.class,
-                          user -> assertThat(user.userId()).isEqualTo("old" + n)));
+                          UserRow.class, user -> assertThat(user.userId()).isEqualTo("old" + n)));
       assertThat(arrived)
           .anySatisfy(
               row ->

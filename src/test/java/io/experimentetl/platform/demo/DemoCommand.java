@@ -302,7 +302,7 @@ public final class DemoCommand implements Callable<Integer> {
                 addresses.flink().url(),
                 addresses.clickHouse().url(),
                 addresses.clickHouse().user(),
-                folder.resolve("clickhouse"));
+                folder.resolve("clickhouse.password"));
     boolean terminal = CommandLine.Help.Ansi.AUTO.enabled();
     LiveTable table = new LiveTable(job.warehouse());
     long history = 0;

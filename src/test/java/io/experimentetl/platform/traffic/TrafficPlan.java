@@ -21,6 +21,9 @@ public record TrafficPlan(
     long seed, int lanes, long events, double eventsPerSecond, Instant from, Instant until) {
   public static final long ENDLESS = Long.MAX_VALUE;
 
+  /** A visit is sent when it is over: what it ends with must not come from the future. */
+  private static final Duration VISIT = Duration.ofMinutes(25);
+
   /** Shorter than the default lateness, so that what is late is so by the generator's will. */
   private static final Duration SPAN = Duration.ofHours(60);
 
@@ -29,7 +32,7 @@ public record TrafficPlan(
     return new TrafficPlan(seed, 4, events, Double.POSITIVE_INFINITY, now.minus(SPAN), now);
   }
 
-  /** Until stopped; an event's time is the time of its writing. */
+  /** Until stopped; a visit is written when it is over. */
   public static TrafficPlan continuous(long seed, double eventsPerSecond, Instant now) {
     return new TrafficPlan(seed, 4, ENDLESS, eventsPerSecond, now, now);
   }
@@ -50,7 +53,7 @@ public record TrafficPlan(
   /** The time at which a lane's n-th event happens; the clock serves an endless plan. */
   LongFunction<Instant> times(int lane, InstantSource clock) {
     if (events == ENDLESS) {
-      return n -> clock.instant();
+      return n -> clock.instant().minus(VISIT);
     }
     long quota = Math.max(1, eventsOf(lane));
     long micros = Duration.between(from, until).toNanos() / 1_000;

@@ -89,6 +89,17 @@ class TrafficTest {
   }
 
   @Test
+  void anEndlessPlanSendsFewEventsFromTheFuture() {
+    Lane lane = TrafficPlan.continuous(1, 1, NOW).load(InstantSource.fixed(NOW)).lanes().get(0);
+    List<Write> events = new ArrayList<>();
+    while (events.size() < 10_000) {
+      events.addAll(of(Kind.INSERT_EVENT, lane.next()));
+    }
+    long future = events.stream().filter(w -> time(w).isAfter(NOW)).count();
+    assertThat(future).isBetween(1L, 50L);
+  }
+
+  @Test
   void noWriteNamesAUserWhoIsNotThere() {
     for (List<Write> lane : lanes(TrafficPlan.bounded(3, 30_000, NOW))) {
       Set<Object> present = new HashSet<>();

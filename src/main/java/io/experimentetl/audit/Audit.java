@@ -49,6 +49,7 @@ public final class Audit {
   private static final int MAX_FENCES_FOR_MOVING = 3;
 
   private final AuditSettings settings;
+  private final Set<Long> experimentsWithRetainedRows = new TreeSet<>();
 
   public Audit(AuditSettings settings) {
     this.settings = settings;
@@ -147,7 +148,6 @@ public final class Audit {
       }
       Map<String, Observation> observations = new LinkedHashMap<>();
       List<DayCounts> days = new ArrayList<>();
-      Set<Long> experimentsWithRetainedRows = new TreeSet<>();
       for (AuditedTable table : tables) {
         RowComparison.Result rows = new RowComparison(settings, table, source, warehouse).compare();
         days.addAll(rows.days());
@@ -197,7 +197,8 @@ public final class Audit {
         lines,
         first.statistics().experiments(),
         first.statistics().cells(),
-        first.statistics().uncomparedExperiments(),
+        first.statistics().retainedExperiments(),
+        first.statistics().expiredExperiments(),
         printed,
         undecided,
         Duration.between(startedAt, Instant.now()));

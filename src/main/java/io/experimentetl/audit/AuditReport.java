@@ -15,6 +15,10 @@ import java.util.Set;
  * @param sourceLsn the place of PostgreSQL's snapshot
  * @param warehouseLsn the cut of ClickHouse it was compared with
  * @param fences how many were needed
+ * @param retainedExperiments whose statistics were compared with ClickHouse's rows only, since
+ *     PostgreSQL's retention has removed some of theirs
+ * @param expiredExperiments whose statistics could not be recomputed, since ClickHouse's retention
+ *     has removed rows of theirs
  * @param differences what outlived two fences without moving, or every fence
  * @param undecided rows and cells that moved before each fence, so that they could not be judged
  */
@@ -26,7 +30,8 @@ public record AuditReport(
     List<TableLine> lines,
     int experiments,
     int cells,
-    Set<Long> uncomparedExperiments,
+    Set<Long> retainedExperiments,
+    Set<Long> expiredExperiments,
     List<Difference> differences,
     int undecided,
     Duration took) {
@@ -92,10 +97,15 @@ public record AuditReport(
         inStatistics == 0
             ? "equal"
             : count(inStatistics) + (inStatistics == 1 ? " cell differs" : " cells differ"));
-    if (!uncomparedExperiments.isEmpty()) {
+    if (!retainedExperiments.isEmpty()) {
       out.printf(
           "PostgreSQL's retention has removed rows of experiments %s: their statistics were compared with ClickHouse's rows only.%n",
-          uncomparedExperiments);
+          retainedExperiments);
+    }
+    if (!expiredExperiments.isEmpty()) {
+      out.printf(
+          "ClickHouse's retention has removed rows of experiments %s: their statistics could not be recomputed.%n",
+          expiredExperiments);
     }
     out.println();
     differences.stream().limit(MAX_PRINTED).forEach(out::println);

@@ -27,11 +27,6 @@ final class RowComparison {
 
   private static final int MAX_DOUBLES = 1_000;
 
-  /**
-   * What ClickHouse itself keeps facts for (sql/clickhouse/900_retention.sql), with a day to spare.
-   */
-  private static final Duration WAREHOUSE_RETENTION = Duration.ofDays(729);
-
   private static final Tally EMPTY = new Tally(0, BigInteger.ZERO);
 
   private record Tally(long count, BigInteger hash) {}
@@ -77,14 +72,8 @@ final class RowComparison {
     Duration retention =
         table == AuditedTable.EVENTS ? settings.eventRetention() : settings.assignmentRetention();
     this.retainedBefore = source.takenAt().minus(retention);
-    this.expiredBefore = source.takenAt().minus(WAREHOUSE_RETENTION);
-    this.expires =
-        !warehouse
-            .rows(
-                "SELECT 1 FROM system.tables WHERE database = currentDatabase() AND name = '"
-                    + table.warehouseTable()
-                    + "' AND engine_full LIKE '% TTL %'")
-            .isEmpty();
+    this.expiredBefore = source.takenAt().minus(Warehouse.RETENTION);
+    this.expires = warehouse.expires(table.warehouseTable());
   }
 
   Result compare() {

@@ -3,6 +3,7 @@ package io.experimentetl.audit;
 import com.fasterxml.jackson.databind.JsonNode;
 import io.experimentetl.audit.Observation.Weight;
 import java.time.LocalDate;
+import java.time.ZoneOffset;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.HashSet;
@@ -27,13 +28,16 @@ final class StatisticsComparison {
   /**
    * What was seen.
    *
-   * @param uncomparedExperiments whose rows PostgreSQL's retention has removed: compared with
+   * @param retainedExperiments whose rows PostgreSQL's retention has removed: compared with
    *     ClickHouse's rows only
+   * @param expiredExperiments whose rows ClickHouse's retention has removed: not compared, since
+   *     nothing is left to recompute them from
    */
   record Result(
       int experiments,
       int cells,
-      Set<Long> uncomparedExperiments,
+      Set<Long> retainedExperiments,
+      Set<Long> expiredExperiments,
       List<Observation> observations) {}
 
   private final AuditSettings settings;
@@ -119,6 +123,7 @@ final class StatisticsComparison {
     all.addAll(fromSource.keySet());
     Set<Long> experiments = new HashSet<>();
     List<Observation> observations = new ArrayList<>();
+    Set<Long> expired = expiredExperiments();
     for (StatisticsCell cell : all) {
       experiments.add(cell.experimentId());
       StatisticsFigures a = stored.getOrDefault(cell, StatisticsFigures.NONE);
@@ -127,7 +132,7 @@ final class StatisticsComparison {
       StatisticsFigures d = atSnapshot.getOrDefault(cell, StatisticsFigures.NONE);
       boolean retained = experimentsWithRetainedRows.contains(cell.experimentId());
       boolean sourceAgrees = retained || c.equals(b) || c.equals(d);
-      if (!a.equals(b) || !sourceAgrees) {
+      if (!expired.contains(cell.experimentId()) && (!a.equals(b) || !sourceAgrees)) {
         observations.add(
             new Observation(
                 PLACE,
@@ -146,9 +151,23 @@ final class StatisticsComparison {
                 Weight.SUSPECT));
       }
     }
-    Set<Long> uncompared = new TreeSet<>(experimentsWithRetainedRows);
-    uncompared.retainAll(experiments);
-    return new Result(experiments.size(), all.size(), uncompared, observations);
+    Set<Long> retained = new TreeSet<>(experimentsWithRetainedRows);
+    retained.retainAll(experiments);
+    retained.removeAll(expired);
+    return new Result(experiments.size(), all.size(), retained, expired, observations);
+  }
+
+  /** Statistics outlive the rows they were made of. */
+  private Set<Long> expiredExperiments() {
+    Set<Long> expired = new TreeSet<>();
+    if (warehouse.expires(AuditedTable.EVENTS.warehouseTable())) {
+      warehouse.read(
+          "SELECT DISTINCT experiment_id FROM experiment_daily_stats FINAL WHERE day < toDate32('"
+              + LocalDate.ofInstant(source.takenAt().minus(Warehouse.RETENTION), ZoneOffset.UTC)
+              + "')",
+          row -> expired.add(row.get(0).asLong()));
+    }
+    return expired;
   }
 
   private Map<StatisticsCell, StatisticsFigures> fromSource() {

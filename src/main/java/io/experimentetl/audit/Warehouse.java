@@ -22,6 +22,9 @@ import java.util.stream.Stream;
 
 /** ClickHouse, read through its HTTP interface. */
 final class Warehouse {
+  /** How long ClickHouse keeps facts (sql/clickhouse/900_retention.sql), with a day to spare. */
+  static final Duration RETENTION = Duration.ofDays(729);
+
   private static final ObjectMapper JSON = new ObjectMapper();
   private static final Duration GRACE = Duration.ofSeconds(10);
 
@@ -82,6 +85,14 @@ final class Warehouse {
             Instant.ofEpochSecond(
                 Math.floorDiv(micros, 1_000_000), Math.floorMod(micros, 1_000_000) * 1000L),
             row.get(3).asBoolean()));
+  }
+
+  /** Whether the retention is set: a warehouse of old data goes without. */
+  boolean expires(String table) {
+    return !rows("SELECT 1 FROM system.tables WHERE database = currentDatabase() AND name = '"
+            + table
+            + "' AND engine_full LIKE '% TTL %'")
+        .isEmpty();
   }
 
   List<JsonNode> rows(String sql) {

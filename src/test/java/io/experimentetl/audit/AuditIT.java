@@ -221,11 +221,29 @@ class AuditIT {
     AuditReport report = audit();
 
     assertThat(report.differences()).isEmpty();
-    assertThat(report.uncomparedExperiments()).containsExactly(3L);
+    assertThat(report.retainedExperiments()).containsExactly(3L);
     assertThat(report.lines())
         .filteredOn(line -> line.retained() > 0)
         .extracting(AuditReport.TableLine::table, AuditReport.TableLine::retained)
         .containsExactlyInAnyOrder(tuple("assignments", 1L), tuple("events", 2L));
+  }
+
+  @Test
+  void statisticsThatOutliveTheirRowsAreNotRecomputed() {
+    sides
+        .clickHouse()
+        .query(
+            "INSERT INTO experiment_daily_stats (experiment_id, variant_id, metric, day, exposures) VALUES (9, 91, 'revenue', '"
+                + YESTERDAY.minusDays(800)
+                + "', 5), (9, 91, 'revenue', '"
+                + YESTERDAY.minusDays(700)
+                + "', 5)");
+    atRest();
+
+    AuditReport report = audit();
+
+    assertThat(report.differences()).isEmpty();
+    assertThat(report.expiredExperiments()).containsExactly(9L);
   }
 
   @Test

@@ -14,7 +14,6 @@ import io.experimentetl.quality.PropertyValue;
 import java.math.BigInteger;
 import java.time.Duration;
 import java.util.HashMap;
-import java.util.HashSet;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeMap;
@@ -53,18 +52,18 @@ record Contributions(
     int exposureType = facts.typeNumber(statistics.exposureEvent());
 
     long firstExposure = NOT_EXPOSED;
-    Set<Long> variants = new HashSet<>();
-    if (assignment != null) {
-      variants.add(assignment.variantId());
-    }
+    boolean seenElsewhere = false;
+    Map<Integer, Long> exposuresByDay = new TreeMap<>();
     for (int i = 0; i < facts.size(); i++) {
       if (facts.typeAt(i) == exposureType
           && experiment.isRunningAt(facts.occurredAt(i))
           && !facts.isSuperseded(i)) {
         firstExposure = Math.min(firstExposure, facts.occurredAt(i));
-        if (facts.variantId(i) != ExperimentFacts.NO_VARIANT) {
-          variants.add(facts.variantId(i));
-        }
+        exposuresByDay.merge(clock.dayOf(facts.occurredAt(i)), 1L, Long::sum);
+        seenElsewhere |=
+            assignment != null
+                && facts.variantId(i) != ExperimentFacts.NO_VARIANT
+                && facts.variantId(i) != assignment.variantId();
       }
     }
     if (statistics.population() != Population.EXPOSURE) {
@@ -77,16 +76,7 @@ record Contributions(
     }
 
     boolean exposed = firstExposure != NOT_EXPOSED;
-    boolean crossover = exposed && variants.size() > 1;
-    Map<Integer, Long> exposuresByDay = new TreeMap<>();
-    for (int i = 0; i < facts.size(); i++) {
-      if (facts.typeAt(i) == exposureType
-          && experiment.isRunningAt(facts.occurredAt(i))
-          && !facts.isSuperseded(i)) {
-        exposuresByDay.merge(clock.dayOf(facts.occurredAt(i)), 1L, Long::sum);
-      }
-    }
-
+    boolean crossover = exposed && seenElsewhere;
     Map<HealthKey, HealthCounts> health = new HashMap<>();
     addHealth(health, facts, clock.dayOf(assignment.assignedAt()), new HealthCounts(1, 0, 0, 0));
     Map<DailyKey, DailySums> daily = new HashMap<>();

@@ -4,6 +4,8 @@ import java.time.Instant;
 import java.time.LocalDate;
 import java.time.ZoneId;
 import java.time.zone.ZoneRules;
+import java.util.HashMap;
+import java.util.Map;
 
 /** Days of one zone, daylight saving included. */
 public final class DayClock {
@@ -13,6 +15,9 @@ public final class DayClock {
   private final ZoneId zone;
   private final ZoneRules rules;
   private final int fixedOffsetSeconds;
+
+  /** Every row asks for the end of its day, and few rows have a day of their own. */
+  private final Map<Integer, Long> ends = new HashMap<>();
 
   public DayClock(String zone) {
     this.zone = ZoneId.of(zone);
@@ -35,6 +40,8 @@ public final class DayClock {
 
   /** When the day ends: milliseconds since 1970 in UTC, exclusive. */
   public long endOf(int dayEpoch) {
-    return LocalDate.ofEpochDay(dayEpoch + 1L).atStartOfDay(zone).toInstant().toEpochMilli();
+    return ends.computeIfAbsent(
+        dayEpoch,
+        day -> LocalDate.ofEpochDay(day + 1L).atStartOfDay(zone).toInstant().toEpochMilli());
   }
 }

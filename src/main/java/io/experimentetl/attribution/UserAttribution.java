@@ -361,9 +361,10 @@ final class UserAttribution {
     if (id == null) {
       return;
     }
+    long content = EventContent.of(event);
     int at = facts.indexOf(id, event.occurredAt());
     if (at >= 0) {
-      if (facts.content(at) != EventContent.of(event)) {
+      if (facts.content(at) != content) {
         update(user, facts, change, event, origin);
       }
       return;
@@ -372,9 +373,10 @@ final class UserAttribution {
     if (waiting >= 0) {
       waitingFloor.remove(facts.pending.remove(waiting).visibleBefore());
     }
-    EnumSet<FindingCode> lacks = lacks(user, facts, event);
+    EventReferences references = references(user, facts, event);
+    EnumSet<FindingCode> lacks = eventChecks.lacks(event, references);
     if (lacks.isEmpty()) {
-      write(user, facts, origin.pending(event, 0), lacks);
+      write(user, facts, new Fact(event, id, content, origin), references, lacks);
     } else {
       hold(user, facts, origin.pending(event, now + graceMillis));
     }
@@ -388,7 +390,7 @@ final class UserAttribution {
       PendingEvent oldest = facts.pending.remove(0);
       if (!oldest.isWritten()) {
         waitingFloor.remove(oldest.visibleBefore());
-        write(user, facts, oldest, lacks(user, facts, oldest.event()));
+        writeHeld(user, facts, oldest);
         facts.pending.removeIf(p -> p.event().equals(oldest.event()));
       }
     }
@@ -396,30 +398,44 @@ final class UserAttribution {
     waitingFloor.add(pending.visibleBefore(), pending.committedAt());
   }
 
-  /** The first time that the event goes out, whole or flagged. */
+  /** The first time that an event that waited goes out, whole or flagged. */
+  private void writeHeld(UserFacts user, ExperimentFacts facts, PendingEvent held) {
+    EventRow event = held.event();
+    EventReferences references = references(user, facts, event);
+    Fact fact =
+        new Fact(event, UUID.fromString(event.id()), EventContent.of(event), Origin.of(held));
+    write(user, facts, fact, references, eventChecks.lacks(event, references));
+  }
+
   private void write(
-      UserFacts user, ExperimentFacts facts, PendingEvent pending, EnumSet<FindingCode> lacks) {
-    EventRow event = pending.event();
-    Origin origin = Origin.of(pending);
-    UUID id = UUID.fromString(event.id());
-    long content = EventContent.of(event);
-    EnumSet<FindingCode> defects = defects(user, facts, event, origin);
-    int other = facts.otherOfId(id, event.occurredAt());
+      UserFacts user,
+      ExperimentFacts facts,
+      Fact fact,
+      EventReferences references,
+      EnumSet<FindingCode> lacks) {
+    EventRow event = fact.event();
+    Origin origin = fact.origin();
+    EnumSet<FindingCode> defects =
+        eventChecks.defects(event, references, origin.committedAt(), origin.lsn() != 0);
+    int other = facts.otherOfId(fact.id(), event.occurredAt());
     if (other >= 0) {
       defects.add(
-          EventContent.saysTheSame(facts.content(other), content)
+          EventContent.saysTheSame(facts.content(other), fact.content())
               ? D_DUP_EVENT
               : D_CONFLICTING_DUP);
     }
-    facts.add(id, event.occurredAt(), event.variantId(), event.eventType(), content);
+    facts.add(fact.id(), event.occurredAt(), event.variantId(), event.eventType(), fact.content());
     setValues(facts, facts.size() - 1, event);
-    restate(user, facts, origin);
+    // Another event of the same id may stop counting, whatever its type.
+    if (other >= 0 || eventChecks.counts(event.eventType())) {
+      restate(user, facts, origin);
+    }
     RowVersion version = origin.asSent("", false);
     emit(user, facts, event, defects, lacks, version);
     reportAll(defects, event, origin);
     reportAll(lacks, event, origin);
     if (!lacks.isEmpty()) {
-      facts.pending.add(pending.writtenWithout(codes(lacks), version.version()));
+      facts.pending.add(origin.pending(event, 0).writtenWithout(codes(lacks), version.version()));
     }
   }
 
@@ -518,7 +534,7 @@ final class UserAttribution {
           if (lacks.isEmpty() || isDue(pending.waitUntil(), now)) {
             facts.pending.remove(pending);
             waitingFloor.remove(pending.visibleBefore());
-            write(user, facts, pending, lacks);
+            writeHeld(user, facts, pending);
             moved = true;
           }
         } else if (!Arrays.equals(codes(lacks), pending.lacks())) {
@@ -897,6 +913,9 @@ final class UserAttribution {
     }
     return variant;
   }
+
+  /** An event on its way out. */
+  private record Fact(EventRow event, UUID id, long content, Origin origin) {}
 
   /** Where a change came from, as far as its rows say it. */
   private record Origin(long lsn, long committedAt, long stamp, long visibleBefore) {

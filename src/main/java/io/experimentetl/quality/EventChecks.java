@@ -56,6 +56,11 @@ public final class EventChecks {
     return propertiesByEvent.getOrDefault(eventType, List.of());
   }
 
+  /** Whether events of the type can change any statistics. */
+  public boolean counts(String eventType) {
+    return eventType.equals(exposureEvent) || metricEvents.contains(eventType);
+  }
+
   public boolean isExposure(EventRow event) {
     return event.eventType().equals(exposureEvent);
   }

@@ -65,12 +65,12 @@ class ContinuityOperatorIT {
       state = harness.snapshot(1, 0);
       assertThat(stamps(harness.extractOutputValues())).containsExactly(1L, base + 100, base + 150);
       assertThat(last(harness.extractOutputValues()).left())
-          .isEqualTo(new Cut(base + 150, base + 200, (base + 150) * 10, false));
+          .isEqualTo(new Cut(base + 151, base + 200, (base + 150) * 10, false));
       long snapshotEnd = database.number("SELECT (pg_current_wal_lsn() - '0/0')::bigint");
       harness.processElement(Either.Left(new ReaderProgress(false, snapshotEnd, snapshotEnd)), 0);
       harness.prepareSnapshotPreBarrier(2);
       assertThat(last(harness.extractOutputValues()).left())
-          .isEqualTo(new Cut(base + 150, snapshotEnd, (base + 150) * 10, true));
+          .isEqualTo(new Cut(base + 152, snapshotEnd, (base + 150) * 10, true));
     }
     try (var harness = harness(database.settings())) {
       harness.initializeState(state);

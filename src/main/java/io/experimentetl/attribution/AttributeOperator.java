@@ -86,7 +86,9 @@ public final class AttributeOperator extends AbstractStreamOperator<Either<Cut, 
   /** Timers of one second are one timer. */
   private static final long TIMER_MILLIS = 1000;
 
-  private static final int MAX_CACHED_FACTS = 200_000;
+  /** Of the heap, all subtasks together: what is not in use any more is written back in time. */
+  private static final int CACHE_SHARE_OF_HEAP = 4;
+
   private static final int MAX_ACCUMULATED_KEYS = 50_000;
 
   /**
@@ -195,7 +197,9 @@ public final class AttributeOperator extends AbstractStreamOperator<Either<Cut, 
                 }
               }
             },
-            MAX_CACHED_FACTS);
+            Runtime.getRuntime().maxMemory()
+                / CACHE_SHARE_OF_HEAP
+                / getRuntimeContext().getTaskInfo().getNumberOfParallelSubtasks());
     waitingFloor = new WaitingFloor();
     attribution = new UserAttribution(jobConfig, dimensions, missing, versions, waitingFloor, this);
     attribution.inSnapshot = restoredCut == null || !restoredCut.snapshotDone();

@@ -7,7 +7,7 @@ import java.util.Map;
 
 /**
  * Users on the heap, in front of keyed state: a user with many facts in a short time is read and
- * written once per checkpoint, not once per fact. Bounded by the facts it holds; whoever was not
+ * written once per checkpoint, not once per fact. Bounded by the heap it takes; whoever was not
  * touched for longest leaves first.
  */
 final class UserCache {
@@ -30,16 +30,16 @@ final class UserCache {
   }
 
   private final Store store;
-  private final int maxWeight;
+  private final long maxWeight;
   private final LinkedHashMap<String, Entry> entries = new LinkedHashMap<>(1024, 0.75f, true);
-  private int weight;
+  private long weight;
 
   /**
    * An empty cache.
    *
-   * @param maxWeight how many facts it may hold between two calls
+   * @param maxWeight about how many bytes it may take between two calls
    */
-  UserCache(Store store, int maxWeight) {
+  UserCache(Store store, long maxWeight) {
     this.store = store;
     this.maxWeight = maxWeight;
   }

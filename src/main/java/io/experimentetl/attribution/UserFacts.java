@@ -44,12 +44,12 @@ final class UserFacts {
     if (user == null && erasedTxId == 0 && experiments.isEmpty() && undecidedDeletes.isEmpty()) {
       return null;
     }
+    ExperimentState[] states = new ExperimentState[experiments.size()];
+    for (int i = 0; i < states.length; i++) {
+      states[i] = experiments.get(i).toState();
+    }
     return new UserState(
-        user,
-        erasedTxId,
-        erasedUntil,
-        experiments.stream().map(ExperimentFacts::toState).toArray(ExperimentState[]::new),
-        undecidedDeletes.toArray(UndecidedDelete[]::new));
+        user, erasedTxId, erasedUntil, states, undecidedDeletes.toArray(UndecidedDelete[]::new));
   }
 
   List<ExperimentFacts> experiments() {
@@ -68,11 +68,11 @@ final class UserFacts {
     return facts;
   }
 
-  /** How many rows this object holds: what bounds the cache. */
+  /** About how many bytes of heap this object takes: what bounds the cache. */
   int weight() {
-    int weight = 1;
+    int weight = 1_000;
     for (ExperimentFacts facts : experiments) {
-      weight += 1 + facts.size() + facts.pending.size();
+      weight += 1_500 + 60 * facts.size() + 500 * facts.pending.size();
     }
     return weight;
   }

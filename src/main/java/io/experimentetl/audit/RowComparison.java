@@ -205,7 +205,7 @@ final class RowComparison {
    */
   private Set<String> flaggedKeys() {
     Set<String> keys = new HashSet<>();
-    String prefix = table.sourceTable() + ":";
+    String prefix = table.noun() + ":";
     warehouse.read(
         "SELECT subject FROM data_inconsistencies FINAL"
             + " WHERE code IN ('S-UNPARSEABLE', 'S-NULL-REQUIRED') AND status = 'OPEN'"

@@ -259,7 +259,7 @@ class AuditIT {
         .clickHouse()
         .query(
             "INSERT INTO data_inconsistencies (code, subject, severity, status) VALUES ('S-UNPARSEABLE',"
-                + " 'events:00000000-0000-4000-8000-0000000000aa@infinity', 'ERROR', 'OPEN')");
+                + " 'event:00000000-0000-4000-8000-0000000000aa@infinity', 'ERROR', 'OPEN')");
 
     AuditReport report = audit();
     assertThat(report.differences()).isEmpty();

@@ -18,6 +18,7 @@ import java.util.Set;
 import java.util.TreeMap;
 import java.util.TreeSet;
 import java.util.stream.Collectors;
+import org.apache.flink.configuration.ConfigOption;
 import org.apache.flink.configuration.Configuration;
 import org.apache.flink.configuration.CoreOptions;
 import org.apache.flink.configuration.GlobalConfiguration;
@@ -180,7 +181,11 @@ public final class FlinkCluster implements AutoCloseable {
             + ServerIdentity.randomHex().substring(0, 6);
     TaskExecutorProcessSpec spec = TaskExecutorProcessUtils.processSpecFromConfig(configuration);
     List<String> line =
-        new ArrayList<>(jvm(name, ProcessMemoryUtils.generateJvmParametersStr(spec)));
+        new ArrayList<>(
+            jvm(
+                name,
+                ProcessMemoryUtils.generateJvmParametersStr(spec),
+                CoreOptions.FLINK_TM_JVM_OPTIONS));
     line.addAll(List.of(TaskManagerRunner.class.getName(), "--configDir", conf().toString()));
     line.addAll(words(TaskExecutorProcessUtils.generateDynamicConfigsStr(spec)));
     line.addAll(List.of("-D", "taskmanager.resource-id=" + name));
@@ -223,7 +228,8 @@ public final class FlinkCluster implements AutoCloseable {
         new ArrayList<>(
             jvm(
                 "jobmanager",
-                JobManagerProcessUtils.generateJvmParametersStr(spec, configuration)));
+                JobManagerProcessUtils.generateJvmParametersStr(spec, configuration),
+                CoreOptions.FLINK_JM_JVM_OPTIONS));
     line.addAll(
         List.of(
             StandaloneSessionClusterEntrypoint.class.getName(),
@@ -259,12 +265,12 @@ public final class FlinkCluster implements AutoCloseable {
             name, line, environment, directory, logs().resolve(file + ".out"), "TERM"));
   }
 
-  private List<String> jvm(String name, String memory) {
+  private List<String> jvm(String name, String memory, ConfigOption<String> ownOptions) {
     List<String> line = new ArrayList<>();
     line.add(JavaCommand.java());
     line.addAll(words(memory));
-    line.add("-XX:+UseG1GC");
     line.addAll(words(configuration.get(CoreOptions.FLINK_JVM_OPTIONS)));
+    line.addAll(words(configuration.get(ownOptions)));
     line.add("-Dlog.file=" + logs().resolve(name + ".log"));
     // Standard output is for what never reaches the log file; errors quote it.
     line.add("-Detl.console.level=WARN");

@@ -276,7 +276,7 @@ class StatisticsSqlIT {
     purchase(
         "ada",
         "2026-03-05 00:00:00Z",
-        "{\"a\": {\"revenue\": 7}, \"revenue\": 1.5e1, \"z\": \"}{\"}");
+        "{\"a\": {\"revenue\": 7}, \"b\": \"}\", \"revenue\": 1.5e1}");
 
     assertFigures(
         withMetrics(MetricConfig.mean("revenue", "purchase", "revenue")),

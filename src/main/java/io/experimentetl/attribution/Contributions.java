@@ -24,7 +24,7 @@ import java.util.TreeSet;
  * matter in which order they came. When a fact changes, the difference between the new and the old
  * result is what the statistics change by.
  *
- * @param daily figures per (variant, metric, day)
+ * @param daily figures per (variant, metric, day); {@link AppendedEvent} adds to them
  * @param health figures per (variant, day)
  * @param firstExposure microseconds since 1970 in UTC; {@link #NOT_EXPOSED} where the user was not
  *     exposed
@@ -177,9 +177,9 @@ record Contributions(
   }
 
   /** One, in millionths, and its square, in millionths of millionths. */
-  private static final BigInteger ONE = BigInteger.TEN.pow(6);
+  static final BigInteger ONE = BigInteger.TEN.pow(6);
 
-  private static final BigInteger ONE_SQUARED = BigInteger.TEN.pow(12);
+  static final BigInteger ONE_SQUARED = BigInteger.TEN.pow(12);
 
   private static Map<Integer, Day> countedDays(
       ExperimentFacts facts,
@@ -193,14 +193,11 @@ record Contributions(
     }
     boolean mean = metric.kind() == MetricKind.MEAN;
     int property = mean ? facts.propertyNumber(metric.property()) : -1;
-    long from = firstExposure + micros(metric.delay());
-    long until = metric.window() == null ? Long.MAX_VALUE : from + micros(metric.window());
     Map<Integer, Day> counted = new TreeMap<>();
     for (int i = 0; i < facts.size(); i++) {
       long at = facts.occurredAt(i);
       if (facts.typeAt(i) != type
-          || at < from
-          || at >= until
+          || !isInWindow(metric, firstExposure, at)
           || !experiment.isRunningAt(at)
           || facts.isSuperseded(i)) {
         continue;
@@ -213,6 +210,12 @@ record Contributions(
       }
     }
     return counted;
+  }
+
+  /** Whether an event of the metric is late enough, and not too late, behind the first exposure. */
+  static boolean isInWindow(MetricConfig metric, long firstExposure, long at) {
+    long from = firstExposure + micros(metric.delay());
+    return at >= from && (metric.window() == null || at < from + micros(metric.window()));
   }
 
   private static long micros(Duration duration) {

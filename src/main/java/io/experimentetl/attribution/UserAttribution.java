@@ -427,7 +427,12 @@ final class UserAttribution {
     facts.add(fact.id(), event.occurredAt(), event.variantId(), event.eventType(), fact.content());
     setValues(facts, facts.size() - 1, event);
     // Another event of the same id may stop counting, whatever its type.
-    if (other >= 0 || eventChecks.counts(event.eventType())) {
+    boolean restates =
+        other >= 0
+            || (eventChecks.counts(event.eventType())
+                && !AppendedEvent.add(
+                    facts, facts.size() - 1, dimensions, config.statistics(), out));
+    if (restates) {
       restate(user, facts, origin);
     }
     RowVersion version = origin.asSent("", false);

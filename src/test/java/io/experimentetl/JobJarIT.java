@@ -1,0 +1,32 @@
+package io.experimentetl;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.io.IOException;
+import java.util.jar.JarEntry;
+import java.util.jar.JarFile;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** The jar that is submitted. */
+class JobJarIT {
+  @ParameterizedTest
+  @ValueSource(
+      strings = {
+        "org/apache/flink/api/",
+        "org/apache/flink/core/",
+        "org/apache/flink/runtime/",
+        "org/apache/flink/streaming/api/",
+        "org/apache/flink/streaming/runtime/",
+        "org/slf4j/",
+        "org/apache/log4j/",
+        "org/apache/logging/",
+        "ch/qos/"
+      })
+  void itHasNeitherFlinksOwnClassesNorLogging(String folder) throws IOException {
+    try (JarFile jar = new JarFile("target/experiment-etl.jar")) {
+      assertThat(jar.stream().map(JarEntry::getName).filter(name -> name.startsWith(folder)))
+          .isEmpty();
+    }
+  }
+}

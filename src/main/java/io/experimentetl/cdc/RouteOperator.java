@@ -13,6 +13,7 @@ import io.experimentetl.model.SourceRow;
 import io.experimentetl.model.UnreadableRow;
 import io.experimentetl.model.UserRow;
 import io.experimentetl.model.VariantRow;
+import io.experimentetl.quality.ExperimentChecks;
 import java.util.EnumMap;
 import java.util.List;
 import java.util.Map;
@@ -45,9 +46,9 @@ public final class RouteOperator extends AbstractStreamOperator<Change>
   public static final OutputTag<Either<Cut, Change>> VARIANTS = tag("variants");
   public static final OutputTag<Either<Cut, Change>> USERS = tag("users");
 
-  /** Rows that can't be read. */
+  /** Rows that can't be read, and experiments in a status that nobody knows. */
   public static final OutputTag<Either<Cut, Finding>> FINDINGS =
-      new OutputTag<>("unreadable-rows", TypeInformation.of(new TypeHint<>() {}));
+      new OutputTag<>("route-findings", TypeInformation.of(new TypeHint<>() {}));
 
   private static final List<OutputTag<Either<Cut, Change>>> WITH_CUTS =
       List.of(DIMENSIONS, EXPERIMENTS, VARIANTS, USERS);
@@ -73,7 +74,9 @@ public final class RouteOperator extends AbstractStreamOperator<Change>
     outboxRows = getMetricGroup().counter("outboxRows");
     findings = new EnumMap<>(FindingCode.class);
     for (FindingCode code :
-        new FindingCode[] {FindingCode.S_UNPARSEABLE, FindingCode.S_NULL_REQUIRED}) {
+        new FindingCode[] {
+          FindingCode.S_UNPARSEABLE, FindingCode.S_NULL_REQUIRED, FindingCode.S_UNKNOWN_ENUM
+        }) {
       findings.put(code, getMetricGroup().addGroup("code", code.code()).counter("findings"));
     }
   }
@@ -89,7 +92,12 @@ public final class RouteOperator extends AbstractStreamOperator<Change>
     Change change = record.getValue().right();
     UnreadableRow unreadable = unreadable(change);
     if (unreadable != null) {
-      report(change, unreadable);
+      report(
+          change,
+          unreadable.code(),
+          unreadable.key(),
+          0,
+          "column " + unreadable.column() + ": " + unreadable.reason());
     } else if (change.kind() == ChangeKind.UPDATE && changesKey(change)) {
       send(
           new Change(
@@ -116,6 +124,7 @@ public final class RouteOperator extends AbstractStreamOperator<Change>
   private void send(Change change) {
     switch (change.table()) {
       case EXPERIMENTS -> {
+        checkStatus(change);
         output.collect(DIMENSIONS, new StreamRecord<>(Either.Right(change)));
         output.collect(EXPERIMENTS, new StreamRecord<>(Either.Right(change)));
       }
@@ -170,20 +179,33 @@ public final class RouteOperator extends AbstractStreamOperator<Change>
         : String.valueOf(((VariantRow) row).id());
   }
 
-  private void report(Change change, UnreadableRow row) {
-    findings.get(row.code()).inc();
+  private void checkStatus(Change change) {
+    if (change.after() instanceof ExperimentRow experiment
+        && !ExperimentChecks.hasKnownStatus(experiment)) {
+      report(
+          change,
+          FindingCode.S_UNKNOWN_ENUM,
+          String.valueOf(experiment.id()),
+          experiment.id(),
+          "column status: the product does not know the value");
+    }
+  }
+
+  private void report(
+      Change change, FindingCode code, String key, long experimentId, String detail) {
+    findings.get(code).inc();
     output.collect(
         FINDINGS,
         new StreamRecord<>(
             Either.Right(
                 new Finding(
-                    row.code(),
-                    row.table().noun() + ":" + row.key(),
+                    code,
+                    change.table().noun() + ":" + key,
                     true,
-                    0,
+                    experimentId,
                     null,
                     null,
-                    "column " + row.column() + ": " + row.reason(),
+                    detail,
                     change.position().committedAt(),
                     change.position().lsn(),
                     RowVersion.ofStamp(change.stamp())))));

@@ -22,6 +22,7 @@ import picocli.CommandLine.Option;
       StatusCommand.class,
       SubmitCommand.class,
       RedeployCommand.class,
+      ForgetCommand.class,
       DownCommand.class
     })
 public final class Etl {

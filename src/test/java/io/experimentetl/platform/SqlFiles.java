@@ -68,15 +68,24 @@ public final class SqlFiles {
       if (!wanted.test(file.getFileName().toString())) {
         continue;
       }
-      for (SqlScript.Statement statement : SqlScript.statements(read(file))) {
-        try {
-          executor.execute(statement.text());
-        } catch (SQLException | PlatformException e) {
-          throw new PlatformException(
-              "%s, the statement of line %d, was refused: %s%n%s"
-                  .formatted(file, statement.line(), e.getMessage(), statement.text()),
-              e);
-        }
+      apply(file, executor);
+    }
+  }
+
+  /** Removes physically what users left who were erased a day ago: what a scheduler runs daily. */
+  public void forgetErasedUsers(ClickHouseEndpoint database) {
+    apply(root.resolve("clickhouse/scheduled/forget_erased_users.sql"), database::query);
+  }
+
+  private static void apply(Path file, Executor executor) {
+    for (SqlScript.Statement statement : SqlScript.statements(read(file))) {
+      try {
+        executor.execute(statement.text());
+      } catch (SQLException | PlatformException e) {
+        throw new PlatformException(
+            "%s, the statement of line %d, was refused: %s%n%s"
+                .formatted(file, statement.line(), e.getMessage(), statement.text()),
+            e);
       }
     }
   }

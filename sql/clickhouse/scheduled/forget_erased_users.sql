@@ -1,0 +1,52 @@
+-- Removes physically what erased users have left: the old versions of their rows, the tombstones, their findings. Run it once
+-- a day by your scheduler: ./etl forget, or clickhouse-client --multiquery. Safe to run at any time, also twice.
+-- It takes what the job's newest cut has left behind by a day, not what is a day old: the batches that a restored job looks for
+-- by _batch_id are younger than that, however long the job was stopped.
+-- Each statement waits until it is done. Parts without a row of an erased user are not rewritten.
+
+ALTER TABLE events_processed DELETE
+WHERE (experiment_id, user_id, timestamp, event_id) IN
+(
+    SELECT experiment_id, user_id, timestamp, event_id
+    FROM events_processed
+    WHERE user_id IN (SELECT user_id FROM events_processed WHERE _deleted AND _delete_reason = 'erasure')
+    GROUP BY experiment_id, user_id, timestamp, event_id
+    HAVING argMax(_deleted AND _delete_reason = 'erasure', _version)
+        AND max(_committed_at) < (SELECT max(written_at) FROM etl_cuts) - INTERVAL 1 DAY
+)
+SETTINGS mutations_sync = 2;
+
+ALTER TABLE assignments_processed DELETE
+WHERE (experiment_id, user_id, id) IN
+(
+    SELECT experiment_id, user_id, id
+    FROM assignments_processed
+    WHERE user_id IN (SELECT user_id FROM assignments_processed WHERE _deleted AND _delete_reason = 'erasure')
+    GROUP BY experiment_id, user_id, id
+    HAVING argMax(_deleted AND _delete_reason = 'erasure', _version)
+        AND max(_committed_at) < (SELECT max(written_at) FROM etl_cuts) - INTERVAL 1 DAY
+)
+SETTINGS mutations_sync = 2;
+
+ALTER TABLE data_inconsistencies DELETE
+WHERE coalesce(user_id, substring(subject, length('user:') + 1)) IN
+(
+    SELECT user_id
+    FROM users
+    GROUP BY user_id
+    HAVING argMax(_deleted AND _delete_reason = 'erasure', _version)
+        AND max(_committed_at) < (SELECT max(written_at) FROM etl_cuts) - INTERVAL 1 DAY
+)
+SETTINGS mutations_sync = 2;
+
+-- Last: the statement before knows by it who was erased.
+ALTER TABLE users DELETE
+WHERE user_id IN
+(
+    SELECT user_id
+    FROM users
+    GROUP BY user_id
+    HAVING argMax(_deleted AND _delete_reason = 'erasure', _version)
+        AND max(_committed_at) < (SELECT max(written_at) FROM etl_cuts) - INTERVAL 1 DAY
+)
+SETTINGS mutations_sync = 2;

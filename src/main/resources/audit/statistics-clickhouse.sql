@@ -1,5 +1,5 @@
--- experiment_daily_stats, computed from nothing but ClickHouse's raw rows and dimensions as of ${bound}, the greatest
--- _version that counts. Sums of values are whole numbers of millionths, sums of squares of millionths of millionths.
+-- experiment_daily_stats, computed from nothing but ClickHouse's raw rows and dimensions as of LSN ${bound}: the newest
+-- versions of rows whose changes stand at or before it. Sums of values are whole numbers of millionths, sums of squares of millionths of millionths.
 -- Times are microseconds since 1970.
 WITH
 ${metrics} AS metrics,
@@ -19,7 +19,7 @@ assigned AS
     (
         SELECT *
         FROM assignments_processed
-        WHERE _version <= ${bound}
+        WHERE _lsn <= ${bound}
         ORDER BY _version DESC
         LIMIT 1 BY experiment_id, user_id, id
     ) AS a
@@ -27,7 +27,7 @@ assigned AS
     (
         SELECT *
         FROM experiments
-        WHERE _version <= ${bound}
+        WHERE _lsn <= ${bound}
         ORDER BY _version DESC
         LIMIT 1 BY id
     ) AS e ON e.id = a.experiment_id
@@ -35,7 +35,7 @@ assigned AS
     (
         SELECT *
         FROM variants
-        WHERE _version <= ${bound}
+        WHERE _lsn <= ${bound}
         ORDER BY _version DESC
         LIMIT 1 BY id
     ) AS v ON v.id = a.variant_id AND v.experiment_id = a.experiment_id
@@ -54,7 +54,7 @@ event AS
     (
         SELECT experiment_id, user_id, event_id, timestamp, event_type, variant_id, properties, _deleted
         FROM events_processed
-        WHERE _version <= ${bound}
+        WHERE _lsn <= ${bound}
         ORDER BY experiment_id, user_id, timestamp, event_id, _version DESC
         LIMIT 1 BY experiment_id, user_id, timestamp, event_id
     )

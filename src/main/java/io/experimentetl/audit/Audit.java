@@ -5,6 +5,7 @@ import java.time.Duration;
 import java.time.Instant;
 import java.time.LocalDate;
 import java.util.ArrayList;
+import java.util.Collection;
 import java.util.Comparator;
 import java.util.EnumSet;
 import java.util.HashMap;
@@ -108,12 +109,14 @@ public final class Audit {
         }
         pending = left;
       }
-      return report(first, differences, pending.size(), fences, startedAt);
+      return report(first, differences, pending.values(), fences, startedAt);
     }
   }
 
   private static boolean needsAnotherFence(Map<String, Observation> pending, int fences) {
-    boolean allMoving = pending.values().stream().allMatch(seen -> seen.weight() == Weight.MOVING);
+    boolean allMoving =
+        pending.values().stream()
+            .allMatch(seen -> seen.weight() == Weight.MOVING || !seen.hasSteadyOffset());
     return !pending.isEmpty() && fences < (allMoving ? MAX_FENCES_FOR_MOVING : MAX_FENCES);
   }
 
@@ -165,15 +168,17 @@ public final class Audit {
   }
 
   private static AuditReport report(
-      Findings first, List<Observation> differences, int undecided, int fences, Instant startedAt) {
+      Findings first,
+      List<Observation> differences,
+      Collection<Observation> undecided,
+      int fences,
+      Instant startedAt) {
     Map<String, Integer> perPlace = new HashMap<>();
     List<AuditReport.Difference> printed = new ArrayList<>();
     differences.sort(Comparator.comparing(Observation::place).thenComparing(Observation::subject));
     for (Observation difference : differences) {
       perPlace.merge(difference.place(), 1, Integer::sum);
-      printed.add(
-          new AuditReport.Difference(
-              difference.place(), difference.subject(), difference.problem()));
+      printed.add(named(difference));
     }
     List<AuditReport.TableLine> lines = new ArrayList<>();
     for (DayCounts day : first.days()) {
@@ -200,7 +205,12 @@ public final class Audit {
         first.statistics().retainedExperiments(),
         first.statistics().expiredExperiments(),
         printed,
-        undecided,
+        undecided.stream().map(Audit::named).toList(),
         Duration.between(startedAt, Instant.now()));
+  }
+
+  private static AuditReport.Difference named(Observation observation) {
+    return new AuditReport.Difference(
+        observation.place(), observation.subject(), observation.problem());
   }
 }

@@ -33,9 +33,10 @@ public record AuditReport(
     Set<Long> retainedExperiments,
     Set<Long> expiredExperiments,
     List<Difference> differences,
-    int undecided,
+    List<Difference> undecided,
     Duration took) {
   private static final int MAX_PRINTED = 200;
+  private static final int MAX_UNDECIDED_PRINTED = 20;
 
   /**
    * A table's day.
@@ -112,10 +113,13 @@ public record AuditReport(
     if (differences.size() > MAX_PRINTED) {
       out.printf("… and %s more%n", count(differences.size() - MAX_PRINTED));
     }
-    if (undecided > 0) {
+    if (!undecided.isEmpty()) {
       out.printf(
-          "%s rows or cells were written again before every fence and could not be judged; ask again when writers rest.%n",
-          count(undecided));
+          "%s rows or cells moved before every fence and could not be judged; ask again when writers rest:%n",
+          count(undecided.size()));
+      undecided.stream()
+          .limit(MAX_UNDECIDED_PRINTED)
+          .forEach(moving -> out.printf("  %s: %s%n", moving.place(), moving.subject()));
     }
     out.printf(
         "%s, after %s and %.1f s%n",

@@ -102,6 +102,9 @@ enum AuditedTable {
   /** The day of rows without a time, and of dimensions. */
   static final int NO_DAY = Integer.MIN_VALUE;
 
+  /** Beyond all hashes. */
+  static final long NO_ROW = 1L << 48;
+
   private enum Kind {
     NUMBER,
     TEXT,
@@ -194,21 +197,28 @@ enum AuditedTable {
   }
 
   /**
-   * The same of what ClickHouse had as of a version. A row that was replaced later is not there:
-   * its segment is then compared row by row.
+   * The same of what ClickHouse had as of an LSN, told by the LSN of a row's own change: a
+   * correction of what was added to a row gives it a later version. Versions that were replaced
+   * since are found until they are merged away; a row of which none is left makes its segment
+   * differ, and is then looked at by itself.
    */
-  String warehouseSegments(long versionBound) {
+  String warehouseSegments(long lsn) {
+    String key = String.join(", ", sortingKey);
     return "SELECT "
         + warehouseDay()
-        + " AS day, "
+        + " AS day_, "
         + warehouseBucket()
-        + " AS bucket, count(), toString(sum(toUInt128("
+        + " AS bucket_, count(), toString(sum(toUInt128("
         + warehouseHash()
-        + "))) FROM "
+        + "))) FROM (SELECT * FROM "
         + warehouseTable
-        + " FINAL WHERE _version <= "
-        + versionBound
-        + " GROUP BY 1, 2";
+        + " WHERE _lsn <= "
+        + lsn
+        + " ORDER BY "
+        + key
+        + ", _version DESC LIMIT 1 BY "
+        + key
+        + ") WHERE _deleted = 0 GROUP BY day_, bucket_";
   }
 
   /** The rows of some segments: {@code key, micros, hash, writing transaction}. */
@@ -241,11 +251,12 @@ enum AuditedTable {
 
   /**
    * The newest version of the rows of some segments, tombstones included: {@code key,
-   * experiment_id, micros, hash, version, deleted, bucket}, 0 for what the table doesn't have. One
-   * key comes more than once where ClickHouse keeps it under several sorting keys. Rows of other
-   * days come too where a row can move from day to day.
+   * experiment_id, micros, hash, lsn, version, deleted, bucket}, 0 for what the table doesn't have,
+   * and the hash of what the row was as of an LSN: {@link #NO_ROW} where it was deleted, NULL where
+   * that is not known any more. One key comes more than once where ClickHouse keeps it under
+   * several sorting keys. Rows of other days come too where a row can move from day to day.
    */
-  String warehouseRows(List<Segment> segments) {
+  String warehouseRows(List<Segment> segments, long lsn) {
     // A row's day is part of an event's sorting key only: elsewhere the newest version of a row may
     // lie on another day than the version that is looked for.
     String where =
@@ -258,7 +269,7 @@ enum AuditedTable {
                     .distinct()
                     .collect(Collectors.joining(", "))
                 + ")";
-    return "SELECT key, newest.1, newest.2, newest.3, newest_version, newest.4, bucket FROM (SELECT "
+    return "SELECT key, newest.1, newest.2, newest.3, newest.4, newest_version, newest.5, bucket, was FROM (SELECT "
         + warehouseKey()
         + " AS key, argMax(("
         + (hasTime() ? "experiment_id" : "0")
@@ -266,9 +277,15 @@ enum AuditedTable {
         + (hasTime() ? "toUnixTimestamp64Micro(" + timeColumn + ")" : "0")
         + ", "
         + warehouseHash()
-        + ", _deleted), _version) AS newest, max(_version) AS newest_version, any("
+        + ", _lsn, _deleted), _version) AS newest, max(_version) AS newest_version, any("
         + warehouseBucket()
-        + ") AS bucket FROM "
+        + ") AS bucket, argMaxOrNullIf(if(_deleted = 1, toUInt64("
+        + NO_ROW
+        + "), "
+        + warehouseHash()
+        + "), _version, _lsn <= "
+        + lsn
+        + ") AS was FROM "
         + warehouseTable
         + " WHERE "
         + where

@@ -9,13 +9,6 @@ package io.experimentetl.audit;
  * @param warehouse rows in ClickHouse as of the snapshot
  * @param retained rows that the retention of one side has removed
  * @param flagged rows that can't be delivered and stand in data_inconsistencies instead
- * @param segmentsDiffer whether any of its segments had to be compared row by row
  */
 record DayCounts(
-    AuditedTable table,
-    int day,
-    long source,
-    long warehouse,
-    long retained,
-    long flagged,
-    boolean segmentsDiffer) {}
+    AuditedTable table, int day, long source, long warehouse, long retained, long flagged) {}

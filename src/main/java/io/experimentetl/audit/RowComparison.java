@@ -22,9 +22,10 @@ import java.util.TreeMap;
  * that differ.
  */
 final class RowComparison {
-  /** Rows of differing segments that are read: a side that is wholly empty isn't listed in full. */
-  private static final long MAX_ROWS = 200_000;
+  /** Rows of differing segments that are compared at a time. */
+  private static final long PORTION_ROWS = 200_000;
 
+  private static final int MAX_OBSERVATIONS = 100_000;
   private static final int MAX_DOUBLES = 1_000;
 
   private static final Tally EMPTY = new Tally(0, BigInteger.ZERO);
@@ -34,7 +35,13 @@ final class RowComparison {
   private record SourceRow(Long micros, long hash, String transaction) {}
 
   private record WarehouseRow(
-      long experimentId, long micros, long hash, long version, boolean deleted) {}
+      long experimentId,
+      long micros,
+      long hash,
+      long lsn,
+      long version,
+      boolean deleted,
+      Long hashAtSnapshot) {}
 
   /** What was seen of a table. */
   record Result(
@@ -47,14 +54,12 @@ final class RowComparison {
     private long warehouse;
     private long retained;
     private long flagged;
-    private boolean segmentsDiffer;
   }
 
   private final AuditSettings settings;
   private final AuditedTable table;
   private final SourceSnapshot source;
   private final Warehouse warehouse;
-  private final long versionBound;
   private final Instant retainedBefore;
   private final Instant expiredBefore;
   private final boolean expires;
@@ -68,7 +73,6 @@ final class RowComparison {
     this.table = table;
     this.source = source;
     this.warehouse = warehouse;
-    this.versionBound = Warehouse.versionBoundOf(source.lsn());
     Duration retention =
         table == AuditedTable.EVENTS ? settings.eventRetention() : settings.assignmentRetention();
     this.retainedBefore = source.takenAt().minus(retention);
@@ -87,7 +91,7 @@ final class RowComparison {
                 new Tally(row.getLong(3), new BigInteger(row.getString(4)))));
     Map<Segment, Tally> inWarehouse = new HashMap<>();
     warehouse.read(
-        table.warehouseSegments(versionBound),
+        table.warehouseSegments(source.lsn()),
         row ->
             inWarehouse.put(
                 new Segment(row.get(0).asInt(), row.get(1).asText()),
@@ -97,9 +101,7 @@ final class RowComparison {
     List<DayCounts> counts = new ArrayList<>();
     days.forEach(
         (day, d) ->
-            counts.add(
-                new DayCounts(
-                    table, day, d.source, d.warehouse, d.retained, d.flagged, d.segmentsDiffer)));
+            counts.add(new DayCounts(table, day, d.source, d.warehouse, d.retained, d.flagged)));
     return new Result(counts, observations, experimentsWithRetainedRows);
   }
 
@@ -115,18 +117,18 @@ final class RowComparison {
       Tally theirs = inWarehouse.getOrDefault(segment, EMPTY);
       Day day = days.computeIfAbsent(segment.day(), none -> new Day());
       day.source += ours.count();
-      day.warehouse += theirs.count();
       if (ours.equals(theirs)) {
+        day.warehouse += theirs.count();
         continue;
       }
       if (!daysInSource.contains(segment.day()) && wasRetained(endOfDay(segment.day()))) {
+        day.warehouse += theirs.count();
         day.retained += theirs.count();
         if (!retainedDays.contains(segment.day())) {
           retainedDays.add(segment.day());
         }
         continue;
       }
-      day.segmentsDiffer = true;
       differing.add(segment);
     }
     if (!retainedDays.isEmpty()) {
@@ -137,58 +139,56 @@ final class RowComparison {
     return differing;
   }
 
+  /** In portions, so that neither side's rows need more memory than there is. */
   private void compareRows(
       List<Segment> differing, Map<Segment, Tally> inSource, Map<Segment, Tally> inWarehouse) {
-    List<Segment> read = new ArrayList<>();
-    long rows = 0;
-    for (Segment segment : differing) {
-      Tally ours = inSource.getOrDefault(segment, EMPTY);
-      Tally theirs = inWarehouse.getOrDefault(segment, EMPTY);
-      rows += Math.max(ours.count(), theirs.count());
-      if (read.isEmpty() || rows <= MAX_ROWS) {
-        read.add(segment);
-      } else {
-        observations.add(
-            new Observation(
-                table.sourceTable(),
-                segment.day(),
-                "segment " + segment.bucket() + " of " + segment.day(),
-                "has "
-                    + ours.count()
-                    + " rows in PostgreSQL, "
-                    + theirs.count()
-                    + " in ClickHouse, or other content; too much differs to list the rows",
-                ours + " " + theirs,
-                Observation.NO_OFFSET,
-                Weight.SUSPECT));
-      }
-    }
-    if (read.isEmpty()) {
+    if (differing.isEmpty()) {
       return;
     }
+    Set<String> flagged = flaggedKeys();
+    List<Segment> portion = new ArrayList<>();
+    long rows = 0;
+    for (int i = 0; i < differing.size(); i++) {
+      Segment segment = differing.get(i);
+      portion.add(segment);
+      rows +=
+          Math.max(
+              inSource.getOrDefault(segment, EMPTY).count(),
+              inWarehouse.getOrDefault(segment, EMPTY).count());
+      if (rows >= PORTION_ROWS || i == differing.size() - 1) {
+        comparePortion(portion, flagged);
+        portion.clear();
+        rows = 0;
+        if (observations.size() >= MAX_OBSERVATIONS && i < differing.size() - 1) {
+          notListed(differing.subList(i + 1, differing.size()), inWarehouse);
+          return;
+        }
+      }
+    }
+  }
+
+  private void comparePortion(List<Segment> portion, Set<String> flagged) {
     Map<String, SourceRow> sourceRows = new TreeMap<>();
     source.read(
         settings,
-        table.sourceRows(read),
-        row -> {
-          sourceRows.put(
-              row.getString(1),
-              new SourceRow(row.getObject(2, Long.class), row.getLong(3), row.getString(4)));
-        });
+        table.sourceRows(portion),
+        row ->
+            sourceRows.put(
+                row.getString(1),
+                new SourceRow(row.getObject(2, Long.class), row.getLong(3), row.getString(4))));
     Map<String, List<WarehouseRow>> warehouseRows = new TreeMap<>();
-    Set<Segment> compared = new HashSet<>(read);
+    Set<Segment> compared = new HashSet<>(portion);
     warehouse.read(
-        table.warehouseRows(read),
+        table.warehouseRows(portion, source.lsn()),
         row -> {
           String key = row.get(0).asText();
           WarehouseRow found = warehouseRow(row);
           int day = table.hasTime() ? dayOf(found.micros()) : AuditedTable.NO_DAY;
           if (sourceRows.containsKey(key)
-              || compared.contains(new Segment(day, row.get(6).asText()))) {
+              || compared.contains(new Segment(day, row.get(7).asText()))) {
             warehouseRows.computeIfAbsent(key, none -> new ArrayList<>()).add(found);
           }
         });
-    Set<String> flagged = flaggedKeys();
     sourceRows.forEach(
         (key, row) -> compareRow(key, row, warehouseRows.getOrDefault(key, List.of()), flagged));
     warehouseRows.forEach(
@@ -197,6 +197,24 @@ final class RowComparison {
             unexpected(key, found);
           }
         });
+  }
+
+  /**
+   * Enough is known to be wrong, or on the move; the rest can't be judged before that is settled.
+   */
+  private void notListed(List<Segment> segments, Map<Segment, Tally> inWarehouse) {
+    for (Segment segment : segments) {
+      days.get(segment.day()).warehouse += inWarehouse.getOrDefault(segment, EMPTY).count();
+    }
+    observations.add(
+        new Observation(
+            table.sourceTable(),
+            AuditedTable.NO_DAY,
+            "the rows of " + segments.size() + " further segments",
+            "were not looked at, since too much differs before them",
+            "",
+            Observation.NO_OFFSET,
+            Weight.MOVING));
   }
 
   /**
@@ -248,7 +266,9 @@ final class RowComparison {
         row.get(2).asLong(),
         row.get(3).asLong(),
         row.get(4).asLong(),
-        row.get(5).asInt() != 0);
+        row.get(5).asLong(),
+        row.get(6).asInt() != 0,
+        row.get(8).isNull() ? null : (Long) row.get(8).asLong());
   }
 
   private void compareRow(
@@ -257,12 +277,13 @@ final class RowComparison {
     int day = ours.micros() == null ? AuditedTable.NO_DAY : dayOf(ours.micros());
     String evidence = ours.transaction() + " " + found;
     Weight weight =
-        found.stream().anyMatch(row -> row.version() > versionBound)
-            ? Weight.MOVING
-            : Weight.SUSPECT;
+        found.stream().anyMatch(row -> row.lsn() > source.lsn()) ? Weight.MOVING : Weight.SUSPECT;
+    if (!live.isEmpty() || weight == Weight.MOVING) {
+      days.get(day).warehouse++;
+    }
     if (live.size() > 1) {
       observe(day, key, "stands in ClickHouse under " + live.size() + " keys", evidence, weight);
-    } else if (live.size() == 1 && live.get(0).hash() == ours.hash()) {
+    } else if (found.stream().anyMatch(row -> isEqual(row, ours))) {
       return;
     } else if (isFlagged(key, flagged)) {
       days.get(day).flagged++;
@@ -280,6 +301,12 @@ final class RowComparison {
     }
   }
 
+  /** As of the snapshot where that is still known, or as it stands. */
+  private static boolean isEqual(WarehouseRow row, SourceRow ours) {
+    return (row.hashAtSnapshot() != null && row.hashAtSnapshot() == ours.hash())
+        || (!row.deleted() && row.hash() == ours.hash());
+  }
+
   /** Whether ClickHouse's own retention has removed the row. */
   private boolean hasExpired(SourceRow row) {
     return expires && row.micros() != null && isBefore(row.micros(), expiredBefore);
@@ -288,19 +315,16 @@ final class RowComparison {
   private void unexpected(String key, List<WarehouseRow> found) {
     for (WarehouseRow row : found) {
       // A row that is newer than the snapshot came after it.
-      if (row.deleted() || row.version() > versionBound) {
+      if (row.deleted() || row.lsn() > source.lsn()) {
         continue;
       }
+      int day = table.hasTime() ? dayOf(row.micros()) : AuditedTable.NO_DAY;
+      days.get(day).warehouse++;
       if (table.hasTime() && wasRetained(row.micros())) {
-        days.get(dayOf(row.micros())).retained++;
+        days.get(day).retained++;
         experimentsWithRetainedRows.add(row.experimentId());
       } else {
-        observe(
-            table.hasTime() ? dayOf(row.micros()) : AuditedTable.NO_DAY,
-            key,
-            "is in ClickHouse only",
-            found.toString(),
-            Weight.SUSPECT);
+        observe(day, key, "is in ClickHouse only", found.toString(), Weight.SUSPECT);
       }
     }
   }

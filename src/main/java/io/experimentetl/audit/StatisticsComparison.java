@@ -74,7 +74,7 @@ final class StatisticsComparison {
       cells = stored(cut);
     }
     this.stored = cells;
-    this.atCut = fromWarehouse(cut.versionBound());
+    this.atCut = fromWarehouse(cut.stamp());
   }
 
   private Set<String> namedZones() {
@@ -117,7 +117,7 @@ final class StatisticsComparison {
   Result compare(Set<Long> experimentsWithRetainedRows) {
     Map<StatisticsCell, StatisticsFigures> fromSource = fromSource();
     Map<StatisticsCell, StatisticsFigures> atSnapshot =
-        fromSource.equals(atCut) ? atCut : fromWarehouse(Warehouse.versionBoundOf(source.lsn()));
+        fromSource.equals(atCut) ? atCut : fromWarehouse(source.lsn());
     Set<StatisticsCell> all = new TreeSet<>(stored.keySet());
     all.addAll(atCut.keySet());
     all.addAll(fromSource.keySet());
@@ -218,10 +218,10 @@ final class StatisticsComparison {
     return cells;
   }
 
-  private Map<StatisticsCell, StatisticsFigures> fromWarehouse(long versionBound) {
+  private Map<StatisticsCell, StatisticsFigures> fromWarehouse(long lsn) {
     Map<StatisticsCell, StatisticsFigures> cells = new HashMap<>();
     warehouse.read(
-        sql.clickhouse(versionBound),
+        sql.clickhouse(lsn),
         row -> cells.put(cell(row), StatisticsFigures.ofUnscaled(figures(row))));
     return cells;
   }

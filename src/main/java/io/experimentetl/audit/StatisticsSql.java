@@ -98,13 +98,13 @@ final class StatisticsSql {
             postgresDay()));
   }
 
-  /** As of a version. */
-  String clickhouse(long versionBound) {
+  /** As of an LSN. */
+  String clickhouse(long lsn) {
     return fill(
         "statistics-clickhouse.sql",
         Map.of(
             "bound",
-            Long.toString(versionBound),
+            Long.toString(lsn),
             "metrics",
             config.metrics().stream()
                 .map(StatisticsSql::clickhouseMetric)

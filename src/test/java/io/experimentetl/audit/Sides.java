@@ -250,9 +250,7 @@ final class Sides implements AutoCloseable {
     long stamp = deliver();
     Map<String, String> cells = new TreeMap<>();
     clickHouse
-        .query(
-            new StatisticsSql(statistics, Set.of("America/Los_Angeles"))
-                .clickhouse(Warehouse.versionBoundOf(stamp)))
+        .query(new StatisticsSql(statistics, Set.of("America/Los_Angeles")).clickhouse(stamp))
         .lines()
         .filter(line -> !line.isEmpty())
         .forEach(

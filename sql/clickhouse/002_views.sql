@@ -5,11 +5,11 @@
 CREATE OR REPLACE VIEW etl_progress AS
 SELECT
     stamp,
-    min(subtask_lsn) AS lsn,
-    min(subtask_committed_at) AS committed_at,
+    nullIf(min(subtask_lsn), 0) AS lsn,
+    if(lsn IS NULL, NULL, min(subtask_committed_at)) AS committed_at,
     min(subtask_snapshot_done) AS snapshot_done,
     max(subtask_written_at) AS written_at,
-    greatest(0., dateDiff('millisecond', committed_at, now64(6, 'UTC')) / 1000) AS lag_seconds
+    if(committed_at IS NULL, NULL, greatest(0., dateDiff('millisecond', committed_at, now64(6, 'UTC')) / 1000)) AS lag_seconds
 FROM
 (
     SELECT
@@ -32,7 +32,7 @@ GROUP BY stamp
 HAVING uniqExact(sink) >= max(sinks)
 ORDER BY stamp DESC
 LIMIT 1
-COMMENT 'One row: how much of the source is visible. Everything that was committed in PostgreSQL up to lsn, at committed_at, is in the tables. snapshot_done = false: the initial load is not finished and statistics are incomplete. No row: no checkpoint has completed yet.';
+COMMENT 'One row: how much of the source is visible. Everything that was committed in PostgreSQL up to lsn, at committed_at, is in the tables. lsn, committed_at and lag_seconds are NULL until the first transaction behind the initial load is visible. snapshot_done = false: the initial load is not finished and statistics are incomplete. No row: no checkpoint has completed yet.';
 
 CREATE OR REPLACE VIEW experiment_daily AS
 SELECT
@@ -132,7 +132,7 @@ WITH
             t.metric AS metric,
             t.variant_id AS variant_id,
             t.day AS day,
-            t.variant_id = k.control_id AS is_control,
+            (t.variant_id = k.control_id)::Bool AS is_control,
             t.n AS n,
             t.converters AS converters,
             t.exposures AS exposures,
@@ -203,8 +203,8 @@ COMMENT 'Results up to and including as_of_day per experiment, metric and varian
 
 CREATE OR REPLACE VIEW findings_open AS
 SELECT
-    code,
     severity,
+    code,
     subject,
     experiment_id,
     user_id,
@@ -213,6 +213,6 @@ SELECT
     remedy,
     observed_at
 FROM (SELECT * FROM data_inconsistencies FINAL)
-WHERE status = 'OPEN'
-ORDER BY indexOf(['ERROR', 'WARNING', 'INFO'], toString(severity)), observed_at DESC
-COMMENT 'Findings that hold now, the worst and newest first, each with its remedy.';
+WHERE status = 'OPEN' AND severity IN ('ERROR', 'WARNING')
+ORDER BY severity = 'ERROR' DESC, observed_at DESC
+COMMENT 'Errors and warnings that hold now, errors first, then the newest, each with its remedy. What only informs (severity INFO: late events, duplicates, overrides) stands in data_inconsistencies.';

@@ -9,6 +9,11 @@ import io.experimentetl.config.SourceConfig;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import org.apache.flink.configuration.HighAvailabilityOptions;
+import org.apache.flink.configuration.PipelineOptionsInternal;
+import org.apache.flink.configuration.ReadableConfig;
+import org.apache.flink.configuration.StateRecoveryOptions;
+import org.apache.flink.runtime.jobmanager.HighAvailabilityMode;
 import org.apache.flink.streaming.api.environment.StreamExecutionEnvironment;
 
 /**
@@ -30,19 +35,41 @@ public final class ExperimentEtlJob {
       throw new IllegalArgumentException("Usage: experiment-etl.jar --config FILE");
     }
     JobConfig config = JobConfig.load(Path.of(arguments[1]), System.getenv());
-    PostgresSourceSettings source = sourceSettings(config.source());
-    Warehouse warehouse = Warehouse.of(config.clickhouse());
-
-    List<String> problems = new ArrayList<>(PostgresPreflight.check(source));
-    problems.addAll(ClickHousePreflight.check(warehouse.connection(), warehouse.schemas()));
     StreamExecutionEnvironment environment = StreamExecutionEnvironment.getExecutionEnvironment();
-    problems.addAll(ExperimentEtlPipeline.configure(environment));
+    List<String> problems = preflight(config, environment);
     if (!problems.isEmpty()) {
       throw new PreflightException(problems);
     }
     ExperimentEtlPipeline.build(
-        config, PostgresChanges.attach(environment, source), warehouse.sinks());
+        config,
+        PostgresChanges.attach(environment, sourceSettings(config.source())),
+        Warehouse.of(config.clickhouse()).sinks());
     environment.execute("experiment-etl");
+  }
+
+  /** Configures the environment, and looks at both servers: all that is wrong, with what to do. */
+  static List<String> preflight(JobConfig config, StreamExecutionEnvironment environment) {
+    boolean hasState = mayHaveState(environment.getConfiguration());
+    Warehouse warehouse = Warehouse.of(config.clickhouse());
+    List<String> problems =
+        new ArrayList<>(PostgresPreflight.check(sourceSettings(config.source()), hasState));
+    problems.addAll(
+        ClickHousePreflight.check(warehouse.connection(), warehouse.schemas(), !hasState));
+    problems.addAll(ExperimentEtlPipeline.configure(environment));
+    return problems;
+  }
+
+  /**
+   * Whether the job is started from a savepoint or checkpoint. In application mode with high
+   * availability, which alone gives main a job's id, main runs again when a JobManager takes over:
+   * there the state may be found behind it.
+   */
+  private static boolean mayHaveState(ReadableConfig configuration) {
+    return configuration.getOptional(StateRecoveryOptions.SAVEPOINT_PATH).isPresent()
+        || (configuration.getOptional(PipelineOptionsInternal.PIPELINE_FIXED_JOB_ID).isPresent()
+            && !configuration
+                .get(HighAvailabilityOptions.HA_MODE)
+                .equalsIgnoreCase(HighAvailabilityMode.NONE.name()));
   }
 
   static PostgresSourceSettings sourceSettings(SourceConfig source) {

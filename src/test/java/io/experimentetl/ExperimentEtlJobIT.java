@@ -130,6 +130,17 @@ class ExperimentEtlJobIT {
   }
 
   private void start(int parallelism, String savepoint) throws Exception {
+    StreamExecutionEnvironment environment = environment(savepoint);
+    environment.setParallelism(parallelism);
+    assertThat(ExperimentEtlJob.preflight(config, environment)).isEmpty();
+    ExperimentEtlPipeline.build(
+        config,
+        PostgresChanges.attach(environment, ExperimentEtlJob.sourceSettings(config.source())),
+        Warehouse.of(config.clickhouse()).sinks());
+    job = environment.executeAsync();
+  }
+
+  private StreamExecutionEnvironment environment(String savepoint) {
     Configuration flink = new Configuration();
     flink.setString("execution.checkpointing.interval", "500 ms");
     flink.setString(
@@ -140,15 +151,7 @@ class ExperimentEtlJobIT {
     if (savepoint != null) {
       flink.set(StateRecoveryOptions.SAVEPOINT_PATH, savepoint);
     }
-    StreamExecutionEnvironment environment =
-        StreamExecutionEnvironment.getExecutionEnvironment(flink);
-    environment.setParallelism(parallelism);
-    assertThat(ExperimentEtlPipeline.configure(environment)).isEmpty();
-    ExperimentEtlPipeline.build(
-        config,
-        PostgresChanges.attach(environment, ExperimentEtlJob.sourceSettings(config.source())),
-        Warehouse.of(config.clickhouse()).sinks());
-    job = environment.executeAsync();
+    return StreamExecutionEnvironment.getExecutionEnvironment(flink);
   }
 
   private String stopWithSavepoint() throws Exception {
@@ -305,6 +308,10 @@ class ExperimentEtlJobIT {
         event("20", "3 days", 1, "u20", "11", "purchase", "{\"revenue\": 0.1}"),
         "DELETE FROM users WHERE user_id = 'u18'",
         "UPDATE experiments SET ends_at = now() - interval '30 hours' WHERE id = 1");
+    assertThat(ExperimentEtlJob.preflight(config, environment(null)))
+        .singleElement()
+        .asString()
+        .contains("starts without state", "events_processed", "etl_cuts");
     start(3, savepoint);
     assertEqualSides();
     assertThat(findings("RESOLVED")).contains("R-ORPHAN-ASSIGNMENT");

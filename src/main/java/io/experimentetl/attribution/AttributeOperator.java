@@ -151,12 +151,12 @@ public final class AttributeOperator extends AbstractStreamOperator<Either<Cut, 
       if (!before.statistics().equals(jobConfig.statistics().toString())) {
         throw new SuppressRestartsException(
             new IllegalStateException(
-                "The statistics settings differ from those of the savepoint. Savepoint: "
-                    + before.statistics()
-                    + ". Configuration: "
-                    + jobConfig.statistics()
-                    + ". Restore the old settings, or start without the savepoint into an empty"
-                    + " ClickHouse database so that everything is counted again."));
+                "The statistics settings differ from those of the savepoint: "
+                    + SettingsDifference.between(
+                        before.statistics(), jobConfig.statistics().toString())
+                    + ". Restore the old settings, or start without the savepoint and into an"
+                    + " empty ClickHouse database, so that everything is counted again"
+                    + " (./etl submit --fresh does that on its own servers)."));
       }
       greatestStamp = Math.max(greatestStamp, before.greatestStamp());
       lastFinding = Math.max(lastFinding, before.lastFinding());

@@ -16,8 +16,11 @@ import io.experimentetl.model.SourcePosition;
  */
 final class Continuity {
 
-  private static final String REMEDY =
-      " Start the job without its old state, with a new slot (sql/postgres/003_slot.sql) and empty tables in the warehouse, to read everything again.";
+  /** The way on where rows are missing. */
+  static final String START_ANEW =
+      "start the job without its old state, into an empty ClickHouse database, so that everything is read again (./etl submit --fresh does that on its own servers).";
+
+  private static final String REMEDY = " To go on, " + START_ANEW;
 
   private long stamp;
   private long previousCommitLsn;
@@ -227,7 +230,7 @@ final class Continuity {
           which
               + " has lost WAL (wal_status "
               + slot.walStatus()
-              + "): drop it, and raise max_slot_wal_keep_size."
+              + "): drop it, apply sql/postgres/003_slot.sql, and raise max_slot_wal_keep_size."
               + REMEDY);
     }
     if (systemIdentifier != 0 && systemIdentifier != server.systemIdentifier()) {
@@ -254,8 +257,8 @@ final class Continuity {
               + text(slot.confirmedFlushLsn())
               + ", beyond the job's position "
               + text(reachedLsn)
-              + ": it was made anew or moved on by somebody else, or this savepoint is older than what a later run confirmed. The changes between are lost; start from the newest checkpoint if there is one."
-              + REMEDY);
+              + ": it was made anew or moved on by somebody else, or this savepoint is older than what a later run confirmed. If the job has a newer checkpoint or savepoint, start from that one. If not, the changes between are lost: "
+              + START_ANEW);
     }
     if (server.walEndLsn() < reachedLsn) {
       throw new DiscontinuityException(
@@ -275,8 +278,8 @@ final class Continuity {
         + slotName
         + " on "
         + place
-        + " does not exist. For a first start, apply sql/postgres/003_slot.sql. For a job with state, what changed since it stopped is lost."
-        + REMEDY;
+        + " does not exist. For a first start, apply sql/postgres/003_slot.sql. For a job with state, what changed since it stopped is lost: apply the file, and "
+        + START_ANEW;
   }
 
   private DiscontinuityException gap(long atLsn) {

@@ -22,15 +22,21 @@ public final class PostgresPreflight {
   private static final String SLOT_SQL = "apply sql/postgres/003_slot.sql";
 
   private final PostgresSourceSettings settings;
+  private final boolean hasState;
   private final List<String> problems = new ArrayList<>();
 
-  private PostgresPreflight(PostgresSourceSettings settings) {
+  private PostgresPreflight(PostgresSourceSettings settings, boolean hasState) {
     this.settings = settings;
+    this.hasState = hasState;
   }
 
-  /** All problems that would keep the job from starting or make it lose rows; empty: none. */
-  public static List<String> check(PostgresSourceSettings settings) {
-    return new PostgresPreflight(settings).problems();
+  /**
+   * All problems that would keep the job from starting or make it lose rows; empty: none.
+   *
+   * @param hasState the job goes on from a savepoint or checkpoint
+   */
+  public static List<String> check(PostgresSourceSettings settings, boolean hasState) {
+    return new PostgresPreflight(settings, hasState).problems();
   }
 
   private List<String> problems() {
@@ -292,7 +298,14 @@ public final class PostgresPreflight {
     String which = "The replication slot " + settings.slot() + " on " + settings.place();
     ReplicationSlot slot = SourceServer.slot(connection, settings.slot());
     if (slot == null) {
-      problems.add(which + " is missing: " + SLOT_SQL + ".");
+      problems.add(
+          hasState
+              ? which
+                  + " is missing, and what changed since the job stopped is lost with it: "
+                  + SLOT_SQL
+                  + ", and "
+                  + Continuity.START_ANEW
+              : which + " is missing: " + SLOT_SQL + ".");
       return;
     }
     if (!"pgoutput".equals(slot.plugin())) {
@@ -312,7 +325,8 @@ public final class PostgresPreflight {
           which
               + " has lost WAL: drop it, "
               + SLOT_SQL
-              + ", raise max_slot_wal_keep_size, and start the job without its old state.");
+              + ", raise max_slot_wal_keep_size, and "
+              + Continuity.START_ANEW);
     }
     if (slot.active()) {
       problems.add(

@@ -13,6 +13,7 @@ import java.util.Map;
 import java.util.Set;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import java.util.stream.Collectors;
 
 /** What has to hold of the warehouse before a job starts. */
 public final class ClickHousePreflight {
@@ -43,13 +44,14 @@ public final class ClickHousePreflight {
   /**
    * Looks at the server and the tables, {@code etl_cuts} included. Changes nothing.
    *
+   * @param mustBeEmpty the writer starts without state, and would write again what is there
    * @return every problem as a sentence that says what to do; empty if there is none
    */
   public static List<String> check(
-      ClickHouseConnection connection, Collection<TableSchema> schemas) {
+      ClickHouseConnection connection, Collection<TableSchema> schemas, boolean mustBeEmpty) {
     try (ClickHouseHttp http = new ClickHouseHttp(connection)) {
       ClickHousePreflight preflight = new ClickHousePreflight(connection, http);
-      preflight.check(schemas);
+      preflight.check(schemas, mustBeEmpty);
       return List.copyOf(preflight.problems);
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
@@ -59,7 +61,8 @@ public final class ClickHousePreflight {
     }
   }
 
-  private void check(Collection<TableSchema> schemas) throws IOException, InterruptedException {
+  private void check(Collection<TableSchema> schemas, boolean mustBeEmpty)
+      throws IOException, InterruptedException {
     if (!serverAnswers()) {
       return;
     }
@@ -67,6 +70,39 @@ public final class ClickHousePreflight {
     all.add(CutEncoder.SCHEMA);
     for (TableSchema schema : all) {
       checkTable(schema);
+    }
+    if (mustBeEmpty) {
+      checkEmpty(all);
+    }
+  }
+
+  private void checkEmpty(Collection<TableSchema> schemas)
+      throws IOException, InterruptedException {
+    String tables =
+        schemas.stream()
+            .map(schema -> BatchTable.literal(schema.table()))
+            .collect(Collectors.joining(", "));
+    String full =
+        select(
+                "SELECT name FROM system.tables WHERE database = currentDatabase() AND total_rows > 0"
+                    + " AND name IN ("
+                    + tables
+                    + ") ORDER BY name")
+            .stream()
+            .map(row -> row[0])
+            .collect(Collectors.joining(", "));
+    if (!full.isEmpty()) {
+      problems.add(
+          "The job starts without state, and the database "
+              + connection.database()
+              + " of ClickHouse at "
+              + connection.url()
+              + " holds rows already ("
+              + full
+              + "): every row would stand there twice. Start the job from its last savepoint or"
+              + " retained checkpoint (flink run -s PATH), or give it an empty database:"
+              + " clickhouse.database, with sql/clickhouse applied in it. On ./etl's own servers,"
+              + " ./etl submit --fresh empties the tables first.");
     }
   }
 

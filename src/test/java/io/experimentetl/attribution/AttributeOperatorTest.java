@@ -249,12 +249,9 @@ class AttributeOperatorTest {
   }
 
   private static String expected() {
-    return "The statistics settings differ from those of the savepoint. Savepoint: "
-        + UserAttributionTest.config(CrossoverPolicy.EXCLUDE).statistics()
-        + ". Configuration: "
-        + UserAttributionTest.config(CrossoverPolicy.FIRST).statistics()
-        + ". Restore the old settings, or start without the savepoint into an empty"
-        + " ClickHouse database so that everything is counted again.";
+    return "The statistics settings differ from those of the savepoint: statistics.crossover was EXCLUDE and is FIRST"
+        + ". Restore the old settings, or start without the savepoint and into an empty ClickHouse database, so that"
+        + " everything is counted again (./etl submit --fresh does that on its own servers).";
   }
 
   @Test

@@ -100,6 +100,10 @@ class ViewsIT {
     proportion(11, "2026-03-01", 10, 5, 0);
     proportion(12, "2026-03-01", 10, 4, 0);
     proportion(11, "2026-03-03", 10, 5, 0);
+    assertThat(
+            warehouse.query(
+                "SELECT DISTINCT variant_id, is_control FROM experiment_results ORDER BY variant_id"))
+        .isEqualTo("11\ttrue\n12\tfalse");
     warehouse.query(
         "INSERT INTO experiment_health_daily (experiment_id, day, srm_df, srm_p) VALUES (1, '2026-03-01', 1, 0.5), (1, '2026-03-02', 1, 0.25), (1, '2026-03-04', 1, 0.125)");
 
@@ -135,10 +139,20 @@ class ViewsIT {
   }
 
   @Test
-  void openFindingsComeWorstFirst() {
+  void progressNamesNoPositionBeforeTheFirstTransactionIsVisible() {
+    cut(100, "a", 0, 1, 0);
+    cut(100, "b", 0, 1, 0);
+    assertThat(
+            warehouse.query(
+                "SELECT stamp, lsn, committed_at, snapshot_done, lag_seconds FROM etl_progress"))
+        .isEqualTo("100\t\\N\t\\N\ttrue\t\\N");
+  }
+
+  @Test
+  void theOpenErrorsAndWarningsComeWorstFirst() {
     warehouse.query(
         "INSERT INTO data_inconsistencies (code, subject, severity, status, observed_at, _version) VALUES"
-            + " ('D-DUP-EVENT', 'a', 'INFO', 'OPEN', '2026-03-03', 1), ('H-SRM', 'b', 'ERROR', 'OPEN', '2026-03-01', 1),"
+            + " ('D-DUP-EVENT', 'i', 'INFO', 'OPEN', '2026-03-03', 1), ('A-CROSSOVER', 'a', 'WARNING', 'OPEN', '2026-03-03', 1), ('H-SRM', 'b', 'ERROR', 'OPEN', '2026-03-01', 1),"
             + " ('H-SRM', 'c', 'ERROR', 'OPEN', '2026-03-02', 1), ('H-SRM', 'd', 'ERROR', 'OPEN', '2026-03-02', 1)");
     warehouse.query(
         "INSERT INTO data_inconsistencies (code, subject, severity, status, _version) VALUES ('H-SRM', 'd', 'ERROR', 'RESOLVED', 2)");

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import io.experimentetl.platform.PlatformExtension;
 import java.time.Duration;
+import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
 
@@ -17,7 +18,7 @@ class PostgresPreflightIT {
     database.apply("001_platform.sql");
     database.apply("002_etl.sql");
     database.applySlot();
-    assertThat(PostgresPreflight.check(database.settings())).isEmpty();
+    assertThat(check(database.settings())).isEmpty();
   }
 
   @Test
@@ -32,7 +33,7 @@ class PostgresPreflightIT {
     database.execute("ALTER TABLE events_default REPLICA IDENTITY DEFAULT");
     database.execute("ALTER TABLE users DROP COLUMN email");
     database.execute("SELECT pg_drop_replication_slot('" + database.slot() + "')");
-    assertThat(PostgresPreflight.check(database.settings()))
+    assertThat(check(database.settings()))
         .containsExactlyInAnyOrder(
             "The publication experiment_etl in "
                 + place
@@ -63,23 +64,39 @@ class PostgresPreflightIT {
   void aWrongPasswordAMissingDatabaseAndAnUnreachableServerAreToldApart() throws Exception {
     SourceDatabase database = SourceDatabase.create(PLATFORM, "login");
     PostgresSourceSettings good = database.settings();
-    assertThat(PostgresPreflight.check(with(good, good.host(), good.port(), good.database(), "no")))
+    assertThat(check(with(good, good.host(), good.port(), good.database(), "no")))
         .singleElement()
         .asString()
         .startsWith("The login as postgres at PostgreSQL " + good.place() + " is refused");
-    assertThat(
-            PostgresPreflight.check(
-                with(good, good.host(), good.port(), "nowhere", database.password())))
+    assertThat(check(with(good, good.host(), good.port(), "nowhere", database.password())))
         .singleElement()
         .asString()
         .contains("has no database nowhere");
-    assertThat(
-            PostgresPreflight.check(
-                with(good, good.host(), 1, good.database(), database.password())))
+    assertThat(check(with(good, good.host(), 1, good.database(), database.password())))
         .singleElement()
         .asString()
         .contains("cannot be reached")
         .contains("check source.host and source.port");
+  }
+
+  @Test
+  void aMissingSlotCostsAJobWithStateMoreThanAFirstStart() throws Exception {
+    SourceDatabase database = SourceDatabase.create(PLATFORM, "noslot");
+    database.execute("SELECT pg_drop_replication_slot('" + database.slot() + "')");
+    assertThat(check(database.settings()))
+        .singleElement()
+        .asString()
+        .endsWith("is missing: apply sql/postgres/003_slot.sql.");
+    assertThat(PostgresPreflight.check(database.settings(), true))
+        .singleElement()
+        .asString()
+        .contains(
+            "apply sql/postgres/003_slot.sql, and start the job without its old state",
+            "./etl submit --fresh");
+  }
+
+  private static List<String> check(PostgresSourceSettings settings) {
+    return PostgresPreflight.check(settings, false);
   }
 
   private static PostgresSourceSettings with(
@@ -114,9 +131,9 @@ class PostgresPreflightIT {
             admin.slot(),
             admin.heartbeatInterval(),
             admin.splitSize());
-    assertThat(PostgresPreflight.check(etl)).isEmpty();
+    assertThat(check(etl)).isEmpty();
     database.execute("REVOKE SELECT ON users FROM experiment_etl");
-    assertThat(PostgresPreflight.check(etl))
+    assertThat(check(etl))
         .containsExactly(
             "The role experiment_etl lacks SELECT on public.users in "
                 + admin.place()

@@ -149,8 +149,29 @@ class ClickHousePreflightIT {
     assertThat(check()).hasSize(3);
   }
 
+  @Test
+  void refusesAStartWithoutStateIntoTablesThatHoldRows() {
+    assertThat(checkForAStartWithoutState()).isEmpty();
+    database.query("INSERT INTO readings (text) VALUES ('a')");
+    assertThat(check()).as("a start from a savepoint").isEmpty();
+    assertThat(checkForAStartWithoutState())
+        .singleElement()
+        .asString()
+        .contains(
+            "The job starts without state, and the database " + database.database(),
+            "holds rows already (readings)",
+            "last savepoint or retained checkpoint",
+            "clickhouse.database, with sql/clickhouse applied");
+    database.query("INSERT INTO etl_cuts (stamp) VALUES (1)");
+    assertThat(checkForAStartWithoutState()).singleElement().asString().contains("etl_cuts, read");
+  }
+
   private List<String> check() {
-    return ClickHousePreflight.check(connection, List.of(Reading.ENCODER.schema()));
+    return ClickHousePreflight.check(connection, List.of(Reading.ENCODER.schema()), false);
+  }
+
+  private List<String> checkForAStartWithoutState() {
+    return ClickHousePreflight.check(connection, List.of(Reading.ENCODER.schema()), true);
   }
 
   private void only(String problem) {

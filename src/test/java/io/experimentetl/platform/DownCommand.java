@@ -63,12 +63,17 @@ final class DownCommand implements Callable<Integer> {
   private void saveJob() {
     try {
       PlatformAddresses platform = place.running();
-      if (platform.flink().activeJob().isPresent()) {
+      Optional<FlinkEndpoint.Job> job = platform.flink().activeJob();
+      if (job.isPresent() && job.get().state().equals("RUNNING")) {
         System.out.println("savepoint " + new JobDeployment(platform, place.jobJar()).stop());
+      } else if (job.isPresent()) {
+        System.out.println(
+            "no savepoint, the next submit goes on from the last checkpoint: the job is "
+                + StatusCommand.trouble(platform.flink(), job.get()));
       }
     } catch (PlatformException e) {
       System.out.println(
-          "no savepoint, submit will go on from the last checkpoint: " + e.getMessage());
+          "no savepoint, the next submit goes on from the last checkpoint: " + e.getMessage());
     }
   }
 }

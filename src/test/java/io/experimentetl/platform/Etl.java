@@ -1,5 +1,6 @@
 package io.experimentetl.platform;
 
+import io.experimentetl.config.InvalidConfigurationException;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Optional;
@@ -23,7 +24,8 @@ import picocli.CommandLine.Option;
       SubmitCommand.class,
       RedeployCommand.class,
       ForgetCommand.class,
-      DownCommand.class
+      DownCommand.class,
+      CommandLine.HelpCommand.class
     })
 public final class Etl {
   /** Verbs of other packages. */
@@ -84,7 +86,8 @@ public final class Etl {
         .ifPresent(verify -> verify.setDefaultValueProvider(Etl::runningJobConfig));
     line.setExecutionExceptionHandler(
         (exception, command, parsed) -> {
-          if (exception instanceof PlatformException) {
+          if (exception instanceof PlatformException
+              || exception instanceof InvalidConfigurationException) {
             command.getErr().println(command.getCommandName() + ": " + exception.getMessage());
           } else {
             exception.printStackTrace(command.getErr());

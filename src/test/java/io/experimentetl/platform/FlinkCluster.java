@@ -152,6 +152,13 @@ public final class FlinkCluster implements AutoCloseable {
     return taskManagers.stream().filter(ServerProcess::isAlive).map(ServerProcess::pid).toList();
   }
 
+  /** The JobManager and all TaskManagers. */
+  List<ServerProcess> processes() {
+    List<ServerProcess> processes = new ArrayList<>(taskManagers);
+    processes.add(0, jobManager);
+    return processes;
+  }
+
   public long jobManagerPid() {
     return jobManager.pid();
   }

@@ -14,10 +14,10 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
-import java.util.stream.Collectors;
 
 /**
  * A Flink cluster's REST interface, ours or another.
@@ -54,6 +54,13 @@ public record FlinkEndpoint(String url) {
    */
   public record Checkpoint(
       long id, String path, long endToEndMillis, long sizeBytes, long triggeredAtMillis) {}
+
+  /**
+   * What a job failed with last.
+   *
+   * @param at by the JobManager's clock
+   */
+  record Failure(RootCause cause, Instant at) {}
 
   /**
    * Uploads the jar and runs its main class on the JobManager.
@@ -97,8 +104,11 @@ public record FlinkEndpoint(String url) {
         JsonNode operation = answer.path("operation");
         if (operation.has("failure-cause")) {
           throw new PlatformException(
-              "the savepoint of job %s failed; the job runs on. Cause:%n%s"
-                  .formatted(jobId, operation.path("failure-cause").path("stack-trace").asText()));
+              "the savepoint of job %s failed, and the job was not stopped: %s"
+                  .formatted(
+                      jobId,
+                      RootCause.of(operation.path("failure-cause").path("stack-trace").asText())
+                          .text()));
         }
         String location = operation.path("location").asText();
         awaitState(jobId, "FINISHED", Duration.ofNanos(Math.max(1, end - System.nanoTime())));
@@ -192,7 +202,11 @@ public record FlinkEndpoint(String url) {
             .formatted(jobId, state, wanted, deadline.toSeconds(), rootException(jobId)));
   }
 
-  /** Waits until every task of the job runs, which RUNNING of the job alone doesn't say. */
+  /**
+   * Waits until every task of the job runs, which RUNNING of the job alone doesn't say.
+   *
+   * @throws PlatformException with the job's exception, when it ends or the deadline passes
+   */
   public void awaitAllTasksRunning(String jobId, Duration deadline) {
     long end = System.nanoTime() + deadline.toNanos();
     while (System.nanoTime() < end) {
@@ -206,8 +220,10 @@ public record FlinkEndpoint(String url) {
       if (tasks > 0 && tasks == running) {
         return;
       }
-      if (!new Job(jobId, "", job.path("state").asText()).isActive()) {
-        break;
+      String state = job.path("state").asText();
+      if (!new Job(jobId, "", state).isActive()) {
+        throw new PlatformException(
+            "job %s is %s. %s".formatted(jobId, state, rootException(jobId)));
       }
       ServerProcess.pause(POLL);
     }
@@ -231,21 +247,54 @@ public record FlinkEndpoint(String url) {
             node.path("trigger_timestamp").asLong()));
   }
 
-  /** How often the job was restarted after failures. */
+  /**
+   * How often the job was restarted after failures: the most attempts of any of its tasks. The
+   * metric numRestarts says the same, when the JobManager finds the time to collect it.
+   */
   public long restarts(String jobId) {
-    for (JsonNode metric : get("/jobs/" + jobId + "/metrics?get=numRestarts")) {
-      return metric.path("value").asLong();
+    long restarts = 0;
+    for (JsonNode vertex : get("/jobs/" + jobId).path("vertices")) {
+      for (JsonNode subtask :
+          get("/jobs/" + jobId + "/vertices/" + vertex.path("id").asText()).path("subtasks")) {
+        restarts = Math.max(restarts, subtask.path("attempt").asLong());
+      }
     }
-    return 0;
+    return restarts;
   }
 
-  /** What the job failed with last, or that it did not. */
-  public String rootException(String jobId) {
+  /** Since when the job is in the state that it is in. */
+  Instant inStateSince(String jobId) {
+    JsonNode job = get("/jobs/" + jobId);
+    return Instant.ofEpochMilli(job.path("timestamps").path(job.path("state").asText()).asLong());
+  }
+
+  /** What the job failed with last. */
+  Optional<Failure> lastFailure(String jobId) {
     JsonNode entries =
         get("/jobs/" + jobId + "/exceptions").path("exceptionHistory").path("entries");
     return entries.isEmpty()
-        ? "The cluster knows no exception of it."
-        : "It failed with:\n" + messages(entries.get(0).path("stacktrace").asText());
+        ? Optional.empty()
+        : Optional.of(
+            new Failure(
+                RootCause.of(entries.get(0).path("stacktrace").asText()),
+                Instant.ofEpochMilli(entries.get(0).path("timestamp").asLong())));
+  }
+
+  /** What the job failed with last, or that it did not, as a sentence. */
+  public String rootException(String jobId) {
+    return lastFailure(jobId)
+        .map(failure -> "It failed with:\n" + failure.cause().text())
+        .orElse("The cluster knows no exception of it.");
+  }
+
+  /** A key of the cluster's configuration. */
+  Optional<String> setting(String key) {
+    for (JsonNode entry : get("/jobmanager/config")) {
+      if (entry.path("key").asText().equals(key)) {
+        return Optional.of(entry.path("value").asText());
+      }
+    }
+    return Optional.empty();
   }
 
   /** How many TaskManagers are registered. */
@@ -300,9 +349,12 @@ public record FlinkEndpoint(String url) {
       HttpResponse<String> response =
           HTTP.send(request, HttpResponse.BodyHandlers.ofString(StandardCharsets.UTF_8));
       if (response.statusCode() / 100 != 2) {
+        RootCause cause = cause(response.body());
         throw new PlatformException(
-            "Flink at %s refused %s (HTTP %d):%n%s"
-                .formatted(url, what, response.statusCode(), errors(response.body())));
+            cause.ours()
+                ? cause.text()
+                : "Flink at %s refused %s (HTTP %d): %s"
+                    .formatted(url, what, response.statusCode(), cause.text()));
       }
       return response.body().isEmpty() ? JSON.nullNode() : JSON.readTree(response.body());
     } catch (IOException e) {
@@ -313,24 +365,18 @@ public record FlinkEndpoint(String url) {
     }
   }
 
-  /**
-   * Flink answers with a list of texts, one of them a stack trace; its messages are what a person
-   * needs.
-   */
-  private static String errors(String body) {
+  /** Flink answers with a list of texts; the last one is, or holds, what is wrong. */
+  private static RootCause cause(String body) {
     try {
-      List<String> texts = new ArrayList<>();
-      JSON.readTree(body).path("errors").forEach(node -> texts.add(node.asText()));
-      return texts.isEmpty() ? body : messages(String.join("\n", texts));
+      String last = body;
+      for (JsonNode text : JSON.readTree(body).path("errors")) {
+        last = text.asText();
+      }
+      return RootCause.of(
+          last.replace("<Exception on server side:", "")
+              .replace("End of exception on server side>", ""));
     } catch (JsonProcessingException e) {
-      return body;
+      return RootCause.of(body);
     }
-  }
-
-  private static String messages(String stackTrace) {
-    return stackTrace
-        .lines()
-        .filter(line -> !line.startsWith("\tat ") && !line.startsWith("\t..."))
-        .collect(Collectors.joining("\n"));
   }
 }

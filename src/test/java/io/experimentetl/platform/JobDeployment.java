@@ -4,6 +4,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.time.Instant;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Optional;
@@ -11,6 +12,7 @@ import java.util.stream.Stream;
 
 /** The job on a platform: submitted, stopped with a savepoint, submitted again from it. */
 public final class JobDeployment {
+  private static final String STARTED_ANEW = "started-anew";
   private static final Duration RUNNING_DEADLINE = Duration.ofMinutes(2);
   private static final Duration SAVEPOINT_DEADLINE = Duration.ofMinutes(10);
 
@@ -39,6 +41,22 @@ public final class JobDeployment {
    * @return the job's id
    */
   public String submit(Optional<String> from, int parallelism) {
+    requireNoActiveJob();
+    requireEffectiveConfiguration();
+    String id =
+        platform
+            .flink()
+            .submit(
+                jar,
+                List.of("--config", platform.jobConfig().toString()),
+                from,
+                parallelism > 0 ? parallelism : defaultParallelism());
+    platform.flink().awaitAllTasksRunning(id, RUNNING_DEADLINE);
+    return id;
+  }
+
+  /** Two jobs can't share a replication slot. */
+  void requireNoActiveJob() {
     platform
         .flink()
         .activeJob()
@@ -48,12 +66,17 @@ public final class JobDeployment {
                   "job %s (%s) is %s already; two jobs can't share a replication slot. Use ./etl redeploy"
                       .formatted(job.name(), job.id(), job.state()));
             });
-    String id =
-        platform
-            .flink()
-            .submit(jar, List.of("--config", platform.jobConfig().toString()), from, parallelism);
-    platform.flink().awaitAllTasksRunning(id, RUNNING_DEADLINE);
-    return id;
+  }
+
+  /** What the job would read must be sound, and all that is set must reach it. */
+  void requireEffectiveConfiguration() {
+    platform.launch().requireSameOverrides(System.getenv());
+    platform.loadJobConfig();
+  }
+
+  /** Flink's REST interface takes 1 where nothing is said. */
+  private int defaultParallelism() {
+    return platform.flink().setting("parallelism.default").map(Integer::parseInt).orElse(1);
   }
 
   /** Stops the active job with a canonical savepoint and returns its path. */
@@ -71,7 +94,9 @@ public final class JobDeployment {
             .savepoints()
             .orElseGet(
                 () ->
-                    clusterSetting("execution.checkpointing.savepoint-dir")
+                    platform
+                        .flink()
+                        .setting("execution.checkpointing.savepoint-dir")
                         .orElseThrow(
                             () ->
                                 new PlatformException(
@@ -87,14 +112,19 @@ public final class JobDeployment {
     return submit(Optional.of(stop()), parallelism);
   }
 
-  /** The latest completed savepoint or retained checkpoint of a platform directory. */
+  /**
+   * The latest completed savepoint or retained checkpoint of a platform directory, since the last
+   * start without state.
+   */
   static Optional<String> latestState(Path directory) {
     Path flink = directory.resolve("flink");
     if (!Files.isDirectory(flink)) {
       return Optional.empty();
     }
+    long started = flink.resolve(STARTED_ANEW).toFile().lastModified();
     try (Stream<Path> files = Files.walk(flink)) {
       return files
+          .filter(file -> file.toFile().lastModified() >= started)
           .filter(file -> file.getFileName().toString().equals("_metadata"))
           .max(Comparator.comparingLong(file -> file.toFile().lastModified()))
           .map(file -> file.getParent().toUri().toString());
@@ -103,12 +133,17 @@ public final class JobDeployment {
     }
   }
 
-  private Optional<String> clusterSetting(String key) {
-    for (var entry : platform.flink().get("/jobmanager/config")) {
-      if (entry.path("key").asText().equals(key)) {
-        return Optional.of(entry.path("value").asText());
-      }
+  /**
+   * From now on older state is not the latest any more: it knows nothing of what the warehouse
+   * holds.
+   */
+  static void forgetState(Path directory) {
+    Path marker = directory.resolve("flink").resolve(STARTED_ANEW);
+    try {
+      Files.createDirectories(marker.getParent());
+      Files.writeString(marker, Instant.now() + "\n");
+    } catch (IOException e) {
+      throw new PlatformException(marker + " can't be written: " + e, e);
     }
-    return Optional.empty();
   }
 }

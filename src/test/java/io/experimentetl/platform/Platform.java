@@ -1,10 +1,13 @@
 package io.experimentetl.platform;
 
+import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import com.fasterxml.jackson.dataformat.yaml.YAMLFactory;
 import com.fasterxml.jackson.dataformat.yaml.YAMLGenerator;
+import io.experimentetl.config.InvalidConfigurationException;
+import io.experimentetl.config.JobConfig;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -12,11 +15,17 @@ import java.sql.Connection;
 import java.sql.ResultSet;
 import java.sql.SQLException;
 import java.sql.Statement;
+import java.time.Duration;
+import java.util.ArrayList;
 import java.util.HashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.SortedMap;
+import java.util.TreeMap;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
+import java.util.function.Consumer;
 
 /**
  * Everything the job needs, running below one directory: PostgreSQL and ClickHouse with sql/
@@ -27,6 +36,7 @@ public final class Platform implements AutoCloseable {
   /** Of PostgreSQL and of ClickHouse. */
   public static final String DATABASE = "experiments";
 
+  private static final Duration WATCH_INTERVAL = Duration.ofSeconds(1);
   private static final ObjectMapper YAML =
       new ObjectMapper(new YAMLFactory().disable(YAMLGenerator.Feature.WRITE_DOC_START_MARKER));
 
@@ -36,9 +46,12 @@ public final class Platform implements AutoCloseable {
   private KafkaServer kafka;
   private FlinkCluster flink;
   private PlatformAddresses addresses;
+  private final Consumer<String> journal;
+  private volatile boolean closing;
 
-  private Platform(Path directory) {
+  private Platform(Path directory, Consumer<String> journal) {
     this.directory = directory.toAbsolutePath();
+    this.journal = journal;
   }
 
   /**
@@ -50,7 +63,18 @@ public final class Platform implements AutoCloseable {
    * @throws PlatformException naming what is missing; nothing is left running then
    */
   public static Platform start(Path directory, Path home, PlatformOptions options) {
-    Platform platform = new Platform(directory);
+    return start(directory, home, options, event -> {});
+  }
+
+  /**
+   * The same.
+   *
+   * @param journal is told when servers start, stop and die
+   */
+  static Platform start(
+      Path directory, Path home, PlatformOptions options, Consumer<String> journal) {
+    requireSoundJobConfig(directory, options);
+    Platform platform = new Platform(directory, journal);
     Runtime.getRuntime().addShutdownHook(new Thread(platform::close, "stop-platform"));
     try {
       platform.startAll(home, options);
@@ -93,9 +117,41 @@ public final class Platform implements AutoCloseable {
     return directory;
   }
 
+  /** Our own servers. */
+  private List<ServerProcess> processes() {
+    List<ServerProcess> processes = new ArrayList<>();
+    Optional.ofNullable(postgres).map(PostgresServer::process).ifPresent(processes::add);
+    Optional.ofNullable(clickHouse).map(ClickHouseServer::process).ifPresent(processes::add);
+    Optional.ofNullable(kafka).map(KafkaServer::process).ifPresent(processes::add);
+    Optional.ofNullable(flink).map(FlinkCluster::processes).ifPresent(processes::addAll);
+    return processes;
+  }
+
+  /**
+   * Tells the journal of each server that dies.
+   *
+   * @throws InterruptedException which alone ends it
+   */
+  void watch() throws InterruptedException {
+    List<ServerProcess> watched = processes();
+    while (true) {
+      for (ServerProcess server : List.copyOf(watched)) {
+        if (!server.isAlive() && !closing) {
+          watched.remove(server);
+          journal.accept(
+              "%s (process %d) died with exit code %d; its log is %s; ./etl down and ./etl up bring it back on its data"
+                  .formatted(server.name(), server.pid(), server.exitCode(), server.log()));
+        }
+      }
+      Thread.sleep(WATCH_INTERVAL.toMillis());
+    }
+  }
+
   /** Stops all servers of ours in order; their data stays. */
   @Override
   public void close() {
+    closing = true;
+    journal.accept("stopping all servers");
     try {
       if (flink != null) {
         flink.stop();
@@ -114,6 +170,7 @@ public final class Platform implements AutoCloseable {
           if (postgres != null) {
             postgres.stop();
           }
+          journal.accept("stopped");
         }
       }
     }
@@ -171,7 +228,17 @@ public final class Platform implements AutoCloseable {
             kafkaReady.join(),
             cluster,
             Optional.ofNullable(flink).map(FlinkCluster::savepointDirectory),
-            writeJobConfig(options, jobsSource, target));
+            writeJobConfig(options, jobsSource, target),
+            new Launch(
+                postgres != null,
+                clickHouse != null,
+                flink != null,
+                options.given(),
+                flink == null ? new TreeMap<>() : Launch.overrides(System.getenv())));
+    for (ServerProcess server : processes()) {
+      journal.accept(
+          "%s runs, process %d, log %s".formatted(server.name(), server.pid(), server.log()));
+    }
     addresses.write(directory);
   }
 
@@ -220,9 +287,40 @@ public final class Platform implements AutoCloseable {
     return Optional.of(kafka.bootstrapServers());
   }
 
-  private Path writeJobConfig(
-      PlatformOptions options, PostgresEndpoint source, ClickHouseEndpoint target) {
-    Path file = directory.resolve("job.yaml");
+  /**
+   * Looks at the job's configuration before anything starts: all but the addresses is known by
+   * then.
+   *
+   * @throws PlatformException with all that is wrong with it
+   */
+  static void requireSoundJobConfig(Path directory, PlatformOptions options) {
+    Path draft = directory.resolve("job.yaml.draft");
+    SortedMap<String, String> environment = Launch.overrides(System.getenv());
+    // Ours are made when the servers are.
+    environment.put("EXPERIMENT_ETL_SOURCE_PASSWORD", "known later");
+    environment.put("EXPERIMENT_ETL_CLICKHOUSE_PASSWORD", "known later");
+    try {
+      Files.createDirectories(directory);
+      YAML.writeValue(draft.toFile(), jobKeys(options));
+      JobConfig.load(draft, environment);
+    } catch (InvalidConfigurationException e) {
+      throw new PlatformException(
+          e.getMessage()
+              .replace(
+                  "The configuration " + draft,
+                  options.jobConfig == null
+                      ? "The job's configuration"
+                      : "The job's configuration " + options.jobConfig),
+          e);
+    } catch (IOException e) {
+      throw new PlatformException("the job's configuration " + draft + " can't be made: " + e, e);
+    } finally {
+      DownloadCache.deleteRecursively(draft);
+    }
+  }
+
+  /** What the options say of the job's configuration. */
+  private static ObjectNode jobKeys(PlatformOptions options) {
     try {
       JsonNode given =
           options.jobConfig == null
@@ -232,6 +330,34 @@ public final class Platform implements AutoCloseable {
         throw new PlatformException(
             "the job's configuration " + options.jobConfig + " is not a group of keys");
       }
+      for (Map.Entry<String, String> setting : options.jobSettings.entrySet()) {
+        int dot = setting.getKey().lastIndexOf('.');
+        if (dot < 0) {
+          throw new PlatformException(
+              "--set " + setting.getKey() + ": name the key with its group, e.g. statistics.zone");
+        }
+        root.withObject("/" + setting.getKey().substring(0, dot).replace('.', '/'))
+            .set(setting.getKey().substring(dot + 1), YAML.readTree(setting.getValue()));
+      }
+      return root;
+    } catch (JsonProcessingException e) {
+      // Without the parser's excerpt of the text around: a secret might stand there.
+      throw new PlatformException(
+          "the job's configuration %s is not YAML: %s"
+              .formatted(
+                  options.jobConfig == null ? options.jobSettings : options.jobConfig,
+                  e.getOriginalMessage()));
+    } catch (IOException e) {
+      throw new PlatformException(
+          "the job's configuration " + options.jobConfig + " can't be read: " + e, e);
+    }
+  }
+
+  private Path writeJobConfig(
+      PlatformOptions options, PostgresEndpoint source, ClickHouseEndpoint target) {
+    Path file = directory.resolve("job.yaml");
+    ObjectNode root = jobKeys(options);
+    try {
       ObjectNode sourceKeys = root.withObject("/source");
       sourceKeys
           .put("host", source.host())
@@ -248,15 +374,6 @@ public final class Platform implements AutoCloseable {
         // ./etl verify.
         sourceKeys.put("password-file", secretFile("postgres.password", source.password()));
         targetKeys.put("password-file", secretFile("clickhouse.password", target.password()));
-      }
-      for (Map.Entry<String, String> setting : options.jobSettings.entrySet()) {
-        int dot = setting.getKey().lastIndexOf('.');
-        if (dot < 0) {
-          throw new PlatformException(
-              "--set " + setting.getKey() + ": name the key with its group, e.g. statistics.zone");
-        }
-        root.withObject("/" + setting.getKey().substring(0, dot).replace('.', '/'))
-            .set(setting.getKey().substring(dot + 1), YAML.readTree(setting.getValue()));
       }
       Files.createDirectories(directory);
       YAML.writeValue(file.toFile(), root);

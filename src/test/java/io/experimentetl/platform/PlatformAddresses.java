@@ -2,11 +2,20 @@ package io.experimentetl.platform;
 
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.experimentetl.config.JobConfig;
 import java.io.IOException;
+import java.net.InetSocketAddress;
+import java.net.Socket;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
+import java.sql.Connection;
+import java.sql.SQLException;
 import java.time.Instant;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 
 /**
@@ -17,6 +26,7 @@ import java.util.Optional;
  * @param kafka bootstrap servers; empty: no Kafka
  * @param savepoints where Flink puts savepoints, a URI; empty: the cluster's own setting
  * @param jobConfig the job's configuration file on this machine, made for these addresses
+ * @param launch how it was started
  */
 public record PlatformAddresses(
     PostgresEndpoint postgres,
@@ -24,7 +34,8 @@ public record PlatformAddresses(
     Optional<String> kafka,
     FlinkEndpoint flink,
     Optional<String> savepoints,
-    Path jobConfig) {
+    Path jobConfig,
+    Launch launch) {
   private static final ObjectMapper JSON = new ObjectMapper();
   private static final String FILE = "platform.json";
 
@@ -51,6 +62,7 @@ public record PlatformAddresses(
     root.put("flink", flink.url());
     savepoints.ifPresent(uri -> root.put("savepoints", uri));
     root.put("jobConfig", jobConfig.toString());
+    root.set("launch", JSON.valueToTree(launch));
     Path unfinished = directory.resolve(FILE + ".unfinished");
     try {
       ServerIdentity.writeSecret(unfinished, root.toPrettyString());
@@ -82,7 +94,58 @@ public record PlatformAddresses(
             Optional.ofNullable(root.path("kafka").asText(null)),
             new FlinkEndpoint(root.path("flink").asText()),
             Optional.ofNullable(root.path("savepoints").asText(null)),
-            Path.of(root.path("jobConfig").asText())));
+            Path.of(root.path("jobConfig").asText()),
+            JSON.convertValue(root.path("launch"), Launch.class)));
+  }
+
+  /** What the job's configuration says, with the platform's passwords. */
+  public JobConfig loadJobConfig() {
+    Map<String, String> environment = new HashMap<>(launch.overrides());
+    environment.put("EXPERIMENT_ETL_SOURCE_PASSWORD", postgres.password());
+    environment.put("EXPERIMENT_ETL_CLICKHOUSE_PASSWORD", clickHouse.password());
+    return JobConfig.load(jobConfig, environment);
+  }
+
+  /** What does not answer, each with where it should; empty: all is well. */
+  List<String> deadServers() {
+    List<String> dead = new ArrayList<>();
+    try (Connection connection = postgres.connect()) {
+      connection.isValid(5);
+    } catch (SQLException e) {
+      dead.add("PostgreSQL " + postgres + " does not answer");
+    }
+    try {
+      clickHouse.query("SELECT 1");
+    } catch (PlatformException e) {
+      dead.add("ClickHouse " + clickHouse.url() + " does not answer");
+    }
+    kafka
+        .filter(servers -> !isListening(servers))
+        .ifPresent(servers -> dead.add("Kafka " + servers + " does not answer"));
+    try {
+      if (flink.taskManagers() == 0) {
+        dead.add("Flink " + flink.url() + " has no TaskManager");
+      }
+    } catch (PlatformException e) {
+      dead.add("Flink's JobManager " + flink.url() + " does not answer");
+    }
+    return dead;
+  }
+
+  static boolean isListening(String servers) {
+    for (String server : servers.split(",", -1)) {
+      int colon = server.lastIndexOf(':');
+      try (Socket socket = new Socket()) {
+        socket.connect(
+            new InetSocketAddress(
+                server.substring(0, colon), Integer.parseInt(server.substring(colon + 1))),
+            5_000);
+        return true;
+      } catch (IOException | NumberFormatException e) {
+        // The next one may.
+      }
+    }
+    return false;
   }
 
   /** The process that keeps the platform of this directory, if it lives. */

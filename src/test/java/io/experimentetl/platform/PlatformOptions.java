@@ -1,10 +1,15 @@
 package io.experimentetl.platform;
 
+import java.io.IOException;
 import java.net.URI;
+import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Optional;
+import java.util.SortedMap;
+import java.util.TreeMap;
 import picocli.CommandLine.Option;
 
 /** How to start the platform; a picocli mixin. A server that is named by a URL is not started. */
@@ -109,6 +114,40 @@ public final class PlatformOptions {
   public PlatformOptions withoutKafka() {
     withoutKafka = true;
     return this;
+  }
+
+  /**
+   * What was given, by option; a repeated one stands once for each key. A file's content belongs to
+   * it.
+   */
+  SortedMap<String, String> given() {
+    SortedMap<String, String> given = new TreeMap<>();
+    put(given, "--postgres-url", postgresUrl);
+    put(given, "--clickhouse-url", clickHouseUrl);
+    put(given, "--kafka", kafka);
+    put(given, "--flink", flink);
+    put(given, "--without-kafka", withoutKafka ? "given" : null);
+    put(given, "--without-ttl", withoutTtl ? "given" : null);
+    put(given, "--task-managers", taskManagers == 1 ? null : Integer.toString(taskManagers));
+    put(given, "--job-config", jobConfig == null ? null : fingerprint(jobConfig));
+    jobSettings.forEach((key, value) -> put(given, "--set " + key, value));
+    flinkSettings.forEach((key, value) -> put(given, "--flink-set " + key, value));
+    return given;
+  }
+
+  private static void put(Map<String, String> given, String option, String value) {
+    if (!absent(value)) {
+      given.put(option, value);
+    }
+  }
+
+  private static String fingerprint(Path file) {
+    try {
+      return "%s (content %08x)"
+          .formatted(file.toAbsolutePath().normalize(), Arrays.hashCode(Files.readAllBytes(file)));
+    } catch (IOException e) {
+      throw new PlatformException("--job-config " + file + " can't be read: " + e, e);
+    }
   }
 
   Optional<PostgresEndpoint> postgres() {

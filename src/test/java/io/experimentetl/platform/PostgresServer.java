@@ -110,6 +110,11 @@ public final class PostgresServer implements AutoCloseable {
     return process != null && process.isAlive();
   }
 
+  /** The running server; null before the first start. */
+  ServerProcess process() {
+    return process;
+  }
+
   public long pid() {
     return process.pid();
   }

@@ -24,6 +24,7 @@ final class RedeployCommand implements Callable<Integer> {
   public Integer call() {
     PlatformAddresses platform = place.running();
     JobDeployment deployment = new JobDeployment(platform, place.jobJar());
+    deployment.requireEffectiveConfiguration();
     String savepoint = deployment.stop();
     System.out.println("savepoint " + savepoint);
     try {

@@ -94,6 +94,20 @@ public final class ServerProcess {
     }
   }
 
+  /** As errors call it. */
+  public String name() {
+    return command.name();
+  }
+
+  public Path log() {
+    return command.log();
+  }
+
+  /** How it ended; 137 after SIGKILL. */
+  public int exitCode() {
+    return process.exitValue();
+  }
+
   public long pid() {
     return process.pid();
   }

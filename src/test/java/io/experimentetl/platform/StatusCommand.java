@@ -6,7 +6,9 @@ import java.sql.SQLException;
 import java.sql.Statement;
 import java.time.Duration;
 import java.time.Instant;
+import java.time.temporal.ChronoUnit;
 import java.util.Optional;
+import java.util.Set;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -34,6 +36,7 @@ final class StatusCommand implements Callable<Integer> {
     line(
         "Flink",
         () -> platform.flink().url() + "  " + platform.flink().taskManagers() + " TaskManagers");
+    platform.kafka().ifPresent(servers -> line("Kafka", () -> kafka(servers)));
     line("job", () -> job(platform.flink()));
     line("progress", () -> progress(platform.clickHouse()));
     return healthy ? 0 : 1;
@@ -79,13 +82,21 @@ final class StatusCommand implements Callable<Integer> {
     return text.isEmpty() ? "no logical replication slot" : text.toString().strip();
   }
 
-  private static String job(FlinkEndpoint flink) {
+  private static String kafka(String servers) {
+    if (!PlatformAddresses.isListening(servers)) {
+      throw new PlatformException(servers + " does not answer");
+    }
+    return servers;
+  }
+
+  private String job(FlinkEndpoint flink) {
     Optional<FlinkEndpoint.Job> latest =
         flink.activeJob().or(() -> flink.jobs().stream().findFirst());
     if (latest.isEmpty()) {
       return "none; ./etl submit";
     }
     FlinkEndpoint.Job job = latest.get();
+    healthy &= Set.of("RUNNING", "FINISHED", "CANCELED").contains(job.state());
     String checkpoint =
         flink
             .lastCheckpoint(job.id())
@@ -100,14 +111,25 @@ final class StatusCommand implements Callable<Integer> {
                             last.endToEndMillis(),
                             last.sizeBytes()))
             .orElse("no checkpoint yet");
-    return "%s (%s) %s, %d restarts, %s%s"
+    return "%s (%s) %s, %d restarts, %s"
         .formatted(
             job.name(),
             job.id(),
-            job.state(),
+            job.state().equals("RUNNING") ? "RUNNING" : trouble(flink, job),
             flink.restarts(job.id()),
-            checkpoint,
-            job.state().equals("FAILED") ? "\n" + flink.rootException(job.id()) : "");
+            checkpoint);
+  }
+
+  /** The job's state, since when, and why. */
+  static String trouble(FlinkEndpoint flink, FlinkEndpoint.Job job) {
+    return "%s since %s%s"
+        .formatted(
+            job.state(),
+            flink.inStateSince(job.id()).truncatedTo(ChronoUnit.SECONDS),
+            flink
+                .lastFailure(job.id())
+                .map(failure -> ": " + failure.cause().firstLine())
+                .orElse(""));
   }
 
   private static String progress(ClickHouseEndpoint clickHouse) {

@@ -20,7 +20,10 @@ final class SubmitCommand implements Callable<Integer> {
       description = "the savepoint or checkpoint to start from, instead of the latest")
   String from;
 
-  @Option(names = "--fresh", description = "start without state, from a new snapshot of the tables")
+  @Option(
+      names = "--fresh",
+      description =
+          "start without state, from a new snapshot of the tables: empties the warehouse's tables first, and makes a missing or lost replication slot anew, both on servers of our own only")
   boolean fresh;
 
   @Option(
@@ -32,11 +35,16 @@ final class SubmitCommand implements Callable<Integer> {
   @Override
   public Integer call() {
     PlatformAddresses platform = place.running();
-    Optional<String> state =
-        fresh
-            ? Optional.empty()
-            : Optional.ofNullable(from).or(() -> JobDeployment.latestState(place.directory()));
-    String job = new JobDeployment(platform, place.jobJar()).submit(state, parallelism);
+    JobDeployment deployment = new JobDeployment(platform, place.jobJar());
+    Optional<String> state = Optional.empty();
+    if (fresh) {
+      deployment.requireNoActiveJob();
+      deployment.requireEffectiveConfiguration();
+      new FreshStart(platform, place.home(), place.directory()).prepare(System.out);
+    } else {
+      state = Optional.ofNullable(from).or(() -> JobDeployment.latestState(place.directory()));
+    }
+    String job = deployment.submit(state, parallelism);
     System.out.printf(
         "job %s runs%s%n%s/#/job/running/%s/overview%n",
         job, state.map(path -> ", from " + path).orElse(""), platform.flink().url(), job);

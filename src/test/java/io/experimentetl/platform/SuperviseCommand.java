@@ -1,7 +1,8 @@
 package io.experimentetl.platform;
 
+import java.time.Instant;
+import java.time.temporal.ChronoUnit;
 import java.util.concurrent.Callable;
-import java.util.concurrent.CountDownLatch;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 
@@ -15,9 +16,14 @@ final class SuperviseCommand implements Callable<Integer> {
 
   @Override
   public Integer call() throws InterruptedException {
-    Platform.start(place.directory(), place.home(), options);
+    journal("supervisor starts, process " + ProcessHandle.current().pid());
     // The JVM's end, which SIGTERM brings, stops the platform.
-    new CountDownLatch(1).await();
+    Platform.start(place.directory(), place.home(), options, SuperviseCommand::journal).watch();
     return 0;
+  }
+
+  /** Standard output is supervisor.log. */
+  private static void journal(String event) {
+    System.out.println(Instant.now().truncatedTo(ChronoUnit.MILLIS) + "  " + event);
   }
 }

@@ -21,8 +21,8 @@ final class Warehouse {
   /**
    * Up to where everything is visible.
    *
-   * @param lsn of the source
-   * @param committedAt commit time of the last visible transaction
+   * @param lsn of the source; 0 while only the snapshot is visible
+   * @param committedAt commit time of the last visible transaction; 1970 while there is none
    */
   record Progress(long lsn, Instant committedAt, boolean snapshotDone) {}
 
@@ -32,8 +32,7 @@ final class Warehouse {
   Optional<Progress> progress() {
     List<String[]> rows =
         rows(
-            "SELECT lsn, toUnixTimestamp64Micro(committed_at), snapshot_done FROM etl_progress"
-                + " ORDER BY lsn DESC LIMIT 1");
+            "SELECT ifNull(lsn, 0), ifNull(toUnixTimestamp64Micro(committed_at), 0), snapshot_done FROM etl_progress");
     return rows.stream()
         .findFirst()
         .map(

@@ -43,14 +43,14 @@ public final class ExperimentEtlJob {
     ExperimentEtlPipeline.build(
         config,
         PostgresChanges.attach(environment, sourceSettings(config.source())),
-        Warehouse.of(config.clickhouse()).sinks());
+        Warehouse.of(config.clickhouse(), environment.getConfiguration()).sinks());
     environment.execute("experiment-etl");
   }
 
   /** Configures the environment, and looks at both servers: all that is wrong, with what to do. */
   static List<String> preflight(JobConfig config, StreamExecutionEnvironment environment) {
     boolean hasState = mayHaveState(environment.getConfiguration());
-    Warehouse warehouse = Warehouse.of(config.clickhouse());
+    Warehouse warehouse = Warehouse.of(config.clickhouse(), environment.getConfiguration());
     List<String> problems =
         new ArrayList<>(PostgresPreflight.check(sourceSettings(config.source()), hasState));
     problems.addAll(

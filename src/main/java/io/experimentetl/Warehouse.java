@@ -21,6 +21,8 @@ import io.experimentetl.stats.DailyStatsEncoder;
 import io.experimentetl.stats.HealthEncoder;
 import java.net.URI;
 import java.util.List;
+import org.apache.flink.configuration.CheckpointingOptions;
+import org.apache.flink.configuration.ReadableConfig;
 
 /** The job's ClickHouse: its tables, and a sink for each. */
 public final class Warehouse {
@@ -39,13 +41,29 @@ public final class Warehouse {
           EVENTS, ASSIGNMENTS, EXPERIMENTS, VARIANTS, USERS, DAILY_STATS, HEALTH, INCONSISTENCIES);
 
   private final ClickHouseConfig config;
+  private final String folder;
 
-  private Warehouse(ClickHouseConfig config) {
+  private Warehouse(ClickHouseConfig config, String folder) {
     this.config = config;
+    this.folder = folder;
   }
 
-  static Warehouse of(ClickHouseConfig config) {
-    return new Warehouse(config);
+  /**
+   * Connects to nothing yet.
+   *
+   * @param flink the job's; large batches go beside its checkpoints if the configuration names no
+   *     other folder, and without checkpoints on a disk they travel inside them
+   */
+  static Warehouse of(ClickHouseConfig config, ReadableConfig flink) {
+    String spill = config.spillDirectory();
+    if (spill == null) {
+      spill =
+          flink
+              .getOptional(CheckpointingOptions.CHECKPOINTS_DIRECTORY)
+              .map(checkpoints -> checkpoints + "/experiment-etl-batches")
+              .orElse("");
+    }
+    return new Warehouse(config, spill);
   }
 
   ClickHouseConnection connection() {
@@ -84,7 +102,7 @@ public final class Warehouse {
                 config.requestTimeout(),
                 config.commitDeadline(),
                 defaults.probeAfter()))
-        .folder(config.spillDirectory() == null ? "" : config.spillDirectory())
+        .folder(folder)
         .build();
   }
 }

@@ -136,7 +136,7 @@ class ExperimentEtlJobIT {
     ExperimentEtlPipeline.build(
         config,
         PostgresChanges.attach(environment, ExperimentEtlJob.sourceSettings(config.source())),
-        Warehouse.of(config.clickhouse()).sinks());
+        Warehouse.of(config.clickhouse(), environment.getConfiguration()).sinks());
     job = environment.executeAsync();
   }
 

@@ -62,7 +62,7 @@ class ExperimentEtlPipelineTest {
     ExperimentEtlPipeline.build(
         CONFIG,
         PostgresChanges.attach(environment, ExperimentEtlJob.sourceSettings(CONFIG.source())),
-        Warehouse.of(CONFIG.clickhouse()).sinks());
+        Warehouse.of(CONFIG.clickhouse(), environment.getConfiguration()).sinks());
     return environment.getStreamGraph().getJobGraph();
   }
 

@@ -92,8 +92,10 @@ final class PostgresChangeSource
     debezium.setProperty("micros.type", MicrosConverter.class.getName());
     // The default waits half a second for a full batch.
     debezium.setProperty("poll.interval.ms", "10");
-    debezium.setProperty("max.batch.size", "8192");
-    debezium.setProperty("max.queue.size", "32768");
+    // A record of Debezium's is some 60 objects: what waits in the queue is copied by every young
+    // collection, and a longer queue makes nothing faster.
+    debezium.setProperty("max.batch.size", "1024");
+    debezium.setProperty("max.queue.size", "2048");
     debezium.setProperty("snapshot.fetch.size", "10000");
     // After a kill the server holds the slot until it notices.
     debezium.setProperty("slot.max.retries", "60");

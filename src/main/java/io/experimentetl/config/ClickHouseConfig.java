@@ -12,7 +12,7 @@ import java.time.Duration;
  * @param inlineBytes compressed bytes up to which a sealed batch travels in the checkpoint; a
  *     larger one goes to a file in {@code spillDirectory}
  * @param spillDirectory URI of a folder that every TaskManager reaches and that outlives them;
- *     null: batches of any size travel in the checkpoint
+ *     null: one beside the job's checkpoints
  * @param requestTimeout of one HTTP request, milliseconds precision
  * @param commitDeadline how long a batch is retried before the job fails and restarts from its
  *     checkpoint

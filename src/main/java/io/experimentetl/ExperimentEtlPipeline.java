@@ -31,12 +31,13 @@ import org.apache.flink.types.Either;
  * The job graph, and nothing else.
  *
  * <pre>
- *  postgres-changes ─ continuity ─ route ─┬─ dimensions ─ broadcast ─┐
- *                                         └─ by user ────────────────┴─ attribute ─┬─ events_processed, assignments_processed
- *                                                                                  ├─ by day ─ daily-stats ─ experiment_daily_stats
- *                                                                                  ├─ by experiment ─ experiment-health ─ experiment_health_daily
- *                                                                                  └─ findings ─ data_inconsistencies
- *                                  route ─── experiments, variants, users
+ *  postgres-changes ─ continuity ─ route ─[by user]─ attribute ─┬─ events_processed, assignments_processed
+ *                                    │                          ├─[by day]─ daily-stats ─ experiment_daily_stats
+ *                                    │                          ├─[by experiment]─ experiment-health ─ experiment_health_daily
+ *                                    │                          └─ data_inconsistencies
+ *                                    ├─ experiments, variants, users
+ *                                    ├─[to all]─ attribute, daily-stats, experiment-health: the dimensions
+ *                                    └─ data_inconsistencies, which takes the findings of experiment-health too
  * </pre>
  */
 public final class ExperimentEtlPipeline {

@@ -1,6 +1,7 @@
 package io.experimentetl.platform;
 
 import java.time.Duration;
+import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.Callable;
 import java.util.concurrent.ExecutionException;
@@ -63,6 +64,11 @@ final class DownCommand implements Callable<Integer> {
   private void saveJob() {
     try {
       PlatformAddresses platform = place.running();
+      List<String> dead = platform.deadServers();
+      if (!dead.isEmpty()) {
+        // A savepoint would wait for it.
+        throw new PlatformException(String.join("; ", dead));
+      }
       Optional<FlinkEndpoint.Job> job = platform.flink().activeJob();
       if (job.isPresent() && job.get().state().equals("RUNNING")) {
         System.out.println("savepoint " + new JobDeployment(platform, place.jobJar()).stop());

@@ -343,10 +343,11 @@ public final class Platform implements AutoCloseable {
     } catch (JsonProcessingException e) {
       // Without the parser's excerpt of the text around: a secret might stand there.
       throw new PlatformException(
-          "the job's configuration %s is not YAML: %s"
+          "the job's configuration %s is not YAML, line %d: %s"
               .formatted(
                   options.jobConfig == null ? options.jobSettings : options.jobConfig,
-                  e.getOriginalMessage()));
+                  e.getLocation() == null ? 1 : e.getLocation().getLineNr(),
+                  e.getOriginalMessage().lines().findFirst().orElse("")));
     } catch (IOException e) {
       throw new PlatformException(
           "the job's configuration " + options.jobConfig + " can't be read: " + e, e);

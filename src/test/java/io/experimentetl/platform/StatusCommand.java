@@ -133,6 +133,7 @@ final class StatusCommand implements Callable<Integer> {
   }
 
   private static String progress(ClickHouseEndpoint clickHouse) {
-    return clickHouse.query("SELECT * FROM etl_progress FORMAT JSONEachRow");
+    String progress = clickHouse.query("SELECT * FROM etl_progress FORMAT JSONEachRow");
+    return progress.isEmpty() ? "nothing is visible yet" : progress;
   }
 }

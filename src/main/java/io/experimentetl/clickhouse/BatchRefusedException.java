@@ -14,4 +14,8 @@ public final class BatchRefusedException extends IOException {
   BatchRefusedException(String message) {
     super(message);
   }
+
+  BatchRefusedException(String message, IOException cause) {
+    super(message, cause);
+  }
 }

@@ -42,6 +42,11 @@ final class BatchTable {
           "input_format_max_block_wait_ms", "0",
           "input_format_connection_handling", "0");
 
+  private static final int SESSION_NOT_FOUND = 372;
+  private static final int SESSION_IS_LOCKED = 373;
+  private static final long TICKET_MARGIN_SECONDS = 10;
+  private static final long LONGEST_TICKET_SECONDS = 3600;
+
   private final ClickHouseHttp http;
   private final Duration timeout;
   private volatile Map<String, String> settings;
@@ -54,12 +59,31 @@ final class BatchTable {
   /**
    * Sends the batch once.
    *
+   * <p>The ticket is a session of the server that the INSERT needs and closes. So of all copies of
+   * the request that ever arrive, however late and however often, one is taken; and none once the
+   * ticket is torn up by {@link #fence}. It needs no window and outlives no server.
+   *
    * @param token whether the server's deduplication is to be used too
+   * @param ticket whether the request is to be good for one time only
    * @throws IOException if there is no answer: the outcome is unknown
    */
-  Answer insert(SealedBatch batch, byte[] body, int attempt, boolean token)
+  Answer insert(SealedBatch batch, byte[] body, int attempt, boolean token, boolean ticket)
       throws IOException, InterruptedException {
     Map<String, String> all = new LinkedHashMap<>(settings());
+    if (ticket) {
+      long seconds = timeout.toSeconds() + TICKET_MARGIN_SECONDS;
+      http.select(
+          "SELECT 1",
+          Map.of(
+              "session_id",
+              ticket(batch),
+              "session_timeout",
+              Long.toString(Math.min(LONGEST_TICKET_SECONDS, seconds))),
+          timeout);
+      all.put("session_id", ticket(batch));
+      all.put("session_check", "1");
+      all.put("close_session", "1");
+    }
     all.put("max_execution_time", Long.toString(Math.max(1, timeout.toSeconds())));
     all.put("query_id", queryIdPrefix(batch) + attempt);
     if (token) {
@@ -94,14 +118,48 @@ final class BatchTable {
     return settings;
   }
 
-  /** Ends whatever still sends the batch, from whichever process, and waits until it is over. */
+  /**
+   * Ends whatever still sends the batch, from whichever process, and waits until it is over. A copy
+   * that is still on its way is refused when it arrives.
+   */
   void fence(SealedBatch batch) throws IOException, InterruptedException {
+    boolean torn = tearTicket(batch);
+    endQueries(batch);
+    if (!torn && !tearTicket(batch)) {
+      throw new IOException("The server still takes " + batch.place() + ".");
+    }
+  }
+
+  private void endQueries(SealedBatch batch) throws IOException, InterruptedException {
     http.select(
         "KILL QUERY WHERE user = currentUser() AND startsWith(query_id, "
             + literal(queryIdPrefix(batch))
             + ") SYNC",
         Map.of(),
         timeout);
+  }
+
+  /** Whether no request can use the ticket any more; false while one does. */
+  private boolean tearTicket(SealedBatch batch) throws IOException, InterruptedException {
+    Map<String, String> closing =
+        Map.of("session_id", ticket(batch), "session_check", "1", "close_session", "1");
+    try {
+      http.select("SELECT 1", closing, timeout);
+      return true;
+    } catch (ClickHouseHttp.RefusedException e) {
+      if (e.answer().exceptionCode() == SESSION_NOT_FOUND) {
+        return true;
+      }
+      if (e.answer().exceptionCode() == SESSION_IS_LOCKED) {
+        return false;
+      }
+      throw e;
+    }
+  }
+
+  /** One name for all attempts: which copy of the batch is taken doesn't matter. */
+  private static String ticket(SealedBatch batch) {
+    return queryIdPrefix(batch) + "ticket";
   }
 
   /** How many rows of the batch stand in its partition. */

@@ -1,10 +1,12 @@
 package io.experimentetl.clickhouse;
 
 import io.experimentetl.clickhouse.ClickHouseHttp.Answer;
+import io.experimentetl.clickhouse.ClickHouseHttp.RefusedException;
 import java.io.FileNotFoundException;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.Collection;
+import java.util.EnumSet;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
@@ -38,7 +40,7 @@ final class ClickHouseCommitter implements Committer<SealedBatch> {
   private final ClickHouseConnection connection;
   private final BatchLimits limits;
   private final long restoredFrom;
-  private final Proof proof;
+  private final Set<Guard> guards;
   private final ClickHouseHttp http;
   private final BatchTable table;
   private final ExecutorService executor;
@@ -46,14 +48,16 @@ final class ClickHouseCommitter implements Committer<SealedBatch> {
   private final List<String> committedFiles = new ArrayList<>();
   private final Meters meters;
 
-  /** How a batch that may be there already is told from one that isn't. */
-  enum Proof {
-    /** Looked for, and the server's deduplication besides. */
-    PROBE_AND_TOKEN,
-    /** Looked for only. */
+  /** What keeps a batch from being lost or doubled. Tests leave one out to see what it is for. */
+  enum Guard {
+    /** A batch that may be there already is looked for. */
     PROBE,
-    /** The server's deduplication only: holds within its window. */
-    TOKEN
+    /** The server's deduplication: holds within its window. */
+    TOKEN,
+    /** A request is good for one time only. */
+    TICKET,
+    /** Before a batch is looked for, whatever still sends it is ended. */
+    FENCE
   }
 
   ClickHouseCommitter(
@@ -63,7 +67,7 @@ final class ClickHouseCommitter implements Committer<SealedBatch> {
         connection,
         limits,
         ClickHouseWriter.restoredCheckpoint(context.getRestoredCheckpointId()),
-        Proof.PROBE_AND_TOKEN,
+        EnumSet.allOf(Guard.class),
         context.metricGroup());
   }
 
@@ -71,13 +75,13 @@ final class ClickHouseCommitter implements Committer<SealedBatch> {
       ClickHouseConnection connection,
       BatchLimits limits,
       long restoredFrom,
-      Proof proof,
+      Set<Guard> guards,
       MetricGroup metrics)
       throws IOException {
     this.connection = connection;
     this.limits = limits;
     this.restoredFrom = restoredFrom;
-    this.proof = proof;
+    this.guards = guards;
     this.http = new ClickHouseHttp(connection);
     this.table = new BatchTable(http, limits.insertTimeout());
     this.executor =
@@ -140,24 +144,26 @@ final class ClickHouseCommitter implements Committer<SealedBatch> {
     long deadline = started + limits.commitDeadline().toNanos();
     long now = System.currentTimeMillis();
     CommitDecision.Next next =
-        proof != Proof.TOKEN
+        guards.contains(Guard.PROBE)
                 && CommitDecision.probeFirst(
                     batch, earlierTries, restoredFrom, now, limits.probeAfter().toMillis())
             ? CommitDecision.Next.PROBE
             : CommitDecision.Next.INSERT;
     long pause = FIRST_PAUSE_MILLIS;
     int attempt = 0;
-    boolean token = proof != Proof.PROBE;
+    boolean token = guards.contains(Guard.TOKEN);
     boolean probed = false;
     while (next != CommitDecision.Next.DONE) {
       String trouble;
+      int code = 0;
       try {
         if (next == CommitDecision.Next.PROBE) {
-          next = proof == Proof.TOKEN ? CommitDecision.Next.INSERT : probe(batch);
-          probed = proof != Proof.TOKEN;
+          probed = guards.contains(Guard.PROBE);
+          next = probed ? probe(batch) : CommitDecision.Next.INSERT;
           continue;
         }
-        Answer answer = table.insert(batch, bodyOf(batch), ++attempt, token);
+        boolean ticket = guards.contains(Guard.TICKET);
+        Answer answer = table.insert(batch, bodyOf(batch), ++attempt, token, ticket);
         next = CommitDecision.afterAnswer(answer);
         if (next == CommitDecision.Next.DONE) {
           provePartition(batch);
@@ -171,24 +177,23 @@ final class ClickHouseCommitter implements Committer<SealedBatch> {
           throw refused(batch, answer);
         }
         trouble = answer.problem();
-      } catch (BatchRefusedException | MissingBodyException e) {
+        code = answer.exceptionCode();
+      } catch (BatchRefusedException e) {
         throw e;
+      } catch (RefusedException e) {
+        if (CommitDecision.afterAnswer(e.answer()) == CommitDecision.Next.STOP) {
+          throw refused(batch, e.answer());
+        }
+        trouble = e.answer().problem();
+        code = e.answer().exceptionCode();
+        next = CommitDecision.Next.PROBE;
       } catch (IOException e) {
         trouble = String.valueOf(e);
         next = CommitDecision.Next.PROBE;
       }
       meters.unknownOutcomes.inc();
       if (System.nanoTime() + TimeUnit.MILLISECONDS.toNanos(pause) > deadline) {
-        throw new IOException(
-            "ClickHouse at "
-                + connection.url()
-                + " hasn't taken "
-                + batch.place()
-                + " within "
-                + limits.commitDeadline().toSeconds()
-                + " s. Nothing is lost: the batch is in the checkpoint, and the job tries again"
-                + " when it has restarted. Last answer: "
-                + trouble);
+        throw notTaken(batch, trouble, code);
       }
       LOG.warn("The outcome of {} is unknown, looking for it in {} ms: {}", batch, pause, trouble);
       meters.retries.inc();
@@ -200,7 +205,9 @@ final class ClickHouseCommitter implements Committer<SealedBatch> {
 
   private CommitDecision.Next probe(SealedBatch batch) throws IOException, InterruptedException {
     meters.probes.inc();
-    table.fence(batch);
+    if (guards.contains(Guard.FENCE)) {
+      table.fence(batch);
+    }
     long present = table.count(batch);
     CommitDecision.Next next = CommitDecision.afterProbe(present, batch.rows());
     long missing = 0;
@@ -238,7 +245,7 @@ final class ClickHouseCommitter implements Committer<SealedBatch> {
   /** A wrong partition would make every later probe blind, so the first batch of each is found. */
   private void provePartition(SealedBatch batch) throws IOException, InterruptedException {
     String partition = batch.table() + '/' + batch.partition();
-    if (proof == Proof.TOKEN || provenPartitions.contains(partition)) {
+    if (!guards.contains(Guard.PROBE) || provenPartitions.contains(partition)) {
       return;
     }
     if (table.count(batch) == 0 && table.standsElsewhere(batch)) {
@@ -266,25 +273,51 @@ final class ClickHouseCommitter implements Committer<SealedBatch> {
       return batch.body();
     }
     Path path = new Path(batch.file());
+    byte[] body;
     try (var in = path.getFileSystem().open(path)) {
-      return in.readAllBytes();
+      body = in.readAllBytes();
     } catch (FileNotFoundException e) {
-      throw new MissingBodyException(
-          "The rows of "
-              + batch.place()
-              + " were in the file "
-              + path
-              + ", which is gone. Remedy: restore the file, or submit the job from the latest"
-              + " checkpoint, whose files are kept.",
-          e);
+      throw unreadable(batch, "is gone", e);
     }
+    try {
+      if (CompressedBody.rawBytes(body) == batch.rawBytes()) {
+        return body;
+      }
+    } catch (IOException e) {
+      throw unreadable(batch, "is damaged", e);
+    }
+    throw unreadable(batch, "is cut off", null);
   }
 
-  /** The bytes of a batch are gone: no number of tries brings them back. */
-  private static final class MissingBodyException extends IOException {
-    MissingBodyException(String message, IOException cause) {
-      super(message, cause);
-    }
+  /** No number of tries brings the bytes back. */
+  private static BatchRefusedException unreadable(
+      SealedBatch batch, String state, IOException cause) {
+    return new BatchRefusedException(
+        "The rows of "
+            + batch.place()
+            + " are in the file "
+            + batch.file()
+            + ", which "
+            + state
+            + ", and ClickHouse doesn't hold them all. Remedy: restore the file, or submit the job"
+            + " from another checkpoint whose files are kept.",
+        cause);
+  }
+
+  private IOException notTaken(SealedBatch batch, String trouble, int code) {
+    String remedy = CommitDecision.remedy(code);
+    return new IOException(
+        "ClickHouse at "
+            + connection.url()
+            + " hasn't taken "
+            + batch.place()
+            + " within "
+            + limits.commitDeadline().toSeconds()
+            + " s. Nothing is lost: the batch is in the checkpoint, and the job tries again when it"
+            + " has restarted."
+            + (remedy.isEmpty() ? "" : " Remedy: " + remedy + ".")
+            + " Last answer: "
+            + trouble);
   }
 
   /** A newer checkpoint has completed, so that the latest one doesn't refer to them any more. */

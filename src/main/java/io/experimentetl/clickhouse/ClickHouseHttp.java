@@ -152,6 +152,7 @@ final class ClickHouseHttp implements AutoCloseable {
   /**
    * Sends a statement whose data is the compressed body.
    *
+   * @param settings {@code query_id} among them
    * @throws IOException if there is no answer: the outcome is unknown
    */
   Answer insert(String sql, byte[] body, Map<String, String> settings, Duration timeout)
@@ -165,6 +166,16 @@ final class ClickHouseHttp implements AutoCloseable {
         HttpRequest.BodyPublishers.ofByteArray(body),
         "application/octet-stream",
         timeout);
+  }
+
+  /** Whether ClickHouse says that it is its own answer, to this query if the query has an id. */
+  private static boolean isItsOwn(HttpResponse<String> response, Map<String, String> parameters) {
+    String query = parameters.get("query_id");
+    return response
+        .headers()
+        .firstValue("X-ClickHouse-Query-Id")
+        .filter(id -> query == null || query.equals(id))
+        .isPresent();
   }
 
   private static List<String[]> lines(Answer answer) throws RefusedException {
@@ -194,8 +205,12 @@ final class ClickHouseHttp implements AutoCloseable {
             .map(ClickHouseHttp::number)
             .orElse(0);
     String text = response.body();
-    if ((response.statusCode() != 200 || code != 0) && text.length() > MESSAGE_LIMIT) {
+    boolean foreign = !isItsOwn(response, parameters);
+    if ((response.statusCode() != 200 || code != 0 || foreign) && text.length() > MESSAGE_LIMIT) {
       text = text.substring(0, MESSAGE_LIMIT) + " …";
+    }
+    if (response.statusCode() == 200 && foreign) {
+      throw new IOException("not ClickHouse has answered, but something between: " + text);
     }
     return new Answer(response.statusCode(), code, text);
   }

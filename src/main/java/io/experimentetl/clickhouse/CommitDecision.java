@@ -25,6 +25,12 @@ final class CommitDecision {
    */
   private static final Set<Integer> LOGIN_CODES = Set.of(192, 193, 194, 516);
 
+  /**
+   * QUERY_WITH_SAME_ID_IS_ALREADY_RUNNING, SESSION_NOT_FOUND, SESSION_IS_LOCKED: another copy of
+   * the request was faster, or is on its way.
+   */
+  private static final Set<Integer> ANOTHER_COPY_CODES = Set.of(216, 372, 373);
+
   /** TOO_MANY_PARTS, also said of a block with rows of two partitions. */
   private static final int TOO_MANY_PARTS = 252;
 
@@ -82,7 +88,26 @@ final class CommitDecision {
             && answer.status() != 408
             && answer.status() != 429
             && answer.exceptionCode() > 0
-            && !LOGIN_CODES.contains(answer.exceptionCode());
+            && !LOGIN_CODES.contains(answer.exceptionCode())
+            && !ANOTHER_COPY_CODES.contains(answer.exceptionCode());
     return refused ? Next.STOP : Next.PROBE;
+  }
+
+  /** What to do about an error that a batch keeps meeting; empty if its text says it already. */
+  static String remedy(int exceptionCode) {
+    return switch (exceptionCode) {
+      case 241 -> "give the server more memory, or the job a smaller sink.batch-rows";
+      case 243 -> "free or add disk space on the server";
+      case 252 ->
+          "let merges catch up: more merge threads, a longer checkpoint interval or a"
+              + " greater sink.batch-rows; parts_to_throw_insert is the limit";
+      case 164 -> "the user's profile is readonly: give it one that may insert";
+      case 242 -> "the table has lost its Keeper or is being restored: see system.replicas";
+      case 774 -> "ALTER TABLE ... RESET SETTING table_readonly";
+      case 192, 193, 194, 516 ->
+          "correct the user or the password; the password is read anew when" + " the job restarts";
+      case 372, 373 -> "the URL must lead to one server, or stay with one for a session";
+      default -> "";
+    };
   }
 }

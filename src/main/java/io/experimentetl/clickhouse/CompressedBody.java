@@ -74,11 +74,7 @@ final class CompressedBody {
    */
   static byte[] decompress(byte[] body) throws IOException {
     LZ4FastDecompressor decompressor = LZ4Factory.fastestInstance().fastDecompressor();
-    int total = 0;
-    for (int at = 0; at < body.length; at += CHECKSUM + frameBytes(body, at)) {
-      total += (int) INT.get(body, at + CHECKSUM + 5);
-    }
-    byte[] raw = new byte[total];
+    byte[] raw = new byte[Math.toIntExact(rawBytes(body))];
     int to = 0;
     for (int at = 0; at < body.length; at += CHECKSUM + frameBytes(body, at)) {
       int length = (int) INT.get(body, at + CHECKSUM + 5);
@@ -86,6 +82,25 @@ final class CompressedBody {
       to += length;
     }
     return raw;
+  }
+
+  /**
+   * The number of bytes before compression, as the frames say.
+   *
+   * @throws IOException if the stream isn't one, or ends in the middle of a frame
+   */
+  static long rawBytes(byte[] body) throws IOException {
+    long total = 0;
+    int at = 0;
+    while (at < body.length) {
+      int frame = frameBytes(body, at);
+      total += (int) INT.get(body, at + CHECKSUM + 5);
+      at += CHECKSUM + frame;
+    }
+    if (at != body.length) {
+      throw new IOException("A batch's bytes end in the middle of a frame.");
+    }
+    return total;
   }
 
   private static int frameBytes(byte[] body, int at) throws IOException {

@@ -1,15 +1,25 @@
 package io.experimentetl.clickhouse;
 
+import static io.experimentetl.clickhouse.Batches.ALL;
+import static io.experimentetl.clickhouse.Batches.CHECKPOINT;
+import static io.experimentetl.clickhouse.Batches.FRESH;
+import static io.experimentetl.clickhouse.Batches.LIMITS;
+import static io.experimentetl.clickhouse.Batches.TOKEN_ONLY;
+import static io.experimentetl.clickhouse.Batches.WITHOUT_TOKEN;
+import static io.experimentetl.clickhouse.Batches.commit;
+import static io.experimentetl.clickhouse.Batches.committer;
+import static io.experimentetl.clickhouse.Batches.requests;
+import static io.experimentetl.clickhouse.Batches.rows;
+import static io.experimentetl.clickhouse.Batches.seal;
+import static io.experimentetl.clickhouse.Batches.sealRows;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.awaitility.Awaitility.await;
 
-import io.experimentetl.clickhouse.ClickHouseCommitter.Proof;
 import io.experimentetl.model.Cut;
 import io.experimentetl.platform.ClickHouseEndpoint;
 import io.experimentetl.platform.PlatformExtension;
 import java.io.IOException;
-import java.io.InputStream;
 import java.io.OutputStream;
 import java.net.InetAddress;
 import java.net.ServerSocket;
@@ -19,27 +29,17 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.Base64;
-import java.util.Collection;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
-import org.apache.flink.api.connector.sink2.Committer;
-import org.apache.flink.metrics.groups.UnregisteredMetricsGroup;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
 import org.junit.jupiter.params.ParameterizedTest;
-import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 class ClickHouseCommitterIT {
-
-  private static final long FRESH = -1;
-  private static final long CHECKPOINT = 7;
-  private static final BatchLimits LIMITS =
-      BatchLimits.DEFAULT.withRows(1000).withTimes(Duration.ofSeconds(20), Duration.ofSeconds(60));
 
   @RegisterExtension static final PlatformExtension PLATFORM = new PlatformExtension();
 
@@ -49,7 +49,7 @@ class ClickHouseCommitterIT {
   void aCommittedBatchIsThere() throws Exception {
     ClickHouseConnection connection = Reading.createTables(database, 100);
 
-    commit(connection, FRESH, Proof.PROBE_AND_TOKEN, seal(0, 2500));
+    commit(connection, FRESH, ALL, seal(0, 2500));
 
     assertThat(count()).isEqualTo(2500);
     assertThat(database.query("SELECT countDistinct(_batch_id) FROM readings")).isEqualTo("3");
@@ -63,8 +63,8 @@ class ClickHouseCommitterIT {
     ClickHouseConnection connection = Reading.createTables(database, window);
     List<SealedBatch> batches = seal(0, 2500);
 
-    commit(connection, FRESH, Proof.PROBE, batches);
-    commit(connection, CHECKPOINT, Proof.PROBE, batches);
+    commit(connection, FRESH, WITHOUT_TOKEN, batches);
+    commit(connection, CHECKPOINT, WITHOUT_TOKEN, batches);
 
     assertThat(count()).isEqualTo(2500);
   }
@@ -74,8 +74,8 @@ class ClickHouseCommitterIT {
     ClickHouseConnection connection = Reading.createTables(database, 0);
     List<SealedBatch> batches = seal(0, 10);
 
-    commit(connection, FRESH, Proof.TOKEN, batches);
-    commit(connection, CHECKPOINT, Proof.TOKEN, batches);
+    commit(connection, FRESH, TOKEN_ONLY, batches);
+    commit(connection, CHECKPOINT, TOKEN_ONLY, batches);
 
     assertThat(count()).isEqualTo(20);
   }
@@ -85,8 +85,8 @@ class ClickHouseCommitterIT {
     ClickHouseConnection connection = Reading.createTables(database, 100);
     List<SealedBatch> batches = seal(0, 2500);
 
-    commit(connection, FRESH, Proof.TOKEN, batches);
-    commit(connection, CHECKPOINT, Proof.TOKEN, batches);
+    commit(connection, FRESH, TOKEN_ONLY, batches);
+    commit(connection, CHECKPOINT, TOKEN_ONLY, batches);
 
     assertThat(count()).isEqualTo(2500);
   }
@@ -95,7 +95,7 @@ class ClickHouseCommitterIT {
   void aRestoredBatchThatIsNotThereIsSent() throws Exception {
     ClickHouseConnection connection = Reading.createTables(database, 100);
 
-    commit(connection, CHECKPOINT, Proof.PROBE_AND_TOKEN, seal(0, 2500));
+    commit(connection, CHECKPOINT, ALL, seal(0, 2500));
 
     assertThat(count()).isEqualTo(2500);
   }
@@ -106,11 +106,11 @@ class ClickHouseCommitterIT {
     List<SealedBatch> older = seal(0, 100);
     List<SealedBatch> newer = sealRows(rows(50, 150, 2));
 
-    commit(connection, FRESH, Proof.PROBE_AND_TOKEN, older);
-    commit(connection, FRESH, Proof.PROBE_AND_TOKEN, newer);
+    commit(connection, FRESH, ALL, older);
+    commit(connection, FRESH, ALL, newer);
     database.query("OPTIMIZE TABLE readings FINAL");
     assertThat(count()).isEqualTo(150);
-    commit(connection, CHECKPOINT, Proof.PROBE_AND_TOKEN, older);
+    commit(connection, CHECKPOINT, ALL, older);
 
     assertThat(count()).isEqualTo(150);
   }
@@ -119,10 +119,10 @@ class ClickHouseCommitterIT {
   void aPartOfABatchStopsTheJobLoudly() throws Exception {
     ClickHouseConnection connection = Reading.createTables(database, 100);
     List<SealedBatch> batches = seal(0, 100);
-    commit(connection, FRESH, Proof.PROBE_AND_TOKEN, batches);
+    commit(connection, FRESH, ALL, batches);
     database.query("DELETE FROM readings WHERE sensor < 30");
 
-    assertThatThrownBy(() -> commit(connection, CHECKPOINT, Proof.PROBE_AND_TOKEN, batches))
+    assertThatThrownBy(() -> commit(connection, CHECKPOINT, ALL, batches))
         .isInstanceOf(BatchRefusedException.class)
         .hasMessageContaining("70 rows of batch " + batches.get(0).id() + " of table readings")
         .hasMessageContaining("30 are neither there nor replaced")
@@ -133,10 +133,10 @@ class ClickHouseCommitterIT {
   void theRemedyForAPartOfABatchWorksAlthoughTheServerRemembersTheToken() throws Exception {
     ClickHouseConnection connection = Reading.createTables(database, 100);
     List<SealedBatch> batches = seal(0, 100);
-    commit(connection, FRESH, Proof.PROBE_AND_TOKEN, batches);
+    commit(connection, FRESH, ALL, batches);
     database.query("DELETE FROM readings WHERE _batch_id = '" + batches.get(0).id() + "'");
 
-    commit(connection, CHECKPOINT, Proof.PROBE_AND_TOKEN, batches);
+    commit(connection, CHECKPOINT, ALL, batches);
 
     assertThat(count()).isEqualTo(100);
   }
@@ -147,7 +147,7 @@ class ClickHouseCommitterIT {
     database.query("DROP TABLE readings");
     Reading.createReadings(database, "PARTITION BY sensor % 2", 100);
 
-    assertThatThrownBy(() -> commit(connection, FRESH, Proof.PROBE_AND_TOKEN, seal(0, 10)))
+    assertThatThrownBy(() -> commit(connection, FRESH, ALL, seal(0, 10)))
         .isInstanceOf(BatchRefusedException.class)
         .hasMessageContaining("Too many partitions for single INSERT block");
     assertThat(count()).isZero();
@@ -159,7 +159,7 @@ class ClickHouseCommitterIT {
     database.query("DROP TABLE readings");
     Reading.createReadings(database, "PARTITION BY month + 1", 100);
 
-    assertThatThrownBy(() -> commit(connection, FRESH, Proof.PROBE_AND_TOKEN, seal(0, 10)))
+    assertThatThrownBy(() -> commit(connection, FRESH, ALL, seal(0, 10)))
         .isInstanceOf(BatchRefusedException.class)
         .hasMessageContaining("stand in another partition");
   }
@@ -169,7 +169,7 @@ class ClickHouseCommitterIT {
     ClickHouseConnection connection = Reading.createTables(database, 100);
     database.query("DROP TABLE readings SYNC");
 
-    assertThatThrownBy(() -> commit(connection, FRESH, Proof.PROBE_AND_TOKEN, seal(0, 10)))
+    assertThatThrownBy(() -> commit(connection, FRESH, ALL, seal(0, 10)))
         .isInstanceOf(BatchRefusedException.class)
         .hasMessageContaining("UNKNOWN_TABLE");
   }
@@ -184,31 +184,11 @@ class ClickHouseCommitterIT {
     BatchLimits hurried = LIMITS.withTimes(Duration.ofSeconds(1), Duration.ofSeconds(1));
 
     assertThatThrownBy(
-            () ->
-                commit(
-                    Reading.connectionTo(nobody, database),
-                    hurried,
-                    FRESH,
-                    Proof.PROBE_AND_TOKEN,
-                    seal(0, 10)))
+            () -> commit(Reading.connectionTo(nobody, database), hurried, FRESH, ALL, seal(0, 10)))
         .isInstanceOf(IOException.class)
         .isNotInstanceOf(BatchRefusedException.class)
         .hasMessageContaining(nobody.toString())
         .hasMessageContaining("Nothing is lost");
-  }
-
-  @ParameterizedTest
-  @EnumSource(
-      value = Proof.class,
-      names = {"PROBE", "PROBE_AND_TOKEN"})
-  void aLostAnswerNeitherLosesNorDoublesABatch(Proof proof) throws Exception {
-    Reading.createTables(database, proof == Proof.PROBE ? 0 : 100);
-    try (LostAnswers front = new LostAnswers(URI.create(database.url()), 2)) {
-      commit(Reading.connectionTo(front.url(), database), FRESH, proof, seal(0, 2500));
-      assertThat(front.lost()).isEqualTo(2);
-    }
-
-    assertThat(count()).isEqualTo(2500);
   }
 
   @Test
@@ -252,7 +232,7 @@ class ClickHouseCommitterIT {
         CompletableFuture.runAsync(
             () -> {
               try {
-                commit(connection, FRESH, Proof.PROBE_AND_TOKEN, batches);
+                commit(connection, FRESH, ALL, batches);
               } catch (Exception e) {
                 throw new IllegalStateException(e);
               }
@@ -303,7 +283,7 @@ class ClickHouseCommitterIT {
                                   + "'")
                           == 1);
 
-      commit(connection, CHECKPOINT, Proof.PROBE, batches);
+      commit(connection, CHECKPOINT, WITHOUT_TOKEN, batches);
 
       assertThat(sending.get(30, TimeUnit.SECONDS)).contains("QUERY_WAS_CANCELLED");
     }
@@ -325,12 +305,12 @@ class ClickHouseCommitterIT {
     List<SealedBatch> batches = new ArrayList<>(cuts.sealAll());
     batches.addAll(seal(0, 1));
     database.query("RENAME TABLE readings TO elsewhere");
-    assertThatThrownBy(() -> commit(connection, FRESH, Proof.PROBE_AND_TOKEN, batches))
+    assertThatThrownBy(() -> commit(connection, FRESH, ALL, batches))
         .isInstanceOf(BatchRefusedException.class);
     assertThat(database.count("SELECT count() FROM etl_cuts")).isZero();
 
     database.query("RENAME TABLE elsewhere TO readings");
-    commit(connection, FRESH, Proof.PROBE_AND_TOKEN, batches);
+    commit(connection, FRESH, ALL, batches);
 
     assertThat(
             database.query(
@@ -346,7 +326,7 @@ class ClickHouseCommitterIT {
     List<SealedBatch> batches = sealRows(rows(0, 1000, 1), folder.toUri().toString());
     assertThat(batches.get(0).body()).isEmpty();
 
-    try (ClickHouseCommitter committer = committer(connection, LIMITS, FRESH, Proof.PROBE)) {
+    try (ClickHouseCommitter committer = committer(connection, LIMITS, FRESH, WITHOUT_TOKEN)) {
       committer.commit(requests(batches));
       assertThat(folder).isDirectoryContaining("glob:**.lz4");
       committer.commit(List.of());
@@ -358,152 +338,5 @@ class ClickHouseCommitterIT {
 
   private long count() {
     return database.count("SELECT count() FROM readings");
-  }
-
-  private static List<Reading> rows(long from, long to, long version) {
-    List<Reading> rows = new ArrayList<>();
-    for (long sensor = from; sensor < to; sensor++) {
-      rows.add(new Reading(sensor, 202611, "Größe 大 " + sensor, version));
-    }
-    return rows;
-  }
-
-  private static List<SealedBatch> seal(long from, long to) throws IOException {
-    return sealRows(rows(from, to, 1));
-  }
-
-  private static List<SealedBatch> sealRows(List<Reading> rows) throws IOException {
-    return sealRows(rows, "");
-  }
-
-  private static List<SealedBatch> sealRows(List<Reading> rows, String folder) throws IOException {
-    BatchLimits limits =
-        folder.isEmpty()
-            ? LIMITS
-            : new BatchLimits(
-                1000,
-                1 << 20,
-                4,
-                1 << 20,
-                10,
-                Duration.ofSeconds(1),
-                Duration.ofSeconds(1),
-                Duration.ZERO);
-    BatchSealer<Reading> sealer =
-        new BatchSealer<>(
-            Reading.ENCODER, limits, new BatchIds(0), folder, FRESH, System::currentTimeMillis);
-    for (Reading row : rows) {
-      sealer.add(row);
-    }
-    return sealer.sealAll();
-  }
-
-  private static void commit(
-      ClickHouseConnection connection, long restoredFrom, Proof proof, List<SealedBatch> batches)
-      throws Exception {
-    commit(connection, LIMITS, restoredFrom, proof, batches);
-  }
-
-  private static void commit(
-      ClickHouseConnection connection,
-      BatchLimits limits,
-      long restoredFrom,
-      Proof proof,
-      List<SealedBatch> batches)
-      throws Exception {
-    try (ClickHouseCommitter committer = committer(connection, limits, restoredFrom, proof)) {
-      committer.commit(requests(batches));
-    }
-  }
-
-  private static ClickHouseCommitter committer(
-      ClickHouseConnection connection, BatchLimits limits, long restoredFrom, Proof proof)
-      throws IOException {
-    return new ClickHouseCommitter(
-        connection, limits, restoredFrom, proof, new UnregisteredMetricsGroup());
-  }
-
-  private static Collection<Committer.CommitRequest<SealedBatch>> requests(
-      List<SealedBatch> batches) {
-    List<Committer.CommitRequest<SealedBatch>> requests = new ArrayList<>();
-    batches.forEach(batch -> requests.add(new OnlyCommit(batch)));
-    return requests;
-  }
-
-  /** A front of the server that drops the answers to its first INSERTs. */
-  private static final class LostAnswers implements AutoCloseable {
-    private final ServerSocket front = new ServerSocket(0, 50, InetAddress.getLoopbackAddress());
-    private final URI server;
-    private int toLose;
-    private int lost;
-
-    LostAnswers(URI server, int toLose) throws IOException {
-      this.server = server;
-      this.toLose = toLose;
-      Thread thread = new Thread(this::serve, "lost-answers");
-      thread.setDaemon(true);
-      thread.start();
-    }
-
-    URI url() {
-      return URI.create("http://127.0.0.1:" + front.getLocalPort());
-    }
-
-    synchronized int lost() {
-      return lost;
-    }
-
-    private void serve() {
-      while (!front.isClosed()) {
-        try {
-          Socket client = front.accept();
-          Socket upstream = new Socket(server.getHost(), server.getPort());
-          pass(client, upstream, false);
-          pass(upstream, client, true);
-        } catch (IOException closed) {
-          return;
-        }
-      }
-    }
-
-    private void pass(Socket from, Socket to, boolean answers) {
-      Thread thread =
-          new Thread(
-              () -> {
-                byte[] buffer = new byte[1 << 16];
-                try (from;
-                    to) {
-                  InputStream in = from.getInputStream();
-                  OutputStream out = to.getOutputStream();
-                  for (int n = in.read(buffer); n >= 0; n = in.read(buffer)) {
-                    if (answers && loses(Arrays.copyOf(buffer, n))) {
-                      return;
-                    }
-                    out.write(buffer, 0, n);
-                    out.flush();
-                  }
-                } catch (IOException closed) {
-                  // One side has hung up: so does the other.
-                }
-              });
-      thread.setDaemon(true);
-      thread.start();
-    }
-
-    /** An answer to an INSERT is the only one that names the batch's query and no format. */
-    private synchronized boolean loses(byte[] answer) {
-      String text = new String(answer, StandardCharsets.ISO_8859_1);
-      if (toLose == 0 || !text.contains("X-ClickHouse-Query-Id: experiment-etl.readings")) {
-        return false;
-      }
-      toLose--;
-      lost++;
-      return true;
-    }
-
-    @Override
-    public void close() throws IOException {
-      front.close();
-    }
   }
 }

@@ -59,7 +59,7 @@ final class SinkBench {
               Reading.connectionTo(database),
               BatchLimits.DEFAULT,
               -1,
-              ClickHouseCommitter.Proof.PROBE_AND_TOKEN,
+              Batches.ALL,
               new UnregisteredMetricsGroup())) {
         committer.commit(requests);
       }

@@ -138,6 +138,7 @@ public final class ClickHouseServer implements AutoCloseable {
             <users_config>%s</users_config>
             <max_server_memory_usage>6000000000</max_server_memory_usage>
             <mark_cache_size>268435456</mark_cache_size>
+            <custom_local_disks_base_directory>%s/</custom_local_disks_base_directory>
             <query_log>
               <database>system</database>
               <table>query_log</table>
@@ -145,7 +146,7 @@ public final class ClickHouseServer implements AutoCloseable {
             </query_log>
           </clickhouse>
           """
-              .formatted(directory.resolve("users.xml")));
+              .formatted(directory.resolve("users.xml"), directory.resolve("disks")));
       // clickhouse local itself can only be `default` without a password: so that user may start
       // listening, and no more.
       ServerIdentity.writeSecret(

@@ -44,6 +44,9 @@ public final class FaultProxy implements AutoCloseable {
   private long refused;
   private long hungUp;
   private long requests;
+  private long answers;
+  private long underWay;
+  private long hurries;
   private long faults;
   private long bytesToServer;
   private long bytesToClient;
@@ -148,6 +151,12 @@ public final class FaultProxy implements AutoCloseable {
     armed.add(new Armed(fault, inHead, times));
   }
 
+  /** What is held back for a time goes on at once. */
+  public synchronized void hurry() {
+    hurries++;
+    notifyAll();
+  }
+
   /** No faults from now on. Requests that have one already keep it. */
   public synchronized void heal() {
     condition = Condition.GOOD;
@@ -163,7 +172,12 @@ public final class FaultProxy implements AutoCloseable {
 
   public synchronized ProxyCounts counts() {
     return new ProxyCounts(
-        connections, refused, hungUp, requests, faults, bytesToServer, bytesToClient);
+        connections, refused, hungUp, requests, answers, faults, bytesToServer, bytesToClient);
+  }
+
+  /** Requests that are delayed or delivered twice and that the server hasn't answered yet. */
+  public synchronized long underWay() {
+    return underWay;
   }
 
   /** Connections that are open now. */
@@ -190,8 +204,11 @@ public final class FaultProxy implements AutoCloseable {
 
   /** Waits for as long as a request's own fault says, less if the proxy is closed. */
   synchronized void pause(Duration duration) throws InterruptedException {
+    long before = hurries;
     long end = System.nanoTime() + duration.toNanos();
-    for (long left = duration.toNanos(); left > 0 && !closed; left = end - System.nanoTime()) {
+    for (long left = duration.toNanos();
+        left > 0 && !closed && hurries == before;
+        left = end - System.nanoTime()) {
       wait(left / 1_000_000, (int) (left % 1_000_000));
     }
   }
@@ -238,6 +255,25 @@ public final class FaultProxy implements AutoCloseable {
     return admitted;
   }
 
+  /**
+   * Waits until all of these bytes to the server may pass.
+   *
+   * @param link the link they belong to; null: none any more
+   * @throws IOException if they may not pass any more: the link has been hung up on
+   */
+  synchronized void admitWhole(Link link, int bytes) throws IOException, InterruptedException {
+    if (link != null
+        && countdown != null
+        && countdown.direction == Direction.TO_SERVER
+        && countdown.bytes < bytes) {
+      countdown.bytes = 0;
+    }
+    int left = bytes;
+    while (left > 0) {
+      left -= admit(link, Direction.TO_SERVER, left);
+    }
+  }
+
   private void pauseWhileUnhealed(Duration duration) throws InterruptedException {
     Condition before = condition;
     long end = System.nanoTime() + duration.toNanos();
@@ -250,6 +286,18 @@ public final class FaultProxy implements AutoCloseable {
 
   synchronized void countHungUp() {
     hungUp++;
+  }
+
+  synchronized void setOut() {
+    underWay++;
+  }
+
+  synchronized void arrive() {
+    underWay--;
+  }
+
+  synchronized void countAnswer() {
+    answers++;
   }
 
   synchronized void forget(Link link) {

@@ -183,6 +183,15 @@ class FaultProxyTest {
   }
 
   @Test
+  void aRequestGetsFurtherParameters() throws Exception {
+    proxy.next(new RequestFault.WithParameters("readonly=1"));
+
+    assertThat(post("/?query=x")).isEqualTo("200 done");
+    assertThat(received).containsExactly("/?readonly=1&query=x 100000");
+    assertThat(proxy.counts().answers()).isEqualTo(1);
+  }
+
+  @Test
   void aServerThatIsNotThereIsARefusal() throws Exception {
     int nobody;
     try (ServerSocket socket = new ServerSocket(0)) {

@@ -8,6 +8,7 @@ package io.experimentetl.platform.faults;
  *     server didn't answer
  * @param hungUp connections that a fault has ended
  * @param requests HTTP requests whose head has come
+ * @param answers of the server to requests, those that didn't reach the client included
  * @param faults requests that a fault was applied to
  * @param bytesToServer bytes passed on
  * @param bytesToClient bytes passed back
@@ -17,6 +18,7 @@ public record ProxyCounts(
     long refused,
     long hungUp,
     long requests,
+    long answers,
     long faults,
     long bytesToServer,
     long bytesToClient) {}

@@ -34,4 +34,10 @@ public sealed interface RequestFault {
 
   /** The server gets nothing: the client is answered with the status and the text. */
   record AnswerItself(int status, String text) implements RequestFault {}
+
+  /**
+   * The server gets the request with these URL parameters too, for instance {@code readonly=1}: it
+   * answers as it would under another profile.
+   */
+  record WithParameters(String parameters) implements RequestFault {}
 }

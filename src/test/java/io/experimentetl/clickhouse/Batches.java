@@ -1,0 +1,107 @@
+package io.experimentetl.clickhouse;
+
+import io.experimentetl.clickhouse.ClickHouseCommitter.Guard;
+import java.io.IOException;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.Collection;
+import java.util.EnumSet;
+import java.util.List;
+import java.util.Set;
+import org.apache.flink.api.connector.sink2.Committer;
+import org.apache.flink.metrics.groups.UnregisteredMetricsGroup;
+
+/** Batches of {@link Reading}s, and their commit outside of a job. */
+final class Batches {
+
+  /** Restored from nothing. */
+  static final long FRESH = -1;
+
+  /** Restored from a checkpoint that the batches aren't of. */
+  static final long CHECKPOINT = 7;
+
+  static final BatchLimits LIMITS =
+      BatchLimits.DEFAULT.withRows(1000).withTimes(Duration.ofSeconds(20), Duration.ofSeconds(60));
+
+  static final Set<Guard> ALL = EnumSet.allOf(Guard.class);
+  static final Set<Guard> WITHOUT_TOKEN = without(Guard.TOKEN);
+  static final Set<Guard> TOKEN_ONLY = EnumSet.of(Guard.TOKEN);
+
+  private Batches() {}
+
+  static Set<Guard> without(Guard first, Guard... more) {
+    return EnumSet.complementOf(EnumSet.of(first, more));
+  }
+
+  static List<Reading> rows(long from, long to, long version) {
+    List<Reading> rows = new ArrayList<>();
+    for (long sensor = from; sensor < to; sensor++) {
+      rows.add(new Reading(sensor, 202611, "Größe 大 " + sensor, version));
+    }
+    return rows;
+  }
+
+  static List<SealedBatch> seal(long from, long to) throws IOException {
+    return sealRows(rows(from, to, 1));
+  }
+
+  static List<SealedBatch> sealRows(List<Reading> rows) throws IOException {
+    return sealRows(rows, "");
+  }
+
+  static List<SealedBatch> sealRows(List<Reading> rows, String folder) throws IOException {
+    BatchLimits limits =
+        folder.isEmpty()
+            ? LIMITS
+            : new BatchLimits(
+                1000,
+                1 << 20,
+                4,
+                1 << 20,
+                10,
+                Duration.ofSeconds(1),
+                Duration.ofSeconds(1),
+                Duration.ZERO);
+    BatchSealer<Reading> sealer =
+        new BatchSealer<>(
+            Reading.ENCODER, limits, new BatchIds(0), folder, FRESH, System::currentTimeMillis);
+    for (Reading row : rows) {
+      sealer.add(row);
+    }
+    return sealer.sealAll();
+  }
+
+  static void commit(
+      ClickHouseConnection connection,
+      long restoredFrom,
+      Set<Guard> guards,
+      List<SealedBatch> batches)
+      throws Exception {
+    commit(connection, LIMITS, restoredFrom, guards, batches);
+  }
+
+  static void commit(
+      ClickHouseConnection connection,
+      BatchLimits limits,
+      long restoredFrom,
+      Set<Guard> guards,
+      List<SealedBatch> batches)
+      throws Exception {
+    try (ClickHouseCommitter committer = committer(connection, limits, restoredFrom, guards)) {
+      committer.commit(requests(batches));
+    }
+  }
+
+  static ClickHouseCommitter committer(
+      ClickHouseConnection connection, BatchLimits limits, long restoredFrom, Set<Guard> guards)
+      throws IOException {
+    return new ClickHouseCommitter(
+        connection, limits, restoredFrom, guards, new UnregisteredMetricsGroup());
+  }
+
+  static Collection<Committer.CommitRequest<SealedBatch>> requests(List<SealedBatch> batches) {
+    List<Committer.CommitRequest<SealedBatch>> requests = new ArrayList<>();
+    batches.forEach(batch -> requests.add(new OnlyCommit(batch)));
+    return requests;
+  }
+}

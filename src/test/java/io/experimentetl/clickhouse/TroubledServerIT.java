@@ -1,0 +1,252 @@
+package io.experimentetl.clickhouse;
+
+import static io.experimentetl.clickhouse.Batches.ALL;
+import static io.experimentetl.clickhouse.Batches.CHECKPOINT;
+import static io.experimentetl.clickhouse.Batches.FRESH;
+import static io.experimentetl.clickhouse.Batches.LIMITS;
+import static io.experimentetl.clickhouse.Batches.commit;
+import static io.experimentetl.clickhouse.Batches.seal;
+import static io.experimentetl.clickhouse.Batches.without;
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assumptions.assumeThat;
+import static org.awaitility.Awaitility.await;
+
+import io.experimentetl.clickhouse.ClickHouseCommitter.Guard;
+import io.experimentetl.platform.ClickHouseEndpoint;
+import io.experimentetl.platform.PlatformExtension;
+import io.experimentetl.platform.faults.FaultProxy;
+import io.experimentetl.platform.faults.Position;
+import io.experimentetl.platform.faults.RequestFault;
+import java.io.IOException;
+import java.net.URI;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.List;
+import java.util.concurrent.CompletableFuture;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.RegisterExtension;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/**
+ * A real server that can't take a batch: the batch is named with what to do, and is there once when
+ * that is done. Physical rows are counted, in tables without a deduplication window.
+ */
+class TroubledServerIT {
+
+  private static final int ROWS = 1000;
+  private static final String INSERT = "INSERT";
+  private static final BatchLimits HURRIED =
+      LIMITS.withTimes(Duration.ofSeconds(1), Duration.ofSeconds(60));
+  private static final BatchLimits IMPATIENT =
+      LIMITS.withTimes(Duration.ofSeconds(10), Duration.ofMillis(400));
+
+  @RegisterExtension static final PlatformExtension PLATFORM = new PlatformExtension();
+
+  private final ClickHouseEndpoint database = PLATFORM.newClickHouseDatabase("troubled");
+  private final FaultProxy proxy = FaultProxy.to(URI.create(database.url()));
+  private final List<SealedBatch> batches = sealed();
+  private ClickHouseConnection connection;
+
+  private static List<SealedBatch> sealed() {
+    try {
+      return seal(0, ROWS);
+    } catch (IOException e) {
+      throw new AssertionError(e);
+    }
+  }
+
+  @BeforeEach
+  void createTables() {
+    Reading.createTables(database, 0);
+    connection = Reading.connectionTo(proxy.url(), database);
+  }
+
+  @AfterEach
+  void close() {
+    proxy.close();
+  }
+
+  @Test
+  void aTableThatIsReadOnlyForAWhileGetsTheBatchOnceItIsNot() throws Exception {
+    database.query("ALTER TABLE readings MODIFY SETTING table_readonly = 1");
+    assertGivesUpSaying("TABLE_IS_PERMANENTLY_READ_ONLY", "RESET SETTING table_readonly");
+
+    database.query("ALTER TABLE readings MODIFY SETTING table_readonly = 0");
+    assertThereOnceAfterTheRestart();
+  }
+
+  @Test
+  void aUserWhoMayOnlyReadIsToldAndTheBatchWaits() throws Exception {
+    proxy.next(Integer.MAX_VALUE, INSERT, new RequestFault.WithParameters("readonly=1"));
+    assertGivesUpSaying("READONLY", "the user's profile is readonly");
+
+    proxy.heal();
+    assertThereOnceAfterTheRestart();
+  }
+
+  @Test
+  void aTableOfTooManyPartsGetsTheBatchWhenTheyAreMerged() throws Exception {
+    database.query(
+        "ALTER TABLE readings MODIFY SETTING parts_to_throw_insert = 1, parts_to_delay_insert = 1");
+    database.query("SYSTEM STOP MERGES readings");
+    database.query(
+        "INSERT INTO readings SETTINGS async_insert = 0 VALUES (-1, 202611, '', 1, 'another')");
+    assertGivesUpSaying("TOO_MANY_PARTS", "let merges catch up");
+
+    database.query("SYSTEM START MERGES readings");
+    database.query(
+        "ALTER TABLE readings RESET SETTING parts_to_throw_insert, parts_to_delay_insert");
+    assertThereOnceAfterTheRestart();
+  }
+
+  @Test
+  void aServerOutOfMemoryGetsTheBatchWhenItHasSome() throws Exception {
+    proxy.next(
+        Integer.MAX_VALUE,
+        INSERT,
+        new RequestFault.WithParameters("max_memory_usage=20000&max_untracked_memory=0"));
+    assertGivesUpSaying("MEMORY_LIMIT_EXCEEDED", "give the server more memory");
+
+    proxy.heal();
+    assertThereOnceAfterTheRestart();
+  }
+
+  @Test
+  void aDiskBelowItsReserveGetsTheBatchWhenThereIsRoom() throws Exception {
+    database.query(
+        "ALTER TABLE readings MODIFY SETTING min_free_disk_bytes_to_perform_insert ="
+            + " 1000000000000000");
+    assertGivesUpSaying("NOT_ENOUGH_SPACE", "free or add disk space");
+
+    database.query("ALTER TABLE readings RESET SETTING min_free_disk_bytes_to_perform_insert");
+    assertThereOnceAfterTheRestart();
+  }
+
+  /** Needs the right to mount: elsewhere the test before is what remains. */
+  @Test
+  void aFullDiskKeepsNothingOfABatchAndGetsItWhenThereIsRoom() throws Exception {
+    Path disk = PLATFORM.directory().resolve("clickhouse/disks").resolve(database.database());
+    Files.createDirectories(disk);
+    assumeThat(run("mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", disk.toString()))
+        .as("may mount a file system")
+        .isTrue();
+    try {
+      database.query("DROP TABLE readings SYNC");
+      database.query(
+          """
+          CREATE TABLE readings (sensor Int64, month UInt32, text String, _version UInt64,
+            _batch_id LowCardinality(String))
+          ENGINE = ReplacingMergeTree(_version) PARTITION BY month ORDER BY sensor
+          SETTINGS disk = disk(type = local, path = '%s/'), min_bytes_for_wide_part = 0,
+            old_parts_lifetime = 0"""
+              .formatted(disk));
+      Path filler = disk.resolve("filler");
+      assertThat(run("dd", "if=/dev/zero", "of=" + filler, "bs=1024", "count=3500")).isTrue();
+
+      assertGivesUpSaying("space", "free or add disk space");
+      assertThat(database.count("SELECT count() FROM readings")).isZero();
+
+      Files.delete(filler);
+      assertThereOnceAfterTheRestart();
+    } finally {
+      database.query("DROP TABLE readings SYNC");
+      assertThat(run("umount", disk.toString())).isTrue();
+    }
+  }
+
+  private static boolean run(String... command) throws IOException, InterruptedException {
+    return new ProcessBuilder(command)
+            .redirectErrorStream(true)
+            .redirectOutput(ProcessBuilder.Redirect.DISCARD)
+            .start()
+            .waitFor()
+        == 0;
+  }
+
+  @ParameterizedTest
+  @ValueSource(booleans = {true, false})
+  void aServerKilledInTheMiddleOfAnInsertHasTheBatchOnceWhenItIsBack(boolean taken)
+      throws Exception {
+    proxy.next(
+        1,
+        INSERT,
+        taken
+            ? new RequestFault.DelayAnswer(Duration.ofSeconds(30))
+            : new RequestFault.StallRequest(Position.BEFORE_LAST_BYTE));
+    CompletableFuture<Void> committed = committing();
+    await()
+        .until(
+            () ->
+                taken
+                    ? physical() == ROWS
+                    : proxy.counts().bytesToServer() > batches.get(0).body().length);
+
+    PLATFORM.clickHouse().kill9();
+    assertThat(committed).isNotDone();
+    PLATFORM.clickHouse().start();
+    committed.get();
+
+    assertRowsOnce();
+  }
+
+  /** What the server says to a copy that arrives when it no longer knows the ticket. */
+  @ParameterizedTest
+  @CsvSource({"true, 1", "false, 2"})
+  void aCopyThatArrivesAfterTheServerHasBeenKilledIsRefusedByItsTicket(boolean ticket, int times)
+      throws Exception {
+    proxy.next(1, INSERT, new RequestFault.DelayRequest(Duration.ofSeconds(30)));
+    commit(connection, HURRIED, FRESH, ticket ? ALL : without(Guard.TICKET), batches);
+    assertRowsOnce();
+    PLATFORM.clickHouse().kill9();
+    PLATFORM.clickHouse().start();
+
+    proxy.hurry();
+    await().until(() -> proxy.underWay() == 0);
+
+    assertThat(physical()).isEqualTo((long) times * ROWS);
+  }
+
+  private CompletableFuture<Void> committing() {
+    return CompletableFuture.runAsync(
+        () -> {
+          try {
+            commit(connection, HURRIED, FRESH, ALL, batches);
+          } catch (Exception e) {
+            throw new IllegalStateException(e);
+          }
+        });
+  }
+
+  private void assertGivesUpSaying(String problem, String remedy) {
+    assertThatThrownBy(() -> commit(connection, IMPATIENT, FRESH, ALL, batches))
+        .isInstanceOf(IOException.class)
+        .isNotInstanceOf(BatchRefusedException.class)
+        .hasMessageContaining(batches.get(0).place())
+        .hasMessageContaining("Nothing is lost")
+        .hasMessageContaining("Remedy: ")
+        .hasMessageContaining(remedy)
+        .hasMessageContaining(problem);
+  }
+
+  private void assertThereOnceAfterTheRestart() throws Exception {
+    commit(connection, LIMITS, CHECKPOINT, ALL, batches);
+    assertRowsOnce();
+  }
+
+  private long physical() {
+    return database.count("SELECT count() FROM readings WHERE sensor >= 0");
+  }
+
+  private void assertRowsOnce() {
+    assertThat(
+            database.query(
+                "SELECT count(), uniqExact(sensor), sum(sensor) FROM readings WHERE sensor >= 0"))
+        .isEqualTo(ROWS + "\t" + ROWS + "\t" + ROWS * (ROWS - 1) / 2);
+  }
+}

@@ -1,0 +1,322 @@
+package io.experimentetl.clickhouse;
+
+import static io.experimentetl.clickhouse.Batches.ALL;
+import static io.experimentetl.clickhouse.Batches.CHECKPOINT;
+import static io.experimentetl.clickhouse.Batches.FRESH;
+import static io.experimentetl.clickhouse.Batches.LIMITS;
+import static io.experimentetl.clickhouse.Batches.TOKEN_ONLY;
+import static io.experimentetl.clickhouse.Batches.commit;
+import static io.experimentetl.clickhouse.Batches.seal;
+import static io.experimentetl.clickhouse.Batches.without;
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.awaitility.Awaitility.await;
+
+import io.experimentetl.clickhouse.ClickHouseCommitter.Guard;
+import io.experimentetl.platform.ClickHouseEndpoint;
+import io.experimentetl.platform.PlatformExtension;
+import io.experimentetl.platform.faults.Condition;
+import io.experimentetl.platform.faults.FaultProxy;
+import io.experimentetl.platform.faults.Hangup;
+import io.experimentetl.platform.faults.Position;
+import io.experimentetl.platform.faults.RequestFault;
+import java.io.IOException;
+import java.net.URI;
+import java.time.Duration;
+import java.util.List;
+import java.util.Random;
+import java.util.Set;
+import java.util.concurrent.CompletableFuture;
+import java.util.stream.IntStream;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.RegisterExtension;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/**
+ * A network between sink and server that fails in every way. Rows are counted as they stand on
+ * disk, not under {@code FINAL}. The tables have no deduplication window unless a test says so:
+ * what holds here holds after every window.
+ */
+class UnknownOutcomesIT {
+
+  private static final int ROWS = 1000;
+  private static final String INSERT = "INSERT";
+
+  /** Of the first request of a fence; of an INSERT too. */
+  private static final String TEARING = "close_session";
+
+  private static final Duration TIMEOUT = Duration.ofMillis(700);
+  private static final Duration LONGER = TIMEOUT.multipliedBy(2);
+  private static final BatchLimits HURRIED = LIMITS.withTimes(TIMEOUT, Duration.ofSeconds(60));
+
+  @RegisterExtension static final PlatformExtension PLATFORM = new PlatformExtension();
+
+  private final ClickHouseEndpoint database = PLATFORM.newClickHouseDatabase("unknown");
+  private final FaultProxy proxy = FaultProxy.to(URI.create(database.url()));
+  private ClickHouseConnection connection;
+
+  @BeforeEach
+  void createTables() {
+    Reading.createTables(database, 0);
+    connection = Reading.connectionTo(proxy.url(), database);
+  }
+
+  @AfterEach
+  void close() {
+    proxy.close();
+  }
+
+  static Stream<RequestFault> faultsOfOneRequest() {
+    Stream<RequestFault> cuts =
+        Stream.of(
+                Position.after(0),
+                Position.after(1),
+                Position.IN_HEAD,
+                Position.BEFORE_BODY,
+                Position.IN_BODY,
+                Position.BEFORE_LAST_BYTE)
+            .flatMap(
+                position ->
+                    Stream.of(Hangup.values())
+                        .map(hangup -> new RequestFault.CutRequest(position, hangup)));
+    Stream<RequestFault> lostAnswers =
+        Stream.of(0, 1, 100)
+            .flatMap(
+                bytes ->
+                    Stream.of(Hangup.values())
+                        .map(hangup -> new RequestFault.DropAnswer(bytes, hangup)));
+    Stream<RequestFault> errors =
+        IntStream.of(429, 500, 502, 503, 504)
+            .mapToObj(status -> new RequestFault.AnswerItself(status, "overloaded"));
+    return Stream.of(
+            cuts,
+            lostAnswers,
+            errors,
+            Stream.<RequestFault>of(
+                new RequestFault.AnswerItself(200, "a page that has nothing to do with it"),
+                new RequestFault.DelayRequest(LONGER),
+                new RequestFault.DelayAnswer(LONGER),
+                new RequestFault.StallRequest(Position.IN_HEAD),
+                new RequestFault.StallRequest(Position.IN_BODY),
+                new RequestFault.DeliverTwice(true),
+                new RequestFault.DeliverTwice(false)))
+        .flatMap(faults -> faults);
+  }
+
+  @ParameterizedTest
+  @MethodSource("faultsOfOneRequest")
+  void anInsertThatMeetsThisFaultIsThereOnce(RequestFault fault) throws Exception {
+    proxy.next(1, INSERT, fault);
+
+    commit(connection, HURRIED, FRESH, ALL, seal(0, ROWS));
+    awaitLateCopies();
+
+    assertThat(proxy.counts().faults()).isEqualTo(1);
+    assertRowsOnce(ROWS);
+  }
+
+  @ParameterizedTest
+  @MethodSource("faultsOfOneRequest")
+  void aRestoredBatchWhoseFenceOrProbeMeetsThisFaultIsThereOnce(RequestFault fault)
+      throws Exception {
+    List<SealedBatch> batches = seal(0, ROWS);
+    commit(connection, HURRIED, FRESH, ALL, batches);
+    proxy.next(1, TEARING, fault);
+    proxy.next(1, "default_format=TabSeparated", fault);
+
+    commit(connection, HURRIED, CHECKPOINT, ALL, batches);
+    awaitLateCopies();
+
+    assertThat(proxy.armed()).isZero();
+    assertRowsOnce(ROWS);
+  }
+
+  @Test
+  void aLateCopyOfAnInsertWouldBeDoubledWithoutItsTicket() throws Exception {
+    proxy.next(1, INSERT, new RequestFault.DelayRequest(LONGER));
+
+    commit(connection, HURRIED, FRESH, without(Guard.TICKET), seal(0, ROWS));
+    awaitLateCopies();
+
+    assertThat(physical()).isEqualTo(2 * ROWS);
+  }
+
+  @Test
+  void aLostAnswerWouldBeDoubledWithoutTheProbeAndTheToken() throws Exception {
+    proxy.next(1, INSERT, new RequestFault.DropAnswer(0, Hangup.RESET));
+
+    commit(connection, HURRIED, FRESH, without(Guard.PROBE, Guard.TOKEN), seal(0, ROWS));
+
+    assertThat(physical()).isEqualTo(2 * ROWS);
+  }
+
+  @ParameterizedTest
+  @ValueSource(booleans = {true, false})
+  void theTokenAloneHoldsAgainstLostAnswersLateCopiesAndRepetitionsWithinItsWindow(boolean together)
+      throws Exception {
+    database.query("ALTER TABLE readings MODIFY SETTING non_replicated_deduplication_window = 100");
+    proxy.next(1, INSERT, new RequestFault.DropAnswer(0, Hangup.FIN));
+    proxy.next(1, INSERT, new RequestFault.DelayRequest(LONGER));
+    proxy.next(1, INSERT, new RequestFault.DeliverTwice(together));
+
+    commit(connection, HURRIED, FRESH, TOKEN_ONLY, seal(0, ROWS));
+    awaitLateCopies();
+
+    assertThat(proxy.armed()).isZero();
+    assertRowsOnce(ROWS);
+  }
+
+  @Test
+  void anotherWriterThatOverrunsTheWindowDoublesNothing() throws Exception {
+    database.query("ALTER TABLE readings MODIFY SETTING non_replicated_deduplication_window = 3");
+    List<SealedBatch> batches = seal(0, ROWS);
+    commit(connection, HURRIED, FRESH, ALL, batches);
+    otherWriter(5);
+
+    commit(connection, HURRIED, CHECKPOINT, ALL, batches);
+    assertRowsOnce(ROWS);
+
+    commit(connection, HURRIED, CHECKPOINT, TOKEN_ONLY, batches);
+    assertThat(physical()).as("with the token alone").isEqualTo(2 * ROWS);
+  }
+
+  @Test
+  void anotherWriterThatOverrunsTheWindowWhileAnAnswerIsLostDoublesNothing() throws Exception {
+    database.query("ALTER TABLE readings MODIFY SETTING non_replicated_deduplication_window = 3");
+    proxy.next(1, INSERT, new RequestFault.DropAnswer(0, Hangup.FIN));
+    proxy.next(3, "", new RequestFault.AnswerItself(503, "restarting"));
+    CompletableFuture<Void> committed = committing(HURRIED, FRESH, ALL, seal(0, ROWS));
+    await().until(() -> physical() > 0);
+    otherWriter(5);
+
+    committed.get();
+
+    assertThat(proxy.armed()).isZero();
+    assertRowsOnce(ROWS);
+  }
+
+  @ParameterizedTest
+  @ValueSource(booleans = {true, false})
+  void aServerThatIsAwayForLongerThanEveryWindowAndComesBackHasTheBatchOnce(boolean taken)
+      throws Exception {
+    database.query("ALTER TABLE readings MODIFY SETTING non_replicated_deduplication_window = 3");
+    BatchLimits impatient = LIMITS.withTimes(TIMEOUT, Duration.ofMillis(500));
+    List<SealedBatch> batches = seal(0, ROWS);
+    proxy.next(
+        1,
+        INSERT,
+        taken
+            ? new RequestFault.DropAnswer(0, Hangup.RESET)
+            : new RequestFault.CutRequest(Position.IN_BODY, Hangup.RESET));
+    proxy.next(Integer.MAX_VALUE, TEARING, new RequestFault.AnswerItself(503, "away"));
+    assertGivesUp(impatient, FRESH, batches);
+    proxy.heal();
+    proxy.line(Condition.REFUSING);
+    for (int restart = 0; restart < 3; restart++) {
+      assertGivesUp(impatient, CHECKPOINT, batches);
+    }
+    assertThat(physical()).isEqualTo(taken ? ROWS : 0);
+    otherWriter(5);
+
+    proxy.heal();
+    commit(connection, impatient, CHECKPOINT, ALL, batches);
+
+    assertRowsOnce(ROWS);
+  }
+
+  private void assertGivesUp(BatchLimits limits, long restoredFrom, List<SealedBatch> batches) {
+    assertThatThrownBy(() -> commit(connection, limits, restoredFrom, ALL, batches))
+        .isInstanceOf(IOException.class)
+        .isNotInstanceOf(BatchRefusedException.class)
+        .hasMessageContaining(batches.get(0).place())
+        .hasMessageContaining("Nothing is lost");
+  }
+
+  @Test
+  void aLineThatGoesAndComesLosesAndDoublesNothing() throws Exception {
+    CompletableFuture<Void> committed = committing(HURRIED, FRESH, ALL, seal(0, 20 * ROWS));
+    for (int round = 0; round < 4; round++) {
+      long bytes = proxy.counts().bytesToServer();
+      await().until(() -> committed.isDone() || proxy.counts().bytesToServer() > bytes + 30_000);
+      proxy.line(round % 2 == 0 ? Condition.REFUSING : Condition.STALLED);
+      proxy.hangUp(round % 2 == 0 ? Hangup.RESET : Hangup.FIN);
+      long refused = proxy.counts().connections();
+      await().until(() -> committed.isDone() || proxy.counts().connections() > refused);
+      proxy.heal();
+    }
+    committed.get();
+
+    assertRowsOnce(20 * ROWS);
+  }
+
+  @Test
+  void aSlowLineIsWaitedForWithinTheTimeout() throws Exception {
+    proxy.line(Condition.throttledTo(20_000));
+
+    commit(connection, LIMITS, FRESH, ALL, seal(0, ROWS));
+
+    assertThat(proxy.counts().bytesToServer()).isGreaterThan(5_000);
+    assertRowsOnce(ROWS);
+  }
+
+  @ParameterizedTest
+  @ValueSource(longs = {1, 2, 3, 4})
+  void whateverBefallsWhicheverRequestNothingIsLostAndNothingIsDoubled(long seed) throws Exception {
+    Random random = new Random(seed);
+    List<RequestFault> faults = faultsOfOneRequest().toList();
+    List<SealedBatch> batches = seal(0, 4 * ROWS);
+    for (int i = 0; i < 12; i++) {
+      proxy.next(1, random.nextBoolean() ? INSERT : "", faults.get(random.nextInt(faults.size())));
+    }
+
+    commit(connection, HURRIED, FRESH, ALL, batches);
+    commit(connection, HURRIED, CHECKPOINT, ALL, batches);
+    awaitLateCopies();
+
+    assertThat(proxy.counts().faults()).isGreaterThan(6);
+    assertRowsOnce(4 * ROWS);
+  }
+
+  private CompletableFuture<Void> committing(
+      BatchLimits limits, long restoredFrom, Set<Guard> guards, List<SealedBatch> batches) {
+    return CompletableFuture.runAsync(
+        () -> {
+          try {
+            commit(connection, limits, restoredFrom, guards, batches);
+          } catch (Exception e) {
+            throw new IllegalStateException(e);
+          }
+        });
+  }
+
+  /** So many blocks with tokens of their own, none of which is one of our batches. */
+  private void otherWriter(int blocks) {
+    for (int block = 0; block < blocks; block++) {
+      database.query(
+          "INSERT INTO readings SETTINGS async_insert = 0, insert_deduplication_token = 'o%d'"
+                  .formatted(block)
+              + " VALUES (%d, 202611, 'another', 1, 'another')".formatted(-1 - block));
+    }
+  }
+
+  /** Until the server has answered whatever is under way, or it is cut off for good. */
+  private void awaitLateCopies() {
+    await().until(() -> proxy.underWay() == 0);
+  }
+
+  private long physical() {
+    return database.count("SELECT count() FROM readings WHERE sensor >= 0");
+  }
+
+  private void assertRowsOnce(long rows) {
+    assertThat(
+            database.query(
+                "SELECT count(), uniqExact(sensor), sum(sensor) FROM readings WHERE sensor >= 0"))
+        .isEqualTo(rows + "\t" + rows + "\t" + rows * (rows - 1) / 2);
+  }
+}

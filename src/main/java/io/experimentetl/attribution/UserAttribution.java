@@ -419,10 +419,7 @@ final class UserAttribution {
         eventChecks.defects(event, references, origin.committedAt(), origin.lsn() != 0);
     int other = facts.otherOfId(fact.id(), event.occurredAt());
     if (other >= 0) {
-      defects.add(
-          EventContent.saysTheSame(facts.content(other), fact.content())
-              ? D_DUP_EVENT
-              : D_CONFLICTING_DUP);
+      defects.add(repetition(facts.content(other), fact.content()));
     }
     facts.add(fact.id(), event.occurredAt(), event.variantId(), event.eventType(), fact.content());
     setValues(facts, facts.size() - 1, event);
@@ -556,8 +553,11 @@ final class UserAttribution {
     EventRow event = pending.event();
     Origin origin = Origin.of(pending);
     RowVersion version = origin.corrected(versions.correctionAfter(pending.version()));
-    emit(user, facts, event, defects(user, facts, event, origin), lacks, version);
+    EnumSet<FindingCode> defects = defects(user, facts, event, origin);
+    emit(user, facts, event, defects, lacks, version);
     resolve(pending.lacks(), lacks, event, origin);
+    // Only with an assignment can it be told that the event does not fit it.
+    reportAll(defects, event, origin);
     reportAll(lacks, event, origin);
     if (!lacks.isEmpty()) {
       facts.pending.add(pending.writtenWithout(codes(lacks), version.version()));
@@ -570,8 +570,21 @@ final class UserAttribution {
 
   private EnumSet<FindingCode> defects(
       UserFacts user, ExperimentFacts facts, EventRow event, Origin origin) {
-    return eventChecks.defects(
-        event, references(user, facts, event), origin.committedAt(), origin.lsn() != 0);
+    EnumSet<FindingCode> defects =
+        eventChecks.defects(
+            event, references(user, facts, event), origin.committedAt(), origin.lsn() != 0);
+    // Of one id, the later ones are the repetitions.
+    UUID id = UUID.fromString(event.id());
+    int at = facts.indexOf(id, event.occurredAt());
+    int other = facts.otherOfId(id, event.occurredAt());
+    if (other >= 0 && other < at) {
+      defects.add(repetition(facts.content(other), facts.content(at)));
+    }
+    return defects;
+  }
+
+  private static FindingCode repetition(long content, long later) {
+    return EventContent.saysTheSame(content, later) ? D_DUP_EVENT : D_CONFLICTING_DUP;
   }
 
   private EventReferences references(UserFacts user, ExperimentFacts facts, EventRow event) {

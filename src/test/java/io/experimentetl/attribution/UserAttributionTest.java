@@ -26,6 +26,7 @@ import io.experimentetl.model.FindingCode;
 import io.experimentetl.model.SourceTable;
 import java.math.BigInteger;
 import java.time.LocalDate;
+import java.util.List;
 import org.junit.jupiter.api.Test;
 
 class UserAttributionTest {
@@ -151,6 +152,29 @@ class UserAttributionTest {
     assertThat(corrected.assignedVariantKey()).isEqualTo("control");
     assertThat(history.out.openFindings()).doesNotContain("R-ORPHAN-ASSIGNMENT user:1/u1");
     assertThat(figures(CONTROL, "conversion", "2026-01-08").newUsers()).isOne();
+  }
+
+  @Test
+  void whatACorrectionPutsOnTheRowIsAnOpenFindingToo() {
+    history.insert(exposure(1, TREATMENT, JAN_8));
+    history.afterGrace();
+    history.insert(assignment(CONTROL, "hash", JAN_9));
+    EventProcessed corrected = history.visible().values().iterator().next();
+    assertThat(corrected.inconsistencies())
+        .contains("R-VARIANT-MISMATCH", "T-EVENT-BEFORE-ASSIGNMENT");
+    assertThat(history.out.openCodes())
+        .contains(FindingCode.R_VARIANT_MISMATCH, FindingCode.T_EVENT_BEFORE_ASSIGNMENT);
+  }
+
+  @Test
+  void aCorrectedRepetitionStaysOne() {
+    history.insert(exposure(1, CONTROL, JAN_8));
+    history.insert(exposure(1, CONTROL, JAN_9));
+    history.afterGrace();
+    history.insert(assignment(CONTROL, "hash", JAN_8));
+    assertThat(history.visible().values())
+        .extracting(row -> List.of(row.inconsistencies()).contains("D-DUP-EVENT"))
+        .containsExactlyInAnyOrder(true, false);
   }
 
   @Test

@@ -176,6 +176,7 @@ class ExperimentEtlJobIT {
                 clickHouse.user(),
                 clickHouse.password(),
                 config.statistics(),
+                config.findings(),
                 config.source().eventRetention(),
                 config.source().assignmentRetention(),
                 Duration.ofSeconds(90)))

@@ -62,7 +62,26 @@ public final class Audit {
       long warehouseLsn,
       List<DayCounts> days,
       StatisticsComparison.Result statistics,
+      HealthComparison.Result health,
+      List<EnrichmentComparison.Result> enrichment,
+      long openFindings,
       Map<String, Observation> observations) {}
+
+  /** What is compared beside the tables' rows; each is looked at again only where it differed. */
+  private enum Part {
+    STATISTICS,
+    ENRICHMENT,
+    FINDINGS;
+
+    static Part of(String place) {
+      return switch (place) {
+        case StatisticsComparison.PLACE, HealthComparison.PLACE -> STATISTICS;
+        case "events_processed", "assignments_processed" -> ENRICHMENT;
+        case FindingsComparison.PLACE -> FINDINGS;
+        default -> null;
+      };
+    }
+  }
 
   /**
    * Runs it.
@@ -77,7 +96,7 @@ public final class Audit {
     int fences = 1;
     try (Fence fence = new Fence(settings, deadline)) {
       EnumSet<AuditedTable> tables = EnumSet.allOf(AuditedTable.class);
-      Findings first = look(fence, warehouse, deadline, tables, true);
+      Findings first = look(fence, warehouse, deadline, tables, EnumSet.allOf(Part.class));
       Map<String, Observation> pending = new LinkedHashMap<>();
       for (Map.Entry<String, Observation> seen : first.observations().entrySet()) {
         if (seen.getValue().weight() == Weight.CERTAIN) {
@@ -88,8 +107,7 @@ public final class Audit {
       }
       while (needsAnotherFence(pending, fences)) {
         fences++;
-        Findings next =
-            look(fence, warehouse, deadline, tablesOf(pending), concernsStatistics(pending));
+        Findings next = look(fence, warehouse, deadline, tablesOf(pending), partsOf(pending));
         Map<String, Observation> left = new LinkedHashMap<>();
         for (Map.Entry<String, Observation> before : pending.entrySet()) {
           Observation seen = next.observations().get(before.getKey());
@@ -132,9 +150,15 @@ public final class Audit {
     return tables;
   }
 
-  private static boolean concernsStatistics(Map<String, Observation> pending) {
-    return pending.values().stream()
-        .anyMatch(observation -> observation.table().equals(StatisticsComparison.PLACE));
+  private static EnumSet<Part> partsOf(Map<String, Observation> pending) {
+    EnumSet<Part> parts = EnumSet.noneOf(Part.class);
+    for (Observation observation : pending.values()) {
+      Part part = Part.of(observation.table());
+      if (part != null) {
+        parts.add(part);
+      }
+    }
+    return parts;
   }
 
   private Findings look(
@@ -142,12 +166,17 @@ public final class Audit {
       Warehouse warehouse,
       Deadline deadline,
       Set<AuditedTable> tables,
-      boolean statistics) {
+      Set<Part> parts) {
     try (SourceSnapshot source = SourceSnapshot.take(settings, deadline)) {
       Warehouse.Progress progress = fence.awaitBeyond(source.lsn(), warehouse);
+      StatisticsSql sql =
+          new StatisticsSql(
+              settings.statistics(), StatisticsComparison.zones(settings, source, warehouse));
       StatisticsComparison comparison = null;
-      if (statistics) {
-        comparison = new StatisticsComparison(settings, source, warehouse, progress);
+      HealthComparison health = null;
+      if (parts.contains(Part.STATISTICS)) {
+        comparison = new StatisticsComparison(settings, source, warehouse, sql, progress);
+        health = new HealthComparison(settings, source, warehouse, sql, comparison.cut());
       }
       Map<String, Observation> observations = new LinkedHashMap<>();
       List<DayCounts> days = new ArrayList<>();
@@ -158,12 +187,35 @@ public final class Audit {
         rows.observations().forEach(seen -> observations.put(seen.identity(), seen));
       }
       StatisticsComparison.Result cells = null;
+      HealthComparison.Result healthDays = null;
       if (comparison != null) {
         cells = comparison.compare(experimentsWithRetainedRows);
+        healthDays = health.compare(experimentsWithRetainedRows, cells.expiredExperiments());
         cells.observations().forEach(seen -> observations.put(seen.identity(), seen));
+        healthDays.observations().forEach(seen -> observations.put(seen.identity(), seen));
+      }
+      List<EnrichmentComparison.Result> enrichment = List.of();
+      if (parts.contains(Part.ENRICHMENT)) {
+        enrichment = new EnrichmentComparison(settings, warehouse, sql).compare();
+        enrichment.forEach(
+            table -> table.observations().forEach(seen -> observations.put(seen.identity(), seen)));
+      }
+      long openFindings = 0;
+      if (parts.contains(Part.FINDINGS)) {
+        FindingsComparison findings = new FindingsComparison(settings, source, warehouse);
+        openFindings = findings.open();
+        findings.compare().forEach(seen -> observations.put(seen.identity(), seen));
       }
       return new Findings(
-          source.lsn(), source.takenAt(), progress.lsn(), days, cells, observations);
+          source.lsn(),
+          source.takenAt(),
+          progress.lsn(),
+          days,
+          cells,
+          healthDays,
+          enrichment,
+          openFindings,
+          observations);
     }
   }
 
@@ -202,6 +254,10 @@ public final class Audit {
         lines,
         first.statistics().experiments(),
         first.statistics().cells(),
+        first.health().days(),
+        first.enrichment(),
+        first.openFindings(),
+        first.health().unjudgedWeights(),
         first.statistics().retainedExperiments(),
         first.statistics().expiredExperiments(),
         printed,

@@ -15,6 +15,11 @@ import java.util.Set;
  * @param sourceLsn the place of PostgreSQL's snapshot
  * @param warehouseLsn the cut of ClickHouse it was compared with
  * @param fences how many were needed
+ * @param healthDays rows of experiment_health_daily
+ * @param enrichment what was added to facts
+ * @param openFindings rows of data_inconsistencies that are OPEN
+ * @param unjudgedWeights rows of experiment_health_daily that are older than their variants'
+ *     weights
  * @param retainedExperiments whose statistics were compared with ClickHouse's rows only, since
  *     PostgreSQL's retention has removed some of theirs
  * @param expiredExperiments whose statistics could not be recomputed, since ClickHouse's retention
@@ -30,6 +35,10 @@ public record AuditReport(
     List<TableLine> lines,
     int experiments,
     int cells,
+    int healthDays,
+    List<EnrichmentComparison.Result> enrichment,
+    long openFindings,
+    long unjudgedWeights,
     Set<Long> retainedExperiments,
     Set<Long> expiredExperiments,
     List<Difference> differences,
@@ -74,7 +83,8 @@ public record AuditReport(
   /** Prints the table, each difference, and the verdict. */
   public void print(PrintWriter out) {
     out.printf(
-        "PostgreSQL at LSN %s (%s), ClickHouse at LSN %s%n%n",
+        "PostgreSQL %s: the LSN of its snapshot, taken at %s%n"
+            + "ClickHouse %s: the LSN up to which it shows all, so that nothing of the snapshot is still on its way%n%n",
         Lsn.print(sourceLsn), takenAt.truncatedTo(ChronoUnit.SECONDS), Lsn.print(warehouseLsn));
     String format = "%-12s %-10s %14s %14s %12s  %s%n";
     out.printf(format, "table", "day", "PostgreSQL", "ClickHouse", "excepted", "status");
@@ -88,16 +98,21 @@ public record AuditReport(
           line.retained() + line.flagged() == 0 ? "" : count(line.retained() + line.flagged()),
           status(line));
     }
-    long inStatistics =
-        differences.stream().filter(d -> d.place().startsWith("statistics")).count();
     out.printf(
-        "%-12s %s experiments, %s cells: %s%n",
-        "statistics",
-        count(experiments),
-        count(cells),
-        inStatistics == 0
-            ? "equal"
-            : count(inStatistics) + (inStatistics == 1 ? " cell differs" : " cells differ"));
+        "%-22s %s experiments, %s cells: %s%n",
+        "statistics", count(experiments), count(cells), verdict(StatisticsComparison.PLACE));
+    out.printf(
+        "%-22s %s experiment days: %s%n",
+        "health", count(healthDays), verdict(HealthComparison.PLACE));
+    for (EnrichmentComparison.Result table : enrichment) {
+      out.printf(
+          "%-22s joined columns and codes of %s rows: %s%n",
+          table.table(), count(table.rows()), verdict(table.table()));
+    }
+    out.printf(
+        "%-22s %s open: %s%n",
+        FindingsComparison.PLACE, count(openFindings), verdict(FindingsComparison.PLACE));
+    printNotJudged(out);
     if (!retainedExperiments.isEmpty()) {
       out.printf(
           "PostgreSQL's retention has removed rows of experiments %s: their statistics were compared with ClickHouse's rows only.%n",
@@ -134,6 +149,29 @@ public record AuditReport(
     out.flush();
   }
 
+  private void printNotJudged(PrintWriter out) {
+    for (EnrichmentComparison.Result table : enrichment) {
+      for (EnrichmentComparison.NotJudged rows : table.notJudged()) {
+        out.printf(
+            "not judged: %s rows of %s in %s, because %s%n",
+            count(rows.rows()), rows.table(), rows.columns(), rows.why());
+      }
+    }
+    if (unjudgedWeights > 0) {
+      out.printf(
+          "not judged: %s rows of experiment_health_daily in weights, because a variant was changed after the row was written%n",
+          count(unjudgedWeights));
+    }
+  }
+
+  private String verdict(String table) {
+    long differing =
+        differences.stream()
+            .filter(d -> d.place().equals(table) || d.place().startsWith(table + " "))
+            .count();
+    return differing == 0 ? "equal" : count(differing) + (differing == 1 ? " DIFFERS" : " DIFFER");
+  }
+
   private static String status(TableLine line) {
     String excepted = "";
     if (line.retained() > 0) {
@@ -144,7 +182,7 @@ public record AuditReport(
     }
     return (line.differences() == 0
             ? "equal"
-            : count(line.differences()) + (line.differences() == 1 ? " differs" : " differ"))
+            : count(line.differences()) + (line.differences() == 1 ? " DIFFERS" : " DIFFER"))
         + excepted;
   }
 

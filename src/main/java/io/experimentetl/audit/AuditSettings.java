@@ -1,5 +1,6 @@
 package io.experimentetl.audit;
 
+import io.experimentetl.config.FindingsConfig;
 import io.experimentetl.config.StatisticsConfig;
 import java.time.Duration;
 
@@ -9,6 +10,7 @@ import java.time.Duration;
  * @param postgresUrl {@code jdbc:postgresql://…}, the job's schema first in its search path
  * @param clickhouseUrl {@code http://host:port} or {@code https://…}
  * @param statistics as the job has them: other settings give other numbers
+ * @param findings as the job has them
  * @param eventRetention rows of {@code events} older than this may be absent from PostgreSQL
  * @param assignmentRetention the same of {@code assignments}
  * @param deadline for all of it: a job that doesn't reach the fence by then can't be compared
@@ -22,6 +24,7 @@ public record AuditSettings(
     String clickhouseUser,
     String clickhousePassword,
     StatisticsConfig statistics,
+    FindingsConfig findings,
     Duration eventRetention,
     Duration assignmentRetention,
     Duration deadline) {

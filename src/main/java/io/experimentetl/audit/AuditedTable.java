@@ -1,5 +1,6 @@
 package io.experimentetl.audit;
 
+import java.util.Collection;
 import java.util.List;
 import java.util.stream.Collectors;
 
@@ -305,6 +306,90 @@ enum AuditedTable {
         + " GROUP BY "
         + String.join(", ", sortingKey)
         + ", _version HAVING times > 1 ORDER BY 1, 2 LIMIT "
+        + limit;
+  }
+
+  /** The columns that are compared, by their names in ClickHouse. */
+  List<String> columnNames() {
+    return columns.stream().map(Column::warehouse).toList();
+  }
+
+  /** Key and compared columns of some rows in PostgreSQL, as the texts that are hashed. */
+  String sourceValues(Collection<String> keys) {
+    return "SELECT "
+        + sourceKey()
+        + ", "
+        + columns.stream().map(Column::sourceText).collect(Collectors.joining(", "))
+        + " FROM "
+        + sourceTable
+        + " WHERE "
+        + switch (this) {
+          case EVENTS -> "id::text";
+          case USERS -> "user_id";
+          default -> "id::text";
+        }
+        + " IN ("
+        + keys.stream()
+            .map(this::idOf)
+            .map(StatisticsSql::postgresText)
+            .collect(Collectors.joining(", "))
+        + ")";
+  }
+
+  /** The same of the rows as they stand in ClickHouse. */
+  String warehouseValues(Collection<String> keys) {
+    return "SELECT "
+        + warehouseKey()
+        + ", "
+        + columns.stream().map(Column::warehouseText).collect(Collectors.joining(", "))
+        + " FROM "
+        + warehouseTable
+        + " FINAL WHERE "
+        + switch (this) {
+          case EVENTS -> "event_id";
+          case USERS -> "user_id";
+          default -> "toString(id)";
+        }
+        + " IN ("
+        + keys.stream()
+            .map(this::idOf)
+            .map(StatisticsSql::clickhouseText)
+            .collect(Collectors.joining(", "))
+        + ")";
+  }
+
+  private String idOf(String key) {
+    return this == EVENTS ? key.substring(0, key.indexOf('@')) : key;
+  }
+
+  /**
+   * Rows that stand in versions of one content that follow each other, and are not corrections,
+   * which keep the place of the change: {@code key, micros, day, versions, how many rows}. An event
+   * that was changed back says C-UPDATE-IMMUTABLE.
+   */
+  String repetitions(int limit) {
+    String key = String.join(", ", sortingKey);
+    return "SELECT key_, 0, day_, arrayMap(v -> toString(v.1), repeated), count() OVER () FROM (SELECT key_, day_, arrayFilter("
+        + "(now, before) -> now.1 != before.1 AND now.2 = before.2 AND now.3 = 0 AND before.3 = 0 AND NOT now.6"
+        + " AND (now.4, now.5) != (before.4, before.5), arrayPopFront(found), arrayPopBack(found)) AS repeated FROM (SELECT any("
+        + warehouseKey()
+        + ") AS key_, any("
+        + warehouseDay()
+        + ") AS day_, arraySort(groupArray((_version, "
+        + warehouseHash()
+        + ", _deleted, _lsn, _committed_at, has(inconsistencies, 'C-UPDATE-IMMUTABLE')))) AS found FROM "
+        + warehouseTable
+        + " WHERE ("
+        + key
+        + ") IN (SELECT "
+        + key
+        + " FROM "
+        + warehouseTable
+        + " GROUP BY "
+        + key
+        + " HAVING count() > 1) GROUP BY "
+        + key
+        + ")) WHERE notEmpty(repeated) ORDER BY key_ LIMIT "
         + limit;
   }
 

@@ -45,6 +45,11 @@ record Observation(
         : new Observation(table, day, subject, problem, evidence, CHANGING, weight);
   }
 
+  /** The same, in other words. */
+  Observation saying(String words) {
+    return new Observation(table, day, subject, words, evidence, offset, weight);
+  }
+
   boolean hasSteadyOffset() {
     return !offset.equals(CHANGING);
   }

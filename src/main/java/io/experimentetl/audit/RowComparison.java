@@ -15,6 +15,7 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.StringJoiner;
 import java.util.TreeMap;
 
 /**
@@ -27,6 +28,9 @@ final class RowComparison {
 
   private static final int MAX_OBSERVATIONS = 100_000;
   private static final int MAX_DOUBLES = 1_000;
+
+  /** Rows whose columns are told. */
+  private static final int MAX_TOLD = 200;
 
   private static final Tally EMPTY = new Tally(0, BigInteger.ZERO);
 
@@ -66,6 +70,7 @@ final class RowComparison {
   private final Map<Integer, Day> days = new TreeMap<>();
   private final List<Observation> observations = new ArrayList<>();
   private final Set<Long> experimentsWithRetainedRows = new HashSet<>();
+  private final Map<String, Integer> told = new HashMap<>();
 
   RowComparison(
       AuditSettings settings, AuditedTable table, SourceSnapshot source, Warehouse warehouse) {
@@ -97,7 +102,11 @@ final class RowComparison {
                 new Segment(row.get(0).asInt(), row.get(1).asText()),
                 new Tally(row.get(2).asLong(), new BigInteger(row.get(3).asText()))));
     compareRows(differing(inSource, inWarehouse), inSource, inWarehouse);
+    tellColumns();
     findDoubles();
+    if (table.hasTime()) {
+      findRepetitions();
+    }
     List<DayCounts> counts = new ArrayList<>();
     days.forEach(
         (day, d) ->
@@ -288,6 +297,9 @@ final class RowComparison {
     } else if (isFlagged(key, flagged)) {
       days.get(day).flagged++;
     } else if (live.size() == 1) {
+      if (told.size() < MAX_TOLD) {
+        told.put(key, observations.size());
+      }
       observe(day, key, "is different in ClickHouse", evidence, weight);
     } else if (found.isEmpty() && hasExpired(ours)) {
       days.get(day).retained++;
@@ -326,6 +338,81 @@ final class RowComparison {
       } else {
         observe(day, key, "is in ClickHouse only", found.toString(), Weight.SUSPECT);
       }
+    }
+  }
+
+  /** Which columns differ, with both values, of the first rows that do. */
+  private void tellColumns() {
+    if (told.isEmpty()) {
+      return;
+    }
+    List<String> names = table.columnNames();
+    Map<String, List<String>> inSource = new HashMap<>();
+    source.read(
+        settings,
+        table.sourceValues(told.keySet()),
+        row -> {
+          List<String> values = new ArrayList<>();
+          for (int i = 0; i < names.size(); i++) {
+            values.add(row.getString(2 + i));
+          }
+          inSource.put(row.getString(1), values);
+        });
+    warehouse.read(
+        table.warehouseValues(told.keySet()),
+        row -> {
+          List<String> ours = inSource.get(row.get(0).asText());
+          Integer at = told.get(row.get(0).asText());
+          if (ours == null || at == null) {
+            return;
+          }
+          StringJoiner columns = new StringJoiner("; ");
+          for (int i = 0; i < names.size(); i++) {
+            String theirs = row.get(1 + i).asText();
+            if (!theirs.equals(ours.get(i))) {
+              columns.add(
+                  names.get(i)
+                      + " is "
+                      + EnrichmentComparison.shortened(theirs)
+                      + ", in PostgreSQL "
+                      + EnrichmentComparison.shortened(ours.get(i)));
+            }
+          }
+          if (columns.length() > 0) {
+            Observation seen = observations.get(at);
+            observations.set(at, seen.saying(seen.problem() + ": " + columns));
+          }
+        });
+  }
+
+  /**
+   * Rows that stand in several versions although nothing changed them: they were loaded more than
+   * once.
+   */
+  private void findRepetitions() {
+    long[] rows = new long[1];
+    warehouse.read(
+        table.repetitions(MAX_DOUBLES),
+        row -> {
+          rows[0] = row.get(4).asLong();
+          observe(
+              row.get(2).asInt(),
+              row.get(0).asText(),
+              "stands in "
+                  + (row.get(3).size() + 1)
+                  + " versions in ClickHouse although nothing changed it: it was loaded more than once (versions "
+                  + row.get(3)
+                  + ")",
+              row.get(3).toString(),
+              Weight.SUSPECT);
+        });
+    if (rows[0] > MAX_DOUBLES) {
+      observe(
+          AuditedTable.NO_DAY,
+          (rows[0] - MAX_DOUBLES) + " further rows",
+          "stand in several versions in ClickHouse although nothing changed them",
+          Long.toString(rows[0]),
+          Weight.SUSPECT);
     }
   }
 

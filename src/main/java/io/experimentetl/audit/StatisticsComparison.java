@@ -44,6 +44,7 @@ final class StatisticsComparison {
   private final SourceSnapshot source;
   private final Warehouse warehouse;
   private final StatisticsSql sql;
+  private final Warehouse.Progress cut;
   private final Map<StatisticsCell, StatisticsFigures> stored;
   private final Map<StatisticsCell, StatisticsFigures> atCut;
 
@@ -56,28 +57,36 @@ final class StatisticsComparison {
       AuditSettings settings,
       SourceSnapshot source,
       Warehouse warehouse,
+      StatisticsSql sql,
       Warehouse.Progress reached) {
     this.settings = settings;
     this.source = source;
     this.warehouse = warehouse;
-    this.sql = new StatisticsSql(settings.statistics(), namedZones());
+    this.sql = sql;
     requireZones();
-    Warehouse.Progress cut = reached;
-    Map<StatisticsCell, StatisticsFigures> cells = stored(cut);
+    Warehouse.Progress latest = reached;
+    Map<StatisticsCell, StatisticsFigures> cells = stored(latest);
     // Where a later checkpoint has replaced a row already, go on to a later cut.
-    while (replacedSince(cut)) {
-      Warehouse.Progress later = warehouse.progress().orElse(cut);
-      if (later.stamp() == cut.stamp()) {
+    while (replacedSince(latest)) {
+      Warehouse.Progress later = warehouse.progress().orElse(latest);
+      if (later.stamp() == latest.stamp()) {
         break;
       }
-      cut = later;
-      cells = stored(cut);
+      latest = later;
+      cells = stored(latest);
     }
+    this.cut = latest;
     this.stored = cells;
-    this.atCut = fromWarehouse(cut.stamp());
+    this.atCut = fromWarehouse(latest.stamp());
   }
 
-  private Set<String> namedZones() {
+  /** The cut that the statistics were read as of. */
+  Warehouse.Progress cut() {
+    return cut;
+  }
+
+  /** What the experiments name as their zones, on either side. */
+  static Set<String> zones(AuditSettings settings, SourceSnapshot source, Warehouse warehouse) {
     Set<String> names = new HashSet<>();
     source.read(
         settings,

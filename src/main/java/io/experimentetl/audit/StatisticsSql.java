@@ -87,11 +87,7 @@ final class StatisticsSql {
             "exposure",
             postgresText(config.exposureEvent()),
             "entered_at",
-            switch (config.population()) {
-              case EXPOSURE -> "x.exposed_at";
-              case ENROLLED -> "a.enrolled_at";
-              case ASSIGNED -> "a.assigned_at";
-            },
+            postgresEntry(),
             "crossovers_count",
             Boolean.toString(config.crossover() == CrossoverPolicy.FIRST),
             "day",
@@ -120,7 +116,49 @@ final class StatisticsSql {
             "crossovers_count",
             Boolean.toString(config.crossover() == CrossoverPolicy.FIRST),
             "day",
-            clickhouseDay()));
+            clickhouseDay("at")));
+  }
+
+  /** Of {@code experiment_health_daily}. */
+  String healthInPostgres() {
+    return fill(
+        "health-postgres.sql",
+        Map.of(
+            "deliverable",
+            DELIVERABLE,
+            "exposure",
+            postgresText(config.exposureEvent()),
+            "entered_at",
+            postgresEntry(),
+            "day",
+            postgresDay()));
+  }
+
+  /** The same, as of an LSN. */
+  String healthInClickhouse(long lsn) {
+    return fill(
+        "health-clickhouse.sql",
+        Map.of(
+            "bound",
+            Long.toString(lsn),
+            "exposure",
+            clickhouseText(config.exposureEvent()),
+            "entered_at",
+            switch (config.population()) {
+              case EXPOSURE -> "exposed_at";
+              case ENROLLED -> "enrolled_at_";
+              case ASSIGNED -> "assigned_at_";
+            },
+            "day",
+            clickhouseDay("at")));
+  }
+
+  private String postgresEntry() {
+    return switch (config.population()) {
+      case EXPOSURE -> "x.exposed_at";
+      case ENROLLED -> "a.enrolled_at";
+      case ASSIGNED -> "a.assigned_at";
+    };
   }
 
   private String postgresDay() {
@@ -138,14 +176,15 @@ final class StatisticsSql {
     return day;
   }
 
-  private String clickhouseDay() {
-    String day = clickhouseDay(defaultZone);
+  /** The day, in the zone that {@code zone} names, of an expression of microseconds since 1970. */
+  String clickhouseDay(String micros) {
+    String day = clickhouseDay(defaultZone, micros);
     for (Map.Entry<String, ZoneId> zone : zones.entrySet()) {
       day =
           "if(zone = "
               + clickhouseText(zone.getKey())
               + ", "
-              + clickhouseDay(zone.getValue())
+              + clickhouseDay(zone.getValue(), micros)
               + ", "
               + day
               + ")";
@@ -190,7 +229,7 @@ final class StatisticsSql {
   /**
    * A key as it stands between the quotes of PostgreSQL's JSON, escapes taken out as the SQL does.
    */
-  private static String asPrintedKey(String key) {
+  static String asPrintedKey(String key) {
     StringBuilder printed = new StringBuilder();
     for (int i = 0; i < key.length(); i++) {
       char c = key.charAt(i);
@@ -211,17 +250,25 @@ final class StatisticsSql {
         : "(at AT TIME ZONE " + postgresText(zone.getId()) + ")::date";
   }
 
-  private static String clickhouseDay(ZoneId zone) {
+  private static String clickhouseDay(ZoneId zone, String micros) {
     return zone.getRules().isFixedOffset()
-        ? "toDate32(fromUnixTimestamp64Micro(at + " + offsetSeconds(zone) + " * 1000000, 'UTC'))"
-        : "toDate32(fromUnixTimestamp64Micro(at, " + clickhouseText(zone.getId()) + "))";
+        ? "toDate32(fromUnixTimestamp64Micro("
+            + micros
+            + " + "
+            + offsetSeconds(zone)
+            + " * 1000000, 'UTC'))"
+        : "toDate32(fromUnixTimestamp64Micro("
+            + micros
+            + ", "
+            + clickhouseText(zone.getId())
+            + "))";
   }
 
   private static int offsetSeconds(ZoneId zone) {
     return zone.getRules().getOffset(Instant.EPOCH).getTotalSeconds();
   }
 
-  private static long micros(Duration duration) {
+  static long micros(Duration duration) {
     return Math.addExact(
         Math.multiplyExact(duration.getSeconds(), 1_000_000L), duration.getNano() / 1_000);
   }
@@ -234,7 +281,8 @@ final class StatisticsSql {
     return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'";
   }
 
-  private static String fill(String resource, Map<String, String> values) {
+  /** A statement of {@code audit/}, its placeholders filled. */
+  static String fill(String resource, Map<String, String> values) {
     try (InputStream in = StatisticsSql.class.getResourceAsStream("/audit/" + resource)) {
       String sql = new String(in.readAllBytes(), StandardCharsets.UTF_8);
       return PLACEHOLDER

@@ -1,6 +1,7 @@
 package io.experimentetl.audit;
 
 import io.experimentetl.config.ClickHouseConfig;
+import io.experimentetl.config.FindingsConfig;
 import io.experimentetl.config.InvalidConfigurationException;
 import io.experimentetl.config.JobConfig;
 import io.experimentetl.config.Secret;
@@ -115,6 +116,11 @@ public final class VerifyCommand implements Callable<Integer> {
   }
 
   private AuditSettings settings() {
+    if (config == null && (postgresUrl == null || clickhouseUrl == null)) {
+      throw new CannotCompareException(
+          "no platform runs here, and nothing else says what to compare: start one with ./etl up, or name the"
+              + " job's configuration with --config, or the servers with --postgres-url and --clickhouse-url.");
+    }
     JobConfig job = config == null ? null : JobConfig.load(config, System.getenv());
     SourceConfig source = job == null ? SourceConfig.defaults() : job.source();
     ClickHouseConfig clickhouse = job == null ? ClickHouseConfig.defaults() : job.clickhouse();
@@ -127,6 +133,7 @@ public final class VerifyCommand implements Callable<Integer> {
         clickhouseUser != null ? clickhouseUser : clickhouse.username(),
         secret(clickhousePasswordFile, clickhouse.password()),
         job == null ? StatisticsConfig.defaults() : job.statistics(),
+        job == null ? FindingsConfig.defaults() : job.findings(),
         source.eventRetention(),
         source.assignmentRetention(),
         Duration.ofSeconds(Math.max(1, deadlineSeconds)));

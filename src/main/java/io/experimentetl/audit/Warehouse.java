@@ -5,6 +5,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import java.io.IOException;
 import java.net.URI;
+import java.net.URISyntaxException;
 import java.net.URLEncoder;
 import java.net.http.HttpClient;
 import java.net.http.HttpRequest;
@@ -50,11 +51,19 @@ final class Warehouse {
     this.settings = settings;
     this.deadline = deadline;
     // With wait_end_of_query an error in the middle of the answer is an error of the answer.
-    this.endpoint =
-        URI.create(
-            settings.clickhouseUrl()
-                + "/?wait_end_of_query=1&default_format=JSONCompactEachRow&database="
-                + URLEncoder.encode(settings.clickhouseDatabase(), StandardCharsets.UTF_8));
+    try {
+      this.endpoint =
+          new URI(
+              settings.clickhouseUrl()
+                  + "/?wait_end_of_query=1&default_format=JSONCompactEachRow&database="
+                  + URLEncoder.encode(settings.clickhouseDatabase(), StandardCharsets.UTF_8));
+    } catch (URISyntaxException e) {
+      throw new CannotCompareException(
+          "ClickHouse's address "
+              + settings.clickhouseUrl()
+              + " is none: give http://host:port with --clickhouse-url or as clickhouse.url in the configuration.",
+          e);
+    }
     this.authorization =
         "Basic "
             + Base64.getEncoder()

@@ -109,7 +109,8 @@ class AuditIT {
         .satisfies(
             difference -> {
               assertThat(difference.subject()).startsWith("event:" + id + "@");
-              assertThat(difference.problem()).isEqualTo("is different in ClickHouse");
+              assertThat(difference.problem())
+                  .isEqualTo("is different in ClickHouse: session_id is 1:x, in PostgreSQL -");
             });
     assertThat(report.fences()).isEqualTo(2);
   }
@@ -187,7 +188,6 @@ class AuditIT {
     atRest();
 
     assertThat(audit().differences().stream().map(AuditReport.Difference::toString))
-        .hasSize(2)
         .anySatisfy(
             line -> assertThat(line).endsWith("is in ClickHouse only").startsWith("assignments "))
         .anySatisfy(
@@ -202,7 +202,7 @@ class AuditIT {
 
     assertThat(audit().differences().stream().map(AuditReport.Difference::toString))
         .contains(
-            "experiments: experiment:1 is different in ClickHouse",
+            "experiments: experiment:1 is different in ClickHouse: name is 12:Experiment 1, in PostgreSQL 7:renamed",
             "users: user:u12 is in ClickHouse only");
   }
 
@@ -322,6 +322,352 @@ class AuditIT {
     } catch (SQLException e) {
       throw new IllegalStateException(e);
     }
+  }
+
+  private record Mutation(String table, String column, String value, String row, String named) {}
+
+  @Test
+  void whicheverColumnIsChangedByHandItIsNamed() throws Exception {
+    for (int id = 101; id <= 112; id++) {
+      sides.experiment(id, "NULL", "NULL", "NULL");
+    }
+    sides.deliver(STATISTICS);
+    List<Mutation> mutations = new ArrayList<>();
+    int n = 0;
+    for (String set :
+        List.of(
+            "variant_id = 21000",
+            "event_type = 'x'",
+            "assignment_at = now64(6)",
+            "properties = '{\"a\": 1}'",
+            "session_id = 's'",
+            "request_id = 'r'",
+            "experiment_key = 'x'",
+            "experiment_name = 'x'",
+            "variant_key = 'x'",
+            "variant_name = 'x'",
+            "assigned_variant_id = 77",
+            "assigned_variant_key = 'x'",
+            "user_properties = '{}'",
+            "day = day + 1",
+            "inconsistencies = ['T-LATE']",
+            "experiment_key = ''",
+            "user_properties = NULL")) {
+      String row = "user_id = 'u" + ++n + "' AND experiment_id = 2 AND event_type = 'conversion'";
+      String id =
+          sides
+              .clickHouse()
+              .query("SELECT min(event_id) FROM events_processed WHERE " + row)
+              .strip();
+      mutations.add(mutation("events_processed", set, "event_id = '" + id + "'", "event:" + id));
+    }
+    for (String set :
+        List.of(
+            "variant_id = 21000",
+            "version = 9",
+            "source = 'forced'",
+            "context = '{}'",
+            "assigned_at = now64(6)",
+            "enrolled_at = now64(6)",
+            "created_at = now64(6)",
+            "updated_at = now64(6)",
+            "experiment_key = 'x'",
+            "experiment_name = 'x'",
+            "variant_key = 'x'",
+            "variant_name = 'x'",
+            "user_properties = '{}'",
+            "day = day - 1",
+            "inconsistencies = ['A-OVERRIDE']")) {
+      String row = "user_id = 'u" + ++n + "' AND experiment_id = 1";
+      String id =
+          sides.clickHouse().query("SELECT id FROM assignments_processed WHERE " + row).strip();
+      mutations.add(mutation("assignments_processed", set, "id = " + id, "assignment:" + id + " "));
+    }
+    for (String set :
+        List.of(
+            "email = 'x'",
+            "name = 'x'",
+            "properties = '{}'",
+            "is_active = NOT is_active",
+            "created_at = now64(6)",
+            "updated_at = now64(6)")) {
+      String id = "u" + ++n;
+      mutations.add(mutation("users", set, "user_id = '" + id + "'", "user:" + id + " "));
+    }
+    int id = 100;
+    for (String set :
+        List.of(
+            "key = 'x'",
+            "name = 'x'",
+            "description = 'x'",
+            "status = 'DRAFT'",
+            "seed = 'x'",
+            "version = 9",
+            "config = '{}'",
+            "starts_at = now64(6)",
+            "ends_at = now64(6)",
+            "created_at = now64(6)",
+            "updated_at = now64(6)")) {
+      mutations.add(mutation("experiments", set, "id = " + ++id, "experiment:" + id + " "));
+    }
+    id = 1000;
+    for (String set :
+        List.of(
+            "experiment_id = 112",
+            "key = 'x'",
+            "name = 'x'",
+            "description = 'x'",
+            "allocation_pct = 9",
+            "is_control = NOT is_control",
+            "config = '{}'",
+            "created_at = now64(6)",
+            "updated_at = now64(6)")) {
+      id += 10;
+      mutations.add(mutation("variants", set, "id = " + (id + 1), "variant:" + (id + 1) + " "));
+    }
+    for (Mutation mutation : mutations) {
+      sides
+          .clickHouse()
+          .query(
+              "ALTER TABLE "
+                  + mutation.table()
+                  + " UPDATE "
+                  + mutation.column()
+                  + " = "
+                  + mutation.value()
+                  + " WHERE "
+                  + mutation.row()
+                  + " SETTINGS mutations_sync = 1");
+    }
+    atRest();
+
+    List<String> lines =
+        audit().differences().stream().map(AuditReport.Difference::toString).toList();
+
+    assertThat(mutations)
+        .allSatisfy(
+            mutation ->
+                assertThat(lines)
+                    .as("%s", mutation)
+                    .anyMatch(
+                        line ->
+                            line.contains(mutation.named())
+                                && line.contains(" " + mutation.column() + " is ")));
+  }
+
+  private static Mutation mutation(String table, String set, String row, String named) {
+    String[] parts = set.split(" = ", 2);
+    return new Mutation(table, parts[0], parts[1], row, named);
+  }
+
+  @Test
+  void aLaterRenameIsNoDifferenceAndWhatCanNotBeToldIsCounted() throws Exception {
+    sides.leaveJoinedColumns();
+    sides
+        .clickHouse()
+        .query("SYSTEM STOP MERGES " + sides.clickHouse().database() + ".experiments");
+    sides.sql("UPDATE experiments SET name = 'renamed', updated_at = now() WHERE id = 1");
+    sides.sql("UPDATE users SET properties = '{}', updated_at = now() WHERE user_id = 'u5'");
+    sides.deliver(STATISTICS);
+    atRest();
+
+    AuditReport told = audit();
+    assertThat(told.differences()).as(Sides.printed(told)).isEmpty();
+
+    sides
+        .clickHouse()
+        .query("SYSTEM START MERGES " + sides.clickHouse().database() + ".experiments");
+    sides.clickHouse().query("OPTIMIZE TABLE experiments FINAL");
+    sides.clickHouse().query("OPTIMIZE TABLE users FINAL");
+    AuditReport merged = audit();
+
+    assertThat(merged.differences()).as(Sides.printed(merged)).isEmpty();
+    assertThat(Sides.printed(merged))
+        .contains(
+            "not judged: 200 rows of events_processed in experiment_key, experiment_name, because the experiment was changed",
+            "not judged: 10 rows of events_processed in user_properties, because the user was changed",
+            "not judged: 40 rows of assignments_processed in experiment_key, experiment_name");
+  }
+
+  @Test
+  void aReferenceThatCameLateButCorrectedNothingIsNamed() throws Exception {
+    sides.event(null, 4, "u1", YESTERDAY + " 10:00Z", "exposure", null, null);
+    sides.deliver(STATISTICS);
+    sides.experiment(4, "'America/Los_Angeles'", "NULL", "NULL");
+    sides.assignment(4, "u1", 41, "hash", YESTERDAY + " 00:00Z", "NULL");
+    sides.withhold("events_processed");
+    sides.deliver(STATISTICS);
+    atRest();
+
+    assertThat(audit().differences().stream().map(AuditReport.Difference::toString))
+        .anyMatch(
+            line ->
+                line.startsWith("events_processed " + YESTERDAY)
+                    && line.contains("experiment_key is empty and should be e4")
+                    && line.contains("assigned_variant_id is empty and should be 41"));
+  }
+
+  @Test
+  void rowsThatWereLoadedTwiceAreNamedAndACorrectionIsNone() throws Exception {
+    sides
+        .clickHouse()
+        .query("SYSTEM STOP MERGES " + sides.clickHouse().database() + ".events_processed");
+    sides
+        .clickHouse()
+        .query(
+            "INSERT INTO events_processed SELECT * REPLACE (_version + 1 AS _version)"
+                + " FROM events_processed WHERE user_id = 'u6'");
+    sides
+        .clickHouse()
+        .query(
+            "INSERT INTO events_processed SELECT * REPLACE (_version + 1 AS _version, 0 AS _lsn)"
+                + " FROM events_processed WHERE user_id = 'u7'");
+    String second =
+        sides.clickHouse().query("SELECT min(event_id) FROM events_processed WHERE user_id = 'u7'");
+    atRest();
+
+    AuditReport report = audit();
+
+    assertThat(report.differences())
+        .hasSize(10)
+        .allSatisfy(
+            difference ->
+                assertThat(difference.problem())
+                    .startsWith("stands in 2 versions in ClickHouse although nothing changed it"))
+        .anySatisfy(
+            difference ->
+                assertThat(difference.subject()).startsWith("event:" + second.strip() + "@"));
+  }
+
+  @Test
+  void everyFigureOfHealthThatIsChangedByHandIsNamed() throws Exception {
+    sides.experiment(3, "NULL", "NULL", "NULL");
+    for (int day = 2; day <= 4; day++) {
+      sides.user("v" + day);
+      sides.assignment(3, "v" + day, 31, "hash", YESTERDAY.minusDays(day) + " 00:00Z", "NULL");
+    }
+    sides.deliver(STATISTICS);
+    String[] changes = {
+      "exposures = exposures + 1",
+      "crossover_users = crossover_users + 1",
+      "assigned_users = arrayMap(n -> n + 1, assigned_users)",
+      "exposed_users = arrayMap(n -> n + 1, exposed_users)",
+      "srm_p = srm_p / 2",
+      "weights = [90, 10]",
+    };
+    List<String> days = new ArrayList<>();
+    for (String change : changes) {
+      String row =
+          sides
+              .clickHouse()
+              .query(
+                  "SELECT experiment_id, day FROM experiment_health_daily FINAL ORDER BY day, experiment_id LIMIT 1 OFFSET "
+                      + days.size())
+              .strip();
+      days.add("health: experiment " + row.replace("\t", ", "));
+      sides
+          .clickHouse()
+          .query(
+              "ALTER TABLE experiment_health_daily UPDATE "
+                  + change
+                  + " WHERE (toString(experiment_id), toString(day)) = ('"
+                  + row.replace("\t", "', '")
+                  + "') SETTINGS mutations_sync = 1");
+    }
+    atRest();
+
+    List<String> lines =
+        audit().differences().stream().map(AuditReport.Difference::toString).toList();
+
+    assertThat(lines).hasSameSizeAs(days);
+    assertThat(days).allSatisfy(day -> assertThat(lines).anyMatch(line -> line.startsWith(day)));
+    assertThat(lines)
+        .anyMatch(line -> line.contains("1=90, ") && line.contains("2=10} and should be {"))
+        .anyMatch(line -> line.contains("srm_chi_square, srm_df, srm_p are "));
+  }
+
+  @Test
+  void findingsThatAreMissingAndFindingsThatShouldNotBeOpenAreNamed() throws Exception {
+    String missing = "00000000-0000-4000-8000-000000000001";
+    String closed = "00000000-0000-4000-8000-000000000002";
+    String clean = "00000000-0000-4000-8000-000000000003";
+    sides.event(missing, 1, "u1", YESTERDAY + " 10:00Z", "exposure", null, null);
+    sides.event(closed, 1, "u2", YESTERDAY + " 10:00Z", "exposure", null, null);
+    sides.event(clean, 1, "u3", YESTERDAY + " 10:00Z", "exposure", 12L, null);
+    sides.event(null, 1, "u5", YESTERDAY + " 10:00Z", "exposure", 11L, null);
+    sides.deliver(STATISTICS);
+    sides.clickHouse().query("DELETE FROM data_inconsistencies WHERE event_id = '" + missing + "'");
+    sides
+        .clickHouse()
+        .query(
+            "ALTER TABLE data_inconsistencies UPDATE status = 'RESOLVED' WHERE event_id = '"
+                + closed
+                + "' SETTINGS mutations_sync = 1");
+    String at = "@" + YESTERDAY.atTime(10, 0).toEpochSecond(ZoneOffset.UTC) + "000000";
+    sides
+        .clickHouse()
+        .query(
+            "INSERT INTO data_inconsistencies (code, subject, status, experiment_id, user_id, event_id) VALUES"
+                + " ('R-VARIANT-MISMATCH', 'event:"
+                + clean
+                + at
+                + "', 'OPEN', 1, 'u3', '"
+                + clean
+                + "'),"
+                + " ('S-BAD-PROPERTY', 'event:00000000-0000-4000-8000-00000000000f"
+                + at
+                + "', 'OPEN', 1, 'u3', NULL),"
+                + " ('A-CROSSOVER', 'user:1/u8', 'OPEN', 1, 'u8', NULL),"
+                + " ('A-OVERRIDE', 'assignment:3', 'OPEN', 1, 'u8', NULL),"
+                + " ('R-ORPHAN-EXPERIMENT', 'experiment:1', 'OPEN', 1, NULL, NULL),"
+                + " ('R-ORPHAN-VARIANT', 'variant:11', 'OPEN', 1, NULL, NULL),"
+                + " ('R-ORPHAN-USER', 'user:u8', 'OPEN', 1, 'u8', NULL),"
+                + " ('R-ORPHAN-ASSIGNMENT', 'user:1/u8', 'OPEN', 1, 'u8', NULL),"
+                + " ('H-SRM', 'experiment:1', 'OPEN', 1, NULL, NULL)");
+    atRest();
+
+    List<String> lines =
+        audit().differences().stream().map(AuditReport.Difference::toString).toList();
+
+    assertThat(lines)
+        .hasSize(12)
+        .anyMatch(l -> l.contains("R-VARIANT-NULL event:" + missing + at + " is not open"))
+        .anyMatch(l -> l.contains("R-VARIANT-NULL event:" + closed + at + " is not open"))
+        .anyMatch(l -> l.contains("A-CROSSOVER user:1/u5 is not open"))
+        .anyMatch(l -> l.contains("R-VARIANT-MISMATCH event:" + clean + at + " is open"))
+        .anyMatch(l -> l.contains("S-BAD-PROPERTY event:00000000-0000-4000-8000-00000000000f"))
+        .anyMatch(l -> l.contains("A-CROSSOVER user:1/u8 is open"))
+        .anyMatch(l -> l.contains("A-OVERRIDE assignment:3 is open"))
+        .anyMatch(l -> l.contains("R-ORPHAN-EXPERIMENT experiment:1 is open"))
+        .anyMatch(l -> l.contains("R-ORPHAN-VARIANT variant:11 is open"))
+        .anyMatch(l -> l.contains("R-ORPHAN-USER user:u8 is open"))
+        .anyMatch(l -> l.contains("R-ORPHAN-ASSIGNMENT user:1/u8 is open"))
+        .anyMatch(l -> l.contains("H-SRM experiment:1 is open"));
+  }
+
+  @Test
+  void withoutAPlatformAndWithoutAddressesItSaysWhatToDo() {
+    StringWriter err = new StringWriter();
+
+    int exitCode = new CommandLine(new VerifyCommand()).setErr(new PrintWriter(err)).execute();
+
+    assertThat(exitCode).isEqualTo(2);
+    assertThat(err.toString()).startsWith("no platform runs here").contains("./etl up", "--config");
+  }
+
+  @Test
+  void serversThatDoNotAnswerAreNamedWithHostAndPort() throws Exception {
+    Ran source = verify("--postgres-url", "jdbc:postgresql://127.0.0.1:1/experiments");
+    assertThat(source.exitCode()).isEqualTo(2);
+    assertThat(source.err()).contains("127.0.0.1:1", "start it").doesNotContain("\tat ");
+
+    Ran target = verify("--clickhouse-url", "http://127.0.0.1:1");
+    assertThat(target.exitCode()).isEqualTo(2);
+    assertThat(target.err()).contains("127.0.0.1:1", "start it").doesNotContain("\tat ");
+
+    Ran wrong = verify("--clickhouse-url", "not an address");
+    assertThat(wrong.exitCode()).isEqualTo(2);
+    assertThat(wrong.err()).contains("--clickhouse-url").doesNotContain("\tat ");
   }
 
   @Test

@@ -3,6 +3,7 @@ package io.experimentetl.audit;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.experimentetl.config.FindingsConfig;
 import io.experimentetl.config.StatisticsConfig;
 import io.experimentetl.platform.ClickHouseEndpoint;
 import io.experimentetl.platform.PlatformExtension;
@@ -24,12 +25,15 @@ import java.time.Duration;
 import java.time.LocalDate;
 import java.util.ArrayList;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.StringJoiner;
 import java.util.TreeMap;
 import java.util.UUID;
+import java.util.stream.Stream;
+import org.apache.commons.math3.special.Erf;
 
 /**
  * PostgreSQL and ClickHouse with the product's schema, and between them a plain stand-in for what
@@ -52,12 +56,55 @@ final class Sides implements AutoCloseable {
           "SELECT user_id, row_to_json(r)::text FROM (SELECT user_id, email, name, properties::text, is_active,"
               + " created_at, updated_at FROM users) r",
           "assignments_processed",
-          "SELECT id::text, row_to_json(r)::text FROM (SELECT id, experiment_id, user_id, variant_id, version, source,"
-              + " context::text, assigned_at, enrolled_at, created_at, updated_at FROM assignments) r",
+          """
+          SELECT id::text, row_to_json(r)::text
+          FROM (SELECT a.id, a.experiment_id, a.user_id, a.variant_id, a.version, a.source, a.context::text, a.assigned_at,
+                       a.enrolled_at, a.created_at, a.updated_at, a.assigned_at AS _committed_at,
+                       e.key AS experiment_key, e.name AS experiment_name, v.key AS variant_key, v.name AS variant_name,
+                       u.properties::text AS user_properties,
+                       (a.assigned_at AT TIME ZONE CASE e.config ->> 'zone' WHEN 'America/Los_Angeles' THEN 'America/Los_Angeles' ELSE 'UTC' END)::date AS day,
+                       CASE WHEN a.source IN ('override', 'forced') THEN ARRAY ['A-OVERRIDE'] ELSE '{}'::text[] END
+                           AS inconsistencies
+                FROM assignments a JOIN experiments e ON e.id = a.experiment_id JOIN variants v ON v.id = a.variant_id
+                JOIN users u USING (user_id)) r
+          """,
           "events_processed",
-          "SELECT event_id || timestamp::text, row_to_json(r)::text FROM (SELECT id::text AS event_id, \"timestamp\","
-              + " experiment_id, user_id, variant_id, event_type, assignment_at, properties::text, session_id,"
-              + " request_id FROM events) r");
+          """
+          SELECT event_id || timestamp::text, row_to_json(r)::text
+          FROM (SELECT n.id::text AS event_id, n."timestamp", n.experiment_id, n.user_id, n.variant_id, n.event_type,
+                       n.assignment_at, n.properties::text, n.session_id, n.request_id,
+                       CASE WHEN isfinite(n."timestamp") THEN n."timestamp" END AS _committed_at,
+                       coalesce(e.key, '') AS experiment_key, coalesce(e.name, '') AS experiment_name,
+                       coalesce(v.key, '') AS variant_key, coalesce(v.name, '') AS variant_name,
+                       a.variant_id AS assigned_variant_id, coalesce(w.key, '') AS assigned_variant_key,
+                       u.properties::text AS user_properties,
+                       (n."timestamp" AT TIME ZONE CASE e.config ->> 'zone' WHEN 'America/Los_Angeles' THEN 'America/Los_Angeles' ELSE 'UTC' END)::date AS day,
+                       array_remove(ARRAY [
+                           CASE WHEN e.id IS NULL THEN 'R-ORPHAN-EXPERIMENT' END,
+                           CASE WHEN e.id IS NOT NULL AND a.id IS NULL THEN 'R-ORPHAN-ASSIGNMENT' END,
+                           CASE WHEN n.variant_id <> a.variant_id THEN 'R-VARIANT-MISMATCH' END,
+                           CASE WHEN n.variant_id IS NULL AND n.event_type = 'exposure' THEN 'R-VARIANT-NULL' END,
+                           CASE WHEN n."timestamp" < a.assigned_at THEN 'T-EVENT-BEFORE-ASSIGNMENT' END,
+                           CASE WHEN n.event_type IN ('conversion', 'purchase') AND e.id IS NOT NULL AND a.id IS NOT NULL
+                               AND n."timestamp" BETWEEN coalesce(e.starts_at, '-infinity') AND coalesce(e.ends_at, 'infinity')
+                               AND NOT EXISTS (SELECT FROM events x WHERE x.experiment_id = n.experiment_id
+                                   AND x.user_id = n.user_id AND x.event_type = 'exposure' AND x."timestamp" <= n."timestamp"
+                                   AND x."timestamp" BETWEEN coalesce(e.starts_at, '-infinity')
+                                       AND coalesce(e.ends_at, 'infinity'))
+                               THEN 'T-CONVERSION-BEFORE-EXPOSURE' END,
+                           CASE WHEN n.event_type = 'purchase' AND jsonb_typeof(n.properties -> 'revenue')
+                               IS DISTINCT FROM 'number' THEN 'S-BAD-PROPERTY' END,
+                           CASE WHEN EXISTS (SELECT FROM events x WHERE x.id = n.id AND x.user_id = n.user_id
+                               AND x.experiment_id = n.experiment_id AND x."timestamp" < n."timestamp")
+                               THEN 'D-DUP-EVENT' END], NULL) AS inconsistencies
+                FROM events n
+                JOIN users u USING (user_id)
+                LEFT JOIN experiments e ON e.id = n.experiment_id
+                LEFT JOIN variants v ON v.id = n.variant_id
+                LEFT JOIN assignments a ON a.experiment_id = n.experiment_id AND a.user_id = n.user_id
+                LEFT JOIN variants w ON w.id = a.variant_id
+                WHERE isfinite(n."timestamp")) r
+          """);
 
   private static final List<String> SINKS =
       List.of(
@@ -70,11 +117,23 @@ final class Sides implements AutoCloseable {
           "experiment_health_daily",
           "data_inconsistencies");
 
+  /** What a rename does not change in rows that were written before. */
+  private static final List<String> JOINED =
+      List.of(
+          "experiment_key",
+          "experiment_name",
+          "variant_key",
+          "variant_name",
+          "assigned_variant_key",
+          "user_properties");
+
   private final PostgresEndpoint postgres;
   private final ClickHouseEndpoint clickHouse;
   private final Connection connection;
   private final Map<String, Map<String, String>> delivered = new HashMap<>();
   private Map<String, String> deliveredCells = Map.of();
+  private boolean leavesJoinedColumns;
+  private final Set<String> withheld = new HashSet<>();
 
   private Sides(PostgresEndpoint postgres, ClickHouseEndpoint clickHouse) throws SQLException {
     this.postgres = postgres;
@@ -104,6 +163,7 @@ final class Sides implements AutoCloseable {
         clickHouse.user(),
         clickHouse.password(),
         statistics,
+        FindingsConfig.defaults(),
         Duration.ofDays(90),
         Duration.ofDays(365),
         Duration.ofMinutes(2));
@@ -220,6 +280,7 @@ final class Sides implements AutoCloseable {
         now.put(table.getKey(), read(reading, table.getValue()));
       }
       long stamp = Lsn.parse(text("SELECT pg_current_wal_insert_lsn()"));
+      now.keySet().removeAll(withheld);
       for (Map.Entry<String, Map<String, String>> table : now.entrySet()) {
         Map<String, String> before = delivered.getOrDefault(table.getKey(), Map.of());
         StringJoiner insert = new StringJoiner("\n");
@@ -227,7 +288,7 @@ final class Sides implements AutoCloseable {
             .getValue()
             .forEach(
                 (key, row) -> {
-                  if (!row.equals(before.get(key))) {
+                  if (!asWritten(row).equals(asWritten(before.get(key)))) {
                     insert.add(versioned(row, stamp, false));
                   }
                 });
@@ -281,7 +342,102 @@ final class Sides implements AutoCloseable {
         });
     insert("experiment_daily_stats", insert);
     deliveredCells = cells;
+    deliverHealth(statistics, stamp);
+    deliverFindings(stamp);
     cut(stamp, lsn);
+  }
+
+  private void deliverHealth(StatisticsConfig statistics, long stamp) {
+    Map<Long, Map<Integer, List<long[]>>> days = new TreeMap<>();
+    clickHouse
+        .query(
+            new StatisticsSql(statistics, Set.of("America/Los_Angeles")).healthInClickhouse(stamp))
+        .lines()
+        .filter(line -> !line.isEmpty())
+        .forEach(
+            line -> {
+              long[] f = Stream.of(line.split("\t", -1)).mapToLong(Long::parseLong).toArray();
+              days.computeIfAbsent(f[0], none -> new TreeMap<>())
+                  .computeIfAbsent((int) f[2], none -> new ArrayList<>())
+                  .add(f);
+            });
+    StringJoiner insert = new StringJoiner("\n");
+    days.forEach(
+        (experiment, byDay) -> {
+          long[] variants = {experiment * 10 + 1, experiment * 10 + 2};
+          long[] assigned = new long[2];
+          long[] exposed = new long[2];
+          long crossovers = 0;
+          for (Map.Entry<Integer, List<long[]>> day : byDay.entrySet()) {
+            long exposures = 0;
+            for (long[] f : day.getValue()) {
+              int variant = f[1] == variants[0] ? 0 : 1;
+              assigned[variant] += f[3];
+              exposed[variant] += f[4];
+              crossovers += f[5];
+              exposures += f[6];
+            }
+            double expected = (assigned[0] + assigned[1]) / 2.0;
+            double chiSquare =
+                expected == 0 ? 0 : 2 * Math.pow(assigned[0] - expected, 2) / expected;
+            ObjectNode row = JSON.createObjectNode();
+            row.put("experiment_id", experiment);
+            row.put("day", LocalDate.ofEpochDay(day.getKey()).toString());
+            row.set("variant_ids", JSON.valueToTree(variants));
+            row.set("assigned_users", JSON.valueToTree(assigned));
+            row.set("exposed_users", JSON.valueToTree(exposed));
+            row.set("weights", JSON.valueToTree(new int[] {50, 50}));
+            row.put("crossover_users", crossovers);
+            row.put("exposures", exposures);
+            row.put("srm_chi_square", chiSquare);
+            row.put("srm_df", expected == 0 ? 0 : 1);
+            row.put("srm_p", expected == 0 ? 1 : Erf.erfc(Math.sqrt(chiSquare / 2)));
+            insert.add(versioned(row.toString(), stamp, false));
+          }
+        });
+    insert("experiment_health_daily", insert);
+  }
+
+  /** What the rows carry, and who crossed over. */
+  private void deliverFindings(long stamp) {
+    String columns =
+        " (code, subject, status, experiment_id, user_id, event_id, _lsn, _version) SELECT ";
+    String version = ", " + stamp + ", " + stamp * 1024 + " FROM ";
+    clickHouse.query(
+        "INSERT INTO data_inconsistencies"
+            + columns
+            + "code, if(code = 'R-ORPHAN-ASSIGNMENT', concat('user:', toString(experiment_id), '/', user_id),"
+            + " concat('event:', event_id, '@', toString(toUnixTimestamp64Micro(timestamp)))), 'OPEN', experiment_id, user_id,"
+            + " event_id"
+            + version
+            + "events_processed FINAL ARRAY JOIN inconsistencies AS code");
+    clickHouse.query(
+        "INSERT INTO data_inconsistencies"
+            + columns
+            + "code, concat('assignment:', toString(id)), 'OPEN', experiment_id, user_id, NULL"
+            + version
+            + "assignments_processed FINAL ARRAY JOIN inconsistencies AS code");
+  }
+
+  /** Later deliveries leave what was joined to a row as it was then. */
+  synchronized void leaveJoinedColumns() {
+    leavesJoinedColumns = true;
+  }
+
+  /** Later deliveries leave a table as it is. */
+  synchronized void withhold(String table) {
+    withheld.add(table);
+  }
+
+  private String asWritten(String row) {
+    if (row == null || !leavesJoinedColumns) {
+      return String.valueOf(row);
+    }
+    try {
+      return ((ObjectNode) JSON.readTree(row)).remove(JOINED).toString();
+    } catch (JsonProcessingException e) {
+      throw new IllegalStateException(e);
+    }
   }
 
   /** Later deliveries write no tombstones for what has left these tables in PostgreSQL. */

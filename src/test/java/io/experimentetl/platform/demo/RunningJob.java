@@ -175,6 +175,7 @@ final class RunningJob {
             addresses.clickHouse().user(),
             addresses.clickHouse().password(),
             config.statistics(),
+            config.findings(),
             config.source().eventRetention(),
             config.source().assignmentRetention(),
             AUDIT);

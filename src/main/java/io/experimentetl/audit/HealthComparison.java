@@ -1,0 +1,349 @@
+package io.experimentetl.audit;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import io.experimentetl.audit.Observation.Weight;
+import java.time.LocalDate;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.NavigableMap;
+import java.util.Set;
+import java.util.TreeMap;
+import java.util.TreeSet;
+
+/**
+ * {@code experiment_health_daily}: users and exposures, compared with their recomputation from
+ * either side's rows as {@link StatisticsComparison} compares; the sample ratio with that of the
+ * row's own users and weights; and the weights with those of the variants, unless they were changed
+ * after the row was written.
+ */
+final class HealthComparison {
+  static final String PLACE = "health";
+  private static final double TOLERANCE = 1e-9;
+
+  /** What was seen. */
+  record Result(int days, long unjudgedWeights, List<Observation> observations) {}
+
+  private record Cell(long experimentId, int day) implements Comparable<Cell> {
+    @Override
+    public int compareTo(Cell other) {
+      int byExperiment = Long.compare(experimentId, other.experimentId);
+      return byExperiment != 0 ? byExperiment : Integer.compare(day, other.day);
+    }
+  }
+
+  /** As of a day: users assigned and exposed by variant, crossovers, and the day's exposures. */
+  private record Figures(
+      Map<Long, Long> assigned, Map<Long, Long> exposed, long crossovers, long exposures) {
+    static final Figures NONE = new Figures(Map.of(), Map.of(), 0, 0);
+
+    /** By how much the two differ, as a text. */
+    String minus(Figures other) {
+      return minus(assigned, other.assigned)
+          + " "
+          + minus(exposed, other.exposed)
+          + " "
+          + (crossovers - other.crossovers)
+          + " "
+          + (exposures - other.exposures);
+    }
+
+    private static Map<Long, Long> minus(Map<Long, Long> ours, Map<Long, Long> theirs) {
+      Map<Long, Long> difference = new TreeMap<>(ours);
+      theirs.forEach((variant, users) -> difference.merge(variant, -users, Long::sum));
+      return difference;
+    }
+
+    @Override
+    public String toString() {
+      return "assigned "
+          + assigned
+          + ", exposed "
+          + exposed
+          + ", crossovers "
+          + crossovers
+          + ", exposures "
+          + exposures;
+    }
+  }
+
+  /** What a day adds. */
+  private record Added(
+      int day, long variantId, long assigned, long exposed, long crossovers, long exposures) {}
+
+  private final AuditSettings settings;
+  private final SourceSnapshot source;
+  private final Warehouse warehouse;
+  private final StatisticsSql sql;
+  private final Map<Cell, Figures> stored = new TreeMap<>();
+  private final Map<Cell, String> inconsistent = new TreeMap<>();
+  private final Map<Cell, Figures> atCut;
+  private long unjudgedWeights;
+
+  /** Reads ClickHouse's side, at once. */
+  HealthComparison(
+      AuditSettings settings,
+      SourceSnapshot source,
+      Warehouse warehouse,
+      StatisticsSql sql,
+      Warehouse.Progress cut) {
+    this.settings = settings;
+    this.source = source;
+    this.warehouse = warehouse;
+    this.sql = sql;
+    readStored(cut);
+    this.atCut = fromWarehouse(cut.stamp());
+  }
+
+  Result compare(Set<Long> experimentsWithRetainedRows, Set<Long> expired) {
+    Map<Cell, Figures> fromSource = fromSource();
+    Map<Cell, Figures> atSnapshot = fromSource.equals(atCut) ? atCut : fromWarehouse(source.lsn());
+    Set<Cell> all = new TreeSet<>(stored.keySet());
+    all.addAll(atCut.keySet());
+    all.addAll(fromSource.keySet());
+    List<Observation> observations = new ArrayList<>();
+    for (Cell cell : all) {
+      if (expired.contains(cell.experimentId())) {
+        continue;
+      }
+      Figures a = stored.getOrDefault(cell, Figures.NONE);
+      Figures b = atCut.getOrDefault(cell, Figures.NONE);
+      Figures c = fromSource.getOrDefault(cell, Figures.NONE);
+      Figures d = atSnapshot.getOrDefault(cell, Figures.NONE);
+      boolean retained = experimentsWithRetainedRows.contains(cell.experimentId());
+      if (!a.equals(b) || !(retained || c.equals(b) || c.equals(d))) {
+        observe(
+            observations,
+            cell,
+            "differs: stored "
+                + a
+                + "; from ClickHouse's rows "
+                + b
+                + "; from PostgreSQL's rows "
+                + (retained ? "not compared" : c),
+            a + " " + b + " " + c,
+            a.minus(b) + " " + c.minus(d));
+      }
+      if (inconsistent.containsKey(cell)) {
+        observe(observations, cell, inconsistent.get(cell), inconsistent.get(cell), "");
+      }
+    }
+    return new Result(all.size(), unjudgedWeights, observations);
+  }
+
+  private static void observe(
+      List<Observation> observations, Cell cell, String problem, String evidence, String offset) {
+    observations.add(
+        new Observation(
+            PLACE,
+            AuditedTable.NO_DAY,
+            "experiment " + cell.experimentId() + ", " + LocalDate.ofEpochDay(cell.day()),
+            problem,
+            evidence,
+            offset,
+            Weight.SUSPECT));
+  }
+
+  private void readStored(Warehouse.Progress cut) {
+    Map<Long, Map<Long, Integer>> weights = new HashMap<>();
+    Map<Long, Long> weighedAt = new HashMap<>();
+    warehouse.read(
+        "SELECT experiment_id, id, argMax(allocation_pct, _version), argMax(_deleted, _version), max(_version)"
+            + " FROM variants GROUP BY experiment_id, id",
+        row -> {
+          weighedAt.merge(row.get(0).asLong(), row.get(4).asLong(), Math::max);
+          if (row.get(3).asInt() == 0) {
+            weights
+                .computeIfAbsent(row.get(0).asLong(), none -> new TreeMap<>())
+                .put(row.get(1).asLong(), row.get(2).asInt());
+          }
+        });
+    warehouse.read(
+        "SELECT experiment_id, toInt32(day) AS day_, variant_ids, assigned_users, exposed_users, weights, crossover_users,"
+            + " exposures, srm_chi_square, srm_df, srm_p, _version, _deleted FROM experiment_health_daily WHERE _version <= "
+            + cut.versionBound()
+            + " ORDER BY _version DESC LIMIT 1 BY experiment_id, day_",
+        row -> {
+          if (row.get(12).asInt() == 0) {
+            Cell cell = new Cell(row.get(0).asLong(), row.get(1).asInt());
+            stored.put(
+                cell,
+                new Figures(
+                    byVariant(row.get(2), row.get(3)),
+                    byVariant(row.get(2), row.get(4)),
+                    row.get(6).asLong(),
+                    row.get(7).asLong()));
+            long changedAt = weighedAt.getOrDefault(cell.experimentId(), 0L);
+            check(
+                cell,
+                row,
+                weights.getOrDefault(cell.experimentId(), Map.of()),
+                changedAt < row.get(11).asLong());
+          }
+        });
+  }
+
+  /** The sample ratio by the row's own users and weights, and the weights by the variants. */
+  private void check(Cell cell, JsonNode row, Map<Long, Integer> weights, boolean settled) {
+    int variants = row.get(2).size();
+    Map<Long, Integer> storedWeights = new TreeMap<>();
+    double users = 0;
+    double totalWeight = 0;
+    int weighted = 0;
+    for (int i = 0; i < variants; i++) {
+      int weight = row.get(5).get(i).asInt();
+      if (weight != 0 || weights.containsKey(row.get(2).get(i).asLong())) {
+        storedWeights.put(row.get(2).get(i).asLong(), weight);
+      }
+      if (weight > 0) {
+        users += row.get(3).get(i).asLong();
+        totalWeight += weight;
+        weighted++;
+      }
+    }
+    double chiSquare = 0;
+    int freedom = 0;
+    if (weighted >= 2 && users > 0) {
+      freedom = weighted - 1;
+      for (int i = 0; i < variants; i++) {
+        double expected = row.get(5).get(i).asInt() / totalWeight * users;
+        if (expected > 0) {
+          chiSquare += Math.pow(row.get(3).get(i).asLong() - expected, 2) / expected;
+        }
+      }
+    }
+    List<String> problems = new ArrayList<>();
+    if (!storedWeights.equals(weights)) {
+      if (settled) {
+        problems.add("weights are " + storedWeights + " and should be " + weights);
+      } else {
+        unjudgedWeights++;
+      }
+    }
+    double p = freedom == 0 ? 1 : upperTail(chiSquare, freedom);
+    if (differ(chiSquare, row.get(8).asDouble())
+        || freedom != row.get(9).asInt()
+        || differ(p, row.get(10).asDouble())) {
+      problems.add(
+          String.format(
+              "srm_chi_square, srm_df, srm_p are %s, %s, %s and should be %s, %d, %s",
+              row.get(8).asText(),
+              row.get(9).asText(),
+              row.get(10).asText(),
+              chiSquare,
+              freedom,
+              p));
+    }
+    if (!problems.isEmpty()) {
+      inconsistent.put(cell, String.join("; ", problems));
+    }
+  }
+
+  private static boolean differ(double a, double b) {
+    return Math.abs(a - b) > TOLERANCE * Math.max(1, Math.abs(a));
+  }
+
+  /**
+   * P(X > x) of a chi-square distribution, by the finite sums for even and odd degrees of freedom
+   * (Abramowitz and Stegun 26.4.4 and 26.4.5).
+   */
+  static double upperTail(double x, int freedom) {
+    double half = x / 2;
+    if (freedom % 2 == 0) {
+      double term = Math.exp(-half);
+      double sum = term;
+      for (int i = 1; i < freedom / 2; i++) {
+        term *= half / i;
+        sum += term;
+      }
+      return sum;
+    }
+    double sum = org.apache.commons.math3.special.Erf.erfc(Math.sqrt(half));
+    double term = Math.exp(-half) * Math.sqrt(half) / (Math.sqrt(Math.PI) / 2);
+    for (int i = 1; i <= (freedom - 1) / 2; i++) {
+      sum += term;
+      term *= half / (i + 0.5);
+    }
+    return sum;
+  }
+
+  private static Map<Long, Long> byVariant(JsonNode ids, JsonNode users) {
+    Map<Long, Long> byVariant = new TreeMap<>();
+    for (int i = 0; i < ids.size(); i++) {
+      if (users.path(i).asLong() != 0) {
+        byVariant.put(ids.get(i).asLong(), users.get(i).asLong());
+      }
+    }
+    return byVariant;
+  }
+
+  private Map<Cell, Figures> fromWarehouse(long lsn) {
+    Map<Long, List<Added>> added = new TreeMap<>();
+    warehouse.read(
+        sql.healthInClickhouse(lsn),
+        row ->
+            added
+                .computeIfAbsent(row.get(0).asLong(), none -> new ArrayList<>())
+                .add(
+                    new Added(
+                        row.get(2).asInt(),
+                        row.get(1).asLong(),
+                        row.get(3).asLong(),
+                        row.get(4).asLong(),
+                        row.get(5).asLong(),
+                        row.get(6).asLong())));
+    return cumulated(added);
+  }
+
+  private Map<Cell, Figures> fromSource() {
+    Map<Long, List<Added>> added = new TreeMap<>();
+    source.read(
+        settings,
+        sql.healthInPostgres(),
+        row ->
+            added
+                .computeIfAbsent(row.getLong(1), none -> new ArrayList<>())
+                .add(
+                    new Added(
+                        row.getInt(3),
+                        row.getLong(2),
+                        row.getLong(4),
+                        row.getLong(5),
+                        row.getLong(6),
+                        row.getLong(7))));
+    return cumulated(added);
+  }
+
+  private static Map<Cell, Figures> cumulated(Map<Long, List<Added>> byExperiment) {
+    Map<Cell, Figures> cells = new TreeMap<>();
+    byExperiment.forEach(
+        (experimentId, added) -> {
+          NavigableMap<Integer, List<Added>> days = new TreeMap<>();
+          added.forEach(a -> days.computeIfAbsent(a.day(), none -> new ArrayList<>()).add(a));
+          Map<Long, Long> assigned = new TreeMap<>();
+          Map<Long, Long> exposed = new TreeMap<>();
+          long crossovers = 0;
+          for (Map.Entry<Integer, List<Added>> day : days.entrySet()) {
+            long exposures = 0;
+            for (Added a : day.getValue()) {
+              merge(assigned, a.variantId(), a.assigned());
+              merge(exposed, a.variantId(), a.exposed());
+              crossovers += a.crossovers();
+              exposures += a.exposures();
+            }
+            cells.put(
+                new Cell(experimentId, day.getKey()),
+                new Figures(
+                    new TreeMap<>(assigned), new TreeMap<>(exposed), crossovers, exposures));
+          }
+        });
+    return cells;
+  }
+
+  private static void merge(Map<Long, Long> users, long variantId, long more) {
+    if (more != 0) {
+      users.merge(variantId, more, Long::sum);
+    }
+  }
+}

@@ -1,0 +1,65 @@
+-- 0: as the dimension stands, or stood when the row was written; 1: different; 2: can't be told, since the dimension was
+-- changed after the row was written and the version of then is merged away.
+(value, present, absent, settled, known) ->
+    multiIf(value = present, 0, absent OR settled, 1, has(known, value), 0, 2) AS verdict,
+cuts AS (SELECT DISTINCT 1 AS one, stamp * 1024 + 1023 AS bound FROM etl_cuts),
+-- Experiments and variants are broadcast: what stands before a cut is known to all rows behind it.
+experiment AS
+(
+    SELECT s.*, c.bound AS e_bound
+    FROM
+    (
+        SELECT
+            1 AS one,
+            id AS e_id,
+            max(_version) AS e_version,
+            argMax(_lsn, _version) AS e_lsn,
+            argMax(_deleted, _version) = 0 AS e_live,
+            argMax(experiments.key, _version) AS e_key,
+            argMax(experiments.name, _version) AS e_name,
+            argMax(JSONExtractString(ifNull(config, ''), 'zone'), _version) AS e_zone,
+            argMax((toUnixTimestamp64Micro(starts_at), toUnixTimestamp64Micro(ends_at)), _version) AS e_dates,
+            argMax(created_at = updated_at, _version) AS e_untouched,
+            groupUniqArray(experiments.key) AS e_keys,
+            groupUniqArray(experiments.name) AS e_names
+        FROM experiments
+        GROUP BY id
+    ) AS s
+    ASOF LEFT JOIN cuts AS c ON c.one = s.one AND c.bound >= s.e_version
+),
+variant AS
+(
+    SELECT s.*, c.bound AS v_bound
+    FROM
+    (
+        SELECT
+            1 AS one,
+            id AS v_id,
+            max(_version) AS v_version,
+            argMax(_lsn, _version) AS v_lsn,
+            argMax(_deleted, _version) = 0 AS v_live,
+            argMax(experiment_id, _version) AS v_experiment,
+            argMax(variants.key, _version) AS v_key,
+            argMax(variants.name, _version) AS v_name,
+            argMax(created_at = updated_at, _version) AS v_untouched,
+            groupUniqArray(variants.key) AS v_keys,
+            groupUniqArray(variants.name) AS v_names,
+            uniqExact(experiment_id) = 1 AS v_stays
+        FROM variants
+        GROUP BY id
+    ) AS s
+    ASOF LEFT JOIN cuts AS c ON c.one = s.one AND c.bound >= s.v_version
+),
+-- A user's rows reach the join in the order of their changes.
+person AS
+(
+    SELECT
+        user_id AS u_id,
+        max(_version) AS u_version,
+        argMax(_lsn, _version) AS u_lsn,
+        argMax(_deleted, _version) = 0 AS u_live,
+        argMax(ifNull(users.properties, '\0'), _version) AS u_properties,
+        groupUniqArray(cityHash64(ifNull(users.properties, '\0'))) AS u_known
+    FROM users
+    GROUP BY user_id
+)

@@ -1,0 +1,165 @@
+-- data_inconsistencies, compared with what the rows in ClickHouse say. Columns: what is wrong (1: a finding is missing or not
+-- open, 2: a finding is open that should not be), code, subject, why, evidence.
+WITH
+finding AS (SELECT code, subject, status, experiment_id, user_id, event_id, _version FROM data_inconsistencies FINAL),
+event AS
+(
+    SELECT event_id, toUnixTimestamp64Micro(timestamp) AS at, experiment_id, user_id, variant_id, day, inconsistencies, _version
+    FROM events_processed FINAL
+),
+assigned AS
+(
+    SELECT id, experiment_id, user_id, variant_id, inconsistencies, created_at = updated_at AS is_untouched, _version
+    FROM assignments_processed FINAL
+),
+-- What the rows carry, and the subject that the finding of it has.
+carried AS
+(
+    SELECT
+        toString(code_) AS code,
+        multiIf(
+            code = 'R-ORPHAN-EXPERIMENT', concat('experiment:', toString(experiment_id)),
+            code = 'R-ORPHAN-VARIANT', concat('variant:', ifNull(toString(variant_id), '')),
+            code = 'R-ORPHAN-USER', concat('user:', user_id),
+            code = 'R-ORPHAN-ASSIGNMENT', concat('user:', toString(experiment_id), '/', user_id),
+            code = 'T-LATE', concat('day:', toString(experiment_id), '/', toString(day)),
+            concat('event:', event_id, '@', toString(at))) AS subject,
+        concat('event:', event_id, '@', toString(at)) AS carrier,
+        _version AS version
+    FROM event
+    ARRAY JOIN inconsistencies AS code_
+    UNION ALL
+    SELECT
+        toString(code_) AS code,
+        multiIf(
+            code = 'R-ORPHAN-EXPERIMENT', concat('experiment:', toString(experiment_id)),
+            code = 'R-ORPHAN-VARIANT', concat('variant:', toString(variant_id)),
+            code = 'R-ORPHAN-USER', concat('user:', user_id),
+            concat('assignment:', toString(id))) AS subject,
+        concat('assignment:', toString(id)) AS carrier,
+        _version AS version
+    FROM assigned
+    ARRAY JOIN inconsistencies AS code_
+),
+experiment AS
+(
+    SELECT id, ifNull(toUnixTimestamp64Micro(starts_at), -9223372036854775808) AS starts,
+        ifNull(toUnixTimestamp64Micro(ends_at), 9223372036854775807) AS ends
+    FROM experiments FINAL
+),
+-- Users of the population who were seen in more than one variant, from the rows alone.
+crossover AS
+(
+    SELECT a.experiment_id AS experiment_id, a.user_id AS user_id
+    FROM
+    (
+        SELECT experiment_id, user_id, variant_id, assigned_at, enrolled_at
+        FROM assignments_processed FINAL
+        WHERE source NOT IN ('override', 'forced')
+    ) AS a
+    INNER JOIN (SELECT id, experiment_id FROM variants FINAL) AS v ON v.id = a.variant_id AND v.experiment_id = a.experiment_id
+    INNER JOIN experiment AS e ON e.id = a.experiment_id
+    INNER JOIN
+    (
+        SELECT experiment_id, user_id, event_id, min(timestamp) AS earliest,
+            argMin((toString(event_type), variant_id), timestamp) AS content
+        FROM (SELECT experiment_id, user_id, event_id, timestamp, event_type, variant_id FROM events_processed FINAL)
+        GROUP BY experiment_id, user_id, event_id
+        HAVING content.1 = ${exposure} AND content.2 IS NOT NULL
+    ) AS x ON x.experiment_id = a.experiment_id AND x.user_id = a.user_id
+    WHERE toUnixTimestamp64Micro(x.earliest) BETWEEN e.starts AND e.ends AND x.content.2 != a.variant_id
+        AND ifNull(toUnixTimestamp64Micro(${entered_at}), -9223372036854775808) BETWEEN e.starts AND e.ends
+    GROUP BY experiment_id, user_id
+),
+-- Of the last day, which is as of all users assigned so far.
+mismatch AS
+(
+    SELECT experiment_id, srm_p AS p,
+        srm_p < ${srm_p} AND arraySum(arrayMap((n, w) -> if(w > 0, n, 0), assigned_users, weights))
+            * arrayMin(arrayMap(w -> if(w > 0, w, 1000000), weights)) / arraySum(weights) >= ${srm_users} AND srm_df > 0 AS is_open
+    FROM experiment_health_daily FINAL
+    ORDER BY day DESC
+    LIMIT 1 BY experiment_id
+),
+changed AS
+(
+    SELECT DISTINCT subject FROM finding WHERE code IN ('C-UPDATE-IMMUTABLE', 'C-DELETE-UNEXPECTED')
+),
+reassigned AS
+(
+    SELECT DISTINCT experiment_id, user_id FROM finding WHERE code = 'A-REASSIGNED'
+),
+due AS
+(
+    SELECT code, subject, any(carrier) AS why, toString(max(version)) AS evidence FROM carried GROUP BY code, subject
+    UNION ALL
+    SELECT 'A-CROSSOVER', concat('user:', toString(experiment_id), '/', user_id), 'the exposures', '' FROM crossover
+    UNION ALL
+    SELECT 'H-SRM', concat('experiment:', toString(experiment_id)), concat('experiment_health_daily, p = ', toString(p)), ''
+    FROM mismatch WHERE is_open
+),
+open AS (SELECT * FROM finding WHERE status = 'OPEN')
+SELECT what, code, subject, why, evidence FROM
+(
+    SELECT 1 AS what, d.code AS code, d.subject AS subject, d.why AS why,
+        concat(d.evidence, ' ', f.status, ' ', toString(f._version)) AS evidence
+    FROM due AS d
+    LEFT JOIN finding AS f ON f.code = d.code AND f.subject = d.subject
+    WHERE f.status != 'OPEN'
+    UNION ALL
+    SELECT 2, toString(f.code), f.subject, 'the exposures show one variant', toString(f._version)
+    FROM open AS f
+    LEFT ANTI JOIN (SELECT concat('user:', toString(experiment_id), '/', user_id) AS subject FROM crossover) AS c
+        ON c.subject = f.subject
+    WHERE f.code = 'A-CROSSOVER'
+    UNION ALL
+    SELECT 2, toString(f.code), f.subject, 'experiment_health_daily shows none', toString(f._version)
+    FROM open AS f
+    LEFT ANTI JOIN (SELECT concat('experiment:', toString(experiment_id)) AS subject FROM mismatch WHERE is_open) AS m
+        ON m.subject = f.subject
+    WHERE f.code = 'H-SRM'
+    UNION ALL
+    -- What was missing is there.
+    SELECT 2, toString(f.code), f.subject, 'it is there now', toString(f._version)
+    FROM open AS f
+    WHERE (f.code = 'R-ORPHAN-EXPERIMENT'
+            AND f.subject IN (SELECT concat('experiment:', toString(id)) FROM experiments FINAL))
+        OR (f.code = 'R-ORPHAN-VARIANT' AND f.subject IN (SELECT concat('variant:', toString(id)) FROM variants FINAL))
+        OR (f.code = 'R-ORPHAN-USER' AND f.subject IN (SELECT concat('user:', user_id) FROM users FINAL))
+        OR (f.code = 'R-ORPHAN-ASSIGNMENT'
+            AND f.subject IN (SELECT concat('user:', toString(experiment_id), '/', user_id) FROM assigned))
+    UNION ALL
+    -- Of an event that was never changed: what was found on it, it carries.
+    SELECT 2, toString(f.code), f.subject,
+        if(e.event_id = '', 'there is no such event', concat('the event carries ', toString(e.inconsistencies))),
+        concat(toString(f._version), ' ', toString(e._version))
+    FROM open AS f
+    LEFT JOIN
+    (
+        SELECT concat('event:', event_id, '@', toString(at)) AS subject, event_id, inconsistencies, _version FROM event
+        WHERE cityHash64(event_id) IN (SELECT cityHash64(ifNull(event_id, '')) FROM open)
+    ) AS e ON e.subject = f.subject
+    WHERE f.code IN ('R-VARIANT-NULL', 'R-VARIANT-MISMATCH', 'R-VARIANT-NOT-IN-EXPERIMENT', 'T-CONVERSION-BEFORE-EXPOSURE',
+            'T-FUTURE', 'S-BAD-PROPERTY')
+        AND startsWith(f.subject, 'event:')
+        AND NOT has(e.inconsistencies, f.code)
+        AND f.subject NOT IN (SELECT subject FROM changed)
+        AND (f.code != 'R-VARIANT-MISMATCH' OR (f.experiment_id, f.user_id) NOT IN (SELECT experiment_id, user_id FROM reassigned))
+        -- Findings outlive rows that were deleted, erased or have expired.
+        AND (e.event_id != '' OR NOT has(
+            (SELECT groupUniqArray(cityHash64(event_id)) FROM events_processed
+                WHERE cityHash64(event_id) IN (SELECT cityHash64(ifNull(event_id, '')) FROM open)),
+            cityHash64(ifNull(f.event_id, splitByChar('@', substring(f.subject, 7))[1]))))
+        AND (e.event_id != '' OR toInt64OrZero(splitByChar('@', f.subject)[2]) > ${expired_before})
+        AND (e.event_id != '' OR ifNull(f.user_id, '') = '' OR f.user_id IN (SELECT user_id FROM users FINAL))
+    UNION ALL
+    SELECT 2, toString(f.code), f.subject, concat('the assignment carries ', toString(a.inconsistencies)),
+        concat(toString(f._version), ' ', toString(a._version))
+    FROM open AS f
+    INNER JOIN (SELECT concat('assignment:', toString(id)) AS subject, inconsistencies, is_untouched, _version FROM assigned) AS a
+        ON a.subject = f.subject
+    WHERE f.code IN ('A-OVERRIDE', 'R-VARIANT-NOT-IN-EXPERIMENT', 'S-UNKNOWN-ENUM', 'T-FUTURE')
+        AND a.is_untouched AND NOT has(a.inconsistencies, f.code)
+)
+ORDER BY what, code, subject
+LIMIT ${limit}

@@ -1,0 +1,83 @@
+-- The figures of experiment_health_daily, computed from nothing but ClickHouse's raw rows and dimensions as of LSN ${bound}: what
+-- each day adds, per variant. Times are microseconds since 1970.
+WITH
+assigned AS
+(
+    SELECT
+        a.experiment_id AS experiment_id,
+        a.user_id AS user_id,
+        a.variant_id AS variant_id,
+        toUnixTimestamp64Micro(a.assigned_at) AS assigned_at,
+        toUnixTimestamp64Micro(a.enrolled_at) AS enrolled_at,
+        ifNull(toUnixTimestamp64Micro(e.starts_at), -9000000000000000000) AS starts_at,
+        ifNull(toUnixTimestamp64Micro(e.ends_at), 9000000000000000000) AS ends_at,
+        JSONExtractString(ifNull(e.config, ''), 'zone') AS zone
+    FROM
+    (
+        SELECT * FROM assignments_processed WHERE _lsn <= ${bound}
+        ORDER BY _version DESC LIMIT 1 BY experiment_id, user_id, id
+    ) AS a
+    INNER JOIN (SELECT * FROM experiments WHERE _lsn <= ${bound} ORDER BY _version DESC LIMIT 1 BY id) AS e
+        ON e.id = a.experiment_id
+    INNER JOIN (SELECT * FROM variants WHERE _lsn <= ${bound} ORDER BY _version DESC LIMIT 1 BY id) AS v
+        ON v.id = a.variant_id AND v.experiment_id = a.experiment_id
+    WHERE a._deleted = 0 AND e._deleted = 0 AND v._deleted = 0 AND a.source NOT IN ('override', 'forced')
+),
+event AS
+(
+    SELECT
+        experiment_id,
+        user_id,
+        toUnixTimestamp64Micro(min(timestamp)) AS at,
+        argMin((toString(event_type), variant_id), timestamp) AS content
+    FROM
+    (
+        SELECT experiment_id, user_id, event_id, timestamp, event_type, variant_id, _deleted
+        FROM events_processed
+        WHERE _lsn <= ${bound}
+        ORDER BY experiment_id, user_id, timestamp, event_id, _version DESC
+        LIMIT 1 BY experiment_id, user_id, timestamp, event_id
+    )
+    WHERE _deleted = 0
+    GROUP BY experiment_id, user_id, event_id
+    HAVING content.1 = ${exposure}
+),
+unit AS
+(
+    SELECT
+        a.experiment_id AS experiment_id,
+        a.user_id AS user_id,
+        a.variant_id AS variant_id,
+        any(a.zone) AS zone_,
+        any(a.assigned_at) AS assigned_at_,
+        any(a.enrolled_at) AS enrolled_at_,
+        any(a.starts_at) AS starts,
+        any(a.ends_at) AS ends,
+        groupArrayIf(e.at, e.content.1 != '' AND e.at BETWEEN a.starts_at AND a.ends_at) AS exposures,
+        countIf(e.content.1 != '' AND e.at BETWEEN a.starts_at AND a.ends_at AND e.content.2 IS NOT NULL
+            AND e.content.2 != a.variant_id) > 0 AS is_stray,
+        if(empty(exposures), NULL, arrayMin(exposures)) AS exposed_at,
+        ifNull(${entered_at}, -9223372036854775808) AS entered,
+        entered BETWEEN starts AND ends AS is_exposed
+    FROM assigned AS a
+    LEFT JOIN event AS e ON e.experiment_id = a.experiment_id AND e.user_id = a.user_id
+    GROUP BY experiment_id, user_id, variant_id
+),
+moment AS
+(
+    SELECT experiment_id, variant_id, zone_ AS zone, is_stray, arrayJoin(arrayConcat(
+        [(assigned_at_, 'assigned')],
+        if(is_exposed, [(entered, 'exposed')], []),
+        if(is_exposed, arrayMap(t -> (t, 'exposure'), exposures), []))) AS m, m.1 AS at, m.2 AS what
+    FROM unit
+)
+SELECT
+    experiment_id,
+    variant_id,
+    toInt32(${day}) AS day_,
+    countIf(what = 'assigned'),
+    countIf(what = 'exposed'),
+    countIf(what = 'exposed' AND is_stray),
+    countIf(what = 'exposure')
+FROM moment
+GROUP BY experiment_id, variant_id, day_

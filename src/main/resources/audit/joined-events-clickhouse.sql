@@ -1,0 +1,142 @@
+-- events_processed: what was added to each row, compared with the dimensions and assignments as they stand in ClickHouse,
+-- and the codes of its inconsistencies, recomputed. One row: rows, differing rows, the first of them, and per column the rows
+-- that could not be judged.
+WITH
+${dimensions},
+${means} AS means,
+${metric_events} AS metric_events,
+reassigned AS
+(
+    SELECT toInt64OrZero(substring(subject, 12)) AS id FROM data_inconsistencies WHERE code = 'A-REASSIGNED'
+),
+assignment AS
+(
+    SELECT
+        experiment_id AS a_experiment,
+        user_id AS a_user,
+        max(_version) AS a_version,
+        argMax(_lsn, (_version, _deleted = 0)) AS a_lsn,
+        argMax(_deleted, (_version, _deleted = 0)) = 0 AS a_live,
+        argMax(toString(variant_id), (_version, _deleted = 0)) AS a_variant,
+        argMax(assignments_processed.assigned_at, (_version, _deleted = 0)) AS a_at,
+        argMax(created_at = updated_at, (_version, _deleted = 0)) AS a_untouched,
+        uniqExact(id) = 1 AS a_single,
+        max(id IN (SELECT id FROM reassigned)) AS a_reassigned,
+        groupUniqArray(toString(variant_id)) AS a_variants
+    FROM assignments_processed
+    GROUP BY experiment_id, user_id
+),
+exposed AS
+(
+    SELECT
+        experiment_id AS x_experiment,
+        user_id AS x_user,
+        minOrNullIf(timestamp, event_type = ${exposure}
+            AND toUnixTimestamp64Micro(timestamp) >= ifNull(e_dates.1, -9223372036854775808)
+            AND toUnixTimestamp64Micro(timestamp) <= ifNull(e_dates.2, 9223372036854775807)) AS x_first,
+        max(_deleted = 1 OR has(inconsistencies, 'C-UPDATE-IMMUTABLE'))
+            OR uniqExact(cityHash64(event_id)) != uniqExact(cityHash64(event_id, timestamp)) AS x_touched
+    FROM events_processed AS p
+    INNER JOIN experiment ON e_id = p.experiment_id
+    GROUP BY experiment_id, user_id
+),
+judged AS
+(
+    SELECT
+        r.*,
+        e_live, e_key, e_name, e_zone AS zone,
+        d.v_key AS d_key, d.v_name AS d_name, d.v_live AS d_live,
+        w.v_key AS w_key, w.v_live AS w_live,
+        a_live, a_variant, u_live, u_properties,
+        toUnixTimestamp64Micro(r.timestamp) AS at,
+        e_lsn = 0 OR (e_bound > 0 AND r._version > e_bound) OR (r._version >= e_version AND e_untouched) AS e_settled,
+        d.v_lsn = 0 OR (d.v_bound > 0 AND r._version > d.v_bound) OR (r._version >= d.v_version AND d.v_untouched) AS d_settled,
+        w.v_lsn = 0 OR (w.v_bound > 0 AND r._version > w.v_bound) OR (r._version >= w.v_version AND w.v_untouched) AS w_settled,
+        u_lsn = 0 OR r._version >= u_version AS u_settled,
+        -- A reference that was missing is added when it comes, whatever came after the row.
+        verdict(toString(r.experiment_key), if(e_live, e_key, ''), e_version = 0,
+            e_settled OR (r.experiment_key = '' AND e_live), e_keys) AS experiment_key_,
+        verdict(toString(r.experiment_name), if(e_live, e_name, ''), e_version = 0,
+            e_settled OR (r.experiment_key = '' AND e_live), e_names) AS experiment_name_,
+        verdict(toString(r.variant_key), if(d.v_live, d.v_key, ''), d.v_version = 0,
+            d_settled OR (r.variant_key = '' AND d.v_live AND e_live), d.v_keys) AS variant_key_,
+        verdict(toString(r.variant_name), if(d.v_live, d.v_name, ''), d.v_version = 0,
+            d_settled OR (r.variant_key = '' AND d.v_live AND e_live), d.v_names) AS variant_name_,
+        ifNull(toString(r.assigned_variant_id), '') AS assigned,
+        verdict(assigned, if(a_live, a_variant, ''), a_version = 0 AND NOT ${assignments_expire},
+            a_version > 0 AND if(a_live, assigned = '' OR (NOT a_reassigned AND (a_single OR r._version >= a_version)),
+                r._version >= a_version), a_variants) AS assigned_variant_id_,
+        verdict(toString(r.assigned_variant_key), if(w.v_live, w.v_key, ''), w.v_version = 0, w_settled, w.v_keys)
+            AS assigned_variant_key_,
+        multiIf(ifNull(r.user_properties, '\0') = if(u_live, u_properties, '\0'), 0, u_version = 0 OR u_settled, 1,
+            has(u_known, cityHash64(ifNull(r.user_properties, '\0'))), 0, 2) AS user_properties_,
+        toInt32(${day}) AS due_day,
+        multiIf(toInt32(r.day) = due_day, 0, e_version > 0 AND NOT e_live, 2, 1) AS day_,
+        -- Codes by what stands now; those that hang on what may have been another then are open.
+        r.variant_key != '' AND d.v_version > 0 AND d.v_experiment != r.experiment_id AS is_elsewhere,
+        r.variant_id IS NOT NULL AND r.assigned_variant_id IS NOT NULL AND r.variant_id != r.assigned_variant_id AS is_mismatch,
+        r.assigned_variant_id IS NOT NULL AND a_live AND r.timestamp < a_at AS is_before_assignment,
+        r.experiment_key != '' AND r.assigned_variant_id IS NOT NULL AND has(metric_events, r.event_type) AS is_measured,
+        is_measured AND at >= ifNull(e_dates.1, -9223372036854775808) AND at <= ifNull(e_dates.2, 9223372036854775807)
+            AND (x_first IS NULL OR r.timestamp < x_first) AS is_before_exposure,
+        _lsn != 0 AND toInt32(${committed_day}) > due_day AS is_late,
+        arrayExists(m -> r.event_type = m.1 AND NOT match(${number}, '^[0-9]{1,12}(\\.[0-9]+)?$'), means) AS is_bad,
+        ['R-ORPHAN-EXPERIMENT', 'R-ORPHAN-VARIANT', 'R-ORPHAN-USER', 'R-ORPHAN-ASSIGNMENT', 'R-VARIANT-NOT-IN-EXPERIMENT',
+            'R-VARIANT-MISMATCH', 'R-VARIANT-NULL', 'T-EVENT-BEFORE-ASSIGNMENT', 'T-CONVERSION-BEFORE-EXPOSURE', 'T-FUTURE',
+            'T-LATE', 'S-UNPARSEABLE', 'S-BAD-PROPERTY'] AS compared_codes,
+        arrayFilter((code, due) -> due = 1, compared_codes,
+            [toUInt8(r.experiment_key = ''), toUInt8(r.experiment_key != '' AND r.variant_id IS NOT NULL AND r.variant_key = ''),
+                toUInt8(NOT u_live), toUInt8(r.experiment_key != '' AND r.assigned_variant_id IS NULL), toUInt8(is_elsewhere),
+                toUInt8(ifNull(is_mismatch, 0)), toUInt8(r.variant_id IS NULL AND r.event_type = ${exposure}),
+                toUInt8(is_before_assignment), toUInt8(ifNull(is_before_exposure, 0)),
+                toUInt8(at > toUnixTimestamp64Micro(r._committed_at) + ${future_tolerance}), toUInt8(is_late),
+                toUInt8(ifNull(NOT startsWith(r.properties, '{'), 0)), toUInt8(is_bad)]) AS due_codes,
+        arrayFilter((code, open) -> open, compared_codes,
+            [false, false, NOT u_live AND u_version > r._version, false, NOT d.v_stays, false, false,
+                r.assigned_variant_id IS NOT NULL
+                    AND NOT (a_live AND a_single AND (r._version >= a_version OR a_lsn = 0 OR a_untouched)),
+                is_measured AND (x_touched OR NOT e_live OR NOT e_settled OR NOT ${population_is_exposure}), false, day_ = 2,
+                false, false]) AS open_codes,
+        arrayFilter(code -> code NOT IN ('D-DUP-EVENT', 'D-CONFLICTING-DUP', 'C-UPDATE-IMMUTABLE'), r.inconsistencies) AS codes,
+        multiIf(length(arrayDistinct(r.inconsistencies)) != length(r.inconsistencies), 1,
+            length(codes) = length(due_codes) AND hasAll(codes, due_codes), 0,
+            hasAll(arrayConcat(codes, open_codes), due_codes) AND hasAll(arrayConcat(due_codes, open_codes), codes), 2, 1)
+            AS inconsistencies_,
+        experiment_key_ = 1 OR experiment_name_ = 1 OR variant_key_ = 1 OR variant_name_ = 1 OR assigned_variant_id_ = 1
+            OR assigned_variant_key_ = 1 OR user_properties_ = 1 OR day_ = 1 OR inconsistencies_ = 1 AS differs
+    FROM events_processed AS r FINAL
+    LEFT JOIN experiment ON e_id = r.experiment_id
+    LEFT JOIN variant AS d ON d.v_id = r.variant_id
+    LEFT JOIN variant AS w ON w.v_id = r.assigned_variant_id
+    LEFT JOIN person ON u_id = r.user_id
+    LEFT JOIN assignment ON a_experiment = r.experiment_id AND a_user = r.user_id
+    LEFT JOIN exposed ON x_experiment = r.experiment_id AND x_user = r.user_id
+)
+SELECT
+    count(),
+    countIf(differs),
+    groupArrayIf(${limit})(
+        if(differs, (
+            concat(event_id, '@', toString(at)),
+            toInt32(toDate32(timestamp, 'UTC')),
+            toString(_version),
+            arrayFilter(c -> c.2 = 1, [
+                ('experiment_key', experiment_key_, toString(experiment_key), if(e_live, e_key, '')),
+                ('experiment_name', experiment_name_, toString(experiment_name), if(e_live, e_name, '')),
+                ('variant_key', variant_key_, toString(variant_key), if(d_live, d_key, '')),
+                ('variant_name', variant_name_, toString(variant_name), if(d_live, d_name, '')),
+                ('assigned_variant_id', assigned_variant_id_, assigned, if(a_live, a_variant, '')),
+                ('assigned_variant_key', assigned_variant_key_, toString(assigned_variant_key), if(w_live, w_key, '')),
+                ('user_properties', user_properties_, ifNull(user_properties, 'NULL'),
+                    if(u_live AND u_properties != '\0', u_properties, 'NULL')),
+                ('day', day_, toString(day), toString(toDate32(due_day))),
+                ('inconsistencies', inconsistencies_, toString(codes), toString(due_codes))])),
+            ('', toInt32(0), '', [])),
+        differs),
+    countIf(experiment_key_ = 2 OR experiment_name_ = 2),
+    countIf(variant_key_ = 2 OR variant_name_ = 2 OR assigned_variant_key_ = 2),
+    countIf(user_properties_ = 2),
+    countIf(assigned_variant_id_ = 2),
+    countIf(day_ = 2),
+    countIf(inconsistencies_ = 2)
+FROM judged

@@ -70,12 +70,12 @@ final class DownCommand implements Callable<Integer> {
         throw new PlatformException(String.join("; ", dead));
       }
       Optional<FlinkEndpoint.Job> job = platform.flink().activeJob();
-      if (job.isPresent() && job.get().state().equals("RUNNING")) {
+      Optional<String> trouble = job.flatMap(one -> StatusCommand.trouble(platform.flink(), one));
+      if (trouble.isPresent()) {
+        throw new PlatformException("the job is " + trouble.get());
+      }
+      if (job.isPresent()) {
         System.out.println("savepoint " + new JobDeployment(platform, place.jobJar()).stop());
-      } else if (job.isPresent()) {
-        System.out.println(
-            "no savepoint, the next submit goes on from the last checkpoint: the job is "
-                + StatusCommand.trouble(platform.flink(), job.get()));
       }
     } catch (PlatformException e) {
       System.out.println(

@@ -55,6 +55,13 @@ public record FlinkEndpoint(String url) {
   public record Checkpoint(
       long id, String path, long endToEndMillis, long sizeBytes, long triggeredAtMillis) {}
 
+  /** Tasks of a job. */
+  record Tasks(int all, int running) {
+    boolean allRun() {
+      return all > 0 && all == running;
+    }
+  }
+
   /**
    * What a job failed with last.
    *
@@ -210,17 +217,10 @@ public record FlinkEndpoint(String url) {
   public void awaitAllTasksRunning(String jobId, Duration deadline) {
     long end = System.nanoTime() + deadline.toNanos();
     while (System.nanoTime() < end) {
-      JsonNode job = get("/jobs/" + jobId);
-      int tasks = 0;
-      int running = 0;
-      for (JsonNode vertex : job.path("vertices")) {
-        tasks += vertex.path("parallelism").asInt();
-        running += vertex.path("tasks").path("RUNNING").asInt();
-      }
-      if (tasks > 0 && tasks == running) {
+      if (tasks(jobId).allRun()) {
         return;
       }
-      String state = job.path("state").asText();
+      String state = state(jobId);
       if (!new Job(jobId, "", state).isActive()) {
         throw new PlatformException(
             "job %s is %s. %s".formatted(jobId, state, rootException(jobId)));
@@ -230,6 +230,17 @@ public record FlinkEndpoint(String url) {
     throw new PlatformException(
         "the tasks of job %s did not all run within %d s; it is %s. %s"
             .formatted(jobId, deadline.toSeconds(), state(jobId), rootException(jobId)));
+  }
+
+  /** How many tasks the job has, and how many of them run. */
+  Tasks tasks(String jobId) {
+    int all = 0;
+    int running = 0;
+    for (JsonNode vertex : get("/jobs/" + jobId).path("vertices")) {
+      all += vertex.path("parallelism").asInt();
+      running += vertex.path("tasks").path("RUNNING").asInt();
+    }
+    return new Tasks(all, running);
   }
 
   /** The last completed checkpoint. */

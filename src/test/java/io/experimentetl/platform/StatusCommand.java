@@ -8,7 +8,6 @@ import java.time.Duration;
 import java.time.Instant;
 import java.time.temporal.ChronoUnit;
 import java.util.Optional;
-import java.util.Set;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -35,7 +34,13 @@ final class StatusCommand implements Callable<Integer> {
                 + platform.clickHouse().query("SELECT version()"));
     line(
         "Flink",
-        () -> platform.flink().url() + "  " + platform.flink().taskManagers() + " TaskManagers");
+        () -> {
+          int taskManagers = platform.flink().taskManagers();
+          if (taskManagers == 0) {
+            throw new PlatformException(platform.flink().url() + " has no TaskManager");
+          }
+          return platform.flink().url() + "  " + taskManagers + " TaskManagers";
+        });
     platform.kafka().ifPresent(servers -> line("Kafka", () -> kafka(servers)));
     line("job", () -> job(platform.flink()));
     line("progress", () -> progress(platform.clickHouse()));
@@ -96,7 +101,7 @@ final class StatusCommand implements Callable<Integer> {
       return "none; ./etl submit";
     }
     FlinkEndpoint.Job job = latest.get();
-    healthy &= Set.of("RUNNING", "FINISHED", "CANCELED").contains(job.state());
+    healthy &= !job.isActive() ? !job.state().equals("FAILED") : trouble(flink, job).isEmpty();
     String checkpoint =
         flink
             .lastCheckpoint(job.id())
@@ -115,21 +120,35 @@ final class StatusCommand implements Callable<Integer> {
         .formatted(
             job.name(),
             job.id(),
-            job.state().equals("RUNNING") ? "RUNNING" : trouble(flink, job),
+            trouble(flink, job).orElse("RUNNING"),
             flink.restarts(job.id()),
             checkpoint);
   }
 
-  /** The job's state, since when, and why. */
-  static String trouble(FlinkEndpoint flink, FlinkEndpoint.Job job) {
-    return "%s since %s%s"
-        .formatted(
-            job.state(),
-            flink.inStateSince(job.id()).truncatedTo(ChronoUnit.SECONDS),
-            flink
-                .lastFailure(job.id())
-                .map(failure -> ": " + failure.cause().firstLine())
-                .orElse(""));
+  /** Of a job that does not work: its state, since when, and why. */
+  static Optional<String> trouble(FlinkEndpoint flink, FlinkEndpoint.Job job) {
+    FlinkEndpoint.Tasks tasks = flink.tasks(job.id());
+    boolean running = job.state().equals("RUNNING");
+    if (running && tasks.allRun()) {
+      return Optional.empty();
+    }
+    return Optional.of(
+        "%s since %s%s%s"
+            .formatted(
+                job.state(),
+                flink.inStateSince(job.id()).truncatedTo(ChronoUnit.SECONDS),
+                running
+                    ? ", but %d of its %d tasks run".formatted(tasks.running(), tasks.all())
+                    : "",
+                flink
+                    .lastFailure(job.id())
+                    .map(
+                        failure ->
+                            " (failed at %s: %s)"
+                                .formatted(
+                                    failure.at().truncatedTo(ChronoUnit.SECONDS),
+                                    failure.cause().firstLine()))
+                    .orElse("")));
   }
 
   private static String progress(ClickHouseEndpoint clickHouse) {

@@ -230,3 +230,14 @@ CREATE TABLE IF NOT EXISTS etl_cuts
 ENGINE = ReplacingMergeTree(_version)
 ORDER BY (stamp, sink, subtask, parallelism)
 SETTINGS non_replicated_deduplication_window = 10000;
+
+-- Which job writes a table: the one of the greatest epoch. A job claims each table once; one that has lost it stops.
+CREATE TABLE IF NOT EXISTS etl_owners
+(
+    sink       LowCardinality(String) COMMENT 'the sink''s table',
+    job        String                 COMMENT 'Flink''s id of the job',
+    epoch      UInt64,
+    claimed_at DateTime64(3, 'UTC')
+)
+ENGINE = MergeTree
+ORDER BY (sink, epoch);

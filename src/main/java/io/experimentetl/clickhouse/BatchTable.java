@@ -228,7 +228,11 @@ final class BatchTable {
   }
 
   static String queryIdPrefix(SealedBatch batch) {
-    return "experiment-etl." + batch.table() + "." + batch.id() + ".";
+    return queryIdPrefix(batch.table()) + batch.id() + ".";
+  }
+
+  static String queryIdPrefix(String table) {
+    return "experiment-etl." + table + ".";
   }
 
   private static String ofBatch(SealedBatch batch) {

@@ -43,6 +43,7 @@ final class ClickHouseCommitter implements Committer<SealedBatch> {
   private final Set<Guard> guards;
   private final ClickHouseHttp http;
   private final BatchTable table;
+  private final Ownership ownership;
   private final ExecutorService executor;
   private final Set<String> provenPartitions = ConcurrentHashMap.newKeySet();
   private final List<String> committedFiles = new ArrayList<>();
@@ -57,15 +58,22 @@ final class ClickHouseCommitter implements Committer<SealedBatch> {
     /** A request is good for one time only. */
     TICKET,
     /** Before a batch is looked for, whatever still sends it is ended. */
-    FENCE
+    FENCE,
+    /** A job that another one has taken over from sends nothing any more. */
+    OWNERSHIP
   }
 
   ClickHouseCommitter(
-      ClickHouseConnection connection, BatchLimits limits, CommitterInitContext context)
+      ClickHouseConnection connection,
+      BatchLimits limits,
+      String sink,
+      CommitterInitContext context)
       throws IOException {
     this(
         connection,
         limits,
+        sink,
+        context.getJobInfo().getJobId().toHexString(),
         ClickHouseWriter.restoredCheckpoint(context.getRestoredCheckpointId()),
         EnumSet.allOf(Guard.class),
         context.metricGroup());
@@ -74,6 +82,8 @@ final class ClickHouseCommitter implements Committer<SealedBatch> {
   ClickHouseCommitter(
       ClickHouseConnection connection,
       BatchLimits limits,
+      String sink,
+      String job,
       long restoredFrom,
       Set<Guard> guards,
       MetricGroup metrics)
@@ -84,6 +94,7 @@ final class ClickHouseCommitter implements Committer<SealedBatch> {
     this.guards = guards;
     this.http = new ClickHouseHttp(connection);
     this.table = new BatchTable(http, limits.insertTimeout());
+    this.ownership = new Ownership(http, limits.insertTimeout(), sink, job);
     this.executor =
         Executors.newFixedThreadPool(
             PARALLEL_BATCHES,
@@ -99,8 +110,43 @@ final class ClickHouseCommitter implements Committer<SealedBatch> {
   public void commit(Collection<CommitRequest<SealedBatch>> requests)
       throws IOException, InterruptedException {
     deleteFilesOfEarlierCheckpoints();
+    if (requests.isEmpty()) {
+      return;
+    }
+    SealedBatch first = requests.iterator().next().getCommittable();
+    requireOwnership(first);
     commitAll(requests, SealedBatch.Kind.ROWS);
+    // The other job may have come in between; then the cut isn't said.
+    requireOwnership(first);
     commitAll(requests, SealedBatch.Kind.CUT);
+  }
+
+  /** Asks until the deadline: a server that is away for a moment is no reason to fail. */
+  private void requireOwnership(SealedBatch batch) throws IOException, InterruptedException {
+    if (!guards.contains(Guard.OWNERSHIP)) {
+      return;
+    }
+    long deadline = System.nanoTime() + limits.commitDeadline().toNanos();
+    long pause = FIRST_PAUSE_MILLIS;
+    while (true) {
+      try {
+        String owner = ownership.lostTo();
+        if (!owner.isEmpty()) {
+          throw ownership.lost(batch, owner);
+        }
+        return;
+      } catch (BatchRefusedException e) {
+        throw e;
+      } catch (IOException e) {
+        int code = e instanceof RefusedException answered ? answered.answer().exceptionCode() : 0;
+        if (System.nanoTime() + TimeUnit.MILLISECONDS.toNanos(pause) > deadline) {
+          throw notTaken(batch, String.valueOf(e), code);
+        }
+        LOG.warn("Nobody says who writes table {}, asking in {} ms: {}", batch.table(), pause, e);
+      }
+      TimeUnit.MILLISECONDS.sleep(pause);
+      pause = Math.min(LONGEST_PAUSE_MILLIS, 2 * pause);
+    }
   }
 
   private void commitAll(Collection<CommitRequest<SealedBatch>> requests, SealedBatch.Kind kind)

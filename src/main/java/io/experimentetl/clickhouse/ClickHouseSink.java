@@ -68,7 +68,7 @@ public final class ClickHouseSink<T>
 
   @Override
   public Committer<SealedBatch> createCommitter(CommitterInitContext context) throws IOException {
-    return new ClickHouseCommitter(connection, limits, context);
+    return new ClickHouseCommitter(connection, limits, table(), context);
   }
 
   @Override

@@ -20,6 +20,9 @@ final class Batches {
   /** Restored from a checkpoint that the batches aren't of. */
   static final long CHECKPOINT = 7;
 
+  /** The job that commits. */
+  static final String JOB = "job";
+
   static final BatchLimits LIMITS =
       BatchLimits.DEFAULT.withRows(1000).withTimes(Duration.ofSeconds(20), Duration.ofSeconds(60));
 
@@ -95,8 +98,24 @@ final class Batches {
   static ClickHouseCommitter committer(
       ClickHouseConnection connection, BatchLimits limits, long restoredFrom, Set<Guard> guards)
       throws IOException {
+    return committer(connection, limits, restoredFrom, guards, JOB);
+  }
+
+  static ClickHouseCommitter committer(
+      ClickHouseConnection connection,
+      BatchLimits limits,
+      long restoredFrom,
+      Set<Guard> guards,
+      String job)
+      throws IOException {
     return new ClickHouseCommitter(
-        connection, limits, restoredFrom, guards, new UnregisteredMetricsGroup());
+        connection,
+        limits,
+        Reading.TABLE,
+        job,
+        restoredFrom,
+        guards,
+        new UnregisteredMetricsGroup());
   }
 
   static Collection<Committer.CommitRequest<SealedBatch>> requests(List<SealedBatch> batches) {

@@ -25,10 +25,14 @@ import java.net.InetAddress;
 import java.net.ServerSocket;
 import java.net.Socket;
 import java.net.URI;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Base64;
 import java.util.List;
 import java.util.Map;
@@ -334,6 +338,105 @@ class ClickHouseCommitterIT {
 
     assertThat(folder).isEmptyDirectory();
     assertThat(count()).isEqualTo(1000);
+  }
+
+  @ParameterizedTest
+  @ValueSource(booleans = {true, false})
+  void aMissingOrCutOffFileStopsTheJobWithItsNameUnlessItsBatchIsThere(boolean missing)
+      throws Exception {
+    ClickHouseConnection connection = Reading.createTables(database, 0);
+    Path folder = Path.of("target", "sealed-" + database.database()).toAbsolutePath();
+    List<SealedBatch> lost = sealRows(rows(0, 60_000, 1), folder.toUri().toString());
+    List<SealedBatch> there = sealRows(rows(60_000, 60_010, 1), folder.toUri().toString());
+    commit(connection, FRESH, ALL, there);
+    for (SealedBatch batch : List.of(lost.get(0), there.get(0))) {
+      Path file = Path.of(URI.create(batch.file()));
+      if (missing) {
+        Files.delete(file);
+      } else {
+        Files.write(file, Arrays.copyOf(Files.readAllBytes(file), 40));
+      }
+    }
+
+    assertThatThrownBy(() -> commit(connection, CHECKPOINT, ALL, lost.subList(0, 1)))
+        .isInstanceOf(BatchRefusedException.class)
+        .hasMessageContaining(lost.get(0).place())
+        .hasMessageContaining(lost.get(0).file())
+        .hasMessageContaining("Remedy");
+    commit(connection, CHECKPOINT, ALL, there);
+
+    assertThat(count()).isEqualTo(10);
+  }
+
+  @Test
+  void aFileThatEndsBetweenTwoFramesIsNotTakenForTheWholeBatch() throws Exception {
+    ClickHouseConnection connection = Reading.createTables(database, 0);
+    Path folder = Path.of("target", "sealed-" + database.database()).toAbsolutePath();
+    BatchSealer<Reading> sealer =
+        new BatchSealer<>(
+            Reading.ENCODER,
+            new BatchLimits(
+                100_000,
+                64 << 20,
+                4,
+                64 << 20,
+                10,
+                LIMITS.insertTimeout(),
+                LIMITS.commitDeadline(),
+                LIMITS.probeAfter()),
+            new BatchIds(0),
+            folder.toUri().toString(),
+            FRESH,
+            System::currentTimeMillis);
+    for (Reading row : rows(0, 60_000, 1)) {
+      sealer.add(row);
+    }
+    SealedBatch batch = sealer.sealAll().get(0);
+    assertThat(batch.rawBytes()).isGreaterThan(CompressedBody.FRAME_BYTES);
+    Path file = Path.of(URI.create(batch.file()));
+    byte[] body = Files.readAllBytes(file);
+    int firstFrame = 16 + ByteBuffer.wrap(body).order(ByteOrder.LITTLE_ENDIAN).getInt(17);
+    Files.write(file, Arrays.copyOf(body, firstFrame));
+
+    assertThatThrownBy(() -> commit(connection, FRESH, ALL, List.of(batch)))
+        .isInstanceOf(BatchRefusedException.class)
+        .hasMessageContaining("is cut off");
+    assertThat(count()).isZero();
+  }
+
+  @Test
+  void aJobThatAnotherOneHasTakenOverFromStopsAndStaysStopped() throws Exception {
+    ClickHouseConnection connection = Reading.createTables(database, 0);
+    try (ClickHouseCommitter former = committer(connection, LIMITS, FRESH, ALL, "former");
+        ClickHouseCommitter latter = committer(connection, LIMITS, CHECKPOINT, ALL, "latter")) {
+      former.commit(requests(seal(0, 10)));
+      latter.commit(requests(seal(10, 20)));
+      List<SealedBatch> tooLate = seal(20, 30);
+
+      assertThatThrownBy(() -> former.commit(requests(tooLate)))
+          .isInstanceOf(BatchRefusedException.class)
+          .hasMessageContaining("Job latter has taken over table readings from this job former")
+          .hasMessageContaining(tooLate.get(0).place())
+          .hasMessageContaining("Remedy");
+      try (ClickHouseCommitter restarted = committer(connection, LIMITS, FRESH, ALL, "former")) {
+        assertThatThrownBy(() -> restarted.commit(requests(tooLate)))
+            .isInstanceOf(BatchRefusedException.class);
+      }
+      latter.commit(requests(seal(20, 30)));
+    }
+
+    assertThat(count()).isEqualTo(30);
+  }
+
+  @Test
+  void aMissingTableOfOwnersIsNamed() throws Exception {
+    ClickHouseConnection connection = Reading.createTables(database, 0);
+    database.query("DROP TABLE etl_owners");
+
+    assertThatThrownBy(() -> commit(connection, FRESH, ALL, seal(0, 10)))
+        .isInstanceOf(BatchRefusedException.class)
+        .hasMessageContaining("Table etl_owners")
+        .hasMessageContaining("apply sql/clickhouse/001_tables.sql");
   }
 
   private long count() {

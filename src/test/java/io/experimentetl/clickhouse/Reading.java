@@ -18,13 +18,15 @@ record Reading(long sensor, int month, String text, long version) {
 
   static final RowEncoder<Reading> ENCODER = new Encoder();
 
-  /** Makes the table and {@code etl_cuts}, and says how to reach them. */
+  /** Makes the table, {@code etl_cuts} and {@code etl_owners}, and says how to reach them. */
   static ClickHouseConnection createTables(ClickHouseEndpoint database, int deduplicationWindow) {
     createReadings(database, "PARTITION BY month", deduplicationWindow);
     try {
       String tables = Files.readString(Path.of("sql/clickhouse/001_tables.sql"));
-      int cuts = tables.indexOf("CREATE TABLE IF NOT EXISTS etl_cuts");
-      database.query(tables.substring(cuts, tables.indexOf(';', cuts)));
+      for (String table : new String[] {"etl_cuts", "etl_owners"}) {
+        int from = tables.indexOf("CREATE TABLE IF NOT EXISTS " + table);
+        database.query(tables.substring(from, tables.indexOf(";\n", from)));
+      }
     } catch (IOException e) {
       throw new UncheckedIOException(e);
     }

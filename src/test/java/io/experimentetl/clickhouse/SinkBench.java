@@ -38,9 +38,10 @@ final class SinkBench {
     try (ClickHouseServer server = ClickHouseServer.start(directory)) {
       ClickHouseEndpoint database = server.newDatabase("bench");
       String tables = Files.readString(Path.of("sql/clickhouse/001_tables.sql"));
-      int from = tables.indexOf("CREATE TABLE IF NOT EXISTS events_processed");
-      int to = tables.indexOf("deduplication_window = 10000;", from) + 28;
-      database.query(tables.substring(from, to));
+      for (String table : new String[] {"events_processed", "etl_owners"}) {
+        int from = tables.indexOf("CREATE TABLE IF NOT EXISTS " + table);
+        database.query(tables.substring(from, tables.indexOf(";\n", from)));
+      }
 
       Clock encoding = new Clock(server);
       List<SealedBatch> batches = seal(events, rows);
@@ -58,6 +59,8 @@ final class SinkBench {
           new ClickHouseCommitter(
               Reading.connectionTo(database),
               BatchLimits.DEFAULT,
+              "events_processed",
+              "bench",
               -1,
               Batches.ALL,
               new UnregisteredMetricsGroup())) {

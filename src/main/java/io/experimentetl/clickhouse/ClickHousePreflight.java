@@ -71,8 +71,22 @@ public final class ClickHousePreflight {
     for (TableSchema schema : all) {
       checkTable(schema);
     }
+    checkOwners();
     if (mustBeEmpty) {
       checkEmpty(all);
+    }
+  }
+
+  private void checkOwners() throws IOException, InterruptedException {
+    if (select("EXISTS TABLE " + Ownership.TABLE).get(0)[0].equals("0")) {
+      problems.add(
+          "Table "
+              + Ownership.TABLE
+              + " is missing in database "
+              + connection.database()
+              + ": "
+              + REMEDY
+              + ".");
     }
   }
 

@@ -82,6 +82,12 @@ class ClickHousePreflightIT {
   }
 
   @Test
+  void findsAMissingTableOfOwners() {
+    database.query("DROP TABLE etl_owners");
+    only("Table etl_owners is missing");
+  }
+
+  @Test
   void findsAMissingColumn() {
     database.query("ALTER TABLE readings DROP COLUMN text");
     only("Table readings lacks column text String: apply sql/clickhouse/001_tables.sql");

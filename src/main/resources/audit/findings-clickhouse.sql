@@ -26,7 +26,7 @@ carried AS
             concat('event:', event_id, '@', toString(at))) AS subject,
         concat('event:', event_id, '@', toString(at)) AS carrier,
         _version AS version
-    FROM event
+    FROM (SELECT * FROM event WHERE notEmpty(inconsistencies))
     ARRAY JOIN inconsistencies AS code_
     UNION ALL
     SELECT
@@ -47,10 +47,10 @@ experiment AS
         ifNull(toUnixTimestamp64Micro(ends_at), 9223372036854775807) AS ends
     FROM experiments FINAL
 ),
--- Users of the population who were seen in more than one variant, from the rows alone.
-crossover AS
+member AS
 (
-    SELECT a.experiment_id AS experiment_id, a.user_id AS user_id
+    SELECT a.experiment_id AS experiment_id, a.user_id AS user_id, a.variant_id AS variant_id, a.assigned_at AS assigned_at,
+        a.enrolled_at AS enrolled_at, e.starts AS starts, e.ends AS ends
     FROM
     (
         SELECT experiment_id, user_id, variant_id, assigned_at, enrolled_at
@@ -59,16 +59,31 @@ crossover AS
     ) AS a
     INNER JOIN (SELECT id, experiment_id FROM variants FINAL) AS v ON v.id = a.variant_id AND v.experiment_id = a.experiment_id
     INNER JOIN experiment AS e ON e.id = a.experiment_id
+),
+-- Users of the population who were seen in more than one variant, from the rows alone: of an id, its earliest row counts.
+stray AS
+(
+    SELECT cityHash64(x.event_id)
+    FROM (SELECT experiment_id, user_id, event_id, variant_id FROM events_processed FINAL
+        WHERE event_type = ${exposure} AND variant_id IS NOT NULL) AS x
+    INNER JOIN member AS m ON m.experiment_id = x.experiment_id AND m.user_id = x.user_id
+    WHERE x.variant_id != m.variant_id
+),
+crossover AS
+(
+    SELECT m.experiment_id AS experiment_id, m.user_id AS user_id
+    FROM member AS m
     INNER JOIN
     (
         SELECT experiment_id, user_id, event_id, min(timestamp) AS earliest,
             argMin((toString(event_type), variant_id), timestamp) AS content
-        FROM (SELECT experiment_id, user_id, event_id, timestamp, event_type, variant_id FROM events_processed FINAL)
+        FROM events_processed FINAL
+        WHERE cityHash64(event_id) IN (stray)
         GROUP BY experiment_id, user_id, event_id
         HAVING content.1 = ${exposure} AND content.2 IS NOT NULL
-    ) AS x ON x.experiment_id = a.experiment_id AND x.user_id = a.user_id
-    WHERE toUnixTimestamp64Micro(x.earliest) BETWEEN e.starts AND e.ends AND x.content.2 != a.variant_id
-        AND ifNull(toUnixTimestamp64Micro(${entered_at}), -9223372036854775808) BETWEEN e.starts AND e.ends
+    ) AS x ON x.experiment_id = m.experiment_id AND x.user_id = m.user_id
+    WHERE toUnixTimestamp64Micro(x.earliest) BETWEEN m.starts AND m.ends AND x.content.2 != m.variant_id
+        AND ifNull(toUnixTimestamp64Micro(${entered_at}), -9223372036854775808) BETWEEN m.starts AND m.ends
     GROUP BY experiment_id, user_id
 ),
 -- Of the last day, which is as of all users assigned so far.

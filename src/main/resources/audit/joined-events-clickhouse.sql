@@ -34,8 +34,7 @@ exposed AS
         minOrNullIf(timestamp, event_type = ${exposure}
             AND toUnixTimestamp64Micro(timestamp) >= ifNull(e_dates.1, -9223372036854775808)
             AND toUnixTimestamp64Micro(timestamp) <= ifNull(e_dates.2, 9223372036854775807)) AS x_first,
-        max(_deleted = 1 OR has(inconsistencies, 'C-UPDATE-IMMUTABLE'))
-            OR uniqExact(cityHash64(event_id)) != uniqExact(cityHash64(event_id, timestamp)) AS x_touched
+        max(_deleted = 1 OR hasAny(inconsistencies, ['C-UPDATE-IMMUTABLE', 'D-DUP-EVENT', 'D-CONFLICTING-DUP'])) AS x_touched
     FROM events_processed AS p
     INNER JOIN experiment ON e_id = p.experiment_id
     GROUP BY experiment_id, user_id

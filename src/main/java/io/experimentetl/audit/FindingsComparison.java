@@ -45,8 +45,8 @@ final class FindingsComparison {
                 "entered_at",
                 switch (settings.statistics().population()) {
                   case EXPOSURE -> "x.earliest";
-                  case ENROLLED -> "a.enrolled_at";
-                  case ASSIGNED -> "a.assigned_at";
+                  case ENROLLED -> "m.enrolled_at";
+                  case ASSIGNED -> "m.assigned_at";
                 },
                 "srm_p",
                 Double.toString(settings.findings().srmAlertP()),

@@ -50,12 +50,13 @@ final class Warehouse {
   Warehouse(AuditSettings settings, Deadline deadline) {
     this.settings = settings;
     this.deadline = deadline;
-    // With wait_end_of_query an error in the middle of the answer is an error of the answer.
+    // With wait_end_of_query an error in the middle of the answer is an error of the answer. All
+    // versions of a row share a partition.
     try {
       this.endpoint =
           new URI(
               settings.clickhouseUrl()
-                  + "/?wait_end_of_query=1&default_format=JSONCompactEachRow&database="
+                  + "/?wait_end_of_query=1&do_not_merge_across_partitions_select_final=1&default_format=JSONCompactEachRow&database="
                   + URLEncoder.encode(settings.clickhouseDatabase(), StandardCharsets.UTF_8));
     } catch (URISyntaxException e) {
       throw new CannotCompareException(

@@ -33,6 +33,7 @@ public final class Etl {
       List.of(
           "io.experimentetl.platform.demo.DemoCommand",
           "io.experimentetl.platform.demo.BenchCommand",
+          "io.experimentetl.platform.chaos.ChaosCommand",
           "io.experimentetl.audit.VerifyCommand");
 
   private Etl() {}
@@ -45,6 +46,11 @@ public final class Etl {
         description =
             "where the platform keeps its data, logs and state (default: target/platform)")
     Path directory;
+
+    /** What the user named; null: nothing. */
+    public Path given() {
+      return directory;
+    }
 
     /** The repository's root. */
     public Path home() {

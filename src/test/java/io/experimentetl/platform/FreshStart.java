@@ -13,14 +13,14 @@ import java.util.stream.Collectors;
  * What has to be done before the job can start without state: everything is read and written again,
  * so nothing of it may be there. Only servers of our own are changed.
  */
-final class FreshStart {
+public final class FreshStart {
   private static final String SLOT = "experiment_etl";
 
   private final PlatformAddresses platform;
   private final Path home;
   private final Path directory;
 
-  FreshStart(PlatformAddresses platform, Path home, Path directory) {
+  public FreshStart(PlatformAddresses platform, Path home, Path directory) {
     this.platform = platform;
     this.home = home;
     this.directory = directory;
@@ -31,7 +31,7 @@ final class FreshStart {
    *
    * @throws PlatformException where rows stand in a ClickHouse that is not ours
    */
-  void prepare(PrintStream out) {
+  public void prepare(PrintStream out) {
     List<String> full = fullTables();
     if (!full.isEmpty() && !platform.launch().ownClickHouse()) {
       throw new PlatformException(

@@ -116,7 +116,7 @@ public final class JobDeployment {
    * The latest completed savepoint or retained checkpoint of a platform directory, since the last
    * start without state.
    */
-  static Optional<String> latestState(Path directory) {
+  public static Optional<String> latestState(Path directory) {
     Path flink = directory.resolve("flink");
     if (!Files.isDirectory(flink)) {
       return Optional.empty();

@@ -9,7 +9,7 @@ import java.util.List;
 import java.util.stream.Stream;
 
 /** Where a demonstration's servers keep their data. */
-final class DemoFolder {
+public final class DemoFolder {
   private DemoFolder() {}
 
   /**
@@ -18,7 +18,7 @@ final class DemoFolder {
    * @param given by the user, who may have data there: it must be empty; null: one below target,
    *     emptied
    */
-  static Path empty(Path given, Path home, String name) {
+  public static Path empty(Path given, Path home, String name) {
     Path folder = given == null ? home.resolve("target").resolve(name) : given.toAbsolutePath();
     try {
       if (given == null) {

@@ -4,10 +4,10 @@ import io.experimentetl.platform.PlatformException;
 import java.time.Duration;
 
 /** Between two looks at a server. */
-final class Pause {
+public final class Pause {
   private Pause() {}
 
-  static void of(Duration duration) {
+  public static void of(Duration duration) {
     try {
       Thread.sleep(duration.toMillis());
     } catch (InterruptedException e) {

@@ -19,7 +19,7 @@ import java.util.Optional;
 import java.util.Set;
 
 /** The job on a platform of this process: started, interrupted, waited for, audited. */
-final class RunningJob {
+public final class RunningJob {
   private static final Duration RECOVERY = Duration.ofMinutes(3);
   private static final Duration AUDIT = Duration.ofMinutes(10);
 
@@ -36,31 +36,47 @@ final class RunningJob {
   private final Backlog source;
   private String id;
 
-  private RunningJob(Platform platform, Path jar) {
+  private RunningJob(Platform platform, PlatformAddresses addresses, Path jar) {
     this.platform = platform;
-    this.addresses = platform.addresses();
+    this.addresses = addresses;
     this.deployment = new JobDeployment(addresses, jar);
     this.warehouse = new Warehouse(addresses.clickHouse());
     this.source = new Backlog(addresses.postgres());
   }
 
-  /** Submits the job; returns when all its tasks run. */
+  /** Submits the job without state; returns when all its tasks run. */
   static RunningJob submit(Platform platform, Path jar) {
-    RunningJob job = new RunningJob(platform, jar);
-    job.id = job.deployment.submit(Optional.empty(), 0);
+    return submit(platform, platform.addresses(), jar, Optional.empty(), 0);
+  }
+
+  /**
+   * Submits the job; returns when all its tasks run.
+   *
+   * @param addresses the platform's, perhaps with another configuration of the job
+   * @param from a savepoint's or checkpoint's path; empty: without state
+   * @param parallelism 0: the cluster's default
+   */
+  public static RunningJob submit(
+      Platform platform,
+      PlatformAddresses addresses,
+      Path jar,
+      Optional<String> from,
+      int parallelism) {
+    RunningJob job = new RunningJob(platform, addresses, jar);
+    job.id = job.deployment.submit(from, parallelism);
     return job;
   }
 
-  Warehouse warehouse() {
+  public Warehouse warehouse() {
     return warehouse;
   }
 
-  String id() {
+  public String id() {
     return id;
   }
 
   /** Waits until all that PostgreSQL has committed by now is visible. */
-  void awaitVisible() {
+  public void awaitVisible() {
     long lsn = source.lsn();
     source.fence();
     try {
@@ -94,7 +110,7 @@ final class RunningJob {
    *
    * @throws PlatformException with the job's exception when it is at its end
    */
-  void requireWorking() {
+  public void requireWorking() {
     if (!works()) {
       throw new PlatformException(
           "the job is " + flink().state(id) + ": " + flink().rootException(id));
@@ -148,7 +164,8 @@ final class RunningJob {
     flink().awaitAllTasksRunning(id, RECOVERY);
   }
 
-  void cancel() {
+  /** Cancels the job and waits until it is gone. */
+  public void cancel() {
     flink().cancel(id);
     flink().awaitState(id, "CANCELED", RECOVERY);
   }
@@ -158,7 +175,7 @@ final class RunningJob {
   }
 
   /** The three-way audit, with the job's own settings. */
-  AuditReport audit() {
+  public AuditReport audit() {
     JobConfig config =
         JobConfig.load(
             addresses.jobConfig(),

@@ -11,7 +11,7 @@ import java.util.function.BooleanSupplier;
 import java.util.stream.Collectors;
 
 /** What ClickHouse shows while the job runs. */
-final class Warehouse {
+public final class Warehouse {
   private final ClickHouseEndpoint clickHouse;
 
   Warehouse(ClickHouseEndpoint clickHouse) {
@@ -27,7 +27,7 @@ final class Warehouse {
   record Progress(long lsn, Instant committedAt, boolean snapshotDone) {}
 
   /** A physical row that stands twice, or more often, in a table. */
-  record Doubled(String table, long rows, long doubled) {}
+  public record Doubled(String table, long rows, long doubled) {}
 
   Optional<Progress> progress() {
     List<String[]> rows =
@@ -98,7 +98,7 @@ final class Warehouse {
    * For each table, how many physical rows repeat a key and a version. Merges must be off for it to
    * prove much. Of etl_cuts nothing is said: an idle job names the same cut at every checkpoint.
    */
-  List<Doubled> doubled() {
+  public List<Doubled> doubled() {
     return rows(
             "SELECT name, sorting_key FROM system.tables WHERE database = currentDatabase()"
                 + " AND engine = 'ReplacingMergeTree' AND name <> 'etl_cuts' ORDER BY name")
@@ -118,7 +118,7 @@ final class Warehouse {
    * Keeps background merges from tidying up what is to be seen; also across a restart of the
    * server.
    */
-  void keepEveryPart() {
+  public void keepEveryPart() {
     for (String[] table :
         rows(
             "SELECT name FROM system.tables WHERE database = currentDatabase() AND engine = 'ReplacingMergeTree'")) {
@@ -135,7 +135,12 @@ final class Warehouse {
             + " GROUP BY code ORDER BY code");
   }
 
-  long count(String sql) {
+  /** Whether the initial snapshot is not visible yet, as far as ClickHouse answers. */
+  public boolean isInSnapshot() {
+    return !progress().map(Progress::snapshotDone).orElse(false);
+  }
+
+  public long count(String sql) {
     return clickHouse.count(sql);
   }
 

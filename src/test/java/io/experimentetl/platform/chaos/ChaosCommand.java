@@ -1,0 +1,171 @@
+package io.experimentetl.platform.chaos;
+
+import io.experimentetl.audit.AuditReport;
+import io.experimentetl.platform.Etl;
+import io.experimentetl.platform.PlatformException;
+import io.experimentetl.platform.demo.DemoFolder;
+import io.experimentetl.platform.demo.Pause;
+import io.experimentetl.platform.demo.Warehouse;
+import java.io.OutputStream;
+import java.io.PrintStream;
+import java.io.PrintWriter;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.EnumMap;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.SplittableRandom;
+import java.util.concurrent.Callable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Spec;
+
+/** {@code ./etl chaos}. Exit code: 0 no difference after any fault, 1 differences. */
+@Command(
+    name = "chaos",
+    mixinStandardHelpOptions = true,
+    description = {
+      "Strikes the job, its cluster, its servers and the lines between them with random faults, while writers write;",
+      "after each it waits until all is visible and audits PostgreSQL against ClickHouse. A seed repeats a run's faults."
+    })
+public final class ChaosCommand implements Callable<Integer> {
+  /** Faults of one start without state: the first of them strike during its snapshot. */
+  private static final int FAULTS_OF_A_START = 8;
+
+  private static final int MAX_PRINTED_DIFFERENCES = 10;
+
+  @Spec private CommandSpec spec;
+  @Mixin private Etl.Place place;
+
+  @Option(
+      names = "--seed",
+      paramLabel = "N",
+      defaultValue = "1",
+      description = "of the faults and the writers (default: ${DEFAULT-VALUE})")
+  private long seed;
+
+  @Option(
+      names = "--faults",
+      paramLabel = "K",
+      defaultValue = "10",
+      description = "how many (default: ${DEFAULT-VALUE})")
+  private int faults;
+
+  private record Struck(Fault fault, String phase) {}
+
+  private static final class Tally {
+    private int snapshot;
+    private int stream;
+    private final List<Double> recoverySeconds = new ArrayList<>();
+  }
+
+  @Override
+  public Integer call() {
+    PrintWriter out = spec.commandLine().getOut();
+    Path folder = DemoFolder.empty(place.given(), place.home(), "chaos");
+    SplittableRandom random = new SplittableRandom(seed);
+    Map<Fault, Tally> tallies = new EnumMap<>(Fault.class);
+    long audits = 0;
+    long differences = 0;
+    long undecided = 0;
+    long doubled = 0;
+    long audited = 0;
+    try (Ground ground = Ground.start(folder, place.home(), place.jobJar());
+        MixedWrites writes = MixedWrites.start(ground.addresses().postgres(), random.nextLong())) {
+      int struck = 0;
+      while (struck < faults) {
+        ground.startAnew(
+            new PrintStream(OutputStream.nullOutputStream(), true, StandardCharsets.UTF_8));
+        int endOfStart = Math.min(faults, struck + FAULTS_OF_A_START);
+        while (struck < endOfStart) {
+          List<Struck> together = new ArrayList<>();
+          // Some strike while the pipeline still recovers from the one before.
+          int count = random.nextInt(4) == 0 ? 2 : 1;
+          for (int i = 0; i < count && struck < endOfStart; i++, struck++) {
+            Fault fault = Fault.values()[random.nextInt(Fault.values().length)];
+            SplittableRandom own = random.split();
+            Pause.of(Duration.ofMillis(own.nextInt(4_000)));
+            together.add(new Struck(fault, ground.inSnapshot() ? "snapshot" : "stream"));
+            writes.requireWriting();
+            fault.strike(ground, own);
+          }
+          long over = System.nanoTime();
+          ground.job().awaitVisible();
+          double recovery = (System.nanoTime() - over) / 1e9;
+          AuditReport audit = ground.job().audit();
+          audits++;
+          differences += audit.differences().size();
+          undecided += audit.undecided().size();
+          audited = audit.lines().stream().mapToLong(AuditReport.TableLine::source).sum();
+          for (Struck one : together) {
+            Tally tally = tallies.computeIfAbsent(one.fault(), fault -> new Tally());
+            if (one.phase().equals("snapshot")) {
+              tally.snapshot++;
+            } else {
+              tally.stream++;
+            }
+            tally.recoverySeconds.add(recovery);
+          }
+          out.printf(
+              Locale.ROOT,
+              "%3d  %-78s all visible after %5.1f s  %,d rows, %d differences%n",
+              struck,
+              describe(together),
+              recovery,
+              audited,
+              audit.differences().size());
+          audit.differences().stream()
+              .limit(MAX_PRINTED_DIFFERENCES)
+              .forEach(difference -> out.println("     " + difference));
+          out.flush();
+        }
+        for (Warehouse.Doubled table : ground.job().warehouse().doubled()) {
+          doubled += table.doubled();
+          if (table.doubled() != 0) {
+            out.printf("     %s has %,d physical rows twice%n", table.table(), table.doubled());
+          }
+        }
+      }
+      print(out, tallies);
+      out.printf(
+          "%nseed %d: %d faults, %,d transactions by writers (%,d refused, %,d broken by faults), %d audits of up to %,d rows%n",
+          seed, struck, writes.committed(), writes.refused(), writes.broken(), audits, audited);
+      out.printf(
+          "differences: %d; rows that stand twice: %d; rows that moved too fast to be judged: %d%n",
+          differences, doubled, undecided);
+      out.println(differences + doubled == 0 ? "PASSED" : "FAILED");
+      out.flush();
+      return differences + doubled == 0 ? 0 : 1;
+    } catch (PlatformException e) {
+      throw new PlatformException(
+          "seed " + seed + ": " + e.getMessage() + " (logs: " + folder + ")", e);
+    }
+  }
+
+  private static String describe(List<Struck> together) {
+    return String.join(
+        " + ", together.stream().map(one -> one.fault() + " (" + one.phase() + ")").toList());
+  }
+
+  private static void print(PrintWriter out, Map<Fault, Tally> tallies) {
+    out.printf(
+        "%n%-56s %8s %8s %12s %12s%n", "fault", "snapshot", "stream", "median s", "longest s");
+    tallies.forEach(
+        (fault, tally) -> {
+          List<Double> sorted = tally.recoverySeconds.stream().sorted().toList();
+          out.printf(
+              Locale.ROOT,
+              "%-56s %8d %8d %12.1f %12.1f%n",
+              fault.sentence,
+              tally.snapshot,
+              tally.stream,
+              sorted.get(sorted.size() / 2),
+              sorted.get(sorted.size() - 1));
+        });
+  }
+}

@@ -1,0 +1,222 @@
+package io.experimentetl.platform.chaos;
+
+import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import com.fasterxml.jackson.dataformat.yaml.YAMLFactory;
+import io.experimentetl.platform.ClickHouseServer;
+import io.experimentetl.platform.FlinkCluster;
+import io.experimentetl.platform.FreshStart;
+import io.experimentetl.platform.JobDeployment;
+import io.experimentetl.platform.Platform;
+import io.experimentetl.platform.PlatformAddresses;
+import io.experimentetl.platform.PlatformException;
+import io.experimentetl.platform.PlatformOptions;
+import io.experimentetl.platform.PostgresServer;
+import io.experimentetl.platform.ZooKeeperServer;
+import io.experimentetl.platform.demo.Pause;
+import io.experimentetl.platform.demo.RunningJob;
+import io.experimentetl.platform.faults.FaultProxy;
+import java.io.IOException;
+import java.io.PrintStream;
+import java.io.UncheckedIOException;
+import java.net.URI;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.List;
+import java.util.Optional;
+
+/**
+ * What the faults strike: a platform whose JobManager ZooKeeper takes over, and the job, which
+ * reaches PostgreSQL and ClickHouse through proxies.
+ */
+final class Ground implements AutoCloseable {
+  static final Duration REQUEST_TIMEOUT = Duration.ofSeconds(5);
+  private static final Duration RECOVERY = Duration.ofMinutes(3);
+  private static final int TASKMANAGERS = 2;
+
+  private final Path home;
+  private final Path folder;
+  private final Path jar;
+  private final ZooKeeperServer zooKeeper;
+  private final Platform platform;
+  private final FaultProxy toPostgres;
+  private final FaultProxy toClickHouse;
+  private final PlatformAddresses addresses;
+  private RunningJob job;
+  private int parallelism = 2;
+
+  private Ground(Path folder, Path home, Path jar) {
+    this.home = home;
+    this.folder = folder;
+    this.jar = jar;
+    this.zooKeeper = ZooKeeperServer.start(folder.resolve("zookeeper"));
+    Path cluster = folder.resolve("flink");
+    this.platform =
+        Platform.start(
+            folder,
+            home,
+            PlatformOptions.defaults()
+                .withoutKafka()
+                .withTaskManagers(TASKMANAGERS)
+                .withFlinkSetting("taskmanager.memory.process.size", "1728m")
+                .withFlinkSetting("high-availability.type", "zookeeper")
+                .withFlinkSetting("high-availability.zookeeper.quorum", zooKeeper.quorum())
+                .withFlinkSetting(
+                    "high-availability.storageDir", cluster.resolve("ha").toUri().toString())
+                .withFlinkSetting("execution.checkpointing.interval", "2 s")
+                .withFlinkSetting("heartbeat.interval", "1000")
+                .withFlinkSetting("heartbeat.timeout", "6000")
+                .withFlinkSetting("restart-strategy.exponential-delay.max-backoff", "3 s")
+                .withFlinkSetting(
+                    "restart-strategy.exponential-delay.attempts-before-reset-backoff", "1000")
+                // Small chunks and batches: many places where a fault can strike.
+                .withJobSetting("source.split-size", "2000")
+                .withJobSetting("source.heartbeat-interval", "1s")
+                .withJobSetting("clickhouse.batch-rows", "5000")
+                .withJobSetting("clickhouse.inline-bytes", "16KiB")
+                .withJobSetting("clickhouse.request-timeout", REQUEST_TIMEOUT.toSeconds() + "s"));
+    PlatformAddresses direct = platform.addresses();
+    this.toPostgres = FaultProxy.to(direct.postgres().host(), direct.postgres().port());
+    this.toClickHouse = FaultProxy.to(URI.create(direct.clickHouse().url()));
+    this.addresses =
+        new PlatformAddresses(
+            direct.postgres(),
+            direct.clickHouse(),
+            direct.kafka(),
+            direct.flink(),
+            direct.savepoints(),
+            behindProxies(direct.jobConfig()),
+            direct.launch());
+  }
+
+  /** Starts all servers; the job is not submitted yet. */
+  static Ground start(Path folder, Path home, Path jar) {
+    return new Ground(folder, home, jar);
+  }
+
+  private Path behindProxies(Path jobConfig) {
+    ObjectMapper yaml = new ObjectMapper(new YAMLFactory());
+    Path file = folder.resolve("job-behind-proxies.yaml");
+    try {
+      ObjectNode root = (ObjectNode) yaml.readTree(jobConfig.toFile());
+      root.withObject("/source").put("host", "127.0.0.1").put("port", toPostgres.port());
+      root.withObject("/clickhouse").put("url", toClickHouse.url().toString());
+      yaml.writeValue(file.toFile(), root);
+    } catch (IOException e) {
+      throw new UncheckedIOException("the job's configuration " + jobConfig, e);
+    }
+    return file;
+  }
+
+  PlatformAddresses addresses() {
+    return addresses;
+  }
+
+  FlinkCluster cluster() {
+    return platform.flinkCluster().orElseThrow();
+  }
+
+  ClickHouseServer clickHouse() {
+    return platform.clickHouseServer().orElseThrow();
+  }
+
+  PostgresServer postgres() {
+    return platform.postgresServer().orElseThrow();
+  }
+
+  FaultProxy toPostgres() {
+    return toPostgres;
+  }
+
+  FaultProxy toClickHouse() {
+    return toClickHouse;
+  }
+
+  RunningJob job() {
+    return job;
+  }
+
+  int parallelism() {
+    return parallelism;
+  }
+
+  /** Whether the initial snapshot is not visible yet. */
+  boolean inSnapshot() {
+    return job.warehouse().isInSnapshot();
+  }
+
+  /** Ends the job if one runs, empties the warehouse, and starts without state: a new snapshot. */
+  void startAnew(PrintStream log) {
+    if (job != null) {
+      cluster().endpoint().awaitAllTasksRunning(job.id(), RECOVERY);
+      job.cancel();
+    }
+    new FreshStart(addresses, home, folder).prepare(log);
+    job = RunningJob.submit(platform, addresses, jar, Optional.empty(), parallelism);
+    job.warehouse().keepEveryPart();
+  }
+
+  /**
+   * Stops with a savepoint and goes on from it. Where the savepoint fails because of a fault of a
+   * moment ago, it does what an operator does: it tries again, or starts from the latest state.
+   */
+  void redeploy(int newParallelism) {
+    JobDeployment deployment = new JobDeployment(addresses, jar);
+    cluster().endpoint().awaitAllTasksRunning(job.id(), RECOVERY);
+    long end = System.nanoTime() + RECOVERY.toNanos();
+    while (true) {
+      try {
+        deployment.stop();
+        break;
+      } catch (PlatformException e) {
+        if (System.nanoTime() > end) {
+          throw e;
+        }
+        if (cluster().endpoint().activeJob().isEmpty()) {
+          break;
+        }
+        Pause.of(Duration.ofSeconds(1));
+        cluster().endpoint().awaitAllTasksRunning(job.id(), RECOVERY);
+      }
+    }
+    parallelism = newParallelism;
+    job =
+        RunningJob.submit(
+            platform, addresses, jar, JobDeployment.latestState(folder), newParallelism);
+  }
+
+  /** Stops the processes by SIGSTOP, and lets them go on after the action. */
+  void pause(List<Long> pids, Runnable action) {
+    try {
+      pids.forEach(pid -> signal("STOP", pid));
+      action.run();
+    } finally {
+      pids.forEach(pid -> signal("CONT", pid));
+    }
+  }
+
+  private static void signal(String name, long pid) {
+    try {
+      int code = new ProcessBuilder("kill", "-s", name, Long.toString(pid)).start().waitFor();
+      if (code != 0) {
+        throw new PlatformException("SIG" + name + " to process " + pid + " failed: " + code);
+      }
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new PlatformException("interrupted", e);
+    }
+  }
+
+  @Override
+  public void close() {
+    try {
+      platform.close();
+    } finally {
+      toPostgres.close();
+      toClickHouse.close();
+      zooKeeper.close();
+    }
+  }
+}

@@ -210,7 +210,7 @@ final class MixedWrites implements AutoCloseable {
       int choice = random.nextInt(100);
       if (choice < 45) {
         statement.execute(events(random, user, random.nextInt(1, 20)));
-      } else if (choice < 55) {
+      } else if (choice < 61) {
         statement.execute(newUser(random, id));
       } else if (choice < 65) {
         copy(connection, random);
@@ -321,7 +321,7 @@ final class MixedWrites implements AutoCloseable {
   private static void copy(Connection connection, SplittableRandom random) throws SQLException {
     StringBuilder rows = new StringBuilder();
     String user = user(random);
-    for (int i = random.nextInt(50, 400); i > 0; i--) {
+    for (int i = random.nextInt(20, 200); i > 0; i--) {
       String[] event = event(random, user);
       event[6] = '"' + event[6].replace("\"", "\"\"") + '"';
       rows.append(String.join(",", event)).append('\n');

@@ -1,0 +1,229 @@
+package io.experimentetl.cdc;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.awaitility.Awaitility.await;
+
+import io.experimentetl.model.Change;
+import io.experimentetl.model.ChangeKind;
+import io.experimentetl.model.EventRow;
+import io.experimentetl.platform.PlatformExtension;
+import io.experimentetl.platform.faults.Condition;
+import io.experimentetl.platform.faults.FaultProxy;
+import io.experimentetl.platform.faults.Hangup;
+import java.sql.Connection;
+import java.sql.DriverManager;
+import java.sql.SQLException;
+import java.time.Duration;
+import java.util.List;
+import java.util.Properties;
+import java.util.stream.IntStream;
+import org.apache.flink.core.execution.JobClient;
+import org.apache.flink.runtime.testutils.MiniClusterResourceConfiguration;
+import org.apache.flink.test.junit5.MiniClusterExtension;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.RegisterExtension;
+import org.postgresql.PGConnection;
+import org.postgresql.PGProperty;
+import org.postgresql.replication.PGReplicationStream;
+
+/** What happens to the source while the job reads it, on a real PostgreSQL. */
+class SourceFaultsIT {
+
+  @RegisterExtension static final PlatformExtension PLATFORM = new PlatformExtension();
+
+  @RegisterExtension
+  static final MiniClusterExtension CLUSTER =
+      new MiniClusterExtension(
+          new MiniClusterResourceConfiguration.Builder()
+              .setNumberTaskManagers(1)
+              .setNumberSlotsPerTaskManager(2)
+              .build());
+
+  private JobClient job;
+  private Ledger.View view;
+
+  @AfterEach
+  void endTheJob() throws Exception {
+    if (job != null) {
+      job.cancel().get();
+    }
+  }
+
+  private void start(PostgresSourceSettings settings) throws Exception {
+    job = PostgresChangesIT.start(settings, settings.slot(), Duration.ofMillis(100));
+    view = Ledger.view(settings.slot());
+    await()
+        .atMost(Duration.ofSeconds(60))
+        .until(() -> view.lastCut != null && view.lastCut.snapshotDone());
+  }
+
+  private static SourceDatabase database(String name) throws SQLException {
+    SourceDatabase database = SourceDatabase.create(PLATFORM, name);
+    database.fill(1);
+    return database;
+  }
+
+  private static void insert(SourceDatabase database, String type, String time)
+      throws SQLException {
+    database.execute(
+        "INSERT INTO events (timestamp, experiment_id, user_id, event_type) VALUES ("
+            + time
+            + ", 1, 'u1', '"
+            + type
+            + "')");
+  }
+
+  private static void insert(SourceDatabase database, String type) throws SQLException {
+    insert(database, type, "now()");
+  }
+
+  private static boolean isUpdateOfAnEvent(Change change) {
+    return change.kind() == ChangeKind.UPDATE && change.after() instanceof EventRow;
+  }
+
+  private void awaitEvents(String... types) {
+    await()
+        .atMost(Duration.ofSeconds(60))
+        .untilAsserted(
+            () -> assertThat(PostgresChangesIT.eventTypes(view.changes)).containsExactly(types));
+  }
+
+  @Test
+  void aPartitionThatIsCreatedIsReadAndOneThatIsDroppedOrDetachedDeletesNothing() throws Exception {
+    SourceDatabase database = database("partitions");
+    start(database.settings());
+    database.execute("SELECT create_events_partitions('2031-01-01', '2031-02-28')");
+    insert(database, "in January", "'2031-01-15 12:00+00'");
+    insert(database, "in February", "'2031-02-15 12:00+00'");
+    database.execute("UPDATE events SET session_id = 's' WHERE event_type = 'in January'");
+    awaitEvents("in January", "in February", "in January");
+    database.execute("DROP TABLE events_2031_01");
+    database.execute("ALTER TABLE events DETACH PARTITION events_2031_02");
+    database.execute("UPDATE events_2031_02 SET event_type = 'of nobody'");
+    insert(database, "fence");
+    awaitEvents("in January", "in February", "in January", "fence");
+    assertThat(view.changes).extracting(Change::kind).doesNotContain(ChangeKind.DELETE);
+    assertThat(view.changes)
+        .filteredOn(SourceFaultsIT::isUpdateOfAnEvent)
+        .extracting(Change::before)
+        .hasOnlyElementsOfType(EventRow.class);
+  }
+
+  @Test
+  void aColumnThatIsAddedOrDroppedWhileTheJobRunsChangesNothingForTheOthers() throws Exception {
+    SourceDatabase database = database("columns");
+    start(database.settings());
+    insert(database, "before");
+    database.execute("ALTER TABLE events ADD COLUMN note text DEFAULT 'n'");
+    insert(database, "wider");
+    database.execute("UPDATE events SET note = 'm', request_id = 'r1' WHERE event_type = 'wider'");
+    database.execute("ALTER TABLE events DROP COLUMN note");
+    insert(database, "as before");
+    awaitEvents("before", "wider", "wider", "as before");
+    assertThat(view.changes)
+        .filteredOn(SourceFaultsIT::isUpdateOfAnEvent)
+        .extracting(Change::after)
+        .extracting(row -> ((EventRow) row).requestId())
+        .containsExactly("r1");
+  }
+
+  @Test
+  void aRestartAndAKillOfTheServerLoseAndRepeatNothing() throws Exception {
+    SourceDatabase database = database("restarted");
+    start(database.settings());
+    insert(database, "before");
+    PLATFORM.postgres().stop();
+    PLATFORM.postgres().start();
+    insert(database, "between");
+    awaitEvents("before", "between");
+    insert(database, "unread");
+    PLATFORM.postgres().kill9();
+    PLATFORM.postgres().start();
+    insert(database, "after");
+    awaitEvents("before", "between", "unread", "after");
+  }
+
+  @Test
+  void aConnectionThatIsCutAtAnyTimeLosesAndRepeatsNothing() throws Exception {
+    SourceDatabase database = database("cut");
+    PostgresSourceSettings direct = database.settings();
+    try (FaultProxy line = FaultProxy.to(direct.host(), direct.port())) {
+      start(through(line, direct));
+      int events = 0;
+      for (int cut = 0; cut < 6; cut++) {
+        int starts = view.starts.get();
+        line.hangUpAfter(
+            FaultProxy.Direction.TO_CLIENT,
+            100 + cut * 377L,
+            cut % 2 == 0 ? Hangup.RESET : Hangup.FIN);
+        while (view.starts.get() == starts) {
+          insert(database, Integer.toString(events++));
+          if (events % 50 == 0) {
+            // Whatever was cut, the reader's own connection is next.
+            line.hangUp(Hangup.RESET);
+          }
+        }
+      }
+      line.line(Condition.REFUSING);
+      line.hangUp(Hangup.RESET);
+      insert(database, Integer.toString(events++));
+      line.heal();
+      awaitEvents(IntStream.range(0, events).mapToObj(Integer::toString).toArray(String[]::new));
+    }
+  }
+
+  private static PostgresSourceSettings through(FaultProxy line, PostgresSourceSettings direct) {
+    return new PostgresSourceSettings(
+        "127.0.0.1",
+        line.port(),
+        direct.database(),
+        direct.schema(),
+        direct.username(),
+        direct.password(),
+        direct.publication(),
+        direct.slot(),
+        direct.heartbeatInterval(),
+        direct.splitSize());
+  }
+
+  @Test
+  void aSlotThatAZombieStillHoldsIsWaitedFor() throws Exception {
+    SourceDatabase database = database("zombie");
+    insert(database, "in the snapshot");
+    Properties properties = new Properties();
+    PGProperty.USER.set(properties, database.settings().username());
+    PGProperty.PASSWORD.set(properties, database.password());
+    PGProperty.REPLICATION.set(properties, "database");
+    PGProperty.ASSUME_MIN_SERVER_VERSION.set(properties, "16");
+    PGProperty.PREFER_QUERY_MODE.set(properties, "simple");
+    try (Connection zombie =
+        DriverManager.getConnection(
+            "jdbc:postgresql://" + database.settings().place(), properties)) {
+      PGReplicationStream stream =
+          zombie
+              .unwrap(PGConnection.class)
+              .getReplicationAPI()
+              .replicationStream()
+              .logical()
+              .withSlotName(database.slot())
+              .withSlotOption("proto_version", "1")
+              .withSlotOption("publication_names", "experiment_etl")
+              .start();
+      assertThat(stream.isClosed()).isFalse();
+      job = PostgresChangesIT.start(database.settings(), database.slot(), Duration.ofMillis(100));
+      view = Ledger.view(database.slot());
+      insert(database, "meanwhile");
+      // The snapshot needs no slot: so far the job comes without it.
+      await()
+          .atMost(Duration.ofSeconds(60))
+          .until(() -> PostgresChangesIT.eventTypes(view.changes).contains("in the snapshot"));
+    }
+    insert(database, "afterwards");
+    await()
+        .atMost(Duration.ofSeconds(60))
+        .until(() -> PostgresChangesIT.eventTypes(view.changes).contains("afterwards"));
+    assertThat(List.copyOf(PostgresChangesIT.eventTypes(view.changes)))
+        .contains("in the snapshot", "meanwhile", "afterwards");
+  }
+}

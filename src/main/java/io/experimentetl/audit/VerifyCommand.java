@@ -25,7 +25,8 @@ import picocli.CommandLine.Spec;
     mixinStandardHelpOptions = true,
     description = {
       "Compares, at one place of the log and while writers write, ClickHouse's rows with PostgreSQL's,",
-      "and the daily statistics with their recomputation in SQL from either."
+      "the daily statistics and health figures with their recomputation in SQL from either, and what was added",
+      "to the rows (joined columns, codes, findings) with what it was added from."
     },
     exitCodeListHeading = "Exit codes:%n",
     exitCodeList = {

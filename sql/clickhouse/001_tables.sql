@@ -2,6 +2,9 @@
 -- Every table: ReplacingMergeTree by source position. Of two rows with one key the greater _version stands; _deleted marks a
 -- tombstone. The partition key is a function of the row's own key, so all versions of a row share a partition.
 -- non_replicated_deduplication_window makes insert_deduplication_token work on tables without replicas.
+-- fsync_after_insert, fsync_part_directory: a batch that was acknowledged is not sent again, so it has to outlive a power cut and
+-- not only the server. Measured (SinkBench, 2 cores, virtual disk): batches of 100,000 rows 622,531 -> 573,248 rows/s; batches of
+-- 1,000 rows 24 -> 52 ms each. Merged parts need none: what they were made of stays for old_parts_lifetime (8 min).
 
 CREATE TABLE IF NOT EXISTS events_processed
 (
@@ -34,7 +37,7 @@ CREATE TABLE IF NOT EXISTS events_processed
 ENGINE = ReplacingMergeTree(_version, _deleted)
 PARTITION BY toYYYYMM(timestamp)
 ORDER BY (experiment_id, user_id, timestamp, event_id)
-SETTINGS non_replicated_deduplication_window = 10000;
+SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1;
 
 CREATE TABLE IF NOT EXISTS assignments_processed
 (
@@ -66,7 +69,7 @@ CREATE TABLE IF NOT EXISTS assignments_processed
 ENGINE = ReplacingMergeTree(_version, _deleted)
 PARTITION BY intDiv(id, 100000000)
 ORDER BY (experiment_id, user_id, id)
-SETTINGS non_replicated_deduplication_window = 10000;
+SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1;
 
 CREATE TABLE IF NOT EXISTS experiments
 (
@@ -91,7 +94,7 @@ CREATE TABLE IF NOT EXISTS experiments
 )
 ENGINE = ReplacingMergeTree(_version, _deleted)
 ORDER BY id
-SETTINGS non_replicated_deduplication_window = 10000;
+SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1;
 
 CREATE TABLE IF NOT EXISTS variants
 (
@@ -114,7 +117,7 @@ CREATE TABLE IF NOT EXISTS variants
 )
 ENGINE = ReplacingMergeTree(_version, _deleted)
 ORDER BY id
-SETTINGS non_replicated_deduplication_window = 10000;
+SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1;
 
 CREATE TABLE IF NOT EXISTS users
 (
@@ -134,7 +137,7 @@ CREATE TABLE IF NOT EXISTS users
 )
 ENGINE = ReplacingMergeTree(_version, _deleted)
 ORDER BY user_id
-SETTINGS non_replicated_deduplication_window = 10000;
+SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1;
 
 CREATE TABLE IF NOT EXISTS experiment_daily_stats
 (
@@ -162,7 +165,7 @@ CREATE TABLE IF NOT EXISTS experiment_daily_stats
 ENGINE = ReplacingMergeTree(_version, _deleted)
 PARTITION BY toYear(day)
 ORDER BY (experiment_id, metric, variant_id, day)
-SETTINGS non_replicated_deduplication_window = 10000;
+SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1;
 
 CREATE TABLE IF NOT EXISTS experiment_health_daily
 (
@@ -187,7 +190,7 @@ CREATE TABLE IF NOT EXISTS experiment_health_daily
 ENGINE = ReplacingMergeTree(_version, _deleted)
 PARTITION BY toYear(day)
 ORDER BY (experiment_id, day)
-SETTINGS non_replicated_deduplication_window = 10000;
+SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1;
 
 CREATE TABLE IF NOT EXISTS data_inconsistencies
 (
@@ -210,7 +213,7 @@ CREATE TABLE IF NOT EXISTS data_inconsistencies
 )
 ENGINE = ReplacingMergeTree(_version, _deleted)
 ORDER BY (code, subject)
-SETTINGS non_replicated_deduplication_window = 10000;
+SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1;
 
 -- One row per sink subtask and cut, written behind the last batch before the cut. etl_progress is a view on it.
 CREATE TABLE IF NOT EXISTS etl_cuts
@@ -229,7 +232,7 @@ CREATE TABLE IF NOT EXISTS etl_cuts
 )
 ENGINE = ReplacingMergeTree(_version)
 ORDER BY (stamp, sink, subtask, parallelism)
-SETTINGS non_replicated_deduplication_window = 10000;
+SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1;
 
 -- Which job writes a table: the one of the greatest epoch. A job claims each table once; one that has lost it stops.
 CREATE TABLE IF NOT EXISTS etl_owners
@@ -240,4 +243,5 @@ CREATE TABLE IF NOT EXISTS etl_owners
     claimed_at DateTime64(3, 'UTC')
 )
 ENGINE = MergeTree
-ORDER BY (sink, epoch);
+ORDER BY (sink, epoch)
+SETTINGS fsync_after_insert = 1, fsync_part_directory = 1;

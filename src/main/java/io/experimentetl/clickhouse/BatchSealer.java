@@ -1,6 +1,7 @@
 package io.experimentetl.clickhouse;
 
 import java.io.IOException;
+import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.HashMap;
@@ -17,6 +18,10 @@ import org.apache.flink.core.fs.Path;
  */
 final class BatchSealer<T> {
 
+  private static final int MOST_SPARE = 4;
+  private static final int SMALL_PART = 64;
+  private static final byte[] NO_BYTES = new byte[0];
+
   private final RowEncoder<T> encoder;
   private final TableSchema schema;
   private final List<TableSchema.Column> columns;
@@ -25,13 +30,17 @@ final class BatchSealer<T> {
   private final String folder;
   private final long sealedAfter;
   private final LongSupplier clock;
+  private final SinkMemory memory;
 
   private final Map<Long, OpenBatch<T>> open = new HashMap<>();
+  private final ArrayDeque<OpenBatch<T>> spare = new ArrayDeque<>();
   private final List<SealedBatch> sealed = new ArrayList<>();
   private OpenBatch<T> last;
   private long heldBytes;
   private long inlineBytes;
+  private long pendingRows;
   private long sealedEarly;
+  private long spilled;
 
   /**
    * A sealer without rows.
@@ -39,6 +48,7 @@ final class BatchSealer<T> {
    * @param folder URI for batches beyond the inline limit; empty: all stay inline
    * @param sealedAfter the checkpoint that the writer was restored from, -1 if from none
    * @param clock milliseconds since 1970
+   * @param memory shared with other sealers
    */
   BatchSealer(
       RowEncoder<T> encoder,
@@ -46,7 +56,8 @@ final class BatchSealer<T> {
       BatchIds ids,
       String folder,
       long sealedAfter,
-      LongSupplier clock) {
+      LongSupplier clock,
+      SinkMemory memory) {
     this.encoder = encoder;
     this.schema = encoder.schema();
     this.columns = schema.insertColumns();
@@ -55,6 +66,7 @@ final class BatchSealer<T> {
     this.folder = folder;
     this.sealedAfter = sealedAfter;
     this.clock = clock;
+    this.memory = memory;
   }
 
   /**
@@ -71,11 +83,35 @@ final class BatchSealer<T> {
       throw new UnencodableValueException(
           "A row for table " + schema.table() + " can't be encoded: " + e.getMessage() + ".", e);
     }
-    heldBytes += batch.heldBytes() - before;
+    hold(batch.heldBytes() - before);
+    pendingRows++;
     if (batch.rows() >= limits.rows() || batch.rawBytes() >= limits.bytes()) {
       seal(batch);
-    } else if (heldBytes > limits.openBytes()) {
-      sealFullest();
+    }
+    makeRoom();
+  }
+
+  /**
+   * Spare buffers go first, then the fullest batch is sealed. Where others hold the memory, little
+   * batches of this table would help nobody: whoever holds more makes room with its own next row.
+   */
+  private void makeRoom() throws IOException {
+    while (heldBytes > limits.openBytes()
+        || (memory.isOver() && heldBytes > memory.limit() / SMALL_PART)) {
+      if (!spare.isEmpty()) {
+        hold(-spare.pop().heldBytes());
+      } else if (!open.isEmpty()) {
+        sealFullest();
+      } else {
+        return;
+      }
+    }
+  }
+
+  private void hold(long bytes) {
+    if (bytes != 0) {
+      heldBytes += bytes;
+      memory.add(bytes);
     }
   }
 
@@ -88,9 +124,13 @@ final class BatchSealer<T> {
       if (open.size() >= limits.openPartitions()) {
         sealFullest();
       }
-      batch = new OpenBatch<>(encoder, ids.next(), partition);
+      batch = spare.poll();
+      if (batch == null) {
+        batch = new OpenBatch<>(encoder);
+        hold(batch.heldBytes());
+      }
+      batch.begin(ids.next(), partition);
       open.put(partition, batch);
-      heldBytes += batch.heldBytes();
     }
     last = batch;
     return batch;
@@ -103,40 +143,77 @@ final class BatchSealer<T> {
 
   private void seal(OpenBatch<T> batch) throws IOException {
     open.remove(batch.partition());
-    heldBytes -= batch.heldBytes();
     if (last == batch) {
       last = null;
     }
-    if (batch.rows() == 0) {
-      return;
+    if (batch.rows() > 0) {
+      sealed.add(sealedBatch(batch));
     }
-    byte[] body = batch.seal();
-    String file = "";
-    if (!folder.isEmpty() && body.length > limits.inlineBytes()) {
-      file = writeFile(batch.id(), body);
-      body = new byte[0];
+    if (spare.size() < MOST_SPARE) {
+      spare.push(batch);
+    } else {
+      hold(-batch.heldBytes());
     }
-    inlineBytes += body.length;
-    sealed.add(
-        new SealedBatch(
-            schema.table(),
-            batch.id(),
-            encoder instanceof CutEncoder ? SealedBatch.Kind.CUT : SealedBatch.Kind.ROWS,
-            batch.partition(),
-            batch.rows(),
-            batch.rawBytes(),
-            clock.getAsLong(),
-            sealedAfter,
-            columns,
-            body,
-            file));
   }
 
-  private String writeFile(String id, byte[] body) throws IOException {
+  private SealedBatch sealedBatch(OpenBatch<T> batch) throws IOException {
+    CompressedBody compressed = batch.seal();
+    byte[] body = NO_BYTES;
+    String file = "";
+    if (staysInline(compressed.size())) {
+      body = compressed.toByteArray();
+      inlineBytes += body.length;
+      memory.add(body.length);
+    } else {
+      file = writeFile(batch.id(), compressed);
+      spilled++;
+    }
+    return new SealedBatch(
+        schema.table(),
+        batch.id(),
+        encoder instanceof CutEncoder ? SealedBatch.Kind.CUT : SealedBatch.Kind.ROWS,
+        batch.partition(),
+        batch.rows(),
+        batch.rawBytes(),
+        clock.getAsLong(),
+        sealedAfter,
+        columns,
+        body,
+        file);
+  }
+
+  /**
+   * Whether the bytes are to travel in the checkpoint.
+   *
+   * @throws IOException if they have to, and there is no memory for them
+   */
+  private boolean staysInline(int bytes) throws IOException {
+    boolean fits = inlineBytes + bytes <= limits.openBytes() && !memory.isOver();
+    if (!folder.isEmpty()) {
+      return fits && bytes <= limits.inlineBytes();
+    }
+    if (!memory.isOver() || encoder instanceof CutEncoder) {
+      return true;
+    }
+    throw new IOException(
+        "The sinks of this TaskManager hold "
+            + memory.held()
+            + " bytes until the next checkpoint, "
+            + memory.limit()
+            + " are allowed (a quarter of the heap), and table "
+            + schema.table()
+            + " has "
+            + pendingRows
+            + " rows among them. Nothing is lost: the job goes back to its last checkpoint. Remedy:"
+            + " give batches a folder (clickhouse.spill-directory, or execution.checkpointing.dir),"
+            + " take checkpoints more often, or give the TaskManager more heap.");
+  }
+
+  private String writeFile(String id, CompressedBody body) throws IOException {
     Path path = new Path(new Path(folder), schema.table() + "-" + id + ".rowbinary.lz4");
     FileSystem files = path.getFileSystem();
     try (FSDataOutputStream out = files.create(path, FileSystem.WriteMode.NO_OVERWRITE)) {
-      out.write(body);
+      out.write(body.buffer(), 0, body.size());
       out.sync();
     }
     return path.toString();
@@ -149,11 +226,13 @@ final class BatchSealer<T> {
     }
     List<SealedBatch> all = new ArrayList<>(sealed);
     sealed.clear();
+    memory.add(-inlineBytes);
     inlineBytes = 0;
+    pendingRows = 0;
     return all;
   }
 
-  /** Bytes in memory: open batches and the sealed ones that no checkpoint has taken yet. */
+  /** Bytes in memory: buffers, and sealed batches that no checkpoint has taken yet. */
   long pendingBytes() {
     return heldBytes + inlineBytes;
   }
@@ -161,5 +240,25 @@ final class BatchSealer<T> {
   /** Batches sealed before their limit, to make room. */
   long sealedEarly() {
     return sealedEarly;
+  }
+
+  /** Rows that no checkpoint has taken yet. */
+  long pendingRows() {
+    return pendingRows;
+  }
+
+  /** Batches written to a file. */
+  long spilled() {
+    return spilled;
+  }
+
+  /** Gives back what it holds of the shared memory. */
+  void close() {
+    memory.add(-heldBytes - inlineBytes);
+    heldBytes = 0;
+    inlineBytes = 0;
+    open.clear();
+    spare.clear();
+    sealed.clear();
   }
 }

@@ -31,18 +31,25 @@ final class ClickHouseWriter<T> implements CommittingSinkWriter<Either<Cut, T>, 
     int subtask = context.getTaskInfo().getIndexOfThisSubtask();
     long restored = restoredCheckpoint(context.getRestoredCheckpointId());
     BatchIds ids = new BatchIds(subtask);
-    rows = new BatchSealer<>(encoder, limits, ids, folder, restored, System::currentTimeMillis);
+    rows =
+        new BatchSealer<>(
+            encoder, limits, ids, folder, restored, System::currentTimeMillis, SinkMemory.SHARED);
     CutEncoder cutEncoder =
         new CutEncoder(
             encoder.schema().table(),
             subtask,
             context.getTaskInfo().getNumberOfParallelSubtasks(),
             sinks);
-    cuts = new BatchSealer<>(cutEncoder, limits, ids, "", restored, System::currentTimeMillis);
+    cuts =
+        new BatchSealer<>(
+            cutEncoder, limits, ids, "", restored, System::currentTimeMillis, SinkMemory.SHARED);
     rowsSent = context.metricGroup().getNumRecordsSendCounter();
     bytesSent = context.metricGroup().getNumBytesSendCounter();
     context.metricGroup().gauge("pendingBytes", rows::pendingBytes);
+    context.metricGroup().gauge("pendingRows", rows::pendingRows);
     context.metricGroup().gauge("batchesSealedEarly", rows::sealedEarly);
+    context.metricGroup().gauge("batchesInFiles", rows::spilled);
+    context.metricGroup().gauge("sinkMemoryBytes", SinkMemory.SHARED::held);
   }
 
   static long restoredCheckpoint(OptionalLong checkpoint) {
@@ -81,5 +88,8 @@ final class ClickHouseWriter<T> implements CommittingSinkWriter<Either<Cut, T>, 
   }
 
   @Override
-  public void close() {}
+  public void close() {
+    rows.close();
+    cuts.close();
+  }
 }

@@ -16,8 +16,8 @@ import net.jpountz.lz4.LZ4FastDecompressor;
  */
 final class CompressedBody {
 
-  /** ClickHouse's own {@code max_compress_block_size}. */
-  static final int FRAME_BYTES = 1 << 20;
+  /** A quarter of ClickHouse's own {@code max_compress_block_size}: LZ4 looks back 64 KiB only. */
+  static final int FRAME_BYTES = 256 << 10;
 
   private static final int CHECKSUM = 16;
   private static final int HEADER = 9;
@@ -65,6 +65,16 @@ final class CompressedBody {
 
   byte[] toByteArray() {
     return Arrays.copyOf(bytes, size);
+  }
+
+  /** The buffer itself, valid up to {@link #size} until the next {@link #append}. */
+  byte[] buffer() {
+    return bytes;
+  }
+
+  /** Forgets the frames and keeps the buffer. */
+  void clear() {
+    size = 0;
   }
 
   /**

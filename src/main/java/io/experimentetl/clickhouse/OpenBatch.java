@@ -1,26 +1,37 @@
 package io.experimentetl.clickhouse;
 
-/** The rows of one partition that aren't sealed yet, encoded and mostly compressed. */
+/**
+ * The rows of one partition that aren't sealed yet, encoded and mostly compressed. Its buffers
+ * serve one batch after the other.
+ */
 final class OpenBatch<T> {
 
   private static final int INITIAL_CAPACITY = 4 << 10;
 
   private final RowEncoder<T> encoder;
-  private final String id;
-  private final byte[] encodedId;
-  private final long partition;
+  private String id;
+  private byte[] encodedId;
+  private long partition;
   private final RowBinaryWriter tail = new RowBinaryWriter(INITIAL_CAPACITY);
   private final CompressedBody body = new CompressedBody();
   private long compressedRawBytes;
   private int rows;
 
-  OpenBatch(RowEncoder<T> encoder, String id, long partition) {
+  OpenBatch(RowEncoder<T> encoder) {
     this.encoder = encoder;
-    this.id = id;
-    this.partition = partition;
-    RowBinaryWriter idWriter = new RowBinaryWriter(id.length() + 1);
-    idWriter.writeString(id);
-    this.encodedId = idWriter.toByteArray();
+  }
+
+  /** Starts a batch without rows. */
+  void begin(String newId, long newPartition) {
+    id = newId;
+    partition = newPartition;
+    RowBinaryWriter idWriter = new RowBinaryWriter(newId.length() + 1);
+    idWriter.writeString(newId);
+    encodedId = idWriter.toByteArray();
+    tail.truncate(0);
+    body.clear();
+    compressedRawBytes = 0;
+    rows = 0;
   }
 
   /**
@@ -65,16 +76,16 @@ final class OpenBatch<T> {
     return compressedRawBytes + tail.size();
   }
 
-  /** What it holds in memory. */
+  /** What it holds in memory, rows or not. */
   long heldBytes() {
-    return (long) tail.capacity() + body.capacity() + encodedId.length;
+    return (long) tail.capacity() + body.capacity();
   }
 
-  /** The batch's bytes, for good. */
-  byte[] seal() {
+  /** The batch's bytes, for good; valid until the next batch begins. */
+  CompressedBody seal() {
     if (tail.size() > 0) {
       compressTail();
     }
-    return body.toByteArray();
+    return body;
   }
 }

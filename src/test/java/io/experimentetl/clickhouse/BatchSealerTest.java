@@ -4,7 +4,10 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.io.IOException;
+import java.lang.management.ManagementFactory;
+import java.nio.file.Path;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
@@ -71,8 +74,10 @@ class BatchSealerTest {
     }
 
     assertThat(sealer.sealedEarly()).isPositive();
+    assertThat(sealer.pendingRows()).isEqualTo(5_000);
     assertThat(sealer.sealAll().stream().mapToInt(SealedBatch::rows).sum()).isEqualTo(5_000);
-    assertThat(sealer.pendingBytes()).isZero();
+    assertThat(sealer.pendingRows()).isZero();
+    assertThat(sealer.pendingBytes()).as("spare buffers").isLessThanOrEqualTo(allowed);
   }
 
   @Test
@@ -132,12 +137,122 @@ class BatchSealerTest {
     assertThat(sealer.sealAll()).isEmpty();
   }
 
+  @Test
+  void buffersServeOneBatchAfterTheOther() throws IOException {
+    BatchSealer<Reading> sealer = sealer(BatchLimits.DEFAULT);
+    Reading[] rows = new Reading[60_000];
+    for (int i = 0; i < rows.length; i++) {
+      rows[i] = reading(i, 1);
+    }
+    // Compiled code: the interpreter makes objects of its own.
+    for (int warmUp = 0; warmUp < 20; warmUp++) {
+      sealed(sealer, rows);
+    }
+    long held = sealer.pendingBytes();
+    com.sun.management.ThreadMXBean threads =
+        (com.sun.management.ThreadMXBean) ManagementFactory.getThreadMXBean();
+
+    long before = threads.getCurrentThreadAllocatedBytes();
+    SealedBatch batch = sealed(sealer, rows);
+    long allocated = threads.getCurrentThreadAllocatedBytes() - before;
+
+    assertThat(batch.rows()).isEqualTo(rows.length);
+    assertThat(CompressedBody.decompress(batch.body())).hasSize((int) batch.rawBytes());
+    // The bytes themselves, and as much for the checksums of the driver's class.
+    assertThat(allocated).isLessThan(2L * batch.body().length + (100 << 10));
+    assertThat(sealer.pendingBytes()).isEqualTo(held);
+  }
+
+  private static SealedBatch sealed(BatchSealer<Reading> sealer, Reading[] rows)
+      throws IOException {
+    for (Reading row : rows) {
+      sealer.add(row);
+    }
+    return sealer.sealAll().get(0);
+  }
+
+  @Test
+  void allTablesOfATaskManagerShareTheirMemoryAndLoseNothing() throws IOException {
+    SinkMemory memory = new SinkMemory(1 << 20);
+    List<BatchSealer<Reading>> tables = new ArrayList<>();
+    for (int table = 0; table < 3; table++) {
+      tables.add(sealer(limits(100_000, 1 << 30, 100, 1 << 30), folder(), memory));
+    }
+    long most = 0;
+    for (int i = 0; i < 90_000; i++) {
+      tables.get(i % 3).add(reading(i, i % 5));
+      most = Math.max(most, memory.held());
+    }
+
+    assertThat(most).isGreaterThan(memory.limit() / 2).isLessThan(2 * memory.limit());
+    assertThat(tables)
+        .allSatisfy(
+            table -> {
+              assertThat(table.sealedEarly()).isPositive();
+              List<SealedBatch> batches = table.sealAll();
+              assertThat(batches.stream().mapToInt(SealedBatch::rows).sum()).isEqualTo(30_000);
+              assertThat(batches).as("no batch of a few rows each").hasSizeLessThan(1_000);
+            });
+    tables.forEach(BatchSealer::close);
+    assertThat(memory.held()).isZero();
+  }
+
+  @Test
+  void sealedBatchesThatWaitForTheCheckpointGoToFilesWhenTheyAreTooMany() throws IOException {
+    SinkMemory memory = new SinkMemory(Long.MAX_VALUE);
+    BatchLimits limits =
+        new BatchLimits(10, 1 << 20, 4, 100 << 10, 1 << 20, MINUTE, MINUTE, MINUTE);
+    BatchSealer<Reading> sealer = sealer(limits, folder(), memory);
+    for (int i = 0; i < 20_000; i++) {
+      sealer.add(reading(i, 1));
+      assertThat(memory.held()).isLessThan(2 * limits.openBytes());
+    }
+
+    List<SealedBatch> batches = sealer.sealAll();
+
+    assertThat(sealer.spilled()).isPositive().isLessThan(batches.size());
+    assertThat(batches.stream().mapToInt(SealedBatch::rows).sum()).isEqualTo(20_000);
+    assertThat(batches)
+        .allSatisfy(
+            batch -> assertThat(batch.body().length == 0).isEqualTo(!batch.file().isEmpty()));
+  }
+
+  @Test
+  void withoutAFolderTheJobStopsBeforeTheHeapIsFull() throws IOException {
+    SinkMemory memory = new SinkMemory(1 << 20);
+    BatchSealer<Reading> sealer = sealer(BatchLimits.DEFAULT.withRows(100), "", memory);
+
+    assertThatThrownBy(
+            () -> {
+              for (int i = 0; i < 1_000_000; i++) {
+                sealer.add(reading(i, 1));
+              }
+            })
+        .isInstanceOf(IOException.class)
+        .hasMessageContaining("table readings")
+        .hasMessageContaining("clickhouse.spill-directory")
+        .hasMessageContaining("Nothing is lost");
+    assertThat(memory.held()).isLessThan(2 * memory.limit());
+  }
+
+  private static String folder() {
+    return Path.of("target", "batch-sealer-test", Long.toString(System.nanoTime(), 36))
+        .toAbsolutePath()
+        .toUri()
+        .toString();
+  }
+
   private static BatchLimits limits(int rows, long bytes, int openPartitions, long openBytes) {
     return new BatchLimits(rows, bytes, openPartitions, openBytes, 0, MINUTE, MINUTE, MINUTE);
   }
 
   private static BatchSealer<Reading> sealer(BatchLimits limits) {
-    return new BatchSealer<>(Reading.ENCODER, limits, new BatchIds(0), "", -1, () -> 1L);
+    return sealer(limits, "", new SinkMemory(Long.MAX_VALUE));
+  }
+
+  private static BatchSealer<Reading> sealer(BatchLimits limits, String folder, SinkMemory memory) {
+    return new BatchSealer<>(
+        Reading.ENCODER, limits, new BatchIds(0), folder, -1, () -> 1L, memory);
   }
 
   private static Reading reading(long sensor, int month) {

@@ -67,7 +67,13 @@ final class Batches {
                 Duration.ZERO);
     BatchSealer<Reading> sealer =
         new BatchSealer<>(
-            Reading.ENCODER, limits, new BatchIds(0), folder, FRESH, System::currentTimeMillis);
+            Reading.ENCODER,
+            limits,
+            new BatchIds(0),
+            folder,
+            FRESH,
+            System::currentTimeMillis,
+            new SinkMemory(Long.MAX_VALUE));
     for (Reading row : rows) {
       sealer.add(row);
     }

@@ -304,7 +304,8 @@ class ClickHouseCommitterIT {
             new BatchIds(0),
             "",
             FRESH,
-            () -> 1_700_000_000_000L);
+            () -> 1_700_000_000_000L,
+            new SinkMemory(Long.MAX_VALUE));
     cuts.add(new CutEncoder.SealedCut(new Cut(99, 4711, 1_600_000_000_000_000L, true), 1));
     List<SealedBatch> batches = new ArrayList<>(cuts.sealAll());
     batches.addAll(seal(0, 1));
@@ -387,7 +388,8 @@ class ClickHouseCommitterIT {
             new BatchIds(0),
             folder.toUri().toString(),
             FRESH,
-            System::currentTimeMillis);
+            System::currentTimeMillis,
+            new SinkMemory(Long.MAX_VALUE));
     for (Reading row : rows(0, 60_000, 1)) {
       sealer.add(row);
     }

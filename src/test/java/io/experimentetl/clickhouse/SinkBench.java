@@ -20,8 +20,9 @@ import org.apache.flink.metrics.groups.UnregisteredMetricsGroup;
 
 /**
  * Rows per second of the sink alone, for rows of {@code events_processed}: encoded and compressed
- * by one thread, then sent to a real server. Run it with the test class path; the argument is the
- * number of rows, 1,000,000 if there is none.
+ * by one thread, then sent to a real server. Run it with the test class path; the arguments are the
+ * number of rows, 1,000,000 if there is none, the rows of a batch, 100,000 if there is none, and
+ * settings of the table, for instance {@code "fsync_after_insert = 1"}.
  */
 final class SinkBench {
 
@@ -29,12 +30,16 @@ final class SinkBench {
 
   public static void main(String[] arguments) throws Exception {
     int rows = arguments.length == 0 ? 1_000_000 : Integer.parseInt(arguments[0]);
+    BatchLimits limits =
+        arguments.length < 2
+            ? BatchLimits.DEFAULT
+            : BatchLimits.DEFAULT.withRows(Integer.parseInt(arguments[1]));
     Path directory = Path.of("target", "sink-bench", "" + ProcessHandle.current().pid());
     EventProcessed[] events = new EventProcessed[100_000];
     for (int i = 0; i < events.length; i++) {
       events[i] = event(i);
     }
-    seal(events, events.length);
+    seal(events, events.length, limits);
     try (ClickHouseServer server = ClickHouseServer.start(directory)) {
       ClickHouseEndpoint database = server.newDatabase("bench");
       String tables = Files.readString(Path.of("sql/clickhouse/001_tables.sql"));
@@ -42,9 +47,12 @@ final class SinkBench {
         int from = tables.indexOf("CREATE TABLE IF NOT EXISTS " + table);
         database.query(tables.substring(from, tables.indexOf(";\n", from)));
       }
+      if (arguments.length > 2) {
+        database.query("ALTER TABLE events_processed MODIFY SETTING " + arguments[2]);
+      }
 
       Clock encoding = new Clock(server);
-      List<SealedBatch> batches = seal(events, rows);
+      List<SealedBatch> batches = seal(events, rows, limits);
       encoding.print("encode and compress", rows);
       long raw = batches.stream().mapToLong(SealedBatch::rawBytes).sum();
       long compressed = batches.stream().mapToLong(batch -> batch.body().length).sum();
@@ -71,15 +79,17 @@ final class SinkBench {
     }
   }
 
-  private static List<SealedBatch> seal(EventProcessed[] events, int rows) throws IOException {
+  private static List<SealedBatch> seal(EventProcessed[] events, int rows, BatchLimits limits)
+      throws IOException {
     BatchSealer<EventProcessed> sealer =
         new BatchSealer<>(
             new EventEncoder(),
-            BatchLimits.DEFAULT,
+            limits,
             new BatchIds(0),
             "",
             -1,
-            System::currentTimeMillis);
+            System::currentTimeMillis,
+            new SinkMemory(Long.MAX_VALUE));
     for (int i = 0; i < rows; i++) {
       sealer.add(later(events[i % events.length], i / events.length));
     }

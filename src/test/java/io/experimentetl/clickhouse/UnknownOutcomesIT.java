@@ -146,6 +146,24 @@ class UnknownOutcomesIT {
     assertThat(physical()).isEqualTo(2 * ROWS);
   }
 
+  /** Between the probe, which finds nothing, and the second attempt. */
+  @Test
+  void aCopyThatArrivesRightBehindTheProbeIsRefused() throws Exception {
+    proxy.next(1, INSERT, new RequestFault.DelayRequest(TIMEOUT.plusMillis(500)));
+    CompletableFuture<Void> committed = committing(HURRIED, FRESH, ALL, seal(0, ROWS));
+    await().until(() -> proxy.armed() == 0);
+    RequestFault none = new RequestFault.DelayAnswer(Duration.ZERO);
+    proxy.next(1, TEARING, none);
+    proxy.next(1, "", none);
+    proxy.next(1, "", new RequestFault.DelayAnswer(TIMEOUT.minusMillis(100)));
+
+    committed.get();
+    awaitLateCopies();
+
+    assertThat(proxy.armed()).isZero();
+    assertRowsOnce(ROWS);
+  }
+
   @Test
   void aLostAnswerWouldBeDoubledWithoutTheProbeAndTheToken() throws Exception {
     proxy.next(1, INSERT, new RequestFault.DropAnswer(0, Hangup.RESET));

@@ -280,7 +280,11 @@ public final class AttributeOperator extends AbstractStreamOperator<Either<Cut, 
         experimentState.put(row.id(), now);
         dimensions.put(now);
       }
-      boolean awaited = missing.experiments.remove(row.id());
+      boolean awaited = missing.experiments.remove(row.id()) && !gone;
+      if (awaited) {
+        attribution.resolve(
+            FindingCode.R_ORPHAN_EXPERIMENT, "experiment:" + row.id(), row.id(), change);
+      }
       boolean counts = old != null && (gone || !old.countsLike(dimensions.experiment(row.id())));
       if (awaited || counts) {
         lookThroughUsers(Set.of(row.id()), before);
@@ -296,7 +300,11 @@ public final class AttributeOperator extends AbstractStreamOperator<Either<Cut, 
         variantState.put(row.id(), now);
         dimensions.put(now);
       }
-      boolean awaited = missing.variants.remove(row.id());
+      boolean awaited = missing.variants.remove(row.id()) && !gone;
+      if (awaited) {
+        attribution.resolve(
+            FindingCode.R_ORPHAN_VARIANT, "variant:" + row.id(), row.experimentId(), change);
+      }
       boolean counts = old != null && (gone || old.experimentId() != row.experimentId());
       if (awaited || counts) {
         Set<Long> experiments = new HashSet<>(List.of(row.experimentId()));

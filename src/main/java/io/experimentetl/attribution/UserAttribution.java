@@ -176,9 +176,14 @@ final class UserAttribution {
         assignments++;
         bury(facts.assignment, tombstone);
       }
-      facts.pending.stream()
-          .filter(pending -> !pending.isWritten())
-          .forEach(pending -> waitingFloor.remove(pending.visibleBefore()));
+      while (!facts.pending.isEmpty()) {
+        PendingEvent removed = facts.pending.remove(0);
+        if (removed.isWritten()) {
+          resolveWhatNobodyElseLacks(user, facts, removed, origin);
+        } else {
+          waitingFloor.remove(removed.visibleBefore());
+        }
+      }
       if (facts.pendingAssignment != null && !facts.pendingAssignment.isWritten()) {
         waitingFloor.remove(facts.pendingAssignment.visibleBefore());
       }
@@ -489,7 +494,9 @@ final class UserAttribution {
     int pending = facts.pendingIndexOf(event.id(), event.occurredAt());
     if (pending >= 0) {
       PendingEvent removed = facts.pending.remove(pending);
-      if (!removed.isWritten()) {
+      if (removed.isWritten()) {
+        resolveWhatNobodyElseLacks(user, facts, removed, origin);
+      } else {
         waitingFloor.remove(removed.visibleBefore());
       }
     }
@@ -825,6 +832,44 @@ final class UserAttribution {
         report(lacked, false, row, origin);
       }
     }
+  }
+
+  /**
+   * An event that went out flagged is gone. Findings about its user are about all of the user's
+   * rows; those about an experiment or a variant are about all users' and wait for the reference.
+   */
+  private void resolveWhatNobodyElseLacks(
+      UserFacts user, ExperimentFacts facts, PendingEvent gone, Origin origin) {
+    for (String code : gone.lacks()) {
+      FindingCode lacked = FindingCode.ofCode(code);
+      boolean lackedByAnother =
+          switch (lacked) {
+            case R_ORPHAN_ASSIGNMENT -> anyLacks(facts, code);
+            case R_ORPHAN_USER ->
+                user.experiments().stream()
+                    .anyMatch(
+                        other ->
+                            anyLacks(other, code)
+                                || (other.pendingAssignment != null
+                                    && List.of(other.pendingAssignment.lacks()).contains(code)));
+            case R_ORPHAN_EXPERIMENT, R_ORPHAN_VARIANT -> true;
+            default -> false;
+          };
+      if (!lackedByAnother) {
+        report(lacked, false, gone.event(), origin);
+      }
+    }
+  }
+
+  private static boolean anyLacks(ExperimentFacts facts, String code) {
+    return facts.pending.stream()
+        .anyMatch(pending -> pending.isWritten() && List.of(pending.lacks()).contains(code));
+  }
+
+  /** An experiment or variant that rows lacked is there, whether or not the rows still are. */
+  void resolve(FindingCode lacked, String subject, long experimentId, Change reference) {
+    report(
+        lacked, false, subject, experimentId, null, null, lacked.sentence(), Origin.of(reference));
   }
 
   private void report(FindingCode code, boolean open, EventRow event, Origin origin) {

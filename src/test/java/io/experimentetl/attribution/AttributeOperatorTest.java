@@ -16,7 +16,10 @@ import io.experimentetl.model.ChangeKind;
 import io.experimentetl.model.Cut;
 import io.experimentetl.model.DailyContribution;
 import io.experimentetl.model.EventProcessed;
+import io.experimentetl.model.EventRow;
 import io.experimentetl.model.ExperimentRow;
+import io.experimentetl.model.Finding;
+import io.experimentetl.model.FindingCode;
 import io.experimentetl.model.SourcePosition;
 import io.experimentetl.model.SourceRow;
 import io.experimentetl.model.SourceTable;
@@ -252,6 +255,31 @@ class AttributeOperatorTest {
     return "The statistics settings differ from those of the savepoint: statistics.crossover was EXCLUDE and is FIRST"
         + ". Restore the old settings, or start without the savepoint and into an empty ClickHouse database, so that"
         + " everything is counted again (./etl submit --fresh does that on its own servers).";
+  }
+
+  @Test
+  void anExperimentThatComesAfterItsOnlyEventWasDeletedIsResolvedAllTheSame() throws Exception {
+    cut();
+    send(SourceTable.USERS, History.userRow());
+    send(SourceTable.EVENTS, event(1, "exposure", CONTROL, JAN_8, null));
+    harness.setProcessingTime(120_000);
+    EventRow gone = event(1, "exposure", CONTROL, JAN_8, null);
+    harness.processElement1(
+        new StreamRecord<>(change(SourceTable.EVENTS, ChangeKind.DELETE, gone, null)));
+    assertThat(lastOf(FindingCode.R_ORPHAN_EXPERIMENT).open()).isTrue();
+    sendDimensions();
+    assertThat(lastOf(FindingCode.R_ORPHAN_EXPERIMENT).open()).isFalse();
+    assertThat(lastOf(FindingCode.R_ORPHAN_VARIANT).open()).isFalse();
+  }
+
+  private Finding lastOf(FindingCode code) {
+    return harness.getSideOutput(AttributeOperator.FINDINGS).stream()
+        .map(StreamRecord::getValue)
+        .filter(Either::isRight)
+        .map(Either::right)
+        .filter(finding -> finding.code() == code)
+        .reduce((first, second) -> second)
+        .orElseThrow();
   }
 
   @Test

@@ -178,6 +178,29 @@ class UserAttributionTest {
   }
 
   @Test
+  void aLackingAssignmentIsResolvedWhenTheLastEventThatLackedItIsDeleted() {
+    EventRow first = exposure(1, CONTROL, JAN_8);
+    EventRow second = exposure(2, CONTROL, JAN_8);
+    history.insert(first);
+    history.insert(second);
+    history.afterGrace();
+    history.delete(first);
+    assertThat(history.out.openCodes()).contains(FindingCode.R_ORPHAN_ASSIGNMENT);
+    history.delete(second);
+    assertThat(history.out.openCodes()).doesNotContain(FindingCode.R_ORPHAN_ASSIGNMENT);
+  }
+
+  @Test
+  void aLackingAssignmentIsResolvedWhenTheUserIsErased() {
+    history.insert(exposure(1, CONTROL, JAN_8));
+    history.insert(exposure(2, CONTROL, JAN_8));
+    history.afterGrace();
+    assertThat(history.out.openCodes()).contains(FindingCode.R_ORPHAN_ASSIGNMENT);
+    history.deleteUser();
+    assertThat(history.out.openCodes()).doesNotContain(FindingCode.R_ORPHAN_ASSIGNMENT);
+  }
+
+  @Test
   void anEventOfAnUnknownExperimentIsCorrectedWhenTheExperimentComes() {
     History unknown = new History(config(CrossoverPolicy.EXCLUDE));
     unknown.insert(SourceTable.USERS, History.userRow());

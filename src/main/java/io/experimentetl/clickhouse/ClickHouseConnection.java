@@ -6,8 +6,8 @@ import java.net.URI;
 /**
  * Where the warehouse is. Prints without the password, because it doesn't hold it.
  *
- * @param url the HTTP interface, for instance {@code http://clickhouse:8123}; of one shard, never a
- *     Distributed front
+ * @param url the HTTP interface, for instance {@code http://clickhouse:8123}; of one server of a
+ *     shard, or a front that keeps to one for a session; never a Distributed front
  * @param database the database with the tables
  * @param user may insert, select and kill its own queries
  * @param password where the password is found

@@ -75,6 +75,7 @@ class SinkRecoveryIT {
       int before, int after, int inlineBytes, @InjectMiniCluster MiniCluster flink)
       throws Exception {
     Reading.createTables(database, 0);
+    Reading.keepEveryRow(database);
     proxy.next(1, "INSERT", new RequestFault.DropAnswer(0, Hangup.RESET));
     proxy.next(Integer.MAX_VALUE, "INSERT", new RequestFault.AnswerItself(503, "away"));
     JobClient first = job(before, inlineBytes, "").executeAsync();
@@ -82,6 +83,7 @@ class SinkRecoveryIT {
     String checkpoint = latestCheckpoint(flink, first.getJobID());
     first.cancel().get();
     await().until(() -> first.getJobStatus().get() == JobStatus.CANCELED);
+    assertThat(physical()).as("of the batch whose answer was lost").isPositive();
     proxy.heal();
 
     job(after, inlineBytes, checkpoint).execute();

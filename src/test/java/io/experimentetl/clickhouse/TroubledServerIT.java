@@ -64,6 +64,7 @@ class TroubledServerIT {
   @BeforeEach
   void createTables() {
     Reading.createTables(database, 0);
+    Reading.keepEveryRow(database);
     connection = Reading.connectionTo(proxy.url(), database);
   }
 

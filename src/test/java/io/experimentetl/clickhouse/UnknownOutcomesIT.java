@@ -63,6 +63,7 @@ class UnknownOutcomesIT {
   @BeforeEach
   void createTables() {
     Reading.createTables(database, 0);
+    Reading.keepEveryRow(database);
     connection = Reading.connectionTo(proxy.url(), database);
   }
 

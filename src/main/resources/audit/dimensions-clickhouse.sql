@@ -3,7 +3,8 @@
 (value, present, absent, settled, known) ->
     multiIf(value = present, 0, absent OR settled, 1, has(known, value), 0, 2) AS verdict,
 cuts AS (SELECT DISTINCT 1 AS one, stamp * 1024 + 1023 AS bound FROM etl_cuts),
--- Experiments and variants are broadcast: what stands before a cut is known to all rows behind it.
+-- Experiments and variants are broadcast: what stands before a cut is known to all rows behind it. Not all platforms keep
+-- updated_at: one that was renamed is told by its versions too, as long as they are not merged away.
 experiment AS
 (
     SELECT s.*, c.bound AS e_bound
@@ -19,7 +20,7 @@ experiment AS
             argMax(experiments.name, _version) AS e_name,
             argMax(JSONExtractString(ifNull(config, ''), 'zone'), _version) AS e_zone,
             argMax((toUnixTimestamp64Micro(starts_at), toUnixTimestamp64Micro(ends_at)), _version) AS e_dates,
-            argMax(created_at = updated_at, _version) AS e_untouched,
+            argMax(created_at = updated_at, _version) AND uniqExact(experiments.key, experiments.name) = 1 AS e_untouched,
             groupUniqArray(experiments.key) AS e_keys,
             groupUniqArray(experiments.name) AS e_names
         FROM experiments
@@ -41,7 +42,7 @@ variant AS
             argMax(experiment_id, _version) AS v_experiment,
             argMax(variants.key, _version) AS v_key,
             argMax(variants.name, _version) AS v_name,
-            argMax(created_at = updated_at, _version) AS v_untouched,
+            argMax(created_at = updated_at, _version) AND uniqExact(variants.key, variants.name) = 1 AS v_untouched,
             groupUniqArray(variants.key) AS v_keys,
             groupUniqArray(variants.name) AS v_names,
             uniqExact(experiment_id) = 1 AS v_stays

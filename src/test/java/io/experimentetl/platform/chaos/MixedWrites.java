@@ -14,10 +14,12 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.SplittableRandom;
 import java.util.UUID;
+import java.util.concurrent.Callable;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
+import java.util.concurrent.Phaser;
 import java.util.concurrent.atomic.AtomicLong;
 import org.postgresql.PGConnection;
 
@@ -39,6 +41,8 @@ final class MixedWrites implements AutoCloseable {
   private final AtomicLong committed = new AtomicLong();
   private final AtomicLong refused = new AtomicLong();
   private final AtomicLong broken = new AtomicLong();
+  private final Phaser writing = new Phaser(1);
+  private volatile boolean resting;
   private volatile boolean stopped;
 
   private MixedWrites(PostgresEndpoint database) {
@@ -53,11 +57,43 @@ final class MixedWrites implements AutoCloseable {
     for (int i = 0; i < WRITERS; i++) {
       SplittableRandom own = random.split();
       int writer = i;
-      writes.running.add(writes.threads.submit(() -> writes.write(writer, own)));
+      writes.begin(() -> writes.write(writer, own));
     }
     SplittableRandom own = random.split();
-    writes.running.add(writes.threads.submit(() -> writes.writeLong(own)));
+    writes.begin(() -> writes.writeLong(own));
     return writes;
+  }
+
+  private void begin(Callable<Void> writer) {
+    writing.register();
+    running.add(
+        threads.submit(
+            () -> {
+              try {
+                return writer.call();
+              } finally {
+                writing.arriveAndDeregister();
+              }
+            }));
+  }
+
+  /** Waits until every writer has ended its transaction; none begins another. */
+  void rest() {
+    resting = true;
+    writing.arriveAndAwaitAdvance();
+  }
+
+  /** Ends the rest. */
+  void goOn() {
+    resting = false;
+    writing.arriveAndAwaitAdvance();
+  }
+
+  private void restIfAsked() {
+    if (resting) {
+      writing.arriveAndAwaitAdvance();
+      writing.arriveAndAwaitAdvance();
+    }
   }
 
   /** Transactions that were acknowledged. */
@@ -132,6 +168,7 @@ final class MixedWrites implements AutoCloseable {
     while (!stopped) {
       try (Connection connection = database.connect()) {
         while (!stopped) {
+          restIfAsked();
           number++;
           one(connection, random, writer + "-" + number);
           Pause.of(Duration.ofMillis(random.nextInt(10, 60)));
@@ -149,6 +186,7 @@ final class MixedWrites implements AutoCloseable {
       try (Connection connection = database.connect()) {
         connection.setAutoCommit(false);
         while (!stopped) {
+          restIfAsked();
           String user = user(random);
           try (Statement statement = connection.createStatement()) {
             statement.execute(events(random, user, 5));
@@ -177,7 +215,7 @@ final class MixedWrites implements AutoCloseable {
   }
 
   private void pause(int millis) {
-    for (int left = millis; left > 0 && !stopped; left -= 100) {
+    for (int left = millis; left > 0 && !stopped && !resting; left -= 100) {
       Pause.of(Duration.ofMillis(100));
     }
   }
@@ -233,7 +271,7 @@ final class MixedWrites implements AutoCloseable {
                 + "'");
       } else if (choice < 90) {
         statement.execute(
-            "UPDATE assignments SET variant_id = experiment_id * 10 + "
+            "UPDATE assignments SET updated_at = now(), variant_id = experiment_id * 10 + "
                 + random.nextInt(2)
                 + " "
                 + ofUser);

@@ -90,10 +90,12 @@ public final class ChaosCommand implements Callable<Integer> {
             Fault fault = Fault.values()[random.nextInt(Fault.values().length)];
             SplittableRandom own = random.split();
             Pause.of(Duration.ofMillis(own.nextInt(4_000)));
+            ground.revive();
             together.add(new Struck(fault, ground.inSnapshot() ? "snapshot" : "stream"));
             writes.requireWriting();
             fault.strike(ground, own);
           }
+          ground.revive();
           long over = System.nanoTime();
           ground.job().awaitVisible();
           double recovery = (System.nanoTime() - over) / 1e9;

@@ -140,6 +140,16 @@ final class Ground implements AutoCloseable {
     return parallelism;
   }
 
+  /**
+   * Starts ClickHouse again if it has ended: the one we run ends itself when a connection breaks in
+   * the head of a request.
+   */
+  void revive() {
+    if (!clickHouse().isAlive()) {
+      clickHouse().start();
+    }
+  }
+
   /** Whether the initial snapshot is not visible yet. */
   boolean inSnapshot() {
     return job.warehouse().isInSnapshot();

@@ -215,4 +215,4 @@ SELECT
 FROM (SELECT * FROM data_inconsistencies FINAL)
 WHERE status = 'OPEN' AND severity IN ('ERROR', 'WARNING')
 ORDER BY severity = 'ERROR' DESC, observed_at DESC
-COMMENT 'Errors and warnings that hold now, errors first, then the newest, each with its remedy. What only informs (severity INFO: late events, duplicates, overrides) stands in data_inconsistencies.';
+COMMENT 'Errors and warnings that were not resolved, errors first, then the newest, each with its remedy. What only informs (severity INFO: late events, duplicates, overrides) stands in data_inconsistencies.';

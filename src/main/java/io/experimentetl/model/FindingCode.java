@@ -43,7 +43,7 @@ public enum FindingCode {
       "Let the client send variant_id with every exposure."),
   A_CROSSOVER(
       WARNING,
-      false,
+      true,
       "The user was seen in more than one variant of the experiment.",
       "Look for identities that are merged or assigned twice; the policy decides whether the user counts."),
   A_REASSIGNED(

@@ -47,11 +47,6 @@ public final class Etl {
             "where the platform keeps its data, logs and state (default: target/platform)")
     Path directory;
 
-    /** What the user named; null: nothing. */
-    public Path given() {
-      return directory;
-    }
-
     /** The repository's root. */
     public Path home() {
       return Path.of(System.getProperty("etl.home", ".")).toAbsolutePath().normalize();

@@ -313,6 +313,11 @@ public record FlinkEndpoint(String url) {
     return get("/overview").path("taskmanagers").asInt();
   }
 
+  /** Task slots of all registered TaskManagers, used or free. */
+  int slots() {
+    return get("/overview").path("slots-total").asInt();
+  }
+
   /** {@code GET}s a path of the REST interface. */
   public JsonNode get(String path) {
     return send(request(path).GET().build(), "GET " + path);

@@ -12,6 +12,9 @@ import java.util.stream.Stream;
 
 /** The job on a platform: submitted, stopped with a savepoint, submitted again from it. */
 public final class JobDeployment {
+  /** What the job sets; state is cut into so many groups. */
+  private static final int MAX_PARALLELISM = 128;
+
   private static final String STARTED_ANEW = "started-anew";
   private static final Duration RUNNING_DEADLINE = Duration.ofMinutes(2);
   private static final Duration SAVEPOINT_DEADLINE = Duration.ofMinutes(10);
@@ -43,6 +46,7 @@ public final class JobDeployment {
   public String submit(Optional<String> from, int parallelism) {
     requireNoActiveJob();
     requireEffectiveConfiguration();
+    requireSlots(parallelism);
     String id =
         platform
             .flink()
@@ -72,6 +76,22 @@ public final class JobDeployment {
   void requireEffectiveConfiguration() {
     platform.launch().requireSameOverrides(System.getenv());
     platform.loadJobConfig();
+  }
+
+  /**
+   * The cluster must hold the job before the one that runs is stopped.
+   *
+   * @param parallelism 0: the cluster's default
+   * @throws PlatformException saying how many slots there are
+   */
+  void requireSlots(int parallelism) {
+    int needed = parallelism > 0 ? parallelism : defaultParallelism();
+    int slots = platform.flink().slots();
+    if (needed > slots || needed > MAX_PARALLELISM) {
+      throw new PlatformException(
+          "parallelism %d needs as many slots; the cluster has %d, and a job can use %d at most: give less, or start more TaskManagers (./etl down, ./etl up --task-managers N)"
+              .formatted(needed, slots, MAX_PARALLELISM));
+    }
   }
 
   /** Flink's REST interface takes 1 where nothing is said. */

@@ -25,6 +25,7 @@ final class RedeployCommand implements Callable<Integer> {
     PlatformAddresses platform = place.running();
     JobDeployment deployment = new JobDeployment(platform, place.jobJar());
     deployment.requireEffectiveConfiguration();
+    deployment.requireSlots(parallelism);
     String savepoint = deployment.stop();
     System.out.println("savepoint " + savepoint);
     try {
@@ -33,7 +34,7 @@ final class RedeployCommand implements Callable<Integer> {
       return 0;
     } catch (PlatformException e) {
       throw new PlatformException(
-          "the new job does not run; go back with the old jar: ./etl submit --from %s%n%s"
+          "the new job does not run; mend what it says, or go back to the old jar, then ./etl down, ./etl up, ./etl submit --from %s%n%s"
               .formatted(savepoint, e.getMessage()),
           e);
     }

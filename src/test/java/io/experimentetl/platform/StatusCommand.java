@@ -37,7 +37,9 @@ final class StatusCommand implements Callable<Integer> {
         () -> {
           int taskManagers = platform.flink().taskManagers();
           if (taskManagers == 0) {
-            throw new PlatformException(platform.flink().url() + " has no TaskManager");
+            throw new PlatformException(
+                platform.flink().url()
+                    + " has no TaskManager: nothing here restarts it; ./etl down, ./etl up and ./etl submit go on from the last checkpoint");
           }
           return platform.flink().url() + "  " + taskManagers + " TaskManagers";
         });

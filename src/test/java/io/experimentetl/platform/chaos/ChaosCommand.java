@@ -20,7 +20,6 @@ import java.util.Map;
 import java.util.SplittableRandom;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
-import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Spec;
@@ -30,9 +29,12 @@ import picocli.CommandLine.Spec;
     name = "chaos",
     mixinStandardHelpOptions = true,
     description = {
-      "Strikes the job, its cluster, its servers and the lines between them with random faults, while writers write;",
-      "after each it waits until all is visible and audits PostgreSQL against ClickHouse. A seed repeats a run's faults."
-    })
+      "Starts a platform of its own (a running one is not touched), writes all kinds of changes, and strikes the job, its",
+      "cluster, its servers and the lines between them with random faults. After each it waits until all is visible and",
+      "audits PostgreSQL against ClickHouse: half a minute a fault. A seed repeats a run's faults."
+    },
+    exitCodeListHeading = "Exit codes:%n",
+    exitCodeList = {"0:no difference after any fault", "1:differences, or the job did not recover"})
 public final class ChaosCommand implements Callable<Integer> {
   /** Faults of one start without state: the first of them strike during its snapshot. */
   private static final int FAULTS_OF_A_START = 8;
@@ -40,7 +42,13 @@ public final class ChaosCommand implements Callable<Integer> {
   private static final int MAX_PRINTED_DIFFERENCES = 10;
 
   @Spec private CommandSpec spec;
-  @Mixin private Etl.Place place;
+  private final Etl.Place place = new Etl.Place();
+
+  @Option(
+      names = "--directory",
+      paramLabel = "DIR",
+      description = "an empty folder for data and logs (default: target/chaos, emptied first)")
+  private Path directory;
 
   @Option(
       names = "--seed",
@@ -67,7 +75,7 @@ public final class ChaosCommand implements Callable<Integer> {
   @Override
   public Integer call() {
     PrintWriter out = spec.commandLine().getOut();
-    Path folder = DemoFolder.empty(place.given(), place.home(), "chaos");
+    Path folder = DemoFolder.empty(directory, place.home(), "chaos");
     SplittableRandom random = new SplittableRandom(seed);
     Map<Fault, Tally> tallies = new EnumMap<>(Fault.class);
     long audits = 0;

@@ -3,45 +3,7 @@
 -- Times are microseconds since 1970.
 WITH
 ${metrics} AS metrics,
--- Users assigned at random to a variant of the experiment.
-assigned AS
-(
-    SELECT
-        a.experiment_id AS experiment_id,
-        a.user_id AS user_id,
-        a.variant_id AS variant_id,
-        toUnixTimestamp64Micro(a.assigned_at) AS assigned_at,
-        toUnixTimestamp64Micro(a.enrolled_at) AS enrolled_at,
-        ifNull(toUnixTimestamp64Micro(e.starts_at), -9000000000000000000) AS starts_at,
-        ifNull(toUnixTimestamp64Micro(e.ends_at), 9000000000000000000) AS ends_at,
-        JSONExtractString(ifNull(e.config, ''), 'zone') AS zone
-    FROM
-    (
-        SELECT *
-        FROM assignments_processed
-        WHERE _lsn <= ${bound}
-        ORDER BY _version DESC
-        LIMIT 1 BY experiment_id, user_id, id
-    ) AS a
-    INNER JOIN
-    (
-        SELECT *
-        FROM experiments
-        WHERE _lsn <= ${bound}
-        ORDER BY _version DESC
-        LIMIT 1 BY id
-    ) AS e ON e.id = a.experiment_id
-    INNER JOIN
-    (
-        SELECT *
-        FROM variants
-        WHERE _lsn <= ${bound}
-        ORDER BY _version DESC
-        LIMIT 1 BY id
-    ) AS v ON v.id = a.variant_id AND v.experiment_id = a.experiment_id
-    WHERE a._deleted = 0 AND e._deleted = 0 AND v._deleted = 0 AND a.source NOT IN ('override', 'forced')
-),
--- An id that a user sent more than once counts at its earliest time.
+${assigned}-- An id that a user sent more than once counts at its earliest time.
 event AS
 (
     SELECT

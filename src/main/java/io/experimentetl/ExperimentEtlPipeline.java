@@ -42,7 +42,7 @@ import org.apache.flink.types.Either;
  */
 public final class ExperimentEtlPipeline {
   /** Key groups: the parallelism can be anything up to this, now and for every savepoint's life. */
-  private static final int MAX_PARALLELISM = 128;
+  public static final int MAX_PARALLELISM = 128;
 
   private ExperimentEtlPipeline() {}
 

@@ -282,8 +282,7 @@ public final class AttributeOperator extends AbstractStreamOperator<Either<Cut, 
       }
       boolean awaited = missing.experiments.remove(row.id()) && !gone;
       if (awaited) {
-        attribution.resolve(
-            FindingCode.R_ORPHAN_EXPERIMENT, "experiment:" + row.id(), row.id(), change);
+        attribution.resolveOrphanExperiment(row, change);
       }
       boolean counts = old != null && (gone || !old.countsLike(dimensions.experiment(row.id())));
       if (awaited || counts) {
@@ -302,8 +301,7 @@ public final class AttributeOperator extends AbstractStreamOperator<Either<Cut, 
       }
       boolean awaited = missing.variants.remove(row.id()) && !gone;
       if (awaited) {
-        attribution.resolve(
-            FindingCode.R_ORPHAN_VARIANT, "variant:" + row.id(), row.experimentId(), change);
+        attribution.resolveOrphanVariant(row, change);
       }
       boolean counts = old != null && (gone || old.experimentId() != row.experimentId());
       if (awaited || counts) {

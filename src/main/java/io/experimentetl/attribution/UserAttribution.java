@@ -8,6 +8,8 @@ import static io.experimentetl.model.FindingCode.C_DELETE_UNEXPECTED;
 import static io.experimentetl.model.FindingCode.C_UPDATE_IMMUTABLE;
 import static io.experimentetl.model.FindingCode.D_CONFLICTING_DUP;
 import static io.experimentetl.model.FindingCode.D_DUP_EVENT;
+import static io.experimentetl.model.FindingCode.R_ORPHAN_EXPERIMENT;
+import static io.experimentetl.model.FindingCode.R_ORPHAN_VARIANT;
 import static io.experimentetl.model.FindingCode.R_VARIANT_NULL;
 import static io.experimentetl.model.FindingCode.S_UNPARSEABLE;
 
@@ -19,12 +21,14 @@ import io.experimentetl.model.ChangeKind;
 import io.experimentetl.model.DailySums;
 import io.experimentetl.model.EventProcessed;
 import io.experimentetl.model.EventRow;
+import io.experimentetl.model.ExperimentRow;
 import io.experimentetl.model.Finding;
 import io.experimentetl.model.FindingCode;
 import io.experimentetl.model.HealthCounts;
 import io.experimentetl.model.RowVersion;
 import io.experimentetl.model.SourcePosition;
 import io.experimentetl.model.UserRow;
+import io.experimentetl.model.VariantRow;
 import io.experimentetl.quality.AssignmentChecks;
 import io.experimentetl.quality.EventChecks;
 import io.experimentetl.quality.EventReferences;
@@ -866,8 +870,17 @@ final class UserAttribution {
         .anyMatch(pending -> pending.isWritten() && List.of(pending.lacks()).contains(code));
   }
 
-  /** An experiment or variant that rows lacked is there, whether or not the rows still are. */
-  void resolve(FindingCode lacked, String subject, long experimentId, Change reference) {
+  /** An experiment that rows lacked is there, whether or not the rows still are. */
+  void resolveOrphanExperiment(ExperimentRow row, Change reference) {
+    resolve(R_ORPHAN_EXPERIMENT, experimentSubject(row.id()), row.id(), reference);
+  }
+
+  /** A variant that rows lacked is there, whether or not the rows still are. */
+  void resolveOrphanVariant(VariantRow row, Change reference) {
+    resolve(R_ORPHAN_VARIANT, variantSubject(row.id()), row.experimentId(), reference);
+  }
+
+  private void resolve(FindingCode lacked, String subject, long experimentId, Change reference) {
     report(
         lacked, false, subject, experimentId, null, null, lacked.sentence(), Origin.of(reference));
   }
@@ -875,8 +888,8 @@ final class UserAttribution {
   private void report(FindingCode code, boolean open, EventRow event, Origin origin) {
     String subject =
         switch (code) {
-          case R_ORPHAN_EXPERIMENT -> "experiment:" + event.experimentId();
-          case R_ORPHAN_VARIANT -> "variant:" + event.variantId();
+          case R_ORPHAN_EXPERIMENT -> experimentSubject(event.experimentId());
+          case R_ORPHAN_VARIANT -> variantSubject(event.variantId());
           case R_ORPHAN_USER -> "user:" + event.userId();
           case R_ORPHAN_ASSIGNMENT -> "user:" + event.experimentId() + "/" + event.userId();
           case T_LATE -> {
@@ -904,8 +917,8 @@ final class UserAttribution {
   private void report(FindingCode code, boolean open, AssignmentRow row, Origin origin) {
     String subject =
         switch (code) {
-          case R_ORPHAN_EXPERIMENT -> "experiment:" + row.experimentId();
-          case R_ORPHAN_VARIANT -> "variant:" + row.variantId();
+          case R_ORPHAN_EXPERIMENT -> experimentSubject(row.experimentId());
+          case R_ORPHAN_VARIANT -> variantSubject(row.variantId());
           case R_ORPHAN_USER -> "user:" + row.userId();
           default -> "assignment:" + row.id();
         };
@@ -942,6 +955,14 @@ final class UserAttribution {
       report(S_UNPARSEABLE, true, event, origin);
       return null;
     }
+  }
+
+  private static String experimentSubject(long experimentId) {
+    return "experiment:" + experimentId;
+  }
+
+  private static String variantSubject(Long variantId) {
+    return "variant:" + variantId;
   }
 
   private static String eventSubject(String eventId, long occurredAt) {

@@ -75,82 +75,72 @@ final class StatisticsSql {
   }
 
   String postgres() {
-    return fill(
-        "statistics-postgres.sql",
-        Map.of(
-            "metrics",
-            config.metrics().stream()
-                .map(StatisticsSql::postgresMetric)
-                .collect(Collectors.joining(", ")),
-            "deliverable",
-            DELIVERABLE,
-            "exposure",
-            postgresText(config.exposureEvent()),
-            "entered_at",
-            postgresEntry(),
-            "crossovers_count",
-            Boolean.toString(config.crossover() == CrossoverPolicy.FIRST),
-            "day",
-            postgresDay()));
+    return fill("statistics-postgres.sql", postgresValues());
   }
 
   /** As of an LSN. */
   String clickhouse(long lsn) {
-    return fill(
-        "statistics-clickhouse.sql",
-        Map.of(
-            "bound",
-            Long.toString(lsn),
-            "metrics",
-            config.metrics().stream()
-                .map(StatisticsSql::clickhouseMetric)
-                .collect(Collectors.joining(", ", "[", "]")),
-            "exposure",
-            clickhouseText(config.exposureEvent()),
-            "entered_at",
-            switch (config.population()) {
-              case EXPOSURE -> "exposed_at";
-              case ENROLLED -> "enrolled_at";
-              case ASSIGNED -> "assigned_at";
-            },
-            "crossovers_count",
-            Boolean.toString(config.crossover() == CrossoverPolicy.FIRST),
-            "day",
-            clickhouseDay("at")));
+    return fill("statistics-clickhouse.sql", clickhouseValues(lsn, ""));
   }
 
   /** Of {@code experiment_health_daily}. */
   String healthInPostgres() {
-    return fill(
-        "health-postgres.sql",
-        Map.of(
-            "deliverable",
-            DELIVERABLE,
-            "exposure",
-            postgresText(config.exposureEvent()),
-            "entered_at",
-            postgresEntry(),
-            "day",
-            postgresDay()));
+    return fill("health-postgres.sql", postgresValues());
   }
 
   /** The same, as of an LSN. */
   String healthInClickhouse(long lsn) {
-    return fill(
-        "health-clickhouse.sql",
-        Map.of(
-            "bound",
-            Long.toString(lsn),
-            "exposure",
-            clickhouseText(config.exposureEvent()),
-            "entered_at",
-            switch (config.population()) {
-              case EXPOSURE -> "exposed_at";
-              case ENROLLED -> "enrolled_at_";
-              case ASSIGNED -> "assigned_at_";
-            },
-            "day",
-            clickhouseDay("at")));
+    return fill("health-clickhouse.sql", clickhouseValues(lsn, "_"));
+  }
+
+  private Map<String, String> postgresValues() {
+    return Map.of(
+        "assigned",
+        fill("assigned-postgres.sql", Map.of("deliverable", DELIVERABLE)),
+        "metrics",
+        config.metrics().stream()
+            .map(StatisticsSql::postgresMetric)
+            .collect(Collectors.joining(", ")),
+        "deliverable",
+        DELIVERABLE,
+        "exposure",
+        postgresText(config.exposureEvent()),
+        "entered_at",
+        postgresEntry(),
+        "crossovers_count",
+        Boolean.toString(config.crossover() == CrossoverPolicy.FIRST),
+        "day",
+        postgresDay());
+  }
+
+  /**
+   * As of an LSN.
+   *
+   * @param ofUnit what the statement puts behind the names of an assignment's columns in its units
+   */
+  private Map<String, String> clickhouseValues(long lsn, String ofUnit) {
+    String bound = Long.toString(lsn);
+    return Map.of(
+        "assigned",
+        fill("assigned-clickhouse.sql", Map.of("bound", bound)),
+        "bound",
+        bound,
+        "metrics",
+        config.metrics().stream()
+            .map(StatisticsSql::clickhouseMetric)
+            .collect(Collectors.joining(", ", "[", "]")),
+        "exposure",
+        clickhouseText(config.exposureEvent()),
+        "entered_at",
+        switch (config.population()) {
+          case EXPOSURE -> "exposed_at";
+          case ENROLLED -> "enrolled_at" + ofUnit;
+          case ASSIGNED -> "assigned_at" + ofUnit;
+        },
+        "crossovers_count",
+        Boolean.toString(config.crossover() == CrossoverPolicy.FIRST),
+        "day",
+        clickhouseDay("at"));
   }
 
   private String postgresEntry() {
@@ -281,7 +271,7 @@ final class StatisticsSql {
     return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'";
   }
 
-  /** A statement of {@code audit/}, its placeholders filled. */
+  /** A statement of {@code audit/}, or a part of several, its placeholders filled. */
   static String fill(String resource, Map<String, String> values) {
     try (InputStream in = StatisticsSql.class.getResourceAsStream("/audit/" + resource)) {
       String sql = new String(in.readAllBytes(), StandardCharsets.UTF_8);

@@ -34,8 +34,6 @@ final class ClickHouseCommitter implements Committer<SealedBatch> {
 
   private static final Logger LOG = LoggerFactory.getLogger(ClickHouseCommitter.class);
   private static final int PARALLEL_BATCHES = 2;
-  private static final long FIRST_PAUSE_MILLIS = 100;
-  private static final long LONGEST_PAUSE_MILLIS = 5_000;
 
   private final ClickHouseConnection connection;
   private final BatchLimits limits;
@@ -126,8 +124,7 @@ final class ClickHouseCommitter implements Committer<SealedBatch> {
     if (!guards.contains(Guard.OWNERSHIP)) {
       return;
     }
-    long deadline = System.nanoTime() + limits.commitDeadline().toNanos();
-    long pause = FIRST_PAUSE_MILLIS;
+    Backoff backoff = new Backoff(limits.commitDeadline());
     while (true) {
       try {
         String owner = ownership.lostTo();
@@ -139,13 +136,16 @@ final class ClickHouseCommitter implements Committer<SealedBatch> {
         throw e;
       } catch (IOException e) {
         int code = e instanceof RefusedException answered ? answered.answer().exceptionCode() : 0;
-        if (System.nanoTime() + TimeUnit.MILLISECONDS.toNanos(pause) > deadline) {
+        if (backoff.isOver()) {
           throw notTaken(batch, String.valueOf(e), code);
         }
-        LOG.warn("Nobody says who writes table {}, asking in {} ms: {}", batch.table(), pause, e);
+        LOG.warn(
+            "Nobody says who writes table {}, asking in {} ms: {}",
+            batch.table(),
+            backoff.pauseMillis(),
+            e);
       }
-      TimeUnit.MILLISECONDS.sleep(pause);
-      pause = Math.min(LONGEST_PAUSE_MILLIS, 2 * pause);
+      backoff.pause();
     }
   }
 
@@ -187,7 +187,7 @@ final class ClickHouseCommitter implements Committer<SealedBatch> {
   private void commit(SealedBatch batch, int earlierTries)
       throws IOException, InterruptedException {
     long started = System.nanoTime();
-    long deadline = started + limits.commitDeadline().toNanos();
+    Backoff backoff = new Backoff(limits.commitDeadline());
     long now = System.currentTimeMillis();
     CommitDecision.Next next =
         guards.contains(Guard.PROBE)
@@ -195,7 +195,6 @@ final class ClickHouseCommitter implements Committer<SealedBatch> {
                     batch, earlierTries, restoredFrom, now, limits.probeAfter().toMillis())
             ? CommitDecision.Next.PROBE
             : CommitDecision.Next.INSERT;
-    long pause = FIRST_PAUSE_MILLIS;
     int attempt = 0;
     boolean token = guards.contains(Guard.TOKEN);
     boolean probed = false;
@@ -238,13 +237,16 @@ final class ClickHouseCommitter implements Committer<SealedBatch> {
         next = CommitDecision.Next.PROBE;
       }
       meters.unknownOutcomes.inc();
-      if (System.nanoTime() + TimeUnit.MILLISECONDS.toNanos(pause) > deadline) {
+      if (backoff.isOver()) {
         throw notTaken(batch, trouble, code);
       }
-      LOG.warn("The outcome of {} is unknown, looking for it in {} ms: {}", batch, pause, trouble);
+      LOG.warn(
+          "The outcome of {} is unknown, looking for it in {} ms: {}",
+          batch,
+          backoff.pauseMillis(),
+          trouble);
       meters.retries.inc();
-      TimeUnit.MILLISECONDS.sleep(pause);
-      pause = Math.min(LONGEST_PAUSE_MILLIS, 2 * pause);
+      backoff.pause();
     }
     meters.committed(batch, System.nanoTime() - started);
   }

@@ -96,16 +96,16 @@ final class CommitDecision {
   /** What to do about an error that a batch keeps meeting; empty if its text says it already. */
   static String remedy(int exceptionCode) {
     return switch (exceptionCode) {
-      case 241 -> "give the server more memory, or the job a smaller sink.batch-rows";
+      case 241 -> "give the server more memory, or the job a smaller clickhouse.batch-rows";
       case 243 -> "free or add disk space on the server";
       case 252 ->
           "let merges catch up: more merge threads, a longer checkpoint interval or a"
-              + " greater sink.batch-rows; parts_to_throw_insert is the limit";
+              + " greater clickhouse.batch-rows; parts_to_throw_insert is the limit";
       case 164 -> "the user's profile is readonly: give it one that may insert";
       case 242 -> "the table has lost its Keeper or is being restored: see system.replicas";
       case 774 -> "ALTER TABLE ... RESET SETTING table_readonly";
       case 192, 193, 194, 516 ->
-          "correct the user or the password; the password is read anew when" + " the job restarts";
+          "correct the user or the password; the password is read anew when the job restarts";
       case 372, 373 -> "the URL must lead to one server, or stay with one for a session";
       default -> "";
     };

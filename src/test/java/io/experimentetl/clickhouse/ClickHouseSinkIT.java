@@ -169,23 +169,6 @@ class ClickHouseSinkIT {
     }
   }
 
-  private static class Numbers implements RowEncoder<Long> {
-    @Override
-    public TableSchema schema() {
-      return Reading.ENCODER.schema();
-    }
-
-    @Override
-    public long partition(Long row) {
-      return 202601 + row % 3;
-    }
-
-    @Override
-    public void encode(Long row, RowBinaryWriter out) {
-      Reading.ENCODER.encode(new Reading(row, (int) partition(row), "reading " + row, 1), out);
-    }
-  }
-
   private static final class Poison extends Numbers {
     @Override
     public void encode(Long row, RowBinaryWriter out) {

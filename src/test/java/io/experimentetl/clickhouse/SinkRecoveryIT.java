@@ -213,21 +213,4 @@ class SinkRecoveryIT {
       output.collect(new StreamRecord<>(Either.Right(element.getValue())));
     }
   }
-
-  private static final class Numbers implements RowEncoder<Long> {
-    @Override
-    public TableSchema schema() {
-      return Reading.ENCODER.schema();
-    }
-
-    @Override
-    public long partition(Long row) {
-      return 202601 + row % 3;
-    }
-
-    @Override
-    public void encode(Long row, RowBinaryWriter out) {
-      Reading.ENCODER.encode(new Reading(row, (int) partition(row), "reading " + row, 1), out);
-    }
-  }
 }

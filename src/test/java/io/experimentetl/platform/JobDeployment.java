@@ -1,5 +1,6 @@
 package io.experimentetl.platform;
 
+import io.experimentetl.ExperimentEtlPipeline;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -12,9 +13,6 @@ import java.util.stream.Stream;
 
 /** The job on a platform: submitted, stopped with a savepoint, submitted again from it. */
 public final class JobDeployment {
-  /** What the job sets; state is cut into so many groups. */
-  private static final int MAX_PARALLELISM = 128;
-
   private static final String STARTED_ANEW = "started-anew";
   private static final Duration RUNNING_DEADLINE = Duration.ofMinutes(2);
   private static final Duration SAVEPOINT_DEADLINE = Duration.ofMinutes(10);
@@ -79,18 +77,24 @@ public final class JobDeployment {
   }
 
   /**
-   * The cluster must hold the job before the one that runs is stopped.
+   * The cluster must hold the job before the one that runs is stopped. Another's cluster may start
+   * TaskManagers as they are asked for: only ours is counted.
    *
    * @param parallelism 0: the cluster's default
    * @throws PlatformException saying how many slots there are
    */
   void requireSlots(int parallelism) {
     int needed = parallelism > 0 ? parallelism : defaultParallelism();
-    int slots = platform.flink().slots();
-    if (needed > slots || needed > MAX_PARALLELISM) {
+    if (needed > ExperimentEtlPipeline.MAX_PARALLELISM) {
       throw new PlatformException(
-          "parallelism %d needs as many slots; the cluster has %d, and a job can use %d at most: give less, or start more TaskManagers (./etl down, ./etl up --task-managers N)"
-              .formatted(needed, slots, MAX_PARALLELISM));
+          "parallelism %d is more than the %d that the job's state can be spread over: give less"
+              .formatted(needed, ExperimentEtlPipeline.MAX_PARALLELISM));
+    }
+    int slots = platform.launch().ownFlink() ? platform.flink().slots() : needed;
+    if (needed > slots) {
+      throw new PlatformException(
+          "parallelism %d needs as many slots; the cluster has %d: give less, or start more TaskManagers (./etl down, ./etl up --task-managers N)"
+              .formatted(needed, slots));
     }
   }
 

@@ -72,92 +72,100 @@ public final class ChaosCommand implements Callable<Integer> {
     private final List<Double> recoverySeconds = new ArrayList<>();
   }
 
+  private final Map<Fault, Tally> tallies = new EnumMap<>(Fault.class);
+  private int struck;
+  private long audits;
+  private long audited;
+  private long differences;
+  private long undecided;
+  private long doubled;
+
   @Override
   public Integer call() {
     PrintWriter out = spec.commandLine().getOut();
     Path folder = DemoFolder.empty(directory, place.home(), "chaos");
     SplittableRandom random = new SplittableRandom(seed);
-    Map<Fault, Tally> tallies = new EnumMap<>(Fault.class);
-    long audits = 0;
-    long differences = 0;
-    long undecided = 0;
-    long doubled = 0;
-    long audited = 0;
     try (Ground ground = Ground.start(folder, place.home(), place.jobJar());
         MixedWrites writes = MixedWrites.start(ground.addresses().postgres(), random.nextLong())) {
-      int struck = 0;
       while (struck < faults) {
         ground.startAnew(
             new PrintStream(OutputStream.nullOutputStream(), true, StandardCharsets.UTF_8));
         int endOfStart = Math.min(faults, struck + FAULTS_OF_A_START);
         while (struck < endOfStart) {
-          List<Struck> together = new ArrayList<>();
-          // Some strike while the pipeline still recovers from the one before.
-          int count = random.nextInt(4) == 0 ? 2 : 1;
-          for (int i = 0; i < count && struck < endOfStart; i++, struck++) {
-            Fault fault = Fault.values()[random.nextInt(Fault.values().length)];
-            SplittableRandom own = random.split();
-            Pause.of(Duration.ofMillis(own.nextInt(4_000)));
-            ground.revive();
-            together.add(new Struck(fault, ground.inSnapshot() ? "snapshot" : "stream"));
-            writes.requireWriting();
-            fault.strike(ground, own);
-          }
-          ground.revive();
-          long over = System.nanoTime();
-          ground.job().awaitVisible();
-          double recovery = (System.nanoTime() - over) / 1e9;
-          // That the audit is right while writers write is shown elsewhere; at rest it is quicker.
-          writes.rest();
-          ground.job().awaitVisible();
-          AuditReport audit = ground.job().audit();
-          writes.goOn();
-          audits++;
-          differences += audit.differences().size();
-          undecided += audit.undecided().size();
-          audited = audit.lines().stream().mapToLong(AuditReport.TableLine::source).sum();
-          for (Struck one : together) {
-            Tally tally = tallies.computeIfAbsent(one.fault(), fault -> new Tally());
-            if (one.phase().equals("snapshot")) {
-              tally.snapshot++;
-            } else {
-              tally.stream++;
-            }
-            tally.recoverySeconds.add(recovery);
-          }
-          out.printf(
-              Locale.ROOT,
-              "%3d  %-78s all visible after %5.1f s  %,d rows, %d differences%n",
-              struck,
-              describe(together),
-              recovery,
-              audited,
-              audit.differences().size());
-          audit.differences().stream()
-              .limit(MAX_PRINTED_DIFFERENCES)
-              .forEach(difference -> out.println("     " + difference));
-          out.flush();
+          List<Struck> together = strike(ground, writes, random, endOfStart - struck);
+          struck += together.size();
+          audit(ground, writes, together, out);
         }
-        for (Warehouse.Doubled table : ground.job().warehouse().doubled()) {
-          doubled += table.doubled();
-          if (table.doubled() != 0) {
-            out.printf("     %s has %,d physical rows twice%n", table.table(), table.doubled());
-          }
-        }
+        countDoubled(ground, out);
       }
-      print(out, tallies);
-      out.printf(
-          "%nseed %d: %d faults, %,d transactions by writers (%,d refused, %,d broken by faults), %d audits of up to %,d rows%n",
-          seed, struck, writes.committed(), writes.refused(), writes.broken(), audits, audited);
-      out.printf(
-          "differences: %d; rows that stand twice: %d; rows that moved too fast to be judged: %d%n",
-          differences, doubled, undecided);
-      out.println(differences + doubled == 0 ? "PASSED" : "FAILED");
-      out.flush();
+      print(out, writes);
       return differences + doubled == 0 ? 0 : 1;
     } catch (PlatformException e) {
       throw new PlatformException(
           "seed " + seed + ": " + e.getMessage() + " (logs: " + folder + ")", e);
+    }
+  }
+
+  /** One fault, or two of which the second strikes while the pipeline still recovers. */
+  private static List<Struck> strike(
+      Ground ground, MixedWrites writes, SplittableRandom random, int atMost) {
+    int count = Math.min(atMost, random.nextInt(4) == 0 ? 2 : 1);
+    List<Struck> together = new ArrayList<>();
+    for (int i = 0; i < count; i++) {
+      Fault fault = Fault.values()[random.nextInt(Fault.values().length)];
+      SplittableRandom own = random.split();
+      Pause.of(Duration.ofMillis(own.nextInt(4_000)));
+      ground.revive();
+      together.add(new Struck(fault, ground.inSnapshot() ? "snapshot" : "stream"));
+      writes.requireWriting();
+      fault.strike(ground, own);
+    }
+    ground.revive();
+    return together;
+  }
+
+  private void audit(Ground ground, MixedWrites writes, List<Struck> together, PrintWriter out) {
+    long over = System.nanoTime();
+    ground.job().awaitVisible();
+    double recovery = (System.nanoTime() - over) / 1e9;
+    // That the audit is right while writers write is shown elsewhere; at rest it is quicker.
+    writes.rest();
+    ground.job().awaitVisible();
+    AuditReport audit = ground.job().audit();
+    writes.goOn();
+    audits++;
+    differences += audit.differences().size();
+    undecided += audit.undecided().size();
+    audited = audit.lines().stream().mapToLong(AuditReport.TableLine::source).sum();
+    for (Struck one : together) {
+      Tally tally = tallies.computeIfAbsent(one.fault(), fault -> new Tally());
+      if (one.phase().equals("snapshot")) {
+        tally.snapshot++;
+      } else {
+        tally.stream++;
+      }
+      tally.recoverySeconds.add(recovery);
+    }
+    out.printf(
+        Locale.ROOT,
+        "%3d  %-78s all visible after %5.1f s  %,d rows, %d differences%n",
+        struck,
+        describe(together),
+        recovery,
+        audited,
+        audit.differences().size());
+    audit.differences().stream()
+        .limit(MAX_PRINTED_DIFFERENCES)
+        .forEach(difference -> out.println("     " + difference));
+    out.flush();
+  }
+
+  private void countDoubled(Ground ground, PrintWriter out) {
+    for (Warehouse.Doubled table : ground.job().warehouse().doubled()) {
+      doubled += table.doubled();
+      if (table.doubled() != 0) {
+        out.printf("     %s has %,d physical rows twice%n", table.table(), table.doubled());
+      }
     }
   }
 
@@ -166,7 +174,7 @@ public final class ChaosCommand implements Callable<Integer> {
         " + ", together.stream().map(one -> one.fault() + " (" + one.phase() + ")").toList());
   }
 
-  private static void print(PrintWriter out, Map<Fault, Tally> tallies) {
+  private void print(PrintWriter out, MixedWrites writes) {
     out.printf(
         "%n%-56s %8s %8s %12s %12s%n", "fault", "snapshot", "stream", "median s", "longest s");
     tallies.forEach(
@@ -181,5 +189,13 @@ public final class ChaosCommand implements Callable<Integer> {
               sorted.get(sorted.size() / 2),
               sorted.get(sorted.size() - 1));
         });
+    out.printf(
+        "%nseed %d: %d faults, %,d transactions by writers (%,d refused, %,d broken by faults), %d audits of up to %,d rows%n",
+        seed, struck, writes.committed(), writes.refused(), writes.broken(), audits, audited);
+    out.printf(
+        "differences: %d; rows that stand twice: %d; rows that moved too fast to be judged: %d%n",
+        differences, doubled, undecided);
+    out.println(differences + doubled == 0 ? "PASSED" : "FAILED");
+    out.flush();
   }
 }

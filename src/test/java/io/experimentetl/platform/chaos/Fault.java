@@ -1,11 +1,13 @@
 package io.experimentetl.platform.chaos;
 
+import io.experimentetl.platform.demo.Pause;
 import io.experimentetl.platform.faults.Condition;
 import io.experimentetl.platform.faults.FaultProxy;
 import io.experimentetl.platform.faults.FaultProxy.Direction;
 import io.experimentetl.platform.faults.Hangup;
 import io.experimentetl.platform.faults.RequestFault;
 import java.time.Duration;
+import java.util.List;
 import java.util.random.RandomGenerator;
 
 /** What can befall the pipeline. Each strikes, lasts for a while, and is over. */
@@ -43,7 +45,7 @@ enum Fault {
   CLICKHOUSE_PAUSED("ClickHouse: SIGSTOP, also beyond the request's timeout") {
     @Override
     void strike(Ground ground, RandomGenerator random) {
-      ground.pause(java.util.List.of(ground.clickHouse().pid()), () -> last(500, 14_000, random));
+      ground.pause(List.of(ground.clickHouse().pid()), () -> last(500, 14_000, random));
     }
   },
   POSTGRES_RESTARTED("PostgreSQL: fast restart") {
@@ -173,7 +175,6 @@ enum Fault {
   }
 
   private static void last(int fromMillis, int toMillis, RandomGenerator random) {
-    io.experimentetl.platform.demo.Pause.of(
-        Duration.ofMillis(random.nextInt(fromMillis, toMillis)));
+    Pause.of(Duration.ofMillis(random.nextInt(fromMillis, toMillis)));
   }
 }

@@ -45,36 +45,12 @@ final class Ground implements AutoCloseable {
   private RunningJob job;
   private int parallelism = 2;
 
-  private Ground(Path folder, Path home, Path jar) {
+  private Ground(Path folder, Path home, Path jar, ZooKeeperServer zooKeeper, Platform platform) {
     this.home = home;
     this.folder = folder;
     this.jar = jar;
-    this.zooKeeper = ZooKeeperServer.start(folder.resolve("zookeeper"));
-    Path cluster = folder.resolve("flink");
-    this.platform =
-        Platform.start(
-            folder,
-            home,
-            PlatformOptions.defaults()
-                .withoutKafka()
-                .withTaskManagers(TASKMANAGERS)
-                .withFlinkSetting("taskmanager.memory.process.size", "1728m")
-                .withFlinkSetting("high-availability.type", "zookeeper")
-                .withFlinkSetting("high-availability.zookeeper.quorum", zooKeeper.quorum())
-                .withFlinkSetting(
-                    "high-availability.storageDir", cluster.resolve("ha").toUri().toString())
-                .withFlinkSetting("execution.checkpointing.interval", "2 s")
-                .withFlinkSetting("heartbeat.interval", "1000")
-                .withFlinkSetting("heartbeat.timeout", "6000")
-                .withFlinkSetting("restart-strategy.exponential-delay.max-backoff", "3 s")
-                .withFlinkSetting(
-                    "restart-strategy.exponential-delay.attempts-before-reset-backoff", "1000")
-                // Small chunks and batches: many places where a fault can strike.
-                .withJobSetting("source.split-size", "2000")
-                .withJobSetting("source.heartbeat-interval", "1s")
-                .withJobSetting("clickhouse.batch-rows", "5000")
-                .withJobSetting("clickhouse.inline-bytes", "16KiB")
-                .withJobSetting("clickhouse.request-timeout", REQUEST_TIMEOUT.toSeconds() + "s"));
+    this.zooKeeper = zooKeeper;
+    this.platform = platform;
     PlatformAddresses direct = platform.addresses();
     this.toPostgres = FaultProxy.to(direct.postgres().host(), direct.postgres().port());
     this.toClickHouse = FaultProxy.to(URI.create(direct.clickHouse().url()));
@@ -91,7 +67,37 @@ final class Ground implements AutoCloseable {
 
   /** Starts all servers; the job is not submitted yet. */
   static Ground start(Path folder, Path home, Path jar) {
-    return new Ground(folder, home, jar);
+    ZooKeeperServer zooKeeper = ZooKeeperServer.start(folder.resolve("zookeeper"));
+    try {
+      Platform platform = Platform.start(folder, home, options(folder, zooKeeper));
+      return new Ground(folder, home, jar, zooKeeper, platform);
+    } catch (RuntimeException e) {
+      zooKeeper.close();
+      throw e;
+    }
+  }
+
+  private static PlatformOptions options(Path folder, ZooKeeperServer zooKeeper) {
+    return PlatformOptions.defaults()
+        .withoutKafka()
+        .withTaskManagers(TASKMANAGERS)
+        .withFlinkSetting("taskmanager.memory.process.size", "1728m")
+        .withFlinkSetting("high-availability.type", "zookeeper")
+        .withFlinkSetting("high-availability.zookeeper.quorum", zooKeeper.quorum())
+        .withFlinkSetting(
+            "high-availability.storageDir", folder.resolve("flink/ha").toUri().toString())
+        .withFlinkSetting("execution.checkpointing.interval", "2 s")
+        .withFlinkSetting("heartbeat.interval", "1000")
+        .withFlinkSetting("heartbeat.timeout", "6000")
+        .withFlinkSetting("restart-strategy.exponential-delay.max-backoff", "3 s")
+        .withFlinkSetting(
+            "restart-strategy.exponential-delay.attempts-before-reset-backoff", "1000")
+        // Small chunks and batches: many places where a fault can strike.
+        .withJobSetting("source.split-size", "2000")
+        .withJobSetting("source.heartbeat-interval", "1s")
+        .withJobSetting("clickhouse.batch-rows", "5000")
+        .withJobSetting("clickhouse.inline-bytes", "16KiB")
+        .withJobSetting("clickhouse.request-timeout", REQUEST_TIMEOUT.toSeconds() + "s");
   }
 
   private Path behindProxies(Path jobConfig) {

@@ -119,15 +119,19 @@ final class MixedWrites implements AutoCloseable {
   void requireWriting() {
     for (Future<?> writer : running) {
       if (writer.isDone()) {
-        try {
-          writer.get();
-        } catch (ExecutionException e) {
-          throw new PlatformException("a writer failed: " + e.getCause(), e);
-        } catch (InterruptedException e) {
-          Thread.currentThread().interrupt();
-          throw new PlatformException("interrupted", e);
-        }
+        await(writer);
       }
+    }
+  }
+
+  private static void await(Future<?> writer) {
+    try {
+      writer.get();
+    } catch (ExecutionException e) {
+      throw new PlatformException("a writer failed: " + e.getCause(), e);
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new PlatformException("interrupted", e);
     }
   }
 
@@ -381,15 +385,6 @@ final class MixedWrites implements AutoCloseable {
   public void close() {
     stopped = true;
     threads.shutdown();
-    for (Future<?> writer : running) {
-      try {
-        writer.get();
-      } catch (ExecutionException e) {
-        throw new PlatformException("a writer failed: " + e.getCause(), e);
-      } catch (InterruptedException e) {
-        Thread.currentThread().interrupt();
-        throw new PlatformException("interrupted", e);
-      }
-    }
+    running.forEach(MixedWrites::await);
   }
 }

@@ -115,13 +115,13 @@ public final class Warehouse {
   }
 
   /**
-   * Keeps background merges from tidying up what is to be seen; also across a restart of the
-   * server.
+   * Keeps background merges from tidying up what {@link #doubled} is to see; also across a restart
+   * of the server.
    */
   public void keepEveryPart() {
     for (String[] table :
         rows(
-            "SELECT name FROM system.tables WHERE database = currentDatabase() AND engine = 'ReplacingMergeTree'")) {
+            "SELECT name FROM system.tables WHERE database = currentDatabase() AND engine = 'ReplacingMergeTree' AND name <> 'etl_cuts'")) {
       clickHouse.query(
           "ALTER TABLE `%s` MODIFY SETTING max_bytes_to_merge_at_max_space_in_pool = 1, parts_to_throw_insert = 100000, parts_to_delay_insert = 100000"
               .formatted(table[0]));

@@ -10,8 +10,11 @@ import io.experimentetl.config.ClickHouseConfig;
 import io.experimentetl.config.DeliveryConfig;
 import io.experimentetl.config.FindingsConfig;
 import io.experimentetl.config.JobConfig;
+import io.experimentetl.config.KafkaConfig;
+import io.experimentetl.config.OutboxConfig;
 import io.experimentetl.config.Secret;
 import io.experimentetl.config.SourceConfig;
+import io.experimentetl.config.SourceType;
 import io.experimentetl.config.StatisticsConfig;
 import io.experimentetl.platform.ClickHouseEndpoint;
 import io.experimentetl.platform.PlatformExtension;
@@ -72,6 +75,7 @@ class ExperimentEtlJobIT {
     config =
         new JobConfig(
             new SourceConfig(
+                SourceType.POSTGRES,
                 postgres.host(),
                 postgres.port(),
                 postgres.database(),
@@ -87,7 +91,9 @@ class ExperimentEtlJobIT {
             clickHouseConfig(),
             StatisticsConfig.defaults(),
             new FindingsConfig(Duration.ofSeconds(1), Duration.ofMinutes(5), 1_000, 0.001, 8),
-            DeliveryConfig.defaults());
+            DeliveryConfig.defaults(),
+            KafkaConfig.defaults(),
+            OutboxConfig.defaults());
   }
 
   private ClickHouseConfig clickHouseConfig() throws Exception {

@@ -12,6 +12,8 @@ import io.experimentetl.config.ClickHouseConfig;
 import io.experimentetl.config.DeliveryConfig;
 import io.experimentetl.config.FindingsConfig;
 import io.experimentetl.config.JobConfig;
+import io.experimentetl.config.KafkaConfig;
+import io.experimentetl.config.OutboxConfig;
 import io.experimentetl.config.SourceConfig;
 import io.experimentetl.config.StatisticsConfig;
 import io.experimentetl.model.AssignmentProcessed;
@@ -47,7 +49,9 @@ class ExperimentEtlPipelineTest {
           ClickHouseConfig.defaults(),
           StatisticsConfig.defaults(),
           FindingsConfig.defaults(),
-          DeliveryConfig.defaults());
+          DeliveryConfig.defaults(),
+          KafkaConfig.defaults(),
+          OutboxConfig.defaults());
 
   private static StreamExecutionEnvironment environment(Map<String, String> flink) {
     Configuration configuration = new Configuration();

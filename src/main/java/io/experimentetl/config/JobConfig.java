@@ -16,6 +16,7 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.SortedMap;
 import java.util.TreeMap;
 
 /**
@@ -29,12 +30,30 @@ public record JobConfig(
     ClickHouseConfig clickhouse,
     StatisticsConfig statistics,
     FindingsConfig findings,
-    DeliveryConfig delivery)
+    DeliveryConfig delivery,
+    KafkaConfig kafka,
+    OutboxConfig outbox)
     implements Serializable {
 
   static final ObjectMapper YAML =
       new ObjectMapper(new YAMLFactory().enable(JsonParser.Feature.STRICT_DUPLICATE_DETECTION));
   private static final Duration NONE = Duration.ZERO;
+  private static final Set<String> NOT_TO_BE_SET =
+      Set.of(
+          "bootstrap.servers",
+          "transactional.id",
+          "transaction.timeout.ms",
+          "isolation.level",
+          "enable.idempotence",
+          "acks",
+          "group.id",
+          "enable.auto.commit",
+          "auto.offset.reset",
+          "max.request.size",
+          "key.serializer",
+          "value.serializer",
+          "key.deserializer",
+          "value.deserializer");
   private static final Duration CENTURY = Duration.ofDays(36_500);
 
   /**
@@ -84,7 +103,9 @@ public record JobConfig(
             clickhouse(top.section("clickhouse"), environment),
             statistics(top.section("statistics")),
             findings(top.section("findings")),
-            delivery(top.section("delivery")));
+            delivery(top.section("delivery")),
+            kafka(top.section("kafka")),
+            outbox(top.section("outbox")));
     top.end();
     if (!errors.isEmpty()) {
       throw new InvalidConfigurationException(origin, errors);
@@ -120,6 +141,7 @@ public record JobConfig(
     SourceConfig d = SourceConfig.defaults();
     SourceConfig config =
         new SourceConfig(
+            section.choice("type", SourceType.class, d.type()),
             section.text("host", d.host()),
             section.integer("port", d.port(), 1, 65_535),
             section.text("database", d.database()),
@@ -233,6 +255,61 @@ public record JobConfig(
             section.fraction("srm-alert-p", d.srmAlertP(), 0, 1),
             section.integer(
                 "srm-minimum-users-per-variant", d.srmMinimumUsersPerVariant(), 1, 1_000_000_000));
+    section.end();
+    return config;
+  }
+
+  private static KafkaConfig kafka(Section section) {
+    KafkaConfig d = KafkaConfig.defaults();
+    KafkaConfig config =
+        new KafkaConfig(
+            section.text("bootstrap-servers", d.bootstrapServers()),
+            clientProperties(section),
+            section.topic("source-topic-prefix", d.sourceTopicPrefix()),
+            section.optionalTopic("findings-topic"),
+            section.optionalText("transactional-id-prefix"),
+            section.duration(
+                "transaction-timeout",
+                d.transactionTimeout(),
+                Duration.ofSeconds(10),
+                Duration.ofDays(7)));
+    section.end();
+    return config;
+  }
+
+  private static SortedMap<String, String> clientProperties(Section section) {
+    SortedMap<String, String> properties = section.texts("properties");
+    properties.forEach(
+        (name, value) -> {
+          if (NOT_TO_BE_SET.contains(name)) {
+            section.error(
+                "properties." + name,
+                "is the job's own: exactly once depends on it.",
+                "Remove it"
+                    + (name.equals("bootstrap.servers") ? "; set bootstrap-servers." : "."));
+          } else if ((name.endsWith("password") || name.endsWith("jaas.config"))
+              && !value.contains("${")) {
+            section.error(
+                "properties." + name,
+                "is a secret, and secrets never stand in this file.",
+                "Refer to it: config.providers: file, config.providers.file.class:"
+                    + " org.apache.kafka.common.config.provider.FileConfigProvider, and ${file:PATH:KEY} here.");
+          }
+        });
+    return properties;
+  }
+
+  private static OutboxConfig outbox(Section section) {
+    OutboxConfig d = OutboxConfig.defaults();
+    OutboxConfig config =
+        new OutboxConfig(
+            section.truth("enabled", d.enabled()),
+            section.topic("topic-prefix", d.topicPrefix()),
+            section.list("aggregate-types", d.aggregateTypes(), Section::topicComplaint),
+            section.list("event-types", d.eventTypes(), value -> null),
+            section.duration("grace", d.grace(), Duration.ofSeconds(1), Duration.ofDays(1)),
+            section.duration(
+                "stuck-after", d.stuckAfter(), Duration.ofSeconds(1), Duration.ofDays(30)));
     section.end();
     return config;
   }

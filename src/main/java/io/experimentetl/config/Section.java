@@ -19,6 +19,8 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
+import java.util.SortedMap;
+import java.util.TreeMap;
 import java.util.function.Function;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
@@ -113,6 +115,23 @@ final class Section {
                 : "is not a name of lower-case letters, digits and underscores, at most 63 long.");
   }
 
+  /** A topic's name, or the beginning of some. */
+  String topic(String key, String byDefault) {
+    return text(key, byDefault, Section::topicComplaint);
+  }
+
+  String optionalTopic(String key) {
+    JsonNode value = textValue(key);
+    return value.isMissingNode() || value.isNull() ? null : topic(key, null);
+  }
+
+  /** What keeps a text from standing in a topic's name, or null. */
+  static String topicComplaint(String value) {
+    return value.matches("[a-zA-Z0-9._-]{1,120}")
+        ? null
+        : "is not of letters, digits, dots, underscores and dashes, at most 120 long.";
+  }
+
   String zone(String key, String byDefault) {
     return text(
         key,
@@ -153,6 +172,70 @@ final class Section {
               ? null
               : "has a query; settings do not belong into it.";
         });
+  }
+
+  boolean truth(String key, boolean byDefault) {
+    JsonNode value = value(key);
+    if (value.isMissingNode()) {
+      return byDefault;
+    }
+    if (!value.isBoolean()) {
+      error(key, "is " + describe(value) + ".", "Set it to true or false.");
+      return byDefault;
+    }
+    return value.asBoolean();
+  }
+
+  /**
+   * A list of texts; it may be empty.
+   *
+   * @param complaint what is wrong with an element, or null
+   */
+  List<String> list(String key, List<String> byDefault, Function<String, String> complaint) {
+    JsonNode value = value(key);
+    if (value.isMissingNode()) {
+      return byDefault;
+    }
+    if (!value.isArray()) {
+      error(key, "is " + describe(value) + ", not a list.", "The default is " + byDefault + ".");
+      return byDefault;
+    }
+    List<String> elements = new ArrayList<>();
+    for (JsonNode element : value) {
+      String problem =
+          element.isTextual() && !element.asText().isBlank()
+              ? complaint.apply(element.asText())
+              : "is not a text.";
+      if (problem != null) {
+        error(
+            key + "[" + elements.size() + "]",
+            describe(element) + " " + problem,
+            "The default is " + byDefault + ".");
+      }
+      elements.add(element.asText());
+    }
+    return elements;
+  }
+
+  /** A group of names that are not ours, each with a text; numbers and truths are texts too. */
+  SortedMap<String, String> texts(String key) {
+    SortedMap<String, String> texts = new TreeMap<>();
+    JsonNode value = value(key);
+    if (!value.isMissingNode() && !value.isNull() && !value.isObject()) {
+      error(
+          key, "is " + describe(value) + ", not a group of names.", "Write name: value below it.");
+    }
+    for (Map.Entry<String, JsonNode> property : value.properties()) {
+      if (property.getValue().isValueNode() && !property.getValue().isNull()) {
+        texts.put(property.getKey(), property.getValue().asText());
+      } else {
+        error(
+            key + "." + property.getKey(),
+            "is " + describe(property.getValue()) + ", not a text.",
+            "Put the value on one line, in quotes.");
+      }
+    }
+    return texts;
   }
 
   int integer(String key, int byDefault, int least, int most) {

@@ -6,6 +6,7 @@ import java.time.Duration;
 /**
  * The platform's PostgreSQL.
  *
+ * @param type whether the job reads the slot itself, or Debezium's topics
  * @param publication of exactly the job's tables, made by {@code sql/postgres}
  * @param slot logical replication slot, made by {@code sql/postgres}
  * @param heartbeatInterval how often the source writes its heartbeat row: an idle source still
@@ -15,6 +16,7 @@ import java.time.Duration;
  * @param assignmentRetention how long PostgreSQL keeps assignments
  */
 public record SourceConfig(
+    SourceType type,
     String host,
     int port,
     String database,
@@ -32,6 +34,7 @@ public record SourceConfig(
   /** What holds where the file says nothing. */
   public static SourceConfig defaults() {
     return new SourceConfig(
+        SourceType.POSTGRES,
         "localhost",
         5432,
         "experiments",

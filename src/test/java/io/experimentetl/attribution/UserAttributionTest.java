@@ -14,6 +14,8 @@ import io.experimentetl.config.CrossoverPolicy;
 import io.experimentetl.config.DeliveryConfig;
 import io.experimentetl.config.FindingsConfig;
 import io.experimentetl.config.JobConfig;
+import io.experimentetl.config.KafkaConfig;
+import io.experimentetl.config.OutboxConfig;
 import io.experimentetl.config.SourceConfig;
 import io.experimentetl.config.StatisticsConfig;
 import io.experimentetl.model.AssignmentRow;
@@ -42,7 +44,9 @@ class UserAttributionTest {
         ClickHouseConfig.defaults(),
         StatisticsConfig.defaults().withCrossover(policy),
         FindingsConfig.defaults(),
-        DeliveryConfig.defaults());
+        DeliveryConfig.defaults(),
+        KafkaConfig.defaults(),
+        OutboxConfig.defaults());
   }
 
   private DailySums figures(long variant, String metric, String day) {

@@ -21,6 +21,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.TreeMap;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -38,7 +39,9 @@ class JobConfigTest {
           ClickHouseConfig.defaults(),
           StatisticsConfig.defaults(),
           FindingsConfig.defaults(),
-          DeliveryConfig.defaults());
+          DeliveryConfig.defaults(),
+          KafkaConfig.defaults(),
+          OutboxConfig.defaults());
 
   @TempDir Path folder;
 
@@ -83,7 +86,7 @@ class JobConfigTest {
     JobConfig config =
         parse(
             """
-            source: {host: db, port: 1, database: d, schema: s, username: u, publication: p, slot: q,
+            source: {type: kafka, host: db, port: 1, database: d, schema: s, username: u, publication: p, slot: q,
               heartbeat-interval: 500ms, split-size: 100, event-retention: 1d, assignment-retention: P2D}
             clickhouse: {url: "https://ch:8443", database: w, username: v, batch-rows: 7, batch-bytes: 2KiB,
               inline-bytes: 3, spill-directory: "s3://b", request-timeout: 1m, commit-deadline: 2h}
@@ -98,10 +101,33 @@ class JobConfigTest {
             findings: {grace: 1s, future-tolerance: 2s, pending-per-user: 3, srm-alert-p: 0.5,
               srm-minimum-users-per-variant: 9}
             delivery: {mode: exactly-once}
+            kafka: {bootstrap-servers: "b:1", properties: {security.protocol: SSL, request.timeout.ms: 7},
+              source-topic-prefix: cdc., findings-topic: f, transactional-id-prefix: t, transaction-timeout: 1h}
+            outbox: {enabled: true, topic-prefix: o-, aggregate-types: [event], event-types: [purchase],
+              grace: 2m, stuck-after: 1h}
             """);
+    assertThat(config.kafka())
+        .isEqualTo(
+            new KafkaConfig(
+                "b:1",
+                new TreeMap<>(Map.of("security.protocol", "SSL", "request.timeout.ms", "7")),
+                "cdc.",
+                "f",
+                "t",
+                Duration.ofHours(1)));
+    assertThat(config.outbox())
+        .isEqualTo(
+            new OutboxConfig(
+                true,
+                "o-",
+                List.of("event"),
+                List.of("purchase"),
+                Duration.ofMinutes(2),
+                Duration.ofHours(1)));
     assertThat(config.source())
         .isEqualTo(
             new SourceConfig(
+                SourceType.KAFKA,
                 "db",
                 1,
                 "d",
@@ -217,7 +243,7 @@ class JobConfigTest {
             etl.yaml has 6 errors; nothing was started:
               source.port: is 0, which is out of range. Set it to 1 up to 65535.
               source.password: The environment variable EXPERIMENT_ETL_SOURCE_PASSWORD is not set. Set it for the JobManager and every TaskManager, or name a file by the password-file key.
-              source.hots: is not a key of source. Remove it, or write one of host, port, database, schema, username, password-file, publication, slot, heartbeat-interval, split-size, event-retention, assignment-retention. Did you mean host?
+              source.hots: is not a key of source. Remove it, or write one of type, host, port, database, schema, username, password-file, publication, slot, heartbeat-interval, split-size, event-retention, assignment-retention. Did you mean host?
               clickhouse.url: "ftp://x:1" is not a URL that begins with http:// or https://. The default is http://localhost:8123.
               clickhouse.password: The environment variable EXPERIMENT_ETL_CLICKHOUSE_PASSWORD is not set. Set it for the JobManager and every TaskManager, or name a file by the password-file key.
               statistics.zone: "Mars/Base" is not a time zone. The default is UTC.""");
@@ -355,5 +381,33 @@ class JobConfigTest {
     try (InputStream in = JobConfig.class.getResourceAsStream("/experiment-etl.yaml")) {
       return new String(in.readAllBytes(), StandardCharsets.UTF_8);
     }
+  }
+
+  @Test
+  void secretsAndWhatExactlyOnceNeedsAreRefusedAmongKafkasProperties() {
+    assertThatThrownBy(
+            () ->
+                parse(
+                    """
+                    kafka:
+                      properties:
+                        acks: 0
+                        ssl.keystore.password: hunter2
+                        sasl.jaas.config: ${file:/etc/kafka.secret:jaas}
+                        nested: {a: b}
+                      findings-topic: "a/b"
+                      transaction-timeout: 1s
+                    outbox: {enabled: maybe, aggregate-types: ["event", "../x"], event-types: purchase}
+                    """))
+        .hasMessageContaining("has 8 errors")
+        .hasMessageContaining("kafka.properties.acks: is the job's own")
+        .hasMessageContaining("kafka.properties.ssl.keystore.password: is a secret")
+        .hasMessageContaining("kafka.properties.nested: is a group of keys, not a text.")
+        .hasMessageContaining("kafka.findings-topic: \"a/b\" is not of letters")
+        .hasMessageContaining("kafka.transaction-timeout: is 1s, which is out of range.")
+        .hasMessageContaining("outbox.enabled: is \"maybe\". Set it to true or false.")
+        .hasMessageContaining("outbox.aggregate-types[1]: \"../x\" is not of letters")
+        .hasMessageContaining("outbox.event-types: is \"purchase\", not a list.")
+        .hasMessageNotContaining("hunter2");
   }
 }

@@ -147,13 +147,20 @@ CREATE TABLE IF NOT EXISTS experiment_daily_stats
     day              Date32         COMMENT 'in the experiment''s zone',
     exposures        Int64          COMMENT 'exposure events on the day; adds up over days',
     active_users     Int64          COMMENT 'users of the population with an event on the day; does NOT add up over days',
-    converting_users Int64          COMMENT 'users with a counted event of the metric on the day; does NOT add up over days',
-    events           Int64          COMMENT 'counted events of the metric on the day; adds up',
-    value_sum        Decimal(38, 6) COMMENT 'sum of the counted events'' values on the day; adds up',
+    converting_users Int64          COMMENT 'users with a counted event of the metric (of a ratio: of its numerator) on the day; does NOT add up over days',
+    events           Int64          COMMENT 'counted events of the metric (of a ratio: of its numerator) on the day; adds up',
+    value_sum        Decimal(38, 6) COMMENT 'sum of these events'' values on the day, without cap; adds up; 0 where events have no value',
     new_users        Int64          COMMENT 'users whose first exposure is on the day; adds up to n',
     new_converters   Int64          COMMENT 'users whose first counted event is on the day; adds up',
-    d_sum            Decimal(38, 6) COMMENT 'increment of sum(y), y a user''s total; adds up to S',
+    d_sum            Decimal(38, 6) COMMENT 'increment of sum(y), y a user''s total under the metric''s cap (of a ratio: its numerator); adds up to S',
     d_sum_sq         Decimal(76, 12) COMMENT 'increment of sum(y^2): 2Tv + v^2; adds up to Q',
+    d_den_sum        Decimal(38, 6) COMMENT 'increment of sum(z), z a user''s total of a ratio''s denominator; adds up',
+    d_den_sum_sq     Decimal(76, 12) COMMENT 'increment of sum(z^2); adds up',
+    d_num_den        Decimal(76, 12) COMMENT 'increment of sum(y z); adds up',
+    d_x_sum          Decimal(38, 6) COMMENT 'sum of the new users'' covariate x, a total of before the first exposure; adds up',
+    d_x_sum_sq       Decimal(76, 12) COMMENT 'the same of x^2; adds up',
+    d_xy             Decimal(76, 12) COMMENT 'increment of sum(x y); adds up',
+    kind             LowCardinality(String) COMMENT 'of the metric: proportion, mean, count, ratio',
     closed           Bool           COMMENT 'the day ended longer ago than the allowed lateness; a later change still restates it',
     _lsn             UInt64,
     _committed_at    DateTime64(6, 'UTC'),
@@ -166,6 +173,16 @@ ENGINE = ReplacingMergeTree(_version, _deleted)
 PARTITION BY toYear(day)
 ORDER BY (experiment_id, metric, variant_id, day)
 SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1;
+
+-- For a warehouse of before ratios and covariates. A row of then has no kind until its day changes.
+ALTER TABLE experiment_daily_stats
+    ADD COLUMN IF NOT EXISTS d_den_sum Decimal(38, 6) AFTER d_sum_sq,
+    ADD COLUMN IF NOT EXISTS d_den_sum_sq Decimal(76, 12) AFTER d_den_sum,
+    ADD COLUMN IF NOT EXISTS d_num_den Decimal(76, 12) AFTER d_den_sum_sq,
+    ADD COLUMN IF NOT EXISTS d_x_sum Decimal(38, 6) AFTER d_num_den,
+    ADD COLUMN IF NOT EXISTS d_x_sum_sq Decimal(76, 12) AFTER d_x_sum,
+    ADD COLUMN IF NOT EXISTS d_xy Decimal(76, 12) AFTER d_x_sum_sq,
+    ADD COLUMN IF NOT EXISTS kind LowCardinality(String) AFTER d_xy;
 
 CREATE TABLE IF NOT EXISTS experiment_health_daily
 (

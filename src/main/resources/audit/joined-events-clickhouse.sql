@@ -3,7 +3,7 @@
 -- that could not be judged.
 WITH
 ${dimensions},
-${means} AS means,
+${values} AS valued,
 ${metric_events} AS metric_events,
 reassigned AS
 (
@@ -79,7 +79,7 @@ judged AS
         is_measured AND at >= ifNull(e_dates.1, -9223372036854775808) AND at <= ifNull(e_dates.2, 9223372036854775807)
             AND (x_first IS NULL OR r.timestamp < x_first) AS is_before_exposure,
         _lsn != 0 AND toInt32(${committed_day}) > due_day AS is_late,
-        arrayExists(m -> r.event_type = m.1 AND NOT match(${number}, '^[0-9]{1,12}(\\.[0-9]+)?$'), means) AS is_bad,
+        arrayExists(m -> r.event_type = m.1 AND NOT match(${number}, '^[0-9]{1,12}(\\.[0-9]+)?$'), valued) AS is_bad,
         ['R-ORPHAN-EXPERIMENT', 'R-ORPHAN-VARIANT', 'R-ORPHAN-USER', 'R-ORPHAN-ASSIGNMENT', 'R-VARIANT-NOT-IN-EXPERIMENT',
             'R-VARIANT-MISMATCH', 'R-VARIANT-NULL', 'T-EVENT-BEFORE-ASSIGNMENT', 'T-CONVERSION-BEFORE-EXPOSURE', 'T-FUTURE',
             'T-LATE', 'S-UNPARSEABLE', 'S-BAD-PROPERTY'] AS compared_codes,

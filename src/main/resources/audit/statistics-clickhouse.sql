@@ -2,7 +2,9 @@
 -- versions of rows whose changes stand at or before it. Sums of values are whole numbers of millionths, sums of squares of millionths of millionths.
 -- Times are microseconds since 1970.
 WITH
-${metrics} AS metrics,
+-- What a metric adds up: y, a ratio's denominator z, the covariate x of before: (metric, role, event type, property, whether it has
+-- one, first microsecond behind the user's entry that counts, first one that doesn't, cap). An event without property is 1.
+${terms} AS terms,
 ${assigned}-- An id that a user sent more than once counts at its earliest time.
 event AS
 (
@@ -47,16 +49,16 @@ unit AS
         ifNull(${entered_at}, -9223372036854775808) AS entered_at,
         countIf(is_exposure AND delivered IS NOT NULL AND delivered != variant_id) > 0 AS is_crossover,
         arrayConcat(
-            groupArrayIf((at, event_type, ifNull(properties, ''), is_exposure, false),
-                is_exposure OR (is_inside AND has(arrayMap(m -> m.3, metrics), event_type))),
-            [(assumeNotNull(entered_at), '', '', false, true)]) AS moments
+            groupArrayIf((at, event_type, ifNull(properties, ''), is_exposure, is_inside, false),
+                is_exposure OR arrayExists(t -> t.3 = event_type AND (is_inside OR t.2 = 'x'), terms)),
+            [(assumeNotNull(entered_at), '', '', false, false, true)]) AS moments
     FROM running
     GROUP BY experiment_id, user_id, variant_id, zone, assigned_at, enrolled_at, starts_at, ends_at
     HAVING entered_at BETWEEN starts_at AND ends_at AND (${crossovers_count} OR NOT is_crossover)
 ),
--- What of a user's events matters to which metric. The property's value is found in the text as PostgreSQL prints it,
--- because every JSON function reads numbers as floats: escapes are taken out, the text is split at its quotes (even parts
--- are then the content of strings), and the key is the string at depth 1 that a colon follows.
+-- What of a user's events matters to which term; the covariate is the entry's. The property's value is found in the text as
+-- PostgreSQL prints it, because every JSON function reads numbers as floats: escapes are taken out, the text is split at its quotes
+-- (even parts are then the content of strings), and the key is the string at depth 1 that a colon follows.
 moment AS
 (
     SELECT
@@ -65,25 +67,26 @@ moment AS
         variant_id,
         zone,
         entered_at,
-        arrayJoin(metrics) AS m,
+        arrayJoin(terms) AS t,
         arrayJoin(moments) AS e,
-        e.1 AS at,
-        e.4 AS is_exposure,
-        e.5 AS is_entry,
-        e.2 = m.3 AND at >= entered_at + m.5 AND (m.6 < 0 OR at < entered_at + m.5 + m.6) AS is_due,
-        splitByChar('"', if(is_due AND m.2, replaceRegexpAll(e.3, '\\\\.', '\x01'), '')) AS parts,
+        if(t.2 = 'x', entered_at, e.1) AS at,
+        t.2 = 'y' AND e.4 AS is_exposure,
+        t.2 = 'y' AND e.6 AS is_entry,
+        e.2 = t.3 AND (e.5 OR t.2 = 'x') AND e.1 - entered_at >= t.6 AND e.1 - entered_at < t.7 AS is_due,
+        splitByChar('"', if(is_due AND t.5, replaceRegexpAll(e.3, '\\\\.', '\x01'), '')) AS parts,
         arrayCumSum(arrayMap(
             (part, i) -> if(i % 2 = 0, 0,
                 toInt64(countSubstrings(part, '{') + countSubstrings(part, '['))
                     - toInt64(countSubstrings(part, '}') + countSubstrings(part, ']'))),
             parts, arrayEnumerate(parts))) AS depths,
         arrayFirstIndex(
-            (part, i, depth) -> i % 2 = 0 AND part = m.4 AND depth = 1 AND startsWith(parts[i + 1], ': '),
+            (part, i, depth) -> i % 2 = 0 AND part = t.4 AND depth = 1 AND startsWith(parts[i + 1], ': '),
             parts, arrayEnumerate(parts), depths) AS key_at,
         if(key_at = 0, '', extract(parts[key_at + 1], '^: ([0-9]+(?:\\.[0-9]+)?)(?:, |\\})')) AS number,
         splitByChar('.', number) AS digits,
-        is_due AND (NOT m.2 OR length(digits[1]) BETWEEN 1 AND 12) AS is_counted,
-        if(is_counted AND m.2, toInt128(concat(digits[1], rightPad(substring(digits[2], 1, 6), 6, '0'))), 0) AS value
+        is_due AND (NOT t.5 OR length(digits[1]) BETWEEN 1 AND 12) AS is_counted,
+        multiIf(NOT is_counted, 0, NOT t.5, 1000000,
+            toInt128(concat(digits[1], rightPad(substring(digits[2], 1, 6), 6, '0')))) AS value
     FROM unit
 ),
 user_day AS
@@ -91,28 +94,35 @@ user_day AS
     SELECT
         experiment_id,
         variant_id,
-        m.1 AS metric,
-        m.2 AS is_mean,
+        t.1 AS metric,
+        t.8 AS cap,
         user_id,
         toInt32(${day}) AS day,
         countIf(is_exposure) AS exposures,
-        countIf(is_counted) AS events,
-        toInt256(sum(value)) AS value,
+        countIf(is_counted AND t.2 = 'y') AS events,
+        countIf(is_counted AND t.2 = 'z') AS other_events,
+        toInt256(sumIf(value, t.2 = 'y' AND t.5)) AS given,
+        toInt256(sumIf(value, t.2 = 'y')) AS y,
+        toInt256(sumIf(value, t.2 = 'z')) AS z,
+        toInt256(sumIf(value, t.2 = 'x')) AS x,
         max(is_entry) AS is_new
     FROM moment
     WHERE is_exposure OR is_entry OR is_due
-    GROUP BY experiment_id, variant_id, metric, is_mean, user_id, day
+    GROUP BY experiment_id, variant_id, metric, cap, user_id, day
 ),
-history AS
+-- A user's totals behind the day (1) and before it (0).
+standing AS
 (
     SELECT
         *,
-        sum(events) OVER earlier AS earlier_events,
-        sum(value) OVER earlier AS earlier_value
+        sum(events) OVER until_now - events AS earlier_events,
+        least(sum(y) OVER until_now, cap) AS y1,
+        least(sum(y) OVER until_now - y, cap) AS y0,
+        sum(z) OVER until_now AS z1,
+        z1 - z AS z0,
+        least(sum(x) OVER (PARTITION BY experiment_id, metric, user_id), cap) AS x1
     FROM user_day
-    WHERE exposures > 0 OR events > 0 OR is_new
-    WINDOW earlier AS
-        (PARTITION BY experiment_id, metric, user_id ORDER BY day ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)
+    WINDOW until_now AS (PARTITION BY experiment_id, metric, user_id ORDER BY day ROWS UNBOUNDED PRECEDING)
 )
 SELECT
     experiment_id,
@@ -120,14 +130,20 @@ SELECT
     metric,
     day,
     toString(sum(exposures)) AS exposures_,
-    toString(countIf(exposures > 0 OR events > 0)) AS active_users_,
+    toString(countIf(exposures > 0 OR events > 0 OR other_events > 0)) AS active_users_,
     toString(countIf(events > 0)) AS converting_users_,
     toString(sum(events)) AS events_,
-    toString(sum(value)) AS value_sum_,
+    toString(sum(given)) AS value_sum_,
     toString(countIf(is_new)) AS new_users_,
     toString(countIf(events > 0 AND earlier_events = 0)) AS new_converters_,
-    toString(if(is_mean, sum(value), toInt256(1000000) * countIf(events > 0 AND earlier_events = 0))) AS d_sum_,
-    toString(if(is_mean, sum(2 * earlier_value * value + value * value),
-        toInt256(1000000000000) * countIf(events > 0 AND earlier_events = 0))) AS d_sum_sq_
-FROM history
-GROUP BY experiment_id, variant_id, metric, is_mean, day
+    toString(sum(y1 - y0)) AS d_sum_,
+    toString(sum(y1 * y1 - y0 * y0)) AS d_sum_sq_,
+    toString(sum(z1 - z0)) AS d_den_sum_,
+    toString(sum(z1 * z1 - z0 * z0)) AS d_den_sum_sq_,
+    toString(sum(y1 * z1 - y0 * z0)) AS d_num_den_,
+    toString(sumIf(x1, is_new)) AS d_x_sum_,
+    toString(sumIf(x1 * x1, is_new)) AS d_x_sum_sq_,
+    toString(sum(x1 * y1 - x1 * y0)) AS d_xy_
+FROM standing
+WHERE exposures > 0 OR events > 0 OR other_events > 0 OR is_new
+GROUP BY experiment_id, variant_id, metric, day

@@ -1,8 +1,13 @@
 -- experiment_daily_stats, computed from nothing but PostgreSQL's tables at the transaction's snapshot. Sums of values are
 -- whole numbers of millionths, sums of squares of millionths of millionths. Rows with a time that ClickHouse can't hold are not
 -- delivered: they stand in data_inconsistencies.
-WITH metric (name, is_mean, event_type, property, delay, duration) AS (
+WITH metric (name, cap) AS (
     VALUES ${metrics}
+),
+-- What a metric adds up: y, a ratio's denominator z, the covariate x of before. Events count from opens to before closes, from
+-- the user's entry on; an event without property is 1.
+term (metric, role, event_type, property, opens, closes) AS (
+    VALUES ${terms}
 ),
 ${assigned}-- An id that a user sent more than once counts at its earliest time.
 event AS (
@@ -12,18 +17,20 @@ event AS (
     WHERE "timestamp" ${deliverable} AND coalesce(assignment_at, "timestamp") ${deliverable}
     ORDER BY experiment_id, user_id, id, "timestamp"
 ),
-running AS MATERIALIZED (
+relevant AS MATERIALIZED (
     SELECT a.unit, e.at, e.event_type, e.properties,
-           e.event_type = ${exposure} AS is_exposure,
+           e.at BETWEEN a.starts_at AND a.ends_at AS is_inside,
+           e.event_type = ${exposure} AND e.at BETWEEN a.starts_at AND a.ends_at AS is_exposure,
            e.variant_id <> a.variant_id AS is_stray
     FROM event e
     JOIN assigned a USING (experiment_id, user_id)
-    WHERE e.at BETWEEN a.starts_at AND a.ends_at
-      AND (e.event_type = ${exposure} OR e.event_type IN (SELECT event_type FROM metric))
+    WHERE (e.at BETWEEN a.starts_at AND a.ends_at
+           AND (e.event_type = ${exposure} OR e.event_type IN (SELECT event_type FROM term)))
+       OR e.event_type IN (SELECT event_type FROM term WHERE role = 'x')
 ),
 exposed AS (
     SELECT unit, min(at) AS exposed_at, coalesce(bool_or(is_stray), false) AS is_crossover
-    FROM running
+    FROM relevant
     WHERE is_exposure
     GROUP BY unit
 ),
@@ -34,64 +41,81 @@ entered AS MATERIALIZED (
     WHERE ${entered_at} BETWEEN a.starts_at AND a.ends_at
       AND (${crossovers_count} OR NOT coalesce(x.is_crossover, false))
 ),
--- What of a user's events matters to which metric, and the user's entry.
+-- What of a user's events matters to which term, and the user's entry. The covariate is the entry's.
 moment AS (
-    SELECT u.unit, u.experiment_id, u.variant_id, u.zone, m.name AS metric, m.is_mean, r.at,
-           r.is_exposure AS is_exposure, counts.value IS NOT NULL AS is_counted, coalesce(counts.value, 0) AS value,
+    SELECT u.unit, u.experiment_id, u.variant_id, u.zone, t.metric, t.role,
+           CASE t.role WHEN 'x' THEN u.entered_at ELSE r.at END AS at,
+           t.role = 'y' AND r.is_exposure AS is_exposure,
+           t.property IS NOT NULL AS has_value,
+           worth.value IS NOT NULL AS is_counted,
+           coalesce(worth.value, 0) AS value,
            false AS is_entry
-    FROM running r
+    FROM relevant r
     JOIN entered u USING (unit)
-    JOIN metric m ON r.is_exposure OR r.event_type = m.event_type
+    JOIN term t ON r.event_type = t.event_type OR (t.role = 'y' AND r.is_exposure)
     CROSS JOIN LATERAL (
         SELECT CASE
-                   WHEN r.event_type <> m.event_type THEN NULL
-                   WHEN r.at < u.entered_at + m.delay THEN NULL
-                   WHEN m.duration IS NOT NULL AND r.at >= u.entered_at + m.delay + m.duration THEN NULL
-                   WHEN NOT m.is_mean THEN 0
-                   WHEN jsonb_typeof(r.properties -> m.property) = 'number'
-                       THEN (r.properties ->> m.property)::numeric
+                   WHEN r.event_type <> t.event_type OR (t.role <> 'x' AND NOT r.is_inside) THEN NULL
+                   WHEN r.at < u.entered_at + t.opens OR r.at >= u.entered_at + t.closes THEN NULL
+                   WHEN t.property IS NULL THEN 1
+                   WHEN jsonb_typeof(r.properties -> t.property) = 'number'
+                       THEN (r.properties ->> t.property)::numeric
                END AS given
     ) AS property
     CROSS JOIN LATERAL (
         SELECT CASE WHEN property.given >= 0 AND property.given < 1000000000000
-                        THEN trunc(property.given, 6) * 1000000 END AS value
-    ) AS counts
+                        THEN trunc(trunc(property.given, 6) * 1000000) END AS value
+    ) AS worth
     UNION ALL
-    SELECT u.unit, u.experiment_id, u.variant_id, u.zone, m.name, m.is_mean, u.entered_at, false, false, 0, true
+    SELECT u.unit, u.experiment_id, u.variant_id, u.zone, m.name, 'y', u.entered_at, false, false, false, 0, true
     FROM entered u
     CROSS JOIN metric m
 ),
 user_day AS (
-    SELECT unit, experiment_id, variant_id, metric, is_mean, ${day} AS day,
+    SELECT unit, experiment_id, variant_id, metric, ${day} AS day,
            count(*) FILTER (WHERE is_exposure) AS exposures,
-           count(*) FILTER (WHERE is_counted) AS events,
-           sum(value) AS value,
+           count(*) FILTER (WHERE is_counted AND role = 'y') AS events,
+           count(*) FILTER (WHERE is_counted AND role = 'z') AS other_events,
+           coalesce(sum(value) FILTER (WHERE role = 'y' AND has_value), 0) AS given,
+           coalesce(sum(value) FILTER (WHERE role = 'y'), 0) AS y,
+           coalesce(sum(value) FILTER (WHERE role = 'z'), 0) AS z,
+           coalesce(sum(value) FILTER (WHERE role = 'x'), 0) AS x,
            bool_or(is_entry) AS is_new
     FROM moment
-    GROUP BY unit, experiment_id, variant_id, metric, is_mean, ${day}
+    GROUP BY unit, experiment_id, variant_id, metric, ${day}
 ),
-history AS (
-    SELECT *,
-           coalesce(sum(events) OVER earlier, 0) AS earlier_events,
-           coalesce(sum(value) OVER earlier, 0) AS earlier_value
-    FROM user_day
-    WINDOW earlier AS (
-        PARTITION BY unit, metric ORDER BY day ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)
+total AS (
+    SELECT d.*, m.cap,
+           sum(events) OVER until_now - events AS earlier_events,
+           sum(y) OVER until_now AS y_until,
+           sum(z) OVER until_now AS z_until,
+           sum(x) OVER (PARTITION BY unit, metric) AS x_before
+    FROM user_day d
+    JOIN metric m ON m.name = d.metric
+    WINDOW until_now AS (PARTITION BY unit, metric ORDER BY day ROWS UNBOUNDED PRECEDING)
+),
+-- A user's totals behind the day (1) and before it (0). Where there is no cap it is NULL, and least() passes over it.
+standing AS (
+    SELECT *, least(y_until, cap) AS y1, least(y_until - y, cap) AS y0, z_until AS z1, z_until - z AS z0,
+           least(x_before, cap) AS x1
+    FROM total
 )
 SELECT experiment_id, variant_id, metric, (day - DATE '1970-01-01') AS day,
        sum(exposures)::text AS exposures,
-       (count(*) FILTER (WHERE exposures > 0 OR events > 0))::text AS active_users,
+       (count(*) FILTER (WHERE exposures > 0 OR events > 0 OR other_events > 0))::text AS active_users,
        (count(*) FILTER (WHERE events > 0))::text AS converting_users,
        sum(events)::text AS events,
-       trunc(sum(value))::text AS value_sum,
+       sum(given)::text AS value_sum,
        (count(*) FILTER (WHERE is_new))::text AS new_users,
        (count(*) FILTER (WHERE events > 0 AND earlier_events = 0))::text AS new_converters,
-       CASE WHEN is_mean THEN trunc(sum(value))
-            ELSE 1000000 * count(*) FILTER (WHERE events > 0 AND earlier_events = 0)
-       END::text AS d_sum,
-       CASE WHEN is_mean THEN trunc(sum(2 * earlier_value * value + value * value))
-            ELSE 1000000000000 * count(*) FILTER (WHERE events > 0 AND earlier_events = 0)
-       END::text AS d_sum_sq
-FROM history
-WHERE exposures > 0 OR events > 0 OR is_new
-GROUP BY experiment_id, variant_id, metric, is_mean, day
+       sum(y1 - y0)::text AS d_sum,
+       sum(y1 * y1 - y0 * y0)::text AS d_sum_sq,
+       sum(z1 - z0)::text AS d_den_sum,
+       sum(z1 * z1 - z0 * z0)::text AS d_den_sum_sq,
+       sum(y1 * z1 - y0 * z0)::text AS d_num_den,
+       coalesce(sum(x1) FILTER (WHERE is_new), 0)::text AS d_x_sum,
+       coalesce(sum(x1 * x1) FILTER (WHERE is_new), 0)::text AS d_x_sum_sq,
+       sum(x1 * y1 - x1 * y0)::text AS d_xy
+FROM standing
+WHERE exposures > 0 OR events > 0 OR other_events > 0 OR is_new
+GROUP BY experiment_id, variant_id, metric, day

@@ -106,7 +106,7 @@ public final class ExperimentEtlPipeline {
             .transform(
                 Uids.DAILY_STATS,
                 DailyStatsOperator.TYPE,
-                new DailyStatsOperator(config.statistics().allowedLateness()))
+                new DailyStatsOperator(config.statistics()))
             .uid(Uids.DAILY_STATS);
 
     SingleOutputStreamOperator<Either<Cut, ExperimentHealth>> health =

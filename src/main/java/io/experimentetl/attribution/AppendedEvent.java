@@ -1,7 +1,7 @@
 package io.experimentetl.attribution;
 
 import io.experimentetl.config.MetricConfig;
-import io.experimentetl.config.MetricKind;
+import io.experimentetl.config.MetricTerm;
 import io.experimentetl.config.Population;
 import io.experimentetl.config.StatisticsConfig;
 import io.experimentetl.model.AssignmentRow;
@@ -58,7 +58,13 @@ final class AppendedEvent {
     Contributions now = facts.contributions;
     ExperimentDimension experiment = dimensions.experiment(facts.experimentId);
     long occurredAt = facts.occurredAt(at);
-    if (experiment == null || !experiment.isRunningAt(occurredAt)) {
+    if (experiment == null) {
+      return true;
+    }
+    if (isOfACovariate(facts, at, statistics)) {
+      return false;
+    }
+    if (!experiment.isRunningAt(occurredAt)) {
       return true;
     }
     boolean exposure = facts.eventType(at).equals(statistics.exposureEvent());
@@ -89,8 +95,27 @@ final class AppendedEvent {
         && facts.variantId(at) != assignment.variantId();
   }
 
+  /** It changes what every day adds. */
+  private static boolean isOfACovariate(
+      ExperimentFacts facts, int at, StatisticsConfig statistics) {
+    long firstExposure = facts.contributions.firstExposure();
+    if (firstExposure == Contributions.NOT_EXPOSED) {
+      return false;
+    }
+    for (MetricConfig metric : statistics.metrics()) {
+      if (metric.eventType().equals(facts.eventType(at))
+          && MetricHistory.isBefore(metric, firstExposure, facts.occurredAt(at))) {
+        return true;
+      }
+    }
+    return false;
+  }
+
   /** A later day's increments hang on this one's. */
   private boolean precedesACountedDay() {
+    if (now.daily().isEmpty()) {
+      return false;
+    }
     for (MetricConfig metric : statistics.metrics()) {
       if (counts(metric) && lastCountedDay(metric) > day) {
         return true;
@@ -100,21 +125,33 @@ final class AppendedEvent {
   }
 
   private boolean counts(MetricConfig metric) {
-    return !now.daily().isEmpty()
-        && metric.eventType().equals(facts.eventType(at))
-        && Contributions.isInWindow(metric, now.firstExposure(), facts.occurredAt(at))
-        && (metric.kind() == MetricKind.PROPORTION || value(metric) != PropertyValue.NONE);
+    return numerator(metric) != PropertyValue.NONE || denominator(metric) != PropertyValue.NONE;
   }
 
-  private long value(MetricConfig metric) {
-    int property = facts.propertyNumber(metric.property());
-    return property < 0 ? PropertyValue.NONE : facts.value(at, property);
+  private long numerator(MetricConfig metric) {
+    return worth(metric, metric.eventType(), metric.property());
+  }
+
+  private long denominator(MetricConfig metric) {
+    MetricTerm denominator = metric.denominator();
+    return denominator == null
+        ? PropertyValue.NONE
+        : worth(metric, denominator.eventType(), denominator.property());
+  }
+
+  private long worth(MetricConfig metric, String eventType, String property) {
+    return eventType.equals(facts.eventType(at))
+            && MetricHistory.isInWindow(metric, now.firstExposure(), facts.occurredAt(at))
+        ? facts.worth(at, property)
+        : PropertyValue.NONE;
   }
 
   private int lastCountedDay(MetricConfig metric) {
     int last = Integer.MIN_VALUE;
     for (Map.Entry<DailyKey, DailySums> entry : now.daily().entrySet()) {
-      if (entry.getValue().convertingUsers() > 0 && entry.getKey().metric().equals(metric.name())) {
+      DailySums sums = entry.getValue();
+      if ((sums.convertingUsers() > 0 || sums.dDenSum().signum() > 0)
+          && entry.getKey().metric().equals(metric.name())) {
         last = Math.max(last, entry.getKey().dayEpoch());
       }
     }
@@ -132,47 +169,45 @@ final class AppendedEvent {
       return;
     }
     for (MetricConfig metric : statistics.metrics()) {
-      boolean counted = counts(metric);
-      if (exposure || counted) {
-        add(metric, exposure ? 1 : 0, counted);
+      if (exposure || counts(metric)) {
+        add(metric, exposure ? 1 : 0);
       }
     }
   }
 
-  private void add(MetricConfig metric, int exposures, boolean counted) {
+  private void add(MetricConfig metric, int exposures) {
     DailyKey key =
         new DailyKey(facts.experimentId, facts.assignment.variantId(), metric.name(), day);
     DailySums before = now.daily().getOrDefault(key, DailySums.ZERO);
-    boolean newConverter = counted && lastCountedDay(metric) == Integer.MIN_VALUE;
-    BigInteger value = BigInteger.ZERO;
-    BigInteger increment = newConverter ? Contributions.ONE : BigInteger.ZERO;
-    BigInteger squareIncrement = newConverter ? Contributions.ONE_SQUARED : BigInteger.ZERO;
-    if (counted && metric.kind() == MetricKind.MEAN) {
-      value = BigInteger.valueOf(value(metric));
-      increment = value;
-      // (t + w)^2 - t^2 for a total t, this day's included, and one more value w.
-      squareIncrement = total(metric).shiftLeft(1).add(value).multiply(value);
-    }
+    long numerator = numerator(metric);
+    long denominator = denominator(metric);
+    boolean converts = numerator != PropertyValue.NONE;
+    DailySums total = total(metric);
     DailySums difference =
-        new DailySums(
+        Contributions.activity(
             exposures,
-            before.activeUsers() == 0 ? 1 : 0,
-            counted && before.convertingUsers() == 0 ? 1 : 0,
-            counted ? 1 : 0,
-            value,
-            0,
-            newConverter ? 1 : 0,
-            increment,
-            squareIncrement);
+            before.activeUsers() == 0,
+            converts ? 1 : 0,
+            converts && before.convertingUsers() == 0,
+            converts && total.newConverters() == 0);
+    if (converts || denominator != PropertyValue.NONE) {
+      difference =
+          difference.plus(
+              UserTotals.after(metric, total).add(millionths(numerator), millionths(denominator)));
+    }
     now.daily().put(key, before.plus(difference));
     out.daily(key, difference, dayEndsAt);
   }
 
-  private BigInteger total(MetricConfig metric) {
-    BigInteger total = BigInteger.ZERO;
+  private static BigInteger millionths(long worth) {
+    return worth == PropertyValue.NONE ? BigInteger.ZERO : BigInteger.valueOf(worth);
+  }
+
+  private DailySums total(MetricConfig metric) {
+    DailySums total = DailySums.ZERO;
     for (Map.Entry<DailyKey, DailySums> entry : now.daily().entrySet()) {
       if (entry.getKey().metric().equals(metric.name())) {
-        total = total.add(entry.getValue().dSum());
+        total = total.plus(entry.getValue());
       }
     }
     return total;

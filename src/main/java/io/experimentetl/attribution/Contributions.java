@@ -1,8 +1,6 @@
 package io.experimentetl.attribution;
 
 import io.experimentetl.config.CrossoverPolicy;
-import io.experimentetl.config.MetricConfig;
-import io.experimentetl.config.MetricKind;
 import io.experimentetl.config.Population;
 import io.experimentetl.config.StatisticsConfig;
 import io.experimentetl.model.AssignmentRow;
@@ -10,9 +8,7 @@ import io.experimentetl.model.DailyKey;
 import io.experimentetl.model.DailySums;
 import io.experimentetl.model.HealthCounts;
 import io.experimentetl.model.HealthKey;
-import io.experimentetl.quality.PropertyValue;
 import java.math.BigInteger;
-import java.time.Duration;
 import java.util.HashMap;
 import java.util.Map;
 import java.util.Set;
@@ -86,8 +82,9 @@ record Contributions(
       exposuresByDay.forEach(
           (day, count) -> addHealth(health, facts, day, new HealthCounts(0, 0, 0, count)));
       if (!crossover || statistics.crossover() == CrossoverPolicy.FIRST) {
-        for (MetricConfig metric : statistics.metrics()) {
-          addMetric(daily, facts, metric, experiment, clock, firstExposure, exposuresByDay);
+        for (MetricHistory metric :
+            MetricHistory.of(facts, statistics.metrics(), experiment, clock, firstExposure)) {
+          addMetric(daily, facts, metric, clock.dayOf(firstExposure), exposuresByDay);
         }
       }
     }
@@ -123,103 +120,50 @@ record Contributions(
         HealthCounts::plus);
   }
 
-  /** The metric's counted events of one day. */
-  private static final class Day {
-    private long events;
-    private BigInteger sum = BigInteger.ZERO;
-  }
-
   private static void addMetric(
       Map<DailyKey, DailySums> daily,
       ExperimentFacts facts,
-      MetricConfig metric,
-      ExperimentDimension experiment,
-      DayClock clock,
-      long firstExposure,
+      MetricHistory history,
+      int exposureDay,
       Map<Integer, Long> exposuresByDay) {
-    Map<Integer, Day> counted = countedDays(facts, metric, experiment, clock, firstExposure);
-    int exposureDay = clock.dayOf(firstExposure);
-    Set<Integer> days = new TreeSet<>(counted.keySet());
+    Set<Integer> days = new TreeSet<>(history.days().keySet());
     days.addAll(exposuresByDay.keySet());
     days.add(exposureDay);
 
-    BigInteger total = BigInteger.ZERO;
+    UserTotals totals = UserTotals.before(history.metric(), history.covariate());
     boolean converted = false;
     for (int day : days) {
-      Day of = counted.get(day);
       long exposures = exposuresByDay.getOrDefault(day, 0L);
-      boolean converting = of != null;
-      boolean newConverter = converting && !converted;
-      BigInteger increment = BigInteger.ZERO;
-      BigInteger squareIncrement = BigInteger.ZERO;
-      if (metric.kind() == MetricKind.PROPORTION) {
-        increment = newConverter ? ONE : BigInteger.ZERO;
-        squareIncrement = newConverter ? ONE_SQUARED : BigInteger.ZERO;
-      } else if (converting) {
-        increment = of.sum;
-        squareIncrement = total.shiftLeft(1).add(of.sum).multiply(of.sum);
-        total = total.add(of.sum);
-      }
-      converted |= converting;
+      MetricHistory.Day of = history.days().getOrDefault(day, MetricHistory.Day.NOTHING);
+      boolean converting = of.events() > 0;
+      DailySums sums =
+          activity(
+                  exposures,
+                  exposures > 0 || of.isActive(),
+                  of.events(),
+                  converting,
+                  converting && !converted)
+              .plus(totals.add(of.numerator(), of.denominator()));
       daily.put(
-          new DailyKey(facts.experimentId, facts.assignment.variantId(), metric.name(), day),
-          new DailySums(
-              exposures,
-              exposures > 0 || converting ? 1 : 0,
-              converting ? 1 : 0,
-              converting ? of.events : 0,
-              metric.kind() == MetricKind.MEAN && converting ? of.sum : BigInteger.ZERO,
-              day == exposureDay ? 1 : 0,
-              newConverter ? 1 : 0,
-              increment,
-              squareIncrement));
+          new DailyKey(
+              facts.experimentId, facts.assignment.variantId(), history.metric().name(), day),
+          day == exposureDay ? sums.plus(totals.entry()) : sums);
+      converted |= converting;
     }
   }
 
-  /** One, in millionths, and its square, in millionths of millionths. */
-  static final BigInteger ONE = BigInteger.TEN.pow(6);
-
-  static final BigInteger ONE_SQUARED = BigInteger.TEN.pow(12);
-
-  private static Map<Integer, Day> countedDays(
-      ExperimentFacts facts,
-      MetricConfig metric,
-      ExperimentDimension experiment,
-      DayClock clock,
-      long firstExposure) {
-    int type = facts.typeNumber(metric.eventType());
-    if (type < 0) {
-      return Map.of();
-    }
-    boolean mean = metric.kind() == MetricKind.MEAN;
-    int property = mean ? facts.propertyNumber(metric.property()) : -1;
-    Map<Integer, Day> counted = new TreeMap<>();
-    for (int i = 0; i < facts.size(); i++) {
-      long at = facts.occurredAt(i);
-      if (facts.typeAt(i) != type
-          || !isInWindow(metric, firstExposure, at)
-          || !experiment.isRunningAt(at)
-          || facts.isSuperseded(i)) {
-        continue;
-      }
-      long value = mean ? (property < 0 ? PropertyValue.NONE : facts.value(i, property)) : 0;
-      if (value != PropertyValue.NONE) {
-        Day day = counted.computeIfAbsent(clock.dayOf(at), ignored -> new Day());
-        day.events++;
-        day.sum = value == 0 ? day.sum : day.sum.add(BigInteger.valueOf(value));
-      }
-    }
-    return counted;
-  }
-
-  /** Whether an event of the metric is late enough, and not too late, behind the first exposure. */
-  static boolean isInWindow(MetricConfig metric, long firstExposure, long at) {
-    long from = firstExposure + micros(metric.delay());
-    return at >= from && (metric.window() == null || at < from + micros(metric.window()));
-  }
-
-  private static long micros(Duration duration) {
-    return Math.addExact(
-        Math.multiplyExact(duration.getSeconds(), 1_000_000L), duration.getNano() / 1000);
+  /** One user's counts on a day. */
+  static DailySums activity(
+      long exposures, boolean active, long events, boolean converting, boolean newConverter) {
+    return new DailySums(
+        exposures,
+        active ? 1 : 0,
+        converting ? 1 : 0,
+        events,
+        BigInteger.ZERO,
+        0,
+        newConverter ? 1 : 0,
+        BigInteger.ZERO,
+        BigInteger.ZERO);
   }
 }

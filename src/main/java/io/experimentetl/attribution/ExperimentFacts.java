@@ -140,6 +140,19 @@ final class ExperimentFacts {
     return values[at * properties.length + propertyNumber];
   }
 
+  /**
+   * What the event adds to a total of the property, in millionths, or {@link PropertyValue#NONE}.
+   *
+   * @param property null: the event is one
+   */
+  long worth(int at, String property) {
+    if (property == null) {
+      return PropertyValue.ONE;
+    }
+    int number = propertyNumber(property);
+    return number < 0 ? PropertyValue.NONE : value(at, number);
+  }
+
   /** Where the event with this key stands, or -1. */
   int indexOf(UUID id, long at) {
     for (int i = size - 1; i >= 0; i--) {

@@ -2,8 +2,7 @@ package io.experimentetl.audit;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import io.experimentetl.audit.Observation.Weight;
-import io.experimentetl.config.MetricConfig;
-import io.experimentetl.config.MetricKind;
+import io.experimentetl.config.MetricTerm;
 import io.experimentetl.config.Population;
 import io.experimentetl.config.StatisticsConfig;
 import java.util.ArrayList;
@@ -175,22 +174,24 @@ final class EnrichmentComparison {
         "assignments_expire",
         Boolean.toString(warehouse.expires(AuditedTable.ASSIGNMENTS.warehouseTable())));
     values.put(
-        "means",
+        "values",
         statistics.metrics().stream()
-            .filter(metric -> metric.kind() == MetricKind.MEAN)
+            .flatMap(metric -> metric.terms().stream())
+            .filter(term -> term.property() != null)
+            .distinct()
             .map(
-                metric ->
+                term ->
                     "("
-                        + StatisticsSql.clickhouseText(metric.eventType())
+                        + StatisticsSql.clickhouseText(term.eventType())
                         + ", "
-                        + StatisticsSql.clickhouseText(
-                            StatisticsSql.asPrintedKey(metric.property()))
+                        + StatisticsSql.clickhouseText(StatisticsSql.asPrintedKey(term.property()))
                         + ")")
             .collect(Collectors.joining(", ", "CAST([", "] AS Array(Tuple(String, String)))")));
     values.put(
         "metric_events",
         statistics.metrics().stream()
-            .map(MetricConfig::eventType)
+            .flatMap(metric -> metric.terms().stream())
+            .map(MetricTerm::eventType)
             .distinct()
             .map(StatisticsSql::clickhouseText)
             .collect(Collectors.joining(", ", "CAST([", "] AS Array(String))")));

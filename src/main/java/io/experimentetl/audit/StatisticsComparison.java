@@ -11,6 +11,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeSet;
+import java.util.stream.Collectors;
 
 /**
  * {@code experiment_daily_stats}, compared at one fence, in every cell, with its recomputation from
@@ -133,6 +134,7 @@ final class StatisticsComparison {
     Set<Long> experiments = new HashSet<>();
     List<Observation> observations = new ArrayList<>();
     Set<Long> expired = expiredExperiments();
+    compareKinds(observations);
     for (StatisticsCell cell : all) {
       experiments.add(cell.experimentId());
       StatisticsFigures a = stored.getOrDefault(cell, StatisticsFigures.NONE);
@@ -164,6 +166,29 @@ final class StatisticsComparison {
     retained.retainAll(experiments);
     retained.removeAll(expired);
     return new Result(experiments.size(), all.size(), retained, expired, observations);
+  }
+
+  /** A row of before the column was added has no kind. */
+  private void compareKinds(List<Observation> observations) {
+    Map<String, String> kinds = new HashMap<>();
+    settings.statistics().metrics().forEach(m -> kinds.put(m.name(), m.kind().columnValue()));
+    warehouse.read(
+        "SELECT DISTINCT metric, kind FROM experiment_daily_stats FINAL WHERE kind != ''",
+        row -> {
+          String metric = row.get(0).asText();
+          String kind = row.get(1).asText();
+          if (!kind.equals(kinds.get(metric))) {
+            observations.add(
+                new Observation(
+                    PLACE,
+                    AuditedTable.NO_DAY,
+                    "metric " + metric,
+                    "differs: kind stored " + kind + ", configured " + kinds.get(metric),
+                    kind,
+                    kind,
+                    Weight.SUSPECT));
+          }
+        });
   }
 
   /** Statistics outlive the rows they were made of. */
@@ -212,15 +237,16 @@ final class StatisticsComparison {
   private Map<StatisticsCell, StatisticsFigures> stored(Warehouse.Progress cut) {
     Map<StatisticsCell, StatisticsFigures> cells = new HashMap<>();
     warehouse.read(
-        "SELECT experiment_id, variant_id, metric, toInt32(day) AS day, toString(exposures),"
-            + " toString(active_users), toString(converting_users), toString(events),"
-            + " toString(value_sum), toString(new_users), toString(new_converters),"
-            + " toString(d_sum), toString(d_sum_sq), _deleted FROM experiment_daily_stats"
+        "SELECT experiment_id, variant_id, metric, toInt32(day) AS day, "
+            + StatisticsFigures.NAMES.stream()
+                .map(name -> "toString(" + name + ")")
+                .collect(Collectors.joining(", "))
+            + ", _deleted FROM experiment_daily_stats"
             + " WHERE _version <= "
             + cut.versionBound()
             + " ORDER BY _version DESC LIMIT 1 BY experiment_id, metric, variant_id, day",
         row -> {
-          if (row.get(13).asInt() == 0) {
+          if (row.get(4 + StatisticsFigures.NAMES.size()).asInt() == 0) {
             cells.put(cell(row), StatisticsFigures.ofDecimals(figures(row)));
           }
         });

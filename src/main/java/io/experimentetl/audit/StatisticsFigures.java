@@ -21,8 +21,14 @@ record StatisticsFigures(List<BigInteger> values) {
           "new_users",
           "new_converters",
           "d_sum",
-          "d_sum_sq");
-  private static final List<Integer> DECIMALS = List.of(0, 0, 0, 0, 6, 0, 0, 6, 12);
+          "d_sum_sq",
+          "d_den_sum",
+          "d_den_sum_sq",
+          "d_num_den",
+          "d_x_sum",
+          "d_x_sum_sq",
+          "d_xy");
+  static final List<Integer> DECIMALS = List.of(0, 0, 0, 0, 6, 0, 0, 6, 12, 6, 12, 12, 6, 12, 12);
 
   static final StatisticsFigures NONE =
       new StatisticsFigures(NAMES.stream().map(name -> BigInteger.ZERO).toList());

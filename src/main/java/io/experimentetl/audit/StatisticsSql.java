@@ -3,6 +3,7 @@ package io.experimentetl.audit;
 import io.experimentetl.config.CrossoverPolicy;
 import io.experimentetl.config.MetricConfig;
 import io.experimentetl.config.MetricKind;
+import io.experimentetl.config.MetricTerm;
 import io.experimentetl.config.StatisticsConfig;
 import java.io.IOException;
 import java.io.InputStream;
@@ -12,13 +13,17 @@ import java.time.DateTimeException;
 import java.time.Duration;
 import java.time.Instant;
 import java.time.ZoneId;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.TreeSet;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
+import java.util.stream.Stream;
 
 /**
  * The recomputation of {@code experiment_daily_stats}, as one statement for either side: {@code
@@ -30,6 +35,9 @@ final class StatisticsSql {
   /** A day inside of what DateTime64 holds, so that the day in any zone is inside as well. */
   private static final String DELIVERABLE =
       "BETWEEN '1900-01-02 00:00:00+00' AND '2299-12-30 23:59:59.999999+00'";
+
+  /** More than any total. */
+  private static final String NO_CAP = "1" + "0".repeat(60);
 
   private final StatisticsConfig config;
   private final Map<String, ZoneId> zones = new TreeMap<>();
@@ -99,8 +107,10 @@ final class StatisticsSql {
         fill("assigned-postgres.sql", Map.of("deliverable", DELIVERABLE)),
         "metrics",
         config.metrics().stream()
-            .map(StatisticsSql::postgresMetric)
+            .map(metric -> "(" + postgresText(metric.name()) + ", " + postgresCap(metric) + ")")
             .collect(Collectors.joining(", ")),
+        "terms",
+        terms().map(Term::postgres).collect(Collectors.joining(", ")),
         "deliverable",
         DELIVERABLE,
         "exposure",
@@ -125,10 +135,8 @@ final class StatisticsSql {
         fill("assigned-clickhouse.sql", Map.of("bound", bound)),
         "bound",
         bound,
-        "metrics",
-        config.metrics().stream()
-            .map(StatisticsSql::clickhouseMetric)
-            .collect(Collectors.joining(", ", "[", "]")),
+        "terms",
+        terms().map(Term::clickhouse).collect(Collectors.joining(", ", "[", "]")),
         "exposure",
         clickhouseText(config.exposureEvent()),
         "entered_at",
@@ -182,38 +190,67 @@ final class StatisticsSql {
     return day;
   }
 
-  private static String postgresMetric(MetricConfig metric) {
-    return "("
-        + postgresText(metric.name())
-        + ", "
-        + (metric.kind() == MetricKind.MEAN)
-        + ", "
-        + postgresText(metric.eventType())
-        + ", "
-        + (metric.property() == null ? "NULL::text" : postgresText(metric.property()))
-        + ", interval '"
-        + micros(metric.delay())
-        + " microseconds', "
-        + (metric.window() == null
-            ? "NULL::interval"
-            : "interval '" + micros(metric.window()) + " microseconds'")
-        + ")";
+  /**
+   * What a metric adds up.
+   *
+   * @param role y, a ratio's denominator z, the covariate x
+   * @param opens microseconds behind the user's entry from which events count
+   * @param closes from which they don't any more; null: never
+   */
+  private record Term(MetricConfig metric, String role, MetricTerm what, long opens, Long closes) {
+
+    String postgres() {
+      return String.join(
+          ", ",
+          "(" + postgresText(metric.name()),
+          postgresText(role),
+          postgresText(what.eventType()),
+          what.property() == null ? "NULL::text" : postgresText(what.property()),
+          "interval '" + opens + " microseconds'",
+          (closes == null ? "NULL::interval" : "interval '" + closes + " microseconds'") + ")");
+    }
+
+    String clickhouse() {
+      return String.join(
+          ", ",
+          "(" + clickhouseText(metric.name()),
+          clickhouseText(role),
+          clickhouseText(what.eventType()),
+          what.property() == null ? "''" : clickhouseText(asPrintedKey(what.property())),
+          Boolean.toString(what.property() != null),
+          "toInt64(" + opens + ")",
+          "toInt64(" + (closes == null ? Long.MAX_VALUE : closes) + ")",
+          "toInt256('" + cap(metric).orElse(NO_CAP) + "'))");
+    }
   }
 
-  private static String clickhouseMetric(MetricConfig metric) {
-    return "("
-        + clickhouseText(metric.name())
-        + ", "
-        + (metric.kind() == MetricKind.MEAN)
-        + ", "
-        + clickhouseText(metric.eventType())
-        + ", "
-        + (metric.property() == null ? "''" : clickhouseText(asPrintedKey(metric.property())))
-        + ", toInt64("
-        + micros(metric.delay())
-        + "), toInt64("
-        + (metric.window() == null ? -1 : micros(metric.window()))
-        + "))";
+  private Stream<Term> terms() {
+    List<Term> terms = new ArrayList<>();
+    for (MetricConfig metric : config.metrics()) {
+      MetricTerm y = new MetricTerm(metric.eventType(), metric.property());
+      long opens = micros(metric.delay());
+      Long closes = metric.window() == null ? null : Long.valueOf(opens + micros(metric.window()));
+      terms.add(new Term(metric, "y", y, opens, closes));
+      if (metric.denominator() != null) {
+        terms.add(new Term(metric, "z", metric.denominator(), opens, closes));
+      }
+      if (metric.covariate() != null) {
+        terms.add(new Term(metric, "x", y, -micros(metric.covariate()), 0L));
+      }
+    }
+    return terms.stream();
+  }
+
+  /** What a user's total counts as at most, in millionths; a proportion's is one. */
+  private static Optional<String> cap(MetricConfig metric) {
+    return metric.kind() == MetricKind.PROPORTION
+        ? Optional.of("1000000")
+        : Optional.ofNullable(metric.cap())
+            .map(cap -> cap.movePointRight(6).toBigIntegerExact().toString());
+  }
+
+  private static String postgresCap(MetricConfig metric) {
+    return cap(metric).map(cap -> cap + "::numeric").orElse("NULL::numeric");
   }
 
   /**

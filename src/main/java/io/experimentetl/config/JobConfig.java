@@ -2,6 +2,7 @@ package io.experimentetl.config;
 
 import com.fasterxml.jackson.core.JsonParser;
 import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.DeserializationFeature;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.MissingNode;
@@ -36,7 +37,8 @@ public record JobConfig(
     implements Serializable {
 
   static final ObjectMapper YAML =
-      new ObjectMapper(new YAMLFactory().enable(JsonParser.Feature.STRICT_DUPLICATE_DETECTION));
+      new ObjectMapper(new YAMLFactory().enable(JsonParser.Feature.STRICT_DUPLICATE_DETECTION))
+          .enable(DeserializationFeature.USE_BIG_DECIMAL_FOR_FLOATS);
   private static final Duration NONE = Duration.ZERO;
   private static final Set<String> NOT_TO_BE_SET =
       Set.of(
@@ -230,19 +232,70 @@ public record JobConfig(
             section.text("event-type", null),
             section.optionalText("property"),
             section.duration("delay", NONE, NONE, CENTURY),
-            section.optionalDuration("window", Duration.ofMillis(1), CENTURY));
-    if (metric.kind() == MetricKind.MEAN && metric.property() == null) {
-      section.error(
-          "property", "is missing.", "A mean needs the property that holds the event's value.");
-    }
-    if (metric.kind() == MetricKind.PROPORTION && metric.property() != null) {
-      section.error(
-          "property",
-          "belongs to a mean, and this is a proportion.",
-          "Remove it, or set kind: mean.");
+            section.optionalDuration("window", Duration.ofMillis(1), CENTURY),
+            denominator(section),
+            section.optionalAmount("cap"),
+            section.optionalDuration("covariate", Duration.ofMillis(1), CENTURY));
+    if (metric.kind() != null) {
+      checkKind(section, metric);
     }
     section.end();
     return metric;
+  }
+
+  private static MetricTerm denominator(Section metric) {
+    if (metric.isEmpty("denominator")) {
+      return null;
+    }
+    Section section = metric.section("denominator");
+    if (!metric.isGroup("denominator")) {
+      return null;
+    }
+    if (!section.has("event-type")) {
+      section.error("event-type", "is missing.", "A denominator needs the events that count.");
+    }
+    MetricTerm term =
+        new MetricTerm(section.text("event-type", null), section.optionalText("property"));
+    section.end();
+    return term;
+  }
+
+  /** What a kind needs, and what has no meaning for it. */
+  private static void checkKind(Section section, MetricConfig metric) {
+    MetricKind kind = metric.kind();
+    String thisIs = "this is a " + kind.columnValue() + ".";
+    if (kind == MetricKind.MEAN && metric.property() == null) {
+      section.error(
+          "property", "is missing.", "A mean needs the property that holds the event's value.");
+    }
+    if ((kind == MetricKind.PROPORTION || kind == MetricKind.COUNT) && metric.property() != null) {
+      section.error(
+          "property",
+          "belongs to a mean or a ratio, and " + thisIs,
+          "Remove it, or set kind: mean.");
+    }
+    if (kind == MetricKind.RATIO && section.isEmpty("denominator")) {
+      section.error(
+          "denominator",
+          "is missing.",
+          "A ratio needs the group denominator with an event-type, and a property or none.");
+    }
+    if (kind != MetricKind.RATIO && metric.denominator() != null) {
+      section.error(
+          "denominator", "belongs to a ratio, and " + thisIs, "Remove it, or set kind: ratio.");
+    }
+    if (kind == MetricKind.PROPORTION && metric.cap() != null) {
+      section.error(
+          "cap",
+          "has no meaning for a proportion, whose users count as 0 or 1.",
+          "Remove it, or set kind: count.");
+    }
+    if (kind == MetricKind.RATIO && metric.covariate() != null) {
+      section.error(
+          "covariate",
+          "is not computed for a ratio.",
+          "Remove it, and declare the numerator as a metric of its own with this covariate.");
+    }
   }
 
   private static FindingsConfig findings(Section section) {

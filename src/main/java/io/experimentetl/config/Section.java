@@ -277,6 +277,29 @@ final class Section {
     return value.asDouble();
   }
 
+  /**
+   * A value of a metric: above 0, below 10^12, with six decimals at most; may be left out or null.
+   */
+  BigDecimal optionalAmount(String key) {
+    JsonNode value = value(key);
+    if (value.isMissingNode() || value.isNull()) {
+      return null;
+    }
+    String remedy = "Write a number above 0 and below 10^12, with six decimals at most.";
+    if (!value.isNumber()) {
+      error(key, "is " + describe(value) + ", not a number.", remedy);
+      return null;
+    }
+    BigDecimal amount = value.decimalValue();
+    if (amount.signum() <= 0
+        || amount.compareTo(BigDecimal.TEN.pow(12)) >= 0
+        || amount.stripTrailingZeros().scale() > 6) {
+      error(key, "is " + value.asText() + ", which is out of range.", remedy);
+      return null;
+    }
+    return amount;
+  }
+
   /** Bytes: a whole number, or one with the unit B, KiB, MiB or GiB. */
   int size(String key, int byDefault, int least, int most) {
     JsonNode value = value(key);
@@ -432,6 +455,16 @@ final class Section {
 
   boolean has(String key) {
     return !node.path(key).isMissingNode();
+  }
+
+  /** Whether a group may be left out, and is: not given, or null. */
+  boolean isEmpty(String key) {
+    known.add(key);
+    return !has(key) || node.path(key).isNull();
+  }
+
+  boolean isGroup(String key) {
+    return node.path(key).isObject();
   }
 
   /** To be called behind the last getter: reports the keys that no getter asked for. */

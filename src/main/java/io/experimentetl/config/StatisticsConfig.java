@@ -41,4 +41,10 @@ public record StatisticsConfig(
   public StatisticsConfig withCrossover(CrossoverPolicy policy) {
     return new StatisticsConfig(zone, population, exposureEvent, policy, allowedLateness, metrics);
   }
+
+  /** The same with another catalogue. */
+  public StatisticsConfig withMetrics(MetricConfig... catalogue) {
+    return new StatisticsConfig(
+        zone, population, exposureEvent, crossover, allowedLateness, List.of(catalogue));
+  }
 }

@@ -4,20 +4,32 @@ import java.math.BigInteger;
 
 /**
  * Additive figures of one (experiment, variant, metric, day): a contribution, a difference of
- * contributions, or their total. Sums of values are whole numbers of millionths, sums of squares of
- * millionths of millionths: exact, and exactly retractable.
+ * contributions, or their total; kept as keyed state, so a component that is added must be allowed
+ * to be null in what was kept before. Sums of values are whole numbers of millionths, sums of
+ * products of millionths of millionths: exact, and exactly retractable.
+ *
+ * <p>y is a user's total up to and including the day, under the metric's cap; of a ratio the
+ * numerator's. z is the total of a ratio's denominator, x the user's covariate, fixed at the first
+ * exposure. Increments are the total up to the day less the total up to the day before.
  *
  * @param exposures exposure events on the day
- * @param activeUsers users of the population with an event on the day; does not add up over days
- * @param convertingUsers users with a counted event of the metric on the day; does not add up over
- *     days
- * @param events counted events of the metric on the day
- * @param valueSum sum of the counted events' values on the day
+ * @param activeUsers users of the population with an exposure or a counted event on the day; does
+ *     not add up over days
+ * @param convertingUsers users with a counted event of the metric (of a ratio: of the numerator) on
+ *     the day; does not add up over days
+ * @param events counted events of the metric (of a ratio: of the numerator) on the day
+ * @param valueSum sum of these events' values on the day, without cap; 0 where events have none
  * @param newUsers users whose first exposure is on the day
  * @param newConverters users whose first counted event of the metric is on the day
- * @param dSum increment of the sum over users of the user's total
- * @param dSumSq increment of the sum over users of the square of the user's total: 2Tv + v² for a
- *     total T before the day and v on it
+ * @param dSum increment of sum(y)
+ * @param dSumSq increment of sum(y²): 2Tv + v² for a total T before the day and v on it
+ * @param dDenSum increment of sum(z)
+ * @param dDenSumSq increment of sum(z²)
+ * @param dNumDen increment of sum(yz): T·w + v·U + v·w for totals T, U before the day and v, w on
+ *     it
+ * @param dXSum sum of x of the day's new users
+ * @param dXSumSq sum of x² of the day's new users
+ * @param dXY increment of sum(xy): x·v
  */
 public record DailySums(
     long exposures,
@@ -28,22 +40,82 @@ public record DailySums(
     long newUsers,
     long newConverters,
     BigInteger dSum,
-    BigInteger dSumSq) {
+    BigInteger dSumSq,
+    BigInteger dDenSum,
+    BigInteger dDenSumSq,
+    BigInteger dNumDen,
+    BigInteger dXSum,
+    BigInteger dXSumSq,
+    BigInteger dXY) {
 
   public static final DailySums ZERO =
       new DailySums(0, 0, 0, 0, BigInteger.ZERO, 0, 0, BigInteger.ZERO, BigInteger.ZERO);
 
+  public DailySums {
+    dDenSum = orZero(dDenSum);
+    dDenSumSq = orZero(dDenSumSq);
+    dNumDen = orZero(dNumDen);
+    dXSum = orZero(dXSum);
+    dXSumSq = orZero(dXSumSq);
+    dXY = orZero(dXY);
+  }
+
+  /** Figures of a metric without denominator and covariate. */
+  public DailySums(
+      long exposures,
+      long activeUsers,
+      long convertingUsers,
+      long events,
+      BigInteger valueSum,
+      long newUsers,
+      long newConverters,
+      BigInteger dSum,
+      BigInteger dSumSq) {
+    this(
+        exposures,
+        activeUsers,
+        convertingUsers,
+        events,
+        valueSum,
+        newUsers,
+        newConverters,
+        dSum,
+        dSumSq,
+        BigInteger.ZERO,
+        BigInteger.ZERO,
+        BigInteger.ZERO,
+        BigInteger.ZERO,
+        BigInteger.ZERO,
+        BigInteger.ZERO);
+  }
+
+  /** State of before a component was added has none of it. */
+  private static BigInteger orZero(BigInteger sum) {
+    return sum == null ? BigInteger.ZERO : sum;
+  }
+
+  /**
+   * The sum of both.
+   *
+   * @throws ArithmeticException where a count leaves 64 bits
+   */
   public DailySums plus(DailySums other) {
     return new DailySums(
-        exposures + other.exposures,
-        activeUsers + other.activeUsers,
-        convertingUsers + other.convertingUsers,
-        events + other.events,
+        Math.addExact(exposures, other.exposures),
+        Math.addExact(activeUsers, other.activeUsers),
+        Math.addExact(convertingUsers, other.convertingUsers),
+        Math.addExact(events, other.events),
         valueSum.add(other.valueSum),
-        newUsers + other.newUsers,
-        newConverters + other.newConverters,
+        Math.addExact(newUsers, other.newUsers),
+        Math.addExact(newConverters, other.newConverters),
         dSum.add(other.dSum),
-        dSumSq.add(other.dSumSq));
+        dSumSq.add(other.dSumSq),
+        dDenSum.add(other.dDenSum),
+        dDenSumSq.add(other.dDenSumSq),
+        dNumDen.add(other.dNumDen),
+        dXSum.add(other.dXSum),
+        dXSumSq.add(other.dXSumSq),
+        dXY.add(other.dXY));
   }
 
   public DailySums negate() {
@@ -56,7 +128,13 @@ public record DailySums(
         -newUsers,
         -newConverters,
         dSum.negate(),
-        dSumSq.negate());
+        dSumSq.negate(),
+        dDenSum.negate(),
+        dDenSumSq.negate(),
+        dNumDen.negate(),
+        dXSum.negate(),
+        dXSumSq.negate(),
+        dXY.negate());
   }
 
   public boolean isZero() {

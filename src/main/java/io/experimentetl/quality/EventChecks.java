@@ -16,14 +16,13 @@ import static io.experimentetl.model.FindingCode.T_LATE;
 
 import io.experimentetl.config.FindingsConfig;
 import io.experimentetl.config.MetricConfig;
-import io.experimentetl.config.MetricKind;
+import io.experimentetl.config.MetricTerm;
 import io.experimentetl.config.StatisticsConfig;
 import io.experimentetl.model.EventRow;
 import io.experimentetl.model.FindingCode;
 import java.util.EnumSet;
 import java.util.HashMap;
 import java.util.LinkedHashSet;
-import java.util.List;
 import java.util.Map;
 import java.util.Set;
 
@@ -31,29 +30,27 @@ import java.util.Set;
 public final class EventChecks {
   private final String exposureEvent;
   private final Set<String> metricEvents = new LinkedHashSet<>();
-  private final Map<String, List<String>> propertiesByEvent = new HashMap<>();
+  private final Map<String, Set<String>> propertiesByEvent = new HashMap<>();
   private final long futureToleranceMicros;
 
   public EventChecks(StatisticsConfig statistics, FindingsConfig findings) {
     this.exposureEvent = statistics.exposureEvent();
     this.futureToleranceMicros = findings.futureTolerance().toMillis() * 1000;
     for (MetricConfig metric : statistics.metrics()) {
-      metricEvents.add(metric.eventType());
-    }
-    for (String eventType : metricEvents) {
-      propertiesByEvent.put(
-          eventType,
-          statistics.metrics().stream()
-              .filter(m -> m.kind() == MetricKind.MEAN && m.eventType().equals(eventType))
-              .map(MetricConfig::property)
-              .distinct()
-              .toList());
+      for (MetricTerm term : metric.terms()) {
+        metricEvents.add(term.eventType());
+        if (term.property() != null) {
+          propertiesByEvent
+              .computeIfAbsent(term.eventType(), type -> new LinkedHashSet<>())
+              .add(term.property());
+        }
+      }
     }
   }
 
   /** The properties that hold values of metrics in events of the type. */
-  public List<String> properties(String eventType) {
-    return propertiesByEvent.getOrDefault(eventType, List.of());
+  public Set<String> properties(String eventType) {
+    return propertiesByEvent.getOrDefault(eventType, Set.of());
   }
 
   /** Whether events of the type can change any statistics. */

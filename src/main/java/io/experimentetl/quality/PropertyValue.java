@@ -17,6 +17,9 @@ public final class PropertyValue {
   /** No value: the property is missing, not a number, negative or too large. */
   public static final long NONE = Long.MIN_VALUE;
 
+  /** The number one. */
+  public static final long ONE = 1_000_000;
+
   private static final int DECIMALS = 6;
   private static final BigDecimal LIMIT = BigDecimal.TEN.pow(12);
   private static final JsonFactory JSON = new JsonFactory();

@@ -28,6 +28,13 @@ public final class DailyStatsEncoder implements RowEncoder<DailyStats> {
               .column("new_converters", "Int64")
               .column("d_sum", "Decimal(38, 6)")
               .column("d_sum_sq", "Decimal(76, 12)")
+              .column("d_den_sum", "Decimal(38, 6)")
+              .column("d_den_sum_sq", "Decimal(76, 12)")
+              .column("d_num_den", "Decimal(76, 12)")
+              .column("d_x_sum", "Decimal(38, 6)")
+              .column("d_x_sum_sq", "Decimal(76, 12)")
+              .column("d_xy", "Decimal(76, 12)")
+              .column("kind", "LowCardinality(String)")
               .column("closed", "Bool"));
 
   @Override
@@ -56,6 +63,13 @@ public final class DailyStatsEncoder implements RowEncoder<DailyStats> {
     out.writeInt64(sums.newConverters());
     out.writeDecimal128(sums.dSum());
     out.writeDecimal256(sums.dSumSq());
+    out.writeDecimal128(sums.dDenSum());
+    out.writeDecimal256(sums.dDenSumSq());
+    out.writeDecimal256(sums.dNumDen());
+    out.writeDecimal128(sums.dXSum());
+    out.writeDecimal256(sums.dXSumSq());
+    out.writeDecimal256(sums.dXY());
+    out.writeString(row.kind());
     out.writeBool(row.closed());
     VersionColumns.write(row.version(), out);
   }

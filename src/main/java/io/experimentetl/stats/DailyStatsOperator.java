@@ -1,5 +1,7 @@
 package io.experimentetl.stats;
 
+import io.experimentetl.config.MetricConfig;
+import io.experimentetl.config.StatisticsConfig;
 import io.experimentetl.model.Change;
 import io.experimentetl.model.Cut;
 import io.experimentetl.model.DailyContribution;
@@ -7,7 +9,6 @@ import io.experimentetl.model.DailyKey;
 import io.experimentetl.model.DailyStats;
 import io.experimentetl.model.DailySums;
 import io.experimentetl.model.RowVersion;
-import java.time.Duration;
 import java.util.HashMap;
 import java.util.Map;
 import org.apache.flink.api.common.state.ValueState;
@@ -46,14 +47,18 @@ public final class DailyStatsOperator extends AbstractStreamOperator<Either<Cut,
   private record Total(DailySums sums, long dayEndsAt) {}
 
   private final long allowedLatenessMillis;
+  private final HashMap<String, String> kinds = new HashMap<>();
 
   private transient ValueState<DailyState> state;
   private transient InternalTimerService<VoidNamespace> timers;
   private transient Map<DailyKey, Total> unsent;
   private transient Cut cut;
 
-  public DailyStatsOperator(Duration allowedLateness) {
-    this.allowedLatenessMillis = allowedLateness.toMillis();
+  public DailyStatsOperator(StatisticsConfig statistics) {
+    this.allowedLatenessMillis = statistics.allowedLateness().toMillis();
+    for (MetricConfig metric : statistics.metrics()) {
+      kinds.put(metric.name(), metric.kind().columnValue());
+    }
   }
 
   /** The day's key as text: text hashes alike on every JVM, for ever. */
@@ -140,6 +145,7 @@ public final class DailyStatsOperator extends AbstractStreamOperator<Either<Cut,
             Either.Right(
                 new DailyStats(
                     key,
+                    kinds.get(key.metric()),
                     sums,
                     closed,
                     new RowVersion(asOf.lsn(), asOf.committedAt(), version, sums.isZero(), "")))));

@@ -24,6 +24,7 @@ import io.experimentetl.model.SourcePosition;
 import io.experimentetl.model.SourceRow;
 import io.experimentetl.model.SourceTable;
 import io.experimentetl.model.VariantRow;
+import java.math.BigInteger;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Queue;
@@ -32,6 +33,7 @@ import org.apache.flink.api.common.typeinfo.Types;
 import org.apache.flink.runtime.checkpoint.OperatorSubtaskState;
 import org.apache.flink.streaming.runtime.streamrecord.StreamRecord;
 import org.apache.flink.streaming.util.KeyedTwoInputStreamOperatorTestHarness;
+import org.apache.flink.streaming.util.OperatorSnapshotUtil;
 import org.apache.flink.types.Either;
 import org.apache.flink.util.OutputTag;
 import org.junit.jupiter.api.AfterEach;
@@ -312,5 +314,25 @@ class AttributeOperatorTest {
         .hasSize(2)
         .allMatch(contribution -> contribution.sums().newUsers() == -1);
     assertThat(events()).as("no row is sent again").hasSize(1);
+  }
+
+  /** The file is what the operator of commit 930ba3f kept of one user and the default catalogue. */
+  @Test
+  void stateOfBeforeRatiosAndCovariatesIsRestored() throws Exception {
+    harness.close();
+    harness = newHarness(CrossoverPolicy.EXCLUDE);
+    harness.initializeState(
+        OperatorSnapshotUtil.readStateHandle("src/test/resources/state/attribute-930ba3f"));
+    harness.open();
+    lsn = 2000;
+    send(
+        SourceTable.EVENTS,
+        event(3, "purchase", CONTROL, "2026-01-08T11:30:00Z", "{\"revenue\": 2}"));
+    cut();
+
+    // 2 * 1.5 * 2 + 2 * 2
+    assertThat(harness.getSideOutput(AttributeOperator.CONTRIBUTIONS))
+        .extracting(record -> record.getValue().sums().dSumSq())
+        .containsExactly(BigInteger.valueOf(10_000_000_000_000L));
   }
 }

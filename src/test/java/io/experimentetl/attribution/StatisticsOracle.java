@@ -3,6 +3,8 @@ package io.experimentetl.attribution;
 import io.experimentetl.config.CrossoverPolicy;
 import io.experimentetl.config.MetricConfig;
 import io.experimentetl.config.MetricKind;
+import io.experimentetl.config.MetricTerm;
+import io.experimentetl.config.Population;
 import io.experimentetl.config.StatisticsConfig;
 import io.experimentetl.model.AssignmentRow;
 import io.experimentetl.model.DailyKey;
@@ -11,6 +13,7 @@ import io.experimentetl.model.EventRow;
 import java.math.BigDecimal;
 import java.math.BigInteger;
 import java.math.RoundingMode;
+import java.time.Duration;
 import java.time.Instant;
 import java.time.LocalDate;
 import java.time.ZoneId;
@@ -30,8 +33,6 @@ import java.util.stream.Stream;
  * whole totals per day, whose differences are the increments.
  */
 final class StatisticsOracle {
-  private static final Pattern REVENUE = Pattern.compile("\"revenue\": (-?[0-9.]+)");
-
   private final StatisticsConfig config;
   private final ExperimentDimension experiment;
   private final Set<Long> variants;
@@ -48,11 +49,11 @@ final class StatisticsOracle {
         || !variants.contains(assignment.variantId())) {
       return Map.of();
     }
-    List<EventRow> events =
+    List<EventRow> sent =
         rows.stream().collect(Collectors.groupingBy(EventRow::id)).values().stream()
             .map(same -> same.stream().min(Comparator.comparingLong(EventRow::occurredAt)).get())
-            .filter(this::inside)
             .toList();
+    List<EventRow> events = sent.stream().filter(this::inside).toList();
     List<EventRow> exposures =
         events.stream().filter(event -> event.eventType().equals("exposure")).toList();
     Set<Long> seen =
@@ -60,79 +61,160 @@ final class StatisticsOracle {
                 Stream.of(assignment.variantId()),
                 exposures.stream().map(EventRow::variantId).filter(id -> id != null))
             .collect(Collectors.toSet());
-    if (exposures.isEmpty() || (seen.size() > 1 && config.crossover() == CrossoverPolicy.EXCLUDE)) {
+    Long first = entry(assignment, exposures);
+    if (first == null || (seen.size() > 1 && config.crossover() == CrossoverPolicy.EXCLUDE)) {
       return Map.of();
     }
-    long first = exposures.stream().mapToLong(EventRow::occurredAt).min().getAsLong();
     Map<DailyKey, DailySums> result = new HashMap<>();
     for (MetricConfig metric : config.metrics()) {
-      List<EventRow> counted =
+      MetricTerm numerator = new MetricTerm(metric.eventType(), metric.property());
+      Duration delay = metric.delay();
+      List<EventRow> timely =
           events.stream()
-              .filter(event -> event.eventType().equals(metric.eventType()))
-              .filter(event -> event.occurredAt() >= first)
-              .filter(event -> metric.kind() == MetricKind.PROPORTION || value(event) != null)
+              .filter(event -> !instant(event.occurredAt()).isBefore(instant(first).plus(delay)))
+              .filter(
+                  event ->
+                      metric.window() == null
+                          || instant(event.occurredAt())
+                              .isBefore(instant(first).plus(delay).plus(metric.window())))
               .toList();
-      Set<LocalDate> days = new TreeSet<>();
-      Stream.concat(exposures.stream(), counted.stream()).forEach(event -> days.add(day(event)));
+      List<EventRow> counted = worth(numerator, timely);
+      List<EventRow> below = worth(metric.denominator(), timely);
+      BigDecimal x =
+          capped(
+              metric,
+              sum(
+                  numerator,
+                  worth(
+                      numerator,
+                      metric.covariate() == null
+                          ? List.of()
+                          : sent.stream()
+                              .filter(event -> event.occurredAt() < first)
+                              .filter(
+                                  event ->
+                                      !instant(event.occurredAt())
+                                          .isBefore(instant(first).minus(metric.covariate())))
+                              .toList())));
+      Set<LocalDate> days = new TreeSet<>(Set.of(dayOf(first)));
+      Stream.of(exposures, counted, below)
+          .flatMap(List::stream)
+          .forEach(event -> days.add(day(event)));
       for (LocalDate day : days) {
-        BigDecimal before = total(metric, counted, day.minusDays(1));
-        BigDecimal after = total(metric, counted, day);
-        long exposed = on(day, exposures).count();
-        long converting = on(day, counted).count();
-        boolean convertedBefore = counted.stream().anyMatch(event -> day(event).isBefore(day));
+        LocalDate yesterday = day.minusDays(1);
+        BigDecimal y0 = capped(metric, sum(numerator, until(yesterday, counted)));
+        BigDecimal y1 = capped(metric, sum(numerator, until(day, counted)));
+        BigDecimal z0 = sum(metric.denominator(), until(yesterday, below));
+        BigDecimal z1 = sum(metric.denominator(), until(day, below));
+        boolean isNew = dayOf(first).equals(day);
+        long exposed = on(day, exposures).size();
+        List<EventRow> converting = on(day, counted);
         result.put(
             new DailyKey(
                 experiment.id(), assignment.variantId(), metric.name(), (int) day.toEpochDay()),
             new DailySums(
                 exposed,
-                1,
-                converting > 0 ? 1 : 0,
-                converting,
-                metric.kind() == MetricKind.MEAN ? micros(after.subtract(before)) : BigInteger.ZERO,
-                exposures.stream().map(this::day).min(Comparator.naturalOrder()).get().equals(day)
-                    ? 1
-                    : 0,
-                converting > 0 && !convertedBefore ? 1 : 0,
-                micros(after.subtract(before)),
-                after.pow(2).subtract(before.pow(2)).movePointRight(12).toBigIntegerExact()));
+                exposed > 0 || !converting.isEmpty() || !on(day, below).isEmpty() ? 1 : 0,
+                converting.isEmpty() ? 0 : 1,
+                converting.size(),
+                metric.property() == null
+                    ? BigInteger.ZERO
+                    : millionths(sum(numerator, converting), 1),
+                isNew ? 1 : 0,
+                !converting.isEmpty() && until(yesterday, counted).isEmpty() ? 1 : 0,
+                millionths(y1.subtract(y0), 1),
+                millionths(y1.pow(2).subtract(y0.pow(2)), 2),
+                millionths(z1.subtract(z0), 1),
+                millionths(z1.pow(2).subtract(z0.pow(2)), 2),
+                millionths(y1.multiply(z1).subtract(y0.multiply(z0)), 2),
+                isNew ? millionths(x, 1) : BigInteger.ZERO,
+                isNew ? millionths(x.pow(2), 2) : BigInteger.ZERO,
+                millionths(x.multiply(y1).subtract(x.multiply(y0)), 2)));
       }
     }
     return result;
   }
 
-  private boolean inside(EventRow event) {
-    return (experiment.startsAt() == null || event.occurredAt() >= experiment.startsAt())
-        && (experiment.endsAt() == null || event.occurredAt() <= experiment.endsAt());
-  }
-
-  private BigDecimal total(MetricConfig metric, List<EventRow> counted, LocalDate until) {
-    List<EventRow> upTo = counted.stream().filter(event -> !day(event).isAfter(until)).toList();
-    if (metric.kind() == MetricKind.PROPORTION) {
-      return upTo.isEmpty() ? BigDecimal.ZERO : BigDecimal.ONE;
+  private Long entry(AssignmentRow assignment, List<EventRow> exposures) {
+    if (config.population() == Population.EXPOSURE) {
+      return exposures.isEmpty()
+          ? null
+          : Long.valueOf(exposures.stream().mapToLong(EventRow::occurredAt).min().getAsLong());
     }
-    return upTo.stream().map(StatisticsOracle::value).reduce(BigDecimal.ZERO, BigDecimal::add);
+    Long entry =
+        config.population() == Population.ENROLLED
+            ? assignment.enrolledAt()
+            : Long.valueOf(assignment.assignedAt());
+    return entry != null && inside(entry) ? entry : null;
   }
 
-  private Stream<EventRow> on(LocalDate day, List<EventRow> events) {
-    return events.stream().filter(event -> day(event).equals(day));
+  /** The events that the term counts. */
+  private static List<EventRow> worth(MetricTerm term, List<EventRow> events) {
+    return term == null
+        ? List.of()
+        : events.stream()
+            .filter(event -> event.eventType().equals(term.eventType()))
+            .filter(event -> value(term, event) != null)
+            .toList();
+  }
+
+  private static BigDecimal sum(MetricTerm term, List<EventRow> events) {
+    return events.stream()
+        .map(event -> value(term, event))
+        .reduce(BigDecimal.ZERO, BigDecimal::add);
+  }
+
+  private static BigDecimal capped(MetricConfig metric, BigDecimal total) {
+    if (metric.kind() == MetricKind.PROPORTION) {
+      return total.signum() > 0 ? BigDecimal.ONE : BigDecimal.ZERO;
+    }
+    return metric.cap() == null || total.compareTo(metric.cap()) < 0 ? total : metric.cap();
+  }
+
+  private boolean inside(EventRow event) {
+    return inside(event.occurredAt());
+  }
+
+  private boolean inside(long at) {
+    return (experiment.startsAt() == null || at >= experiment.startsAt())
+        && (experiment.endsAt() == null || at <= experiment.endsAt());
+  }
+
+  private List<EventRow> until(LocalDate day, List<EventRow> events) {
+    return events.stream().filter(event -> !day(event).isAfter(day)).toList();
+  }
+
+  private List<EventRow> on(LocalDate day, List<EventRow> events) {
+    return events.stream().filter(event -> day(event).equals(day)).toList();
   }
 
   private LocalDate day(EventRow event) {
-    return Instant.ofEpochSecond(0, event.occurredAt() * 1000)
-        .atZone(ZoneId.of(experiment.zone()))
-        .toLocalDate();
+    return dayOf(event.occurredAt());
   }
 
-  private static BigDecimal value(EventRow event) {
-    Matcher revenue = REVENUE.matcher(event.properties() == null ? "" : event.properties());
-    if (!revenue.find()) {
+  private LocalDate dayOf(long at) {
+    return instant(at).atZone(ZoneId.of(experiment.zone())).toLocalDate();
+  }
+
+  private static Instant instant(long micros) {
+    return Instant.ofEpochSecond(0, micros * 1000);
+  }
+
+  private static BigDecimal value(MetricTerm term, EventRow event) {
+    if (term.property() == null) {
+      return BigDecimal.ONE;
+    }
+    Matcher property =
+        Pattern.compile("\"" + term.property() + "\": (-?[0-9.]+)")
+            .matcher(event.properties() == null ? "" : event.properties());
+    if (!property.find()) {
       return null;
     }
-    BigDecimal value = new BigDecimal(revenue.group(1)).setScale(6, RoundingMode.DOWN);
+    BigDecimal value = new BigDecimal(property.group(1)).setScale(6, RoundingMode.DOWN);
     return value.signum() < 0 ? null : value;
   }
 
-  private static BigInteger micros(BigDecimal value) {
-    return value.movePointRight(6).toBigIntegerExact();
+  private static BigInteger millionths(BigDecimal value, int power) {
+    return value.movePointRight(6 * power).toBigIntegerExact();
   }
 }

@@ -9,10 +9,16 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import io.experimentetl.config.CrossoverPolicy;
 import io.experimentetl.config.JobConfig;
+import io.experimentetl.config.MetricConfig;
+import io.experimentetl.config.MetricKind;
+import io.experimentetl.config.MetricTerm;
+import io.experimentetl.config.Population;
+import io.experimentetl.config.StatisticsConfig;
 import io.experimentetl.model.AssignmentRow;
 import io.experimentetl.model.EventProcessed;
 import io.experimentetl.model.EventRow;
 import io.experimentetl.model.SourceTable;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Random;
@@ -30,28 +36,24 @@ class StreamedStatisticsTest {
 
   private final List<EventRow> rows = new ArrayList<>();
   private AssignmentRow assignment;
+  private ExperimentDimension experiment;
+  private VariantDimension treatment;
+  private boolean known;
 
-  @Property(tries = 2000)
+  @Property(tries = 4000)
   void differencesAddUpToTheContract(@ForAll long seed) {
     rows.clear();
     assignment = null;
     Random random = new Random(seed);
-    CrossoverPolicy policy = random.nextBoolean() ? CrossoverPolicy.EXCLUDE : CrossoverPolicy.FIRST;
-    JobConfig config = UserAttributionTest.config(policy);
-    ExperimentDimension experiment =
-        new ExperimentDimension(
-            EXPERIMENT,
-            "e",
-            "E",
-            random.nextBoolean() ? "Europe/Berlin" : "UTC",
-            random.nextBoolean() ? START + FOUR_DAYS / 8 : null,
-            random.nextBoolean() ? START + FOUR_DAYS : null);
+    JobConfig config = randomConfig(random);
+    experiment = randomExperiment(random);
+    treatment = new VariantDimension(TREATMENT, EXPERIMENT, "t", "T", 50, false);
     History history = new History(config);
-    boolean knownEarly = random.nextBoolean();
-    if (knownEarly) {
-      know(history, experiment);
+    known = random.nextBoolean();
+    if (known) {
+      know(history);
     }
-    int steps = 1 + random.nextInt(25);
+    int steps = 1 + random.nextInt(40);
     for (int i = 0; i < steps; i++) {
       step(history, random);
       if (random.nextInt(4) == 0) {
@@ -60,15 +62,18 @@ class StreamedStatisticsTest {
       if (random.nextInt(6) == 0) {
         history.afterGrace();
       }
+      if (known && random.nextInt(12) == 0) {
+        changeDimensions(history, random);
+      }
     }
-    if (!knownEarly) {
-      know(history, experiment);
-    }
+    known = true;
+    know(history);
     history.insert(SourceTable.USERS, History.userRow());
     history.afterGrace();
 
-    StatisticsOracle oracle =
-        new StatisticsOracle(config.statistics(), experiment, Set.of(CONTROL, TREATMENT));
+    Set<Long> variants =
+        treatment.experimentId() == EXPERIMENT ? Set.of(CONTROL, TREATMENT) : Set.of(CONTROL);
+    StatisticsOracle oracle = new StatisticsOracle(config.statistics(), experiment, variants);
     assertThat(history.out.daily).isEqualTo(oracle.daily(assignment, rows));
     assertThat(history.visible().values().stream().map(EventProcessed::event))
         .containsExactlyInAnyOrderElementsOf(rows);
@@ -78,13 +83,75 @@ class StreamedStatisticsTest {
         .doesNotHaveDuplicates();
   }
 
-  private static void know(History history, ExperimentDimension experiment) {
+  /** A catalogue with every kind, each with or without delay, window, cap and covariate. */
+  private static JobConfig randomConfig(Random random) {
+    StatisticsConfig d = StatisticsConfig.defaults();
+    MetricTerm revenue = new MetricTerm("purchase", "revenue");
+    MetricTerm items = new MetricTerm("purchase", "items");
+    MetricTerm views = new MetricTerm("page_view", null);
+    return UserAttributionTest.config(
+        new StatisticsConfig(
+            "UTC",
+            Population.values()[Math.max(0, random.nextInt(6) - 3)],
+            d.exposureEvent(),
+            random.nextBoolean() ? CrossoverPolicy.EXCLUDE : CrossoverPolicy.FIRST,
+            d.allowedLateness(),
+            List.of(
+                random(random, MetricConfig.proportion("conversion", "conversion")),
+                random(random, MetricConfig.mean("revenue", "purchase", "revenue")),
+                random(random, MetricConfig.mean("items", "purchase", "items")),
+                random(random, MetricConfig.count("views", "page_view")),
+                random(random, MetricConfig.count("exposures", "exposure")),
+                random(random, MetricConfig.ratio("order_value", revenue, items)),
+                random(random, MetricConfig.ratio("revenue_per_view", revenue, views)),
+                random(random, MetricConfig.ratio("views_per_item", views, items)))));
+  }
+
+  private static MetricConfig random(Random random, MetricConfig metric) {
+    MetricConfig of = metric;
+    if (random.nextInt(3) == 0) {
+      Duration window =
+          random.nextBoolean() ? null : Duration.ofHours(1 + random.nextInt(72)).plusNanos(1000);
+      of = of.within(Duration.ofHours(random.nextInt(5)), window);
+    }
+    if (metric.kind() != MetricKind.PROPORTION && random.nextInt(3) == 0) {
+      of = of.withCap(metric.property() == null ? "2.5" : "700.000001");
+    }
+    if (metric.kind() != MetricKind.RATIO && random.nextBoolean()) {
+      of = of.withCovariate(Duration.ofHours(1 + random.nextInt(48)));
+    }
+    return of;
+  }
+
+  private static ExperimentDimension randomExperiment(Random random) {
+    return new ExperimentDimension(
+        EXPERIMENT,
+        "e",
+        "E",
+        List.of("UTC", "Europe/Berlin", "America/Los_Angeles", "Asia/Kathmandu")
+            .get(random.nextInt(4)),
+        random.nextBoolean() ? START + FOUR_DAYS / 8 : null,
+        random.nextBoolean() ? START + FOUR_DAYS : null);
+  }
+
+  private void know(History history) {
     history.changeDimensions(
         () -> {
           history.dimensions.put(experiment);
           history.dimensions.put(new VariantDimension(CONTROL, EXPERIMENT, "c", "C", 50, true));
-          history.dimensions.put(new VariantDimension(TREATMENT, EXPERIMENT, "t", "T", 50, false));
+          history.dimensions.put(treatment);
         });
+  }
+
+  /** Dates and zone of the experiment, or the experiment that the variant belongs to. */
+  private void changeDimensions(History history, Random random) {
+    if (random.nextInt(3) > 0) {
+      experiment = randomExperiment(random);
+    } else {
+      treatment =
+          new VariantDimension(TREATMENT, EXPERIMENT + random.nextInt(2), "t", "T", 50, false);
+    }
+    know(history);
   }
 
   private void step(History history, Random random) {
@@ -99,6 +166,8 @@ class StreamedStatisticsTest {
     } else if (what == 2 && assignment != null && random.nextInt(3) == 0) {
       history.delete(assignment);
       assignment = null;
+    } else if (what == 2 && random.nextInt(6) == 0) {
+      erase(history, random);
     } else if (what == 3 && !rows.isEmpty()) {
       EventRow gone = rows.remove(random.nextInt(rows.size()));
       history.delete(gone);
@@ -112,11 +181,32 @@ class StreamedStatisticsTest {
       EventRow event =
           randomEvent(
               random,
-              History.id(random.nextInt(12)),
+              History.id(random.nextInt(24)),
               START + (long) (random.nextDouble() * 1.2 * FOUR_DAYS));
       rows.add(event);
       history.insert(event);
     }
+  }
+
+  /** The user row goes, and all of the user's rows with it, before it or behind it. */
+  private void erase(History history, Random random) {
+    history.insert(SourceTable.USERS, History.userRow());
+    history.inOneTransaction(
+        () -> {
+          boolean userFirst = random.nextBoolean();
+          if (userFirst) {
+            history.deleteUser();
+          }
+          rows.forEach(history::delete);
+          if (assignment != null) {
+            history.delete(assignment);
+          }
+          if (!userFirst) {
+            history.deleteUser();
+          }
+        });
+    rows.clear();
+    assignment = null;
   }
 
   private static AssignmentRow randomAssignment(Random random) {
@@ -128,16 +218,16 @@ class StreamedStatisticsTest {
         1,
         random.nextInt(8) == 0 ? "override" : "hash",
         null,
-        START + random.nextInt(1_000_000),
-        null,
+        START + (long) (random.nextDouble() * FOUR_DAYS / 2),
+        random.nextBoolean() ? null : START + (long) (random.nextDouble() * FOUR_DAYS),
         0,
         random.nextInt());
   }
 
   private static EventRow randomEvent(Random random, String id, long occurredAt) {
     String type =
-        List.of("exposure", "exposure", "conversion", "purchase", "page_view")
-            .get(random.nextInt(5));
+        List.of("exposure", "exposure", "conversion", "purchase", "purchase", "page_view")
+            .get(random.nextInt(6));
     Long variant =
         random.nextInt(10) == 0 ? null : Long.valueOf(random.nextInt(8) == 0 ? TREATMENT : CONTROL);
     String properties =
@@ -145,7 +235,12 @@ class StreamedStatisticsTest {
           case 0 -> null;
           case 1 -> "{\"revenue\": -" + random.nextInt(10) + ".5}";
           default ->
-              "{\"revenue\": " + random.nextInt(1000) + "." + random.nextInt(99_999_999) + "}";
+              "{\"revenue\": "
+                  + random.nextInt(1000)
+                  + "."
+                  + random.nextInt(99_999_999)
+                  + (random.nextInt(3) == 0 ? "" : ", \"items\": " + random.nextInt(4))
+                  + "}";
         };
     return new EventRow(
         id, occurredAt, EXPERIMENT, USER, variant, type, null, properties, null, null);

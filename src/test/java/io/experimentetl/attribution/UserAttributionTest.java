@@ -39,10 +39,14 @@ class UserAttributionTest {
   private final History history = History.ofKnownUser(config(CrossoverPolicy.EXCLUDE));
 
   static JobConfig config(CrossoverPolicy policy) {
+    return config(StatisticsConfig.defaults().withCrossover(policy));
+  }
+
+  static JobConfig config(StatisticsConfig statistics) {
     return new JobConfig(
         SourceConfig.defaults(),
         ClickHouseConfig.defaults(),
-        StatisticsConfig.defaults().withCrossover(policy),
+        statistics,
         FindingsConfig.defaults(),
         DeliveryConfig.defaults(),
         KafkaConfig.defaults(),

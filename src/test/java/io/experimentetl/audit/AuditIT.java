@@ -21,6 +21,7 @@ import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.ScheduledFuture;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicLong;
+import java.util.stream.Collectors;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -172,6 +173,33 @@ class AuditIT {
         .startsWith("statistics: experiment 2, metric revenue, variant 21, ")
         .matches(
             ".* differs: value_sum stored 37\\.500001, from ClickHouse's rows 37\\.5, from PostgreSQL's rows 37\\.5");
+  }
+
+  @Test
+  void everyFigureAndTheKindAreCompared() throws Exception {
+    String moved =
+        StatisticsFigures.NAMES.stream()
+            .map(name -> name + " + 1 AS " + name)
+            .collect(Collectors.joining(", "));
+    sides
+        .clickHouse()
+        .query(
+            "INSERT INTO experiment_daily_stats SELECT * REPLACE ("
+                + moved
+                + ", 'ratio' AS kind, _version + 1 AS _version) FROM experiment_daily_stats FINAL"
+                + " WHERE metric = 'revenue' ORDER BY experiment_id, variant_id, day LIMIT 1");
+    atRest();
+
+    List<AuditReport.Difference> differences = audit().differences();
+
+    assertThat(differences).hasSize(2);
+    assertThat(differences.stream().map(AuditReport.Difference::toString))
+        .anyMatch(
+            text -> text.endsWith("metric revenue differs: kind stored ratio, configured mean"))
+        .anyMatch(
+            text ->
+                StatisticsFigures.NAMES.stream()
+                    .allMatch(name -> text.contains(name + " stored ")));
   }
 
   @Test

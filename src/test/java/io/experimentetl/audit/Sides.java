@@ -127,6 +127,9 @@ final class Sides implements AutoCloseable {
           "assigned_variant_key",
           "user_properties");
 
+  /** Figures that every metric has; those behind them stand in a line where one is not 0. */
+  private static final int OF_ALL_METRICS = 9;
+
   private final PostgresEndpoint postgres;
   private final ClickHouseEndpoint clickHouse;
   private final Connection connection;
@@ -322,6 +325,7 @@ final class Sides implements AutoCloseable {
               row.put("variant_id", f[1]);
               row.put("metric", f[2]);
               row.put("day", LocalDate.ofEpochDay(Long.parseLong(f[3])).toString());
+              row.put("kind", kindOf(statistics, f[2]));
               for (int i = 0; i < StatisticsFigures.NAMES.size(); i++) {
                 row.put(StatisticsFigures.NAMES.get(i), decimal(f[4 + i], i));
               }
@@ -345,6 +349,14 @@ final class Sides implements AutoCloseable {
     deliverHealth(statistics, stamp);
     deliverFindings(stamp);
     cut(stamp, lsn);
+  }
+
+  private static String kindOf(StatisticsConfig statistics, String metric) {
+    return statistics.metrics().stream()
+        .filter(one -> one.name().equals(metric))
+        .map(one -> one.kind().columnValue())
+        .findFirst()
+        .orElseThrow();
   }
 
   private void deliverHealth(StatisticsConfig statistics, long stamp) {
@@ -564,15 +576,22 @@ final class Sides implements AutoCloseable {
     line.add(variant % 10 == 1 ? "control" : "treatment");
     line.add(metric);
     line.add(LocalDate.ofEpochDay(day) + ":");
+    List<String> decimals = new ArrayList<>();
     for (int i = 0; i < figures.size(); i++) {
-      line.add(decimal(figures.get(i), i));
+      decimals.add(decimal(figures.get(i), i));
+    }
+    decimals.subList(0, OF_ALL_METRICS).forEach(line::add);
+    List<String> others = decimals.subList(OF_ALL_METRICS, decimals.size());
+    if (!others.stream().allMatch("0"::equals)) {
+      line.add("|");
+      others.forEach(line::add);
     }
     return line.toString();
   }
 
   private static String decimal(String unscaled, int figure) {
-    int decimals = figure == 8 ? 12 : figure == 4 || figure == 7 ? 6 : 0;
-    BigDecimal decimal = new BigDecimal(new BigInteger(unscaled), decimals);
+    BigDecimal decimal =
+        new BigDecimal(new BigInteger(unscaled), StatisticsFigures.DECIMALS.get(figure));
     return decimal.signum() == 0 ? "0" : decimal.stripTrailingZeros().toPlainString();
   }
 

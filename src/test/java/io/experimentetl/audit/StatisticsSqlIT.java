@@ -4,7 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import io.experimentetl.config.CrossoverPolicy;
 import io.experimentetl.config.MetricConfig;
-import io.experimentetl.config.MetricKind;
+import io.experimentetl.config.MetricTerm;
 import io.experimentetl.config.Population;
 import io.experimentetl.config.StatisticsConfig;
 import io.experimentetl.platform.PlatformExtension;
@@ -21,7 +21,8 @@ import org.junit.jupiter.api.extension.RegisterExtension;
 /**
  * The recomputation against values computed by hand, in PostgreSQL and in ClickHouse. A line reads:
  * variant, metric, day: exposures, active users, converting users, events, value sum, new users,
- * new converters, d_sum, d_sum_sq. Each test works in an experiment of its own.
+ * new converters, d_sum, d_sum_sq | d_den_sum, d_den_sum_sq, d_num_den, d_x_sum, d_x_sum_sq, d_xy
+ * (where one of them is not 0). Each test works in an experiment of its own.
  */
 class StatisticsSqlIT {
   @RegisterExtension static final PlatformExtension PLATFORM = new PlatformExtension();
@@ -194,13 +195,8 @@ class StatisticsSqlIT {
 
     assertFigures(
         withMetrics(
-            new MetricConfig(
-                "day",
-                MetricKind.PROPORTION,
-                "conversion",
-                null,
-                Duration.ofHours(1),
-                Duration.ofDays(1))),
+            MetricConfig.proportion("day", "conversion")
+                .within(Duration.ofHours(1), Duration.ofDays(1))),
         "control day 2026-03-01: 1 1 1 1 0 1 1 1 1",
         "control day 2026-03-02: 0 1 1 1 0 0 0 0 0");
   }
@@ -339,6 +335,80 @@ class StatisticsSqlIT {
     assertFigures(
         withMetrics(MetricConfig.proportion("seen", "exposure")),
         "control seen 2026-03-01: 2 1 1 2 0 1 1 1 1");
+  }
+
+  @Test
+  void aRatioHasSumsSquaresAndProductsOfBothTerms() throws SQLException {
+    experiment("NULL", "NULL", "NULL");
+    user("ada", control);
+    exposure("ada", "2026-03-01 08:00:00Z");
+    purchase("ada", "2026-03-01 09:00:00Z", "{\"revenue\": 10, \"items\": 2}");
+    purchase("ada", "2026-03-02 09:00:00Z", "{\"revenue\": 5, \"items\": 1}");
+    event("ada", "2026-03-02 10:00:00Z", "page_view");
+    // Counts in the denominator of one ratio, and in the numerator of the other.
+    purchase("ada", "2026-03-03 09:00:00Z", "{\"revenue\": -1, \"items\": 4}");
+
+    MetricTerm revenue = new MetricTerm("purchase", "revenue");
+    MetricTerm items = new MetricTerm("purchase", "items");
+    assertFigures(
+        withMetrics(
+            MetricConfig.ratio("item_price", revenue, items),
+            MetricConfig.ratio(
+                "per_view", new MetricTerm("purchase", null), new MetricTerm("page_view", null))),
+        "control item_price 2026-03-01: 1 1 1 1 10 1 1 10 100 | 2 4 20 0 0 0",
+        "control item_price 2026-03-02: 0 1 1 1 5 0 0 5 125 | 1 5 25 0 0 0",
+        "control item_price 2026-03-03: 0 1 0 0 0 0 0 0 0 | 4 40 60 0 0 0",
+        "control per_view 2026-03-01: 1 1 1 1 0 1 1 1 1",
+        "control per_view 2026-03-02: 0 1 1 1 0 0 0 1 3 | 1 1 2 0 0 0",
+        "control per_view 2026-03-03: 0 1 1 1 0 0 0 1 5 | 0 0 1 0 0 0");
+  }
+
+  @Test
+  void aCapHoldsForTheUsersTotalAsOfEveryDay() throws SQLException {
+    experiment("NULL", "NULL", "NULL");
+    user("ada", control);
+    exposure("ada", "2026-03-01 08:00:00Z");
+    purchase("ada", "2026-03-01 09:00:00Z", "{\"revenue\": 10}");
+    purchase("ada", "2026-03-02 09:00:00Z", "{\"revenue\": 5}");
+    purchase("ada", "2026-03-02 10:00:00Z", "{\"revenue\": 0}");
+    purchase("ada", "2026-03-03 09:00:00Z", "{\"revenue\": 7}");
+
+    assertFigures(
+        withMetrics(
+            MetricConfig.count("purchases", "purchase").withCap("1.5"),
+            MetricConfig.mean("revenue", "purchase", "revenue").withCap("12")),
+        "control purchases 2026-03-01: 1 1 1 1 0 1 1 1 1",
+        "control purchases 2026-03-02: 0 1 1 2 0 0 0 0.5 1.25",
+        "control purchases 2026-03-03: 0 1 1 1 0 0 0 0 0",
+        "control revenue 2026-03-01: 1 1 1 1 10 1 1 10 100",
+        "control revenue 2026-03-02: 0 1 1 2 5 0 0 2 44",
+        "control revenue 2026-03-03: 0 1 1 1 7 0 0 0 0");
+  }
+
+  @Test
+  void aCovariateIsTheTotalOfThePeriodBeforeTheFirstExposure() throws SQLException {
+    experiment("NULL", "2026-03-10 00:00:00Z", "NULL");
+    user("ada", control);
+    purchase("ada", "2026-03-08 11:59:59.999999Z", "{\"revenue\": 100}");
+    purchase("ada", "2026-03-08 12:00:00Z", "{\"revenue\": 4}");
+    event("ada", "2026-03-09 12:00:00Z", "conversion");
+    event("ada", "2026-03-09 13:00:00Z", "conversion");
+    purchase("ada", "2026-03-10 11:59:59.999999Z", "{\"revenue\": 9}");
+    exposure("ada", "2026-03-10 12:00:00Z");
+    purchase("ada", "2026-03-10 12:00:00Z", "{\"revenue\": 5}");
+    purchase("ada", "2026-03-11 12:00:00Z", "{\"revenue\": 6}");
+    event("ada", "2026-03-11 12:00:00Z", "conversion");
+
+    assertFigures(
+        withMetrics(
+            MetricConfig.proportion("conversion", "conversion").withCovariate(Duration.ofDays(2)),
+            MetricConfig.mean("revenue", "purchase", "revenue")
+                .withCap("12")
+                .withCovariate(Duration.ofDays(2))),
+        "control conversion 2026-03-10: 1 1 0 0 0 1 0 0 0 | 0 0 0 1 1 0",
+        "control conversion 2026-03-11: 0 1 1 1 0 0 1 1 1 | 0 0 0 0 0 1",
+        "control revenue 2026-03-10: 1 1 1 1 5 1 1 5 25 | 0 0 0 12 144 60",
+        "control revenue 2026-03-11: 0 1 1 1 6 0 0 6 96 | 0 0 0 0 0 72");
   }
 
   /** 2Tv + v². */

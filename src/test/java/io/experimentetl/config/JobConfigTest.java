@@ -97,7 +97,10 @@ class JobConfigTest {
               crossover: first
               allowed-lateness: 1h
               metrics:
-                - {name: m, kind: mean, event-type: e, property: x, delay: 1h, window: 7d}
+                - {name: m, kind: mean, event-type: e, property: x, delay: 1h, window: 7d, cap: 123456789012.250000, covariate: 14d}
+                - {name: n, kind: count, event-type: e, cap: 100}
+                - {name: r, kind: ratio, event-type: e, property: x, denominator: {event-type: f, property: y}}
+                - {name: q, kind: ratio, event-type: e, denominator: {event-type: f}}
             findings: {grace: 1s, future-tolerance: 2s, pending-per-user: 3, srm-alert-p: 0.5,
               srm-minimum-users-per-variant: 9}
             delivery: {mode: exactly-once}
@@ -162,8 +165,14 @@ class JobConfigTest {
                 CrossoverPolicy.FIRST,
                 Duration.ofHours(1),
                 List.of(
-                    new MetricConfig(
-                        "m", MetricKind.MEAN, "e", "x", Duration.ofHours(1), Duration.ofDays(7)))));
+                    MetricConfig.mean("m", "e", "x")
+                        .within(Duration.ofHours(1), Duration.ofDays(7))
+                        .withCap("123456789012.25")
+                        .withCovariate(Duration.ofDays(14)),
+                    MetricConfig.count("n", "e").withCap("100"),
+                    MetricConfig.ratio("r", new MetricTerm("e", "x"), new MetricTerm("f", "y")),
+                    MetricConfig.ratio(
+                        "q", new MetricTerm("e", null), new MetricTerm("f", null)))));
     assertThat(config.findings())
         .isEqualTo(new FindingsConfig(Duration.ofSeconds(1), Duration.ofSeconds(2), 3, 0.5, 9));
   }
@@ -205,8 +214,22 @@ class JobConfigTest {
         "statistics: {metrics: [a]}|statistics.metrics[0]|is \"a\", not a group of keys.|See the documented file",
         "statistics: {metrics: [{name: a, kind: proportion}]}|statistics.metrics[0].event-type|is missing.|A metric needs a name, a kind and an event-type.",
         "statistics: {metrics: [{name: a, kind: mean, event-type: e}]}|statistics.metrics[0].property|is missing.|A mean needs the property",
-        "statistics: {metrics: [{name: a, kind: proportion, event-type: e, property: p}]}|statistics.metrics[0].property|belongs to a mean, and this is a proportion.|Remove it, or set kind: mean.",
-        "statistics: {metrics: [{name: a, kind: ratio, event-type: e}]}|statistics.metrics[0].kind|is \"ratio\".|Set it to one of proportion, mean.",
+        "statistics: {metrics: [{name: a, kind: proportion, event-type: e, property: p}]}|statistics.metrics[0].property|belongs to a mean or a ratio, and this is a proportion.|Remove it, or set kind: mean.",
+        "statistics: {metrics: [{name: a, kind: count, event-type: e, property: p}]}|statistics.metrics[0].property|belongs to a mean or a ratio, and this is a count.|Remove it, or set kind: mean.",
+        "statistics: {metrics: [{name: a, kind: median, event-type: e}]}|statistics.metrics[0].kind|is \"median\".|Set it to one of proportion, mean, count, ratio.",
+        "statistics: {metrics: [{name: a, kind: ratio, event-type: e}]}|statistics.metrics[0].denominator|is missing.|A ratio needs the group denominator",
+        "statistics: {metrics: [{name: a, kind: ratio, event-type: e, denominator: null}]}|statistics.metrics[0].denominator|is missing.|A ratio needs the group denominator",
+        "statistics: {metrics: [{name: a, kind: ratio, event-type: e, denominator: f}]}|statistics.metrics[0].denominator|is \"f\", not a group of keys.|Put its keys below it",
+        "statistics: {metrics: [{name: a, kind: ratio, event-type: e, denominator: {event-type: f, propertie: g}}]}|statistics.metrics[0].denominator.propertie|is not a key of statistics.metrics[0].denominator.|Did you mean property?",
+        "statistics: {metrics: [{name: a, kind: ratio, event-type: e, denominator: {}}]}|statistics.metrics[0].denominator.event-type|is missing.|A denominator needs the events",
+        "statistics: {metrics: [{name: a, kind: count, event-type: e, denominator: {event-type: f}}]}|statistics.metrics[0].denominator|belongs to a ratio, and this is a count.|Remove it, or set kind: ratio.",
+        "statistics: {metrics: [{name: a, kind: proportion, event-type: e, cap: 1}]}|statistics.metrics[0].cap|has no meaning for a proportion|Remove it, or set kind: count.",
+        "statistics: {metrics: [{name: a, kind: count, event-type: e, cap: 0}]}|statistics.metrics[0].cap|is 0, which is out of range.|Write a number above 0",
+        "statistics: {metrics: [{name: a, kind: count, event-type: e, cap: 1e12}]}|statistics.metrics[0].cap|which is out of range.|Write a number above 0",
+        "statistics: {metrics: [{name: a, kind: count, event-type: e, cap: 0.0000001}]}|statistics.metrics[0].cap|which is out of range.|six decimals at most",
+        "statistics: {metrics: [{name: a, kind: count, event-type: e, cap: many}]}|statistics.metrics[0].cap|is \"many\", not a number.|Write a number above 0",
+        "statistics: {metrics: [{name: a, kind: count, event-type: e, covariate: 0s}]}|statistics.metrics[0].covariate|is 0s, which is out of range.|Set it to 1ms up to 36500d.",
+        "statistics: {metrics: [{name: a, kind: ratio, event-type: e, denominator: {event-type: f}, covariate: 14d}]}|statistics.metrics[0].covariate|is not computed for a ratio.|declare the numerator as a metric of its own",
         "statistics: {metrics: [{name: a, kind: proportion, event-type: e}, {name: a, kind: proportion, event-type: f}]}|statistics.metrics[1].name|\"a\" is another metric's name too.|Give each metric a name of its own.",
         "statistics: {metrics: [{name: a, kind: proportion, event-type: e, window: 0s}]}|statistics.metrics[0].window|is 0s, which is out of range.|Set it to 1ms up to 36500d.",
         "findings: {srm-alert-p: 1}|findings.srm-alert-p|is 1, which is out of range.|Set it above 0 and below 1.",
@@ -264,6 +287,24 @@ class JobConfigTest {
     assertThat(config.clickhouse().url()).isEqualTo("http://other:1");
     assertThat(config.statistics().crossover()).isEqualTo(CrossoverPolicy.FIRST);
     assertThat(config.statistics().metrics()).containsExactly(MetricConfig.proportion("a", "e"));
+  }
+
+  @Test
+  void allErrorsOfAMetricAreListedTogether() {
+    assertThat(
+            errors(
+                "statistics: {metrics: [{name: a, kind: proportion, event-type: e, property: p, cap: 0,"
+                    + " denominator: {event-type: f, propertie: g}}, {name: b, kind: ratio, covariate: 1}]}",
+                SECRETS))
+        .extracting(ConfigurationError::path)
+        .containsExactlyInAnyOrder(
+            "statistics.metrics[0].property",
+            "statistics.metrics[0].cap",
+            "statistics.metrics[0].denominator",
+            "statistics.metrics[0].denominator.propertie",
+            "statistics.metrics[1].event-type",
+            "statistics.metrics[1].covariate",
+            "statistics.metrics[1].denominator");
   }
 
   @Test

@@ -2,6 +2,10 @@ package io.experimentetl.stats;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.experimentetl.config.CrossoverPolicy;
+import io.experimentetl.config.MetricConfig;
+import io.experimentetl.config.Population;
+import io.experimentetl.config.StatisticsConfig;
 import io.experimentetl.model.Change;
 import io.experimentetl.model.Cut;
 import io.experimentetl.model.DailyContribution;
@@ -18,6 +22,7 @@ import org.apache.flink.runtime.checkpoint.OperatorSubtaskState;
 import org.apache.flink.streaming.api.watermark.Watermark;
 import org.apache.flink.streaming.runtime.streamrecord.StreamRecord;
 import org.apache.flink.streaming.util.KeyedTwoInputStreamOperatorTestHarness;
+import org.apache.flink.streaming.util.OperatorSnapshotUtil;
 import org.apache.flink.types.Either;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -27,6 +32,16 @@ class DailyStatsOperatorTest {
   private static final DailyKey KEY = new DailyKey(1, 11, "revenue/eur", 20_000);
   private static final long DAY_ENDS_AT = 20_001L * 86_400_000;
   private static final Duration LATENESS = Duration.ofDays(1);
+  private static final StatisticsConfig STATISTICS =
+      new StatisticsConfig(
+          "UTC",
+          Population.EXPOSURE,
+          "exposure",
+          CrossoverPolicy.EXCLUDE,
+          LATENESS,
+          List.of(
+              MetricConfig.count(KEY.metric(), "purchase"),
+              MetricConfig.mean("revenue", "purchase", "revenue")));
 
   private KeyedTwoInputStreamOperatorTestHarness<
           String, DailyContribution, Either<Cut, Change>, Either<Cut, DailyStats>>
@@ -48,7 +63,7 @@ class DailyStatsOperatorTest {
       newHarness() throws Exception {
     var harness =
         new KeyedTwoInputStreamOperatorTestHarness<>(
-            new DailyStatsOperator(LATENESS),
+            new DailyStatsOperator(STATISTICS),
             DailyStatsOperator::keyOf,
             null,
             Types.STRING,
@@ -100,6 +115,7 @@ class DailyStatsOperatorTest {
     barrier(200);
     assertThat(rows()).extracting(row -> row.sums().newUsers()).containsExactly(5L, 6L);
     assertThat(rows().get(0).key()).isEqualTo(KEY);
+    assertThat(rows().get(0).kind()).isEqualTo("count");
     assertThat(rows().get(0).version().version()).isLessThan(rows().get(1).version().version());
   }
 
@@ -159,5 +175,57 @@ class DailyStatsOperatorTest {
     contribute(5);
     barrier(200);
     assertThat(rows()).extracting(row -> row.sums().newUsers()).containsExactly(7L);
+  }
+
+  /** The file is what the operator of commit 930ba3f kept: without denominators and covariates. */
+  @Test
+  void aDayOfBeforeRatiosAndCovariatesGoesOnWhereItWas() throws Exception {
+    harness.close();
+    harness = newHarness();
+    harness.initializeState(
+        OperatorSnapshotUtil.readStateHandle("src/test/resources/state/daily-stats-930ba3f"));
+    harness.open();
+    DailyKey revenue = new DailyKey(1, 11, "revenue", 20_000);
+    BigInteger one = BigInteger.ONE;
+    harness.processElement1(
+        new StreamRecord<>(
+            new DailyContribution(
+                revenue,
+                new DailySums(1, 0, 0, 0, one, 0, 0, one, one, one, one, one, one, one, one),
+                DAY_ENDS_AT)));
+    barrier(200);
+    assertThat(rows())
+        .singleElement()
+        .satisfies(
+            row -> {
+              assertThat(row.key()).isEqualTo(revenue);
+              assertThat(row.kind()).isEqualTo("mean");
+              assertThat(row.sums())
+                  .isEqualTo(
+                      new DailySums(
+                          8,
+                          2,
+                          1,
+                          3,
+                          BigInteger.valueOf(1_500_001),
+                          2,
+                          1,
+                          BigInteger.valueOf(1_500_001),
+                          BigInteger.valueOf(2_250_000_000_001L),
+                          one,
+                          one,
+                          one,
+                          one,
+                          one,
+                          one));
+            });
+    // The state that was migrated is written and read in the new form.
+    OperatorSubtaskState snapshot = harness.snapshot(1, 1);
+    harness.close();
+    harness = newHarness();
+    harness.initializeState(snapshot);
+    harness.open();
+    watermark(DAY_ENDS_AT + LATENESS.toMillis());
+    assertThat(rows()).extracting(row -> row.sums().dXY()).containsExactly(one);
   }
 }

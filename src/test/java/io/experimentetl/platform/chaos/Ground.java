@@ -16,6 +16,7 @@ import io.experimentetl.platform.ZooKeeperServer;
 import io.experimentetl.platform.demo.Pause;
 import io.experimentetl.platform.demo.RunningJob;
 import io.experimentetl.platform.faults.FaultProxy;
+import io.experimentetl.platform.traffic.TrafficPlan;
 import java.io.IOException;
 import java.io.PrintStream;
 import java.io.UncheckedIOException;
@@ -93,6 +94,7 @@ final class Ground implements AutoCloseable {
         .withFlinkSetting(
             "restart-strategy.exponential-delay.attempts-before-reset-backoff", "1000")
         // Small chunks and batches: many places where a fault can strike.
+        .withJobSetting("statistics.metrics", TrafficPlan.METRICS)
         .withJobSetting("source.split-size", "2000")
         .withJobSetting("source.heartbeat-interval", "1s")
         .withJobSetting("clickhouse.batch-rows", "5000")

@@ -136,7 +136,9 @@ public final class DemoCommand implements Callable<Integer> {
     CrossoverPolicy chosen = policy();
     UdacityData udacity = data == null ? null : UdacityData.read(data);
     options.withJobSetting("statistics.crossover", chosen.name().toLowerCase(Locale.ROOT));
-    if (udacity != null) {
+    if (udacity == null) {
+      options.withJobSetting("statistics.metrics", TrafficPlan.METRICS);
+    } else {
       // It is from 2017: the warehouse's retention would remove it.
       options.withoutTtl();
     }

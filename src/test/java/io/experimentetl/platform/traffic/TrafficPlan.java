@@ -21,6 +21,17 @@ public record TrafficPlan(
     long seed, int lanes, long events, double eventsPerSecond, Instant from, Instant until) {
   public static final long ENDLESS = Long.MAX_VALUE;
 
+  /** A catalogue of every kind for what is made, as the configuration's statistics.metrics. */
+  public static final String METRICS =
+      "[{name: conversion, kind: proportion, event-type: conversion, covariate: 7d},"
+          + " {name: revenue, kind: mean, event-type: purchase, property: revenue},"
+          + " {name: revenue_capped, kind: mean, event-type: purchase, property: revenue, cap: 60.5, covariate: 7d},"
+          + " {name: conversions_of_a_day, kind: count, event-type: conversion, delay: 1m, window: 1d, cap: 2, covariate: 1d},"
+          + " {name: item_price, kind: ratio, event-type: purchase, property: revenue,"
+          + " denominator: {event-type: purchase, property: items}},"
+          + " {name: purchases_per_conversion, kind: ratio, event-type: purchase, window: 2d, cap: 3,"
+          + " denominator: {event-type: conversion}}]";
+
   /** A visit is sent when it is over: what it ends with must not come from the future. */
   private static final Duration VISIT = Duration.ofMinutes(25);
 

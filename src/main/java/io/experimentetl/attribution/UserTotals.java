@@ -1,0 +1,110 @@
+package io.experimentetl.attribution;
+
+import io.experimentetl.config.MetricConfig;
+import io.experimentetl.config.MetricKind;
+import io.experimentetl.model.DailySums;
+import io.experimentetl.quality.PropertyValue;
+import java.math.BigInteger;
+
+/**
+ * One user's totals of one metric while the days go by, and by what each day changes the sums over
+ * all users. All in millionths, products in millionths of millionths.
+ */
+final class UserTotals {
+  private final boolean hasValues;
+  private final BigInteger limit;
+  private final BigInteger covariate;
+
+  /** Without cap. */
+  private BigInteger numerator;
+
+  private BigInteger denominator;
+
+  private UserTotals(
+      MetricConfig metric, BigInteger numerator, BigInteger denominator, BigInteger covariate) {
+    this.hasValues = metric.property() != null;
+    this.limit = limit(metric);
+    this.numerator = numerator;
+    this.denominator = denominator;
+    this.covariate = covariate;
+  }
+
+  /**
+   * Before the first day.
+   *
+   * @param before the total of the period before the first exposure, without cap
+   */
+  static UserTotals before(MetricConfig metric, BigInteger before) {
+    return new UserTotals(metric, BigInteger.ZERO, BigInteger.ZERO, limited(before, limit(metric)));
+  }
+
+  /**
+   * Behind days whose figures are known.
+   *
+   * @param days the sum of the user's figures
+   */
+  static UserTotals after(MetricConfig metric, DailySums days) {
+    BigInteger numerator =
+        metric.property() == null
+            ? BigInteger.valueOf(days.events()).multiply(BigInteger.valueOf(PropertyValue.ONE))
+            : days.valueSum();
+    return new UserTotals(metric, numerator, days.dDenSum(), days.dXSum());
+  }
+
+  /** A proportion is a count that one event fills. */
+  private static BigInteger limit(MetricConfig metric) {
+    if (metric.kind() == MetricKind.PROPORTION) {
+      return BigInteger.valueOf(PropertyValue.ONE);
+    }
+    return metric.cap() == null ? null : metric.cap().movePointRight(6).toBigIntegerExact();
+  }
+
+  private static BigInteger limited(BigInteger total, BigInteger limit) {
+    return limit == null ? total : total.min(limit);
+  }
+
+  /** What the user's first exposure adds to its day. */
+  DailySums entry() {
+    return new DailySums(
+        0,
+        0,
+        0,
+        0,
+        BigInteger.ZERO,
+        1,
+        0,
+        BigInteger.ZERO,
+        BigInteger.ZERO,
+        BigInteger.ZERO,
+        BigInteger.ZERO,
+        BigInteger.ZERO,
+        covariate,
+        covariate.multiply(covariate),
+        BigInteger.ZERO);
+  }
+
+  /** Goes on by what counts next, and returns what that adds to its day. */
+  DailySums add(BigInteger toNumerator, BigInteger toDenominator) {
+    BigInteger y = limited(numerator, limit);
+    BigInteger z = denominator;
+    numerator = numerator.add(toNumerator);
+    denominator = z.add(toDenominator);
+    BigInteger v = limited(numerator, limit).subtract(y);
+    return new DailySums(
+        0,
+        0,
+        0,
+        0,
+        hasValues ? toNumerator : BigInteger.ZERO,
+        0,
+        0,
+        v,
+        y.shiftLeft(1).add(v).multiply(v),
+        toDenominator,
+        z.shiftLeft(1).add(toDenominator).multiply(toDenominator),
+        y.multiply(toDenominator).add(v.multiply(denominator)),
+        BigInteger.ZERO,
+        BigInteger.ZERO,
+        covariate.multiply(v));
+  }
+}

@@ -3,6 +3,7 @@ package io.experimentetl;
 import io.experimentetl.cdc.PostgresChanges;
 import io.experimentetl.cdc.PostgresPreflight;
 import io.experimentetl.cdc.PostgresSourceSettings;
+import io.experimentetl.cdc.RetainedRows;
 import io.experimentetl.clickhouse.ClickHousePreflight;
 import io.experimentetl.config.JobConfig;
 import io.experimentetl.config.SourceConfig;
@@ -18,7 +19,7 @@ import org.apache.flink.streaming.api.environment.StreamExecutionEnvironment;
 
 /**
  * The job's main: configuration, preflight, environment, pipeline, execute. Usage: {@code --config
- * FILE}.
+ * FILE [--retained-from DATABASE]}.
  */
 public final class ExperimentEtlJob {
   private ExperimentEtlJob() {}
@@ -26,13 +27,17 @@ public final class ExperimentEtlJob {
   /**
    * Submits the job.
    *
-   * @throws IllegalArgumentException with usage, where the arguments are not {@code --config FILE}
+   * @throws IllegalArgumentException with usage, where the arguments are others
    * @throws io.experimentetl.config.InvalidConfigurationException with all errors of the file
    * @throws PreflightException with all that is wrong with the servers
    */
   public static void main(String[] arguments) throws Exception {
-    if (arguments.length != 2 || !arguments[0].equals("--config")) {
-      throw new IllegalArgumentException("Usage: experiment-etl.jar --config FILE");
+    boolean resync = arguments.length == 4 && arguments[2].equals("--retained-from");
+    if ((arguments.length != 2 && !resync) || !arguments[0].equals("--config")) {
+      throw new IllegalArgumentException(
+          "Usage: experiment-etl.jar --config FILE [--retained-from DATABASE]\n"
+              + "  --retained-from: a start without state keeps the facts beyond the source's retention that the"
+              + " older warehouse in this database of the same ClickHouse has");
     }
     JobConfig config = JobConfig.load(Path.of(arguments[1]), System.getenv());
     StreamExecutionEnvironment environment = StreamExecutionEnvironment.getExecutionEnvironment();
@@ -42,7 +47,10 @@ public final class ExperimentEtlJob {
     }
     ExperimentEtlPipeline.build(
         config,
-        PostgresChanges.attach(environment, sourceSettings(config.source())),
+        PostgresChanges.attach(
+            environment,
+            sourceSettings(config.source()),
+            resync ? retainedFrom(arguments[3], config) : null),
         Warehouse.of(config.clickhouse(), environment.getConfiguration()).sinks());
     environment.execute("experiment-etl");
   }
@@ -70,6 +78,13 @@ public final class ExperimentEtlJob {
             && !configuration
                 .get(HighAvailabilityOptions.HA_MODE)
                 .equalsIgnoreCase(HighAvailabilityMode.NONE.name()));
+  }
+
+  private static RetainedRows.From retainedFrom(String database, JobConfig config) {
+    return new RetainedRows.From(
+        Warehouse.connection(config.clickhouse(), database),
+        config.source().eventRetention(),
+        config.source().assignmentRetention());
   }
 
   static PostgresSourceSettings sourceSettings(SourceConfig source) {

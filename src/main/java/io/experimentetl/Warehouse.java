@@ -67,8 +67,13 @@ public final class Warehouse {
   }
 
   ClickHouseConnection connection() {
+    return connection(config, config.database());
+  }
+
+  /** To another database of the same server. */
+  static ClickHouseConnection connection(ClickHouseConfig config, String database) {
     return new ClickHouseConnection(
-        URI.create(config.url()), config.database(), config.username(), config.password()::value);
+        URI.create(config.url()), database, config.username(), config.password()::value);
   }
 
   List<TableSchema> schemas() {

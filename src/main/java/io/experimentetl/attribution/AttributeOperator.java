@@ -9,6 +9,7 @@ import io.experimentetl.model.DailyContribution;
 import io.experimentetl.model.DailyKey;
 import io.experimentetl.model.DailySums;
 import io.experimentetl.model.EventProcessed;
+import io.experimentetl.model.EventRow;
 import io.experimentetl.model.ExperimentRow;
 import io.experimentetl.model.Finding;
 import io.experimentetl.model.FindingCode;
@@ -25,9 +26,12 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.stream.Stream;
+import java.util.stream.StreamSupport;
 import org.apache.flink.api.common.state.BroadcastState;
 import org.apache.flink.api.common.state.ListState;
 import org.apache.flink.api.common.state.ListStateDescriptor;
+import org.apache.flink.api.common.state.MapState;
 import org.apache.flink.api.common.state.MapStateDescriptor;
 import org.apache.flink.api.common.state.ValueState;
 import org.apache.flink.api.common.state.ValueStateDescriptor;
@@ -58,7 +62,8 @@ import org.apache.flink.util.OutputTag;
 public final class AttributeOperator extends AbstractStreamOperator<Either<Cut, EventProcessed>>
     implements TwoInputStreamOperator<Change, Either<Cut, Change>, Either<Cut, EventProcessed>>,
         Triggerable<String, VoidNamespace>,
-        AttributionOutput {
+        AttributionOutput,
+        SpilledEvents {
 
   private static final long serialVersionUID = 1L;
 
@@ -80,6 +85,9 @@ public final class AttributeOperator extends AbstractStreamOperator<Either<Cut, 
           "experiments", Types.LONG, TypeInformation.of(ExperimentDimension.class));
   private static final MapStateDescriptor<Long, VariantDimension> VARIANTS =
       new MapStateDescriptor<>("variants", Types.LONG, TypeInformation.of(VariantDimension.class));
+  private static final MapStateDescriptor<String, PendingEvent> SPILLED =
+      new MapStateDescriptor<>(
+          "spilled-events", Types.STRING, TypeInformation.of(PendingEvent.class));
   private static final ListStateDescriptor<AttributeProgress> PROGRESS =
       new ListStateDescriptor<>("progress", TypeInformation.of(AttributeProgress.class));
 
@@ -109,6 +117,7 @@ public final class AttributeOperator extends AbstractStreamOperator<Either<Cut, 
   private final JobConfig jobConfig;
 
   private transient ValueState<UserState> userState;
+  private transient MapState<String, PendingEvent> spilledState;
   private transient BroadcastState<Long, ExperimentDimension> experimentState;
   private transient BroadcastState<Long, VariantDimension> variantState;
   private transient ListState<AttributeProgress> progressState;
@@ -126,6 +135,7 @@ public final class AttributeOperator extends AbstractStreamOperator<Either<Cut, 
   private transient Map<HealthKey, HealthCounts> healthTotals;
   private transient Set<Said> said;
   private transient Map<FindingCode, Counter> findingCounters;
+  private transient Counter spilledRows;
 
   public AttributeOperator(JobConfig jobConfig) {
     this.jobConfig = jobConfig;
@@ -177,6 +187,7 @@ public final class AttributeOperator extends AbstractStreamOperator<Either<Cut, 
   public void open() throws Exception {
     super.open();
     userState = getPartitionedState(USER);
+    spilledState = getPartitionedState(SPILLED);
     timers = getInternalTimerService("decisions", VoidNamespaceSerializer.INSTANCE, this);
     users =
         new UserCache(
@@ -201,7 +212,8 @@ public final class AttributeOperator extends AbstractStreamOperator<Either<Cut, 
                 / CACHE_SHARE_OF_HEAP
                 / getRuntimeContext().getTaskInfo().getNumberOfParallelSubtasks());
     waitingFloor = new WaitingFloor();
-    attribution = new UserAttribution(jobConfig, dimensions, missing, versions, waitingFloor, this);
+    attribution =
+        new UserAttribution(jobConfig, dimensions, missing, versions, waitingFloor, this, this);
     attribution.inSnapshot = restoredCut == null || !restoredCut.snapshotDone();
     dailyTotals = new HashMap<>();
     healthTotals = new HashMap<>();
@@ -213,6 +225,7 @@ public final class AttributeOperator extends AbstractStreamOperator<Either<Cut, 
       findingCounters.put(code, getMetricGroup().addGroup("code", code.code()).counter("findings"));
     }
     getMetricGroup().gauge("waitingRows", () -> waitingFloor.rows());
+    spilledRows = getMetricGroup().counter("spilledRows");
     getMetricGroup().gauge("cachedUsers", () -> users.users());
   }
 
@@ -230,6 +243,48 @@ public final class AttributeOperator extends AbstractStreamOperator<Either<Cut, 
     user.timerAt = Long.MAX_VALUE;
     attribution.decide(user, timer.getTimestamp());
     done(user);
+  }
+
+  @Override
+  public void put(PendingEvent flagged) {
+    spilledRows.inc();
+    setCurrentKey(flagged.event().userId());
+    try {
+      spilledState.put(keyOf(flagged.event()), flagged);
+    } catch (Exception e) {
+      throw stateLost(e);
+    }
+  }
+
+  @Override
+  public PendingEvent remove(EventRow event) {
+    setCurrentKey(event.userId());
+    String key = keyOf(event);
+    try {
+      PendingEvent flagged = spilledState.get(key);
+      spilledState.remove(key);
+      return flagged;
+    } catch (Exception e) {
+      throw stateLost(e);
+    }
+  }
+
+  @Override
+  public Stream<PendingEvent> of(String userId) {
+    setCurrentKey(userId);
+    try {
+      return StreamSupport.stream(spilledState.values().spliterator(), false);
+    } catch (Exception e) {
+      throw stateLost(e);
+    }
+  }
+
+  private static String keyOf(EventRow event) {
+    return event.experimentId() + "/" + event.id() + "@" + event.occurredAt();
+  }
+
+  private static IllegalStateException stateLost(Exception e) {
+    return new IllegalStateException("the state of spilled events can't be reached", e);
   }
 
   @Override

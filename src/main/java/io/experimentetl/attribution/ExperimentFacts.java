@@ -21,6 +21,9 @@ final class ExperimentFacts {
   PendingAssignment pendingAssignment;
   final List<PendingEvent> pending = new ArrayList<>(0);
 
+  /** Of {@link SpilledEvents}, those of this user and experiment. */
+  int spilled;
+
   private int size;
   private long[] idHigh = new long[FIRST_CAPACITY];
   private long[] idLow = new long[FIRST_CAPACITY];
@@ -45,6 +48,7 @@ final class ExperimentFacts {
     facts.assignment = state.assignment();
     facts.pendingAssignment = state.pendingAssignment();
     facts.pending.addAll(Arrays.asList(state.pending()));
+    facts.spilled = state.spilled();
     facts.size = state.occurredAt().length;
     facts.idHigh = state.idHigh();
     facts.idLow = state.idLow();
@@ -78,11 +82,16 @@ final class ExperimentFacts {
         Arrays.copyOf(values, size * properties.length),
         eventTypes,
         properties,
-        pending.toArray(PendingEvent[]::new));
+        pending.toArray(PendingEvent[]::new),
+        spilled);
   }
 
   boolean isEmpty() {
-    return size == 0 && pending.isEmpty() && assignment == null && pendingAssignment == null;
+    return size == 0
+        && pending.isEmpty()
+        && spilled == 0
+        && assignment == null
+        && pendingAssignment == null;
   }
 
   int size() {

@@ -14,6 +14,7 @@ import io.experimentetl.model.AssignmentRow;
  * @param type index into {@code eventTypes}
  * @param values for every event one value for every entry of {@code properties}, in millionths
  * @param pending events that lack a reference
+ * @param spilled how many more of them, written flagged, are kept beside the user's state
  */
 public record ExperimentState(
     long experimentId,
@@ -28,4 +29,5 @@ public record ExperimentState(
     long[] values,
     String[] eventTypes,
     String[] properties,
-    PendingEvent[] pending) {}
+    PendingEvent[] pending,
+    int spilled) {}

@@ -43,6 +43,7 @@ import java.util.Iterator;
 import java.util.List;
 import java.util.Set;
 import java.util.UUID;
+import java.util.stream.Stream;
 
 /**
  * What a change means for its user: which rows go out, what is found, and by what the statistics
@@ -61,6 +62,7 @@ final class UserAttribution {
   private final MissingReferences missing;
   private final VersionClock versions;
   private final WaitingFloor waitingFloor;
+  private final SpilledEvents spilledEvents;
   private final AttributionOutput out;
   private final EventChecks eventChecks;
   private final long graceMillis;
@@ -76,12 +78,14 @@ final class UserAttribution {
       MissingReferences missing,
       VersionClock versions,
       WaitingFloor waitingFloor,
+      SpilledEvents spilledEvents,
       AttributionOutput out) {
     this.config = config;
     this.dimensions = dimensions;
     this.missing = missing;
     this.versions = versions;
     this.waitingFloor = waitingFloor;
+    this.spilledEvents = spilledEvents;
     this.out = out;
     this.eventChecks = new EventChecks(config.statistics(), config.findings());
     this.graceMillis = config.findings().grace().toMillis();
@@ -128,7 +132,8 @@ final class UserAttribution {
    */
   void applyDimensions(UserFacts user, Set<Long> experiments, Dimensions before, long now) {
     for (ExperimentFacts facts : user.experiments()) {
-      boolean waits = !facts.pending.isEmpty() || facts.pendingAssignment != null;
+      boolean waits =
+          !facts.pending.isEmpty() || facts.spilled > 0 || facts.pendingAssignment != null;
       if (experiments.contains(facts.experimentId)) {
         if (facts.contributions == null) {
           facts.contributions = Contributions.of(facts, before, config.statistics());
@@ -137,6 +142,7 @@ final class UserAttribution {
       }
       if (waits) {
         reconsider(user, facts, now);
+        reconsiderSpilled(user, facts);
       }
     }
   }
@@ -157,6 +163,7 @@ final class UserAttribution {
     if (!wasKnown) {
       for (ExperimentFacts facts : user.experiments()) {
         reconsider(user, facts, now);
+        reconsiderSpilled(user, facts);
       }
     }
   }
@@ -187,6 +194,9 @@ final class UserAttribution {
         } else {
           waitingFloor.remove(removed.visibleBefore());
         }
+      }
+      for (PendingEvent removed : takeSpilled(user, facts)) {
+        resolveWhatNobodyElseLacks(user, facts, removed, origin);
       }
       if (facts.pendingAssignment != null && !facts.pendingAssignment.isWritten()) {
         waitingFloor.remove(facts.pendingAssignment.visibleBefore());
@@ -232,7 +242,8 @@ final class UserAttribution {
     AssignmentRow row = (AssignmentRow) change.after();
     ExperimentFacts facts = user.in(row.experimentId());
     known(facts);
-    if (row.equals(facts.assignment) && facts.pendingAssignment == null) {
+    boolean isKnown = facts.assignment != null || facts.pendingAssignment != null;
+    if (change.kind() == ChangeKind.RETAINED ? isKnown : isAsBefore(row, facts)) {
       return;
     }
     stopWaiting(facts.pendingAssignment);
@@ -260,6 +271,10 @@ final class UserAttribution {
           origin);
     }
     reconsider(user, facts, now);
+  }
+
+  private static boolean isAsBefore(AssignmentRow row, ExperimentFacts facts) {
+    return row.equals(facts.assignment) && facts.pendingAssignment == null;
   }
 
   private void stopWaiting(PendingAssignment pending) {
@@ -303,7 +318,8 @@ final class UserAttribution {
     }
   }
 
-  private void considerAssignment(UserFacts user, ExperimentFacts facts, long now) {
+  /** Whether the assignment went out, for the first time or corrected. */
+  private boolean considerAssignment(UserFacts user, ExperimentFacts facts, long now) {
     PendingAssignment pending = facts.pendingAssignment;
     AssignmentRow row = pending.assignment();
     ExperimentDimension experiment = experiment(row.experimentId());
@@ -317,7 +333,7 @@ final class UserAttribution {
             ? Arrays.equals(codes, pending.lacks())
             : !lacks.isEmpty() && !isDue(pending.waitUntil(), now);
     if (nothingNew) {
-      return;
+      return false;
     }
     Origin origin =
         new Origin(pending.lsn(), pending.committedAt(), pending.stamp(), pending.visibleBefore());
@@ -353,6 +369,7 @@ final class UserAttribution {
             dimensions.clockOf(experiment).dayOf(row.assignedAt()),
             codes(all),
             version));
+    return true;
   }
 
   // ---- events
@@ -373,13 +390,16 @@ final class UserAttribution {
     long content = EventContent.of(event);
     int at = facts.indexOf(id, event.occurredAt());
     if (at >= 0) {
-      if (facts.content(at) != content) {
+      if (facts.content(at) != content && change.kind() != ChangeKind.RETAINED) {
         update(user, facts, change, event, origin);
       }
       return;
     }
     int waiting = facts.pendingIndexOf(event.id(), event.occurredAt());
     if (waiting >= 0) {
+      if (change.kind() == ChangeKind.RETAINED) {
+        return;
+      }
       waitingFloor.remove(facts.pending.remove(waiting).visibleBefore());
     }
     EventReferences references = references(user, facts, event);
@@ -395,16 +415,67 @@ final class UserAttribution {
   }
 
   private void hold(UserFacts user, ExperimentFacts facts, PendingEvent pending) {
-    if (facts.pending.size() >= config.findings().pendingPerUser()) {
+    if (isFull(facts)) {
       PendingEvent oldest = facts.pending.remove(0);
-      if (!oldest.isWritten()) {
+      if (oldest.isWritten()) {
+        spill(facts, oldest);
+      } else {
         waitingFloor.remove(oldest.visibleBefore());
         writeHeld(user, facts, oldest);
-        facts.pending.removeIf(p -> p.event().equals(oldest.event()));
+        if (isFull(facts)) {
+          spill(facts, facts.pending.remove(facts.pending.size() - 1));
+        }
       }
     }
     facts.pending.add(pending);
     waitingFloor.add(pending.visibleBefore(), pending.committedAt());
+  }
+
+  private boolean isFull(ExperimentFacts facts) {
+    return facts.pending.size() >= config.findings().pendingPerUser();
+  }
+
+  private void spill(ExperimentFacts facts, PendingEvent flagged) {
+    spilledEvents.put(flagged);
+    facts.spilled++;
+  }
+
+  /** Holds what went out flagged until its reference comes. */
+  private void holdFlagged(ExperimentFacts facts, PendingEvent flagged) {
+    if (isFull(facts)) {
+      spill(facts, flagged);
+    } else {
+      facts.pending.add(flagged);
+    }
+  }
+
+  /** The flagged event of that key, which is held no more; null where none is. */
+  private PendingEvent takeFlagged(ExperimentFacts facts, EventRow event) {
+    int at = facts.pendingIndexOf(event.id(), event.occurredAt());
+    if (at >= 0) {
+      return facts.pending.remove(at);
+    }
+    PendingEvent removed = facts.spilled == 0 ? null : spilledEvents.remove(event);
+    if (removed != null) {
+      facts.spilled--;
+    }
+    return removed;
+  }
+
+  private List<PendingEvent> takeSpilled(UserFacts user, ExperimentFacts facts) {
+    List<PendingEvent> taken = List.of();
+    if (facts.spilled > 0) {
+      taken = spilledOf(user, facts).toList();
+      taken.forEach(flagged -> spilledEvents.remove(flagged.event()));
+      facts.spilled = 0;
+    }
+    return taken;
+  }
+
+  private Stream<PendingEvent> spilledOf(UserFacts user, ExperimentFacts facts) {
+    return spilledEvents
+        .of(user.userId)
+        .filter(flagged -> flagged.event().experimentId() == facts.experimentId);
   }
 
   /** The first time that an event that waited goes out, whole or flagged. */
@@ -446,6 +517,7 @@ final class UserAttribution {
     reportAll(defects, event, origin);
     reportAll(lacks, event, origin);
     if (!lacks.isEmpty()) {
+      // What was held before it is written has its place with the user, even in a full one.
       facts.pending.add(origin.pending(event, 0).writtenWithout(codes(lacks), version.version()));
     }
   }
@@ -471,12 +543,12 @@ final class UserAttribution {
         && eventChecks.isExposure(before)) {
       report(R_VARIANT_NULL, false, event, origin);
     }
-    int pending = facts.pendingIndexOf(event.id(), event.occurredAt());
-    if (pending >= 0) {
-      resolve(facts.pending.remove(pending).lacks(), lacks, event, origin);
+    PendingEvent flagged = takeFlagged(facts, event);
+    if (flagged != null) {
+      resolve(flagged.lacks(), lacks, event, origin);
     }
     if (!lacks.isEmpty()) {
-      facts.pending.add(origin.pending(event, 0).writtenWithout(codes(lacks), version.version()));
+      holdFlagged(facts, origin.pending(event, 0).writtenWithout(codes(lacks), version.version()));
     }
   }
 
@@ -495,9 +567,8 @@ final class UserAttribution {
     }
     ExperimentFacts facts = user.in(event.experimentId());
     known(facts);
-    int pending = facts.pendingIndexOf(event.id(), event.occurredAt());
-    if (pending >= 0) {
-      PendingEvent removed = facts.pending.remove(pending);
+    PendingEvent removed = takeFlagged(facts, event);
+    if (removed != null) {
       if (removed.isWritten()) {
         resolveWhatNobodyElseLacks(user, facts, removed, origin);
       } else {
@@ -536,7 +607,10 @@ final class UserAttribution {
   private void reconsider(UserFacts user, ExperimentFacts facts, long now) {
     known(facts);
     if (facts.pendingAssignment != null) {
-      considerAssignment(user, facts, now);
+      boolean written = considerAssignment(user, facts, now);
+      if (written) {
+        reconsiderSpilled(user, facts);
+      }
     }
     boolean moved = !facts.pending.isEmpty();
     while (moved) {
@@ -571,7 +645,27 @@ final class UserAttribution {
     reportAll(defects, event, origin);
     reportAll(lacks, event, origin);
     if (!lacks.isEmpty()) {
-      facts.pending.add(pending.writtenWithout(codes(lacks), version.version()));
+      holdFlagged(facts, pending.writtenWithout(codes(lacks), version.version()));
+    }
+  }
+
+  /** Looks at what was spilled again, some at a time, when a reference has come. */
+  private void reconsiderSpilled(UserFacts user, ExperimentFacts facts) {
+    boolean moved = facts.spilled > 0;
+    while (moved) {
+      List<PendingEvent> changed =
+          spilledOf(user, facts)
+              .filter(
+                  flagged ->
+                      !Arrays.equals(codes(lacks(user, facts, flagged.event())), flagged.lacks()))
+              .limit(config.findings().pendingPerUser())
+              .toList();
+      for (PendingEvent flagged : changed) {
+        spilledEvents.remove(flagged.event());
+        facts.spilled--;
+        correct(user, facts, flagged, lacks(user, facts, flagged.event()));
+      }
+      moved = !changed.isEmpty();
     }
   }
 
@@ -848,12 +942,12 @@ final class UserAttribution {
       FindingCode lacked = FindingCode.ofCode(code);
       boolean lackedByAnother =
           switch (lacked) {
-            case R_ORPHAN_ASSIGNMENT -> anyLacks(facts, code);
+            case R_ORPHAN_ASSIGNMENT -> anyLacks(user, facts, code);
             case R_ORPHAN_USER ->
                 user.experiments().stream()
                     .anyMatch(
                         other ->
-                            anyLacks(other, code)
+                            anyLacks(user, other, code)
                                 || (other.pendingAssignment != null
                                     && List.of(other.pendingAssignment.lacks()).contains(code)));
             case R_ORPHAN_EXPERIMENT, R_ORPHAN_VARIANT -> true;
@@ -865,9 +959,13 @@ final class UserAttribution {
     }
   }
 
-  private static boolean anyLacks(ExperimentFacts facts, String code) {
-    return facts.pending.stream()
-        .anyMatch(pending -> pending.isWritten() && List.of(pending.lacks()).contains(code));
+  private boolean anyLacks(UserFacts user, ExperimentFacts facts, String code) {
+    boolean held =
+        facts.pending.stream()
+            .anyMatch(pending -> pending.isWritten() && List.of(pending.lacks()).contains(code));
+    return held
+        || (facts.spilled > 0
+            && spilledOf(user, facts).anyMatch(flagged -> List.of(flagged.lacks()).contains(code)));
   }
 
   /** An experiment that rows lacked is there, whether or not the rows still are. */

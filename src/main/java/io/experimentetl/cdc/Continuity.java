@@ -18,7 +18,7 @@ final class Continuity {
 
   /** The way on where rows are missing. */
   static final String START_ANEW =
-      "start the job without its old state, into an empty ClickHouse database, so that everything is read again (./etl submit --fresh does that on its own servers).";
+      "read everything again: ./etl resync reads into a database beside the old one, exchanges their tables, and says which rows it repaired. (Without ./etl: start the job without its old state, into an empty ClickHouse database, with --retained-from OLD_DATABASE.)";
 
   private static final String REMEDY = " To go on, " + START_ANEW;
 
@@ -82,9 +82,11 @@ final class Continuity {
   /**
    * The cut behind everything that was passed on so far; its stamp is its own, so that no two cuts
    * are taken for one.
+   *
+   * @param nothingBeside false: rows of the beginning are still to come from elsewhere
    */
-  Cut nextCut() {
-    return new Cut(nextStamp(0), completeLsn, committedAt, snapshotDone);
+  Cut nextCut(boolean nothingBeside) {
+    return new Cut(nextStamp(0), completeLsn, committedAt, snapshotDone && nothingBeside);
   }
 
   /** The stamp for a row that is to be passed on, at the given LSN (0: of the snapshot). */
@@ -203,6 +205,11 @@ final class Continuity {
   void chunkRead(long startLsn, long walEndLsn) {
     reachedLsn = snapshotEndLsn == 0 ? startLsn : Math.min(reachedLsn, startLsn);
     snapshotEndLsn = Math.max(snapshotEndLsn, walEndLsn);
+  }
+
+  /** Whether a chunk has been read, and with it is decided where the stream starts. */
+  boolean hasReadChunk() {
+    return snapshotEndLsn != 0;
   }
 
   private void reach(long toLsn) {

@@ -2,6 +2,7 @@ package io.experimentetl.cdc;
 
 import io.experimentetl.model.Change;
 import io.experimentetl.model.Cut;
+import java.io.IOException;
 import java.sql.Connection;
 import java.sql.SQLException;
 import java.util.Iterator;
@@ -10,9 +11,11 @@ import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.ScheduledFuture;
 import java.util.concurrent.ScheduledThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
+import org.apache.flink.api.common.operators.MailboxExecutor;
 import org.apache.flink.api.common.state.ListState;
 import org.apache.flink.api.common.state.ListStateDescriptor;
 import org.apache.flink.api.common.typeinfo.TypeInformation;
+import org.apache.flink.api.common.typeinfo.Types;
 import org.apache.flink.metrics.Counter;
 import org.apache.flink.metrics.MetricGroup;
 import org.apache.flink.runtime.execution.SuppressRestartsException;
@@ -41,10 +44,18 @@ final class ContinuityOperator extends AbstractStreamOperator<Either<Cut, Change
 
   private final PostgresSourceSettings settings;
 
+  /** Null: there is no older warehouse. */
+  private final RetainedRows.From retainedFrom;
+
   private transient ListState<ContinuityState> positionState;
+  private transient ListState<List<String>> retainedState;
+  private transient RetainedRows.Position retainedUntil;
+  private transient RetainedRows retained;
+  private transient boolean readsRetained;
   private transient Continuity continuity;
   private transient Counter resentRows;
   private transient Counter snapshotRows;
+  private transient Counter retainedRows;
   private transient ScheduledExecutorService slotPoller;
   private transient ScheduledFuture<?> slotPoll;
 
@@ -52,8 +63,9 @@ final class ContinuityOperator extends AbstractStreamOperator<Either<Cut, Change
   private transient volatile long lastCommittedAt;
   private transient volatile ReplicationSlot slot;
 
-  ContinuityOperator(PostgresSourceSettings settings) {
+  ContinuityOperator(PostgresSourceSettings settings, RetainedRows.From retainedFrom) {
     this.settings = settings;
+    this.retainedFrom = retainedFrom;
     chainingStrategy = ChainingStrategy.ALWAYS;
   }
 
@@ -67,6 +79,17 @@ final class ContinuityOperator extends AbstractStreamOperator<Either<Cut, Change
                 new ListStateDescriptor<>("position", TypeInformation.of(ContinuityState.class)));
     Iterator<ContinuityState> restored = positionState.get().iterator();
     continuity = new Continuity(restored.hasNext() ? restored.next() : ContinuityState.START);
+    retainedState =
+        context
+            .getOperatorStateStore()
+            .getListState(new ListStateDescriptor<>("retained", Types.LIST(Types.STRING)));
+    Iterator<List<String>> until = retainedState.get().iterator();
+    retainedUntil =
+        retainedFrom == null
+            ? RetainedRows.Position.END
+            : until.hasNext()
+                ? RetainedRows.Position.of(until.next())
+                : RetainedRows.Position.START;
     if (restored.hasNext()) {
       throw new SuppressRestartsException(
           new IllegalStateException(
@@ -87,6 +110,9 @@ final class ContinuityOperator extends AbstractStreamOperator<Either<Cut, Change
     lastLsn = state.lsn();
     lastCommittedAt = state.committedAt();
     registerMetrics();
+    if (!retainedUntil.isEnd()) {
+      retained = new RetainedRows(retainedFrom, settings);
+    }
     slotPoller =
         new ScheduledThreadPoolExecutor(
             1,
@@ -104,6 +130,7 @@ final class ContinuityOperator extends AbstractStreamOperator<Either<Cut, Change
     MetricGroup metrics = getMetricGroup();
     resentRows = metrics.counter("resentRows");
     snapshotRows = metrics.counter("snapshotRows");
+    retainedRows = metrics.counter("retainedRows");
     metrics.gauge("lastLsn", () -> lastLsn);
     metrics.gauge(
         "commitLagMs",
@@ -133,6 +160,7 @@ final class ContinuityOperator extends AbstractStreamOperator<Either<Cut, Change
   public void processElement(StreamRecord<Either<ReaderProgress, Change>> element)
       throws Exception {
     Either<ReaderProgress, Change> value = element.getValue();
+    readRetainedRows();
     if (value.isRight()) {
       take(value.right());
     } else if (value.left().chunkRead()) {
@@ -172,6 +200,32 @@ final class ContinuityOperator extends AbstractStreamOperator<Either<Cut, Change
     }
   }
 
+  /**
+   * Reads the older warehouse page by page, between the source's rows. It begins behind the first
+   * chunk: from there on the stream tells whose rows must go.
+   */
+  private void readRetainedRows() {
+    if (retained != null && !readsRetained && continuity.hasReadChunk()) {
+      readsRetained = true;
+      MailboxExecutor mailbox =
+          getContainingTask().getMailboxExecutorFactory().createExecutor(config.getChainIndex());
+      mailbox.execute(() -> readPage(mailbox), "retained rows");
+    }
+  }
+
+  private void readPage(MailboxExecutor mailbox)
+      throws IOException, SQLException, InterruptedException {
+    RetainedRows.Page page = retained.after(retainedUntil);
+    for (Change change : page.rows()) {
+      retainedRows.inc();
+      output.collect(new StreamRecord<>(Either.Right(change.withStamp(continuity.nextStamp(0)))));
+    }
+    retainedUntil = page.reached();
+    if (!retainedUntil.isEnd()) {
+      mailbox.execute(() -> readPage(mailbox), "retained rows");
+    }
+  }
+
   private static void guarded(Runnable step) {
     try {
       step.run();
@@ -182,13 +236,14 @@ final class ContinuityOperator extends AbstractStreamOperator<Either<Cut, Change
 
   @Override
   public void prepareSnapshotPreBarrier(long checkpointId) {
-    output.collect(new StreamRecord<>(Either.Left(continuity.nextCut())));
+    output.collect(new StreamRecord<>(Either.Left(continuity.nextCut(retainedUntil.isEnd()))));
   }
 
   @Override
   public void snapshotState(StateSnapshotContext context) throws Exception {
     super.snapshotState(context);
     positionState.update(List.of(continuity.state()));
+    retainedState.update(retainedFrom == null ? List.of() : List.of(retainedUntil.asList()));
   }
 
   @Override
@@ -196,6 +251,9 @@ final class ContinuityOperator extends AbstractStreamOperator<Either<Cut, Change
     if (slotPoll != null) {
       slotPoll.cancel(true);
       slotPoller.shutdownNow();
+    }
+    if (retained != null) {
+      retained.close();
     }
     super.close();
   }

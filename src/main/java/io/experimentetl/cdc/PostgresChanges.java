@@ -30,6 +30,18 @@ public final class PostgresChanges {
    */
   public static DataStream<Either<Cut, Change>> attach(
       StreamExecutionEnvironment environment, PostgresSourceSettings settings) {
+    return attach(environment, settings, null);
+  }
+
+  /**
+   * The same, for a resync.
+   *
+   * @param retainedFrom where the rows are that only an older warehouse has any more; null: nowhere
+   */
+  public static DataStream<Either<Cut, Change>> attach(
+      StreamExecutionEnvironment environment,
+      PostgresSourceSettings settings,
+      RetainedRows.From retainedFrom) {
     return environment
         .fromSource(
             new PostgresChangeSource(settings),
@@ -38,7 +50,7 @@ public final class PostgresChanges {
             ChangeDeserializer.TYPE)
         .uid(SOURCE)
         .forceNonParallel()
-        .transform(CONTINUITY, TYPE, new ContinuityOperator(settings))
+        .transform(CONTINUITY, TYPE, new ContinuityOperator(settings, retainedFrom))
         .uid(CONTINUITY)
         .forceNonParallel();
   }

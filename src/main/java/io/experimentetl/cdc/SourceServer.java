@@ -84,7 +84,7 @@ final class SourceServer {
         + " ON CONFLICT (writer) DO UPDATE SET beat_at = excluded.beat_at";
   }
 
-  private static String quoted(String identifier) {
+  static String quoted(String identifier) {
     return '"' + identifier.replace("\"", "\"\"") + '"';
   }
 }

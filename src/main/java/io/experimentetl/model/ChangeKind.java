@@ -8,5 +8,10 @@ public enum ChangeKind {
   UPDATE,
   DELETE,
   /** The first half of an update that changed the row's key: the row is gone from its old key. */
-  KEY_CHANGE
+  KEY_CHANGE,
+  /**
+   * Kept by an older warehouse, and perhaps deleted by retention at the source: what the source
+   * says of the row goes first.
+   */
+  RETAINED
 }

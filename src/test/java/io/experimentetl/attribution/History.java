@@ -30,6 +30,7 @@ final class History {
   final Dimensions dimensions;
   final WaitingFloor floor = new WaitingFloor();
   final VersionClock versions = new VersionClock(0, 0);
+  final KeptSpilledEvents spilled = new KeptSpilledEvents();
   private final MissingReferences missing = new MissingReferences();
   private final UserAttribution attribution;
   private UserFacts user = new UserFacts(USER);
@@ -43,7 +44,8 @@ final class History {
 
   History(JobConfig config) {
     this.dimensions = new Dimensions(config.statistics().zone());
-    this.attribution = new UserAttribution(config, dimensions, missing, versions, floor, out);
+    this.attribution =
+        new UserAttribution(config, dimensions, missing, versions, floor, spilled, out);
   }
 
   /** With the experiment, its two variants, and the user. */

@@ -223,6 +223,62 @@ class UserAttributionTest {
     assertThat(unknown.out.daily).isNotEmpty();
   }
 
+  private static History holdingTwo() {
+    FindingsConfig d = FindingsConfig.defaults();
+    JobConfig config = config(CrossoverPolicy.EXCLUDE);
+    return History.ofKnownUser(
+        new JobConfig(
+            config.source(),
+            config.clickhouse(),
+            config.statistics(),
+            new FindingsConfig(
+                d.grace(), d.futureTolerance(), 2, d.srmAlertP(), d.srmMinimumUsersPerVariant()),
+            config.delivery()));
+  }
+
+  @Test
+  void moreEventsThanAreHeldGoOutFlaggedAndAreCorrectedLikeTheOthers() {
+    History bounded = holdingTwo();
+    for (int i = 1; i <= 7; i++) {
+      bounded.insert(exposure(i, CONTROL, JAN_10));
+      bounded.throughState();
+    }
+    assertThat(bounded.visible()).as("five had to go out").hasSize(5);
+    bounded.afterGrace();
+    assertThat(bounded.out.openCodes()).containsExactly(FindingCode.R_ORPHAN_ASSIGNMENT);
+    assertThat(bounded.visible().values())
+        .hasSize(7)
+        .allMatch(row -> List.of(row.inconsistencies()).contains("R-ORPHAN-ASSIGNMENT"));
+
+    bounded.insert(assignment(CONTROL, "hash", JAN_8));
+
+    assertThat(bounded.visible().values())
+        .hasSize(7)
+        .allMatch(row -> row.inconsistencies().length == 0 && row.assignedVariantId() == CONTROL);
+    assertThat(bounded.out.openFindings()).isEmpty();
+    assertThat(bounded.spilled.events).isEmpty();
+  }
+
+  @Test
+  void ofSpilledEventsNothingIsKeptWhenTheyAreDeletedOrTheirUserIsErased() {
+    History bounded = holdingTwo();
+    for (int i = 1; i <= 5; i++) {
+      bounded.insert(exposure(i, CONTROL, JAN_10));
+    }
+    bounded.afterGrace();
+    assertThat(bounded.spilled.events).hasSize(3);
+
+    bounded.delete(exposure(1, CONTROL, JAN_10));
+    assertThat(bounded.spilled.events).hasSize(2);
+    assertThat(bounded.out.openCodes()).contains(FindingCode.R_ORPHAN_ASSIGNMENT);
+
+    bounded.deleteUser();
+    assertThat(bounded.spilled.events).isEmpty();
+    assertThat(bounded.out.openCodes()).doesNotContain(FindingCode.R_ORPHAN_ASSIGNMENT);
+    bounded.afterGrace();
+    assertThat(bounded.keptState()).isNull();
+  }
+
   @Test
   void aConversionBeforeItsExposureIsFlaggedAndResolvedWhenAnEarlierExposureComes() {
     history.insert(assignment(CONTROL, "hash", JAN_8));

@@ -29,7 +29,7 @@ class ContinuityOperatorIT {
       harness(PostgresSourceSettings settings) throws Exception {
     var harness =
         new OneInputStreamOperatorTestHarness<>(
-            new ContinuityOperator(settings),
+            new ContinuityOperator(settings, null),
             ChangeDeserializer.TYPE.createSerializer(new SerializerConfigImpl()));
     harness.setup(PostgresChanges.TYPE.createSerializer(new SerializerConfigImpl()));
     return harness;

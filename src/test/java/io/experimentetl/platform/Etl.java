@@ -34,6 +34,7 @@ public final class Etl {
           "io.experimentetl.platform.demo.DemoCommand",
           "io.experimentetl.platform.demo.BenchCommand",
           "io.experimentetl.platform.chaos.ChaosCommand",
+          "io.experimentetl.platform.resync.ResyncCommand",
           "io.experimentetl.audit.VerifyCommand");
 
   private Etl() {}

@@ -7,6 +7,7 @@ import java.sql.ResultSet;
 import java.sql.SQLException;
 import java.sql.Statement;
 import java.util.List;
+import java.util.function.Consumer;
 import java.util.stream.Collectors;
 
 /**
@@ -44,9 +45,7 @@ public final class FreshStart {
       platform.clickHouse().query("TRUNCATE TABLE `" + table + "`");
       out.printf("emptied %s (%,d rows)%n", table, rows);
     }
-    if (platform.launch().ownPostgres()) {
-      mendSlot(out);
-    }
+    mendSlot(out::println);
   }
 
   /** The sinks' tables, told from others by their batch ids. */
@@ -61,7 +60,11 @@ public final class FreshStart {
         .collect(Collectors.toList());
   }
 
-  private void mendSlot(PrintStream out) {
+  /** Makes a missing or lost slot of our own server anew. */
+  public void mendSlot(Consumer<String> log) {
+    if (!platform.launch().ownPostgres()) {
+      return;
+    }
     try (Connection connection = platform.postgres().connect();
         Statement statement = connection.createStatement()) {
       String status = "missing";
@@ -77,7 +80,7 @@ public final class FreshStart {
       }
       if (status.equals("lost") || status.equals("missing")) {
         new SqlFiles(home.resolve("sql")).applyTo(platform.postgres());
-        out.printf("made the replication slot %s, which was %s%n", SLOT, status);
+        log.accept("made the replication slot %s, which was %s".formatted(SLOT, status));
       }
     } catch (SQLException e) {
       throw new PlatformException(

@@ -6,6 +6,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.time.Instant;
+import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Optional;
@@ -39,26 +40,25 @@ public final class JobDeployment {
    *
    * @param from a savepoint's or checkpoint's path; empty: without state
    * @param parallelism 0: the cluster's default
+   * @param arguments behind {@code --config FILE}
    * @return the job's id
    */
-  public String submit(Optional<String> from, int parallelism) {
+  public String submit(Optional<String> from, int parallelism, List<String> arguments) {
     requireNoActiveJob();
     requireEffectiveConfiguration();
     requireSlots(parallelism);
+    List<String> all = new ArrayList<>(List.of("--config", platform.jobConfig().toString()));
+    all.addAll(arguments);
     String id =
         platform
             .flink()
-            .submit(
-                jar,
-                List.of("--config", platform.jobConfig().toString()),
-                from,
-                parallelism > 0 ? parallelism : defaultParallelism());
+            .submit(jar, all, from, parallelism > 0 ? parallelism : defaultParallelism());
     platform.flink().awaitAllTasksRunning(id, RUNNING_DEADLINE);
     return id;
   }
 
   /** Two jobs can't share a replication slot. */
-  void requireNoActiveJob() {
+  public void requireNoActiveJob() {
     platform
         .flink()
         .activeJob()
@@ -71,7 +71,7 @@ public final class JobDeployment {
   }
 
   /** What the job would read must be sound, and all that is set must reach it. */
-  void requireEffectiveConfiguration() {
+  public void requireEffectiveConfiguration() {
     platform.launch().requireSameOverrides(System.getenv());
     platform.loadJobConfig();
   }
@@ -83,7 +83,7 @@ public final class JobDeployment {
    * @param parallelism 0: the cluster's default
    * @throws PlatformException saying how many slots there are
    */
-  void requireSlots(int parallelism) {
+  public void requireSlots(int parallelism) {
     int needed = parallelism > 0 ? parallelism : defaultParallelism();
     if (needed > ExperimentEtlPipeline.MAX_PARALLELISM) {
       throw new PlatformException(
@@ -133,7 +133,7 @@ public final class JobDeployment {
    * id.
    */
   public String redeploy(int parallelism) {
-    return submit(Optional.of(stop()), parallelism);
+    return submit(Optional.of(stop()), parallelism, List.of());
   }
 
   /**

@@ -2,6 +2,7 @@ package io.experimentetl.platform;
 
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import com.fasterxml.jackson.dataformat.yaml.YAMLFactory;
 import io.experimentetl.config.JobConfig;
 import java.io.IOException;
 import java.net.InetSocketAddress;
@@ -17,6 +18,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.function.Consumer;
 
 /**
  * Where a running platform is to be found, also from another process.
@@ -37,6 +39,7 @@ public record PlatformAddresses(
     Path jobConfig,
     Launch launch) {
   private static final ObjectMapper JSON = new ObjectMapper();
+  private static final ObjectMapper YAML = new ObjectMapper(new YAMLFactory());
   private static final String FILE = "platform.json";
 
   /**
@@ -96,6 +99,39 @@ public record PlatformAddresses(
             Optional.ofNullable(root.path("savepoints").asText(null)),
             Path.of(root.path("jobConfig").asText()),
             JSON.convertValue(root.path("launch"), Launch.class)));
+  }
+
+  /**
+   * The same platform, with another configuration of the job.
+   *
+   * @param file where it is written
+   * @param change of what the present one says
+   */
+  public PlatformAddresses withJobConfig(Path file, Consumer<ObjectNode> change) {
+    try {
+      ObjectNode root = (ObjectNode) YAML.readTree(jobConfig.toFile());
+      change.accept(root);
+      YAML.writeValue(file.toFile(), root);
+    } catch (IOException e) {
+      throw new PlatformException(
+          "the job's configuration " + jobConfig + " can't be copied to " + file + ": " + e, e);
+    }
+    return new PlatformAddresses(postgres, clickHouse, kafka, flink, savepoints, file, launch);
+  }
+
+  /**
+   * The same platform, whose job writes to another database of the same ClickHouse.
+   *
+   * @param file where its configuration is written
+   */
+  public PlatformAddresses withClickHouseDatabase(String database, Path file) {
+    if (launch.overrides().containsKey("EXPERIMENT_ETL_CLICKHOUSE_DATABASE")) {
+      throw new PlatformException(
+          "EXPERIMENT_ETL_CLICKHOUSE_DATABASE binds the cluster's jobs to one database: say it in the job's configuration instead (--job-config)");
+    }
+    withJobConfig(file, root -> root.withObject("/clickhouse").put("database", database));
+    return new PlatformAddresses(
+        postgres, clickHouse.withDatabase(database), kafka, flink, savepoints, file, launch);
   }
 
   /** What the job's configuration says, with the platform's passwords. */

@@ -1,5 +1,6 @@
 package io.experimentetl.platform;
 
+import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
@@ -29,7 +30,7 @@ final class RedeployCommand implements Callable<Integer> {
     String savepoint = deployment.stop();
     System.out.println("savepoint " + savepoint);
     try {
-      String job = deployment.submit(Optional.of(savepoint), parallelism);
+      String job = deployment.submit(Optional.of(savepoint), parallelism, List.of());
       System.out.printf("job %s runs from it%n", job);
       return 0;
     } catch (PlatformException e) {

@@ -1,5 +1,6 @@
 package io.experimentetl.platform;
 
+import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
@@ -44,7 +45,7 @@ final class SubmitCommand implements Callable<Integer> {
     } else {
       state = Optional.ofNullable(from).or(() -> JobDeployment.latestState(place.directory()));
     }
-    String job = deployment.submit(state, parallelism);
+    String job = deployment.submit(state, parallelism, List.of());
     System.out.printf(
         "job %s runs%s%n%s/#/job/running/%s/overview%n",
         job, state.map(path -> ", from " + path).orElse(""), platform.flink().url(), job);

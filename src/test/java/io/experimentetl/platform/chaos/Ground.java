@@ -1,8 +1,5 @@
 package io.experimentetl.platform.chaos;
 
-import com.fasterxml.jackson.databind.ObjectMapper;
-import com.fasterxml.jackson.databind.node.ObjectNode;
-import com.fasterxml.jackson.dataformat.yaml.YAMLFactory;
 import io.experimentetl.platform.ClickHouseServer;
 import io.experimentetl.platform.FlinkCluster;
 import io.experimentetl.platform.FreshStart;
@@ -56,14 +53,12 @@ final class Ground implements AutoCloseable {
     this.toPostgres = FaultProxy.to(direct.postgres().host(), direct.postgres().port());
     this.toClickHouse = FaultProxy.to(URI.create(direct.clickHouse().url()));
     this.addresses =
-        new PlatformAddresses(
-            direct.postgres(),
-            direct.clickHouse(),
-            direct.kafka(),
-            direct.flink(),
-            direct.savepoints(),
-            behindProxies(direct.jobConfig()),
-            direct.launch());
+        direct.withJobConfig(
+            folder.resolve("job-behind-proxies.yaml"),
+            root -> {
+              root.withObject("/source").put("host", "127.0.0.1").put("port", toPostgres.port());
+              root.withObject("/clickhouse").put("url", toClickHouse.url().toString());
+            });
   }
 
   /** Starts all servers; the job is not submitted yet. */
@@ -100,20 +95,6 @@ final class Ground implements AutoCloseable {
         .withJobSetting("clickhouse.batch-rows", "5000")
         .withJobSetting("clickhouse.inline-bytes", "16KiB")
         .withJobSetting("clickhouse.request-timeout", REQUEST_TIMEOUT.toSeconds() + "s");
-  }
-
-  private Path behindProxies(Path jobConfig) {
-    ObjectMapper yaml = new ObjectMapper(new YAMLFactory());
-    Path file = folder.resolve("job-behind-proxies.yaml");
-    try {
-      ObjectNode root = (ObjectNode) yaml.readTree(jobConfig.toFile());
-      root.withObject("/source").put("host", "127.0.0.1").put("port", toPostgres.port());
-      root.withObject("/clickhouse").put("url", toClickHouse.url().toString());
-      yaml.writeValue(file.toFile(), root);
-    } catch (IOException e) {
-      throw new UncheckedIOException("the job's configuration " + jobConfig, e);
-    }
-    return file;
   }
 
   PlatformAddresses addresses() {
@@ -170,7 +151,7 @@ final class Ground implements AutoCloseable {
       job.cancel();
     }
     new FreshStart(addresses, home, folder).prepare(log);
-    job = RunningJob.submit(platform, addresses, jar, Optional.empty(), parallelism);
+    job = RunningJob.submit(addresses, jar, Optional.empty(), parallelism, List.of());
     job.warehouse().keepEveryPart();
   }
 
@@ -200,7 +181,7 @@ final class Ground implements AutoCloseable {
     parallelism = newParallelism;
     job =
         RunningJob.submit(
-            platform, addresses, jar, JobDeployment.latestState(folder), newParallelism);
+            addresses, jar, JobDeployment.latestState(folder), newParallelism, List.of());
   }
 
   /** Stops the processes by SIGSTOP, and lets them go on after the action. */

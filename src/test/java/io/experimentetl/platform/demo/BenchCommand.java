@@ -64,7 +64,7 @@ public final class BenchCommand implements Callable<Integer> {
       List<Measured> all = new ArrayList<>();
       Path recording = folder.resolve("taskmanager.jfr");
 
-      RunningJob job = RunningJob.submit(platform, place.jobJar());
+      RunningJob job = RunningJob.submit(platform.addresses(), place.jobJar());
       backlog.commit("events", WARM_UP);
       job.awaitVisible();
       FlinkCluster cluster = platform.flinkCluster().orElseThrow();

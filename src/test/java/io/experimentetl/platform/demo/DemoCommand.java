@@ -147,7 +147,7 @@ public final class DemoCommand implements Callable<Integer> {
     long begin = System.nanoTime();
     try (Platform platform = Platform.start(folder, place.home(), options)) {
       PlatformAddresses addresses = platform.addresses();
-      RunningJob job = RunningJob.submit(platform, place.jobJar());
+      RunningJob job = RunningJob.submit(platform.addresses(), place.jobJar());
       if (!check) {
         return watch(job, addresses, udacity, folder, out);
       }
@@ -159,7 +159,8 @@ public final class DemoCommand implements Callable<Integer> {
                       addresses.postgres(), TrafficPlan.bounded(seed, events, Instant.now()))
               : () -> Traffic.replay(addresses.postgres(), udacity, CONNECTIONS);
       Report report = new Report(out);
-      check(report, job, load, udacity == null ? events : udacity.events(), interruptions);
+      check(
+          report, platform, job, load, udacity == null ? events : udacity.events(), interruptions);
       if (udacity != null) {
         UdacityAnswer answer = new UdacityAnswer(udacity, job.warehouse());
         answer.rows(report);
@@ -211,6 +212,7 @@ public final class DemoCommand implements Callable<Integer> {
   /** Loads with the interruptions in between, and waits until all is visible. */
   private static void check(
       Report report,
+      Platform platform,
       RunningJob job,
       Supplier<Traffic> load,
       long events,
@@ -232,7 +234,7 @@ public final class DemoCommand implements Callable<Integer> {
             interruptions.get(i).sentence,
             "at %s events written, %s rows visible"
                 .formatted(Report.number(traffic.events()), Report.number(visible)));
-        job.interrupt(interruptions.get(i));
+        job.interrupt(interruptions.get(i), platform);
       }
       traffic.await();
       report.fact("events written", Report.number(traffic.events()));

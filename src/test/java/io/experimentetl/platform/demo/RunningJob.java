@@ -14,11 +14,12 @@ import io.experimentetl.platform.PlatformAddresses;
 import io.experimentetl.platform.PlatformException;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 
-/** The job on a platform of this process: started, interrupted, waited for, audited. */
+/** The job on a platform: started, interrupted, waited for, audited. */
 public final class RunningJob {
   private static final Duration RECOVERY = Duration.ofMinutes(3);
   private static final Duration AUDIT = Duration.ofMinutes(10);
@@ -29,15 +30,13 @@ public final class RunningJob {
    */
   private static final Duration PATIENCE = Duration.ofMinutes(3);
 
-  private final Platform platform;
   private final PlatformAddresses addresses;
   private final JobDeployment deployment;
   private final Warehouse warehouse;
   private final Backlog source;
   private String id;
 
-  private RunningJob(Platform platform, PlatformAddresses addresses, Path jar) {
-    this.platform = platform;
+  private RunningJob(PlatformAddresses addresses, Path jar) {
     this.addresses = addresses;
     this.deployment = new JobDeployment(addresses, jar);
     this.warehouse = new Warehouse(addresses.clickHouse());
@@ -45,8 +44,8 @@ public final class RunningJob {
   }
 
   /** Submits the job without state; returns when all its tasks run. */
-  static RunningJob submit(Platform platform, Path jar) {
-    return submit(platform, platform.addresses(), jar, Optional.empty(), 0);
+  static RunningJob submit(PlatformAddresses addresses, Path jar) {
+    return submit(addresses, jar, Optional.empty(), 0, List.of());
   }
 
   /**
@@ -55,15 +54,16 @@ public final class RunningJob {
    * @param addresses the platform's, perhaps with another configuration of the job
    * @param from a savepoint's or checkpoint's path; empty: without state
    * @param parallelism 0: the cluster's default
+   * @param arguments of the job, behind its configuration
    */
   public static RunningJob submit(
-      Platform platform,
       PlatformAddresses addresses,
       Path jar,
       Optional<String> from,
-      int parallelism) {
-    RunningJob job = new RunningJob(platform, addresses, jar);
-    job.id = job.deployment.submit(from, parallelism);
+      int parallelism,
+      List<String> arguments) {
+    RunningJob job = new RunningJob(addresses, jar);
+    job.id = job.deployment.submit(from, parallelism, arguments);
     return job;
   }
 
@@ -122,9 +122,9 @@ public final class RunningJob {
   }
 
   /** Does it, and returns when the job works again. */
-  void interrupt(Interruption interruption) {
+  void interrupt(Interruption interruption, Platform platform) {
     switch (interruption) {
-      case TASKMANAGER -> killTaskManager();
+      case TASKMANAGER -> killTaskManager(platform);
       case REDEPLOY -> id = deployment.redeploy(0);
       case CLICKHOUSE -> {
         ClickHouseServer server =
@@ -140,7 +140,7 @@ public final class RunningJob {
     }
   }
 
-  private void killTaskManager() {
+  private void killTaskManager(Platform platform) {
     FlinkCluster cluster =
         platform
             .flinkCluster()
@@ -162,6 +162,11 @@ public final class RunningJob {
       Pause.of(Duration.ofMillis(100));
     }
     flink().awaitAllTasksRunning(id, RECOVERY);
+  }
+
+  /** Stops the job with a savepoint, and returns its path. */
+  public String stop() {
+    return deployment.stop();
   }
 
   /** Cancels the job and waits until it is gone. */

@@ -233,7 +233,9 @@ class UserAttributionTest {
             config.statistics(),
             new FindingsConfig(
                 d.grace(), d.futureTolerance(), 2, d.srmAlertP(), d.srmMinimumUsersPerVariant()),
-            config.delivery()));
+            config.delivery(),
+            config.kafka(),
+            config.outbox()));
   }
 
   @Test

@@ -91,8 +91,8 @@ class PostgresPreflightIT {
         .singleElement()
         .asString()
         .contains(
-            "apply sql/postgres/003_slot.sql, and start the job without its old state",
-            "./etl submit --fresh");
+            "apply sql/postgres/003_slot.sql, and read everything again",
+            "./etl resync");
   }
 
   private static List<String> check(PostgresSourceSettings settings) {

@@ -20,8 +20,8 @@ import org.apache.flink.streaming.runtime.streamrecord.StreamRecord;
 import org.apache.flink.types.Either;
 
 /**
- * Behind the continuity step: writes down every change, in its state, so that what it holds after
- * restarts is what an exactly-once sink would hold. It fails when it is told to.
+ * Behind the source: writes down every change, in its state, so that what it holds after restarts
+ * is what an exactly-once sink would hold. It fails when it is told to.
  */
 final class Ledger extends AbstractStreamOperator<Void>
     implements OneInputStreamOperator<Either<Cut, Change>, Void> {
@@ -32,6 +32,7 @@ final class Ledger extends AbstractStreamOperator<Void>
     volatile List<Change> changes = List.of();
     volatile Cut lastCut;
     final AtomicInteger starts = new AtomicInteger();
+    final AtomicInteger checkpoints = new AtomicInteger();
     final AtomicBoolean failNow = new AtomicBoolean();
   }
 
@@ -41,6 +42,7 @@ final class Ledger extends AbstractStreamOperator<Void>
   private transient ListState<Change> state;
   private transient List<Change> changes;
   private transient View view;
+  private transient Cut cut;
 
   Ledger(String name) {
     this.name = name;
@@ -68,10 +70,7 @@ final class Ledger extends AbstractStreamOperator<Void>
       throw new IllegalStateException("the test wants a restart");
     }
     if (element.getValue().isLeft()) {
-      view.lastCut = element.getValue().left();
-      if (view.changes.size() != changes.size()) {
-        view.changes = List.copyOf(changes);
-      }
+      cut = element.getValue().left();
     } else {
       changes.add(element.getValue().right());
     }
@@ -81,6 +80,11 @@ final class Ledger extends AbstractStreamOperator<Void>
   public void snapshotState(StateSnapshotContext context) throws Exception {
     super.snapshotState(context);
     state.update(changes);
+    if (view.changes.size() != changes.size()) {
+      view.changes = List.copyOf(changes);
+    }
+    view.lastCut = cut;
+    view.checkpoints.incrementAndGet();
   }
 
   static TypeInformation<Void> type() {

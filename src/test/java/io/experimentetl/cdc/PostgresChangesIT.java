@@ -15,34 +15,16 @@ import io.experimentetl.model.UnreadableRow;
 import io.experimentetl.model.UserRow;
 import io.experimentetl.platform.PlatformExtension;
 import java.io.IOException;
-import java.io.StringReader;
 import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.sql.Connection;
-import java.sql.PreparedStatement;
-import java.sql.ResultSet;
 import java.sql.SQLException;
-import java.sql.Statement;
 import java.time.Duration;
-import java.util.ArrayList;
-import java.util.HashMap;
 import java.util.List;
-import java.util.Map;
 import java.util.UUID;
 import java.util.concurrent.ExecutionException;
-import java.util.concurrent.ExecutorService;
-import java.util.concurrent.Executors;
-import java.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
-import java.util.concurrent.atomic.AtomicLong;
-import java.util.stream.LongStream;
-import org.apache.flink.configuration.CheckpointingOptions;
-import org.apache.flink.configuration.Configuration;
-import org.apache.flink.configuration.PipelineOptions;
-import org.apache.flink.configuration.RestartStrategyOptions;
-import org.apache.flink.configuration.StateRecoveryOptions;
 import org.apache.flink.core.execution.JobClient;
 import org.apache.flink.core.execution.SavepointFormatType;
 import org.apache.flink.runtime.testutils.MiniClusterResourceConfiguration;
@@ -54,7 +36,6 @@ import org.apache.flink.util.InstantiationUtil;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
 import org.junit.jupiter.api.io.TempDir;
-import org.postgresql.PGConnection;
 
 /** The source and the continuity step on a real PostgreSQL. */
 class PostgresChangesIT {
@@ -71,32 +52,9 @@ class PostgresChangesIT {
 
   @TempDir static Path SAVEPOINTS;
 
-  static StreamExecutionEnvironment environment(Duration checkpointInterval) {
-    Configuration configuration = new Configuration();
-    configuration.set(PipelineOptions.AUTO_GENERATE_UIDS, false);
-    configuration.set(PipelineOptions.GENERIC_TYPES, false);
-    configuration.set(CheckpointingOptions.CHECKPOINTING_INTERVAL, checkpointInterval);
-    configuration.set(RestartStrategyOptions.RESTART_STRATEGY, "fixed-delay");
-    configuration.set(RestartStrategyOptions.RESTART_STRATEGY_FIXED_DELAY_ATTEMPTS, 1000);
-    configuration.set(
-        RestartStrategyOptions.RESTART_STRATEGY_FIXED_DELAY_DELAY, Duration.ofMillis(50));
-    return StreamExecutionEnvironment.getExecutionEnvironment(configuration).setParallelism(1);
-  }
-
   static JobClient start(PostgresSourceSettings settings, String ledger, Duration checkpoints)
       throws Exception {
-    return start(environment(checkpoints), settings, ledger);
-  }
-
-  private static JobClient start(
-      StreamExecutionEnvironment environment, PostgresSourceSettings settings, String ledger)
-      throws Exception {
-    PostgresChanges.attach(environment, settings)
-        .transform("ledger", Ledger.type(), new Ledger(ledger))
-        .uid("ledger")
-        .sinkTo(new DiscardingSink<>())
-        .uid("sink");
-    return environment.executeAsync(ledger);
+    return Connector.OURS.start(settings, ledger, checkpoints);
   }
 
   @Test
@@ -115,161 +73,6 @@ class PostgresChangesIT {
     assertThat(view.changes.stream().filter(c -> c.table() == SourceTable.USERS)).hasSize(10);
     assertThat(view.changes).extracting(Change::stamp).isSorted().doesNotHaveDuplicates();
     job.cancel().get();
-  }
-
-  @Test
-  void aSerialWritersRowsPassOnceThroughRestarts() throws Exception {
-    SourceDatabase database = SourceDatabase.create(PLATFORM, "serial");
-    throughRestarts(
-        database,
-        8,
-        (connection, row) -> {
-          try (PreparedStatement insert =
-              connection.prepareStatement(
-                  "INSERT INTO events (timestamp, experiment_id, user_id, event_type, request_id) VALUES (now(), 1, 'u1', 'click', ?)")) {
-            insert.setString(1, Long.toString(row));
-            insert.executeUpdate();
-          }
-          return 1;
-        });
-  }
-
-  @Test
-  void copiedRowsPassOnceThroughRestarts() throws Exception {
-    SourceDatabase database = SourceDatabase.create(PLATFORM, "copies");
-    throughRestarts(
-        database,
-        8,
-        (connection, row) -> {
-          StringBuilder rows = new StringBuilder();
-          for (int i = 0; i < 100; i++) {
-            rows.append(UUID.randomUUID())
-                .append(",2026-11-20 12:00:00Z,1,u1,click,")
-                .append(row + i)
-                .append('\n');
-          }
-          return connection
-              .unwrap(PGConnection.class)
-              .getCopyAPI()
-              .copyIn(
-                  "COPY events (id, timestamp, experiment_id, user_id, event_type, request_id) FROM STDIN (FORMAT csv)",
-                  new StringReader(rows.toString()));
-        });
-  }
-
-  /** Writes rows, beginning with the given number, in one transaction; says how many. */
-  private interface Writer {
-    long write(Connection connection, long firstRow) throws Exception;
-  }
-
-  private static void throughRestarts(SourceDatabase database, int restarts, Writer writer)
-      throws Exception {
-    database.fill(1);
-    PostgresSourceSettings settings = database.settings(Duration.ofMillis(10), 100_000);
-    String name = database.slot();
-    JobClient job = start(settings, name, Duration.ofMillis(50));
-    Ledger.View view = Ledger.view(name);
-    await()
-        .atMost(Duration.ofSeconds(30))
-        .until(() -> view.lastCut != null && view.lastCut.snapshotDone());
-
-    ExecutorService thread = Executors.newSingleThreadExecutor();
-    AtomicLong rows = new AtomicLong();
-    for (int i = 0; i < restarts; i++) {
-      int starts = view.starts.get();
-      int seen = view.changes.size();
-      Future<?> writing =
-          thread.submit(
-              () -> {
-                try (Connection connection = database.connect()) {
-                  for (int transaction = 0; transaction < 12; transaction++) {
-                    rows.addAndGet(writer.write(connection, rows.get()));
-                  }
-                }
-                return null;
-              });
-      await().atMost(Duration.ofSeconds(20)).until(() -> view.changes.size() > seen);
-      view.failNow.set(true);
-      await().atMost(Duration.ofSeconds(20)).until(() -> view.starts.get() > starts);
-      writing.get();
-    }
-    thread.shutdown();
-    List<String> expected = LongStream.range(0, rows.get()).mapToObj(Long::toString).toList();
-    await()
-        .atMost(Duration.ofSeconds(60))
-        .until(() -> requests(view.changes).size() >= expected.size());
-    assertThat(requests(view.changes)).isEqualTo(expected);
-    assertThat(view.changes).extracting(Change::stamp).isSorted().doesNotHaveDuplicates();
-    job.cancel().get();
-  }
-
-  private static List<String> requests(List<Change> changes) {
-    return changes.stream()
-        .filter(change -> change.after() instanceof EventRow)
-        .map(change -> ((EventRow) change.after()).requestId())
-        .toList();
-  }
-
-  @Test
-  void noChangeMadeDuringTheSnapshotIsLost() throws Exception {
-    SourceDatabase database = SourceDatabase.create(PLATFORM, "snapshot");
-    database.fill(20_000);
-    // Small chunks, so that transactions are open across their ends.
-    PostgresSourceSettings settings = database.settings(Duration.ofMillis(200), 1_000);
-    try (Connection open = database.connect();
-        Statement statement = open.createStatement()) {
-      open.setAutoCommit(false);
-      statement.execute(
-          "UPDATE users SET name = 'late' WHERE user_id IN ('u1', 'u9999', 'u20000')");
-      statement.execute("INSERT INTO users (user_id, name) VALUES ('u5555x', 'late')");
-      JobClient job = start(settings, "snapshot", Duration.ofMillis(250));
-      Ledger.View view = Ledger.view("snapshot");
-      ExecutorService writers = Executors.newFixedThreadPool(16);
-      List<Future<?>> writing = new ArrayList<>();
-      for (int w = 0; w < 16; w++) {
-        int writer = w;
-        writing.add(
-            writers.submit(
-                () -> {
-                  try (Connection connection = database.connect();
-                      PreparedStatement update =
-                          connection.prepareStatement(
-                              "UPDATE users SET name = coalesce(name, '') || ? WHERE user_id = ?")) {
-                    for (int i = 0; i < 250; i++) {
-                      update.setString(1, "x");
-                      update.setString(2, "u" + (100 + (i * 79 + writer * 1237) % 19_000));
-                      update.executeUpdate();
-                    }
-                  }
-                  return null;
-                }));
-      }
-      await().atMost(Duration.ofSeconds(60)).until(() -> view.changes.size() > 15_000);
-      open.commit();
-      for (Future<?> future : writing) {
-        future.get();
-      }
-      writers.shutdown();
-      await().atMost(Duration.ofSeconds(60)).until(() -> view.lastCut.snapshotDone());
-      insertEvent(database, "u2", "fence");
-      await()
-          .atMost(Duration.ofSeconds(60))
-          .until(() -> eventTypes(view.changes).contains("fence"));
-      Map<String, String> names = new HashMap<>();
-      for (Change change : view.changes) {
-        if (change.after() instanceof UserRow user) {
-          names.put(user.userId(), String.valueOf(user.name()));
-        }
-      }
-      Map<String, String> expected = new HashMap<>();
-      try (ResultSet rows = statement.executeQuery("SELECT user_id, name FROM users")) {
-        while (rows.next()) {
-          expected.put(rows.getString(1), String.valueOf(rows.getString(2)));
-        }
-      }
-      assertThat(names).isEqualTo(expected).hasSize(20_001);
-      job.cancel().get();
-    }
   }
 
   @Test
@@ -425,42 +228,98 @@ class PostgresChangesIT {
         job.stopWithSavepoint(false, SAVEPOINTS.toString(), SavepointFormatType.CANONICAL).get();
 
     insertEvent(database, "u1", "meanwhile");
-    JobClient resumed = startFrom(savepoint, settings, "moved");
+    JobClient resumed = Connector.OURS.startFrom(savepoint, settings, "moved");
     await()
         .atMost(Duration.ofSeconds(30))
         .until(() -> eventTypes(view.changes).contains("meanwhile"));
     assertThat(eventTypes(view.changes)).containsExactly("before", "meanwhile");
+    long position = lastLsn(view.changes);
+    await().atMost(Duration.ofSeconds(30)).until(() -> confirmed(database) > position);
     String second =
         resumed
             .stopWithSavepoint(false, SAVEPOINTS.toString(), SavepointFormatType.CANONICAL)
             .get();
+    assertThat(failure(Connector.OURS.startFrom(savepoint, settings, "moved")))
+        .contains("beyond the job's position")
+        .contains("this savepoint is older than what a later run confirmed")
+        .contains("If the job has a newer checkpoint or savepoint, start from that one");
 
     awaitSlotIsFree(database);
     database.execute("SELECT pg_drop_replication_slot('" + database.slot() + "')");
     insertEvent(database, "u1", "lost");
-    assertThat(failure(startFrom(second, settings, "moved")))
+    assertThat(failure(Connector.OURS.startFrom(second, settings, "moved")))
         .contains("The replication slot " + database.slot())
         .contains("does not exist")
-        .contains("lost");
-    assertThat(
-            database.number(
-                "SELECT count(*) FROM pg_replication_slots WHERE slot_name = '"
-                    + database.slot()
-                    + "'"))
-        .describedAs("nobody made the slot anew")
-        .isZero();
+        .contains("apply the file, and start the job without its old state");
+    assertThat(slots(database)).describedAs("nobody made the slot anew").isZero();
 
     database.applySlot();
-    assertThat(failure(startFrom(second, settings, "moved")))
+    assertThat(failure(Connector.OURS.startFrom(second, settings, "moved")))
         .contains("beyond the job's position")
         .contains("was made anew or moved on by somebody else");
   }
 
-  private static JobClient startFrom(
-      String savepoint, PostgresSourceSettings settings, String ledger) throws Exception {
-    StreamExecutionEnvironment environment = environment(Duration.ofMillis(250));
-    environment.configure(new Configuration().set(StateRecoveryOptions.SAVEPOINT_PATH, savepoint));
-    return start(environment, settings, ledger);
+  @Test
+  void theStockConnectorLosesRowsInSilenceWhereTheSlotIsGoneOrBeyondTheSavepoint()
+      throws Exception {
+    SourceDatabase database = SourceDatabase.create(PLATFORM, "silent");
+    database.fill(3);
+    PostgresSourceSettings settings = database.settings();
+    JobClient job = Connector.STOCK.start(settings, "silent", Duration.ofMillis(250));
+    awaitStreamed(database, "silent", "before");
+    String savepoint =
+        job.stopWithSavepoint(false, SAVEPOINTS.toString(), SavepointFormatType.CANONICAL).get();
+    awaitSlotIsFree(database);
+    insertEvent(database, "u1", "passed over");
+    database.execute(
+        "SELECT pg_replication_slot_advance('" + database.slot() + "', pg_current_wal_lsn())");
+    JobClient older = Connector.STOCK.startFrom(savepoint, settings, "silent");
+    awaitStreamed(database, "silent", "after the advance");
+    String second =
+        older.stopWithSavepoint(false, SAVEPOINTS.toString(), SavepointFormatType.CANONICAL).get();
+    awaitSlotIsFree(database);
+    database.execute("SELECT pg_drop_replication_slot('" + database.slot() + "')");
+    insertEvent(database, "u1", "without a slot");
+    JobClient dropped = Connector.STOCK.startFrom(second, settings, "silent");
+    await().atMost(Duration.ofSeconds(30)).until(() -> slots(database) == 1);
+    awaitStreamed(database, "silent", "after the drop");
+    assertThat(eventTypes(Ledger.view("silent").changes))
+        .contains("before", "after the advance", "after the drop")
+        .doesNotContain("passed over", "without a slot");
+    dropped.cancel().get();
+  }
+
+  /** Writes such an event until the stream has brought one. */
+  private static void awaitStreamed(SourceDatabase database, String ledger, String type) {
+    Ledger.View view = Ledger.view(ledger);
+    await()
+        .atMost(Duration.ofSeconds(60))
+        .until(
+            () -> {
+              insertEvent(database, "u1", type);
+              return view.changes.stream()
+                  .anyMatch(
+                      change ->
+                          change.kind() == ChangeKind.INSERT
+                              && change.after() instanceof EventRow event
+                              && event.eventType().equals(type));
+            });
+  }
+
+  private static long lastLsn(List<Change> changes) {
+    return changes.stream().mapToLong(change -> change.position().lsn()).max().orElseThrow();
+  }
+
+  private static long confirmed(SourceDatabase database) throws SQLException {
+    return database.number(
+        "SELECT (confirmed_flush_lsn - '0/0')::bigint FROM pg_replication_slots WHERE slot_name = '"
+            + database.slot()
+            + "'");
+  }
+
+  private static long slots(SourceDatabase database) throws SQLException {
+    return database.number(
+        "SELECT count(*) FROM pg_replication_slots WHERE slot_name = '" + database.slot() + "'");
   }
 
   private static void awaitSlotIsFree(SourceDatabase database) {
@@ -500,7 +359,7 @@ class PostgresChangesIT {
             "experiment_etl",
             Duration.ofSeconds(10),
             100_000);
-    StreamExecutionEnvironment environment = environment(Duration.ofMillis(250));
+    StreamExecutionEnvironment environment = Connector.environment(Duration.ofMillis(250));
     PostgresChanges.attach(environment, settings).sinkTo(new DiscardingSink<>()).uid("sink");
     byte[] graph = InstantiationUtil.serializeObject(environment.getStreamGraph().getJobGraph());
     assertThat(new String(graph, StandardCharsets.ISO_8859_1))
@@ -516,8 +375,7 @@ class PostgresChangesIT {
     }
   }
 
-  private static void insertEvent(SourceDatabase database, String user, String type)
-      throws SQLException {
+  static void insertEvent(SourceDatabase database, String user, String type) throws SQLException {
     database.execute(
         "INSERT INTO events (timestamp, experiment_id, user_id, event_type) VALUES (now(), 1, '"
             + user

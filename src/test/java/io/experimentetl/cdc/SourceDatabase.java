@@ -29,6 +29,18 @@ final class SourceDatabase {
     return database;
   }
 
+  /** A database that is filled already. */
+  static SourceDatabase at(PostgresEndpoint endpoint) {
+    return new SourceDatabase(endpoint);
+  }
+
+  /** The same database, seen by another role. */
+  SourceDatabase as(String role, String password) {
+    return new SourceDatabase(
+        new PostgresEndpoint(
+            endpoint.host(), endpoint.port(), endpoint.database(), role, password));
+  }
+
   void apply(String file) throws SQLException {
     execute(read(file));
   }

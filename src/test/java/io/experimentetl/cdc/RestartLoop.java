@@ -1,0 +1,206 @@
+package io.experimentetl.cdc;
+
+import static org.awaitility.Awaitility.await;
+
+import io.experimentetl.model.Change;
+import io.experimentetl.model.EventRow;
+import io.experimentetl.model.SourceTable;
+import io.experimentetl.platform.PostgresEndpoint;
+import java.io.StringReader;
+import java.nio.file.Path;
+import java.sql.Connection;
+import java.sql.PreparedStatement;
+import java.time.Duration;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeSet;
+import java.util.UUID;
+import java.util.concurrent.Callable;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import java.util.stream.LongStream;
+import org.apache.flink.configuration.Configuration;
+import org.apache.flink.configuration.PipelineOptions;
+import org.apache.flink.core.execution.JobClient;
+import org.apache.flink.streaming.api.environment.StreamExecutionEnvironment;
+import org.postgresql.PGConnection;
+
+/**
+ * Fails the job again and again under a writer, until a row is missing. It starts a cluster of its
+ * own, and takes and returns only classes of the JDK: a test calls it in its own class loader or in
+ * {@link StockLocatorLoader}.
+ */
+public final class RestartLoop implements Callable<Map<String, Long>> {
+
+  /** What is written, and where in it the job fails. */
+  enum Writer {
+    /** Row by row; at the first one after the job stored the end of the commit before it. */
+    SERIAL(12) {
+      @Override
+      long write(Connection connection, long row) throws Exception {
+        try (PreparedStatement insert =
+            connection.prepareStatement(
+                "INSERT INTO events (timestamp, experiment_id, user_id, event_type, request_id) VALUES (now(), 1, 'u1', 'click', ?)")) {
+          insert.setString(1, Long.toString(row));
+          return insert.executeUpdate();
+        }
+      }
+    },
+
+    /** Many rows of a page share an LSN; in their midst. */
+    COPY(3) {
+      @Override
+      long write(Connection connection, long row) throws Exception {
+        StringBuilder rows = new StringBuilder();
+        for (long i = row; i < row + 1000; i++) {
+          rows.append(UUID.randomUUID())
+              .append(",2026-11-20 12:00:00Z,1,u1,click,")
+              .append(i)
+              .append('\n');
+        }
+        return connection
+            .unwrap(PGConnection.class)
+            .getCopyAPI()
+            .copyIn(
+                "COPY events (id, timestamp, experiment_id, user_id, event_type, request_id) FROM STDIN (FORMAT csv)",
+                new StringReader(rows.toString()));
+      }
+    };
+
+    private final int transactions;
+
+    Writer(int transactions) {
+      this.transactions = transactions;
+    }
+
+    /** Writes rows, beginning with the given number, in one transaction; says how many. */
+    abstract long write(Connection connection, long row) throws Exception;
+  }
+
+  private final SourceDatabase database;
+  private final Connector connector;
+  private final Writer writer;
+  private final int restarts;
+  private final Ledger.View view;
+  private long rows;
+
+  /**
+   * @param connector a {@link Connector}
+   * @param writer a {@link Writer}
+   * @param restarts at most
+   */
+  public RestartLoop(
+      String host,
+      int port,
+      String database,
+      String user,
+      String password,
+      String connector,
+      String writer,
+      int restarts) {
+    this.database = SourceDatabase.at(new PostgresEndpoint(host, port, database, user, password));
+    this.connector = Connector.valueOf(connector);
+    this.writer = Writer.valueOf(writer);
+    this.restarts = restarts;
+    this.view = Ledger.view(database);
+  }
+
+  /** Counts restarts, rows written, rows missing, and rows that came again or out of order. */
+  @Override
+  public Map<String, Long> call() throws Exception {
+    StreamExecutionEnvironment environment = Connector.environment(Duration.ofMillis(50));
+    // A job without a class path of its own is run with the JVM's, not with that of this class.
+    environment.configure(
+        new Configuration()
+            .set(PipelineOptions.CLASSPATHS, List.of(Path.of("target").toUri().toString())));
+    JobClient job =
+        connector.start(
+            environment, database.settings(Duration.ofMillis(1), 100_000), database.slot());
+    ExecutorService thread = Executors.newSingleThreadExecutor();
+    try {
+      awaitStream();
+      long restarted = 0;
+      TreeSet<Long> missing = new TreeSet<>();
+      while (restarted < restarts && missing.isEmpty()) {
+        failWhileWriting(thread);
+        restarted++;
+        awaitStream();
+        LongStream.range(0, rows).forEach(missing::add);
+        missing.removeAll(arrived());
+      }
+      long misplaced = 0;
+      long highest = -1;
+      for (long row : arrived()) {
+        misplaced += row > highest ? 0 : 1;
+        highest = Math.max(highest, row);
+      }
+      return Map.of(
+          "restarts", restarted,
+          "rows", rows,
+          "missing", (long) missing.size(),
+          "misplaced", misplaced);
+    } finally {
+      thread.shutdownNow();
+      job.cancel().get();
+    }
+  }
+
+  private void failWhileWriting(ExecutorService thread) throws Exception {
+    int starts = view.starts.get();
+    if (writer == Writer.SERIAL) {
+      // The last but one is complete, and holds the heartbeat behind the last commit.
+      int checkpoints = view.checkpoints.get() + 3;
+      await().atMost(Duration.ofSeconds(60)).until(() -> view.checkpoints.get() >= checkpoints);
+      view.failNow.set(true);
+    }
+    int seen = view.changes.size();
+    Future<Long> writing =
+        thread.submit(
+            () -> {
+              long written = 0;
+              try (Connection connection = database.connect()) {
+                for (int i = 0; i < writer.transactions; i++) {
+                  written += writer.write(connection, rows + written);
+                }
+              }
+              return written;
+            });
+    if (writer == Writer.COPY) {
+      await().atMost(Duration.ofSeconds(60)).until(() -> view.changes.size() > seen);
+      view.failNow.set(true);
+    }
+    rows += writing.get();
+    // Whatever it has read by now, there is a row to fail at.
+    try (Connection connection = database.connect()) {
+      SourceServer.beat(connection, database.settings());
+    }
+    await().atMost(Duration.ofSeconds(60)).until(() -> view.starts.get() > starts);
+  }
+
+  /** The stream has passed everything written so far. */
+  private void awaitStream() throws Exception {
+    long end = database.number("SELECT (pg_current_wal_lsn() - '0/0')::bigint");
+    try (Connection connection = database.connect()) {
+      await()
+          .atMost(Duration.ofSeconds(60))
+          .until(
+              () -> {
+                // The stock connector ends a chunk only when something else is written.
+                SourceServer.beat(connection, database.settings());
+                return view.changes.stream().anyMatch(change -> isBeatBehind(end, change));
+              });
+    }
+  }
+
+  private static boolean isBeatBehind(long lsn, Change change) {
+    return change.table() == SourceTable.ETL_HEARTBEAT && change.position().lsn() > lsn;
+  }
+
+  private List<Long> arrived() {
+    return view.changes.stream()
+        .filter(change -> change.after() instanceof EventRow)
+        .map(change -> Long.valueOf(((EventRow) change.after()).requestId()))
+        .toList();
+  }
+}

@@ -51,14 +51,14 @@ public final class ExperimentEtlJob {
             environment,
             sourceSettings(config.source()),
             resync ? retainedFrom(arguments[3], config) : null),
-        Warehouse.of(config.clickhouse(), environment.getConfiguration()).sinks());
+        Warehouse.of(config, environment.getConfiguration()).sinks());
     environment.execute("experiment-etl");
   }
 
   /** Configures the environment, and looks at both servers: all that is wrong, with what to do. */
   static List<String> preflight(JobConfig config, StreamExecutionEnvironment environment) {
     boolean hasState = mayHaveState(environment.getConfiguration());
-    Warehouse warehouse = Warehouse.of(config.clickhouse(), environment.getConfiguration());
+    Warehouse warehouse = Warehouse.of(config, environment.getConfiguration());
     List<String> problems =
         new ArrayList<>(PostgresPreflight.check(sourceSettings(config.source()), hasState));
     problems.addAll(

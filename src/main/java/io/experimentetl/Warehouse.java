@@ -9,6 +9,9 @@ import io.experimentetl.clickhouse.ClickHouseSink;
 import io.experimentetl.clickhouse.RowEncoder;
 import io.experimentetl.clickhouse.TableSchema;
 import io.experimentetl.config.ClickHouseConfig;
+import io.experimentetl.config.DeliveryConfig;
+import io.experimentetl.config.DeliveryMode;
+import io.experimentetl.config.JobConfig;
 import io.experimentetl.model.AssignmentProcessed;
 import io.experimentetl.model.Change;
 import io.experimentetl.model.DailyStats;
@@ -41,10 +44,12 @@ public final class Warehouse {
           EVENTS, ASSIGNMENTS, EXPERIMENTS, VARIANTS, USERS, DAILY_STATS, HEALTH, INCONSISTENCIES);
 
   private final ClickHouseConfig config;
+  private final DeliveryConfig delivery;
   private final String folder;
 
-  private Warehouse(ClickHouseConfig config, String folder) {
+  private Warehouse(ClickHouseConfig config, DeliveryConfig delivery, String folder) {
     this.config = config;
+    this.delivery = delivery;
     this.folder = folder;
   }
 
@@ -54,8 +59,8 @@ public final class Warehouse {
    * @param flink the job's; large batches go beside its checkpoints if the configuration names no
    *     other folder, and without checkpoints on a disk they travel inside them
    */
-  static Warehouse of(ClickHouseConfig config, ReadableConfig flink) {
-    String spill = config.spillDirectory();
+  static Warehouse of(JobConfig job, ReadableConfig flink) {
+    String spill = job.clickhouse().spillDirectory();
     if (spill == null) {
       spill =
           flink
@@ -63,7 +68,7 @@ public final class Warehouse {
               .map(checkpoints -> checkpoints + "/experiment-etl-batches")
               .orElse("");
     }
-    return new Warehouse(config, spill);
+    return new Warehouse(job.clickhouse(), job.delivery(), spill);
   }
 
   ClickHouseConnection connection() {
@@ -94,20 +99,24 @@ public final class Warehouse {
 
   private <T> ClickHouseSink<T> sink(RowEncoder<T> encoder) {
     BatchLimits defaults = BatchLimits.DEFAULT;
-    return ClickHouseSink.builder(encoder)
-        .connection(connection())
-        .sinks(ALL.size())
-        .limits(
-            new BatchLimits(
-                config.batchRows(),
-                config.batchBytes(),
-                defaults.openPartitions(),
-                defaults.openBytes(),
-                config.inlineBytes(),
-                config.requestTimeout(),
-                config.commitDeadline(),
-                defaults.probeAfter()))
-        .folder(folder)
-        .build();
+    ClickHouseSink.Builder<T> builder =
+        ClickHouseSink.builder(encoder)
+            .connection(connection())
+            .sinks(ALL.size())
+            .limits(
+                new BatchLimits(
+                    config.batchRows(),
+                    config.batchBytes(),
+                    defaults.openPartitions(),
+                    defaults.openBytes(),
+                    config.inlineBytes(),
+                    config.requestTimeout(),
+                    config.commitDeadline(),
+                    defaults.probeAfter()))
+            .folder(folder);
+    if (delivery.mode() == DeliveryMode.LOW_LATENCY) {
+      builder.writeThrough(delivery.linger());
+    }
+    return builder.build();
   }
 }

@@ -142,7 +142,7 @@ class ExperimentEtlJobIT {
     ExperimentEtlPipeline.build(
         config,
         PostgresChanges.attach(environment, ExperimentEtlJob.sourceSettings(config.source())),
-        Warehouse.of(config.clickhouse(), environment.getConfiguration()).sinks());
+        Warehouse.of(config, environment.getConfiguration()).sinks());
     job = environment.executeAsync();
   }
 

@@ -66,7 +66,7 @@ class ExperimentEtlPipelineTest {
     ExperimentEtlPipeline.build(
         CONFIG,
         PostgresChanges.attach(environment, ExperimentEtlJob.sourceSettings(CONFIG.source())),
-        Warehouse.of(CONFIG.clickhouse(), environment.getConfiguration()).sinks());
+        Warehouse.of(CONFIG, environment.getConfiguration()).sinks());
     return environment.getStreamGraph().getJobGraph();
   }
 

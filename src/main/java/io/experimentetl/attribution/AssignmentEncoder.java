@@ -7,6 +7,7 @@ import io.experimentetl.clickhouse.TableSchema;
 import io.experimentetl.clickhouse.VersionColumns;
 import io.experimentetl.model.AssignmentProcessed;
 import io.experimentetl.model.AssignmentRow;
+import io.experimentetl.quality.EventChecks;
 
 /** Rows of {@code assignments_processed}. */
 public final class AssignmentEncoder implements RowEncoder<AssignmentProcessed> {
@@ -42,6 +43,11 @@ public final class AssignmentEncoder implements RowEncoder<AssignmentProcessed> 
   @Override
   public long partition(AssignmentProcessed row) {
     return PartitionOf.hundredMillion(row.assignment().id());
+  }
+
+  @Override
+  public boolean isRepeatable(AssignmentProcessed row) {
+    return row.version().isOfLsn() && EventChecks.isComplete(row.inconsistencies());
   }
 
   @Override

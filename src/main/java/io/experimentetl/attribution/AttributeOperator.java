@@ -410,7 +410,8 @@ public final class AttributeOperator extends AbstractStreamOperator<Either<Cut, 
             visible.stamp(),
             restoredCut.lsn(),
             Math.min(visible.committedAt(), restoredCut.committedAt()),
-            visible.snapshotDone())
+            visible.snapshotDone(),
+            visible.repeatable())
         : visible;
   }
 
@@ -422,7 +423,7 @@ public final class AttributeOperator extends AbstractStreamOperator<Either<Cut, 
             new AttributeProgress(
                 versions.greatestStamp(),
                 versions.lastFinding(),
-                cut == null ? new Cut(0, 0, 0, false) : visible(),
+                cut == null ? new Cut(0, 0, 0, false, false) : visible(),
                 missing.experiments.stream().mapToLong(Long::longValue).toArray(),
                 missing.variants.stream().mapToLong(Long::longValue).toArray(),
                 jobConfig.statistics().toString())));

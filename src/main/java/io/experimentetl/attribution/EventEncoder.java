@@ -7,6 +7,7 @@ import io.experimentetl.clickhouse.TableSchema;
 import io.experimentetl.clickhouse.VersionColumns;
 import io.experimentetl.model.EventProcessed;
 import io.experimentetl.model.EventRow;
+import io.experimentetl.quality.EventChecks;
 
 /** Rows of {@code events_processed}. */
 public final class EventEncoder implements RowEncoder<EventProcessed> {
@@ -43,6 +44,11 @@ public final class EventEncoder implements RowEncoder<EventProcessed> {
   @Override
   public long partition(EventProcessed row) {
     return PartitionOf.month(row.event().occurredAt());
+  }
+
+  @Override
+  public boolean isRepeatable(EventProcessed row) {
+    return row.version().isOfLsn() && EventChecks.isComplete(row.inconsistencies());
   }
 
   @Override

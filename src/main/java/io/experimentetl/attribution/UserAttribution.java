@@ -193,6 +193,13 @@ final class UserAttribution {
           resolveWhatNobodyElseLacks(user, facts, removed, origin);
         } else {
           waitingFloor.remove(removed.visibleBefore());
+          // Before a restart it may have found its reference, and have been written through.
+          bury(
+              user,
+              facts.experimentId,
+              removed.event().id(),
+              removed.event().occurredAt(),
+              tombstone);
         }
       }
       for (PendingEvent removed : takeSpilled(user, facts)) {
@@ -200,6 +207,10 @@ final class UserAttribution {
       }
       if (facts.pendingAssignment != null && !facts.pendingAssignment.isWritten()) {
         waitingFloor.remove(facts.pendingAssignment.visibleBefore());
+        AssignmentRow waiting = facts.pendingAssignment.assignment();
+        if (facts.assignment == null || facts.assignment.id() != waiting.id()) {
+          bury(waiting, tombstone);
+        }
       }
       ExperimentFacts nothing = new ExperimentFacts(facts.experimentId);
       nothing.contributions = facts.contributions;

@@ -38,6 +38,7 @@ final class WaitingFloor {
         cut.stamp(),
         waiting.firstKey(),
         Math.min(cut.committedAt(), waiting.firstEntry().getValue().committedAt() - 1),
-        cut.snapshotDone());
+        cut.snapshotDone(),
+        cut.repeatable());
   }
 }

@@ -84,9 +84,11 @@ final class Continuity {
    * are taken for one.
    *
    * @param nothingBeside false: rows of the beginning are still to come from elsewhere
+   * @param repeatable see {@link Cut#repeatable}
    */
-  Cut nextCut(boolean nothingBeside) {
-    return new Cut(nextStamp(0), completeLsn, committedAt, snapshotDone && nothingBeside);
+  Cut nextCut(boolean nothingBeside, boolean repeatable) {
+    return new Cut(
+        nextStamp(0), completeLsn, committedAt, snapshotDone && nothingBeside, repeatable);
   }
 
   /** The stamp for a row that is to be passed on, at the given LSN (0: of the snapshot). */

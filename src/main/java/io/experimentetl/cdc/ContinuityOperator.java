@@ -53,6 +53,8 @@ final class ContinuityOperator extends AbstractStreamOperator<Either<Cut, Change
   private transient RetainedRows retained;
   private transient boolean readsRetained;
   private transient Continuity continuity;
+  private transient long firstBehindSnapshot;
+  private transient boolean repeatable;
   private transient Counter resentRows;
   private transient Counter snapshotRows;
   private transient Counter retainedRows;
@@ -78,7 +80,8 @@ final class ContinuityOperator extends AbstractStreamOperator<Either<Cut, Change
             .getListState(
                 new ListStateDescriptor<>("position", TypeInformation.of(ContinuityState.class)));
     Iterator<ContinuityState> restored = positionState.get().iterator();
-    continuity = new Continuity(restored.hasNext() ? restored.next() : ContinuityState.START);
+    ContinuityState state = restored.hasNext() ? restored.next() : ContinuityState.START;
+    continuity = new Continuity(state);
     retainedState =
         context
             .getOperatorStateStore()
@@ -90,6 +93,8 @@ final class ContinuityOperator extends AbstractStreamOperator<Either<Cut, Change
             : until.hasNext()
                 ? RetainedRows.Position.of(until.next())
                 : RetainedRows.Position.START;
+    repeatable = state.snapshotDone() && retainedUntil.isEnd();
+    firstBehindSnapshot = Long.MAX_VALUE;
     if (restored.hasNext()) {
       throw new SuppressRestartsException(
           new IllegalStateException(
@@ -236,7 +241,21 @@ final class ContinuityOperator extends AbstractStreamOperator<Either<Cut, Change
 
   @Override
   public void prepareSnapshotPreBarrier(long checkpointId) {
-    output.collect(new StreamRecord<>(Either.Left(continuity.nextCut(retainedUntil.isEnd()))));
+    Cut cut = continuity.nextCut(retainedUntil.isEnd(), repeatable);
+    if (cut.snapshotDone()) {
+      firstBehindSnapshot = Math.min(firstBehindSnapshot, checkpointId);
+    }
+    output.collect(new StreamRecord<>(Either.Left(cut)));
+  }
+
+  /**
+   * From a checkpoint within the snapshot, chunks would be read again: as they are by then, and
+   * with lower stamps than the stream's rows have.
+   */
+  @Override
+  public void notifyCheckpointComplete(long checkpointId) throws Exception {
+    super.notifyCheckpointComplete(checkpointId);
+    repeatable |= checkpointId >= firstBehindSnapshot;
   }
 
   @Override

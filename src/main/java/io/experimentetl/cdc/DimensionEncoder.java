@@ -89,6 +89,11 @@ public final class DimensionEncoder implements RowEncoder<Change> {
   }
 
   @Override
+  public boolean isRepeatable(Change change) {
+    return versionOf(change).isOfLsn();
+  }
+
+  @Override
   public void encode(Change change, RowBinaryWriter out) {
     boolean deleted = change.after() == null;
     SourceRow row = deleted ? change.before() : change.after();
@@ -99,14 +104,16 @@ public final class DimensionEncoder implements RowEncoder<Change> {
     } else {
       encode(deleted ? forgotten((UserRow) row) : (UserRow) row, out);
     }
-    VersionColumns.write(
-        new RowVersion(
-            change.position().lsn(),
-            change.position().committedAt(),
-            RowVersion.ofStamp(change.stamp()),
-            deleted,
-            reasonOf(change)),
-        out);
+    VersionColumns.write(versionOf(change), out);
+  }
+
+  private static RowVersion versionOf(Change change) {
+    return new RowVersion(
+        change.position().lsn(),
+        change.position().committedAt(),
+        RowVersion.ofStamp(change.stamp()),
+        change.after() == null,
+        reasonOf(change));
   }
 
   private static String reasonOf(Change change) {

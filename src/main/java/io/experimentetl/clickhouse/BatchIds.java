@@ -9,6 +9,9 @@ import java.security.SecureRandom;
  */
 final class BatchIds {
 
+  /** The end of the {@code _batch_id} of rows that were written through. */
+  static final String THROUGH = "-through";
+
   private static final SecureRandom RANDOM = new SecureRandom();
 
   private final String prefix;
@@ -24,5 +27,10 @@ final class BatchIds {
 
   String next() {
     return prefix + Long.toString(sequence++, 36);
+  }
+
+  /** Of a batch that is written through: its rows may stand twice. */
+  String nextThrough() {
+    return next() + THROUGH;
   }
 }

@@ -23,6 +23,7 @@ final class BatchSealer<T> {
   private static final byte[] NO_BYTES = new byte[0];
 
   private final RowEncoder<T> encoder;
+  private final SealedBatch.Kind kind;
   private final TableSchema schema;
   private final List<TableSchema.Column> columns;
   private final BatchLimits limits;
@@ -45,6 +46,7 @@ final class BatchSealer<T> {
   /**
    * A sealer without rows.
    *
+   * @param kind of its batches; those written through have no files, since they leave soon
    * @param folder URI for batches beyond the inline limit; empty: all stay inline
    * @param sealedAfter the checkpoint that the writer was restored from, -1 if from none
    * @param clock milliseconds since 1970
@@ -52,6 +54,7 @@ final class BatchSealer<T> {
    */
   BatchSealer(
       RowEncoder<T> encoder,
+      SealedBatch.Kind kind,
       BatchLimits limits,
       BatchIds ids,
       String folder,
@@ -59,6 +62,7 @@ final class BatchSealer<T> {
       LongSupplier clock,
       SinkMemory memory) {
     this.encoder = encoder;
+    this.kind = kind;
     this.schema = encoder.schema();
     this.columns = schema.insertColumns();
     this.limits = limits;
@@ -129,7 +133,7 @@ final class BatchSealer<T> {
         batch = new OpenBatch<>(encoder);
         hold(batch.heldBytes());
       }
-      batch.begin(ids.next(), partition);
+      batch.begin(kind == SealedBatch.Kind.THROUGH ? ids.nextThrough() : ids.next(), partition);
       open.put(partition, batch);
     }
     last = batch;
@@ -171,7 +175,7 @@ final class BatchSealer<T> {
     return new SealedBatch(
         schema.table(),
         batch.id(),
-        encoder instanceof CutEncoder ? SealedBatch.Kind.CUT : SealedBatch.Kind.ROWS,
+        kind,
         batch.partition(),
         batch.rows(),
         batch.rawBytes(),
@@ -192,7 +196,7 @@ final class BatchSealer<T> {
     if (!folder.isEmpty()) {
       return fits && bytes <= limits.inlineBytes();
     }
-    if (!memory.isOver() || encoder instanceof CutEncoder) {
+    if (!memory.isOver() || kind != SealedBatch.Kind.ROWS) {
       return true;
     }
     throw new IOException(
@@ -224,12 +228,21 @@ final class BatchSealer<T> {
     for (OpenBatch<T> batch : new ArrayList<>(open.values())) {
       seal(batch);
     }
+    return takeSealed();
+  }
+
+  /** Hands over the batches that have been sealed since the last call. */
+  List<SealedBatch> takeSealed() {
     List<SealedBatch> all = new ArrayList<>(sealed);
     sealed.clear();
     memory.add(-inlineBytes);
     inlineBytes = 0;
-    pendingRows = 0;
+    all.forEach(batch -> pendingRows -= batch.rows());
     return all;
+  }
+
+  boolean hasSealed() {
+    return !sealed.isEmpty();
   }
 
   /** Bytes in memory: buffers, and sealed batches that no checkpoint has taken yet. */

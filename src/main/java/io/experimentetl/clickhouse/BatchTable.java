@@ -21,7 +21,6 @@ final class BatchTable {
       Map.ofEntries(
           Map.entry("async_insert", "0"),
           Map.entry("wait_end_of_query", "1"),
-          Map.entry("insert_deduplicate", "1"),
           Map.entry("optimize_on_insert", "0"),
           Map.entry("max_insert_threads", "1"),
           Map.entry("max_insert_block_size", "1048449"),
@@ -36,7 +35,7 @@ final class BatchTable {
   /** Of newer servers; an older one refuses a setting that it doesn't know. */
   private static final Map<String, String> ONE_BLOCK_WHERE_KNOWN =
       Map.of(
-          "deduplicate_insert", "enable",
+          "deduplicate_insert", "disable",
           "max_insert_block_size_bytes", "0",
           "input_format_max_block_size_bytes", "0",
           "input_format_max_block_wait_ms", "0",
@@ -63,7 +62,8 @@ final class BatchTable {
    * the request that ever arrive, however late and however often, one is taken; and none once the
    * ticket is torn up by {@link #fence}. It needs no window and outlives no server.
    *
-   * @param token whether the server's deduplication is to be used too
+   * @param token whether the server's deduplication is to be used; without, it writes the rows
+   *     whatever it remembers
    * @param ticket whether the request is to be good for one time only
    * @throws IOException if there is no answer: the outcome is unknown
    */
@@ -86,7 +86,9 @@ final class BatchTable {
     }
     all.put("max_execution_time", Long.toString(Math.max(1, timeout.toSeconds())));
     all.put("query_id", queryIdPrefix(batch) + attempt);
+    all.put("insert_deduplicate", token ? "1" : "0");
     if (token) {
+      all.replace("deduplicate_insert", "enable");
       all.put("insert_deduplication_token", batch.id());
     }
     String columns =

@@ -2,6 +2,7 @@ package io.experimentetl.clickhouse;
 
 import io.experimentetl.model.Cut;
 import java.io.IOException;
+import java.time.Duration;
 import org.apache.flink.api.connector.sink2.Committer;
 import org.apache.flink.api.connector.sink2.CommitterInitContext;
 import org.apache.flink.api.connector.sink2.CommittingSinkWriter;
@@ -16,7 +17,8 @@ import org.apache.flink.types.Either;
 
 /**
  * Writes rows to one ClickHouse table exactly once: they become visible when their checkpoint
- * completes, and behind them, in {@code etl_cuts}, the cut that they are complete up to.
+ * completes, and behind them, in {@code etl_cuts}, the cut that they are complete up to. With
+ * {@link Builder#writeThrough} those that come again after a restart become visible at once.
  *
  * <p>Needs checkpointing with aligned barriers. The sink's own uid is set by whoever attaches it.
  */
@@ -30,6 +32,7 @@ public final class ClickHouseSink<T>
   private final BatchLimits limits;
   private final String folder;
   private final int sinks;
+  private final Duration linger;
 
   private ClickHouseSink(Builder<T> builder) {
     this.encoder = builder.encoder;
@@ -37,6 +40,7 @@ public final class ClickHouseSink<T>
     this.limits = builder.limits;
     this.folder = builder.folder;
     this.sinks = builder.sinks;
+    this.linger = builder.linger;
   }
 
   /** Starts a sink for one table. */
@@ -55,8 +59,9 @@ public final class ClickHouseSink<T>
   }
 
   @Override
-  public CommittingSinkWriter<Either<Cut, T>, SealedBatch> createWriter(WriterInitContext context) {
-    return new ClickHouseWriter<>(encoder, limits, folder, sinks, context);
+  public CommittingSinkWriter<Either<Cut, T>, SealedBatch> createWriter(WriterInitContext context)
+      throws IOException {
+    return new ClickHouseWriter<>(encoder, connection, limits, folder, sinks, linger, context);
   }
 
   @Deprecated
@@ -101,6 +106,7 @@ public final class ClickHouseSink<T>
     private BatchLimits limits = BatchLimits.DEFAULT;
     private String folder = "";
     private int sinks = 1;
+    private Duration linger;
 
     private Builder(RowEncoder<T> encoder) {
       this.encoder = encoder;
@@ -131,6 +137,16 @@ public final class ClickHouseSink<T>
      */
     public Builder<T> folder(String newFolder) {
       folder = newFolder;
+      return this;
+    }
+
+    /**
+     * Writes the rows that the encoder calls repeatable through, as soon as so much time has passed
+     * or a batch is full, and not with their checkpoint: at least once each, once under {@code
+     * FINAL}. Needs a table that replaces rows by version. Default: none is written through.
+     */
+    public Builder<T> writeThrough(Duration newLinger) {
+      linger = newLinger;
       return this;
     }
 

@@ -2,6 +2,7 @@ package io.experimentetl.clickhouse;
 
 import io.experimentetl.model.Cut;
 import java.io.IOException;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.List;
@@ -11,10 +12,15 @@ import org.apache.flink.api.connector.sink2.WriterInitContext;
 import org.apache.flink.metrics.Counter;
 import org.apache.flink.types.Either;
 
-/** One subtask's writer: rows into sealed batches, and the last cut behind them. */
+/**
+ * One subtask's writer: rows into sealed batches, and the last cut behind them. Rows that may be
+ * written through are there when the cut is taken.
+ */
 final class ClickHouseWriter<T> implements CommittingSinkWriter<Either<Cut, T>, SealedBatch> {
 
+  private final RowEncoder<T> encoder;
   private final BatchSealer<T> rows;
+  private final WriteThrough<T> through;
   private final BatchSealer<CutEncoder.SealedCut> cuts;
   private final Counter rowsSent;
   private final Counter bytesSent;
@@ -22,34 +28,70 @@ final class ClickHouseWriter<T> implements CommittingSinkWriter<Either<Cut, T>, 
   private Cut seen;
   private Cut said;
 
+  /**
+   * Opens one.
+   *
+   * @param linger of rows that are written through; null: none are
+   * @throws IOException if the password isn't where it should be
+   */
   ClickHouseWriter(
       RowEncoder<T> encoder,
+      ClickHouseConnection connection,
       BatchLimits limits,
       String folder,
       int sinks,
-      WriterInitContext context) {
+      Duration linger,
+      WriterInitContext context)
+      throws IOException {
+    this.encoder = encoder;
     int subtask = context.getTaskInfo().getIndexOfThisSubtask();
     long restored = restoredCheckpoint(context.getRestoredCheckpointId());
     BatchIds ids = new BatchIds(subtask);
-    rows =
-        new BatchSealer<>(
-            encoder, limits, ids, folder, restored, System::currentTimeMillis, SinkMemory.SHARED);
+    rows = sealer(encoder, SealedBatch.Kind.ROWS, limits, ids, folder, restored);
+    through =
+        linger == null
+            ? null
+            : new WriteThrough<>(
+                sealer(encoder, SealedBatch.Kind.THROUGH, limits, ids, "", restored),
+                connection,
+                limits,
+                linger,
+                SinkMemory.SHARED,
+                context.getProcessingTimeService(),
+                context.metricGroup());
     CutEncoder cutEncoder =
         new CutEncoder(
             encoder.schema().table(),
             subtask,
             context.getTaskInfo().getNumberOfParallelSubtasks(),
             sinks);
-    cuts =
-        new BatchSealer<>(
-            cutEncoder, limits, ids, "", restored, System::currentTimeMillis, SinkMemory.SHARED);
+    cuts = sealer(cutEncoder, SealedBatch.Kind.CUT, limits, ids, "", restored);
     rowsSent = context.metricGroup().getNumRecordsSendCounter();
     bytesSent = context.metricGroup().getNumBytesSendCounter();
-    context.metricGroup().gauge("pendingBytes", rows::pendingBytes);
-    context.metricGroup().gauge("pendingRows", rows::pendingRows);
+    context
+        .metricGroup()
+        .gauge(
+            "pendingBytes",
+            () -> rows.pendingBytes() + (through == null ? 0 : through.pendingBytes()));
+    context
+        .metricGroup()
+        .gauge(
+            "pendingRows",
+            () -> rows.pendingRows() + (through == null ? 0 : through.pendingRows()));
     context.metricGroup().gauge("batchesSealedEarly", rows::sealedEarly);
     context.metricGroup().gauge("batchesInFiles", rows::spilled);
     context.metricGroup().gauge("sinkMemoryBytes", SinkMemory.SHARED::held);
+  }
+
+  private static <R> BatchSealer<R> sealer(
+      RowEncoder<R> encoder,
+      SealedBatch.Kind kind,
+      BatchLimits limits,
+      BatchIds ids,
+      String folder,
+      long restored) {
+    return new BatchSealer<>(
+        encoder, kind, limits, ids, folder, restored, System::currentTimeMillis, SinkMemory.SHARED);
   }
 
   static long restoredCheckpoint(OptionalLong checkpoint) {
@@ -57,18 +99,27 @@ final class ClickHouseWriter<T> implements CommittingSinkWriter<Either<Cut, T>, 
   }
 
   @Override
-  public void write(Either<Cut, T> element, Context context) throws IOException {
+  public void write(Either<Cut, T> element, Context context)
+      throws IOException, InterruptedException {
     if (element.isLeft()) {
       seen = element.left();
       return;
     }
-    rows.add(element.right());
+    T row = element.right();
+    if (through != null && seen != null && seen.repeatable() && encoder.isRepeatable(row)) {
+      through.add(row);
+    } else {
+      rows.add(row);
+    }
     rowsSent.inc();
   }
 
   /** Seals everything: what arrives later belongs to the next checkpoint. */
   @Override
-  public void flush(boolean endOfInput) throws IOException {
+  public void flush(boolean endOfInput) throws IOException, InterruptedException {
+    if (through != null) {
+      through.flush();
+    }
     sealed.addAll(rows.sealAll());
     for (SealedBatch batch : sealed) {
       bytesSent.inc(batch.rawBytes());
@@ -91,5 +142,8 @@ final class ClickHouseWriter<T> implements CommittingSinkWriter<Either<Cut, T>, 
   public void close() {
     rows.close();
     cuts.close();
+    if (through != null) {
+      through.close();
+    }
   }
 }

@@ -31,6 +31,9 @@ final class CommitDecision {
    */
   private static final Set<Integer> ANOTHER_COPY_CODES = Set.of(216, 372, 373);
 
+  /** A CHECK of the table; the server says it with a 5xx, and before it writes the block. */
+  private static final int VIOLATED_CONSTRAINT = 469;
+
   /** TOO_MANY_PARTS, also said of a block with rows of two partitions. */
   private static final int TOO_MANY_PARTS = 252;
 
@@ -80,6 +83,9 @@ final class CommitDecision {
     }
     if (answer.exceptionCode() == TOO_MANY_PARTS
         && answer.text().contains("Too many partitions for single INSERT block")) {
+      return Next.STOP;
+    }
+    if (answer.exceptionCode() == VIOLATED_CONSTRAINT) {
       return Next.STOP;
     }
     boolean refused =

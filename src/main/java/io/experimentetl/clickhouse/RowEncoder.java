@@ -19,6 +19,15 @@ public interface RowEncoder<T> extends Serializable {
   long partition(T row);
 
   /**
+   * Whether the row, when it comes again after a restart, has the same key, and this version with
+   * the same content or a higher one: then it may be written before its checkpoint completes. Asked
+   * only where the {@link io.experimentetl.model.Cut} before it is repeatable.
+   */
+  default boolean isRepeatable(T row) {
+    return false;
+  }
+
+  /**
    * Writes every column of {@link #schema} in order.
    *
    * @throws UnencodableValueException if a value doesn't fit its column

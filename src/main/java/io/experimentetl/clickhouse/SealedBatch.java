@@ -38,7 +38,9 @@ public record SealedBatch(
     /** Rows of the sink's table. */
     ROWS,
     /** The row in {@code etl_cuts}, to be sent behind all of its subtask's rows. */
-    CUT
+    CUT,
+    /** Rows of the sink's table, sent before their checkpoint: it never holds them. */
+    THROUGH
   }
 
   /** Its name in messages: enough to find its rows. */

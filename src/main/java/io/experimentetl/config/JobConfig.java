@@ -368,9 +368,11 @@ public record JobConfig(
   }
 
   private static DeliveryConfig delivery(Section section) {
+    DeliveryConfig d = DeliveryConfig.defaults();
     DeliveryConfig config =
         new DeliveryConfig(
-            section.choice("mode", DeliveryMode.class, DeliveryConfig.defaults().mode()));
+            section.choice("mode", DeliveryMode.class, d.mode()),
+            section.duration("linger", d.linger(), Duration.ofMillis(10), Duration.ofMinutes(1)));
     section.end();
     return config;
   }

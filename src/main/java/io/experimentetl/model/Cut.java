@@ -11,5 +11,8 @@ package io.experimentetl.model;
  *     snapshot
  * @param snapshotDone false until the stream has passed the end of the initial snapshot: before,
  *     statistics are incomplete
+ * @param repeatable a checkpoint behind the end of the initial snapshot has completed: whatever
+ *     happens, each row behind this cut comes again, or has come for good
  */
-public record Cut(long stamp, long lsn, long committedAt, boolean snapshotDone) {}
+public record Cut(
+    long stamp, long lsn, long committedAt, boolean snapshotDone, boolean repeatable) {}

@@ -18,6 +18,15 @@ public record RowVersion(
   /** Revisions of one stamp are at most this. */
   public static final long LAST_REVISION = (1L << REVISION_BITS) - 1;
 
+  /**
+   * Whether the LSN alone gives the version. Then the row, sent again after a restart, has this
+   * version or, where checkpoints have raised the stamps before it, a higher one. Of the snapshot's
+   * rows, of corrections, and of rows that share an LSN with one before them it can't be said.
+   */
+  public boolean isOfLsn() {
+    return lsn != 0 && version == ofStamp(lsn);
+  }
+
   /** The version of a row as the source sent it: revision 0 of its stamp. */
   public static long ofStamp(long stamp) {
     return stamp << REVISION_BITS;

@@ -25,9 +25,22 @@ import java.util.HashMap;
 import java.util.LinkedHashSet;
 import java.util.Map;
 import java.util.Set;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
 
 /** What can be wrong with an event. */
 public final class EventChecks {
+  /** What {@link #lacks} and {@link AssignmentChecks#lacks} can say. */
+  private static final Set<String> LACKS =
+      Stream.of(
+              R_ORPHAN_USER,
+              R_ORPHAN_EXPERIMENT,
+              R_ORPHAN_VARIANT,
+              R_ORPHAN_ASSIGNMENT,
+              T_CONVERSION_BEFORE_EXPOSURE)
+          .map(FindingCode::code)
+          .collect(Collectors.toSet());
+
   private final String exposureEvent;
   private final Set<String> metricEvents = new LinkedHashSet<>();
   private final Map<String, Set<String>> propertiesByEvent = new HashMap<>();
@@ -60,6 +73,19 @@ public final class EventChecks {
 
   public boolean isExposure(EventRow event) {
     return event.eventType().equals(exposureEvent);
+  }
+
+  /**
+   * Whether a row with these codes lacks none of its references. Of one that does, the moment has
+   * decided that it waits no longer; after a restart another moment might decide otherwise.
+   */
+  public static boolean isComplete(String[] codes) {
+    for (String code : codes) {
+      if (LACKS.contains(code)) {
+        return false;
+      }
+    }
+    return true;
   }
 
   /** What the event lacks now and may still get: what it waits for, within bounds. */

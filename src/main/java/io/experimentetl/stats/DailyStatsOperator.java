@@ -137,7 +137,7 @@ public final class DailyStatsOperator extends AbstractStreamOperator<Either<Cut,
 
   /** Sends the row, and keeps it; the current key is its key. */
   private void send(DailyKey key, DailySums sums, boolean closed, DailyState old) throws Exception {
-    Cut asOf = cut == null ? new Cut(0, 0, 0, false) : cut;
+    Cut asOf = cut == null ? new Cut(0, 0, 0, false, false) : cut;
     long version = Math.max(old == null ? 0 : old.version() + 1, RowVersion.ofStamp(asOf.stamp()));
     state.update(new DailyState(sums, closed, version));
     output.collect(

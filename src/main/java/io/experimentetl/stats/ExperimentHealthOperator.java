@@ -132,7 +132,7 @@ public final class ExperimentHealthOperator
         weights.put(variant.getKey(), variant.getValue().allocationPct());
       }
     }
-    Cut asOf = cut == null ? new Cut(0, 0, 0, false) : cut;
+    Cut asOf = cut == null ? new Cut(0, 0, 0, false, false) : cut;
     long version = Math.max(old.version() + 1, RowVersion.ofStamp(asOf.stamp()));
     TreeSet<Integer> days = new TreeSet<>(ledger.days());
     days.addAll(changes.keySet().stream().map(HealthKey::dayEpoch).toList());

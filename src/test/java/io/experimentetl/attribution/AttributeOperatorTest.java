@@ -108,7 +108,7 @@ class AttributeOperatorTest {
 
   private void cut() throws Exception {
     harness.processElement2(
-        new StreamRecord<>(Either.Left(new Cut(lsn, lsn, at("2026-01-08T12:00:00Z"), true))));
+        new StreamRecord<>(Either.Left(new Cut(lsn, lsn, at("2026-01-08T12:00:00Z"), true, true))));
     harness.prepareSnapshotPreBarrier(1);
   }
 

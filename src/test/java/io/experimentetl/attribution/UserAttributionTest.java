@@ -392,6 +392,21 @@ class UserAttributionTest {
     assertThat(history.out.openCodes()).doesNotContain(FindingCode.C_DELETE_UNEXPECTED);
   }
 
+  /** Before a restart they may have found it, and have been written through. */
+  @Test
+  void anErasureBuriesWhatStillWaitsForAReference() {
+    history.insert(assignment(99, "hash", JAN_8));
+    history.insert(exposure(1, 99L, JAN_8));
+    assertThat(history.out.eventRows).isEmpty();
+    history.deleteUser();
+    assertThat(history.out.eventRows)
+        .singleElement()
+        .satisfies(row -> assertThat(row.version().deleted()).isTrue());
+    assertThat(history.out.assignmentRows)
+        .singleElement()
+        .satisfies(row -> assertThat(row.version().deleted()).isTrue());
+  }
+
   @Test
   void retentionDeleteKeepsTheWarehouseRow() {
     EventRow old = exposure(1, CONTROL, "2025-09-01T10:00:00Z");
@@ -442,7 +457,7 @@ class UserAttributionTest {
 
   @Test
   void aCutDoesNotClaimWhatWaits() {
-    Cut cut = new Cut(5000, 5000, at(JAN_10), true);
+    Cut cut = new Cut(5000, 5000, at(JAN_10), true, true);
     history.insert(exposure(1, CONTROL, JAN_8));
     assertThat(history.floor.lower(cut).lsn()).isLessThan(cut.lsn());
     history.insert(assignment(CONTROL, "hash", JAN_8));

@@ -55,6 +55,7 @@ class ContinuityOperatorIT {
     long base = database.number("SELECT (pg_current_wal_lsn() - '0/0')::bigint");
     database.execute("SELECT pg_logical_emit_message(true, 'wal', repeat('x', 100000))");
     OperatorSubtaskState state;
+    OperatorSubtaskState behindSnapshot;
     try (var harness = harness(database.settings())) {
       harness.open();
       harness.processElement(beat(ChangeKind.READ, 0, 0, 0), 0);
@@ -65,12 +66,22 @@ class ContinuityOperatorIT {
       state = harness.snapshot(1, 0);
       assertThat(stamps(harness.extractOutputValues())).containsExactly(1L, base + 100, base + 150);
       assertThat(last(harness.extractOutputValues()).left())
-          .isEqualTo(new Cut(base + 151, base + 200, (base + 150) * 10, false));
+          .isEqualTo(new Cut(base + 151, base + 200, (base + 150) * 10, false, false));
       long snapshotEnd = database.number("SELECT (pg_current_wal_lsn() - '0/0')::bigint");
       harness.processElement(Either.Left(new ReaderProgress(false, snapshotEnd, snapshotEnd)), 0);
       harness.prepareSnapshotPreBarrier(2);
       assertThat(last(harness.extractOutputValues()).left())
-          .isEqualTo(new Cut(base + 152, snapshotEnd, (base + 150) * 10, true));
+          .isEqualTo(new Cut(base + 152, snapshotEnd, (base + 150) * 10, true, false));
+      harness.notifyOfCompletedCheckpoint(1);
+      assertThat(repeatable(harness, 3)).as("behind a checkpoint of the snapshot").isFalse();
+      harness.notifyOfCompletedCheckpoint(3);
+      assertThat(repeatable(harness, 4)).isTrue();
+      behindSnapshot = harness.snapshot(4, 0);
+    }
+    try (var harness = harness(database.settings())) {
+      harness.initializeState(behindSnapshot);
+      harness.open();
+      assertThat(repeatable(harness, 5)).isTrue();
     }
     try (var harness = harness(database.settings())) {
       harness.initializeState(state);
@@ -90,6 +101,15 @@ class ContinuityOperatorIT {
           .rootCause()
           .hasMessageContaining("moved on by somebody else");
     }
+  }
+
+  private static boolean repeatable(
+      OneInputStreamOperatorTestHarness<Either<ReaderProgress, Change>, Either<Cut, Change>>
+          harness,
+      long checkpoint)
+      throws Exception {
+    harness.prepareSnapshotPreBarrier(checkpoint);
+    return last(harness.extractOutputValues()).left().repeatable();
   }
 
   private static Either<Cut, Change> last(List<Either<Cut, Change>> values) {

@@ -223,12 +223,12 @@ class ContinuityTest {
     continuity.chunkRead(4000, 6000);
     assertThat(continuity.isNew(new SourcePosition(0, 1500, 1, 0, 11))).isTrue();
     continuity.nextStamp(1500);
-    assertThat(continuity.nextCut(true)).isEqualTo(new Cut(1501, 0, 11, false));
+    assertThat(continuity.nextCut(true, false)).isEqualTo(new Cut(1501, 0, 11, false, false));
     continuity.read(5999, 5999);
-    assertThat(continuity.nextCut(true)).isEqualTo(new Cut(1502, 5999, 11, false));
+    assertThat(continuity.nextCut(true, false)).isEqualTo(new Cut(1502, 5999, 11, false, false));
     continuity.read(6000, 6000);
-    assertThat(continuity.nextCut(true)).isEqualTo(new Cut(1503, 6000, 11, true));
-    assertThat(new Continuity(continuity.state()).nextCut(true).snapshotDone()).isTrue();
+    assertThat(continuity.nextCut(true, false)).isEqualTo(new Cut(1503, 6000, 11, true, false));
+    assertThat(new Continuity(continuity.state()).nextCut(true, false).snapshotDone()).isTrue();
   }
 
   @Test

@@ -235,6 +235,34 @@ class BatchSealerTest {
     assertThat(memory.held()).isLessThan(2 * memory.limit());
   }
 
+  @Test
+  void aBatchThatIsWrittenThroughSaysSoAndNeedsNoFile() throws IOException {
+    SinkMemory memory = new SinkMemory(1);
+    BatchSealer<Reading> sealer =
+        new BatchSealer<>(
+            Reading.ENCODER,
+            SealedBatch.Kind.THROUGH,
+            BatchLimits.DEFAULT.withRows(4),
+            new BatchIds(0),
+            "",
+            -1,
+            () -> 1L,
+            memory);
+    for (int i = 0; i < 4; i++) {
+      sealer.add(reading(i, 1));
+    }
+
+    assertThat(sealer.hasSealed()).isTrue();
+    assertThat(sealer.takeSealed())
+        .isNotEmpty()
+        .allSatisfy(batch -> assertThat(batch.id()).endsWith("-through"))
+        .allSatisfy(batch -> assertThat(batch.body()).isNotEmpty());
+    assertThat(sealer.hasSealed()).isFalse();
+    assertThat(sealer.pendingRows()).isZero();
+    sealer.close();
+    assertThat(memory.held()).isZero();
+  }
+
   private static String folder() {
     return Path.of("target", "batch-sealer-test", Long.toString(System.nanoTime(), 36))
         .toAbsolutePath()
@@ -252,7 +280,14 @@ class BatchSealerTest {
 
   private static BatchSealer<Reading> sealer(BatchLimits limits, String folder, SinkMemory memory) {
     return new BatchSealer<>(
-        Reading.ENCODER, limits, new BatchIds(0), folder, -1, () -> 1L, memory);
+        Reading.ENCODER,
+        SealedBatch.Kind.ROWS,
+        limits,
+        new BatchIds(0),
+        folder,
+        -1,
+        () -> 1L,
+        memory);
   }
 
   private static Reading reading(long sensor, int month) {

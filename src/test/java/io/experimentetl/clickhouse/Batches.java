@@ -68,6 +68,7 @@ final class Batches {
     BatchSealer<Reading> sealer =
         new BatchSealer<>(
             Reading.ENCODER,
+            SealedBatch.Kind.ROWS,
             limits,
             new BatchIds(0),
             folder,

@@ -302,13 +302,14 @@ class ClickHouseCommitterIT {
     BatchSealer<CutEncoder.SealedCut> cuts =
         new BatchSealer<>(
             new CutEncoder("readings", 3, 4, 8),
+            SealedBatch.Kind.CUT,
             LIMITS,
             new BatchIds(0),
             "",
             FRESH,
             () -> 1_700_000_000_000L,
             new SinkMemory(Long.MAX_VALUE));
-    cuts.add(new CutEncoder.SealedCut(new Cut(99, 4711, 1_600_000_000_000_000L, true), 1));
+    cuts.add(new CutEncoder.SealedCut(new Cut(99, 4711, 1_600_000_000_000_000L, true, true), 1));
     List<SealedBatch> batches = new ArrayList<>(cuts.sealAll());
     batches.addAll(seal(0, 1));
     database.query("RENAME TABLE readings TO elsewhere");
@@ -378,6 +379,7 @@ class ClickHouseCommitterIT {
     BatchSealer<Reading> sealer =
         new BatchSealer<>(
             Reading.ENCODER,
+            SealedBatch.Kind.ROWS,
             new BatchLimits(
                 100_000,
                 64 << 20,

@@ -152,7 +152,8 @@ class ClickHouseSinkIT {
     public void prepareSnapshotPreBarrier(long checkpointId) {
       if (any) {
         output.collect(
-            new StreamRecord<>(Either.Left(new Cut(last, last, 1_600_000_000_000_000L, true))));
+            new StreamRecord<>(
+                Either.Left(new Cut(last, last, 1_600_000_000_000_000L, true, true))));
       }
     }
 

@@ -151,7 +151,8 @@ class ClickHouseSinkSuiteIT extends SinkTestSuiteBase<String> {
     }
 
     @Override
-    public CommittingSinkWriter<String, SealedBatch> createWriter(WriterInitContext context) {
+    public CommittingSinkWriter<String, SealedBatch> createWriter(WriterInitContext context)
+        throws IOException {
       CommittingSinkWriter<Either<Cut, String>, SealedBatch> writer = sink.createWriter(context);
       return new CommittingSinkWriter<>() {
         @Override

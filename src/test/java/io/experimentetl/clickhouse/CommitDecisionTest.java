@@ -55,6 +55,7 @@ class CommitDecisionTest {
     "429, 202, PROBE",
     "500, 241, PROBE", // out of memory
     "500, 252, PROBE", // too many parts: merges will help
+    "500, 469, STOP", // VIOLATED_CONSTRAINT
     "502, 0, PROBE",
     "503, 0, PROBE",
   })

@@ -18,6 +18,9 @@ record Reading(long sensor, int month, String text, long version) {
 
   static final RowEncoder<Reading> ENCODER = new Encoder();
 
+  /** Calls readings of even versions repeatable. */
+  static final RowEncoder<Reading> REPEATABLE = new RepeatableEncoder();
+
   /** Makes the table, {@code etl_cuts} and {@code etl_owners}, and says how to reach them. */
   static ClickHouseConnection createTables(ClickHouseEndpoint database, int deduplicationWindow) {
     createReadings(database, "PARTITION BY month", deduplicationWindow);
@@ -64,7 +67,7 @@ record Reading(long sensor, int month, String text, long version) {
     }
   }
 
-  private static final class Encoder implements RowEncoder<Reading> {
+  private static class Encoder implements RowEncoder<Reading> {
     @Override
     public TableSchema schema() {
       return TableSchema.of(TABLE)
@@ -85,6 +88,13 @@ record Reading(long sensor, int month, String text, long version) {
       out.writeInt32(row.month());
       out.writeString(row.text());
       out.writeUInt64(row.version());
+    }
+  }
+
+  private static final class RepeatableEncoder extends Encoder {
+    @Override
+    public boolean isRepeatable(Reading row) {
+      return row.version() % 2 == 0;
     }
   }
 }

@@ -84,6 +84,7 @@ final class SinkBench {
     BatchSealer<EventProcessed> sealer =
         new BatchSealer<>(
             new EventEncoder(),
+            SealedBatch.Kind.ROWS,
             limits,
             new BatchIds(0),
             "",

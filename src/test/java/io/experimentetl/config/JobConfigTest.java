@@ -103,7 +103,7 @@ class JobConfigTest {
                 - {name: q, kind: ratio, event-type: e, denominator: {event-type: f}}
             findings: {grace: 1s, future-tolerance: 2s, pending-per-user: 3, srm-alert-p: 0.5,
               srm-minimum-users-per-variant: 9}
-            delivery: {mode: exactly-once}
+            delivery: {mode: low-latency, linger: 1s}
             kafka: {bootstrap-servers: "b:1", properties: {security.protocol: SSL, request.timeout.ms: 7},
               source-topic-prefix: cdc., findings-topic: f, transactional-id-prefix: t, transaction-timeout: 1h}
             outbox: {enabled: true, topic-prefix: o-, aggregate-types: [event], event-types: [purchase],
@@ -175,6 +175,8 @@ class JobConfigTest {
                         "q", new MetricTerm("e", null), new MetricTerm("f", null)))));
     assertThat(config.findings())
         .isEqualTo(new FindingsConfig(Duration.ofSeconds(1), Duration.ofSeconds(2), 3, 0.5, 9));
+    assertThat(config.delivery())
+        .isEqualTo(new DeliveryConfig(DeliveryMode.LOW_LATENCY, Duration.ofSeconds(1)));
   }
 
   @ParameterizedTest
@@ -234,7 +236,7 @@ class JobConfigTest {
         "statistics: {metrics: [{name: a, kind: proportion, event-type: e, window: 0s}]}|statistics.metrics[0].window|is 0s, which is out of range.|Set it to 1ms up to 36500d.",
         "findings: {srm-alert-p: 1}|findings.srm-alert-p|is 1, which is out of range.|Set it above 0 and below 1.",
         "findings: {srm-alert-p: low}|findings.srm-alert-p|is \"low\", not a number.|The default is 0.001.",
-        "delivery: {mode: at-least-once}|delivery.mode|is \"at-least-once\".|Set it to exactly-once.",
+        "delivery: {mode: at-least-once}|delivery.mode|is \"at-least-once\".|Set it to one of exactly-once, low-latency.",
         "[1]|the file|is not a group of keys.|Begin it with source:",
       })
   void anErrorNamesTheKeyWhatIsWrongAndWhatToDo(

@@ -84,7 +84,7 @@ class DailyStatsOperatorTest {
   }
 
   private void barrier(long stamp) throws Exception {
-    harness.processElement2(new StreamRecord<>(Either.Left(new Cut(stamp, stamp, 0, true))));
+    harness.processElement2(new StreamRecord<>(Either.Left(new Cut(stamp, stamp, 0, true, true))));
     harness.prepareSnapshotPreBarrier(1);
   }
 

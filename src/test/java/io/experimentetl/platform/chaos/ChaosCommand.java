@@ -64,6 +64,14 @@ public final class ChaosCommand implements Callable<Integer> {
       description = "how many (default: ${DEFAULT-VALUE})")
   private int faults;
 
+  @Option(
+      names = "--delivery",
+      paramLabel = "MODE",
+      defaultValue = "exactly-once",
+      description =
+          "the job's delivery.mode, exactly-once or low-latency (default: ${DEFAULT-VALUE})")
+  private String delivery;
+
   private record Struck(Fault fault, String phase) {}
 
   private static final class Tally {
@@ -85,7 +93,7 @@ public final class ChaosCommand implements Callable<Integer> {
     PrintWriter out = spec.commandLine().getOut();
     Path folder = DemoFolder.empty(directory, place.home(), "chaos");
     SplittableRandom random = new SplittableRandom(seed);
-    try (Ground ground = Ground.start(folder, place.home(), place.jobJar());
+    try (Ground ground = Ground.start(folder, place.home(), place.jobJar(), delivery);
         MixedWrites writes = MixedWrites.start(ground.addresses().postgres(), random.nextLong())) {
       while (struck < faults) {
         ground.startAnew(

@@ -61,11 +61,15 @@ final class Ground implements AutoCloseable {
             });
   }
 
-  /** Starts all servers; the job is not submitted yet. */
-  static Ground start(Path folder, Path home, Path jar) {
+  /**
+   * Starts all servers; the job is not submitted yet.
+   *
+   * @param delivery the job's {@code delivery.mode}
+   */
+  static Ground start(Path folder, Path home, Path jar, String delivery) {
     ZooKeeperServer zooKeeper = ZooKeeperServer.start(folder.resolve("zookeeper"));
     try {
-      Platform platform = Platform.start(folder, home, options(folder, zooKeeper));
+      Platform platform = Platform.start(folder, home, options(folder, zooKeeper, delivery));
       return new Ground(folder, home, jar, zooKeeper, platform);
     } catch (RuntimeException e) {
       zooKeeper.close();
@@ -73,7 +77,7 @@ final class Ground implements AutoCloseable {
     }
   }
 
-  private static PlatformOptions options(Path folder, ZooKeeperServer zooKeeper) {
+  private static PlatformOptions options(Path folder, ZooKeeperServer zooKeeper, String delivery) {
     return PlatformOptions.defaults()
         .withoutKafka()
         .withTaskManagers(TASKMANAGERS)
@@ -94,6 +98,9 @@ final class Ground implements AutoCloseable {
         .withJobSetting("source.heartbeat-interval", "1s")
         .withJobSetting("clickhouse.batch-rows", "5000")
         .withJobSetting("clickhouse.inline-bytes", "16KiB")
+        .withJobSetting("delivery.mode", delivery)
+        // Every part is kept, so there must not be too many.
+        .withJobSetting("delivery.linger", "500ms")
         .withJobSetting("clickhouse.request-timeout", REQUEST_TIMEOUT.toSeconds() + "s");
   }
 

@@ -95,8 +95,9 @@ public final class Warehouse {
   }
 
   /**
-   * For each table, how many physical rows repeat a key and a version. Merges must be off for it to
-   * prove much. Of etl_cuts nothing is said: an idle job names the same cut at every checkpoint.
+   * For each table, how many physical rows repeat a key and a version, those aside that were
+   * written through before their checkpoint. Merges must be off for it to prove much. Of etl_cuts
+   * nothing is said: an idle job names the same cut at every checkpoint.
    */
   public List<Doubled> doubled() {
     return rows(
@@ -106,7 +107,7 @@ public final class Warehouse {
         .map(
             table -> {
               String[] figures =
-                  rows("SELECT count(), count() - uniqExact(%s, _version) FROM `%s`"
+                  rows("SELECT count(), countIf(exact) - uniqExactIf((%s, _version), exact) FROM (SELECT *, NOT endsWith(_batch_id, '-through') AS exact FROM `%s`)"
                           .formatted(table[1], table[0]))
                       .get(0);
               return new Doubled(table[0], Long.parseLong(figures[0]), Long.parseLong(figures[1]));

@@ -1,0 +1,225 @@
+package io.experimentetl;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.awaitility.Awaitility.await;
+
+import io.experimentetl.audit.Audit;
+import io.experimentetl.audit.AuditReport;
+import io.experimentetl.audit.AuditSettings;
+import io.experimentetl.cdc.PostgresChanges;
+import io.experimentetl.config.ClickHouseConfig;
+import io.experimentetl.config.DeliveryConfig;
+import io.experimentetl.config.FindingsConfig;
+import io.experimentetl.config.JobConfig;
+import io.experimentetl.config.KafkaConfig;
+import io.experimentetl.config.OutboxConfig;
+import io.experimentetl.config.Secret;
+import io.experimentetl.config.SourceConfig;
+import io.experimentetl.config.SourceType;
+import io.experimentetl.config.StatisticsConfig;
+import io.experimentetl.platform.ClickHouseEndpoint;
+import io.experimentetl.platform.PlatformExtension;
+import io.experimentetl.platform.PostgresEndpoint;
+import io.experimentetl.platform.SqlFiles;
+import io.experimentetl.platform.faults.FaultProxy;
+import java.net.URI;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.sql.Connection;
+import java.sql.SQLException;
+import java.sql.Statement;
+import java.time.Duration;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.TimeUnit;
+import org.apache.flink.configuration.Configuration;
+import org.apache.flink.core.execution.JobClient;
+import org.apache.flink.runtime.minicluster.MiniCluster;
+import org.apache.flink.streaming.api.environment.StreamExecutionEnvironment;
+
+/**
+ * The whole job between databases of its own on the real servers, with a proxy before ClickHouse.
+ * Checkpoints are taken when a test asks for one, and only then.
+ */
+final class JobOnServers implements AutoCloseable {
+  /** Rows of a reference that is missing wait so long. */
+  static final Duration GRACE = Duration.ofSeconds(1);
+
+  private static final Duration PATIENCE = Duration.ofSeconds(90);
+
+  final PostgresEndpoint postgres;
+  final ClickHouseEndpoint clickHouse;
+  final FaultProxy proxy;
+  private final MiniCluster flink;
+  private final Path folder;
+  private final JobConfig config;
+  private JobClient job;
+
+  /** Databases with the schema, and the experiments 1 and 2; the job doesn't run yet. */
+  JobOnServers(PlatformExtension platform, MiniCluster flink, Path folder, DeliveryConfig delivery)
+      throws Exception {
+    this.flink = flink;
+    this.folder = folder;
+    postgres = platform.newPostgresDatabase("job");
+    clickHouse = platform.newClickHouseDatabase("job");
+    proxy = FaultProxy.to(URI.create(clickHouse.url()));
+    String slot = "SET experiment_etl.slot = '" + postgres.database() + "'";
+    execute(
+        slot,
+        Files.readString(Path.of("sql/postgres/001_platform.sql")),
+        Files.readString(Path.of("sql/postgres/002_etl.sql")));
+    execute(slot, Files.readString(Path.of("sql/postgres/003_slot.sql")));
+    new SqlFiles(Path.of("sql")).applyTo(clickHouse, true);
+    ClickHouseConfig defaults = ClickHouseConfig.defaults();
+    config =
+        new JobConfig(
+            new SourceConfig(
+                SourceType.POSTGRES,
+                postgres.host(),
+                postgres.port(),
+                postgres.database(),
+                "public",
+                postgres.user(),
+                secret("postgres", postgres.password()),
+                "experiment_etl",
+                postgres.database(),
+                Duration.ofMillis(500),
+                100_000,
+                Duration.ofDays(90),
+                Duration.ofDays(365)),
+            new ClickHouseConfig(
+                proxy.url().toString(),
+                clickHouse.database(),
+                clickHouse.user(),
+                secret("clickhouse", clickHouse.password()),
+                defaults.batchRows(),
+                defaults.batchBytes(),
+                defaults.inlineBytes(),
+                null,
+                Duration.ofSeconds(2),
+                defaults.commitDeadline()),
+            StatisticsConfig.defaults(),
+            new FindingsConfig(GRACE, Duration.ofMinutes(5), 1_000, 0.001, 8),
+            delivery,
+            KafkaConfig.defaults(),
+            OutboxConfig.defaults());
+  }
+
+  private Secret secret(String name, String value) throws Exception {
+    return Secret.fromFile(Files.writeString(folder.resolve(name), value).toString());
+  }
+
+  void execute(String... statements) throws SQLException {
+    try (Connection connection = postgres.connect();
+        Statement statement = connection.createStatement()) {
+      for (String sql : statements) {
+        statement.execute(sql);
+      }
+    }
+  }
+
+  void start(int parallelism) throws Exception {
+    Configuration configuration = new Configuration();
+    configuration.setString("execution.checkpointing.interval", "1 h");
+    configuration.setString("execution.checkpointing.tolerable-failed-checkpoints", "1000");
+    configuration.setString(
+        "execution.checkpointing.dir", folder.resolve("checkpoints").toUri().toString());
+    configuration.setString("state.backend.type", "rocksdb");
+    configuration.setString("pipeline.object-reuse", "true");
+    configuration.setString("restart-strategy.type", "fixed-delay");
+    configuration.setString("restart-strategy.fixed-delay.attempts", "100");
+    configuration.setString("restart-strategy.fixed-delay.delay", "100 ms");
+    StreamExecutionEnvironment environment =
+        StreamExecutionEnvironment.getExecutionEnvironment(configuration);
+    environment.setParallelism(parallelism);
+    assertThat(ExperimentEtlJob.preflight(config, environment)).isEmpty();
+    ExperimentEtlPipeline.build(
+        config,
+        PostgresChanges.attach(environment, ExperimentEtlJob.sourceSettings(config.source())),
+        Warehouse.of(config, environment.getConfiguration()).sinks());
+    job = environment.executeAsync();
+  }
+
+  /** Takes one checkpoint; while the job can't, as long as the patience lasts. */
+  void checkpoint() {
+    await()
+        .atMost(PATIENCE)
+        .until(
+            () -> {
+              try {
+                flink.triggerCheckpoint(job.getJobID()).get();
+                return true;
+              } catch (ExecutionException notNow) {
+                return false;
+              }
+            });
+  }
+
+  long completedCheckpoints() throws Exception {
+    return flink
+        .getExecutionGraph(job.getJobID())
+        .get()
+        .getCheckpointStatsSnapshot()
+        .getCounts()
+        .getNumberOfCompletedCheckpoints();
+  }
+
+  /** From here on a restart brings every row again as it is. */
+  void passSnapshot() {
+    await()
+        .atMost(PATIENCE)
+        .until(
+            () -> {
+              checkpoint();
+              return clickHouse.query("SELECT snapshot_done FROM etl_progress").equals("true");
+            });
+    // The first one to complete behind the snapshot, and the cut that says so.
+    checkpoint();
+    checkpoint();
+  }
+
+  /** The job goes back to its last checkpoint, in a new process. */
+  void loseTaskManager() throws Exception {
+    flink.terminateTaskManager(0).get();
+    flink.startTaskManager();
+  }
+
+  /** Looks at all sides while checkpoints go on. */
+  AuditReport audit() throws Exception {
+    CompletableFuture<AuditReport> audit =
+        CompletableFuture.supplyAsync(
+            () ->
+                new Audit(
+                        new AuditSettings(
+                            postgres.jdbcUrl(),
+                            postgres.user(),
+                            postgres.password(),
+                            clickHouse.url(),
+                            clickHouse.database(),
+                            clickHouse.user(),
+                            clickHouse.password(),
+                            config.statistics(),
+                            config.findings(),
+                            config.source().eventRetention(),
+                            config.source().assignmentRetention(),
+                            PATIENCE))
+                    .run());
+    while (!audit.isDone()) {
+      checkpoint();
+    }
+    return audit.get();
+  }
+
+  @Override
+  public void close() throws Exception {
+    proxy.heal();
+    if (job != null) {
+      job.cancel().get(60, TimeUnit.SECONDS);
+    }
+    proxy.close();
+    execute(
+        "SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots WHERE active_pid IS NOT NULL AND slot_name = '"
+            + postgres.database()
+            + "'");
+  }
+}

@@ -1,0 +1,251 @@
+package io.experimentetl;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.awaitility.Awaitility.await;
+
+import io.experimentetl.config.DeliveryConfig;
+import io.experimentetl.config.DeliveryMode;
+import io.experimentetl.platform.PlatformExtension;
+import io.experimentetl.platform.faults.Hangup;
+import io.experimentetl.platform.faults.Position;
+import io.experimentetl.platform.faults.RequestFault;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.List;
+import org.apache.flink.runtime.minicluster.MiniCluster;
+import org.apache.flink.runtime.testutils.MiniClusterResourceConfiguration;
+import org.apache.flink.test.junit5.InjectMiniCluster;
+import org.apache.flink.test.junit5.MiniClusterExtension;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.RegisterExtension;
+import org.junit.jupiter.api.io.TempDir;
+
+/** {@code delivery.mode: low-latency}: what is visible before its checkpoint, and that it holds. */
+class LowLatencyIT {
+  private static final String ROWS_TWICE =
+      "SELECT count() - uniqExact(event_id, timestamp, _version) FROM events_processed";
+  private static final String COMPLETE =
+      "event_type = 'page_view' AND NOT arrayExists(code -> startsWith(code, 'R-ORPHAN'), inconsistencies)";
+
+  @RegisterExtension static final PlatformExtension PLATFORM = new PlatformExtension();
+
+  @RegisterExtension
+  static final MiniClusterExtension FLINK =
+      new MiniClusterExtension(
+          new MiniClusterResourceConfiguration.Builder()
+              .setNumberTaskManagers(1)
+              .setNumberSlotsPerTaskManager(4)
+              .build());
+
+  @TempDir private Path folder;
+  private JobOnServers job;
+
+  @BeforeEach
+  void start(@InjectMiniCluster MiniCluster flink) throws Exception {
+    job =
+        new JobOnServers(
+            PLATFORM,
+            flink,
+            folder,
+            new DeliveryConfig(DeliveryMode.LOW_LATENCY, Duration.ofMillis(50)));
+    job.execute(
+        """
+        INSERT INTO experiments (id, key, name, status, seed) VALUES (1, 'checkout', 'Checkout', 'ACTIVE', 's');
+        INSERT INTO variants (id, experiment_id, key, name, allocation_pct, is_control)
+        VALUES (11, 1, 'control', 'Control', 50, true), (12, 1, 'treatment', 'Treatment', 50, false);
+        INSERT INTO users (user_id, properties)
+        SELECT 'u' || n, jsonb_build_object('country', 'DE') FROM generate_series(1, 60) n;
+        INSERT INTO assignments (experiment_id, user_id, variant_id, source, assigned_at)
+        SELECT 1, 'u' || n, 11 + n % 2, 'hash', now() - interval '5 days' FROM generate_series(1, 40) n;
+        """,
+        exposures(1, 20));
+    job.start(2);
+    job.passSnapshot();
+  }
+
+  @AfterEach
+  void close() throws Exception {
+    job.close();
+  }
+
+  private static String exposures(int fromUser, int toUser) {
+    return """
+        INSERT INTO events (timestamp, experiment_id, user_id, variant_id, event_type, properties)
+        SELECT now() - interval '4 days', 1, 'u' || n, 11 + n %% 2, 'exposure', '{}' FROM generate_series(%d, %d) n;
+        """
+        .formatted(fromUser, toUser);
+  }
+
+  private static String purchases(int fromUser, int toUser) {
+    return """
+        INSERT INTO events (timestamp, experiment_id, user_id, variant_id, event_type, properties)
+        SELECT now() - interval '1 hour', 1, 'u' || n, 11 + n %% 2, 'purchase', jsonb_build_object('revenue', n)
+        FROM generate_series(%d, %d) n;
+        """
+        .formatted(fromUser, toUser);
+  }
+
+  private static String event(int id, String user, String variant) {
+    return """
+        INSERT INTO events (id, timestamp, experiment_id, user_id, variant_id, event_type)
+        VALUES ('00000000-0000-0000-0000-%012d', now() - interval '1 day', 1, '%s', %s, 'page_view');
+        """
+        .formatted(id, user, variant);
+  }
+
+  private long events(String condition) {
+    return job.clickHouse.count("SELECT count() FROM events_processed FINAL WHERE " + condition);
+  }
+
+  private void awaitEvents(long count, String condition) {
+    await().atMost(Duration.ofSeconds(30)).until(() -> events(condition) == count);
+  }
+
+  private void assertEqualSides() throws Exception {
+    assertThat(job.audit().differences()).isEmpty();
+  }
+
+  /** A restart that brought nothing again would prove nothing. */
+  private void assertRowsCameAgain() {
+    assertThat(job.clickHouse.count(ROWS_TWICE)).as("rows that came again").isPositive();
+  }
+
+  @Test
+  void rowsAreVisibleWhileNoCheckpointCompletesAndStatisticsWithTheirs() throws Exception {
+    assertThat(job.clickHouse.count("SELECT count() FROM events_processed")).isEqualTo(20);
+    assertThat(
+            job.clickHouse.count(
+                "SELECT countIf(endsWith(_batch_id, '-through')) FROM events_processed"))
+        .as("rows of the snapshot written through")
+        .isZero();
+    long checkpoints = job.completedCheckpoints();
+    String statistics = "SELECT sum(new_users) FROM experiment_daily_stats FINAL";
+    long users = job.clickHouse.count(statistics);
+
+    job.execute(
+        exposures(21, 30),
+        "UPDATE users SET properties = '{\"country\": \"FR\"}' WHERE user_id = 'u1'",
+        "UPDATE assignments SET context = '{\"seen\": 1}' WHERE user_id = 'u2'",
+        "UPDATE variants SET name = 'T' WHERE id = 12",
+        "UPDATE experiments SET name = 'C' WHERE id = 1",
+        "DELETE FROM events WHERE user_id = 'u3'",
+        "DELETE FROM users WHERE user_id = 'u4'");
+
+    awaitEvents(28, "event_type = 'exposure'");
+    await()
+        .until(
+            () ->
+                job.clickHouse
+                    .query(
+                        "SELECT (SELECT name FROM experiments FINAL), (SELECT name FROM variants FINAL WHERE id = 12),"
+                            + " (SELECT properties FROM users FINAL WHERE user_id = 'u1'),"
+                            + " (SELECT count() FROM users FINAL WHERE user_id = 'u4'),"
+                            + " (SELECT context FROM assignments_processed FINAL WHERE user_id = 'u2'),"
+                            + " (SELECT count() FROM assignments_processed FINAL WHERE user_id = 'u4')")
+                    .equals("C\tT\t{\"country\": \"FR\"}\t0\t{\"seen\": 1}\t0"));
+    assertThat(job.clickHouse.count(statistics)).isEqualTo(users);
+    assertThat(job.completedCheckpoints()).isEqualTo(checkpoints);
+
+    assertEqualSides();
+    assertThat(job.clickHouse.count(statistics))
+        .as("of two metrics")
+        .isEqualTo(users + 2 * (10 - 2));
+  }
+
+  @Test
+  void whatTheMomentDecidesWaitsForItsCheckpoint() throws Exception {
+    job.execute(event(1, "u1", "99"), event(2, "u1", "11"));
+    awaitEvents(1, "event_type = 'page_view'");
+    await().pollDelay(JobOnServers.GRACE.multipliedBy(3)).until(() -> true);
+    assertThat(events("event_type = 'page_view'")).isEqualTo(1);
+
+    assertEqualSides();
+
+    assertThat(
+            job.clickHouse.query(
+                "SELECT has(inconsistencies, 'R-ORPHAN-VARIANT'), endsWith(_batch_id, '-through') FROM events_processed FINAL"
+                    + " WHERE event_type = 'page_view' ORDER BY event_id"))
+        .isEqualTo("1\t0\n0\t1");
+  }
+
+  @Test
+  void aJobThatGoesDownBetweenTheWriteAndTheCheckpointBringsTheSameRows() throws Exception {
+    job.execute(
+        exposures(21, 40),
+        purchases(1, 40),
+        "UPDATE events SET properties = '{\"revenue\": 3}' WHERE user_id = 'u1' AND event_type = 'purchase'",
+        "DELETE FROM events WHERE user_id = 'u2' AND event_type = 'purchase'",
+        "DELETE FROM users WHERE user_id = 'u3'");
+    awaitEvents(38, "event_type = 'purchase'");
+    job.loseTaskManager();
+    job.execute(
+        "UPDATE events SET properties = '{\"revenue\": 5}' WHERE user_id = 'u5' AND event_type = 'purchase'",
+        "DELETE FROM events WHERE user_id = 'u6'",
+        "UPDATE assignments SET variant_id = 11 WHERE user_id = 'u8'");
+
+    assertEqualSides();
+    assertRowsCameAgain();
+  }
+
+  /** Before the restart the reference came in time, after it the grace period is over. */
+  @Test
+  void anEventThatFoundItsReferenceBeforeTheRestartAndMissesItAfterwardsEndsAsItIs()
+      throws Exception {
+    job.execute(event(1, "u50", "11"), event(2, "u51", "11"), event(3, "u52", "77"));
+    job.checkpoint();
+    job.execute(
+        "INSERT INTO assignments (experiment_id, user_id, variant_id) SELECT 1, 'u' || n, 11 FROM generate_series(50, 52) n",
+        "INSERT INTO variants (id, experiment_id, key, name, allocation_pct) VALUES (77, 1, 'late', 'Late', 0)");
+    awaitEvents(3, COMPLETE);
+    job.execute("DELETE FROM users WHERE user_id IN ('u51', 'u52')");
+    awaitEvents(1, "event_type = 'page_view'");
+    job.loseTaskManager();
+
+    assertEqualSides();
+    assertThat(events(COMPLETE)).isEqualTo(1);
+    assertThat(events("user_id IN ('u51', 'u52')")).as("rows of erased users").isZero();
+  }
+
+  @Test
+  void whateverBefallsTheInsertsEveryRowIsThereAsItIs() throws Exception {
+    List<RequestFault> faults =
+        List.of(
+            new RequestFault.CutRequest(Position.IN_BODY, Hangup.RESET),
+            new RequestFault.CutRequest(Position.BEFORE_LAST_BYTE, Hangup.FIN),
+            new RequestFault.DropAnswer(0, Hangup.RESET),
+            new RequestFault.DelayRequest(Duration.ofSeconds(3)),
+            new RequestFault.DeliverTwice(true),
+            new RequestFault.DeliverTwice(false),
+            new RequestFault.AnswerItself(503, "away"));
+    int user = 21;
+    for (RequestFault fault : faults) {
+      job.proxy.next(2, "INSERT", fault);
+      job.execute(
+          exposures(user, user),
+          purchases(user - 20, user - 19),
+          "UPDATE users SET name = 'N' WHERE user_id = 'u" + user + "'");
+      user++;
+    }
+    long checkpoints = job.completedCheckpoints();
+    awaitEvents(14, "event_type = 'purchase'");
+    await().atMost(Duration.ofSeconds(30)).until(() -> job.proxy.armed() == 0);
+    assertThat(job.completedCheckpoints()).isEqualTo(checkpoints);
+
+    assertEqualSides();
+  }
+
+  @Test
+  void aServerThatIsKilledWhileRowsComeHasThemAllWhenItIsBack() throws Exception {
+    job.proxy.next(2, "INSERT", new RequestFault.StallRequest(Position.IN_BODY));
+    job.execute(exposures(21, 40), purchases(1, 20));
+    await().until(() -> job.proxy.armed() == 0);
+    PLATFORM.clickHouse().kill9();
+    job.execute(purchases(21, 40));
+    PLATFORM.clickHouse().start();
+
+    awaitEvents(40, "event_type = 'purchase'");
+    assertEqualSides();
+  }
+}

@@ -1,0 +1,224 @@
+package io.experimentetl.attribution;
+
+import static io.experimentetl.attribution.History.CONTROL;
+import static io.experimentetl.attribution.History.EXPERIMENT;
+import static io.experimentetl.attribution.History.TREATMENT;
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.experimentetl.clickhouse.RowEncoder;
+import io.experimentetl.config.CrossoverPolicy;
+import io.experimentetl.model.AssignmentProcessed;
+import io.experimentetl.model.AssignmentRow;
+import io.experimentetl.model.EventProcessed;
+import io.experimentetl.model.EventRow;
+import io.experimentetl.model.RowVersion;
+import io.experimentetl.model.SourceTable;
+import io.experimentetl.quality.EventChecks;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Random;
+import java.util.function.Function;
+import net.jqwik.api.ForAll;
+import net.jqwik.api.Property;
+
+/**
+ * A run writes rows through and goes down; the next one starts from the checkpoint before them, at
+ * another pace of the clock and with its dimensions at other moments. What stands under {@code
+ * FINAL} is what the second run alone would have left.
+ */
+class ReplayedRowsTest {
+  private static final long LATE = 99;
+
+  /** What the source does, whoever reads it; {@code pace} decides what differs from run to run. */
+  private static final class Run {
+    private final History history =
+        History.ofKnownUser(UserAttributionTest.config(CrossoverPolicy.EXCLUDE));
+    private final Map<Integer, EventRow> events = new HashMap<>();
+    private AssignmentRow assignment;
+    private boolean userIsThere = true;
+    private boolean lateVariantIsDue;
+
+    void step(int step, Random pace) {
+      if (lateVariantIsDue && pace.nextBoolean()) {
+        lateVariantArrives();
+      }
+      source(new Random(step));
+      if (pace.nextInt(4) == 0) {
+        history.afterGrace();
+      }
+    }
+
+    private void source(Random random) {
+      if (!userIsThere) {
+        userIsThere = true;
+        history.insert(SourceTable.USERS, History.userRow());
+        return;
+      }
+      int id = 1 + random.nextInt(3);
+      EventRow event = events.get(id);
+      switch (random.nextInt(9)) {
+        case 0 -> lateVariantIsDue = true;
+        case 1, 2 -> assign(random);
+        case 3 -> eraseUser();
+        case 4 -> {
+          if (event != null) {
+            history.delete(events.remove(id));
+          }
+        }
+        default -> {
+          EventRow after = event(id, random);
+          if (event == null) {
+            history.insert(after);
+          } else {
+            after = after.occurredAt() == event.occurredAt() ? after : event;
+            history.update(event, after);
+          }
+          events.put(id, after);
+        }
+      }
+    }
+
+    private static EventRow event(int id, Random random) {
+      Long[] variants = {null, CONTROL, TREATMENT, LATE};
+      String[] types = {"exposure", "conversion", "page_view"};
+      String type = types[random.nextInt(types.length)];
+      Long variant = variants[random.nextInt(variants.length)];
+      String day = random.nextBoolean() ? "2026-01-08T10:00:00Z" : "2026-01-09T10:00:00Z";
+      return History.event(id, type, variant, day, random.nextBoolean() ? "{\"n\": 1}" : null);
+    }
+
+    private void assign(Random random) {
+      if (assignment != null && random.nextInt(3) == 0) {
+        history.delete(assignment);
+        assignment = null;
+        return;
+      }
+      long variant = random.nextBoolean() ? CONTROL : LATE;
+      AssignmentRow after = History.assignment(variant, "hash", "2026-01-08T09:00:00Z");
+      if (assignment == null) {
+        history.insert(after);
+      } else {
+        history.update(assignment, after);
+      }
+      assignment = after;
+    }
+
+    private void eraseUser() {
+      history.inOneTransaction(
+          () -> {
+            history.deleteUser();
+            events.values().forEach(history::delete);
+            if (assignment != null) {
+              history.delete(assignment);
+            }
+          });
+      events.clear();
+      assignment = null;
+      userIsThere = false;
+    }
+
+    void lateVariantArrives() {
+      lateVariantIsDue = false;
+      history.changeDimensions(
+          () ->
+              history.dimensions.put(
+                  new VariantDimension(LATE, EXPERIMENT, "late", "Late", 0, false)));
+    }
+  }
+
+  @Property(tries = 5000)
+  void whatWasWrittenThroughIsWhatComesAgainOrIsReplacedByIt(@ForAll long seed) {
+    Random random = new Random(seed);
+    int beforeCheckpoint = random.nextInt(8);
+    int writtenThrough = 1 + random.nextInt(8);
+    int afterwards = random.nextInt(8);
+    long samePace = random.nextLong();
+    List<Integer> steps = random.ints(24).boxed().toList();
+
+    Run first = new Run();
+    Run second = new Run();
+    Random firstPace = new Random(samePace);
+    Random secondPace = new Random(samePace);
+    for (int i = 0; i < beforeCheckpoint; i++) {
+      first.step(steps.get(i), firstPace);
+      second.step(steps.get(i), secondPace);
+    }
+    int events = first.history.out.eventRows.size();
+    int assignments = first.history.out.assignmentRows.size();
+    for (int i = beforeCheckpoint; i < beforeCheckpoint + writtenThrough; i++) {
+      first.step(steps.get(i), random);
+    }
+    second.history.throughState();
+    if (random.nextBoolean()) {
+      second.history.afterGrace();
+    }
+    for (int i = beforeCheckpoint; i < beforeCheckpoint + writtenThrough + afterwards; i++) {
+      second.step(steps.get(i), random);
+    }
+    if (second.lateVariantIsDue) {
+      second.lateVariantArrives();
+    }
+    second.history.afterGrace();
+
+    assertSame(
+        written(new EventEncoder(), first.history.out.eventRows, events),
+        second.history.out.eventRows,
+        row -> row.event().id() + row.event().occurredAt(),
+        EventProcessed::version,
+        EventProcessed::event,
+        EventProcessed::inconsistencies);
+    assertSame(
+        written(new AssignmentEncoder(), first.history.out.assignmentRows, assignments),
+        second.history.out.assignmentRows,
+        row -> String.valueOf(row.assignment().id()),
+        AssignmentProcessed::version,
+        AssignmentProcessed::assignment,
+        AssignmentProcessed::inconsistencies);
+  }
+
+  private static <T> List<T> written(RowEncoder<T> encoder, List<T> rows, int from) {
+    return rows.subList(from, rows.size()).stream().filter(encoder::isRepeatable).toList();
+  }
+
+  private static <T> void assertSame(
+      List<T> through,
+      List<T> second,
+      Function<T, String> key,
+      Function<T, RowVersion> version,
+      Function<T, Object> row,
+      Function<T, String[]> codes) {
+    Map<String, T> alone = standing(second, key, version);
+    List<T> inOrder = new ArrayList<>(through);
+    inOrder.addAll(second);
+    List<T> withLateCopies = new ArrayList<>(second);
+    withLateCopies.addAll(through);
+    assertThat(standing(inOrder, key, version).keySet()).isEqualTo(alone.keySet());
+    standing(inOrder, key, version)
+        .forEach(
+            (name, stands) -> {
+              assertThat(row.apply(stands)).isEqualTo(row.apply(alone.get(name)));
+              assertThat(EventChecks.isComplete(codes.apply(stands)))
+                  .isEqualTo(EventChecks.isComplete(codes.apply(alone.get(name))));
+            });
+    Map<String, T> lateCopies = standing(withLateCopies, key, version);
+    assertThat(lateCopies.keySet()).isEqualTo(alone.keySet());
+    lateCopies.forEach(
+        (name, stands) -> assertThat(row.apply(stands)).isEqualTo(row.apply(alone.get(name))));
+  }
+
+  /** Of each key the greatest version; of equal ones the last that was written. */
+  private static <T> Map<String, T> standing(
+      List<T> rows, Function<T, String> key, Function<T, RowVersion> version) {
+    Map<String, T> standing = new HashMap<>();
+    for (T row : rows) {
+      standing.merge(
+          key.apply(row),
+          row,
+          (a, b) -> version.apply(a).version() > version.apply(b).version() ? a : b);
+    }
+    standing.values().removeIf(row -> version.apply(row).deleted());
+    return standing;
+  }
+}

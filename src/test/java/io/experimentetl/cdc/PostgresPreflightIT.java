@@ -90,9 +90,7 @@ class PostgresPreflightIT {
     assertThat(PostgresPreflight.check(database.settings(), true))
         .singleElement()
         .asString()
-        .contains(
-            "apply sql/postgres/003_slot.sql, and read everything again",
-            "./etl resync");
+        .contains("apply sql/postgres/003_slot.sql, and read everything again", "./etl resync");
   }
 
   private static List<String> check(PostgresSourceSettings settings) {

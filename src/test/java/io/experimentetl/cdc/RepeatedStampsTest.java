@@ -43,7 +43,7 @@ class RepeatedStampsTest {
     long[] stamps = new long[lsns.length];
     for (int i = 0; i < lsns.length; i++) {
       for (int barriers = random.nextInt(4); barriers > 0; barriers--) {
-        continuity.nextCut(true);
+        continuity.nextCut(true, true);
       }
       stamps[i] = continuity.nextStamp(lsns[i]);
     }

@@ -11,6 +11,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.experimentetl.cdc.RouteOperator;
 import io.experimentetl.config.CrossoverPolicy;
+import io.experimentetl.config.JobConfig;
 import io.experimentetl.model.Change;
 import io.experimentetl.model.ChangeKind;
 import io.experimentetl.model.Cut;
@@ -64,15 +65,15 @@ class AttributeOperatorTest {
   private static KeyedTwoInputStreamOperatorTestHarness<
           String, Change, Either<Cut, Change>, Either<Cut, EventProcessed>>
       newHarness(CrossoverPolicy policy) throws Exception {
+    return newHarness(UserAttributionTest.config(policy));
+  }
+
+  private static KeyedTwoInputStreamOperatorTestHarness<
+          String, Change, Either<Cut, Change>, Either<Cut, EventProcessed>>
+      newHarness(JobConfig config) throws Exception {
     var harness =
         new KeyedTwoInputStreamOperatorTestHarness<>(
-            new AttributeOperator(UserAttributionTest.config(policy)),
-            RouteOperator::userOf,
-            null,
-            Types.STRING,
-            128,
-            1,
-            0);
+            new AttributeOperator(config), RouteOperator::userOf, null, Types.STRING, 128, 1, 0);
     harness.setup(AttributeOperator.EVENTS_TYPE.createSerializer(new SerializerConfigImpl()));
     return harness;
   }
@@ -220,6 +221,34 @@ class AttributeOperatorTest {
     assertThat(contributions()).hasSize(1);
     assertThat(contributions().get(0).sums().newConverters()).isOne();
     assertThat(contributions().get(0).sums().newUsers()).isZero();
+  }
+
+  @Test
+  void whatWasSpilledIsCorrectedAfterARestartAndLeavesNoState() throws Exception {
+    harness.close();
+    harness = newHarness(UserAttributionTest.holding(1));
+    harness.open();
+    sendDimensions();
+    send(SourceTable.USERS, History.userRow());
+    cut();
+    for (int i = 1; i <= 4; i++) {
+      send(SourceTable.EVENTS, event(i, "exposure", CONTROL, JAN_8, null));
+    }
+    assertThat(events()).hasSize(3);
+    cut();
+    OperatorSubtaskState snapshot = harness.snapshot(1, 1);
+    harness.close();
+
+    harness = newHarness(UserAttributionTest.holding(1));
+    harness.initializeState(snapshot);
+    harness.open();
+    assertThat(harness.numKeyedStateEntries()).as("the user, and its events").isEqualTo(2);
+    send(SourceTable.ASSIGNMENTS, assignment(CONTROL, "hash", JAN_8));
+    assertThat(events())
+        .hasSize(4)
+        .allMatch(row -> row.inconsistencies().length == 0 && row.assignedVariantId() == CONTROL);
+    cut();
+    assertThat(harness.numKeyedStateEntries()).isOne();
   }
 
   @Test

@@ -53,6 +53,25 @@ class UserAttributionTest {
         OutboxConfig.defaults());
   }
 
+  /** Of each user's events in an experiment, so many are held until their reference comes. */
+  static JobConfig holding(int pendingPerUser) {
+    JobConfig config = config(CrossoverPolicy.EXCLUDE);
+    FindingsConfig findings = config.findings();
+    return new JobConfig(
+        config.source(),
+        config.clickhouse(),
+        config.statistics(),
+        new FindingsConfig(
+            findings.grace(),
+            findings.futureTolerance(),
+            pendingPerUser,
+            findings.srmAlertP(),
+            findings.srmMinimumUsersPerVariant()),
+        config.delivery(),
+        config.kafka(),
+        config.outbox());
+  }
+
   private DailySums figures(long variant, String metric, String day) {
     return history.out.daily.getOrDefault(
         new DailyKey(EXPERIMENT, variant, metric, (int) LocalDate.parse(day).toEpochDay()),
@@ -223,24 +242,9 @@ class UserAttributionTest {
     assertThat(unknown.out.daily).isNotEmpty();
   }
 
-  private static History holdingTwo() {
-    FindingsConfig d = FindingsConfig.defaults();
-    JobConfig config = config(CrossoverPolicy.EXCLUDE);
-    return History.ofKnownUser(
-        new JobConfig(
-            config.source(),
-            config.clickhouse(),
-            config.statistics(),
-            new FindingsConfig(
-                d.grace(), d.futureTolerance(), 2, d.srmAlertP(), d.srmMinimumUsersPerVariant()),
-            config.delivery(),
-            config.kafka(),
-            config.outbox()));
-  }
-
   @Test
   void moreEventsThanAreHeldGoOutFlaggedAndAreCorrectedLikeTheOthers() {
-    History bounded = holdingTwo();
+    History bounded = History.ofKnownUser(holding(2));
     for (int i = 1; i <= 7; i++) {
       bounded.insert(exposure(i, CONTROL, JAN_10));
       bounded.throughState();
@@ -263,7 +267,7 @@ class UserAttributionTest {
 
   @Test
   void ofSpilledEventsNothingIsKeptWhenTheyAreDeletedOrTheirUserIsErased() {
-    History bounded = holdingTwo();
+    History bounded = History.ofKnownUser(holding(2));
     for (int i = 1; i <= 5; i++) {
       bounded.insert(exposure(i, CONTROL, JAN_10));
     }

@@ -24,6 +24,7 @@ final class RedeployCommand implements Callable<Integer> {
   @Override
   public Integer call() {
     PlatformAddresses platform = place.running();
+    new UnfinishedResync(place.directory()).requireNone();
     JobDeployment deployment = new JobDeployment(platform, place.jobJar());
     deployment.requireEffectiveConfiguration();
     deployment.requireSlots(parallelism);

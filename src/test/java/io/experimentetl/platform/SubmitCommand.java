@@ -38,11 +38,14 @@ final class SubmitCommand implements Callable<Integer> {
     PlatformAddresses platform = place.running();
     JobDeployment deployment = new JobDeployment(platform, place.jobJar());
     Optional<String> state = Optional.empty();
+    UnfinishedResync resync = new UnfinishedResync(place.directory());
     if (fresh) {
+      resync.abandon(platform.flink());
       deployment.requireNoActiveJob();
       deployment.requireEffectiveConfiguration();
       new FreshStart(platform, place.home(), place.directory()).prepare(System.out);
     } else {
+      resync.requireNone();
       state = Optional.ofNullable(from).or(() -> JobDeployment.latestState(place.directory()));
     }
     String job = deployment.submit(state, parallelism, List.of());

@@ -6,6 +6,7 @@ import io.experimentetl.platform.JobDeployment;
 import io.experimentetl.platform.PlatformAddresses;
 import io.experimentetl.platform.PlatformException;
 import io.experimentetl.platform.SqlFiles;
+import io.experimentetl.platform.UnfinishedResync;
 import io.experimentetl.platform.demo.RunningJob;
 import java.io.PrintWriter;
 import java.nio.file.Path;
@@ -19,9 +20,8 @@ import java.util.TreeSet;
 import java.util.stream.Collectors;
 
 /**
- * Reads everything again into a database beside the old one, and exchanges their tables. Until then
- * nothing is changed: whatever fails before, the old tables stand as they were, and it can be run
- * again.
+ * Reads everything again into a database beside the old one, and exchanges their tables. Whatever
+ * fails before the exchange, the old tables stand as they were, and it can be run again.
  */
 final class Resync {
   private static final String SUFFIX = "_resync";
@@ -65,6 +65,8 @@ final class Resync {
    * @throws PlatformException saying what is in the way, and how the tables stand
    */
   RunningJob run() {
+    UnfinishedResync unfinished = new UnfinishedResync(directory);
+    unfinished.abandon(platform.flink());
     JobDeployment deployment = new JobDeployment(platform, jar);
     deployment.requireNoActiveJob();
     deployment.requireEffectiveConfiguration();
@@ -75,7 +77,7 @@ final class Resync {
           "there are no tables in " + old + " yet: nothing to bring back; use ./etl submit");
     }
     PlatformAddresses beside =
-        platform.withClickHouseDatabase(fresh.database(), directory.resolve("job-resync.yaml"));
+        platform.withClickHouseDatabase(fresh.database(), unfinished.jobConfig());
     new FreshStart(platform, home, directory).mendSlot(this::say);
     createDatabase();
 
@@ -92,6 +94,7 @@ final class Resync {
     Repairs repairs = Repairs.between(old, fresh);
     repairs.keepFindings();
     String before = exchange(tables);
+    unfinished.finished();
     RunningJob goesOn =
         RunningJob.submit(platform, jar, Optional.of(savepoint), parallelism, List.of());
     repairs.print(out);

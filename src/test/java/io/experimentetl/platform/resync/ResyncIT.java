@@ -8,6 +8,7 @@ import io.experimentetl.platform.Platform;
 import io.experimentetl.platform.PlatformAddresses;
 import io.experimentetl.platform.PlatformException;
 import io.experimentetl.platform.PlatformOptions;
+import io.experimentetl.platform.UnfinishedResync;
 import io.experimentetl.platform.demo.RunningJob;
 import java.io.IOException;
 import java.io.PrintWriter;
@@ -116,10 +117,14 @@ class ResyncIT {
         .hasMessageContaining("The replication slot experiment_etl")
         .hasMessageContaining("./etl resync");
 
+    // One that was killed leaves its mark, and is taken up.
+    Path killed = new UnfinishedResync(folder).jobConfig();
+    addresses.withClickHouseDatabase("experiments_resync", killed);
     StringWriter out = new StringWriter();
     RunningJob after =
         new Resync(addresses, HOME, folder, JAR, 2, new PrintWriter(out, true)).run();
 
+    assertThat(folder.resolve("job-resync.yaml")).as("the mark of one under way").doesNotExist();
     assertThat(repairs())
         .containsExactlyInAnyOrder(
             "variants\tstale\t(2)",

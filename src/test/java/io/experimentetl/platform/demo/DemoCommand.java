@@ -7,6 +7,8 @@ import io.experimentetl.platform.Etl;
 import io.experimentetl.platform.Platform;
 import io.experimentetl.platform.PlatformAddresses;
 import io.experimentetl.platform.PlatformOptions;
+import io.experimentetl.platform.traffic.OptimizelyData;
+import io.experimentetl.platform.traffic.ReplayedSet;
 import io.experimentetl.platform.traffic.Traffic;
 import io.experimentetl.platform.traffic.TrafficPlan;
 import io.experimentetl.platform.traffic.UdacityData;
@@ -107,7 +109,8 @@ public final class DemoCommand implements Callable<Integer> {
   @Option(
       names = "--data",
       paramLabel = "DIR",
-      description = "the folder of the Udacity set: replays it instead of the generator's traffic")
+      description =
+          "the folder of the Udacity or the Optimizely set: replays it instead of the generator's traffic")
   private Path data;
 
   @Option(
@@ -134,13 +137,16 @@ public final class DemoCommand implements Callable<Integer> {
       throw new ParameterException(spec.commandLine(), "--kill and --redeploy need --check");
     }
     CrossoverPolicy chosen = policy();
-    UdacityData udacity = data == null ? null : UdacityData.read(data);
+    ReplayedSet replayed = replayed();
     options.withJobSetting("statistics.crossover", chosen.name().toLowerCase(Locale.ROOT));
-    if (udacity == null) {
+    if (replayed == null) {
       options.withJobSetting("statistics.metrics", TrafficPlan.METRICS);
     } else {
-      // It is from 2017: the warehouse's retention would remove it.
+      // It is from years ago: the warehouse's retention would remove it.
       options.withoutTtl();
+    }
+    if (replayed instanceof OptimizelyData) {
+      options.withJobSetting("statistics.metrics", OptimizelyData.METRICS);
     }
     PrintWriter out = spec.commandLine().getOut();
     Path folder = DemoFolder.empty(directory, place.home(), "demo");
@@ -149,24 +155,31 @@ public final class DemoCommand implements Callable<Integer> {
       PlatformAddresses addresses = platform.addresses();
       RunningJob job = RunningJob.submit(platform.addresses(), place.jobJar());
       if (!check) {
-        return watch(job, addresses, udacity, folder, out);
+        return watch(job, addresses, replayed, folder, out);
       }
       job.warehouse().keepEveryPart();
       Supplier<Traffic> load =
-          udacity == null
+          replayed == null
               ? () ->
                   Traffic.start(
                       addresses.postgres(), TrafficPlan.bounded(seed, events, Instant.now()))
-              : () -> Traffic.replay(addresses.postgres(), udacity, CONNECTIONS);
+              : () -> Traffic.replay(addresses.postgres(), replayed, CONNECTIONS);
       Report report = new Report(out);
       check(
-          report, platform, job, load, udacity == null ? events : udacity.events(), interruptions);
-      if (udacity != null) {
+          report,
+          platform,
+          job,
+          load,
+          replayed == null ? events : replayed.events(),
+          interruptions);
+      if (replayed instanceof UdacityData udacity) {
         UdacityAnswer answer = new UdacityAnswer(udacity, job.warehouse());
         answer.rows(report);
         if (chosen == CrossoverPolicy.FIRST) {
           answer.golden(report);
         }
+      } else if (replayed instanceof OptimizelyData optimizely) {
+        new OptimizelyAnswer(optimizely, job.warehouse()).rows(report);
       } else {
         findings(report, job.warehouse());
       }
@@ -176,6 +189,13 @@ public final class DemoCommand implements Callable<Integer> {
       report.end();
       return report.isGood() ? 0 : 1;
     }
+  }
+
+  private ReplayedSet replayed() {
+    if (data == null) {
+      return null;
+    }
+    return OptimizelyData.isIn(data) ? OptimizelyData.read(data) : UdacityData.read(data);
   }
 
   private List<Interruption> interruptions() {
@@ -297,7 +317,7 @@ public final class DemoCommand implements Callable<Integer> {
   private Integer watch(
       RunningJob job,
       PlatformAddresses addresses,
-      UdacityData udacity,
+      ReplayedSet replayed,
       Path folder,
       PrintWriter out) {
     String header =
@@ -310,7 +330,7 @@ public final class DemoCommand implements Callable<Integer> {
     boolean terminal = CommandLine.Help.Ansi.AUTO.enabled();
     LiveTable table = new LiveTable(job.warehouse());
     long history = 0;
-    if (udacity == null) {
+    if (replayed == null) {
       try (Traffic past =
           Traffic.start(addresses.postgres(), TrafficPlan.bounded(seed, HISTORY, Instant.now()))) {
         past.await();
@@ -318,10 +338,10 @@ public final class DemoCommand implements Callable<Integer> {
       }
     }
     try (Traffic traffic =
-        udacity == null
+        replayed == null
             ? Traffic.start(
                 addresses.postgres(), TrafficPlan.continuous(seed + 1, rate, Instant.now()))
-            : Traffic.replay(addresses.postgres(), udacity, CONNECTIONS)) {
+            : Traffic.replay(addresses.postgres(), replayed, CONNECTIONS)) {
       while (true) {
         if (!traffic.isRunning()) {
           // Either the replay's end, or PostgreSQL's refusal, which this throws.

@@ -48,8 +48,8 @@ public final class Traffic implements AutoCloseable {
     return start(database, plan.load(InstantSource.system()));
   }
 
-  /** Starts to replay the Udacity set, by so many connections. */
-  public static Traffic replay(PostgresEndpoint database, UdacityData data, int connections) {
+  /** Starts to replay a set, by so many connections. */
+  public static Traffic replay(PostgresEndpoint database, ReplayedSet data, int connections) {
     return start(database, data.load(connections));
   }
 

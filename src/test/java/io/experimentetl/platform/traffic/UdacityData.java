@@ -33,7 +33,7 @@ import java.util.zip.ZipInputStream;
  * converted, a conversion of the same time and variant. A user and the assignment go in before the
  * user's first page view in the order of the file; page views go in in that order.
  */
-public final class UdacityData {
+public final class UdacityData implements ReplayedSet {
   public static final long EXPERIMENT = 1;
   public static final long CONTROL = 11;
   public static final long TREATMENT = 12;
@@ -173,6 +173,7 @@ public final class UdacityData {
   }
 
   /** Event rows: exposures and conversions. */
+  @Override
   public int events() {
     return exposures() + conversions();
   }
@@ -206,7 +207,8 @@ public final class UdacityData {
     return earliest.get(user).group();
   }
 
-  Load load(int connections) {
+  @Override
+  public Load load(int connections) {
     return new Load(
         FROM,
         UNTIL,

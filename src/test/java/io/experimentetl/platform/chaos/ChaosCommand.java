@@ -139,7 +139,9 @@ public final class ChaosCommand implements Callable<Integer> {
     // That the audit is right while writers write is shown elsewhere; at rest it is quicker.
     writes.rest();
     ground.job().awaitVisible();
+    long rested = System.nanoTime();
     AuditReport audit = ground.job().audit();
+    double auditSeconds = (System.nanoTime() - rested) / 1e9;
     writes.goOn();
     audits++;
     differences += audit.differences().size();
@@ -156,11 +158,12 @@ public final class ChaosCommand implements Callable<Integer> {
     }
     out.printf(
         Locale.ROOT,
-        "%3d  %-78s all visible after %5.1f s  %,d rows, %d differences%n",
+        "%3d  %-78s all visible after %5.1f s  %,d rows audited in %.1f s, %d differences%n",
         struck,
         describe(together),
         recovery,
         audited,
+        auditSeconds,
         audit.differences().size());
     audit.differences().stream()
         .limit(MAX_PRINTED_DIFFERENCES)

@@ -63,7 +63,8 @@ BEGIN
     BEGIN
         DELETE FROM events WHERE "timestamp" < now() - events_older_than;
         DELETE FROM assignments WHERE assigned_at < now() - assignments_older_than;
-        DELETE FROM outbox_events WHERE created_at < now() - outbox_older_than;
+        -- What nobody has relayed yet stays, however old it is.
+        DELETE FROM outbox_events WHERE created_at < now() - outbox_older_than AND processed_at IS NOT NULL;
     EXCEPTION WHEN OTHERS THEN
         -- The origin belongs to the session, not to the transaction: what the session wrote next would be invisible too.
         PERFORM pg_replication_origin_session_reset();
@@ -85,3 +86,5 @@ END
 $$;
 GRANT SELECT ON experiments, variants, users, assignments, events, outbox_events, etl_heartbeat TO experiment_etl;
 GRANT INSERT, UPDATE, DELETE ON etl_heartbeat TO experiment_etl;
+-- The outbox relay's acknowledgement.
+GRANT UPDATE (processed_at) ON outbox_events TO experiment_etl;

@@ -5,18 +5,24 @@ import io.experimentetl.cdc.ChangeTypeInfo;
 import io.experimentetl.cdc.RouteOperator;
 import io.experimentetl.clickhouse.ClickHouseSink;
 import io.experimentetl.config.JobConfig;
+import io.experimentetl.config.OutboxConfig;
 import io.experimentetl.model.AssignmentProcessed;
 import io.experimentetl.model.Change;
 import io.experimentetl.model.Cut;
 import io.experimentetl.model.DailyStats;
 import io.experimentetl.model.EventProcessed;
 import io.experimentetl.model.ExperimentHealth;
+import io.experimentetl.model.Finding;
 import io.experimentetl.model.HealthContribution;
+import io.experimentetl.outbox.OutboxMessage;
+import io.experimentetl.outbox.OutboxRelay;
 import io.experimentetl.stats.DailyStatsOperator;
 import io.experimentetl.stats.ExperimentHealthOperator;
 import java.util.ArrayList;
 import java.util.List;
+import org.apache.flink.api.common.typeinfo.TypeInformation;
 import org.apache.flink.api.common.typeinfo.Types;
+import org.apache.flink.api.connector.sink2.Sink;
 import org.apache.flink.configuration.Configuration;
 import org.apache.flink.configuration.PipelineOptions;
 import org.apache.flink.core.execution.CheckpointingMode;
@@ -37,7 +43,11 @@ import org.apache.flink.types.Either;
  *                                    │                          └─ data_inconsistencies
  *                                    ├─ experiments, variants, users
  *                                    ├─[to all]─ attribute, daily-stats, experiment-health: the dimensions
- *                                    └─ data_inconsistencies, which takes the findings of experiment-health too
+ *                                    ├─ held-events ─┐
+ *                                    ├───────────────┴─[by subject]─ outbox-relay ─┬─ outbox: Kafka, then processed_at
+ *                                    │                                             └─ data_inconsistencies
+ *                                    └─ data_inconsistencies, which takes the findings of experiment-health too;
+ *                                       what it takes, findings-topic takes
  * </pre>
  */
 public final class ExperimentEtlPipeline {
@@ -80,7 +90,10 @@ public final class ExperimentEtlPipeline {
 
   /** Builds the graph between a source and the sinks. */
   public static void build(
-      JobConfig config, DataStream<Either<Cut, Change>> changes, WarehouseSinks sinks) {
+      JobConfig config,
+      DataStream<Either<Cut, Change>> changes,
+      WarehouseSinks sinks,
+      KafkaSinks kafka) {
     SingleOutputStreamOperator<Change> routed =
         changes
             .transform(Uids.ROUTE, ChangeTypeInfo.INSTANCE, new RouteOperator())
@@ -124,16 +137,49 @@ public final class ExperimentEtlPipeline {
     attach(assignments, sinks.assignments());
     attach(dailyStats, sinks.dailyStats());
     attach(health, sinks.health());
-    attach(
+    DataStream<Either<Cut, Finding>> findings =
         attributed
             .getSideOutput(AttributeOperator.FINDINGS)
             .union(
                 health.getSideOutput(ExperimentHealthOperator.FINDINGS),
-                routed.getSideOutput(RouteOperator.FINDINGS)),
-        sinks.inconsistencies());
+                routed.getSideOutput(RouteOperator.FINDINGS));
+    if (kafka.outbox() != null) {
+      findings = findings.union(relay(config.outbox(), routed, kafka.outbox()));
+    }
+    attach(findings, sinks.inconsistencies());
+    if (kafka.findings() != null) {
+      findings
+          .sinkTo(kafka.findings())
+          .name(Uids.FINDINGS_TOPIC)
+          .uid(Uids.FINDINGS_TOPIC)
+          .setParallelism(1);
+    }
     attach(routed.getSideOutput(RouteOperator.EXPERIMENTS), sinks.experiments()).setParallelism(1);
     attach(routed.getSideOutput(RouteOperator.VARIANTS), sinks.variants()).setParallelism(1);
     attach(routed.getSideOutput(RouteOperator.USERS), sinks.users()).setParallelism(1);
+  }
+
+  /** Relays the outbox; what does not fit comes back. */
+  private static DataStream<Either<Cut, Finding>> relay(
+      OutboxConfig config, SingleOutputStreamOperator<Change> routed, Sink<OutboxMessage> outbox) {
+    List<String> held = config.eventTypes();
+    DataStream<Change> rows = routed.getSideOutput(RouteOperator.OUTBOX);
+    if (!held.isEmpty()) {
+      rows =
+          rows.union(
+              routed
+                  .filter(change -> OutboxRelay.isHeld(change, held))
+                  .name(Uids.HELD_EVENTS)
+                  .uid(Uids.HELD_EVENTS)
+                  .forceNonParallel());
+    }
+    SingleOutputStreamOperator<OutboxMessage> relayed =
+        rows.keyBy(OutboxRelay::subjectOf, Types.STRING)
+            .transform(
+                Uids.OUTBOX_RELAY, TypeInformation.of(OutboxMessage.class), new OutboxRelay(config))
+            .uid(Uids.OUTBOX_RELAY);
+    relayed.sinkTo(outbox).name(Uids.OUTBOX).uid(Uids.OUTBOX);
+    return relayed.getSideOutput(OutboxRelay.FINDINGS);
   }
 
   private static long experimentOf(HealthContribution contribution) {

@@ -46,6 +46,9 @@ public final class RouteOperator extends AbstractStreamOperator<Change>
   public static final OutputTag<Either<Cut, Change>> VARIANTS = tag("variants");
   public static final OutputTag<Either<Cut, Change>> USERS = tag("users");
 
+  /** Rows of the outbox. */
+  public static final OutputTag<Change> OUTBOX = new OutputTag<>("outbox", ChangeTypeInfo.INSTANCE);
+
   /** Rows that can't be read, and experiments in a status that nobody knows. */
   public static final OutputTag<Either<Cut, Finding>> FINDINGS =
       new OutputTag<>("route-findings", TypeInformation.of(new TypeHint<>() {}));
@@ -137,7 +140,10 @@ public final class RouteOperator extends AbstractStreamOperator<Change>
         output.collect(new StreamRecord<>(change));
       }
       case ASSIGNMENTS, EVENTS -> output.collect(new StreamRecord<>(change));
-      case OUTBOX_EVENTS -> outboxRows.inc();
+      case OUTBOX_EVENTS -> {
+        outboxRows.inc();
+        output.collect(OUTBOX, new StreamRecord<>(change));
+      }
       case ETL_HEARTBEAT -> {
         // It has moved the cut and the watermark; there is nothing to tell anybody.
       }

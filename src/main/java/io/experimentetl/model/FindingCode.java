@@ -127,7 +127,32 @@ public enum FindingCode {
       ERROR,
       true,
       "The users per variant do not fit the allocation (sample ratio mismatch): the experiment's numbers can't be trusted.",
-      "Stop the experiment and look for what loses or steers users.");
+      "Stop the experiment and look for what loses or steers users."),
+  O_EVENT_WITHOUT_OUTBOX(
+      ERROR,
+      true,
+      "An event of a type that needs one has no outbox row: who reads the outbox's topics misses it.",
+      "Find the service that writes events without their outbox row in the same transaction."),
+  O_OUTBOX_WITHOUT_EVENT(
+      ERROR,
+      true,
+      "An outbox row tells of an event that does not exist.",
+      "Find the service that writes outbox rows without their event in the same transaction."),
+  O_PAYLOAD_MISMATCH(
+      ERROR,
+      false,
+      "An outbox row's payload and its event say different things.",
+      "Correct the service that writes the payload; the row was relayed as it is."),
+  O_UNKNOWN_SHAPE(
+      ERROR,
+      false,
+      "An outbox row can't be relayed: its payload has no known shape, its aggregate type no topic, or it is too large.",
+      "Correct the row, and it is relayed; or set its processed_at to give it up."),
+  O_STUCK(
+      WARNING,
+      true,
+      "An outbox row was relayed and is not acknowledged.",
+      "Look whether the job, Kafka and PostgreSQL run; then UPDATE outbox_events SET processed_at = NULL WHERE id = … relays it again.");
 
   private final Severity severity;
   private final boolean resolvable;

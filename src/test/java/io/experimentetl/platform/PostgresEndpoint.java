@@ -2,7 +2,9 @@ package io.experimentetl.platform;
 
 import java.sql.Connection;
 import java.sql.DriverManager;
+import java.sql.ResultSet;
 import java.sql.SQLException;
+import java.sql.Statement;
 import java.util.Properties;
 
 /** One database of a PostgreSQL server, ours or another. Printing it never shows the password. */
@@ -19,6 +21,18 @@ public record PostgresEndpoint(
     properties.setProperty("connectTimeout", "10");
     properties.setProperty("ApplicationName", "experiment-etl");
     return DriverManager.getConnection(jdbcUrl(), properties);
+  }
+
+  /** A query's only figure. */
+  public long count(String sql) {
+    try (Connection connection = connect();
+        Statement statement = connection.createStatement();
+        ResultSet row = statement.executeQuery(sql)) {
+      row.next();
+      return row.getLong(1);
+    } catch (SQLException e) {
+      throw new PlatformException("PostgreSQL " + this + " refused: " + e.getMessage(), e);
+    }
   }
 
   public PostgresEndpoint withDatabase(String other) {

@@ -1,0 +1,225 @@
+package io.experimentetl.outbox;
+
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.DeserializationFeature;
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.cfg.JsonNodeFeature;
+import com.fasterxml.jackson.databind.json.JsonMapper;
+import com.fasterxml.jackson.databind.node.MissingNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.experimentetl.model.OutboxRow;
+import java.time.Instant;
+import java.time.OffsetDateTime;
+import java.time.format.DateTimeParseException;
+import java.time.temporal.ChronoUnit;
+import java.util.Locale;
+import java.util.Map;
+import java.util.UUID;
+
+/**
+ * What an outbox row says, whichever of the platform's services wrote it: {@code id} or {@code
+ * event_id}; {@code event} or {@code Event}, an object or only the type's name, or the members
+ * beside the id; with or without a timestamp.
+ *
+ * @param id of the event or assignment
+ * @param type the event's type; of an assignment: null
+ * @param occurredAt microseconds since 1970 in UTC; null: not said
+ * @param userId null: not said
+ * @param experimentId null: not said
+ * @param variantId null: not said
+ * @param rest all other members, as they were sent
+ */
+record OutboxPayload(
+    String id,
+    String type,
+    Long occurredAt,
+    String userId,
+    Long experimentId,
+    Long variantId,
+    ObjectNode rest) {
+
+  /** A payload in a shape that nobody knows; the message has none of its values. */
+  static final class UnknownShapeException extends Exception {
+    private static final long serialVersionUID = 1L;
+
+    UnknownShapeException(String message) {
+      super(message, null, false, false);
+    }
+  }
+
+  static final String EVENT_CREATED = "EVENT_CREATED";
+
+  private static final int LONGEST_ID = 1_000;
+
+  // Numbers are passed on with all their digits.
+  private static final ObjectMapper JSON =
+      JsonMapper.builder()
+          .enable(DeserializationFeature.USE_BIG_DECIMAL_FOR_FLOATS)
+          .enable(DeserializationFeature.FAIL_ON_TRAILING_TOKENS)
+          .disable(JsonNodeFeature.STRIP_TRAILING_BIGDECIMAL_ZEROES)
+          .build();
+
+  /**
+   * Reads a row's payload.
+   *
+   * @throws UnknownShapeException with what it lacks, in one plain sentence
+   */
+  static OutboxPayload of(OutboxRow row) throws UnknownShapeException {
+    JsonNode read;
+    try {
+      read = JSON.readTree(row.payload());
+    } catch (JsonProcessingException e) {
+      throw new UnknownShapeException("The payload can't be read as JSON.");
+    }
+    if (!(read instanceof ObjectNode members)) {
+      throw new UnknownShapeException("The payload is not a JSON object.");
+    }
+    return switch (row.eventType()) {
+      case EVENT_CREATED -> event(members);
+      case "ASSIGNMENT_CREATED", "ASSIGNMENT_ENROLLED" -> assignment(members);
+      default -> throw new UnknownShapeException("Its event_type is none that the product knows.");
+    };
+  }
+
+  private static OutboxPayload event(ObjectNode members) throws UnknownShapeException {
+    Members taken = new Members(members);
+    JsonNode event = taken.one("event", "Event");
+    if (event instanceof ObjectNode nested) {
+      taken.nested = nested;
+    }
+    String id = text(taken.one("event_id", "id"), "id");
+    JsonNode type = event.isTextual() ? event : taken.one("event_type", "type");
+    String name = text(type, "event type");
+    if (id == null) {
+      throw new UnknownShapeException("The payload has neither id nor event_id.");
+    }
+    if (name == null) {
+      throw new UnknownShapeException("The payload does not name the event's type.");
+    }
+    return taken.finish(canonical(id), name);
+  }
+
+  private static OutboxPayload assignment(ObjectNode members) throws UnknownShapeException {
+    Members taken = new Members(members);
+    String id = text(taken.one("assignment_id", "id"), "id");
+    if (id == null) {
+      throw new UnknownShapeException("The payload has neither id nor assignment_id.");
+    }
+    return taken.finish(id, null);
+  }
+
+  /** As PostgreSQL prints a uuid. */
+  private static String canonical(String id) {
+    try {
+      return id.length() == 36 ? UUID.fromString(id).toString() : id.toLowerCase(Locale.ROOT);
+    } catch (IllegalArgumentException notOne) {
+      return id;
+    }
+  }
+
+  private static String text(JsonNode value, String what) throws UnknownShapeException {
+    if (value.isMissingNode() || value.isNull()) {
+      return null;
+    }
+    if (!value.isTextual() && !value.isIntegralNumber()) {
+      throw new UnknownShapeException("The payload's " + what + " is neither a text nor a number.");
+    }
+    String text = value.asText();
+    if (text.isEmpty() || text.length() > LONGEST_ID) {
+      throw new UnknownShapeException(
+          "The payload's " + what + " is empty, or longer than " + LONGEST_ID + " characters.");
+    }
+    return text;
+  }
+
+  private static Long number(JsonNode value, String what) throws UnknownShapeException {
+    String text = text(value, what);
+    try {
+      return text == null ? null : (Long) Long.parseLong(text);
+    } catch (NumberFormatException e) {
+      throw new UnknownShapeException("The payload's " + what + " is not a whole number.");
+    }
+  }
+
+  private static Long micros(JsonNode value) throws UnknownShapeException {
+    if (value.isMissingNode() || value.isNull()) {
+      return null;
+    }
+    try {
+      return ChronoUnit.MICROS.between(
+          Instant.EPOCH, OffsetDateTime.parse(value.asText()).toInstant());
+    } catch (DateTimeParseException | ArithmeticException e) {
+      throw new UnknownShapeException("The payload's timestamp is not of ISO 8601 with an offset.");
+    }
+  }
+
+  /** The one form in which the row goes to Kafka. */
+  ObjectNode normalised(OutboxRow row) {
+    ObjectNode json = JSON.createObjectNode();
+    json.put("outbox_id", row.id())
+        .put("event_type", row.eventType())
+        .put("aggregate_type", row.aggregateType())
+        .put("aggregate_id", row.aggregateId())
+        .put("created_at", iso(row.createdAt()))
+        .put("id", id)
+        .put("type", type)
+        .put("timestamp", occurredAt == null ? null : iso(occurredAt))
+        .put("user_id", userId)
+        .put("experiment_id", experimentId)
+        .put("variant_id", variantId);
+    json.set("data", rest);
+    return json;
+  }
+
+  static String iso(long micros) {
+    return Instant.EPOCH.plus(micros, ChronoUnit.MICROS).toString();
+  }
+
+  /** Members of the payload and of the object in it; those that were asked for are taken out. */
+  private static final class Members {
+    private final ObjectNode outer;
+    private ObjectNode nested;
+
+    Members(ObjectNode outer) {
+      this.outer = outer;
+    }
+
+    /** The member under the one name or the other, in the payload or in the object in it. */
+    JsonNode one(String name, String otherName) throws UnknownShapeException {
+      JsonNode found = MissingNode.getInstance();
+      for (ObjectNode object :
+          nested == null ? new ObjectNode[] {outer} : new ObjectNode[] {outer, nested}) {
+        for (String each : new String[] {name, otherName}) {
+          JsonNode value = object.remove(each);
+          if (value == null || value.isNull()) {
+            continue;
+          }
+          if (!found.isMissingNode() && !found.equals(value)) {
+            throw new UnknownShapeException(
+                "The payload says " + name + " or " + otherName + " twice, and not the same.");
+          }
+          found = value;
+        }
+      }
+      return found;
+    }
+
+    OutboxPayload finish(String id, String type) throws UnknownShapeException {
+      Long occurredAt = micros(one("timestamp", "occurred_at"));
+      String userId = text(one("user_id", "userId"), "user_id");
+      Long experimentId = number(one("experiment_id", "experimentId"), "experiment_id");
+      Long variantId = number(one("variant_id", "variantId"), "variant_id");
+      ObjectNode rest = outer;
+      if (nested != null) {
+        for (Map.Entry<String, JsonNode> member : nested.properties()) {
+          if (rest.has(member.getKey())) {
+            throw new UnknownShapeException("The payload says one member twice.");
+          }
+          rest.set(member.getKey(), member.getValue());
+        }
+      }
+      return new OutboxPayload(id, type, occurredAt, userId, experimentId, variantId, rest);
+    }
+  }
+}

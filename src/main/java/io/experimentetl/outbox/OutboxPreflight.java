@@ -1,0 +1,46 @@
+package io.experimentetl.outbox;
+
+import java.sql.ResultSet;
+import java.sql.SQLException;
+import java.sql.Statement;
+import java.util.ArrayList;
+import java.util.List;
+
+/** Looks whether rows of the outbox could be acknowledged, before the job is submitted. */
+public final class OutboxPreflight {
+  private OutboxPreflight() {}
+
+  /** All problems, each with its remedy; empty: none. */
+  public static List<String> check(OutboxDatabase database) {
+    List<String> problems = new ArrayList<>();
+    try (Statement statement = database.getOrEstablishConnection().createStatement();
+        ResultSet row = statement.executeQuery(database.mayAcknowledge())) {
+      row.next();
+      if (row.getString(1) == null) {
+        problems.add(
+            database
+                + " has no outbox_events with the column processed_at: check source.schema, or set outbox.enabled: false.");
+      } else if (!row.getBoolean(1)) {
+        problems.add(
+            database
+                + ": the job's role may not UPDATE (processed_at) on outbox_events, so no row could be acknowledged:"
+                + " apply sql/postgres/002_etl.sql, or grant it.");
+      }
+    } catch (SQLException e) {
+      problems.add(
+          "The check of outbox_events in "
+              + database
+              + " failed: "
+              + e.getMessage()
+              + " (SQLSTATE "
+              + e.getSQLState()
+              + "); the outbox relay needs this database (source.host and the like) whatever the source's type is.");
+    } catch (IllegalStateException e) {
+      // The password's supplier says what to do.
+      problems.add(e.getMessage());
+    } finally {
+      database.closeConnection();
+    }
+    return problems;
+  }
+}

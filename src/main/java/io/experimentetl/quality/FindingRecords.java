@@ -1,0 +1,59 @@
+package io.experimentetl.quality;
+
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.experimentetl.model.Cut;
+import io.experimentetl.model.Finding;
+import java.nio.charset.StandardCharsets;
+import java.time.Instant;
+import java.time.temporal.ChronoUnit;
+import org.apache.flink.connector.kafka.sink.KafkaRecordSerializationSchema;
+import org.apache.flink.types.Either;
+import org.apache.kafka.clients.producer.ProducerRecord;
+
+/**
+ * Findings as Kafka records, keyed by subject: JSON with the fields of {@code
+ * data_inconsistencies}. Of two with one code and subject the one with the greater {@code _version}
+ * stands.
+ */
+public record FindingRecords(String topic)
+    implements KafkaRecordSerializationSchema<Either<Cut, Finding>> {
+  private static final ObjectMapper JSON = new ObjectMapper();
+
+  /** Null for a cut: nothing is sent. */
+  @Override
+  public ProducerRecord<byte[], byte[]> serialize(
+      Either<Cut, Finding> element, KafkaSinkContext context, Long timestamp) {
+    if (element.isLeft()) {
+      return null;
+    }
+    Finding finding = element.right();
+    return new ProducerRecord<>(
+        topic, finding.subject().getBytes(StandardCharsets.UTF_8), json(finding));
+  }
+
+  static byte[] json(Finding finding) {
+    ObjectNode json =
+        JSON.createObjectNode()
+            .put("code", finding.code().code())
+            .put("subject", finding.subject())
+            .put("severity", finding.code().severity().name())
+            .put("status", finding.open() ? "OPEN" : "RESOLVED")
+            .put("experiment_id", finding.experimentId() == 0 ? null : finding.experimentId())
+            .put("user_id", finding.userId())
+            .put("event_id", finding.eventId())
+            .put("detail", finding.detail())
+            .put("remedy", finding.code().remedy())
+            .put(
+                "observed_at",
+                Instant.EPOCH.plus(finding.observedAt(), ChronoUnit.MICROS).toString())
+            .put("_lsn", finding.lsn())
+            .put("_version", finding.version());
+    try {
+      return JSON.writeValueAsBytes(json);
+    } catch (JsonProcessingException impossible) {
+      throw new IllegalStateException("A finding can't be written as JSON.", impossible);
+    }
+  }
+}

@@ -1,0 +1,349 @@
+package io.experimentetl.outbox;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.experimentetl.config.OutboxConfig;
+import io.experimentetl.model.Change;
+import io.experimentetl.model.ChangeKind;
+import io.experimentetl.model.EventRow;
+import io.experimentetl.model.Finding;
+import io.experimentetl.model.OutboxRow;
+import io.experimentetl.model.SourcePosition;
+import io.experimentetl.model.SourceRow;
+import io.experimentetl.model.SourceTable;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import org.apache.flink.api.common.typeinfo.Types;
+import org.apache.flink.runtime.checkpoint.OperatorSubtaskState;
+import org.apache.flink.streaming.util.KeyedOneInputStreamOperatorTestHarness;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+
+class OutboxRelayTest {
+  private static final long SECOND = 1000;
+  private static final long MINUTE = 60 * SECOND;
+  private static final OutboxConfig CONFIG =
+      new OutboxConfig(
+          true,
+          "outbox.",
+          List.of("event", "assignment"),
+          List.of("purchase"),
+          Duration.ofSeconds(30),
+          Duration.ofMinutes(10));
+
+  private KeyedOneInputStreamOperatorTestHarness<String, Change, OutboxMessage> harness;
+  private final List<String> findings = new ArrayList<>();
+  private final List<Long> relayed = new ArrayList<>();
+  private long stamp;
+
+  /** Of the stream: minutes after 1970. */
+  private long time = 60 * MINUTE;
+
+  @BeforeEach
+  void open() throws Exception {
+    harness = harness();
+    harness.open();
+  }
+
+  private static KeyedOneInputStreamOperatorTestHarness<String, Change, OutboxMessage> harness()
+      throws Exception {
+    return new KeyedOneInputStreamOperatorTestHarness<>(
+        new OutboxRelay(CONFIG), OutboxRelay::subjectOf, Types.STRING);
+  }
+
+  @AfterEach
+  void close() throws Exception {
+    harness.close();
+  }
+
+  private void send(SourceTable table, ChangeKind kind, SourceRow before, SourceRow after)
+      throws Exception {
+    send(table, kind, before, after, stamp + 1);
+  }
+
+  private void send(
+      SourceTable table, ChangeKind kind, SourceRow before, SourceRow after, long txId)
+      throws Exception {
+    stamp++;
+    harness.setProcessingTime(time);
+    harness.processElement(
+        new Change(
+            table,
+            kind,
+            stamp,
+            new SourcePosition(0, kind == ChangeKind.READ ? 0 : stamp, txId, 0, time * 1000),
+            before,
+            after),
+        time);
+    collect();
+  }
+
+  private void until(long newTime) throws Exception {
+    time = newTime;
+    harness.processWatermark(time);
+    collect();
+  }
+
+  private void collect() {
+    for (OutboxMessage message : harness.extractOutputValues()) {
+      relayed.add(message.outboxId());
+    }
+    harness.getOutput().clear();
+    var side = harness.getSideOutput(OutboxRelay.FINDINGS);
+    while (side != null && !side.isEmpty()) {
+      Finding finding = side.poll().getValue().right();
+      findings.add(
+          finding.code().code() + (finding.open() ? " opens " : " closes ") + finding.subject());
+    }
+  }
+
+  /** So that what follows is far enough behind the stream's begin. */
+  private void begin() throws Exception {
+    until(time);
+    until(time + MINUTE);
+  }
+
+  private static OutboxRow row(long id, String eventType, String payload, Long processedAt) {
+    return new OutboxRow(
+        id,
+        "a",
+        eventType.startsWith("E") ? "event" : "assignment",
+        eventType,
+        payload,
+        0,
+        processedAt);
+  }
+
+  private static OutboxRow purchase(long id, String event, Long processedAt) {
+    return row(
+        id,
+        "EVENT_CREATED",
+        "{\"id\": \"" + event + "\", \"event\": \"purchase\", \"user_id\": \"u\"}",
+        processedAt);
+  }
+
+  private static EventRow event(String id, String user) {
+    return new EventRow(id, 7, 1, user, null, "purchase", null, null, null, null);
+  }
+
+  private void insert(OutboxRow row) throws Exception {
+    send(SourceTable.OUTBOX_EVENTS, ChangeKind.INSERT, null, row);
+  }
+
+  private void update(OutboxRow before, OutboxRow after) throws Exception {
+    send(SourceTable.OUTBOX_EVENTS, ChangeKind.UPDATE, before, after);
+  }
+
+  private void insert(EventRow row) throws Exception {
+    send(SourceTable.EVENTS, ChangeKind.INSERT, null, row);
+  }
+
+  @Test
+  void aRowIsRelayedOnceAndItsAcknowledgementIsNeitherRelayedNorFlagged() throws Exception {
+    begin();
+    insert(event("e", "u"));
+    insert(purchase(2, "e", null));
+    update(purchase(2, "e", null), purchase(2, "e", 9L));
+    until(time + 2 * OutboxSubject.KEEP_MILLIS);
+
+    assertThat(relayed).containsExactly(2L);
+    assertThat(findings).isEmpty();
+    assertThat(harness.numKeyedStateEntries()).as("state").isZero();
+    assertThat(harness.numEventTimeTimers()).as("timers").isZero();
+  }
+
+  @Test
+  void whatTheSnapshotAndTheStreamBringBothIsRelayedOnce() throws Exception {
+    OutboxRow unprocessed = purchase(2, "e", null);
+    send(SourceTable.OUTBOX_EVENTS, ChangeKind.READ, null, unprocessed);
+    insert(unprocessed);
+    send(SourceTable.OUTBOX_EVENTS, ChangeKind.READ, null, purchase(3, "f", 9L));
+    insert(purchase(3, "f", null));
+    update(purchase(3, "f", null), purchase(3, "f", 9L));
+    assertThat(relayed).containsExactly(2L);
+  }
+
+  @Test
+  void aRowThatSomebodyElseHasProcessedIsNotRelayed() throws Exception {
+    insert(purchase(2, "e", 9L));
+    assertThat(relayed).isEmpty();
+  }
+
+  @Test
+  void afterARestartNothingIsRelayedTwice() throws Exception {
+    insert(purchase(2, "e", null));
+    OperatorSubtaskState state = harness.snapshot(1, 1);
+    harness.close();
+    harness = harness();
+    harness.initializeState(state);
+    harness.open();
+    update(purchase(2, "e", null), purchase(2, "e", null));
+    insert(purchase(3, "f", null));
+    assertThat(relayed).containsExactly(2L, 3L);
+  }
+
+  @Test
+  void aRowIsRelayedAgainWhenItsAcknowledgementIsTakenBack() throws Exception {
+    insert(purchase(2, "e", null));
+    update(purchase(2, "e", null), purchase(2, "e", 9L));
+    update(purchase(2, "e", 9L), purchase(2, "e", null));
+    until(time + OutboxSubject.KEEP_MILLIS);
+    assertThat(relayed).containsExactly(2L, 2L);
+  }
+
+  @Test
+  void aRowThatStaysUnacknowledgedIsStuckUntilItIsAcknowledgedAndAnyUpdateRelaysItAgain()
+      throws Exception {
+    insert(purchase(2, "e", null));
+    until(time + 9 * MINUTE);
+    assertThat(findings).isEmpty();
+    until(time + 2 * MINUTE);
+    assertThat(findings).containsExactly("O-STUCK opens outbox_event:2");
+
+    update(purchase(2, "e", null), purchase(2, "e", null));
+    assertThat(relayed).containsExactly(2L, 2L);
+    assertThat(findings).last().isEqualTo("O-STUCK closes outbox_event:2");
+
+    update(purchase(2, "e", null), purchase(2, "e", 9L));
+    until(time + OutboxSubject.KEEP_MILLIS);
+    assertThat(findings).hasSize(2);
+    assertThat(harness.numKeyedStateEntries()).isZero();
+  }
+
+  @Test
+  void aBacklogIsNotStuckOnlyBecauseItIsOld() throws Exception {
+    harness.setProcessingTime(time + 120 * MINUTE);
+    stamp++;
+    harness.processElement(
+        new Change(
+            SourceTable.OUTBOX_EVENTS,
+            ChangeKind.INSERT,
+            stamp,
+            new SourcePosition(0, stamp, stamp, 0, time * 1000),
+            null,
+            purchase(2, "e", null)),
+        time);
+    until(time + 60 * MINUTE);
+    assertThat(findings).isEmpty();
+  }
+
+  @Test
+  void anEventWithoutItsOutboxRowIsReportedAfterTheGracePeriodAndResolvedWhenItComes()
+      throws Exception {
+    begin();
+    insert(event("e", "u"));
+    until(time + 29 * SECOND);
+    assertThat(findings).isEmpty();
+    until(time + 2 * SECOND);
+    assertThat(findings).containsExactly("O-EVENT-WITHOUT-OUTBOX opens event:e@7");
+    insert(purchase(2, "e", null));
+    assertThat(findings).last().isEqualTo("O-EVENT-WITHOUT-OUTBOX closes event:e@7");
+  }
+
+  @Test
+  void anEventThatIsGoneNeedsNoOutboxRow() throws Exception {
+    begin();
+    insert(event("e", "u"));
+    until(time + MINUTE);
+    send(SourceTable.EVENTS, ChangeKind.DELETE, event("e", "u"), null);
+    assertThat(findings).last().isEqualTo("O-EVENT-WITHOUT-OUTBOX closes event:e@7");
+  }
+
+  @Test
+  void anEventThatIsMovedIsNoNewOne() throws Exception {
+    begin();
+    send(SourceTable.EVENTS, ChangeKind.KEY_CHANGE, event("e", "u"), null, 77);
+    send(SourceTable.EVENTS, ChangeKind.INSERT, null, event("e", "u"), 77);
+    send(SourceTable.EVENTS, ChangeKind.UPDATE, event("f", "u"), event("f", "u"));
+    until(time + MINUTE);
+    assertThat(findings).isEmpty();
+    until(time + 2 * OutboxSubject.KEEP_MILLIS);
+    assertThat(harness.numKeyedStateEntries()).isZero();
+  }
+
+  @Test
+  void anOutboxRowWithoutItsEventIsReportedAndResolved() throws Exception {
+    begin();
+    insert(purchase(2, "e", null));
+    until(time + MINUTE);
+    assertThat(findings).containsExactly("O-OUTBOX-WITHOUT-EVENT opens outbox_event:2");
+    insert(event("e", "u"));
+    assertThat(findings).last().isEqualTo("O-OUTBOX-WITHOUT-EVENT closes outbox_event:2");
+    assertThat(relayed).containsExactly(2L);
+  }
+
+  @Test
+  void aPayloadThatContradictsTheEventIsReportedWhicheverComesFirst() throws Exception {
+    begin();
+    insert(event("e", "other"));
+    insert(purchase(2, "e", null));
+    insert(purchase(3, "f", null));
+    insert(event("f", "other"));
+    insert(purchase(4, "g", null));
+    insert(event("g", "u"));
+    assertThat(findings)
+        .containsExactly(
+            "O-PAYLOAD-MISMATCH opens outbox_event:2", "O-PAYLOAD-MISMATCH opens outbox_event:3");
+  }
+
+  @Test
+  void aPayloadThatTellsOfAnEarlierVersionOfTheEventFits() throws Exception {
+    begin();
+    insert(event("e", "u"));
+    send(SourceTable.EVENTS, ChangeKind.UPDATE, event("e", "u"), event("e", "other"));
+    insert(purchase(2, "e", null));
+    assertThat(findings).isEmpty();
+  }
+
+  @Test
+  void beforeTheStreamsBeginNothingIsHeldAgainstEachOther() throws Exception {
+    send(SourceTable.EVENTS, ChangeKind.READ, null, event("e", "u"));
+    send(SourceTable.OUTBOX_EVENTS, ChangeKind.READ, null, purchase(2, "f", null));
+    until(time);
+    time += 29 * SECOND;
+    insert(event("g", "u"));
+    insert(purchase(3, "h", null));
+    until(time + 5 * MINUTE);
+    assertThat(findings).isEmpty();
+    assertThat(relayed).containsExactly(2L, 3L);
+  }
+
+  @Test
+  void anUnknownShapeIsReportedAndNotRelayedUntilItIsCorrected() throws Exception {
+    OutboxRow broken = row(2, "EVENT_CREATED", "{\"what\": 1}", null);
+    insert(broken);
+    insert(
+        new OutboxRow(
+            3, "a", "invoice", "EVENT_CREATED", "{\"id\": \"x\", \"event\": \"e\"}", 0, null));
+    insert(
+        new OutboxRow(
+            4,
+            "a",
+            "event",
+            "EVENT_CREATED",
+            "{\"id\": \"x\", \"event\": \"e\", \"much\": \""
+                + "x".repeat(OutboxRelay.MOST_BYTES)
+                + "\"}",
+            0,
+            null));
+    assertThat(findings)
+        .containsExactly(
+            "O-UNKNOWN-SHAPE opens outbox_event:2",
+            "O-UNKNOWN-SHAPE opens outbox_event:3",
+            "O-UNKNOWN-SHAPE opens outbox_event:4");
+    assertThat(relayed).isEmpty();
+    update(broken, purchase(2, "e", null));
+    assertThat(relayed).containsExactly(2L);
+  }
+
+  @Test
+  void aDeletedRowIsForgotten() throws Exception {
+    insert(purchase(2, "e", null));
+    send(SourceTable.OUTBOX_EVENTS, ChangeKind.DELETE, purchase(2, "e", null), null);
+    until(time + OutboxSubject.KEEP_MILLIS);
+    assertThat(findings).isEmpty();
+    assertThat(harness.numKeyedStateEntries()).isZero();
+  }
+}

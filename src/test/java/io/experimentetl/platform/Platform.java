@@ -228,18 +228,34 @@ public final class Platform implements AutoCloseable {
             kafkaReady.join(),
             cluster,
             Optional.ofNullable(flink).map(FlinkCluster::savepointDirectory),
-            writeJobConfig(options, jobsSource, target),
+            writeJobConfig(options, jobsSource, target, kafkaReady.join()),
             new Launch(
                 postgres != null,
                 clickHouse != null,
                 flink != null,
                 options.given(),
                 flink == null ? new TreeMap<>() : Launch.overrides(System.getenv())));
+    createTopics();
     for (ServerProcess server : processes()) {
       journal.accept(
           "%s runs, process %d, log %s".formatted(server.name(), server.pid(), server.log()));
     }
     addresses.write(directory);
+  }
+
+  /** What the job writes to our own broker; another's topics are the other's to make. */
+  private void createTopics() {
+    if (kafka == null) {
+      return;
+    }
+    JobConfig config = addresses.loadJobConfig();
+    List<String> topics = new ArrayList<>();
+    config
+        .outbox()
+        .aggregateTypes()
+        .forEach(type -> topics.add(config.outbox().topicPrefix() + type));
+    Optional.ofNullable(config.kafka().findingsTopic()).ifPresent(topics::add);
+    KafkaTopic.create(kafka.bootstrapServers(), topics);
   }
 
   private PostgresEndpoint startPostgres() {
@@ -355,7 +371,10 @@ public final class Platform implements AutoCloseable {
   }
 
   private Path writeJobConfig(
-      PlatformOptions options, PostgresEndpoint source, ClickHouseEndpoint target) {
+      PlatformOptions options,
+      PostgresEndpoint source,
+      ClickHouseEndpoint target,
+      Optional<String> broker) {
     Path file = directory.resolve("job.yaml");
     ObjectNode root = jobKeys(options);
     try {
@@ -370,6 +389,14 @@ public final class Platform implements AutoCloseable {
           .put("url", target.url())
           .put("database", target.database())
           .put("username", target.user());
+      broker.ifPresent(
+          servers -> {
+            root.withObject("/kafka").put("bootstrap-servers", servers);
+            ObjectNode outbox = root.withObject("/outbox");
+            if (kafka != null && !outbox.has("enabled")) {
+              outbox.put("enabled", true);
+            }
+          });
       if (flink != null) {
         // Our cluster reads this machine's files: so the file alone is enough for the job and for
         // ./etl verify.

@@ -2,8 +2,10 @@ package io.experimentetl.platform.demo;
 
 import io.experimentetl.audit.AuditReport;
 import io.experimentetl.config.CrossoverPolicy;
+import io.experimentetl.config.OutboxConfig;
 import io.experimentetl.model.FindingCode;
 import io.experimentetl.platform.Etl;
+import io.experimentetl.platform.KafkaTopic;
 import io.experimentetl.platform.Platform;
 import io.experimentetl.platform.PlatformAddresses;
 import io.experimentetl.platform.PlatformOptions;
@@ -91,6 +93,8 @@ public final class DemoCommand implements Callable<Integer> {
       defaultValue = "100000",
       description = "with --check: event rows of the generator (default: ${DEFAULT-VALUE})")
   private long events;
+
+  private static final Duration ACKNOWLEDGED_WITHIN = Duration.ofSeconds(60);
 
   @Option(
       names = "--rate",
@@ -183,6 +187,7 @@ public final class DemoCommand implements Callable<Integer> {
       } else {
         findings(report, job.warehouse());
       }
+      addresses.kafka().ifPresent(kafka -> outbox(report, addresses, kafka));
       doubled(report, job.warehouse());
       audit(report, job);
       report.fact("seconds, all servers' start included", seconds(begin));
@@ -286,6 +291,31 @@ public final class DemoCommand implements Callable<Integer> {
         warehouse.count(
             "SELECT uniqExact(experiment_id) FROM data_inconsistencies FINAL WHERE code = 'H-SRM' AND status = 'OPEN'"
                 + " AND experiment_id = 103"));
+  }
+
+  /** Each row is in Kafka once, and says so. */
+  private static void outbox(Report report, PlatformAddresses addresses, String kafka) {
+    OutboxConfig config = addresses.loadJobConfig().outbox();
+    if (!config.enabled()) {
+      return;
+    }
+    String unprocessed = "SELECT count(*) FROM outbox_events WHERE processed_at IS NULL";
+    long deadline = System.nanoTime() + ACKNOWLEDGED_WITHIN.toNanos();
+    while (addresses.postgres().count(unprocessed) != 0 && System.nanoTime() < deadline) {
+      Pause.of(Duration.ofMillis(100));
+    }
+    Set<String> relayed = new HashSet<>();
+    long records = 0;
+    for (String type : config.aggregateTypes()) {
+      for (var record : KafkaTopic.committed(kafka, config.topicPrefix() + type)) {
+        records++;
+        relayed.add(record.value().substring(0, record.value().indexOf(',')));
+      }
+    }
+    long rows = addresses.postgres().count("SELECT count(*) FROM outbox_events");
+    report.equal("outbox rows in Kafka", rows, relayed.size());
+    report.equal("outbox rows twice in Kafka", 0, records - relayed.size());
+    report.equal("outbox rows not acknowledged", 0, addresses.postgres().count(unprocessed));
   }
 
   private static void doubled(Report report, Warehouse warehouse) {

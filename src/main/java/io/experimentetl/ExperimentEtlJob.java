@@ -1,5 +1,7 @@
 package io.experimentetl;
 
+import io.experimentetl.cdc.KafkaChanges;
+import io.experimentetl.cdc.KafkaSourceSettings;
 import io.experimentetl.cdc.PostgresChanges;
 import io.experimentetl.cdc.PostgresPreflight;
 import io.experimentetl.cdc.PostgresSourceSettings;
@@ -7,6 +9,9 @@ import io.experimentetl.cdc.RetainedRows;
 import io.experimentetl.clickhouse.ClickHousePreflight;
 import io.experimentetl.config.JobConfig;
 import io.experimentetl.config.SourceConfig;
+import io.experimentetl.config.SourceType;
+import io.experimentetl.model.Change;
+import io.experimentetl.model.Cut;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -15,7 +20,9 @@ import org.apache.flink.configuration.PipelineOptionsInternal;
 import org.apache.flink.configuration.ReadableConfig;
 import org.apache.flink.configuration.StateRecoveryOptions;
 import org.apache.flink.runtime.jobmanager.HighAvailabilityMode;
+import org.apache.flink.streaming.api.datastream.DataStream;
 import org.apache.flink.streaming.api.environment.StreamExecutionEnvironment;
+import org.apache.flink.types.Either;
 
 /**
  * The job's main: configuration, preflight, environment, pipeline, execute. Usage: {@code --config
@@ -47,22 +54,24 @@ public final class ExperimentEtlJob {
     }
     ExperimentEtlPipeline.build(
         config,
-        PostgresChanges.attach(
-            environment,
-            sourceSettings(config.source()),
-            resync ? retainedFrom(arguments[3], config) : null),
-        Warehouse.of(config, environment.getConfiguration()).sinks());
+        changes(config, environment, resync ? retainedFrom(arguments[3], config) : null),
+        Warehouse.of(config, environment.getConfiguration()).sinks(),
+        KafkaSinks.of(config));
     environment.execute("experiment-etl");
   }
 
-  /** Configures the environment, and looks at both servers: all that is wrong, with what to do. */
+  /** Configures the environment, and looks at all servers: all that is wrong, with what to do. */
   static List<String> preflight(JobConfig config, StreamExecutionEnvironment environment) {
     boolean hasState = mayHaveState(environment.getConfiguration());
     Warehouse warehouse = Warehouse.of(config, environment.getConfiguration());
     List<String> problems =
-        new ArrayList<>(PostgresPreflight.check(sourceSettings(config.source()), hasState));
+        new ArrayList<>(
+            config.source().type() == SourceType.POSTGRES
+                ? PostgresPreflight.check(sourceSettings(config.source()), hasState)
+                : List.of());
     problems.addAll(
         ClickHousePreflight.check(warehouse.connection(), warehouse.schemas(), !hasState));
+    problems.addAll(KafkaPreflight.check(config, hasState));
     problems.addAll(ExperimentEtlPipeline.configure(environment));
     return problems;
   }
@@ -85,6 +94,25 @@ public final class ExperimentEtlJob {
         Warehouse.connection(config.clickhouse(), database),
         config.source().eventRetention(),
         config.source().assignmentRetention());
+  }
+
+  /**
+   * The source that the configuration names.
+   *
+   * @param retained null: nothing is kept of an older warehouse
+   */
+  static DataStream<Either<Cut, Change>> changes(
+      JobConfig config, StreamExecutionEnvironment environment, RetainedRows.From retained) {
+    if (config.source().type() == SourceType.POSTGRES) {
+      return PostgresChanges.attach(environment, sourceSettings(config.source()), retained);
+    }
+    if (retained != null) {
+      throw new IllegalArgumentException(
+          "--retained-from needs source.type: postgres. With kafka, let Debezium take a new snapshot into empty topics, and start into an empty ClickHouse database.");
+    }
+    return KafkaChanges.attach(
+        environment,
+        new KafkaSourceSettings(KafkaSinks.client(config), config.kafka().sourceTopicPrefix()));
   }
 
   static PostgresSourceSettings sourceSettings(SourceConfig source) {

@@ -142,7 +142,8 @@ class ExperimentEtlJobIT {
     ExperimentEtlPipeline.build(
         config,
         PostgresChanges.attach(environment, ExperimentEtlJob.sourceSettings(config.source())),
-        Warehouse.of(config, environment.getConfiguration()).sinks());
+        Warehouse.of(config, environment.getConfiguration()).sinks(),
+        KafkaSinks.of(config));
     job = environment.executeAsync();
   }
 

@@ -24,12 +24,16 @@ import io.experimentetl.model.EventProcessed;
 import io.experimentetl.model.ExperimentHealth;
 import io.experimentetl.model.Finding;
 import io.experimentetl.model.HealthContribution;
+import io.experimentetl.outbox.OutboxMessage;
+import io.experimentetl.outbox.OutboxState;
 import io.experimentetl.stats.DailyState;
 import io.experimentetl.stats.HealthState;
 import io.experimentetl.stats.VariantWeight;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.TreeMap;
 import org.apache.flink.api.common.ExecutionConfig;
 import org.apache.flink.api.common.serialization.SerializerConfig;
 import org.apache.flink.api.common.typeinfo.TypeInformation;
@@ -52,6 +56,22 @@ class ExperimentEtlPipelineTest {
           DeliveryConfig.defaults(),
           KafkaConfig.defaults(),
           OutboxConfig.defaults());
+  private static final JobConfig WITH_KAFKA =
+      new JobConfig(
+          CONFIG.source(),
+          CONFIG.clickhouse(),
+          CONFIG.statistics(),
+          CONFIG.findings(),
+          CONFIG.delivery(),
+          new KafkaConfig(
+              "localhost:1", new TreeMap<>(), "", "findings", null, Duration.ofMinutes(1)),
+          new OutboxConfig(
+              true,
+              "outbox.",
+              List.of("event"),
+              List.of("purchase"),
+              Duration.ofMinutes(1),
+              Duration.ofMinutes(1)));
 
   private static StreamExecutionEnvironment environment(Map<String, String> flink) {
     Configuration configuration = new Configuration();
@@ -61,12 +81,17 @@ class ExperimentEtlPipelineTest {
   }
 
   private static JobGraph graph() {
+    return graph(CONFIG);
+  }
+
+  private static JobGraph graph(JobConfig config) {
     StreamExecutionEnvironment environment = environment(Map.of());
     assertThat(ExperimentEtlPipeline.configure(environment)).isEmpty();
     ExperimentEtlPipeline.build(
-        CONFIG,
-        PostgresChanges.attach(environment, ExperimentEtlJob.sourceSettings(CONFIG.source())),
-        Warehouse.of(CONFIG, environment.getConfiguration()).sinks());
+        config,
+        PostgresChanges.attach(environment, ExperimentEtlJob.sourceSettings(config.source())),
+        Warehouse.of(config, environment.getConfiguration()).sinks(),
+        KafkaSinks.of(config));
     return environment.getStreamGraph().getJobGraph();
   }
 
@@ -93,8 +118,28 @@ class ExperimentEtlPipelineTest {
   }
 
   @Test
+  void kafkasPartOfTheGraphIsThereWhereItIsAskedFor() {
+    assertThat(names(CONFIG)).doesNotContain("outbox", "findings-topic", "held-events");
+    assertThat(names(WITH_KAFKA))
+        .contains(
+            "held-events",
+            "outbox-relay",
+            "outbox: Writer",
+            "outbox: Committer",
+            "outbox-committed",
+            "outbox-acknowledged",
+            "findings-topic: Writer");
+  }
+
+  private static String names(JobConfig config) {
+    StringBuilder names = new StringBuilder();
+    graph(config).getVertices().forEach(vertex -> names.append(vertex.getName()).append('\n'));
+    return names.toString();
+  }
+
+  @Test
   void theMaximumParallelismIsFixed() {
-    for (JobVertex vertex : graph().getVertices()) {
+    for (JobVertex vertex : graph(WITH_KAFKA).getVertices()) {
       assertThat(vertex.getMaxParallelism()).as(vertex.getName()).isIn(1, 128);
     }
   }
@@ -116,6 +161,8 @@ class ExperimentEtlPipelineTest {
         VariantDimension.class,
         DailyState.class,
         HealthState.class,
+        OutboxMessage.class,
+        OutboxState.class,
         VariantWeight.class
       })
   void recordsThatTravelOrStayNeedNoKryo(Class<?> record) {

@@ -136,7 +136,8 @@ final class JobOnServers implements AutoCloseable {
     ExperimentEtlPipeline.build(
         config,
         PostgresChanges.attach(environment, ExperimentEtlJob.sourceSettings(config.source())),
-        Warehouse.of(config, environment.getConfiguration()).sinks());
+        Warehouse.of(config, environment.getConfiguration()).sinks(),
+        KafkaSinks.of(config));
     job = environment.executeAsync();
   }
 

@@ -43,7 +43,7 @@ final class ChangeDeserializer
   private sealed interface Binding {}
 
   private record OfTable(
-      SourceTable table, Field operation, Field before, Field after, RowReader reader)
+      SourceTable table, Field operation, Field before, Field after, StructRowReader reader)
       implements Binding {}
 
   private enum Other implements Binding {
@@ -198,6 +198,6 @@ final class ChangeDeserializer
             schema.field("op"),
             schema.field("before"),
             schema.field("after"),
-            new RowReader(table, schema.field("after").schema()));
+            new StructRowReader(table, schema.field("after").schema()));
   }
 }

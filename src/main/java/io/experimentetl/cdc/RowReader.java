@@ -11,45 +11,41 @@ import io.experimentetl.model.SourceTable;
 import io.experimentetl.model.UnreadableRow;
 import io.experimentetl.model.UserRow;
 import io.experimentetl.model.VariantRow;
-import org.apache.kafka.connect.data.Field;
-import org.apache.kafka.connect.data.Schema;
-import org.apache.kafka.connect.data.Struct;
 
 /**
- * Reads rows of one table in one version of its schema. Bound to the fields once, so that a row
- * costs no look-up by name. Whatever a row holds, the answer is a row: at worst an {@link
+ * Reads rows of one table. Whatever a row holds, the answer is a row: at worst an {@link
  * UnreadableRow}.
+ *
+ * @param <R> a row as it was sent
  */
-final class RowReader {
+abstract class RowReader<R> {
 
   /** What Debezium sends for a large value that an update left alone. */
   private static final String UNAVAILABLE = "__debezium_unavailable_value";
 
-  private enum Unit {
+  /** What a number in a column of a time counts. */
+  enum Unit {
     AS_SENT,
     MILLIS,
     MICROS,
     NANOS
   }
 
-  private record Column(String name, Field field, boolean hasDefault, Unit unit) {}
-
   private final SourceTable table;
-  private final Column[] columns;
+  private final String[] columns;
 
-  RowReader(SourceTable table, Schema schema) {
+  RowReader(SourceTable table) {
     this.table = table;
-    String[] names = columnNames(table);
-    columns = new Column[names.length];
-    for (int i = 0; i < names.length; i++) {
-      Field field = schema.field(names[i]);
-      columns[i] =
-          field == null
-              ? new Column(names[i], null, false, Unit.AS_SENT)
-              : new Column(
-                  names[i], field, field.schema().defaultValue() != null, unit(field.schema()));
-    }
+    columns = columnNames(table);
   }
+
+  /** A column's value: a String, Long, Integer, Short, Boolean or null, or what can't be read. */
+  abstract Object sent(R row, int index);
+
+  /** Whether the row has the column at all. */
+  abstract boolean has(R row, int index);
+
+  abstract Unit unit(int index);
 
   static String[] columnNames(SourceTable table) {
     return switch (table) {
@@ -126,23 +122,11 @@ final class RowReader {
     };
   }
 
-  private static Unit unit(Schema schema) {
-    if (schema.name() == null) {
-      return Unit.AS_SENT;
-    }
-    return switch (schema.name()) {
-      case "io.debezium.time.Timestamp" -> Unit.MILLIS;
-      case MicrosConverter.SCHEMA -> Unit.MICROS;
-      case "io.debezium.time.NanoTimestamp" -> Unit.NANOS;
-      default -> Unit.AS_SENT;
-    };
-  }
-
   /**
    * @param before the same row before an update, or null: what an update left alone is taken from
    *     it where it isn't sent
    */
-  SourceRow read(Struct row, Struct before) {
+  final SourceRow read(R row, R before) {
     try {
       return switch (table) {
         case EXPERIMENTS ->
@@ -221,10 +205,10 @@ final class RowReader {
     }
   }
 
-  private String key(Struct row) {
-    Object first = sent(row, columns[0]);
+  private String key(R row) {
+    Object first = sent(row, 0);
     return table == SourceTable.EVENTS
-        ? first + "@" + keyTime(sent(row, columns[1]))
+        ? first + "@" + keyTime(sent(row, 1))
         : String.valueOf(first);
   }
 
@@ -240,25 +224,16 @@ final class RowReader {
     }
   }
 
-  private static Object sent(Struct row, Column column) {
-    if (column.field == null) {
-      return null;
-    }
-    // Struct.get puts the column's default where the row says NULL.
-    return column.hasDefault ? row.getWithoutDefault(column.name) : row.get(column.field);
-  }
-
-  private Object value(Struct row, Struct before, int index) {
-    Column column = columns[index];
-    Object value = sent(row, column);
+  private Object value(R row, R before, int index) {
+    Object value = sent(row, index);
     if (UNAVAILABLE.equals(value)) {
-      value = before == null ? null : sent(before, column);
+      value = before == null ? null : sent(before, index);
       if (value == null || UNAVAILABLE.equals(value)) {
         throw new UnreadableColumnException(
             FindingCode.S_UNPARSEABLE,
-            column.name,
+            columns[index],
             "PostgreSQL did not send the large unchanged value of "
-                + column.name
+                + columns[index]
                 + ": the table "
                 + table.tableName()
                 + " needs REPLICA IDENTITY FULL (sql/postgres/002_etl.sql).");
@@ -267,39 +242,39 @@ final class RowReader {
     return value;
   }
 
-  private Object present(Struct row, Struct before, int index) {
+  private Object present(R row, R before, int index) {
     Object value = value(row, before, index);
     if (value == null) {
-      Column column = columns[index];
+      String column = columns[index];
       throw new UnreadableColumnException(
           FindingCode.S_NULL_REQUIRED,
-          column.name,
-          column.field == null
+          column,
+          !has(row, index)
               ? "The table "
                   + table.tableName()
                   + " has no column "
-                  + column.name
+                  + column
                   + ", or its old row was not sent: it needs REPLICA IDENTITY FULL (sql/postgres/002_etl.sql)."
-              : "The column " + column.name + " is NULL.");
+              : "The column " + column + " is NULL.");
     }
     return value;
   }
 
-  private String text(Struct row, Struct before, int index) {
+  private String text(R row, R before, int index) {
     Object value = present(row, before, index);
     return value instanceof String string ? string : String.valueOf(value);
   }
 
-  private String textOrNull(Struct row, Struct before, int index) {
+  private String textOrNull(R row, R before, int index) {
     Object value = value(row, before, index);
     return value == null || value instanceof String ? (String) value : String.valueOf(value);
   }
 
-  private long integer(Struct row, Struct before, int index) {
+  private long integer(R row, R before, int index) {
     return integer(present(row, before, index), index);
   }
 
-  private Long integerOrNull(Struct row, Struct before, int index) {
+  private Long integerOrNull(R row, R before, int index) {
     Object value = value(row, before, index);
     return value == null || value instanceof Long ? (Long) value : (Long) integer(value, index);
   }
@@ -314,7 +289,7 @@ final class RowReader {
     throw wrongType(index, "an integer");
   }
 
-  private int smallInteger(Struct row, Struct before, int index) {
+  private int smallInteger(R row, R before, int index) {
     long value = integer(row, before, index);
     if (value != (int) value) {
       throw wrongType(index, "an integer of 32 bits");
@@ -322,18 +297,18 @@ final class RowReader {
     return (int) value;
   }
 
-  private boolean truth(Struct row, Struct before, int index) {
+  private boolean truth(R row, R before, int index) {
     if (present(row, before, index) instanceof Boolean value) {
       return value;
     }
     throw wrongType(index, "a boolean");
   }
 
-  private long micros(Struct row, Struct before, int index) {
+  private long micros(R row, R before, int index) {
     return micros(present(row, before, index), index);
   }
 
-  private Long microsOrNull(Struct row, Struct before, int index) {
+  private Long microsOrNull(R row, R before, int index) {
     Object value = value(row, before, index);
     return value == null ? null : (Long) micros(value, index);
   }
@@ -344,7 +319,7 @@ final class RowReader {
         return Timestamps.microsOfIso(string);
       }
       if (value instanceof Long number) {
-        switch (columns[index].unit) {
+        switch (unit(index)) {
           case MILLIS:
             return Math.multiplyExact(number, 1000L);
           case MICROS:
@@ -365,7 +340,7 @@ final class RowReader {
   }
 
   private UnreadableColumnException wrongType(int index, String expected) {
-    String column = columns[index].name;
+    String column = columns[index];
     return new UnreadableColumnException(
         FindingCode.S_UNPARSEABLE, column, "The column " + column + " is not " + expected + ".");
   }

@@ -109,6 +109,14 @@ public record JobConfig(
             kafka(top.section("kafka")),
             outbox(top.section("outbox")));
     top.end();
+    if (config.source().type() == SourceType.KAFKA
+        && config.delivery().mode() == DeliveryMode.LOW_LATENCY) {
+      errors.add(
+          new ConfigurationError(
+              "delivery.mode",
+              "is low-latency, and source.type is kafka, whose rows may come in another order after a restart.",
+              "Set delivery.mode: exactly-once, or source.type: postgres."));
+    }
     if (!errors.isEmpty()) {
       throw new InvalidConfigurationException(origin, errors);
     }

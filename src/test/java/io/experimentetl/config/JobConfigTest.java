@@ -86,7 +86,7 @@ class JobConfigTest {
     JobConfig config =
         parse(
             """
-            source: {type: kafka, host: db, port: 1, database: d, schema: s, username: u, publication: p, slot: q,
+            source: {type: postgres, host: db, port: 1, database: d, schema: s, username: u, publication: p, slot: q,
               heartbeat-interval: 500ms, split-size: 100, event-retention: 1d, assignment-retention: P2D}
             clickhouse: {url: "https://ch:8443", database: w, username: v, batch-rows: 7, batch-bytes: 2KiB,
               inline-bytes: 3, spill-directory: "s3://b", request-timeout: 1m, commit-deadline: 2h}
@@ -130,7 +130,7 @@ class JobConfigTest {
     assertThat(config.source())
         .isEqualTo(
             new SourceConfig(
-                SourceType.KAFKA,
+                SourceType.POSTGRES,
                 "db",
                 1,
                 "d",
@@ -452,5 +452,11 @@ class JobConfigTest {
         .hasMessageContaining("outbox.aggregate-types[1]: \"../x\" is not of letters")
         .hasMessageContaining("outbox.event-types: is \"purchase\", not a list.")
         .hasMessageNotContaining("hunter2");
+  }
+
+  @Test
+  void kafkaAsTheSourceIsNotDeliveredWithLowLatency() {
+    assertThatThrownBy(() -> parse("{source: {type: kafka}, delivery: {mode: low-latency}}"))
+        .hasMessageContaining("delivery.mode: is low-latency, and source.type is kafka");
   }
 }

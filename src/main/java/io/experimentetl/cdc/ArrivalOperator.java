@@ -1,0 +1,136 @@
+package io.experimentetl.cdc;
+
+import io.experimentetl.model.Change;
+import io.experimentetl.model.Cut;
+import java.time.Duration;
+import java.util.Iterator;
+import java.util.List;
+import org.apache.flink.api.common.state.ListState;
+import org.apache.flink.api.common.state.ListStateDescriptor;
+import org.apache.flink.api.common.state.StateTtlConfig;
+import org.apache.flink.api.common.state.ValueState;
+import org.apache.flink.api.common.state.ValueStateDescriptor;
+import org.apache.flink.api.common.typeinfo.TypeInformation;
+import org.apache.flink.api.java.tuple.Tuple2;
+import org.apache.flink.metrics.Counter;
+import org.apache.flink.runtime.execution.SuppressRestartsException;
+import org.apache.flink.runtime.state.StateInitializationContext;
+import org.apache.flink.runtime.state.StateSnapshotContext;
+import org.apache.flink.streaming.api.operators.AbstractStreamOperator;
+import org.apache.flink.streaming.api.operators.OneInputStreamOperator;
+import org.apache.flink.streaming.runtime.streamrecord.StreamRecord;
+import org.apache.flink.types.Either;
+
+/**
+ * {@code arrival}, which is to Kafka what continuity is to the slot: keyed by table and primary
+ * key, it drops what Debezium has sent before (it sends at least once), stamps every row, and sends
+ * a {@link Cut} before each barrier. Changes of one row have growing LSNs, because the row is
+ * locked: one that doesn't grow was seen.
+ */
+final class ArrivalOperator extends AbstractStreamOperator<Either<Cut, Change>>
+    implements OneInputStreamOperator<Tuple2<String, Change>, Either<Cut, Change>> {
+  private static final long serialVersionUID = 1L;
+
+  /** How long after its last change a row is remembered: Debezium repeats what is minutes old. */
+  private static final Duration REMEMBERED = Duration.ofDays(7);
+
+  private transient ListState<ArrivalState> arrivalState;
+  private transient ValueState<SeenChange> seenState;
+  private transient Counter resentRows;
+  private transient Counter lateRows;
+  private transient long stamp;
+  private transient long completeLsn;
+  private transient long committedAt;
+  private transient boolean snapshotDone;
+
+  @Override
+  public void initializeState(StateInitializationContext context) throws Exception {
+    super.initializeState(context);
+    arrivalState =
+        context
+            .getOperatorStateStore()
+            .getListState(
+                new ListStateDescriptor<>("arrival", TypeInformation.of(ArrivalState.class)));
+    Iterator<ArrivalState> restored = arrivalState.get().iterator();
+    ArrivalState state = restored.hasNext() ? restored.next() : ArrivalState.START;
+    stamp = state.stamp();
+    completeLsn = state.completeLsn();
+    committedAt = state.committedAt();
+    snapshotDone = state.snapshotDone();
+  }
+
+  @Override
+  public void open() throws Exception {
+    super.open();
+    ValueStateDescriptor<SeenChange> seen =
+        new ValueStateDescriptor<>("seen", TypeInformation.of(SeenChange.class));
+    seen.enableTimeToLive(StateTtlConfig.newBuilder(REMEMBERED).build());
+    seenState = getPartitionedState(seen);
+    resentRows = getMetricGroup().counter("resentRows");
+    lateRows = getMetricGroup().counter("lateRows");
+    getMetricGroup()
+        .gauge(
+            "commitLagMs",
+            () -> committedAt == 0 ? 0 : System.currentTimeMillis() - committedAt / 1000);
+  }
+
+  @Override
+  public void processElement(StreamRecord<Tuple2<String, Change>> record) throws Exception {
+    Change change = record.getValue().f1;
+    long lsn = change.position().lsn();
+    if (lsn != 0) {
+      if (wasSeen(change)) {
+        resentRows.inc();
+        return;
+      }
+      if (change.position().previousCommitLsn() < completeLsn) {
+        lateRows.inc();
+      }
+      completeLsn = Math.max(completeLsn, change.position().previousCommitLsn());
+      committedAt = Math.max(committedAt, change.position().committedAt());
+      snapshotDone = true;
+    }
+    output.collect(new StreamRecord<>(Either.Right(change.withStamp(nextStamp(lsn)))));
+  }
+
+  private boolean wasSeen(Change change) throws Exception {
+    SeenChange last = seenState.value();
+    long lsn = change.position().lsn();
+    long at = change.position().committedAt();
+    if (last == null || lsn > last.lsn()) {
+      seenState.update(new SeenChange(lsn, at));
+      return false;
+    }
+    if (at > last.committedAt()) {
+      throw new SuppressRestartsException(
+          new DiscontinuityException(
+              "Debezium sent a row of "
+                  + change.table().tableName()
+                  + " at LSN "
+                  + Continuity.text(lsn)
+                  + " that was committed after the same row's change at "
+                  + Continuity.text(last.lsn())
+                  + " (C-LSN-REGRESSION): the server was restored from a backup or is another one. Let Debezium take a new snapshot into empty topics, and "
+                  + Continuity.START_ANEW));
+    }
+    return true;
+  }
+
+  private long nextStamp(long lsn) {
+    stamp = Math.max(stamp + 1, lsn);
+    return stamp;
+  }
+
+  @Override
+  public void prepareSnapshotPreBarrier(long checkpointId) {
+    output.collect(
+        new StreamRecord<>(
+            Either.Left(new Cut(nextStamp(0), completeLsn, committedAt, snapshotDone, false))));
+  }
+
+  @Override
+  public void snapshotState(StateSnapshotContext context) throws Exception {
+    super.snapshotState(context);
+    arrivalState.update(List.of(new ArrivalState(stamp, completeLsn, committedAt, snapshotDone)));
+  }
+}

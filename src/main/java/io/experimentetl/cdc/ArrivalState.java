@@ -1,0 +1,13 @@
+package io.experimentetl.cdc;
+
+/**
+ * All that must survive a restart of {@link ArrivalOperator}, beside what was seen of each key.
+ *
+ * @param stamp the last one given
+ * @param completeLsn every transaction whose commit ends at or before it was passed on
+ * @param committedAt of the last row of the stream, microseconds since 1970 in UTC
+ * @param snapshotDone a row of the stream has come, and Debezium sends the snapshot before
+ */
+public record ArrivalState(long stamp, long completeLsn, long committedAt, boolean snapshotDone) {
+  static final ArrivalState START = new ArrivalState(0, 0, 0, false);
+}

@@ -1,0 +1,204 @@
+package io.experimentetl.cdc;
+
+import com.fasterxml.jackson.databind.DeserializationFeature;
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.json.JsonMapper;
+import io.experimentetl.model.Change;
+import io.experimentetl.model.ChangeKind;
+import io.experimentetl.model.FindingCode;
+import io.experimentetl.model.SourcePosition;
+import io.experimentetl.model.SourceRow;
+import io.experimentetl.model.SourceTable;
+import io.experimentetl.model.UnreadableRow;
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.util.EnumMap;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import org.apache.kafka.clients.consumer.ConsumerRecord;
+import org.apache.kafka.common.TopicPartition;
+
+/**
+ * Debezium's JSON envelopes without schemas as {@link Change}s without a stamp. A record that is
+ * none becomes an {@link UnreadableRow} under its topic, partition and offset. One instance reads
+ * one source: it remembers each partition's last place in commit order, where records without one
+ * go.
+ */
+final class DebeziumDecoder {
+  private static final ObjectMapper JSON =
+      JsonMapper.builder().enable(DeserializationFeature.FAIL_ON_TRAILING_TOKENS).build();
+
+  /** The small tables first, so that facts rarely wait for what they refer to. */
+  private static final List<SourceTable> SNAPSHOT_ORDER = List.of(SourceTable.values());
+
+  /** The part of a broken record that a finding names in a column's place. */
+  private static final String WHOLE = "(the whole record)";
+
+  private final KafkaSourceSettings settings;
+  private final Map<SourceTable, JsonRowReader> readers = new EnumMap<>(SourceTable.class);
+  private final Map<TopicPartition, DebeziumRecord> last = new HashMap<>();
+
+  DebeziumDecoder(KafkaSourceSettings settings) {
+    this.settings = settings;
+    for (SourceTable table : SourceTable.values()) {
+      readers.put(table, new JsonRowReader(table));
+    }
+  }
+
+  DebeziumRecord decode(ConsumerRecord<byte[], byte[]> record) {
+    SourceTable table = settings.table(record.topic());
+    DebeziumRecord decoded;
+    try {
+      decoded = record.value() == null ? placed(record, "", null) : envelope(table, record);
+    } catch (BrokenRecordException e) {
+      decoded =
+          placed(
+              record,
+              "",
+              new Change(
+                  table,
+                  ChangeKind.READ,
+                  0,
+                  new SourcePosition(0, 0, 0, 0, record.timestamp() * 1000),
+                  null,
+                  new UnreadableRow(
+                      table,
+                      record.topic() + "/" + record.partition() + "@" + record.offset(),
+                      FindingCode.S_UNPARSEABLE,
+                      WHOLE,
+                      e.getMessage())));
+    }
+    last.put(decoded.partition(), decoded);
+    return decoded;
+  }
+
+  /** A record without a place of its own goes where the one before it goes. */
+  private DebeziumRecord placed(ConsumerRecord<byte[], byte[]> record, String key, Change change) {
+    TopicPartition partition = new TopicPartition(record.topic(), record.partition());
+    DebeziumRecord before = last.get(partition);
+    return new DebeziumRecord(
+        partition,
+        record.offset(),
+        before == null ? -1 : before.commitBefore(),
+        before == null ? 0 : before.within(),
+        key,
+        change);
+  }
+
+  private DebeziumRecord envelope(SourceTable table, ConsumerRecord<byte[], byte[]> record)
+      throws BrokenRecordException {
+    JsonNode root = parsed(record.value());
+    if (root.has("schema") && root.has("payload")) {
+      throw new BrokenRecordException(
+          "It has a schema: set value.converter.schemas.enable=false in the connector.");
+    }
+    JsonNode source = root.path("source");
+    if (!root.has("op") || !source.isObject()) {
+      throw new BrokenRecordException(
+          "It is no envelope of Debezium (before, after, source, op): remove what unwraps it (ExtractNewRecordState).");
+    }
+    if (!source.path("connector").asText().equals("postgresql")) {
+      throw new BrokenRecordException("It is not of Debezium's PostgreSQL connector.");
+    }
+    if (record.key() == null) {
+      throw new BrokenRecordException(
+          "It has no key, so its order is not kept: the table needs a primary key, and the connector must send it.");
+    }
+    ChangeKind kind = kind(root.path("op").asText());
+    JsonNode before = root.path("before");
+    JsonNode after = root.path("after");
+    if (kind == ChangeKind.DELETE ? !before.isObject() : !after.isObject()) {
+      throw new BrokenRecordException(
+          "Its row is missing"
+              + (kind == ChangeKind.DELETE
+                  ? ": the table needs REPLICA IDENTITY FULL (sql/postgres/002_etl.sql)."
+                  : "."));
+    }
+    long committedAt = Math.multiplyExact(number(source, "ts_ms"), 1000L);
+    boolean snapshot = kind == ChangeKind.READ;
+    long lsn = snapshot ? 0 : number(source, "lsn");
+    long commitBefore = snapshot ? -1 : commitBefore(source.path("sequence"));
+    JsonRowReader reader = readers.get(table);
+    return new DebeziumRecord(
+        new TopicPartition(record.topic(), record.partition()),
+        record.offset(),
+        commitBefore,
+        snapshot ? SNAPSHOT_ORDER.indexOf(table) : lsn,
+        table.tableName() + new String(record.key(), StandardCharsets.UTF_8),
+        new Change(
+            table,
+            kind,
+            0,
+            new SourcePosition(
+                Math.max(0, commitBefore),
+                lsn,
+                snapshot ? 0 : number(source, "txId"),
+                0,
+                committedAt),
+            row(reader, before, null),
+            row(reader, after, before)));
+  }
+
+  private static SourceRow row(JsonRowReader reader, JsonNode row, JsonNode before) {
+    return row.isObject()
+        ? reader.read(row, before == null || !before.isObject() ? null : before)
+        : null;
+  }
+
+  private static JsonNode parsed(byte[] value) throws BrokenRecordException {
+    try {
+      JsonNode root = JSON.readTree(value);
+      if (root.isObject()) {
+        return root;
+      }
+    } catch (IOException e) {
+      throw new BrokenRecordException(
+          "It can't be read as JSON: set value.converter=org.apache.kafka.connect.json.JsonConverter in the connector.");
+    }
+    throw new BrokenRecordException("It is not a JSON object.");
+  }
+
+  private static ChangeKind kind(String operation) throws BrokenRecordException {
+    return switch (operation) {
+      case "r" -> ChangeKind.READ;
+      case "c" -> ChangeKind.INSERT;
+      case "u" -> ChangeKind.UPDATE;
+      case "d" -> ChangeKind.DELETE;
+      default ->
+          throw new BrokenRecordException(
+              "Its operation is none of r, c, u, d: let the publication publish insert, update, delete only.");
+    };
+  }
+
+  private static long number(JsonNode source, String name) throws BrokenRecordException {
+    JsonNode value = source.path(name);
+    if (!value.canConvertToLong() || !value.isIntegralNumber()) {
+      throw new BrokenRecordException("Its source has no number " + name + ".");
+    }
+    return value.longValue();
+  }
+
+  /** The first of {@code ["LSN of the last commit", "LSN of the row"]}; 0: none yet. */
+  private static long commitBefore(JsonNode sequence) throws BrokenRecordException {
+    try {
+      JsonNode both = JSON.readTree(sequence.asText());
+      if (both.isArray() && both.size() == 2) {
+        return both.get(0).isNull() ? 0 : Long.parseLong(both.get(0).asText());
+      }
+    } catch (IOException | NumberFormatException e) {
+      throw new BrokenRecordException("Its source.sequence can't be read.");
+    }
+    throw new BrokenRecordException("Its source has no sequence: Debezium 1.9 or newer is needed.");
+  }
+
+  /** Control flow inside this class: a bad record is data, not an error. */
+  private static final class BrokenRecordException extends Exception {
+    private static final long serialVersionUID = 1L;
+
+    private BrokenRecordException(String reason) {
+      super(reason, null, false, false);
+    }
+  }
+}

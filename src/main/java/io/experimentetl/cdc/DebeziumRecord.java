@@ -1,0 +1,28 @@
+package io.experimentetl.cdc;
+
+import io.experimentetl.model.Change;
+import java.util.Comparator;
+import org.apache.kafka.common.TopicPartition;
+
+/**
+ * A record of one of Debezium's topics.
+ *
+ * @param commitBefore end of the commit before its transaction: the order in which transactions
+ *     committed; -1 for the snapshot, 0 where Debezium had seen no commit yet
+ * @param within the order in its transaction: the LSN; in the snapshot the table's place
+ * @param key table and primary key
+ * @param change null: there is nothing to pass on (a tombstone)
+ */
+record DebeziumRecord(
+    TopicPartition partition,
+    long offset,
+    long commitBefore,
+    long within,
+    String key,
+    Change change) {
+
+  /** As PostgreSQL's log has them: the snapshot, then transactions by commit, rows by LSN. */
+  static final Comparator<DebeziumRecord> IN_COMMIT_ORDER =
+      Comparator.comparingLong(DebeziumRecord::commitBefore)
+          .thenComparingLong(DebeziumRecord::within);
+}

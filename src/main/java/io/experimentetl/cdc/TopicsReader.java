@@ -1,0 +1,178 @@
+package io.experimentetl.cdc;
+
+import java.time.Duration;
+import java.util.Collection;
+import java.util.Collections;
+import java.util.HashMap;
+import java.util.HashSet;
+import java.util.Iterator;
+import java.util.List;
+import java.util.Map;
+import java.util.Properties;
+import java.util.Set;
+import org.apache.flink.connector.base.source.reader.RecordsWithSplitIds;
+import org.apache.flink.connector.base.source.reader.splitreader.SplitReader;
+import org.apache.flink.connector.base.source.reader.splitreader.SplitsChange;
+import org.apache.flink.runtime.execution.SuppressRestartsException;
+import org.apache.kafka.clients.consumer.ConsumerRecord;
+import org.apache.kafka.clients.consumer.KafkaConsumer;
+import org.apache.kafka.clients.consumer.OffsetOutOfRangeException;
+import org.apache.kafka.common.PartitionInfo;
+import org.apache.kafka.common.TopicPartition;
+import org.apache.kafka.common.errors.WakeupException;
+import org.apache.kafka.common.serialization.ByteArrayDeserializer;
+
+/**
+ * Reads all topics by one consumer and hands their records out in the order of PostgreSQL's
+ * commits. What waits for its place is in no checkpoint: it is read again.
+ */
+final class TopicsReader implements SplitReader<DebeziumRecord, TopicsSplit> {
+  /** A partition that is so far ahead of the others waits for them. */
+  private static final int MOST_WAITING = 5_000;
+
+  private static final int MOST_AT_ONCE = 2_000;
+  private static final Duration POLL = Duration.ofMillis(200);
+  private static final Duration POLL_WHILE_SOME_WAIT = Duration.ofMillis(5);
+  private static final long DISCOVERY_NANOS = Duration.ofSeconds(60).toNanos();
+
+  private final KafkaSourceSettings settings;
+  private final KafkaConsumer<byte[], byte[]> consumer;
+  private final DebeziumDecoder decoder;
+  private final CommitOrder order = new CommitOrder();
+  private final Map<TopicPartition, Long> restored = new HashMap<>();
+  private final Set<TopicPartition> held = new HashSet<>();
+  private long discoveredAt;
+
+  TopicsReader(KafkaSourceSettings settings) {
+    this.settings = settings;
+    this.decoder = new DebeziumDecoder(settings);
+    Properties properties = new Properties();
+    properties.putAll(settings.client());
+    properties.setProperty("isolation.level", "read_committed");
+    properties.setProperty("enable.auto.commit", "false");
+    // What retention has deleted unread must stop the job, not be skipped.
+    properties.setProperty("auto.offset.reset", "none");
+    properties.setProperty("max.poll.records", Integer.toString(MOST_WAITING));
+    consumer =
+        new KafkaConsumer<>(properties, new ByteArrayDeserializer(), new ByteArrayDeserializer());
+  }
+
+  @Override
+  public void handleSplitsChanges(SplitsChange<TopicsSplit> change) {
+    change.splits().forEach(split -> restored.putAll(split.next()));
+    discover();
+  }
+
+  private void discover() {
+    Set<TopicPartition> all = new HashSet<>(consumer.assignment());
+    Set<TopicPartition> found = new HashSet<>();
+    for (String topic : settings.topics()) {
+      List<PartitionInfo> partitions = consumer.partitionsFor(topic);
+      for (PartitionInfo partition : partitions) {
+        found.add(new TopicPartition(topic, partition.partition()));
+      }
+    }
+    discoveredAt = System.nanoTime();
+    found.removeAll(all);
+    if (found.isEmpty()) {
+      return;
+    }
+    all.addAll(found);
+    consumer.assign(all);
+    Map<TopicPartition, Long> beginnings = consumer.beginningOffsets(found);
+    for (TopicPartition partition : found) {
+      order.addPartition(partition);
+      consumer.seek(partition, restored.getOrDefault(partition, beginnings.get(partition)));
+    }
+  }
+
+  @Override
+  public RecordsWithSplitIds<DebeziumRecord> fetch() {
+    try {
+      if (System.nanoTime() - discoveredAt > DISCOVERY_NANOS) {
+        discover();
+      }
+      for (ConsumerRecord<byte[], byte[]> record :
+          consumer.poll(order.isEmpty() ? POLL : POLL_WHILE_SOME_WAIT)) {
+        order.add(decoder.decode(record));
+      }
+      if (order.isEmpty()) {
+        return new Batch(Collections.emptyIterator());
+      }
+      // Asked behind the poll: whatever was written before a record that waits lies before it.
+      Map<TopicPartition, Long> ends = consumer.endOffsets(consumer.assignment());
+      List<DebeziumRecord> released =
+          order.release(
+              partition -> consumer.position(partition) >= ends.get(partition), MOST_AT_ONCE);
+      holdWhatIsAhead();
+      return new Batch(released.iterator());
+    } catch (WakeupException e) {
+      // Flink wants the thread for something else; what waits goes on waiting.
+      return new Batch(Collections.emptyIterator());
+    } catch (OffsetOutOfRangeException e) {
+      throw new SuppressRestartsException(
+          new DiscontinuityException(
+              settings.place()
+                  + " does not have the job's position any more ("
+                  + e.offsetOutOfRangePartitions()
+                  + "): retention has deleted what was not read, or the topic was made anew. Let Debezium take a new snapshot into empty topics, and "
+                  + Continuity.START_ANEW));
+    }
+  }
+
+  private void holdWhatIsAhead() {
+    for (TopicPartition partition : consumer.assignment()) {
+      if (order.waiting(partition) >= MOST_WAITING) {
+        if (held.add(partition)) {
+          consumer.pause(List.of(partition));
+        }
+      } else if (order.waiting(partition) < MOST_WAITING / 2 && held.remove(partition)) {
+        consumer.resume(List.of(partition));
+      }
+    }
+  }
+
+  @Override
+  public void wakeUp() {
+    consumer.wakeup();
+  }
+
+  @Override
+  public void pauseOrResumeSplits(
+      Collection<TopicsSplit> splitsToPause, Collection<TopicsSplit> splitsToResume) {
+    throw new UnsupportedOperationException("There are no watermarks here to be aligned.");
+  }
+
+  @Override
+  public void close() {
+    consumer.close(Duration.ofSeconds(10));
+  }
+
+  private static final class Batch implements RecordsWithSplitIds<DebeziumRecord> {
+    private final Iterator<DebeziumRecord> records;
+    private boolean begun;
+
+    private Batch(Iterator<DebeziumRecord> records) {
+      this.records = records;
+    }
+
+    @Override
+    public String nextSplit() {
+      if (begun) {
+        return null;
+      }
+      begun = true;
+      return TopicsSplit.ID;
+    }
+
+    @Override
+    public DebeziumRecord nextRecordFromSplit() {
+      return records.hasNext() ? records.next() : null;
+    }
+
+    @Override
+    public Set<String> finishedSplits() {
+      return Set.of();
+    }
+  }
+}

@@ -1,0 +1,216 @@
+package io.experimentetl;
+
+import io.experimentetl.audit.Audit;
+import io.experimentetl.audit.AuditReport;
+import io.experimentetl.audit.AuditSettings;
+import io.experimentetl.config.ClickHouseConfig;
+import io.experimentetl.config.DeliveryConfig;
+import io.experimentetl.config.FindingsConfig;
+import io.experimentetl.config.JobConfig;
+import io.experimentetl.config.KafkaConfig;
+import io.experimentetl.config.OutboxConfig;
+import io.experimentetl.config.Secret;
+import io.experimentetl.config.SourceConfig;
+import io.experimentetl.config.SourceType;
+import io.experimentetl.config.StatisticsConfig;
+import io.experimentetl.platform.ClickHouseEndpoint;
+import io.experimentetl.platform.PlatformExtension;
+import io.experimentetl.platform.PostgresEndpoint;
+import io.experimentetl.platform.SqlFiles;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.sql.Connection;
+import java.sql.SQLException;
+import java.sql.Statement;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
+import java.util.concurrent.TimeUnit;
+import org.apache.flink.configuration.Configuration;
+import org.apache.flink.configuration.StateRecoveryOptions;
+import org.apache.flink.core.execution.JobClient;
+import org.apache.flink.core.execution.SavepointFormatType;
+import org.apache.flink.streaming.api.environment.StreamExecutionEnvironment;
+import org.apache.kafka.clients.admin.Admin;
+import org.apache.kafka.clients.admin.NewTopic;
+
+/** The whole job on databases and topics of its own. */
+public final class KafkaJob implements AutoCloseable {
+  public final PostgresEndpoint postgres;
+  public final ClickHouseEndpoint clickHouse;
+  public final JobConfig config;
+  private final String kafka;
+  private final Path folder;
+  private JobClient job;
+
+  /**
+   * Databases with sql/ applied, and the job's configuration for them.
+   *
+   * @param source the topics' names begin with the PostgreSQL database's
+   */
+  public KafkaJob(
+      PlatformExtension platform, Path folder, SourceType source, String... heldEventTypes)
+      throws Exception {
+    this.folder = folder;
+    postgres = platform.newPostgresDatabase("kafka");
+    clickHouse = platform.newClickHouseDatabase("kafka");
+    kafka = platform.kafka().bootstrapServers();
+    new SqlFiles(Path.of("sql")).applyTo(clickHouse, true);
+    String slot = "SET experiment_etl.slot = '" + postgres.database() + "'";
+    execute(
+        slot,
+        Files.readString(Path.of("sql/postgres/001_platform.sql")),
+        Files.readString(Path.of("sql/postgres/002_etl.sql")));
+    execute(slot, Files.readString(Path.of("sql/postgres/003_slot.sql")));
+    ClickHouseConfig defaults = ClickHouseConfig.defaults();
+    config =
+        new JobConfig(
+            new SourceConfig(
+                source,
+                postgres.host(),
+                postgres.port(),
+                postgres.database(),
+                "public",
+                postgres.user(),
+                secret("postgres", postgres.password()),
+                "experiment_etl",
+                postgres.database(),
+                Duration.ofMillis(500),
+                100_000,
+                Duration.ofDays(90),
+                Duration.ofDays(365)),
+            new ClickHouseConfig(
+                clickHouse.url(),
+                clickHouse.database(),
+                clickHouse.user(),
+                secret("clickhouse", clickHouse.password()),
+                defaults.batchRows(),
+                defaults.batchBytes(),
+                defaults.inlineBytes(),
+                null,
+                defaults.requestTimeout(),
+                defaults.commitDeadline()),
+            StatisticsConfig.defaults(),
+            new FindingsConfig(Duration.ofSeconds(1), Duration.ofMinutes(5), 1_000, 0.001, 8),
+            DeliveryConfig.defaults(),
+            new KafkaConfig(
+                kafka,
+                new TreeMap<>(Map.of()),
+                postgres.database() + ".experiments_",
+                postgres.database() + ".findings",
+                null,
+                Duration.ofMinutes(5)),
+            new OutboxConfig(
+                true,
+                postgres.database() + ".outbox.",
+                List.of("event", "assignment"),
+                List.of(heldEventTypes),
+                Duration.ofSeconds(1),
+                Duration.ofMinutes(10)));
+    createTopics(
+        config.kafka().findingsTopic(),
+        config.outbox().topicPrefix() + "event",
+        config.outbox().topicPrefix() + "assignment");
+  }
+
+  private Secret secret(String name, String value) throws Exception {
+    return Secret.fromFile(Files.writeString(folder.resolve(name), value).toString());
+  }
+
+  public void createTopics(String... names) throws Exception {
+    List<NewTopic> topics = new ArrayList<>();
+    for (String name : names) {
+      topics.add(new NewTopic(name, 2, (short) 1));
+    }
+    try (Admin admin = Admin.create(Map.of("bootstrap.servers", (Object) kafka))) {
+      admin.createTopics(topics).all().get(60, TimeUnit.SECONDS);
+    }
+  }
+
+  public void execute(String... statements) throws SQLException {
+    try (Connection connection = postgres.connect();
+        Statement statement = connection.createStatement()) {
+      for (String sql : statements) {
+        statement.execute(sql);
+      }
+    }
+  }
+
+  public long count(String sql) {
+    return postgres.count(sql);
+  }
+
+  public KafkaSinks kafkaSinks() {
+    return KafkaSinks.of(config);
+  }
+
+  public void start(KafkaSinks sinks, String savepoint) throws Exception {
+    Configuration flink = new Configuration();
+    flink.setString("execution.checkpointing.interval", "500 ms");
+    flink.setString(
+        "execution.checkpointing.dir", folder.resolve("checkpoints").toUri().toString());
+    flink.setString("state.backend.type", "rocksdb");
+    flink.setString("pipeline.object-reuse", "true");
+    flink.setString("restart-strategy.type", "fixed-delay");
+    flink.setString("restart-strategy.fixed-delay.attempts", "3");
+    flink.setString("restart-strategy.fixed-delay.delay", "200 ms");
+    if (savepoint != null) {
+      flink.set(StateRecoveryOptions.SAVEPOINT_PATH, savepoint);
+    }
+    StreamExecutionEnvironment environment =
+        StreamExecutionEnvironment.getExecutionEnvironment(flink);
+    environment.setParallelism(2);
+    List<String> problems = ExperimentEtlJob.preflight(config, environment);
+    if (!problems.isEmpty()) {
+      throw new PreflightException(problems);
+    }
+    ExperimentEtlPipeline.build(
+        config,
+        ExperimentEtlJob.changes(config, environment, null),
+        Warehouse.of(config, environment.getConfiguration()).sinks(),
+        sinks);
+    job = environment.executeAsync();
+  }
+
+  public String stopWithSavepoint() throws Exception {
+    String savepoint =
+        job.stopWithSavepoint(
+                false,
+                folder.resolve("savepoints").toUri().toString(),
+                SavepointFormatType.CANONICAL)
+            .get(60, TimeUnit.SECONDS);
+    job = null;
+    return savepoint;
+  }
+
+  public AuditReport audit() {
+    return new Audit(
+            new AuditSettings(
+                postgres.jdbcUrl(),
+                postgres.user(),
+                postgres.password(),
+                clickHouse.url(),
+                clickHouse.database(),
+                clickHouse.user(),
+                clickHouse.password(),
+                config.statistics(),
+                config.findings(),
+                config.source().eventRetention(),
+                config.source().assignmentRetention(),
+                Duration.ofMinutes(2)))
+        .run();
+  }
+
+  @Override
+  public void close() throws Exception {
+    if (job != null) {
+      job.cancel().get(60, TimeUnit.SECONDS);
+    }
+    execute(
+        "SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots WHERE active_pid IS NOT NULL AND slot_name = '"
+            + postgres.database()
+            + "'");
+  }
+}

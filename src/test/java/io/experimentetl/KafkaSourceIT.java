@@ -1,0 +1,163 @@
+package io.experimentetl;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.awaitility.Awaitility.await;
+
+import io.experimentetl.cdc.DebeziumConnector;
+import io.experimentetl.config.SourceType;
+import io.experimentetl.model.SourceTable;
+import io.experimentetl.platform.PlatformExtension;
+import io.experimentetl.platform.traffic.Traffic;
+import io.experimentetl.platform.traffic.TrafficPlan;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Map;
+import org.apache.flink.runtime.testutils.MiniClusterResourceConfiguration;
+import org.apache.flink.test.junit5.MiniClusterExtension;
+import org.apache.kafka.clients.producer.KafkaProducer;
+import org.apache.kafka.clients.producer.ProducerRecord;
+import org.apache.kafka.common.serialization.ByteArraySerializer;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.RegisterExtension;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
+
+/** The whole job on Debezium's topics, beside the job on the slot. */
+class KafkaSourceIT {
+  @RegisterExtension static final PlatformExtension PLATFORM = new PlatformExtension();
+
+  @RegisterExtension
+  static final MiniClusterExtension FLINK =
+      new MiniClusterExtension(
+          new MiniClusterResourceConfiguration.Builder()
+              .setNumberTaskManagers(1)
+              .setNumberSlotsPerTaskManager(2)
+              .build());
+
+  @TempDir private Path folder;
+  private KafkaJob job;
+  private DebeziumConnector debezium;
+
+  @AfterEach
+  void stop() throws Exception {
+    if (debezium != null) {
+      debezium.close();
+    }
+    job.close();
+  }
+
+  private void prepare(SourceType source) throws Exception {
+    job = new KafkaJob(PLATFORM, folder, source);
+    if (source == SourceType.KAFKA) {
+      job.createTopics(
+          Arrays.stream(SourceTable.values())
+              .map(table -> job.config.kafka().sourceTopicPrefix() + table.tableName())
+              .toArray(String[]::new));
+    }
+  }
+
+  private void startDebezium(Path offsets) {
+    if (job.config.source().type() == SourceType.KAFKA) {
+      debezium =
+          new DebeziumConnector(
+              job.postgres,
+              PLATFORM.kafka().bootstrapServers(),
+              job.config.kafka().sourceTopicPrefix(),
+              offsets);
+    }
+  }
+
+  private void traffic(int seed) {
+    try (Traffic traffic =
+        Traffic.start(job.postgres, TrafficPlan.bounded(seed, 1_500, Instant.now()))) {
+      traffic.await();
+    }
+  }
+
+  private void assertEqualSides() {
+    assertThat(job.audit().differences()).isEmpty();
+    assertThat(
+            job.clickHouse.count(
+                "SELECT count() - uniqExact(event_id, timestamp, _version) FROM events_processed"))
+        .as("event rows that stand twice")
+        .isZero();
+    if (debezium != null) {
+      assertThat(debezium.failure()).isNull();
+    }
+  }
+
+  @ParameterizedTest
+  @EnumSource(SourceType.class)
+  void theSameTrafficGivesTheSameNumbersAsPostgresWhicheverTheSourceIs(SourceType source)
+      throws Exception {
+    prepare(source);
+    traffic(1);
+    Path offsets = folder.resolve("offsets");
+    startDebezium(offsets);
+    job.start(job.kafkaSinks(), null);
+    traffic(2);
+    assertEqualSides();
+    long resolvedOrOpen = job.clickHouse.count("SELECT uniqExact(code) FROM data_inconsistencies");
+    assertThat(resolvedOrOpen).isGreaterThan(12);
+
+    if (source == SourceType.KAFKA) {
+      // What was sent since these offsets is sent again.
+      Path older = Files.copy(offsets, folder.resolve("older"));
+      traffic(3);
+      debezium.close();
+      startDebezium(older);
+    }
+    String savepoint = job.stopWithSavepoint();
+    traffic(4);
+    job.start(job.kafkaSinks(), savepoint);
+    assertEqualSides();
+    await()
+        .atMost(Duration.ofMinutes(2))
+        .until(
+            () -> job.count("SELECT count(*) FROM outbox_events WHERE processed_at IS NULL"),
+            left -> left == 0);
+  }
+
+  @Test
+  void aBrokenRecordIsAFindingWithItsPlaceAndTheOthersGoOn() throws Exception {
+    prepare(SourceType.KAFKA);
+    startDebezium(folder.resolve("offsets"));
+    String topic = job.config.kafka().sourceTopicPrefix() + "users";
+    try (KafkaProducer<byte[], byte[]> producer =
+        new KafkaProducer<>(
+            Map.of("bootstrap.servers", (Object) PLATFORM.kafka().bootstrapServers()),
+            new ByteArraySerializer(),
+            new ByteArraySerializer())) {
+      byte[] broken = "{\"user_id\": \"u\"}".getBytes(StandardCharsets.UTF_8);
+      producer.send(new ProducerRecord<>(topic, 1, broken, broken)).get();
+    }
+    job.start(job.kafkaSinks(), null);
+    job.execute("INSERT INTO users (user_id) VALUES ('one'), ('two')");
+    assertEqualSides();
+    assertThat(
+            job.clickHouse.query(
+                "SELECT code, subject FROM data_inconsistencies FINAL WHERE code = 'S-UNPARSEABLE' FORMAT TSV"))
+        .isEqualTo("S-UNPARSEABLE\tuser:" + topic + "/1@0");
+    assertThat(job.clickHouse.count("SELECT count() FROM users FINAL")).isEqualTo(2);
+  }
+
+  @Test
+  void withoutItsTopicsTheJobIsRefusedAndEachIsNamed() throws Exception {
+    job = new KafkaJob(PLATFORM, folder, SourceType.KAFKA);
+    assertThatThrownBy(() -> job.start(job.kafkaSinks(), null))
+        .isInstanceOf(PreflightException.class)
+        .hasMessageContaining("7 problems")
+        .hasMessageContaining("experiments_events is missing on Kafka")
+        .hasMessageContaining("experiments_etl_heartbeat is missing on Kafka")
+        .hasMessageContaining("table.include.list");
+    assertThat(List.of(SourceTable.values())).hasSize(7);
+  }
+}

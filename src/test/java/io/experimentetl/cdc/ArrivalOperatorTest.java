@@ -1,0 +1,123 @@
+package io.experimentetl.cdc;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import io.experimentetl.model.Change;
+import io.experimentetl.model.ChangeKind;
+import io.experimentetl.model.Cut;
+import io.experimentetl.model.HeartbeatRow;
+import io.experimentetl.model.SourcePosition;
+import io.experimentetl.model.SourceTable;
+import java.util.List;
+import org.apache.flink.api.common.serialization.SerializerConfigImpl;
+import org.apache.flink.api.common.typeinfo.Types;
+import org.apache.flink.api.java.tuple.Tuple2;
+import org.apache.flink.runtime.checkpoint.OperatorSubtaskState;
+import org.apache.flink.runtime.execution.SuppressRestartsException;
+import org.apache.flink.streaming.runtime.streamrecord.StreamRecord;
+import org.apache.flink.streaming.util.KeyedOneInputStreamOperatorTestHarness;
+import org.apache.flink.types.Either;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+
+class ArrivalOperatorTest {
+  private KeyedOneInputStreamOperatorTestHarness<
+          String, Tuple2<String, Change>, Either<Cut, Change>>
+      harness;
+
+  @BeforeEach
+  void open() throws Exception {
+    harness = harness();
+    harness.open();
+  }
+
+  private static KeyedOneInputStreamOperatorTestHarness<
+          String, Tuple2<String, Change>, Either<Cut, Change>>
+      harness() throws Exception {
+    KeyedOneInputStreamOperatorTestHarness<String, Tuple2<String, Change>, Either<Cut, Change>>
+        harness =
+            new KeyedOneInputStreamOperatorTestHarness<>(
+                new ArrivalOperator(), row -> row.f0, Types.STRING);
+    harness.setup(PostgresChanges.TYPE.createSerializer(new SerializerConfigImpl()));
+    return harness;
+  }
+
+  @AfterEach
+  void close() throws Exception {
+    harness.close();
+  }
+
+  private void send(String key, long commitBefore, long lsn, long committedAt) throws Exception {
+    harness.processElement(
+        new StreamRecord<>(
+            Tuple2.of(
+                key,
+                new Change(
+                    SourceTable.ETL_HEARTBEAT,
+                    lsn == 0 ? ChangeKind.READ : ChangeKind.INSERT,
+                    0,
+                    new SourcePosition(commitBefore, lsn, 1, 0, committedAt),
+                    null,
+                    new HeartbeatRow(key, 0)))));
+  }
+
+  private List<Long> stamps() {
+    return harness.extractOutputValues().stream()
+        .filter(Either::isRight)
+        .map(change -> change.right().stamp())
+        .toList();
+  }
+
+  private Cut cut() throws Exception {
+    harness.getOneInputOperator().prepareSnapshotPreBarrier(1);
+    List<Either<Cut, Change>> values = harness.extractOutputValues();
+    return values.get(values.size() - 1).left();
+  }
+
+  @Test
+  void whatDebeziumRepeatsIsDroppedAlsoAfterARestart() throws Exception {
+    send("a", 0, 0, 1);
+    send("a", 90, 100, 2);
+    send("b", 90, 101, 2);
+    send("a", 101, 110, 3);
+    send("a", 90, 100, 2);
+    send("b", 90, 101, 2);
+    assertThat(stamps()).containsExactly(1L, 100L, 101L, 110L);
+
+    OperatorSubtaskState state = harness.snapshot(1, 1);
+    harness.close();
+    harness = harness();
+    harness.initializeState(state);
+    harness.open();
+    send("a", 101, 110, 3);
+    send("b", 110, 120, 4);
+    assertThat(stamps()).containsExactly(120L);
+  }
+
+  @Test
+  void stampsGrowAlsoWhereLsnsDoNot() throws Exception {
+    send("a", 90, 200, 2);
+    send("b", 150, 100, 3);
+    assertThat(stamps()).containsExactly(200L, 201L);
+  }
+
+  @Test
+  void aCutClaimsWhatHasCommittedBeforeTheLastTransaction() throws Exception {
+    send("a", 0, 0, 1);
+    assertThat(cut()).isEqualTo(new Cut(2, 0, 0, false, false));
+    send("a", 90, 100, 2);
+    assertThat(cut()).isEqualTo(new Cut(101, 90, 2, true, false));
+  }
+
+  @Test
+  void aServerThatWasSetBackIsRefused() throws Exception {
+    send("a", 90, 100, 2);
+    assertThatThrownBy(() -> send("a", 40, 50, 3))
+        .isInstanceOf(SuppressRestartsException.class)
+        .hasRootCauseInstanceOf(DiscontinuityException.class)
+        .rootCause()
+        .hasMessageContaining("C-LSN-REGRESSION");
+  }
+}

@@ -1,0 +1,161 @@
+package io.experimentetl.cdc;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.experimentetl.model.ChangeKind;
+import io.experimentetl.model.EventRow;
+import io.experimentetl.model.FindingCode;
+import io.experimentetl.model.HeartbeatRow;
+import io.experimentetl.model.SourcePosition;
+import io.experimentetl.model.UnreadableRow;
+import java.nio.charset.StandardCharsets;
+import java.util.Optional;
+import java.util.Properties;
+import org.apache.kafka.clients.consumer.ConsumerRecord;
+import org.apache.kafka.common.header.internals.RecordHeaders;
+import org.apache.kafka.common.record.TimestampType;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+class DebeziumDecoderTest {
+  private static final String SOURCE =
+      "'source':{'connector':'postgresql','ts_ms':1700000000123,'txId':7,'lsn':500,'sequence':'[\\\"400\\\",\\\"500\\\"]','table':'events'}";
+
+  private final DebeziumDecoder decoder =
+      new DebeziumDecoder(new KafkaSourceSettings(new Properties(), "experiments_"));
+
+  private DebeziumRecord decode(String topic, String key, String value) {
+    return decoder.decode(
+        new ConsumerRecord<>(
+            topic,
+            3,
+            17,
+            1_700_000_000_999L,
+            TimestampType.CREATE_TIME,
+            0,
+            0,
+            bytes(key),
+            bytes(value),
+            new RecordHeaders(),
+            Optional.empty()));
+  }
+
+  private static byte[] bytes(String text) {
+    return text == null ? null : text.replace('\'', '"').getBytes(StandardCharsets.UTF_8);
+  }
+
+  private static String event(String timestamp) {
+    return "{'id':'e','timestamp':"
+        + timestamp
+        + ",'experiment_id':1,'user_id':'u','variant_id':null,"
+        + "'event_type':'purchase','assignment_at':null,'properties':'{}','session_id':null,'request_id':null,'more':1.5}";
+  }
+
+  @Test
+  void aChangeOfTheStreamHasItsPlaceInCommitOrder() {
+    DebeziumRecord record =
+        decode(
+            "experiments_events",
+            "{'id':'e'}",
+            "{'before':null,'after':"
+                + event("'2023-11-14T22:13:20.123456Z'")
+                + ","
+                + SOURCE
+                + ",'op':'c','ts_ms':1}");
+    assertThat(record.commitBefore()).isEqualTo(400);
+    assertThat(record.within()).isEqualTo(500);
+    assertThat(record.key()).isEqualTo("events{\"id\":\"e\"}");
+    assertThat(record.change().kind()).isEqualTo(ChangeKind.INSERT);
+    assertThat(record.change().position())
+        .isEqualTo(new SourcePosition(400, 500, 7, 0, 1_700_000_000_123_000L));
+    assertThat(record.change().after())
+        .isEqualTo(
+            new EventRow(
+                "e", 1_700_000_000_123_456L, 1, "u", null, "purchase", null, "{}", null, null));
+  }
+
+  @Test
+  void aRowOfTheSnapshotHasNoLsn() {
+    DebeziumRecord record =
+        decode(
+            "experiments_etl_heartbeat",
+            "{'writer':'w'}",
+            "{'after':{'writer':'w','beat_at':'2023-11-14T22:13:20Z'}," + SOURCE + ",'op':'r'}");
+    assertThat(record.commitBefore()).isEqualTo(-1);
+    assertThat(record.change().position())
+        .isEqualTo(new SourcePosition(0, 0, 0, 0, 1_700_000_000_123_000L));
+    assertThat(record.change().after()).isEqualTo(new HeartbeatRow("w", 1_700_000_000_000_000L));
+  }
+
+  @Test
+  void aTombstoneOfDebeziumIsNothing() {
+    assertThat(decode("experiments_users", "{}", null).change()).isNull();
+  }
+
+  @Test
+  void aLargeValueThatWasLeftAloneIsTakenFromTheRowBefore() {
+    DebeziumRecord record =
+        decode(
+            "experiments_events",
+            "{'id':'e'}",
+            "{'before':"
+                + event("'2023-11-14T22:13:20Z'")
+                + ",'after':"
+                + event("'2023-11-14T22:13:20Z'").replace("'{}'", "'__debezium_unavailable_value'")
+                + ","
+                + SOURCE
+                + ",'op':'u'}");
+    assertThat(((EventRow) record.change().after()).properties()).isEqualTo("{}");
+  }
+
+  @Test
+  void aTimeThatIsANumberIsRefusedAndTheRowNamed() {
+    DebeziumRecord record =
+        decode(
+            "experiments_events",
+            "{'id':'e'}",
+            "{'after':" + event("1700000000123456") + "," + SOURCE + ",'op':'c'}");
+    assertThat(record.change().after())
+        .isInstanceOfSatisfying(
+            UnreadableRow.class,
+            row -> {
+              assertThat(row.column()).isEqualTo("timestamp");
+              assertThat(row.code()).isEqualTo(FindingCode.S_UNPARSEABLE);
+            });
+  }
+
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      quoteCharacter = '~',
+      value = {
+        "{                                        | value.converter",
+        "[1]                                      | not a JSON object",
+        "{'schema':{},'payload':{}}               | schemas.enable=false",
+        "{'id':1}                                 | ExtractNewRecordState",
+        "{'op':'c','source':{'connector':'mysql'}} | PostgreSQL connector",
+        "{'op':'t','source':{'connector':'postgresql'}} | publication",
+        "{'op':'c','after':{},'source':{'connector':'postgresql'}} | no number ts_ms",
+        "{'op':'c','after':null,'source':{'connector':'postgresql','ts_ms':1}} | row is missing",
+        "{'op':'d','before':null,'source':{'connector':'postgresql','ts_ms':1}} | REPLICA IDENTITY FULL",
+        "{'op':'c','after':{},'source':{'connector':'postgresql','ts_ms':1,'lsn':2,'txId':3}} | no sequence",
+      })
+  void aBrokenRecordIsAFindingWithItsPlaceAndItsRemedy(String value, String remedy) {
+    DebeziumRecord record = decode("experiments_users", "{'user_id':'u'}", value);
+    assertThat(record.change().after())
+        .isInstanceOfSatisfying(
+            UnreadableRow.class,
+            row -> {
+              assertThat(row.key()).isEqualTo("experiments_users/3@17");
+              assertThat(row.reason()).contains(remedy);
+            });
+    assertThat(record.change().position().lsn()).isZero();
+  }
+
+  @Test
+  void aRecordWithoutAPlaceKeepsThatOfTheOneBefore() {
+    decode("experiments_users", "{'user_id':'u'}", "{'after':{}," + SOURCE + ",'op':'c'}");
+    assertThat(decode("experiments_users", null, "broken").commitBefore()).isEqualTo(400);
+  }
+}

@@ -30,7 +30,7 @@ import org.postgresql.PGConnection;
  */
 final class MixedWrites implements AutoCloseable {
   private static final int WRITERS = 3;
-  private static final int USERS = 3_000;
+  private static final int USERS = 1_000;
   private static final int EXPERIMENTS = 6;
   private static final String CONNECTION_BROKE = "08";
   private static final String SERVER_STOPS = "57P";
@@ -175,7 +175,7 @@ final class MixedWrites implements AutoCloseable {
           restIfAsked();
           number++;
           one(connection, random, writer + "-" + number);
-          Pause.of(Duration.ofMillis(random.nextInt(10, 60)));
+          Pause.of(Duration.ofMillis(random.nextInt(30, 200)));
         }
       } catch (SQLException e) {
         lost(e);

@@ -250,7 +250,7 @@ class PostgresChangesIT {
     assertThat(failure(Connector.OURS.startFrom(second, settings, "moved")))
         .contains("The replication slot " + database.slot())
         .contains("does not exist")
-        .contains("apply the file, and start the job without its old state");
+        .contains("apply the file, and " + Continuity.START_ANEW);
     assertThat(slots(database)).describedAs("nobody made the slot anew").isZero();
 
     database.applySlot();

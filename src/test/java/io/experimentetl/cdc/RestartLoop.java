@@ -135,6 +135,8 @@ public final class RestartLoop implements Callable<Map<String, Long>> {
         misplaced += row > highest ? 0 : 1;
         highest = Math.max(highest, row);
       }
+      // Not where the loop failed: a job that has ended can't be cancelled, which would hide why.
+      job.cancel().get();
       return Map.of(
           "restarts", restarted,
           "rows", rows,
@@ -142,7 +144,6 @@ public final class RestartLoop implements Callable<Map<String, Long>> {
           "misplaced", misplaced);
     } finally {
       thread.shutdownNow();
-      job.cancel().get();
     }
   }
 

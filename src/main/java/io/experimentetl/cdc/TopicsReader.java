@@ -19,14 +19,19 @@ import org.apache.kafka.clients.consumer.KafkaConsumer;
 import org.apache.kafka.clients.consumer.OffsetOutOfRangeException;
 import org.apache.kafka.common.PartitionInfo;
 import org.apache.kafka.common.TopicPartition;
+import org.apache.kafka.common.errors.TimeoutException;
 import org.apache.kafka.common.errors.WakeupException;
 import org.apache.kafka.common.serialization.ByteArrayDeserializer;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * Reads all topics by one consumer and hands their records out in the order of PostgreSQL's
  * commits. What waits for its place is in no checkpoint: it is read again.
  */
 final class TopicsReader implements SplitReader<DebeziumRecord, TopicsSplit> {
+  private static final Logger LOG = LoggerFactory.getLogger(TopicsReader.class);
+
   /** A partition that is so far ahead of the others waits for them. */
   private static final int MOST_WAITING = 5_000;
 
@@ -41,7 +46,7 @@ final class TopicsReader implements SplitReader<DebeziumRecord, TopicsSplit> {
   private final CommitOrder order = new CommitOrder();
   private final Map<TopicPartition, Long> restored = new HashMap<>();
   private final Set<TopicPartition> held = new HashSet<>();
-  private long discoveredAt;
+  private long nextDiscoveryAt = System.nanoTime();
 
   TopicsReader(KafkaSourceSettings settings) {
     this.settings = settings;
@@ -59,37 +64,37 @@ final class TopicsReader implements SplitReader<DebeziumRecord, TopicsSplit> {
 
   @Override
   public void handleSplitsChanges(SplitsChange<TopicsSplit> change) {
+    // The next fetch looks for their partitions: a wake-up may fall into it, and fetches repeat.
     change.splits().forEach(split -> restored.putAll(split.next()));
-    discover();
   }
 
+  /** Reads partitions from here on that are not read yet. */
   private void discover() {
-    Set<TopicPartition> all = new HashSet<>(consumer.assignment());
     Set<TopicPartition> found = new HashSet<>();
     for (String topic : settings.topics()) {
-      List<PartitionInfo> partitions = consumer.partitionsFor(topic);
-      for (PartitionInfo partition : partitions) {
+      for (PartitionInfo partition : consumer.partitionsFor(topic)) {
         found.add(new TopicPartition(topic, partition.partition()));
       }
     }
-    discoveredAt = System.nanoTime();
-    found.removeAll(all);
-    if (found.isEmpty()) {
-      return;
+    found.removeAll(consumer.assignment());
+    if (!found.isEmpty()) {
+      Map<TopicPartition, Long> beginnings = consumer.beginningOffsets(found);
+      Set<TopicPartition> all = new HashSet<>(consumer.assignment());
+      all.addAll(found);
+      // From here on nothing asks the broker, so nothing is left half done.
+      consumer.assign(all);
+      for (TopicPartition partition : found) {
+        order.addPartition(partition);
+        consumer.seek(partition, restored.getOrDefault(partition, beginnings.get(partition)));
+      }
     }
-    all.addAll(found);
-    consumer.assign(all);
-    Map<TopicPartition, Long> beginnings = consumer.beginningOffsets(found);
-    for (TopicPartition partition : found) {
-      order.addPartition(partition);
-      consumer.seek(partition, restored.getOrDefault(partition, beginnings.get(partition)));
-    }
+    nextDiscoveryAt = System.nanoTime() + DISCOVERY_NANOS;
   }
 
   @Override
   public RecordsWithSplitIds<DebeziumRecord> fetch() {
     try {
-      if (System.nanoTime() - discoveredAt > DISCOVERY_NANOS) {
+      if (System.nanoTime() - nextDiscoveryAt >= 0) {
         discover();
       }
       for (ConsumerRecord<byte[], byte[]> record :
@@ -108,6 +113,9 @@ final class TopicsReader implements SplitReader<DebeziumRecord, TopicsSplit> {
       return new Batch(released.iterator());
     } catch (WakeupException e) {
       // Flink wants the thread for something else; what waits goes on waiting.
+      return new Batch(Collections.emptyIterator());
+    } catch (TimeoutException e) {
+      LOG.warn("{} does not answer; the source asks again.", settings.place(), e);
       return new Batch(Collections.emptyIterator());
     } catch (OffsetOutOfRangeException e) {
       throw new SuppressRestartsException(

@@ -169,6 +169,19 @@ class OutboxIT {
     assertThat(relayedIds()).containsExactlyInAnyOrder(ids(100));
   }
 
+  @Test
+  void aKilledBrokerIsWaitedForAndNeitherLosesNorDoublesARow() throws Exception {
+    write(1, 50);
+    job.start(job.kafkaSinks(), null);
+    awaitAcknowledged(50);
+    PLATFORM.kafka().kill9();
+    write(51, 100);
+    PLATFORM.kafka().start();
+    write(101, 120);
+    awaitAcknowledged(120);
+    assertThat(relayedIds()).containsExactlyInAnyOrder(ids(120));
+  }
+
   private static String purchase(String user, int id) {
     return """
         INSERT INTO events (id, timestamp, experiment_id, user_id, event_type, properties)

@@ -419,7 +419,7 @@ enum AuditedTable {
       case EVENTS ->
           "id || '@' || CASE WHEN isfinite(\"timestamp\") THEN "
               + sourceMicros("\"timestamp\"")
-              + "::text ELSE \"timestamp\"::text END";
+              + "::text WHEN \"timestamp\" > now() THEN '9223372036854775807' ELSE '-9223372036854775808' END";
       case USERS -> "user_id";
       default -> "id::text";
     };

@@ -9,6 +9,7 @@ import io.experimentetl.model.SourceTable;
 import io.experimentetl.model.UnreadableRow;
 import java.util.IdentityHashMap;
 import java.util.Map;
+import java.util.function.Function;
 import org.apache.flink.api.common.typeinfo.TypeInformation;
 import org.apache.flink.api.java.typeutils.EitherTypeInfo;
 import org.apache.flink.cdc.debezium.DebeziumDeserializationSchema;
@@ -103,8 +104,8 @@ final class ChangeDeserializer
         kind,
         0,
         position(kind, record.sourceOffset()),
-        before == null ? null : read(binding, before, null),
-        after == null ? null : read(binding, after, before));
+        before == null ? null : read(binding, before, binding.reader::readOld),
+        after == null ? null : read(binding, after, row -> binding.reader.read(row, before)));
   }
 
   private static ChangeKind kind(String operation) {
@@ -121,9 +122,9 @@ final class ChangeDeserializer
     };
   }
 
-  private static SourceRow read(OfTable binding, Struct row, Struct before) {
+  private static SourceRow read(OfTable binding, Struct row, Function<Struct, SourceRow> reading) {
     try {
-      return binding.reader.read(row, before);
+      return reading.apply(row);
     } catch (DataException | ClassCastException e) {
       return new UnreadableRow(
           binding.table,

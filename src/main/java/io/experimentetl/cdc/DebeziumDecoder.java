@@ -8,7 +8,6 @@ import io.experimentetl.model.Change;
 import io.experimentetl.model.ChangeKind;
 import io.experimentetl.model.FindingCode;
 import io.experimentetl.model.SourcePosition;
-import io.experimentetl.model.SourceRow;
 import io.experimentetl.model.SourceTable;
 import io.experimentetl.model.UnreadableRow;
 import java.io.IOException;
@@ -137,14 +136,8 @@ final class DebeziumDecoder {
                 snapshot ? 0 : number(source, "txId"),
                 0,
                 committedAt),
-            row(reader, before, null),
-            row(reader, after, before)));
-  }
-
-  private static SourceRow row(JsonRowReader reader, JsonNode row, JsonNode before) {
-    return row.isObject()
-        ? reader.read(row, before == null || !before.isObject() ? null : before)
-        : null;
+            before.isObject() ? reader.readOld(before) : null,
+            after.isObject() ? reader.read(after, before.isObject() ? before : null) : null));
   }
 
   private static JsonNode parsed(byte[] value) throws BrokenRecordException {

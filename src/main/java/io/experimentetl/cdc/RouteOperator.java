@@ -8,18 +8,27 @@ import io.experimentetl.model.EventRow;
 import io.experimentetl.model.ExperimentRow;
 import io.experimentetl.model.Finding;
 import io.experimentetl.model.FindingCode;
+import io.experimentetl.model.HeartbeatRow;
+import io.experimentetl.model.OutboxRow;
 import io.experimentetl.model.RowVersion;
 import io.experimentetl.model.SourceRow;
+import io.experimentetl.model.SourceTable;
 import io.experimentetl.model.UnreadableRow;
 import io.experimentetl.model.UserRow;
 import io.experimentetl.model.VariantRow;
 import io.experimentetl.quality.ExperimentChecks;
+import java.time.Instant;
+import java.time.temporal.ChronoUnit;
 import java.util.EnumMap;
 import java.util.List;
 import java.util.Map;
+import org.apache.flink.api.common.state.ListState;
+import org.apache.flink.api.common.state.ListStateDescriptor;
 import org.apache.flink.api.common.typeinfo.TypeHint;
 import org.apache.flink.api.common.typeinfo.TypeInformation;
 import org.apache.flink.metrics.Counter;
+import org.apache.flink.runtime.state.StateInitializationContext;
+import org.apache.flink.runtime.state.StateSnapshotContext;
 import org.apache.flink.streaming.api.operators.AbstractStreamOperator;
 import org.apache.flink.streaming.api.operators.ChainingStrategy;
 import org.apache.flink.streaming.api.operators.OneInputStreamOperator;
@@ -58,6 +67,11 @@ public final class RouteOperator extends AbstractStreamOperator<Change>
 
   private static final long WATERMARK_STEP_MILLIS = 200;
 
+  private static final ListStateDescriptor<Undelivered.Row> UNDELIVERED =
+      new ListStateDescriptor<>("undelivered", TypeInformation.of(Undelivered.Row.class));
+
+  private transient ListState<Undelivered.Row> undeliveredState;
+  private transient Undelivered undelivered;
   private transient Map<FindingCode, Counter> findings;
   private transient Counter outboxRows;
   private transient long watermark;
@@ -71,10 +85,25 @@ public final class RouteOperator extends AbstractStreamOperator<Change>
   }
 
   @Override
+  public void initializeState(StateInitializationContext context) throws Exception {
+    super.initializeState(context);
+    undeliveredState = context.getOperatorStateStore().getListState(UNDELIVERED);
+    undelivered = new Undelivered(undeliveredState.get());
+  }
+
+  @Override
+  public void snapshotState(StateSnapshotContext context) throws Exception {
+    super.snapshotState(context);
+    undeliveredState.update(undelivered.all());
+  }
+
+  @Override
   public void open() throws Exception {
     super.open();
     watermark = Long.MIN_VALUE;
     outboxRows = getMetricGroup().counter("outboxRows");
+    getMetricGroup().gauge("undeliveredRows", () -> undelivered.size());
+    getMetricGroup().gauge("undeliveredRowsForgotten", () -> undelivered.forgotten());
     findings = new EnumMap<>(FindingCode.class);
     for (FindingCode code :
         new FindingCode[] {
@@ -93,35 +122,104 @@ public final class RouteOperator extends AbstractStreamOperator<Change>
       return;
     }
     Change change = record.getValue().right();
-    UnreadableRow unreadable = unreadable(change);
-    if (unreadable != null) {
-      report(
-          change,
-          unreadable.code(),
-          unreadable.key(),
-          0,
-          "column " + unreadable.column() + ": " + unreadable.reason());
-    } else if (change.kind() == ChangeKind.UPDATE && changesKey(change)) {
-      send(
-          new Change(
-              change.table(),
-              ChangeKind.KEY_CHANGE,
-              change.stamp(),
-              change.position(),
-              change.before(),
-              null));
-      send(
-          new Change(
-              change.table(),
-              ChangeKind.INSERT,
-              change.stamp(),
-              change.position(),
-              null,
-              change.after()));
+    if (change.kind() == ChangeKind.DELETE) {
+      leave(change, ChangeKind.DELETE);
     } else {
-      send(change);
+      UnreadableRow unreadable = unreadable(change.table(), change.after());
+      boolean moves = change.kind() == ChangeKind.UPDATE && changesKey(change, unreadable);
+      if (moves) {
+        leave(change, ChangeKind.KEY_CHANGE);
+      }
+      if (unreadable != null) {
+        keepBack(change, unreadable);
+      } else {
+        close(change, change.after());
+        send(
+            moves
+                ? new Change(
+                    change.table(),
+                    ChangeKind.INSERT,
+                    change.stamp(),
+                    change.position(),
+                    null,
+                    change.after())
+                : change);
+      }
     }
     advance(change);
+  }
+
+  /**
+   * The row isn't what it was before, or isn't any more: it goes from the warehouse, whether or not
+   * its last state could be delivered.
+   */
+  private void leave(Change change, ChangeKind kind) {
+    SourceRow row = change.before();
+    if (row == null) {
+      send(change);
+      return;
+    }
+    if (row instanceof UnreadableRow unreadable) {
+      keepBack(change, unreadable);
+      return;
+    }
+    close(change, row);
+    if (!WarehouseRange.isKeyOutside(row)) {
+      send(
+          new Change(
+              change.table(),
+              kind,
+              change.stamp(),
+              change.position(),
+              WarehouseRange.within(row, change.position().committedAt()),
+              null));
+    }
+  }
+
+  private void keepBack(Change change, UnreadableRow row) {
+    String subject = change.table().noun() + ":" + row.key();
+    Undelivered.Row before = undelivered.of(subject);
+    if (before != null && !before.code().equals(row.code().code())) {
+      close(change, subject, before);
+    }
+    long since = undelivered.add(subject, row.code(), change.position().committedAt());
+    findings.get(row.code()).inc();
+    say(
+        change,
+        row.code(),
+        subject,
+        0,
+        true,
+        "not delivered since %s, column %s: %s"
+            .formatted(
+                Instant.EPOCH.plus(since, ChronoUnit.MICROS).truncatedTo(ChronoUnit.SECONDS),
+                row.column(),
+                row.reason()),
+        RowVersion.ofStamp(change.stamp()));
+  }
+
+  /** Whatever was said of the row is over. */
+  private void close(Change change, SourceRow row) {
+    if (undelivered.size() > 0) {
+      String subject = change.table().noun() + ":" + keyOf(change.table(), row);
+      Undelivered.Row before = undelivered.of(subject);
+      if (before != null) {
+        close(change, subject, before);
+      }
+    }
+  }
+
+  private void close(Change change, String subject, Undelivered.Row before) {
+    undelivered.remove(subject);
+    // Below what attribute may say of the same row with this change.
+    say(
+        change,
+        FindingCode.ofCode(before.code()),
+        subject,
+        0,
+        false,
+        "delivered, or gone at the source",
+        RowVersion.ofStamp(change.stamp()) - 1);
   }
 
   private void send(Change change) {
@@ -150,12 +248,8 @@ public final class RouteOperator extends AbstractStreamOperator<Change>
     }
   }
 
-  /**
-   * The row that can't be read, or null. A deleted row is read from its image before, all others
-   * from their image after.
-   */
-  private static UnreadableRow unreadable(Change change) {
-    SourceRow row = change.after() == null ? change.before() : change.after();
+  /** What keeps the row from being delivered, or null. */
+  private static UnreadableRow unreadable(SourceTable table, SourceRow row) {
     if (row instanceof UnreadableRow unreadable) {
       return unreadable;
     }
@@ -163,63 +257,77 @@ public final class RouteOperator extends AbstractStreamOperator<Change>
     return column == null
         ? null
         : new UnreadableRow(
-            change.table(),
-            keyOf(row),
+            table,
+            keyOf(table, row),
             FindingCode.S_UNPARSEABLE,
             column,
             "the time lies outside of 1900 to 2299");
   }
 
-  private static String keyOf(SourceRow row) {
-    if (row instanceof EventRow event) {
-      return event.id() + "@" + event.occurredAt();
+  private static String keyOf(SourceTable table, SourceRow row) {
+    if (row instanceof UnreadableRow unreadable) {
+      return unreadable.key();
     }
-    if (row instanceof AssignmentRow assignment) {
-      return String.valueOf(assignment.id());
-    }
-    if (row instanceof UserRow user) {
-      return user.userId();
-    }
-    return row instanceof ExperimentRow experiment
-        ? String.valueOf(experiment.id())
-        : String.valueOf(((VariantRow) row).id());
+    return switch (table) {
+      case EVENTS -> ((EventRow) row).id() + "@" + ((EventRow) row).occurredAt();
+      case ASSIGNMENTS -> String.valueOf(((AssignmentRow) row).id());
+      case USERS -> ((UserRow) row).userId();
+      case EXPERIMENTS -> String.valueOf(((ExperimentRow) row).id());
+      case VARIANTS -> String.valueOf(((VariantRow) row).id());
+      case OUTBOX_EVENTS -> String.valueOf(((OutboxRow) row).id());
+      case ETL_HEARTBEAT -> ((HeartbeatRow) row).writer();
+    };
   }
 
   private void checkStatus(Change change) {
     if (change.after() instanceof ExperimentRow experiment
         && !ExperimentChecks.hasKnownStatus(experiment)) {
-      report(
+      findings.get(FindingCode.S_UNKNOWN_ENUM).inc();
+      say(
           change,
           FindingCode.S_UNKNOWN_ENUM,
-          String.valueOf(experiment.id()),
+          change.table().noun() + ":" + experiment.id(),
           experiment.id(),
-          "column status: the product does not know the value");
+          true,
+          "column status: the product does not know the value",
+          RowVersion.ofStamp(change.stamp()));
     }
   }
 
-  private void report(
-      Change change, FindingCode code, String key, long experimentId, String detail) {
-    findings.get(code).inc();
+  private void say(
+      Change change,
+      FindingCode code,
+      String subject,
+      long experimentId,
+      boolean open,
+      String detail,
+      long version) {
     output.collect(
         FINDINGS,
         new StreamRecord<>(
             Either.Right(
                 new Finding(
                     code,
-                    change.table().noun() + ":" + key,
-                    true,
+                    subject,
+                    open,
                     experimentId,
                     null,
                     null,
                     detail,
                     change.position().committedAt(),
                     change.position().lsn(),
-                    RowVersion.ofStamp(change.stamp())))));
+                    version))));
   }
 
-  private static boolean changesKey(Change change) {
+  private static boolean changesKey(Change change, UnreadableRow unreadable) {
     SourceRow before = change.before();
     SourceRow after = change.after();
+    if (before == null || before instanceof UnreadableRow) {
+      return false;
+    }
+    if (after instanceof UnreadableRow) {
+      return !keyOf(change.table(), before).equals(unreadable.key());
+    }
     if (before instanceof EventRow b && after instanceof EventRow a) {
       return b.occurredAt() != a.occurredAt()
           || b.experimentId() != a.experimentId()

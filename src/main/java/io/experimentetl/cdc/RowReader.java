@@ -34,9 +34,13 @@ abstract class RowReader<R> {
   private final SourceTable table;
   private final String[] columns;
 
+  /** Of so many columns from the first on a value that is missing makes the row unreadable. */
+  private int required;
+
   RowReader(SourceTable table) {
     this.table = table;
     columns = columnNames(table);
+    required = columns.length;
   }
 
   /** A column's value: a String, Long, Integer, Short, Boolean or null, or what can't be read. */
@@ -120,6 +124,29 @@ abstract class RowReader<R> {
           };
       case ETL_HEARTBEAT -> new String[] {"writer", "beat_at"};
     };
+  }
+
+  /** How many columns, from the first on, say which row of the warehouse a row is. */
+  private static int keyColumns(SourceTable table) {
+    return switch (table) {
+      case EVENTS -> 4;
+      case ASSIGNMENTS -> 3;
+      case VARIANTS -> 2;
+      case EXPERIMENTS, USERS, OUTBOX_EVENTS, ETL_HEARTBEAT -> 1;
+    };
+  }
+
+  /**
+   * A row as it was before it was changed or deleted. It says which row that is; whatever else it
+   * lacks is empty, 0, or the time {@link Long#MAX_VALUE}.
+   */
+  final SourceRow readOld(R row) {
+    required = keyColumns(table);
+    try {
+      return read(row, null);
+    } finally {
+      required = columns.length;
+    }
   }
 
   /**
@@ -228,6 +255,9 @@ abstract class RowReader<R> {
     Object value = sent(row, index);
     if (UNAVAILABLE.equals(value)) {
       value = before == null ? null : sent(before, index);
+      if (index >= required) {
+        return null;
+      }
       if (value == null || UNAVAILABLE.equals(value)) {
         throw new UnreadableColumnException(
             FindingCode.S_UNPARSEABLE,
@@ -242,9 +272,10 @@ abstract class RowReader<R> {
     return value;
   }
 
+  /** Null only of an old row. */
   private Object present(R row, R before, int index) {
     Object value = value(row, before, index);
-    if (value == null) {
+    if (value == null && index < required) {
       String column = columns[index];
       throw new UnreadableColumnException(
           FindingCode.S_NULL_REQUIRED,
@@ -262,7 +293,7 @@ abstract class RowReader<R> {
 
   private String text(R row, R before, int index) {
     Object value = present(row, before, index);
-    return value instanceof String string ? string : String.valueOf(value);
+    return value instanceof String string ? string : value == null ? "" : String.valueOf(value);
   }
 
   private String textOrNull(R row, R before, int index) {
@@ -271,7 +302,8 @@ abstract class RowReader<R> {
   }
 
   private long integer(R row, R before, int index) {
-    return integer(present(row, before, index), index);
+    Object value = present(row, before, index);
+    return value == null ? 0 : integer(value, index);
   }
 
   private Long integerOrNull(R row, R before, int index) {
@@ -298,14 +330,19 @@ abstract class RowReader<R> {
   }
 
   private boolean truth(R row, R before, int index) {
-    if (present(row, before, index) instanceof Boolean value) {
+    Object present = present(row, before, index);
+    if (present instanceof Boolean value) {
       return value;
+    }
+    if (present == null) {
+      return false;
     }
     throw wrongType(index, "a boolean");
   }
 
   private long micros(R row, R before, int index) {
-    return micros(present(row, before, index), index);
+    Object value = present(row, before, index);
+    return value == null ? Long.MAX_VALUE : micros(value, index);
   }
 
   private Long microsOrNull(R row, R before, int index) {
@@ -323,7 +360,7 @@ abstract class RowReader<R> {
           case MILLIS:
             return Math.multiplyExact(number, 1000L);
           case MICROS:
-            if (number == Long.MAX_VALUE || number == Long.MIN_VALUE) {
+            if (!endsInWarehouse() && (number == Long.MAX_VALUE || number == Long.MIN_VALUE)) {
               throw new ArithmeticException("infinity");
             }
             return number;
@@ -337,6 +374,11 @@ abstract class RowReader<R> {
       throw wrongType(index, "a timestamp between the years -290000 and 290000");
     }
     throw wrongType(index, "a timestamp");
+  }
+
+  /** Of those tables {@link WarehouseRange} says which times are too far away. */
+  private boolean endsInWarehouse() {
+    return table != SourceTable.OUTBOX_EVENTS && table != SourceTable.ETL_HEARTBEAT;
   }
 
   private UnreadableColumnException wrongType(int index, String expected) {

@@ -48,6 +48,90 @@ final class WarehouseRange {
     return row instanceof UserRow user ? columnOutside(user.createdAt(), user.updatedAt()) : null;
   }
 
+  /** Whether the key itself can't be written: nothing of such a row can be in the warehouse. */
+  static boolean isKeyOutside(SourceRow row) {
+    return row instanceof EventRow event && !fits(event.occurredAt());
+  }
+
+  /**
+   * The row for a tombstone: of times beyond the range only the key is kept.
+   *
+   * @param instead of a required time beyond it, microseconds since 1970 in UTC
+   */
+  static SourceRow within(SourceRow row, long instead) {
+    if (columnOutside(row) == null) {
+      return row;
+    }
+    if (row instanceof EventRow event) {
+      return new EventRow(
+          event.id(),
+          event.occurredAt(),
+          event.experimentId(),
+          event.userId(),
+          event.variantId(),
+          event.eventType(),
+          null,
+          event.properties(),
+          event.sessionId(),
+          event.requestId());
+    }
+    if (row instanceof AssignmentRow assignment) {
+      return new AssignmentRow(
+          assignment.id(),
+          assignment.experimentId(),
+          assignment.userId(),
+          assignment.variantId(),
+          assignment.version(),
+          assignment.source(),
+          assignment.context(),
+          within(assignment.assignedAt(), instead),
+          null,
+          instead,
+          instead);
+    }
+    if (row instanceof ExperimentRow experiment) {
+      return new ExperimentRow(
+          experiment.id(),
+          experiment.key(),
+          experiment.name(),
+          experiment.description(),
+          experiment.status(),
+          experiment.seed(),
+          experiment.version(),
+          experiment.config(),
+          null,
+          null,
+          instead,
+          instead);
+    }
+    if (row instanceof VariantRow variant) {
+      return new VariantRow(
+          variant.id(),
+          variant.experimentId(),
+          variant.key(),
+          variant.name(),
+          variant.description(),
+          variant.allocationPct(),
+          variant.control(),
+          variant.config(),
+          instead,
+          instead);
+    }
+    UserRow user = (UserRow) row;
+    return new UserRow(
+        user.userId(),
+        user.email(),
+        user.name(),
+        user.properties(),
+        user.active(),
+        instead,
+        instead);
+  }
+
+  private static long within(long micros, long instead) {
+    return fits(micros) ? micros : instead;
+  }
+
   private static String columnOutside(long createdAt, long updatedAt) {
     if (!fits(createdAt)) {
       return "created_at";

@@ -90,12 +90,12 @@ public enum FindingCode {
       "Correct the sender."),
   S_UNPARSEABLE(
       ERROR,
-      false,
+      true,
       "The row, or its properties, cannot be read.",
-      "Correct the row at the source; it is processed again when it changes."),
+      "Correct the row at the source: it is read again when it changes; ./etl dead-letters lists such rows."),
   S_NULL_REQUIRED(
       ERROR,
-      false,
+      true,
       "A column that must have a value is NULL.",
       "Fill the column at the source, and add its NOT NULL constraint."),
   S_UNKNOWN_ENUM(

@@ -24,6 +24,7 @@ import picocli.CommandLine.Option;
       SubmitCommand.class,
       RedeployCommand.class,
       ForgetCommand.class,
+      DeadLettersCommand.class,
       DownCommand.class,
       CommandLine.HelpCommand.class
     })

@@ -1,0 +1,182 @@
+package io.experimentetl;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.awaitility.Awaitility.await;
+
+import io.experimentetl.config.DeliveryConfig;
+import io.experimentetl.model.SourceTable;
+import io.experimentetl.platform.DeadLetters;
+import io.experimentetl.platform.DeadLetters.Letter;
+import io.experimentetl.platform.PlatformExtension;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.List;
+import org.apache.flink.runtime.minicluster.MiniCluster;
+import org.apache.flink.runtime.testutils.MiniClusterResourceConfiguration;
+import org.apache.flink.test.junit5.InjectMiniCluster;
+import org.apache.flink.test.junit5.MiniClusterExtension;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.RegisterExtension;
+import org.junit.jupiter.api.io.TempDir;
+
+/** What can't be delivered, from the finding to the day it is delivered after all. */
+class DeadLettersIT {
+  private static final String ID = "00000000-0000-0000-0000-000000000001";
+
+  @RegisterExtension static final PlatformExtension PLATFORM = new PlatformExtension();
+
+  @RegisterExtension
+  static final MiniClusterExtension FLINK =
+      new MiniClusterExtension(
+          new MiniClusterResourceConfiguration.Builder()
+              .setNumberTaskManagers(1)
+              .setNumberSlotsPerTaskManager(4)
+              .build());
+
+  @TempDir private Path folder;
+  private JobOnServers job;
+  private DeadLetters deadLetters;
+
+  @BeforeEach
+  void start(@InjectMiniCluster MiniCluster flink) throws Exception {
+    job = new JobOnServers(PLATFORM, flink, folder, DeliveryConfig.defaults());
+    deadLetters = new DeadLetters(job.postgres, job.clickHouse);
+    job.execute(
+        """
+        INSERT INTO experiments (id, key, name, status, seed) VALUES (1, 'checkout', 'Checkout', 'ACTIVE', 's');
+        INSERT INTO variants (id, experiment_id, key, name, allocation_pct, is_control) VALUES (11, 1, 'c', 'C', 100, true);
+        INSERT INTO users (user_id, created_at) VALUES ('u1', now()), ('u2', now()), ('u3', now()), ('tab\tbed', '1492-10-12');
+        INSERT INTO assignments (id, experiment_id, user_id, variant_id) VALUES (-5, 1, 'u1', 11), (7, 1, 'u2', 11);
+        ALTER TABLE events ALTER COLUMN event_type DROP NOT NULL;
+        """);
+    job.start(2);
+    job.passSnapshot();
+  }
+
+  @AfterEach
+  void close() throws Exception {
+    job.close();
+  }
+
+  private static String event(String time, String type) {
+    return "INSERT INTO events (id, timestamp, experiment_id, user_id, variant_id, event_type) VALUES ('%s', '%s', 1, 'u1', 11, %s)"
+        .formatted(ID, time, type);
+  }
+
+  private List<Letter> listed(int count) {
+    await()
+        .atMost(Duration.ofSeconds(60))
+        .until(
+            () -> {
+              job.checkpoint();
+              return deadLetters.list().size() == count;
+            });
+    return deadLetters.list();
+  }
+
+  private List<String> resolved() {
+    return job.clickHouse
+        .query(
+            "SELECT subject FROM data_inconsistencies FINAL WHERE status = 'RESOLVED' AND code LIKE 'S-%' ORDER BY subject FORMAT TSVRaw")
+        .lines()
+        .toList();
+  }
+
+  private void assertEqualSides() throws Exception {
+    assertThat(job.audit().differences()).isEmpty();
+  }
+
+  @Test
+  void rowsThatCanNotBeDeliveredAreListedAndResolvedWhenTheyAreMended() throws Exception {
+    job.execute(
+        event("infinity", "'exposure'"),
+        "INSERT INTO events (id, timestamp, experiment_id, user_id, variant_id, event_type) VALUES ('"
+            + ID
+            + "', '2400-01-01', 1, 'u2', 11, 'exposure')",
+        "INSERT INTO events (id, timestamp, experiment_id, user_id, variant_id) VALUES ('"
+            + ID
+            + "', now(), 1, 'u2', 11)",
+        "INSERT INTO assignments (id, experiment_id, user_id, variant_id, enrolled_at) VALUES (8, 1, 'u3', 11, '-infinity')");
+    List<Letter> letters = listed(5);
+    assertThat(letters)
+        .extracting(Letter::table)
+        .containsExactly(
+            SourceTable.USERS,
+            SourceTable.EVENTS,
+            SourceTable.EVENTS,
+            SourceTable.EVENTS,
+            SourceTable.ASSIGNMENTS);
+    assertThat(letters.get(0).key()).isEqualTo("tab\tbed");
+    assertThat(letters.get(0).lsn()).isZero();
+    assertThat(letters.get(1).key()).isEqualTo(ID + "@" + Long.MAX_VALUE);
+    assertThat(letters.get(1).reason())
+        .isEqualTo("column timestamp: the time lies outside of 1900 to 2299");
+    assertThat(letters.get(1).lsn()).isPositive();
+    assertThat(letters.get(3).code()).isEqualTo("S-NULL-REQUIRED");
+    assertEqualSides();
+
+    job.execute(
+        "UPDATE events SET timestamp = now() WHERE timestamp = 'infinity'",
+        "UPDATE events SET timestamp = now() - interval '1 day' WHERE timestamp = '2400-01-01'",
+        "UPDATE events SET event_type = 'exposure' WHERE event_type IS NULL",
+        "UPDATE users SET created_at = now() WHERE user_id LIKE 'tab%'",
+        "UPDATE assignments SET enrolled_at = NULL WHERE id = 8");
+
+    listed(0);
+    assertThat(resolved()).hasSize(5).contains("user:tab\tbed", "assignment:8");
+    assertThat(job.clickHouse.count("SELECT count() FROM events_processed FINAL")).isEqualTo(3);
+    assertEqualSides();
+  }
+
+  /** The column is filled by a default that the row itself knows nothing of. */
+  @Test
+  void rowsWhoseCauseIsMendedElsewhereAreDeliveredByAReplay() throws Exception {
+    job.execute(
+        "ALTER TABLE experiments ALTER COLUMN name DROP NOT NULL",
+        "INSERT INTO experiments (id, key, status, seed) VALUES (2, 'second', 'ACTIVE', 's')",
+        event("2400-01-01", "'exposure'"));
+    assertThat(listed(3)).extracting(Letter::key).contains("2");
+    job.execute(
+        "ALTER PUBLICATION experiment_etl SET (publish = 'insert')",
+        "UPDATE experiments SET name = 'Second' WHERE id = 2",
+        "UPDATE users SET created_at = now() WHERE user_id LIKE 'tab%'",
+        "DELETE FROM events",
+        "ALTER PUBLICATION experiment_etl SET (publish = 'insert, update, delete')");
+    List<Letter> stillListed = listed(3);
+
+    List<Letter> gone = deadLetters.replay(stillListed);
+
+    assertThat(gone).extracting(Letter::table).containsExactly(SourceTable.EVENTS);
+    assertThat(listed(1)).extracting(Letter::table).containsExactly(SourceTable.EVENTS);
+    assertThat(resolved()).containsExactly("experiment:2", "user:tab\tbed");
+    assertThat(job.clickHouse.query("SELECT name FROM experiments FINAL WHERE id = 2"))
+        .isEqualTo("Second");
+    assertEqualSides();
+  }
+
+  @Test
+  void aRowThatWasDeliveredBeforeItBecameUnreadableGoesWhenItIsDeleted() throws Exception {
+    job.execute(event("now", "'exposure'"), "UPDATE users SET name = 'N' WHERE user_id = 'u2'");
+    job.checkpoint();
+    job.execute(
+        "UPDATE events SET event_type = NULL",
+        "UPDATE users SET updated_at = 'infinity' WHERE user_id = 'u2'",
+        "UPDATE assignments SET assigned_at = '-infinity' WHERE id = 7");
+    listed(4);
+    job.loseTaskManager();
+    job.execute("DELETE FROM events", "DELETE FROM users WHERE user_id = 'u2'");
+
+    assertThat(listed(1)).extracting(Letter::key).containsExactly("tab\tbed");
+    assertThat(resolved()).hasSize(3);
+    assertThat(job.clickHouse.count("SELECT count() FROM events_processed FINAL")).isZero();
+    assertThat(job.clickHouse.count("SELECT count() FROM users FINAL WHERE user_id = 'u2'"))
+        .isZero();
+    assertThat(
+            job.clickHouse.count(
+                "SELECT count() FROM assignments_processed FINAL WHERE user_id = 'u2'"))
+        .isZero();
+    assertEqualSides();
+  }
+}

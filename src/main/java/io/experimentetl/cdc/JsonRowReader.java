@@ -1,6 +1,7 @@
 package io.experimentetl.cdc;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import io.experimentetl.clickhouse.RowBinaryWriter;
 import io.experimentetl.model.SourceTable;
 
 /**
@@ -19,7 +20,9 @@ final class JsonRowReader extends RowReader<JsonNode> {
     JsonNode value = row.path(names[index]);
     return switch (value.getNodeType()) {
       case MISSING, NULL -> null;
-      case STRING -> value.textValue();
+      // Half of a surrogate pair, which JSON can name, is no text.
+      case STRING ->
+          RowBinaryWriter.fitsString(value.textValue()) ? (Object) value.textValue() : value;
       case BOOLEAN -> value.booleanValue();
       case NUMBER ->
           value.canConvertToExactIntegral() && value.canConvertToLong()

@@ -1,5 +1,6 @@
 package io.experimentetl.cdc;
 
+import io.experimentetl.clickhouse.RowBinaryWriter;
 import io.experimentetl.model.AssignmentRow;
 import io.experimentetl.model.EventRow;
 import io.experimentetl.model.ExperimentRow;
@@ -11,6 +12,7 @@ import io.experimentetl.model.SourceTable;
 import io.experimentetl.model.UnreadableRow;
 import io.experimentetl.model.UserRow;
 import io.experimentetl.model.VariantRow;
+import java.nio.charset.StandardCharsets;
 
 /**
  * Reads rows of one table. Whatever a row holds, the answer is a row: at worst an {@link
@@ -234,9 +236,12 @@ abstract class RowReader<R> {
 
   private String key(R row) {
     Object first = sent(row, 0);
-    return table == SourceTable.EVENTS
-        ? first + "@" + keyTime(sent(row, 1))
-        : String.valueOf(first);
+    String key =
+        table == SourceTable.EVENTS
+            ? first + "@" + keyTime(sent(row, 1))
+            : String.valueOf(first);
+    // A finding names it: half of a surrogate pair becomes a question mark.
+    return new String(key.getBytes(StandardCharsets.UTF_8), StandardCharsets.UTF_8);
   }
 
   /**
@@ -293,12 +298,23 @@ abstract class RowReader<R> {
 
   private String text(R row, R before, int index) {
     Object value = present(row, before, index);
-    return value instanceof String string ? string : value == null ? "" : String.valueOf(value);
+    return value == null ? "" : text(value, index);
   }
 
   private String textOrNull(R row, R before, int index) {
     Object value = value(row, before, index);
-    return value == null || value instanceof String ? (String) value : String.valueOf(value);
+    return value == null ? null : text(value, index);
+  }
+
+  private String text(Object value, int index) {
+    if (value instanceof String string) {
+      return string;
+    }
+    String text = String.valueOf(value);
+    if (!RowBinaryWriter.fitsString(text)) {
+      throw wrongType(index, "a text in Unicode");
+    }
+    return text;
   }
 
   private long integer(R row, R before, int index) {

@@ -1,0 +1,284 @@
+package io.experimentetl.cdc;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.experimentetl.attribution.AssignmentEncoder;
+import io.experimentetl.attribution.AttributeOperator;
+import io.experimentetl.attribution.EventEncoder;
+import io.experimentetl.clickhouse.RowBinaryWriter;
+import io.experimentetl.clickhouse.RowEncoder;
+import io.experimentetl.config.ClickHouseConfig;
+import io.experimentetl.config.DeliveryConfig;
+import io.experimentetl.config.FindingsConfig;
+import io.experimentetl.config.JobConfig;
+import io.experimentetl.config.KafkaConfig;
+import io.experimentetl.config.OutboxConfig;
+import io.experimentetl.config.SourceConfig;
+import io.experimentetl.config.StatisticsConfig;
+import io.experimentetl.model.Change;
+import io.experimentetl.model.ChangeKind;
+import io.experimentetl.model.Cut;
+import io.experimentetl.model.DailyContribution;
+import io.experimentetl.model.EventProcessed;
+import io.experimentetl.model.SourcePosition;
+import io.experimentetl.model.SourceRow;
+import io.experimentetl.model.SourceTable;
+import io.experimentetl.quality.FindingEncoder;
+import java.time.Instant;
+import java.util.List;
+import java.util.Random;
+import net.jqwik.api.ForAll;
+import net.jqwik.api.Property;
+import org.apache.flink.api.common.serialization.SerializerConfigImpl;
+import org.apache.flink.api.common.typeinfo.Types;
+import org.apache.flink.streaming.runtime.streamrecord.StreamRecord;
+import org.apache.flink.streaming.util.KeyedTwoInputStreamOperatorTestHarness;
+import org.apache.flink.streaming.util.OneInputStreamOperatorTestHarness;
+import org.apache.flink.types.Either;
+import org.apache.flink.util.OutputTag;
+import org.apache.kafka.connect.data.Schema;
+import org.apache.kafka.connect.data.SchemaBuilder;
+import org.apache.kafka.connect.data.Struct;
+
+/** Nothing that the source can hold reaches a sink that can't write it: that would stop the job. */
+class WhateverTheSourceHoldsTest {
+  private static final List<SourceTable> TABLES =
+      List.of(
+          SourceTable.EXPERIMENTS,
+          SourceTable.VARIANTS,
+          SourceTable.USERS,
+          SourceTable.ASSIGNMENTS,
+          SourceTable.EVENTS);
+  private static final long[] TIMES = {
+    0,
+    Instant.parse("2026-01-08T12:00:00Z").getEpochSecond() * 1_000_000,
+    RowBinaryWriter.MIN_DATE_TIME_MICROS,
+    RowBinaryWriter.MIN_DATE_TIME_MICROS + 86_400_000_000L,
+    RowBinaryWriter.MIN_DATE_TIME_MICROS - 1,
+    RowBinaryWriter.MAX_DATE_TIME_MICROS,
+    RowBinaryWriter.MAX_DATE_TIME_MICROS - 86_400_000_000L,
+    RowBinaryWriter.MAX_DATE_TIME_MICROS + 1,
+    // The ends of what PostgreSQL can hold, and infinity.
+    Instant.parse("-4713-11-24T00:00:00Z").getEpochSecond() * 1_000_000,
+    Long.MAX_VALUE - 1,
+    Long.MAX_VALUE,
+    Long.MIN_VALUE
+  };
+  private static final long[] NUMBERS = {
+    1, 1, 1, 11, 0, -1, -5_000_000_000L, Long.MAX_VALUE, Long.MIN_VALUE, Integer.MAX_VALUE
+  };
+  private static final String[] TEXTS = {
+    "exposure",
+    "purchase",
+    "",
+    "\t\n\r\b\u0001'\"\\",
+    "Größe 大 \ud83d\ude00 \uffff",
+    "{\"zone\": \"Pacific/Kiritimati\", \"revenue\": 1e400}",
+    "{\"zone\": \"Etc/GMT+12\", \"revenue\": -99999999999999999999999.5}",
+    "{\"zone\": \"nowhere\", \"revenue\": 999999999999.9999999}",
+    "[1]"
+  };
+  private static final String HALF = "half \ud83d of a pair";
+  private static final Schema TIME =
+      SchemaBuilder.int64().optional().name(MicrosConverter.SCHEMA).build();
+
+  private final ObjectMapper json = new ObjectMapper();
+
+  /** How a row comes: from Debezium in the job, or as JSON from Kafka. */
+  private interface Rows {
+    SourceRow row(SourceTable table, Random random, boolean old);
+  }
+
+  @Property(tries = 100)
+  void everyRowIsEncodedOrBecomesAFinding(@ForAll long seed) throws Exception {
+    flow(new Random(seed), this::struct);
+  }
+
+  @Property(tries = 100)
+  void everyRowOfATopicIsEncodedOrBecomesAFinding(@ForAll long seed) throws Exception {
+    flow(new Random(seed), this::json);
+  }
+
+  private static void flow(Random random, Rows rows) throws Exception {
+    JobConfig config =
+        new JobConfig(
+            SourceConfig.defaults(),
+            ClickHouseConfig.defaults(),
+            StatisticsConfig.defaults(),
+            FindingsConfig.defaults(),
+            DeliveryConfig.defaults(),
+            KafkaConfig.defaults(),
+            OutboxConfig.defaults());
+    try (var route = new OneInputStreamOperatorTestHarness<>(new RouteOperator());
+        var attribute =
+            new KeyedTwoInputStreamOperatorTestHarness<>(
+                new AttributeOperator(config),
+                RouteOperator::userOf,
+                null,
+                Types.STRING,
+                128,
+                1,
+                0)) {
+      attribute.setup(AttributeOperator.EVENTS_TYPE.createSerializer(new SerializerConfigImpl()));
+      route.setup(ChangeTypeInfo.INSTANCE.createSerializer(new SerializerConfigImpl()));
+      route.open();
+      attribute.open();
+      attribute.processElement2(
+          new StreamRecord<>(Either.Left(new Cut(1, 1, TIMES[1], true, true))));
+      for (int i = 1; i < 60; i++) {
+        SourceTable table = TABLES.get(random.nextInt(TABLES.size()));
+        ChangeKind kind =
+            List.of(ChangeKind.READ, ChangeKind.INSERT, ChangeKind.UPDATE, ChangeKind.DELETE)
+                .get(random.nextInt(4));
+        boolean hasOld = kind == ChangeKind.UPDATE || kind == ChangeKind.DELETE;
+        Change change =
+            new Change(
+                table,
+                kind,
+                i * 100L,
+                new SourcePosition(i * 100L - 50, i * 100L, i / 3, 0, TIMES[1]),
+                hasOld ? rows.row(table, random, true) : null,
+                kind == ChangeKind.DELETE ? null : rows.row(table, random, false));
+        route.processElement(new StreamRecord<>(Either.Right(change)));
+        Object passed;
+        while ((passed = route.getOutput().poll()) != null) {
+          if (passed instanceof StreamRecord<?> record) {
+            attribute.processElement1(new StreamRecord<>((Change) record.getValue()));
+          }
+        }
+        var dimensions = route.getSideOutput(RouteOperator.DIMENSIONS);
+        while (dimensions != null && !dimensions.isEmpty()) {
+          attribute.processElement2(dimensions.poll());
+        }
+      }
+      attribute.setProcessingTime(3_600_000);
+      attribute.prepareSnapshotPreBarrier(1);
+
+      encode(route, RouteOperator.EXPERIMENTS, new DimensionEncoder(SourceTable.EXPERIMENTS));
+      encode(route, RouteOperator.VARIANTS, new DimensionEncoder(SourceTable.VARIANTS));
+      encode(route, RouteOperator.USERS, new DimensionEncoder(SourceTable.USERS));
+      encode(route, RouteOperator.FINDINGS, new FindingEncoder());
+      encodeAll(new AssignmentEncoder(), attribute.getSideOutput(AttributeOperator.ASSIGNMENTS));
+      encodeAll(new FindingEncoder(), attribute.getSideOutput(AttributeOperator.FINDINGS));
+      for (Object output : attribute.getOutput()) {
+        if (output instanceof StreamRecord<?> record
+            && ((Either<?, ?>) record.getValue()).isRight()) {
+          encode(new EventEncoder(), (EventProcessed) ((Either<?, ?>) record.getValue()).right());
+        }
+      }
+      var contributions = attribute.getSideOutput(AttributeOperator.CONTRIBUTIONS);
+      if (contributions != null) {
+        for (StreamRecord<DailyContribution> sent : contributions) {
+          assertThat(RowBinaryWriter.fitsDate32(sent.getValue().key().dayEpoch())).isTrue();
+        }
+      }
+    }
+  }
+
+  private static <T> void encode(
+      OneInputStreamOperatorTestHarness<?, ?> route,
+      OutputTag<Either<Cut, T>> tag,
+      RowEncoder<T> encoder) {
+    encodeAll(encoder, route.getSideOutput(tag));
+  }
+
+  private static <T> void encodeAll(
+      RowEncoder<T> encoder, Iterable<StreamRecord<Either<Cut, T>>> sent) {
+    if (sent != null) {
+      for (StreamRecord<Either<Cut, T>> record : sent) {
+        if (record.getValue().isRight()) {
+          encode(encoder, record.getValue().right());
+        }
+      }
+    }
+  }
+
+  private static <T> void encode(RowEncoder<T> encoder, T row) {
+    encoder.partition(row);
+    encoder.isRepeatable(row);
+    encoder.encode(row, new RowBinaryWriter(1000));
+  }
+
+  private enum Kind {
+    NUMBER,
+    TEXT,
+    TRUTH,
+    TIME
+  }
+
+  private static Kind kind(SourceTable table, String column) {
+    if (column.endsWith("_at") || column.equals("timestamp")) {
+      return Kind.TIME;
+    }
+    if (column.startsWith("is_")) {
+      return Kind.TRUTH;
+    }
+    boolean isText = table == SourceTable.EVENTS && column.equals("id");
+    return !isText
+            && List.of("id", "experiment_id", "variant_id", "version", "allocation_pct")
+                .contains(column)
+        ? Kind.NUMBER
+        : Kind.TEXT;
+  }
+
+  private SourceRow struct(SourceTable table, Random random, boolean old) {
+    SchemaBuilder schema = SchemaBuilder.struct();
+    for (String column : RowReader.columnNames(table)) {
+      schema.field(
+          column,
+          switch (kind(table, column)) {
+            case NUMBER -> Schema.OPTIONAL_INT64_SCHEMA;
+            case TEXT -> Schema.OPTIONAL_STRING_SCHEMA;
+            case TRUTH -> Schema.OPTIONAL_BOOLEAN_SCHEMA;
+            case TIME -> TIME;
+          });
+    }
+    Schema built = schema.build();
+    Struct row = new Struct(built);
+    for (String column : RowReader.columnNames(table)) {
+      row.put(column, value(table, column, random, old));
+    }
+    StructRowReader reader = new StructRowReader(table, built);
+    return old ? reader.readOld(row) : reader.read(row, null);
+  }
+
+  private SourceRow json(SourceTable table, Random random, boolean old) {
+    ObjectNode row = json.createObjectNode();
+    for (String column : RowReader.columnNames(table)) {
+      Object value = value(table, column, random, old);
+      if (kind(table, column) == Kind.TIME && value instanceof Long micros) {
+        value = Instant.EPOCH.plusSeconds(Math.floorDiv(micros, 1_000_000L)).toString();
+      }
+      if (random.nextInt(25) == 0) {
+        value = random.nextBoolean() ? HALF : List.of(1, "x");
+      }
+      row.set(column, json.<JsonNode>valueToTree(value));
+    }
+    JsonRowReader reader = new JsonRowReader(table);
+    return old ? reader.readOld(row) : reader.read(row, null);
+  }
+
+  /** Keys are there, and the same often enough; all else may be missing, and is in old rows. */
+  private static Object value(SourceTable table, String column, Random random, boolean old) {
+    boolean isKey =
+        column.equals("id") || (table == SourceTable.EVENTS && column.equals("timestamp"));
+    if (!isKey && random.nextInt(old ? 4 : 15) == 0) {
+      return null;
+    }
+    return switch (kind(table, column)) {
+      case NUMBER -> NUMBERS[random.nextInt(NUMBERS.length)];
+      case TRUTH -> random.nextBoolean();
+      case TIME ->
+          random.nextInt(3) > 0 ? TIMES[random.nextInt(2)] : TIMES[random.nextInt(TIMES.length)];
+      case TEXT ->
+          table == SourceTable.EVENTS && column.equals("id")
+              ? "00000000-0000-0000-0000-00000000000" + random.nextInt(3)
+              : column.equals("user_id") && random.nextInt(4) > 0
+                  ? "u1"
+                  : TEXTS[random.nextInt(TEXTS.length)];
+    };
+  }
+}

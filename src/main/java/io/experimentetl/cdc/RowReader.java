@@ -237,9 +237,7 @@ abstract class RowReader<R> {
   private String key(R row) {
     Object first = sent(row, 0);
     String key =
-        table == SourceTable.EVENTS
-            ? first + "@" + keyTime(sent(row, 1))
-            : String.valueOf(first);
+        table == SourceTable.EVENTS ? first + "@" + keyTime(sent(row, 1)) : String.valueOf(first);
     // A finding names it: half of a surrogate pair becomes a question mark.
     return new String(key.getBytes(StandardCharsets.UTF_8), StandardCharsets.UTF_8);
   }

@@ -166,7 +166,7 @@ public final class AttributeOperator extends AbstractStreamOperator<Either<Cut, 
                         before.statistics(), jobConfig.statistics().toString())
                     + ". Restore the old settings, or start without the savepoint and into an"
                     + " empty ClickHouse database, so that everything is counted again"
-                    + " (./etl submit --fresh does that on its own servers)."));
+                    + " (./etl resync does that beside the old tables)."));
       }
       greatestStamp = Math.max(greatestStamp, before.greatestStamp());
       lastFinding = Math.max(lastFinding, before.lastFinding());

@@ -285,7 +285,7 @@ class AttributeOperatorTest {
   private static String expected() {
     return "The statistics settings differ from those of the savepoint: statistics.crossover was EXCLUDE and is FIRST"
         + ". Restore the old settings, or start without the savepoint and into an empty ClickHouse database, so that"
-        + " everything is counted again (./etl submit --fresh does that on its own servers).";
+        + " everything is counted again (./etl resync does that beside the old tables).";
   }
 
   @Test

@@ -1,5 +1,7 @@
 package io.experimentetl.cdc;
 
+import static io.experimentetl.model.ChangeKind.DELETE;
+import static io.experimentetl.model.ChangeKind.INSERT;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.experimentetl.model.Change;
@@ -10,7 +12,10 @@ import io.experimentetl.model.Finding;
 import io.experimentetl.model.FindingCode;
 import io.experimentetl.model.SourcePosition;
 import io.experimentetl.model.SourceTable;
+import io.experimentetl.model.UserRow;
 import java.util.List;
+import org.apache.flink.api.common.serialization.SerializerConfigImpl;
+import org.apache.flink.runtime.checkpoint.OperatorSubtaskState;
 import org.apache.flink.streaming.runtime.streamrecord.StreamRecord;
 import org.apache.flink.streaming.util.OneInputStreamOperatorTestHarness;
 import org.apache.flink.types.Either;
@@ -20,12 +25,22 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 
 class RouteOperatorTest {
+  private static final long INFINITY = Long.MAX_VALUE;
+
   private OneInputStreamOperatorTestHarness<Either<Cut, Change>, Change> harness;
 
   @BeforeEach
   void open() throws Exception {
-    harness = new OneInputStreamOperatorTestHarness<>(new RouteOperator());
+    harness = newHarness();
     harness.open();
+  }
+
+  private static OneInputStreamOperatorTestHarness<Either<Cut, Change>, Change> newHarness()
+      throws Exception {
+    OneInputStreamOperatorTestHarness<Either<Cut, Change>, Change> harness =
+        new OneInputStreamOperatorTestHarness<>(new RouteOperator());
+    harness.setup(ChangeTypeInfo.INSTANCE.createSerializer(new SerializerConfigImpl()));
+    return harness;
   }
 
   @AfterEach
@@ -66,6 +81,78 @@ class RouteOperatorTest {
         new SourcePosition(0, 100, 1, 0, 1_000_000),
         null,
         new ExperimentRow(7, "key", "name", null, status, null, 1, null, null, null, 0, 0));
+  }
+
+  private static Change user(long lsn, long createdAt, ChangeKind kind) {
+    UserRow row = new UserRow("u1", null, null, null, true, createdAt, 0);
+    boolean gone = kind == ChangeKind.DELETE;
+    return new Change(
+        SourceTable.USERS,
+        kind,
+        lsn,
+        new SourcePosition(lsn - 10, lsn, lsn, 0, lsn * 1_000_000),
+        gone ? row : null,
+        gone ? null : row);
+  }
+
+  @Test
+  void aRowThatCanNotBeDeliveredIsAFindingUntilItCanAlsoAfterARestart() throws Exception {
+    harness.processElement(new StreamRecord<>(Either.Right(user(100, INFINITY, INSERT))));
+    harness.processElement(new StreamRecord<>(Either.Right(user(200, INFINITY, INSERT))));
+    assertThat(findings())
+        .hasSize(2)
+        .allSatisfy(
+            finding -> {
+              assertThat(finding.subject()).isEqualTo("user:u1");
+              assertThat(finding.open()).isTrue();
+              assertThat(finding.detail())
+                  .isEqualTo(
+                      "not delivered since 1970-01-01T00:01:40Z, column created_at: the time lies outside of 1900 to 2299");
+            });
+    assertThat(sideOutput(RouteOperator.USERS)).isEmpty();
+    OperatorSubtaskState state = harness.snapshot(1, 0);
+    harness.close();
+    harness = newHarness();
+    harness.initializeState(state);
+    harness.open();
+
+    harness.processElement(new StreamRecord<>(Either.Right(user(300, 0, INSERT))));
+    harness.processElement(new StreamRecord<>(Either.Right(user(400, 0, INSERT))));
+
+    assertThat(findings())
+        .singleElement()
+        .satisfies(
+            finding -> {
+              assertThat(finding.code()).isEqualTo(FindingCode.S_UNPARSEABLE);
+              assertThat(finding.subject()).isEqualTo("user:u1");
+              assertThat(finding.open()).isFalse();
+              assertThat(finding.version()).isGreaterThan(200L << 10).isLessThan(300L << 10);
+            });
+    assertThat(sideOutput(RouteOperator.USERS)).hasSize(2);
+  }
+
+  @Test
+  void aRowThatCanNotBeDeliveredIsDeletedAllTheSame() throws Exception {
+    harness.processElement(new StreamRecord<>(Either.Right(user(100, INFINITY, INSERT))));
+    harness.processElement(new StreamRecord<>(Either.Right(user(200, INFINITY, DELETE))));
+
+    assertThat(findings()).last().satisfies(finding -> assertThat(finding.open()).isFalse());
+    assertThat(sideOutput(RouteOperator.USERS))
+        .singleElement()
+        .satisfies(
+            change -> assertThat(((UserRow) change.before()).createdAt()).isEqualTo(200_000_000));
+  }
+
+  @Test
+  void ofTooManyRowsTheOldestAreForgottenAndCounted() {
+    Undelivered undelivered = new Undelivered(List.of());
+    for (int i = 0; i <= Undelivered.MOST; i++) {
+      undelivered.add("user:" + i, FindingCode.S_UNPARSEABLE, 1);
+    }
+
+    assertThat(undelivered.size()).isEqualTo(Undelivered.MOST);
+    assertThat(undelivered.forgotten()).isOne();
+    assertThat(undelivered.of("user:0")).isNull();
   }
 
   private List<Finding> findings() {

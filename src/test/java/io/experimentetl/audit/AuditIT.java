@@ -281,13 +281,13 @@ class AuditIT {
     atRest();
     assertThat(audit().differences().stream().map(AuditReport.Difference::toString))
         .containsExactly(
-            "events: event:00000000-0000-4000-8000-0000000000aa@infinity is missing in ClickHouse");
+            "events: event:00000000-0000-4000-8000-0000000000aa@9223372036854775807 is missing in ClickHouse");
 
     sides
         .clickHouse()
         .query(
             "INSERT INTO data_inconsistencies (code, subject, severity, status) VALUES ('S-UNPARSEABLE',"
-                + " 'event:00000000-0000-4000-8000-0000000000aa@infinity', 'ERROR', 'OPEN')");
+                + " 'event:00000000-0000-4000-8000-0000000000aa@9223372036854775807', 'ERROR', 'OPEN')");
 
     AuditReport report = audit();
     assertThat(report.differences()).isEmpty();

@@ -180,7 +180,9 @@ public final class AttributeOperator extends AbstractStreamOperator<Either<Cut, 
         restoredCut = before.visible();
       }
     }
-    versions = new VersionClock(greatestStamp, lastFinding);
+    versions =
+        new VersionClock(
+            greatestStamp, lastFinding, getRuntimeContext().getTaskInfo().getIndexOfThisSubtask());
   }
 
   @Override

@@ -7,9 +7,14 @@ import io.experimentetl.model.RowVersion;
  * correction that no change of the row itself caused (a reference came) must stand above all that
  * was sent of the row before, and below whatever the source sends of it next: it takes the greatest
  * stamp seen, and the next revision of the row. Findings have no version at the source: each takes
- * the next one.
+ * the next one that is its subtask's own: two subtasks speak of one experiment, and of two
+ * statements with one version nobody could say which stands.
  */
 final class VersionClock {
+  /** As many as subtasks can be. */
+  private static final int SUBTASKS = 128;
+
+  private final int subtask;
   private long greatestStamp;
   private long lastFinding;
 
@@ -18,8 +23,10 @@ final class VersionClock {
    *
    * @param greatestStamp the greatest stamp seen
    * @param lastFinding the version of the last finding
+   * @param subtask from 0
    */
-  VersionClock(long greatestStamp, long lastFinding) {
+  VersionClock(long greatestStamp, long lastFinding, int subtask) {
+    this.subtask = subtask % SUBTASKS;
     this.greatestStamp = greatestStamp;
     this.lastFinding = lastFinding;
   }
@@ -41,7 +48,8 @@ final class VersionClock {
 
   /** The version of a finding made now. */
   long nextFinding() {
-    lastFinding = Math.max(lastFinding + 1, RowVersion.ofStamp(greatestStamp));
+    long least = Math.max(lastFinding + 1, RowVersion.ofStamp(greatestStamp));
+    lastFinding = least + Math.floorMod(subtask - least, (long) SUBTASKS);
     return lastFinding;
   }
 

@@ -29,7 +29,7 @@ final class History {
   final CollectedOutput out = new CollectedOutput();
   final Dimensions dimensions;
   final WaitingFloor floor = new WaitingFloor();
-  final VersionClock versions = new VersionClock(0, 0);
+  final VersionClock versions = new VersionClock(0, 0, 0);
   final KeptSpilledEvents spilled = new KeptSpilledEvents();
   private final MissingReferences missing = new MissingReferences();
   private final UserAttribution attribution;

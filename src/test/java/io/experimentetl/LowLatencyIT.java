@@ -61,6 +61,8 @@ class LowLatencyIT {
         SELECT 1, 'u' || n, 11 + n % 2, 'hash', now() - interval '5 days' FROM generate_series(1, 40) n;
         """,
         exposures(1, 20));
+    // A merge would tidy up the rows that came again before they are counted.
+    job.clickHouse.query("SYSTEM STOP MERGES events_processed");
     job.start(2);
     job.passSnapshot();
   }

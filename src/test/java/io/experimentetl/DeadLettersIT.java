@@ -41,7 +41,7 @@ class DeadLettersIT {
 
   @BeforeEach
   void start(@InjectMiniCluster MiniCluster flink) throws Exception {
-    job = new JobOnServers(PLATFORM, flink, folder, DeliveryConfig.defaults());
+    job = new JobOnServers(PLATFORM, flink, folder, DeliveryConfig.defaults(), JobOnServers.GRACE);
     deadLetters = new DeadLetters(job.postgres, job.clickHouse);
     job.execute(
         """

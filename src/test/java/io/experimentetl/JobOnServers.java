@@ -42,7 +42,7 @@ import org.apache.flink.streaming.api.environment.StreamExecutionEnvironment;
  * Checkpoints are taken when a test asks for one, and only then.
  */
 final class JobOnServers implements AutoCloseable {
-  /** Rows of a reference that is missing wait so long. */
+  /** So long a row waits for a missing reference, where a test doesn't say otherwise. */
   static final Duration GRACE = Duration.ofSeconds(1);
 
   private static final Duration PATIENCE = Duration.ofSeconds(90);
@@ -55,8 +55,13 @@ final class JobOnServers implements AutoCloseable {
   private final JobConfig config;
   private JobClient job;
 
-  /** Databases with the schema, and the experiments 1 and 2; the job doesn't run yet. */
-  JobOnServers(PlatformExtension platform, MiniCluster flink, Path folder, DeliveryConfig delivery)
+  /** Databases with the schema; the job doesn't run yet. */
+  JobOnServers(
+      PlatformExtension platform,
+      MiniCluster flink,
+      Path folder,
+      DeliveryConfig delivery,
+      Duration grace)
       throws Exception {
     this.flink = flink;
     this.folder = folder;
@@ -99,7 +104,7 @@ final class JobOnServers implements AutoCloseable {
                 Duration.ofSeconds(2),
                 defaults.commitDeadline()),
             StatisticsConfig.defaults(),
-            new FindingsConfig(GRACE, Duration.ofMinutes(5), 1_000, 0.001, 8),
+            new FindingsConfig(grace, Duration.ofMinutes(5), 1_000, 0.001, 8),
             delivery,
             KafkaConfig.defaults(),
             OutboxConfig.defaults());

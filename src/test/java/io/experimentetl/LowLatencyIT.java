@@ -11,6 +11,7 @@ import io.experimentetl.platform.faults.Position;
 import io.experimentetl.platform.faults.RequestFault;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.time.Instant;
 import java.util.List;
 import org.apache.flink.runtime.minicluster.MiniCluster;
 import org.apache.flink.runtime.testutils.MiniClusterResourceConfiguration;
@@ -40,16 +41,22 @@ class LowLatencyIT {
               .build());
 
   @TempDir private Path folder;
+  private MiniCluster flink;
   private JobOnServers job;
 
   @BeforeEach
-  void start(@InjectMiniCluster MiniCluster flink) throws Exception {
+  void injectFlink(@InjectMiniCluster MiniCluster flink) {
+    this.flink = flink;
+  }
+
+  private void start(Duration grace) throws Exception {
     job =
         new JobOnServers(
             PLATFORM,
             flink,
             folder,
-            new DeliveryConfig(DeliveryMode.LOW_LATENCY, Duration.ofMillis(50)));
+            new DeliveryConfig(DeliveryMode.LOW_LATENCY, Duration.ofMillis(50)),
+            grace);
     job.execute(
         """
         INSERT INTO experiments (id, key, name, status, seed) VALUES (1, 'checkout', 'Checkout', 'ACTIVE', 's');
@@ -116,6 +123,7 @@ class LowLatencyIT {
 
   @Test
   void rowsAreVisibleWhileNoCheckpointCompletesAndStatisticsWithTheirs() throws Exception {
+    start(JobOnServers.GRACE);
     assertThat(job.clickHouse.count("SELECT count() FROM events_processed")).isEqualTo(20);
     assertThat(
             job.clickHouse.count(
@@ -158,6 +166,7 @@ class LowLatencyIT {
 
   @Test
   void whatTheMomentDecidesWaitsForItsCheckpoint() throws Exception {
+    start(JobOnServers.GRACE);
     job.execute(event(1, "u1", "99"), event(2, "u1", "11"));
     awaitEvents(1, "event_type = 'page_view'");
     await().pollDelay(JobOnServers.GRACE.multipliedBy(3)).until(() -> true);
@@ -174,6 +183,7 @@ class LowLatencyIT {
 
   @Test
   void aJobThatGoesDownBetweenTheWriteAndTheCheckpointBringsTheSameRows() throws Exception {
+    start(JobOnServers.GRACE);
     job.execute(
         exposures(21, 40),
         purchases(1, 40),
@@ -195,23 +205,34 @@ class LowLatencyIT {
   @Test
   void anEventThatFoundItsReferenceBeforeTheRestartAndMissesItAfterwardsEndsAsItIs()
       throws Exception {
-    job.execute(event(1, "u50", "11"), event(2, "u51", "11"), event(3, "u52", "77"));
+    Duration grace = Duration.ofSeconds(15);
+    start(grace);
+    job.execute(
+        event(1, "u50", "11"),
+        event(2, "u51", "11"),
+        event(3, "u52", "77"),
+        event(4, "u2", "11"));
+    // The last one lacks nothing: when it is visible, the others wait, and the checkpoint has them.
+    awaitEvents(1, COMPLETE);
+    Instant waiting = Instant.now();
     job.checkpoint();
     job.execute(
         "INSERT INTO assignments (experiment_id, user_id, variant_id) SELECT 1, 'u' || n, 11 FROM generate_series(50, 52) n",
         "INSERT INTO variants (id, experiment_id, key, name, allocation_pct) VALUES (77, 1, 'late', 'Late', 0)");
-    awaitEvents(3, COMPLETE);
+    awaitEvents(4, COMPLETE);
     job.execute("DELETE FROM users WHERE user_id IN ('u51', 'u52')");
-    awaitEvents(1, "event_type = 'page_view'");
+    awaitEvents(2, "event_type = 'page_view'");
+    await().atMost(grace.multipliedBy(2)).until(() -> Instant.now().isAfter(waiting.plus(grace)));
     job.loseTaskManager();
 
     assertEqualSides();
-    assertThat(events(COMPLETE)).isEqualTo(1);
+    assertThat(events(COMPLETE)).isEqualTo(2);
     assertThat(events("user_id IN ('u51', 'u52')")).as("rows of erased users").isZero();
   }
 
   @Test
   void whateverBefallsTheInsertsEveryRowIsThereAsItIs() throws Exception {
+    start(JobOnServers.GRACE);
     List<RequestFault> faults =
         List.of(
             new RequestFault.CutRequest(Position.IN_BODY, Hangup.RESET),
@@ -240,6 +261,7 @@ class LowLatencyIT {
 
   @Test
   void aServerThatIsKilledWhileRowsComeHasThemAllWhenItIsBack() throws Exception {
+    start(JobOnServers.GRACE);
     job.proxy.next(2, "INSERT", new RequestFault.StallRequest(Position.IN_BODY));
     job.execute(exposures(21, 40), purchases(1, 20));
     await().until(() -> job.proxy.armed() == 0);

@@ -208,10 +208,7 @@ class LowLatencyIT {
     Duration grace = Duration.ofSeconds(15);
     start(grace);
     job.execute(
-        event(1, "u50", "11"),
-        event(2, "u51", "11"),
-        event(3, "u52", "77"),
-        event(4, "u2", "11"));
+        event(1, "u50", "11"), event(2, "u51", "11"), event(3, "u52", "77"), event(4, "u2", "11"));
     // The last one lacks nothing: when it is visible, the others wait, and the checkpoint has them.
     awaitEvents(1, COMPLETE);
     Instant waiting = Instant.now();

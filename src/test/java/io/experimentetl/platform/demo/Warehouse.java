@@ -12,6 +12,10 @@ import java.util.stream.Collectors;
 
 /** What ClickHouse shows while the job runs. */
 public final class Warehouse {
+  /** All but etl_cuts. */
+  private static final String HELD_BACK =
+      " AND engine = 'ReplacingMergeTree' AND name <> 'etl_cuts'";
+
   private final ClickHouseEndpoint clickHouse;
 
   Warehouse(ClickHouseEndpoint clickHouse) {
@@ -102,7 +106,8 @@ public final class Warehouse {
   public List<Doubled> doubled() {
     return rows(
             "SELECT name, sorting_key FROM system.tables WHERE database = currentDatabase()"
-                + " AND engine = 'ReplacingMergeTree' AND name <> 'etl_cuts' ORDER BY name")
+                + HELD_BACK
+                + " ORDER BY name")
         .stream()
         .map(
             table -> {
@@ -120,12 +125,22 @@ public final class Warehouse {
    * of the server.
    */
   public void keepEveryPart() {
+    toEachHeldBack(
+        "ALTER TABLE `%s` MODIFY SETTING max_bytes_to_merge_at_max_space_in_pool = 1, parts_to_throw_insert = 100000, parts_to_delay_insert = 100000");
+  }
+
+  /**
+   * Makes up for the merges that {@link #keepEveryPart} held back, once {@link #doubled} has
+   * counted.
+   */
+  public void merge() {
+    toEachHeldBack("OPTIMIZE TABLE `%s` FINAL");
+  }
+
+  private void toEachHeldBack(String statement) {
     for (String[] table :
-        rows(
-            "SELECT name FROM system.tables WHERE database = currentDatabase() AND engine = 'ReplacingMergeTree' AND name <> 'etl_cuts'")) {
-      clickHouse.query(
-          "ALTER TABLE `%s` MODIFY SETTING max_bytes_to_merge_at_max_space_in_pool = 1, parts_to_throw_insert = 100000, parts_to_delay_insert = 100000"
-              .formatted(table[0]));
+        rows("SELECT name FROM system.tables WHERE database = currentDatabase()" + HELD_BACK)) {
+      clickHouse.query(statement.formatted(table[0]));
     }
   }
 

@@ -13,7 +13,7 @@ import java.util.UUID;
  * end.
  */
 final class Fence implements AutoCloseable {
-  private static final Duration POLL = Duration.ofMillis(100);
+  private static final Duration POLL = Duration.ofMillis(250);
   private static final long REWRITE_NANOS = Duration.ofSeconds(1).toNanos();
 
   private final AuditSettings settings;

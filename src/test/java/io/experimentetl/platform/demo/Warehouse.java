@@ -94,7 +94,7 @@ public final class Warehouse {
                     lsn,
                     rows));
       }
-      Pause.of(Duration.ofMillis(100));
+      Pause.of(Duration.ofMillis(500));
     }
   }
 

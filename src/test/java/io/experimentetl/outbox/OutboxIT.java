@@ -275,7 +275,7 @@ class OutboxIT {
     job.execute(
         "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'",
         "CREATE TRIGGER refuse BEFORE UPDATE ON outbox_events FOR EACH ROW EXECUTE FUNCTION refuse()",
-        row(1, "{\"id\": 1, \"event\": \"login\"}"));
+        row(1, "{\"id\": \"e1\", \"event\": \"login\"}"));
     job.start(job.kafkaSinks(), null);
     await()
         .atMost(LONG)

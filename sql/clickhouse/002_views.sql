@@ -341,7 +341,7 @@ WITH
     (
         SELECT a.experiment_id AS experiment_id, a.user_id AS user_id, a.variant_id AS variant_id,
             v.is_control AS is_control, e.starts_at AS starts_at, e.ends_at AS ends_at
-        FROM (SELECT * FROM assignments_processed FINAL) AS a
+        FROM (SELECT * FROM assignments_processed FINAL ORDER BY assigned_at, id LIMIT 1 BY experiment_id, user_id) AS a
         INNER JOIN (SELECT * FROM experiments FINAL) AS e ON e.id = a.experiment_id
         INNER JOIN (SELECT * FROM variants FINAL) AS v ON v.id = a.variant_id AND v.experiment_id = a.experiment_id
         WHERE a.source NOT IN ('override', 'forced')

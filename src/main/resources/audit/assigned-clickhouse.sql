@@ -1,4 +1,4 @@
--- Users assigned at random to a variant of the experiment.
+-- Users assigned at random to a variant of the experiment. Of more than one assignment the earliest counts.
 assigned AS
 (
     SELECT
@@ -13,10 +13,17 @@ assigned AS
     FROM
     (
         SELECT *
-        FROM assignments_processed
-        WHERE _lsn <= ${bound}
-        ORDER BY _version DESC
-        LIMIT 1 BY experiment_id, user_id, id
+        FROM
+        (
+            SELECT *
+            FROM assignments_processed
+            WHERE _lsn <= ${bound}
+            ORDER BY _version DESC
+            LIMIT 1 BY experiment_id, user_id, id
+        )
+        WHERE _deleted = 0
+        ORDER BY assigned_at, id
+        LIMIT 1 BY experiment_id, user_id
     ) AS a
     INNER JOIN
     (
@@ -34,5 +41,5 @@ assigned AS
         ORDER BY _version DESC
         LIMIT 1 BY id
     ) AS v ON v.id = a.variant_id AND v.experiment_id = a.experiment_id
-    WHERE a._deleted = 0 AND e._deleted = 0 AND v._deleted = 0 AND a.source NOT IN ('override', 'forced')
+    WHERE e._deleted = 0 AND v._deleted = 0 AND a.source NOT IN ('override', 'forced')
 ),

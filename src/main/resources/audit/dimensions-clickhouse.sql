@@ -20,6 +20,9 @@ experiment AS
             argMax(experiments.name, _version) AS e_name,
             argMax(JSONExtractString(ifNull(config, ''), 'zone'), _version) AS e_zone,
             argMax((toUnixTimestamp64Micro(starts_at), toUnixTimestamp64Micro(ends_at)), _version) AS e_dates,
+            argMax(experiments.version, _version) AS e_number,
+            argMax(status, _version) AS e_status,
+            argMax(toUnixTimestamp64Micro(_committed_at), _version) AS e_since,
             argMax(created_at = updated_at, _version) AND uniqExact(experiments.key, experiments.name) = 1 AS e_untouched,
             groupUniqArray(experiments.key) AS e_keys,
             groupUniqArray(experiments.name) AS e_names

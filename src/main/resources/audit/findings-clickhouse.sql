@@ -4,7 +4,8 @@ WITH
 finding AS (SELECT code, subject, status, experiment_id, user_id, event_id, _version FROM data_inconsistencies FINAL),
 event AS
 (
-    SELECT event_id, toUnixTimestamp64Micro(timestamp) AS at, experiment_id, user_id, variant_id, day, inconsistencies, _version
+    SELECT event_id, toUnixTimestamp64Micro(timestamp) AS at, experiment_id, user_id, variant_id, toString(event_type) AS event_type, day,
+        inconsistencies, _version
     FROM events_processed FINAL
 ),
 assigned AS
@@ -23,6 +24,7 @@ carried AS
             code = 'R-ORPHAN-USER', concat('user:', user_id),
             code = 'R-ORPHAN-ASSIGNMENT', concat('user:', toString(experiment_id), '/', user_id),
             code = 'T-LATE', concat('day:', toString(experiment_id), '/', toString(day)),
+            code = 'S-UNKNOWN-EVENT-TYPE', concat('event-type:', event_type),
             concat('event:', event_id, '@', toString(at))) AS subject,
         concat('event:', event_id, '@', toString(at)) AS carrier,
         _version AS version
@@ -47,15 +49,21 @@ experiment AS
         ifNull(toUnixTimestamp64Micro(ends_at), 9223372036854775807) AS ends
     FROM experiments FINAL
 ),
+-- Of more than one assignment the earliest counts.
+counting AS
+(
+    SELECT experiment_id, user_id, variant_id, source, assigned_at, enrolled_at
+    FROM assignments_processed FINAL
+    ORDER BY assigned_at, id
+    LIMIT 1 BY experiment_id, user_id
+),
 member AS
 (
     SELECT a.experiment_id AS experiment_id, a.user_id AS user_id, a.variant_id AS variant_id, a.assigned_at AS assigned_at,
         a.enrolled_at AS enrolled_at, e.starts AS starts, e.ends AS ends
     FROM
     (
-        SELECT experiment_id, user_id, variant_id, assigned_at, enrolled_at
-        FROM assignments_processed FINAL
-        WHERE source NOT IN ('override', 'forced')
+        SELECT experiment_id, user_id, variant_id, assigned_at, enrolled_at FROM counting WHERE source NOT IN ('override', 'forced')
     ) AS a
     INNER JOIN (SELECT id, experiment_id FROM variants FINAL) AS v ON v.id = a.variant_id AND v.experiment_id = a.experiment_id
     INNER JOIN experiment AS e ON e.id = a.experiment_id
@@ -86,6 +94,30 @@ crossover AS
         AND ifNull(toUnixTimestamp64Micro(${entered_at}), -9223372036854775808) BETWEEN m.starts AND m.ends
     GROUP BY experiment_id, user_id
 ),
+-- Users who were enrolled at another time than first exposed.
+enrolled AS
+(
+    SELECT a.experiment_id AS experiment_id, a.user_id AS user_id, toUnixTimestamp64Micro(a.enrolled_at) AS enrolled_at,
+        e.starts AS starts, e.ends AS ends
+    FROM (SELECT experiment_id, user_id, enrolled_at FROM counting WHERE enrolled_at IS NOT NULL) AS a
+    INNER JOIN experiment AS e ON e.id = a.experiment_id
+),
+enrolled_elsewhere AS
+(
+    SELECT n.experiment_id AS experiment_id, n.user_id AS user_id
+    FROM enrolled AS n
+    INNER JOIN
+    (
+        SELECT experiment_id, user_id, toUnixTimestamp64Micro(min(timestamp)) AS earliest, argMin(event_type, timestamp) AS type
+        FROM events_processed FINAL
+        WHERE (experiment_id, user_id) IN (SELECT experiment_id, user_id FROM enrolled)
+        GROUP BY experiment_id, user_id, event_id
+        HAVING type = ${exposure}
+    ) AS x ON x.experiment_id = n.experiment_id AND x.user_id = n.user_id
+    WHERE x.earliest BETWEEN n.starts AND n.ends
+    GROUP BY experiment_id, user_id
+    HAVING abs(any(n.enrolled_at) - min(x.earliest)) > ${enrolment_tolerance}
+),
 -- Of the last day, which is as of all users assigned so far.
 mismatch AS
 (
@@ -110,6 +142,9 @@ due AS
     UNION ALL
     SELECT 'A-CROSSOVER', concat('user:', toString(experiment_id), '/', user_id), 'the exposures', '' FROM crossover
     UNION ALL
+    SELECT 'T-ENROLL-MISMATCH', concat('user:', toString(experiment_id), '/', user_id), 'enrolled_at and the exposures', ''
+    FROM enrolled_elsewhere
+    UNION ALL
     SELECT 'H-SRM', concat('experiment:', toString(experiment_id)), concat('experiment_health_daily, p = ', toString(p)), ''
     FROM mismatch WHERE is_open
 ),
@@ -127,6 +162,12 @@ SELECT what, code, subject, why, evidence FROM
     LEFT ANTI JOIN (SELECT concat('user:', toString(experiment_id), '/', user_id) AS subject FROM crossover) AS c
         ON c.subject = f.subject
     WHERE f.code = 'A-CROSSOVER'
+    UNION ALL
+    SELECT 2, toString(f.code), f.subject, 'enrolled_at and the exposures agree', toString(f._version)
+    FROM open AS f
+    LEFT ANTI JOIN (SELECT concat('user:', toString(experiment_id), '/', user_id) AS subject FROM enrolled_elsewhere) AS c
+        ON c.subject = f.subject
+    WHERE f.code = 'T-ENROLL-MISMATCH'
     UNION ALL
     SELECT 2, toString(f.code), f.subject, 'experiment_health_daily shows none', toString(f._version)
     FROM open AS f
@@ -173,7 +214,7 @@ SELECT what, code, subject, why, evidence FROM
     FROM open AS f
     INNER JOIN (SELECT concat('assignment:', toString(id)) AS subject, inconsistencies, is_untouched, _version FROM assigned) AS a
         ON a.subject = f.subject
-    WHERE f.code IN ('A-OVERRIDE', 'R-VARIANT-NOT-IN-EXPERIMENT', 'S-UNKNOWN-ENUM', 'T-FUTURE')
+    WHERE f.code IN ('A-OVERRIDE', 'R-VARIANT-NOT-IN-EXPERIMENT', 'S-UNKNOWN-ENUM', 'T-FUTURE', 'T-ENROLLED-BEFORE-ASSIGNED')
         AND a.is_untouched AND NOT has(a.inconsistencies, f.code)
 )
 ORDER BY what, code, subject

@@ -26,17 +26,21 @@ judged AS
         multiIf(toInt32(r.day) = due_day, 0, e_version > 0 AND NOT e_live, 2, 1) AS day_,
         r.variant_key != '' AND v_version > 0 AND v_experiment != r.experiment_id AS is_elsewhere,
         ['R-ORPHAN-EXPERIMENT', 'R-ORPHAN-VARIANT', 'R-ORPHAN-USER', 'R-VARIANT-NOT-IN-EXPERIMENT', 'S-UNKNOWN-ENUM',
-            'A-OVERRIDE', 'T-FUTURE'] AS compared_codes,
+            'A-OVERRIDE', 'T-FUTURE', 'T-ENROLLED-BEFORE-ASSIGNED', 'A-VERSION-SKEW'] AS compared_codes,
         arrayFilter((code, due) -> due = 1, compared_codes,
             [toUInt8(r.experiment_key = ''), toUInt8(r.variant_key = ''), toUInt8(NOT u_live), toUInt8(is_elsewhere),
                 toUInt8(r.source NOT IN ('hash', 'api', 'override', 'forced')), toUInt8(r.source IN ('override', 'forced')),
-                toUInt8(at > toUnixTimestamp64Micro(r._committed_at) + ${future_tolerance})]) AS due_codes,
+                toUInt8(at > toUnixTimestamp64Micro(r._committed_at) + ${future_tolerance}),
+                toUInt8(ifNull(r.enrolled_at < r.assigned_at, 0)),
+                toUInt8(r.experiment_key != '' AND e_number > 0 AND r.version > e_number)]) AS due_codes,
         arrayFilter((code, open) -> open, compared_codes,
-            [false, false, NOT u_live AND u_version > r._version, NOT v_stays, false, false, false]) AS open_codes,
+            [false, false, NOT u_live AND u_version > r._version, NOT v_stays, false, false, false, false,
+                NOT e_live OR NOT (e_lsn = 0 OR (e_bound > 0 AND r._version > e_bound))]) AS open_codes,
+        arrayFilter(code -> code != 'A-DUP-ASSIGNMENT', r.inconsistencies) AS codes,
         multiIf(length(arrayDistinct(r.inconsistencies)) != length(r.inconsistencies), 1,
-            length(r.inconsistencies) = length(due_codes) AND hasAll(r.inconsistencies, due_codes), 0,
-            hasAll(arrayConcat(r.inconsistencies, open_codes), due_codes)
-                AND hasAll(arrayConcat(due_codes, open_codes), r.inconsistencies), 2, 1) AS inconsistencies_,
+            length(codes) = length(due_codes) AND hasAll(codes, due_codes), 0,
+            hasAll(arrayConcat(codes, open_codes), due_codes) AND hasAll(arrayConcat(due_codes, open_codes), codes), 2, 1)
+            AS inconsistencies_,
         experiment_key_ = 1 OR experiment_name_ = 1 OR variant_key_ = 1 OR variant_name_ = 1 OR user_properties_ = 1
             OR day_ = 1 OR inconsistencies_ = 1 AS differs
     FROM assignments_processed AS r FINAL
@@ -60,7 +64,7 @@ SELECT
                 ('user_properties', user_properties_, ifNull(user_properties, 'NULL'),
                     if(u_live AND u_properties != '\0', u_properties, 'NULL')),
                 ('day', day_, toString(day), toString(toDate32(due_day))),
-                ('inconsistencies', inconsistencies_, toString(inconsistencies), toString(due_codes))])),
+                ('inconsistencies', inconsistencies_, toString(codes), toString(due_codes))])),
             ('', toInt32(0), '', [])),
         differs),
     countIf(experiment_key_ = 2 OR experiment_name_ = 2),

@@ -5,25 +5,45 @@ WITH
 ${dimensions},
 ${values} AS valued,
 ${metric_events} AS metric_events,
+-- Of each metric, for each of its event types: the first microsecond behind the first exposure that counts, the first that doesn't.
+${windows} AS windows,
+${event_types} AS event_types,
 reassigned AS
 (
     SELECT toInt64OrZero(substring(subject, 12)) AS id FROM data_inconsistencies WHERE code = 'A-REASSIGNED'
 ),
+-- Of more than one assignment the earliest counts.
 assignment AS
 (
     SELECT
         experiment_id AS a_experiment,
         user_id AS a_user,
-        max(_version) AS a_version,
-        argMax(_lsn, (_version, _deleted = 0)) AS a_lsn,
-        argMax(_deleted, (_version, _deleted = 0)) = 0 AS a_live,
-        argMax(toString(variant_id), (_version, _deleted = 0)) AS a_variant,
-        argMax(assignments_processed.assigned_at, (_version, _deleted = 0)) AS a_at,
-        argMax(created_at = updated_at, (_version, _deleted = 0)) AS a_untouched,
+        max(row_version) AS a_version,
+        argMin(row_lsn, place) AS a_lsn,
+        max(is_live) AS a_live,
+        argMin(row_variant, place) AS a_variant,
+        argMin(row_at, place) AS a_at,
+        argMin(is_untouched, place) AS a_untouched,
         uniqExact(id) = 1 AS a_single,
         max(id IN (SELECT id FROM reassigned)) AS a_reassigned,
-        groupUniqArray(toString(variant_id)) AS a_variants
-    FROM assignments_processed
+        groupUniqArrayArray(row_variants) AS a_variants
+    FROM
+    (
+        SELECT
+            experiment_id,
+            user_id,
+            id,
+            max(_version) AS row_version,
+            argMax(_lsn, (_version, _deleted = 0)) AS row_lsn,
+            argMax(_deleted, (_version, _deleted = 0)) = 0 AS is_live,
+            argMax(toString(variant_id), (_version, _deleted = 0)) AS row_variant,
+            argMax(assignments_processed.assigned_at, (_version, _deleted = 0)) AS row_at,
+            argMax(created_at = updated_at, (_version, _deleted = 0)) AS is_untouched,
+            groupUniqArray(toString(variant_id)) AS row_variants,
+            (NOT is_live, row_at, id) AS place
+        FROM assignments_processed
+        GROUP BY experiment_id, user_id, id
+    )
     GROUP BY experiment_id, user_id
 ),
 exposed AS
@@ -31,12 +51,25 @@ exposed AS
     SELECT
         experiment_id AS x_experiment,
         user_id AS x_user,
-        minOrNullIf(timestamp, event_type = ${exposure}
-            AND toUnixTimestamp64Micro(timestamp) >= ifNull(e_dates.1, -9223372036854775808)
-            AND toUnixTimestamp64Micro(timestamp) <= ifNull(e_dates.2, 9223372036854775807)) AS x_first,
+        minOrNullIf(timestamp, is_exposure) AS x_first,
+        -- Where the first one came first, all that came behind it was judged by it.
+        minIf(_version, is_exposure) AS x_version,
+        argMinIf(_version, timestamp, is_exposure) = x_version AS x_in_order,
         max(_deleted = 1 OR hasAny(inconsistencies, ['C-UPDATE-IMMUTABLE', 'D-DUP-EVENT', 'D-CONFLICTING-DUP'])) AS x_touched
-    FROM events_processed AS p
-    INNER JOIN experiment ON e_id = p.experiment_id
+    FROM
+    (
+        SELECT
+            p.experiment_id AS experiment_id,
+            p.user_id AS user_id,
+            timestamp,
+            p._version AS _version,
+            p._deleted AS _deleted,
+            inconsistencies,
+            event_type = ${exposure} AND toUnixTimestamp64Micro(timestamp) >= ifNull(e_dates.1, -9223372036854775808)
+                AND toUnixTimestamp64Micro(timestamp) <= ifNull(e_dates.2, 9223372036854775807) AS is_exposure
+        FROM events_processed AS p
+        INNER JOIN experiment ON e_id = p.experiment_id
+    )
     GROUP BY experiment_id, user_id
 ),
 judged AS
@@ -72,30 +105,49 @@ judged AS
         toInt32(${day}) AS due_day,
         multiIf(toInt32(r.day) = due_day, 0, e_version > 0 AND NOT e_live, 2, 1) AS day_,
         -- Codes by what stands now; those that hang on what may have been another then are open.
+        r.assigned_variant_id IS NOT NULL
+            AND NOT (a_live AND a_single AND (r._version >= a_version OR a_lsn = 0 OR a_untouched)) AS is_reassigned,
         r.variant_key != '' AND d.v_version > 0 AND d.v_experiment != r.experiment_id AS is_elsewhere,
         r.variant_id IS NOT NULL AND r.assigned_variant_id IS NOT NULL AND r.variant_id != r.assigned_variant_id AS is_mismatch,
         r.assigned_variant_id IS NOT NULL AND a_live AND r.timestamp < a_at AS is_before_assignment,
         r.experiment_key != '' AND r.assigned_variant_id IS NOT NULL AND has(metric_events, r.event_type) AS is_measured,
         is_measured AND at >= ifNull(e_dates.1, -9223372036854775808) AND at <= ifNull(e_dates.2, 9223372036854775807)
             AND (x_first IS NULL OR r.timestamp < x_first) AS is_before_exposure,
+        at < ifNull(e_dates.1, -9223372036854775808) OR at > ifNull(e_dates.2, 9223372036854775807) AS is_outside,
+        r.experiment_key != '' AND (is_outside OR (at >= e_since AND e_status != 'ACTIVE')) AS is_not_running,
+        at - toUnixTimestamp64Micro(x_first) AS behind_exposure,
+        is_measured AND NOT is_outside AND ifNull(behind_exposure >= 0, 0)
+            AND arrayExists(w -> r.event_type = w.1 AND behind_exposure >= w.3, windows)
+            AND NOT arrayExists(w -> r.event_type = w.1 AND behind_exposure >= w.2 AND behind_exposure < w.3, windows)
+            AS is_out_of_window,
+        r.assigned_variant_id IS NOT NULL AND a_live
+            AND ifNull(abs(toUnixTimestamp64Micro(r.assignment_at) - toUnixTimestamp64Micro(a_at)) > ${assignment_at_tolerance}, 0)
+            AS is_drift,
         _lsn != 0 AND toInt32(${committed_day}) > due_day AS is_late,
         arrayExists(m -> r.event_type = m.1 AND NOT match(${number}, '^[0-9]{1,12}(\\.[0-9]+)?$'), valued) AS is_bad,
         ['R-ORPHAN-EXPERIMENT', 'R-ORPHAN-VARIANT', 'R-ORPHAN-USER', 'R-ORPHAN-ASSIGNMENT', 'R-VARIANT-NOT-IN-EXPERIMENT',
             'R-VARIANT-MISMATCH', 'R-VARIANT-NULL', 'T-EVENT-BEFORE-ASSIGNMENT', 'T-CONVERSION-BEFORE-EXPOSURE', 'T-FUTURE',
-            'T-LATE', 'S-UNPARSEABLE', 'S-BAD-PROPERTY'] AS compared_codes,
+            'T-LATE', 'S-UNPARSEABLE', 'S-BAD-PROPERTY', 'T-NOT-RUNNING', 'T-OUT-OF-WINDOW', 'T-ASSIGNMENT-AT-DRIFT',
+            'S-UNKNOWN-EVENT-TYPE'] AS compared_codes,
         arrayFilter((code, due) -> due = 1, compared_codes,
             [toUInt8(r.experiment_key = ''), toUInt8(r.experiment_key != '' AND r.variant_id IS NOT NULL AND r.variant_key = ''),
                 toUInt8(NOT u_live), toUInt8(r.experiment_key != '' AND r.assigned_variant_id IS NULL), toUInt8(is_elsewhere),
                 toUInt8(ifNull(is_mismatch, 0)), toUInt8(r.variant_id IS NULL AND r.event_type = ${exposure}),
                 toUInt8(is_before_assignment), toUInt8(ifNull(is_before_exposure, 0)),
                 toUInt8(at > toUnixTimestamp64Micro(r._committed_at) + ${future_tolerance}), toUInt8(is_late),
-                toUInt8(ifNull(NOT startsWith(r.properties, '{'), 0)), toUInt8(is_bad)]) AS due_codes,
+                toUInt8(ifNull(NOT startsWith(r.properties, '{'), 0)), toUInt8(is_bad), toUInt8(is_not_running),
+                toUInt8(ifNull(is_out_of_window, 0)), toUInt8(is_drift),
+                toUInt8(notEmpty(event_types) AND NOT has(event_types, r.event_type))]) AS due_codes,
         arrayFilter((code, open) -> open, compared_codes,
             [false, false, NOT u_live AND u_version > r._version, false, NOT d.v_stays, false, false,
-                r.assigned_variant_id IS NOT NULL
-                    AND NOT (a_live AND a_single AND (r._version >= a_version OR a_lsn = 0 OR a_untouched)),
+                is_reassigned,
                 is_measured AND (x_touched OR NOT e_live OR NOT e_settled OR NOT ${population_is_exposure}), false, day_ = 2,
-                false, false]) AS open_codes,
+                false, false,
+                -- Of statuses only the newest is sure to be here still, and the job learns of it a moment after it was set.
+                NOT e_live OR NOT (e_lsn = 0 OR (e_bound > 0 AND r._version > e_bound AND at >= e_since)),
+                is_measured AND (x_touched OR NOT e_live OR NOT e_settled OR NOT ${population_is_exposure} OR NOT x_in_order
+                    OR r._version < x_version),
+                is_reassigned, false]) AS open_codes,
         arrayFilter(code -> code NOT IN ('D-DUP-EVENT', 'D-CONFLICTING-DUP', 'C-UPDATE-IMMUTABLE'), r.inconsistencies) AS codes,
         multiIf(length(arrayDistinct(r.inconsistencies)) != length(r.inconsistencies), 1,
             length(codes) = length(due_codes) AND hasAll(codes, due_codes), 0,

@@ -11,6 +11,7 @@ import io.experimentetl.config.DeliveryConfig;
 import io.experimentetl.config.FindingsConfig;
 import io.experimentetl.config.JobConfig;
 import io.experimentetl.config.KafkaConfig;
+import io.experimentetl.config.MetricConfig;
 import io.experimentetl.config.OutboxConfig;
 import io.experimentetl.config.Secret;
 import io.experimentetl.config.SourceConfig;
@@ -89,8 +90,18 @@ class ExperimentEtlJobIT {
                 Duration.ofDays(90),
                 Duration.ofDays(365)),
             clickHouseConfig(),
-            StatisticsConfig.defaults(),
-            new FindingsConfig(Duration.ofSeconds(1), Duration.ofMinutes(5), 1_000, 0.001, 8),
+            StatisticsConfig.defaults()
+                .withMetrics(
+                    MetricConfig.proportion("conversion", "conversion"),
+                    MetricConfig.mean("revenue", "purchase", "revenue")
+                        .within(Duration.ZERO, Duration.ofDays(7))),
+            new FindingsConfig(
+                Duration.ofSeconds(1),
+                Duration.ofMinutes(5),
+                1_000,
+                0.001,
+                8,
+                List.of("page_view")),
             DeliveryConfig.defaults(),
             KafkaConfig.defaults(),
             OutboxConfig.defaults());
@@ -278,7 +289,26 @@ class ExperimentEtlJobIT {
         event("11", "1 days", 1, "u11", "12", "conversion", "{}"),
         event("12", "2 days", 1, "u12", "11", "conversion", "{}"),
         event("12", "1 days", 1, "u12", "11", "purchase", "{\"revenue\": 1}"),
+        event(
+            "13", "70 days", 1, "u14", "11", "page_view", "{}"), // the experiment began 60 days ago
+        event("14", "20 days", 1, "u25", "12", "exposure", "{}"),
+        event("15", "2 days", 1, "u25", "12", "purchase", "{\"revenue\": 1}"),
+        event("16", "100 days", 1, "u26", "11", "page_view", "{}"),
+        event("17", "2 days", 1, "u27", "12", "mystery", "{}"),
+        event("18", "2 days", 1, "u28", "11", "page_view", "{}")
+            .replace("properties)", "properties, assignment_at)")
+            .replace("'{}')", "'{}', now())"),
+        "UPDATE assignments SET enrolled_at = now() - interval '1 day' WHERE experiment_id = 1 AND user_id = 'u21'",
+        "UPDATE assignments SET enrolled_at = now() - interval '6 days' WHERE experiment_id = 1 AND user_id = 'u22'",
+        "UPDATE assignments SET version = 2 WHERE experiment_id = 1 AND user_id = 'u23'",
+        "UPDATE experiments SET status = 'PAUSED' WHERE id = 2",
         "UPDATE assignments SET variant_id = 11 WHERE experiment_id = 1 AND user_id = 'u13'",
+        "ALTER TABLE assignments DROP CONSTRAINT assignments_experiment_id_user_id_key",
+        """
+        INSERT INTO assignments (experiment_id, user_id, variant_id, source, assigned_at)
+        SELECT experiment_id, user_id, 11 + 12 - variant_id, 'api', assigned_at - interval '1 hour' * (CASE user_id WHEN 'u29' THEN 1 ELSE -1 END)
+        FROM assignments WHERE experiment_id = 1 AND user_id IN ('u28', 'u29', 'u30')
+        """,
         "UPDATE events SET properties = '{\"revenue\": 3}' WHERE user_id = 'u15' AND event_type = 'purchase'",
         "DELETE FROM events WHERE user_id = 'u16' AND event_type <> 'exposure'",
         "DELETE FROM users WHERE user_id = 'u17'");
@@ -298,6 +328,14 @@ class ExperimentEtlJobIT {
             "T-CONVERSION-BEFORE-EXPOSURE",
             "T-FUTURE",
             "T-LATE",
+            "T-NOT-RUNNING",
+            "T-OUT-OF-WINDOW",
+            "T-ENROLLED-BEFORE-ASSIGNED",
+            "T-ENROLL-MISMATCH",
+            "T-ASSIGNMENT-AT-DRIFT",
+            "A-VERSION-SKEW",
+            "A-DUP-ASSIGNMENT",
+            "S-UNKNOWN-EVENT-TYPE",
             "D-DUP-EVENT",
             "D-CONFLICTING-DUP",
             "S-BAD-PROPERTY",
@@ -314,6 +352,17 @@ class ExperimentEtlJobIT {
     execute(
         "INSERT INTO assignments (experiment_id, user_id, variant_id, source, assigned_at) VALUES (1, 'u40', 11, 'hash', now() - interval '3 days')",
         event("20", "3 days", 1, "u20", "11", "purchase", "{\"revenue\": 0.1}"),
+        event("21", "0 days", 2, "u24", "21", "page_view", "{}"), // the experiment is paused
+        "DELETE FROM events WHERE timestamp < now() - interval '95 days'",
+        "DELETE FROM assignments WHERE experiment_id = 1 AND user_id = 'u30' AND source = 'hash'",
+        """
+        UPDATE events SET assignment_at = (SELECT a.assigned_at FROM assignments a WHERE a.experiment_id = 1
+            AND a.user_id = events.user_id AND a.source = 'hash') WHERE assignment_at IS NOT NULL
+        """,
+        """
+        UPDATE assignments SET enrolled_at = (SELECT min(e.timestamp) FROM events e WHERE e.event_type = 'exposure'
+            AND e.user_id = assignments.user_id AND e.experiment_id = 1) WHERE experiment_id = 1 AND user_id = 'u21'
+        """,
         "DELETE FROM users WHERE user_id = 'u18'",
         "UPDATE experiments SET ends_at = now() - interval '30 hours' WHERE id = 1");
     assertThat(ExperimentEtlJob.preflight(config, environment(null)))
@@ -322,7 +371,20 @@ class ExperimentEtlJobIT {
         .contains("starts without state", "events_processed", "etl_cuts");
     start(3, savepoint);
     assertEqualSides();
-    assertThat(findings("RESOLVED")).contains("R-ORPHAN-ASSIGNMENT");
+    assertThat(findings("RESOLVED"))
+        .contains("R-ORPHAN-ASSIGNMENT", "T-ENROLL-MISMATCH", "T-ASSIGNMENT-AT-DRIFT");
+    assertThat(findings("OPEN")).contains("C-DELETE-RETENTION");
+    assertThat(
+            clickHouse.query(
+                "SELECT user_id, count() FROM assignments_processed FINAL WHERE experiment_id = 1"
+                    + " AND user_id IN ('u28', 'u29', 'u30') GROUP BY user_id ORDER BY user_id FORMAT CSV"))
+        .isEqualToIgnoringNewLines("\"u28\",2\"u29\",2\"u30\",1");
+    assertThat(
+            clickHouse.query(
+                "SELECT user_id, has(inconsistencies, 'T-NOT-RUNNING') FROM events_processed FINAL"
+                    + " WHERE experiment_id = 2 FORMAT CSV"))
+        .as("of an experiment whose status was known before the savepoint")
+        .isEqualToIgnoringNewLines("\"u24\",1");
   }
 
   @Test
@@ -331,14 +393,17 @@ class ExperimentEtlJobIT {
         EXPERIMENTS,
         USERS,
         "ALTER TABLE events ALTER COLUMN event_type DROP NOT NULL",
-        "ALTER TABLE assignments DROP CONSTRAINT IF EXISTS assignments_source_check");
+        "ALTER TABLE events DROP CONSTRAINT events_user_id_fkey");
     start(2, null);
     execute(
+        "INSERT INTO assignments (experiment_id, user_id, variant_id, source) VALUES (1, 'u32', 11, 'dice')",
+        event("31", "1 days", 1, "nobody", "11", "page_view", "{}"),
         "INSERT INTO events (id, timestamp, experiment_id, user_id, event_type) VALUES (gen_random_uuid(), now(), 1, 'u1', NULL)",
         "INSERT INTO users (user_id, created_at) VALUES ('ancient', '1492-10-12')",
         event("30", "1 days", 1, "u2", "11", "exposure", "{}"));
     assertEqualSides();
-    assertThat(findings("OPEN")).contains("S-NULL-REQUIRED", "S-UNPARSEABLE");
-    assertThat(clickHouse.count("SELECT count() FROM events_processed FINAL")).isEqualTo(51);
+    assertThat(findings("OPEN"))
+        .contains("S-NULL-REQUIRED", "S-UNPARSEABLE", "S-UNKNOWN-ENUM", "R-ORPHAN-USER");
+    assertThat(clickHouse.count("SELECT count() FROM events_processed FINAL")).isEqualTo(52);
   }
 }

@@ -29,6 +29,7 @@ import java.sql.Connection;
 import java.sql.SQLException;
 import java.sql.Statement;
 import java.time.Duration;
+import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
@@ -104,7 +105,7 @@ final class JobOnServers implements AutoCloseable {
                 Duration.ofSeconds(2),
                 defaults.commitDeadline()),
             StatisticsConfig.defaults(),
-            new FindingsConfig(grace, Duration.ofMinutes(5), 1_000, 0.001, 8),
+            new FindingsConfig(grace, Duration.ofMinutes(5), 1_000, 0.001, 8, List.of()),
             delivery,
             KafkaConfig.defaults(),
             OutboxConfig.defaults());

@@ -40,7 +40,7 @@ import org.apache.kafka.clients.admin.NewTopic;
 public final class KafkaJob implements AutoCloseable {
   public final PostgresEndpoint postgres;
   public final ClickHouseEndpoint clickHouse;
-  public final JobConfig config;
+  public JobConfig config;
   private final String kafka;
   private final Path folder;
   private JobClient job;
@@ -93,7 +93,8 @@ public final class KafkaJob implements AutoCloseable {
                 defaults.requestTimeout(),
                 defaults.commitDeadline()),
             StatisticsConfig.defaults(),
-            new FindingsConfig(Duration.ofSeconds(1), Duration.ofMinutes(5), 1_000, 0.001, 8),
+            new FindingsConfig(
+                Duration.ofSeconds(1), Duration.ofMinutes(5), 1_000, 0.001, 8, List.of()),
             DeliveryConfig.defaults(),
             new KafkaConfig(
                 kafka,
@@ -113,6 +114,26 @@ public final class KafkaJob implements AutoCloseable {
         config.kafka().findingsTopic(),
         config.outbox().topicPrefix() + "event",
         config.outbox().topicPrefix() + "assignment");
+  }
+
+  /** How long an outbox row may stay without its acknowledgement, instead of ten minutes. */
+  public void stuckAfter(Duration duration) {
+    OutboxConfig outbox = config.outbox();
+    config =
+        new JobConfig(
+            config.source(),
+            config.clickhouse(),
+            config.statistics(),
+            config.findings(),
+            config.delivery(),
+            config.kafka(),
+            new OutboxConfig(
+                outbox.enabled(),
+                outbox.topicPrefix(),
+                outbox.aggregateTypes(),
+                outbox.eventTypes(),
+                outbox.grace(),
+                duration));
   }
 
   private Secret secret(String name, String value) throws Exception {

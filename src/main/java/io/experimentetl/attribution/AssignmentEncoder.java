@@ -47,7 +47,7 @@ public final class AssignmentEncoder implements RowEncoder<AssignmentProcessed> 
 
   @Override
   public boolean isRepeatable(AssignmentProcessed row) {
-    return row.version().isOfLsn() && EventChecks.isComplete(row.inconsistencies());
+    return row.version().isOfLsn() && EventChecks.isRepeatable(row.inconsistencies());
   }
 
   @Override

@@ -106,6 +106,7 @@ public final class AttributeOperator extends AbstractStreamOperator<Either<Cut, 
   private static final Set<FindingCode> OF_MANY_ROWS =
       EnumSet.of(
           FindingCode.T_LATE,
+          FindingCode.S_UNKNOWN_EVENT_TYPE,
           FindingCode.R_ORPHAN_EXPERIMENT,
           FindingCode.R_ORPHAN_VARIANT,
           FindingCode.C_DELETE_RETENTION);
@@ -333,7 +334,9 @@ public final class AttributeOperator extends AbstractStreamOperator<Either<Cut, 
         experimentState.remove(row.id());
         dimensions.removeExperiment(row.id());
       } else {
-        ExperimentDimension now = ExperimentDimension.of(row, jobConfig.statistics().zone());
+        ExperimentDimension now =
+            ExperimentDimension.of(
+                row, jobConfig.statistics().zone(), old, change.position().committedAt());
         experimentState.put(row.id(), now);
         dimensions.put(now);
       }

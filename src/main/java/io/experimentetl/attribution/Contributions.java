@@ -8,6 +8,7 @@ import io.experimentetl.model.DailyKey;
 import io.experimentetl.model.DailySums;
 import io.experimentetl.model.HealthCounts;
 import io.experimentetl.model.HealthKey;
+import io.experimentetl.quality.AssignmentChecks;
 import java.math.BigInteger;
 import java.util.HashMap;
 import java.util.Map;
@@ -25,17 +26,20 @@ import java.util.TreeSet;
  * @param firstExposure microseconds since 1970 in UTC; {@link #NOT_EXPOSED} where the user was not
  *     exposed
  * @param crossover the user was seen in more than one variant
+ * @param enrolledElsewhere the user was enrolled at another time than first exposed
  */
 record Contributions(
     Map<DailyKey, DailySums> daily,
     Map<HealthKey, HealthCounts> health,
     long firstExposure,
-    boolean crossover) {
+    boolean crossover,
+    boolean enrolledElsewhere) {
 
   /** Later than any event. */
   static final long NOT_EXPOSED = Long.MAX_VALUE;
 
-  static final Contributions NONE = new Contributions(Map.of(), Map.of(), NOT_EXPOSED, false);
+  static final Contributions NONE =
+      new Contributions(Map.of(), Map.of(), NOT_EXPOSED, false, false);
 
   static Contributions of(
       ExperimentFacts facts, Dimensions dimensions, StatisticsConfig statistics) {
@@ -62,13 +66,14 @@ record Contributions(
                 && facts.variantId(i) != assignment.variantId();
       }
     }
+    boolean enrolledElsewhere = AssignmentChecks.isEnrolledElsewhere(assignment, firstExposure);
     if (statistics.population() != Population.EXPOSURE) {
       firstExposure = entryByAssignment(assignment, experiment, statistics.population());
     }
     if (assignment == null
         || !isRandom(assignment)
         || !belongs(dimensions.variant(assignment.variantId()), experiment)) {
-      return new Contributions(Map.of(), Map.of(), firstExposure, false);
+      return new Contributions(Map.of(), Map.of(), firstExposure, false, enrolledElsewhere);
     }
 
     boolean exposed = firstExposure != NOT_EXPOSED;
@@ -88,7 +93,7 @@ record Contributions(
         }
       }
     }
-    return new Contributions(daily, health, firstExposure, crossover);
+    return new Contributions(daily, health, firstExposure, crossover, enrolledElsewhere);
   }
 
   /** Whether the assignment was drawn at random; forced and overridden ones don't count. */

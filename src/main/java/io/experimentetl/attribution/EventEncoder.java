@@ -48,7 +48,7 @@ public final class EventEncoder implements RowEncoder<EventProcessed> {
 
   @Override
   public boolean isRepeatable(EventProcessed row) {
-    return row.version().isOfLsn() && EventChecks.isComplete(row.inconsistencies());
+    return row.version().isOfLsn() && EventChecks.isRepeatable(row.inconsistencies());
   }
 
   @Override

@@ -6,6 +6,8 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import io.experimentetl.model.ExperimentRow;
 import java.time.DateTimeException;
 import java.time.ZoneId;
+import java.util.Arrays;
+import java.util.Objects;
 
 /**
  * An experiment as the join needs it; a record of broadcast state.
@@ -13,21 +15,57 @@ import java.time.ZoneId;
  * @param zone IANA zone of the experiment's days
  * @param startsAt microseconds since 1970 in UTC, inclusive; null: open
  * @param endsAt microseconds since 1970 in UTC, inclusive; null: open
+ * @param version of the experiment at the source; 0: not known
+ * @param statuses the latest ones, oldest first; null: none is known
  */
 public record ExperimentDimension(
-    long id, String key, String name, String zone, Long startsAt, Long endsAt) {
+    long id,
+    String key,
+    String name,
+    String zone,
+    Long startsAt,
+    Long endsAt,
+    int version,
+    KnownStatus[] statuses) {
+
+  private static final String ACTIVE = "ACTIVE";
+
+  /** What happened before the oldest one is not judged by status. */
+  private static final int STATUSES_KEPT = 16;
 
   private static final ObjectMapper JSON = new ObjectMapper();
 
-  /** The experiment's zone is {@code config.zone} where that names a zone, else the default. */
-  public static ExperimentDimension of(ExperimentRow row, String defaultZone) {
+  /**
+   * The experiment's zone is {@code config.zone} where that names a zone, else the default.
+   *
+   * @param before what was known of the experiment; null: nothing
+   * @param committedAt of the row's change, microseconds since 1970 in UTC
+   */
+  public static ExperimentDimension of(
+      ExperimentRow row, String defaultZone, ExperimentDimension before, long committedAt) {
     return new ExperimentDimension(
         row.id(),
         row.key(),
         row.name(),
         zoneOf(row.config(), defaultZone),
         row.startsAt(),
-        row.endsAt());
+        row.endsAt(),
+        row.version(),
+        statuses(before == null ? null : before.statuses(), row.status(), committedAt));
+  }
+
+  private static KnownStatus[] statuses(KnownStatus[] before, String status, long committedAt) {
+    if (before == null || before.length == 0) {
+      return new KnownStatus[] {new KnownStatus(committedAt, status)};
+    }
+    KnownStatus last = before[before.length - 1];
+    if (last.status().equals(status)) {
+      return before;
+    }
+    int from = Math.max(0, before.length + 1 - STATUSES_KEPT);
+    KnownStatus[] statuses = Arrays.copyOfRange(before, from, before.length + 1);
+    statuses[statuses.length - 1] = new KnownStatus(Math.max(committedAt, last.since()), status);
+    return statuses;
   }
 
   private static String zoneOf(String config, String defaultZone) {
@@ -46,10 +84,22 @@ public record ExperimentDimension(
     return (startsAt == null || micros >= startsAt) && (endsAt == null || micros <= endsAt);
   }
 
+  /** Whether the experiment was active then, or nobody knows what it was. */
+  boolean isActiveAt(long micros) {
+    if (statuses != null) {
+      for (int i = statuses.length - 1; i >= 0; i--) {
+        if (statuses[i].since() <= micros) {
+          return statuses[i].status().equals(ACTIVE);
+        }
+      }
+    }
+    return true;
+  }
+
   /** Whether the two count the same facts on the same days. */
   boolean countsLike(ExperimentDimension other) {
     return zone.equals(other.zone)
-        && java.util.Objects.equals(startsAt, other.startsAt)
-        && java.util.Objects.equals(endsAt, other.endsAt);
+        && Objects.equals(startsAt, other.startsAt)
+        && Objects.equals(endsAt, other.endsAt);
   }
 }

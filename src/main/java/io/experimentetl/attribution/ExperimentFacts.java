@@ -4,6 +4,8 @@ import io.experimentetl.model.AssignmentRow;
 import io.experimentetl.quality.PropertyValue;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Collections;
+import java.util.Comparator;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
@@ -15,10 +17,21 @@ final class ExperimentFacts {
   static final long NO_VARIANT = Long.MIN_VALUE;
 
   private static final int FIRST_CAPACITY = 8;
+  private static final AssignmentRow[] NO_OTHERS = {};
+  private static final PendingAssignment[] NO_MORE = {};
+
+  private static final Comparator<AssignmentRow> EARLIEST =
+      Comparator.comparingLong(AssignmentRow::assignedAt).thenComparingLong(AssignmentRow::id);
 
   final long experimentId;
+
+  /** The one that counts: of all the earliest. */
   AssignmentRow assignment;
-  PendingAssignment pendingAssignment;
+
+  /** All that were written, in the order in which they came. */
+  final List<AssignmentRow> assignments = new ArrayList<>(1);
+
+  final List<PendingAssignment> pendingAssignments = new ArrayList<>(0);
   final List<PendingEvent> pending = new ArrayList<>(0);
 
   /** Of {@link SpilledEvents}, those of this user and experiment. */
@@ -46,7 +59,17 @@ final class ExperimentFacts {
   static ExperimentFacts of(ExperimentState state) {
     ExperimentFacts facts = new ExperimentFacts(state.experimentId());
     facts.assignment = state.assignment();
-    facts.pendingAssignment = state.pendingAssignment();
+    if (state.assignments() != null && state.assignments().length > 0) {
+      facts.assignments.addAll(Arrays.asList(state.assignments()));
+    } else if (state.assignment() != null) {
+      facts.assignments.add(state.assignment());
+    }
+    if (state.pendingAssignment() != null) {
+      facts.pendingAssignments.add(state.pendingAssignment());
+    }
+    if (state.morePendingAssignments() != null) {
+      facts.pendingAssignments.addAll(Arrays.asList(state.morePendingAssignments()));
+    }
     facts.pending.addAll(Arrays.asList(state.pending()));
     facts.spilled = state.spilled();
     facts.size = state.occurredAt().length;
@@ -72,7 +95,7 @@ final class ExperimentFacts {
     return new ExperimentState(
         experimentId,
         assignment,
-        pendingAssignment,
+        pendingAssignments.isEmpty() ? null : pendingAssignments.get(0),
         Arrays.copyOf(idHigh, size),
         Arrays.copyOf(idLow, size),
         Arrays.copyOf(occurredAt, size),
@@ -83,15 +106,64 @@ final class ExperimentFacts {
         eventTypes,
         properties,
         pending.toArray(PendingEvent[]::new),
-        spilled);
+        spilled,
+        assignments.size() < 2 ? NO_OTHERS : assignments.toArray(AssignmentRow[]::new),
+        pendingAssignments.size() < 2
+            ? NO_MORE
+            : pendingAssignments
+                .subList(1, pendingAssignments.size())
+                .toArray(PendingAssignment[]::new));
+  }
+
+  /** The written assignment of the id, or null. */
+  AssignmentRow assignmentOf(long id) {
+    for (AssignmentRow row : assignments) {
+      if (row.id() == id) {
+        return row;
+      }
+    }
+    return null;
+  }
+
+  /** The assignment of the id that lacks a reference, or null. */
+  PendingAssignment pendingAssignmentOf(long id) {
+    for (PendingAssignment pending : pendingAssignments) {
+      if (pending.assignment().id() == id) {
+        return pending;
+      }
+    }
+    return null;
+  }
+
+  /** Whether another assignment was written before the one of the id. */
+  boolean isAssignedBefore(long id) {
+    return !assignments.isEmpty() && assignments.get(0).id() != id;
+  }
+
+  /** Writes the assignment, in the place of an older one of its id. */
+  void put(AssignmentRow row) {
+    AssignmentRow before = assignmentOf(row.id());
+    if (before == null) {
+      assignments.add(row);
+    } else {
+      assignments.set(assignments.indexOf(before), row);
+    }
+    assignment = Collections.min(assignments, EARLIEST);
+  }
+
+  /** Whether there was a written assignment of the id. */
+  boolean removeAssignment(long id) {
+    boolean removed = assignments.remove(assignmentOf(id));
+    assignment = assignments.isEmpty() ? null : Collections.min(assignments, EARLIEST);
+    return removed;
   }
 
   boolean isEmpty() {
     return size == 0
         && pending.isEmpty()
         && spilled == 0
-        && assignment == null
-        && pendingAssignment == null;
+        && assignments.isEmpty()
+        && pendingAssignments.isEmpty();
   }
 
   int size() {

@@ -1,6 +1,7 @@
 package io.experimentetl.attribution;
 
 import static io.experimentetl.model.FindingCode.A_CROSSOVER;
+import static io.experimentetl.model.FindingCode.A_DUP_ASSIGNMENT;
 import static io.experimentetl.model.FindingCode.A_REASSIGNED;
 import static io.experimentetl.model.FindingCode.C_DELETE_ERASURE;
 import static io.experimentetl.model.FindingCode.C_DELETE_RETENTION;
@@ -11,7 +12,10 @@ import static io.experimentetl.model.FindingCode.D_DUP_EVENT;
 import static io.experimentetl.model.FindingCode.R_ORPHAN_EXPERIMENT;
 import static io.experimentetl.model.FindingCode.R_ORPHAN_VARIANT;
 import static io.experimentetl.model.FindingCode.R_VARIANT_NULL;
+import static io.experimentetl.model.FindingCode.S_UNKNOWN_EVENT_TYPE;
 import static io.experimentetl.model.FindingCode.S_UNPARSEABLE;
+import static io.experimentetl.model.FindingCode.T_ASSIGNMENT_AT_DRIFT;
+import static io.experimentetl.model.FindingCode.T_ENROLL_MISMATCH;
 
 import io.experimentetl.config.JobConfig;
 import io.experimentetl.model.AssignmentProcessed;
@@ -133,7 +137,7 @@ final class UserAttribution {
   void applyDimensions(UserFacts user, Set<Long> experiments, Dimensions before, long now) {
     for (ExperimentFacts facts : user.experiments()) {
       boolean waits =
-          !facts.pending.isEmpty() || facts.spilled > 0 || facts.pendingAssignment != null;
+          !facts.pending.isEmpty() || facts.spilled > 0 || !facts.pendingAssignments.isEmpty();
       if (experiments.contains(facts.experimentId)) {
         if (facts.contributions == null) {
           facts.contributions = Contributions.of(facts, before, config.statistics());
@@ -183,9 +187,9 @@ final class UserAttribution {
       for (int i = 0; i < facts.size(); i++) {
         bury(user, facts.experimentId, facts.eventId(i), facts.occurredAt(i), tombstone);
       }
-      if (facts.assignment != null) {
+      for (AssignmentRow row : facts.assignments) {
         assignments++;
-        bury(facts.assignment, tombstone);
+        bury(row, tombstone);
       }
       while (!facts.pending.isEmpty()) {
         PendingEvent removed = facts.pending.remove(0);
@@ -205,11 +209,10 @@ final class UserAttribution {
       for (PendingEvent removed : takeSpilled(user, facts)) {
         resolveWhatNobodyElseLacks(user, facts, removed, origin);
       }
-      if (facts.pendingAssignment != null && !facts.pendingAssignment.isWritten()) {
-        waitingFloor.remove(facts.pendingAssignment.visibleBefore());
-        AssignmentRow waiting = facts.pendingAssignment.assignment();
-        if (facts.assignment == null || facts.assignment.id() != waiting.id()) {
-          bury(waiting, tombstone);
+      for (PendingAssignment waiting : facts.pendingAssignments) {
+        stopWaiting(waiting);
+        if (facts.assignmentOf(waiting.assignment().id()) == null) {
+          bury(waiting.assignment(), tombstone);
         }
       }
       ExperimentFacts nothing = new ExperimentFacts(facts.experimentId);
@@ -253,13 +256,16 @@ final class UserAttribution {
     AssignmentRow row = (AssignmentRow) change.after();
     ExperimentFacts facts = user.in(row.experimentId());
     known(facts);
-    boolean isKnown = facts.assignment != null || facts.pendingAssignment != null;
-    if (change.kind() == ChangeKind.RETAINED ? isKnown : isAsBefore(row, facts)) {
+    AssignmentRow before = facts.assignmentOf(row.id());
+    PendingAssignment waiting = facts.pendingAssignmentOf(row.id());
+    boolean isKnown = before != null || waiting != null;
+    boolean isAsBefore = row.equals(before) && waiting == null;
+    if (change.kind() == ChangeKind.RETAINED ? isKnown : isAsBefore) {
       return;
     }
-    stopWaiting(facts.pendingAssignment);
-    AssignmentRow before = facts.assignment;
-    facts.pendingAssignment =
+    stopWaiting(waiting);
+    facts.pendingAssignments.remove(waiting);
+    facts.pendingAssignments.add(
         new PendingAssignment(
             row,
             origin.lsn(),
@@ -268,9 +274,9 @@ final class UserAttribution {
             origin.visibleBefore(),
             now + graceMillis,
             NO_CODES,
-            0);
+            0));
     waitingFloor.add(origin.visibleBefore(), origin.committedAt());
-    if (before != null && before.id() == row.id() && before.variantId() != row.variantId()) {
+    if (before != null && before.variantId() != row.variantId()) {
       report(
           A_REASSIGNED,
           true,
@@ -282,10 +288,6 @@ final class UserAttribution {
           origin);
     }
     reconsider(user, facts, now);
-  }
-
-  private static boolean isAsBefore(AssignmentRow row, ExperimentFacts facts) {
-    return row.equals(facts.assignment) && facts.pendingAssignment == null;
   }
 
   private void stopWaiting(PendingAssignment pending) {
@@ -306,12 +308,10 @@ final class UserAttribution {
     }
     ExperimentFacts facts = user.in(row.experimentId());
     known(facts);
-    if (facts.pendingAssignment != null && facts.pendingAssignment.assignment().id() == row.id()) {
-      stopWaiting(facts.pendingAssignment);
-      facts.pendingAssignment = null;
-    }
-    if (facts.assignment != null && facts.assignment.id() == row.id()) {
-      facts.assignment = null;
+    PendingAssignment waiting = facts.pendingAssignmentOf(row.id());
+    stopWaiting(waiting);
+    facts.pendingAssignments.remove(waiting);
+    if (facts.removeAssignment(row.id())) {
       restate(user, facts, origin);
     }
     bury(row, origin.asSent(reasonOf(change), true));
@@ -330,8 +330,8 @@ final class UserAttribution {
   }
 
   /** Whether the assignment went out, for the first time or corrected. */
-  private boolean considerAssignment(UserFacts user, ExperimentFacts facts, long now) {
-    PendingAssignment pending = facts.pendingAssignment;
+  private boolean considerAssignment(
+      UserFacts user, ExperimentFacts facts, PendingAssignment pending, long now) {
     AssignmentRow row = pending.assignment();
     ExperimentDimension experiment = experiment(row.experimentId());
     VariantDimension variant = variant(row.variantId());
@@ -352,7 +352,11 @@ final class UserAttribution {
         AssignmentChecks.defects(
             row,
             variantExperiment,
+            experiment == null ? 0 : experiment.version(),
             pending.committedAt() + config.findings().futureTolerance().toMillis() * 1000);
+    if (facts.isAssignedBefore(row.id())) {
+      all.add(A_DUP_ASSIGNMENT);
+    }
     reportAll(all, row, origin);
     reportAll(lacks, row, origin);
     resolve(pending.lacks(), lacks, row, origin);
@@ -361,13 +365,12 @@ final class UserAttribution {
         pending.isWritten()
             ? origin.corrected(versions.correctionAfter(pending.version()))
             : origin.asSent("", false);
-    if (facts.assignment != null && facts.assignment.id() != row.id()) {
-      bury(facts.assignment, origin.asSent("key-change", true));
-    }
     stopWaiting(pending);
-    facts.pendingAssignment =
-        lacks.isEmpty() ? null : pending.writtenWithout(codes, version.version());
-    facts.assignment = row;
+    facts.pendingAssignments.remove(pending);
+    if (!lacks.isEmpty()) {
+      facts.pendingAssignments.add(pending.writtenWithout(codes, version.version()));
+    }
+    facts.put(row);
     restate(user, facts, origin);
     out.assignment(
         new AssignmentProcessed(
@@ -554,6 +557,12 @@ final class UserAttribution {
         && eventChecks.isExposure(before)) {
       report(R_VARIANT_NULL, false, event, origin);
     }
+    if (!defects.contains(T_ASSIGNMENT_AT_DRIFT)
+        && change.before() instanceof EventRow before
+        && before.assignmentAt() != null
+        && !before.assignmentAt().equals(event.assignmentAt())) {
+      report(T_ASSIGNMENT_AT_DRIFT, false, event, origin);
+    }
     PendingEvent flagged = takeFlagged(facts, event);
     if (flagged != null) {
       resolve(flagged.lacks(), lacks, event, origin);
@@ -617,8 +626,8 @@ final class UserAttribution {
    */
   private void reconsider(UserFacts user, ExperimentFacts facts, long now) {
     known(facts);
-    if (facts.pendingAssignment != null) {
-      boolean written = considerAssignment(user, facts, now);
+    for (PendingAssignment assignment : List.copyOf(facts.pendingAssignments)) {
+      boolean written = considerAssignment(user, facts, assignment, now);
       if (written) {
         reconsiderSpilled(user, facts);
       }
@@ -710,6 +719,7 @@ final class UserAttribution {
     return new EventReferences(
         experiment != null,
         experiment != null && experiment.isRunningAt(event.occurredAt()),
+        experiment != null && experiment.isActiveAt(event.occurredAt()),
         user.user != null,
         variant == null ? null : variant.experimentId(),
         facts.assignment,
@@ -821,6 +831,19 @@ final class UserAttribution {
           after.crossover()
               ? "seen in more than one variant"
               : "seen in one variant only, after a change",
+          origin);
+    }
+    if (before.enrolledElsewhere() != after.enrolledElsewhere()) {
+      report(
+          T_ENROLL_MISMATCH,
+          after.enrolledElsewhere(),
+          "user:" + facts.experimentId + "/" + user.userId,
+          facts.experimentId,
+          user.userId,
+          null,
+          after.enrolledElsewhere()
+              ? T_ENROLL_MISMATCH.sentence()
+              : "enrolment and first exposure agree, or one of them is gone",
           origin);
     }
   }
@@ -959,8 +982,8 @@ final class UserAttribution {
                     .anyMatch(
                         other ->
                             anyLacks(user, other, code)
-                                || (other.pendingAssignment != null
-                                    && List.of(other.pendingAssignment.lacks()).contains(code)));
+                                || other.pendingAssignments.stream()
+                                    .anyMatch(row -> List.of(row.lacks()).contains(code)));
             case R_ORPHAN_EXPERIMENT, R_ORPHAN_VARIANT -> true;
             default -> false;
           };
@@ -1008,6 +1031,7 @@ final class UserAttribution {
                 + "/"
                 + LocalDate.ofEpochDay(clock.dayOf(event.occurredAt()));
           }
+          case S_UNKNOWN_EVENT_TYPE -> "event-type:" + event.eventType();
           default -> eventSubject(event.id(), event.occurredAt());
         };
     boolean ofOneEvent = subject.startsWith("event:");
@@ -1016,7 +1040,7 @@ final class UserAttribution {
         code,
         open,
         subject,
-        event.experimentId(),
+        code == S_UNKNOWN_EVENT_TYPE ? 0 : event.experimentId(),
         ofOneUser ? event.userId() : null,
         ofOneEvent ? event.id() : null,
         code.sentence(),

@@ -87,8 +87,10 @@ final class UserFacts {
       next = Math.min(next, undecided.decideAt());
     }
     for (ExperimentFacts facts : experiments) {
-      if (facts.pendingAssignment != null && !facts.pendingAssignment.isWritten()) {
-        next = Math.min(next, facts.pendingAssignment.waitUntil());
+      for (PendingAssignment waiting : facts.pendingAssignments) {
+        if (!waiting.isWritten()) {
+          next = Math.min(next, waiting.waitUntil());
+        }
       }
       for (PendingEvent waiting : facts.pending) {
         if (!waiting.isWritten()) {

@@ -2,15 +2,18 @@ package io.experimentetl.audit;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import io.experimentetl.audit.Observation.Weight;
+import io.experimentetl.config.MetricConfig;
 import io.experimentetl.config.MetricTerm;
 import io.experimentetl.config.Population;
 import io.experimentetl.config.StatisticsConfig;
+import io.experimentetl.quality.EventChecks;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.StringJoiner;
 import java.util.stream.Collectors;
+import java.util.stream.Stream;
 
 /**
  * What the job added to facts: keys and names of their dimensions, the assigned variant, the user's
@@ -86,6 +89,10 @@ final class EnrichmentComparison {
       warehouse.read(
           StatisticsSql.fill("duplicate-flags-clickhouse.sql", values()),
           seen -> observations.add(duplicateFlag(seen)));
+    } else {
+      warehouse.read(
+          StatisticsSql.fill("duplicate-assignments-clickhouse.sql", values()),
+          seen -> observations.add(duplicateAssignment(seen)));
     }
     String name = table.warehouseTable();
     String changed =
@@ -137,6 +144,21 @@ final class EnrichmentComparison {
         Weight.SUSPECT);
   }
 
+  private static Observation duplicateAssignment(JsonNode seen) {
+    return new Observation(
+        AuditedTable.ASSIGNMENTS.warehouseTable(),
+        AuditedTable.NO_DAY,
+        "user:" + seen.get(1).asText() + "/" + seen.get(0).asText(),
+        "rows: "
+            + seen.get(2).asLong()
+            + ", of which say A-DUP-ASSIGNMENT in inconsistencies: "
+            + seen.get(3).asLong()
+            + ", instead of all but one",
+        seen.get(4).asText(),
+        Observation.NO_OFFSET,
+        Weight.SUSPECT);
+  }
+
   private static String problem(JsonNode columns) {
     StringJoiner text = new StringJoiner("; ");
     for (JsonNode column : columns) {
@@ -156,6 +178,38 @@ final class EnrichmentComparison {
     return line.isEmpty()
         ? "empty"
         : line.length() <= MAX_VALUE ? line : line.substring(0, MAX_VALUE - 1) + "…";
+  }
+
+  private static String window(MetricConfig metric, MetricTerm term) {
+    long opens = StatisticsSql.micros(metric.delay());
+    long closes =
+        metric.window() == null
+            ? Long.MAX_VALUE
+            : Math.addExact(opens, StatisticsSql.micros(metric.window()));
+    return "("
+        + StatisticsSql.clickhouseText(term.eventType())
+        + ", "
+        + opens
+        + ", "
+        + closes
+        + ")";
+  }
+
+  /** All that are known; empty: none is unknown. */
+  private String eventTypes() {
+    List<String> declared = settings.findings().eventTypes();
+    StatisticsConfig statistics = settings.statistics();
+    Stream<String> types =
+        declared.isEmpty()
+            ? Stream.empty()
+            : Stream.concat(
+                Stream.concat(declared.stream(), Stream.of(statistics.exposureEvent())),
+                statistics.metrics().stream()
+                    .flatMap(metric -> metric.terms().stream())
+                    .map(MetricTerm::eventType));
+    return types
+        .map(StatisticsSql::clickhouseText)
+        .collect(Collectors.joining(", ", "CAST([", "] AS Array(String))"));
   }
 
   private Map<String, String> values() {
@@ -195,6 +249,15 @@ final class EnrichmentComparison {
             .distinct()
             .map(StatisticsSql::clickhouseText)
             .collect(Collectors.joining(", ", "CAST([", "] AS Array(String))")));
+    values.put(
+        "windows",
+        statistics.metrics().stream()
+            .flatMap(metric -> metric.terms().stream().map(term -> window(metric, term)))
+            .distinct()
+            .collect(
+                Collectors.joining(", ", "CAST([", "] AS Array(Tuple(String, Int64, Int64)))")));
+    values.put("event_types", eventTypes());
+    values.put("assignment_at_tolerance", Long.toString(EventChecks.ASSIGNMENT_AT_TOLERANCE));
     values.put("number", NUMBER);
     values.put("limit", Integer.toString(LIMIT));
     return values;

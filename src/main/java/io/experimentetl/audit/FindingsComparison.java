@@ -1,6 +1,7 @@
 package io.experimentetl.audit;
 
 import io.experimentetl.audit.Observation.Weight;
+import io.experimentetl.quality.AssignmentChecks;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -9,7 +10,8 @@ import java.util.Map;
  * {@code data_inconsistencies}, compared with what ClickHouse's rows say: what a row carries must
  * be an open finding, and what is open must still be true, as far as the present rows can tell. Not
  * compared, since it hangs on what was and not on what is: codes of deletes and updates (C-…,
- * A-REASSIGNED), whether a T-LATE, T-EVENT-BEFORE-ASSIGNMENT or duplicate that was found should
+ * A-REASSIGNED), whether a T-LATE, T-EVENT-BEFORE-ASSIGNMENT, T-NOT-RUNNING, T-OUT-OF-WINDOW,
+ * T-ASSIGNMENT-AT-DRIFT, A-VERSION-SKEW, S-UNKNOWN-EVENT-TYPE or duplicate that was found should
  * still be open, and the findings of rows that could not be delivered.
  */
 final class FindingsComparison {
@@ -48,6 +50,8 @@ final class FindingsComparison {
                   case ENROLLED -> "m.enrolled_at";
                   case ASSIGNED -> "m.assigned_at";
                 },
+                "enrolment_tolerance",
+                Long.toString(AssignmentChecks.ENROLMENT_TOLERANCE),
                 "srm_p",
                 Double.toString(settings.findings().srmAlertP()),
                 "srm_users",

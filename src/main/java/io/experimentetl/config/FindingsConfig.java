@@ -2,6 +2,8 @@ package io.experimentetl.config;
 
 import java.io.Serializable;
 import java.time.Duration;
+import java.util.List;
+import java.util.stream.Stream;
 
 /**
  * When something is worth a finding.
@@ -13,17 +15,38 @@ import java.time.Duration;
  *     oldest out, flagged
  * @param srmAlertP a sample ratio mismatch opens below this p
  * @param srmMinimumUsersPerVariant no verdict on the sample ratio while a variant expects fewer
+ * @param eventTypes all event types that are known, beside those of the statistics settings; empty:
+ *     none is unknown
  */
 public record FindingsConfig(
     Duration grace,
     Duration futureTolerance,
     int pendingPerUser,
     double srmAlertP,
-    int srmMinimumUsersPerVariant)
+    int srmMinimumUsersPerVariant,
+    List<String> eventTypes)
     implements Serializable {
+
+  public FindingsConfig {
+    eventTypes = List.copyOf(eventTypes);
+  }
 
   /** What holds where the file says nothing. */
   public static FindingsConfig defaults() {
-    return new FindingsConfig(Duration.ofSeconds(10), Duration.ofMinutes(5), 1_000, 0.001, 8);
+    return new FindingsConfig(
+        Duration.ofSeconds(10), Duration.ofMinutes(5), 1_000, 0.001, 8, List.of());
+  }
+
+  /** The same, where types are declared with these too. */
+  FindingsConfig alsoKnowing(List<String> types) {
+    return eventTypes.isEmpty()
+        ? this
+        : new FindingsConfig(
+            grace,
+            futureTolerance,
+            pendingPerUser,
+            srmAlertP,
+            srmMinimumUsersPerVariant,
+            Stream.concat(eventTypes.stream(), types.stream()).distinct().toList());
   }
 }

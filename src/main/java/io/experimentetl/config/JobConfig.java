@@ -100,7 +100,7 @@ public record JobConfig(
     }
     Section top = new Section("", root, overrides(environment), errors);
     JobConfig config =
-        new JobConfig(
+        of(
             source(top.section("source"), environment),
             clickhouse(top.section("clickhouse"), environment),
             statistics(top.section("statistics")),
@@ -121,6 +121,25 @@ public record JobConfig(
       throw new InvalidConfigurationException(origin, errors);
     }
     return config;
+  }
+
+  /** The outbox's event types are known types. */
+  private static JobConfig of(
+      SourceConfig source,
+      ClickHouseConfig clickhouse,
+      StatisticsConfig statistics,
+      FindingsConfig findings,
+      DeliveryConfig delivery,
+      KafkaConfig kafka,
+      OutboxConfig outbox) {
+    return new JobConfig(
+        source,
+        clickhouse,
+        statistics,
+        findings.alsoKnowing(outbox.eventTypes()),
+        delivery,
+        kafka,
+        outbox);
   }
 
   /** Secrets apart: their names are no keys. */
@@ -315,7 +334,8 @@ public record JobConfig(
             section.integer("pending-per-user", d.pendingPerUser(), 1, 1_000_000),
             section.fraction("srm-alert-p", d.srmAlertP(), 0, 1),
             section.integer(
-                "srm-minimum-users-per-variant", d.srmMinimumUsersPerVariant(), 1, 1_000_000_000));
+                "srm-minimum-users-per-variant", d.srmMinimumUsersPerVariant(), 1, 1_000_000_000),
+            section.list("event-types", d.eventTypes(), value -> null));
     section.end();
     return config;
   }

@@ -51,6 +51,16 @@ public enum FindingCode {
       false,
       "The assignment's variant was changed after it was made.",
       "Find what rewrites assignments; the statistics follow the newest."),
+  A_DUP_ASSIGNMENT(
+      ERROR,
+      false,
+      "The user had an assignment in the experiment already; the earliest counts.",
+      "Find the two services that assign, delete all but the first, and add UNIQUE (experiment_id, user_id)."),
+  A_VERSION_SKEW(
+      INFO,
+      false,
+      "The assignment names a version that its experiment does not have.",
+      "Find out why the assigner is ahead of the experiment's row; the assignment counts."),
   A_OVERRIDE(
       INFO,
       false,
@@ -66,6 +76,31 @@ public enum FindingCode {
       true,
       "A metric's event is older than the user's first exposure and does not count.",
       "Check that exposures are sent before what they may cause."),
+  T_OUT_OF_WINDOW(
+      INFO,
+      false,
+      "A metric's event is later than the metric's window allows and does not count.",
+      "Nothing; for more of them to count, declare a longer window."),
+  T_ENROLLED_BEFORE_ASSIGNED(
+      WARNING,
+      false,
+      "The assignment's enrolled_at is before its assigned_at.",
+      "Compare the clocks of who assigns and who enrols."),
+  T_ENROLL_MISMATCH(
+      WARNING,
+      true,
+      "The assignment's enrolled_at and the user's first exposure are more than an hour apart.",
+      "Find out which of the two the platform sets wrongly; statistics.population says which one counts."),
+  T_ASSIGNMENT_AT_DRIFT(
+      WARNING,
+      true,
+      "The event's assignment_at is more than a second from the assigned_at of the user's assignment.",
+      "Look for clients that keep an old assignment; correct the event, and the finding closes."),
+  T_NOT_RUNNING(
+      WARNING,
+      false,
+      "The event's time lies outside of the experiment's dates, or its status was not ACTIVE then.",
+      "Stop the sender, or correct the dates; outside of the dates an event does not count."),
   T_FUTURE(
       ERROR, false, "The event's time lies after its own commit.", "Correct the client's clock."),
   T_LATE(
@@ -103,6 +138,11 @@ public enum FindingCode {
       false,
       "A column holds a value that its enumeration does not know.",
       "Add the value to the product's list, or correct the row."),
+  S_UNKNOWN_EVENT_TYPE(
+      WARNING,
+      false,
+      "Events have a type that is not in findings.event-types.",
+      "Add the type to the list, or correct the sender."),
   C_DELETE_RETENTION(
       INFO,
       false,

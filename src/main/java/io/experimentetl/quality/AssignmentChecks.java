@@ -1,11 +1,13 @@
 package io.experimentetl.quality;
 
 import static io.experimentetl.model.FindingCode.A_OVERRIDE;
+import static io.experimentetl.model.FindingCode.A_VERSION_SKEW;
 import static io.experimentetl.model.FindingCode.R_ORPHAN_EXPERIMENT;
 import static io.experimentetl.model.FindingCode.R_ORPHAN_USER;
 import static io.experimentetl.model.FindingCode.R_ORPHAN_VARIANT;
 import static io.experimentetl.model.FindingCode.R_VARIANT_NOT_IN_EXPERIMENT;
 import static io.experimentetl.model.FindingCode.S_UNKNOWN_ENUM;
+import static io.experimentetl.model.FindingCode.T_ENROLLED_BEFORE_ASSIGNED;
 import static io.experimentetl.model.FindingCode.T_FUTURE;
 
 import io.experimentetl.model.AssignmentRow;
@@ -16,6 +18,9 @@ import java.util.Set;
 /** What can be wrong with an assignment. */
 public final class AssignmentChecks {
   private static final Set<String> SOURCES = Set.of("hash", "override", "forced", "api");
+
+  /** How far enrolment and first exposure may lie apart, microseconds. */
+  public static final long ENROLMENT_TOLERANCE = 3_600_000_000L;
 
   private AssignmentChecks() {}
 
@@ -43,10 +48,11 @@ public final class AssignmentChecks {
    * What is wrong with the assignment for good.
    *
    * @param variantExperimentId null: the variant is not known
+   * @param experimentVersion the version that its experiment has; 0: not known
    * @param latest the latest time that is not the future, microseconds since 1970 in UTC
    */
   public static EnumSet<FindingCode> defects(
-      AssignmentRow assignment, Long variantExperimentId, long latest) {
+      AssignmentRow assignment, Long variantExperimentId, int experimentVersion, long latest) {
     EnumSet<FindingCode> defects = EnumSet.noneOf(FindingCode.class);
     if (variantExperimentId != null && variantExperimentId != assignment.experimentId()) {
       defects.add(R_VARIANT_NOT_IN_EXPERIMENT);
@@ -56,9 +62,28 @@ public final class AssignmentChecks {
     } else if (assignment.source().equals("override") || assignment.source().equals("forced")) {
       defects.add(A_OVERRIDE);
     }
+    if (experimentVersion > 0 && assignment.version() > experimentVersion) {
+      defects.add(A_VERSION_SKEW);
+    }
+    if (assignment.enrolledAt() != null && assignment.enrolledAt() < assignment.assignedAt()) {
+      defects.add(T_ENROLLED_BEFORE_ASSIGNED);
+    }
     if (assignment.assignedAt() > latest) {
       defects.add(T_FUTURE);
     }
     return defects;
+  }
+
+  /**
+   * Whether the user was enrolled at another time than exposed.
+   *
+   * @param assignment null: none
+   * @param firstExposure microseconds since 1970 in UTC; {@link Long#MAX_VALUE}: none
+   */
+  public static boolean isEnrolledElsewhere(AssignmentRow assignment, long firstExposure) {
+    return assignment != null
+        && assignment.enrolledAt() != null
+        && firstExposure != Long.MAX_VALUE
+        && Math.abs(assignment.enrolledAt() - firstExposure) > ENROLMENT_TOLERANCE;
   }
 }

@@ -1,5 +1,7 @@
 package io.experimentetl.quality;
 
+import static io.experimentetl.model.FindingCode.A_DUP_ASSIGNMENT;
+import static io.experimentetl.model.FindingCode.A_VERSION_SKEW;
 import static io.experimentetl.model.FindingCode.R_ORPHAN_ASSIGNMENT;
 import static io.experimentetl.model.FindingCode.R_ORPHAN_EXPERIMENT;
 import static io.experimentetl.model.FindingCode.R_ORPHAN_USER;
@@ -8,21 +10,30 @@ import static io.experimentetl.model.FindingCode.R_VARIANT_MISMATCH;
 import static io.experimentetl.model.FindingCode.R_VARIANT_NOT_IN_EXPERIMENT;
 import static io.experimentetl.model.FindingCode.R_VARIANT_NULL;
 import static io.experimentetl.model.FindingCode.S_BAD_PROPERTY;
+import static io.experimentetl.model.FindingCode.S_UNKNOWN_EVENT_TYPE;
 import static io.experimentetl.model.FindingCode.S_UNPARSEABLE;
+import static io.experimentetl.model.FindingCode.T_ASSIGNMENT_AT_DRIFT;
 import static io.experimentetl.model.FindingCode.T_CONVERSION_BEFORE_EXPOSURE;
 import static io.experimentetl.model.FindingCode.T_EVENT_BEFORE_ASSIGNMENT;
 import static io.experimentetl.model.FindingCode.T_FUTURE;
 import static io.experimentetl.model.FindingCode.T_LATE;
+import static io.experimentetl.model.FindingCode.T_NOT_RUNNING;
+import static io.experimentetl.model.FindingCode.T_OUT_OF_WINDOW;
 
 import io.experimentetl.config.FindingsConfig;
 import io.experimentetl.config.MetricConfig;
 import io.experimentetl.config.MetricTerm;
 import io.experimentetl.config.StatisticsConfig;
+import io.experimentetl.model.AssignmentRow;
 import io.experimentetl.model.EventRow;
 import io.experimentetl.model.FindingCode;
+import java.time.Duration;
+import java.util.ArrayList;
 import java.util.EnumSet;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.LinkedHashSet;
+import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.stream.Collectors;
@@ -30,28 +41,47 @@ import java.util.stream.Stream;
 
 /** What can be wrong with an event. */
 public final class EventChecks {
-  /** What {@link #lacks} and {@link AssignmentChecks#lacks} can say. */
-  private static final Set<String> LACKS =
+  /** How far an event's copy of the assignment's time may lie from it, microseconds. */
+  public static final long ASSIGNMENT_AT_TOLERANCE = 1_000_000;
+
+  /**
+   * Codes that hang on what else was known in the moment: what {@link #lacks} and {@link
+   * AssignmentChecks#lacks} can say, and what the experiment's row or a reference that may wait
+   * decides.
+   */
+  private static final Set<String> OF_THE_MOMENT =
       Stream.of(
               R_ORPHAN_USER,
               R_ORPHAN_EXPERIMENT,
               R_ORPHAN_VARIANT,
               R_ORPHAN_ASSIGNMENT,
-              T_CONVERSION_BEFORE_EXPOSURE)
+              T_CONVERSION_BEFORE_EXPOSURE,
+              T_NOT_RUNNING,
+              T_OUT_OF_WINDOW,
+              A_VERSION_SKEW,
+              A_DUP_ASSIGNMENT)
           .map(FindingCode::code)
           .collect(Collectors.toSet());
 
   private final String exposureEvent;
   private final Set<String> metricEvents = new LinkedHashSet<>();
   private final Map<String, Set<String>> propertiesByEvent = new HashMap<>();
+  private final Map<String, List<Window>> windowsByEvent = new HashMap<>();
+  private final Set<String> knownTypes = new HashSet<>();
   private final long futureToleranceMicros;
+
+  /** From when on, behind the first exposure, events count, and from when on they don't. */
+  private record Window(long opens, long closes) {}
 
   public EventChecks(StatisticsConfig statistics, FindingsConfig findings) {
     this.exposureEvent = statistics.exposureEvent();
-    this.futureToleranceMicros = findings.futureTolerance().toMillis() * 1000;
+    this.futureToleranceMicros = micros(findings.futureTolerance());
     for (MetricConfig metric : statistics.metrics()) {
       for (MetricTerm term : metric.terms()) {
         metricEvents.add(term.eventType());
+        windowsByEvent
+            .computeIfAbsent(term.eventType(), type -> new ArrayList<>())
+            .add(windowOf(metric));
         if (term.property() != null) {
           propertiesByEvent
               .computeIfAbsent(term.eventType(), type -> new LinkedHashSet<>())
@@ -59,6 +89,25 @@ public final class EventChecks {
         }
       }
     }
+    windowsByEvent
+        .values()
+        .removeIf(windows -> windows.stream().allMatch(one -> one.closes() == Long.MAX_VALUE));
+    if (!findings.eventTypes().isEmpty()) {
+      knownTypes.add(exposureEvent);
+      knownTypes.addAll(metricEvents);
+      knownTypes.addAll(findings.eventTypes());
+    }
+  }
+
+  private static Window windowOf(MetricConfig metric) {
+    long opens = micros(metric.delay());
+    return new Window(
+        opens, metric.window() == null ? Long.MAX_VALUE : opens + micros(metric.window()));
+  }
+
+  private static long micros(Duration duration) {
+    return Math.addExact(
+        Math.multiplyExact(duration.getSeconds(), 1_000_000L), duration.getNano() / 1_000);
   }
 
   /** The properties that hold values of metrics in events of the type. */
@@ -76,12 +125,13 @@ public final class EventChecks {
   }
 
   /**
-   * Whether a row with these codes lacks none of its references. Of one that does, the moment has
-   * decided that it waits no longer; after a restart another moment might decide otherwise.
+   * Whether a row with these codes would carry them again after a restart. Of one that lacks a
+   * reference the moment has decided that it waits no longer, and of what hangs on the experiment's
+   * row, which row that was; another moment might decide otherwise.
    */
-  public static boolean isComplete(String[] codes) {
+  public static boolean isRepeatable(String[] codes) {
     for (String code : codes) {
-      if (LACKS.contains(code)) {
+      if (OF_THE_MOMENT.contains(code)) {
         return false;
       }
     }
@@ -134,11 +184,23 @@ public final class EventChecks {
     if (known.assignment() != null && event.occurredAt() < known.assignment().assignedAt()) {
       defects.add(T_EVENT_BEFORE_ASSIGNMENT);
     }
+    if (driftsFromAssignment(event, known.assignment())) {
+      defects.add(T_ASSIGNMENT_AT_DRIFT);
+    }
+    if (known.experimentKnown() && !(known.running() && known.active())) {
+      defects.add(T_NOT_RUNNING);
+    }
+    if (known.assignment() != null && known.running() && isBeyondWindows(event, known)) {
+      defects.add(T_OUT_OF_WINDOW);
+    }
     if (event.occurredAt() > committedAt + futureToleranceMicros) {
       defects.add(T_FUTURE);
     }
     if (fromStream && known.dayEndsAt() * 1000 <= committedAt) {
       defects.add(T_LATE);
+    }
+    if (!knownTypes.isEmpty() && !knownTypes.contains(event.eventType())) {
+      defects.add(S_UNKNOWN_EVENT_TYPE);
     }
     if (event.properties() != null && !PropertyValue.isObject(event.properties())) {
       defects.add(S_UNPARSEABLE);
@@ -149,5 +211,33 @@ public final class EventChecks {
       }
     }
     return defects;
+  }
+
+  /**
+   * Whether the event's copy of the assignment's time is another time.
+   *
+   * @param assignment null: none
+   */
+  public static boolean driftsFromAssignment(EventRow event, AssignmentRow assignment) {
+    return event.assignmentAt() != null
+        && assignment != null
+        && Math.abs(event.assignmentAt() - assignment.assignedAt()) > ASSIGNMENT_AT_TOLERANCE;
+  }
+
+  /** Whether a metric's window had ended, and no metric counts the event. */
+  private boolean isBeyondWindows(EventRow event, EventReferences known) {
+    if (windowsByEvent.isEmpty() || event.occurredAt() < known.firstExposure()) {
+      return false;
+    }
+    long since = event.occurredAt() - known.firstExposure();
+    boolean beyond = false;
+    for (Window window : windowsByEvent.getOrDefault(event.eventType(), List.of())) {
+      if (since >= window.closes()) {
+        beyond = true;
+      } else if (since >= window.opens()) {
+        return false;
+      }
+    }
+    return beyond;
   }
 }

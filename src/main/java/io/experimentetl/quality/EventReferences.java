@@ -7,6 +7,7 @@ import io.experimentetl.model.AssignmentRow;
  *
  * @param experimentKnown whether its experiment exists
  * @param running whether its time lies within the experiment's dates
+ * @param active whether the experiment was active at its time, or nobody knows
  * @param userKnown whether its user exists
  * @param variantExperimentId the experiment of the delivered variant; null: none delivered, or not
  *     known
@@ -17,6 +18,7 @@ import io.experimentetl.model.AssignmentRow;
 public record EventReferences(
     boolean experimentKnown,
     boolean running,
+    boolean active,
     boolean userKnown,
     Long variantExperimentId,
     AssignmentRow assignment,

@@ -364,4 +364,45 @@ class AttributeOperatorTest {
         .extracting(record -> record.getValue().sums().dSumSq())
         .containsExactly(BigInteger.valueOf(10_000_000_000_000L));
   }
+
+  private void sendStatus(String status) throws Exception {
+    harness.processElement2(
+        new StreamRecord<>(
+            Either.Right(
+                change(
+                    SourceTable.EXPERIMENTS,
+                    ChangeKind.UPDATE,
+                    null,
+                    new ExperimentRow(
+                        EXPERIMENT,
+                        "exp",
+                        "Exp",
+                        null,
+                        status,
+                        null,
+                        1,
+                        null,
+                        null,
+                        null,
+                        0,
+                        0)))));
+  }
+
+  @Test
+  void anEventOfAPausedExperimentIsFoundByAStatusThatOutlivesARestart() throws Exception {
+    sendDimensions();
+    sendStatus("PAUSED");
+    OperatorSubtaskState saved = harness.snapshot(1, 1);
+    harness.close();
+    harness = newHarness(CrossoverPolicy.EXCLUDE);
+    harness.initializeState(saved);
+    harness.open();
+    send(SourceTable.USERS, History.userRow());
+    send(SourceTable.ASSIGNMENTS, assignment(CONTROL, "hash", JAN_8));
+    send(SourceTable.EVENTS, event(1, "page_view", CONTROL, "2026-01-08T12:00:00Z", null));
+    send(SourceTable.EVENTS, event(2, "page_view", CONTROL, JAN_8, null));
+    assertThat(events())
+        .extracting(row -> List.of(row.inconsistencies()).contains("T-NOT-RUNNING"))
+        .containsExactly(true, false);
+  }
 }

@@ -82,7 +82,8 @@ final class History {
   void knowDimensions() {
     changeDimensions(
         () -> {
-          dimensions.put(new ExperimentDimension(EXPERIMENT, "exp", "Exp", "UTC", null, null));
+          dimensions.put(
+              new ExperimentDimension(EXPERIMENT, "exp", "Exp", "UTC", null, null, 0, null));
           dimensions.put(new VariantDimension(CONTROL, EXPERIMENT, "control", "C", 50, true));
           dimensions.put(new VariantDimension(TREATMENT, EXPERIMENT, "treatment", "T", 50, false));
         });

@@ -39,10 +39,14 @@ class ReplayedRowsTest {
     private AssignmentRow assignment;
     private boolean userIsThere = true;
     private boolean lateVariantIsDue;
+    private boolean pauseIsDue;
 
     void step(int step, Random pace) {
       if (lateVariantIsDue && pace.nextBoolean()) {
         lateVariantArrives();
+      }
+      if (pauseIsDue && pace.nextBoolean()) {
+        pauseArrives();
       }
       source(new Random(step));
       if (pace.nextInt(4) == 0) {
@@ -58,8 +62,9 @@ class ReplayedRowsTest {
       }
       int id = 1 + random.nextInt(3);
       EventRow event = events.get(id);
-      switch (random.nextInt(9)) {
+      switch (random.nextInt(10)) {
         case 0 -> lateVariantIsDue = true;
+        case 9 -> pauseIsDue = true;
         case 1, 2 -> assign(random);
         case 3 -> eraseUser();
         case 4 -> {
@@ -117,6 +122,25 @@ class ReplayedRowsTest {
       events.clear();
       assignment = null;
       userIsThere = false;
+    }
+
+    /** It was paused between the two days on which events happen. */
+    void pauseArrives() {
+      pauseIsDue = false;
+      history.changeDimensions(
+          () ->
+              history.dimensions.put(
+                  new ExperimentDimension(
+                      EXPERIMENT,
+                      "exp",
+                      "Exp",
+                      "UTC",
+                      null,
+                      null,
+                      1,
+                      new KnownStatus[] {
+                        new KnownStatus(History.at("2026-01-09T00:00:00Z"), "PAUSED")
+                      })));
     }
 
     void lateVariantArrives() {
@@ -206,6 +230,10 @@ class ReplayedRowsTest {
     assertThat(lateCopies.keySet()).isEqualTo(alone.keySet());
     lateCopies.forEach(
         (name, stands) -> {
+          if (List.of(codes.apply(stands)).contains("T-NOT-RUNNING")) {
+            // The finding is the second run's.
+            assertThat(codes.apply(alone.get(name))).contains("T-NOT-RUNNING");
+          }
           assertThat(row.apply(stands)).isEqualTo(row.apply(alone.get(name)));
           if (isComplete(codes.apply(alone.get(name)))) {
             assertThat(isComplete(codes.apply(stands))).isTrue();

@@ -131,7 +131,9 @@ class StreamedStatisticsTest {
         List.of("UTC", "Europe/Berlin", "America/Los_Angeles", "Asia/Kathmandu")
             .get(random.nextInt(4)),
         random.nextBoolean() ? START + FOUR_DAYS / 8 : null,
-        random.nextBoolean() ? START + FOUR_DAYS : null);
+        random.nextBoolean() ? START + FOUR_DAYS : null,
+        0,
+        null);
   }
 
   private void know(History history) {

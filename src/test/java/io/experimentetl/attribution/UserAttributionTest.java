@@ -8,6 +8,7 @@ import static io.experimentetl.attribution.History.assignment;
 import static io.experimentetl.attribution.History.at;
 import static io.experimentetl.attribution.History.event;
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.tuple;
 
 import io.experimentetl.config.ClickHouseConfig;
 import io.experimentetl.config.CrossoverPolicy;
@@ -66,7 +67,8 @@ class UserAttributionTest {
             findings.futureTolerance(),
             pendingPerUser,
             findings.srmAlertP(),
-            findings.srmMinimumUsersPerVariant()),
+            findings.srmMinimumUsersPerVariant(),
+            findings.eventTypes()),
         config.delivery(),
         config.kafka(),
         config.outbox());
@@ -154,6 +156,109 @@ class UserAttributionTest {
     history.insert(exposure(1, CONTROL, JAN_8));
     assertThat(history.out.daily).isEmpty();
     assertThat(history.out.openFindings()).contains("A-OVERRIDE assignment:7");
+  }
+
+  private static AssignmentRow numbered(long id, long variant, String assignedAt) {
+    return new AssignmentRow(
+        id, EXPERIMENT, USER, variant, 1, "api", null, at(assignedAt), null, 0, 0);
+  }
+
+  @Test
+  void ofTwoAssignmentsOfOneUserBothStandAndTheEarliestCounts() {
+    history.insert(numbered(7, CONTROL, JAN_9));
+    history.insert(numbered(8, TREATMENT, JAN_8));
+    history.insert(exposure(1, null, JAN_10));
+    assertThat(history.out.assignmentRows)
+        .extracting(
+            row -> row.assignment().id(),
+            row -> row.version().deleted(),
+            row -> List.of(row.inconsistencies()))
+        .containsExactly(
+            tuple(7L, false, List.of()), tuple(8L, false, List.of("A-DUP-ASSIGNMENT")));
+    assertThat(history.out.openFindings()).contains("A-DUP-ASSIGNMENT assignment:8");
+    assertThat(figures(TREATMENT, "conversion", "2026-01-10").newUsers()).isOne();
+    assertThat(figures(CONTROL, "conversion", "2026-01-10").newUsers()).isZero();
+  }
+
+  @Test
+  void deletingTheAssignmentThatCountsHandsOverToTheNext() {
+    AssignmentRow first = numbered(7, CONTROL, JAN_8);
+    history.insert(first);
+    history.insert(numbered(8, TREATMENT, JAN_8));
+    history.insert(exposure(1, null, JAN_10));
+    assertThat(figures(CONTROL, "conversion", "2026-01-10").newUsers()).isOne();
+    history.throughState();
+    history.delete(first);
+    assertThat(figures(CONTROL, "conversion", "2026-01-10").newUsers()).isZero();
+    assertThat(figures(TREATMENT, "conversion", "2026-01-10").newUsers()).isOne();
+  }
+
+  @Test
+  void twoAssignmentsThatWaitForTheUserBothGoOut() {
+    History unknown = new History(config(CrossoverPolicy.EXCLUDE));
+    unknown.knowDimensions();
+    unknown.insert(numbered(7, CONTROL, JAN_8));
+    unknown.insert(numbered(8, TREATMENT, JAN_9));
+    unknown.throughState();
+    assertThat(unknown.out.assignmentRows).isEmpty();
+    unknown.insert(SourceTable.USERS, History.userRow());
+    assertThat(unknown.out.assignmentRows)
+        .extracting(row -> row.assignment().id())
+        .containsExactly(7L, 8L);
+    assertThat(unknown.floor.rows()).isZero();
+  }
+
+  @Test
+  void anErasureBuriesEveryAssignmentOfTheUser() {
+    history.insert(numbered(7, CONTROL, JAN_8));
+    history.insert(numbered(8, TREATMENT, JAN_9));
+    history.deleteUser();
+    assertThat(history.out.assignmentRows)
+        .filteredOn(row -> row.version().deleted())
+        .extracting(row -> row.assignment().id())
+        .containsExactlyInAnyOrder(7L, 8L);
+    assertThat(history.out.daily).isEmpty();
+  }
+
+  @Test
+  void aUserWhoWasEnrolledHoursAwayFromTheFirstExposureIsFoundUntilBothAgree() {
+    AssignmentRow enrolled = enrolledAt("2026-01-08T08:00:00Z");
+    history.insert(enrolled);
+    assertThat(history.out.openCodes()).doesNotContain(FindingCode.T_ENROLL_MISMATCH);
+    history.insert(exposure(1, CONTROL, JAN_8));
+    assertThat(history.out.openFindings()).contains("T-ENROLL-MISMATCH user:1/u1");
+    history.throughState();
+    history.update(enrolled, enrolledAt("2026-01-08T10:30:00Z"));
+    assertThat(history.out.openCodes()).doesNotContain(FindingCode.T_ENROLL_MISMATCH);
+  }
+
+  private static AssignmentRow enrolledAt(String time) {
+    return new AssignmentRow(
+        7, EXPERIMENT, USER, CONTROL, 1, "hash", null, at(JAN_8), at(time), 0, 0);
+  }
+
+  @Test
+  void aCopyOfTheAssignmentsTimeThatIsCorrectedClosesItsFinding() {
+    EventRow drifted = copying(1, JAN_9);
+    history.insert(assignment(CONTROL, "hash", JAN_8));
+    history.insert(drifted);
+    assertThat(history.out.openCodes()).contains(FindingCode.T_ASSIGNMENT_AT_DRIFT);
+    history.update(drifted, copying(1, JAN_8));
+    assertThat(history.out.openCodes()).doesNotContain(FindingCode.T_ASSIGNMENT_AT_DRIFT);
+  }
+
+  private static EventRow copying(int id, String assignmentAt) {
+    return new EventRow(
+        History.id(id),
+        at(JAN_9),
+        EXPERIMENT,
+        USER,
+        CONTROL,
+        "page_view",
+        at(assignmentAt),
+        null,
+        null,
+        null);
   }
 
   @Test

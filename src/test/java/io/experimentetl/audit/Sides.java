@@ -85,6 +85,8 @@ final class Sides implements AutoCloseable {
                            CASE WHEN n.variant_id <> a.variant_id THEN 'R-VARIANT-MISMATCH' END,
                            CASE WHEN n.variant_id IS NULL AND n.event_type = 'exposure' THEN 'R-VARIANT-NULL' END,
                            CASE WHEN n."timestamp" < a.assigned_at THEN 'T-EVENT-BEFORE-ASSIGNMENT' END,
+                           CASE WHEN n."timestamp" NOT BETWEEN coalesce(e.starts_at, '-infinity')
+                               AND coalesce(e.ends_at, 'infinity') THEN 'T-NOT-RUNNING' END,
                            CASE WHEN n.event_type IN ('conversion', 'purchase') AND e.id IS NOT NULL AND a.id IS NOT NULL
                                AND n."timestamp" BETWEEN coalesce(e.starts_at, '-infinity') AND coalesce(e.ends_at, 'infinity')
                                AND NOT EXISTS (SELECT FROM events x WHERE x.experiment_id = n.experiment_id

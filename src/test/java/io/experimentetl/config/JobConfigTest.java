@@ -101,7 +101,7 @@ class JobConfigTest {
                 - {name: n, kind: count, event-type: e, cap: 100}
                 - {name: r, kind: ratio, event-type: e, property: x, denominator: {event-type: f, property: y}}
                 - {name: q, kind: ratio, event-type: e, denominator: {event-type: f}}
-            findings: {grace: 1s, future-tolerance: 2s, pending-per-user: 3, srm-alert-p: 0.5,
+            findings: {grace: 1s, future-tolerance: 2s, pending-per-user: 3, event-types: [login], srm-alert-p: 0.5,
               srm-minimum-users-per-variant: 9}
             delivery: {mode: low-latency, linger: 1s}
             kafka: {bootstrap-servers: "b:1", properties: {security.protocol: SSL, request.timeout.ms: 7},
@@ -174,7 +174,14 @@ class JobConfigTest {
                     MetricConfig.ratio(
                         "q", new MetricTerm("e", null), new MetricTerm("f", null)))));
     assertThat(config.findings())
-        .isEqualTo(new FindingsConfig(Duration.ofSeconds(1), Duration.ofSeconds(2), 3, 0.5, 9));
+        .isEqualTo(
+            new FindingsConfig(
+                Duration.ofSeconds(1),
+                Duration.ofSeconds(2),
+                3,
+                0.5,
+                9,
+                List.of("login", "purchase")));
     assertThat(config.delivery())
         .isEqualTo(new DeliveryConfig(DeliveryMode.LOW_LATENCY, Duration.ofSeconds(1)));
   }

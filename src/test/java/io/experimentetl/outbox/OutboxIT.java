@@ -269,6 +269,28 @@ class OutboxIT {
             });
   }
 
+  @Test
+  void aRowThatNobodyLetsUsAcknowledgeIsStuckUntilItIsAcknowledged() throws Exception {
+    job.stuckAfter(Duration.ofSeconds(1));
+    job.execute(
+        "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'",
+        "CREATE TRIGGER refuse BEFORE UPDATE ON outbox_events FOR EACH ROW EXECUTE FUNCTION refuse()",
+        row(1, "{\"id\": \"e1\", \"event\": \"login\"}"));
+    job.start(job.kafkaSinks(), null);
+    await()
+        .atMost(LONG)
+        .untilAsserted(
+            () -> assertThat(outboxFindings()).containsExactly("O-STUCK\toutbox_event:1\tOPEN"));
+    job.execute(
+        "DROP TRIGGER refuse ON outbox_events",
+        "UPDATE outbox_events SET processed_at = now() WHERE id = 1");
+    await()
+        .atMost(LONG)
+        .untilAsserted(
+            () ->
+                assertThat(outboxFindings()).containsExactly("O-STUCK\toutbox_event:1\tRESOLVED"));
+  }
+
   /** The newest statement about each; older ones may have been merged away. */
   private List<String> inTable() {
     return job.clickHouse

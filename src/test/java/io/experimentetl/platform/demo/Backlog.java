@@ -61,7 +61,7 @@ final class Backlog {
         SELECT gen_random_uuid(), now() - interval '48 hours' + i * interval '40 hours' / %2$d, 201 + i / %3$d %% %4$d,
           'bench-' || i %% %3$d, (201 + i / %3$d %% %4$d) * 10 + i %% %3$d %% 2,
           CASE WHEN i < %2$d * 0.6 THEN 'exposure' WHEN i < %2$d * 0.8 THEN 'conversion' ELSE 'purchase' END,
-          now() - interval '60 hours',
+          (SELECT assigned_at FROM assignments WHERE id = 1),
           CASE WHEN i < %2$d * 0.6 THEN '{"page": "start"}' WHEN i < %2$d * 0.8 THEN '{"step": 3}'
             ELSE '{"revenue": ' || i %% 1000 || '.25, "currency": "EUR"}' END::jsonb,
           's-' || i %% 65536, 'r-' || i

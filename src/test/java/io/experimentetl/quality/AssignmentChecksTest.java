@@ -1,0 +1,47 @@
+package io.experimentetl.quality;
+
+import static io.experimentetl.model.FindingCode.A_VERSION_SKEW;
+import static io.experimentetl.model.FindingCode.T_ENROLLED_BEFORE_ASSIGNED;
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.experimentetl.model.AssignmentRow;
+import io.experimentetl.model.FindingCode;
+import java.util.Set;
+import org.junit.jupiter.api.Test;
+
+class AssignmentChecksTest {
+  private static final long HOUR = 3_600_000_000L;
+  private static final int NOT_KNOWN = 0;
+
+  private static AssignmentRow assignment(int version, Long enrolledAt) {
+    return new AssignmentRow(7, 1, "u1", 11, version, "hash", null, HOUR, enrolledAt, 0, 0);
+  }
+
+  private static Set<FindingCode> defects(AssignmentRow assignment, int experimentVersion) {
+    return AssignmentChecks.defects(assignment, 1L, experimentVersion, Long.MAX_VALUE);
+  }
+
+  @Test
+  void anAssignmentOfAVersionThatItsExperimentDoesNotHaveIsSkewed() {
+    assertThat(defects(assignment(3, null), 2)).containsExactly(A_VERSION_SKEW);
+    assertThat(defects(assignment(2, null), 2)).isEmpty();
+    assertThat(defects(assignment(1, null), 2)).isEmpty();
+    assertThat(defects(assignment(3, null), NOT_KNOWN)).isEmpty();
+  }
+
+  @Test
+  void nobodyIsEnrolledBeforeBeingAssigned() {
+    assertThat(defects(assignment(1, HOUR - 1), 1)).containsExactly(T_ENROLLED_BEFORE_ASSIGNED);
+    assertThat(defects(assignment(1, HOUR), 1)).isEmpty();
+  }
+
+  @Test
+  void enrolmentAndFirstExposureMayLieAnHourApartAndNoMore() {
+    assertThat(AssignmentChecks.isEnrolledElsewhere(assignment(1, HOUR), 2 * HOUR)).isFalse();
+    assertThat(AssignmentChecks.isEnrolledElsewhere(assignment(1, HOUR), 2 * HOUR + 1)).isTrue();
+    assertThat(AssignmentChecks.isEnrolledElsewhere(assignment(1, 2 * HOUR + 1), HOUR)).isTrue();
+    assertThat(AssignmentChecks.isEnrolledElsewhere(assignment(1, null), HOUR)).isFalse();
+    assertThat(AssignmentChecks.isEnrolledElsewhere(assignment(1, 0L), Long.MAX_VALUE)).isFalse();
+    assertThat(AssignmentChecks.isEnrolledElsewhere(null, HOUR)).isFalse();
+  }
+}

@@ -1,0 +1,112 @@
+package io.experimentetl.quality;
+
+import static io.experimentetl.model.FindingCode.S_UNKNOWN_EVENT_TYPE;
+import static io.experimentetl.model.FindingCode.T_ASSIGNMENT_AT_DRIFT;
+import static io.experimentetl.model.FindingCode.T_NOT_RUNNING;
+import static io.experimentetl.model.FindingCode.T_OUT_OF_WINDOW;
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.experimentetl.config.FindingsConfig;
+import io.experimentetl.config.MetricConfig;
+import io.experimentetl.config.StatisticsConfig;
+import io.experimentetl.model.AssignmentRow;
+import io.experimentetl.model.EventRow;
+import io.experimentetl.model.FindingCode;
+import java.time.Duration;
+import java.util.List;
+import java.util.Set;
+import org.junit.jupiter.api.Test;
+
+class EventChecksTest {
+  private static final long HOUR = 3_600_000_000L;
+  private static final long ASSIGNED_AT = 1_000 * HOUR;
+  private static final AssignmentRow ASSIGNMENT =
+      new AssignmentRow(7, 1, "u1", 11, 1, "hash", null, ASSIGNED_AT, null, 0, 0);
+
+  private StatisticsConfig statistics = StatisticsConfig.defaults();
+  private List<String> eventTypes = List.of();
+  private boolean running = true;
+  private boolean active = true;
+  private AssignmentRow assignment = ASSIGNMENT;
+  private long firstExposure = ASSIGNED_AT;
+
+  private Set<FindingCode> defects(String type, long at, Long assignmentAt) {
+    FindingsConfig d = FindingsConfig.defaults();
+    EventChecks checks =
+        new EventChecks(
+            statistics,
+            new FindingsConfig(
+                d.grace(),
+                d.futureTolerance(),
+                d.pendingPerUser(),
+                d.srmAlertP(),
+                d.srmMinimumUsersPerVariant(),
+                eventTypes));
+    return checks.defects(
+        new EventRow("e", at, 1, "u1", 11L, type, assignmentAt, null, null, null),
+        new EventReferences(
+            true, running, active, true, 1L, assignment, firstExposure, Long.MAX_VALUE / 2_000),
+        at,
+        true);
+  }
+
+  @Test
+  void anEventOutsideOfTheDatesOrOfAStatusThatIsNotActiveIsNotRunning() {
+    assertThat(defects("page_view", ASSIGNED_AT, null)).isEmpty();
+    running = false;
+    assertThat(defects("page_view", ASSIGNED_AT, null)).containsExactly(T_NOT_RUNNING);
+    running = true;
+    active = false;
+    assertThat(defects("page_view", ASSIGNED_AT, null)).containsExactly(T_NOT_RUNNING);
+  }
+
+  @Test
+  void aCopyOfTheAssignmentsTimeMayLieASecondApartAndNoMore() {
+    assertThat(defects("page_view", ASSIGNED_AT, ASSIGNED_AT - 1_000_000)).isEmpty();
+    assertThat(defects("page_view", ASSIGNED_AT, ASSIGNED_AT - 1_000_001))
+        .containsExactly(T_ASSIGNMENT_AT_DRIFT);
+    assertThat(defects("page_view", ASSIGNED_AT, ASSIGNED_AT + 1_000_001))
+        .containsExactly(T_ASSIGNMENT_AT_DRIFT);
+    assignment = null;
+    assertThat(defects("page_view", ASSIGNED_AT, 0L)).isEmpty();
+  }
+
+  @Test
+  void anEventBehindTheWindowDoesNotCount() {
+    statistics =
+        statistics.withMetrics(
+            MetricConfig.proportion("bought", "buy")
+                .within(Duration.ofHours(1), Duration.ofHours(2)));
+    assertThat(defects("buy", ASSIGNED_AT + 3 * HOUR - 1, null)).isEmpty();
+    assertThat(defects("buy", ASSIGNED_AT + 3 * HOUR, null)).containsExactly(T_OUT_OF_WINDOW);
+    assertThat(defects("other", ASSIGNED_AT + 3 * HOUR, null)).isEmpty();
+    assertThat(defects("buy", ASSIGNED_AT, null)).as("before the delay has passed").isEmpty();
+    firstExposure = Long.MAX_VALUE;
+    assertThat(defects("buy", ASSIGNED_AT + 3 * HOUR, null)).as("never exposed").isEmpty();
+  }
+
+  @Test
+  void anEventThatAnotherMetricStillCountsIsInTime() {
+    MetricConfig early =
+        MetricConfig.proportion("early", "buy").within(Duration.ZERO, Duration.ofHours(1));
+    statistics = statistics.withMetrics(early, MetricConfig.count("all", "buy"));
+    assertThat(defects("buy", ASSIGNED_AT + 2 * HOUR, null)).isEmpty();
+  }
+
+  @Test
+  void aTypeIsUnknownWhereTypesAreDeclaredAndItIsNoneOfThem() {
+    assertThat(defects("mystery", ASSIGNED_AT, null)).isEmpty();
+    eventTypes = List.of("page_view");
+    assertThat(defects("mystery", ASSIGNED_AT, null)).containsExactly(S_UNKNOWN_EVENT_TYPE);
+    assertThat(defects("page_view", ASSIGNED_AT, null)).isEmpty();
+    assertThat(defects("exposure", ASSIGNED_AT, null)).isEmpty();
+    assertThat(defects("conversion", ASSIGNED_AT, null)).isEmpty();
+  }
+
+  @Test
+  void whatTheExperimentsRowDecidesIsNotWrittenBeforeItsCheckpoint() {
+    assertThat(EventChecks.isRepeatable(new String[] {"T-NOT-RUNNING"})).isFalse();
+    assertThat(EventChecks.isRepeatable(new String[] {"A-VERSION-SKEW"})).isFalse();
+    assertThat(EventChecks.isRepeatable(new String[] {"T-ASSIGNMENT-AT-DRIFT"})).isTrue();
+  }
+}

@@ -141,7 +141,7 @@ COMMENT 'The series for plots: users, totals and means of each variant up to and
 --   always valid: D +- SE_D sqrt(N) sqrt(2 (N r^2 + 1)/(N^2 r^2) ln(sqrt(N r^2 + 1)/0.05)), N = n_T + n_C,
 --     r^2 = (-2 ln 0.05 + ln(-2 ln 0.05 + 1))/5000: an asymptotic confidence sequence, tightest at 5,000 users
 --     (I. Waudby-Smith et al., arXiv 2103.06476, eq. 9 and appendix); its p is the alpha at which the interval touches 0:
---     min(1, sqrt(N r^2 + 1) exp(-t^2 N r^2/(2 (N r^2 + 1)))).
+--     min(1, sqrt(N r^2 + 1) exp(-t^2 N r^2/(2 (N r^2 + 1)))). Of the lift: the same factor times the lift's SE.
 --   CUPED (A. Deng et al., Improving the Sensitivity of Online Controlled Experiments, WSDM 2013): theta = cov(x, y)/var(x) over the users of
 --     both variants together, 0 where either variance is; D' = D - theta (mean x_T - mean x_C); variance of a unit
 --     var(y) + theta^2 var(x) - 2 theta cov(x, y); then as above, t with the same degrees-of-freedom formula.
@@ -303,6 +303,8 @@ SELECT
     r.effect + r.always_valid_reach AS always_valid_high,
     if(r.t_statistic IS NULL, NULL,
         least(1, sqrt(r.nr) * exp(-r.t_statistic * r.t_statistic * (r.nr - 1) / (2 * r.nr)))) AS always_valid_p,
+    r.lift - r.always_valid_reach / r.effect_se * r.lift_se AS always_valid_lift_low,
+    r.lift + r.always_valid_reach / r.effect_se * r.lift_se AS always_valid_lift_high,
     r.theta AS cuped_theta,
     r.cuped_effect AS cuped_effect,
     r.cuped_effect - critical_of(r.cuped_df) * r.cuped_se AS cuped_effect_low,
@@ -319,7 +321,7 @@ SELECT
 FROM judged AS r
 LEFT JOIN (SELECT * FROM experiments FINAL) AS e ON e.id = r.experiment_id
 LEFT JOIN (SELECT * FROM variants FINAL) AS v ON v.id = r.variant_id
-COMMENT 'Results up to and including as_of_day per experiment, metric and variant; read verdict first. effect = mean - the control''s mean; effect_low, effect_high, p: Welch''s t test (a proportion: the normal test), two-sided, 95 %, for one look at a fixed horizon; looking every day and stopping at p < 0.05 makes false alarms, always_valid_low, always_valid_high, always_valid_p don''t (asymptotic confidence sequence, arXiv 2103.06476, tightest at 5,000 users). lift = effect through the control''s mean, its interval and a ratio''s variance by the delta method (Deng et al., KDD 2018). cuped_...: the same effect less what the users differed in before their exposure (Deng et al., WSDM 2013). srm_p: chi-square test of the assigned users against the allocation. NULL: not computable, not declared, or the control itself.';
+COMMENT 'Results up to and including as_of_day per experiment, metric and variant; read verdict first. effect = mean - the control''s mean; effect_low, effect_high, p: Welch''s t test (a proportion: the normal test), two-sided, 95 %, for one look at a fixed horizon; looking every day and stopping at p < 0.05 makes false alarms, always_valid_low, always_valid_high, always_valid_p, always_valid_lift_low, always_valid_lift_high don''t (asymptotic confidence sequence, arXiv 2103.06476, tightest at 5,000 users). lift = effect through the control''s mean, its interval and a ratio''s variance by the delta method (Deng et al., KDD 2018). cuped_...: the same effect less what the users differed in before their exposure (Deng et al., WSDM 2013). srm_p: chi-square test of the assigned users against the allocation. NULL: not computable, not declared, or the control itself.';
 
 -- A user is one that experiment_results counts under the default settings: assigned at random to a variant of the experiment, exposed (event
 -- type exposure) within its dates, no crossover. y is the number of the user's events of event_type from the first exposure on, within the

@@ -217,12 +217,18 @@ class ViewsIT {
 
     String[] row =
         row(
-            "SELECT effect, t_statistic, always_valid_low, always_valid_high, always_valid_p"
+            "SELECT effect, t_statistic, always_valid_low, always_valid_high, always_valid_p,"
+                + " lift, always_valid_lift_low, always_valid_lift_high"
                 + " FROM experiment_results WHERE variant_id = 12");
     double effect = number(row[0]);
     double se = Math.sqrt(0.12 * 0.88 / 4_000 + 0.14 * 0.86 / 6_000);
     assertThat(number(row[2])).isCloseTo(effect - reach(se, 10_000, 0.05), within(1e-12));
     assertThat(number(row[3])).isCloseTo(effect + reach(se, 10_000, 0.05), within(1e-12));
+    double ofTreatment = 0.14 * 0.86 / 6_000 / Math.pow(0.12, 2);
+    double ofControl = 0.12 * 0.88 / 4_000 * Math.pow(0.14, 2) / Math.pow(0.12, 4);
+    double liftReach = reach(Math.sqrt(ofTreatment + ofControl), 10_000, 0.05);
+    assertThat(number(row[6])).isCloseTo(number(row[5]) - liftReach, within(1e-12));
+    assertThat(number(row[7])).isCloseTo(number(row[5]) + liftReach, within(1e-12));
     double p = number(row[4]);
     assertThat(p).isBetween(0.0, 0.2);
     assertThat(reach(se, 10_000, p)).isCloseTo(effect, within(1e-9));

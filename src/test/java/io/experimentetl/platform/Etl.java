@@ -36,7 +36,8 @@ public final class Etl {
           "io.experimentetl.platform.demo.BenchCommand",
           "io.experimentetl.platform.chaos.ChaosCommand",
           "io.experimentetl.platform.resync.ResyncCommand",
-          "io.experimentetl.audit.VerifyCommand");
+          "io.experimentetl.audit.VerifyCommand",
+          "io.experimentetl.report.ReportCommand");
 
   private Etl() {}
 
@@ -83,10 +84,12 @@ public final class Etl {
   public static void main(String[] args) {
     CommandLine line = new CommandLine(new Etl());
     VERBS.stream().map(Etl::verb).flatMap(Optional::stream).forEach(line::addSubcommand);
-    // The audit knows nothing of the platform; here it compares the running one when it isn't told
-    // otherwise.
-    Optional.ofNullable(line.getSubcommands().get("verify"))
-        .ifPresent(verify -> verify.setDefaultValueProvider(Etl::runningJobConfig));
+    // Audit and report know nothing of the platform; here they read the running one when they
+    // aren't told otherwise.
+    for (String verb : List.of("verify", "report")) {
+      Optional.ofNullable(line.getSubcommands().get(verb))
+          .ifPresent(reader -> reader.setDefaultValueProvider(Etl::runningJobConfig));
+    }
     line.setExecutionExceptionHandler(
         (exception, command, parsed) -> {
           if (exception instanceof PlatformException

@@ -5,6 +5,8 @@ WITH
 ${dimensions},
 ${values} AS valued,
 ${metric_events} AS metric_events,
+-- Up to this version rows were written by a job that may have had other metrics.
+(SELECT if(count() = 0, 0, max(_lsn) * 1024 + 1023) FROM data_inconsistencies WHERE code IN ('M-STARTED', 'M-ENDED')) AS metrics_changed,
 reassigned AS
 (
     SELECT toInt64OrZero(substring(subject, 12)) AS id FROM data_inconsistencies WHERE code = 'A-REASSIGNED'
@@ -94,8 +96,9 @@ judged AS
             [false, false, NOT u_live AND u_version > r._version, false, NOT d.v_stays, false, false,
                 r.assigned_variant_id IS NOT NULL
                     AND NOT (a_live AND a_single AND (r._version >= a_version OR a_lsn = 0 OR a_untouched)),
-                is_measured AND (x_touched OR NOT e_live OR NOT e_settled OR NOT ${population_is_exposure}), false, day_ = 2,
-                false, false]) AS open_codes,
+                (is_measured AND (x_touched OR NOT e_live OR NOT e_settled OR NOT ${population_is_exposure}))
+                    OR r._version <= metrics_changed,
+                false, day_ = 2, false, r._version <= metrics_changed]) AS open_codes,
         arrayFilter(code -> code NOT IN ('D-DUP-EVENT', 'D-CONFLICTING-DUP', 'C-UPDATE-IMMUTABLE'), r.inconsistencies) AS codes,
         multiIf(length(arrayDistinct(r.inconsistencies)) != length(r.inconsistencies), 1,
             length(codes) = length(due_codes) AND hasAll(codes, due_codes), 0,

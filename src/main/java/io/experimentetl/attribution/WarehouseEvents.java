@@ -11,7 +11,6 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.function.Consumer;
-import java.util.stream.Collectors;
 
 /** Those of {@code events_processed}, in pages by its sorting key. */
 final class WarehouseEvents implements RawEvents {
@@ -58,8 +57,6 @@ final class WarehouseEvents implements RawEvents {
       Consumer<EventRow> events)
       throws IOException, InterruptedException {
     Map<String, String> parameters = new HashMap<>();
-    parameters.put("users", array(userIds));
-    parameters.put("types", array(eventTypes));
     parameters.put("from", Long.toString(Math.max(from, BEGINNING)));
     parameters.put("rows", Integer.toString(PAGE_ROWS));
     parameters.put("a", Long.toString(Long.MIN_VALUE));
@@ -68,7 +65,7 @@ final class WarehouseEvents implements RawEvents {
     parameters.put("d", "");
     List<String[]> page;
     do {
-      page = reader.rows(EVENTS, parameters);
+      page = reader.rows(EVENTS, parameters, Map.of("users", userIds, "types", eventTypes));
       for (String[] row : page) {
         events.accept(
             new EventRow(
@@ -88,13 +85,6 @@ final class WarehouseEvents implements RawEvents {
         parameters.put("d", row[3]);
       }
     } while (page.size() == PAGE_ROWS);
-  }
-
-  /** As a value of ClickHouse's Array(String). */
-  private static String array(Collection<String> texts) {
-    return texts.stream()
-        .map(text -> "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'")
-        .collect(Collectors.joining(",", "[", "]"));
   }
 
   private static Long number(String value) {

@@ -196,6 +196,12 @@ WITH
         WHERE status = 'OPEN' AND severity = 'ERROR' AND code != 'H-SRM' AND experiment_id IS NOT NULL
         GROUP BY in_experiment
     ),
+    ended AS
+    (
+        SELECT substring(subject, 8) AS ended_metric, toNullable(observed_at) AS ended_at
+        FROM data_inconsistencies FINAL
+        WHERE code = 'M-ENDED'
+    ),
     compared AS
     (
         SELECT
@@ -261,13 +267,15 @@ WITH
                     concat('crossovers: ', toString(round(100 * assumeNotNull(crossover_rate), 1)), ' % of the exposed users'), ''),
                 if(has_control, '', 'no variant is the control')]) AS grave,
             arrayFilter(reason -> reason != '', [
+                if(ended_at IS NULL, '', concat('no longer counted since ', toString(toDate(assumeNotNull(ended_at))))),
                 if(fewest_users < 100, 'fewer than 100 users in a variant', ''),
                 if(fewest_users >= 100 AND kind = 'proportion' AND fewest_of_a_proportion < 10,
                     'fewer than 10 users with, or without, the event in a variant', ''),
                 if(open_errors > 0, concat('open errors: ', toString(open_errors), ', see findings_open'), ''),
-                if(days_open > 0, 'days are not closed, late events may change it', '')]) AS slight
+                if(days_open > 0 AND ended_at IS NULL, 'days are not closed, late events may change it', '')]) AS slight
         FROM compared
         LEFT JOIN errors ON in_experiment = experiment_id
+        LEFT JOIN ended ON ended_metric = metric
         ASOF LEFT JOIN health ON of_experiment = experiment_id AND since <= toInt32(day)
     )
 SELECT

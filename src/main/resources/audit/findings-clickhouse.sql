@@ -148,7 +148,9 @@ due AS
     SELECT 'H-SRM', concat('experiment:', toString(experiment_id)), concat('experiment_health_daily, p = ', toString(p)), ''
     FROM mismatch WHERE is_open
 ),
-open AS (SELECT * FROM finding WHERE status = 'OPEN')
+open AS (SELECT * FROM finding WHERE status = 'OPEN'),
+-- Up to this version rows and findings were written by a job that may have had other metrics.
+(SELECT if(count() = 0, 0, max(_lsn) * 1024 + 1023) FROM data_inconsistencies WHERE code IN ('M-STARTED', 'M-ENDED')) AS metrics_changed
 SELECT what, code, subject, why, evidence FROM
 (
     SELECT 1 AS what, d.code AS code, d.subject AS subject, d.why AS why,
@@ -200,6 +202,7 @@ SELECT what, code, subject, why, evidence FROM
         AND startsWith(f.subject, 'event:')
         AND NOT has(e.inconsistencies, f.code)
         AND f.subject NOT IN (SELECT subject FROM changed)
+        AND (f.code != 'S-BAD-PROPERTY' OR f._version > metrics_changed OR e._version <= metrics_changed)
         AND (f.code != 'R-VARIANT-MISMATCH' OR (f.experiment_id, f.user_id) NOT IN (SELECT experiment_id, user_id FROM reassigned))
         -- Findings outlive rows that were deleted, erased or have expired.
         AND (e.event_id != '' OR NOT has(

@@ -8,6 +8,8 @@ ${metric_events} AS metric_events,
 -- Of each metric, for each of its event types: the first microsecond behind the first exposure that counts, the first that doesn't.
 ${windows} AS windows,
 ${event_types} AS event_types,
+-- Up to this version rows were written by a job that may have had other metrics.
+(SELECT if(count() = 0, 0, max(_lsn) * 1024 + 1023) FROM data_inconsistencies WHERE code IN ('M-STARTED', 'M-ENDED')) AS metrics_changed,
 reassigned AS
 (
     SELECT toInt64OrZero(substring(subject, 12)) AS id FROM data_inconsistencies WHERE code = 'A-REASSIGNED'
@@ -141,13 +143,15 @@ judged AS
         arrayFilter((code, open) -> open, compared_codes,
             [false, false, NOT u_live AND u_version > r._version, false, NOT d.v_stays, false, false,
                 is_reassigned,
-                is_measured AND (x_touched OR NOT e_live OR NOT e_settled OR NOT ${population_is_exposure}), false, day_ = 2,
-                false, false,
+                (is_measured AND (x_touched OR NOT e_live OR NOT e_settled OR NOT ${population_is_exposure}))
+                    OR r._version <= metrics_changed,
+                false, day_ = 2, false, r._version <= metrics_changed,
                 -- Of statuses only the newest is sure to be here still, and the job learns of it a moment after it was set.
                 NOT e_live OR NOT (e_lsn = 0 OR (e_bound > 0 AND r._version > e_bound AND at >= e_since)),
-                is_measured AND (x_touched OR NOT e_live OR NOT e_settled OR NOT ${population_is_exposure} OR NOT x_in_order
-                    OR r._version < x_version),
-                is_reassigned, false]) AS open_codes,
+                (is_measured AND (x_touched OR NOT e_live OR NOT e_settled OR NOT ${population_is_exposure} OR NOT x_in_order
+                    OR r._version < x_version))
+                    OR r._version <= metrics_changed,
+                is_reassigned, r._version <= metrics_changed]) AS open_codes,
         arrayFilter(code -> code NOT IN ('D-DUP-EVENT', 'D-CONFLICTING-DUP', 'C-UPDATE-IMMUTABLE'), r.inconsistencies) AS codes,
         multiIf(length(arrayDistinct(r.inconsistencies)) != length(r.inconsistencies), 1,
             length(codes) = length(due_codes) AND hasAll(codes, due_codes), 0,

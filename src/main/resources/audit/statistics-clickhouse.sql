@@ -3,7 +3,8 @@
 -- Times are microseconds since 1970.
 WITH
 -- What a metric adds up: y, a ratio's denominator z, the covariate x of before: (metric, role, event type, property, whether it has
--- one, first microsecond behind the user's entry that counts, first one that doesn't, cap). An event without property is 1.
+-- one, first microsecond behind the user's entry that counts, first one that doesn't, cap, first day of entry that counts). An
+-- event without property is 1.
 ${terms} AS terms,
 ${assigned}-- An id that a user sent more than once counts at its earliest time.
 event AS
@@ -107,7 +108,7 @@ user_day AS
         toInt256(sumIf(value, t.2 = 'x')) AS x,
         max(is_entry) AS is_new
     FROM moment
-    WHERE is_exposure OR is_entry OR is_due
+    WHERE (is_exposure OR is_entry OR is_due) AND toInt32(${entered_day}) >= t.9
     GROUP BY experiment_id, variant_id, metric, cap, user_id, day
 ),
 -- A user's totals behind the day (1) and before it (0).

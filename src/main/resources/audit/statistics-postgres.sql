@@ -1,12 +1,12 @@
 -- experiment_daily_stats, computed from nothing but PostgreSQL's tables at the transaction's snapshot. Sums of values are
 -- whole numbers of millionths, sums of squares of millionths of millionths. Rows with a time that ClickHouse can't hold are not
 -- delivered: they stand in data_inconsistencies.
-WITH metric (name, cap) AS (
+WITH metric (name, cap, since) AS (
     VALUES ${metrics}
 ),
 -- What a metric adds up: y, a ratio's denominator z, the covariate x of before. Events count from opens to before closes, from
--- the user's entry on; an event without property is 1.
-term (metric, role, event_type, property, opens, closes) AS (
+-- the user's entry on, of users who entered on the day since or later; an event without property is 1.
+term (metric, role, event_type, property, opens, closes, since) AS (
     VALUES ${terms}
 ),
 ${assigned}-- An id that a user sent more than once counts at its earliest time.
@@ -52,7 +52,7 @@ moment AS (
            false AS is_entry
     FROM relevant r
     JOIN entered u USING (unit)
-    JOIN term t ON r.event_type = t.event_type OR (t.role = 'y' AND r.is_exposure)
+    JOIN term t ON (r.event_type = t.event_type OR (t.role = 'y' AND r.is_exposure)) AND ${entered_day} >= t.since
     CROSS JOIN LATERAL (
         SELECT CASE
                    WHEN r.event_type <> t.event_type OR (t.role <> 'x' AND NOT r.is_inside) THEN NULL
@@ -69,7 +69,7 @@ moment AS (
     UNION ALL
     SELECT u.unit, u.experiment_id, u.variant_id, u.zone, m.name, 'y', u.entered_at, false, false, false, 0, true
     FROM entered u
-    CROSS JOIN metric m
+    JOIN metric m ON ${entered_day} >= m.since
 ),
 user_day AS (
     SELECT unit, experiment_id, variant_id, metric, ${day} AS day,

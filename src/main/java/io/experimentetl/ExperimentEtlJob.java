@@ -8,6 +8,7 @@ import io.experimentetl.cdc.PostgresSourceSettings;
 import io.experimentetl.cdc.RetainedRows;
 import io.experimentetl.clickhouse.ClickHousePreflight;
 import io.experimentetl.config.JobConfig;
+import io.experimentetl.config.MetricConfig;
 import io.experimentetl.config.SourceConfig;
 import io.experimentetl.config.SourceType;
 import io.experimentetl.model.Change;
@@ -15,6 +16,7 @@ import io.experimentetl.model.Cut;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Set;
 import org.apache.flink.configuration.HighAvailabilityOptions;
 import org.apache.flink.configuration.PipelineOptionsInternal;
 import org.apache.flink.configuration.ReadableConfig;
@@ -26,7 +28,7 @@ import org.apache.flink.types.Either;
 
 /**
  * The job's main: configuration, preflight, environment, pipeline, execute. Usage: {@code --config
- * FILE [--retained-from DATABASE]}.
+ * FILE [--retained-from DATABASE | --restate METRIC]}.
  */
 public final class ExperimentEtlJob {
   private ExperimentEtlJob() {}
@@ -40,13 +42,17 @@ public final class ExperimentEtlJob {
    */
   public static void main(String[] arguments) throws Exception {
     boolean resync = arguments.length == 4 && arguments[2].equals("--retained-from");
-    if ((arguments.length != 2 && !resync) || !arguments[0].equals("--config")) {
+    boolean restate = arguments.length == 4 && arguments[2].equals("--restate");
+    if ((arguments.length != 2 && !resync && !restate) || !arguments[0].equals("--config")) {
       throw new IllegalArgumentException(
-          "Usage: experiment-etl.jar --config FILE [--retained-from DATABASE]\n"
+          "Usage: experiment-etl.jar --config FILE [--retained-from DATABASE | --restate METRIC]\n"
               + "  --retained-from: a start without state keeps the facts beyond the source's retention that the"
-              + " older warehouse in this database of the same ClickHouse has");
+              + " older warehouse in this database of the same ClickHouse has\n"
+              + "  --restate: a start from a savepoint that knows the metric not, or otherwise, recomputes its days from"
+              + " the raw rows in ClickHouse, from the day on that the metric's since names");
     }
     JobConfig config = JobConfig.load(Path.of(arguments[1]), System.getenv());
+    Set<String> restated = restate ? Set.of(restatable(arguments[3], config)) : Set.of();
     StreamExecutionEnvironment environment = StreamExecutionEnvironment.getExecutionEnvironment();
     List<String> problems = preflight(config, environment);
     if (!problems.isEmpty()) {
@@ -54,10 +60,23 @@ public final class ExperimentEtlJob {
     }
     ExperimentEtlPipeline.build(
         config,
+        restated,
         changes(config, environment, resync ? retainedFrom(arguments[3], config) : null),
         Warehouse.of(config, environment.getConfiguration()).sinks(),
         KafkaSinks.of(config));
     environment.execute("experiment-etl");
+  }
+
+  private static String restatable(String metric, JobConfig config) {
+    return config.statistics().metrics().stream()
+        .filter(candidate -> candidate.name().equals(metric) && candidate.since() != null)
+        .map(MetricConfig::name)
+        .findAny()
+        .orElseThrow(
+            () ->
+                new IllegalArgumentException(
+                    "--restate %s: statistics.metrics has no metric of this name with since: add it, with the day from which it is to be recomputed"
+                        .formatted(metric)));
   }
 
   /** Configures the environment, and looks at all servers: all that is wrong, with what to do. */

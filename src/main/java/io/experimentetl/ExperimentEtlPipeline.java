@@ -20,6 +20,7 @@ import io.experimentetl.stats.DailyStatsOperator;
 import io.experimentetl.stats.ExperimentHealthOperator;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Set;
 import org.apache.flink.api.common.typeinfo.TypeInformation;
 import org.apache.flink.api.common.typeinfo.Types;
 import org.apache.flink.api.connector.sink2.Sink;
@@ -94,6 +95,21 @@ public final class ExperimentEtlPipeline {
       DataStream<Either<Cut, Change>> changes,
       WarehouseSinks sinks,
       KafkaSinks kafka) {
+    build(config, Set.of(), changes, sinks, kafka);
+  }
+
+  /**
+   * The same.
+   *
+   * @param restated names of metrics whose days may be recounted from the raw rows, where the
+   *     settings are not the savepoint's
+   */
+  public static void build(
+      JobConfig config,
+      Set<String> restated,
+      DataStream<Either<Cut, Change>> changes,
+      WarehouseSinks sinks,
+      KafkaSinks kafka) {
     SingleOutputStreamOperator<Change> routed =
         changes
             .transform(Uids.ROUTE, ChangeTypeInfo.INSTANCE, new RouteOperator())
@@ -106,7 +122,10 @@ public final class ExperimentEtlPipeline {
         routed
             .keyBy(RouteOperator::userOf, Types.STRING)
             .connect(dimensions)
-            .transform(Uids.ATTRIBUTE, AttributeOperator.EVENTS_TYPE, new AttributeOperator(config))
+            .transform(
+                Uids.ATTRIBUTE,
+                AttributeOperator.EVENTS_TYPE,
+                new AttributeOperator(config, restated))
             .uid(Uids.ATTRIBUTE);
     DataStream<Either<Cut, AssignmentProcessed>> assignments =
         attributed.getSideOutput(AttributeOperator.ASSIGNMENTS);

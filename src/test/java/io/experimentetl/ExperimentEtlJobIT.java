@@ -27,7 +27,11 @@ import java.sql.Connection;
 import java.sql.SQLException;
 import java.sql.Statement;
 import java.time.Duration;
+import java.time.Instant;
+import java.time.LocalDate;
+import java.time.ZoneId;
 import java.util.List;
+import java.util.Set;
 import java.util.concurrent.TimeUnit;
 import org.apache.flink.configuration.Configuration;
 import org.apache.flink.configuration.StateRecoveryOptions;
@@ -146,12 +150,13 @@ class ExperimentEtlJobIT {
     }
   }
 
-  private void start(int parallelism, String savepoint) throws Exception {
+  private void start(int parallelism, String savepoint, String... restated) throws Exception {
     StreamExecutionEnvironment environment = environment(savepoint);
     environment.setParallelism(parallelism);
     assertThat(ExperimentEtlJob.preflight(config, environment)).isEmpty();
     ExperimentEtlPipeline.build(
         config,
+        Set.of(restated),
         PostgresChanges.attach(environment, ExperimentEtlJob.sourceSettings(config.source())),
         Warehouse.of(config, environment.getConfiguration()).sinks(),
         KafkaSinks.of(config));
@@ -385,6 +390,89 @@ class ExperimentEtlJobIT {
                     + " WHERE experiment_id = 2 FORMAT CSV"))
         .as("of an experiment whose status was known before the savepoint")
         .isEqualToIgnoringNewLines("\"u24\",1");
+  }
+
+  private void count(MetricConfig... metrics) {
+    config =
+        new JobConfig(
+            config.source(),
+            config.clickhouse(),
+            config.statistics().withMetrics(metrics),
+            config.findings(),
+            config.delivery(),
+            config.kafka(),
+            config.outbox());
+  }
+
+  private String days(String metrics) {
+    return clickHouse.query(
+        "SELECT * EXCEPT _batch_id FROM experiment_daily_stats FINAL WHERE metric IN ("
+            + metrics
+            + ") ORDER BY ALL FORMAT TSV");
+  }
+
+  private long days(String metric, String condition) {
+    return clickHouse.count(
+        "SELECT count() FROM experiment_daily_stats FINAL WHERE metric = '"
+            + metric
+            + "' AND "
+            + condition);
+  }
+
+  @Test
+  void aChangedCatalogueIsCountedFromItsDayOnAndRestatedFromTheRawRows() throws Exception {
+    // Of the last first exposure: some users come before it.
+    LocalDate day =
+        LocalDate.ofInstant(Instant.now().minus(Duration.ofHours(66)), ZoneId.of("Europe/Berlin"));
+    String earlier = "day < '" + day + "'";
+    MetricConfig conversion = MetricConfig.proportion("conversion", "conversion");
+    MetricConfig revenue = MetricConfig.mean("revenue", "purchase", "revenue");
+    MetricConfig worth = MetricConfig.mean("worth", "conversion", "revenue");
+    MetricConfig later = MetricConfig.mean("later", "page_view", "seconds");
+    execute(EXPERIMENTS, USERS);
+    start(2, null);
+    assertEqualSides();
+    String savepoint = stopWithSavepoint();
+    String before = days("'conversion', 'revenue'");
+
+    // The values of conversions are in no state.
+    count(conversion, revenue, worth.withSince(day), later.withSince(day.plusDays(6)));
+    start(2, savepoint, "worth");
+    assertEqualSides();
+    assertThat(days("'conversion', 'revenue'")).isEqualTo(before);
+    assertThat(days("worth", earlier)).isZero();
+    assertThat(days("worth", "value_sum > 0")).isPositive();
+    long users =
+        clickHouse.count(
+            "SELECT sum(new_users) FROM experiment_daily_stats FINAL WHERE metric = 'worth'");
+    assertThat(users).isBetween(1L, 29L);
+    long version =
+        clickHouse.count("SELECT max(_version) FROM experiment_daily_stats WHERE metric = 'worth'");
+
+    execute(
+        event("40", "36 hours", 1, "u20", "11", "conversion", "{\"revenue\": 7}"),
+        event("41", "36 hours", 1, "u5", "12", "page_view", "{\"seconds\": 1}"),
+        "DELETE FROM events WHERE user_id = 'u19' AND event_type <> 'exposure'");
+    assertEqualSides();
+    savepoint = stopWithSavepoint();
+
+    count(revenue, worth.withSince(day.minusDays(20)), later.withSince(day.plusDays(6)));
+    String ended = days("'conversion'");
+    start(3, savepoint, "worth");
+    execute(event("42", "36 hours", 1, "u2", "11", "conversion", "{\"revenue\": 0.5}"));
+    AuditReport audit = audit();
+    assertThat(audit.differences()).isEmpty();
+    assertThat(audit.endedMetrics()).containsExactly("conversion");
+    assertThat(days("'conversion'")).isEqualTo(ended);
+    assertThat(days("worth", earlier + " AND _version > " + version)).isPositive();
+    assertThat(
+            clickHouse.count(
+                "SELECT sum(new_users) FROM experiment_daily_stats FINAL WHERE metric = 'worth'"))
+        .isEqualTo(30);
+    assertThat(
+            clickHouse.query(
+                "SELECT DISTINCT verdict LIKE '%no longer counted since%' FROM experiment_results WHERE metric = 'conversion'"))
+        .isEqualTo("1");
   }
 
   @Test

@@ -23,6 +23,7 @@ final class AppendedEvent {
   private final ExperimentFacts facts;
   private final int at;
   private final int day;
+  private final int entryDay;
   private final long dayEndsAt;
   private final StatisticsConfig statistics;
   private final AttributionOutput out;
@@ -38,6 +39,7 @@ final class AppendedEvent {
     this.facts = facts;
     this.at = at;
     this.day = clock.dayOf(facts.occurredAt(at));
+    this.entryDay = clock.dayOf(now.firstExposure());
     this.dayEndsAt = clock.endOf(day);
     this.statistics = statistics;
     this.out = out;
@@ -117,7 +119,7 @@ final class AppendedEvent {
       return false;
     }
     for (MetricConfig metric : statistics.metrics()) {
-      if (counts(metric) && lastCountedDay(metric) > day) {
+      if (metric.isOpenTo(entryDay) && counts(metric) && lastCountedDay(metric) > day) {
         return true;
       }
     }
@@ -169,7 +171,7 @@ final class AppendedEvent {
       return;
     }
     for (MetricConfig metric : statistics.metrics()) {
-      if (exposure || counts(metric)) {
+      if (metric.isOpenTo(entryDay) && (exposure || counts(metric))) {
         add(metric, exposure ? 1 : 0);
       }
     }

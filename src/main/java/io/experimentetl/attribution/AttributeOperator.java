@@ -1,6 +1,7 @@
 package io.experimentetl.attribution;
 
 import io.experimentetl.config.JobConfig;
+import io.experimentetl.config.MetricConfig;
 import io.experimentetl.model.AssignmentProcessed;
 import io.experimentetl.model.Change;
 import io.experimentetl.model.ChangeKind;
@@ -19,6 +20,7 @@ import io.experimentetl.model.HealthKey;
 import io.experimentetl.model.SourceTable;
 import io.experimentetl.model.VariantRow;
 import java.io.IOException;
+import java.util.ArrayList;
 import java.util.EnumMap;
 import java.util.EnumSet;
 import java.util.HashMap;
@@ -26,6 +28,7 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.TreeSet;
 import java.util.stream.Stream;
 import java.util.stream.StreamSupport;
 import org.apache.flink.api.common.state.BroadcastState;
@@ -99,6 +102,11 @@ public final class AttributeOperator extends AbstractStreamOperator<Either<Cut, 
 
   private static final int MAX_ACCUMULATED_KEYS = 50_000;
 
+  /** So many users at once are recounted, with ids of so many characters together. */
+  private static final int RECOUNTED_USERS = 500;
+
+  private static final int RECOUNTED_LENGTH = 20_000;
+
   /**
    * Findings about more than one row are repeated by every such row: said once per checkpoint, they
    * are said.
@@ -116,6 +124,8 @@ public final class AttributeOperator extends AbstractStreamOperator<Either<Cut, 
   private record Said(FindingCode code, String subject, boolean open) {}
 
   private final JobConfig jobConfig;
+  private final HashSet<String> restated;
+  private final RawEvents.Source rawEvents;
 
   private transient ValueState<UserState> userState;
   private transient MapState<String, PendingEvent> spilledState;
@@ -137,9 +147,29 @@ public final class AttributeOperator extends AbstractStreamOperator<Either<Cut, 
   private transient Set<Said> said;
   private transient Map<FindingCode, Counter> findingCounters;
   private transient Counter spilledRows;
+  private transient Set<String> endedMetrics;
+  private transient long seenUntil;
+
+  /** What is different from the savepoint, until it is told; null: nothing. */
+  private transient CatalogueChange change;
 
   public AttributeOperator(JobConfig jobConfig) {
+    this(jobConfig, Set.of());
+  }
+
+  /**
+   * The operator.
+   *
+   * @param restated names of metrics whose days may be recounted from the raw rows
+   */
+  public AttributeOperator(JobConfig jobConfig, Set<String> restated) {
+    this(jobConfig, restated, () -> WarehouseEvents.open(jobConfig.clickhouse()));
+  }
+
+  AttributeOperator(JobConfig jobConfig, Set<String> restated, RawEvents.Source rawEvents) {
     this.jobConfig = jobConfig;
+    this.restated = new HashSet<>(restated);
+    this.rawEvents = rawEvents;
   }
 
   @Override
@@ -158,17 +188,16 @@ public final class AttributeOperator extends AbstractStreamOperator<Either<Cut, 
     progressState = getOperatorStateBackend().getUnionListState(PROGRESS);
     long greatestStamp = 0;
     long lastFinding = 0;
+    String otherStatistics = null;
+    endedMetrics = new TreeSet<>();
     for (AttributeProgress before : progressState.get()) {
       if (!before.statistics().equals(jobConfig.statistics().toString())) {
-        throw new SuppressRestartsException(
-            new IllegalStateException(
-                "The statistics settings differ from those of the savepoint: "
-                    + SettingsDifference.between(
-                        before.statistics(), jobConfig.statistics().toString())
-                    + ". Restore the old settings, or start without the savepoint and into an"
-                    + " empty ClickHouse database, so that everything is counted again"
-                    + " (./etl resync does that beside the old tables)."));
+        otherStatistics = before.statistics();
       }
+      if (before.endedMetrics() != null) {
+        endedMetrics.addAll(List.of(before.endedMetrics()));
+      }
+      seenUntil = Math.max(seenUntil, before.visible().committedAt());
       greatestStamp = Math.max(greatestStamp, before.greatestStamp());
       lastFinding = Math.max(lastFinding, before.lastFinding());
       for (long id : before.missingExperiments()) {
@@ -184,6 +213,16 @@ public final class AttributeOperator extends AbstractStreamOperator<Either<Cut, 
     versions =
         new VersionClock(
             greatestStamp, lastFinding, getRuntimeContext().getTaskInfo().getIndexOfThisSubtask());
+    if (otherStatistics != null) {
+      try {
+        change =
+            CatalogueChange.between(
+                otherStatistics, jobConfig.statistics(), restated, endedMetrics, seenUntil);
+      } catch (IllegalStateException refused) {
+        throw new SuppressRestartsException(refused);
+      }
+      endedMetrics.addAll(change.ended());
+    }
   }
 
   @Override
@@ -230,6 +269,69 @@ public final class AttributeOperator extends AbstractStreamOperator<Either<Cut, 
     getMetricGroup().gauge("waitingRows", () -> waitingFloor.rows());
     spilledRows = getMetricGroup().counter("spilledRows");
     getMetricGroup().gauge("cachedUsers", () -> users.users());
+    if (change != null && change.recounts()) {
+      recount();
+    }
+  }
+
+  /** Before anything is applied, so that the cache is empty. */
+  private void recount() throws Exception {
+    try (RawEvents rows = rawEvents.open()) {
+      Recount recount =
+          new Recount(change, dimensions, rows, jobConfig.clickhouse().commitDeadline(), this);
+      List<UserFacts> some = new ArrayList<>();
+      int length = 0;
+      for (String userId : userIds()) {
+        setCurrentKey(userId);
+        some.add(UserFacts.of(userId, userState.value()));
+        length += userId.length();
+        if (some.size() == RECOUNTED_USERS || length > RECOUNTED_LENGTH) {
+          recount(recount, some);
+          some.clear();
+          length = 0;
+        }
+      }
+      recount(recount, some);
+    }
+  }
+
+  private void recount(Recount recount, List<UserFacts> some) throws Exception {
+    for (UserFacts changed : recount.apply(some)) {
+      setCurrentKey(changed.userId);
+      userState.update(changed.toState());
+    }
+  }
+
+  /** Says once, of all subtasks, what is different from the savepoint. */
+  private void announce() {
+    boolean first = getRuntimeContext().getTaskInfo().getIndexOfThisSubtask() == 0;
+    if (change != null && first) {
+      for (MetricConfig metric : change.after().metrics()) {
+        announce(
+            FindingCode.M_STARTED,
+            metric.name(),
+            "counted for users first exposed on or after " + metric.since());
+      }
+      for (String metric : change.ended()) {
+        announce(FindingCode.M_ENDED, metric, "no longer counted; its days stay as they were");
+      }
+    }
+    change = null;
+  }
+
+  private void announce(FindingCode code, String metric, String detail) {
+    finding(
+        new Finding(
+            code,
+            "metric:" + metric,
+            true,
+            0,
+            null,
+            null,
+            detail,
+            seenUntil,
+            versions.greatestStamp(),
+            versions.nextFinding()));
   }
 
   @Override
@@ -376,12 +478,7 @@ public final class AttributeOperator extends AbstractStreamOperator<Either<Cut, 
 
   private void lookThroughUsers(Set<Long> experiments, Dimensions before) throws Exception {
     users.flush();
-    List<String> userIds;
-    try (var keys =
-        this.<String>getKeyedStateBackend().getKeys(USER.getName(), VoidNamespace.INSTANCE)) {
-      userIds = keys.toList();
-    }
-    for (String userId : userIds) {
+    for (String userId : userIds()) {
       UserFacts user = users.load(userId);
       setCurrentKey(userId);
       attribution.applyDimensions(user, experiments, before, timers.currentProcessingTime());
@@ -389,9 +486,18 @@ public final class AttributeOperator extends AbstractStreamOperator<Either<Cut, 
     }
   }
 
+  /** All users of the state; those that are in the cache only are not among them. */
+  private List<String> userIds() {
+    try (var keys =
+        this.<String>getKeyedStateBackend().getKeys(USER.getName(), VoidNamespace.INSTANCE)) {
+      return keys.toList();
+    }
+  }
+
   @Override
   public void prepareSnapshotPreBarrier(long checkpointId) throws Exception {
     users.flush();
+    announce();
     sendContributions();
     said.clear();
     if (cut != null) {
@@ -431,7 +537,8 @@ public final class AttributeOperator extends AbstractStreamOperator<Either<Cut, 
                 cut == null ? new Cut(0, 0, 0, false, false) : visible(),
                 missing.experiments.stream().mapToLong(Long::longValue).toArray(),
                 missing.variants.stream().mapToLong(Long::longValue).toArray(),
-                jobConfig.statistics().toString())));
+                jobConfig.statistics().toString(),
+                endedMetrics.toArray(String[]::new))));
   }
 
   private void sendContributions() {

@@ -12,6 +12,7 @@ import io.experimentetl.model.Cut;
  * @param missingExperiments see {@link MissingReferences}
  * @param missingVariants see {@link MissingReferences}
  * @param statistics the settings by which was counted, as text
+ * @param endedMetrics names of metrics that were counted and are not any more; null: none
  */
 public record AttributeProgress(
     long greatestStamp,
@@ -19,4 +20,5 @@ public record AttributeProgress(
     Cut visible,
     long[] missingExperiments,
     long[] missingVariants,
-    String statistics) {}
+    String statistics,
+    String[] endedMetrics) {}

@@ -1,6 +1,7 @@
 package io.experimentetl.attribution;
 
 import io.experimentetl.config.CrossoverPolicy;
+import io.experimentetl.config.MetricConfig;
 import io.experimentetl.config.Population;
 import io.experimentetl.config.StatisticsConfig;
 import io.experimentetl.model.AssignmentRow;
@@ -11,6 +12,7 @@ import io.experimentetl.model.HealthKey;
 import io.experimentetl.quality.AssignmentChecks;
 import java.math.BigInteger;
 import java.util.HashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeMap;
@@ -87,13 +89,37 @@ record Contributions(
       exposuresByDay.forEach(
           (day, count) -> addHealth(health, facts, day, new HealthCounts(0, 0, 0, count)));
       if (!crossover || statistics.crossover() == CrossoverPolicy.FIRST) {
+        List<MetricConfig> open =
+            statistics.metrics().stream().filter(metric -> metric.isOpenTo(exposureDay)).toList();
         for (MetricHistory metric :
-            MetricHistory.of(facts, statistics.metrics(), experiment, clock, firstExposure)) {
-          addMetric(daily, facts, metric, clock.dayOf(firstExposure), exposuresByDay);
+            MetricHistory.of(facts, open, experiment, clock, firstExposure)) {
+          addMetric(daily, facts, metric, exposureDay, exposuresByDay);
         }
       }
     }
     return new Contributions(daily, health, firstExposure, crossover, enrolledElsewhere);
+  }
+
+  /** Sends by what the days change from one result to another. */
+  static void sendDaily(
+      Map<DailyKey, DailySums> before,
+      Map<DailyKey, DailySums> after,
+      DayClock clock,
+      AttributionOutput out) {
+    after.forEach(
+        (key, sums) -> {
+          DailySums old = before.get(key);
+          if (!sums.equals(old)) {
+            out.daily(
+                key, old == null ? sums : sums.plus(old.negate()), clock.endOf(key.dayEpoch()));
+          }
+        });
+    before.forEach(
+        (key, sums) -> {
+          if (!after.containsKey(key)) {
+            out.daily(key, sums.negate(), clock.endOf(key.dayEpoch()));
+          }
+        });
   }
 
   /** Whether the assignment was drawn at random; forced and overridden ones don't count. */

@@ -22,7 +22,6 @@ import io.experimentetl.model.AssignmentProcessed;
 import io.experimentetl.model.AssignmentRow;
 import io.experimentetl.model.Change;
 import io.experimentetl.model.ChangeKind;
-import io.experimentetl.model.DailySums;
 import io.experimentetl.model.EventProcessed;
 import io.experimentetl.model.EventRow;
 import io.experimentetl.model.ExperimentRow;
@@ -785,24 +784,7 @@ final class UserAttribution {
     Contributions after = Contributions.of(facts, dimensions, config.statistics());
     facts.contributions = after;
     DayClock clock = dimensions.clockOf(dimensions.experiment(facts.experimentId));
-    after
-        .daily()
-        .forEach(
-            (key, sums) -> {
-              DailySums old = before.daily().get(key);
-              if (!sums.equals(old)) {
-                out.daily(
-                    key, old == null ? sums : sums.plus(old.negate()), clock.endOf(key.dayEpoch()));
-              }
-            });
-    before
-        .daily()
-        .forEach(
-            (key, sums) -> {
-              if (!after.daily().containsKey(key)) {
-                out.daily(key, sums.negate(), clock.endOf(key.dayEpoch()));
-              }
-            });
+    Contributions.sendDaily(before.daily(), after.daily(), clock, out);
     after
         .health()
         .forEach(

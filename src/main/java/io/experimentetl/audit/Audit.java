@@ -260,6 +260,7 @@ public final class Audit {
         first.health().unjudgedWeights(),
         first.statistics().retainedExperiments(),
         first.statistics().expiredExperiments(),
+        first.statistics().endedMetrics(),
         printed,
         undecided.stream().map(Audit::named).toList(),
         Duration.between(startedAt, Instant.now()));

@@ -24,6 +24,7 @@ import java.util.Set;
  *     PostgreSQL's retention has removed some of theirs
  * @param expiredExperiments whose statistics could not be recomputed, since ClickHouse's retention
  *     has removed rows of theirs
+ * @param endedMetrics that are not counted any more (M-ENDED), and were not compared
  * @param differences what outlived two fences without moving, or every fence
  * @param undecided rows and cells that moved before each fence, so that they could not be judged
  */
@@ -41,6 +42,7 @@ public record AuditReport(
     long unjudgedWeights,
     Set<Long> retainedExperiments,
     Set<Long> expiredExperiments,
+    Set<String> endedMetrics,
     List<Difference> differences,
     List<Difference> undecided,
     Duration took) {
@@ -122,6 +124,11 @@ public record AuditReport(
       out.printf(
           "ClickHouse's retention has removed rows of experiments %s: their statistics could not be recomputed.%n",
           expiredExperiments);
+    }
+    if (!endedMetrics.isEmpty()) {
+      out.printf(
+          "The metrics %s are not counted any more (M-ENDED): their days stand as they were, and were not compared.%n",
+          endedMetrics);
     }
     out.println();
     differences.stream().limit(MAX_PRINTED).forEach(out::println);

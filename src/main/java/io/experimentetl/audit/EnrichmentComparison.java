@@ -113,7 +113,7 @@ final class EnrichmentComparison {
         name,
         "inconsistencies",
         row.get(8),
-        "codes that hang on an assignment, an exposure or a user that was changed after the row was written;"
+        "codes that hang on an assignment, an exposure, a user or metrics that were changed after the row was written;"
             + " the row's other codes are compared");
     return new Result(name, row.get(0).asLong(), row.get(1).asLong(), notJudged, observations);
   }

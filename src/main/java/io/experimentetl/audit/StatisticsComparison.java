@@ -33,18 +33,22 @@ final class StatisticsComparison {
    *     ClickHouse's rows only
    * @param expiredExperiments whose rows ClickHouse's retention has removed: not compared, since
    *     nothing is left to recompute them from
+   * @param endedMetrics that are not counted any more: their days stay as they were, and are not
+   *     compared
    */
   record Result(
       int experiments,
       int cells,
       Set<Long> retainedExperiments,
       Set<Long> expiredExperiments,
+      Set<String> endedMetrics,
       List<Observation> observations) {}
 
   private final AuditSettings settings;
   private final SourceSnapshot source;
   private final Warehouse warehouse;
   private final StatisticsSql sql;
+  private final Set<String> ended;
   private final Warehouse.Progress cut;
   private final Map<StatisticsCell, StatisticsFigures> stored;
   private final Map<StatisticsCell, StatisticsFigures> atCut;
@@ -65,6 +69,7 @@ final class StatisticsComparison {
     this.warehouse = warehouse;
     this.sql = sql;
     requireZones();
+    this.ended = endedMetrics();
     Warehouse.Progress latest = reached;
     Map<StatisticsCell, StatisticsFigures> cells = stored(latest);
     // Where a later checkpoint has replaced a row already, go on to a later cut.
@@ -165,7 +170,7 @@ final class StatisticsComparison {
     Set<Long> retained = new TreeSet<>(experimentsWithRetainedRows);
     retained.retainAll(experiments);
     retained.removeAll(expired);
-    return new Result(experiments.size(), all.size(), retained, expired, observations);
+    return new Result(experiments.size(), all.size(), retained, expired, ended, observations);
   }
 
   /** A row of before the column was added has no kind. */
@@ -177,7 +182,7 @@ final class StatisticsComparison {
         row -> {
           String metric = row.get(0).asText();
           String kind = row.get(1).asText();
-          if (!kind.equals(kinds.get(metric))) {
+          if (!ended.contains(metric) && !kind.equals(kinds.get(metric))) {
             observations.add(
                 new Observation(
                     PLACE,
@@ -221,6 +226,16 @@ final class StatisticsComparison {
     return cells;
   }
 
+  /** Those that the job says it counts no more, and that are not configured. */
+  private Set<String> endedMetrics() {
+    Set<String> names = new TreeSet<>();
+    warehouse.read(
+        "SELECT substring(subject, 8) FROM data_inconsistencies FINAL WHERE code = 'M-ENDED'",
+        row -> names.add(row.get(0).asText()));
+    settings.statistics().metrics().forEach(metric -> names.remove(metric.name()));
+    return names;
+  }
+
   private boolean replacedSince(Warehouse.Progress cut) {
     return warehouse
             .rows(
@@ -246,8 +261,10 @@ final class StatisticsComparison {
             + cut.versionBound()
             + " ORDER BY _version DESC LIMIT 1 BY experiment_id, metric, variant_id, day",
         row -> {
-          if (row.get(4 + StatisticsFigures.NAMES.size()).asInt() == 0) {
-            cells.put(cell(row), StatisticsFigures.ofDecimals(figures(row)));
+          StatisticsCell cell = cell(row);
+          if (row.get(4 + StatisticsFigures.NAMES.size()).asInt() == 0
+              && !ended.contains(cell.metric())) {
+            cells.put(cell, StatisticsFigures.ofDecimals(figures(row)));
           }
         });
     return cells;

@@ -107,7 +107,15 @@ final class StatisticsSql {
         fill("assigned-postgres.sql", Map.of("deliverable", DELIVERABLE)),
         "metrics",
         config.metrics().stream()
-            .map(metric -> "(" + postgresText(metric.name()) + ", " + postgresCap(metric) + ")")
+            .map(
+                metric ->
+                    "("
+                        + postgresText(metric.name())
+                        + ", "
+                        + postgresCap(metric)
+                        + ", "
+                        + postgresSince(metric)
+                        + ")")
             .collect(Collectors.joining(", ")),
         "terms",
         terms().map(Term::postgres).collect(Collectors.joining(", ")),
@@ -120,7 +128,9 @@ final class StatisticsSql {
         "crossovers_count",
         Boolean.toString(config.crossover() == CrossoverPolicy.FIRST),
         "day",
-        postgresDay());
+        postgresDay("at"),
+        "entered_day",
+        postgresDay("u.entered_at"));
   }
 
   /**
@@ -148,7 +158,9 @@ final class StatisticsSql {
         "crossovers_count",
         Boolean.toString(config.crossover() == CrossoverPolicy.FIRST),
         "day",
-        clickhouseDay("at"));
+        clickhouseDay("at"),
+        "entered_day",
+        clickhouseDay("entered_at"));
   }
 
   private String postgresEntry() {
@@ -159,14 +171,15 @@ final class StatisticsSql {
     };
   }
 
-  private String postgresDay() {
-    String day = postgresDay(defaultZone);
+  /** The day, in the zone that {@code zone} names, of a timestamp. */
+  private String postgresDay(String time) {
+    String day = postgresDay(defaultZone, time);
     for (Map.Entry<String, ZoneId> zone : zones.entrySet()) {
       day =
           "CASE WHEN zone = "
               + postgresText(zone.getKey())
               + " THEN "
-              + postgresDay(zone.getValue())
+              + postgresDay(zone.getValue(), time)
               + " ELSE "
               + day
               + " END";
@@ -207,7 +220,8 @@ final class StatisticsSql {
           postgresText(what.eventType()),
           what.property() == null ? "NULL::text" : postgresText(what.property()),
           "interval '" + opens + " microseconds'",
-          (closes == null ? "NULL::interval" : "interval '" + closes + " microseconds'") + ")");
+          closes == null ? "NULL::interval" : "interval '" + closes + " microseconds'",
+          postgresSince(metric) + ")");
     }
 
     String clickhouse() {
@@ -220,7 +234,10 @@ final class StatisticsSql {
           Boolean.toString(what.property() != null),
           "toInt64(" + opens + ")",
           "toInt64(" + (closes == null ? Long.MAX_VALUE : closes) + ")",
-          "toInt256('" + cap(metric).orElse(NO_CAP) + "'))");
+          "toInt256('" + cap(metric).orElse(NO_CAP) + "')",
+          "toInt32("
+              + (metric.since() == null ? Integer.MIN_VALUE : metric.since().toEpochDay())
+              + "))");
     }
   }
 
@@ -253,6 +270,10 @@ final class StatisticsSql {
     return cap(metric).map(cap -> cap + "::numeric").orElse("NULL::numeric");
   }
 
+  private static String postgresSince(MetricConfig metric) {
+    return "DATE '" + (metric.since() == null ? "-infinity" : metric.since()) + "'";
+  }
+
   /**
    * A key as it stands between the quotes of PostgreSQL's JSON, escapes taken out as the SQL does.
    */
@@ -271,10 +292,14 @@ final class StatisticsSql {
     return printed.toString();
   }
 
-  private static String postgresDay(ZoneId zone) {
+  private static String postgresDay(ZoneId zone, String time) {
     return zone.getRules().isFixedOffset()
-        ? "((at + interval '" + offsetSeconds(zone) + " seconds') AT TIME ZONE 'UTC')::date"
-        : "(at AT TIME ZONE " + postgresText(zone.getId()) + ")::date";
+        ? "(("
+            + time
+            + " + interval '"
+            + offsetSeconds(zone)
+            + " seconds') AT TIME ZONE 'UTC')::date"
+        : "(" + time + " AT TIME ZONE " + postgresText(zone.getId()) + ")::date";
   }
 
   private static String clickhouseDay(ZoneId zone, String micros) {

@@ -4,7 +4,7 @@ import java.time.Duration;
 import java.util.concurrent.TimeUnit;
 
 /** Growing pauses between tries, up to a deadline. */
-final class Backoff {
+public final class Backoff {
   private static final long FIRST_PAUSE_MILLIS = 100;
   private static final long LONGEST_PAUSE_MILLIS = 5_000;
 
@@ -12,12 +12,12 @@ final class Backoff {
   private long pause = FIRST_PAUSE_MILLIS;
 
   /** The time begins to run. */
-  Backoff(Duration timeToTry) {
+  public Backoff(Duration timeToTry) {
     this.deadline = System.nanoTime() + timeToTry.toNanos();
   }
 
   /** Whether one more pause would end behind the deadline. */
-  boolean isOver() {
+  public boolean isOver() {
     return System.nanoTime() + TimeUnit.MILLISECONDS.toNanos(pause) > deadline;
   }
 
@@ -26,7 +26,7 @@ final class Backoff {
     return pause;
   }
 
-  void pause() throws InterruptedException {
+  public void pause() throws InterruptedException {
     TimeUnit.MILLISECONDS.sleep(pause);
     pause = Math.min(LONGEST_PAUSE_MILLIS, 2 * pause);
   }

@@ -3,9 +3,11 @@ package io.experimentetl.clickhouse;
 import java.io.IOException;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.Collection;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.stream.Collectors;
 
 /** Reads rows back. */
 public final class ClickHouseReader implements AutoCloseable {
@@ -31,7 +33,19 @@ public final class ClickHouseReader implements AutoCloseable {
    */
   public List<String[]> rows(String sql, Map<String, String> parameters)
       throws IOException, InterruptedException {
+    return rows(sql, parameters, Map.of());
+  }
+
+  /**
+   * The same.
+   *
+   * @param lists what stands for <code>{name:Array(String)}</code> in it
+   */
+  public List<String[]> rows(
+      String sql, Map<String, String> parameters, Map<String, Collection<String>> lists)
+      throws IOException, InterruptedException {
     Map<String, String> settings = new HashMap<>();
+    lists.forEach((name, texts) -> settings.put("param_" + name, array(texts)));
     parameters.forEach((name, value) -> settings.put("param_" + name, escaped(value)));
     List<String[]> rows = new ArrayList<>();
     for (String[] line : http.select(sql, settings, TIMEOUT)) {
@@ -51,6 +65,13 @@ public final class ClickHouseReader implements AutoCloseable {
         .replace("\t", "\\t")
         .replace("\n", "\\n")
         .replace("\r", "\\r");
+  }
+
+  /** An array's elements are quoted, and nothing of it is escaped once more. */
+  private static String array(Collection<String> texts) {
+    return texts.stream()
+        .map(text -> "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'")
+        .collect(Collectors.joining(",", "[", "]"));
   }
 
   /** A value of the TabSeparated format: https://clickhouse.com/docs/interfaces/formats. */

@@ -262,7 +262,8 @@ public record JobConfig(
             section.optionalDuration("window", Duration.ofMillis(1), CENTURY),
             denominator(section),
             section.optionalAmount("cap"),
-            section.optionalDuration("covariate", Duration.ofMillis(1), CENTURY));
+            section.optionalDuration("covariate", Duration.ofMillis(1), CENTURY),
+            section.optionalDate("since"));
     if (metric.kind() != null) {
       checkKind(section, metric);
     }

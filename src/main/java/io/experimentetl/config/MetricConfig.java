@@ -3,6 +3,7 @@ package io.experimentetl.config;
 import java.io.Serializable;
 import java.math.BigDecimal;
 import java.time.Duration;
+import java.time.LocalDate;
 import java.util.List;
 
 /**
@@ -19,6 +20,8 @@ import java.util.List;
  *     than this; null: no limit
  * @param covariate length of the period before the user's first exposure whose events make the
  *     user's covariate x: the same total over it, under the same cap; null: none
+ * @param since users count whose first exposure lies on or after this day of the experiment's zone;
+ *     null: all users
  */
 public record MetricConfig(
     String name,
@@ -29,7 +32,8 @@ public record MetricConfig(
     Duration window,
     MetricTerm denominator,
     BigDecimal cap,
-    Duration covariate)
+    Duration covariate,
+    LocalDate since)
     implements Serializable {
 
   public MetricConfig {
@@ -59,13 +63,13 @@ public record MetricConfig(
   private static MetricConfig of(
       String name, MetricKind kind, String eventType, String property, MetricTerm denominator) {
     return new MetricConfig(
-        name, kind, eventType, property, Duration.ZERO, null, denominator, null, null);
+        name, kind, eventType, property, Duration.ZERO, null, denominator, null, null, null);
   }
 
   /** The same within a window behind a delay. */
   public MetricConfig within(Duration newDelay, Duration newWindow) {
     return new MetricConfig(
-        name, kind, eventType, property, newDelay, newWindow, denominator, cap, covariate);
+        name, kind, eventType, property, newDelay, newWindow, denominator, cap, covariate, since);
   }
 
   /** The same with a cap. */
@@ -79,13 +83,33 @@ public record MetricConfig(
         window,
         denominator,
         new BigDecimal(newCap),
-        covariate);
+        covariate,
+        since);
   }
 
   /** The same with a covariate. */
   public MetricConfig withCovariate(Duration period) {
     return new MetricConfig(
-        name, kind, eventType, property, delay, window, denominator, cap, period);
+        name, kind, eventType, property, delay, window, denominator, cap, period, since);
+  }
+
+  /**
+   * The same, of users first exposed on or after a day.
+   *
+   * @param day null: of all users
+   */
+  public MetricConfig withSince(LocalDate day) {
+    return new MetricConfig(
+        name, kind, eventType, property, delay, window, denominator, cap, covariate, day);
+  }
+
+  /**
+   * Whether users of that day count.
+   *
+   * @param entryDay of the user's first exposure, days since 1970-01-01 in the experiment's zone
+   */
+  public boolean isOpenTo(int entryDay) {
+    return since == null || entryDay >= since.toEpochDay();
   }
 
   /** What the metric adds up: the numerator, and a ratio's denominator. */
@@ -115,6 +139,7 @@ public record MetricConfig(
         + (denominator == null ? "" : ", denominator=" + denominator)
         + (cap == null ? "" : ", cap=" + cap.toPlainString())
         + (covariate == null ? "" : ", covariate=" + covariate)
+        + (since == null ? "" : ", since=" + since)
         + "]";
   }
 }

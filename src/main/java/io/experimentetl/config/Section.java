@@ -10,7 +10,9 @@ import java.net.URI;
 import java.net.URISyntaxException;
 import java.time.DateTimeException;
 import java.time.Duration;
+import java.time.LocalDate;
 import java.time.ZoneId;
+import java.time.format.DateTimeParseException;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Iterator;
@@ -362,6 +364,27 @@ final class Section {
   /** A duration that may be left out or null. */
   Duration optionalDuration(String key, Duration least, Duration most) {
     return value(key).isNull() ? null : duration(key, null, least, most);
+  }
+
+  /** A day that may be left out or null; of the years 1900 to 2299, which ClickHouse can hold. */
+  LocalDate optionalDate(String key) {
+    JsonNode value = value(key);
+    if (value.isMissingNode() || value.isNull()) {
+      return null;
+    }
+    String remedy = "Write a day such as 2026-12-01; it begins in each experiment's zone.";
+    LocalDate day;
+    try {
+      day = LocalDate.parse(value.asText());
+    } catch (DateTimeParseException e) {
+      error(key, "is " + describe(value) + ", not a day.", remedy);
+      return null;
+    }
+    if (day.getYear() < 1900 || day.getYear() > 2299) {
+      error(key, "is " + value.asText() + ", which is out of range.", remedy);
+      return null;
+    }
+    return day;
   }
 
   /** One of the enum's names, in lower case with dashes. */

@@ -168,6 +168,16 @@ public enum FindingCode {
       true,
       "The users per variant do not fit the allocation (sample ratio mismatch): the experiment's numbers can't be trusted.",
       "Stop the experiment and look for what loses or steers users."),
+  M_STARTED(
+      INFO,
+      false,
+      "A metric was added or restated: it counts users first exposed on or after the day named in the detail.",
+      "Nothing."),
+  M_ENDED(
+      INFO,
+      false,
+      "A metric is not configured any more: its days stay as they were, and are no longer restated.",
+      "Nothing, if that was meant; to count it again, give it a new name."),
   O_EVENT_WITHOUT_OUTBOX(
       ERROR,
       true,

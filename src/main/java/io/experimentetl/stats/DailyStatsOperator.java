@@ -123,7 +123,8 @@ public final class DailyStatsOperator extends AbstractStreamOperator<Either<Cut,
     if (open == null || open.closed()) {
       return;
     }
-    if (open.sums().isZero()) {
+    if (open.sums().isZero() || !kinds.containsKey(keyOf(timer.getKey()).metric())) {
+      // Of a metric that is not counted any more the rows stay as they are.
       state.clear();
     } else {
       send(keyOf(timer.getKey()), open.sums(), true, open);

@@ -10,8 +10,11 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.experimentetl.cdc.RouteOperator;
+import io.experimentetl.config.ClickHouseConfig;
 import io.experimentetl.config.CrossoverPolicy;
 import io.experimentetl.config.JobConfig;
+import io.experimentetl.config.MetricConfig;
+import io.experimentetl.config.StatisticsConfig;
 import io.experimentetl.model.Change;
 import io.experimentetl.model.ChangeKind;
 import io.experimentetl.model.Cut;
@@ -26,9 +29,16 @@ import io.experimentetl.model.SourceRow;
 import io.experimentetl.model.SourceTable;
 import io.experimentetl.model.VariantRow;
 import java.math.BigInteger;
+import java.time.Duration;
+import java.time.LocalDate;
 import java.util.ArrayList;
+import java.util.Collection;
 import java.util.List;
 import java.util.Queue;
+import java.util.Set;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.BooleanSupplier;
+import java.util.function.Consumer;
 import org.apache.flink.api.common.serialization.SerializerConfigImpl;
 import org.apache.flink.api.common.typeinfo.Types;
 import org.apache.flink.runtime.checkpoint.OperatorSubtaskState;
@@ -71,9 +81,15 @@ class AttributeOperatorTest {
   private static KeyedTwoInputStreamOperatorTestHarness<
           String, Change, Either<Cut, Change>, Either<Cut, EventProcessed>>
       newHarness(JobConfig config) throws Exception {
+    return newHarness(new AttributeOperator(config));
+  }
+
+  private static KeyedTwoInputStreamOperatorTestHarness<
+          String, Change, Either<Cut, Change>, Either<Cut, EventProcessed>>
+      newHarness(AttributeOperator operator) throws Exception {
     var harness =
         new KeyedTwoInputStreamOperatorTestHarness<>(
-            new AttributeOperator(config), RouteOperator::userOf, null, Types.STRING, 128, 1, 0);
+            operator, RouteOperator::userOf, null, Types.STRING, 128, 1, 0);
     harness.setup(AttributeOperator.EVENTS_TYPE.createSerializer(new SerializerConfigImpl()));
     return harness;
   }
@@ -404,5 +420,179 @@ class AttributeOperatorTest {
     assertThat(events())
         .extracting(row -> List.of(row.inconsistencies()).contains("T-NOT-RUNNING"))
         .containsExactly(true, false);
+  }
+
+  private static final MetricConfig SPENT = MetricConfig.mean("spent", "conversion", "amount");
+
+  /** With the default catalogue, and another metric. */
+  private static JobConfig with(MetricConfig metric) {
+    List<MetricConfig> metrics = new ArrayList<>(StatisticsConfig.defaults().metrics());
+    metrics.add(metric);
+    return withMetrics(metrics.toArray(MetricConfig[]::new));
+  }
+
+  private static JobConfig withMetrics(MetricConfig... metrics) {
+    return UserAttributionTest.config(StatisticsConfig.defaults().withMetrics(metrics));
+  }
+
+  private static EventRow spent(int id, String at, int amount) {
+    return event(id, "conversion", CONTROL, at, "{\"amount\": " + amount + "}");
+  }
+
+  /** Two users' events of January 8, and the state that knows them. */
+  private OperatorSubtaskState snapshotOfTwoConversions() throws Exception {
+    sendDimensions();
+    send(SourceTable.USERS, History.userRow());
+    send(SourceTable.ASSIGNMENTS, assignment(CONTROL, "hash", JAN_8));
+    send(SourceTable.EVENTS, event(1, "exposure", CONTROL, JAN_8, null));
+    send(SourceTable.EVENTS, spent(2, JAN_8, 3));
+    send(SourceTable.EVENTS, spent(3, "2026-01-09T10:00:00Z", 4));
+    cut();
+    OperatorSubtaskState snapshot = harness.snapshot(1, 1);
+    harness.close();
+    return snapshot;
+  }
+
+  private void restore(OperatorSubtaskState snapshot, AttributeOperator operator) throws Exception {
+    harness = newHarness(operator);
+    harness.initializeState(snapshot);
+    harness.open();
+  }
+
+  /** The warehouse shows these rows, from the given reading on. */
+  private static AttributeOperator restating(JobConfig config, int from, EventRow... rows) {
+    AtomicInteger readings = new AtomicInteger();
+    return new AttributeOperator(
+        config,
+        Set.of(SPENT.name()),
+        () -> new ShownEvents(() -> readings.getAndIncrement() >= from, rows));
+  }
+
+  private record ShownEvents(BooleanSupplier visible, EventRow... rows) implements RawEvents {
+    @Override
+    public void read(
+        Collection<String> userIds,
+        Collection<String> eventTypes,
+        long from,
+        Consumer<EventRow> events) {
+      if (visible.getAsBoolean()) {
+        List.of(rows).forEach(events);
+      }
+    }
+
+    @Override
+    public void close() {}
+  }
+
+  @Test
+  void aMetricThatBeginsBehindTheSavepointCountsNobodyOfBefore() throws Exception {
+    OperatorSubtaskState snapshot = snapshotOfTwoConversions();
+    // Nothing is shown, and nothing is waited for.
+    restore(
+        snapshot,
+        restating(with(SPENT.withSince(LocalDate.parse("2026-01-10"))), Integer.MAX_VALUE));
+    send(SourceTable.EVENTS, spent(4, "2026-01-11T10:00:00Z", 5));
+    cut();
+    assertThat(contributions())
+        .extracting(contribution -> contribution.key().metric())
+        .containsExactly("conversion");
+    assertThat(lastOf(FindingCode.M_STARTED).detail())
+        .isEqualTo("counted for users first exposed on or after 2026-01-10");
+  }
+
+  @Test
+  void aRestatedMetricIsCountedFromTheRawRowsAndGoesOnFromThere() throws Exception {
+    OperatorSubtaskState snapshot = snapshotOfTwoConversions();
+    JobConfig config = with(SPENT.withSince(LocalDate.parse("2026-01-08")));
+    EventRow[] rows = {spent(2, JAN_8, 3), spent(3, "2026-01-09T10:00:00Z", 4)};
+    restore(snapshot, restating(config, 2, rows));
+    cut();
+    assertThat(contributions())
+        .allMatch(contribution -> contribution.key().metric().equals("spent"))
+        .extracting(contribution -> contribution.sums().dSumSq().divide(BigInteger.TEN.pow(12)))
+        .containsExactlyInAnyOrder(BigInteger.valueOf(9), BigInteger.valueOf(2 * 3 * 4 + 16));
+
+    OperatorSubtaskState restated = harness.snapshot(2, 2);
+    harness.close();
+    restore(restated, restating(config, Integer.MAX_VALUE));
+    send(SourceTable.EVENTS, spent(4, "2026-01-10T10:00:00Z", 5));
+    cut();
+    assertThat(contributions())
+        .filteredOn(contribution -> contribution.key().metric().equals("spent"))
+        .extracting(contribution -> contribution.sums().dSumSq())
+        .containsExactly(BigInteger.valueOf(2 * 7 * 5 + 25).multiply(BigInteger.TEN.pow(12)));
+    assertThat(side(AttributeOperator.FINDINGS))
+        .as("said once")
+        .noneMatch(f -> f.isRight() && f.right().code() == FindingCode.M_STARTED);
+  }
+
+  @Test
+  void aRawRowThatIsNotAsTheSavepointKnowsItIsNotCounted() throws Exception {
+    OperatorSubtaskState snapshot = snapshotOfTwoConversions();
+    JobConfig d = with(SPENT.withSince(LocalDate.parse("2026-01-08")));
+    ClickHouseConfig c = d.clickhouse();
+    JobConfig impatient =
+        new JobConfig(
+            d.source(),
+            new ClickHouseConfig(
+                c.url(),
+                c.database(),
+                c.username(),
+                c.password(),
+                c.batchRows(),
+                c.batchBytes(),
+                c.inlineBytes(),
+                c.spillDirectory(),
+                c.requestTimeout(),
+                Duration.ZERO),
+            d.statistics(),
+            d.findings(),
+            d.delivery(),
+            d.kafka(),
+            d.outbox());
+    assertThatThrownBy(
+            () ->
+                restore(
+                    snapshot,
+                    restating(
+                        impatient, 0, spent(2, JAN_8, 3), spent(3, "2026-01-09T10:00:00Z", 5))))
+        .hasMessageContaining(
+            "To recount spent, 2 events of the users [u1] … are read from events_processed, and 1 of them are not there");
+  }
+
+  @Test
+  void anAddedMetricWithoutSinceIsRefusedAndOneThatEndedDoesNotComeBack() throws Exception {
+    OperatorSubtaskState snapshot = snapshotOfTwoConversions();
+    try (var other = newHarness(with(SPENT))) {
+      assertThatThrownBy(() -> other.initializeState(snapshot))
+          .rootCause()
+          .hasMessageContaining(
+              "statistics.metrics: spent was added without since: set since: 2026-01-10 or later");
+    }
+    MetricConfig conversion = StatisticsConfig.defaults().metrics().get(0);
+    restore(snapshot, new AttributeOperator(withMetrics(conversion)));
+    cut();
+    assertThat(contributions()).isEmpty();
+    assertThat(lastOf(FindingCode.M_ENDED).subject()).isEqualTo("metric:revenue");
+    OperatorSubtaskState ended = harness.snapshot(2, 2);
+    try (var other = newHarness(UserAttributionTest.config(CrossoverPolicy.EXCLUDE))) {
+      assertThatThrownBy(() -> other.initializeState(ended))
+          .rootCause()
+          .hasMessageContaining("statistics.metrics: revenue was counted once");
+    }
+  }
+
+  /** The file is what the operator of commit 2481b63 kept of one user and the default catalogue. */
+  @Test
+  void stateOfBeforeMetricsCouldBeAddedIsRestoredWithOneMore() throws Exception {
+    harness.close();
+    EventRow[] rows = {spent(2, JAN_8, 3), spent(3, "2026-01-09T10:00:00Z", 4)};
+    restore(
+        OperatorSnapshotUtil.readStateHandle("src/test/resources/state/attribute-2481b63"),
+        restating(with(SPENT.withSince(LocalDate.parse("2026-01-01"))), 0, rows));
+    cut();
+    assertThat(contributions())
+        .extracting(contribution -> contribution.sums().dSum())
+        .containsExactlyInAnyOrder(BigInteger.valueOf(3_000_000), BigInteger.valueOf(4_000_000));
   }
 }

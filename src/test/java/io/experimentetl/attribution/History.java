@@ -10,10 +10,15 @@ import io.experimentetl.model.SourcePosition;
 import io.experimentetl.model.SourceRow;
 import io.experimentetl.model.SourceTable;
 import io.experimentetl.model.UserRow;
+import java.io.IOException;
+import java.time.Duration;
 import java.time.Instant;
+import java.util.Collection;
+import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.UUID;
+import java.util.function.Consumer;
 
 /**
  * One user's history told in sentences: every call is a transaction of its own, unless said
@@ -32,7 +37,8 @@ final class History {
   final VersionClock versions = new VersionClock(0, 0, 0);
   final KeptSpilledEvents spilled = new KeptSpilledEvents();
   private final MissingReferences missing = new MissingReferences();
-  private final UserAttribution attribution;
+  private UserAttribution attribution;
+  private JobConfig config;
   private UserFacts user = new UserFacts(USER);
   private long lsn = 1000;
   private long txId = 100;
@@ -43,9 +49,45 @@ final class History {
   long committedAt = at("2026-01-10T12:00:00Z");
 
   History(JobConfig config) {
+    this.config = config;
     this.dimensions = new Dimensions(config.statistics().zone());
     this.attribution =
         new UserAttribution(config, dimensions, missing, versions, floor, spilled, out);
+  }
+
+  /** The job is stopped with a savepoint, and goes on with other settings. */
+  void redeploy(JobConfig now, Set<String> restated, Set<String> endedBefore)
+      throws IOException, InterruptedException {
+    throughState();
+    CatalogueChange change =
+        CatalogueChange.between(
+            config.statistics().toString(), now.statistics(), restated, endedBefore, committedAt);
+    new Recount(change, dimensions, rawEvents(), Duration.ZERO, out).apply(List.of(user));
+    throughState();
+    config = now;
+    attribution = new UserAttribution(now, dimensions, missing, versions, floor, spilled, out);
+  }
+
+  /** As ClickHouse has them. */
+  private RawEvents rawEvents() {
+    return new RawEvents() {
+      @Override
+      public void read(
+          Collection<String> userIds,
+          Collection<String> eventTypes,
+          long from,
+          Consumer<EventRow> events) {
+        visible().values().stream()
+            .map(EventProcessed::event)
+            .filter(event -> userIds.contains(event.userId()))
+            .filter(event -> eventTypes.contains(event.eventType()))
+            .filter(event -> event.occurredAt() >= from)
+            .forEach(events);
+      }
+
+      @Override
+      public void close() {}
+    };
   }
 
   /** With the experiment, its two variants, and the user. */

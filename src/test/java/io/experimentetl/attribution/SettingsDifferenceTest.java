@@ -36,6 +36,6 @@ class SettingsDifferenceTest {
   }
 
   private static String between(StatisticsConfig now) {
-    return SettingsDifference.between(BEFORE.toString(), now.toString());
+    return SettingsDifference.between("statistics", BEFORE.toString(), now.toString());
   }
 }

@@ -67,6 +67,9 @@ final class StatisticsOracle {
     }
     Map<DailyKey, DailySums> result = new HashMap<>();
     for (MetricConfig metric : config.metrics()) {
+      if (metric.since() != null && dayOf(first).isBefore(metric.since())) {
+        continue;
+      }
       MetricTerm numerator = new MetricTerm(metric.eventType(), metric.property());
       Duration delay = metric.delay();
       List<EventRow> timely =

@@ -15,14 +15,22 @@ import io.experimentetl.config.MetricTerm;
 import io.experimentetl.config.Population;
 import io.experimentetl.config.StatisticsConfig;
 import io.experimentetl.model.AssignmentRow;
+import io.experimentetl.model.DailyKey;
+import io.experimentetl.model.DailySums;
 import io.experimentetl.model.EventProcessed;
 import io.experimentetl.model.EventRow;
 import io.experimentetl.model.SourceTable;
 import java.time.Duration;
+import java.time.LocalDate;
 import java.util.ArrayList;
+import java.util.Collections;
+import java.util.HashMap;
+import java.util.HashSet;
 import java.util.List;
+import java.util.Map;
 import java.util.Random;
 import java.util.Set;
+import java.util.stream.Collectors;
 import net.jqwik.api.ForAll;
 import net.jqwik.api.Property;
 
@@ -83,7 +91,109 @@ class StreamedStatisticsTest {
         .doesNotHaveDuplicates();
   }
 
-  /** A catalogue with every kind, each with or without delay, window, cap and covariate. */
+  /**
+   * Metrics are added, removed and restated at savepoints: the differences add up to what the
+   * contract says of the rows by today's metrics, and the days of those that ended stay.
+   */
+  @Property(tries = 4000)
+  void differencesAddUpToTheContractOfTheCatalogueAsItIs(@ForAll long seed) throws Exception {
+    rows.clear();
+    assignment = null;
+    Random random = new Random(seed);
+    JobConfig config = someOf(randomConfig(random), random);
+    experiment = randomExperiment(random);
+    treatment = new VariantDimension(TREATMENT, EXPERIMENT, "t", "T", 50, false);
+    History history = new History(config);
+    known = random.nextBoolean();
+    if (known) {
+      know(history);
+    }
+    Set<String> ended = new HashSet<>();
+    Map<DailyKey, DailySums> endedDays = new HashMap<>();
+    for (int i = 2 + random.nextInt(40); i > 0; i--) {
+      step(history, random);
+      if (random.nextInt(6) == 0) {
+        history.afterGrace();
+      }
+      if (known && random.nextInt(12) == 0) {
+        changeDimensions(history, random);
+      }
+      if (random.nextInt(12) == 0) {
+        JobConfig next = changed(config, ended, random);
+        Set<String> names = names(next);
+        history.redeploy(next, names, ended);
+        history.out.daily.forEach(
+            (key, sums) -> {
+              if (!names.contains(key.metric())) {
+                endedDays.putIfAbsent(key, sums);
+              }
+            });
+        ended.addAll(names(config));
+        ended.removeAll(names);
+        config = next;
+      }
+    }
+    known = true;
+    know(history);
+    history.insert(SourceTable.USERS, History.userRow());
+    history.afterGrace();
+
+    Set<Long> variants =
+        treatment.experimentId() == EXPERIMENT ? Set.of(CONTROL, TREATMENT) : Set.of(CONTROL);
+    StatisticsOracle oracle = new StatisticsOracle(config.statistics(), experiment, variants);
+    Map<DailyKey, DailySums> expected = new HashMap<>(oracle.daily(assignment, rows));
+    expected.putAll(endedDays);
+    assertThat(history.out.daily).isEqualTo(expected);
+  }
+
+  private static Set<String> names(JobConfig config) {
+    return config.statistics().metrics().stream()
+        .map(MetricConfig::name)
+        .collect(Collectors.toSet());
+  }
+
+  private static JobConfig withMetrics(JobConfig config, List<MetricConfig> metrics) {
+    return UserAttributionTest.config(
+        config.statistics().withMetrics(metrics.toArray(MetricConfig[]::new)));
+  }
+
+  private static JobConfig someOf(JobConfig config, Random random) {
+    return withMetrics(
+        config,
+        config.statistics().metrics().stream().filter(metric -> random.nextBoolean()).toList());
+  }
+
+  /** Metrics are kept, dropped, counted from earlier on or defined anew, and others are added. */
+  private static JobConfig changed(JobConfig config, Set<String> ended, Random random) {
+    Map<String, MetricConfig> counted =
+        config.statistics().metrics().stream()
+            .collect(Collectors.toMap(MetricConfig::name, metric -> metric));
+    List<MetricConfig> next = new ArrayList<>();
+    for (MetricConfig drawn : randomConfig(random).statistics().metrics()) {
+      MetricConfig was = counted.get(drawn.name());
+      MetricConfig restated = drawn.withSince(randomDay(random));
+      int what = random.nextInt(10);
+      if (was == null) {
+        if (what < 5 && !ended.contains(drawn.name())) {
+          next.add(restated);
+        }
+      } else if (what < 3 && !was.withSince(null).equals(drawn.withSince(null))) {
+        next.add(restated);
+      } else if (what < 5 && was.since() != null) {
+        next.add(was.withSince(was.since().minusDays(1 + random.nextInt(3))));
+      } else if (what < 9) {
+        next.add(was);
+      }
+    }
+    Collections.shuffle(next, random);
+    return withMetrics(config, next);
+  }
+
+  private static LocalDate randomDay(Random random) {
+    return LocalDate.parse("2026-03-26").plusDays(random.nextInt(6));
+  }
+
+  /** A catalogue with every kind, each with or without delay, window, cap, covariate and since. */
   private static JobConfig randomConfig(Random random) {
     StatisticsConfig d = StatisticsConfig.defaults();
     MetricTerm revenue = new MetricTerm("purchase", "revenue");
@@ -120,7 +230,7 @@ class StreamedStatisticsTest {
     if (metric.kind() != MetricKind.RATIO && random.nextBoolean()) {
       of = of.withCovariate(Duration.ofHours(1 + random.nextInt(48)));
     }
-    return of;
+    return random.nextInt(3) == 0 ? of.withSince(randomDay(random)) : of;
   }
 
   private static ExperimentDimension randomExperiment(Random random) {

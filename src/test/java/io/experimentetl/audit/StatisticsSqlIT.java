@@ -11,6 +11,7 @@ import io.experimentetl.platform.PlatformExtension;
 import java.math.BigDecimal;
 import java.sql.SQLException;
 import java.time.Duration;
+import java.time.LocalDate;
 import java.util.List;
 import java.util.Set;
 import org.junit.jupiter.api.AfterAll;
@@ -409,6 +410,30 @@ class StatisticsSqlIT {
         "control conversion 2026-03-11: 0 1 1 1 0 0 1 1 1 | 0 0 0 0 0 1",
         "control revenue 2026-03-10: 1 1 1 1 5 1 1 5 25 | 0 0 0 12 144 60",
         "control revenue 2026-03-11: 0 1 1 1 6 0 0 6 96 | 0 0 0 0 0 72");
+  }
+
+  @Test
+  void aMetricCountsUsersFirstExposedOnOrAfterItsDayInTheExperimentsZone() throws SQLException {
+    experiment("'America/Los_Angeles'", "NULL", "NULL");
+    user("ada", control);
+    exposure("ada", "2026-03-02 07:59:59Z");
+    event("ada", "2026-03-03 12:00:00Z", "conversion");
+    user("bob", control);
+    event("bob", "2026-03-01 12:00:00Z", "conversion");
+    exposure("bob", "2026-03-02 08:00:00Z");
+    event("bob", "2026-03-03 12:00:00Z", "conversion");
+
+    assertFigures(
+        withMetrics(
+            MetricConfig.proportion("all", "conversion"),
+            MetricConfig.count("late", "conversion")
+                .withCovariate(Duration.ofDays(2))
+                .withSince(LocalDate.parse("2026-03-02"))),
+        "control all 2026-03-01: 1 1 0 0 0 1 0 0 0",
+        "control all 2026-03-02: 1 1 0 0 0 1 0 0 0",
+        "control all 2026-03-03: 0 2 2 2 0 0 2 2 2",
+        "control late 2026-03-02: 1 1 0 0 0 1 0 0 0 | 0 0 0 1 1 0",
+        "control late 2026-03-03: 0 1 1 1 0 0 1 1 1 | 0 0 0 0 0 1");
   }
 
   /** 2Tv + v². */

@@ -252,6 +252,11 @@ class ViewsIT {
     proportion(11, "2026-03-01", 1_000, 100, 1);
     proportion(12, "2026-03-01", 1_000, 120, 1);
     assertThat(verdict()).isEqualTo("with care: days are not closed, late events may change it");
+    warehouse.query(
+        "INSERT INTO data_inconsistencies (code, subject, severity, status, observed_at) VALUES"
+            + " ('M-ENDED', 'metric:conversion', 'INFO', 'OPEN', '2026-03-05 12:00:00')");
+    assertThat(verdict()).isEqualTo("with care: no longer counted since 2026-03-05");
+    warehouse.query("TRUNCATE TABLE data_inconsistencies");
 
     close();
     assertThat(verdict()).isEqualTo("ok");

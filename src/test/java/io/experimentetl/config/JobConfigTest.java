@@ -16,6 +16,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.time.LocalDate;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
@@ -97,7 +98,7 @@ class JobConfigTest {
               crossover: first
               allowed-lateness: 1h
               metrics:
-                - {name: m, kind: mean, event-type: e, property: x, delay: 1h, window: 7d, cap: 123456789012.250000, covariate: 14d}
+                - {name: m, kind: mean, event-type: e, property: x, delay: 1h, window: 7d, cap: 123456789012.250000, covariate: 14d, since: 2026-12-01}
                 - {name: n, kind: count, event-type: e, cap: 100}
                 - {name: r, kind: ratio, event-type: e, property: x, denominator: {event-type: f, property: y}}
                 - {name: q, kind: ratio, event-type: e, denominator: {event-type: f}}
@@ -168,7 +169,8 @@ class JobConfigTest {
                     MetricConfig.mean("m", "e", "x")
                         .within(Duration.ofHours(1), Duration.ofDays(7))
                         .withCap("123456789012.25")
-                        .withCovariate(Duration.ofDays(14)),
+                        .withCovariate(Duration.ofDays(14))
+                        .withSince(LocalDate.parse("2026-12-01")),
                     MetricConfig.count("n", "e").withCap("100"),
                     MetricConfig.ratio("r", new MetricTerm("e", "x"), new MetricTerm("f", "y")),
                     MetricConfig.ratio(
@@ -238,6 +240,10 @@ class JobConfigTest {
         "statistics: {metrics: [{name: a, kind: count, event-type: e, cap: 0.0000001}]}|statistics.metrics[0].cap|which is out of range.|six decimals at most",
         "statistics: {metrics: [{name: a, kind: count, event-type: e, cap: many}]}|statistics.metrics[0].cap|is \"many\", not a number.|Write a number above 0",
         "statistics: {metrics: [{name: a, kind: count, event-type: e, covariate: 0s}]}|statistics.metrics[0].covariate|is 0s, which is out of range.|Set it to 1ms up to 36500d.",
+        "statistics: {metrics: [{name: a, kind: count, event-type: e, since: tomorrow}]}|statistics.metrics[0].since|is \"tomorrow\", not a day.|Write a day such as 2026-12-01",
+        "statistics: {metrics: [{name: a, kind: count, event-type: e, since: 20261201}]}|statistics.metrics[0].since|is 20261201, not a day.|it begins in each experiment's zone.",
+        "statistics: {metrics: [{name: a, kind: count, event-type: e, since: 2026-02-30}]}|statistics.metrics[0].since|is \"2026-02-30\", not a day.|Write a day such as 2026-12-01",
+        "statistics: {metrics: [{name: a, kind: count, event-type: e, since: 0001-01-01}]}|statistics.metrics[0].since|is 0001-01-01, which is out of range.|Write a day such as 2026-12-01",
         "statistics: {metrics: [{name: a, kind: ratio, event-type: e, denominator: {event-type: f}, covariate: 14d}]}|statistics.metrics[0].covariate|is not computed for a ratio.|declare the numerator as a metric of its own",
         "statistics: {metrics: [{name: a, kind: proportion, event-type: e}, {name: a, kind: proportion, event-type: f}]}|statistics.metrics[1].name|\"a\" is another metric's name too.|Give each metric a name of its own.",
         "statistics: {metrics: [{name: a, kind: proportion, event-type: e, window: 0s}]}|statistics.metrics[0].window|is 0s, which is out of range.|Set it to 1ms up to 36500d.",

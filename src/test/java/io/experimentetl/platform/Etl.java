@@ -23,6 +23,7 @@ import picocli.CommandLine.Option;
       StatusCommand.class,
       SubmitCommand.class,
       RedeployCommand.class,
+      RestateCommand.class,
       ForgetCommand.class,
       DeadLettersCommand.class,
       DownCommand.class,

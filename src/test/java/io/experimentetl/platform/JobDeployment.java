@@ -44,6 +44,15 @@ public final class JobDeployment {
    * @return the job's id
    */
   public String submit(Optional<String> from, int parallelism, List<String> arguments) {
+    return submit(from, parallelism, arguments, RUNNING_DEADLINE);
+  }
+
+  /**
+   * The same.
+   *
+   * @param deadline until when all tasks must run
+   */
+  String submit(Optional<String> from, int parallelism, List<String> arguments, Duration deadline) {
     requireNoActiveJob();
     requireEffectiveConfiguration();
     requireSlots(parallelism);
@@ -53,7 +62,7 @@ public final class JobDeployment {
         platform
             .flink()
             .submit(jar, all, from, parallelism > 0 ? parallelism : defaultParallelism());
-    platform.flink().awaitAllTasksRunning(id, RUNNING_DEADLINE);
+    platform.flink().awaitAllTasksRunning(id, deadline);
     return id;
   }
 

@@ -61,9 +61,15 @@ class DailyStatsOperatorTest {
   private static KeyedTwoInputStreamOperatorTestHarness<
           String, DailyContribution, Either<Cut, Change>, Either<Cut, DailyStats>>
       newHarness() throws Exception {
+    return newHarness(STATISTICS);
+  }
+
+  private static KeyedTwoInputStreamOperatorTestHarness<
+          String, DailyContribution, Either<Cut, Change>, Either<Cut, DailyStats>>
+      newHarness(StatisticsConfig statistics) throws Exception {
     var harness =
         new KeyedTwoInputStreamOperatorTestHarness<>(
-            new DailyStatsOperator(STATISTICS),
+            new DailyStatsOperator(statistics),
             DailyStatsOperator::keyOf,
             null,
             Types.STRING,
@@ -117,6 +123,22 @@ class DailyStatsOperatorTest {
     assertThat(rows().get(0).key()).isEqualTo(KEY);
     assertThat(rows().get(0).kind()).isEqualTo("count");
     assertThat(rows().get(0).version().version()).isLessThan(rows().get(1).version().version());
+  }
+
+  @Test
+  void theDaysOfAMetricThatIsNotConfiguredAnyMoreStayAsTheyAre() throws Exception {
+    contribute(2);
+    barrier(100);
+    OperatorSubtaskState snapshot = harness.snapshot(1, 1);
+    harness.close();
+
+    harness = newHarness(STATISTICS.withMetrics(STATISTICS.metrics().get(1)));
+    harness.initializeState(snapshot);
+    harness.open();
+    watermark(DAY_ENDS_AT + LATENESS.toMillis());
+    barrier(200);
+    assertThat(rows()).isEmpty();
+    assertThat(harness.numKeyedStateEntries()).isZero();
   }
 
   @Test

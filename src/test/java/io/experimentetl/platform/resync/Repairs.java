@@ -97,7 +97,8 @@ final class Repairs {
 
   /**
    * Findings about the past can't be made again from what the source holds now: they are taken
-   * over, those that can resolve as resolved, since nothing shows them any more.
+   * over, those that can resolve as resolved, since nothing shows them any more. Those about
+   * metrics are not: all days were counted by today's.
    */
   void keepFindings() {
     String resolvable =
@@ -110,7 +111,7 @@ final class Repairs {
         INSERT INTO `%2$s`.data_inconsistencies
         SELECT * REPLACE (if(code IN (%3$s), 'RESOLVED', status) AS status, 0 AS _version)
         FROM `%1$s`.data_inconsistencies FINAL
-        WHERE (code, subject) NOT IN (SELECT code, subject FROM `%2$s`.data_inconsistencies)
+        WHERE NOT startsWith(code, 'M-') AND (code, subject) NOT IN (SELECT code, subject FROM `%2$s`.data_inconsistencies)
         """
             .formatted(old.database(), fresh.database(), resolvable));
   }

@@ -1,0 +1,31 @@
+package io.experimentetl.attribution;
+
+import io.experimentetl.model.EventRow;
+import java.io.IOException;
+import java.io.Serializable;
+import java.util.Collection;
+import java.util.function.Consumer;
+
+/** The rows of events as the warehouse has them: what state does not hold of them is read there. */
+interface RawEvents extends AutoCloseable {
+  /** Where they are. */
+  interface Source extends Serializable {
+    RawEvents open() throws IOException;
+  }
+
+  /**
+   * Reads the newest version of each row that is visible.
+   *
+   * @param from microseconds since 1970 in UTC
+   * @throws IOException the warehouse refuses, or does not answer
+   */
+  void read(
+      Collection<String> userIds,
+      Collection<String> eventTypes,
+      long from,
+      Consumer<EventRow> events)
+      throws IOException, InterruptedException;
+
+  @Override
+  void close();
+}

@@ -1,0 +1,37 @@
+package io.experimentetl.platform;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import com.fasterxml.jackson.dataformat.yaml.YAMLMapper;
+import java.time.LocalDate;
+import org.junit.jupiter.api.Test;
+
+class RestateCommandTest {
+  private static final LocalDate DAY = LocalDate.parse("2026-11-01");
+
+  private static ObjectNode yaml(String text) throws Exception {
+    return (ObjectNode) new YAMLMapper().readTree(text);
+  }
+
+  @Test
+  void theMetricsSinceIsSetAndNothingElse() throws Exception {
+    ObjectNode root =
+        yaml("statistics: {metrics: [{name: a, since: 2026-12-01}, {name: b, kind: count}]}");
+    RestateCommand.setSince(root, "a", DAY);
+    RestateCommand.setSince(root, "b", DAY);
+    assertThat(root)
+        .isEqualTo(
+            yaml(
+                "statistics: {metrics: [{name: a, since: 2026-11-01}, {name: b, kind: count, since: 2026-11-01}]}"));
+  }
+
+  @Test
+  void aMetricThatIsNotConfiguredIsNamed() throws Exception {
+    ObjectNode root = yaml("source: {host: h}");
+    assertThatThrownBy(() -> RestateCommand.setSince(root, "a", DAY))
+        .isInstanceOf(PlatformException.class)
+        .hasMessageContaining("has no metric a: add it there, with all metrics that are counted");
+  }
+}

@@ -1,11 +1,6 @@
 package io.experimentetl.attribution;
 
-import com.fasterxml.jackson.core.JsonProcessingException;
-import com.fasterxml.jackson.databind.JsonNode;
-import com.fasterxml.jackson.databind.ObjectMapper;
 import io.experimentetl.model.ExperimentRow;
-import java.time.DateTimeException;
-import java.time.ZoneId;
 
 /**
  * An experiment as the join needs it; a record of broadcast state.
@@ -17,29 +12,10 @@ import java.time.ZoneId;
 public record ExperimentDimension(
     long id, String key, String name, String zone, Long startsAt, Long endsAt) {
 
-  private static final ObjectMapper JSON = new ObjectMapper();
-
   /** The experiment's zone is {@code config.zone} where that names a zone, else the default. */
   public static ExperimentDimension of(ExperimentRow row, String defaultZone) {
     return new ExperimentDimension(
-        row.id(),
-        row.key(),
-        row.name(),
-        zoneOf(row.config(), defaultZone),
-        row.startsAt(),
-        row.endsAt());
-  }
-
-  private static String zoneOf(String config, String defaultZone) {
-    if (config == null) {
-      return defaultZone;
-    }
-    try {
-      JsonNode zone = JSON.readTree(config).path("zone");
-      return zone.isTextual() ? ZoneId.of(zone.textValue()).getId() : defaultZone;
-    } catch (JsonProcessingException | DateTimeException notAZone) {
-      return defaultZone;
-    }
+        row.id(), row.key(), row.name(), row.zone(defaultZone), row.startsAt(), row.endsAt());
   }
 
   boolean isRunningAt(long micros) {

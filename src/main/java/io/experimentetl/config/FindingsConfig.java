@@ -13,17 +13,20 @@ import java.time.Duration;
  *     oldest out, flagged
  * @param srmAlertP a sample ratio mismatch opens below this p
  * @param srmMinimumUsersPerVariant no verdict on the sample ratio while a variant expects fewer
+ * @param health the same for an experiment as a whole
  */
 public record FindingsConfig(
     Duration grace,
     Duration futureTolerance,
     int pendingPerUser,
     double srmAlertP,
-    int srmMinimumUsersPerVariant)
+    int srmMinimumUsersPerVariant,
+    HealthConfig health)
     implements Serializable {
 
   /** What holds where the file says nothing. */
   public static FindingsConfig defaults() {
-    return new FindingsConfig(Duration.ofSeconds(10), Duration.ofMinutes(5), 1_000, 0.001, 8);
+    return new FindingsConfig(
+        Duration.ofSeconds(10), Duration.ofMinutes(5), 1_000, 0.001, 8, HealthConfig.defaults());
   }
 }

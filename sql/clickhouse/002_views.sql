@@ -145,7 +145,8 @@ COMMENT 'The series for plots: users, totals and means of each variant up to and
 --   CUPED (A. Deng et al., Improving the Sensitivity of Online Controlled Experiments, WSDM 2013): theta = cov(x, y)/var(x) over the users of
 --     both variants together, 0 where either variance is; D' = D - theta (mean x_T - mean x_C); variance of a unit
 --     var(y) + theta^2 var(x) - 2 theta cov(x, y); then as above, t with the same degrees-of-freedom formula.
---   verdict: sample ratio mismatch at p < 0.001; crossovers from 1 % of the exposed and 10 users on.
+--   verdict: sample ratio mismatch at p < 0.001; crossovers from 1 % of the exposed and 10 users on; a variant without exposed users that
+--     expects 10 by its allocation.
 CREATE OR REPLACE VIEW experiment_results AS
 WITH
     1.959963984540054 AS z975,
@@ -186,7 +187,10 @@ WITH
     health AS
     (
         SELECT experiment_id AS of_experiment, toInt32(day) AS since, toNullable(srm_p) AS srm_p,
-            toNullable(crossover_users) AS crossover_users, arraySum(exposed_users) AS exposed
+            toNullable(crossover_users) AS crossover_users, arraySum(exposed_users) AS exposed,
+            arraySum(arrayMap(i -> if(weights[i] > 0, exposed_users[i], 0), arrayEnumerate(exposed_users))) AS weighed_users,
+            arrayExists(i -> exposed_users[i] = 0 AND weights[i] > 0 AND weights[i] * weighed_users >= 10 * arraySum(weights),
+                arrayEnumerate(exposed_users)) AS lacks_a_variant
         FROM experiment_health_daily FINAL
     ),
     errors AS
@@ -265,6 +269,7 @@ WITH
                 if(srm_p < 0.001, concat('sample ratio mismatch, p = ', toString(assumeNotNull(srm_p))), ''),
                 if(crossover_users >= 10 AND crossover_rate >= 0.01,
                     concat('crossovers: ', toString(round(100 * assumeNotNull(crossover_rate), 1)), ' % of the exposed users'), ''),
+                if(lacks_a_variant, 'a variant has no exposed users', ''),
                 if(has_control, '', 'no variant is the control')]) AS grave,
             arrayFilter(reason -> reason != '', [
                 if(ended_at IS NULL, '', concat('no longer counted since ', toString(toDate(assumeNotNull(ended_at))))),
@@ -411,6 +416,73 @@ FROM cell AS t
 LEFT JOIN (SELECT * FROM cell WHERE is_control) AS c ON c.experiment_id = t.experiment_id AND c.value = t.value
 LEFT JOIN (SELECT * FROM variants FINAL) AS v ON v.id = t.variant_id
 COMMENT 'Cuts by a property of the user, from the raw rows: SELECT * FROM experiment_cuts(dimension = ''country'', event_type = ''purchase'', property = ''revenue''); property = '''' counts the events. Each user''s events of the type from the first exposure on, within the experiment''s dates, without window and cap; crossovers are left out; the property of the user as it stood at the first exposure. Interval and p are the normal approximation, for one look at one cut: of twenty cuts one shows p < 0.05 by chance.';
+
+-- Figures as of now. usual_exposures: the median of the seven days before last_day. outlier_shares: of each metric, in the variant where it
+-- is greatest, Q/S^2 with S the sum and Q the sum of squares of the users' totals: the greatest user holds between it and its root (Simpson's
+-- index of the users' shares).
+CREATE OR REPLACE VIEW experiment_health AS
+WITH
+    figures AS
+    (
+        SELECT
+            experiment_id AS of_experiment,
+            argMax(variant_ids, day) AS variant_ids,
+            argMax(weights, day) AS weights,
+            argMax(assigned_users, day) AS assigned,
+            argMax(exposed_users, day) AS exposed,
+            argMax(crossover_users, day) AS crossover_users,
+            argMax(srm_p, day) AS srm_p,
+            max(day) AS last_day,
+            argMax(exposures, day) AS exposures_on_last_day,
+            arrayMap(back -> toInt32(last_day) - back, range(1, 8)) AS days_before,
+            groupArray((toInt32(day), exposures)) AS by_day,
+            arraySort(arrayMap(b -> arraySum(d -> if(d.1 = b, d.2, 0), by_day), days_before))[4] AS usual_exposures,
+            nullIf(maxIf(day, exposures > 0), toDate32(0)) AS last_exposure_day
+        FROM (SELECT * FROM experiment_health_daily FINAL)
+        GROUP BY experiment_id
+    ),
+    metrics AS
+    (
+        SELECT experiment_id AS in_experiment, maxMap(map(metric, outlier_share)) AS outlier_shares, sumMap(map(metric, all_events)) AS metric_events
+        FROM
+        (
+            SELECT experiment_id, toString(metric) AS metric, variant_id, sum(events) AS all_events,
+                if(sum(d_sum) = 0, 0., toFloat64(sum(d_sum_sq)) / pow(toFloat64(sum(d_sum)), 2)) AS outlier_share
+            FROM (SELECT * FROM experiment_daily_stats FINAL)
+            GROUP BY experiment_id, metric, variant_id
+        )
+        GROUP BY experiment_id
+    ),
+    open AS
+    (
+        SELECT assumeNotNull(experiment_id) AS found_in, arraySort(groupUniqArray(toString(code))) AS codes
+        FROM (SELECT * FROM data_inconsistencies FINAL)
+        WHERE status = 'OPEN' AND severity IN ('ERROR', 'WARNING') AND experiment_id IS NOT NULL
+        GROUP BY found_in
+    )
+SELECT
+    e.id AS experiment_id,
+    e.key AS experiment_key,
+    e.name AS experiment_name,
+    e.status AS status,
+    o.codes AS open_findings,
+    arraySum(f.assigned) AS assigned_users,
+    arraySum(f.exposed) AS exposed_users,
+    if(assigned_users = 0, NULL, f.srm_p) AS srm_p,
+    f.crossover_users AS crossover_users,
+    if(exposed_users = 0, NULL, f.crossover_users / exposed_users) AS crossover_rate,
+    arrayMap(i -> f.variant_ids[i], arrayFilter(i -> f.weights[i] > 0 AND f.exposed[i] = 0, arrayEnumerate(f.variant_ids))) AS variants_without_users,
+    if(empty(f.variant_ids), NULL, f.last_day) AS last_day,
+    f.exposures_on_last_day AS exposures_on_last_day,
+    f.usual_exposures AS usual_exposures,
+    f.last_exposure_day AS last_exposure_day,
+    m.metric_events AS metric_events,
+    m.outlier_shares AS outlier_shares
+FROM (SELECT * FROM experiments FINAL) AS e
+LEFT JOIN figures AS f ON f.of_experiment = e.id
+LEFT JOIN metrics AS m ON m.in_experiment = e.id
+LEFT JOIN open AS o ON o.found_in = e.id
+COMMENT 'One row per experiment, as of now: open findings, sample ratio, crossovers, variants that should have users and have none, exposures of the last day beside the median of the seven days before it, the last day with an exposure, and per metric its counted events and the least share of the sum that the greatest user of a variant holds.';
 
 CREATE OR REPLACE VIEW findings_open AS
 SELECT

@@ -1,6 +1,10 @@
 -- data_inconsistencies, compared with what the rows in ClickHouse say. Columns: what is wrong (1: a finding is missing or not
 -- open, 2: a finding is open that should not be), code, subject, why, evidence.
 WITH
+-- Commit time up to which everything is visible, microseconds since 1970; NULL: nothing behind the initial load is yet.
+(SELECT toUnixTimestamp64Micro(committed_at) FROM etl_progress) AS cut_at,
+-- What is younger may be on its way: the grace, and what checkpoints and heartbeats take.
+cut_at - ${on_its_way} AS settled_at,
 finding AS (SELECT code, subject, status, experiment_id, user_id, event_id, _version FROM data_inconsistencies FINAL),
 event AS
 (
@@ -128,6 +132,147 @@ mismatch AS
     ORDER BY day DESC
     LIMIT 1 BY experiment_id
 ),
+-- Experiments as a whole, as of the last day's row, which is as of now.
+running AS
+(
+    SELECT id, toString(status) AS status, JSONExtractString(ifNull(config, ''), 'zone') AS zone,
+        ifNull(toUnixTimestamp64Micro(starts_at), -9000000000000000000) AS starts,
+        ifNull(toUnixTimestamp64Micro(ends_at), 9000000000000000000) AS ends,
+        toUnixTimestamp64Micro(updated_at) AS updated
+    FROM experiments FINAL
+),
+newest AS
+(
+    SELECT experiment_id, variant_ids, assigned_users, exposed_users, weights, crossover_users, arraySum(exposed_users) AS exposed
+    FROM experiment_health_daily FINAL
+    WHERE experiment_id IN (SELECT id FROM running)
+    ORDER BY day DESC
+    LIMIT 1 BY experiment_id
+),
+lacking AS
+(
+    SELECT experiment_id, variant_id
+    FROM
+    (
+        SELECT experiment_id, variant_ids, assigned_users, exposed_users, weights, arraySum(weights) AS all_weights,
+            arraySum(arrayMap((n, w) -> if(w > 0, n, 0), assigned_users, weights)) AS all_assigned,
+            arraySum(arrayMap((n, w) -> if(w > 0, n, 0), exposed_users, weights)) AS all_exposed
+        FROM newest
+    )
+    ARRAY JOIN variant_ids AS variant_id, assigned_users AS assigned_, exposed_users AS exposed_, weights AS weight
+    WHERE weight > 0 AND ((assigned_ = 0 AND all_assigned * weight >= ${variant_users} * all_weights)
+        OR (exposed_ = 0 AND all_exposed * weight >= ${variant_users} * all_weights))
+),
+unentered AS
+(
+    SELECT r.id AS id, greatest(r.starts, r.updated) AS since
+    FROM running AS r
+    LEFT JOIN newest AS n ON n.experiment_id = r.id
+    WHERE r.status = 'ACTIVE' AND n.exposed = 0 AND cut_at BETWEEN r.starts AND r.ends
+),
+metric_totals AS
+(
+    SELECT experiment_id, toString(metric) AS name, variant_id, sum(events) AS all_events, sum(new_converters) AS converters,
+        toFloat64(sum(d_sum)) AS total, toFloat64(sum(d_sum_sq)) AS squares
+    FROM (SELECT * FROM experiment_daily_stats FINAL)
+    WHERE experiment_id IN (SELECT id FROM running)
+    GROUP BY experiment_id, name, variant_id
+),
+silent AS
+(
+    SELECT experiment_id, m.1 AS name, m.2 AS has_delay
+    FROM newest
+    ARRAY JOIN ${metrics} AS m
+    WHERE exposed >= ${metric_users}
+        AND (experiment_id, m.1) NOT IN (SELECT experiment_id, name FROM metric_totals WHERE all_events > 0)
+),
+outlier AS
+(
+    SELECT DISTINCT experiment_id, name
+    FROM metric_totals
+    WHERE converters >= 100 AND total > 0 AND squares / total / total >= ${outlier_share}
+        AND name IN (SELECT m.1 FROM (SELECT arrayJoin(${metrics}) AS m) WHERE m.3 = 1)
+),
+-- A day that ended an hour ago, beside the seven days before it: half of, or twice, both their median and the first of them. Of an
+-- experiment that has ended it is not asked.
+volume AS
+(
+    SELECT experiment_id,
+        arrayMap(back -> arraySum(d -> if(d.1 = last_day - back, d.2, 0), days), [7, 6, 5, 4, 3, 2, 1]) AS before,
+        arraySum(d -> if(d.1 = last_day, d.2, 0), days) AS exposures_,
+        arraySort(before)[4] AS median,
+        arrayMin(d -> if(d.2 > 0, d.1, 1000000), days) AS first_day,
+        first_day < last_day - 7 AND median >= ${volume_exposures}
+            AND (2 * exposures_ < least(median, before[1]) OR exposures_ > 2 * greatest(median, before[1])) AS is_unusual
+    FROM
+    (
+        SELECT r.id AS experiment_id, toInt32(any(r.day_)) - 1 AS last_day, groupArray((toInt32(h.day), h.exposures)) AS days
+        FROM (SELECT id, ${day} AS day_ FROM (SELECT id, zone, assumeNotNull(cut_at) - 3600000000 AS at FROM running
+            WHERE status = 'ACTIVE' AND ends > cut_at)) AS r
+        INNER JOIN (SELECT experiment_id, day, exposures FROM experiment_health_daily FINAL) AS h ON h.experiment_id = r.id
+        GROUP BY r.id
+    )
+),
+defect AS
+(
+    SELECT experiment_id, defect_ AS code
+    FROM
+    (
+        SELECT r.id AS experiment_id, countIf(v.is_control) AS controls, sum(v.allocation_pct) AS allocation
+        FROM running AS r
+        LEFT JOIN (SELECT experiment_id, is_control, allocation_pct FROM variants FINAL) AS v ON v.experiment_id = r.id
+        WHERE r.status != 'DRAFT'
+        GROUP BY r.id
+    )
+    ARRAY JOIN arrayFilter(code_ -> code_ != '', [if(controls = 0, 'R-NO-CONTROL', ''), if(controls > 1, 'R-MULTI-CONTROL', ''),
+        if(allocation != 100, 'R-ALLOCATION-SUM', '')]) AS defect_
+),
+-- When the experiment's row or its variants were changed last.
+redesigned AS
+(
+    SELECT experiment_id, max(at) AS at
+    FROM
+    (
+        SELECT id AS experiment_id, toUnixTimestamp64Micro(_committed_at) AS at FROM experiments
+        UNION ALL
+        SELECT experiment_id, toUnixTimestamp64Micro(_committed_at) FROM variants
+    )
+    GROUP BY experiment_id
+),
+-- What holds of experiments: code, subject, why, and whether it must have been reported by now.
+symptom AS
+(
+    SELECT 'H-CROSSOVER-RATE' AS code, concat('experiment:', toString(experiment_id)) AS subject,
+        concat(toString(crossover_users), ' of ', toString(exposed), ' exposed users') AS why, cut_at IS NOT NULL AS is_due
+    FROM newest WHERE crossover_users >= ${crossover_users} AND crossover_users >= ${crossover_share} * exposed
+    UNION ALL
+    SELECT 'H-MISSING-VARIANT', concat('variant:', toString(experiment_id), '/', toString(variant_id)), 'it has no users',
+        cut_at IS NOT NULL
+    FROM lacking
+    UNION ALL
+    SELECT 'H-NO-EXPOSURES', concat('experiment:', toString(id)), 'it has no exposed user', ifNull(since + ${no_exposures_after} < settled_at, 0)
+    FROM unentered
+    UNION ALL
+    SELECT 'H-METRIC-MISSING', concat('metric:', toString(experiment_id), '/', name), 'no event was counted',
+        cut_at IS NOT NULL AND has_delay = 0
+    FROM silent
+    UNION ALL
+    SELECT 'H-OUTLIER', concat('metric:', toString(experiment_id), '/', name), 'one user holds much of the sum', cut_at IS NOT NULL
+    FROM outlier
+    UNION ALL
+    SELECT 'H-VOLUME', concat('experiment:', toString(experiment_id)), 'the exposures per day', 1 FROM volume WHERE is_unusual
+    UNION ALL
+    SELECT d.code, concat('experiment:', toString(d.experiment_id)), 'its variants', ifNull(c.at < settled_at, 0)
+    FROM defect AS d
+    INNER JOIN redesigned AS c ON c.experiment_id = d.experiment_id
+),
+bot AS
+(
+    SELECT experiment_id, user_id, max(events_) AS most
+    FROM (SELECT experiment_id, user_id, day, count() AS events_ FROM event GROUP BY experiment_id, user_id, day)
+    GROUP BY experiment_id, user_id
+    HAVING most > ${bot_events}
+),
 changed AS
 (
     SELECT DISTINCT subject FROM finding WHERE code IN ('C-UPDATE-IMMUTABLE', 'C-DELETE-UNEXPECTED')
@@ -147,6 +292,10 @@ due AS
     UNION ALL
     SELECT 'H-SRM', concat('experiment:', toString(experiment_id)), concat('experiment_health_daily, p = ', toString(p)), ''
     FROM mismatch WHERE is_open
+    UNION ALL
+    SELECT code, subject, why, '' FROM symptom WHERE is_due
+    UNION ALL
+    SELECT 'H-BOT', concat('user:', toString(experiment_id), '/', user_id), concat(toString(most), ' events on a day'), '' FROM bot
 ),
 open AS (SELECT * FROM finding WHERE status = 'OPEN'),
 -- Up to this version rows and findings were written by a job that may have had other metrics.
@@ -176,6 +325,13 @@ SELECT what, code, subject, why, evidence FROM
     LEFT ANTI JOIN (SELECT concat('experiment:', toString(experiment_id)) AS subject FROM mismatch WHERE is_open) AS m
         ON m.subject = f.subject
     WHERE f.code = 'H-SRM'
+    UNION ALL
+    SELECT 2, toString(f.code), f.subject, 'the rows say otherwise', toString(f._version)
+    FROM open AS f
+    WHERE f.code IN ('H-CROSSOVER-RATE', 'H-MISSING-VARIANT', 'H-NO-EXPOSURES', 'H-METRIC-MISSING', 'H-OUTLIER', 'H-VOLUME',
+            'R-NO-CONTROL', 'R-MULTI-CONTROL', 'R-ALLOCATION-SUM')
+        AND (toString(f.code), f.subject) NOT IN (SELECT code, subject FROM symptom)
+        AND (f.code != 'H-VOLUME' OR f.experiment_id IN (SELECT experiment_id FROM volume))
     UNION ALL
     -- What was missing is there.
     SELECT 2, toString(f.code), f.subject, 'it is there now', toString(f._version)

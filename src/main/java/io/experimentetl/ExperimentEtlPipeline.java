@@ -144,12 +144,12 @@ public final class ExperimentEtlPipeline {
     SingleOutputStreamOperator<Either<Cut, ExperimentHealth>> health =
         attributed
             .getSideOutput(AttributeOperator.HEALTH)
-            .keyBy(ExperimentEtlPipeline::experimentOf, Types.LONG)
+            .keyBy(HealthContribution::experimentId, Types.LONG)
             .connect(dimensions)
             .transform(
                 Uids.EXPERIMENT_HEALTH,
                 ExperimentHealthOperator.TYPE,
-                new ExperimentHealthOperator(config.findings()))
+                new ExperimentHealthOperator(config.findings(), config.statistics()))
             .uid(Uids.EXPERIMENT_HEALTH);
 
     attach(attributed, sinks.events());
@@ -199,10 +199,6 @@ public final class ExperimentEtlPipeline {
             .uid(Uids.OUTBOX_RELAY);
     relayed.sinkTo(outbox).name(Uids.OUTBOX).uid(Uids.OUTBOX);
     return relayed.getSideOutput(OutboxRelay.FINDINGS);
-  }
-
-  private static long experimentOf(HealthContribution contribution) {
-    return contribution.key().experimentId();
   }
 
   private static <T> DataStreamSink<Either<Cut, T>> attach(

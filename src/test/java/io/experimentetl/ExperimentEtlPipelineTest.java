@@ -27,6 +27,7 @@ import io.experimentetl.model.HealthContribution;
 import io.experimentetl.outbox.OutboxMessage;
 import io.experimentetl.outbox.OutboxState;
 import io.experimentetl.stats.DailyState;
+import io.experimentetl.stats.ExperimentRun;
 import io.experimentetl.stats.HealthState;
 import io.experimentetl.stats.VariantWeight;
 import java.time.Duration;
@@ -161,6 +162,7 @@ class ExperimentEtlPipelineTest {
         VariantDimension.class,
         DailyState.class,
         HealthState.class,
+        ExperimentRun.class,
         OutboxMessage.class,
         OutboxState.class,
         VariantWeight.class

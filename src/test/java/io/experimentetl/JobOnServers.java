@@ -10,6 +10,7 @@ import io.experimentetl.cdc.PostgresChanges;
 import io.experimentetl.config.ClickHouseConfig;
 import io.experimentetl.config.DeliveryConfig;
 import io.experimentetl.config.FindingsConfig;
+import io.experimentetl.config.HealthConfig;
 import io.experimentetl.config.JobConfig;
 import io.experimentetl.config.KafkaConfig;
 import io.experimentetl.config.OutboxConfig;
@@ -105,7 +106,8 @@ final class JobOnServers implements AutoCloseable {
                 Duration.ofSeconds(2),
                 defaults.commitDeadline()),
             StatisticsConfig.defaults(),
-            new FindingsConfig(grace, Duration.ofMinutes(5), 1_000, 0.001, 8, List.of()),
+            new FindingsConfig(
+                grace, Duration.ofMinutes(5), 1_000, 0.001, 8, List.of(), HealthConfig.defaults()),
             delivery,
             KafkaConfig.defaults(),
             OutboxConfig.defaults());

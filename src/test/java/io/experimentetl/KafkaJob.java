@@ -6,6 +6,7 @@ import io.experimentetl.audit.AuditSettings;
 import io.experimentetl.config.ClickHouseConfig;
 import io.experimentetl.config.DeliveryConfig;
 import io.experimentetl.config.FindingsConfig;
+import io.experimentetl.config.HealthConfig;
 import io.experimentetl.config.JobConfig;
 import io.experimentetl.config.KafkaConfig;
 import io.experimentetl.config.OutboxConfig;
@@ -94,7 +95,13 @@ public final class KafkaJob implements AutoCloseable {
                 defaults.commitDeadline()),
             StatisticsConfig.defaults(),
             new FindingsConfig(
-                Duration.ofSeconds(1), Duration.ofMinutes(5), 1_000, 0.001, 8, List.of()),
+                Duration.ofSeconds(1),
+                Duration.ofMinutes(5),
+                1_000,
+                0.001,
+                8,
+                List.of(),
+                HealthConfig.defaults()),
             DeliveryConfig.defaults(),
             new KafkaConfig(
                 kafka,

@@ -17,6 +17,8 @@ import io.experimentetl.model.FindingCode;
 import io.experimentetl.model.HealthContribution;
 import io.experimentetl.model.HealthCounts;
 import io.experimentetl.model.HealthKey;
+import io.experimentetl.model.MetricKey;
+import io.experimentetl.model.MetricTotals;
 import io.experimentetl.model.SourceTable;
 import io.experimentetl.model.VariantRow;
 import java.io.IOException;
@@ -550,7 +552,20 @@ public final class AttributeOperator extends AbstractStreamOperator<Either<Cut, 
                 new StreamRecord<>(new DailyContribution(key, total.sums(), total.dayEndsAt())));
           }
         });
+    Map<MetricKey, MetricTotals> metricTotals = new HashMap<>();
+    dailyTotals.forEach(
+        (key, total) ->
+            metricTotals.merge(
+                new MetricKey(key.experimentId(), key.variantId(), key.metric()),
+                MetricTotals.of(total.sums()),
+                MetricTotals::plus));
     dailyTotals.clear();
+    metricTotals.forEach(
+        (key, totals) -> {
+          if (!totals.isZero()) {
+            output.collect(HEALTH, new StreamRecord<>(new HealthContribution(key, totals)));
+          }
+        });
     healthTotals.forEach(
         (key, counts) -> {
           if (!counts.isZero()) {

@@ -1,11 +1,6 @@
 package io.experimentetl.attribution;
 
-import com.fasterxml.jackson.core.JsonProcessingException;
-import com.fasterxml.jackson.databind.JsonNode;
-import com.fasterxml.jackson.databind.ObjectMapper;
 import io.experimentetl.model.ExperimentRow;
-import java.time.DateTimeException;
-import java.time.ZoneId;
 import java.util.Arrays;
 import java.util.Objects;
 
@@ -33,8 +28,6 @@ public record ExperimentDimension(
   /** What happened before the oldest one is not judged by status. */
   private static final int STATUSES_KEPT = 16;
 
-  private static final ObjectMapper JSON = new ObjectMapper();
-
   /**
    * The experiment's zone is {@code config.zone} where that names a zone, else the default.
    *
@@ -47,7 +40,7 @@ public record ExperimentDimension(
         row.id(),
         row.key(),
         row.name(),
-        zoneOf(row.config(), defaultZone),
+        row.zone(defaultZone),
         row.startsAt(),
         row.endsAt(),
         row.version(),
@@ -66,18 +59,6 @@ public record ExperimentDimension(
     KnownStatus[] statuses = Arrays.copyOfRange(before, from, before.length + 1);
     statuses[statuses.length - 1] = new KnownStatus(Math.max(committedAt, last.since()), status);
     return statuses;
-  }
-
-  private static String zoneOf(String config, String defaultZone) {
-    if (config == null) {
-      return defaultZone;
-    }
-    try {
-      JsonNode zone = JSON.readTree(config).path("zone");
-      return zone.isTextual() ? ZoneId.of(zone.textValue()).getId() : defaultZone;
-    } catch (JsonProcessingException | DateTimeException notAZone) {
-      return defaultZone;
-    }
   }
 
   boolean isRunningAt(long micros) {

@@ -9,6 +9,7 @@ import static io.experimentetl.model.FindingCode.C_DELETE_UNEXPECTED;
 import static io.experimentetl.model.FindingCode.C_UPDATE_IMMUTABLE;
 import static io.experimentetl.model.FindingCode.D_CONFLICTING_DUP;
 import static io.experimentetl.model.FindingCode.D_DUP_EVENT;
+import static io.experimentetl.model.FindingCode.H_BOT;
 import static io.experimentetl.model.FindingCode.R_ORPHAN_EXPERIMENT;
 import static io.experimentetl.model.FindingCode.R_ORPHAN_VARIANT;
 import static io.experimentetl.model.FindingCode.R_VARIANT_NULL;
@@ -516,6 +517,9 @@ final class UserAttribution {
     }
     facts.add(fact.id(), event.occurredAt(), event.variantId(), event.eventType(), fact.content());
     setValues(facts, facts.size() - 1, event);
+    if (facts.size() > config.findings().health().botEventsPerDay()) {
+      reportBot(facts, event, origin);
+    }
     // Another event of the same id may stop counting, whatever its type.
     boolean restates =
         other >= 0
@@ -532,6 +536,28 @@ final class UserAttribution {
     if (!lacks.isEmpty()) {
       // What was held before it is written has its place with the user, even in a full one.
       facts.pending.add(origin.pending(event, 0).writtenWithout(codes(lacks), version.version()));
+    }
+  }
+
+  /** Once a day, with the event that is one too many. */
+  private void reportBot(ExperimentFacts facts, EventRow event, Origin origin) {
+    DayClock clock = dimensions.clockOf(dimensions.experiment(event.experimentId()));
+    int day = clock.dayOf(event.occurredAt());
+    int limit = config.findings().health().botEventsPerDay();
+    int events = 0;
+    for (int i = 0; i < facts.size(); i++) {
+      events += clock.dayOf(facts.occurredAt(i)) == day ? 1 : 0;
+    }
+    if (events == limit + 1) {
+      report(
+          H_BOT,
+          true,
+          "user:" + event.experimentId() + "/" + event.userId(),
+          event.experimentId(),
+          event.userId(),
+          null,
+          "more than %d events on %s".formatted(limit, LocalDate.ofEpochDay(day)),
+          origin);
     }
   }
 

@@ -202,7 +202,7 @@ public final class Audit {
       }
       long openFindings = 0;
       if (parts.contains(Part.FINDINGS)) {
-        FindingsComparison findings = new FindingsComparison(settings, source, warehouse);
+        FindingsComparison findings = new FindingsComparison(settings, source, warehouse, sql);
         openFindings = findings.open();
         findings.compare().forEach(seen -> observations.put(seen.identity(), seen));
       }

@@ -1,10 +1,17 @@
 package io.experimentetl.audit;
 
+import static java.util.Map.entry;
+
 import io.experimentetl.audit.Observation.Weight;
+import io.experimentetl.config.FindingsConfig;
+import io.experimentetl.config.HealthConfig;
+import io.experimentetl.config.MetricKind;
 import io.experimentetl.quality.AssignmentChecks;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.stream.Collectors;
 
 /**
  * {@code data_inconsistencies}, compared with what ClickHouse's rows say: what a row carries must
@@ -12,20 +19,27 @@ import java.util.Map;
  * compared, since it hangs on what was and not on what is: codes of deletes and updates (C-…,
  * A-REASSIGNED), whether a T-LATE, T-EVENT-BEFORE-ASSIGNMENT, T-NOT-RUNNING, T-OUT-OF-WINDOW,
  * T-ASSIGNMENT-AT-DRIFT, A-VERSION-SKEW, S-UNKNOWN-EVENT-TYPE or duplicate that was found should
- * still be open, and the findings of rows that could not be delivered.
+ * still be open, H-FRESHNESS and how long an experiment's other findings waited, and the findings
+ * of rows that could not be delivered.
  */
 final class FindingsComparison {
   static final String PLACE = "data_inconsistencies";
   private static final int LIMIT = 1_000;
 
+  /** No checkpoint and no heartbeat is further from the next. */
+  private static final Duration ON_ITS_WAY = Duration.ofMinutes(1);
+
   private final AuditSettings settings;
   private final SourceSnapshot source;
   private final Warehouse warehouse;
+  private final StatisticsSql sql;
 
-  FindingsComparison(AuditSettings settings, SourceSnapshot source, Warehouse warehouse) {
+  FindingsComparison(
+      AuditSettings settings, SourceSnapshot source, Warehouse warehouse, StatisticsSql sql) {
     this.settings = settings;
     this.source = source;
     this.warehouse = warehouse;
+    this.sql = sql;
   }
 
   long open() {
@@ -39,28 +53,7 @@ final class FindingsComparison {
   List<Observation> compare() {
     List<Observation> observations = new ArrayList<>();
     warehouse.read(
-        StatisticsSql.fill(
-            "findings-clickhouse.sql",
-            Map.of(
-                "exposure",
-                StatisticsSql.clickhouseText(settings.statistics().exposureEvent()),
-                "entered_at",
-                switch (settings.statistics().population()) {
-                  case EXPOSURE -> "x.earliest";
-                  case ENROLLED -> "m.enrolled_at";
-                  case ASSIGNED -> "m.assigned_at";
-                },
-                "enrolment_tolerance",
-                Long.toString(AssignmentChecks.ENROLMENT_TOLERANCE),
-                "srm_p",
-                Double.toString(settings.findings().srmAlertP()),
-                "srm_users",
-                Integer.toString(settings.findings().srmMinimumUsersPerVariant()),
-                "expired_before",
-                Long.toString(
-                    source.takenAt().minus(Warehouse.RETENTION).getEpochSecond() * 1_000_000),
-                "limit",
-                Integer.toString(LIMIT))),
+        StatisticsSql.fill("findings-clickhouse.sql", values()),
         row -> {
           boolean missing = row.get(0).asInt() == 1;
           observations.add(
@@ -75,5 +68,52 @@ final class FindingsComparison {
                   Weight.SUSPECT));
         });
     return observations;
+  }
+
+  private Map<String, String> values() {
+    FindingsConfig findings = settings.findings();
+    HealthConfig health = findings.health();
+    return Map.ofEntries(
+        entry("exposure", StatisticsSql.clickhouseText(settings.statistics().exposureEvent())),
+        entry(
+            "entered_at",
+            switch (settings.statistics().population()) {
+              case EXPOSURE -> "x.earliest";
+              case ENROLLED -> "m.enrolled_at";
+              case ASSIGNED -> "m.assigned_at";
+            }),
+        entry("enrolment_tolerance", Long.toString(AssignmentChecks.ENROLMENT_TOLERANCE)),
+        entry("srm_p", Double.toString(findings.srmAlertP())),
+        entry("srm_users", Integer.toString(findings.srmMinimumUsersPerVariant())),
+        entry("crossover_share", Double.toString(health.crossoverShare())),
+        entry("crossover_users", Integer.toString(health.crossoverMinimumUsers())),
+        entry("variant_users", Integer.toString(health.variantMinimumUsers())),
+        entry("no_exposures_after", micros(health.noExposuresAfter())),
+        entry("metric_users", Integer.toString(health.metricMinimumUsers())),
+        entry("outlier_share", Double.toString(health.outlierShare())),
+        entry("volume_exposures", Integer.toString(health.volumeMinimumExposures())),
+        entry("bot_events", Integer.toString(health.botEventsPerDay())),
+        entry(
+            "metrics",
+            settings.statistics().metrics().stream()
+                .map(
+                    metric ->
+                        "(%s, %d, %d)"
+                            .formatted(
+                                StatisticsSql.clickhouseText(metric.name()),
+                                metric.delay().isZero() ? 0 : 1,
+                                metric.kind() == MetricKind.PROPORTION ? 0 : 1))
+                .collect(Collectors.joining(", ", "[", "]"))),
+        entry("day", sql.clickhouseDay("at")),
+        entry("on_its_way", micros(findings.grace().plus(ON_ITS_WAY))),
+        entry(
+            "expired_before",
+            Long.toString(
+                source.takenAt().minus(Warehouse.RETENTION).getEpochSecond() * 1_000_000)),
+        entry("limit", Integer.toString(LIMIT)));
+  }
+
+  private static String micros(Duration duration) {
+    return Long.toString(duration.toMillis() * 1000);
   }
 }

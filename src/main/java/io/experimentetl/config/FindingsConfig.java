@@ -17,6 +17,7 @@ import java.util.stream.Stream;
  * @param srmMinimumUsersPerVariant no verdict on the sample ratio while a variant expects fewer
  * @param eventTypes all event types that are known, beside those of the statistics settings; empty:
  *     none is unknown
+ * @param health the same for an experiment as a whole
  */
 public record FindingsConfig(
     Duration grace,
@@ -24,7 +25,8 @@ public record FindingsConfig(
     int pendingPerUser,
     double srmAlertP,
     int srmMinimumUsersPerVariant,
-    List<String> eventTypes)
+    List<String> eventTypes,
+    HealthConfig health)
     implements Serializable {
 
   public FindingsConfig {
@@ -34,7 +36,13 @@ public record FindingsConfig(
   /** What holds where the file says nothing. */
   public static FindingsConfig defaults() {
     return new FindingsConfig(
-        Duration.ofSeconds(10), Duration.ofMinutes(5), 1_000, 0.001, 8, List.of());
+        Duration.ofSeconds(10),
+        Duration.ofMinutes(5),
+        1_000,
+        0.001,
+        8,
+        List.of(),
+        HealthConfig.defaults());
   }
 
   /** The same, where types are declared with these too. */
@@ -47,6 +55,7 @@ public record FindingsConfig(
             pendingPerUser,
             srmAlertP,
             srmMinimumUsersPerVariant,
-            Stream.concat(eventTypes.stream(), types.stream()).distinct().toList());
+            Stream.concat(eventTypes.stream(), types.stream()).distinct().toList(),
+            health);
   }
 }

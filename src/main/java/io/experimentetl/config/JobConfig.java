@@ -336,7 +336,27 @@ public record JobConfig(
             section.fraction("srm-alert-p", d.srmAlertP(), 0, 1),
             section.integer(
                 "srm-minimum-users-per-variant", d.srmMinimumUsersPerVariant(), 1, 1_000_000_000),
-            section.list("event-types", d.eventTypes(), value -> null));
+            section.list("event-types", d.eventTypes(), value -> null),
+            health(section.section("health")));
+    section.end();
+    return config;
+  }
+
+  private static HealthConfig health(Section section) {
+    HealthConfig d = HealthConfig.defaults();
+    HealthConfig config =
+        new HealthConfig(
+            section.fraction("crossover-share", d.crossoverShare(), 0, 1),
+            section.integer("crossover-minimum-users", d.crossoverMinimumUsers(), 1, 1_000_000_000),
+            section.integer("variant-minimum-users", d.variantMinimumUsers(), 1, 1_000_000_000),
+            section.duration(
+                "no-exposures-after", d.noExposuresAfter(), NONE, Duration.ofDays(365)),
+            section.integer("metric-minimum-users", d.metricMinimumUsers(), 1, 1_000_000_000),
+            section.integer(
+                "volume-minimum-exposures", d.volumeMinimumExposures(), 1, 1_000_000_000),
+            section.fraction("outlier-share", d.outlierShare(), 0, 1),
+            section.duration("freshness", d.freshness(), Duration.ofSeconds(1), Duration.ofDays(1)),
+            section.integer("bot-events-per-day", d.botEventsPerDay(), 1, 1_000_000_000));
     section.end();
     return config;
   }

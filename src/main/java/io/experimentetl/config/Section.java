@@ -40,6 +40,7 @@ final class Section {
   private final Map<String, String> overrides;
   private final List<ConfigurationError> errors;
   private final Set<String> known = new LinkedHashSet<>();
+  private final Set<String> groups = new LinkedHashSet<>();
 
   /**
    * @param path with dots; empty at the top
@@ -63,6 +64,7 @@ final class Section {
 
   Section section(String key) {
     known.add(key);
+    groups.add(key);
     JsonNode child = node.path(key);
     if (!child.isMissingNode() && !child.isNull() && !child.isObject()) {
       error(
@@ -507,7 +509,8 @@ final class Section {
     for (String name : overrides.keySet()) {
       if (!path.isEmpty()
           && name.startsWith(variable(path) + "_")
-          && known.stream().noneMatch(key -> variable(at(key)).equals(name))) {
+          && known.stream().noneMatch(key -> variable(at(key)).equals(name))
+          && groups.stream().noneMatch(key -> name.startsWith(variable(at(key)) + "_"))) {
         List<String> variables = known.stream().map(key -> variable(at(key))).toList();
         errors.add(
             new ConfigurationError(

@@ -1,5 +1,11 @@
 package io.experimentetl.model;
 
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import java.time.DateTimeException;
+import java.time.ZoneId;
+
 /**
  * A row of {@code experiments}. Timestamps are microseconds since 1970 in UTC.
  *
@@ -21,4 +27,20 @@ public record ExperimentRow(
     Long endsAt,
     long createdAt,
     long updatedAt)
-    implements SourceRow {}
+    implements SourceRow {
+
+  private static final ObjectMapper JSON = new ObjectMapper();
+
+  /** The IANA zone of the experiment's days: {@code config.zone} where that names one. */
+  public String zone(String byDefault) {
+    if (config == null) {
+      return byDefault;
+    }
+    try {
+      JsonNode zone = JSON.readTree(config).path("zone");
+      return zone.isTextual() ? ZoneId.of(zone.textValue()).getId() : byDefault;
+    } catch (JsonProcessingException | DateTimeException notAZone) {
+      return byDefault;
+    }
+  }
+}

@@ -168,6 +168,61 @@ public enum FindingCode {
       true,
       "The users per variant do not fit the allocation (sample ratio mismatch): the experiment's numbers can't be trusted.",
       "Stop the experiment and look for what loses or steers users."),
+  H_CROSSOVER_RATE(
+      WARNING,
+      true,
+      "Too many of the experiment's exposed users were seen in more than one variant.",
+      "Look for identities that are merged or assigned twice, and for caches that deliver another variant."),
+  H_MISSING_VARIANT(
+      WARNING,
+      true,
+      "A variant that should get users has none, although the others have.",
+      "Look for an assigner or a client that does not know the variant, or set its allocation to 0."),
+  H_NO_EXPOSURES(
+      WARNING,
+      true,
+      "The experiment is ACTIVE, and no user has entered it.",
+      "Look whether the client sends exposures and the assigner assigns; or pause the experiment."),
+  H_METRIC_MISSING(
+      WARNING,
+      true,
+      "Many users were exposed, and no event of a metric was counted.",
+      "Look whether the metric's events are sent, and under the declared event-type."),
+  H_VOLUME(
+      WARNING,
+      true,
+      "The last full day brought far fewer, or far more, exposures than the week before it.",
+      "Look for a release, an outage or a bot on that day."),
+  H_FRESHNESS(
+      WARNING,
+      true,
+      "What is visible lags behind the source.",
+      "Look in the Flink web UI what is busy, and whether checkpoints complete."),
+  H_OUTLIER(
+      WARNING,
+      true,
+      "One user, or a few, hold a large share of a metric's sum in a variant.",
+      "Look at the greatest users; declare a cap for the metric."),
+  H_BOT(
+      WARNING,
+      false,
+      "A user has more events on a day than a person makes.",
+      "Look whether it is a bot, and keep its events out at the sender."),
+  R_NO_CONTROL(
+      WARNING,
+      true,
+      "No variant of the experiment is the control.",
+      "Set is_control for the variant that the others are compared with."),
+  R_MULTI_CONTROL(
+      WARNING,
+      true,
+      "More than one variant of the experiment is the control; results compare with the one of the least id.",
+      "Set is_control for one variant only."),
+  R_ALLOCATION_SUM(
+      WARNING,
+      true,
+      "The allocations of the experiment's variants don't add up to 100.",
+      "Correct allocation_pct: the sample ratio is tested against it."),
   M_STARTED(
       INFO,
       false,

@@ -1,23 +1,35 @@
 package io.experimentetl.stats;
 
 import io.experimentetl.config.FindingsConfig;
+import io.experimentetl.config.StatisticsConfig;
 import io.experimentetl.model.Change;
 import io.experimentetl.model.ChangeKind;
 import io.experimentetl.model.Cut;
 import io.experimentetl.model.ExperimentHealth;
+import io.experimentetl.model.ExperimentRow;
 import io.experimentetl.model.Finding;
 import io.experimentetl.model.FindingCode;
 import io.experimentetl.model.HealthContribution;
 import io.experimentetl.model.HealthCounts;
 import io.experimentetl.model.HealthKey;
+import io.experimentetl.model.MetricKey;
+import io.experimentetl.model.MetricTotals;
 import io.experimentetl.model.RowVersion;
 import io.experimentetl.model.SourceTable;
 import io.experimentetl.model.VariantRow;
+import java.util.Collections;
+import java.util.EnumMap;
 import java.util.HashMap;
+import java.util.HashSet;
+import java.util.List;
 import java.util.Map;
 import java.util.NavigableMap;
+import java.util.NavigableSet;
+import java.util.Set;
 import java.util.TreeMap;
 import java.util.TreeSet;
+import java.util.stream.Stream;
+import org.apache.flink.api.common.TaskInfo;
 import org.apache.flink.api.common.state.BroadcastState;
 import org.apache.flink.api.common.state.MapStateDescriptor;
 import org.apache.flink.api.common.state.ValueState;
@@ -25,7 +37,10 @@ import org.apache.flink.api.common.state.ValueStateDescriptor;
 import org.apache.flink.api.common.typeinfo.TypeHint;
 import org.apache.flink.api.common.typeinfo.TypeInformation;
 import org.apache.flink.api.common.typeinfo.Types;
+import org.apache.flink.metrics.Counter;
+import org.apache.flink.runtime.state.KeyGroupRangeAssignment;
 import org.apache.flink.runtime.state.StateInitializationContext;
+import org.apache.flink.runtime.state.VoidNamespace;
 import org.apache.flink.streaming.api.operators.AbstractStreamOperator;
 import org.apache.flink.streaming.api.operators.TwoInputStreamOperator;
 import org.apache.flink.streaming.runtime.streamrecord.StreamRecord;
@@ -33,9 +48,15 @@ import org.apache.flink.types.Either;
 import org.apache.flink.util.OutputTag;
 
 /**
- * {@code experiment-health}: adds up who was assigned, exposed and seen twice, per experiment, and
- * tests the sample ratio. Rows that changed go out just before each barrier; a mismatch opens a
- * finding, and closes it when it is gone.
+ * {@code experiment-health}: adds up who was assigned, exposed and seen twice, and what the metrics
+ * come to, per experiment, and judges each experiment's health. Rows that changed go out just
+ * before each barrier; what {@link HealthChecks} finds opens a finding, and closes it when it is
+ * gone.
+ *
+ * <p>Experiments and variants are broadcast, and each subtask judges those whose key it owns: an
+ * experiment without any contribution too. It is judged when something of it has changed, and when
+ * time alone may change the verdict. Time is commit time, so a restart decides alike. Before the
+ * initial snapshot is read, nothing is judged.
  */
 public final class ExperimentHealthOperator
     extends AbstractStreamOperator<Either<Cut, ExperimentHealth>>
@@ -53,22 +74,40 @@ public final class ExperimentHealthOperator
       new ValueStateDescriptor<>("health", TypeInformation.of(HealthState.class));
   private static final MapStateDescriptor<Long, VariantWeight> VARIANTS =
       new MapStateDescriptor<>("weights", Types.LONG, TypeInformation.of(VariantWeight.class));
+  private static final MapStateDescriptor<Long, ExperimentRun> EXPERIMENTS =
+      new MapStateDescriptor<>("runs", Types.LONG, TypeInformation.of(ExperimentRun.class));
+
+  /** In place of an experiment's id: what is found of the pipeline itself. */
+  private static final long PIPELINE = Long.MIN_VALUE;
+
+  private static final Cut NO_CUT = new Cut(0, 0, 0, false, false);
 
   private final FindingsConfig findings;
+  private final StatisticsConfig statistics;
 
   private transient ValueState<HealthState> state;
   private transient BroadcastState<Long, VariantWeight> variants;
-  private transient Map<HealthKey, HealthCounts> unsent;
+  private transient BroadcastState<Long, ExperimentRun> experiments;
+  private transient Map<Long, NavigableMap<HealthKey, HealthCounts>> unsent;
+  private transient Map<Long, Map<MetricKey, MetricTotals>> unsentMetrics;
+  private transient Set<Long> changedVariants;
+  private transient Set<Long> changed;
+  private transient Map<Long, Long> nextLookAt;
+  private transient boolean allAreDue;
   private transient Cut cut;
+  private transient boolean cutCame;
+  private transient Map<FindingCode, Counter> findingCounters;
 
-  public ExperimentHealthOperator(FindingsConfig findings) {
+  public ExperimentHealthOperator(FindingsConfig findings, StatisticsConfig statistics) {
     this.findings = findings;
+    this.statistics = statistics;
   }
 
   @Override
   public void initializeState(StateInitializationContext context) throws Exception {
     super.initializeState(context);
     variants = getOperatorStateBackend().getBroadcastState(VARIANTS);
+    experiments = getOperatorStateBackend().getBroadcastState(EXPERIMENTS);
   }
 
   @Override
@@ -76,99 +115,245 @@ public final class ExperimentHealthOperator
     super.open();
     state = getPartitionedState(STATE);
     unsent = new HashMap<>();
+    unsentMetrics = new HashMap<>();
+    changedVariants = new HashSet<>();
+    changed = new HashSet<>();
+    nextLookAt = new HashMap<>();
+    allAreDue = true;
+    cut = NO_CUT;
+    findingCounters = new EnumMap<>(FindingCode.class);
+    for (FindingCode code : FindingCode.values()) {
+      findingCounters.put(code, getMetricGroup().addGroup("code", code.code()).counter("findings"));
+    }
   }
 
   @Override
   public void processElement1(StreamRecord<HealthContribution> record) {
-    unsent.merge(record.getValue().key(), record.getValue().counts(), HealthCounts::plus);
+    HealthContribution contribution = record.getValue();
+    long experimentId = contribution.experimentId();
+    if (contribution.key() != null) {
+      unsent
+          .computeIfAbsent(experimentId, id -> new TreeMap<>(HealthLedger.ORDER))
+          .merge(contribution.key(), contribution.counts(), HealthCounts::plus);
+    } else {
+      unsentMetrics
+          .computeIfAbsent(experimentId, id -> new HashMap<>())
+          .merge(contribution.metric(), contribution.totals(), MetricTotals::plus);
+    }
   }
 
   @Override
   public void processElement2(StreamRecord<Either<Cut, Change>> record) throws Exception {
     if (record.getValue().isLeft()) {
       cut = record.getValue().left();
+      cutCame = true;
       return;
     }
     Change change = record.getValue().right();
-    if (change.table() != SourceTable.VARIANTS) {
-      return;
-    }
-    if (change.kind() == ChangeKind.DELETE || change.kind() == ChangeKind.KEY_CHANGE) {
-      variants.remove(((VariantRow) change.before()).id());
-    } else {
-      VariantRow row = (VariantRow) change.after();
-      variants.put(row.id(), new VariantWeight(row.experimentId(), row.allocationPct()));
+    boolean gone = change.kind() == ChangeKind.DELETE || change.kind() == ChangeKind.KEY_CHANGE;
+    if (change.table() == SourceTable.VARIANTS) {
+      VariantRow row = (VariantRow) (gone ? change.before() : change.after());
+      VariantWeight old = variants.get(row.id());
+      if (old != null) {
+        changedVariants.add(old.experimentId());
+      }
+      changedVariants.add(row.experimentId());
+      if (gone) {
+        variants.remove(row.id());
+      } else {
+        variants.put(
+            row.id(), new VariantWeight(row.experimentId(), row.allocationPct(), row.control()));
+      }
+    } else if (change.table() == SourceTable.EXPERIMENTS) {
+      ExperimentRow row = (ExperimentRow) (gone ? change.before() : change.after());
+      changed.add(row.id());
+      if (gone) {
+        experiments.remove(row.id());
+      } else {
+        experiments.put(row.id(), ExperimentRun.of(row, statistics.zone()));
+      }
     }
   }
 
   @Override
   public void prepareSnapshotPreBarrier(long checkpointId) throws Exception {
-    Map<Long, NavigableMap<HealthKey, HealthCounts>> byExperiment = new TreeMap<>();
-    unsent.forEach(
-        (key, counts) ->
-            byExperiment
-                .computeIfAbsent(key.experimentId(), id -> new TreeMap<>(HealthLedger.ORDER))
-                .put(key, counts));
-    unsent.clear();
-    for (Map.Entry<Long, NavigableMap<HealthKey, HealthCounts>> entry : byExperiment.entrySet()) {
-      setCurrentKey(entry.getKey());
-      restate(entry.getKey(), entry.getValue());
+    for (long experimentId : due()) {
+      setCurrentKey(experimentId);
+      look(experimentId);
     }
-    if (cut != null) {
+    unsent.clear();
+    unsentMetrics.clear();
+    changedVariants.clear();
+    changed.clear();
+    if (isJudging()) {
+      allAreDue = false;
+      if (isOwned(PIPELINE)) {
+        setCurrentKey(PIPELINE);
+        lookAtThePipeline();
+      }
+    }
+    if (cutCame) {
       output.collect(new StreamRecord<>(Either.Left(cut)));
       output.collect(FINDINGS, new StreamRecord<>(Either.Left(cut)));
     }
   }
 
-  private void restate(long experimentId, NavigableMap<HealthKey, HealthCounts> changes)
-      throws Exception {
-    HealthState old = state.value() == null ? HealthState.EMPTY : state.value();
-    HealthLedger ledger = HealthLedger.of(experimentId, old);
-    ledger.add(changes);
-
-    Map<Long, Integer> weights = new TreeMap<>();
-    for (Map.Entry<Long, VariantWeight> variant : variants.immutableEntries()) {
-      if (variant.getValue().experimentId() == experimentId) {
-        weights.put(variant.getKey(), variant.getValue().allocationPct());
-      }
-    }
-    Cut asOf = cut == null ? new Cut(0, 0, 0, false, false) : cut;
-    long version = Math.max(old.version() + 1, RowVersion.ofStamp(asOf.stamp()));
-    TreeSet<Integer> days = new TreeSet<>(ledger.days());
-    days.addAll(changes.keySet().stream().map(HealthKey::dayEpoch).toList());
-    for (int day : days.tailSet(changes.firstKey().dayEpoch())) {
-      ExperimentHealth row =
-          ledger.asOf(
-              day,
-              weights,
-              new RowVersion(
-                  asOf.lsn(), asOf.committedAt(), version, !ledger.days().contains(day), ""));
-      output.collect(new StreamRecord<>(Either.Right(row)));
-    }
-    boolean mismatch = ledger.isMismatch(weights, findings);
-    if (mismatch != old.srmOpen()) {
-      reportSrm(experimentId, mismatch, ledger.sampleRatio(weights), asOf, version);
-    }
-    state.update(ledger.toState(mismatch, version));
+  /** A cut without a commit time lies in the snapshot, or right behind it. */
+  private boolean isJudging() {
+    return cut.snapshotDone() && cut.committedAt() > 0;
   }
 
-  private void reportSrm(
-      long experimentId, boolean mismatch, SampleRatio ratio, Cut asOf, long version) {
+  private boolean isOwned(long experimentId) {
+    TaskInfo task = getRuntimeContext().getTaskInfo();
+    return KeyGroupRangeAssignment.assignKeyToParallelOperator(
+            experimentId, task.getMaxNumberOfParallelSubtasks(), task.getNumberOfParallelSubtasks())
+        == task.getIndexOfThisSubtask();
+  }
+
+  /** The experiments to look at now, of those that this subtask owns. */
+  private Set<Long> due() throws Exception {
+    Set<Long> due = new TreeSet<>(changed);
+    due.addAll(changedVariants);
+    if (isJudging()) {
+      nextLookAt.forEach(
+          (experimentId, at) -> {
+            if (at <= cut.committedAt()) {
+              due.add(experimentId);
+            }
+          });
+      if (allAreDue) {
+        for (Map.Entry<Long, ExperimentRun> known : experiments.immutableEntries()) {
+          due.add(known.getKey());
+        }
+        try (Stream<Long> keys =
+            this.<Long>getKeyedStateBackend().getKeys(STATE.getName(), VoidNamespace.INSTANCE)) {
+          keys.forEach(due::add);
+        }
+        due.remove(PIPELINE);
+      }
+    }
+    due.removeIf(experimentId -> !isOwned(experimentId));
+    due.addAll(unsent.keySet());
+    due.addAll(unsentMetrics.keySet());
+    return due;
+  }
+
+  /** Restates the experiment's rows, and judges it; the current key is the experiment. */
+  private void look(long experimentId) throws Exception {
+    HealthState old = state.value() == null ? HealthState.EMPTY : state.value();
+    HealthLedger ledger = HealthLedger.of(experimentId, old);
+    NavigableMap<HealthKey, HealthCounts> changes =
+        unsent.getOrDefault(experimentId, Collections.emptyNavigableMap());
+    ledger.add(changes);
+    ledger.addMetrics(unsentMetrics.getOrDefault(experimentId, Map.of()));
+    Map<Long, VariantWeight> ofExperiment = new HashMap<>();
+    for (Map.Entry<Long, VariantWeight> variant : variants.immutableEntries()) {
+      if (variant.getValue().experimentId() == experimentId) {
+        ofExperiment.put(variant.getKey(), variant.getValue());
+      }
+    }
+    long version = Math.max(old.version() + 1, RowVersion.ofStamp(cut.stamp()));
+    NavigableSet<Integer> restated = daysToRestate(experimentId, ledger, changes);
+    Map<Long, Integer> weights = HealthChecks.weights(ofExperiment);
+    for (int day : restated) {
+      RowVersion ofRow =
+          new RowVersion(cut.lsn(), cut.committedAt(), version, !ledger.days().contains(day), "");
+      output.collect(new StreamRecord<>(Either.Right(ledger.asOf(day, weights, ofRow))));
+    }
+    HealthVerdict[] verdicts = old.verdictsOf(HealthChecks.subjectOf(experimentId));
+    boolean said = false;
+    ExperimentRun run = experiments.get(experimentId);
+    if (isJudging()) {
+      List<Symptom> symptoms =
+          HealthChecks.of(
+              experimentId, run, ofExperiment, ledger, cut.committedAt(), findings, statistics);
+      HealthVerdicts judged = judge(verdicts, symptoms, experimentId, version);
+      said = !judged.opened().isEmpty() || !judged.closed().isEmpty();
+      verdicts = judged.kept();
+      long nextAt = Math.min(judged.nextAt(), HealthChecks.nextChangeAt(run, cut.committedAt()));
+      if (nextAt == Long.MAX_VALUE) {
+        nextLookAt.remove(experimentId);
+      } else {
+        nextLookAt.put(experimentId, nextAt);
+      }
+    }
+    if (run == null && ledger.isEmpty() && verdicts.length == 0) {
+      state.clear();
+    } else {
+      boolean sent = said || !restated.isEmpty();
+      state.update(ledger.toState(verdicts, sent ? version : old.version()));
+    }
+  }
+
+  private NavigableSet<Integer> daysToRestate(
+      long experimentId, HealthLedger ledger, NavigableMap<HealthKey, HealthCounts> changes) {
+    NavigableSet<Integer> days = new TreeSet<>(ledger.days());
+    if (!changes.isEmpty()) {
+      changes.keySet().forEach(key -> days.add(key.dayEpoch()));
+      return days.tailSet(changes.firstKey().dayEpoch(), true);
+    }
+    // The last day's row says what holds now, with the weights as they stand.
+    boolean reweighed = changedVariants.contains(experimentId) && !days.isEmpty();
+    return reweighed ? days.tailSet(days.last(), true) : new TreeSet<>();
+  }
+
+  /** Reports what has opened and what has closed. */
+  private HealthVerdicts judge(
+      HealthVerdict[] before, List<Symptom> symptoms, long experimentId, long version) {
+    HealthVerdicts judged =
+        HealthVerdicts.of(before, symptoms, cut.committedAt(), findings.grace().toMillis() * 1000);
+    for (Symptom symptom : judged.opened()) {
+      report(symptom.code(), symptom.subject(), true, symptom.detail(), experimentId, version);
+    }
+    for (HealthVerdict verdict : judged.closed()) {
+      report(verdict.code(), verdict.subject(), false, "holds no more", experimentId, version);
+    }
+    return judged;
+  }
+
+  /**
+   * How far what is visible lags behind: the commit time of the cut, by this machine's clock. An
+   * idle source's heartbeat moves it.
+   */
+  private void lookAtThePipeline() throws Exception {
+    HealthState old = state.value() == null ? HealthState.EMPTY : state.value();
+    long lagMillis =
+        getProcessingTimeService().getCurrentProcessingTime() - cut.committedAt() / 1000;
+    List<Symptom> symptoms =
+        lagMillis > findings.health().freshness().toMillis()
+            ? List.of(
+                Symptom.of(
+                    FindingCode.H_FRESHNESS, "pipeline", "%d seconds".formatted(lagMillis / 1000)))
+            : List.of();
+    long version = Math.max(old.version() + 1, RowVersion.ofStamp(cut.stamp()));
+    HealthVerdicts judged = judge(old.verdictsOf("pipeline"), symptoms, 0, version);
+    if (!judged.opened().isEmpty() || !judged.closed().isEmpty()) {
+      state.update(HealthLedger.of(PIPELINE, old).toState(judged.kept(), version));
+    }
+  }
+
+  private void report(
+      FindingCode code,
+      String subject,
+      boolean open,
+      String detail,
+      long experimentId,
+      long version) {
+    findingCounters.get(code).inc();
     output.collect(
         FINDINGS,
         new StreamRecord<>(
             Either.Right(
                 new Finding(
-                    FindingCode.H_SRM,
-                    "experiment:" + experimentId,
-                    mismatch,
+                    code,
+                    subject,
+                    open,
                     experimentId,
                     null,
                     null,
-                    "chi-square %.2f with %d degrees of freedom, p = %.3g"
-                        .formatted(ratio.chiSquare(), ratio.degreesOfFreedom(), ratio.p()),
-                    asOf.committedAt(),
-                    asOf.lsn(),
+                    detail,
+                    cut.committedAt(),
+                    cut.lsn(),
                     version))));
   }
 }

@@ -1,10 +1,14 @@
 package io.experimentetl.stats;
 
-import io.experimentetl.config.FindingsConfig;
 import io.experimentetl.model.ExperimentHealth;
+import io.experimentetl.model.FindingCode;
 import io.experimentetl.model.HealthCounts;
 import io.experimentetl.model.HealthKey;
+import io.experimentetl.model.MetricKey;
+import io.experimentetl.model.MetricTotals;
 import io.experimentetl.model.RowVersion;
+import java.util.Arrays;
+import java.util.Collection;
 import java.util.Comparator;
 import java.util.Map;
 import java.util.NavigableMap;
@@ -12,35 +16,57 @@ import java.util.NavigableSet;
 import java.util.TreeMap;
 import java.util.TreeSet;
 
-/** One experiment's health figures by (day, variant), and what follows from them. */
+/** One experiment's health figures by (day, variant) and by metric, and what follows from them. */
 final class HealthLedger {
   static final Comparator<HealthKey> ORDER =
       Comparator.comparingInt(HealthKey::dayEpoch).thenComparingLong(HealthKey::variantId);
 
-  private final long experimentId;
-  private final NavigableMap<HealthKey, HealthCounts> counts = new TreeMap<>(ORDER);
+  private static final Comparator<MetricKey> METRIC_ORDER =
+      Comparator.comparing(MetricKey::metric).thenComparingLong(MetricKey::variantId);
 
-  private HealthLedger(long experimentId) {
+  private final long experimentId;
+  private final boolean metricsAreWhole;
+  private final NavigableMap<HealthKey, HealthCounts> counts = new TreeMap<>(ORDER);
+  private final NavigableMap<MetricKey, MetricTotals> metrics = new TreeMap<>(METRIC_ORDER);
+
+  private HealthLedger(long experimentId, boolean metricsAreWhole) {
     this.experimentId = experimentId;
+    this.metricsAreWhole = metricsAreWhole;
   }
 
   static HealthLedger of(long experimentId, HealthState state) {
-    HealthLedger ledger = new HealthLedger(experimentId);
+    HealthLedger ledger = new HealthLedger(experimentId, state.metricsAreWhole());
     for (int i = 0; i < state.counts().length; i++) {
       ledger.counts.put(
           new HealthKey(experimentId, state.variantId()[i], state.dayEpoch()[i]),
           state.counts()[i]);
     }
+    for (int i = 0; i < state.totals().length; i++) {
+      ledger.metrics.put(
+          new MetricKey(experimentId, state.metricVariantId()[i], state.metric()[i]),
+          state.totals()[i]);
+    }
     return ledger;
   }
 
-  HealthState toState(boolean srmOpen, long version) {
+  HealthState toState(HealthVerdict[] verdicts, long version) {
+    boolean srmOpen =
+        Arrays.stream(verdicts).anyMatch(v -> v.code() == FindingCode.H_SRM && v.open());
     return new HealthState(
         counts.keySet().stream().mapToInt(HealthKey::dayEpoch).toArray(),
         counts.keySet().stream().mapToLong(HealthKey::variantId).toArray(),
         counts.values().toArray(HealthCounts[]::new),
         srmOpen,
-        version);
+        version,
+        metrics.keySet().stream().mapToLong(MetricKey::variantId).toArray(),
+        metrics.keySet().stream().map(MetricKey::metric).toArray(String[]::new),
+        metrics.values().toArray(MetricTotals[]::new),
+        metricsAreWhole,
+        verdicts);
+  }
+
+  boolean isEmpty() {
+    return counts.isEmpty() && metrics.isEmpty();
   }
 
   void add(Map<HealthKey, HealthCounts> changes) {
@@ -53,6 +79,56 @@ final class HealthLedger {
                   HealthCounts sum = a.plus(b);
                   return sum.isZero() ? null : sum;
                 }));
+  }
+
+  void addMetrics(Map<MetricKey, MetricTotals> changes) {
+    changes.forEach(
+        (key, change) ->
+            metrics.merge(
+                key,
+                change,
+                (a, b) -> {
+                  MetricTotals sum = a.plus(b);
+                  return sum.isZero() ? null : sum;
+                }));
+  }
+
+  /** Whether the metrics' totals tell of all that was counted. */
+  boolean metricsAreWhole() {
+    return metricsAreWhole;
+  }
+
+  /** The metric's totals in each variant that has any. */
+  Collection<MetricTotals> metric(String name) {
+    return metrics.entrySet().stream()
+        .filter(entry -> entry.getKey().metric().equals(name))
+        .map(Map.Entry::getValue)
+        .toList();
+  }
+
+  /** Users exposed on a day before the given one. */
+  long exposedBefore(int day) {
+    return counts.entrySet().stream()
+        .filter(entry -> entry.getKey().dayEpoch() < day)
+        .mapToLong(entry -> entry.getValue().exposedUsers())
+        .sum();
+  }
+
+  /** Exposure events on the day. */
+  long exposuresOn(int day) {
+    return counts.entrySet().stream()
+        .filter(entry -> entry.getKey().dayEpoch() == day)
+        .mapToLong(entry -> entry.getValue().exposures())
+        .sum();
+  }
+
+  /** The first day with an exposure; Integer.MAX_VALUE where there is none. */
+  int firstDayWithExposures() {
+    return counts.entrySet().stream()
+        .filter(entry -> entry.getValue().exposures() > 0)
+        .mapToInt(entry -> entry.getKey().dayEpoch())
+        .min()
+        .orElse(Integer.MAX_VALUE);
   }
 
   /** Days with any figure. */
@@ -100,16 +176,8 @@ final class HealthLedger {
         version);
   }
 
-  /** Over all users assigned so far. */
-  SampleRatio sampleRatio(Map<Long, Integer> weights) {
-    ExperimentHealth all = asOf(Integer.MAX_VALUE, weights, null);
-    return SampleRatio.of(all.assignedUsers(), all.weights());
-  }
-
-  boolean isMismatch(Map<Long, Integer> weights, FindingsConfig findings) {
-    SampleRatio ratio = sampleRatio(weights);
-    return ratio.degreesOfFreedom() > 0
-        && ratio.p() < findings.srmAlertP()
-        && ratio.smallestExpected() >= findings.srmMinimumUsersPerVariant();
+  /** As of now: over all users so far. */
+  ExperimentHealth asOfNow(Map<Long, Integer> weights) {
+    return asOf(Integer.MAX_VALUE, weights, null);
   }
 }

@@ -490,14 +490,14 @@ class AttributeOperatorTest {
     // Nothing is shown, and nothing is waited for.
     restore(
         snapshot,
-        restating(with(SPENT.withSince(LocalDate.parse("2026-01-10"))), Integer.MAX_VALUE));
-    send(SourceTable.EVENTS, spent(4, "2026-01-11T10:00:00Z", 5));
+        restating(with(SPENT.withSince(LocalDate.parse("2026-01-11"))), Integer.MAX_VALUE));
+    send(SourceTable.EVENTS, spent(4, "2026-01-12T10:00:00Z", 5));
     cut();
     assertThat(contributions())
         .extracting(contribution -> contribution.key().metric())
         .containsExactly("conversion");
     assertThat(lastOf(FindingCode.M_STARTED).detail())
-        .isEqualTo("counted for users first exposed on or after 2026-01-10");
+        .isEqualTo("counted for users first exposed on or after 2026-01-11");
   }
 
   @Test

@@ -14,6 +14,7 @@ import io.experimentetl.config.ClickHouseConfig;
 import io.experimentetl.config.CrossoverPolicy;
 import io.experimentetl.config.DeliveryConfig;
 import io.experimentetl.config.FindingsConfig;
+import io.experimentetl.config.HealthConfig;
 import io.experimentetl.config.JobConfig;
 import io.experimentetl.config.KafkaConfig;
 import io.experimentetl.config.OutboxConfig;
@@ -25,6 +26,7 @@ import io.experimentetl.model.DailyKey;
 import io.experimentetl.model.DailySums;
 import io.experimentetl.model.EventProcessed;
 import io.experimentetl.model.EventRow;
+import io.experimentetl.model.Finding;
 import io.experimentetl.model.FindingCode;
 import io.experimentetl.model.SourceTable;
 import java.math.BigInteger;
@@ -68,7 +70,55 @@ class UserAttributionTest {
             pendingPerUser,
             findings.srmAlertP(),
             findings.srmMinimumUsersPerVariant(),
-            findings.eventTypes()),
+            findings.eventTypes(),
+            findings.health()),
+        config.delivery(),
+        config.kafka(),
+        config.outbox());
+  }
+
+  @Test
+  void aUserWithMoreEventsOnADayThanAPersonMakesIsFoundOnce() {
+    History bot = History.ofKnownUser(withBotsOf(3));
+    bot.insert(assignment(CONTROL, "hash", JAN_8));
+    for (int id = 1; id <= 3; id++) {
+      bot.insert(event(id, "page_view", CONTROL, JAN_8, null));
+    }
+    bot.insert(event(4, "page_view", CONTROL, JAN_9, null));
+    assertThat(bot.out.openFindings()).doesNotContain("H-BOT user:1/u1");
+    bot.insert(event(5, "page_view", CONTROL, JAN_8, null));
+    bot.insert(event(6, "page_view", CONTROL, JAN_8, null));
+    assertThat(bot.out.findings)
+        .filteredOn(finding -> finding.code() == FindingCode.H_BOT)
+        .extracting(Finding::subject)
+        .containsExactly("user:1/u1");
+  }
+
+  private static JobConfig withBotsOf(int eventsPerDay) {
+    JobConfig config = config(CrossoverPolicy.EXCLUDE);
+    FindingsConfig findings = config.findings();
+    HealthConfig health = findings.health();
+    return new JobConfig(
+        config.source(),
+        config.clickhouse(),
+        config.statistics(),
+        new FindingsConfig(
+            findings.grace(),
+            findings.futureTolerance(),
+            findings.pendingPerUser(),
+            findings.srmAlertP(),
+            findings.srmMinimumUsersPerVariant(),
+            findings.eventTypes(),
+            new HealthConfig(
+                health.crossoverShare(),
+                health.crossoverMinimumUsers(),
+                health.variantMinimumUsers(),
+                health.noExposuresAfter(),
+                health.metricMinimumUsers(),
+                health.volumeMinimumExposures(),
+                health.outlierShare(),
+                health.freshness(),
+                eventsPerDay)),
         config.delivery(),
         config.kafka(),
         config.outbox());

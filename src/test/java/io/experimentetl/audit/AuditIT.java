@@ -674,6 +674,40 @@ class AuditIT {
   }
 
   @Test
+  void findingsOfAnExperimentAsAWholeAreHeldAgainstItsRows() throws Exception {
+    sides.sql("UPDATE variants SET is_control = false, allocation_pct = 40 WHERE id = 11");
+    sides.event(null, 1, "u5", YESTERDAY + " 10:00Z", "exposure", 11L, null);
+    sides.deliver(STATISTICS);
+    sides
+        .clickHouse()
+        .query(
+            "INSERT INTO data_inconsistencies (code, subject, status, experiment_id, user_id, event_id) VALUES"
+                + " ('H-CROSSOVER-RATE', 'experiment:1', 'OPEN', 1, NULL, NULL),"
+                + " ('H-MISSING-VARIANT', 'variant:1/12', 'OPEN', 1, NULL, NULL),"
+                + " ('H-NO-EXPOSURES', 'experiment:1', 'OPEN', 1, NULL, NULL),"
+                + " ('H-METRIC-MISSING', 'metric:1/conversion', 'OPEN', 1, NULL, NULL),"
+                + " ('H-OUTLIER', 'metric:1/revenue', 'OPEN', 1, NULL, NULL),"
+                + " ('H-VOLUME', 'experiment:1', 'OPEN', 1, NULL, NULL),"
+                + " ('R-MULTI-CONTROL', 'experiment:1', 'OPEN', 1, NULL, NULL)");
+    atRest();
+
+    List<String> lines =
+        audit().differences().stream().map(AuditReport.Difference::toString).toList();
+
+    assertThat(lines)
+        .hasSize(9)
+        .anyMatch(l -> l.contains("R-NO-CONTROL experiment:1 is not open"))
+        .anyMatch(l -> l.contains("R-ALLOCATION-SUM experiment:1 is not open"))
+        .anyMatch(l -> l.contains("H-CROSSOVER-RATE experiment:1 is open"))
+        .anyMatch(l -> l.contains("H-MISSING-VARIANT variant:1/12 is open"))
+        .anyMatch(l -> l.contains("H-NO-EXPOSURES experiment:1 is open"))
+        .anyMatch(l -> l.contains("H-METRIC-MISSING metric:1/conversion is open"))
+        .anyMatch(l -> l.contains("H-OUTLIER metric:1/revenue is open"))
+        .anyMatch(l -> l.contains("H-VOLUME experiment:1 is open"))
+        .anyMatch(l -> l.contains("R-MULTI-CONTROL experiment:1 is open"));
+  }
+
+  @Test
   void withoutAPlatformAndWithoutAddressesItSaysWhatToDo() {
     StringWriter err = new StringWriter();
 

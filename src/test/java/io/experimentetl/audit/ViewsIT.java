@@ -47,7 +47,7 @@ class ViewsIT {
             warehouse.query(
                 "SELECT name FROM system.tables WHERE database = currentDatabase() AND engine = 'View' AND comment != '' ORDER BY name"))
         .isEqualTo(
-            "etl_progress\nexperiment_cumulative\nexperiment_cuts\nexperiment_daily\nexperiment_results\nfindings_open");
+            "etl_progress\nexperiment_cumulative\nexperiment_cuts\nexperiment_daily\nexperiment_health\nexperiment_results\nfindings_open");
     assertThat(
             warehouse.query(
                 "SELECT name FROM system.tables WHERE database = currentDatabase() AND engine_full LIKE '% TTL %' ORDER BY name"))
@@ -274,6 +274,13 @@ class ViewsIT {
         "INSERT INTO experiment_health_daily (experiment_id, day, exposed_users, crossover_users, srm_df, srm_p, _version)"
             + " VALUES (1, '2026-03-02', [1000, 1000], 19, 1, 0.01, 1)");
     warehouse.query(
+        "INSERT INTO experiment_health_daily (experiment_id, day, exposed_users, weights, crossover_users, srm_df, srm_p, _version)"
+            + " VALUES (1, '2026-03-02', [1000, 0], [99, 1], 0, 1, 0.01, 2)");
+    assertThat(verdict()).isEqualTo("do not trust: a variant has no exposed users");
+    warehouse.query(
+        "INSERT INTO experiment_health_daily (experiment_id, day, exposed_users, weights, crossover_users, srm_df, srm_p, _version)"
+            + " VALUES (1, '2026-03-02', [989, 0], [99, 1], 0, 1, 0.01, 3)");
+    warehouse.query(
         "INSERT INTO data_inconsistencies (code, subject, severity, status, experiment_id) VALUES"
             + " ('S-BAD-PROPERTY', 'a', 'ERROR', 'OPEN', 1), ('S-BAD-PROPERTY', 'b', 'ERROR', 'RESOLVED', 1),"
             + " ('T-FUTURE', 'c', 'ERROR', 'OPEN', 2), ('H-SRM', 'd', 'ERROR', 'OPEN', 1)");
@@ -437,6 +444,31 @@ class ViewsIT {
             warehouse.query(
                 "SELECT stamp, lsn, committed_at, snapshot_done, lag_seconds FROM etl_progress"))
         .isEqualTo("100\t\\N\t\\N\ttrue\t\\N");
+  }
+
+  @Test
+  void anExperimentsHealthStandsInOneRow() {
+    warehouse.query(
+        "INSERT INTO experiments (id, key, status) VALUES (7, 'seven', 'ACTIVE'), (8, 'eight', 'DRAFT')");
+    warehouse.query(
+        "INSERT INTO experiment_health_daily (experiment_id, day, variant_ids, assigned_users, exposed_users, weights,"
+            + " crossover_users, exposures, srm_df, srm_p) SELECT 7, toDate32('2026-03-10') - number, [71, 72, 73], [900, 900, 0],"
+            + " [800, 0, 0], [50, 50, 0], 40, if(number = 0, 0, number), 1, 0.5 FROM numbers(8)");
+    warehouse.query(
+        "INSERT INTO experiment_daily_stats (experiment_id, variant_id, metric, day, events, d_sum, d_sum_sq) VALUES"
+            + " (7, 71, 'revenue', '2026-03-09', 3, 10, 60), (7, 71, 'revenue', '2026-03-10', 1, 10, 140),"
+            + " (7, 72, 'revenue', '2026-03-10', 2, 10, 20)");
+    warehouse.query(
+        "INSERT INTO data_inconsistencies (code, subject, severity, status, experiment_id) VALUES"
+            + " ('H-SRM', 'x', 'ERROR', 'OPEN', 7), ('T-LATE', 'x', 'INFO', 'OPEN', 7)");
+    assertThat(
+            warehouse.query(
+                "SELECT experiment_key, open_findings, assigned_users, exposed_users, srm_p, crossover_rate, variants_without_users,"
+                    + " last_day, exposures_on_last_day, usual_exposures, last_exposure_day, metric_events, outlier_shares"
+                    + " FROM experiment_health WHERE experiment_id IN (7, 8) ORDER BY experiment_id"))
+        .isEqualTo(
+            "seven\t['H-SRM']\t1800\t800\t0.5\t0.05\t[72]\t2026-03-10\t0\t4\t2026-03-09\t{'revenue':6}\t{'revenue':0.5}\n"
+                + "eight\t[]\t0\t0\t\\N\t\\N\t[]\t\\N\t0\t0\t\\N\t{}\t{}");
   }
 
   @Test

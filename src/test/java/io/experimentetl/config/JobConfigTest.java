@@ -3,6 +3,7 @@ package io.experimentetl.config;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.catchThrowableOfType;
+import static org.assertj.core.api.Assertions.tuple;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import java.io.ByteArrayInputStream;
@@ -67,6 +68,8 @@ class JobConfigTest {
     for (JsonNode metric : file.path("statistics").path("metrics")) {
       missingKeys(metric, MetricConfig.class, "metrics", missing);
     }
+    missingKeys(
+        file.path("findings").path("health"), HealthConfig.class, "findings.health", missing);
     assertThat(missing).isEmpty();
   }
 
@@ -103,7 +106,9 @@ class JobConfigTest {
                 - {name: r, kind: ratio, event-type: e, property: x, denominator: {event-type: f, property: y}}
                 - {name: q, kind: ratio, event-type: e, denominator: {event-type: f}}
             findings: {grace: 1s, future-tolerance: 2s, pending-per-user: 3, event-types: [login], srm-alert-p: 0.5,
-              srm-minimum-users-per-variant: 9}
+              srm-minimum-users-per-variant: 9,
+              health: {crossover-share: 0.2, crossover-minimum-users: 2, variant-minimum-users: 4, no-exposures-after: 0s,
+                metric-minimum-users: 5, volume-minimum-exposures: 6, outlier-share: 0.3, freshness: 1m, bot-events-per-day: 7}}
             delivery: {mode: low-latency, linger: 1s}
             kafka: {bootstrap-servers: "b:1", properties: {security.protocol: SSL, request.timeout.ms: 7},
               source-topic-prefix: cdc., findings-topic: f, transactional-id-prefix: t, transaction-timeout: 1h}
@@ -183,7 +188,8 @@ class JobConfigTest {
                 3,
                 0.5,
                 9,
-                List.of("login", "purchase")));
+                List.of("login", "purchase"),
+                new HealthConfig(0.2, 2, 4, Duration.ZERO, 5, 6, 0.3, Duration.ofMinutes(1), 7)));
     assertThat(config.delivery())
         .isEqualTo(new DeliveryConfig(DeliveryMode.LOW_LATENCY, Duration.ofSeconds(1)));
   }
@@ -320,6 +326,20 @@ class JobConfigTest {
             "statistics.metrics[1].event-type",
             "statistics.metrics[1].covariate",
             "statistics.metrics[1].denominator");
+  }
+
+  @Test
+  void aKeyOfAGroupWithinAGroupCanBeOverridden() {
+    Map<String, String> environment = new HashMap<>(SECRETS);
+    environment.put("EXPERIMENT_ETL_FINDINGS_HEALTH_FRESHNESS", "7m");
+    assertThat(JobConfig.parse("file", "", environment).findings().health().freshness())
+        .isEqualTo(Duration.ofMinutes(7));
+    environment.put("EXPERIMENT_ETL_FINDINGS_HEALTH_FRESHNES", "7m");
+    assertThat(errors("", environment))
+        .extracting(ConfigurationError::path, ConfigurationError::problem)
+        .containsExactly(
+            tuple(
+                "EXPERIMENT_ETL_FINDINGS_HEALTH_FRESHNES", "overrides no key of findings.health."));
   }
 
   @Test

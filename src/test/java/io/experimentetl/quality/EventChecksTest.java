@@ -41,7 +41,8 @@ class EventChecksTest {
                 d.pendingPerUser(),
                 d.srmAlertP(),
                 d.srmMinimumUsersPerVariant(),
-                eventTypes));
+                eventTypes,
+                d.health()));
     return checks.defects(
         new EventRow("e", at, 1, "u1", 11L, type, assignmentAt, null, null, null),
         new EventReferences(

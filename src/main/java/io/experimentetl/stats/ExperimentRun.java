@@ -1,0 +1,34 @@
+package io.experimentetl.stats;
+
+import io.experimentetl.model.ExperimentRow;
+
+/**
+ * When an experiment runs; a record of broadcast state. Times are microseconds since 1970 in UTC.
+ *
+ * @param status the platform's enum as text, whatever it says
+ * @param zone IANA zone of the experiment's days
+ * @param startsAt inclusive; null: open
+ * @param endsAt inclusive; null: open
+ * @param updatedAt when the platform last changed the row, by its own word
+ */
+public record ExperimentRun(
+    String status, String zone, Long startsAt, Long endsAt, long updatedAt) {
+
+  static ExperimentRun of(ExperimentRow row, String defaultZone) {
+    return new ExperimentRun(
+        row.status(), row.zone(defaultZone), row.startsAt(), row.endsAt(), row.updatedAt());
+  }
+
+  boolean isActive() {
+    return status.equals("ACTIVE");
+  }
+
+  boolean isRunningAt(long micros) {
+    return (startsAt == null || micros >= startsAt) && (endsAt == null || micros <= endsAt);
+  }
+
+  /** No later than this it had the dates and the status it has. */
+  long runningSince() {
+    return startsAt == null ? updatedAt : Math.max(startsAt, updatedAt);
+  }
+}

@@ -1,0 +1,360 @@
+package io.experimentetl.stats;
+
+import static io.experimentetl.model.FindingCode.H_CROSSOVER_RATE;
+import static io.experimentetl.model.FindingCode.H_METRIC_MISSING;
+import static io.experimentetl.model.FindingCode.H_MISSING_VARIANT;
+import static io.experimentetl.model.FindingCode.H_NO_EXPOSURES;
+import static io.experimentetl.model.FindingCode.H_OUTLIER;
+import static io.experimentetl.model.FindingCode.H_SRM;
+import static io.experimentetl.model.FindingCode.H_VOLUME;
+
+import io.experimentetl.config.FindingsConfig;
+import io.experimentetl.config.HealthConfig;
+import io.experimentetl.config.MetricConfig;
+import io.experimentetl.config.MetricKind;
+import io.experimentetl.config.StatisticsConfig;
+import io.experimentetl.model.ExperimentHealth;
+import io.experimentetl.model.FindingCode;
+import io.experimentetl.model.MetricTotals;
+import io.experimentetl.quality.ExperimentChecks;
+import java.time.Duration;
+import java.time.Instant;
+import java.time.LocalDate;
+import java.time.ZoneId;
+import java.time.temporal.ChronoUnit;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.stream.LongStream;
+
+/**
+ * What is wrong with one experiment as a whole, as a function of its rows and figures as of a
+ * commit time (microseconds since 1970 in UTC): no matter when it is asked.
+ */
+final class HealthChecks {
+  /** A day is judged so long after its end: clients that were offline have sent by then. */
+  static final Duration VOLUME_DELAY = Duration.ofHours(1);
+
+  static final int VOLUME_DAYS = 7;
+
+  /** Of fewer users with the event, a few hold most of the sum by nature. */
+  static final long OUTLIER_MINIMUM_CONVERTERS = 100;
+
+  private final long experimentId;
+  private final ExperimentRun run;
+  private final Map<Long, VariantWeight> variants;
+  private final HealthLedger ledger;
+  private final long now;
+  private final FindingsConfig findings;
+  private final HealthConfig health;
+  private final List<MetricConfig> metrics;
+  private final List<Symptom> symptoms = new ArrayList<>();
+
+  private HealthChecks(
+      long experimentId,
+      ExperimentRun run,
+      Map<Long, VariantWeight> variants,
+      HealthLedger ledger,
+      long now,
+      FindingsConfig findings,
+      StatisticsConfig statistics) {
+    this.experimentId = experimentId;
+    this.run = run;
+    this.variants = variants;
+    this.ledger = ledger;
+    this.now = now;
+    this.findings = findings;
+    this.health = findings.health();
+    this.metrics = statistics.metrics();
+  }
+
+  /**
+   * The symptoms.
+   *
+   * @param run null: there is no such experiment, or its row was not seen since a release that did
+   *     not ask
+   * @param variants the experiment's, by id
+   */
+  static List<Symptom> of(
+      long experimentId,
+      ExperimentRun run,
+      Map<Long, VariantWeight> variants,
+      HealthLedger ledger,
+      long now,
+      FindingsConfig findings,
+      StatisticsConfig statistics) {
+    HealthChecks checks =
+        new HealthChecks(experimentId, run, variants, ledger, now, findings, statistics);
+    ExperimentHealth figures = ledger.asOfNow(weights(variants));
+    checks.sampleRatio(figures);
+    if (run != null) {
+      checks.design();
+      checks.crossovers(figures);
+      checks.missingVariants(figures);
+      checks.exposures(figures);
+      checks.metrics();
+      checks.volume();
+    }
+    return checks.symptoms;
+  }
+
+  static Map<Long, Integer> weights(Map<Long, VariantWeight> variants) {
+    Map<Long, Integer> weights = new HashMap<>();
+    variants.forEach((id, variant) -> weights.put(id, variant.allocationPct()));
+    return weights;
+  }
+
+  /**
+   * When the passing of time alone may change the symptoms next; Long.MAX_VALUE: never. What waits
+   * to be reported is {@link HealthVerdicts}'s to say.
+   */
+  static long nextChangeAt(ExperimentRun run, long now) {
+    if (run == null || !run.isActive()) {
+      return Long.MAX_VALUE;
+    }
+    long dayTurnsAt =
+        micros(
+                LocalDate.ofEpochDay(dayOf(now - micros(VOLUME_DELAY), run.zone()) + 1L)
+                    .atStartOfDay(ZoneId.of(run.zone()))
+                    .toInstant())
+            + micros(VOLUME_DELAY);
+    return LongStream.of(
+            run.startsAt() == null ? now : run.startsAt(),
+            run.endsAt() == null ? now : run.endsAt() + 1,
+            dayTurnsAt)
+        .filter(at -> at > now)
+        .min()
+        .orElse(Long.MAX_VALUE);
+  }
+
+  private void sampleRatio(ExperimentHealth figures) {
+    SampleRatio ratio = SampleRatio.of(figures.assignedUsers(), figures.weights());
+    if (ratio.degreesOfFreedom() > 0
+        && ratio.p() < findings.srmAlertP()
+        && ratio.smallestExpected() >= findings.srmMinimumUsersPerVariant()) {
+      add(
+          H_SRM,
+          "chi-square %.2f with %d degrees of freedom, p = %.3g",
+          ratio.chiSquare(),
+          ratio.degreesOfFreedom(),
+          ratio.p());
+    }
+  }
+
+  private void design() {
+    // A variant of before the release that asks: its next change says whether it is the control.
+    boolean controlsAreKnown = variants.values().stream().allMatch(v -> v.control() != null);
+    int controls =
+        (int) variants.values().stream().filter(v -> Boolean.TRUE.equals(v.control())).count();
+    int allocationPct = variants.values().stream().mapToInt(VariantWeight::allocationPct).sum();
+    for (FindingCode defect :
+        ExperimentChecks.designDefects(run.status(), controls, allocationPct)) {
+      if (controlsAreKnown || defect == FindingCode.R_ALLOCATION_SUM) {
+        String detail =
+            "%d variants, of which %d are the control; their allocations add up to %d"
+                .formatted(variants.size(), controls, allocationPct);
+        symptoms.add(new Symptom(defect, subject(), detail, Long.MIN_VALUE, true));
+      }
+    }
+  }
+
+  private void crossovers(ExperimentHealth figures) {
+    long exposed = LongStream.of(figures.exposedUsers()).sum();
+    if (areManyCrossovers(figures.crossoverUsers(), exposed, health)) {
+      add(
+          H_CROSSOVER_RATE,
+          "%d of %d exposed users, %.1f %%",
+          figures.crossoverUsers(),
+          exposed,
+          100.0 * figures.crossoverUsers() / exposed);
+    }
+  }
+
+  /** Crossovers and exposed users, an experiment's. */
+  static boolean areManyCrossovers(long crossovers, long exposed, HealthConfig health) {
+    return crossovers >= health.crossoverMinimumUsers()
+        && crossovers >= health.crossoverShare() * exposed;
+  }
+
+  private void missingVariants(ExperimentHealth figures) {
+    boolean[] assignedLack =
+        lacking(figures.assignedUsers(), figures.weights(), health.variantMinimumUsers());
+    boolean[] exposedLack =
+        lacking(figures.exposedUsers(), figures.weights(), health.variantMinimumUsers());
+    for (int i = 0; i < figures.variantIds().length; i++) {
+      if (assignedLack[i] || exposedLack[i]) {
+        symptoms.add(
+            Symptom.of(
+                H_MISSING_VARIANT,
+                "variant:" + experimentId + "/" + figures.variantIds()[i],
+                assignedLack[i]
+                    ? "no user was assigned to it"
+                    : "users were assigned to it, and none was exposed"));
+      }
+    }
+  }
+
+  /**
+   * Which variants have no user although the others' users make them expect at least the minimum.
+   * Users fall to variants by their weights: of an expected e users, none comes with probability
+   * e^-e (Poisson).
+   */
+  static boolean[] lacking(long[] users, int[] weights, int minimumExpected) {
+    boolean[] lacking = new boolean[users.length];
+    long totalUsers = 0;
+    long totalWeight = 0;
+    for (int i = 0; i < users.length; i++) {
+      totalUsers += weights[i] > 0 ? users[i] : 0;
+      totalWeight += weights[i];
+    }
+    for (int i = 0; i < users.length; i++) {
+      lacking[i] =
+          weights[i] > 0
+              && users[i] == 0
+              && totalUsers * weights[i] >= (long) minimumExpected * totalWeight;
+    }
+    return lacking;
+  }
+
+  private void exposures(ExperimentHealth figures) {
+    if (run.isActive()
+        && run.isRunningAt(now)
+        && LongStream.of(figures.exposedUsers()).allMatch(users -> users == 0)) {
+      String detail =
+          "%d users are assigned, none has entered it"
+              .formatted(LongStream.of(figures.assignedUsers()).sum());
+      symptoms.add(
+          new Symptom(
+              H_NO_EXPOSURES,
+              subject(),
+              detail,
+              run.runningSince() + micros(health.noExposuresAfter()),
+              false));
+    }
+  }
+
+  private void metrics() {
+    if (!ledger.metricsAreWhole()) {
+      return;
+    }
+    for (MetricConfig metric : metrics) {
+      String subject = "metric:" + experimentId + "/" + metric.name();
+      long events = ledger.metric(metric.name()).stream().mapToLong(MetricTotals::events).sum();
+      long exposed = usersWhoCouldHave(metric);
+      if (events == 0 && exposed >= health.metricMinimumUsers()) {
+        symptoms.add(
+            Symptom.of(
+                H_METRIC_MISSING,
+                subject,
+                "%d users were exposed, no %s was counted".formatted(exposed, metric.eventType())));
+      }
+      double greatest =
+          ledger.metric(metric.name()).stream()
+              .filter(totals -> totals.converters() >= OUTLIER_MINIMUM_CONVERTERS)
+              .mapToDouble(HealthChecks::leastShareOfTheGreatest)
+              .max()
+              .orElse(0);
+      if (metric.kind() != MetricKind.PROPORTION && greatest >= health.outlierShare()) {
+        symptoms.add(
+            Symptom.of(
+                H_OUTLIER,
+                subject,
+                String.format(
+                    Locale.ROOT,
+                    "the sum of squares through the square of the sum is %.3f: one user holds from %.1f to %.1f %% of the sum",
+                    greatest,
+                    100 * greatest,
+                    100 * Math.sqrt(greatest))));
+      }
+    }
+  }
+
+  private long usersWhoCouldHave(MetricConfig metric) {
+    return metric.delay().isZero()
+        ? ledger.exposedBefore(Integer.MAX_VALUE)
+        : ledger.exposedBefore(dayOf(now - micros(metric.delay()), run.zone()));
+  }
+
+  /**
+   * The share of the sum that the user with the greatest total holds, at least: Q/S² with S the sum
+   * and Q the sum of squares of the users' totals, which is Simpson's index of the shares (E. H.
+   * Simpson, Measurement of Diversity, Nature 163, 1949), one through the effective number of
+   * users. The greatest share is not below it, since it is the shares' mean weighted by themselves,
+   * and not above its root, since its square is one of the summands.
+   */
+  static double leastShareOfTheGreatest(MetricTotals totals) {
+    if (totals.sum().signum() <= 0) {
+      return 0;
+    }
+    double sum = totals.sum().doubleValue();
+    return totals.sumSq().doubleValue() / sum / sum;
+  }
+
+  private void volume() {
+    int day = dayOf(now - micros(VOLUME_DELAY), run.zone()) - 1;
+    boolean judged =
+        run.isActive()
+            && ledger.firstDayWithExposures() < day - VOLUME_DAYS
+            && (run.endsAt() == null || dayOf(run.endsAt(), run.zone()) > day);
+    if (!judged) {
+      return;
+    }
+    long[] before = new long[VOLUME_DAYS];
+    Arrays.setAll(before, i -> ledger.exposuresOn(day - VOLUME_DAYS + i));
+    long exposures = ledger.exposuresOn(day);
+    if (isUnusual(exposures, before, health.volumeMinimumExposures())) {
+      add(
+          H_VOLUME,
+          "%d exposures on %s, after %s on the seven days before",
+          exposures,
+          LocalDate.ofEpochDay(day),
+          Arrays.toString(before));
+    }
+  }
+
+  /**
+   * Whether a day has less than half of, or more than twice, what both the median of the seven days
+   * before and the same weekday a week before have. Both: a median alone would find each weekend,
+   * the weekday alone each day after a feast.
+   *
+   * @param before the seven days before, oldest first
+   * @param minimum no verdict where the median is below
+   */
+  static boolean isUnusual(long exposures, long[] before, int minimum) {
+    long[] sorted = before.clone();
+    Arrays.sort(sorted);
+    long median = sorted[sorted.length / 2];
+    return median >= minimum
+        && (2 * exposures < Math.min(median, before[0])
+            || exposures > 2 * Math.max(median, before[0]));
+  }
+
+  private void add(FindingCode code, String format, Object... arguments) {
+    symptoms.add(Symptom.of(code, subject(), String.format(Locale.ROOT, format, arguments)));
+  }
+
+  private String subject() {
+    return subjectOf(experimentId);
+  }
+
+  static String subjectOf(long experimentId) {
+    return "experiment:" + experimentId;
+  }
+
+  private static int dayOf(long micros, String zone) {
+    return Math.toIntExact(
+        LocalDate.ofInstant(Instant.EPOCH.plus(micros, ChronoUnit.MICROS), ZoneId.of(zone))
+            .toEpochDay());
+  }
+
+  private static long micros(Duration duration) {
+    return duration.toMillis() * 1000;
+  }
+
+  private static long micros(Instant instant) {
+    return ChronoUnit.MICROS.between(Instant.EPOCH, instant);
+  }
+}

@@ -1,0 +1,11 @@
+package io.experimentetl.stats;
+
+import io.experimentetl.model.FindingCode;
+
+/**
+ * A symptom that an experiment shows; a record of keyed state.
+ *
+ * @param since commit time that it was first seen at, microseconds since 1970 in UTC
+ * @param open it was reported
+ */
+public record HealthVerdict(FindingCode code, String subject, long since, boolean open) {}

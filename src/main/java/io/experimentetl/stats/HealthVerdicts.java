@@ -1,0 +1,60 @@
+package io.experimentetl.stats;
+
+import io.experimentetl.model.FindingCode;
+import java.util.ArrayList;
+import java.util.List;
+
+/**
+ * What follows from an experiment's symptoms and from what was reported of it before: what opens,
+ * what closes, what is to be kept. Times are commit times, microseconds since 1970 in UTC: a
+ * restart reads the same changes at the same times, and decides alike.
+ *
+ * @param kept what shows, reported or not
+ * @param opened symptoms to be reported
+ * @param closed reported ones that show no more
+ * @param nextAt when an unreported one is due, if nothing changes; Long.MAX_VALUE: never
+ */
+record HealthVerdicts(
+    HealthVerdict[] kept, List<Symptom> opened, List<HealthVerdict> closed, long nextAt) {
+
+  static HealthVerdicts of(
+      HealthVerdict[] before, List<Symptom> symptoms, long now, long graceMicros) {
+    List<HealthVerdict> kept = new ArrayList<>();
+    List<Symptom> opened = new ArrayList<>();
+    long nextAt = Long.MAX_VALUE;
+    for (Symptom symptom : symptoms) {
+      HealthVerdict old = find(before, symptom.code(), symptom.subject());
+      long since = old == null ? now : old.since();
+      long dueAt = symptom.mayBeLate() ? since + graceMicros : since;
+      dueAt = Math.max(dueAt, symptom.notBefore());
+      boolean wasOpen = old != null && old.open();
+      boolean open = wasOpen || dueAt <= now;
+      if (open && !wasOpen) {
+        opened.add(symptom);
+      } else if (!open) {
+        nextAt = Math.min(nextAt, dueAt);
+      }
+      kept.add(new HealthVerdict(symptom.code(), symptom.subject(), since, open));
+    }
+    List<HealthVerdict> closed = new ArrayList<>();
+    for (HealthVerdict old : before) {
+      if (old.open() && symptoms.stream().noneMatch(s -> is(old, s.code(), s.subject()))) {
+        closed.add(old);
+      }
+    }
+    return new HealthVerdicts(kept.toArray(HealthVerdict[]::new), opened, closed, nextAt);
+  }
+
+  private static HealthVerdict find(HealthVerdict[] verdicts, FindingCode code, String subject) {
+    for (HealthVerdict verdict : verdicts) {
+      if (is(verdict, code, subject)) {
+        return verdict;
+      }
+    }
+    return null;
+  }
+
+  private static boolean is(HealthVerdict verdict, FindingCode code, String subject) {
+    return verdict.code() == code && verdict.subject().equals(subject);
+  }
+}

@@ -1,0 +1,32 @@
+package io.experimentetl.quality;
+
+import static io.experimentetl.model.FindingCode.R_ALLOCATION_SUM;
+import static io.experimentetl.model.FindingCode.R_MULTI_CONTROL;
+import static io.experimentetl.model.FindingCode.R_NO_CONTROL;
+import static org.assertj.core.api.Assertions.assertThat;
+
+import org.junit.jupiter.api.Test;
+
+class ExperimentChecksTest {
+  @Test
+  void oneControlAndAllUsersIsADesign() {
+    assertThat(ExperimentChecks.designDefects("ACTIVE", 1, 100)).isEmpty();
+  }
+
+  @Test
+  void resultsCompareWithExactlyOneControl() {
+    assertThat(ExperimentChecks.designDefects("ACTIVE", 0, 100)).containsExactly(R_NO_CONTROL);
+    assertThat(ExperimentChecks.designDefects("ACTIVE", 2, 100)).containsExactly(R_MULTI_CONTROL);
+  }
+
+  @Test
+  void allocationsAddUpTo100() {
+    assertThat(ExperimentChecks.designDefects("PAUSED", 1, 99)).containsExactly(R_ALLOCATION_SUM);
+    assertThat(ExperimentChecks.designDefects("PAUSED", 1, 101)).containsExactly(R_ALLOCATION_SUM);
+  }
+
+  @Test
+  void aDraftMayBeHalfDone() {
+    assertThat(ExperimentChecks.designDefects("DRAFT", 0, 0)).isEmpty();
+  }
+}

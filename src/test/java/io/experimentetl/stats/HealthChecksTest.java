@@ -1,0 +1,132 @@
+package io.experimentetl.stats;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.experimentetl.config.HealthConfig;
+import io.experimentetl.model.MetricTotals;
+import java.math.BigInteger;
+import java.time.Instant;
+import java.time.LocalDate;
+import java.time.temporal.ChronoUnit;
+import java.util.List;
+import java.util.stream.LongStream;
+import net.jqwik.api.ForAll;
+import net.jqwik.api.Property;
+import net.jqwik.api.constraints.IntRange;
+import net.jqwik.api.constraints.Size;
+import org.junit.jupiter.api.Test;
+
+class HealthChecksTest {
+  private static final HealthConfig HEALTH = HealthConfig.defaults();
+  private static final long[] WEEK = {100, 100, 100, 100, 100, 100, 100};
+
+  @Test
+  void crossoversAreManyFromOnePercentAndTenUsersOn() {
+    assertThat(HealthChecks.areManyCrossovers(10, 1_000, HEALTH)).isTrue();
+    assertThat(HealthChecks.areManyCrossovers(10, 1_001, HEALTH)).isFalse();
+    assertThat(HealthChecks.areManyCrossovers(9, 9, HEALTH)).isFalse();
+  }
+
+  @Test
+  void aVariantIsMissingWhenItExpectsTenUsersAndHasNone() {
+    assertThat(HealthChecks.lacking(new long[] {10, 0}, new int[] {50, 50}, 10))
+        .containsExactly(false, false);
+    assertThat(HealthChecks.lacking(new long[] {20, 0}, new int[] {50, 50}, 10))
+        .containsExactly(false, true);
+    assertThat(HealthChecks.lacking(new long[] {99, 1}, new int[] {50, 50}, 10))
+        .containsExactly(false, false);
+  }
+
+  @Test
+  void aSmallVariantIsMissingLater() {
+    assertThat(HealthChecks.lacking(new long[] {999, 0}, new int[] {99, 1}, 10)[1]).isFalse();
+    assertThat(HealthChecks.lacking(new long[] {1_000, 0}, new int[] {99, 1}, 10)[1]).isTrue();
+  }
+
+  @Test
+  void aVariantWithoutAllocationIsNotMissing() {
+    assertThat(HealthChecks.lacking(new long[] {1_000, 0}, new int[] {100, 0}, 10))
+        .containsExactly(false, false);
+  }
+
+  @Test
+  void usersOfAVariantWithoutAllocationRaiseNoExpectation() {
+    assertThat(HealthChecks.lacking(new long[] {1_000, 0, 1}, new int[] {0, 50, 50}, 10))
+        .containsExactly(false, false, false);
+  }
+
+  private static MetricTotals totals(long... perUser) {
+    BigInteger sum = BigInteger.ZERO;
+    BigInteger squares = BigInteger.ZERO;
+    for (long y : perUser) {
+      sum = sum.add(BigInteger.valueOf(y));
+      squares = squares.add(BigInteger.valueOf(y).pow(2));
+    }
+    return new MetricTotals(perUser.length, perUser.length, sum, squares);
+  }
+
+  @Test
+  void equalUsersHoldOneThroughTheirNumber() {
+    assertThat(HealthChecks.leastShareOfTheGreatest(totals(5, 5, 5, 5))).isEqualTo(0.25);
+    assertThat(HealthChecks.leastShareOfTheGreatest(totals(7))).isEqualTo(1);
+    assertThat(HealthChecks.leastShareOfTheGreatest(MetricTotals.ZERO)).isZero();
+  }
+
+  @Property
+  void theGreatestShareLiesBetweenItAndItsRoot(
+      @ForAll @Size(min = 1, max = 50) List<@IntRange(min = 1, max = 1_000_000) Integer> users) {
+    long[] perUser = users.stream().mapToLong(Integer::longValue).toArray();
+    double share = HealthChecks.leastShareOfTheGreatest(totals(perUser));
+    double greatest =
+        (double) LongStream.of(perUser).max().orElseThrow() / LongStream.of(perUser).sum();
+    assertThat(greatest).isBetween(share - 1e-12, Math.sqrt(share) + 1e-12);
+  }
+
+  @Test
+  void aDayIsUnusualBelowHalfOfAndAboveTwiceTheWeekBefore() {
+    assertThat(HealthChecks.isUnusual(50, WEEK, 100)).isFalse();
+    assertThat(HealthChecks.isUnusual(49, WEEK, 100)).isTrue();
+    assertThat(HealthChecks.isUnusual(200, WEEK, 100)).isFalse();
+    assertThat(HealthChecks.isUnusual(201, WEEK, 100)).isTrue();
+    assertThat(HealthChecks.isUnusual(0, WEEK, 101)).isFalse();
+  }
+
+  @Test
+  void aQuietSundayIsLikeTheSundayBefore() {
+    long[] sinceSunday = {20, 100, 100, 100, 100, 100, 100};
+    assertThat(HealthChecks.isUnusual(20, sinceSunday, 100)).isFalse();
+    assertThat(HealthChecks.isUnusual(9, sinceSunday, 100)).isTrue();
+  }
+
+  @Test
+  void theSecondDayOfAnOutageIsUnusualToo() {
+    assertThat(HealthChecks.isUnusual(0, new long[] {100, 100, 100, 100, 100, 100, 0}, 100))
+        .isTrue();
+  }
+
+  private static long micros(String instant) {
+    return ChronoUnit.MICROS.between(Instant.EPOCH, Instant.parse(instant));
+  }
+
+  @Test
+  void aRunningExperimentIsLookedAtWhenADayHasEndedForAnHour() {
+    ExperimentRun run = new ExperimentRun("ACTIVE", "Europe/Berlin", null, null, 0);
+    assertThat(HealthChecks.nextChangeAt(run, micros("2026-03-10T22:30:00Z")))
+        .isEqualTo(micros("2026-03-11T00:00:00Z"));
+    assertThat(HealthChecks.nextChangeAt(run, micros("2026-03-11T00:00:00Z")))
+        .isEqualTo(micros("2026-03-12T00:00:00Z"));
+  }
+
+  @Test
+  void anExperimentIsLookedAtWhenItStartsAndWhenItHasEnded() {
+    long start = micros("2026-03-10T12:00:00Z");
+    long end = micros("2026-03-10T13:00:00Z");
+    ExperimentRun run = new ExperimentRun("ACTIVE", "UTC", start, end, 0);
+    assertThat(HealthChecks.nextChangeAt(run, start - 1)).isEqualTo(start);
+    assertThat(HealthChecks.nextChangeAt(run, start)).isEqualTo(end + 1);
+    assertThat(HealthChecks.nextChangeAt(run, end + 1))
+        .isEqualTo(micros(LocalDate.of(2026, 3, 11) + "T01:00:00Z"));
+    ExperimentRun paused = new ExperimentRun("PAUSED", "UTC", start, end, 0);
+    assertThat(HealthChecks.nextChangeAt(paused, start - 1)).isEqualTo(Long.MAX_VALUE);
+  }
+}

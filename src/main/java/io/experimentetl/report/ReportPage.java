@@ -569,9 +569,8 @@ final class ReportPage {
         "srm",
         0,
         "p of the sample ratio, up to each day",
-        "Chi-square test of the users assigned at random against the weights. "
-            + between(rows, "day")
-            + ". At the end p = "
+        between(rows, "day")
+            + ". Chi-square test of the users assigned at random against the weights; at the end p = "
             + NumberText.significant(p)
             + (p < 0.001 ? ": the split is not as planned." : "."));
   }

@@ -283,13 +283,15 @@ class ReportIT {
       }
     }
     assertThat(pages.get(0)).contains("New checkout", "Read with care", "alpha = 0.05");
-    // Above each plot stands its axis' title, below it that of the days.
+    // Above in each plot stands its axis' title, below in it that of the days, and then its
+    // caption.
     int plots = browser.evaluate("document.querySelectorAll('.plot').length").asInt();
     int above = 0;
     for (String page : pages) {
       int onPage =
           occurrences(page, "lift over control, %|users per day|log scale|Findings by the day");
       assertThat(occurrences(page, "day, Europe/Berlin")).as(page).isEqualTo(onPage);
+      assertThat(occurrences(page, "1 Mar 2026 to")).as(page).isEqualTo(onPage);
       above += onPage;
     }
     assertThat(above).isEqualTo(plots);

@@ -695,7 +695,9 @@ class AuditIT {
         audit().differences().stream().map(AuditReport.Difference::toString).toList();
 
     assertThat(lines)
-        .hasSize(9)
+        .hasSize(10)
+        .as("one crossover is too few for a rate")
+        .anyMatch(l -> l.contains("A-CROSSOVER user:1/u5 is not open"))
         .anyMatch(l -> l.contains("R-NO-CONTROL experiment:1 is not open"))
         .anyMatch(l -> l.contains("R-ALLOCATION-SUM experiment:1 is not open"))
         .anyMatch(l -> l.contains("H-CROSSOVER-RATE experiment:1 is open"))

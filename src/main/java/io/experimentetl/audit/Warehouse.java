@@ -207,7 +207,7 @@ final class Warehouse {
     return new CannotCompareException(
         "ClickHouse at "
             + settings.clickhouseUrl()
-            + " did not take the findings: GRANT INSERT ON "
+            + " did not take the findings: if the user may not write, GRANT INSERT ON "
             + settings.clickhouseDatabase()
             + "."
             + table

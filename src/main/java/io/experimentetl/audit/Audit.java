@@ -59,7 +59,7 @@ public final class Audit {
   private record Findings(
       long sourceLsn,
       Instant takenAt,
-      long warehouseLsn,
+      Warehouse.Progress cut,
       List<DayCounts> days,
       StatisticsComparison.Result statistics,
       HealthComparison.Result health,
@@ -97,6 +97,7 @@ public final class Audit {
     try (Fence fence = new Fence(settings, deadline)) {
       EnumSet<AuditedTable> tables = EnumSet.allOf(AuditedTable.class);
       Findings first = look(fence, warehouse, deadline, tables, EnumSet.allOf(Part.class));
+      Findings last = first;
       Map<String, Observation> pending = new LinkedHashMap<>();
       for (Map.Entry<String, Observation> seen : first.observations().entrySet()) {
         if (seen.getValue().weight() == Weight.CERTAIN) {
@@ -108,6 +109,7 @@ public final class Audit {
       while (needsAnotherFence(pending, fences)) {
         fences++;
         Findings next = look(fence, warehouse, deadline, tablesOf(pending), partsOf(pending));
+        last = next;
         Map<String, Observation> left = new LinkedHashMap<>();
         for (Map.Entry<String, Observation> before : pending.entrySet()) {
           Observation seen = next.observations().get(before.getKey());
@@ -127,7 +129,7 @@ public final class Audit {
         }
         pending = left;
       }
-      return report(first, differences, pending.values(), fences, startedAt);
+      return report(first, last.cut(), differences, pending.values(), fences, startedAt);
     }
   }
 
@@ -209,7 +211,7 @@ public final class Audit {
       return new Findings(
           source.lsn(),
           source.takenAt(),
-          progress.lsn(),
+          progress,
           days,
           cells,
           healthDays,
@@ -221,6 +223,7 @@ public final class Audit {
 
   private static AuditReport report(
       Findings first,
+      Warehouse.Progress cut,
       List<Observation> differences,
       Collection<Observation> undecided,
       int fences,
@@ -249,7 +252,8 @@ public final class Audit {
     return new AuditReport(
         first.sourceLsn(),
         first.takenAt(),
-        first.warehouseLsn(),
+        first.cut().lsn(),
+        cut,
         fences,
         lines,
         first.statistics().experiments(),
@@ -268,6 +272,23 @@ public final class Audit {
 
   private static AuditReport.Difference named(Observation observation) {
     return new AuditReport.Difference(
-        observation.place(), observation.subject(), observation.problem());
+        observation.place(),
+        warehouseTable(observation.table()),
+        observation.kind(),
+        observation.subject(),
+        observation.problem());
+  }
+
+  private static String warehouseTable(String place) {
+    for (AuditedTable table : AuditedTable.values()) {
+      if (place.equals(table.sourceTable())) {
+        return table.warehouseTable();
+      }
+    }
+    return switch (place) {
+      case StatisticsComparison.PLACE -> "experiment_daily_stats";
+      case HealthComparison.PLACE -> "experiment_health_daily";
+      default -> place;
+    };
   }
 }

@@ -14,6 +14,7 @@ import java.util.Set;
  *
  * @param sourceLsn the place of PostgreSQL's snapshot
  * @param warehouseLsn the cut of ClickHouse it was compared with
+ * @param verdictCut the cut of ClickHouse that the last fence was met by
  * @param fences how many were needed
  * @param healthDays rows of experiment_health_daily
  * @param enrichment what was added to facts
@@ -32,6 +33,7 @@ public record AuditReport(
     long sourceLsn,
     Instant takenAt,
     long warehouseLsn,
+    Warehouse.Progress verdictCut,
     int fences,
     List<TableLine> lines,
     int experiments,
@@ -69,9 +71,11 @@ public record AuditReport(
    * One difference.
    *
    * @param place table, and day where there is one
+   * @param table ClickHouse's name of it
    * @param subject the row, or the statistics' cell, with its key
    */
-  public record Difference(String place, String subject, String problem) {
+  public record Difference(
+      String place, String table, Observation.Kind kind, String subject, String problem) {
     @Override
     public String toString() {
       return place + ": " + subject + " " + problem;

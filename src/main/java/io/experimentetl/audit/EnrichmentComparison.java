@@ -1,6 +1,7 @@
 package io.experimentetl.audit;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import io.experimentetl.audit.Observation.Kind;
 import io.experimentetl.audit.Observation.Weight;
 import io.experimentetl.config.MetricConfig;
 import io.experimentetl.config.MetricTerm;
@@ -83,7 +84,8 @@ final class EnrichmentComparison {
               problem(seen.get(3)),
               seen.get(2).asText() + " " + seen.get(3),
               Observation.NO_OFFSET,
-              Weight.SUSPECT));
+              Weight.SUSPECT,
+              Kind.DIFFERENT));
     }
     if (table == AuditedTable.EVENTS) {
       warehouse.read(
@@ -141,7 +143,8 @@ final class EnrichmentComparison {
             + (rows - 1),
         seen.get(6).asText(),
         Observation.NO_OFFSET,
-        Weight.SUSPECT);
+        Weight.SUSPECT,
+        Kind.DIFFERENT);
   }
 
   private static Observation duplicateAssignment(JsonNode seen) {
@@ -156,7 +159,8 @@ final class EnrichmentComparison {
             + ", instead of all but one",
         seen.get(4).asText(),
         Observation.NO_OFFSET,
-        Weight.SUSPECT);
+        Weight.SUSPECT,
+        Kind.DIFFERENT);
   }
 
   private static String problem(JsonNode columns) {

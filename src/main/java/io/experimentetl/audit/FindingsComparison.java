@@ -2,6 +2,7 @@ package io.experimentetl.audit;
 
 import static java.util.Map.entry;
 
+import io.experimentetl.audit.Observation.Kind;
 import io.experimentetl.audit.Observation.Weight;
 import io.experimentetl.config.FindingsConfig;
 import io.experimentetl.config.HealthConfig;
@@ -65,7 +66,8 @@ final class FindingsComparison {
                       + EnrichmentComparison.shortened(row.get(3).asText()),
                   row.get(4).asText(),
                   Observation.NO_OFFSET,
-                  Weight.SUSPECT));
+                  Weight.SUSPECT,
+                  Kind.DIFFERENT));
         });
     return observations;
   }

@@ -1,6 +1,7 @@
 package io.experimentetl.audit;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import io.experimentetl.audit.Observation.Kind;
 import io.experimentetl.audit.Observation.Weight;
 import java.time.LocalDate;
 import java.util.ArrayList;
@@ -142,7 +143,8 @@ final class HealthComparison {
             problem,
             evidence,
             offset,
-            Weight.SUSPECT));
+            Weight.SUSPECT,
+            Kind.FIGURES));
   }
 
   private void readStored(Warehouse.Progress cut) {

@@ -14,6 +14,7 @@ import java.time.LocalDate;
  * @param offset by how much the sides differ, where they are figures: the same at every fence
  *     although the figures themselves move, it is a difference too
  * @param weight how much it says by itself
+ * @param kind in which way the sides differ
  */
 record Observation(
     String table,
@@ -22,7 +23,8 @@ record Observation(
     String problem,
     String evidence,
     String offset,
-    Weight weight) {
+    Weight weight,
+    Kind kind) {
 
   enum Weight {
     /** Nothing: ClickHouse's row is newer than the snapshot. */
@@ -31,6 +33,19 @@ record Observation(
     SUSPECT,
     /** All: nothing in flight explains it. */
     CERTAIN
+  }
+
+  enum Kind {
+    /** A row that ClickHouse lacks. */
+    MISSING,
+    /** A row that only ClickHouse has. */
+    EXTRA,
+    /** A row that stands in ClickHouse more than once. */
+    REPEATED,
+    /** A row whose columns differ. */
+    DIFFERENT,
+    /** Statistics that differ. */
+    FIGURES
   }
 
   /** For rows: there is nothing that could be more or less. */
@@ -42,12 +57,12 @@ record Observation(
   Observation after(Observation before) {
     return offset.equals(before.offset)
         ? this
-        : new Observation(table, day, subject, problem, evidence, CHANGING, weight);
+        : new Observation(table, day, subject, problem, evidence, CHANGING, weight, kind);
   }
 
   /** The same, in other words. */
   Observation saying(String words) {
-    return new Observation(table, day, subject, words, evidence, offset, weight);
+    return new Observation(table, day, subject, words, evidence, offset, weight, kind);
   }
 
   boolean hasSteadyOffset() {

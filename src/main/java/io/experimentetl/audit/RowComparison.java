@@ -1,6 +1,7 @@
 package io.experimentetl.audit;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import io.experimentetl.audit.Observation.Kind;
 import io.experimentetl.audit.Observation.Weight;
 import java.math.BigInteger;
 import java.time.Duration;
@@ -223,7 +224,8 @@ final class RowComparison {
             "were not looked at, since too much differs before them",
             "",
             Observation.NO_OFFSET,
-            Weight.MOVING));
+            Weight.MOVING,
+            Kind.DIFFERENT));
   }
 
   /**
@@ -291,7 +293,13 @@ final class RowComparison {
       days.get(day).warehouse++;
     }
     if (live.size() > 1) {
-      observe(day, key, "stands in ClickHouse under " + live.size() + " keys", evidence, weight);
+      observe(
+          day,
+          key,
+          "stands in ClickHouse under " + live.size() + " keys",
+          evidence,
+          weight,
+          Kind.REPEATED);
     } else if (found.stream().anyMatch(row -> isEqual(row, ours))) {
       return;
     } else if (isFlagged(key, flagged)) {
@@ -300,7 +308,7 @@ final class RowComparison {
       if (told.size() < MAX_TOLD) {
         told.put(key, observations.size());
       }
-      observe(day, key, "is different in ClickHouse", evidence, weight);
+      observe(day, key, "is different in ClickHouse", evidence, weight, Kind.DIFFERENT);
     } else if (found.isEmpty() && hasExpired(ours)) {
       days.get(day).retained++;
     } else {
@@ -309,7 +317,8 @@ final class RowComparison {
           key,
           found.isEmpty() ? "is missing in ClickHouse" : "is deleted in ClickHouse only",
           evidence,
-          weight);
+          weight,
+          Kind.MISSING);
     }
   }
 
@@ -336,7 +345,7 @@ final class RowComparison {
         days.get(day).retained++;
         experimentsWithRetainedRows.add(row.experimentId());
       } else {
-        observe(day, key, "is in ClickHouse only", found.toString(), Weight.SUSPECT);
+        observe(day, key, "is in ClickHouse only", found.toString(), Weight.SUSPECT, Kind.EXTRA);
       }
     }
   }
@@ -404,7 +413,8 @@ final class RowComparison {
                   + row.get(3)
                   + ")",
               row.get(3).toString(),
-              Weight.SUSPECT);
+              Weight.SUSPECT,
+              Kind.REPEATED);
         });
     if (rows[0] > MAX_DOUBLES) {
       observe(
@@ -412,7 +422,8 @@ final class RowComparison {
           (rows[0] - MAX_DOUBLES) + " further rows",
           "stand in several versions in ClickHouse although nothing changed them",
           Long.toString(rows[0]),
-          Weight.SUSPECT);
+          Weight.SUSPECT,
+          Kind.REPEATED);
     }
   }
 
@@ -429,10 +440,12 @@ final class RowComparison {
                     + row.get(1).asText()
                     + ")",
                 row.toString(),
-                Weight.CERTAIN));
+                Weight.CERTAIN,
+                Kind.REPEATED));
   }
 
-  private void observe(int day, String key, String problem, String evidence, Weight weight) {
+  private void observe(
+      int day, String key, String problem, String evidence, Weight weight, Kind kind) {
     observations.add(
         new Observation(
             table.sourceTable(),
@@ -441,7 +454,8 @@ final class RowComparison {
             problem,
             evidence,
             Observation.NO_OFFSET,
-            weight));
+            weight,
+            kind));
   }
 
   private boolean wasRetained(long micros) {

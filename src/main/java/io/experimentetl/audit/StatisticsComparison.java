@@ -1,6 +1,7 @@
 package io.experimentetl.audit;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import io.experimentetl.audit.Observation.Kind;
 import io.experimentetl.audit.Observation.Weight;
 import java.time.LocalDate;
 import java.time.ZoneOffset;
@@ -164,7 +165,8 @@ final class StatisticsComparison {
                 "differs: " + StatisticsFigures.differences(a, b, retained ? null : c),
                 a + " " + b + " " + c,
                 a.minus(b) + " " + c.minus(d),
-                Weight.SUSPECT));
+                Weight.SUSPECT,
+                Kind.FIGURES));
       }
     }
     Set<Long> retained = new TreeSet<>(experimentsWithRetainedRows);
@@ -191,7 +193,8 @@ final class StatisticsComparison {
                     "differs: kind stored " + kind + ", configured " + kinds.get(metric),
                     kind,
                     kind,
-                    Weight.SUSPECT));
+                    Weight.SUSPECT,
+                    Kind.FIGURES));
           }
         });
   }

@@ -32,7 +32,7 @@ import picocli.CommandLine.Spec;
     exitCodeList = {
       "0:equal",
       "1:different; each difference is named",
-      "2:could not be compared; the message says what to do"
+      "2:could not be compared, or not recorded; the message says what to do"
     })
 public final class VerifyCommand implements Callable<Integer> {
   private static final int EQUAL = 0;
@@ -96,13 +96,25 @@ public final class VerifyCommand implements Callable<Integer> {
       description = "for all of it, the wait for the job included (default: ${DEFAULT-VALUE})")
   private int deadlineSeconds;
 
+  @Option(
+      names = "--record",
+      description =
+          "write the verdict to data_inconsistencies: X-COUNT-MISMATCH, X-CHECKSUM-MISMATCH, X-AGG-MISMATCH are open"
+              + " while a table differs, and resolved when it is found equal")
+  private boolean record;
+
   @Override
   public Integer call() {
     PrintWriter out = spec.commandLine().getOut();
     PrintWriter err = spec.commandLine().getErr();
     try {
-      AuditReport report = new Audit(settings()).run();
+      AuditSettings settings = settings();
+      AuditReport report = new Audit(settings).run();
       report.print(out);
+      if (record) {
+        new VerdictRecord(settings).write(report).forEach(line -> out.println("recorded: " + line));
+        out.flush();
+      }
       return report.isEqual() ? EQUAL : DIFFERENT;
     } catch (CannotCompareException | InvalidConfigurationException | IllegalStateException e) {
       err.println(e.getMessage());

@@ -3,6 +3,7 @@ package io.experimentetl.audit;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import io.experimentetl.clickhouse.TableSchema;
 import java.io.IOException;
 import java.net.URI;
 import java.net.URISyntaxException;
@@ -18,7 +19,9 @@ import java.util.ArrayList;
 import java.util.Base64;
 import java.util.List;
 import java.util.Optional;
+import java.util.function.BiFunction;
 import java.util.function.Consumer;
+import java.util.stream.Collectors;
 import java.util.stream.Stream;
 
 /** ClickHouse, read through its HTTP interface. */
@@ -117,19 +120,55 @@ final class Warehouse {
    * @throws CannotCompareException when there is no answer
    */
   void read(String sql, Consumer<JsonNode> row) {
+    send(endpoint, HttpRequest.BodyPublishers.ofString(sql), row, this::refused);
+  }
+
+  /**
+   * Writes rows as one block, as the job's sink does: a block that is there already is not written
+   * again.
+   *
+   * @param id the block's {@code _batch_id}, by which the server knows it again
+   * @param rowBinary the rows, {@code _batch_id} included
+   * @throws CannotCompareException when it is not known to be written
+   */
+  void insert(TableSchema schema, String id, byte[] rowBinary) {
+    String columns =
+        Stream.concat(schema.columns().stream(), Stream.of(TableSchema.BATCH_ID))
+            .map(TableSchema.Column::name)
+            .collect(Collectors.joining(", "));
+    String sql = "INSERT INTO " + schema.table() + " (" + columns + ") FORMAT RowBinary";
+    URI address =
+        URI.create(
+            endpoint
+                + "&async_insert=0&insert_deduplicate=1&insert_deduplication_token="
+                + URLEncoder.encode(id, StandardCharsets.UTF_8)
+                + "&query="
+                + URLEncoder.encode(sql, StandardCharsets.UTF_8));
+    send(
+        address,
+        HttpRequest.BodyPublishers.ofByteArray(rowBinary),
+        row -> {},
+        (status, answer) -> notWritten(schema.table(), answer));
+  }
+
+  private void send(
+      URI address,
+      HttpRequest.BodyPublisher body,
+      Consumer<JsonNode> row,
+      BiFunction<Integer, String, CannotCompareException> refusal) {
     HttpRequest request =
-        HttpRequest.newBuilder(endpoint)
+        HttpRequest.newBuilder(address)
             // Whoever waits for the deadline says better what was missing than a broken request.
             .timeout(deadline.left().plus(GRACE))
             .header("Authorization", authorization)
-            .POST(HttpRequest.BodyPublishers.ofString(sql))
+            .POST(body)
             .build();
     try {
       HttpResponse<Stream<String>> response =
           client.send(request, HttpResponse.BodyHandlers.ofLines());
       try (Stream<String> lines = response.body()) {
         if (response.statusCode() != 200) {
-          throw refused(response.statusCode(), String.join(" ", lines.limit(20).toList()));
+          throw refusal.apply(response.statusCode(), String.join(" ", lines.limit(20).toList()));
         }
         lines.forEach(line -> row.accept(parse(line)));
       }
@@ -162,6 +201,20 @@ final class Warehouse {
       throw new CannotCompareException(
           "ClickHouse answered with a line that is not JSON: is there a proxy in front of it?", e);
     }
+  }
+
+  private CannotCompareException notWritten(String table, String answer) {
+    return new CannotCompareException(
+        "ClickHouse at "
+            + settings.clickhouseUrl()
+            + " did not take the findings: if the user may not write, GRANT INSERT ON "
+            + settings.clickhouseDatabase()
+            + "."
+            + table
+            + " TO "
+            + settings.clickhouseUser()
+            + ", or leave out --record. It says: "
+            + answer.substring(0, Math.min(answer.length(), 600)));
   }
 
   private CannotCompareException refused(int status, String answer) {

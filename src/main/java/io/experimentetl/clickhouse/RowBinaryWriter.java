@@ -356,7 +356,8 @@ public final class RowBinaryWriter {
     size = length;
   }
 
-  byte[] toByteArray() {
+  /** What was written so far. */
+  public byte[] toByteArray() {
     return Arrays.copyOf(bytes, size);
   }
 }

@@ -257,7 +257,22 @@ public enum FindingCode {
       WARNING,
       true,
       "An outbox row was relayed and is not acknowledged.",
-      "Look whether the job, Kafka and PostgreSQL run; then UPDATE outbox_events SET processed_at = NULL WHERE id = … relays it again.");
+      "Look whether the job, Kafka and PostgreSQL run; then UPDATE outbox_events SET processed_at = NULL WHERE id = … relays it again."),
+  X_COUNT_MISMATCH(
+      ERROR,
+      true,
+      "The audit found rows of the table that ClickHouse lacks, that only ClickHouse has, or that stand there more than once.",
+      "./etl verify names them, ./etl resync repairs them; ./etl verify --record closes the finding."),
+  X_CHECKSUM_MISMATCH(
+      ERROR,
+      true,
+      "The audit found rows of the table in ClickHouse that differ from PostgreSQL's, or from what they were made of.",
+      "./etl verify names them, ./etl resync repairs them; ./etl verify --record closes the finding."),
+  X_AGG_MISMATCH(
+      ERROR,
+      true,
+      "The audit found rows of the table that differ from their recomputation from the facts.",
+      "./etl verify names them, ./etl resync repairs them; ./etl verify --record closes the finding.");
 
   private final Severity severity;
   private final boolean resolvable;

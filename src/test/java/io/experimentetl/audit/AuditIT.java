@@ -710,6 +710,134 @@ class AuditIT {
   }
 
   @Test
+  void theVerdictIsRecordedAsFindingsThatResolveWhenTheTablesAreEqualAgain() throws Exception {
+    sides.user("nobody");
+    sides.deliver(STATISTICS);
+    String users = "SELECT * FROM users FINAL WHERE user_id = 'nobody'";
+    String cell =
+        " FROM experiment_daily_stats FINAL WHERE experiment_id = 2 AND metric = 'revenue' AND variant_id = 21"
+            + " AND value_sum > 1 ORDER BY day LIMIT 1";
+    String before =
+        sides.clickHouse().query("SELECT count(), max(_version) FROM data_inconsistencies");
+    sides.clickHouse().query("CREATE TABLE kept ENGINE = Memory AS " + users);
+    sides.lose("users", "user_id = 'nobody'");
+    sides
+        .clickHouse()
+        .query(
+            "ALTER TABLE users UPDATE name = 'x' WHERE user_id = 'u10' SETTINGS mutations_sync = 1");
+    sides
+        .clickHouse()
+        .query(
+            "INSERT INTO experiment_daily_stats SELECT * REPLACE (value_sum + 1 AS value_sum, _version + 1 AS _version)"
+                + cell);
+    sides
+        .clickHouse()
+        .query(
+            "ALTER TABLE experiment_health_daily UPDATE exposures = exposures + 1 WHERE experiment_id = 1"
+                + " SETTINGS mutations_sync = 1");
+    atRest();
+
+    assertThat(verify().exitCode()).isEqualTo(1);
+    assertThat(sides.clickHouse().query("SELECT count(), max(_version) FROM data_inconsistencies"))
+        .as("without --record nothing is written")
+        .isEqualTo(before);
+
+    Ran different = verify("--record");
+    assertThat(different.exitCode()).isEqualTo(1);
+    assertThat(different.out()).contains("recorded: X-COUNT-MISMATCH table:users OPEN: ");
+    assertThat(recorded("status, detail"))
+        .hasSize(4)
+        .anyMatch(
+            line ->
+                line.matches(
+                    "X-AGG-MISMATCH table:experiment_daily_stats OPEN rows that differ: 1; the first: experiment 2,"
+                        + " metric revenue, variant 21, .* differs: value_sum stored .*"))
+        .anyMatch(
+            line ->
+                line.matches(
+                    "X-AGG-MISMATCH table:experiment_health_daily OPEN rows that differ: \\d+; the first: experiment 1, .*"))
+        .contains(
+            "X-CHECKSUM-MISMATCH table:users OPEN rows that differ: 1",
+            "X-COUNT-MISMATCH table:users OPEN rows missing: 1; in ClickHouse only: 0; more than once: 0");
+    assertThat(recorded("severity, remedy, ifNull(experiment_id, 0), user_id IS NULL, _lsn > 0"))
+        .allMatch(line -> line.matches(".* ERROR \\./etl verify names them, .* 0 1 1"));
+    assertThat(
+            sides
+                .clickHouse()
+                .query(
+                    "SELECT arraySort(groupArray(code)) FROM findings_open WHERE code LIKE 'X-%'"))
+        .isEqualTo("['X-AGG-MISMATCH','X-AGG-MISMATCH','X-CHECKSUM-MISMATCH','X-COUNT-MISMATCH']");
+    assertThat(verify("--record").out())
+        .contains("DIFFERENT")
+        .doesNotContain("recorded: ")
+        .doesNotContain("X-");
+
+    sides.clickHouse().query("INSERT INTO users SELECT * FROM kept");
+    sides
+        .clickHouse()
+        .query(
+            "ALTER TABLE users UPDATE name = 'Näme 10' WHERE user_id = 'u10' SETTINGS mutations_sync = 1");
+    sides
+        .clickHouse()
+        .query(
+            "INSERT INTO experiment_daily_stats SELECT * REPLACE (value_sum - 1 AS value_sum, _version + 1 AS _version)"
+                + cell);
+    sides
+        .clickHouse()
+        .query(
+            "ALTER TABLE experiment_health_daily UPDATE exposures = exposures - 1 WHERE experiment_id = 1"
+                + " SETTINGS mutations_sync = 1");
+    Ran equal = verify("--record");
+    assertThat(equal.out()).contains("EQUAL", "recorded: X-COUNT-MISMATCH table:users RESOLVED: ");
+    assertThat(equal.exitCode()).isZero();
+    assertThat(recorded("status"))
+        .containsExactly(
+            "X-AGG-MISMATCH table:experiment_daily_stats RESOLVED",
+            "X-AGG-MISMATCH table:experiment_health_daily RESOLVED",
+            "X-CHECKSUM-MISMATCH table:users RESOLVED",
+            "X-COUNT-MISMATCH table:users RESOLVED");
+
+    sides.clickHouse().query("OPTIMIZE TABLE data_inconsistencies FINAL");
+    String rows = "SELECT count(), max(_version) FROM data_inconsistencies";
+    String after = sides.clickHouse().query(rows);
+    Ran again = verify("--record");
+    assertThat(again.exitCode()).isZero();
+    assertThat(again.out()).doesNotContain("recorded: ");
+    assertThat(sides.clickHouse().query(rows)).isEqualTo(after);
+  }
+
+  private List<String> recorded(String columns) {
+    return sides
+        .clickHouse()
+        .query(
+            "SELECT code, subject, "
+                + columns
+                + " FROM data_inconsistencies FINAL WHERE startsWith(code, 'X-') AND startsWith(_batch_id, 'audit-')"
+                + " ORDER BY code, subject FORMAT TSVRaw")
+        .lines()
+        .map(line -> line.replace('\t', ' '))
+        .toList();
+  }
+
+  @Test
+  void aVerdictThatCanNotBeRecordedIsPrintedAllTheSame() throws Exception {
+    sides.clickHouse().query("ALTER TABLE data_inconsistencies MODIFY SETTING table_readonly = 1");
+    sides.lose("users", "user_id = 'u9'");
+    atRest();
+
+    assertThat(verify().exitCode()).isEqualTo(1);
+    Ran recording = verify("--record");
+
+    assertThat(recording.exitCode()).isEqualTo(2);
+    assertThat(recording.out()).contains("users: user:u9 is missing in ClickHouse");
+    assertThat(recording.err())
+        .contains(
+            "GRANT INSERT ON " + sides.clickHouse().database() + ".data_inconsistencies TO ",
+            "or leave out --record")
+        .doesNotContain("\tat ");
+  }
+
+  @Test
   void withoutAPlatformAndWithoutAddressesItSaysWhatToDo() {
     StringWriter err = new StringWriter();
 

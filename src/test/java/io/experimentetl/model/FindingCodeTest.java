@@ -38,7 +38,10 @@ class FindingCodeTest {
           FindingCode.O_OUTBOX_WITHOUT_EVENT, "outbox/OutboxIT",
           FindingCode.O_PAYLOAD_MISMATCH, "outbox/OutboxIT",
           FindingCode.O_UNKNOWN_SHAPE, "outbox/OutboxIT",
-          FindingCode.O_STUCK, "outbox/OutboxIT");
+          FindingCode.O_STUCK, "outbox/OutboxIT",
+          FindingCode.X_COUNT_MISMATCH, "audit/AuditIT",
+          FindingCode.X_CHECKSUM_MISMATCH, "audit/AuditIT",
+          FindingCode.X_AGG_MISMATCH, "audit/AuditIT");
 
   @ParameterizedTest
   @EnumSource

@@ -1,0 +1,142 @@
+package io.experimentetl.audit;
+
+import io.experimentetl.model.Finding;
+import io.experimentetl.model.FindingCode;
+import io.experimentetl.model.RowVersion;
+import java.time.Instant;
+import java.time.temporal.ChronoUnit;
+import java.util.ArrayList;
+import java.util.EnumMap;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.TreeMap;
+import java.util.stream.Collectors;
+
+/**
+ * The audit's verdict as findings: of a table that has differences one per code, open; and of what
+ * is open and was found equal, the same resolved. The job writes none of these codes.
+ */
+final class VerdictFindings {
+  private static final int MAX_TOLD = 400;
+
+  /** What a finding is about: its identity in {@code data_inconsistencies}. */
+  record Identity(FindingCode code, String subject) implements Comparable<Identity> {
+    @Override
+    public int compareTo(Identity other) {
+      int byCode = code.compareTo(other.code);
+      return byCode != 0 ? byCode : subject.compareTo(other.subject);
+    }
+  }
+
+  /**
+   * What {@code data_inconsistencies} says of it.
+   *
+   * @param version the greatest {@code _version} there
+   */
+  record Standing(boolean open, String detail, long version) {}
+
+  private VerdictFindings() {}
+
+  /**
+   * What has to be written; empty where nothing has changed.
+   *
+   * @param undecided what could not be judged: it opens nothing, and of its tables nothing is
+   *     resolved
+   * @param standing what was written before
+   * @param cut up to which ClickHouse was compared
+   */
+  static List<Finding> changes(
+      List<AuditReport.Difference> differences,
+      List<AuditReport.Difference> undecided,
+      Map<Identity, Standing> standing,
+      Warehouse.Progress cut) {
+    Map<Identity, List<AuditReport.Difference>> found = new TreeMap<>();
+    for (AuditReport.Difference difference : differences) {
+      found
+          .computeIfAbsent(
+              new Identity(code(difference.kind()), subject(difference)), none -> new ArrayList<>())
+          .add(difference);
+    }
+    List<Finding> changes = new ArrayList<>();
+    found.forEach(
+        (identity, of) -> {
+          Standing before = standing.get(identity);
+          String detail = detail(identity.code(), of);
+          if (before == null || !before.open() || !before.detail().equals(detail)) {
+            changes.add(finding(identity, true, detail, before, cut));
+          }
+        });
+    Set<String> unjudged =
+        undecided.stream().map(VerdictFindings::subject).collect(Collectors.toSet());
+    new TreeMap<>(standing)
+        .forEach(
+            (identity, before) -> {
+              if (before.open()
+                  && !found.containsKey(identity)
+                  && !unjudged.contains(identity.subject())) {
+                changes.add(finding(identity, false, "It was found equal.", before, cut));
+              }
+            });
+    return changes;
+  }
+
+  private static FindingCode code(Observation.Kind kind) {
+    return switch (kind) {
+      case MISSING, EXTRA, REPEATED -> FindingCode.X_COUNT_MISMATCH;
+      case DIFFERENT -> FindingCode.X_CHECKSUM_MISMATCH;
+      case FIGURES -> FindingCode.X_AGG_MISMATCH;
+    };
+  }
+
+  private static String subject(AuditReport.Difference difference) {
+    return "table:" + difference.table();
+  }
+
+  /** In figures: of rows no keys, which an erasure would not find here. */
+  private static String detail(FindingCode code, List<AuditReport.Difference> differences) {
+    Map<Observation.Kind, Set<String>> subjects = new EnumMap<>(Observation.Kind.class);
+    for (AuditReport.Difference difference : differences) {
+      subjects
+          .computeIfAbsent(difference.kind(), none -> new HashSet<>())
+          .add(difference.subject());
+    }
+    Map<Observation.Kind, Integer> count = new EnumMap<>(Observation.Kind.class);
+    for (Observation.Kind kind : Observation.Kind.values()) {
+      count.put(kind, subjects.getOrDefault(kind, Set.of()).size());
+    }
+    if (code == FindingCode.X_COUNT_MISMATCH) {
+      return "rows missing: "
+          + count.get(Observation.Kind.MISSING)
+          + "; in ClickHouse only: "
+          + count.get(Observation.Kind.EXTRA)
+          + "; more than once: "
+          + count.get(Observation.Kind.REPEATED);
+    }
+    if (code == FindingCode.X_CHECKSUM_MISMATCH) {
+      return "rows that differ: " + count.get(Observation.Kind.DIFFERENT);
+    }
+    AuditReport.Difference first = differences.get(0);
+    String told = (first.subject() + " " + first.problem()).replaceAll("\\p{Cntrl}", "?");
+    return "rows that differ: "
+        + count.get(Observation.Kind.FIGURES)
+        + "; the first: "
+        + (told.length() <= MAX_TOLD ? told : told.substring(0, MAX_TOLD - 1) + "…");
+  }
+
+  private static Finding finding(
+      Identity identity, boolean open, String detail, Standing before, Warehouse.Progress cut) {
+    return new Finding(
+        identity.code(),
+        identity.subject(),
+        open,
+        0,
+        null,
+        null,
+        detail,
+        ChronoUnit.MICROS.between(Instant.EPOCH, cut.committedAt()),
+        cut.lsn(),
+        Math.max(RowVersion.ofStamp(cut.stamp()), before == null ? 0 : before.version() + 1));
+  }
+}

@@ -1,0 +1,77 @@
+package io.experimentetl.audit;
+
+import io.experimentetl.audit.VerdictFindings.Identity;
+import io.experimentetl.audit.VerdictFindings.Standing;
+import io.experimentetl.clickhouse.RowBinaryWriter;
+import io.experimentetl.model.Finding;
+import io.experimentetl.model.FindingCode;
+import io.experimentetl.quality.FindingEncoder;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.UUID;
+
+/**
+ * The audit's verdict in {@code data_inconsistencies}. What is written follows from what stands
+ * there, so a record whose outcome is unknown is simply made again.
+ */
+final class VerdictRecord {
+  private static final int INITIAL_CAPACITY = 4 << 10;
+
+  private final Warehouse warehouse;
+
+  VerdictRecord(AuditSettings settings) {
+    this.warehouse = new Warehouse(settings, new Deadline(settings.deadline()));
+  }
+
+  /**
+   * Writes what has changed since the last record.
+   *
+   * @return what was written, a line each
+   * @throws CannotCompareException when it is not known to be written
+   */
+  List<String> write(AuditReport report) {
+    List<Finding> changes =
+        VerdictFindings.changes(
+            report.differences(), report.undecided(), standing(), report.verdictCut());
+    if (!changes.isEmpty()) {
+      insert(changes);
+    }
+    return changes.stream()
+        .map(
+            finding ->
+                String.join(
+                    " ",
+                    finding.code().code(),
+                    finding.subject(),
+                    finding.open() ? "OPEN:" : "RESOLVED:",
+                    finding.detail()))
+        .toList();
+  }
+
+  private Map<Identity, Standing> standing() {
+    Map<Identity, Standing> standing = new HashMap<>();
+    warehouse.read(
+        "SELECT code, subject, argMax(status, _version) = 'OPEN', argMax(detail, _version), max(_version)"
+            + " FROM data_inconsistencies WHERE startsWith(code, 'X-') GROUP BY code, subject",
+        row ->
+            standing.put(
+                new Identity(FindingCode.ofCode(row.get(0).asText()), row.get(1).asText()),
+                new Standing(row.get(2).asInt() == 1, row.get(3).asText(), row.get(4).asLong())));
+    return standing;
+  }
+
+  private void insert(List<Finding> findings) {
+    FindingEncoder encoder = new FindingEncoder();
+    // Named by what it holds: two records of one verdict, made at once, are one block.
+    RowBinaryWriter unnamed = new RowBinaryWriter(INITIAL_CAPACITY);
+    findings.forEach(finding -> encoder.encode(finding, unnamed));
+    String id = "audit-" + UUID.nameUUIDFromBytes(unnamed.toByteArray());
+    RowBinaryWriter rows = new RowBinaryWriter(INITIAL_CAPACITY);
+    for (Finding finding : findings) {
+      encoder.encode(finding, rows);
+      rows.writeString(id);
+    }
+    warehouse.insert(encoder.schema(), id, rows.toByteArray());
+  }
+}

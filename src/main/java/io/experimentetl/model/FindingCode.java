@@ -257,7 +257,12 @@ public enum FindingCode {
       WARNING,
       true,
       "An outbox row was relayed and is not acknowledged.",
-      "Look whether the job, Kafka and PostgreSQL run; then UPDATE outbox_events SET processed_at = NULL WHERE id = … relays it again.");
+      "Look whether the job, Kafka and PostgreSQL run; then UPDATE outbox_events SET processed_at = NULL WHERE id = … relays it again."),
+  S_SCHEMA_DRIFT(
+      WARNING,
+      false,
+      "A table's column is unknown to the product, missing, or of another type.",
+      "Nothing, if the column is only unknown: it is not read; else give the column what sql/postgres/001_platform.sql has there.");
 
   private final Severity severity;
   private final boolean resolvable;

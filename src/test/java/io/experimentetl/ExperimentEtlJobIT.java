@@ -396,7 +396,8 @@ class ExperimentEtlJobIT {
             "C-UPDATE-IMMUTABLE",
             "C-DELETE-ERASURE",
             "C-DELETE-UNEXPECTED",
-            "H-SRM");
+            "H-SRM")
+        .doesNotContain("S-SCHEMA-DRIFT");
     assertThat(clickHouse.count("SELECT count() FROM events_processed FINAL WHERE user_id = 'u17'"))
         .as("rows of the erased user")
         .isZero();
@@ -558,11 +559,17 @@ class ExperimentEtlJobIT {
         "INSERT INTO assignments (experiment_id, user_id, variant_id, source) VALUES (1, 'u32', 11, 'dice')",
         event("31", "1 days", 1, "nobody", "11", "page_view", "{}"),
         "INSERT INTO events (id, timestamp, experiment_id, user_id, event_type) VALUES (gen_random_uuid(), now(), 1, 'u1', NULL)",
+        "ALTER TABLE users ADD COLUMN nickname text",
         "INSERT INTO users (user_id, created_at) VALUES ('ancient', '1492-10-12')",
         event("30", "1 days", 1, "u2", "11", "exposure", "{}"));
     assertEqualSides();
     assertThat(findings("OPEN"))
-        .contains("S-NULL-REQUIRED", "S-UNPARSEABLE", "S-UNKNOWN-ENUM", "R-ORPHAN-USER");
+        .contains(
+            "S-NULL-REQUIRED",
+            "S-UNPARSEABLE",
+            "S-UNKNOWN-ENUM",
+            "S-SCHEMA-DRIFT",
+            "R-ORPHAN-USER");
     assertThat(clickHouse.count("SELECT count() FROM events_processed FINAL")).isEqualTo(52);
   }
 }

@@ -2,6 +2,7 @@ package io.experimentetl.cdc;
 
 import io.experimentetl.model.Change;
 import io.experimentetl.model.Cut;
+import io.experimentetl.model.DriftedColumn;
 import java.time.Duration;
 import java.util.Iterator;
 import java.util.List;
@@ -77,6 +78,10 @@ final class ArrivalOperator extends AbstractStreamOperator<Either<Cut, Change>>
   @Override
   public void processElement(StreamRecord<Tuple2<String, Change>> record) throws Exception {
     Change change = record.getValue().f1;
+    if (change.after() instanceof DriftedColumn) {
+      output.collect(new StreamRecord<>(Either.Right(change.withStamp(stamp))));
+      return;
+    }
     long lsn = change.position().lsn();
     if (lsn != 0) {
       if (wasSeen(change)) {

@@ -2,12 +2,15 @@ package io.experimentetl.cdc;
 
 import io.experimentetl.model.Change;
 import io.experimentetl.model.ChangeKind;
+import io.experimentetl.model.DriftedColumn;
 import io.experimentetl.model.FindingCode;
 import io.experimentetl.model.SourcePosition;
 import io.experimentetl.model.SourceRow;
 import io.experimentetl.model.SourceTable;
 import io.experimentetl.model.UnreadableRow;
+import java.util.ArrayList;
 import java.util.IdentityHashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.function.Function;
 import org.apache.flink.api.common.typeinfo.TypeInformation;
@@ -24,7 +27,8 @@ import org.apache.kafka.connect.source.SourceRecord;
 /**
  * Debezium's records as {@link Change}s without a stamp, and what the reader says of its progress.
  * A row that can't be read becomes an {@link UnreadableRow}; the rows around it go on. One instance
- * reads one stream: it counts the rows of a transaction that share an LSN.
+ * reads one stream: it counts the rows of a transaction that share an LSN. Before the first row in
+ * another schema it tells which of the columns have drifted.
  */
 final class ChangeDeserializer
     implements DebeziumDeserializationSchema<Either<ReaderProgress, Change>> {
@@ -54,6 +58,11 @@ final class ChangeDeserializer
   }
 
   private transient IdentityHashMap<Schema, Binding> bindings;
+  private transient DriftedColumns driftedColumns;
+
+  /** Seen with the schemas that were bound since the last row. */
+  private transient List<DriftedColumn> untold;
+
   private transient Schema lastSchema;
   private transient Binding lastBinding;
   private transient long lastTxId;
@@ -74,6 +83,10 @@ final class ChangeDeserializer
       SourceRecord record, Collector<Either<ReaderProgress, Change>> collector) {
     Binding binding = binding(record);
     if (binding instanceof OfTable ofTable) {
+      for (DriftedColumn drifted : untold) {
+        collector.collect(Either.Right(drifted.seenAt(number(record.sourceOffset(), "ts_usec"))));
+      }
+      untold.clear();
       if (record.value() instanceof Struct value) {
         collector.collect(Either.Right(change(ofTable, record, value)));
       }
@@ -166,6 +179,10 @@ final class ChangeDeserializer
     if (schema == lastSchema) {
       return lastBinding;
     }
+    if (driftedColumns == null) {
+      driftedColumns = new DriftedColumns();
+      untold = new ArrayList<>();
+    }
     if (bindings == null || bindings.size() >= SCHEMAS_KEPT) {
       bindings = new IdentityHashMap<>();
     }
@@ -179,7 +196,7 @@ final class ChangeDeserializer
     return binding;
   }
 
-  private static Binding bind(Schema schema, SourceRecord record) {
+  private Binding bind(Schema schema, SourceRecord record) {
     if (HEARTBEAT.equals(schema.name())) {
       return Other.HEARTBEAT_RECORD;
     }
@@ -192,13 +209,16 @@ final class ChangeDeserializer
       return Other.NONE_OF_OURS;
     }
     SourceTable table = SourceTable.ofTableName(value.getStruct("source").getString("table"));
-    return table == null
-        ? Other.NONE_OF_OURS
-        : new OfTable(
-            table,
-            schema.field("op"),
-            schema.field("before"),
-            schema.field("after"),
-            new StructRowReader(table, schema.field("after").schema()));
+    if (table == null) {
+      return Other.NONE_OF_OURS;
+    }
+    Schema row = schema.field("after").schema();
+    untold.addAll(driftedColumns.of(table, row));
+    return new OfTable(
+        table,
+        schema.field("op"),
+        schema.field("before"),
+        schema.field("after"),
+        new StructRowReader(table, row));
   }
 }

@@ -3,6 +3,7 @@ package io.experimentetl.cdc;
 import io.experimentetl.model.AssignmentRow;
 import io.experimentetl.model.Change;
 import io.experimentetl.model.ChangeKind;
+import io.experimentetl.model.DriftedColumn;
 import io.experimentetl.model.EventRow;
 import io.experimentetl.model.ExperimentRow;
 import io.experimentetl.model.FindingCode;
@@ -40,6 +41,7 @@ public final class ChangeSerializer extends TypeSerializerSingleton<Change> {
   private static final int ABSENT = 0;
   private static final int READABLE = 1;
   private static final int UNREADABLE = 2;
+  private static final int COLUMN = 3;
 
   private ChangeSerializer() {}
 
@@ -85,7 +87,12 @@ public final class ChangeSerializer extends TypeSerializerSingleton<Change> {
   }
 
   private static int presence(SourceRow row) {
-    return row == null ? ABSENT : row instanceof UnreadableRow ? UNREADABLE : READABLE;
+    if (row == null) {
+      return ABSENT;
+    }
+    return row instanceof UnreadableRow
+        ? UNREADABLE
+        : row instanceof DriftedColumn ? COLUMN : READABLE;
   }
 
   private static void writeRow(SourceRow row, DataOutputView target) throws IOException {
@@ -164,6 +171,9 @@ public final class ChangeSerializer extends TypeSerializerSingleton<Change> {
       target.writeByte(unreadable.code().ordinal());
       writeText(unreadable.column(), target);
       writeText(unreadable.reason(), target);
+    } else if (row instanceof DriftedColumn drifted) {
+      writeText(drifted.column(), target);
+      writeText(drifted.reason(), target);
     }
   }
 
@@ -179,6 +189,9 @@ public final class ChangeSerializer extends TypeSerializerSingleton<Change> {
           CODES[source.readUnsignedByte()],
           readText(source),
           readText(source));
+    }
+    if (presence == COLUMN) {
+      return new DriftedColumn(table, readText(source), readText(source));
     }
     return switch (table) {
       case EVENTS ->

@@ -91,6 +91,11 @@ final class Continuity {
         nextStamp(0), completeLsn, committedAt, snapshotDone && nothingBeside, repeatable);
   }
 
+  /** The stamp that was given last; 0: none. */
+  long stamp() {
+    return stamp;
+  }
+
   /** The stamp for a row that is to be passed on, at the given LSN (0: of the snapshot). */
   long nextStamp(long rowLsn) {
     stamp = Math.max(stamp + 1, rowLsn);

@@ -2,6 +2,7 @@ package io.experimentetl.cdc;
 
 import io.experimentetl.model.Change;
 import io.experimentetl.model.Cut;
+import io.experimentetl.model.DriftedColumn;
 import java.io.IOException;
 import java.sql.Connection;
 import java.sql.SQLException;
@@ -176,6 +177,11 @@ final class ContinuityOperator extends AbstractStreamOperator<Either<Cut, Change
   }
 
   private void take(Change change) {
+    if (change.after() instanceof DriftedColumn) {
+      // No row: with a stamp of its own it could raise that of the row behind it above its LSN.
+      output.collect(new StreamRecord<>(Either.Right(change.withStamp(continuity.stamp()))));
+      return;
+    }
     long lsn = change.position().lsn();
     if (lsn == 0) {
       snapshotRows.inc();

@@ -37,6 +37,7 @@ final class DebeziumDecoder {
 
   private final KafkaSourceSettings settings;
   private final Map<SourceTable, JsonRowReader> readers = new EnumMap<>(SourceTable.class);
+  private final DriftedColumns driftedColumns = new DriftedColumns();
   private final Map<TopicPartition, DebeziumRecord> last = new HashMap<>();
 
   DebeziumDecoder(KafkaSourceSettings settings) {
@@ -83,6 +84,7 @@ final class DebeziumDecoder {
         before == null ? -1 : before.commitBefore(),
         before == null ? 0 : before.within(),
         key,
+        List.of(),
         change);
   }
 
@@ -119,6 +121,12 @@ final class DebeziumDecoder {
     boolean snapshot = kind == ChangeKind.READ;
     long lsn = snapshot ? 0 : number(source, "lsn");
     long commitBefore = snapshot ? -1 : commitBefore(source.path("sequence"));
+    List<Change> drifted =
+        after.isObject()
+            ? driftedColumns.of(table, after).stream()
+                .map(column -> column.seenAt(committedAt))
+                .toList()
+            : List.of();
     JsonRowReader reader = readers.get(table);
     return new DebeziumRecord(
         new TopicPartition(record.topic(), record.partition()),
@@ -126,6 +134,7 @@ final class DebeziumDecoder {
         commitBefore,
         snapshot ? SNAPSHOT_ORDER.indexOf(table) : lsn,
         table.tableName() + new String(record.key(), StandardCharsets.UTF_8),
+        drifted,
         new Change(
             table,
             kind,

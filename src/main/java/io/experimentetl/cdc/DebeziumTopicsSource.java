@@ -145,6 +145,9 @@ final class DebeziumTopicsSource
           () -> new TopicsReader(settings),
           (record, output, next) -> {
             next.put(record.partition(), record.offset() + 1);
+            for (Change drifted : record.drifted()) {
+              output.collect(Tuple2.of(record.key(), drifted));
+            }
             if (record.change() != null) {
               output.collect(Tuple2.of(record.key(), record.change()));
             }

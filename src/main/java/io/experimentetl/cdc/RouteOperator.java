@@ -4,6 +4,7 @@ import io.experimentetl.model.AssignmentRow;
 import io.experimentetl.model.Change;
 import io.experimentetl.model.ChangeKind;
 import io.experimentetl.model.Cut;
+import io.experimentetl.model.DriftedColumn;
 import io.experimentetl.model.EventRow;
 import io.experimentetl.model.ExperimentRow;
 import io.experimentetl.model.Finding;
@@ -40,8 +41,9 @@ import org.apache.flink.util.OutputTag;
 /**
  * {@code route}: sends each change where its table belongs. Changes of users, assignments and
  * events go to the main output, to be keyed by user; dimensions go to their side outputs, each
- * behind the cuts; rows that can't be read become findings. The commit time of the stream's changes
- * is the watermark: the snapshot, whose rows come in any order, does not move it.
+ * behind the cuts; rows that can't be read, and columns that have drifted, become findings. The
+ * commit time of the stream's changes is the watermark: the snapshot, whose rows come in any order,
+ * does not move it.
  */
 public final class RouteOperator extends AbstractStreamOperator<Change>
     implements OneInputStreamOperator<Either<Cut, Change>, Change> {
@@ -58,7 +60,10 @@ public final class RouteOperator extends AbstractStreamOperator<Change>
   /** Rows of the outbox. */
   public static final OutputTag<Change> OUTBOX = new OutputTag<>("outbox", ChangeTypeInfo.INSTANCE);
 
-  /** Rows that can't be read, and experiments in a status that nobody knows. */
+  /**
+   * Rows that can't be read, columns that have drifted, and experiments in a status that nobody
+   * knows.
+   */
   public static final OutputTag<Either<Cut, Finding>> FINDINGS =
       new OutputTag<>("route-findings", TypeInformation.of(new TypeHint<>() {}));
 
@@ -107,7 +112,10 @@ public final class RouteOperator extends AbstractStreamOperator<Change>
     findings = new EnumMap<>(FindingCode.class);
     for (FindingCode code :
         new FindingCode[] {
-          FindingCode.S_UNPARSEABLE, FindingCode.S_NULL_REQUIRED, FindingCode.S_UNKNOWN_ENUM
+          FindingCode.S_UNPARSEABLE,
+          FindingCode.S_NULL_REQUIRED,
+          FindingCode.S_UNKNOWN_ENUM,
+          FindingCode.S_SCHEMA_DRIFT
         }) {
       findings.put(code, getMetricGroup().addGroup("code", code.code()).counter("findings"));
     }
@@ -122,6 +130,10 @@ public final class RouteOperator extends AbstractStreamOperator<Change>
       return;
     }
     Change change = record.getValue().right();
+    if (change.after() instanceof DriftedColumn drifted) {
+      tell(change, drifted);
+      return;
+    }
     if (change.kind() == ChangeKind.DELETE) {
       leave(change, ChangeKind.DELETE);
     } else {
@@ -174,6 +186,18 @@ public final class RouteOperator extends AbstractStreamOperator<Change>
               WarehouseRange.within(row, change.position().committedAt()),
               null));
     }
+  }
+
+  private void tell(Change change, DriftedColumn drifted) {
+    findings.get(FindingCode.S_SCHEMA_DRIFT).inc();
+    say(
+        change,
+        FindingCode.S_SCHEMA_DRIFT,
+        "column:" + drifted.table().tableName() + "." + drifted.column(),
+        0,
+        true,
+        drifted.reason(),
+        RowVersion.ofStamp(change.stamp()));
   }
 
   private void keepBack(Change change, UnreadableRow row) {

@@ -13,6 +13,10 @@ import io.experimentetl.model.UnreadableRow;
 import io.experimentetl.model.UserRow;
 import io.experimentetl.model.VariantRow;
 import java.nio.charset.StandardCharsets;
+import java.util.Collections;
+import java.util.EnumMap;
+import java.util.LinkedHashMap;
+import java.util.Map;
 
 /**
  * Reads rows of one table. Whatever a row holds, the answer is a row: at worst an {@link
@@ -32,6 +36,9 @@ abstract class RowReader<R> {
     MICROS,
     NANOS
   }
+
+  /** Each table's columns with their types, in the order of {@link #columnNames}. */
+  static final Map<SourceTable, Map<String, ColumnType>> COLUMNS = columns();
 
   private final SourceTable table;
   private final String[] columns;
@@ -126,6 +133,18 @@ abstract class RowReader<R> {
           };
       case ETL_HEARTBEAT -> new String[] {"writer", "beat_at"};
     };
+  }
+
+  private static Map<SourceTable, Map<String, ColumnType>> columns() {
+    Map<SourceTable, Map<String, ColumnType>> all = new EnumMap<>(SourceTable.class);
+    for (SourceTable table : SourceTable.values()) {
+      Map<String, ColumnType> ofTable = new LinkedHashMap<>();
+      for (String column : columnNames(table)) {
+        ofTable.put(column, ColumnType.of(table, column));
+      }
+      all.put(table, Collections.unmodifiableMap(ofTable));
+    }
+    return Collections.unmodifiableMap(all);
   }
 
   /** How many columns, from the first on, say which row of the warehouse a row is. */

@@ -29,7 +29,8 @@ final class StructRowReader extends RowReader<Struct> {
     }
   }
 
-  private static Unit unit(Schema schema) {
+  /** What a number of that schema counts. */
+  static Unit unit(Schema schema) {
     if (schema.name() == null) {
       return Unit.AS_SENT;
     }

@@ -143,6 +143,11 @@ public enum FindingCode {
       false,
       "Events have a type that is not in findings.event-types.",
       "Add the type to the list, or correct the sender."),
+  S_SCHEMA_DRIFT(
+      WARNING,
+      false,
+      "A table's column is unknown to the product, missing, or of another type.",
+      "Nothing, if the column is only unknown: it is not read; else give the column what sql/postgres/001_platform.sql has there."),
   C_DELETE_RETENTION(
       INFO,
       false,

@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import io.experimentetl.model.Change;
 import io.experimentetl.model.ChangeKind;
 import io.experimentetl.model.Cut;
+import io.experimentetl.model.DriftedColumn;
 import io.experimentetl.model.HeartbeatRow;
 import io.experimentetl.model.SourcePosition;
 import io.experimentetl.model.SourceTable;
@@ -101,6 +102,16 @@ class ArrivalOperatorTest {
     send("a", 90, 200, 2);
     send("b", 150, 100, 3);
     assertThat(stamps()).containsExactly(200L, 201L);
+  }
+
+  @Test
+  void aColumnThatHasDriftedTakesNoStampFromTheRowBehindIt() throws Exception {
+    send("a", 90, 200, 2);
+    harness.processElement(
+        new StreamRecord<>(
+            Tuple2.of("a", new DriftedColumn(SourceTable.USERS, "extra", "Unknown.").seenAt(3))));
+    send("a", 90, 201, 2);
+    assertThat(stamps()).containsExactly(200L, 200L, 201L);
   }
 
   @Test

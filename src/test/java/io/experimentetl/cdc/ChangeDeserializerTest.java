@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import io.experimentetl.model.Change;
 import io.experimentetl.model.ChangeKind;
+import io.experimentetl.model.DriftedColumn;
 import io.experimentetl.model.EventRow;
 import io.experimentetl.model.FindingCode;
 import io.experimentetl.model.OutboxRow;
@@ -45,6 +46,9 @@ class ChangeDeserializerTest {
           .build();
 
   private final ChangeDeserializer deserializer = new ChangeDeserializer();
+
+  /** What was told of columns. */
+  private final List<Change> drifted = new ArrayList<>();
 
   private static Schema envelope(Schema row) {
     return SchemaBuilder.struct()
@@ -88,7 +92,12 @@ class ChangeDeserializerTest {
         new Collector<>() {
           @Override
           public void collect(Either<ReaderProgress, Change> value) {
-            out.add(value);
+            if (value.isRight() && value.right().after() instanceof DriftedColumn) {
+              assertThat(out).as("before the row").isEmpty();
+              drifted.add(value.right());
+            } else {
+              out.add(value);
+            }
           }
 
           @Override
@@ -243,6 +252,12 @@ class ChangeDeserializerTest {
     assertThat(change.after())
         .isEqualTo(new UserRow("u", null, null, null, false, 1795176000000000L, 1795176000000000L));
     assertThat(change.after()).isNotInstanceOf(EventRow.class);
+    assertThat(drifted)
+        .extracting(told -> ((DriftedColumn) told.after()).column())
+        .containsExactly("email", "name", "properties", "extra");
+    assertThat(drifted)
+        .allSatisfy(
+            told -> assertThat(told.position()).isEqualTo(new SourcePosition(0, 0, 0, 0, 5)));
   }
 
   @Test

@@ -3,6 +3,7 @@ package io.experimentetl.cdc;
 import io.experimentetl.model.AssignmentRow;
 import io.experimentetl.model.Change;
 import io.experimentetl.model.ChangeKind;
+import io.experimentetl.model.DriftedColumn;
 import io.experimentetl.model.EventRow;
 import io.experimentetl.model.ExperimentRow;
 import io.experimentetl.model.FindingCode;
@@ -85,6 +86,9 @@ final class Changes {
     Arbitrary<SourceRow> unreadable =
         Combinators.combine(text(), Arbitraries.of(FindingCode.values()), text(), text())
             .as((key, code, column, reason) -> new UnreadableRow(table, key, code, column, reason));
-    return Arbitraries.oneOf(readable, unreadable);
+    Arbitrary<SourceRow> drifted =
+        Combinators.combine(text(), text())
+            .as((column, reason) -> new DriftedColumn(table, column, reason));
+    return Arbitraries.oneOf(readable, unreadable, drifted);
   }
 }

@@ -20,7 +20,7 @@ class CommitOrderTest {
   private final CommitOrder order = new CommitOrder();
 
   private static DebeziumRecord record(TopicPartition partition, long commitBefore, long lsn) {
-    return new DebeziumRecord(partition, lsn, commitBefore, lsn, "", null);
+    return new DebeziumRecord(partition, lsn, commitBefore, lsn, "", List.of(), null);
   }
 
   @Test

@@ -3,10 +3,12 @@ package io.experimentetl.cdc;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.experimentetl.model.ChangeKind;
+import io.experimentetl.model.DriftedColumn;
 import io.experimentetl.model.EventRow;
 import io.experimentetl.model.FindingCode;
 import io.experimentetl.model.HeartbeatRow;
 import io.experimentetl.model.SourcePosition;
+import io.experimentetl.model.SourceTable;
 import io.experimentetl.model.UnreadableRow;
 import java.nio.charset.StandardCharsets;
 import java.util.Optional;
@@ -73,6 +75,20 @@ class DebeziumDecoderTest {
         .isEqualTo(
             new EventRow(
                 "e", 1_700_000_000_123_456L, 1, "u", null, "purchase", null, "{}", null, null));
+  }
+
+  @Test
+  void aColumnThatNobodyKnowsIsToldOnceBesideTheRow() {
+    String value =
+        "{'after':" + event("'2023-11-14T22:13:20Z'") + "," + SOURCE + ",'op':'c','ts_ms':1}";
+    assertThat(decode("experiments_events", "{'id':'e'}", value).drifted())
+        .containsExactly(
+            new DriftedColumn(
+                    SourceTable.EVENTS,
+                    "more",
+                    "The column more of events is unknown to the product, which does not read it.")
+                .seenAt(1_700_000_000_123_000L));
+    assertThat(decode("experiments_events", "{'id':'e'}", value).drifted()).isEmpty();
   }
 
   @Test

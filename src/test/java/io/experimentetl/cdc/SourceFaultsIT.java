@@ -1,11 +1,14 @@
 package io.experimentetl.cdc;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.tuple;
 import static org.awaitility.Awaitility.await;
 
 import io.experimentetl.model.Change;
 import io.experimentetl.model.ChangeKind;
+import io.experimentetl.model.DriftedColumn;
 import io.experimentetl.model.EventRow;
+import io.experimentetl.model.SourceTable;
 import io.experimentetl.platform.PlatformExtension;
 import io.experimentetl.platform.faults.Condition;
 import io.experimentetl.platform.faults.FaultProxy;
@@ -130,6 +133,16 @@ class SourceFaultsIT {
         .extracting(Change::after)
         .extracting(row -> ((EventRow) row).requestId())
         .containsExactly("r1");
+    assertThat(view.changes)
+        .as("the one column that nobody knows, of all tables")
+        .filteredOn(change -> change.after() instanceof DriftedColumn)
+        .extracting(Change::table, change -> ((DriftedColumn) change.after()).column())
+        .containsExactly(tuple(SourceTable.EVENTS, "note"));
+    assertThat(view.changes)
+        .filteredOn(change -> !(change.after() instanceof DriftedColumn))
+        .extracting(Change::stamp)
+        .isSorted()
+        .doesNotHaveDuplicates();
   }
 
   @Test

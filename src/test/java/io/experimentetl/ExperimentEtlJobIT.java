@@ -279,7 +279,7 @@ class ExperimentEtlJobIT {
       SELECT gen_random_uuid(), date_trunc('day', now(), 'UTC') - (3 + n % 9) * interval '1 day', 3, 'sick' || n, 31, 'exposure', '{}'
       FROM generate_series(1, 100) n;
       INSERT INTO events (id, timestamp, experiment_id, user_id, variant_id, event_type, properties)
-      SELECT gen_random_uuid(), now() - interval '1 hour', 3, 'sick' || n, 31, 'purchase',
+      SELECT gen_random_uuid(), date_trunc('day', now(), 'UTC') - (3 + n % 9) * interval '1 day' + interval '1 hour', 3, 'sick' || n, 31, 'purchase',
              jsonb_build_object('revenue', CASE n WHEN 1 THEN 1000 ELSE 1 END)
       FROM generate_series(1, 100) n;
       INSERT INTO events (id, timestamp, experiment_id, user_id, variant_id, event_type, properties)
@@ -496,8 +496,8 @@ class ExperimentEtlJobIT {
     LocalDate day =
         LocalDate.ofInstant(Instant.now().minus(Duration.ofHours(66)), ZoneId.of("Europe/Berlin"));
     String earlier = "day < '" + day + "'";
-    MetricConfig conversion = MetricConfig.proportion("conversion", "conversion");
-    MetricConfig revenue = MetricConfig.mean("revenue", "purchase", "revenue");
+    MetricConfig conversion = config.statistics().metrics().get(0);
+    MetricConfig revenue = config.statistics().metrics().get(1);
     MetricConfig worth = MetricConfig.mean("worth", "conversion", "revenue");
     MetricConfig later = MetricConfig.mean("later", "page_view", "seconds");
     execute(EXPERIMENTS, USERS);

@@ -189,13 +189,13 @@ public final class ChaosCommand implements Callable<Integer> {
 
   private void print(PrintWriter out, MixedWrites writes) {
     out.printf(
-        "%n%-56s %8s %8s %12s %12s%n", "fault", "snapshot", "stream", "median s", "longest s");
+        "%n%-58s %8s %8s %12s %12s%n", "fault", "snapshot", "stream", "median s", "longest s");
     tallies.forEach(
         (fault, tally) -> {
           List<Double> sorted = tally.recoverySeconds.stream().sorted().toList();
           out.printf(
               Locale.ROOT,
-              "%-56s %8d %8d %12.1f %12.1f%n",
+              "%-58s %8d %8d %12.1f %12.1f%n",
               fault.sentence,
               tally.snapshot,
               tally.stream,

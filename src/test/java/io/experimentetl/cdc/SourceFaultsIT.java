@@ -54,15 +54,11 @@ class SourceFaultsIT {
   }
 
   private void start(PostgresSourceSettings settings) throws Exception {
-    start(Connector.OURS, settings);
+    job = PostgresChangesIT.start(settings, settings.slot(), Duration.ofMillis(100));
+    view = Ledger.view(settings.slot());
     await()
         .atMost(Duration.ofSeconds(60))
         .until(() -> view.lastCut != null && view.lastCut.snapshotDone());
-  }
-
-  private void start(Connector connector, PostgresSourceSettings settings) throws Exception {
-    job = connector.start(settings, settings.slot(), Duration.ofMillis(100));
-    view = Ledger.view(settings.slot());
   }
 
   private static SourceDatabase database(String name) throws SQLException {
@@ -167,58 +163,27 @@ class SourceFaultsIT {
     PostgresSourceSettings direct = database.settings();
     try (FaultProxy line = FaultProxy.to(direct.host(), direct.port())) {
       start(through(line, direct));
-      int events = insertWhileTheLineIsCut(database, line, 0);
+      int events = 0;
+      for (int cut = 0; cut < 6; cut++) {
+        int starts = view.starts.get();
+        line.hangUpAfter(
+            FaultProxy.Direction.TO_CLIENT,
+            100 + cut * 377L,
+            cut % 2 == 0 ? Hangup.RESET : Hangup.FIN);
+        while (view.starts.get() == starts) {
+          insert(database, Integer.toString(events++));
+          if (events % 50 == 0) {
+            // Whatever was cut, the reader's own connection is next.
+            line.hangUp(Hangup.RESET);
+          }
+        }
+      }
       line.line(Condition.REFUSING);
       line.hangUp(Hangup.RESET);
       insert(database, Integer.toString(events++));
       line.heal();
-      awaitEvents(numbers(events));
+      awaitEvents(IntStream.range(0, events).mapToObj(Integer::toString).toArray(String[]::new));
     }
-  }
-
-  /** The control: the same cuts with nothing behind the connector that knows what came before. */
-  @Test
-  void withTheStockConnectorRowsAreRepeatedOrLostWhenTheConnectionIsCut() throws Exception {
-    SourceDatabase database = database("cut_stock");
-    PostgresSourceSettings direct = database.settings();
-    try (FaultProxy line = FaultProxy.to(direct.host(), direct.port())) {
-      start(Connector.STOCK, through(line, direct));
-      insert(database, "0");
-      awaitEvents("0");
-      int events = insertWhileTheLineIsCut(database, line, 1);
-      insert(database, "fence");
-      await()
-          .atMost(Duration.ofSeconds(60))
-          .until(() -> PostgresChangesIT.eventTypes(view.changes).contains("fence"));
-      assertThat(PostgresChangesIT.eventTypes(view.changes))
-          .filteredOn(type -> !type.equals("fence"))
-          .isNotEqualTo(List.of(numbers(events)));
-    }
-  }
-
-  /** Cuts the line six times at other bytes; the events' types count on from the given number. */
-  private int insertWhileTheLineIsCut(SourceDatabase database, FaultProxy line, int from)
-      throws SQLException {
-    int events = from;
-    for (int cut = 0; cut < 6; cut++) {
-      int starts = view.starts.get();
-      line.hangUpAfter(
-          FaultProxy.Direction.TO_CLIENT,
-          100 + cut * 377L,
-          cut % 2 == 0 ? Hangup.RESET : Hangup.FIN);
-      while (view.starts.get() == starts) {
-        insert(database, Integer.toString(events++));
-        if (events % 50 == 0) {
-          // Whatever was cut, the reader's own connection is next.
-          line.hangUp(Hangup.RESET);
-        }
-      }
-    }
-    return events;
-  }
-
-  private static String[] numbers(int below) {
-    return IntStream.range(0, below).mapToObj(Integer::toString).toArray(String[]::new);
   }
 
   private static PostgresSourceSettings through(FaultProxy line, PostgresSourceSettings direct) {

@@ -113,7 +113,9 @@ class SinkRecoveryIT {
                 SavepointFormatType.CANONICAL)
             .get();
     JobClient latter = job(1, 262_144, savepoint).executeAsync();
-    await().until(() -> database.count("SELECT uniqExact(job) FROM etl_owners") == 2);
+    await()
+        .atMost(Duration.ofSeconds(30))
+        .until(() -> database.count("SELECT uniqExact(job) FROM etl_owners") == 2);
     LINGER.set(false);
 
     await()

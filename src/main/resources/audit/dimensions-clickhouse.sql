@@ -3,8 +3,9 @@
 (value, present, absent, settled, known) ->
     multiIf(value = present, 0, absent OR settled, 1, has(known, value), 0, 2) AS verdict,
 cuts AS (SELECT DISTINCT 1 AS one, stamp * 1024 + 1023 AS bound FROM etl_cuts),
--- Experiments and variants are broadcast: what stands before a cut is known to all rows behind it. Not all platforms keep
--- updated_at: one that was renamed is told by its versions too, as long as they are not merged away.
+-- Experiments and variants are broadcast: what stands before a cut is known to all rows behind it. A row before that cut may
+-- have the name of before a rename, and no row tells whether there was one: not all platforms keep updated_at, and older
+-- versions are merged away.
 experiment AS
 (
     SELECT s.*, c.bound AS e_bound
@@ -23,7 +24,6 @@ experiment AS
             argMax(experiments.version, _version) AS e_number,
             argMax(status, _version) AS e_status,
             argMax(toUnixTimestamp64Micro(_committed_at), _version) AS e_since,
-            argMax(created_at = updated_at, _version) AND uniqExact(experiments.key, experiments.name) = 1 AS e_untouched,
             groupUniqArray(experiments.key) AS e_keys,
             groupUniqArray(experiments.name) AS e_names
         FROM experiments
@@ -45,7 +45,6 @@ variant AS
             argMax(experiment_id, _version) AS v_experiment,
             argMax(variants.key, _version) AS v_key,
             argMax(variants.name, _version) AS v_name,
-            argMax(created_at = updated_at, _version) AND uniqExact(variants.key, variants.name) = 1 AS v_untouched,
             groupUniqArray(variants.key) AS v_keys,
             groupUniqArray(variants.name) AS v_names,
             uniqExact(experiment_id) = 1 AS v_stays

@@ -83,9 +83,9 @@ judged AS
         w.v_key AS w_key, w.v_live AS w_live,
         a_live, a_variant, u_live, u_properties,
         toUnixTimestamp64Micro(r.timestamp) AS at,
-        e_lsn = 0 OR (e_bound > 0 AND r._version > e_bound) OR (r._version >= e_version AND e_untouched) AS e_settled,
-        d.v_lsn = 0 OR (d.v_bound > 0 AND r._version > d.v_bound) OR (r._version >= d.v_version AND d.v_untouched) AS d_settled,
-        w.v_lsn = 0 OR (w.v_bound > 0 AND r._version > w.v_bound) OR (r._version >= w.v_version AND w.v_untouched) AS w_settled,
+        e_lsn = 0 OR (e_bound > 0 AND r._version > e_bound) AS e_settled,
+        d.v_lsn = 0 OR (d.v_bound > 0 AND r._version > d.v_bound) AS d_settled,
+        w.v_lsn = 0 OR (w.v_bound > 0 AND r._version > w.v_bound) AS w_settled,
         u_lsn = 0 OR r._version >= u_version AS u_settled,
         -- A reference that was missing is added when it comes, whatever came after the row.
         verdict(toString(r.experiment_key), if(e_live, e_key, ''), e_version = 0,

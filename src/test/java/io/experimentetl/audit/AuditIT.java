@@ -43,6 +43,7 @@ class AuditIT {
     sides = Sides.create(PLATFORM);
     sides.experiment(1, "'America/Los_Angeles'", "NULL", "NULL");
     sides.experiment(2, "NULL", "NULL", "NULL");
+    sides.deliver(STATISTICS); // so that a cut lies between the experiments and what refers to them
     sides.sql(
         "INSERT INTO users (user_id, name, email, properties, is_active)"
             + " SELECT 'u' || i, E'N\\u00e4me ' || i, NULL, jsonb_build_object('country', 'DE', 'n', i * 0.10), i % 3 > 0"
@@ -515,6 +516,27 @@ class AuditIT {
             "not judged: 200 rows of events_processed in experiment_key, experiment_name, because the experiment was changed",
             "not judged: 10 rows of events_processed in user_properties, because the user was changed",
             "not judged: 40 rows of assignments_processed in experiment_key, experiment_name");
+  }
+
+  @Test
+  void aRowOfJustBehindARenameThatNoVersionTellsOfMayHaveEitherName() throws Exception {
+    sides.sql("UPDATE experiments SET name = 'renamed' WHERE id = 1");
+    sides.event(null, 1, "u1", YESTERDAY + " 10:00Z", "page_view", null, null);
+    sides.deliver(STATISTICS);
+    sides
+        .clickHouse()
+        .query(
+            "ALTER TABLE events_processed UPDATE experiment_name = 'Experiment 1'"
+                + " WHERE event_type = 'page_view' SETTINGS mutations_sync = 1");
+    sides.clickHouse().query("OPTIMIZE TABLE experiments FINAL");
+    atRest();
+
+    AuditReport report = audit();
+
+    assertThat(report.differences()).as(Sides.printed(report)).isEmpty();
+    assertThat(Sides.printed(report))
+        .contains(
+            "not judged: 1 rows of events_processed in experiment_key, experiment_name, because the experiment was changed");
   }
 
   @Test

@@ -10,7 +10,6 @@ import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Optional;
-import java.util.stream.Stream;
 
 /** The job on a platform: submitted, stopped with a savepoint, submitted again from it. */
 public final class JobDeployment {
@@ -150,19 +149,14 @@ public final class JobDeployment {
    * start without state.
    */
   public static Optional<String> latestState(Path directory) {
-    Path flink = directory.resolve("flink");
-    if (!Files.isDirectory(flink)) {
-      return Optional.empty();
-    }
-    long started = flink.resolve(STARTED_ANEW).toFile().lastModified();
-    try (Stream<Path> files = Files.walk(flink)) {
-      return files
+    long started = directory.resolve("flink").resolve(STARTED_ANEW).toFile().lastModified();
+    try {
+      return StoredState.metadata(directory).stream()
           .filter(file -> file.toFile().lastModified() >= started)
-          .filter(file -> file.getFileName().toString().equals("_metadata"))
           .max(Comparator.comparingLong(file -> file.toFile().lastModified()))
           .map(file -> file.getParent().toUri().toString());
     } catch (IOException e) {
-      throw new PlatformException("the state in " + flink + " can't be listed: " + e, e);
+      throw new PlatformException("the state in " + directory + " can't be listed: " + e, e);
     }
   }
 

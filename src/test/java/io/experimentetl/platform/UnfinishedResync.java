@@ -4,8 +4,6 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
-import java.util.List;
-import java.util.stream.Stream;
 
 /**
  * A resync that has begun and not ended, told by the configuration file of its job. State that is
@@ -51,7 +49,7 @@ public final class UnfinishedResync {
             });
     long begun = jobConfig().toFile().lastModified();
     try {
-      for (Path metadata : metadata()) {
+      for (Path metadata : StoredState.metadata(directory)) {
         if (metadata.toFile().lastModified() >= begun) {
           Files.delete(metadata);
         }
@@ -60,16 +58,6 @@ public final class UnfinishedResync {
     } catch (IOException e) {
       throw new PlatformException(
           "the state of the unfinished resync in " + directory + " can't be removed: " + e, e);
-    }
-  }
-
-  private List<Path> metadata() throws IOException {
-    Path flink = directory.resolve("flink");
-    if (!Files.isDirectory(flink)) {
-      return List.of();
-    }
-    try (Stream<Path> files = Files.walk(flink)) {
-      return files.filter(file -> file.getFileName().toString().equals("_metadata")).toList();
     }
   }
 

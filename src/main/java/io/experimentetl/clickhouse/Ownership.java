@@ -20,6 +20,7 @@ final class Ownership {
   private final Duration timeout;
   private final String sink;
   private final String job;
+  private boolean othersMayInsert;
 
   /**
    * Asks nothing yet.
@@ -44,17 +45,22 @@ final class Ownership {
     String[] state = state();
     if (state[0].equals("0")) {
       claim();
+      othersMayInsert = true;
       state = state();
     }
+    if (othersMayInsert && !state[2].equals("0")) {
+      endInserts();
+    }
+    othersMayInsert = false;
     return state[1].equals(job) ? "" : state[1];
   }
 
-  /** How many claims this job has, and whose is the last one. */
+  /** How many claims this job has, whose is the last one, and how many others have. */
   private String[] state() throws IOException, InterruptedException {
     try {
       List<String[]> state =
           http.select(
-              "SELECT countIf(job = %1$s), argMax(job, (epoch, job)) FROM %2$s WHERE sink = %3$s"
+              "SELECT countIf(job = %1$s), argMax(job, (epoch, job)), countIf(job != %1$s) FROM %2$s WHERE sink = %3$s"
                   .formatted(BatchTable.literal(job), TABLE, BatchTable.literal(sink)),
               Map.of(),
               timeout);
@@ -73,7 +79,6 @@ final class Ownership {
     }
   }
 
-  /** What the former owner still sends is ended: it may have looked before the claim. */
   private void claim() throws IOException, InterruptedException {
     http.select(
         ("INSERT INTO %1$s (sink, job, epoch, claimed_at) SETTINGS async_insert = 0 SELECT %2$s,"
@@ -81,6 +86,13 @@ final class Ownership {
             .formatted(TABLE, BatchTable.literal(sink), BatchTable.literal(job)),
         Map.of(),
         timeout);
+  }
+
+  /**
+   * What the former owner still sends is ended: it may have looked before the claim. Another
+   * subtask of this job may have claimed too, and sends its batch again.
+   */
+  private void endInserts() throws IOException, InterruptedException {
     http.select(
         "KILL QUERY WHERE user = currentUser() AND current_database = currentDatabase() AND"
             + " startsWith(query_id, "

@@ -82,6 +82,8 @@ public final class RestartLoop implements Callable<Map<String, Long>> {
   private final Connector connector;
   private final Writer writer;
   private final int restarts;
+  private final int jobPort;
+  private final Runnable strike;
   private final Ledger.View view;
   private long rows;
 
@@ -89,6 +91,8 @@ public final class RestartLoop implements Callable<Map<String, Long>> {
    * @param connector a {@link Connector}
    * @param writer a {@link Writer}
    * @param restarts at most
+   * @param jobPort at which the job finds the server
+   * @param strike what befalls the job or the server; null: the job fails
    */
   public RestartLoop(
       String host,
@@ -98,11 +102,15 @@ public final class RestartLoop implements Callable<Map<String, Long>> {
       String password,
       String connector,
       String writer,
-      int restarts) {
+      int restarts,
+      int jobPort,
+      Runnable strike) {
     this.database = SourceDatabase.at(new PostgresEndpoint(host, port, database, user, password));
     this.connector = Connector.valueOf(connector);
     this.writer = Writer.valueOf(writer);
     this.restarts = restarts;
+    this.jobPort = jobPort;
+    this.strike = strike;
     this.view = Ledger.view(database);
   }
 
@@ -116,7 +124,9 @@ public final class RestartLoop implements Callable<Map<String, Long>> {
             .set(PipelineOptions.CLASSPATHS, List.of(Path.of("target").toUri().toString())));
     JobClient job =
         connector.start(
-            environment, database.settings(Duration.ofMillis(1), 100_000), database.slot());
+            environment,
+            database.settings(jobPort, Duration.ofMillis(1), 100_000),
+            database.slot());
     ExecutorService thread = Executors.newSingleThreadExecutor();
     try {
       awaitStream();
@@ -153,7 +163,7 @@ public final class RestartLoop implements Callable<Map<String, Long>> {
       // The last but one is complete, and holds the heartbeat behind the last commit.
       int checkpoints = view.checkpoints.get() + 3;
       await().atMost(Duration.ofSeconds(60)).until(() -> view.checkpoints.get() >= checkpoints);
-      view.failNow.set(true);
+      strike();
     }
     int seen = view.changes.size();
     Future<Long> writing =
@@ -169,7 +179,7 @@ public final class RestartLoop implements Callable<Map<String, Long>> {
             });
     if (writer == Writer.COPY) {
       await().atMost(Duration.ofSeconds(60)).until(() -> view.changes.size() > seen);
-      view.failNow.set(true);
+      strike();
     }
     rows += writing.get();
     // Whatever it has read by now, there is a row to fail at.
@@ -177,6 +187,14 @@ public final class RestartLoop implements Callable<Map<String, Long>> {
       SourceServer.beat(connection, database.settings());
     }
     await().atMost(Duration.ofSeconds(60)).until(() -> view.starts.get() > starts);
+  }
+
+  private void strike() {
+    if (strike == null) {
+      view.failNow.set(true);
+    } else {
+      strike.run();
+    }
   }
 
   /** The stream has passed everything written so far. */

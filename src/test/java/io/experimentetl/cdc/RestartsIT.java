@@ -3,47 +3,70 @@ package io.experimentetl.cdc;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.experimentetl.platform.PlatformExtension;
+import io.experimentetl.platform.faults.FaultProxy;
+import io.experimentetl.platform.faults.Hangup;
 import java.sql.SQLException;
+import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.concurrent.Callable;
 import org.junit.jupiter.api.extension.RegisterExtension;
 import org.junit.jupiter.params.ParameterizedTest;
-import org.junit.jupiter.params.provider.EnumSource;
+import org.junit.jupiter.params.provider.Arguments;
+import org.junit.jupiter.params.provider.MethodSource;
 
 /** Kill and restore in a loop, with our classes and with those that they replace. */
 class RestartsIT {
 
   @RegisterExtension static final PlatformExtension PLATFORM = new PlatformExtension();
 
+  /** What befalls the job again and again. */
+  private enum Strike {
+    JOB_FAILED,
+    CONNECTION_CUT
+  }
+
   @ParameterizedTest
-  @EnumSource
-  void everyRowPassesOnceThroughRestarts(RestartLoop.Writer writer) throws Exception {
-    assertThat(loop(getClass().getClassLoader(), Connector.OURS, writer, 5))
+  @MethodSource("strikes")
+  void everyRowPassesOnceThroughRestarts(Strike strike, RestartLoop.Writer writer)
+      throws Exception {
+    assertThat(loop(getClass().getClassLoader(), Connector.OURS, strike, writer, 5))
         .containsEntry("restarts", 5L)
         .containsEntry("missing", 0L)
         .containsEntry("misplaced", 0L);
   }
 
   @ParameterizedTest
-  @EnumSource
-  void theStockConnectorLosesRowsInARestart(RestartLoop.Writer writer) throws Exception {
+  @MethodSource("strikes")
+  void theStockConnectorLosesRowsInARestart(Strike strike, RestartLoop.Writer writer)
+      throws Exception {
     // Stays open: the cluster's threads load classes until after the job's end.
     ClassLoader stock = new StockLocatorLoader();
-    Map<String, Long> counts = loop(stock, Connector.STOCK, writer, 30);
+    Map<String, Long> counts = loop(stock, Connector.STOCK, strike, writer, 30);
     assertThat(counts.get("missing")).isPositive();
+  }
+
+  private static List<Arguments> strikes() {
+    return List.of(
+        Arguments.of(Strike.JOB_FAILED, RestartLoop.Writer.SERIAL),
+        Arguments.of(Strike.JOB_FAILED, RestartLoop.Writer.COPY),
+        Arguments.of(Strike.CONNECTION_CUT, RestartLoop.Writer.SERIAL));
   }
 
   @SuppressWarnings("unchecked")
   private static Map<String, Long> loop(
-      ClassLoader loader, Connector connector, RestartLoop.Writer writer, int restarts)
+      ClassLoader loader,
+      Connector connector,
+      Strike strike,
+      RestartLoop.Writer writer,
+      int restarts)
       throws Exception {
     SourceDatabase database = database(writer);
     PostgresSourceSettings settings = database.settings();
     Thread thread = Thread.currentThread();
     ClassLoader before = thread.getContextClassLoader();
-    thread.setContextClassLoader(loader);
-    try {
+    try (FaultProxy line = FaultProxy.to(settings.host(), settings.port())) {
+      thread.setContextClassLoader(loader);
       return ((Callable<Map<String, Long>>)
               Class.forName(RestartLoop.class.getName(), true, loader)
                   .getConstructors()[0]
@@ -55,11 +78,21 @@ class RestartsIT {
                       database.password(),
                       connector.name(),
                       writer.name(),
-                      restarts))
+                      restarts,
+                      line.port(),
+                      doing(strike, line)))
           .call();
     } finally {
       thread.setContextClassLoader(before);
     }
+  }
+
+  /** Null: the job fails by itself. */
+  private static Runnable doing(Strike strike, FaultProxy line) {
+    return switch (strike) {
+      case JOB_FAILED -> null;
+      case CONNECTION_CUT -> () -> line.hangUp(Hangup.RESET);
+    };
   }
 
   private static SourceDatabase database(RestartLoop.Writer writer) throws SQLException {

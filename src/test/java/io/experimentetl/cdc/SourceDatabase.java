@@ -66,10 +66,19 @@ final class SourceDatabase {
   }
 
   PostgresSourceSettings settings(Duration heartbeat, int splitSize) {
+    return settings(endpoint.port(), heartbeat, splitSize);
+  }
+
+  /**
+   * Of a job that finds the server at another port.
+   *
+   * @param port of a proxy on this machine
+   */
+  PostgresSourceSettings settings(int port, Duration heartbeat, int splitSize) {
     String password = endpoint.password();
     return new PostgresSourceSettings(
         endpoint.host(),
-        endpoint.port(),
+        port,
         endpoint.database(),
         "public",
         endpoint.user(),

@@ -162,7 +162,7 @@ class SourceFaultsIT {
     SourceDatabase database = database("cut");
     PostgresSourceSettings direct = database.settings();
     try (FaultProxy line = FaultProxy.to(direct.host(), direct.port())) {
-      start(through(line, direct));
+      start(database.settings(line.port(), direct.heartbeatInterval(), direct.splitSize()));
       int events = 0;
       for (int cut = 0; cut < 6; cut++) {
         int starts = view.starts.get();
@@ -184,20 +184,6 @@ class SourceFaultsIT {
       line.heal();
       awaitEvents(IntStream.range(0, events).mapToObj(Integer::toString).toArray(String[]::new));
     }
-  }
-
-  private static PostgresSourceSettings through(FaultProxy line, PostgresSourceSettings direct) {
-    return new PostgresSourceSettings(
-        "127.0.0.1",
-        line.port(),
-        direct.database(),
-        direct.schema(),
-        direct.username(),
-        direct.password(),
-        direct.publication(),
-        direct.slot(),
-        direct.heartbeatInterval(),
-        direct.splitSize());
   }
 
   @Test

@@ -1,6 +1,7 @@
 package io.experimentetl.audit;
 
 import io.experimentetl.config.ClickHouseConfig;
+import io.experimentetl.config.ClickHouseOptions;
 import io.experimentetl.config.FindingsConfig;
 import io.experimentetl.config.InvalidConfigurationException;
 import io.experimentetl.config.JobConfig;
@@ -15,6 +16,7 @@ import java.time.Duration;
 import java.util.concurrent.Callable;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Spec;
@@ -65,29 +67,7 @@ public final class VerifyCommand implements Callable<Integer> {
       description = "instead of the environment variable EXPERIMENT_ETL_SOURCE_PASSWORD")
   private Path postgresPasswordFile;
 
-  @Option(
-      names = "--clickhouse-url",
-      paramLabel = "URL",
-      description = "http://host:port, instead of clickhouse.url")
-  private String clickhouseUrl;
-
-  @Option(
-      names = "--clickhouse-database",
-      paramLabel = "NAME",
-      description = "instead of clickhouse.database")
-  private String clickhouseDatabase;
-
-  @Option(
-      names = "--clickhouse-user",
-      paramLabel = "USER",
-      description = "instead of clickhouse.username")
-  private String clickhouseUser;
-
-  @Option(
-      names = "--clickhouse-password-file",
-      paramLabel = "FILE",
-      description = "instead of the environment variable EXPERIMENT_ETL_CLICKHOUSE_PASSWORD")
-  private Path clickhousePasswordFile;
+  @Mixin private ClickHouseOptions clickhouseOptions;
 
   @Option(
       names = "--deadline",
@@ -129,31 +109,32 @@ public final class VerifyCommand implements Callable<Integer> {
   }
 
   private AuditSettings settings() {
-    if (config == null && (postgresUrl == null || clickhouseUrl == null)) {
+    if (config == null && (postgresUrl == null || !clickhouseOptions.nameTheServer())) {
       throw new CannotCompareException(
           "no platform runs here, and nothing else says what to compare: start one with ./etl up, or name the"
               + " job's configuration with --config, or the servers with --postgres-url and --clickhouse-url.");
     }
     JobConfig job = config == null ? null : JobConfig.load(config, System.getenv());
     SourceConfig source = job == null ? SourceConfig.defaults() : job.source();
-    ClickHouseConfig clickhouse = job == null ? ClickHouseConfig.defaults() : job.clickhouse();
+    ClickHouseConfig clickhouse =
+        clickhouseOptions.over(job == null ? ClickHouseConfig.defaults() : job.clickhouse());
+    Secret postgresPassword =
+        postgresPasswordFile != null
+            ? Secret.fromFile(postgresPasswordFile.toString())
+            : source.password();
     return new AuditSettings(
         postgresUrl != null ? postgresUrl : jdbcUrl(source),
         postgresUser != null ? postgresUser : source.username(),
-        secret(postgresPasswordFile, source.password()),
-        clickhouseUrl != null ? clickhouseUrl : clickhouse.url(),
-        clickhouseDatabase != null ? clickhouseDatabase : clickhouse.database(),
-        clickhouseUser != null ? clickhouseUser : clickhouse.username(),
-        secret(clickhousePasswordFile, clickhouse.password()),
+        postgresPassword.value(),
+        clickhouse.url(),
+        clickhouse.database(),
+        clickhouse.username(),
+        clickhouse.password().value(),
         job == null ? StatisticsConfig.defaults() : job.statistics(),
         job == null ? FindingsConfig.defaults() : job.findings(),
         source.eventRetention(),
         source.assignmentRetention(),
         Duration.ofSeconds(Math.max(1, deadlineSeconds)));
-  }
-
-  private static String secret(Path file, Secret otherwise) {
-    return (file == null ? otherwise : Secret.fromFile(file.toString())).value();
   }
 
   private static String jdbcUrl(SourceConfig source) {

@@ -1,9 +1,9 @@
 package io.experimentetl.report;
 
 import io.experimentetl.config.ClickHouseConfig;
+import io.experimentetl.config.ClickHouseOptions;
 import io.experimentetl.config.InvalidConfigurationException;
 import io.experimentetl.config.JobConfig;
-import io.experimentetl.config.Secret;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.nio.file.Files;
@@ -12,6 +12,7 @@ import java.nio.file.StandardCopyOption;
 import java.util.concurrent.Callable;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
@@ -59,29 +60,7 @@ public final class ReportCommand implements Callable<Integer> {
       description = "the job's configuration, for ClickHouse's address and the zone of days")
   private Path config;
 
-  @Option(
-      names = "--clickhouse-url",
-      paramLabel = "URL",
-      description = "http://host:port, instead of clickhouse.url")
-  private String clickhouseUrl;
-
-  @Option(
-      names = "--clickhouse-database",
-      paramLabel = "NAME",
-      description = "instead of clickhouse.database")
-  private String clickhouseDatabase;
-
-  @Option(
-      names = "--clickhouse-user",
-      paramLabel = "USER",
-      description = "instead of clickhouse.username; it only reads")
-  private String clickhouseUser;
-
-  @Option(
-      names = "--clickhouse-password-file",
-      paramLabel = "FILE",
-      description = "instead of the environment variable EXPERIMENT_ETL_CLICKHOUSE_PASSWORD")
-  private Path clickhousePasswordFile;
+  @Mixin private ClickHouseOptions clickhouseOptions;
 
   @Override
   public Integer call() {
@@ -113,22 +92,19 @@ public final class ReportCommand implements Callable<Integer> {
   }
 
   private ReportSettings settings() {
-    if (config == null && clickhouseUrl == null) {
+    if (config == null && !clickhouseOptions.nameTheServer()) {
       throw new CannotReportException(
           "no platform runs here, and nothing else says where ClickHouse is: start one with ./etl up, or name the"
               + " server with --clickhouse-url, or the job's configuration with --config.");
     }
     JobConfig job = config == null ? null : JobConfig.load(config, System.getenv());
-    ClickHouseConfig clickhouse = job == null ? ClickHouseConfig.defaults() : job.clickhouse();
-    Secret password =
-        clickhousePasswordFile == null
-            ? clickhouse.password()
-            : Secret.fromFile(clickhousePasswordFile.toString());
+    ClickHouseConfig clickhouse =
+        clickhouseOptions.over(job == null ? ClickHouseConfig.defaults() : job.clickhouse());
     return new ReportSettings(
-        clickhouseUrl != null ? clickhouseUrl : clickhouse.url(),
-        clickhouseDatabase != null ? clickhouseDatabase : clickhouse.database(),
-        clickhouseUser != null ? clickhouseUser : clickhouse.username(),
-        password.value(),
+        clickhouse.url(),
+        clickhouse.database(),
+        clickhouse.username(),
+        clickhouse.password().value(),
         job == null ? null : job.statistics().zone());
   }
 

@@ -37,7 +37,9 @@ judged AS
             [false, false, NOT u_live AND u_version > r._version, NOT v_stays, false, false, false, false,
                 NOT e_live OR NOT (e_lsn = 0 OR (e_bound > 0 AND r._version > e_bound))]) AS open_codes,
         arrayFilter(code -> code != 'A-DUP-ASSIGNMENT', r.inconsistencies) AS codes,
-        multiIf(length(arrayDistinct(r.inconsistencies)) != length(r.inconsistencies), 1,
+        -- The job had not the user's facts any more, and judged nothing by them.
+        multiIf(has(r.inconsistencies, 'T-LATE-BEYOND-STATE'), 2,
+            length(arrayDistinct(r.inconsistencies)) != length(r.inconsistencies), 1,
             length(codes) = length(due_codes) AND hasAll(codes, due_codes), 0,
             hasAll(arrayConcat(codes, open_codes), due_codes) AND hasAll(arrayConcat(due_codes, open_codes), codes), 2, 1)
             AS inconsistencies_,

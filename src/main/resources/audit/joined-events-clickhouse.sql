@@ -97,9 +97,11 @@ judged AS
         verdict(toString(r.variant_name), if(d.v_live, d.v_name, ''), d.v_version = 0,
             d_settled OR (r.variant_key = '' AND d.v_live AND e_live), d.v_names) AS variant_name_,
         ifNull(toString(r.assigned_variant_id), '') AS assigned,
-        verdict(assigned, if(a_live, a_variant, ''), a_version = 0 AND NOT ${assignments_expire},
+        -- The job had not the user's facts any more, and judged nothing by them.
+        has(r.inconsistencies, 'T-LATE-BEYOND-STATE') AS is_beyond_state,
+        if(is_beyond_state, 2, verdict(assigned, if(a_live, a_variant, ''), a_version = 0 AND NOT ${assignments_expire},
             a_version > 0 AND if(a_live, assigned = '' OR (NOT a_reassigned AND (a_single OR r._version >= a_version)),
-                r._version >= a_version), a_variants) AS assigned_variant_id_,
+                r._version >= a_version), a_variants)) AS assigned_variant_id_,
         verdict(toString(r.assigned_variant_key), if(w.v_live, w.v_key, ''), w.v_version = 0, w_settled, w.v_keys)
             AS assigned_variant_key_,
         multiIf(ifNull(r.user_properties, '\0') = if(u_live, u_properties, '\0'), 0, u_version = 0 OR u_settled, 1,
@@ -153,7 +155,7 @@ judged AS
                     OR r._version <= metrics_changed,
                 is_reassigned, r._version <= metrics_changed]) AS open_codes,
         arrayFilter(code -> code NOT IN ('D-DUP-EVENT', 'D-CONFLICTING-DUP', 'C-UPDATE-IMMUTABLE'), r.inconsistencies) AS codes,
-        multiIf(length(arrayDistinct(r.inconsistencies)) != length(r.inconsistencies), 1,
+        multiIf(is_beyond_state, 2, length(arrayDistinct(r.inconsistencies)) != length(r.inconsistencies), 1,
             length(codes) = length(due_codes) AND hasAll(codes, due_codes), 0,
             hasAll(arrayConcat(codes, open_codes), due_codes) AND hasAll(arrayConcat(due_codes, open_codes), codes), 2, 1)
             AS inconsistencies_,

@@ -18,6 +18,7 @@ import io.experimentetl.config.OutboxConfig;
 import io.experimentetl.config.Secret;
 import io.experimentetl.config.SourceConfig;
 import io.experimentetl.config.SourceType;
+import io.experimentetl.config.StateConfig;
 import io.experimentetl.config.StatisticsConfig;
 import io.experimentetl.platform.ClickHouseEndpoint;
 import io.experimentetl.platform.PlatformExtension;
@@ -112,7 +113,8 @@ class ExperimentEtlJobIT {
                     0.01, 1, 10, Duration.ofSeconds(1), 20, 5, 0.1, Duration.ofMillis(1), 12)),
             DeliveryConfig.defaults(),
             KafkaConfig.defaults(),
-            OutboxConfig.defaults());
+            OutboxConfig.defaults(),
+            StateConfig.defaults());
   }
 
   private ClickHouseConfig clickHouseConfig() throws Exception {
@@ -472,7 +474,8 @@ class ExperimentEtlJobIT {
             config.findings(),
             config.delivery(),
             config.kafka(),
-            config.outbox());
+            config.outbox(),
+            config.state());
   }
 
   private String days(String metrics) {

@@ -15,6 +15,7 @@ import io.experimentetl.config.JobConfig;
 import io.experimentetl.config.KafkaConfig;
 import io.experimentetl.config.OutboxConfig;
 import io.experimentetl.config.SourceConfig;
+import io.experimentetl.config.StateConfig;
 import io.experimentetl.config.StatisticsConfig;
 import io.experimentetl.model.AssignmentProcessed;
 import io.experimentetl.model.Cut;
@@ -56,7 +57,8 @@ class ExperimentEtlPipelineTest {
           FindingsConfig.defaults(),
           DeliveryConfig.defaults(),
           KafkaConfig.defaults(),
-          OutboxConfig.defaults());
+          OutboxConfig.defaults(),
+          StateConfig.defaults());
   private static final JobConfig WITH_KAFKA =
       new JobConfig(
           CONFIG.source(),
@@ -72,7 +74,8 @@ class ExperimentEtlPipelineTest {
               List.of("event"),
               List.of("purchase"),
               Duration.ofMinutes(1),
-              Duration.ofMinutes(1)));
+              Duration.ofMinutes(1)),
+          StateConfig.defaults());
 
   private static StreamExecutionEnvironment environment(Map<String, String> flink) {
     Configuration configuration = new Configuration();

@@ -17,6 +17,7 @@ import io.experimentetl.config.OutboxConfig;
 import io.experimentetl.config.Secret;
 import io.experimentetl.config.SourceConfig;
 import io.experimentetl.config.SourceType;
+import io.experimentetl.config.StateConfig;
 import io.experimentetl.config.StatisticsConfig;
 import io.experimentetl.platform.ClickHouseEndpoint;
 import io.experimentetl.platform.PlatformExtension;
@@ -110,7 +111,8 @@ final class JobOnServers implements AutoCloseable {
                 grace, Duration.ofMinutes(5), 1_000, 0.001, 8, List.of(), HealthConfig.defaults()),
             delivery,
             KafkaConfig.defaults(),
-            OutboxConfig.defaults());
+            OutboxConfig.defaults(),
+            StateConfig.defaults());
   }
 
   private Secret secret(String name, String value) throws Exception {

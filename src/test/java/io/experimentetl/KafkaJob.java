@@ -13,6 +13,7 @@ import io.experimentetl.config.OutboxConfig;
 import io.experimentetl.config.Secret;
 import io.experimentetl.config.SourceConfig;
 import io.experimentetl.config.SourceType;
+import io.experimentetl.config.StateConfig;
 import io.experimentetl.config.StatisticsConfig;
 import io.experimentetl.platform.ClickHouseEndpoint;
 import io.experimentetl.platform.PlatformExtension;
@@ -116,7 +117,8 @@ public final class KafkaJob implements AutoCloseable {
                 List.of("event", "assignment"),
                 List.of(heldEventTypes),
                 Duration.ofSeconds(1),
-                Duration.ofMinutes(10)));
+                Duration.ofMinutes(10)),
+            StateConfig.defaults());
     createTopics(
         config.kafka().findingsTopic(),
         config.outbox().topicPrefix() + "event",
@@ -140,7 +142,8 @@ public final class KafkaJob implements AutoCloseable {
                 outbox.aggregateTypes(),
                 outbox.eventTypes(),
                 outbox.grace(),
-                duration));
+                duration),
+            StateConfig.defaults());
   }
 
   private Secret secret(String name, String value) throws Exception {

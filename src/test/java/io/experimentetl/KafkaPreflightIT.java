@@ -6,6 +6,7 @@ import io.experimentetl.config.JobConfig;
 import io.experimentetl.config.KafkaConfig;
 import io.experimentetl.config.OutboxConfig;
 import io.experimentetl.config.SourceType;
+import io.experimentetl.config.StateConfig;
 import io.experimentetl.platform.PlatformExtension;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -28,7 +29,8 @@ class KafkaPreflightIT {
         config.findings(),
         config.delivery(),
         kafka,
-        outbox);
+        outbox,
+        StateConfig.defaults());
   }
 
   @Test

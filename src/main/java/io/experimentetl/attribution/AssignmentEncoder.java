@@ -47,7 +47,9 @@ public final class AssignmentEncoder implements RowEncoder<AssignmentProcessed> 
 
   @Override
   public boolean isRepeatable(AssignmentProcessed row) {
-    return row.version().isOfLsn() && EventChecks.isRepeatable(row.inconsistencies());
+    return row.version().isOfLsn()
+        && !row.version().needsCheckpoint()
+        && EventChecks.isRepeatable(row.inconsistencies());
   }
 
   @Override

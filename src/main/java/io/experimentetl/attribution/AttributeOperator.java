@@ -19,10 +19,15 @@ import io.experimentetl.model.HealthCounts;
 import io.experimentetl.model.HealthKey;
 import io.experimentetl.model.MetricKey;
 import io.experimentetl.model.MetricTotals;
+import io.experimentetl.model.RowVersion;
 import io.experimentetl.model.SourceTable;
 import io.experimentetl.model.VariantRow;
+import io.experimentetl.quality.EventChecks;
 import java.io.IOException;
+import java.time.Duration;
+import java.util.ArrayDeque;
 import java.util.ArrayList;
+import java.util.Deque;
 import java.util.EnumMap;
 import java.util.EnumSet;
 import java.util.HashMap;
@@ -57,6 +62,8 @@ import org.apache.flink.streaming.api.operators.TwoInputStreamOperator;
 import org.apache.flink.streaming.runtime.streamrecord.StreamRecord;
 import org.apache.flink.types.Either;
 import org.apache.flink.util.OutputTag;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * {@code attribute}: keyed by user, with the dimensions broadcast to it. It holds the users' facts,
@@ -71,6 +78,8 @@ public final class AttributeOperator extends AbstractStreamOperator<Either<Cut, 
         SpilledEvents {
 
   private static final long serialVersionUID = 1L;
+
+  private static final Logger LOG = LoggerFactory.getLogger(AttributeOperator.class);
 
   public static final TypeInformation<Either<Cut, EventProcessed>> EVENTS_TYPE =
       TypeInformation.of(new TypeHint<>() {});
@@ -104,10 +113,13 @@ public final class AttributeOperator extends AbstractStreamOperator<Either<Cut, 
 
   private static final int MAX_ACCUMULATED_KEYS = 50_000;
 
-  /** So many users at once are recounted, with ids of so many characters together. */
-  private static final int RECOUNTED_USERS = 500;
+  /** Of so many users at once rows are read back, with ids of so many characters together. */
+  private static final int READ_USERS = 500;
 
-  private static final int RECOUNTED_LENGTH = 20_000;
+  private static final int READ_LENGTH = 20_000;
+
+  /** So many users at most are looked at before one barrier, whether they may settle. */
+  private static final int SETTLING_USERS = 5_000;
 
   /**
    * Findings about more than one row are repeated by every such row: said once per checkpoint, they
@@ -151,6 +163,24 @@ public final class AttributeOperator extends AbstractStreamOperator<Either<Cut, 
   private transient Counter spilledRows;
   private transient Set<String> endedMetrics;
   private transient long seenUntil;
+  private transient WarehouseFacts settledFacts;
+  private transient Settling settling;
+  private transient SettlingPasses settlingPasses;
+
+  /** Users that the pass has still to look at; null: there is none. */
+  private transient Deque<String> unlooked;
+
+  private transient boolean passSettledSome;
+
+  /**
+   * Users with facts that were brought back, and the checkpoint that will hold these. A row written
+   * through before it is complete might replace, when ClickHouse merges, the one by which a restart
+   * from the checkpoint before it has to bring them back again.
+   */
+  private transient Map<String, Long> broughtBack;
+
+  private transient Counter settledUsers;
+  private transient Counter broughtBackUsers;
 
   /** What is different from the savepoint, until it is told; null: nothing. */
   private transient CatalogueChange change;
@@ -256,8 +286,17 @@ public final class AttributeOperator extends AbstractStreamOperator<Either<Cut, 
                 / CACHE_SHARE_OF_HEAP
                 / getRuntimeContext().getTaskInfo().getNumberOfParallelSubtasks());
     waitingFloor = new WaitingFloor();
+    settledFacts =
+        new WarehouseFacts(
+            rawEvents,
+            new EventChecks(jobConfig.statistics(), jobConfig.findings()),
+            jobConfig.clickhouse().commitDeadline());
+    settling = new Settling(dimensions, jobConfig.statistics(), jobConfig.state().settleAfter());
+    settlingPasses = new SettlingPasses();
+    broughtBack = new HashMap<>();
     attribution =
-        new UserAttribution(jobConfig, dimensions, missing, versions, waitingFloor, this, this);
+        new UserAttribution(
+            jobConfig, dimensions, missing, versions, waitingFloor, this, settledFacts, this);
     attribution.inSnapshot = restoredCut == null || !restoredCut.snapshotDone();
     dailyTotals = new HashMap<>();
     healthTotals = new HashMap<>();
@@ -270,6 +309,8 @@ public final class AttributeOperator extends AbstractStreamOperator<Either<Cut, 
     }
     getMetricGroup().gauge("waitingRows", () -> waitingFloor.rows());
     spilledRows = getMetricGroup().counter("spilledRows");
+    settledUsers = getMetricGroup().counter("settledUsers");
+    broughtBackUsers = getMetricGroup().counter("broughtBackUsers");
     getMetricGroup().gauge("cachedUsers", () -> users.users());
     if (change != null && change.recounts()) {
       recount();
@@ -278,16 +319,19 @@ public final class AttributeOperator extends AbstractStreamOperator<Either<Cut, 
 
   /** Before anything is applied, so that the cache is empty. */
   private void recount() throws Exception {
-    try (RawEvents rows = rawEvents.open()) {
-      Recount recount =
-          new Recount(change, dimensions, rows, jobConfig.clickhouse().commitDeadline(), this);
+    Duration patience = jobConfig.clickhouse().commitDeadline();
+    try (RawEvents rows = rawEvents.open();
+        WarehouseFacts settled =
+            new WarehouseFacts(
+                rawEvents, new EventChecks(change.both(), jobConfig.findings()), patience)) {
+      Recount recount = new Recount(change, dimensions, rows, settled, patience, this);
       List<UserFacts> some = new ArrayList<>();
       int length = 0;
       for (String userId : userIds()) {
         setCurrentKey(userId);
         some.add(UserFacts.of(userId, userState.value()));
         length += userId.length();
-        if (some.size() == RECOUNTED_USERS || length > RECOUNTED_LENGTH) {
+        if (some.size() == READ_USERS || length > READ_LENGTH) {
           recount(recount, some);
           some.clear();
           length = 0;
@@ -480,12 +524,104 @@ public final class AttributeOperator extends AbstractStreamOperator<Either<Cut, 
 
   private void lookThroughUsers(Set<Long> experiments, Dimensions before) throws Exception {
     users.flush();
+    List<String> some = new ArrayList<>();
+    int length = 0;
     for (String userId : userIds()) {
+      some.add(userId);
+      length += userId.length();
+      if (some.size() == READ_USERS || length > READ_LENGTH) {
+        lookThrough(some, experiments, before);
+        some.clear();
+        length = 0;
+      }
+    }
+    lookThrough(some, experiments, before);
+  }
+
+  private void lookThrough(List<String> some, Set<Long> experiments, Dimensions before)
+      throws Exception {
+    Map<String, List<SettledExperiment>> marks = new HashMap<>();
+    for (String userId : some) {
+      List<SettledExperiment> needed =
+          users.load(userId).settled().stream()
+              .filter(mark -> experiments.contains(mark.experimentId()) && !mark.lost())
+              .toList();
+      if (!needed.isEmpty()) {
+        marks.put(userId, needed);
+      }
+    }
+    settledFacts.readAhead(marks);
+    for (String userId : some) {
       UserFacts user = users.load(userId);
       setCurrentKey(userId);
       attribution.applyDimensions(user, experiments, before, timers.currentProcessingTime());
       done(user);
     }
+  }
+
+  /** Lets facts settle, of a bounded number of users: the barrier waits for it. */
+  private void settle() throws Exception {
+    if (cut == null || !cut.snapshotDone()) {
+      return;
+    }
+    Set<Long> over = settling.over(cut.committedAt());
+    long now = timers.currentProcessingTime();
+    if (unlooked == null) {
+      if (!settlingPasses.isDue(over, now)) {
+        return;
+      }
+      settlingPasses.begin(over);
+      unlooked = new ArrayDeque<>(userIds());
+      passSettledSome = false;
+    }
+    try {
+      settleSome(over);
+    } catch (IOException e) {
+      LOG.warn("No facts settle for now, since ClickHouse does not show its rows", e);
+      unlooked.clear();
+    }
+    if (unlooked.isEmpty()) {
+      unlooked = null;
+      settlingPasses.end(passSettledSome, now);
+    }
+  }
+
+  private void settleSome(Set<Long> over) throws Exception {
+    List<UserFacts> some = new ArrayList<>();
+    int length = 0;
+    for (int i = 0;
+        i < SETTLING_USERS
+            && !unlooked.isEmpty()
+            && some.size() < READ_USERS
+            && length < READ_LENGTH;
+        i++) {
+      String userId = unlooked.remove();
+      setCurrentKey(userId);
+      UserState state = userState.value();
+      if (state != null && hasFactsIn(state, over)) {
+        some.add(UserFacts.of(userId, state));
+        length += userId.length();
+      }
+    }
+    long bound = RowVersion.ofStamp(versions.greatestStamp()) + RowVersion.LAST_REVISION;
+    Map<String, List<SettledExperiment>> settled =
+        settling.settle(some, cut.committedAt(), bound, settledFacts);
+    for (Map.Entry<String, List<SettledExperiment>> of : settled.entrySet()) {
+      UserFacts user = users.load(of.getKey());
+      of.getValue().forEach(user::settle);
+      users.changed(user.userId);
+      settledUsers.inc(of.getValue().size());
+      passSettledSome = true;
+    }
+  }
+
+  private static boolean hasFactsIn(UserState state, Set<Long> experiments) {
+    for (ExperimentState facts : state.experiments()) {
+      if (experiments.contains(facts.experimentId())) {
+        return true;
+      }
+    }
+    return false;
   }
 
   /** All users of the state; those that are in the cache only are not among them. */
@@ -499,6 +635,9 @@ public final class AttributeOperator extends AbstractStreamOperator<Either<Cut, 
   @Override
   public void prepareSnapshotPreBarrier(long checkpointId) throws Exception {
     users.flush();
+    settle();
+    users.flush();
+    broughtBack.replaceAll((userId, checkpoint) -> Math.min(checkpoint, checkpointId));
     announce();
     sendContributions();
     said.clear();
@@ -576,13 +715,41 @@ public final class AttributeOperator extends AbstractStreamOperator<Either<Cut, 
   }
 
   @Override
+  public void notifyCheckpointComplete(long checkpointId) throws Exception {
+    super.notifyCheckpointComplete(checkpointId);
+    broughtBack.values().removeIf(checkpoint -> checkpoint <= checkpointId);
+  }
+
+  @Override
+  public void broughtBack(String userId) {
+    broughtBackUsers.inc();
+    broughtBack.put(userId, Long.MAX_VALUE);
+  }
+
+  @Override
   public void event(EventProcessed row) {
-    output.collect(new StreamRecord<>(Either.Right(row)));
+    EventProcessed sent =
+        broughtBack.containsKey(row.event().userId())
+            ? row.withVersion(row.version().behindCheckpoint())
+            : row;
+    output.collect(new StreamRecord<>(Either.Right(sent)));
   }
 
   @Override
   public void assignment(AssignmentProcessed row) {
-    output.collect(ASSIGNMENTS, new StreamRecord<>(Either.Right(row)));
+    AssignmentProcessed sent =
+        broughtBack.containsKey(row.assignment().userId())
+            ? row.withVersion(row.version().behindCheckpoint())
+            : row;
+    output.collect(ASSIGNMENTS, new StreamRecord<>(Either.Right(sent)));
+  }
+
+  @Override
+  public void close() throws Exception {
+    if (settledFacts != null) {
+      settledFacts.close();
+    }
+    super.close();
   }
 
   @Override

@@ -24,4 +24,9 @@ interface AttributionOutput {
   void daily(DailyKey key, DailySums difference, long dayEndsAt);
 
   void health(HealthKey key, HealthCounts difference);
+
+  /**
+   * Facts of the user that had settled are in state again; the rows that follow may change them.
+   */
+  void broughtBack(String userId);
 }

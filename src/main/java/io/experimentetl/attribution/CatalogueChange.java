@@ -14,6 +14,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.stream.Collectors;
+import java.util.stream.Stream;
 
 /**
  * What it means that a job starts with other metrics than its savepoint's. Whatever the facts in
@@ -235,6 +236,13 @@ record CatalogueChange(
       }
     }
     return false;
+  }
+
+  /** With the metrics of before and of after: they name all values that a recount needs. */
+  StatisticsConfig both() {
+    return after.withMetrics(
+        Stream.concat(before.metrics().stream(), after.metrics().stream())
+            .toArray(MetricConfig[]::new));
   }
 
   boolean recounts() {

@@ -1,5 +1,6 @@
 package io.experimentetl.attribution;
 
+import java.util.Collection;
 import java.util.HashMap;
 import java.util.Map;
 
@@ -28,6 +29,11 @@ public final class Dimensions {
   /** The experiment, or null where it is not known. */
   public ExperimentDimension experiment(long id) {
     return experiments.get(id);
+  }
+
+  /** All that are known. */
+  Collection<ExperimentDimension> experiments() {
+    return experiments.values();
   }
 
   /** The variant, or null where it is not known. */

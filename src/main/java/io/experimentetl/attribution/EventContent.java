@@ -1,5 +1,6 @@
 package io.experimentetl.attribution;
 
+import io.experimentetl.model.AssignmentRow;
 import io.experimentetl.model.EventRow;
 
 /**
@@ -23,6 +24,18 @@ final class EventContent {
 
   static boolean saysTheSame(long content, long other) {
     return content >>> REST_BITS == other >>> REST_BITS;
+  }
+
+  /** Of the event with its key and content. */
+  static long ofRow(long idHigh, long idLow, long occurredAt, long content) {
+    return mix(mix(mix(mix(idHigh) + idLow) + occurredAt) + content);
+  }
+
+  /** Of all columns. */
+  static long ofRow(AssignmentRow row) {
+    long hash = mix(mix(mix(row.id()) + row.variantId()) + row.version());
+    hash = mix(mix(mix(hash + row.assignedAt()) + row.createdAt()) + row.updatedAt());
+    return mix(add(add(add(hash, row.source()), row.context()), row.enrolledAt()));
   }
 
   private static long add(long hash, String text) {

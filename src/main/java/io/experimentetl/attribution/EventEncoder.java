@@ -48,7 +48,9 @@ public final class EventEncoder implements RowEncoder<EventProcessed> {
 
   @Override
   public boolean isRepeatable(EventProcessed row) {
-    return row.version().isOfLsn() && EventChecks.isRepeatable(row.inconsistencies());
+    return row.version().isOfLsn()
+        && !row.version().needsCheckpoint()
+        && EventChecks.isRepeatable(row.inconsistencies());
   }
 
   @Override

@@ -166,6 +166,62 @@ final class ExperimentFacts {
         && pendingAssignments.isEmpty();
   }
 
+  /** Whether something of them is not decided yet, or may still be corrected. */
+  boolean waits() {
+    return !pending.isEmpty() || spilled > 0 || !pendingAssignments.isEmpty();
+  }
+
+  boolean repeatsIds() {
+    return repeatedIds > 0;
+  }
+
+  /**
+   * The latest time that a fact names, microseconds since 1970 in UTC; {@link Long#MIN_VALUE} where
+   * there is no fact.
+   */
+  long latest() {
+    long latest = Long.MIN_VALUE;
+    for (int i = 0; i < size; i++) {
+      latest = Math.max(latest, occurredAt[i]);
+    }
+    for (AssignmentRow row : assignments) {
+      latest = Math.max(latest, row.assignedAt());
+      latest = Math.max(latest, row.enrolledAt() == null ? latest : row.enrolledAt());
+    }
+    return latest;
+  }
+
+  /** Over all rows, in no order. */
+  long checksum() {
+    long sum = 0;
+    for (int i = 0; i < size; i++) {
+      sum += EventContent.ofRow(idHigh[i], idLow[i], occurredAt[i], content[i]);
+    }
+    for (AssignmentRow row : assignments) {
+      sum += EventContent.ofRow(row);
+    }
+    return sum;
+  }
+
+  /** Whether both hold the same rows, in whatever order. */
+  boolean holdsTheSameAs(ExperimentFacts other) {
+    if (size != other.size
+        || assignments.size() != other.assignments.size()
+        || !assignments.containsAll(other.assignments)) {
+      return false;
+    }
+    for (int i = 0; i < size; i++) {
+      int at = other.indexOf(new UUID(idHigh[i], idLow[i]), occurredAt[i]);
+      if (at < 0
+          || content[i] != other.content[at]
+          || variantId[i] != other.variantId[at]
+          || !eventType(i).equals(other.eventType(at))) {
+        return false;
+      }
+    }
+    return true;
+  }
+
   int size() {
     return size;
   }

@@ -1,12 +1,13 @@
 package io.experimentetl.attribution;
 
+import io.experimentetl.model.AssignmentRow;
 import io.experimentetl.model.EventRow;
 import java.io.IOException;
 import java.io.Serializable;
 import java.util.Collection;
 import java.util.function.Consumer;
 
-/** The rows of events as the warehouse has them: what state does not hold of them is read there. */
+/** The rows of facts as the warehouse has them: what state does not hold of them is read there. */
 interface RawEvents extends AutoCloseable {
   /** Where they are. */
   interface Source extends Serializable {
@@ -24,6 +25,21 @@ interface RawEvents extends AutoCloseable {
       Collection<String> eventTypes,
       long from,
       Consumer<EventRow> events)
+      throws IOException, InterruptedException;
+
+  /**
+   * Reads the rows of events and assignments that are visible and not deleted: of each key the
+   * newest version up to the bound, and where rows of that version differ, all of them.
+   *
+   * @param bound inclusive: see {@link io.experimentetl.model.RowVersion}
+   * @throws IOException as {@link #read}
+   */
+  void readAsOf(
+      Collection<Long> experimentIds,
+      Collection<String> userIds,
+      long bound,
+      Consumer<EventRow> events,
+      Consumer<AssignmentRow> assignments)
       throws IOException, InterruptedException;
 
   @Override

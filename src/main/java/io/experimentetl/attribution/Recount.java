@@ -22,23 +22,27 @@ final class Recount {
   private final CatalogueChange change;
   private final Dimensions dimensions;
   private final RawEvents rows;
+  private final WarehouseFacts settledFacts;
   private final Duration patience;
   private final AttributionOutput out;
 
   /**
    * A recount of some users.
    *
+   * @param settledFacts with the values of the properties that either of the catalogues names
    * @param patience how long rows that the savepoint's job has sent may need to become visible
    */
   Recount(
       CatalogueChange change,
       Dimensions dimensions,
       RawEvents rows,
+      WarehouseFacts settledFacts,
       Duration patience,
       AttributionOutput out) {
     this.change = change;
     this.dimensions = dimensions;
     this.rows = rows;
+    this.settledFacts = settledFacts;
     this.patience = patience;
     this.out = out;
   }
@@ -61,14 +65,42 @@ final class Recount {
     }
     for (UserFacts user : users) {
       for (ExperimentFacts facts : user.experiments()) {
-        Contributions.sendDaily(
-            Contributions.of(facts, dimensions, change.before()).daily(),
-            Contributions.of(facts, dimensions, change.after()).daily(),
-            dimensions.clockOf(dimensions.experiment(facts.experimentId)),
-            out);
+        sendDifference(facts);
       }
     }
+    recountSettled(users);
     return new ArrayList<>(lacking.values());
+  }
+
+  private void sendDifference(ExperimentFacts facts) {
+    Contributions.sendDaily(
+        Contributions.of(facts, dimensions, change.before()).daily(),
+        Contributions.of(facts, dimensions, change.after()).daily(),
+        dimensions.clockOf(dimensions.experiment(facts.experimentId)),
+        out);
+  }
+
+  /** They are read to be counted, and stay settled: none of them changes. */
+  private void recountSettled(List<UserFacts> users) throws IOException {
+    Map<String, List<SettledExperiment>> marks = new HashMap<>();
+    for (UserFacts user : users) {
+      List<SettledExperiment> known = user.settled().stream().filter(mark -> !mark.lost()).toList();
+      if (!known.isEmpty()) {
+        marks.put(user.userId, known);
+      }
+    }
+    settledFacts.readAhead(marks);
+    for (Map.Entry<String, List<SettledExperiment>> of : marks.entrySet()) {
+      for (SettledExperiment mark : of.getValue()) {
+        ExperimentFacts facts = settledFacts.bringBack(of.getKey(), mark);
+        if (facts == null) {
+          throw new IOException(
+              "To recount %s, the settled facts of user %s in experiment %d are read from events_processed and assignments_processed, and they are not there as they settled: ClickHouse's retention has removed rows of them. Start with the metrics of the savepoint, or let ./etl resync count what is there"
+                  .formatted(change.recounted(), of.getKey(), mark.experimentId()));
+        }
+        sendDifference(facts);
+      }
+    }
   }
 
   private int lacks(UserFacts user) {

@@ -17,6 +17,7 @@ import static io.experimentetl.model.FindingCode.S_UNKNOWN_EVENT_TYPE;
 import static io.experimentetl.model.FindingCode.S_UNPARSEABLE;
 import static io.experimentetl.model.FindingCode.T_ASSIGNMENT_AT_DRIFT;
 import static io.experimentetl.model.FindingCode.T_ENROLL_MISMATCH;
+import static io.experimentetl.model.FindingCode.T_LATE_BEYOND_STATE;
 
 import io.experimentetl.config.JobConfig;
 import io.experimentetl.model.AssignmentProcessed;
@@ -67,6 +68,7 @@ final class UserAttribution {
   private final VersionClock versions;
   private final WaitingFloor waitingFloor;
   private final SpilledEvents spilledEvents;
+  private final WarehouseFacts settledFacts;
   private final AttributionOutput out;
   private final EventChecks eventChecks;
   private final long graceMillis;
@@ -83,6 +85,7 @@ final class UserAttribution {
       VersionClock versions,
       WaitingFloor waitingFloor,
       SpilledEvents spilledEvents,
+      WarehouseFacts settledFacts,
       AttributionOutput out) {
     this.config = config;
     this.dimensions = dimensions;
@@ -90,6 +93,7 @@ final class UserAttribution {
     this.versions = versions;
     this.waitingFloor = waitingFloor;
     this.spilledEvents = spilledEvents;
+    this.settledFacts = settledFacts;
     this.out = out;
     this.eventChecks = new EventChecks(config.statistics(), config.findings());
     this.graceMillis = config.findings().grace().toMillis();
@@ -115,6 +119,8 @@ final class UserAttribution {
   void decide(UserFacts user, long now) {
     if (user.erasedTxId != 0 && user.erasedUntil <= now) {
       user.erasedTxId = 0;
+      // Those of before the erasure, by which its last deletes were known to be of lost facts.
+      user.settled().clear();
     }
     for (Iterator<UndecidedDelete> it = user.undecidedDeletes.iterator(); it.hasNext(); ) {
       UndecidedDelete delete = it.next();
@@ -135,6 +141,11 @@ final class UserAttribution {
    * @param before the dimensions before the change
    */
   void applyDimensions(UserFacts user, Set<Long> experiments, Dimensions before, long now) {
+    for (SettledExperiment mark : List.copyOf(user.settled())) {
+      if (experiments.contains(mark.experimentId()) && !hasFacts(user, mark.experimentId())) {
+        reportBeyondState(user, mark.experimentId(), new Origin(0, 0, 0, 0));
+      }
+    }
     for (ExperimentFacts facts : user.experiments()) {
       boolean waits =
           !facts.pending.isEmpty() || facts.spilled > 0 || !facts.pendingAssignments.isEmpty();
@@ -181,16 +192,20 @@ final class UserAttribution {
     RowVersion tombstone = origin.asSent("erasure", true);
     int events = 0;
     int assignments = 0;
+    for (SettledExperiment mark : List.copyOf(user.settled())) {
+      if (!hasFacts(user, mark.experimentId())) {
+        ExperimentFacts remains = settledFacts.remains(user.userId, mark.experimentId());
+        events += remains.size();
+        assignments += remains.assignments.size();
+        bury(user, remains, tombstone);
+        reportBeyondState(user, mark.experimentId(), origin);
+      }
+    }
     for (ExperimentFacts facts : user.experiments()) {
       known(facts);
       events += facts.size();
-      for (int i = 0; i < facts.size(); i++) {
-        bury(user, facts.experimentId, facts.eventId(i), facts.occurredAt(i), tombstone);
-      }
-      for (AssignmentRow row : facts.assignments) {
-        assignments++;
-        bury(row, tombstone);
-      }
+      assignments += facts.assignments.size();
+      bury(user, facts, tombstone);
       while (!facts.pending.isEmpty()) {
         PendingEvent removed = facts.pending.remove(0);
         if (removed.isWritten()) {
@@ -254,6 +269,11 @@ final class UserAttribution {
       return;
     }
     AssignmentRow row = (AssignmentRow) change.after();
+    if (!hasFacts(user, row.experimentId())) {
+      emit(user, row, EnumSet.of(T_LATE_BEYOND_STATE), origin.asSent("", false));
+      report(T_LATE_BEYOND_STATE, true, row, origin);
+      return;
+    }
     ExperimentFacts facts = user.in(row.experimentId());
     known(facts);
     AssignmentRow before = facts.assignmentOf(row.id());
@@ -299,11 +319,19 @@ final class UserAttribution {
   private void deleteAssignment(
       UserFacts user, AssignmentRow row, Change change, Origin origin, long now) {
     if (change.position().txId() == user.erasedTxId) {
+      if (user.settledIn(row.experimentId()) != null) {
+        bury(row, origin.asSent("erasure", true));
+      }
       return;
     }
     if (change.kind() == ChangeKind.DELETE
         && isBeyond(config.source().assignmentRetention().toMillis(), row.assignedAt(), origin)) {
       reportRetention("assignments", row.assignedAt(), origin);
+      return;
+    }
+    if (!hasFacts(user, row.experimentId())) {
+      bury(row, origin.asSent(reasonOf(change), true));
+      report(T_LATE_BEYOND_STATE, true, row, origin);
       return;
     }
     ExperimentFacts facts = user.in(row.experimentId());
@@ -372,6 +400,14 @@ final class UserAttribution {
     }
     facts.put(row);
     restate(user, facts, origin);
+    emit(user, row, all, version);
+    return true;
+  }
+
+  private void emit(
+      UserFacts user, AssignmentRow row, EnumSet<FindingCode> codes, RowVersion version) {
+    ExperimentDimension experiment = dimensions.experiment(row.experimentId());
+    VariantDimension variant = dimensions.variant(row.variantId());
     out.assignment(
         new AssignmentProcessed(
             row,
@@ -381,9 +417,8 @@ final class UserAttribution {
             variant == null ? "" : variant.name(),
             user.user == null ? null : user.user.properties(),
             dimensions.clockOf(experiment).dayOf(row.assignedAt()),
-            codes(all),
+            codes(codes),
             version));
-    return true;
   }
 
   // ---- events
@@ -395,12 +430,23 @@ final class UserAttribution {
       return;
     }
     EventRow event = (EventRow) change.after();
-    ExperimentFacts facts = user.in(event.experimentId());
-    known(facts);
     UUID id = idOf(event, origin);
     if (id == null) {
       return;
     }
+    if (!hasFacts(user, event.experimentId())) {
+      emit(
+          user,
+          new ExperimentFacts(event.experimentId()),
+          event,
+          EnumSet.of(T_LATE_BEYOND_STATE),
+          EnumSet.noneOf(FindingCode.class),
+          origin.asSent("", false));
+      report(T_LATE_BEYOND_STATE, true, event, origin);
+      return;
+    }
+    ExperimentFacts facts = user.in(event.experimentId());
+    known(facts);
     long content = EventContent.of(event);
     int at = facts.indexOf(id, event.occurredAt());
     if (at >= 0) {
@@ -599,6 +645,14 @@ final class UserAttribution {
 
   private void deleteEvent(UserFacts user, EventRow event, Change change, Origin origin, long now) {
     if (change.position().txId() == user.erasedTxId) {
+      if (user.settledIn(event.experimentId()) != null) {
+        bury(
+            user,
+            event.experimentId(),
+            event.id(),
+            event.occurredAt(),
+            origin.asSent("erasure", true));
+      }
       return;
     }
     if (change.kind() == ChangeKind.DELETE
@@ -608,6 +662,16 @@ final class UserAttribution {
     }
     UUID id = idOf(event, origin);
     if (id == null) {
+      return;
+    }
+    if (!hasFacts(user, event.experimentId())) {
+      bury(
+          user,
+          event.experimentId(),
+          event.id(),
+          event.occurredAt(),
+          origin.asSent(reasonOf(change), true));
+      report(T_LATE_BEYOND_STATE, true, event, origin);
       return;
     }
     ExperimentFacts facts = user.in(event.experimentId());
@@ -794,6 +858,40 @@ final class UserAttribution {
             version));
   }
 
+  // ---- settled facts
+
+  /**
+   * Whether the user's facts in the experiment are here. Those that have settled are brought back;
+   * where the warehouse has not exactly them any more, nobody can say what a change of them changes
+   * in the statistics: these stay as they are.
+   */
+  private boolean hasFacts(UserFacts user, long experimentId) {
+    SettledExperiment mark = user.settledIn(experimentId);
+    if (mark == null) {
+      return true;
+    }
+    ExperimentFacts facts = mark.lost() ? null : settledFacts.bringBack(user.userId, mark);
+    if (facts == null) {
+      user.settled().set(user.settled().indexOf(mark), mark.asLost());
+      return false;
+    }
+    user.bringBack(mark, facts);
+    out.broughtBack(user.userId);
+    return true;
+  }
+
+  private void reportBeyondState(UserFacts user, long experimentId, Origin origin) {
+    report(
+        T_LATE_BEYOND_STATE,
+        true,
+        "user:" + experimentId + "/" + user.userId,
+        experimentId,
+        user.userId,
+        null,
+        T_LATE_BEYOND_STATE.sentence(),
+        origin);
+  }
+
   // ---- statistics
 
   /**
@@ -864,6 +962,15 @@ final class UserAttribution {
 
   private static String reasonOf(Change change) {
     return change.kind() == ChangeKind.KEY_CHANGE ? "key-change" : "unexpected";
+  }
+
+  private void bury(UserFacts user, ExperimentFacts facts, RowVersion tombstone) {
+    for (int i = 0; i < facts.size(); i++) {
+      bury(user, facts.experimentId, facts.eventId(i), facts.occurredAt(i), tombstone);
+    }
+    for (AssignmentRow row : facts.assignments) {
+      bury(row, tombstone);
+    }
   }
 
   private void bury(

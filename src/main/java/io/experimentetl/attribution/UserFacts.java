@@ -13,6 +13,7 @@ final class UserFacts {
   long erasedUntil;
   final List<UndecidedDelete> undecidedDeletes = new ArrayList<>(0);
   private final List<ExperimentFacts> experiments = new ArrayList<>(1);
+  private final List<SettledExperiment> settled = new ArrayList<>(0);
 
   /** The earliest timer known to be set, milliseconds since 1970. */
   long timerAt = Long.MAX_VALUE;
@@ -34,6 +35,9 @@ final class UserFacts {
       for (ExperimentState experiment : state.experiments()) {
         facts.experiments.add(ExperimentFacts.of(experiment));
       }
+      if (state.settled() != null) {
+        facts.settled.addAll(Arrays.asList(state.settled()));
+      }
     }
     return facts;
   }
@@ -41,7 +45,11 @@ final class UserFacts {
   /** The state to keep, or null where nothing is left to know. */
   UserState toState() {
     experiments.removeIf(ExperimentFacts::isEmpty);
-    if (user == null && erasedTxId == 0 && experiments.isEmpty() && undecidedDeletes.isEmpty()) {
+    if (user == null
+        && erasedTxId == 0
+        && experiments.isEmpty()
+        && undecidedDeletes.isEmpty()
+        && settled.isEmpty()) {
       return null;
     }
     ExperimentState[] states = new ExperimentState[experiments.size()];
@@ -49,7 +57,12 @@ final class UserFacts {
       states[i] = experiments.get(i).toState();
     }
     return new UserState(
-        user, erasedTxId, erasedUntil, states, undecidedDeletes.toArray(UndecidedDelete[]::new));
+        user,
+        erasedTxId,
+        erasedUntil,
+        states,
+        undecidedDeletes.toArray(UndecidedDelete[]::new),
+        settled.isEmpty() ? null : settled.toArray(SettledExperiment[]::new));
   }
 
   List<ExperimentFacts> experiments() {
@@ -68,9 +81,36 @@ final class UserFacts {
     return facts;
   }
 
+  List<SettledExperiment> settled() {
+    return settled;
+  }
+
+  /** What is left of the user's facts in the experiment; null: they are here. */
+  SettledExperiment settledIn(long experimentId) {
+    for (SettledExperiment mark : settled) {
+      if (mark.experimentId() == experimentId) {
+        return mark;
+      }
+    }
+    return null;
+  }
+
+  /** Puts the mark in the place of the facts that it was made of. */
+  void settle(SettledExperiment mark) {
+    experiments.removeIf(facts -> facts.experimentId == mark.experimentId());
+    settled.add(mark);
+  }
+
+  /** Puts the facts in the place of the mark that was left of them. */
+  void bringBack(SettledExperiment mark, ExperimentFacts facts) {
+    settled.remove(mark);
+    experiments.removeIf(others -> others.experimentId == mark.experimentId());
+    experiments.add(facts);
+  }
+
   /** About how many bytes of heap this object takes: what bounds the cache. */
   int weight() {
-    int weight = 1_000;
+    int weight = 1_000 + 80 * settled.size();
     for (ExperimentFacts facts : experiments) {
       weight += 1_500 + 60 * facts.size() + 500 * facts.pending.size();
     }

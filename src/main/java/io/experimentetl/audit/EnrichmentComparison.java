@@ -108,14 +108,19 @@ final class EnrichmentComparison {
         "the experiment " + changed);
     add(notJudged, name, "variant keys and names", row.get(4), "the variant " + changed);
     add(notJudged, name, "user_properties", row.get(5), "the user " + changed);
-    add(notJudged, name, "assigned_variant_id", row.get(6), "the assignment " + changed);
+    add(
+        notJudged,
+        name,
+        "assigned_variant_id",
+        row.get(6),
+        "the assignment " + changed + ", or had left the state (T-LATE-BEYOND-STATE)");
     add(notJudged, name, "day", row.get(7), "the experiment was deleted");
     add(
         notJudged,
         name,
         "inconsistencies",
         row.get(8),
-        "codes that hang on an assignment, an exposure, a user or metrics that were changed after the row was written;"
+        "codes that hang on an assignment, an exposure, a user or metrics that were changed after the row was written, or on facts that had left the state;"
             + " the row's other codes are compared");
     return new Result(name, row.get(0).asLong(), row.get(1).asLong(), notJudged, observations);
   }

@@ -33,7 +33,8 @@ public record JobConfig(
     FindingsConfig findings,
     DeliveryConfig delivery,
     KafkaConfig kafka,
-    OutboxConfig outbox)
+    OutboxConfig outbox,
+    StateConfig state)
     implements Serializable {
 
   static final ObjectMapper YAML =
@@ -107,7 +108,8 @@ public record JobConfig(
             findings(top.section("findings")),
             delivery(top.section("delivery")),
             kafka(top.section("kafka")),
-            outbox(top.section("outbox")));
+            outbox(top.section("outbox")),
+            state(top.section("state")));
     top.end();
     if (config.source().type() == SourceType.KAFKA
         && config.delivery().mode() == DeliveryMode.LOW_LATENCY) {
@@ -131,7 +133,8 @@ public record JobConfig(
       FindingsConfig findings,
       DeliveryConfig delivery,
       KafkaConfig kafka,
-      OutboxConfig outbox) {
+      OutboxConfig outbox,
+      StateConfig state) {
     return new JobConfig(
         source,
         clickhouse,
@@ -139,7 +142,8 @@ public record JobConfig(
         findings.alsoKnowing(outbox.eventTypes()),
         delivery,
         kafka,
-        outbox);
+        outbox,
+        state);
   }
 
   /** Secrets apart: their names are no keys. */
@@ -412,6 +416,12 @@ public record JobConfig(
             section.duration("grace", d.grace(), Duration.ofSeconds(1), Duration.ofDays(1)),
             section.duration(
                 "stuck-after", d.stuckAfter(), Duration.ofSeconds(1), Duration.ofDays(30)));
+    section.end();
+    return config;
+  }
+
+  private static StateConfig state(Section section) {
+    StateConfig config = new StateConfig(section.optionalDuration("settle-after", NONE, CENTURY));
     section.end();
     return config;
   }

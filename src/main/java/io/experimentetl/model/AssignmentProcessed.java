@@ -15,4 +15,18 @@ public record AssignmentProcessed(
     String userProperties,
     int dayEpoch,
     String[] inconsistencies,
-    RowVersion version) {}
+    RowVersion version) {
+
+  public AssignmentProcessed withVersion(RowVersion other) {
+    return new AssignmentProcessed(
+        assignment,
+        experimentKey,
+        experimentName,
+        variantKey,
+        variantName,
+        userProperties,
+        dayEpoch,
+        inconsistencies,
+        other);
+  }
+}

@@ -17,4 +17,20 @@ public record EventProcessed(
     String userProperties,
     int dayEpoch,
     String[] inconsistencies,
-    RowVersion version) {}
+    RowVersion version) {
+
+  public EventProcessed withVersion(RowVersion other) {
+    return new EventProcessed(
+        event,
+        experimentKey,
+        experimentName,
+        variantKey,
+        variantName,
+        assignedVariantId,
+        assignedVariantKey,
+        userProperties,
+        dayEpoch,
+        inconsistencies,
+        other);
+  }
+}

@@ -108,6 +108,11 @@ public enum FindingCode {
       false,
       "Events arrived after their day had ended; the day was restated.",
       "Nothing: late events are counted."),
+  T_LATE_BEYOND_STATE(
+      ERROR,
+      false,
+      "A row was changed whose user's facts had settled, and ClickHouse did not have these any more: the row is delivered, the statistics stay as they were.",
+      "Keep rows in ClickHouse for longer than users' rows may change, or set a longer state.settle-after; ./etl resync counts what is there."),
   D_DUP_EVENT(
       INFO,
       false,

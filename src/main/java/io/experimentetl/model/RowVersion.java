@@ -9,14 +9,30 @@ package io.experimentetl.model;
  * @param deleted a tombstone
  * @param deleteReason how the delete was judged: empty, {@code erasure}, {@code unexpected}, {@code
  *     key-change}, {@code retention}
+ * @param needsCheckpoint the row must not be visible before a checkpoint that knows of it
  */
 public record RowVersion(
-    long lsn, long committedAt, long version, boolean deleted, String deleteReason) {
+    long lsn,
+    long committedAt,
+    long version,
+    boolean deleted,
+    String deleteReason,
+    boolean needsCheckpoint) {
 
   private static final int REVISION_BITS = 10;
 
   /** Revisions of one stamp are at most this. */
   public static final long LAST_REVISION = (1L << REVISION_BITS) - 1;
+
+  public RowVersion(
+      long lsn, long committedAt, long version, boolean deleted, String deleteReason) {
+    this(lsn, committedAt, version, deleted, deleteReason, false);
+  }
+
+  /** The same, of a row that must not be visible before a checkpoint that knows of it. */
+  public RowVersion behindCheckpoint() {
+    return new RowVersion(lsn, committedAt, version, deleted, deleteReason, true);
+  }
 
   /**
    * Whether the LSN alone gives the version. Then the row, sent again after a restart, has this

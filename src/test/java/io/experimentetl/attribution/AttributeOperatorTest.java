@@ -14,7 +14,10 @@ import io.experimentetl.config.ClickHouseConfig;
 import io.experimentetl.config.CrossoverPolicy;
 import io.experimentetl.config.JobConfig;
 import io.experimentetl.config.MetricConfig;
+import io.experimentetl.config.StateConfig;
 import io.experimentetl.config.StatisticsConfig;
+import io.experimentetl.model.AssignmentProcessed;
+import io.experimentetl.model.AssignmentRow;
 import io.experimentetl.model.Change;
 import io.experimentetl.model.ChangeKind;
 import io.experimentetl.model.Cut;
@@ -481,6 +484,14 @@ class AttributeOperatorTest {
     }
 
     @Override
+    public void readAsOf(
+        Collection<Long> experimentIds,
+        Collection<String> userIds,
+        long bound,
+        Consumer<EventRow> events,
+        Consumer<AssignmentRow> assignments) {}
+
+    @Override
     public void close() {}
   }
 
@@ -549,7 +560,8 @@ class AttributeOperatorTest {
             d.findings(),
             d.delivery(),
             d.kafka(),
-            d.outbox());
+            d.outbox(),
+            d.state());
     assertThatThrownBy(
             () ->
                 restore(
@@ -594,5 +606,119 @@ class AttributeOperatorTest {
     assertThat(contributions())
         .extracting(contribution -> contribution.sums().dSum())
         .containsExactlyInAnyOrder(BigInteger.valueOf(3_000_000), BigInteger.valueOf(4_000_000));
+  }
+
+  /** Of an experiment that ended on January 9; the warehouse shows what the operator has sent. */
+  private AttributeOperator settling(
+      List<EventProcessed> rows, List<AssignmentProcessed> assignments) {
+    JobConfig d = UserAttributionTest.config(CrossoverPolicy.EXCLUDE);
+    JobConfig config =
+        new JobConfig(
+            d.source(),
+            d.clickhouse(),
+            d.statistics(),
+            d.findings(),
+            d.delivery(),
+            d.kafka(),
+            d.outbox(),
+            new StateConfig(Duration.ofDays(2)));
+    return new AttributeOperator(config, Set.of(), () -> new StoredRows(rows, assignments));
+  }
+
+  private void sendDates(String endsAt) throws Exception {
+    ExperimentRow row =
+        new ExperimentRow(
+            EXPERIMENT, "exp", "Exp", null, "ACTIVE", null, 1, null, null, at(endsAt), 0, 0);
+    harness.processElement2(
+        new StreamRecord<>(
+            Either.Right(change(SourceTable.EXPERIMENTS, ChangeKind.UPDATE, row, row))));
+  }
+
+  private void barrier(long checkpoint, String committedAt) throws Exception {
+    harness.processElement2(
+        new StreamRecord<>(Either.Left(new Cut(lsn, lsn, at(committedAt), true, true))));
+    harness.prepareSnapshotPreBarrier(checkpoint);
+  }
+
+  @Test
+  void factsSettleBehindABarrierAndAreBroughtBackAfterARestart() throws Exception {
+    List<EventProcessed> rows = new ArrayList<>();
+    List<AssignmentProcessed> assignments = new ArrayList<>();
+    harness.close();
+    harness = newHarness(settling(rows, assignments));
+    harness.open();
+    harness.setProcessingTime(1_000);
+    sendDimensions();
+    sendDates("2026-01-09T00:00:00Z");
+    send(SourceTable.USERS, History.userRow());
+    send(SourceTable.ASSIGNMENTS, assignment(CONTROL, "hash", JAN_8));
+    send(SourceTable.EVENTS, event(1, "exposure", CONTROL, JAN_8, null));
+    send(SourceTable.EVENTS, event(2, "purchase", CONTROL, JAN_8, "{\"revenue\": 3}"));
+    for (int i = 3; i < 200; i++) {
+      send(SourceTable.EVENTS, event(i, "page_view", CONTROL, JAN_8, null));
+    }
+    barrier(1, "2026-01-14T00:00:00Z");
+    long whole = harness.snapshot(1, 1).getStateSize();
+    rows.addAll(events());
+    side(AttributeOperator.ASSIGNMENTS).stream()
+        .filter(Either::isRight)
+        .map(Either::right)
+        .forEach(assignments::add);
+    barrier(2, "2026-01-14T00:00:00Z");
+    assertThat(harness.snapshot(2, 2).getStateSize())
+        .as("lateness and pause not over")
+        .isEqualTo(whole);
+
+    barrier(3, "2026-01-14T00:00:01Z");
+    OperatorSubtaskState snapshot = harness.snapshot(3, 3);
+    assertThat(snapshot.getStateSize()).isLessThan(whole - 197 * 40);
+    assertThat(harness.numKeyedStateEntries()).isOne();
+    assertThat(harness.numProcessingTimeTimers()).isZero();
+    harness.close();
+
+    harness = newHarness(settling(rows, assignments));
+    harness.initializeState(snapshot);
+    harness.open();
+    send(SourceTable.EVENTS, event(200, "purchase", CONTROL, JAN_8, "{\"revenue\": 2}"));
+    assertThat(new EventEncoder().isRepeatable(events().get(0)))
+        .as("no checkpoint holds the facts that are needed again")
+        .isFalse();
+    barrier(4, "2026-01-14T00:00:01Z");
+    assertThat(contributions())
+        .extracting(contribution -> contribution.sums().dSumSq())
+        .contains(BigInteger.valueOf((2 * 3 * 2 + 4) * 1_000_000_000_000L));
+    send(SourceTable.EVENTS, event(201, "page_view", CONTROL, JAN_8, null));
+    harness.notifyOfCompletedCheckpoint(4);
+    send(SourceTable.EVENTS, event(202, "page_view", CONTROL, JAN_8, null));
+    assertThat(events())
+        .extracting(row -> new EventEncoder().isRepeatable(row))
+        .containsExactly(false, false, true);
+  }
+
+  @Test
+  void datesThatMoveRestateUsersWhoseFactsHaveSettled() throws Exception {
+    List<EventProcessed> rows = new ArrayList<>();
+    List<AssignmentProcessed> assignments = new ArrayList<>();
+    harness.close();
+    harness = newHarness(settling(rows, assignments));
+    harness.open();
+    sendDimensions();
+    sendDates("2026-01-09T00:00:00Z");
+    send(SourceTable.USERS, History.userRow());
+    send(SourceTable.ASSIGNMENTS, assignment(CONTROL, "hash", JAN_8));
+    send(SourceTable.EVENTS, event(1, "exposure", CONTROL, JAN_8, null));
+    rows.addAll(events());
+    side(AttributeOperator.ASSIGNMENTS).forEach(row -> assignments.add(row.right()));
+    barrier(1, "2026-01-20T00:00:00Z");
+    int sent = contributions().size();
+    rows.clear();
+    assertThat(sent).isPositive();
+
+    rows.addAll(events());
+    sendDates("2026-01-07T00:00:00Z");
+    barrier(2, "2026-01-20T00:00:00Z");
+    assertThat(contributions().subList(sent, contributions().size()))
+        .hasSize(2)
+        .allMatch(contribution -> contribution.sums().newUsers() == -1);
   }
 }

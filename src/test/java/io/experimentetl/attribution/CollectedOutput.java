@@ -23,6 +23,7 @@ final class CollectedOutput implements AttributionOutput {
   final List<Finding> findings = new ArrayList<>();
   final Map<DailyKey, DailySums> daily = new HashMap<>();
   final Map<HealthKey, HealthCounts> health = new HashMap<>();
+  int broughtBack;
 
   @Override
   public void event(EventProcessed row) {
@@ -59,6 +60,11 @@ final class CollectedOutput implements AttributionOutput {
           HealthCounts sum = a.plus(b);
           return sum.isZero() ? null : sum;
         });
+  }
+
+  @Override
+  public void broughtBack(String userId) {
+    broughtBack++;
   }
 
   /** What ClickHouse shows under FINAL. */

@@ -1,24 +1,25 @@
 package io.experimentetl.attribution;
 
 import io.experimentetl.config.JobConfig;
+import io.experimentetl.config.StatisticsConfig;
 import io.experimentetl.model.AssignmentRow;
 import io.experimentetl.model.Change;
 import io.experimentetl.model.ChangeKind;
 import io.experimentetl.model.EventProcessed;
 import io.experimentetl.model.EventRow;
+import io.experimentetl.model.RowVersion;
 import io.experimentetl.model.SourcePosition;
 import io.experimentetl.model.SourceRow;
 import io.experimentetl.model.SourceTable;
 import io.experimentetl.model.UserRow;
+import io.experimentetl.quality.EventChecks;
 import java.io.IOException;
 import java.time.Duration;
 import java.time.Instant;
-import java.util.Collection;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.UUID;
-import java.util.function.Consumer;
 
 /**
  * One user's history told in sentences: every call is a transaction of its own, unless said
@@ -36,6 +37,7 @@ final class History {
   final WaitingFloor floor = new WaitingFloor();
   final VersionClock versions = new VersionClock(0, 0, 0);
   final KeptSpilledEvents spilled = new KeptSpilledEvents();
+  final StoredRows warehouse = new StoredRows(out.eventRows, out.assignmentRows);
   private final MissingReferences missing = new MissingReferences();
   private UserAttribution attribution;
   private JobConfig config;
@@ -51,8 +53,37 @@ final class History {
   History(JobConfig config) {
     this.config = config;
     this.dimensions = new Dimensions(config.statistics().zone());
-    this.attribution =
-        new UserAttribution(config, dimensions, missing, versions, floor, spilled, out);
+    this.attribution = attribution(config);
+  }
+
+  private UserAttribution attribution(JobConfig by) {
+    return new UserAttribution(
+        by, dimensions, missing, versions, floor, spilled, settledFacts(by.statistics()), out);
+  }
+
+  private WarehouseFacts settledFacts(StatisticsConfig statistics) {
+    return new WarehouseFacts(
+        () -> warehouse, new EventChecks(statistics, config.findings()), Duration.ZERO);
+  }
+
+  /** Lets the user's facts settle that may, in experiments that have ended. */
+  void settle() {
+    try {
+      new Settling(dimensions, config.statistics(), Duration.ZERO)
+          .settle(
+              List.of(user),
+              committedAt,
+              RowVersion.ofStamp(versions.greatestStamp()) + RowVersion.LAST_REVISION,
+              settledFacts(config.statistics()))
+          .values()
+          .forEach(marks -> marks.forEach(user::settle));
+    } catch (IOException | InterruptedException e) {
+      throw new IllegalStateException(e);
+    }
+  }
+
+  List<SettledExperiment> settled() {
+    return user.settled();
   }
 
   /** The job is stopped with a savepoint, and goes on with other settings. */
@@ -62,32 +93,11 @@ final class History {
     CatalogueChange change =
         CatalogueChange.between(
             config.statistics().toString(), now.statistics(), restated, endedBefore, committedAt);
-    new Recount(change, dimensions, rawEvents(), Duration.ZERO, out).apply(List.of(user));
+    new Recount(change, dimensions, warehouse, settledFacts(change.both()), Duration.ZERO, out)
+        .apply(List.of(user));
     throughState();
     config = now;
-    attribution = new UserAttribution(now, dimensions, missing, versions, floor, spilled, out);
-  }
-
-  /** As ClickHouse has them. */
-  private RawEvents rawEvents() {
-    return new RawEvents() {
-      @Override
-      public void read(
-          Collection<String> userIds,
-          Collection<String> eventTypes,
-          long from,
-          Consumer<EventRow> events) {
-        visible().values().stream()
-            .map(EventProcessed::event)
-            .filter(event -> userIds.contains(event.userId()))
-            .filter(event -> eventTypes.contains(event.eventType()))
-            .filter(event -> event.occurredAt() >= from)
-            .forEach(events);
-      }
-
-      @Override
-      public void close() {}
-    };
+    attribution = attribution(now);
   }
 
   /** With the experiment, its two variants, and the user. */

@@ -19,6 +19,7 @@ import io.experimentetl.model.DailyKey;
 import io.experimentetl.model.DailySums;
 import io.experimentetl.model.EventProcessed;
 import io.experimentetl.model.EventRow;
+import io.experimentetl.model.FindingCode;
 import io.experimentetl.model.SourceTable;
 import java.time.Duration;
 import java.time.LocalDate;
@@ -33,6 +34,7 @@ import java.util.Set;
 import java.util.stream.Collectors;
 import net.jqwik.api.ForAll;
 import net.jqwik.api.Property;
+import net.jqwik.api.statistics.Statistics;
 
 /**
  * Whatever happens to a user, in whatever order: the differences that were sent add up to what the
@@ -144,6 +146,97 @@ class StreamedStatisticsTest {
     Map<DailyKey, DailySums> expected = new HashMap<>(oracle.daily(assignment, rows));
     expected.putAll(endedDays);
     assertThat(history.out.daily).isEqualTo(expected);
+  }
+
+  /**
+   * Facts of experiments that are over settle at any moment, of which the warehouse shows what it
+   * shows: whatever happens then, and by whichever metrics is counted then, nothing of that can be
+   * told from the figures and the rows.
+   */
+  @Property(tries = 9000)
+  void differencesAddUpToTheContractWhateverHasSettled(@ForAll long seed) throws Exception {
+    rows.clear();
+    assignment = null;
+    Random random = new Random(seed);
+    JobConfig config = someOf(randomConfig(random), random);
+    experiment = randomExperiment(random);
+    treatment = new VariantDimension(TREATMENT, EXPERIMENT, "t", "T", 50, false);
+    History history = new History(config);
+    history.committedAt = at("2026-05-01T00:00:00Z");
+    history.insert(SourceTable.USERS, History.userRow());
+    known = random.nextInt(4) > 0;
+    if (known) {
+      know(history);
+    }
+    int settled = 0;
+    Set<String> ended = new HashSet<>();
+    Map<DailyKey, DailySums> endedDays = new HashMap<>();
+    for (int i = 2 + random.nextInt(40); i > 0; i--) {
+      step(history, random);
+      if (random.nextInt(4) == 0) {
+        history.throughState();
+      }
+      if (random.nextInt(3) == 0) {
+        history.afterGrace();
+      }
+      if (random.nextInt(3) == 0) {
+        settled += settle(history, random);
+      }
+      if (known && random.nextInt(16) == 0) {
+        changeDimensions(history, random);
+      }
+      if (random.nextInt(16) == 0) {
+        JobConfig next = changed(config, ended, random);
+        Set<String> names = names(next);
+        history.redeploy(next, names, ended);
+        history.out.daily.forEach(
+            (key, sums) -> {
+              if (!names.contains(key.metric())) {
+                endedDays.putIfAbsent(key, sums);
+              }
+            });
+        ended.addAll(names(config));
+        ended.removeAll(names);
+        config = next;
+      }
+    }
+    if (!known) {
+      known = true;
+      know(history);
+    }
+    history.afterGrace();
+
+    Set<Long> variants =
+        treatment.experimentId() == EXPERIMENT ? Set.of(CONTROL, TREATMENT) : Set.of(CONTROL);
+    StatisticsOracle oracle = new StatisticsOracle(config.statistics(), experiment, variants);
+    Map<DailyKey, DailySums> expected = new HashMap<>(oracle.daily(assignment, rows));
+    expected.putAll(endedDays);
+    assertThat(history.out.daily).isEqualTo(expected);
+    assertThat(history.visible().values().stream().map(EventProcessed::event))
+        .containsExactlyInAnyOrderElementsOf(rows);
+    assertThat(history.out.findings)
+        .noneMatch(finding -> finding.code() == FindingCode.T_LATE_BEYOND_STATE);
+    Statistics.label("settled")
+        .collect(settled > 0)
+        .coverage(cover -> cover.check(true).percentage(share -> share > 30));
+    Statistics.label("brought back")
+        .collect(history.out.broughtBack > 0)
+        .coverage(cover -> cover.check(true).percentage(share -> share > 20));
+  }
+
+  /** Of the newest rows some may not be visible yet. */
+  private static int settle(History history, Random random) {
+    int before = history.settled().size();
+    if (random.nextInt(3) == 0) {
+      history.warehouse.visibleEvents =
+          Math.max(0, history.out.eventRows.size() - random.nextInt(4));
+      history.warehouse.visibleAssignments =
+          Math.max(0, history.out.assignmentRows.size() - random.nextInt(2));
+    }
+    history.settle();
+    history.warehouse.visibleEvents = Integer.MAX_VALUE;
+    history.warehouse.visibleAssignments = Integer.MAX_VALUE;
+    return history.settled().size() - before;
   }
 
   private static Set<String> names(JobConfig config) {

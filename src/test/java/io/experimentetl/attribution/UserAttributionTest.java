@@ -19,6 +19,7 @@ import io.experimentetl.config.JobConfig;
 import io.experimentetl.config.KafkaConfig;
 import io.experimentetl.config.OutboxConfig;
 import io.experimentetl.config.SourceConfig;
+import io.experimentetl.config.StateConfig;
 import io.experimentetl.config.StatisticsConfig;
 import io.experimentetl.model.AssignmentRow;
 import io.experimentetl.model.Cut;
@@ -53,7 +54,8 @@ class UserAttributionTest {
         FindingsConfig.defaults(),
         DeliveryConfig.defaults(),
         KafkaConfig.defaults(),
-        OutboxConfig.defaults());
+        OutboxConfig.defaults(),
+        StateConfig.defaults());
   }
 
   /** Of each user's events in an experiment, so many are held until their reference comes. */
@@ -74,7 +76,8 @@ class UserAttributionTest {
             findings.health()),
         config.delivery(),
         config.kafka(),
-        config.outbox());
+        config.outbox(),
+        config.state());
   }
 
   @Test
@@ -121,7 +124,8 @@ class UserAttributionTest {
                 eventsPerDay)),
         config.delivery(),
         config.kafka(),
-        config.outbox());
+        config.outbox(),
+        config.state());
   }
 
   private DailySums figures(long variant, String metric, String day) {

@@ -17,6 +17,7 @@ import io.experimentetl.config.JobConfig;
 import io.experimentetl.config.KafkaConfig;
 import io.experimentetl.config.OutboxConfig;
 import io.experimentetl.config.SourceConfig;
+import io.experimentetl.config.StateConfig;
 import io.experimentetl.config.StatisticsConfig;
 import io.experimentetl.model.Change;
 import io.experimentetl.model.ChangeKind;
@@ -111,7 +112,8 @@ class WhateverTheSourceHoldsTest {
             FindingsConfig.defaults(),
             DeliveryConfig.defaults(),
             KafkaConfig.defaults(),
-            OutboxConfig.defaults());
+            OutboxConfig.defaults(),
+            StateConfig.defaults());
     try (var route = new OneInputStreamOperatorTestHarness<>(new RouteOperator());
         var attribute =
             new KeyedTwoInputStreamOperatorTestHarness<>(

@@ -43,7 +43,8 @@ class JobConfigTest {
           FindingsConfig.defaults(),
           DeliveryConfig.defaults(),
           KafkaConfig.defaults(),
-          OutboxConfig.defaults());
+          OutboxConfig.defaults(),
+          StateConfig.defaults());
 
   @TempDir Path folder;
 
@@ -114,6 +115,7 @@ class JobConfigTest {
               source-topic-prefix: cdc., findings-topic: f, transactional-id-prefix: t, transaction-timeout: 1h}
             outbox: {enabled: true, topic-prefix: o-, aggregate-types: [event], event-types: [purchase],
               grace: 2m, stuck-after: 1h}
+            state: {settle-after: 30d}
             """);
     assertThat(config.kafka())
         .isEqualTo(
@@ -190,6 +192,7 @@ class JobConfigTest {
                 9,
                 List.of("login", "purchase"),
                 new HealthConfig(0.2, 2, 4, Duration.ZERO, 5, 6, 0.3, Duration.ofMinutes(1), 7)));
+    assertThat(config.state()).isEqualTo(new StateConfig(Duration.ofDays(30)));
     assertThat(config.delivery())
         .isEqualTo(new DeliveryConfig(DeliveryMode.LOW_LATENCY, Duration.ofSeconds(1)));
   }

@@ -1,0 +1,167 @@
+package io.experimentetl.attribution;
+
+import io.experimentetl.clickhouse.Backoff;
+import io.experimentetl.quality.EventChecks;
+import java.io.IOException;
+import java.io.InterruptedIOException;
+import java.io.UncheckedIOException;
+import java.time.Duration;
+import java.util.Collection;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.TreeMap;
+import java.util.TreeSet;
+
+/** Users' facts as the warehouse has them: what has settled is brought back from there. */
+final class WarehouseFacts implements AutoCloseable {
+  /** Whose facts, and where. */
+  record Key(String userId, long experimentId) {}
+
+  private final RawEvents.Source source;
+  private final EventChecks checks;
+  private final Duration patience;
+  private final Map<Key, FactsRead> ahead = new HashMap<>();
+  private RawEvents rows;
+
+  /**
+   * Connects to nothing yet.
+   *
+   * @param checks name the properties whose values facts hold
+   * @param patience how long a warehouse that does not answer is asked again
+   */
+  WarehouseFacts(RawEvents.Source source, EventChecks checks, Duration patience) {
+    this.source = source;
+    this.checks = checks;
+    this.patience = patience;
+  }
+
+  /**
+   * The facts that are visible, of the newest version up to the bound.
+   *
+   * @throws IOException the warehouse refuses, or does not answer
+   */
+  Map<Key, FactsRead> read(Set<Long> experiments, Collection<String> userIds, long bound)
+      throws IOException, InterruptedException {
+    if (rows == null) {
+      rows = source.open();
+    }
+    Map<Key, FactsRead> read = new HashMap<>();
+    rows.readAsOf(
+        experiments,
+        userIds,
+        bound,
+        event ->
+            read.computeIfAbsent(
+                    new Key(event.userId(), event.experimentId()),
+                    key -> new FactsRead(key.experimentId()))
+                .add(event, checks),
+        assignment ->
+            read.computeIfAbsent(
+                    new Key(assignment.userId(), assignment.experimentId()),
+                    key -> new FactsRead(key.experimentId()))
+                .add(assignment));
+    return read;
+  }
+
+  /**
+   * The facts that the mark was left for, or null: the warehouse has not exactly these.
+   *
+   * @throws UncheckedIOException it did not answer, however often it was asked
+   */
+  ExperimentFacts bringBack(String userId, SettledExperiment mark) {
+    Key key = new Key(userId, mark.experimentId());
+    FactsRead read = ahead.remove(key);
+    if (read == null) {
+      read = ask(Set.of(mark.experimentId()), Set.of(userId), mark.bound()).get(key);
+    }
+    return read != null && read.isOf(mark) ? read.facts : null;
+  }
+
+  /**
+   * Reads what {@link #bringBack} will be asked for, many users at once; what was read ahead and
+   * not asked for is forgotten.
+   *
+   * @throws UncheckedIOException as there
+   */
+  void readAhead(Map<String, List<SettledExperiment>> marks) {
+    ahead.clear();
+    Map<Long, Set<String>> usersByBound = new TreeMap<>();
+    Set<Long> experiments = new TreeSet<>();
+    marks.forEach(
+        (userId, of) -> {
+          for (SettledExperiment mark : of) {
+            usersByBound.computeIfAbsent(mark.bound(), bound -> new TreeSet<>()).add(userId);
+            experiments.add(mark.experimentId());
+          }
+        });
+    usersByBound.forEach(
+        (bound, userIds) ->
+            ask(experiments, userIds, bound)
+                .forEach(
+                    (key, read) -> {
+                      boolean isMeant =
+                          marks.get(key.userId()).stream()
+                              .anyMatch(
+                                  mark ->
+                                      mark.experimentId() == key.experimentId()
+                                          && mark.bound() == bound);
+                      if (isMeant) {
+                        ahead.put(key, read);
+                      }
+                    }));
+  }
+
+  /**
+   * All that the warehouse shows of the user in the experiment, whether or not it is whole.
+   *
+   * @throws UncheckedIOException as {@link #bringBack}
+   */
+  ExperimentFacts remains(String userId, long experimentId) {
+    FactsRead read =
+        ask(Set.of(experimentId), Set.of(userId), Long.MAX_VALUE)
+            .get(new Key(userId, experimentId));
+    return read == null ? new ExperimentFacts(experimentId) : read.facts;
+  }
+
+  private Map<Key, FactsRead> ask(Set<Long> experiments, Set<String> userIds, long bound) {
+    Backoff backoff = new Backoff(patience);
+    try {
+      while (true) {
+        try {
+          return read(experiments, userIds, bound);
+        } catch (IOException e) {
+          if (backoff.isOver()) {
+            throw new UncheckedIOException(unanswered(experiments, userIds, e));
+          }
+          backoff.pause();
+        }
+      }
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new UncheckedIOException(
+          (InterruptedIOException)
+              new InterruptedIOException("Interrupted while settled facts were read").initCause(e));
+    }
+  }
+
+  private IOException unanswered(Set<Long> experiments, Set<String> userIds, IOException e) {
+    return new IOException(
+        "Facts that have settled (experiments %s, users %s …) are needed again, and ClickHouse has not given them within %d s (clickhouse.commit-deadline). Nothing is lost: the job goes on from its last checkpoint when events_processed and assignments_processed can be read. ClickHouse says: %s"
+            .formatted(
+                experiments,
+                userIds.stream().limit(3).toList(),
+                patience.toSeconds(),
+                e.getMessage()),
+        e);
+  }
+
+  @Override
+  public void close() {
+    if (rows != null) {
+      rows.close();
+      rows = null;
+    }
+  }
+}

@@ -1,0 +1,135 @@
+package io.experimentetl.attribution;
+
+import io.experimentetl.model.AssignmentProcessed;
+import io.experimentetl.model.AssignmentRow;
+import io.experimentetl.model.EventProcessed;
+import io.experimentetl.model.EventRow;
+import io.experimentetl.model.RowVersion;
+import java.io.IOException;
+import java.util.Collection;
+import java.util.HashMap;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.function.Consumer;
+import java.util.function.Function;
+
+/** The rows that were sent, as a warehouse shows them. */
+final class StoredRows implements RawEvents {
+  private final List<EventProcessed> events;
+  private final List<AssignmentProcessed> assignments;
+
+  /** So many of each are visible. */
+  int visibleEvents = Integer.MAX_VALUE;
+
+  int visibleAssignments = Integer.MAX_VALUE;
+  boolean answers = true;
+
+  StoredRows(List<EventProcessed> events, List<AssignmentProcessed> assignments) {
+    this.events = events;
+    this.assignments = assignments;
+  }
+
+  @Override
+  public void read(
+      Collection<String> userIds,
+      Collection<String> eventTypes,
+      long from,
+      Consumer<EventRow> consumer) {
+    newest(visible(events, visibleEvents), StoredRows::keyOf, EventProcessed::version)
+        .values()
+        .forEach(
+            rows ->
+                rows.stream()
+                    .filter(row -> !row.version().deleted())
+                    .map(EventProcessed::event)
+                    .filter(event -> userIds.contains(event.userId()))
+                    .filter(event -> eventTypes.contains(event.eventType()))
+                    .filter(event -> event.occurredAt() >= from)
+                    .forEach(consumer));
+  }
+
+  @Override
+  public void readAsOf(
+      Collection<Long> experimentIds,
+      Collection<String> userIds,
+      long bound,
+      Consumer<EventRow> eventConsumer,
+      Consumer<AssignmentRow> assignmentConsumer)
+      throws IOException {
+    if (!answers) {
+      throw new IOException("away");
+    }
+    List<EventProcessed> before =
+        visible(events, visibleEvents).stream()
+            .filter(row -> row.version().version() <= bound)
+            .toList();
+    newest(before, StoredRows::keyOf, EventProcessed::version)
+        .values()
+        .forEach(
+            rows ->
+                rows.stream()
+                    .filter(row -> !row.version().deleted())
+                    .map(EventProcessed::event)
+                    .filter(row -> experimentIds.contains(row.experimentId()))
+                    .filter(row -> userIds.contains(row.userId()))
+                    .distinct()
+                    .forEach(eventConsumer));
+    List<AssignmentProcessed> assignmentsBefore =
+        visible(assignments, visibleAssignments).stream()
+            .filter(row -> row.version().version() <= bound)
+            .toList();
+    newest(
+            assignmentsBefore,
+            row -> List.of(row.assignment().experimentId(), row.assignment().id()),
+            AssignmentProcessed::version)
+        .values()
+        .forEach(
+            rows ->
+                rows.stream()
+                    .filter(row -> !row.version().deleted())
+                    .map(AssignmentProcessed::assignment)
+                    .filter(row -> experimentIds.contains(row.experimentId()))
+                    .filter(row -> userIds.contains(row.userId()))
+                    .distinct()
+                    .forEach(assignmentConsumer));
+  }
+
+  private static List<Object> keyOf(EventProcessed row) {
+    return List.of(
+        row.event().experimentId(),
+        row.event().userId(),
+        row.event().id(),
+        row.event().occurredAt());
+  }
+
+  private static <T> List<T> visible(List<T> rows, int visible) {
+    return rows.subList(0, Math.min(visible, rows.size()));
+  }
+
+  /** Of each key the rows of the greatest version, mostly one. */
+  private static <T> Map<Object, Collection<T>> newest(
+      List<T> rows, Function<T, Object> key, Function<T, RowVersion> version) {
+    Map<Object, Collection<T>> newest = new HashMap<>();
+    for (T row : rows) {
+      Collection<T> of = newest.computeIfAbsent(key.apply(row), k -> new LinkedHashSet<>());
+      long before = of.stream().mapToLong(other -> version.apply(other).version()).max().orElse(-1);
+      long now = version.apply(row).version();
+      if (now > before) {
+        of.clear();
+      }
+      if (now >= before) {
+        of.add(row);
+      }
+    }
+    return newest;
+  }
+
+  /** Of all that was sent so far. */
+  void loseEvents() {
+    events.clear();
+  }
+
+  @Override
+  public void close() {}
+}

@@ -40,6 +40,8 @@ import org.apache.flink.configuration.Configuration;
 import org.apache.flink.configuration.StateRecoveryOptions;
 import org.apache.flink.core.execution.JobClient;
 import org.apache.flink.core.execution.SavepointFormatType;
+import org.apache.flink.metrics.Counter;
+import org.apache.flink.runtime.testutils.InMemoryReporter;
 import org.apache.flink.runtime.testutils.MiniClusterResourceConfiguration;
 import org.apache.flink.streaming.api.environment.StreamExecutionEnvironment;
 import org.apache.flink.test.junit5.MiniClusterExtension;
@@ -53,10 +55,13 @@ import org.junit.jupiter.api.io.TempDir;
 class ExperimentEtlJobIT {
   @RegisterExtension static final PlatformExtension PLATFORM = new PlatformExtension();
 
+  private static final InMemoryReporter METRICS = InMemoryReporter.createWithRetainedMetrics();
+
   @RegisterExtension
   static final MiniClusterExtension FLINK =
       new MiniClusterExtension(
           new MiniClusterResourceConfiguration.Builder()
+              .setConfiguration(METRICS.addToConfiguration(new Configuration()))
               .setNumberTaskManagers(1)
               .setNumberSlotsPerTaskManager(4)
               .build());
@@ -548,6 +553,92 @@ class ExperimentEtlJobIT {
             clickHouse.query(
                 "SELECT DISTINCT verdict LIKE '%no longer counted since%' FROM experiment_results WHERE metric = 'conversion'"))
         .isEqualTo("1");
+  }
+
+  /** Of the running job, over all subtasks. */
+  private long counted(String counter) {
+    return METRICS.findMetrics(job.getJobID(), "attribute\\.\\d+\\." + counter).values().stream()
+        .mapToLong(metric -> ((Counter) metric).getCount())
+        .sum();
+  }
+
+  private void awaitCounted(String counter, long least) {
+    await()
+        .atMost(Duration.ofMinutes(2))
+        .untilAsserted(() -> assertThat(counted(counter)).isGreaterThanOrEqualTo(least));
+  }
+
+  private String daysOf(int experiment) {
+    return clickHouse.query(
+        "SELECT * EXCEPT _batch_id FROM experiment_daily_stats FINAL WHERE experiment_id = "
+            + experiment
+            + " ORDER BY ALL FORMAT TSV");
+  }
+
+  @Test
+  void whateverChangesFactsThatHaveSettledIsCountedAsIfTheyHadNot() throws Exception {
+    config =
+        new JobConfig(
+            config.source(),
+            config.clickhouse(),
+            config.statistics(),
+            config.findings(),
+            config.delivery(),
+            config.kafka(),
+            config.outbox(),
+            new StateConfig(Duration.ZERO));
+    execute(
+        EXPERIMENTS,
+        USERS
+            .replace("'5 days'", "'15 days'")
+            .replace("'4 days'", "'14 days'")
+            .replace("'1 days'", "'11 days'"),
+        event("50", "12 days", 2, "u20", "21", "exposure", "{}"),
+        event("51", "12 days", 2, "u21", "21", "exposure", "{}"),
+        "UPDATE experiments SET ends_at = now() - interval '5 days'");
+    start(2, null);
+    // 31 users in the first experiment, 30 in the second.
+    awaitCounted("settledExperiments", 61);
+
+    execute(
+        event("52", "8 days", 1, "u1", "12", "conversion", "{}"),
+        "UPDATE events SET properties = '{\"revenue\": 1000}' WHERE user_id = 'u3' AND event_type = 'purchase'",
+        "DELETE FROM events WHERE user_id = 'u2' AND event_type = 'conversion'",
+        "UPDATE assignments SET variant_id = 11 WHERE user_id = 'u5' AND experiment_id = 1",
+        "DELETE FROM users WHERE user_id = 'u4'");
+    assertEqualSides();
+    // The erased user was in both.
+    awaitCounted("broughtBackExperiments", 6);
+    assertThat(clickHouse.count("SELECT count() FROM events_processed FINAL WHERE user_id = 'u4'"))
+        .isZero();
+
+    String before = daysOf(1);
+    execute("UPDATE experiments SET ends_at = now() - interval '13 days 12 hours' WHERE id = 1");
+    assertEqualSides();
+    assertThat(daysOf(1)).isNotEqualTo(before);
+    awaitCounted("broughtBackExperiments", 6 + 26);
+    assertThat(findings("OPEN")).doesNotContain("T-LATE-BEYOND-STATE");
+
+    String days = daysOf(2);
+    clickHouse.query(
+        "ALTER TABLE events_processed DELETE WHERE experiment_id = 2 AND user_id = 'u20' SETTINGS mutations_sync = 2");
+    execute(event("53", "12 days", 2, "u20", "21", "exposure", "{}"));
+    await()
+        .atMost(Duration.ofSeconds(60))
+        .untilAsserted(() -> assertThat(findings("OPEN")).contains("T-LATE-BEYOND-STATE"));
+    await()
+        .atMost(Duration.ofSeconds(60))
+        .untilAsserted(
+            () ->
+                assertThat(
+                        clickHouse.query(
+                            "SELECT inconsistencies FROM events_processed FINAL WHERE experiment_id = 2 AND user_id = 'u20'"))
+                    .isEqualTo("['T-LATE-BEYOND-STATE']"));
+    assertThat(daysOf(2)).isEqualTo(days);
+    assertThat(audit().differences().toString())
+        .as("the row that ClickHouse has no more, and the user's statistics; not the late row")
+        .contains("000000000050")
+        .doesNotContain("000000000053");
   }
 
   @Test

@@ -179,8 +179,8 @@ public final class AttributeOperator extends AbstractStreamOperator<Either<Cut, 
    */
   private transient Map<String, Long> broughtBack;
 
-  private transient Counter settledUsers;
-  private transient Counter broughtBackUsers;
+  private transient Counter settledExperiments;
+  private transient Counter broughtBackExperiments;
 
   /** What is different from the savepoint, until it is told; null: nothing. */
   private transient CatalogueChange change;
@@ -309,8 +309,8 @@ public final class AttributeOperator extends AbstractStreamOperator<Either<Cut, 
     }
     getMetricGroup().gauge("waitingRows", () -> waitingFloor.rows());
     spilledRows = getMetricGroup().counter("spilledRows");
-    settledUsers = getMetricGroup().counter("settledUsers");
-    broughtBackUsers = getMetricGroup().counter("broughtBackUsers");
+    settledExperiments = getMetricGroup().counter("settledExperiments");
+    broughtBackExperiments = getMetricGroup().counter("broughtBackExperiments");
     getMetricGroup().gauge("cachedUsers", () -> users.users());
     if (change != null && change.recounts()) {
       recount();
@@ -610,7 +610,7 @@ public final class AttributeOperator extends AbstractStreamOperator<Either<Cut, 
       UserFacts user = users.load(of.getKey());
       of.getValue().forEach(user::settle);
       users.changed(user.userId);
-      settledUsers.inc(of.getValue().size());
+      settledExperiments.inc(of.getValue().size());
       passSettledSome = true;
     }
   }
@@ -722,7 +722,7 @@ public final class AttributeOperator extends AbstractStreamOperator<Either<Cut, 
 
   @Override
   public void broughtBack(String userId) {
-    broughtBackUsers.inc();
+    broughtBackExperiments.inc();
     broughtBack.put(userId, Long.MAX_VALUE);
   }
 

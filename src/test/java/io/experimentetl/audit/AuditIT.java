@@ -520,6 +520,7 @@ class AuditIT {
 
   @Test
   void aRowOfJustBehindARenameThatNoVersionTellsOfMayHaveEitherName() throws Exception {
+    sides.leaveJoinedColumns();
     sides.sql("UPDATE experiments SET name = 'renamed' WHERE id = 1");
     sides.event(null, 1, "u1", YESTERDAY + " 10:00Z", "page_view", null, null);
     sides.deliver(STATISTICS);
@@ -536,7 +537,7 @@ class AuditIT {
     assertThat(report.differences()).as(Sides.printed(report)).isEmpty();
     assertThat(Sides.printed(report))
         .contains(
-            "not judged: 1 rows of events_processed in experiment_key, experiment_name, because the experiment was changed");
+            "not judged: 201 rows of events_processed in experiment_key, experiment_name, because the experiment was changed");
   }
 
   @Test

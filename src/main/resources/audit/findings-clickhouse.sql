@@ -207,7 +207,8 @@ volume AS
     FROM
     (
         SELECT r.id AS experiment_id, toInt32(any(r.day_)) - 1 AS last_day, groupArray((toInt32(h.day), h.exposures)) AS days
-        FROM (SELECT id, ${day} AS day_ FROM (SELECT id, zone, assumeNotNull(cut_at) - 3600000000 AS at FROM running
+        -- Materialized: of a day that is a constant on one side of the join ClickHouse may say ILLEGAL_COLUMN.
+        FROM (SELECT id, ${day} AS day_ FROM (SELECT id, zone, materialize(assumeNotNull(cut_at)) - 3600000000 AS at FROM running
             WHERE status = 'ACTIVE' AND ends > cut_at)) AS r
         INNER JOIN (SELECT experiment_id, day, exposures FROM experiment_health_daily FINAL) AS h ON h.experiment_id = r.id
         GROUP BY r.id

@@ -159,11 +159,7 @@ final class ExperimentFacts {
   }
 
   boolean isEmpty() {
-    return size == 0
-        && pending.isEmpty()
-        && spilled == 0
-        && assignments.isEmpty()
-        && pendingAssignments.isEmpty();
+    return size == 0 && assignments.isEmpty() && !waits();
   }
 
   /** Whether something of them is not decided yet, or may still be corrected. */

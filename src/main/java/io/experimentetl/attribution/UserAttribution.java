@@ -147,8 +147,7 @@ final class UserAttribution {
       }
     }
     for (ExperimentFacts facts : user.experiments()) {
-      boolean waits =
-          !facts.pending.isEmpty() || facts.spilled > 0 || !facts.pendingAssignments.isEmpty();
+      boolean waits = facts.waits();
       if (experiments.contains(facts.experimentId)) {
         if (facts.contributions == null) {
           facts.contributions = Contributions.of(facts, before, config.statistics());
@@ -213,12 +212,7 @@ final class UserAttribution {
         } else {
           waitingFloor.remove(removed.visibleBefore());
           // Before a restart it may have found its reference, and have been written through.
-          bury(
-              user,
-              facts.experimentId,
-              removed.event().id(),
-              removed.event().occurredAt(),
-              tombstone);
+          bury(user, removed.event(), tombstone);
         }
       }
       for (PendingEvent removed : takeSpilled(user, facts)) {
@@ -646,12 +640,7 @@ final class UserAttribution {
   private void deleteEvent(UserFacts user, EventRow event, Change change, Origin origin, long now) {
     if (change.position().txId() == user.erasedTxId) {
       if (user.settledIn(event.experimentId()) != null) {
-        bury(
-            user,
-            event.experimentId(),
-            event.id(),
-            event.occurredAt(),
-            origin.asSent("erasure", true));
+        bury(user, event, origin.asSent("erasure", true));
       }
       return;
     }
@@ -665,12 +654,7 @@ final class UserAttribution {
       return;
     }
     if (!hasFacts(user, event.experimentId())) {
-      bury(
-          user,
-          event.experimentId(),
-          event.id(),
-          event.occurredAt(),
-          origin.asSent(reasonOf(change), true));
+      bury(user, event, origin.asSent(reasonOf(change), true));
       report(T_LATE_BEYOND_STATE, true, event, origin);
       return;
     }
@@ -689,12 +673,7 @@ final class UserAttribution {
       facts.remove(at);
       restate(user, facts, origin);
     }
-    bury(
-        user,
-        event.experimentId(),
-        event.id(),
-        event.occurredAt(),
-        origin.asSent(reasonOf(change), true));
+    bury(user, event, origin.asSent(reasonOf(change), true));
     if (change.kind() == ChangeKind.DELETE) {
       user.undecidedDeletes.add(
           new UndecidedDelete(
@@ -971,6 +950,10 @@ final class UserAttribution {
     for (AssignmentRow row : facts.assignments) {
       bury(row, tombstone);
     }
+  }
+
+  private void bury(UserFacts user, EventRow event, RowVersion tombstone) {
+    bury(user, event.experimentId(), event.id(), event.occurredAt(), tombstone);
   }
 
   private void bury(

@@ -124,18 +124,7 @@ class StreamedStatisticsTest {
         changeDimensions(history, random);
       }
       if (random.nextInt(12) == 0) {
-        JobConfig next = changed(config, ended, random);
-        Set<String> names = names(next);
-        history.redeploy(next, names, ended);
-        history.out.daily.forEach(
-            (key, sums) -> {
-              if (!names.contains(key.metric())) {
-                endedDays.putIfAbsent(key, sums);
-              }
-            });
-        ended.addAll(names(config));
-        ended.removeAll(names);
-        config = next;
+        config = redeployed(history, config, ended, endedDays, random);
       }
     }
     known = true;
@@ -143,12 +132,7 @@ class StreamedStatisticsTest {
     history.insert(SourceTable.USERS, History.userRow());
     history.afterGrace();
 
-    Set<Long> variants =
-        treatment.experimentId() == EXPERIMENT ? Set.of(CONTROL, TREATMENT) : Set.of(CONTROL);
-    StatisticsOracle oracle = new StatisticsOracle(config.statistics(), experiment, variants);
-    Map<DailyKey, DailySums> expected = new HashMap<>(oracle.daily(assignment, rows));
-    expected.putAll(endedDays);
-    assertThat(history.out.daily).isEqualTo(expected);
+    assertThat(history.out.daily).isEqualTo(contract(config, endedDays));
   }
 
   /**
@@ -212,18 +196,7 @@ class StreamedStatisticsTest {
         changeDimensions(history, random);
       }
       if (random.nextInt(16) == 0) {
-        JobConfig next = changed(config, ended, random);
-        Set<String> names = names(next);
-        history.redeploy(next, names, ended);
-        history.out.daily.forEach(
-            (key, sums) -> {
-              if (!names.contains(key.metric())) {
-                endedDays.putIfAbsent(key, sums);
-              }
-            });
-        ended.addAll(names(config));
-        ended.removeAll(names);
-        config = next;
+        config = redeployed(history, config, ended, endedDays, random);
       }
     }
     if (!known) {
@@ -232,12 +205,7 @@ class StreamedStatisticsTest {
     }
     history.afterGrace();
 
-    Set<Long> variants =
-        treatment.experimentId() == EXPERIMENT ? Set.of(CONTROL, TREATMENT) : Set.of(CONTROL);
-    StatisticsOracle oracle = new StatisticsOracle(config.statistics(), experiment, variants);
-    Map<DailyKey, DailySums> expected = new HashMap<>(oracle.daily(assignment, rows));
-    expected.putAll(endedDays);
-    assertThat(history.out.daily).isEqualTo(expected);
+    assertThat(history.out.daily).isEqualTo(contract(config, endedDays));
     assertThat(history.visible().values().stream().map(EventProcessed::event))
         .containsExactlyInAnyOrderElementsOf(rows);
     assertThat(history.out.findings)
@@ -248,6 +216,38 @@ class StreamedStatisticsTest {
     Statistics.label("brought back")
         .collect(history.out.broughtBack > 0)
         .coverage(cover -> cover.check(true).percentage(share -> share > 5));
+  }
+
+  /** Starts with other metrics; the days of those that end are kept in mind. */
+  private JobConfig redeployed(
+      History history,
+      JobConfig config,
+      Set<String> ended,
+      Map<DailyKey, DailySums> endedDays,
+      Random random)
+      throws Exception {
+    JobConfig next = changed(config, ended, random);
+    Set<String> names = names(next);
+    history.redeploy(next, names, ended);
+    history.out.daily.forEach(
+        (key, sums) -> {
+          if (!names.contains(key.metric())) {
+            endedDays.putIfAbsent(key, sums);
+          }
+        });
+    ended.addAll(names(config));
+    ended.removeAll(names);
+    return next;
+  }
+
+  /** What the contract says of the rows, and the days of metrics that ended as they were. */
+  private Map<DailyKey, DailySums> contract(JobConfig config, Map<DailyKey, DailySums> endedDays) {
+    Set<Long> variants =
+        treatment.experimentId() == EXPERIMENT ? Set.of(CONTROL, TREATMENT) : Set.of(CONTROL);
+    StatisticsOracle oracle = new StatisticsOracle(config.statistics(), experiment, variants);
+    Map<DailyKey, DailySums> expected = new HashMap<>(oracle.daily(assignment, rows));
+    expected.putAll(endedDays);
+    return expected;
   }
 
   /** Of the newest rows some may not be visible yet. */

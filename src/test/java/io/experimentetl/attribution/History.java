@@ -196,6 +196,11 @@ final class History {
     user = UserFacts.of(USER, user.toState());
   }
 
+  /** The job goes on from a checkpoint of before; what was sent since then stays sent. */
+  void restart(UserState checkpoint) {
+    user = UserFacts.of(USER, checkpoint);
+  }
+
   UserState keptState() {
     return user.toState();
   }

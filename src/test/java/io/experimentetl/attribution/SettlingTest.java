@@ -234,6 +234,20 @@ class SettlingTest {
   }
 
   @Test
+  void factsComeBackAsTheySettledWhateverRowsCameBehindThem() {
+    live(history);
+    history.settle();
+    UserState checkpoint = history.keptState();
+    history.insert(purchase(3, JAN_9, "4"));
+    history.restart(checkpoint);
+    history.insert(purchase(3, JAN_9, "4"));
+
+    assertThat(codes(history)).doesNotContain(FindingCode.T_LATE_BEYOND_STATE);
+    assertThat(history.settled()).isEmpty();
+    assertThat(history.keptState().experiments()[0].occurredAt()).hasSize(3);
+  }
+
+  @Test
   void aRowThatIsReadAgainIsKnownToBeThere() {
     live(history);
     history.settle();

@@ -212,10 +212,10 @@ class StreamedStatisticsTest {
         .noneMatch(finding -> finding.code() == FindingCode.T_LATE_BEYOND_STATE);
     Statistics.label("settled")
         .collect(settled > 0)
-        .coverage(cover -> cover.check(true).percentage(share -> share > 5));
+        .coverage(cover -> cover.check(true).percentage(share -> share > 25));
     Statistics.label("brought back")
         .collect(history.out.broughtBack > 0)
-        .coverage(cover -> cover.check(true).percentage(share -> share > 5));
+        .coverage(cover -> cover.check(true).percentage(share -> share > 25));
   }
 
   /** Starts with other metrics; the days of those that end are kept in mind. */

@@ -113,9 +113,10 @@ final class ClickHouseCommitter implements Committer<SealedBatch> {
     }
     SealedBatch first = requests.iterator().next().getCommittable();
     requireOwnership(first);
-    commitAll(requests, SealedBatch.Kind.ROWS);
-    // The other job may have come in between; then the cut isn't said.
-    requireOwnership(first);
+    if (commitAll(requests, SealedBatch.Kind.ROWS)) {
+      // The other job may have come in between; then the cut isn't said.
+      requireOwnership(first);
+    }
     commitAll(requests, SealedBatch.Kind.CUT);
   }
 
@@ -149,7 +150,8 @@ final class ClickHouseCommitter implements Committer<SealedBatch> {
     }
   }
 
-  private void commitAll(Collection<CommitRequest<SealedBatch>> requests, SealedBatch.Kind kind)
+  /** Commits the batches of a kind, and says whether there were any. */
+  private boolean commitAll(Collection<CommitRequest<SealedBatch>> requests, SealedBatch.Kind kind)
       throws IOException, InterruptedException {
     ExecutorCompletionService<Void> commits = new ExecutorCompletionService<>(executor);
     List<java.util.concurrent.Future<Void>> running = new ArrayList<>();
@@ -182,6 +184,7 @@ final class ClickHouseCommitter implements Committer<SealedBatch> {
         committedFiles.add(batch.file());
       }
     }
+    return !running.isEmpty();
   }
 
   private void commit(SealedBatch batch, int earlierTries)

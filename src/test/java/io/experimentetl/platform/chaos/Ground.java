@@ -102,6 +102,8 @@ final class Ground implements AutoCloseable {
         .withJobSetting("clickhouse.batch-rows", "5000")
         .withJobSetting("clickhouse.inline-bytes", "16KiB")
         .withJobSetting("delivery.mode", delivery)
+        // Rows whose experiment never comes hold back what is said to be visible for so long.
+        .withJobSetting("findings.grace", "3s")
         // Every part is kept, so there must not be too many.
         .withJobSetting("delivery.linger", "500ms")
         .withJobSetting("clickhouse.request-timeout", REQUEST_TIMEOUT.toSeconds() + "s");

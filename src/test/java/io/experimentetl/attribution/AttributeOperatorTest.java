@@ -8,6 +8,7 @@ import static io.experimentetl.attribution.History.at;
 import static io.experimentetl.attribution.History.event;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.tuple;
 
 import io.experimentetl.cdc.RouteOperator;
 import io.experimentetl.config.ClickHouseConfig;
@@ -707,18 +708,58 @@ class AttributeOperatorTest {
     send(SourceTable.USERS, History.userRow());
     send(SourceTable.ASSIGNMENTS, assignment(CONTROL, "hash", JAN_8));
     send(SourceTable.EVENTS, event(1, "exposure", CONTROL, JAN_8, null));
+    for (int i = 2; i < 100; i++) {
+      send(SourceTable.EVENTS, event(i, "page_view", CONTROL, JAN_8, null));
+    }
+    barrier(1, "2026-01-14T00:00:00Z");
+    long whole = harness.snapshot(1, 1).getStateSize();
     rows.addAll(events());
-    side(AttributeOperator.ASSIGNMENTS).forEach(row -> assignments.add(row.right()));
-    barrier(1, "2026-01-20T00:00:00Z");
-    int sent = contributions().size();
-    rows.clear();
-    assertThat(sent).isPositive();
-
-    rows.addAll(events());
-    sendDates("2026-01-07T00:00:00Z");
+    side(AttributeOperator.ASSIGNMENTS).stream()
+        .filter(Either::isRight)
+        .forEach(row -> assignments.add(row.right()));
     barrier(2, "2026-01-20T00:00:00Z");
+    int sent = contributions().size();
+    assertThat(sent).isPositive();
+    assertThat(harness.snapshot(2, 2).getStateSize())
+        .as("they have settled")
+        .isLessThan(whole - 98 * 40);
+
+    sendDates("2026-01-07T00:00:00Z");
+    barrier(3, "2026-01-20T00:00:00Z");
     assertThat(contributions().subList(sent, contributions().size()))
         .hasSize(2)
         .allMatch(contribution -> contribution.sums().newUsers() == -1);
+  }
+
+  /** The same file; the rows are those that the same history makes today. */
+  @Test
+  void factsOfOldStateSettleAndComeBack() throws Exception {
+    snapshotOfTwoConversions();
+    List<EventProcessed> rows = new ArrayList<>(events());
+    List<AssignmentProcessed> assignments = new ArrayList<>();
+    side(AttributeOperator.ASSIGNMENTS).stream()
+        .filter(Either::isRight)
+        .forEach(row -> assignments.add(row.right()));
+    restore(
+        OperatorSnapshotUtil.readStateHandle("src/test/resources/state/attribute-2481b63"),
+        settling(rows, assignments));
+    sendDates("2026-01-10T00:00:00Z");
+    barrier(2, "2026-01-20T00:00:00Z");
+
+    send(
+        SourceTable.EVENTS,
+        event(200, "conversion", CONTROL, "2026-01-09T11:00:00Z", "{\"amount\": 1}"));
+    assertThat(new EventEncoder().isRepeatable(events().get(0)))
+        .as("no checkpoint holds the facts that are needed again")
+        .isFalse();
+    barrier(3, "2026-01-20T00:00:00Z");
+    assertThat(contributions())
+        .as("one more event of a user who had converted")
+        .extracting(
+            contribution -> contribution.key().metric(),
+            contribution -> contribution.sums().events(),
+            contribution -> contribution.sums().newUsers(),
+            contribution -> contribution.sums().dSum())
+        .containsExactly(tuple("conversion", 1L, 0L, BigInteger.ZERO));
   }
 }

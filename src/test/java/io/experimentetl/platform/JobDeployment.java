@@ -1,9 +1,11 @@
 package io.experimentetl.platform;
 
 import io.experimentetl.ExperimentEtlPipeline;
+import io.experimentetl.config.InvalidConfigurationException;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
@@ -14,6 +16,10 @@ import java.util.Optional;
 /** The job on a platform: submitted, stopped with a savepoint, submitted again from it. */
 public final class JobDeployment {
   private static final String STARTED_ANEW = "started-anew";
+
+  /** What the job that ran last was submitted with: {@code job.yaml} may be edited meanwhile. */
+  private static final String CONFIGURATION_THAT_RUNS = "job-running.yaml";
+
   private static final Duration RUNNING_DEADLINE = Duration.ofMinutes(2);
   private static final Duration SAVEPOINT_DEADLINE = Duration.ofMinutes(10);
 
@@ -62,7 +68,39 @@ public final class JobDeployment {
             .flink()
             .submit(jar, all, from, parallelism > 0 ? parallelism : defaultParallelism());
     platform.flink().awaitAllTasksRunning(id, deadline);
+    keepConfiguration();
     return id;
+  }
+
+  private void keepConfiguration() {
+    Path kept = platform.jobConfig().resolveSibling(CONFIGURATION_THAT_RUNS);
+    try {
+      Files.copy(platform.jobConfig(), kept, StandardCopyOption.REPLACE_EXISTING);
+    } catch (IOException e) {
+      throw new PlatformException(
+          "the job runs, and its configuration can't be kept in " + kept + ": " + e, e);
+    }
+  }
+
+  /**
+   * When the job that was to follow is refused, brings back the one that was stopped for it: from
+   * its savepoint, with the configuration that it ran with.
+   *
+   * @param parallelism 0: the cluster's default
+   * @return a sentence that says what runs now, or how to go on
+   */
+  String goBack(String savepoint, int parallelism) {
+    Path kept = platform.jobConfig().resolveSibling(CONFIGURATION_THAT_RUNS);
+    try {
+      String job =
+          new JobDeployment(platform.withJobConfig(kept), jar)
+              .submit(Optional.of(savepoint), parallelism, List.of());
+      return "Job %s goes on where the former one stopped, with the configuration of before, %s. Mend what the message says in %s, and run this again."
+          .formatted(job, kept, platform.jobConfig());
+    } catch (PlatformException | InvalidConfigurationException e) {
+      return "Nothing runs now: with the configuration of before, %s, the job does not go on either (%s). Mend what the messages say, or go back to the old jar, then ./etl submit --from %s"
+          .formatted(kept, e.getMessage(), savepoint);
+    }
   }
 
   /** Two jobs can't share a replication slot. */

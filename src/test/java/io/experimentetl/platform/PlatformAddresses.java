@@ -116,6 +116,11 @@ public record PlatformAddresses(
       throw new PlatformException(
           "the job's configuration " + jobConfig + " can't be copied to " + file + ": " + e, e);
     }
+    return withJobConfig(file);
+  }
+
+  /** The same platform, whose job has the configuration of that file. */
+  PlatformAddresses withJobConfig(Path file) {
     return new PlatformAddresses(postgres, clickHouse, kafka, flink, savepoints, file, launch);
   }
 

@@ -36,8 +36,8 @@ final class RedeployCommand implements Callable<Integer> {
       return 0;
     } catch (PlatformException e) {
       throw new PlatformException(
-          "the new job does not run; mend what it says, or go back to the old jar, then ./etl down, ./etl up, ./etl submit --from %s%n%s"
-              .formatted(savepoint, e.getMessage()),
+          "the new job does not run: %s%n%s"
+              .formatted(e.getMessage(), deployment.goBack(savepoint, parallelism)),
           e);
     }
   }

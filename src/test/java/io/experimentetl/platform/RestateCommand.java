@@ -3,6 +3,7 @@ package io.experimentetl.platform;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.experimentetl.config.InvalidConfigurationException;
+import io.experimentetl.config.StatisticsConfig;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -60,7 +61,10 @@ final class RestateCommand implements Callable<Integer> {
     Path before = config.resolveSibling("job-before-restate.yaml");
     Path draft = config.resolveSibling("job-restate.yaml");
     try {
-      platform.withJobConfig(draft, root -> setSince(root, metric, from)).loadJobConfig();
+      platform
+          .withJobConfig(
+              draft, root -> setSince(root, metric, from, platform.loadJobConfig().statistics()))
+          .loadJobConfig();
       String savepoint = deployment.stop();
       System.out.println("savepoint " + savepoint);
       Files.copy(config, before, StandardCopyOption.REPLACE_EXISTING);
@@ -76,8 +80,8 @@ final class RestateCommand implements Callable<Integer> {
       } catch (PlatformException e) {
         Files.move(before, config, StandardCopyOption.REPLACE_EXISTING);
         throw new PlatformException(
-            "nothing was restated, and %s is as it was; mend what the message says and submit with ./etl submit --from %s%n%s"
-                .formatted(config, savepoint, e.getMessage()),
+            "nothing was restated, and %s is as it was: %s%n%s"
+                .formatted(config, e.getMessage(), deployment.goBack(savepoint, parallelism)),
             e);
       }
     } catch (InvalidConfigurationException e) {
@@ -93,17 +97,23 @@ final class RestateCommand implements Callable<Integer> {
   /**
    * Sets since of a metric.
    *
-   * @throws PlatformException saying that the configuration has no such metric
+   * @param effective what is counted with this configuration, the defaults included
+   * @throws PlatformException saying that the configuration has no such metric, or only by default
    */
-  static void setSince(ObjectNode root, String metric, LocalDate from) {
+  static void setSince(ObjectNode root, String metric, LocalDate from, StatisticsConfig effective) {
     for (JsonNode candidate : root.path("statistics").path("metrics")) {
       if (candidate.path("name").asText().equals(metric)) {
         ((ObjectNode) candidate).put("since", from.toString());
         return;
       }
     }
+    boolean byDefault =
+        effective.metrics().stream().anyMatch(counted -> counted.name().equals(metric));
     throw new PlatformException(
-        "statistics.metrics of the job's configuration has no metric %s: add it there, with all metrics that are counted, and run this again"
-            .formatted(metric));
+        byDefault
+            ? "metric %s is one of those that are counted by default, for all users from the first: nothing is left to restate. To define it anew, write all metrics that are counted into statistics.metrics of the job's configuration, and run this again"
+                .formatted(metric)
+            : "statistics.metrics of the job's configuration has no metric %s: add it there, with all metrics that are counted, and run this again"
+                .formatted(metric));
   }
 }

@@ -1,0 +1,127 @@
+package io.experimentetl.platform;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.awaitility.Awaitility.await;
+
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.sql.Connection;
+import java.sql.SQLException;
+import java.sql.Statement;
+import java.time.Duration;
+import java.time.LocalDate;
+import java.time.ZoneOffset;
+import java.util.List;
+import java.util.Optional;
+import java.util.function.Consumer;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.CleanupMode;
+import org.junit.jupiter.api.io.TempDir;
+
+/** A job that is refused does not leave the platform without one. */
+class RefusedRedeployIT {
+  private static final Path HOME = Path.of("").toAbsolutePath();
+  private static final Path JAR = HOME.resolve("target/experiment-etl.jar");
+  private static final Duration DEADLINE = Duration.ofMinutes(1);
+
+  @TempDir(cleanup = CleanupMode.ON_SUCCESS)
+  private static Path folder;
+
+  private static Platform platform;
+  private static PlatformAddresses addresses;
+  private static Etl.Place place;
+
+  @BeforeAll
+  static void start() {
+    platform = Platform.start(folder, HOME, PlatformOptions.defaults().withoutKafka());
+    addresses = platform.addresses();
+    place = new Etl.Place();
+    place.directory = folder;
+    new JobDeployment(addresses, JAR).submit(Optional.empty(), 1, List.of());
+  }
+
+  @AfterAll
+  static void stop() {
+    platform.close();
+  }
+
+  private static void edit(Consumer<ObjectNode> change) throws Exception {
+    Path draft = folder.resolve("edited.yaml");
+    addresses.withJobConfig(draft, change);
+    Files.move(draft, addresses.jobConfig(), StandardCopyOption.REPLACE_EXISTING);
+  }
+
+  /** A user written now arrives: a job runs, and it is not the one of before. */
+  private static void requireThatItGoesOn(String former, String user) throws SQLException {
+    assertThat(addresses.flink().activeJob().orElseThrow().id()).isNotEqualTo(former);
+    try (Connection connection = addresses.postgres().connect();
+        Statement statement = connection.createStatement()) {
+      statement.execute("INSERT INTO users (user_id) VALUES ('" + user + "')");
+    }
+    await()
+        .atMost(DEADLINE)
+        .until(
+            () ->
+                addresses
+                        .clickHouse()
+                        .count("SELECT count() FROM users WHERE user_id = '" + user + "'")
+                    == 1);
+  }
+
+  private static String runs() {
+    return addresses.flink().activeJob().orElseThrow().id();
+  }
+
+  @Test
+  void aRefusedRedeployBringsTheFormerJobBack() throws Exception {
+    String before = Files.readString(addresses.jobConfig());
+    String former = runs();
+    edit(root -> root.withObject("/statistics").put("allowed-lateness", "1d"));
+    String edited = Files.readString(addresses.jobConfig());
+    RedeployCommand redeploy = new RedeployCommand();
+    redeploy.place = place;
+
+    assertThatThrownBy(redeploy::call)
+        .isInstanceOf(PlatformException.class)
+        .hasMessageContaining("statistics.allowed-lateness")
+        .hasMessageContaining("goes on where the former one stopped");
+
+    requireThatItGoesOn(former, "u1");
+    assertThat(Files.readString(addresses.jobConfig())).isEqualTo(edited);
+    Files.writeString(addresses.jobConfig(), before);
+  }
+
+  @Test
+  void aRefusedRestateBringsTheFormerJobBack() throws Exception {
+    String before = Files.readString(addresses.jobConfig());
+    String former = runs();
+    edit(
+        root ->
+            root.withObject("/statistics")
+                .putArray("metrics")
+                .addObject()
+                .put("name", "conversion")
+                .put("kind", "count")
+                .put("event-type", "conversion"));
+    String edited = Files.readString(addresses.jobConfig());
+    RestateCommand restate = new RestateCommand();
+    restate.place = place;
+    restate.metric = "conversion";
+    restate.from = LocalDate.now(ZoneOffset.UTC);
+
+    assertThatThrownBy(restate::call)
+        .isInstanceOf(PlatformException.class)
+        .hasMessageContaining("nothing was restated")
+        .hasMessageContaining("another kind needs another name")
+        .hasMessageContaining("goes on where the former one stopped");
+
+    requireThatItGoesOn(former, "u2");
+    assertThat(Files.readString(addresses.jobConfig())).isEqualTo(edited);
+    Files.writeString(addresses.jobConfig(), before);
+  }
+}

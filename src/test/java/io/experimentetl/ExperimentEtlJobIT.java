@@ -3,32 +3,22 @@ package io.experimentetl;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
-import io.experimentetl.audit.Audit;
 import io.experimentetl.audit.AuditReport;
-import io.experimentetl.audit.AuditSettings;
 import io.experimentetl.cdc.PostgresChanges;
 import io.experimentetl.config.ClickHouseConfig;
 import io.experimentetl.config.DeliveryConfig;
-import io.experimentetl.config.FindingsConfig;
 import io.experimentetl.config.HealthConfig;
 import io.experimentetl.config.JobConfig;
 import io.experimentetl.config.KafkaConfig;
 import io.experimentetl.config.MetricConfig;
 import io.experimentetl.config.OutboxConfig;
-import io.experimentetl.config.Secret;
-import io.experimentetl.config.SourceConfig;
 import io.experimentetl.config.SourceType;
 import io.experimentetl.config.StateConfig;
 import io.experimentetl.config.StatisticsConfig;
 import io.experimentetl.platform.ClickHouseEndpoint;
 import io.experimentetl.platform.PlatformExtension;
-import io.experimentetl.platform.PostgresEndpoint;
-import io.experimentetl.platform.SqlFiles;
-import java.nio.file.Files;
 import java.nio.file.Path;
-import java.sql.Connection;
 import java.sql.SQLException;
-import java.sql.Statement;
 import java.time.Duration;
 import java.time.Instant;
 import java.time.LocalDate;
@@ -68,51 +58,26 @@ class ExperimentEtlJobIT {
 
   @TempDir private Path folder;
 
-  private PostgresEndpoint postgres;
+  private JobDatabases databases;
   private ClickHouseEndpoint clickHouse;
   private JobConfig config;
   private JobClient job;
 
   @BeforeEach
   void createDatabases() throws Exception {
-    postgres = PLATFORM.newPostgresDatabase("job");
-    clickHouse = PLATFORM.newClickHouseDatabase("job");
-    execute(
-        "SET experiment_etl.slot = '" + postgres.database() + "'",
-        Files.readString(Path.of("sql/postgres/001_platform.sql")),
-        Files.readString(Path.of("sql/postgres/002_etl.sql")));
-    execute(
-        "SET experiment_etl.slot = '" + postgres.database() + "'",
-        Files.readString(Path.of("sql/postgres/003_slot.sql")));
-    new SqlFiles(Path.of("sql")).applyTo(clickHouse, true);
+    databases = JobDatabases.create(PLATFORM, folder, "job");
+    clickHouse = databases.clickHouse();
     config =
         new JobConfig(
-            new SourceConfig(
-                SourceType.POSTGRES,
-                postgres.host(),
-                postgres.port(),
-                postgres.database(),
-                "public",
-                postgres.user(),
-                secret("postgres", postgres.password()),
-                "experiment_etl",
-                postgres.database(),
-                Duration.ofMillis(500),
-                100_000,
-                Duration.ofDays(90),
-                Duration.ofDays(365)),
-            clickHouseConfig(),
+            databases.source(SourceType.POSTGRES),
+            databases.warehouse(clickHouse.url(), ClickHouseConfig.defaults().requestTimeout()),
             StatisticsConfig.defaults()
                 .withMetrics(
                     MetricConfig.proportion("conversion", "conversion"),
                     MetricConfig.mean("revenue", "purchase", "revenue")
                         .within(Duration.ZERO, Duration.ofDays(7))),
-            new FindingsConfig(
+            JobDatabases.findings(
                 Duration.ofSeconds(1),
-                Duration.ofMinutes(5),
-                1_000,
-                0.001,
-                8,
                 List.of("page_view"),
                 new HealthConfig(
                     0.01, 1, 10, Duration.ofSeconds(1), 20, 5, 0.1, Duration.ofMillis(1), 12)),
@@ -122,43 +87,16 @@ class ExperimentEtlJobIT {
             StateConfig.defaults());
   }
 
-  private ClickHouseConfig clickHouseConfig() throws Exception {
-    ClickHouseConfig defaults = ClickHouseConfig.defaults();
-    return new ClickHouseConfig(
-        clickHouse.url(),
-        clickHouse.database(),
-        clickHouse.user(),
-        secret("clickhouse", clickHouse.password()),
-        defaults.batchRows(),
-        defaults.batchBytes(),
-        defaults.inlineBytes(),
-        null,
-        defaults.requestTimeout(),
-        defaults.commitDeadline());
-  }
-
-  private Secret secret(String name, String value) throws Exception {
-    return Secret.fromFile(Files.writeString(folder.resolve(name), value).toString());
-  }
-
   @AfterEach
   void stop() throws Exception {
     if (job != null) {
       job.cancel().get(60, TimeUnit.SECONDS);
     }
-    execute(
-        "SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots WHERE active_pid IS NOT NULL AND slot_name = '"
-            + postgres.database()
-            + "'");
+    databases.endReader();
   }
 
   private void execute(String... statements) throws SQLException {
-    try (Connection connection = postgres.connect();
-        Statement statement = connection.createStatement()) {
-      for (String sql : statements) {
-        statement.execute(sql);
-      }
-    }
+    databases.execute(statements);
   }
 
   private void start(int parallelism, String savepoint, String... restated) throws Exception {
@@ -200,21 +138,7 @@ class ExperimentEtlJobIT {
   }
 
   private AuditReport audit() {
-    return new Audit(
-            new AuditSettings(
-                postgres.jdbcUrl(),
-                postgres.user(),
-                postgres.password(),
-                clickHouse.url(),
-                clickHouse.database(),
-                clickHouse.user(),
-                clickHouse.password(),
-                config.statistics(),
-                config.findings(),
-                config.source().eventRetention(),
-                config.source().assignmentRetention(),
-                Duration.ofSeconds(90)))
-        .run();
+    return databases.audit(config, Duration.ofSeconds(90));
   }
 
   private void assertEqualSides() {

@@ -3,33 +3,23 @@ package io.experimentetl;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
-import io.experimentetl.audit.Audit;
 import io.experimentetl.audit.AuditReport;
-import io.experimentetl.audit.AuditSettings;
 import io.experimentetl.cdc.PostgresChanges;
-import io.experimentetl.config.ClickHouseConfig;
 import io.experimentetl.config.DeliveryConfig;
-import io.experimentetl.config.FindingsConfig;
 import io.experimentetl.config.HealthConfig;
 import io.experimentetl.config.JobConfig;
 import io.experimentetl.config.KafkaConfig;
 import io.experimentetl.config.OutboxConfig;
-import io.experimentetl.config.Secret;
-import io.experimentetl.config.SourceConfig;
 import io.experimentetl.config.SourceType;
 import io.experimentetl.config.StateConfig;
 import io.experimentetl.config.StatisticsConfig;
 import io.experimentetl.platform.ClickHouseEndpoint;
 import io.experimentetl.platform.PlatformExtension;
 import io.experimentetl.platform.PostgresEndpoint;
-import io.experimentetl.platform.SqlFiles;
 import io.experimentetl.platform.faults.FaultProxy;
 import java.net.URI;
-import java.nio.file.Files;
 import java.nio.file.Path;
-import java.sql.Connection;
 import java.sql.SQLException;
-import java.sql.Statement;
 import java.time.Duration;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
@@ -53,6 +43,7 @@ final class JobOnServers implements AutoCloseable {
   final PostgresEndpoint postgres;
   final ClickHouseEndpoint clickHouse;
   final FaultProxy proxy;
+  private final JobDatabases databases;
   private final MiniCluster flink;
   private final Path folder;
   private final JobConfig config;
@@ -68,64 +59,24 @@ final class JobOnServers implements AutoCloseable {
       throws Exception {
     this.flink = flink;
     this.folder = folder;
-    postgres = platform.newPostgresDatabase("job");
-    clickHouse = platform.newClickHouseDatabase("job");
+    databases = JobDatabases.create(platform, folder, "job");
+    postgres = databases.postgres();
+    clickHouse = databases.clickHouse();
     proxy = FaultProxy.to(URI.create(clickHouse.url()));
-    String slot = "SET experiment_etl.slot = '" + postgres.database() + "'";
-    execute(
-        slot,
-        Files.readString(Path.of("sql/postgres/001_platform.sql")),
-        Files.readString(Path.of("sql/postgres/002_etl.sql")));
-    execute(slot, Files.readString(Path.of("sql/postgres/003_slot.sql")));
-    new SqlFiles(Path.of("sql")).applyTo(clickHouse, true);
-    ClickHouseConfig defaults = ClickHouseConfig.defaults();
     config =
         new JobConfig(
-            new SourceConfig(
-                SourceType.POSTGRES,
-                postgres.host(),
-                postgres.port(),
-                postgres.database(),
-                "public",
-                postgres.user(),
-                secret("postgres", postgres.password()),
-                "experiment_etl",
-                postgres.database(),
-                Duration.ofMillis(500),
-                100_000,
-                Duration.ofDays(90),
-                Duration.ofDays(365)),
-            new ClickHouseConfig(
-                proxy.url().toString(),
-                clickHouse.database(),
-                clickHouse.user(),
-                secret("clickhouse", clickHouse.password()),
-                defaults.batchRows(),
-                defaults.batchBytes(),
-                defaults.inlineBytes(),
-                null,
-                Duration.ofSeconds(2),
-                defaults.commitDeadline()),
+            databases.source(SourceType.POSTGRES),
+            databases.warehouse(proxy.url().toString(), Duration.ofSeconds(2)),
             StatisticsConfig.defaults(),
-            new FindingsConfig(
-                grace, Duration.ofMinutes(5), 1_000, 0.001, 8, List.of(), HealthConfig.defaults()),
+            JobDatabases.findings(grace, List.of(), HealthConfig.defaults()),
             delivery,
             KafkaConfig.defaults(),
             OutboxConfig.defaults(),
             StateConfig.defaults());
   }
 
-  private Secret secret(String name, String value) throws Exception {
-    return Secret.fromFile(Files.writeString(folder.resolve(name), value).toString());
-  }
-
   void execute(String... statements) throws SQLException {
-    try (Connection connection = postgres.connect();
-        Statement statement = connection.createStatement()) {
-      for (String sql : statements) {
-        statement.execute(sql);
-      }
-    }
+    databases.execute(statements);
   }
 
   void start(int parallelism) throws Exception {
@@ -198,23 +149,7 @@ final class JobOnServers implements AutoCloseable {
   /** Looks at all sides while checkpoints go on. */
   AuditReport audit() throws Exception {
     CompletableFuture<AuditReport> audit =
-        CompletableFuture.supplyAsync(
-            () ->
-                new Audit(
-                        new AuditSettings(
-                            postgres.jdbcUrl(),
-                            postgres.user(),
-                            postgres.password(),
-                            clickHouse.url(),
-                            clickHouse.database(),
-                            clickHouse.user(),
-                            clickHouse.password(),
-                            config.statistics(),
-                            config.findings(),
-                            config.source().eventRetention(),
-                            config.source().assignmentRetention(),
-                            PATIENCE))
-                    .run());
+        CompletableFuture.supplyAsync(() -> databases.audit(config, PATIENCE));
     while (!audit.isDone()) {
       checkpoint();
     }
@@ -228,9 +163,6 @@ final class JobOnServers implements AutoCloseable {
       job.cancel().get(60, TimeUnit.SECONDS);
     }
     proxy.close();
-    execute(
-        "SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots WHERE active_pid IS NOT NULL AND slot_name = '"
-            + postgres.database()
-            + "'");
+    databases.endReader();
   }
 }

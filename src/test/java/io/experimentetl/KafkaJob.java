@@ -1,29 +1,20 @@
 package io.experimentetl;
 
-import io.experimentetl.audit.Audit;
 import io.experimentetl.audit.AuditReport;
-import io.experimentetl.audit.AuditSettings;
 import io.experimentetl.config.ClickHouseConfig;
 import io.experimentetl.config.DeliveryConfig;
-import io.experimentetl.config.FindingsConfig;
 import io.experimentetl.config.HealthConfig;
 import io.experimentetl.config.JobConfig;
 import io.experimentetl.config.KafkaConfig;
 import io.experimentetl.config.OutboxConfig;
-import io.experimentetl.config.Secret;
-import io.experimentetl.config.SourceConfig;
 import io.experimentetl.config.SourceType;
 import io.experimentetl.config.StateConfig;
 import io.experimentetl.config.StatisticsConfig;
 import io.experimentetl.platform.ClickHouseEndpoint;
 import io.experimentetl.platform.PlatformExtension;
 import io.experimentetl.platform.PostgresEndpoint;
-import io.experimentetl.platform.SqlFiles;
-import java.nio.file.Files;
 import java.nio.file.Path;
-import java.sql.Connection;
 import java.sql.SQLException;
-import java.sql.Statement;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
@@ -43,6 +34,7 @@ public final class KafkaJob implements AutoCloseable {
   public final PostgresEndpoint postgres;
   public final ClickHouseEndpoint clickHouse;
   public JobConfig config;
+  private final JobDatabases databases;
   private final String kafka;
   private final Path folder;
   private JobClient job;
@@ -56,53 +48,16 @@ public final class KafkaJob implements AutoCloseable {
       PlatformExtension platform, Path folder, SourceType source, String... heldEventTypes)
       throws Exception {
     this.folder = folder;
-    postgres = platform.newPostgresDatabase("kafka");
-    clickHouse = platform.newClickHouseDatabase("kafka");
+    databases = JobDatabases.create(platform, folder, "kafka");
+    postgres = databases.postgres();
+    clickHouse = databases.clickHouse();
     kafka = platform.kafka().bootstrapServers();
-    new SqlFiles(Path.of("sql")).applyTo(clickHouse, true);
-    String slot = "SET experiment_etl.slot = '" + postgres.database() + "'";
-    execute(
-        slot,
-        Files.readString(Path.of("sql/postgres/001_platform.sql")),
-        Files.readString(Path.of("sql/postgres/002_etl.sql")));
-    execute(slot, Files.readString(Path.of("sql/postgres/003_slot.sql")));
-    ClickHouseConfig defaults = ClickHouseConfig.defaults();
     config =
         new JobConfig(
-            new SourceConfig(
-                source,
-                postgres.host(),
-                postgres.port(),
-                postgres.database(),
-                "public",
-                postgres.user(),
-                secret("postgres", postgres.password()),
-                "experiment_etl",
-                postgres.database(),
-                Duration.ofMillis(500),
-                100_000,
-                Duration.ofDays(90),
-                Duration.ofDays(365)),
-            new ClickHouseConfig(
-                clickHouse.url(),
-                clickHouse.database(),
-                clickHouse.user(),
-                secret("clickhouse", clickHouse.password()),
-                defaults.batchRows(),
-                defaults.batchBytes(),
-                defaults.inlineBytes(),
-                null,
-                defaults.requestTimeout(),
-                defaults.commitDeadline()),
+            databases.source(source),
+            databases.warehouse(clickHouse.url(), ClickHouseConfig.defaults().requestTimeout()),
             StatisticsConfig.defaults(),
-            new FindingsConfig(
-                Duration.ofSeconds(1),
-                Duration.ofMinutes(5),
-                1_000,
-                0.001,
-                8,
-                List.of(),
-                HealthConfig.defaults()),
+            JobDatabases.findings(Duration.ofSeconds(1), List.of(), HealthConfig.defaults()),
             DeliveryConfig.defaults(),
             new KafkaConfig(
                 kafka,
@@ -146,10 +101,6 @@ public final class KafkaJob implements AutoCloseable {
             StateConfig.defaults());
   }
 
-  private Secret secret(String name, String value) throws Exception {
-    return Secret.fromFile(Files.writeString(folder.resolve(name), value).toString());
-  }
-
   public void createTopics(String... names) throws Exception {
     List<NewTopic> topics = new ArrayList<>();
     for (String name : names) {
@@ -161,12 +112,7 @@ public final class KafkaJob implements AutoCloseable {
   }
 
   public void execute(String... statements) throws SQLException {
-    try (Connection connection = postgres.connect();
-        Statement statement = connection.createStatement()) {
-      for (String sql : statements) {
-        statement.execute(sql);
-      }
-    }
+    databases.execute(statements);
   }
 
   public long count(String sql) {
@@ -217,21 +163,7 @@ public final class KafkaJob implements AutoCloseable {
   }
 
   public AuditReport audit() {
-    return new Audit(
-            new AuditSettings(
-                postgres.jdbcUrl(),
-                postgres.user(),
-                postgres.password(),
-                clickHouse.url(),
-                clickHouse.database(),
-                clickHouse.user(),
-                clickHouse.password(),
-                config.statistics(),
-                config.findings(),
-                config.source().eventRetention(),
-                config.source().assignmentRetention(),
-                Duration.ofMinutes(2)))
-        .run();
+    return databases.audit(config, Duration.ofMinutes(2));
   }
 
   @Override
@@ -239,9 +171,6 @@ public final class KafkaJob implements AutoCloseable {
     if (job != null) {
       job.cancel().get(60, TimeUnit.SECONDS);
     }
-    execute(
-        "SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots WHERE active_pid IS NOT NULL AND slot_name = '"
-            + postgres.database()
-            + "'");
+    databases.endReader();
   }
 }

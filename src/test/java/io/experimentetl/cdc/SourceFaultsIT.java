@@ -43,6 +43,13 @@ class SourceFaultsIT {
               .setNumberSlotsPerTaskManager(2)
               .build());
 
+  /** Those that have asked for the slot while another holds it. */
+  private static final String READERS_IN_VAIN =
+      """
+      SELECT count(*) FROM pg_stat_activity
+      WHERE datname = current_database() AND backend_type = 'walsender' AND query LIKE 'START_REPLICATION%'
+        AND pid <> (SELECT active_pid FROM pg_replication_slots WHERE slot_name = current_database())""";
+
   private JobClient job;
   private Ledger.View view;
 
@@ -217,6 +224,7 @@ class SourceFaultsIT {
       await()
           .atMost(Duration.ofSeconds(60))
           .until(() -> PostgresChangesIT.eventTypes(view.changes).contains("in the snapshot"));
+      await().atMost(Duration.ofSeconds(60)).until(() -> database.number(READERS_IN_VAIN) > 0);
     }
     insert(database, "afterwards");
     await()

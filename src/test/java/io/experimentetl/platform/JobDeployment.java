@@ -91,6 +91,11 @@ public final class JobDeployment {
    */
   String goBack(String savepoint, int parallelism) {
     Path kept = platform.jobConfig().resolveSibling(CONFIGURATION_THAT_RUNS);
+    Optional<FlinkEndpoint.Job> active = platform.flink().activeJob();
+    if (active.isPresent()) {
+      return "It is %s and may still come to run: see ./etl status. To go back, cancel it in the Flink web UI, then ./etl submit --from %s"
+          .formatted(active.get().state(), savepoint);
+    }
     try {
       String job =
           new JobDeployment(platform.withJobConfig(kept), jar)

@@ -1,0 +1,137 @@
+package io.experimentetl;
+
+import io.experimentetl.audit.Audit;
+import io.experimentetl.audit.AuditReport;
+import io.experimentetl.audit.AuditSettings;
+import io.experimentetl.config.ClickHouseConfig;
+import io.experimentetl.config.FindingsConfig;
+import io.experimentetl.config.HealthConfig;
+import io.experimentetl.config.JobConfig;
+import io.experimentetl.config.Secret;
+import io.experimentetl.config.SourceConfig;
+import io.experimentetl.config.SourceType;
+import io.experimentetl.platform.ClickHouseEndpoint;
+import io.experimentetl.platform.PlatformExtension;
+import io.experimentetl.platform.PostgresEndpoint;
+import io.experimentetl.platform.SqlFiles;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.sql.Connection;
+import java.sql.SQLException;
+import java.sql.Statement;
+import java.time.Duration;
+import java.util.List;
+
+/** A PostgreSQL and a ClickHouse database with {@code sql/} applied, for one job. */
+record JobDatabases(PostgresEndpoint postgres, ClickHouseEndpoint clickHouse, Path folder) {
+
+  /**
+   * Makes them; the slot is called as PostgreSQL's database.
+   *
+   * @param folder where the passwords are kept
+   */
+  static JobDatabases create(PlatformExtension platform, Path folder, String name)
+      throws Exception {
+    JobDatabases databases =
+        new JobDatabases(
+            platform.newPostgresDatabase(name), platform.newClickHouseDatabase(name), folder);
+    String slot = "SET experiment_etl.slot = '" + databases.slot() + "'";
+    databases.execute(
+        slot,
+        Files.readString(Path.of("sql/postgres/001_platform.sql")),
+        Files.readString(Path.of("sql/postgres/002_etl.sql")));
+    databases.execute(slot, Files.readString(Path.of("sql/postgres/003_slot.sql")));
+    new SqlFiles(Path.of("sql")).applyTo(databases.clickHouse, true);
+    return databases;
+  }
+
+  String slot() {
+    return postgres.database();
+  }
+
+  void execute(String... statements) throws SQLException {
+    try (Connection connection = postgres.connect();
+        Statement statement = connection.createStatement()) {
+      for (String sql : statements) {
+        statement.execute(sql);
+      }
+    }
+  }
+
+  SourceConfig source(SourceType type) throws IOException {
+    SourceConfig defaults = SourceConfig.defaults();
+    return new SourceConfig(
+        type,
+        postgres.host(),
+        postgres.port(),
+        postgres.database(),
+        defaults.schema(),
+        postgres.user(),
+        secret("postgres", postgres.password()),
+        defaults.publication(),
+        slot(),
+        Duration.ofMillis(500),
+        defaults.splitSize(),
+        defaults.eventRetention(),
+        defaults.assignmentRetention());
+  }
+
+  /** The job's way to ClickHouse, perhaps through a proxy. */
+  ClickHouseConfig warehouse(String url, Duration requestTimeout) throws IOException {
+    ClickHouseConfig defaults = ClickHouseConfig.defaults();
+    return new ClickHouseConfig(
+        url,
+        clickHouse.database(),
+        clickHouse.user(),
+        secret("clickhouse", clickHouse.password()),
+        defaults.batchRows(),
+        defaults.batchBytes(),
+        defaults.inlineBytes(),
+        null,
+        requestTimeout,
+        defaults.commitDeadline());
+  }
+
+  private Secret secret(String name, String value) throws IOException {
+    return Secret.fromFile(Files.writeString(folder.resolve(name), value).toString());
+  }
+
+  static FindingsConfig findings(Duration grace, List<String> eventTypes, HealthConfig health) {
+    FindingsConfig defaults = FindingsConfig.defaults();
+    return new FindingsConfig(
+        grace,
+        defaults.futureTolerance(),
+        defaults.pendingPerUser(),
+        defaults.srmAlertP(),
+        defaults.srmMinimumUsersPerVariant(),
+        eventTypes,
+        health);
+  }
+
+  AuditReport audit(JobConfig config, Duration deadline) {
+    return new Audit(
+            new AuditSettings(
+                postgres.jdbcUrl(),
+                postgres.user(),
+                postgres.password(),
+                clickHouse.url(),
+                clickHouse.database(),
+                clickHouse.user(),
+                clickHouse.password(),
+                config.statistics(),
+                config.findings(),
+                config.source().eventRetention(),
+                config.source().assignmentRetention(),
+                deadline))
+        .run();
+  }
+
+  /** So that the slot can be dropped with its database. */
+  void endReader() throws SQLException {
+    execute(
+        "SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots WHERE active_pid IS NOT NULL AND slot_name = '"
+            + slot()
+            + "'");
+  }
+}

@@ -359,6 +359,8 @@ SELECT what, code, subject, why, evidence FROM
         AND startsWith(f.subject, 'event:')
         AND NOT has(e.inconsistencies, f.code)
         AND f.subject NOT IN (SELECT subject FROM changed)
+        -- An event that came again when its user had been erased: what stood before was another row.
+        AND intDiv(e._version, 1024) <= intDiv(f._version, 1024)
         AND (f.code != 'S-BAD-PROPERTY' OR f._version > metrics_changed OR e._version <= metrics_changed)
         AND (f.code != 'R-VARIANT-MISMATCH' OR (f.experiment_id, f.user_id) NOT IN (SELECT experiment_id, user_id FROM reassigned))
         -- Findings outlive rows that were deleted, erased or have expired.

@@ -658,23 +658,23 @@ class AuditIT {
     sides
         .clickHouse()
         .query(
-            "INSERT INTO data_inconsistencies (code, subject, status, experiment_id, user_id, event_id) VALUES"
+            "INSERT INTO data_inconsistencies (code, subject, status, experiment_id, user_id, event_id, _version) VALUES"
                 + " ('R-VARIANT-MISMATCH', 'event:"
                 + clean
                 + at
                 + "', 'OPEN', 1, 'u3', '"
                 + clean
-                + "'),"
+                + "', 1000000000000),"
                 + " ('S-BAD-PROPERTY', 'event:00000000-0000-4000-8000-00000000000f"
                 + at
-                + "', 'OPEN', 1, 'u3', NULL),"
-                + " ('A-CROSSOVER', 'user:1/u8', 'OPEN', 1, 'u8', NULL),"
-                + " ('A-OVERRIDE', 'assignment:3', 'OPEN', 1, 'u8', NULL),"
-                + " ('R-ORPHAN-EXPERIMENT', 'experiment:1', 'OPEN', 1, NULL, NULL),"
-                + " ('R-ORPHAN-VARIANT', 'variant:11', 'OPEN', 1, NULL, NULL),"
-                + " ('R-ORPHAN-USER', 'user:u8', 'OPEN', 1, 'u8', NULL),"
-                + " ('R-ORPHAN-ASSIGNMENT', 'user:1/u8', 'OPEN', 1, 'u8', NULL),"
-                + " ('H-SRM', 'experiment:1', 'OPEN', 1, NULL, NULL)");
+                + "', 'OPEN', 1, 'u3', NULL, 1000000000000),"
+                + " ('A-CROSSOVER', 'user:1/u8', 'OPEN', 1, 'u8', NULL, 1000000000000),"
+                + " ('A-OVERRIDE', 'assignment:3', 'OPEN', 1, 'u8', NULL, 1000000000000),"
+                + " ('R-ORPHAN-EXPERIMENT', 'experiment:1', 'OPEN', 1, NULL, NULL, 1000000000000),"
+                + " ('R-ORPHAN-VARIANT', 'variant:11', 'OPEN', 1, NULL, NULL, 1000000000000),"
+                + " ('R-ORPHAN-USER', 'user:u8', 'OPEN', 1, 'u8', NULL, 1000000000000),"
+                + " ('R-ORPHAN-ASSIGNMENT', 'user:1/u8', 'OPEN', 1, 'u8', NULL, 1000000000000),"
+                + " ('H-SRM', 'experiment:1', 'OPEN', 1, NULL, NULL, 1000000000000)");
     atRest();
 
     List<String> lines =
@@ -694,6 +694,24 @@ class AuditIT {
         .anyMatch(l -> l.contains("R-ORPHAN-USER user:u8 is open"))
         .anyMatch(l -> l.contains("R-ORPHAN-ASSIGNMENT user:1/u8 is open"))
         .anyMatch(l -> l.contains("H-SRM experiment:1 is open"));
+  }
+
+  /** Its user was erased and came again, and so did the event. */
+  @Test
+  void aFindingOfWhatAnEventWasBeforeItCameAgainIsNotHeldAgainstIt() throws Exception {
+    String again = "00000000-0000-4000-8000-000000000003";
+    sides.event(again, 1, "u3", YESTERDAY + " 10:00Z", "exposure", 12L, null);
+    sides.deliver(STATISTICS);
+    sides
+        .clickHouse()
+        .query(
+            "INSERT INTO data_inconsistencies (code, subject, status, experiment_id, user_id, event_id, _version)"
+                + " SELECT 'R-VARIANT-MISMATCH', concat('event:', event_id, '@', toString(toUnixTimestamp64Micro(timestamp))),"
+                + " 'OPEN', 1, 'u3', event_id, _version - 1024 FROM events_processed WHERE event_id = '"
+                + again
+                + "'");
+    atRest();
+    assertThat(audit().differences()).isEmpty();
   }
 
   @Test

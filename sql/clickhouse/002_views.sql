@@ -417,7 +417,7 @@ LEFT JOIN (SELECT * FROM cell WHERE is_control) AS c ON c.experiment_id = t.expe
 LEFT JOIN (SELECT * FROM variants FINAL) AS v ON v.id = t.variant_id
 COMMENT 'Cuts by a property of the user, from the raw rows: SELECT * FROM experiment_cuts(dimension = ''country'', event_type = ''purchase'', property = ''revenue''); property = '''' counts the events. Each user''s events of the type from the first exposure on, within the experiment''s dates, without window and cap; crossovers are left out; the property of the user as it stood at the first exposure. Interval and p are the normal approximation, for one look at one cut: of twenty cuts one shows p < 0.05 by chance.';
 
--- Figures as of now. usual_exposures: the median of the seven days before last_day. outlier_shares: of each metric, in the variant where it
+-- Figures as of now. usual_exposures: the median of the seven days before last_day; NULL while there are fewer. outlier_shares: of each metric, in the variant where it
 -- is greatest, Q/S^2 with S the sum and Q the sum of squares of the users' totals: the greatest user holds between it and its root (Simpson's
 -- index of the users' shares).
 CREATE OR REPLACE VIEW experiment_health AS
@@ -436,7 +436,8 @@ WITH
             argMax(exposures, day) AS exposures_on_last_day,
             arrayMap(back -> toInt32(last_day) - back, range(1, 8)) AS days_before,
             groupArray((toInt32(day), exposures)) AS by_day,
-            arraySort(arrayMap(b -> arraySum(d -> if(d.1 = b, d.2, 0), by_day), days_before))[4] AS usual_exposures,
+            if(arrayMin(d -> d.1, by_day) > toInt32(last_day) - 7, NULL,
+                arraySort(arrayMap(b -> arraySum(d -> if(d.1 = b, d.2, 0), by_day), days_before))[4]) AS usual_exposures,
             nullIf(maxIf(day, exposures > 0), toDate32(0)) AS last_exposure_day
         FROM (SELECT * FROM experiment_health_daily FINAL)
         GROUP BY experiment_id

@@ -103,8 +103,11 @@ record CatalogueChange(
       }
       after.add(metric);
     }
-    if (!refused.isEmpty()) {
+    if (!settings.isEmpty()) {
       throw refusal(refused);
+    }
+    if (!refused.isEmpty()) {
+      throw new IllegalStateException(differ(refused));
     }
     return new CatalogueChange(
         old.withMetrics(before.toArray(MetricConfig[]::new)),
@@ -115,10 +118,14 @@ record CatalogueChange(
 
   private static IllegalStateException refusal(List<String> reasons) {
     return new IllegalStateException(
-        "The statistics settings differ from those of the savepoint: "
-            + String.join("; ", reasons)
+        differ(reasons)
             + ". Restore the old settings, or start without the savepoint and into an empty ClickHouse database, so"
             + " that everything is counted again (./etl resync does that beside the old tables).");
+  }
+
+  private static String differ(List<String> reasons) {
+    return "The statistics settings differ from those of the savepoint: "
+        + String.join("; ", reasons);
   }
 
   private static Map<String, MetricConfig> byName(List<MetricConfig> metrics) {

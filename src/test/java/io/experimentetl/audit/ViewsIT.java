@@ -468,7 +468,7 @@ class ViewsIT {
                     + " FROM experiment_health WHERE experiment_id IN (7, 8) ORDER BY experiment_id"))
         .isEqualTo(
             "seven\t['H-SRM']\t1800\t800\t0.5\t0.05\t[72]\t2026-03-10\t0\t4\t2026-03-09\t{'revenue':6}\t{'revenue':0.5}\n"
-                + "eight\t[]\t0\t0\t\\N\t\\N\t[]\t\\N\t0\t0\t\\N\t{}\t{}");
+                + "eight\t[]\t0\t0\t\\N\t\\N\t[]\t\\N\t0\t\\N\t\\N\t{}\t{}");
   }
 
   @Test

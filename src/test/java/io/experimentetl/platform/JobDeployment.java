@@ -2,6 +2,7 @@ package io.experimentetl.platform;
 
 import io.experimentetl.ExperimentEtlPipeline;
 import io.experimentetl.config.InvalidConfigurationException;
+import io.experimentetl.config.MetricConfig;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -9,9 +10,13 @@ import java.nio.file.StandardCopyOption;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
+import java.util.Collection;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Optional;
+import java.util.Set;
+import java.util.TreeSet;
+import java.util.stream.Collectors;
 
 /** The job on a platform: submitted, stopped with a savepoint, submitted again from it. */
 public final class JobDeployment {
@@ -106,6 +111,56 @@ public final class JobDeployment {
       return "Nothing runs now: with the configuration of before, %s, the job does not go on either (%s). Mend what the messages say, or go back to the old jar, then ./etl submit --from %s"
           .formatted(kept, e.getMessage(), savepoint);
     }
+  }
+
+  /**
+   * Looks, before the job that runs is stopped, whether another can follow it.
+   *
+   * @param parallelism 0: the cluster's default
+   * @param ending names of the metrics that end with it
+   * @throws PlatformException saying what is in the way
+   */
+  void requireSuccessor(int parallelism, Collection<String> ending) {
+    try {
+      requireEffectiveConfiguration();
+      requireSlots(parallelism);
+      requireMetrics(ending);
+    } catch (PlatformException | InvalidConfigurationException e) {
+      throw new PlatformException(e.getMessage() + "\nThe job that runs was not touched.", e);
+    }
+  }
+
+  /**
+   * A metric that is not counted any more never is again under its name: so its end is said, and
+   * not brought about by leaving it out.
+   *
+   * @param ending names of the metrics that may end
+   */
+  void requireMetrics(Collection<String> ending) {
+    Path kept = platform.jobConfig().resolveSibling(CONFIGURATION_THAT_RUNS);
+    if (!Files.exists(kept)) {
+      return;
+    }
+    Set<String> lost = metrics(platform.withJobConfig(kept));
+    lost.removeAll(metrics(platform));
+    lost.removeAll(ending);
+    if (!lost.isEmpty()) {
+      throw new PlatformException(
+          "statistics.metrics of %s lacks metrics that have been counted (%s): they would end for good, and their names could not be given again. Add them there (a list there takes the place of the default one; %s has it as it ran), or end them: %s"
+              .formatted(
+                  platform.jobConfig(),
+                  String.join(", ", lost),
+                  kept,
+                  lost.stream()
+                      .map(name -> "--end " + name)
+                      .collect(Collectors.joining(" ", "./etl redeploy ", ""))));
+    }
+  }
+
+  private static Set<String> metrics(PlatformAddresses platform) {
+    return platform.loadJobConfig().statistics().metrics().stream()
+        .map(MetricConfig::name)
+        .collect(Collectors.toCollection(TreeSet::new));
   }
 
   /** Two jobs can't share a replication slot. */

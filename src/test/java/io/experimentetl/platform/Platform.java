@@ -36,6 +36,8 @@ public final class Platform implements AutoCloseable {
   /** Of PostgreSQL and of ClickHouse. */
   public static final String DATABASE = "experiments";
 
+  private static final String JOB_CONFIG = "job.yaml";
+
   private static final Duration WATCH_INTERVAL = Duration.ofSeconds(1);
   private static final ObjectMapper YAML =
       new ObjectMapper(new YAMLFactory().disable(YAMLGenerator.Feature.WRITE_DOC_START_MARKER));
@@ -317,16 +319,15 @@ public final class Platform implements AutoCloseable {
     environment.put("EXPERIMENT_ETL_CLICKHOUSE_PASSWORD", "known later");
     try {
       Files.createDirectories(directory);
-      YAML.writeValue(draft.toFile(), jobKeys(options));
+      YAML.writeValue(draft.toFile(), jobKeys(directory, options));
       JobConfig.load(draft, environment);
     } catch (InvalidConfigurationException e) {
       throw new PlatformException(
           e.getMessage()
               .replace(
                   "The configuration " + draft,
-                  options.jobConfig == null
-                      ? "The job's configuration"
-                      : "The job's configuration " + options.jobConfig),
+                  "The job's configuration"
+                      + configuration(directory, options).map(file -> " " + file).orElse("")),
           e);
     } catch (IOException e) {
       throw new PlatformException("the job's configuration " + draft + " can't be made: " + e, e);
@@ -335,16 +336,31 @@ public final class Platform implements AutoCloseable {
     }
   }
 
-  /** What the options say of the job's configuration. */
-  private static ObjectNode jobKeys(PlatformOptions options) {
+  /** The given one, else that of the platform that was here before. */
+  private static Optional<Path> configuration(Path directory, PlatformOptions options) {
+    return Optional.ofNullable(options.jobConfig)
+        .or(() -> Optional.of(directory.resolve(JOB_CONFIG)).filter(Files::exists));
+  }
+
+  /** The configuration with what the options say of it. */
+  private static ObjectNode jobKeys(Path directory, PlatformOptions options) {
+    Optional<Path> configuration = configuration(directory, options);
     try {
       JsonNode given =
-          options.jobConfig == null
+          configuration.isEmpty()
               ? YAML.createObjectNode()
-              : YAML.readTree(options.jobConfig.toFile());
+              : YAML.readTree(configuration.get().toFile());
       if (!(given instanceof ObjectNode root)) {
         throw new PlatformException(
-            "the job's configuration " + options.jobConfig + " is not a group of keys");
+            "the job's configuration " + configuration.orElseThrow() + " is not a group of keys");
+      }
+      if (options.jobConfig == null) {
+        // Of the passwords of before nothing is known; ours are written anew.
+        for (String group : List.of("source", "clickhouse")) {
+          if (root.path(group) instanceof ObjectNode keys) {
+            keys.remove("password-file");
+          }
+        }
       }
       for (Map.Entry<String, String> setting : options.jobSettings.entrySet()) {
         int dot = setting.getKey().lastIndexOf('.');
@@ -361,12 +377,12 @@ public final class Platform implements AutoCloseable {
       throw new PlatformException(
           "the job's configuration %s is not YAML, line %d: %s"
               .formatted(
-                  options.jobConfig == null ? options.jobSettings : options.jobConfig,
+                  configuration.isEmpty() ? options.jobSettings : configuration.get(),
                   e.getLocation() == null ? 1 : e.getLocation().getLineNr(),
                   e.getOriginalMessage().lines().findFirst().orElse("")));
     } catch (IOException e) {
       throw new PlatformException(
-          "the job's configuration " + options.jobConfig + " can't be read: " + e, e);
+          "the job's configuration " + configuration.orElseThrow() + " can't be read: " + e, e);
     }
   }
 
@@ -375,8 +391,8 @@ public final class Platform implements AutoCloseable {
       PostgresEndpoint source,
       ClickHouseEndpoint target,
       Optional<String> broker) {
-    Path file = directory.resolve("job.yaml");
-    ObjectNode root = jobKeys(options);
+    Path file = directory.resolve(JOB_CONFIG);
+    ObjectNode root = jobKeys(directory, options);
     try {
       ObjectNode sourceKeys = root.withObject("/source");
       sourceKeys
@@ -389,12 +405,18 @@ public final class Platform implements AutoCloseable {
           .put("url", target.url())
           .put("database", target.database())
           .put("username", target.user());
-      broker.ifPresent(
+      broker.ifPresentOrElse(
           servers -> {
             root.withObject("/kafka").put("bootstrap-servers", servers);
             ObjectNode outbox = root.withObject("/outbox");
             if (kafka != null && !outbox.has("enabled")) {
               outbox.put("enabled", true);
+            }
+          },
+          () -> {
+            if (options.jobConfig == null) {
+              root.withObject("/kafka").remove("bootstrap-servers");
+              root.withObject("/outbox").remove("enabled");
             }
           });
       if (flink != null) {

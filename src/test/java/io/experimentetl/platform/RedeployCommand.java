@@ -21,13 +21,19 @@ final class RedeployCommand implements Callable<Integer> {
       description = "default: the cluster's parallelism.default")
   int parallelism;
 
+  @Option(
+      names = "--end",
+      paramLabel = "METRIC",
+      description =
+          "a metric that the configuration does not name any more, and that is to end for good; may be repeated")
+  List<String> ending = List.of();
+
   @Override
   public Integer call() {
     PlatformAddresses platform = place.running();
     new UnfinishedResync(place.directory()).requireNone();
     JobDeployment deployment = new JobDeployment(platform, place.jobJar());
-    deployment.requireEffectiveConfiguration();
-    deployment.requireSlots(parallelism);
+    deployment.requireSuccessor(parallelism, ending);
     String savepoint = deployment.stop();
     System.out.println("savepoint " + savepoint);
     try {

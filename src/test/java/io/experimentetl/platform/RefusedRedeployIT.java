@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.awaitility.Awaitility.await;
 
+import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -101,13 +102,20 @@ class RefusedRedeployIT {
     String before = Files.readString(addresses.jobConfig());
     String former = runs();
     edit(
-        root ->
-            root.withObject("/statistics")
-                .putArray("metrics")
-                .addObject()
-                .put("name", "conversion")
-                .put("kind", "count")
-                .put("event-type", "conversion"));
+        root -> {
+          ArrayNode metrics = root.withObject("/statistics").putArray("metrics");
+          metrics
+              .addObject()
+              .put("name", "conversion")
+              .put("kind", "count")
+              .put("event-type", "conversion");
+          metrics
+              .addObject()
+              .put("name", "revenue")
+              .put("kind", "mean")
+              .put("event-type", "purchase")
+              .put("property", "revenue");
+        });
     String edited = Files.readString(addresses.jobConfig());
     RestateCommand restate = new RestateCommand();
     restate.place = place;
@@ -123,5 +131,46 @@ class RefusedRedeployIT {
     requireThatItGoesOn(former, "u2");
     assertThat(Files.readString(addresses.jobConfig())).isEqualTo(edited);
     Files.writeString(addresses.jobConfig(), before);
+  }
+
+  @Test
+  void metricsDoNotEndByBeingLeftOut() throws Exception {
+    String before = Files.readString(addresses.jobConfig());
+    String former = runs();
+    edit(
+        root ->
+            root.withObject("/statistics")
+                .putArray("metrics")
+                .addObject()
+                .put("name", "orders")
+                .put("kind", "count")
+                .put("event-type", "purchase"));
+    RestateCommand restate = new RestateCommand();
+    restate.place = place;
+    restate.metric = "orders";
+    restate.from = LocalDate.now(ZoneOffset.UTC);
+
+    assertThatThrownBy(restate::call)
+        .isInstanceOf(PlatformException.class)
+        .hasMessageContaining("lacks metrics that have been counted (conversion, revenue)")
+        .hasMessageContaining("./etl redeploy --end conversion --end revenue")
+        .hasMessageContaining("The job that runs was not touched");
+
+    assertThat(runs()).isEqualTo(former);
+    Files.writeString(addresses.jobConfig(), before);
+  }
+
+  /** As ./etl up does behind ./etl down. */
+  @Test
+  void aPlatformThatIsStartedAgainKeepsTheJobsConfiguration() throws Exception {
+    String before = Files.readString(addresses.jobConfig());
+    edit(root -> root.withObject("/findings").put("grace", "7s"));
+    Platform.requireSoundJobConfig(folder, PlatformOptions.defaults().withoutKafka());
+    platform.close();
+    platform = Platform.start(folder, HOME, PlatformOptions.defaults().withoutKafka());
+    addresses = platform.addresses();
+    assertThat(addresses.loadJobConfig().findings().grace()).isEqualTo(Duration.ofSeconds(7));
+    Files.writeString(addresses.jobConfig(), before);
+    new JobDeployment(addresses, JAR).submit(JobDeployment.latestState(folder), 1, List.of());
   }
 }

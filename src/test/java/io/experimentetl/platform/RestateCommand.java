@@ -23,7 +23,8 @@ import picocli.CommandLine.Option;
     description = {
       "Counts a metric of the job's configuration for users first exposed on or after a day, from the raw rows in ClickHouse:",
       "writes since into the configuration, stops the job with a savepoint and submits the jar as it is built now from it. The",
-      "metric may be new, have counted from a later day on, or be defined anew; other metrics and their days stay as they are."
+      "metric may be new, have counted from a later day on, or be defined anew; other metrics and their days stay as they are, and",
+      "the configuration must name them too."
     })
 final class RestateCommand implements Callable<Integer> {
   private static final Duration RECOUNTING = Duration.ofHours(6);
@@ -55,8 +56,7 @@ final class RestateCommand implements Callable<Integer> {
     PlatformAddresses platform = place.running();
     new UnfinishedResync(place.directory()).requireNone();
     JobDeployment deployment = new JobDeployment(platform, place.jobJar());
-    deployment.requireEffectiveConfiguration();
-    deployment.requireSlots(parallelism);
+    deployment.requireSuccessor(parallelism, List.of());
     Path config = platform.jobConfig();
     Path before = config.resolveSibling("job-before-restate.yaml");
     Path draft = config.resolveSibling("job-restate.yaml");
@@ -74,7 +74,7 @@ final class RestateCommand implements Callable<Integer> {
             deployment.submit(
                 Optional.of(savepoint), parallelism, List.of("--restate", metric), RECOUNTING);
         System.out.printf(
-            "job %s runs from it; %s counts users first exposed on or after %s%n%s says so now: where you keep the job's configuration, set since there too, for the next ./etl up%n",
+            "job %s runs from it; %s counts users first exposed on or after %s%n%s says so now: where you keep the job's configuration, set since there too, for the next ./etl up --job-config%n",
             job, metric, from, config);
         return 0;
       } catch (PlatformException e) {

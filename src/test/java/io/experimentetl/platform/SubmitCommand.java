@@ -33,6 +33,13 @@ final class SubmitCommand implements Callable<Integer> {
       description = "default: the cluster's parallelism.default")
   int parallelism;
 
+  @Option(
+      names = "--end",
+      paramLabel = "METRIC",
+      description =
+          "a metric that the configuration does not name any more, and that is to end for good; may be repeated")
+  List<String> ending = List.of();
+
   @Override
   public Integer call() {
     PlatformAddresses platform = place.running();
@@ -47,6 +54,9 @@ final class SubmitCommand implements Callable<Integer> {
     } else {
       resync.requireNone();
       state = Optional.ofNullable(from).or(() -> JobDeployment.latestState(place.directory()));
+      if (state.isPresent()) {
+        deployment.requireMetrics(ending);
+      }
     }
     String job = deployment.submit(state, parallelism, List.of());
     System.out.printf(

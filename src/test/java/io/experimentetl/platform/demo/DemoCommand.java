@@ -191,7 +191,7 @@ public final class DemoCommand implements Callable<Integer> {
       doubled(report, job.warehouse());
       audit(report, job);
       report.fact("seconds, all servers' start included", seconds(begin));
-      report.end();
+      report.end(folder);
       return report.isGood() ? 0 : 1;
     }
   }

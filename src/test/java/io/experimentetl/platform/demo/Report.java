@@ -1,6 +1,7 @@
 package io.experimentetl.platform.demo;
 
 import java.io.PrintWriter;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
@@ -40,10 +41,18 @@ final class Report {
     return good;
   }
 
-  /** Prints the notes and the verdict. */
-  void end() {
+  /**
+   * Prints the notes and the verdict.
+   *
+   * @param folder what is left of the servers' data and logs
+   */
+  void end(Path folder) {
     notes.forEach(out::println);
-    out.println(good ? "PASSED" : "FAILED");
+    out.println(
+        good
+            ? "PASSED"
+            : "FAILED: data and logs are in %1$s until the next run; ./etl up --directory %1$s starts the servers on them"
+                .formatted(folder));
     out.flush();
   }
 

@@ -151,7 +151,7 @@ class WarehouseIT {
     text.getBuffer().setLength(0);
     Report different = new Report(new PrintWriter(text));
     new UdacityAnswer(data, warehouse).golden(different);
-    different.end();
+    different.end(Path.of("target"));
     assertThat(different.isGood()).isFalse();
     assertThat(text.toString())
         .containsPattern("368  367  WRONG")

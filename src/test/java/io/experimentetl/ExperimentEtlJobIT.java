@@ -432,7 +432,12 @@ class ExperimentEtlJobIT {
     MetricConfig revenue = config.statistics().metrics().get(1);
     MetricConfig worth = MetricConfig.mean("worth", "conversion", "revenue");
     MetricConfig later = MetricConfig.mean("later", "page_view", "seconds");
-    execute(EXPERIMENTS, USERS);
+    // The user of the last one converts too: whatever the time of day, somebody does since that
+    // day.
+    execute(
+        EXPERIMENTS,
+        USERS,
+        event("39", "36 hours", 1, "u30", "11", "conversion", "{\"revenue\": 5}"));
     start(2, null);
     assertEqualSides();
     String savepoint = stopWithSavepoint();

@@ -146,14 +146,12 @@ public final class JobDeployment {
     lost.removeAll(ending);
     if (!lost.isEmpty()) {
       throw new PlatformException(
-          "statistics.metrics of %s lacks metrics that have been counted (%s): they would end for good, and their names could not be given again. Add them there (a list there takes the place of the default one; %s has it as it ran), or end them: %s"
+          "statistics.metrics of %s lacks metrics that have been counted (%s): they would end for good, and their names could not be given again. Add them there (a list there takes the place of the default one; %s has it as it ran), or end them: %s (of ./etl redeploy and ./etl submit)"
               .formatted(
                   platform.jobConfig(),
                   String.join(", ", lost),
                   kept,
-                  lost.stream()
-                      .map(name -> "--end " + name)
-                      .collect(Collectors.joining(" ", "./etl redeploy ", ""))));
+                  lost.stream().map(name -> "--end " + name).collect(Collectors.joining(" "))));
     }
   }
 

@@ -153,7 +153,7 @@ class RefusedRedeployIT {
     assertThatThrownBy(restate::call)
         .isInstanceOf(PlatformException.class)
         .hasMessageContaining("lacks metrics that have been counted (conversion, revenue)")
-        .hasMessageContaining("./etl redeploy --end conversion --end revenue")
+        .hasMessageContaining("--end conversion --end revenue (of ./etl redeploy and ./etl submit)")
         .hasMessageContaining("The job that runs was not touched");
 
     assertThat(runs()).isEqualTo(former);

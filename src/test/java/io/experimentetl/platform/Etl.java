@@ -82,6 +82,22 @@ public final class Etl {
     }
   }
 
+  /** How a job follows the one before it; a picocli mixin. */
+  static final class Successor {
+    @Option(
+        names = "--parallelism",
+        paramLabel = "N",
+        description = "default: the cluster's parallelism.default")
+    int parallelism;
+
+    @Option(
+        names = "--end",
+        paramLabel = "METRIC",
+        description =
+            "a metric that the configuration does not name any more, and that is to end for good; may be repeated")
+    List<String> ending = List.of();
+  }
+
   public static void main(String[] args) {
     CommandLine line = new CommandLine(new Etl());
     VERBS.stream().map(Etl::verb).flatMap(Optional::stream).forEach(line::addSubcommand);

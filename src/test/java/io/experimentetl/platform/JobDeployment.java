@@ -77,8 +77,12 @@ public final class JobDeployment {
     return id;
   }
 
+  private Path configurationThatRuns() {
+    return platform.jobConfig().resolveSibling(CONFIGURATION_THAT_RUNS);
+  }
+
   private void keepConfiguration() {
-    Path kept = platform.jobConfig().resolveSibling(CONFIGURATION_THAT_RUNS);
+    Path kept = configurationThatRuns();
     try {
       Files.copy(platform.jobConfig(), kept, StandardCopyOption.REPLACE_EXISTING);
     } catch (IOException e) {
@@ -95,7 +99,7 @@ public final class JobDeployment {
    * @return a sentence that says what runs now, or how to go on
    */
   String goBack(String savepoint, int parallelism) {
-    Path kept = platform.jobConfig().resolveSibling(CONFIGURATION_THAT_RUNS);
+    Path kept = configurationThatRuns();
     Optional<FlinkEndpoint.Job> active = platform.flink().activeJob();
     if (active.isPresent()) {
       return "It is %s and may still come to run: see ./etl status. To go back, cancel it in the Flink web UI, then ./etl submit --from %s"
@@ -137,7 +141,7 @@ public final class JobDeployment {
    * @param ending names of the metrics that may end
    */
   void requireMetrics(Collection<String> ending) {
-    Path kept = platform.jobConfig().resolveSibling(CONFIGURATION_THAT_RUNS);
+    Path kept = configurationThatRuns();
     if (!Files.exists(kept)) {
       return;
     }

@@ -6,6 +6,7 @@ import static org.awaitility.Awaitility.await;
 
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
@@ -19,7 +20,9 @@ import java.util.List;
 import java.util.Optional;
 import java.util.function.Consumer;
 import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.CleanupMode;
 import org.junit.jupiter.api.io.TempDir;
@@ -36,6 +39,8 @@ class RefusedRedeployIT {
   private static Platform platform;
   private static PlatformAddresses addresses;
   private static Etl.Place place;
+  private String before;
+  private String former;
 
   @BeforeAll
   static void start() {
@@ -51,6 +56,17 @@ class RefusedRedeployIT {
     platform.close();
   }
 
+  @BeforeEach
+  void remember() throws IOException {
+    before = Files.readString(addresses.jobConfig());
+    former = runs();
+  }
+
+  @AfterEach
+  void restore() throws IOException {
+    Files.writeString(addresses.jobConfig(), before);
+  }
+
   private static void edit(Consumer<ObjectNode> change) throws Exception {
     Path draft = folder.resolve("edited.yaml");
     addresses.withJobConfig(draft, change);
@@ -58,7 +74,7 @@ class RefusedRedeployIT {
   }
 
   /** A user written now arrives: a job runs, and it is not the one of before. */
-  private static void requireThatItGoesOn(String former, String user) throws SQLException {
+  private void requireThatItGoesOn(String user) throws SQLException {
     assertThat(addresses.flink().activeJob().orElseThrow().id()).isNotEqualTo(former);
     try (Connection connection = addresses.postgres().connect();
         Statement statement = connection.createStatement()) {
@@ -78,29 +94,33 @@ class RefusedRedeployIT {
     return addresses.flink().activeJob().orElseThrow().id();
   }
 
+  private static void restate(String metric) {
+    RestateCommand restate = new RestateCommand();
+    restate.place = place;
+    restate.metric = metric;
+    restate.from = LocalDate.now(ZoneOffset.UTC);
+    restate.call();
+  }
+
   @Test
   void aRefusedRedeployBringsTheFormerJobBack() throws Exception {
-    String before = Files.readString(addresses.jobConfig());
-    String former = runs();
     edit(root -> root.withObject("/statistics").put("allowed-lateness", "1d"));
     String edited = Files.readString(addresses.jobConfig());
     RedeployCommand redeploy = new RedeployCommand();
     redeploy.place = place;
+    redeploy.successor = new Etl.Successor();
 
     assertThatThrownBy(redeploy::call)
         .isInstanceOf(PlatformException.class)
         .hasMessageContaining("statistics.allowed-lateness")
         .hasMessageContaining("goes on where the former one stopped");
 
-    requireThatItGoesOn(former, "u1");
+    requireThatItGoesOn("u1");
     assertThat(Files.readString(addresses.jobConfig())).isEqualTo(edited);
-    Files.writeString(addresses.jobConfig(), before);
   }
 
   @Test
   void aRefusedRestateBringsTheFormerJobBack() throws Exception {
-    String before = Files.readString(addresses.jobConfig());
-    String former = runs();
     edit(
         root -> {
           ArrayNode metrics = root.withObject("/statistics").putArray("metrics");
@@ -117,26 +137,19 @@ class RefusedRedeployIT {
               .put("property", "revenue");
         });
     String edited = Files.readString(addresses.jobConfig());
-    RestateCommand restate = new RestateCommand();
-    restate.place = place;
-    restate.metric = "conversion";
-    restate.from = LocalDate.now(ZoneOffset.UTC);
 
-    assertThatThrownBy(restate::call)
+    assertThatThrownBy(() -> restate("conversion"))
         .isInstanceOf(PlatformException.class)
         .hasMessageContaining("nothing was restated")
         .hasMessageContaining("another kind needs another name")
         .hasMessageContaining("goes on where the former one stopped");
 
-    requireThatItGoesOn(former, "u2");
+    requireThatItGoesOn("u2");
     assertThat(Files.readString(addresses.jobConfig())).isEqualTo(edited);
-    Files.writeString(addresses.jobConfig(), before);
   }
 
   @Test
   void metricsDoNotEndByBeingLeftOut() throws Exception {
-    String before = Files.readString(addresses.jobConfig());
-    String former = runs();
     edit(
         root ->
             root.withObject("/statistics")
@@ -145,32 +158,26 @@ class RefusedRedeployIT {
                 .put("name", "orders")
                 .put("kind", "count")
                 .put("event-type", "purchase"));
-    RestateCommand restate = new RestateCommand();
-    restate.place = place;
-    restate.metric = "orders";
-    restate.from = LocalDate.now(ZoneOffset.UTC);
 
-    assertThatThrownBy(restate::call)
+    assertThatThrownBy(() -> restate("orders"))
         .isInstanceOf(PlatformException.class)
         .hasMessageContaining("lacks metrics that have been counted (conversion, revenue)")
         .hasMessageContaining("--end conversion --end revenue (of ./etl redeploy and ./etl submit)")
         .hasMessageContaining("The job that runs was not touched");
 
     assertThat(runs()).isEqualTo(former);
-    Files.writeString(addresses.jobConfig(), before);
   }
 
   /** As ./etl up does behind ./etl down. */
   @Test
   void aPlatformThatIsStartedAgainKeepsTheJobsConfiguration() throws Exception {
-    String before = Files.readString(addresses.jobConfig());
     edit(root -> root.withObject("/findings").put("grace", "7s"));
     Platform.requireSoundJobConfig(folder, PlatformOptions.defaults().withoutKafka());
     platform.close();
     platform = Platform.start(folder, HOME, PlatformOptions.defaults().withoutKafka());
     addresses = platform.addresses();
     assertThat(addresses.loadJobConfig().findings().grace()).isEqualTo(Duration.ofSeconds(7));
-    Files.writeString(addresses.jobConfig(), before);
+    restore();
     new JobDeployment(addresses, JAR).submit(JobDeployment.latestState(folder), 1, List.of());
   }
 }

@@ -27,18 +27,7 @@ final class SubmitCommand implements Callable<Integer> {
           "start without state, from a new snapshot of the tables: empties the warehouse's tables first, and makes a missing or lost replication slot anew, both on servers of our own only")
   boolean fresh;
 
-  @Option(
-      names = "--parallelism",
-      paramLabel = "N",
-      description = "default: the cluster's parallelism.default")
-  int parallelism;
-
-  @Option(
-      names = "--end",
-      paramLabel = "METRIC",
-      description =
-          "a metric that the configuration does not name any more, and that is to end for good; may be repeated")
-  List<String> ending = List.of();
+  @Mixin Etl.Successor successor;
 
   @Override
   public Integer call() {
@@ -55,10 +44,10 @@ final class SubmitCommand implements Callable<Integer> {
       resync.requireNone();
       state = Optional.ofNullable(from).or(() -> JobDeployment.latestState(place.directory()));
       if (state.isPresent()) {
-        deployment.requireMetrics(ending);
+        deployment.requireMetrics(successor.ending);
       }
     }
-    String job = deployment.submit(state, parallelism, List.of());
+    String job = deployment.submit(state, successor.parallelism, List.of());
     System.out.printf(
         "job %s runs%s%n%s/#/job/running/%s/overview%n",
         job, state.map(path -> ", from " + path).orElse(""), platform.flink().url(), job);

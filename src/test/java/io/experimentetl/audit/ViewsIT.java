@@ -472,6 +472,18 @@ class ViewsIT {
   }
 
   @Test
+  void whatIsUsualIsNotKnownBeforeThereAreSevenDays() {
+    warehouse.query("INSERT INTO experiments (id, key, status) VALUES (9, 'nine', 'ACTIVE')");
+    warehouse.query(
+        "INSERT INTO experiment_health_daily (experiment_id, day, variant_ids, exposures)"
+            + " SELECT 9, toDate32('2026-03-10') - number, [91], 96 FROM numbers(7)");
+    assertThat(
+            warehouse.query(
+                "SELECT exposures_on_last_day, usual_exposures FROM experiment_health WHERE experiment_id = 9"))
+        .isEqualTo("96\t\\N");
+  }
+
+  @Test
   void theOpenErrorsAndWarningsComeWorstFirst() {
     warehouse.query(
         "INSERT INTO data_inconsistencies (code, subject, severity, status, observed_at, _version) VALUES"

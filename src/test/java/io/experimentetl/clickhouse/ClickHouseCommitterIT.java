@@ -434,6 +434,34 @@ class ClickHouseCommitterIT {
     assertThat(count()).isEqualTo(30);
   }
 
+  /** The other job claims the table with the arrival of this one's rows. */
+  @Test
+  void aJobThatLosesTheTableBetweenItsRowsAndItsCutDoesNotSayTheCut() throws Exception {
+    ClickHouseConnection connection = Reading.createTables(database, 0);
+    database.query(
+        "CREATE MATERIALIZED VIEW taking_over TO etl_owners AS SELECT DISTINCT 'readings' AS sink, 'latter' AS job,"
+            + " toUInt64(1000) AS epoch, now64(3) AS claimed_at FROM readings");
+    BatchSealer<CutEncoder.SealedCut> cuts =
+        new BatchSealer<>(
+            new CutEncoder(Reading.TABLE, 0, 1, 1),
+            SealedBatch.Kind.CUT,
+            LIMITS,
+            new BatchIds(0),
+            "",
+            FRESH,
+            System::currentTimeMillis,
+            new SinkMemory(Long.MAX_VALUE));
+    cuts.add(new CutEncoder.SealedCut(new Cut(1, 1, 1, true, true), 1));
+    List<SealedBatch> batches = new ArrayList<>(seal(0, 10));
+    batches.addAll(cuts.sealAll());
+
+    assertThatThrownBy(() -> commit(connection, FRESH, ALL, batches))
+        .isInstanceOf(BatchRefusedException.class)
+        .hasMessageContaining("Job latter has taken over table readings");
+    assertThat(count()).isEqualTo(10);
+    assertThat(database.count("SELECT count() FROM etl_cuts")).isZero();
+  }
+
   @Test
   void aMissingTableOfOwnersIsNamed() throws Exception {
     ClickHouseConnection connection = Reading.createTables(database, 0);

@@ -176,8 +176,9 @@ class RefusedRedeployIT {
     platform.close();
     platform = Platform.start(folder, HOME, PlatformOptions.defaults().withoutKafka());
     addresses = platform.addresses();
-    assertThat(addresses.loadJobConfig().findings().grace()).isEqualTo(Duration.ofSeconds(7));
+    Duration grace = addresses.loadJobConfig().findings().grace();
     restore();
     new JobDeployment(addresses, JAR).submit(JobDeployment.latestState(folder), 1, List.of());
+    assertThat(grace).isEqualTo(Duration.ofSeconds(7));
   }
 }

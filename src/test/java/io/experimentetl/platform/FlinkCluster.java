@@ -23,6 +23,7 @@ import org.apache.flink.configuration.Configuration;
 import org.apache.flink.configuration.CoreOptions;
 import org.apache.flink.configuration.GlobalConfiguration;
 import org.apache.flink.configuration.JobManagerOptions;
+import org.apache.flink.configuration.TaskManagerOptions;
 import org.apache.flink.runtime.clusterframework.TaskExecutorProcessSpec;
 import org.apache.flink.runtime.clusterframework.TaskExecutorProcessUtils;
 import org.apache.flink.runtime.entrypoint.StandaloneSessionClusterEntrypoint;
@@ -199,7 +200,7 @@ public final class FlinkCluster implements AutoCloseable {
     taskManagers.add(run("Flink " + name, name, line));
   }
 
-  /** Waits until so many TaskManagers are registered with the JobManager. */
+  /** Waits until so many TaskManagers are registered with the JobManager, and their slots. */
   public void awaitTaskManagers(int count) {
     jobManager.awaitHealthy(
         START_DEADLINE,
@@ -209,7 +210,8 @@ public final class FlinkCluster implements AutoCloseable {
               throw new PlatformException("a TaskManager ended:\n" + process.logTail());
             }
           }
-          return endpoint.taskManagers() >= count;
+          // A TaskManager is registered before its slots are.
+          return endpoint.slots() >= count * configuration.get(TaskManagerOptions.NUM_TASK_SLOTS);
         });
   }
 

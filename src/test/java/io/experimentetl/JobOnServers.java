@@ -22,6 +22,8 @@ import java.nio.file.Path;
 import java.sql.SQLException;
 import java.time.Duration;
 import java.util.List;
+import java.util.Map;
+import java.util.WeakHashMap;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
@@ -39,6 +41,7 @@ final class JobOnServers implements AutoCloseable {
   static final Duration GRACE = Duration.ofSeconds(1);
 
   private static final Duration PATIENCE = Duration.ofSeconds(90);
+  private static final Map<MiniCluster, Integer> LOST_TASK_MANAGERS = new WeakHashMap<>();
 
   final PostgresEndpoint postgres;
   final ClickHouseEndpoint clickHouse;
@@ -142,7 +145,9 @@ final class JobOnServers implements AutoCloseable {
 
   /** The job goes back to its last checkpoint, in a new process. */
   void loseTaskManager() throws Exception {
-    flink.terminateTaskManager(0).get();
+    // The cluster numbers its TaskManagers from its start on, those that are gone included.
+    int running = LOST_TASK_MANAGERS.merge(flink, 1, Integer::sum) - 1;
+    flink.terminateTaskManager(running).get();
     flink.startTaskManager();
   }
 

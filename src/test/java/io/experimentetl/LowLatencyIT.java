@@ -9,10 +9,15 @@ import io.experimentetl.platform.PlatformExtension;
 import io.experimentetl.platform.faults.Hangup;
 import io.experimentetl.platform.faults.Position;
 import io.experimentetl.platform.faults.RequestFault;
+import java.io.StringReader;
 import java.nio.file.Path;
+import java.sql.Connection;
+import java.sql.Statement;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.List;
+import java.util.stream.Collectors;
+import java.util.stream.IntStream;
 import org.apache.flink.runtime.minicluster.MiniCluster;
 import org.apache.flink.runtime.testutils.MiniClusterResourceConfiguration;
 import org.apache.flink.test.junit5.InjectMiniCluster;
@@ -22,6 +27,8 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
 import org.junit.jupiter.api.io.TempDir;
+import org.postgresql.copy.CopyManager;
+import org.postgresql.core.BaseConnection;
 
 /** {@code delivery.mode: low-latency}: what is visible before its checkpoint, and that it holds. */
 class LowLatencyIT {
@@ -164,6 +171,39 @@ class LowLatencyIT {
         .isEqualTo(users + 2 * (10 - 2));
   }
 
+  /** Commits are in another order than LSNs, and the rows of one COPY page share theirs. */
+  @Test
+  void rowsOfATransactionThatOthersOvertakeAndOfACopyDoNotWaitEither() throws Exception {
+    start(JobOnServers.GRACE);
+    long checkpoints = job.completedCheckpoints();
+    try (Connection slow = job.postgres.connect();
+        Statement statement = slow.createStatement()) {
+      slow.setAutoCommit(false);
+      statement.execute(exposures(21, 30));
+      job.execute(purchases(1, 20));
+      awaitEvents(20, "event_type = 'purchase'");
+      statement.execute("DELETE FROM events WHERE user_id = 'u1' AND event_type = 'purchase'");
+      new CopyManager(slow.unwrap(BaseConnection.class))
+          .copyIn(
+              "COPY events (timestamp, experiment_id, user_id, variant_id, event_type) FROM STDIN",
+              new StringReader(
+                  IntStream.rangeClosed(1, 15)
+                      .mapToObj(n -> "now\t1\tu" + n + "\t" + (11 + n % 2) + "\tpage_view\n")
+                      .collect(Collectors.joining())));
+      job.execute(purchases(1, 20));
+      awaitEvents(40, "event_type = 'purchase'");
+      slow.commit();
+    }
+    awaitEvents(30, "event_type = 'exposure'");
+    awaitEvents(15, "event_type = 'page_view'");
+    awaitEvents(39, "event_type = 'purchase'");
+    assertThat(job.completedCheckpoints()).isEqualTo(checkpoints);
+
+    job.loseTaskManager();
+    assertEqualSides();
+    assertRowsCameAgain();
+  }
+
   @Test
   void whatTheMomentDecidesWaitsForItsCheckpoint() throws Exception {
     start(JobOnServers.GRACE);
@@ -223,6 +263,7 @@ class LowLatencyIT {
     job.loseTaskManager();
 
     assertEqualSides();
+    assertRowsCameAgain();
     assertThat(events(COMPLETE)).isEqualTo(2);
     assertThat(events("user_id IN ('u51', 'u52')")).as("rows of erased users").isZero();
   }

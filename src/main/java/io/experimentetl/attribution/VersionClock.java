@@ -6,9 +6,9 @@ import io.experimentetl.model.RowVersion;
  * Gives corrections their versions. A row as the source sent it has the version of its stamp. A
  * correction that no change of the row itself caused (a reference came) must stand above all that
  * was sent of the row before, and below whatever the source sends of it next: it takes the greatest
- * stamp seen, and the next revision of the row. Findings have no version at the source: each takes
- * the next one that is its subtask's own: two subtasks speak of one experiment, and of two
- * statements with one version nobody could say which stands.
+ * stamp seen, and the next revision of the row, never the first, which is the source's. Findings
+ * have no version at the source: each takes the next one that is its subtask's own: two subtasks
+ * speak of one experiment, and of two statements with one version nobody could say which stands.
  */
 final class VersionClock {
   /** As many as subtasks can be. */
@@ -43,7 +43,7 @@ final class VersionClock {
    */
   long correctionAfter(long version) {
     long base = RowVersion.ofStamp(greatestStamp);
-    return Math.min(Math.max(base, version + 1), base + RowVersion.LAST_REVISION);
+    return Math.min(Math.max(base, version) + 1, base + RowVersion.LAST_REVISION);
   }
 
   /** The version of a finding made now. */

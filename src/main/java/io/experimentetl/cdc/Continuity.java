@@ -1,6 +1,7 @@
 package io.experimentetl.cdc;
 
 import io.experimentetl.model.Cut;
+import io.experimentetl.model.RowVersion;
 import io.experimentetl.model.SourcePosition;
 
 /**
@@ -23,6 +24,7 @@ final class Continuity {
   private static final String REMEDY = " To go on, " + START_ANEW;
 
   private long stamp;
+  private long rowStamp;
   private long previousCommitLsn;
   private long lsn;
   private long txId;
@@ -49,6 +51,7 @@ final class Continuity {
 
   Continuity(ContinuityState state) {
     stamp = state.stamp();
+    rowStamp = state.rowStamp();
     previousCommitLsn = state.previousCommitLsn();
     lsn = state.lsn();
     txId = state.txId();
@@ -66,6 +69,7 @@ final class Continuity {
   ContinuityState state() {
     return new ContinuityState(
         stamp,
+        rowStamp,
         previousCommitLsn,
         lsn,
         txId,
@@ -96,10 +100,22 @@ final class Continuity {
     return stamp;
   }
 
-  /** The stamp for a row that is to be passed on, at the given LSN (0: of the snapshot). */
+  /**
+   * The stamp for a row that is to be passed on, at the given LSN (0: of the snapshot). Of the
+   * stream's rows alone comes {@code rowStamp}, whatever cuts are between them: a row that has it
+   * gets it again after a restart. One that comes too late for it, behind more cuts than there is
+   * room for, gets a stamp that says so by being {@link RowVersion#isRepeatable no such step}.
+   */
   long nextStamp(long rowLsn) {
-    stamp = Math.max(stamp + 1, rowLsn);
+    if (rowLsn != 0) {
+      rowStamp = Math.max(rowStamp + RowVersion.STAMP_STEP, rowLsn);
+    }
+    stamp = rowLsn != 0 && rowStamp > stamp ? rowStamp : betweenSteps(stamp + 1);
     return stamp;
+  }
+
+  private static long betweenSteps(long stamp) {
+    return stamp % RowVersion.STAMP_STEP == 0 ? stamp + 1 : stamp;
   }
 
   /**

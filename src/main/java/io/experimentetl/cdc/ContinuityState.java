@@ -4,6 +4,8 @@ package io.experimentetl.cdc;
  * All that must survive a restart to pass every row on exactly once.
  *
  * @param stamp the last one given
+ * @param rowStamp the one that the stream's rows alone have given: what the last of them got,
+ *     unless there was no room for it behind the cuts
  * @param previousCommitLsn of the last row that was passed on; 0: its reader had seen no commit
  * @param lsn of the last row that was passed on; 0: no row of the stream yet
  * @param txId of the last row that was passed on
@@ -20,6 +22,7 @@ package io.experimentetl.cdc;
  */
 public record ContinuityState(
     long stamp,
+    long rowStamp,
     long previousCommitLsn,
     long lsn,
     long txId,
@@ -33,5 +36,5 @@ public record ContinuityState(
     long systemIdentifier) {
 
   static final ContinuityState START =
-      new ContinuityState(0, 0, 0, 0, 0, 0, false, 0, 0, 0, false, 0);
+      new ContinuityState(0, 0, 0, 0, 0, 0, 0, false, 0, 0, 0, false, 0);
 }

@@ -90,7 +90,7 @@ public final class DimensionEncoder implements RowEncoder<Change> {
 
   @Override
   public boolean isRepeatable(Change change) {
-    return versionOf(change).isOfLsn();
+    return versionOf(change).isRepeatable();
   }
 
   @Override

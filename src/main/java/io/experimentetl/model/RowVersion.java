@@ -21,6 +21,13 @@ public record RowVersion(
 
   private static final int REVISION_BITS = 10;
 
+  /**
+   * Stamps that the stream's rows alone give are this far from each other at least, and its
+   * multiples, as LSNs are (PostgreSQL aligns WAL records so: XLogInsert, MAXALIGN). Between them
+   * is room for those of cuts.
+   */
+  public static final long STAMP_STEP = 8;
+
   /** Revisions of one stamp are at most this. */
   public static final long LAST_REVISION = (1L << REVISION_BITS) - 1;
 
@@ -35,12 +42,12 @@ public record RowVersion(
   }
 
   /**
-   * Whether the LSN alone gives the version. Then the row, sent again after a restart, has this
-   * version or, where checkpoints have raised the stamps before it, a higher one. Of the snapshot's
-   * rows, of corrections, and of rows that share an LSN with one before them it can't be said.
+   * Whether the stream's rows alone give the version. Then the row, sent again after a restart, has
+   * this version or, where more cuts are before it, a higher one. Of the snapshot's rows and of
+   * corrections it can't be said.
    */
-  public boolean isOfLsn() {
-    return lsn != 0 && version == ofStamp(lsn);
+  public boolean isRepeatable() {
+    return lsn != 0 && version % ofStamp(STAMP_STEP) == 0;
   }
 
   /** The version of a row as the source sent it: revision 0 of its stamp. */

@@ -60,18 +60,18 @@ class ContinuityOperatorIT {
       harness.open();
       harness.processElement(beat(ChangeKind.READ, 0, 0, 0), 0);
       harness.processElement(Either.Left(new ReaderProgress(true, 0, base)), 0);
-      harness.processElement(beat(ChangeKind.INSERT, 0, base + 100, 7), 0);
-      harness.processElement(beat(ChangeKind.INSERT, base + 200, base + 150, 8), 0);
+      harness.processElement(beat(ChangeKind.INSERT, 0, base + 104, 7), 0);
+      harness.processElement(beat(ChangeKind.INSERT, base + 200, base + 160, 8), 0);
       harness.prepareSnapshotPreBarrier(1);
       state = harness.snapshot(1, 0);
-      assertThat(stamps(harness.extractOutputValues())).containsExactly(1L, base + 100, base + 150);
+      assertThat(stamps(harness.extractOutputValues())).containsExactly(1L, base + 104, base + 160);
       assertThat(last(harness.extractOutputValues()).left())
-          .isEqualTo(new Cut(base + 151, base + 200, (base + 150) * 10, false, false));
+          .isEqualTo(new Cut(base + 161, base + 200, (base + 160) * 10, false, false));
       long snapshotEnd = database.number("SELECT (pg_current_wal_lsn() - '0/0')::bigint");
       harness.processElement(Either.Left(new ReaderProgress(false, snapshotEnd, snapshotEnd)), 0);
       harness.prepareSnapshotPreBarrier(2);
       assertThat(last(harness.extractOutputValues()).left())
-          .isEqualTo(new Cut(base + 152, snapshotEnd, (base + 150) * 10, true, false));
+          .isEqualTo(new Cut(base + 162, snapshotEnd, (base + 160) * 10, true, false));
       harness.notifyOfCompletedCheckpoint(1);
       assertThat(repeatable(harness, 3)).as("behind a checkpoint of the snapshot").isFalse();
       harness.notifyOfCompletedCheckpoint(3);
@@ -86,10 +86,10 @@ class ContinuityOperatorIT {
     try (var harness = harness(database.settings())) {
       harness.initializeState(state);
       harness.open();
-      harness.processElement(beat(ChangeKind.INSERT, base + 200, base + 150, 8), 0);
+      harness.processElement(beat(ChangeKind.INSERT, base + 200, base + 160, 8), 0);
       assertThat(harness.extractOutputValues()).isEmpty();
-      harness.processElement(beat(ChangeKind.INSERT, base + 300, base + 250, 9), 0);
-      assertThat(stamps(harness.extractOutputValues())).containsExactly(base + 250);
+      harness.processElement(beat(ChangeKind.INSERT, base + 300, base + 256, 9), 0);
+      assertThat(stamps(harness.extractOutputValues())).containsExactly(base + 256);
     }
     database.execute(
         "SELECT pg_replication_slot_advance('" + database.slot() + "', pg_current_wal_lsn())");

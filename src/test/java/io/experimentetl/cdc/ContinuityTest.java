@@ -5,6 +5,8 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.experimentetl.model.Cut;
 import io.experimentetl.model.SourcePosition;
+import java.io.DataInputStream;
+import java.io.FileInputStream;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Random;
@@ -12,6 +14,12 @@ import java.util.stream.Collectors;
 import net.jqwik.api.ForAll;
 import net.jqwik.api.Property;
 import net.jqwik.api.constraints.IntRange;
+import org.apache.flink.api.common.ExecutionConfig;
+import org.apache.flink.api.common.typeinfo.TypeInformation;
+import org.apache.flink.api.common.typeutils.TypeSerializer;
+import org.apache.flink.api.common.typeutils.TypeSerializerSnapshot;
+import org.apache.flink.core.memory.DataInputView;
+import org.apache.flink.core.memory.DataInputViewStreamWrapper;
 import org.junit.jupiter.api.Test;
 
 class ContinuityTest {
@@ -209,11 +217,52 @@ class ContinuityTest {
             List.of(
                 continuity.nextStamp(0),
                 continuity.nextStamp(0),
-                continuity.nextStamp(100),
-                continuity.nextStamp(90),
-                continuity.nextStamp(100),
+                continuity.nextStamp(104),
+                continuity.nextStamp(96),
+                continuity.nextStamp(104),
                 continuity.nextStamp(200)))
-        .containsExactly(1L, 2L, 100L, 101L, 102L, 200L);
+        .containsExactly(1L, 2L, 104L, 112L, 120L, 200L);
+  }
+
+  /** The file is what Flink kept of the record as it was in commit 3765680. */
+  @Test
+  void aPositionFromBeforeRowsHadTheirStampFromRowsAloneGoesOnAboveIt() throws Exception {
+    TypeSerializer<ContinuityState> serializer =
+        TypeInformation.of(ContinuityState.class)
+            .createSerializer(new ExecutionConfig().getSerializerConfig());
+    ContinuityState state;
+    try (var file =
+        new DataInputStream(new FileInputStream("src/test/resources/state/continuity-3765680"))) {
+      DataInputView in = new DataInputViewStreamWrapper(file);
+      TypeSerializerSnapshot<ContinuityState> before =
+          TypeSerializerSnapshot.readVersionedSnapshot(in, getClass().getClassLoader());
+      assertThat(
+              serializer
+                  .snapshotConfiguration()
+                  .resolveSchemaCompatibility(before)
+                  .isIncompatible())
+          .isFalse();
+      state = before.restoreSerializer().deserialize(in);
+    }
+    assertThat(state)
+        .isEqualTo(
+            new ContinuityState(
+                4242,
+                0,
+                4000,
+                4240,
+                77,
+                2,
+                1_795_722_494_238_000L,
+                true,
+                4248,
+                4400,
+                3000,
+                true,
+                7_654_321));
+    Continuity continuity = new Continuity(state);
+    assertThat(continuity.nextStamp(4232)).isEqualTo(4243);
+    assertThat(continuity.nextStamp(4248)).isEqualTo(4248);
   }
 
   @Test

@@ -1,5 +1,6 @@
 package io.experimentetl.attribution;
 
+import io.experimentetl.config.DeliveryMode;
 import io.experimentetl.config.JobConfig;
 import io.experimentetl.config.MetricConfig;
 import io.experimentetl.model.AssignmentProcessed;
@@ -118,6 +119,12 @@ public final class AttributeOperator extends AbstractStreamOperator<Either<Cut, 
 
   private static final int READ_LENGTH = 20_000;
 
+  /**
+   * So long after a restart, by commit time, no facts settle where rows are written through: the
+   * warehouse may show rows of the run before that have not come again here.
+   */
+  private static final long COMES_AGAIN_MICROS = Duration.ofMinutes(10).toNanos() / 1000;
+
   /** So many users at most are looked at before one barrier, whether they may settle. */
   private static final int SETTLING_USERS = 5_000;
 
@@ -166,6 +173,7 @@ public final class AttributeOperator extends AbstractStreamOperator<Either<Cut, 
   private transient WarehouseFacts settledFacts;
   private transient Settling settling;
   private transient SettlingPasses settlingPasses;
+  private transient long settlesFrom;
 
   /** Users that the pass has still to look at; null: there is none. */
   private transient Deque<String> unlooked;
@@ -293,6 +301,10 @@ public final class AttributeOperator extends AbstractStreamOperator<Either<Cut, 
             jobConfig.clickhouse().commitDeadline());
     settling = new Settling(dimensions, jobConfig.statistics(), jobConfig.state().settleAfter());
     settlingPasses = new SettlingPasses();
+    settlesFrom =
+        restoredCut != null && jobConfig.delivery().mode() == DeliveryMode.LOW_LATENCY
+            ? timers.currentProcessingTime() * 1000 + COMES_AGAIN_MICROS
+            : Long.MIN_VALUE;
     broughtBack = new HashMap<>();
     attribution =
         new UserAttribution(
@@ -561,7 +573,7 @@ public final class AttributeOperator extends AbstractStreamOperator<Either<Cut, 
 
   /** Lets facts settle, of a bounded number of users: the barrier waits for it. */
   private void settle() throws Exception {
-    if (cut == null || !cut.snapshotDone()) {
+    if (cut == null || !cut.snapshotDone() || cut.committedAt() < settlesFrom) {
       return;
     }
     Set<Long> over = settling.over(cut.committedAt());

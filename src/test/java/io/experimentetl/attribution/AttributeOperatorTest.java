@@ -13,6 +13,8 @@ import static org.assertj.core.api.Assertions.tuple;
 import io.experimentetl.cdc.RouteOperator;
 import io.experimentetl.config.ClickHouseConfig;
 import io.experimentetl.config.CrossoverPolicy;
+import io.experimentetl.config.DeliveryConfig;
+import io.experimentetl.config.DeliveryMode;
 import io.experimentetl.config.JobConfig;
 import io.experimentetl.config.MetricConfig;
 import io.experimentetl.config.StateConfig;
@@ -612,6 +614,11 @@ class AttributeOperatorTest {
   /** Of an experiment that ended on January 9; the warehouse shows what the operator has sent. */
   private AttributeOperator settling(
       List<EventProcessed> rows, List<AssignmentProcessed> assignments) {
+    return settling(rows, assignments, DeliveryConfig.defaults());
+  }
+
+  private AttributeOperator settling(
+      List<EventProcessed> rows, List<AssignmentProcessed> assignments, DeliveryConfig delivery) {
     JobConfig d = UserAttributionTest.config(CrossoverPolicy.EXCLUDE);
     JobConfig config =
         new JobConfig(
@@ -619,7 +626,7 @@ class AttributeOperatorTest {
             d.clickhouse(),
             d.statistics(),
             d.findings(),
-            d.delivery(),
+            delivery,
             d.kafka(),
             d.outbox(),
             new StateConfig(Duration.ofDays(2)));
@@ -694,6 +701,41 @@ class AttributeOperatorTest {
     assertThat(events())
         .extracting(row -> new EventEncoder().isRepeatable(row))
         .containsExactly(false, false, true);
+  }
+
+  @Test
+  void withRowsWrittenThroughNothingSettlesAfterARestartUntilTheyHaveComeAgain() throws Exception {
+    DeliveryConfig lowLatency = new DeliveryConfig(DeliveryMode.LOW_LATENCY, Duration.ofMillis(50));
+    List<EventProcessed> rows = new ArrayList<>();
+    List<AssignmentProcessed> assignments = new ArrayList<>();
+    harness.close();
+    harness = newHarness(settling(rows, assignments, lowLatency));
+    harness.open();
+    sendDimensions();
+    sendDates("2026-01-09T00:00:00Z");
+    send(SourceTable.USERS, History.userRow());
+    send(SourceTable.ASSIGNMENTS, assignment(CONTROL, "hash", JAN_8));
+    for (int i = 1; i < 200; i++) {
+      send(SourceTable.EVENTS, event(i, "page_view", CONTROL, JAN_8, null));
+    }
+    barrier(1, "2026-01-13T00:00:00Z");
+    OperatorSubtaskState snapshot = harness.snapshot(1, 1);
+    rows.addAll(events());
+    side(AttributeOperator.ASSIGNMENTS).stream()
+        .filter(Either::isRight)
+        .map(Either::right)
+        .forEach(assignments::add);
+    harness.close();
+
+    harness = newHarness(settling(rows, assignments, lowLatency));
+    harness.initializeState(snapshot);
+    harness.setProcessingTime(at("2026-01-14T00:00:01Z") / 1000);
+    harness.open();
+    barrier(2, "2026-01-14T00:10:00Z");
+    assertThat(harness.snapshot(2, 2).getStateSize()).isEqualTo(snapshot.getStateSize());
+    barrier(3, "2026-01-14T00:10:02Z");
+    assertThat(harness.snapshot(3, 3).getStateSize())
+        .isLessThan(snapshot.getStateSize() - 197 * 40);
   }
 
   @Test

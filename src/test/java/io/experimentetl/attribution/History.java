@@ -211,7 +211,8 @@ final class History {
 
   void apply(SourceTable table, ChangeKind kind, SourceRow before, SourceRow after) {
     long previousCommit = lsn;
-    lsn += 100;
+    // As PostgreSQL aligns them.
+    lsn += 104;
     if (!inTransaction) {
       txId++;
     }

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import io.experimentetl.model.RowVersion;
 import java.util.HashSet;
+import java.util.List;
 import java.util.Set;
 import org.junit.jupiter.api.Test;
 
@@ -23,6 +24,23 @@ class VersionClockTest {
       }
     }
     assertThat(versions).allSatisfy(v -> assertThat(v).isGreaterThan(RowVersion.ofStamp(60) + 77));
+  }
+
+  /** The first revision says that the source has sent the row so. */
+  @Test
+  void aCorrectionStandsAboveTheRowAndIsNeverTakenForOneOfTheSource() {
+    VersionClock clock = new VersionClock(800, 0, 0);
+    long behindOthers = clock.correctionAfter(RowVersion.ofStamp(640));
+    long ofTheLatest = clock.correctionAfter(RowVersion.ofStamp(800));
+    long again = clock.correctionAfter(ofTheLatest);
+
+    assertThat(List.of(behindOthers, ofTheLatest, again))
+        .allSatisfy(
+            version -> {
+              assertThat(version).isBetween(RowVersion.ofStamp(800), RowVersion.ofStamp(801) - 1);
+              assertThat(new RowVersion(640, 0, version, false, "").isRepeatable()).isFalse();
+            });
+    assertThat(again).isGreaterThan(ofTheLatest);
   }
 
   @Test

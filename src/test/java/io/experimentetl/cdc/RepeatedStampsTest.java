@@ -38,7 +38,7 @@ class RepeatedStampsTest {
     }
   }
 
-  /** Low-latency delivery is for them too: nothing but a checkpoint's barrier makes a row wait. */
+  /** Low-latency delivery is for them too; between two rows there are a few barriers at most. */
   @Test
   void rowsOfInterleavedTransactionsAndOfOneCopyPageAreRepeatable() {
     long[] lsns =

@@ -154,7 +154,21 @@ final class StatusCommand implements Callable<Integer> {
   }
 
   private static String progress(ClickHouseEndpoint clickHouse) {
-    String progress = clickHouse.query("SELECT * FROM etl_progress FORMAT JSONEachRow");
-    return progress.isEmpty() ? "nothing is visible yet" : progress;
+    String progress =
+        clickHouse.query("SELECT snapshot_done, lsn, committed_at, lag_seconds FROM etl_progress");
+    if (progress.isEmpty()) {
+      return "nothing is visible yet";
+    }
+    String[] columns = progress.split("\t", -1);
+    String load =
+        Boolean.parseBoolean(columns[0])
+            ? ""
+            : "the initial load is not finished, statistics are incomplete; ";
+    if (columns[1].equals("\\N")) {
+      return load + "no transaction behind the initial load is visible yet";
+    }
+    long lsn = Long.parseLong(columns[1]);
+    return "%sall is visible up to %s UTC (LSN %X/%X), a commit of %s s ago"
+        .formatted(load, columns[2], lsn >>> 32, lsn & 0xFFFF_FFFFL, columns[3]);
   }
 }

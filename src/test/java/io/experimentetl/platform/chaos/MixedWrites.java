@@ -296,11 +296,13 @@ final class MixedWrites implements AutoCloseable {
                 + "' WHERE id = "
                 + experiment);
       } else {
+        // One that has ended goes on again: its events are not flagged any more.
+        String endsAt =
+            random.nextBoolean()
+                ? "now() - interval '" + random.nextInt(0, 48) + " hours'"
+                : "NULL";
         statement.execute(
-            "UPDATE experiments SET ends_at = now() - interval '"
-                + random.nextInt(0, 48)
-                + " hours' WHERE id = "
-                + experiment);
+            "UPDATE experiments SET ends_at = " + endsAt + " WHERE id = " + experiment);
       }
       committed.incrementAndGet();
     } catch (SQLException e) {

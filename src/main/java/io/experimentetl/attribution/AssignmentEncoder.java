@@ -47,9 +47,7 @@ public final class AssignmentEncoder implements RowEncoder<AssignmentProcessed> 
 
   @Override
   public boolean isRepeatable(AssignmentProcessed row) {
-    return row.version().isRepeatable()
-        && !row.version().needsCheckpoint()
-        && EventChecks.isRepeatable(row.inconsistencies());
+    return row.version().isRepeatable() && EventChecks.isRepeatable(row.inconsistencies());
   }
 
   @Override

@@ -48,9 +48,7 @@ public final class EventEncoder implements RowEncoder<EventProcessed> {
 
   @Override
   public boolean isRepeatable(EventProcessed row) {
-    return row.version().isRepeatable()
-        && !row.version().needsCheckpoint()
-        && EventChecks.isRepeatable(row.inconsistencies());
+    return row.version().isRepeatable() && EventChecks.isRepeatable(row.inconsistencies());
   }
 
   @Override

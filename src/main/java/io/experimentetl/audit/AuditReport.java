@@ -1,5 +1,6 @@
 package io.experimentetl.audit;
 
+import io.experimentetl.model.Lsn;
 import java.io.PrintWriter;
 import java.time.Duration;
 import java.time.Instant;

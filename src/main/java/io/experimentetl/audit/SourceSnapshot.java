@@ -1,5 +1,6 @@
 package io.experimentetl.audit;
 
+import io.experimentetl.model.Lsn;
 import java.sql.Connection;
 import java.sql.DriverManager;
 import java.sql.ResultSet;

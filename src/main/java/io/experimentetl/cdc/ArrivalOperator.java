@@ -3,6 +3,7 @@ package io.experimentetl.cdc;
 import io.experimentetl.model.Change;
 import io.experimentetl.model.Cut;
 import io.experimentetl.model.DriftedColumn;
+import io.experimentetl.model.Lsn;
 import java.time.Duration;
 import java.util.Iterator;
 import java.util.List;
@@ -112,9 +113,9 @@ final class ArrivalOperator extends AbstractStreamOperator<Either<Cut, Change>>
               "Debezium sent a row of "
                   + change.table().tableName()
                   + " at LSN "
-                  + Continuity.text(lsn)
+                  + Lsn.print(lsn)
                   + " that was committed after the same row's change at "
-                  + Continuity.text(last.lsn())
+                  + Lsn.print(last.lsn())
                   + " (C-LSN-REGRESSION): the server was restored from a backup or is another one. Let Debezium take a new snapshot into empty topics, and "
                   + Continuity.START_ANEW));
     }

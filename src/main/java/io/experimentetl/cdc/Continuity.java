@@ -1,6 +1,7 @@
 package io.experimentetl.cdc;
 
 import io.experimentetl.model.Cut;
+import io.experimentetl.model.Lsn;
 import io.experimentetl.model.RowVersion;
 import io.experimentetl.model.SourcePosition;
 
@@ -101,10 +102,10 @@ final class Continuity {
   }
 
   /**
-   * The stamp for a row that is to be passed on, at the given LSN (0: of the snapshot). Of the
-   * stream's rows alone comes {@code rowStamp}, whatever cuts are between them: a row that has it
-   * gets it again after a restart. One that comes too late for it, behind more cuts than there is
-   * room for, gets a stamp that says so by being {@link RowVersion#isRepeatable no such step}.
+   * The stamp for a row that is to be passed on, at the given LSN (0: of the snapshot). The
+   * stream's rows alone give {@code rowStamp}, whatever cuts are between them: a row that has it
+   * gets it again after a restart. Where more cuts came before the row than there is room for, it
+   * gets a number between the steps, and so is not {@link RowVersion#isRepeatable repeatable}.
    */
   long nextStamp(long rowLsn) {
     if (rowLsn != 0) {
@@ -152,18 +153,18 @@ final class Continuity {
       if (!behindLast) {
         throw new DiscontinuityException(
             "The source sent a row at LSN "
-                + text(row.lsn())
+                + Lsn.print(row.lsn())
                 + " behind one at "
-                + text(lsn)
+                + Lsn.print(lsn)
                 + " of the same transaction: its order is broken (C-LSN-REGRESSION)."
                 + REMEDY);
       }
     } else if (lsn != 0 && row.previousCommitLsn() != 0 && row.previousCommitLsn() <= lastBound()) {
       throw new DiscontinuityException(
           "The source sent a transaction that follows the commit at "
-              + text(row.previousCommitLsn())
+              + Lsn.print(row.previousCommitLsn())
               + " although it had already passed "
-              + text(lastBound())
+              + Lsn.print(lastBound())
               + " (C-LSN-REGRESSION): the server was restored from a backup, or two jobs share the slot."
               + REMEDY);
     }
@@ -284,9 +285,9 @@ final class Continuity {
       throw new DiscontinuityException(
           which
               + " stands at LSN "
-              + text(slot.confirmedFlushLsn())
+              + Lsn.print(slot.confirmedFlushLsn())
               + ", beyond the job's position "
-              + text(reachedLsn)
+              + Lsn.print(reachedLsn)
               + ": it was made anew or moved on by somebody else, or this savepoint is older than what a later run confirmed. If the job has a newer checkpoint or savepoint, start from that one. If not, the changes between are lost: "
               + START_ANEW);
     }
@@ -295,9 +296,9 @@ final class Continuity {
           "The WAL of the server at "
               + place
               + " ends at LSN "
-              + text(server.walEndLsn())
+              + Lsn.print(server.walEndLsn())
               + ", before the job's position "
-              + text(reachedLsn)
+              + Lsn.print(reachedLsn)
               + " (C-LSN-REGRESSION): the server was restored from a backup or failed over to a standby that lagged."
               + REMEDY);
     }
@@ -315,17 +316,12 @@ final class Continuity {
   private DiscontinuityException gap(long atLsn) {
     return new DiscontinuityException(
         "The source goes on at LSN "
-            + text(atLsn)
+            + Lsn.print(atLsn)
             + " without transaction "
             + txId
             + ", of which the job has passed on rows up to LSN "
-            + text(lsn)
+            + Lsn.print(lsn)
             + ": rows are missing (a gap in the slot's stream)."
             + REMEDY);
-  }
-
-  /** An LSN as PostgreSQL prints it. */
-  static String text(long lsn) {
-    return String.format("%X/%X", lsn >>> 32, lsn & 0xFFFFFFFFL);
   }
 }

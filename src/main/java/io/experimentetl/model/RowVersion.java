@@ -22,9 +22,8 @@ public record RowVersion(
   private static final int REVISION_BITS = 10;
 
   /**
-   * Stamps that the stream's rows alone give are this far from each other at least, and its
-   * multiples, as LSNs are (PostgreSQL aligns WAL records so: XLogInsert, MAXALIGN). Between them
-   * is room for those of cuts.
+   * Stamps that the stream's rows alone give are multiples of this, as LSNs are (PostgreSQL aligns
+   * WAL records so: MAXALIGN). Between them is room for those of cuts.
    */
   public static final long STAMP_STEP = 8;
 
@@ -42,12 +41,12 @@ public record RowVersion(
   }
 
   /**
-   * Whether the stream's rows alone give the version. Then the row, sent again after a restart, has
-   * this version or, where more cuts are before it, a higher one. Of the snapshot's rows and of
-   * corrections it can't be said.
+   * Whether the row may be visible before its checkpoint: the stream's rows alone give its version,
+   * so that sent again after a restart it has this version or, where more cuts are before it, a
+   * higher one. Of the snapshot's rows and of corrections that can't be said.
    */
   public boolean isRepeatable() {
-    return lsn != 0 && version % ofStamp(STAMP_STEP) == 0;
+    return !needsCheckpoint && lsn != 0 && version % ofStamp(STAMP_STEP) == 0;
   }
 
   /** The version of a row as the source sent it: revision 0 of its stamp. */

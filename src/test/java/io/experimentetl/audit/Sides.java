@@ -5,6 +5,7 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.experimentetl.config.FindingsConfig;
 import io.experimentetl.config.StatisticsConfig;
+import io.experimentetl.model.Lsn;
 import io.experimentetl.platform.ClickHouseEndpoint;
 import io.experimentetl.platform.PlatformExtension;
 import io.experimentetl.platform.PostgresEndpoint;

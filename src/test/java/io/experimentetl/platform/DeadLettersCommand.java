@@ -1,5 +1,6 @@
 package io.experimentetl.platform;
 
+import io.experimentetl.model.Lsn;
 import io.experimentetl.platform.DeadLetters.Letter;
 import java.util.List;
 import java.util.concurrent.Callable;
@@ -30,12 +31,11 @@ final class DeadLettersCommand implements Callable<Integer> {
     List<Letter> letters = deadLetters.list();
     for (Letter letter : letters) {
       System.out.printf(
-          "%-13s %-55s %-15s LSN %X/%X  first seen %s, last seen %s%n    %s%n",
+          "%-13s %-55s %-15s LSN %s  first seen %s, last seen %s%n    %s%n",
           letter.table().tableName(),
           letter.key(),
           letter.code(),
-          letter.lsn() >>> 32,
-          letter.lsn() & 0xFFFF_FFFFL,
+          Lsn.print(letter.lsn()),
           letter.firstSeen(),
           letter.lastSeen(),
           letter.reason());

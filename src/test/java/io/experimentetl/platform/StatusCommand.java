@@ -1,5 +1,6 @@
 package io.experimentetl.platform;
 
+import io.experimentetl.model.Lsn;
 import java.sql.Connection;
 import java.sql.ResultSet;
 import java.sql.SQLException;
@@ -167,8 +168,7 @@ final class StatusCommand implements Callable<Integer> {
     if (columns[1].equals("\\N")) {
       return load + "no transaction behind the initial load is visible yet";
     }
-    long lsn = Long.parseLong(columns[1]);
-    return "%sall is visible up to %s UTC (LSN %X/%X), a commit of %s s ago"
-        .formatted(load, columns[2], lsn >>> 32, lsn & 0xFFFF_FFFFL, columns[3]);
+    return "%sall is visible up to %s UTC (LSN %s), a commit of %s s ago"
+        .formatted(load, columns[2], Lsn.print(Long.parseLong(columns[1])), columns[3]);
   }
 }

@@ -1,16 +1,16 @@
-package io.experimentetl.audit;
+package io.experimentetl.model;
 
 /** Log sequence numbers as PostgreSQL prints them: two halves in hexadecimal digits. */
-final class Lsn {
+public final class Lsn {
   private Lsn() {}
 
-  static long parse(String text) {
+  public static long parse(String text) {
     int slash = text.indexOf('/');
     return (Long.parseLong(text, 0, slash, 16) << 32)
         | Long.parseLong(text, slash + 1, text.length(), 16);
   }
 
-  static String print(long lsn) {
+  public static String print(long lsn) {
     return String.format("%X/%X", lsn >>> 32, lsn & 0xFFFFFFFFL);
   }
 }

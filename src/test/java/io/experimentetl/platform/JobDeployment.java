@@ -173,8 +173,8 @@ public final class JobDeployment {
         .ifPresent(
             job -> {
               throw new PlatformException(
-                  "job %s (%s) is %s already; two jobs can't share a replication slot. Use ./etl redeploy"
-                      .formatted(job.name(), job.id(), job.state()));
+                  "job %s (%s) is %s already; two jobs can't share a replication slot. Use ./etl redeploy, or first cancel it at %s"
+                      .formatted(job.name(), job.id(), job.state(), platform.flink().url()));
             });
   }
 

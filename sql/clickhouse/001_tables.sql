@@ -233,9 +233,9 @@ ORDER BY (code, subject)
 SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1;
 
 -- One row per sink subtask and cut, written behind the last batch before the cut. etl_progress is a view on it.
-CREATE TABLE IF NOT EXISTS etl_cuts
+CREATE TABLE IF NOT EXISTS etl_sink_progress
 (
-    stamp         UInt64                 COMMENT 'the cut''s place in commit order',
+    sequence_number UInt64               COMMENT 'the progress marker''s place in commit order',
     sink          LowCardinality(String) COMMENT 'the sink''s table',
     subtask       UInt16,
     parallelism   UInt16                 COMMENT 'of this sink: so many subtasks must say so',
@@ -248,7 +248,7 @@ CREATE TABLE IF NOT EXISTS etl_cuts
     _batch_id     LowCardinality(String)
 )
 ENGINE = ReplacingMergeTree(_version)
-ORDER BY (stamp, sink, subtask, parallelism)
+ORDER BY (sequence_number, sink, subtask, parallelism)
 SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1;
 
 -- Which job writes a table: the one of the greatest epoch. A job claims each table once; one that has lost it stops.

@@ -4,7 +4,7 @@
 -- Of the newest cuts only: a sink that is further behind than this would long have failed the job.
 CREATE OR REPLACE VIEW etl_progress AS
 SELECT
-    stamp,
+    sequence_number,
     nullIf(min(subtask_lsn), 0) AS lsn,
     if(lsn IS NULL, NULL, min(subtask_committed_at)) AS committed_at,
     min(subtask_snapshot_done) AS snapshot_done,
@@ -13,7 +13,7 @@ SELECT
 FROM
 (
     SELECT
-        stamp,
+        sequence_number,
         sink,
         parallelism,
         subtask,
@@ -22,15 +22,15 @@ FROM
         max(snapshot_done) AS subtask_snapshot_done,
         min(written_at) AS subtask_written_at,
         max(sinks) AS sinks,
-        uniqExact(subtask) OVER (PARTITION BY stamp, sink, parallelism) = parallelism AS sink_done
-    FROM etl_cuts
-    WHERE stamp >= (SELECT min(stamp) FROM (SELECT stamp FROM etl_cuts ORDER BY stamp DESC LIMIT 100000))
-    GROUP BY stamp, sink, parallelism, subtask
+        uniqExact(subtask) OVER (PARTITION BY sequence_number, sink, parallelism) = parallelism AS sink_done
+    FROM etl_sink_progress
+    WHERE sequence_number >= (SELECT min(sequence_number) FROM (SELECT sequence_number FROM etl_sink_progress ORDER BY sequence_number DESC LIMIT 100000))
+    GROUP BY sequence_number, sink, parallelism, subtask
 )
 WHERE sink_done
-GROUP BY stamp
+GROUP BY sequence_number
 HAVING uniqExact(sink) >= max(sinks)
-ORDER BY stamp DESC
+ORDER BY sequence_number DESC
 LIMIT 1
 COMMENT 'One row: how much of the source is visible. Everything that was committed in PostgreSQL up to lsn, at committed_at, is in the tables. lsn, committed_at and lag_seconds are NULL until the first transaction behind the initial load is visible. snapshot_done = false: the initial load is not finished and statistics are incomplete. No row: no checkpoint has completed yet.';
 
@@ -341,7 +341,7 @@ COMMENT 'Results up to and including as_of_day per experiment, metric and varian
 -- dates, or the sum of their property where one is named (a JSON number from 0 to below 10^12); no window, no cap.
 -- The user's property is as it stood in the row of the first exposure: what is fixed before the effect may be cut by.
 --   effect, its interval and p: D +- 1.96 sqrt(var_T/n_T + var_C/n_C), p = erfc(|D/SE|/sqrt(2)): the normal approximation.
-CREATE OR REPLACE VIEW experiment_cuts AS
+CREATE OR REPLACE VIEW experiment_segments AS
 WITH
     1.959963984540054 AS z975,
     event AS
@@ -415,7 +415,7 @@ SELECT
 FROM cell AS t
 LEFT JOIN (SELECT * FROM cell WHERE is_control) AS c ON c.experiment_id = t.experiment_id AND c.value = t.value
 LEFT JOIN (SELECT * FROM variants FINAL) AS v ON v.id = t.variant_id
-COMMENT 'Cuts by a property of the user, from the raw rows: SELECT * FROM experiment_cuts(dimension = ''country'', event_type = ''purchase'', property = ''revenue''); property = '''' counts the events. Each user''s events of the type from the first exposure on, within the experiment''s dates, without window and cap; crossovers are left out; the property of the user as it stood at the first exposure. Interval and p are the normal approximation, for one look at one cut: of twenty cuts one shows p < 0.05 by chance.';
+COMMENT 'Cuts by a property of the user, from the raw rows: SELECT * FROM experiment_segments(dimension = ''country'', event_type = ''purchase'', property = ''revenue''); property = '''' counts the events. Each user''s events of the type from the first exposure on, within the experiment''s dates, without window and cap; crossovers are left out; the property of the user as it stood at the first exposure. Interval and p are the normal approximation, for one look at one cut: of twenty cuts one shows p < 0.05 by chance.';
 
 -- Figures as of now. usual_exposures: the median of the seven days before last_day; NULL while there are fewer. outlier_shares: of each metric, in the variant where it
 -- is greatest, Q/S^2 with S the sum and Q the sum of squares of the users' totals: the greatest user holds between it and its root (Simpson's

@@ -12,7 +12,7 @@ WHERE (experiment_id, user_id, timestamp, event_id) IN
     WHERE user_id IN (SELECT user_id FROM events_processed WHERE _deleted AND _delete_reason = 'erasure')
     GROUP BY experiment_id, user_id, timestamp, event_id
     HAVING argMax(_deleted AND _delete_reason = 'erasure', _version)
-        AND max(_committed_at) < (SELECT max(written_at) FROM etl_cuts) - INTERVAL 1 DAY
+        AND max(_committed_at) < (SELECT max(written_at) FROM etl_sink_progress) - INTERVAL 1 DAY
 )
 SETTINGS mutations_sync = 2;
 
@@ -24,7 +24,7 @@ WHERE (experiment_id, user_id, id) IN
     WHERE user_id IN (SELECT user_id FROM assignments_processed WHERE _deleted AND _delete_reason = 'erasure')
     GROUP BY experiment_id, user_id, id
     HAVING argMax(_deleted AND _delete_reason = 'erasure', _version)
-        AND max(_committed_at) < (SELECT max(written_at) FROM etl_cuts) - INTERVAL 1 DAY
+        AND max(_committed_at) < (SELECT max(written_at) FROM etl_sink_progress) - INTERVAL 1 DAY
 )
 SETTINGS mutations_sync = 2;
 
@@ -35,7 +35,7 @@ WHERE coalesce(user_id, substring(subject, length('user:') + 1)) IN
     FROM users
     GROUP BY user_id
     HAVING argMax(_deleted AND _delete_reason = 'erasure', _version)
-        AND max(_committed_at) < (SELECT max(written_at) FROM etl_cuts) - INTERVAL 1 DAY
+        AND max(_committed_at) < (SELECT max(written_at) FROM etl_sink_progress) - INTERVAL 1 DAY
 )
 SETTINGS mutations_sync = 2;
 
@@ -47,6 +47,6 @@ WHERE user_id IN
     FROM users
     GROUP BY user_id
     HAVING argMax(_deleted AND _delete_reason = 'erasure', _version)
-        AND max(_committed_at) < (SELECT max(written_at) FROM etl_cuts) - INTERVAL 1 DAY
+        AND max(_committed_at) < (SELECT max(written_at) FROM etl_sink_progress) - INTERVAL 1 DAY
 )
 SETTINGS mutations_sync = 2;

@@ -2,7 +2,7 @@
 -- changed after the row was written and the version of then is merged away.
 (value, present, absent, settled, known) ->
     multiIf(value = present, 0, absent OR settled, 1, has(known, value), 0, 2) AS verdict,
-cuts AS (SELECT DISTINCT 1 AS one, stamp * 1024 + 1023 AS bound FROM etl_cuts),
+markers AS (SELECT DISTINCT 1 AS one, sequence_number * 1024 + 1023 AS bound FROM etl_sink_progress),
 -- Experiments and variants are broadcast: what stands before a cut is known to all rows behind it. A row before that cut may
 -- have the name of before a rename, and no row tells whether there was one: not all platforms keep updated_at, and older
 -- versions are merged away.
@@ -29,7 +29,7 @@ experiment AS
         FROM experiments
         GROUP BY id
     ) AS s
-    ASOF LEFT JOIN cuts AS c ON c.one = s.one AND c.bound >= s.e_version
+    ASOF LEFT JOIN markers AS c ON c.one = s.one AND c.bound >= s.e_version
 ),
 variant AS
 (
@@ -51,7 +51,7 @@ variant AS
         FROM variants
         GROUP BY id
     ) AS s
-    ASOF LEFT JOIN cuts AS c ON c.one = s.one AND c.bound >= s.v_version
+    ASOF LEFT JOIN markers AS c ON c.one = s.one AND c.bound >= s.v_version
 ),
 -- A user's rows reach the join in the order of their changes.
 person AS

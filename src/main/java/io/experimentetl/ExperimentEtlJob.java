@@ -5,14 +5,15 @@ import io.experimentetl.cdc.KafkaSourceSettings;
 import io.experimentetl.cdc.PostgresChanges;
 import io.experimentetl.cdc.PostgresPreflight;
 import io.experimentetl.cdc.PostgresSourceSettings;
-import io.experimentetl.cdc.RetainedRows;
 import io.experimentetl.clickhouse.ClickHousePreflight;
+import io.experimentetl.clickhouse.ProgressMarker;
 import io.experimentetl.config.JobConfig;
 import io.experimentetl.config.MetricConfig;
 import io.experimentetl.config.SourceConfig;
 import io.experimentetl.config.SourceType;
 import io.experimentetl.model.Change;
-import io.experimentetl.model.Cut;
+import io.experimentetl.warehouse.RetainedRows;
+import io.experimentetl.warehouse.Warehouse;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -120,7 +121,7 @@ public final class ExperimentEtlJob {
    *
    * @param retained null: nothing is kept of an older warehouse
    */
-  static DataStream<Either<Cut, Change>> changes(
+  static DataStream<Either<ProgressMarker, Change>> changes(
       JobConfig config, StreamExecutionEnvironment environment, RetainedRows.From retained) {
     if (config.source().type() == SourceType.POSTGRES) {
       return PostgresChanges.attach(environment, sourceSettings(config.source()), retained);

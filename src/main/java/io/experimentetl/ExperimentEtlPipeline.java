@@ -4,11 +4,11 @@ import io.experimentetl.attribution.AttributeOperator;
 import io.experimentetl.cdc.ChangeTypeInfo;
 import io.experimentetl.cdc.RouteOperator;
 import io.experimentetl.clickhouse.ClickHouseSink;
+import io.experimentetl.clickhouse.ProgressMarker;
 import io.experimentetl.config.JobConfig;
 import io.experimentetl.config.OutboxConfig;
 import io.experimentetl.model.AssignmentProcessed;
 import io.experimentetl.model.Change;
-import io.experimentetl.model.Cut;
 import io.experimentetl.model.DailyStats;
 import io.experimentetl.model.EventProcessed;
 import io.experimentetl.model.ExperimentHealth;
@@ -18,6 +18,7 @@ import io.experimentetl.outbox.OutboxMessage;
 import io.experimentetl.outbox.OutboxRelay;
 import io.experimentetl.stats.DailyStatsOperator;
 import io.experimentetl.stats.ExperimentHealthOperator;
+import io.experimentetl.warehouse.WarehouseSinks;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;
@@ -92,7 +93,7 @@ public final class ExperimentEtlPipeline {
   /** Builds the graph between a source and the sinks. */
   public static void build(
       JobConfig config,
-      DataStream<Either<Cut, Change>> changes,
+      DataStream<Either<ProgressMarker, Change>> changes,
       WarehouseSinks sinks,
       KafkaSinks kafka) {
     build(config, Set.of(), changes, sinks, kafka);
@@ -107,7 +108,7 @@ public final class ExperimentEtlPipeline {
   public static void build(
       JobConfig config,
       Set<String> restated,
-      DataStream<Either<Cut, Change>> changes,
+      DataStream<Either<ProgressMarker, Change>> changes,
       WarehouseSinks sinks,
       KafkaSinks kafka) {
     SingleOutputStreamOperator<Change> routed =
@@ -115,10 +116,10 @@ public final class ExperimentEtlPipeline {
             .transform(Uids.ROUTE, ChangeTypeInfo.INSTANCE, new RouteOperator())
             .uid(Uids.ROUTE)
             .forceNonParallel();
-    DataStream<Either<Cut, Change>> dimensions =
+    DataStream<Either<ProgressMarker, Change>> dimensions =
         routed.getSideOutput(RouteOperator.DIMENSIONS).broadcast();
 
-    SingleOutputStreamOperator<Either<Cut, EventProcessed>> attributed =
+    SingleOutputStreamOperator<Either<ProgressMarker, EventProcessed>> attributed =
         routed
             .keyBy(RouteOperator::userOf, Types.STRING)
             .connect(dimensions)
@@ -127,10 +128,10 @@ public final class ExperimentEtlPipeline {
                 AttributeOperator.EVENTS_TYPE,
                 new AttributeOperator(config, restated))
             .uid(Uids.ATTRIBUTE);
-    DataStream<Either<Cut, AssignmentProcessed>> assignments =
+    DataStream<Either<ProgressMarker, AssignmentProcessed>> assignments =
         attributed.getSideOutput(AttributeOperator.ASSIGNMENTS);
 
-    SingleOutputStreamOperator<Either<Cut, DailyStats>> dailyStats =
+    SingleOutputStreamOperator<Either<ProgressMarker, DailyStats>> dailyStats =
         attributed
             .getSideOutput(AttributeOperator.CONTRIBUTIONS)
             .keyBy(DailyStatsOperator::keyOf, Types.STRING)
@@ -141,7 +142,7 @@ public final class ExperimentEtlPipeline {
                 new DailyStatsOperator(config.statistics()))
             .uid(Uids.DAILY_STATS);
 
-    SingleOutputStreamOperator<Either<Cut, ExperimentHealth>> health =
+    SingleOutputStreamOperator<Either<ProgressMarker, ExperimentHealth>> health =
         attributed
             .getSideOutput(AttributeOperator.HEALTH)
             .keyBy(HealthContribution::experimentId, Types.LONG)
@@ -156,7 +157,7 @@ public final class ExperimentEtlPipeline {
     attach(assignments, sinks.assignments());
     attach(dailyStats, sinks.dailyStats());
     attach(health, sinks.health());
-    DataStream<Either<Cut, Finding>> findings =
+    DataStream<Either<ProgressMarker, Finding>> findings =
         attributed
             .getSideOutput(AttributeOperator.FINDINGS)
             .union(
@@ -179,7 +180,7 @@ public final class ExperimentEtlPipeline {
   }
 
   /** Relays the outbox; what does not fit comes back. */
-  private static DataStream<Either<Cut, Finding>> relay(
+  private static DataStream<Either<ProgressMarker, Finding>> relay(
       OutboxConfig config, SingleOutputStreamOperator<Change> routed, Sink<OutboxMessage> outbox) {
     List<String> held = config.eventTypes();
     DataStream<Change> rows = routed.getSideOutput(RouteOperator.OUTBOX);
@@ -201,8 +202,8 @@ public final class ExperimentEtlPipeline {
     return relayed.getSideOutput(OutboxRelay.FINDINGS);
   }
 
-  private static <T> DataStreamSink<Either<Cut, T>> attach(
-      DataStream<Either<Cut, T>> rows, ClickHouseSink<T> sink) {
+  private static <T> DataStreamSink<Either<ProgressMarker, T>> attach(
+      DataStream<Either<ProgressMarker, T>> rows, ClickHouseSink<T> sink) {
     return rows.sinkTo(sink).name(sink.table()).uid(sink.table());
   }
 }

@@ -160,14 +160,14 @@ final class KafkaPreflight {
   private void checkTransactionTimeout(Admin admin)
       throws ExecutionException, InterruptedException {
     Node broker = admin.describeCluster().nodes().get().iterator().next();
-    String most =
+    String max =
         setting(admin, ConfigResource.Type.BROKER, broker.idString(), "transaction.max.timeout.ms");
     long wanted = config.kafka().transactionTimeout().toMillis();
-    if (!most.isEmpty() && Long.parseLong(most) < wanted) {
+    if (!max.isEmpty() && Long.parseLong(max) < wanted) {
       problems.add(
           place
               + " allows transactions of "
-              + most
+              + max
               + " ms at most, and kafka.transaction-timeout is "
               + wanted
               + " ms: lower it, or raise the brokers' transaction.max.timeout.ms.");

@@ -1,8 +1,8 @@
 package io.experimentetl;
 
+import io.experimentetl.clickhouse.ProgressMarker;
 import io.experimentetl.config.JobConfig;
 import io.experimentetl.config.SourceConfig;
-import io.experimentetl.model.Cut;
 import io.experimentetl.model.Finding;
 import io.experimentetl.outbox.OutboxDatabase;
 import io.experimentetl.outbox.OutboxMessage;
@@ -20,7 +20,8 @@ import org.apache.flink.types.Either;
  * @param outbox null: the outbox is not relayed
  * @param findings null: findings go to ClickHouse only
  */
-public record KafkaSinks(Sink<OutboxMessage> outbox, Sink<Either<Cut, Finding>> findings) {
+public record KafkaSinks(
+    Sink<OutboxMessage> outbox, Sink<Either<ProgressMarker, Finding>> findings) {
 
   /** Connects to nothing yet. */
   static KafkaSinks of(JobConfig config) {
@@ -47,8 +48,8 @@ public record KafkaSinks(Sink<OutboxMessage> outbox, Sink<Either<Cut, Finding>> 
         source.password()::value);
   }
 
-  private static Sink<Either<Cut, Finding>> findings(JobConfig config) {
-    return KafkaSink.<Either<Cut, Finding>>builder()
+  private static Sink<Either<ProgressMarker, Finding>> findings(JobConfig config) {
+    return KafkaSink.<Either<ProgressMarker, Finding>>builder()
         .setBootstrapServers(config.kafka().bootstrapServers())
         .setKafkaProducerConfig(producer(config))
         .setDeliveryGuarantee(DeliveryGuarantee.EXACTLY_ONCE)

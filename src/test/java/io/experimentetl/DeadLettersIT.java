@@ -4,10 +4,10 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
 import io.experimentetl.config.DeliveryConfig;
+import io.experimentetl.local.DeadLetters;
+import io.experimentetl.local.DeadLetters.Letter;
+import io.experimentetl.local.PlatformExtension;
 import io.experimentetl.model.SourceTable;
-import io.experimentetl.platform.DeadLetters;
-import io.experimentetl.platform.DeadLetters.Letter;
-import io.experimentetl.platform.PlatformExtension;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;

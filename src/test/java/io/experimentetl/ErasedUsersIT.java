@@ -2,9 +2,9 @@ package io.experimentetl;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import io.experimentetl.platform.ClickHouseEndpoint;
-import io.experimentetl.platform.PlatformExtension;
-import io.experimentetl.platform.SqlFiles;
+import io.experimentetl.local.ClickHouseEndpoint;
+import io.experimentetl.local.PlatformExtension;
+import io.experimentetl.local.SqlFiles;
 import java.nio.file.Path;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -29,7 +29,7 @@ class ErasedUsersIT {
     }
     row("erased", 5, "2026-03-02 10:00:00", true, "erasure");
     row("erased-today", 6, "2026-03-03 10:00:00", true, "erasure");
-    cutAt("2026-03-03 18:00:00");
+    markerAt("2026-03-03 18:00:00");
   }
 
   private void row(String user, int version, String at, boolean deleted, String reason) {
@@ -48,8 +48,10 @@ class ErasedUsersIT {
             .formatted(user, version));
   }
 
-  private void cutAt(String written) {
-    warehouse.query("INSERT INTO etl_cuts (stamp, written_at) VALUES (7, '%s')".formatted(written));
+  private void markerAt(String written) {
+    warehouse.query(
+        "INSERT INTO etl_sink_progress (sequence_number, written_at) VALUES (7, '%s')"
+            .formatted(written));
   }
 
   private String usersIn(String table) {
@@ -81,7 +83,7 @@ class ErasedUsersIT {
 
     assertThat(usersIn("users")).contains("erased-today");
 
-    cutAt("2026-03-04 10:00:01");
+    markerAt("2026-03-04 10:00:01");
     SQL.forgetErasedUsers(warehouse);
 
     assertThat(usersIn("users")).isEqualTo("kept");

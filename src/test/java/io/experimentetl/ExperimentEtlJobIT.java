@@ -15,8 +15,9 @@ import io.experimentetl.config.OutboxConfig;
 import io.experimentetl.config.SourceType;
 import io.experimentetl.config.StateConfig;
 import io.experimentetl.config.StatisticsConfig;
-import io.experimentetl.platform.ClickHouseEndpoint;
-import io.experimentetl.platform.PlatformExtension;
+import io.experimentetl.local.ClickHouseEndpoint;
+import io.experimentetl.local.PlatformExtension;
+import io.experimentetl.warehouse.Warehouse;
 import java.nio.file.Path;
 import java.sql.SQLException;
 import java.time.Duration;
@@ -360,7 +361,7 @@ class ExperimentEtlJobIT {
     assertThat(ExperimentEtlJob.preflight(config, environment(null)))
         .singleElement()
         .asString()
-        .contains("starts without state", "events_processed", "etl_cuts");
+        .contains("starts without state", "events_processed", "etl_sink_progress");
     start(3, savepoint);
     assertEqualSides();
     assertThat(findings("RESOLVED"))
@@ -491,10 +492,10 @@ class ExperimentEtlJobIT {
         .sum();
   }
 
-  private void awaitCounted(String counter, long least) {
+  private void awaitCounted(String counter, long min) {
     await()
         .atMost(Duration.ofMinutes(2))
-        .untilAsserted(() -> assertThat(counted(counter)).isGreaterThanOrEqualTo(least));
+        .untilAsserted(() -> assertThat(counted(counter)).isGreaterThanOrEqualTo(min));
   }
 
   private String daysOf(int experiment) {
@@ -527,7 +528,7 @@ class ExperimentEtlJobIT {
         "UPDATE experiments SET ends_at = now() - interval '5 days'");
     start(2, null);
     // 31 users in the first experiment, 30 in the second.
-    awaitCounted("settledExperiments", 61);
+    awaitCounted("evictedExperiments", 61);
 
     execute(
         event("52", "8 days", 1, "u1", "12", "conversion", "{}"),
@@ -537,7 +538,7 @@ class ExperimentEtlJobIT {
         "DELETE FROM users WHERE user_id = 'u4'");
     assertEqualSides();
     // The erased user was in both.
-    awaitCounted("broughtBackExperiments", 6);
+    awaitCounted("rehydratedExperiments", 6);
     assertThat(clickHouse.count("SELECT count() FROM events_processed FINAL WHERE user_id = 'u4'"))
         .isZero();
 
@@ -545,7 +546,7 @@ class ExperimentEtlJobIT {
     execute("UPDATE experiments SET ends_at = now() - interval '13 days 12 hours' WHERE id = 1");
     assertEqualSides();
     assertThat(daysOf(1)).isNotEqualTo(before);
-    awaitCounted("broughtBackExperiments", 6 + 26);
+    awaitCounted("rehydratedExperiments", 6 + 26);
     assertThat(findings("OPEN")).doesNotContain("T-LATE-BEYOND-STATE");
 
     String days = daysOf(2);

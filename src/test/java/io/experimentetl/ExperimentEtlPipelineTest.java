@@ -8,6 +8,7 @@ import io.experimentetl.attribution.ExperimentDimension;
 import io.experimentetl.attribution.UserState;
 import io.experimentetl.attribution.VariantDimension;
 import io.experimentetl.cdc.PostgresChanges;
+import io.experimentetl.clickhouse.ProgressMarker;
 import io.experimentetl.config.ClickHouseConfig;
 import io.experimentetl.config.DeliveryConfig;
 import io.experimentetl.config.FindingsConfig;
@@ -18,7 +19,6 @@ import io.experimentetl.config.SourceConfig;
 import io.experimentetl.config.StateConfig;
 import io.experimentetl.config.StatisticsConfig;
 import io.experimentetl.model.AssignmentProcessed;
-import io.experimentetl.model.Cut;
 import io.experimentetl.model.DailyContribution;
 import io.experimentetl.model.DailyStats;
 import io.experimentetl.model.EventProcessed;
@@ -31,6 +31,7 @@ import io.experimentetl.stats.DailyState;
 import io.experimentetl.stats.ExperimentRun;
 import io.experimentetl.stats.HealthState;
 import io.experimentetl.stats.VariantWeight;
+import io.experimentetl.warehouse.Warehouse;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
@@ -151,7 +152,7 @@ class ExperimentEtlPipelineTest {
   @ParameterizedTest
   @ValueSource(
       classes = {
-        Cut.class,
+        ProgressMarker.class,
         EventProcessed.class,
         AssignmentProcessed.class,
         DailyContribution.class,

@@ -7,7 +7,7 @@ import io.experimentetl.config.KafkaConfig;
 import io.experimentetl.config.OutboxConfig;
 import io.experimentetl.config.SourceType;
 import io.experimentetl.config.StateConfig;
-import io.experimentetl.platform.PlatformExtension;
+import io.experimentetl.local.PlatformExtension;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;

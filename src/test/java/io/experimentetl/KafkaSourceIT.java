@@ -6,10 +6,10 @@ import static org.awaitility.Awaitility.await;
 
 import io.experimentetl.cdc.DebeziumConnector;
 import io.experimentetl.config.SourceType;
+import io.experimentetl.local.PlatformExtension;
+import io.experimentetl.local.traffic.Traffic;
+import io.experimentetl.local.traffic.TrafficPlan;
 import io.experimentetl.model.SourceTable;
-import io.experimentetl.platform.PlatformExtension;
-import io.experimentetl.platform.traffic.Traffic;
-import io.experimentetl.platform.traffic.TrafficPlan;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;

@@ -5,10 +5,10 @@ import static org.awaitility.Awaitility.await;
 
 import io.experimentetl.config.DeliveryConfig;
 import io.experimentetl.config.DeliveryMode;
-import io.experimentetl.platform.PlatformExtension;
-import io.experimentetl.platform.faults.Hangup;
-import io.experimentetl.platform.faults.Position;
-import io.experimentetl.platform.faults.RequestFault;
+import io.experimentetl.faults.Hangup;
+import io.experimentetl.faults.Position;
+import io.experimentetl.faults.RequestFault;
+import io.experimentetl.local.PlatformExtension;
 import java.io.StringReader;
 import java.nio.file.Path;
 import java.sql.Connection;

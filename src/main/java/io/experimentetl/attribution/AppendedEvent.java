@@ -32,7 +32,7 @@ final class AppendedEvent {
       Contributions now,
       ExperimentFacts facts,
       int at,
-      DayClock clock,
+      ExperimentCalendar clock,
       StatisticsConfig statistics,
       AttributionOutput out) {
     this.now = now;
@@ -82,7 +82,7 @@ final class AppendedEvent {
       return true;
     }
     AppendedEvent event =
-        new AppendedEvent(now, facts, at, dimensions.clockOf(experiment), statistics, out);
+        new AppendedEvent(now, facts, at, dimensions.calendarOf(experiment), statistics, out);
     if ((exposure && event.makesACrossover()) || event.precedesACountedDay()) {
       return false;
     }

@@ -1,12 +1,12 @@
 package io.experimentetl.attribution;
 
+import io.experimentetl.clickhouse.ProgressMarker;
 import io.experimentetl.config.DeliveryMode;
 import io.experimentetl.config.JobConfig;
 import io.experimentetl.config.MetricConfig;
 import io.experimentetl.model.AssignmentProcessed;
 import io.experimentetl.model.Change;
 import io.experimentetl.model.ChangeKind;
-import io.experimentetl.model.Cut;
 import io.experimentetl.model.DailyContribution;
 import io.experimentetl.model.DailyKey;
 import io.experimentetl.model.DailySums;
@@ -24,6 +24,8 @@ import io.experimentetl.model.RowVersion;
 import io.experimentetl.model.SourceTable;
 import io.experimentetl.model.VariantRow;
 import io.experimentetl.quality.EventChecks;
+import io.experimentetl.warehouse.RawEvents;
+import io.experimentetl.warehouse.WarehouseEvents;
 import java.io.IOException;
 import java.time.Duration;
 import java.util.ArrayDeque;
@@ -72,8 +74,10 @@ import org.slf4j.LoggerFactory;
  * main output, all else to the side outputs. What adds up is added up on the heap and sent on just
  * before each barrier.
  */
-public final class AttributeOperator extends AbstractStreamOperator<Either<Cut, EventProcessed>>
-    implements TwoInputStreamOperator<Change, Either<Cut, Change>, Either<Cut, EventProcessed>>,
+public final class AttributeOperator
+    extends AbstractStreamOperator<Either<ProgressMarker, EventProcessed>>
+    implements TwoInputStreamOperator<
+            Change, Either<ProgressMarker, Change>, Either<ProgressMarker, EventProcessed>>,
         Triggerable<String, VoidNamespace>,
         AttributionOutput,
         SpilledEvents {
@@ -82,11 +86,11 @@ public final class AttributeOperator extends AbstractStreamOperator<Either<Cut, 
 
   private static final Logger LOG = LoggerFactory.getLogger(AttributeOperator.class);
 
-  public static final TypeInformation<Either<Cut, EventProcessed>> EVENTS_TYPE =
+  public static final TypeInformation<Either<ProgressMarker, EventProcessed>> EVENTS_TYPE =
       TypeInformation.of(new TypeHint<>() {});
-  public static final OutputTag<Either<Cut, AssignmentProcessed>> ASSIGNMENTS =
+  public static final OutputTag<Either<ProgressMarker, AssignmentProcessed>> ASSIGNMENTS =
       new OutputTag<>("assignments", TypeInformation.of(new TypeHint<>() {}));
-  public static final OutputTag<Either<Cut, Finding>> FINDINGS =
+  public static final OutputTag<Either<ProgressMarker, Finding>> FINDINGS =
       new OutputTag<>("findings", TypeInformation.of(new TypeHint<>() {}));
   public static final OutputTag<DailyContribution> CONTRIBUTIONS =
       new OutputTag<>("contributions", TypeInformation.of(DailyContribution.class));
@@ -142,7 +146,7 @@ public final class AttributeOperator extends AbstractStreamOperator<Either<Cut, 
 
   private record DayTotal(DailySums sums, long dayEndsAt) {}
 
-  private record Said(FindingCode code, String subject, boolean open) {}
+  private record Reported(FindingCode code, String subject, boolean open) {}
 
   private final JobConfig jobConfig;
   private final HashSet<String> restated;
@@ -157,41 +161,41 @@ public final class AttributeOperator extends AbstractStreamOperator<Either<Cut, 
   private transient UserCache users;
   private transient Dimensions dimensions;
   private transient MissingReferences missing;
-  private transient VersionClock versions;
-  private transient WaitingFloor waitingFloor;
+  private transient RowVersionGenerator versions;
+  private transient PendingLowWatermark lowWatermark;
   private transient UserAttribution attribution;
-  private transient Cut cut;
-  private transient Cut restoredCut;
+  private transient ProgressMarker marker;
+  private transient ProgressMarker restoredMarker;
   private transient long restoredFloorUntil;
   private transient Map<DailyKey, DayTotal> dailyTotals;
   private transient Map<HealthKey, HealthCounts> healthTotals;
-  private transient Set<Said> said;
+  private transient Set<Reported> reported;
   private transient Map<FindingCode, Counter> findingCounters;
   private transient Counter spilledRows;
   private transient Set<String> endedMetrics;
   private transient long seenUntil;
-  private transient WarehouseFacts settledFacts;
-  private transient Settling settling;
-  private transient SettlingPasses settlingPasses;
-  private transient long settlesFrom;
+  private transient WarehouseFacts evictedFacts;
+  private transient Eviction eviction;
+  private transient EvictionPasses evictionPasses;
+  private transient long evictsFrom;
 
   /** Users that the pass has still to look at; null: there is none. */
   private transient Deque<String> unlooked;
 
-  private transient boolean passSettledSome;
+  private transient boolean passEvictedSome;
 
   /**
    * Users with facts that were brought back, and the checkpoint that will hold these. A row written
    * through before it is complete might replace, when ClickHouse merges, the one by which a restart
    * from the checkpoint before it has to bring them back again.
    */
-  private transient Map<String, Long> broughtBack;
+  private transient Map<String, Long> rehydrated;
 
-  private transient Counter settledExperiments;
-  private transient Counter broughtBackExperiments;
+  private transient Counter evictedExperiments;
+  private transient Counter rehydratedExperiments;
 
   /** What is different from the savepoint, until it is told; null: nothing. */
-  private transient CatalogueChange change;
+  private transient MetricChange change;
 
   public AttributeOperator(JobConfig jobConfig) {
     this(jobConfig, Set.of());
@@ -226,7 +230,7 @@ public final class AttributeOperator extends AbstractStreamOperator<Either<Cut, 
       dimensions.put(entry.getValue());
     }
     progressState = getOperatorStateBackend().getUnionListState(PROGRESS);
-    long greatestStamp = 0;
+    long greatestSequenceNumber = 0;
     long lastFinding = 0;
     String otherStatistics = null;
     endedMetrics = new TreeSet<>();
@@ -238,7 +242,7 @@ public final class AttributeOperator extends AbstractStreamOperator<Either<Cut, 
         endedMetrics.addAll(List.of(before.endedMetrics()));
       }
       seenUntil = Math.max(seenUntil, before.visible().committedAt());
-      greatestStamp = Math.max(greatestStamp, before.greatestStamp());
+      greatestSequenceNumber = Math.max(greatestSequenceNumber, before.greatestSequenceNumber());
       lastFinding = Math.max(lastFinding, before.lastFinding());
       for (long id : before.missingExperiments()) {
         missing.experiments.add(id);
@@ -246,17 +250,19 @@ public final class AttributeOperator extends AbstractStreamOperator<Either<Cut, 
       for (long id : before.missingVariants()) {
         missing.variants.add(id);
       }
-      if (restoredCut == null || before.visible().lsn() < restoredCut.lsn()) {
-        restoredCut = before.visible();
+      if (restoredMarker == null || before.visible().lsn() < restoredMarker.lsn()) {
+        restoredMarker = before.visible();
       }
     }
     versions =
-        new VersionClock(
-            greatestStamp, lastFinding, getRuntimeContext().getTaskInfo().getIndexOfThisSubtask());
+        new RowVersionGenerator(
+            greatestSequenceNumber,
+            lastFinding,
+            getRuntimeContext().getTaskInfo().getIndexOfThisSubtask());
     if (otherStatistics != null) {
       try {
         change =
-            CatalogueChange.between(
+            MetricChange.between(
                 otherStatistics, jobConfig.statistics(), restated, endedMetrics, seenUntil);
       } catch (IllegalStateException refused) {
         throw new SuppressRestartsException(refused);
@@ -293,50 +299,51 @@ public final class AttributeOperator extends AbstractStreamOperator<Either<Cut, 
             Runtime.getRuntime().maxMemory()
                 / CACHE_SHARE_OF_HEAP
                 / getRuntimeContext().getTaskInfo().getNumberOfParallelSubtasks());
-    waitingFloor = new WaitingFloor();
-    settledFacts =
+    lowWatermark = new PendingLowWatermark();
+    evictedFacts =
         new WarehouseFacts(
             rawEvents,
             new EventChecks(jobConfig.statistics(), jobConfig.findings()),
             jobConfig.clickhouse().commitDeadline());
-    settling = new Settling(dimensions, jobConfig.statistics(), jobConfig.state().settleAfter());
-    settlingPasses = new SettlingPasses();
-    settlesFrom =
-        restoredCut != null && jobConfig.delivery().mode() == DeliveryMode.LOW_LATENCY
+    eviction = new Eviction(dimensions, jobConfig.statistics(), jobConfig.state().evictAfter());
+    evictionPasses = new EvictionPasses();
+    evictsFrom =
+        restoredMarker != null && jobConfig.delivery().mode() == DeliveryMode.LOW_LATENCY
             ? timers.currentProcessingTime() * 1000 + COMES_AGAIN_MICROS
             : Long.MIN_VALUE;
-    broughtBack = new HashMap<>();
+    rehydrated = new HashMap<>();
     attribution =
         new UserAttribution(
-            jobConfig, dimensions, missing, versions, waitingFloor, this, settledFacts, this);
-    attribution.inSnapshot = restoredCut == null || !restoredCut.snapshotDone();
+            jobConfig, dimensions, missing, versions, lowWatermark, this, evictedFacts, this);
+    attribution.inSnapshot = restoredMarker == null || !restoredMarker.snapshotDone();
     dailyTotals = new HashMap<>();
     healthTotals = new HashMap<>();
-    said = new HashSet<>();
+    reported = new HashSet<>();
     restoredFloorUntil =
         timers.currentProcessingTime() + jobConfig.findings().grace().toMillis() + 2 * TIMER_MILLIS;
     findingCounters = new EnumMap<>(FindingCode.class);
     for (FindingCode code : FindingCode.values()) {
       findingCounters.put(code, getMetricGroup().addGroup("code", code.code()).counter("findings"));
     }
-    getMetricGroup().gauge("waitingRows", () -> waitingFloor.rows());
+    getMetricGroup().gauge("waitingRows", () -> lowWatermark.rows());
     spilledRows = getMetricGroup().counter("spilledRows");
-    settledExperiments = getMetricGroup().counter("settledExperiments");
-    broughtBackExperiments = getMetricGroup().counter("broughtBackExperiments");
+    evictedExperiments = getMetricGroup().counter("evictedExperiments");
+    rehydratedExperiments = getMetricGroup().counter("rehydratedExperiments");
     getMetricGroup().gauge("cachedUsers", () -> users.users());
-    if (change != null && change.recounts()) {
-      recount();
+    if (change != null && change.restates()) {
+      restateMetrics();
     }
   }
 
   /** Before anything is applied, so that the cache is empty. */
-  private void recount() throws Exception {
+  private void restateMetrics() throws Exception {
     Duration patience = jobConfig.clickhouse().commitDeadline();
     try (RawEvents rows = rawEvents.open();
-        WarehouseFacts settled =
+        WarehouseFacts evicted =
             new WarehouseFacts(
                 rawEvents, new EventChecks(change.both(), jobConfig.findings()), patience)) {
-      Recount recount = new Recount(change, dimensions, rows, settled, patience, this);
+      MetricRestatement restateMetrics =
+          new MetricRestatement(change, dimensions, rows, evicted, patience, this);
       List<UserFacts> some = new ArrayList<>();
       int length = 0;
       for (String userId : userIds()) {
@@ -344,17 +351,18 @@ public final class AttributeOperator extends AbstractStreamOperator<Either<Cut, 
         some.add(UserFacts.of(userId, userState.value()));
         length += userId.length();
         if (some.size() == READ_USERS || length > READ_LENGTH) {
-          recount(recount, some);
+          restateMetrics(restateMetrics, some);
           some.clear();
           length = 0;
         }
       }
-      recount(recount, some);
+      restateMetrics(restateMetrics, some);
     }
   }
 
-  private void recount(Recount recount, List<UserFacts> some) throws Exception {
-    for (UserFacts changed : recount.apply(some)) {
+  private void restateMetrics(MetricRestatement restateMetrics, List<UserFacts> some)
+      throws Exception {
+    for (UserFacts changed : restateMetrics.apply(some)) {
       setCurrentKey(changed.userId);
       userState.update(changed.toState());
     }
@@ -388,7 +396,7 @@ public final class AttributeOperator extends AbstractStreamOperator<Either<Cut, 
             null,
             detail,
             seenUntil,
-            versions.greatestStamp(),
+            versions.greatestSequenceNumber(),
             versions.nextFinding()));
   }
 
@@ -475,10 +483,11 @@ public final class AttributeOperator extends AbstractStreamOperator<Either<Cut, 
   }
 
   @Override
-  public void processElement2(StreamRecord<Either<Cut, Change>> record) throws Exception {
+  public void processElement2(StreamRecord<Either<ProgressMarker, Change>> record)
+      throws Exception {
     if (record.getValue().isLeft()) {
-      cut = record.getValue().left();
-      attribution.inSnapshot = !cut.snapshotDone();
+      marker = record.getValue().left();
+      attribution.inSnapshot = !marker.snapshotDone();
     } else {
       applyDimension(record.getValue().right());
     }
@@ -552,17 +561,17 @@ public final class AttributeOperator extends AbstractStreamOperator<Either<Cut, 
 
   private void lookThrough(List<String> some, Set<Long> experiments, Dimensions before)
       throws Exception {
-    Map<String, List<SettledExperiment>> marks = new HashMap<>();
+    Map<String, List<EvictionSummary>> marks = new HashMap<>();
     for (String userId : some) {
-      List<SettledExperiment> needed =
-          users.load(userId).settled().stream()
-              .filter(mark -> experiments.contains(mark.experimentId()) && !mark.lost())
+      List<EvictionSummary> needed =
+          users.load(userId).evicted().stream()
+              .filter(summary -> experiments.contains(summary.experimentId()) && !summary.lost())
               .toList();
       if (!needed.isEmpty()) {
         marks.put(userId, needed);
       }
     }
-    settledFacts.readAhead(marks);
+    evictedFacts.readAhead(marks);
     for (String userId : some) {
       UserFacts user = users.load(userId);
       setCurrentKey(userId);
@@ -572,33 +581,33 @@ public final class AttributeOperator extends AbstractStreamOperator<Either<Cut, 
   }
 
   /** Lets facts settle, of a bounded number of users: the barrier waits for it. */
-  private void settle() throws Exception {
-    if (cut == null || !cut.snapshotDone() || cut.committedAt() < settlesFrom) {
+  private void evict() throws Exception {
+    if (marker == null || !marker.snapshotDone() || marker.committedAt() < evictsFrom) {
       return;
     }
-    Set<Long> over = settling.over(cut.committedAt());
+    Set<Long> over = eviction.over(marker.committedAt());
     long now = timers.currentProcessingTime();
     if (unlooked == null) {
-      if (!settlingPasses.isDue(over, now)) {
+      if (!evictionPasses.isDue(over, now)) {
         return;
       }
-      settlingPasses.begin(over);
+      evictionPasses.begin(over);
       unlooked = new ArrayDeque<>(userIds());
-      passSettledSome = false;
+      passEvictedSome = false;
     }
     try {
-      settleSome(over);
+      evictSome(over);
     } catch (IOException e) {
       LOG.warn("No facts settle for now, since ClickHouse does not show its rows", e);
       unlooked.clear();
     }
     if (unlooked.isEmpty()) {
       unlooked = null;
-      settlingPasses.end(passSettledSome, now);
+      evictionPasses.end(passEvictedSome, now);
     }
   }
 
-  private void settleSome(Set<Long> over) throws Exception {
+  private void evictSome(Set<Long> over) throws Exception {
     List<UserFacts> some = new ArrayList<>();
     int length = 0;
     for (int i = 0;
@@ -615,15 +624,16 @@ public final class AttributeOperator extends AbstractStreamOperator<Either<Cut, 
         length += userId.length();
       }
     }
-    long bound = RowVersion.ofStamp(versions.greatestStamp()) + RowVersion.LAST_REVISION;
-    Map<String, List<SettledExperiment>> settled =
-        settling.settle(some, cut.committedAt(), bound, settledFacts);
-    for (Map.Entry<String, List<SettledExperiment>> of : settled.entrySet()) {
+    long bound =
+        RowVersion.ofSequenceNumber(versions.greatestSequenceNumber()) + RowVersion.LAST_REVISION;
+    Map<String, List<EvictionSummary>> evicted =
+        eviction.evict(some, marker.committedAt(), bound, evictedFacts);
+    for (Map.Entry<String, List<EvictionSummary>> of : evicted.entrySet()) {
       UserFacts user = users.load(of.getKey());
-      of.getValue().forEach(user::settle);
+      of.getValue().forEach(user::evict);
       users.changed(user.userId);
-      settledExperiments.inc(of.getValue().size());
-      passSettledSome = true;
+      evictedExperiments.inc(of.getValue().size());
+      passEvictedSome = true;
     }
   }
 
@@ -647,14 +657,14 @@ public final class AttributeOperator extends AbstractStreamOperator<Either<Cut, 
   @Override
   public void prepareSnapshotPreBarrier(long checkpointId) throws Exception {
     users.flush();
-    settle();
+    evict();
     users.flush();
-    broughtBack.replaceAll((userId, checkpoint) -> Math.min(checkpoint, checkpointId));
+    rehydrated.replaceAll((userId, checkpoint) -> Math.min(checkpoint, checkpointId));
     announce();
     sendContributions();
-    said.clear();
-    if (cut != null) {
-      Cut visible = visible();
+    reported.clear();
+    if (marker != null) {
+      ProgressMarker visible = visible();
       output.collect(new StreamRecord<>(Either.Left(visible)));
       output.collect(ASSIGNMENTS, new StreamRecord<>(Either.Left(visible)));
       output.collect(FINDINGS, new StreamRecord<>(Either.Left(visible)));
@@ -665,17 +675,17 @@ public final class AttributeOperator extends AbstractStreamOperator<Either<Cut, 
    * The cut as far as it is true here: rows that wait are not visible, nor those that waited at the
    * restart.
    */
-  private Cut visible() {
-    Cut visible = waitingFloor.lower(cut);
+  private ProgressMarker visible() {
+    ProgressMarker visible = lowWatermark.lower(marker);
     boolean restoredRowsMayWait =
-        restoredCut != null && timers.currentProcessingTime() < restoredFloorUntil;
-    return restoredRowsMayWait && restoredCut.lsn() < visible.lsn()
-        ? new Cut(
-            visible.stamp(),
-            restoredCut.lsn(),
-            Math.min(visible.committedAt(), restoredCut.committedAt()),
+        restoredMarker != null && timers.currentProcessingTime() < restoredFloorUntil;
+    return restoredRowsMayWait && restoredMarker.lsn() < visible.lsn()
+        ? new ProgressMarker(
+            visible.sequenceNumber(),
+            restoredMarker.lsn(),
+            Math.min(visible.committedAt(), restoredMarker.committedAt()),
             visible.snapshotDone(),
-            visible.repeatable())
+            visible.replayStable())
         : visible;
   }
 
@@ -685,9 +695,9 @@ public final class AttributeOperator extends AbstractStreamOperator<Either<Cut, 
     progressState.update(
         List.of(
             new AttributeProgress(
-                versions.greatestStamp(),
+                versions.greatestSequenceNumber(),
                 versions.lastFinding(),
-                cut == null ? new Cut(0, 0, 0, false, false) : visible(),
+                marker == null ? new ProgressMarker(0, 0, 0, false, false) : visible(),
                 missing.experiments.stream().mapToLong(Long::longValue).toArray(),
                 missing.variants.stream().mapToLong(Long::longValue).toArray(),
                 jobConfig.statistics().toString(),
@@ -729,19 +739,19 @@ public final class AttributeOperator extends AbstractStreamOperator<Either<Cut, 
   @Override
   public void notifyCheckpointComplete(long checkpointId) throws Exception {
     super.notifyCheckpointComplete(checkpointId);
-    broughtBack.values().removeIf(checkpoint -> checkpoint <= checkpointId);
+    rehydrated.values().removeIf(checkpoint -> checkpoint <= checkpointId);
   }
 
   @Override
-  public void broughtBack(String userId) {
-    broughtBackExperiments.inc();
-    broughtBack.put(userId, Long.MAX_VALUE);
+  public void rehydrated(String userId) {
+    rehydratedExperiments.inc();
+    rehydrated.put(userId, Long.MAX_VALUE);
   }
 
   @Override
   public void event(EventProcessed row) {
     EventProcessed sent =
-        broughtBack.containsKey(row.event().userId())
+        rehydrated.containsKey(row.event().userId())
             ? row.withVersion(row.version().behindCheckpoint())
             : row;
     output.collect(new StreamRecord<>(Either.Right(sent)));
@@ -750,7 +760,7 @@ public final class AttributeOperator extends AbstractStreamOperator<Either<Cut, 
   @Override
   public void assignment(AssignmentProcessed row) {
     AssignmentProcessed sent =
-        broughtBack.containsKey(row.assignment().userId())
+        rehydrated.containsKey(row.assignment().userId())
             ? row.withVersion(row.version().behindCheckpoint())
             : row;
     output.collect(ASSIGNMENTS, new StreamRecord<>(Either.Right(sent)));
@@ -758,8 +768,8 @@ public final class AttributeOperator extends AbstractStreamOperator<Either<Cut, 
 
   @Override
   public void close() throws Exception {
-    if (settledFacts != null) {
-      settledFacts.close();
+    if (evictedFacts != null) {
+      evictedFacts.close();
     }
     super.close();
   }
@@ -767,10 +777,10 @@ public final class AttributeOperator extends AbstractStreamOperator<Either<Cut, 
   @Override
   public void finding(Finding finding) {
     if (OF_MANY_ROWS.contains(finding.code())
-        && !said.add(new Said(finding.code(), finding.subject(), finding.open()))) {
+        && !reported.add(new Reported(finding.code(), finding.subject(), finding.open()))) {
       return;
     }
-    said.remove(new Said(finding.code(), finding.subject(), !finding.open()));
+    reported.remove(new Reported(finding.code(), finding.subject(), !finding.open()));
     findingCounters.get(finding.code()).inc();
     output.collect(FINDINGS, new StreamRecord<>(Either.Right(finding)));
   }

@@ -1,13 +1,13 @@
 package io.experimentetl.attribution;
 
-import io.experimentetl.model.Cut;
+import io.experimentetl.clickhouse.ProgressMarker;
 
 /**
  * What a subtask of {@code attribute} must know again after a restart, beside its users; a record
  * of operator state.
  *
- * @param greatestStamp see {@link VersionClock}
- * @param lastFinding see {@link VersionClock}
+ * @param greatestSequenceNumber see {@link RowVersionGenerator}
+ * @param lastFinding see {@link RowVersionGenerator}
  * @param visible the cut that was claimed last
  * @param missingExperiments see {@link MissingReferences}
  * @param missingVariants see {@link MissingReferences}
@@ -15,9 +15,9 @@ import io.experimentetl.model.Cut;
  * @param endedMetrics names of metrics that were counted and are not any more; null: none
  */
 public record AttributeProgress(
-    long greatestStamp,
+    long greatestSequenceNumber,
     long lastFinding,
-    Cut visible,
+    ProgressMarker visible,
     long[] missingExperiments,
     long[] missingVariants,
     String statistics,

@@ -28,5 +28,5 @@ interface AttributionOutput {
   /**
    * Facts of the user that had settled are in state again; the rows that follow may change them.
    */
-  void broughtBack(String userId);
+  void rehydrated(String userId);
 }

@@ -49,7 +49,7 @@ record Contributions(
     if (experiment == null) {
       return NONE;
     }
-    DayClock clock = dimensions.clockOf(experiment);
+    ExperimentCalendar clock = dimensions.calendarOf(experiment);
     AssignmentRow assignment = facts.assignment;
     int exposureType = facts.typeNumber(statistics.exposureEvent());
 
@@ -104,7 +104,7 @@ record Contributions(
   static void sendDaily(
       Map<DailyKey, DailySums> before,
       Map<DailyKey, DailySums> after,
-      DayClock clock,
+      ExperimentCalendar clock,
       AttributionOutput out) {
     after.forEach(
         (key, sums) -> {

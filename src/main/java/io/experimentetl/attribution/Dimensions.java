@@ -8,13 +8,13 @@ import java.util.Map;
 public final class Dimensions {
   private final Map<Long, ExperimentDimension> experiments = new HashMap<>();
   private final Map<Long, VariantDimension> variants = new HashMap<>();
-  private final Map<String, DayClock> clocks = new HashMap<>();
+  private final Map<String, ExperimentCalendar> clocks = new HashMap<>();
   private final String defaultZone;
-  private final DayClock defaultClock;
+  private final ExperimentCalendar defaultClock;
 
   public Dimensions(String defaultZone) {
     this.defaultZone = defaultZone;
-    this.defaultClock = new DayClock(defaultZone);
+    this.defaultClock = new ExperimentCalendar(defaultZone);
     clocks.put(defaultZone, defaultClock);
   }
 
@@ -58,9 +58,9 @@ public final class Dimensions {
   }
 
   /** The clock of the experiment's days; of the default zone where the experiment is not known. */
-  public DayClock clockOf(ExperimentDimension experiment) {
+  public ExperimentCalendar calendarOf(ExperimentDimension experiment) {
     return experiment == null
         ? defaultClock
-        : clocks.computeIfAbsent(experiment.zone(), DayClock::new);
+        : clocks.computeIfAbsent(experiment.zone(), ExperimentCalendar::new);
   }
 }

@@ -17,9 +17,9 @@ final class EventContent {
   private EventContent() {}
 
   static long of(EventRow event) {
-    long said = add(add(add(OFFSET, event.eventType()), event.variantId()), event.properties());
+    long reported = add(add(add(OFFSET, event.eventType()), event.variantId()), event.properties());
     long rest = add(add(add(OFFSET, event.assignmentAt()), event.sessionId()), event.requestId());
-    return mix(said) << REST_BITS | mix(rest) >>> (Long.SIZE - REST_BITS);
+    return mix(reported) << REST_BITS | mix(rest) >>> (Long.SIZE - REST_BITS);
   }
 
   static boolean saysTheSame(long content, long other) {

@@ -39,10 +39,10 @@ final class FactsRead {
   }
 
   /** Whether these are the facts that the mark was left for. */
-  boolean isOf(SettledExperiment mark) {
+  boolean isOf(EvictionSummary summary) {
     return isUnambiguous()
-        && facts.size() == mark.events()
-        && facts.assignments.size() == mark.assignments()
-        && facts.checksum() == mark.checksum();
+        && facts.size() == summary.events()
+        && facts.assignments.size() == summary.assignments()
+        && facts.checksum() == summary.checksum();
   }
 }

@@ -61,7 +61,7 @@ final class MetricHistory {
       ExperimentFacts facts,
       List<MetricConfig> metrics,
       ExperimentDimension experiment,
-      DayClock clock,
+      ExperimentCalendar clock,
       long firstExposure) {
     List<MetricHistory> histories = new ArrayList<>(metrics.size());
     for (MetricConfig metric : metrics) {
@@ -84,7 +84,7 @@ final class MetricHistory {
     return histories;
   }
 
-  private void count(int at, DayClock clock) {
+  private void count(int at, ExperimentCalendar clock) {
     long numerator =
         facts.typeAt(at) == type ? facts.worth(at, metric.property()) : PropertyValue.NONE;
     long denominator =

@@ -10,10 +10,10 @@ public record PendingAssignment(
     AssignmentRow assignment,
     long lsn,
     long committedAt,
-    long stamp,
+    long sequenceNumber,
     long visibleBefore,
     long waitUntil,
-    String[] lacks,
+    String[] unresolved,
     long version) {
 
   boolean isWritten() {
@@ -22,6 +22,6 @@ public record PendingAssignment(
 
   PendingAssignment writtenWithout(String[] codes, long sentVersion) {
     return new PendingAssignment(
-        assignment, lsn, committedAt, stamp, visibleBefore, 0, codes, sentVersion);
+        assignment, lsn, committedAt, sequenceNumber, visibleBefore, 0, codes, sentVersion);
   }
 }

@@ -7,21 +7,21 @@ import io.experimentetl.model.EventRow;
  *
  * @param lsn of its change; 0: the snapshot
  * @param committedAt microseconds since 1970 in UTC
- * @param stamp its place in commit order
+ * @param sequenceNumber its place in commit order
  * @param visibleBefore LSN up to which everything is visible as long as this row waits
  * @param waitUntil processing time in milliseconds since 1970 until which it is held back; 0: it
  *     was written, flagged
- * @param lacks codes of the references that it was written without; empty as long as it waits
+ * @param unresolved codes of the references that it was written without; empty as long as it waits
  * @param version of the row that was sent last; 0 as long as it waits
  */
 public record PendingEvent(
     EventRow event,
     long lsn,
     long committedAt,
-    long stamp,
+    long sequenceNumber,
     long visibleBefore,
     long waitUntil,
-    String[] lacks,
+    String[] unresolved,
     long version) {
 
   boolean isWritten() {
@@ -29,6 +29,7 @@ public record PendingEvent(
   }
 
   PendingEvent writtenWithout(String[] codes, long sentVersion) {
-    return new PendingEvent(event, lsn, committedAt, stamp, visibleBefore, 0, codes, sentVersion);
+    return new PendingEvent(
+        event, lsn, committedAt, sequenceNumber, visibleBefore, 0, codes, sentVersion);
   }
 }

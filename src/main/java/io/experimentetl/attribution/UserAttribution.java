@@ -65,10 +65,10 @@ final class UserAttribution {
   private final JobConfig config;
   private final Dimensions dimensions;
   private final MissingReferences missing;
-  private final VersionClock versions;
-  private final WaitingFloor waitingFloor;
+  private final RowVersionGenerator versions;
+  private final PendingLowWatermark lowWatermark;
   private final SpilledEvents spilledEvents;
-  private final WarehouseFacts settledFacts;
+  private final WarehouseFacts evictedFacts;
   private final AttributionOutput out;
   private final EventChecks eventChecks;
   private final long graceMillis;
@@ -82,18 +82,18 @@ final class UserAttribution {
       JobConfig config,
       Dimensions dimensions,
       MissingReferences missing,
-      VersionClock versions,
-      WaitingFloor waitingFloor,
+      RowVersionGenerator versions,
+      PendingLowWatermark lowWatermark,
       SpilledEvents spilledEvents,
-      WarehouseFacts settledFacts,
+      WarehouseFacts evictedFacts,
       AttributionOutput out) {
     this.config = config;
     this.dimensions = dimensions;
     this.missing = missing;
     this.versions = versions;
-    this.waitingFloor = waitingFloor;
+    this.lowWatermark = lowWatermark;
     this.spilledEvents = spilledEvents;
-    this.settledFacts = settledFacts;
+    this.evictedFacts = evictedFacts;
     this.out = out;
     this.eventChecks = new EventChecks(config.statistics(), config.findings());
     this.graceMillis = config.findings().grace().toMillis();
@@ -105,7 +105,7 @@ final class UserAttribution {
    * @param now processing time, milliseconds since 1970
    */
   void apply(UserFacts user, Change change, long now) {
-    versions.observe(change.stamp());
+    versions.observe(change.sequenceNumber());
     switch (change.table()) {
       case USERS -> applyUser(user, change, now);
       case ASSIGNMENTS -> applyAssignment(user, change, now);
@@ -120,7 +120,7 @@ final class UserAttribution {
     if (user.erasedTxId != 0 && user.erasedUntil <= now) {
       user.erasedTxId = 0;
       // Those of before the erasure, by which its last deletes were known to be of lost facts.
-      user.settled().clear();
+      user.evicted().clear();
     }
     for (Iterator<UndecidedDelete> it = user.undecidedDeletes.iterator(); it.hasNext(); ) {
       UndecidedDelete delete = it.next();
@@ -130,7 +130,7 @@ final class UserAttribution {
       }
     }
     for (ExperimentFacts facts : List.copyOf(user.experiments())) {
-      reconsider(user, facts, now);
+      reevaluate(user, facts, now);
     }
   }
 
@@ -141,9 +141,9 @@ final class UserAttribution {
    * @param before the dimensions before the change
    */
   void applyDimensions(UserFacts user, Set<Long> experiments, Dimensions before, long now) {
-    for (SettledExperiment mark : List.copyOf(user.settled())) {
-      if (experiments.contains(mark.experimentId()) && !hasFacts(user, mark.experimentId())) {
-        reportBeyondState(user, mark.experimentId(), new Origin(0, 0, 0, 0));
+    for (EvictionSummary summary : List.copyOf(user.evicted())) {
+      if (experiments.contains(summary.experimentId()) && !hasFacts(user, summary.experimentId())) {
+        reportBeyondState(user, summary.experimentId(), new Origin(0, 0, 0, 0));
       }
     }
     for (ExperimentFacts facts : user.experiments()) {
@@ -155,8 +155,8 @@ final class UserAttribution {
         restate(user, facts, new Origin(0, 0, 0, 0));
       }
       if (waits) {
-        reconsider(user, facts, now);
-        reconsiderSpilled(user, facts);
+        reevaluate(user, facts, now);
+        reevaluateSpilled(user, facts);
       }
     }
   }
@@ -176,8 +176,8 @@ final class UserAttribution {
     user.user = (UserRow) change.after();
     if (!wasKnown) {
       for (ExperimentFacts facts : user.experiments()) {
-        reconsider(user, facts, now);
-        reconsiderSpilled(user, facts);
+        reevaluate(user, facts, now);
+        reevaluateSpilled(user, facts);
       }
     }
   }
@@ -191,28 +191,28 @@ final class UserAttribution {
     RowVersion tombstone = origin.asSent("erasure", true);
     int events = 0;
     int assignments = 0;
-    for (SettledExperiment mark : List.copyOf(user.settled())) {
-      if (!hasFacts(user, mark.experimentId())) {
-        ExperimentFacts remains = settledFacts.remains(user.userId, mark.experimentId());
+    for (EvictionSummary summary : List.copyOf(user.evicted())) {
+      if (!hasFacts(user, summary.experimentId())) {
+        ExperimentFacts remains = evictedFacts.remains(user.userId, summary.experimentId());
         events += remains.size();
         assignments += remains.assignments.size();
-        bury(user, remains, tombstone);
-        reportBeyondState(user, mark.experimentId(), origin);
+        writeTombstone(user, remains, tombstone);
+        reportBeyondState(user, summary.experimentId(), origin);
       }
     }
     for (ExperimentFacts facts : user.experiments()) {
-      known(facts);
+      ensureContributions(facts);
       events += facts.size();
       assignments += facts.assignments.size();
-      bury(user, facts, tombstone);
+      writeTombstone(user, facts, tombstone);
       while (!facts.pending.isEmpty()) {
         PendingEvent removed = facts.pending.remove(0);
         if (removed.isWritten()) {
           resolveWhatNobodyElseLacks(user, facts, removed, origin);
         } else {
-          waitingFloor.remove(removed.visibleBefore());
+          lowWatermark.remove(removed.visibleBefore());
           // Before a restart it may have found its reference, and have been written through.
-          bury(user, removed.event(), tombstone);
+          writeTombstone(user, removed.event(), tombstone);
         }
       }
       for (PendingEvent removed : takeSpilled(user, facts)) {
@@ -221,7 +221,7 @@ final class UserAttribution {
       for (PendingAssignment waiting : facts.pendingAssignments) {
         stopWaiting(waiting);
         if (facts.assignmentOf(waiting.assignment().id()) == null) {
-          bury(waiting.assignment(), tombstone);
+          writeTombstone(waiting.assignment(), tombstone);
         }
       }
       ExperimentFacts nothing = new ExperimentFacts(facts.experimentId);
@@ -233,7 +233,8 @@ final class UserAttribution {
         reportUnexpectedDelete(user, delete);
       } else if (delete.eventId() != null) {
         events++;
-        bury(user, delete.experimentId(), delete.eventId(), delete.occurredAt(), tombstone);
+        writeTombstone(
+            user, delete.experimentId(), delete.eventId(), delete.occurredAt(), tombstone);
       } else {
         assignments++;
       }
@@ -269,7 +270,7 @@ final class UserAttribution {
       return;
     }
     ExperimentFacts facts = user.in(row.experimentId());
-    known(facts);
+    ensureContributions(facts);
     AssignmentRow before = facts.assignmentOf(row.id());
     PendingAssignment waiting = facts.pendingAssignmentOf(row.id());
     boolean isKnown = before != null || waiting != null;
@@ -284,12 +285,12 @@ final class UserAttribution {
             row,
             origin.lsn(),
             origin.committedAt(),
-            origin.stamp(),
+            origin.sequenceNumber(),
             origin.visibleBefore(),
             now + graceMillis,
             NO_CODES,
             0));
-    waitingFloor.add(origin.visibleBefore(), origin.committedAt());
+    lowWatermark.add(origin.visibleBefore(), origin.committedAt());
     if (before != null && before.variantId() != row.variantId()) {
       report(
           A_REASSIGNED,
@@ -301,20 +302,20 @@ final class UserAttribution {
           "variant %d became %d".formatted(before.variantId(), row.variantId()),
           origin);
     }
-    reconsider(user, facts, now);
+    reevaluate(user, facts, now);
   }
 
   private void stopWaiting(PendingAssignment pending) {
     if (pending != null && !pending.isWritten()) {
-      waitingFloor.remove(pending.visibleBefore());
+      lowWatermark.remove(pending.visibleBefore());
     }
   }
 
   private void deleteAssignment(
       UserFacts user, AssignmentRow row, Change change, Origin origin, long now) {
     if (change.position().txId() == user.erasedTxId) {
-      if (user.settledIn(row.experimentId()) != null) {
-        bury(row, origin.asSent("erasure", true));
+      if (user.evictedIn(row.experimentId()) != null) {
+        writeTombstone(row, origin.asSent("erasure", true));
       }
       return;
     }
@@ -324,19 +325,19 @@ final class UserAttribution {
       return;
     }
     if (!hasFacts(user, row.experimentId())) {
-      bury(row, origin.asSent(reasonOf(change), true));
+      writeTombstone(row, origin.asSent(reasonOf(change), true));
       report(T_LATE_BEYOND_STATE, true, row, origin);
       return;
     }
     ExperimentFacts facts = user.in(row.experimentId());
-    known(facts);
+    ensureContributions(facts);
     PendingAssignment waiting = facts.pendingAssignmentOf(row.id());
     stopWaiting(waiting);
     facts.pendingAssignments.remove(waiting);
     if (facts.removeAssignment(row.id())) {
       restate(user, facts, origin);
     }
-    bury(row, origin.asSent(reasonOf(change), true));
+    writeTombstone(row, origin.asSent(reasonOf(change), true));
     if (change.kind() == ChangeKind.DELETE) {
       user.undecidedDeletes.add(
           new UndecidedDelete(
@@ -352,26 +353,30 @@ final class UserAttribution {
   }
 
   /** Whether the assignment went out, for the first time or corrected. */
-  private boolean considerAssignment(
+  private boolean reevaluateAssignment(
       UserFacts user, ExperimentFacts facts, PendingAssignment pending, long now) {
     AssignmentRow row = pending.assignment();
     ExperimentDimension experiment = experiment(row.experimentId());
     VariantDimension variant = variant(row.variantId());
     Long variantExperiment = variant == null ? null : variant.experimentId();
-    EnumSet<FindingCode> lacks =
-        AssignmentChecks.lacks(user.user != null, experiment != null, variantExperiment);
-    String[] codes = codes(lacks);
+    EnumSet<FindingCode> unresolved =
+        AssignmentChecks.unresolved(user.user != null, experiment != null, variantExperiment);
+    String[] codes = codes(unresolved);
     boolean nothingNew =
         pending.isWritten()
-            ? Arrays.equals(codes, pending.lacks())
-            : !lacks.isEmpty() && !isDue(pending.waitUntil(), now);
+            ? Arrays.equals(codes, pending.unresolved())
+            : !unresolved.isEmpty() && !isDue(pending.waitUntil(), now);
     if (nothingNew) {
       return false;
     }
     Origin origin =
-        new Origin(pending.lsn(), pending.committedAt(), pending.stamp(), pending.visibleBefore());
+        new Origin(
+            pending.lsn(),
+            pending.committedAt(),
+            pending.sequenceNumber(),
+            pending.visibleBefore());
     EnumSet<FindingCode> all =
-        AssignmentChecks.defects(
+        AssignmentChecks.violations(
             row,
             variantExperiment,
             experiment == null ? 0 : experiment.version(),
@@ -380,16 +385,16 @@ final class UserAttribution {
       all.add(A_DUP_ASSIGNMENT);
     }
     reportAll(all, row, origin);
-    reportAll(lacks, row, origin);
-    resolve(pending.lacks(), lacks, row, origin);
-    all.addAll(lacks);
+    reportAll(unresolved, row, origin);
+    resolve(pending.unresolved(), unresolved, row, origin);
+    all.addAll(unresolved);
     RowVersion version =
         pending.isWritten()
             ? origin.corrected(versions.correctionAfter(pending.version()))
             : origin.asSent("", false);
     stopWaiting(pending);
     facts.pendingAssignments.remove(pending);
-    if (!lacks.isEmpty()) {
+    if (!unresolved.isEmpty()) {
       facts.pendingAssignments.add(pending.writtenWithout(codes, version.version()));
     }
     facts.put(row);
@@ -410,7 +415,7 @@ final class UserAttribution {
             variant == null ? "" : variant.key(),
             variant == null ? "" : variant.name(),
             user.user == null ? null : user.user.properties(),
-            dimensions.clockOf(experiment).dayOf(row.assignedAt()),
+            dimensions.calendarOf(experiment).dayOf(row.assignedAt()),
             codes(codes),
             version));
   }
@@ -440,7 +445,7 @@ final class UserAttribution {
       return;
     }
     ExperimentFacts facts = user.in(event.experimentId());
-    known(facts);
+    ensureContributions(facts);
     long content = EventContent.of(event);
     int at = facts.indexOf(id, event.occurredAt());
     if (at >= 0) {
@@ -454,17 +459,17 @@ final class UserAttribution {
       if (change.kind() == ChangeKind.RETAINED) {
         return;
       }
-      waitingFloor.remove(facts.pending.remove(waiting).visibleBefore());
+      lowWatermark.remove(facts.pending.remove(waiting).visibleBefore());
     }
     EventReferences references = references(user, facts, event);
-    EnumSet<FindingCode> lacks = eventChecks.lacks(event, references);
-    if (lacks.isEmpty()) {
-      write(user, facts, new Fact(event, id, content, origin), references, lacks);
+    EnumSet<FindingCode> unresolved = eventChecks.unresolved(event, references);
+    if (unresolved.isEmpty()) {
+      write(user, facts, new Fact(event, id, content, origin), references, unresolved);
     } else {
       hold(user, facts, origin.pending(event, now + graceMillis));
     }
     if (!facts.pending.isEmpty()) {
-      reconsider(user, facts, now);
+      reevaluate(user, facts, now);
     }
   }
 
@@ -474,7 +479,7 @@ final class UserAttribution {
       if (oldest.isWritten()) {
         spill(facts, oldest);
       } else {
-        waitingFloor.remove(oldest.visibleBefore());
+        lowWatermark.remove(oldest.visibleBefore());
         writeHeld(user, facts, oldest);
         if (isFull(facts)) {
           spill(facts, facts.pending.remove(facts.pending.size() - 1));
@@ -482,7 +487,7 @@ final class UserAttribution {
       }
     }
     facts.pending.add(pending);
-    waitingFloor.add(pending.visibleBefore(), pending.committedAt());
+    lowWatermark.add(pending.visibleBefore(), pending.committedAt());
   }
 
   private boolean isFull(ExperimentFacts facts) {
@@ -538,7 +543,7 @@ final class UserAttribution {
     EventReferences references = references(user, facts, event);
     Fact fact =
         new Fact(event, UUID.fromString(event.id()), EventContent.of(event), Origin.of(held));
-    write(user, facts, fact, references, eventChecks.lacks(event, references));
+    write(user, facts, fact, references, eventChecks.unresolved(event, references));
   }
 
   private void write(
@@ -546,14 +551,14 @@ final class UserAttribution {
       ExperimentFacts facts,
       Fact fact,
       EventReferences references,
-      EnumSet<FindingCode> lacks) {
+      EnumSet<FindingCode> unresolved) {
     EventRow event = fact.event();
     Origin origin = fact.origin();
-    EnumSet<FindingCode> defects =
-        eventChecks.defects(event, references, origin.committedAt(), origin.lsn() != 0);
+    EnumSet<FindingCode> violations =
+        eventChecks.violations(event, references, origin.committedAt(), origin.lsn() != 0);
     int other = facts.otherOfId(fact.id(), event.occurredAt());
     if (other >= 0) {
-      defects.add(repetition(facts.content(other), fact.content()));
+      violations.add(repetition(facts.content(other), fact.content()));
     }
     facts.add(fact.id(), event.occurredAt(), event.variantId(), event.eventType(), fact.content());
     setValues(facts, facts.size() - 1, event);
@@ -570,18 +575,19 @@ final class UserAttribution {
       restate(user, facts, origin);
     }
     RowVersion version = origin.asSent("", false);
-    emit(user, facts, event, defects, lacks, version);
-    reportAll(defects, event, origin);
-    reportAll(lacks, event, origin);
-    if (!lacks.isEmpty()) {
+    emit(user, facts, event, violations, unresolved, version);
+    reportAll(violations, event, origin);
+    reportAll(unresolved, event, origin);
+    if (!unresolved.isEmpty()) {
       // What was held before it is written has its place with the user, even in a full one.
-      facts.pending.add(origin.pending(event, 0).writtenWithout(codes(lacks), version.version()));
+      facts.pending.add(
+          origin.pending(event, 0).writtenWithout(codes(unresolved), version.version()));
     }
   }
 
   /** Once a day, with the event that is one too many. */
   private void reportBot(ExperimentFacts facts, EventRow event, Origin origin) {
-    DayClock clock = dimensions.clockOf(dimensions.experiment(event.experimentId()));
+    ExperimentCalendar clock = dimensions.calendarOf(dimensions.experiment(event.experimentId()));
     int day = clock.dayOf(event.occurredAt());
     int limit = config.findings().health().botEventsPerDay();
     int events = 0;
@@ -607,22 +613,22 @@ final class UserAttribution {
     facts.replace(at, event.variantId(), event.eventType(), EventContent.of(event));
     setValues(facts, at, event);
     restate(user, facts, origin);
-    EnumSet<FindingCode> defects = defects(user, facts, event, origin);
-    EnumSet<FindingCode> lacks = lacks(user, facts, event);
+    EnumSet<FindingCode> violations = violations(user, facts, event, origin);
+    EnumSet<FindingCode> unresolved = unresolved(user, facts, event);
     if (change.kind() == ChangeKind.UPDATE) {
-      defects.add(C_UPDATE_IMMUTABLE);
+      violations.add(C_UPDATE_IMMUTABLE);
     }
     RowVersion version = origin.asSent("", false);
-    emit(user, facts, event, defects, lacks, version);
-    reportAll(defects, event, origin);
-    reportAll(lacks, event, origin);
-    if (!defects.contains(R_VARIANT_NULL)
+    emit(user, facts, event, violations, unresolved, version);
+    reportAll(violations, event, origin);
+    reportAll(unresolved, event, origin);
+    if (!violations.contains(R_VARIANT_NULL)
         && change.before() instanceof EventRow before
         && before.variantId() == null
         && eventChecks.isExposure(before)) {
       report(R_VARIANT_NULL, false, event, origin);
     }
-    if (!defects.contains(T_ASSIGNMENT_AT_DRIFT)
+    if (!violations.contains(T_ASSIGNMENT_AT_DRIFT)
         && change.before() instanceof EventRow before
         && before.assignmentAt() != null
         && !before.assignmentAt().equals(event.assignmentAt())) {
@@ -630,17 +636,18 @@ final class UserAttribution {
     }
     PendingEvent flagged = takeFlagged(facts, event);
     if (flagged != null) {
-      resolve(flagged.lacks(), lacks, event, origin);
+      resolve(flagged.unresolved(), unresolved, event, origin);
     }
-    if (!lacks.isEmpty()) {
-      holdFlagged(facts, origin.pending(event, 0).writtenWithout(codes(lacks), version.version()));
+    if (!unresolved.isEmpty()) {
+      holdFlagged(
+          facts, origin.pending(event, 0).writtenWithout(codes(unresolved), version.version()));
     }
   }
 
   private void deleteEvent(UserFacts user, EventRow event, Change change, Origin origin, long now) {
     if (change.position().txId() == user.erasedTxId) {
-      if (user.settledIn(event.experimentId()) != null) {
-        bury(user, event, origin.asSent("erasure", true));
+      if (user.evictedIn(event.experimentId()) != null) {
+        writeTombstone(user, event, origin.asSent("erasure", true));
       }
       return;
     }
@@ -654,18 +661,18 @@ final class UserAttribution {
       return;
     }
     if (!hasFacts(user, event.experimentId())) {
-      bury(user, event, origin.asSent(reasonOf(change), true));
+      writeTombstone(user, event, origin.asSent(reasonOf(change), true));
       report(T_LATE_BEYOND_STATE, true, event, origin);
       return;
     }
     ExperimentFacts facts = user.in(event.experimentId());
-    known(facts);
+    ensureContributions(facts);
     PendingEvent removed = takeFlagged(facts, event);
     if (removed != null) {
       if (removed.isWritten()) {
         resolveWhatNobodyElseLacks(user, facts, removed, origin);
       } else {
-        waitingFloor.remove(removed.visibleBefore());
+        lowWatermark.remove(removed.visibleBefore());
       }
     }
     int at = facts.indexOf(id, event.occurredAt());
@@ -673,7 +680,7 @@ final class UserAttribution {
       facts.remove(at);
       restate(user, facts, origin);
     }
-    bury(user, event, origin.asSent(reasonOf(change), true));
+    writeTombstone(user, event, origin.asSent(reasonOf(change), true));
     if (change.kind() == ChangeKind.DELETE) {
       user.undecidedDeletes.add(
           new UndecidedDelete(
@@ -692,29 +699,29 @@ final class UserAttribution {
    * Looks at what waits, and at what went out flagged, again: as long as one row that goes out
    * helps another.
    */
-  private void reconsider(UserFacts user, ExperimentFacts facts, long now) {
-    known(facts);
+  private void reevaluate(UserFacts user, ExperimentFacts facts, long now) {
+    ensureContributions(facts);
     for (PendingAssignment assignment : List.copyOf(facts.pendingAssignments)) {
-      boolean written = considerAssignment(user, facts, assignment, now);
+      boolean written = reevaluateAssignment(user, facts, assignment, now);
       if (written) {
-        reconsiderSpilled(user, facts);
+        reevaluateSpilled(user, facts);
       }
     }
     boolean moved = !facts.pending.isEmpty();
     while (moved) {
       moved = false;
       for (PendingEvent pending : new ArrayList<>(facts.pending)) {
-        EnumSet<FindingCode> lacks = lacks(user, facts, pending.event());
+        EnumSet<FindingCode> unresolved = unresolved(user, facts, pending.event());
         if (!pending.isWritten()) {
-          if (lacks.isEmpty() || isDue(pending.waitUntil(), now)) {
+          if (unresolved.isEmpty() || isDue(pending.waitUntil(), now)) {
             facts.pending.remove(pending);
-            waitingFloor.remove(pending.visibleBefore());
+            lowWatermark.remove(pending.visibleBefore());
             writeHeld(user, facts, pending);
             moved = true;
           }
-        } else if (!Arrays.equals(codes(lacks), pending.lacks())) {
+        } else if (!Arrays.equals(codes(unresolved), pending.unresolved())) {
           facts.pending.remove(pending);
-          correct(user, facts, pending, lacks);
+          correct(user, facts, pending, unresolved);
         }
       }
     }
@@ -722,58 +729,62 @@ final class UserAttribution {
 
   /** An event that went out flagged got a reference. */
   private void correct(
-      UserFacts user, ExperimentFacts facts, PendingEvent pending, EnumSet<FindingCode> lacks) {
+      UserFacts user,
+      ExperimentFacts facts,
+      PendingEvent pending,
+      EnumSet<FindingCode> unresolved) {
     EventRow event = pending.event();
     Origin origin = Origin.of(pending);
     RowVersion version = origin.corrected(versions.correctionAfter(pending.version()));
-    EnumSet<FindingCode> defects = defects(user, facts, event, origin);
-    emit(user, facts, event, defects, lacks, version);
-    resolve(pending.lacks(), lacks, event, origin);
+    EnumSet<FindingCode> violations = violations(user, facts, event, origin);
+    emit(user, facts, event, violations, unresolved, version);
+    resolve(pending.unresolved(), unresolved, event, origin);
     // Only with an assignment can it be told that the event does not fit it.
-    reportAll(defects, event, origin);
-    reportAll(lacks, event, origin);
-    if (!lacks.isEmpty()) {
-      holdFlagged(facts, pending.writtenWithout(codes(lacks), version.version()));
+    reportAll(violations, event, origin);
+    reportAll(unresolved, event, origin);
+    if (!unresolved.isEmpty()) {
+      holdFlagged(facts, pending.writtenWithout(codes(unresolved), version.version()));
     }
   }
 
   /** Looks at what was spilled again, some at a time, when a reference has come. */
-  private void reconsiderSpilled(UserFacts user, ExperimentFacts facts) {
+  private void reevaluateSpilled(UserFacts user, ExperimentFacts facts) {
     boolean moved = facts.spilled > 0;
     while (moved) {
       List<PendingEvent> changed =
           spilledOf(user, facts)
               .filter(
                   flagged ->
-                      !Arrays.equals(codes(lacks(user, facts, flagged.event())), flagged.lacks()))
+                      !Arrays.equals(
+                          codes(unresolved(user, facts, flagged.event())), flagged.unresolved()))
               .limit(config.findings().pendingPerUser())
               .toList();
       for (PendingEvent flagged : changed) {
         spilledEvents.remove(flagged.event());
         facts.spilled--;
-        correct(user, facts, flagged, lacks(user, facts, flagged.event()));
+        correct(user, facts, flagged, unresolved(user, facts, flagged.event()));
       }
       moved = !changed.isEmpty();
     }
   }
 
-  private EnumSet<FindingCode> lacks(UserFacts user, ExperimentFacts facts, EventRow event) {
-    return eventChecks.lacks(event, references(user, facts, event));
+  private EnumSet<FindingCode> unresolved(UserFacts user, ExperimentFacts facts, EventRow event) {
+    return eventChecks.unresolved(event, references(user, facts, event));
   }
 
-  private EnumSet<FindingCode> defects(
+  private EnumSet<FindingCode> violations(
       UserFacts user, ExperimentFacts facts, EventRow event, Origin origin) {
-    EnumSet<FindingCode> defects =
-        eventChecks.defects(
+    EnumSet<FindingCode> violations =
+        eventChecks.violations(
             event, references(user, facts, event), origin.committedAt(), origin.lsn() != 0);
     // Of one id, the later ones are the repetitions.
     UUID id = UUID.fromString(event.id());
     int at = facts.indexOf(id, event.occurredAt());
     int other = facts.otherOfId(id, event.occurredAt());
     if (other >= 0 && other < at) {
-      defects.add(repetition(facts.content(other), facts.content(at)));
+      violations.add(repetition(facts.content(other), facts.content(at)));
     }
-    return defects;
+    return violations;
   }
 
   private static FindingCode repetition(long content, long later) {
@@ -783,7 +794,7 @@ final class UserAttribution {
   private EventReferences references(UserFacts user, ExperimentFacts facts, EventRow event) {
     ExperimentDimension experiment = experiment(event.experimentId());
     VariantDimension variant = event.variantId() == null ? null : variant(event.variantId());
-    DayClock clock = dimensions.clockOf(experiment);
+    ExperimentCalendar clock = dimensions.calendarOf(experiment);
     return new EventReferences(
         experiment != null,
         experiment != null && experiment.isRunningAt(event.occurredAt()),
@@ -805,8 +816,8 @@ final class UserAttribution {
       UserFacts user,
       ExperimentFacts facts,
       EventRow event,
-      EnumSet<FindingCode> defects,
-      EnumSet<FindingCode> lacks,
+      EnumSet<FindingCode> violations,
+      EnumSet<FindingCode> unresolved,
       RowVersion version) {
     ExperimentDimension experiment = dimensions.experiment(event.experimentId());
     VariantDimension delivered =
@@ -815,11 +826,11 @@ final class UserAttribution {
     VariantDimension assigned =
         assignment == null ? null : dimensions.variant(assignment.variantId());
     String[] codes;
-    if (lacks.isEmpty()) {
-      codes = codes(defects);
+    if (unresolved.isEmpty()) {
+      codes = codes(violations);
     } else {
-      EnumSet<FindingCode> all = EnumSet.copyOf(lacks);
-      all.addAll(defects);
+      EnumSet<FindingCode> all = EnumSet.copyOf(unresolved);
+      all.addAll(violations);
       codes = codes(all);
     }
     out.event(
@@ -832,7 +843,7 @@ final class UserAttribution {
             assignment == null ? null : assignment.variantId(),
             assigned == null ? "" : assigned.key(),
             user.user == null ? null : user.user.properties(),
-            dimensions.clockOf(experiment).dayOf(event.occurredAt()),
+            dimensions.calendarOf(experiment).dayOf(event.occurredAt()),
             codes,
             version));
   }
@@ -845,17 +856,17 @@ final class UserAttribution {
    * in the statistics: these stay as they are.
    */
   private boolean hasFacts(UserFacts user, long experimentId) {
-    SettledExperiment mark = user.settledIn(experimentId);
-    if (mark == null) {
+    EvictionSummary summary = user.evictedIn(experimentId);
+    if (summary == null) {
       return true;
     }
-    ExperimentFacts facts = mark.lost() ? null : settledFacts.bringBack(user.userId, mark);
+    ExperimentFacts facts = summary.lost() ? null : evictedFacts.rehydrate(user.userId, summary);
     if (facts == null) {
-      user.settled().set(user.settled().indexOf(mark), mark.asLost());
+      user.evicted().set(user.evicted().indexOf(summary), summary.asLost());
       return false;
     }
-    user.bringBack(mark, facts);
-    out.broughtBack(user.userId);
+    user.rehydrate(summary, facts);
+    out.rehydrated(user.userId);
     return true;
   }
 
@@ -876,7 +887,7 @@ final class UserAttribution {
   /**
    * The user's contributions must be known before a fact changes, or the difference can't be told.
    */
-  private void known(ExperimentFacts facts) {
+  private void ensureContributions(ExperimentFacts facts) {
     if (facts.contributions == null) {
       facts.contributions = Contributions.of(facts, dimensions, config.statistics());
     }
@@ -886,7 +897,7 @@ final class UserAttribution {
     Contributions before = facts.contributions;
     Contributions after = Contributions.of(facts, dimensions, config.statistics());
     facts.contributions = after;
-    DayClock clock = dimensions.clockOf(dimensions.experiment(facts.experimentId));
+    ExperimentCalendar clock = dimensions.calendarOf(dimensions.experiment(facts.experimentId));
     Contributions.sendDaily(before.daily(), after.daily(), clock, out);
     after
         .health()
@@ -943,20 +954,20 @@ final class UserAttribution {
     return change.kind() == ChangeKind.KEY_CHANGE ? "key-change" : "unexpected";
   }
 
-  private void bury(UserFacts user, ExperimentFacts facts, RowVersion tombstone) {
+  private void writeTombstone(UserFacts user, ExperimentFacts facts, RowVersion tombstone) {
     for (int i = 0; i < facts.size(); i++) {
-      bury(user, facts.experimentId, facts.eventId(i), facts.occurredAt(i), tombstone);
+      writeTombstone(user, facts.experimentId, facts.eventId(i), facts.occurredAt(i), tombstone);
     }
     for (AssignmentRow row : facts.assignments) {
-      bury(row, tombstone);
+      writeTombstone(row, tombstone);
     }
   }
 
-  private void bury(UserFacts user, EventRow event, RowVersion tombstone) {
-    bury(user, event.experimentId(), event.id(), event.occurredAt(), tombstone);
+  private void writeTombstone(UserFacts user, EventRow event, RowVersion tombstone) {
+    writeTombstone(user, event.experimentId(), event.id(), event.occurredAt(), tombstone);
   }
 
-  private void bury(
+  private void writeTombstone(
       UserFacts user, long experimentId, String eventId, long occurredAt, RowVersion tombstone) {
     out.event(
         new EventProcessed(
@@ -969,12 +980,12 @@ final class UserAttribution {
             null,
             "",
             null,
-            dimensions.clockOf(dimensions.experiment(experimentId)).dayOf(occurredAt),
+            dimensions.calendarOf(dimensions.experiment(experimentId)).dayOf(occurredAt),
             NO_CODES,
             tombstone));
   }
 
-  private void bury(AssignmentRow row, RowVersion tombstone) {
+  private void writeTombstone(AssignmentRow row, RowVersion tombstone) {
     out.assignment(
         new AssignmentProcessed(
             new AssignmentRow(
@@ -994,7 +1005,9 @@ final class UserAttribution {
             "",
             "",
             null,
-            dimensions.clockOf(dimensions.experiment(row.experimentId())).dayOf(row.assignedAt()),
+            dimensions
+                .calendarOf(dimensions.experiment(row.experimentId()))
+                .dayOf(row.assignedAt()),
             NO_CODES,
             tombstone));
   }
@@ -1045,20 +1058,20 @@ final class UserAttribution {
   }
 
   private void resolve(
-      String[] lackedBefore, EnumSet<FindingCode> lacks, EventRow event, Origin origin) {
+      String[] lackedBefore, EnumSet<FindingCode> unresolved, EventRow event, Origin origin) {
     for (String code : lackedBefore) {
       FindingCode lacked = FindingCode.ofCode(code);
-      if (!lacks.contains(lacked)) {
+      if (!unresolved.contains(lacked)) {
         report(lacked, false, event, origin);
       }
     }
   }
 
   private void resolve(
-      String[] lackedBefore, EnumSet<FindingCode> lacks, AssignmentRow row, Origin origin) {
+      String[] lackedBefore, EnumSet<FindingCode> unresolved, AssignmentRow row, Origin origin) {
     for (String code : lackedBefore) {
       FindingCode lacked = FindingCode.ofCode(code);
-      if (!lacks.contains(lacked)) {
+      if (!unresolved.contains(lacked)) {
         report(lacked, false, row, origin);
       }
     }
@@ -1070,7 +1083,7 @@ final class UserAttribution {
    */
   private void resolveWhatNobodyElseLacks(
       UserFacts user, ExperimentFacts facts, PendingEvent gone, Origin origin) {
-    for (String code : gone.lacks()) {
+    for (String code : gone.unresolved()) {
       FindingCode lacked = FindingCode.ofCode(code);
       boolean lackedByAnother =
           switch (lacked) {
@@ -1081,7 +1094,7 @@ final class UserAttribution {
                         other ->
                             anyLacks(user, other, code)
                                 || other.pendingAssignments.stream()
-                                    .anyMatch(row -> List.of(row.lacks()).contains(code)));
+                                    .anyMatch(row -> List.of(row.unresolved()).contains(code)));
             case R_ORPHAN_EXPERIMENT, R_ORPHAN_VARIANT -> true;
             default -> false;
           };
@@ -1094,10 +1107,12 @@ final class UserAttribution {
   private boolean anyLacks(UserFacts user, ExperimentFacts facts, String code) {
     boolean held =
         facts.pending.stream()
-            .anyMatch(pending -> pending.isWritten() && List.of(pending.lacks()).contains(code));
+            .anyMatch(
+                pending -> pending.isWritten() && List.of(pending.unresolved()).contains(code));
     return held
         || (facts.spilled > 0
-            && spilledOf(user, facts).anyMatch(flagged -> List.of(flagged.lacks()).contains(code)));
+            && spilledOf(user, facts)
+                .anyMatch(flagged -> List.of(flagged.unresolved()).contains(code)));
   }
 
   /** An experiment that rows lacked is there, whether or not the rows still are. */
@@ -1123,7 +1138,8 @@ final class UserAttribution {
           case R_ORPHAN_USER -> "user:" + event.userId();
           case R_ORPHAN_ASSIGNMENT -> "user:" + event.experimentId() + "/" + event.userId();
           case T_LATE -> {
-            DayClock clock = dimensions.clockOf(dimensions.experiment(event.experimentId()));
+            ExperimentCalendar clock =
+                dimensions.calendarOf(dimensions.experiment(event.experimentId()));
             yield "day:"
                 + event.experimentId()
                 + "/"
@@ -1233,25 +1249,29 @@ final class UserAttribution {
   private record Fact(EventRow event, UUID id, long content, Origin origin) {}
 
   /** Where a change came from, as far as its rows say it. */
-  private record Origin(long lsn, long committedAt, long stamp, long visibleBefore) {
+  private record Origin(long lsn, long committedAt, long sequenceNumber, long visibleBefore) {
     static Origin of(Change change) {
       SourcePosition position = change.position();
       return new Origin(
-          position.lsn(), position.committedAt(), change.stamp(), position.previousCommitLsn());
+          position.lsn(),
+          position.committedAt(),
+          change.sequenceNumber(),
+          position.previousCommitLsn());
     }
 
     static Origin of(PendingEvent pending) {
       return new Origin(
-          pending.lsn(), pending.committedAt(), pending.stamp(), pending.visibleBefore());
+          pending.lsn(), pending.committedAt(), pending.sequenceNumber(), pending.visibleBefore());
     }
 
     PendingEvent pending(EventRow event, long waitUntil) {
       return new PendingEvent(
-          event, lsn, committedAt, stamp, visibleBefore, waitUntil, NO_CODES, 0);
+          event, lsn, committedAt, sequenceNumber, visibleBefore, waitUntil, NO_CODES, 0);
     }
 
     RowVersion asSent(String deleteReason, boolean deleted) {
-      return new RowVersion(lsn, committedAt, RowVersion.ofStamp(stamp), deleted, deleteReason);
+      return new RowVersion(
+          lsn, committedAt, RowVersion.ofSequenceNumber(sequenceNumber), deleted, deleteReason);
     }
 
     RowVersion corrected(long version) {

@@ -13,7 +13,7 @@ final class UserFacts {
   long erasedUntil;
   final List<UndecidedDelete> undecidedDeletes = new ArrayList<>(0);
   private final List<ExperimentFacts> experiments = new ArrayList<>(1);
-  private final List<SettledExperiment> settled = new ArrayList<>(0);
+  private final List<EvictionSummary> evicted = new ArrayList<>(0);
 
   /** The earliest timer known to be set, milliseconds since 1970. */
   long timerAt = Long.MAX_VALUE;
@@ -35,8 +35,8 @@ final class UserFacts {
       for (ExperimentState experiment : state.experiments()) {
         facts.experiments.add(ExperimentFacts.of(experiment));
       }
-      if (state.settled() != null) {
-        facts.settled.addAll(Arrays.asList(state.settled()));
+      if (state.evicted() != null) {
+        facts.evicted.addAll(Arrays.asList(state.evicted()));
       }
     }
     return facts;
@@ -49,7 +49,7 @@ final class UserFacts {
         && erasedTxId == 0
         && experiments.isEmpty()
         && undecidedDeletes.isEmpty()
-        && settled.isEmpty()) {
+        && evicted.isEmpty()) {
       return null;
     }
     ExperimentState[] states = new ExperimentState[experiments.size()];
@@ -62,7 +62,7 @@ final class UserFacts {
         erasedUntil,
         states,
         undecidedDeletes.toArray(UndecidedDelete[]::new),
-        settled.isEmpty() ? null : settled.toArray(SettledExperiment[]::new));
+        evicted.isEmpty() ? null : evicted.toArray(EvictionSummary[]::new));
   }
 
   List<ExperimentFacts> experiments() {
@@ -81,36 +81,36 @@ final class UserFacts {
     return facts;
   }
 
-  List<SettledExperiment> settled() {
-    return settled;
+  List<EvictionSummary> evicted() {
+    return evicted;
   }
 
   /** What is left of the user's facts in the experiment; null: they are here. */
-  SettledExperiment settledIn(long experimentId) {
-    for (SettledExperiment mark : settled) {
-      if (mark.experimentId() == experimentId) {
-        return mark;
+  EvictionSummary evictedIn(long experimentId) {
+    for (EvictionSummary summary : evicted) {
+      if (summary.experimentId() == experimentId) {
+        return summary;
       }
     }
     return null;
   }
 
   /** Puts the mark in the place of the facts that it was made of. */
-  void settle(SettledExperiment mark) {
-    experiments.removeIf(facts -> facts.experimentId == mark.experimentId());
-    settled.add(mark);
+  void evict(EvictionSummary summary) {
+    experiments.removeIf(facts -> facts.experimentId == summary.experimentId());
+    evicted.add(summary);
   }
 
   /** Puts the facts in the place of the mark that was left of them. */
-  void bringBack(SettledExperiment mark, ExperimentFacts facts) {
-    settled.remove(mark);
-    experiments.removeIf(others -> others.experimentId == mark.experimentId());
+  void rehydrate(EvictionSummary summary, ExperimentFacts facts) {
+    evicted.remove(summary);
+    experiments.removeIf(others -> others.experimentId == summary.experimentId());
     experiments.add(facts);
   }
 
   /** About how many bytes of heap this object takes: what bounds the cache. */
   int weight() {
-    int weight = 1_000 + 80 * settled.size();
+    int weight = 1_000 + 80 * evicted.size();
     for (ExperimentFacts facts : experiments) {
       weight += 1_500 + 60 * facts.size() + 500 * facts.pending.size();
     }

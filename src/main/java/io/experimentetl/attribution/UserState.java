@@ -9,7 +9,7 @@ import io.experimentetl.model.UserRow;
  * @param erasedTxId the transaction that erased the user, as long as its other deletes may follow;
  *     0: none
  * @param erasedUntil processing time until which that is remembered, milliseconds since 1970
- * @param settled what is left of the experiments whose facts have settled; may be null
+ * @param evicted what is left of the experiments whose facts have settled; may be null
  */
 public record UserState(
     UserRow user,
@@ -17,4 +17,4 @@ public record UserState(
     long erasedUntil,
     ExperimentState[] experiments,
     UndecidedDelete[] undecidedDeletes,
-    SettledExperiment[] settled) {}
+    EvictionSummary[] evicted) {}

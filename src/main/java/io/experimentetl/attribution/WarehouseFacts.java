@@ -2,6 +2,7 @@ package io.experimentetl.attribution;
 
 import io.experimentetl.clickhouse.Backoff;
 import io.experimentetl.quality.EventChecks;
+import io.experimentetl.warehouse.RawEvents;
 import java.io.IOException;
 import java.io.InterruptedIOException;
 import java.io.UncheckedIOException;
@@ -70,30 +71,30 @@ final class WarehouseFacts implements AutoCloseable {
    *
    * @throws UncheckedIOException it did not answer, however often it was asked
    */
-  ExperimentFacts bringBack(String userId, SettledExperiment mark) {
-    Key key = new Key(userId, mark.experimentId());
+  ExperimentFacts rehydrate(String userId, EvictionSummary summary) {
+    Key key = new Key(userId, summary.experimentId());
     FactsRead read = ahead.remove(key);
     if (read == null) {
-      read = ask(Set.of(mark.experimentId()), Set.of(userId), mark.bound()).get(key);
+      read = ask(Set.of(summary.experimentId()), Set.of(userId), summary.bound()).get(key);
     }
-    return read != null && read.isOf(mark) ? read.facts : null;
+    return read != null && read.isOf(summary) ? read.facts : null;
   }
 
   /**
-   * Reads what {@link #bringBack} will be asked for, many users at once; what was read ahead and
+   * Reads what {@link #rehydrate} will be asked for, many users at once; what was read ahead and
    * not asked for is forgotten.
    *
    * @throws UncheckedIOException as there
    */
-  void readAhead(Map<String, List<SettledExperiment>> marks) {
+  void readAhead(Map<String, List<EvictionSummary>> marks) {
     ahead.clear();
     Map<Long, Set<String>> usersByBound = new TreeMap<>();
     Set<Long> experiments = new TreeSet<>();
     marks.forEach(
         (userId, of) -> {
-          for (SettledExperiment mark : of) {
-            usersByBound.computeIfAbsent(mark.bound(), bound -> new TreeSet<>()).add(userId);
-            experiments.add(mark.experimentId());
+          for (EvictionSummary summary : of) {
+            usersByBound.computeIfAbsent(summary.bound(), bound -> new TreeSet<>()).add(userId);
+            experiments.add(summary.experimentId());
           }
         });
     usersByBound.forEach(
@@ -104,9 +105,9 @@ final class WarehouseFacts implements AutoCloseable {
                       boolean isMeant =
                           marks.get(key.userId()).stream()
                               .anyMatch(
-                                  mark ->
-                                      mark.experimentId() == key.experimentId()
-                                          && mark.bound() == bound);
+                                  summary ->
+                                      summary.experimentId() == key.experimentId()
+                                          && summary.bound() == bound);
                       if (isMeant) {
                         ahead.put(key, read);
                       }
@@ -116,7 +117,7 @@ final class WarehouseFacts implements AutoCloseable {
   /**
    * All that the warehouse shows of the user in the experiment, whether or not it is whole.
    *
-   * @throws UncheckedIOException as {@link #bringBack}
+   * @throws UncheckedIOException as {@link #rehydrate}
    */
   ExperimentFacts remains(String userId, long experimentId) {
     FactsRead read =

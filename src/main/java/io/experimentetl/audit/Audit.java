@@ -59,7 +59,7 @@ public final class Audit {
   private record Findings(
       long sourceLsn,
       Instant takenAt,
-      Warehouse.Progress cut,
+      Warehouse.Progress marker,
       List<DayCounts> days,
       StatisticsComparison.Result statistics,
       HealthComparison.Result health,
@@ -129,7 +129,7 @@ public final class Audit {
         }
         pending = left;
       }
-      return report(first, last.cut(), differences, pending.values(), fences, startedAt);
+      return report(first, last.marker(), differences, pending.values(), fences, startedAt);
     }
   }
 
@@ -178,7 +178,7 @@ public final class Audit {
       HealthComparison health = null;
       if (parts.contains(Part.STATISTICS)) {
         comparison = new StatisticsComparison(settings, source, warehouse, sql, progress);
-        health = new HealthComparison(settings, source, warehouse, sql, comparison.cut());
+        health = new HealthComparison(settings, source, warehouse, sql, comparison.marker());
       }
       Map<String, Observation> observations = new LinkedHashMap<>();
       List<DayCounts> days = new ArrayList<>();
@@ -223,7 +223,7 @@ public final class Audit {
 
   private static AuditReport report(
       Findings first,
-      Warehouse.Progress cut,
+      Warehouse.Progress marker,
       List<Observation> differences,
       Collection<Observation> undecided,
       int fences,
@@ -252,8 +252,8 @@ public final class Audit {
     return new AuditReport(
         first.sourceLsn(),
         first.takenAt(),
-        first.cut().lsn(),
-        cut,
+        first.marker().lsn(),
+        marker,
         fences,
         lines,
         first.statistics().experiments(),

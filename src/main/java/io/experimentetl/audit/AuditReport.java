@@ -15,7 +15,7 @@ import java.util.Set;
  *
  * @param sourceLsn the place of PostgreSQL's snapshot
  * @param warehouseLsn the cut of ClickHouse it was compared with
- * @param verdictCut the cut of ClickHouse that the last fence was met by
+ * @param verdictMarker the cut of ClickHouse that the last fence was met by
  * @param fences how many were needed
  * @param healthDays rows of experiment_health_daily
  * @param enrichment what was added to facts
@@ -34,7 +34,7 @@ public record AuditReport(
     long sourceLsn,
     Instant takenAt,
     long warehouseLsn,
-    Warehouse.Progress verdictCut,
+    Warehouse.Progress verdictMarker,
     int fences,
     List<TableLine> lines,
     int experiments,

@@ -79,7 +79,7 @@ final class HealthComparison {
   private final StatisticsSql sql;
   private final Map<Cell, Figures> stored = new TreeMap<>();
   private final Map<Cell, String> inconsistent = new TreeMap<>();
-  private final Map<Cell, Figures> atCut;
+  private final Map<Cell, Figures> atMarker;
   private long unjudgedWeights;
 
   /** Reads ClickHouse's side, at once. */
@@ -88,20 +88,21 @@ final class HealthComparison {
       SourceSnapshot source,
       Warehouse warehouse,
       StatisticsSql sql,
-      Warehouse.Progress cut) {
+      Warehouse.Progress marker) {
     this.settings = settings;
     this.source = source;
     this.warehouse = warehouse;
     this.sql = sql;
-    readStored(cut);
-    this.atCut = fromWarehouse(cut.stamp());
+    readStored(marker);
+    this.atMarker = fromWarehouse(marker.sequenceNumber());
   }
 
   Result compare(Set<Long> experimentsWithRetainedRows, Set<Long> expired) {
     Map<Cell, Figures> fromSource = fromSource();
-    Map<Cell, Figures> atSnapshot = fromSource.equals(atCut) ? atCut : fromWarehouse(source.lsn());
+    Map<Cell, Figures> atSnapshot =
+        fromSource.equals(atMarker) ? atMarker : fromWarehouse(source.lsn());
     Set<Cell> all = new TreeSet<>(stored.keySet());
-    all.addAll(atCut.keySet());
+    all.addAll(atMarker.keySet());
     all.addAll(fromSource.keySet());
     List<Observation> observations = new ArrayList<>();
     for (Cell cell : all) {
@@ -109,7 +110,7 @@ final class HealthComparison {
         continue;
       }
       Figures a = stored.getOrDefault(cell, Figures.NONE);
-      Figures b = atCut.getOrDefault(cell, Figures.NONE);
+      Figures b = atMarker.getOrDefault(cell, Figures.NONE);
       Figures c = fromSource.getOrDefault(cell, Figures.NONE);
       Figures d = atSnapshot.getOrDefault(cell, Figures.NONE);
       boolean retained = experimentsWithRetainedRows.contains(cell.experimentId());
@@ -147,7 +148,7 @@ final class HealthComparison {
             Kind.FIGURES));
   }
 
-  private void readStored(Warehouse.Progress cut) {
+  private void readStored(Warehouse.Progress marker) {
     Map<Long, Map<Long, Integer>> weights = new HashMap<>();
     Map<Long, Long> weighedAt = new HashMap<>();
     warehouse.read(
@@ -164,7 +165,7 @@ final class HealthComparison {
     warehouse.read(
         "SELECT experiment_id, toInt32(day) AS day_, variant_ids, assigned_users, exposed_users, weights, crossover_users,"
             + " exposures, srm_chi_square, srm_df, srm_p, _version, _deleted FROM experiment_health_daily WHERE _version <= "
-            + cut.versionBound()
+            + marker.versionBound()
             + " ORDER BY _version DESC LIMIT 1 BY experiment_id, day_",
         row -> {
           if (row.get(12).asInt() == 0) {

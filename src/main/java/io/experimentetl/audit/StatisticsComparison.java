@@ -50,9 +50,9 @@ final class StatisticsComparison {
   private final Warehouse warehouse;
   private final StatisticsSql sql;
   private final Set<String> ended;
-  private final Warehouse.Progress cut;
+  private final Warehouse.Progress marker;
   private final Map<StatisticsCell, StatisticsFigures> stored;
-  private final Map<StatisticsCell, StatisticsFigures> atCut;
+  private final Map<StatisticsCell, StatisticsFigures> atMarker;
 
   /**
    * Reads ClickHouse's side, at once: what is replaced later is gone when it is merged.
@@ -76,20 +76,20 @@ final class StatisticsComparison {
     // Where a later checkpoint has replaced a row already, go on to a later cut.
     while (replacedSince(latest)) {
       Warehouse.Progress later = warehouse.progress().orElse(latest);
-      if (later.stamp() == latest.stamp()) {
+      if (later.sequenceNumber() == latest.sequenceNumber()) {
         break;
       }
       latest = later;
       cells = stored(latest);
     }
-    this.cut = latest;
+    this.marker = latest;
     this.stored = cells;
-    this.atCut = fromWarehouse(latest.stamp());
+    this.atMarker = fromWarehouse(latest.sequenceNumber());
   }
 
   /** The cut that the statistics were read as of. */
-  Warehouse.Progress cut() {
-    return cut;
+  Warehouse.Progress marker() {
+    return marker;
   }
 
   /** What the experiments name as their zones, on either side. */
@@ -133,9 +133,9 @@ final class StatisticsComparison {
   Result compare(Set<Long> experimentsWithRetainedRows) {
     Map<StatisticsCell, StatisticsFigures> fromSource = fromSource();
     Map<StatisticsCell, StatisticsFigures> atSnapshot =
-        fromSource.equals(atCut) ? atCut : fromWarehouse(source.lsn());
+        fromSource.equals(atMarker) ? atMarker : fromWarehouse(source.lsn());
     Set<StatisticsCell> all = new TreeSet<>(stored.keySet());
-    all.addAll(atCut.keySet());
+    all.addAll(atMarker.keySet());
     all.addAll(fromSource.keySet());
     Set<Long> experiments = new HashSet<>();
     List<Observation> observations = new ArrayList<>();
@@ -144,7 +144,7 @@ final class StatisticsComparison {
     for (StatisticsCell cell : all) {
       experiments.add(cell.experimentId());
       StatisticsFigures a = stored.getOrDefault(cell, StatisticsFigures.NONE);
-      StatisticsFigures b = atCut.getOrDefault(cell, StatisticsFigures.NONE);
+      StatisticsFigures b = atMarker.getOrDefault(cell, StatisticsFigures.NONE);
       StatisticsFigures c = fromSource.getOrDefault(cell, StatisticsFigures.NONE);
       StatisticsFigures d = atSnapshot.getOrDefault(cell, StatisticsFigures.NONE);
       boolean retained = experimentsWithRetainedRows.contains(cell.experimentId());
@@ -239,12 +239,12 @@ final class StatisticsComparison {
     return names;
   }
 
-  private boolean replacedSince(Warehouse.Progress cut) {
+  private boolean replacedSince(Warehouse.Progress marker) {
     return warehouse
             .rows(
                 "SELECT count() FROM (SELECT min(_version) AS oldest FROM experiment_daily_stats"
                     + " GROUP BY experiment_id, metric, variant_id, day HAVING oldest > "
-                    + cut.versionBound()
+                    + marker.versionBound()
                     + ")")
             .get(0)
             .get(0)
@@ -252,7 +252,7 @@ final class StatisticsComparison {
         > 0;
   }
 
-  private Map<StatisticsCell, StatisticsFigures> stored(Warehouse.Progress cut) {
+  private Map<StatisticsCell, StatisticsFigures> stored(Warehouse.Progress marker) {
     Map<StatisticsCell, StatisticsFigures> cells = new HashMap<>();
     warehouse.read(
         "SELECT experiment_id, variant_id, metric, toInt32(day) AS day, "
@@ -261,7 +261,7 @@ final class StatisticsComparison {
                 .collect(Collectors.joining(", "))
             + ", _deleted FROM experiment_daily_stats"
             + " WHERE _version <= "
-            + cut.versionBound()
+            + marker.versionBound()
             + " ORDER BY _version DESC LIMIT 1 BY experiment_id, metric, variant_id, day",
         row -> {
           StatisticsCell cell = cell(row);

@@ -45,13 +45,13 @@ final class VerdictFindings {
    * @param undecided what could not be judged: it opens nothing, and of its tables nothing is
    *     resolved
    * @param standing what was written before
-   * @param cut up to which ClickHouse was compared
+   * @param marker up to which ClickHouse was compared
    */
   static List<Finding> changes(
       List<AuditReport.Difference> differences,
       List<AuditReport.Difference> undecided,
       Map<Identity, Standing> standing,
-      Warehouse.Progress cut) {
+      Warehouse.Progress marker) {
     Map<Identity, List<AuditReport.Difference>> found = new TreeMap<>();
     for (AuditReport.Difference difference : differences) {
       found
@@ -65,7 +65,7 @@ final class VerdictFindings {
           Standing before = standing.get(identity);
           String detail = detail(identity.code(), of);
           if (before == null || !before.open() || !before.detail().equals(detail)) {
-            changes.add(finding(identity, true, detail, before, cut));
+            changes.add(finding(identity, true, detail, before, marker));
           }
         });
     Set<String> unjudged =
@@ -76,7 +76,7 @@ final class VerdictFindings {
               if (before.open()
                   && !found.containsKey(identity)
                   && !unjudged.contains(identity.subject())) {
-                changes.add(finding(identity, false, "It was found equal.", before, cut));
+                changes.add(finding(identity, false, "It was found equal.", before, marker));
               }
             });
     return changes;
@@ -126,7 +126,7 @@ final class VerdictFindings {
   }
 
   private static Finding finding(
-      Identity identity, boolean open, String detail, Standing before, Warehouse.Progress cut) {
+      Identity identity, boolean open, String detail, Standing before, Warehouse.Progress marker) {
     return new Finding(
         identity.code(),
         identity.subject(),
@@ -135,8 +135,10 @@ final class VerdictFindings {
         null,
         null,
         detail,
-        ChronoUnit.MICROS.between(Instant.EPOCH, cut.committedAt()),
-        cut.lsn(),
-        Math.max(RowVersion.ofStamp(cut.stamp()), before == null ? 0 : before.version() + 1));
+        ChronoUnit.MICROS.between(Instant.EPOCH, marker.committedAt()),
+        marker.lsn(),
+        Math.max(
+            RowVersion.ofSequenceNumber(marker.sequenceNumber()),
+            before == null ? 0 : before.version() + 1));
   }
 }

@@ -5,7 +5,7 @@ import io.experimentetl.audit.VerdictFindings.Standing;
 import io.experimentetl.clickhouse.RowBinaryWriter;
 import io.experimentetl.model.Finding;
 import io.experimentetl.model.FindingCode;
-import io.experimentetl.quality.FindingEncoder;
+import io.experimentetl.warehouse.FindingEncoder;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -33,7 +33,7 @@ final class VerdictRecord {
   List<String> write(AuditReport report) {
     List<Finding> changes =
         VerdictFindings.changes(
-            report.differences(), report.undecided(), standing(), report.verdictCut());
+            report.differences(), report.undecided(), standing(), report.verdictMarker());
     if (!changes.isEmpty()) {
       insert(changes);
     }

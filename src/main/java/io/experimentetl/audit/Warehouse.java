@@ -33,10 +33,10 @@ final class Warehouse {
   private static final Duration GRACE = Duration.ofSeconds(10);
 
   /** How much of the source ClickHouse shows, from {@code etl_progress}. */
-  record Progress(long stamp, long lsn, Instant committedAt, boolean snapshotDone) {
+  record Progress(long sequenceNumber, long lsn, Instant committedAt, boolean snapshotDone) {
     /** The greatest {@code _version} of the rows at or before the cut. */
     long versionBound() {
-      return versionBoundOf(stamp);
+      return versionBoundOf(sequenceNumber);
     }
   }
 
@@ -77,15 +77,15 @@ final class Warehouse {
   }
 
   /** The greatest {@code _version} that the change with this stamp, or this LSN, can have. */
-  static long versionBoundOf(long stamp) {
-    return stamp * 1024 + 1023;
+  static long versionBoundOf(long sequenceNumber) {
+    return sequenceNumber * 1024 + 1023;
   }
 
   /** Empty: no cut is visible yet. */
   Optional<Progress> progress() {
     List<JsonNode> rows =
         rows(
-            "SELECT stamp, lsn, toUnixTimestamp64Micro(committed_at), snapshot_done FROM etl_progress");
+            "SELECT sequence_number, lsn, toUnixTimestamp64Micro(committed_at), snapshot_done FROM etl_progress");
     if (rows.isEmpty()) {
       return Optional.empty();
     }

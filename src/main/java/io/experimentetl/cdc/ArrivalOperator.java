@@ -1,7 +1,7 @@
 package io.experimentetl.cdc;
 
+import io.experimentetl.clickhouse.ProgressMarker;
 import io.experimentetl.model.Change;
-import io.experimentetl.model.Cut;
 import io.experimentetl.model.DriftedColumn;
 import io.experimentetl.model.Lsn;
 import java.time.Duration;
@@ -26,11 +26,11 @@ import org.apache.flink.types.Either;
 /**
  * {@code arrival}, which is to Kafka what continuity is to the slot: keyed by table and primary
  * key, it drops what Debezium has sent before (it sends at least once), stamps every row, and sends
- * a {@link Cut} before each barrier. Changes of one row have growing LSNs, because the row is
- * locked: one that doesn't grow was seen.
+ * a {@link ProgressMarker} before each barrier. Changes of one row have growing LSNs, because the
+ * row is locked: one that doesn't grow was seen.
  */
-final class ArrivalOperator extends AbstractStreamOperator<Either<Cut, Change>>
-    implements OneInputStreamOperator<Tuple2<String, Change>, Either<Cut, Change>> {
+final class ArrivalOperator extends AbstractStreamOperator<Either<ProgressMarker, Change>>
+    implements OneInputStreamOperator<Tuple2<String, Change>, Either<ProgressMarker, Change>> {
   private static final long serialVersionUID = 1L;
 
   /** How long after its last change a row is remembered: Debezium repeats what is minutes old. */
@@ -40,7 +40,7 @@ final class ArrivalOperator extends AbstractStreamOperator<Either<Cut, Change>>
   private transient ValueState<SeenChange> seenState;
   private transient Counter resentRows;
   private transient Counter lateRows;
-  private transient long stamp;
+  private transient long sequenceNumber;
   private transient long completeLsn;
   private transient long committedAt;
   private transient boolean snapshotDone;
@@ -55,7 +55,7 @@ final class ArrivalOperator extends AbstractStreamOperator<Either<Cut, Change>>
                 new ListStateDescriptor<>("arrival", TypeInformation.of(ArrivalState.class)));
     Iterator<ArrivalState> restored = arrivalState.get().iterator();
     ArrivalState state = restored.hasNext() ? restored.next() : ArrivalState.START;
-    stamp = state.stamp();
+    sequenceNumber = state.sequenceNumber();
     completeLsn = state.completeLsn();
     committedAt = state.committedAt();
     snapshotDone = state.snapshotDone();
@@ -80,7 +80,7 @@ final class ArrivalOperator extends AbstractStreamOperator<Either<Cut, Change>>
   public void processElement(StreamRecord<Tuple2<String, Change>> record) throws Exception {
     Change change = record.getValue().f1;
     if (change.after() instanceof DriftedColumn) {
-      output.collect(new StreamRecord<>(Either.Right(change.withStamp(stamp))));
+      output.collect(new StreamRecord<>(Either.Right(change.withSequenceNumber(sequenceNumber))));
       return;
     }
     long lsn = change.position().lsn();
@@ -96,7 +96,8 @@ final class ArrivalOperator extends AbstractStreamOperator<Either<Cut, Change>>
       committedAt = Math.max(committedAt, change.position().committedAt());
       snapshotDone = true;
     }
-    output.collect(new StreamRecord<>(Either.Right(change.withStamp(nextStamp(lsn)))));
+    output.collect(
+        new StreamRecord<>(Either.Right(change.withSequenceNumber(nextSequenceNumber(lsn)))));
   }
 
   private boolean wasSeen(Change change) throws Exception {
@@ -122,21 +123,24 @@ final class ArrivalOperator extends AbstractStreamOperator<Either<Cut, Change>>
     return true;
   }
 
-  private long nextStamp(long lsn) {
-    stamp = Math.max(stamp + 1, lsn);
-    return stamp;
+  private long nextSequenceNumber(long lsn) {
+    sequenceNumber = Math.max(sequenceNumber + 1, lsn);
+    return sequenceNumber;
   }
 
   @Override
   public void prepareSnapshotPreBarrier(long checkpointId) {
     output.collect(
         new StreamRecord<>(
-            Either.Left(new Cut(nextStamp(0), completeLsn, committedAt, snapshotDone, false))));
+            Either.Left(
+                new ProgressMarker(
+                    nextSequenceNumber(0), completeLsn, committedAt, snapshotDone, false))));
   }
 
   @Override
   public void snapshotState(StateSnapshotContext context) throws Exception {
     super.snapshotState(context);
-    arrivalState.update(List.of(new ArrivalState(stamp, completeLsn, committedAt, snapshotDone)));
+    arrivalState.update(
+        List.of(new ArrivalState(sequenceNumber, completeLsn, committedAt, snapshotDone)));
   }
 }

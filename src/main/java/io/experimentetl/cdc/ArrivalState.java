@@ -3,11 +3,12 @@ package io.experimentetl.cdc;
 /**
  * All that must survive a restart of {@link ArrivalOperator}, beside what was seen of each key.
  *
- * @param stamp the last one given
+ * @param sequenceNumber the last one given
  * @param completeLsn every transaction whose commit ends at or before it was passed on
  * @param committedAt of the last row of the stream, microseconds since 1970 in UTC
  * @param snapshotDone a row of the stream has come, and Debezium sends the snapshot before
  */
-public record ArrivalState(long stamp, long completeLsn, long committedAt, boolean snapshotDone) {
+public record ArrivalState(
+    long sequenceNumber, long completeLsn, long committedAt, boolean snapshotDone) {
   static final ArrivalState START = new ArrivalState(0, 0, 0, false);
 }

@@ -53,7 +53,7 @@ public final class ChangeSerializer extends TypeSerializerSingleton<Change> {
             | (presence(change.before()) << 3)
             | (presence(change.after()) << 5));
     target.writeByte(change.kind().ordinal());
-    target.writeLong(change.stamp());
+    target.writeLong(change.sequenceNumber());
     SourcePosition position = change.position();
     target.writeLong(position.previousCommitLsn());
     target.writeLong(position.lsn());
@@ -69,7 +69,7 @@ public final class ChangeSerializer extends TypeSerializerSingleton<Change> {
     int first = source.readUnsignedByte();
     SourceTable table = TABLES[first & 7];
     ChangeKind kind = KINDS[source.readUnsignedByte()];
-    long stamp = source.readLong();
+    long sequenceNumber = source.readLong();
     SourcePosition position =
         new SourcePosition(
             source.readLong(),
@@ -80,7 +80,7 @@ public final class ChangeSerializer extends TypeSerializerSingleton<Change> {
     return new Change(
         table,
         kind,
-        stamp,
+        sequenceNumber,
         position,
         readRow(table, (first >> 3) & 3, source),
         readRow(table, (first >> 5) & 3, source));

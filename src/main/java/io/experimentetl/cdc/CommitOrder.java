@@ -39,11 +39,11 @@ final class CommitOrder {
    * Takes out what has its place by now.
    *
    * @param isReadToItsEnd of partitions that held nothing more when all that waits had come
-   * @param most so many at once
+   * @param max so many at once
    */
-  List<DebeziumRecord> release(Predicate<TopicPartition> isReadToItsEnd, int most) {
+  List<DebeziumRecord> release(Predicate<TopicPartition> isReadToItsEnd, int max) {
     List<DebeziumRecord> released = new ArrayList<>();
-    while (released.size() < most) {
+    while (released.size() < max) {
       DebeziumRecord next = null;
       for (Map.Entry<TopicPartition, Deque<DebeziumRecord>> partition : waiting.entrySet()) {
         DebeziumRecord first = partition.getValue().peek();

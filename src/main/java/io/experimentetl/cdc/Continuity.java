@@ -1,6 +1,6 @@
 package io.experimentetl.cdc;
 
-import io.experimentetl.model.Cut;
+import io.experimentetl.clickhouse.ProgressMarker;
 import io.experimentetl.model.Lsn;
 import io.experimentetl.model.RowVersion;
 import io.experimentetl.model.SourcePosition;
@@ -24,8 +24,8 @@ final class Continuity {
 
   private static final String REMEDY = " To go on, " + START_ANEW;
 
-  private long stamp;
-  private long rowStamp;
+  private long sequenceNumber;
+  private long rowSequenceNumber;
   private long previousCommitLsn;
   private long lsn;
   private long txId;
@@ -51,8 +51,8 @@ final class Continuity {
   private boolean previousCommitReliable;
 
   Continuity(ContinuityState state) {
-    stamp = state.stamp();
-    rowStamp = state.rowStamp();
+    sequenceNumber = state.sequenceNumber();
+    rowSequenceNumber = state.rowSequenceNumber();
     previousCommitLsn = state.previousCommitLsn();
     lsn = state.lsn();
     txId = state.txId();
@@ -69,8 +69,8 @@ final class Continuity {
 
   ContinuityState state() {
     return new ContinuityState(
-        stamp,
-        rowStamp,
+        sequenceNumber,
+        rowSequenceNumber,
         previousCommitLsn,
         lsn,
         txId,
@@ -89,34 +89,44 @@ final class Continuity {
    * are taken for one.
    *
    * @param nothingBeside false: rows of the beginning are still to come from elsewhere
-   * @param repeatable see {@link Cut#repeatable}
+   * @param replayStable see {@link ProgressMarker#replayStable}
    */
-  Cut nextCut(boolean nothingBeside, boolean repeatable) {
-    return new Cut(
-        nextStamp(0), completeLsn, committedAt, snapshotDone && nothingBeside, repeatable);
+  ProgressMarker nextMarker(boolean nothingBeside, boolean replayStable) {
+    return new ProgressMarker(
+        nextSequenceNumber(0),
+        completeLsn,
+        committedAt,
+        snapshotDone && nothingBeside,
+        replayStable);
   }
 
   /** The stamp that was given last; 0: none. */
-  long stamp() {
-    return stamp;
+  long sequenceNumber() {
+    return sequenceNumber;
   }
 
   /**
    * The stamp for a row that is to be passed on, at the given LSN (0: of the snapshot). The
-   * stream's rows alone give {@code rowStamp}, whatever cuts are between them: a row that has it
-   * gets it again after a restart. Where more cuts came before the row than there is room for, it
-   * gets a number between the steps, and so is not {@link RowVersion#isRepeatable repeatable}.
+   * stream's rows alone give {@code rowSequenceNumber}, whatever cuts are between them: a row that
+   * has it gets it again after a restart. Where more cuts came before the row than there is room
+   * for, it gets a number between the steps, and so is not {@link RowVersion#isReplayStable
+   * replayStable}.
    */
-  long nextStamp(long rowLsn) {
+  long nextSequenceNumber(long rowLsn) {
     if (rowLsn != 0) {
-      rowStamp = Math.max(rowStamp + RowVersion.STAMP_STEP, rowLsn);
+      rowSequenceNumber = Math.max(rowSequenceNumber + RowVersion.SEQUENCE_NUMBER_STEP, rowLsn);
     }
-    stamp = rowLsn != 0 && rowStamp > stamp ? rowStamp : betweenSteps(stamp + 1);
-    return stamp;
+    sequenceNumber =
+        rowLsn != 0 && rowSequenceNumber > sequenceNumber
+            ? rowSequenceNumber
+            : betweenSteps(sequenceNumber + 1);
+    return sequenceNumber;
   }
 
-  private static long betweenSteps(long stamp) {
-    return stamp % RowVersion.STAMP_STEP == 0 ? stamp + 1 : stamp;
+  private static long betweenSteps(long sequenceNumber) {
+    return sequenceNumber % RowVersion.SEQUENCE_NUMBER_STEP == 0
+        ? sequenceNumber + 1
+        : sequenceNumber;
   }
 
   /**

@@ -1,8 +1,9 @@
 package io.experimentetl.cdc;
 
+import io.experimentetl.clickhouse.ProgressMarker;
 import io.experimentetl.model.Change;
-import io.experimentetl.model.Cut;
 import io.experimentetl.model.DriftedColumn;
+import io.experimentetl.warehouse.RetainedRows;
 import java.io.IOException;
 import java.sql.Connection;
 import java.sql.SQLException;
@@ -32,11 +33,13 @@ import org.slf4j.LoggerFactory;
 
 /**
  * The continuity step: stamps every row, drops what a restart sends again, refuses a gap, and sends
- * a {@link Cut} before each barrier. At its start it compares its position with the replication
- * slot, before the source behind it connects; a job that can't go on without loss fails for good.
+ * a {@link ProgressMarker} before each barrier. At its start it compares its position with the
+ * replication slot, before the source behind it connects; a job that can't go on without loss fails
+ * for good.
  */
-final class ContinuityOperator extends AbstractStreamOperator<Either<Cut, Change>>
-    implements OneInputStreamOperator<Either<ReaderProgress, Change>, Either<Cut, Change>> {
+final class ContinuityOperator extends AbstractStreamOperator<Either<ProgressMarker, Change>>
+    implements OneInputStreamOperator<
+        Either<ReaderProgress, Change>, Either<ProgressMarker, Change>> {
   private static final long serialVersionUID = 1L;
 
   private static final Logger LOG = LoggerFactory.getLogger(ContinuityOperator.class);
@@ -55,7 +58,7 @@ final class ContinuityOperator extends AbstractStreamOperator<Either<Cut, Change
   private transient boolean readsRetained;
   private transient Continuity continuity;
   private transient long firstBehindSnapshot;
-  private transient boolean repeatable;
+  private transient boolean replayStable;
   private transient Counter resentRows;
   private transient Counter snapshotRows;
   private transient Counter retainedRows;
@@ -94,7 +97,7 @@ final class ContinuityOperator extends AbstractStreamOperator<Either<Cut, Change
             : until.hasNext()
                 ? RetainedRows.Position.of(until.next())
                 : RetainedRows.Position.START;
-    repeatable = state.snapshotDone() && retainedUntil.isEnd();
+    replayStable = state.snapshotDone() && retainedUntil.isEnd();
     firstBehindSnapshot = Long.MAX_VALUE;
     if (restored.hasNext()) {
       throw new SuppressRestartsException(
@@ -179,7 +182,8 @@ final class ContinuityOperator extends AbstractStreamOperator<Either<Cut, Change
   private void take(Change change) {
     if (change.after() instanceof DriftedColumn) {
       // No row: with a stamp of its own it could raise that of the row behind it above its LSN.
-      output.collect(new StreamRecord<>(Either.Right(change.withStamp(continuity.stamp()))));
+      output.collect(
+          new StreamRecord<>(Either.Right(change.withSequenceNumber(continuity.sequenceNumber()))));
       return;
     }
     long lsn = change.position().lsn();
@@ -199,7 +203,9 @@ final class ContinuityOperator extends AbstractStreamOperator<Either<Cut, Change
       lastLsn = lsn;
       lastCommittedAt = change.position().committedAt();
     }
-    output.collect(new StreamRecord<>(Either.Right(change.withStamp(continuity.nextStamp(lsn)))));
+    output.collect(
+        new StreamRecord<>(
+            Either.Right(change.withSequenceNumber(continuity.nextSequenceNumber(lsn)))));
   }
 
   private void takeChunkEnd(ReaderProgress chunk) throws SQLException {
@@ -229,7 +235,9 @@ final class ContinuityOperator extends AbstractStreamOperator<Either<Cut, Change
     RetainedRows.Page page = retained.after(retainedUntil);
     for (Change change : page.rows()) {
       retainedRows.inc();
-      output.collect(new StreamRecord<>(Either.Right(change.withStamp(continuity.nextStamp(0)))));
+      output.collect(
+          new StreamRecord<>(
+              Either.Right(change.withSequenceNumber(continuity.nextSequenceNumber(0)))));
     }
     retainedUntil = page.reached();
     if (!retainedUntil.isEnd()) {
@@ -247,11 +255,11 @@ final class ContinuityOperator extends AbstractStreamOperator<Either<Cut, Change
 
   @Override
   public void prepareSnapshotPreBarrier(long checkpointId) {
-    Cut cut = continuity.nextCut(retainedUntil.isEnd(), repeatable);
-    if (cut.snapshotDone()) {
+    ProgressMarker marker = continuity.nextMarker(retainedUntil.isEnd(), replayStable);
+    if (marker.snapshotDone()) {
       firstBehindSnapshot = Math.min(firstBehindSnapshot, checkpointId);
     }
-    output.collect(new StreamRecord<>(Either.Left(cut)));
+    output.collect(new StreamRecord<>(Either.Left(marker)));
   }
 
   /**
@@ -261,7 +269,7 @@ final class ContinuityOperator extends AbstractStreamOperator<Either<Cut, Change
   @Override
   public void notifyCheckpointComplete(long checkpointId) throws Exception {
     super.notifyCheckpointComplete(checkpointId);
-    repeatable |= checkpointId >= firstBehindSnapshot;
+    replayStable |= checkpointId >= firstBehindSnapshot;
   }
 
   @Override

@@ -3,9 +3,9 @@ package io.experimentetl.cdc;
 /**
  * All that must survive a restart to pass every row on exactly once.
  *
- * @param stamp the last one given
- * @param rowStamp the one that the stream's rows alone have given: what the last of them got,
- *     unless there was no room for it behind the cuts
+ * @param sequenceNumber the last one given
+ * @param rowSequenceNumber the one that the stream's rows alone have given: what the last of them
+ *     got, unless there was no room for it behind the cuts
  * @param previousCommitLsn of the last row that was passed on; 0: its reader had seen no commit
  * @param lsn of the last row that was passed on; 0: no row of the stream yet
  * @param txId of the last row that was passed on
@@ -21,8 +21,8 @@ package io.experimentetl.cdc;
  * @param systemIdentifier of the server that the position belongs to; 0: not known yet
  */
 public record ContinuityState(
-    long stamp,
-    long rowStamp,
+    long sequenceNumber,
+    long rowSequenceNumber,
     long previousCommitLsn,
     long lsn,
     long txId,

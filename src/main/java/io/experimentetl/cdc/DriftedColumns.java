@@ -81,10 +81,10 @@ final class DriftedColumns {
     if (ofTable.size() >= MOST) {
       return;
     }
-    String cut = column.length() > LONGEST_NAME ? column.substring(0, LONGEST_NAME) : column;
-    if (ofTable.add(new Difference(cut, how))) {
+    String marker = column.length() > LONGEST_NAME ? column.substring(0, LONGEST_NAME) : column;
+    if (ofTable.add(new Difference(marker, how))) {
       // Half of a surrogate pair becomes a question mark.
-      String name = new String(cut.getBytes(StandardCharsets.UTF_8), StandardCharsets.UTF_8);
+      String name = new String(marker.getBytes(StandardCharsets.UTF_8), StandardCharsets.UTF_8);
       found.add(
           new DriftedColumn(
               table, name, "The column " + name + " of " + table.tableName() + " " + how + "."));

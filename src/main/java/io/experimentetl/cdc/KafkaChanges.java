@@ -1,7 +1,7 @@
 package io.experimentetl.cdc;
 
+import io.experimentetl.clickhouse.ProgressMarker;
 import io.experimentetl.model.Change;
-import io.experimentetl.model.Cut;
 import org.apache.flink.api.common.eventtime.WatermarkStrategy;
 import org.apache.flink.api.common.typeinfo.Types;
 import org.apache.flink.streaming.api.datastream.DataStream;
@@ -27,7 +27,7 @@ public final class KafkaChanges {
    *
    * @return Right: a change with its stamp; Left: the cut before a checkpoint's barrier
    */
-  public static DataStream<Either<Cut, Change>> attach(
+  public static DataStream<Either<ProgressMarker, Change>> attach(
       StreamExecutionEnvironment environment, KafkaSourceSettings settings) {
     return environment
         .fromSource(

@@ -1,7 +1,8 @@
 package io.experimentetl.cdc;
 
+import io.experimentetl.clickhouse.ProgressMarker;
 import io.experimentetl.model.Change;
-import io.experimentetl.model.Cut;
+import io.experimentetl.warehouse.RetainedRows;
 import org.apache.flink.api.common.eventtime.WatermarkStrategy;
 import org.apache.flink.api.common.typeinfo.TypeInformation;
 import org.apache.flink.api.java.typeutils.EitherTypeInfo;
@@ -18,8 +19,8 @@ public final class PostgresChanges {
   /** Name and uid of the step behind it. */
   public static final String CONTINUITY = "continuity";
 
-  public static final TypeInformation<Either<Cut, Change>> TYPE =
-      new EitherTypeInfo<>(TypeInformation.of(Cut.class), ChangeTypeInfo.INSTANCE);
+  public static final TypeInformation<Either<ProgressMarker, Change>> TYPE =
+      new EitherTypeInfo<>(TypeInformation.of(ProgressMarker.class), ChangeTypeInfo.INSTANCE);
 
   private PostgresChanges() {}
 
@@ -28,7 +29,7 @@ public final class PostgresChanges {
    *
    * @return Right: a change with its stamp; Left: the cut before a checkpoint's barrier
    */
-  public static DataStream<Either<Cut, Change>> attach(
+  public static DataStream<Either<ProgressMarker, Change>> attach(
       StreamExecutionEnvironment environment, PostgresSourceSettings settings) {
     return attach(environment, settings, null);
   }
@@ -38,7 +39,7 @@ public final class PostgresChanges {
    *
    * @param retainedFrom where the rows are that only an older warehouse has any more; null: nowhere
    */
-  public static DataStream<Either<Cut, Change>> attach(
+  public static DataStream<Either<ProgressMarker, Change>> attach(
       StreamExecutionEnvironment environment,
       PostgresSourceSettings settings,
       RetainedRows.From retainedFrom) {

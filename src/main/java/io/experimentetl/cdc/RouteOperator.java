@@ -1,9 +1,9 @@
 package io.experimentetl.cdc;
 
+import io.experimentetl.clickhouse.ProgressMarker;
 import io.experimentetl.model.AssignmentRow;
 import io.experimentetl.model.Change;
 import io.experimentetl.model.ChangeKind;
-import io.experimentetl.model.Cut;
 import io.experimentetl.model.DriftedColumn;
 import io.experimentetl.model.EventRow;
 import io.experimentetl.model.ExperimentRow;
@@ -18,6 +18,7 @@ import io.experimentetl.model.UnreadableRow;
 import io.experimentetl.model.UserRow;
 import io.experimentetl.model.VariantRow;
 import io.experimentetl.quality.ExperimentChecks;
+import io.experimentetl.warehouse.WarehouseRange;
 import java.time.Instant;
 import java.time.temporal.ChronoUnit;
 import java.util.EnumMap;
@@ -46,16 +47,16 @@ import org.apache.flink.util.OutputTag;
  * does not move it.
  */
 public final class RouteOperator extends AbstractStreamOperator<Change>
-    implements OneInputStreamOperator<Either<Cut, Change>, Change> {
+    implements OneInputStreamOperator<Either<ProgressMarker, Change>, Change> {
 
   private static final long serialVersionUID = 1L;
 
   /** Experiments and variants, for all subtasks of the join. */
-  public static final OutputTag<Either<Cut, Change>> DIMENSIONS = tag("dimensions");
+  public static final OutputTag<Either<ProgressMarker, Change>> DIMENSIONS = tag("dimensions");
 
-  public static final OutputTag<Either<Cut, Change>> EXPERIMENTS = tag("experiments");
-  public static final OutputTag<Either<Cut, Change>> VARIANTS = tag("variants");
-  public static final OutputTag<Either<Cut, Change>> USERS = tag("users");
+  public static final OutputTag<Either<ProgressMarker, Change>> EXPERIMENTS = tag("experiments");
+  public static final OutputTag<Either<ProgressMarker, Change>> VARIANTS = tag("variants");
+  public static final OutputTag<Either<ProgressMarker, Change>> USERS = tag("users");
 
   /** Rows of the outbox. */
   public static final OutputTag<Change> OUTBOX = new OutputTag<>("outbox", ChangeTypeInfo.INSTANCE);
@@ -64,19 +65,19 @@ public final class RouteOperator extends AbstractStreamOperator<Change>
    * Rows that can't be read, columns that have drifted, and experiments in a status that nobody
    * knows.
    */
-  public static final OutputTag<Either<Cut, Finding>> FINDINGS =
+  public static final OutputTag<Either<ProgressMarker, Finding>> FINDINGS =
       new OutputTag<>("route-findings", TypeInformation.of(new TypeHint<>() {}));
 
-  private static final List<OutputTag<Either<Cut, Change>>> WITH_CUTS =
+  private static final List<OutputTag<Either<ProgressMarker, Change>>> WITH_CUTS =
       List.of(DIMENSIONS, EXPERIMENTS, VARIANTS, USERS);
 
   private static final long WATERMARK_STEP_MILLIS = 200;
 
-  private static final ListStateDescriptor<Undelivered.Row> UNDELIVERED =
-      new ListStateDescriptor<>("undelivered", TypeInformation.of(Undelivered.Row.class));
+  private static final ListStateDescriptor<DeadLetterLedger.Row> UNDELIVERED =
+      new ListStateDescriptor<>("undelivered", TypeInformation.of(DeadLetterLedger.Row.class));
 
-  private transient ListState<Undelivered.Row> undeliveredState;
-  private transient Undelivered undelivered;
+  private transient ListState<DeadLetterLedger.Row> deadLetterState;
+  private transient DeadLetterLedger deadLetters;
   private transient Map<FindingCode, Counter> findings;
   private transient Counter outboxRows;
   private transient long watermark;
@@ -85,21 +86,21 @@ public final class RouteOperator extends AbstractStreamOperator<Change>
     setChainingStrategy(ChainingStrategy.ALWAYS);
   }
 
-  private static OutputTag<Either<Cut, Change>> tag(String name) {
+  private static OutputTag<Either<ProgressMarker, Change>> tag(String name) {
     return new OutputTag<>(name, PostgresChanges.TYPE);
   }
 
   @Override
   public void initializeState(StateInitializationContext context) throws Exception {
     super.initializeState(context);
-    undeliveredState = context.getOperatorStateStore().getListState(UNDELIVERED);
-    undelivered = new Undelivered(undeliveredState.get());
+    deadLetterState = context.getOperatorStateStore().getListState(UNDELIVERED);
+    deadLetters = new DeadLetterLedger(deadLetterState.get());
   }
 
   @Override
   public void snapshotState(StateSnapshotContext context) throws Exception {
     super.snapshotState(context);
-    undeliveredState.update(undelivered.all());
+    deadLetterState.update(deadLetters.all());
   }
 
   @Override
@@ -107,8 +108,8 @@ public final class RouteOperator extends AbstractStreamOperator<Change>
     super.open();
     watermark = Long.MIN_VALUE;
     outboxRows = getMetricGroup().counter("outboxRows");
-    getMetricGroup().gauge("undeliveredRows", () -> undelivered.size());
-    getMetricGroup().gauge("undeliveredRowsForgotten", () -> undelivered.forgotten());
+    getMetricGroup().gauge("deadLetters", () -> deadLetters.size());
+    getMetricGroup().gauge("deadLettersForgotten", () -> deadLetters.forgotten());
     findings = new EnumMap<>(FindingCode.class);
     for (FindingCode code :
         new FindingCode[] {
@@ -122,16 +123,16 @@ public final class RouteOperator extends AbstractStreamOperator<Change>
   }
 
   @Override
-  public void processElement(StreamRecord<Either<Cut, Change>> record) {
+  public void processElement(StreamRecord<Either<ProgressMarker, Change>> record) {
     if (record.getValue().isLeft()) {
-      for (OutputTag<Either<Cut, Change>> dimension : WITH_CUTS) {
+      for (OutputTag<Either<ProgressMarker, Change>> dimension : WITH_CUTS) {
         output.collect(dimension, record);
       }
       return;
     }
     Change change = record.getValue().right();
     if (change.after() instanceof DriftedColumn drifted) {
-      tell(change, drifted);
+      reportDrift(change, drifted);
       return;
     }
     if (change.kind() == ChangeKind.DELETE) {
@@ -143,7 +144,7 @@ public final class RouteOperator extends AbstractStreamOperator<Change>
         leave(change, ChangeKind.KEY_CHANGE);
       }
       if (unreadable != null) {
-        keepBack(change, unreadable);
+        addDeadLetter(change, unreadable);
       } else {
         close(change, change.after());
         send(
@@ -151,7 +152,7 @@ public final class RouteOperator extends AbstractStreamOperator<Change>
                 ? new Change(
                     change.table(),
                     ChangeKind.INSERT,
-                    change.stamp(),
+                    change.sequenceNumber(),
                     change.position(),
                     null,
                     change.after())
@@ -172,7 +173,7 @@ public final class RouteOperator extends AbstractStreamOperator<Change>
       return;
     }
     if (row instanceof UnreadableRow unreadable) {
-      keepBack(change, unreadable);
+      addDeadLetter(change, unreadable);
       return;
     }
     close(change, row);
@@ -181,34 +182,34 @@ public final class RouteOperator extends AbstractStreamOperator<Change>
           new Change(
               change.table(),
               kind,
-              change.stamp(),
+              change.sequenceNumber(),
               change.position(),
               WarehouseRange.within(row, change.position().committedAt()),
               null));
     }
   }
 
-  private void tell(Change change, DriftedColumn drifted) {
+  private void reportDrift(Change change, DriftedColumn drifted) {
     findings.get(FindingCode.S_SCHEMA_DRIFT).inc();
-    say(
+    report(
         change,
         FindingCode.S_SCHEMA_DRIFT,
         "column:" + drifted.table().tableName() + "." + drifted.column(),
         0,
         true,
         drifted.reason(),
-        RowVersion.ofStamp(change.stamp()));
+        RowVersion.ofSequenceNumber(change.sequenceNumber()));
   }
 
-  private void keepBack(Change change, UnreadableRow row) {
+  private void addDeadLetter(Change change, UnreadableRow row) {
     String subject = change.table().noun() + ":" + row.key();
-    Undelivered.Row before = undelivered.of(subject);
+    DeadLetterLedger.Row before = deadLetters.of(subject);
     if (before != null && !before.code().equals(row.code().code())) {
       close(change, subject, before);
     }
-    long since = undelivered.add(subject, row.code(), change.position().committedAt());
+    long since = deadLetters.add(subject, row.code(), change.position().committedAt());
     findings.get(row.code()).inc();
-    say(
+    report(
         change,
         row.code(),
         subject,
@@ -219,31 +220,31 @@ public final class RouteOperator extends AbstractStreamOperator<Change>
                 Instant.EPOCH.plus(since, ChronoUnit.MICROS).truncatedTo(ChronoUnit.SECONDS),
                 row.column(),
                 row.reason()),
-        RowVersion.ofStamp(change.stamp()));
+        RowVersion.ofSequenceNumber(change.sequenceNumber()));
   }
 
   /** Whatever was said of the row is over. */
   private void close(Change change, SourceRow row) {
-    if (undelivered.size() > 0) {
+    if (deadLetters.size() > 0) {
       String subject = change.table().noun() + ":" + keyOf(change.table(), row);
-      Undelivered.Row before = undelivered.of(subject);
+      DeadLetterLedger.Row before = deadLetters.of(subject);
       if (before != null) {
         close(change, subject, before);
       }
     }
   }
 
-  private void close(Change change, String subject, Undelivered.Row before) {
-    undelivered.remove(subject);
+  private void close(Change change, String subject, DeadLetterLedger.Row before) {
+    deadLetters.remove(subject);
     // Below what attribute may say of the same row with this change.
-    say(
+    report(
         change,
         FindingCode.ofCode(before.code()),
         subject,
         0,
         false,
         "delivered, or gone at the source",
-        RowVersion.ofStamp(change.stamp()) - 1);
+        RowVersion.ofSequenceNumber(change.sequenceNumber()) - 1);
   }
 
   private void send(Change change) {
@@ -307,18 +308,18 @@ public final class RouteOperator extends AbstractStreamOperator<Change>
     if (change.after() instanceof ExperimentRow experiment
         && !ExperimentChecks.hasKnownStatus(experiment)) {
       findings.get(FindingCode.S_UNKNOWN_ENUM).inc();
-      say(
+      report(
           change,
           FindingCode.S_UNKNOWN_ENUM,
           change.table().noun() + ":" + experiment.id(),
           experiment.id(),
           true,
           "column status: the product does not know the value",
-          RowVersion.ofStamp(change.stamp()));
+          RowVersion.ofSequenceNumber(change.sequenceNumber()));
     }
   }
 
-  private void say(
+  private void report(
       Change change,
       FindingCode code,
       String subject,

@@ -12,6 +12,7 @@ import io.experimentetl.model.SourceTable;
 import io.experimentetl.model.UnreadableRow;
 import io.experimentetl.model.UserRow;
 import io.experimentetl.model.VariantRow;
+import io.experimentetl.warehouse.WarehouseRange;
 import java.nio.charset.StandardCharsets;
 import java.util.Collections;
 import java.util.EnumMap;
@@ -199,7 +200,7 @@ abstract class RowReader<R> {
                 text(row, before, 3),
                 textOrNull(row, before, 4),
                 smallInteger(row, before, 5),
-                truth(row, before, 6),
+                bool(row, before, 6),
                 textOrNull(row, before, 7),
                 micros(row, before, 8),
                 micros(row, before, 9));
@@ -209,7 +210,7 @@ abstract class RowReader<R> {
                 textOrNull(row, before, 1),
                 textOrNull(row, before, 2),
                 textOrNull(row, before, 3),
-                truth(row, before, 4),
+                bool(row, before, 4),
                 micros(row, before, 5),
                 micros(row, before, 6));
         case ASSIGNMENTS ->
@@ -362,7 +363,7 @@ abstract class RowReader<R> {
     return (int) value;
   }
 
-  private boolean truth(R row, R before, int index) {
+  private boolean bool(R row, R before, int index) {
     Object present = present(row, before, index);
     if (present instanceof Boolean value) {
       return value;

@@ -8,7 +8,7 @@ import java.sql.Statement;
 import java.util.Properties;
 
 /** What the job asks the source's server beside reading its changes. */
-final class SourceServer {
+public final class SourceServer {
 
   private static final String WAL_END =
       "(CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_insert_lsn() END)";
@@ -16,9 +16,11 @@ final class SourceServer {
   private SourceServer() {}
 
   /**
+   * Opens a connection to the source.
+   *
    * @throws SQLException the server doesn't answer within 10 s, or refuses the login
    */
-  static Connection connect(PostgresSourceSettings settings) throws SQLException {
+  public static Connection connect(PostgresSourceSettings settings) throws SQLException {
     Properties properties = new Properties();
     properties.setProperty("user", settings.username());
     properties.setProperty("password", settings.password().get());
@@ -84,7 +86,7 @@ final class SourceServer {
         + " ON CONFLICT (writer) DO UPDATE SET beat_at = excluded.beat_at";
   }
 
-  static String quoted(String identifier) {
+  public static String quoted(String identifier) {
     return '"' + identifier.replace("\"", "\"\"") + '"';
   }
 }

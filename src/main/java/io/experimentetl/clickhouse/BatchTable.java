@@ -64,23 +64,24 @@ final class BatchTable {
    *
    * @param token whether the server's deduplication is to be used; without, it writes the rows
    *     whatever it remembers
-   * @param ticket whether the request is to be good for one time only
+   * @param singleUseSession whether the request is to be good for one time only
    * @throws IOException if there is no answer: the outcome is unknown
    */
-  Answer insert(SealedBatch batch, byte[] body, int attempt, boolean token, boolean ticket)
+  Answer insert(
+      SealedBatch batch, byte[] body, int attempt, boolean token, boolean singleUseSession)
       throws IOException, InterruptedException {
     Map<String, String> all = new LinkedHashMap<>(settings());
-    if (ticket) {
+    if (singleUseSession) {
       long seconds = timeout.toSeconds() + TICKET_MARGIN_SECONDS;
       http.select(
           "SELECT 1",
           Map.of(
               "session_id",
-              ticket(batch),
+              singleUseSession(batch),
               "session_timeout",
               Long.toString(Math.min(LONGEST_TICKET_SECONDS, seconds))),
           timeout);
-      all.put("session_id", ticket(batch));
+      all.put("session_id", singleUseSession(batch));
       all.put("session_check", "1");
       all.put("close_session", "1");
     }
@@ -125,9 +126,9 @@ final class BatchTable {
    * that is still on its way is refused when it arrives.
    */
   void fence(SealedBatch batch) throws IOException, InterruptedException {
-    boolean torn = tearTicket(batch);
+    boolean torn = revokeSession(batch);
     endQueries(batch);
-    if (!torn && !tearTicket(batch)) {
+    if (!torn && !revokeSession(batch)) {
       throw new IOException("The server still takes " + batch.place() + ".");
     }
   }
@@ -142,9 +143,9 @@ final class BatchTable {
   }
 
   /** Whether no request can use the ticket any more; false while one does. */
-  private boolean tearTicket(SealedBatch batch) throws IOException, InterruptedException {
+  private boolean revokeSession(SealedBatch batch) throws IOException, InterruptedException {
     Map<String, String> closing =
-        Map.of("session_id", ticket(batch), "session_check", "1", "close_session", "1");
+        Map.of("session_id", singleUseSession(batch), "session_check", "1", "close_session", "1");
     try {
       http.select("SELECT 1", closing, timeout);
       return true;
@@ -160,7 +161,7 @@ final class BatchTable {
   }
 
   /** One name for all attempts: which copy of the batch is taken doesn't matter. */
-  private static String ticket(SealedBatch batch) {
+  private static String singleUseSession(SealedBatch batch) {
     return queryIdPrefix(batch) + "ticket";
   }
 

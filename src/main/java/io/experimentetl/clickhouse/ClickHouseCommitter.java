@@ -54,7 +54,7 @@ final class ClickHouseCommitter implements Committer<SealedBatch> {
     /** The server's deduplication: holds within its window. */
     TOKEN,
     /** A request is good for one time only. */
-    TICKET,
+    SINGLE_USE_SESSION,
     /** Before a batch is looked for, whatever still sends it is ended. */
     FENCE,
     /** A job that another one has taken over from sends nothing any more. */
@@ -210,8 +210,8 @@ final class ClickHouseCommitter implements Committer<SealedBatch> {
           next = probed ? probe(batch) : CommitDecision.Next.INSERT;
           continue;
         }
-        boolean ticket = guards.contains(Guard.TICKET);
-        Answer answer = table.insert(batch, bodyOf(batch), ++attempt, token, ticket);
+        boolean singleUseSession = guards.contains(Guard.SINGLE_USE_SESSION);
+        Answer answer = table.insert(batch, bodyOf(batch), ++attempt, token, singleUseSession);
         next = CommitDecision.afterAnswer(answer);
         if (next == CommitDecision.Next.DONE) {
           provePartition(batch);

@@ -42,7 +42,7 @@ public final class ClickHousePreflight {
   }
 
   /**
-   * Looks at the server and the tables, {@code etl_cuts} included. Changes nothing.
+   * Looks at the server and the tables, {@code etl_sink_progress} included. Changes nothing.
    *
    * @param mustBeEmpty the writer starts without state, and would write again what is there
    * @return every problem as a sentence that says what to do; empty if there is none
@@ -67,7 +67,7 @@ public final class ClickHousePreflight {
       return;
     }
     Set<TableSchema> all = new LinkedHashSet<>(schemas);
-    all.add(CutEncoder.SCHEMA);
+    all.add(ProgressMarkerEncoder.SCHEMA);
     for (TableSchema schema : all) {
       checkTable(schema);
     }

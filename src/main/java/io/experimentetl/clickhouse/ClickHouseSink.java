@@ -1,6 +1,5 @@
 package io.experimentetl.clickhouse;
 
-import io.experimentetl.model.Cut;
 import java.io.IOException;
 import java.time.Duration;
 import org.apache.flink.api.connector.sink2.Committer;
@@ -17,13 +16,13 @@ import org.apache.flink.types.Either;
 
 /**
  * Writes rows to one ClickHouse table exactly once: they become visible when their checkpoint
- * completes, and behind them, in {@code etl_cuts}, the cut that they are complete up to. With
- * {@link Builder#writeThrough} those that come again after a restart become visible at once.
+ * completes, and behind them, in {@code etl_sink_progress}, the cut that they are complete up to.
+ * With {@link Builder#earlyWrite} those that come again after a restart become visible at once.
  *
  * <p>Needs checkpointing with aligned barriers. The sink's own uid is set by whoever attaches it.
  */
 public final class ClickHouseSink<T>
-    implements Sink<Either<Cut, T>>,
+    implements Sink<Either<ProgressMarker, T>>,
         SupportsCommitter<SealedBatch>,
         SupportsPreCommitTopology<SealedBatch, SealedBatch> {
 
@@ -59,15 +58,16 @@ public final class ClickHouseSink<T>
   }
 
   @Override
-  public CommittingSinkWriter<Either<Cut, T>, SealedBatch> createWriter(WriterInitContext context)
-      throws IOException {
+  public CommittingSinkWriter<Either<ProgressMarker, T>, SealedBatch> createWriter(
+      WriterInitContext context) throws IOException {
     return new ClickHouseWriter<>(encoder, connection, limits, folder, sinks, linger, context);
   }
 
   @Deprecated
   @Override
   @SuppressWarnings("deprecation")
-  public CommittingSinkWriter<Either<Cut, T>, SealedBatch> createWriter(Sink.InitContext context) {
+  public CommittingSinkWriter<Either<ProgressMarker, T>, SealedBatch> createWriter(
+      Sink.InitContext context) {
     throw new UnsupportedOperationException("Flink calls createWriter(WriterInitContext).");
   }
 
@@ -118,7 +118,7 @@ public final class ClickHouseSink<T>
       return this;
     }
 
-    /** How many sinks the job has: {@code etl_cuts.sinks}. Default 1. */
+    /** How many sinks the job has: {@code etl_sink_progress.sinks}. Default 1. */
     public Builder<T> sinks(int newSinks) {
       sinks = newSinks;
       return this;
@@ -145,7 +145,7 @@ public final class ClickHouseSink<T>
      * or a batch is full, and not with their checkpoint: at least once each, once under {@code
      * FINAL}. Needs a table that replaces rows by version. Default: none is written through.
      */
-    public Builder<T> writeThrough(Duration newLinger) {
+    public Builder<T> earlyWrite(Duration newLinger) {
       linger = newLinger;
       return this;
     }

@@ -1,6 +1,5 @@
 package io.experimentetl.clickhouse;
 
-import io.experimentetl.model.Cut;
 import java.io.IOException;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -16,17 +15,18 @@ import org.apache.flink.types.Either;
  * One subtask's writer: rows into sealed batches, and the last cut behind them. Rows that may be
  * written through are there when the cut is taken.
  */
-final class ClickHouseWriter<T> implements CommittingSinkWriter<Either<Cut, T>, SealedBatch> {
+final class ClickHouseWriter<T>
+    implements CommittingSinkWriter<Either<ProgressMarker, T>, SealedBatch> {
 
   private final RowEncoder<T> encoder;
   private final BatchSealer<T> rows;
-  private final WriteThrough<T> through;
-  private final BatchSealer<CutEncoder.SealedCut> cuts;
+  private final EarlyWrite<T> through;
+  private final BatchSealer<ProgressMarkerEncoder.SealedMarker> markers;
   private final Counter rowsSent;
   private final Counter bytesSent;
   private List<SealedBatch> sealed = new ArrayList<>();
-  private Cut seen;
-  private Cut said;
+  private ProgressMarker seen;
+  private ProgressMarker reported;
 
   /**
    * Opens one.
@@ -51,7 +51,7 @@ final class ClickHouseWriter<T> implements CommittingSinkWriter<Either<Cut, T>, 
     through =
         linger == null
             ? null
-            : new WriteThrough<>(
+            : new EarlyWrite<>(
                 sealer(encoder, SealedBatch.Kind.THROUGH, limits, ids, "", restored),
                 connection,
                 limits,
@@ -59,13 +59,13 @@ final class ClickHouseWriter<T> implements CommittingSinkWriter<Either<Cut, T>, 
                 SinkMemory.SHARED,
                 context.getProcessingTimeService(),
                 context.metricGroup());
-    CutEncoder cutEncoder =
-        new CutEncoder(
+    ProgressMarkerEncoder markerEncoder =
+        new ProgressMarkerEncoder(
             encoder.schema().table(),
             subtask,
             context.getTaskInfo().getNumberOfParallelSubtasks(),
             sinks);
-    cuts = sealer(cutEncoder, SealedBatch.Kind.CUT, limits, ids, "", restored);
+    markers = sealer(markerEncoder, SealedBatch.Kind.CUT, limits, ids, "", restored);
     rowsSent = context.metricGroup().getNumRecordsSendCounter();
     bytesSent = context.metricGroup().getNumBytesSendCounter();
     context
@@ -99,14 +99,14 @@ final class ClickHouseWriter<T> implements CommittingSinkWriter<Either<Cut, T>, 
   }
 
   @Override
-  public void write(Either<Cut, T> element, Context context)
+  public void write(Either<ProgressMarker, T> element, Context context)
       throws IOException, InterruptedException {
     if (element.isLeft()) {
       seen = element.left();
       return;
     }
     T row = element.right();
-    if (through != null && seen != null && seen.repeatable() && encoder.isRepeatable(row)) {
+    if (through != null && seen != null && seen.replayStable() && encoder.isReplayStable(row)) {
       through.add(row);
     } else {
       rows.add(row);
@@ -124,10 +124,10 @@ final class ClickHouseWriter<T> implements CommittingSinkWriter<Either<Cut, T>, 
     for (SealedBatch batch : sealed) {
       bytesSent.inc(batch.rawBytes());
     }
-    if (seen != null && (!sealed.isEmpty() || !seen.equals(said))) {
-      cuts.add(new CutEncoder.SealedCut(seen, System.currentTimeMillis()));
-      sealed.addAll(cuts.sealAll());
-      said = seen;
+    if (seen != null && (!sealed.isEmpty() || !seen.equals(reported))) {
+      markers.add(new ProgressMarkerEncoder.SealedMarker(seen, System.currentTimeMillis()));
+      sealed.addAll(markers.sealAll());
+      reported = seen;
     }
   }
 
@@ -141,7 +141,7 @@ final class ClickHouseWriter<T> implements CommittingSinkWriter<Either<Cut, T>, 
   @Override
   public void close() {
     rows.close();
-    cuts.close();
+    markers.close();
     if (through != null) {
       through.close();
     }

@@ -21,9 +21,9 @@ public interface RowEncoder<T> extends Serializable {
   /**
    * Whether the row, when it comes again after a restart, has the same key, and this version with
    * the same content or a higher one: then it may be written before its checkpoint completes. Asked
-   * only where the {@link io.experimentetl.model.Cut} before it is repeatable.
+   * only where the {@link io.experimentetl.clickhouse.ProgressMarker} before it is repeatable.
    */
-  default boolean isRepeatable(T row) {
+  default boolean isReplayStable(T row) {
     return false;
   }
 

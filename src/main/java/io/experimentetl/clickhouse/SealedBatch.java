@@ -37,7 +37,7 @@ public record SealedBatch(
   public enum Kind {
     /** Rows of the sink's table. */
     ROWS,
-    /** The row in {@code etl_cuts}, to be sent behind all of its subtask's rows. */
+    /** The row in {@code etl_sink_progress}, to be sent behind all of its subtask's rows. */
     CUT,
     /** Rows of the sink's table, sent before their checkpoint: it never holds them. */
     THROUGH

@@ -230,10 +230,10 @@ public record JobConfig(
     return config;
   }
 
-  private static List<MetricConfig> metrics(Section section, List<MetricConfig> byDefault) {
+  private static List<MetricConfig> metrics(Section section, List<MetricConfig> defaultValue) {
     List<Section> given = section.sections("metrics");
     if (given == null) {
-      return byDefault;
+      return defaultValue;
     }
     List<MetricConfig> metrics = new ArrayList<>();
     Set<String> names = new HashSet<>();
@@ -409,7 +409,7 @@ public record JobConfig(
     OutboxConfig d = OutboxConfig.defaults();
     OutboxConfig config =
         new OutboxConfig(
-            section.truth("enabled", d.enabled()),
+            section.bool("enabled", d.enabled()),
             section.topic("topic-prefix", d.topicPrefix()),
             section.list("aggregate-types", d.aggregateTypes(), Section::topicComplaint),
             section.list("event-types", d.eventTypes(), value -> null),
@@ -421,7 +421,7 @@ public record JobConfig(
   }
 
   private static StateConfig state(Section section) {
-    StateConfig config = new StateConfig(section.optionalDuration("settle-after", NONE, CENTURY));
+    StateConfig config = new StateConfig(section.optionalDuration("evict-after", NONE, CENTURY));
     section.end();
     return config;
   }

@@ -76,29 +76,29 @@ final class Section {
     return new Section(at(key), child, overrides, errors);
   }
 
-  String text(String key, String byDefault) {
-    return text(key, byDefault, value -> null);
+  String text(String key, String defaultValue) {
+    return text(key, defaultValue, value -> null);
   }
 
   /**
    * @param complaint what is wrong with a value, or null
    */
-  String text(String key, String byDefault, Function<String, String> complaint) {
+  String text(String key, String defaultValue, Function<String, String> complaint) {
     JsonNode value = textValue(key);
     if (value.isMissingNode()) {
-      return byDefault;
+      return defaultValue;
     }
     if (!value.isTextual() || value.asText().isBlank()) {
       error(
           key,
           "is " + describe(value) + ", not a text.",
-          value.isNumber() || value.isBoolean() ? "Put it in quotes." : example(byDefault));
-      return byDefault;
+          value.isNumber() || value.isBoolean() ? "Put it in quotes." : example(defaultValue));
+      return defaultValue;
     }
     String problem = complaint.apply(value.asText());
     if (problem != null) {
-      error(key, "\"" + value.asText() + "\" " + problem, example(byDefault));
-      return byDefault;
+      error(key, "\"" + value.asText() + "\" " + problem, example(defaultValue));
+      return defaultValue;
     }
     return value.asText();
   }
@@ -109,10 +109,10 @@ final class Section {
     return value.isMissingNode() || value.isNull() ? null : text(key, null);
   }
 
-  String identifier(String key, String byDefault) {
+  String identifier(String key, String defaultValue) {
     return text(
         key,
-        byDefault,
+        defaultValue,
         value ->
             value.matches("[a-z_][a-z0-9_]{0,62}")
                 ? null
@@ -120,8 +120,8 @@ final class Section {
   }
 
   /** A topic's name, or the beginning of some. */
-  String topic(String key, String byDefault) {
-    return text(key, byDefault, Section::topicComplaint);
+  String topic(String key, String defaultValue) {
+    return text(key, defaultValue, Section::topicComplaint);
   }
 
   String optionalTopic(String key) {
@@ -136,10 +136,10 @@ final class Section {
         : "is not of letters, digits, dots, underscores and dashes, at most 120 long.";
   }
 
-  String zone(String key, String byDefault) {
+  String zone(String key, String defaultValue) {
     return text(
         key,
-        byDefault,
+        defaultValue,
         value -> {
           try {
             if (ZoneId.getAvailableZoneIds().contains(ZoneId.of(value).getId())) {
@@ -152,10 +152,10 @@ final class Section {
         });
   }
 
-  String httpUrl(String key, String byDefault) {
+  String httpUrl(String key, String defaultValue) {
     return text(
         key,
-        byDefault,
+        defaultValue,
         value -> {
           URI uri;
           try {
@@ -178,14 +178,14 @@ final class Section {
         });
   }
 
-  boolean truth(String key, boolean byDefault) {
+  boolean bool(String key, boolean defaultValue) {
     JsonNode value = value(key);
     if (value.isMissingNode()) {
-      return byDefault;
+      return defaultValue;
     }
     if (!value.isBoolean()) {
       error(key, "is " + describe(value) + ".", "Set it to true or false.");
-      return byDefault;
+      return defaultValue;
     }
     return value.asBoolean();
   }
@@ -195,14 +195,14 @@ final class Section {
    *
    * @param complaint what is wrong with an element, or null
    */
-  List<String> list(String key, List<String> byDefault, Function<String, String> complaint) {
+  List<String> list(String key, List<String> defaultValue, Function<String, String> complaint) {
     JsonNode value = value(key);
     if (value.isMissingNode()) {
-      return byDefault;
+      return defaultValue;
     }
     if (!value.isArray()) {
-      error(key, "is " + describe(value) + ", not a list.", "The default is " + byDefault + ".");
-      return byDefault;
+      error(key, "is " + describe(value) + ", not a list.", "The default is " + defaultValue + ".");
+      return defaultValue;
     }
     List<String> elements = new ArrayList<>();
     for (JsonNode element : value) {
@@ -214,7 +214,7 @@ final class Section {
         error(
             key + "[" + elements.size() + "]",
             describe(element) + " " + problem,
-            "The default is " + byDefault + ".");
+            "The default is " + defaultValue + ".");
       }
       elements.add(element.asText());
     }
@@ -242,41 +242,41 @@ final class Section {
     return texts;
   }
 
-  int integer(String key, int byDefault, int least, int most) {
+  int integer(String key, int defaultValue, int min, int max) {
     JsonNode value = value(key);
     if (value.isMissingNode()) {
-      return byDefault;
+      return defaultValue;
     }
     if (!value.isIntegralNumber()) {
-      error(key, "is " + describe(value) + ", not a whole number.", example(byDefault));
-      return byDefault;
+      error(key, "is " + describe(value) + ", not a whole number.", example(defaultValue));
+      return defaultValue;
     }
-    if (!value.canConvertToInt() || value.asInt() < least || value.asInt() > most) {
+    if (!value.canConvertToInt() || value.asInt() < min || value.asInt() > max) {
       error(
           key,
           "is " + value.asText() + ", which is out of range.",
-          "Set it to " + least + " up to " + most + ".");
-      return byDefault;
+          "Set it to " + min + " up to " + max + ".");
+      return defaultValue;
     }
     return value.asInt();
   }
 
   /** Strictly between the limits. */
-  double fraction(String key, double byDefault, double above, double below) {
+  double fraction(String key, double defaultValue, double above, double below) {
     JsonNode value = value(key);
     if (value.isMissingNode()) {
-      return byDefault;
+      return defaultValue;
     }
     if (!value.isNumber()) {
-      error(key, "is " + describe(value) + ", not a number.", example(byDefault));
-      return byDefault;
+      error(key, "is " + describe(value) + ", not a number.", example(defaultValue));
+      return defaultValue;
     }
     if (!(value.asDouble() > above && value.asDouble() < below)) {
       error(
           key,
           "is " + value.asText() + ", which is out of range.",
           "Set it above " + plain(above) + " and below " + plain(below) + ".");
-      return byDefault;
+      return defaultValue;
     }
     return value.asDouble();
   }
@@ -305,10 +305,10 @@ final class Section {
   }
 
   /** Bytes: a whole number, or one with the unit B, KiB, MiB or GiB. */
-  int size(String key, int byDefault, int least, int most) {
+  int size(String key, int defaultValue, int min, int max) {
     JsonNode value = value(key);
     if (value.isMissingNode()) {
-      return byDefault;
+      return defaultValue;
     }
     Matcher matcher =
         SIZE.matcher(value.isIntegralNumber() ? value.asText() + "B" : value.asText());
@@ -317,9 +317,9 @@ final class Section {
           key,
           "is " + describe(value) + ", not a size.",
           "Write a whole number and a unit (B, KiB, MiB, GiB), for example "
-              + size(byDefault)
+              + size(defaultValue)
               + ".");
-      return byDefault;
+      return defaultValue;
     }
     int shift =
         switch (matcher.group(2)) {
@@ -329,21 +329,21 @@ final class Section {
           default -> 0;
         };
     BigDecimal bytes = new BigDecimal(matcher.group(1)).multiply(BigDecimal.valueOf(1L << shift));
-    if (bytes.compareTo(BigDecimal.valueOf(least)) < 0
-        || bytes.compareTo(BigDecimal.valueOf(most)) > 0) {
+    if (bytes.compareTo(BigDecimal.valueOf(min)) < 0
+        || bytes.compareTo(BigDecimal.valueOf(max)) > 0) {
       error(
           key,
           "is " + value.asText() + ", which is out of range.",
-          "Set it to " + size(least) + " up to " + size(most) + ".");
-      return byDefault;
+          "Set it to " + size(min) + " up to " + size(max) + ".");
+      return defaultValue;
     }
     return bytes.intValueExact();
   }
 
-  Duration duration(String key, Duration byDefault, Duration least, Duration most) {
+  Duration duration(String key, Duration defaultValue, Duration min, Duration max) {
     JsonNode value = value(key);
     if (value.isMissingNode()) {
-      return byDefault;
+      return defaultValue;
     }
     Duration duration = parse(value);
     if (duration == null) {
@@ -351,21 +351,21 @@ final class Section {
           key,
           "is " + describe(value) + ", not a duration.",
           "Write a whole number and a unit (ms, s, m, h, d) such as 10s or 3d, or an ISO duration such as PT10S.");
-      return byDefault;
+      return defaultValue;
     }
-    if (duration.compareTo(least) < 0 || duration.compareTo(most) > 0) {
+    if (duration.compareTo(min) < 0 || duration.compareTo(max) > 0) {
       error(
           key,
           "is " + value.asText() + ", which is out of range.",
-          "Set it to " + text(least) + " up to " + text(most) + ".");
-      return byDefault;
+          "Set it to " + text(min) + " up to " + text(max) + ".");
+      return defaultValue;
     }
     return duration;
   }
 
   /** A duration that may be left out or null. */
-  Duration optionalDuration(String key, Duration least, Duration most) {
-    return value(key).isNull() ? null : duration(key, null, least, most);
+  Duration optionalDuration(String key, Duration min, Duration max) {
+    return value(key).isNull() ? null : duration(key, null, min, max);
   }
 
   /** A day that may be left out or null; of the years 1900 to 2299, which ClickHouse can hold. */
@@ -390,10 +390,10 @@ final class Section {
   }
 
   /** One of the enum's names, in lower case with dashes. */
-  <E extends Enum<E>> E choice(String key, Class<E> type, E byDefault) {
+  <E extends Enum<E>> E choice(String key, Class<E> type, E defaultValue) {
     JsonNode value = value(key);
     if (value.isMissingNode()) {
-      return byDefault;
+      return defaultValue;
     }
     List<String> names = Arrays.stream(type.getEnumConstants()).map(Section::name).toList();
     int index = names.indexOf(value.asText());
@@ -405,7 +405,7 @@ final class Section {
               + String.join(", ", names)
               + "."
               + didYouMean(value.asText(), names));
-      return byDefault;
+      return defaultValue;
     }
     return type.getEnumConstants()[index];
   }
@@ -564,8 +564,8 @@ final class Section {
     return value.isTextual() ? "\"" + value.asText() + "\"" : value.asText();
   }
 
-  private static String example(Object byDefault) {
-    return byDefault == null ? "Write a text." : "The default is " + byDefault + ".";
+  private static String example(Object defaultValue) {
+    return defaultValue == null ? "Write a text." : "The default is " + defaultValue + ".";
   }
 
   private static String plain(double number) {
@@ -609,11 +609,11 @@ final class Section {
   /** The nearest of some names, as a question, or nothing where none is near. */
   private static String didYouMean(String name, Iterable<String> names) {
     String nearest = null;
-    int least = Math.max(2, name.length() / 3) + 1;
+    int min = Math.max(2, name.length() / 3) + 1;
     for (String candidate : names) {
       int distance = distance(name.toLowerCase(Locale.ROOT), candidate.toLowerCase(Locale.ROOT));
-      if (distance < least) {
-        least = distance;
+      if (distance < min) {
+        min = distance;
         nearest = candidate;
       }
     }

@@ -6,10 +6,10 @@ import java.time.Duration;
 /**
  * What the job keeps of its users.
  *
- * @param settleAfter how long after an experiment's end and its allowed lateness, by the source's
+ * @param evictAfter how long after an experiment's end and its allowed lateness, by the source's
  *     clock, its users' facts leave the state; milliseconds precision; null: never
  */
-public record StateConfig(Duration settleAfter) implements Serializable {
+public record StateConfig(Duration evictAfter) implements Serializable {
 
   /** What holds where the file says nothing. */
   public static StateConfig defaults() {

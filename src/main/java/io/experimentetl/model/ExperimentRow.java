@@ -32,15 +32,15 @@ public record ExperimentRow(
   private static final ObjectMapper JSON = new ObjectMapper();
 
   /** The IANA zone of the experiment's days: {@code config.zone} where that names one. */
-  public String zone(String byDefault) {
+  public String zone(String defaultValue) {
     if (config == null) {
-      return byDefault;
+      return defaultValue;
     }
     try {
       JsonNode zone = JSON.readTree(config).path("zone");
-      return zone.isTextual() ? ZoneId.of(zone.textValue()).getId() : byDefault;
+      return zone.isTextual() ? ZoneId.of(zone.textValue()).getId() : defaultValue;
     } catch (JsonProcessingException | DateTimeException notAZone) {
-      return byDefault;
+      return defaultValue;
     }
   }
 }

@@ -112,7 +112,7 @@ public enum FindingCode {
       ERROR,
       false,
       "A row was changed whose user's facts had settled, and ClickHouse did not have these any more: the row is delivered, the statistics stay as they were.",
-      "Keep rows in ClickHouse for longer than users' rows may change, or set a longer state.settle-after; ./etl resync counts what is there."),
+      "Keep rows in ClickHouse for longer than users' rows may change, or set a longer state.evict-after; ./etl resync counts what is there."),
   D_DUP_EVENT(
       INFO,
       false,

@@ -5,7 +5,8 @@ package io.experimentetl.model;
  *
  * @param lsn LSN of the change at the source; 0: the snapshot
  * @param committedAt its commit time, microseconds since 1970 in UTC
- * @param version {@code stamp * 1024 + revision}: of two rows with one key the greater one stands
+ * @param version {@code sequenceNumber * 1024 + revision}: of two rows with one key the greater one
+ *     stands
  * @param deleted a tombstone
  * @param deleteReason how the delete was judged: empty, {@code erasure}, {@code unexpected}, {@code
  *     key-change}, {@code retention}
@@ -25,7 +26,7 @@ public record RowVersion(
    * Stamps that the stream's rows alone give are multiples of this, as LSNs are (PostgreSQL aligns
    * WAL records so: MAXALIGN). Between them is room for those of cuts.
    */
-  public static final long STAMP_STEP = 8;
+  public static final long SEQUENCE_NUMBER_STEP = 8;
 
   /** Revisions of one stamp are at most this. */
   public static final long LAST_REVISION = (1L << REVISION_BITS) - 1;
@@ -45,12 +46,12 @@ public record RowVersion(
    * so that sent again after a restart it has this version or, where more cuts are before it, a
    * higher one. Of the snapshot's rows and of corrections that can't be said.
    */
-  public boolean isRepeatable() {
-    return !needsCheckpoint && lsn != 0 && version % ofStamp(STAMP_STEP) == 0;
+  public boolean isReplayStable() {
+    return !needsCheckpoint && lsn != 0 && version % ofSequenceNumber(SEQUENCE_NUMBER_STEP) == 0;
   }
 
   /** The version of a row as the source sent it: revision 0 of its stamp. */
-  public static long ofStamp(long stamp) {
-    return stamp << REVISION_BITS;
+  public static long ofSequenceNumber(long sequenceNumber) {
+    return sequenceNumber << REVISION_BITS;
   }
 }

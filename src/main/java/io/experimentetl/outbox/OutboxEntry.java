@@ -3,7 +3,7 @@ package io.experimentetl.outbox;
 /**
  * What is kept of an outbox row; a record of keyed state.
  *
- * @param stamp of its first change
+ * @param sequenceNumber of its first change
  * @param lsn of its first change; 0: the snapshot
  * @param seenAt commit time of its first change, milliseconds since 1970
  * @param acknowledged false: relayed, and {@code processed_at} has not come back
@@ -17,7 +17,7 @@ package io.experimentetl.outbox;
  */
 public record OutboxEntry(
     long id,
-    long stamp,
+    long sequenceNumber,
     long lsn,
     long seenAt,
     boolean acknowledged,
@@ -51,7 +51,7 @@ public record OutboxEntry(
       boolean nowAcknowledged, long newStuckAt, boolean nowStuck, boolean nowWithoutEvent) {
     return new OutboxEntry(
         id,
-        stamp,
+        sequenceNumber,
         lsn,
         seenAt,
         nowAcknowledged,

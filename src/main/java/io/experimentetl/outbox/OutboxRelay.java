@@ -2,9 +2,9 @@ package io.experimentetl.outbox;
 
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import io.experimentetl.clickhouse.ProgressMarker;
 import io.experimentetl.config.OutboxConfig;
 import io.experimentetl.model.Change;
-import io.experimentetl.model.Cut;
 import io.experimentetl.model.EventRow;
 import io.experimentetl.model.Finding;
 import io.experimentetl.model.FindingCode;
@@ -47,7 +47,7 @@ public final class OutboxRelay extends AbstractStreamOperator<OutboxMessage>
     implements OneInputStreamOperator<Change, OutboxMessage>, Triggerable<String, VoidNamespace> {
   private static final long serialVersionUID = 1L;
 
-  public static final OutputTag<Either<Cut, Finding>> FINDINGS =
+  public static final OutputTag<Either<ProgressMarker, Finding>> FINDINGS =
       new OutputTag<>("outbox-findings", TypeInformation.of(new TypeHint<>() {}));
 
   /** Below the broker's and the producer's usual limit of a record, key and headers included. */
@@ -183,7 +183,7 @@ public final class OutboxRelay extends AbstractStreamOperator<OutboxMessage>
                 e.getMessage(),
                 change.position().committedAt(),
                 change.position().lsn(),
-                RowVersion.ofStamp(change.stamp())));
+                RowVersion.ofSequenceNumber(change.sequenceNumber())));
       }
     }
   }

@@ -7,7 +7,7 @@ package io.experimentetl.outbox;
  * @param versions what the event's row has said since it came
  * @param eventSince commit time of the event's row, if it needs an outbox row; milliseconds since
  *     1970, 0: it needs none
- * @param eventStamp of that row's change
+ * @param eventSequenceNumber of that row's change
  * @param eventLsn of that row's change
  * @param withoutOutbox O-EVENT-WITHOUT-OUTBOX is open
  * @param goneTxId the last transaction that deleted a row of the event: if it inserts one too, that
@@ -18,7 +18,7 @@ public record OutboxState(
     OutboxEntry[] rows,
     EventVersion[] versions,
     long eventSince,
-    long eventStamp,
+    long eventSequenceNumber,
     long eventLsn,
     boolean withoutOutbox,
     long goneTxId,

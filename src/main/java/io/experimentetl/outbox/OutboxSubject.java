@@ -43,7 +43,7 @@ final class OutboxSubject {
   private final List<OutboxEntry> rows = new ArrayList<>();
   private final List<EventVersion> versions = new ArrayList<>();
   private long eventSince;
-  private long eventStamp;
+  private long eventSequenceNumber;
   private long eventLsn;
   private boolean withoutOutbox;
   private long goneTxId;
@@ -60,7 +60,7 @@ final class OutboxSubject {
       rows.addAll(Arrays.asList(state.rows()));
       versions.addAll(Arrays.asList(state.versions()));
       eventSince = state.eventSince();
-      eventStamp = state.eventStamp();
+      eventSequenceNumber = state.eventSequenceNumber();
       eventLsn = state.eventLsn();
       withoutOutbox = state.withoutOutbox();
       goneTxId = state.goneTxId();
@@ -76,7 +76,7 @@ final class OutboxSubject {
             rows.toArray(OutboxEntry[]::new),
             versions.toArray(EventVersion[]::new),
             eventSince,
-            eventStamp,
+            eventSequenceNumber,
             eventLsn,
             withoutOutbox,
             goneTxId,
@@ -138,7 +138,7 @@ final class OutboxSubject {
       Change change, OutboxRow row, OutboxPayload payload, long stuckAt, boolean judged) {
     return new OutboxEntry(
         row.id(),
-        change.stamp(),
+        change.sequenceNumber(),
         change.position().lsn(),
         change.position().committedAt() / 1000,
         row.processedAt() != null,
@@ -161,7 +161,8 @@ final class OutboxSubject {
     rows.add(row);
     if (withoutOutbox) {
       withoutOutbox = false;
-      reportEvent(false, "an outbox row has come", change.stamp(), 0, change.position().lsn());
+      reportEvent(
+          false, "an outbox row has come", change.sequenceNumber(), 0, change.position().lsn());
     }
     if (!versions.isEmpty()) {
       compare(row, change);
@@ -188,7 +189,7 @@ final class OutboxSubject {
           false,
           row,
           "the row was acknowledged, relayed again or deleted",
-          change.stamp(),
+          change.sequenceNumber(),
           0,
           change.position().lsn(),
           change.position().committedAt());
@@ -201,7 +202,8 @@ final class OutboxSubject {
     if (change.after() == null) {
       goneTxId = change.position().txId();
       if (withoutOutbox) {
-        reportEvent(false, "the event is gone", change.stamp(), 0, change.position().lsn());
+        reportEvent(
+            false, "the event is gone", change.sequenceNumber(), 0, change.position().lsn());
       }
       withoutOutbox = false;
       eventSince = 0;
@@ -218,7 +220,7 @@ final class OutboxSubject {
     boolean inserted = change.kind() == ChangeKind.INSERT && change.position().txId() != goneTxId;
     if (inserted && rows.isEmpty() && eventSince == 0 && !withoutOutbox) {
       eventSince = change.position().committedAt() / 1000;
-      eventStamp = change.stamp();
+      eventSequenceNumber = change.sequenceNumber();
       eventLsn = change.position().lsn();
     }
     for (int i = 0; i < rows.size() && isNew; i++) {
@@ -230,7 +232,7 @@ final class OutboxSubject {
             false,
             row,
             "the event has come",
-            change.stamp(),
+            change.sequenceNumber(),
             0,
             change.position().lsn(),
             change.position().committedAt());
@@ -255,7 +257,7 @@ final class OutboxSubject {
         true,
         row,
         "the payload's " + contradicted + " is not the event's",
-        change.stamp(),
+        change.sequenceNumber(),
         0,
         change.position().lsn(),
         change.position().committedAt());
@@ -273,7 +275,7 @@ final class OutboxSubject {
     if (eventSince != 0 && eventSince + config.grace().toMillis() <= time) {
       eventSince = 0;
       withoutOutbox = true;
-      reportEvent(true, "no outbox row within " + config.grace(), eventStamp, 1, eventLsn);
+      reportEvent(true, "no outbox row within " + config.grace(), eventSequenceNumber, 1, eventLsn);
     }
     for (int i = 0; i < rows.size(); i++) {
       OutboxEntry row = rows.get(i);
@@ -284,7 +286,7 @@ final class OutboxSubject {
             true,
             row,
             "no event within " + config.grace(),
-            row.stamp(),
+            row.sequenceNumber(),
             1,
             row.lsn(),
             row.seenAt() * 1000);
@@ -296,7 +298,7 @@ final class OutboxSubject {
             true,
             row,
             "processed_at is still NULL " + config.stuckAfter() + " after the row was relayed",
-            row.stamp(),
+            row.sequenceNumber(),
             1,
             row.lsn(),
             time * 1000);
@@ -356,7 +358,8 @@ final class OutboxSubject {
     return -1;
   }
 
-  private void reportEvent(boolean open, String detail, long stamp, int revision, long lsn) {
+  private void reportEvent(
+      boolean open, String detail, long sequenceNumber, int revision, long lsn) {
     EventVersion event = versions.get(0);
     findings.add(
         new Finding(
@@ -369,7 +372,7 @@ final class OutboxSubject {
             detail,
             lastSeenAt * 1000,
             lsn,
-            RowVersion.ofStamp(stamp) + revision));
+            RowVersion.ofSequenceNumber(sequenceNumber) + revision));
   }
 
   private void reportRow(
@@ -377,7 +380,7 @@ final class OutboxSubject {
       boolean open,
       OutboxEntry row,
       String detail,
-      long stamp,
+      long sequenceNumber,
       int revision,
       long lsn,
       long observedAt) {
@@ -392,6 +395,6 @@ final class OutboxSubject {
             detail,
             observedAt,
             lsn,
-            RowVersion.ofStamp(stamp) + revision));
+            RowVersion.ofSequenceNumber(sequenceNumber) + revision));
   }
 }

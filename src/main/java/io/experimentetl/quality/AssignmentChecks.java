@@ -29,19 +29,19 @@ public final class AssignmentChecks {
    *
    * @param variantExperimentId null: the variant is not known
    */
-  public static EnumSet<FindingCode> lacks(
+  public static EnumSet<FindingCode> unresolved(
       boolean userKnown, boolean experimentKnown, Long variantExperimentId) {
-    EnumSet<FindingCode> lacks = EnumSet.noneOf(FindingCode.class);
+    EnumSet<FindingCode> unresolved = EnumSet.noneOf(FindingCode.class);
     if (!userKnown) {
-      lacks.add(R_ORPHAN_USER);
+      unresolved.add(R_ORPHAN_USER);
     }
     if (!experimentKnown) {
-      lacks.add(R_ORPHAN_EXPERIMENT);
+      unresolved.add(R_ORPHAN_EXPERIMENT);
     }
     if (variantExperimentId == null) {
-      lacks.add(R_ORPHAN_VARIANT);
+      unresolved.add(R_ORPHAN_VARIANT);
     }
-    return lacks;
+    return unresolved;
   }
 
   /**
@@ -51,27 +51,27 @@ public final class AssignmentChecks {
    * @param experimentVersion the version that its experiment has; 0: not known
    * @param latest the latest time that is not the future, microseconds since 1970 in UTC
    */
-  public static EnumSet<FindingCode> defects(
+  public static EnumSet<FindingCode> violations(
       AssignmentRow assignment, Long variantExperimentId, int experimentVersion, long latest) {
-    EnumSet<FindingCode> defects = EnumSet.noneOf(FindingCode.class);
+    EnumSet<FindingCode> violations = EnumSet.noneOf(FindingCode.class);
     if (variantExperimentId != null && variantExperimentId != assignment.experimentId()) {
-      defects.add(R_VARIANT_NOT_IN_EXPERIMENT);
+      violations.add(R_VARIANT_NOT_IN_EXPERIMENT);
     }
     if (!SOURCES.contains(assignment.source())) {
-      defects.add(S_UNKNOWN_ENUM);
+      violations.add(S_UNKNOWN_ENUM);
     } else if (assignment.source().equals("override") || assignment.source().equals("forced")) {
-      defects.add(A_OVERRIDE);
+      violations.add(A_OVERRIDE);
     }
     if (experimentVersion > 0 && assignment.version() > experimentVersion) {
-      defects.add(A_VERSION_SKEW);
+      violations.add(A_VERSION_SKEW);
     }
     if (assignment.enrolledAt() != null && assignment.enrolledAt() < assignment.assignedAt()) {
-      defects.add(T_ENROLLED_BEFORE_ASSIGNED);
+      violations.add(T_ENROLLED_BEFORE_ASSIGNED);
     }
     if (assignment.assignedAt() > latest) {
-      defects.add(T_FUTURE);
+      violations.add(T_FUTURE);
     }
-    return defects;
+    return violations;
   }
 
   /**

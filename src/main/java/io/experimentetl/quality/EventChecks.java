@@ -45,9 +45,9 @@ public final class EventChecks {
   public static final long ASSIGNMENT_AT_TOLERANCE = 1_000_000;
 
   /**
-   * Codes that hang on what else was known in the moment: what {@link #lacks} and {@link
-   * AssignmentChecks#lacks} can say, and what the experiment's row or a reference that may wait
-   * decides.
+   * Codes that hang on what else was known in the moment: what {@link #unresolved} and {@link
+   * AssignmentChecks#unresolved} can say, and what the experiment's row or a reference that may
+   * wait decides.
    */
   private static final Set<String> OF_THE_MOMENT =
       Stream.of(
@@ -129,7 +129,7 @@ public final class EventChecks {
    * reference the moment has decided that it waits no longer, and of what hangs on the experiment's
    * row, which row that was; another moment might decide otherwise.
    */
-  public static boolean isRepeatable(String[] codes) {
+  public static boolean isReplayStable(String[] codes) {
     for (String code : codes) {
       if (OF_THE_MOMENT.contains(code)) {
         return false;
@@ -139,26 +139,26 @@ public final class EventChecks {
   }
 
   /** What the event lacks now and may still get: what it waits for, within bounds. */
-  public EnumSet<FindingCode> lacks(EventRow event, EventReferences known) {
-    EnumSet<FindingCode> lacks = EnumSet.noneOf(FindingCode.class);
+  public EnumSet<FindingCode> unresolved(EventRow event, EventReferences known) {
+    EnumSet<FindingCode> unresolved = EnumSet.noneOf(FindingCode.class);
     if (!known.userKnown()) {
-      lacks.add(R_ORPHAN_USER);
+      unresolved.add(R_ORPHAN_USER);
     }
     if (!known.experimentKnown()) {
-      lacks.add(R_ORPHAN_EXPERIMENT);
-      return lacks;
+      unresolved.add(R_ORPHAN_EXPERIMENT);
+      return unresolved;
     }
     if (event.variantId() != null && known.variantExperimentId() == null) {
-      lacks.add(R_ORPHAN_VARIANT);
+      unresolved.add(R_ORPHAN_VARIANT);
     }
     if (known.assignment() == null) {
-      lacks.add(R_ORPHAN_ASSIGNMENT);
+      unresolved.add(R_ORPHAN_ASSIGNMENT);
     } else if (metricEvents.contains(event.eventType())
         && known.running()
         && event.occurredAt() < known.firstExposure()) {
-      lacks.add(T_CONVERSION_BEFORE_EXPOSURE);
+      unresolved.add(T_CONVERSION_BEFORE_EXPOSURE);
     }
-    return lacks;
+    return unresolved;
   }
 
   /**
@@ -167,50 +167,50 @@ public final class EventChecks {
    * @param committedAt of its change, microseconds since 1970 in UTC
    * @param fromStream false: read by the snapshot, so nothing is known of when it came
    */
-  public EnumSet<FindingCode> defects(
+  public EnumSet<FindingCode> violations(
       EventRow event, EventReferences known, long committedAt, boolean fromStream) {
-    EnumSet<FindingCode> defects = EnumSet.noneOf(FindingCode.class);
+    EnumSet<FindingCode> violations = EnumSet.noneOf(FindingCode.class);
     if (known.variantExperimentId() != null
         && known.variantExperimentId() != event.experimentId()) {
-      defects.add(R_VARIANT_NOT_IN_EXPERIMENT);
+      violations.add(R_VARIANT_NOT_IN_EXPERIMENT);
     }
     if (event.variantId() == null) {
       if (isExposure(event)) {
-        defects.add(R_VARIANT_NULL);
+        violations.add(R_VARIANT_NULL);
       }
     } else if (known.assignment() != null && known.assignment().variantId() != event.variantId()) {
-      defects.add(R_VARIANT_MISMATCH);
+      violations.add(R_VARIANT_MISMATCH);
     }
     if (known.assignment() != null && event.occurredAt() < known.assignment().assignedAt()) {
-      defects.add(T_EVENT_BEFORE_ASSIGNMENT);
+      violations.add(T_EVENT_BEFORE_ASSIGNMENT);
     }
     if (driftsFromAssignment(event, known.assignment())) {
-      defects.add(T_ASSIGNMENT_AT_DRIFT);
+      violations.add(T_ASSIGNMENT_AT_DRIFT);
     }
     if (known.experimentKnown() && !(known.running() && known.active())) {
-      defects.add(T_NOT_RUNNING);
+      violations.add(T_NOT_RUNNING);
     }
     if (known.assignment() != null && known.running() && isBeyondWindows(event, known)) {
-      defects.add(T_OUT_OF_WINDOW);
+      violations.add(T_OUT_OF_WINDOW);
     }
     if (event.occurredAt() > committedAt + futureToleranceMicros) {
-      defects.add(T_FUTURE);
+      violations.add(T_FUTURE);
     }
     if (fromStream && known.dayEndsAt() * 1000 <= committedAt) {
-      defects.add(T_LATE);
+      violations.add(T_LATE);
     }
     if (!knownTypes.isEmpty() && !knownTypes.contains(event.eventType())) {
-      defects.add(S_UNKNOWN_EVENT_TYPE);
+      violations.add(S_UNKNOWN_EVENT_TYPE);
     }
     if (event.properties() != null && !PropertyValue.isObject(event.properties())) {
-      defects.add(S_UNPARSEABLE);
+      violations.add(S_UNPARSEABLE);
     }
     for (String property : properties(event.eventType())) {
       if (PropertyValue.of(event.properties(), property) == PropertyValue.NONE) {
-        defects.add(S_BAD_PROPERTY);
+        violations.add(S_BAD_PROPERTY);
       }
     }
-    return defects;
+    return violations;
   }
 
   /**

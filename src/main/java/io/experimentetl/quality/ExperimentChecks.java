@@ -25,20 +25,21 @@ public final class ExperimentChecks {
    * @param controls how many variants are the control
    * @param allocationPct the sum of the variants'
    */
-  public static EnumSet<FindingCode> designDefects(String status, int controls, int allocationPct) {
-    EnumSet<FindingCode> defects = EnumSet.noneOf(FindingCode.class);
+  public static EnumSet<FindingCode> designViolations(
+      String status, int controls, int allocationPct) {
+    EnumSet<FindingCode> violations = EnumSet.noneOf(FindingCode.class);
     if (status.equals("DRAFT")) {
-      return defects;
+      return violations;
     }
     if (controls == 0) {
-      defects.add(FindingCode.R_NO_CONTROL);
+      violations.add(FindingCode.R_NO_CONTROL);
     }
     if (controls > 1) {
-      defects.add(FindingCode.R_MULTI_CONTROL);
+      violations.add(FindingCode.R_MULTI_CONTROL);
     }
     if (allocationPct != ALL_USERS_PCT) {
-      defects.add(FindingCode.R_ALLOCATION_SUM);
+      violations.add(FindingCode.R_ALLOCATION_SUM);
     }
-    return defects;
+    return violations;
   }
 }

@@ -3,7 +3,7 @@ package io.experimentetl.quality;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
-import io.experimentetl.model.Cut;
+import io.experimentetl.clickhouse.ProgressMarker;
 import io.experimentetl.model.Finding;
 import java.nio.charset.StandardCharsets;
 import java.time.Instant;
@@ -18,13 +18,13 @@ import org.apache.kafka.clients.producer.ProducerRecord;
  * stands.
  */
 public record FindingRecords(String topic)
-    implements KafkaRecordSerializationSchema<Either<Cut, Finding>> {
+    implements KafkaRecordSerializationSchema<Either<ProgressMarker, Finding>> {
   private static final ObjectMapper JSON = new ObjectMapper();
 
   /** Null for a cut: nothing is sent. */
   @Override
   public ProducerRecord<byte[], byte[]> serialize(
-      Either<Cut, Finding> element, KafkaSinkContext context, Long timestamp) {
+      Either<ProgressMarker, Finding> element, KafkaSinkContext context, Long timestamp) {
     if (element.isLeft()) {
       return null;
     }

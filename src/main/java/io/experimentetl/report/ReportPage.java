@@ -48,7 +48,7 @@ final class ReportPage {
   /** Every row of experiment_results by metric and variant, in the order of days. */
   private final Map<String, Map<Long, List<Figures.Row>>> results = new LinkedHashMap<>();
 
-  private final Map<Long, String> arms = new HashMap<>();
+  private final Map<Long, String> variants = new HashMap<>();
 
   ReportPage(Experiment experiment) {
     this.experiment = experiment;
@@ -57,7 +57,7 @@ final class ReportPage {
           .computeIfAbsent(row.text("metric"), metric -> new LinkedHashMap<>())
           .computeIfAbsent(id(row), variant -> new ArrayList<>())
           .add(row);
-      arms.put(id(row), armOf(row));
+      variants.put(id(row), variantNameOf(row));
     }
   }
 
@@ -79,9 +79,9 @@ final class ReportPage {
 
   private record Cuped(String value, String shown, String low, String high) {}
 
-  private record Arm(
+  private record VariantRow(
       long variantId,
-      String arm,
+      String variant,
       String armName,
       boolean control,
       String verdict,
@@ -102,7 +102,7 @@ final class ReportPage {
       String effectUnit,
       String sharedVerdict,
       String note,
-      List<Arm> arms,
+      List<VariantRow> variants,
       List<List<Plot>> lifts,
       List<List<Plot>> means) {}
 
@@ -111,7 +111,7 @@ final class ReportPage {
   private record Verdict(String word, String grade, String sign, List<Reason> reasons) {}
 
   private record Allocation(
-      String arm, String assigned, String share, String weight, String exposed) {}
+      String variant, String assigned, String share, String weight, String exposed) {}
 
   private record OpenFinding(
       String scope,
@@ -238,7 +238,7 @@ final class ReportPage {
         judged++;
         holdsFor
             .computeIfAbsent(last(rows).text("verdict"), verdict -> new TreeSet<>())
-            .add(metric.getKey() + ": " + armOf(last(rows)));
+            .add(metric.getKey() + ": " + variantNameOf(last(rows)));
       }
     }
     if (judged == 0) {
@@ -307,7 +307,7 @@ final class ReportPage {
                           ? "There is no lift to plot: the control's mean is 0, or there is nothing to compare with it."
                           : "There is no effect and no lift: no variant is the control."
                       : "",
-                  variants.values().stream().map(rows -> arm(last(rows))).toList(),
+                  variants.values().stream().map(rows -> variant(last(rows))).toList(),
                   orNothing(liftPlots),
                   orNothing(meanPlots)));
         });
@@ -339,7 +339,7 @@ final class ReportPage {
     };
   }
 
-  private Arm arm(Figures.Row row) {
+  private VariantRow variant(Figures.Row row) {
     boolean share = row.text("kind").equals("proportion");
     Unit unit = share ? Unit.POINTS : Unit.PLAIN;
     int decimals =
@@ -349,10 +349,10 @@ final class ReportPage {
         row.number("effect_low") != null
             ? decimals
             : NumberText.decimals(row.number("mean"), null, null, unit);
-    return new Arm(
+    return new VariantRow(
         id(row),
-        armOf(row),
-        row.text("variant_name").equals(armOf(row)) ? "" : row.text("variant_name"),
+        variantNameOf(row),
+        row.text("variant_name").equals(variantNameOf(row)) ? "" : row.text("variant_name"),
         row.isTrue("is_control"),
         row.text("verdict"),
         new Shown(
@@ -425,7 +425,7 @@ final class ReportPage {
         "lift-" + index,
         "lift",
         index,
-        armOf(last),
+        variantNameOf(last),
         between(rows, "as_of_day")
             + ". At the end "
             + lift.shown()
@@ -471,7 +471,7 @@ final class ReportPage {
         "mean-" + index,
         "mean",
         index,
-        arms.getOrDefault(variant, "variant " + variant),
+        variants.getOrDefault(variant, "variant " + variant),
         between(rows, "day")
             + ". At the end "
             + shown
@@ -523,7 +523,7 @@ final class ReportPage {
                   "users-" + index,
                   "users",
                   index,
-                  arms.getOrDefault(variant, armOf(rows.get(0))),
+                  variants.getOrDefault(variant, variantNameOf(rows.get(0))),
                   between(rows, "day")
                       + ". On the last day "
                       + NumberText.count(orZero(last(rows).number("new_users")))
@@ -543,7 +543,7 @@ final class ReportPage {
       long variant = row.get("variant_ids").get(i).asLong();
       lines.add(
           new Allocation(
-              arms.getOrDefault(variant, "variant " + variant),
+              variants.getOrDefault(variant, "variant " + variant),
               NumberText.count(row.get("assigned_users").path(i).asDouble()),
               row.get("assigned_shares").path(i).isNumber()
                   ? NumberText.level(row.get("assigned_shares").get(i).asDouble(), 2, Unit.PERCENT)
@@ -662,7 +662,7 @@ final class ReportPage {
     return row.get("variant_id").asLong();
   }
 
-  private static String armOf(Figures.Row row) {
+  private static String variantNameOf(Figures.Row row) {
     return row.text("variant_key").isEmpty()
         ? "variant " + row.text("variant_id")
         : row.text("variant_key");

@@ -1,9 +1,9 @@
 package io.experimentetl.stats;
 
+import io.experimentetl.clickhouse.ProgressMarker;
 import io.experimentetl.config.MetricConfig;
 import io.experimentetl.config.StatisticsConfig;
 import io.experimentetl.model.Change;
-import io.experimentetl.model.Cut;
 import io.experimentetl.model.DailyContribution;
 import io.experimentetl.model.DailyKey;
 import io.experimentetl.model.DailyStats;
@@ -31,14 +31,15 @@ import org.apache.flink.types.Either;
  * closes when the watermark passes its end by the allowed lateness; a later contribution still
  * restates it.
  */
-public final class DailyStatsOperator extends AbstractStreamOperator<Either<Cut, DailyStats>>
+public final class DailyStatsOperator
+    extends AbstractStreamOperator<Either<ProgressMarker, DailyStats>>
     implements TwoInputStreamOperator<
-            DailyContribution, Either<Cut, Change>, Either<Cut, DailyStats>>,
+            DailyContribution, Either<ProgressMarker, Change>, Either<ProgressMarker, DailyStats>>,
         Triggerable<String, VoidNamespace> {
 
   private static final long serialVersionUID = 1L;
 
-  public static final TypeInformation<Either<Cut, DailyStats>> TYPE =
+  public static final TypeInformation<Either<ProgressMarker, DailyStats>> TYPE =
       TypeInformation.of(new TypeHint<>() {});
 
   private static final ValueStateDescriptor<DailyState> STATE =
@@ -52,7 +53,7 @@ public final class DailyStatsOperator extends AbstractStreamOperator<Either<Cut,
   private transient ValueState<DailyState> state;
   private transient InternalTimerService<VoidNamespace> timers;
   private transient Map<DailyKey, Total> unsent;
-  private transient Cut cut;
+  private transient ProgressMarker marker;
 
   public DailyStatsOperator(StatisticsConfig statistics) {
     this.allowedLatenessMillis = statistics.allowedLateness().toMillis();
@@ -91,9 +92,9 @@ public final class DailyStatsOperator extends AbstractStreamOperator<Either<Cut,
   }
 
   @Override
-  public void processElement2(StreamRecord<Either<Cut, Change>> record) {
+  public void processElement2(StreamRecord<Either<ProgressMarker, Change>> record) {
     if (record.getValue().isLeft()) {
-      cut = record.getValue().left();
+      marker = record.getValue().left();
     }
   }
 
@@ -112,8 +113,8 @@ public final class DailyStatsOperator extends AbstractStreamOperator<Either<Cut,
       send(entry.getKey(), sums, closed, old);
     }
     unsent.clear();
-    if (cut != null) {
-      output.collect(new StreamRecord<>(Either.Left(cut)));
+    if (marker != null) {
+      output.collect(new StreamRecord<>(Either.Left(marker)));
     }
   }
 
@@ -138,8 +139,11 @@ public final class DailyStatsOperator extends AbstractStreamOperator<Either<Cut,
 
   /** Sends the row, and keeps it; the current key is its key. */
   private void send(DailyKey key, DailySums sums, boolean closed, DailyState old) throws Exception {
-    Cut asOf = cut == null ? new Cut(0, 0, 0, false, false) : cut;
-    long version = Math.max(old == null ? 0 : old.version() + 1, RowVersion.ofStamp(asOf.stamp()));
+    ProgressMarker asOf = marker == null ? new ProgressMarker(0, 0, 0, false, false) : marker;
+    long version =
+        Math.max(
+            old == null ? 0 : old.version() + 1,
+            RowVersion.ofSequenceNumber(asOf.sequenceNumber()));
     state.update(new DailyState(sums, closed, version));
     output.collect(
         new StreamRecord<>(

@@ -1,10 +1,10 @@
 package io.experimentetl.stats;
 
+import io.experimentetl.clickhouse.ProgressMarker;
 import io.experimentetl.config.FindingsConfig;
 import io.experimentetl.config.StatisticsConfig;
 import io.experimentetl.model.Change;
 import io.experimentetl.model.ChangeKind;
-import io.experimentetl.model.Cut;
 import io.experimentetl.model.ExperimentHealth;
 import io.experimentetl.model.ExperimentRow;
 import io.experimentetl.model.Finding;
@@ -59,15 +59,17 @@ import org.apache.flink.util.OutputTag;
  * initial snapshot is read, nothing is judged.
  */
 public final class ExperimentHealthOperator
-    extends AbstractStreamOperator<Either<Cut, ExperimentHealth>>
+    extends AbstractStreamOperator<Either<ProgressMarker, ExperimentHealth>>
     implements TwoInputStreamOperator<
-        HealthContribution, Either<Cut, Change>, Either<Cut, ExperimentHealth>> {
+        HealthContribution,
+        Either<ProgressMarker, Change>,
+        Either<ProgressMarker, ExperimentHealth>> {
 
   private static final long serialVersionUID = 1L;
 
-  public static final TypeInformation<Either<Cut, ExperimentHealth>> TYPE =
+  public static final TypeInformation<Either<ProgressMarker, ExperimentHealth>> TYPE =
       TypeInformation.of(new TypeHint<>() {});
-  public static final OutputTag<Either<Cut, Finding>> FINDINGS =
+  public static final OutputTag<Either<ProgressMarker, Finding>> FINDINGS =
       new OutputTag<>("health-findings", TypeInformation.of(new TypeHint<>() {}));
 
   private static final ValueStateDescriptor<HealthState> STATE =
@@ -80,7 +82,7 @@ public final class ExperimentHealthOperator
   /** In place of an experiment's id: what is found of the pipeline itself. */
   private static final long PIPELINE = Long.MIN_VALUE;
 
-  private static final Cut NO_CUT = new Cut(0, 0, 0, false, false);
+  private static final ProgressMarker NO_CUT = new ProgressMarker(0, 0, 0, false, false);
 
   private final FindingsConfig findings;
   private final StatisticsConfig statistics;
@@ -94,8 +96,8 @@ public final class ExperimentHealthOperator
   private transient Set<Long> changed;
   private transient Map<Long, Long> nextLookAt;
   private transient boolean allAreDue;
-  private transient Cut cut;
-  private transient boolean cutCame;
+  private transient ProgressMarker marker;
+  private transient boolean markerCame;
   private transient Map<FindingCode, Counter> findingCounters;
 
   public ExperimentHealthOperator(FindingsConfig findings, StatisticsConfig statistics) {
@@ -120,7 +122,7 @@ public final class ExperimentHealthOperator
     changed = new HashSet<>();
     nextLookAt = new HashMap<>();
     allAreDue = true;
-    cut = NO_CUT;
+    marker = NO_CUT;
     findingCounters = new EnumMap<>(FindingCode.class);
     for (FindingCode code : FindingCode.values()) {
       findingCounters.put(code, getMetricGroup().addGroup("code", code.code()).counter("findings"));
@@ -143,10 +145,11 @@ public final class ExperimentHealthOperator
   }
 
   @Override
-  public void processElement2(StreamRecord<Either<Cut, Change>> record) throws Exception {
+  public void processElement2(StreamRecord<Either<ProgressMarker, Change>> record)
+      throws Exception {
     if (record.getValue().isLeft()) {
-      cut = record.getValue().left();
-      cutCame = true;
+      marker = record.getValue().left();
+      markerCame = true;
       return;
     }
     Change change = record.getValue().right();
@@ -192,15 +195,15 @@ public final class ExperimentHealthOperator
         lookAtThePipeline();
       }
     }
-    if (cutCame) {
-      output.collect(new StreamRecord<>(Either.Left(cut)));
-      output.collect(FINDINGS, new StreamRecord<>(Either.Left(cut)));
+    if (markerCame) {
+      output.collect(new StreamRecord<>(Either.Left(marker)));
+      output.collect(FINDINGS, new StreamRecord<>(Either.Left(marker)));
     }
   }
 
   /** A cut without a commit time lies in the snapshot, or right behind it. */
   private boolean isJudging() {
-    return cut.snapshotDone() && cut.committedAt() > 0;
+    return marker.snapshotDone() && marker.committedAt() > 0;
   }
 
   private boolean isOwned(long experimentId) {
@@ -217,7 +220,7 @@ public final class ExperimentHealthOperator
     if (isJudging()) {
       nextLookAt.forEach(
           (experimentId, at) -> {
-            if (at <= cut.committedAt()) {
+            if (at <= marker.committedAt()) {
               due.add(experimentId);
             }
           });
@@ -252,25 +255,27 @@ public final class ExperimentHealthOperator
         ofExperiment.put(variant.getKey(), variant.getValue());
       }
     }
-    long version = Math.max(old.version() + 1, RowVersion.ofStamp(cut.stamp()));
+    long version =
+        Math.max(old.version() + 1, RowVersion.ofSequenceNumber(marker.sequenceNumber()));
     NavigableSet<Integer> restated = daysToRestate(experimentId, ledger, changes);
     Map<Long, Integer> weights = HealthChecks.weights(ofExperiment);
     for (int day : restated) {
       RowVersion ofRow =
-          new RowVersion(cut.lsn(), cut.committedAt(), version, !ledger.days().contains(day), "");
+          new RowVersion(
+              marker.lsn(), marker.committedAt(), version, !ledger.days().contains(day), "");
       output.collect(new StreamRecord<>(Either.Right(ledger.asOf(day, weights, ofRow))));
     }
     HealthVerdict[] verdicts = old.verdictsOf(HealthChecks.subjectOf(experimentId));
-    boolean said = false;
+    boolean reported = false;
     ExperimentRun run = experiments.get(experimentId);
     if (isJudging()) {
       List<Symptom> symptoms =
           HealthChecks.of(
-              experimentId, run, ofExperiment, ledger, cut.committedAt(), findings, statistics);
+              experimentId, run, ofExperiment, ledger, marker.committedAt(), findings, statistics);
       HealthVerdicts judged = judge(verdicts, symptoms, experimentId, version);
-      said = !judged.opened().isEmpty() || !judged.closed().isEmpty();
+      reported = !judged.opened().isEmpty() || !judged.closed().isEmpty();
       verdicts = judged.kept();
-      long nextAt = Math.min(judged.nextAt(), HealthChecks.nextChangeAt(run, cut.committedAt()));
+      long nextAt = Math.min(judged.nextAt(), HealthChecks.nextChangeAt(run, marker.committedAt()));
       if (nextAt == Long.MAX_VALUE) {
         nextLookAt.remove(experimentId);
       } else {
@@ -280,7 +285,7 @@ public final class ExperimentHealthOperator
     if (run == null && ledger.isEmpty() && verdicts.length == 0) {
       state.clear();
     } else {
-      boolean sent = said || !restated.isEmpty();
+      boolean sent = reported || !restated.isEmpty();
       state.update(ledger.toState(verdicts, sent ? version : old.version()));
     }
   }
@@ -301,7 +306,8 @@ public final class ExperimentHealthOperator
   private HealthVerdicts judge(
       HealthVerdict[] before, List<Symptom> symptoms, long experimentId, long version) {
     HealthVerdicts judged =
-        HealthVerdicts.of(before, symptoms, cut.committedAt(), findings.grace().toMillis() * 1000);
+        HealthVerdicts.of(
+            before, symptoms, marker.committedAt(), findings.grace().toMillis() * 1000);
     for (Symptom symptom : judged.opened()) {
       report(symptom.code(), symptom.subject(), true, symptom.detail(), experimentId, version);
     }
@@ -318,14 +324,15 @@ public final class ExperimentHealthOperator
   private void lookAtThePipeline() throws Exception {
     HealthState old = state.value() == null ? HealthState.EMPTY : state.value();
     long lagMillis =
-        getProcessingTimeService().getCurrentProcessingTime() - cut.committedAt() / 1000;
+        getProcessingTimeService().getCurrentProcessingTime() - marker.committedAt() / 1000;
     List<Symptom> symptoms =
         lagMillis > findings.health().freshness().toMillis()
             ? List.of(
                 Symptom.of(
                     FindingCode.H_FRESHNESS, "pipeline", "%d seconds".formatted(lagMillis / 1000)))
             : List.of();
-    long version = Math.max(old.version() + 1, RowVersion.ofStamp(cut.stamp()));
+    long version =
+        Math.max(old.version() + 1, RowVersion.ofSequenceNumber(marker.sequenceNumber()));
     HealthVerdicts judged = judge(old.verdictsOf("pipeline"), symptoms, 0, version);
     if (!judged.opened().isEmpty() || !judged.closed().isEmpty()) {
       state.update(HealthLedger.of(PIPELINE, old).toState(judged.kept(), version));
@@ -352,8 +359,8 @@ public final class ExperimentHealthOperator
                     null,
                     null,
                     detail,
-                    cut.committedAt(),
-                    cut.lsn(),
+                    marker.committedAt(),
+                    marker.lsn(),
                     version))));
   }
 }

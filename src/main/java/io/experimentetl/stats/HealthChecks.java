@@ -150,13 +150,13 @@ final class HealthChecks {
     int controls =
         (int) variants.values().stream().filter(v -> Boolean.TRUE.equals(v.control())).count();
     int allocationPct = variants.values().stream().mapToInt(VariantWeight::allocationPct).sum();
-    for (FindingCode defect :
-        ExperimentChecks.designDefects(run.status(), controls, allocationPct)) {
-      if (controlsAreKnown || defect == FindingCode.R_ALLOCATION_SUM) {
+    for (FindingCode violation :
+        ExperimentChecks.designViolations(run.status(), controls, allocationPct)) {
+      if (controlsAreKnown || violation == FindingCode.R_ALLOCATION_SUM) {
         String detail =
             "%d variants, of which %d are the control; their allocations add up to %d"
                 .formatted(variants.size(), controls, allocationPct);
-        symptoms.add(new Symptom(defect, subject(), detail, Long.MIN_VALUE, true));
+        symptoms.add(new Symptom(violation, subject(), detail, Long.MIN_VALUE, true));
       }
     }
   }

@@ -1,16 +1,16 @@
 package io.experimentetl.attribution;
 
-import static io.experimentetl.attribution.History.CONTROL;
-import static io.experimentetl.attribution.History.EXPERIMENT;
-import static io.experimentetl.attribution.History.TREATMENT;
-import static io.experimentetl.attribution.History.assignment;
-import static io.experimentetl.attribution.History.at;
-import static io.experimentetl.attribution.History.event;
+import static io.experimentetl.attribution.UserScenario.CONTROL;
+import static io.experimentetl.attribution.UserScenario.EXPERIMENT;
+import static io.experimentetl.attribution.UserScenario.TREATMENT;
+import static io.experimentetl.attribution.UserScenario.assignment;
+import static io.experimentetl.attribution.UserScenario.at;
+import static io.experimentetl.attribution.UserScenario.event;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
-import static org.assertj.core.api.Assertions.tuple;
 
 import io.experimentetl.cdc.RouteOperator;
+import io.experimentetl.clickhouse.ProgressMarker;
 import io.experimentetl.config.ClickHouseConfig;
 import io.experimentetl.config.CrossoverPolicy;
 import io.experimentetl.config.DeliveryConfig;
@@ -23,7 +23,6 @@ import io.experimentetl.model.AssignmentProcessed;
 import io.experimentetl.model.AssignmentRow;
 import io.experimentetl.model.Change;
 import io.experimentetl.model.ChangeKind;
-import io.experimentetl.model.Cut;
 import io.experimentetl.model.DailyContribution;
 import io.experimentetl.model.EventProcessed;
 import io.experimentetl.model.EventRow;
@@ -34,6 +33,8 @@ import io.experimentetl.model.SourcePosition;
 import io.experimentetl.model.SourceRow;
 import io.experimentetl.model.SourceTable;
 import io.experimentetl.model.VariantRow;
+import io.experimentetl.warehouse.EventEncoder;
+import io.experimentetl.warehouse.RawEvents;
 import java.math.BigInteger;
 import java.time.Duration;
 import java.time.LocalDate;
@@ -50,7 +51,6 @@ import org.apache.flink.api.common.typeinfo.Types;
 import org.apache.flink.runtime.checkpoint.OperatorSubtaskState;
 import org.apache.flink.streaming.runtime.streamrecord.StreamRecord;
 import org.apache.flink.streaming.util.KeyedTwoInputStreamOperatorTestHarness;
-import org.apache.flink.streaming.util.OperatorSnapshotUtil;
 import org.apache.flink.types.Either;
 import org.apache.flink.util.OutputTag;
 import org.junit.jupiter.api.AfterEach;
@@ -61,7 +61,7 @@ class AttributeOperatorTest {
   private static final String JAN_8 = "2026-01-08T10:00:00Z";
 
   private KeyedTwoInputStreamOperatorTestHarness<
-          String, Change, Either<Cut, Change>, Either<Cut, EventProcessed>>
+          String, Change, Either<ProgressMarker, Change>, Either<ProgressMarker, EventProcessed>>
       harness;
   private long lsn = 1000;
   private long txId = 1;
@@ -79,19 +79,19 @@ class AttributeOperatorTest {
   }
 
   private static KeyedTwoInputStreamOperatorTestHarness<
-          String, Change, Either<Cut, Change>, Either<Cut, EventProcessed>>
+          String, Change, Either<ProgressMarker, Change>, Either<ProgressMarker, EventProcessed>>
       newHarness(CrossoverPolicy policy) throws Exception {
     return newHarness(UserAttributionTest.config(policy));
   }
 
   private static KeyedTwoInputStreamOperatorTestHarness<
-          String, Change, Either<Cut, Change>, Either<Cut, EventProcessed>>
+          String, Change, Either<ProgressMarker, Change>, Either<ProgressMarker, EventProcessed>>
       newHarness(JobConfig config) throws Exception {
     return newHarness(new AttributeOperator(config));
   }
 
   private static KeyedTwoInputStreamOperatorTestHarness<
-          String, Change, Either<Cut, Change>, Either<Cut, EventProcessed>>
+          String, Change, Either<ProgressMarker, Change>, Either<ProgressMarker, EventProcessed>>
       newHarness(AttributeOperator operator) throws Exception {
     var harness =
         new KeyedTwoInputStreamOperatorTestHarness<>(
@@ -129,9 +129,10 @@ class AttributeOperatorTest {
     }
   }
 
-  private void cut() throws Exception {
+  private void marker() throws Exception {
     harness.processElement2(
-        new StreamRecord<>(Either.Left(new Cut(lsn, lsn, at("2026-01-08T12:00:00Z"), true, true))));
+        new StreamRecord<>(
+            Either.Left(new ProgressMarker(lsn, lsn, at("2026-01-08T12:00:00Z"), true, true))));
     harness.prepareSnapshotPreBarrier(1);
   }
 
@@ -140,23 +141,23 @@ class AttributeOperatorTest {
     List<EventProcessed> rows = new ArrayList<>();
     for (Object record : harness.getOutput()) {
       Object value = ((StreamRecord<Object>) record).getValue();
-      if (((Either<Cut, EventProcessed>) value).isRight()) {
-        rows.add(((Either<Cut, EventProcessed>) value).right());
+      if (((Either<ProgressMarker, EventProcessed>) value).isRight()) {
+        rows.add(((Either<ProgressMarker, EventProcessed>) value).right());
       }
     }
     return rows;
   }
 
   @SuppressWarnings("unchecked")
-  private List<Cut> cuts() {
-    List<Cut> cuts = new ArrayList<>();
+  private List<ProgressMarker> markers() {
+    List<ProgressMarker> markers = new ArrayList<>();
     for (Object record : harness.getOutput()) {
       Object value = ((StreamRecord<Object>) record).getValue();
-      if (((Either<Cut, EventProcessed>) value).isLeft()) {
-        cuts.add(((Either<Cut, EventProcessed>) value).left());
+      if (((Either<ProgressMarker, EventProcessed>) value).isLeft()) {
+        markers.add(((Either<ProgressMarker, EventProcessed>) value).left());
       }
     }
-    return cuts;
+    return markers;
   }
 
   private <T> List<T> side(OutputTag<T> tag) {
@@ -171,28 +172,29 @@ class AttributeOperatorTest {
   @Test
   void contributionsGoOutAddedUpBeforeTheBarrier() throws Exception {
     sendDimensions();
-    send(SourceTable.USERS, History.userRow());
+    send(SourceTable.USERS, UserScenario.userRow());
     send(SourceTable.ASSIGNMENTS, assignment(CONTROL, "hash", JAN_8));
     send(SourceTable.EVENTS, event(1, "exposure", CONTROL, JAN_8, null));
     send(SourceTable.EVENTS, event(2, "conversion", CONTROL, JAN_8, null));
     assertThat(contributions()).isEmpty();
-    cut();
+    marker();
     assertThat(contributions()).hasSize(2);
-    assertThat(cuts()).hasSize(1);
+    assertThat(markers()).hasSize(1);
   }
 
   @Test
   void anErasedUserLeavesNeitherStateNorTimer() throws Exception {
     sendDimensions();
-    send(SourceTable.USERS, History.userRow());
+    send(SourceTable.USERS, UserScenario.userRow());
     send(SourceTable.ASSIGNMENTS, assignment(CONTROL, "hash", JAN_8));
     send(SourceTable.EVENTS, event(1, "exposure", CONTROL, JAN_8, null));
-    cut();
+    marker();
     assertThat(harness.numKeyedStateEntries()).isOne();
     harness.processElement1(
-        new StreamRecord<>(change(SourceTable.USERS, ChangeKind.DELETE, History.userRow(), null)));
+        new StreamRecord<>(
+            change(SourceTable.USERS, ChangeKind.DELETE, UserScenario.userRow(), null)));
     harness.setProcessingTime(100_000);
-    cut();
+    marker();
     assertThat(harness.numKeyedStateEntries()).isZero();
     assertThat(harness.numProcessingTimeTimers()).isZero();
   }
@@ -200,8 +202,8 @@ class AttributeOperatorTest {
   @Test
   void whatWaitsGoesOutByItsTimerAndTheTimerIsGone() throws Exception {
     sendDimensions();
-    send(SourceTable.USERS, History.userRow());
-    cut();
+    send(SourceTable.USERS, UserScenario.userRow());
+    marker();
     send(SourceTable.EVENTS, event(1, "exposure", CONTROL, JAN_8, null));
     assertThat(events()).isEmpty();
     assertThat(harness.numProcessingTimeTimers()).isOne();
@@ -213,11 +215,11 @@ class AttributeOperatorTest {
   @Test
   void duringTheSnapshotAMissingReferenceIsOnlyLate() throws Exception {
     sendDimensions();
-    send(SourceTable.USERS, History.userRow());
+    send(SourceTable.USERS, UserScenario.userRow());
     send(SourceTable.EVENTS, event(1, "exposure", CONTROL, JAN_8, null));
     harness.setProcessingTime(60_000);
     assertThat(events()).isEmpty();
-    cut();
+    marker();
     harness.setProcessingTime(120_000);
     assertThat(events()).hasSize(1);
   }
@@ -225,10 +227,10 @@ class AttributeOperatorTest {
   @Test
   void aRestoredOperatorKnowsItsUsersAndItsDimensions() throws Exception {
     sendDimensions();
-    send(SourceTable.USERS, History.userRow());
+    send(SourceTable.USERS, UserScenario.userRow());
     send(SourceTable.ASSIGNMENTS, assignment(CONTROL, "hash", JAN_8));
     send(SourceTable.EVENTS, event(1, "exposure", CONTROL, JAN_8, null));
-    cut();
+    marker();
     OperatorSubtaskState snapshot = harness.snapshot(1, 1);
     harness.close();
 
@@ -239,7 +241,7 @@ class AttributeOperatorTest {
     assertThat(events()).as("the same row again").isEmpty();
     send(SourceTable.EVENTS, event(2, "conversion", CONTROL, JAN_8, null));
     assertThat(events().get(0).experimentKey()).isEqualTo("exp");
-    cut();
+    marker();
     assertThat(contributions()).hasSize(1);
     assertThat(contributions().get(0).sums().newConverters()).isOne();
     assertThat(contributions().get(0).sums().newUsers()).isZero();
@@ -251,13 +253,13 @@ class AttributeOperatorTest {
     harness = newHarness(UserAttributionTest.holding(1));
     harness.open();
     sendDimensions();
-    send(SourceTable.USERS, History.userRow());
-    cut();
+    send(SourceTable.USERS, UserScenario.userRow());
+    marker();
     for (int i = 1; i <= 4; i++) {
       send(SourceTable.EVENTS, event(i, "exposure", CONTROL, JAN_8, null));
     }
     assertThat(events()).hasSize(3);
-    cut();
+    marker();
     OperatorSubtaskState snapshot = harness.snapshot(1, 1);
     harness.close();
 
@@ -269,18 +271,18 @@ class AttributeOperatorTest {
     assertThat(events())
         .hasSize(4)
         .allMatch(row -> row.inconsistencies().length == 0 && row.assignedVariantId() == CONTROL);
-    cut();
+    marker();
     assertThat(harness.numKeyedStateEntries()).isOne();
   }
 
   @Test
   void aCutIsLoweredAfterARestartUntilWhatWaitedHasGoneOut() throws Exception {
     sendDimensions();
-    send(SourceTable.USERS, History.userRow());
+    send(SourceTable.USERS, UserScenario.userRow());
     long before = lsn;
     send(SourceTable.EVENTS, event(1, "exposure", CONTROL, JAN_8, null));
-    cut();
-    assertThat(cuts().get(0).lsn()).isEqualTo(before);
+    marker();
+    assertThat(markers().get(0).lsn()).isEqualTo(before);
     OperatorSubtaskState snapshot = harness.snapshot(1, 1);
     harness.close();
 
@@ -288,16 +290,16 @@ class AttributeOperatorTest {
     harness.setProcessingTime(1_000);
     harness.initializeState(snapshot);
     harness.open();
-    cut();
-    assertThat(cuts().get(0).lsn()).isEqualTo(before);
+    marker();
+    assertThat(markers().get(0).lsn()).isEqualTo(before);
     harness.setProcessingTime(60_000);
-    cut();
-    assertThat(cuts().get(1).lsn()).isEqualTo(lsn);
+    marker();
+    assertThat(markers().get(1).lsn()).isEqualTo(lsn);
   }
 
   @Test
   void otherStatisticsSettingsThanTheSavepointsAreRefused() throws Exception {
-    cut();
+    marker();
     OperatorSubtaskState snapshot = harness.snapshot(1, 1);
     try (var other = newHarness(CrossoverPolicy.FIRST)) {
       assertThatThrownBy(() -> other.initializeState(snapshot)).hasRootCauseMessage(expected());
@@ -312,8 +314,8 @@ class AttributeOperatorTest {
 
   @Test
   void anExperimentThatComesAfterItsOnlyEventWasDeletedIsResolvedAllTheSame() throws Exception {
-    cut();
-    send(SourceTable.USERS, History.userRow());
+    marker();
+    send(SourceTable.USERS, UserScenario.userRow());
     send(SourceTable.EVENTS, event(1, "exposure", CONTROL, JAN_8, null));
     harness.setProcessingTime(120_000);
     EventRow gone = event(1, "exposure", CONTROL, JAN_8, null);
@@ -338,10 +340,10 @@ class AttributeOperatorTest {
   @Test
   void anExperimentWhoseDatesChangeRestatesItsUsers() throws Exception {
     sendDimensions();
-    send(SourceTable.USERS, History.userRow());
+    send(SourceTable.USERS, UserScenario.userRow());
     send(SourceTable.ASSIGNMENTS, assignment(CONTROL, "hash", JAN_8));
     send(SourceTable.EVENTS, event(1, "exposure", CONTROL, JAN_8, null));
-    cut();
+    marker();
     int sent = contributions().size();
     ExperimentRow later =
         new ExperimentRow(
@@ -360,31 +362,11 @@ class AttributeOperatorTest {
     harness.processElement2(
         new StreamRecord<>(
             Either.Right(change(SourceTable.EXPERIMENTS, ChangeKind.UPDATE, later, later))));
-    cut();
+    marker();
     assertThat(contributions().subList(sent, contributions().size()))
         .hasSize(2)
         .allMatch(contribution -> contribution.sums().newUsers() == -1);
     assertThat(events()).as("no row is sent again").hasSize(1);
-  }
-
-  /** The file is what the operator of commit 930ba3f kept of one user and the default catalogue. */
-  @Test
-  void stateOfBeforeRatiosAndCovariatesIsRestored() throws Exception {
-    harness.close();
-    harness = newHarness(CrossoverPolicy.EXCLUDE);
-    harness.initializeState(
-        OperatorSnapshotUtil.readStateHandle("src/test/resources/state/attribute-930ba3f"));
-    harness.open();
-    lsn = 2000;
-    send(
-        SourceTable.EVENTS,
-        event(3, "purchase", CONTROL, "2026-01-08T11:30:00Z", "{\"revenue\": 2}"));
-    cut();
-
-    // 2 * 1.5 * 2 + 2 * 2
-    assertThat(harness.getSideOutput(AttributeOperator.CONTRIBUTIONS))
-        .extracting(record -> record.getValue().sums().dSumSq())
-        .containsExactly(BigInteger.valueOf(10_000_000_000_000L));
   }
 
   private void sendStatus(String status) throws Exception {
@@ -419,7 +401,7 @@ class AttributeOperatorTest {
     harness = newHarness(CrossoverPolicy.EXCLUDE);
     harness.initializeState(saved);
     harness.open();
-    send(SourceTable.USERS, History.userRow());
+    send(SourceTable.USERS, UserScenario.userRow());
     send(SourceTable.ASSIGNMENTS, assignment(CONTROL, "hash", JAN_8));
     send(SourceTable.EVENTS, event(1, "page_view", CONTROL, "2026-01-08T12:00:00Z", null));
     send(SourceTable.EVENTS, event(2, "page_view", CONTROL, JAN_8, null));
@@ -448,12 +430,12 @@ class AttributeOperatorTest {
   /** Two users' events of January 8, and the state that knows them. */
   private OperatorSubtaskState snapshotOfTwoConversions() throws Exception {
     sendDimensions();
-    send(SourceTable.USERS, History.userRow());
+    send(SourceTable.USERS, UserScenario.userRow());
     send(SourceTable.ASSIGNMENTS, assignment(CONTROL, "hash", JAN_8));
     send(SourceTable.EVENTS, event(1, "exposure", CONTROL, JAN_8, null));
     send(SourceTable.EVENTS, spent(2, JAN_8, 3));
     send(SourceTable.EVENTS, spent(3, "2026-01-09T10:00:00Z", 4));
-    cut();
+    marker();
     OperatorSubtaskState snapshot = harness.snapshot(1, 1);
     harness.close();
     return snapshot;
@@ -506,7 +488,7 @@ class AttributeOperatorTest {
         snapshot,
         restating(with(SPENT.withSince(LocalDate.parse("2026-01-11"))), Integer.MAX_VALUE));
     send(SourceTable.EVENTS, spent(4, "2026-01-12T10:00:00Z", 5));
-    cut();
+    marker();
     assertThat(contributions())
         .extracting(contribution -> contribution.key().metric())
         .containsExactly("conversion");
@@ -520,7 +502,7 @@ class AttributeOperatorTest {
     JobConfig config = with(SPENT.withSince(LocalDate.parse("2026-01-08")));
     EventRow[] rows = {spent(2, JAN_8, 3), spent(3, "2026-01-09T10:00:00Z", 4)};
     restore(snapshot, restating(config, 2, rows));
-    cut();
+    marker();
     assertThat(contributions())
         .allMatch(contribution -> contribution.key().metric().equals("spent"))
         .extracting(contribution -> contribution.sums().dSumSq().divide(BigInteger.TEN.pow(12)))
@@ -530,7 +512,7 @@ class AttributeOperatorTest {
     harness.close();
     restore(restated, restating(config, Integer.MAX_VALUE));
     send(SourceTable.EVENTS, spent(4, "2026-01-10T10:00:00Z", 5));
-    cut();
+    marker();
     assertThat(contributions())
         .filteredOn(contribution -> contribution.key().metric().equals("spent"))
         .extracting(contribution -> contribution.sums().dSumSq())
@@ -586,7 +568,7 @@ class AttributeOperatorTest {
     }
     MetricConfig conversion = StatisticsConfig.defaults().metrics().get(0);
     restore(snapshot, new AttributeOperator(withMetrics(conversion)));
-    cut();
+    marker();
     assertThat(contributions()).isEmpty();
     assertThat(lastOf(FindingCode.M_ENDED).subject()).isEqualTo("metric:revenue");
     OperatorSubtaskState ended = harness.snapshot(2, 2);
@@ -597,27 +579,13 @@ class AttributeOperatorTest {
     }
   }
 
-  /** The file is what the operator of commit 2481b63 kept of one user and the default catalogue. */
-  @Test
-  void stateOfBeforeMetricsCouldBeAddedIsRestoredWithOneMore() throws Exception {
-    harness.close();
-    EventRow[] rows = {spent(2, JAN_8, 3), spent(3, "2026-01-09T10:00:00Z", 4)};
-    restore(
-        OperatorSnapshotUtil.readStateHandle("src/test/resources/state/attribute-2481b63"),
-        restating(with(SPENT.withSince(LocalDate.parse("2026-01-01"))), 0, rows));
-    cut();
-    assertThat(contributions())
-        .extracting(contribution -> contribution.sums().dSum())
-        .containsExactlyInAnyOrder(BigInteger.valueOf(3_000_000), BigInteger.valueOf(4_000_000));
-  }
-
   /** Of an experiment that ended on January 9; the warehouse shows what the operator has sent. */
-  private AttributeOperator settling(
+  private AttributeOperator eviction(
       List<EventProcessed> rows, List<AssignmentProcessed> assignments) {
-    return settling(rows, assignments, DeliveryConfig.defaults());
+    return eviction(rows, assignments, DeliveryConfig.defaults());
   }
 
-  private AttributeOperator settling(
+  private AttributeOperator eviction(
       List<EventProcessed> rows, List<AssignmentProcessed> assignments, DeliveryConfig delivery) {
     JobConfig d = UserAttributionTest.config(CrossoverPolicy.EXCLUDE);
     JobConfig config =
@@ -644,7 +612,7 @@ class AttributeOperatorTest {
 
   private void barrier(long checkpoint, String committedAt) throws Exception {
     harness.processElement2(
-        new StreamRecord<>(Either.Left(new Cut(lsn, lsn, at(committedAt), true, true))));
+        new StreamRecord<>(Either.Left(new ProgressMarker(lsn, lsn, at(committedAt), true, true))));
     harness.prepareSnapshotPreBarrier(checkpoint);
   }
 
@@ -653,12 +621,12 @@ class AttributeOperatorTest {
     List<EventProcessed> rows = new ArrayList<>();
     List<AssignmentProcessed> assignments = new ArrayList<>();
     harness.close();
-    harness = newHarness(settling(rows, assignments));
+    harness = newHarness(eviction(rows, assignments));
     harness.open();
     harness.setProcessingTime(1_000);
     sendDimensions();
     sendDates("2026-01-09T00:00:00Z");
-    send(SourceTable.USERS, History.userRow());
+    send(SourceTable.USERS, UserScenario.userRow());
     send(SourceTable.ASSIGNMENTS, assignment(CONTROL, "hash", JAN_8));
     send(SourceTable.EVENTS, event(1, "exposure", CONTROL, JAN_8, null));
     send(SourceTable.EVENTS, event(2, "purchase", CONTROL, JAN_8, "{\"revenue\": 3}"));
@@ -684,11 +652,11 @@ class AttributeOperatorTest {
     assertThat(harness.numProcessingTimeTimers()).isZero();
     harness.close();
 
-    harness = newHarness(settling(rows, assignments));
+    harness = newHarness(eviction(rows, assignments));
     harness.initializeState(snapshot);
     harness.open();
     send(SourceTable.EVENTS, event(200, "purchase", CONTROL, JAN_8, "{\"revenue\": 2}"));
-    assertThat(new EventEncoder().isRepeatable(events().get(0)))
+    assertThat(new EventEncoder().isReplayStable(events().get(0)))
         .as("no checkpoint holds the facts that are needed again")
         .isFalse();
     barrier(4, "2026-01-14T00:00:01Z");
@@ -699,7 +667,7 @@ class AttributeOperatorTest {
     harness.notifyOfCompletedCheckpoint(4);
     send(SourceTable.EVENTS, event(202, "page_view", CONTROL, JAN_8, null));
     assertThat(events())
-        .extracting(row -> new EventEncoder().isRepeatable(row))
+        .extracting(row -> new EventEncoder().isReplayStable(row))
         .containsExactly(false, false, true);
   }
 
@@ -709,11 +677,11 @@ class AttributeOperatorTest {
     List<EventProcessed> rows = new ArrayList<>();
     List<AssignmentProcessed> assignments = new ArrayList<>();
     harness.close();
-    harness = newHarness(settling(rows, assignments, lowLatency));
+    harness = newHarness(eviction(rows, assignments, lowLatency));
     harness.open();
     sendDimensions();
     sendDates("2026-01-09T00:00:00Z");
-    send(SourceTable.USERS, History.userRow());
+    send(SourceTable.USERS, UserScenario.userRow());
     send(SourceTable.ASSIGNMENTS, assignment(CONTROL, "hash", JAN_8));
     for (int i = 1; i < 200; i++) {
       send(SourceTable.EVENTS, event(i, "page_view", CONTROL, JAN_8, null));
@@ -727,7 +695,7 @@ class AttributeOperatorTest {
         .forEach(assignments::add);
     harness.close();
 
-    harness = newHarness(settling(rows, assignments, lowLatency));
+    harness = newHarness(eviction(rows, assignments, lowLatency));
     harness.initializeState(snapshot);
     harness.setProcessingTime(at("2026-01-14T00:00:01Z") / 1000);
     harness.open();
@@ -743,11 +711,11 @@ class AttributeOperatorTest {
     List<EventProcessed> rows = new ArrayList<>();
     List<AssignmentProcessed> assignments = new ArrayList<>();
     harness.close();
-    harness = newHarness(settling(rows, assignments));
+    harness = newHarness(eviction(rows, assignments));
     harness.open();
     sendDimensions();
     sendDates("2026-01-09T00:00:00Z");
-    send(SourceTable.USERS, History.userRow());
+    send(SourceTable.USERS, UserScenario.userRow());
     send(SourceTable.ASSIGNMENTS, assignment(CONTROL, "hash", JAN_8));
     send(SourceTable.EVENTS, event(1, "exposure", CONTROL, JAN_8, null));
     for (int i = 2; i < 100; i++) {
@@ -771,37 +739,5 @@ class AttributeOperatorTest {
     assertThat(contributions().subList(sent, contributions().size()))
         .hasSize(2)
         .allMatch(contribution -> contribution.sums().newUsers() == -1);
-  }
-
-  /** The same file; the rows are those that the same history makes today. */
-  @Test
-  void factsOfOldStateSettleAndComeBack() throws Exception {
-    snapshotOfTwoConversions();
-    List<EventProcessed> rows = new ArrayList<>(events());
-    List<AssignmentProcessed> assignments = new ArrayList<>();
-    side(AttributeOperator.ASSIGNMENTS).stream()
-        .filter(Either::isRight)
-        .forEach(row -> assignments.add(row.right()));
-    restore(
-        OperatorSnapshotUtil.readStateHandle("src/test/resources/state/attribute-2481b63"),
-        settling(rows, assignments));
-    sendDates("2026-01-10T00:00:00Z");
-    barrier(2, "2026-01-20T00:00:00Z");
-
-    send(
-        SourceTable.EVENTS,
-        event(200, "conversion", CONTROL, "2026-01-09T11:00:00Z", "{\"amount\": 1}"));
-    assertThat(new EventEncoder().isRepeatable(events().get(0)))
-        .as("no checkpoint holds the facts that are needed again")
-        .isFalse();
-    barrier(3, "2026-01-20T00:00:00Z");
-    assertThat(contributions())
-        .as("one more event of a user who had converted")
-        .extracting(
-            contribution -> contribution.key().metric(),
-            contribution -> contribution.sums().events(),
-            contribution -> contribution.sums().newUsers(),
-            contribution -> contribution.sums().dSum())
-        .containsExactly(tuple("conversion", 1L, 0L, BigInteger.ZERO));
   }
 }

@@ -23,7 +23,7 @@ final class CollectedOutput implements AttributionOutput {
   final List<Finding> findings = new ArrayList<>();
   final Map<DailyKey, DailySums> daily = new HashMap<>();
   final Map<HealthKey, HealthCounts> health = new HashMap<>();
-  int broughtBack;
+  int rehydrated;
 
   @Override
   public void event(EventProcessed row) {
@@ -63,8 +63,8 @@ final class CollectedOutput implements AttributionOutput {
   }
 
   @Override
-  public void broughtBack(String userId) {
-    broughtBack++;
+  public void rehydrated(String userId) {
+    rehydrated++;
   }
 
   /** What ClickHouse shows under FINAL. */

@@ -1,8 +1,8 @@
 package io.experimentetl.attribution;
 
-import static io.experimentetl.attribution.History.CONTROL;
-import static io.experimentetl.attribution.History.EXPERIMENT;
-import static io.experimentetl.attribution.History.TREATMENT;
+import static io.experimentetl.attribution.UserScenario.CONTROL;
+import static io.experimentetl.attribution.UserScenario.EXPERIMENT;
+import static io.experimentetl.attribution.UserScenario.TREATMENT;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.experimentetl.clickhouse.RowEncoder;
@@ -13,6 +13,8 @@ import io.experimentetl.model.EventProcessed;
 import io.experimentetl.model.EventRow;
 import io.experimentetl.model.RowVersion;
 import io.experimentetl.model.SourceTable;
+import io.experimentetl.warehouse.AssignmentEncoder;
+import io.experimentetl.warehouse.EventEncoder;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
@@ -33,8 +35,8 @@ class ReplayedRowsTest {
 
   /** What the source does, whoever reads it; {@code pace} decides what differs from run to run. */
   private static final class Run {
-    private final History history =
-        History.ofKnownUser(UserAttributionTest.config(CrossoverPolicy.EXCLUDE));
+    private final UserScenario history =
+        UserScenario.ofKnownUser(UserAttributionTest.config(CrossoverPolicy.EXCLUDE));
     private final Map<Integer, EventRow> events = new HashMap<>();
     private AssignmentRow assignment;
     private boolean userIsThere = true;
@@ -57,7 +59,7 @@ class ReplayedRowsTest {
     private void source(Random random) {
       if (!userIsThere) {
         userIsThere = true;
-        history.insert(SourceTable.USERS, History.userRow());
+        history.insert(SourceTable.USERS, UserScenario.userRow());
         return;
       }
       int id = 1 + random.nextInt(3);
@@ -91,7 +93,7 @@ class ReplayedRowsTest {
       String type = types[random.nextInt(types.length)];
       Long variant = variants[random.nextInt(variants.length)];
       String day = random.nextBoolean() ? "2026-01-08T10:00:00Z" : "2026-01-09T10:00:00Z";
-      return History.event(id, type, variant, day, random.nextBoolean() ? "{\"n\": 1}" : null);
+      return UserScenario.event(id, type, variant, day, random.nextBoolean() ? "{\"n\": 1}" : null);
     }
 
     private void assign(Random random) {
@@ -101,7 +103,7 @@ class ReplayedRowsTest {
         return;
       }
       long variant = random.nextBoolean() ? CONTROL : LATE;
-      AssignmentRow after = History.assignment(variant, "hash", "2026-01-08T09:00:00Z");
+      AssignmentRow after = UserScenario.assignment(variant, "hash", "2026-01-08T09:00:00Z");
       if (assignment == null) {
         history.insert(after);
       } else {
@@ -139,7 +141,7 @@ class ReplayedRowsTest {
                       null,
                       1,
                       new KnownStatus[] {
-                        new KnownStatus(History.at("2026-01-09T00:00:00Z"), "PAUSED")
+                        new KnownStatus(UserScenario.at("2026-01-09T00:00:00Z"), "PAUSED")
                       })));
     }
 
@@ -156,7 +158,7 @@ class ReplayedRowsTest {
   void whatWasWrittenThroughIsWhatComesAgainOrIsReplacedByIt(@ForAll long seed) {
     Random random = new Random(seed);
     int beforeCheckpoint = random.nextInt(8);
-    int writtenThrough = 1 + random.nextInt(8);
+    int writtenEarly = 1 + random.nextInt(8);
     int afterwards = random.nextInt(8);
     long samePace = random.nextLong();
     List<Integer> steps = random.ints(24).boxed().toList();
@@ -171,14 +173,14 @@ class ReplayedRowsTest {
     }
     int events = first.history.out.eventRows.size();
     int assignments = first.history.out.assignmentRows.size();
-    for (int i = beforeCheckpoint; i < beforeCheckpoint + writtenThrough; i++) {
+    for (int i = beforeCheckpoint; i < beforeCheckpoint + writtenEarly; i++) {
       first.step(steps.get(i), random);
     }
     second.history.throughState();
     if (random.nextBoolean()) {
       second.history.afterGrace();
     }
-    for (int i = beforeCheckpoint; i < beforeCheckpoint + writtenThrough + afterwards; i++) {
+    for (int i = beforeCheckpoint; i < beforeCheckpoint + writtenEarly + afterwards; i++) {
       second.step(steps.get(i), random);
     }
     if (second.lateVariantIsDue) {
@@ -203,7 +205,7 @@ class ReplayedRowsTest {
   }
 
   private static <T> List<T> written(RowEncoder<T> encoder, List<T> rows, int from) {
-    return rows.subList(from, rows.size()).stream().filter(encoder::isRepeatable).toList();
+    return rows.subList(from, rows.size()).stream().filter(encoder::isReplayStable).toList();
   }
 
   private static <T> void assertSame(

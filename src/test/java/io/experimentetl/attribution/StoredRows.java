@@ -5,6 +5,7 @@ import io.experimentetl.model.AssignmentRow;
 import io.experimentetl.model.EventProcessed;
 import io.experimentetl.model.EventRow;
 import io.experimentetl.model.RowVersion;
+import io.experimentetl.warehouse.RawEvents;
 import java.io.IOException;
 import java.util.Collection;
 import java.util.HashMap;

@@ -1,10 +1,10 @@
 package io.experimentetl.attribution;
 
-import static io.experimentetl.attribution.History.CONTROL;
-import static io.experimentetl.attribution.History.EXPERIMENT;
-import static io.experimentetl.attribution.History.TREATMENT;
-import static io.experimentetl.attribution.History.USER;
-import static io.experimentetl.attribution.History.at;
+import static io.experimentetl.attribution.UserScenario.CONTROL;
+import static io.experimentetl.attribution.UserScenario.EXPERIMENT;
+import static io.experimentetl.attribution.UserScenario.TREATMENT;
+import static io.experimentetl.attribution.UserScenario.USER;
+import static io.experimentetl.attribution.UserScenario.at;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.experimentetl.config.CrossoverPolicy;
@@ -61,7 +61,7 @@ class StreamedStatisticsTest {
     JobConfig config = randomConfig(random);
     experiment = randomExperiment(random);
     treatment = new VariantDimension(TREATMENT, EXPERIMENT, "t", "T", 50, false);
-    History history = new History(config);
+    UserScenario history = new UserScenario(config);
     known = random.nextBoolean();
     if (known) {
       know(history);
@@ -81,7 +81,7 @@ class StreamedStatisticsTest {
     }
     known = true;
     know(history);
-    history.insert(SourceTable.USERS, History.userRow());
+    history.insert(SourceTable.USERS, UserScenario.userRow());
     history.afterGrace();
 
     Set<Long> variants =
@@ -108,7 +108,7 @@ class StreamedStatisticsTest {
     JobConfig config = someOf(randomConfig(random), random);
     experiment = randomExperiment(random);
     treatment = new VariantDimension(TREATMENT, EXPERIMENT, "t", "T", 50, false);
-    History history = new History(config);
+    UserScenario history = new UserScenario(config);
     known = random.nextBoolean();
     if (known) {
       know(history);
@@ -129,7 +129,7 @@ class StreamedStatisticsTest {
     }
     known = true;
     know(history);
-    history.insert(SourceTable.USERS, History.userRow());
+    history.insert(SourceTable.USERS, UserScenario.userRow());
     history.afterGrace();
 
     assertThat(history.out.daily).isEqualTo(contract(config, endedDays));
@@ -152,9 +152,9 @@ class StreamedStatisticsTest {
     }
     treatment = new VariantDimension(TREATMENT, EXPERIMENT, "t", "T", 50, false);
     ids = random.nextInt(4) == 0 ? 24 : 100_000;
-    History history = new History(config);
+    UserScenario history = new UserScenario(config);
     history.committedAt = at("2026-05-01T00:00:00Z");
-    history.insert(SourceTable.USERS, History.userRow());
+    history.insert(SourceTable.USERS, UserScenario.userRow());
     known = random.nextInt(8) > 0;
     if (known) {
       know(history);
@@ -165,7 +165,7 @@ class StreamedStatisticsTest {
       history.insert(assignment);
       EventRow exposure =
           new EventRow(
-              History.id(ids),
+              UserScenario.id(ids),
               START + FOUR_DAYS / 8,
               EXPERIMENT,
               USER,
@@ -178,7 +178,7 @@ class StreamedStatisticsTest {
       rows.add(exposure);
       history.insert(exposure);
     }
-    int settled = 0;
+    int evicted = 0;
     Set<String> ended = new HashSet<>();
     Map<DailyKey, DailySums> endedDays = new HashMap<>();
     for (int i = 2 + random.nextInt(40); i > 0; i--) {
@@ -190,7 +190,7 @@ class StreamedStatisticsTest {
         history.afterGrace();
       }
       if (random.nextInt(3) == 0) {
-        settled += settle(history, random);
+        evicted += evict(history, random);
       }
       if (known && random.nextInt(16) == 0) {
         changeDimensions(history, random);
@@ -211,16 +211,16 @@ class StreamedStatisticsTest {
     assertThat(history.out.findings)
         .noneMatch(finding -> finding.code() == FindingCode.T_LATE_BEYOND_STATE);
     Statistics.label("settled")
-        .collect(settled > 0)
+        .collect(evicted > 0)
         .coverage(cover -> cover.check(true).percentage(share -> share > 25));
     Statistics.label("brought back")
-        .collect(history.out.broughtBack > 0)
+        .collect(history.out.rehydrated > 0)
         .coverage(cover -> cover.check(true).percentage(share -> share > 25));
   }
 
   /** Starts with other metrics; the days of those that end are kept in mind. */
   private JobConfig redeployed(
-      History history,
+      UserScenario history,
       JobConfig config,
       Set<String> ended,
       Map<DailyKey, DailySums> endedDays,
@@ -251,18 +251,18 @@ class StreamedStatisticsTest {
   }
 
   /** Of the newest rows some may not be visible yet. */
-  private static int settle(History history, Random random) {
-    int before = history.settled().size();
+  private static int evict(UserScenario history, Random random) {
+    int before = history.evicted().size();
     if (random.nextInt(3) == 0) {
       history.warehouse.visibleEvents =
           Math.max(0, history.out.eventRows.size() - random.nextInt(4));
       history.warehouse.visibleAssignments =
           Math.max(0, history.out.assignmentRows.size() - random.nextInt(2));
     }
-    history.settle();
+    history.evict();
     history.warehouse.visibleEvents = Integer.MAX_VALUE;
     history.warehouse.visibleAssignments = Integer.MAX_VALUE;
-    return history.settled().size() - before;
+    return history.evicted().size() - before;
   }
 
   private static Set<String> names(JobConfig config) {
@@ -365,7 +365,7 @@ class StreamedStatisticsTest {
         null);
   }
 
-  private void know(History history) {
+  private void know(UserScenario history) {
     history.changeDimensions(
         () -> {
           history.dimensions.put(experiment);
@@ -375,7 +375,7 @@ class StreamedStatisticsTest {
   }
 
   /** Dates and zone of the experiment, or the experiment that the variant belongs to. */
-  private void changeDimensions(History history, Random random) {
+  private void changeDimensions(UserScenario history, Random random) {
     if (random.nextInt(3) > 0) {
       experiment = randomExperiment(random);
     } else {
@@ -385,7 +385,7 @@ class StreamedStatisticsTest {
     know(history);
   }
 
-  private void step(History history, Random random) {
+  private void step(UserScenario history, Random random) {
     int what = random.nextInt(12);
     if (what == 0 && assignment == null) {
       assignment = randomAssignment(random);
@@ -412,7 +412,7 @@ class StreamedStatisticsTest {
       EventRow event =
           randomEvent(
               random,
-              History.id(random.nextInt(ids)),
+              UserScenario.id(random.nextInt(ids)),
               START + (long) (random.nextDouble() * 1.2 * FOUR_DAYS));
       rows.add(event);
       history.insert(event);
@@ -420,8 +420,8 @@ class StreamedStatisticsTest {
   }
 
   /** The user row goes, and all of the user's rows with it, before it or behind it. */
-  private void erase(History history, Random random) {
-    history.insert(SourceTable.USERS, History.userRow());
+  private void erase(UserScenario history, Random random) {
+    history.insert(SourceTable.USERS, UserScenario.userRow());
     history.inOneTransaction(
         () -> {
           boolean userFirst = random.nextBoolean();

@@ -1,15 +1,16 @@
 package io.experimentetl.attribution;
 
-import static io.experimentetl.attribution.History.CONTROL;
-import static io.experimentetl.attribution.History.EXPERIMENT;
-import static io.experimentetl.attribution.History.TREATMENT;
-import static io.experimentetl.attribution.History.USER;
-import static io.experimentetl.attribution.History.assignment;
-import static io.experimentetl.attribution.History.at;
-import static io.experimentetl.attribution.History.event;
+import static io.experimentetl.attribution.UserScenario.CONTROL;
+import static io.experimentetl.attribution.UserScenario.EXPERIMENT;
+import static io.experimentetl.attribution.UserScenario.TREATMENT;
+import static io.experimentetl.attribution.UserScenario.USER;
+import static io.experimentetl.attribution.UserScenario.assignment;
+import static io.experimentetl.attribution.UserScenario.at;
+import static io.experimentetl.attribution.UserScenario.event;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.tuple;
 
+import io.experimentetl.clickhouse.ProgressMarker;
 import io.experimentetl.config.ClickHouseConfig;
 import io.experimentetl.config.CrossoverPolicy;
 import io.experimentetl.config.DeliveryConfig;
@@ -22,7 +23,6 @@ import io.experimentetl.config.SourceConfig;
 import io.experimentetl.config.StateConfig;
 import io.experimentetl.config.StatisticsConfig;
 import io.experimentetl.model.AssignmentRow;
-import io.experimentetl.model.Cut;
 import io.experimentetl.model.DailyKey;
 import io.experimentetl.model.DailySums;
 import io.experimentetl.model.EventProcessed;
@@ -40,7 +40,7 @@ class UserAttributionTest {
   private static final String JAN_9 = "2026-01-09T10:00:00Z";
   private static final String JAN_10 = "2026-01-10T10:00:00Z";
 
-  private final History history = History.ofKnownUser(config(CrossoverPolicy.EXCLUDE));
+  private final UserScenario history = UserScenario.ofKnownUser(config(CrossoverPolicy.EXCLUDE));
 
   static JobConfig config(CrossoverPolicy policy) {
     return config(StatisticsConfig.defaults().withCrossover(policy));
@@ -82,7 +82,7 @@ class UserAttributionTest {
 
   @Test
   void aUserWithMoreEventsOnADayThanAPersonMakesIsFoundOnce() {
-    History bot = History.ofKnownUser(withBotsOf(3));
+    UserScenario bot = UserScenario.ofKnownUser(withBotsOf(3));
     bot.insert(assignment(CONTROL, "hash", JAN_8));
     for (int id = 1; id <= 3; id++) {
       bot.insert(event(id, "page_view", CONTROL, JAN_8, null));
@@ -249,13 +249,13 @@ class UserAttributionTest {
 
   @Test
   void twoAssignmentsThatWaitForTheUserBothGoOut() {
-    History unknown = new History(config(CrossoverPolicy.EXCLUDE));
+    UserScenario unknown = new UserScenario(config(CrossoverPolicy.EXCLUDE));
     unknown.knowDimensions();
     unknown.insert(numbered(7, CONTROL, JAN_8));
     unknown.insert(numbered(8, TREATMENT, JAN_9));
     unknown.throughState();
     assertThat(unknown.out.assignmentRows).isEmpty();
-    unknown.insert(SourceTable.USERS, History.userRow());
+    unknown.insert(SourceTable.USERS, UserScenario.userRow());
     assertThat(unknown.out.assignmentRows)
         .extracting(row -> row.assignment().id())
         .containsExactly(7L, 8L);
@@ -303,7 +303,7 @@ class UserAttributionTest {
 
   private static EventRow copying(int id, String assignmentAt) {
     return new EventRow(
-        History.id(id),
+        UserScenario.id(id),
         at(JAN_9),
         EXPERIMENT,
         USER,
@@ -388,8 +388,8 @@ class UserAttributionTest {
 
   @Test
   void anEventOfAnUnknownExperimentIsCorrectedWhenTheExperimentComes() {
-    History unknown = new History(config(CrossoverPolicy.EXCLUDE));
-    unknown.insert(SourceTable.USERS, History.userRow());
+    UserScenario unknown = new UserScenario(config(CrossoverPolicy.EXCLUDE));
+    unknown.insert(SourceTable.USERS, UserScenario.userRow());
     unknown.insert(assignment(CONTROL, "hash", JAN_8));
     unknown.insert(exposure(1, CONTROL, JAN_8));
     unknown.afterGrace();
@@ -403,7 +403,7 @@ class UserAttributionTest {
 
   @Test
   void moreEventsThanAreHeldGoOutFlaggedAndAreCorrectedLikeTheOthers() {
-    History bounded = History.ofKnownUser(holding(2));
+    UserScenario bounded = UserScenario.ofKnownUser(holding(2));
     for (int i = 1; i <= 7; i++) {
       bounded.insert(exposure(i, CONTROL, JAN_10));
       bounded.throughState();
@@ -426,7 +426,7 @@ class UserAttributionTest {
 
   @Test
   void ofSpilledEventsNothingIsKeptWhenTheyAreDeletedOrTheirUserIsErased() {
-    History bounded = History.ofKnownUser(holding(2));
+    UserScenario bounded = UserScenario.ofKnownUser(holding(2));
     for (int i = 1; i <= 5; i++) {
       bounded.insert(exposure(i, CONTROL, JAN_10));
     }
@@ -620,11 +620,11 @@ class UserAttributionTest {
 
   @Test
   void aCutDoesNotClaimWhatWaits() {
-    Cut cut = new Cut(5000, 5000, at(JAN_10), true, true);
+    ProgressMarker marker = new ProgressMarker(5000, 5000, at(JAN_10), true, true);
     history.insert(exposure(1, CONTROL, JAN_8));
-    assertThat(history.floor.lower(cut).lsn()).isLessThan(cut.lsn());
+    assertThat(history.floor.lower(marker).lsn()).isLessThan(marker.lsn());
     history.insert(assignment(CONTROL, "hash", JAN_8));
-    assertThat(history.floor.lower(cut)).isEqualTo(cut);
+    assertThat(history.floor.lower(marker)).isEqualTo(marker);
   }
 
   @Test

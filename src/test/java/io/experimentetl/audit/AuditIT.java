@@ -4,7 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.tuple;
 
 import io.experimentetl.config.StatisticsConfig;
-import io.experimentetl.platform.PlatformExtension;
+import io.experimentetl.local.PlatformExtension;
 import java.io.PrintWriter;
 import java.io.StringWriter;
 import java.nio.file.Files;
@@ -36,11 +36,11 @@ class AuditIT {
 
   private final ScheduledExecutorService background = Executors.newScheduledThreadPool(2);
   private ScheduledFuture<?> delivery;
-  private Sides sides;
+  private AuditFixture sides;
 
   @BeforeEach
   void twoExperimentsOfFortyUsers() throws Exception {
-    sides = Sides.create(PLATFORM);
+    sides = AuditFixture.create(PLATFORM);
     sides.experiment(1, "'America/Los_Angeles'", "NULL", "NULL");
     sides.experiment(2, "NULL", "NULL", "NULL");
     sides.deliver(STATISTICS); // so that a cut lies between the experiments and what refers to them
@@ -311,9 +311,9 @@ class AuditIT {
       assertThat(writes.isDone()).as("writers wrote all the time").isFalse();
       writes.cancel(false);
 
-      assertThat(whole.differences()).as(Sides.printed(whole)).isEmpty();
+      assertThat(whole.differences()).as(AuditFixture.printed(whole)).isEmpty();
       assertThat(broken.differences().stream().map(AuditReport.Difference::toString))
-          .as(Sides.printed(broken))
+          .as(AuditFixture.printed(broken))
           .anySatisfy(
               line ->
                   assertThat(line).startsWith("assignments ").endsWith("is missing in ClickHouse"));
@@ -324,7 +324,7 @@ class AuditIT {
   private static void write(Connection connection, long number) {
     String user = "'u" + (1 + number % 29) + "'";
     try {
-      Sides.sql(
+      AuditFixture.sql(
           connection,
           "INSERT INTO events (\"timestamp\", experiment_id, user_id, event_type, properties) VALUES (now(), "
               + (1 + number % 2)
@@ -333,17 +333,17 @@ class AuditIT {
               + ", 'purchase', '{\"revenue\": "
               + number
               + "}')");
-      Sides.sql(
+      AuditFixture.sql(
           connection,
           "UPDATE users SET name = '" + number + "', updated_at = now() WHERE user_id = " + user);
-      Sides.sql(connection, "UPDATE experiments SET updated_at = now() WHERE id = 2");
+      AuditFixture.sql(connection, "UPDATE experiments SET updated_at = now() WHERE id = 2");
       if (number % 10 == 0) {
-        Sides.sql(
+        AuditFixture.sql(
             connection,
             "DELETE FROM events WHERE id = (SELECT id FROM events WHERE user_id = "
                 + user
                 + " LIMIT 1)");
-        Sides.sql(
+        AuditFixture.sql(
             connection,
             "UPDATE assignments SET assigned_at = assigned_at + interval '7 hours' WHERE user_id = "
                 + user);
@@ -501,7 +501,7 @@ class AuditIT {
     atRest();
 
     AuditReport told = audit();
-    assertThat(told.differences()).as(Sides.printed(told)).isEmpty();
+    assertThat(told.differences()).as(AuditFixture.printed(told)).isEmpty();
 
     sides
         .clickHouse()
@@ -510,8 +510,8 @@ class AuditIT {
     sides.clickHouse().query("OPTIMIZE TABLE users FINAL");
     AuditReport merged = audit();
 
-    assertThat(merged.differences()).as(Sides.printed(merged)).isEmpty();
-    assertThat(Sides.printed(merged))
+    assertThat(merged.differences()).as(AuditFixture.printed(merged)).isEmpty();
+    assertThat(AuditFixture.printed(merged))
         .contains(
             "not judged: 200 rows of events_processed in experiment_key, experiment_name, because the experiment was changed",
             "not judged: 10 rows of events_processed in user_properties, because the user was changed",
@@ -534,8 +534,8 @@ class AuditIT {
 
     AuditReport report = audit();
 
-    assertThat(report.differences()).as(Sides.printed(report)).isEmpty();
-    assertThat(Sides.printed(report))
+    assertThat(report.differences()).as(AuditFixture.printed(report)).isEmpty();
+    assertThat(AuditFixture.printed(report))
         .contains(
             "not judged: 201 rows of events_processed in experiment_key, experiment_name, because the experiment was changed");
   }
@@ -915,7 +915,7 @@ class AuditIT {
 
   @Test
   void anEmptyWarehouseExitsWithTwo() throws Exception {
-    sides.clickHouse().query("TRUNCATE TABLE etl_cuts");
+    sides.clickHouse().query("TRUNCATE TABLE etl_sink_progress");
 
     Ran verify = verify("--deadline", "2");
 
@@ -942,7 +942,7 @@ class AuditIT {
 
   /** From now on nothing is delivered, and all is said to be. */
   private void atRest() {
-    every(50, sides::cut);
+    every(50, sides::marker);
   }
 
   private interface Step {

@@ -7,7 +7,7 @@ import io.experimentetl.config.MetricConfig;
 import io.experimentetl.config.MetricTerm;
 import io.experimentetl.config.Population;
 import io.experimentetl.config.StatisticsConfig;
-import io.experimentetl.platform.PlatformExtension;
+import io.experimentetl.local.PlatformExtension;
 import java.math.BigDecimal;
 import java.sql.SQLException;
 import java.time.Duration;
@@ -29,7 +29,7 @@ class StatisticsSqlIT {
   @RegisterExtension static final PlatformExtension PLATFORM = new PlatformExtension();
 
   private static final StatisticsConfig DEFAULTS = StatisticsConfig.defaults();
-  private static Sides sides;
+  private static AuditFixture sides;
   private static long experiments;
 
   private final long experiment = ++experiments;
@@ -38,7 +38,7 @@ class StatisticsSqlIT {
 
   @BeforeAll
   static void servers() throws Exception {
-    sides = Sides.create(PLATFORM);
+    sides = AuditFixture.create(PLATFORM);
   }
 
   @AfterAll

@@ -5,7 +5,7 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import io.experimentetl.config.CrossoverPolicy;
 import io.experimentetl.config.StatisticsConfig;
-import io.experimentetl.platform.PlatformExtension;
+import io.experimentetl.local.PlatformExtension;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.InputStream;
@@ -36,19 +36,19 @@ class UdacityStatisticsIT {
   private static final Path DATA = Path.of("..", "shared", "data", "udacity");
   private static final StatisticsConfig FIRST =
       StatisticsConfig.defaults().withCrossover(CrossoverPolicy.FIRST);
-  private static Sides sides;
+  private static AuditFixture sides;
 
   @BeforeAll
   static void load() throws Exception {
     assumeTrue(
         Files.isReadable(DATA.resolve("ab_data.csv.zip")), "the Udacity set is not in " + DATA);
-    sides = Sides.create(PLATFORM);
+    sides = AuditFixture.create(PLATFORM);
     try (Connection connection = sides.postgres().connect()) {
       CopyManager copy = connection.unwrap(PGConnection.class).getCopyAPI();
-      Sides.sql(
+      AuditFixture.sql(
           connection,
           "CREATE TABLE page_views (line serial, user_id text, at timestamp, grp text, page text, converted int)");
-      Sides.sql(connection, "CREATE TABLE countries (user_id text, country text)");
+      AuditFixture.sql(connection, "CREATE TABLE countries (user_id text, country text)");
       try (ZipInputStream zip =
           new ZipInputStream(Files.newInputStream(DATA.resolve("ab_data.csv.zip")))) {
         zip.getNextEntry();
@@ -61,11 +61,11 @@ class UdacityStatisticsIT {
         copy.copyIn("COPY countries FROM STDIN (FORMAT csv, HEADER)", csv);
       }
       sides.experiment(1, "NULL", "NULL", "NULL");
-      Sides.sql(
+      AuditFixture.sql(
           connection,
           "INSERT INTO users (user_id, properties) SELECT DISTINCT ON (user_id) user_id,"
               + " jsonb_build_object('country', country) FROM page_views LEFT JOIN countries USING (user_id)");
-      Sides.sql(
+      AuditFixture.sql(
           connection,
           "INSERT INTO assignments (experiment_id, user_id, variant_id, assigned_at)"
               + " SELECT DISTINCT ON (user_id) 1, user_id, CASE grp WHEN 'control' THEN 11 ELSE 12 END,"
@@ -73,13 +73,13 @@ class UdacityStatisticsIT {
       for (String rows :
           List.of(
               "'exposure' FROM page_views", "'conversion' FROM page_views WHERE converted = 1")) {
-        Sides.sql(
+        AuditFixture.sql(
             connection,
             "INSERT INTO events (\"timestamp\", experiment_id, user_id, variant_id, event_type)"
                 + " SELECT at AT TIME ZONE 'UTC', 1, user_id, CASE page WHEN 'old_page' THEN 11 ELSE 12 END, "
                 + rows);
       }
-      Sides.sql(connection, "ANALYZE");
+      AuditFixture.sql(connection, "ANALYZE");
     }
   }
 
@@ -135,7 +135,7 @@ class UdacityStatisticsIT {
     AuditSettings settings = sides.settings(config);
     try (SourceSnapshot snapshot =
         SourceSnapshot.take(settings, new Deadline(settings.deadline()))) {
-      snapshot.read(settings, sql(config).postgres(), row -> lines.add(Sides.line(row)));
+      snapshot.read(settings, sql(config).postgres(), row -> lines.add(AuditFixture.line(row)));
     }
     return lines;
   }
@@ -144,7 +144,7 @@ class UdacityStatisticsIT {
     return new StatisticsSql(config, Set.of());
   }
 
-  /** The known answer in the lines of {@link Sides}. */
+  /** The known answer in the lines of {@link AuditFixture}. */
   private static List<String> golden() throws IOException {
     List<String> lines = new ArrayList<>();
     for (String csv : Files.readAllLines(DATA.resolve("golden_daily_first_exposure.csv"))) {

@@ -3,9 +3,9 @@ package io.experimentetl.audit;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 
-import io.experimentetl.platform.ClickHouseEndpoint;
-import io.experimentetl.platform.PlatformExtension;
-import io.experimentetl.platform.SqlFiles;
+import io.experimentetl.local.ClickHouseEndpoint;
+import io.experimentetl.local.PlatformExtension;
+import io.experimentetl.local.SqlFiles;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
@@ -247,8 +247,8 @@ class ViewsIT {
 
   @Test
   void theVerdictSaysWhyNotToTrust() {
-    cut(100, "a", 0, 1, 90);
-    cut(100, "b", 0, 1, 90);
+    marker(100, "a", 0, 1, 90);
+    marker(100, "b", 0, 1, 90);
     proportion(11, "2026-03-01", 1_000, 100, 1);
     proportion(12, "2026-03-01", 1_000, 120, 1);
     assertThat(verdict()).isEqualTo("with care: days are not closed, late events may change it");
@@ -301,7 +301,7 @@ class ViewsIT {
 
     warehouse.query(
         "INSERT INTO variants (id, experiment_id, is_control, _version) VALUES (11, 1, false, 1)");
-    warehouse.query("TRUNCATE TABLE etl_cuts");
+    warehouse.query("TRUNCATE TABLE etl_sink_progress");
     assertThat(verdict())
         .startsWith("do not trust: the initial load is not finished; no variant is the control");
   }
@@ -363,13 +363,13 @@ class ViewsIT {
 
     assertThat(
             warehouse.query(
-                "SELECT value, variant_id, n, users_with, total, mean, effect FROM experiment_cuts(dimension = 'country',"
+                "SELECT value, variant_id, n, users_with, total, mean, effect FROM experiment_segments(dimension = 'country',"
                     + " event_type = 'purchase', property = 'revenue') ORDER BY value, variant_id"))
         .isEqualTo(
             "DE\t11\t2\t2\t11.5\t5.75\t\\N\nDE\t12\t3\t2\t11.25\t3.75\t-2\nUS\t11\t2\t2\t9\t4.5\t\\N\nUS\t12\t1\t1\t4\t4\t-0.5");
     String[] row =
         row(
-            "SELECT p, effect_high FROM experiment_cuts(dimension = 'country', event_type = 'purchase', property = 'revenue')"
+            "SELECT p, effect_high FROM experiment_segments(dimension = 'country', event_type = 'purchase', property = 'revenue')"
                 + " WHERE value = 'DE' AND variant_id = 12");
     double se =
         Math.sqrt(
@@ -380,7 +380,7 @@ class ViewsIT {
     assertThat(number(row[1])).isCloseTo(-2 + 1.959963984540054 * se, within(1e-9));
     assertThat(
             warehouse.query(
-                "SELECT value, variant_id, total FROM experiment_cuts(dimension = 'country', event_type = 'purchase', property = '') ORDER BY ALL"))
+                "SELECT value, variant_id, total FROM experiment_segments(dimension = 'country', event_type = 'purchase', property = '') ORDER BY ALL"))
         .isEqualTo("DE\t11\t4\nDE\t12\t5\nUS\t11\t4\nUS\t12\t2");
   }
 
@@ -417,32 +417,33 @@ class ViewsIT {
   @Test
   void progressIsTheGreatestCutThatEverySubtaskOfEverySinkHasReached() {
     assertThat(warehouse.query("SELECT * FROM etl_progress")).isEmpty();
-    cut(100, "a", 0, 2, 90);
-    cut(100, "a", 1, 2, 80);
+    marker(100, "a", 0, 2, 90);
+    marker(100, "a", 1, 2, 80);
     assertThat(warehouse.query("SELECT * FROM etl_progress")).as("sink b is behind").isEmpty();
-    cut(100, "b", 0, 1, 90);
-    assertThat(warehouse.query("SELECT stamp, lsn FROM etl_progress")).isEqualTo("100\t80");
-    cut(200, "a", 0, 2, 190);
-    cut(200, "b", 0, 1, 190);
-    assertThat(warehouse.query("SELECT stamp, lsn FROM etl_progress"))
+    marker(100, "b", 0, 1, 90);
+    assertThat(warehouse.query("SELECT sequence_number, lsn FROM etl_progress"))
+        .isEqualTo("100\t80");
+    marker(200, "a", 0, 2, 190);
+    marker(200, "b", 0, 1, 190);
+    assertThat(warehouse.query("SELECT sequence_number, lsn FROM etl_progress"))
         .as("subtask 1 of a is behind")
         .isEqualTo("100\t80");
-    cut(200, "a", 1, 3, 190);
-    assertThat(warehouse.query("SELECT stamp, lsn FROM etl_progress"))
+    marker(200, "a", 1, 3, 190);
+    assertThat(warehouse.query("SELECT sequence_number, lsn FROM etl_progress"))
         .as("a subtask of another parallelism is not the one that is missing")
         .isEqualTo("100\t80");
-    cut(200, "a", 1, 2, 190);
-    assertThat(warehouse.query("SELECT stamp, lsn, snapshot_done FROM etl_progress"))
+    marker(200, "a", 1, 2, 190);
+    assertThat(warehouse.query("SELECT sequence_number, lsn, snapshot_done FROM etl_progress"))
         .isEqualTo("200\t190\ttrue");
   }
 
   @Test
   void progressNamesNoPositionBeforeTheFirstTransactionIsVisible() {
-    cut(100, "a", 0, 1, 0);
-    cut(100, "b", 0, 1, 0);
+    marker(100, "a", 0, 1, 0);
+    marker(100, "b", 0, 1, 0);
     assertThat(
             warehouse.query(
-                "SELECT stamp, lsn, committed_at, snapshot_done, lag_seconds FROM etl_progress"))
+                "SELECT sequence_number, lsn, committed_at, snapshot_done, lag_seconds FROM etl_progress"))
         .isEqualTo("100\t\\N\t\\N\ttrue\t\\N");
   }
 
@@ -507,10 +508,10 @@ class ViewsIT {
         .isEqualTo("checkout\tNew\tfalse\t0.25\t0.5\t2.5");
   }
 
-  private void cut(long stamp, String sink, int subtask, int parallelism, long lsn) {
+  private void marker(long sequenceNumber, String sink, int subtask, int parallelism, long lsn) {
     warehouse.query(
-        "INSERT INTO etl_cuts VALUES (%d, '%s', %d, %d, 2, %d, now64(), true, now64(), %d, 'b')"
-            .formatted(stamp, sink, subtask, parallelism, lsn, stamp * 1024));
+        "INSERT INTO etl_sink_progress VALUES (%d, '%s', %d, %d, 2, %d, now64(), true, now64(), %d, 'b')"
+            .formatted(sequenceNumber, sink, subtask, parallelism, lsn, sequenceNumber * 1024));
   }
 
   private void daily(long variant, String metric, String day, double[] totals) {

@@ -3,9 +3,9 @@ package io.experimentetl.cdc;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import io.experimentetl.clickhouse.ProgressMarker;
 import io.experimentetl.model.Change;
 import io.experimentetl.model.ChangeKind;
-import io.experimentetl.model.Cut;
 import io.experimentetl.model.DriftedColumn;
 import io.experimentetl.model.HeartbeatRow;
 import io.experimentetl.model.SourcePosition;
@@ -25,7 +25,7 @@ import org.junit.jupiter.api.Test;
 
 class ArrivalOperatorTest {
   private KeyedOneInputStreamOperatorTestHarness<
-          String, Tuple2<String, Change>, Either<Cut, Change>>
+          String, Tuple2<String, Change>, Either<ProgressMarker, Change>>
       harness;
 
   @BeforeEach
@@ -35,9 +35,10 @@ class ArrivalOperatorTest {
   }
 
   private static KeyedOneInputStreamOperatorTestHarness<
-          String, Tuple2<String, Change>, Either<Cut, Change>>
+          String, Tuple2<String, Change>, Either<ProgressMarker, Change>>
       harness() throws Exception {
-    KeyedOneInputStreamOperatorTestHarness<String, Tuple2<String, Change>, Either<Cut, Change>>
+    KeyedOneInputStreamOperatorTestHarness<
+            String, Tuple2<String, Change>, Either<ProgressMarker, Change>>
         harness =
             new KeyedOneInputStreamOperatorTestHarness<>(
                 new ArrivalOperator(), row -> row.f0, Types.STRING);
@@ -64,16 +65,16 @@ class ArrivalOperatorTest {
                     new HeartbeatRow(key, 0)))));
   }
 
-  private List<Long> stamps() {
+  private List<Long> sequenceNumbers() {
     return harness.extractOutputValues().stream()
         .filter(Either::isRight)
-        .map(change -> change.right().stamp())
+        .map(change -> change.right().sequenceNumber())
         .toList();
   }
 
-  private Cut cut() throws Exception {
+  private ProgressMarker marker() throws Exception {
     harness.getOneInputOperator().prepareSnapshotPreBarrier(1);
-    List<Either<Cut, Change>> values = harness.extractOutputValues();
+    List<Either<ProgressMarker, Change>> values = harness.extractOutputValues();
     return values.get(values.size() - 1).left();
   }
 
@@ -85,7 +86,7 @@ class ArrivalOperatorTest {
     send("a", 101, 110, 3);
     send("a", 90, 100, 2);
     send("b", 90, 101, 2);
-    assertThat(stamps()).containsExactly(1L, 100L, 101L, 110L);
+    assertThat(sequenceNumbers()).containsExactly(1L, 100L, 101L, 110L);
 
     OperatorSubtaskState state = harness.snapshot(1, 1);
     harness.close();
@@ -94,14 +95,14 @@ class ArrivalOperatorTest {
     harness.open();
     send("a", 101, 110, 3);
     send("b", 110, 120, 4);
-    assertThat(stamps()).containsExactly(120L);
+    assertThat(sequenceNumbers()).containsExactly(120L);
   }
 
   @Test
   void stampsGrowAlsoWhereLsnsDoNot() throws Exception {
     send("a", 90, 200, 2);
     send("b", 150, 100, 3);
-    assertThat(stamps()).containsExactly(200L, 201L);
+    assertThat(sequenceNumbers()).containsExactly(200L, 201L);
   }
 
   @Test
@@ -111,15 +112,15 @@ class ArrivalOperatorTest {
         new StreamRecord<>(
             Tuple2.of("a", new DriftedColumn(SourceTable.USERS, "extra", "Unknown.").seenAt(3))));
     send("a", 90, 201, 2);
-    assertThat(stamps()).containsExactly(200L, 200L, 201L);
+    assertThat(sequenceNumbers()).containsExactly(200L, 200L, 201L);
   }
 
   @Test
   void aCutClaimsWhatHasCommittedBeforeTheLastTransaction() throws Exception {
     send("a", 0, 0, 1);
-    assertThat(cut()).isEqualTo(new Cut(2, 0, 0, false, false));
+    assertThat(marker()).isEqualTo(new ProgressMarker(2, 0, 0, false, false));
     send("a", 90, 100, 2);
-    assertThat(cut()).isEqualTo(new Cut(101, 90, 2, true, false));
+    assertThat(marker()).isEqualTo(new ProgressMarker(101, 90, 2, true, false));
   }
 
   @Test

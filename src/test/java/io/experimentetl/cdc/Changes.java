@@ -35,8 +35,8 @@ final class Changes {
                         rows(table).injectNull(0.3),
                         rows(table).injectNull(0.3))
                     .as(
-                        (kind, stamp, position, before, after) ->
-                            new Change(table, kind, stamp, position, before, after)));
+                        (kind, sequenceNumber, position, before, after) ->
+                            new Change(table, kind, sequenceNumber, position, before, after)));
   }
 
   private static Arbitrary<SourcePosition> positions() {

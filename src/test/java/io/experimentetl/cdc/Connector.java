@@ -1,7 +1,7 @@
 package io.experimentetl.cdc;
 
+import io.experimentetl.clickhouse.ProgressMarker;
 import io.experimentetl.model.Change;
-import io.experimentetl.model.Cut;
 import io.experimentetl.model.SourceTable;
 import java.time.Duration;
 import java.util.Arrays;
@@ -25,7 +25,7 @@ enum Connector {
   /** The source and the continuity step as the pipeline has them. */
   OURS {
     @Override
-    DataStream<Either<Cut, Change>> attach(
+    DataStream<Either<ProgressMarker, Change>> attach(
         StreamExecutionEnvironment environment, PostgresSourceSettings settings) {
       return PostgresChanges.attach(environment, settings);
     }
@@ -34,7 +34,7 @@ enum Connector {
   /** Flink CDC's source with its own behaviour, and nothing behind it. */
   STOCK {
     @Override
-    DataStream<Either<Cut, Change>> attach(
+    DataStream<Either<ProgressMarker, Change>> attach(
         StreamExecutionEnvironment environment, PostgresSourceSettings settings) {
       return environment
           .fromSource(
@@ -44,7 +44,7 @@ enum Connector {
               ChangeDeserializer.TYPE)
           .uid(PostgresChanges.SOURCE)
           .flatMap(
-              (FlatMapFunction<Either<ReaderProgress, Change>, Either<Cut, Change>>)
+              (FlatMapFunction<Either<ReaderProgress, Change>, Either<ProgressMarker, Change>>)
                   (value, out) -> {
                     if (value.isRight()) {
                       out.collect(Either.Right(value.right()));
@@ -55,7 +55,7 @@ enum Connector {
     }
   };
 
-  abstract DataStream<Either<Cut, Change>> attach(
+  abstract DataStream<Either<ProgressMarker, Change>> attach(
       StreamExecutionEnvironment environment, PostgresSourceSettings settings);
 
   /** Only what the tables, the publication and the types of the rows ask for, and short waits. */

@@ -3,13 +3,13 @@ package io.experimentetl.cdc;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import io.experimentetl.clickhouse.ProgressMarker;
+import io.experimentetl.local.PlatformExtension;
 import io.experimentetl.model.Change;
 import io.experimentetl.model.ChangeKind;
-import io.experimentetl.model.Cut;
 import io.experimentetl.model.HeartbeatRow;
 import io.experimentetl.model.SourcePosition;
 import io.experimentetl.model.SourceTable;
-import io.experimentetl.platform.PlatformExtension;
 import java.util.List;
 import org.apache.flink.api.common.serialization.SerializerConfigImpl;
 import org.apache.flink.runtime.checkpoint.OperatorSubtaskState;
@@ -25,7 +25,7 @@ class ContinuityOperatorIT {
   @RegisterExtension static final PlatformExtension PLATFORM = new PlatformExtension();
 
   private static OneInputStreamOperatorTestHarness<
-          Either<ReaderProgress, Change>, Either<Cut, Change>>
+          Either<ReaderProgress, Change>, Either<ProgressMarker, Change>>
       harness(PostgresSourceSettings settings) throws Exception {
     var harness =
         new OneInputStreamOperatorTestHarness<>(
@@ -64,24 +64,25 @@ class ContinuityOperatorIT {
       harness.processElement(beat(ChangeKind.INSERT, base + 200, base + 160, 8), 0);
       harness.prepareSnapshotPreBarrier(1);
       state = harness.snapshot(1, 0);
-      assertThat(stamps(harness.extractOutputValues())).containsExactly(1L, base + 104, base + 160);
+      assertThat(sequenceNumbers(harness.extractOutputValues()))
+          .containsExactly(1L, base + 104, base + 160);
       assertThat(last(harness.extractOutputValues()).left())
-          .isEqualTo(new Cut(base + 161, base + 200, (base + 160) * 10, false, false));
+          .isEqualTo(new ProgressMarker(base + 161, base + 200, (base + 160) * 10, false, false));
       long snapshotEnd = database.number("SELECT (pg_current_wal_lsn() - '0/0')::bigint");
       harness.processElement(Either.Left(new ReaderProgress(false, snapshotEnd, snapshotEnd)), 0);
       harness.prepareSnapshotPreBarrier(2);
       assertThat(last(harness.extractOutputValues()).left())
-          .isEqualTo(new Cut(base + 162, snapshotEnd, (base + 160) * 10, true, false));
+          .isEqualTo(new ProgressMarker(base + 162, snapshotEnd, (base + 160) * 10, true, false));
       harness.notifyOfCompletedCheckpoint(1);
-      assertThat(repeatable(harness, 3)).as("behind a checkpoint of the snapshot").isFalse();
+      assertThat(replayStable(harness, 3)).as("behind a checkpoint of the snapshot").isFalse();
       harness.notifyOfCompletedCheckpoint(3);
-      assertThat(repeatable(harness, 4)).isTrue();
+      assertThat(replayStable(harness, 4)).isTrue();
       behindSnapshot = harness.snapshot(4, 0);
     }
     try (var harness = harness(database.settings())) {
       harness.initializeState(behindSnapshot);
       harness.open();
-      assertThat(repeatable(harness, 5)).isTrue();
+      assertThat(replayStable(harness, 5)).isTrue();
     }
     try (var harness = harness(database.settings())) {
       harness.initializeState(state);
@@ -89,7 +90,7 @@ class ContinuityOperatorIT {
       harness.processElement(beat(ChangeKind.INSERT, base + 200, base + 160, 8), 0);
       assertThat(harness.extractOutputValues()).isEmpty();
       harness.processElement(beat(ChangeKind.INSERT, base + 300, base + 256, 9), 0);
-      assertThat(stamps(harness.extractOutputValues())).containsExactly(base + 256);
+      assertThat(sequenceNumbers(harness.extractOutputValues())).containsExactly(base + 256);
     }
     database.execute(
         "SELECT pg_replication_slot_advance('" + database.slot() + "', pg_current_wal_lsn())");
@@ -103,20 +104,24 @@ class ContinuityOperatorIT {
     }
   }
 
-  private static boolean repeatable(
-      OneInputStreamOperatorTestHarness<Either<ReaderProgress, Change>, Either<Cut, Change>>
+  private static boolean replayStable(
+      OneInputStreamOperatorTestHarness<
+              Either<ReaderProgress, Change>, Either<ProgressMarker, Change>>
           harness,
       long checkpoint)
       throws Exception {
     harness.prepareSnapshotPreBarrier(checkpoint);
-    return last(harness.extractOutputValues()).left().repeatable();
+    return last(harness.extractOutputValues()).left().replayStable();
   }
 
-  private static Either<Cut, Change> last(List<Either<Cut, Change>> values) {
+  private static Either<ProgressMarker, Change> last(List<Either<ProgressMarker, Change>> values) {
     return values.get(values.size() - 1);
   }
 
-  private static List<Long> stamps(List<Either<Cut, Change>> values) {
-    return values.stream().filter(Either::isRight).map(value -> value.right().stamp()).toList();
+  private static List<Long> sequenceNumbers(List<Either<ProgressMarker, Change>> values) {
+    return values.stream()
+        .filter(Either::isRight)
+        .map(value -> value.right().sequenceNumber())
+        .toList();
   }
 }

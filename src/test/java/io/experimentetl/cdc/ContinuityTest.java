@@ -3,10 +3,8 @@ package io.experimentetl.cdc;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
-import io.experimentetl.model.Cut;
+import io.experimentetl.clickhouse.ProgressMarker;
 import io.experimentetl.model.SourcePosition;
-import java.io.DataInputStream;
-import java.io.FileInputStream;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Random;
@@ -14,12 +12,6 @@ import java.util.stream.Collectors;
 import net.jqwik.api.ForAll;
 import net.jqwik.api.Property;
 import net.jqwik.api.constraints.IntRange;
-import org.apache.flink.api.common.ExecutionConfig;
-import org.apache.flink.api.common.typeinfo.TypeInformation;
-import org.apache.flink.api.common.typeutils.TypeSerializer;
-import org.apache.flink.api.common.typeutils.TypeSerializerSnapshot;
-import org.apache.flink.core.memory.DataInputView;
-import org.apache.flink.core.memory.DataInputViewStreamWrapper;
 import org.junit.jupiter.api.Test;
 
 class ContinuityTest {
@@ -136,7 +128,7 @@ class ContinuityTest {
     }
 
     List<String> passed = new ArrayList<>();
-    List<Long> stamps = new ArrayList<>();
+    List<Long> sequenceNumbers = new ArrayList<>();
     Offset splitOffset = new Offset(1000, -1, -1);
     Continuity continuity = new Continuity(ContinuityState.START);
     continuity.check("s", "h", new ServerPosition(42, 1_000_000), SLOT);
@@ -152,7 +144,7 @@ class ContinuityTest {
             "s", "h", new ServerPosition(42, 1_000_000), slot("reserved", splitOffset.lsn));
         reader = new Reader(log, splitOffset);
         passed.subList(checkpoint.passed, passed.size()).clear();
-        stamps.subList(checkpoint.passed, stamps.size()).clear();
+        sequenceNumbers.subList(checkpoint.passed, sequenceNumbers.size()).clear();
         continue;
       }
       SourcePosition row = reader.next();
@@ -160,7 +152,7 @@ class ContinuityTest {
         splitOffset = reader.offset();
         if (continuity.isNew(row)) {
           passed.add(name(row));
-          stamps.add(continuity.nextStamp(row.lsn()));
+          sequenceNumbers.add(continuity.nextSequenceNumber(row.lsn()));
         }
       }
       if (random.nextInt(4) == 0) {
@@ -172,7 +164,7 @@ class ContinuityTest {
       }
     }
     assertThat(passed).isEqualTo(expected);
-    assertThat(stamps).isSorted().doesNotHaveDuplicates();
+    assertThat(sequenceNumbers).isSorted().doesNotHaveDuplicates();
   }
 
   @Property(tries = 1000)
@@ -215,54 +207,13 @@ class ContinuityTest {
     Continuity continuity = new Continuity(ContinuityState.START);
     assertThat(
             List.of(
-                continuity.nextStamp(0),
-                continuity.nextStamp(0),
-                continuity.nextStamp(104),
-                continuity.nextStamp(96),
-                continuity.nextStamp(104),
-                continuity.nextStamp(200)))
+                continuity.nextSequenceNumber(0),
+                continuity.nextSequenceNumber(0),
+                continuity.nextSequenceNumber(104),
+                continuity.nextSequenceNumber(96),
+                continuity.nextSequenceNumber(104),
+                continuity.nextSequenceNumber(200)))
         .containsExactly(1L, 2L, 104L, 112L, 120L, 200L);
-  }
-
-  /** The file is what Flink kept of the record as it was in commit 3765680. */
-  @Test
-  void aPositionFromBeforeRowsHadTheirStampFromRowsAloneGoesOnAboveIt() throws Exception {
-    TypeSerializer<ContinuityState> serializer =
-        TypeInformation.of(ContinuityState.class)
-            .createSerializer(new ExecutionConfig().getSerializerConfig());
-    ContinuityState state;
-    try (var file =
-        new DataInputStream(new FileInputStream("src/test/resources/state/continuity-3765680"))) {
-      DataInputView in = new DataInputViewStreamWrapper(file);
-      TypeSerializerSnapshot<ContinuityState> before =
-          TypeSerializerSnapshot.readVersionedSnapshot(in, getClass().getClassLoader());
-      assertThat(
-              serializer
-                  .snapshotConfiguration()
-                  .resolveSchemaCompatibility(before)
-                  .isIncompatible())
-          .isFalse();
-      state = before.restoreSerializer().deserialize(in);
-    }
-    assertThat(state)
-        .isEqualTo(
-            new ContinuityState(
-                4242,
-                0,
-                4000,
-                4240,
-                77,
-                2,
-                1_795_722_494_238_000L,
-                true,
-                4248,
-                4400,
-                3000,
-                true,
-                7_654_321));
-    Continuity continuity = new Continuity(state);
-    assertThat(continuity.nextStamp(4232)).isEqualTo(4243);
-    assertThat(continuity.nextStamp(4248)).isEqualTo(4248);
   }
 
   @Test
@@ -271,13 +222,16 @@ class ContinuityTest {
     continuity.chunkRead(1000, 5000);
     continuity.chunkRead(4000, 6000);
     assertThat(continuity.isNew(new SourcePosition(0, 1500, 1, 0, 11))).isTrue();
-    continuity.nextStamp(1500);
-    assertThat(continuity.nextCut(true, false)).isEqualTo(new Cut(1501, 0, 11, false, false));
+    continuity.nextSequenceNumber(1500);
+    assertThat(continuity.nextMarker(true, false))
+        .isEqualTo(new ProgressMarker(1501, 0, 11, false, false));
     continuity.read(5999, 5999);
-    assertThat(continuity.nextCut(true, false)).isEqualTo(new Cut(1502, 5999, 11, false, false));
+    assertThat(continuity.nextMarker(true, false))
+        .isEqualTo(new ProgressMarker(1502, 5999, 11, false, false));
     continuity.read(6000, 6000);
-    assertThat(continuity.nextCut(true, false)).isEqualTo(new Cut(1503, 6000, 11, true, false));
-    assertThat(new Continuity(continuity.state()).nextCut(true, false).snapshotDone()).isTrue();
+    assertThat(continuity.nextMarker(true, false))
+        .isEqualTo(new ProgressMarker(1503, 6000, 11, true, false));
+    assertThat(new Continuity(continuity.state()).nextMarker(true, false).snapshotDone()).isTrue();
   }
 
   @Test

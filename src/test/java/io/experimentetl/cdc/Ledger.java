@@ -1,7 +1,7 @@
 package io.experimentetl.cdc;
 
+import io.experimentetl.clickhouse.ProgressMarker;
 import io.experimentetl.model.Change;
-import io.experimentetl.model.Cut;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -24,13 +24,13 @@ import org.apache.flink.types.Either;
  * is what an exactly-once sink would hold. It fails when it is told to.
  */
 final class Ledger extends AbstractStreamOperator<Void>
-    implements OneInputStreamOperator<Either<Cut, Change>, Void> {
+    implements OneInputStreamOperator<Either<ProgressMarker, Change>, Void> {
   private static final long serialVersionUID = 1L;
 
   /** What tests see of a ledger, by its name: operators live in the cluster's threads. */
   static final class View {
     volatile List<Change> changes = List.of();
-    volatile Cut lastCut;
+    volatile ProgressMarker lastMarker;
     final AtomicInteger starts = new AtomicInteger();
     final AtomicInteger checkpoints = new AtomicInteger();
     final AtomicBoolean failNow = new AtomicBoolean();
@@ -42,7 +42,7 @@ final class Ledger extends AbstractStreamOperator<Void>
   private transient ListState<Change> state;
   private transient List<Change> changes;
   private transient View view;
-  private transient Cut cut;
+  private transient ProgressMarker cut;
 
   Ledger(String name) {
     this.name = name;
@@ -65,7 +65,7 @@ final class Ledger extends AbstractStreamOperator<Void>
   }
 
   @Override
-  public void processElement(StreamRecord<Either<Cut, Change>> element) {
+  public void processElement(StreamRecord<Either<ProgressMarker, Change>> element) {
     if (view.failNow.compareAndSet(true, false)) {
       throw new IllegalStateException("the test wants a restart");
     }
@@ -83,7 +83,7 @@ final class Ledger extends AbstractStreamOperator<Void>
     if (view.changes.size() != changes.size()) {
       view.changes = List.copyOf(changes);
     }
-    view.lastCut = cut;
+    view.lastMarker = cut;
     view.checkpoints.incrementAndGet();
   }
 

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.catchThrowable;
 import static org.awaitility.Awaitility.await;
 
+import io.experimentetl.local.PlatformExtension;
 import io.experimentetl.model.Change;
 import io.experimentetl.model.ChangeKind;
 import io.experimentetl.model.EventRow;
@@ -13,7 +14,6 @@ import io.experimentetl.model.SourceRow;
 import io.experimentetl.model.SourceTable;
 import io.experimentetl.model.UnreadableRow;
 import io.experimentetl.model.UserRow;
-import io.experimentetl.platform.PlatformExtension;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
@@ -66,12 +66,12 @@ class PostgresChangesIT {
     Ledger.View view = Ledger.view("smoke");
     await()
         .atMost(Duration.ofSeconds(30))
-        .until(() -> view.lastCut != null && view.lastCut.snapshotDone());
+        .until(() -> view.lastMarker != null && view.lastMarker.snapshotDone());
     insertEvent(database, "u2", "after");
     await().atMost(Duration.ofSeconds(10)).until(() -> eventTypes(view.changes).contains("after"));
     assertThat(eventTypes(view.changes)).containsExactly("before", "after");
     assertThat(view.changes.stream().filter(c -> c.table() == SourceTable.USERS)).hasSize(10);
-    assertThat(view.changes).extracting(Change::stamp).isSorted().doesNotHaveDuplicates();
+    assertThat(view.changes).extracting(Change::sequenceNumber).isSorted().doesNotHaveDuplicates();
     job.cancel().get();
   }
 
@@ -84,7 +84,7 @@ class PostgresChangesIT {
     Ledger.View view = Ledger.view("ordered");
     await()
         .atMost(Duration.ofSeconds(30))
-        .until(() -> view.lastCut != null && view.lastCut.snapshotDone());
+        .until(() -> view.lastMarker != null && view.lastMarker.snapshotDone());
     assertThat(
             view.changes.stream()
                 .filter(change -> change.kind() == ChangeKind.READ)
@@ -110,7 +110,7 @@ class PostgresChangesIT {
     Ledger.View view = Ledger.view("deletes");
     await()
         .atMost(Duration.ofSeconds(30))
-        .until(() -> view.lastCut != null && view.lastCut.snapshotDone());
+        .until(() -> view.lastMarker != null && view.lastMarker.snapshotDone());
     database.execute("CALL retention_delete()");
     assertThat(database.number("SELECT count(*) FROM events")).isEqualTo(1);
     database.execute("DELETE FROM users WHERE user_id = 'u2'");
@@ -146,7 +146,7 @@ class PostgresChangesIT {
     Ledger.View view = Ledger.view("types");
     await()
         .atMost(Duration.ofSeconds(30))
-        .until(() -> view.lastCut != null && view.lastCut.snapshotDone());
+        .until(() -> view.lastMarker != null && view.lastMarker.snapshotDone());
     database.execute(rows.formatted("2"));
     database.execute(
         "INSERT INTO assignments (experiment_id, user_id, variant_id, source) VALUES (1, 'u1', 1, NULL)");
@@ -220,7 +220,7 @@ class PostgresChangesIT {
     Ledger.View view = Ledger.view("moved");
     await()
         .atMost(Duration.ofSeconds(30))
-        .until(() -> view.lastCut != null && view.lastCut.snapshotDone());
+        .until(() -> view.lastMarker != null && view.lastMarker.snapshotDone());
     insertEvent(database, "u1", "before");
     await().until(() -> eventTypes(view.changes).contains("before"));
     String savepoint =

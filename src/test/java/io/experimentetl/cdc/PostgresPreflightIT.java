@@ -2,7 +2,7 @@ package io.experimentetl.cdc;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import io.experimentetl.platform.PlatformExtension;
+import io.experimentetl.local.PlatformExtension;
 import java.time.Duration;
 import java.util.List;
 import org.junit.jupiter.api.Test;

@@ -2,10 +2,10 @@ package io.experimentetl.cdc;
 
 import static org.awaitility.Awaitility.await;
 
+import io.experimentetl.local.PostgresEndpoint;
 import io.experimentetl.model.Change;
 import io.experimentetl.model.EventRow;
 import io.experimentetl.model.SourceTable;
-import io.experimentetl.platform.PostgresEndpoint;
 import java.io.StringReader;
 import java.nio.file.Path;
 import java.sql.Connection;

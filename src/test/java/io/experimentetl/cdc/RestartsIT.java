@@ -2,9 +2,9 @@ package io.experimentetl.cdc;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import io.experimentetl.platform.PlatformExtension;
-import io.experimentetl.platform.faults.FaultProxy;
-import io.experimentetl.platform.faults.Hangup;
+import io.experimentetl.faults.FaultProxy;
+import io.experimentetl.faults.Hangup;
+import io.experimentetl.local.PlatformExtension;
 import java.sql.SQLException;
 import java.util.List;
 import java.util.Locale;

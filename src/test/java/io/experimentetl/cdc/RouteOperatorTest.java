@@ -4,9 +4,9 @@ import static io.experimentetl.model.ChangeKind.DELETE;
 import static io.experimentetl.model.ChangeKind.INSERT;
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.experimentetl.clickhouse.ProgressMarker;
 import io.experimentetl.model.Change;
 import io.experimentetl.model.ChangeKind;
-import io.experimentetl.model.Cut;
 import io.experimentetl.model.DriftedColumn;
 import io.experimentetl.model.ExperimentRow;
 import io.experimentetl.model.Finding;
@@ -28,7 +28,7 @@ import org.junit.jupiter.api.Test;
 class RouteOperatorTest {
   private static final long INFINITY = Long.MAX_VALUE;
 
-  private OneInputStreamOperatorTestHarness<Either<Cut, Change>, Change> harness;
+  private OneInputStreamOperatorTestHarness<Either<ProgressMarker, Change>, Change> harness;
 
   @BeforeEach
   void open() throws Exception {
@@ -36,9 +36,9 @@ class RouteOperatorTest {
     harness.open();
   }
 
-  private static OneInputStreamOperatorTestHarness<Either<Cut, Change>, Change> newHarness()
-      throws Exception {
-    OneInputStreamOperatorTestHarness<Either<Cut, Change>, Change> harness =
+  private static OneInputStreamOperatorTestHarness<Either<ProgressMarker, Change>, Change>
+      newHarness() throws Exception {
+    OneInputStreamOperatorTestHarness<Either<ProgressMarker, Change>, Change> harness =
         new OneInputStreamOperatorTestHarness<>(new RouteOperator());
     harness.setup(ChangeTypeInfo.INSTANCE.createSerializer(new SerializerConfigImpl()));
     return harness;
@@ -69,7 +69,7 @@ class RouteOperatorTest {
   @Test
   void aColumnThatHasDriftedIsAFindingAndNoUndeliveredRow() throws Exception {
     Change drifted = new DriftedColumn(SourceTable.USERS, "nickname", "Unknown.").seenAt(5_000_000);
-    harness.processElement(new StreamRecord<>(Either.Right(drifted.withStamp(7))));
+    harness.processElement(new StreamRecord<>(Either.Right(drifted.withSequenceNumber(7))));
 
     assertThat(findings())
         .containsExactly(
@@ -168,21 +168,21 @@ class RouteOperatorTest {
 
   @Test
   void ofTooManyRowsTheOldestAreForgottenAndCounted() {
-    Undelivered undelivered = new Undelivered(List.of());
-    for (int i = 0; i <= Undelivered.MOST; i++) {
-      undelivered.add("user:" + i, FindingCode.S_UNPARSEABLE, 1);
+    DeadLetterLedger deadLetters = new DeadLetterLedger(List.of());
+    for (int i = 0; i <= DeadLetterLedger.MOST; i++) {
+      deadLetters.add("user:" + i, FindingCode.S_UNPARSEABLE, 1);
     }
 
-    assertThat(undelivered.size()).isEqualTo(Undelivered.MOST);
-    assertThat(undelivered.forgotten()).isOne();
-    assertThat(undelivered.of("user:0")).isNull();
+    assertThat(deadLetters.size()).isEqualTo(DeadLetterLedger.MOST);
+    assertThat(deadLetters.forgotten()).isOne();
+    assertThat(deadLetters.of("user:0")).isNull();
   }
 
   private List<Finding> findings() {
     return sideOutput(RouteOperator.FINDINGS);
   }
 
-  private <T> List<T> sideOutput(OutputTag<Either<Cut, T>> tag) {
+  private <T> List<T> sideOutput(OutputTag<Either<ProgressMarker, T>> tag) {
     var records = harness.getSideOutput(tag);
     return records == null
         ? List.of()

@@ -3,11 +3,11 @@ package io.experimentetl.cdc;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
+import io.experimentetl.local.PlatformExtension;
 import io.experimentetl.model.Change;
 import io.experimentetl.model.ChangeKind;
 import io.experimentetl.model.EventRow;
 import io.experimentetl.model.UserRow;
-import io.experimentetl.platform.PlatformExtension;
 import java.sql.Connection;
 import java.sql.PreparedStatement;
 import java.sql.ResultSet;

@@ -1,7 +1,7 @@
 package io.experimentetl.cdc;
 
-import io.experimentetl.platform.PlatformExtension;
-import io.experimentetl.platform.PostgresEndpoint;
+import io.experimentetl.local.PlatformExtension;
+import io.experimentetl.local.PostgresEndpoint;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;

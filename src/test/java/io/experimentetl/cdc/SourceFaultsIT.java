@@ -4,15 +4,15 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.tuple;
 import static org.awaitility.Awaitility.await;
 
+import io.experimentetl.faults.Condition;
+import io.experimentetl.faults.FaultProxy;
+import io.experimentetl.faults.Hangup;
+import io.experimentetl.local.PlatformExtension;
 import io.experimentetl.model.Change;
 import io.experimentetl.model.ChangeKind;
 import io.experimentetl.model.DriftedColumn;
 import io.experimentetl.model.EventRow;
 import io.experimentetl.model.SourceTable;
-import io.experimentetl.platform.PlatformExtension;
-import io.experimentetl.platform.faults.Condition;
-import io.experimentetl.platform.faults.FaultProxy;
-import io.experimentetl.platform.faults.Hangup;
 import java.sql.Connection;
 import java.sql.DriverManager;
 import java.sql.SQLException;
@@ -65,7 +65,7 @@ class SourceFaultsIT {
     view = Ledger.view(settings.slot());
     await()
         .atMost(Duration.ofSeconds(60))
-        .until(() -> view.lastCut != null && view.lastCut.snapshotDone());
+        .until(() -> view.lastMarker != null && view.lastMarker.snapshotDone());
   }
 
   private static SourceDatabase database(String name) throws SQLException {
@@ -143,7 +143,7 @@ class SourceFaultsIT {
         .containsExactly(tuple(SourceTable.EVENTS, "note"));
     assertThat(view.changes)
         .filteredOn(change -> !(change.after() instanceof DriftedColumn))
-        .extracting(Change::stamp)
+        .extracting(Change::sequenceNumber)
         .isSorted()
         .doesNotHaveDuplicates();
   }

@@ -5,9 +5,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
-import io.experimentetl.attribution.AssignmentEncoder;
 import io.experimentetl.attribution.AttributeOperator;
-import io.experimentetl.attribution.EventEncoder;
+import io.experimentetl.clickhouse.ProgressMarker;
 import io.experimentetl.clickhouse.RowBinaryWriter;
 import io.experimentetl.clickhouse.RowEncoder;
 import io.experimentetl.config.ClickHouseConfig;
@@ -21,13 +20,15 @@ import io.experimentetl.config.StateConfig;
 import io.experimentetl.config.StatisticsConfig;
 import io.experimentetl.model.Change;
 import io.experimentetl.model.ChangeKind;
-import io.experimentetl.model.Cut;
 import io.experimentetl.model.DailyContribution;
 import io.experimentetl.model.EventProcessed;
 import io.experimentetl.model.SourcePosition;
 import io.experimentetl.model.SourceRow;
 import io.experimentetl.model.SourceTable;
-import io.experimentetl.quality.FindingEncoder;
+import io.experimentetl.warehouse.AssignmentEncoder;
+import io.experimentetl.warehouse.DimensionEncoder;
+import io.experimentetl.warehouse.EventEncoder;
+import io.experimentetl.warehouse.FindingEncoder;
 import java.time.Instant;
 import java.util.List;
 import java.util.Random;
@@ -129,7 +130,7 @@ class WhateverTheSourceHoldsTest {
       route.open();
       attribute.open();
       attribute.processElement2(
-          new StreamRecord<>(Either.Left(new Cut(1, 1, TIMES[1], true, true))));
+          new StreamRecord<>(Either.Left(new ProgressMarker(1, 1, TIMES[1], true, true))));
       for (int i = 1; i < 60; i++) {
         SourceTable table = TABLES.get(random.nextInt(TABLES.size()));
         ChangeKind kind =
@@ -182,15 +183,15 @@ class WhateverTheSourceHoldsTest {
 
   private static <T> void encode(
       OneInputStreamOperatorTestHarness<?, ?> route,
-      OutputTag<Either<Cut, T>> tag,
+      OutputTag<Either<ProgressMarker, T>> tag,
       RowEncoder<T> encoder) {
     encodeAll(encoder, route.getSideOutput(tag));
   }
 
   private static <T> void encodeAll(
-      RowEncoder<T> encoder, Iterable<StreamRecord<Either<Cut, T>>> sent) {
+      RowEncoder<T> encoder, Iterable<StreamRecord<Either<ProgressMarker, T>>> sent) {
     if (sent != null) {
-      for (StreamRecord<Either<Cut, T>> record : sent) {
+      for (StreamRecord<Either<ProgressMarker, T>> record : sent) {
         if (record.getValue().isRight()) {
           encode(encoder, record.getValue().right());
         }
@@ -200,7 +201,7 @@ class WhateverTheSourceHoldsTest {
 
   private static <T> void encode(RowEncoder<T> encoder, T row) {
     encoder.partition(row);
-    encoder.isRepeatable(row);
+    encoder.isReplayStable(row);
     encoder.encode(row, new RowBinaryWriter(1000));
   }
 

@@ -178,13 +178,13 @@ class BatchSealerTest {
     for (int table = 0; table < 3; table++) {
       tables.add(sealer(limits(100_000, 1 << 30, 100, 1 << 30), folder(), memory));
     }
-    long most = 0;
+    long greatest = 0;
     for (int i = 0; i < 90_000; i++) {
       tables.get(i % 3).add(reading(i, i % 5));
-      most = Math.max(most, memory.held());
+      greatest = Math.max(greatest, memory.held());
     }
 
-    assertThat(most).isGreaterThan(memory.limit() / 2).isLessThan(2 * memory.limit());
+    assertThat(greatest).isGreaterThan(memory.limit() / 2).isLessThan(2 * memory.limit());
     assertThat(tables)
         .allSatisfy(
             table -> {

@@ -16,9 +16,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.awaitility.Awaitility.await;
 
-import io.experimentetl.model.Cut;
-import io.experimentetl.platform.ClickHouseEndpoint;
-import io.experimentetl.platform.PlatformExtension;
+import io.experimentetl.local.ClickHouseEndpoint;
+import io.experimentetl.local.PlatformExtension;
 import java.io.IOException;
 import java.io.OutputStream;
 import java.net.InetAddress;
@@ -299,9 +298,9 @@ class ClickHouseCommitterIT {
   @Test
   void cutsAreSaidBehindAllRows() throws Exception {
     ClickHouseConnection connection = Reading.createTables(database, 100);
-    BatchSealer<CutEncoder.SealedCut> cuts =
+    BatchSealer<ProgressMarkerEncoder.SealedMarker> markers =
         new BatchSealer<>(
-            new CutEncoder("readings", 3, 4, 8),
+            new ProgressMarkerEncoder("readings", 3, 4, 8),
             SealedBatch.Kind.CUT,
             LIMITS,
             new BatchIds(0),
@@ -309,21 +308,23 @@ class ClickHouseCommitterIT {
             FRESH,
             () -> 1_700_000_000_000L,
             new SinkMemory(Long.MAX_VALUE));
-    cuts.add(new CutEncoder.SealedCut(new Cut(99, 4711, 1_600_000_000_000_000L, true, true), 1));
-    List<SealedBatch> batches = new ArrayList<>(cuts.sealAll());
+    markers.add(
+        new ProgressMarkerEncoder.SealedMarker(
+            new ProgressMarker(99, 4711, 1_600_000_000_000_000L, true, true), 1));
+    List<SealedBatch> batches = new ArrayList<>(markers.sealAll());
     batches.addAll(seal(0, 1));
     database.query("RENAME TABLE readings TO elsewhere");
     assertThatThrownBy(() -> commit(connection, FRESH, ALL, batches))
         .isInstanceOf(BatchRefusedException.class);
-    assertThat(database.count("SELECT count() FROM etl_cuts")).isZero();
+    assertThat(database.count("SELECT count() FROM etl_sink_progress")).isZero();
 
     database.query("RENAME TABLE elsewhere TO readings");
     commit(connection, FRESH, ALL, batches);
 
     assertThat(
             database.query(
-                "SELECT stamp, sink, subtask, parallelism, sinks, lsn, committed_at, snapshot_done"
-                    + " FROM etl_cuts"))
+                "SELECT sequence_number, sink, subtask, parallelism, sinks, lsn, committed_at, snapshot_done"
+                    + " FROM etl_sink_progress"))
         .isEqualTo("99\treadings\t3\t4\t8\t4711\t2020-09-13 12:26:40.000000\ttrue");
   }
 
@@ -441,9 +442,9 @@ class ClickHouseCommitterIT {
     database.query(
         "CREATE MATERIALIZED VIEW taking_over TO etl_owners AS SELECT DISTINCT 'readings' AS sink, 'latter' AS job,"
             + " toUInt64(1000) AS epoch, now64(3) AS claimed_at FROM readings");
-    BatchSealer<CutEncoder.SealedCut> cuts =
+    BatchSealer<ProgressMarkerEncoder.SealedMarker> markers =
         new BatchSealer<>(
-            new CutEncoder(Reading.TABLE, 0, 1, 1),
+            new ProgressMarkerEncoder(Reading.TABLE, 0, 1, 1),
             SealedBatch.Kind.CUT,
             LIMITS,
             new BatchIds(0),
@@ -451,15 +452,15 @@ class ClickHouseCommitterIT {
             FRESH,
             System::currentTimeMillis,
             new SinkMemory(Long.MAX_VALUE));
-    cuts.add(new CutEncoder.SealedCut(new Cut(1, 1, 1, true, true), 1));
+    markers.add(new ProgressMarkerEncoder.SealedMarker(new ProgressMarker(1, 1, 1, true, true), 1));
     List<SealedBatch> batches = new ArrayList<>(seal(0, 10));
-    batches.addAll(cuts.sealAll());
+    batches.addAll(markers.sealAll());
 
     assertThatThrownBy(() -> commit(connection, FRESH, ALL, batches))
         .isInstanceOf(BatchRefusedException.class)
         .hasMessageContaining("Job latter has taken over table readings");
     assertThat(count()).isEqualTo(10);
-    assertThat(database.count("SELECT count() FROM etl_cuts")).isZero();
+    assertThat(database.count("SELECT count() FROM etl_sink_progress")).isZero();
   }
 
   @Test

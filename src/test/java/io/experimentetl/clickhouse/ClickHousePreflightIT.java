@@ -2,8 +2,8 @@ package io.experimentetl.clickhouse;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import io.experimentetl.platform.ClickHouseEndpoint;
-import io.experimentetl.platform.PlatformExtension;
+import io.experimentetl.local.ClickHouseEndpoint;
+import io.experimentetl.local.PlatformExtension;
 import java.io.IOException;
 import java.net.InetAddress;
 import java.net.ServerSocket;
@@ -77,8 +77,8 @@ class ClickHousePreflightIT {
 
   @Test
   void findsAMissingTableOfCuts() {
-    database.query("DROP TABLE etl_cuts");
-    only("Table etl_cuts is missing");
+    database.query("DROP TABLE etl_sink_progress");
+    only("Table etl_sink_progress is missing");
   }
 
   @Test
@@ -151,7 +151,7 @@ class ClickHousePreflightIT {
   void tellsAllProblemsAtOnce() {
     database.query("ALTER TABLE readings DROP COLUMN text");
     database.query("ALTER TABLE readings MODIFY SETTING non_replicated_deduplication_window = 0");
-    database.query("DROP TABLE etl_cuts");
+    database.query("DROP TABLE etl_sink_progress");
     assertThat(check()).hasSize(3);
   }
 
@@ -168,8 +168,11 @@ class ClickHousePreflightIT {
             "holds rows already (readings)",
             "last savepoint or retained checkpoint",
             "clickhouse.database, with sql/clickhouse applied");
-    database.query("INSERT INTO etl_cuts (stamp) VALUES (1)");
-    assertThat(checkForAStartWithoutState()).singleElement().asString().contains("etl_cuts, read");
+    database.query("INSERT INTO etl_sink_progress (sequence_number) VALUES (1)");
+    assertThat(checkForAStartWithoutState())
+        .singleElement()
+        .asString()
+        .contains("etl_sink_progress, read");
   }
 
   private List<String> check() {

@@ -3,9 +3,8 @@ package io.experimentetl.clickhouse;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
-import io.experimentetl.model.Cut;
-import io.experimentetl.platform.ClickHouseEndpoint;
-import io.experimentetl.platform.PlatformExtension;
+import io.experimentetl.local.ClickHouseEndpoint;
+import io.experimentetl.local.PlatformExtension;
 import java.time.Duration;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.apache.flink.api.common.eventtime.WatermarkStrategy;
@@ -60,8 +59,8 @@ class ClickHouseSinkIT {
         .isEqualTo(ROWS + "\t" + ROWS + "\t" + ROWS * (ROWS - 1) / 2);
     assertThat(
             database.query(
-                "SELECT max(stamp), count() > 1, max(parallelism), max(sinks), any(sink)"
-                    + " FROM etl_cuts"))
+                "SELECT max(sequence_number), count() > 1, max(parallelism), max(sinks), any(sink)"
+                    + " FROM etl_sink_progress"))
         .isEqualTo(ROWS - 1 + "\t1\t1\t8\treadings");
   }
 
@@ -71,7 +70,7 @@ class ClickHouseSinkIT {
 
     assertThat(job(connection, new Numbers()).getStreamGraph().getJobGraph().getVertices())
         .extracting(JobVertex::getName)
-        .contains("cuts -> readings: Writer", "readings: sealed -> readings: Committer");
+        .contains("markers -> readings: Writer", "readings: sealed -> readings: Committer");
   }
 
   @Test
@@ -108,10 +107,10 @@ class ClickHouseSinkIT {
             new NumberSequenceSource(0, ROWS - 1), WatermarkStrategy.noWatermarks(), "numbers")
         .uid("numbers")
         .transform(
-            "cuts",
-            new EitherTypeInfo<>(TypeInformation.of(Cut.class), Types.LONG),
+            "markers",
+            new EitherTypeInfo<>(TypeInformation.of(ProgressMarker.class), Types.LONG),
             new FailingTwice())
-        .uid("cuts")
+        .uid("markers")
         .sinkTo(
             ClickHouseSink.builder(encoder)
                 .connection(connection)
@@ -126,8 +125,9 @@ class ClickHouseSinkIT {
   /**
    * Sends the cut before each barrier; fails while its first checkpoint is committed, then midway.
    */
-  private static final class FailingTwice extends AbstractStreamOperator<Either<Cut, Long>>
-      implements OneInputStreamOperator<Long, Either<Cut, Long>>, BoundedOneInput {
+  private static final class FailingTwice
+      extends AbstractStreamOperator<Either<ProgressMarker, Long>>
+      implements OneInputStreamOperator<Long, Either<ProgressMarker, Long>>, BoundedOneInput {
 
     private transient long last;
     private transient boolean any;
@@ -153,7 +153,7 @@ class ClickHouseSinkIT {
       if (any) {
         output.collect(
             new StreamRecord<>(
-                Either.Left(new Cut(last, last, 1_600_000_000_000_000L, true, true))));
+                Either.Left(new ProgressMarker(last, last, 1_600_000_000_000_000L, true, true))));
       }
     }
 

@@ -1,8 +1,7 @@
 package io.experimentetl.clickhouse;
 
-import io.experimentetl.model.Cut;
-import io.experimentetl.platform.ClickHouseEndpoint;
-import io.experimentetl.platform.PlatformExtension;
+import io.experimentetl.local.ClickHouseEndpoint;
+import io.experimentetl.local.PlatformExtension;
 import java.io.IOException;
 import java.net.URL;
 import java.time.Duration;
@@ -63,7 +62,7 @@ class ClickHouseSinkSuiteIT extends SinkTestSuiteBase<String> {
 
     @Override
     public Sink<String> createSink(TestingSinkSettings settings) {
-      return new WithoutCuts(
+      return new WithoutMarkers(
           ClickHouseSink.builder(new Words())
               .connection(connection)
               .limits(BatchLimits.DEFAULT.withRows(20))
@@ -140,20 +139,21 @@ class ClickHouseSinkSuiteIT extends SinkTestSuiteBase<String> {
   }
 
   /** The suite's streams are of rows only. */
-  private static final class WithoutCuts
+  private static final class WithoutMarkers
       implements Sink<String>,
           SupportsCommitter<SealedBatch>,
           SupportsPreCommitTopology<SealedBatch, SealedBatch> {
     private final ClickHouseSink<String> sink;
 
-    WithoutCuts(ClickHouseSink<String> sink) {
+    WithoutMarkers(ClickHouseSink<String> sink) {
       this.sink = sink;
     }
 
     @Override
     public CommittingSinkWriter<String, SealedBatch> createWriter(WriterInitContext context)
         throws IOException {
-      CommittingSinkWriter<Either<Cut, String>, SealedBatch> writer = sink.createWriter(context);
+      CommittingSinkWriter<Either<ProgressMarker, String>, SealedBatch> writer =
+          sink.createWriter(context);
       return new CommittingSinkWriter<>() {
         @Override
         public void write(String row, Context rowContext) throws IOException, InterruptedException {

@@ -1,6 +1,6 @@
 package io.experimentetl.clickhouse;
 
-import io.experimentetl.platform.ClickHouseEndpoint;
+import io.experimentetl.local.ClickHouseEndpoint;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.net.URI;
@@ -19,14 +19,16 @@ record Reading(long sensor, int month, String text, long version) {
   static final RowEncoder<Reading> ENCODER = new Encoder();
 
   /** Calls readings of even versions repeatable. */
-  static final RowEncoder<Reading> REPEATABLE = new RepeatableEncoder();
+  static final RowEncoder<Reading> REPEATABLE = new ReplayStableEncoder();
 
-  /** Makes the table, {@code etl_cuts} and {@code etl_owners}, and says how to reach them. */
+  /**
+   * Makes the table, {@code etl_sink_progress} and {@code etl_owners}, and says how to reach them.
+   */
   static ClickHouseConnection createTables(ClickHouseEndpoint database, int deduplicationWindow) {
     createReadings(database, "PARTITION BY month", deduplicationWindow);
     try {
       String tables = Files.readString(Path.of("sql/clickhouse/001_tables.sql"));
-      for (String table : new String[] {"etl_cuts", "etl_owners"}) {
+      for (String table : new String[] {"etl_sink_progress", "etl_owners"}) {
         int from = tables.indexOf("CREATE TABLE IF NOT EXISTS " + table);
         database.query(tables.substring(from, tables.indexOf(";\n", from)));
       }
@@ -91,9 +93,9 @@ record Reading(long sensor, int month, String text, long version) {
     }
   }
 
-  private static final class RepeatableEncoder extends Encoder {
+  private static final class ReplayStableEncoder extends Encoder {
     @Override
-    public boolean isRepeatable(Reading row) {
+    public boolean isReplayStable(Reading row) {
       return row.version() % 2 == 0;
     }
   }

@@ -19,13 +19,13 @@ class SealedBatchSerializerTest {
       @ForAll long partition,
       @ForAll int rows,
       @ForAll long sealedAt,
-      @ForAll boolean cut)
+      @ForAll boolean marker)
       throws IOException {
     SealedBatch batch =
         new SealedBatch(
             "events",
             "k3-0-1",
-            cut ? SealedBatch.Kind.CUT : SealedBatch.Kind.ROWS,
+            marker ? SealedBatch.Kind.CUT : SealedBatch.Kind.ROWS,
             partition,
             rows,
             123L,

@@ -1,11 +1,11 @@
 package io.experimentetl.clickhouse;
 
-import io.experimentetl.attribution.EventEncoder;
+import io.experimentetl.local.ClickHouseEndpoint;
+import io.experimentetl.local.ClickHouseServer;
 import io.experimentetl.model.EventProcessed;
 import io.experimentetl.model.EventRow;
 import io.experimentetl.model.RowVersion;
-import io.experimentetl.platform.ClickHouseEndpoint;
-import io.experimentetl.platform.ClickHouseServer;
+import io.experimentetl.warehouse.EventEncoder;
 import java.io.IOException;
 import java.lang.management.ManagementFactory;
 import java.nio.charset.StandardCharsets;

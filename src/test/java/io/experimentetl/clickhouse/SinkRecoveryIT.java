@@ -3,12 +3,11 @@ package io.experimentetl.clickhouse;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
-import io.experimentetl.model.Cut;
-import io.experimentetl.platform.ClickHouseEndpoint;
-import io.experimentetl.platform.PlatformExtension;
-import io.experimentetl.platform.faults.FaultProxy;
-import io.experimentetl.platform.faults.Hangup;
-import io.experimentetl.platform.faults.RequestFault;
+import io.experimentetl.faults.FaultProxy;
+import io.experimentetl.faults.Hangup;
+import io.experimentetl.faults.RequestFault;
+import io.experimentetl.local.ClickHouseEndpoint;
+import io.experimentetl.local.PlatformExtension;
 import java.net.URI;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -186,7 +185,7 @@ class SinkRecoveryIT {
         .uid("numbers")
         .transform(
             "unhurried",
-            new EitherTypeInfo<>(TypeInformation.of(Cut.class), Types.LONG),
+            new EitherTypeInfo<>(TypeInformation.of(ProgressMarker.class), Types.LONG),
             new Unhurried())
         .uid("unhurried")
         .sinkTo(
@@ -210,8 +209,8 @@ class SinkRecoveryIT {
   }
 
   /** About 20,000 rows a second, so that the job is still at it when something befalls it. */
-  private static final class Unhurried extends AbstractStreamOperator<Either<Cut, Long>>
-      implements OneInputStreamOperator<Long, Either<Cut, Long>> {
+  private static final class Unhurried extends AbstractStreamOperator<Either<ProgressMarker, Long>>
+      implements OneInputStreamOperator<Long, Either<ProgressMarker, Long>> {
     private static final int PACE = 100;
     private transient long rows;
 

@@ -13,11 +13,11 @@ import static org.assertj.core.api.Assumptions.assumeThat;
 import static org.awaitility.Awaitility.await;
 
 import io.experimentetl.clickhouse.ClickHouseCommitter.Guard;
-import io.experimentetl.platform.ClickHouseEndpoint;
-import io.experimentetl.platform.PlatformExtension;
-import io.experimentetl.platform.faults.FaultProxy;
-import io.experimentetl.platform.faults.Position;
-import io.experimentetl.platform.faults.RequestFault;
+import io.experimentetl.faults.FaultProxy;
+import io.experimentetl.faults.Position;
+import io.experimentetl.faults.RequestFault;
+import io.experimentetl.local.ClickHouseEndpoint;
+import io.experimentetl.local.PlatformExtension;
 import java.io.IOException;
 import java.net.URI;
 import java.nio.file.Files;
@@ -199,10 +199,15 @@ class TroubledServerIT {
   /** What the server says to a copy that arrives when it no longer knows the ticket. */
   @ParameterizedTest
   @CsvSource({"true, 1", "false, 2"})
-  void aCopyThatArrivesAfterTheServerHasBeenKilledIsRefusedByItsTicket(boolean ticket, int times)
-      throws Exception {
+  void aCopyThatArrivesAfterTheServerHasBeenKilledIsRefusedByItsTicket(
+      boolean singleUseSession, int times) throws Exception {
     proxy.next(1, INSERT, new RequestFault.DelayRequest(Duration.ofSeconds(30)));
-    commit(connection, HURRIED, FRESH, ticket ? ALL : without(Guard.TICKET), batches);
+    commit(
+        connection,
+        HURRIED,
+        FRESH,
+        singleUseSession ? ALL : without(Guard.SINGLE_USE_SESSION),
+        batches);
     assertRowsOnce();
     PLATFORM.clickHouse().kill9();
     PLATFORM.clickHouse().start();

@@ -13,13 +13,13 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.awaitility.Awaitility.await;
 
 import io.experimentetl.clickhouse.ClickHouseCommitter.Guard;
-import io.experimentetl.platform.ClickHouseEndpoint;
-import io.experimentetl.platform.PlatformExtension;
-import io.experimentetl.platform.faults.Condition;
-import io.experimentetl.platform.faults.FaultProxy;
-import io.experimentetl.platform.faults.Hangup;
-import io.experimentetl.platform.faults.Position;
-import io.experimentetl.platform.faults.RequestFault;
+import io.experimentetl.faults.Condition;
+import io.experimentetl.faults.FaultProxy;
+import io.experimentetl.faults.Hangup;
+import io.experimentetl.faults.Position;
+import io.experimentetl.faults.RequestFault;
+import io.experimentetl.local.ClickHouseEndpoint;
+import io.experimentetl.local.PlatformExtension;
 import java.io.IOException;
 import java.net.URI;
 import java.time.Duration;
@@ -73,7 +73,7 @@ class UnknownOutcomesIT {
   }
 
   static Stream<RequestFault> faultsOfOneRequest() {
-    Stream<RequestFault> cuts =
+    Stream<RequestFault> markers =
         Stream.of(
                 Position.after(0),
                 Position.after(1),
@@ -95,7 +95,7 @@ class UnknownOutcomesIT {
         IntStream.of(429, 500, 502, 503, 504)
             .mapToObj(status -> new RequestFault.AnswerItself(status, "overloaded"));
     return Stream.of(
-            cuts,
+            markers,
             lostAnswers,
             errors,
             Stream.<RequestFault>of(
@@ -141,7 +141,7 @@ class UnknownOutcomesIT {
   void aLateCopyOfAnInsertWouldBeDoubledWithoutItsTicket() throws Exception {
     proxy.next(1, INSERT, new RequestFault.DelayRequest(LONGER));
 
-    commit(connection, HURRIED, FRESH, without(Guard.TICKET), seal(0, ROWS));
+    commit(connection, HURRIED, FRESH, without(Guard.SINGLE_USE_SESSION), seal(0, ROWS));
     awaitLateCopies();
 
     assertThat(physical()).isEqualTo(2 * ROWS);

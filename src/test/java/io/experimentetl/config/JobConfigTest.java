@@ -115,7 +115,7 @@ class JobConfigTest {
               source-topic-prefix: cdc., findings-topic: f, transactional-id-prefix: t, transaction-timeout: 1h}
             outbox: {enabled: true, topic-prefix: o-, aggregate-types: [event], event-types: [purchase],
               grace: 2m, stuck-after: 1h}
-            state: {settle-after: 30d}
+            state: {evict-after: 30d}
             """);
     assertThat(config.kafka())
         .isEqualTo(

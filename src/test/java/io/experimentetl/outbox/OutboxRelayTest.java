@@ -36,7 +36,7 @@ class OutboxRelayTest {
   private KeyedOneInputStreamOperatorTestHarness<String, Change, OutboxMessage> harness;
   private final List<String> findings = new ArrayList<>();
   private final List<Long> relayed = new ArrayList<>();
-  private long stamp;
+  private long sequenceNumber;
 
   /** Of the stream: minutes after 1970. */
   private long time = 60 * MINUTE;
@@ -60,20 +60,21 @@ class OutboxRelayTest {
 
   private void send(SourceTable table, ChangeKind kind, SourceRow before, SourceRow after)
       throws Exception {
-    send(table, kind, before, after, stamp + 1);
+    send(table, kind, before, after, sequenceNumber + 1);
   }
 
   private void send(
       SourceTable table, ChangeKind kind, SourceRow before, SourceRow after, long txId)
       throws Exception {
-    stamp++;
+    sequenceNumber++;
     harness.setProcessingTime(time);
     harness.processElement(
         new Change(
             table,
             kind,
-            stamp,
-            new SourcePosition(0, kind == ChangeKind.READ ? 0 : stamp, txId, 0, time * 1000),
+            sequenceNumber,
+            new SourcePosition(
+                0, kind == ChangeKind.READ ? 0 : sequenceNumber, txId, 0, time * 1000),
             before,
             after),
         time);
@@ -215,13 +216,13 @@ class OutboxRelayTest {
   @Test
   void aBacklogIsNotStuckOnlyBecauseItIsOld() throws Exception {
     harness.setProcessingTime(time + 120 * MINUTE);
-    stamp++;
+    sequenceNumber++;
     harness.processElement(
         new Change(
             SourceTable.OUTBOX_EVENTS,
             ChangeKind.INSERT,
-            stamp,
-            new SourcePosition(0, stamp, stamp, 0, time * 1000),
+            sequenceNumber,
+            new SourcePosition(0, sequenceNumber, sequenceNumber, 0, time * 1000),
             null,
             purchase(2, "e", null)),
         time);

@@ -17,22 +17,22 @@ class AssignmentChecksTest {
     return new AssignmentRow(7, 1, "u1", 11, version, "hash", null, HOUR, enrolledAt, 0, 0);
   }
 
-  private static Set<FindingCode> defects(AssignmentRow assignment, int experimentVersion) {
-    return AssignmentChecks.defects(assignment, 1L, experimentVersion, Long.MAX_VALUE);
+  private static Set<FindingCode> violations(AssignmentRow assignment, int experimentVersion) {
+    return AssignmentChecks.violations(assignment, 1L, experimentVersion, Long.MAX_VALUE);
   }
 
   @Test
   void anAssignmentOfAVersionThatItsExperimentDoesNotHaveIsSkewed() {
-    assertThat(defects(assignment(3, null), 2)).containsExactly(A_VERSION_SKEW);
-    assertThat(defects(assignment(2, null), 2)).isEmpty();
-    assertThat(defects(assignment(1, null), 2)).isEmpty();
-    assertThat(defects(assignment(3, null), NOT_KNOWN)).isEmpty();
+    assertThat(violations(assignment(3, null), 2)).containsExactly(A_VERSION_SKEW);
+    assertThat(violations(assignment(2, null), 2)).isEmpty();
+    assertThat(violations(assignment(1, null), 2)).isEmpty();
+    assertThat(violations(assignment(3, null), NOT_KNOWN)).isEmpty();
   }
 
   @Test
   void nobodyIsEnrolledBeforeBeingAssigned() {
-    assertThat(defects(assignment(1, HOUR - 1), 1)).containsExactly(T_ENROLLED_BEFORE_ASSIGNED);
-    assertThat(defects(assignment(1, HOUR), 1)).isEmpty();
+    assertThat(violations(assignment(1, HOUR - 1), 1)).containsExactly(T_ENROLLED_BEFORE_ASSIGNED);
+    assertThat(violations(assignment(1, HOUR), 1)).isEmpty();
   }
 
   @Test

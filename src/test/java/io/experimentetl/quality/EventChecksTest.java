@@ -30,7 +30,7 @@ class EventChecksTest {
   private AssignmentRow assignment = ASSIGNMENT;
   private long firstExposure = ASSIGNED_AT;
 
-  private Set<FindingCode> defects(String type, long at, Long assignmentAt) {
+  private Set<FindingCode> violations(String type, long at, Long assignmentAt) {
     FindingsConfig d = FindingsConfig.defaults();
     EventChecks checks =
         new EventChecks(
@@ -43,7 +43,7 @@ class EventChecksTest {
                 d.srmMinimumUsersPerVariant(),
                 eventTypes,
                 d.health()));
-    return checks.defects(
+    return checks.violations(
         new EventRow("e", at, 1, "u1", 11L, type, assignmentAt, null, null, null),
         new EventReferences(
             true, running, active, true, 1L, assignment, firstExposure, Long.MAX_VALUE / 2_000),
@@ -53,23 +53,23 @@ class EventChecksTest {
 
   @Test
   void anEventOutsideOfTheDatesOrOfAStatusThatIsNotActiveIsNotRunning() {
-    assertThat(defects("page_view", ASSIGNED_AT, null)).isEmpty();
+    assertThat(violations("page_view", ASSIGNED_AT, null)).isEmpty();
     running = false;
-    assertThat(defects("page_view", ASSIGNED_AT, null)).containsExactly(T_NOT_RUNNING);
+    assertThat(violations("page_view", ASSIGNED_AT, null)).containsExactly(T_NOT_RUNNING);
     running = true;
     active = false;
-    assertThat(defects("page_view", ASSIGNED_AT, null)).containsExactly(T_NOT_RUNNING);
+    assertThat(violations("page_view", ASSIGNED_AT, null)).containsExactly(T_NOT_RUNNING);
   }
 
   @Test
   void aCopyOfTheAssignmentsTimeMayLieASecondApartAndNoMore() {
-    assertThat(defects("page_view", ASSIGNED_AT, ASSIGNED_AT - 1_000_000)).isEmpty();
-    assertThat(defects("page_view", ASSIGNED_AT, ASSIGNED_AT - 1_000_001))
+    assertThat(violations("page_view", ASSIGNED_AT, ASSIGNED_AT - 1_000_000)).isEmpty();
+    assertThat(violations("page_view", ASSIGNED_AT, ASSIGNED_AT - 1_000_001))
         .containsExactly(T_ASSIGNMENT_AT_DRIFT);
-    assertThat(defects("page_view", ASSIGNED_AT, ASSIGNED_AT + 1_000_001))
+    assertThat(violations("page_view", ASSIGNED_AT, ASSIGNED_AT + 1_000_001))
         .containsExactly(T_ASSIGNMENT_AT_DRIFT);
     assignment = null;
-    assertThat(defects("page_view", ASSIGNED_AT, 0L)).isEmpty();
+    assertThat(violations("page_view", ASSIGNED_AT, 0L)).isEmpty();
   }
 
   @Test
@@ -78,12 +78,12 @@ class EventChecksTest {
         statistics.withMetrics(
             MetricConfig.proportion("bought", "buy")
                 .within(Duration.ofHours(1), Duration.ofHours(2)));
-    assertThat(defects("buy", ASSIGNED_AT + 3 * HOUR - 1, null)).isEmpty();
-    assertThat(defects("buy", ASSIGNED_AT + 3 * HOUR, null)).containsExactly(T_OUT_OF_WINDOW);
-    assertThat(defects("other", ASSIGNED_AT + 3 * HOUR, null)).isEmpty();
-    assertThat(defects("buy", ASSIGNED_AT, null)).as("before the delay has passed").isEmpty();
+    assertThat(violations("buy", ASSIGNED_AT + 3 * HOUR - 1, null)).isEmpty();
+    assertThat(violations("buy", ASSIGNED_AT + 3 * HOUR, null)).containsExactly(T_OUT_OF_WINDOW);
+    assertThat(violations("other", ASSIGNED_AT + 3 * HOUR, null)).isEmpty();
+    assertThat(violations("buy", ASSIGNED_AT, null)).as("before the delay has passed").isEmpty();
     firstExposure = Long.MAX_VALUE;
-    assertThat(defects("buy", ASSIGNED_AT + 3 * HOUR, null)).as("never exposed").isEmpty();
+    assertThat(violations("buy", ASSIGNED_AT + 3 * HOUR, null)).as("never exposed").isEmpty();
   }
 
   @Test
@@ -91,23 +91,23 @@ class EventChecksTest {
     MetricConfig early =
         MetricConfig.proportion("early", "buy").within(Duration.ZERO, Duration.ofHours(1));
     statistics = statistics.withMetrics(early, MetricConfig.count("all", "buy"));
-    assertThat(defects("buy", ASSIGNED_AT + 2 * HOUR, null)).isEmpty();
+    assertThat(violations("buy", ASSIGNED_AT + 2 * HOUR, null)).isEmpty();
   }
 
   @Test
   void aTypeIsUnknownWhereTypesAreDeclaredAndItIsNoneOfThem() {
-    assertThat(defects("mystery", ASSIGNED_AT, null)).isEmpty();
+    assertThat(violations("mystery", ASSIGNED_AT, null)).isEmpty();
     eventTypes = List.of("page_view");
-    assertThat(defects("mystery", ASSIGNED_AT, null)).containsExactly(S_UNKNOWN_EVENT_TYPE);
-    assertThat(defects("page_view", ASSIGNED_AT, null)).isEmpty();
-    assertThat(defects("exposure", ASSIGNED_AT, null)).isEmpty();
-    assertThat(defects("conversion", ASSIGNED_AT, null)).isEmpty();
+    assertThat(violations("mystery", ASSIGNED_AT, null)).containsExactly(S_UNKNOWN_EVENT_TYPE);
+    assertThat(violations("page_view", ASSIGNED_AT, null)).isEmpty();
+    assertThat(violations("exposure", ASSIGNED_AT, null)).isEmpty();
+    assertThat(violations("conversion", ASSIGNED_AT, null)).isEmpty();
   }
 
   @Test
   void whatTheExperimentsRowDecidesIsNotWrittenBeforeItsCheckpoint() {
-    assertThat(EventChecks.isRepeatable(new String[] {"T-NOT-RUNNING"})).isFalse();
-    assertThat(EventChecks.isRepeatable(new String[] {"A-VERSION-SKEW"})).isFalse();
-    assertThat(EventChecks.isRepeatable(new String[] {"T-ASSIGNMENT-AT-DRIFT"})).isTrue();
+    assertThat(EventChecks.isReplayStable(new String[] {"T-NOT-RUNNING"})).isFalse();
+    assertThat(EventChecks.isReplayStable(new String[] {"A-VERSION-SKEW"})).isFalse();
+    assertThat(EventChecks.isReplayStable(new String[] {"T-ASSIGNMENT-AT-DRIFT"})).isTrue();
   }
 }

@@ -10,23 +10,26 @@ import org.junit.jupiter.api.Test;
 class ExperimentChecksTest {
   @Test
   void oneControlAndAllUsersIsADesign() {
-    assertThat(ExperimentChecks.designDefects("ACTIVE", 1, 100)).isEmpty();
+    assertThat(ExperimentChecks.designViolations("ACTIVE", 1, 100)).isEmpty();
   }
 
   @Test
   void resultsCompareWithExactlyOneControl() {
-    assertThat(ExperimentChecks.designDefects("ACTIVE", 0, 100)).containsExactly(R_NO_CONTROL);
-    assertThat(ExperimentChecks.designDefects("ACTIVE", 2, 100)).containsExactly(R_MULTI_CONTROL);
+    assertThat(ExperimentChecks.designViolations("ACTIVE", 0, 100)).containsExactly(R_NO_CONTROL);
+    assertThat(ExperimentChecks.designViolations("ACTIVE", 2, 100))
+        .containsExactly(R_MULTI_CONTROL);
   }
 
   @Test
   void allocationsAddUpTo100() {
-    assertThat(ExperimentChecks.designDefects("PAUSED", 1, 99)).containsExactly(R_ALLOCATION_SUM);
-    assertThat(ExperimentChecks.designDefects("PAUSED", 1, 101)).containsExactly(R_ALLOCATION_SUM);
+    assertThat(ExperimentChecks.designViolations("PAUSED", 1, 99))
+        .containsExactly(R_ALLOCATION_SUM);
+    assertThat(ExperimentChecks.designViolations("PAUSED", 1, 101))
+        .containsExactly(R_ALLOCATION_SUM);
   }
 
   @Test
   void aDraftMayBeHalfDone() {
-    assertThat(ExperimentChecks.designDefects("DRAFT", 0, 0)).isEmpty();
+    assertThat(ExperimentChecks.designViolations("DRAFT", 0, 0)).isEmpty();
   }
 }

@@ -1,6 +1,6 @@
 package io.experimentetl.report;
 
-import io.experimentetl.platform.ClickHouseEndpoint;
+import io.experimentetl.local.ClickHouseEndpoint;
 import java.util.List;
 import java.util.stream.Collectors;
 
@@ -116,7 +116,7 @@ final class Scenario {
   static void progress(ClickHouseEndpoint warehouse) {
     for (String sink : List.of("a", "b")) {
       warehouse.query(
-          "INSERT INTO etl_cuts VALUES (100, '%s', 0, 1, 2, 6597069766699, '2026-03-29 10:11:12.5', true, now64(), 1, 'b')"
+          "INSERT INTO etl_sink_progress VALUES (100, '%s', 0, 1, 2, 6597069766699, '2026-03-29 10:11:12.5', true, now64(), 1, 'b')"
               .formatted(sink));
     }
   }

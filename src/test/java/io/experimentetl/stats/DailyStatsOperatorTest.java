@@ -2,12 +2,12 @@ package io.experimentetl.stats;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.experimentetl.clickhouse.ProgressMarker;
 import io.experimentetl.config.CrossoverPolicy;
 import io.experimentetl.config.MetricConfig;
 import io.experimentetl.config.Population;
 import io.experimentetl.config.StatisticsConfig;
 import io.experimentetl.model.Change;
-import io.experimentetl.model.Cut;
 import io.experimentetl.model.DailyContribution;
 import io.experimentetl.model.DailyKey;
 import io.experimentetl.model.DailyStats;
@@ -22,7 +22,6 @@ import org.apache.flink.runtime.checkpoint.OperatorSubtaskState;
 import org.apache.flink.streaming.api.watermark.Watermark;
 import org.apache.flink.streaming.runtime.streamrecord.StreamRecord;
 import org.apache.flink.streaming.util.KeyedTwoInputStreamOperatorTestHarness;
-import org.apache.flink.streaming.util.OperatorSnapshotUtil;
 import org.apache.flink.types.Either;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -44,7 +43,10 @@ class DailyStatsOperatorTest {
               MetricConfig.mean("revenue", "purchase", "revenue")));
 
   private KeyedTwoInputStreamOperatorTestHarness<
-          String, DailyContribution, Either<Cut, Change>, Either<Cut, DailyStats>>
+          String,
+          DailyContribution,
+          Either<ProgressMarker, Change>,
+          Either<ProgressMarker, DailyStats>>
       harness;
 
   @BeforeEach
@@ -59,13 +61,19 @@ class DailyStatsOperatorTest {
   }
 
   private static KeyedTwoInputStreamOperatorTestHarness<
-          String, DailyContribution, Either<Cut, Change>, Either<Cut, DailyStats>>
+          String,
+          DailyContribution,
+          Either<ProgressMarker, Change>,
+          Either<ProgressMarker, DailyStats>>
       newHarness() throws Exception {
     return newHarness(STATISTICS);
   }
 
   private static KeyedTwoInputStreamOperatorTestHarness<
-          String, DailyContribution, Either<Cut, Change>, Either<Cut, DailyStats>>
+          String,
+          DailyContribution,
+          Either<ProgressMarker, Change>,
+          Either<ProgressMarker, DailyStats>>
       newHarness(StatisticsConfig statistics) throws Exception {
     var harness =
         new KeyedTwoInputStreamOperatorTestHarness<>(
@@ -89,8 +97,10 @@ class DailyStatsOperatorTest {
         new StreamRecord<>(new DailyContribution(KEY, users(users), DAY_ENDS_AT)));
   }
 
-  private void barrier(long stamp) throws Exception {
-    harness.processElement2(new StreamRecord<>(Either.Left(new Cut(stamp, stamp, 0, true, true))));
+  private void barrier(long sequenceNumber) throws Exception {
+    harness.processElement2(
+        new StreamRecord<>(
+            Either.Left(new ProgressMarker(sequenceNumber, sequenceNumber, 0, true, true))));
     harness.prepareSnapshotPreBarrier(1);
   }
 
@@ -104,8 +114,8 @@ class DailyStatsOperatorTest {
     List<DailyStats> rows = new ArrayList<>();
     for (Object element : harness.getOutput()) {
       if (element instanceof StreamRecord<?> record
-          && ((Either<Cut, DailyStats>) record.getValue()).isRight()) {
-        rows.add(((Either<Cut, DailyStats>) record.getValue()).right());
+          && ((Either<ProgressMarker, DailyStats>) record.getValue()).isRight()) {
+        rows.add(((Either<ProgressMarker, DailyStats>) record.getValue()).right());
       }
     }
     return rows;
@@ -197,57 +207,5 @@ class DailyStatsOperatorTest {
     contribute(5);
     barrier(200);
     assertThat(rows()).extracting(row -> row.sums().newUsers()).containsExactly(7L);
-  }
-
-  /** The file is what the operator of commit 930ba3f kept: without denominators and covariates. */
-  @Test
-  void aDayOfBeforeRatiosAndCovariatesGoesOnWhereItWas() throws Exception {
-    harness.close();
-    harness = newHarness();
-    harness.initializeState(
-        OperatorSnapshotUtil.readStateHandle("src/test/resources/state/daily-stats-930ba3f"));
-    harness.open();
-    DailyKey revenue = new DailyKey(1, 11, "revenue", 20_000);
-    BigInteger one = BigInteger.ONE;
-    harness.processElement1(
-        new StreamRecord<>(
-            new DailyContribution(
-                revenue,
-                new DailySums(1, 0, 0, 0, one, 0, 0, one, one, one, one, one, one, one, one),
-                DAY_ENDS_AT)));
-    barrier(200);
-    assertThat(rows())
-        .singleElement()
-        .satisfies(
-            row -> {
-              assertThat(row.key()).isEqualTo(revenue);
-              assertThat(row.kind()).isEqualTo("mean");
-              assertThat(row.sums())
-                  .isEqualTo(
-                      new DailySums(
-                          8,
-                          2,
-                          1,
-                          3,
-                          BigInteger.valueOf(1_500_001),
-                          2,
-                          1,
-                          BigInteger.valueOf(1_500_001),
-                          BigInteger.valueOf(2_250_000_000_001L),
-                          one,
-                          one,
-                          one,
-                          one,
-                          one,
-                          one));
-            });
-    // The state that was migrated is written and read in the new form.
-    OperatorSubtaskState snapshot = harness.snapshot(1, 1);
-    harness.close();
-    harness = newHarness();
-    harness.initializeState(snapshot);
-    harness.open();
-    watermark(DAY_ENDS_AT + LATENESS.toMillis());
-    assertThat(rows()).extracting(row -> row.sums().dXY()).containsExactly(one);
   }
 }

@@ -13,11 +13,11 @@ import static io.experimentetl.model.FindingCode.R_MULTI_CONTROL;
 import static io.experimentetl.model.FindingCode.R_NO_CONTROL;
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.experimentetl.clickhouse.ProgressMarker;
 import io.experimentetl.config.FindingsConfig;
 import io.experimentetl.config.StatisticsConfig;
 import io.experimentetl.model.Change;
 import io.experimentetl.model.ChangeKind;
-import io.experimentetl.model.Cut;
 import io.experimentetl.model.ExperimentHealth;
 import io.experimentetl.model.ExperimentRow;
 import io.experimentetl.model.Finding;
@@ -44,7 +44,6 @@ import org.apache.flink.runtime.checkpoint.OperatorSubtaskState;
 import org.apache.flink.streaming.runtime.streamrecord.StreamRecord;
 import org.apache.flink.streaming.util.AbstractStreamOperatorTestHarness;
 import org.apache.flink.streaming.util.KeyedTwoInputStreamOperatorTestHarness;
-import org.apache.flink.streaming.util.OperatorSnapshotUtil;
 import org.apache.flink.types.Either;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -58,9 +57,12 @@ class ExperimentHealthOperatorTest {
   private static final long GRACE = 10 * SECOND;
 
   private KeyedTwoInputStreamOperatorTestHarness<
-          Long, HealthContribution, Either<Cut, Change>, Either<Cut, ExperimentHealth>>
+          Long,
+          HealthContribution,
+          Either<ProgressMarker, Change>,
+          Either<ProgressMarker, ExperimentHealth>>
       harness;
-  private long stamp = 100;
+  private long sequenceNumber = 100;
 
   @BeforeEach
   void open() throws Exception {
@@ -74,7 +76,10 @@ class ExperimentHealthOperatorTest {
   }
 
   private static KeyedTwoInputStreamOperatorTestHarness<
-          Long, HealthContribution, Either<Cut, Change>, Either<Cut, ExperimentHealth>>
+          Long,
+          HealthContribution,
+          Either<ProgressMarker, Change>,
+          Either<ProgressMarker, ExperimentHealth>>
       newHarness(int parallelism, int subtask) throws Exception {
     var harness =
         new KeyedTwoInputStreamOperatorTestHarness<>(
@@ -100,11 +105,17 @@ class ExperimentHealthOperatorTest {
 
   private void change(SourceTable table, ChangeKind kind, SourceRow before, SourceRow after)
       throws Exception {
-    stamp++;
+    sequenceNumber++;
     harness.processElement2(
         new StreamRecord<>(
             Either.Right(
-                new Change(table, kind, stamp, new SourcePosition(0, 0, 0, 0, 0), before, after))));
+                new Change(
+                    table,
+                    kind,
+                    sequenceNumber,
+                    new SourcePosition(0, 0, 0, 0, 0),
+                    before,
+                    after))));
   }
 
   private static ExperimentRow experimentRow(long id, String status, long updatedAt) {
@@ -159,27 +170,30 @@ class ExperimentHealthOperatorTest {
   }
 
   private void barrier(long committedAt, boolean snapshotDone) throws Exception {
-    stamp++;
+    sequenceNumber++;
     harness.processElement2(
-        new StreamRecord<>(Either.Left(new Cut(stamp, stamp, committedAt, snapshotDone, true))));
+        new StreamRecord<>(
+            Either.Left(
+                new ProgressMarker(
+                    sequenceNumber, sequenceNumber, committedAt, snapshotDone, true))));
     harness.prepareSnapshotPreBarrier(1);
   }
 
   /** What was found since it was last asked. */
-  private List<String> said() {
-    return said(harness);
+  private List<String> reported() {
+    return reported(harness);
   }
 
-  private static List<String> said(AbstractStreamOperatorTestHarness<?> harness) {
+  private static List<String> reported(AbstractStreamOperatorTestHarness<?> harness) {
     var output = harness.getSideOutput(ExperimentHealthOperator.FINDINGS);
-    List<String> said = new ArrayList<>();
+    List<String> reported = new ArrayList<>();
     while (output != null && !output.isEmpty()) {
-      Either<Cut, Finding> element = output.poll().getValue();
+      Either<ProgressMarker, Finding> element = output.poll().getValue();
       if (element.isRight()) {
-        said.add(text(element.right()));
+        reported.add(text(element.right()));
       }
     }
-    return said;
+    return reported;
   }
 
   private static String text(Finding finding) {
@@ -203,8 +217,8 @@ class ExperimentHealthOperatorTest {
     List<ExperimentHealth> rows = new ArrayList<>();
     for (Object element : harness.getOutput()) {
       if (element instanceof StreamRecord<?> record
-          && ((Either<Cut, ExperimentHealth>) record.getValue()).isRight()) {
-        rows.add(((Either<Cut, ExperimentHealth>) record.getValue()).right());
+          && ((Either<ProgressMarker, ExperimentHealth>) record.getValue()).isRight()) {
+        rows.add(((Either<ProgressMarker, ExperimentHealth>) record.getValue()).right());
       }
     }
     return rows;
@@ -216,20 +230,20 @@ class ExperimentHealthOperatorTest {
     variant(11, 50, false);
     variant(12, 40, false);
     barrier(NOON);
-    assertThat(said()).as("the rest of the change may come").isEmpty();
+    assertThat(reported()).as("the rest of the change may come").isEmpty();
     barrier(NOON + GRACE);
-    assertThat(said())
+    assertThat(reported())
         .containsExactlyInAnyOrder(
             opened(R_NO_CONTROL, "experiment:1"), opened(R_ALLOCATION_SUM, "experiment:1"));
     variant(11, 60, true);
     barrier(NOON + GRACE + 1);
-    assertThat(said())
+    assertThat(reported())
         .containsExactlyInAnyOrder(
             resolved(R_NO_CONTROL, "experiment:1"), resolved(R_ALLOCATION_SUM, "experiment:1"));
     variant(12, 40, true);
     barrier(NOON + GRACE + 2);
     barrier(NOON + 2 * GRACE + 2);
-    assertThat(said()).containsExactly(opened(R_MULTI_CONTROL, "experiment:1"));
+    assertThat(reported()).containsExactly(opened(R_MULTI_CONTROL, "experiment:1"));
   }
 
   @Test
@@ -239,7 +253,7 @@ class ExperimentHealthOperatorTest {
     variant(11, 100, true);
     barrier(NOON + GRACE - 1);
     barrier(NOON + GRACE);
-    assertThat(said()).isEmpty();
+    assertThat(reported()).isEmpty();
   }
 
   @Test
@@ -251,9 +265,9 @@ class ExperimentHealthOperatorTest {
     barrier(0, false);
     barrier(NOON, false);
     barrier(NOON + GRACE, false);
-    assertThat(said()).isEmpty();
+    assertThat(reported()).isEmpty();
     barrier(NOON + GRACE + 1, true);
-    assertThat(said())
+    assertThat(reported())
         .containsExactlyInAnyOrder(
             opened(H_SRM, "experiment:1"),
             opened(H_CROSSOVER_RATE, "experiment:1"),
@@ -265,12 +279,12 @@ class ExperimentHealthOperatorTest {
     sound(1);
     barrier(NOON);
     barrier(NOON + HOUR - 1);
-    assertThat(said()).isEmpty();
+    assertThat(reported()).isEmpty();
     barrier(NOON + HOUR);
-    assertThat(said()).containsExactly(opened(H_NO_EXPOSURES, "experiment:1"));
+    assertThat(reported()).containsExactly(opened(H_NO_EXPOSURES, "experiment:1"));
     count(11, TODAY, 1, 1, 0);
     barrier(NOON + HOUR + 1);
-    assertThat(said()).containsExactly(resolved(H_NO_EXPOSURES, "experiment:1"));
+    assertThat(reported()).containsExactly(resolved(H_NO_EXPOSURES, "experiment:1"));
   }
 
   @Test
@@ -278,10 +292,10 @@ class ExperimentHealthOperatorTest {
     experiment(1, "ACTIVE", 0);
     variant(11, 100, true);
     barrier(NOON);
-    assertThat(said()).containsExactly(opened(H_NO_EXPOSURES, "experiment:1"));
+    assertThat(reported()).containsExactly(opened(H_NO_EXPOSURES, "experiment:1"));
     change(SourceTable.EXPERIMENTS, ChangeKind.UPDATE, null, experimentRow(1, "PAUSED", NOON));
     barrier(NOON + 1);
-    assertThat(said()).containsExactly(resolved(H_NO_EXPOSURES, "experiment:1"));
+    assertThat(reported()).containsExactly(resolved(H_NO_EXPOSURES, "experiment:1"));
   }
 
   @Test
@@ -290,13 +304,13 @@ class ExperimentHealthOperatorTest {
     count(11, TODAY, 500, 500, 10);
     count(12, TODAY, 500, 0, 0);
     barrier(NOON);
-    assertThat(said())
+    assertThat(reported())
         .containsExactlyInAnyOrder(
             opened(H_CROSSOVER_RATE, "experiment:1"), opened(H_MISSING_VARIANT, "variant:1/12"));
     count(12, TODAY, 0, 1, 0);
     count(11, TODAY, 0, 0, -1);
     barrier(NOON + 1);
-    assertThat(said())
+    assertThat(reported())
         .containsExactlyInAnyOrder(
             resolved(H_CROSSOVER_RATE, "experiment:1"),
             resolved(H_MISSING_VARIANT, "variant:1/12"));
@@ -310,13 +324,13 @@ class ExperimentHealthOperatorTest {
     count(11, TODAY, 500, 500, 0);
     count(12, TODAY, 500, 499, 0);
     barrier(NOON);
-    assertThat(said()).isEmpty();
+    assertThat(reported()).isEmpty();
     count(12, TODAY, 0, 1, 0);
     barrier(NOON + 1);
-    assertThat(said()).containsExactly(opened(H_METRIC_MISSING, "metric:1/conversion"));
+    assertThat(reported()).containsExactly(opened(H_METRIC_MISSING, "metric:1/conversion"));
     metric(12, "conversion", 1);
     barrier(NOON + 2);
-    assertThat(said()).containsExactly(resolved(H_METRIC_MISSING, "metric:1/conversion"));
+    assertThat(reported()).containsExactly(resolved(H_METRIC_MISSING, "metric:1/conversion"));
   }
 
   @Test
@@ -328,7 +342,7 @@ class ExperimentHealthOperatorTest {
     metric(11, "revenue", users);
     metric(11, "conversion", users);
     barrier(NOON);
-    assertThat(said()).containsExactly(opened(H_OUTLIER, "metric:1/revenue"));
+    assertThat(reported()).containsExactly(opened(H_OUTLIER, "metric:1/revenue"));
     harness.processElement1(
         new StreamRecord<>(
             new HealthContribution(
@@ -339,7 +353,7 @@ class ExperimentHealthOperatorTest {
                     BigInteger.valueOf(-50_000_000),
                     BigInteger.valueOf(50_000_000).pow(2).negate()))));
     barrier(NOON + 1);
-    assertThat(said()).containsExactly(resolved(H_OUTLIER, "metric:1/revenue"));
+    assertThat(reported()).containsExactly(resolved(H_OUTLIER, "metric:1/revenue"));
   }
 
   @Test
@@ -354,32 +368,32 @@ class ExperimentHealthOperatorTest {
     metric(11, "conversion", 1);
     metric(11, "revenue", 1);
     barrier(NOON);
-    assertThat(said()).isEmpty();
+    assertThat(reported()).isEmpty();
     long midnight = NOON + 12 * HOUR;
     barrier(midnight + HOUR - 1);
-    assertThat(said()).isEmpty();
+    assertThat(reported()).isEmpty();
     barrier(midnight + HOUR);
-    assertThat(said()).containsExactly(opened(H_VOLUME, "experiment:1"));
+    assertThat(reported()).containsExactly(opened(H_VOLUME, "experiment:1"));
     // Late exposures restate the day.
     count(11, TODAY, 1, 1, 0);
     barrier(midnight + HOUR + 1);
-    assertThat(said()).containsExactly(resolved(H_VOLUME, "experiment:1"));
+    assertThat(reported()).containsExactly(resolved(H_VOLUME, "experiment:1"));
   }
 
   @Test
   void aLagOfMoreThanFiveMinutesIsFoundOfThePipeline() throws Exception {
     harness.setProcessingTime(NOON / 1000 + 300_000);
     barrier(NOON);
-    assertThat(said()).isEmpty();
+    assertThat(reported()).isEmpty();
     harness.setProcessingTime(NOON / 1000 + 300_001);
     barrier(NOON);
-    assertThat(said()).containsExactly(opened(H_FRESHNESS, "pipeline"));
+    assertThat(reported()).containsExactly(opened(H_FRESHNESS, "pipeline"));
     restart();
     harness.setProcessingTime(NOON / 1000 + 300_001);
     barrier(NOON);
-    assertThat(said()).isEmpty();
+    assertThat(reported()).isEmpty();
     barrier(NOON + SECOND);
-    assertThat(said()).containsExactly(resolved(H_FRESHNESS, "pipeline"));
+    assertThat(reported()).containsExactly(resolved(H_FRESHNESS, "pipeline"));
   }
 
   @Test
@@ -389,18 +403,18 @@ class ExperimentHealthOperatorTest {
     experiment(2, "ACTIVE", 0);
     variant(21, 100, true);
     barrier(NOON);
-    assertThat(said()).containsExactly(opened(H_NO_EXPOSURES, "experiment:2"));
+    assertThat(reported()).containsExactly(opened(H_NO_EXPOSURES, "experiment:2"));
     restart();
     barrier(NOON + GRACE - 1);
-    assertThat(said()).isEmpty();
+    assertThat(reported()).isEmpty();
     restart();
     barrier(NOON + GRACE);
-    assertThat(said()).containsExactly(opened(R_NO_CONTROL, "experiment:1"));
+    assertThat(reported()).containsExactly(opened(R_NO_CONTROL, "experiment:1"));
     restart();
     variant(11, 100, true);
     count(21, TODAY, 1, 1, 0);
     barrier(NOON + GRACE + 1);
-    assertThat(said())
+    assertThat(reported())
         .containsExactlyInAnyOrder(
             resolved(R_NO_CONTROL, "experiment:1"), resolved(H_NO_EXPOSURES, "experiment:2"));
   }
@@ -414,7 +428,8 @@ class ExperimentHealthOperatorTest {
     harness.prepareSnapshotPreBarrier(1);
     restart();
     harness.processElement2(
-        new StreamRecord<>(Either.Left(new Cut(stamp, stamp, NOON, true, true))));
+        new StreamRecord<>(
+            Either.Left(new ProgressMarker(sequenceNumber, sequenceNumber, NOON, true, true))));
     count(11, TODAY, -1, -1, 0);
     harness.prepareSnapshotPreBarrier(1);
     List<Long> versions = new ArrayList<>();
@@ -426,7 +441,7 @@ class ExperimentHealthOperatorTest {
                 versions.add(record.getValue().right().version());
               }
             });
-    assertThat(versions).containsExactly(RowVersion.ofStamp(stamp) + 2);
+    assertThat(versions).containsExactly(RowVersion.ofSequenceNumber(sequenceNumber) + 2);
   }
 
   @Test
@@ -435,11 +450,11 @@ class ExperimentHealthOperatorTest {
     variant(11, 99, false);
     barrier(NOON);
     barrier(NOON + GRACE);
-    assertThat(said()).hasSize(3);
+    assertThat(reported()).hasSize(3);
     change(SourceTable.VARIANTS, ChangeKind.DELETE, variantRow(11, 99, false), null);
     change(SourceTable.EXPERIMENTS, ChangeKind.DELETE, experimentRow(1, "ACTIVE", 0), null);
     barrier(NOON + GRACE + 1);
-    assertThat(said())
+    assertThat(reported())
         .containsExactlyInAnyOrder(
             resolved(H_NO_EXPOSURES, "experiment:1"),
             resolved(R_NO_CONTROL, "experiment:1"),
@@ -469,14 +484,14 @@ class ExperimentHealthOperatorTest {
       sound(experiment);
       Random random = new Random(seed);
       int users = 0;
-      List<String> said = List.of();
-      while (said.isEmpty() && users < 100) {
+      List<String> reported = List.of();
+      while (reported.isEmpty() && users < 100) {
         count(10 * experiment + (random.nextDouble() < 0.997 ? 1 : 2), TODAY, 1, 0, 0);
         users++;
         barrier(NOON + users);
-        said = said().stream().filter(line -> line.startsWith("H-SRM")).toList();
+        reported = reported().stream().filter(line -> line.startsWith("H-SRM")).toList();
       }
-      assertThat(said).containsExactly(opened(H_SRM, "experiment:" + experiment));
+      assertThat(reported).containsExactly(opened(H_SRM, "experiment:" + experiment));
     }
   }
 
@@ -489,7 +504,7 @@ class ExperimentHealthOperatorTest {
     barrier(NOON);
     OperatorSubtaskState snapshot = harness.snapshot(1, 1);
     List<OperatorSubtaskState> states = new ArrayList<>();
-    List<String> said = new ArrayList<>();
+    List<String> reported = new ArrayList<>();
     for (int subtask = 0; subtask < 3; subtask++) {
       harness.close();
       harness = newHarness(3, subtask);
@@ -497,12 +512,12 @@ class ExperimentHealthOperatorTest {
           AbstractStreamOperatorTestHarness.repartitionOperatorState(snapshot, 128, 1, 3, subtask));
       harness.open();
       barrier(NOON + GRACE);
-      List<String> ofSubtask = said();
+      List<String> ofSubtask = reported();
       assertThat(ofSubtask).hasSizeBetween(1, 19);
-      said.addAll(ofSubtask);
+      reported.addAll(ofSubtask);
       states.add(harness.snapshot(2, 2));
     }
-    assertThat(said)
+    assertThat(reported)
         .containsExactlyInAnyOrderElementsOf(
             Stream.iterate(1, id -> id + 1)
                 .limit(20)
@@ -517,43 +532,9 @@ class ExperimentHealthOperatorTest {
         AbstractStreamOperatorTestHarness.repartitionOperatorState(all, 128, 3, 1, 0));
     harness.open();
     barrier(NOON + 2 * GRACE);
-    assertThat(said()).isEmpty();
+    assertThat(reported()).isEmpty();
     variant(51, 100, true);
     barrier(NOON + 2 * GRACE + 1);
-    assertThat(said()).containsExactly(resolved(R_NO_CONTROL, "experiment:5"));
-  }
-
-  /**
-   * The file is what the operator of commit 2481b63 kept: counts, an open H-SRM of experiment 1,
-   * and variants of which it did not know the control.
-   */
-  @Test
-  void aSavepointOfBeforeTheChecksGoesOnWhereItWas() throws Exception {
-    harness.close();
-    harness = newHarness(1, 0);
-    harness.initializeState(
-        OperatorSnapshotUtil.readStateHandle("src/test/resources/state/experiment-health-2481b63"));
-    harness.open();
-    barrier(NOON);
-    barrier(NOON + GRACE);
-    assertThat(said()).as("H-SRM was said").isEmpty();
-    count(12, TODAY, 100, 90, 0);
-    barrier(NOON + GRACE + 1);
-    assertThat(said()).containsExactly(resolved(H_SRM, "experiment:1"));
-    ExperimentHealth last = rows().get(rows().size() - 1);
-    assertThat(last.assignedUsers()).containsExactly(100, 100);
-    assertThat(last.crossoverUsers()).isEqualTo(2);
-    // The state that was migrated is written and read in the new form.
-    restart();
-    experiment(1, "ACTIVE", 0);
-    variant(11, 50, true);
-    variant(12, 49, false);
-    count(11, TODAY, 2_000, 2_000, 0);
-    count(12, TODAY, 2_000, 2_000, 0);
-    barrier(NOON + GRACE + 2);
-    barrier(NOON + 2 * GRACE + 2);
-    assertThat(said())
-        .as("metrics that were not counted from the beginning are not judged")
-        .containsExactly(opened(R_ALLOCATION_SUM, "experiment:1"));
+    assertThat(reported()).containsExactly(resolved(R_NO_CONTROL, "experiment:5"));
   }
 }

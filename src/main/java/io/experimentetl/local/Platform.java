@@ -1,0 +1,441 @@
+package io.experimentetl.local;
+
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import com.fasterxml.jackson.dataformat.yaml.YAMLFactory;
+import com.fasterxml.jackson.dataformat.yaml.YAMLGenerator;
+import io.experimentetl.config.InvalidConfigurationException;
+import io.experimentetl.config.JobConfig;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.sql.Connection;
+import java.sql.ResultSet;
+import java.sql.SQLException;
+import java.sql.Statement;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.SortedMap;
+import java.util.TreeMap;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
+import java.util.function.Consumer;
+
+/**
+ * Everything the job needs, running below one directory: PostgreSQL and ClickHouse with sql/
+ * applied, Kafka, a Flink cluster, and the job's configuration file for them. {@code ./etl demo}
+ * holds it in the foreground, {@code ./etl up} in a process that stays.
+ */
+public final class Platform implements AutoCloseable {
+  /** Of PostgreSQL and of ClickHouse. */
+  public static final String DATABASE = "experiments";
+
+  private static final String JOB_CONFIG = "job.yaml";
+
+  private static final Duration WATCH_INTERVAL = Duration.ofSeconds(1);
+  private static final ObjectMapper YAML =
+      new ObjectMapper(new YAMLFactory().disable(YAMLGenerator.Feature.WRITE_DOC_START_MARKER));
+
+  private final Path directory;
+  private PostgresServer postgres;
+  private ClickHouseServer clickHouse;
+  private KafkaServer kafka;
+  private FlinkCluster flink;
+  private PlatformAddresses addresses;
+  private final Consumer<String> journal;
+  private volatile boolean closing;
+
+  private Platform(Path directory, Consumer<String> journal) {
+    this.directory = directory.toAbsolutePath();
+    this.journal = journal;
+  }
+
+  /**
+   * Starts what the options don't name by a URL, and applies the SQL. All of it stops with {@link
+   * #close()}, with this JVM's end, and when this JVM is killed. What a directory held before is
+   * there again.
+   *
+   * @param home the repository's root, with sql/ and flink-conf/
+   * @throws PlatformException naming what is missing; nothing is left running then
+   */
+  public static Platform start(Path directory, Path home, PlatformOptions options) {
+    return start(directory, home, options, event -> {});
+  }
+
+  /**
+   * The same.
+   *
+   * @param journal is told when servers start, stop and die
+   */
+  static Platform start(
+      Path directory, Path home, PlatformOptions options, Consumer<String> journal) {
+    requireSoundJobConfig(directory, options);
+    Platform platform = new Platform(directory, journal);
+    Runtime.getRuntime().addShutdownHook(new Thread(platform::close, "stop-platform"));
+    try {
+      platform.startAll(home, options);
+      return platform;
+    } catch (RuntimeException | Error e) {
+      try {
+        platform.close();
+      } catch (RuntimeException suppressed) {
+        e.addSuppressed(suppressed);
+      }
+      throw e;
+    }
+  }
+
+  public PlatformAddresses addresses() {
+    return addresses;
+  }
+
+  /** Our own server; empty when another was named by a URL. */
+  public Optional<PostgresServer> postgresServer() {
+    return Optional.ofNullable(postgres);
+  }
+
+  /** Our own server; empty when another was named by a URL. */
+  public Optional<ClickHouseServer> clickHouseServer() {
+    return Optional.ofNullable(clickHouse);
+  }
+
+  /** Our own broker; empty when another was named, or none. */
+  public Optional<KafkaServer> kafkaServer() {
+    return Optional.ofNullable(kafka);
+  }
+
+  /** Our own cluster; empty when another was named by a URL. */
+  public Optional<FlinkCluster> flinkCluster() {
+    return Optional.ofNullable(flink);
+  }
+
+  public Path directory() {
+    return directory;
+  }
+
+  /** Our own servers. */
+  private List<ServerProcess> processes() {
+    List<ServerProcess> processes = new ArrayList<>();
+    Optional.ofNullable(postgres).map(PostgresServer::process).ifPresent(processes::add);
+    Optional.ofNullable(clickHouse).map(ClickHouseServer::process).ifPresent(processes::add);
+    Optional.ofNullable(kafka).map(KafkaServer::process).ifPresent(processes::add);
+    Optional.ofNullable(flink).map(FlinkCluster::processes).ifPresent(processes::addAll);
+    return processes;
+  }
+
+  /**
+   * Tells the journal of each server that dies.
+   *
+   * @throws InterruptedException which alone ends it
+   */
+  void watch() throws InterruptedException {
+    List<ServerProcess> watched = processes();
+    while (true) {
+      for (ServerProcess server : List.copyOf(watched)) {
+        if (!server.isAlive() && !closing) {
+          watched.remove(server);
+          journal.accept(
+              "%s (process %d) died with exit code %d; its log is %s; ./etl down and ./etl up bring it back on its data"
+                  .formatted(server.name(), server.pid(), server.exitCode(), server.log()));
+        }
+      }
+      Thread.sleep(WATCH_INTERVAL.toMillis());
+    }
+  }
+
+  /** Stops all servers of ours in order; their data stays. */
+  @Override
+  public void close() {
+    closing = true;
+    journal.accept("stopping all servers");
+    try {
+      if (flink != null) {
+        flink.stop();
+      }
+    } finally {
+      try {
+        if (kafka != null) {
+          kafka.stop();
+        }
+      } finally {
+        try {
+          if (clickHouse != null) {
+            clickHouse.stop();
+          }
+        } finally {
+          if (postgres != null) {
+            postgres.stop();
+          }
+          journal.accept("stopped");
+        }
+      }
+    }
+  }
+
+  private void startAll(Path home, PlatformOptions options) {
+    Optional<PostgresEndpoint> givenPostgres = options.postgres();
+    Optional<ClickHouseEndpoint> givenClickHouse = options.clickHouse();
+    Optional<FlinkEndpoint> givenFlink = options.flink();
+    CompletableFuture<PostgresEndpoint> postgresReady =
+        CompletableFuture.supplyAsync(() -> givenPostgres.orElseGet(this::startPostgres));
+    CompletableFuture<ClickHouseEndpoint> clickHouseReady =
+        CompletableFuture.supplyAsync(() -> givenClickHouse.orElseGet(this::startClickHouse));
+    CompletableFuture<Optional<String>> kafkaReady =
+        CompletableFuture.supplyAsync(() -> options.kafka().or(() -> startKafka(options)));
+    // All are awaited before the first failure is told: close() must see every server that was
+    // started.
+    CompletableFuture<Void> all =
+        CompletableFuture.allOf(postgresReady, clickHouseReady, kafkaReady);
+    try {
+      all.join();
+    } catch (CompletionException e) {
+      throw e.getCause() instanceof PlatformException known
+          ? new PlatformException(known.getMessage(), e)
+          : e;
+    }
+    PostgresEndpoint source = postgresReady.join();
+    ClickHouseEndpoint target = clickHouseReady.join();
+    SqlFiles sql = new SqlFiles(home.resolve("sql"));
+    sql.applyTo(source);
+    PostgresEndpoint jobsSource = givenPostgres.isPresent() ? source : asJob(source);
+    target
+        .withDatabase("default")
+        .query("CREATE DATABASE IF NOT EXISTS `" + target.database() + "`");
+    sql.applyTo(target, !options.withoutTtl);
+    FlinkEndpoint cluster =
+        givenFlink.orElseGet(
+            () -> {
+              Map<String, String> secrets = new HashMap<>();
+              secrets.put("EXPERIMENT_ETL_SOURCE_PASSWORD", jobsSource.password());
+              secrets.put("EXPERIMENT_ETL_CLICKHOUSE_PASSWORD", target.password());
+              flink =
+                  FlinkCluster.start(
+                      directory.resolve("flink"),
+                      home.resolve("flink-conf"),
+                      options.flinkSettings,
+                      secrets,
+                      options.taskManagers);
+              return flink.endpoint();
+            });
+    addresses =
+        new PlatformAddresses(
+            source,
+            target,
+            kafkaReady.join(),
+            cluster,
+            Optional.ofNullable(flink).map(FlinkCluster::savepointDirectory),
+            writeJobConfig(options, jobsSource, target, kafkaReady.join()),
+            new Launch(
+                postgres != null,
+                clickHouse != null,
+                flink != null,
+                options.given(),
+                flink == null ? new TreeMap<>() : Launch.overrides(System.getenv())));
+    createTopics();
+    for (ServerProcess server : processes()) {
+      journal.accept(
+          "%s runs, process %d, log %s".formatted(server.name(), server.pid(), server.log()));
+    }
+    addresses.write(directory);
+  }
+
+  /** What the job writes to our own broker; another's topics are the other's to make. */
+  private void createTopics() {
+    if (kafka == null) {
+      return;
+    }
+    JobConfig config = addresses.loadJobConfig();
+    List<String> topics = new ArrayList<>();
+    config
+        .outbox()
+        .aggregateTypes()
+        .forEach(type -> topics.add(config.outbox().topicPrefix() + type));
+    Optional.ofNullable(config.kafka().findingsTopic()).ifPresent(topics::add);
+    KafkaTopic.create(kafka.bootstrapServers(), topics);
+  }
+
+  private PostgresEndpoint startPostgres() {
+    postgres = PostgresServer.start(directory.resolve("postgres"));
+    PostgresEndpoint server = postgres.endpoint();
+    try (Connection connection = server.connect();
+        Statement statement = connection.createStatement();
+        ResultSet found =
+            statement.executeQuery(
+                "SELECT 1 FROM pg_database WHERE datname = '" + DATABASE + "'")) {
+      return found.next() ? server.withDatabase(DATABASE) : postgres.newDatabase(DATABASE);
+    } catch (SQLException e) {
+      throw new PlatformException(
+          "PostgreSQL " + server + " does not answer: " + e.getMessage(), e);
+    }
+  }
+
+  /** The role that sql/postgres makes for the job, with no more rights than it says. */
+  private static PostgresEndpoint asJob(PostgresEndpoint superuser) {
+    try (Connection connection = superuser.connect();
+        Statement statement = connection.createStatement()) {
+      statement.execute("ALTER ROLE experiment_etl PASSWORD '" + superuser.password() + "'");
+    } catch (SQLException e) {
+      throw new PlatformException(
+          "the role experiment_etl of " + superuser + " gets no password: " + e.getMessage(), e);
+    }
+    return new PostgresEndpoint(
+        superuser.host(),
+        superuser.port(),
+        superuser.database(),
+        "experiment_etl",
+        superuser.password());
+  }
+
+  private ClickHouseEndpoint startClickHouse() {
+    clickHouse = ClickHouseServer.start(directory.resolve("clickhouse"));
+    return clickHouse.newDatabase(DATABASE);
+  }
+
+  private Optional<String> startKafka(PlatformOptions options) {
+    if (options.withoutKafka) {
+      return Optional.empty();
+    }
+    kafka = KafkaServer.start(directory.resolve("kafka"));
+    return Optional.of(kafka.bootstrapServers());
+  }
+
+  /**
+   * Looks at the job's configuration before anything starts: all but the addresses is known by
+   * then.
+   *
+   * @throws PlatformException with all that is wrong with it
+   */
+  static void requireSoundJobConfig(Path directory, PlatformOptions options) {
+    Path draft = directory.resolve("job.yaml.draft");
+    SortedMap<String, String> environment = Launch.overrides(System.getenv());
+    // Ours are made when the servers are.
+    environment.put("EXPERIMENT_ETL_SOURCE_PASSWORD", "known later");
+    environment.put("EXPERIMENT_ETL_CLICKHOUSE_PASSWORD", "known later");
+    try {
+      Files.createDirectories(directory);
+      YAML.writeValue(draft.toFile(), jobKeys(directory, options));
+      JobConfig.load(draft, environment);
+    } catch (InvalidConfigurationException e) {
+      throw new PlatformException(
+          e.getMessage()
+              .replace(
+                  "The configuration " + draft,
+                  "The job's configuration"
+                      + configuration(directory, options).map(file -> " " + file).orElse("")),
+          e);
+    } catch (IOException e) {
+      throw new PlatformException("the job's configuration " + draft + " can't be made: " + e, e);
+    } finally {
+      DownloadCache.deleteRecursively(draft);
+    }
+  }
+
+  /** The given one, else that of the platform that was here before. */
+  private static Optional<Path> configuration(Path directory, PlatformOptions options) {
+    return Optional.ofNullable(options.jobConfig)
+        .or(() -> Optional.of(directory.resolve(JOB_CONFIG)).filter(Files::exists));
+  }
+
+  /** The configuration with what the options say of it. */
+  private static ObjectNode jobKeys(Path directory, PlatformOptions options) {
+    Optional<Path> configuration = configuration(directory, options);
+    try {
+      JsonNode given =
+          configuration.isEmpty()
+              ? YAML.createObjectNode()
+              : YAML.readTree(configuration.get().toFile());
+      if (!(given instanceof ObjectNode root)) {
+        throw new PlatformException(
+            "the job's configuration " + configuration.orElseThrow() + " is not a group of keys");
+      }
+      if (options.jobConfig == null) {
+        // Of the passwords of before nothing is known; ours are written anew.
+        for (String group : List.of("source", "clickhouse")) {
+          if (root.path(group) instanceof ObjectNode keys) {
+            keys.remove("password-file");
+          }
+        }
+      }
+      for (Map.Entry<String, String> setting : options.jobSettings.entrySet()) {
+        int dot = setting.getKey().lastIndexOf('.');
+        if (dot < 0) {
+          throw new PlatformException(
+              "--set " + setting.getKey() + ": name the key with its group, e.g. statistics.zone");
+        }
+        root.withObject("/" + setting.getKey().substring(0, dot).replace('.', '/'))
+            .set(setting.getKey().substring(dot + 1), YAML.readTree(setting.getValue()));
+      }
+      return root;
+    } catch (JsonProcessingException e) {
+      // Without the parser's excerpt of the text around: a secret might stand there.
+      throw new PlatformException(
+          "the job's configuration %s is not YAML, line %d: %s"
+              .formatted(
+                  configuration.isEmpty() ? options.jobSettings : configuration.get(),
+                  e.getLocation() == null ? 1 : e.getLocation().getLineNr(),
+                  e.getOriginalMessage().lines().findFirst().orElse("")));
+    } catch (IOException e) {
+      throw new PlatformException(
+          "the job's configuration " + configuration.orElseThrow() + " can't be read: " + e, e);
+    }
+  }
+
+  private Path writeJobConfig(
+      PlatformOptions options,
+      PostgresEndpoint source,
+      ClickHouseEndpoint target,
+      Optional<String> broker) {
+    Path file = directory.resolve(JOB_CONFIG);
+    ObjectNode root = jobKeys(directory, options);
+    try {
+      ObjectNode sourceKeys = root.withObject("/source");
+      sourceKeys
+          .put("host", source.host())
+          .put("port", source.port())
+          .put("database", source.database())
+          .put("username", source.user());
+      ObjectNode targetKeys = root.withObject("/clickhouse");
+      targetKeys
+          .put("url", target.url())
+          .put("database", target.database())
+          .put("username", target.user());
+      broker.ifPresentOrElse(
+          servers -> {
+            root.withObject("/kafka").put("bootstrap-servers", servers);
+            ObjectNode outbox = root.withObject("/outbox");
+            if (kafka != null && !outbox.has("enabled")) {
+              outbox.put("enabled", true);
+            }
+          },
+          () -> {
+            if (options.jobConfig == null) {
+              root.withObject("/kafka").remove("bootstrap-servers");
+              root.withObject("/outbox").remove("enabled");
+            }
+          });
+      if (flink != null) {
+        // Our cluster reads this machine's files: so the file alone is enough for the job and for
+        // ./etl verify.
+        sourceKeys.put("password-file", secretFile("postgres.password", source.password()));
+        targetKeys.put("password-file", secretFile("clickhouse.password", target.password()));
+      }
+      Files.createDirectories(directory);
+      YAML.writeValue(file.toFile(), root);
+      return file;
+    } catch (IOException e) {
+      throw new PlatformException("the job's configuration " + file + " can't be made: " + e, e);
+    }
+  }
+
+  private String secretFile(String name, String secret) throws IOException {
+    Path file = directory.resolve(name);
+    ServerIdentity.writeSecret(file, secret + "\n");
+    return file.toString();
+  }
+}

@@ -1,0 +1,216 @@
+package io.experimentetl.local;
+
+import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import com.fasterxml.jackson.dataformat.yaml.YAMLFactory;
+import io.experimentetl.config.JobConfig;
+import java.io.IOException;
+import java.net.InetSocketAddress;
+import java.net.Socket;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.sql.Connection;
+import java.sql.SQLException;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.function.Consumer;
+
+/**
+ * Where a running platform is to be found, also from another process.
+ *
+ * @param postgres for whoever writes the source, as superuser on our own server; the job has a role
+ *     of its own
+ * @param kafka bootstrap servers; empty: no Kafka
+ * @param savepoints where Flink puts savepoints, a URI; empty: the cluster's own setting
+ * @param jobConfig the job's configuration file on this machine, made for these addresses
+ * @param launch how it was started
+ */
+public record PlatformAddresses(
+    PostgresEndpoint postgres,
+    ClickHouseEndpoint clickHouse,
+    Optional<String> kafka,
+    FlinkEndpoint flink,
+    Optional<String> savepoints,
+    Path jobConfig,
+    Launch launch) {
+  private static final ObjectMapper JSON = new ObjectMapper();
+  private static final ObjectMapper YAML = new ObjectMapper(new YAMLFactory());
+  private static final String FILE = "platform.json";
+
+  /**
+   * Writes them where {@link #read} finds them, for as long as this process lives. Only the owner
+   * may read the file: it holds the passwords.
+   */
+  void write(Path directory) {
+    ObjectNode root = JSON.createObjectNode();
+    root.put("supervisor", ProcessHandle.current().pid());
+    root.put("supervisorStarted", started(ProcessHandle.current()));
+    root.putObject("postgres")
+        .put("host", postgres.host())
+        .put("port", postgres.port())
+        .put("database", postgres.database())
+        .put("user", postgres.user())
+        .put("password", postgres.password());
+    root.putObject("clickHouse")
+        .put("url", clickHouse.url())
+        .put("database", clickHouse.database())
+        .put("user", clickHouse.user())
+        .put("password", clickHouse.password());
+    kafka.ifPresent(servers -> root.put("kafka", servers));
+    root.put("flink", flink.url());
+    savepoints.ifPresent(uri -> root.put("savepoints", uri));
+    root.put("jobConfig", jobConfig.toString());
+    root.set("launch", JSON.valueToTree(launch));
+    Path unfinished = directory.resolve(FILE + ".unfinished");
+    try {
+      ServerIdentity.writeSecret(unfinished, root.toPrettyString());
+      Files.move(unfinished, directory.resolve(FILE), StandardCopyOption.ATOMIC_MOVE);
+    } catch (IOException e) {
+      throw new PlatformException("can't write " + directory.resolve(FILE) + ": " + e, e);
+    }
+  }
+
+  /** The addresses of the platform that runs in this directory, if one does. */
+  public static Optional<PlatformAddresses> read(Path directory) {
+    if (supervisor(directory).isEmpty()) {
+      return Optional.empty();
+    }
+    ObjectNode root = tree(directory);
+    return Optional.of(
+        new PlatformAddresses(
+            new PostgresEndpoint(
+                root.path("postgres").path("host").asText(),
+                root.path("postgres").path("port").asInt(),
+                root.path("postgres").path("database").asText(),
+                root.path("postgres").path("user").asText(),
+                root.path("postgres").path("password").asText()),
+            new ClickHouseEndpoint(
+                root.path("clickHouse").path("url").asText(),
+                root.path("clickHouse").path("database").asText(),
+                root.path("clickHouse").path("user").asText(),
+                root.path("clickHouse").path("password").asText()),
+            Optional.ofNullable(root.path("kafka").asText(null)),
+            new FlinkEndpoint(root.path("flink").asText()),
+            Optional.ofNullable(root.path("savepoints").asText(null)),
+            Path.of(root.path("jobConfig").asText()),
+            JSON.convertValue(root.path("launch"), Launch.class)));
+  }
+
+  /**
+   * The same platform, with another configuration of the job.
+   *
+   * @param file where it is written
+   * @param change of what the present one says
+   */
+  public PlatformAddresses withJobConfig(Path file, Consumer<ObjectNode> change) {
+    try {
+      ObjectNode root = (ObjectNode) YAML.readTree(jobConfig.toFile());
+      change.accept(root);
+      YAML.writeValue(file.toFile(), root);
+    } catch (IOException e) {
+      throw new PlatformException(
+          "the job's configuration " + jobConfig + " can't be copied to " + file + ": " + e, e);
+    }
+    return withJobConfig(file);
+  }
+
+  /** The same platform, whose job has the configuration of that file. */
+  PlatformAddresses withJobConfig(Path file) {
+    return new PlatformAddresses(postgres, clickHouse, kafka, flink, savepoints, file, launch);
+  }
+
+  /**
+   * The same platform, whose job writes to another database of the same ClickHouse.
+   *
+   * @param file where its configuration is written
+   */
+  public PlatformAddresses withClickHouseDatabase(String database, Path file) {
+    if (launch.overrides().containsKey("EXPERIMENT_ETL_CLICKHOUSE_DATABASE")) {
+      throw new PlatformException(
+          "EXPERIMENT_ETL_CLICKHOUSE_DATABASE binds the cluster's jobs to one database: say it in the job's configuration instead (--job-config)");
+    }
+    withJobConfig(file, root -> root.withObject("/clickhouse").put("database", database));
+    return new PlatformAddresses(
+        postgres, clickHouse.withDatabase(database), kafka, flink, savepoints, file, launch);
+  }
+
+  /** What the job's configuration says, with the platform's passwords. */
+  public JobConfig loadJobConfig() {
+    Map<String, String> environment = new HashMap<>(launch.overrides());
+    environment.put("EXPERIMENT_ETL_SOURCE_PASSWORD", postgres.password());
+    environment.put("EXPERIMENT_ETL_CLICKHOUSE_PASSWORD", clickHouse.password());
+    return JobConfig.load(jobConfig, environment);
+  }
+
+  /** What does not answer, each with where it should; empty: all is well. */
+  List<String> deadServers() {
+    List<String> dead = new ArrayList<>();
+    try (Connection connection = postgres.connect()) {
+      connection.isValid(5);
+    } catch (SQLException e) {
+      dead.add("PostgreSQL " + postgres + " does not answer");
+    }
+    try {
+      clickHouse.query("SELECT 1");
+    } catch (PlatformException e) {
+      dead.add("ClickHouse " + clickHouse.url() + " does not answer");
+    }
+    kafka
+        .filter(servers -> !isListening(servers))
+        .ifPresent(servers -> dead.add("Kafka " + servers + " does not answer"));
+    try {
+      if (flink.taskManagers() == 0) {
+        dead.add("Flink " + flink.url() + " has no TaskManager");
+      }
+    } catch (PlatformException e) {
+      dead.add("Flink's JobManager " + flink.url() + " does not answer");
+    }
+    return dead;
+  }
+
+  static boolean isListening(String servers) {
+    for (String server : servers.split(",", -1)) {
+      int colon = server.lastIndexOf(':');
+      try (Socket socket = new Socket()) {
+        socket.connect(
+            new InetSocketAddress(
+                server.substring(0, colon), Integer.parseInt(server.substring(colon + 1))),
+            5_000);
+        return true;
+      } catch (IOException | NumberFormatException e) {
+        // The next one may.
+      }
+    }
+    return false;
+  }
+
+  /** The process that keeps the platform of this directory, if it lives. */
+  static Optional<ProcessHandle> supervisor(Path directory) {
+    if (!Files.exists(directory.resolve(FILE))) {
+      return Optional.empty();
+    }
+    ObjectNode root = tree(directory);
+    // The start time tells it from a later process with the same id.
+    return ProcessHandle.of(root.path("supervisor").asLong())
+        .filter(ProcessHandle::isAlive)
+        .filter(process -> started(process).equals(root.path("supervisorStarted").asText()));
+  }
+
+  private static String started(ProcessHandle process) {
+    return process.info().startInstant().map(Instant::toString).orElse("");
+  }
+
+  private static ObjectNode tree(Path directory) {
+    try {
+      return (ObjectNode) JSON.readTree(directory.resolve(FILE).toFile());
+    } catch (IOException e) {
+      throw new PlatformException(
+          directory.resolve(FILE) + " can't be read: " + e + "; remove it and run ./etl up", e);
+    }
+  }
+}

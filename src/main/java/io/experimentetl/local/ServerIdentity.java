@@ -1,0 +1,89 @@
+package io.experimentetl.local;
+
+import java.io.IOException;
+import java.io.Reader;
+import java.io.UncheckedIOException;
+import java.io.Writer;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermissions;
+import java.security.SecureRandom;
+import java.util.HexFormat;
+import java.util.Properties;
+
+/**
+ * What stays the same when a server starts again on its directory: its ports and its password, in a
+ * file that only its owner may read.
+ */
+public final class ServerIdentity {
+  private static final SecureRandom RANDOM = new SecureRandom();
+  private final Path file;
+  private final Properties values = new Properties();
+
+  private ServerIdentity(Path file) {
+    this.file = file;
+  }
+
+  public static ServerIdentity of(Path directory) {
+    ServerIdentity identity = new ServerIdentity(directory.resolve("identity.properties"));
+    try {
+      Files.createDirectories(directory);
+      if (Files.exists(identity.file)) {
+        try (Reader reader = Files.newBufferedReader(identity.file)) {
+          identity.values.load(reader);
+        }
+      }
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+    return identity;
+  }
+
+  public int port(String name) {
+    String port = values.getProperty(name);
+    if (port == null) {
+      port = Integer.toString(FreePort.pick());
+      put(name, port);
+    }
+    return Integer.parseInt(port);
+  }
+
+  String password() {
+    String password = values.getProperty("password");
+    if (password == null) {
+      password = randomHex();
+      put("password", password);
+    }
+    return password;
+  }
+
+  static String randomHex() {
+    byte[] bytes = new byte[16];
+    RANDOM.nextBytes(bytes);
+    return HexFormat.of().formatHex(bytes);
+  }
+
+  /** Writes a file that only its owner may read. */
+  static void writeSecret(Path file, String text) throws IOException {
+    Files.deleteIfExists(file);
+    Files.createFile(
+        file, PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rw-------")));
+    Files.writeString(file, text);
+  }
+
+  private void put(String name, String value) {
+    values.setProperty(name, value);
+    try {
+      if (!Files.exists(file)) {
+        Files.createFile(
+            file,
+            PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rw-------")));
+      }
+      try (Writer writer = Files.newBufferedWriter(file)) {
+        values.store(writer, null);
+      }
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+  }
+}

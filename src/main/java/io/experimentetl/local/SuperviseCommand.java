@@ -1,0 +1,29 @@
+package io.experimentetl.local;
+
+import java.time.Instant;
+import java.time.temporal.ChronoUnit;
+import java.util.concurrent.Callable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+
+/** The process behind {@code ./etl up}: the servers' parent, until SIGTERM. */
+@Command(name = SuperviseCommand.NAME, hidden = true)
+final class SuperviseCommand implements Callable<Integer> {
+  static final String NAME = "supervise";
+
+  @Mixin Etl.Place place;
+  @Mixin PlatformOptions options;
+
+  @Override
+  public Integer call() throws InterruptedException {
+    journal("supervisor starts, process " + ProcessHandle.current().pid());
+    // The JVM's end, which SIGTERM brings, stops the platform.
+    Platform.start(place.directory(), place.home(), options, SuperviseCommand::journal).watch();
+    return 0;
+  }
+
+  /** Standard output is supervisor.log. */
+  private static void journal(String event) {
+    System.out.println(Instant.now().truncatedTo(ChronoUnit.MILLIS) + "  " + event);
+  }
+}

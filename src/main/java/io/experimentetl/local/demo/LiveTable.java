@@ -1,0 +1,96 @@
+package io.experimentetl.local.demo;
+
+import java.time.Duration;
+import java.time.Instant;
+import java.util.List;
+import java.util.Locale;
+import java.util.Optional;
+
+/** The demonstration's screen: daily statistics, findings and lag, as ClickHouse shows them now. */
+final class LiveTable {
+  private static final String CLEAR = "\033[H\033[2J";
+  private static final String ROW = "%-17s %-13s %-10s %10s %8s %9s %11s %12s %9s %7s%n";
+
+  private final WarehouseTables warehouse;
+
+  LiveTable(WarehouseTables warehouse) {
+    this.warehouse = warehouse;
+  }
+
+  /**
+   * @param written event rows written into PostgreSQL
+   * @param terminal whether the screen can be cleared
+   */
+  String render(String addresses, long written, Instant now, boolean terminal) {
+    StringBuilder text = new StringBuilder(terminal ? CLEAR : "");
+    Optional<WarehouseTables.Progress> progress = warehouse.progress();
+    text.append(addresses).append(System.lineSeparator());
+    text.append(
+        String.format(
+            Locale.ROOT,
+            "events written %,d   rows visible %,d   lag %s%n%n",
+            written,
+            warehouse.visibleEvents(),
+            progress.map(p -> lag(p, now)).orElse("unknown until the first checkpoint")));
+    text.append(
+        String.format(
+            Locale.ROOT,
+            ROW,
+            "experiment",
+            "variant",
+            "day",
+            "exposures",
+            "active",
+            "new users",
+            "conversions",
+            "revenue",
+            "all users",
+            "rate %"));
+    for (String[] row : statistics()) {
+      text.append(String.format(Locale.ROOT, ROW, (Object[]) row));
+    }
+    text.append(System.lineSeparator());
+    List<String[]> findings = warehouse.findings();
+    for (int i = 0; i < findings.size(); i++) {
+      String[] finding = findings.get(i);
+      text.append(
+          String.format(
+              Locale.ROOT,
+              "%-29s %-8s %,9d%s",
+              finding[0],
+              finding[1],
+              Long.parseLong(finding[2]),
+              i % 2 == 1 || i == findings.size() - 1 ? System.lineSeparator() : "   |   "));
+    }
+    return text.toString();
+  }
+
+  private static String lag(WarehouseTables.Progress progress, Instant now) {
+    return progress.snapshotDone()
+        ? String.format(
+            Locale.ROOT,
+            "%.1f s",
+            Duration.between(progress.committedAt(), now).toMillis() / 1_000.0)
+        : "unknown during the initial snapshot";
+  }
+
+  /** The last two days up to today, and what all days add up to. */
+  private List<String[]> statistics() {
+    return warehouse.rows(
+        """
+        SELECT e.key, v.key, toString(s.day), toString(max(s.exposures)), toString(max(s.active_users)),
+          toString(max(s.new_users)), toString(sumIf(s.converting_users, s.metric = 'conversion')),
+          toString(sumIf(s.value_sum, s.metric = 'revenue')::Decimal(18, 2)),
+          toString(any(t.n)), toString(round(100 * any(t.converters) / any(t.n), 2))
+        FROM (SELECT * FROM experiment_daily_stats FINAL) AS s
+        JOIN (SELECT id, key FROM experiments FINAL) AS e ON e.id = s.experiment_id
+        JOIN (SELECT id, key FROM variants FINAL) AS v ON v.id = s.variant_id
+        JOIN (SELECT variant_id, sum(new_users) AS n, sum(new_converters) AS converters
+              FROM experiment_daily_stats FINAL WHERE metric = 'conversion' GROUP BY variant_id) AS t
+          ON t.variant_id = s.variant_id
+        WHERE s.day IN (SELECT DISTINCT day FROM experiment_daily_stats FINAL WHERE day <= today() ORDER BY day DESC LIMIT 2)
+        GROUP BY e.key, v.key, s.day
+        ORDER BY e.key, v.key, s.day
+        """);
+  }
+}

@@ -1,0 +1,77 @@
+package io.experimentetl.warehouse;
+
+import io.experimentetl.clickhouse.PartitionOf;
+import io.experimentetl.clickhouse.RowBinaryWriter;
+import io.experimentetl.clickhouse.RowEncoder;
+import io.experimentetl.clickhouse.TableSchema;
+import io.experimentetl.model.EventProcessed;
+import io.experimentetl.model.EventRow;
+import io.experimentetl.quality.EventChecks;
+
+/** Rows of {@code events_processed}. */
+public final class EventEncoder implements RowEncoder<EventProcessed> {
+  private static final long serialVersionUID = 1L;
+
+  private static final TableSchema SCHEMA =
+      VersionColumns.append(
+          TableSchema.of("events_processed")
+              .column("event_id", "String")
+              .column("timestamp", "DateTime64(6, 'UTC')")
+              .column("experiment_id", "Int64")
+              .column("user_id", "String")
+              .column("variant_id", "Nullable(Int64)")
+              .column("event_type", "LowCardinality(String)")
+              .column("assignment_at", "Nullable(DateTime64(6, 'UTC'))")
+              .column("properties", "Nullable(String)")
+              .column("session_id", "Nullable(String)")
+              .column("request_id", "Nullable(String)")
+              .column("experiment_key", "LowCardinality(String)")
+              .column("experiment_name", "LowCardinality(String)")
+              .column("variant_key", "LowCardinality(String)")
+              .column("variant_name", "LowCardinality(String)")
+              .column("assigned_variant_id", "Nullable(Int64)")
+              .column("assigned_variant_key", "LowCardinality(String)")
+              .column("user_properties", "Nullable(String)")
+              .column("day", "Date32")
+              .column("inconsistencies", "Array(LowCardinality(String))"));
+
+  @Override
+  public TableSchema schema() {
+    return SCHEMA;
+  }
+
+  @Override
+  public long partition(EventProcessed row) {
+    return PartitionOf.month(row.event().occurredAt());
+  }
+
+  @Override
+  public boolean isReplayStable(EventProcessed row) {
+    return row.version().isReplayStable() && EventChecks.isReplayStable(row.inconsistencies());
+  }
+
+  @Override
+  public void encode(EventProcessed row, RowBinaryWriter out) {
+    EventRow event = row.event();
+    out.writeString(event.id());
+    out.writeDateTime64(event.occurredAt());
+    out.writeInt64(event.experimentId());
+    out.writeString(event.userId());
+    out.writeNullableInt64(event.variantId());
+    out.writeString(event.eventType());
+    out.writeNullableDateTime64(event.assignmentAt());
+    out.writeNullableString(event.properties());
+    out.writeNullableString(event.sessionId());
+    out.writeNullableString(event.requestId());
+    out.writeString(row.experimentKey());
+    out.writeString(row.experimentName());
+    out.writeString(row.variantKey());
+    out.writeString(row.variantName());
+    out.writeNullableInt64(row.assignedVariantId());
+    out.writeString(row.assignedVariantKey());
+    out.writeNullableString(row.userProperties());
+    out.writeDate32(row.dayEpoch());
+    out.writeStringArray(row.inconsistencies());
+    VersionColumns.write(row.version(), out);
+  }
+}

@@ -1,0 +1,228 @@
+package io.experimentetl.warehouse;
+
+import io.experimentetl.cdc.PostgresSourceSettings;
+import io.experimentetl.cdc.SourceServer;
+import io.experimentetl.clickhouse.ClickHouseConnection;
+import io.experimentetl.clickhouse.ClickHouseReader;
+import io.experimentetl.model.AssignmentRow;
+import io.experimentetl.model.Change;
+import io.experimentetl.model.ChangeKind;
+import io.experimentetl.model.EventRow;
+import io.experimentetl.model.SourcePosition;
+import io.experimentetl.model.SourceRow;
+import io.experimentetl.model.SourceTable;
+import java.io.IOException;
+import java.io.Serializable;
+import java.sql.Array;
+import java.sql.Connection;
+import java.sql.PreparedStatement;
+import java.sql.ResultSet;
+import java.sql.SQLException;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.HashMap;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+
+/**
+ * The facts that a warehouse keeps although the source may have deleted them by retention, read in
+ * pages, assignments first. A resync reads them beside the source's snapshot, so that a new
+ * warehouse knows what the old one knew. Users who are not in the source any more are left out:
+ * they were erased.
+ */
+public final class RetainedRows implements AutoCloseable {
+  private static final int PAGE_ROWS = 5_000;
+
+  private static final String ASSIGNMENTS =
+      """
+      SELECT experiment_id, user_id, id, variant_id, version, source, context,
+        toUnixTimestamp64Micro(assigned_at), toUnixTimestamp64Micro(enrolled_at),
+        toUnixTimestamp64Micro(created_at), toUnixTimestamp64Micro(updated_at), toUnixTimestamp64Micro(_committed_at)
+      FROM assignments_processed FINAL
+      WHERE assigned_at < now64(6, 'UTC') - toIntervalSecond({retention:UInt64})
+        AND (experiment_id, user_id, id) > ({a:Int64}, {b:String}, {c:Int64})
+      ORDER BY experiment_id, user_id, id
+      LIMIT {rows:UInt32}
+      """;
+  private static final String EVENTS =
+      """
+      SELECT experiment_id, user_id, toUnixTimestamp64Micro(timestamp), event_id, variant_id, event_type,
+        toUnixTimestamp64Micro(assignment_at), properties, session_id, request_id, toUnixTimestamp64Micro(_committed_at)
+      FROM events_processed FINAL
+      WHERE timestamp < now64(6, 'UTC') - toIntervalSecond({retention:UInt64})
+        AND (experiment_id, user_id, timestamp, event_id)
+          > ({a:Int64}, {b:String}, fromUnixTimestamp64Micro({c:Int64}, 'UTC'), {d:String})
+      ORDER BY experiment_id, user_id, timestamp, event_id
+      LIMIT {rows:UInt32}
+      """;
+
+  /**
+   * Where they are.
+   *
+   * @param warehouse the old one
+   * @param eventRetention how long the source keeps events
+   * @param assignmentRetention how long the source keeps assignments
+   */
+  public record From(
+      ClickHouseConnection warehouse, Duration eventRetention, Duration assignmentRetention)
+      implements Serializable {}
+
+  /**
+   * How far they were read.
+   *
+   * @param table null: all of them were
+   * @param key of the table's last row that was read; empty: none yet
+   */
+  public record Position(SourceTable table, List<String> key) {
+    public static final Position START = new Position(SourceTable.ASSIGNMENTS, List.of());
+    public static final Position END = new Position(null, List.of());
+
+    public static Position of(List<String> list) {
+      return list.isEmpty()
+          ? END
+          : new Position(
+              SourceTable.ofTableName(list.get(0)), List.copyOf(list.subList(1, list.size())));
+    }
+
+    public List<String> asList() {
+      List<String> list = new ArrayList<>();
+      if (!isEnd()) {
+        list.add(table.tableName());
+        list.addAll(key);
+      }
+      return list;
+    }
+
+    public boolean isEnd() {
+      return table == null;
+    }
+  }
+
+  /** Some rows, in the form of changes without a stamp, and the position behind them. */
+  public record Page(List<Change> rows, Position reached) {}
+
+  private final From from;
+  private final PostgresSourceSettings source;
+  private final ClickHouseReader reader;
+
+  public RetainedRows(From from, PostgresSourceSettings source) throws IOException {
+    this.from = from;
+    this.source = source;
+    this.reader = new ClickHouseReader(from.warehouse());
+  }
+
+  /**
+   * The next page.
+   *
+   * @throws IOException the warehouse can't be read
+   * @throws SQLException the source can't be asked for its users
+   */
+  public Page after(Position position) throws IOException, SQLException, InterruptedException {
+    boolean events = position.table() == SourceTable.EVENTS;
+    Map<String, String> parameters = new HashMap<>();
+    parameters.put("rows", Integer.toString(PAGE_ROWS));
+    parameters.put(
+        "retention",
+        Long.toString((events ? from.eventRetention() : from.assignmentRetention()).toSeconds()));
+    List<String> key = position.key();
+    parameters.put("a", key.isEmpty() ? Long.toString(Long.MIN_VALUE) : key.get(0));
+    parameters.put("b", key.isEmpty() ? "" : key.get(1));
+    parameters.put("c", key.isEmpty() ? "0" : key.get(2));
+    if (events) {
+      parameters.put("d", key.isEmpty() ? "" : key.get(3));
+    }
+    List<String[]> rows = reader.rows(events ? EVENTS : ASSIGNMENTS, parameters);
+    if (rows.isEmpty()) {
+      return new Page(
+          List.of(), events ? Position.END : new Position(SourceTable.EVENTS, List.of()));
+    }
+    Set<String> known = usersAtTheSource(rows);
+    List<Change> changes = new ArrayList<>(rows.size());
+    for (String[] row : rows) {
+      if (known.contains(row[1])) {
+        changes.add(events ? event(row) : assignment(row));
+      }
+    }
+    String[] last = rows.get(rows.size() - 1);
+    return new Page(
+        changes, new Position(position.table(), List.of(Arrays.copyOf(last, events ? 4 : 3))));
+  }
+
+  private Set<String> usersAtTheSource(List<String[]> rows) throws SQLException {
+    Set<String> wanted = new HashSet<>();
+    rows.forEach(row -> wanted.add(row[1]));
+    try (Connection connection = SourceServer.connect(source);
+        PreparedStatement statement =
+            connection.prepareStatement(
+                "SELECT user_id FROM "
+                    + SourceServer.quoted(source.schema())
+                    + ".users WHERE user_id = ANY (?)")) {
+      Array array = connection.createArrayOf("varchar", wanted.toArray());
+      statement.setArray(1, array);
+      Set<String> known = new HashSet<>();
+      try (ResultSet users = statement.executeQuery()) {
+        while (users.next()) {
+          known.add(users.getString(1));
+        }
+      }
+      return known;
+    }
+  }
+
+  private static Change assignment(String[] row) {
+    return change(
+        SourceTable.ASSIGNMENTS,
+        new AssignmentRow(
+            Long.parseLong(row[2]),
+            Long.parseLong(row[0]),
+            row[1],
+            Long.parseLong(row[3]),
+            Integer.parseInt(row[4]),
+            row[5],
+            row[6],
+            Long.parseLong(row[7]),
+            number(row[8]),
+            Long.parseLong(row[9]),
+            Long.parseLong(row[10])),
+        row[11]);
+  }
+
+  private static Change event(String[] row) {
+    return change(
+        SourceTable.EVENTS,
+        new EventRow(
+            row[3],
+            Long.parseLong(row[2]),
+            Long.parseLong(row[0]),
+            row[1],
+            number(row[4]),
+            row[5],
+            number(row[6]),
+            row[7],
+            row[8],
+            row[9]),
+        row[10]);
+  }
+
+  private static Change change(SourceTable table, SourceRow row, String committedAt) {
+    return new Change(
+        table,
+        ChangeKind.RETAINED,
+        0,
+        new SourcePosition(0, 0, 0, 0, Long.parseLong(committedAt)),
+        null,
+        row);
+  }
+
+  private static Long number(String value) {
+    return value == null ? null : Long.valueOf(value);
+  }
+
+  @Override
+  public void close() {
+    reader.close();
+  }
+}

@@ -1,0 +1,20 @@
+package io.experimentetl.warehouse;
+
+import io.experimentetl.clickhouse.ClickHouseSink;
+import io.experimentetl.model.AssignmentProcessed;
+import io.experimentetl.model.Change;
+import io.experimentetl.model.DailyStats;
+import io.experimentetl.model.EventProcessed;
+import io.experimentetl.model.ExperimentHealth;
+import io.experimentetl.model.Finding;
+
+/** Where the pipeline's rows go: one sink a table. */
+public record WarehouseSinks(
+    ClickHouseSink<EventProcessed> events,
+    ClickHouseSink<AssignmentProcessed> assignments,
+    ClickHouseSink<Change> experiments,
+    ClickHouseSink<Change> variants,
+    ClickHouseSink<Change> users,
+    ClickHouseSink<DailyStats> dailyStats,
+    ClickHouseSink<ExperimentHealth> health,
+    ClickHouseSink<Finding> inconsistencies) {}

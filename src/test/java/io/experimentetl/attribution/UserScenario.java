@@ -1,0 +1,232 @@
+package io.experimentetl.attribution;
+
+import io.experimentetl.config.JobConfig;
+import io.experimentetl.config.StatisticsConfig;
+import io.experimentetl.model.AssignmentRow;
+import io.experimentetl.model.Change;
+import io.experimentetl.model.ChangeKind;
+import io.experimentetl.model.EventProcessed;
+import io.experimentetl.model.EventRow;
+import io.experimentetl.model.RowVersion;
+import io.experimentetl.model.SourcePosition;
+import io.experimentetl.model.SourceRow;
+import io.experimentetl.model.SourceTable;
+import io.experimentetl.model.UserRow;
+import io.experimentetl.quality.EventChecks;
+import java.io.IOException;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.UUID;
+
+/**
+ * One user's history told in sentences: every call is a transaction of its own, unless said
+ * otherwise.
+ */
+final class UserScenario {
+  static final String USER = "u1";
+  static final long EXPERIMENT = 1;
+  static final long CONTROL = 11;
+  static final long TREATMENT = 12;
+  private static final long GRACE_MILLIS = 10_000;
+
+  final CollectedOutput out = new CollectedOutput();
+  final Dimensions dimensions;
+  final PendingLowWatermark floor = new PendingLowWatermark();
+  final RowVersionGenerator versions = new RowVersionGenerator(0, 0, 0);
+  final KeptSpilledEvents spilled = new KeptSpilledEvents();
+  final StoredRows warehouse = new StoredRows(out.eventRows, out.assignmentRows);
+  private final MissingReferences missing = new MissingReferences();
+  private UserAttribution attribution;
+  private JobConfig config;
+  private UserFacts user = new UserFacts(USER);
+  private long lsn = 1000;
+  private long txId = 100;
+  private long now = 1_000_000;
+  private boolean inTransaction;
+
+  /** The time by the source's clock, microseconds since 1970. */
+  long committedAt = at("2026-01-10T12:00:00Z");
+
+  UserScenario(JobConfig config) {
+    this.config = config;
+    this.dimensions = new Dimensions(config.statistics().zone());
+    this.attribution = attribution(config);
+  }
+
+  private UserAttribution attribution(JobConfig by) {
+    return new UserAttribution(
+        by, dimensions, missing, versions, floor, spilled, evictedFacts(by.statistics()), out);
+  }
+
+  private WarehouseFacts evictedFacts(StatisticsConfig statistics) {
+    return new WarehouseFacts(
+        () -> warehouse, new EventChecks(statistics, config.findings()), Duration.ZERO);
+  }
+
+  /** Lets the user's facts settle that may, in experiments that have ended. */
+  void evict() {
+    try {
+      new Eviction(dimensions, config.statistics(), Duration.ZERO)
+          .evict(
+              List.of(user),
+              committedAt,
+              RowVersion.ofSequenceNumber(versions.greatestSequenceNumber())
+                  + RowVersion.LAST_REVISION,
+              evictedFacts(config.statistics()))
+          .values()
+          .forEach(marks -> marks.forEach(user::evict));
+    } catch (IOException | InterruptedException e) {
+      throw new IllegalStateException(e);
+    }
+  }
+
+  List<EvictionSummary> evicted() {
+    return user.evicted();
+  }
+
+  /** The job is stopped with a savepoint, and goes on with other settings. */
+  void redeploy(JobConfig now, Set<String> restated, Set<String> endedBefore)
+      throws IOException, InterruptedException {
+    throughState();
+    MetricChange change =
+        MetricChange.between(
+            config.statistics().toString(), now.statistics(), restated, endedBefore, committedAt);
+    new MetricRestatement(
+            change, dimensions, warehouse, evictedFacts(change.both()), Duration.ZERO, out)
+        .apply(List.of(user));
+    throughState();
+    config = now;
+    attribution = attribution(now);
+  }
+
+  /** With the experiment, its two variants, and the user. */
+  static UserScenario ofKnownUser(JobConfig config) {
+    UserScenario history = new UserScenario(config);
+    history.knowDimensions();
+    history.insert(SourceTable.USERS, userRow());
+    return history;
+  }
+
+  static long at(String instant) {
+    Instant at = Instant.parse(instant);
+    return at.getEpochSecond() * 1_000_000 + at.getNano() / 1000;
+  }
+
+  static String id(int number) {
+    return new UUID(0, number).toString();
+  }
+
+  static UserRow userRow() {
+    return new UserRow(USER, "a@b", "A", "{\"country\": \"DE\"}", true, 0, 0);
+  }
+
+  static AssignmentRow assignment(long variantId, String source, String assignedAt) {
+    return new AssignmentRow(
+        7, EXPERIMENT, USER, variantId, 1, source, null, at(assignedAt), null, 0, 0);
+  }
+
+  static EventRow event(int id, String type, Long variantId, String occurredAt, String properties) {
+    return new EventRow(
+        id(id), at(occurredAt), EXPERIMENT, USER, variantId, type, null, properties, null, null);
+  }
+
+  void knowDimensions() {
+    changeDimensions(
+        () -> {
+          dimensions.put(
+              new ExperimentDimension(EXPERIMENT, "exp", "Exp", "UTC", null, null, 0, null));
+          dimensions.put(new VariantDimension(CONTROL, EXPERIMENT, "control", "C", 50, true));
+          dimensions.put(new VariantDimension(TREATMENT, EXPERIMENT, "treatment", "T", 50, false));
+        });
+  }
+
+  void changeDimensions(Runnable change) {
+    Dimensions before = dimensions.copy();
+    change.run();
+    attribution.applyDimensions(user, Set.of(EXPERIMENT), before, now);
+  }
+
+  void insert(SourceTable table, SourceRow after) {
+    apply(table, ChangeKind.INSERT, null, after);
+  }
+
+  void insert(AssignmentRow after) {
+    insert(SourceTable.ASSIGNMENTS, after);
+  }
+
+  void insert(EventRow after) {
+    insert(SourceTable.EVENTS, after);
+  }
+
+  void update(EventRow before, EventRow after) {
+    apply(SourceTable.EVENTS, ChangeKind.UPDATE, before, after);
+  }
+
+  void update(AssignmentRow before, AssignmentRow after) {
+    apply(SourceTable.ASSIGNMENTS, ChangeKind.UPDATE, before, after);
+  }
+
+  void delete(EventRow before) {
+    apply(SourceTable.EVENTS, ChangeKind.DELETE, before, null);
+  }
+
+  void delete(AssignmentRow before) {
+    apply(SourceTable.ASSIGNMENTS, ChangeKind.DELETE, before, null);
+  }
+
+  void deleteUser() {
+    apply(SourceTable.USERS, ChangeKind.DELETE, userRow(), null);
+  }
+
+  void inOneTransaction(Runnable changes) {
+    txId++;
+    inTransaction = true;
+    changes.run();
+    inTransaction = false;
+  }
+
+  void afterGrace() {
+    now += GRACE_MILLIS + 1000;
+    attribution.decide(user, now);
+  }
+
+  /** As if the user had left the heap, and came back from state. */
+  void throughState() {
+    user = UserFacts.of(USER, user.toState());
+  }
+
+  /** The job goes on from a checkpoint of before; what was sent since then stays sent. */
+  void restart(UserState checkpoint) {
+    user = UserFacts.of(USER, checkpoint);
+  }
+
+  UserState keptState() {
+    return user.toState();
+  }
+
+  Map<String, EventProcessed> visible() {
+    return out.visibleEvents();
+  }
+
+  void apply(SourceTable table, ChangeKind kind, SourceRow before, SourceRow after) {
+    long previousCommit = lsn;
+    // As PostgreSQL aligns them.
+    lsn += 104;
+    if (!inTransaction) {
+      txId++;
+    }
+    attribution.apply(
+        user,
+        new Change(
+            table,
+            kind,
+            lsn,
+            new SourcePosition(previousCommit, lsn, txId, 0, committedAt),
+            before,
+            after),
+        now);
+  }
+}

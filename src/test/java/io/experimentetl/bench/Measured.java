@@ -1,0 +1,52 @@
+package io.experimentetl.bench;
+
+import io.experimentetl.local.PlatformException;
+import io.experimentetl.local.demo.Pause;
+import java.time.Duration;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import java.util.function.BooleanSupplier;
+
+/**
+ * How long a reader took for a backlog.
+ *
+ * @param seconds from the commit until the last row was seen behind the reader
+ * @param cpuSeconds meanwhile, by process
+ */
+record Measured(String reader, int rows, double seconds, Map<String, Double> cpuSeconds) {
+  private static final Duration DEADLINE = Duration.ofMinutes(10);
+
+  double rowsPerSecond() {
+    return rows / seconds;
+  }
+
+  /**
+   * Commits a backlog and waits for a reader.
+   *
+   * @param processes by name, whose processor time is taken
+   * @param seen whether the reader has seen all of it
+   */
+  static Measured measure(
+      String reader, int rows, Map<String, Long> processes, Runnable commit, BooleanSupplier seen) {
+    commit.run();
+    Map<String, Double> before = cpu(processes);
+    long begin = System.nanoTime();
+    while (!seen.getAsBoolean()) {
+      if (System.nanoTime() - begin > DEADLINE.toNanos()) {
+        throw new PlatformException(
+            reader + " did not see " + rows + " rows within " + DEADLINE.toMinutes() + " minutes");
+      }
+      Pause.of(Duration.ofMillis(50));
+    }
+    double seconds = (System.nanoTime() - begin) / 1e9;
+    Map<String, Double> used = new LinkedHashMap<>();
+    cpu(processes).forEach((name, after) -> used.put(name, after - before.get(name)));
+    return new Measured(reader, rows, seconds, used);
+  }
+
+  private static Map<String, Double> cpu(Map<String, Long> processes) {
+    Map<String, Double> seconds = new LinkedHashMap<>();
+    processes.forEach((name, pid) -> seconds.put(name, CpuSeconds.of(pid)));
+    return seconds;
+  }
+}

@@ -1,0 +1,162 @@
+package io.experimentetl.bench;
+
+import io.experimentetl.local.PlatformException;
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.concurrent.TimeUnit;
+import jdk.jfr.consumer.RecordedEvent;
+import jdk.jfr.consumer.RecordedFrame;
+import jdk.jfr.consumer.RecordedThread;
+import jdk.jfr.consumer.RecordingFile;
+
+/** A flight recording of another JVM, and what it says. */
+final class Profile {
+  private static final String NAME = "experiment-etl";
+
+  private final long pid;
+  private final Path file;
+
+  private Profile(long pid, Path file) {
+    this.pid = pid;
+    this.file = file;
+  }
+
+  static Profile start(long pid, Path file) {
+    jcmd(pid, "JFR.start", "name=" + NAME, "settings=profile");
+    return new Profile(pid, file.toAbsolutePath());
+  }
+
+  /** Ends the recording, which stays in its file. */
+  void stop() {
+    jcmd(pid, "JFR.stop", "name=" + NAME, "filename=" + file);
+  }
+
+  /**
+   * Shares of the samples: of each of the busiest threads, and below it of the methods that were
+   * running there, each with the method of ours that led to it.
+   */
+  List<String> top(int threads, int methods) {
+    Map<String, Map<String, Integer>> counts = new HashMap<>();
+    int samples = 0;
+    Duration pauses = Duration.ZERO;
+    try (RecordingFile recording = new RecordingFile(file)) {
+      while (recording.hasMoreEvents()) {
+        RecordedEvent event = recording.readEvent();
+        String type = event.getEventType().getName();
+        if (type.equals("jdk.GarbageCollection")) {
+          pauses = pauses.plus(event.getDuration("sumOfPauses"));
+        }
+        int weight = weight(type, event);
+        if (weight > 0) {
+          samples += weight;
+          RecordedThread thread = event.getThread("sampledThread");
+          counts
+              .computeIfAbsent(
+                  thread == null ? "?" : name(thread.getJavaName()), t -> new HashMap<>())
+              .merge(where(event.getStackTrace().getFrames()), weight, Integer::sum);
+        }
+      }
+    } catch (IOException e) {
+      throw new PlatformException("the recording " + file + " can't be read: " + e.getMessage(), e);
+    }
+    Map<String, Integer> byThread = new HashMap<>();
+    counts.forEach(
+        (thread, inside) -> byThread.put(thread, inside.values().stream().mapToInt(n -> n).sum()));
+    List<String> top = new ArrayList<>();
+    top.add(
+        samples
+            + " samples of "
+            + file
+            + "; garbage collection stopped it for "
+            + pauses.toMillis()
+            + " ms");
+    for (String thread : largest(byThread, threads)) {
+      top.add(share(byThread.get(thread), samples) + thread);
+      for (String method : largest(counts.get(thread), methods)) {
+        top.add("  " + share(counts.get(thread).get(method), samples) + method);
+      }
+    }
+    return top;
+  }
+
+  /**
+   * Native code is sampled half as often as Java, and a thread that waits in it is sampled too:
+   * only RocksDB's counts.
+   */
+  private static int weight(String type, RecordedEvent event) {
+    if (event.getStackTrace() == null || event.getStackTrace().getFrames().isEmpty()) {
+      return 0;
+    }
+    if (type.equals("jdk.NativeMethodSample")) {
+      return method(event.getStackTrace().getFrames().get(0)).startsWith("org.rocksdb.") ? 2 : 0;
+    }
+    return type.equals("jdk.ExecutionSample") ? 1 : 0;
+  }
+
+  private static String where(List<RecordedFrame> frames) {
+    String running = method(frames.get(0));
+    return frames.stream()
+        .map(Profile::method)
+        .filter(method -> method.startsWith("io.experimentetl."))
+        .findFirst()
+        .map(ours -> ours.equals(running) ? running : running + " <- " + ours)
+        .orElse(running);
+  }
+
+  private static String method(RecordedFrame frame) {
+    return frame.getMethod().getType().getName() + "." + frame.getMethod().getName();
+  }
+
+  /** Without the subtask's number and the attempt. */
+  private static String name(String thread) {
+    return thread == null ? "?" : thread.replaceAll(" \\(\\d+/\\d+\\)#\\d+.*", "");
+  }
+
+  private static List<String> largest(Map<String, Integer> counts, int limit) {
+    return counts.entrySet().stream()
+        .sorted(Map.Entry.<String, Integer>comparingByValue(Comparator.reverseOrder()))
+        .limit(limit)
+        .map(Map.Entry::getKey)
+        .toList();
+  }
+
+  private static String share(int count, int samples) {
+    return String.format(Locale.ROOT, "%5.1f %%  ", 100.0 * count / samples);
+  }
+
+  private static void jcmd(long pid, String... command) {
+    List<String> line =
+        new ArrayList<>(
+            List.of(
+                Path.of(System.getProperty("java.home"), "bin", "jcmd").toString(),
+                Long.toString(pid)));
+    line.addAll(List.of(command));
+    try {
+      Process process = new ProcessBuilder(line).redirectErrorStream(true).start();
+      String output = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+      if (!process.waitFor(60, TimeUnit.SECONDS) || process.exitValue() != 0) {
+        throw new PlatformException(
+            "jcmd "
+                + String.join(" ", command)
+                + " of process "
+                + pid
+                + " failed: "
+                + output.strip());
+      }
+    } catch (IOException e) {
+      throw new PlatformException(
+          "jcmd can't be started; a JDK must be installed, not only a JRE: " + e.getMessage(), e);
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new PlatformException("interrupted while profiling", e);
+    }
+  }
+}

@@ -1,0 +1,233 @@
+package io.experimentetl.chaos;
+
+import io.experimentetl.faults.FaultProxy;
+import io.experimentetl.local.ClickHouseServer;
+import io.experimentetl.local.FlinkCluster;
+import io.experimentetl.local.FreshStart;
+import io.experimentetl.local.JobDeployment;
+import io.experimentetl.local.Platform;
+import io.experimentetl.local.PlatformAddresses;
+import io.experimentetl.local.PlatformException;
+import io.experimentetl.local.PlatformOptions;
+import io.experimentetl.local.PostgresServer;
+import io.experimentetl.local.demo.Pause;
+import io.experimentetl.local.demo.RunningJob;
+import io.experimentetl.local.traffic.TrafficPlan;
+import java.io.IOException;
+import java.io.PrintStream;
+import java.io.UncheckedIOException;
+import java.net.URI;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.List;
+import java.util.Optional;
+
+/**
+ * What the faults strike: a platform whose JobManager ZooKeeper takes over, and the job, which
+ * reaches PostgreSQL and ClickHouse through proxies.
+ */
+final class ChaosCluster implements AutoCloseable {
+  static final Duration REQUEST_TIMEOUT = Duration.ofSeconds(5);
+  private static final Duration RECOVERY = Duration.ofMinutes(3);
+  private static final int TASKMANAGERS = 2;
+
+  private final Path home;
+  private final Path folder;
+  private final Path jar;
+  private final ZooKeeperServer zooKeeper;
+  private final Platform platform;
+  private final FaultProxy toPostgres;
+  private final FaultProxy toClickHouse;
+  private final PlatformAddresses addresses;
+  private RunningJob job;
+  private int parallelism = 2;
+
+  private ChaosCluster(
+      Path folder, Path home, Path jar, ZooKeeperServer zooKeeper, Platform platform) {
+    this.home = home;
+    this.folder = folder;
+    this.jar = jar;
+    this.zooKeeper = zooKeeper;
+    this.platform = platform;
+    PlatformAddresses direct = platform.addresses();
+    this.toPostgres = FaultProxy.to(direct.postgres().host(), direct.postgres().port());
+    this.toClickHouse = FaultProxy.to(URI.create(direct.clickHouse().url()));
+    this.addresses =
+        direct.withJobConfig(
+            folder.resolve("job-behind-proxies.yaml"),
+            root -> {
+              root.withObject("/source").put("host", "127.0.0.1").put("port", toPostgres.port());
+              root.withObject("/clickhouse").put("url", toClickHouse.url().toString());
+            });
+  }
+
+  /**
+   * Starts all servers; the job is not submitted yet.
+   *
+   * @param delivery the job's {@code delivery.mode}
+   */
+  static ChaosCluster start(Path folder, Path home, Path jar, String delivery) {
+    ZooKeeperServer zooKeeper = ZooKeeperServer.start(folder.resolve("zookeeper"));
+    try {
+      Platform platform = Platform.start(folder, home, options(folder, zooKeeper, delivery));
+      return new ChaosCluster(folder, home, jar, zooKeeper, platform);
+    } catch (RuntimeException e) {
+      zooKeeper.close();
+      throw e;
+    }
+  }
+
+  private static PlatformOptions options(Path folder, ZooKeeperServer zooKeeper, String delivery) {
+    return PlatformOptions.defaults()
+        .withoutKafka()
+        .withTaskManagers(TASKMANAGERS)
+        .withFlinkSetting("taskmanager.memory.process.size", "1728m")
+        .withFlinkSetting("high-availability.type", "zookeeper")
+        .withFlinkSetting("high-availability.zookeeper.quorum", zooKeeper.quorum())
+        .withFlinkSetting(
+            "high-availability.storageDir", folder.resolve("flink/ha").toUri().toString())
+        .withFlinkSetting("execution.checkpointing.interval", "2 s")
+        .withFlinkSetting("heartbeat.interval", "1000")
+        .withFlinkSetting("heartbeat.timeout", "6000")
+        .withFlinkSetting("restart-strategy.exponential-delay.max-backoff", "3 s")
+        .withFlinkSetting(
+            "restart-strategy.exponential-delay.attempts-before-reset-backoff", "1000")
+        // A process that is killed after a minute gains nothing from the optimising compiler.
+        .withFlinkSetting("env.java.opts.jobmanager", "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC")
+        .withFlinkSetting("env.java.opts.taskmanager", "-XX:TieredStopAtLevel=1 -XX:+UseParallelGC")
+        // Small chunks and batches: many places where a fault can strike.
+        .withJobSetting("statistics.metrics", TrafficPlan.METRICS)
+        .withJobSetting("source.split-size", "2000")
+        .withJobSetting("source.heartbeat-interval", "1s")
+        .withJobSetting("clickhouse.batch-rows", "5000")
+        .withJobSetting("clickhouse.inline-bytes", "16KiB")
+        .withJobSetting("delivery.mode", delivery)
+        // Rows whose experiment never comes hold back what is said to be visible for so long.
+        .withJobSetting("findings.grace", "3s")
+        // Every part is kept, so there must not be too many.
+        .withJobSetting("delivery.linger", "500ms")
+        .withJobSetting("clickhouse.request-timeout", REQUEST_TIMEOUT.toSeconds() + "s");
+  }
+
+  PlatformAddresses addresses() {
+    return addresses;
+  }
+
+  FlinkCluster cluster() {
+    return platform.flinkCluster().orElseThrow();
+  }
+
+  ClickHouseServer clickHouse() {
+    return platform.clickHouseServer().orElseThrow();
+  }
+
+  PostgresServer postgres() {
+    return platform.postgresServer().orElseThrow();
+  }
+
+  FaultProxy toPostgres() {
+    return toPostgres;
+  }
+
+  FaultProxy toClickHouse() {
+    return toClickHouse;
+  }
+
+  RunningJob job() {
+    return job;
+  }
+
+  int parallelism() {
+    return parallelism;
+  }
+
+  /**
+   * Starts ClickHouse again if it has ended: the one we run ends itself when a connection breaks in
+   * the head of a request.
+   */
+  void revive() {
+    if (!clickHouse().isAlive()) {
+      clickHouse().start();
+    }
+  }
+
+  /** Whether the initial snapshot is not visible yet. */
+  boolean inSnapshot() {
+    return job.warehouse().isInSnapshot();
+  }
+
+  /** Ends the job if one runs, empties the warehouse, and starts without state: a new snapshot. */
+  void startAnew(PrintStream log) {
+    if (job != null) {
+      cluster().endpoint().awaitAllTasksRunning(job.id(), RECOVERY);
+      job.cancel();
+    }
+    new FreshStart(addresses, home, folder).prepare(log);
+    job = RunningJob.submit(addresses, jar, Optional.empty(), parallelism, List.of());
+    job.warehouse().keepEveryPart();
+  }
+
+  /**
+   * Stops with a savepoint and goes on from it. Where the savepoint fails because of a fault of a
+   * moment ago, it does what an operator does: it tries again, or starts from the latest state.
+   */
+  void redeploy(int newParallelism) {
+    JobDeployment deployment = new JobDeployment(addresses, jar);
+    cluster().endpoint().awaitAllTasksRunning(job.id(), RECOVERY);
+    long end = System.nanoTime() + RECOVERY.toNanos();
+    while (true) {
+      try {
+        deployment.stop();
+        break;
+      } catch (PlatformException e) {
+        if (System.nanoTime() > end) {
+          throw e;
+        }
+        if (cluster().endpoint().activeJob().isEmpty()) {
+          break;
+        }
+        Pause.of(Duration.ofSeconds(1));
+        cluster().endpoint().awaitAllTasksRunning(job.id(), RECOVERY);
+      }
+    }
+    parallelism = newParallelism;
+    job =
+        RunningJob.submit(
+            addresses, jar, JobDeployment.latestState(folder), newParallelism, List.of());
+  }
+
+  /** Stops the processes by SIGSTOP, and lets them go on after the action. */
+  void pause(List<Long> pids, Runnable action) {
+    try {
+      pids.forEach(pid -> signal("STOP", pid));
+      action.run();
+    } finally {
+      pids.forEach(pid -> signal("CONT", pid));
+    }
+  }
+
+  private static void signal(String name, long pid) {
+    try {
+      int code = new ProcessBuilder("kill", "-s", name, Long.toString(pid)).start().waitFor();
+      if (code != 0) {
+        throw new PlatformException("SIG" + name + " to process " + pid + " failed: " + code);
+      }
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new PlatformException("interrupted", e);
+    }
+  }
+
+  @Override
+  public void close() {
+    try {
+      platform.close();
+    } finally {
+      toPostgres.close();
+      toClickHouse.close();
+      zooKeeper.close();
+    }
+  }
+}

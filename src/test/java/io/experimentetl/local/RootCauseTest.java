@@ -1,0 +1,47 @@
+package io.experimentetl.local;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.io.PrintWriter;
+import java.io.StringWriter;
+import java.util.concurrent.CompletionException;
+import org.junit.jupiter.api.Test;
+
+class RootCauseTest {
+  @Test
+  void ourOwnMessageIsToldWithoutFlinksWrapping() {
+    Exception ours = new PlatformException("2 problems:\n  - one\n  - two");
+    RootCause cause = RootCause.of(printed(new CompletionException(new RuntimeException(ours))));
+
+    assertThat(cause.text()).isEqualTo("2 problems:\n  - one\n  - two");
+    assertThat(cause.firstLine()).isEqualTo("2 problems:");
+    assertThat(cause.ours()).isTrue();
+  }
+
+  @Test
+  void theInnermostExceptionIsToldWithItsClass() {
+    RootCause cause =
+        RootCause.of(
+            printed(new RuntimeException("outer", new java.net.ConnectException("refused"))));
+
+    assertThat(cause.text()).isEqualTo("java.net.ConnectException: refused");
+    assertThat(cause.ours()).isFalse();
+  }
+
+  @Test
+  void anIllegalStateIsItsMessage() {
+    assertThat(RootCause.of(printed(new IllegalStateException("the slot is gone"))).text())
+        .isEqualTo("the slot is gone");
+  }
+
+  @Test
+  void aTextThatIsNoStackTraceStays() {
+    assertThat(RootCause.of("Job not found.\n").text()).isEqualTo("Job not found.");
+  }
+
+  private static String printed(Throwable exception) {
+    StringWriter text = new StringWriter();
+    exception.printStackTrace(new PrintWriter(text));
+    return text.toString();
+  }
+}

@@ -1,0 +1,122 @@
+package io.experimentetl.local;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import java.sql.Connection;
+import java.sql.ResultSet;
+import java.sql.SQLException;
+import java.sql.Statement;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.concurrent.TimeUnit;
+import org.apache.kafka.clients.admin.Admin;
+import org.apache.kafka.clients.admin.NewTopic;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.RegisterExtension;
+
+class ServersIT {
+  @RegisterExtension static final PlatformExtension PLATFORM = new PlatformExtension();
+
+  @Test
+  void postgresKeepsItsRowsItsSlotAndItsPortThroughKill9() throws SQLException {
+    PostgresEndpoint database = PLATFORM.newPostgresDatabase("survives");
+    try (Connection connection = database.connect();
+        Statement statement = connection.createStatement()) {
+      statement.execute("CREATE TABLE t (id int PRIMARY KEY)");
+      statement.execute("INSERT INTO t SELECT generate_series(1, 1000)");
+      statement.execute(
+          "SELECT pg_create_logical_replication_slot('survives_slot', 'pgoutput', false, false, true)");
+      assertThat(text(statement, "SHOW wal_level")).isEqualTo("logical");
+      assertThat(text(statement, "SHOW track_commit_timestamp")).isEqualTo("on");
+    }
+
+    PLATFORM.postgres().kill9();
+    PLATFORM.postgres().start();
+
+    try (Connection connection = database.connect();
+        Statement statement = connection.createStatement()) {
+      assertThat(text(statement, "SELECT count(*) FROM t")).isEqualTo("1000");
+      assertThat(
+              text(
+                  statement,
+                  "SELECT count(*) FROM pg_replication_slots WHERE slot_name = 'survives_slot'"))
+          .isEqualTo("1");
+      statement.execute("SELECT pg_drop_replication_slot('survives_slot')");
+    }
+  }
+
+  @Test
+  void postgresRefusesAWrongPassword() {
+    PostgresEndpoint right = PLATFORM.postgres().endpoint();
+    PostgresEndpoint wrong =
+        new PostgresEndpoint(right.host(), right.port(), right.database(), right.user(), "wrong");
+
+    assertThatThrownBy(wrong::connect).hasMessageContaining("password authentication failed");
+  }
+
+  @Test
+  void clickHouseKeepsItsRowsAndItsDeduplicationLogThroughKill9() {
+    ClickHouseEndpoint database = PLATFORM.newClickHouseDatabase("survives");
+    database.query(
+        "CREATE TABLE t (id Int64) ENGINE = MergeTree ORDER BY id SETTINGS non_replicated_deduplication_window = 100");
+    String insert =
+        "INSERT INTO t SETTINGS async_insert = 0, insert_deduplicate = 1, insert_deduplication_token = 'batch-1' VALUES (1), (2)";
+    database.query(insert);
+
+    PLATFORM.clickHouse().kill9();
+    PLATFORM.clickHouse().start();
+    database.query(insert);
+
+    assertThat(database.count("SELECT count() FROM t")).isEqualTo(2);
+  }
+
+  @Test
+  void clickHouseAsksForThePasswordAndKeepsAQueryLog() {
+    ClickHouseEndpoint right = PLATFORM.clickHouse().endpoint();
+    right.query("SELECT 'a query to be found'");
+    right.query("SYSTEM FLUSH LOGS");
+
+    assertThat(
+            right.count(
+                "SELECT count() FROM system.query_log WHERE query = 'SELECT \\'a query to be found\\''"))
+        .isPositive();
+    assertThatThrownBy(
+            () ->
+                new ClickHouseEndpoint(right.url(), "default", right.user(), "wrong")
+                    .query("SELECT 1"))
+        .hasMessageContaining("Authentication failed");
+    ClickHouseEndpoint nobody = new ClickHouseEndpoint(right.url(), "default", "default", "");
+    assertThat(nobody.query("SHOW DATABASES")).isEmpty();
+    assertThatThrownBy(() -> nobody.query("CREATE DATABASE mine"))
+        .hasMessageContaining("Not enough privileges");
+  }
+
+  @Test
+  void kafkaKeepsItsTopicsThroughKill9() throws Exception {
+    KafkaServer kafka = PLATFORM.kafka();
+    Map<String, Object> client = Map.of("bootstrap.servers", kafka.bootstrapServers());
+    try (Admin admin = Admin.create(client)) {
+      admin
+          .createTopics(List.of(new NewTopic("experiments_events", 2, (short) 1)))
+          .all()
+          .get(30, TimeUnit.SECONDS);
+    }
+
+    kafka.kill9();
+    kafka.start();
+
+    try (Admin admin = Admin.create(client)) {
+      Set<String> topics = admin.listTopics().names().get(30, TimeUnit.SECONDS);
+      assertThat(topics).contains("experiments_events");
+    }
+  }
+
+  private static String text(Statement statement, String sql) throws SQLException {
+    try (ResultSet rows = statement.executeQuery(sql)) {
+      rows.next();
+      return rows.getString(1);
+    }
+  }
+}

@@ -1,0 +1,80 @@
+package io.experimentetl.local;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.sql.Connection;
+import java.sql.ResultSet;
+import java.sql.SQLException;
+import java.sql.Statement;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.RegisterExtension;
+import org.junit.jupiter.api.io.TempDir;
+
+class SqlFilesIT {
+  private static final SqlFiles OURS = new SqlFiles(Path.of("sql"));
+
+  @RegisterExtension static final PlatformExtension PLATFORM = new PlatformExtension();
+
+  @Test
+  void ourClickHouseFilesCanBeAppliedTwiceAndKeepTheRows() {
+    ClickHouseEndpoint database = PLATFORM.newClickHouseDatabase("sql_twice");
+    OURS.applyTo(database, true);
+    database.query("INSERT INTO users (user_id) VALUES ('u-1')");
+
+    OURS.applyTo(database, true);
+
+    assertThat(database.count("SELECT count() FROM users")).isEqualTo(1);
+    assertThat(
+            database.count(
+                "SELECT count() FROM system.tables WHERE database = currentDatabase() AND engine = 'ReplacingMergeTree'"))
+        .isEqualTo(9);
+  }
+
+  @Test
+  void withoutTheRetentionFileNoTableHasATtl() {
+    ClickHouseEndpoint database = PLATFORM.newClickHouseDatabase("sql_ttl");
+    String tablesWithTtl =
+        "SELECT count() FROM system.tables WHERE database = currentDatabase() AND create_table_query LIKE '%TTL%'";
+    OURS.applyTo(database, false);
+    assertThat(database.count(tablesWithTtl)).isZero();
+
+    OURS.applyTo(database, true);
+    assertThat(database.count(tablesWithTtl)).isPositive();
+  }
+
+  @Test
+  void ourPostgresFilesCanBeAppliedTwiceAndKeepTheRows() throws SQLException {
+    PostgresEndpoint database = PLATFORM.newPostgresDatabase("sql_twice");
+    OURS.applyTo(database);
+    try (Connection connection = database.connect();
+        Statement statement = connection.createStatement()) {
+      statement.execute("INSERT INTO users (user_id) VALUES ('u-1')");
+
+      OURS.applyTo(database);
+
+      try (ResultSet rows = statement.executeQuery("SELECT count(*) FROM users")) {
+        rows.next();
+        assertThat(rows.getInt(1)).isEqualTo(1);
+      }
+      // Slots are the server's, and this one's name is every test's.
+      statement.execute(
+          "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE database = current_database()");
+    }
+  }
+
+  @Test
+  void anErrorNamesTheFileTheLineAndTheStatement(@TempDir Path directory) throws IOException {
+    Path file = Files.createDirectories(directory.resolve("postgres")).resolve("001_bad.sql");
+    Files.writeString(file, "SELECT 1;\n\nSELECT * FROM no_such_table;\n");
+
+    assertThatThrownBy(() -> new SqlFiles(directory).applyTo(PLATFORM.postgres().endpoint()))
+        .isInstanceOf(PlatformException.class)
+        .hasMessageContaining("001_bad.sql, the statement of line 3")
+        .hasMessageContaining("relation \"no_such_table\" does not exist")
+        .hasMessageContaining("SELECT * FROM no_such_table");
+  }
+}

@@ -63,6 +63,8 @@ final class RowComparison {
 
   private final AuditSettings settings;
   private final AuditedTable table;
+  private final PostgresRows inPostgres;
+  private final ClickHouseRows inClickHouse;
   private final SourceSnapshot source;
   private final Warehouse warehouse;
   private final Instant retainedBefore;
@@ -77,6 +79,8 @@ final class RowComparison {
       AuditSettings settings, AuditedTable table, SourceSnapshot source, Warehouse warehouse) {
     this.settings = settings;
     this.table = table;
+    this.inPostgres = new PostgresRows(table);
+    this.inClickHouse = new ClickHouseRows(table);
     this.source = source;
     this.warehouse = warehouse;
     Duration retention =
@@ -90,14 +94,14 @@ final class RowComparison {
     Map<Segment, Tally> inSource = new HashMap<>();
     source.read(
         settings,
-        table.sourceSegments(),
+        inPostgres.segments(),
         row ->
             inSource.put(
                 new Segment(row.getInt(1), row.getString(2)),
                 new Tally(row.getLong(3), new BigInteger(row.getString(4)))));
     Map<Segment, Tally> inWarehouse = new HashMap<>();
     warehouse.read(
-        table.warehouseSegments(source.lsn()),
+        inClickHouse.segments(source.lsn()),
         row ->
             inWarehouse.put(
                 new Segment(row.get(0).asInt(), row.get(1).asText()),
@@ -143,7 +147,7 @@ final class RowComparison {
     }
     if (!retainedDays.isEmpty()) {
       warehouse.read(
-          table.experimentsOnDays(retainedDays),
+          inClickHouse.experimentsOnDays(retainedDays),
           row -> experimentsWithRetainedRows.add(row.get(0).asLong()));
     }
     return differing;
@@ -181,7 +185,7 @@ final class RowComparison {
     Map<String, SourceRow> sourceRows = new TreeMap<>();
     source.read(
         settings,
-        table.sourceRows(portion),
+        inPostgres.rows(portion),
         row ->
             sourceRows.put(
                 row.getString(1),
@@ -189,7 +193,7 @@ final class RowComparison {
     Map<String, List<WarehouseRow>> warehouseRows = new TreeMap<>();
     Set<Segment> compared = new HashSet<>(portion);
     warehouse.read(
-        table.warehouseRows(portion, source.lsn()),
+        inClickHouse.rows(portion, source.lsn()),
         row -> {
           String key = row.get(0).asText();
           WarehouseRow found = warehouseRow(row);
@@ -355,11 +359,11 @@ final class RowComparison {
     if (told.isEmpty()) {
       return;
     }
-    List<String> names = table.columnNames();
+    List<String> names = table.columns().stream().map(AuditedColumn::warehouse).toList();
     Map<String, List<String>> inSource = new HashMap<>();
     source.read(
         settings,
-        table.sourceValues(told.keySet()),
+        inPostgres.values(told.keySet()),
         row -> {
           List<String> values = new ArrayList<>();
           for (int i = 0; i < names.size(); i++) {
@@ -368,7 +372,7 @@ final class RowComparison {
           inSource.put(row.getString(1), values);
         });
     warehouse.read(
-        table.warehouseValues(told.keySet()),
+        inClickHouse.values(told.keySet()),
         row -> {
           List<String> ours = inSource.get(row.get(0).asText());
           Integer at = told.get(row.get(0).asText());
@@ -401,18 +405,18 @@ final class RowComparison {
   private void findRepetitions() {
     long[] rows = new long[1];
     warehouse.read(
-        table.repetitions(MAX_DOUBLES),
+        inClickHouse.repetitions(MAX_DOUBLES),
         row -> {
-          rows[0] = row.get(4).asLong();
+          rows[0] = row.get(3).asLong();
           observe(
-              row.get(2).asInt(),
+              row.get(1).asInt(),
               row.get(0).asText(),
               "stands in "
-                  + (row.get(3).size() + 1)
+                  + (row.get(2).size() + 1)
                   + " versions in ClickHouse although nothing changed it: it was loaded more than once (versions "
-                  + row.get(3)
+                  + row.get(2)
                   + ")",
-              row.get(3).toString(),
+              row.get(2).toString(),
               Weight.SUSPECT,
               Kind.REPEATED);
         });
@@ -429,7 +433,7 @@ final class RowComparison {
 
   private void findDoubles() {
     warehouse.read(
-        table.doubles(MAX_DOUBLES),
+        inClickHouse.duplicates(MAX_DOUBLES),
         row ->
             observe(
                 row.get(3).asInt(),

@@ -1,0 +1,209 @@
+package io.experimentetl.audit;
+
+import java.util.Collection;
+import java.util.List;
+import java.util.stream.Collectors;
+
+/** The statements that read one table's rows from ClickHouse. */
+final class ClickHouseRows {
+  /** The hash of a deleted row: greater than every hash. */
+  static final long DELETED = 1L << 48;
+
+  private final AuditedTable table;
+  private final String sortingKey;
+
+  ClickHouseRows(AuditedTable table) {
+    this.table = table;
+    this.sortingKey = String.join(", ", table.sortingKey());
+  }
+
+  /**
+   * Row count and sum of hashes per day and bucket as of an LSN: {@code day, bucket, count, sum}.
+   *
+   * <p>A row version belongs to the LSN of the row's own change; a correction of joined columns has
+   * a later version and the same LSN. Replaced versions are found until they are merged away. A row
+   * without any remaining version makes its segment differ and is then compared by itself.
+   */
+  String segments(long lsn) {
+    return """
+        SELECT %1$s AS day_, %2$s AS bucket_, count(), toString(sum(toUInt128(%3$s)))
+        FROM (SELECT * FROM %4$s WHERE _lsn <= %5$d ORDER BY %6$s, _version DESC LIMIT 1 BY %6$s)
+        WHERE _deleted = 0
+        GROUP BY day_, bucket_"""
+        .formatted(day(), bucket(), hash(), table.warehouseTable(), lsn, sortingKey);
+  }
+
+  /**
+   * The newest version of the rows of these segments, tombstones included: {@code key,
+   * experiment_id, micros, hash, lsn, version, deleted, bucket, hash as of the LSN}.
+   *
+   * <p>A column that the table does not have is 0. The last hash is {@link #DELETED} for a deleted
+   * row, and NULL when that version is merged away. A key is returned once per sorting key that it
+   * has in ClickHouse. Where a row can move between days, rows of other days are returned too.
+   */
+  String rows(List<Segment> segments, long lsn) {
+    return """
+        SELECT key, newest.1, newest.2, newest.3, newest.4, newest_version, newest.5, bucket, was
+        FROM
+        (
+          SELECT %s AS key,
+            argMax((%s, %s, %s, _lsn, _deleted), _version) AS newest,
+            max(_version) AS newest_version,
+            any(%s) AS bucket,
+            argMaxOrNullIf(if(_deleted = 1, toUInt64(%d), %s), _version, _lsn <= %d) AS was
+          FROM %s
+          WHERE %s
+          GROUP BY %s
+        )"""
+        .formatted(
+            key(),
+            table.hasTime() ? "experiment_id" : "0",
+            table.hasTime() ? "toUnixTimestamp64Micro(" + table.timeColumn() + ")" : "0",
+            hash(),
+            bucket(),
+            DELETED,
+            hash(),
+            lsn,
+            table.warehouseTable(),
+            inSegments(segments),
+            sortingKey);
+  }
+
+  /**
+   * Only an event's sorting key contains its day. The newest version of any other row may be on
+   * another day than the version that is looked for, so such rows are selected by bucket alone.
+   */
+  private String inSegments(List<Segment> segments) {
+    return table == AuditedTable.EVENTS
+        ? "(%s, %s) IN (%s)"
+            .formatted(
+                day(),
+                bucket(),
+                segments.stream()
+                    .map(segment -> "(" + segment.day() + ", '" + segment.bucket() + "')")
+                    .collect(Collectors.joining(", ")))
+        : "%s IN (%s)"
+            .formatted(
+                bucket(),
+                segments.stream()
+                    .map(segment -> "'" + segment.bucket() + "'")
+                    .distinct()
+                    .collect(Collectors.joining(", ")));
+  }
+
+  /** Key and column texts of these rows, newest version. */
+  String values(Collection<String> keys) {
+    return """
+        SELECT %s, %s
+        FROM %s FINAL
+        WHERE %s IN (%s)"""
+        .formatted(
+            key(),
+            table.columns().stream()
+                .map(AuditedColumn::clickhouseText)
+                .collect(Collectors.joining(", ")),
+            table.warehouseTable(),
+            switch (table) {
+              case EVENTS -> "event_id";
+              case USERS -> "user_id";
+              default -> "toString(id)";
+            },
+            keys.stream()
+                .map(table::idOf)
+                .map(StatisticsSql::clickhouseText)
+                .collect(Collectors.joining(", ")));
+  }
+
+  /**
+   * Row versions that exist physically more than once: {@code key, version, copies, day}. An early
+   * write, marked in {@code _batch_id}, is not counted: it may exist beside the row of its
+   * checkpoint.
+   */
+  String duplicates(int limit) {
+    return """
+        SELECT %s, _version, countIf(NOT endsWith(_batch_id, '-through')) AS copies, any(%s)
+        FROM %s
+        GROUP BY %s, _version
+        HAVING copies > 1
+        ORDER BY 1, 2
+        LIMIT %d"""
+        .formatted(key(), day(), table.warehouseTable(), sortingKey, limit);
+  }
+
+  /**
+   * Rows with successive versions of equal content: {@code key, day, versions, number of such
+   * rows}.
+   *
+   * <p>Not returned: corrections, which keep the LSN and commit time of the change, and events that
+   * were changed back, which carry C-UPDATE-IMMUTABLE.
+   */
+  String repetitions(int limit) {
+    return """
+        SELECT key_, day_, arrayMap(v -> toString(v.1), repeated), count() OVER ()
+        FROM
+        (
+          SELECT key_, day_,
+            arrayFilter((now, before) -> now.1 != before.1 AND now.2 = before.2 AND now.3 = 0 AND before.3 = 0
+                AND NOT now.6 AND (now.4, now.5) != (before.4, before.5),
+              arrayPopFront(found), arrayPopBack(found)) AS repeated
+          FROM
+          (
+            SELECT any(%1$s) AS key_, any(%2$s) AS day_,
+              arraySort(groupArray((_version, %3$s, _deleted, _lsn, _committed_at,
+                has(inconsistencies, 'C-UPDATE-IMMUTABLE')))) AS found
+            FROM %4$s
+            WHERE (%5$s) IN (SELECT %5$s FROM %4$s GROUP BY %5$s HAVING count() > 1)
+            GROUP BY %5$s
+          )
+        )
+        WHERE notEmpty(repeated)
+        ORDER BY key_
+        LIMIT %6$d"""
+        .formatted(key(), day(), hash(), table.warehouseTable(), sortingKey, limit);
+  }
+
+  /** Experiments with rows on these days. */
+  String experimentsOnDays(List<Integer> days) {
+    return """
+        SELECT DISTINCT experiment_id
+        FROM %s FINAL
+        WHERE %s IN (%s)"""
+        .formatted(
+            table.warehouseTable(),
+            day(),
+            days.stream().map(String::valueOf).collect(Collectors.joining(", ")));
+  }
+
+  private String key() {
+    return switch (table) {
+      case EVENTS -> "concat(event_id, '@', toString(toUnixTimestamp64Micro(timestamp)))";
+      case USERS -> "user_id";
+      default -> "toString(id)";
+    };
+  }
+
+  private String day() {
+    return table.hasTime()
+        ? "toInt32(toDate32(" + table.timeColumn() + ", 'UTC'))"
+        : "toInt32(" + AuditedTable.NO_DAY + ")";
+  }
+
+  /** The same 256 buckets as {@link PostgresRows}. */
+  private String bucket() {
+    return switch (table) {
+      case EVENTS -> "right(event_id, 2)";
+      case USERS -> "lower(hex(substring(MD5(user_id), 1, 1)))";
+      default -> "toString(id % 256)";
+    };
+  }
+
+  private String hash() {
+    return table.columns().stream()
+        .map(AuditedColumn::clickhouseText)
+        .collect(
+            Collectors.joining(
+                ", char(31), ",
+                "reinterpretAsUInt64(reverse(substring(MD5(concat(",
+                ")), 1, 6)))"));
+  }
+}

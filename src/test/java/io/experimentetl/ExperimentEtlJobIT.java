@@ -5,16 +5,12 @@ import static org.awaitility.Awaitility.await;
 
 import io.experimentetl.audit.AuditReport;
 import io.experimentetl.cdc.PostgresChanges;
-import io.experimentetl.config.ClickHouseConfig;
-import io.experimentetl.config.DeliveryConfig;
+import io.experimentetl.config.ConfigBuilder;
+import io.experimentetl.config.FindingsConfig;
 import io.experimentetl.config.HealthConfig;
 import io.experimentetl.config.JobConfig;
-import io.experimentetl.config.KafkaConfig;
 import io.experimentetl.config.MetricConfig;
-import io.experimentetl.config.OutboxConfig;
-import io.experimentetl.config.SourceType;
 import io.experimentetl.config.StateConfig;
-import io.experimentetl.config.StatisticsConfig;
 import io.experimentetl.local.ClickHouseEndpoint;
 import io.experimentetl.local.PlatformExtension;
 import io.experimentetl.warehouse.Warehouse;
@@ -69,23 +65,21 @@ class ExperimentEtlJobIT {
     databases = JobDatabases.create(PLATFORM, folder, "job");
     clickHouse = databases.clickHouse();
     config =
-        new JobConfig(
-            databases.source(SourceType.POSTGRES),
-            databases.warehouse(clickHouse.url(), ClickHouseConfig.defaults().requestTimeout()),
-            StatisticsConfig.defaults()
-                .withMetrics(
-                    MetricConfig.proportion("conversion", "conversion"),
-                    MetricConfig.mean("revenue", "purchase", "revenue")
-                        .within(Duration.ZERO, Duration.ofDays(7))),
-            JobDatabases.findings(
-                Duration.ofSeconds(1),
-                List.of("page_view"),
-                new HealthConfig(
-                    0.01, 1, 10, Duration.ofSeconds(1), 20, 5, 0.1, Duration.ofMillis(1), 12)),
-            DeliveryConfig.defaults(),
-            KafkaConfig.defaults(),
-            OutboxConfig.defaults(),
-            StateConfig.defaults());
+        databases
+            .config()
+            .withMetrics(
+                MetricConfig.proportion("conversion", "conversion"),
+                MetricConfig.mean("revenue", "purchase", "revenue")
+                    .within(Duration.ZERO, Duration.ofDays(7)))
+            .with(FindingsConfig::grace, Duration.ofSeconds(1))
+            .with(FindingsConfig::eventTypes, List.of("page_view"))
+            .with(HealthConfig::crossoverMinimumUsers, 1)
+            .with(HealthConfig::noExposuresAfter, Duration.ofSeconds(1))
+            .with(HealthConfig::metricMinimumUsers, 20)
+            .with(HealthConfig::volumeMinimumExposures, 5)
+            .with(HealthConfig::freshness, Duration.ofMillis(1))
+            .with(HealthConfig::botEventsPerDay, 12)
+            .build();
   }
 
   @AfterEach
@@ -396,16 +390,7 @@ class ExperimentEtlJobIT {
   }
 
   private void count(MetricConfig... metrics) {
-    config =
-        new JobConfig(
-            config.source(),
-            config.clickhouse(),
-            config.statistics().withMetrics(metrics),
-            config.findings(),
-            config.delivery(),
-            config.kafka(),
-            config.outbox(),
-            config.state());
+    config = ConfigBuilder.from(config).withMetrics(metrics).build();
   }
 
   private String days(String metrics) {
@@ -507,16 +492,7 @@ class ExperimentEtlJobIT {
 
   @Test
   void whateverChangesFactsThatHaveSettledIsCountedAsIfTheyHadNot() throws Exception {
-    config =
-        new JobConfig(
-            config.source(),
-            config.clickhouse(),
-            config.statistics(),
-            config.findings(),
-            config.delivery(),
-            config.kafka(),
-            config.outbox(),
-            new StateConfig(Duration.ZERO));
+    config = ConfigBuilder.from(config).with(StateConfig::evictAfter, Duration.ZERO).build();
     execute(
         EXPERIMENTS,
         USERS

@@ -9,15 +9,10 @@ import io.experimentetl.attribution.UserState;
 import io.experimentetl.attribution.VariantDimension;
 import io.experimentetl.cdc.PostgresChanges;
 import io.experimentetl.clickhouse.ProgressMarker;
-import io.experimentetl.config.ClickHouseConfig;
-import io.experimentetl.config.DeliveryConfig;
-import io.experimentetl.config.FindingsConfig;
+import io.experimentetl.config.ConfigBuilder;
 import io.experimentetl.config.JobConfig;
 import io.experimentetl.config.KafkaConfig;
 import io.experimentetl.config.OutboxConfig;
-import io.experimentetl.config.SourceConfig;
-import io.experimentetl.config.StateConfig;
-import io.experimentetl.config.StatisticsConfig;
 import io.experimentetl.model.AssignmentProcessed;
 import io.experimentetl.model.DailyContribution;
 import io.experimentetl.model.DailyStats;
@@ -36,7 +31,6 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
-import java.util.TreeMap;
 import org.apache.flink.api.common.ExecutionConfig;
 import org.apache.flink.api.common.serialization.SerializerConfig;
 import org.apache.flink.api.common.typeinfo.TypeInformation;
@@ -50,33 +44,17 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 class ExperimentEtlPipelineTest {
-  private static final JobConfig CONFIG =
-      new JobConfig(
-          SourceConfig.defaults(),
-          ClickHouseConfig.defaults(),
-          StatisticsConfig.defaults(),
-          FindingsConfig.defaults(),
-          DeliveryConfig.defaults(),
-          KafkaConfig.defaults(),
-          OutboxConfig.defaults(),
-          StateConfig.defaults());
+  private static final JobConfig CONFIG = ConfigBuilder.defaults().build();
   private static final JobConfig WITH_KAFKA =
-      new JobConfig(
-          CONFIG.source(),
-          CONFIG.clickhouse(),
-          CONFIG.statistics(),
-          CONFIG.findings(),
-          CONFIG.delivery(),
-          new KafkaConfig(
-              "localhost:1", new TreeMap<>(), "", "findings", null, Duration.ofMinutes(1)),
-          new OutboxConfig(
-              true,
-              "outbox.",
-              List.of("event"),
-              List.of("purchase"),
-              Duration.ofMinutes(1),
-              Duration.ofMinutes(1)),
-          StateConfig.defaults());
+      ConfigBuilder.defaults()
+          .with(KafkaConfig::bootstrapServers, "localhost:1")
+          .with(KafkaConfig::findingsTopic, "findings")
+          .with(KafkaConfig::transactionTimeout, Duration.ofMinutes(1))
+          .with(OutboxConfig::enabled, true)
+          .with(OutboxConfig::aggregateTypes, List.of("event"))
+          .with(OutboxConfig::eventTypes, List.of("purchase"))
+          .with(OutboxConfig::stuckAfter, Duration.ofMinutes(1))
+          .build();
 
   private static StreamExecutionEnvironment environment(Map<String, String> flink) {
     Configuration configuration = new Configuration();

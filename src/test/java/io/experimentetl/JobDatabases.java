@@ -4,12 +4,10 @@ import io.experimentetl.audit.Audit;
 import io.experimentetl.audit.AuditReport;
 import io.experimentetl.audit.AuditSettings;
 import io.experimentetl.config.ClickHouseConfig;
-import io.experimentetl.config.FindingsConfig;
-import io.experimentetl.config.HealthConfig;
+import io.experimentetl.config.ConfigBuilder;
 import io.experimentetl.config.JobConfig;
 import io.experimentetl.config.Secret;
 import io.experimentetl.config.SourceConfig;
-import io.experimentetl.config.SourceType;
 import io.experimentetl.local.ClickHouseEndpoint;
 import io.experimentetl.local.PlatformExtension;
 import io.experimentetl.local.PostgresEndpoint;
@@ -21,7 +19,6 @@ import java.sql.Connection;
 import java.sql.SQLException;
 import java.sql.Statement;
 import java.time.Duration;
-import java.util.List;
 
 /** A PostgreSQL and a ClickHouse database with {@code sql/} applied, for one job. */
 record JobDatabases(PostgresEndpoint postgres, ClickHouseEndpoint clickHouse, Path folder) {
@@ -59,54 +56,24 @@ record JobDatabases(PostgresEndpoint postgres, ClickHouseEndpoint clickHouse, Pa
     }
   }
 
-  SourceConfig source(SourceType type) throws IOException {
-    SourceConfig defaults = SourceConfig.defaults();
-    return new SourceConfig(
-        type,
-        postgres.host(),
-        postgres.port(),
-        postgres.database(),
-        defaults.schema(),
-        postgres.user(),
-        secret("postgres", postgres.password()),
-        defaults.publication(),
-        slot(),
-        Duration.ofMillis(500),
-        defaults.splitSize(),
-        defaults.eventRetention(),
-        defaults.assignmentRetention());
-  }
-
-  /** The job's way to ClickHouse, perhaps through a proxy. */
-  ClickHouseConfig warehouse(String url, Duration requestTimeout) throws IOException {
-    ClickHouseConfig defaults = ClickHouseConfig.defaults();
-    return new ClickHouseConfig(
-        url,
-        clickHouse.database(),
-        clickHouse.user(),
-        secret("clickhouse", clickHouse.password()),
-        defaults.batchRows(),
-        defaults.batchBytes(),
-        defaults.inlineBytes(),
-        null,
-        requestTimeout,
-        defaults.commitDeadline());
+  /** The defaults, with these databases. */
+  ConfigBuilder config() throws IOException {
+    return ConfigBuilder.defaults()
+        .with(SourceConfig::host, postgres.host())
+        .with(SourceConfig::port, postgres.port())
+        .with(SourceConfig::database, postgres.database())
+        .with(SourceConfig::username, postgres.user())
+        .with(SourceConfig::password, secret("postgres", postgres.password()))
+        .with(SourceConfig::slot, slot())
+        .with(SourceConfig::heartbeatInterval, Duration.ofMillis(500))
+        .with(ClickHouseConfig::url, clickHouse.url())
+        .with(ClickHouseConfig::database, clickHouse.database())
+        .with(ClickHouseConfig::username, clickHouse.user())
+        .with(ClickHouseConfig::password, secret("clickhouse", clickHouse.password()));
   }
 
   private Secret secret(String name, String value) throws IOException {
     return Secret.fromFile(Files.writeString(folder.resolve(name), value).toString());
-  }
-
-  static FindingsConfig findings(Duration grace, List<String> eventTypes, HealthConfig health) {
-    FindingsConfig defaults = FindingsConfig.defaults();
-    return new FindingsConfig(
-        grace,
-        defaults.futureTolerance(),
-        defaults.pendingPerUser(),
-        defaults.srmAlertP(),
-        defaults.srmMinimumUsersPerVariant(),
-        eventTypes,
-        health);
   }
 
   AuditReport audit(JobConfig config, Duration deadline) {

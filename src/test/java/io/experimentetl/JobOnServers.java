@@ -5,14 +5,10 @@ import static org.awaitility.Awaitility.await;
 
 import io.experimentetl.audit.AuditReport;
 import io.experimentetl.cdc.PostgresChanges;
+import io.experimentetl.config.ClickHouseConfig;
 import io.experimentetl.config.DeliveryConfig;
-import io.experimentetl.config.HealthConfig;
+import io.experimentetl.config.FindingsConfig;
 import io.experimentetl.config.JobConfig;
-import io.experimentetl.config.KafkaConfig;
-import io.experimentetl.config.OutboxConfig;
-import io.experimentetl.config.SourceType;
-import io.experimentetl.config.StateConfig;
-import io.experimentetl.config.StatisticsConfig;
 import io.experimentetl.faults.FaultProxy;
 import io.experimentetl.local.ClickHouseEndpoint;
 import io.experimentetl.local.PlatformExtension;
@@ -22,7 +18,6 @@ import java.net.URI;
 import java.nio.file.Path;
 import java.sql.SQLException;
 import java.time.Duration;
-import java.util.List;
 import java.util.Map;
 import java.util.WeakHashMap;
 import java.util.concurrent.CompletableFuture;
@@ -68,15 +63,13 @@ final class JobOnServers implements AutoCloseable {
     clickHouse = databases.clickHouse();
     proxy = FaultProxy.to(URI.create(clickHouse.url()));
     config =
-        new JobConfig(
-            databases.source(SourceType.POSTGRES),
-            databases.warehouse(proxy.url().toString(), Duration.ofSeconds(2)),
-            StatisticsConfig.defaults(),
-            JobDatabases.findings(grace, List.of(), HealthConfig.defaults()),
-            delivery,
-            KafkaConfig.defaults(),
-            OutboxConfig.defaults(),
-            StateConfig.defaults());
+        databases
+            .config()
+            .with(ClickHouseConfig::url, proxy.url().toString())
+            .with(ClickHouseConfig::requestTimeout, Duration.ofSeconds(2))
+            .with(FindingsConfig::grace, grace)
+            .with(JobConfig::delivery, delivery)
+            .build();
   }
 
   void execute(String... statements) throws SQLException {

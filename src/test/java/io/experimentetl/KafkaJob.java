@@ -1,15 +1,13 @@
 package io.experimentetl;
 
 import io.experimentetl.audit.AuditReport;
-import io.experimentetl.config.ClickHouseConfig;
-import io.experimentetl.config.DeliveryConfig;
-import io.experimentetl.config.HealthConfig;
+import io.experimentetl.config.ConfigBuilder;
+import io.experimentetl.config.FindingsConfig;
 import io.experimentetl.config.JobConfig;
 import io.experimentetl.config.KafkaConfig;
 import io.experimentetl.config.OutboxConfig;
+import io.experimentetl.config.SourceConfig;
 import io.experimentetl.config.SourceType;
-import io.experimentetl.config.StateConfig;
-import io.experimentetl.config.StatisticsConfig;
 import io.experimentetl.local.ClickHouseEndpoint;
 import io.experimentetl.local.PlatformExtension;
 import io.experimentetl.local.PostgresEndpoint;
@@ -20,7 +18,6 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
-import java.util.TreeMap;
 import java.util.concurrent.TimeUnit;
 import org.apache.flink.configuration.Configuration;
 import org.apache.flink.configuration.StateRecoveryOptions;
@@ -54,27 +51,19 @@ public final class KafkaJob implements AutoCloseable {
     clickHouse = databases.clickHouse();
     kafka = platform.kafka().bootstrapServers();
     config =
-        new JobConfig(
-            databases.source(source),
-            databases.warehouse(clickHouse.url(), ClickHouseConfig.defaults().requestTimeout()),
-            StatisticsConfig.defaults(),
-            JobDatabases.findings(Duration.ofSeconds(1), List.of(), HealthConfig.defaults()),
-            DeliveryConfig.defaults(),
-            new KafkaConfig(
-                kafka,
-                new TreeMap<>(Map.of()),
-                postgres.database() + ".experiments_",
-                postgres.database() + ".findings",
-                null,
-                Duration.ofMinutes(5)),
-            new OutboxConfig(
-                true,
-                postgres.database() + ".outbox.",
-                List.of("event", "assignment"),
-                List.of(heldEventTypes),
-                Duration.ofSeconds(1),
-                Duration.ofMinutes(10)),
-            StateConfig.defaults());
+        databases
+            .config()
+            .with(SourceConfig::type, source)
+            .with(FindingsConfig::grace, Duration.ofSeconds(1))
+            .with(KafkaConfig::bootstrapServers, kafka)
+            .with(KafkaConfig::sourceTopicPrefix, postgres.database() + ".experiments_")
+            .with(KafkaConfig::findingsTopic, postgres.database() + ".findings")
+            .with(KafkaConfig::transactionTimeout, Duration.ofMinutes(5))
+            .with(OutboxConfig::enabled, true)
+            .with(OutboxConfig::topicPrefix, postgres.database() + ".outbox.")
+            .with(OutboxConfig::eventTypes, List.of(heldEventTypes))
+            .with(OutboxConfig::grace, Duration.ofSeconds(1))
+            .build();
     createTopics(
         config.kafka().findingsTopic(),
         config.outbox().topicPrefix() + "event",
@@ -83,23 +72,7 @@ public final class KafkaJob implements AutoCloseable {
 
   /** How long an outbox row may stay without its acknowledgement, instead of ten minutes. */
   public void stuckAfter(Duration duration) {
-    OutboxConfig outbox = config.outbox();
-    config =
-        new JobConfig(
-            config.source(),
-            config.clickhouse(),
-            config.statistics(),
-            config.findings(),
-            config.delivery(),
-            config.kafka(),
-            new OutboxConfig(
-                outbox.enabled(),
-                outbox.topicPrefix(),
-                outbox.aggregateTypes(),
-                outbox.eventTypes(),
-                outbox.grace(),
-                duration),
-            StateConfig.defaults());
+    config = ConfigBuilder.from(config).with(OutboxConfig::stuckAfter, duration).build();
   }
 
   public void createTopics(String... names) throws Exception {

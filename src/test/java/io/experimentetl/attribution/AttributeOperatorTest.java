@@ -12,6 +12,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import io.experimentetl.cdc.RouteOperator;
 import io.experimentetl.clickhouse.ProgressMarker;
 import io.experimentetl.config.ClickHouseConfig;
+import io.experimentetl.config.ConfigBuilder;
 import io.experimentetl.config.CrossoverPolicy;
 import io.experimentetl.config.DeliveryConfig;
 import io.experimentetl.config.DeliveryMode;
@@ -525,28 +526,10 @@ class AttributeOperatorTest {
   @Test
   void aRawRowThatIsNotAsTheSavepointKnowsItIsNotCounted() throws Exception {
     OperatorSubtaskState snapshot = snapshotOfTwoConversions();
-    JobConfig d = with(SPENT.withSince(LocalDate.parse("2026-01-08")));
-    ClickHouseConfig c = d.clickhouse();
     JobConfig impatient =
-        new JobConfig(
-            d.source(),
-            new ClickHouseConfig(
-                c.url(),
-                c.database(),
-                c.username(),
-                c.password(),
-                c.batchRows(),
-                c.batchBytes(),
-                c.inlineBytes(),
-                c.spillDirectory(),
-                c.requestTimeout(),
-                Duration.ZERO),
-            d.statistics(),
-            d.findings(),
-            d.delivery(),
-            d.kafka(),
-            d.outbox(),
-            d.state());
+        ConfigBuilder.from(with(SPENT.withSince(LocalDate.parse("2026-01-08"))))
+            .with(ClickHouseConfig::commitDeadline, Duration.ZERO)
+            .build();
     assertThatThrownBy(
             () ->
                 restore(
@@ -587,17 +570,11 @@ class AttributeOperatorTest {
 
   private AttributeOperator eviction(
       List<EventProcessed> rows, List<AssignmentProcessed> assignments, DeliveryConfig delivery) {
-    JobConfig d = UserAttributionTest.config(CrossoverPolicy.EXCLUDE);
     JobConfig config =
-        new JobConfig(
-            d.source(),
-            d.clickhouse(),
-            d.statistics(),
-            d.findings(),
-            delivery,
-            d.kafka(),
-            d.outbox(),
-            new StateConfig(Duration.ofDays(2)));
+        ConfigBuilder.defaults()
+            .with(JobConfig::delivery, delivery)
+            .with(StateConfig::evictAfter, Duration.ofDays(2))
+            .build();
     return new AttributeOperator(config, Set.of(), () -> new StoredRows(rows, assignments));
   }
 

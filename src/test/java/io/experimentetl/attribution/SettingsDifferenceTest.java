@@ -2,10 +2,10 @@ package io.experimentetl.attribution;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.experimentetl.config.ConfigBuilder;
 import io.experimentetl.config.CrossoverPolicy;
 import io.experimentetl.config.MetricConfig;
 import io.experimentetl.config.StatisticsConfig;
-import java.util.List;
 import org.junit.jupiter.api.Test;
 
 class SettingsDifferenceTest {
@@ -20,13 +20,11 @@ class SettingsDifferenceTest {
   @Test
   void aListIsOneValueAndAKeyIsWrittenAsInTheFile() {
     StatisticsConfig now =
-        new StatisticsConfig(
-            BEFORE.zone(),
-            BEFORE.population(),
-            "seen",
-            BEFORE.crossover(),
-            BEFORE.allowedLateness(),
-            List.of(MetricConfig.proportion("conversion", "conversion")));
+        ConfigBuilder.defaults()
+            .with(StatisticsConfig::exposureEvent, "seen")
+            .withMetrics(MetricConfig.proportion("conversion", "conversion"))
+            .build()
+            .statistics();
     assertThat(between(now))
         .startsWith(
             "statistics.exposure-event was exposure and is seen; statistics.metrics was [MetricConfig[name=conversion,")

@@ -7,6 +7,7 @@ import static io.experimentetl.attribution.UserScenario.USER;
 import static io.experimentetl.attribution.UserScenario.at;
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.experimentetl.config.ConfigBuilder;
 import io.experimentetl.config.CrossoverPolicy;
 import io.experimentetl.config.JobConfig;
 import io.experimentetl.config.MetricConfig;
@@ -314,26 +315,24 @@ class StreamedStatisticsTest {
 
   /** A catalogue with every kind, each with or without delay, window, cap, covariate and since. */
   private static JobConfig randomConfig(Random random) {
-    StatisticsConfig d = StatisticsConfig.defaults();
     MetricTerm revenue = new MetricTerm("purchase", "revenue");
     MetricTerm items = new MetricTerm("purchase", "items");
     MetricTerm views = new MetricTerm("page_view", null);
-    return UserAttributionTest.config(
-        new StatisticsConfig(
-            "UTC",
-            Population.values()[Math.max(0, random.nextInt(6) - 3)],
-            d.exposureEvent(),
-            random.nextBoolean() ? CrossoverPolicy.EXCLUDE : CrossoverPolicy.FIRST,
-            d.allowedLateness(),
-            List.of(
-                random(random, MetricConfig.proportion("conversion", "conversion")),
-                random(random, MetricConfig.mean("revenue", "purchase", "revenue")),
-                random(random, MetricConfig.mean("items", "purchase", "items")),
-                random(random, MetricConfig.count("views", "page_view")),
-                random(random, MetricConfig.count("exposures", "exposure")),
-                random(random, MetricConfig.ratio("order_value", revenue, items)),
-                random(random, MetricConfig.ratio("revenue_per_view", revenue, views)),
-                random(random, MetricConfig.ratio("views_per_item", views, items)))));
+    return ConfigBuilder.defaults()
+        .with(StatisticsConfig::population, Population.values()[Math.max(0, random.nextInt(6) - 3)])
+        .with(
+            StatisticsConfig::crossover,
+            random.nextBoolean() ? CrossoverPolicy.EXCLUDE : CrossoverPolicy.FIRST)
+        .withMetrics(
+            random(random, MetricConfig.proportion("conversion", "conversion")),
+            random(random, MetricConfig.mean("revenue", "purchase", "revenue")),
+            random(random, MetricConfig.mean("items", "purchase", "items")),
+            random(random, MetricConfig.count("views", "page_view")),
+            random(random, MetricConfig.count("exposures", "exposure")),
+            random(random, MetricConfig.ratio("order_value", revenue, items)),
+            random(random, MetricConfig.ratio("revenue_per_view", revenue, views)),
+            random(random, MetricConfig.ratio("views_per_item", views, items)))
+        .build();
   }
 
   private static MetricConfig random(Random random, MetricConfig metric) {

@@ -11,16 +11,11 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.tuple;
 
 import io.experimentetl.clickhouse.ProgressMarker;
-import io.experimentetl.config.ClickHouseConfig;
+import io.experimentetl.config.ConfigBuilder;
 import io.experimentetl.config.CrossoverPolicy;
-import io.experimentetl.config.DeliveryConfig;
 import io.experimentetl.config.FindingsConfig;
 import io.experimentetl.config.HealthConfig;
 import io.experimentetl.config.JobConfig;
-import io.experimentetl.config.KafkaConfig;
-import io.experimentetl.config.OutboxConfig;
-import io.experimentetl.config.SourceConfig;
-import io.experimentetl.config.StateConfig;
 import io.experimentetl.config.StatisticsConfig;
 import io.experimentetl.model.AssignmentRow;
 import io.experimentetl.model.DailyKey;
@@ -47,37 +42,12 @@ class UserAttributionTest {
   }
 
   static JobConfig config(StatisticsConfig statistics) {
-    return new JobConfig(
-        SourceConfig.defaults(),
-        ClickHouseConfig.defaults(),
-        statistics,
-        FindingsConfig.defaults(),
-        DeliveryConfig.defaults(),
-        KafkaConfig.defaults(),
-        OutboxConfig.defaults(),
-        StateConfig.defaults());
+    return ConfigBuilder.defaults().with(JobConfig::statistics, statistics).build();
   }
 
-  /** Of each user's events in an experiment, so many are held until their reference comes. */
+  /** At most this many rows of one user wait for a reference. */
   static JobConfig holding(int pendingPerUser) {
-    JobConfig config = config(CrossoverPolicy.EXCLUDE);
-    FindingsConfig findings = config.findings();
-    return new JobConfig(
-        config.source(),
-        config.clickhouse(),
-        config.statistics(),
-        new FindingsConfig(
-            findings.grace(),
-            findings.futureTolerance(),
-            pendingPerUser,
-            findings.srmAlertP(),
-            findings.srmMinimumUsersPerVariant(),
-            findings.eventTypes(),
-            findings.health()),
-        config.delivery(),
-        config.kafka(),
-        config.outbox(),
-        config.state());
+    return ConfigBuilder.defaults().with(FindingsConfig::pendingPerUser, pendingPerUser).build();
   }
 
   @Test
@@ -98,34 +68,7 @@ class UserAttributionTest {
   }
 
   private static JobConfig withBotsOf(int eventsPerDay) {
-    JobConfig config = config(CrossoverPolicy.EXCLUDE);
-    FindingsConfig findings = config.findings();
-    HealthConfig health = findings.health();
-    return new JobConfig(
-        config.source(),
-        config.clickhouse(),
-        config.statistics(),
-        new FindingsConfig(
-            findings.grace(),
-            findings.futureTolerance(),
-            findings.pendingPerUser(),
-            findings.srmAlertP(),
-            findings.srmMinimumUsersPerVariant(),
-            findings.eventTypes(),
-            new HealthConfig(
-                health.crossoverShare(),
-                health.crossoverMinimumUsers(),
-                health.variantMinimumUsers(),
-                health.noExposuresAfter(),
-                health.metricMinimumUsers(),
-                health.volumeMinimumExposures(),
-                health.outlierShare(),
-                health.freshness(),
-                eventsPerDay)),
-        config.delivery(),
-        config.kafka(),
-        config.outbox(),
-        config.state());
+    return ConfigBuilder.defaults().with(HealthConfig::botEventsPerDay, eventsPerDay).build();
   }
 
   private DailySums figures(long variant, String metric, String day) {

@@ -2,6 +2,7 @@ package io.experimentetl.audit;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.experimentetl.config.ConfigBuilder;
 import io.experimentetl.config.CrossoverPolicy;
 import io.experimentetl.config.MetricConfig;
 import io.experimentetl.config.MetricTerm;
@@ -231,13 +232,12 @@ class StatisticsSqlIT {
     sides.sql(
         "UPDATE experiments SET config = '{\"zone\": \"Mars/Base\"}' WHERE id = " + experiment);
     assertFigures(
-        new StatisticsConfig(
-            "Pacific/Auckland",
-            Population.EXPOSURE,
-            "exposure",
-            CrossoverPolicy.EXCLUDE,
-            Duration.ZERO,
-            List.of(MetricConfig.proportion("conversion", "conversion"))),
+        ConfigBuilder.defaults()
+            .with(StatisticsConfig::zone, "Pacific/Auckland")
+            .with(StatisticsConfig::allowedLateness, Duration.ZERO)
+            .withMetrics(MetricConfig.proportion("conversion", "conversion"))
+            .build()
+            .statistics(),
         "control conversion 2026-03-02: 1 1 0 0 0 1 0 0 0");
   }
 
@@ -452,13 +452,11 @@ class StatisticsSqlIT {
   }
 
   private static StatisticsConfig withPopulation(Population population, MetricConfig... metrics) {
-    return new StatisticsConfig(
-        "UTC",
-        population,
-        "exposure",
-        CrossoverPolicy.EXCLUDE,
-        Duration.ofDays(3),
-        List.of(metrics));
+    return ConfigBuilder.defaults()
+        .with(StatisticsConfig::population, population)
+        .withMetrics(metrics)
+        .build()
+        .statistics();
   }
 
   private void experiment(String zone, String startsAt, String endsAt) throws SQLException {

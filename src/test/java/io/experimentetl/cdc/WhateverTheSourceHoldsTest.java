@@ -9,15 +9,8 @@ import io.experimentetl.attribution.AttributeOperator;
 import io.experimentetl.clickhouse.ProgressMarker;
 import io.experimentetl.clickhouse.RowBinaryWriter;
 import io.experimentetl.clickhouse.RowEncoder;
-import io.experimentetl.config.ClickHouseConfig;
-import io.experimentetl.config.DeliveryConfig;
-import io.experimentetl.config.FindingsConfig;
+import io.experimentetl.config.ConfigBuilder;
 import io.experimentetl.config.JobConfig;
-import io.experimentetl.config.KafkaConfig;
-import io.experimentetl.config.OutboxConfig;
-import io.experimentetl.config.SourceConfig;
-import io.experimentetl.config.StateConfig;
-import io.experimentetl.config.StatisticsConfig;
 import io.experimentetl.model.Change;
 import io.experimentetl.model.ChangeKind;
 import io.experimentetl.model.DailyContribution;
@@ -105,16 +98,7 @@ class WhateverTheSourceHoldsTest {
   }
 
   private static void flow(Random random, Rows rows) throws Exception {
-    JobConfig config =
-        new JobConfig(
-            SourceConfig.defaults(),
-            ClickHouseConfig.defaults(),
-            StatisticsConfig.defaults(),
-            FindingsConfig.defaults(),
-            DeliveryConfig.defaults(),
-            KafkaConfig.defaults(),
-            OutboxConfig.defaults(),
-            StateConfig.defaults());
+    JobConfig config = ConfigBuilder.defaults().build();
     try (var route = new OneInputStreamOperatorTestHarness<>(new RouteOperator());
         var attribute =
             new KeyedTwoInputStreamOperatorTestHarness<>(

@@ -35,16 +35,7 @@ class JobConfigTest {
       Map.of(
           "EXPERIMENT_ETL_SOURCE_PASSWORD", PASSWORD,
           "EXPERIMENT_ETL_CLICKHOUSE_PASSWORD", PASSWORD);
-  private static final JobConfig DEFAULTS =
-      new JobConfig(
-          SourceConfig.defaults(),
-          ClickHouseConfig.defaults(),
-          StatisticsConfig.defaults(),
-          FindingsConfig.defaults(),
-          DeliveryConfig.defaults(),
-          KafkaConfig.defaults(),
-          OutboxConfig.defaults(),
-          StateConfig.defaults());
+  private static final JobConfig DEFAULTS = ConfigBuilder.defaults().build();
 
   @TempDir Path folder;
 

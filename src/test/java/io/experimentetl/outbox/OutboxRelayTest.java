@@ -2,6 +2,7 @@ package io.experimentetl.outbox;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.experimentetl.config.ConfigBuilder;
 import io.experimentetl.config.OutboxConfig;
 import io.experimentetl.model.Change;
 import io.experimentetl.model.ChangeKind;
@@ -25,13 +26,12 @@ class OutboxRelayTest {
   private static final long SECOND = 1000;
   private static final long MINUTE = 60 * SECOND;
   private static final OutboxConfig CONFIG =
-      new OutboxConfig(
-          true,
-          "outbox.",
-          List.of("event", "assignment"),
-          List.of("purchase"),
-          Duration.ofSeconds(30),
-          Duration.ofMinutes(10));
+      ConfigBuilder.defaults()
+          .with(OutboxConfig::enabled, true)
+          .with(OutboxConfig::eventTypes, List.of("purchase"))
+          .with(OutboxConfig::grace, Duration.ofSeconds(30))
+          .build()
+          .outbox();
 
   private KeyedOneInputStreamOperatorTestHarness<String, Change, OutboxMessage> harness;
   private final List<String> findings = new ArrayList<>();

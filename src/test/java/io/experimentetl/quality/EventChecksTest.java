@@ -6,6 +6,7 @@ import static io.experimentetl.model.FindingCode.T_NOT_RUNNING;
 import static io.experimentetl.model.FindingCode.T_OUT_OF_WINDOW;
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.experimentetl.config.ConfigBuilder;
 import io.experimentetl.config.FindingsConfig;
 import io.experimentetl.config.MetricConfig;
 import io.experimentetl.config.StatisticsConfig;
@@ -31,18 +32,9 @@ class EventChecksTest {
   private long firstExposure = ASSIGNED_AT;
 
   private Set<FindingCode> violations(String type, long at, Long assignmentAt) {
-    FindingsConfig d = FindingsConfig.defaults();
-    EventChecks checks =
-        new EventChecks(
-            statistics,
-            new FindingsConfig(
-                d.grace(),
-                d.futureTolerance(),
-                d.pendingPerUser(),
-                d.srmAlertP(),
-                d.srmMinimumUsersPerVariant(),
-                eventTypes,
-                d.health()));
+    FindingsConfig findings =
+        ConfigBuilder.defaults().with(FindingsConfig::eventTypes, eventTypes).build().findings();
+    EventChecks checks = new EventChecks(statistics, findings);
     return checks.violations(
         new EventRow("e", at, 1, "u1", 11L, type, assignmentAt, null, null, null),
         new EventReferences(

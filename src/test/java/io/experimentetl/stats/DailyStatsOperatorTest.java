@@ -3,9 +3,8 @@ package io.experimentetl.stats;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.experimentetl.clickhouse.ProgressMarker;
-import io.experimentetl.config.CrossoverPolicy;
+import io.experimentetl.config.ConfigBuilder;
 import io.experimentetl.config.MetricConfig;
-import io.experimentetl.config.Population;
 import io.experimentetl.config.StatisticsConfig;
 import io.experimentetl.model.Change;
 import io.experimentetl.model.DailyContribution;
@@ -32,15 +31,13 @@ class DailyStatsOperatorTest {
   private static final long DAY_ENDS_AT = 20_001L * 86_400_000;
   private static final Duration LATENESS = Duration.ofDays(1);
   private static final StatisticsConfig STATISTICS =
-      new StatisticsConfig(
-          "UTC",
-          Population.EXPOSURE,
-          "exposure",
-          CrossoverPolicy.EXCLUDE,
-          LATENESS,
-          List.of(
+      ConfigBuilder.defaults()
+          .with(StatisticsConfig::allowedLateness, LATENESS)
+          .withMetrics(
               MetricConfig.count(KEY.metric(), "purchase"),
-              MetricConfig.mean("revenue", "purchase", "revenue")));
+              MetricConfig.mean("revenue", "purchase", "revenue"))
+          .build()
+          .statistics();
 
   private KeyedTwoInputStreamOperatorTestHarness<
           String,

@@ -32,6 +32,9 @@ import org.apache.flink.types.Either;
  * FILE [--retained-from DATABASE | --restate METRIC]}.
  */
 public final class ExperimentEtlJob {
+  /** The job's name on the cluster. */
+  public static final String NAME = "experiment-etl";
+
   private ExperimentEtlJob() {}
 
   /**
@@ -65,7 +68,7 @@ public final class ExperimentEtlJob {
         changes(config, environment, resync ? retainedFrom(arguments[3], config) : null),
         Warehouse.of(config, environment.getConfiguration()).sinks(),
         KafkaSinks.of(config));
-    environment.execute("experiment-etl");
+    environment.execute(NAME);
   }
 
   private static String restatable(String metric, JobConfig config) {

@@ -4,10 +4,10 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
 import io.experimentetl.config.DeliveryConfig;
-import io.experimentetl.local.DeadLetters;
-import io.experimentetl.local.DeadLetters.Letter;
 import io.experimentetl.local.PlatformExtension;
 import io.experimentetl.model.SourceTable;
+import io.experimentetl.operations.DeadLetters;
+import io.experimentetl.operations.DeadLetters.Letter;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
@@ -42,7 +42,7 @@ class DeadLettersIT {
   @BeforeEach
   void start(@InjectMiniCluster MiniCluster flink) throws Exception {
     job = new JobOnServers(PLATFORM, flink, folder, DeliveryConfig.defaults(), JobOnServers.GRACE);
-    deadLetters = new DeadLetters(job.postgres, job.clickHouse);
+    deadLetters = new DeadLetters(job.postgres.login(), job.clickHouse);
     job.execute(
         """
         INSERT INTO experiments (id, key, name, status, seed) VALUES (1, 'checkout', 'Checkout', 'ACTIVE', 's');

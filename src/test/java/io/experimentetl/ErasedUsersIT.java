@@ -2,9 +2,9 @@ package io.experimentetl;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import io.experimentetl.local.ClickHouseEndpoint;
 import io.experimentetl.local.PlatformExtension;
-import io.experimentetl.local.SqlFiles;
+import io.experimentetl.operations.ClickHouseEndpoint;
+import io.experimentetl.operations.SqlFiles;
 import java.nio.file.Path;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;

@@ -1,5 +1,6 @@
 package io.experimentetl.local;
 
+import io.experimentetl.operations.ClickHouseEndpoint;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;

@@ -1,7 +1,8 @@
 package io.experimentetl.local;
 
-import io.experimentetl.local.DeadLetters.Letter;
 import io.experimentetl.model.Lsn;
+import io.experimentetl.operations.DeadLetters;
+import io.experimentetl.operations.DeadLetters.Letter;
 import java.util.List;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
@@ -27,7 +28,7 @@ final class DeadLettersCommand implements Callable<Integer> {
   @Override
   public Integer call() {
     PlatformAddresses platform = place.running();
-    DeadLetters deadLetters = new DeadLetters(platform.postgres(), platform.clickHouse());
+    DeadLetters deadLetters = new DeadLetters(platform.postgres().login(), platform.clickHouse());
     List<Letter> letters = deadLetters.list();
     for (Letter letter : letters) {
       System.out.printf(

@@ -1,5 +1,7 @@
 package io.experimentetl.local;
 
+import io.experimentetl.ExperimentEtlJob;
+import io.experimentetl.operations.FlinkEndpoint;
 import java.time.Duration;
 import java.util.List;
 import java.util.Optional;
@@ -69,7 +71,7 @@ final class DownCommand implements Callable<Integer> {
         // A savepoint would wait for it.
         throw new PlatformException(String.join("; ", dead));
       }
-      Optional<FlinkEndpoint.Job> job = platform.flink().activeJob();
+      Optional<FlinkEndpoint.Job> job = platform.flink().activeJob(ExperimentEtlJob.NAME);
       Optional<String> trouble = job.flatMap(one -> StatusCommand.trouble(platform.flink(), one));
       if (trouble.isPresent()) {
         throw new PlatformException("the job is " + trouble.get());

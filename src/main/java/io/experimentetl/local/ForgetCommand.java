@@ -1,5 +1,7 @@
 package io.experimentetl.local;
 
+import io.experimentetl.operations.ClickHouseEndpoint;
+import io.experimentetl.operations.SqlFiles;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;

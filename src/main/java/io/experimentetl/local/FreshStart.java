@@ -1,5 +1,6 @@
 package io.experimentetl.local;
 
+import io.experimentetl.operations.SqlFiles;
 import java.io.PrintStream;
 import java.nio.file.Path;
 import java.sql.Connection;
@@ -79,7 +80,7 @@ public final class FreshStart {
         statement.execute("SELECT pg_drop_replication_slot('" + SLOT + "')");
       }
       if (status.equals("lost") || status.equals("missing")) {
-        new SqlFiles(home.resolve("sql")).applyTo(platform.postgres());
+        new SqlFiles(home.resolve("sql")).applyTo(platform.postgres().login());
         log.accept("made the replication slot %s, which was %s".formatted(SLOT, status));
       }
     } catch (SQLException e) {

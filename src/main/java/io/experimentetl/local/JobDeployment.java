@@ -1,8 +1,10 @@
 package io.experimentetl.local;
 
+import io.experimentetl.ExperimentEtlJob;
 import io.experimentetl.ExperimentEtlPipeline;
 import io.experimentetl.config.InvalidConfigurationException;
 import io.experimentetl.config.MetricConfig;
+import io.experimentetl.operations.FlinkEndpoint;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -100,7 +102,7 @@ public final class JobDeployment {
    */
   String goBack(String savepoint, int parallelism) {
     Path kept = configurationThatRuns();
-    Optional<FlinkEndpoint.Job> active = platform.flink().activeJob();
+    Optional<FlinkEndpoint.Job> active = platform.flink().activeJob(ExperimentEtlJob.NAME);
     if (active.isPresent()) {
       return "It is %s and may still come to run: see ./etl status. To go back, cancel it in the Flink web UI, then ./etl submit --from %s"
           .formatted(active.get().state(), savepoint);
@@ -169,7 +171,7 @@ public final class JobDeployment {
   public void requireNoActiveJob() {
     platform
         .flink()
-        .activeJob()
+        .activeJob(ExperimentEtlJob.NAME)
         .ifPresent(
             job -> {
               throw new PlatformException(
@@ -216,7 +218,7 @@ public final class JobDeployment {
     FlinkEndpoint.Job job =
         platform
             .flink()
-            .activeJob()
+            .activeJob(ExperimentEtlJob.NAME)
             .orElseThrow(
                 () ->
                     new PlatformException(

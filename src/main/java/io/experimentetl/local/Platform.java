@@ -8,6 +8,9 @@ import com.fasterxml.jackson.dataformat.yaml.YAMLFactory;
 import com.fasterxml.jackson.dataformat.yaml.YAMLGenerator;
 import io.experimentetl.config.InvalidConfigurationException;
 import io.experimentetl.config.JobConfig;
+import io.experimentetl.operations.ClickHouseEndpoint;
+import io.experimentetl.operations.FlinkEndpoint;
+import io.experimentetl.operations.SqlFiles;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -202,7 +205,7 @@ public final class Platform implements AutoCloseable {
     PostgresEndpoint source = postgresReady.join();
     ClickHouseEndpoint target = clickHouseReady.join();
     SqlFiles sql = new SqlFiles(home.resolve("sql"));
-    sql.applyTo(source);
+    sql.applyTo(source.login());
     PostgresEndpoint jobsSource = givenPostgres.isPresent() ? source : asJob(source);
     target
         .withDatabase("default")

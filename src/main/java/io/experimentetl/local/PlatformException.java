@@ -1,7 +1,11 @@
 package io.experimentetl.local;
 
-/** Something a person can mend: the message names the thing, the place and the remedy. */
-public final class PlatformException extends RuntimeException {
+import io.experimentetl.operations.OperationsException;
+
+/** A failure of the one-machine platform: what failed, where, and what to do. */
+public final class PlatformException extends OperationsException {
+  private static final long serialVersionUID = 1L;
+
   public PlatformException(String message) {
     super(message);
   }

@@ -1,5 +1,7 @@
 package io.experimentetl.local;
 
+import io.experimentetl.operations.ClickHouseEndpoint;
+import io.experimentetl.operations.FlinkEndpoint;
 import java.io.IOException;
 import java.net.URI;
 import java.nio.file.Files;

@@ -1,11 +1,10 @@
 package io.experimentetl.local;
 
+import io.experimentetl.operations.PostgresLogin;
 import java.sql.Connection;
-import java.sql.DriverManager;
 import java.sql.ResultSet;
 import java.sql.SQLException;
 import java.sql.Statement;
-import java.util.Properties;
 
 /** One database of a PostgreSQL server, ours or another. Printing it never shows the password. */
 public record PostgresEndpoint(
@@ -14,13 +13,13 @@ public record PostgresEndpoint(
     return "jdbc:postgresql://" + host + ":" + port + "/" + database;
   }
 
+  /** The same without host and port apart. */
+  public PostgresLogin login() {
+    return new PostgresLogin(jdbcUrl(), user, password);
+  }
+
   public Connection connect() throws SQLException {
-    Properties properties = new Properties();
-    properties.setProperty("user", user);
-    properties.setProperty("password", password);
-    properties.setProperty("connectTimeout", "10");
-    properties.setProperty("ApplicationName", "experiment-etl");
-    return DriverManager.getConnection(jdbcUrl(), properties);
+    return login().connect();
   }
 
   /** A query's only figure. */

@@ -1,6 +1,9 @@
 package io.experimentetl.local;
 
+import io.experimentetl.ExperimentEtlJob;
 import io.experimentetl.model.Lsn;
+import io.experimentetl.operations.ClickHouseEndpoint;
+import io.experimentetl.operations.FlinkEndpoint;
 import java.sql.Connection;
 import java.sql.ResultSet;
 import java.sql.SQLException;
@@ -99,7 +102,7 @@ final class StatusCommand implements Callable<Integer> {
 
   private String job(FlinkEndpoint flink) {
     Optional<FlinkEndpoint.Job> latest =
-        flink.activeJob().or(() -> flink.jobs().stream().findFirst());
+        flink.activeJob(ExperimentEtlJob.NAME).or(() -> flink.jobs().stream().findFirst());
     if (latest.isEmpty()) {
       return "none; ./etl submit";
     }
@@ -149,7 +152,7 @@ final class StatusCommand implements Callable<Integer> {
                         failure ->
                             " (failed at %s: %s)"
                                 .formatted(
-                                    failure.at().truncatedTo(ChronoUnit.SECONDS),
+                                    failure.occurredAt().truncatedTo(ChronoUnit.SECONDS),
                                     failure.cause().firstLine()))
                     .orElse("")));
   }

@@ -1,5 +1,7 @@
 package io.experimentetl.local;
 
+import io.experimentetl.ExperimentEtlJob;
+import io.experimentetl.operations.FlinkEndpoint;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -41,7 +43,7 @@ public final class UnfinishedResync {
       return;
     }
     flink
-        .activeJob()
+        .activeJob(ExperimentEtlJob.NAME)
         .ifPresent(
             job -> {
               flink.cancel(job.id());

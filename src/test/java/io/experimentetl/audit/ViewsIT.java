@@ -3,9 +3,9 @@ package io.experimentetl.audit;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 
-import io.experimentetl.local.ClickHouseEndpoint;
 import io.experimentetl.local.PlatformExtension;
-import io.experimentetl.local.SqlFiles;
+import io.experimentetl.operations.ClickHouseEndpoint;
+import io.experimentetl.operations.SqlFiles;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;

@@ -1,5 +1,6 @@
 package io.experimentetl.chaos;
 
+import io.experimentetl.ExperimentEtlJob;
 import io.experimentetl.faults.FaultProxy;
 import io.experimentetl.local.ClickHouseServer;
 import io.experimentetl.local.FlinkCluster;
@@ -183,7 +184,7 @@ final class ChaosCluster implements AutoCloseable {
         if (System.nanoTime() > end) {
           throw e;
         }
-        if (cluster().endpoint().activeJob().isEmpty()) {
+        if (cluster().endpoint().activeJob(ExperimentEtlJob.NAME).isEmpty()) {
           break;
         }
         Pause.of(Duration.ofSeconds(1));

@@ -1,10 +1,10 @@
 package io.experimentetl.clickhouse;
 
-import io.experimentetl.local.ClickHouseEndpoint;
 import io.experimentetl.local.ClickHouseServer;
 import io.experimentetl.model.EventProcessed;
 import io.experimentetl.model.EventRow;
 import io.experimentetl.model.RowVersion;
+import io.experimentetl.operations.ClickHouseEndpoint;
 import io.experimentetl.warehouse.EventEncoder;
 import java.io.IOException;
 import java.lang.management.ManagementFactory;

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.awaitility.Awaitility.await;
 
+import io.experimentetl.operations.FlinkEndpoint;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -68,7 +69,7 @@ class FlinkClusterIT {
                 .path("is_savepoint")
                 .asBoolean())
         .isTrue();
-    assertThat(flink.activeJob()).map(FlinkEndpoint.Job::id).contains(next);
+    assertThat(flink.activeJob("counting")).map(FlinkEndpoint.Job::id).contains(next);
     flink.cancel(next);
     flink.awaitState(next, "CANCELED", DEADLINE);
   }

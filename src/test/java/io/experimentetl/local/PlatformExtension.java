@@ -1,5 +1,6 @@
 package io.experimentetl.local;
 
+import io.experimentetl.operations.ClickHouseEndpoint;
 import java.nio.file.Path;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.extension.BeforeAllCallback;

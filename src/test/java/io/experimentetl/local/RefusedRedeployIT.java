@@ -6,6 +6,7 @@ import static org.awaitility.Awaitility.await;
 
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.experimentetl.ExperimentEtlJob;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -59,7 +60,7 @@ class RefusedRedeployIT {
   void remember() throws IOException {
     before = Files.readString(addresses.jobConfig());
     // Where another test failed, none runs.
-    if (addresses.flink().activeJob().isEmpty()) {
+    if (addresses.flink().activeJob(ExperimentEtlJob.NAME).isEmpty()) {
       submit();
     }
     former = runs();
@@ -78,7 +79,8 @@ class RefusedRedeployIT {
 
   /** A user written now arrives: a job runs, and it is not the one of before. */
   private void requireThatItGoesOn(String user) throws SQLException {
-    assertThat(addresses.flink().activeJob().orElseThrow().id()).isNotEqualTo(former);
+    assertThat(addresses.flink().activeJob(ExperimentEtlJob.NAME).orElseThrow().id())
+        .isNotEqualTo(former);
     try (Connection connection = addresses.postgres().connect();
         Statement statement = connection.createStatement()) {
       statement.execute("INSERT INTO users (user_id) VALUES ('" + user + "')");
@@ -99,7 +101,7 @@ class RefusedRedeployIT {
   }
 
   private static String runs() {
-    return addresses.flink().activeJob().orElseThrow().id();
+    return addresses.flink().activeJob(ExperimentEtlJob.NAME).orElseThrow().id();
   }
 
   private static void restate(String metric) {

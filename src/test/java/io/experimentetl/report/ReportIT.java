@@ -4,9 +4,9 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 
 import com.fasterxml.jackson.databind.JsonNode;
-import io.experimentetl.local.ClickHouseEndpoint;
 import io.experimentetl.local.PlatformExtension;
-import io.experimentetl.local.SqlFiles;
+import io.experimentetl.operations.ClickHouseEndpoint;
+import io.experimentetl.operations.SqlFiles;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.io.StringWriter;

@@ -1,6 +1,6 @@
 package io.experimentetl.report;
 
-import io.experimentetl.local.ClickHouseEndpoint;
+import io.experimentetl.operations.ClickHouseEndpoint;
 import java.util.List;
 import java.util.stream.Collectors;
 

@@ -1,7 +1,7 @@
 package io.experimentetl.local.demo;
 
-import io.experimentetl.local.ClickHouseEndpoint;
 import io.experimentetl.local.PlatformException;
+import io.experimentetl.operations.ClickHouseEndpoint;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.Arrays;

@@ -1,8 +1,8 @@
 package io.experimentetl.local.resync;
 
-import io.experimentetl.local.ClickHouseEndpoint;
 import io.experimentetl.local.PlatformException;
 import io.experimentetl.model.FindingCode;
+import io.experimentetl.operations.ClickHouseEndpoint;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.nio.file.Files;

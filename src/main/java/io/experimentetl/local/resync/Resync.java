@@ -1,13 +1,13 @@
 package io.experimentetl.local.resync;
 
-import io.experimentetl.local.ClickHouseEndpoint;
 import io.experimentetl.local.FreshStart;
 import io.experimentetl.local.JobDeployment;
 import io.experimentetl.local.PlatformAddresses;
 import io.experimentetl.local.PlatformException;
-import io.experimentetl.local.SqlFiles;
 import io.experimentetl.local.UnfinishedResync;
 import io.experimentetl.local.demo.RunningJob;
+import io.experimentetl.operations.ClickHouseEndpoint;
+import io.experimentetl.operations.SqlFiles;
 import java.io.PrintWriter;
 import java.nio.file.Path;
 import java.time.Instant;

@@ -4,12 +4,12 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
-import io.experimentetl.local.ClickHouseEndpoint;
 import io.experimentetl.local.PlatformException;
 import io.experimentetl.local.PlatformExtension;
-import io.experimentetl.local.SqlFiles;
 import io.experimentetl.local.traffic.UdacityData;
 import io.experimentetl.local.traffic.UdacityData.GoldenDay;
+import io.experimentetl.operations.ClickHouseEndpoint;
+import io.experimentetl.operations.SqlFiles;
 import java.io.PrintWriter;
 import java.io.StringWriter;
 import java.nio.file.Files;

@@ -1,4 +1,4 @@
-package io.experimentetl.local;
+package io.experimentetl.operations;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
@@ -10,7 +10,7 @@ import org.junit.jupiter.api.Test;
 class RootCauseTest {
   @Test
   void ourOwnMessageIsToldWithoutFlinksWrapping() {
-    Exception ours = new PlatformException("2 problems:\n  - one\n  - two");
+    Exception ours = new OperationsException("2 problems:\n  - one\n  - two");
     RootCause cause = RootCause.of(printed(new CompletionException(new RuntimeException(ours))));
 
     assertThat(cause.text()).isEqualTo("2 problems:\n  - one\n  - two");

@@ -1,8 +1,10 @@
-package io.experimentetl.local;
+package io.experimentetl.operations;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import io.experimentetl.local.PlatformExtension;
+import io.experimentetl.local.PostgresEndpoint;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -49,12 +51,12 @@ class SqlFilesIT {
   @Test
   void ourPostgresFilesCanBeAppliedTwiceAndKeepTheRows() throws SQLException {
     PostgresEndpoint database = PLATFORM.newPostgresDatabase("sql_twice");
-    OURS.applyTo(database);
+    OURS.applyTo(database.login());
     try (Connection connection = database.connect();
         Statement statement = connection.createStatement()) {
       statement.execute("INSERT INTO users (user_id) VALUES ('u-1')");
 
-      OURS.applyTo(database);
+      OURS.applyTo(database.login());
 
       try (ResultSet rows = statement.executeQuery("SELECT count(*) FROM users")) {
         rows.next();
@@ -71,8 +73,9 @@ class SqlFilesIT {
     Path file = Files.createDirectories(directory.resolve("postgres")).resolve("001_bad.sql");
     Files.writeString(file, "SELECT 1;\n\nSELECT * FROM no_such_table;\n");
 
-    assertThatThrownBy(() -> new SqlFiles(directory).applyTo(PLATFORM.postgres().endpoint()))
-        .isInstanceOf(PlatformException.class)
+    assertThatThrownBy(
+            () -> new SqlFiles(directory).applyTo(PLATFORM.postgres().endpoint().login()))
+        .isInstanceOf(OperationsException.class)
         .hasMessageContaining("001_bad.sql, the statement of line 3")
         .hasMessageContaining("relation \"no_such_table\" does not exist")
         .hasMessageContaining("SELECT * FROM no_such_table");

@@ -1,4 +1,4 @@
-package io.experimentetl.local;
+package io.experimentetl.operations;
 
 import java.io.IOException;
 import java.net.URI;
@@ -24,23 +24,23 @@ public record ClickHouseEndpoint(String url, String database, String user, Strin
    * Runs one statement and returns its output (by default tab separated, without the last line
    * feed).
    *
-   * @throws PlatformException with ClickHouse's own message when it refuses
+   * @throws OperationsException with ClickHouse's own message when it refuses
    */
   public String query(String sql) {
     try {
       HttpResponse<String> response = post(sql);
       if (response.statusCode() != 200) {
-        throw new PlatformException(
+        throw new OperationsException(
             "ClickHouse %s refused: %s%nStatement: %s"
                 .formatted(this, response.body().strip(), sql.strip()));
       }
       String body = response.body();
       return body.endsWith("\n") ? body.substring(0, body.length() - 1) : body;
     } catch (IOException e) {
-      throw new PlatformException("ClickHouse " + this + " does not answer: " + e, e);
+      throw new OperationsException("ClickHouse " + this + " does not answer: " + e, e);
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
-      throw new PlatformException("interrupted while asking ClickHouse", e);
+      throw new OperationsException("interrupted while asking ClickHouse", e);
     }
   }
 

@@ -1,4 +1,4 @@
-package io.experimentetl.local;
+package io.experimentetl.operations;
 
 import java.util.ArrayList;
 import java.util.List;

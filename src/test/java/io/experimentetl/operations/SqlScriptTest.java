@@ -1,4 +1,4 @@
-package io.experimentetl.local;
+package io.experimentetl.operations;
 
 import static org.assertj.core.api.Assertions.assertThat;
 

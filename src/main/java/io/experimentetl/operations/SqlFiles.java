@@ -1,4 +1,4 @@
-package io.experimentetl.local;
+package io.experimentetl.operations;
 
 import java.io.IOException;
 import java.nio.file.Files;
@@ -34,7 +34,7 @@ public final class SqlFiles {
    * Each statement in a transaction of its own: a replication slot can't be made in one that has
    * written.
    */
-  public void applyTo(PostgresEndpoint database) {
+  public void applyTo(PostgresLogin database) {
     try (Connection connection = database.connect()) {
       apply(
           "postgres",
@@ -46,7 +46,7 @@ public final class SqlFiles {
             }
           });
     } catch (SQLException e) {
-      throw new PlatformException(
+      throw new OperationsException(
           "PostgreSQL " + database + " can't be reached: " + e.getMessage(), e);
     }
   }
@@ -81,8 +81,8 @@ public final class SqlFiles {
     for (SqlScript.Statement statement : SqlScript.statements(read(file))) {
       try {
         executor.execute(statement.text());
-      } catch (SQLException | PlatformException e) {
-        throw new PlatformException(
+      } catch (SQLException | OperationsException e) {
+        throw new OperationsException(
             "%s, the statement of line %d, was refused: %s%n%s"
                 .formatted(file, statement.line(), e.getMessage(), statement.text()),
             e);
@@ -94,7 +94,7 @@ public final class SqlFiles {
     try (Stream<Path> files = Files.list(directory)) {
       return files.filter(file -> file.toString().endsWith(".sql")).sorted().toList();
     } catch (IOException e) {
-      throw new PlatformException("the SQL files in " + directory + " can't be listed: " + e, e);
+      throw new OperationsException("the SQL files in " + directory + " can't be listed: " + e, e);
     }
   }
 
@@ -102,7 +102,7 @@ public final class SqlFiles {
     try {
       return Files.readString(file);
     } catch (IOException e) {
-      throw new PlatformException("the SQL file " + file + " can't be read: " + e, e);
+      throw new OperationsException("the SQL file " + file + " can't be read: " + e, e);
     }
   }
 }

@@ -1,4 +1,4 @@
-package io.experimentetl.local;
+package io.experimentetl.operations;
 
 import java.util.ArrayList;
 import java.util.List;
@@ -11,7 +11,7 @@ import java.util.regex.Pattern;
  *     its class; it may have several lines
  * @param ours whether experiment-etl itself threw it: then the text says what to do
  */
-record RootCause(String text, boolean ours) {
+public record RootCause(String text, boolean ours) {
   private static final String CAUSED_BY = "Caused by: ";
   private static final Pattern OUR_CLASS = Pattern.compile("^io\\.experimentetl\\.[\\w.$]+: ");
 
@@ -20,7 +20,7 @@ record RootCause(String text, boolean ours) {
       Pattern.compile("^java\\.lang\\.Illegal(State|Argument)Exception: ");
 
   /** Reads what {@link Throwable#printStackTrace()} has printed, or a plain text. */
-  static RootCause of(String stackTrace) {
+  public static RootCause of(String stackTrace) {
     List<String> messages = new ArrayList<>();
     StringBuilder message = new StringBuilder();
     boolean inMessage = true;
@@ -45,7 +45,7 @@ record RootCause(String text, boolean ours) {
     return new RootCause(PLAIN_CLASS.matcher(last).replaceFirst(""), false);
   }
 
-  String firstLine() {
+  public String firstLine() {
     return text.lines().findFirst().orElse("");
   }
 }

@@ -1,4 +1,4 @@
-package io.experimentetl.local;
+package io.experimentetl.operations;
 
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
@@ -18,10 +18,10 @@ public final class DeadLetters {
   /** How the detail of a finding about such a row begins. */
   private static final String BEGINNING = "not delivered since ";
 
-  private final PostgresEndpoint postgres;
+  private final PostgresLogin postgres;
   private final ClickHouseEndpoint clickHouse;
 
-  public DeadLetters(PostgresEndpoint postgres, ClickHouseEndpoint clickHouse) {
+  public DeadLetters(PostgresLogin postgres, ClickHouseEndpoint clickHouse) {
     this.postgres = postgres;
     this.clickHouse = clickHouse;
   }
@@ -72,7 +72,7 @@ public final class DeadLetters {
           detail.substring(0, comma),
           row.get(4).asText());
     } catch (JsonProcessingException e) {
-      throw new PlatformException("ClickHouse answered with a line that is not JSON: " + line, e);
+      throw new OperationsException("ClickHouse answered with a line that is not JSON: " + line, e);
     }
   }
 
@@ -81,7 +81,8 @@ public final class DeadLetters {
         .filter(table -> table.noun().equals(noun))
         .findFirst()
         .orElseThrow(
-            () -> new PlatformException("a finding is about a " + noun + ", which is no table's"));
+            () ->
+                new OperationsException("a finding is about a " + noun + ", which is no table's"));
   }
 
   /**
@@ -99,7 +100,7 @@ public final class DeadLetters {
         }
       }
     } catch (SQLException e) {
-      throw new PlatformException(
+      throw new OperationsException(
           "PostgreSQL does not take the UPDATE: "
               + e.getMessage()
               + "; correct it and replay again",
@@ -118,7 +119,7 @@ public final class DeadLetters {
       try {
         micros = Long.parseLong(id.substring(at + 1));
       } catch (NumberFormatException e) {
-        throw new PlatformException(
+        throw new OperationsException(
             "the event " + id + " has no readable time: update it by hand, by its id", e);
       }
       id = id.substring(0, at);

@@ -1,0 +1,33 @@
+package io.experimentetl.operations;
+
+import java.time.Duration;
+import java.util.Optional;
+import java.util.function.Supplier;
+
+/** Asks a server again and again until it has an answer. */
+final class Polling {
+  private Polling() {}
+
+  /**
+   * Repeats an attempt until it has a result or the deadline has passed.
+   *
+   * @param attempt empty: not yet; what it throws ends the polling
+   * @return empty when the deadline has passed
+   */
+  static <T> Optional<T> until(
+      Duration deadline, Duration interval, Supplier<Optional<T>> attempt) {
+    long end = System.nanoTime() + deadline.toNanos();
+    while (true) {
+      Optional<T> result = attempt.get();
+      if (result.isPresent() || System.nanoTime() >= end) {
+        return result;
+      }
+      try {
+        Thread.sleep(interval.toMillis());
+      } catch (InterruptedException e) {
+        Thread.currentThread().interrupt();
+        throw new OperationsException("interrupted while waiting", e);
+      }
+    }
+  }
+}

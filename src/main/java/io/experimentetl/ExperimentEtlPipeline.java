@@ -7,7 +7,6 @@ import io.experimentetl.clickhouse.ClickHouseSink;
 import io.experimentetl.clickhouse.ProgressMarker;
 import io.experimentetl.config.JobConfig;
 import io.experimentetl.config.OutboxConfig;
-import io.experimentetl.model.AssignmentProcessed;
 import io.experimentetl.model.Change;
 import io.experimentetl.model.DailyStats;
 import io.experimentetl.model.EventProcessed;
@@ -53,15 +52,15 @@ import org.apache.flink.types.Either;
  * </pre>
  */
 public final class ExperimentEtlPipeline {
-  /** Key groups: the parallelism can be anything up to this, now and for every savepoint's life. */
+  /** Number of key groups: the parallelism can never be higher, also of a later restore. */
   public static final int MAX_PARALLELISM = 128;
 
   private ExperimentEtlPipeline() {}
 
   /**
-   * Sets what correctness needs; all else is the cluster's configuration.
+   * Sets what correctness needs; everything else is the cluster's configuration.
    *
-   * @return what keeps the job from being correct there, each with what to do
+   * @return the settings of the cluster that make the job incorrect, each with what to do
    */
   public static List<String> configure(StreamExecutionEnvironment environment) {
     environment.setMaxParallelism(MAX_PARALLELISM);
@@ -84,7 +83,7 @@ public final class ExperimentEtlPipeline {
     }
     if (checkpoints.isUnalignedCheckpointsEnabled()) {
       problems.add(
-          "Checkpoints are unaligned: a cut would not be consistent. Set"
+          "Checkpoints are unaligned: rows could overtake progress markers. Set"
               + " execution.checkpointing.unaligned.enabled: false in Flink's config.yaml.");
     }
     return problems;
@@ -100,10 +99,10 @@ public final class ExperimentEtlPipeline {
   }
 
   /**
-   * The same.
+   * Builds the graph between a source and the sinks, where the settings may differ from the
+   * savepoint's.
    *
-   * @param restated names of metrics whose days may be recounted from the raw rows, where the
-   *     settings are not the savepoint's
+   * @param restated names of metrics whose days are recomputed from the raw rows
    */
   public static void build(
       JobConfig config,
@@ -128,9 +127,6 @@ public final class ExperimentEtlPipeline {
                 AttributeOperator.EVENTS_TYPE,
                 new AttributeOperator(config, restated))
             .uid(Uids.ATTRIBUTE);
-    DataStream<Either<ProgressMarker, AssignmentProcessed>> assignments =
-        attributed.getSideOutput(AttributeOperator.ASSIGNMENTS);
-
     SingleOutputStreamOperator<Either<ProgressMarker, DailyStats>> dailyStats =
         attributed
             .getSideOutput(AttributeOperator.CONTRIBUTIONS)
@@ -154,18 +150,37 @@ public final class ExperimentEtlPipeline {
             .uid(Uids.EXPERIMENT_HEALTH);
 
     attach(attributed, sinks.events());
-    attach(assignments, sinks.assignments());
+    attach(attributed.getSideOutput(AttributeOperator.ASSIGNMENTS), sinks.assignments());
     attach(dailyStats, sinks.dailyStats());
     attach(health, sinks.health());
+    attachFindings(findings(config, routed, attributed, health, kafka), sinks, kafka);
+    attach(routed.getSideOutput(RouteOperator.EXPERIMENTS), sinks.experiments()).setParallelism(1);
+    attach(routed.getSideOutput(RouteOperator.VARIANTS), sinks.variants()).setParallelism(1);
+    attach(routed.getSideOutput(RouteOperator.USERS), sinks.users()).setParallelism(1);
+  }
+
+  /** The findings of all operators. */
+  private static DataStream<Either<ProgressMarker, Finding>> findings(
+      JobConfig config,
+      SingleOutputStreamOperator<Change> routed,
+      SingleOutputStreamOperator<Either<ProgressMarker, EventProcessed>> attributed,
+      SingleOutputStreamOperator<Either<ProgressMarker, ExperimentHealth>> health,
+      KafkaSinks kafka) {
     DataStream<Either<ProgressMarker, Finding>> findings =
         attributed
             .getSideOutput(AttributeOperator.FINDINGS)
             .union(
                 health.getSideOutput(ExperimentHealthOperator.FINDINGS),
                 routed.getSideOutput(RouteOperator.FINDINGS));
-    if (kafka.outbox() != null) {
-      findings = findings.union(relay(config.outbox(), routed, kafka.outbox()));
-    }
+    return kafka.outbox() == null
+        ? findings
+        : findings.union(relay(config.outbox(), routed, kafka.outbox()));
+  }
+
+  private static void attachFindings(
+      DataStream<Either<ProgressMarker, Finding>> findings,
+      WarehouseSinks sinks,
+      KafkaSinks kafka) {
     attach(findings, sinks.inconsistencies());
     if (kafka.findings() != null) {
       findings
@@ -174,12 +189,9 @@ public final class ExperimentEtlPipeline {
           .uid(Uids.FINDINGS_TOPIC)
           .setParallelism(1);
     }
-    attach(routed.getSideOutput(RouteOperator.EXPERIMENTS), sinks.experiments()).setParallelism(1);
-    attach(routed.getSideOutput(RouteOperator.VARIANTS), sinks.variants()).setParallelism(1);
-    attach(routed.getSideOutput(RouteOperator.USERS), sinks.users()).setParallelism(1);
   }
 
-  /** Relays the outbox; what does not fit comes back. */
+  /** Relays the outbox and returns the findings about its rows. */
   private static DataStream<Either<ProgressMarker, Finding>> relay(
       OutboxConfig config, SingleOutputStreamOperator<Change> routed, Sink<OutboxMessage> outbox) {
     List<String> held = config.eventTypes();

@@ -21,7 +21,7 @@ import org.apache.kafka.common.TopicPartition;
 import org.apache.kafka.common.config.ConfigResource;
 
 /**
- * Looks at Kafka before the job is submitted, as far as the configuration uses it. Every problem is
+ * Checks Kafka before the job is submitted, as far as the configuration uses it. Every problem is
  * one sentence that names the thing, the place and the remedy.
  */
 final class KafkaPreflight {
@@ -39,9 +39,9 @@ final class KafkaPreflight {
   }
 
   /**
-   * All problems; empty: none, also where nothing uses Kafka.
+   * Returns all problems; none where nothing uses Kafka.
    *
-   * @param hasState the job goes on from a savepoint or checkpoint
+   * @param hasState the job continues from a savepoint or checkpoint
    */
   static List<String> check(JobConfig config, boolean hasState) {
     KafkaPreflight preflight = new KafkaPreflight(config, hasState);
@@ -53,26 +53,8 @@ final class KafkaPreflight {
   }
 
   private void checkTopics() {
-    Map<String, String> written = new LinkedHashMap<>();
-    if (config.outbox().enabled()) {
-      for (String type : config.outbox().aggregateTypes()) {
-        written.put(
-            config.outbox().topicPrefix() + type,
-            "for outbox rows of aggregate_type "
-                + type
-                + ", or take it from outbox.aggregate-types");
-      }
-    }
-    if (config.kafka().findingsTopic() != null) {
-      written.put(
-          config.kafka().findingsTopic(), "for findings, or set kafka.findings-topic: null");
-    }
-    List<String> read = new ArrayList<>();
-    if (config.source().type() == SourceType.KAFKA) {
-      for (SourceTable table : SourceTable.values()) {
-        read.add(config.kafka().sourceTopicPrefix() + table.tableName());
-      }
-    }
+    Map<String, String> written = writtenTopics();
+    List<String> read = readTopics();
     if (written.isEmpty() && read.isEmpty()) {
       return;
     }
@@ -81,34 +63,8 @@ final class KafkaPreflight {
     client.setProperty("default.api.timeout.ms", Long.toString(TIMEOUT.toMillis()));
     try (Admin admin = Admin.create(client)) {
       Set<String> found = admin.listTopics().names().get();
-      written.forEach(
-          (topic, purpose) -> {
-            if (!found.contains(topic)) {
-              problems.add(
-                  "The topic "
-                      + topic
-                      + " is missing on "
-                      + place
-                      + ": create it (kafka-topics.sh --create --topic "
-                      + topic
-                      + ") "
-                      + purpose
-                      + ".");
-            }
-          });
-      for (String topic : read) {
-        if (!found.contains(topic)) {
-          problems.add(
-              "The topic "
-                  + topic
-                  + " is missing on "
-                  + place
-                  + ": let Debezium capture its table too (table.include.list), route it there, and create the topic;"
-                  + " or set kafka.source-topic-prefix.");
-        } else if (!hasState) {
-          checkBeginning(admin, topic);
-        }
-      }
+      checkWritten(written, found);
+      checkRead(admin, read, found);
       if (!written.isEmpty()) {
         checkTransactionTimeout(admin);
       }
@@ -122,6 +78,71 @@ final class KafkaPreflight {
     }
   }
 
+  /** The topics that the job writes, each with what it is for and how to do without it. */
+  private Map<String, String> writtenTopics() {
+    Map<String, String> written = new LinkedHashMap<>();
+    if (config.outbox().enabled()) {
+      for (String type : config.outbox().aggregateTypes()) {
+        written.put(
+            config.outbox().topicPrefix() + type,
+            "for outbox rows of aggregate_type "
+                + type
+                + ", or remove it from outbox.aggregate-types");
+      }
+    }
+    if (config.kafka().findingsTopic() != null) {
+      written.put(
+          config.kafka().findingsTopic(), "for findings, or set kafka.findings-topic: null");
+    }
+    return written;
+  }
+
+  /** The topics of Debezium that the job reads. */
+  private List<String> readTopics() {
+    List<String> read = new ArrayList<>();
+    if (config.source().type() == SourceType.KAFKA) {
+      for (SourceTable table : SourceTable.values()) {
+        read.add(config.kafka().sourceTopicPrefix() + table.tableName());
+      }
+    }
+    return read;
+  }
+
+  private void checkWritten(Map<String, String> written, Set<String> found) {
+    written.forEach(
+        (topic, purpose) -> {
+          if (!found.contains(topic)) {
+            problems.add(
+                "The topic "
+                    + topic
+                    + " is missing on "
+                    + place
+                    + ": create it (kafka-topics.sh --create --topic "
+                    + topic
+                    + ") "
+                    + purpose
+                    + ".");
+          }
+        });
+  }
+
+  private void checkRead(Admin admin, List<String> read, Set<String> found)
+      throws ExecutionException, InterruptedException {
+    for (String topic : read) {
+      if (!found.contains(topic)) {
+        problems.add(
+            "The topic "
+                + topic
+                + " is missing on "
+                + place
+                + ": let Debezium capture its table too (table.include.list), route it there, and create the topic;"
+                + " or set kafka.source-topic-prefix.");
+      } else if (!hasState) {
+        checkBeginning(admin, topic);
+      }
+    }
+  }
+
   private String unreachable(Throwable e) {
     return place
         + " cannot be used ("
@@ -129,7 +150,10 @@ final class KafkaPreflight {
         + "): check kafka.bootstrap-servers and kafka.properties, and that the brokers run.";
   }
 
-  /** What retention has deleted was never read; a compacted topic still has every row's last. */
+  /**
+   * A topic that begins beyond offset 0 has lost records before the job could read them, unless it
+   * is compacted: then every row's last state is still there.
+   */
   private void checkBeginning(Admin admin, String topic)
       throws ExecutionException, InterruptedException {
     Map<TopicPartition, OffsetSpec> asked = new LinkedHashMap<>();

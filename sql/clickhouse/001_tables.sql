@@ -8,7 +8,8 @@
 
 CREATE TABLE IF NOT EXISTS events_processed
 (
-    event_id             String,
+    event_id             UUID                   COMMENT 'of an id that is no UUID: its UUIDv5 in the namespace a066a403-c85e-5eb8-952c-03530f7288e3',
+    source_id            Nullable(String)       COMMENT 'the id in PostgreSQL, where it is no UUID',
     timestamp            DateTime64(6, 'UTC'),
     experiment_id        Int64,
     user_id              String,
@@ -217,7 +218,7 @@ CREATE TABLE IF NOT EXISTS data_inconsistencies
     status        LowCardinality(String) COMMENT 'OPEN, RESOLVED',
     experiment_id Nullable(Int64),
     user_id       Nullable(String),
-    event_id      Nullable(String),
+    event_id      Nullable(UUID),
     detail        String,
     remedy        String,
     observed_at   DateTime64(6, 'UTC')   COMMENT 'commit time of the change that showed it',

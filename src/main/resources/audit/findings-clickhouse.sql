@@ -29,8 +29,8 @@ carried AS
             code = 'R-ORPHAN-ASSIGNMENT', concat('user:', toString(experiment_id), '/', user_id),
             code = 'T-LATE', concat('day:', toString(experiment_id), '/', toString(day)),
             code = 'S-UNKNOWN-EVENT-TYPE', concat('event-type:', event_type),
-            concat('event:', event_id, '@', toString(at))) AS subject,
-        concat('event:', event_id, '@', toString(at)) AS carrier,
+            concat('event:', toString(event_id), '@', toString(at))) AS subject,
+        concat('event:', toString(event_id), '@', toString(at)) AS carrier,
         _version AS version
     FROM (SELECT * FROM event WHERE notEmpty(inconsistencies))
     ARRAY JOIN inconsistencies AS code_
@@ -346,13 +346,13 @@ SELECT what, code, subject, why, evidence FROM
     UNION ALL
     -- Of an event that was never changed: what was found on it, it carries.
     SELECT 2, toString(f.code), f.subject,
-        if(e.event_id = '', 'there is no such event', concat('the event carries ', toString(e.inconsistencies))),
+        if(e.subject = '', 'there is no such event', concat('the event carries ', toString(e.inconsistencies))),
         concat(toString(f._version), ' ', toString(e._version))
     FROM open AS f
     LEFT JOIN
     (
-        SELECT concat('event:', event_id, '@', toString(at)) AS subject, event_id, inconsistencies, _version FROM event
-        WHERE cityHash64(event_id) IN (SELECT cityHash64(ifNull(event_id, '')) FROM open)
+        SELECT concat('event:', toString(event_id), '@', toString(at)) AS subject, event_id, inconsistencies, _version FROM event
+        WHERE cityHash64(event_id) IN (SELECT cityHash64(event_id) FROM open)
     ) AS e ON e.subject = f.subject
     WHERE f.code IN ('R-VARIANT-NULL', 'R-VARIANT-MISMATCH', 'R-VARIANT-NOT-IN-EXPERIMENT', 'T-CONVERSION-BEFORE-EXPOSURE',
             'T-FUTURE', 'S-BAD-PROPERTY')
@@ -364,12 +364,12 @@ SELECT what, code, subject, why, evidence FROM
         AND (f.code != 'S-BAD-PROPERTY' OR f._version > metrics_changed OR e._version <= metrics_changed)
         AND (f.code != 'R-VARIANT-MISMATCH' OR (f.experiment_id, f.user_id) NOT IN (SELECT experiment_id, user_id FROM reassigned))
         -- Findings outlive rows that were deleted, erased or have expired.
-        AND (e.event_id != '' OR NOT has(
+        AND (e.subject != '' OR NOT has(
             (SELECT groupUniqArray(cityHash64(event_id)) FROM events_processed
-                WHERE cityHash64(event_id) IN (SELECT cityHash64(ifNull(event_id, '')) FROM open)),
-            cityHash64(ifNull(f.event_id, splitByChar('@', substring(f.subject, 7))[1]))))
-        AND (e.event_id != '' OR toInt64OrZero(splitByChar('@', f.subject)[2]) > ${expired_before})
-        AND (e.event_id != '' OR ifNull(f.user_id, '') = '' OR f.user_id IN (SELECT user_id FROM users FINAL))
+                WHERE cityHash64(event_id) IN (SELECT cityHash64(event_id) FROM open)),
+            cityHash64(ifNull(f.event_id, toUUIDOrZero(splitByChar('@', substring(f.subject, 7))[1])))))
+        AND (e.subject != '' OR toInt64OrZero(splitByChar('@', f.subject)[2]) > ${expired_before})
+        AND (e.subject != '' OR ifNull(f.user_id, '') = '' OR f.user_id IN (SELECT user_id FROM users FINAL))
     UNION ALL
     SELECT 2, toString(f.code), f.subject, concat('the assignment carries ', toString(a.inconsistencies)),
         concat(toString(f._version), ' ', toString(a._version))

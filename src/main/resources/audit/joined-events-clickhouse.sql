@@ -174,7 +174,7 @@ SELECT
     countIf(differs),
     groupArrayIf(${limit})(
         if(differs, (
-            concat(event_id, '@', toString(at)),
+            concat(toString(event_id), '@', toString(at)),
             toInt32(toDate32(timestamp, 'UTC')),
             toString(_version),
             arrayFilter(c -> c.2 = 1, [

@@ -38,7 +38,7 @@ class ErasedUsersIT {
         "INSERT INTO users (user_id, _committed_at, _version, _deleted, _delete_reason) VALUES ('%s', %s"
             .formatted(user, last));
     warehouse.query(
-        "INSERT INTO events_processed (event_id, timestamp, experiment_id, user_id, _committed_at, _version, _deleted, _delete_reason) VALUES ('e', '2026-03-01 09:00:00', 1, '%s', %s"
+        "INSERT INTO events_processed (event_id, timestamp, experiment_id, user_id, _committed_at, _version, _deleted, _delete_reason) VALUES (toUUIDOrZero('e'), '2026-03-01 09:00:00', 1, '%s', %s"
             .formatted(user, last));
     warehouse.query(
         "INSERT INTO assignments_processed (id, experiment_id, user_id, _committed_at, _version, _deleted, _delete_reason) VALUES (1, 1, '%s', %s"

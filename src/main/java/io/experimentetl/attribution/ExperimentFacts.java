@@ -1,6 +1,7 @@
 package io.experimentetl.attribution;
 
 import io.experimentetl.model.AssignmentRow;
+import io.experimentetl.model.EventId;
 import io.experimentetl.quality.PropertyValue;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -9,7 +10,6 @@ import java.util.Comparator;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
-import java.util.UUID;
 
 /** One user's facts in one experiment, on the heap: the working form of {@link ExperimentState}. */
 final class ExperimentFacts {
@@ -82,9 +82,9 @@ final class ExperimentFacts {
     facts.values = state.values();
     facts.eventTypes = state.eventTypes();
     facts.properties = state.properties();
-    Set<UUID> ids = new HashSet<>();
+    Set<EventId> ids = new HashSet<>();
     for (int i = 0; i < facts.size; i++) {
-      if (!ids.add(new UUID(facts.idHigh[i], facts.idLow[i]))) {
+      if (!ids.add(facts.eventId(i))) {
         facts.repeatedIds++;
       }
     }
@@ -207,7 +207,7 @@ final class ExperimentFacts {
       return false;
     }
     for (int i = 0; i < size; i++) {
-      int at = other.indexOf(new UUID(idHigh[i], idLow[i]), occurredAt[i]);
+      int at = other.indexOf(eventId(i), occurredAt[i]);
       if (at < 0
           || content[i] != other.content[at]
           || variantId[i] != other.variantId[at]
@@ -234,8 +234,9 @@ final class ExperimentFacts {
     return content[at];
   }
 
-  String eventId(int at) {
-    return new UUID(idHigh[at], idLow[at]).toString();
+  /** Its bits: the source's own id is not held. */
+  EventId eventId(int at) {
+    return new EventId(idHigh[at], idLow[at], null);
   }
 
   String eventType(int at) {
@@ -287,11 +288,9 @@ final class ExperimentFacts {
   }
 
   /** Where the event with this key stands, or -1. */
-  int indexOf(UUID id, long at) {
+  int indexOf(EventId id, long at) {
     for (int i = size - 1; i >= 0; i--) {
-      if (occurredAt[i] == at
-          && idLow[i] == id.getLeastSignificantBits()
-          && idHigh[i] == id.getMostSignificantBits()) {
+      if (occurredAt[i] == at && idLow[i] == id.low() && idHigh[i] == id.high()) {
         return i;
       }
     }
@@ -299,11 +298,9 @@ final class ExperimentFacts {
   }
 
   /** Another event of the same id (at another time), or -1. */
-  int otherOfId(UUID id, long at) {
+  int otherOfId(EventId id, long at) {
     for (int i = 0; i < size; i++) {
-      if (idLow[i] == id.getLeastSignificantBits()
-          && idHigh[i] == id.getMostSignificantBits()
-          && occurredAt[i] != at) {
+      if (idLow[i] == id.low() && idHigh[i] == id.high() && occurredAt[i] != at) {
         return i;
       }
     }
@@ -323,13 +320,13 @@ final class ExperimentFacts {
     return false;
   }
 
-  void add(UUID id, long at, Long deliveredVariant, String eventType, long contentHash) {
+  void add(EventId id, long at, Long deliveredVariant, String eventType, long contentHash) {
     if (otherOfId(id, at) >= 0) {
       repeatedIds++;
     }
     grow();
-    idHigh[size] = id.getMostSignificantBits();
-    idLow[size] = id.getLeastSignificantBits();
+    idHigh[size] = id.high();
+    idLow[size] = id.low();
     occurredAt[size] = at;
     size++;
     Arrays.fill(
@@ -373,7 +370,7 @@ final class ExperimentFacts {
   }
 
   /** Where the pending event with this key stands in {@link #pending}, or -1. */
-  int pendingIndexOf(String eventId, long at) {
+  int pendingIndexOf(EventId eventId, long at) {
     for (int i = 0; i < pending.size(); i++) {
       if (pending.get(i).event().occurredAt() == at
           && pending.get(i).event().id().equals(eventId)) {

@@ -1,10 +1,10 @@
 package io.experimentetl.attribution;
 
 import io.experimentetl.model.AssignmentRow;
+import io.experimentetl.model.EventId;
 import io.experimentetl.model.EventRow;
 import io.experimentetl.quality.EventChecks;
 import io.experimentetl.quality.PropertyValue;
-import java.util.UUID;
 
 /** One user's facts in one experiment, as rows of the warehouse bring them. */
 final class FactsRead {
@@ -19,7 +19,7 @@ final class FactsRead {
 
   void add(EventRow event, EventChecks checks) {
     rows++;
-    UUID id = UUID.fromString(event.id());
+    EventId id = event.id();
     if (facts.indexOf(id, event.occurredAt()) >= 0) {
       return;
     }

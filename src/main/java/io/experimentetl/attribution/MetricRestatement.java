@@ -12,7 +12,6 @@ import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
-import java.util.UUID;
 
 /**
  * Counts users by other metrics than before: values that their facts lack are read from the raw
@@ -157,7 +156,7 @@ final class MetricRestatement {
   private boolean fill(UserFacts user, EventRow event) {
     for (ExperimentFacts facts : user.experiments()) {
       if (facts.experimentId == event.experimentId()) {
-        int at = facts.indexOf(UUID.fromString(event.id()), event.occurredAt());
+        int at = facts.indexOf(event.id(), event.occurredAt());
         if (at < 0 || facts.content(at) != EventContent.of(event)) {
           return false;
         }

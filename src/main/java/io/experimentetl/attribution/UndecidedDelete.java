@@ -1,5 +1,7 @@
 package io.experimentetl.attribution;
 
+import io.experimentetl.model.EventId;
+
 /**
  * A deleted fact whose finding waits until it is clear whether its transaction erases the user; a
  * record of keyed state.
@@ -12,7 +14,7 @@ package io.experimentetl.attribution;
 public record UndecidedDelete(
     long txId,
     long experimentId,
-    String eventId,
+    EventId eventId,
     long occurredAt,
     long assignmentId,
     long lsn,

@@ -14,7 +14,6 @@ import static io.experimentetl.model.FindingCode.R_ORPHAN_EXPERIMENT;
 import static io.experimentetl.model.FindingCode.R_ORPHAN_VARIANT;
 import static io.experimentetl.model.FindingCode.R_VARIANT_NULL;
 import static io.experimentetl.model.FindingCode.S_UNKNOWN_EVENT_TYPE;
-import static io.experimentetl.model.FindingCode.S_UNPARSEABLE;
 import static io.experimentetl.model.FindingCode.T_ASSIGNMENT_AT_DRIFT;
 import static io.experimentetl.model.FindingCode.T_ENROLL_MISMATCH;
 import static io.experimentetl.model.FindingCode.T_LATE_BEYOND_STATE;
@@ -24,6 +23,7 @@ import io.experimentetl.model.AssignmentProcessed;
 import io.experimentetl.model.AssignmentRow;
 import io.experimentetl.model.Change;
 import io.experimentetl.model.ChangeKind;
+import io.experimentetl.model.EventId;
 import io.experimentetl.model.EventProcessed;
 import io.experimentetl.model.EventRow;
 import io.experimentetl.model.ExperimentRow;
@@ -47,7 +47,6 @@ import java.util.EnumSet;
 import java.util.Iterator;
 import java.util.List;
 import java.util.Set;
-import java.util.UUID;
 import java.util.stream.Stream;
 
 /**
@@ -429,10 +428,6 @@ final class UserAttribution {
       return;
     }
     EventRow event = (EventRow) change.after();
-    UUID id = idOf(event, origin);
-    if (id == null) {
-      return;
-    }
     if (!hasFacts(user, event.experimentId())) {
       emit(
           user,
@@ -447,7 +442,7 @@ final class UserAttribution {
     ExperimentFacts facts = user.in(event.experimentId());
     ensureContributions(facts);
     long content = EventContent.of(event);
-    int at = facts.indexOf(id, event.occurredAt());
+    int at = facts.indexOf(event.id(), event.occurredAt());
     if (at >= 0) {
       if (facts.content(at) != content && change.kind() != ChangeKind.RETAINED) {
         update(user, facts, change, event, origin);
@@ -464,7 +459,7 @@ final class UserAttribution {
     EventReferences references = references(user, facts, event);
     EnumSet<FindingCode> unresolved = eventChecks.unresolved(event, references);
     if (unresolved.isEmpty()) {
-      write(user, facts, new Fact(event, id, content, origin), references, unresolved);
+      write(user, facts, new Fact(event, content, origin), references, unresolved);
     } else {
       hold(user, facts, origin.pending(event, now + graceMillis));
     }
@@ -541,8 +536,7 @@ final class UserAttribution {
   private void writeHeld(UserFacts user, ExperimentFacts facts, PendingEvent held) {
     EventRow event = held.event();
     EventReferences references = references(user, facts, event);
-    Fact fact =
-        new Fact(event, UUID.fromString(event.id()), EventContent.of(event), Origin.of(held));
+    Fact fact = new Fact(event, EventContent.of(event), Origin.of(held));
     write(user, facts, fact, references, eventChecks.unresolved(event, references));
   }
 
@@ -556,11 +550,11 @@ final class UserAttribution {
     Origin origin = fact.origin();
     EnumSet<FindingCode> violations =
         eventChecks.violations(event, references, origin.committedAt(), origin.lsn() != 0);
-    int other = facts.otherOfId(fact.id(), event.occurredAt());
+    int other = facts.otherOfId(event.id(), event.occurredAt());
     if (other >= 0) {
       violations.add(repetition(facts.content(other), fact.content()));
     }
-    facts.add(fact.id(), event.occurredAt(), event.variantId(), event.eventType(), fact.content());
+    facts.add(event.id(), event.occurredAt(), event.variantId(), event.eventType(), fact.content());
     setValues(facts, facts.size() - 1, event);
     if (facts.size() > config.findings().health().botEventsPerDay()) {
       reportBot(facts, event, origin);
@@ -609,7 +603,7 @@ final class UserAttribution {
 
   private void update(
       UserFacts user, ExperimentFacts facts, Change change, EventRow event, Origin origin) {
-    int at = facts.indexOf(UUID.fromString(event.id()), event.occurredAt());
+    int at = facts.indexOf(event.id(), event.occurredAt());
     facts.replace(at, event.variantId(), event.eventType(), EventContent.of(event));
     setValues(facts, at, event);
     restate(user, facts, origin);
@@ -656,10 +650,6 @@ final class UserAttribution {
       reportRetention("events", event.occurredAt(), origin);
       return;
     }
-    UUID id = idOf(event, origin);
-    if (id == null) {
-      return;
-    }
     if (!hasFacts(user, event.experimentId())) {
       writeTombstone(user, event, origin.asSent(reasonOf(change), true));
       report(T_LATE_BEYOND_STATE, true, event, origin);
@@ -675,7 +665,7 @@ final class UserAttribution {
         lowWatermark.remove(removed.visibleBefore());
       }
     }
-    int at = facts.indexOf(id, event.occurredAt());
+    int at = facts.indexOf(event.id(), event.occurredAt());
     if (at >= 0) {
       facts.remove(at);
       restate(user, facts, origin);
@@ -778,9 +768,8 @@ final class UserAttribution {
         eventChecks.violations(
             event, references(user, facts, event), origin.committedAt(), origin.lsn() != 0);
     // Of one id, the later ones are the repetitions.
-    UUID id = UUID.fromString(event.id());
-    int at = facts.indexOf(id, event.occurredAt());
-    int other = facts.otherOfId(id, event.occurredAt());
+    int at = facts.indexOf(event.id(), event.occurredAt());
+    int other = facts.otherOfId(event.id(), event.occurredAt());
     if (other >= 0 && other < at) {
       violations.add(repetition(facts.content(other), facts.content(at)));
     }
@@ -968,7 +957,7 @@ final class UserAttribution {
   }
 
   private void writeTombstone(
-      UserFacts user, long experimentId, String eventId, long occurredAt, RowVersion tombstone) {
+      UserFacts user, long experimentId, EventId eventId, long occurredAt, RowVersion tombstone) {
     out.event(
         new EventProcessed(
             new EventRow(
@@ -1178,7 +1167,7 @@ final class UserAttribution {
       String subject,
       long experimentId,
       String userId,
-      String eventId,
+      EventId eventId,
       String detail,
       Origin origin) {
     out.finding(
@@ -1195,15 +1184,6 @@ final class UserAttribution {
             versions.nextFinding()));
   }
 
-  private UUID idOf(EventRow event, Origin origin) {
-    try {
-      return UUID.fromString(event.id());
-    } catch (IllegalArgumentException notAUuid) {
-      report(S_UNPARSEABLE, true, event, origin);
-      return null;
-    }
-  }
-
   private static String experimentSubject(long experimentId) {
     return "experiment:" + experimentId;
   }
@@ -1212,7 +1192,7 @@ final class UserAttribution {
     return "variant:" + variantId;
   }
 
-  private static String eventSubject(String eventId, long occurredAt) {
+  private static String eventSubject(EventId eventId, long occurredAt) {
     return "event:" + eventId + "@" + occurredAt;
   }
 
@@ -1246,7 +1226,7 @@ final class UserAttribution {
   }
 
   /** An event on its way out. */
-  private record Fact(EventRow event, UUID id, long content, Origin origin) {}
+  private record Fact(EventRow event, long content, Origin origin) {}
 
   /** Where a change came from, as far as its rows say it. */
   private record Origin(long lsn, long committedAt, long sequenceNumber, long visibleBefore) {

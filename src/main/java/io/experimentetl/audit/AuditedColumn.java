@@ -12,6 +12,7 @@ record AuditedColumn(String source, String warehouse, Kind kind) {
 
   enum Kind {
     NUMBER,
+    EVENT_ID,
     TEXT,
     JSON,
     TIME,
@@ -43,7 +44,8 @@ record AuditedColumn(String source, String warehouse, Kind kind) {
     String name = PostgresRows.quoted(source);
     return switch (kind) {
       case NUMBER, JSON -> "coalesce(%s::text, '-')".formatted(name);
-      case TEXT -> "coalesce(octet_length(%1$s::text) || ':' || %1$s::text, '-')".formatted(name);
+      case EVENT_ID, TEXT ->
+          "coalesce(octet_length(%1$s::text) || ':' || %1$s::text, '-')".formatted(name);
       case BOOL -> "coalesce(%s::int::text, '-')".formatted(name);
       case TIME ->
           "coalesce(CASE WHEN isfinite(%1$s) THEN %2$s::text ELSE %1$s::text END, '-')"
@@ -56,6 +58,8 @@ record AuditedColumn(String source, String warehouse, Kind kind) {
     return switch (kind) {
       case NUMBER -> "ifNull(toString(%s), '-')".formatted(warehouse);
       case JSON -> "ifNull(%s, '-')".formatted(warehouse);
+      case EVENT_ID ->
+          "concat(toString(length(%1$s)), ':', %1$s)".formatted(ClickHouseRows.EVENT_ID);
       case TEXT -> "ifNull(concat(toString(length(%1$s)), ':', %1$s), '-')".formatted(warehouse);
       case BOOL -> "toString(toUInt8(%s))".formatted(warehouse);
       case TIME -> "ifNull(toString(toUnixTimestamp64Micro(%s)), '-')".formatted(warehouse);

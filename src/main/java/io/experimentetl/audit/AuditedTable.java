@@ -86,7 +86,7 @@ enum AuditedTable {
       List.of("experiment_id", "user_id", "timestamp", "event_id"),
       "timestamp",
       List.of(
-          new AuditedColumn("id", "event_id", AuditedColumn.Kind.TEXT),
+          new AuditedColumn("id", "event_id", AuditedColumn.Kind.EVENT_ID),
           AuditedColumn.time("timestamp"),
           AuditedColumn.number("experiment_id"),
           AuditedColumn.text("user_id"),
@@ -156,6 +156,6 @@ enum AuditedTable {
 
   /** The id part of a row's key: an event's key is {@code id@micros}. */
   String idOf(String key) {
-    return this == EVENTS ? key.substring(0, key.indexOf('@')) : key;
+    return this == EVENTS ? key.substring(0, key.lastIndexOf('@')) : key;
   }
 }

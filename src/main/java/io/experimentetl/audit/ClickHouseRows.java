@@ -6,6 +6,9 @@ import java.util.stream.Collectors;
 
 /** The statements that read one table's rows from ClickHouse. */
 final class ClickHouseRows {
+  /** An event's id as PostgreSQL has it. */
+  static final String EVENT_ID = "ifNull(source_id, toString(event_id))";
+
   /** The hash of a deleted row: greater than every hash. */
   static final long DELETED = 1L << 48;
 
@@ -104,7 +107,7 @@ final class ClickHouseRows {
                 .collect(Collectors.joining(", ")),
             table.warehouseTable(),
             switch (table) {
-              case EVENTS -> "event_id";
+              case EVENTS -> EVENT_ID;
               case USERS -> "user_id";
               default -> "toString(id)";
             },
@@ -176,7 +179,7 @@ final class ClickHouseRows {
 
   private String key() {
     return switch (table) {
-      case EVENTS -> "concat(event_id, '@', toString(toUnixTimestamp64Micro(timestamp)))";
+      case EVENTS -> "concat(" + EVENT_ID + ", '@', toString(toUnixTimestamp64Micro(timestamp)))";
       case USERS -> "user_id";
       default -> "toString(id)";
     };
@@ -191,7 +194,7 @@ final class ClickHouseRows {
   /** The same 256 buckets as {@link PostgresRows}. */
   private String bucket() {
     return switch (table) {
-      case EVENTS -> "right(event_id, 2)";
+      case EVENTS -> "lower(hex(substring(MD5(" + EVENT_ID + "), 1, 1)))";
       case USERS -> "lower(hex(substring(MD5(user_id), 1, 1)))";
       default -> "toString(id % 256)";
     };

@@ -81,10 +81,10 @@ final class PostgresRows {
         : Integer.toString(AuditedTable.NO_DAY);
   }
 
-  /** 256 buckets. The last digits of a UUID are random in every version that clients generate. */
+  /** 256 buckets. */
   private String bucket() {
     return switch (table) {
-      case EVENTS -> "right(id::text, 2)";
+      case EVENTS -> "left(md5(id::text), 2)";
       case USERS -> "left(md5(user_id), 2)";
       default -> "(id % 256)::text";
     };

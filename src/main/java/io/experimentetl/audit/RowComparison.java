@@ -253,7 +253,7 @@ final class RowComparison {
    * Findings name an event's time in microseconds or, where it couldn't be read, as it was sent.
    */
   private String normalised(String key) {
-    int at = key.indexOf('@');
+    int at = key.lastIndexOf('@');
     if (table != AuditedTable.EVENTS || at < 0) {
       return key;
     }

@@ -4,6 +4,7 @@ import io.experimentetl.model.AssignmentRow;
 import io.experimentetl.model.Change;
 import io.experimentetl.model.ChangeKind;
 import io.experimentetl.model.DriftedColumn;
+import io.experimentetl.model.EventId;
 import io.experimentetl.model.EventRow;
 import io.experimentetl.model.ExperimentRow;
 import io.experimentetl.model.FindingCode;
@@ -100,7 +101,9 @@ public final class ChangeSerializer extends TypeSerializerSingleton<Change> {
       return;
     }
     if (row instanceof EventRow event) {
-      writeText(event.id(), target);
+      target.writeLong(event.id().high());
+      target.writeLong(event.id().low());
+      writeText(event.id().sourceId(), target);
       target.writeLong(event.occurredAt());
       target.writeLong(event.experimentId());
       writeText(event.userId(), target);
@@ -196,7 +199,7 @@ public final class ChangeSerializer extends TypeSerializerSingleton<Change> {
     return switch (table) {
       case EVENTS ->
           new EventRow(
-              readText(source),
+              new EventId(source.readLong(), source.readLong(), readText(source)),
               source.readLong(),
               source.readLong(),
               readText(source),

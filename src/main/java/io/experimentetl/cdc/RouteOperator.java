@@ -286,7 +286,8 @@ public final class RouteOperator extends AbstractStreamOperator<Change>
             keyOf(table, row),
             FindingCode.S_UNPARSEABLE,
             column,
-            "the time lies outside of 1900 to 2299");
+            "the time lies outside of 1900 to 2299"
+                + (row instanceof EventRow event ? event.id().sourceIdInWords() : ""));
   }
 
   private static String keyOf(SourceTable table, SourceRow row) {

@@ -2,6 +2,7 @@ package io.experimentetl.cdc;
 
 import io.experimentetl.clickhouse.RowBinaryWriter;
 import io.experimentetl.model.AssignmentRow;
+import io.experimentetl.model.EventId;
 import io.experimentetl.model.EventRow;
 import io.experimentetl.model.ExperimentRow;
 import io.experimentetl.model.FindingCode;
@@ -228,7 +229,7 @@ abstract class RowReader<R> {
                 micros(row, before, 10));
         case EVENTS ->
             new EventRow(
-                text(row, before, 0),
+                EventId.of(text(row, before, 0)),
                 micros(row, before, 1),
                 integer(row, before, 2),
                 text(row, before, 3),
@@ -250,16 +251,30 @@ abstract class RowReader<R> {
         case ETL_HEARTBEAT -> new HeartbeatRow(text(row, before, 0), micros(row, before, 1));
       };
     } catch (UnreadableColumnException e) {
-      return new UnreadableRow(table, key(row), e.code, e.column, e.getMessage());
+      return new UnreadableRow(table, key(row), e.code, e.column, e.getMessage() + ownId(row));
     }
   }
 
   private String key(R row) {
     Object first = sent(row, 0);
     String key =
-        table == SourceTable.EVENTS ? first + "@" + keyTime(sent(row, 1)) : String.valueOf(first);
-    // A finding names it: half of a surrogate pair becomes a question mark.
-    return new String(key.getBytes(StandardCharsets.UTF_8), StandardCharsets.UTF_8);
+        table == SourceTable.EVENTS
+            ? (first == null ? null : EventId.of(first.toString())) + "@" + keyTime(sent(row, 1))
+            : String.valueOf(first);
+    return readable(key);
+  }
+
+  /** A finding holds the text: half of a surrogate pair becomes a question mark. */
+  private static String readable(String text) {
+    return new String(text.getBytes(StandardCharsets.UTF_8), StandardCharsets.UTF_8);
+  }
+
+  /**
+   * A finding names an event by its UUID: the engineer looks for the row by the source's own id.
+   */
+  private String ownId(R row) {
+    Object first = table == SourceTable.EVENTS ? sent(row, 0) : null;
+    return first == null ? "" : readable(EventId.of(first.toString()).sourceIdInWords());
   }
 
   /**

@@ -5,6 +5,7 @@ import java.lang.invoke.VarHandle;
 import java.math.BigInteger;
 import java.nio.ByteOrder;
 import java.util.Arrays;
+import java.util.UUID;
 
 /**
  * A growing buffer of rows in ClickHouse's RowBinary format. One method per column type; the caller
@@ -176,6 +177,12 @@ public final class RowBinaryWriter {
     writeInt64(microsSinceEpoch);
   }
 
+  /** {@code UUID}: two little-endian numbers, the most significant 64 bits first. */
+  public void writeUuid(long high, long low) {
+    writeInt64(high);
+    writeInt64(low);
+  }
+
   /** {@code String} and {@code LowCardinality(String)}, in UTF-8. */
   public void writeString(String value) {
     if (value == null) {
@@ -217,6 +224,14 @@ public final class RowBinaryWriter {
       return;
     }
     writeString(valueOrNull);
+  }
+
+  /** {@code Nullable(UUID)}. */
+  public void writeNullableUuid(UUID valueOrNull) {
+    if (writeNull(valueOrNull == null)) {
+      return;
+    }
+    writeUuid(valueOrNull.getMostSignificantBits(), valueOrNull.getLeastSignificantBits());
   }
 
   /** {@code Nullable(Int64)}. */

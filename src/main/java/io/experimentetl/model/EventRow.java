@@ -10,7 +10,7 @@ package io.experimentetl.model;
  * @param properties JSON text, or null
  */
 public record EventRow(
-    String id,
+    EventId id,
     long occurredAt,
     long experimentId,
     String userId,

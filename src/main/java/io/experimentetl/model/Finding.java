@@ -20,7 +20,7 @@ public record Finding(
     boolean open,
     long experimentId,
     String userId,
-    String eventId,
+    EventId eventId,
     String detail,
     long observedAt,
     long lsn,

@@ -8,14 +8,13 @@ import com.fasterxml.jackson.databind.cfg.JsonNodeFeature;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import com.fasterxml.jackson.databind.node.MissingNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.experimentetl.model.EventId;
 import io.experimentetl.model.OutboxRow;
 import java.time.Instant;
 import java.time.OffsetDateTime;
 import java.time.format.DateTimeParseException;
 import java.time.temporal.ChronoUnit;
-import java.util.Locale;
 import java.util.Map;
-import java.util.UUID;
 
 /**
  * What an outbox row says, whichever of the platform's services wrote it: {@code id} or {@code
@@ -97,7 +96,7 @@ record OutboxPayload(
     if (name == null) {
       throw new UnknownShapeException("The payload does not name the event's type.");
     }
-    return taken.finish(canonical(id), name);
+    return taken.finish(EventId.of(id).text(), name);
   }
 
   private static OutboxPayload assignment(ObjectNode members) throws UnknownShapeException {
@@ -107,15 +106,6 @@ record OutboxPayload(
       throw new UnknownShapeException("The payload has neither id nor assignment_id.");
     }
     return taken.finish(id, null);
-  }
-
-  /** As PostgreSQL prints a uuid. */
-  private static String canonical(String id) {
-    try {
-      return id.length() == 36 ? UUID.fromString(id).toString() : id.toLowerCase(Locale.ROOT);
-    } catch (IllegalArgumentException notOne) {
-      return id;
-    }
   }
 
   private static String text(JsonNode value, String what) throws UnknownShapeException {

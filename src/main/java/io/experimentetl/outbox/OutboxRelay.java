@@ -5,6 +5,7 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import io.experimentetl.clickhouse.ProgressMarker;
 import io.experimentetl.config.OutboxConfig;
 import io.experimentetl.model.Change;
+import io.experimentetl.model.EventId;
 import io.experimentetl.model.EventRow;
 import io.experimentetl.model.Finding;
 import io.experimentetl.model.FindingCode;
@@ -85,7 +86,7 @@ public final class OutboxRelay extends AbstractStreamOperator<OutboxMessage>
     OutboxRow outbox = (OutboxRow) row;
     if (outbox.eventType().equals(OutboxPayload.EVENT_CREATED)) {
       try {
-        return EVENT + OutboxPayload.of(outbox).id();
+        return EVENT + EventId.of(OutboxPayload.of(outbox).id());
       } catch (UnknownShapeException e) {
         // It is a subject of its own, and reported there.
       }
@@ -202,7 +203,9 @@ public final class OutboxRelay extends AbstractStreamOperator<OutboxMessage>
 
   private OutboxSubject subject(String key) throws Exception {
     return new OutboxSubject(
-        settings, key.startsWith(EVENT) ? key.substring(EVENT.length()) : null, state.value());
+        settings,
+        key.startsWith(EVENT) ? EventId.of(key.substring(EVENT.length())) : null,
+        state.value());
   }
 
   private void finish(OutboxSubject subject) throws Exception {

@@ -8,6 +8,7 @@ import static io.experimentetl.model.FindingCode.O_STUCK;
 import io.experimentetl.config.OutboxConfig;
 import io.experimentetl.model.Change;
 import io.experimentetl.model.ChangeKind;
+import io.experimentetl.model.EventId;
 import io.experimentetl.model.EventRow;
 import io.experimentetl.model.Finding;
 import io.experimentetl.model.FindingCode;
@@ -38,7 +39,7 @@ final class OutboxSubject {
   private static final int MOST_VERSIONS = 16;
 
   private final OutboxConfig config;
-  private final String eventId;
+  private final EventId eventId;
   private final List<Finding> findings = new ArrayList<>();
   private final List<OutboxEntry> rows = new ArrayList<>();
   private final List<EventVersion> versions = new ArrayList<>();
@@ -53,7 +54,7 @@ final class OutboxSubject {
    * @param eventId null: the subject is no event
    * @param state null: nothing is known yet
    */
-  OutboxSubject(OutboxConfig config, String eventId, OutboxState state) {
+  OutboxSubject(OutboxConfig config, EventId eventId, OutboxState state) {
     this.config = config;
     this.eventId = eventId;
     if (state != null) {

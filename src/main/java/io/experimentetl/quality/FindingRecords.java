@@ -42,7 +42,7 @@ public record FindingRecords(String topic)
             .put("status", finding.open() ? "OPEN" : "RESOLVED")
             .put("experiment_id", finding.experimentId() == 0 ? null : finding.experimentId())
             .put("user_id", finding.userId())
-            .put("event_id", finding.eventId())
+            .put("event_id", finding.eventId() == null ? null : finding.eventId().toString())
             .put("detail", finding.detail())
             .put("remedy", finding.code().remedy())
             .put(

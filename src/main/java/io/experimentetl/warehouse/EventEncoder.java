@@ -15,7 +15,8 @@ public final class EventEncoder implements RowEncoder<EventProcessed> {
   private static final TableSchema SCHEMA =
       VersionColumns.append(
           TableSchema.of("events_processed")
-              .column("event_id", "String")
+              .column("event_id", "UUID")
+              .column("source_id", "Nullable(String)")
               .column("timestamp", "DateTime64(6, 'UTC')")
               .column("experiment_id", "Int64")
               .column("user_id", "String")
@@ -53,7 +54,8 @@ public final class EventEncoder implements RowEncoder<EventProcessed> {
   @Override
   public void encode(EventProcessed row, RowBinaryWriter out) {
     EventRow event = row.event();
-    out.writeString(event.id());
+    out.writeUuid(event.id().high(), event.id().low());
+    out.writeNullableString(event.id().sourceId());
     out.writeDateTime64(event.occurredAt());
     out.writeInt64(event.experimentId());
     out.writeString(event.userId());

@@ -19,7 +19,7 @@ public final class FindingEncoder implements RowEncoder<Finding> {
               .column("status", "LowCardinality(String)")
               .column("experiment_id", "Nullable(Int64)")
               .column("user_id", "Nullable(String)")
-              .column("event_id", "Nullable(String)")
+              .column("event_id", "Nullable(UUID)")
               .column("detail", "String")
               .column("remedy", "String")
               .column("observed_at", "DateTime64(6, 'UTC')"));
@@ -42,7 +42,7 @@ public final class FindingEncoder implements RowEncoder<Finding> {
     out.writeString(row.open() ? "OPEN" : "RESOLVED");
     out.writeNullableInt64(row.experimentId() == 0 ? null : row.experimentId());
     out.writeNullableString(row.userId());
-    out.writeNullableString(row.eventId());
+    out.writeNullableUuid(row.eventId() == null ? null : row.eventId().uuid());
     out.writeString(row.detail());
     out.writeString(row.code().remedy());
     out.writeDateTime64(row.observedAt());

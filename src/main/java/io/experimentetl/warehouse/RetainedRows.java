@@ -7,6 +7,7 @@ import io.experimentetl.clickhouse.ClickHouseReader;
 import io.experimentetl.model.AssignmentRow;
 import io.experimentetl.model.Change;
 import io.experimentetl.model.ChangeKind;
+import io.experimentetl.model.EventId;
 import io.experimentetl.model.EventRow;
 import io.experimentetl.model.SourcePosition;
 import io.experimentetl.model.SourceRow;
@@ -26,6 +27,7 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.UUID;
 
 /**
  * The facts that a warehouse keeps although the source may have deleted them by retention, read in
@@ -50,11 +52,11 @@ public final class RetainedRows implements AutoCloseable {
   private static final String EVENTS =
       """
       SELECT experiment_id, user_id, toUnixTimestamp64Micro(timestamp), event_id, variant_id, event_type,
-        toUnixTimestamp64Micro(assignment_at), properties, session_id, request_id, toUnixTimestamp64Micro(_committed_at)
+        toUnixTimestamp64Micro(assignment_at), properties, session_id, request_id, source_id, toUnixTimestamp64Micro(_committed_at)
       FROM events_processed FINAL
       WHERE timestamp < now64(6, 'UTC') - toIntervalSecond({retention:UInt64})
         AND (experiment_id, user_id, timestamp, event_id)
-          > ({a:Int64}, {b:String}, fromUnixTimestamp64Micro({c:Int64}, 'UTC'), {d:String})
+          > ({a:Int64}, {b:String}, fromUnixTimestamp64Micro({c:Int64}, 'UTC'), {d:UUID})
       ORDER BY experiment_id, user_id, timestamp, event_id
       LIMIT {rows:UInt32}
       """;
@@ -132,7 +134,7 @@ public final class RetainedRows implements AutoCloseable {
     parameters.put("b", key.isEmpty() ? "" : key.get(1));
     parameters.put("c", key.isEmpty() ? "0" : key.get(2));
     if (events) {
-      parameters.put("d", key.isEmpty() ? "" : key.get(3));
+      parameters.put("d", key.isEmpty() ? WarehouseEvents.NO_EVENT : key.get(3));
     }
     List<String[]> rows = reader.rows(events ? EVENTS : ASSIGNMENTS, parameters);
     if (rows.isEmpty()) {
@@ -194,7 +196,7 @@ public final class RetainedRows implements AutoCloseable {
     return change(
         SourceTable.EVENTS,
         new EventRow(
-            row[3],
+            EventId.of(UUID.fromString(row[3]), row[10]),
             Long.parseLong(row[2]),
             Long.parseLong(row[0]),
             row[1],
@@ -204,7 +206,7 @@ public final class RetainedRows implements AutoCloseable {
             row[7],
             row[8],
             row[9]),
-        row[10]);
+        row[11]);
   }
 
   private static Change change(SourceTable table, SourceRow row, String committedAt) {

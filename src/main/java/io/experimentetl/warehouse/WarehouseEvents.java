@@ -4,6 +4,7 @@ import io.experimentetl.clickhouse.ClickHouseConnection;
 import io.experimentetl.clickhouse.ClickHouseReader;
 import io.experimentetl.config.ClickHouseConfig;
 import io.experimentetl.model.AssignmentRow;
+import io.experimentetl.model.EventId;
 import io.experimentetl.model.EventRow;
 import java.io.IOException;
 import java.net.URI;
@@ -11,6 +12,7 @@ import java.util.Collection;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.UUID;
 import java.util.function.Consumer;
 
 /**
@@ -23,15 +25,18 @@ public final class WarehouseEvents implements RawEvents {
   /** Before any time that DateTime64 can hold. */
   private static final long BEGINNING = -2_208_988_800_000_000L;
 
+  /** The first UUID in ClickHouse's order. */
+  static final String NO_EVENT = new UUID(0, 0).toString();
+
   private static final String EVENTS =
       """
       SELECT experiment_id, user_id, toUnixTimestamp64Micro(timestamp), event_id, variant_id, event_type,
-        toUnixTimestamp64Micro(assignment_at), properties, session_id, request_id
+        toUnixTimestamp64Micro(assignment_at), properties, session_id, request_id, source_id
       FROM events_processed FINAL
       WHERE user_id IN {users:Array(String)} AND event_type IN {types:Array(String)}
         AND timestamp >= fromUnixTimestamp64Micro({from:Int64}, 'UTC')
         AND (experiment_id, user_id, timestamp, event_id)
-          > ({a:Int64}, {b:String}, fromUnixTimestamp64Micro({c:Int64}, 'UTC'), {d:String})
+          > ({a:Int64}, {b:String}, fromUnixTimestamp64Micro({c:Int64}, 'UTC'), {d:UUID})
       ORDER BY experiment_id, user_id, timestamp, event_id
       LIMIT {rows:UInt32}
       """;
@@ -43,7 +48,7 @@ public final class WarehouseEvents implements RawEvents {
   private static final String EVENTS_AS_OF =
       """
       SELECT DISTINCT experiment_id, user_id, toUnixTimestamp64Micro(timestamp) AS at, event_id, variant_id, event_type,
-        toUnixTimestamp64Micro(assignment_at), properties, session_id, request_id, _deleted
+        toUnixTimestamp64Micro(assignment_at), properties, session_id, request_id, source_id, _deleted
       FROM events_processed
       WHERE experiment_id IN {experiments:Array(Int64)} AND user_id IN {users:Array(String)}
         AND (experiment_id, user_id, timestamp, event_id, _version) IN
@@ -53,7 +58,7 @@ public final class WarehouseEvents implements RawEvents {
           WHERE experiment_id IN {experiments:Array(Int64)} AND user_id IN {users:Array(String)}
             AND _version <= {bound:UInt64}
             AND (experiment_id, user_id, timestamp, event_id)
-              > ({a:Int64}, {b:String}, fromUnixTimestamp64Micro({c:Int64}, 'UTC'), {d:String})
+              > ({a:Int64}, {b:String}, fromUnixTimestamp64Micro({c:Int64}, 'UTC'), {d:UUID})
           GROUP BY experiment_id, user_id, timestamp, event_id
           ORDER BY experiment_id, user_id, timestamp, event_id
           LIMIT {rows:UInt32}
@@ -84,7 +89,7 @@ public final class WarehouseEvents implements RawEvents {
 
   private final ClickHouseReader reader;
 
-  private WarehouseEvents(ClickHouseReader reader) {
+  WarehouseEvents(ClickHouseReader reader) {
     this.reader = reader;
   }
 
@@ -112,7 +117,7 @@ public final class WarehouseEvents implements RawEvents {
     parameters.put("a", Long.toString(Long.MIN_VALUE));
     parameters.put("b", "");
     parameters.put("c", "0");
-    parameters.put("d", "");
+    parameters.put("d", NO_EVENT);
     List<String[]> page;
     do {
       page = reader.rows(EVENTS, parameters, Map.of("users", userIds, "types", eventTypes));
@@ -128,7 +133,7 @@ public final class WarehouseEvents implements RawEvents {
 
   private static EventRow event(String[] row) {
     return new EventRow(
-        row[3],
+        EventId.of(UUID.fromString(row[3]), row[10]),
         Long.parseLong(row[2]),
         Long.parseLong(row[0]),
         row[1],
@@ -153,7 +158,7 @@ public final class WarehouseEvents implements RawEvents {
     parameters.put("bound", Long.toString(bound));
     parameters.put("rows", Integer.toString(PAGE_ROWS));
     parameters.put("c", "0");
-    parameters.put("d", "");
+    parameters.put("d", NO_EVENT);
     readAsOf(
         EVENTS_AS_OF,
         userIds,
@@ -161,7 +166,7 @@ public final class WarehouseEvents implements RawEvents {
         row -> {
           parameters.put("c", row[2]);
           parameters.put("d", row[3]);
-          if (row[10].equals("0")) {
+          if (row[11].equals("0")) {
             events.accept(event(row));
           }
         });

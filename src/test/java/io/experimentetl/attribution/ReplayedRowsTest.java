@@ -191,7 +191,7 @@ class ReplayedRowsTest {
     assertSame(
         written(new EventEncoder(), first.history.out.eventRows, events),
         second.history.out.eventRows,
-        row -> row.event().id() + row.event().occurredAt(),
+        row -> row.event().id() + "@" + row.event().occurredAt(),
         EventProcessed::version,
         EventProcessed::event,
         EventProcessed::inconsistencies);

@@ -18,6 +18,7 @@ import io.experimentetl.config.StatisticsConfig;
 import io.experimentetl.model.AssignmentRow;
 import io.experimentetl.model.DailyKey;
 import io.experimentetl.model.DailySums;
+import io.experimentetl.model.EventId;
 import io.experimentetl.model.EventProcessed;
 import io.experimentetl.model.EventRow;
 import io.experimentetl.model.FindingCode;
@@ -454,7 +455,7 @@ class StreamedStatisticsTest {
         random.nextInt());
   }
 
-  private static EventRow randomEvent(Random random, String id, long occurredAt) {
+  private static EventRow randomEvent(Random random, EventId id, long occurredAt) {
     String type =
         List.of("exposure", "exposure", "conversion", "purchase", "purchase", "page_view")
             .get(random.nextInt(6));

@@ -5,6 +5,7 @@ import io.experimentetl.config.StatisticsConfig;
 import io.experimentetl.model.AssignmentRow;
 import io.experimentetl.model.Change;
 import io.experimentetl.model.ChangeKind;
+import io.experimentetl.model.EventId;
 import io.experimentetl.model.EventProcessed;
 import io.experimentetl.model.EventRow;
 import io.experimentetl.model.RowVersion;
@@ -19,7 +20,6 @@ import java.time.Instant;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
-import java.util.UUID;
 
 /**
  * One user's history told in sentences: every call is a transaction of its own, unless said
@@ -115,8 +115,8 @@ final class UserScenario {
     return at.getEpochSecond() * 1_000_000 + at.getNano() / 1000;
   }
 
-  static String id(int number) {
-    return new UUID(0, number).toString();
+  static EventId id(int number) {
+    return new EventId(0, number, null);
   }
 
   static UserRow userRow() {

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 
 import io.experimentetl.local.PlatformExtension;
+import io.experimentetl.model.EventId;
 import io.experimentetl.operations.ClickHouseEndpoint;
 import io.experimentetl.operations.SqlFiles;
 import java.nio.file.Path;
@@ -47,7 +48,7 @@ class ViewsIT {
             warehouse.query(
                 "SELECT name FROM system.tables WHERE database = currentDatabase() AND engine = 'View' AND comment != '' ORDER BY name"))
         .isEqualTo(
-            "etl_progress\nexperiment_cumulative\nexperiment_cuts\nexperiment_daily\nexperiment_health\nexperiment_results\nfindings_open");
+            "etl_progress\nexperiment_cumulative\nexperiment_daily\nexperiment_health\nexperiment_results\nexperiment_segments\nfindings_open");
     assertThat(
             warehouse.query(
                 "SELECT name FROM system.tables WHERE database = currentDatabase() AND engine_full LIKE '% TTL %' ORDER BY name"))
@@ -386,10 +387,10 @@ class ViewsIT {
 
   private void event(
       int user, String type, String time, int variant, String properties, String country) {
-    String id = type + user + properties;
+    EventId id = EventId.of(type + user + properties);
     warehouse.query(
         "INSERT INTO events_processed (event_id, timestamp, experiment_id, user_id, variant_id, event_type, properties, user_properties)"
-            + " VALUES ('%s', '2026-03-01 %s', 1, 'u%d', %d, '%s', '%s', '{\"country\": \"%s\"}')"
+            + " VALUES (toUUID('%s'), '2026-03-01 %s', 1, 'u%d', %d, '%s', '%s', '{\"country\": \"%s\"}')"
                 .formatted(id, time, user, variant, type, properties, country));
   }
 

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import io.experimentetl.model.Change;
 import io.experimentetl.model.ChangeKind;
 import io.experimentetl.model.DriftedColumn;
+import io.experimentetl.model.EventId;
 import io.experimentetl.model.EventRow;
 import io.experimentetl.model.FindingCode;
 import io.experimentetl.model.OutboxRow;
@@ -194,9 +195,11 @@ class ChangeDeserializerTest {
         .isInstanceOfSatisfying(
             UnreadableRow.class,
             row -> {
-              assertThat(row.key()).isEqualTo("e1@1795176000000000");
+              assertThat(row.key()).isEqualTo(EventId.of("e1") + "@1795176000000000");
               assertThat(row.column()).isEqualTo("experiment_id");
-              assertThat(row.reason()).contains("REPLICA IDENTITY FULL");
+              assertThat(row.reason())
+                  .contains("REPLICA IDENTITY FULL")
+                  .endsWith("(id at the source: e1)");
             });
   }
 

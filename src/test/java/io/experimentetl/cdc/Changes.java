@@ -4,6 +4,7 @@ import io.experimentetl.model.AssignmentRow;
 import io.experimentetl.model.Change;
 import io.experimentetl.model.ChangeKind;
 import io.experimentetl.model.DriftedColumn;
+import io.experimentetl.model.EventId;
 import io.experimentetl.model.EventRow;
 import io.experimentetl.model.ExperimentRow;
 import io.experimentetl.model.FindingCode;
@@ -79,7 +80,7 @@ final class Changes {
                       case VARIANTS -> new VariantRow(a, b, t, t, u, i, i > 0, v, m, b);
                       case USERS -> new UserRow(t, u, v, u, i > 0, a, b);
                       case ASSIGNMENTS -> new AssignmentRow(a, b, t, m, i, t, u, a, n, b, m);
-                      case EVENTS -> new EventRow(t, a, b, t, n, t, n, u, v, u);
+                      case EVENTS -> new EventRow(EventId.of(t), a, b, t, n, t, n, u, v, u);
                       case OUTBOX_EVENTS -> new OutboxRow(a, t, t, t, t, b, n);
                       case ETL_HEARTBEAT -> new HeartbeatRow(t, a);
                     });

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import io.experimentetl.model.ChangeKind;
 import io.experimentetl.model.DriftedColumn;
+import io.experimentetl.model.EventId;
 import io.experimentetl.model.EventRow;
 import io.experimentetl.model.FindingCode;
 import io.experimentetl.model.HeartbeatRow;
@@ -74,7 +75,16 @@ class DebeziumDecoderTest {
     assertThat(record.change().after())
         .isEqualTo(
             new EventRow(
-                "e", 1_700_000_000_123_456L, 1, "u", null, "purchase", null, "{}", null, null));
+                EventId.of("e"),
+                1_700_000_000_123_456L,
+                1,
+                "u",
+                null,
+                "purchase",
+                null,
+                "{}",
+                null,
+                null));
   }
 
   @Test

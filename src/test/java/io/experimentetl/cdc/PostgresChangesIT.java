@@ -7,6 +7,7 @@ import static org.awaitility.Awaitility.await;
 import io.experimentetl.local.PlatformExtension;
 import io.experimentetl.model.Change;
 import io.experimentetl.model.ChangeKind;
+import io.experimentetl.model.EventId;
 import io.experimentetl.model.EventRow;
 import io.experimentetl.model.ExperimentRow;
 import io.experimentetl.model.FindingCode;
@@ -158,7 +159,7 @@ class PostgresChangesIT {
       assertThat(arrived)
           .contains(
               new EventRow(
-                  "00000000-0000-0000-0000-00000000000" + n,
+                  EventId.of("00000000-0000-0000-0000-00000000000" + n),
                   1795176183123456L,
                   1,
                   "u1",

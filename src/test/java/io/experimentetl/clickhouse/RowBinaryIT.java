@@ -13,6 +13,7 @@ import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
+import java.util.UUID;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
 
@@ -32,7 +33,7 @@ class RowBinaryIT {
           d128 Decimal(38, 6), d256 Decimal(76, 12), day Date32, at DateTime64(6, 'UTC'),
           s String, low LowCardinality(String), ns Nullable(String), ni Nullable(Int64),
           nat Nullable(DateTime64(6, 'UTC')), strings Array(LowCardinality(String)),
-          longs Array(Int64), ints Array(Int32)) ENGINE = MergeTree ORDER BY n""");
+          longs Array(Int64), ints Array(Int32), id UUID, nid Nullable(UUID)) ENGINE = MergeTree ORDER BY n""");
     Random random = new Random(42);
     RowBinaryWriter out = new RowBinaryWriter(64);
     List<String> expected = new ArrayList<>();
@@ -62,7 +63,8 @@ class RowBinaryIT {
                   toString(toInt32(day)), toString(toUnixTimestamp64Micro(at)), lower(hex(s)),
                   lower(hex(low)), ifNull(lower(hex(ns)), 'NULL'), ifNull(toString(ni), 'NULL'),
                   ifNull(toString(toUnixTimestamp64Micro(nat)), 'NULL'),
-                  lower(hex(arrayStringConcat(strings, ','))), toString(longs), toString(ints))
+                  lower(hex(arrayStringConcat(strings, ','))), toString(longs), toString(ints),
+                  toString(id), ifNull(toString(nid), 'NULL'))
                 FROM t ORDER BY n""")
             .lines()
             .toList();
@@ -90,6 +92,8 @@ class RowBinaryIT {
     String[] strings = {text(random), "x"};
     long[] longs = random.longs(random.nextInt(4)).toArray();
     int[] ints = random.ints(random.nextInt(4)).toArray();
+    UUID id = new UUID(random.nextLong(), random.nextLong());
+    UUID nid = random.nextBoolean() ? null : id;
     out.writeInt64(n);
     out.writeInt16(i16);
     out.writeUInt16(u16);
@@ -109,6 +113,8 @@ class RowBinaryIT {
     out.writeStringArray(strings);
     out.writeInt64Array(longs);
     out.writeInt32Array(ints);
+    out.writeUuid(id.getMostSignificantBits(), id.getLeastSignificantBits());
+    out.writeNullableUuid(nid);
     return String.join(
         "|",
         "" + n,
@@ -129,7 +135,9 @@ class RowBinaryIT {
         "" + (nat == null ? "NULL" : nat),
         hex(String.join(",", strings)),
         java.util.Arrays.toString(longs).replace(" ", ""),
-        java.util.Arrays.toString(ints).replace(" ", ""));
+        java.util.Arrays.toString(ints).replace(" ", ""),
+        id.toString(),
+        "" + (nid == null ? "NULL" : nid));
   }
 
   private static BigInteger signed(BigInteger number, Random random) {

@@ -1,6 +1,7 @@
 package io.experimentetl.clickhouse;
 
 import io.experimentetl.local.ClickHouseServer;
+import io.experimentetl.model.EventId;
 import io.experimentetl.model.EventProcessed;
 import io.experimentetl.model.EventRow;
 import io.experimentetl.model.RowVersion;
@@ -8,13 +9,11 @@ import io.experimentetl.operations.ClickHouseEndpoint;
 import io.experimentetl.warehouse.EventEncoder;
 import java.io.IOException;
 import java.lang.management.ManagementFactory;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.UUID;
 import org.apache.flink.api.connector.sink2.Committer;
 import org.apache.flink.metrics.groups.UnregisteredMetricsGroup;
 
@@ -127,7 +126,7 @@ final class SinkBench {
   private static EventProcessed event(int i) {
     EventRow row =
         new EventRow(
-            UUID.nameUUIDFromBytes(("e" + i).getBytes(StandardCharsets.UTF_8)).toString(),
+            EventId.of("e" + i),
             1_790_000_000_000_000L + i * 777_777L,
             1 + i % 5,
             "user-" + i % 20_011,

@@ -6,6 +6,7 @@ import io.experimentetl.config.ConfigBuilder;
 import io.experimentetl.config.OutboxConfig;
 import io.experimentetl.model.Change;
 import io.experimentetl.model.ChangeKind;
+import io.experimentetl.model.EventId;
 import io.experimentetl.model.EventRow;
 import io.experimentetl.model.Finding;
 import io.experimentetl.model.OutboxRow;
@@ -126,7 +127,7 @@ class OutboxRelayTest {
   }
 
   private static EventRow event(String id, String user) {
-    return new EventRow(id, 7, 1, user, null, "purchase", null, null, null, null);
+    return new EventRow(EventId.of(id), 7, 1, user, null, "purchase", null, null, null, null);
   }
 
   private void insert(OutboxRow row) throws Exception {
@@ -238,9 +239,12 @@ class OutboxRelayTest {
     until(time + 29 * SECOND);
     assertThat(findings).isEmpty();
     until(time + 2 * SECOND);
-    assertThat(findings).containsExactly("O-EVENT-WITHOUT-OUTBOX opens event:e@7");
+    assertThat(findings)
+        .containsExactly("O-EVENT-WITHOUT-OUTBOX opens event:" + EventId.of("e") + "@7");
     insert(purchase(2, "e", null));
-    assertThat(findings).last().isEqualTo("O-EVENT-WITHOUT-OUTBOX closes event:e@7");
+    assertThat(findings)
+        .last()
+        .isEqualTo("O-EVENT-WITHOUT-OUTBOX closes event:" + EventId.of("e") + "@7");
   }
 
   @Test
@@ -249,7 +253,9 @@ class OutboxRelayTest {
     insert(event("e", "u"));
     until(time + MINUTE);
     send(SourceTable.EVENTS, ChangeKind.DELETE, event("e", "u"), null);
-    assertThat(findings).last().isEqualTo("O-EVENT-WITHOUT-OUTBOX closes event:e@7");
+    assertThat(findings)
+        .last()
+        .isEqualTo("O-EVENT-WITHOUT-OUTBOX closes event:" + EventId.of("e") + "@7");
   }
 
   @Test

@@ -11,6 +11,7 @@ import io.experimentetl.config.FindingsConfig;
 import io.experimentetl.config.MetricConfig;
 import io.experimentetl.config.StatisticsConfig;
 import io.experimentetl.model.AssignmentRow;
+import io.experimentetl.model.EventId;
 import io.experimentetl.model.EventRow;
 import io.experimentetl.model.FindingCode;
 import java.time.Duration;
@@ -36,7 +37,7 @@ class EventChecksTest {
         ConfigBuilder.defaults().with(FindingsConfig::eventTypes, eventTypes).build().findings();
     EventChecks checks = new EventChecks(statistics, findings);
     return checks.violations(
-        new EventRow("e", at, 1, "u1", 11L, type, assignmentAt, null, null, null),
+        new EventRow(EventId.of("e"), at, 1, "u1", 11L, type, assignmentAt, null, null, null),
         new EventReferences(
             true, running, active, true, 1L, assignment, firstExposure, Long.MAX_VALUE / 2_000),
         at,

@@ -1,6 +1,5 @@
 /**
- * Per user: the join with the dimensions, first exposure, crossover, and what waits for a
- * reference. Everything about a user meets in one keyed operator, {@code attribute}; what it
- * decides is decided in plain classes beside it.
+ * Step 2, per user: the join with the dimensions, first exposure, crossover, and the facts whose
+ * reference is missing.
  */
 package io.experimentetl.attribution;

@@ -1,5 +1,5 @@
 /**
- * Changes in: PostgreSQL's tables as {@link io.experimentetl.model.Change}s with their position, in
- * commit order, each exactly once.
+ * Step 1, changes in: PostgreSQL or Debezium's topics become {@link io.experimentetl.model.Change}
+ * records with their source position, in commit order, each exactly once.
  */
 package io.experimentetl.cdc;

@@ -1,5 +1,5 @@
 /**
- * The job's configuration: plain records, read from one file and checked as a whole before anything
- * connects.
+ * Before the journey: the configuration, read from one YAML file and validated as a whole before
+ * anything connects.
  */
 package io.experimentetl.config;

@@ -1,6 +1,5 @@
 /**
- * The whole platform on one machine without Docker: real servers from Maven Central and npm on free
- * ports, and the command line {@code ./etl} that starts, watches and stops them. The job's jar
- * contains none of this package, and no other package imports it.
+ * The one-machine platform: real servers on free ports, and the {@code ./etl} verbs that start,
+ * watch and stop them; never in the job jar, imported by no other package.
  */
 package io.experimentetl.local;

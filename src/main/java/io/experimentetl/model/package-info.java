@@ -1,2 +1,2 @@
-/** The records that travel: no logic that needs Flink. */
+/** The records that travel between the steps; nothing in them needs Flink. */
 package io.experimentetl.model;

@@ -1,5 +1,2 @@
-/**
- * Outbox rows to Kafka, exactly once, acknowledged in PostgreSQL; and what of them does not fit
- * their events.
- */
+/** Beside steps 2 to 5: outbox rows go to Kafka and are acknowledged in PostgreSQL. */
 package io.experimentetl.outbox;

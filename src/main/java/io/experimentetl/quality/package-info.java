@@ -1,5 +1,2 @@
-/**
- * The checks of a row, as plain functions. Their vocabulary is {@link
- * io.experimentetl.model.FindingCode}.
- */
+/** Beside steps 1 to 3: the findings, and the checks of rows as plain functions. */
 package io.experimentetl.quality;

@@ -1,5 +1,5 @@
 /**
- * {@code ./etl report}: an experiment as one page. Knows only ClickHouse's views; every figure is
- * theirs.
+ * After the journey: {@code report} prints one experiment as an HTML page; every figure comes from
+ * ClickHouse's views.
  */
 package io.experimentetl.report;

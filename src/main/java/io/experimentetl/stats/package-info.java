@@ -1,2 +1,5 @@
-/** Per (experiment, variant, metric, day): exact daily statistics; per experiment: its health. */
+/**
+ * Step 3, per (experiment, variant, metric, day): exact daily statistics; per experiment: its
+ * health.
+ */
 package io.experimentetl.stats;

@@ -1,5 +1,2 @@
-/**
- * A network that fails on request: the proxy that stands between a client and its server in tests
- * and in the chaos run.
- */
+/** A proxy between a client and its server that fails on request, for tests and the chaos run. */
 package io.experimentetl.faults;

@@ -1,5 +1,2 @@
-/**
- * {@code ./etl demo} and {@code ./etl bench}: the whole journey on one machine, watched, checked
- * and measured.
- */
+/** {@code ./etl demo}: the whole journey on one machine, shown and checked. */
 package io.experimentetl.local.demo;

@@ -1,5 +1,5 @@
 /**
- * Traffic of an experimentation platform, written into its PostgreSQL tables: a seeded generator
- * with every fault that real platforms show, and the replay of a real A/B test.
+ * Traffic for the one-machine platform: a seeded generator with the faults that real platforms
+ * show, and the replay of real A/B tests.
  */
 package io.experimentetl.local.traffic;

@@ -1,0 +1,2 @@
+/** The job and its graph: configuration, environment, pipeline, execute. */
+package io.experimentetl;

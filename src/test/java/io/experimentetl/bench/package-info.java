@@ -1,0 +1,5 @@
+/**
+ * {@code ./etl bench}: the job's speed beside the bare source and ClickHouse's
+ * MaterializedPostgreSQL.
+ */
+package io.experimentetl.bench;

@@ -14,14 +14,14 @@ import java.math.BigInteger;
 import java.util.Map;
 
 /**
- * The common case: an event comes behind those that were counted, and moves neither the first
- * exposure nor the variant. Then the difference follows from the event and the day's figures;
- * {@link Contributions#of} would find the same over all facts.
+ * The common case: an event that counts on the last counted day or later, and changes neither the
+ * first exposure nor the variant. Its difference follows from the event and the day's figures
+ * alone; {@link Contributions#of} would compute the same over all facts.
  */
 final class AppendedEvent {
-  private final Contributions now;
+  private final Contributions contributions;
   private final ExperimentFacts facts;
-  private final int at;
+  private final int index;
   private final int day;
   private final int entryDay;
   private final long dayEndsAt;
@@ -29,60 +29,62 @@ final class AppendedEvent {
   private final AttributionOutput out;
 
   private AppendedEvent(
-      Contributions now,
+      Contributions contributions,
       ExperimentFacts facts,
-      int at,
-      ExperimentCalendar clock,
+      int index,
+      ExperimentCalendar calendar,
       StatisticsConfig statistics,
       AttributionOutput out) {
-    this.now = now;
+    this.contributions = contributions;
     this.facts = facts;
-    this.at = at;
-    this.day = clock.dayOf(facts.occurredAt(at));
-    this.entryDay = clock.dayOf(now.firstExposure());
-    this.dayEndsAt = clock.endOf(day);
+    this.index = index;
+    this.day = calendar.dayOf(facts.events.occurredAt(index));
+    this.entryDay = calendar.dayOf(contributions.firstExposure());
+    this.dayEndsAt = calendar.endOf(day);
     this.statistics = statistics;
     this.out = out;
   }
 
   /**
-   * Adds the event at the given place, whose id no other event has, to the user's contributions.
+   * Adds an event to the user's contributions.
    *
-   * @return false where the case is not the common one: nothing was changed, and all is to be
-   *     computed anew
+   * @param index of the event, whose id no other event has
+   * @return false where the case is not the common one: nothing was changed, and the contributions
+   *     must be recomputed
    */
   static boolean add(
       ExperimentFacts facts,
-      int at,
+      int index,
       Dimensions dimensions,
       StatisticsConfig statistics,
       AttributionOutput out) {
-    Contributions now = facts.contributions;
+    Contributions contributions = facts.contributions;
     ExperimentDimension experiment = dimensions.experiment(facts.experimentId);
-    long occurredAt = facts.occurredAt(at);
+    long occurredAt = facts.events.occurredAt(index);
     if (experiment == null) {
       return true;
     }
-    if (isOfACovariate(facts, at, statistics)) {
+    if (isOfACovariate(facts, index, statistics)) {
       return false;
     }
     if (!experiment.isRunningAt(occurredAt)) {
       return true;
     }
-    boolean exposure = facts.eventType(at).equals(statistics.exposureEvent());
-    boolean exposed = now.firstExposure() != Contributions.NOT_EXPOSED;
+    boolean exposure = facts.events.eventType(index).equals(statistics.exposureEvent());
+    boolean exposed = contributions.firstExposure() != Contributions.NOT_EXPOSED;
     if (exposure
         && (!exposed
             || (statistics.population() == Population.EXPOSURE
-                && occurredAt < now.firstExposure()))) {
+                && occurredAt < contributions.firstExposure()))) {
       return false;
     }
-    boolean member = exposed && !now.health().isEmpty();
+    boolean member = exposed && !contributions.health().isEmpty();
     if (!member) {
       return true;
     }
     AppendedEvent event =
-        new AppendedEvent(now, facts, at, dimensions.calendarOf(experiment), statistics, out);
+        new AppendedEvent(
+            contributions, facts, index, dimensions.calendarOf(experiment), statistics, out);
     if ((exposure && event.makesACrossover()) || event.precedesACountedDay()) {
       return false;
     }
@@ -91,31 +93,31 @@ final class AppendedEvent {
   }
 
   private boolean makesACrossover() {
-    AssignmentRow assignment = facts.assignment;
-    return !now.crossover()
-        && facts.variantId(at) != ExperimentFacts.NO_VARIANT
-        && facts.variantId(at) != assignment.variantId();
+    AssignmentRow assignment = facts.assignment();
+    return !contributions.crossover()
+        && facts.events.variantId(index) != EventFacts.NO_VARIANT
+        && facts.events.variantId(index) != assignment.variantId();
   }
 
-  /** It changes what every day adds. */
+  /** Such an event changes the increments of every day. */
   private static boolean isOfACovariate(
-      ExperimentFacts facts, int at, StatisticsConfig statistics) {
+      ExperimentFacts facts, int index, StatisticsConfig statistics) {
     long firstExposure = facts.contributions.firstExposure();
     if (firstExposure == Contributions.NOT_EXPOSED) {
       return false;
     }
     for (MetricConfig metric : statistics.metrics()) {
-      if (metric.eventType().equals(facts.eventType(at))
-          && MetricHistory.isBefore(metric, firstExposure, facts.occurredAt(at))) {
+      if (metric.eventType().equals(facts.events.eventType(index))
+          && MetricHistory.isBefore(metric, firstExposure, facts.events.occurredAt(index))) {
         return true;
       }
     }
     return false;
   }
 
-  /** A later day's increments hang on this one's. */
+  /** The increments of a later day depend on those of this day. */
   private boolean precedesACountedDay() {
-    if (now.daily().isEmpty()) {
+    if (contributions.daily().isEmpty()) {
       return false;
     }
     for (MetricConfig metric : statistics.metrics()) {
@@ -142,15 +144,16 @@ final class AppendedEvent {
   }
 
   private long worth(MetricConfig metric, String eventType, String property) {
-    return eventType.equals(facts.eventType(at))
-            && MetricHistory.isInWindow(metric, now.firstExposure(), facts.occurredAt(at))
-        ? facts.worth(at, property)
+    return eventType.equals(facts.events.eventType(index))
+            && MetricHistory.isInWindow(
+                metric, contributions.firstExposure(), facts.events.occurredAt(index))
+        ? facts.events.worth(index, property)
         : PropertyValue.NONE;
   }
 
   private int lastCountedDay(MetricConfig metric) {
     int last = Integer.MIN_VALUE;
-    for (Map.Entry<DailyKey, DailySums> entry : now.daily().entrySet()) {
+    for (Map.Entry<DailyKey, DailySums> entry : contributions.daily().entrySet()) {
       DailySums sums = entry.getValue();
       if ((sums.convertingUsers() > 0 || sums.dDenSum().signum() > 0)
           && entry.getKey().metric().equals(metric.name())) {
@@ -162,12 +165,12 @@ final class AppendedEvent {
 
   private void add(boolean exposure) {
     if (exposure) {
-      HealthKey key = new HealthKey(facts.experimentId, facts.assignment.variantId(), day);
+      HealthKey key = new HealthKey(facts.experimentId, facts.assignment().variantId(), day);
       HealthCounts one = new HealthCounts(0, 0, 0, 1);
-      now.health().merge(key, one, HealthCounts::plus);
+      contributions.health().merge(key, one, HealthCounts::plus);
       out.health(key, one);
     }
-    if (now.daily().isEmpty()) {
+    if (contributions.daily().isEmpty()) {
       return;
     }
     for (MetricConfig metric : statistics.metrics()) {
@@ -179,8 +182,8 @@ final class AppendedEvent {
 
   private void add(MetricConfig metric, int exposures) {
     DailyKey key =
-        new DailyKey(facts.experimentId, facts.assignment.variantId(), metric.name(), day);
-    DailySums before = now.daily().getOrDefault(key, DailySums.ZERO);
+        new DailyKey(facts.experimentId, facts.assignment().variantId(), metric.name(), day);
+    DailySums before = contributions.daily().getOrDefault(key, DailySums.ZERO);
     long numerator = numerator(metric);
     long denominator = denominator(metric);
     boolean converts = numerator != PropertyValue.NONE;
@@ -197,7 +200,7 @@ final class AppendedEvent {
           difference.plus(
               UserTotals.after(metric, total).add(millionths(numerator), millionths(denominator)));
     }
-    now.daily().put(key, before.plus(difference));
+    contributions.daily().put(key, before.plus(difference));
     out.daily(key, difference, dayEndsAt);
   }
 
@@ -207,7 +210,7 @@ final class AppendedEvent {
 
   private DailySums total(MetricConfig metric) {
     DailySums total = DailySums.ZERO;
-    for (Map.Entry<DailyKey, DailySums> entry : now.daily().entrySet()) {
+    for (Map.Entry<DailyKey, DailySums> entry : contributions.daily().entrySet()) {
       if (entry.getKey().metric().equals(metric.name())) {
         total = total.plus(entry.getValue());
       }

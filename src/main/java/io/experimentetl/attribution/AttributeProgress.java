@@ -3,16 +3,16 @@ package io.experimentetl.attribution;
 import io.experimentetl.clickhouse.ProgressMarker;
 
 /**
- * What a subtask of {@code attribute} must know again after a restart, beside its users; a record
- * of operator state.
+ * What a subtask of {@code attribute} needs after a restart beside its users; a record of operator
+ * state.
  *
  * @param greatestSequenceNumber see {@link RowVersionGenerator}
  * @param lastFinding see {@link RowVersionGenerator}
- * @param visible the cut that was claimed last
+ * @param visible the progress marker that was sent last
  * @param missingExperiments see {@link MissingReferences}
  * @param missingVariants see {@link MissingReferences}
- * @param statistics the settings by which was counted, as text
- * @param endedMetrics names of metrics that were counted and are not any more; null: none
+ * @param statistics the settings of the statistics: see {@link SavedStatistics}
+ * @param endedMetrics names of metrics that were counted once and are not any more
  */
 public record AttributeProgress(
     long greatestSequenceNumber,

@@ -8,7 +8,7 @@ import io.experimentetl.model.Finding;
 import io.experimentetl.model.HealthCounts;
 import io.experimentetl.model.HealthKey;
 
-/** Where the results of {@link UserAttribution} go. */
+/** Receives the results of {@link UserAttribution}. */
 interface AttributionOutput {
   void event(EventProcessed row);
 
@@ -23,10 +23,9 @@ interface AttributionOutput {
    */
   void daily(DailyKey key, DailySums difference, long dayEndsAt);
 
+  /** Changes the health figures of a day by a difference. */
   void health(HealthKey key, HealthCounts difference);
 
-  /**
-   * Facts of the user that had settled are in state again; the rows that follow may change them.
-   */
+  /** Evicted facts of the user are in state again; the rows that follow may change them. */
   void rehydrated(String userId);
 }

@@ -19,14 +19,13 @@ import java.util.TreeMap;
 import java.util.TreeSet;
 
 /**
- * What one user contributes to one experiment, as a pure function of the user's facts there: no
- * matter in which order they came. When a fact changes, the difference between the new and the old
- * result is what the statistics change by.
+ * One user's contribution to the statistics of one experiment, as a pure function of the user's
+ * facts there, independent of the order of their arrival. When a fact changes, the statistics
+ * change by the difference between the new and the old result.
  *
  * @param daily figures per (variant, metric, day); {@link AppendedEvent} adds to them
  * @param health figures per (variant, day)
- * @param firstExposure microseconds since 1970 in UTC; {@link #NOT_EXPOSED} where the user was not
- *     exposed
+ * @param firstExposure microseconds since 1970 in UTC; or {@link #NOT_EXPOSED}
  * @param crossover the user was seen in more than one variant
  * @param enrolledElsewhere the user was enrolled at another time than first exposed
  */
@@ -49,23 +48,23 @@ record Contributions(
     if (experiment == null) {
       return NONE;
     }
-    ExperimentCalendar clock = dimensions.calendarOf(experiment);
-    AssignmentRow assignment = facts.assignment;
-    int exposureType = facts.typeNumber(statistics.exposureEvent());
+    ExperimentCalendar calendar = dimensions.calendarOf(experiment);
+    AssignmentRow assignment = facts.assignment();
+    int exposureType = facts.events.typeNumber(statistics.exposureEvent());
 
     long firstExposure = NOT_EXPOSED;
     boolean seenElsewhere = false;
     Map<Integer, Long> exposuresByDay = new TreeMap<>();
-    for (int i = 0; i < facts.size(); i++) {
-      if (facts.typeAt(i) == exposureType
-          && experiment.isRunningAt(facts.occurredAt(i))
-          && !facts.isSuperseded(i)) {
-        firstExposure = Math.min(firstExposure, facts.occurredAt(i));
-        exposuresByDay.merge(clock.dayOf(facts.occurredAt(i)), 1L, Long::sum);
+    for (int i = 0; i < facts.events.size(); i++) {
+      if (facts.events.typeNumber(i) == exposureType
+          && experiment.isRunningAt(facts.events.occurredAt(i))
+          && !facts.events.isSuperseded(i)) {
+        firstExposure = Math.min(firstExposure, facts.events.occurredAt(i));
+        exposuresByDay.merge(calendar.dayOf(facts.events.occurredAt(i)), 1L, Long::sum);
         seenElsewhere |=
             assignment != null
-                && facts.variantId(i) != ExperimentFacts.NO_VARIANT
-                && facts.variantId(i) != assignment.variantId();
+                && facts.events.variantId(i) != EventFacts.NO_VARIANT
+                && facts.events.variantId(i) != assignment.variantId();
       }
     }
     boolean enrolledElsewhere = AssignmentChecks.isEnrolledElsewhere(assignment, firstExposure);
@@ -81,10 +80,10 @@ record Contributions(
     boolean exposed = firstExposure != NOT_EXPOSED;
     boolean crossover = exposed && seenElsewhere;
     Map<HealthKey, HealthCounts> health = new HashMap<>();
-    addHealth(health, facts, clock.dayOf(assignment.assignedAt()), new HealthCounts(1, 0, 0, 0));
+    addHealth(health, facts, calendar.dayOf(assignment.assignedAt()), new HealthCounts(1, 0, 0, 0));
     Map<DailyKey, DailySums> daily = new HashMap<>();
     if (exposed) {
-      int exposureDay = clock.dayOf(firstExposure);
+      int exposureDay = calendar.dayOf(firstExposure);
       addHealth(health, facts, exposureDay, new HealthCounts(0, 1, crossover ? 1 : 0, 0));
       exposuresByDay.forEach(
           (day, count) -> addHealth(health, facts, day, new HealthCounts(0, 0, 0, count)));
@@ -92,7 +91,7 @@ record Contributions(
         List<MetricConfig> open =
             statistics.metrics().stream().filter(metric -> metric.isOpenTo(exposureDay)).toList();
         for (MetricHistory metric :
-            MetricHistory.of(facts, open, experiment, clock, firstExposure)) {
+            MetricHistory.of(facts.events, open, experiment, calendar, firstExposure)) {
           addMetric(daily, facts, metric, exposureDay, exposuresByDay);
         }
       }
@@ -100,29 +99,29 @@ record Contributions(
     return new Contributions(daily, health, firstExposure, crossover, enrolledElsewhere);
   }
 
-  /** Sends by what the days change from one result to another. */
+  /** Sends the differences of the days between two results. */
   static void sendDaily(
       Map<DailyKey, DailySums> before,
       Map<DailyKey, DailySums> after,
-      ExperimentCalendar clock,
+      ExperimentCalendar calendar,
       AttributionOutput out) {
     after.forEach(
         (key, sums) -> {
           DailySums old = before.get(key);
           if (!sums.equals(old)) {
             out.daily(
-                key, old == null ? sums : sums.plus(old.negate()), clock.endOf(key.dayEpoch()));
+                key, old == null ? sums : sums.plus(old.negate()), calendar.endOf(key.dayEpoch()));
           }
         });
     before.forEach(
         (key, sums) -> {
           if (!after.containsKey(key)) {
-            out.daily(key, sums.negate(), clock.endOf(key.dayEpoch()));
+            out.daily(key, sums.negate(), calendar.endOf(key.dayEpoch()));
           }
         });
   }
 
-  /** Whether the assignment was drawn at random; forced and overridden ones don't count. */
+  /** Whether the assignment is random; forced and overridden ones don't count. */
   static boolean isRandom(AssignmentRow assignment) {
     return !assignment.source().equals("override") && !assignment.source().equals("forced");
   }
@@ -146,7 +145,7 @@ record Contributions(
   private static void addHealth(
       Map<HealthKey, HealthCounts> health, ExperimentFacts facts, int day, HealthCounts counts) {
     health.merge(
-        new HealthKey(facts.experimentId, facts.assignment.variantId(), day),
+        new HealthKey(facts.experimentId, facts.assignment().variantId(), day),
         counts,
         HealthCounts::plus);
   }
@@ -177,7 +176,7 @@ record Contributions(
               .plus(totals.add(of.numerator(), of.denominator()));
       daily.put(
           new DailyKey(
-              facts.experimentId, facts.assignment.variantId(), history.metric().name(), day),
+              facts.experimentId, facts.assignment().variantId(), history.metric().name(), day),
           day == exposureDay ? sums.plus(totals.entry()) : sums);
       converted |= converting;
     }

@@ -4,21 +4,21 @@ import java.util.Collection;
 import java.util.HashMap;
 import java.util.Map;
 
-/** Experiments and variants as they stand, by id, and the clocks of their zones. */
+/** The current experiments and variants by id, and the calendars of their zones. */
 public final class Dimensions {
   private final Map<Long, ExperimentDimension> experiments = new HashMap<>();
   private final Map<Long, VariantDimension> variants = new HashMap<>();
-  private final Map<String, ExperimentCalendar> clocks = new HashMap<>();
+  private final Map<String, ExperimentCalendar> calendars = new HashMap<>();
   private final String defaultZone;
-  private final ExperimentCalendar defaultClock;
+  private final ExperimentCalendar defaultCalendar;
 
   public Dimensions(String defaultZone) {
     this.defaultZone = defaultZone;
-    this.defaultClock = new ExperimentCalendar(defaultZone);
-    clocks.put(defaultZone, defaultClock);
+    this.defaultCalendar = new ExperimentCalendar(defaultZone);
+    calendars.put(defaultZone, defaultCalendar);
   }
 
-  /** The same dimensions, apart from later changes of these. */
+  /** A copy that later changes do not affect. */
   Dimensions copy() {
     Dimensions copy = new Dimensions(defaultZone);
     copy.experiments.putAll(experiments);
@@ -31,7 +31,7 @@ public final class Dimensions {
     return experiments.get(id);
   }
 
-  /** All that are known. */
+  /** All known experiments. */
   Collection<ExperimentDimension> experiments() {
     return experiments.values();
   }
@@ -57,10 +57,10 @@ public final class Dimensions {
     variants.remove(id);
   }
 
-  /** The clock of the experiment's days; of the default zone where the experiment is not known. */
+  /** The calendar of the experiment's zone, or of the default zone where it is not known. */
   public ExperimentCalendar calendarOf(ExperimentDimension experiment) {
     return experiment == null
-        ? defaultClock
-        : clocks.computeIfAbsent(experiment.zone(), ExperimentCalendar::new);
+        ? defaultCalendar
+        : calendars.computeIfAbsent(experiment.zone(), ExperimentCalendar::new);
   }
 }

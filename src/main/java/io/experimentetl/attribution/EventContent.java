@@ -4,9 +4,9 @@ import io.experimentetl.model.AssignmentRow;
 import io.experimentetl.model.EventRow;
 
 /**
- * A 64-bit hash of an event row without its key. The upper 40 bits cover what the event says (type,
- * variant, properties), the lower 24 bits the rest: two rows of one id that agree above are a
- * repetition, and rows that agree in all bits are one row delivered twice. FNV-1a over UTF-16 code
+ * A 64-bit hash of an event row without its key. The upper 40 bits cover the event itself (type,
+ * variant, properties), the lower 24 bits the rest. Two rows of one id are a repetition if their
+ * upper bits are equal, and one row delivered twice if all bits are equal. FNV-1a over UTF-16 code
  * units, with a final mix.
  */
 final class EventContent {
@@ -17,21 +17,23 @@ final class EventContent {
   private EventContent() {}
 
   static long of(EventRow event) {
-    long reported = add(add(add(OFFSET, event.eventType()), event.variantId()), event.properties());
+    long eventItself =
+        add(add(add(OFFSET, event.eventType()), event.variantId()), event.properties());
     long rest = add(add(add(OFFSET, event.assignmentAt()), event.sessionId()), event.requestId());
-    return mix(reported) << REST_BITS | mix(rest) >>> (Long.SIZE - REST_BITS);
+    return mix(eventItself) << REST_BITS | mix(rest) >>> (Long.SIZE - REST_BITS);
   }
 
-  static boolean saysTheSame(long content, long other) {
+  /** Whether two rows of one id are the same event. */
+  static boolean isRepetition(long content, long other) {
     return content >>> REST_BITS == other >>> REST_BITS;
   }
 
-  /** Of the event with its key and content. */
+  /** Hash of an event with its key. */
   static long ofRow(long idHigh, long idLow, long occurredAt, long content) {
     return mix(mix(mix(mix(idHigh) + idLow) + occurredAt) + content);
   }
 
-  /** Of all columns. */
+  /** Hash of an assignment, over all columns. */
   static long ofRow(AssignmentRow row) {
     long hash = mix(mix(mix(row.id()) + row.variantId()) + row.version());
     hash = mix(mix(mix(hash + row.assignedAt()) + row.createdAt()) + row.updatedAt());

@@ -11,9 +11,9 @@ import java.util.Map;
 import java.util.Set;
 
 /**
- * Which facts may leave the state: those of an experiment that is long over, where nothing waits,
- * and of which the warehouse shows exactly what state holds. Whatever would make it doubtful that
- * they come back as they are keeps them in state.
+ * Decides which facts may leave the state. Their experiment ended long ago, none of them is
+ * pending, and the warehouse shows exactly what state holds. Where a later rehydration might not
+ * give the same facts, they stay.
  */
 final class Eviction {
   private static final long MICROS_PER_MILLI = 1_000;
@@ -25,7 +25,7 @@ final class Eviction {
   /**
    * The rule.
    *
-   * @param evictAfter milliseconds precision; null: nothing ever settles
+   * @param evictAfter with a precision of milliseconds; null: nothing is ever evicted
    */
   Eviction(Dimensions dimensions, StatisticsConfig statistics, Duration evictAfter) {
     this.dimensions = dimensions;
@@ -34,7 +34,7 @@ final class Eviction {
   }
 
   /**
-   * The ids of the experiments from whose users nothing more is expected.
+   * The ids of the experiments that ended long enough ago.
    *
    * @param committedAt the time by the source's clock, microseconds since 1970 in UTC
    */
@@ -56,25 +56,25 @@ final class Eviction {
     return committedAt - experiment.endsAt() > wait;
   }
 
-  /** Whether the facts need nothing but a proof that the warehouse has them. */
+  /** Whether the facts may leave if the warehouse shows them. */
   boolean mayLeave(UserFacts user, ExperimentFacts facts, long committedAt) {
     return isOver(dimensions.experiment(facts.experimentId), committedAt)
         && !facts.isEmpty()
-        && !facts.waits()
+        && !facts.hasPending()
         && user.erasedTxId == 0
         && user.undecidedDeletes.isEmpty()
-        // Of these the order in which they came decides which one is flagged, and no row tells it.
-        && facts.assignments.size() < 2
-        && !facts.repeatsIds()
+        // The order of arrival decides which repetition is flagged, and rows do not hold it.
+        && facts.assignments().size() < 2
+        && !facts.events.repeatsIds()
         && facts.latest() <= committedAt;
   }
 
   /**
-   * Looks which facts the warehouse has.
+   * Compares the facts of users with the warehouse.
    *
    * @param committedAt the time by the source's clock, microseconds since 1970 in UTC
-   * @param bound no row of these users has a greater version yet, and each later one will
-   * @return by user what is to be left of them; users of whom nothing can settle are not in it
+   * @param bound above the version of every row of these users so far, below that of later ones
+   * @return by user, the summaries of the facts to evict; users without any are not in it
    * @throws IOException the warehouse can't be read
    */
   Map<String, List<EvictionSummary>> evict(
@@ -100,23 +100,20 @@ final class Eviction {
       for (ExperimentFacts facts : user.experiments()) {
         FactsRead shown = read.get(new WarehouseFacts.Key(user.userId, facts.experimentId));
         if (shown != null && mayLeave(user, facts, committedAt) && isSame(facts, shown)) {
-          evicted.computeIfAbsent(user.userId, id -> new ArrayList<>(1)).add(markOf(facts, bound));
+          evicted
+              .computeIfAbsent(user.userId, id -> new ArrayList<>(1))
+              .add(EvictionSummary.of(facts, bound));
         }
       }
     }
     return evicted;
   }
 
-  /** Whether the facts, read back, are all that state holds, and count as that does. */
+  /** Whether the facts in the warehouse are those in state, and count in the same way. */
   private boolean isSame(ExperimentFacts facts, FactsRead shown) {
     return shown.isUnambiguous()
         && facts.holdsTheSameAs(shown.facts)
         && Contributions.of(facts, dimensions, statistics)
             .equals(Contributions.of(shown.facts, dimensions, statistics));
-  }
-
-  private static EvictionSummary markOf(ExperimentFacts facts, long bound) {
-    return new EvictionSummary(
-        facts.experimentId, bound, facts.size(), facts.assignments.size(), facts.checksum(), false);
   }
 }

@@ -1,21 +1,31 @@
 package io.experimentetl.attribution;
 
 /**
- * What is left of one user's facts in one experiment when they have settled: by it they are found
- * in ClickHouse again, and known to be the same; a record of keyed state. It is of one size,
- * however many facts there were.
+ * The summary of one user's evicted facts in one experiment; a record of keyed state. By it the
+ * facts are found in ClickHouse again, and known to be the same. Its size does not depend on the
+ * number of facts.
  *
  * @param bound the version up to which the facts' rows count: see {@link
  *     io.experimentetl.model.RowVersion}
- * @param events how many there were
- * @param assignments how many there were
- * @param checksum over the rows, in no order. Versions are not in it: a correction of a row may
- *     become visible after its facts have settled, and it says the same of them
- * @param lost when the facts were needed, ClickHouse did not have them: they are not asked for
- *     again, since rows that were written in between are not among them
+ * @param events number of events
+ * @param assignments number of assignments
+ * @param checksum over the rows, in any order. It does not cover their versions: a correction of a
+ *     row may become visible after the eviction, and does not change the facts
+ * @param lost ClickHouse did not have the facts when they were needed. They are never read again,
+ *     because rows that were delivered since then would be missing
  */
 public record EvictionSummary(
     long experimentId, long bound, int events, int assignments, long checksum, boolean lost) {
+
+  static EvictionSummary of(ExperimentFacts facts, long bound) {
+    return new EvictionSummary(
+        facts.experimentId,
+        bound,
+        facts.events.size(),
+        facts.assignments().size(),
+        facts.checksum(),
+        false);
+  }
 
   EvictionSummary asLost() {
     return new EvictionSummary(experimentId, bound, events, assignments, checksum, true);

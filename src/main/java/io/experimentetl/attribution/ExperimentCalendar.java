@@ -16,7 +16,7 @@ public final class ExperimentCalendar {
   private final ZoneRules rules;
   private final int fixedOffsetSeconds;
 
-  /** Every row asks for the end of its day, and few rows have a day of their own. */
+  /** Cached: every row needs the end of its day, and many rows share a day. */
   private final Map<Integer, Long> ends = new HashMap<>();
 
   public ExperimentCalendar(String zone) {

@@ -11,7 +11,7 @@ import java.util.Objects;
  * @param startsAt microseconds since 1970 in UTC, inclusive; null: open
  * @param endsAt microseconds since 1970 in UTC, inclusive; null: open
  * @param version of the experiment at the source; 0: not known
- * @param statuses the latest ones, oldest first; null: none is known
+ * @param statuses the latest ones, oldest first
  */
 public record ExperimentDimension(
     long id,
@@ -23,15 +23,18 @@ public record ExperimentDimension(
     int version,
     KnownStatus[] statuses) {
 
+  /** Of an experiment whose status is not known. */
+  static final KnownStatus[] NO_STATUSES = {};
+
   private static final String ACTIVE = "ACTIVE";
 
-  /** What happened before the oldest one is not judged by status. */
+  /** Events before the oldest of them are not judged by status. */
   private static final int STATUSES_KEPT = 16;
 
   /**
    * The experiment's zone is {@code config.zone} where that names a zone, else the default.
    *
-   * @param before what was known of the experiment; null: nothing
+   * @param before the experiment before this change; null: it was not known
    * @param committedAt of the row's change, microseconds since 1970 in UTC
    */
   public static ExperimentDimension of(
@@ -44,11 +47,11 @@ public record ExperimentDimension(
         row.startsAt(),
         row.endsAt(),
         row.version(),
-        statuses(before == null ? null : before.statuses(), row.status(), committedAt));
+        statuses(before == null ? NO_STATUSES : before.statuses(), row.status(), committedAt));
   }
 
   private static KnownStatus[] statuses(KnownStatus[] before, String status, long committedAt) {
-    if (before == null || before.length == 0) {
+    if (before.length == 0) {
       return new KnownStatus[] {new KnownStatus(committedAt, status)};
     }
     KnownStatus last = before[before.length - 1];
@@ -65,13 +68,11 @@ public record ExperimentDimension(
     return (startsAt == null || micros >= startsAt) && (endsAt == null || micros <= endsAt);
   }
 
-  /** Whether the experiment was active then, or nobody knows what it was. */
+  /** Whether the experiment was active at that time, or its status then is not known. */
   boolean isActiveAt(long micros) {
-    if (statuses != null) {
-      for (int i = statuses.length - 1; i >= 0; i--) {
-        if (statuses[i].since() <= micros) {
-          return statuses[i].status().equals(ACTIVE);
-        }
+    for (int i = statuses.length - 1; i >= 0; i--) {
+      if (statuses[i].since() <= micros) {
+        return statuses[i].status().equals(ACTIVE);
       }
     }
     return true;

@@ -1,16 +1,16 @@
 package io.experimentetl.attribution;
 
 import io.experimentetl.model.AssignmentRow;
-import io.experimentetl.model.EventId;
 import io.experimentetl.model.EventRow;
 import io.experimentetl.quality.EventChecks;
-import io.experimentetl.quality.PropertyValue;
 
-/** One user's facts in one experiment, as rows of the warehouse bring them. */
+/** One user's facts in one experiment, collected from rows of the warehouse. */
 final class FactsRead {
   final ExperimentFacts facts;
 
-  /** More than there are facts: two rows of one key differ, and nobody can say which one stands. */
+  /**
+   * Greater than the number of facts if two rows of one key differ: then the facts are ambiguous.
+   */
   private int rows;
 
   FactsRead(long experimentId) {
@@ -19,13 +19,20 @@ final class FactsRead {
 
   void add(EventRow event, EventChecks checks) {
     rows++;
-    EventId id = event.id();
-    if (facts.indexOf(id, event.occurredAt()) >= 0) {
+    EventFacts events = facts.events;
+    if (events.indexOf(event.id(), event.occurredAt()) >= 0) {
       return;
     }
-    facts.add(id, event.occurredAt(), event.variantId(), event.eventType(), EventContent.of(event));
-    for (String property : checks.properties(event.eventType())) {
-      facts.setValue(facts.size() - 1, property, PropertyValue.of(event.properties(), property));
+    events.add(
+        event.id(),
+        event.occurredAt(),
+        event.variantId(),
+        event.eventType(),
+        EventContent.of(event));
+    String[] properties = checks.properties(event.eventType());
+    long[] values = checks.values(event);
+    for (int i = 0; i < properties.length; i++) {
+      events.setValue(events.size() - 1, properties[i], values[i]);
     }
   }
 
@@ -35,14 +42,14 @@ final class FactsRead {
   }
 
   boolean isUnambiguous() {
-    return rows == facts.size() + facts.assignments.size();
+    return rows == facts.events.size() + facts.assignments().size();
   }
 
-  /** Whether these are the facts that the mark was left for. */
+  /** Whether these are the facts that the summary was made of. */
   boolean isOf(EvictionSummary summary) {
     return isUnambiguous()
-        && facts.size() == summary.events()
-        && facts.assignments.size() == summary.assignments()
+        && facts.events.size() == summary.events()
+        && facts.assignments().size() == summary.assignments()
         && facts.checksum() == summary.checksum();
   }
 }

@@ -17,67 +17,60 @@ import java.util.stream.Collectors;
 import java.util.stream.Stream;
 
 /**
- * What it means that a job starts with other metrics than its savepoint's. Whatever the facts in
- * state are counted by from now on, they must first have been counted by: the difference is sent
- * once, at the start. Of an event, state holds the values that some metric names; those that a new
- * metric names are wanted from the raw rows.
+ * The difference between the metrics of a savepoint and those of this start. Differences of facts
+ * are only right if the facts were counted by the same metrics before; so the difference between
+ * both ways to count is sent once, at the start. Of an event, state holds the values that a metric
+ * names. Values that only a new metric names are read from the raw rows.
  *
- * @param before the metrics as they were, of those that are recounted
- * @param after the metrics as they are, of those that are recounted
+ * @param before the restated metrics as they were
+ * @param after the restated metrics as they are
  * @param ended names of metrics that are not configured any more; their days stay
- * @param wanted what state does not hold of its events' properties
+ * @param wanted the values of events that state does not hold
  */
 record MetricChange(
     StatisticsConfig before, StatisticsConfig after, List<String> ended, List<Wanted> wanted) {
 
   /**
-   * Values of a property in events of a type.
+   * Values of a property in events of a type and a period.
    *
    * @param from microseconds since 1970 in UTC
    * @param until exclusive
    */
   record Wanted(String eventType, String property, long from, long until) {
-    boolean holds(String type, long at) {
-      return eventType.equals(type) && at >= from && at < until;
+    boolean includes(String type, long occurredAt) {
+      return eventType.equals(type) && occurredAt >= from && occurredAt < until;
     }
   }
 
-  /** No zone's day begins earlier before the day in UTC: an experiment's zone may change. */
+  /** No zone's day begins earlier before the day in UTC. An experiment's zone may change. */
   private static final Duration EARLIEST_ZONE = Duration.ofHours(18);
 
-  /** Of a metric that counts all users. */
+  /** The start of a metric that counts all users. */
   private static final long ALWAYS = Long.MIN_VALUE;
 
   private static final long NEVER = Long.MAX_VALUE;
 
   /**
-   * Compares.
+   * Compares the settings of a savepoint with those of this start.
    *
-   * @param savepoint the settings of the savepoint, as they print themselves
-   * @param now the settings of this start
-   * @param restated names of metrics whose days may be recounted from the raw rows
-   * @param endedBefore names of metrics that were counted once; their days stand under these names
+   * @param restated names of metrics whose days may be restated from the raw rows
+   * @param endedBefore names of metrics that were counted once; their days keep these names
    * @param seenUntil commit time up to which the savepoint has seen the source, microseconds since
    *     1970 in UTC
-   * @throws IllegalStateException naming all that can't be, and what to do
+   * @throws IllegalStateException naming everything that is not possible, and what to do
    */
   static MetricChange between(
-      String savepoint,
+      StatisticsConfig old,
       StatisticsConfig now,
       Set<String> restated,
       Set<String> endedBefore,
       long seenUntil) {
-    StatisticsConfig old =
-        PrintedRecord.statistics(savepoint)
-            .orElseThrow(
-                () ->
-                    refusal(
-                        List.of(
-                            SettingsDifference.between("statistics", savepoint, now.toString()))));
     List<String> refused = new ArrayList<>();
     String settings =
         SettingsDifference.between(
-            "statistics", old.withMetrics().toString(), now.withMetrics().toString());
+            "statistics",
+            SavedStatistics.settings(old.withMetrics()),
+            SavedStatistics.settings(now.withMetrics()));
     if (!settings.isEmpty()) {
       refused.add(settings);
     }
@@ -86,15 +79,13 @@ record MetricChange(
     List<MetricConfig> after = new ArrayList<>();
     for (MetricConfig metric : now.metrics()) {
       MetricConfig was = counted.remove(metric.name());
-      if (metric.equals(was) || metric.toString().equals(String.valueOf(was))) {
+      if (metric.equals(was)) {
         continue;
       }
       String problem =
-          was != null
-              ? problemOfChange(was, metric, restated)
-              : endedBefore.contains(metric.name())
-                  ? "was counted once, and its days stand under this name: give the new metric another"
-                  : problemOfAddition(metric, restated, seenUntil);
+          was == null
+              ? problemOfAddition(metric, restated, endedBefore, seenUntil)
+              : problemOfChange(was, metric, restated);
       if (problem != null) {
         refused.add("statistics.metrics: " + metric.name() + " " + problem);
       }
@@ -135,7 +126,10 @@ record MetricChange(
   }
 
   private static String problemOfAddition(
-      MetricConfig metric, Set<String> restated, long seenUntil) {
+      MetricConfig metric, Set<String> restated, Set<String> endedBefore, long seenUntil) {
+    if (endedBefore.contains(metric.name())) {
+      return "was counted once, and its days keep this name: give the new metric another name";
+    }
     String restate = "./etl restate --metric " + metric.name() + " --from ";
     if (metric.since() == null) {
       return "was added without since: set since: "
@@ -161,14 +155,16 @@ record MetricChange(
   private static String problemOfChange(MetricConfig was, MetricConfig is, Set<String> restated) {
     String difference =
         SettingsDifference.between(
-            "statistics.metrics." + is.name(), was.toString(), is.toString());
+            "statistics.metrics." + is.name(),
+            SavedStatistics.settings(was),
+            SavedStatistics.settings(is));
     String changed = "was changed (" + difference + "): ";
     if (was.kind() != is.kind()) {
       return changed + "another kind needs another name";
     }
     if (was.withSince(null).equals(is.withSince(null)) && !isEarlier(is, was)) {
       return changed
-          + "its users of before would leave days that were published; restore it, or give the new metric another name";
+          + "users who were counted before would disappear from published days; restore it, or give the new metric another name";
     }
     if (restated.contains(is.name())) {
       return is.since() == null ? "is restated, and has no since: set it" : null;
@@ -208,7 +204,9 @@ record MetricChange(
         Instant.EPOCH, metric.covariate() == null ? earliest : earliest.minus(metric.covariate()));
   }
 
-  /** What the metrics of now need, and those of before did not make state hold. */
+  /**
+   * The values that the present metrics need, and that the metrics before did not put into state.
+   */
   private static List<Wanted> wanted(List<MetricConfig> before, List<MetricConfig> now) {
     Map<MetricTerm, Long> held = earliest(before);
     List<Wanted> wanted = new ArrayList<>();
@@ -235,17 +233,17 @@ record MetricChange(
     return earliest;
   }
 
-  /** Whether state holds no value of some property that a metric now names in the event. */
-  boolean wants(String eventType, long at) {
+  /** Whether a metric now names a property of the event whose value state does not hold. */
+  boolean wants(String eventType, long occurredAt) {
     for (Wanted values : wanted) {
-      if (values.holds(eventType, at)) {
+      if (values.includes(eventType, occurredAt)) {
         return true;
       }
     }
     return false;
   }
 
-  /** With the metrics of before and of after: they name all values that a recount needs. */
+  /** With the metrics before and after: they name all values that a restatement needs. */
   StatisticsConfig both() {
     return after.withMetrics(
         Stream.concat(before.metrics().stream(), after.metrics().stream())

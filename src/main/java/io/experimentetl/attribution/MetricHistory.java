@@ -9,20 +9,20 @@ import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
 
-/** What one user's events come to for one metric, day by day, and before the first exposure. */
+/** One user's totals of one metric: for each day, and for the period before the first exposure. */
 final class MetricHistory {
   /** The metric's counted events of one day; values in millionths. */
   static final class Day {
     static final Day NOTHING = new Day();
 
-    private long events;
+    private long count;
     private boolean active;
     private BigInteger numerator = BigInteger.ZERO;
     private BigInteger denominator = BigInteger.ZERO;
 
-    /** Of the numerator. */
+    /** Number of counted events of the numerator. */
     long events() {
-      return events;
+      return count;
     }
 
     /** Whether an event of the numerator or the denominator counted. */
@@ -42,41 +42,43 @@ final class MetricHistory {
   private static final int NO_TYPE = -1;
 
   private final MetricConfig metric;
-  private final ExperimentFacts facts;
+  private final EventFacts events;
   private final int type;
   private final int denominatorType;
   private final Map<Integer, Day> days = new TreeMap<>();
   private BigInteger covariate = BigInteger.ZERO;
 
-  private MetricHistory(MetricConfig metric, ExperimentFacts facts) {
+  private MetricHistory(MetricConfig metric, EventFacts events) {
     this.metric = metric;
-    this.facts = facts;
-    this.type = facts.typeNumber(metric.eventType());
+    this.events = events;
+    this.type = events.typeNumber(metric.eventType());
     this.denominatorType =
-        metric.denominator() == null ? NO_TYPE : facts.typeNumber(metric.denominator().eventType());
+        metric.denominator() == null
+            ? NO_TYPE
+            : events.typeNumber(metric.denominator().eventType());
   }
 
-  /** Of all metrics, in one pass over the events. */
+  /** The histories of all metrics, in one pass over the events. */
   static List<MetricHistory> of(
-      ExperimentFacts facts,
+      EventFacts events,
       List<MetricConfig> metrics,
       ExperimentDimension experiment,
-      ExperimentCalendar clock,
+      ExperimentCalendar calendar,
       long firstExposure) {
     List<MetricHistory> histories = new ArrayList<>(metrics.size());
     for (MetricConfig metric : metrics) {
-      histories.add(new MetricHistory(metric, facts));
+      histories.add(new MetricHistory(metric, events));
     }
-    for (int i = 0; i < facts.size(); i++) {
-      if (facts.isSuperseded(i)) {
+    for (int i = 0; i < events.size(); i++) {
+      if (events.isSuperseded(i)) {
         continue;
       }
-      long at = facts.occurredAt(i);
-      boolean running = experiment.isRunningAt(at);
+      long occurredAt = events.occurredAt(i);
+      boolean running = experiment.isRunningAt(occurredAt);
       for (MetricHistory history : histories) {
-        if (running && isInWindow(history.metric, firstExposure, at)) {
-          history.count(i, clock);
-        } else if (isBefore(history.metric, firstExposure, at)) {
+        if (running && isInWindow(history.metric, firstExposure, occurredAt)) {
+          history.count(i, calendar);
+        } else if (isBefore(history.metric, firstExposure, occurredAt)) {
           history.countBefore(i);
         }
       }
@@ -84,20 +86,22 @@ final class MetricHistory {
     return histories;
   }
 
-  private void count(int at, ExperimentCalendar clock) {
+  private void count(int index, ExperimentCalendar calendar) {
     long numerator =
-        facts.typeAt(at) == type ? facts.worth(at, metric.property()) : PropertyValue.NONE;
+        events.typeNumber(index) == type
+            ? events.worth(index, metric.property())
+            : PropertyValue.NONE;
     long denominator =
-        denominatorType != NO_TYPE && facts.typeAt(at) == denominatorType
-            ? facts.worth(at, metric.denominator().property())
+        denominatorType != NO_TYPE && events.typeNumber(index) == denominatorType
+            ? events.worth(index, metric.denominator().property())
             : PropertyValue.NONE;
     if (numerator == PropertyValue.NONE && denominator == PropertyValue.NONE) {
       return;
     }
-    Day day = days.computeIfAbsent(clock.dayOf(facts.occurredAt(at)), ignored -> new Day());
+    Day day = days.computeIfAbsent(calendar.dayOf(events.occurredAt(index)), ignored -> new Day());
     day.active = true;
     if (numerator != PropertyValue.NONE) {
-      day.events++;
+      day.count++;
       day.numerator = day.numerator.add(BigInteger.valueOf(numerator));
     }
     if (denominator != PropertyValue.NONE) {
@@ -105,8 +109,11 @@ final class MetricHistory {
     }
   }
 
-  private void countBefore(int at) {
-    long value = facts.typeAt(at) == type ? facts.worth(at, metric.property()) : PropertyValue.NONE;
+  private void countBefore(int index) {
+    long value =
+        events.typeNumber(index) == type
+            ? events.worth(index, metric.property())
+            : PropertyValue.NONE;
     if (value != PropertyValue.NONE) {
       covariate = covariate.add(BigInteger.valueOf(value));
     }
@@ -125,19 +132,20 @@ final class MetricHistory {
     return covariate;
   }
 
-  /** Whether an event of the metric is late enough, and not too late, behind the first exposure. */
-  static boolean isInWindow(MetricConfig metric, long firstExposure, long at) {
+  /** Whether the time lies in the metric's window behind the first exposure. */
+  static boolean isInWindow(MetricConfig metric, long firstExposure, long occurredAt) {
     long from = firstExposure + micros(metric.delay());
-    return at >= from && (metric.window() == null || at < from + micros(metric.window()));
+    return occurredAt >= from
+        && (metric.window() == null || occurredAt < from + micros(metric.window()));
   }
 
   /**
-   * Whether an event lies in the period of the covariate; the experiment need not have begun then.
+   * Whether the time lies in the covariate's period, which may be before the experiment's start.
    */
-  static boolean isBefore(MetricConfig metric, long firstExposure, long at) {
+  static boolean isBefore(MetricConfig metric, long firstExposure, long occurredAt) {
     return metric.covariate() != null
-        && at < firstExposure
-        && at >= firstExposure - micros(metric.covariate());
+        && occurredAt < firstExposure
+        && occurredAt >= firstExposure - micros(metric.covariate());
   }
 
   private static long micros(Duration duration) {

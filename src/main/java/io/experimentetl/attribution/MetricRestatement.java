@@ -14,9 +14,9 @@ import java.util.Map;
 import java.util.Set;
 
 /**
- * Counts users by other metrics than before: values that their facts lack are read from the raw
- * rows, and the differences of the days are sent. It is done before the first checkpoint, whole: a
- * start that fails in its middle begins again at the savepoint.
+ * Restates the days after a change of metrics: reads the values that facts lack from the raw rows,
+ * and sends the differences of the days. It is complete before the first checkpoint; a start that
+ * fails within it begins again at the savepoint.
  */
 final class MetricRestatement {
   private final MetricChange change;
@@ -27,9 +27,9 @@ final class MetricRestatement {
   private final AttributionOutput out;
 
   /**
-   * A recount of some users.
+   * A restatement that has not begun.
    *
-   * @param evictedFacts with the values of the properties that either of the catalogues names
+   * @param evictedFacts with the values of the properties that the metrics before or after name
    * @param patience how long rows that the savepoint's job has sent may need to become visible
    */
   MetricRestatement(
@@ -47,21 +47,34 @@ final class MetricRestatement {
     this.out = out;
   }
 
+  /** Restates all users of a store, in which nothing is cached yet. */
+  void apply(UserStore store) throws IOException, InterruptedException {
+    for (List<String> batch : store.batches()) {
+      List<UserFacts> users = new ArrayList<>(batch.size());
+      for (String userId : batch) {
+        users.add(UserFacts.of(userId, store.read(userId)));
+      }
+      for (UserFacts changed : apply(users)) {
+        store.write(changed.userId, changed.toState());
+      }
+    }
+  }
+
   /**
-   * Recounts the users, whose facts then hold all values.
+   * Restates users, whose facts then hold all values.
    *
-   * @return those whose facts were changed
+   * @return the users whose facts were changed
    * @throws IOException the warehouse can't be read, or lacks a row that it should have
    */
   List<UserFacts> apply(List<UserFacts> users) throws IOException, InterruptedException {
-    Map<String, UserFacts> lacking = new HashMap<>();
+    Map<String, UserFacts> incomplete = new HashMap<>();
     for (UserFacts user : users) {
-      if (unresolved(user) > 0) {
-        lacking.put(user.userId, user);
+      if (missing(user) > 0) {
+        incomplete.put(user.userId, user);
       }
     }
-    if (!lacking.isEmpty()) {
-      fill(lacking);
+    if (!incomplete.isEmpty()) {
+      fill(incomplete);
     }
     for (UserFacts user : users) {
       for (ExperimentFacts facts : user.experiments()) {
@@ -69,7 +82,7 @@ final class MetricRestatement {
       }
     }
     restateEvicted(users);
-    return new ArrayList<>(lacking.values());
+    return new ArrayList<>(incomplete.values());
   }
 
   private void sendDifference(ExperimentFacts facts) {
@@ -80,23 +93,23 @@ final class MetricRestatement {
         out);
   }
 
-  /** They are read to be counted, and stay settled: none of them changes. */
+  /** Evicted facts are only read and counted: they do not change, so they stay evicted. */
   private void restateEvicted(List<UserFacts> users) throws IOException {
-    Map<String, List<EvictionSummary>> marks = new HashMap<>();
+    Map<String, List<EvictionSummary>> summaries = new HashMap<>();
     for (UserFacts user : users) {
       List<EvictionSummary> known =
           user.evicted().stream().filter(summary -> !summary.lost()).toList();
       if (!known.isEmpty()) {
-        marks.put(user.userId, known);
+        summaries.put(user.userId, known);
       }
     }
-    evictedFacts.readAhead(marks);
-    for (Map.Entry<String, List<EvictionSummary>> of : marks.entrySet()) {
+    evictedFacts.readAhead(summaries);
+    for (Map.Entry<String, List<EvictionSummary>> of : summaries.entrySet()) {
       for (EvictionSummary summary : of.getValue()) {
         ExperimentFacts facts = evictedFacts.rehydrate(of.getKey(), summary);
         if (facts == null) {
           throw new IOException(
-              "To recount %s, the settled facts of user %s in experiment %d are read from events_processed and assignments_processed, and they are not there as they settled: ClickHouse's retention has removed rows of them. Start with the metrics of the savepoint, or let ./etl resync count what is there"
+              "To restate %s, the evicted facts of user %s in experiment %d are read from events_processed and assignments_processed, and some of their rows are missing there: ClickHouse's retention has removed them. Start with the metrics of the savepoint, or let ./etl resync count the rows that exist"
                   .formatted(change.restated(), of.getKey(), summary.experimentId()));
         }
         sendDifference(facts);
@@ -104,20 +117,20 @@ final class MetricRestatement {
     }
   }
 
-  private int unresolved(UserFacts user) {
-    int unresolved = 0;
+  private int missing(UserFacts user) {
+    int missing = 0;
     for (ExperimentFacts facts : user.experiments()) {
-      for (int i = 0; i < facts.size(); i++) {
-        if (change.wants(facts.eventType(i), facts.occurredAt(i))) {
-          unresolved++;
+      for (int i = 0; i < facts.events.size(); i++) {
+        if (change.wants(facts.events.eventType(i), facts.events.occurredAt(i))) {
+          missing++;
         }
       }
     }
-    return unresolved;
+    return missing;
   }
 
   private void fill(Map<String, UserFacts> users) throws IOException, InterruptedException {
-    int unresolved = users.values().stream().mapToInt(this::unresolved).sum();
+    int missing = users.values().stream().mapToInt(this::missing).sum();
     Set<String> types = new LinkedHashSet<>();
     long from = Long.MAX_VALUE;
     for (MetricChange.Wanted wanted : change.wanted()) {
@@ -136,41 +149,45 @@ final class MetricRestatement {
               found[0]++;
             }
           });
-      if (found[0] == unresolved) {
+      if (found[0] == missing) {
         return;
       }
       if (backoff.isOver()) {
         throw new IOException(
-            "To recount %s, %d events of the users %s … are read from events_processed, and %d of them are not there as the savepoint knows them. Where ClickHouse's retention has removed them, choose a later day; else ./etl resync reads everything again"
+            "To restate %s, %d events of the users %s … are read from events_processed, and %d of them are missing there or differ from the savepoint. If ClickHouse's retention has removed them, choose a later day; otherwise ./etl resync reads everything again"
                 .formatted(
                     change.restated(),
-                    unresolved,
+                    missing,
                     users.keySet().stream().limit(3).toList(),
-                    unresolved - found[0]));
+                    missing - found[0]));
       }
       backoff.pause();
     }
   }
 
-  /** Whether it is one of those that are lacking, in the version that state knows. */
+  /** Returns whether the event completes a fact, in the version that state knows. */
   private boolean fill(UserFacts user, EventRow event) {
     for (ExperimentFacts facts : user.experiments()) {
       if (facts.experimentId == event.experimentId()) {
-        int at = facts.indexOf(event.id(), event.occurredAt());
-        if (at < 0 || facts.content(at) != EventContent.of(event)) {
-          return false;
-        }
-        boolean lacked = false;
-        for (MetricChange.Wanted wanted : change.wanted()) {
-          if (wanted.holds(event.eventType(), event.occurredAt())) {
-            facts.setValue(
-                at, wanted.property(), PropertyValue.of(event.properties(), wanted.property()));
-            lacked = true;
-          }
-        }
-        return lacked;
+        return fill(facts.events, event);
       }
     }
     return false;
+  }
+
+  private boolean fill(EventFacts events, EventRow event) {
+    int index = events.indexOf(event.id(), event.occurredAt());
+    if (index < 0 || events.content(index) != EventContent.of(event)) {
+      return false;
+    }
+    boolean wasIncomplete = false;
+    for (MetricChange.Wanted wanted : change.wanted()) {
+      if (wanted.includes(event.eventType(), event.occurredAt())) {
+        events.setValue(
+            index, wanted.property(), PropertyValue.of(event.properties(), wanted.property()));
+        wasIncomplete = true;
+      }
+    }
+    return wasIncomplete;
   }
 }

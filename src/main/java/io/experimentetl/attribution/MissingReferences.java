@@ -4,10 +4,20 @@ import java.util.HashSet;
 import java.util.Set;
 
 /**
- * Experiments and variants that facts have named and that are not known: when one of them comes,
- * users must be looked through. Of one that nobody has named, none need be.
+ * Experiments and variants that facts refer to and that are not known. When one of them arrives,
+ * the users are searched for such facts; for any other, no search is needed.
  */
 final class MissingReferences {
   final Set<Long> experiments = new HashSet<>();
   final Set<Long> variants = new HashSet<>();
+
+  /** Adds those of a checkpoint. */
+  void addAll(AttributeProgress restored) {
+    for (long id : restored.missingExperiments()) {
+      experiments.add(id);
+    }
+    for (long id : restored.missingVariants()) {
+      variants.add(id);
+    }
+  }
 }

@@ -1,27 +1,29 @@
 package io.experimentetl.attribution;
 
 import io.experimentetl.model.AssignmentRow;
+import io.experimentetl.model.FindingCode;
 
 /**
- * An assignment that lacks a reference; a record of keyed state. The components are those of {@link
- * PendingEvent}.
+ * An assignment with an unresolved reference; a record of keyed state. The components are those of
+ * {@link PendingEvent}.
  */
 public record PendingAssignment(
     AssignmentRow assignment,
-    long lsn,
-    long committedAt,
-    long sequenceNumber,
-    long visibleBefore,
-    long waitUntil,
-    String[] unresolved,
+    Origin origin,
+    long pendingUntil,
+    FindingCode[] unresolved,
     long version) {
 
-  boolean isWritten() {
-    return waitUntil == 0;
+  static PendingAssignment until(long pendingUntil, AssignmentRow assignment, Origin origin) {
+    return new PendingAssignment(assignment, origin, pendingUntil, FindingCode.NO_CODES, 0);
   }
 
-  PendingAssignment writtenWithout(String[] codes, long sentVersion) {
-    return new PendingAssignment(
-        assignment, lsn, committedAt, sequenceNumber, visibleBefore, 0, codes, sentVersion);
+  static PendingAssignment flagged(
+      AssignmentRow assignment, Origin origin, FindingCode[] unresolved, long version) {
+    return new PendingAssignment(assignment, origin, 0, unresolved, version);
+  }
+
+  boolean isFlagged() {
+    return pendingUntil == 0;
   }
 }

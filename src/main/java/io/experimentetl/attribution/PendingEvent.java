@@ -1,35 +1,30 @@
 package io.experimentetl.attribution;
 
 import io.experimentetl.model.EventRow;
+import io.experimentetl.model.FindingCode;
 
 /**
- * An event that lacks a reference; a record of keyed state.
+ * An event with an unresolved reference; a record of keyed state. Until the grace period ends it is
+ * pending: no row of it is delivered. Then it is delivered flagged, and kept to be corrected.
  *
- * @param lsn of its change; 0: the snapshot
- * @param committedAt microseconds since 1970 in UTC
- * @param sequenceNumber its place in commit order
- * @param visibleBefore LSN up to which everything is visible as long as this row waits
- * @param waitUntil processing time in milliseconds since 1970 until which it is held back; 0: it
- *     was written, flagged
- * @param unresolved codes of the references that it was written without; empty as long as it waits
- * @param version of the row that was sent last; 0 as long as it waits
+ * @param pendingUntil processing time until which it is pending, milliseconds since 1970; 0: it was
+ *     delivered flagged
+ * @param unresolved the codes that it was flagged with; empty while it is pending
+ * @param version of the row that was sent last; 0 while it is pending
  */
 public record PendingEvent(
-    EventRow event,
-    long lsn,
-    long committedAt,
-    long sequenceNumber,
-    long visibleBefore,
-    long waitUntil,
-    String[] unresolved,
-    long version) {
+    EventRow event, Origin origin, long pendingUntil, FindingCode[] unresolved, long version) {
 
-  boolean isWritten() {
-    return waitUntil == 0;
+  static PendingEvent until(long pendingUntil, EventRow event, Origin origin) {
+    return new PendingEvent(event, origin, pendingUntil, FindingCode.NO_CODES, 0);
   }
 
-  PendingEvent writtenWithout(String[] codes, long sentVersion) {
-    return new PendingEvent(
-        event, lsn, committedAt, sequenceNumber, visibleBefore, 0, codes, sentVersion);
+  static PendingEvent flagged(
+      EventRow event, Origin origin, FindingCode[] unresolved, long version) {
+    return new PendingEvent(event, origin, 0, unresolved, version);
+  }
+
+  boolean isFlagged() {
+    return pendingUntil == 0;
   }
 }

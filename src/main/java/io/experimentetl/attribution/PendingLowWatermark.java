@@ -4,40 +4,43 @@ import io.experimentetl.clickhouse.ProgressMarker;
 import java.util.TreeMap;
 
 /**
- * Rows that wait are not visible: as long as one does, a cut must not claim what lies beyond it.
+ * The position in the log that is visible although rows are pending: a progress marker must not
+ * claim what lies beyond the earliest of them.
  */
 final class PendingLowWatermark {
-  private record Waiting(int rows, long committedAt) {}
+  private record Pending(int rows, long committedAt) {}
 
-  /** By the LSN up to which everything is visible as long as the row waits. */
-  private final TreeMap<Long, Waiting> waiting = new TreeMap<>();
+  /** By the LSN up to which everything is visible while the rows are pending. */
+  private final TreeMap<Long, Pending> pending = new TreeMap<>();
 
-  void add(long visibleBefore, long committedAt) {
-    waiting.merge(
-        visibleBefore,
-        new Waiting(1, committedAt),
-        (a, b) -> new Waiting(a.rows() + b.rows(), Math.min(a.committedAt(), b.committedAt())));
+  /** Adds a pending row. */
+  void add(Origin origin) {
+    pending.merge(
+        origin.visibleBefore(),
+        new Pending(1, origin.committedAt()),
+        (a, b) -> new Pending(a.rows() + b.rows(), Math.min(a.committedAt(), b.committedAt())));
   }
 
-  void remove(long visibleBefore) {
-    waiting.computeIfPresent(
-        visibleBefore,
-        (key, now) -> now.rows() == 1 ? null : new Waiting(now.rows() - 1, now.committedAt()));
+  /** The row is not pending any more. */
+  void remove(Origin origin) {
+    pending.computeIfPresent(
+        origin.visibleBefore(),
+        (lsn, now) -> now.rows() == 1 ? null : new Pending(now.rows() - 1, now.committedAt()));
   }
 
   int rows() {
-    return waiting.values().stream().mapToInt(Waiting::rows).sum();
+    return pending.values().stream().mapToInt(Pending::rows).sum();
   }
 
-  /** The cut, as far as it is true of this subtask. */
+  /** The marker, as far as this subtask's rows are visible. */
   ProgressMarker lower(ProgressMarker marker) {
-    if (waiting.isEmpty() || waiting.firstKey() >= marker.lsn()) {
+    if (pending.isEmpty() || pending.firstKey() >= marker.lsn()) {
       return marker;
     }
     return new ProgressMarker(
         marker.sequenceNumber(),
-        waiting.firstKey(),
-        Math.min(marker.committedAt(), waiting.firstEntry().getValue().committedAt() - 1),
+        pending.firstKey(),
+        Math.min(marker.committedAt(), pending.firstEntry().getValue().committedAt() - 1),
         marker.snapshotDone(),
         marker.replayStable());
   }

@@ -3,15 +3,20 @@ package io.experimentetl.attribution;
 import io.experimentetl.model.RowVersion;
 
 /**
- * Gives corrections their versions. A row as the source sent it has the version of its stamp. A
- * correction that no change of the row itself caused (a reference came) must stand above all that
- * was sent of the row before, and below whatever the source sends of it next: it takes the greatest
- * stamp seen, and the next revision of the row, never the first, which is the source's. Findings
- * have no version at the source: each takes the next one that is its subtask's own: two subtasks
- * speak of one experiment, and of two statements with one version nobody could say which stands.
+ * Generates the versions of corrections and findings.
+ *
+ * <ul>
+ *   <li>A row as the source sent it has revision 0 of its sequence number.
+ *   <li>A correction is caused by another row (a reference arrived). Its version must be above
+ *       every version of the row so far, and below the next version that the source sends. It gets
+ *       the next revision of the greatest sequence number seen, never revision 0.
+ *   <li>A finding has no version at the source. It gets the next version of its subtask's own
+ *       residue class: two subtasks may report about one experiment, and equal versions could not
+ *       be ordered.
+ * </ul>
  */
 final class RowVersionGenerator {
-  /** As many as subtasks can be. */
+  /** The greatest number of subtasks. */
   private static final int SUBTASKS = 128;
 
   private final int subtask;
@@ -19,9 +24,9 @@ final class RowVersionGenerator {
   private long lastFinding;
 
   /**
-   * Starts above what was given before a restart.
+   * Continues above the versions given before a restart.
    *
-   * @param greatestSequenceNumber the greatest stamp seen
+   * @param greatestSequenceNumber the greatest sequence number seen
    * @param lastFinding the version of the last finding
    * @param subtask from 0
    */
@@ -31,26 +36,32 @@ final class RowVersionGenerator {
     this.lastFinding = lastFinding;
   }
 
-  /** Takes note of a change, of any row. */
+  /** Notes the sequence number of a change of any row. */
   void observe(long sequenceNumber) {
     greatestSequenceNumber = Math.max(greatestSequenceNumber, sequenceNumber);
   }
 
   /**
-   * The version of a correction made now of a row that was sent with the given version last. Of
-   * more than 1023 corrections of one row without any change seen between them, the last revision
-   * is given again.
+   * The version of a correction of a row.
+   *
+   * @param version of the row that was sent last. After 1023 corrections without any change seen
+   *     between them, the last revision is given again
    */
   long correctionAfter(long version) {
     long base = RowVersion.ofSequenceNumber(greatestSequenceNumber);
     return Math.min(Math.max(base, version) + 1, base + RowVersion.LAST_REVISION);
   }
 
-  /** The version of a finding made now. */
+  /** The version of the next finding. */
   long nextFinding() {
     long min = Math.max(lastFinding + 1, RowVersion.ofSequenceNumber(greatestSequenceNumber));
     lastFinding = min + Math.floorMod(subtask - min, (long) SUBTASKS);
     return lastFinding;
+  }
+
+  /** The greatest version that a row sent so far can have. */
+  long greatestRowVersion() {
+    return RowVersion.ofSequenceNumber(greatestSequenceNumber) + RowVersion.LAST_REVISION;
   }
 
   long greatestSequenceNumber() {

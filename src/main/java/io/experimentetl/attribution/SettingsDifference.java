@@ -1,43 +1,43 @@
 package io.experimentetl.attribution;
 
-import java.util.Locale;
-import java.util.Map;
-import java.util.Objects;
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.util.StringJoiner;
 
-/** What is different between settings of a savepoint and those of today. */
+/** The difference between the settings of a savepoint and those of this start, as a text. */
 final class SettingsDifference {
   private SettingsDifference() {}
 
   /**
-   * Names each key that differs, with both values; empty: none does.
+   * Names each key that differs, with both values; empty where none does.
    *
-   * @param group the keys' group in the file
-   * @param before a record as it prints itself
-   * @param now a record of the same class
+   * @param group the keys' group in the configuration file
    */
-  static String between(String group, String before, String now) {
-    Map<String, String> old = PrintedRecord.components(before);
-    Map<String, String> present = PrintedRecord.components(now);
+  static String between(String group, ObjectNode before, ObjectNode now) {
     StringJoiner text = new StringJoiner("; ");
-    old.forEach(
-        (name, value) -> {
-          if (!present.containsKey(name)) {
-            text.add(key(group, name) + " was " + value + " and is not given");
-          } else if (!Objects.equals(value, present.get(name))) {
-            text.add(key(group, name) + " was " + value + " and is " + present.get(name));
-          }
-        });
-    present.forEach(
-        (name, value) -> {
-          if (!old.containsKey(name)) {
-            text.add(key(group, name) + " is new: " + value);
-          }
-        });
+    before
+        .properties()
+        .forEach(
+            entry -> {
+              String key = group + "." + entry.getKey();
+              JsonNode present = now.get(entry.getKey());
+              if (present == null) {
+                text.add(key + " was " + print(entry.getValue()) + " and is not given");
+              } else if (!present.equals(entry.getValue())) {
+                text.add(key + " was " + print(entry.getValue()) + " and is " + print(present));
+              }
+            });
+    now.properties()
+        .forEach(
+            entry -> {
+              if (!before.has(entry.getKey())) {
+                text.add(group + "." + entry.getKey() + " is new: " + print(entry.getValue()));
+              }
+            });
     return text.toString();
   }
 
-  private static String key(String group, String component) {
-    return group + "." + component.replaceAll("([A-Z])", "-$1").toLowerCase(Locale.ROOT);
+  private static String print(JsonNode value) {
+    return value.isTextual() ? value.asText() : value.toString();
   }
 }

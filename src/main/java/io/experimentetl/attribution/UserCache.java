@@ -7,18 +7,10 @@ import java.util.Map;
 
 /**
  * Users on the heap, in front of keyed state: a user with many facts in a short time is read and
- * written once per checkpoint, not once per fact. Bounded by the heap it takes; whoever was not
- * touched for longest leaves first.
+ * written once per checkpoint, not once per fact. It is bounded by the heap that it takes; the user
+ * that was not used for the longest time is written back first.
  */
 final class UserCache {
-  /** Keyed state of users. */
-  interface Store {
-    UserState read(String userId) throws IOException;
-
-    /** Keeps the state; null: forgets the user. */
-    void write(String userId, UserState state) throws IOException;
-  }
-
   private static final class Entry {
     private final UserFacts facts;
     private int weight;
@@ -29,7 +21,7 @@ final class UserCache {
     }
   }
 
-  private final Store store;
+  private final UserStore store;
   private final long maxWeight;
   private final LinkedHashMap<String, Entry> entries = new LinkedHashMap<>(1024, 0.75f, true);
   private long weight;
@@ -37,9 +29,9 @@ final class UserCache {
   /**
    * An empty cache.
    *
-   * @param maxWeight about how many bytes it may take between two calls
+   * @param maxWeight an estimate of the bytes that it may take between two calls
    */
-  UserCache(Store store, long maxWeight) {
+  UserCache(UserStore store, long maxWeight) {
     this.store = store;
     this.maxWeight = maxWeight;
   }
@@ -53,7 +45,7 @@ final class UserCache {
     return entry.facts;
   }
 
-  /** Takes note that a loaded user has changed, and makes room. Keys of the store are touched. */
+  /** Notes that a loaded user has changed, and writes other users back where there is no room. */
   void changed(String userId) throws IOException {
     Entry entry = entries.get(userId);
     entry.changed = true;
@@ -69,7 +61,7 @@ final class UserCache {
     }
   }
 
-  /** Writes what has changed; what is held stays. */
+  /** Writes all changes; the users stay on the heap. */
   void flush() throws IOException {
     Iterator<Map.Entry<String, Entry>> all = entries.entrySet().iterator();
     while (all.hasNext()) {
@@ -85,7 +77,7 @@ final class UserCache {
     return entries.size();
   }
 
-  /** Returns whether nothing is left to know of the user. */
+  /** Writes the user if it has changed, and returns whether nothing is left to keep of it. */
   private boolean write(String userId, Entry entry) throws IOException {
     if (!entry.changed) {
       return false;

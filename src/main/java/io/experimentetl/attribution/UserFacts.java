@@ -8,9 +8,16 @@ import java.util.List;
 /** One user's facts, on the heap: the working form of {@link UserState}. */
 final class UserFacts {
   final String userId;
+
+  /** Null: the user's row is not known. */
   UserRow user;
+
+  /** See {@link UserState#erasedTxId}. */
   long erasedTxId;
+
+  /** See {@link UserState#erasedUntil}. */
   long erasedUntil;
+
   final List<UndecidedDelete> undecidedDeletes = new ArrayList<>(0);
   private final List<ExperimentFacts> experiments = new ArrayList<>(1);
   private final List<EvictionSummary> evicted = new ArrayList<>(0);
@@ -23,6 +30,8 @@ final class UserFacts {
   }
 
   /**
+   * Takes the record over: it must not be used any more.
+   *
    * @param state null: nothing is known of the user
    */
   static UserFacts of(String userId, UserState state) {
@@ -35,14 +44,12 @@ final class UserFacts {
       for (ExperimentState experiment : state.experiments()) {
         facts.experiments.add(ExperimentFacts.of(experiment));
       }
-      if (state.evicted() != null) {
-        facts.evicted.addAll(Arrays.asList(state.evicted()));
-      }
+      facts.evicted.addAll(Arrays.asList(state.evicted()));
     }
     return facts;
   }
 
-  /** The state to keep, or null where nothing is left to know. */
+  /** The state to keep, or null where there is nothing to keep. */
   UserState toState() {
     experiments.removeIf(ExperimentFacts::isEmpty);
     if (user == null
@@ -62,14 +69,14 @@ final class UserFacts {
         erasedUntil,
         states,
         undecidedDeletes.toArray(UndecidedDelete[]::new),
-        evicted.isEmpty() ? null : evicted.toArray(EvictionSummary[]::new));
+        evicted.toArray(EvictionSummary[]::new));
   }
 
   List<ExperimentFacts> experiments() {
     return experiments;
   }
 
-  /** The user's facts in the experiment, empty ones where there were none. */
+  /** The user's facts in the experiment, which are empty where there were none. */
   ExperimentFacts in(long experimentId) {
     for (ExperimentFacts facts : experiments) {
       if (facts.experimentId == experimentId) {
@@ -85,7 +92,7 @@ final class UserFacts {
     return evicted;
   }
 
-  /** What is left of the user's facts in the experiment; null: they are here. */
+  /** The summary of the user's evicted facts in the experiment; null: they are in state. */
   EvictionSummary evictedIn(long experimentId) {
     for (EvictionSummary summary : evicted) {
       if (summary.experimentId() == experimentId) {
@@ -95,31 +102,31 @@ final class UserFacts {
     return null;
   }
 
-  /** Puts the mark in the place of the facts that it was made of. */
+  /** Replaces facts by their summary. */
   void evict(EvictionSummary summary) {
     experiments.removeIf(facts -> facts.experimentId == summary.experimentId());
     evicted.add(summary);
   }
 
-  /** Puts the facts in the place of the mark that was left of them. */
+  /** Replaces a summary by the facts that it was made of. */
   void rehydrate(EvictionSummary summary, ExperimentFacts facts) {
     evicted.remove(summary);
     experiments.removeIf(others -> others.experimentId == summary.experimentId());
     experiments.add(facts);
   }
 
-  /** About how many bytes of heap this object takes: what bounds the cache. */
+  /** An estimate of the heap that this object takes, in bytes: it bounds the cache. */
   int weight() {
     int weight = 1_000 + 80 * evicted.size();
     for (ExperimentFacts facts : experiments) {
-      weight += 1_500 + 60 * facts.size() + 500 * facts.pending.size();
+      weight += 1_500 + 60 * facts.events.size() + 500 * facts.pendingEvents.size();
     }
     return weight;
   }
 
   /**
-   * When something is to be decided without a further change; {@link Long#MAX_VALUE}: never.
-   * Milliseconds since 1970.
+   * When something is to be decided without a further change, milliseconds since 1970; {@link
+   * Long#MAX_VALUE}: never.
    */
   long nextDecision() {
     long next = erasedTxId == 0 ? Long.MAX_VALUE : erasedUntil;
@@ -127,14 +134,14 @@ final class UserFacts {
       next = Math.min(next, undecided.decideAt());
     }
     for (ExperimentFacts facts : experiments) {
-      for (PendingAssignment waiting : facts.pendingAssignments) {
-        if (!waiting.isWritten()) {
-          next = Math.min(next, waiting.waitUntil());
+      for (PendingAssignment held : facts.pendingAssignments) {
+        if (!held.isFlagged()) {
+          next = Math.min(next, held.pendingUntil());
         }
       }
-      for (PendingEvent waiting : facts.pending) {
-        if (!waiting.isWritten()) {
-          next = Math.min(next, waiting.waitUntil());
+      for (PendingEvent held : facts.pendingEvents) {
+        if (!held.isFlagged()) {
+          next = Math.min(next, held.pendingUntil());
         }
       }
     }

@@ -3,13 +3,16 @@ package io.experimentetl.attribution;
 import io.experimentetl.model.UserRow;
 
 /**
- * All that is kept of one user; a record of keyed state.
+ * Everything that the job keeps of one user; a record of keyed state.
  *
- * @param user null: not known
- * @param erasedTxId the transaction that erased the user, as long as its other deletes may follow;
- *     0: none
- * @param erasedUntil processing time until which that is remembered, milliseconds since 1970
- * @param evicted what is left of the experiments whose facts have settled; may be null
+ * @param user null: the user's row is not known
+ * @param erasedTxId the transaction that erased the user, while more of its deletes may follow; 0:
+ *     none
+ * @param erasedUntil processing time until which {@code erasedTxId} is kept, milliseconds since
+ *     1970
+ * @param experiments the user's facts by experiment
+ * @param undecidedDeletes deletes that an erasure may still explain
+ * @param evicted summaries of the experiments whose facts were evicted
  */
 public record UserState(
     UserRow user,

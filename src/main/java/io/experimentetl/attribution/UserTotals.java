@@ -15,7 +15,7 @@ final class UserTotals {
   private final BigInteger limit;
   private final BigInteger covariate;
 
-  /** Without cap. */
+  /** Before the cap is applied. */
   private BigInteger numerator;
 
   private BigInteger denominator;
@@ -30,16 +30,16 @@ final class UserTotals {
   }
 
   /**
-   * Before the first day.
+   * The totals before the first day.
    *
-   * @param before the total of the period before the first exposure, without cap
+   * @param before the total of the covariate's period, without cap
    */
   static UserTotals before(MetricConfig metric, BigInteger before) {
     return new UserTotals(metric, BigInteger.ZERO, BigInteger.ZERO, limited(before, limit(metric)));
   }
 
   /**
-   * Behind days whose figures are known.
+   * The totals behind days whose figures are known.
    *
    * @param days the sum of the user's figures
    */
@@ -51,7 +51,7 @@ final class UserTotals {
     return new UserTotals(metric, numerator, days.dDenSum(), days.dXSum());
   }
 
-  /** A proportion is a count that one event fills. */
+  /** A proportion is a count that is capped at one event. */
   private static BigInteger limit(MetricConfig metric) {
     if (metric.kind() == MetricKind.PROPORTION) {
       return BigInteger.valueOf(PropertyValue.ONE);
@@ -63,7 +63,7 @@ final class UserTotals {
     return limit == null ? total : total.min(limit);
   }
 
-  /** What the user's first exposure adds to its day. */
+  /** The increments of the day of the first exposure, by the exposure itself. */
   DailySums entry() {
     return new DailySums(
         0,
@@ -83,7 +83,7 @@ final class UserTotals {
         BigInteger.ZERO);
   }
 
-  /** Goes on by what counts next, and returns what that adds to its day. */
+  /** Adds the amounts that count next, and returns the increments of their day. */
   DailySums add(BigInteger toNumerator, BigInteger toDenominator) {
     BigInteger y = limited(numerator, limit);
     BigInteger z = denominator;

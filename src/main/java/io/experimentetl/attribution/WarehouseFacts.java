@@ -15,9 +15,9 @@ import java.util.Set;
 import java.util.TreeMap;
 import java.util.TreeSet;
 
-/** Users' facts as the warehouse has them: what has settled is brought back from there. */
+/** Users' facts as the warehouse shows them; evicted facts are rehydrated from there. */
 final class WarehouseFacts implements AutoCloseable {
-  /** Whose facts, and where. */
+  /** One user in one experiment. */
   record Key(String userId, long experimentId) {}
 
   private final RawEvents.Source source;
@@ -29,8 +29,8 @@ final class WarehouseFacts implements AutoCloseable {
   /**
    * Connects to nothing yet.
    *
-   * @param checks name the properties whose values facts hold
-   * @param patience how long a warehouse that does not answer is asked again
+   * @param checks knows the properties whose values facts hold
+   * @param patience how long a query is repeated while the warehouse does not answer
    */
   WarehouseFacts(RawEvents.Source source, EventChecks checks, Duration patience) {
     this.source = source;
@@ -39,7 +39,7 @@ final class WarehouseFacts implements AutoCloseable {
   }
 
   /**
-   * The facts that are visible, of the newest version up to the bound.
+   * The visible facts, each in its newest version up to the bound.
    *
    * @throws IOException the warehouse refuses, or does not answer
    */
@@ -67,30 +67,31 @@ final class WarehouseFacts implements AutoCloseable {
   }
 
   /**
-   * The facts that the mark was left for, or null: the warehouse has not exactly these.
+   * The facts that the summary was made of, or null where the warehouse does not show exactly
+   * these.
    *
-   * @throws UncheckedIOException it did not answer, however often it was asked
+   * @throws UncheckedIOException the warehouse did not answer in time
    */
   ExperimentFacts rehydrate(String userId, EvictionSummary summary) {
     Key key = new Key(userId, summary.experimentId());
     FactsRead read = ahead.remove(key);
     if (read == null) {
-      read = ask(Set.of(summary.experimentId()), Set.of(userId), summary.bound()).get(key);
+      read = query(Set.of(summary.experimentId()), Set.of(userId), summary.bound()).get(key);
     }
     return read != null && read.isOf(summary) ? read.facts : null;
   }
 
   /**
-   * Reads what {@link #rehydrate} will be asked for, many users at once; what was read ahead and
-   * not asked for is forgotten.
+   * Reads ahead what {@link #rehydrate} will need, many users in one query. Facts that were read
+   * ahead before and not used are dropped.
    *
-   * @throws UncheckedIOException as there
+   * @throws UncheckedIOException as {@link #rehydrate}
    */
-  void readAhead(Map<String, List<EvictionSummary>> marks) {
+  void readAhead(Map<String, List<EvictionSummary>> summaries) {
     ahead.clear();
     Map<Long, Set<String>> usersByBound = new TreeMap<>();
     Set<Long> experiments = new TreeSet<>();
-    marks.forEach(
+    summaries.forEach(
         (userId, of) -> {
           for (EvictionSummary summary : of) {
             usersByBound.computeIfAbsent(summary.bound(), bound -> new TreeSet<>()).add(userId);
@@ -99,34 +100,34 @@ final class WarehouseFacts implements AutoCloseable {
         });
     usersByBound.forEach(
         (bound, userIds) ->
-            ask(experiments, userIds, bound)
+            query(experiments, userIds, bound)
                 .forEach(
                     (key, read) -> {
-                      boolean isMeant =
-                          marks.get(key.userId()).stream()
+                      boolean isNeeded =
+                          summaries.get(key.userId()).stream()
                               .anyMatch(
                                   summary ->
                                       summary.experimentId() == key.experimentId()
                                           && summary.bound() == bound);
-                      if (isMeant) {
+                      if (isNeeded) {
                         ahead.put(key, read);
                       }
                     }));
   }
 
   /**
-   * All that the warehouse shows of the user in the experiment, whether or not it is whole.
+   * All that the warehouse shows of the user in the experiment, complete or not.
    *
    * @throws UncheckedIOException as {@link #rehydrate}
    */
   ExperimentFacts remains(String userId, long experimentId) {
     FactsRead read =
-        ask(Set.of(experimentId), Set.of(userId), Long.MAX_VALUE)
+        query(Set.of(experimentId), Set.of(userId), Long.MAX_VALUE)
             .get(new Key(userId, experimentId));
     return read == null ? new ExperimentFacts(experimentId) : read.facts;
   }
 
-  private Map<Key, FactsRead> ask(Set<Long> experiments, Set<String> userIds, long bound) {
+  private Map<Key, FactsRead> query(Set<Long> experiments, Set<String> userIds, long bound) {
     Backoff backoff = new Backoff(patience);
     try {
       while (true) {
@@ -134,7 +135,7 @@ final class WarehouseFacts implements AutoCloseable {
           return read(experiments, userIds, bound);
         } catch (IOException e) {
           if (backoff.isOver()) {
-            throw new UncheckedIOException(unanswered(experiments, userIds, e));
+            throw new UncheckedIOException(timeout(experiments, userIds, e));
           }
           backoff.pause();
         }
@@ -143,13 +144,13 @@ final class WarehouseFacts implements AutoCloseable {
       Thread.currentThread().interrupt();
       throw new UncheckedIOException(
           (InterruptedIOException)
-              new InterruptedIOException("Interrupted while settled facts were read").initCause(e));
+              new InterruptedIOException("Interrupted while evicted facts were read").initCause(e));
     }
   }
 
-  private IOException unanswered(Set<Long> experiments, Set<String> userIds, IOException e) {
+  private IOException timeout(Set<Long> experiments, Set<String> userIds, IOException e) {
     return new IOException(
-        "Facts that have settled (experiments %s, users %s …) are needed again, and ClickHouse has not given them within %d s (clickhouse.commit-deadline). Nothing is lost: the job goes on from its last checkpoint when events_processed and assignments_processed can be read. ClickHouse says: %s"
+        "Evicted facts (experiments %s, users %s …) are needed again, and ClickHouse did not return them within %d s (clickhouse.commit-deadline). Nothing is lost: the job restarts from its last checkpoint and continues when events_processed and assignments_processed can be read. ClickHouse reports: %s"
             .formatted(
                 experiments,
                 userIds.stream().limit(3).toList(),

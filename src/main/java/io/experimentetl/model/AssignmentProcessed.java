@@ -4,7 +4,8 @@ package io.experimentetl.model;
  * A row of {@code assignments_processed}: the assignment as the source has it, with its references.
  *
  * @param dayEpoch days since 1970-01-01 of {@code assigned_at} in the experiment's zone
- * @param inconsistencies codes of what was found on the row, in the order of {@link FindingCode}
+ * @param inconsistencies violations and unresolved references of the row, in the order of {@link
+ *     FindingCode}
  */
 public record AssignmentProcessed(
     AssignmentRow assignment,
@@ -14,7 +15,7 @@ public record AssignmentProcessed(
     String variantName,
     String userProperties,
     int dayEpoch,
-    String[] inconsistencies,
+    FindingCode[] inconsistencies,
     RowVersion version) {
 
   public AssignmentProcessed withVersion(RowVersion other) {

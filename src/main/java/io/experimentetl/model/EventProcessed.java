@@ -4,7 +4,8 @@ package io.experimentetl.model;
  * A row of {@code events_processed}: the event as the source has it, with its references.
  *
  * @param dayEpoch days since 1970-01-01 of the event in the experiment's zone
- * @param inconsistencies codes of what was found on the row, in the order of {@link FindingCode}
+ * @param inconsistencies violations and unresolved references of the row, in the order of {@link
+ *     FindingCode}
  */
 public record EventProcessed(
     EventRow event,
@@ -16,7 +17,7 @@ public record EventProcessed(
     String assignedVariantKey,
     String userProperties,
     int dayEpoch,
-    String[] inconsistencies,
+    FindingCode[] inconsistencies,
     RowVersion version) {
 
   public EventProcessed withVersion(RowVersion other) {

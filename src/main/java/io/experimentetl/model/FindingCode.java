@@ -4,6 +4,8 @@ import static io.experimentetl.model.Severity.ERROR;
 import static io.experimentetl.model.Severity.INFO;
 import static io.experimentetl.model.Severity.WARNING;
 
+import java.util.Set;
+
 /** The closed vocabulary of inconsistencies. A code, once released, keeps its meaning for ever. */
 public enum FindingCode {
   R_ORPHAN_EXPERIMENT(
@@ -284,6 +286,10 @@ public enum FindingCode {
       "The audit found rows of the table that differ from their recomputation from the facts.",
       "./etl verify names them, ./etl resync repairs them; ./etl verify --record closes the finding.");
 
+  /** The codes of a row in good order. */
+  public static final FindingCode[] NO_CODES = {};
+
+  private final String code = name().replace('_', '-');
   private final Severity severity;
   private final boolean resolvable;
   private final String sentence;
@@ -298,7 +304,21 @@ public enum FindingCode {
 
   /** The stable code on the wire and in the tables: the name with hyphens. */
   public String code() {
-    return name().replace('_', '-');
+    return code;
+  }
+
+  /** The codes as an array, which records in state and between operators hold. */
+  public static FindingCode[] toArray(Set<FindingCode> codes) {
+    return codes.isEmpty() ? NO_CODES : codes.toArray(FindingCode[]::new);
+  }
+
+  /** The stable codes as text, for the wire and the tables. */
+  public static String[] texts(FindingCode[] codes) {
+    String[] texts = new String[codes.length];
+    for (int i = 0; i < codes.length; i++) {
+      texts[i] = codes[i].code;
+    }
+    return texts;
   }
 
   /**

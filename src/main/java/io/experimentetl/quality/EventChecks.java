@@ -36,8 +36,6 @@ import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
-import java.util.stream.Collectors;
-import java.util.stream.Stream;
 
 /** What can be wrong with an event. */
 public final class EventChecks {
@@ -49,23 +47,24 @@ public final class EventChecks {
    * AssignmentChecks#unresolved} can say, and what the experiment's row or a reference that may
    * wait decides.
    */
-  private static final Set<String> OF_THE_MOMENT =
-      Stream.of(
-              R_ORPHAN_USER,
-              R_ORPHAN_EXPERIMENT,
-              R_ORPHAN_VARIANT,
-              R_ORPHAN_ASSIGNMENT,
-              T_CONVERSION_BEFORE_EXPOSURE,
-              T_NOT_RUNNING,
-              T_OUT_OF_WINDOW,
-              A_VERSION_SKEW,
-              A_DUP_ASSIGNMENT)
-          .map(FindingCode::code)
-          .collect(Collectors.toSet());
+  private static final Set<FindingCode> OF_THE_MOMENT =
+      EnumSet.of(
+          R_ORPHAN_USER,
+          R_ORPHAN_EXPERIMENT,
+          R_ORPHAN_VARIANT,
+          R_ORPHAN_ASSIGNMENT,
+          T_CONVERSION_BEFORE_EXPOSURE,
+          T_NOT_RUNNING,
+          T_OUT_OF_WINDOW,
+          A_VERSION_SKEW,
+          A_DUP_ASSIGNMENT);
+
+  private static final String[] NO_PROPERTIES = {};
+  private static final long[] NO_VALUES = {};
 
   private final String exposureEvent;
   private final Set<String> metricEvents = new LinkedHashSet<>();
-  private final Map<String, Set<String>> propertiesByEvent = new HashMap<>();
+  private final Map<String, String[]> propertiesByEvent = new HashMap<>();
   private final Map<String, List<Window>> windowsByEvent = new HashMap<>();
   private final Set<String> knownTypes = new HashSet<>();
   private final long futureToleranceMicros;
@@ -76,6 +75,7 @@ public final class EventChecks {
   public EventChecks(StatisticsConfig statistics, FindingsConfig findings) {
     this.exposureEvent = statistics.exposureEvent();
     this.futureToleranceMicros = micros(findings.futureTolerance());
+    Map<String, Set<String>> properties = new HashMap<>();
     for (MetricConfig metric : statistics.metrics()) {
       for (MetricTerm term : metric.terms()) {
         metricEvents.add(term.eventType());
@@ -83,12 +83,13 @@ public final class EventChecks {
             .computeIfAbsent(term.eventType(), type -> new ArrayList<>())
             .add(windowOf(metric));
         if (term.property() != null) {
-          propertiesByEvent
+          properties
               .computeIfAbsent(term.eventType(), type -> new LinkedHashSet<>())
               .add(term.property());
         }
       }
     }
+    properties.forEach((type, names) -> propertiesByEvent.put(type, names.toArray(String[]::new)));
     windowsByEvent
         .values()
         .removeIf(windows -> windows.stream().allMatch(one -> one.closes() == Long.MAX_VALUE));
@@ -111,8 +112,17 @@ public final class EventChecks {
   }
 
   /** The properties that hold values of metrics in events of the type. */
-  public Set<String> properties(String eventType) {
-    return propertiesByEvent.getOrDefault(eventType, Set.of());
+  public String[] properties(String eventType) {
+    return propertiesByEvent.getOrDefault(eventType, NO_PROPERTIES);
+  }
+
+  /**
+   * The values that metrics take from the event, in millionths or {@link PropertyValue#NONE}, in
+   * the order of {@link #properties}. The event's properties are parsed once.
+   */
+  public long[] values(EventRow event) {
+    String[] names = properties(event.eventType());
+    return names.length == 0 ? NO_VALUES : PropertyValue.of(event.properties(), names);
   }
 
   /** Whether events of the type can change any statistics. */
@@ -129,8 +139,8 @@ public final class EventChecks {
    * reference the moment has decided that it waits no longer, and of what hangs on the experiment's
    * row, which row that was; another moment might decide otherwise.
    */
-  public static boolean isReplayStable(String[] codes) {
-    for (String code : codes) {
+  public static boolean isReplayStable(FindingCode[] codes) {
+    for (FindingCode code : codes) {
       if (OF_THE_MOMENT.contains(code)) {
         return false;
       }
@@ -164,11 +174,12 @@ public final class EventChecks {
   /**
    * What is wrong with the event for good.
    *
+   * @param values see {@link #values}
    * @param committedAt of its change, microseconds since 1970 in UTC
-   * @param fromStream false: read by the snapshot, so nothing is known of when it came
+   * @param fromStream false: read by the snapshot, so the time of its arrival is not known
    */
   public EnumSet<FindingCode> violations(
-      EventRow event, EventReferences known, long committedAt, boolean fromStream) {
+      EventRow event, EventReferences known, long[] values, long committedAt, boolean fromStream) {
     EnumSet<FindingCode> violations = EnumSet.noneOf(FindingCode.class);
     if (known.variantExperimentId() != null
         && known.variantExperimentId() != event.experimentId()) {
@@ -205,8 +216,8 @@ public final class EventChecks {
     if (event.properties() != null && !PropertyValue.isObject(event.properties())) {
       violations.add(S_UNPARSEABLE);
     }
-    for (String property : properties(event.eventType())) {
-      if (PropertyValue.of(event.properties(), property) == PropertyValue.NONE) {
+    for (long value : values) {
+      if (value == PropertyValue.NONE) {
         violations.add(S_BAD_PROPERTY);
       }
     }

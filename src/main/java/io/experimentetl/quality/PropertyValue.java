@@ -7,6 +7,7 @@ import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.math.BigDecimal;
 import java.math.RoundingMode;
+import java.util.Arrays;
 
 /**
  * The value of a metric's property: a JSON number, at least 0 and less than 10^12, in whole
@@ -28,30 +29,62 @@ public final class PropertyValue {
 
   /** The property's value in millionths, or {@link #NONE}. */
   public static long of(String properties, String property) {
+    return of(properties, new String[] {property})[0];
+  }
+
+  /**
+   * Each property's value in millionths, or {@link #NONE}. The text is parsed once, as far as the
+   * last of these properties; of a key that occurs twice, the first value counts.
+   */
+  public static long[] of(String properties, String[] names) {
+    long[] values = new long[names.length];
+    Arrays.fill(values, NONE);
     if (!isObject(properties)) {
-      return NONE;
+      return values;
     }
     try (JsonParser parser = JSON.createParser(properties)) {
+      boolean[] found = new boolean[names.length];
+      int missing = names.length;
       parser.nextToken();
-      while (parser.nextToken() == JsonToken.FIELD_NAME) {
-        boolean wanted = parser.currentName().equals(property);
+      while (missing > 0 && parser.nextToken() == JsonToken.FIELD_NAME) {
+        int index = indexOf(names, parser.currentName());
         JsonToken value = parser.nextToken();
-        if (wanted) {
-          return value.isNumeric() ? millionths(parser.getDecimalValue()) : NONE;
+        if (index >= 0 && !found[index]) {
+          found[index] = true;
+          missing--;
+          values[index] = value.isNumeric() ? millionths(parser) : NONE;
         }
         parser.skipChildren();
       }
-      return NONE;
     } catch (com.fasterxml.jackson.core.JsonProcessingException broken) {
-      return NONE;
+      return values;
     } catch (IOException impossible) {
       throw new UncheckedIOException(impossible);
     }
+    return values;
+  }
+
+  private static int indexOf(String[] names, String name) {
+    for (int i = 0; i < names.length; i++) {
+      if (names[i].equals(name)) {
+        return i;
+      }
+    }
+    return -1;
   }
 
   /** Whether the JSON text is an object; PostgreSQL has already checked that it is JSON. */
   public static boolean isObject(String json) {
     return json != null && json.startsWith("{");
+  }
+
+  private static long millionths(JsonParser parser) throws IOException {
+    try {
+      return millionths(parser.getDecimalValue());
+    } catch (com.fasterxml.jackson.core.JsonProcessingException tooLong) {
+      // The text goes on behind the number: its other properties have their values.
+      return NONE;
+    }
   }
 
   private static long millionths(BigDecimal value) {

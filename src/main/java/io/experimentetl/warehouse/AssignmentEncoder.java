@@ -6,6 +6,7 @@ import io.experimentetl.clickhouse.RowEncoder;
 import io.experimentetl.clickhouse.TableSchema;
 import io.experimentetl.model.AssignmentProcessed;
 import io.experimentetl.model.AssignmentRow;
+import io.experimentetl.model.FindingCode;
 import io.experimentetl.quality.EventChecks;
 
 /** Rows of {@code assignments_processed}. */
@@ -69,7 +70,7 @@ public final class AssignmentEncoder implements RowEncoder<AssignmentProcessed> 
     out.writeString(row.variantName());
     out.writeNullableString(row.userProperties());
     out.writeDate32(row.dayEpoch());
-    out.writeStringArray(row.inconsistencies());
+    out.writeStringArray(FindingCode.texts(row.inconsistencies()));
     VersionColumns.write(row.version(), out);
   }
 }

@@ -6,6 +6,7 @@ import io.experimentetl.clickhouse.RowEncoder;
 import io.experimentetl.clickhouse.TableSchema;
 import io.experimentetl.model.EventProcessed;
 import io.experimentetl.model.EventRow;
+import io.experimentetl.model.FindingCode;
 import io.experimentetl.quality.EventChecks;
 
 /** Rows of {@code events_processed}. */
@@ -73,7 +74,7 @@ public final class EventEncoder implements RowEncoder<EventProcessed> {
     out.writeString(row.assignedVariantKey());
     out.writeNullableString(row.userProperties());
     out.writeDate32(row.dayEpoch());
-    out.writeStringArray(row.inconsistencies());
+    out.writeStringArray(FindingCode.texts(row.inconsistencies()));
     VersionColumns.write(row.version(), out);
   }
 }

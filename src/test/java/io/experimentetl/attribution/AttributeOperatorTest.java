@@ -407,7 +407,7 @@ class AttributeOperatorTest {
     send(SourceTable.EVENTS, event(1, "page_view", CONTROL, "2026-01-08T12:00:00Z", null));
     send(SourceTable.EVENTS, event(2, "page_view", CONTROL, JAN_8, null));
     assertThat(events())
-        .extracting(row -> List.of(row.inconsistencies()).contains("T-NOT-RUNNING"))
+        .extracting(row -> List.of(row.inconsistencies()).contains(FindingCode.T_NOT_RUNNING))
         .containsExactly(true, false);
   }
 
@@ -537,7 +537,7 @@ class AttributeOperatorTest {
                     restating(
                         impatient, 0, spent(2, JAN_8, 3), spent(3, "2026-01-09T10:00:00Z", 5))))
         .hasMessageContaining(
-            "To recount spent, 2 events of the users [u1] … are read from events_processed, and 1 of them are not there");
+            "To restate spent, 2 events of the users [u1] … are read from events_processed, and 1 of them are missing there");
   }
 
   @Test

@@ -49,7 +49,14 @@ class EvictionTest {
         () ->
             history.dimensions.put(
                 new ExperimentDimension(
-                    EXPERIMENT, "exp", "Exp", "UTC", null, at(endsAt), 0, null)));
+                    EXPERIMENT,
+                    "exp",
+                    "Exp",
+                    "UTC",
+                    null,
+                    at(endsAt),
+                    0,
+                    ExperimentDimension.NO_STATUSES)));
   }
 
   private static EventRow purchase(int id, String at, String revenue) {
@@ -116,7 +123,15 @@ class EvictionTest {
     history.changeDimensions(
         () ->
             history.dimensions.put(
-                new ExperimentDimension(EXPERIMENT, "exp", "Exp", "UTC", null, null, 0, null)));
+                new ExperimentDimension(
+                    EXPERIMENT,
+                    "exp",
+                    "Exp",
+                    "UTC",
+                    null,
+                    null,
+                    0,
+                    ExperimentDimension.NO_STATUSES)));
     history.evict();
     assertThat(history.evicted()).isEmpty();
   }
@@ -209,7 +224,7 @@ class EvictionTest {
             "",
             null,
             0,
-            new String[0],
+            FindingCode.NO_CODES,
             row.version()));
     history.evict();
     assertThat(history.evicted()).isEmpty();
@@ -245,7 +260,7 @@ class EvictionTest {
 
     assertThat(codes(history)).doesNotContain(FindingCode.T_LATE_BEYOND_STATE);
     assertThat(history.evicted()).isEmpty();
-    assertThat(history.keptState().experiments()[0].occurredAt()).hasSize(3);
+    assertThat(history.keptState().experiments()[0].events().occurredAt()).hasSize(3);
   }
 
   @Test
@@ -287,7 +302,9 @@ class EvictionTest {
     assertThat(history.visible().values())
         .singleElement()
         .satisfies(row -> assertThat(row.event()).isEqualTo(purchase(3, JAN_9, "9")))
-        .satisfies(row -> assertThat(row.inconsistencies()).containsExactly("T-LATE-BEYOND-STATE"));
+        .satisfies(
+            row ->
+                assertThat(row.inconsistencies()).containsExactly(FindingCode.T_LATE_BEYOND_STATE));
     assertThat(history.out.assignmentRows.get(1).assignment()).isEqualTo(moved);
     assertThat(history.out.openFindings())
         .contains(
@@ -358,7 +375,7 @@ class EvictionTest {
     history.warehouse.answers = false;
     assertThatThrownBy(() -> history.insert(purchase(3, JAN_9, "8")))
         .hasMessageContaining(
-            "Facts that have settled (experiments [1], users [u1] …) are needed again, and ClickHouse has not given them within 0 s (clickhouse.commit-deadline). Nothing is lost");
+            "Evicted facts (experiments [1], users [u1] …) are needed again, and ClickHouse did not return them within 0 s (clickhouse.commit-deadline). Nothing is lost");
   }
 
   @Test

@@ -46,7 +46,10 @@ class ExperimentDimensionTest {
 
   @Test
   void anExperimentOfAnOlderSavepointHasNoStatus() {
-    assertThat(new ExperimentDimension(1, "k", "N", "UTC", null, null, 0, null).isActiveAt(5))
+    assertThat(
+            new ExperimentDimension(
+                    1, "k", "N", "UTC", null, null, 0, ExperimentDimension.NO_STATUSES)
+                .isActiveAt(5))
         .isTrue();
   }
 }

@@ -11,6 +11,7 @@ import io.experimentetl.model.AssignmentProcessed;
 import io.experimentetl.model.AssignmentRow;
 import io.experimentetl.model.EventProcessed;
 import io.experimentetl.model.EventRow;
+import io.experimentetl.model.FindingCode;
 import io.experimentetl.model.RowVersion;
 import io.experimentetl.model.SourceTable;
 import io.experimentetl.warehouse.AssignmentEncoder;
@@ -214,7 +215,7 @@ class ReplayedRowsTest {
       Function<T, String> key,
       Function<T, RowVersion> version,
       Function<T, Object> row,
-      Function<T, String[]> codes) {
+      Function<T, FindingCode[]> codes) {
     Map<String, T> alone = standing(second, key, version);
     List<T> inOrder = new ArrayList<>(through);
     inOrder.addAll(second);
@@ -232,9 +233,9 @@ class ReplayedRowsTest {
     assertThat(lateCopies.keySet()).isEqualTo(alone.keySet());
     lateCopies.forEach(
         (name, stands) -> {
-          if (List.of(codes.apply(stands)).contains("T-NOT-RUNNING")) {
+          if (List.of(codes.apply(stands)).contains(FindingCode.T_NOT_RUNNING)) {
             // The finding is the second run's.
-            assertThat(codes.apply(alone.get(name))).contains("T-NOT-RUNNING");
+            assertThat(codes.apply(alone.get(name))).contains(FindingCode.T_NOT_RUNNING);
           }
           assertThat(row.apply(stands)).isEqualTo(row.apply(alone.get(name)));
           if (isComplete(codes.apply(alone.get(name)))) {
@@ -243,10 +244,12 @@ class ReplayedRowsTest {
         });
   }
 
-  private static boolean isComplete(String[] codes) {
+  private static boolean isComplete(FindingCode[] codes) {
     return Stream.of(codes)
         .noneMatch(
-            code -> code.startsWith("R-ORPHAN") || code.equals("T-CONVERSION-BEFORE-EXPOSURE"));
+            code ->
+                code.name().startsWith("R_ORPHAN")
+                    || code == FindingCode.T_CONVERSION_BEFORE_EXPOSURE);
   }
 
   /** Of each key the greatest version; of equal ones the last that was written. */

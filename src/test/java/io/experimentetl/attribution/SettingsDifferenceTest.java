@@ -12,13 +12,13 @@ class SettingsDifferenceTest {
   private static final StatisticsConfig BEFORE = StatisticsConfig.defaults();
 
   @Test
-  void onlyTheKeysThatDifferAreNamed() {
+  void differenceNamesOnlyTheKeysThatDiffer() {
     assertThat(between(BEFORE.withCrossover(CrossoverPolicy.FIRST)))
         .isEqualTo("statistics.crossover was EXCLUDE and is FIRST");
   }
 
   @Test
-  void aListIsOneValueAndAKeyIsWrittenAsInTheFile() {
+  void listIsOneValueAndKeysAreThoseOfTheFile() {
     StatisticsConfig now =
         ConfigBuilder.defaults()
             .with(StatisticsConfig::exposureEvent, "seen")
@@ -27,13 +27,14 @@ class SettingsDifferenceTest {
             .statistics();
     assertThat(between(now))
         .startsWith(
-            "statistics.exposure-event was exposure and is seen; statistics.metrics was [MetricConfig[name=conversion,")
-        .contains("name=revenue")
-        .contains(" and is [MetricConfig[name=conversion,")
+            "statistics.exposure-event was exposure and is seen; statistics.metrics was [{\"name\":\"conversion\",")
+        .contains("\"name\":\"revenue\"")
+        .contains(" and is [{\"name\":\"conversion\",")
         .doesNotContain("zone");
   }
 
   private static String between(StatisticsConfig now) {
-    return SettingsDifference.between("statistics", BEFORE.toString(), now.toString());
+    return SettingsDifference.between(
+        "statistics", SavedStatistics.settings(BEFORE), SavedStatistics.settings(now));
   }
 }

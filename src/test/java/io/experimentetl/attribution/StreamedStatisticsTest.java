@@ -362,7 +362,7 @@ class StreamedStatisticsTest {
         random.nextBoolean() ? START + FOUR_DAYS / 8 : null,
         random.nextBoolean() ? START + FOUR_DAYS : null,
         0,
-        null);
+        ExperimentDimension.NO_STATUSES);
   }
 
   private void know(UserScenario history) {

@@ -171,7 +171,7 @@ class UserAttributionTest {
             row -> row.version().deleted(),
             row -> List.of(row.inconsistencies()))
         .containsExactly(
-            tuple(7L, false, List.of()), tuple(8L, false, List.of("A-DUP-ASSIGNMENT")));
+            tuple(7L, false, List.of()), tuple(8L, false, List.of(FindingCode.A_DUP_ASSIGNMENT)));
     assertThat(history.out.openFindings()).contains("A-DUP-ASSIGNMENT assignment:8");
     assertThat(figures(TREATMENT, "conversion", "2026-01-10").newUsers()).isOne();
     assertThat(figures(CONTROL, "conversion", "2026-01-10").newUsers()).isZero();
@@ -272,12 +272,13 @@ class UserAttributionTest {
   void afterTheGracePeriodItGoesOutFlaggedAndIsCorrectedWhenTheAssignmentComes() {
     history.insert(exposure(1, CONTROL, JAN_8));
     history.afterGrace();
-    assertThat(history.out.eventRows.get(0).inconsistencies()).contains("R-ORPHAN-ASSIGNMENT");
+    assertThat(history.out.eventRows.get(0).inconsistencies())
+        .contains(FindingCode.R_ORPHAN_ASSIGNMENT);
     assertThat(history.out.openFindings()).contains("R-ORPHAN-ASSIGNMENT user:1/u1");
     history.throughState();
     history.insert(assignment(CONTROL, "hash", JAN_8));
     EventProcessed corrected = history.visible().values().iterator().next();
-    assertThat(corrected.inconsistencies()).doesNotContain("R-ORPHAN-ASSIGNMENT");
+    assertThat(corrected.inconsistencies()).doesNotContain(FindingCode.R_ORPHAN_ASSIGNMENT);
     assertThat(corrected.assignedVariantKey()).isEqualTo("control");
     assertThat(history.out.openFindings()).doesNotContain("R-ORPHAN-ASSIGNMENT user:1/u1");
     assertThat(figures(CONTROL, "conversion", "2026-01-08").newUsers()).isOne();
@@ -290,7 +291,7 @@ class UserAttributionTest {
     history.insert(assignment(CONTROL, "hash", JAN_9));
     EventProcessed corrected = history.visible().values().iterator().next();
     assertThat(corrected.inconsistencies())
-        .contains("R-VARIANT-MISMATCH", "T-EVENT-BEFORE-ASSIGNMENT");
+        .contains(FindingCode.R_VARIANT_MISMATCH, FindingCode.T_EVENT_BEFORE_ASSIGNMENT);
     assertThat(history.out.openCodes())
         .contains(FindingCode.R_VARIANT_MISMATCH, FindingCode.T_EVENT_BEFORE_ASSIGNMENT);
   }
@@ -302,7 +303,7 @@ class UserAttributionTest {
     history.afterGrace();
     history.insert(assignment(CONTROL, "hash", JAN_8));
     assertThat(history.visible().values())
-        .extracting(row -> List.of(row.inconsistencies()).contains("D-DUP-EVENT"))
+        .extracting(row -> List.of(row.inconsistencies()).contains(FindingCode.D_DUP_EVENT))
         .containsExactlyInAnyOrder(true, false);
   }
 
@@ -356,7 +357,7 @@ class UserAttributionTest {
     assertThat(bounded.out.openCodes()).containsExactly(FindingCode.R_ORPHAN_ASSIGNMENT);
     assertThat(bounded.visible().values())
         .hasSize(7)
-        .allMatch(row -> List.of(row.inconsistencies()).contains("R-ORPHAN-ASSIGNMENT"));
+        .allMatch(row -> List.of(row.inconsistencies()).contains(FindingCode.R_ORPHAN_ASSIGNMENT));
 
     bounded.insert(assignment(CONTROL, "hash", JAN_8));
 

@@ -93,7 +93,7 @@ final class UserScenario {
     throughState();
     MetricChange change =
         MetricChange.between(
-            config.statistics().toString(), now.statistics(), restated, endedBefore, committedAt);
+            config.statistics(), now.statistics(), restated, endedBefore, committedAt);
     new MetricRestatement(
             change, dimensions, warehouse, evictedFacts(change.both()), Duration.ZERO, out)
         .apply(List.of(user));
@@ -137,7 +137,8 @@ final class UserScenario {
     changeDimensions(
         () -> {
           dimensions.put(
-              new ExperimentDimension(EXPERIMENT, "exp", "Exp", "UTC", null, null, 0, null));
+              new ExperimentDimension(
+                  EXPERIMENT, "exp", "Exp", "UTC", null, null, 0, ExperimentDimension.NO_STATUSES));
           dimensions.put(new VariantDimension(CONTROL, EXPERIMENT, "control", "C", 50, true));
           dimensions.put(new VariantDimension(TREATMENT, EXPERIMENT, "treatment", "T", 50, false));
         });

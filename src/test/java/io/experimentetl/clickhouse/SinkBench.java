@@ -4,6 +4,7 @@ import io.experimentetl.local.ClickHouseServer;
 import io.experimentetl.model.EventId;
 import io.experimentetl.model.EventProcessed;
 import io.experimentetl.model.EventRow;
+import io.experimentetl.model.FindingCode;
 import io.experimentetl.model.RowVersion;
 import io.experimentetl.operations.ClickHouseEndpoint;
 import io.experimentetl.warehouse.EventEncoder;
@@ -146,7 +147,7 @@ final class SinkBench {
         "treatment",
         "{\"plan\": \"free\", \"country\": \"DE\", \"platform\": \"ios\"}",
         20_700,
-        new String[0],
+        FindingCode.NO_CODES,
         new RowVersion(1_000_000L + i, 1_790_000_000_000_000L, (1_000_000L + i) * 1024, false, ""));
   }
 

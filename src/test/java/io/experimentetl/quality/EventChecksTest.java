@@ -36,10 +36,13 @@ class EventChecksTest {
     FindingsConfig findings =
         ConfigBuilder.defaults().with(FindingsConfig::eventTypes, eventTypes).build().findings();
     EventChecks checks = new EventChecks(statistics, findings);
+    EventRow event =
+        new EventRow(EventId.of("e"), at, 1, "u1", 11L, type, assignmentAt, null, null, null);
     return checks.violations(
-        new EventRow(EventId.of("e"), at, 1, "u1", 11L, type, assignmentAt, null, null, null),
+        event,
         new EventReferences(
             true, running, active, true, 1L, assignment, firstExposure, Long.MAX_VALUE / 2_000),
+        checks.values(event),
         at,
         true);
   }
@@ -99,8 +102,10 @@ class EventChecksTest {
 
   @Test
   void whatTheExperimentsRowDecidesIsNotWrittenBeforeItsCheckpoint() {
-    assertThat(EventChecks.isReplayStable(new String[] {"T-NOT-RUNNING"})).isFalse();
-    assertThat(EventChecks.isReplayStable(new String[] {"A-VERSION-SKEW"})).isFalse();
-    assertThat(EventChecks.isReplayStable(new String[] {"T-ASSIGNMENT-AT-DRIFT"})).isTrue();
+    assertThat(EventChecks.isReplayStable(new FindingCode[] {FindingCode.T_NOT_RUNNING})).isFalse();
+    assertThat(EventChecks.isReplayStable(new FindingCode[] {FindingCode.A_VERSION_SKEW}))
+        .isFalse();
+    assertThat(EventChecks.isReplayStable(new FindingCode[] {FindingCode.T_ASSIGNMENT_AT_DRIFT}))
+        .isTrue();
   }
 }

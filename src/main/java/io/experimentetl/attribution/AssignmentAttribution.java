@@ -1,0 +1,163 @@
+package io.experimentetl.attribution;
+
+import static io.experimentetl.model.FindingCode.A_DUP_ASSIGNMENT;
+import static io.experimentetl.model.FindingCode.A_REASSIGNED;
+import static io.experimentetl.model.FindingCode.T_LATE_BEYOND_STATE;
+
+import io.experimentetl.model.AssignmentRow;
+import io.experimentetl.model.Change;
+import io.experimentetl.model.ChangeKind;
+import io.experimentetl.model.FindingCode;
+import io.experimentetl.model.RowVersion;
+import io.experimentetl.quality.AssignmentChecks;
+import java.time.Duration;
+import java.util.Arrays;
+import java.util.EnumSet;
+import java.util.List;
+
+/** Applies changes of a user's assignments. */
+final class AssignmentAttribution {
+  private final References references;
+  private final PendingFacts pending;
+  private final GracePeriod grace;
+  private final DeletedFacts deleted;
+  private final Rehydration rehydration;
+  private final UserStatistics statistics;
+  private final ProcessedRows rows;
+  private final UserFindings findings;
+  private final RowVersionGenerator versions;
+  private final long futureToleranceMicros;
+
+  AssignmentAttribution(AttributionSteps steps, Duration futureTolerance) {
+    this.references = steps.references();
+    this.pending = steps.pending();
+    this.grace = steps.grace();
+    this.deleted = steps.deleted();
+    this.rehydration = steps.rehydration();
+    this.statistics = steps.statistics();
+    this.rows = steps.rows();
+    this.findings = steps.findings();
+    this.versions = steps.versions();
+    this.futureToleranceMicros = futureTolerance.toMillis() * 1000;
+  }
+
+  /** Applies the change, and returns the facts to re-evaluate then, or null. */
+  ExperimentFacts apply(UserFacts user, Change change, long now) {
+    Origin origin = Origin.of(change);
+    if (change.after() == null) {
+      delete(user, (AssignmentRow) change.before(), change, origin, now);
+      return null;
+    }
+    AssignmentRow row = (AssignmentRow) change.after();
+    if (!rehydration.ensureFacts(user, row.experimentId())) {
+      rows.send(user, row, EnumSet.of(T_LATE_BEYOND_STATE), origin.version());
+      findings.report(T_LATE_BEYOND_STATE, true, row, origin);
+      return null;
+    }
+    ExperimentFacts facts = user.in(row.experimentId());
+    statistics.ensureContributions(facts);
+    AssignmentRow before = facts.assignmentOf(row.id());
+    PendingAssignment held = facts.pendingAssignmentOf(row.id());
+    boolean isKnown = before != null || held != null;
+    boolean isUnchanged = row.equals(before) && held == null;
+    if (change.kind() == ChangeKind.RETAINED ? isKnown : isUnchanged) {
+      return null;
+    }
+    pending.remove(facts, held);
+    pending.hold(facts, PendingAssignment.until(grace.endOf(now), row, origin));
+    if (before != null && before.variantId() != row.variantId()) {
+      findings.report(
+          A_REASSIGNED,
+          true,
+          row,
+          "variant %d became %d".formatted(before.variantId(), row.variantId()),
+          origin);
+    }
+    return facts;
+  }
+
+  private void delete(UserFacts user, AssignmentRow row, Change change, Origin origin, long now) {
+    if (deleted.isOfErasure(user, change)) {
+      if (user.evictedIn(row.experimentId()) != null) {
+        rows.writeTombstone(row, origin.tombstone(DeletedFacts.ERASURE));
+      }
+      return;
+    }
+    if (deleted.isByRetention(change, row, origin)) {
+      return;
+    }
+    RowVersion tombstone = origin.tombstone(DeletedFacts.reasonOf(change));
+    if (!rehydration.ensureFacts(user, row.experimentId())) {
+      rows.writeTombstone(row, tombstone);
+      findings.report(T_LATE_BEYOND_STATE, true, row, origin);
+      return;
+    }
+    ExperimentFacts facts = user.in(row.experimentId());
+    statistics.ensureContributions(facts);
+    pending.remove(facts, facts.pendingAssignmentOf(row.id()));
+    if (facts.removeAssignment(row.id())) {
+      statistics.restate(user, facts, origin);
+    }
+    rows.writeTombstone(row, tombstone);
+    deleted.add(user, change, row, origin, now);
+  }
+
+  /**
+   * Evaluates the references of the user's pending and flagged assignments again.
+   *
+   * @param delivered called after each assignment that is delivered, for the first time or
+   *     corrected
+   */
+  void reevaluate(UserFacts user, ExperimentFacts facts, long now, Runnable delivered) {
+    for (PendingAssignment assignment : List.copyOf(facts.pendingAssignments)) {
+      if (reevaluate(user, facts, assignment, now)) {
+        delivered.run();
+      }
+    }
+  }
+
+  private boolean reevaluate(
+      UserFacts user, ExperimentFacts facts, PendingAssignment held, long now) {
+    AssignmentRow row = held.assignment();
+    ExperimentDimension experiment = references.experiment(row.experimentId());
+    VariantDimension variant = references.variant(row.variantId());
+    Long variantExperiment = variant == null ? null : variant.experimentId();
+    EnumSet<FindingCode> unresolved =
+        AssignmentChecks.unresolved(user.user != null, experiment != null, variantExperiment);
+    FindingCode[] codes = FindingCode.toArray(unresolved);
+    boolean isUnchanged =
+        held.isFlagged()
+            ? Arrays.equals(codes, held.unresolved())
+            : !unresolved.isEmpty() && !grace.isOver(held.pendingUntil(), now);
+    if (isUnchanged) {
+      return false;
+    }
+    Origin origin = held.origin();
+    EnumSet<FindingCode> found =
+        AssignmentChecks.violations(
+            row,
+            variantExperiment,
+            experiment == null ? 0 : experiment.version(),
+            origin.committedAt() + futureToleranceMicros);
+    if (facts.isAssignedBefore(row.id())) {
+      found.add(A_DUP_ASSIGNMENT);
+    }
+    findings.open(found, row, origin);
+    findings.open(unresolved, row, origin);
+    findings.closeResolved(held.unresolved(), unresolved, row, origin);
+    found.addAll(unresolved);
+    RowVersion version =
+        held.isFlagged()
+            ? origin.corrected(versions.correctionAfter(held.version()))
+            : origin.version();
+    pending.remove(facts, held);
+    if (!unresolved.isEmpty()) {
+      facts.pendingAssignments.add(
+          PendingAssignment.flagged(row, origin, codes, version.version()));
+    }
+    facts.put(row);
+    statistics.restate(user, facts, origin);
+    rows.send(user, row, found, version);
+    return true;
+  }
+}

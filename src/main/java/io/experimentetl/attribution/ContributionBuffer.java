@@ -1,0 +1,79 @@
+package io.experimentetl.attribution;
+
+import io.experimentetl.model.DailyContribution;
+import io.experimentetl.model.DailyKey;
+import io.experimentetl.model.DailySums;
+import io.experimentetl.model.HealthContribution;
+import io.experimentetl.model.HealthCounts;
+import io.experimentetl.model.HealthKey;
+import io.experimentetl.model.MetricKey;
+import io.experimentetl.model.MetricTotals;
+import java.util.HashMap;
+import java.util.Map;
+import java.util.function.Consumer;
+
+/** Adds differences up on the heap, so that each key is sent once per checkpoint. */
+final class ContributionBuffer {
+  private static final int MAX_KEYS = 50_000;
+
+  private record DayTotal(DailySums sums, long dayEndsAt) {}
+
+  private final Map<DailyKey, DayTotal> daily = new HashMap<>();
+  private final Map<HealthKey, HealthCounts> health = new HashMap<>();
+  private final Consumer<DailyContribution> dailyOutput;
+  private final Consumer<HealthContribution> healthOutput;
+
+  ContributionBuffer(
+      Consumer<DailyContribution> dailyOutput, Consumer<HealthContribution> healthOutput) {
+    this.dailyOutput = dailyOutput;
+    this.healthOutput = healthOutput;
+  }
+
+  /** See {@link AttributionOutput#daily}. */
+  void add(DailyKey key, DailySums difference, long dayEndsAt) {
+    daily.merge(
+        key,
+        new DayTotal(difference, dayEndsAt),
+        (a, b) -> new DayTotal(a.sums().plus(b.sums()), b.dayEndsAt()));
+    if (daily.size() > MAX_KEYS) {
+      flush();
+    }
+  }
+
+  /** See {@link AttributionOutput#health}. */
+  void add(HealthKey key, HealthCounts difference) {
+    health.merge(key, difference, HealthCounts::plus);
+    if (health.size() > MAX_KEYS) {
+      flush();
+    }
+  }
+
+  /** Sends all totals that are not zero. */
+  void flush() {
+    Map<MetricKey, MetricTotals> metrics = new HashMap<>();
+    daily.forEach(
+        (key, total) -> {
+          if (!total.sums().isZero()) {
+            dailyOutput.accept(new DailyContribution(key, total.sums(), total.dayEndsAt()));
+          }
+          metrics.merge(
+              new MetricKey(key.experimentId(), key.variantId(), key.metric()),
+              MetricTotals.of(total.sums()),
+              MetricTotals::plus);
+        });
+    daily.clear();
+    metrics.forEach(
+        (key, totals) -> {
+          if (!totals.isZero()) {
+            healthOutput.accept(new HealthContribution(key, totals));
+          }
+        });
+    health.forEach(
+        (key, counts) -> {
+          if (!counts.isZero()) {
+            healthOutput.accept(new HealthContribution(key, counts));
+          }
+        });
+    health.clear();
+  }
+}

@@ -1,0 +1,336 @@
+package io.experimentetl.attribution;
+
+import static io.experimentetl.model.FindingCode.C_UPDATE_IMMUTABLE;
+import static io.experimentetl.model.FindingCode.D_CONFLICTING_DUP;
+import static io.experimentetl.model.FindingCode.D_DUP_EVENT;
+import static io.experimentetl.model.FindingCode.R_VARIANT_NULL;
+import static io.experimentetl.model.FindingCode.T_ASSIGNMENT_AT_DRIFT;
+import static io.experimentetl.model.FindingCode.T_LATE_BEYOND_STATE;
+
+import io.experimentetl.model.Change;
+import io.experimentetl.model.ChangeKind;
+import io.experimentetl.model.EventRow;
+import io.experimentetl.model.FindingCode;
+import io.experimentetl.model.RowVersion;
+import io.experimentetl.quality.EventChecks;
+import io.experimentetl.quality.EventReferences;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.EnumSet;
+import java.util.List;
+
+/** Applies changes of a user's events. */
+final class EventAttribution {
+  private final EventChecks checks;
+  private final References references;
+  private final PendingFacts pending;
+  private final GracePeriod grace;
+  private final DeletedFacts deleted;
+  private final Rehydration rehydration;
+  private final UserStatistics statistics;
+  private final BotCheck bots;
+  private final ProcessedRows rows;
+  private final UserFindings findings;
+  private final RowVersionGenerator versions;
+  private final int correctedAtOnce;
+
+  EventAttribution(AttributionSteps steps, EventChecks checks, BotCheck bots, int correctedAtOnce) {
+    this.checks = checks;
+    this.references = steps.references();
+    this.pending = steps.pending();
+    this.grace = steps.grace();
+    this.deleted = steps.deleted();
+    this.rehydration = steps.rehydration();
+    this.statistics = steps.statistics();
+    this.bots = bots;
+    this.rows = steps.rows();
+    this.findings = steps.findings();
+    this.versions = steps.versions();
+    this.correctedAtOnce = correctedAtOnce;
+  }
+
+  /** Applies the change, and returns the facts to re-evaluate then, or null. */
+  ExperimentFacts apply(UserFacts user, Change change, long now) {
+    Origin origin = Origin.of(change);
+    if (change.after() == null) {
+      delete(user, (EventRow) change.before(), change, origin, now);
+      return null;
+    }
+    EventRow event = (EventRow) change.after();
+    if (!rehydration.ensureFacts(user, event.experimentId())) {
+      rows.send(user, null, event, new FindingCode[] {T_LATE_BEYOND_STATE}, origin.version());
+      findings.report(T_LATE_BEYOND_STATE, true, event, origin);
+      return null;
+    }
+    ExperimentFacts facts = user.in(event.experimentId());
+    statistics.ensureContributions(facts);
+    int index = facts.events.indexOf(event.id(), event.occurredAt());
+    if (index >= 0) {
+      boolean isUnchanged = facts.events.content(index) == EventContent.of(event);
+      if (!isUnchanged && change.kind() != ChangeKind.RETAINED) {
+        update(user, facts, index, change, origin);
+      }
+      return null;
+    }
+    PendingEvent held = pending.find(facts, event);
+    if (held != null) {
+      if (change.kind() == ChangeKind.RETAINED) {
+        return null;
+      }
+      pending.remove(facts, held);
+    }
+    EventReferences known = references.of(user, facts, event);
+    EnumSet<FindingCode> unresolved = checks.unresolved(event, known);
+    if (unresolved.isEmpty()) {
+      add(user, facts, event, origin, known, unresolved);
+    } else {
+      hold(user, facts, PendingEvent.until(grace.endOf(now), event, origin));
+    }
+    return facts.pendingEvents.isEmpty() ? null : facts;
+  }
+
+  /** Holds an event; where the user is full, the oldest one leaves. */
+  private void hold(UserFacts user, ExperimentFacts facts, PendingEvent held) {
+    if (pending.isFull(facts)) {
+      PendingEvent oldest = facts.pendingEvents.get(0);
+      pending.remove(facts, oldest);
+      if (oldest.isFlagged()) {
+        pending.spill(facts, oldest);
+      } else {
+        EventReferences known = references.of(user, facts, oldest.event());
+        add(
+            user,
+            facts,
+            oldest.event(),
+            oldest.origin(),
+            known,
+            checks.unresolved(oldest.event(), known));
+        if (pending.isFull(facts)) {
+          pending.spill(facts, facts.pendingEvents.remove(facts.pendingEvents.size() - 1));
+        }
+      }
+    }
+    pending.hold(facts, held);
+  }
+
+  /** Adds an event to the user's facts, counts it and sends its row. */
+  private void add(
+      UserFacts user,
+      ExperimentFacts facts,
+      EventRow event,
+      Origin origin,
+      EventReferences known,
+      EnumSet<FindingCode> unresolved) {
+    long content = EventContent.of(event);
+    long[] values = checks.values(event);
+    EnumSet<FindingCode> violations =
+        checks.violations(event, known, values, origin.committedAt(), origin.fromStream());
+    int other = facts.events.otherOfId(event.id(), event.occurredAt());
+    if (other >= 0) {
+      violations.add(repetition(facts.events.content(other), content));
+    }
+    facts.events.add(event.id(), event.occurredAt(), event.variantId(), event.eventType(), content);
+    setValues(facts, facts.events.size() - 1, event, values);
+    bots.check(user, facts, event, origin);
+    if (other >= 0) {
+      // The other event of this id may stop counting, whatever the type of this one.
+      statistics.restate(user, facts, origin);
+    } else if (checks.counts(event.eventType())) {
+      statistics.append(user, facts, origin);
+    }
+    RowVersion version = origin.version();
+    rows.send(user, facts, event, violations, unresolved, version);
+    findings.open(violations, event, origin);
+    findings.open(unresolved, event, origin);
+    if (!unresolved.isEmpty()) {
+      // It keeps the place that it had while it was pending, also where the user is full.
+      facts.pendingEvents.add(
+          PendingEvent.flagged(event, origin, FindingCode.toArray(unresolved), version.version()));
+    }
+  }
+
+  private void update(
+      UserFacts user, ExperimentFacts facts, int index, Change change, Origin origin) {
+    EventRow event = (EventRow) change.after();
+    long[] values = checks.values(event);
+    facts.events.replace(index, event.variantId(), event.eventType(), EventContent.of(event));
+    setValues(facts, index, event, values);
+    statistics.restate(user, facts, origin);
+    EventReferences known = references.of(user, facts, event);
+    EnumSet<FindingCode> violations = violations(facts, event, known, values, origin);
+    EnumSet<FindingCode> unresolved = checks.unresolved(event, known);
+    if (change.kind() == ChangeKind.UPDATE) {
+      violations.add(C_UPDATE_IMMUTABLE);
+    }
+    RowVersion version = origin.version();
+    rows.send(user, facts, event, violations, unresolved, version);
+    findings.open(violations, event, origin);
+    findings.open(unresolved, event, origin);
+    if (change.before() instanceof EventRow before) {
+      closeCorrected(before, event, violations, origin);
+    }
+    PendingEvent flagged = pending.take(facts, event);
+    if (flagged != null) {
+      findings.closeResolved(flagged.unresolved(), unresolved, event, origin);
+    }
+    if (!unresolved.isEmpty()) {
+      pending.holdFlagged(
+          facts,
+          PendingEvent.flagged(event, origin, FindingCode.toArray(unresolved), version.version()));
+    }
+  }
+
+  /** Closes the findings about violations that the update has corrected. */
+  private void closeCorrected(
+      EventRow before, EventRow event, EnumSet<FindingCode> violations, Origin origin) {
+    if (!violations.contains(R_VARIANT_NULL)
+        && before.variantId() == null
+        && checks.isExposure(before)) {
+      findings.report(R_VARIANT_NULL, false, event, origin);
+    }
+    if (!violations.contains(T_ASSIGNMENT_AT_DRIFT)
+        && before.assignmentAt() != null
+        && !before.assignmentAt().equals(event.assignmentAt())) {
+      findings.report(T_ASSIGNMENT_AT_DRIFT, false, event, origin);
+    }
+  }
+
+  private void delete(UserFacts user, EventRow event, Change change, Origin origin, long now) {
+    if (deleted.isOfErasure(user, change)) {
+      if (user.evictedIn(event.experimentId()) != null) {
+        rows.writeTombstone(user, event, origin.tombstone(DeletedFacts.ERASURE));
+      }
+      return;
+    }
+    if (deleted.isByRetention(change, event, origin)) {
+      return;
+    }
+    RowVersion tombstone = origin.tombstone(DeletedFacts.reasonOf(change));
+    if (!rehydration.ensureFacts(user, event.experimentId())) {
+      rows.writeTombstone(user, event, tombstone);
+      findings.report(T_LATE_BEYOND_STATE, true, event, origin);
+      return;
+    }
+    ExperimentFacts facts = user.in(event.experimentId());
+    statistics.ensureContributions(facts);
+    PendingEvent held = pending.take(facts, event);
+    if (held != null) {
+      closeFindingsOf(user, facts, held, origin);
+    }
+    int index = facts.events.indexOf(event.id(), event.occurredAt());
+    if (index >= 0) {
+      facts.events.remove(index);
+      statistics.restate(user, facts, origin);
+    }
+    rows.writeTombstone(user, event, tombstone);
+    deleted.add(user, change, event, origin, now);
+  }
+
+  /** Closes the findings of an event that is gone, if nothing else keeps them open. */
+  void closeFindingsOf(UserFacts user, ExperimentFacts facts, PendingEvent gone, Origin origin) {
+    for (FindingCode code : pending.closedWith(user, facts, gone)) {
+      findings.report(code, false, gone.event(), origin);
+    }
+  }
+
+  /**
+   * Evaluates the references of the user's pending and flagged events again, as long as a delivered
+   * event resolves a reference of another.
+   */
+  void reevaluate(UserFacts user, ExperimentFacts facts, long now) {
+    boolean delivered = !facts.pendingEvents.isEmpty();
+    while (delivered) {
+      delivered = false;
+      for (PendingEvent held : new ArrayList<>(facts.pendingEvents)) {
+        EventReferences known = references.of(user, facts, held.event());
+        EnumSet<FindingCode> unresolved = checks.unresolved(held.event(), known);
+        if (!held.isFlagged()) {
+          if (unresolved.isEmpty() || grace.isOver(held.pendingUntil(), now)) {
+            pending.remove(facts, held);
+            add(user, facts, held.event(), held.origin(), known, unresolved);
+            delivered = true;
+          }
+        } else if (differ(held, unresolved)) {
+          pending.remove(facts, held);
+          correct(user, facts, held, known, unresolved);
+        }
+      }
+    }
+  }
+
+  /** Evaluates the references of the spilled events again, a bounded number at a time. */
+  void reevaluateSpilled(UserFacts user, ExperimentFacts facts) {
+    boolean corrected = facts.spilledEvents > 0;
+    while (corrected) {
+      List<PendingEvent> changed =
+          pending
+              .spilledOf(user, facts)
+              .filter(
+                  flagged ->
+                      differ(
+                          flagged,
+                          checks.unresolved(
+                              flagged.event(), references.of(user, facts, flagged.event()))))
+              .limit(correctedAtOnce)
+              .toList();
+      for (PendingEvent flagged : changed) {
+        pending.takeSpilled(facts, flagged);
+        EventReferences known = references.of(user, facts, flagged.event());
+        correct(user, facts, flagged, known, checks.unresolved(flagged.event(), known));
+      }
+      corrected = !changed.isEmpty();
+    }
+  }
+
+  private static boolean differ(PendingEvent flagged, EnumSet<FindingCode> unresolved) {
+    return !Arrays.equals(FindingCode.toArray(unresolved), flagged.unresolved());
+  }
+
+  /** Sends a flagged event again, with a reference that has arrived. */
+  private void correct(
+      UserFacts user,
+      ExperimentFacts facts,
+      PendingEvent flagged,
+      EventReferences known,
+      EnumSet<FindingCode> unresolved) {
+    EventRow event = flagged.event();
+    Origin origin = flagged.origin();
+    RowVersion version = origin.corrected(versions.correctionAfter(flagged.version()));
+    EnumSet<FindingCode> violations = violations(facts, event, known, checks.values(event), origin);
+    rows.send(user, facts, event, violations, unresolved, version);
+    findings.closeResolved(flagged.unresolved(), unresolved, event, origin);
+    // Some violations are known only now: an event is compared with the assignment, if there is
+    // one.
+    findings.open(violations, event, origin);
+    findings.open(unresolved, event, origin);
+    if (!unresolved.isEmpty()) {
+      pending.holdFlagged(
+          facts,
+          PendingEvent.flagged(event, origin, FindingCode.toArray(unresolved), version.version()));
+    }
+  }
+
+  private EnumSet<FindingCode> violations(
+      ExperimentFacts facts, EventRow event, EventReferences known, long[] values, Origin origin) {
+    EnumSet<FindingCode> violations =
+        checks.violations(event, known, values, origin.committedAt(), origin.fromStream());
+    int index = facts.events.indexOf(event.id(), event.occurredAt());
+    int other = facts.events.otherOfId(event.id(), event.occurredAt());
+    // Among the events of one id, all but the first one are repetitions.
+    if (other >= 0 && other < index) {
+      violations.add(repetition(facts.events.content(other), facts.events.content(index)));
+    }
+    return violations;
+  }
+
+  private static FindingCode repetition(long content, long later) {
+    return EventContent.isRepetition(content, later) ? D_DUP_EVENT : D_CONFLICTING_DUP;
+  }
+
+  private void setValues(ExperimentFacts facts, int index, EventRow event, long[] values) {
+    String[] properties = checks.properties(event.eventType());
+    for (int i = 0; i < properties.length; i++) {
+      facts.events.setValue(index, properties[i], values[i]);
+    }
+  }
+}

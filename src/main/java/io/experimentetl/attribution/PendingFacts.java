@@ -1,0 +1,178 @@
+package io.experimentetl.attribution;
+
+import static io.experimentetl.model.FindingCode.R_ORPHAN_USER;
+
+import io.experimentetl.model.EventRow;
+import io.experimentetl.model.FindingCode;
+import java.util.List;
+import java.util.stream.Stream;
+
+/**
+ * Holds facts with an unresolved reference. Pending ones hold the visible position back. A bounded
+ * number of events is held with their user; further flagged ones are spilled.
+ */
+final class PendingFacts {
+  private final int eventsPerUser;
+  private final SpilledEvents spilled;
+  private final PendingLowWatermark lowWatermark;
+
+  /**
+   * Holds nothing yet.
+   *
+   * @param eventsPerUser the greatest number of events that a user in an experiment holds
+   */
+  PendingFacts(int eventsPerUser, SpilledEvents spilled, PendingLowWatermark lowWatermark) {
+    this.eventsPerUser = eventsPerUser;
+    this.spilled = spilled;
+    this.lowWatermark = lowWatermark;
+  }
+
+  boolean isFull(ExperimentFacts facts) {
+    return facts.pendingEvents.size() >= eventsPerUser;
+  }
+
+  /** Holds a pending event, also where the user is full. */
+  void hold(ExperimentFacts facts, PendingEvent pending) {
+    facts.pendingEvents.add(pending);
+    lowWatermark.add(pending.origin());
+  }
+
+  void hold(ExperimentFacts facts, PendingAssignment pending) {
+    facts.pendingAssignments.add(pending);
+    lowWatermark.add(pending.origin());
+  }
+
+  /** Holds a flagged event until its reference arrives. */
+  void holdFlagged(ExperimentFacts facts, PendingEvent flagged) {
+    if (isFull(facts)) {
+      spill(facts, flagged);
+    } else {
+      facts.pendingEvents.add(flagged);
+    }
+  }
+
+  void spill(ExperimentFacts facts, PendingEvent flagged) {
+    spilled.put(flagged);
+    facts.spilledEvents++;
+  }
+
+  /** Stops to hold a pending or a flagged event that is not spilled. */
+  void remove(ExperimentFacts facts, PendingEvent event) {
+    facts.pendingEvents.remove(event);
+    release(event);
+  }
+
+  /**
+   * Stops to hold a pending or a flagged assignment.
+   *
+   * @param assignment null: there is none
+   */
+  void remove(ExperimentFacts facts, PendingAssignment assignment) {
+    if (assignment != null) {
+      facts.pendingAssignments.remove(assignment);
+      release(assignment);
+    }
+  }
+
+  /** Lets the visible position go on: the event is not pending any more. */
+  void release(PendingEvent event) {
+    if (!event.isFlagged()) {
+      lowWatermark.remove(event.origin());
+    }
+  }
+
+  /** Lets the visible position go on: the assignment is not pending any more. */
+  void release(PendingAssignment assignment) {
+    if (!assignment.isFlagged()) {
+      lowWatermark.remove(assignment.origin());
+    }
+  }
+
+  /** The event that is held and not spilled, with this key, or null. */
+  PendingEvent find(ExperimentFacts facts, EventRow event) {
+    for (PendingEvent held : facts.pendingEvents) {
+      if (hasKeyOf(held.event(), event)) {
+        return held;
+      }
+    }
+    return null;
+  }
+
+  /** Stops to hold the event with this key, and returns it, or null where there is none. */
+  PendingEvent take(ExperimentFacts facts, EventRow event) {
+    PendingEvent held = find(facts, event);
+    if (held != null) {
+      remove(facts, held);
+      return held;
+    }
+    PendingEvent flagged = facts.spilledEvents == 0 ? null : spilled.remove(event);
+    if (flagged != null) {
+      facts.spilledEvents--;
+    }
+    return flagged;
+  }
+
+  /** Takes a spilled event out. */
+  void takeSpilled(ExperimentFacts facts, PendingEvent flagged) {
+    spilled.remove(flagged.event());
+    facts.spilledEvents--;
+  }
+
+  /** Takes all spilled events of the user in the experiment out. */
+  List<PendingEvent> takeAllSpilled(UserFacts user, ExperimentFacts facts) {
+    if (facts.spilledEvents == 0) {
+      return List.of();
+    }
+    List<PendingEvent> taken = spilledOf(user, facts).toList();
+    taken.forEach(flagged -> spilled.remove(flagged.event()));
+    facts.spilledEvents = 0;
+    return taken;
+  }
+
+  /** The spilled events of the user in the experiment; to be read before the next change. */
+  Stream<PendingEvent> spilledOf(UserFacts user, ExperimentFacts facts) {
+    return spilled
+        .of(user.userId)
+        .filter(flagged -> flagged.event().experimentId() == facts.experimentId);
+  }
+
+  /**
+   * The codes of a flagged event that is gone whose findings nothing else keeps open. A finding
+   * about the user is shared by all of the user's rows. A finding about an experiment or a variant
+   * is shared by all users, and stays open until the reference arrives.
+   */
+  List<FindingCode> closedWith(UserFacts user, ExperimentFacts facts, PendingEvent gone) {
+    return Stream.of(gone.unresolved())
+        .filter(
+            code ->
+                switch (code) {
+                  case R_ORPHAN_ASSIGNMENT -> !isUnresolved(user, facts, code);
+                  case R_ORPHAN_USER -> !lacksUser(user);
+                  case R_ORPHAN_EXPERIMENT, R_ORPHAN_VARIANT -> false;
+                  default -> true;
+                })
+        .toList();
+  }
+
+  private boolean lacksUser(UserFacts user) {
+    return user.experiments().stream()
+        .anyMatch(
+            facts ->
+                isUnresolved(user, facts, R_ORPHAN_USER)
+                    || facts.pendingAssignments.stream()
+                        .anyMatch(row -> List.of(row.unresolved()).contains(R_ORPHAN_USER)));
+  }
+
+  private boolean isUnresolved(UserFacts user, ExperimentFacts facts, FindingCode code) {
+    boolean held =
+        facts.pendingEvents.stream().anyMatch(event -> List.of(event.unresolved()).contains(code));
+    return held
+        || (facts.spilledEvents > 0
+            && spilledOf(user, facts)
+                .anyMatch(flagged -> List.of(flagged.unresolved()).contains(code)));
+  }
+
+  private static boolean hasKeyOf(EventRow event, EventRow other) {
+    return event.occurredAt() == other.occurredAt() && event.id().equals(other.id());
+  }
+}

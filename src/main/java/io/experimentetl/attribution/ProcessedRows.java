@@ -1,0 +1,151 @@
+package io.experimentetl.attribution;
+
+import io.experimentetl.model.AssignmentProcessed;
+import io.experimentetl.model.AssignmentRow;
+import io.experimentetl.model.EventId;
+import io.experimentetl.model.EventProcessed;
+import io.experimentetl.model.EventRow;
+import io.experimentetl.model.FindingCode;
+import io.experimentetl.model.RowVersion;
+import java.util.EnumSet;
+
+/** Joins facts with their dimensions and sends the rows of the warehouse, and their tombstones. */
+final class ProcessedRows {
+  private final Dimensions dimensions;
+  private final AttributionOutput out;
+
+  ProcessedRows(Dimensions dimensions, AttributionOutput out) {
+    this.dimensions = dimensions;
+    this.out = out;
+  }
+
+  /** Sends an event with the violations and the unresolved references found on it. */
+  void send(
+      UserFacts user,
+      ExperimentFacts facts,
+      EventRow event,
+      EnumSet<FindingCode> violations,
+      EnumSet<FindingCode> unresolved,
+      RowVersion version) {
+    send(user, facts.assignment(), event, union(violations, unresolved), version);
+  }
+
+  /**
+   * Sends an event.
+   *
+   * @param assignment the user's assignment in the event's experiment, or null
+   */
+  void send(
+      UserFacts user,
+      AssignmentRow assignment,
+      EventRow event,
+      FindingCode[] codes,
+      RowVersion version) {
+    ExperimentDimension experiment = dimensions.experiment(event.experimentId());
+    VariantDimension delivered =
+        event.variantId() == null ? null : dimensions.variant(event.variantId());
+    VariantDimension assigned =
+        assignment == null ? null : dimensions.variant(assignment.variantId());
+    out.event(
+        new EventProcessed(
+            event,
+            experiment == null ? "" : experiment.key(),
+            experiment == null ? "" : experiment.name(),
+            delivered == null ? "" : delivered.key(),
+            delivered == null ? "" : delivered.name(),
+            assignment == null ? null : assignment.variantId(),
+            assigned == null ? "" : assigned.key(),
+            user.user == null ? null : user.user.properties(),
+            dimensions.calendarOf(experiment).dayOf(event.occurredAt()),
+            codes,
+            version));
+  }
+
+  /** Sends an assignment. */
+  void send(UserFacts user, AssignmentRow row, EnumSet<FindingCode> codes, RowVersion version) {
+    ExperimentDimension experiment = dimensions.experiment(row.experimentId());
+    VariantDimension variant = dimensions.variant(row.variantId());
+    out.assignment(
+        new AssignmentProcessed(
+            row,
+            experiment == null ? "" : experiment.key(),
+            experiment == null ? "" : experiment.name(),
+            variant == null ? "" : variant.key(),
+            variant == null ? "" : variant.name(),
+            user.user == null ? null : user.user.properties(),
+            dimensions.calendarOf(experiment).dayOf(row.assignedAt()),
+            FindingCode.toArray(codes),
+            version));
+  }
+
+  /** Writes tombstones for all delivered rows of the user in the experiment. */
+  void writeTombstones(UserFacts user, ExperimentFacts facts, RowVersion tombstone) {
+    for (int i = 0; i < facts.events.size(); i++) {
+      writeTombstone(
+          user, facts.experimentId, facts.events.id(i), facts.events.occurredAt(i), tombstone);
+    }
+    for (AssignmentRow row : facts.assignments()) {
+      writeTombstone(row, tombstone);
+    }
+  }
+
+  void writeTombstone(UserFacts user, EventRow event, RowVersion tombstone) {
+    writeTombstone(user, event.experimentId(), event.id(), event.occurredAt(), tombstone);
+  }
+
+  void writeTombstone(
+      UserFacts user, long experimentId, EventId eventId, long occurredAt, RowVersion tombstone) {
+    out.event(
+        new EventProcessed(
+            new EventRow(
+                eventId, occurredAt, experimentId, user.userId, null, "", null, null, null, null),
+            "",
+            "",
+            "",
+            "",
+            null,
+            "",
+            null,
+            dayOf(experimentId, occurredAt),
+            FindingCode.NO_CODES,
+            tombstone));
+  }
+
+  void writeTombstone(AssignmentRow row, RowVersion tombstone) {
+    out.assignment(
+        new AssignmentProcessed(
+            new AssignmentRow(
+                row.id(),
+                row.experimentId(),
+                row.userId(),
+                row.variantId(),
+                row.version(),
+                row.source(),
+                null,
+                row.assignedAt(),
+                null,
+                row.createdAt(),
+                row.updatedAt()),
+            "",
+            "",
+            "",
+            "",
+            null,
+            dayOf(row.experimentId(), row.assignedAt()),
+            FindingCode.NO_CODES,
+            tombstone));
+  }
+
+  private int dayOf(long experimentId, long occurredAt) {
+    return dimensions.calendarOf(dimensions.experiment(experimentId)).dayOf(occurredAt);
+  }
+
+  private static FindingCode[] union(EnumSet<FindingCode> codes, EnumSet<FindingCode> more) {
+    if (more.isEmpty()) {
+      return FindingCode.toArray(codes);
+    }
+    EnumSet<FindingCode> all = EnumSet.copyOf(more);
+    all.addAll(codes);
+    return FindingCode.toArray(all);
+  }
+}

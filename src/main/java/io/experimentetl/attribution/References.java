@@ -1,0 +1,49 @@
+package io.experimentetl.attribution;
+
+import io.experimentetl.model.EventRow;
+import io.experimentetl.quality.EventReferences;
+
+/** Looks up what rows refer to, and notes the experiments and variants that are missing. */
+final class References {
+  private final Dimensions dimensions;
+  private final MissingReferences missing;
+
+  References(Dimensions dimensions, MissingReferences missing) {
+    this.dimensions = dimensions;
+    this.missing = missing;
+  }
+
+  /** What is known around the event; the contributions of the facts must be computed. */
+  EventReferences of(UserFacts user, ExperimentFacts facts, EventRow event) {
+    ExperimentDimension experiment = experiment(event.experimentId());
+    VariantDimension variant = event.variantId() == null ? null : variant(event.variantId());
+    ExperimentCalendar calendar = dimensions.calendarOf(experiment);
+    return new EventReferences(
+        experiment != null,
+        experiment != null && experiment.isRunningAt(event.occurredAt()),
+        experiment != null && experiment.isActiveAt(event.occurredAt()),
+        user.user != null,
+        variant == null ? null : variant.experimentId(),
+        facts.assignment(),
+        facts.contributions.firstExposure(),
+        calendar.endOf(calendar.dayOf(event.occurredAt())));
+  }
+
+  /** The experiment, or null where it is missing. */
+  ExperimentDimension experiment(long id) {
+    ExperimentDimension experiment = dimensions.experiment(id);
+    if (experiment == null) {
+      missing.experiments.add(id);
+    }
+    return experiment;
+  }
+
+  /** The variant, or null where it is missing. */
+  VariantDimension variant(long id) {
+    VariantDimension variant = dimensions.variant(id);
+    if (variant == null) {
+      missing.variants.add(id);
+    }
+    return variant;
+  }
+}

@@ -1,0 +1,112 @@
+package io.experimentetl.attribution;
+
+import io.experimentetl.model.Change;
+import io.experimentetl.model.RowVersion;
+import java.util.List;
+
+/**
+ * Erases a user whose row was deleted: all of the user's rows in the warehouse get tombstones, also
+ * those that retention had deleted at the source, and the statistics are restated.
+ */
+final class UserErasure {
+  private final GracePeriod grace;
+  private final PendingFacts pending;
+  private final EventAttribution events;
+  private final Rehydration rehydration;
+  private final UserStatistics statistics;
+  private final ProcessedRows rows;
+  private final UserFindings findings;
+
+  /** Number of facts that an erasure has deleted. */
+  private static final class Erased {
+    private int events;
+    private int assignments;
+
+    void add(ExperimentFacts facts) {
+      events += facts.events.size();
+      assignments += facts.assignments().size();
+    }
+  }
+
+  UserErasure(AttributionSteps steps, EventAttribution events) {
+    this.grace = steps.grace();
+    this.pending = steps.pending();
+    this.events = events;
+    this.rehydration = steps.rehydration();
+    this.statistics = steps.statistics();
+    this.rows = steps.rows();
+    this.findings = steps.findings();
+  }
+
+  void erase(UserFacts user, Change change, long now) {
+    Origin origin = Origin.of(change);
+    RowVersion tombstone = origin.tombstone(DeletedFacts.ERASURE);
+    long txId = change.position().txId();
+    Erased erased = new Erased();
+    eraseEvicted(user, tombstone, origin, erased);
+    for (ExperimentFacts facts : user.experiments()) {
+      statistics.ensureContributions(facts);
+      erased.add(facts);
+      rows.writeTombstones(user, facts, tombstone);
+      erasePending(user, facts, tombstone, origin);
+      statistics.retract(user, facts, origin);
+    }
+    eraseDeleted(user, txId, tombstone, erased);
+    user.experiments().clear();
+    user.undecidedDeletes.clear();
+    user.user = null;
+    user.erasedTxId = txId;
+    user.erasedUntil = grace.endOf(now);
+    findings.reportErasure(txId, erased.events, erased.assignments, origin);
+  }
+
+  /** Erases what the warehouse still shows of evicted facts that can't be rehydrated. */
+  private void eraseEvicted(UserFacts user, RowVersion tombstone, Origin origin, Erased erased) {
+    for (EvictionSummary summary : List.copyOf(user.evicted())) {
+      if (!rehydration.ensureFacts(user, summary.experimentId())) {
+        ExperimentFacts remains = rehydration.remains(user, summary.experimentId());
+        erased.add(remains);
+        rows.writeTombstones(user, remains, tombstone);
+        rehydration.reportLost(user, summary.experimentId(), origin);
+      }
+    }
+  }
+
+  private void erasePending(
+      UserFacts user, ExperimentFacts facts, RowVersion tombstone, Origin origin) {
+    while (!facts.pendingEvents.isEmpty()) {
+      PendingEvent held = facts.pendingEvents.get(0);
+      pending.remove(facts, held);
+      if (held.isFlagged()) {
+        events.closeFindingsOf(user, facts, held, origin);
+      } else {
+        // Before a restart it may have got its reference, and an early write of it may be visible.
+        rows.writeTombstone(user, held.event(), tombstone);
+      }
+    }
+    for (PendingEvent flagged : pending.takeAllSpilled(user, facts)) {
+      events.closeFindingsOf(user, facts, flagged, origin);
+    }
+    for (PendingAssignment held : facts.pendingAssignments) {
+      pending.release(held);
+      if (facts.assignmentOf(held.assignment().id()) == null) {
+        rows.writeTombstone(held.assignment(), tombstone);
+      }
+    }
+  }
+
+  /** Counts what the transaction deleted before the user's row, and reports other deletes. */
+  private void eraseDeleted(UserFacts user, long txId, RowVersion tombstone, Erased erased) {
+    for (UndecidedDelete delete : user.undecidedDeletes) {
+      if (delete.txId() != txId) {
+        findings.reportUnexpectedDelete(user, delete);
+      } else if (delete.eventId() != null) {
+        erased.events++;
+        rows.writeTombstone(
+            user, delete.experimentId(), delete.eventId(), delete.occurredAt(), tombstone);
+      } else {
+        erased.assignments++;
+      }
+    }
+  }
+}

@@ -1,0 +1,113 @@
+package io.experimentetl.attribution;
+
+import static io.experimentetl.model.FindingCode.A_CROSSOVER;
+import static io.experimentetl.model.FindingCode.T_ENROLL_MISMATCH;
+
+import io.experimentetl.config.StatisticsConfig;
+import io.experimentetl.model.HealthCounts;
+
+/** Keeps a user's contributions to the statistics in step with the user's facts. */
+final class UserStatistics {
+  private final Dimensions dimensions;
+  private final StatisticsConfig statistics;
+  private final UserFindings findings;
+  private final AttributionOutput out;
+
+  UserStatistics(
+      Dimensions dimensions,
+      StatisticsConfig statistics,
+      UserFindings findings,
+      AttributionOutput out) {
+    this.dimensions = dimensions;
+    this.statistics = statistics;
+    this.findings = findings;
+    this.out = out;
+  }
+
+  /**
+   * Computes the contributions if they are not known: before a fact changes, or no difference
+   * follows.
+   */
+  void ensureContributions(ExperimentFacts facts) {
+    ensureContributions(facts, dimensions);
+  }
+
+  /**
+   * As {@link #ensureContributions(ExperimentFacts)}, by the dimensions before a change of them.
+   */
+  void ensureContributions(ExperimentFacts facts, Dimensions before) {
+    if (facts.contributions == null) {
+      facts.contributions = Contributions.of(facts, before, statistics);
+    }
+  }
+
+  /** Counts the event that was added last; no other event has its id. */
+  void append(UserFacts user, ExperimentFacts facts, Origin origin) {
+    if (!AppendedEvent.add(facts, facts.events.size() - 1, dimensions, statistics, out)) {
+      restate(user, facts, origin);
+    }
+  }
+
+  /** Recomputes the contributions after a change of the facts or the dimensions. */
+  void restate(UserFacts user, ExperimentFacts facts, Origin origin) {
+    Contributions before = facts.contributions;
+    facts.contributions = Contributions.of(facts, dimensions, statistics);
+    send(user, facts.experimentId, before, facts.contributions, origin);
+  }
+
+  /** Takes all contributions of the facts back, which are about to be forgotten. */
+  void retract(UserFacts user, ExperimentFacts facts, Origin origin) {
+    Contributions after =
+        Contributions.of(new ExperimentFacts(facts.experimentId), dimensions, statistics);
+    send(user, facts.experimentId, facts.contributions, after, origin);
+  }
+
+  private void send(
+      UserFacts user, long experimentId, Contributions before, Contributions after, Origin origin) {
+    ExperimentCalendar calendar = dimensions.calendarOf(dimensions.experiment(experimentId));
+    Contributions.sendDaily(before.daily(), after.daily(), calendar, out);
+    sendHealth(before, after);
+    if (before.crossover() != after.crossover()) {
+      findings.report(
+          A_CROSSOVER,
+          after.crossover(),
+          user,
+          experimentId,
+          after.crossover()
+              ? "seen in more than one variant"
+              : "seen in one variant only, after a change",
+          origin);
+    }
+    if (before.enrolledElsewhere() != after.enrolledElsewhere()) {
+      findings.report(
+          T_ENROLL_MISMATCH,
+          after.enrolledElsewhere(),
+          user,
+          experimentId,
+          after.enrolledElsewhere()
+              ? T_ENROLL_MISMATCH.sentence()
+              : "enrolment and first exposure agree, or one of them is gone",
+          origin);
+    }
+  }
+
+  private void sendHealth(Contributions before, Contributions after) {
+    after
+        .health()
+        .forEach(
+            (key, counts) -> {
+              HealthCounts old = before.health().get(key);
+              if (!counts.equals(old)) {
+                out.health(key, old == null ? counts : counts.plus(old.negate()));
+              }
+            });
+    before
+        .health()
+        .forEach(
+            (key, counts) -> {
+              if (!after.health().containsKey(key)) {
+                out.health(key, counts.negate());
+              }
+            });
+  }
+}

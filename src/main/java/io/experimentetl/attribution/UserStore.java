@@ -1,0 +1,177 @@
+package io.experimentetl.attribution;
+
+import io.experimentetl.model.EventRow;
+import java.io.IOException;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.stream.Stream;
+import java.util.stream.StreamSupport;
+import org.apache.flink.api.common.state.MapState;
+import org.apache.flink.api.common.state.MapStateDescriptor;
+import org.apache.flink.api.common.state.ValueState;
+import org.apache.flink.api.common.state.ValueStateDescriptor;
+import org.apache.flink.api.common.typeinfo.TypeInformation;
+import org.apache.flink.api.common.typeinfo.Types;
+import org.apache.flink.metrics.Counter;
+import org.apache.flink.runtime.state.KeyedStateBackend;
+import org.apache.flink.runtime.state.VoidNamespace;
+
+/**
+ * The facts of all users of this subtask. Only this class knows how keyed state holds them; facts
+ * in use are on the heap. Every method that names a user makes it the current key.
+ */
+final class UserStore implements SpilledEvents {
+  static final ValueStateDescriptor<UserState> USERS =
+      new ValueStateDescriptor<>("user", TypeInformation.of(UserState.class));
+  static final MapStateDescriptor<String, PendingEvent> SPILLED =
+      new MapStateDescriptor<>(
+          "spilled-events", Types.STRING, TypeInformation.of(PendingEvent.class));
+
+  /** Users in a batch: one query of the warehouse names all of them. */
+  private static final int BATCH_USERS = 500;
+
+  /** Characters of all user ids in a batch. */
+  private static final int BATCH_CHARACTERS = 20_000;
+
+  private final KeyedStateBackend<String> backend;
+  private final ValueState<UserState> users;
+  private final MapState<String, PendingEvent> spilled;
+  private final UserCache cache;
+  private final Counter spilledRows;
+
+  /**
+   * The store of a subtask.
+   *
+   * @param users the state of {@link #USERS}
+   * @param spilled the state of {@link #SPILLED}
+   * @param cacheBytes an estimate of the heap that the facts in use may take
+   * @param spilledRows counts {@link #put}
+   */
+  UserStore(
+      KeyedStateBackend<String> backend,
+      ValueState<UserState> users,
+      MapState<String, PendingEvent> spilled,
+      long cacheBytes,
+      Counter spilledRows) {
+    this.backend = backend;
+    this.users = users;
+    this.spilled = spilled;
+    this.cache = new UserCache(this, cacheBytes);
+    this.spilledRows = spilledRows;
+  }
+
+  /** The user's facts, for changes: {@link #changed} must follow. */
+  UserFacts load(String userId) throws IOException {
+    return cache.load(userId);
+  }
+
+  /** Notes that a loaded user has changed. The current key may be another user's then. */
+  void changed(UserFacts user) throws IOException {
+    cache.changed(user.userId);
+  }
+
+  /** Writes all changes to state. */
+  void flush() throws IOException {
+    cache.flush();
+  }
+
+  /** Number of users whose facts are on the heap. */
+  int cachedUsers() {
+    return cache.users();
+  }
+
+  /** All users, after a {@link #flush}. */
+  List<String> userIds() {
+    try (Stream<String> keys = backend.getKeys(USERS.getName(), VoidNamespace.INSTANCE)) {
+      return keys.toList();
+    }
+  }
+
+  /** All users after a {@link #flush}, in batches of which one query of the warehouse can ask. */
+  List<List<String>> batches() {
+    List<List<String>> batches = new ArrayList<>();
+    List<String> batch = new ArrayList<>();
+    int characters = 0;
+    for (String userId : userIds()) {
+      batch.add(userId);
+      characters += userId.length();
+      if (isFull(batch.size(), characters)) {
+        batches.add(batch);
+        batch = new ArrayList<>();
+        characters = 0;
+      }
+    }
+    batches.add(batch);
+    return batches;
+  }
+
+  /** Whether a batch of users should get no further one. */
+  static boolean isFull(int users, int characters) {
+    return users >= BATCH_USERS || characters >= BATCH_CHARACTERS;
+  }
+
+  /** The user in state, or null. Changes since the last {@link #flush} are not in it. */
+  UserState read(String userId) throws IOException {
+    backend.setCurrentKey(userId);
+    return users.value();
+  }
+
+  /**
+   * Writes the user to state.
+   *
+   * @param state null: nothing is to be kept of the user
+   */
+  void write(String userId, UserState state) throws IOException {
+    backend.setCurrentKey(userId);
+    if (state == null) {
+      users.clear();
+    } else {
+      users.update(state);
+    }
+  }
+
+  @Override
+  public void put(PendingEvent flagged) {
+    spilledRows.inc();
+    backend.setCurrentKey(flagged.event().userId());
+    try {
+      spilled.put(keyOf(flagged.event()), flagged);
+    } catch (Exception e) {
+      throw inaccessible(flagged.event().userId(), e);
+    }
+  }
+
+  @Override
+  public PendingEvent remove(EventRow event) {
+    backend.setCurrentKey(event.userId());
+    String key = keyOf(event);
+    try {
+      PendingEvent flagged = spilled.get(key);
+      spilled.remove(key);
+      return flagged;
+    } catch (Exception e) {
+      throw inaccessible(event.userId(), e);
+    }
+  }
+
+  @Override
+  public Stream<PendingEvent> of(String userId) {
+    backend.setCurrentKey(userId);
+    try {
+      return StreamSupport.stream(spilled.values().spliterator(), false);
+    } catch (Exception e) {
+      throw inaccessible(userId, e);
+    }
+  }
+
+  private static String keyOf(EventRow event) {
+    return event.experimentId() + "/" + event.id() + "@" + event.occurredAt();
+  }
+
+  private static IllegalStateException inaccessible(String userId, Exception e) {
+    return new IllegalStateException(
+        "The state backend can't access the spilled events of user %s. The task restarts from its last checkpoint"
+            .formatted(userId),
+        e);
+  }
+}

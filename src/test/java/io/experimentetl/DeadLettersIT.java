@@ -21,7 +21,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
 import org.junit.jupiter.api.io.TempDir;
 
-/** What can't be delivered, from the finding to the day it is delivered after all. */
+/** Rows that cannot be delivered, from their finding until they are delivered. */
 class DeadLettersIT {
   private static final String ID = "00000000-0000-0000-0000-000000000001";
 
@@ -84,12 +84,12 @@ class DeadLettersIT {
         .toList();
   }
 
-  private void assertEqualSides() throws Exception {
+  private void assertAuditIsEqual() throws Exception {
     assertThat(job.audit().differences()).isEmpty();
   }
 
   @Test
-  void rowsThatCanNotBeDeliveredAreListedAndResolvedWhenTheyAreMended() throws Exception {
+  void undeliverableRowsAreListedAndResolvedWhenCorrected() throws Exception {
     job.execute(
         event("infinity", "'exposure'"),
         "INSERT INTO events (id, timestamp, experiment_id, user_id, variant_id, event_type) VALUES ('"
@@ -115,7 +115,7 @@ class DeadLettersIT {
         .isEqualTo("column timestamp: the time lies outside of 1900 to 2299");
     assertThat(letters.get(1).lsn()).isPositive();
     assertThat(letters.get(3).code()).isEqualTo("S-NULL-REQUIRED");
-    assertEqualSides();
+    assertAuditIsEqual();
 
     job.execute(
         "UPDATE events SET timestamp = now() WHERE timestamp = 'infinity'",
@@ -127,12 +127,12 @@ class DeadLettersIT {
     listed(0);
     assertThat(resolved()).hasSize(5).contains("user:tab\tbed", "assignment:8");
     assertThat(job.clickHouse.count("SELECT count() FROM events_processed FINAL")).isEqualTo(3);
-    assertEqualSides();
+    assertAuditIsEqual();
   }
 
-  /** The column is filled by a default that the row itself knows nothing of. */
+  /** The rows are corrected while updates are not published, so the job does not see it. */
   @Test
-  void rowsWhoseCauseIsMendedElsewhereAreDeliveredByAReplay() throws Exception {
+  void replayDeliversRowsWhoseCauseWasFixedElsewhere() throws Exception {
     job.execute(
         "ALTER TABLE experiments ALTER COLUMN name DROP NOT NULL",
         "INSERT INTO experiments (id, key, status, seed) VALUES (2, 'second', 'ACTIVE', 's')",
@@ -153,11 +153,11 @@ class DeadLettersIT {
     assertThat(resolved()).containsExactly("experiment:2", "user:tab\tbed");
     assertThat(job.clickHouse.query("SELECT name FROM experiments FINAL WHERE id = 2"))
         .isEqualTo("Second");
-    assertEqualSides();
+    assertAuditIsEqual();
   }
 
   @Test
-  void aRowThatWasDeliveredBeforeItBecameUnreadableGoesWhenItIsDeleted() throws Exception {
+  void deletingAnUnreadableRowRemovesItsEarlierDelivery() throws Exception {
     job.execute(event("now", "'exposure'"), "UPDATE users SET name = 'N' WHERE user_id = 'u2'");
     job.checkpoint();
     job.execute(
@@ -177,6 +177,6 @@ class DeadLettersIT {
             job.clickHouse.count(
                 "SELECT count() FROM assignments_processed FINAL WHERE user_id = 'u2'"))
         .isZero();
-    assertEqualSides();
+    assertAuditIsEqual();
   }
 }

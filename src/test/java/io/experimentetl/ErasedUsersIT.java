@@ -10,9 +10,7 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
 
-/**
- * What the daily clean-up removes, on a real ClickHouse: rows before erasure, and its tombstones.
- */
+/** The daily clean-up removes an erased user's rows and tombstones from a real ClickHouse. */
 class ErasedUsersIT {
   @RegisterExtension static final PlatformExtension PLATFORM = new PlatformExtension();
 
@@ -21,7 +19,7 @@ class ErasedUsersIT {
   private ClickHouseEndpoint warehouse;
 
   @BeforeEach
-  void threeUsersOfWhomTwoWereErased() {
+  void createThreeUsersOfWhomTwoAreErased() {
     warehouse = PLATFORM.newClickHouseDatabase("erased");
     SQL.applyTo(warehouse, false);
     for (String user : new String[] {"kept", "erased", "erased-today"}) {
@@ -61,7 +59,7 @@ class ErasedUsersIT {
   }
 
   @Test
-  void nothingOfAUserErasedADayBeforeTheNewestCutIsLeftOnDisk() {
+  void cleanUpRemovesUsersErasedADayBeforeTheNewestProgressMarker() {
     SQL.forgetErasedUsers(warehouse);
 
     for (String table :
@@ -77,7 +75,7 @@ class ErasedUsersIT {
   }
 
   @Test
-  void aStoppedJobsLastDayIsKeptHoweverLongItIsStopped() {
+  void cleanUpKeepsTheLastDayOfAStoppedJob() {
     SQL.forgetErasedUsers(warehouse);
     SQL.forgetErasedUsers(warehouse);
 
@@ -90,7 +88,7 @@ class ErasedUsersIT {
   }
 
   @Test
-  void aUserWhoCameBackKeepsTheNewRows() {
+  void returningUserKeepsTheNewRows() {
     row("erased", 9, "2026-03-02 12:00:00", false, "");
 
     SQL.forgetErasedUsers(warehouse);

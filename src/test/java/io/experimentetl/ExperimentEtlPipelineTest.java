@@ -79,7 +79,7 @@ class ExperimentEtlPipelineTest {
   }
 
   @Test
-  void everyOperatorHasItsUidAndTheGraphReadsLikeTheReadme() {
+  void everyOperatorHasAUidAndTheNameFromTheReadme() {
     List<String> names = new ArrayList<>();
     for (JobVertex vertex : graph().getVerticesSortedTopologicallyFromSources()) {
       names.add(vertex.getName());
@@ -101,7 +101,7 @@ class ExperimentEtlPipelineTest {
   }
 
   @Test
-  void kafkasPartOfTheGraphIsThereWhereItIsAskedFor() {
+  void kafkaOperatorsExistWhereConfigured() {
     assertThat(names(CONFIG)).doesNotContain("outbox", "findings-topic", "held-events");
     assertThat(names(WITH_KAFKA))
         .contains(
@@ -121,7 +121,7 @@ class ExperimentEtlPipelineTest {
   }
 
   @Test
-  void theMaximumParallelismIsFixed() {
+  void maximumParallelismIsFixed() {
     for (JobVertex vertex : graph(WITH_KAFKA).getVertices()) {
       assertThat(vertex.getMaxParallelism()).as(vertex.getName()).isIn(1, 128);
     }
@@ -149,14 +149,14 @@ class ExperimentEtlPipelineTest {
         OutboxState.class,
         VariantWeight.class
       })
-  void recordsThatTravelOrStayNeedNoKryo(Class<?> record) {
+  void recordsOnTheWireAndInStateNeedNoKryo(Class<?> record) {
     TypeInformation.of(record).createSerializer(withoutGenericTypes());
   }
 
   record OfAList(List<String> list) {}
 
   @Test
-  void aRecordThatNeedsKryoIsRefused() {
+  void recordThatNeedsKryoIsRefused() {
     assertThatThrownBy(
             () -> TypeInformation.of(OfAList.class).createSerializer(withoutGenericTypes()))
         .isInstanceOf(UnsupportedOperationException.class)
@@ -170,7 +170,7 @@ class ExperimentEtlPipelineTest {
   }
 
   @Test
-  void withoutCheckpointsTheJobIsRefused() {
+  void jobWithoutCheckpointsIsRefused() {
     assertThat(
             ExperimentEtlPipeline.configure(
                 StreamExecutionEnvironment.createLocalEnvironment(1, new Configuration())))

@@ -24,9 +24,9 @@ import java.time.Duration;
 record JobDatabases(PostgresEndpoint postgres, ClickHouseEndpoint clickHouse, Path folder) {
 
   /**
-   * Makes them; the slot is called as PostgreSQL's database.
+   * Creates both. The slot has the name of the PostgreSQL database.
    *
-   * @param folder where the passwords are kept
+   * @param folder for the password files
    */
   static JobDatabases create(PlatformExtension platform, Path folder, String name)
       throws Exception {
@@ -56,7 +56,7 @@ record JobDatabases(PostgresEndpoint postgres, ClickHouseEndpoint clickHouse, Pa
     }
   }
 
-  /** The defaults, with these databases. */
+  /** The default configuration with these databases. */
   ConfigBuilder config() throws IOException {
     return ConfigBuilder.defaults()
         .with(SourceConfig::host, postgres.host())
@@ -94,7 +94,7 @@ record JobDatabases(PostgresEndpoint postgres, ClickHouseEndpoint clickHouse, Pa
         .run();
   }
 
-  /** So that the slot can be dropped with its database. */
+  /** Ends the connection that reads the slot, so that the database can be dropped. */
   void endReader() throws SQLException {
     execute(
         "SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots WHERE active_pid IS NOT NULL AND slot_name = '"

@@ -8,7 +8,7 @@ import java.util.jar.JarFile;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** The jar that is submitted. */
+/** The content of the job jar. */
 class JobJarIT {
   @ParameterizedTest
   @ValueSource(
@@ -29,7 +29,7 @@ class JobJarIT {
         "org/apache/maven/",
         "org/reflections/"
       })
-  void itHasNeitherFlinksOwnClassesNorLoggingNorAWebServer(String folder) throws IOException {
+  void jarHasNoFlinkNoLoggingAndNoWebServer(String folder) throws IOException {
     try (JarFile jar = new JarFile("target/experiment-etl.jar")) {
       assertThat(jar.stream().map(JarEntry::getName).filter(name -> name.startsWith(folder)))
           .isEmpty();

@@ -29,14 +29,14 @@ import org.apache.flink.runtime.minicluster.MiniCluster;
 import org.apache.flink.streaming.api.environment.StreamExecutionEnvironment;
 
 /**
- * The whole job between databases of its own on the real servers, with a proxy before ClickHouse.
- * Checkpoints are taken when a test asks for one, and only then.
+ * The whole job between its own databases on real servers, with a proxy in front of ClickHouse. A
+ * checkpoint is taken only when a test asks for one.
  */
 final class JobOnServers implements AutoCloseable {
-  /** So long a row waits for a missing reference, where a test doesn't say otherwise. */
+  /** How long a row waits for a missing reference, unless a test sets another time. */
   static final Duration GRACE = Duration.ofSeconds(1);
 
-  private static final Duration PATIENCE = Duration.ofSeconds(90);
+  private static final Duration DEADLINE = Duration.ofSeconds(90);
   private static final Map<MiniCluster, Integer> LOST_TASK_MANAGERS = new WeakHashMap<>();
 
   final PostgresEndpoint postgres;
@@ -48,7 +48,7 @@ final class JobOnServers implements AutoCloseable {
   private final JobConfig config;
   private JobClient job;
 
-  /** Databases with the schema; the job doesn't run yet. */
+  /** Creates databases with the schema; the job does not run yet. */
   JobOnServers(
       PlatformExtension platform,
       MiniCluster flink,
@@ -99,10 +99,10 @@ final class JobOnServers implements AutoCloseable {
     job = environment.executeAsync();
   }
 
-  /** Takes one checkpoint; while the job can't, as long as the patience lasts. */
+  /** Takes one checkpoint, and retries until the deadline while the job cannot. */
   void checkpoint() {
     await()
-        .atMost(PATIENCE)
+        .atMost(DEADLINE)
         .until(
             () -> {
               try {
@@ -123,32 +123,32 @@ final class JobOnServers implements AutoCloseable {
         .getNumberOfCompletedCheckpoints();
   }
 
-  /** From here on a restart brings every row again as it is. */
+  /** Waits until a restart re-sends every row unchanged. */
   void passSnapshot() {
     await()
-        .atMost(PATIENCE)
+        .atMost(DEADLINE)
         .until(
             () -> {
               checkpoint();
               return clickHouse.query("SELECT snapshot_done FROM etl_progress").equals("true");
             });
-    // The first one to complete behind the snapshot, and the cut that says so.
+    // The first checkpoint behind the snapshot, and the progress marker that says so.
     checkpoint();
     checkpoint();
   }
 
-  /** The job goes back to its last checkpoint, in a new process. */
+  /** The job restarts from its last checkpoint, on a new TaskManager. */
   void loseTaskManager() throws Exception {
-    // The cluster numbers its TaskManagers from its start on, those that are gone included.
+    // The cluster numbers TaskManagers from its start, including those that have ended.
     int running = LOST_TASK_MANAGERS.merge(flink, 1, Integer::sum) - 1;
     flink.terminateTaskManager(running).get();
     flink.startTaskManager();
   }
 
-  /** Looks at all sides while checkpoints go on. */
+  /** Runs the audit while checkpoints continue. */
   AuditReport audit() throws Exception {
     CompletableFuture<AuditReport> audit =
-        CompletableFuture.supplyAsync(() -> databases.audit(config, PATIENCE));
+        CompletableFuture.supplyAsync(() -> databases.audit(config, DEADLINE));
     while (!audit.isDone()) {
       checkpoint();
     }

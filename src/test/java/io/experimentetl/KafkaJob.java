@@ -27,7 +27,7 @@ import org.apache.flink.streaming.api.environment.StreamExecutionEnvironment;
 import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.clients.admin.NewTopic;
 
-/** The whole job on databases and topics of its own. */
+/** The whole job on its own databases and topics. */
 public final class KafkaJob implements AutoCloseable {
   public final PostgresEndpoint postgres;
   public final ClickHouseEndpoint clickHouse;
@@ -40,7 +40,7 @@ public final class KafkaJob implements AutoCloseable {
   /**
    * Databases with sql/ applied, and the job's configuration for them.
    *
-   * @param source the topics' names begin with the PostgreSQL database's
+   * @param source with Kafka, topic names begin with the name of the PostgreSQL database
    */
   public KafkaJob(
       PlatformExtension platform, Path folder, SourceType source, String... heldEventTypes)
@@ -70,7 +70,7 @@ public final class KafkaJob implements AutoCloseable {
         config.outbox().topicPrefix() + "assignment");
   }
 
-  /** How long an outbox row may stay without its acknowledgement, instead of ten minutes. */
+  /** Sets how long an outbox row may wait for its acknowledgement. */
   public void stuckAfter(Duration duration) {
     config = ConfigBuilder.from(config).with(OutboxConfig::stuckAfter, duration).build();
   }

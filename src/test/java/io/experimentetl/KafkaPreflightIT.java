@@ -21,7 +21,7 @@ class KafkaPreflightIT {
   @TempDir private Path folder;
 
   @Test
-  void whatIsWrongWithKafkaIsListedTogetherAndWhatIsNotUsedIsNotLookedAt() throws Exception {
+  void preflightListsAllProblemsOfTheUsedPartsOfKafka() throws Exception {
     try (KafkaJob job = new KafkaJob(PLATFORM, folder, SourceType.POSTGRES)) {
       assertThat(KafkaPreflight.check(job.config, false)).isEmpty();
 
@@ -59,7 +59,7 @@ class KafkaPreflightIT {
   }
 
   @Test
-  void theJobsRoleMayAcknowledge() throws Exception {
+  void jobRoleMayAcknowledgeOutboxRows() throws Exception {
     try (KafkaJob job = new KafkaJob(PLATFORM, folder, SourceType.POSTGRES)) {
       job.execute(
           "DO $$ BEGIN IF NOT has_column_privilege('experiment_etl', 'outbox_events', 'processed_at', 'UPDATE')"

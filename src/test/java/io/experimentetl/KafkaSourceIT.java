@@ -30,7 +30,7 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
-/** The whole job on Debezium's topics, beside the job on the slot. */
+/** The whole job on Debezium's topics, compared with the job on the slot. */
 class KafkaSourceIT {
   @RegisterExtension static final PlatformExtension PLATFORM = new PlatformExtension();
 
@@ -82,12 +82,12 @@ class KafkaSourceIT {
     }
   }
 
-  private void assertEqualSides() {
+  private void assertAuditIsEqual() {
     assertThat(job.audit().differences()).isEmpty();
     assertThat(
             job.clickHouse.count(
                 "SELECT count() - uniqExact(event_id, timestamp, _version) FROM events_processed"))
-        .as("event rows that stand twice")
+        .as("event rows that exist twice")
         .isZero();
     if (debezium != null) {
       assertThat(debezium.failure()).isNull();
@@ -96,20 +96,19 @@ class KafkaSourceIT {
 
   @ParameterizedTest
   @EnumSource(SourceType.class)
-  void theSameTrafficGivesTheSameNumbersAsPostgresWhicheverTheSourceIs(SourceType source)
-      throws Exception {
+  void sameTrafficAgreesWithPostgresFromEitherSource(SourceType source) throws Exception {
     prepare(source);
     traffic(1);
     Path offsets = folder.resolve("offsets");
     startDebezium(offsets);
     job.start(job.kafkaSinks(), null);
     traffic(2);
-    assertEqualSides();
+    assertAuditIsEqual();
     long resolvedOrOpen = job.clickHouse.count("SELECT uniqExact(code) FROM data_inconsistencies");
     assertThat(resolvedOrOpen).isGreaterThan(12);
 
     if (source == SourceType.KAFKA) {
-      // What was sent since these offsets is sent again.
+      // Debezium sends again everything since these offsets.
       Path older = Files.copy(offsets, folder.resolve("older"));
       traffic(3);
       debezium.close();
@@ -118,7 +117,7 @@ class KafkaSourceIT {
     String savepoint = job.stopWithSavepoint();
     traffic(4);
     job.start(job.kafkaSinks(), savepoint);
-    assertEqualSides();
+    assertAuditIsEqual();
     await()
         .atMost(Duration.ofMinutes(2))
         .until(
@@ -127,7 +126,7 @@ class KafkaSourceIT {
   }
 
   @Test
-  void aBrokenRecordIsAFindingWithItsPlaceAndTheOthersGoOn() throws Exception {
+  void brokenRecordBecomesAFindingWithItsPlaceAndOthersContinue() throws Exception {
     prepare(SourceType.KAFKA);
     startDebezium(folder.resolve("offsets"));
     String topic = job.config.kafka().sourceTopicPrefix() + "users";
@@ -141,7 +140,7 @@ class KafkaSourceIT {
     }
     job.start(job.kafkaSinks(), null);
     job.execute("INSERT INTO users (user_id) VALUES ('one'), ('two')");
-    assertEqualSides();
+    assertAuditIsEqual();
     assertThat(
             job.clickHouse.query(
                 "SELECT code, subject FROM data_inconsistencies FINAL WHERE code = 'S-UNPARSEABLE' FORMAT TSV"))
@@ -150,7 +149,7 @@ class KafkaSourceIT {
   }
 
   @Test
-  void withoutItsTopicsTheJobIsRefusedAndEachIsNamed() throws Exception {
+  void jobWithoutItsTopicsIsRefusedAndEachIsNamed() throws Exception {
     job = new KafkaJob(PLATFORM, folder, SourceType.KAFKA);
     assertThatThrownBy(() -> job.start(job.kafkaSinks(), null))
         .isInstanceOf(PreflightException.class)

@@ -30,7 +30,9 @@ import org.junit.jupiter.api.io.TempDir;
 import org.postgresql.copy.CopyManager;
 import org.postgresql.core.BaseConnection;
 
-/** {@code delivery.mode: low-latency}: what is visible before its checkpoint, and that it holds. */
+/**
+ * {@code delivery.mode: low-latency}: rows that are visible before their checkpoint stay correct.
+ */
 class LowLatencyIT {
   private static final String ROWS_TWICE =
       "SELECT count() - uniqExact(event_id, timestamp, _version) FROM events_processed";
@@ -75,7 +77,7 @@ class LowLatencyIT {
         SELECT 1, 'u' || n, 11 + n % 2, 'hash', now() - interval '5 days' FROM generate_series(1, 40) n;
         """,
         exposures(1, 20));
-    // A merge would tidy up the rows that came again before they are counted.
+    // A merge would remove the repeated rows before they are counted.
     job.clickHouse.query("SYSTEM STOP MERGES events_processed");
     job.start(2);
     job.passSnapshot();
@@ -119,23 +121,23 @@ class LowLatencyIT {
     await().atMost(Duration.ofSeconds(30)).until(() -> events(condition) == count);
   }
 
-  private void assertEqualSides() throws Exception {
+  private void assertAuditIsEqual() throws Exception {
     assertThat(job.audit().differences()).isEmpty();
   }
 
-  /** A restart that brought nothing again would prove nothing. */
-  private void assertRowsCameAgain() {
-    assertThat(job.clickHouse.count(ROWS_TWICE)).as("rows that came again").isPositive();
+  /** A restart that repeats no row would prove nothing. */
+  private void assertRowsWereRepeated() {
+    assertThat(job.clickHouse.count(ROWS_TWICE)).as("repeated rows").isPositive();
   }
 
   @Test
-  void rowsAreVisibleWhileNoCheckpointCompletesAndStatisticsWithTheirs() throws Exception {
+  void rowsAreVisibleBeforeTheirCheckpointAndStatisticsWithIt() throws Exception {
     start(JobOnServers.GRACE);
     assertThat(job.clickHouse.count("SELECT count() FROM events_processed")).isEqualTo(20);
     assertThat(
             job.clickHouse.count(
                 "SELECT countIf(endsWith(_batch_id, '-through')) FROM events_processed"))
-        .as("rows of the snapshot written through")
+        .as("snapshot rows written early")
         .isZero();
     long checkpoints = job.completedCheckpoints();
     String statistics = "SELECT sum(new_users) FROM experiment_daily_stats FINAL";
@@ -165,15 +167,15 @@ class LowLatencyIT {
     assertThat(job.clickHouse.count(statistics)).isEqualTo(users);
     assertThat(job.completedCheckpoints()).isEqualTo(checkpoints);
 
-    assertEqualSides();
+    assertAuditIsEqual();
     assertThat(job.clickHouse.count(statistics))
         .as("of two metrics")
         .isEqualTo(users + 2 * (10 - 2));
   }
 
-  /** Commits are in another order than LSNs, and the rows of one COPY page share theirs. */
+  /** Commits have another order than LSNs, and the rows of one COPY page share an LSN. */
   @Test
-  void rowsOfATransactionThatOthersOvertakeAndOfACopyDoNotWaitEither() throws Exception {
+  void rowsOfInterleavedTransactionsAndOfCopyAreWrittenEarly() throws Exception {
     start(JobOnServers.GRACE);
     long checkpoints = job.completedCheckpoints();
     try (Connection slow = job.postgres.connect();
@@ -200,19 +202,19 @@ class LowLatencyIT {
     assertThat(job.completedCheckpoints()).isEqualTo(checkpoints);
 
     job.loseTaskManager();
-    assertEqualSides();
-    assertRowsCameAgain();
+    assertAuditIsEqual();
+    assertRowsWereRepeated();
   }
 
   @Test
-  void whatTheMomentDecidesWaitsForItsCheckpoint() throws Exception {
+  void rowsThatDependOnTheClockWaitForTheirCheckpoint() throws Exception {
     start(JobOnServers.GRACE);
     job.execute(event(1, "u1", "99"), event(2, "u1", "11"));
     awaitEvents(1, "event_type = 'page_view'");
     await().pollDelay(JobOnServers.GRACE.multipliedBy(3)).until(() -> true);
     assertThat(events("event_type = 'page_view'")).isEqualTo(1);
 
-    assertEqualSides();
+    assertAuditIsEqual();
 
     assertThat(
             job.clickHouse.query(
@@ -222,7 +224,7 @@ class LowLatencyIT {
   }
 
   @Test
-  void aJobThatGoesDownBetweenTheWriteAndTheCheckpointBringsTheSameRows() throws Exception {
+  void restartBetweenEarlyWriteAndCheckpointWritesTheSameRows() throws Exception {
     start(JobOnServers.GRACE);
     job.execute(
         exposures(21, 40),
@@ -237,19 +239,18 @@ class LowLatencyIT {
         "DELETE FROM events WHERE user_id = 'u6'",
         "UPDATE assignments SET variant_id = 11 WHERE user_id = 'u8'");
 
-    assertEqualSides();
-    assertRowsCameAgain();
+    assertAuditIsEqual();
+    assertRowsWereRepeated();
   }
 
-  /** Before the restart the reference came in time, after it the grace period is over. */
+  /** Before the restart the reference arrives in time; after it the grace period is over. */
   @Test
-  void anEventThatFoundItsReferenceBeforeTheRestartAndMissesItAfterwardsEndsAsItIs()
-      throws Exception {
+  void eventWhoseReferenceIsLateAfterARestartEndsCorrect() throws Exception {
     Duration grace = Duration.ofSeconds(15);
     start(grace);
     job.execute(
         event(1, "u50", "11"), event(2, "u51", "11"), event(3, "u52", "77"), event(4, "u2", "11"));
-    // The last one lacks nothing: when it is visible, the others wait, and the checkpoint has them.
+    // The last event lacks no reference: when it is visible, the others wait in the checkpoint.
     awaitEvents(1, COMPLETE);
     Instant waiting = Instant.now();
     job.checkpoint();
@@ -262,14 +263,14 @@ class LowLatencyIT {
     await().atMost(grace.multipliedBy(2)).until(() -> Instant.now().isAfter(waiting.plus(grace)));
     job.loseTaskManager();
 
-    assertEqualSides();
-    assertRowsCameAgain();
+    assertAuditIsEqual();
+    assertRowsWereRepeated();
     assertThat(events(COMPLETE)).isEqualTo(2);
     assertThat(events("user_id IN ('u51', 'u52')")).as("rows of erased users").isZero();
   }
 
   @Test
-  void whateverBefallsTheInsertsEveryRowIsThereAsItIs() throws Exception {
+  void faultyInsertsLoseAndChangeNoRow() throws Exception {
     start(JobOnServers.GRACE);
     List<RequestFault> faults =
         List.of(
@@ -294,11 +295,11 @@ class LowLatencyIT {
     await().atMost(Duration.ofSeconds(30)).until(() -> job.proxy.armed() == 0);
     assertThat(job.completedCheckpoints()).isEqualTo(checkpoints);
 
-    assertEqualSides();
+    assertAuditIsEqual();
   }
 
   @Test
-  void aServerThatIsKilledWhileRowsComeHasThemAllWhenItIsBack() throws Exception {
+  void killedServerHasAllRowsAfterItsRestart() throws Exception {
     start(JobOnServers.GRACE);
     job.proxy.next(2, "INSERT", new RequestFault.StallRequest(Position.IN_BODY));
     job.execute(exposures(21, 40), purchases(1, 20));
@@ -308,6 +309,6 @@ class LowLatencyIT {
     PLATFORM.clickHouse().start();
 
     awaitEvents(40, "event_type = 'purchase'");
-    assertEqualSides();
+    assertAuditIsEqual();
   }
 }

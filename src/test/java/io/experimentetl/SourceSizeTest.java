@@ -51,7 +51,6 @@ class SourceSizeTest {
           "TrafficLane",
           "ReportPage",
           "WarehouseRange",
-          "ExperimentEtlJobIT",
           "AttributeOperatorTest",
           "StatisticsOracle",
           "StreamedStatisticsTest",

@@ -1,5 +1,11 @@
 package io.experimentetl.config;
 
+import static io.experimentetl.config.ValueType.duration;
+import static io.experimentetl.config.ValueType.httpUrl;
+import static io.experimentetl.config.ValueType.integer;
+import static io.experimentetl.config.ValueType.size;
+import static io.experimentetl.config.ValueType.text;
+
 import java.io.Serializable;
 import java.time.Duration;
 
@@ -9,11 +15,11 @@ import java.time.Duration;
  * @param url {@code http://host:port} or {@code https://…}, without user, path or query
  * @param batchRows rows at which a batch is sealed
  * @param batchBytes uncompressed bytes at which a batch is sealed
- * @param inlineBytes compressed bytes up to which a sealed batch travels in the checkpoint; a
- *     larger one goes to a file in {@code spillDirectory}
- * @param spillDirectory URI of a folder that every TaskManager reaches and that outlives them;
- *     null: one beside the job's checkpoints
- * @param requestTimeout of one HTTP request, milliseconds precision
+ * @param inlineBytes compressed bytes up to which a sealed batch is stored in the checkpoint; a
+ *     larger one is written to a file in {@code spillDirectory}
+ * @param spillDirectory URI of a folder that every TaskManager can read and that outlives them;
+ *     null: a folder beside the job's checkpoints
+ * @param requestTimeout for one HTTP request, milliseconds precision
  * @param commitDeadline how long a batch is retried before the job fails and restarts from its
  *     checkpoint
  */
@@ -30,18 +36,28 @@ public record ClickHouseConfig(
     Duration commitDeadline)
     implements Serializable {
 
-  /** What holds where the file says nothing. */
+  /** The default of every key. */
   public static ClickHouseConfig defaults() {
+    return read(Section.empty("clickhouse"));
+  }
+
+  static ClickHouseConfig read(Section section) {
     return new ClickHouseConfig(
-        "http://localhost:8123",
-        "experiments",
-        "experiment_etl",
-        Secret.fromEnvironment("EXPERIMENT_ETL_CLICKHOUSE_PASSWORD"),
-        100_000,
-        64 << 20,
-        256 << 10,
-        null,
-        Duration.ofMinutes(2),
-        Duration.ofMinutes(10));
+        section.get("url", httpUrl(), "http://localhost:8123"),
+        section.get("database", text(), "experiments"),
+        section.get("username", text(), "experiment_etl"),
+        section.password(),
+        section.get("batch-rows", integer(1, 1_000_000), 100_000),
+        section.get("batch-bytes", size(1 << 10, 1 << 30), 64 << 20),
+        section.get("inline-bytes", size(0, 1 << 30), 256 << 10),
+        section.optional("spill-directory", text()),
+        section.get(
+            "request-timeout",
+            duration(Duration.ofSeconds(1), Duration.ofHours(1)),
+            Duration.ofMinutes(2)),
+        section.get(
+            "commit-deadline",
+            duration(Duration.ofSeconds(1), Duration.ofDays(1)),
+            Duration.ofMinutes(10)));
   }
 }

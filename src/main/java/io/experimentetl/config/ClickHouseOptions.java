@@ -3,7 +3,7 @@ package io.experimentetl.config;
 import java.nio.file.Path;
 import picocli.CommandLine.Option;
 
-/** Where ClickHouse is and who asks it: options of commands that read what the job has written. */
+/** Command line options for the server and the user of commands that read ClickHouse. */
 public final class ClickHouseOptions {
   @Option(
       names = "--clickhouse-url",
@@ -29,12 +29,12 @@ public final class ClickHouseOptions {
       description = "instead of the environment variable EXPERIMENT_ETL_CLICKHOUSE_PASSWORD")
   private Path passwordFile;
 
-  /** Whether they say where ClickHouse is. */
+  /** Whether the options contain the server's address. */
   public boolean nameTheServer() {
     return url != null;
   }
 
-  /** The configuration with what the options say in the place of what it says. */
+  /** Returns the configuration with the options in place of its settings. */
   public ClickHouseConfig over(ClickHouseConfig config) {
     return new ClickHouseConfig(
         url != null ? url : config.url(),

@@ -1,7 +1,7 @@
 package io.experimentetl.config;
 
 /**
- * One thing that is wrong in a configuration.
+ * An error in a configuration.
  *
  * @param path of the key, with dots, or the name of the environment variable that overrides it
  * @param problem what is wrong

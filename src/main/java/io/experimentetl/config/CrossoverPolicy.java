@@ -1,8 +1,8 @@
 package io.experimentetl.config;
 
-/** What becomes of a user who was seen in more than one variant of an experiment. */
+/** How a user counts who was seen in more than one variant of an experiment. */
 public enum CrossoverPolicy {
-  /** The user counts nowhere, also not on earlier days. */
+  /** The user does not count, on earlier days neither. */
   EXCLUDE,
   /** The user counts in the assigned variant. */
   FIRST

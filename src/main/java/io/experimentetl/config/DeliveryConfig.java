@@ -1,18 +1,30 @@
 package io.experimentetl.config;
 
+import static io.experimentetl.config.ValueType.choice;
+import static io.experimentetl.config.ValueType.duration;
+
 import java.io.Serializable;
 import java.time.Duration;
 
 /**
- * What the warehouse's reader may rely on.
+ * When rows become visible in ClickHouse.
  *
- * @param linger how long a row that is written through waits for others, milliseconds precision;
- *     without meaning in {@link DeliveryMode#EXACTLY_ONCE}
+ * @param linger how long an early write waits for more rows, milliseconds precision; not used in
+ *     {@link DeliveryMode#EXACTLY_ONCE}
  */
 public record DeliveryConfig(DeliveryMode mode, Duration linger) implements Serializable {
 
-  /** What holds where the file says nothing. */
+  /** The default of every key. */
   public static DeliveryConfig defaults() {
-    return new DeliveryConfig(DeliveryMode.EXACTLY_ONCE, Duration.ofMillis(200));
+    return read(Section.empty("delivery"));
+  }
+
+  static DeliveryConfig read(Section section) {
+    return new DeliveryConfig(
+        section.get("mode", choice(DeliveryMode.class), DeliveryMode.EXACTLY_ONCE),
+        section.get(
+            "linger",
+            duration(Duration.ofMillis(10), Duration.ofMinutes(1)),
+            Duration.ofMillis(200)));
   }
 }

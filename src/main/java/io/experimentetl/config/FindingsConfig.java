@@ -1,23 +1,29 @@
 package io.experimentetl.config;
 
+import static io.experimentetl.config.ValueType.duration;
+import static io.experimentetl.config.ValueType.fraction;
+import static io.experimentetl.config.ValueType.integer;
+import static io.experimentetl.config.ValueType.text;
+
 import java.io.Serializable;
 import java.time.Duration;
 import java.util.List;
 import java.util.stream.Stream;
 
 /**
- * When something is worth a finding.
+ * Thresholds of findings.
  *
- * @param grace how long a reference may be missing before a finding opens and the row goes out
- *     flagged
- * @param futureTolerance how far a row's time may lie ahead of its commit
- * @param pendingPerUser rows of one user that wait for a reference at once; one more sends the
- *     oldest out, flagged
- * @param srmAlertP a sample ratio mismatch opens below this p
- * @param srmMinimumUsersPerVariant no verdict on the sample ratio while a variant expects fewer
- * @param eventTypes all event types that are known, beside those of the statistics settings; empty:
- *     none is unknown
- * @param health the same for an experiment as a whole
+ * @param grace how long a row waits for a missing reference before a finding opens and the row is
+ *     written with a flag
+ * @param futureTolerance how far a row's time may be after its commit
+ * @param pendingPerUser maximum number of a user's rows that wait for a reference; with one more,
+ *     the oldest is written with a flag
+ * @param srmAlertP a sample ratio mismatch opens below this p-value
+ * @param srmMinimumUsersPerVariant the sample ratio is not tested while a variant expects fewer
+ *     users
+ * @param eventTypes all known event types beside those of the statistics settings; empty: every
+ *     type is known
+ * @param health thresholds for an experiment as a whole
  */
 public record FindingsConfig(
     Duration grace,
@@ -33,20 +39,27 @@ public record FindingsConfig(
     eventTypes = List.copyOf(eventTypes);
   }
 
-  /** What holds where the file says nothing. */
+  /** The default of every key. */
   public static FindingsConfig defaults() {
-    return new FindingsConfig(
-        Duration.ofSeconds(10),
-        Duration.ofMinutes(5),
-        1_000,
-        0.001,
-        8,
-        List.of(),
-        HealthConfig.defaults());
+    return read(Section.empty("findings"));
   }
 
-  /** The same, where types are declared with these too. */
-  FindingsConfig alsoKnowing(List<String> types) {
+  static FindingsConfig read(Section section) {
+    return new FindingsConfig(
+        section.get("grace", duration(Duration.ZERO, Duration.ofDays(1)), Duration.ofSeconds(10)),
+        section.get(
+            "future-tolerance",
+            duration(Duration.ZERO, Duration.ofDays(365)),
+            Duration.ofMinutes(5)),
+        section.get("pending-per-user", integer(1, 1_000_000), 1_000),
+        section.get("srm-alert-p", fraction(), 0.001),
+        section.get("srm-minimum-users-per-variant", integer(1, 1_000_000_000), 8),
+        section.list("event-types", text(), List.of()),
+        section.group("health", HealthConfig::read));
+  }
+
+  /** Returns a copy that also knows these types. */
+  FindingsConfig withEventTypes(List<String> types) {
     return eventTypes.isEmpty()
         ? this
         : new FindingsConfig(

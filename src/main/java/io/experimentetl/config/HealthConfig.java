@@ -1,20 +1,26 @@
 package io.experimentetl.config;
 
+import static io.experimentetl.config.ValueType.duration;
+import static io.experimentetl.config.ValueType.fraction;
+import static io.experimentetl.config.ValueType.integer;
+
 import java.io.Serializable;
 import java.time.Duration;
 
 /**
- * When an experiment's health is worth a finding.
+ * Thresholds of the findings about an experiment as a whole.
  *
- * @param crossoverShare H-CROSSOVER-RATE opens from this share of the exposed users on …
- * @param crossoverMinimumUsers … and from so many users
- * @param variantMinimumUsers H-MISSING-VARIANT opens where a variant without users expects so many
+ * @param crossoverShare H-CROSSOVER-RATE opens at this share of the exposed users …
+ * @param crossoverMinimumUsers … and at this number of users
+ * @param variantMinimumUsers H-MISSING-VARIANT opens when a variant without users expects this
+ *     number
  * @param noExposuresAfter how long an experiment may run before its first exposed user
- * @param metricMinimumUsers H-METRIC-MISSING opens from so many exposed users on
- * @param volumeMinimumExposures no verdict on a day's volume where the days before it had fewer
- * @param outlierShare H-OUTLIER opens where one user is sure to hold this share of a metric's sum
- * @param freshness how far what is visible may lag behind the source
- * @param botEventsPerDay more events of one user in one experiment on one day are H-BOT
+ * @param metricMinimumUsers H-METRIC-MISSING opens at this number of exposed users
+ * @param volumeMinimumExposures a day's volume is not judged when the days before had fewer
+ *     exposures
+ * @param outlierShare H-OUTLIER opens when one user certainly holds this share of a metric's sum
+ * @param freshness maximum delay of the visible data behind the source
+ * @param botEventsPerDay H-BOT opens when a user has more events in one experiment on one day
  */
 public record HealthConfig(
     double crossoverShare,
@@ -28,9 +34,28 @@ public record HealthConfig(
     int botEventsPerDay)
     implements Serializable {
 
-  /** What holds where the file says nothing. */
+  /** The default of every key. */
   public static HealthConfig defaults() {
+    return read(Section.empty("findings.health"));
+  }
+
+  static HealthConfig read(Section section) {
+    ValueType<Integer> count = integer(1, 1_000_000_000);
     return new HealthConfig(
-        0.01, 10, 10, Duration.ofHours(1), 1_000, 100, 0.1, Duration.ofMinutes(5), 10_000);
+        section.get("crossover-share", fraction(), 0.01),
+        section.get("crossover-minimum-users", count, 10),
+        section.get("variant-minimum-users", count, 10),
+        section.get(
+            "no-exposures-after",
+            duration(Duration.ZERO, Duration.ofDays(365)),
+            Duration.ofHours(1)),
+        section.get("metric-minimum-users", count, 1_000),
+        section.get("volume-minimum-exposures", count, 100),
+        section.get("outlier-share", fraction(), 0.1),
+        section.get(
+            "freshness",
+            duration(Duration.ofSeconds(1), Duration.ofDays(1)),
+            Duration.ofMinutes(5)),
+        section.get("bot-events-per-day", count, 10_000));
   }
 }

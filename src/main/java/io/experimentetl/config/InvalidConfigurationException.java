@@ -3,7 +3,7 @@ package io.experimentetl.config;
 import java.util.List;
 import java.util.stream.Collectors;
 
-/** A configuration that can't be used; it carries all that is wrong with it. */
+/** A configuration is invalid; carries every error. */
 public final class InvalidConfigurationException extends RuntimeException {
   private static final long serialVersionUID = 1L;
 
@@ -24,7 +24,7 @@ public final class InvalidConfigurationException extends RuntimeException {
     this.errors = List.copyOf(errors);
   }
 
-  /** All that is wrong, in the order of the documented keys. */
+  /** Every error, in the order of the documented keys. */
   public List<ConfigurationError> errors() {
     return errors;
   }

@@ -1,27 +1,35 @@
 package io.experimentetl.config;
 
+import static io.experimentetl.config.ValueType.CENTURY;
+import static io.experimentetl.config.ValueType.amount;
+import static io.experimentetl.config.ValueType.choice;
+import static io.experimentetl.config.ValueType.day;
+import static io.experimentetl.config.ValueType.duration;
+import static io.experimentetl.config.ValueType.identifier;
+import static io.experimentetl.config.ValueType.text;
+
 import java.io.Serializable;
 import java.math.BigDecimal;
 import java.time.Duration;
 import java.time.LocalDate;
 import java.util.List;
+import java.util.Set;
 
 /**
  * A metric, computed for every experiment.
  *
- * @param name stands in {@code experiment_daily_stats.metric}
- * @param eventType the events that count; of a ratio: in its numerator
- * @param property the key in the event's properties that holds the value; null: each event is one.
- *     A mean has one, a proportion and a count have none, a ratio's numerator may have one
- * @param delay events count from this long after the user's first exposure
- * @param window events count for this long from then on; null: until the experiment ends
- * @param denominator of a ratio; null for all else
- * @param cap at any time the user's total so far (of a ratio: the numerator's) counts as no more
- *     than this; null: no limit
- * @param covariate length of the period before the user's first exposure whose events make the
- *     user's covariate x: the same total over it, under the same cap; null: none
- * @param since users count whose first exposure lies on or after this day of the experiment's zone;
- *     null: all users
+ * @param name the value of {@code experiment_daily_stats.metric}
+ * @param eventType the events that count; for a ratio, those of its numerator
+ * @param property the key in the event's properties that holds the value; null: each event counts
+ *     as 1. A mean needs one, a proportion and a count have none, a ratio's numerator may have one
+ * @param delay events count from this time after the user's first exposure
+ * @param window events count for this time from then on; null: until the experiment ends
+ * @param denominator of a ratio; null for all other kinds
+ * @param cap maximum of a user's total (of a ratio: of the numerator's) at any time; null: no limit
+ * @param covariate length of the period before the user's first exposure whose events give the
+ *     user's covariate x: the same total, with the same cap; null: none
+ * @param since first day of exposure, in the experiment's zone, of the users who count; null: all
+ *     users count
  */
 public record MetricConfig(
     String name,
@@ -38,6 +46,72 @@ public record MetricConfig(
 
   public MetricConfig {
     cap = cap == null ? null : cap.stripTrailingZeros();
+  }
+
+  /**
+   * @param names the metrics read before
+   */
+  static MetricConfig read(Section section, Set<String> names) {
+    String need = "A metric needs a name, a kind and an event-type.";
+    MetricConfig metric =
+        new MetricConfig(
+            section.required("name", identifier(), need),
+            section.required("kind", choice(MetricKind.class), need),
+            section.required("event-type", text(), need),
+            section.optional("property", text()),
+            section.get("delay", duration(Duration.ZERO, CENTURY), Duration.ZERO),
+            section.optional("window", duration(Duration.ofMillis(1), CENTURY)),
+            section.optionalGroup("denominator", MetricTerm::read),
+            section.optional("cap", amount()),
+            section.optional("covariate", duration(Duration.ofMillis(1), CENTURY)),
+            section.optional("since", day()));
+    if (metric.name() != null && !names.add(metric.name())) {
+      section.error(
+          "name",
+          "\"" + metric.name() + "\" is the name of another metric too.",
+          "Give each metric its own name.");
+    }
+    if (metric.kind() != null) {
+      metric.checkKind(section);
+    }
+    return metric;
+  }
+
+  /** Reports what the kind needs and does not have, and what has no meaning for it. */
+  private void checkKind(Section section) {
+    String thisIs = "this is a " + kind.columnValue() + ".";
+    if (kind == MetricKind.MEAN && property == null) {
+      section.error(
+          "property", "is missing.", "A mean needs the property that holds the event's value.");
+    }
+    if ((kind == MetricKind.PROPORTION || kind == MetricKind.COUNT) && property != null) {
+      section.error(
+          "property",
+          "belongs to a mean or a ratio, and " + thisIs,
+          "Remove it, or set kind: mean.");
+    }
+    if (kind == MetricKind.RATIO && section.isEmpty("denominator")) {
+      section.error(
+          "denominator",
+          "is missing.",
+          "A ratio needs the group denominator with an event-type and, optionally, a property.");
+    }
+    if (kind != MetricKind.RATIO && denominator != null) {
+      section.error(
+          "denominator", "belongs to a ratio, and " + thisIs, "Remove it, or set kind: ratio.");
+    }
+    if (kind == MetricKind.PROPORTION && cap != null) {
+      section.error(
+          "cap",
+          "has no meaning for a proportion, whose users count as 0 or 1.",
+          "Remove it, or set kind: count.");
+    }
+    if (kind == MetricKind.RATIO && covariate != null) {
+      section.error(
+          "covariate",
+          "is not computed for a ratio.",
+          "Remove it, and declare the numerator as a separate metric with this covariate.");
+    }
   }
 
   /** A proportion without delay or window. */
@@ -66,13 +140,13 @@ public record MetricConfig(
         name, kind, eventType, property, Duration.ZERO, null, denominator, null, null, null);
   }
 
-  /** The same within a window behind a delay. */
+  /** Returns a copy with a delay and a window. */
   public MetricConfig within(Duration newDelay, Duration newWindow) {
     return new MetricConfig(
         name, kind, eventType, property, newDelay, newWindow, denominator, cap, covariate, since);
   }
 
-  /** The same with a cap. */
+  /** Returns a copy with a cap. */
   public MetricConfig withCap(String newCap) {
     return new MetricConfig(
         name,
@@ -87,16 +161,16 @@ public record MetricConfig(
         since);
   }
 
-  /** The same with a covariate. */
+  /** Returns a copy with a covariate. */
   public MetricConfig withCovariate(Duration period) {
     return new MetricConfig(
         name, kind, eventType, property, delay, window, denominator, cap, period, since);
   }
 
   /**
-   * The same, of users first exposed on or after a day.
+   * Returns a copy for the users first exposed on or after a day.
    *
-   * @param day null: of all users
+   * @param day null: all users
    */
   public MetricConfig withSince(LocalDate day) {
     return new MetricConfig(
@@ -104,15 +178,15 @@ public record MetricConfig(
   }
 
   /**
-   * Whether users of that day count.
+   * Whether users who enter on a day count.
    *
-   * @param entryDay of the user's first exposure, days since 1970-01-01 in the experiment's zone
+   * @param entryDay day of the first exposure, days since 1970-01-01 in the experiment's zone
    */
   public boolean isOpenTo(int entryDay) {
     return since == null || entryDay >= since.toEpochDay();
   }
 
-  /** What the metric adds up: the numerator, and a ratio's denominator. */
+  /** The sums of the metric: the numerator, and a ratio's denominator. */
   public List<MetricTerm> terms() {
     MetricTerm numerator = new MetricTerm(eventType, property);
     return denominator == null ? List.of(numerator) : List.of(numerator, denominator);

@@ -2,7 +2,7 @@ package io.experimentetl.config;
 
 import java.util.Locale;
 
-/** How a user's events become the user's value y. */
+/** How the user's value y is computed from the user's events. */
 public enum MetricKind {
   /** 1 for a user with a counted event, else 0. */
   PROPORTION,
@@ -13,7 +13,7 @@ public enum MetricKind {
   /** The sum over users of a numerator, divided by the sum over users of a denominator. */
   RATIO;
 
-  /** As it stands in {@code experiment_daily_stats.kind}. */
+  /** The value of {@code experiment_daily_stats.kind}. */
   public String columnValue() {
     return name().toLowerCase(Locale.ROOT);
   }

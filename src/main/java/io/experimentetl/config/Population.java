@@ -1,6 +1,6 @@
 package io.experimentetl.config;
 
-/** What makes a user count, and from when. */
+/** What makes a user count, and since when. */
 public enum Population {
   /** The first exposure event. */
   EXPOSURE,

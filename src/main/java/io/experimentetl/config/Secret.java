@@ -8,8 +8,8 @@ import java.util.Map;
 import java.util.Objects;
 
 /**
- * Where a secret comes from, never the secret itself: it may travel in a job graph and be printed.
- * It is resolved on the machine that needs it.
+ * The place of a secret, never the secret itself, so that it can be part of a job graph and be
+ * printed. The machine that needs the secret reads it there.
  */
 public final class Secret implements Serializable {
   private static final long serialVersionUID = 1L;
@@ -22,15 +22,12 @@ public final class Secret implements Serializable {
     this.file = file;
   }
 
-  /** The value of an environment variable of the process that resolves it. */
+  /** The value of an environment variable of the process that reads the secret. */
   public static Secret fromEnvironment(String variable) {
     return new Secret(Objects.requireNonNull(variable), null);
   }
 
-  /**
-   * The content of a file, without the line break at its end. The same path is read on every
-   * machine.
-   */
+  /** The content of a file, without white space at its end. Every machine reads the same path. */
   public static Secret fromFile(String file) {
     return new Secret(null, Objects.requireNonNull(file));
   }
@@ -38,8 +35,7 @@ public final class Secret implements Serializable {
   /**
    * Reads the secret.
    *
-   * @throws IllegalStateException naming the variable or the file, and what to do, when it is not
-   *     there
+   * @throws UnavailableException when the variable is not set, or the file is absent or empty
    */
   public String value() {
     return value(System.getenv());
@@ -49,10 +45,10 @@ public final class Secret implements Serializable {
     if (file == null) {
       String value = environment.get(environmentVariable);
       if (value == null || value.isEmpty()) {
-        throw new IllegalStateException(
-            "The environment variable "
-                + environmentVariable
-                + " is not set: set it for the JobManager and every TaskManager, or name a file by the password-file key.");
+        throw new UnavailableException(
+            "The environment variable " + environmentVariable + " is not set.",
+            "Set it for the JobManager and every TaskManager, or name a file with the key password-file.",
+            null);
       }
       return value;
     }
@@ -60,19 +56,37 @@ public final class Secret implements Serializable {
     try {
       value = Files.readString(Path.of(file)).stripTrailing();
     } catch (IOException e) {
-      throw new IllegalStateException(
-          "The secret's file "
-              + file
-              + " cannot be read ("
-              + e.getClass().getSimpleName()
-              + "): put it there, readable, on the JobManager's and every TaskManager's machine.",
+      throw new UnavailableException(
+          "The secret's file " + file + " cannot be read (" + e.getClass().getSimpleName() + ").",
+          "Create it, readable, on the JobManager's and every TaskManager's machine.",
           e);
     }
     if (value.isEmpty()) {
-      throw new IllegalStateException(
-          "The secret's file " + file + " is empty: write the secret into it.");
+      throw new UnavailableException(
+          "The secret's file " + file + " is empty.", "Write the secret into it.", null);
     }
     return value;
+  }
+
+  /** The secret is not where it should be. */
+  public static final class UnavailableException extends IllegalStateException {
+    private static final long serialVersionUID = 1L;
+    private final String problem;
+    private final String remedy;
+
+    private UnavailableException(String problem, String remedy, IOException cause) {
+      super(problem + " " + remedy, cause);
+      this.problem = problem;
+      this.remedy = remedy;
+    }
+
+    String problem() {
+      return problem;
+    }
+
+    String remedy() {
+      return remedy;
+    }
   }
 
   @Override

@@ -1,18 +1,26 @@
 package io.experimentetl.config;
 
+import static io.experimentetl.config.ValueType.CENTURY;
+import static io.experimentetl.config.ValueType.choice;
+import static io.experimentetl.config.ValueType.duration;
+import static io.experimentetl.config.ValueType.identifier;
+import static io.experimentetl.config.ValueType.integer;
+import static io.experimentetl.config.ValueType.text;
+
 import java.io.Serializable;
 import java.time.Duration;
 
 /**
  * The platform's PostgreSQL.
  *
- * @param type whether the job reads the slot itself, or Debezium's topics
- * @param publication of exactly the job's tables, made by {@code sql/postgres}
- * @param slot logical replication slot, made by {@code sql/postgres}
- * @param heartbeatInterval how often the source writes its heartbeat row: an idle source still
- *     moves on
+ * @param type whether the job reads the replication slot itself, or Debezium's topics
+ * @param publication contains exactly the job's tables; {@code sql/postgres} creates it
+ * @param slot logical replication slot; {@code sql/postgres} creates it
+ * @param heartbeatInterval how often the source writes its heartbeat row, so that the slot of an
+ *     idle database advances
  * @param splitSize rows of one chunk of the initial snapshot
- * @param eventRetention how long PostgreSQL keeps events: a delete of an older row is a clean-up
+ * @param eventRetention how long PostgreSQL keeps events: deletes of older rows do not reach the
+ *     warehouse
  * @param assignmentRetention how long PostgreSQL keeps assignments
  */
 public record SourceConfig(
@@ -31,21 +39,29 @@ public record SourceConfig(
     Duration assignmentRetention)
     implements Serializable {
 
-  /** What holds where the file says nothing. */
+  /** The default of every key. */
   public static SourceConfig defaults() {
+    return read(Section.empty("source"));
+  }
+
+  static SourceConfig read(Section section) {
     return new SourceConfig(
-        SourceType.POSTGRES,
-        "localhost",
-        5432,
-        "experiments",
-        "public",
-        "experiment_etl",
-        Secret.fromEnvironment("EXPERIMENT_ETL_SOURCE_PASSWORD"),
-        "experiment_etl",
-        "experiment_etl",
-        Duration.ofSeconds(10),
-        100_000,
-        Duration.ofDays(90),
-        Duration.ofDays(365));
+        section.get("type", choice(SourceType.class), SourceType.POSTGRES),
+        section.get("host", text(), "localhost"),
+        section.get("port", integer(1, 65_535), 5432),
+        section.get("database", text(), "experiments"),
+        section.get("schema", text(), "public"),
+        section.get("username", text(), "experiment_etl"),
+        section.password(),
+        section.get("publication", identifier(), "experiment_etl"),
+        section.get("slot", identifier(), "experiment_etl"),
+        section.get(
+            "heartbeat-interval",
+            duration(Duration.ofMillis(100), Duration.ofMinutes(5)),
+            Duration.ofSeconds(10)),
+        section.get("split-size", integer(100, 10_000_000), 100_000),
+        section.get("event-retention", duration(Duration.ofDays(1), CENTURY), Duration.ofDays(90)),
+        section.get(
+            "assignment-retention", duration(Duration.ofDays(1), CENTURY), Duration.ofDays(365)));
   }
 }

@@ -1,18 +1,25 @@
 package io.experimentetl.config;
 
+import static io.experimentetl.config.ValueType.CENTURY;
+import static io.experimentetl.config.ValueType.duration;
+
 import java.io.Serializable;
 import java.time.Duration;
 
 /**
- * What the job keeps of its users.
+ * How long the job keeps a user's facts in state.
  *
- * @param evictAfter how long after an experiment's end and its allowed lateness, by the source's
- *     clock, its users' facts leave the state; milliseconds precision; null: never
+ * @param evictAfter how long after an experiment's end and its allowed lateness, in commit time,
+ *     its users' facts are evicted; milliseconds precision; null: never
  */
 public record StateConfig(Duration evictAfter) implements Serializable {
 
-  /** What holds where the file says nothing. */
+  /** The default of every key. */
   public static StateConfig defaults() {
-    return new StateConfig(null);
+    return read(Section.empty("state"));
+  }
+
+  static StateConfig read(Section section) {
+    return new StateConfig(section.optional("evict-after", duration(Duration.ZERO, CENTURY)));
   }
 }

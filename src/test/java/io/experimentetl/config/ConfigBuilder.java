@@ -27,16 +27,7 @@ public final class ConfigBuilder {
 
   /** Starts from the default of every key. */
   public static ConfigBuilder defaults() {
-    return from(
-        new JobConfig(
-            SourceConfig.defaults(),
-            ClickHouseConfig.defaults(),
-            StatisticsConfig.defaults(),
-            FindingsConfig.defaults(),
-            DeliveryConfig.defaults(),
-            KafkaConfig.defaults(),
-            OutboxConfig.defaults(),
-            StateConfig.defaults()));
+    return from(JobConfig.read(Section.empty("")));
   }
 
   /** Starts from a configuration. */

@@ -6,6 +6,8 @@ import static org.assertj.core.api.Assertions.catchThrowableOfType;
 import static org.assertj.core.api.Assertions.tuple;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.dataformat.yaml.YAMLFactory;
 import java.io.ByteArrayInputStream;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
@@ -40,19 +42,19 @@ class JobConfigTest {
   @TempDir Path folder;
 
   @Test
-  void anEmptyFileIsTheDefaults() {
+  void emptyFileGivesTheDefaults() {
     assertThat(parse("")).isEqualTo(DEFAULTS);
     assertThat(parse("source:\n")).isEqualTo(DEFAULTS);
   }
 
   @Test
-  void theDocumentedFileIsTheDefaults() throws IOException {
+  void documentedFileGivesTheDefaults() throws IOException {
     assertThat(parse(documented())).isEqualTo(DEFAULTS);
   }
 
   @Test
-  void theDocumentedFileHoldsEveryKeyOfTheRecords() throws IOException {
-    JsonNode file = JobConfig.YAML.readTree(documented());
+  void documentedFileHasEveryKeyOfTheRecords() throws IOException {
+    JsonNode file = new ObjectMapper(new YAMLFactory()).readTree(documented());
     List<String> missing = new ArrayList<>();
     for (RecordComponent section : JobConfig.class.getRecordComponents()) {
       missingKeys(file.path(section.getName()), section.getType(), section.getName(), missing);
@@ -108,62 +110,35 @@ class JobConfigTest {
               grace: 2m, stuck-after: 1h}
             state: {evict-after: 30d}
             """);
-    assertThat(config.kafka())
+    assertThat(config)
         .isEqualTo(
-            new KafkaConfig(
-                "b:1",
-                new TreeMap<>(Map.of("security.protocol", "SSL", "request.timeout.ms", "7")),
-                "cdc.",
-                "f",
-                "t",
-                Duration.ofHours(1)));
-    assertThat(config.outbox())
-        .isEqualTo(
-            new OutboxConfig(
-                true,
-                "o-",
-                List.of("event"),
-                List.of("purchase"),
-                Duration.ofMinutes(2),
-                Duration.ofHours(1)));
-    assertThat(config.source())
-        .isEqualTo(
-            new SourceConfig(
-                SourceType.POSTGRES,
-                "db",
-                1,
-                "d",
-                "s",
-                "u",
-                DEFAULTS.source().password(),
-                "p",
-                "q",
-                Duration.ofMillis(500),
-                100,
-                Duration.ofDays(1),
-                Duration.ofDays(2)));
-    assertThat(config.clickhouse())
-        .isEqualTo(
-            new ClickHouseConfig(
-                "https://ch:8443",
-                "w",
-                "v",
-                DEFAULTS.clickhouse().password(),
-                7,
-                2048,
-                3,
-                "s3://b",
-                Duration.ofMinutes(1),
-                Duration.ofHours(2)));
-    assertThat(config.statistics())
-        .isEqualTo(
-            new StatisticsConfig(
-                "Europe/Berlin",
-                Population.ASSIGNED,
-                "seen",
-                CrossoverPolicy.FIRST,
-                Duration.ofHours(1),
-                List.of(
+            ConfigBuilder.defaults()
+                .with(SourceConfig::host, "db")
+                .with(SourceConfig::port, 1)
+                .with(SourceConfig::database, "d")
+                .with(SourceConfig::schema, "s")
+                .with(SourceConfig::username, "u")
+                .with(SourceConfig::publication, "p")
+                .with(SourceConfig::slot, "q")
+                .with(SourceConfig::heartbeatInterval, Duration.ofMillis(500))
+                .with(SourceConfig::splitSize, 100)
+                .with(SourceConfig::eventRetention, Duration.ofDays(1))
+                .with(SourceConfig::assignmentRetention, Duration.ofDays(2))
+                .with(ClickHouseConfig::url, "https://ch:8443")
+                .with(ClickHouseConfig::database, "w")
+                .with(ClickHouseConfig::username, "v")
+                .with(ClickHouseConfig::batchRows, 7)
+                .with(ClickHouseConfig::batchBytes, 2048)
+                .with(ClickHouseConfig::inlineBytes, 3)
+                .with(ClickHouseConfig::spillDirectory, "s3://b")
+                .with(ClickHouseConfig::requestTimeout, Duration.ofMinutes(1))
+                .with(ClickHouseConfig::commitDeadline, Duration.ofHours(2))
+                .with(StatisticsConfig::zone, "Europe/Berlin")
+                .with(StatisticsConfig::population, Population.ASSIGNED)
+                .with(StatisticsConfig::exposureEvent, "seen")
+                .with(StatisticsConfig::crossover, CrossoverPolicy.FIRST)
+                .with(StatisticsConfig::allowedLateness, Duration.ofHours(1))
+                .withMetrics(
                     MetricConfig.mean("m", "e", "x")
                         .within(Duration.ofHours(1), Duration.ofDays(7))
                         .withCap("123456789012.25")
@@ -171,21 +146,40 @@ class JobConfigTest {
                         .withSince(LocalDate.parse("2026-12-01")),
                     MetricConfig.count("n", "e").withCap("100"),
                     MetricConfig.ratio("r", new MetricTerm("e", "x"), new MetricTerm("f", "y")),
-                    MetricConfig.ratio(
-                        "q", new MetricTerm("e", null), new MetricTerm("f", null)))));
-    assertThat(config.findings())
-        .isEqualTo(
-            new FindingsConfig(
-                Duration.ofSeconds(1),
-                Duration.ofSeconds(2),
-                3,
-                0.5,
-                9,
-                List.of("login", "purchase"),
-                new HealthConfig(0.2, 2, 4, Duration.ZERO, 5, 6, 0.3, Duration.ofMinutes(1), 7)));
-    assertThat(config.state()).isEqualTo(new StateConfig(Duration.ofDays(30)));
-    assertThat(config.delivery())
-        .isEqualTo(new DeliveryConfig(DeliveryMode.LOW_LATENCY, Duration.ofSeconds(1)));
+                    MetricConfig.ratio("q", new MetricTerm("e", null), new MetricTerm("f", null)))
+                .with(FindingsConfig::grace, Duration.ofSeconds(1))
+                .with(FindingsConfig::futureTolerance, Duration.ofSeconds(2))
+                .with(FindingsConfig::pendingPerUser, 3)
+                .with(FindingsConfig::srmAlertP, 0.5)
+                .with(FindingsConfig::srmMinimumUsersPerVariant, 9)
+                .with(FindingsConfig::eventTypes, List.of("login", "purchase"))
+                .with(HealthConfig::crossoverShare, 0.2)
+                .with(HealthConfig::crossoverMinimumUsers, 2)
+                .with(HealthConfig::variantMinimumUsers, 4)
+                .with(HealthConfig::noExposuresAfter, Duration.ZERO)
+                .with(HealthConfig::metricMinimumUsers, 5)
+                .with(HealthConfig::volumeMinimumExposures, 6)
+                .with(HealthConfig::outlierShare, 0.3)
+                .with(HealthConfig::freshness, Duration.ofMinutes(1))
+                .with(HealthConfig::botEventsPerDay, 7)
+                .with(DeliveryConfig::mode, DeliveryMode.LOW_LATENCY)
+                .with(DeliveryConfig::linger, Duration.ofSeconds(1))
+                .with(KafkaConfig::bootstrapServers, "b:1")
+                .with(
+                    KafkaConfig::properties,
+                    new TreeMap<>(Map.of("security.protocol", "SSL", "request.timeout.ms", "7")))
+                .with(KafkaConfig::sourceTopicPrefix, "cdc.")
+                .with(KafkaConfig::findingsTopic, "f")
+                .with(KafkaConfig::transactionalIdPrefix, "t")
+                .with(KafkaConfig::transactionTimeout, Duration.ofHours(1))
+                .with(OutboxConfig::enabled, true)
+                .with(OutboxConfig::topicPrefix, "o-")
+                .with(OutboxConfig::aggregateTypes, List.of("event"))
+                .with(OutboxConfig::eventTypes, List.of("purchase"))
+                .with(OutboxConfig::grace, Duration.ofMinutes(2))
+                .with(OutboxConfig::stuckAfter, Duration.ofHours(1))
+                .with(StateConfig::evictAfter, Duration.ofDays(30))
+                .build());
   }
 
   @ParameterizedTest
@@ -194,65 +188,65 @@ class JobConfigTest {
       value = {
         "source: {prot: 1}|source.prot|is not a key of source.|Did you mean port?",
         "sources: {}|sources|is not a key of this file.|Did you mean source?",
-        "statistics: {qqqqqqqqq: 1}|statistics.qqqqqqqqq|is not a key of statistics.|write one of zone, population, exposure-event, crossover, allowed-lateness, metrics.",
-        "source: 5|source|is 5, not a group of keys.|Put its keys below it, indented.",
-        "source: {port: x}|source.port|is \"x\", not a whole number.|The default is 5432.",
-        "source: {port: 1.5}|source.port|is 1.5, not a whole number.|The default is 5432.",
-        "source: {port: 70000}|source.port|is 70000, which is out of range.|Set it to 1 up to 65535.",
-        "source: {port: 99999999999}|source.port|is 99999999999, which is out of range.|Set it to 1 up to 65535.",
-        "source: {host: }|source.host|is empty, not a text.|The default is localhost.",
-        "source: {host: ' '}|source.host|is \" \", not a text.|The default is localhost.",
-        "source: {host: [a]}|source.host|is a list, not a text.|The default is localhost.",
-        "source: {username: 123}|source.username|is 123, not a text.|Put it in quotes.",
-        "source: {slot: Nein}|source.slot|\"Nein\" is not a name of lower-case letters, digits and underscores, at most 63 long.|The default is experiment_etl.",
-        "source: {heartbeat-interval: 10}|source.heartbeat-interval|is 10, not a duration.|such as 10s or 3d",
-        "source: {heartbeat-interval: 1 week}|source.heartbeat-interval|is \"1 week\", not a duration.|or an ISO duration such as PT10S.",
-        "source: {heartbeat-interval: 1h}|source.heartbeat-interval|is 1h, which is out of range.|Set it to 100ms up to 300s.",
-        "source: {event-retention: 0d}|source.event-retention|is 0d, which is out of range.|Set it to 1d up to 36500d.",
-        "clickhouse: {batch-bytes: 64M}|clickhouse.batch-bytes|is \"64M\", not a size.|for example 64MiB.",
-        "clickhouse: {batch-bytes: 4GiB}|clickhouse.batch-bytes|is 4GiB, which is out of range.|Set it to 1KiB up to 1024MiB.",
-        "clickhouse: {url: 'localhost:8123'}|clickhouse.url|\"localhost:8123\" is not a URL that begins with http:// or https://.|The default is http://localhost:8123.",
-        "clickhouse: {url: 'http://h'}|clickhouse.url|\"http://h\" lacks a host or a port.|The default is",
-        "clickhouse: {url: 'http://h:1/db'}|clickhouse.url|\"http://h:1/db\" has a path; the database is a key of its own.|The default is",
-        "clickhouse: {url: 'http://h:1?a=b'}|clickhouse.url|\"http://h:1?a=b\" has a query; settings do not belong into it.|The default is",
+        "statistics: {qqqqqqqqq: 1}|statistics.qqqqqqqqq|is not a key of statistics.|use one of zone, population, exposure-event, crossover, allowed-lateness, metrics.",
+        "source: 5|source|is 5, not a group of keys.|Write its keys below it, indented.",
+        "source: {port: x}|source.port|is \"x\", not a whole number.|Use a whole number from 1 to 65535. The default is 5432.",
+        "source: {port: 1.5}|source.port|is 1.5, not a whole number.|Use a whole number from 1 to 65535. The default is 5432.",
+        "source: {port: 70000}|source.port|is 70000, which is out of range.|Use a whole number from 1 to 65535. The default is 5432.",
+        "source: {port: 99999999999}|source.port|is 99999999999, which is out of range.|Use a whole number from 1 to 65535. The default is 5432.",
+        "source: {host: }|source.host|is empty, not a string.|Use a string. The default is localhost.",
+        "source: {host: ' '}|source.host|is \" \", not a string.|Use a string. The default is localhost.",
+        "source: {host: [a]}|source.host|is a list, not a string.|Use a string. The default is localhost.",
+        "source: {username: 123}|source.username|is 123, not a string.|Put it in quotes: \"123\".",
+        "source: {slot: Nein}|source.slot|\"Nein\" is not a name of at most 63 lower-case letters, digits and underscores.|The default is experiment_etl.",
+        "source: {heartbeat-interval: 10}|source.heartbeat-interval|is 10, not a duration.|Use a duration from 100ms to 5m (ms, s, m, h, d or ISO 8601). The default is 10s.",
+        "source: {heartbeat-interval: 1 week}|source.heartbeat-interval|is \"1 week\", not a duration.|(ms, s, m, h, d or ISO 8601)",
+        "source: {heartbeat-interval: 1h}|source.heartbeat-interval|is 1h, which is out of range.|Use a duration from 100ms to 5m",
+        "source: {event-retention: 0d}|source.event-retention|is 0d, which is out of range.|Use a duration from 1d to 36500d",
+        "clickhouse: {batch-bytes: 64M}|clickhouse.batch-bytes|is \"64M\", not a size.|(B, KiB, MiB, GiB). The default is 64MiB.",
+        "clickhouse: {batch-bytes: 4GiB}|clickhouse.batch-bytes|is 4GiB, which is out of range.|Use a size from 1KiB to 1GiB",
+        "clickhouse: {url: 'localhost:8123'}|clickhouse.url|\"localhost:8123\" does not begin with http:// or https://.|Use a URL http://HOST:PORT or https://HOST:PORT. The default is http://localhost:8123.",
+        "clickhouse: {url: 'http://h'}|clickhouse.url|\"http://h\" has no host or no port.|The default is",
+        "clickhouse: {url: 'http://h:1/db'}|clickhouse.url|\"http://h:1/db\" has a path.|The database has its own key.",
+        "clickhouse: {url: 'http://h:1?a=b'}|clickhouse.url|\"http://h:1?a=b\" has a query or a fragment.|Remove it.",
         "clickhouse: {url: 'http://h h'}|clickhouse.url|is not a URL (Illegal character in authority).|The default is",
-        "statistics: {zone: Europe/Berln}|statistics.zone|\"Europe/Berln\" is not a time zone. Did you mean Europe/Berlin?|The default is UTC.",
-        "statistics: {zone: '+02:00'}|statistics.zone|is an offset, not a time zone: days of an offset shift where clocks change.|The default is UTC.",
-        "statistics: {crossover: last}|statistics.crossover|is \"last\".|Set it to one of exclude, first.",
-        "statistics: {population: exposures}|statistics.population|is \"exposures\".|Did you mean exposure?",
-        "statistics: {metrics: []}|statistics.metrics|is an empty list, not a list with an element.|See the documented file",
-        "statistics: {metrics: {}}|statistics.metrics|is a group of keys, not a list with an element.|See the documented file",
-        "statistics: {metrics: [a]}|statistics.metrics[0]|is \"a\", not a group of keys.|See the documented file",
+        "statistics: {zone: Europe/Berln}|statistics.zone|\"Europe/Berln\" is not a time zone.|Use an IANA time zone such as Europe/Berlin. The default is UTC. Did you mean Europe/Berlin?",
+        "statistics: {zone: '+02:00'}|statistics.zone|is an offset, not a time zone: with it, days begin an hour early or late where clocks change.|The default is UTC.",
+        "statistics: {crossover: last}|statistics.crossover|is \"last\", which is not one of its values.|Use one of exclude, first. The default is exclude.",
+        "statistics: {population: exposures}|statistics.population|is \"exposures\", which is not one of its values.|Did you mean exposure?",
+        "statistics: {metrics: []}|statistics.metrics|is an empty list, not a list with at least one element.|docs/configuration.md shows its form.",
+        "statistics: {metrics: {}}|statistics.metrics|is a group of keys, not a list with at least one element.|docs/configuration.md shows its form.",
+        "statistics: {metrics: [a]}|statistics.metrics[0]|is \"a\", not a group of keys.|docs/configuration.md shows its form.",
         "statistics: {metrics: [{name: a, kind: proportion}]}|statistics.metrics[0].event-type|is missing.|A metric needs a name, a kind and an event-type.",
         "statistics: {metrics: [{name: a, kind: mean, event-type: e}]}|statistics.metrics[0].property|is missing.|A mean needs the property",
         "statistics: {metrics: [{name: a, kind: proportion, event-type: e, property: p}]}|statistics.metrics[0].property|belongs to a mean or a ratio, and this is a proportion.|Remove it, or set kind: mean.",
         "statistics: {metrics: [{name: a, kind: count, event-type: e, property: p}]}|statistics.metrics[0].property|belongs to a mean or a ratio, and this is a count.|Remove it, or set kind: mean.",
-        "statistics: {metrics: [{name: a, kind: median, event-type: e}]}|statistics.metrics[0].kind|is \"median\".|Set it to one of proportion, mean, count, ratio.",
+        "statistics: {metrics: [{name: a, kind: median, event-type: e}]}|statistics.metrics[0].kind|is \"median\", which is not one of its values.|Use one of proportion, mean, count, ratio.",
         "statistics: {metrics: [{name: a, kind: ratio, event-type: e}]}|statistics.metrics[0].denominator|is missing.|A ratio needs the group denominator",
         "statistics: {metrics: [{name: a, kind: ratio, event-type: e, denominator: null}]}|statistics.metrics[0].denominator|is missing.|A ratio needs the group denominator",
-        "statistics: {metrics: [{name: a, kind: ratio, event-type: e, denominator: f}]}|statistics.metrics[0].denominator|is \"f\", not a group of keys.|Put its keys below it",
+        "statistics: {metrics: [{name: a, kind: ratio, event-type: e, denominator: f}]}|statistics.metrics[0].denominator|is \"f\", not a group of keys.|Write its keys below it",
         "statistics: {metrics: [{name: a, kind: ratio, event-type: e, denominator: {event-type: f, propertie: g}}]}|statistics.metrics[0].denominator.propertie|is not a key of statistics.metrics[0].denominator.|Did you mean property?",
         "statistics: {metrics: [{name: a, kind: ratio, event-type: e, denominator: {}}]}|statistics.metrics[0].denominator.event-type|is missing.|A denominator needs the events",
         "statistics: {metrics: [{name: a, kind: count, event-type: e, denominator: {event-type: f}}]}|statistics.metrics[0].denominator|belongs to a ratio, and this is a count.|Remove it, or set kind: ratio.",
         "statistics: {metrics: [{name: a, kind: proportion, event-type: e, cap: 1}]}|statistics.metrics[0].cap|has no meaning for a proportion|Remove it, or set kind: count.",
-        "statistics: {metrics: [{name: a, kind: count, event-type: e, cap: 0}]}|statistics.metrics[0].cap|is 0, which is out of range.|Write a number above 0",
-        "statistics: {metrics: [{name: a, kind: count, event-type: e, cap: 1e12}]}|statistics.metrics[0].cap|which is out of range.|Write a number above 0",
-        "statistics: {metrics: [{name: a, kind: count, event-type: e, cap: 0.0000001}]}|statistics.metrics[0].cap|which is out of range.|six decimals at most",
-        "statistics: {metrics: [{name: a, kind: count, event-type: e, cap: many}]}|statistics.metrics[0].cap|is \"many\", not a number.|Write a number above 0",
-        "statistics: {metrics: [{name: a, kind: count, event-type: e, covariate: 0s}]}|statistics.metrics[0].covariate|is 0s, which is out of range.|Set it to 1ms up to 36500d.",
-        "statistics: {metrics: [{name: a, kind: count, event-type: e, since: tomorrow}]}|statistics.metrics[0].since|is \"tomorrow\", not a day.|Write a day such as 2026-12-01",
-        "statistics: {metrics: [{name: a, kind: count, event-type: e, since: 20261201}]}|statistics.metrics[0].since|is 20261201, not a day.|it begins in each experiment's zone.",
-        "statistics: {metrics: [{name: a, kind: count, event-type: e, since: 2026-02-30}]}|statistics.metrics[0].since|is \"2026-02-30\", not a day.|Write a day such as 2026-12-01",
-        "statistics: {metrics: [{name: a, kind: count, event-type: e, since: 0001-01-01}]}|statistics.metrics[0].since|is 0001-01-01, which is out of range.|Write a day such as 2026-12-01",
-        "statistics: {metrics: [{name: a, kind: ratio, event-type: e, denominator: {event-type: f}, covariate: 14d}]}|statistics.metrics[0].covariate|is not computed for a ratio.|declare the numerator as a metric of its own",
-        "statistics: {metrics: [{name: a, kind: proportion, event-type: e}, {name: a, kind: proportion, event-type: f}]}|statistics.metrics[1].name|\"a\" is another metric's name too.|Give each metric a name of its own.",
-        "statistics: {metrics: [{name: a, kind: proportion, event-type: e, window: 0s}]}|statistics.metrics[0].window|is 0s, which is out of range.|Set it to 1ms up to 36500d.",
-        "findings: {srm-alert-p: 1}|findings.srm-alert-p|is 1, which is out of range.|Set it above 0 and below 1.",
-        "findings: {srm-alert-p: low}|findings.srm-alert-p|is \"low\", not a number.|The default is 0.001.",
-        "delivery: {mode: at-least-once}|delivery.mode|is \"at-least-once\".|Set it to one of exactly-once, low-latency.",
+        "statistics: {metrics: [{name: a, kind: count, event-type: e, cap: 0}]}|statistics.metrics[0].cap|is 0, which is out of range.|Use a number above 0",
+        "statistics: {metrics: [{name: a, kind: count, event-type: e, cap: 1e12}]}|statistics.metrics[0].cap|which is out of range.|Use a number above 0",
+        "statistics: {metrics: [{name: a, kind: count, event-type: e, cap: 0.0000001}]}|statistics.metrics[0].cap|which is out of range.|at most six decimals",
+        "statistics: {metrics: [{name: a, kind: count, event-type: e, cap: many}]}|statistics.metrics[0].cap|is \"many\", not a number.|Use a number above 0",
+        "statistics: {metrics: [{name: a, kind: count, event-type: e, covariate: 0s}]}|statistics.metrics[0].covariate|is 0s, which is out of range.|Use a duration from 1ms to 36500d",
+        "statistics: {metrics: [{name: a, kind: count, event-type: e, since: tomorrow}]}|statistics.metrics[0].since|is \"tomorrow\", not a day.|Use a day from 1900-01-01 to 2299-12-31",
+        "statistics: {metrics: [{name: a, kind: count, event-type: e, since: 20261201}]}|statistics.metrics[0].since|is 20261201, not a day.|which begins in each experiment's zone, or null.",
+        "statistics: {metrics: [{name: a, kind: count, event-type: e, since: 2026-02-30}]}|statistics.metrics[0].since|is \"2026-02-30\", not a day.|Use a day from 1900-01-01 to 2299-12-31",
+        "statistics: {metrics: [{name: a, kind: count, event-type: e, since: 0001-01-01}]}|statistics.metrics[0].since|is 0001-01-01, which is out of range.|Use a day from 1900-01-01",
+        "statistics: {metrics: [{name: a, kind: ratio, event-type: e, denominator: {event-type: f}, covariate: 14d}]}|statistics.metrics[0].covariate|is not computed for a ratio.|declare the numerator as a separate metric",
+        "statistics: {metrics: [{name: a, kind: proportion, event-type: e}, {name: a, kind: proportion, event-type: f}]}|statistics.metrics[1].name|\"a\" is the name of another metric too.|Give each metric its own name.",
+        "statistics: {metrics: [{name: a, kind: proportion, event-type: e, window: 0s}]}|statistics.metrics[0].window|is 0s, which is out of range.|Use a duration from 1ms to 36500d",
+        "findings: {srm-alert-p: 1}|findings.srm-alert-p|is 1, which is out of range.|Use a number above 0 and below 1.",
+        "findings: {srm-alert-p: low}|findings.srm-alert-p|is \"low\", not a number.|Use a number above 0 and below 1. The default is 0.001.",
+        "delivery: {mode: at-least-once}|delivery.mode|is \"at-least-once\", which is not one of its values.|Use one of exactly-once, low-latency.",
         "[1]|the file|is not a group of keys.|Begin it with source:",
       })
-  void anErrorNamesTheKeyWhatIsWrongAndWhatToDo(
+  void errorNamesTheKeyTheProblemAndTheRemedy(
       String yaml, String path, String problem, String remedy) {
     List<ConfigurationError> errors = errors(yaml, SECRETS);
     assertThat(errors).hasSize(1);
@@ -262,7 +256,7 @@ class JobConfigTest {
   }
 
   @Test
-  void allErrorsAreListedTogetherInTheFilesOrder() {
+  void allErrorsAreListedInTheOrderOfTheFile() {
     InvalidConfigurationException e =
         catchThrowableOfType(
             InvalidConfigurationException.class,
@@ -279,16 +273,16 @@ class JobConfigTest {
         .hasMessage(
             """
             etl.yaml has 6 errors; nothing was started:
-              source.port: is 0, which is out of range. Set it to 1 up to 65535.
-              source.password: The environment variable EXPERIMENT_ETL_SOURCE_PASSWORD is not set. Set it for the JobManager and every TaskManager, or name a file by the password-file key.
-              source.hots: is not a key of source. Remove it, or write one of type, host, port, database, schema, username, password-file, publication, slot, heartbeat-interval, split-size, event-retention, assignment-retention. Did you mean host?
-              clickhouse.url: "ftp://x:1" is not a URL that begins with http:// or https://. The default is http://localhost:8123.
-              clickhouse.password: The environment variable EXPERIMENT_ETL_CLICKHOUSE_PASSWORD is not set. Set it for the JobManager and every TaskManager, or name a file by the password-file key.
-              statistics.zone: "Mars/Base" is not a time zone. The default is UTC.""");
+              source.port: is 0, which is out of range. Use a whole number from 1 to 65535. The default is 5432.
+              source.password: The environment variable EXPERIMENT_ETL_SOURCE_PASSWORD is not set. Set it for the JobManager and every TaskManager, or name a file with the key password-file.
+              source.hots: is not a key of source. Remove it, or use one of type, host, port, database, schema, username, password-file, publication, slot, heartbeat-interval, split-size, event-retention, assignment-retention. Did you mean host?
+              clickhouse.url: "ftp://x:1" does not begin with http:// or https://. Use a URL http://HOST:PORT or https://HOST:PORT. The default is http://localhost:8123.
+              clickhouse.password: The environment variable EXPERIMENT_ETL_CLICKHOUSE_PASSWORD is not set. Set it for the JobManager and every TaskManager, or name a file with the key password-file.
+              statistics.zone: "Mars/Base" is not a time zone. Use an IANA time zone such as Europe/Berlin. The default is UTC.""");
   }
 
   @Test
-  void theEnvironmentOverridesTheFile() {
+  void environmentOverridesTheFile() {
     Map<String, String> environment = new HashMap<>(SECRETS);
     environment.put("EXPERIMENT_ETL_SOURCE_PORT", "6000");
     environment.put("EXPERIMENT_ETL_SOURCE_USERNAME", "0123");
@@ -323,7 +317,7 @@ class JobConfigTest {
   }
 
   @Test
-  void aKeyOfAGroupWithinAGroupCanBeOverridden() {
+  void environmentOverridesAKeyOfANestedGroup() {
     Map<String, String> environment = new HashMap<>(SECRETS);
     environment.put("EXPERIMENT_ETL_FINDINGS_HEALTH_FRESHNESS", "7m");
     assertThat(JobConfig.parse("file", "", environment).findings().health().freshness())
@@ -337,7 +331,7 @@ class JobConfigTest {
   }
 
   @Test
-  void aBadOverrideNamesItsVariable() {
+  void errorOfAnOverrideNamesItsVariable() {
     Map<String, String> environment = new HashMap<>(SECRETS);
     environment.put("EXPERIMENT_ETL_SOURCE_PORT", "many");
     environment.put("EXPERIMENT_ETL_SOURCE_HOTS", "x");
@@ -359,7 +353,7 @@ class JobConfigTest {
   }
 
   @Test
-  void aSecretInTheFileIsRefusedAndNotRepeated() {
+  void secretInTheFileIsRefusedAndNotPrinted() {
     InvalidConfigurationException e =
         catchThrowableOfType(
             InvalidConfigurationException.class,
@@ -368,14 +362,14 @@ class JobConfigTest {
         .containsExactly(
             new ConfigurationError(
                 "source.password",
-                "stands in the file: secrets do not belong into configuration.",
+                "is in the file, where a secret does not belong.",
                 "Remove it, change the password, and set the environment variable"
                     + " EXPERIMENT_ETL_SOURCE_PASSWORD or the key source.password-file."));
     assertThat(e).hasMessageNotContaining("swordfish");
   }
 
   @Test
-  void aSyntaxErrorSaysWhereButShowsNoLineOfTheFile() {
+  void syntaxErrorHasALineNumberAndNoLineOfTheFile() {
     InvalidConfigurationException e =
         catchThrowableOfType(
             InvalidConfigurationException.class,
@@ -386,14 +380,14 @@ class JobConfigTest {
   }
 
   @Test
-  void aKeyThatStandsTwiceIsAnError() {
+  void duplicateKeyIsAnError() {
     assertThat(errors("source: {port: 1, port: 2}", SECRETS))
         .singleElement()
         .satisfies(e -> assertThat(e.problem()).contains("Duplicate field 'port'"));
   }
 
   @Test
-  void anAbsentFileIsNamed() {
+  void errorNamesAMissingFile() {
     assertThatThrownBy(() -> JobConfig.load(folder.resolve("none.yaml"), SECRETS))
         .isInstanceOf(InvalidConfigurationException.class)
         .hasMessageContaining("none.yaml: cannot be read (NoSuchFileException).")
@@ -401,7 +395,7 @@ class JobConfigTest {
   }
 
   @Test
-  void aPasswordFileIsReadWhenItIsNeededAndNeverPrinted() throws Exception {
+  void passwordFileIsReadOnUseAndNeverPrinted() throws Exception {
     Path secret = Files.writeString(folder.resolve("secret"), PASSWORD + "\n");
     Path file =
         Files.writeString(
@@ -424,7 +418,7 @@ class JobConfigTest {
   }
 
   @Test
-  void aConfigurationTravelsWithoutItsSecrets() throws Exception {
+  void serializedConfigurationContainsNoSecret() throws Exception {
     JobConfig config = parse("");
     ByteArrayOutputStream bytes = new ByteArrayOutputStream();
     try (ObjectOutputStream out = new ObjectOutputStream(bytes)) {
@@ -454,7 +448,7 @@ class JobConfigTest {
   }
 
   @Test
-  void secretsAndWhatExactlyOnceNeedsAreRefusedAmongKafkasProperties() {
+  void kafkaPropertiesTakeNoSecretsAndNoSettingsOfTheJob() {
     assertThatThrownBy(
             () ->
                 parse(
@@ -470,20 +464,22 @@ class JobConfigTest {
                     outbox: {enabled: maybe, aggregate-types: ["event", "../x"], event-types: purchase}
                     """))
         .hasMessageContaining("has 8 errors")
-        .hasMessageContaining("kafka.properties.acks: is the job's own")
+        .hasMessageContaining("kafka.properties.acks: is set by the job")
         .hasMessageContaining("kafka.properties.ssl.keystore.password: is a secret")
-        .hasMessageContaining("kafka.properties.nested: is a group of keys, not a text.")
-        .hasMessageContaining("kafka.findings-topic: \"a/b\" is not of letters")
+        .hasMessageContaining("kafka.properties.nested: is a group of keys, not a string.")
+        .hasMessageContaining("kafka.findings-topic: \"a/b\" is not a name of at most 120 letters")
         .hasMessageContaining("kafka.transaction-timeout: is 1s, which is out of range.")
-        .hasMessageContaining("outbox.enabled: is \"maybe\". Set it to true or false.")
-        .hasMessageContaining("outbox.aggregate-types[1]: \"../x\" is not of letters")
+        .hasMessageContaining(
+            "outbox.enabled: is \"maybe\", not true or false. Use true or false. The default is false.")
+        .hasMessageContaining(
+            "outbox.aggregate-types[1]: \"../x\" is not a name of at most 120 letters")
         .hasMessageContaining("outbox.event-types: is \"purchase\", not a list.")
         .hasMessageNotContaining("hunter2");
   }
 
   @Test
-  void kafkaAsTheSourceIsNotDeliveredWithLowLatency() {
+  void kafkaSourceRefusesLowLatencyDelivery() {
     assertThatThrownBy(() -> parse("{source: {type: kafka}, delivery: {mode: low-latency}}"))
-        .hasMessageContaining("delivery.mode: is low-latency, and source.type is kafka");
+        .hasMessageContaining("delivery.mode: is low-latency, but source.type is kafka");
   }
 }

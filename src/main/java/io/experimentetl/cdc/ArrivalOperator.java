@@ -80,7 +80,7 @@ final class ArrivalOperator extends AbstractStreamOperator<Either<ProgressMarker
   public void processElement(StreamRecord<Tuple2<String, Change>> record) throws Exception {
     Change change = record.getValue().f1;
     if (change.after() instanceof DriftedColumn) {
-      output.collect(new StreamRecord<>(Either.Right(change.withSequenceNumber(sequenceNumber))));
+      output.collect(new StreamRecord<>(Either.Right(change.assignSequenceNumber(sequenceNumber))));
       return;
     }
     long lsn = change.position().lsn();
@@ -97,7 +97,7 @@ final class ArrivalOperator extends AbstractStreamOperator<Either<ProgressMarker
       snapshotDone = true;
     }
     output.collect(
-        new StreamRecord<>(Either.Right(change.withSequenceNumber(nextSequenceNumber(lsn)))));
+        new StreamRecord<>(Either.Right(change.assignSequenceNumber(nextSequenceNumber(lsn)))));
   }
 
   private boolean wasSeen(Change change) throws Exception {

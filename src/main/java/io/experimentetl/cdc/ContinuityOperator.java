@@ -183,7 +183,8 @@ final class ContinuityOperator extends AbstractStreamOperator<Either<ProgressMar
     if (change.after() instanceof DriftedColumn) {
       // No row: with a stamp of its own it could raise that of the row behind it above its LSN.
       output.collect(
-          new StreamRecord<>(Either.Right(change.withSequenceNumber(continuity.sequenceNumber()))));
+          new StreamRecord<>(
+              Either.Right(change.assignSequenceNumber(continuity.sequenceNumber()))));
       return;
     }
     long lsn = change.position().lsn();
@@ -205,7 +206,7 @@ final class ContinuityOperator extends AbstractStreamOperator<Either<ProgressMar
     }
     output.collect(
         new StreamRecord<>(
-            Either.Right(change.withSequenceNumber(continuity.nextSequenceNumber(lsn)))));
+            Either.Right(change.assignSequenceNumber(continuity.nextSequenceNumber(lsn)))));
   }
 
   private void takeChunkEnd(ReaderProgress chunk) throws SQLException {
@@ -237,7 +238,7 @@ final class ContinuityOperator extends AbstractStreamOperator<Either<ProgressMar
       retainedRows.inc();
       output.collect(
           new StreamRecord<>(
-              Either.Right(change.withSequenceNumber(continuity.nextSequenceNumber(0)))));
+              Either.Right(change.assignSequenceNumber(continuity.nextSequenceNumber(0)))));
     }
     retainedUntil = page.reached();
     if (!retainedUntil.isEnd()) {

@@ -1,24 +1,107 @@
 package io.experimentetl.model;
 
-/**
- * One change of one row of the source.
- *
- * @param sequenceNumber the change's place in commit order, given by the continuity step: strictly
- *     increasing, equal to the LSN where LSNs increase, else one more than the stamp before; 0
- *     until given
- * @param before null for READ and INSERT, and for UPDATE and DELETE of tables without REPLICA
- *     IDENTITY FULL
- * @param after null for DELETE
- */
-public record Change(
-    SourceTable table,
-    ChangeKind kind,
-    long sequenceNumber,
-    SourcePosition position,
-    SourceRow before,
-    SourceRow after) {
+import java.util.Objects;
 
-  public Change withSequenceNumber(long newSequenceNumber) {
-    return new Change(table, kind, newSequenceNumber, position, before, after);
+/**
+ * One change of one row of the source. It is immutable but for its sequence number: the source
+ * builds the change, and the step behind it assigns the number once, before anyone else sees it.
+ */
+public final class Change {
+  private final SourceTable table;
+  private final ChangeKind kind;
+  private final SourcePosition position;
+  private final SourceRow before;
+  private final SourceRow after;
+  private long sequenceNumber;
+
+  /**
+   * A change.
+   *
+   * @param sequenceNumber see {@link #sequenceNumber}; 0: not assigned yet
+   * @param before null for READ and INSERT, and for UPDATE and DELETE of tables without REPLICA
+   *     IDENTITY FULL
+   * @param after null for DELETE
+   */
+  public Change(
+      SourceTable table,
+      ChangeKind kind,
+      long sequenceNumber,
+      SourcePosition position,
+      SourceRow before,
+      SourceRow after) {
+    this.table = table;
+    this.kind = kind;
+    this.sequenceNumber = sequenceNumber;
+    this.position = position;
+    this.before = before;
+    this.after = after;
+  }
+
+  /**
+   * Assigns the sequence number.
+   *
+   * @return this change
+   * @throws IllegalStateException it has one already
+   */
+  public Change assignSequenceNumber(long number) {
+    if (sequenceNumber != 0) {
+      throw new IllegalStateException(
+          "The change of %s at %s has the sequence number %d already, and can't get %d."
+              .formatted(table, position, sequenceNumber, number));
+    }
+    sequenceNumber = number;
+    return this;
+  }
+
+  public SourceTable table() {
+    return table;
+  }
+
+  public ChangeKind kind() {
+    return kind;
+  }
+
+  /**
+   * The change's place in commit order: strictly increasing, equal to the LSN where LSNs increase,
+   * else one more than the number before; 0 until it is assigned.
+   */
+  public long sequenceNumber() {
+    return sequenceNumber;
+  }
+
+  public SourcePosition position() {
+    return position;
+  }
+
+  /** Null for READ and INSERT, and where the table has no REPLICA IDENTITY FULL. */
+  public SourceRow before() {
+    return before;
+  }
+
+  /** Null for DELETE. */
+  public SourceRow after() {
+    return after;
+  }
+
+  @Override
+  public boolean equals(Object other) {
+    return other instanceof Change that
+        && table == that.table
+        && kind == that.kind
+        && sequenceNumber == that.sequenceNumber
+        && Objects.equals(position, that.position)
+        && Objects.equals(before, that.before)
+        && Objects.equals(after, that.after);
+  }
+
+  @Override
+  public int hashCode() {
+    return Objects.hash(table, kind, sequenceNumber, position, before, after);
+  }
+
+  @Override
+  public String toString() {
+    return "Change[table=%s, kind=%s, sequenceNumber=%d, position=%s, before=%s, after=%s]"
+        .formatted(table, kind, sequenceNumber, position, before, after);
   }
 }

@@ -69,7 +69,7 @@ class RouteOperatorTest {
   @Test
   void aColumnThatHasDriftedIsAFindingAndNoUndeliveredRow() throws Exception {
     Change drifted = new DriftedColumn(SourceTable.USERS, "nickname", "Unknown.").seenAt(5_000_000);
-    harness.processElement(new StreamRecord<>(Either.Right(drifted.withSequenceNumber(7))));
+    harness.processElement(new StreamRecord<>(Either.Right(drifted.assignSequenceNumber(7))));
 
     assertThat(findings())
         .containsExactly(

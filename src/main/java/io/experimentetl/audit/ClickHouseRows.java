@@ -9,6 +9,9 @@ final class ClickHouseRows {
   /** An event's id as PostgreSQL has it. */
   static final String EVENT_ID = "ifNull(source_id, toString(event_id))";
 
+  /** The same of a group of versions of one event: a tombstone may lack the source's own id. */
+  private static final String EVENT_ID_OF_GROUP = "ifNull(any(source_id), toString(event_id))";
+
   /** The hash of a deleted row: greater than every hash. */
   static final long DELETED = 1L << 48;
 
@@ -33,7 +36,7 @@ final class ClickHouseRows {
         FROM (SELECT * FROM %4$s WHERE _lsn <= %5$d ORDER BY %6$s, _version DESC LIMIT 1 BY %6$s)
         WHERE _deleted = 0
         GROUP BY day_, bucket_"""
-        .formatted(day(), bucket(), hash(), table.warehouseTable(), lsn, sortingKey);
+        .formatted(day(), bucket(EVENT_ID), hash(), table.warehouseTable(), lsn, sortingKey);
   }
 
   /**
@@ -52,18 +55,18 @@ final class ClickHouseRows {
           SELECT %s AS key,
             argMax((%s, %s, %s, _lsn, _deleted), _version) AS newest,
             max(_version) AS newest_version,
-            any(%s) AS bucket,
+            %s AS bucket,
             argMaxOrNullIf(if(_deleted = 1, toUInt64(%d), %s), _version, _lsn <= %d) AS was
           FROM %s
           WHERE %s
           GROUP BY %s
         )"""
         .formatted(
-            key(),
+            key(EVENT_ID_OF_GROUP),
             table.hasTime() ? "experiment_id" : "0",
             table.hasTime() ? "toUnixTimestamp64Micro(" + table.timeColumn() + ")" : "0",
             hash(),
-            bucket(),
+            bucket(EVENT_ID_OF_GROUP),
             DELETED,
             hash(),
             lsn,
@@ -75,19 +78,21 @@ final class ClickHouseRows {
   /**
    * Only an event's sorting key contains its day. The newest version of any other row may be on
    * another day than the version that is looked for, so such rows are selected by bucket alone.
+   * Tombstones of events whose id may be derived are always selected: a tombstone may lack the id
+   * that gives its event the bucket.
    */
   private String inSegments(List<Segment> segments) {
     return table == AuditedTable.EVENTS
-        ? "(%s, %s) IN (%s)"
+        ? "((%s, %s) IN (%s) OR _deleted = 1 AND substring(toString(event_id), 15, 1) = '5')"
             .formatted(
                 day(),
-                bucket(),
+                bucket(EVENT_ID),
                 segments.stream()
                     .map(segment -> "(" + segment.day() + ", '" + segment.bucket() + "')")
                     .collect(Collectors.joining(", ")))
         : "%s IN (%s)"
             .formatted(
-                bucket(),
+                bucket(EVENT_ID),
                 segments.stream()
                     .map(segment -> "'" + segment.bucket() + "'")
                     .distinct()
@@ -101,7 +106,7 @@ final class ClickHouseRows {
         FROM %s FINAL
         WHERE %s IN (%s)"""
         .formatted(
-            key(),
+            key(EVENT_ID),
             table.columns().stream()
                 .map(AuditedColumn::clickhouseText)
                 .collect(Collectors.joining(", ")),
@@ -130,7 +135,7 @@ final class ClickHouseRows {
         HAVING copies > 1
         ORDER BY 1, 2
         LIMIT %d"""
-        .formatted(key(), day(), table.warehouseTable(), sortingKey, limit);
+        .formatted(key(EVENT_ID_OF_GROUP), day(), table.warehouseTable(), sortingKey, limit);
   }
 
   /**
@@ -162,7 +167,7 @@ final class ClickHouseRows {
         WHERE notEmpty(repeated)
         ORDER BY key_
         LIMIT %6$d"""
-        .formatted(key(), day(), hash(), table.warehouseTable(), sortingKey, limit);
+        .formatted(key(EVENT_ID), day(), hash(), table.warehouseTable(), sortingKey, limit);
   }
 
   /** Experiments with rows on these days. */
@@ -177,9 +182,9 @@ final class ClickHouseRows {
             days.stream().map(String::valueOf).collect(Collectors.joining(", ")));
   }
 
-  private String key() {
+  private String key(String eventId) {
     return switch (table) {
-      case EVENTS -> "concat(" + EVENT_ID + ", '@', toString(toUnixTimestamp64Micro(timestamp)))";
+      case EVENTS -> "concat(" + eventId + ", '@', toString(toUnixTimestamp64Micro(timestamp)))";
       case USERS -> "user_id";
       default -> "toString(id)";
     };
@@ -192,9 +197,9 @@ final class ClickHouseRows {
   }
 
   /** The same 256 buckets as {@link PostgresRows}. */
-  private String bucket() {
+  private String bucket(String eventId) {
     return switch (table) {
-      case EVENTS -> "lower(hex(substring(MD5(" + EVENT_ID + "), 1, 1)))";
+      case EVENTS -> "lower(hex(substring(MD5(" + eventId + "), 1, 1)))";
       case USERS -> "lower(hex(substring(MD5(user_id), 1, 1)))";
       default -> "toString(id % 256)";
     };

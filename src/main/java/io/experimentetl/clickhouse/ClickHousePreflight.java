@@ -1,7 +1,5 @@
 package io.experimentetl.clickhouse;
 
-import io.experimentetl.clickhouse.ClickHouseHttp.RefusedException;
-import java.io.IOException;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Collection;
@@ -32,13 +30,13 @@ public final class ClickHousePreflight {
               + "|fuzzBits|generate\\w+|hostName|fqdn|serverUUID|queryID|initialQueryID|currentUser"
               + "|rowNumberIn\\w+|blockNumber|uptime|version)\\s*\\(");
 
-  private final ClickHouseHttp http;
+  private final ClickHouseReader reader;
   private final ClickHouseConnection connection;
   private final List<String> problems = new ArrayList<>();
 
-  private ClickHousePreflight(ClickHouseConnection connection, ClickHouseHttp http) {
+  private ClickHousePreflight(ClickHouseConnection connection, ClickHouseReader reader) {
     this.connection = connection;
-    this.http = http;
+    this.reader = reader;
   }
 
   /**
@@ -49,20 +47,22 @@ public final class ClickHousePreflight {
    */
   public static List<String> check(
       ClickHouseConnection connection, Collection<TableSchema> schemas, boolean mustBeEmpty) {
-    try (ClickHouseHttp http = new ClickHouseHttp(connection)) {
-      ClickHousePreflight preflight = new ClickHousePreflight(connection, http);
+    try (ClickHouseReader reader = new ClickHouseReader(connection)) {
+      ClickHousePreflight preflight = new ClickHousePreflight(connection, reader);
       preflight.check(schemas, mustBeEmpty);
       return List.copyOf(preflight.problems);
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
       return List.of("The check of ClickHouse was interrupted: run it again.");
-    } catch (IOException | IllegalStateException e) {
-      return List.of("ClickHouse at " + connection.url() + " can't be checked: " + e.getMessage());
+    } catch (ClickHouseReadException e) {
+      return List.of("The check of ClickHouse failed: " + e.getMessage());
+    } catch (IllegalStateException e) {
+      return List.of("ClickHouse at " + connection.url() + " cannot be checked: " + e.getMessage());
     }
   }
 
   private void check(Collection<TableSchema> schemas, boolean mustBeEmpty)
-      throws IOException, InterruptedException {
+      throws ClickHouseReadException, InterruptedException {
     if (!serverAnswers()) {
       return;
     }
@@ -77,8 +77,8 @@ public final class ClickHousePreflight {
     }
   }
 
-  private void checkOwners() throws IOException, InterruptedException {
-    if (select("EXISTS TABLE " + Ownership.TABLE).get(0)[0].equals("0")) {
+  private void checkOwners() throws ClickHouseReadException, InterruptedException {
+    if (select("EXISTS TABLE " + Ownership.TABLE, row -> row.getInt(1)).get(0) == 0) {
       problems.add(
           "Table "
               + Ownership.TABLE
@@ -91,20 +91,20 @@ public final class ClickHousePreflight {
   }
 
   private void checkEmpty(Collection<TableSchema> schemas)
-      throws IOException, InterruptedException {
+      throws ClickHouseReadException, InterruptedException {
     String tables =
         schemas.stream()
             .map(schema -> BatchTable.literal(schema.table()))
             .collect(Collectors.joining(", "));
     String full =
-        select(
+        String.join(
+            ", ",
+            select(
                 "SELECT name FROM system.tables WHERE database = currentDatabase() AND total_rows > 0"
                     + " AND name IN ("
                     + tables
-                    + ") ORDER BY name")
-            .stream()
-            .map(row -> row[0])
-            .collect(Collectors.joining(", "));
+                    + ") ORDER BY name",
+                row -> row.getString(1)));
     if (!full.isEmpty()) {
       problems.add(
           "The job starts without state, and the database "
@@ -123,7 +123,7 @@ public final class ClickHousePreflight {
   private boolean serverAnswers() throws InterruptedException {
     String where = "ClickHouse at " + connection.url();
     try {
-      String version = select("SELECT version()").get(0)[0];
+      String version = select("SELECT version()", row -> row.getString(1)).get(0);
       if (olderThanSupported(version)) {
         problems.add(
             where
@@ -136,33 +136,25 @@ public final class ClickHousePreflight {
                 + " or newer.");
       }
       return true;
-    } catch (RefusedException e) {
-      if (e.answer().exceptionCode() == UNKNOWN_DATABASE) {
-        problems.add(
-            where
-                + " has no database "
-                + connection.database()
-                + ": create it and "
-                + REMEDY
-                + " in it.");
-      } else {
-        problems.add(
-            where
-                + " refuses user "
-                + connection.user()
-                + ": correct user or password, or grant access to database "
-                + connection.database()
-                + ". It says: "
-                + e.getMessage());
-      }
-    } catch (IOException e) {
-      problems.add(
-          where
-              + " doesn't answer: start it, or correct its URL (it must be the HTTP interface). The"
-              + " error: "
-              + e);
+    } catch (ClickHouseReadException e) {
+      problems.add(where + " " + problem(e));
+      return false;
     }
-    return false;
+  }
+
+  private String problem(ClickHouseReadException failure) {
+    if (failure.code() == UNKNOWN_DATABASE) {
+      return "has no database %s: create it and %s in it.".formatted(connection.database(), REMEDY);
+    }
+    return switch (failure.reason()) {
+      case UNREACHABLE, TIMED_OUT ->
+          "does not answer: start it, or correct its URL (it must be the HTTP interface). The error: "
+              + failure.detail();
+      case PASSWORD_MISSING -> "cannot be checked without a password: " + failure.detail();
+      default ->
+          "refuses user %s: correct user or password, or grant access to database %s. It says: %s"
+              .formatted(connection.user(), connection.database(), failure.detail());
+    };
   }
 
   private static boolean olderThanSupported(String version) {
@@ -175,13 +167,17 @@ public final class ClickHousePreflight {
     return major < OLDEST_VERSION[0] || (major == OLDEST_VERSION[0] && minor < OLDEST_VERSION[1]);
   }
 
-  private void checkTable(TableSchema schema) throws IOException, InterruptedException {
+  private record Table(String engine, String engineFull, String partitionKey, String views) {}
+
+  private void checkTable(TableSchema schema) throws ClickHouseReadException, InterruptedException {
     String table = schema.table();
-    List<String[]> found =
+    List<Table> found =
         select(
-            "SELECT engine, engine_full, partition_key, arrayStringConcat(dependencies_table, ', ')"
+            "SELECT engine, engine_full, partition_key, arrayStringConcat(dependencies_table, ', ') AS views"
                 + " FROM system.tables WHERE database = currentDatabase() AND name = "
-                + BatchTable.literal(table));
+                + BatchTable.literal(table),
+            row ->
+                new Table(row.getString(1), row.getString(2), row.getString(3), row.getString(4)));
     if (found.isEmpty()) {
       problems.add(
           "Table "
@@ -193,7 +189,7 @@ public final class ClickHousePreflight {
               + ".");
       return;
     }
-    String engine = found.get(0)[0];
+    String engine = found.get(0).engine();
     if (!engine.endsWith("MergeTree")) {
       problems.add(
           "Table "
@@ -206,14 +202,14 @@ public final class ClickHousePreflight {
               + ".");
       return;
     }
-    checkPartitionKey(table, found.get(0)[2]);
-    checkWindow(table, engine, found.get(0)[1]);
-    if (!found.get(0)[3].isEmpty()) {
+    checkPartitionKey(table, found.get(0).partitionKey());
+    checkWindow(table, engine, found.get(0).engineFull());
+    if (!found.get(0).views().isEmpty()) {
       problems.add(
           "Table "
               + table
               + " feeds the materialized view "
-              + found.get(0)[3]
+              + found.get(0).views()
               + ", which doesn't take a batch together with its table: replace it by a refreshable"
               + " view or by a plain one.");
     }
@@ -221,25 +217,21 @@ public final class ClickHousePreflight {
   }
 
   private void checkPartitionKey(String table, String key)
-      throws IOException, InterruptedException {
+      throws ClickHouseReadException, InterruptedException {
     if (key.isEmpty()) {
       return;
     }
-    String expression = key.replace("\\'", "'");
     String type =
         select(
-                "DESCRIBE TABLE (SELECT "
-                    + expression
-                    + " AS p FROM "
-                    + BatchTable.quoted(table)
-                    + ")")
-            .get(0)[1];
+                "DESCRIBE TABLE (SELECT " + key + " AS p FROM " + BatchTable.quoted(table) + ")",
+                row -> row.getString("type"))
+            .get(0);
     if (!INTEGER.matcher(type).matches()) {
       problems.add(
           "Table "
               + table
               + " is partitioned by "
-              + expression
+              + key
               + " of type "
               + type
               + ", and the sink looks for its batches by an integer: make it anew by"
@@ -248,7 +240,7 @@ public final class ClickHousePreflight {
   }
 
   private void checkWindow(String table, String engine, String engineFull)
-      throws IOException, InterruptedException {
+      throws ClickHouseReadException, InterruptedException {
     boolean replicated = engine.startsWith("Replicated") || engine.startsWith("Shared");
     String setting =
         replicated ? "replicated_deduplication_window" : "non_replicated_deduplication_window";
@@ -263,8 +255,9 @@ public final class ClickHousePreflight {
                       "SELECT value FROM system."
                           + (replicated ? "replicated_merge_tree_settings" : "merge_tree_settings")
                           + " WHERE name = "
-                          + BatchTable.literal(setting))
-                  .get(0)[0]);
+                          + BatchTable.literal(setting),
+                      row -> row.getString(1))
+                  .get(0));
     }
     if (window == 0) {
       problems.add(
@@ -278,20 +271,27 @@ public final class ClickHousePreflight {
     }
   }
 
-  private void checkColumns(TableSchema schema) throws IOException, InterruptedException {
+  private record Column(String name, String type, String defaultKind, String defaultExpression) {}
+
+  private void checkColumns(TableSchema schema)
+      throws ClickHouseReadException, InterruptedException {
     String table = schema.table();
     Map<String, String> types = new HashMap<>();
     Set<String> written = new HashSet<>();
     schema.insertColumns().forEach(column -> written.add(column.name()));
-    for (String[] column :
+    for (Column column :
         select(
             "SELECT name, type, default_kind, default_expression FROM system.columns WHERE database"
                 + " = currentDatabase() AND table = "
                 + BatchTable.literal(table)
-                + " ORDER BY position")) {
-      String name = column[0];
-      types.put(name, column[1].replace("\\'", "'"));
-      boolean computed = column[2].equals("MATERIALIZED") || column[2].equals("ALIAS");
+                + " ORDER BY position",
+            row ->
+                new Column(
+                    row.getString(1), row.getString(2), row.getString(3), row.getString(4)))) {
+      String name = column.name();
+      types.put(name, column.type());
+      boolean computed =
+          column.defaultKind().equals("MATERIALIZED") || column.defaultKind().equals("ALIAS");
       if (written.contains(name) && computed) {
         problems.add(
             "Column "
@@ -299,18 +299,18 @@ public final class ClickHousePreflight {
                 + " of table "
                 + table
                 + " is "
-                + column[2]
+                + column.defaultKind()
                 + ", and the sink writes it: make it a plain column.");
       } else if (!written.contains(name)
-          && !column[2].equals("ALIAS")
-          && NON_DETERMINISTIC.matcher(column[3]).find()) {
+          && !column.defaultKind().equals("ALIAS")
+          && NON_DETERMINISTIC.matcher(column.defaultExpression()).find()) {
         problems.add(
             "Column "
                 + name
                 + " of table "
                 + table
                 + " is filled by "
-                + column[3]
+                + column.defaultExpression()
                 + ", which differs when a batch is sent again: drop the column or its default.");
       }
     }
@@ -352,7 +352,8 @@ public final class ClickHousePreflight {
     return type.replace(" ", "");
   }
 
-  private List<String[]> select(String sql) throws IOException, InterruptedException {
-    return http.select(sql, Map.of(), TIMEOUT);
+  private <T> List<T> select(String sql, ClickHouseReader.RowMapper<T> mapper)
+      throws ClickHouseReadException, InterruptedException {
+    return reader.list(sql, Map.of(), TIMEOUT, mapper);
   }
 }

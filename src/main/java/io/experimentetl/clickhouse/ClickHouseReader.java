@@ -1,114 +1,262 @@
 package io.experimentetl.clickhouse;
 
+import com.clickhouse.client.api.Client;
+import com.clickhouse.client.api.ClientConfigProperties;
+import com.clickhouse.client.api.query.QuerySettings;
+import com.clickhouse.jdbc.ConnectionImpl;
+import com.clickhouse.jdbc.StatementImpl;
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.sql.ResultSet;
+import java.sql.ResultSetMetaData;
+import java.sql.SQLException;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.Base64;
 import java.util.Collection;
-import java.util.HashMap;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Properties;
+import java.util.Set;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
 import java.util.stream.Collectors;
 
-/** Reads rows back. */
+/**
+ * Reads rows from ClickHouse through its JDBC driver. One reader runs one query at a time.
+ *
+ * <ul>
+ *   <li>Parameters are the server's own, <code>{name:Type}</code>: their values never become SQL.
+ *   <li>Rows are handed over one by one as they arrive, so a result may be larger than memory.
+ *   <li>The server sends rows only when it has all of them. An error in the middle of a query is
+ *       therefore an error, never a short result.
+ *   <li>The timeout covers the whole read, and an interrupt ends it. The driver promises neither
+ *       for a server that stalls, so each query runs on a thread of the reader's own.
+ *   <li>No setting is sent unless the caller names one: a {@code readonly} user may read.
+ * </ul>
+ */
 public final class ClickHouseReader implements AutoCloseable {
-  private static final Duration TIMEOUT = Duration.ofMinutes(5);
+  private static final Duration CONNECT_TIMEOUT = Duration.ofSeconds(10);
 
-  private final ClickHouseHttp http;
+  /** Receives a row. It runs on the reader's thread, while the caller waits. */
+  @FunctionalInterface
+  public interface RowConsumer {
+    void accept(ResultSet row) throws SQLException;
+  }
+
+  /** Turns a row into a value. */
+  @FunctionalInterface
+  public interface RowMapper<T> {
+    T map(ResultSet row) throws SQLException;
+  }
+
+  private final ClickHouseConnection server;
+  private final Map<String, String> settings;
+  private final ExecutorService executor;
+  private ConnectionImpl connection;
+  private Client client;
+
+  /** Connects to nothing yet. */
+  public ClickHouseReader(ClickHouseConnection server) {
+    this(server, Map.of());
+  }
 
   /**
    * Connects to nothing yet.
    *
-   * @throws IOException if the password isn't where it should be
+   * @param settings of the server, sent with every query
    */
-  public ClickHouseReader(ClickHouseConnection connection) throws IOException {
-    this.http = new ClickHouseHttp(connection);
+  public ClickHouseReader(ClickHouseConnection server, Map<String, String> settings) {
+    this.server = server;
+    this.settings = Map.copyOf(settings);
+    this.executor =
+        Executors.newSingleThreadExecutor(
+            task -> {
+              Thread thread = new Thread(task, "clickhouse-reader");
+              thread.setDaemon(true);
+              return thread;
+            });
   }
 
   /**
-   * The rows of a query.
+   * Runs a query and hands over its rows.
    *
-   * @param parameters what stands for <code>{name:Type}</code> in it
-   * @return each row's values as text, null for NULL
-   * @throws IOException if the server refuses, or gives no complete answer within five minutes
+   * @param parameters a number, a text, or a collection of either per name; each at most 128 KiB
+   * @throws ClickHouseReadException if the server refuses, or does not answer completely in time
+   * @throws RuntimeException what the consumer throws
    */
-  public List<String[]> rows(String sql, Map<String, String> parameters)
-      throws IOException, InterruptedException {
-    return rows(sql, parameters, Map.of());
+  public void read(String sql, Map<String, ?> parameters, Duration timeout, RowConsumer consumer)
+      throws ClickHouseReadException, InterruptedException {
+    run(
+        timeout,
+        statement -> {
+          bind(statement, parameters);
+          try (ResultSet rows = statement.executeQuery(sql)) {
+            requireDistinctNames(rows.getMetaData());
+            while (rows.next()) {
+              consumer.accept(rows);
+            }
+          }
+          return null;
+        });
   }
 
-  /**
-   * The same.
-   *
-   * @param lists what stands for <code>{name:Array(String)}</code> in it
-   */
-  public List<String[]> rows(
-      String sql, Map<String, String> parameters, Map<String, Collection<String>> lists)
-      throws IOException, InterruptedException {
-    Map<String, String> settings = new HashMap<>();
-    lists.forEach((name, texts) -> settings.put("param_" + name, array(texts)));
-    parameters.forEach((name, value) -> settings.put("param_" + name, escaped(value)));
-    List<String[]> rows = new ArrayList<>();
-    for (String[] line : http.select(sql, settings, TIMEOUT)) {
-      String[] row = new String[line.length];
-      for (int i = 0; i < line.length; i++) {
-        row[i] = unescaped(line[i]);
+  /** Runs a query and returns its rows, each turned into a value. */
+  public <T> List<T> list(
+      String sql, Map<String, ?> parameters, Duration timeout, RowMapper<T> mapper)
+      throws ClickHouseReadException, InterruptedException {
+    List<T> list = new ArrayList<>();
+    read(sql, parameters, timeout, row -> list.add(mapper.map(row)));
+    return list;
+  }
+
+  private interface Task<T> {
+    T run(StatementImpl statement) throws SQLException;
+  }
+
+  private <T> T run(Duration timeout, Task<T> task)
+      throws ClickHouseReadException, InterruptedException {
+    Future<T> result =
+        executor.submit(
+            () -> {
+              try (StatementImpl statement =
+                  connection().createStatement().unwrap(StatementImpl.class)) {
+                return task.run(statement);
+              }
+            });
+    boolean completed = false;
+    try {
+      T value = result.get(timeout.toMillis(), TimeUnit.MILLISECONDS);
+      completed = true;
+      return value;
+    } catch (TimeoutException e) {
+      throw ClickHouseReadException.timedOut(server, timeout, e);
+    } catch (ExecutionException e) {
+      throw failure(e.getCause());
+    } finally {
+      if (!completed) {
+        disconnect();
       }
-      rows.add(row);
     }
-    return rows;
   }
 
-  /** A parameter is read as a value of the TabSeparated format. */
-  private static String escaped(String value) {
+  private ClickHouseReadException failure(Throwable cause) {
+    if (cause instanceof RuntimeException exception && !isOfTheDriver(exception)) {
+      throw exception;
+    }
+    if (cause instanceof Error error) {
+      throw error;
+    }
+    if (cause instanceof ClickHouseReadException exception) {
+      return exception;
+    }
+    return ClickHouseReadException.of(server, cause);
+  }
+
+  /** The driver reports some failures by its client's unchecked exceptions. */
+  private static boolean isOfTheDriver(RuntimeException exception) {
+    return exception.getClass().getName().startsWith("com.clickhouse.");
+  }
+
+  /**
+   * Not through {@code DriverManager}: it would hold the class loader of a Flink job for ever. Only
+   * the reader's thread connects; {@link #disconnect} may be called by another.
+   */
+  private ConnectionImpl connection() throws SQLException, ClickHouseReadException {
+    synchronized (this) {
+      if (connection != null) {
+        return connection;
+      }
+    }
+    ConnectionImpl opened = new ConnectionImpl("jdbc:clickhouse:" + server.url(), properties());
+    QuerySettings always = new QuerySettings().waitEndOfQuery(true);
+    settings.forEach(always::serverSetting);
+    opened.setDefaultQuerySettings(always);
+    synchronized (this) {
+      connection = opened;
+      client = opened.getClient();
+    }
+    return opened;
+  }
+
+  private Properties properties() throws ClickHouseReadException {
+    String password;
+    try {
+      password = server.password().read();
+    } catch (IOException e) {
+      throw ClickHouseReadException.withoutPassword(server, e);
+    }
+    Properties properties = new Properties();
+    properties.setProperty(ClientConfigProperties.DATABASE.getKey(), server.database());
+    // A ready header instead of user and password: the driver refuses an empty password.
+    properties.setProperty(
+        ClientConfigProperties.httpHeader("Authorization"),
+        "Basic "
+            + Base64.getEncoder()
+                .encodeToString((server.user() + ":" + password).getBytes(StandardCharsets.UTF_8)));
+    properties.setProperty(
+        ClientConfigProperties.CONNECTION_TIMEOUT.getKey(),
+        Long.toString(CONNECT_TIMEOUT.toMillis()));
+    // The read's own timeout is the limit.
+    properties.setProperty(ClientConfigProperties.SOCKET_OPERATION_TIMEOUT.getKey(), "0");
+    return properties;
+  }
+
+  /** Closes the socket, which ends a read that is still running. */
+  private synchronized void disconnect() {
+    if (client != null) {
+      client.close();
+    }
+    connection = null;
+    client = null;
+  }
+
+  private static void bind(StatementImpl statement, Map<String, ?> parameters) throws SQLException {
+    statement.setEscapeProcessing(false);
+    parameters.forEach(
+        (name, value) -> statement.getLocalSettings().serverSetting("param_" + name, text(value)));
+  }
+
+  /** A parameter is read as a field of the TabSeparated format, an array's elements as literals. */
+  private static String text(Object value) {
+    if (value instanceof Collection<?> elements) {
+      return elements.stream()
+          .map(
+              element ->
+                  element instanceof Number
+                      ? element.toString()
+                      : "'" + element.toString().replace("\\", "\\\\").replace("'", "\\'") + "'")
+          .collect(Collectors.joining(",", "[", "]"));
+    }
     return value
+        .toString()
         .replace("\\", "\\\\")
         .replace("\t", "\\t")
         .replace("\n", "\\n")
         .replace("\r", "\\r");
   }
 
-  /** An array's elements are quoted, and nothing of it is escaped once more. */
-  private static String array(Collection<String> texts) {
-    return texts.stream()
-        .map(text -> "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'")
-        .collect(Collectors.joining(",", "[", "]"));
-  }
-
-  /** A value of the TabSeparated format: https://clickhouse.com/docs/interfaces/formats. */
-  static String unescaped(String value) {
-    if (value.indexOf('\\') < 0) {
-      return value;
-    }
-    if (value.equals("\\N")) {
-      return null;
-    }
-    StringBuilder text = new StringBuilder(value.length());
-    boolean escape = false;
-    for (int i = 0; i < value.length(); i++) {
-      char c = value.charAt(i);
-      if (escape) {
-        text.append(
-            switch (c) {
-              case 'b' -> '\b';
-              case 'f' -> '\f';
-              case 'n' -> '\n';
-              case 'r' -> '\r';
-              case 't' -> '\t';
-              case '0' -> '\0';
-              default -> c;
-            });
-        escape = false;
-      } else if (c == '\\') {
-        escape = true;
-      } else {
-        text.append(c);
+  /** The driver looks values up by name: of two columns with one name it would read one twice. */
+  private static void requireDistinctNames(ResultSetMetaData columns) throws SQLException {
+    Set<String> names = new HashSet<>();
+    for (int i = 1; i <= columns.getColumnCount(); i++) {
+      if (!names.add(columns.getColumnName(i))) {
+        throw new IllegalArgumentException(
+            "The query returns two columns named "
+                + columns.getColumnName(i)
+                + ": give one of them an alias.");
       }
     }
-    return text.toString();
   }
 
   @Override
   public void close() {
-    http.close();
+    disconnect();
+    executor.shutdownNow();
   }
 }

@@ -7,7 +7,6 @@ import io.experimentetl.clickhouse.ClickHouseReader;
 import io.experimentetl.model.AssignmentRow;
 import io.experimentetl.model.Change;
 import io.experimentetl.model.ChangeKind;
-import io.experimentetl.model.EventId;
 import io.experimentetl.model.EventRow;
 import io.experimentetl.model.SourcePosition;
 import io.experimentetl.model.SourceRow;
@@ -21,13 +20,11 @@ import java.sql.ResultSet;
 import java.sql.SQLException;
 import java.time.Duration;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
-import java.util.UUID;
 
 /**
  * The facts that a warehouse keeps although the source may have deleted them by retention, read in
@@ -37,12 +34,14 @@ import java.util.UUID;
  */
 public final class RetainedRows implements AutoCloseable {
   private static final int PAGE_ROWS = 5_000;
+  private static final Duration TIMEOUT = Duration.ofMinutes(5);
 
   private static final String ASSIGNMENTS =
       """
       SELECT experiment_id, user_id, id, variant_id, version, source, context,
-        toUnixTimestamp64Micro(assigned_at), toUnixTimestamp64Micro(enrolled_at),
-        toUnixTimestamp64Micro(created_at), toUnixTimestamp64Micro(updated_at), toUnixTimestamp64Micro(_committed_at)
+        toUnixTimestamp64Micro(assigned_at) AS assigned_micros, toUnixTimestamp64Micro(enrolled_at) AS enrolled_micros,
+        toUnixTimestamp64Micro(created_at) AS created_micros, toUnixTimestamp64Micro(updated_at) AS updated_micros,
+        toUnixTimestamp64Micro(_committed_at) AS committed_micros
       FROM assignments_processed FINAL
       WHERE assigned_at < now64(6, 'UTC') - toIntervalSecond({retention:UInt64})
         AND (experiment_id, user_id, id) > ({a:Int64}, {b:String}, {c:Int64})
@@ -51,8 +50,9 @@ public final class RetainedRows implements AutoCloseable {
       """;
   private static final String EVENTS =
       """
-      SELECT experiment_id, user_id, toUnixTimestamp64Micro(timestamp), event_id, variant_id, event_type,
-        toUnixTimestamp64Micro(assignment_at), properties, session_id, request_id, source_id, toUnixTimestamp64Micro(_committed_at)
+      SELECT experiment_id, user_id, toUnixTimestamp64Micro(timestamp) AS at, event_id, variant_id, event_type,
+        toUnixTimestamp64Micro(assignment_at) AS assignment_micros, properties, session_id, request_id, source_id,
+        toUnixTimestamp64Micro(_committed_at) AS committed_micros
       FROM events_processed FINAL
       WHERE timestamp < now64(6, 'UTC') - toIntervalSecond({retention:UInt64})
         AND (experiment_id, user_id, timestamp, event_id)
@@ -110,7 +110,7 @@ public final class RetainedRows implements AutoCloseable {
   private final PostgresSourceSettings source;
   private final ClickHouseReader reader;
 
-  public RetainedRows(From from, PostgresSourceSettings source) throws IOException {
+  public RetainedRows(From from, PostgresSourceSettings source) {
     this.from = from;
     this.source = source;
     this.reader = new ClickHouseReader(from.warehouse());
@@ -124,11 +124,10 @@ public final class RetainedRows implements AutoCloseable {
    */
   public Page after(Position position) throws IOException, SQLException, InterruptedException {
     boolean events = position.table() == SourceTable.EVENTS;
-    Map<String, String> parameters = new HashMap<>();
-    parameters.put("rows", Integer.toString(PAGE_ROWS));
+    Map<String, Object> parameters = new HashMap<>();
+    parameters.put("rows", PAGE_ROWS);
     parameters.put(
-        "retention",
-        Long.toString((events ? from.eventRetention() : from.assignmentRetention()).toSeconds()));
+        "retention", (events ? from.eventRetention() : from.assignmentRetention()).toSeconds());
     List<String> key = position.key();
     parameters.put("a", key.isEmpty() ? Long.toString(Long.MIN_VALUE) : key.get(0));
     parameters.put("b", key.isEmpty() ? "" : key.get(1));
@@ -136,26 +135,31 @@ public final class RetainedRows implements AutoCloseable {
     if (events) {
       parameters.put("d", key.isEmpty() ? WarehouseEvents.NO_EVENT : key.get(3));
     }
-    List<String[]> rows = reader.rows(events ? EVENTS : ASSIGNMENTS, parameters);
+    List<Retained> rows =
+        reader.list(
+            events ? EVENTS : ASSIGNMENTS,
+            parameters,
+            TIMEOUT,
+            events ? RetainedRows::event : RetainedRows::assignment);
     if (rows.isEmpty()) {
       return new Page(
           List.of(), events ? Position.END : new Position(SourceTable.EVENTS, List.of()));
     }
     Set<String> known = usersAtTheSource(rows);
     List<Change> changes = new ArrayList<>(rows.size());
-    for (String[] row : rows) {
-      if (known.contains(row[1])) {
-        changes.add(events ? event(row) : assignment(row));
+    for (Retained row : rows) {
+      if (known.contains(row.userId())) {
+        changes.add(row.change());
       }
     }
-    String[] last = rows.get(rows.size() - 1);
-    return new Page(
-        changes, new Position(position.table(), List.of(Arrays.copyOf(last, events ? 4 : 3))));
+    return new Page(changes, new Position(position.table(), rows.get(rows.size() - 1).key()));
   }
 
-  private Set<String> usersAtTheSource(List<String[]> rows) throws SQLException {
+  private record Retained(Change change, String userId, List<String> key) {}
+
+  private Set<String> usersAtTheSource(List<Retained> rows) throws SQLException {
     Set<String> wanted = new HashSet<>();
-    rows.forEach(row -> wanted.add(row[1]));
+    rows.forEach(row -> wanted.add(row.userId()));
     try (Connection connection = SourceServer.connect(source);
         PreparedStatement statement =
             connection.prepareStatement(
@@ -174,53 +178,38 @@ public final class RetainedRows implements AutoCloseable {
     }
   }
 
-  private static Change assignment(String[] row) {
-    return change(
-        SourceTable.ASSIGNMENTS,
-        new AssignmentRow(
-            Long.parseLong(row[2]),
-            Long.parseLong(row[0]),
-            row[1],
-            Long.parseLong(row[3]),
-            Integer.parseInt(row[4]),
-            row[5],
-            row[6],
-            Long.parseLong(row[7]),
-            number(row[8]),
-            Long.parseLong(row[9]),
-            Long.parseLong(row[10])),
-        row[11]);
+  private static Retained assignment(ResultSet row) throws SQLException {
+    AssignmentRow assignment = WarehouseEvents.assignment(row);
+    return new Retained(
+        change(SourceTable.ASSIGNMENTS, assignment, row),
+        assignment.userId(),
+        List.of(
+            Long.toString(assignment.experimentId()),
+            assignment.userId(),
+            Long.toString(assignment.id())));
   }
 
-  private static Change event(String[] row) {
-    return change(
-        SourceTable.EVENTS,
-        new EventRow(
-            EventId.of(UUID.fromString(row[3]), row[10]),
-            Long.parseLong(row[2]),
-            Long.parseLong(row[0]),
-            row[1],
-            number(row[4]),
-            row[5],
-            number(row[6]),
-            row[7],
-            row[8],
-            row[9]),
-        row[11]);
+  private static Retained event(ResultSet row) throws SQLException {
+    EventRow event = WarehouseEvents.event(row);
+    return new Retained(
+        change(SourceTable.EVENTS, event, row),
+        event.userId(),
+        List.of(
+            Long.toString(event.experimentId()),
+            event.userId(),
+            Long.toString(event.occurredAt()),
+            event.id().uuid().toString()));
   }
 
-  private static Change change(SourceTable table, SourceRow row, String committedAt) {
+  private static Change change(SourceTable table, SourceRow content, ResultSet row)
+      throws SQLException {
     return new Change(
         table,
         ChangeKind.RETAINED,
         0,
-        new SourcePosition(0, 0, 0, 0, Long.parseLong(committedAt)),
+        new SourcePosition(0, 0, 0, 0, row.getLong("committed_micros")),
         null,
-        row);
-  }
-
-  private static Long number(String value) {
-    return value == null ? null : Long.valueOf(value);
+        content);
   }
 
   @Override

@@ -8,6 +8,9 @@ import io.experimentetl.model.EventId;
 import io.experimentetl.model.EventRow;
 import java.io.IOException;
 import java.net.URI;
+import java.sql.ResultSet;
+import java.sql.SQLException;
+import java.time.Duration;
 import java.util.Collection;
 import java.util.HashMap;
 import java.util.List;
@@ -15,12 +18,10 @@ import java.util.Map;
 import java.util.UUID;
 import java.util.function.Consumer;
 
-/**
- * Those of {@code events_processed} and {@code assignments_processed}, in pages by their sorting
- * keys.
- */
+/** Events and assignments as ClickHouse has them, read in pages by sorting key. */
 public final class WarehouseEvents implements RawEvents {
   private static final int PAGE_ROWS = 10_000;
+  private static final Duration TIMEOUT = Duration.ofMinutes(5);
 
   /** Before any time that DateTime64 can hold. */
   private static final long BEGINNING = -2_208_988_800_000_000L;
@@ -30,8 +31,8 @@ public final class WarehouseEvents implements RawEvents {
 
   private static final String EVENTS =
       """
-      SELECT experiment_id, user_id, toUnixTimestamp64Micro(timestamp), event_id, variant_id, event_type,
-        toUnixTimestamp64Micro(assignment_at), properties, session_id, request_id, source_id
+      SELECT experiment_id, user_id, toUnixTimestamp64Micro(timestamp) AS at, event_id, variant_id, event_type,
+        toUnixTimestamp64Micro(assignment_at) AS assignment_micros, properties, session_id, request_id, source_id
       FROM events_processed FINAL
       WHERE user_id IN {users:Array(String)} AND event_type IN {types:Array(String)}
         AND timestamp >= fromUnixTimestamp64Micro({from:Int64}, 'UTC')
@@ -42,13 +43,13 @@ public final class WarehouseEvents implements RawEvents {
       """;
 
   /**
-   * Not {@code FINAL}: that would hide a row that a later version replaces. The pages are of keys,
-   * so that rows of one key stay together.
+   * Without {@code FINAL}, which would hide a row that a later version replaces. A page is a range
+   * of keys, so that the versions of one key stay together.
    */
   private static final String EVENTS_AS_OF =
       """
       SELECT DISTINCT experiment_id, user_id, toUnixTimestamp64Micro(timestamp) AS at, event_id, variant_id, event_type,
-        toUnixTimestamp64Micro(assignment_at), properties, session_id, request_id, source_id, _deleted
+        toUnixTimestamp64Micro(assignment_at) AS assignment_micros, properties, session_id, request_id, source_id, _deleted
       FROM events_processed
       WHERE experiment_id IN {experiments:Array(Int64)} AND user_id IN {users:Array(String)}
         AND (experiment_id, user_id, timestamp, event_id, _version) IN
@@ -69,8 +70,8 @@ public final class WarehouseEvents implements RawEvents {
   private static final String ASSIGNMENTS_AS_OF =
       """
       SELECT DISTINCT experiment_id, user_id, id, variant_id, version, source, context,
-        toUnixTimestamp64Micro(assigned_at), toUnixTimestamp64Micro(enrolled_at),
-        toUnixTimestamp64Micro(created_at), toUnixTimestamp64Micro(updated_at), _deleted
+        toUnixTimestamp64Micro(assigned_at) AS assigned_micros, toUnixTimestamp64Micro(enrolled_at) AS enrolled_micros,
+        toUnixTimestamp64Micro(created_at) AS created_micros, toUnixTimestamp64Micro(updated_at) AS updated_micros, _deleted
       FROM assignments_processed
       WHERE experiment_id IN {experiments:Array(Int64)} AND user_id IN {users:Array(String)}
         AND (experiment_id, user_id, id, _version) IN
@@ -94,7 +95,7 @@ public final class WarehouseEvents implements RawEvents {
   }
 
   /** Connects to nothing yet. */
-  public static RawEvents open(ClickHouseConfig config) throws IOException {
+  public static RawEvents open(ClickHouseConfig config) {
     return new WarehouseEvents(
         new ClickHouseReader(
             new ClickHouseConnection(
@@ -111,39 +112,34 @@ public final class WarehouseEvents implements RawEvents {
       long from,
       Consumer<EventRow> events)
       throws IOException, InterruptedException {
-    Map<String, String> parameters = new HashMap<>();
-    parameters.put("from", Long.toString(Math.max(from, BEGINNING)));
-    parameters.put("rows", Integer.toString(PAGE_ROWS));
-    parameters.put("a", Long.toString(Long.MIN_VALUE));
+    Map<String, Object> parameters = new HashMap<>();
+    parameters.put("users", userIds);
+    parameters.put("types", eventTypes);
+    parameters.put("from", Math.max(from, BEGINNING));
+    parameters.put("rows", PAGE_ROWS);
+    parameters.put("a", Long.MIN_VALUE);
     parameters.put("b", "");
-    parameters.put("c", "0");
+    parameters.put("c", 0L);
     parameters.put("d", NO_EVENT);
-    List<String[]> page;
+    List<EventRow> page;
     do {
-      page = reader.rows(EVENTS, parameters, Map.of("users", userIds, "types", eventTypes));
-      for (String[] row : page) {
-        events.accept(event(row));
-        parameters.put("a", row[0]);
-        parameters.put("b", row[1]);
-        parameters.put("c", row[2]);
-        parameters.put("d", row[3]);
+      page = reader.list(EVENTS, parameters, TIMEOUT, WarehouseEvents::event);
+      for (EventRow row : page) {
+        events.accept(row);
+        putEventKey(parameters, row);
       }
     } while (page.size() == PAGE_ROWS);
   }
 
-  private static EventRow event(String[] row) {
-    return new EventRow(
-        EventId.of(UUID.fromString(row[3]), row[10]),
-        Long.parseLong(row[2]),
-        Long.parseLong(row[0]),
-        row[1],
-        number(row[4]),
-        row[5],
-        number(row[6]),
-        row[7],
-        row[8],
-        row[9]);
+  private static void putEventKey(Map<String, Object> parameters, EventRow row) {
+    parameters.put("a", row.experimentId());
+    parameters.put("b", row.userId());
+    parameters.put("c", row.occurredAt());
+    parameters.put("d", row.id().uuid());
   }
+
+  /** A row version, of which a tombstone counts for the page only. */
+  private record Version<T>(T row, boolean deleted) {}
 
   @Override
   public void readAsOf(
@@ -153,72 +149,94 @@ public final class WarehouseEvents implements RawEvents {
       Consumer<EventRow> events,
       Consumer<AssignmentRow> assignments)
       throws IOException, InterruptedException {
-    Map<String, String> parameters = new HashMap<>();
-    parameters.put("experiments", experimentIds.toString());
-    parameters.put("bound", Long.toString(bound));
-    parameters.put("rows", Integer.toString(PAGE_ROWS));
-    parameters.put("c", "0");
+    Map<String, Object> parameters = new HashMap<>();
+    parameters.put("experiments", experimentIds);
+    parameters.put("users", userIds);
+    parameters.put("bound", bound);
+    parameters.put("rows", PAGE_ROWS);
+    parameters.put("a", Long.MIN_VALUE);
+    parameters.put("b", "");
+    parameters.put("c", 0L);
     parameters.put("d", NO_EVENT);
     readAsOf(
         EVENTS_AS_OF,
-        userIds,
         parameters,
-        row -> {
-          parameters.put("c", row[2]);
-          parameters.put("d", row[3]);
-          if (row[11].equals("0")) {
-            events.accept(event(row));
-          }
-        });
-    parameters.put("c", Long.toString(Long.MIN_VALUE));
+        WarehouseEvents::event,
+        row -> putEventKey(parameters, row),
+        events);
+    parameters.put("a", Long.MIN_VALUE);
+    parameters.put("b", "");
+    parameters.put("c", Long.MIN_VALUE);
     readAsOf(
         ASSIGNMENTS_AS_OF,
-        userIds,
         parameters,
+        WarehouseEvents::assignment,
         row -> {
-          parameters.put("c", row[2]);
-          if (row[11].equals("0")) {
-            assignments.accept(assignment(row));
-          }
-        });
+          parameters.put("a", row.experimentId());
+          parameters.put("b", row.userId());
+          parameters.put("c", row.id());
+        },
+        assignments);
   }
 
-  private void readAsOf(
+  private <T> void readAsOf(
       String sql,
-      Collection<String> userIds,
-      Map<String, String> parameters,
-      Consumer<String[]> rows)
+      Map<String, Object> parameters,
+      ClickHouseReader.RowMapper<T> mapper,
+      Consumer<T> nextKey,
+      Consumer<T> rows)
       throws IOException, InterruptedException {
-    parameters.put("a", Long.toString(Long.MIN_VALUE));
-    parameters.put("b", "");
-    List<String[]> page;
+    List<Version<T>> page;
     do {
-      page = reader.rows(sql, parameters, Map.of("users", userIds));
-      for (String[] row : page) {
-        parameters.put("a", row[0]);
-        parameters.put("b", row[1]);
-        rows.accept(row);
+      page =
+          reader.list(
+              sql,
+              parameters,
+              TIMEOUT,
+              row -> new Version<>(mapper.map(row), row.getBoolean("_deleted")));
+      for (Version<T> version : page) {
+        nextKey.accept(version.row());
+        if (!version.deleted()) {
+          rows.accept(version.row());
+        }
       }
     } while (page.size() >= PAGE_ROWS);
   }
 
-  private static AssignmentRow assignment(String[] row) {
-    return new AssignmentRow(
-        Long.parseLong(row[2]),
-        Long.parseLong(row[0]),
-        row[1],
-        Long.parseLong(row[3]),
-        Integer.parseInt(row[4]),
-        row[5],
-        row[6],
-        Long.parseLong(row[7]),
-        number(row[8]),
-        Long.parseLong(row[9]),
-        Long.parseLong(row[10]));
+  /** An event of a query that names its columns as {@link #EVENTS} does. */
+  static EventRow event(ResultSet row) throws SQLException {
+    return new EventRow(
+        EventId.of(row.getObject("event_id", UUID.class), row.getString("source_id")),
+        row.getLong("at"),
+        row.getLong("experiment_id"),
+        row.getString("user_id"),
+        number(row, "variant_id"),
+        row.getString("event_type"),
+        number(row, "assignment_micros"),
+        row.getString("properties"),
+        row.getString("session_id"),
+        row.getString("request_id"));
   }
 
-  private static Long number(String value) {
-    return value == null ? null : Long.valueOf(value);
+  /** An assignment of a query that names its columns as {@link #ASSIGNMENTS_AS_OF} does. */
+  static AssignmentRow assignment(ResultSet row) throws SQLException {
+    return new AssignmentRow(
+        row.getLong("id"),
+        row.getLong("experiment_id"),
+        row.getString("user_id"),
+        row.getLong("variant_id"),
+        row.getInt("version"),
+        row.getString("source"),
+        row.getString("context"),
+        row.getLong("assigned_micros"),
+        number(row, "enrolled_micros"),
+        row.getLong("created_micros"),
+        row.getLong("updated_micros"));
+  }
+
+  private static Long number(ResultSet row, String column) throws SQLException {
+    long value = row.getLong(column);
+    return row.wasNull() ? null : (Long) value;
   }
 
   @Override

@@ -38,7 +38,7 @@ class ClickHousePreflightIT {
       nobody = URI.create("http://127.0.0.1:" + socket.getLocalPort());
     }
     connection = Reading.connectionTo(nobody, database);
-    only("ClickHouse at " + nobody + " doesn't answer: start it, or correct its URL");
+    only("ClickHouse at " + nobody + " does not answer: start it, or correct its URL");
   }
 
   @Test

@@ -2,13 +2,15 @@ package io.experimentetl.warehouse;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import io.experimentetl.clickhouse.ClickHouseConnection;
-import io.experimentetl.clickhouse.ClickHouseReader;
+import io.experimentetl.config.ClickHouseConfig;
+import io.experimentetl.config.Secret;
 import io.experimentetl.local.PlatformExtension;
+import io.experimentetl.model.AssignmentRow;
+import io.experimentetl.model.EventId;
 import io.experimentetl.model.EventRow;
 import io.experimentetl.operations.ClickHouseEndpoint;
 import io.experimentetl.operations.SqlFiles;
-import java.net.URI;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -18,53 +20,127 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
 
 class WarehouseEventsIT {
-  private static final int EVENTS = 25_000;
-
   @RegisterExtension static final PlatformExtension PLATFORM = new PlatformExtension();
 
+  private static final String ID = "00000000-0000-4000-8000-00000000000";
+  private static final String USER = "it's \\ tab\t中";
+
   private ClickHouseEndpoint warehouse;
-  private WarehouseEvents reader;
+  private RawEvents rows;
 
   @BeforeEach
-  void openWarehouse() throws Exception {
-    warehouse = PLATFORM.newClickHouseDatabase("warehouse-events");
+  void threeEventsAndTwoAssignments() throws Exception {
+    warehouse = PLATFORM.newClickHouseDatabase("rows");
     new SqlFiles(Path.of("sql")).applyTo(warehouse, false);
-    reader =
-        new WarehouseEvents(
-            new ClickHouseReader(
-                new ClickHouseConnection(
-                    URI.create(warehouse.url()),
-                    warehouse.database(),
-                    warehouse.user(),
-                    warehouse::password)));
+    warehouse.query("SYSTEM STOP MERGES " + warehouse.database() + ".events_processed");
+    insertEvent("1", 100, 1024, 0, "41", "'{\"a\": \"\\\\t\\'\"}'");
+    insertEvent("2", 200, 1024, 0, "NULL", "NULL");
+    insertEvent("2", 200, 2048, 1, "NULL", "NULL");
+    insertEvent("3", -300, 4096, 0, "NULL", "''");
+    for (int id : new int[] {7, 8}) {
+      warehouse.query(
+          "INSERT INTO assignments_processed (id, experiment_id, user_id, variant_id, version, source, assigned_at,"
+              + " enrolled_at, created_at, updated_at, _version, _deleted) VALUES ("
+              + id
+              + ", 4, "
+              + literal(USER)
+              + ", 41, 3, 'hash', fromUnixTimestamp64Micro(-1, 'UTC'), NULL, fromUnixTimestamp64Micro(2, 'UTC'),"
+              + " fromUnixTimestamp64Micro(3, 'UTC'), 1024, "
+              + (id - 7)
+              + ")");
+    }
+    Path password =
+        Files.writeString(PLATFORM.directory().resolve("rows-password"), warehouse.password());
+    ClickHouseConfig defaults = ClickHouseConfig.defaults();
+    rows =
+        WarehouseEvents.open(
+            new ClickHouseConfig(
+                warehouse.url(),
+                warehouse.database(),
+                warehouse.user(),
+                Secret.fromFile(password.toString()),
+                defaults.batchRows(),
+                defaults.batchBytes(),
+                defaults.inlineBytes(),
+                null,
+                defaults.requestTimeout(),
+                defaults.commitDeadline()));
+  }
+
+  private void insertEvent(
+      String id, long micros, long version, int deleted, String variant, String properties) {
+    warehouse.query(
+        "INSERT INTO events_processed (event_id, source_id, timestamp, experiment_id, user_id, variant_id, event_type,"
+            + " properties, session_id, _version, _deleted) VALUES ('"
+            + ID
+            + id
+            + "', 'own "
+            + id
+            + "', fromUnixTimestamp64Micro("
+            + micros
+            + ", 'UTC'), 4, "
+            + literal(USER)
+            + ", "
+            + variant
+            + ", 'purchase', "
+            + properties
+            + ", 's', "
+            + version
+            + ", "
+            + deleted
+            + ")");
+  }
+
+  private static String literal(String text) {
+    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'";
+  }
+
+  private static EventRow event(String id, long at, Long variant, String properties) {
+    return new EventRow(
+        new EventId(0x4000L, 0x8000000000000000L + Long.parseLong(id), "own " + id),
+        at,
+        4,
+        USER,
+        variant,
+        "purchase",
+        null,
+        properties,
+        "s",
+        null);
   }
 
   @AfterEach
   void close() {
-    reader.close();
+    rows.close();
   }
 
-  /** All of them differ by their ids alone, so pages end between two ids. */
   @Test
-  void pagesHoldEachEventOfOneUserAndTimeOnce() throws Exception {
-    warehouse.query(
-        "INSERT INTO events_processed (event_id, source_id, timestamp, experiment_id, user_id, event_type, _version)"
-            + " SELECT if(number = 0, toUUID('00000000-0000-0000-0000-000000000000'), generateUUIDv4(number)),"
-            + " if(number % 2 = 0, toString(number), NULL), '2026-03-01 09:00:00', 1, 'u1', 'purchase', 1"
-            + " FROM numbers("
-            + EVENTS
-            + ")");
-    List<EventRow> newest = new ArrayList<>();
-    reader.read(List.of("u1"), List.of("purchase"), Long.MIN_VALUE, newest::add);
-    assertThat(newest)
-        .hasSize(EVENTS)
-        .extracting(EventRow::id)
-        .doesNotHaveDuplicates()
-        .filteredOn(id -> id.sourceId() != null)
-        .hasSize(EVENTS / 2);
+  void newestVersionsOfUsersEventsAreRead() throws Exception {
+    List<EventRow> events = new ArrayList<>();
 
-    List<EventRow> asOf = new ArrayList<>();
-    reader.readAsOf(List.of(1L), List.of("u1"), 1, asOf::add, assignment -> {});
-    assertThat(asOf).containsExactlyElementsOf(newest);
+    rows.read(List.of(USER, "other"), List.of("purchase"), -1_000, events::add);
+
+    assertThat(events)
+        .containsExactly(event("3", -300, null, ""), event("1", 100, 41L, "{\"a\": \"\\t'\"}"));
+    events.clear();
+    rows.read(List.of(USER), List.of("exposure"), -1_000, events::add);
+    assertThat(events).isEmpty();
+  }
+
+  @Test
+  void rowsAreReadAsOfAVersion() throws Exception {
+    List<EventRow> events = new ArrayList<>();
+    List<AssignmentRow> assignments = new ArrayList<>();
+
+    rows.readAsOf(List.of(4L), List.of(USER), 1024, events::add, assignments::add);
+
+    assertThat(events)
+        .as("before the delete")
+        .containsExactly(event("1", 100, 41L, "{\"a\": \"\\t'\"}"), event("2", 200, null, null));
+    assertThat(assignments)
+        .containsExactly(new AssignmentRow(7, 4, USER, 41, 3, "hash", null, -1, null, 2, 3));
+    events.clear();
+    rows.readAsOf(List.of(4L), List.of(USER), 2048, events::add, assignment -> {});
+    assertThat(events).as("behind it").extracting(EventRow::occurredAt).containsExactly(100L);
   }
 }

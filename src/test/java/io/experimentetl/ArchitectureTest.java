@@ -157,13 +157,14 @@ class ArchitectureTest {
         .check(main);
   }
 
+  /** Only operators, what they keep in state, and reporters use Flink's types. */
   @Test
   void decisionsKnowNoFlink() {
     noClasses()
         .that()
         .resideInAnyPackage(OURS + ".attribution..", OURS + ".stats..", OURS + ".quality..")
         .and()
-        .haveNameNotMatching(".*(Operator|Serializer|TypeInfo|State|Reporter|Metrics).*")
+        .haveNameNotMatching(".*(Operator|Serializer|TypeInfo|State|Store|Walk|Reporter).*")
         .should()
         .dependOnClassesThat()
         .resideInAPackage("org.apache.flink..")

@@ -213,14 +213,18 @@ SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fs
 CREATE TABLE IF NOT EXISTS data_inconsistencies
 (
     code          LowCardinality(String),
-    subject       String                 COMMENT 'what it is about; (code, subject) is the finding''s identity',
+    subject_kind  LowCardinality(String) COMMENT 'what the finding is about: event, user, experiment, table …',
+    subject_key   String                 COMMENT 'which one; (code, subject_kind, subject_key) is the finding''s identity',
+    subject       String ALIAS concat(subject_kind, ':', subject_key) COMMENT 'both, to read',
     severity      LowCardinality(String) COMMENT 'INFO, WARNING, ERROR',
     status        LowCardinality(String) COMMENT 'OPEN, RESOLVED',
     experiment_id Nullable(Int64),
     user_id       Nullable(String),
     event_id      Nullable(UUID),
+    event_timestamp Nullable(DateTime64(6, 'UTC')) COMMENT 'of the event that the finding is about',
     detail        String,
     remedy        String,
+    dead_letter_since Nullable(DateTime64(6, 'UTC')) COMMENT 'commit time of the first change of the row that could not be delivered; NULL: the row was delivered',
     observed_at   DateTime64(6, 'UTC')   COMMENT 'commit time of the change that showed it',
     _lsn          UInt64,
     _committed_at DateTime64(6, 'UTC'),
@@ -230,7 +234,7 @@ CREATE TABLE IF NOT EXISTS data_inconsistencies
     _batch_id     LowCardinality(String)
 )
 ENGINE = ReplacingMergeTree(_version, _deleted)
-ORDER BY (code, subject)
+ORDER BY (code, subject_kind, subject_key)
 SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1;
 
 -- One row per sink subtask and cut, written behind the last batch before the cut. etl_progress is a view on it.

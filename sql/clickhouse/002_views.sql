@@ -202,7 +202,7 @@ WITH
     ),
     ended AS
     (
-        SELECT substring(subject, 8) AS ended_metric, toNullable(observed_at) AS ended_at
+        SELECT subject_key AS ended_metric, toNullable(observed_at) AS ended_at
         FROM data_inconsistencies FINAL
         WHERE code = 'M-ENDED'
     ),
@@ -490,13 +490,17 @@ SELECT
     severity,
     code,
     subject,
+    subject_kind,
+    subject_key,
     experiment_id,
     user_id,
     event_id,
+    event_timestamp,
     detail,
     remedy,
+    dead_letter_since,
     observed_at
-FROM (SELECT * FROM data_inconsistencies FINAL)
+FROM (SELECT *, subject FROM data_inconsistencies FINAL)
 WHERE status = 'OPEN' AND severity IN ('ERROR', 'WARNING')
 ORDER BY severity = 'ERROR' DESC, observed_at DESC
 COMMENT 'Errors and warnings that were not resolved, errors first, then the newest, each with its remedy. What only informs (severity INFO: late events, duplicates, overrides) stands in data_inconsistencies.';

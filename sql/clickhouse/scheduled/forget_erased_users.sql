@@ -29,7 +29,7 @@ WHERE (experiment_id, user_id, id) IN
 SETTINGS mutations_sync = 2;
 
 ALTER TABLE data_inconsistencies DELETE
-WHERE coalesce(user_id, substring(subject, length('user:') + 1)) IN
+WHERE user_id IN
 (
     SELECT user_id
     FROM users

@@ -1,11 +1,16 @@
 -- data_inconsistencies, compared with what the rows in ClickHouse say. Columns: what is wrong (1: a finding is missing or not
--- open, 2: a finding is open that should not be), code, subject, why, evidence.
+-- open, 2: a finding is open that should not be), code, subject kind, subject key, why, evidence.
 WITH
 -- Commit time up to which everything is visible, microseconds since 1970; NULL: nothing behind the initial load is yet.
 (SELECT toUnixTimestamp64Micro(committed_at) FROM etl_progress) AS cut_at,
 -- What is younger may be on its way: the grace, and what checkpoints and heartbeats take.
 cut_at - ${on_its_way} AS settled_at,
-finding AS (SELECT code, subject, status, experiment_id, user_id, event_id, _version FROM data_inconsistencies FINAL),
+finding AS
+(
+    SELECT code, toString(subject_kind) AS kind, subject_key AS key, status, experiment_id, user_id, event_id,
+        toUnixTimestamp64Micro(event_timestamp) AS at, _version
+    FROM data_inconsistencies FINAL
+),
 event AS
 (
     SELECT event_id, toUnixTimestamp64Micro(timestamp) AS at, experiment_id, user_id, variant_id, toString(event_type) AS event_type, day,
@@ -23,14 +28,14 @@ carried AS
     SELECT
         toString(code_) AS code,
         multiIf(
-            code = 'R-ORPHAN-EXPERIMENT', concat('experiment:', toString(experiment_id)),
-            code = 'R-ORPHAN-VARIANT', concat('variant:', ifNull(toString(variant_id), '')),
-            code = 'R-ORPHAN-USER', concat('user:', user_id),
-            code = 'R-ORPHAN-ASSIGNMENT', concat('user:', toString(experiment_id), '/', user_id),
-            code = 'T-LATE', concat('day:', toString(experiment_id), '/', toString(day)),
-            code = 'S-UNKNOWN-EVENT-TYPE', concat('event-type:', event_type),
-            concat('event:', toString(event_id), '@', toString(at))) AS subject,
-        concat('event:', toString(event_id), '@', toString(at)) AS carrier,
+            code = 'R-ORPHAN-EXPERIMENT', ('experiment', toString(experiment_id)),
+            code = 'R-ORPHAN-VARIANT', ('variant', ifNull(toString(variant_id), '')),
+            code = 'R-ORPHAN-USER', ('user', user_id),
+            code = 'R-ORPHAN-ASSIGNMENT', ('experiment-user', concat(toString(experiment_id), '/', user_id)),
+            code = 'T-LATE', ('experiment-day', concat(toString(experiment_id), '/', toString(day))),
+            code = 'S-UNKNOWN-EVENT-TYPE', ('event-type', event_type),
+            ('event', concat(toString(event_id), '@', toString(at)))) AS subject,
+        concat('event ', toString(event_id)) AS carrier,
         _version AS version
     FROM (SELECT * FROM event WHERE notEmpty(inconsistencies))
     ARRAY JOIN inconsistencies AS code_
@@ -38,11 +43,11 @@ carried AS
     SELECT
         toString(code_) AS code,
         multiIf(
-            code = 'R-ORPHAN-EXPERIMENT', concat('experiment:', toString(experiment_id)),
-            code = 'R-ORPHAN-VARIANT', concat('variant:', toString(variant_id)),
-            code = 'R-ORPHAN-USER', concat('user:', user_id),
-            concat('assignment:', toString(id))) AS subject,
-        concat('assignment:', toString(id)) AS carrier,
+            code = 'R-ORPHAN-EXPERIMENT', ('experiment', toString(experiment_id)),
+            code = 'R-ORPHAN-VARIANT', ('variant', toString(variant_id)),
+            code = 'R-ORPHAN-USER', ('user', user_id),
+            ('assignment', toString(id))) AS subject,
+        concat('assignment ', toString(id)) AS carrier,
         _version AS version
     FROM assigned
     ARRAY JOIN inconsistencies AS code_
@@ -243,27 +248,27 @@ redesigned AS
 -- What holds of experiments: code, subject, why, and whether it must have been reported by now.
 symptom AS
 (
-    SELECT 'H-CROSSOVER-RATE' AS code, concat('experiment:', toString(experiment_id)) AS subject,
+    SELECT 'H-CROSSOVER-RATE' AS code, ('experiment', toString(experiment_id)) AS subject,
         concat(toString(crossover_users), ' of ', toString(exposed), ' exposed users') AS why, cut_at IS NOT NULL AS is_due
     FROM newest WHERE crossover_users >= ${crossover_users} AND crossover_users >= ${crossover_share} * exposed
     UNION ALL
-    SELECT 'H-MISSING-VARIANT', concat('variant:', toString(experiment_id), '/', toString(variant_id)), 'it has no users',
+    SELECT 'H-MISSING-VARIANT', ('experiment-variant', concat(toString(experiment_id), '/', toString(variant_id))), 'it has no users',
         cut_at IS NOT NULL
     FROM lacking
     UNION ALL
-    SELECT 'H-NO-EXPOSURES', concat('experiment:', toString(id)), 'it has no exposed user', ifNull(since + ${no_exposures_after} < settled_at, 0)
+    SELECT 'H-NO-EXPOSURES', ('experiment', toString(id)), 'it has no exposed user', ifNull(since + ${no_exposures_after} < settled_at, 0)
     FROM unentered
     UNION ALL
-    SELECT 'H-METRIC-MISSING', concat('metric:', toString(experiment_id), '/', name), 'no event was counted',
+    SELECT 'H-METRIC-MISSING', ('experiment-metric', concat(toString(experiment_id), '/', name)), 'no event was counted',
         cut_at IS NOT NULL AND has_delay = 0
     FROM silent
     UNION ALL
-    SELECT 'H-OUTLIER', concat('metric:', toString(experiment_id), '/', name), 'one user holds much of the sum', cut_at IS NOT NULL
+    SELECT 'H-OUTLIER', ('experiment-metric', concat(toString(experiment_id), '/', name)), 'one user holds much of the sum', cut_at IS NOT NULL
     FROM outlier
     UNION ALL
-    SELECT 'H-VOLUME', concat('experiment:', toString(experiment_id)), 'the exposures per day', 1 FROM volume WHERE is_unusual
+    SELECT 'H-VOLUME', ('experiment', toString(experiment_id)), 'the exposures per day', 1 FROM volume WHERE is_unusual
     UNION ALL
-    SELECT d.code, concat('experiment:', toString(d.experiment_id)), 'its variants', ifNull(c.at < settled_at, 0)
+    SELECT d.code, ('experiment', toString(d.experiment_id)), 'its variants', ifNull(c.at < settled_at, 0)
     FROM defect AS d
     INNER JOIN redesigned AS c ON c.experiment_id = d.experiment_id
 ),
@@ -276,7 +281,7 @@ bot AS
 ),
 changed AS
 (
-    SELECT DISTINCT subject FROM finding WHERE code IN ('C-UPDATE-IMMUTABLE', 'C-DELETE-UNEXPECTED')
+    SELECT DISTINCT kind, key FROM finding WHERE code IN ('C-UPDATE-IMMUTABLE', 'C-DELETE-UNEXPECTED')
 ),
 reassigned AS
 (
@@ -286,98 +291,95 @@ due AS
 (
     SELECT code, subject, any(carrier) AS why, toString(max(version)) AS evidence FROM carried GROUP BY code, subject
     UNION ALL
-    SELECT 'A-CROSSOVER', concat('user:', toString(experiment_id), '/', user_id), 'the exposures', '' FROM crossover
+    SELECT 'A-CROSSOVER', ('experiment-user', concat(toString(experiment_id), '/', user_id)), 'the exposures', '' FROM crossover
     UNION ALL
-    SELECT 'T-ENROLL-MISMATCH', concat('user:', toString(experiment_id), '/', user_id), 'enrolled_at and the exposures', ''
+    SELECT 'T-ENROLL-MISMATCH', ('experiment-user', concat(toString(experiment_id), '/', user_id)), 'enrolled_at and the exposures', ''
     FROM enrolled_elsewhere
     UNION ALL
-    SELECT 'H-SRM', concat('experiment:', toString(experiment_id)), concat('experiment_health_daily, p = ', toString(p)), ''
+    SELECT 'H-SRM', ('experiment', toString(experiment_id)), concat('experiment_health_daily, p = ', toString(p)), ''
     FROM mismatch WHERE is_open
     UNION ALL
     SELECT code, subject, why, '' FROM symptom WHERE is_due
     UNION ALL
-    SELECT 'H-BOT', concat('user:', toString(experiment_id), '/', user_id), concat(toString(most), ' events on a day'), '' FROM bot
+    SELECT 'H-BOT', ('experiment-user', concat(toString(experiment_id), '/', user_id)), concat(toString(most), ' events on a day'), ''
+    FROM bot
 ),
 open AS (SELECT * FROM finding WHERE status = 'OPEN'),
 -- Up to this version rows and findings were written by a job that may have had other metrics.
 (SELECT if(count() = 0, 0, max(_lsn) * 1024 + 1023) FROM data_inconsistencies WHERE code IN ('M-STARTED', 'M-ENDED')) AS metrics_changed
-SELECT what, code, subject, why, evidence FROM
+SELECT what, code, kind, key, why, evidence FROM
 (
-    SELECT 1 AS what, d.code AS code, d.subject AS subject, d.why AS why,
+    SELECT 1 AS what, d.code AS code, d.subject.1 AS kind, d.subject.2 AS key, d.why AS why,
         concat(d.evidence, ' ', f.status, ' ', toString(f._version)) AS evidence
     FROM due AS d
-    LEFT JOIN finding AS f ON f.code = d.code AND f.subject = d.subject
+    LEFT JOIN finding AS f ON f.code = d.code AND f.kind = d.subject.1 AND f.key = d.subject.2
     WHERE f.status != 'OPEN'
     UNION ALL
-    SELECT 2, toString(f.code), f.subject, 'the exposures show one variant', toString(f._version)
+    SELECT 2, toString(f.code), f.kind, f.key, 'the exposures show one variant', toString(f._version)
     FROM open AS f
-    LEFT ANTI JOIN (SELECT concat('user:', toString(experiment_id), '/', user_id) AS subject FROM crossover) AS c
-        ON c.subject = f.subject
+    LEFT ANTI JOIN crossover AS c ON c.experiment_id = f.experiment_id AND c.user_id = f.user_id
     WHERE f.code = 'A-CROSSOVER'
     UNION ALL
-    SELECT 2, toString(f.code), f.subject, 'enrolled_at and the exposures agree', toString(f._version)
+    SELECT 2, toString(f.code), f.kind, f.key, 'enrolled_at and the exposures agree', toString(f._version)
     FROM open AS f
-    LEFT ANTI JOIN (SELECT concat('user:', toString(experiment_id), '/', user_id) AS subject FROM enrolled_elsewhere) AS c
-        ON c.subject = f.subject
+    LEFT ANTI JOIN enrolled_elsewhere AS c ON c.experiment_id = f.experiment_id AND c.user_id = f.user_id
     WHERE f.code = 'T-ENROLL-MISMATCH'
     UNION ALL
-    SELECT 2, toString(f.code), f.subject, 'experiment_health_daily shows none', toString(f._version)
+    SELECT 2, toString(f.code), f.kind, f.key, 'experiment_health_daily shows none', toString(f._version)
     FROM open AS f
-    LEFT ANTI JOIN (SELECT concat('experiment:', toString(experiment_id)) AS subject FROM mismatch WHERE is_open) AS m
-        ON m.subject = f.subject
+    LEFT ANTI JOIN (SELECT experiment_id FROM mismatch WHERE is_open) AS m ON m.experiment_id = f.experiment_id
     WHERE f.code = 'H-SRM'
     UNION ALL
-    SELECT 2, toString(f.code), f.subject, 'the rows say otherwise', toString(f._version)
+    SELECT 2, toString(f.code), f.kind, f.key, 'the rows say otherwise', toString(f._version)
     FROM open AS f
     WHERE f.code IN ('H-CROSSOVER-RATE', 'H-MISSING-VARIANT', 'H-NO-EXPOSURES', 'H-METRIC-MISSING', 'H-OUTLIER', 'H-VOLUME',
             'R-NO-CONTROL', 'R-MULTI-CONTROL', 'R-ALLOCATION-SUM')
-        AND (toString(f.code), f.subject) NOT IN (SELECT code, subject FROM symptom)
+        AND (toString(f.code), (f.kind, f.key)) NOT IN (SELECT code, subject FROM symptom)
         AND (f.code != 'H-VOLUME' OR f.experiment_id IN (SELECT experiment_id FROM volume))
     UNION ALL
     -- What was missing is there.
-    SELECT 2, toString(f.code), f.subject, 'it is there now', toString(f._version)
+    SELECT 2, toString(f.code), f.kind, f.key, 'it is there now', toString(f._version)
     FROM open AS f
     WHERE (f.code = 'R-ORPHAN-EXPERIMENT'
-            AND f.subject IN (SELECT concat('experiment:', toString(id)) FROM experiments FINAL))
-        OR (f.code = 'R-ORPHAN-VARIANT' AND f.subject IN (SELECT concat('variant:', toString(id)) FROM variants FINAL))
-        OR (f.code = 'R-ORPHAN-USER' AND f.subject IN (SELECT concat('user:', user_id) FROM users FINAL))
+            AND f.experiment_id IN (SELECT id FROM experiments FINAL))
+        OR (f.code = 'R-ORPHAN-VARIANT' AND f.key IN (SELECT toString(id) FROM variants FINAL))
+        OR (f.code = 'R-ORPHAN-USER' AND f.user_id IN (SELECT user_id FROM users FINAL))
         OR (f.code = 'R-ORPHAN-ASSIGNMENT'
-            AND f.subject IN (SELECT concat('user:', toString(experiment_id), '/', user_id) FROM assigned))
+            AND (f.experiment_id, f.user_id) IN (SELECT experiment_id, user_id FROM assigned))
     UNION ALL
     -- Of an event that was never changed: what was found on it, it carries.
-    SELECT 2, toString(f.code), f.subject,
-        if(e.subject = '', 'there is no such event', concat('the event carries ', toString(e.inconsistencies))),
+    SELECT 2, toString(f.code), f.kind, f.key,
+        if(e.at = 0, 'there is no such event', concat('the event carries ', toString(e.inconsistencies))),
         concat(toString(f._version), ' ', toString(e._version))
     FROM open AS f
     LEFT JOIN
     (
-        SELECT concat('event:', toString(event_id), '@', toString(at)) AS subject, event_id, inconsistencies, _version FROM event
+        SELECT event_id, at, inconsistencies, _version FROM event
         WHERE cityHash64(event_id) IN (SELECT cityHash64(event_id) FROM open)
-    ) AS e ON e.subject = f.subject
+    ) AS e ON e.event_id = f.event_id AND e.at = f.at
     WHERE f.code IN ('R-VARIANT-NULL', 'R-VARIANT-MISMATCH', 'R-VARIANT-NOT-IN-EXPERIMENT', 'T-CONVERSION-BEFORE-EXPOSURE',
             'T-FUTURE', 'S-BAD-PROPERTY')
-        AND startsWith(f.subject, 'event:')
+        AND f.kind = 'event'
         AND NOT has(e.inconsistencies, f.code)
-        AND f.subject NOT IN (SELECT subject FROM changed)
+        AND (f.kind, f.key) NOT IN (SELECT kind, key FROM changed)
         -- An event that came again when its user had been erased: what stood before was another row.
         AND intDiv(e._version, 1024) <= intDiv(f._version, 1024)
         AND (f.code != 'S-BAD-PROPERTY' OR f._version > metrics_changed OR e._version <= metrics_changed)
         AND (f.code != 'R-VARIANT-MISMATCH' OR (f.experiment_id, f.user_id) NOT IN (SELECT experiment_id, user_id FROM reassigned))
         -- Findings outlive rows that were deleted, erased or have expired.
-        AND (e.subject != '' OR NOT has(
+        AND (e.at != 0 OR NOT has(
             (SELECT groupUniqArray(cityHash64(event_id)) FROM events_processed
                 WHERE cityHash64(event_id) IN (SELECT cityHash64(event_id) FROM open)),
-            cityHash64(ifNull(f.event_id, toUUIDOrZero(splitByChar('@', substring(f.subject, 7))[1])))))
-        AND (e.subject != '' OR toInt64OrZero(splitByChar('@', f.subject)[2]) > ${expired_before})
-        AND (e.subject != '' OR ifNull(f.user_id, '') = '' OR f.user_id IN (SELECT user_id FROM users FINAL))
+            cityHash64(assumeNotNull(f.event_id))))
+        AND (e.at != 0 OR ifNull(f.at, 0) > ${expired_before})
+        AND (e.at != 0 OR ifNull(f.user_id, '') = '' OR f.user_id IN (SELECT user_id FROM users FINAL))
     UNION ALL
-    SELECT 2, toString(f.code), f.subject, concat('the assignment carries ', toString(a.inconsistencies)),
+    SELECT 2, toString(f.code), f.kind, f.key, concat('the assignment carries ', toString(a.inconsistencies)),
         concat(toString(f._version), ' ', toString(a._version))
     FROM open AS f
-    INNER JOIN (SELECT concat('assignment:', toString(id)) AS subject, inconsistencies, is_untouched, _version FROM assigned) AS a
-        ON a.subject = f.subject
+    INNER JOIN (SELECT toString(id) AS key, inconsistencies, is_untouched, _version FROM assigned) AS a ON a.key = f.key
     WHERE f.code IN ('A-OVERRIDE', 'R-VARIANT-NOT-IN-EXPERIMENT', 'S-UNKNOWN-ENUM', 'T-FUTURE', 'T-ENROLLED-BEFORE-ASSIGNED')
-        AND a.is_untouched AND NOT has(a.inconsistencies, f.code)
+        AND f.kind = 'assignment' AND a.is_untouched AND NOT has(a.inconsistencies, f.code)
 )
-ORDER BY what, code, subject
+ORDER BY what, code, kind, key
 LIMIT ${limit}

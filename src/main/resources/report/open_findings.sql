@@ -3,7 +3,7 @@ SELECT if(experiment_id IS NULL, 'warehouse', 'experiment') AS scope, severity, 
     toDate(min(observed_at), {zone:String}) AS first_day, toDate(max(observed_at), {zone:String}) AS last_day,
     any(remedy) AS remedy,
     arrayStringConcat(arraySort(groupArrayIf(20)(concat(subject, ': ', detail),
-        match(subject, '^(experiment|variant|metric|day|table|statistics|health):'))), '\n') AS details
+        subject_kind IN ('experiment', 'experiment-day', 'experiment-metric', 'experiment-variant', 'variant', 'metric', 'table'))), '\n') AS details
 FROM findings_open
 WHERE experiment_id = {id:Int64} OR experiment_id IS NULL
 GROUP BY scope, severity, code

@@ -42,7 +42,7 @@ class ErasedUsersIT {
         "INSERT INTO assignments_processed (id, experiment_id, user_id, _committed_at, _version, _deleted, _delete_reason) VALUES (1, 1, '%s', %s"
             .formatted(user, last));
     warehouse.query(
-        "INSERT INTO data_inconsistencies (code, subject, user_id, _version) VALUES ('A-CROSSOVER', 'user:1/%1$s', '%1$s', %2$d), ('S-UNPARSEABLE', 'user:%1$s', NULL, %2$d)"
+        "INSERT INTO data_inconsistencies (code, subject_kind, subject_key, user_id, _version) VALUES ('A-CROSSOVER', 'experiment-user', '1/%1$s', '%1$s', %2$d), ('S-UNPARSEABLE', 'user', '%1$s', '%1$s', %2$d)"
             .formatted(user, version));
   }
 

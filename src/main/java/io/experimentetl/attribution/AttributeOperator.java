@@ -16,11 +16,13 @@ import io.experimentetl.model.FindingCode;
 import io.experimentetl.model.HealthContribution;
 import io.experimentetl.model.HealthCounts;
 import io.experimentetl.model.HealthKey;
+import io.experimentetl.model.Subject;
 import io.experimentetl.quality.EventChecks;
+import io.experimentetl.quality.FindingReporter;
 import io.experimentetl.warehouse.RawEvents;
 import io.experimentetl.warehouse.WarehouseEvents;
 import java.time.Duration;
-import java.util.EnumMap;
+import java.util.EnumSet;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
@@ -108,8 +110,7 @@ public final class AttributeOperator
   private transient EvictionWalk evictions;
   private transient RehydratedUsers rehydratedUsers;
   private transient ContributionBuffer contributions;
-  private transient RepeatedFindings repeatedFindings;
-  private transient Map<FindingCode, Counter> findingCounters;
+  private transient FindingReporter findings;
   private transient Counter rehydratedExperiments;
 
   public AttributeOperator(JobConfig jobConfig) {
@@ -185,7 +186,6 @@ public final class AttributeOperator
         new ContributionBuffer(
             contribution -> output.collect(CONTRIBUTIONS, new StreamRecord<>(contribution)),
             contribution -> output.collect(HEALTH, new StreamRecord<>(contribution)));
-    repeatedFindings = new RepeatedFindings();
     rehydratedUsers = new RehydratedUsers();
     openAttribution(now);
     openEviction(now);
@@ -236,10 +236,8 @@ public final class AttributeOperator
   }
 
   private void registerMetrics() {
-    findingCounters = new EnumMap<>(FindingCode.class);
-    for (FindingCode code : FindingCode.values()) {
-      findingCounters.put(code, getMetricGroup().addGroup("code", code.code()).counter("findings"));
-    }
+    findings =
+        new FindingReporter(output, FINDINGS, getMetricGroup(), EnumSet.allOf(FindingCode.class));
     rehydratedExperiments = getMetricGroup().counter("rehydratedExperiments");
     getMetricGroup().gauge("cachedUsers", () -> users.cachedUsers());
   }
@@ -354,12 +352,12 @@ public final class AttributeOperator
     rehydratedUsers.checkpointBegins(checkpointId);
     reportMetricChange();
     contributions.flush();
-    repeatedFindings.clear();
+    findings.beforeCheckpoint();
     if (progress.marker() != null) {
       ProgressMarker visible = progress.at(now);
       output.collect(new StreamRecord<>(Either.Left(visible)));
       output.collect(ASSIGNMENTS, new StreamRecord<>(Either.Left(visible)));
-      output.collect(FINDINGS, new StreamRecord<>(Either.Left(visible)));
+      findings.progress(visible);
     }
   }
 
@@ -382,14 +380,9 @@ public final class AttributeOperator
 
   private void reportMetric(FindingCode code, String metric, String detail) {
     finding(
-        new Finding(
-            code,
-            "metric:" + metric,
-            true,
-            0,
-            null,
-            null,
-            detail,
+        Finding.opened(code, Subject.metric(metric))
+            .detail(detail)
+            .at(
             restored.seenUntil(),
             versions.greatestSequenceNumber(),
             versions.nextFinding()));
@@ -445,10 +438,7 @@ public final class AttributeOperator
 
   @Override
   public void finding(Finding finding) {
-    if (repeatedFindings.isNew(finding)) {
-      findingCounters.get(finding.code()).inc();
-      output.collect(FINDINGS, new StreamRecord<>(Either.Right(finding)));
-    }
+    findings.report(finding);
   }
 
   @Override

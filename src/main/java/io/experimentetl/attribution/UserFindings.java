@@ -9,11 +9,11 @@ import static io.experimentetl.model.FindingCode.S_UNKNOWN_EVENT_TYPE;
 
 import io.experimentetl.model.AssignmentRow;
 import io.experimentetl.model.Change;
-import io.experimentetl.model.EventId;
 import io.experimentetl.model.EventRow;
 import io.experimentetl.model.ExperimentRow;
 import io.experimentetl.model.Finding;
 import io.experimentetl.model.FindingCode;
+import io.experimentetl.model.Subject;
 import io.experimentetl.model.VariantRow;
 import java.time.Instant;
 import java.time.LocalDate;
@@ -67,58 +67,46 @@ final class UserFindings {
   /** Closes the finding about a missing experiment. */
   void closeOrphanExperiment(ExperimentRow row, Change reference) {
     report(
-        R_ORPHAN_EXPERIMENT,
-        false,
-        experimentSubject(row.id()),
-        row.id(),
-        null,
-        null,
-        R_ORPHAN_EXPERIMENT.sentence(),
+        Finding.resolved(R_ORPHAN_EXPERIMENT, Subject.experiment(row.id())).inExperiment(row.id()),
         Origin.of(reference));
   }
 
   /** Closes the finding about a missing variant. */
   void closeOrphanVariant(VariantRow row, Change reference) {
     report(
-        R_ORPHAN_VARIANT,
-        false,
-        variantSubject(row.id()),
-        row.experimentId(),
-        null,
-        null,
-        R_ORPHAN_VARIANT.sentence(),
+        Finding.resolved(R_ORPHAN_VARIANT, Subject.variant(row.id()))
+            .inExperiment(row.experimentId()),
         Origin.of(reference));
   }
 
   void report(FindingCode code, boolean open, EventRow event, Origin origin) {
-    String subject =
+    Finding.Draft finding =
         switch (code) {
-          case R_ORPHAN_EXPERIMENT -> experimentSubject(event.experimentId());
-          case R_ORPHAN_VARIANT -> variantSubject(event.variantId());
-          case R_ORPHAN_USER -> "user:" + event.userId();
-          case R_ORPHAN_ASSIGNMENT -> "user:" + event.experimentId() + "/" + event.userId();
-          case T_LATE ->
-              "day:"
-                  + event.experimentId()
-                  + "/"
-                  + LocalDate.ofEpochDay(
-                      dimensions
-                          .calendarOf(dimensions.experiment(event.experimentId()))
-                          .dayOf(event.occurredAt()));
-          case S_UNKNOWN_EVENT_TYPE -> "event-type:" + event.eventType();
-          default -> eventSubject(event.id(), event.occurredAt());
+          case R_ORPHAN_EXPERIMENT ->
+              Finding.of(code, Subject.experiment(event.experimentId()), open);
+          case R_ORPHAN_VARIANT -> Finding.of(code, Subject.variant(event.variantId()), open);
+          case R_ORPHAN_USER -> Finding.of(code, Subject.user(event.userId()), open);
+          case R_ORPHAN_ASSIGNMENT ->
+              Finding.of(code, Subject.experimentUser(event.experimentId(), event.userId()), open)
+                  .aboutUser(event.userId());
+          case T_LATE -> Finding.of(code, dayOf(event), open);
+          case S_UNKNOWN_EVENT_TYPE -> Finding.of(code, Subject.eventType(event.eventType()), open);
+          default ->
+              Finding.of(code, Subject.event(event.id(), event.occurredAt()), open)
+                  .aboutUser(event.userId())
+                  .aboutEvent(event.id());
         };
-    boolean ofOneEvent = subject.startsWith("event:");
-    boolean ofOneUser = ofOneEvent || subject.startsWith("user:");
-    report(
-        code,
-        open,
-        subject,
-        code == S_UNKNOWN_EVENT_TYPE ? 0 : event.experimentId(),
-        ofOneUser ? event.userId() : null,
-        ofOneEvent ? event.id() : null,
-        code.sentence(),
-        origin);
+    if (code != S_UNKNOWN_EVENT_TYPE) {
+      finding.inExperiment(event.experimentId());
+    }
+    report(finding, origin);
+  }
+
+  private Subject dayOf(EventRow event) {
+    ExperimentCalendar calendar =
+        dimensions.calendarOf(dimensions.experiment(event.experimentId()));
+    return Subject.experimentDay(
+        event.experimentId(), LocalDate.ofEpochDay(calendar.dayOf(event.occurredAt())));
   }
 
   void report(FindingCode code, boolean open, AssignmentRow row, Origin origin) {
@@ -126,14 +114,19 @@ final class UserFindings {
   }
 
   void report(FindingCode code, boolean open, AssignmentRow row, String detail, Origin origin) {
-    String subject =
+    Subject subject =
         switch (code) {
-          case R_ORPHAN_EXPERIMENT -> experimentSubject(row.experimentId());
-          case R_ORPHAN_VARIANT -> variantSubject(row.variantId());
-          case R_ORPHAN_USER -> "user:" + row.userId();
-          default -> "assignment:" + row.id();
+          case R_ORPHAN_EXPERIMENT -> Subject.experiment(row.experimentId());
+          case R_ORPHAN_VARIANT -> Subject.variant(row.variantId());
+          case R_ORPHAN_USER -> Subject.user(row.userId());
+          default -> Subject.assignment(row.id());
         };
-    report(code, open, subject, row.experimentId(), row.userId(), null, detail, origin);
+    report(
+        Finding.of(code, subject, open)
+            .inExperiment(row.experimentId())
+            .aboutUser(row.userId())
+            .detail(detail),
+        origin);
   }
 
   /** Reports about a user in an experiment. */
@@ -145,13 +138,10 @@ final class UserFindings {
       String detail,
       Origin origin) {
     report(
-        code,
-        open,
-        "user:" + experimentId + "/" + user.userId,
-        experimentId,
-        user.userId,
-        null,
-        detail,
+        Finding.of(code, Subject.experimentUser(experimentId, user.userId), open)
+            .inExperiment(experimentId)
+            .aboutUser(user.userId)
+            .detail(detail),
         origin);
   }
 
@@ -162,74 +152,35 @@ final class UserFindings {
             .atZone(ZoneOffset.UTC)
             .toLocalDate();
     report(
-        C_DELETE_RETENTION,
-        true,
-        "retention:" + table + "/" + day,
-        0,
-        null,
-        null,
-        "rows of %s of %s were deleted; the warehouse keeps them".formatted(table, day),
+        Finding.opened(C_DELETE_RETENTION, Subject.tableDay(table, day))
+            .detail("rows of %s of %s were deleted; the warehouse keeps them".formatted(table, day)),
         origin);
   }
 
   void reportUnexpectedDelete(UserFacts user, UndecidedDelete delete) {
-    report(
-        C_DELETE_UNEXPECTED,
-        true,
+    Subject deleted =
         delete.eventId() == null
-            ? "assignment:" + delete.assignmentId()
-            : eventSubject(delete.eventId(), delete.occurredAt()),
-        delete.experimentId(),
-        user.userId,
-        delete.eventId(),
-        "deleted at the source inside its retention; the statistics were restated",
+            ? Subject.assignment(delete.assignmentId())
+            : Subject.event(delete.eventId(), delete.occurredAt());
+    report(
+        Finding.opened(C_DELETE_UNEXPECTED, deleted)
+            .inExperiment(delete.experimentId())
+            .aboutUser(user.userId)
+            .aboutEvent(delete.eventId())
+            .detail("deleted at the source inside its retention; the statistics were restated"),
         delete.origin());
   }
 
   void reportErasure(long txId, int events, int assignments, Origin origin) {
     report(
-        C_DELETE_ERASURE,
-        true,
-        "erasure:tx-" + txId,
-        0,
-        null,
-        null,
-        "a user was erased, with %d events and %d assignments".formatted(events, assignments),
+        Finding.opened(C_DELETE_ERASURE, Subject.transaction(txId))
+            .detail(
+                "a user was erased, with %d events and %d assignments"
+                    .formatted(events, assignments)),
         origin);
   }
 
-  private void report(
-      FindingCode code,
-      boolean open,
-      String subject,
-      long experimentId,
-      String userId,
-      EventId eventId,
-      String detail,
-      Origin origin) {
-    out.finding(
-        new Finding(
-            code,
-            subject,
-            open,
-            experimentId,
-            userId,
-            eventId,
-            detail,
-            origin.committedAt(),
-            origin.lsn(),
-            versions.nextFinding()));
-  }
-
-  private static String experimentSubject(long experimentId) {
-    return "experiment:" + experimentId;
-  }
-
-  private static String variantSubject(Long variantId) {
-    return "variant:" + variantId;
-  }
-
-  private static String eventSubject(EventId eventId, long occurredAt) {
-    return "event:" + eventId + "@" + occurredAt;
+  private void report(Finding.Draft finding, Origin origin) {
+    out.finding(finding.at(origin.committedAt(), origin.lsn(), versions.nextFinding()));
   }
 }

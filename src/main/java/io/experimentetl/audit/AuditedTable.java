@@ -1,5 +1,6 @@
 package io.experimentetl.audit;
 
+import io.experimentetl.model.SubjectKind;
 import java.util.List;
 
 /**
@@ -14,7 +15,7 @@ enum AuditedTable {
   EXPERIMENTS(
       "experiments",
       "experiments",
-      "experiment",
+      SubjectKind.EXPERIMENT,
       List.of("id"),
       null,
       List.of(
@@ -33,7 +34,7 @@ enum AuditedTable {
   VARIANTS(
       "variants",
       "variants",
-      "variant",
+      SubjectKind.VARIANT,
       List.of("id"),
       null,
       List.of(
@@ -50,7 +51,7 @@ enum AuditedTable {
   USERS(
       "users",
       "users",
-      "user",
+      SubjectKind.USER,
       List.of("user_id"),
       null,
       List.of(
@@ -64,7 +65,7 @@ enum AuditedTable {
   ASSIGNMENTS(
       "assignments",
       "assignments_processed",
-      "assignment",
+      SubjectKind.ASSIGNMENT,
       List.of("experiment_id", "user_id", "id"),
       "assigned_at",
       List.of(
@@ -82,7 +83,7 @@ enum AuditedTable {
   EVENTS(
       "events",
       "events_processed",
-      "event",
+      SubjectKind.EVENT,
       List.of("experiment_id", "user_id", "timestamp", "event_id"),
       "timestamp",
       List.of(
@@ -102,7 +103,7 @@ enum AuditedTable {
 
   private final String sourceTable;
   private final String warehouseTable;
-  private final String noun;
+  private final SubjectKind subjectKind;
   private final List<String> sortingKey;
   private final String timeColumn;
   private final List<AuditedColumn> columns;
@@ -110,13 +111,13 @@ enum AuditedTable {
   AuditedTable(
       String sourceTable,
       String warehouseTable,
-      String noun,
+      SubjectKind subjectKind,
       List<String> sortingKey,
       String timeColumn,
       List<AuditedColumn> columns) {
     this.sourceTable = sourceTable;
     this.warehouseTable = warehouseTable;
-    this.noun = noun;
+    this.subjectKind = subjectKind;
     this.sortingKey = sortingKey;
     this.timeColumn = timeColumn;
     this.columns = columns;
@@ -130,9 +131,9 @@ enum AuditedTable {
     return warehouseTable;
   }
 
-  /** One row of the table in words, and the kind of its findings' subjects. */
-  String noun() {
-    return noun;
+  /** What a finding about one of its rows is about. */
+  SubjectKind subjectKind() {
+    return subjectKind;
   }
 
   /** ClickHouse's sorting key. */

@@ -7,6 +7,7 @@ import io.experimentetl.config.MetricConfig;
 import io.experimentetl.config.MetricTerm;
 import io.experimentetl.config.Population;
 import io.experimentetl.config.StatisticsConfig;
+import io.experimentetl.model.Subject;
 import io.experimentetl.quality.EventChecks;
 import java.util.ArrayList;
 import java.util.HashMap;
@@ -80,7 +81,7 @@ final class EnrichmentComparison {
           new Observation(
               table.warehouseTable(),
               seen.get(1).asInt(),
-              table.noun() + ":" + seen.get(0).asText(),
+              new Subject(table.subjectKind(), seen.get(0).asText()).toString(),
               problem(seen.get(3)),
               seen.get(2).asText() + " " + seen.get(3),
               Observation.NO_OFFSET,

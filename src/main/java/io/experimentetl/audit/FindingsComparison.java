@@ -2,11 +2,14 @@ package io.experimentetl.audit;
 
 import static java.util.Map.entry;
 
+import com.fasterxml.jackson.databind.JsonNode;
 import io.experimentetl.audit.Observation.Kind;
 import io.experimentetl.audit.Observation.Weight;
 import io.experimentetl.config.FindingsConfig;
 import io.experimentetl.config.HealthConfig;
 import io.experimentetl.config.MetricKind;
+import io.experimentetl.model.Subject;
+import io.experimentetl.model.SubjectKind;
 import io.experimentetl.quality.AssignmentChecks;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -61,15 +64,19 @@ final class FindingsComparison {
               new Observation(
                   PLACE,
                   AuditedTable.NO_DAY,
-                  row.get(1).asText() + " " + row.get(2).asText(),
+                  row.get(1).asText() + " " + subject(row),
                   (missing ? "is not open, although it holds: " : "is open, although ")
-                      + EnrichmentComparison.shortened(row.get(3).asText()),
-                  row.get(4).asText(),
+                      + EnrichmentComparison.shortened(row.get(4).asText()),
+                  row.get(5).asText(),
                   Observation.NO_OFFSET,
                   Weight.SUSPECT,
                   Kind.DIFFERENT));
         });
     return observations;
+  }
+
+  private static Subject subject(JsonNode row) {
+    return new Subject(SubjectKind.ofText(row.get(2).asText()), row.get(3).asText());
   }
 
   private Map<String, String> values() {

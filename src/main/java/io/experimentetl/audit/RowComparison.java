@@ -3,6 +3,7 @@ package io.experimentetl.audit;
 import com.fasterxml.jackson.databind.JsonNode;
 import io.experimentetl.audit.Observation.Kind;
 import io.experimentetl.audit.Observation.Weight;
+import io.experimentetl.model.Subject;
 import java.math.BigInteger;
 import java.time.Duration;
 import java.time.Instant;
@@ -238,14 +239,12 @@ final class RowComparison {
    */
   private Set<String> flaggedKeys() {
     Set<String> keys = new HashSet<>();
-    String prefix = table.noun() + ":";
     warehouse.read(
-        "SELECT subject FROM data_inconsistencies FINAL"
-            + " WHERE code IN ('S-UNPARSEABLE', 'S-NULL-REQUIRED') AND status = 'OPEN'"
-            + " AND startsWith(subject, '"
-            + prefix
-            + "')",
-        row -> keys.add(normalised(row.get(0).asText().substring(prefix.length()))));
+        "SELECT subject_key FROM data_inconsistencies FINAL"
+            + " WHERE dead_letter_since IS NOT NULL AND status = 'OPEN' AND subject_kind = '"
+            + table.subjectKind().text()
+            + "'",
+        row -> keys.add(normalised(row.get(0).asText())));
     return keys;
   }
 
@@ -454,7 +453,7 @@ final class RowComparison {
         new Observation(
             table.sourceTable(),
             day,
-            table.noun() + ":" + key,
+            new Subject(table.subjectKind(), key).toString(),
             problem,
             evidence,
             Observation.NO_OFFSET,

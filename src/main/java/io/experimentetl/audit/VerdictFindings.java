@@ -3,6 +3,7 @@ package io.experimentetl.audit;
 import io.experimentetl.model.Finding;
 import io.experimentetl.model.FindingCode;
 import io.experimentetl.model.RowVersion;
+import io.experimentetl.model.Subject;
 import java.time.Instant;
 import java.time.temporal.ChronoUnit;
 import java.util.ArrayList;
@@ -22,7 +23,7 @@ final class VerdictFindings {
   private static final int MAX_TOLD = 400;
 
   /** What a finding is about: its identity in {@code data_inconsistencies}. */
-  record Identity(FindingCode code, String subject) implements Comparable<Identity> {
+  record Identity(FindingCode code, Subject subject) implements Comparable<Identity> {
     @Override
     public int compareTo(Identity other) {
       int byCode = code.compareTo(other.code);
@@ -68,7 +69,7 @@ final class VerdictFindings {
             changes.add(finding(identity, true, detail, before, marker));
           }
         });
-    Set<String> unjudged =
+    Set<Subject> unjudged =
         undecided.stream().map(VerdictFindings::subject).collect(Collectors.toSet());
     new TreeMap<>(standing)
         .forEach(
@@ -90,8 +91,8 @@ final class VerdictFindings {
     };
   }
 
-  private static String subject(AuditReport.Difference difference) {
-    return "table:" + difference.table();
+  private static Subject subject(AuditReport.Difference difference) {
+    return Subject.table(difference.table());
   }
 
   /** In figures: of rows no keys, which an erasure would not find here. */
@@ -127,18 +128,13 @@ final class VerdictFindings {
 
   private static Finding finding(
       Identity identity, boolean open, String detail, Standing before, Warehouse.Progress marker) {
-    return new Finding(
-        identity.code(),
-        identity.subject(),
-        open,
-        0,
-        null,
-        null,
-        detail,
-        ChronoUnit.MICROS.between(Instant.EPOCH, marker.committedAt()),
-        marker.lsn(),
-        Math.max(
-            RowVersion.ofSequenceNumber(marker.sequenceNumber()),
-            before == null ? 0 : before.version() + 1));
+    return Finding.of(identity.code(), identity.subject(), open)
+        .detail(detail)
+        .at(
+            ChronoUnit.MICROS.between(Instant.EPOCH, marker.committedAt()),
+            marker.lsn(),
+            Math.max(
+                RowVersion.ofSequenceNumber(marker.sequenceNumber()),
+                before == null ? 0 : before.version() + 1));
   }
 }

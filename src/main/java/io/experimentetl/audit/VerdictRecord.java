@@ -5,6 +5,8 @@ import io.experimentetl.audit.VerdictFindings.Standing;
 import io.experimentetl.clickhouse.RowBinaryWriter;
 import io.experimentetl.model.Finding;
 import io.experimentetl.model.FindingCode;
+import io.experimentetl.model.Subject;
+import io.experimentetl.model.SubjectKind;
 import io.experimentetl.warehouse.FindingEncoder;
 import java.util.HashMap;
 import java.util.List;
@@ -43,7 +45,7 @@ final class VerdictRecord {
                 String.join(
                     " ",
                     finding.code().code(),
-                    finding.subject(),
+                    finding.subject().toString(),
                     finding.open() ? "OPEN:" : "RESOLVED:",
                     finding.detail()))
         .toList();
@@ -52,12 +54,14 @@ final class VerdictRecord {
   private Map<Identity, Standing> standing() {
     Map<Identity, Standing> standing = new HashMap<>();
     warehouse.read(
-        "SELECT code, subject, argMax(status, _version) = 'OPEN', argMax(detail, _version), max(_version)"
-            + " FROM data_inconsistencies WHERE startsWith(code, 'X-') GROUP BY code, subject",
+        "SELECT code, subject_kind, subject_key, argMax(status, _version) = 'OPEN', argMax(detail, _version), max(_version)"
+            + " FROM data_inconsistencies WHERE startsWith(code, 'X-') GROUP BY code, subject_kind, subject_key",
         row ->
             standing.put(
-                new Identity(FindingCode.ofCode(row.get(0).asText()), row.get(1).asText()),
-                new Standing(row.get(2).asInt() == 1, row.get(3).asText(), row.get(4).asLong())));
+                new Identity(
+                    FindingCode.ofCode(row.get(0).asText()),
+                    new Subject(SubjectKind.ofText(row.get(1).asText()), row.get(2).asText())),
+                new Standing(row.get(3).asInt() == 1, row.get(4).asText(), row.get(5).asLong())));
     return standing;
   }
 

@@ -1,6 +1,7 @@
 package io.experimentetl.cdc;
 
 import io.experimentetl.model.FindingCode;
+import io.experimentetl.model.Subject;
 import java.util.ArrayList;
 import java.util.Iterator;
 import java.util.LinkedHashMap;
@@ -20,13 +21,13 @@ final class DeadLetterLedger {
    * A row that could not be delivered; a record of operator state.
    *
    * @param subject the finding's
-   * @param code the finding's, by its stable name
+   * @param code the finding's
    * @param since commit time of the first change that could not be delivered, microseconds since
    *     1970 in UTC
    */
-  public record Row(String subject, String code, long since) {}
+  public record Row(Subject subject, FindingCode code, long since) {}
 
-  private final Map<String, Row> rows = new LinkedHashMap<>();
+  private final Map<Subject, Row> rows = new LinkedHashMap<>();
   private long forgotten;
 
   DeadLetterLedger(Iterable<Row> restored) {
@@ -47,19 +48,19 @@ final class DeadLetterLedger {
   }
 
   /** The row with this subject, or null. */
-  Row of(String subject) {
+  Row of(Subject subject) {
     return rows.isEmpty() ? null : rows.get(subject);
   }
 
-  void remove(String subject) {
+  void remove(Subject subject) {
     rows.remove(subject);
   }
 
   /** Takes note of a row that can't be delivered and says since when that is so. */
-  long add(String subject, FindingCode code, long committedAt) {
+  long add(Subject subject, FindingCode code, long committedAt) {
     Row before = rows.remove(subject);
     long since = before == null ? committedAt : before.since();
-    rows.put(subject, new Row(subject, code.code(), since));
+    rows.put(subject, new Row(subject, code, since));
     if (rows.size() > MOST) {
       Iterator<Row> oldest = rows.values().iterator();
       oldest.next();

@@ -14,16 +14,15 @@ import io.experimentetl.model.OutboxRow;
 import io.experimentetl.model.RowVersion;
 import io.experimentetl.model.SourceRow;
 import io.experimentetl.model.SourceTable;
+import io.experimentetl.model.Subject;
 import io.experimentetl.model.UnreadableRow;
 import io.experimentetl.model.UserRow;
 import io.experimentetl.model.VariantRow;
 import io.experimentetl.quality.ExperimentChecks;
+import io.experimentetl.quality.FindingReporter;
 import io.experimentetl.warehouse.WarehouseRange;
-import java.time.Instant;
-import java.time.temporal.ChronoUnit;
-import java.util.EnumMap;
+import java.util.EnumSet;
 import java.util.List;
-import java.util.Map;
 import org.apache.flink.api.common.state.ListState;
 import org.apache.flink.api.common.state.ListStateDescriptor;
 import org.apache.flink.api.common.typeinfo.TypeHint;
@@ -78,7 +77,7 @@ public final class RouteOperator extends AbstractStreamOperator<Change>
 
   private transient ListState<DeadLetterLedger.Row> deadLetterState;
   private transient DeadLetterLedger deadLetters;
-  private transient Map<FindingCode, Counter> findings;
+  private transient FindingReporter findings;
   private transient Counter outboxRows;
   private transient long watermark;
 
@@ -110,16 +109,16 @@ public final class RouteOperator extends AbstractStreamOperator<Change>
     outboxRows = getMetricGroup().counter("outboxRows");
     getMetricGroup().gauge("deadLetters", () -> deadLetters.size());
     getMetricGroup().gauge("deadLettersForgotten", () -> deadLetters.forgotten());
-    findings = new EnumMap<>(FindingCode.class);
-    for (FindingCode code :
-        new FindingCode[] {
-          FindingCode.S_UNPARSEABLE,
-          FindingCode.S_NULL_REQUIRED,
-          FindingCode.S_UNKNOWN_ENUM,
-          FindingCode.S_SCHEMA_DRIFT
-        }) {
-      findings.put(code, getMetricGroup().addGroup("code", code.code()).counter("findings"));
-    }
+    findings =
+        new FindingReporter(
+            output,
+            FINDINGS,
+            getMetricGroup(),
+            EnumSet.of(
+                FindingCode.S_UNPARSEABLE,
+                FindingCode.S_NULL_REQUIRED,
+                FindingCode.S_UNKNOWN_ENUM,
+                FindingCode.S_SCHEMA_DRIFT));
   }
 
   @Override
@@ -146,7 +145,7 @@ public final class RouteOperator extends AbstractStreamOperator<Change>
       if (unreadable != null) {
         addDeadLetter(change, unreadable);
       } else {
-        close(change, change.after());
+        resolve(change, change.after());
         send(
             moves
                 ? new Change(
@@ -176,7 +175,7 @@ public final class RouteOperator extends AbstractStreamOperator<Change>
       addDeadLetter(change, unreadable);
       return;
     }
-    close(change, row);
+    resolve(change, row);
     if (!WarehouseRange.isKeyOutside(row)) {
       send(
           new Change(
@@ -190,61 +189,46 @@ public final class RouteOperator extends AbstractStreamOperator<Change>
   }
 
   private void reportDrift(Change change, DriftedColumn drifted) {
-    findings.get(FindingCode.S_SCHEMA_DRIFT).inc();
-    report(
-        change,
-        FindingCode.S_SCHEMA_DRIFT,
-        "column:" + drifted.table().tableName() + "." + drifted.column(),
-        0,
-        true,
-        drifted.reason(),
-        RowVersion.ofSequenceNumber(change.sequenceNumber()));
+    Subject column = Subject.column(drifted.table(), drifted.column());
+    findings.report(
+        Finding.opened(FindingCode.S_SCHEMA_DRIFT, column)
+            .detail(drifted.reason())
+            .at(change, RowVersion.ofSequenceNumber(change.sequenceNumber())));
   }
 
   private void addDeadLetter(Change change, UnreadableRow row) {
-    String subject = change.table().noun() + ":" + row.key();
+    Subject subject = Subject.row(change.table(), row.key());
     DeadLetterLedger.Row before = deadLetters.of(subject);
-    if (before != null && !before.code().equals(row.code().code())) {
-      close(change, subject, before);
+    if (before != null && before.code() != row.code()) {
+      resolve(change, before);
     }
     long since = deadLetters.add(subject, row.code(), change.position().committedAt());
-    findings.get(row.code()).inc();
-    report(
-        change,
-        row.code(),
-        subject,
-        0,
-        true,
-        "not delivered since %s, column %s: %s"
-            .formatted(
-                Instant.EPOCH.plus(since, ChronoUnit.MICROS).truncatedTo(ChronoUnit.SECONDS),
-                row.column(),
-                row.reason()),
-        RowVersion.ofSequenceNumber(change.sequenceNumber()));
+    findings.report(
+        Finding.opened(row.code(), subject)
+            .detail("column %s: %s".formatted(row.column(), row.reason()))
+            .deadLetterSince(since)
+            .at(change, RowVersion.ofSequenceNumber(change.sequenceNumber())));
   }
 
-  /** Whatever was said of the row is over. */
-  private void close(Change change, SourceRow row) {
+  /** Resolves the row's dead letter, if it has one. */
+  private void resolve(Change change, SourceRow row) {
     if (deadLetters.size() > 0) {
-      String subject = change.table().noun() + ":" + keyOf(change.table(), row);
-      DeadLetterLedger.Row before = deadLetters.of(subject);
+      DeadLetterLedger.Row before =
+          deadLetters.of(Subject.row(change.table(), keyOf(change.table(), row)));
       if (before != null) {
-        close(change, subject, before);
+        resolve(change, before);
       }
     }
   }
 
-  private void close(Change change, String subject, DeadLetterLedger.Row before) {
-    deadLetters.remove(subject);
-    // Below what attribute may say of the same row with this change.
-    report(
-        change,
-        FindingCode.ofCode(before.code()),
-        subject,
-        0,
-        false,
-        "delivered, or gone at the source",
-        RowVersion.ofSequenceNumber(change.sequenceNumber()) - 1);
+  private void resolve(Change change, DeadLetterLedger.Row before) {
+    deadLetters.remove(before.subject());
+    // Below the version of a finding that attribute may report about the same row and change.
+    findings.report(
+        Finding.resolved(before.code(), before.subject())
+            .detail("delivered, or gone at the source")
+            .deadLetterSince(before.since())
+            .at(change, RowVersion.ofSequenceNumber(change.sequenceNumber()) - 1));
   }
 
   private void send(Change change) {
@@ -308,41 +292,12 @@ public final class RouteOperator extends AbstractStreamOperator<Change>
   private void checkStatus(Change change) {
     if (change.after() instanceof ExperimentRow experiment
         && !ExperimentChecks.hasKnownStatus(experiment)) {
-      findings.get(FindingCode.S_UNKNOWN_ENUM).inc();
-      report(
-          change,
-          FindingCode.S_UNKNOWN_ENUM,
-          change.table().noun() + ":" + experiment.id(),
-          experiment.id(),
-          true,
-          "column status: the product does not know the value",
-          RowVersion.ofSequenceNumber(change.sequenceNumber()));
+      findings.report(
+          Finding.opened(FindingCode.S_UNKNOWN_ENUM, Subject.experiment(experiment.id()))
+              .inExperiment(experiment.id())
+              .detail("column status: the product does not know the value")
+              .at(change, RowVersion.ofSequenceNumber(change.sequenceNumber())));
     }
-  }
-
-  private void report(
-      Change change,
-      FindingCode code,
-      String subject,
-      long experimentId,
-      boolean open,
-      String detail,
-      long version) {
-    output.collect(
-        FINDINGS,
-        new StreamRecord<>(
-            Either.Right(
-                new Finding(
-                    code,
-                    subject,
-                    open,
-                    experimentId,
-                    null,
-                    null,
-                    detail,
-                    change.position().committedAt(),
-                    change.position().lsn(),
-                    version))));
   }
 
   private static boolean changesKey(Change change, UnreadableRow unreadable) {

@@ -4,28 +4,48 @@ import java.util.Locale;
 
 /** The tables of the platform that are captured, and the heartbeat table of this product. */
 public enum SourceTable {
-  EXPERIMENTS,
-  VARIANTS,
-  USERS,
-  ASSIGNMENTS,
-  EVENTS,
-  OUTBOX_EVENTS,
+  EXPERIMENTS(SubjectKind.EXPERIMENT),
+  VARIANTS(SubjectKind.VARIANT),
+  USERS(SubjectKind.USER),
+  ASSIGNMENTS(SubjectKind.ASSIGNMENT),
+  EVENTS(SubjectKind.EVENT),
+  OUTBOX_EVENTS(SubjectKind.OUTBOX_EVENT),
   /**
    * Written by the source's heartbeat and by {@code ./etl verify}: true lag, progress when idle,
    * fences.
    */
-  ETL_HEARTBEAT;
+  ETL_HEARTBEAT(SubjectKind.HEARTBEAT);
 
   private static final SourceTable[] ALL = values();
+
+  private final SubjectKind subjectKind;
+
+  SourceTable(SubjectKind subjectKind) {
+    this.subjectKind = subjectKind;
+  }
 
   /** The table's name in PostgreSQL. */
   public String tableName() {
     return name().toLowerCase(Locale.ROOT);
   }
 
-  /** One row of it, in words: findings name their subjects by it, {@code event:KEY}. */
-  public String noun() {
-    return this == ETL_HEARTBEAT ? "heartbeat" : tableName().substring(0, tableName().length() - 1);
+  /** What a finding about one of its rows is about. */
+  public SubjectKind subjectKind() {
+    return subjectKind;
+  }
+
+  /**
+   * The table whose rows are subjects of the kind.
+   *
+   * @throws IllegalArgumentException no table's rows are
+   */
+  public static SourceTable ofSubjectKind(SubjectKind kind) {
+    for (SourceTable table : ALL) {
+      if (table.subjectKind == kind) {
+        return table;
+      }
+    }
+    throw new IllegalArgumentException("Subjects of the kind " + kind.text() + " are no rows.");
   }
 
   /** The table of that name in PostgreSQL, or null where it is none of ours. */

@@ -13,10 +13,11 @@ import io.experimentetl.model.OutboxRow;
 import io.experimentetl.model.RowVersion;
 import io.experimentetl.model.SourceRow;
 import io.experimentetl.model.SourceTable;
+import io.experimentetl.model.Subject;
 import io.experimentetl.outbox.OutboxPayload.UnknownShapeException;
-import java.util.EnumMap;
+import io.experimentetl.quality.FindingReporter;
+import java.util.EnumSet;
 import java.util.List;
-import java.util.Map;
 import org.apache.flink.api.common.state.ListState;
 import org.apache.flink.api.common.state.ListStateDescriptor;
 import org.apache.flink.api.common.state.ValueState;
@@ -24,7 +25,6 @@ import org.apache.flink.api.common.state.ValueStateDescriptor;
 import org.apache.flink.api.common.typeinfo.TypeHint;
 import org.apache.flink.api.common.typeinfo.TypeInformation;
 import org.apache.flink.api.common.typeinfo.Types;
-import org.apache.flink.metrics.Counter;
 import org.apache.flink.runtime.state.StateInitializationContext;
 import org.apache.flink.runtime.state.StateSnapshotContext;
 import org.apache.flink.runtime.state.VoidNamespace;
@@ -68,7 +68,7 @@ public final class OutboxRelay extends AbstractStreamOperator<OutboxMessage>
   private transient ValueState<OutboxState> state;
   private transient ListState<Long> beginState;
   private transient InternalTimerService<VoidNamespace> timers;
-  private transient Map<FindingCode, Counter> counters;
+  private transient FindingReporter findings;
 
   /** The first watermark: when the stream began, milliseconds since 1970. */
   private transient long begin;
@@ -122,12 +122,17 @@ public final class OutboxRelay extends AbstractStreamOperator<OutboxMessage>
     super.open();
     state = getPartitionedState(STATE);
     timers = getInternalTimerService("decisions", VoidNamespaceSerializer.INSTANCE, this);
-    counters = new EnumMap<>(FindingCode.class);
-    for (FindingCode code : FindingCode.values()) {
-      if (code.code().startsWith("O-")) {
-        counters.put(code, getMetricGroup().addGroup("code", code.code()).counter("findings"));
-      }
-    }
+    findings =
+        new FindingReporter(
+            output,
+            FINDINGS,
+            getMetricGroup(),
+            EnumSet.of(
+                FindingCode.O_EVENT_WITHOUT_OUTBOX,
+                FindingCode.O_OUTBOX_WITHOUT_EVENT,
+                FindingCode.O_PAYLOAD_MISMATCH,
+                FindingCode.O_UNKNOWN_SHAPE,
+                FindingCode.O_STUCK));
   }
 
   @Override
@@ -173,18 +178,10 @@ public final class OutboxRelay extends AbstractStreamOperator<OutboxMessage>
       }
     } catch (UnknownShapeException e) {
       if (change.after() != null && row.processedAt() == null) {
-        report(
-            new Finding(
-                FindingCode.O_UNKNOWN_SHAPE,
-                ROW + row.id(),
-                true,
-                0,
-                null,
-                null,
-                e.getMessage(),
-                change.position().committedAt(),
-                change.position().lsn(),
-                RowVersion.ofSequenceNumber(change.sequenceNumber())));
+        findings.report(
+            Finding.opened(FindingCode.O_UNKNOWN_SHAPE, Subject.outboxEvent(row.id()))
+                .detail(e.getMessage())
+                .at(change, RowVersion.ofSequenceNumber(change.sequenceNumber())));
       }
     }
   }
@@ -209,7 +206,7 @@ public final class OutboxRelay extends AbstractStreamOperator<OutboxMessage>
   }
 
   private void finish(OutboxSubject subject) throws Exception {
-    subject.findings().forEach(this::report);
+    subject.findings().forEach(findings::report);
     OutboxState kept = subject.toState();
     if (kept == null) {
       state.clear();
@@ -221,10 +218,5 @@ public final class OutboxRelay extends AbstractStreamOperator<OutboxMessage>
       // Whole seconds: timers of one second are one timer.
       timers.registerEventTimeTimer(VoidNamespace.INSTANCE, (next / 1000 + 1) * 1000);
     }
-  }
-
-  private void report(Finding finding) {
-    counters.get(finding.code()).inc();
-    output.collect(FINDINGS, new StreamRecord<>(Either.Right(finding)));
   }
 }

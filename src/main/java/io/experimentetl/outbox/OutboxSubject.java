@@ -14,6 +14,7 @@ import io.experimentetl.model.Finding;
 import io.experimentetl.model.FindingCode;
 import io.experimentetl.model.OutboxRow;
 import io.experimentetl.model.RowVersion;
+import io.experimentetl.model.Subject;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -363,17 +364,11 @@ final class OutboxSubject {
       boolean open, String detail, long sequenceNumber, int revision, long lsn) {
     EventVersion event = versions.get(0);
     findings.add(
-        new Finding(
-            O_EVENT_WITHOUT_OUTBOX,
-            "event:" + eventId + "@" + event.occurredAt(),
-            open,
-            event.experimentId(),
-            event.userId(),
-            eventId,
-            detail,
-            lastSeenAt * 1000,
-            lsn,
-            RowVersion.ofSequenceNumber(sequenceNumber) + revision));
+        Finding.of(O_EVENT_WITHOUT_OUTBOX, Subject.event(eventId, event.occurredAt()), open)
+            .inExperiment(event.experimentId())
+            .aboutUser(event.userId())
+            .detail(detail)
+            .at(lastSeenAt * 1000, lsn, RowVersion.ofSequenceNumber(sequenceNumber) + revision));
   }
 
   private void reportRow(
@@ -386,16 +381,11 @@ final class OutboxSubject {
       long lsn,
       long observedAt) {
     findings.add(
-        new Finding(
-            code,
-            "outbox_event:" + row.id(),
-            open,
-            row.experimentId() == null ? 0 : row.experimentId(),
-            row.userId(),
-            eventId,
-            detail,
-            observedAt,
-            lsn,
-            RowVersion.ofSequenceNumber(sequenceNumber) + revision));
+        Finding.of(code, Subject.outboxEvent(row.id()), open)
+            .inExperiment(row.experimentId() == null ? 0 : row.experimentId())
+            .aboutUser(row.userId())
+            .aboutEvent(eventId)
+            .detail(detail)
+            .at(observedAt, lsn, RowVersion.ofSequenceNumber(sequenceNumber) + revision));
   }
 }

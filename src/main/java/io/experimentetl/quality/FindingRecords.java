@@ -30,24 +30,26 @@ public record FindingRecords(String topic)
     }
     Finding finding = element.right();
     return new ProducerRecord<>(
-        topic, finding.subject().getBytes(StandardCharsets.UTF_8), json(finding));
+        topic, finding.subject().toString().getBytes(StandardCharsets.UTF_8), json(finding));
   }
 
   static byte[] json(Finding finding) {
     ObjectNode json =
         JSON.createObjectNode()
             .put("code", finding.code().code())
-            .put("subject", finding.subject())
+            .put("subject", finding.subject().toString())
+            .put("subject_kind", finding.subject().kind().text())
+            .put("subject_key", finding.subject().key())
             .put("severity", finding.code().severity().name())
             .put("status", finding.open() ? "OPEN" : "RESOLVED")
             .put("experiment_id", finding.experimentId() == 0 ? null : finding.experimentId())
             .put("user_id", finding.userId())
             .put("event_id", finding.eventId() == null ? null : finding.eventId().toString())
+            .put("event_timestamp", timestamp(finding.subject().occurredAt()))
             .put("detail", finding.detail())
             .put("remedy", finding.code().remedy())
-            .put(
-                "observed_at",
-                Instant.EPOCH.plus(finding.observedAt(), ChronoUnit.MICROS).toString())
+            .put("dead_letter_since", timestamp(finding.deadLetterSince()))
+            .put("observed_at", timestamp(finding.observedAt()))
             .put("_lsn", finding.lsn())
             .put("_version", finding.version());
     try {
@@ -55,5 +57,9 @@ public record FindingRecords(String topic)
     } catch (JsonProcessingException impossible) {
       throw new IllegalStateException("A finding can't be written as JSON.", impossible);
     }
+  }
+
+  private static String timestamp(Long micros) {
+    return micros == null ? null : Instant.EPOCH.plus(micros, ChronoUnit.MICROS).toString();
   }
 }

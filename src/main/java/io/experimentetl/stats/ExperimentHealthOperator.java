@@ -16,9 +16,11 @@ import io.experimentetl.model.MetricKey;
 import io.experimentetl.model.MetricTotals;
 import io.experimentetl.model.RowVersion;
 import io.experimentetl.model.SourceTable;
+import io.experimentetl.model.Subject;
 import io.experimentetl.model.VariantRow;
+import io.experimentetl.quality.FindingReporter;
 import java.util.Collections;
-import java.util.EnumMap;
+import java.util.EnumSet;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
@@ -37,7 +39,6 @@ import org.apache.flink.api.common.state.ValueStateDescriptor;
 import org.apache.flink.api.common.typeinfo.TypeHint;
 import org.apache.flink.api.common.typeinfo.TypeInformation;
 import org.apache.flink.api.common.typeinfo.Types;
-import org.apache.flink.metrics.Counter;
 import org.apache.flink.runtime.state.KeyGroupRangeAssignment;
 import org.apache.flink.runtime.state.StateInitializationContext;
 import org.apache.flink.runtime.state.VoidNamespace;
@@ -98,7 +99,7 @@ public final class ExperimentHealthOperator
   private transient boolean allAreDue;
   private transient ProgressMarker marker;
   private transient boolean markerCame;
-  private transient Map<FindingCode, Counter> findingCounters;
+  private transient FindingReporter reporter;
 
   public ExperimentHealthOperator(FindingsConfig findings, StatisticsConfig statistics) {
     this.findings = findings;
@@ -123,10 +124,23 @@ public final class ExperimentHealthOperator
     nextLookAt = new HashMap<>();
     allAreDue = true;
     marker = NO_CUT;
-    findingCounters = new EnumMap<>(FindingCode.class);
-    for (FindingCode code : FindingCode.values()) {
-      findingCounters.put(code, getMetricGroup().addGroup("code", code.code()).counter("findings"));
-    }
+    reporter =
+        new FindingReporter(
+            output,
+            FINDINGS,
+            getMetricGroup(),
+            EnumSet.of(
+                FindingCode.H_SRM,
+                FindingCode.H_CROSSOVER_RATE,
+                FindingCode.H_MISSING_VARIANT,
+                FindingCode.H_NO_EXPOSURES,
+                FindingCode.H_METRIC_MISSING,
+                FindingCode.H_VOLUME,
+                FindingCode.H_FRESHNESS,
+                FindingCode.H_OUTLIER,
+                FindingCode.R_NO_CONTROL,
+                FindingCode.R_MULTI_CONTROL,
+                FindingCode.R_ALLOCATION_SUM));
   }
 
   @Override
@@ -197,7 +211,7 @@ public final class ExperimentHealthOperator
     }
     if (markerCame) {
       output.collect(new StreamRecord<>(Either.Left(marker)));
-      output.collect(FINDINGS, new StreamRecord<>(Either.Left(marker)));
+      reporter.progress(marker);
     }
   }
 
@@ -265,7 +279,7 @@ public final class ExperimentHealthOperator
               marker.lsn(), marker.committedAt(), version, !ledger.days().contains(day), "");
       output.collect(new StreamRecord<>(Either.Right(ledger.asOf(day, weights, ofRow))));
     }
-    HealthVerdict[] verdicts = old.verdictsOf(HealthChecks.subjectOf(experimentId));
+    HealthVerdict[] verdicts = old.verdictsOf(Subject.experiment(experimentId));
     boolean reported = false;
     ExperimentRun run = experiments.get(experimentId);
     if (isJudging()) {
@@ -329,11 +343,13 @@ public final class ExperimentHealthOperator
         lagMillis > findings.health().freshness().toMillis()
             ? List.of(
                 Symptom.of(
-                    FindingCode.H_FRESHNESS, "pipeline", "%d seconds".formatted(lagMillis / 1000)))
+                    FindingCode.H_FRESHNESS,
+                    Subject.pipeline(),
+                    "%d seconds".formatted(lagMillis / 1000)))
             : List.of();
     long version =
         Math.max(old.version() + 1, RowVersion.ofSequenceNumber(marker.sequenceNumber()));
-    HealthVerdicts judged = judge(old.verdictsOf("pipeline"), symptoms, 0, version);
+    HealthVerdicts judged = judge(old.verdictsOf(Subject.pipeline()), symptoms, 0, version);
     if (!judged.opened().isEmpty() || !judged.closed().isEmpty()) {
       state.update(HealthLedger.of(PIPELINE, old).toState(judged.kept(), version));
     }
@@ -341,26 +357,15 @@ public final class ExperimentHealthOperator
 
   private void report(
       FindingCode code,
-      String subject,
+      Subject subject,
       boolean open,
       String detail,
       long experimentId,
       long version) {
-    findingCounters.get(code).inc();
-    output.collect(
-        FINDINGS,
-        new StreamRecord<>(
-            Either.Right(
-                new Finding(
-                    code,
-                    subject,
-                    open,
-                    experimentId,
-                    null,
-                    null,
-                    detail,
-                    marker.committedAt(),
-                    marker.lsn(),
-                    version))));
+    reporter.report(
+        Finding.of(code, subject, open)
+            .inExperiment(experimentId)
+            .detail(detail)
+            .at(marker.committedAt(), marker.lsn(), version));
   }
 }

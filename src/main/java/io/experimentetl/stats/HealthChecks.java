@@ -16,6 +16,7 @@ import io.experimentetl.config.StatisticsConfig;
 import io.experimentetl.model.ExperimentHealth;
 import io.experimentetl.model.FindingCode;
 import io.experimentetl.model.MetricTotals;
+import io.experimentetl.model.Subject;
 import io.experimentetl.quality.ExperimentChecks;
 import java.time.Duration;
 import java.time.Instant;
@@ -189,7 +190,7 @@ final class HealthChecks {
         symptoms.add(
             Symptom.of(
                 H_MISSING_VARIANT,
-                "variant:" + experimentId + "/" + figures.variantIds()[i],
+                Subject.experimentVariant(experimentId, figures.variantIds()[i]),
                 assignedLack[i]
                     ? "no user was assigned to it"
                     : "users were assigned to it, and none was exposed"));
@@ -241,7 +242,7 @@ final class HealthChecks {
       return;
     }
     for (MetricConfig metric : metrics) {
-      String subject = "metric:" + experimentId + "/" + metric.name();
+      Subject subject = Subject.experimentMetric(experimentId, metric.name());
       long events = ledger.metric(metric.name()).stream().mapToLong(MetricTotals::events).sum();
       long exposed = usersWhoCouldHave(metric);
       if (events == 0 && exposed >= health.metricMinimumUsers()) {
@@ -336,12 +337,8 @@ final class HealthChecks {
     symptoms.add(Symptom.of(code, subject(), String.format(Locale.ROOT, format, arguments)));
   }
 
-  private String subject() {
-    return subjectOf(experimentId);
-  }
-
-  static String subjectOf(long experimentId) {
-    return "experiment:" + experimentId;
+  private Subject subject() {
+    return Subject.experiment(experimentId);
   }
 
   private static int dayOf(long micros, String zone) {

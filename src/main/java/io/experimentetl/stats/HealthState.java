@@ -3,6 +3,7 @@ package io.experimentetl.stats;
 import io.experimentetl.model.FindingCode;
 import io.experimentetl.model.HealthCounts;
 import io.experimentetl.model.MetricTotals;
+import io.experimentetl.model.Subject;
 
 /**
  * An experiment's health figures; a record of keyed state. The first three arrays are parallel: one
@@ -45,7 +46,7 @@ public record HealthState(
   }
 
   /** What was seen of the experiment, a sample ratio mismatch of an earlier release included. */
-  HealthVerdict[] verdictsOf(String subject) {
+  HealthVerdict[] verdictsOf(Subject subject) {
     if (verdicts != null) {
       return verdicts;
     }

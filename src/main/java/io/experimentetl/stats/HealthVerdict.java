@@ -1,6 +1,7 @@
 package io.experimentetl.stats;
 
 import io.experimentetl.model.FindingCode;
+import io.experimentetl.model.Subject;
 
 /**
  * A symptom that an experiment shows; a record of keyed state.
@@ -8,4 +9,4 @@ import io.experimentetl.model.FindingCode;
  * @param since commit time that it was first seen at, microseconds since 1970 in UTC
  * @param open it was reported
  */
-public record HealthVerdict(FindingCode code, String subject, long since, boolean open) {}
+public record HealthVerdict(FindingCode code, Subject subject, long since, boolean open) {}

@@ -1,6 +1,7 @@
 package io.experimentetl.stats;
 
 import io.experimentetl.model.FindingCode;
+import io.experimentetl.model.Subject;
 import java.util.ArrayList;
 import java.util.List;
 
@@ -45,7 +46,7 @@ record HealthVerdicts(
     return new HealthVerdicts(kept.toArray(HealthVerdict[]::new), opened, closed, nextAt);
   }
 
-  private static HealthVerdict find(HealthVerdict[] verdicts, FindingCode code, String subject) {
+  private static HealthVerdict find(HealthVerdict[] verdicts, FindingCode code, Subject subject) {
     for (HealthVerdict verdict : verdicts) {
       if (is(verdict, code, subject)) {
         return verdict;
@@ -54,7 +55,7 @@ record HealthVerdicts(
     return null;
   }
 
-  private static boolean is(HealthVerdict verdict, FindingCode code, String subject) {
+  private static boolean is(HealthVerdict verdict, FindingCode code, Subject subject) {
     return verdict.code() == code && verdict.subject().equals(subject);
   }
 }

@@ -33,6 +33,7 @@ import io.experimentetl.model.FindingCode;
 import io.experimentetl.model.SourcePosition;
 import io.experimentetl.model.SourceRow;
 import io.experimentetl.model.SourceTable;
+import io.experimentetl.model.Subject;
 import io.experimentetl.model.VariantRow;
 import io.experimentetl.warehouse.EventEncoder;
 import io.experimentetl.warehouse.RawEvents;
@@ -553,7 +554,7 @@ class AttributeOperatorTest {
     restore(snapshot, new AttributeOperator(withMetrics(conversion)));
     marker();
     assertThat(contributions()).isEmpty();
-    assertThat(lastOf(FindingCode.M_ENDED).subject()).isEqualTo("metric:revenue");
+    assertThat(lastOf(FindingCode.M_ENDED).subject()).isEqualTo(Subject.metric("revenue"));
     OperatorSubtaskState ended = harness.snapshot(2, 2);
     try (var other = newHarness(UserAttributionTest.config(CrossoverPolicy.EXCLUDE))) {
       assertThatThrownBy(() -> other.initializeState(ended))

@@ -355,7 +355,7 @@ class EvictionTest {
     assertThat(history.out.assignmentRows.get(history.out.assignmentRows.size() - 1).version())
         .satisfies(version -> assertThat(version.deleted()).isTrue());
     assertThat(history.out.daily).isEqualTo(before);
-    assertThat(history.out.openFindings()).contains("T-LATE-BEYOND-STATE user:1/u1");
+    assertThat(history.out.openFindings()).contains("T-LATE-BEYOND-STATE experiment-user:1/u1");
     history.afterGrace();
     assertThat(history.keptState()).isNull();
   }
@@ -365,7 +365,7 @@ class EvictionTest {
     Map<DailyKey, DailySums> before = evictAndLose();
     end(history, "2026-01-08T09:00:00Z");
     assertThat(history.out.daily).isEqualTo(before);
-    assertThat(history.out.openFindings()).contains("T-LATE-BEYOND-STATE user:1/u1");
+    assertThat(history.out.openFindings()).contains("T-LATE-BEYOND-STATE experiment-user:1/u1");
   }
 
   @Test

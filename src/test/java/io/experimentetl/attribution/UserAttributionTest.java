@@ -25,6 +25,7 @@ import io.experimentetl.model.EventRow;
 import io.experimentetl.model.Finding;
 import io.experimentetl.model.FindingCode;
 import io.experimentetl.model.SourceTable;
+import io.experimentetl.model.Subject;
 import java.math.BigInteger;
 import java.time.LocalDate;
 import java.util.List;
@@ -58,13 +59,13 @@ class UserAttributionTest {
       bot.insert(event(id, "page_view", CONTROL, JAN_8, null));
     }
     bot.insert(event(4, "page_view", CONTROL, JAN_9, null));
-    assertThat(bot.out.openFindings()).doesNotContain("H-BOT user:1/u1");
+    assertThat(bot.out.openFindings()).doesNotContain("H-BOT experiment-user:1/u1");
     bot.insert(event(5, "page_view", CONTROL, JAN_8, null));
     bot.insert(event(6, "page_view", CONTROL, JAN_8, null));
     assertThat(bot.out.findings)
         .filteredOn(finding -> finding.code() == FindingCode.H_BOT)
         .extracting(Finding::subject)
-        .containsExactly("user:1/u1");
+        .containsExactly(Subject.experimentUser(1, "u1"));
   }
 
   private static JobConfig withBotsOf(int eventsPerDay) {
@@ -99,7 +100,7 @@ class UserAttributionTest {
     assertThat(figures(CONTROL, "conversion", "2026-01-09").newConverters()).isOne();
     assertThat(figures(CONTROL, "conversion", "2026-01-09").dSum()).isEqualTo(units(1));
     assertThat(history.out.openFindings())
-        .containsExactly("T-LATE day:1/2026-01-08", "T-LATE day:1/2026-01-09");
+        .containsExactly("T-LATE experiment-day:1/2026-01-08", "T-LATE experiment-day:1/2026-01-09");
   }
 
   @Test
@@ -132,7 +133,7 @@ class UserAttributionTest {
     history.insert(exposure(2, TREATMENT, JAN_9));
     assertThat(history.out.daily).isEmpty();
     assertThat(history.out.openFindings())
-        .contains("A-CROSSOVER user:1/u1")
+        .contains("A-CROSSOVER experiment-user:1/u1")
         .anyMatch(finding -> finding.startsWith("R-VARIANT-MISMATCH event:"));
   }
 
@@ -144,7 +145,7 @@ class UserAttributionTest {
     history.insert(stray);
     history.delete(stray);
     assertThat(figures(CONTROL, "conversion", "2026-01-08").newUsers()).isOne();
-    assertThat(history.out.openFindings()).doesNotContain("A-CROSSOVER user:1/u1");
+    assertThat(history.out.openFindings()).doesNotContain("A-CROSSOVER experiment-user:1/u1");
   }
 
   @Test
@@ -223,7 +224,7 @@ class UserAttributionTest {
     history.insert(enrolled);
     assertThat(history.out.openCodes()).doesNotContain(FindingCode.T_ENROLL_MISMATCH);
     history.insert(exposure(1, CONTROL, JAN_8));
-    assertThat(history.out.openFindings()).contains("T-ENROLL-MISMATCH user:1/u1");
+    assertThat(history.out.openFindings()).contains("T-ENROLL-MISMATCH experiment-user:1/u1");
     history.throughState();
     history.update(enrolled, enrolledAt("2026-01-08T10:30:00Z"));
     assertThat(history.out.openCodes()).doesNotContain(FindingCode.T_ENROLL_MISMATCH);
@@ -274,13 +275,13 @@ class UserAttributionTest {
     history.afterGrace();
     assertThat(history.out.eventRows.get(0).inconsistencies())
         .contains(FindingCode.R_ORPHAN_ASSIGNMENT);
-    assertThat(history.out.openFindings()).contains("R-ORPHAN-ASSIGNMENT user:1/u1");
+    assertThat(history.out.openFindings()).contains("R-ORPHAN-ASSIGNMENT experiment-user:1/u1");
     history.throughState();
     history.insert(assignment(CONTROL, "hash", JAN_8));
     EventProcessed corrected = history.visible().values().iterator().next();
     assertThat(corrected.inconsistencies()).doesNotContain(FindingCode.R_ORPHAN_ASSIGNMENT);
     assertThat(corrected.assignedVariantKey()).isEqualTo("control");
-    assertThat(history.out.openFindings()).doesNotContain("R-ORPHAN-ASSIGNMENT user:1/u1");
+    assertThat(history.out.openFindings()).doesNotContain("R-ORPHAN-ASSIGNMENT experiment-user:1/u1");
     assertThat(figures(CONTROL, "conversion", "2026-01-08").newUsers()).isOne();
   }
 
@@ -524,7 +525,7 @@ class UserAttributionTest {
     assertThat(history.visible()).hasSize(1);
     assertThat(history.out.daily).isNotEmpty();
     assertThat(history.out.openFindings())
-        .contains("C-DELETE-RETENTION retention:events/2025-09-01");
+        .contains("C-DELETE-RETENTION table-day:events/2025-09-01");
   }
 
   @Test

@@ -420,20 +420,21 @@ final class AuditFixture implements AutoCloseable {
   /** What the rows carry, and who crossed over. */
   private void deliverFindings(long sequenceNumber) {
     String columns =
-        " (code, subject, status, experiment_id, user_id, event_id, _lsn, _version) SELECT ";
+        " (code, subject_kind, subject_key, event_timestamp, status, experiment_id, user_id, event_id, _lsn, _version) SELECT ";
     String version = ", " + sequenceNumber + ", " + sequenceNumber * 1024 + " FROM ";
     clickHouse.query(
         "INSERT INTO data_inconsistencies"
             + columns
-            + "code, if(code = 'R-ORPHAN-ASSIGNMENT', concat('user:', toString(experiment_id), '/', user_id),"
-            + " concat('event:', event_id, '@', toString(toUnixTimestamp64Micro(timestamp)))), 'OPEN', experiment_id, user_id,"
+            + "code, if(code = 'R-ORPHAN-ASSIGNMENT', 'experiment-user', 'event'),"
+            + " if(code = 'R-ORPHAN-ASSIGNMENT', concat(toString(experiment_id), '/', user_id),"
+            + " concat(event_id, '@', toString(toUnixTimestamp64Micro(timestamp)))), timestamp, 'OPEN', experiment_id, user_id,"
             + " event_id"
             + version
             + "events_processed FINAL ARRAY JOIN inconsistencies AS code");
     clickHouse.query(
         "INSERT INTO data_inconsistencies"
             + columns
-            + "code, concat('assignment:', toString(id)), 'OPEN', experiment_id, user_id, NULL"
+            + "code, 'assignment', toString(id), NULL, 'OPEN', experiment_id, user_id, NULL"
             + version
             + "assignments_processed FINAL ARRAY JOIN inconsistencies AS code");
   }

@@ -287,8 +287,8 @@ class AuditIT {
     sides
         .clickHouse()
         .query(
-            "INSERT INTO data_inconsistencies (code, subject, severity, status) VALUES ('S-UNPARSEABLE',"
-                + " 'event:00000000-0000-4000-8000-0000000000aa@9223372036854775807', 'ERROR', 'OPEN')");
+            "INSERT INTO data_inconsistencies (code, subject_kind, subject_key, severity, status, dead_letter_since) VALUES ('S-UNPARSEABLE',"
+                + " 'event', '00000000-0000-4000-8000-0000000000aa@9223372036854775807', 'ERROR', 'OPEN', now())");
 
     AuditReport report = audit();
     assertThat(report.differences()).isEmpty();
@@ -658,23 +658,31 @@ class AuditIT {
     sides
         .clickHouse()
         .query(
-            "INSERT INTO data_inconsistencies (code, subject, status, experiment_id, user_id, event_id, _version) VALUES"
-                + " ('R-VARIANT-MISMATCH', 'event:"
+            "INSERT INTO data_inconsistencies (code, subject_kind, subject_key, status, experiment_id, user_id, event_id, event_timestamp, _version) VALUES"
+                + " ('R-VARIANT-MISMATCH', 'event', '"
                 + clean
                 + at
                 + "', 'OPEN', 1, 'u3', '"
                 + clean
-                + "', 1000000000000),"
-                + " ('S-BAD-PROPERTY', 'event:00000000-0000-4000-8000-00000000000f"
+                + "', '"
+                + YESTERDAY
+                + " 10:00:00', 1000000000000),"
+                + " ('S-BAD-PROPERTY', 'event', '00000000-0000-4000-8000-00000000000f"
                 + at
-                + "', 'OPEN', 1, 'u3', NULL, 1000000000000),"
-                + " ('A-CROSSOVER', 'user:1/u8', 'OPEN', 1, 'u8', NULL, 1000000000000),"
-                + " ('A-OVERRIDE', 'assignment:3', 'OPEN', 1, 'u8', NULL, 1000000000000),"
-                + " ('R-ORPHAN-EXPERIMENT', 'experiment:1', 'OPEN', 1, NULL, NULL, 1000000000000),"
-                + " ('R-ORPHAN-VARIANT', 'variant:11', 'OPEN', 1, NULL, NULL, 1000000000000),"
-                + " ('R-ORPHAN-USER', 'user:u8', 'OPEN', 1, 'u8', NULL, 1000000000000),"
-                + " ('R-ORPHAN-ASSIGNMENT', 'user:1/u8', 'OPEN', 1, 'u8', NULL, 1000000000000),"
-                + " ('H-SRM', 'experiment:1', 'OPEN', 1, NULL, NULL, 1000000000000)");
+                + "', 'OPEN', 1, 'u3', '00000000-0000-4000-8000-00000000000f', '"
+                + YESTERDAY
+                + " 10:00:00', 1000000000000)");
+    sides
+        .clickHouse()
+        .query(
+            "INSERT INTO data_inconsistencies (code, subject_kind, subject_key, status, experiment_id, user_id, event_id, _version) VALUES"
+                + " ('A-CROSSOVER', 'experiment-user', '1/u8', 'OPEN', 1, 'u8', NULL, 1000000000000),"
+                + " ('A-OVERRIDE', 'assignment', '3', 'OPEN', 1, 'u8', NULL, 1000000000000),"
+                + " ('R-ORPHAN-EXPERIMENT', 'experiment', '1', 'OPEN', 1, NULL, NULL, 1000000000000),"
+                + " ('R-ORPHAN-VARIANT', 'variant', '11', 'OPEN', 1, NULL, NULL, 1000000000000),"
+                + " ('R-ORPHAN-USER', 'user', 'u8', 'OPEN', 1, 'u8', NULL, 1000000000000),"
+                + " ('R-ORPHAN-ASSIGNMENT', 'experiment-user', '1/u8', 'OPEN', 1, 'u8', NULL, 1000000000000),"
+                + " ('H-SRM', 'experiment', '1', 'OPEN', 1, NULL, NULL, 1000000000000)");
     atRest();
 
     List<String> lines =
@@ -684,15 +692,15 @@ class AuditIT {
         .hasSize(12)
         .anyMatch(l -> l.contains("R-VARIANT-NULL event:" + missing + at + " is not open"))
         .anyMatch(l -> l.contains("R-VARIANT-NULL event:" + closed + at + " is not open"))
-        .anyMatch(l -> l.contains("A-CROSSOVER user:1/u5 is not open"))
+        .anyMatch(l -> l.contains("A-CROSSOVER experiment-user:1/u5 is not open"))
         .anyMatch(l -> l.contains("R-VARIANT-MISMATCH event:" + clean + at + " is open"))
         .anyMatch(l -> l.contains("S-BAD-PROPERTY event:00000000-0000-4000-8000-00000000000f"))
-        .anyMatch(l -> l.contains("A-CROSSOVER user:1/u8 is open"))
+        .anyMatch(l -> l.contains("A-CROSSOVER experiment-user:1/u8 is open"))
         .anyMatch(l -> l.contains("A-OVERRIDE assignment:3 is open"))
         .anyMatch(l -> l.contains("R-ORPHAN-EXPERIMENT experiment:1 is open"))
         .anyMatch(l -> l.contains("R-ORPHAN-VARIANT variant:11 is open"))
         .anyMatch(l -> l.contains("R-ORPHAN-USER user:u8 is open"))
-        .anyMatch(l -> l.contains("R-ORPHAN-ASSIGNMENT user:1/u8 is open"))
+        .anyMatch(l -> l.contains("R-ORPHAN-ASSIGNMENT experiment-user:1/u8 is open"))
         .anyMatch(l -> l.contains("H-SRM experiment:1 is open"));
   }
 
@@ -705,9 +713,9 @@ class AuditIT {
     sides
         .clickHouse()
         .query(
-            "INSERT INTO data_inconsistencies (code, subject, status, experiment_id, user_id, event_id, _version)"
-                + " SELECT 'R-VARIANT-MISMATCH', concat('event:', event_id, '@', toString(toUnixTimestamp64Micro(timestamp))),"
-                + " 'OPEN', 1, 'u3', event_id, _version - 1024 FROM events_processed WHERE event_id = '"
+            "INSERT INTO data_inconsistencies (code, subject_kind, subject_key, status, experiment_id, user_id, event_id, event_timestamp, _version)"
+                + " SELECT 'R-VARIANT-MISMATCH', 'event', concat(event_id, '@', toString(toUnixTimestamp64Micro(timestamp))),"
+                + " 'OPEN', 1, 'u3', event_id, timestamp, _version - 1024 FROM events_processed WHERE event_id = '"
                 + again
                 + "'");
     atRest();
@@ -722,14 +730,14 @@ class AuditIT {
     sides
         .clickHouse()
         .query(
-            "INSERT INTO data_inconsistencies (code, subject, status, experiment_id, user_id, event_id) VALUES"
-                + " ('H-CROSSOVER-RATE', 'experiment:1', 'OPEN', 1, NULL, NULL),"
-                + " ('H-MISSING-VARIANT', 'variant:1/12', 'OPEN', 1, NULL, NULL),"
-                + " ('H-NO-EXPOSURES', 'experiment:1', 'OPEN', 1, NULL, NULL),"
-                + " ('H-METRIC-MISSING', 'metric:1/conversion', 'OPEN', 1, NULL, NULL),"
-                + " ('H-OUTLIER', 'metric:1/revenue', 'OPEN', 1, NULL, NULL),"
-                + " ('H-VOLUME', 'experiment:1', 'OPEN', 1, NULL, NULL),"
-                + " ('R-MULTI-CONTROL', 'experiment:1', 'OPEN', 1, NULL, NULL)");
+            "INSERT INTO data_inconsistencies (code, subject_kind, subject_key, status, experiment_id, user_id, event_id) VALUES"
+                + " ('H-CROSSOVER-RATE', 'experiment', '1', 'OPEN', 1, NULL, NULL),"
+                + " ('H-MISSING-VARIANT', 'experiment-variant', '1/12', 'OPEN', 1, NULL, NULL),"
+                + " ('H-NO-EXPOSURES', 'experiment', '1', 'OPEN', 1, NULL, NULL),"
+                + " ('H-METRIC-MISSING', 'experiment-metric', '1/conversion', 'OPEN', 1, NULL, NULL),"
+                + " ('H-OUTLIER', 'experiment-metric', '1/revenue', 'OPEN', 1, NULL, NULL),"
+                + " ('H-VOLUME', 'experiment', '1', 'OPEN', 1, NULL, NULL),"
+                + " ('R-MULTI-CONTROL', 'experiment', '1', 'OPEN', 1, NULL, NULL)");
     atRest();
 
     List<String> lines =
@@ -738,14 +746,14 @@ class AuditIT {
     assertThat(lines)
         .hasSize(10)
         .as("one crossover is too few for a rate")
-        .anyMatch(l -> l.contains("A-CROSSOVER user:1/u5 is not open"))
+        .anyMatch(l -> l.contains("A-CROSSOVER experiment-user:1/u5 is not open"))
         .anyMatch(l -> l.contains("R-NO-CONTROL experiment:1 is not open"))
         .anyMatch(l -> l.contains("R-ALLOCATION-SUM experiment:1 is not open"))
         .anyMatch(l -> l.contains("H-CROSSOVER-RATE experiment:1 is open"))
-        .anyMatch(l -> l.contains("H-MISSING-VARIANT variant:1/12 is open"))
+        .anyMatch(l -> l.contains("H-MISSING-VARIANT experiment-variant:1/12 is open"))
         .anyMatch(l -> l.contains("H-NO-EXPOSURES experiment:1 is open"))
-        .anyMatch(l -> l.contains("H-METRIC-MISSING metric:1/conversion is open"))
-        .anyMatch(l -> l.contains("H-OUTLIER metric:1/revenue is open"))
+        .anyMatch(l -> l.contains("H-METRIC-MISSING experiment-metric:1/conversion is open"))
+        .anyMatch(l -> l.contains("H-OUTLIER experiment-metric:1/revenue is open"))
         .anyMatch(l -> l.contains("H-VOLUME experiment:1 is open"))
         .anyMatch(l -> l.contains("R-MULTI-CONTROL experiment:1 is open"));
   }

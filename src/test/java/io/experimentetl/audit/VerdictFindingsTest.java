@@ -7,6 +7,7 @@ import io.experimentetl.audit.VerdictFindings.Identity;
 import io.experimentetl.audit.VerdictFindings.Standing;
 import io.experimentetl.model.Finding;
 import io.experimentetl.model.FindingCode;
+import io.experimentetl.model.Subject;
 import java.time.Instant;
 import java.util.List;
 import java.util.Map;
@@ -16,7 +17,7 @@ class VerdictFindingsTest {
   private static final Warehouse.Progress CUT =
       new Warehouse.Progress(70, 60, Instant.ofEpochSecond(5), true);
   private static final Identity COUNT =
-      new Identity(FindingCode.X_COUNT_MISMATCH, "table:events_processed");
+      new Identity(FindingCode.X_COUNT_MISMATCH, Subject.table("events_processed"));
 
   @Test
   void aTableHasOneFindingPerCodeWithItsFigures() {
@@ -40,7 +41,7 @@ class VerdictFindingsTest {
                 "rows missing: 1; in ClickHouse only: 0; more than once: 1",
                 70 * 1024),
             finding(
-                new Identity(FindingCode.X_CHECKSUM_MISMATCH, "table:events_processed"),
+                new Identity(FindingCode.X_CHECKSUM_MISMATCH, Subject.table("events_processed")),
                 true,
                 "rows that differ: 2",
                 70 * 1024));
@@ -103,7 +104,8 @@ class VerdictFindingsTest {
   }
 
   private static Finding finding(Identity identity, boolean open, String detail, long version) {
-    return new Finding(
-        identity.code(), identity.subject(), open, 0, null, null, detail, 5_000_000, 60, version);
+    return Finding.of(identity.code(), identity.subject(), open)
+        .detail(detail)
+        .at(5_000_000, 60, version);
   }
 }

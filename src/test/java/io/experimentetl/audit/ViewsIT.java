@@ -254,7 +254,7 @@ class ViewsIT {
     proportion(12, "2026-03-01", 1_000, 120, 1);
     assertThat(verdict()).isEqualTo("with care: days are not closed, late events may change it");
     warehouse.query(
-        "INSERT INTO data_inconsistencies (code, subject, severity, status, observed_at) VALUES"
+        "INSERT INTO data_inconsistencies (code, subject_key, severity, status, observed_at) VALUES"
             + " ('M-ENDED', 'metric:conversion', 'INFO', 'OPEN', '2026-03-05 12:00:00')");
     assertThat(verdict()).isEqualTo("with care: no longer counted since 2026-03-05");
     warehouse.query("TRUNCATE TABLE data_inconsistencies");
@@ -282,7 +282,7 @@ class ViewsIT {
         "INSERT INTO experiment_health_daily (experiment_id, day, exposed_users, weights, crossover_users, srm_df, srm_p, _version)"
             + " VALUES (1, '2026-03-02', [989, 0], [99, 1], 0, 1, 0.01, 3)");
     warehouse.query(
-        "INSERT INTO data_inconsistencies (code, subject, severity, status, experiment_id) VALUES"
+        "INSERT INTO data_inconsistencies (code, subject_key, severity, status, experiment_id) VALUES"
             + " ('S-BAD-PROPERTY', 'a', 'ERROR', 'OPEN', 1), ('S-BAD-PROPERTY', 'b', 'ERROR', 'RESOLVED', 1),"
             + " ('T-FUTURE', 'c', 'ERROR', 'OPEN', 2), ('H-SRM', 'd', 'ERROR', 'OPEN', 1)");
     assertThat(verdict()).isEqualTo("with care: open errors: 1, see findings_open");
@@ -461,7 +461,7 @@ class ViewsIT {
             + " (7, 71, 'revenue', '2026-03-09', 3, 10, 60), (7, 71, 'revenue', '2026-03-10', 1, 10, 140),"
             + " (7, 72, 'revenue', '2026-03-10', 2, 10, 20)");
     warehouse.query(
-        "INSERT INTO data_inconsistencies (code, subject, severity, status, experiment_id) VALUES"
+        "INSERT INTO data_inconsistencies (code, subject_key, severity, status, experiment_id) VALUES"
             + " ('H-SRM', 'x', 'ERROR', 'OPEN', 7), ('T-LATE', 'x', 'INFO', 'OPEN', 7)");
     assertThat(
             warehouse.query(
@@ -488,13 +488,13 @@ class ViewsIT {
   @Test
   void theOpenErrorsAndWarningsComeWorstFirst() {
     warehouse.query(
-        "INSERT INTO data_inconsistencies (code, subject, severity, status, observed_at, _version) VALUES"
+        "INSERT INTO data_inconsistencies (code, subject_key, severity, status, observed_at, _version) VALUES"
             + " ('D-DUP-EVENT', 'i', 'INFO', 'OPEN', '2026-03-03', 1), ('A-CROSSOVER', 'a', 'WARNING', 'OPEN', '2026-03-03', 1), ('H-SRM', 'b', 'ERROR', 'OPEN', '2026-03-01', 1),"
             + " ('H-SRM', 'c', 'ERROR', 'OPEN', '2026-03-02', 1), ('H-SRM', 'd', 'ERROR', 'OPEN', '2026-03-02', 1)");
     warehouse.query(
-        "INSERT INTO data_inconsistencies (code, subject, severity, status, _version) VALUES ('H-SRM', 'd', 'ERROR', 'RESOLVED', 2)");
+        "INSERT INTO data_inconsistencies (code, subject_key, severity, status, _version) VALUES ('H-SRM', 'd', 'ERROR', 'RESOLVED', 2)");
 
-    assertThat(warehouse.query("SELECT subject FROM findings_open")).isEqualTo("c\nb\na");
+    assertThat(warehouse.query("SELECT subject_key FROM findings_open")).isEqualTo("c\nb\na");
   }
 
   @Test

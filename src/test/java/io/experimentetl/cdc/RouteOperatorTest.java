@@ -13,6 +13,7 @@ import io.experimentetl.model.Finding;
 import io.experimentetl.model.FindingCode;
 import io.experimentetl.model.SourcePosition;
 import io.experimentetl.model.SourceTable;
+import io.experimentetl.model.Subject;
 import io.experimentetl.model.UserRow;
 import java.util.List;
 import org.apache.flink.api.common.serialization.SerializerConfigImpl;
@@ -58,7 +59,7 @@ class RouteOperatorTest {
         .satisfies(
             finding -> {
               assertThat(finding.code()).isEqualTo(FindingCode.S_UNKNOWN_ENUM);
-              assertThat(finding.subject()).isEqualTo("experiment:7");
+              assertThat(finding.subject()).isEqualTo(Subject.experiment(7));
               assertThat(finding.experimentId()).isEqualTo(7);
               assertThat(finding.detail()).contains("status").doesNotContain("HELD_BACK");
             });
@@ -75,12 +76,13 @@ class RouteOperatorTest {
         .containsExactly(
             new Finding(
                 FindingCode.S_SCHEMA_DRIFT,
-                "column:users.nickname",
+                Subject.column(SourceTable.USERS, "nickname"),
                 true,
                 0,
                 null,
                 null,
                 "Unknown.",
+                null,
                 5_000_000,
                 0,
                 7 << 10));
@@ -126,11 +128,12 @@ class RouteOperatorTest {
         .hasSize(2)
         .allSatisfy(
             finding -> {
-              assertThat(finding.subject()).isEqualTo("user:u1");
+              assertThat(finding.subject()).isEqualTo(Subject.user("u1"));
               assertThat(finding.open()).isTrue();
+              assertThat(finding.userId()).isEqualTo("u1");
+              assertThat(finding.deadLetterSince()).isEqualTo(100_000_000);
               assertThat(finding.detail())
-                  .isEqualTo(
-                      "not delivered since 1970-01-01T00:01:40Z, column created_at: the time lies outside of 1900 to 2299");
+                  .isEqualTo("column created_at: the time lies outside of 1900 to 2299");
             });
     assertThat(sideOutput(RouteOperator.USERS)).isEmpty();
     OperatorSubtaskState state = harness.snapshot(1, 0);
@@ -147,7 +150,7 @@ class RouteOperatorTest {
         .satisfies(
             finding -> {
               assertThat(finding.code()).isEqualTo(FindingCode.S_UNPARSEABLE);
-              assertThat(finding.subject()).isEqualTo("user:u1");
+              assertThat(finding.subject()).isEqualTo(Subject.user("u1"));
               assertThat(finding.open()).isFalse();
               assertThat(finding.version()).isGreaterThan(200L << 10).isLessThan(300L << 10);
             });
@@ -170,12 +173,12 @@ class RouteOperatorTest {
   void ofTooManyRowsTheOldestAreForgottenAndCounted() {
     DeadLetterLedger deadLetters = new DeadLetterLedger(List.of());
     for (int i = 0; i <= DeadLetterLedger.MOST; i++) {
-      deadLetters.add("user:" + i, FindingCode.S_UNPARSEABLE, 1);
+      deadLetters.add(Subject.user("u" + i), FindingCode.S_UNPARSEABLE, 1);
     }
 
     assertThat(deadLetters.size()).isEqualTo(DeadLetterLedger.MOST);
     assertThat(deadLetters.forgotten()).isOne();
-    assertThat(deadLetters.of("user:0")).isNull();
+    assertThat(deadLetters.of(Subject.user("u0"))).isNull();
   }
 
   private List<Finding> findings() {

@@ -235,9 +235,9 @@ class OutboxIT {
                     .containsExactly(
                         "O-EVENT-WITHOUT-OUTBOX\tevent:00000000-0000-0000-0000-000000000003@1767225600000000\tOPEN",
                         "O-EVENT-WITHOUT-OUTBOX\tevent:00000000-0000-0000-0000-000000000007@1767225600000000\tOPEN",
-                        "O-OUTBOX-WITHOUT-EVENT\toutbox_event:4\tOPEN",
-                        "O-PAYLOAD-MISMATCH\toutbox_event:5\tOPEN",
-                        "O-UNKNOWN-SHAPE\toutbox_event:6\tOPEN"));
+                        "O-OUTBOX-WITHOUT-EVENT\toutbox-event:4\tOPEN",
+                        "O-PAYLOAD-MISMATCH\toutbox-event:5\tOPEN",
+                        "O-UNKNOWN-SHAPE\toutbox-event:6\tOPEN"));
     assertThat(job.count("SELECT id FROM outbox_events WHERE processed_at IS NULL")).isEqualTo(6);
 
     job.execute(
@@ -252,8 +252,8 @@ class OutboxIT {
                 assertThat(outboxFindings())
                     .filteredOn(finding -> finding.endsWith("OPEN"))
                     .containsExactly(
-                        "O-PAYLOAD-MISMATCH\toutbox_event:5\tOPEN",
-                        "O-UNKNOWN-SHAPE\toutbox_event:6\tOPEN"));
+                        "O-PAYLOAD-MISMATCH\toutbox-event:5\tOPEN",
+                        "O-UNKNOWN-SHAPE\toutbox-event:6\tOPEN"));
     assertThat(relayedIds()).containsExactlyInAnyOrder(ids(6));
 
     await()
@@ -280,7 +280,7 @@ class OutboxIT {
     await()
         .atMost(LONG)
         .untilAsserted(
-            () -> assertThat(outboxFindings()).containsExactly("O-STUCK\toutbox_event:1\tOPEN"));
+            () -> assertThat(outboxFindings()).containsExactly("O-STUCK\toutbox-event:1\tOPEN"));
     job.execute(
         "DROP TRIGGER refuse ON outbox_events",
         "UPDATE outbox_events SET processed_at = now() WHERE id = 1");
@@ -288,7 +288,7 @@ class OutboxIT {
         .atMost(LONG)
         .untilAsserted(
             () ->
-                assertThat(outboxFindings()).containsExactly("O-STUCK\toutbox_event:1\tRESOLVED"));
+                assertThat(outboxFindings()).containsExactly("O-STUCK\toutbox-event:1\tRESOLVED"));
   }
 
   /** The newest statement about each; older ones may have been merged away. */

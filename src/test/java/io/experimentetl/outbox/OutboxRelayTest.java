@@ -202,11 +202,11 @@ class OutboxRelayTest {
     until(time + 9 * MINUTE);
     assertThat(findings).isEmpty();
     until(time + 2 * MINUTE);
-    assertThat(findings).containsExactly("O-STUCK opens outbox_event:2");
+    assertThat(findings).containsExactly("O-STUCK opens outbox-event:2");
 
     update(purchase(2, "e", null), purchase(2, "e", null));
     assertThat(relayed).containsExactly(2L, 2L);
-    assertThat(findings).last().isEqualTo("O-STUCK closes outbox_event:2");
+    assertThat(findings).last().isEqualTo("O-STUCK closes outbox-event:2");
 
     update(purchase(2, "e", null), purchase(2, "e", 9L));
     until(time + OutboxSubject.KEEP_MILLIS);
@@ -275,9 +275,9 @@ class OutboxRelayTest {
     begin();
     insert(purchase(2, "e", null));
     until(time + MINUTE);
-    assertThat(findings).containsExactly("O-OUTBOX-WITHOUT-EVENT opens outbox_event:2");
+    assertThat(findings).containsExactly("O-OUTBOX-WITHOUT-EVENT opens outbox-event:2");
     insert(event("e", "u"));
-    assertThat(findings).last().isEqualTo("O-OUTBOX-WITHOUT-EVENT closes outbox_event:2");
+    assertThat(findings).last().isEqualTo("O-OUTBOX-WITHOUT-EVENT closes outbox-event:2");
     assertThat(relayed).containsExactly(2L);
   }
 
@@ -292,7 +292,7 @@ class OutboxRelayTest {
     insert(event("g", "u"));
     assertThat(findings)
         .containsExactly(
-            "O-PAYLOAD-MISMATCH opens outbox_event:2", "O-PAYLOAD-MISMATCH opens outbox_event:3");
+            "O-PAYLOAD-MISMATCH opens outbox-event:2", "O-PAYLOAD-MISMATCH opens outbox-event:3");
   }
 
   @Test
@@ -337,9 +337,9 @@ class OutboxRelayTest {
             null));
     assertThat(findings)
         .containsExactly(
-            "O-UNKNOWN-SHAPE opens outbox_event:2",
-            "O-UNKNOWN-SHAPE opens outbox_event:3",
-            "O-UNKNOWN-SHAPE opens outbox_event:4");
+            "O-UNKNOWN-SHAPE opens outbox-event:2",
+            "O-UNKNOWN-SHAPE opens outbox-event:3",
+            "O-UNKNOWN-SHAPE opens outbox-event:4");
     assertThat(relayed).isEmpty();
     update(broken, purchase(2, "e", null));
     assertThat(relayed).containsExactly(2L);

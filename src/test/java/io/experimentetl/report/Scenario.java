@@ -95,8 +95,8 @@ final class Scenario {
   Scenario findings(String code, String severity, int days, int perDay) {
     warehouse.query(
         """
-        INSERT INTO data_inconsistencies (code, subject, severity, status, experiment_id, user_id, detail, remedy, observed_at)
-        SELECT '%2$s', concat('user:%1$d/u', toString(d), '-', toString(k)), '%3$s', if(k %% 3 = 1, 'RESOLVED', 'OPEN'), %1$d, 'u',
+        INSERT INTO data_inconsistencies (code, subject_kind, subject_key, severity, status, experiment_id, user_id, detail, remedy, observed_at)
+        SELECT '%2$s', 'experiment-user', concat('%1$d/u', toString(d), '-', toString(k)), '%3$s', if(k %% 3 = 1, 'RESOLVED', 'OPEN'), %1$d, 'u',
             'private detail of one user', 'What to do about %2$s.', toDateTime64('%6$s 12:00:00', 6, 'UTC') + INTERVAL d DAY
         FROM (SELECT arrayJoin(range(0, %4$d, 2)) AS d, arrayJoin(range(1 + %5$d * d %% 7)) AS k)
         """
@@ -107,7 +107,7 @@ final class Scenario {
   /** One that is about the experiment as such, with a text of its own. */
   Scenario finding(String code, String severity, String detail) {
     warehouse.query(
-        "INSERT INTO data_inconsistencies (code, subject, severity, status, experiment_id, detail, remedy, observed_at) VALUES ('%s', 'experiment:%d', '%s', 'OPEN', %d, '%s', 'Stop.', '2026-03-05 10:00:00')"
+        "INSERT INTO data_inconsistencies (code, subject_kind, subject_key, severity, status, experiment_id, detail, remedy, observed_at) VALUES ('%s', 'experiment', '%d', '%s', 'OPEN', %d, '%s', 'Stop.', '2026-03-05 10:00:00')"
             .formatted(code, id, severity, id, detail));
     return this;
   }

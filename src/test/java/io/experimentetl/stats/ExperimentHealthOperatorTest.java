@@ -197,7 +197,7 @@ class ExperimentHealthOperatorTest {
   }
 
   private static String text(Finding finding) {
-    return line(finding.code(), finding.open(), finding.subject());
+    return line(finding.code(), finding.open(), finding.subject().toString());
   }
 
   private static String line(FindingCode code, boolean open, String subject) {
@@ -271,7 +271,7 @@ class ExperimentHealthOperatorTest {
         .containsExactlyInAnyOrder(
             opened(H_SRM, "experiment:1"),
             opened(H_CROSSOVER_RATE, "experiment:1"),
-            opened(H_MISSING_VARIANT, "variant:1/12"));
+            opened(H_MISSING_VARIANT, "experiment-variant:1/12"));
   }
 
   @Test
@@ -306,14 +306,15 @@ class ExperimentHealthOperatorTest {
     barrier(NOON);
     assertThat(reported())
         .containsExactlyInAnyOrder(
-            opened(H_CROSSOVER_RATE, "experiment:1"), opened(H_MISSING_VARIANT, "variant:1/12"));
+            opened(H_CROSSOVER_RATE, "experiment:1"),
+            opened(H_MISSING_VARIANT, "experiment-variant:1/12"));
     count(12, TODAY, 0, 1, 0);
     count(11, TODAY, 0, 0, -1);
     barrier(NOON + 1);
     assertThat(reported())
         .containsExactlyInAnyOrder(
             resolved(H_CROSSOVER_RATE, "experiment:1"),
-            resolved(H_MISSING_VARIANT, "variant:1/12"));
+            resolved(H_MISSING_VARIANT, "experiment-variant:1/12"));
   }
 
   @Test
@@ -327,10 +328,12 @@ class ExperimentHealthOperatorTest {
     assertThat(reported()).isEmpty();
     count(12, TODAY, 0, 1, 0);
     barrier(NOON + 1);
-    assertThat(reported()).containsExactly(opened(H_METRIC_MISSING, "metric:1/conversion"));
+    assertThat(reported())
+        .containsExactly(opened(H_METRIC_MISSING, "experiment-metric:1/conversion"));
     metric(12, "conversion", 1);
     barrier(NOON + 2);
-    assertThat(reported()).containsExactly(resolved(H_METRIC_MISSING, "metric:1/conversion"));
+    assertThat(reported())
+        .containsExactly(resolved(H_METRIC_MISSING, "experiment-metric:1/conversion"));
   }
 
   @Test
@@ -342,7 +345,7 @@ class ExperimentHealthOperatorTest {
     metric(11, "revenue", users);
     metric(11, "conversion", users);
     barrier(NOON);
-    assertThat(reported()).containsExactly(opened(H_OUTLIER, "metric:1/revenue"));
+    assertThat(reported()).containsExactly(opened(H_OUTLIER, "experiment-metric:1/revenue"));
     harness.processElement1(
         new StreamRecord<>(
             new HealthContribution(
@@ -353,7 +356,7 @@ class ExperimentHealthOperatorTest {
                     BigInteger.valueOf(-50_000_000),
                     BigInteger.valueOf(50_000_000).pow(2).negate()))));
     barrier(NOON + 1);
-    assertThat(reported()).containsExactly(resolved(H_OUTLIER, "metric:1/revenue"));
+    assertThat(reported()).containsExactly(resolved(H_OUTLIER, "experiment-metric:1/revenue"));
   }
 
   @Test
@@ -387,13 +390,13 @@ class ExperimentHealthOperatorTest {
     assertThat(reported()).isEmpty();
     harness.setProcessingTime(NOON / 1000 + 300_001);
     barrier(NOON);
-    assertThat(reported()).containsExactly(opened(H_FRESHNESS, "pipeline"));
+    assertThat(reported()).containsExactly(opened(H_FRESHNESS, "pipeline:"));
     restart();
     harness.setProcessingTime(NOON / 1000 + 300_001);
     barrier(NOON);
     assertThat(reported()).isEmpty();
     barrier(NOON + SECOND);
-    assertThat(reported()).containsExactly(resolved(H_FRESHNESS, "pipeline"));
+    assertThat(reported()).containsExactly(resolved(H_FRESHNESS, "pipeline:"));
   }
 
   @Test

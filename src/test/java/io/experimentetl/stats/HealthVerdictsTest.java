@@ -5,15 +5,16 @@ import static io.experimentetl.model.FindingCode.H_SRM;
 import static io.experimentetl.model.FindingCode.R_NO_CONTROL;
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.experimentetl.model.Subject;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 
 class HealthVerdictsTest {
   private static final long GRACE = 10;
   private static final HealthVerdict[] NOTHING = {};
-  private static final Symptom AT_ONCE = Symptom.of(H_SRM, "experiment:1", "");
+  private static final Symptom AT_ONCE = Symptom.of(H_SRM, Subject.experiment(1), "");
   private static final Symptom PERHAPS_LATE =
-      new Symptom(R_NO_CONTROL, "experiment:1", "", Long.MIN_VALUE, true);
+      new Symptom(R_NO_CONTROL, Subject.experiment(1), "", Long.MIN_VALUE, true);
 
   private static HealthVerdicts of(HealthVerdict[] before, long now, Symptom... symptoms) {
     return HealthVerdicts.of(before, List.of(symptoms), now, GRACE);
@@ -26,13 +27,15 @@ class HealthVerdictsTest {
     HealthVerdicts second = of(first.kept(), 6, AT_ONCE);
     assertThat(second.opened()).isEmpty();
     assertThat(second.closed()).isEmpty();
-    assertThat(second.kept()).containsExactly(new HealthVerdict(H_SRM, "experiment:1", 5, true));
+    assertThat(second.kept())
+        .containsExactly(new HealthVerdict(H_SRM, Subject.experiment(1), 5, true));
   }
 
   @Test
   void aReportedSymptomThatIsGoneCloses() {
     HealthVerdicts gone = of(of(NOTHING, 5, AT_ONCE).kept(), 6);
-    assertThat(gone.closed()).containsExactly(new HealthVerdict(H_SRM, "experiment:1", 5, true));
+    assertThat(gone.closed())
+        .containsExactly(new HealthVerdict(H_SRM, Subject.experiment(1), 5, true));
     assertThat(gone.kept()).isEmpty();
   }
 
@@ -57,7 +60,7 @@ class HealthVerdictsTest {
 
   @Test
   void aSymptomIsNotReportedBeforeItsTime() {
-    Symptom later = new Symptom(H_NO_EXPOSURES, "experiment:1", "", 100, false);
+    Symptom later = new Symptom(H_NO_EXPOSURES, Subject.experiment(1), "", 100, false);
     HealthVerdicts first = of(NOTHING, 5, later);
     assertThat(first.opened()).isEmpty();
     assertThat(first.nextAt()).isEqualTo(100);
@@ -66,9 +69,9 @@ class HealthVerdictsTest {
 
   @Test
   void anOpenFindingStaysOpenWhenItsTimeMovesOn() {
-    Symptom due = new Symptom(H_NO_EXPOSURES, "experiment:1", "", 100, false);
+    Symptom due = new Symptom(H_NO_EXPOSURES, Subject.experiment(1), "", 100, false);
     HealthVerdict[] open = of(NOTHING, 100, due).kept();
-    Symptom touched = new Symptom(H_NO_EXPOSURES, "experiment:1", "", 1_000, false);
+    Symptom touched = new Symptom(H_NO_EXPOSURES, Subject.experiment(1), "", 1_000, false);
     HealthVerdicts next = of(open, 101, touched);
     assertThat(next.closed()).isEmpty();
     assertThat(next.opened()).isEmpty();

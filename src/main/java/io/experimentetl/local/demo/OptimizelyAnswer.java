@@ -68,9 +68,8 @@ final class OptimizelyAnswer {
         "findings R-ORPHAN-EXPERIMENT: experiment " + OptimizelyData.ORPHAN,
         1,
         warehouse.count(
-            "SELECT count() FROM data_inconsistencies FINAL WHERE status = 'OPEN' AND code = 'R-ORPHAN-EXPERIMENT' AND subject = 'experiment:"
-                + OptimizelyData.ORPHAN
-                + "'"));
+            "SELECT count() FROM data_inconsistencies FINAL WHERE status = 'OPEN' AND code = 'R-ORPHAN-EXPERIMENT' AND experiment_id = "
+                + OptimizelyData.ORPHAN));
     report.equal(
         "statistics of the orphan experiment",
         0,

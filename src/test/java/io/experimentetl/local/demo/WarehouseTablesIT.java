@@ -88,7 +88,7 @@ class WarehouseTablesIT {
             + " (1, 11, 'conversion', today(), 9, 8, 2, 4, 1, 0), (1, 11, 'revenue', today(), 9, 8, 2, 4, 1, 12.5),"
             + " (1, 11, 'conversion', today() - 9, 1, 1, 1, 4, 1, 0), (1, 11, 'conversion', today() + 9, 1, 1, 1, 0, 0, 0)");
     clickHouse.query(
-        "INSERT INTO data_inconsistencies (code, subject, severity, status) VALUES"
+        "INSERT INTO data_inconsistencies (code, subject_key, severity, status) VALUES"
             + " ('T-LATE', 'a', 'INFO', 'OPEN'), ('T-LATE', 'b', 'INFO', 'OPEN'), ('H-SRM', 'c', 'ERROR', 'RESOLVED')");
     marker("users", 1, 5);
     String screen =

@@ -1,0 +1,126 @@
+package io.experimentetl.model;
+
+import java.time.LocalDate;
+import java.util.Comparator;
+
+/**
+ * What a finding is about. A finding's identity is its code and its subject. This is the only place
+ * that writes or reads keys.
+ *
+ * @param key identifies one subject of its kind; {@link SubjectKind} says how it is written
+ */
+public record Subject(SubjectKind kind, String key) implements Comparable<Subject> {
+  private static final Comparator<Subject> ORDER =
+      Comparator.comparing((Subject subject) -> subject.kind().text()).thenComparing(Subject::key);
+
+  /** Separates an event's id from its time. */
+  private static final char AT = '@';
+
+  /** One event; the time is in microseconds since 1970 in UTC. */
+  public static Subject event(EventId id, long occurredAt) {
+    return new Subject(SubjectKind.EVENT, id.toString() + AT + occurredAt);
+  }
+
+  public static Subject eventType(String eventType) {
+    return new Subject(SubjectKind.EVENT_TYPE, eventType);
+  }
+
+  public static Subject assignment(long id) {
+    return new Subject(SubjectKind.ASSIGNMENT, Long.toString(id));
+  }
+
+  public static Subject user(String userId) {
+    return new Subject(SubjectKind.USER, userId);
+  }
+
+  public static Subject experimentUser(long experimentId, String userId) {
+    return new Subject(SubjectKind.EXPERIMENT_USER, experimentId + "/" + userId);
+  }
+
+  public static Subject experiment(long id) {
+    return new Subject(SubjectKind.EXPERIMENT, Long.toString(id));
+  }
+
+  public static Subject experimentDay(long experimentId, LocalDate day) {
+    return new Subject(SubjectKind.EXPERIMENT_DAY, experimentId + "/" + day);
+  }
+
+  public static Subject experimentMetric(long experimentId, String metric) {
+    return new Subject(SubjectKind.EXPERIMENT_METRIC, experimentId + "/" + metric);
+  }
+
+  public static Subject experimentVariant(long experimentId, long variantId) {
+    return new Subject(SubjectKind.EXPERIMENT_VARIANT, experimentId + "/" + variantId);
+  }
+
+  public static Subject variant(long id) {
+    return new Subject(SubjectKind.VARIANT, Long.toString(id));
+  }
+
+  public static Subject metric(String name) {
+    return new Subject(SubjectKind.METRIC, name);
+  }
+
+  public static Subject outboxEvent(long id) {
+    return new Subject(SubjectKind.OUTBOX_EVENT, Long.toString(id));
+  }
+
+  public static Subject table(String name) {
+    return new Subject(SubjectKind.TABLE, name);
+  }
+
+  public static Subject tableDay(String table, LocalDate day) {
+    return new Subject(SubjectKind.TABLE_DAY, table + "/" + day);
+  }
+
+  public static Subject column(SourceTable table, String column) {
+    return new Subject(SubjectKind.COLUMN, table.tableName() + "." + column);
+  }
+
+  public static Subject transaction(long txId) {
+    return new Subject(SubjectKind.TRANSACTION, Long.toString(txId));
+  }
+
+  public static Subject pipeline() {
+    return new Subject(SubjectKind.PIPELINE, "");
+  }
+
+  /** A row of the source by its primary key, which is an event's {@code ID@MICROS}. */
+  public static Subject row(SourceTable table, String key) {
+    return new Subject(table.subjectKind(), key);
+  }
+
+  /** The id of the event; null where the subject is not an event or has an id that is NULL. */
+  public EventId eventId() {
+    int at = key.lastIndexOf(AT);
+    boolean named = kind == SubjectKind.EVENT && at > 0 && !key.startsWith("null" + AT);
+    return named ? EventId.of(key.substring(0, at)) : null;
+  }
+
+  /**
+   * When the event occurred, microseconds since 1970 in UTC; null where the subject is not an event
+   * or the source held a time that could not be read.
+   */
+  public Long occurredAt() {
+    if (kind != SubjectKind.EVENT) {
+      return null;
+    }
+    try {
+      return Long.valueOf(key.substring(key.lastIndexOf(AT) + 1));
+    } catch (NumberFormatException unreadable) {
+      return null;
+    }
+  }
+
+  /** Orders by kind, then by key, as {@code data_inconsistencies} does. */
+  @Override
+  public int compareTo(Subject other) {
+    return ORDER.compare(this, other);
+  }
+
+  /** {@code KIND:KEY}, as {@code data_inconsistencies.subject} shows it. */
+  @Override
+  public String toString() {
+    return kind.text() + ":" + key;
+  }
+}

@@ -382,10 +382,7 @@ public final class AttributeOperator
     finding(
         Finding.opened(code, Subject.metric(metric))
             .detail(detail)
-            .at(
-            restored.seenUntil(),
-            versions.greatestSequenceNumber(),
-            versions.nextFinding()));
+            .at(restored.seenUntil(), versions.greatestSequenceNumber(), versions.nextFinding()));
   }
 
   @Override

@@ -153,7 +153,8 @@ final class UserFindings {
             .toLocalDate();
     report(
         Finding.opened(C_DELETE_RETENTION, Subject.tableDay(table, day))
-            .detail("rows of %s of %s were deleted; the warehouse keeps them".formatted(table, day)),
+            .detail(
+                "rows of %s of %s were deleted; the warehouse keeps them".formatted(table, day)),
         origin);
   }
 

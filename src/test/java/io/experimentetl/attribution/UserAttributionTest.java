@@ -100,7 +100,8 @@ class UserAttributionTest {
     assertThat(figures(CONTROL, "conversion", "2026-01-09").newConverters()).isOne();
     assertThat(figures(CONTROL, "conversion", "2026-01-09").dSum()).isEqualTo(units(1));
     assertThat(history.out.openFindings())
-        .containsExactly("T-LATE experiment-day:1/2026-01-08", "T-LATE experiment-day:1/2026-01-09");
+        .containsExactly(
+            "T-LATE experiment-day:1/2026-01-08", "T-LATE experiment-day:1/2026-01-09");
   }
 
   @Test
@@ -281,7 +282,8 @@ class UserAttributionTest {
     EventProcessed corrected = history.visible().values().iterator().next();
     assertThat(corrected.inconsistencies()).doesNotContain(FindingCode.R_ORPHAN_ASSIGNMENT);
     assertThat(corrected.assignedVariantKey()).isEqualTo("control");
-    assertThat(history.out.openFindings()).doesNotContain("R-ORPHAN-ASSIGNMENT experiment-user:1/u1");
+    assertThat(history.out.openFindings())
+        .doesNotContain("R-ORPHAN-ASSIGNMENT experiment-user:1/u1");
     assertThat(figures(CONTROL, "conversion", "2026-01-08").newUsers()).isOne();
   }
 

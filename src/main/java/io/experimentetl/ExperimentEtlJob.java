@@ -14,10 +14,11 @@ import io.experimentetl.config.SourceType;
 import io.experimentetl.model.Change;
 import io.experimentetl.warehouse.RetainedRows;
 import io.experimentetl.warehouse.Warehouse;
-import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
+import org.apache.flink.configuration.Configuration;
 import org.apache.flink.configuration.HighAvailabilityOptions;
 import org.apache.flink.configuration.PipelineOptionsInternal;
 import org.apache.flink.configuration.ReadableConfig;
@@ -28,8 +29,8 @@ import org.apache.flink.streaming.api.environment.StreamExecutionEnvironment;
 import org.apache.flink.types.Either;
 
 /**
- * The job's main: configuration, preflight, environment, pipeline, execute. Usage: {@code --config
- * FILE [--retained-from DATABASE | --restate METRIC]}.
+ * The job's main: configuration, preflight, environment, pipeline, execute. {@link JobArguments}
+ * has its usage.
  */
 public final class ExperimentEtlJob {
   /** The job's name on the cluster. */
@@ -40,24 +41,28 @@ public final class ExperimentEtlJob {
   /**
    * Submits the job.
    *
-   * @throws IllegalArgumentException with usage, where the arguments are others
+   * @throws IllegalArgumentException with the usage, for wrong arguments
    * @throws io.experimentetl.config.InvalidConfigurationException with all errors of the file
-   * @throws PreflightException with all that is wrong with the servers
+   * @throws PreflightException with everything that is wrong with the servers
    */
-  public static void main(String[] arguments) throws Exception {
-    boolean resync = arguments.length == 4 && arguments[2].equals("--retained-from");
-    boolean restate = arguments.length == 4 && arguments[2].equals("--restate");
-    if ((arguments.length != 2 && !resync && !restate) || !arguments[0].equals("--config")) {
-      throw new IllegalArgumentException(
-          "Usage: experiment-etl.jar --config FILE [--retained-from DATABASE | --restate METRIC]\n"
-              + "  --retained-from: a start without state keeps the facts beyond the source's retention that the"
-              + " older warehouse in this database of the same ClickHouse has\n"
-              + "  --restate: a start from a savepoint that knows the metric not, or otherwise, recomputes its days from"
-              + " the raw rows in ClickHouse, from the day on that the metric's since names");
-    }
-    JobConfig config = JobConfig.load(Path.of(arguments[1]), System.getenv());
-    Set<String> restated = restate ? Set.of(restatable(arguments[3], config)) : Set.of();
+  public static void main(String[] words) throws Exception {
+    JobArguments arguments = JobArguments.parse(List.of(words));
+    JobConfig configured = JobConfig.load(arguments.config(), System.getenv());
+    String database = configured.clickhouse().database();
+    JobConfig config =
+        arguments.resync()
+            ? configured.withClickHouseDatabase(JobArguments.resyncDatabase(database))
+            : configured;
+    Set<String> restated =
+        arguments
+            .restatedMetric()
+            .map(metric -> Set.of(restatable(metric, config)))
+            .orElse(Set.of());
     StreamExecutionEnvironment environment = StreamExecutionEnvironment.getExecutionEnvironment();
+    environment
+        .getConfig()
+        .setGlobalJobParameters(
+            Configuration.fromMap(Map.of(JobArguments.ACTION, arguments.action())));
     List<String> problems = preflight(config, environment);
     if (!problems.isEmpty()) {
       throw new PreflightException(problems);
@@ -65,7 +70,7 @@ public final class ExperimentEtlJob {
     ExperimentEtlPipeline.build(
         config,
         restated,
-        changes(config, environment, resync ? retainedFrom(arguments[3], config) : null),
+        changes(config, environment, arguments.resync() ? retainedFrom(database, config) : null),
         Warehouse.of(config, environment.getConfiguration()).sinks(),
         KafkaSinks.of(config));
     environment.execute(NAME);
@@ -79,7 +84,7 @@ public final class ExperimentEtlJob {
         .orElseThrow(
             () ->
                 new IllegalArgumentException(
-                    "--restate %s: statistics.metrics has no metric of this name with since: add it, with the day from which it is to be recomputed"
+                    "--restate %s: statistics.metrics has no metric of this name with since: add it, with the first day to recompute"
                         .formatted(metric)));
   }
 
@@ -131,7 +136,7 @@ public final class ExperimentEtlJob {
     }
     if (retained != null) {
       throw new IllegalArgumentException(
-          "--retained-from needs source.type: postgres. With kafka, let Debezium take a new snapshot into empty topics, and start into an empty ClickHouse database.");
+          "--resync needs source.type: postgres. With kafka, let Debezium take a new snapshot into empty topics, and start into an empty ClickHouse database.");
     }
     return KafkaChanges.attach(
         environment,

@@ -37,12 +37,10 @@ class DeadLettersIT {
 
   @TempDir private Path folder;
   private JobOnServers job;
-  private DeadLetters deadLetters;
 
   @BeforeEach
   void start(@InjectMiniCluster MiniCluster flink) throws Exception {
     job = new JobOnServers(PLATFORM, flink, folder, DeliveryConfig.defaults(), JobOnServers.GRACE);
-    deadLetters = new DeadLetters(job.postgres.login(), job.clickHouse);
     job.execute(
         """
         INSERT INTO experiments (id, key, name, status, seed) VALUES (1, 'checkout', 'Checkout', 'ACTIVE', 's');
@@ -71,9 +69,9 @@ class DeadLettersIT {
         .until(
             () -> {
               job.checkpoint();
-              return deadLetters.list().size() == count;
+              return DeadLetters.list(job.clickHouse).size() == count;
             });
-    return deadLetters.list();
+    return DeadLetters.list(job.clickHouse);
   }
 
   private List<String> resolved() {
@@ -146,7 +144,7 @@ class DeadLettersIT {
         "ALTER PUBLICATION experiment_etl SET (publish = 'insert, update, delete')");
     List<Letter> stillListed = listed(3);
 
-    List<Letter> gone = deadLetters.replay(stillListed);
+    List<Letter> gone = DeadLetters.replay(job.postgres.login(), stillListed);
 
     assertThat(gone).extracting(Letter::table).containsExactly(SourceTable.EVENTS);
     assertThat(listed(1)).extracting(Letter::table).containsExactly(SourceTable.EVENTS);

@@ -17,12 +17,12 @@ import java.util.UUID;
  * The audit's verdict in {@code data_inconsistencies}. What is written follows from what stands
  * there, so a record whose outcome is unknown is simply made again.
  */
-final class VerdictRecord {
+public final class VerdictRecord {
   private static final int INITIAL_CAPACITY = 4 << 10;
 
   private final Warehouse warehouse;
 
-  VerdictRecord(AuditSettings settings) {
+  public VerdictRecord(AuditSettings settings) {
     this.warehouse = new Warehouse(settings, new Deadline(settings.deadline()));
   }
 
@@ -32,7 +32,7 @@ final class VerdictRecord {
    * @return what was written, a line each
    * @throws CannotCompareException when it is not known to be written
    */
-  List<String> write(AuditReport report) {
+  public List<String> write(AuditReport report) {
     List<Finding> changes =
         VerdictFindings.changes(
             report.differences(), report.undecided(), standing(), report.verdictMarker());

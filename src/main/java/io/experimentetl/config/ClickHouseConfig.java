@@ -60,4 +60,18 @@ public record ClickHouseConfig(
             duration(Duration.ofSeconds(1), Duration.ofDays(1)),
             Duration.ofMinutes(10)));
   }
+
+  ClickHouseConfig withDatabase(String other) {
+    return new ClickHouseConfig(
+        url,
+        other,
+        username,
+        password,
+        batchRows,
+        batchBytes,
+        inlineBytes,
+        spillDirectory,
+        requestTimeout,
+        commitDeadline);
+  }
 }

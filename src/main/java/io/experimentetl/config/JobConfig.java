@@ -48,6 +48,28 @@ public record JobConfig(
     return parse("The configuration " + file, yaml, environment);
   }
 
+  /**
+   * The configuration of an empty file.
+   *
+   * @param environment as {@link System#getenv()} gives it
+   */
+  public static JobConfig defaults(Map<String, String> environment) {
+    return parse("The default configuration", "", environment);
+  }
+
+  /** The same, for another database of the same ClickHouse. */
+  public JobConfig withClickHouseDatabase(String database) {
+    return new JobConfig(
+        source,
+        clickhouse.withDatabase(database),
+        statistics,
+        findings,
+        delivery,
+        kafka,
+        outbox,
+        state);
+  }
+
   static JobConfig parse(String origin, String yaml, Map<String, String> environment) {
     List<ConfigurationError> errors = new ArrayList<>();
     JobConfig config;

@@ -2,6 +2,9 @@ package io.experimentetl.local;
 
 import io.experimentetl.ExperimentEtlJob;
 import io.experimentetl.operations.FlinkEndpoint;
+import io.experimentetl.operations.JobDeployment;
+import io.experimentetl.operations.OperationsException;
+import io.experimentetl.operations.StatusCommand;
 import java.time.Duration;
 import java.util.List;
 import java.util.Optional;
@@ -21,7 +24,7 @@ import picocli.CommandLine.Option;
 final class DownCommand implements Callable<Integer> {
   private static final Duration DEADLINE = Duration.ofSeconds(90);
 
-  @Mixin Etl.Place place;
+  @Mixin Place place;
 
   @Option(
       names = "--now",
@@ -77,9 +80,11 @@ final class DownCommand implements Callable<Integer> {
         throw new PlatformException("the job is " + trouble.get());
       }
       if (job.isPresent()) {
-        System.out.println("savepoint " + new JobDeployment(platform, place.jobJar()).stop());
+        System.out.println(
+            "savepoint "
+                + new JobDeployment(platform.deployment(place.jobJar()), line -> {}).stop());
       }
-    } catch (PlatformException e) {
+    } catch (OperationsException e) {
       System.out.println(
           "no savepoint, the next submit goes on from the last checkpoint: " + e.getMessage());
     }

@@ -1,8 +1,8 @@
 package io.experimentetl.local;
 
+import io.experimentetl.operations.JobEnvironment;
 import java.util.Map;
 import java.util.SortedMap;
-import java.util.TreeMap;
 
 /**
  * How a platform was started.
@@ -10,9 +10,9 @@ import java.util.TreeMap;
  * @param ownPostgres false: named by a URL
  * @param ownClickHouse false: named by a URL
  * @param ownFlink false: named by a URL
- * @param options what was given on the command line or by ETL_ variables
- * @param overrides the variables of the environment that override keys of the job's configuration,
- *     which the JobManager got
+ * @param options the options of the command line or of ETL_ variables
+ * @param overrides the JobManager's environment variables that override keys of the job's
+ *     configuration
  */
 record Launch(
     boolean ownPostgres,
@@ -21,33 +21,17 @@ record Launch(
     SortedMap<String, String> options,
     SortedMap<String, String> overrides) {
 
-  /** Those of an environment; secrets are none. */
-  static SortedMap<String, String> overrides(Map<String, String> environment) {
-    SortedMap<String, String> overrides = new TreeMap<>();
-    environment.forEach(
-        (name, value) -> {
-          if (name.startsWith("EXPERIMENT_ETL_") && !name.endsWith("_PASSWORD")) {
-            overrides.put(name, value);
-          }
-        });
-    return overrides;
-  }
-
   /**
-   * The job reads its configuration in the JobManager, which has the environment of its own start.
+   * Refuses variables of the environment that would have no effect on this platform's job.
    *
-   * @throws PlatformException naming the variables that would be ignored
+   * @throws io.experimentetl.operations.OperationsException with the variables
    */
   void requireSameOverrides(Map<String, String> environment) {
-    SortedMap<String, String> here = overrides(environment);
-    here.entrySet().removeAll(overrides.entrySet());
-    if (!here.isEmpty()) {
-      throw new PlatformException(
-          String.join(", ", here.keySet())
-              + " would have no effect: the job reads its configuration in the JobManager, which "
-              + (ownFlink
-                  ? "was started without. ./etl down, set it (or use --set KEY=VALUE) and ./etl up; or unset it"
-                  : "is not the launcher's: set it in that process's environment, and unset it here"));
-    }
+    JobEnvironment.requireSame(
+        environment,
+        overrides,
+        ownFlink
+            ? "was started without them. Run ./etl down, set them (or use --set KEY=VALUE) and run ./etl up; or unset them"
+            : "has another environment: set them there, and unset them here");
   }
 }

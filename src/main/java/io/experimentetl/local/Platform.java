@@ -10,6 +10,7 @@ import io.experimentetl.config.InvalidConfigurationException;
 import io.experimentetl.config.JobConfig;
 import io.experimentetl.operations.ClickHouseEndpoint;
 import io.experimentetl.operations.FlinkEndpoint;
+import io.experimentetl.operations.JobEnvironment;
 import io.experimentetl.operations.SqlFiles;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -239,7 +240,7 @@ public final class Platform implements AutoCloseable {
                 clickHouse != null,
                 flink != null,
                 options.given(),
-                flink == null ? new TreeMap<>() : Launch.overrides(System.getenv())));
+                flink == null ? new TreeMap<>() : JobEnvironment.overrides(System.getenv())));
     createTopics();
     for (ServerProcess server : processes()) {
       journal.accept(
@@ -314,9 +315,9 @@ public final class Platform implements AutoCloseable {
    *
    * @throws PlatformException with all that is wrong with it
    */
-  static void requireSoundJobConfig(Path directory, PlatformOptions options) {
+  public static void requireSoundJobConfig(Path directory, PlatformOptions options) {
     Path draft = directory.resolve("job.yaml.draft");
-    SortedMap<String, String> environment = Launch.overrides(System.getenv());
+    SortedMap<String, String> environment = JobEnvironment.overrides(System.getenv());
     // Ours are made when the servers are.
     environment.put("EXPERIMENT_ETL_SOURCE_PASSWORD", "known later");
     environment.put("EXPERIMENT_ETL_CLICKHOUSE_PASSWORD", "known later");

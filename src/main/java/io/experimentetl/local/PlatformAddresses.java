@@ -5,21 +5,28 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import com.fasterxml.jackson.dataformat.yaml.YAMLFactory;
 import io.experimentetl.config.JobConfig;
 import io.experimentetl.operations.ClickHouseEndpoint;
+import io.experimentetl.operations.Databases;
+import io.experimentetl.operations.Deployment;
+import io.experimentetl.operations.DeploymentMemory;
 import io.experimentetl.operations.FlinkEndpoint;
+import io.experimentetl.operations.OperationsException;
+import io.experimentetl.operations.PostgresLogin;
+import io.experimentetl.operations.StatusCommand;
 import java.io.IOException;
-import java.net.InetSocketAddress;
-import java.net.Socket;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.sql.Connection;
 import java.sql.SQLException;
+import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
+import java.util.EnumSet;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import java.util.function.Consumer;
 
 /**
@@ -43,6 +50,7 @@ public record PlatformAddresses(
   private static final ObjectMapper JSON = new ObjectMapper();
   private static final ObjectMapper YAML = new ObjectMapper(new YAMLFactory());
   private static final String FILE = "platform.json";
+  private static final Duration APPLICATION_DEADLINE = Duration.ofMinutes(30);
 
   /**
    * Writes them where {@link #read} finds them, for as long as this process lives. Only the owner
@@ -121,32 +129,70 @@ public record PlatformAddresses(
     return withJobConfig(file);
   }
 
-  /** The same platform, whose job has the configuration of that file. */
+  /** The same platform, with the configuration in this file for its job. */
   PlatformAddresses withJobConfig(Path file) {
     return new PlatformAddresses(postgres, clickHouse, kafka, flink, savepoints, file, launch);
   }
 
-  /**
-   * The same platform, whose job writes to another database of the same ClickHouse.
-   *
-   * @param file where its configuration is written
-   */
-  public PlatformAddresses withClickHouseDatabase(String database, Path file) {
-    if (launch.overrides().containsKey("EXPERIMENT_ETL_CLICKHOUSE_DATABASE")) {
-      throw new PlatformException(
-          "EXPERIMENT_ETL_CLICKHOUSE_DATABASE binds the cluster's jobs to one database: say it in the job's configuration instead (--job-config)");
-    }
-    withJobConfig(file, root -> root.withObject("/clickhouse").put("database", database));
-    return new PlatformAddresses(
-        postgres, clickHouse.withDatabase(database), kafka, flink, savepoints, file, launch);
-  }
-
-  /** What the job's configuration says, with the platform's passwords. */
-  public JobConfig loadJobConfig() {
+  /** The environment of the job: overrides of the configuration, and the platform's passwords. */
+  private Map<String, String> jobEnvironment() {
     Map<String, String> environment = new HashMap<>(launch.overrides());
     environment.put("EXPERIMENT_ETL_SOURCE_PASSWORD", postgres.password());
     environment.put("EXPERIMENT_ETL_CLICKHOUSE_PASSWORD", clickHouse.password());
-    return JobConfig.load(jobConfig, environment);
+    return environment;
+  }
+
+  /** The job's configuration, with the platform's passwords. */
+  public JobConfig loadJobConfig() {
+    return JobConfig.load(jobConfig, jobEnvironment());
+  }
+
+  /** The databases, with the logins of their owners. */
+  public Databases databases() {
+    return new Databases() {
+      @Override
+      public Optional<Path> configFile() {
+        return Optional.of(jobConfig);
+      }
+
+      @Override
+      public JobConfig config() {
+        return loadJobConfig();
+      }
+
+      @Override
+      public PostgresLogin postgres() {
+        return postgres.login();
+      }
+
+      @Override
+      public ClickHouseEndpoint clickHouse() {
+        return clickHouse;
+      }
+    };
+  }
+
+  /**
+   * The job on this platform.
+   *
+   * @param jar the shaded job jar
+   */
+  public Deployment deployment(Path jar) {
+    Path folder = jobConfig.toAbsolutePath().getParent();
+    Set<Deployment.Server> own = EnumSet.noneOf(Deployment.Server.class);
+    if (launch.ownFlink()) {
+      own.add(Deployment.Server.FLINK);
+    }
+    if (launch.ownClickHouse()) {
+      own.add(Deployment.Server.CLICKHOUSE);
+    }
+    return new Deployment(
+        databases(),
+        new Deployment.Cluster(flink, savepoints, APPLICATION_DEADLINE),
+        new Deployment.Files(jar, jobConfig, jobConfig.toString()),
+        new DeploymentMemory(folder, Optional.of(folder.resolve("flink"))),
+        jobEnvironment(),
+        own);
   }
 
   /** What does not answer, each with where it should; empty: all is well. */
@@ -159,36 +205,20 @@ public record PlatformAddresses(
     }
     try {
       clickHouse.query("SELECT 1");
-    } catch (PlatformException e) {
+    } catch (OperationsException e) {
       dead.add("ClickHouse " + clickHouse.url() + " does not answer");
     }
     kafka
-        .filter(servers -> !isListening(servers))
+        .filter(servers -> !StatusCommand.listens(servers))
         .ifPresent(servers -> dead.add("Kafka " + servers + " does not answer"));
     try {
       if (flink.taskManagers() == 0) {
         dead.add("Flink " + flink.url() + " has no TaskManager");
       }
-    } catch (PlatformException e) {
+    } catch (OperationsException e) {
       dead.add("Flink's JobManager " + flink.url() + " does not answer");
     }
     return dead;
-  }
-
-  static boolean isListening(String servers) {
-    for (String server : servers.split(",", -1)) {
-      int colon = server.lastIndexOf(':');
-      try (Socket socket = new Socket()) {
-        socket.connect(
-            new InetSocketAddress(
-                server.substring(0, colon), Integer.parseInt(server.substring(colon + 1))),
-            5_000);
-        return true;
-      } catch (IOException | NumberFormatException e) {
-        // The next one may.
-      }
-    }
-    return false;
   }
 
   /** The process that keeps the platform of this directory, if it lives. */

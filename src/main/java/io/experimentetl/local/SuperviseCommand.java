@@ -11,7 +11,7 @@ import picocli.CommandLine.Mixin;
 final class SuperviseCommand implements Callable<Integer> {
   static final String NAME = "supervise";
 
-  @Mixin Etl.Place place;
+  @Mixin Place place;
   @Mixin PlatformOptions options;
 
   @Override

@@ -24,7 +24,7 @@ import picocli.CommandLine.Spec;
 final class UpCommand implements Callable<Integer> {
   private static final Duration DEADLINE = Duration.ofMinutes(12);
 
-  @Mixin Etl.Place place;
+  @Mixin Place place;
 
   // Parsed here only for their errors and the help; the supervisor reads the same words again.
   @Mixin PlatformOptions options;

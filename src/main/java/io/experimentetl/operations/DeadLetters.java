@@ -12,26 +12,20 @@ import java.sql.SQLException;
 import java.util.ArrayList;
 import java.util.List;
 
-/** The rows of the source that could not be delivered, as the open findings name them. */
+/** The rows of the source that could not be delivered, as the open findings list them. */
 public final class DeadLetters {
   private static final ObjectMapper JSON = new ObjectMapper();
 
-  private final PostgresLogin postgres;
-  private final ClickHouseEndpoint clickHouse;
-
-  public DeadLetters(PostgresLogin postgres, ClickHouseEndpoint clickHouse) {
-    this.postgres = postgres;
-    this.clickHouse = clickHouse;
-  }
+  private DeadLetters() {}
 
   /**
-   * One of them.
+   * A row that could not be delivered.
    *
    * @param subject the row by its primary key
-   * @param reason the column, and what is wrong with it
-   * @param lsn of the change that could not be delivered last; 0: the snapshot
+   * @param reason the column and its error
+   * @param lsn the LSN of the last change that could not be delivered; 0: the snapshot
    * @param firstSeen commit time of the first such change, in UTC
-   * @param lastSeen commit time of the last one, in UTC
+   * @param lastSeen commit time of the last such change, in UTC
    */
   public record Letter(
       Subject subject, String code, String reason, long lsn, String firstSeen, String lastSeen) {
@@ -45,8 +39,8 @@ public final class DeadLetters {
     }
   }
 
-  /** All of them, in commit order. */
-  public List<Letter> list() {
+  /** Lists them in commit order. */
+  public static List<Letter> list(ClickHouseEndpoint clickHouse) {
     String rows =
         clickHouse.query(
             "SELECT subject_kind, subject_key, code, detail, toString(_lsn),"
@@ -73,12 +67,12 @@ public final class DeadLetters {
   }
 
   /**
-   * Sends them through the change stream again: each by an UPDATE that changes nothing, in a
+   * Sends rows through the change stream again: each by an UPDATE that changes nothing, in a
    * transaction of its own, in the order of their changes.
    *
-   * @return those that are gone at the source
+   * @return the rows that no longer exist at the source
    */
-  public List<Letter> replay(List<Letter> letters) {
+  public static List<Letter> replay(PostgresLogin postgres, List<Letter> letters) {
     List<Letter> gone = new ArrayList<>();
     try (Connection connection = postgres.connect()) {
       for (Letter letter : letters) {
@@ -88,9 +82,8 @@ public final class DeadLetters {
       }
     } catch (SQLException e) {
       throw new OperationsException(
-          "PostgreSQL does not take the UPDATE: "
-              + e.getMessage()
-              + "; correct it and replay again",
+          "PostgreSQL %s refused the UPDATE: %s. Correct the row, or name a user with the right by --postgres-user, and replay again"
+              .formatted(postgres, e.getMessage()),
           e);
     }
     return gone;

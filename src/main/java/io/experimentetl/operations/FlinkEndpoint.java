@@ -19,6 +19,7 @@ import java.util.function.Predicate;
  */
 public record FlinkEndpoint(String url) {
   private static final Duration POLL = Duration.ofMillis(200);
+  private static final int OK = 200;
   private static final int NOT_FOUND = 404;
 
   /**
@@ -80,8 +81,7 @@ public record FlinkEndpoint(String url) {
   /** Whether a JobManager answers. */
   boolean answers() {
     try {
-      http().get("/overview");
-      return true;
+      return http().status("/overview") == OK;
     } catch (FlinkHttp.NoAnswerException e) {
       return false;
     }
@@ -159,7 +159,11 @@ public record FlinkEndpoint(String url) {
     String location =
         Polling.until(deadline, POLL, () -> savepoint(jobId, request))
             .orElseThrow(() -> notStopped(jobId, deadline));
-    awaitState(jobId, "FINISHED", Duration.ofNanos(Math.max(1, end - System.nanoTime())));
+    try {
+      awaitState(jobId, "FINISHED", Duration.ofNanos(Math.max(1, end - System.nanoTime())));
+    } catch (FlinkHttp.NoAnswerException e) {
+      // In application mode the cluster ends with its job.
+    }
     return location;
   }
 

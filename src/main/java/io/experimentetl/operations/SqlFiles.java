@@ -1,11 +1,19 @@
 package io.experimentetl.operations;
 
 import java.io.IOException;
+import java.net.URI;
+import java.net.URISyntaxException;
+import java.net.URL;
+import java.nio.file.FileSystem;
+import java.nio.file.FileSystemAlreadyExistsException;
+import java.nio.file.FileSystems;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.sql.Connection;
 import java.sql.SQLException;
+import java.sql.Statement;
 import java.util.List;
+import java.util.Map;
 import java.util.function.Predicate;
 import java.util.stream.Stream;
 
@@ -25,30 +33,59 @@ public final class SqlFiles {
     this.root = root;
   }
 
+  /** The files of this build, on the class path: in the jar, or in the build's folder. */
+  public static SqlFiles bundled() {
+    URL found = SqlFiles.class.getResource("/sql");
+    if (found == null) {
+      throw new OperationsException("this build has no SQL files; run mvn -DskipTests package");
+    }
+    try {
+      URI uri = found.toURI();
+      return new SqlFiles(
+          uri.getScheme().equals("jar") ? fileSystem(uri).getPath("/sql") : Path.of(uri));
+    } catch (URISyntaxException | IOException e) {
+      throw new OperationsException("the SQL files at " + found + " cannot be read: " + e, e);
+    }
+  }
+
+  private static FileSystem fileSystem(URI jar) throws IOException {
+    try {
+      return FileSystems.newFileSystem(jar, Map.of());
+    } catch (FileSystemAlreadyExistsException e) {
+      return FileSystems.getFileSystem(jar);
+    }
+  }
+
   @FunctionalInterface
   private interface Executor {
     void execute(String statement) throws SQLException;
   }
 
   /**
-   * Each statement in a transaction of its own: a replication slot can't be made in one that has
-   * written.
+   * Applies sql/postgres, each statement in a transaction of its own: a replication slot cannot be
+   * made in a transaction that has written.
    */
   public void applyTo(PostgresLogin database) {
     try (Connection connection = database.connect()) {
-      apply(
-          "postgres",
-          file -> true,
-          statement -> {
-            try (java.sql.Statement jdbc = connection.createStatement()) {
-              jdbc.setEscapeProcessing(false);
-              jdbc.execute(statement);
-            }
-          });
+      apply("postgres", file -> true, in(connection));
     } catch (SQLException e) {
       throw new OperationsException(
-          "PostgreSQL " + database + " can't be reached: " + e.getMessage(), e);
+          "PostgreSQL " + database + " cannot be reached: " + e.getMessage(), e);
     }
+  }
+
+  /** Makes the replication slot, which the session's {@code experiment_etl.slot} names. */
+  void createSlot(Connection connection) {
+    apply(root.resolve("postgres/003_slot.sql"), in(connection));
+  }
+
+  private static Executor in(Connection connection) {
+    return sql -> {
+      try (Statement statement = connection.createStatement()) {
+        statement.setEscapeProcessing(false);
+        statement.execute(sql);
+      }
+    };
   }
 
   /**
@@ -63,18 +100,17 @@ public final class SqlFiles {
         database::query);
   }
 
-  private void apply(String directory, Predicate<String> wanted, Executor executor) {
-    for (Path file : files(root.resolve(directory))) {
-      if (!wanted.test(file.getFileName().toString())) {
-        continue;
-      }
-      apply(file, executor);
-    }
-  }
-
-  /** Removes physically what users left who were erased a day ago: what a scheduler runs daily. */
+  /** Removes the rows of users who were erased at least a day ago. */
   public void forgetErasedUsers(ClickHouseEndpoint database) {
     apply(root.resolve("clickhouse/scheduled/forget_erased_users.sql"), database::query);
+  }
+
+  private void apply(String directory, Predicate<String> wanted, Executor executor) {
+    for (Path file : files(root.resolve(directory))) {
+      if (wanted.test(file.getFileName().toString())) {
+        apply(file, executor);
+      }
+    }
   }
 
   private static void apply(Path file, Executor executor) {
@@ -94,7 +130,7 @@ public final class SqlFiles {
     try (Stream<Path> files = Files.list(directory)) {
       return files.filter(file -> file.toString().endsWith(".sql")).sorted().toList();
     } catch (IOException e) {
-      throw new OperationsException("the SQL files in " + directory + " can't be listed: " + e, e);
+      throw new OperationsException("the SQL files in " + directory + " cannot be listed: " + e, e);
     }
   }
 
@@ -102,7 +138,7 @@ public final class SqlFiles {
     try {
       return Files.readString(file);
     } catch (IOException e) {
-      throw new OperationsException("the SQL file " + file + " can't be read: " + e, e);
+      throw new OperationsException("the SQL file " + file + " cannot be read: " + e, e);
     }
   }
 }

@@ -1,10 +1,10 @@
 package io.experimentetl.report;
 
 /** There is no experiment of this key or id; the message lists the near ones. */
-final class UnknownExperimentException extends RuntimeException {
+public final class UnknownExperimentException extends RuntimeException {
   private static final long serialVersionUID = 1L;
 
-  UnknownExperimentException(String message) {
+  public UnknownExperimentException(String message) {
     super(message);
   }
 }

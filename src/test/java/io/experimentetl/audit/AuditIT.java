@@ -5,6 +5,8 @@ import static org.assertj.core.api.Assertions.tuple;
 
 import io.experimentetl.config.StatisticsConfig;
 import io.experimentetl.local.PlatformExtension;
+import io.experimentetl.operations.NamedServers;
+import io.experimentetl.operations.VerifyCommand;
 import java.io.PrintWriter;
 import java.io.StringWriter;
 import java.nio.file.Files;
@@ -887,13 +889,18 @@ class AuditIT {
   }
 
   @Test
-  void withoutAPlatformAndWithoutAddressesItSaysWhatToDo() {
+  void commandWithoutAddressesNamesTheMissingOptions() {
     StringWriter err = new StringWriter();
 
-    int exitCode = new CommandLine(new VerifyCommand()).setErr(new PrintWriter(err)).execute();
+    int exitCode =
+        new CommandLine(new VerifyCommand(new NamedServers()))
+            .setErr(new PrintWriter(err))
+            .execute();
 
     assertThat(exitCode).isEqualTo(2);
-    assertThat(err.toString()).startsWith("no platform runs here").contains("./etl up", "--config");
+    assertThat(err.toString())
+        .startsWith("Nothing names the PostgreSQL")
+        .contains("--config", "--postgres-url");
   }
 
   @Test
@@ -1000,7 +1007,7 @@ class AuditIT {
                 "--clickhouse-password-file", clickHousePassword.toString()));
     arguments.addAll(List.of(options));
     int exitCode =
-        new CommandLine(new VerifyCommand())
+        new CommandLine(new VerifyCommand(new NamedServers()))
             .setOverwrittenOptionsAllowed(true)
             .setOut(new PrintWriter(out))
             .setErr(new PrintWriter(err))

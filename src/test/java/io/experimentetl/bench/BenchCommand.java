@@ -1,7 +1,7 @@
 package io.experimentetl.bench;
 
-import io.experimentetl.local.Etl;
 import io.experimentetl.local.FlinkCluster;
+import io.experimentetl.local.Place;
 import io.experimentetl.local.Platform;
 import io.experimentetl.local.PlatformAddresses;
 import io.experimentetl.local.PlatformException;
@@ -37,7 +37,7 @@ public final class BenchCommand implements Callable<Integer> {
   private static final int PROFILED_THREADS = 4;
   private static final int PROFILED_METHODS = 12;
 
-  private final Etl.Place place = new Etl.Place();
+  private final Place place = new Place();
 
   @Spec private CommandSpec spec;
 

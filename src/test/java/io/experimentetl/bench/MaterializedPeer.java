@@ -7,6 +7,7 @@ import io.experimentetl.local.PostgresEndpoint;
 import io.experimentetl.local.demo.Backlog;
 import io.experimentetl.local.demo.Pause;
 import io.experimentetl.operations.ClickHouseEndpoint;
+import io.experimentetl.operations.OperationsException;
 import java.io.IOException;
 import java.net.URI;
 import java.net.http.HttpClient;
@@ -89,7 +90,7 @@ final class MaterializedPeer implements AutoCloseable {
   private long seen() {
     try {
       return clickHouse.count("SELECT count() FROM " + DATABASE + "." + TABLE);
-    } catch (PlatformException e) {
+    } catch (OperationsException e) {
       // The table appears when the snapshot is there.
       return 0;
     }

@@ -4,8 +4,6 @@ import io.experimentetl.ExperimentEtlJob;
 import io.experimentetl.faults.FaultProxy;
 import io.experimentetl.local.ClickHouseServer;
 import io.experimentetl.local.FlinkCluster;
-import io.experimentetl.local.FreshStart;
-import io.experimentetl.local.JobDeployment;
 import io.experimentetl.local.Platform;
 import io.experimentetl.local.PlatformAddresses;
 import io.experimentetl.local.PlatformException;
@@ -14,8 +12,10 @@ import io.experimentetl.local.PostgresServer;
 import io.experimentetl.local.demo.Pause;
 import io.experimentetl.local.demo.RunningJob;
 import io.experimentetl.local.traffic.TrafficPlan;
+import io.experimentetl.operations.FreshStart;
+import io.experimentetl.operations.JobDeployment;
+import io.experimentetl.operations.OperationsException;
 import java.io.IOException;
-import java.io.PrintStream;
 import java.io.UncheckedIOException;
 import java.net.URI;
 import java.nio.file.Path;
@@ -32,7 +32,6 @@ final class ChaosCluster implements AutoCloseable {
   private static final Duration RECOVERY = Duration.ofMinutes(3);
   private static final int TASKMANAGERS = 2;
 
-  private final Path home;
   private final Path folder;
   private final Path jar;
   private final ZooKeeperServer zooKeeper;
@@ -43,9 +42,7 @@ final class ChaosCluster implements AutoCloseable {
   private RunningJob job;
   private int parallelism = 2;
 
-  private ChaosCluster(
-      Path folder, Path home, Path jar, ZooKeeperServer zooKeeper, Platform platform) {
-    this.home = home;
+  private ChaosCluster(Path folder, Path jar, ZooKeeperServer zooKeeper, Platform platform) {
     this.folder = folder;
     this.jar = jar;
     this.zooKeeper = zooKeeper;
@@ -71,7 +68,7 @@ final class ChaosCluster implements AutoCloseable {
     ZooKeeperServer zooKeeper = ZooKeeperServer.start(folder.resolve("zookeeper"));
     try {
       Platform platform = Platform.start(folder, home, options(folder, zooKeeper, delivery));
-      return new ChaosCluster(folder, home, jar, zooKeeper, platform);
+      return new ChaosCluster(folder, jar, zooKeeper, platform);
     } catch (RuntimeException e) {
       zooKeeper.close();
       throw e;
@@ -158,12 +155,12 @@ final class ChaosCluster implements AutoCloseable {
   }
 
   /** Ends the job if one runs, empties the warehouse, and starts without state: a new snapshot. */
-  void startAnew(PrintStream log) {
+  void startAnew() {
     if (job != null) {
       cluster().endpoint().awaitAllTasksRunning(job.id(), RECOVERY);
       job.cancel();
     }
-    new FreshStart(addresses, home, folder).prepare(log);
+    new FreshStart(addresses.deployment(jar)).prepare(line -> {});
     job = RunningJob.submit(addresses, jar, Optional.empty(), parallelism, List.of());
     job.warehouse().keepEveryPart();
   }
@@ -173,14 +170,14 @@ final class ChaosCluster implements AutoCloseable {
    * moment ago, it does what an operator does: it tries again, or starts from the latest state.
    */
   void redeploy(int newParallelism) {
-    JobDeployment deployment = new JobDeployment(addresses, jar);
+    JobDeployment deployment = new JobDeployment(addresses.deployment(jar), line -> {});
     cluster().endpoint().awaitAllTasksRunning(job.id(), RECOVERY);
     long end = System.nanoTime() + RECOVERY.toNanos();
     while (true) {
       try {
         deployment.stop();
         break;
-      } catch (PlatformException e) {
+      } catch (OperationsException e) {
         if (System.nanoTime() > end) {
           throw e;
         }
@@ -194,7 +191,11 @@ final class ChaosCluster implements AutoCloseable {
     parallelism = newParallelism;
     job =
         RunningJob.submit(
-            addresses, jar, JobDeployment.latestState(folder), newParallelism, List.of());
+            addresses,
+            jar,
+            addresses.deployment(jar).memory().latestState(addresses.flink()),
+            newParallelism,
+            List.of());
   }
 
   /** Stops the processes by SIGSTOP, and lets them go on after the action. */

@@ -1,15 +1,13 @@
 package io.experimentetl.chaos;
 
 import io.experimentetl.audit.AuditReport;
-import io.experimentetl.local.Etl;
+import io.experimentetl.local.Place;
 import io.experimentetl.local.PlatformException;
 import io.experimentetl.local.demo.DemoFolder;
 import io.experimentetl.local.demo.Pause;
 import io.experimentetl.local.demo.WarehouseTables;
-import java.io.OutputStream;
-import java.io.PrintStream;
+import io.experimentetl.operations.OperationsException;
 import java.io.PrintWriter;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -42,7 +40,7 @@ public final class ChaosCommand implements Callable<Integer> {
   private static final int MAX_PRINTED_DIFFERENCES = 10;
 
   @Spec private CommandSpec spec;
-  private final Etl.Place place = new Etl.Place();
+  private final Place place = new Place();
 
   @Option(
       names = "--directory",
@@ -96,8 +94,7 @@ public final class ChaosCommand implements Callable<Integer> {
     try (ChaosCluster ground = ChaosCluster.start(folder, place.home(), place.jobJar(), delivery);
         MixedWrites writes = MixedWrites.start(ground.addresses().postgres(), random.nextLong())) {
       while (struck < faults) {
-        ground.startAnew(
-            new PrintStream(OutputStream.nullOutputStream(), true, StandardCharsets.UTF_8));
+        ground.startAnew();
         int endOfStart = Math.min(faults, struck + FAULTS_OF_A_START);
         while (struck < endOfStart) {
           List<Struck> together = strike(ground, writes, random, endOfStart - struck);
@@ -107,7 +104,7 @@ public final class ChaosCommand implements Callable<Integer> {
       }
       print(out, writes);
       return differences + doubled == 0 ? 0 : 1;
-    } catch (PlatformException e) {
+    } catch (OperationsException e) {
       throw new PlatformException(
           "seed " + seed + ": " + e.getMessage() + " (logs: " + folder + ")", e);
     }

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.awaitility.Awaitility.await;
 
 import io.experimentetl.operations.FlinkEndpoint;
+import io.experimentetl.operations.OperationsException;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -78,7 +79,7 @@ class FlinkClusterIT {
   void aMainThatFailsSaysWhy() {
     assertThatThrownBy(
             () -> cluster.endpoint().submit(jar, List.of("NO_SUCH_SECRET"), Optional.empty(), 1))
-        .isInstanceOf(PlatformException.class)
+        .isInstanceOf(OperationsException.class)
         .hasMessageContaining("the cluster's processes have no NO_SUCH_SECRET");
   }
 

@@ -6,6 +6,8 @@ import static org.assertj.core.api.Assertions.within;
 import com.fasterxml.jackson.databind.JsonNode;
 import io.experimentetl.local.PlatformExtension;
 import io.experimentetl.operations.ClickHouseEndpoint;
+import io.experimentetl.operations.NamedServers;
+import io.experimentetl.operations.ReportCommand;
 import io.experimentetl.operations.SqlFiles;
 import java.io.IOException;
 import java.io.PrintWriter;
@@ -87,7 +89,7 @@ class ReportIT {
     StringWriter out = new StringWriter();
     StringWriter err = new StringWriter();
     int code =
-        new CommandLine(new ReportCommand())
+        new CommandLine(new ReportCommand(new NamedServers()))
             .setOut(new PrintWriter(out))
             .setErr(new PrintWriter(err))
             .execute(all.toArray(String[]::new));

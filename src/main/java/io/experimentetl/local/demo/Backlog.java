@@ -3,8 +3,6 @@ package io.experimentetl.local.demo;
 import io.experimentetl.local.PlatformException;
 import io.experimentetl.local.PostgresEndpoint;
 import java.sql.Connection;
-import java.sql.PreparedStatement;
-import java.sql.ResultSet;
 import java.sql.SQLException;
 import java.sql.Statement;
 
@@ -68,34 +66,6 @@ public final class Backlog {
         FROM generate_series(0, %2$d - 1) AS i
         """
             .formatted(table, rows, USERS, EXPERIMENTS));
-  }
-
-  /** The place in the WAL behind everything that is committed. */
-  long lsn() {
-    try (Connection connection = database.connect();
-        Statement statement = connection.createStatement();
-        ResultSet rows =
-            statement.executeQuery(
-                "SELECT (pg_current_wal_insert_lsn() - '0/0'::pg_lsn)::bigint")) {
-      rows.next();
-      return rows.getLong(1);
-    } catch (SQLException e) {
-      throw failed(e);
-    }
-  }
-
-  /** Writes a row behind {@link #lsn()}, so that a stream goes beyond it. */
-  void fence() {
-    try (Connection connection = database.connect();
-        PreparedStatement statement =
-            connection.prepareStatement(
-                "INSERT INTO etl_heartbeat (writer, beat_at) VALUES (?, clock_timestamp())"
-                    + " ON CONFLICT (writer) DO UPDATE SET beat_at = excluded.beat_at")) {
-      statement.setString(1, "fence-demo");
-      statement.executeUpdate();
-    } catch (SQLException e) {
-      throw failed(e);
-    }
   }
 
   /** Waits until its reader is gone. */

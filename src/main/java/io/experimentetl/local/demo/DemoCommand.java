@@ -3,8 +3,8 @@ package io.experimentetl.local.demo;
 import io.experimentetl.audit.AuditReport;
 import io.experimentetl.config.CrossoverPolicy;
 import io.experimentetl.config.OutboxConfig;
-import io.experimentetl.local.Etl;
 import io.experimentetl.local.KafkaTopic;
+import io.experimentetl.local.Place;
 import io.experimentetl.local.Platform;
 import io.experimentetl.local.PlatformAddresses;
 import io.experimentetl.local.PlatformOptions;
@@ -73,7 +73,7 @@ public final class DemoCommand implements Callable<Integer> {
           FindingCode.S_BAD_PROPERTY,
           FindingCode.H_SRM);
 
-  private final Etl.Place place = new Etl.Place();
+  private final Place place = new Place();
 
   @Spec private CommandSpec spec;
   @Mixin private PlatformOptions options;

@@ -1,5 +1,6 @@
 package io.experimentetl.local.demo;
 
+import io.experimentetl.operations.WarehouseProgress;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.List;
@@ -23,7 +24,7 @@ final class LiveTable {
    */
   String render(String addresses, long written, Instant now, boolean terminal) {
     StringBuilder text = new StringBuilder(terminal ? CLEAR : "");
-    Optional<WarehouseTables.Progress> progress = warehouse.progress();
+    Optional<WarehouseProgress> progress = warehouse.progress();
     text.append(addresses).append(System.lineSeparator());
     text.append(
         String.format(
@@ -65,7 +66,7 @@ final class LiveTable {
     return text.toString();
   }
 
-  private static String lag(WarehouseTables.Progress progress, Instant now) {
+  private static String lag(WarehouseProgress progress, Instant now) {
     return progress.snapshotDone()
         ? String.format(
             Locale.ROOT,

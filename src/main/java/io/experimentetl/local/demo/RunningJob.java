@@ -7,11 +7,12 @@ import io.experimentetl.audit.CannotCompareException;
 import io.experimentetl.config.JobConfig;
 import io.experimentetl.local.ClickHouseServer;
 import io.experimentetl.local.FlinkCluster;
-import io.experimentetl.local.JobDeployment;
 import io.experimentetl.local.Platform;
 import io.experimentetl.local.PlatformAddresses;
 import io.experimentetl.local.PlatformException;
 import io.experimentetl.operations.FlinkEndpoint;
+import io.experimentetl.operations.JobDeployment;
+import io.experimentetl.operations.Visibility;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
@@ -33,14 +34,12 @@ public final class RunningJob {
   private final PlatformAddresses addresses;
   private final JobDeployment deployment;
   private final WarehouseTables warehouse;
-  private final Backlog source;
   private String id;
 
   private RunningJob(PlatformAddresses addresses, Path jar) {
     this.addresses = addresses;
-    this.deployment = new JobDeployment(addresses, jar);
+    this.deployment = new JobDeployment(addresses.deployment(jar), line -> {});
     this.warehouse = new WarehouseTables(addresses.clickHouse());
-    this.source = new Backlog(addresses.postgres());
   }
 
   /** Submits the job without state; returns when all its tasks run. */
@@ -67,6 +66,13 @@ public final class RunningJob {
     return job;
   }
 
+  /** A job that was started by other means. */
+  public static RunningJob of(PlatformAddresses addresses, Path jar, String id) {
+    RunningJob job = new RunningJob(addresses, jar);
+    job.id = id;
+    return job;
+  }
+
   public WarehouseTables warehouse() {
     return warehouse;
   }
@@ -75,16 +81,10 @@ public final class RunningJob {
     return id;
   }
 
-  /** Waits until all that PostgreSQL has committed by now is visible. */
+  /** Waits until everything that PostgreSQL has committed by now is visible. */
   public void awaitVisible() {
-    long lsn = source.lsn();
-    source.fence();
-    try {
-      warehouse.awaitVisible(lsn, PATIENCE, this::works);
-    } catch (PlatformException e) {
-      throw new PlatformException(
-          e.getMessage() + ". The job's last exception: " + flink().rootException(id), e);
-    }
+    Visibility.awaitAll(
+        addresses.postgres().login(), addresses.clickHouse(), flink(), id, PATIENCE);
   }
 
   /** Waits until more event rows are visible, and says how many. */

@@ -1,13 +1,10 @@
 package io.experimentetl.local.demo;
 
-import io.experimentetl.local.PlatformException;
 import io.experimentetl.operations.ClickHouseEndpoint;
-import java.time.Duration;
-import java.time.Instant;
+import io.experimentetl.operations.WarehouseProgress;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
-import java.util.function.BooleanSupplier;
 import java.util.stream.Collectors;
 
 /** What ClickHouse shows while the job runs. */
@@ -22,80 +19,15 @@ public final class WarehouseTables {
     this.clickHouse = clickHouse;
   }
 
-  /**
-   * Up to where everything is visible.
-   *
-   * @param lsn of the source; 0 while only the snapshot is visible
-   * @param committedAt commit time of the last visible transaction; 1970 while there is none
-   */
-  record Progress(long lsn, Instant committedAt, boolean snapshotDone) {}
-
   /** A physical row that stands twice, or more often, in a table. */
   public record Doubled(String table, long rows, long doubled) {}
 
-  Optional<Progress> progress() {
-    List<String[]> rows =
-        rows(
-            "SELECT ifNull(lsn, 0), ifNull(toUnixTimestamp64Micro(committed_at), 0), snapshot_done FROM etl_progress");
-    return rows.stream()
-        .findFirst()
-        .map(
-            row -> {
-              long micros = Long.parseLong(row[1]);
-              return new Progress(
-                  Long.parseLong(row[0]),
-                  Instant.ofEpochSecond(micros / 1_000_000, micros % 1_000_000 * 1_000),
-                  row[2].equals("true"));
-            });
+  Optional<WarehouseProgress> progress() {
+    return WarehouseProgress.of(clickHouse);
   }
 
   public long visibleEvents() {
     return clickHouse.count("SELECT count() FROM events_processed");
-  }
-
-  /**
-   * Waits until everything up to an LSN, and the initial snapshot, is visible.
-   *
-   * @param jobWorks asked now and then; false ends the waiting
-   * @throws PlatformException when the job doesn't work any more, or nothing moves for the patience
-   */
-  void awaitVisible(long lsn, Duration patience, BooleanSupplier jobWorks) {
-    long moved = System.nanoTime();
-    long seen = -1;
-    while (true) {
-      Optional<Progress> progress = Optional.empty();
-      long rows = -1;
-      try {
-        progress = progress();
-        rows = visibleEvents();
-      } catch (PlatformException e) {
-        // ClickHouse may be away for a while: it is killed on purpose. The patience ends that too.
-        if (System.nanoTime() - moved > patience.toNanos()) {
-          throw e;
-        }
-      }
-      if (progress.isPresent() && progress.get().snapshotDone() && progress.get().lsn() >= lsn) {
-        return;
-      }
-      long now = progress.map(Progress::lsn).orElse(0L) + rows;
-      if (now != seen) {
-        seen = now;
-        moved = System.nanoTime();
-      }
-      if (!jobWorks.getAsBoolean()) {
-        throw new PlatformException("the job ended before all was visible");
-      }
-      if (System.nanoTime() - moved > patience.toNanos()) {
-        throw new PlatformException(
-            "nothing became visible for %d s; ClickHouse has %s of LSN %d and %d event rows"
-                .formatted(
-                    patience.toSeconds(),
-                    progress.map(Progress::toString).orElse("nothing"),
-                    lsn,
-                    rows));
-      }
-      Pause.of(Duration.ofMillis(500));
-    }
   }
 
   /**
@@ -153,7 +85,7 @@ public final class WarehouseTables {
 
   /** Whether the initial snapshot is not visible yet, as far as ClickHouse answers. */
   public boolean isInSnapshot() {
-    return !progress().map(Progress::snapshotDone).orElse(false);
+    return !progress().map(WarehouseProgress::snapshotDone).orElse(false);
   }
 
   public long count(String sql) {

@@ -1,10 +1,8 @@
 package io.experimentetl.local.demo;
 
 import static org.assertj.core.api.Assertions.assertThat;
-import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
-import io.experimentetl.local.PlatformException;
 import io.experimentetl.local.PlatformExtension;
 import io.experimentetl.local.traffic.UdacityData;
 import io.experimentetl.local.traffic.UdacityData.GoldenDay;
@@ -14,7 +12,6 @@ import java.io.PrintWriter;
 import java.io.StringWriter;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.time.Duration;
 import java.time.Instant;
 import java.util.List;
 import java.util.stream.Collectors;
@@ -49,26 +46,6 @@ class WarehouseTablesIT {
     assertThat(warehouse.doubled())
         .filteredOn(table -> table.table().equals("users"))
         .containsExactly(new WarehouseTables.Doubled("users", 7, 4));
-  }
-
-  @Test
-  void nothingIsVisibleBeforeEverySinkSaysSo() {
-    assertThat(warehouse.progress()).isEmpty();
-    marker("users", 2, 900);
-    assertThat(warehouse.progress()).isEmpty();
-    marker("events_processed", 2, 900);
-    assertThat(warehouse.progress())
-        .contains(new WarehouseTables.Progress(900, Instant.parse("2026-05-17T12:00:00Z"), true));
-    warehouse.awaitVisible(899, Duration.ofSeconds(1), () -> true);
-  }
-
-  @Test
-  void waitingEndsWhenNothingMovesOrTheJobIsGone() {
-    assertThatThrownBy(() -> warehouse.awaitVisible(1, Duration.ofMillis(300), () -> true))
-        .isInstanceOf(PlatformException.class)
-        .hasMessageContaining("nothing became visible");
-    assertThatThrownBy(() -> warehouse.awaitVisible(1, Duration.ofMinutes(1), () -> false))
-        .hasMessageContaining("the job ended before all was visible");
   }
 
   private void marker(String sink, int sinks, long lsn) {

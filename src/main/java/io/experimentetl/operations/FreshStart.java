@@ -1,0 +1,100 @@
+package io.experimentetl.operations;
+
+import io.experimentetl.config.SourceType;
+import java.sql.Connection;
+import java.sql.PreparedStatement;
+import java.sql.ResultSet;
+import java.sql.SQLException;
+import java.util.List;
+import java.util.function.Consumer;
+import java.util.stream.Collectors;
+
+/**
+ * Prepares a start without state. Such a start reads and writes everything again, so the warehouse
+ * must be empty and the replication slot must exist.
+ */
+public final class FreshStart {
+  private final Deployment deployment;
+
+  public FreshStart(Deployment deployment) {
+    this.deployment = deployment;
+  }
+
+  /**
+   * Empties the tables, and makes a missing or lost slot again.
+   *
+   * @throws OperationsException when rows are in a ClickHouse that may serve others
+   */
+  public void prepare(Consumer<String> log) {
+    ClickHouseEndpoint clickHouse = deployment.databases().clickHouse();
+    List<String> full = fullTables(clickHouse);
+    if (!full.isEmpty() && !deployment.ownServers().contains(Deployment.Server.CLICKHOUSE)) {
+      throw new OperationsException(
+          "--fresh empties only a ClickHouse that ./etl started; %s holds rows in %s: name an empty database (clickhouse.database), or empty these tables"
+              .formatted(clickHouse, String.join(", ", full)));
+    }
+    deployment.memory().startFresh();
+    for (String table : full) {
+      long rows = clickHouse.count("SELECT count() FROM `" + table + "`");
+      clickHouse.query("TRUNCATE TABLE `" + table + "`");
+      log.accept("emptied %s (%,d rows)".formatted(table, rows));
+    }
+    repairSlot(log);
+  }
+
+  /** The sinks' tables have batch ids. */
+  private static List<String> fullTables(ClickHouseEndpoint clickHouse) {
+    return clickHouse
+        .query(
+            "SELECT name FROM system.tables WHERE database = currentDatabase() AND total_rows > 0 AND name IN"
+                + " (SELECT table FROM system.columns WHERE database = currentDatabase() AND name = '_batch_id')"
+                + " ORDER BY name")
+        .lines()
+        .collect(Collectors.toList());
+  }
+
+  /** Makes the replication slot again when it is missing or lost. */
+  void repairSlot(Consumer<String> log) {
+    if (deployment.config().source().type() != SourceType.POSTGRES) {
+      return;
+    }
+    String slot = deployment.config().source().slot();
+    PostgresLogin postgres = deployment.databases().postgres();
+    try (Connection connection = postgres.connect()) {
+      String status = status(connection, slot);
+      if (!status.equals("missing") && !status.equals("lost")) {
+        return;
+      }
+      if (status.equals("lost")) {
+        execute(connection, "SELECT pg_drop_replication_slot(?)", slot);
+      }
+      execute(connection, "SELECT set_config('experiment_etl.slot', ?, false)", slot);
+      SqlFiles.bundled().createSlot(connection);
+      log.accept("made the replication slot %s, which was %s".formatted(slot, status));
+    } catch (SQLException e) {
+      throw new OperationsException(
+          "the replication slot %s of %s cannot be checked or made: %s. Make it as sql/postgres/003_slot.sql does, or name a user with the REPLICATION right"
+              .formatted(slot, postgres, e.getMessage()),
+          e);
+    }
+  }
+
+  private static String status(Connection connection, String slot) throws SQLException {
+    try (PreparedStatement statement =
+        connection.prepareStatement(
+            "SELECT wal_status FROM pg_replication_slots WHERE slot_name = ?")) {
+      statement.setString(1, slot);
+      try (ResultSet row = statement.executeQuery()) {
+        return row.next() ? row.getString(1) : "missing";
+      }
+    }
+  }
+
+  private static void execute(Connection connection, String sql, String parameter)
+      throws SQLException {
+    try (PreparedStatement statement = connection.prepareStatement(sql)) {
+      statement.setString(1, parameter);
+      statement.execute();
+    }
+  }
+}

@@ -1,0 +1,255 @@
+package io.experimentetl.operations;
+
+import io.experimentetl.ExperimentEtlJob;
+import io.experimentetl.ExperimentEtlPipeline;
+import io.experimentetl.config.InvalidConfigurationException;
+import io.experimentetl.config.JobConfig;
+import io.experimentetl.config.MetricConfig;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.Collection;
+import java.util.List;
+import java.util.Optional;
+import java.util.Set;
+import java.util.TreeSet;
+import java.util.function.Consumer;
+import java.util.stream.Collectors;
+
+/** Submits the job, stops it with a savepoint, and submits it again from there. */
+public final class JobDeployment {
+  private static final Duration RUNNING_DEADLINE = Duration.ofMinutes(2);
+  private static final Duration SAVEPOINT_DEADLINE = Duration.ofMinutes(10);
+
+  private final Deployment deployment;
+  private final Consumer<String> log;
+  private Boolean applicationMode;
+
+  /**
+   * Works on one deployment.
+   *
+   * @param log takes lines for the person at the command line
+   */
+  public JobDeployment(Deployment deployment, Consumer<String> log) {
+    this.deployment = deployment;
+    this.log = log;
+  }
+
+  /**
+   * Submits the job and waits until all its tasks run.
+   *
+   * @param from a savepoint's or checkpoint's path; empty: without state
+   * @param parallelism 0: the cluster's default
+   * @param arguments behind {@code --config FILE}
+   * @return the job's id
+   */
+  public String submit(Optional<String> from, int parallelism, List<String> arguments) {
+    return submit(from, parallelism, arguments, RUNNING_DEADLINE);
+  }
+
+  /**
+   * The same.
+   *
+   * @param deadline how long the tasks may take until all run
+   */
+  String submit(Optional<String> from, int parallelism, List<String> arguments, Duration deadline) {
+    requireNoActiveJob();
+    requireEffectiveConfiguration();
+    requireSlots(parallelism);
+    List<String> all = new ArrayList<>(List.of("--config", deployment.files().configOnCluster()));
+    all.addAll(arguments);
+    String id = starter(deadline).start(from, effective(parallelism), all);
+    deployment.memory().keepRunningConfiguration(deployment.files().config());
+    return id;
+  }
+
+  /** Flink's REST interface takes 1 when a submission names no parallelism. */
+  private int effective(int parallelism) {
+    return parallelism > 0 || isInApplicationMode() ? parallelism : defaultParallelism();
+  }
+
+  private JobStarter starter(Duration runningDeadline) {
+    return isInApplicationMode()
+        ? new ApplicationStarter(deployment, log)
+        : new SessionStarter(deployment, runningDeadline);
+  }
+
+  /** A cluster that does not answer yet is one that starts with its job. */
+  private boolean isInApplicationMode() {
+    if (applicationMode == null) {
+      applicationMode = !deployment.flink().answers() || deployment.flink().refusesJars();
+    }
+    return applicationMode;
+  }
+
+  private Optional<FlinkEndpoint.Job> activeJob() {
+    try {
+      return deployment.flink().activeJob(ExperimentEtlJob.NAME);
+    } catch (FlinkHttp.NoAnswerException e) {
+      if (isInApplicationMode()) {
+        return Optional.empty();
+      }
+      throw e;
+    }
+  }
+
+  /**
+   * Starts the former job again when the new one was refused: from its savepoint, with the
+   * configuration that it ran with.
+   *
+   * @param parallelism 0: the cluster's default
+   * @return a sentence about the job that runs now, or about what to do
+   */
+  String goBack(String savepoint, int parallelism) {
+    Optional<FlinkEndpoint.Job> active = activeJob();
+    if (active.isPresent()) {
+      return "It is %s and may still come to run: see status. To go back, cancel it in the Flink web UI, then run submit --from %s"
+          .formatted(active.get().state(), savepoint);
+    }
+    Deployment former =
+        deployment.memory().runningConfiguration().map(deployment::withConfig).orElse(deployment);
+    return starter(RUNNING_DEADLINE).startFormer(former, savepoint, parallelism);
+  }
+
+  /**
+   * Checks, before the running job is stopped, whether another can follow it.
+   *
+   * @param parallelism 0: the cluster's default
+   * @param ending names of the metrics that end with it
+   * @throws OperationsException with the obstacle
+   */
+  void requireSuccessor(int parallelism, Collection<String> ending) {
+    try {
+      new UnfinishedResync(deployment).requireNone();
+      requireEffectiveConfiguration();
+      requireSlots(parallelism);
+      requireMetrics(ending);
+    } catch (OperationsException | InvalidConfigurationException e) {
+      throw new OperationsException(e.getMessage() + "\nThe running job was not touched.", e);
+    }
+  }
+
+  /**
+   * Refuses a configuration that leaves out a metric. A metric that has ended cannot be counted
+   * again under its name, so its end must be stated.
+   *
+   * @param ending names of the metrics that may end
+   */
+  void requireMetrics(Collection<String> ending) {
+    Optional<Path> running = deployment.memory().runningConfiguration();
+    if (running.isEmpty()) {
+      return;
+    }
+    Set<String> lost = metrics(deployment.config(running.get()));
+    lost.removeAll(metrics(deployment.config()));
+    lost.removeAll(ending);
+    if (!lost.isEmpty()) {
+      throw new OperationsException(
+          "statistics.metrics of %s lacks metrics that have been counted (%s): they would end for ever, and their names could not be used again. Add them there (a list there replaces the default one; %s has it as it ran), or end them: %s (of redeploy and submit)"
+              .formatted(
+                  deployment.files().config(),
+                  String.join(", ", lost),
+                  running.get(),
+                  lost.stream().map(name -> "--end " + name).collect(Collectors.joining(" "))));
+    }
+  }
+
+  private static Set<String> metrics(JobConfig config) {
+    return config.statistics().metrics().stream()
+        .map(MetricConfig::name)
+        .collect(Collectors.toCollection(TreeSet::new));
+  }
+
+  /** Refuses a second job: two jobs cannot share a replication slot. */
+  public void requireNoActiveJob() {
+    activeJob()
+        .ifPresent(
+            job -> {
+              throw new OperationsException(
+                  "job %s (%s) is %s already; two jobs cannot share a replication slot. Use redeploy, or first cancel it at %s"
+                      .formatted(job.name(), job.id(), job.state(), deployment.flink().url()));
+            });
+  }
+
+  /** Checks that the configuration is valid and that the job will see every setting of it. */
+  public void requireEffectiveConfiguration() {
+    JobEnvironment.requireSame(
+        System.getenv(),
+        deployment.environment(),
+        "has another environment: set them for the cluster and restart it, or unset them here");
+    deployment.config();
+  }
+
+  /**
+   * Checks, before the running job is stopped, that the cluster has the slots. A shared cluster may
+   * start TaskManagers on demand: only the deployment's own is counted.
+   *
+   * @param parallelism 0: the cluster's default
+   * @throws OperationsException with the number of slots
+   */
+  public void requireSlots(int parallelism) {
+    boolean counted = deployment.ownServers().contains(Deployment.Server.FLINK);
+    int needed = parallelism > 0 || !counted ? parallelism : defaultParallelism();
+    if (needed > ExperimentEtlPipeline.MAX_PARALLELISM) {
+      throw new OperationsException(
+          "parallelism %d is more than %d, the number of the job's key groups: give less"
+              .formatted(needed, ExperimentEtlPipeline.MAX_PARALLELISM));
+    }
+    if (!counted) {
+      return;
+    }
+    int slots = deployment.flink().slots();
+    if (needed > slots) {
+      throw new OperationsException(
+          "parallelism %d needs %d slots; the cluster has %d: give less, or start more TaskManagers (./etl down, ./etl up --task-managers N)"
+              .formatted(needed, needed, slots));
+    }
+  }
+
+  private int defaultParallelism() {
+    return deployment.flink().setting("parallelism.default").map(Integer::parseInt).orElse(1);
+  }
+
+  /** Stops the active job with a canonical savepoint and returns its path. */
+  public String stop() {
+    FlinkEndpoint flink = deployment.flink();
+    FlinkEndpoint.Job job =
+        flink
+            .activeJob(ExperimentEtlJob.NAME)
+            .orElseThrow(
+                () -> new OperationsException("no job runs on " + flink.url() + "; use submit"));
+    // While the cluster answers: in application mode it ends with its job.
+    isInApplicationMode();
+    String directory =
+        deployment
+            .cluster()
+            .savepointDirectory()
+            .or(() -> flink.setting("execution.checkpointing.savepoint-dir"))
+            .or(() -> flink.setting("state.savepoints.dir"))
+            .orElseThrow(
+                () ->
+                    new OperationsException(
+                        "the cluster at %s has no savepoint directory; set execution.checkpointing.savepoint-dir in its configuration"
+                            .formatted(flink.url())));
+    String savepoint = flink.stopWithSavepoint(job.id(), directory, SAVEPOINT_DEADLINE);
+    deployment.memory().rememberSavepoint(savepoint);
+    return savepoint;
+  }
+
+  /**
+   * Stops the active job with a savepoint and submits the jar from it; returns the new job's id.
+   */
+  public String redeploy(int parallelism) {
+    return submit(Optional.of(stop()), parallelism, List.of());
+  }
+
+  /** Checks that the jar exists, before anything is changed for a submission of it. */
+  void requireJar() {
+    Path jar = deployment.files().jar();
+    if (!isInApplicationMode() && !Files.isRegularFile(jar)) {
+      throw new OperationsException(
+          "the job's jar " + jar + " does not exist; run mvn -DskipTests package");
+    }
+  }
+}

@@ -1,0 +1,123 @@
+package io.experimentetl.operations;
+
+import io.experimentetl.config.ClickHouseConfig;
+import io.experimentetl.config.JobConfig;
+import io.experimentetl.config.Secret;
+import io.experimentetl.config.SourceConfig;
+import java.net.URLEncoder;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.util.Optional;
+import picocli.CommandLine.Option;
+
+/** The databases that the command line names; a picocli mixin. */
+public final class NamedServers implements Databases {
+  @Option(
+      names = "--config",
+      paramLabel = "FILE",
+      description = "the job's configuration, which names both databases")
+  private Path config;
+
+  @Option(
+      names = "--postgres-url",
+      paramLabel = "URL",
+      description = "jdbc:postgresql://host:port/database, instead of the configuration's source")
+  private String postgresUrl;
+
+  @Option(
+      names = "--postgres-user",
+      paramLabel = "USER",
+      description = "instead of source.username")
+  private String postgresUser;
+
+  @Option(
+      names = "--postgres-password-file",
+      paramLabel = "FILE",
+      description = "instead of the environment variable EXPERIMENT_ETL_SOURCE_PASSWORD")
+  private Path postgresPasswordFile;
+
+  @Option(
+      names = "--clickhouse-url",
+      paramLabel = "URL",
+      description = "http://host:port, instead of clickhouse.url")
+  private String clickHouseUrl;
+
+  @Option(
+      names = "--clickhouse-database",
+      paramLabel = "NAME",
+      description = "instead of clickhouse.database")
+  private String clickHouseDatabase;
+
+  @Option(
+      names = "--clickhouse-user",
+      paramLabel = "USER",
+      description = "instead of clickhouse.username")
+  private String clickHouseUser;
+
+  @Option(
+      names = "--clickhouse-password-file",
+      paramLabel = "FILE",
+      description = "instead of the environment variable EXPERIMENT_ETL_CLICKHOUSE_PASSWORD")
+  private Path clickHousePasswordFile;
+
+  /** Whether the command line names a server or a configuration. */
+  public boolean areGiven() {
+    return config != null || postgresUrl != null || clickHouseUrl != null;
+  }
+
+  @Override
+  public Optional<Path> configFile() {
+    return Optional.ofNullable(config);
+  }
+
+  @Override
+  public JobConfig config() {
+    return config == null
+        ? JobConfig.defaults(System.getenv())
+        : JobConfig.load(config, System.getenv());
+  }
+
+  @Override
+  public PostgresLogin postgres() {
+    if (config == null && postgresUrl == null) {
+      throw new OperationsException(
+          "Nothing names the PostgreSQL: give the job's configuration by --config FILE, or --postgres-url URL.");
+    }
+    SourceConfig source = config().source();
+    return new PostgresLogin(
+        postgresUrl != null ? postgresUrl : jdbcUrl(source),
+        postgresUser != null ? postgresUser : source.username(),
+        password(postgresPasswordFile, source.password()));
+  }
+
+  @Override
+  public ClickHouseEndpoint clickHouse() {
+    if (config == null && clickHouseUrl == null) {
+      throw new OperationsException(
+          "Nothing names the ClickHouse: give the job's configuration by --config FILE, or --clickhouse-url URL.");
+    }
+    ClickHouseConfig warehouse = config().clickhouse();
+    return new ClickHouseEndpoint(
+        clickHouseUrl != null ? clickHouseUrl : warehouse.url(),
+        clickHouseDatabase != null ? clickHouseDatabase : warehouse.database(),
+        clickHouseUser != null ? clickHouseUser : warehouse.username(),
+        password(clickHousePasswordFile, warehouse.password()));
+  }
+
+  private static String password(Path file, Secret configured) {
+    try {
+      return (file != null ? Secret.fromFile(file.toString()) : configured).value();
+    } catch (IllegalStateException e) {
+      throw new OperationsException(e.getMessage(), e);
+    }
+  }
+
+  private static String jdbcUrl(SourceConfig source) {
+    return "jdbc:postgresql://%s:%d/%s?currentSchema=%s"
+        .formatted(
+            source.host(),
+            source.port(),
+            URLEncoder.encode(source.database(), StandardCharsets.UTF_8),
+            URLEncoder.encode(source.schema(), StandardCharsets.UTF_8));
+  }
+}

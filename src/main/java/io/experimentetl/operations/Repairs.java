@@ -1,0 +1,152 @@
+package io.experimentetl.operations;
+
+import io.experimentetl.model.FindingCode;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Locale;
+import java.util.function.Consumer;
+import java.util.stream.Collectors;
+
+/** The rows in which a warehouse that was read again differs from the old one. */
+final class Repairs {
+  private enum Kind {
+    MISSING("missing"),
+    STALE("stale"),
+    GONE("gone at the source");
+
+    private final String words;
+
+    Kind(String words) {
+      this.words = words;
+    }
+  }
+
+  private record Table(String name, String key, String values) {}
+
+  /** A table's key and the columns that are compared: the source's own, and all figures. */
+  private static final List<Table> TABLES =
+      List.of(
+          new Table("experiments", "id", "* EXCEPT (id)"),
+          new Table("variants", "id", "* EXCEPT (id)"),
+          new Table("users", "user_id", "* EXCEPT (user_id)"),
+          new Table(
+              "assignments_processed",
+              "experiment_id, user_id, id",
+              "variant_id, version, source, context, assigned_at, enrolled_at, created_at, updated_at"),
+          new Table(
+              "events_processed",
+              "experiment_id, user_id, timestamp, event_id",
+              "variant_id, event_type, assignment_at, properties, session_id, request_id"),
+          new Table(
+              "experiment_daily_stats",
+              "experiment_id, metric, variant_id, day",
+              "* EXCEPT (experiment_id, metric, variant_id, day, closed)"),
+          new Table(
+              "experiment_health_daily", "experiment_id, day", "* EXCEPT (experiment_id, day)"));
+
+  private record Repair(String table, Kind kind, String key) {}
+
+  private final ClickHouseEndpoint old;
+  private final ClickHouseEndpoint fresh;
+  private final List<Repair> found = new ArrayList<>();
+
+  private Repairs(ClickHouseEndpoint old, ClickHouseEndpoint fresh) {
+    this.old = old;
+    this.fresh = fresh;
+  }
+
+  /** Compares all tables. */
+  static Repairs between(ClickHouseEndpoint old, ClickHouseEndpoint fresh) {
+    Repairs repairs = new Repairs(old, fresh);
+    TABLES.forEach(repairs::compare);
+    return repairs;
+  }
+
+  private void compare(Table table) {
+    String side =
+        "SELECT tuple(%s) AS key, sipHash128(tuple(%s)) AS row, %%d AS side FROM `%%s`.`%s` FINAL"
+            .formatted(table.key(), withoutVersion(table.values()), table.name());
+    String sql =
+        """
+        SELECT multiIf(max(side) = 0, 'GONE', min(side) = 1, 'MISSING', 'STALE') AS kind, toString(key)
+        FROM (%s UNION ALL %s)
+        GROUP BY key
+        HAVING count() = 1 OR uniqExact(row) > 1
+        ORDER BY kind, key
+        SETTINGS max_bytes_ratio_before_external_group_by = 0.3
+        FORMAT TSVRaw
+        """
+            .formatted(side.formatted(0, old.database()), side.formatted(1, fresh.database()));
+    for (String line : old.query(sql).lines().toList()) {
+      String[] values = line.split("\t", 2);
+      found.add(new Repair(table.name(), Kind.valueOf(values[0]), values[1]));
+    }
+  }
+
+  private static String withoutVersion(String values) {
+    return values.startsWith("*") ? "COLUMNS('^[^_]') " + values.substring(2) : values;
+  }
+
+  /**
+   * Copies the findings about the past, which the source's present rows cannot produce again. A
+   * finding that can be resolved is copied as resolved, since nothing shows it any more. Findings
+   * about metrics are not copied: all days were counted with today's metrics.
+   */
+  void keepFindings() {
+    String resolvable =
+        Arrays.stream(FindingCode.values())
+            .filter(FindingCode::resolvable)
+            .map(code -> "'" + code.code() + "'")
+            .collect(Collectors.joining(", "));
+    old.query(
+        """
+        INSERT INTO `%2$s`.data_inconsistencies
+        SELECT * REPLACE (if(code IN (%3$s), 'RESOLVED', status) AS status, 0 AS _version)
+        FROM `%1$s`.data_inconsistencies FINAL
+        WHERE NOT startsWith(code, 'M-') AND (code, subject_kind, subject_key) NOT IN
+            (SELECT code, subject_kind, subject_key FROM `%2$s`.data_inconsistencies)
+        """
+            .formatted(old.database(), fresh.database(), resolvable));
+  }
+
+  void print(Consumer<String> log) {
+    log.accept("");
+    log.accept(
+        "%-26s %10s %10s %22s".formatted("repaired", "missing", "stale", "gone at the source"));
+    for (Table table : TABLES) {
+      log.accept(
+          String.format(
+              Locale.ROOT,
+              "%-26s %,10d %,10d %,22d",
+              table.name(),
+              count(table, Kind.MISSING),
+              count(table, Kind.STALE),
+              count(table, Kind.GONE)));
+    }
+    log.accept("");
+  }
+
+  private long count(Table table, Kind kind) {
+    return found.stream()
+        .filter(repair -> repair.table().equals(table.name()) && repair.kind() == kind)
+        .count();
+  }
+
+  /** Writes the table, what was wrong and the key of each row, tab separated. */
+  Path write(Path file) {
+    List<String> lines = new ArrayList<>();
+    lines.add("table\twhat was wrong\tkey");
+    for (Repair repair : found) {
+      lines.add(repair.table() + "\t" + repair.kind().words + "\t" + repair.key());
+    }
+    try {
+      return Files.write(file, lines);
+    } catch (IOException e) {
+      throw new OperationsException(file + " cannot be written: " + e, e);
+    }
+  }
+}

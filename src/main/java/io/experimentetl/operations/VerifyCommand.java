@@ -1,0 +1,107 @@
+package io.experimentetl.operations;
+
+import io.experimentetl.audit.Audit;
+import io.experimentetl.audit.AuditReport;
+import io.experimentetl.audit.AuditSettings;
+import io.experimentetl.audit.CannotCompareException;
+import io.experimentetl.audit.VerdictRecord;
+import io.experimentetl.config.InvalidConfigurationException;
+import io.experimentetl.config.JobConfig;
+import java.io.PrintWriter;
+import java.time.Duration;
+import java.util.concurrent.Callable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Spec;
+
+/** The verb {@code verify}. Exit code: 0 equal, 1 differences, 2 not compared. */
+@Command(
+    name = "verify",
+    mixinStandardHelpOptions = true,
+    description = {
+      "Compares, at one place of the log and while writers write, ClickHouse's rows with PostgreSQL's,",
+      "the daily statistics and health figures with their recomputation in SQL from either, and what was added",
+      "to the rows (joined columns, codes, findings) with what it was added from."
+    },
+    exitCodeListHeading = "Exit codes:%n",
+    exitCodeList = {
+      "0:equal",
+      "1:different; each difference is named",
+      "2:could not be compared, or not recorded; the message says what to do"
+    })
+public final class VerifyCommand implements Callable<Integer> {
+  private static final int EQUAL = 0;
+  private static final int DIFFERENT = 1;
+  private static final int CANNOT_COMPARE = 2;
+
+  @Spec private CommandSpec spec;
+
+  @Mixin private final Databases databases;
+
+  @Option(
+      names = "--deadline",
+      paramLabel = "SECONDS",
+      defaultValue = "300",
+      description = "for all of it, the wait for the job included (default: ${DEFAULT-VALUE})")
+  private int deadlineSeconds;
+
+  @Option(
+      names = "--record",
+      description =
+          "write the verdict to data_inconsistencies: X-COUNT-MISMATCH, X-CHECKSUM-MISMATCH, X-AGG-MISMATCH are open"
+              + " while a table differs, and resolved when it is found equal")
+  private boolean record;
+
+  public VerifyCommand(Databases databases) {
+    this.databases = databases;
+  }
+
+  @Override
+  public Integer call() {
+    PrintWriter out = spec.commandLine().getOut();
+    PrintWriter err = spec.commandLine().getErr();
+    try {
+      AuditSettings settings = settings();
+      AuditReport report = new Audit(settings).run();
+      report.print(out);
+      if (record) {
+        new VerdictRecord(settings).write(report).forEach(line -> out.println("recorded: " + line));
+        out.flush();
+      }
+      return report.isEqual() ? EQUAL : DIFFERENT;
+    } catch (CannotCompareException
+        | OperationsException
+        | InvalidConfigurationException
+        | IllegalStateException e) {
+      err.println(e.getMessage());
+      err.flush();
+      return CANNOT_COMPARE;
+    } catch (RuntimeException e) {
+      // Exit code 1 means differences, whoever else handles exceptions.
+      e.printStackTrace(err);
+      err.flush();
+      return CANNOT_COMPARE;
+    }
+  }
+
+  private AuditSettings settings() {
+    PostgresLogin postgres = databases.postgres();
+    ClickHouseEndpoint clickHouse = databases.clickHouse();
+    JobConfig job = databases.config();
+    return new AuditSettings(
+        postgres.jdbcUrl(),
+        postgres.user(),
+        postgres.password(),
+        clickHouse.url(),
+        clickHouse.database(),
+        clickHouse.user(),
+        clickHouse.password(),
+        job.statistics(),
+        job.findings(),
+        job.source().eventRetention(),
+        job.source().assignmentRetention(),
+        Duration.ofSeconds(Math.max(1, deadlineSeconds)));
+  }
+}

@@ -1,0 +1,211 @@
+package io.experimentetl.operations;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.awaitility.Awaitility.await;
+
+import com.fasterxml.jackson.databind.node.ArrayNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.experimentetl.ExperimentEtlJob;
+import io.experimentetl.local.Platform;
+import io.experimentetl.local.PlatformAddresses;
+import io.experimentetl.local.PlatformOptions;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.sql.Connection;
+import java.sql.SQLException;
+import java.sql.Statement;
+import java.time.Duration;
+import java.time.LocalDate;
+import java.time.ZoneOffset;
+import java.util.List;
+import java.util.concurrent.Callable;
+import java.util.function.Consumer;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.CleanupMode;
+import org.junit.jupiter.api.io.TempDir;
+import picocli.CommandLine;
+import picocli.CommandLine.Command;
+
+/** A refused job does not leave the platform without one. */
+class RefusedRedeployIT {
+  private static final Path HOME = Path.of("").toAbsolutePath();
+  private static final Path JAR = HOME.resolve("target/experiment-etl.jar");
+  private static final Duration DEADLINE = Duration.ofMinutes(1);
+
+  @TempDir(cleanup = CleanupMode.ON_SUCCESS)
+  private static Path folder;
+
+  private static Platform platform;
+  private static PlatformAddresses addresses;
+  private String before;
+  private String former;
+
+  @BeforeAll
+  static void start() {
+    platform = Platform.start(folder, HOME, PlatformOptions.defaults().withoutKafka());
+    addresses = platform.addresses();
+    submit();
+  }
+
+  @AfterAll
+  static void stop() {
+    platform.close();
+  }
+
+  @BeforeEach
+  void remember() throws IOException {
+    before = Files.readString(addresses.jobConfig());
+    // After another test's failure none runs.
+    if (addresses.flink().activeJob(ExperimentEtlJob.NAME).isEmpty()) {
+      submit();
+    }
+    former = runs();
+  }
+
+  @AfterEach
+  void restore() throws IOException {
+    Files.writeString(addresses.jobConfig(), before);
+  }
+
+  private static void edit(Consumer<ObjectNode> change) throws Exception {
+    Path draft = folder.resolve("edited.yaml");
+    addresses.withJobConfig(draft, change);
+    Files.move(draft, addresses.jobConfig(), StandardCopyOption.REPLACE_EXISTING);
+  }
+
+  /** A user written now arrives: a job runs, and it is another one than before. */
+  private void requireAJobThatDelivers(String user) throws SQLException {
+    assertThat(addresses.flink().activeJob(ExperimentEtlJob.NAME).orElseThrow().id())
+        .isNotEqualTo(former);
+    try (Connection connection = addresses.postgres().connect();
+        Statement statement = connection.createStatement()) {
+      statement.execute("INSERT INTO users (user_id) VALUES ('" + user + "')");
+    }
+    await()
+        .atMost(DEADLINE)
+        .until(
+            () ->
+                addresses
+                        .clickHouse()
+                        .count("SELECT count() FROM users WHERE user_id = '" + user + "'")
+                    == 1);
+  }
+
+  /** From the latest state, where there is one. */
+  private static void submit() {
+    Deployment deployment = addresses.deployment(JAR);
+    new JobDeployment(deployment, line -> {})
+        .submit(deployment.memory().latestState(addresses.flink()), 1, List.of());
+  }
+
+  private static String runs() {
+    return addresses.flink().activeJob(ExperimentEtlJob.NAME).orElseThrow().id();
+  }
+
+  /** The options of a verb that works on this platform. */
+  @Command
+  private static final class OnThisPlatform implements DeploymentOptions {
+    @Override
+    public Deployment deployment() {
+      return addresses.deployment(JAR);
+    }
+  }
+
+  private static void run(Callable<Integer> verb, String... arguments) throws Exception {
+    new CommandLine(verb).parseArgs(arguments);
+    verb.call();
+  }
+
+  private static void restate(String metric) throws Exception {
+    run(
+        new RestateCommand(new OnThisPlatform()),
+        "--metric",
+        metric,
+        "--from",
+        LocalDate.now(ZoneOffset.UTC).toString());
+  }
+
+  @Test
+  void refusedRedeployLetsTheFormerJobContinue() throws Exception {
+    edit(root -> root.withObject("/statistics").put("allowed-lateness", "1d"));
+    String edited = Files.readString(addresses.jobConfig());
+
+    assertThatThrownBy(() -> run(new RedeployCommand(new OnThisPlatform())))
+        .isInstanceOf(OperationsException.class)
+        .hasMessageContaining("statistics.allowed-lateness")
+        .hasMessageContaining("continues where the former one stopped");
+
+    requireAJobThatDelivers("u1");
+    assertThat(Files.readString(addresses.jobConfig())).isEqualTo(edited);
+  }
+
+  @Test
+  void refusedRestateLetsTheFormerJobContinue() throws Exception {
+    edit(
+        root -> {
+          ArrayNode metrics = root.withObject("/statistics").putArray("metrics");
+          metrics
+              .addObject()
+              .put("name", "conversion")
+              .put("kind", "count")
+              .put("event-type", "conversion");
+          metrics
+              .addObject()
+              .put("name", "revenue")
+              .put("kind", "mean")
+              .put("event-type", "purchase")
+              .put("property", "revenue");
+        });
+    String edited = Files.readString(addresses.jobConfig());
+
+    assertThatThrownBy(() -> restate("conversion"))
+        .isInstanceOf(OperationsException.class)
+        .hasMessageContaining("nothing was restated")
+        .hasMessageContaining("another kind needs another name")
+        .hasMessageContaining("continues where the former one stopped");
+
+    requireAJobThatDelivers("u2");
+    assertThat(Files.readString(addresses.jobConfig())).isEqualTo(edited);
+  }
+
+  @Test
+  void metricLeftOutOfTheConfigurationDoesNotEnd() throws Exception {
+    edit(
+        root ->
+            root.withObject("/statistics")
+                .putArray("metrics")
+                .addObject()
+                .put("name", "orders")
+                .put("kind", "count")
+                .put("event-type", "purchase"));
+
+    assertThatThrownBy(() -> restate("orders"))
+        .isInstanceOf(OperationsException.class)
+        .hasMessageContaining("lacks metrics that have been counted (conversion, revenue)")
+        .hasMessageContaining("--end conversion --end revenue (of redeploy and submit)")
+        .hasMessageContaining("The running job was not touched");
+
+    assertThat(runs()).isEqualTo(former);
+  }
+
+  /** As ./etl up does after ./etl down. */
+  @Test
+  void restartedPlatformKeepsTheJobsConfiguration() throws Exception {
+    edit(root -> root.withObject("/findings").put("grace", "7s"));
+    Platform.requireSoundJobConfig(folder, PlatformOptions.defaults().withoutKafka());
+    platform.close();
+    platform = Platform.start(folder, HOME, PlatformOptions.defaults().withoutKafka());
+    addresses = platform.addresses();
+    Duration grace = addresses.loadJobConfig().findings().grace();
+    restore();
+    submit();
+    assertThat(grace).isEqualTo(Duration.ofSeconds(7));
+  }
+}

@@ -1,0 +1,160 @@
+package io.experimentetl.operations;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import io.experimentetl.audit.AuditReport;
+import io.experimentetl.local.Platform;
+import io.experimentetl.local.PlatformAddresses;
+import io.experimentetl.local.PlatformOptions;
+import io.experimentetl.local.demo.RunningJob;
+import java.io.IOException;
+import java.io.PrintWriter;
+import java.io.StringWriter;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.sql.Connection;
+import java.sql.SQLException;
+import java.sql.Statement;
+import java.util.List;
+import java.util.Optional;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.CleanupMode;
+import org.junit.jupiter.api.io.TempDir;
+
+/**
+ * The slot is gone and the only savepoint is older than what the warehouse holds: the worst that
+ * can have happened to the source.
+ */
+class ResyncIT {
+  private static final Path HOME = Path.of("").toAbsolutePath();
+  private static final Path JAR = HOME.resolve("target/experiment-etl.jar");
+
+  /** Of days whose events the source has deleted by retention, all but one. */
+  private static final String OLD_USERS =
+      "SELECT sum(new_users) FROM experiment_daily_stats FINAL WHERE day < today() - 100 AND metric = 'conversion'";
+
+  @TempDir(cleanup = CleanupMode.ON_SUCCESS)
+  private Path folder;
+
+  private Platform platform;
+  private PlatformAddresses addresses;
+
+  @BeforeEach
+  void start() throws SQLException {
+    platform = Platform.start(folder, HOME, PlatformOptions.defaults().withoutKafka());
+    addresses = platform.addresses();
+    execute(
+        """
+        SELECT create_events_partitions((now() - interval '130 days')::date, (now() + interval '2 days')::date);
+        INSERT INTO experiments (id, key, name, status, seed, starts_at)
+        VALUES (1, 'e1', 'E 1', 'ACTIVE', 's', now() - interval '130 days');
+        INSERT INTO variants (id, experiment_id, key, name, allocation_pct, is_control)
+        VALUES (1, 1, 'a', 'A', 50, true), (2, 1, 'b', 'B', 50, false);
+        INSERT INTO users (user_id) SELECT 'u' || n FROM generate_series(1, 20) AS n;
+        INSERT INTO assignments (id, experiment_id, user_id, variant_id, source, assigned_at)
+        SELECT n, 1, 'u' || n, 1 + n % 2, 'hash', now() - interval '125 days' FROM generate_series(1, 20) AS n;
+        INSERT INTO events (id, timestamp, experiment_id, user_id, variant_id, event_type, properties)
+        SELECT ('00000000-0000-0000-0000-000000000a' || lpad(n::text, 2, '0'))::uuid, now() - interval '120 days', 1, 'u' || n, 1 + n % 2, 'exposure', '{"a": "tab\\t and \\\\"}'
+        FROM generate_series(1, 20) AS n;
+        INSERT INTO events (id, timestamp, experiment_id, user_id, variant_id, event_type, properties)
+        SELECT ('00000000-0000-0000-0000-000000000b' || lpad(n::text, 2, '0'))::uuid, now() - interval '5 days', 1, 'u' || n, 1 + n % 2, 'purchase', '{"revenue": 5}'
+        FROM generate_series(1, 20) AS n;
+        """);
+  }
+
+  @AfterEach
+  void stop() {
+    platform.close();
+  }
+
+  private void execute(String sql) throws SQLException {
+    try (Connection connection = addresses.postgres().connect();
+        Statement statement = connection.createStatement()) {
+      statement.execute(sql);
+    }
+  }
+
+  private RunningJob submit(Optional<String> from) {
+    return RunningJob.submit(addresses, JAR, from, 2, List.of());
+  }
+
+  @Test
+  void aLostSlotAndAnOldSavepointAreRefusedAndAResyncBringsEverythingBack() throws Exception {
+    RunningJob job = submit(Optional.empty());
+    job.awaitVisible();
+    execute("DELETE FROM events WHERE timestamp < now() - interval '100 days' AND user_id <> 'u3'");
+    job.awaitVisible();
+    String savepoint = job.stop();
+    job = submit(Optional.of(savepoint));
+    // The warehouse learns what the savepoint does not know.
+    execute(
+        "UPDATE events SET properties = '{\"revenue\": 9}' WHERE user_id = 'u4' AND event_type = 'purchase'");
+    execute(
+        "INSERT INTO events (id, timestamp, experiment_id, user_id, variant_id, event_type) VALUES ('00000000-0000-0000-0000-000000000c01', now() - interval '1 day', 1, 'u5', 2, 'conversion')");
+    job.awaitVisible();
+    assertThat(addresses.clickHouse().count(OLD_USERS)).isEqualTo(20);
+    job.stop();
+    execute("SELECT pg_drop_replication_slot('experiment_etl')");
+    // What no slot keeps: all kinds of changes.
+    execute(
+        """
+        UPDATE events SET properties = '{"revenue": 5}' WHERE user_id = 'u4' AND event_type = 'purchase';
+        DELETE FROM events WHERE id = '00000000-0000-0000-0000-000000000c01';
+        DELETE FROM events WHERE id = '00000000-0000-0000-0000-000000000b06';
+        INSERT INTO events (id, timestamp, experiment_id, user_id, variant_id, event_type) VALUES ('00000000-0000-0000-0000-000000000c02', now() - interval '2 days', 1, 'u7', 2, 'conversion');
+        DELETE FROM users WHERE user_id = 'u8';
+        INSERT INTO users (user_id) VALUES ('u21');
+        UPDATE variants SET name = 'B renamed', updated_at = now() WHERE id = 2;
+        """);
+
+    assertThatThrownBy(() -> submit(Optional.of(savepoint)))
+        .isInstanceOf(OperationsException.class)
+        .hasMessageContaining("The replication slot experiment_etl")
+        .hasMessageContaining("./etl resync");
+
+    // A resync that was killed leaves its mark, and is begun again.
+    Deployment deployment = addresses.deployment(JAR);
+    new UnfinishedResync(deployment).begin();
+    StringWriter out = new StringWriter();
+    String after = new Resync(deployment, 2, Lines.to(new PrintWriter(out))).run();
+
+    assertThat(deployment.memory().resyncMark()).as("the mark of an unfinished one").doesNotExist();
+    assertThat(repairs())
+        .containsExactlyInAnyOrder(
+            "variants\tstale\t(2)",
+            "users\tgone at the source\t('u8')",
+            "users\tmissing\t('u21')",
+            "assignments_processed\tgone at the source\t(1,'u8',8)",
+            "events_processed\tgone at the source\ta08 of u8",
+            "events_processed\tgone at the source\tb08 of u8",
+            "events_processed\tgone at the source\tc01 of u5",
+            "events_processed\tgone at the source\tb06 of u6",
+            "events_processed\tstale\tb04 of u4",
+            "events_processed\tmissing\tc02 of u7");
+    execute(
+        "UPDATE events SET properties = '{\"revenue\": 6}' WHERE id = '00000000-0000-0000-0000-000000000b09'");
+    RunningJob running = RunningJob.of(addresses, JAR, after);
+    running.awaitVisible();
+    AuditReport audit = running.audit();
+    assertThat(audit.differences()).as(out::toString).isEmpty();
+    assertThat(addresses.clickHouse().query("SELECT count() FROM events_processed FINAL"))
+        .as("20 old, 20 young, one lacked, and none of u8's two and of the one that was deleted")
+        .isEqualTo("38");
+    assertThat(addresses.clickHouse().count(OLD_USERS))
+        .as("what retention had deleted is kept and counts, without the erased user")
+        .isEqualTo(19);
+  }
+
+  private List<String> repairs() throws IOException {
+    try (var files = Files.newDirectoryStream(folder, "*.tsv")) {
+      return Files.readAllLines(files.iterator().next()).stream()
+          .skip(1)
+          .filter(line -> !line.startsWith("experiment_"))
+          .map(line -> line.replaceFirst("\\(1,'(u\\d+)',.*(...)'\\)", "$2 of $1"))
+          .toList();
+    }
+  }
+}

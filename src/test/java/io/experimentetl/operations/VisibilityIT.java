@@ -1,0 +1,53 @@
+package io.experimentetl.operations;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import io.experimentetl.local.PlatformExtension;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.time.Instant;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.RegisterExtension;
+
+class VisibilityIT {
+  @RegisterExtension static final PlatformExtension PLATFORM = new PlatformExtension();
+
+  private ClickHouseEndpoint clickHouse;
+
+  @BeforeEach
+  void createTables() {
+    clickHouse = PLATFORM.newClickHouseDatabase("visibility");
+    new SqlFiles(Path.of("sql")).applyTo(clickHouse, false);
+  }
+
+  @Test
+  void nothingIsVisibleBeforeEverySinkHasReported() {
+    assertThat(WarehouseProgress.of(clickHouse)).isEmpty();
+    marker("users", 2, 900);
+    assertThat(WarehouseProgress.of(clickHouse)).isEmpty();
+    marker("events_processed", 2, 900);
+    assertThat(WarehouseProgress.of(clickHouse))
+        .contains(new WarehouseProgress(900, Instant.parse("2026-05-17T12:00:00Z"), true));
+    new Visibility(clickHouse, () -> true).awaitLsn(899, Duration.ofSeconds(1));
+  }
+
+  @Test
+  void waitEndsWhenNothingMovesOrTheJobHasEnded() {
+    assertThatThrownBy(
+            () -> new Visibility(clickHouse, () -> true).awaitLsn(1, Duration.ofMillis(300)))
+        .isInstanceOf(OperationsException.class)
+        .hasMessageContaining("nothing became visible");
+    assertThatThrownBy(
+            () -> new Visibility(clickHouse, () -> false).awaitLsn(1, Duration.ofMinutes(1)))
+        .hasMessageContaining("the job ended before everything was visible");
+  }
+
+  private void marker(String sink, int sinks, long lsn) {
+    clickHouse.query(
+        "INSERT INTO etl_sink_progress (sequence_number, sink, subtask, parallelism, sinks, lsn, committed_at, snapshot_done, _version)"
+            + " VALUES (7, '%s', 0, 1, %d, %d, '2026-05-17 12:00:00', true, 1)"
+                .formatted(sink, sinks, lsn));
+  }
+}

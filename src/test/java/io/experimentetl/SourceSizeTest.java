@@ -45,7 +45,6 @@ class SourceSizeTest {
           "Section",
           "Platform",
           "DemoCommand",
-          "TrafficLane",
           "ReportPage",
           "WarehouseRange",
           "AttributeOperatorTest",
@@ -58,10 +57,8 @@ class SourceSizeTest {
           "PostgresChangesIT",
           "SnapshotOverlapIT",
           "WhateverTheSourceHoldsTest",
-          "MixedWrites",
           "RowBinaryIT",
           "JobConfigTest",
-          "Link",
           "ResyncIT",
           "ExperimentHealthOperatorTest");
 

@@ -247,7 +247,6 @@ final class MixedWrites implements AutoCloseable {
   private void one(Connection connection, SplittableRandom random, String id) throws SQLException {
     String user = user(random);
     int experiment = random.nextInt(1, EXPERIMENTS + 1);
-    String ofUser = "WHERE user_id = '" + user + "' AND experiment_id = " + experiment;
     try (Statement statement = connection.createStatement()) {
       int choice = random.nextInt(100);
       if (choice < 45) {
@@ -256,58 +255,67 @@ final class MixedWrites implements AutoCloseable {
         statement.execute(newUser(random, id));
       } else if (choice < 65) {
         copy(connection, random);
-      } else if (choice < 72) {
-        statement.execute(
-            "UPDATE events SET properties = '{\"revenue\": "
-                + random.nextInt(100)
-                + ".5}' "
-                + ofUser);
-      } else if (choice < 77) {
-        statement.execute("DELETE FROM events " + ofUser + " AND event_type = 'purchase'");
-      } else if (choice < 81) {
-        statement.execute("DELETE FROM users WHERE user_id = '" + user + "'");
-      } else if (choice < 86) {
-        statement.execute(
-            "UPDATE users SET properties = '{\"country\": \""
-                + (char) ('A' + random.nextInt(26))
-                + "\"}' WHERE user_id = '"
-                + user
-                + "'");
-      } else if (choice < 90) {
-        statement.execute(
-            "UPDATE assignments SET updated_at = now(), variant_id = experiment_id * 10 + "
-                + random.nextInt(2)
-                + " "
-                + ofUser);
-      } else if (choice < 94) {
-        statement.execute(
-            "INSERT INTO events SELECT id, timestamp + interval '1 second', experiment_id, user_id, variant_id, event_type, assignment_at, properties, session_id, request_id FROM events "
-                + ofUser
-                + " LIMIT 1 ON CONFLICT DO NOTHING");
       } else if (choice < 97) {
-        statement.execute(
-            "UPDATE events SET timestamp = timestamp - interval '90 minutes' "
-                + ofUser
-                + " AND event_type = 'conversion'");
-      } else if (choice < 99) {
-        statement.execute(
-            "UPDATE experiments SET name = 'Chaos ' || id || ' "
-                + id
-                + "' WHERE id = "
-                + experiment);
+        statement.execute(changeOfUser(random, choice, user, experiment));
       } else {
-        // One that has ended goes on again: its events are not flagged any more.
-        String endsAt =
-            random.nextBoolean()
-                ? "now() - interval '" + random.nextInt(0, 48) + " hours'"
-                : "NULL";
-        statement.execute(
-            "UPDATE experiments SET ends_at = " + endsAt + " WHERE id = " + experiment);
+        statement.execute(changeOfExperiment(random, choice, id, experiment));
       }
       committed.incrementAndGet();
     } catch (SQLException e) {
       throwIfBroken(e);
     }
+  }
+
+  private static String changeOfUser(
+      SplittableRandom random, int choice, String user, int experiment) {
+    String ofUser = "WHERE user_id = '" + user + "' AND experiment_id = " + experiment;
+    if (choice < 72) {
+      return "UPDATE events SET properties = '{\"revenue\": "
+          + random.nextInt(100)
+          + ".5}' "
+          + ofUser;
+    }
+    if (choice < 77) {
+      return "DELETE FROM events " + ofUser + " AND event_type = 'purchase'";
+    }
+    if (choice < 81) {
+      return "DELETE FROM users WHERE user_id = '" + user + "'";
+    }
+    if (choice < 86) {
+      return "UPDATE users SET properties = '{\"country\": \""
+          + (char) ('A' + random.nextInt(26))
+          + "\"}' WHERE user_id = '"
+          + user
+          + "'";
+    }
+    if (choice < 90) {
+      return "UPDATE assignments SET updated_at = now(), variant_id = experiment_id * 10 + "
+          + random.nextInt(2)
+          + " "
+          + ofUser;
+    }
+    if (choice < 94) {
+      return "INSERT INTO events SELECT id, timestamp + interval '1 second', experiment_id, user_id, variant_id, event_type, assignment_at, properties, session_id, request_id FROM events "
+          + ofUser
+          + " LIMIT 1 ON CONFLICT DO NOTHING";
+    }
+    return "UPDATE events SET timestamp = timestamp - interval '90 minutes' "
+        + ofUser
+        + " AND event_type = 'conversion'";
+  }
+
+  private static String changeOfExperiment(
+      SplittableRandom random, int choice, String id, int experiment) {
+    if (choice < 99) {
+      return "UPDATE experiments SET name = 'Chaos ' || id || ' "
+          + id
+          + "' WHERE id = "
+          + experiment;
+    }
+    // An experiment that has ended continues: its events are not flagged any more.
+    String endsAt =
+        random.nextBoolean() ? "now() - interval '" + random.nextInt(0, 48) + " hours'" : "NULL";
+    return "UPDATE experiments SET ends_at = " + endsAt + " WHERE id = " + experiment;
   }
 
   private static String user(SplittableRandom random) {

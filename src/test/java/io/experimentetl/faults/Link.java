@@ -194,7 +194,6 @@ final class Link {
     RequestFault fault = proxy.faultFor(headText);
     answerBytes.set(0);
     answerFault = fault;
-    OutputStream out = server.getOutputStream();
     if (headText.toLowerCase(Locale.ROOT).contains("\r\ntransfer-encoding:")) {
       passHead(head);
       return passUntilAnswered(in);
@@ -218,32 +217,10 @@ final class Link {
       return false;
     }
     if (fault instanceof RequestFault.DelayRequest delayed) {
-      byte[] request = readWhole(in, head, body);
-      proxy.setOut();
-      try {
-        proxy.pause(delayed.delay());
-        if (hasHungUp(in)) {
-          deliverApart(proxy.connect(), request);
-          return false;
-        }
-        passHead(head);
-        pass(Direction.TO_SERVER, request, head.length, request.length, out);
-        return true;
-      } finally {
-        proxy.arrive();
-      }
+      return passDelayed(in, head, body, delayed);
     }
     if (fault instanceof RequestFault.DeliverTwice twice) {
-      byte[] request = readWhole(in, head, body);
-      Socket twin = proxy.connect();
-      proxy.setOut();
-      if (twice.together()) {
-        FaultProxy.start("fault-proxy-twin", () -> deliverTwin(twin, request));
-      } else {
-        deliverTwin(twin, request);
-      }
-      passHead(head);
-      pass(Direction.TO_SERVER, request, head.length, request.length, out);
+      passTwice(in, head, body, twice);
       return true;
     }
     if (fault instanceof RequestFault.WithParameters more) {
@@ -252,6 +229,40 @@ final class Link {
     }
     passUpTo(in, head, head.length + body);
     return true;
+  }
+
+  /** Whether there may be another request: not if the client gave up during the delay. */
+  private boolean passDelayed(
+      InputStream in, byte[] head, long body, RequestFault.DelayRequest delayed)
+      throws IOException, InterruptedException {
+    byte[] request = readWhole(in, head, body);
+    proxy.setOut();
+    try {
+      proxy.pause(delayed.delay());
+      if (hasHungUp(in)) {
+        deliverApart(proxy.connect(), request);
+        return false;
+      }
+      passHead(head);
+      pass(Direction.TO_SERVER, request, head.length, request.length, server.getOutputStream());
+      return true;
+    } finally {
+      proxy.arrive();
+    }
+  }
+
+  private void passTwice(InputStream in, byte[] head, long body, RequestFault.DeliverTwice twice)
+      throws IOException, InterruptedException {
+    byte[] request = readWhole(in, head, body);
+    Socket twin = proxy.connect();
+    proxy.setOut();
+    if (twice.together()) {
+      FaultProxy.start("fault-proxy-twin", () -> deliverTwin(twin, request));
+    } else {
+      deliverTwin(twin, request);
+    }
+    passHead(head);
+    pass(Direction.TO_SERVER, request, head.length, request.length, server.getOutputStream());
   }
 
   private void deliverTwin(Socket twin, byte[] request) {

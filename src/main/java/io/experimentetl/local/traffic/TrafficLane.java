@@ -22,58 +22,39 @@ import java.time.Instant;
 import java.time.InstantSource;
 import java.time.temporal.ChronoUnit;
 import java.util.ArrayList;
-import java.util.HashMap;
 import java.util.List;
-import java.util.Map;
 import java.util.SplittableRandom;
 import java.util.UUID;
 import java.util.function.LongFunction;
 
 /**
- * One writer's traffic, transaction by transaction: users who come, are assigned, see variants,
- * convert and buy, with the faults of real platforms in between. Deterministic by the plan and the
- * lane.
+ * One writer's traffic, transaction by transaction: users arrive, are assigned, see variants,
+ * convert and buy, with the faults of real platforms in between. The plan and the lane determine
+ * every row.
  */
 final class TrafficLane implements Lane {
   private static final int EVENTS_PER_TRANSACTION = 50;
   private static final int REMEMBERED_EVENTS = 256;
-  private static final String[] COUNTRIES = {"US", "US", "US", "DE", "UK", "FR", "IN", "BR", "JP"};
-  private static final String[] PLATFORMS = {"web", "web", "ios", "android"};
-  private static final String[] PLANS = {"free", "free", "free", "pro", "team"};
-
-  /** Values of {@code properties} that no revenue can be read from. */
-  private static final String[] BAD_PROPERTIES = {
-    "{\"revenue\": \"12.50\"}",
-    "{\"revenue\": -5.25}",
-    "{\"revenue\": 1000000000000}",
-    "{\"revenue\": 1e300}",
-    "{\"revenue\": null}",
-    "{\"revenue\": [1, 2]}",
-    "{\"amount\": 7}",
-    "[1, 2, 3]",
-    "\"revenue\"",
-    "17",
-    "null",
-  };
-
   private final TrafficPlan plan;
   private final int lane;
   private final SplittableRandom random;
+  private final TrafficTexts texts;
   private final LongFunction<Instant> times;
-  private final List<User> users = new ArrayList<>();
-  private final List<Event> remembered = new ArrayList<>();
+  private final List<TrafficUser> users = new ArrayList<>();
+  private final List<TrafficEvent> remembered = new ArrayList<>();
   private final List<Runnable> later = new ArrayList<>();
 
   private long usersMade;
   private long assignmentsMade;
   private long eventsMade;
-  private Phases transaction = new Phases();
+  private TrafficTransaction transaction = new TrafficTransaction();
 
   TrafficLane(TrafficPlan plan, int lane, InstantSource clock) {
     this.plan = plan;
     this.lane = lane;
     this.times = plan.times(lane, clock);
     this.random = new SplittableRandom(plan.seed() * 1_000_003 + lane);
+    this.texts = new TrafficTexts(random);
   }
 
   @Override
@@ -81,7 +62,7 @@ final class TrafficLane implements Lane {
     if (remaining() == 0) {
       return List.of();
     }
-    transaction = new Phases();
+    transaction = new TrafficTransaction();
     List<Runnable> due = List.copyOf(later);
     later.clear();
     due.forEach(Runnable::run);
@@ -99,12 +80,12 @@ final class TrafficLane implements Lane {
 
   private void visit() {
     Instant now = now();
-    User user = users.isEmpty() || perMille(120) ? newUser(now) : someUser();
+    TrafficUser user = users.isEmpty() || perMille(120) ? newUser(now) : someUser();
     Experiment experiment = EXPERIMENTS.get(random.nextInt(EXPERIMENTS.size()));
-    Assignment assignment = user.assignments.get(experiment.id());
+    TrafficUser.Assignment assignment = user.assignments.get(experiment.id());
     if (assignment == null && (experiment.runsAt(now, plan.until()) || perMille(50))) {
       if (perMille(5)) {
-        // The event overtakes the assignment; now and then the assignment never comes.
+        // The event overtakes the assignment; sometimes the assignment never comes.
         Variant variant = assignedVariant(experiment);
         expose(user, experiment, variant.id(), null, now);
         if (perMille(700)) {
@@ -125,7 +106,8 @@ final class TrafficLane implements Lane {
     session(user, experiment, assignment, now);
   }
 
-  private void session(User user, Experiment experiment, Assignment assignment, Instant now) {
+  private void session(
+      TrafficUser user, Experiment experiment, TrafficUser.Assignment assignment, Instant now) {
     Instant assignedAt = assignment.assignedAt;
     Variant variant = assignment.variant;
     if (perMille(8)) {
@@ -164,7 +146,7 @@ final class TrafficLane implements Lane {
     }
   }
 
-  /** What the client says it showed: nearly always what was assigned. */
+  /** The variant that the client reports: nearly always the assigned one. */
   private Long delivered(Experiment experiment, Variant assigned) {
     int dice = random.nextInt(1_000);
     if (dice < 10) {
@@ -185,7 +167,7 @@ final class TrafficLane implements Lane {
   }
 
   private void expose(
-      User user, Experiment experiment, Long variant, Instant assignedAt, Instant time) {
+      TrafficUser user, Experiment experiment, Long variant, Instant assignedAt, Instant time) {
     event(
         user,
         experiment.id(),
@@ -197,7 +179,7 @@ final class TrafficLane implements Lane {
   }
 
   private void convert(
-      User user, Experiment experiment, Long variant, Instant assignedAt, Instant time) {
+      TrafficUser user, Experiment experiment, Long variant, Instant assignedAt, Instant time) {
     event(
         user,
         experiment.id(),
@@ -209,29 +191,13 @@ final class TrafficLane implements Lane {
   }
 
   private void purchase(
-      User user, Experiment experiment, Long variant, Instant assignedAt, Instant time) {
-    event(user, experiment.id(), variant, "purchase", assignedAt, purchaseProperties(), time);
+      TrafficUser user, Experiment experiment, Long variant, Instant assignedAt, Instant time) {
+    event(user, experiment.id(), variant, "purchase", assignedAt, texts.purchaseProperties(), time);
   }
 
-  private String purchaseProperties() {
-    if (perMille(30)) {
-      return perMille(80) ? null : BAD_PROPERTIES[random.nextInt(BAD_PROPERTIES.length)];
-    }
-    // Log-normal, so that a few purchases carry much of the revenue; some with more decimals than
-    // count.
-    double euros = Math.exp(3 + random.nextGaussian());
-    String revenue =
-        perMille(20) ? Double.toString(euros) : (long) euros + "." + (10 + random.nextInt(90));
-    return "{\"revenue\": "
-        + revenue
-        + ", \"currency\": \"EUR\", \"items\": "
-        + (1 + random.nextInt(4))
-        + "}";
-  }
-
-  /** One event, with what a network and a client's clock do to it. */
+  /** One event, with the faults of a network and of a client's clock. */
   private void event(
-      User user,
+      TrafficUser user,
       long experiment,
       Long variant,
       String type,
@@ -245,8 +211,8 @@ final class TrafficLane implements Lane {
       at = plan.until().isAfter(at) ? plan.until() : at;
       at = at.plus(Duration.ofMinutes(10 + random.nextInt(2_000)));
     }
-    Event event =
-        new Event(
+    TrafficEvent event =
+        new TrafficEvent(
             new UUID(random.nextLong(), random.nextLong()).toString(),
             user,
             experiment,
@@ -258,7 +224,7 @@ final class TrafficLane implements Lane {
             micros(at));
     insert(event);
     if (perMille(10)) {
-      Instant again = event.time.plusSeconds(1 + random.nextInt(60));
+      Instant again = event.time().plusSeconds(1 + random.nextInt(60));
       insert(
           perMille(300)
               ? event.with(
@@ -267,7 +233,7 @@ final class TrafficLane implements Lane {
     }
   }
 
-  private void insert(Event e) {
+  private void insert(TrafficEvent e) {
     if (remaining() == 0) {
       return;
     }
@@ -275,18 +241,23 @@ final class TrafficLane implements Lane {
     transaction.events.add(
         Write.of(
             INSERT_EVENT,
-            e.id,
-            e.time.toString(),
-            e.experiment,
-            e.user.id,
-            e.variant,
-            e.type,
-            text(e.assignedAt),
-            e.properties,
-            e.session,
+            e.id(),
+            e.time().toString(),
+            e.experiment(),
+            e.user().id,
+            e.variant(),
+            e.type(),
+            text(e.assignedAt()),
+            e.properties(),
+            e.session(),
             "r-" + eventsMade));
     if (perMille(50)) {
-      outbox(e.user.id, "event", "EVENT_CREATED", eventPayload(e), e.time);
+      outbox(
+          e.user().id,
+          "event",
+          "EVENT_CREATED",
+          texts.eventPayload(e.id(), e.type(), e.time()),
+          e.time());
     }
     if (remembered.size() < REMEMBERED_EVENTS) {
       remembered.add(e);
@@ -295,33 +266,17 @@ final class TrafficLane implements Lane {
     }
   }
 
-  /** Three services write the outbox, each in its own way. */
-  private String eventPayload(Event e) {
-    return switch (random.nextInt(3)) {
-      case 0 ->
-          "{\"id\": \""
-              + e.id
-              + "\", \"event\": \""
-              + e.type
-              + "\", \"timestamp\": \""
-              + e.time
-              + "\"}";
-      case 1 -> "{\"event_id\": \"" + e.id + "\", \"Event\": {\"type\": \"" + e.type + "\"}}";
-      default -> "{\"event_id\": \"" + e.id + "\", \"event\": {\"type\": \"" + e.type + "\"}}";
-    };
-  }
-
   private void outbox(
       String aggregate, String aggregateType, String type, String payload, Instant time) {
     transaction.outbox.add(
         Write.of(INSERT_OUTBOX, aggregate, aggregateType, type, payload, time.toString()));
   }
 
-  private User newUser(Instant now) {
-    return join(new User("u" + plan.seed() + "-" + lane + "-" + usersMade++), now);
+  private TrafficUser newUser(Instant now) {
+    return join(new TrafficUser("u" + plan.seed() + "-" + lane + "-" + usersMade++), now);
   }
 
-  private User join(User user, Instant now) {
+  private TrafficUser join(TrafficUser user, Instant now) {
     users.add(user);
     transaction.users.add(
         Write.of(
@@ -329,28 +284,15 @@ final class TrafficLane implements Lane {
             user.id,
             perMille(900) ? user.id + "@example.org" : null,
             "User " + user.id,
-            userProperties(),
+            texts.userProperties(),
             true,
             micros(now).toString(),
             micros(now).toString()));
     return user;
   }
 
-  private String userProperties() {
-    if (perMille(20)) {
-      return "{}";
-    }
-    return "{\"country\": \""
-        + COUNTRIES[random.nextInt(COUNTRIES.length)]
-        + "\", \"platform\": \""
-        + PLATFORMS[random.nextInt(PLATFORMS.length)]
-        + "\", \"plan\": \""
-        + PLANS[random.nextInt(PLANS.length)]
-        + "\"}";
-  }
-
-  /** Half of the visits by Zipf's law over the users in order of arrival, half by anybody. */
-  private User someUser() {
+  /** Half of the visits follow Zipf's law over the users in order of arrival, half are uniform. */
+  private TrafficUser someUser() {
     int n = users.size();
     int rank =
         random.nextBoolean()
@@ -370,12 +312,13 @@ final class TrafficLane implements Lane {
     throw new IllegalStateException("the shares of " + experiment.key() + " don't add up to 1000");
   }
 
-  private Assignment assign(User user, Experiment experiment, Variant variant, Instant now) {
+  private TrafficUser.Assignment assign(
+      TrafficUser user, Experiment experiment, Variant variant, Instant now) {
     long id = assignmentsMade++ * plan.lanes() + lane + 1;
     Instant at = micros(now.minusMillis(random.nextInt(2_000)));
     int dice = random.nextInt(1_000);
     String source = dice < 20 ? "override" : dice < 30 ? "forced" : dice < 60 ? "api" : "hash";
-    Assignment assignment = new Assignment(idBase() + id, variant, at);
+    TrafficUser.Assignment assignment = new TrafficUser.Assignment(idBase() + id, variant, at);
     if (perMille(200)) {
       assignment.enrolledAt = at;
     }
@@ -403,12 +346,13 @@ final class TrafficLane implements Lane {
     return assignment;
   }
 
-  /** Assignments of two plans must not meet either; seeds are small numbers. */
+  /** Keeps the assignment ids of two plans apart; seeds are small numbers. */
   private long idBase() {
     return Math.floorMod(plan.seed(), 1_000L) * 100_000_000L;
   }
 
-  private void enrol(User user, Experiment experiment, Assignment assignment, Instant now) {
+  private void enrol(
+      TrafficUser user, Experiment experiment, TrafficUser.Assignment assignment, Instant now) {
     assignment.enrolledAt = micros(now);
     String at = assignment.enrolledAt.toString();
     transaction.changes.add(Write.of(ENROL, at, at, assignment.id));
@@ -426,47 +370,48 @@ final class TrafficLane implements Lane {
         assignment.enrolledAt);
   }
 
-  /** What changes behind the events, about once in some transactions each. */
+  /** Changes of earlier rows, each in some of the transactions. */
   private void change() {
     String now = now().toString();
     if (perMille(300)) {
-      transaction.changes.add(Write.of(UPDATE_USER, userProperties(), now, someUser().id));
+      transaction.changes.add(Write.of(UPDATE_USER, texts.userProperties(), now, someUser().id));
     }
     if (perMille(60)) {
       reassign(now);
     }
     if (perMille(150)) {
-      Event e = someEvent();
+      TrafficEvent e = someEvent();
       if (e != null) {
-        String properties = e.type.equals("purchase") ? purchaseProperties() : "{\"edited\": true}";
-        replace(e, e.with(properties, e.time));
-        transaction.changes.add(Write.of(UPDATE_EVENT, properties, e.id, e.time.toString()));
+        String properties =
+            e.type().equals("purchase") ? texts.purchaseProperties() : "{\"edited\": true}";
+        replace(e, e.with(properties, e.time()));
+        transaction.changes.add(Write.of(UPDATE_EVENT, properties, e.id(), e.time().toString()));
       }
     }
     if (perMille(30)) {
-      Event e = someEvent();
+      TrafficEvent e = someEvent();
       if (e != null) {
-        // To the microsecond, so that it never meets another row of the same id.
-        Instant to = micros(e.time.minusNanos(1_000_000 + random.nextLong(100_000_000_000_000L)));
-        replace(e, e.with(e.properties, to));
-        transaction.changes.add(Write.of(MOVE_EVENT, to.toString(), e.id, e.time.toString()));
+        // To the microsecond, so that it never equals another row of the same id.
+        Instant to = micros(e.time().minusNanos(1_000_000 + random.nextLong(100_000_000_000_000L)));
+        replace(e, e.with(e.properties(), to));
+        transaction.changes.add(Write.of(MOVE_EVENT, to.toString(), e.id(), e.time().toString()));
       }
     }
     if (perMille(100)) {
-      Event e = someEvent();
+      TrafficEvent e = someEvent();
       if (e != null) {
         remembered.remove(e);
-        transaction.changes.add(Write.of(DELETE_EVENT, e.id, e.time.toString()));
+        transaction.changes.add(Write.of(DELETE_EVENT, e.id(), e.time().toString()));
       }
     }
     if (perMille(60) && users.size() > 10) {
-      User user = someUser();
+      TrafficUser user = someUser();
       user.present = false;
       users.remove(user);
-      remembered.removeIf(e -> e.user == user);
+      remembered.removeIf(e -> e.user() == user);
       transaction.changes.add(Write.of(ERASE_USER, user.id));
       if (perMille(200)) {
-        later.add(() -> join(new User(user.id), now()));
+        later.add(() -> join(new TrafficUser(user.id), now()));
       }
     }
     if (lane == 0 && perMille(10)) {
@@ -480,9 +425,9 @@ final class TrafficLane implements Lane {
   }
 
   private void reassign(String now) {
-    User user = someUser();
+    TrafficUser user = someUser();
     for (Experiment experiment : EXPERIMENTS) {
-      Assignment assignment = user.assignments.get(experiment.id());
+      TrafficUser.Assignment assignment = user.assignments.get(experiment.id());
       if (assignment != null) {
         List<Variant> variants = experiment.variants();
         assignment.variant =
@@ -493,11 +438,11 @@ final class TrafficLane implements Lane {
     }
   }
 
-  private Event someEvent() {
+  private TrafficEvent someEvent() {
     return remembered.isEmpty() ? null : remembered.get(random.nextInt(remembered.size()));
   }
 
-  private void replace(Event old, Event changed) {
+  private void replace(TrafficEvent old, TrafficEvent changed) {
     remembered.remove(old);
     remembered.add(changed);
   }
@@ -516,62 +461,5 @@ final class TrafficLane implements Lane {
 
   private static String text(Instant instant) {
     return instant == null ? null : instant.toString();
-  }
-
-  /** A transaction's writes by what must come first; each phase makes long batches. */
-  private static final class Phases {
-    final List<Write> users = new ArrayList<>();
-    final List<Write> assignments = new ArrayList<>();
-    final List<Write> events = new ArrayList<>();
-    final List<Write> outbox = new ArrayList<>();
-    final List<Write> changes = new ArrayList<>();
-
-    List<Write> inOrder() {
-      List<Write> all = new ArrayList<>(users);
-      all.addAll(assignments);
-      all.addAll(events);
-      all.addAll(outbox);
-      all.addAll(changes);
-      return all;
-    }
-  }
-
-  private static final class User {
-    final String id;
-    final Map<Long, Assignment> assignments = new HashMap<>();
-    boolean present = true;
-
-    User(String id) {
-      this.id = id;
-    }
-  }
-
-  private static final class Assignment {
-    final long id;
-    Variant variant;
-    final Instant assignedAt;
-    Instant enrolledAt;
-
-    Assignment(long id, Variant variant, Instant assignedAt) {
-      this.id = id;
-      this.variant = variant;
-      this.assignedAt = assignedAt;
-    }
-  }
-
-  private record Event(
-      String id,
-      User user,
-      long experiment,
-      Long variant,
-      String type,
-      Instant assignedAt,
-      String properties,
-      String session,
-      Instant time) {
-    Event with(String otherProperties, Instant otherTime) {
-      return new Event(
-          id, user, experiment, variant, type, assignedAt, otherProperties, session, otherTime);
-    }
   }
 }

@@ -136,7 +136,7 @@ class LowLatencyIT {
     assertThat(job.clickHouse.count("SELECT count() FROM events_processed")).isEqualTo(20);
     assertThat(
             job.clickHouse.count(
-                "SELECT countIf(endsWith(_batch_id, '-through')) FROM events_processed"))
+                "SELECT countIf(endsWith(_batch_id, '-early')) FROM events_processed"))
         .as("snapshot rows written early")
         .isZero();
     long checkpoints = job.completedCheckpoints();
@@ -218,7 +218,7 @@ class LowLatencyIT {
 
     assertThat(
             job.clickHouse.query(
-                "SELECT has(inconsistencies, 'R-ORPHAN-VARIANT'), endsWith(_batch_id, '-through') FROM events_processed FINAL"
+                "SELECT has(inconsistencies, 'R-ORPHAN-VARIANT'), endsWith(_batch_id, '-early') FROM events_processed FINAL"
                     + " WHERE event_type = 'page_view' ORDER BY event_id"))
         .isEqualTo("1\t0\n0\t1");
   }

@@ -129,7 +129,7 @@ final class ClickHouseRows {
    */
   String duplicates(int limit) {
     return """
-        SELECT any(%s), _version, countIf(NOT endsWith(_batch_id, '-through')) AS copies, any(%s)
+        SELECT any(%s), _version, countIf(NOT endsWith(_batch_id, '-early')) AS copies, any(%s)
         FROM %s
         GROUP BY %s, _version
         HAVING copies > 1

@@ -3,7 +3,7 @@ package io.experimentetl.clickhouse;
 import java.time.Duration;
 import java.util.concurrent.TimeUnit;
 
-/** Growing pauses between tries, up to a deadline. */
+/** Growing pauses between retries, up to a deadline. */
 public final class Backoff {
   private static final long FIRST_PAUSE_MILLIS = 100;
   private static final long LONGEST_PAUSE_MILLIS = 5_000;
@@ -11,17 +11,17 @@ public final class Backoff {
   private final long deadline;
   private long pause = FIRST_PAUSE_MILLIS;
 
-  /** The time begins to run. */
-  public Backoff(Duration timeToTry) {
-    this.deadline = System.nanoTime() + timeToTry.toNanos();
+  /** Starts the time. */
+  public Backoff(Duration timeout) {
+    this.deadline = System.nanoTime() + timeout.toNanos();
   }
 
-  /** Whether one more pause would end behind the deadline. */
+  /** Whether one more pause would end after the deadline. */
   public boolean isOver() {
     return System.nanoTime() + TimeUnit.MILLISECONDS.toNanos(pause) > deadline;
   }
 
-  /** How long the next pause is. */
+  /** The length of the next pause. */
   long pauseMillis() {
     return pause;
   }

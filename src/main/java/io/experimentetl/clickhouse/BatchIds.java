@@ -3,14 +3,14 @@ package io.experimentetl.clickhouse;
 import java.security.SecureRandom;
 
 /**
- * Batch ids of one writer: its epoch, its subtask and a running number, in base 36. The epoch is
- * drawn anew whenever a writer opens. A counter kept in the checkpoint would give two different
- * batches one id when an older savepoint is restored, and the server would drop the second.
+ * The batch ids of one writer: a random epoch, the subtask and a running number, in base 36. Each
+ * writer draws a new epoch. A counter in the checkpoint would give two different batches the same
+ * id when an older savepoint is restored, and the server would drop the second.
  */
 final class BatchIds {
 
-  /** The end of the {@code _batch_id} of rows that were written through. */
-  static final String THROUGH = "-through";
+  /** The end of the {@code _batch_id} of early writes. */
+  static final String EARLY = "-early";
 
   private static final SecureRandom RANDOM = new SecureRandom();
 
@@ -29,8 +29,8 @@ final class BatchIds {
     return prefix + Long.toString(sequence++, 36);
   }
 
-  /** Of a batch that is written through: its rows may stand twice. */
-  String nextThrough() {
-    return next() + THROUGH;
+  /** The id of an early write, whose rows may be in the table twice. */
+  String nextEarly() {
+    return next() + EARLY;
   }
 }

@@ -4,19 +4,19 @@ import java.io.Serializable;
 import java.time.Duration;
 
 /**
- * When a batch is sealed, and how long the committer tries.
+ * Sizes and times of a sink.
  *
- * @param rows a batch is sealed at so many rows; at most {@link #MAX_ROWS}, because more might be
- *     split into two blocks
- * @param bytes a batch is sealed at so many encoded bytes before compression
- * @param openPartitions so many batches are open at a time; the fullest is sealed to open another
- * @param openBytes memory that open batches may hold in one subtask; the fullest is sealed above it
- * @param inlineBytes a batch of more compressed bytes goes into a file, if a folder for them is
- *     given
- * @param insertTimeout after so long the outcome of an INSERT counts as unknown
- * @param commitDeadline the committer tries so long, then the job fails and restarts
- * @param probeAfter a batch sealed longer ago is looked for before it is sent, even for the first
- *     time
+ * @param rows a batch is sealed at this number of rows; at most {@link #MAX_ROWS}, because the
+ *     server might split a larger one into two blocks
+ * @param bytes a batch is sealed at this number of encoded bytes before compression
+ * @param openPartitions maximum number of open batches; the fullest is sealed to open another
+ * @param openBytes maximum memory of a subtask's open batches; above it, the fullest is sealed
+ * @param inlineBytes a batch with more compressed bytes is written to a file, if the sink has a
+ *     folder; a smaller one is stored in the checkpoint
+ * @param insertTimeout after this time the outcome of an INSERT is unknown
+ * @param commitDeadline how long the committer retries a batch before the job fails and restarts
+ * @param probeAfter the committer probes for a batch that was sealed earlier than this, even in its
+ *     first attempt
  */
 public record BatchLimits(
     int rows,
@@ -29,7 +29,7 @@ public record BatchLimits(
     Duration probeAfter)
     implements Serializable {
 
-  /** Below the {@code max_insert_block_size} that every INSERT is sent with. */
+  /** Below the {@code max_insert_block_size} of every INSERT. */
   public static final int MAX_ROWS = 1_000_000;
 
   /** 100,000 rows or 128 MiB; 16 partitions; 64 MiB open; 256 KiB inline; 2 min, 5 min, 30 min. */
@@ -60,7 +60,7 @@ public record BatchLimits(
     require(!probeAfter.isNegative(), "probeAfter must be at least 0");
   }
 
-  /** The same limits with another number of rows. */
+  /** Returns a copy with another number of rows. */
   public BatchLimits withRows(int newRows) {
     return new BatchLimits(
         newRows,
@@ -73,7 +73,7 @@ public record BatchLimits(
         probeAfter);
   }
 
-  /** The same limits with other times. */
+  /** Returns a copy with other times. */
   public BatchLimits withTimes(Duration newInsertTimeout, Duration newCommitDeadline) {
     return new BatchLimits(
         rows,
@@ -86,9 +86,9 @@ public record BatchLimits(
         probeAfter);
   }
 
-  private static void require(boolean holds, String otherwise) {
-    if (!holds) {
-      throw new IllegalArgumentException("Batch limits: " + otherwise + ".");
+  private static void require(boolean condition, String message) {
+    if (!condition) {
+      throw new IllegalArgumentException("Batch limits: " + message + ".");
     }
   }
 }

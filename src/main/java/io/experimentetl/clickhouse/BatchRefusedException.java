@@ -5,8 +5,8 @@ import org.apache.flink.runtime.throwable.ThrowableAnnotation;
 import org.apache.flink.runtime.throwable.ThrowableType;
 
 /**
- * A batch that can't become right by trying again. The job stops without a restart; the batch stays
- * in the checkpoint. The message names the batch and the remedy.
+ * ClickHouse refuses a batch, and no retry can help. The job fails without a restart; the
+ * checkpoint still contains the batch. The message contains the batch and the remedy.
  */
 @ThrowableAnnotation(ThrowableType.NonRecoverableError)
 public final class BatchRefusedException extends IOException {

@@ -13,13 +13,13 @@ import org.apache.flink.core.fs.FileSystem;
 import org.apache.flink.core.fs.Path;
 
 /**
- * Gathers rows by partition and seals them into batches: at a limit, to make room, or all of them
- * at a checkpoint.
+ * Collects rows by partition and seals them into batches: at a limit, to free memory, and all of
+ * them at a checkpoint.
  */
 final class BatchSealer<T> {
 
-  private static final int MOST_SPARE = 4;
-  private static final int SMALL_PART = 64;
+  private static final int MAX_SPARE = 4;
+  private static final int MIN_SHARE = 64;
   private static final byte[] NO_BYTES = new byte[0];
 
   private final RowEncoder<T> encoder;
@@ -44,10 +44,10 @@ final class BatchSealer<T> {
   private long spilled;
 
   /**
-   * A sealer without rows.
+   * Creates a sealer without rows.
    *
-   * @param kind of its batches; those written through have no files, since they leave soon
-   * @param folder URI for batches beyond the inline limit; empty: all stay inline
+   * @param kind the kind of its batches; early writes are never spilled to files
+   * @param folder URI of the folder for batches above the inline limit; empty: no batch is spilled
    * @param sealedAfter the checkpoint that the writer was restored from, -1 if from none
    * @param clock milliseconds since 1970
    * @param memory shared with other sealers
@@ -76,7 +76,7 @@ final class BatchSealer<T> {
   /**
    * Adds a row.
    *
-   * @throws UnencodableValueException if it doesn't fit its table; nothing of it is kept
+   * @throws UnencodableValueException if the table cannot hold it; the batch is unchanged
    */
   void add(T row) throws IOException {
     OpenBatch<T> batch = batchOf(encoder.partition(row));
@@ -85,7 +85,7 @@ final class BatchSealer<T> {
       batch.add(row);
     } catch (UnencodableValueException e) {
       throw new UnencodableValueException(
-          "A row for table " + schema.table() + " can't be encoded: " + e.getMessage() + ".", e);
+          "A row for table " + schema.table() + " cannot be encoded: " + e.getMessage() + ".", e);
     }
     hold(batch.heldBytes() - before);
     pendingRows++;
@@ -96,12 +96,13 @@ final class BatchSealer<T> {
   }
 
   /**
-   * Spare buffers go first, then the fullest batch is sealed. Where others hold the memory, little
-   * batches of this table would help nobody: whoever holds more makes room with its own next row.
+   * Drops spare buffers first, then seals the fullest batch. A table that holds little of the
+   * shared memory does not seal small batches: the tables that hold more free memory with their
+   * next row.
    */
   private void makeRoom() throws IOException {
     while (heldBytes > limits.openBytes()
-        || (memory.isOver() && heldBytes > memory.limit() / SMALL_PART)) {
+        || (memory.isOver() && heldBytes > memory.limit() / MIN_SHARE)) {
       if (!spare.isEmpty()) {
         hold(-spare.pop().heldBytes());
       } else if (!open.isEmpty()) {
@@ -133,7 +134,7 @@ final class BatchSealer<T> {
         batch = new OpenBatch<>(encoder);
         hold(batch.heldBytes());
       }
-      batch.begin(kind == SealedBatch.Kind.THROUGH ? ids.nextThrough() : ids.next(), partition);
+      batch.begin(kind == SealedBatch.Kind.EARLY ? ids.nextEarly() : ids.next(), partition);
       open.put(partition, batch);
     }
     last = batch;
@@ -153,7 +154,7 @@ final class BatchSealer<T> {
     if (batch.rows() > 0) {
       sealed.add(sealedBatch(batch));
     }
-    if (spare.size() < MOST_SPARE) {
+    if (spare.size() < MAX_SPARE) {
       spare.push(batch);
     } else {
       hold(-batch.heldBytes());
@@ -187,9 +188,9 @@ final class BatchSealer<T> {
   }
 
   /**
-   * Whether the bytes are to travel in the checkpoint.
+   * Whether the bytes are stored in the checkpoint.
    *
-   * @throws IOException if they have to, and there is no memory for them
+   * @throws IOException if they must be, and there is no memory for them
    */
   private boolean staysInline(int bytes) throws IOException {
     boolean fits = inlineBytes + bytes <= limits.openBytes() && !memory.isOver();
@@ -202,15 +203,15 @@ final class BatchSealer<T> {
     throw new IOException(
         "The sinks of this TaskManager hold "
             + memory.held()
-            + " bytes until the next checkpoint, "
+            + " bytes until the next checkpoint, more than the maximum of "
             + memory.limit()
-            + " are allowed (a quarter of the heap), and table "
+            + " (a quarter of the heap); table "
             + schema.table()
             + " has "
             + pendingRows
-            + " rows among them. Nothing is lost: the job goes back to its last checkpoint. Remedy:"
-            + " give batches a folder (clickhouse.spill-directory, or execution.checkpointing.dir),"
-            + " take checkpoints more often, or give the TaskManager more heap.");
+            + " of the rows. Nothing is lost: the job restarts from its last checkpoint. Remedy: set a"
+            + " folder for batches (clickhouse.spill-directory, or execution.checkpointing.dir), take"
+            + " checkpoints more often, or give the TaskManager more heap.");
   }
 
   private String writeFile(String id, CompressedBody body) throws IOException {
@@ -223,7 +224,7 @@ final class BatchSealer<T> {
     return path.toString();
   }
 
-  /** Seals what is open and hands over all batches sealed since the last call, oldest first. */
+  /** Seals all open batches and returns the batches sealed since the last call, oldest first. */
   List<SealedBatch> sealAll() throws IOException {
     for (OpenBatch<T> batch : new ArrayList<>(open.values())) {
       seal(batch);
@@ -231,7 +232,7 @@ final class BatchSealer<T> {
     return takeSealed();
   }
 
-  /** Hands over the batches that have been sealed since the last call. */
+  /** Returns the batches that were sealed since the last call. */
   List<SealedBatch> takeSealed() {
     List<SealedBatch> all = new ArrayList<>(sealed);
     sealed.clear();
@@ -245,27 +246,27 @@ final class BatchSealer<T> {
     return !sealed.isEmpty();
   }
 
-  /** Bytes in memory: buffers, and sealed batches that no checkpoint has taken yet. */
+  /** Bytes in memory: buffers, and sealed batches that are in no checkpoint yet. */
   long pendingBytes() {
     return heldBytes + inlineBytes;
   }
 
-  /** Batches sealed before their limit, to make room. */
+  /** The number of batches that were sealed below their limit, to free memory. */
   long sealedEarly() {
     return sealedEarly;
   }
 
-  /** Rows that no checkpoint has taken yet. */
+  /** The number of rows that are in no checkpoint yet. */
   long pendingRows() {
     return pendingRows;
   }
 
-  /** Batches written to a file. */
+  /** The number of batches that were written to a file. */
   long spilled() {
     return spilled;
   }
 
-  /** Gives back what it holds of the shared memory. */
+  /** Frees its share of the memory. */
   void close() {
     memory.add(-heldBytes - inlineBytes);
     heldBytes = 0;

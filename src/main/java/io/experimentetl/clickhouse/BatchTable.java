@@ -10,12 +10,12 @@ import java.util.Map;
 import java.util.Set;
 import java.util.stream.Collectors;
 
-/** Batches as ClickHouse sees them: sends one, ends what still sends it, looks for its rows. */
+/** The statements about one batch: inserts it, ends requests that still send it, finds its rows. */
 final class BatchTable {
 
   /**
-   * One INSERT is one block, and it stays one whatever the server's profile says. Rows that replace
-   * each other are all kept at first, so that the batch can be counted.
+   * Makes one INSERT one block, whatever the server's profile contains. The server keeps rows of
+   * the batch that replace each other until a merge, so that they can be counted.
    */
   private static final Map<String, String> ONE_BLOCK =
       Map.ofEntries(
@@ -32,7 +32,7 @@ final class BatchTable {
           Map.entry("input_format_allow_errors_num", "0"),
           Map.entry("input_format_allow_errors_ratio", "0"));
 
-  /** Of newer servers; an older one refuses a setting that it doesn't know. */
+  /** Settings of newer servers. An older server refuses a setting that it does not know. */
   private static final Map<String, String> ONE_BLOCK_WHERE_KNOWN =
       Map.of(
           "deduplicate_insert", "disable",
@@ -43,8 +43,8 @@ final class BatchTable {
 
   private static final int SESSION_NOT_FOUND = 372;
   private static final int SESSION_IS_LOCKED = 373;
-  private static final long TICKET_MARGIN_SECONDS = 10;
-  private static final long LONGEST_TICKET_SECONDS = 3600;
+  private static final long SESSION_MARGIN_SECONDS = 10;
+  private static final long MAX_SESSION_SECONDS = 3600;
 
   private final ClickHouseHttp http;
   private final Duration timeout;
@@ -58,28 +58,28 @@ final class BatchTable {
   /**
    * Sends the batch once.
    *
-   * <p>The ticket is a session of the server that the INSERT needs and closes. So of all copies of
-   * the request that ever arrive, however late and however often, one is taken; and none once the
-   * ticket is torn up by {@link #fence}. It needs no window and outlives no server.
+   * <p>The INSERT needs a session of the server and closes it. A network may deliver copies of the
+   * request late and several times; the server accepts one of them, and none after {@link #fence}
+   * has revoked the session. A session has no window, and does not survive a restart of the server.
    *
-   * @param token whether the server's deduplication is to be used; without, it writes the rows
-   *     whatever it remembers
-   * @param singleUseSession whether the request is to be good for one time only
-   * @throws IOException if there is no answer: the outcome is unknown
+   * @param token whether to use the server's deduplication; without it, the server always writes
+   *     the rows
+   * @param singleUseSession whether the server accepts the request once only
+   * @throws IOException if there is no answer; the outcome is unknown
    */
   Answer insert(
       SealedBatch batch, byte[] body, int attempt, boolean token, boolean singleUseSession)
       throws IOException, InterruptedException {
     Map<String, String> all = new LinkedHashMap<>(settings());
     if (singleUseSession) {
-      long seconds = timeout.toSeconds() + TICKET_MARGIN_SECONDS;
+      long seconds = timeout.toSeconds() + SESSION_MARGIN_SECONDS;
       http.select(
           "SELECT 1",
           Map.of(
               "session_id",
               singleUseSession(batch),
               "session_timeout",
-              Long.toString(Math.min(LONGEST_TICKET_SECONDS, seconds))),
+              Long.toString(Math.min(MAX_SESSION_SECONDS, seconds))),
           timeout);
       all.put("session_id", singleUseSession(batch));
       all.put("session_check", "1");
@@ -122,14 +122,14 @@ final class BatchTable {
   }
 
   /**
-   * Ends whatever still sends the batch, from whichever process, and waits until it is over. A copy
-   * that is still on its way is refused when it arrives.
+   * Ends requests of any process that still send the batch, and waits for their end. The server
+   * refuses copies that arrive later.
    */
   void fence(SealedBatch batch) throws IOException, InterruptedException {
-    boolean torn = revokeSession(batch);
+    boolean revoked = revokeSession(batch);
     endQueries(batch);
-    if (!torn && !revokeSession(batch)) {
-      throw new IOException("The server still takes " + batch.place() + ".");
+    if (!revoked && !revokeSession(batch)) {
+      throw new IOException("The server is still writing " + batch.place() + ".");
     }
   }
 
@@ -142,7 +142,7 @@ final class BatchTable {
         timeout);
   }
 
-  /** Whether no request can use the ticket any more; false while one does. */
+  /** Closes the session. Returns false while a request uses it. */
   private boolean revokeSession(SealedBatch batch) throws IOException, InterruptedException {
     Map<String, String> closing =
         Map.of("session_id", singleUseSession(batch), "session_check", "1", "close_session", "1");
@@ -160,29 +160,29 @@ final class BatchTable {
     }
   }
 
-  /** One name for all attempts: which copy of the batch is taken doesn't matter. */
+  /** One name for all attempts, because any copy of the batch will do. */
   private static String singleUseSession(SealedBatch batch) {
-    return queryIdPrefix(batch) + "ticket";
+    return queryIdPrefix(batch) + "session";
   }
 
-  /** How many rows of the batch stand in its partition. */
+  /** The number of the batch's rows in its partition. */
   long count(SealedBatch batch) throws IOException, InterruptedException {
     return number(
         "SELECT count() FROM "
             + quoted(batch.table())
             + " WHERE "
-            + ofBatch(batch)
+            + hasBatchId(batch)
             + " AND "
             + inPartition(batch));
   }
 
-  /** Whether a row of the batch stands in another partition than the encoder says. */
-  boolean standsElsewhere(SealedBatch batch) throws IOException, InterruptedException {
+  /** Whether a row of the batch is in another partition than the encoder expects. */
+  boolean isInAnotherPartition(SealedBatch batch) throws IOException, InterruptedException {
     return number(
             "SELECT count() FROM "
                 + quoted(batch.table())
                 + " WHERE "
-                + ofBatch(batch)
+                + hasBatchId(batch)
                 + " AND NOT ("
                 + inPartition(batch)
                 + ")")
@@ -190,12 +190,11 @@ final class BatchTable {
   }
 
   /**
-   * How many rows of the batch are neither there nor replaced by a row of the same key and the same
-   * or a greater version.
+   * The number of rows of the batch that are not in the table and were not replaced by a row of the
+   * same key and the same or a higher version. In a table that is not a ReplacingMergeTree by
+   * {@code _version}, no row can be replaced.
    *
    * @param rowBinary the batch's rows
-   * @return all rows if the table isn't a ReplacingMergeTree by {@code _version}: nothing may be
-   *     missing there
    */
   long missing(SealedBatch batch, byte[] rowBinary) throws IOException, InterruptedException {
     List<String[]> tables =
@@ -238,7 +237,7 @@ final class BatchTable {
     return "experiment-etl." + table + ".";
   }
 
-  private static String ofBatch(SealedBatch batch) {
+  private static String hasBatchId(SealedBatch batch) {
     return "_batch_id = " + literal(batch.id());
   }
 

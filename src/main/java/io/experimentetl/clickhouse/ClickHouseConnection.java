@@ -4,13 +4,13 @@ import java.io.Serializable;
 import java.net.URI;
 
 /**
- * Where the warehouse is. Prints without the password, because it doesn't hold it.
+ * The address and user of a ClickHouse server. It contains no password, so it can be logged.
  *
- * @param url the HTTP interface, for instance {@code http://clickhouse:8123}; of one server of a
- *     shard, or a front that keeps to one for a session; never a Distributed front
+ * @param url the HTTP interface, for instance {@code http://clickhouse:8123}, of one server of a
+ *     shard, or of a proxy that routes all requests of a session to the same server
  * @param database the database with the tables
- * @param user may insert, select and kill its own queries
- * @param password where the password is found
+ * @param user needs INSERT, SELECT and the right to kill its own queries
+ * @param password where to read the password
  */
 public record ClickHouseConnection(URI url, String database, String user, PasswordSource password)
     implements Serializable {
@@ -18,17 +18,17 @@ public record ClickHouseConnection(URI url, String database, String user, Passwo
   /**
    * Checks the URL.
    *
-   * @throws IllegalArgumentException if the URL isn't plain http or https, or holds credentials
+   * @throws IllegalArgumentException if the URL is not http or https, or contains credentials
    */
   public ClickHouseConnection {
     String scheme = url.getScheme();
     if ((!"http".equals(scheme) && !"https".equals(scheme)) || url.getHost() == null) {
       throw new IllegalArgumentException(
-          "ClickHouse's URL must be of the form http://host:8123 or https://host:8443.");
+          "The URL of ClickHouse must have the form http://host:8123 or https://host:8443.");
     }
     if (url.getRawUserInfo() != null || url.getRawQuery() != null) {
       throw new IllegalArgumentException(
-          "ClickHouse's URL holds a user or parameters: give user, database and password apart.");
+          "The URL of ClickHouse contains a user or parameters: pass user, database and password separately.");
     }
   }
 }

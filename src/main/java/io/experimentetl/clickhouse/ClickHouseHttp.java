@@ -21,8 +21,8 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 
 /**
- * Statements over HTTP, each sent once: a POST that fails is never repeated behind the caller's
- * back, and every answer has a deadline.
+ * An HTTP client that sends each statement once: it never repeats a failed POST by itself, and
+ * every answer has a deadline.
  */
 final class ClickHouseHttp implements AutoCloseable {
 
@@ -35,13 +35,13 @@ final class ClickHouseHttp implements AutoCloseable {
   private final HttpClient client;
 
   /**
-   * Connects to nothing yet.
+   * Does not connect yet.
    *
-   * @throws IOException if the password isn't where it should be
+   * @throws IOException if the password cannot be read
    */
   ClickHouseHttp(ClickHouseConnection connection) throws IOException {
     this.connection = connection;
-    // Not X-ClickHouse-Key: the client quotes a header with an odd character in its exception.
+    // Not X-ClickHouse-Key: the exception for an invalid header would contain the password.
     this.authorization =
         "Basic "
             + Base64.getEncoder()
@@ -67,8 +67,8 @@ final class ClickHouseHttp implements AutoCloseable {
   /**
    * The server's answer.
    *
-   * @param exceptionCode ClickHouse's own, 0 if it reports none
-   * @param text the output, or the beginning of the error
+   * @param exceptionCode ClickHouse's error code, 0 if there is none
+   * @param text the output, or the start of the error message
    */
   record Answer(int status, int exceptionCode, String text) {
 
@@ -76,13 +76,13 @@ final class ClickHouseHttp implements AutoCloseable {
       return status == 200 && exceptionCode == 0;
     }
 
-    /** For messages: never more than a few lines. */
+    /** A few lines for messages. */
     String problem() {
       return "HTTP " + status + ": " + text.strip();
     }
   }
 
-  /** A statement that the server answered with an error. */
+  /** The server answered a statement with an error. */
   static final class RefusedException extends IOException {
     private final transient Answer answer;
 
@@ -101,7 +101,7 @@ final class ClickHouseHttp implements AutoCloseable {
    *
    * @return its lines, split at tabs
    * @throws RefusedException if the server answers with an error
-   * @throws IOException if it doesn't answer
+   * @throws IOException if it does not answer
    */
   List<String[]> select(String sql, Map<String, String> settings, Duration timeout)
       throws IOException, InterruptedException {
@@ -116,10 +116,10 @@ final class ClickHouseHttp implements AutoCloseable {
   }
 
   /**
-   * Runs a query on rows that are sent along as the table {@code batch}.
+   * Runs a query on a table {@code batch}, whose rows are part of the request.
    *
-   * @param structure its columns, {@code name type, …}
-   * @param rowBinary its rows
+   * @param structure the columns, {@code name type, …}
+   * @param rowBinary the rows
    */
   List<String[]> selectOn(
       String sql,
@@ -150,17 +150,17 @@ final class ClickHouseHttp implements AutoCloseable {
   }
 
   /**
-   * Sends a statement whose data is the compressed body.
+   * Sends a statement with a compressed body as its data.
    *
-   * @param settings {@code query_id} among them
-   * @throws IOException if there is no answer: the outcome is unknown
+   * @param settings must contain {@code query_id}
+   * @throws IOException if there is no answer; the outcome is unknown
    */
   Answer insert(String sql, byte[] body, Map<String, String> settings, Duration timeout)
       throws IOException, InterruptedException {
     Map<String, String> parameters = new LinkedHashMap<>(settings);
     parameters.put("query", sql);
     parameters.put("decompress", "1");
-    // A body of known length: the server tells a cut-off one from a complete one.
+    // With a known length, the server recognises a truncated body.
     return send(
         parameters,
         HttpRequest.BodyPublishers.ofByteArray(body),
@@ -168,8 +168,11 @@ final class ClickHouseHttp implements AutoCloseable {
         timeout);
   }
 
-  /** Whether ClickHouse says that it is its own answer, to this query if the query has an id. */
-  private static boolean isItsOwn(HttpResponse<String> response, Map<String, String> parameters) {
+  /**
+   * Whether the answer comes from ClickHouse and, if the query has an id, belongs to this query.
+   */
+  private static boolean isFromClickHouse(
+      HttpResponse<String> response, Map<String, String> parameters) {
     String query = parameters.get("query_id");
     return response
         .headers()
@@ -205,17 +208,17 @@ final class ClickHouseHttp implements AutoCloseable {
             .map(ClickHouseHttp::number)
             .orElse(0);
     String text = response.body();
-    boolean foreign = !isItsOwn(response, parameters);
+    boolean foreign = !isFromClickHouse(response, parameters);
     if ((response.statusCode() != 200 || code != 0 || foreign) && text.length() > MESSAGE_LIMIT) {
       text = text.substring(0, MESSAGE_LIMIT) + " …";
     }
     if (response.statusCode() == 200 && foreign) {
-      throw new IOException("not ClickHouse has answered, but something between: " + text);
+      throw new IOException("a proxy has answered instead of ClickHouse: " + text);
     }
     return new Answer(response.statusCode(), code, text);
   }
 
-  /** The client's own timeout ends with the answer's headers; this one covers all of it. */
+  /** Covers the whole answer; the client's timeout ends with the answer's headers. */
   private HttpResponse<String> await(HttpRequest request, Duration timeout)
       throws IOException, InterruptedException {
     CompletableFuture<HttpResponse<String>> response =

@@ -15,11 +15,30 @@ import org.apache.flink.streaming.api.datastream.DataStream;
 import org.apache.flink.types.Either;
 
 /**
- * Writes rows to one ClickHouse table exactly once: they become visible when their checkpoint
- * completes, and behind them, in {@code etl_sink_progress}, the cut that they are complete up to.
- * With {@link Builder#earlyWrite} those that come again after a restart become visible at once.
+ * Writes rows to one ClickHouse table exactly once. Rows become visible when their checkpoint
+ * completes; then the sink writes the latest {@link ProgressMarker} to {@code etl_sink_progress}.
  *
- * <p>Needs checkpointing with aligned barriers. The sink's own uid is set by whoever attaches it.
+ * <pre>
+ *   writer                        sealed            committer
+ *   rows -> batches by partition  -> (own task) ->  INSERT, or probe and INSERT -> progress marker
+ * </pre>
+ *
+ * <p>Assumptions:
+ *
+ * <ul>
+ *   <li>The job takes checkpoints with aligned barriers.
+ *   <li>The tables {@code etl_sink_progress} and {@code etl_owners} are in the same database.
+ *   <li>The target table is a MergeTree, has a column {@code _batch_id LowCardinality(String)}, and
+ *       a partition key that is an integer computed from the row.
+ *   <li>No materialized view reads from the target table.
+ *   <li>All rows of a key go to the same subtask, when the order of versions matters.
+ * </ul>
+ *
+ * <p>{@code docs/clickhouse-sink.md} describes the guarantees and shows a job. {@link
+ * ClickHousePreflight} checks the server before a job starts. The caller sets the sink's name and
+ * uid.
+ *
+ * @param <T> the type of rows, which a {@link RowEncoder} encodes
  */
 public final class ClickHouseSink<T>
     implements Sink<Either<ProgressMarker, T>>,
@@ -42,17 +61,17 @@ public final class ClickHouseSink<T>
     this.linger = builder.linger;
   }
 
-  /** Starts a sink for one table. */
+  /** Starts to build a sink for the encoder's table. */
   public static <T> Builder<T> builder(RowEncoder<T> encoder) {
     return new Builder<>(encoder);
   }
 
-  /** The table that the sink writes; also its name. */
+  /** The name of the target table, which is also the sink's name. */
   public String table() {
     return encoder.schema().table();
   }
 
-  /** The table and columns that preflight has to find. */
+  /** The table and columns that {@link ClickHousePreflight} checks. */
   public TableSchema schema() {
     return encoder.schema();
   }
@@ -86,7 +105,7 @@ public final class ClickHouseSink<T>
     return new SealedBatchSerializer();
   }
 
-  /** Takes the committer out of the writer's task: rows flow while batches are sent. */
+  /** Runs the committer in a task of its own, so that the writer accepts rows during commits. */
   @Override
   public DataStream<CommittableMessage<SealedBatch>> addPreCommitTopology(
       DataStream<CommittableMessage<SealedBatch>> committables) {
@@ -98,7 +117,7 @@ public final class ClickHouseSink<T>
         .uid("sealed");
   }
 
-  /** Collects what a sink needs. */
+  /** The settings of a sink. Only {@link #connection} is required. */
   public static final class Builder<T> {
 
     private final RowEncoder<T> encoder;
@@ -112,28 +131,31 @@ public final class ClickHouseSink<T>
       this.encoder = encoder;
     }
 
-    /** Where the table is. Required. */
+    /** The server and database of the table. Required. */
     public Builder<T> connection(ClickHouseConnection newConnection) {
       connection = newConnection;
       return this;
     }
 
-    /** How many sinks the job has: {@code etl_sink_progress.sinks}. Default 1. */
+    /**
+     * The number of sinks of the job, for {@code etl_sink_progress.sinks}: readers of that table
+     * need it to find out whether all sinks have reached a marker. Default 1.
+     */
     public Builder<T> sinks(int newSinks) {
       sinks = newSinks;
       return this;
     }
 
-    /** Sizes and times. Default {@link BatchLimits#DEFAULT}. */
+    /** Sizes and times. Default: {@link BatchLimits#DEFAULT}. */
     public Builder<T> limits(BatchLimits newLimits) {
       limits = newLimits;
       return this;
     }
 
     /**
-     * URI of a folder that every TaskManager reaches and that lives as long as the checkpoints do,
-     * for batches beyond {@link BatchLimits#inlineBytes}. Default: none, all batches travel in the
-     * checkpoint itself.
+     * URI of a folder for batches above {@link BatchLimits#inlineBytes}. Every TaskManager must
+     * reach it, and it must be kept as long as the checkpoints. Default: none; the checkpoint
+     * contains all batches.
      */
     public Builder<T> folder(String newFolder) {
       folder = newFolder;
@@ -141,9 +163,10 @@ public final class ClickHouseSink<T>
     }
 
     /**
-     * Writes the rows that the encoder calls repeatable through, as soon as so much time has passed
-     * or a batch is full, and not with their checkpoint: at least once each, once under {@code
-     * FINAL}. Needs a table that replaces rows by version. Default: none is written through.
+     * Writes replay-stable rows ({@link RowEncoder#isReplayStable}) before their checkpoint, when
+     * this time has passed or a batch is full. After a failure such a row may be in the table
+     * twice, and once under {@code FINAL}. Needs a ReplacingMergeTree by version. Default: no early
+     * writes.
      */
     public Builder<T> earlyWrite(Duration newLinger) {
       linger = newLinger;
@@ -151,14 +174,16 @@ public final class ClickHouseSink<T>
     }
 
     /**
-     * The sink.
+     * Builds the sink.
      *
      * @throws IllegalStateException if the connection is missing
      */
     public ClickHouseSink<T> build() {
       if (connection == null) {
         throw new IllegalStateException(
-            "The sink for table " + encoder.schema().table() + " has no connection.");
+            "The sink for table "
+                + encoder.schema().table()
+                + " has no connection: call connection(…).");
       }
       return new ClickHouseSink<>(this);
     }

@@ -12,27 +12,27 @@ import org.apache.flink.metrics.Counter;
 import org.apache.flink.types.Either;
 
 /**
- * One subtask's writer: rows into sealed batches, and the last cut behind them. Rows that may be
- * written through are there when the cut is taken.
+ * The writer of one subtask. It seals rows into batches, and adds the latest progress marker after
+ * them. All early writes have succeeded before a checkpoint contains the marker.
  */
 final class ClickHouseWriter<T>
     implements CommittingSinkWriter<Either<ProgressMarker, T>, SealedBatch> {
 
   private final RowEncoder<T> encoder;
   private final BatchSealer<T> rows;
-  private final EarlyWrite<T> through;
+  private final EarlyWrite<T> early;
   private final BatchSealer<ProgressMarkerEncoder.SealedMarker> markers;
   private final Counter rowsSent;
   private final Counter bytesSent;
   private List<SealedBatch> sealed = new ArrayList<>();
-  private ProgressMarker seen;
-  private ProgressMarker reported;
+  private ProgressMarker latest;
+  private ProgressMarker written;
 
   /**
-   * Opens one.
+   * Opens a writer.
    *
-   * @param linger of rows that are written through; null: none are
-   * @throws IOException if the password isn't where it should be
+   * @param linger how long an early write waits for more rows; null: no early writes
+   * @throws IOException if the password cannot be read
    */
   ClickHouseWriter(
       RowEncoder<T> encoder,
@@ -48,11 +48,11 @@ final class ClickHouseWriter<T>
     long restored = restoredCheckpoint(context.getRestoredCheckpointId());
     BatchIds ids = new BatchIds(subtask);
     rows = sealer(encoder, SealedBatch.Kind.ROWS, limits, ids, folder, restored);
-    through =
+    early =
         linger == null
             ? null
             : new EarlyWrite<>(
-                sealer(encoder, SealedBatch.Kind.THROUGH, limits, ids, "", restored),
+                sealer(encoder, SealedBatch.Kind.EARLY, limits, ids, "", restored),
                 connection,
                 limits,
                 linger,
@@ -65,19 +65,16 @@ final class ClickHouseWriter<T>
             subtask,
             context.getTaskInfo().getNumberOfParallelSubtasks(),
             sinks);
-    markers = sealer(markerEncoder, SealedBatch.Kind.CUT, limits, ids, "", restored);
+    markers = sealer(markerEncoder, SealedBatch.Kind.PROGRESS, limits, ids, "", restored);
     rowsSent = context.metricGroup().getNumRecordsSendCounter();
     bytesSent = context.metricGroup().getNumBytesSendCounter();
     context
         .metricGroup()
         .gauge(
-            "pendingBytes",
-            () -> rows.pendingBytes() + (through == null ? 0 : through.pendingBytes()));
+            "pendingBytes", () -> rows.pendingBytes() + (early == null ? 0 : early.pendingBytes()));
     context
         .metricGroup()
-        .gauge(
-            "pendingRows",
-            () -> rows.pendingRows() + (through == null ? 0 : through.pendingRows()));
+        .gauge("pendingRows", () -> rows.pendingRows() + (early == null ? 0 : early.pendingRows()));
     context.metricGroup().gauge("batchesSealedEarly", rows::sealedEarly);
     context.metricGroup().gauge("batchesInFiles", rows::spilled);
     context.metricGroup().gauge("sinkMemoryBytes", SinkMemory.SHARED::held);
@@ -102,48 +99,48 @@ final class ClickHouseWriter<T>
   public void write(Either<ProgressMarker, T> element, Context context)
       throws IOException, InterruptedException {
     if (element.isLeft()) {
-      seen = element.left();
+      latest = element.left();
       return;
     }
     T row = element.right();
-    if (through != null && seen != null && seen.replayStable() && encoder.isReplayStable(row)) {
-      through.add(row);
+    if (early != null && latest != null && latest.replayStable() && encoder.isReplayStable(row)) {
+      early.add(row);
     } else {
       rows.add(row);
     }
     rowsSent.inc();
   }
 
-  /** Seals everything: what arrives later belongs to the next checkpoint. */
+  /** Seals all batches; later rows belong to the next checkpoint. */
   @Override
   public void flush(boolean endOfInput) throws IOException, InterruptedException {
-    if (through != null) {
-      through.flush();
+    if (early != null) {
+      early.flush();
     }
     sealed.addAll(rows.sealAll());
     for (SealedBatch batch : sealed) {
       bytesSent.inc(batch.rawBytes());
     }
-    if (seen != null && (!sealed.isEmpty() || !seen.equals(reported))) {
-      markers.add(new ProgressMarkerEncoder.SealedMarker(seen, System.currentTimeMillis()));
+    if (latest != null && (!sealed.isEmpty() || !latest.equals(written))) {
+      markers.add(new ProgressMarkerEncoder.SealedMarker(latest, System.currentTimeMillis()));
       sealed.addAll(markers.sealAll());
-      reported = seen;
+      written = latest;
     }
   }
 
   @Override
   public Collection<SealedBatch> prepareCommit() {
-    List<SealedBatch> handedOver = sealed;
+    List<SealedBatch> batches = sealed;
     sealed = new ArrayList<>();
-    return handedOver;
+    return batches;
   }
 
   @Override
   public void close() {
     rows.close();
     markers.close();
-    if (through != null) {
-      through.close();
+    if (early != null) {
+      early.close();
     }
   }
 }

@@ -3,46 +3,47 @@ package io.experimentetl.clickhouse;
 import io.experimentetl.clickhouse.ClickHouseHttp.Answer;
 import java.util.Set;
 
-/** What follows from what is known of a batch. Plain functions. */
+/** Decides the next step of a commit from what is known about the batch. Plain functions. */
 final class CommitDecision {
 
-  /** What the committer does next. */
+  /** The next step. */
   enum Next {
-    /** Send it: it isn't there. */
+    /** Send the batch: the table does not have its rows. */
     INSERT,
-    /** It is there. */
+    /** The table has the rows. */
     DONE,
-    /** Some of its rows are there: see whether the others were replaced. */
+    /** The table has some of the rows: find out whether the others were replaced. */
     COMPARE,
-    /** Look for it, after a while: it may or may not be there. */
+    /** The outcome is unknown: count the rows in the table. */
     PROBE,
-    /** It can't become right by itself. */
+    /** Fail: no retry can help. */
     STOP
   }
 
   /**
-   * UNKNOWN_USER, WRONG_PASSWORD, REQUIRED_PASSWORD, AUTHENTICATION_FAILED, …: may be put right.
+   * UNKNOWN_USER, WRONG_PASSWORD, REQUIRED_PASSWORD, AUTHENTICATION_FAILED: an operator may correct
+   * the user on the server while the committer retries.
    */
   private static final Set<Integer> LOGIN_CODES = Set.of(192, 193, 194, 516);
 
   /**
    * QUERY_WITH_SAME_ID_IS_ALREADY_RUNNING, SESSION_NOT_FOUND, SESSION_IS_LOCKED: another copy of
-   * the request was faster, or is on its way.
+   * the request arrived earlier.
    */
   private static final Set<Integer> ANOTHER_COPY_CODES = Set.of(216, 372, 373);
 
-  /** A CHECK of the table; the server says it with a 5xx, and before it writes the block. */
+  /** A CHECK of the table. The server reports it with a 5xx, before it writes the block. */
   private static final int VIOLATED_CONSTRAINT = 469;
 
-  /** TOO_MANY_PARTS, also said of a block with rows of two partitions. */
+  /** TOO_MANY_PARTS, also the code for a block with rows of two partitions. */
   private static final int TOO_MANY_PARTS = 252;
 
   private CommitDecision() {}
 
   /**
-   * Whether to look for a batch before sending it in this attempt: always, unless nobody can have
-   * sent it yet. A checkpoint that holds a batch is later than the one its writer was restored
-   * from; so a committer restored from that same one got the batch from the writer itself.
+   * Whether the first step is a probe: yes, unless no other committer can have sent the batch. A
+   * checkpoint that contains the batch is later than the one its writer was restored from; so a
+   * committer restored from the same checkpoint as the writer is the first to have the batch.
    *
    * @param restoredFrom the checkpoint that the committer was restored from, -1 if from none
    * @param now milliseconds since 1970
@@ -55,8 +56,8 @@ final class CommitDecision {
   }
 
   /**
-   * After a probe that found {@code present} rows of {@code rows}. An INSERT is all or nothing, but
-   * a merge drops rows that were replaced.
+   * The step after a probe that found {@code present} of {@code rows} rows. An INSERT writes all
+   * rows or none, but a merge drops rows that were replaced.
    */
   static Next afterProbe(long present, long rows) {
     if (present == 0) {
@@ -68,14 +69,16 @@ final class CommitDecision {
     return present < rows ? Next.COMPARE : Next.STOP;
   }
 
-  /** After a comparison that found {@code missing} rows neither there nor replaced. */
+  /**
+   * The step after a comparison: {@code missing} rows are not in the table and were not replaced.
+   */
   static Next afterComparison(long missing) {
     return missing == 0 ? Next.DONE : Next.STOP;
   }
 
   /**
-   * After an answer to an INSERT. Only ClickHouse's own 4xx is a proof that nothing was written and
-   * a promise that it never will be.
+   * The step after the answer to an INSERT. Only a 4xx of ClickHouse itself proves that nothing was
+   * written and never will be.
    */
   static Next afterAnswer(Answer answer) {
     if (answer.succeeded()) {
@@ -99,20 +102,20 @@ final class CommitDecision {
     return refused ? Next.STOP : Next.PROBE;
   }
 
-  /** What to do about an error that a batch keeps meeting; empty if its text says it already. */
+  /** The remedy for an error that does not go away; empty if the error text contains it. */
   static String remedy(int exceptionCode) {
     return switch (exceptionCode) {
       case 241 -> "give the server more memory, or the job a smaller clickhouse.batch-rows";
       case 243 -> "free or add disk space on the server";
       case 252 ->
-          "let merges catch up: more merge threads, a longer checkpoint interval or a"
-              + " greater clickhouse.batch-rows; parts_to_throw_insert is the limit";
-      case 164 -> "the user's profile is readonly: give it one that may insert";
-      case 242 -> "the table has lost its Keeper or is being restored: see system.replicas";
-      case 774 -> "ALTER TABLE ... RESET SETTING table_readonly";
+          "let merges catch up: use more merge threads, a longer checkpoint interval or a larger"
+              + " clickhouse.batch-rows; parts_to_throw_insert is the limit";
+      case 164 -> "the user's profile is readonly: assign a profile that allows INSERT";
+      case 242 -> "the table has lost its Keeper or is being restored: check system.replicas";
+      case 774 -> "run ALTER TABLE ... RESET SETTING table_readonly";
       case 192, 193, 194, 516 ->
-          "correct the user or the password; the password is read anew when the job restarts";
-      case 372, 373 -> "the URL must lead to one server, or stay with one for a session";
+          "correct the user or the password; the job reads the password again when it restarts";
+      case 372, 373 -> "use the URL of one server, or of a proxy with session affinity";
       default -> "";
     };
   }

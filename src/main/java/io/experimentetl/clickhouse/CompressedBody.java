@@ -10,13 +10,15 @@ import net.jpountz.lz4.LZ4Factory;
 import net.jpountz.lz4.LZ4FastDecompressor;
 
 /**
- * ClickHouse's own compressed stream, as it takes it with {@code decompress=1}: frames of a
- * CityHash128 of the rest (16 bytes), the method LZ4 (1), the frame's size from the method on (4),
- * the size before compression (4), and an LZ4 block.
+ * ClickHouse's compressed format, which an INSERT with {@code decompress=1} reads. It is a sequence
+ * of frames: CityHash128 of the rest (16 bytes), the method LZ4 (1), the frame's size from the
+ * method on (4), the size before compression (4), and an LZ4 block.
  */
 final class CompressedBody {
 
-  /** A quarter of ClickHouse's own {@code max_compress_block_size}: LZ4 looks back 64 KiB only. */
+  /**
+   * A quarter of ClickHouse's {@code max_compress_block_size}, because LZ4 looks back 64 KiB only.
+   */
   static final int FRAME_BYTES = 256 << 10;
 
   private static final int CHECKSUM = 16;
@@ -49,7 +51,10 @@ final class CompressedBody {
     size = block + compressed;
   }
 
-  /** ClickHouse's checksum is CityHash 1.0.2; its driver's class for it has no successor. */
+  /**
+   * ClickHouse's checksum is CityHash 1.0.2. The driver's class for it is deprecated without a
+   * replacement.
+   */
   @SuppressWarnings("deprecation")
   private static long[] checksum(byte[] bytes, int from, int length) {
     return com.clickhouse.data.ClickHouseCityHash.cityHash128(bytes, from, length);
@@ -72,52 +77,53 @@ final class CompressedBody {
     return bytes;
   }
 
-  /** Forgets the frames and keeps the buffer. */
+  /** Removes the frames and keeps the buffer. */
   void clear() {
     size = 0;
   }
 
   /**
-   * The rows before compression.
+   * Returns the rows before compression.
    *
-   * @throws IOException if the stream is cut off or isn't one
+   * @throws IOException if the stream is truncated or damaged
    */
   static byte[] decompress(byte[] body) throws IOException {
     LZ4FastDecompressor decompressor = LZ4Factory.fastestInstance().fastDecompressor();
     byte[] raw = new byte[Math.toIntExact(rawBytes(body))];
     int to = 0;
-    for (int at = 0; at < body.length; at += CHECKSUM + frameBytes(body, at)) {
-      int length = (int) INT.get(body, at + CHECKSUM + 5);
-      decompressor.decompress(body, at + CHECKSUM + HEADER, raw, to, length);
+    for (int offset = 0; offset < body.length; offset += CHECKSUM + frameBytes(body, offset)) {
+      int length = (int) INT.get(body, offset + CHECKSUM + 5);
+      decompressor.decompress(body, offset + CHECKSUM + HEADER, raw, to, length);
       to += length;
     }
     return raw;
   }
 
   /**
-   * The number of bytes before compression, as the frames say.
+   * Returns the number of bytes before compression, as recorded in the frames.
    *
-   * @throws IOException if the stream isn't one, or ends in the middle of a frame
+   * @throws IOException if the stream is damaged, or ends in the middle of a frame
    */
   static long rawBytes(byte[] body) throws IOException {
     long total = 0;
-    int at = 0;
-    while (at < body.length) {
-      int frame = frameBytes(body, at);
-      total += (int) INT.get(body, at + CHECKSUM + 5);
-      at += CHECKSUM + frame;
+    int offset = 0;
+    while (offset < body.length) {
+      int frame = frameBytes(body, offset);
+      total += (int) INT.get(body, offset + CHECKSUM + 5);
+      offset += CHECKSUM + frame;
     }
-    if (at != body.length) {
-      throw new IOException("A batch's bytes end in the middle of a frame.");
+    if (offset != body.length) {
+      throw new IOException(
+          "The bytes of a batch end in the middle of a frame: restore another checkpoint.");
     }
     return total;
   }
 
-  private static int frameBytes(byte[] body, int at) throws IOException {
-    if (at + CHECKSUM + HEADER > body.length || body[at + CHECKSUM] != LZ4) {
+  private static int frameBytes(byte[] body, int offset) throws IOException {
+    if (offset + CHECKSUM + HEADER > body.length || body[offset + CHECKSUM] != LZ4) {
       throw new IOException(
-          "A batch's bytes are damaged at " + at + ": restore another checkpoint.");
+          "The bytes of a batch are damaged at offset " + offset + ": restore another checkpoint.");
     }
-    return (int) INT.get(body, at + CHECKSUM + 1);
+    return (int) INT.get(body, offset + CHECKSUM + 1);
   }
 }

@@ -19,12 +19,12 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Rows that don't wait for their checkpoint. They are gathered for a short time and sent, in
- * batches of one partition, one after the other, by a thread of their own; meanwhile the next ones
- * gather, and where they fill a batch, the task waits. A batch whose outcome isn't known is sent
- * again: its rows may stand twice then, with one key and one version.
+ * Writes rows before their checkpoint. It collects rows for a short time; one thread then sends
+ * batches of one partition, one after the other, while the next rows are collected. When these fill
+ * a batch too, the task waits. A batch with an unknown outcome is sent again, so that its rows may
+ * be in the table twice, with the same key and version.
  *
- * <p>Used by the task's thread alone.
+ * <p>Only the task's thread may call it.
  */
 final class EarlyWrite<T> implements AutoCloseable {
 
@@ -76,7 +76,7 @@ final class EarlyWrite<T> implements AutoCloseable {
     this.sender =
         Executors.newSingleThreadExecutor(
             task -> {
-              Thread thread = new Thread(task, "clickhouse-write-through");
+              Thread thread = new Thread(task, "clickhouse-early-write");
               thread.setDaemon(true);
               return thread;
             });
@@ -88,9 +88,9 @@ final class EarlyWrite<T> implements AutoCloseable {
   }
 
   /**
-   * Takes a row.
+   * Adds a row.
    *
-   * @throws IOException if rows before it could not be sent
+   * @throws IOException if earlier rows could not be sent
    */
   void add(T row) throws IOException, InterruptedException {
     rows.add(row);
@@ -105,10 +105,10 @@ final class EarlyWrite<T> implements AutoCloseable {
 
   private void setTimer() {
     timer =
-        timers.registerTimer(timers.getCurrentProcessingTime() + lingerMillis, time -> lingered());
+        timers.registerTimer(timers.getCurrentProcessingTime() + lingerMillis, time -> onTimer());
   }
 
-  private void lingered() throws IOException, InterruptedException {
+  private void onTimer() throws IOException, InterruptedException {
     timer = null;
     if (sending != null && sending.isDone()) {
       awaitSent();
@@ -124,7 +124,7 @@ final class EarlyWrite<T> implements AutoCloseable {
   /**
    * Returns when the server has acknowledged every row.
    *
-   * @throws IOException if it hasn't within the deadline, or has refused them
+   * @throws IOException if it has not within the deadline, or has refused a row
    */
   void flush() throws IOException, InterruptedException {
     awaitSent();
@@ -142,12 +142,12 @@ final class EarlyWrite<T> implements AutoCloseable {
       if (e.getCause() instanceof IOException cause) {
         throw cause;
       }
-      throw new IOException("A batch couldn't be written through: " + e.getCause(), e.getCause());
+      throw new IOException("An early write failed: " + e.getCause(), e.getCause());
     }
-    sent();
+    finishSending();
   }
 
-  private void sent() {
+  private void finishSending() {
     sending = null;
     memory.add(-sendingBytes);
     sendingBytes = 0;
@@ -177,34 +177,34 @@ final class EarlyWrite<T> implements AutoCloseable {
     Backoff backoff = new Backoff(limits.commitDeadline());
     int attempt = 0;
     while (true) {
-      String trouble;
+      String problem;
       int code = 0;
       try {
-        // The ticket bounds for how long a copy that has lost its way can still be taken.
+        // The session limits the time in which the server accepts a delayed copy.
         Answer answer = table.insert(batch, batch.body(), ++attempt, false, true);
         if (answer.succeeded()) {
           break;
         }
-        requireMayBeTaken(batch, answer);
-        trouble = answer.problem();
+        requireRetryable(batch, answer);
+        problem = answer.problem();
         code = answer.exceptionCode();
       } catch (BatchRefusedException e) {
         throw e;
       } catch (RefusedException e) {
-        requireMayBeTaken(batch, e.answer());
-        trouble = e.answer().problem();
+        requireRetryable(batch, e.answer());
+        problem = e.answer().problem();
         code = e.answer().exceptionCode();
       } catch (IOException e) {
-        trouble = String.valueOf(e);
+        problem = String.valueOf(e);
       }
       if (backoff.isOver()) {
-        throw notTaken(batch, trouble, code);
+        throw deadlineExceeded(batch, problem, code);
       }
       LOG.warn(
-          "The outcome of {} is unknown, sending it again in {} ms: {}",
+          "The outcome of {} is unknown; sending it again in {} ms: {}",
           batch,
           backoff.pauseMillis(),
-          trouble);
+          problem);
       retries.inc();
       backoff.pause();
     }
@@ -213,40 +213,40 @@ final class EarlyWrite<T> implements AutoCloseable {
     lastMillis = TimeUnit.NANOSECONDS.toMillis(System.nanoTime() - started);
   }
 
-  private static void requireMayBeTaken(SealedBatch batch, Answer answer)
+  private static void requireRetryable(SealedBatch batch, Answer answer)
       throws BatchRefusedException {
     if (CommitDecision.afterAnswer(answer) == CommitDecision.Next.STOP) {
       throw new BatchRefusedException(
           "ClickHouse refuses "
               + batch.place()
-              + ", which was to be written through. Remedy: put right what it says, then submit the"
-              + " job from its last checkpoint: the rows come again. ClickHouse says: "
+              + ", an early write. Remedy: correct what the answer names, then submit the job from its"
+              + " last checkpoint, which sends the rows again. ClickHouse's answer: "
               + answer.problem());
     }
   }
 
-  private IOException notTaken(SealedBatch batch, String trouble, int code) {
+  private IOException deadlineExceeded(SealedBatch batch, String problem, int code) {
     String remedy = CommitDecision.remedy(code);
     return new IOException(
         "ClickHouse at "
             + connection.url()
-            + " hasn't taken "
+            + " has not accepted "
             + batch.place()
-            + ", which was to be written through, within "
+            + ", an early write, within "
             + limits.commitDeadline().toSeconds()
-            + " s. Nothing is lost: the rows come again when the job has restarted from its last"
+            + " s. Nothing is lost: the job sends the rows again when it has restarted from its last"
             + " checkpoint."
             + (remedy.isEmpty() ? "" : " Remedy: " + remedy + ".")
             + " Last answer: "
-            + trouble);
+            + problem);
   }
 
-  /** Bytes in memory, those under way included. */
+  /** Bytes in memory, including those being sent. */
   long pendingBytes() {
     return rows.pendingBytes() + sendingBytes;
   }
 
-  /** Rows that nobody has begun to send. */
+  /** The number of rows that are not being sent yet. */
   long pendingRows() {
     return rows.pendingRows();
   }
@@ -258,7 +258,7 @@ final class EarlyWrite<T> implements AutoCloseable {
     }
     sender.shutdownNow();
     http.close();
-    sent();
+    finishSending();
     rows.close();
   }
 }

@@ -1,8 +1,8 @@
 package io.experimentetl.clickhouse;
 
 /**
- * The rows of one partition that aren't sealed yet, encoded and mostly compressed. Its buffers
- * serve one batch after the other.
+ * The rows of one partition that are not sealed yet, encoded and mostly compressed. Its buffers are
+ * reused for the next batch.
  */
 final class OpenBatch<T> {
 
@@ -37,7 +37,7 @@ final class OpenBatch<T> {
   /**
    * Adds a row.
    *
-   * @throws UnencodableValueException if it doesn't fit; the batch is as before
+   * @throws UnencodableValueException if a column cannot hold a value; the batch is unchanged
    */
   void add(T row) {
     int before = tail.size();
@@ -76,12 +76,12 @@ final class OpenBatch<T> {
     return compressedRawBytes + tail.size();
   }
 
-  /** What it holds in memory, rows or not. */
+  /** Bytes of its buffers, used or not. */
   long heldBytes() {
     return (long) tail.capacity() + body.capacity();
   }
 
-  /** The batch's bytes, for good; valid until the next batch begins. */
+  /** Returns the batch's final bytes, valid until the next batch begins. */
   CompressedBody seal() {
     if (tail.size() > 0) {
       compressTail();

@@ -6,9 +6,9 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * Which job writes a sink's table: the one that claimed it last, in {@code etl_owners}. A job
- * claims it once, with its first commit. A job whose claim isn't the last one any more, because
- * another was started from its savepoint, has lost for good, however often it restarts.
+ * The job that may write a sink's table: the one with the latest claim in {@code etl_owners}. A job
+ * claims the table once, with its first commit. When another job was started from the same
+ * savepoint and has claimed the table, the first job never gets it back, however often it restarts.
  */
 final class Ownership {
 
@@ -23,10 +23,10 @@ final class Ownership {
   private boolean othersMayInsert;
 
   /**
-   * Asks nothing yet.
+   * Sends no query yet.
    *
    * @param sink the sink's table
-   * @param job Flink's id of the job: a restart keeps it, another submission has another
+   * @param job Flink's job id; a restart keeps it, a new submission gets a new one
    */
   Ownership(ClickHouseHttp http, Duration timeout, String sink, String job) {
     this.http = http;
@@ -36,12 +36,12 @@ final class Ownership {
   }
 
   /**
-   * The other job that has taken over; empty if the table is this job's.
+   * Returns the other job that has taken over; empty if the table belongs to this job.
    *
-   * @throws BatchRefusedException if there is no table for claims
-   * @throws IOException if the server doesn't answer
+   * @throws BatchRefusedException if the table of claims is missing
+   * @throws IOException if the server does not answer
    */
-  String lostTo() throws IOException, InterruptedException {
+  String otherOwner() throws IOException, InterruptedException {
     String[] state = state();
     if (state[0].equals("0")) {
       claim();
@@ -55,7 +55,7 @@ final class Ownership {
     return state[1].equals(job) ? "" : state[1];
   }
 
-  /** How many claims this job has, whose is the last one, and how many others have. */
+  /** This job's claims, the job with the latest claim, and the other jobs' claims. */
   private String[] state() throws IOException, InterruptedException {
     try {
       List<String[]> state =
@@ -70,7 +70,7 @@ final class Ownership {
         throw new BatchRefusedException(
             "Table "
                 + TABLE
-                + ", in which a job says that it writes table "
+                + ", where a job claims table "
                 + sink
                 + ", is missing. Remedy: apply sql/clickhouse/001_tables.sql, then submit the job"
                 + " from its last checkpoint.");
@@ -89,8 +89,8 @@ final class Ownership {
   }
 
   /**
-   * What the former owner still sends is ended: it may have looked before the claim. Another
-   * subtask of this job may have claimed too, and sends its batch again.
+   * Ends INSERTs of the former owner, which may have checked its ownership before the claim. This
+   * may also end an INSERT of another subtask of this job, which then sends its batch again.
    */
   private void endInserts() throws IOException, InterruptedException {
     http.select(
@@ -103,9 +103,9 @@ final class Ownership {
   }
 
   /**
-   * Why this job stops.
+   * The error of this job when another has taken over.
    *
-   * @param batch the first of the batches that it was committing
+   * @param batch the first of the batches to commit
    */
   BatchRefusedException lost(SealedBatch batch, String owner) {
     return new BatchRefusedException(
@@ -115,19 +115,19 @@ final class Ownership {
             + sink
             + " from this job "
             + job
-            + ", which stops at "
+            + ", which stops before "
             + batch.place()
-            + ": both were started from one savepoint, and both write what came behind it. Nothing"
-            + " is lost. What this job has written since then stands twice, equal in key and"
-            + " version: FINAL shows it once, OPTIMIZE TABLE "
+            + ": both were started from one savepoint and write the same changes. Nothing is lost. The"
+            + " rows that this job has written since the savepoint are in the table twice, with equal"
+            + " key and version: FINAL shows them once, and OPTIMIZE TABLE "
             + sink
-            + " FINAL removes the second. Remedy: run one of the two. If it is to be this one, stop"
-            + " the other one, ALTER TABLE "
+            + " FINAL removes the second copy. Remedy: run only one of the two jobs. To keep this one,"
+            + " cancel the other, run ALTER TABLE "
             + TABLE
             + " DELETE WHERE sink = "
             + BatchTable.literal(sink)
             + " AND job = "
             + BatchTable.literal(owner)
-            + ", and submit this one from its last checkpoint.");
+            + ", and submit this job from its last checkpoint.");
   }
 }

@@ -2,7 +2,7 @@ package io.experimentetl.clickhouse;
 
 import java.time.LocalDate;
 
-/** The values of the partition expressions of {@code sql/clickhouse}. */
+/** Values of common partition expressions, for {@link RowEncoder#partition}. */
 public final class PartitionOf {
   private static final long MICROS_PER_DAY = 86_400_000_000L;
 

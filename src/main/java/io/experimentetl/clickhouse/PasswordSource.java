@@ -4,17 +4,17 @@ import java.io.IOException;
 import java.io.Serializable;
 
 /**
- * Where the password is found, an environment variable or a file. Only the place travels in the job
- * graph: the password is read by whoever connects, where it connects.
+ * Where to read the password, for instance an environment variable or a file. The job graph
+ * contains only the place; each process reads the password when it connects.
  */
 @FunctionalInterface
 public interface PasswordSource extends Serializable {
 
   /**
-   * The password.
+   * Reads the password.
    *
-   * @throws IOException or a runtime exception if it isn't where it should be; the message says
-   *     what to do
+   * @throws IOException or a runtime exception if it cannot be read; the message contains the
+   *     remedy
    */
   String read() throws IOException;
 }

@@ -1,18 +1,18 @@
 package io.experimentetl.clickhouse;
 
 /**
- * A consistent cut through the pipeline: every row at or before it was passed on before it, none
- * after it was. The continuity step sends one before each checkpoint barrier; every operator passes
- * it on behind its own output; a sink that has committed all before it may say so.
+ * A position in the stream that separates rows: every row up to it is sent before the marker, every
+ * later row after it. The source's first operator sends one before each checkpoint barrier, and
+ * every operator forwards it after its own output. A sink writes the marker to {@code
+ * etl_sink_progress} when all rows before it are visible.
  *
- * @param sequenceNumber the last stamp before the cut
- * @param lsn the LSN up to which the source's transactions are complete
- * @param committedAt commit time of the last transaction, microseconds since 1970 in UTC; 0 in the
- *     snapshot
- * @param snapshotDone false until the stream has passed the end of the initial snapshot: before,
- *     statistics are incomplete
- * @param replayStable a checkpoint behind the end of the initial snapshot has completed: whatever
- *     happens, each row behind this cut comes again, or has come for good
+ * @param sequenceNumber the last sequence number before the marker
+ * @param lsn the source's position up to which its transactions are complete
+ * @param committedAt commit time of the last transaction, microseconds since 1970 in UTC; 0 during
+ *     the initial snapshot
+ * @param snapshotDone whether the initial snapshot is complete; before, results are incomplete
+ * @param replayStable whether a restart sends every row after this marker again with the same
+ *     version; early writes need it
  */
 public record ProgressMarker(
     long sequenceNumber, long lsn, long committedAt, boolean snapshotDone, boolean replayStable) {}

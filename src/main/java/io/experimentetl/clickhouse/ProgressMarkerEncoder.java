@@ -1,10 +1,10 @@
 package io.experimentetl.clickhouse;
 
 /**
- * Rows of {@code etl_sink_progress}: a sink subtask says that all its rows up to a cut are visible.
+ * Encodes rows of {@code etl_sink_progress}: all rows of a sink subtask up to a marker are visible.
  *
  * @param sink the sink's table
- * @param sinks how many sinks the job has
+ * @param sinks the number of sinks of the job
  */
 record ProgressMarkerEncoder(String sink, int subtask, int parallelism, int sinks)
     implements RowEncoder<ProgressMarkerEncoder.SealedMarker> {
@@ -25,9 +25,9 @@ record ProgressMarkerEncoder(String sink, int subtask, int parallelism, int sink
           .column("_version", "UInt64");
 
   /**
-   * A cut and when its row was sealed.
+   * A marker and the time at which its row was sealed.
    *
-   * @param sealedAt milliseconds since 1970 in UTC, by the TaskManager's clock
+   * @param sealedAt milliseconds since 1970 in UTC, of the TaskManager's clock
    */
   record SealedMarker(ProgressMarker marker, long sealedAt) {}
 

@@ -8,21 +8,21 @@ import java.util.Arrays;
 import java.util.UUID;
 
 /**
- * A growing buffer of rows in ClickHouse's RowBinary format. One method per column type; the caller
- * keeps to the order of the columns. Not safe for use by several threads.
+ * Writes rows in ClickHouse's RowBinary format to a growing buffer. There is one method for each
+ * column type; the caller writes the columns in their order. Not thread-safe.
  */
 public final class RowBinaryWriter {
 
-  /** Microseconds since 1970 in UTC of 1900-01-01: the least {@code DateTime64(6)}. */
+  /** Microseconds since 1970 in UTC of 1900-01-01: the minimum of {@code DateTime64(6)}. */
   public static final long MIN_DATE_TIME_MICROS = -2_208_988_800_000_000L;
 
-  /** Microseconds since 1970 in UTC of 2299-12-31 23:59:59.999999: the greatest one. */
+  /** Microseconds since 1970 in UTC of 2299-12-31 23:59:59.999999: the maximum. */
   public static final long MAX_DATE_TIME_MICROS = 10_413_791_999_999_999L;
 
-  /** Days since 1970-01-01 of 1900-01-01: the least {@code Date32}. */
+  /** Days since 1970-01-01 of 1900-01-01: the minimum of {@code Date32}. */
   public static final int MIN_DATE_DAYS = -25_567;
 
-  /** Days since 1970-01-01 of 2299-12-31: the greatest {@code Date32}. */
+  /** Days since 1970-01-01 of 2299-12-31: the maximum of {@code Date32}. */
   public static final int MAX_DATE_DAYS = 120_529;
 
   private static final VarHandle SHORT = view(short[].class);
@@ -58,7 +58,7 @@ public final class RowBinaryWriter {
     return unscaled.abs().compareTo(BigInteger.TEN.pow(precision)) < 0;
   }
 
-  /** Whether a String column can hold the text: no half of a surrogate pair stands alone. */
+  /** Whether a String column can hold the text: it has no half of a surrogate pair. */
   public static boolean fitsString(String value) {
     for (int i = 0; i < value.length(); i++) {
       char c = value.charAt(i);
@@ -105,7 +105,7 @@ public final class RowBinaryWriter {
     size += 8;
   }
 
-  /** The 64 bits read as an unsigned number. */
+  /** The 64 bits are an unsigned number. */
   public void writeUInt64(long value) {
     writeInt64(value);
   }
@@ -186,7 +186,7 @@ public final class RowBinaryWriter {
   /** {@code String} and {@code LowCardinality(String)}, in UTF-8. */
   public void writeString(String value) {
     if (value == null) {
-      throw new UnencodableValueException("NULL, and the column can't hold one");
+      throw new UnencodableValueException("NULL, which the column cannot hold");
     }
     int length = value.length();
     reserve(5 + 3L * length);
@@ -195,27 +195,27 @@ public final class RowBinaryWriter {
     }
     writeVarInt(utf8Length(value));
     byte[] out = bytes;
-    int at = size;
+    int offset = size;
     for (int i = 0; i < length; i++) {
       char c = value.charAt(i);
       if (c < 0x80) {
-        out[at++] = (byte) c;
+        out[offset++] = (byte) c;
       } else if (c < 0x800) {
-        out[at++] = (byte) (0xC0 | (c >> 6));
-        out[at++] = continuation(c);
+        out[offset++] = (byte) (0xC0 | (c >> 6));
+        out[offset++] = continuation(c);
       } else if (Character.isSurrogate(c)) {
         int code = Character.toCodePoint(c, value.charAt(++i));
-        out[at++] = (byte) (0xF0 | (code >> 18));
-        out[at++] = continuation(code >> 12);
-        out[at++] = continuation(code >> 6);
-        out[at++] = continuation(code);
+        out[offset++] = (byte) (0xF0 | (code >> 18));
+        out[offset++] = continuation(code >> 12);
+        out[offset++] = continuation(code >> 6);
+        out[offset++] = continuation(code);
       } else {
-        out[at++] = (byte) (0xE0 | (c >> 12));
-        out[at++] = continuation(c >> 6);
-        out[at++] = continuation(c);
+        out[offset++] = (byte) (0xE0 | (c >> 12));
+        out[offset++] = continuation(c >> 6);
+        out[offset++] = continuation(c);
       }
     }
-    size = at;
+    size = offset;
   }
 
   /** {@code Nullable(String)}. */
@@ -284,16 +284,16 @@ public final class RowBinaryWriter {
 
   private boolean writeShortAscii(String value, int length) {
     byte[] out = bytes;
-    int at = size + 1;
+    int offset = size + 1;
     for (int i = 0; i < length; i++) {
       char c = value.charAt(i);
       if (c >= 0x80) {
         return false;
       }
-      out[at + i] = (byte) c;
+      out[offset + i] = (byte) c;
     }
     out[size] = (byte) length;
-    size = at + length;
+    size = offset + length;
     return true;
   }
 
@@ -320,7 +320,7 @@ public final class RowBinaryWriter {
         i++;
       } else {
         throw new UnencodableValueException(
-            "a text with half a surrogate pair at character " + i + " isn't UTF-8");
+            "a text with half a surrogate pair at character " + i + " is not valid UTF-8");
       }
     }
     return utf8;
@@ -346,7 +346,7 @@ public final class RowBinaryWriter {
     long needed = size + more;
     if (needed > bytes.length) {
       if (needed > MAX_CAPACITY) {
-        throw new UnencodableValueException("a row of more than 2 GiB can't be sent");
+        throw new UnencodableValueException("a row is larger than 2 GiB");
       }
       bytes =
           Arrays.copyOf(bytes, (int) Math.min(MAX_CAPACITY, Math.max(needed, 2L * bytes.length)));
@@ -366,12 +366,12 @@ public final class RowBinaryWriter {
     return bytes;
   }
 
-  /** Forgets everything behind the first {@code length} bytes. */
+  /** Keeps only the first {@code length} bytes. */
   void truncate(int length) {
     size = length;
   }
 
-  /** What was written so far. */
+  /** Returns a copy of the bytes written. */
   public byte[] toByteArray() {
     return Arrays.copyOf(bytes, size);
   }

@@ -3,25 +3,25 @@ package io.experimentetl.clickhouse;
 import java.io.Serializable;
 
 /**
- * How a row becomes a row of one ClickHouse table. Implementations hold no state: one row always
- * gives the same bytes.
+ * Encodes rows of type {@code T} as rows of one ClickHouse table. An encoder has no state: it
+ * always encodes a row as the same bytes.
  */
 public interface RowEncoder<T> extends Serializable {
 
-  /** The table and the columns in the order in which {@link #encode} writes them. */
+  /** The table, and its columns in the order in which {@link #encode} writes them. */
   TableSchema schema();
 
   /**
-   * The value of the table's {@code PARTITION BY} expression for the row, which has to be an
-   * integer; 0 if the table isn't partitioned. A batch holds rows of one partition only, and is
-   * looked for in that partition only.
+   * The value of the table's {@code PARTITION BY} expression for the row, which must be an integer;
+   * 0 if the table has no partitions. A batch contains rows of one partition, and a probe searches
+   * only that partition.
    */
   long partition(T row);
 
   /**
-   * Whether the row, when it comes again after a restart, has the same key, and this version with
-   * the same content or a higher one: then it may be written before its checkpoint completes. Asked
-   * only where the {@link io.experimentetl.clickhouse.ProgressMarker} before it is repeatable.
+   * Whether a restart sends the row again with the same key, and with either a higher version or
+   * the same version and content. Such a row may be an early write, before its checkpoint
+   * completes. The sink asks only when the {@link ProgressMarker} before the row is replay-stable.
    */
   default boolean isReplayStable(T row) {
     return false;
@@ -30,7 +30,7 @@ public interface RowEncoder<T> extends Serializable {
   /**
    * Writes every column of {@link #schema} in order.
    *
-   * @throws UnencodableValueException if a value doesn't fit its column
+   * @throws UnencodableValueException if a column cannot hold a value
    */
   void encode(T row, RowBinaryWriter out);
 }

@@ -3,20 +3,19 @@ package io.experimentetl.clickhouse;
 import java.util.List;
 
 /**
- * A batch as it will be sent, however often that takes: nothing of it is derived again.
+ * A batch of encoded rows. All attempts to send it use the same bytes.
  *
- * @param table the table it goes to
- * @param id the {@code _batch_id} of all its rows and its deduplication token; no other batch ever
- *     has it
- * @param kind rows, or the row that says that all rows before it are there
- * @param partition the partition that all its rows are in; 0 if the table isn't partitioned
+ * @param table the target table
+ * @param id the {@code _batch_id} of its rows and its deduplication token; unique for ever
+ * @param kind what it contains
+ * @param partition the partition of all its rows; 0 if the table has no partitions
  * @param rows the number of its rows
  * @param rawBytes its size before compression
- * @param sealedAt by the TaskManager's clock, milliseconds since 1970 in UTC
+ * @param sealedAt milliseconds since 1970 in UTC, of the TaskManager's clock
  * @param sealedAfter the checkpoint that the writer was restored from, -1 if from none. A committer
- *     restored from the same one is the first to see the batch: a checkpoint that holds the batch
- *     is always a later one.
- * @param columns as encoded, {@code _batch_id} last
+ *     restored from the same checkpoint is the first to see the batch, because a checkpoint that
+ *     contains the batch is always later.
+ * @param columns in encoded order, {@code _batch_id} last
  * @param body the compressed rows; empty if they are in {@code file}
  * @param file URI of the file with the compressed rows; empty if they are in {@code body}
  */
@@ -33,17 +32,17 @@ public record SealedBatch(
     byte[] body,
     String file) {
 
-  /** What a batch says. */
+  /** What a batch contains. */
   public enum Kind {
     /** Rows of the sink's table. */
     ROWS,
-    /** The row in {@code etl_sink_progress}, to be sent behind all of its subtask's rows. */
-    CUT,
-    /** Rows of the sink's table, sent before their checkpoint: it never holds them. */
-    THROUGH
+    /** A progress marker for {@code etl_sink_progress}, committed after its subtask's rows. */
+    PROGRESS,
+    /** Early-written rows of the sink's table, which no checkpoint contains. */
+    EARLY
   }
 
-  /** Its name in messages: enough to find its rows. */
+  /** Describes the batch in messages, with what one needs to find its rows. */
   String place() {
     return "batch "
         + id

@@ -7,7 +7,7 @@ import org.apache.flink.core.io.SimpleVersionedSerializer;
 import org.apache.flink.core.memory.DataInputDeserializer;
 import org.apache.flink.core.memory.DataOutputSerializer;
 
-/** Committables on the wire and in checkpoints. Version 1. */
+/** Serializes batches for the network and for checkpoints. Version 1. */
 final class SealedBatchSerializer implements SimpleVersionedSerializer<SealedBatch> {
 
   private static final int VERSION = 1;
@@ -22,7 +22,7 @@ final class SealedBatchSerializer implements SimpleVersionedSerializer<SealedBat
     DataOutputSerializer out = new DataOutputSerializer(2048 + batch.body().length);
     out.writeUTF(batch.table());
     out.writeUTF(batch.id());
-    out.writeByte(batch.kind() == SealedBatch.Kind.CUT ? 1 : 0);
+    out.writeByte(batch.kind() == SealedBatch.Kind.PROGRESS ? 1 : 0);
     out.writeLong(batch.partition());
     out.writeInt(batch.rows());
     out.writeLong(batch.rawBytes());
@@ -45,15 +45,15 @@ final class SealedBatchSerializer implements SimpleVersionedSerializer<SealedBat
       throw new IOException(
           "A batch in the checkpoint has format version "
               + version
-              + ", this job reads version "
+              + ", but this job reads version "
               + VERSION
-              + ": restore it with the release that wrote it, stop it with a savepoint after its"
-              + " batches are committed, then upgrade.");
+              + ": start the release that wrote the checkpoint, stop it with a savepoint, then"
+              + " upgrade.");
     }
     DataInputDeserializer in = new DataInputDeserializer(serialized);
     String table = in.readUTF();
     String id = in.readUTF();
-    SealedBatch.Kind kind = in.readByte() == 1 ? SealedBatch.Kind.CUT : SealedBatch.Kind.ROWS;
+    SealedBatch.Kind kind = in.readByte() == 1 ? SealedBatch.Kind.PROGRESS : SealedBatch.Kind.ROWS;
     long partition = in.readLong();
     int rows = in.readInt();
     long rawBytes = in.readLong();

@@ -3,21 +3,21 @@ package io.experimentetl.clickhouse;
 import java.util.concurrent.atomic.AtomicLong;
 
 /**
- * The bytes that writers hold, all tables and subtasks of a TaskManager together. Above the limit a
- * writer makes room before it takes more.
+ * The bytes that the writers of all tables and subtasks of a TaskManager hold. Above the limit, a
+ * writer frees memory before it accepts more rows.
  */
 final class SinkMemory {
 
   private static final int PART_OF_HEAP = 4;
 
-  /** Of all writers of this job in this JVM: a quarter of the heap. */
+  /** The memory of all writers of this job in this JVM: at most a quarter of the heap. */
   static final SinkMemory SHARED = new SinkMemory(Runtime.getRuntime().maxMemory() / PART_OF_HEAP);
 
   private final long limit;
   private final AtomicLong held = new AtomicLong();
 
   /**
-   * Nothing is held yet.
+   * Creates an account without bytes.
    *
    * @param limit in bytes
    */

@@ -6,23 +6,23 @@ import java.util.List;
 import java.util.regex.Pattern;
 
 /**
- * The table a sink writes and the columns it writes, in the order in which they are encoded.
+ * The table and columns that a sink writes, in encoded order.
  *
- * @param table the table's name, without its database
- * @param columns without {@code _batch_id}: the sink appends it
+ * @param table the table's name without its database
+ * @param columns without {@code _batch_id}, which the sink appends
  */
 public record TableSchema(String table, List<Column> columns) implements Serializable {
 
   private static final Pattern NAME = Pattern.compile("[A-Za-z_][A-Za-z0-9_]*");
 
-  /** The column that says which batch a row came with. */
+  /** The column with the id of a row's batch. */
   public static final Column BATCH_ID = new Column("_batch_id", "LowCardinality(String)");
 
   /**
    * One column.
    *
    * @param name the column's name
-   * @param type its type as ClickHouse prints it, for instance {@code DateTime64(6, 'UTC')}
+   * @param type the type as ClickHouse prints it, for instance {@code DateTime64(6, 'UTC')}
    */
   public record Column(String name, String type) implements Serializable {
     public Column {
@@ -33,7 +33,7 @@ public record TableSchema(String table, List<Column> columns) implements Seriali
   /**
    * Checks the names.
    *
-   * @throws IllegalArgumentException if a name isn't an identifier, or a column comes twice
+   * @throws IllegalArgumentException if a name is not an identifier, or a column is listed twice
    */
   public TableSchema {
     requireName(table, "table");
@@ -43,7 +43,7 @@ public record TableSchema(String table, List<Column> columns) implements Seriali
     }
     if (columns.stream().anyMatch(column -> column.name().equals(BATCH_ID.name()))) {
       throw new IllegalArgumentException(
-          "Table " + table + ": leave out _batch_id, the sink appends it.");
+          "Table " + table + ": remove _batch_id, which the sink appends.");
     }
     columns = List.copyOf(columns);
   }
@@ -53,14 +53,14 @@ public record TableSchema(String table, List<Column> columns) implements Seriali
     return new TableSchema(table, List.of());
   }
 
-  /** The same schema with one more column at its end. */
+  /** Returns a copy with one more column at the end. */
   public TableSchema column(String name, String type) {
     List<Column> more = new ArrayList<>(columns);
     more.add(new Column(name, type));
     return new TableSchema(table, more);
   }
 
-  /** All columns of an INSERT: the encoded ones and {@code _batch_id}. */
+  /** The columns of an INSERT: the encoded ones and {@code _batch_id}. */
   List<Column> insertColumns() {
     List<Column> all = new ArrayList<>(columns);
     all.add(BATCH_ID);
@@ -70,7 +70,7 @@ public record TableSchema(String table, List<Column> columns) implements Seriali
   private static void requireName(String name, String what) {
     if (!NAME.matcher(name).matches()) {
       throw new IllegalArgumentException(
-          "The " + what + " name '" + name + "' isn't of letters, digits and underscores.");
+          "The " + what + " name '" + name + "' may contain only letters, digits and underscores.");
     }
   }
 }

@@ -4,8 +4,8 @@ import org.apache.flink.runtime.throwable.ThrowableAnnotation;
 import org.apache.flink.runtime.throwable.ThrowableType;
 
 /**
- * A value that its ClickHouse column can't hold. The message names the value and the range. The
- * same row would fail after a restart too, so none follows.
+ * A ClickHouse column cannot hold a value. The message contains the value and the range. The job
+ * fails without a restart, because the same row would fail again.
  */
 @ThrowableAnnotation(ThrowableType.NonRecoverableError)
 public final class UnencodableValueException extends RuntimeException {

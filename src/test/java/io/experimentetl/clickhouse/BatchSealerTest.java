@@ -241,7 +241,7 @@ class BatchSealerTest {
     BatchSealer<Reading> sealer =
         new BatchSealer<>(
             Reading.ENCODER,
-            SealedBatch.Kind.THROUGH,
+            SealedBatch.Kind.EARLY,
             BatchLimits.DEFAULT.withRows(4),
             new BatchIds(0),
             "",
@@ -255,7 +255,7 @@ class BatchSealerTest {
     assertThat(sealer.hasSealed()).isTrue();
     assertThat(sealer.takeSealed())
         .isNotEmpty()
-        .allSatisfy(batch -> assertThat(batch.id()).endsWith("-through"))
+        .allSatisfy(batch -> assertThat(batch.id()).endsWith("-early"))
         .allSatisfy(batch -> assertThat(batch.body()).isNotEmpty());
     assertThat(sealer.hasSealed()).isFalse();
     assertThat(sealer.pendingRows()).isZero();

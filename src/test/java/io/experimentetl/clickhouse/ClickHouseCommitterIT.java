@@ -301,7 +301,7 @@ class ClickHouseCommitterIT {
     BatchSealer<ProgressMarkerEncoder.SealedMarker> markers =
         new BatchSealer<>(
             new ProgressMarkerEncoder("readings", 3, 4, 8),
-            SealedBatch.Kind.CUT,
+            SealedBatch.Kind.PROGRESS,
             LIMITS,
             new BatchIds(0),
             "",
@@ -445,7 +445,7 @@ class ClickHouseCommitterIT {
     BatchSealer<ProgressMarkerEncoder.SealedMarker> markers =
         new BatchSealer<>(
             new ProgressMarkerEncoder(Reading.TABLE, 0, 1, 1),
-            SealedBatch.Kind.CUT,
+            SealedBatch.Kind.PROGRESS,
             LIMITS,
             new BatchIds(0),
             "",

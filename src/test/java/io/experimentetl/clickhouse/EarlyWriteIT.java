@@ -303,7 +303,7 @@ class EarlyWriteIT {
         .isInstanceOf(IOException.class)
         .isNotInstanceOf(BatchRefusedException.class)
         .hasMessageContaining("of table readings (partition 2026")
-        .hasMessageContaining("-through")
+        .hasMessageContaining("-early")
         .hasMessageContaining("Nothing is lost");
 
     proxy.heal();

@@ -25,7 +25,7 @@ class SealedBatchSerializerTest {
         new SealedBatch(
             "events",
             "k3-0-1",
-            marker ? SealedBatch.Kind.CUT : SealedBatch.Kind.ROWS,
+            marker ? SealedBatch.Kind.PROGRESS : SealedBatch.Kind.ROWS,
             partition,
             rows,
             123L,

@@ -44,7 +44,7 @@ public final class WarehouseTables {
         .map(
             table -> {
               String[] figures =
-                  rows("SELECT count(), countIf(exact) - uniqExactIf((%s, _version), exact) FROM (SELECT *, NOT endsWith(_batch_id, '-through') AS exact FROM `%s`)"
+                  rows("SELECT count(), countIf(exact) - uniqExactIf((%s, _version), exact) FROM (SELECT *, NOT endsWith(_batch_id, '-early') AS exact FROM `%s`)"
                           .formatted(table[1], table[0]))
                       .get(0);
               return new Doubled(table[0], Long.parseLong(figures[0]), Long.parseLong(figures[1]));

@@ -13,7 +13,7 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 
-/** What has to hold of the warehouse before a job starts. */
+/** Checks the server and the tables before a job starts. */
 public final class ClickHousePreflight {
 
   private static final Duration TIMEOUT = Duration.ofSeconds(15);
@@ -40,10 +40,12 @@ public final class ClickHousePreflight {
   }
 
   /**
-   * Looks at the server and the tables, {@code etl_sink_progress} included. Changes nothing.
+   * Checks the server and the tables, including {@code etl_sink_progress} and {@code etl_owners}.
+   * Changes nothing.
    *
-   * @param mustBeEmpty the writer starts without state, and would write again what is there
-   * @return every problem as a sentence that says what to do; empty if there is none
+   * @param mustBeEmpty whether the job starts without state, so that it would write existing rows
+   *     again
+   * @return every problem with its remedy; empty if there is none
    */
   public static List<String> check(
       ClickHouseConnection connection, Collection<TableSchema> schemas, boolean mustBeEmpty) {
@@ -107,16 +109,16 @@ public final class ClickHousePreflight {
                 row -> row.getString(1)));
     if (!full.isEmpty()) {
       problems.add(
-          "The job starts without state, and the database "
+          "The job starts without state, but the database "
               + connection.database()
               + " of ClickHouse at "
               + connection.url()
-              + " holds rows already ("
+              + " already has rows ("
               + full
-              + "): every row would stand there twice. Start the job from its last savepoint or"
-              + " retained checkpoint (flink run -s PATH), or give it an empty database:"
-              + " clickhouse.database, with sql/clickhouse applied in it. On ./etl's own servers,"
-              + " ./etl submit --fresh empties the tables first.");
+              + "), and every row would be there twice. Start the job from its last savepoint or"
+              + " retained checkpoint (flink run -s PATH), or set clickhouse.database to an empty"
+              + " database with sql/clickhouse applied. With the servers of ./etl, ./etl submit --fresh"
+              + " empties the tables.");
     }
   }
 
@@ -148,11 +150,11 @@ public final class ClickHousePreflight {
     }
     return switch (failure.reason()) {
       case UNREACHABLE, TIMED_OUT ->
-          "does not answer: start it, or correct its URL (it must be the HTTP interface). The error: "
+          "does not answer: start it, or correct its URL, which must be the HTTP interface. The error: "
               + failure.detail();
       case PASSWORD_MISSING -> "cannot be checked without a password: " + failure.detail();
       default ->
-          "refuses user %s: correct user or password, or grant access to database %s. It says: %s"
+          "refuses user %s: correct user or password, or grant access to database %s. Its answer: %s"
               .formatted(connection.user(), connection.database(), failure.detail());
     };
   }
@@ -196,7 +198,7 @@ public final class ClickHousePreflight {
               + table
               + " has engine "
               + engine
-              + ", and only a MergeTree takes a batch as a whole: name the MergeTree behind it, or"
+              + ", but only a MergeTree writes a batch as a whole: use the MergeTree behind it, or"
               + " drop it and "
               + REMEDY
               + ".");
@@ -210,8 +212,8 @@ public final class ClickHousePreflight {
               + table
               + " feeds the materialized view "
               + found.get(0).views()
-              + ", which doesn't take a batch together with its table: replace it by a refreshable"
-              + " view or by a plain one.");
+              + ", which the server does not write together with the batch: replace it with a"
+              + " refreshable or a plain view.");
     }
     checkColumns(schema);
   }
@@ -234,7 +236,7 @@ public final class ClickHousePreflight {
               + key
               + " of type "
               + type
-              + ", and the sink looks for its batches by an integer: make it anew by"
+              + ", but the sink needs an integer partition key: create it again with"
               + " sql/clickhouse/001_tables.sql.");
     }
   }
@@ -263,7 +265,7 @@ public final class ClickHousePreflight {
       problems.add(
           "Table "
               + table
-              + " doesn't remember deduplication tokens: ALTER TABLE "
+              + " does not remember deduplication tokens: run ALTER TABLE "
               + table
               + " MODIFY SETTING "
               + setting
@@ -275,7 +277,6 @@ public final class ClickHousePreflight {
 
   private void checkColumns(TableSchema schema)
       throws ClickHouseReadException, InterruptedException {
-    String table = schema.table();
     Map<String, String> types = new HashMap<>();
     Set<String> written = new HashSet<>();
     schema.insertColumns().forEach(column -> written.add(column.name()));
@@ -283,68 +284,58 @@ public final class ClickHousePreflight {
         select(
             "SELECT name, type, default_kind, default_expression FROM system.columns WHERE database"
                 + " = currentDatabase() AND table = "
-                + BatchTable.literal(table)
+                + BatchTable.literal(schema.table())
                 + " ORDER BY position",
             row ->
                 new Column(
                     row.getString(1), row.getString(2), row.getString(3), row.getString(4)))) {
-      String name = column.name();
-      types.put(name, column.type());
-      boolean computed =
-          column.defaultKind().equals("MATERIALIZED") || column.defaultKind().equals("ALIAS");
-      if (written.contains(name) && computed) {
-        problems.add(
-            "Column "
-                + name
-                + " of table "
-                + table
-                + " is "
-                + column.defaultKind()
-                + ", and the sink writes it: make it a plain column.");
-      } else if (!written.contains(name)
-          && !column.defaultKind().equals("ALIAS")
-          && NON_DETERMINISTIC.matcher(column.defaultExpression()).find()) {
-        problems.add(
-            "Column "
-                + name
-                + " of table "
-                + table
-                + " is filled by "
-                + column.defaultExpression()
-                + ", which differs when a batch is sent again: drop the column or its default.");
-      }
+      types.put(column.name(), column.type());
+      checkDefault(schema.table(), column, written.contains(column.name()));
     }
     for (TableSchema.Column column : schema.insertColumns()) {
-      String actual = types.get(column.name());
-      if (actual == null) {
-        problems.add(
-            "Table "
-                + table
-                + " lacks column "
-                + column.name()
-                + " "
-                + column.type()
-                + ": "
-                + REMEDY
-                + ", or add the column.");
-      } else if (!plain(actual).equals(plain(column.type()))) {
-        problems.add(
-            "Column "
-                + column.name()
-                + " of table "
-                + table
-                + " is "
-                + actual
-                + ", the sink writes "
-                + column.type()
-                + ": ALTER TABLE "
-                + table
-                + " MODIFY COLUMN "
-                + column.name()
-                + " "
-                + column.type()
-                + ".");
-      }
+      checkType(schema.table(), column, types.get(column.name()));
+    }
+  }
+
+  private void checkDefault(String table, Column column, boolean isWritten) {
+    String kind = column.defaultKind();
+    String place = "Column " + column.name() + " of table " + table;
+    if (isWritten && (kind.equals("MATERIALIZED") || kind.equals("ALIAS"))) {
+      problems.add(place + " is " + kind + ", but the sink writes it: make it a plain column.");
+    } else if (!isWritten
+        && !kind.equals("ALIAS")
+        && NON_DETERMINISTIC.matcher(column.defaultExpression()).find()) {
+      problems.add(
+          place
+              + " is filled by "
+              + column.defaultExpression()
+              + ", which differs when the sink sends a batch again: drop the column or its default.");
+    }
+  }
+
+  /**
+   * @param actual the column's type in the table; null if it is missing
+   */
+  private void checkType(String table, TableSchema.Column column, String actual) {
+    String wanted = column.name() + " " + column.type();
+    if (actual == null) {
+      problems.add(
+          "Table " + table + " has no column " + wanted + ": " + REMEDY + ", or add the column.");
+    } else if (!plain(actual).equals(plain(column.type()))) {
+      problems.add(
+          "Column "
+              + column.name()
+              + " of table "
+              + table
+              + " is "
+              + actual
+              + ", but the sink writes "
+              + column.type()
+              + ": run ALTER TABLE "
+              + table
+              + " MODIFY COLUMN "
+              + wanted
+              + ".");
     }
   }
 

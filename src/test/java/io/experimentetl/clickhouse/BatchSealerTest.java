@@ -18,7 +18,7 @@ class BatchSealerTest {
   private static final Duration MINUTE = Duration.ofMinutes(1);
 
   @Test
-  void aBatchHoldsTheRowsOfOnePartition() throws IOException {
+  void batchContainsRowsOfOnePartition() throws IOException {
     BatchSealer<Reading> sealer = sealer(BatchLimits.DEFAULT);
     for (int i = 0; i < 10; i++) {
       sealer.add(reading(i, 202600 + i % 3));
@@ -31,7 +31,7 @@ class BatchSealerTest {
   }
 
   @Test
-  void aBatchIsSealedAtItsNumberOfRows() throws IOException {
+  void batchIsSealedAtItsNumberOfRows() throws IOException {
     BatchSealer<Reading> sealer = sealer(BatchLimits.DEFAULT.withRows(4));
     for (int i = 0; i < 10; i++) {
       sealer.add(reading(i, 1));
@@ -41,7 +41,7 @@ class BatchSealerTest {
   }
 
   @Test
-  void aBatchIsSealedAtItsBytes() throws IOException {
+  void batchIsSealedAtItsBytes() throws IOException {
     BatchSealer<Reading> sealer = sealer(limits(1000, 100, 16, 1 << 30));
     for (int i = 0; i < 10; i++) {
       sealer.add(reading(i, 1));
@@ -53,7 +53,7 @@ class BatchSealerTest {
   }
 
   @Test
-  void theFullestBatchMakesRoomForAnotherPartition() throws IOException {
+  void fullestBatchIsSealedToOpenAnotherPartition() throws IOException {
     BatchSealer<Reading> sealer = sealer(limits(1000, 1 << 20, 2, 1 << 30));
     for (int i = 0; i < 500; i++) {
       sealer.add(reading(i, 1));
@@ -66,7 +66,7 @@ class BatchSealerTest {
   }
 
   @Test
-  void openBatchesHoldNoMoreMemoryThanAllowed() throws IOException {
+  void openBatchesStayBelowTheMemoryLimit() throws IOException {
     long allowed = 40 << 10;
     BatchSealer<Reading> sealer = sealer(limits(100_000, 1 << 30, 100, allowed));
     for (int i = 0; i < 5_000; i++) {
@@ -81,7 +81,7 @@ class BatchSealerTest {
   }
 
   @Test
-  void aRowThatCannotBeEncodedLeavesNoTrace() throws IOException {
+  void rowThatCannotBeEncodedLeavesTheBatchUnchanged() throws IOException {
     BatchSealer<Reading> sealer = sealer(BatchLimits.DEFAULT);
     sealer.add(reading(1, 1));
     assertThatThrownBy(() -> sealer.add(new Reading(2, 1, null, 1)))
@@ -102,7 +102,7 @@ class BatchSealerTest {
   }
 
   @Test
-  void aBatchOfManyFramesDecompressesToItsRows() throws IOException {
+  void batchOfManyFramesDecompressesToItsRows() throws IOException {
     BatchSealer<Reading> sealer = sealer(BatchLimits.DEFAULT);
     for (int i = 0; i < 60_000; i++) {
       sealer.add(reading(i, 1));
@@ -115,7 +115,7 @@ class BatchSealerTest {
   }
 
   @Test
-  void noTwoBatchesHaveOneIdAlsoNotOfWritersThatStartFromTheSameCheckpoint() throws IOException {
+  void batchIdsAreUniqueAcrossWriters() throws IOException {
     Set<String> ids = new HashSet<>();
     for (int writer = 0; writer < 100; writer++) {
       BatchSealer<Reading> sealer = sealer(BatchLimits.DEFAULT.withRows(1));
@@ -129,7 +129,7 @@ class BatchSealerTest {
   }
 
   @Test
-  void nothingIsSealedTwice() throws IOException {
+  void rowIsSealedOnce() throws IOException {
     BatchSealer<Reading> sealer = sealer(BatchLimits.DEFAULT);
     sealer.add(reading(1, 1));
 
@@ -138,13 +138,13 @@ class BatchSealerTest {
   }
 
   @Test
-  void buffersServeOneBatchAfterTheOther() throws IOException {
+  void buffersAreReusedForTheNextBatch() throws IOException {
     BatchSealer<Reading> sealer = sealer(BatchLimits.DEFAULT);
     Reading[] rows = new Reading[60_000];
     for (int i = 0; i < rows.length; i++) {
       rows[i] = reading(i, 1);
     }
-    // Compiled code: the interpreter makes objects of its own.
+    // Warm up until the code is compiled, because the interpreter allocates objects too.
     for (int warmUp = 0; warmUp < 20; warmUp++) {
       sealed(sealer, rows);
     }
@@ -158,7 +158,7 @@ class BatchSealerTest {
 
     assertThat(batch.rows()).isEqualTo(rows.length);
     assertThat(CompressedBody.decompress(batch.body())).hasSize((int) batch.rawBytes());
-    // The bytes themselves, and as much for the checksums of the driver's class.
+    // The bytes, and as many again for the checksums of the driver's class.
     assertThat(allocated).isLessThan(2L * batch.body().length + (100 << 10));
     assertThat(sealer.pendingBytes()).isEqualTo(held);
   }
@@ -172,7 +172,7 @@ class BatchSealerTest {
   }
 
   @Test
-  void allTablesOfATaskManagerShareTheirMemoryAndLoseNothing() throws IOException {
+  void tablesOfATaskManagerShareTheirMemory() throws IOException {
     SinkMemory memory = new SinkMemory(1 << 20);
     List<BatchSealer<Reading>> tables = new ArrayList<>();
     for (int table = 0; table < 3; table++) {
@@ -198,7 +198,7 @@ class BatchSealerTest {
   }
 
   @Test
-  void sealedBatchesThatWaitForTheCheckpointGoToFilesWhenTheyAreTooMany() throws IOException {
+  void sealedBatchesAboveTheMemoryLimitAreSpilledToFiles() throws IOException {
     SinkMemory memory = new SinkMemory(Long.MAX_VALUE);
     BatchLimits limits =
         new BatchLimits(10, 1 << 20, 4, 100 << 10, 1 << 20, MINUTE, MINUTE, MINUTE);
@@ -218,7 +218,7 @@ class BatchSealerTest {
   }
 
   @Test
-  void withoutAFolderTheJobStopsBeforeTheHeapIsFull() throws IOException {
+  void jobWithoutAFolderStopsBeforeTheHeapIsFull() throws IOException {
     SinkMemory memory = new SinkMemory(1 << 20);
     BatchSealer<Reading> sealer = sealer(BatchLimits.DEFAULT.withRows(100), "", memory);
 
@@ -236,7 +236,7 @@ class BatchSealerTest {
   }
 
   @Test
-  void aBatchThatIsWrittenThroughSaysSoAndNeedsNoFile() throws IOException {
+  void earlyWriteIsMarkedInItsIdAndNeverSpilled() throws IOException {
     SinkMemory memory = new SinkMemory(1);
     BatchSealer<Reading> sealer =
         new BatchSealer<>(

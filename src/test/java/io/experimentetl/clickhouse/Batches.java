@@ -11,13 +11,13 @@ import java.util.Set;
 import org.apache.flink.api.connector.sink2.Committer;
 import org.apache.flink.metrics.groups.UnregisteredMetricsGroup;
 
-/** Batches of {@link Reading}s, and their commit outside of a job. */
+/** Seals batches of {@link Reading}s and commits them without a job. */
 final class Batches {
 
-  /** Restored from nothing. */
+  /** The committer was not restored. */
   static final long FRESH = -1;
 
-  /** Restored from a checkpoint that the batches aren't of. */
+  /** The committer was restored from a checkpoint, and the batches' writer was not. */
   static final long CHECKPOINT = 7;
 
   /** The job that commits. */

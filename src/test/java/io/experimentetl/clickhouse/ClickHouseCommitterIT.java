@@ -49,7 +49,7 @@ class ClickHouseCommitterIT {
   private final ClickHouseEndpoint database = PLATFORM.newClickHouseDatabase("committer");
 
   @Test
-  void aCommittedBatchIsThere() throws Exception {
+  void committedBatchIsInTheTable() throws Exception {
     ClickHouseConnection connection = Reading.createTables(database, 100);
 
     commit(connection, FRESH, ALL, seal(0, 2500));
@@ -62,7 +62,7 @@ class ClickHouseCommitterIT {
 
   @ParameterizedTest
   @ValueSource(ints = {0, 100})
-  void aRestoredBatchThatIsThereIsNotDoubledWhateverTheWindow(int window) throws Exception {
+  void restoredBatchIsNotDoubledWithAnyWindow(int window) throws Exception {
     ClickHouseConnection connection = Reading.createTables(database, window);
     List<SealedBatch> batches = seal(0, 2500);
 
@@ -73,7 +73,7 @@ class ClickHouseCommitterIT {
   }
 
   @Test
-  void withoutTheProbeAndWithoutAWindowTheSameBatchWouldBeDoubled() throws Exception {
+  void batchIsDoubledWithoutProbeAndWindow() throws Exception {
     ClickHouseConnection connection = Reading.createTables(database, 0);
     List<SealedBatch> batches = seal(0, 10);
 
@@ -84,7 +84,7 @@ class ClickHouseCommitterIT {
   }
 
   @Test
-  void theTokenAloneKeepsABatchFromBeingDoubled() throws Exception {
+  void tokenAlonePreventsADoubledBatch() throws Exception {
     ClickHouseConnection connection = Reading.createTables(database, 100);
     List<SealedBatch> batches = seal(0, 2500);
 
@@ -95,7 +95,7 @@ class ClickHouseCommitterIT {
   }
 
   @Test
-  void aRestoredBatchThatIsNotThereIsSent() throws Exception {
+  void missingRestoredBatchIsSent() throws Exception {
     ClickHouseConnection connection = Reading.createTables(database, 100);
 
     commit(connection, CHECKPOINT, ALL, seal(0, 2500));
@@ -104,7 +104,7 @@ class ClickHouseCommitterIT {
   }
 
   @Test
-  void rowsThatWereReplacedAndMergedAwayAreNotMissed() throws Exception {
+  void replacedRowsThatWereMergedAwayAreNotMissing() throws Exception {
     ClickHouseConnection connection = Reading.createTables(database, 100);
     List<SealedBatch> older = seal(0, 100);
     List<SealedBatch> newer = sealRows(rows(50, 150, 2));
@@ -119,7 +119,7 @@ class ClickHouseCommitterIT {
   }
 
   @Test
-  void aPartOfABatchStopsTheJobLoudly() throws Exception {
+  void partOfABatchStopsTheJob() throws Exception {
     ClickHouseConnection connection = Reading.createTables(database, 100);
     List<SealedBatch> batches = seal(0, 100);
     commit(connection, FRESH, ALL, batches);
@@ -128,12 +128,12 @@ class ClickHouseCommitterIT {
     assertThatThrownBy(() -> commit(connection, CHECKPOINT, ALL, batches))
         .isInstanceOf(BatchRefusedException.class)
         .hasMessageContaining("70 rows of batch " + batches.get(0).id() + " of table readings")
-        .hasMessageContaining("30 are neither there nor replaced")
+        .hasMessageContaining("30 are missing and were not replaced")
         .hasMessageContaining("Remedy");
   }
 
   @Test
-  void theRemedyForAPartOfABatchWorksAlthoughTheServerRemembersTheToken() throws Exception {
+  void remedyForAPartOfABatchWorksAlthoughTheServerRemembersTheToken() throws Exception {
     ClickHouseConnection connection = Reading.createTables(database, 100);
     List<SealedBatch> batches = seal(0, 100);
     commit(connection, FRESH, ALL, batches);
@@ -145,7 +145,7 @@ class ClickHouseCommitterIT {
   }
 
   @Test
-  void rowsOfTwoPartitionsInOneBatchAreRefused() throws Exception {
+  void batchWithRowsOfTwoPartitionsIsRefused() throws Exception {
     ClickHouseConnection connection = Reading.createTables(database, 100);
     database.query("DROP TABLE readings");
     Reading.createReadings(database, "PARTITION BY sensor % 2", 100);
@@ -157,18 +157,18 @@ class ClickHouseCommitterIT {
   }
 
   @Test
-  void aPartitionOtherThanTheEncodersIsNoticedAtTheFirstBatch() throws Exception {
+  void firstBatchRevealsAWrongPartition() throws Exception {
     ClickHouseConnection connection = Reading.createTables(database, 100);
     database.query("DROP TABLE readings");
     Reading.createReadings(database, "PARTITION BY month + 1", 100);
 
     assertThatThrownBy(() -> commit(connection, FRESH, ALL, seal(0, 10)))
         .isInstanceOf(BatchRefusedException.class)
-        .hasMessageContaining("stand in another partition");
+        .hasMessageContaining("are in another partition");
   }
 
   @Test
-  void aMissingTableStopsTheJobWithWhatClickHouseSays() throws Exception {
+  void missingTableStopsTheJobWithTheServersMessage() throws Exception {
     ClickHouseConnection connection = Reading.createTables(database, 100);
     database.query("DROP TABLE readings SYNC");
 
@@ -178,7 +178,7 @@ class ClickHouseCommitterIT {
   }
 
   @Test
-  void aServerThatDoesNotAnswerEndsInAClearErrorAtTheDeadline() throws Exception {
+  void unreachableServerGivesAnErrorAtTheDeadline() throws Exception {
     Reading.createTables(database, 100);
     URI nobody;
     try (ServerSocket socket = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
@@ -195,12 +195,12 @@ class ClickHouseCommitterIT {
   }
 
   @Test
-  void aRequestCutOffOnItsWayLeavesNoRows() throws Exception {
+  void truncatedRequestLeavesNoRows() throws Exception {
     Reading.createTables(database, 100);
     SealedBatch batch = seal(0, 1000).get(0);
     int whole = batch.body().length;
 
-    // What has arrived by then is complete frames of complete rows, or a piece of them.
+    // The server has received complete frames of complete rows by then, or a part of them.
     for (int sent : new int[] {whole / 3, whole / 2, whole}) {
       assertThat(answerToPartOf(batch.body(), sent, 2 * whole)).doesNotContain("200 OK");
       assertThat(count()).isZero();
@@ -228,7 +228,7 @@ class ClickHouseCommitterIT {
   }
 
   @Test
-  void killingTheServerInTheMiddleOfCommitsNeitherLosesNorDoublesARow() throws Exception {
+  void serverKilledDuringCommitsLosesAndDoublesNoRow() throws Exception {
     ClickHouseConnection connection = Reading.createTables(database, 0);
     List<SealedBatch> batches = seal(0, 300_000);
     CompletableFuture<Void> commits =
@@ -256,11 +256,12 @@ class ClickHouseCommitterIT {
   }
 
   @Test
-  void aZombieThatStillSendsTheBatchIsEndedBeforeTheBatchIsLookedFor() throws Exception {
+  void fenceEndsAZombieInsertBeforeTheProbe() throws Exception {
     ClickHouseConnection connection = Reading.createTables(database, 0);
     List<SealedBatch> batches = seal(0, 100);
     String zombie = BatchTable.queryIdPrefix(batches.get(0)) + "1";
-    // Its first commit claims the table and ends all queries of others: this is about later ones.
+    // The first commit claims the table and ends all queries of others; this test is about later
+    // commits.
     commit(connection, FRESH, WITHOUT_TOKEN, seal(1000, 1001));
     try (ClickHouseHttp http = new ClickHouseHttp(connection)) {
       CompletableFuture<String> sending =
@@ -296,7 +297,7 @@ class ClickHouseCommitterIT {
   }
 
   @Test
-  void cutsAreSaidBehindAllRows() throws Exception {
+  void progressMarkersAreWrittenAfterAllRows() throws Exception {
     ClickHouseConnection connection = Reading.createTables(database, 100);
     BatchSealer<ProgressMarkerEncoder.SealedMarker> markers =
         new BatchSealer<>(
@@ -329,7 +330,7 @@ class ClickHouseCommitterIT {
   }
 
   @Test
-  void aBatchInAFileIsReadFromThereAndTheFileGoesWithTheNextCheckpoint() throws Exception {
+  void batchFileIsDeletedAfterTheNextCheckpoint() throws Exception {
     ClickHouseConnection connection = Reading.createTables(database, 100);
     Path folder = Path.of("target", "sealed-" + database.database()).toAbsolutePath();
     List<SealedBatch> batches = sealRows(rows(0, 1000, 1), folder.toUri().toString());
@@ -347,7 +348,7 @@ class ClickHouseCommitterIT {
 
   @ParameterizedTest
   @ValueSource(booleans = {true, false})
-  void aMissingOrCutOffFileStopsTheJobWithItsNameUnlessItsBatchIsThere(boolean missing)
+  void missingOrTruncatedFileStopsTheJobUnlessItsBatchIsInTheTable(boolean missing)
       throws Exception {
     ClickHouseConnection connection = Reading.createTables(database, 0);
     Path folder = Path.of("target", "sealed-" + database.database()).toAbsolutePath();
@@ -374,7 +375,7 @@ class ClickHouseCommitterIT {
   }
 
   @Test
-  void aFileThatEndsBetweenTwoFramesIsNotTakenForTheWholeBatch() throws Exception {
+  void fileThatEndsBetweenTwoFramesIsRefused() throws Exception {
     ClickHouseConnection connection = Reading.createTables(database, 0);
     Path folder = Path.of("target", "sealed-" + database.database()).toAbsolutePath();
     BatchSealer<Reading> sealer =
@@ -407,12 +408,12 @@ class ClickHouseCommitterIT {
 
     assertThatThrownBy(() -> commit(connection, FRESH, ALL, List.of(batch)))
         .isInstanceOf(BatchRefusedException.class)
-        .hasMessageContaining("is cut off");
+        .hasMessageContaining("is truncated");
     assertThat(count()).isZero();
   }
 
   @Test
-  void aJobThatAnotherOneHasTakenOverFromStopsAndStaysStopped() throws Exception {
+  void jobThatLostItsTableStopsAndStaysStopped() throws Exception {
     ClickHouseConnection connection = Reading.createTables(database, 0);
     try (ClickHouseCommitter former = committer(connection, LIMITS, FRESH, ALL, "former");
         ClickHouseCommitter latter = committer(connection, LIMITS, CHECKPOINT, ALL, "latter")) {
@@ -435,9 +436,9 @@ class ClickHouseCommitterIT {
     assertThat(count()).isEqualTo(30);
   }
 
-  /** The other job claims the table with the arrival of this one's rows. */
+  /** The other job claims the table when this job's rows arrive. */
   @Test
-  void aJobThatLosesTheTableBetweenItsRowsAndItsCutDoesNotSayTheCut() throws Exception {
+  void jobThatLosesTheTableAfterItsRowsWritesNoMarker() throws Exception {
     ClickHouseConnection connection = Reading.createTables(database, 0);
     database.query(
         "CREATE MATERIALIZED VIEW taking_over TO etl_owners AS SELECT DISTINCT 'readings' AS sink, 'latter' AS job,"
@@ -464,7 +465,7 @@ class ClickHouseCommitterIT {
   }
 
   @Test
-  void aMissingTableOfOwnersIsNamed() throws Exception {
+  void missingOwnersTableIsNamed() throws Exception {
     ClickHouseConnection connection = Reading.createTables(database, 0);
     database.query("DROP TABLE etl_owners");
 

@@ -21,37 +21,37 @@ class ClickHousePreflightIT {
   private ClickHouseConnection connection;
 
   @BeforeEach
-  void makeTables() {
+  void createTables() {
     database = PLATFORM.newClickHouseDatabase("preflight");
     connection = Reading.createTables(database, 100);
   }
 
   @Test
-  void findsNothingWhereAllIsWell() {
+  void correctTablesHaveNoProblem() {
     assertThat(check()).isEmpty();
   }
 
   @Test
-  void findsAServerThatDoesNotAnswer() throws IOException {
+  void unreachableServerIsReported() throws IOException {
     URI nobody;
     try (ServerSocket socket = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
       nobody = URI.create("http://127.0.0.1:" + socket.getLocalPort());
     }
     connection = Reading.connectionTo(nobody, database);
-    only("ClickHouse at " + nobody + " does not answer: start it, or correct its URL");
+    assertOnlyProblem("ClickHouse at " + nobody + " does not answer: start it, or correct its URL");
   }
 
   @Test
-  void findsAWrongPasswordAndDoesNotPrintIt() {
+  void wrongPasswordIsReportedAndNotPrinted() {
     connection =
         new ClickHouseConnection(
             connection.url(), database.database(), database.user(), () -> "not-the-password");
-    only("refuses user " + database.user() + ": correct user or password");
+    assertOnlyProblem("refuses user " + database.user() + ": correct user or password");
     assertThat(check().get(0)).doesNotContain("not-the-password");
   }
 
   @Test
-  void findsAPasswordThatIsNotWhereItShouldBe() {
+  void missingPasswordIsReported() {
     connection =
         new ClickHouseConnection(
             connection.url(),
@@ -60,95 +60,99 @@ class ClickHousePreflightIT {
             () -> {
               throw new IllegalStateException("The file /secret cannot be read: put it there.");
             });
-    only("The file /secret cannot be read: put it there.");
+    assertOnlyProblem("The file /secret cannot be read: put it there.");
   }
 
   @Test
-  void findsAMissingDatabase() {
+  void missingDatabaseIsReported() {
     connection = Reading.connectionTo(database.withDatabase("nowhere"));
-    only("has no database nowhere: create it and apply sql/clickhouse/001_tables.sql in it.");
+    assertOnlyProblem(
+        "has no database nowhere: create it and apply sql/clickhouse/001_tables.sql in it.");
   }
 
   @Test
-  void findsAMissingTable() {
+  void missingTableIsReported() {
     database.query("DROP TABLE readings");
-    only("Table readings is missing in database " + database.database());
+    assertOnlyProblem("Table readings is missing in database " + database.database());
   }
 
   @Test
-  void findsAMissingTableOfCuts() {
+  void missingProgressTableIsReported() {
     database.query("DROP TABLE etl_sink_progress");
-    only("Table etl_sink_progress is missing");
+    assertOnlyProblem("Table etl_sink_progress is missing");
   }
 
   @Test
-  void findsAMissingTableOfOwners() {
+  void missingOwnersTableIsReported() {
     database.query("DROP TABLE etl_owners");
-    only("Table etl_owners is missing");
+    assertOnlyProblem("Table etl_owners is missing");
   }
 
   @Test
-  void findsAMissingColumn() {
+  void missingColumnIsReported() {
     database.query("ALTER TABLE readings DROP COLUMN text");
-    only("Table readings lacks column text String: apply sql/clickhouse/001_tables.sql");
+    assertOnlyProblem(
+        "Table readings has no column text String: apply sql/clickhouse/001_tables.sql");
   }
 
   @Test
-  void findsATableWithoutBatchIds() {
+  void missingBatchIdColumnIsReported() {
     database.query("ALTER TABLE readings DROP COLUMN _batch_id");
-    only("Table readings lacks column _batch_id LowCardinality(String)");
+    assertOnlyProblem("Table readings has no column _batch_id LowCardinality(String)");
   }
 
   @Test
-  void findsAColumnOfAnotherType() {
+  void wrongColumnTypeIsReported() {
     database.query("ALTER TABLE readings MODIFY COLUMN text Nullable(String)");
-    only("Column text of table readings is Nullable(String), the sink writes String: ALTER TABLE");
+    assertOnlyProblem(
+        "Column text of table readings is Nullable(String), but the sink writes String: run ALTER TABLE");
   }
 
   @Test
-  void findsAnEngineThatTakesNoBatchAsAWhole() {
+  void engineWithoutAtomicBatchesIsReported() {
     database.query("RENAME TABLE readings TO behind");
     database.query("CREATE TABLE readings AS behind ENGINE = Memory");
-    only("Table readings has engine Memory, and only a MergeTree takes a batch as a whole");
+    assertOnlyProblem(
+        "Table readings has engine Memory, but only a MergeTree writes a batch as a whole");
   }
 
   @Test
-  void findsAPartitionKeyThatIsNoInteger() {
+  void partitionKeyThatIsNoIntegerIsReported() {
     database.query("DROP TABLE readings");
     Reading.createReadings(database, "PARTITION BY text", 100);
-    only("Table readings is partitioned by text of type String");
+    assertOnlyProblem("Table readings is partitioned by text of type String");
   }
 
   @Test
-  void findsATableThatRemembersNoTokens() {
+  void tableWithoutADeduplicationWindowIsReported() {
     database.query("ALTER TABLE readings MODIFY SETTING non_replicated_deduplication_window = 0");
-    only(
-        "Table readings doesn't remember deduplication tokens: ALTER TABLE readings MODIFY SETTING"
+    assertOnlyProblem(
+        "Table readings does not remember deduplication tokens: run ALTER TABLE readings MODIFY SETTING"
             + " non_replicated_deduplication_window = 10000.");
   }
 
   @Test
-  void findsTheServersDefaultWindowOfNoTokens() {
+  void serverDefaultWithoutADeduplicationWindowIsReported() {
     database.query("ALTER TABLE readings RESET SETTING non_replicated_deduplication_window");
-    only("Table readings doesn't remember deduplication tokens");
+    assertOnlyProblem("Table readings does not remember deduplication tokens");
   }
 
   @Test
-  void findsADefaultThatDiffersWhenSentAgain() {
+  void nonDeterministicDefaultIsReported() {
     database.query("ALTER TABLE readings ADD COLUMN inserted_at DateTime DEFAULT now()");
-    only("Column inserted_at of table readings is filled by now(), which differs");
+    assertOnlyProblem("Column inserted_at of table readings is filled by now(), which differs");
   }
 
   @Test
-  void findsAMaterializedView() {
+  void materializedViewIsReported() {
     database.query(
         "CREATE MATERIALIZED VIEW per_month ENGINE = MergeTree ORDER BY month AS"
             + " SELECT month, count() AS n FROM readings GROUP BY month");
-    only("Table readings feeds the materialized view per_month");
+    assertOnlyProblem("Table readings feeds the materialized view per_month");
   }
 
   @Test
-  void tellsAllProblemsAtOnce() {
+  void allProblemsAreReportedTogether() {
     database.query("ALTER TABLE readings DROP COLUMN text");
     database.query("ALTER TABLE readings MODIFY SETTING non_replicated_deduplication_window = 0");
     database.query("DROP TABLE etl_sink_progress");
@@ -156,20 +160,20 @@ class ClickHousePreflightIT {
   }
 
   @Test
-  void refusesAStartWithoutStateIntoTablesThatHoldRows() {
-    assertThat(checkForAStartWithoutState()).isEmpty();
+  void startWithoutStateIsRefusedWhenTablesHaveRows() {
+    assertThat(checkStartWithoutState()).isEmpty();
     database.query("INSERT INTO readings (text) VALUES ('a')");
     assertThat(check()).as("a start from a savepoint").isEmpty();
-    assertThat(checkForAStartWithoutState())
+    assertThat(checkStartWithoutState())
         .singleElement()
         .asString()
         .contains(
-            "The job starts without state, and the database " + database.database(),
-            "holds rows already (readings)",
+            "The job starts without state, but the database " + database.database(),
+            "already has rows (readings)",
             "last savepoint or retained checkpoint",
-            "clickhouse.database, with sql/clickhouse applied");
+            "set clickhouse.database to an empty database with sql/clickhouse applied");
     database.query("INSERT INTO etl_sink_progress (sequence_number) VALUES (1)");
-    assertThat(checkForAStartWithoutState())
+    assertThat(checkStartWithoutState())
         .singleElement()
         .asString()
         .contains("etl_sink_progress, read");
@@ -179,11 +183,11 @@ class ClickHousePreflightIT {
     return ClickHousePreflight.check(connection, List.of(Reading.ENCODER.schema()), false);
   }
 
-  private List<String> checkForAStartWithoutState() {
+  private List<String> checkStartWithoutState() {
     return ClickHousePreflight.check(connection, List.of(Reading.ENCODER.schema()), true);
   }
 
-  private void only(String problem) {
+  private void assertOnlyProblem(String problem) {
     assertThat(check()).singleElement().asString().contains(problem);
   }
 }

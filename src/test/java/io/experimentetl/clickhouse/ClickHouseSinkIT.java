@@ -48,7 +48,7 @@ class ClickHouseSinkIT {
   private final ClickHouseEndpoint database = PLATFORM.newClickHouseDatabase("sink");
 
   @Test
-  void aJobThatFailsTwiceInTheMiddleWritesEveryRowOnceAndSaysHowFarItIs() throws Exception {
+  void jobThatFailsTwiceWritesEveryRowOnceAndItsProgress() throws Exception {
     ClickHouseConnection connection = Reading.createTables(database, 0);
     failures.set(0);
 
@@ -65,7 +65,7 @@ class ClickHouseSinkIT {
   }
 
   @Test
-  void batchesAreSentInAnotherTaskThanTheOneThatRowsFlowThrough() {
+  void committerRunsInATaskOfItsOwn() {
     ClickHouseConnection connection = Reading.createTables(database, 100);
 
     assertThat(job(connection, new Numbers()).getStreamGraph().getJobGraph().getVertices())
@@ -74,14 +74,14 @@ class ClickHouseSinkIT {
   }
 
   @Test
-  void aRowThatCannotBeEncodedStopsTheJobWithoutRestarts() {
+  void rowThatCannotBeEncodedStopsTheJobWithoutRestart() {
     ClickHouseConnection connection = Reading.createTables(database, 100);
     failures.set(2);
 
     assertThatThrownBy(() -> job(connection, new Poison()).execute("poison"))
         .satisfies(
             failure ->
-                assertThat(ExceptionUtils.findThrowableWithMessage(failure, "can't be encoded"))
+                assertThat(ExceptionUtils.findThrowableWithMessage(failure, "cannot be encoded"))
                     .isPresent())
         .satisfies(
             failure ->
@@ -123,7 +123,7 @@ class ClickHouseSinkIT {
   }
 
   /**
-   * Sends the cut before each barrier; fails while its first checkpoint is committed, then midway.
+   * Sends a progress marker before each barrier. Fails during the first commit, and again midway.
    */
   private static final class FailingTwice
       extends AbstractStreamOperator<Either<ProgressMarker, Long>>
@@ -165,7 +165,7 @@ class ClickHouseSinkIT {
 
     private static void failAs(int failure) {
       if (failures.compareAndSet(failure, failure + 1)) {
-        throw new IllegalStateException("as the test asks for");
+        throw new IllegalStateException("a failure for the test");
       }
     }
   }

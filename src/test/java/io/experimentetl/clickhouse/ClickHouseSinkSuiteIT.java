@@ -34,7 +34,7 @@ import org.apache.flink.streaming.api.datastream.DataStream;
 import org.apache.flink.types.Either;
 import org.junit.jupiter.api.extension.RegisterExtension;
 
-/** Flink's own suite for sinks: basic, from a savepoint, scaled up and down, metrics. */
+/** Flink's test suite for sinks: basic, from a savepoint, scaled up and down, metrics. */
 class ClickHouseSinkSuiteIT extends SinkTestSuiteBase<String> {
 
   @RegisterExtension static final PlatformExtension PLATFORM = new PlatformExtension();
@@ -47,7 +47,7 @@ class ClickHouseSinkSuiteIT extends SinkTestSuiteBase<String> {
   final ExternalContextFactory<WordsTable> contexts =
       test -> new WordsTable(PLATFORM.newClickHouseDatabase("suite"));
 
-  /** One test's table: a plain MergeTree, in which a doubled row stays one. */
+  /** The table of one test: a plain MergeTree, which keeps doubled rows. */
   static final class WordsTable implements DataStreamSinkV2ExternalContext<String> {
     private final ClickHouseEndpoint database;
     private final ClickHouseConnection connection;
@@ -138,7 +138,7 @@ class ClickHouseSinkSuiteIT extends SinkTestSuiteBase<String> {
     }
   }
 
-  /** The suite's streams are of rows only. */
+  /** The suite's streams contain rows only. */
   private static final class WithoutMarkers
       implements Sink<String>,
           SupportsCommitter<SealedBatch>,
@@ -203,7 +203,7 @@ class ClickHouseSinkSuiteIT extends SinkTestSuiteBase<String> {
     public DataStream<CommittableMessage<SealedBatch>> addPreCommitTopology(
         DataStream<CommittableMessage<SealedBatch>> committables) {
       DataStream<CommittableMessage<SealedBatch>> sealed = sink.addPreCommitTopology(committables);
-      // The suite gives its sinks no uid, and without one none below is allowed.
+      // The suite sets no uid for the sink, and Flink then allows none for its parts.
       sealed.getTransformation().setUid(null);
       return sealed;
     }

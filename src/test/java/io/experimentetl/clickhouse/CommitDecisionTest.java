@@ -16,25 +16,25 @@ class CommitDecisionTest {
   private static final long MINUTES = 60_000;
 
   @Test
-  void aBatchThatNobodyCanHaveSentIsSentAtOnce() {
+  void batchThatNobodyCanHaveSentIsInsertedAtOnce() {
     assertThat(CommitDecision.probeFirst(sealed(0, 5), 0, 5, MINUTES, 30 * MINUTES)).isFalse();
     assertThat(CommitDecision.probeFirst(sealed(0, -1), 0, -1, MINUTES, 30 * MINUTES)).isFalse();
   }
 
   @Test
-  void aBatchOfAnEarlierRunIsLookedForFirst() {
+  void batchOfAnEarlierRunIsProbedFirst() {
     assertThat(CommitDecision.probeFirst(sealed(0, -1), 0, 5, MINUTES, 30 * MINUTES)).isTrue();
     assertThat(CommitDecision.probeFirst(sealed(0, 4), 0, 5, MINUTES, 30 * MINUTES)).isTrue();
   }
 
   @Test
-  void aBatchThatWasTriedOrIsOldIsLookedForFirst() {
+  void triedOrOldBatchIsProbedFirst() {
     assertThat(CommitDecision.probeFirst(sealed(0, 5), 1, 5, MINUTES, 30 * MINUTES)).isTrue();
     assertThat(CommitDecision.probeFirst(sealed(0, 5), 0, 5, 31 * MINUTES, 30 * MINUTES)).isTrue();
   }
 
   @Test
-  void aProbeDecidesByTheNumberOfRows() {
+  void probeDecidesByTheNumberOfRows() {
     assertThat(afterProbe(0, 10)).isEqualTo(Next.INSERT);
     assertThat(afterProbe(10, 10)).isEqualTo(Next.DONE);
     assertThat(afterProbe(9, 10)).isEqualTo(Next.COMPARE);
@@ -59,12 +59,12 @@ class CommitDecisionTest {
     "502, 0, PROBE",
     "503, 0, PROBE",
   })
-  void anAnswerDecides(int status, int code, Next next) {
+  void answerDecides(int status, int code, Next next) {
     assertThat(afterAnswer(new Answer(status, code, ""))).isEqualTo(next);
   }
 
   @Test
-  void aBlockOfTwoPartitionsNeverBecomesRight() {
+  void blockOfTwoPartitionsIsNotRetried() {
     assertThat(
             afterAnswer(
                 new Answer(500, 252, "Too many partitions for single INSERT block (more than 1)")))

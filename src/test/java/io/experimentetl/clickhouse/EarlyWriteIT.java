@@ -39,22 +39,23 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** Rows that don't wait for their checkpoint, with Flink's own operator around the writer. */
+/** Early writes, with the writer in Flink's own operator. */
 class EarlyWriteIT {
 
   private static final int ROWS = 1000;
   private static final String INSERT = "INSERT";
   private static final long LINGER_MILLIS = 100;
-  private static final long REPEATABLE = 2;
-  private static final long WAITS = 1;
+  private static final long REPLAY_STABLE = 2;
+  private static final long NOT_REPLAY_STABLE = 1;
   private static final Duration TIMEOUT = Duration.ofMillis(700);
-  private static final BatchLimits HURRIED = LIMITS.withTimes(TIMEOUT, Duration.ofSeconds(60));
-  private static final BatchLimits IMPATIENT =
+  private static final BatchLimits SHORT_TIMEOUT =
+      LIMITS.withTimes(TIMEOUT, Duration.ofSeconds(60));
+  private static final BatchLimits SHORT_DEADLINE =
       LIMITS.withTimes(Duration.ofSeconds(10), Duration.ofMillis(400));
 
   @RegisterExtension static final PlatformExtension PLATFORM = new PlatformExtension();
 
-  private final ClickHouseEndpoint database = PLATFORM.newClickHouseDatabase("through");
+  private final ClickHouseEndpoint database = PLATFORM.newClickHouseDatabase("early");
   private final FaultProxy proxy = FaultProxy.to(URI.create(database.url()));
   private final long heldBefore = SinkMemory.SHARED.held();
   private Subtask subtask;
@@ -63,7 +64,7 @@ class EarlyWriteIT {
   void createTables() throws Exception {
     Reading.createTables(database, 100);
     Reading.keepEveryRow(database);
-    subtask = new Subtask(HURRIED);
+    subtask = new Subtask(SHORT_TIMEOUT);
     subtask.marker(true);
   }
 
@@ -74,7 +75,7 @@ class EarlyWriteIT {
     assertThat(SinkMemory.SHARED.held()).as("bytes kept").isEqualTo(heldBefore);
   }
 
-  /** The writer of one subtask, in a task of its own. */
+  /** The writer of one subtask in its task. */
   private final class Subtask {
     private final OneInputStreamOperatorTestHarness<
             Either<ProgressMarker, Reading>, CommittableMessage<SealedBatch>>
@@ -86,7 +87,7 @@ class EarlyWriteIT {
       task =
           new OneInputStreamOperatorTestHarness<>(
               new SinkWriterOperatorFactory<>(
-                  ClickHouseSink.builder(Reading.REPEATABLE)
+                  ClickHouseSink.builder(Reading.REPLAY_STABLE)
                       .connection(Reading.connectionTo(proxy.url(), database))
                       .limits(limits)
                       .earlyWrite(Duration.ofMillis(LINGER_MILLIS))
@@ -115,7 +116,7 @@ class EarlyWriteIT {
       task.setProcessingTime(task.getProcessingTime() + LINGER_MILLIS);
     }
 
-    /** What the committer gets when the checkpoint completes, cuts aside. */
+    /** Returns the batches for the committer without progress markers. */
     List<SealedBatch> barrier() throws Exception {
       task.prepareSnapshotPreBarrier(++checkpoint);
       List<SealedBatch> batches = new ArrayList<>();
@@ -139,28 +140,28 @@ class EarlyWriteIT {
   }
 
   @Test
-  void rowsAreThereAfterTheLingerWithoutACheckpoint() throws Exception {
-    subtask.write(0, 10, REPEATABLE);
+  void rowsAreVisibleAfterTheLingerWithoutACheckpoint() throws Exception {
+    subtask.write(0, 10, REPLAY_STABLE);
     assertThat(proxy.counts().requests()).isZero();
 
     subtask.linger();
 
     awaitRows(10);
-    subtask.write(10, 20, REPEATABLE);
+    subtask.write(10, 20, REPLAY_STABLE);
     lingerUntilRows(20);
   }
 
   @Test
-  void aFullBatchDoesNotWaitForTheLinger() throws Exception {
-    subtask.write(0, 2 * ROWS, REPEATABLE);
+  void fullBatchDoesNotWaitForTheLinger() throws Exception {
+    subtask.write(0, 2 * ROWS, REPLAY_STABLE);
 
     await().until(() -> physical() >= ROWS);
   }
 
   @Test
-  void rowsThatMayNotComeAgainTheSameWaitForTheirCheckpoint() throws Exception {
-    subtask.write(0, 10, WAITS);
-    subtask.write(10, 20, REPEATABLE);
+  void rowsThatAreNotReplayStableWaitForTheirCheckpoint() throws Exception {
+    subtask.write(0, 10, NOT_REPLAY_STABLE);
+    subtask.write(10, 20, REPLAY_STABLE);
     lingerUntilRows(10);
 
     List<SealedBatch> batches = subtask.barrier();
@@ -168,17 +169,17 @@ class EarlyWriteIT {
     assertThat(batches.stream().mapToInt(SealedBatch::rows).sum()).isEqualTo(10);
     assertThat(physical()).isEqualTo(10);
     Batches.commit(Reading.connectionTo(database), FRESH, Batches.ALL, batches);
-    assertThere(20);
+    assertRowsOnce(20);
   }
 
   @Test
-  void beforeACutFromWhichRowsAreRepeatableAllOfThemWait() throws Exception {
+  void allRowsWaitUntilAMarkerIsReplayStable() throws Exception {
     for (boolean anyMarker : new boolean[] {false, true}) {
-      Subtask early = new Subtask(HURRIED);
+      Subtask early = new Subtask(SHORT_TIMEOUT);
       if (anyMarker) {
         early.marker(false);
       }
-      early.write(0, 10, REPEATABLE);
+      early.write(0, 10, REPLAY_STABLE);
       early.linger();
 
       assertThat(early.barrier().stream().mapToInt(SealedBatch::rows).sum()).isEqualTo(10);
@@ -189,16 +190,16 @@ class EarlyWriteIT {
 
   @ParameterizedTest
   @ValueSource(booleans = {true, false})
-  void theBarrierWaitsUntilEveryRowBeforeItIsThere(boolean underWay) throws Exception {
-    subtask.write(0, 10, REPEATABLE);
+  void barrierWaitsForAllEarlyWrites(boolean isSending) throws Exception {
+    subtask.write(0, 10, REPLAY_STABLE);
     proxy.next(1, INSERT, new RequestFault.DelayRequest(Duration.ofMillis(300)));
-    if (underWay) {
+    if (isSending) {
       subtask.linger();
     }
 
     assertThat(subtask.barrier()).isEmpty();
 
-    assertThere(10);
+    assertRowsOnce(10);
   }
 
   static Stream<RequestFault> faults() {
@@ -207,20 +208,20 @@ class EarlyWriteIT {
 
   @ParameterizedTest
   @MethodSource("faults")
-  void rowsWhoseInsertMeetsThisFaultAreThere(RequestFault fault) throws Exception {
+  void insertWithAFaultWritesTheRows(RequestFault fault) throws Exception {
     proxy.next(1, INSERT, fault);
-    subtask.write(0, ROWS, REPEATABLE);
+    subtask.write(0, ROWS, REPLAY_STABLE);
 
     subtask.barrier();
     await().until(() -> proxy.underWay() == 0);
 
     assertThat(proxy.armed()).isZero();
-    assertThere(ROWS);
+    assertRowsOnce(ROWS);
   }
 
   @ParameterizedTest
   @ValueSource(longs = {1, 2, 3})
-  void whateverBefallsWhicheverRequestARestartGivesTheSameRows(long seed) throws Exception {
+  void restartAfterRandomFaultsGivesTheSameRows(long seed) throws Exception {
     Random random = new Random(seed);
     List<RequestFault> faults = faults().toList();
     for (int run = 0; run < 3; run++) {
@@ -229,29 +230,29 @@ class EarlyWriteIT {
             1, random.nextBoolean() ? INSERT : "", faults.get(random.nextInt(faults.size())));
       }
       subtask.close();
-      subtask = new Subtask(HURRIED);
+      subtask = new Subtask(SHORT_TIMEOUT);
       subtask.marker(true);
-      subtask.write(0, 2 * ROWS, REPEATABLE);
+      subtask.write(0, 2 * ROWS, REPLAY_STABLE);
       if (run == 2) {
         subtask.barrier();
       } else {
-        // It goes down with an INSERT under way.
+        // The task ends during an INSERT.
         await().until(() -> proxy.counts().requests() > 4);
       }
     }
     await().until(() -> proxy.underWay() == 0);
 
-    assertThere(2 * ROWS);
+    assertRowsOnce(2 * ROWS);
   }
 
   @Test
-  void aCopyOfAnEarlierRunThatArrivesLateReplacesNothingNewer() throws Exception {
+  void lateCopyOfAnEarlierRunReplacesNoNewerRow() throws Exception {
     proxy.next(1, INSERT, new RequestFault.DelayRequest(TIMEOUT.multipliedBy(3)));
     subtask.write(new Reading(0, 202611, "of the first run", 2));
     subtask.linger();
     await().until(() -> proxy.armed() == 0);
     subtask.close();
-    subtask = new Subtask(HURRIED);
+    subtask = new Subtask(SHORT_TIMEOUT);
     subtask.marker(true);
     subtask.write(new Reading(0, 202611, "of the first run", 2));
     subtask.write(new Reading(0, 202611, "newer", 4));
@@ -263,10 +264,10 @@ class EarlyWriteIT {
   }
 
   @Test
-  void aServerThatIsKilledInTheMiddleHasTheRowsWhenItIsBack() throws Exception {
+  void killedServerHasTheRowsAfterItsRestart() throws Exception {
     proxy.next(1, INSERT, new RequestFault.StallRequest(Position.IN_BODY));
-    subtask.write(0, ROWS, REPEATABLE);
-    CompletableFuture<Void> barrier = inTheBackground(() -> subtask.barrier());
+    subtask.write(0, ROWS, REPLAY_STABLE);
+    CompletableFuture<Void> barrier = inBackground(() -> subtask.barrier());
     await().until(() -> proxy.armed() == 0);
     PLATFORM.clickHouse().kill9();
     proxy.hangUp(Hangup.RESET);
@@ -274,11 +275,11 @@ class EarlyWriteIT {
 
     barrier.get();
 
-    assertThere(ROWS);
+    assertRowsOnce(ROWS);
   }
 
   @Test
-  void aServerThatRemembersABlockWhoseRowsAreGoneTakesItAgain() throws Exception {
+  void serverWritesARememberedBlockAgainWhenItsRowsAreGone() throws Exception {
     SealedBatch batch = Batches.seal(0, ROWS).get(0);
     try (ClickHouseHttp http = new ClickHouseHttp(Reading.connectionTo(database))) {
       BatchTable table = new BatchTable(http, TIMEOUT);
@@ -288,15 +289,15 @@ class EarlyWriteIT {
 
       assertThat(table.insert(batch, batch.body(), 2, false, true).succeeded()).isTrue();
     }
-    assertThere(ROWS);
+    assertRowsOnce(ROWS);
   }
 
   @Test
-  void afterTheDeadlineTheTaskFailsAndTheNextRunBringsTheRows() throws Exception {
+  void taskFailsAtTheDeadlineAndTheNextRunWritesTheRows() throws Exception {
     subtask.close();
-    subtask = new Subtask(IMPATIENT);
+    subtask = new Subtask(SHORT_DEADLINE);
     subtask.marker(true);
-    subtask.write(0, ROWS, REPEATABLE);
+    subtask.write(0, ROWS, REPLAY_STABLE);
     proxy.next(Integer.MAX_VALUE, "", new RequestFault.AnswerItself(503, "away"));
 
     assertThatThrownBy(subtask::barrier)
@@ -308,19 +309,19 @@ class EarlyWriteIT {
 
     proxy.heal();
     subtask.close();
-    subtask = new Subtask(IMPATIENT);
+    subtask = new Subtask(SHORT_DEADLINE);
     subtask.marker(true);
-    subtask.write(0, ROWS, REPEATABLE);
+    subtask.write(0, ROWS, REPLAY_STABLE);
     subtask.barrier();
-    assertThere(ROWS);
+    assertRowsOnce(ROWS);
   }
 
   @Test
-  void aTaskThatGetsNoMoreRowsFailsToo() throws Exception {
+  void taskWithoutMoreRowsFailsAtTheDeadlineToo() throws Exception {
     subtask.close();
-    subtask = new Subtask(IMPATIENT);
+    subtask = new Subtask(SHORT_DEADLINE);
     subtask.marker(true);
-    subtask.write(0, 10, REPEATABLE);
+    subtask.write(0, 10, REPLAY_STABLE);
     proxy.next(Integer.MAX_VALUE, "", new RequestFault.AnswerItself(503, "away"));
 
     await()
@@ -336,9 +337,9 @@ class EarlyWriteIT {
   }
 
   @Test
-  void rowsThatTheServerRefusesForGoodStopTheJobAndAreNamed() throws Exception {
+  void refusedRowsStopTheJobAndAreNamed() throws Exception {
     database.query("ALTER TABLE readings ADD CONSTRAINT positive CHECK sensor >= 0");
-    subtask.write(-5, 5, REPEATABLE);
+    subtask.write(-5, 5, REPLAY_STABLE);
 
     assertThatThrownBy(subtask::barrier)
         .isInstanceOf(BatchRefusedException.class)
@@ -348,14 +349,14 @@ class EarlyWriteIT {
   }
 
   @Test
-  void whatIsUnderWayHoldsTheTaskUpBeforeMoreGathersThanABatch() throws Exception {
+  void taskWaitsWhenABatchIsFullDuringAnotherInsert() throws Exception {
     proxy.line(Condition.STALLED);
     AtomicLong written = new AtomicLong();
     CompletableFuture<Void> writing =
-        inTheBackground(
+        inBackground(
             () -> {
               for (long sensor = 0; sensor < 20 * ROWS; sensor++) {
-                subtask.write(new Reading(sensor, 202611, "Größe", REPEATABLE));
+                subtask.write(new Reading(sensor, 202611, "Größe", REPLAY_STABLE));
                 written.incrementAndGet();
               }
               subtask.barrier();
@@ -366,14 +367,14 @@ class EarlyWriteIT {
     proxy.heal();
     writing.get();
 
-    assertThere(20 * ROWS);
+    assertRowsOnce(20 * ROWS);
   }
 
   private interface Step {
     void run() throws Exception;
   }
 
-  private static CompletableFuture<Void> inTheBackground(Step step) {
+  private static CompletableFuture<Void> inBackground(Step step) {
     return CompletableFuture.runAsync(
         () -> {
           try {
@@ -390,10 +391,10 @@ class EarlyWriteIT {
 
   private void awaitRows(long rows) {
     await().until(() -> physical() >= rows);
-    assertThere(rows);
+    assertRowsOnce(rows);
   }
 
-  /** What was under way at one tick of the timer holds the rest until the next. */
+  /** An INSERT that runs at one tick of the timer delays the other rows until the next tick. */
   private void lingerUntilRows(long rows) {
     await()
         .until(
@@ -404,7 +405,7 @@ class EarlyWriteIT {
     assertThat(physical()).isEqualTo(rows);
   }
 
-  private void assertThere(long rows) {
+  private void assertRowsOnce(long rows) {
     assertThat(
             database.query(
                 "SELECT count(), uniqExact(sensor), sum(sensor) FROM readings FINAL WHERE sensor >= 0"))

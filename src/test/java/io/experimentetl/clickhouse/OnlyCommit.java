@@ -2,7 +2,7 @@ package io.experimentetl.clickhouse;
 
 import org.apache.flink.api.connector.sink2.Committer;
 
-/** Flink's request to commit, that accepts nothing but that it is done. */
+/** A commit request of Flink that fails the test unless the committer simply returns. */
 record OnlyCommit(SealedBatch getCommittable) implements Committer.CommitRequest<SealedBatch> {
   @Override
   public int getNumberOfRetries() {

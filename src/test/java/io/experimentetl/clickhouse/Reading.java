@@ -8,7 +8,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 
 /**
- * A row for the sink's tests: a reading of a sensor, of which there may be later versions.
+ * A row for the sink's tests: a reading of a sensor, which later versions may replace.
  *
  * @param month the partition, for instance 202611
  */
@@ -18,11 +18,12 @@ record Reading(long sensor, int month, String text, long version) {
 
   static final RowEncoder<Reading> ENCODER = new Encoder();
 
-  /** Calls readings of even versions repeatable. */
-  static final RowEncoder<Reading> REPEATABLE = new ReplayStableEncoder();
+  /** Readings with even versions are replay-stable. */
+  static final RowEncoder<Reading> REPLAY_STABLE = new ReplayStableEncoder();
 
   /**
-   * Makes the table, {@code etl_sink_progress} and {@code etl_owners}, and says how to reach them.
+   * Creates the tables {@code readings}, {@code etl_sink_progress} and {@code etl_owners}, and
+   * returns the connection.
    */
   static ClickHouseConnection createTables(ClickHouseEndpoint database, int deduplicationWindow) {
     createReadings(database, "PARTITION BY month", deduplicationWindow);
@@ -48,7 +49,7 @@ record Reading(long sensor, int month, String text, long version) {
             .formatted(partition, window));
   }
 
-  /** No merge, by which a doubled row would become one again before it is counted. */
+  /** Stops merges, which would remove a doubled row before it is counted. */
   static void keepEveryRow(ClickHouseEndpoint database) {
     database.query("SYSTEM STOP MERGES readings");
   }

@@ -25,7 +25,7 @@ class RowBinaryIT {
   @RegisterExtension static final PlatformExtension PLATFORM = new PlatformExtension();
 
   @Test
-  void everyTypeComesBackAsItWasWritten() throws IOException, InterruptedException {
+  void everyTypeIsReadBackAsWritten() throws IOException, InterruptedException {
     ClickHouseEndpoint database = PLATFORM.newClickHouseDatabase("rowbinary");
     database.query(
         """

@@ -18,7 +18,7 @@ import org.junit.jupiter.api.Test;
 class RowBinaryWriterTest {
 
   @Property(tries = 300)
-  void aTextIsItsLengthAndItsUtf8(@ForAll @StringLength(max = 400) String text) {
+  void stringIsItsLengthAndItsUtf8(@ForAll @StringLength(max = 400) String text) {
     if (!RowBinaryWriter.fitsString(text)) {
       assertThatThrownBy(() -> written(out -> out.writeString(text)))
           .isInstanceOf(UnencodableValueException.class);
@@ -38,7 +38,7 @@ class RowBinaryWriterTest {
   }
 
   @Property(tries = 300)
-  void aDecimalIsTwosComplementLittleEndian(@ForAll BigInteger any) {
+  void decimalIsTwosComplementLittleEndian(@ForAll BigInteger any) {
     BigInteger small = any.mod(BigInteger.TEN.pow(38)).multiply(BigInteger.valueOf(any.signum()));
     assertThat(littleEndian(written(out -> out.writeDecimal128(small)))).isEqualTo(small);
     BigInteger big = small.multiply(BigInteger.TEN.pow(37));
@@ -63,7 +63,7 @@ class RowBinaryWriterTest {
   }
 
   @Test
-  void aNullIsAOneAndAValueFollowsAZero() {
+  void nullIsAOneAndAValueFollowsAZero() {
     assertThat(written(out -> out.writeNullableString(null))).containsExactly(1);
     assertThat(written(out -> out.writeNullableString("a"))).containsExactly(0, 1, 'a');
     assertThat(written(out -> out.writeNullableInt64(null))).containsExactly(1);
@@ -72,7 +72,7 @@ class RowBinaryWriterTest {
   }
 
   @Test
-  void arraysAreTheirLengthAndTheirElements() {
+  void arrayIsItsLengthAndItsElements() {
     assertThat(written(out -> out.writeStringArray(new String[] {"x", ""})))
         .containsExactly(2, 1, 'x', 0);
     assertThat(written(out -> out.writeInt32Array(new int[] {7}))).containsExactly(1, 7, 0, 0, 0);
@@ -80,7 +80,7 @@ class RowBinaryWriterTest {
   }
 
   @Test
-  void theRangesOfDatesAreThoseOfClickHouse() {
+  void dateRangesAreThoseOfClickHouse() {
     assertThat(RowBinaryWriter.MIN_DATE_DAYS).isEqualTo(LocalDate.of(1900, 1, 1).toEpochDay());
     assertThat(RowBinaryWriter.MAX_DATE_DAYS).isEqualTo(LocalDate.of(2299, 12, 31).toEpochDay());
     assertThat(RowBinaryWriter.MIN_DATE_TIME_MICROS)
@@ -91,7 +91,7 @@ class RowBinaryWriterTest {
   }
 
   @Test
-  void whatDoesNotFitIsRejectedAndSaysWhy() {
+  void valueOutOfRangeIsRejectedWithTheReason() {
     rejected(out -> out.writeDateTime64(RowBinaryWriter.MAX_DATE_TIME_MICROS + 1), "DateTime64");
     rejected(out -> out.writeDateTime64(Long.MIN_VALUE), "DateTime64");
     rejected(out -> out.writeDate32(RowBinaryWriter.MIN_DATE_DAYS - 1), "Date32");
@@ -103,7 +103,7 @@ class RowBinaryWriterTest {
   }
 
   @Test
-  void theLimitsThemselvesFit() {
+  void limitsOfTheRangesAreAccepted() {
     assertThat(written(out -> out.writeDate32(RowBinaryWriter.MAX_DATE_DAYS))).hasSize(4);
     assertThat(written(out -> out.writeDateTime64(RowBinaryWriter.MIN_DATE_TIME_MICROS)))
         .hasSize(8);

@@ -14,7 +14,7 @@ class SealedBatchSerializerTest {
   private final SealedBatchSerializer serializer = new SealedBatchSerializer();
 
   @Property(tries = 100)
-  void aBatchComesBackAsItWas(
+  void batchIsReadBackUnchanged(
       @ForAll byte[] body,
       @ForAll long partition,
       @ForAll int rows,
@@ -41,7 +41,7 @@ class SealedBatchSerializerTest {
   }
 
   @Test
-  void aBatchOfAnotherFormatIsRefusedWithWhatToDo() {
+  void batchOfAnotherFormatIsRefusedWithTheRemedy() {
     assertThatThrownBy(() -> serializer.deserialize(2, new byte[0]))
         .isInstanceOf(IOException.class)
         .hasMessageContaining("version 2")
@@ -49,7 +49,7 @@ class SealedBatchSerializerTest {
   }
 
   @Test
-  void aBatchPrintsItsNameAndNotItsRows() {
+  void batchPrintsItsNameAndNotItsRows() {
     SealedBatch batch =
         new SealedBatch(
             "events",

@@ -19,10 +19,10 @@ import org.apache.flink.api.connector.sink2.Committer;
 import org.apache.flink.metrics.groups.UnregisteredMetricsGroup;
 
 /**
- * Rows per second of the sink alone, for rows of {@code events_processed}: encoded and compressed
- * by one thread, then sent to a real server. Run it with the test class path; the arguments are the
- * number of rows, 1,000,000 if there is none, the rows of a batch, 100,000 if there is none, and
- * settings of the table, for instance {@code "fsync_after_insert = 1"}.
+ * Measures rows per second of the sink alone, for rows of {@code events_processed}: one thread
+ * encodes and compresses them, then they are sent to a real server. Run it with the test class
+ * path. The arguments are optional: the number of rows (1,000,000), the rows of a batch (100,000),
+ * and a setting of the table, for instance {@code "fsync_after_insert = 1"}.
  */
 final class SinkBench {
 
@@ -75,7 +75,8 @@ final class SinkBench {
         committer.commit(requests);
       }
       sending.print("commit", rows);
-      System.out.println(database.query("SELECT count() FROM events_processed") + " rows there");
+      System.out.println(
+          database.query("SELECT count() FROM events_processed") + " rows in the table");
     }
   }
 
@@ -97,7 +98,7 @@ final class SinkBench {
     return sealer.sealAll();
   }
 
-  /** The same event some microseconds later: another row. */
+  /** Returns a different row: the same event some microseconds later. */
   private static EventProcessed later(EventProcessed processed, int micros) {
     EventRow event = processed.event();
     return new EventProcessed(
@@ -151,7 +152,7 @@ final class SinkBench {
         new RowVersion(1_000_000L + i, 1_790_000_000_000_000L, (1_000_000L + i) * 1024, false, ""));
   }
 
-  /** Time and processor time of this process and of the server. */
+  /** Measures wall time, and processor time of this process and of the server. */
   private static final class Clock {
     private final ClickHouseServer server;
     private final long wall = System.nanoTime();

@@ -45,13 +45,15 @@ import org.junit.jupiter.api.extension.RegisterExtension;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
-/** Jobs that are stopped, rescaled and forked while batches of theirs are on their way. */
+/** Jobs that are stopped, rescaled and started twice while batches are pending. */
 class SinkRecoveryIT {
 
   private static final long ROWS = 60_000;
 
-  /** The last tenth of the rows comes slowly: a job that has ended can't be taken over from. */
-  private static final AtomicBoolean LINGER = new AtomicBoolean();
+  /**
+   * Slows down the last tenth of the rows, so that the first job still runs when the second starts.
+   */
+  private static final AtomicBoolean SLOW_END = new AtomicBoolean();
 
   @RegisterExtension static final PlatformExtension PLATFORM = new PlatformExtension();
 
@@ -69,13 +71,13 @@ class SinkRecoveryIT {
 
   @AfterEach
   void close() {
-    LINGER.set(false);
+    SLOW_END.set(false);
     proxy.close();
   }
 
   @ParameterizedTest
   @CsvSource({"2, 1, 262144", "2, 3, 262144", "1, 2, 0"})
-  void aJobThatIsRescaledWithBatchesPendingWritesEveryRowOnce(
+  void rescaledJobWithPendingBatchesWritesEveryRowOnce(
       int before, int after, int inlineBytes, @InjectMiniCluster MiniCluster flink)
       throws Exception {
     Reading.createTables(database, 0);
@@ -87,7 +89,7 @@ class SinkRecoveryIT {
     String checkpoint = latestCheckpoint(flink, first.getJobID());
     first.cancel().get();
     await().until(() -> first.getJobStatus().get() == JobStatus.CANCELED);
-    assertThat(physical()).as("of the batch whose answer was lost").isPositive();
+    assertThat(physical()).as("rows of the batch whose answer was lost").isPositive();
     proxy.heal();
 
     job(after, inlineBytes, checkpoint).execute();
@@ -97,10 +99,9 @@ class SinkRecoveryIT {
   }
 
   @Test
-  void ofTwoJobsFromOneSavepointTheFormerStopsAndSaysSo(@InjectMiniCluster MiniCluster flink)
-      throws Exception {
+  void firstOfTwoJobsFromOneSavepointStops(@InjectMiniCluster MiniCluster flink) throws Exception {
     Reading.createTables(database, 0);
-    LINGER.set(true);
+    SLOW_END.set(true);
     JobClient former = job(1, 262_144, "").executeAsync();
     await().until(() -> physical() > 0);
     String savepoint =
@@ -115,7 +116,7 @@ class SinkRecoveryIT {
     await()
         .atMost(Duration.ofSeconds(30))
         .until(() -> database.count("SELECT uniqExact(job) FROM etl_owners") == 2);
-    LINGER.set(false);
+    SLOW_END.set(false);
 
     await()
         .atMost(Duration.ofSeconds(30))
@@ -136,7 +137,8 @@ class SinkRecoveryIT {
 
     assertThat(database.query("SELECT count(), sum(sensor) FROM readings FINAL"))
         .isEqualTo(ROWS + "\t" + ROWS * (ROWS - 1) / 2);
-    // What the former one wrote behind the savepoint stands twice until it is removed as it says.
+    // The rows of the first job after the savepoint are there twice until OPTIMIZE removes one
+    // copy.
     database.query("OPTIMIZE TABLE readings FINAL");
     assertThat(physical()).isEqualTo(ROWS);
   }
@@ -184,10 +186,10 @@ class SinkRecoveryIT {
             new NumberSequenceSource(0, ROWS - 1), WatermarkStrategy.noWatermarks(), "numbers")
         .uid("numbers")
         .transform(
-            "unhurried",
+            "throttle",
             new EitherTypeInfo<>(TypeInformation.of(ProgressMarker.class), Types.LONG),
-            new Unhurried())
-        .uid("unhurried")
+            new Throttle())
+        .uid("throttle")
         .sinkTo(
             ClickHouseSink.builder(new Numbers())
                 .connection(Reading.connectionTo(proxy.url(), database))
@@ -208,15 +210,15 @@ class SinkRecoveryIT {
     return environment;
   }
 
-  /** About 20,000 rows a second, so that the job is still at it when something befalls it. */
-  private static final class Unhurried extends AbstractStreamOperator<Either<ProgressMarker, Long>>
+  /** Sends about 20,000 rows a second, so that the job still runs when the test interferes. */
+  private static final class Throttle extends AbstractStreamOperator<Either<ProgressMarker, Long>>
       implements OneInputStreamOperator<Long, Either<ProgressMarker, Long>> {
     private static final int PACE = 100;
     private transient long rows;
 
     @Override
     public void processElement(StreamRecord<Long> element) {
-      if (LINGER.get() && element.getValue() >= ROWS / 10 * 9) {
+      if (SLOW_END.get() && element.getValue() >= ROWS / 10 * 9) {
         LockSupport.parkNanos(20_000_000);
       } else if (++rows % PACE == 0) {
         LockSupport.parkNanos(PACE * 50_000L);

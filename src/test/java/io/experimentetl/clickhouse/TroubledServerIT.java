@@ -34,16 +34,17 @@ import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /**
- * A real server that can't take a batch: the batch is named with what to do, and is there once when
- * that is done. Physical rows are counted, in tables without a deduplication window.
+ * A real server that cannot write a batch. The error names the batch and the remedy; after the
+ * remedy, the rows are in the table once. The tests count physical rows, in tables without a
+ * deduplication window.
  */
 class TroubledServerIT {
 
   private static final int ROWS = 1000;
   private static final String INSERT = "INSERT";
-  private static final BatchLimits HURRIED =
+  private static final BatchLimits SHORT_TIMEOUT =
       LIMITS.withTimes(Duration.ofSeconds(1), Duration.ofSeconds(60));
-  private static final BatchLimits IMPATIENT =
+  private static final BatchLimits SHORT_DEADLINE =
       LIMITS.withTimes(Duration.ofSeconds(10), Duration.ofMillis(400));
 
   @RegisterExtension static final PlatformExtension PLATFORM = new PlatformExtension();
@@ -74,64 +75,64 @@ class TroubledServerIT {
   }
 
   @Test
-  void aTableThatIsReadOnlyForAWhileGetsTheBatchOnceItIsNot() throws Exception {
+  void readOnlyTableGetsTheBatchWhenItIsWritable() throws Exception {
     database.query("ALTER TABLE readings MODIFY SETTING table_readonly = 1");
-    assertGivesUpSaying("TABLE_IS_PERMANENTLY_READ_ONLY", "RESET SETTING table_readonly");
+    assertFailsWith("TABLE_IS_PERMANENTLY_READ_ONLY", "RESET SETTING table_readonly");
 
     database.query("ALTER TABLE readings MODIFY SETTING table_readonly = 0");
-    assertThereOnceAfterTheRestart();
+    assertRowsOnceAfterTheRestart();
   }
 
   @Test
-  void aUserWhoMayOnlyReadIsToldAndTheBatchWaits() throws Exception {
+  void readOnlyUserIsReportedAndTheBatchIsKept() throws Exception {
     proxy.next(Integer.MAX_VALUE, INSERT, new RequestFault.WithParameters("readonly=1"));
-    assertGivesUpSaying("READONLY", "the user's profile is readonly");
+    assertFailsWith("READONLY", "the user's profile is readonly");
 
     proxy.heal();
-    assertThereOnceAfterTheRestart();
+    assertRowsOnceAfterTheRestart();
   }
 
   @Test
-  void aTableOfTooManyPartsGetsTheBatchWhenTheyAreMerged() throws Exception {
+  void tableWithTooManyPartsGetsTheBatchAfterMerges() throws Exception {
     database.query(
         "ALTER TABLE readings MODIFY SETTING parts_to_throw_insert = 1, parts_to_delay_insert = 1");
     database.query("SYSTEM STOP MERGES readings");
     database.query(
         "INSERT INTO readings SETTINGS async_insert = 0 VALUES (-1, 202611, '', 1, 'another')");
-    assertGivesUpSaying("TOO_MANY_PARTS", "let merges catch up");
+    assertFailsWith("TOO_MANY_PARTS", "let merges catch up");
 
     database.query("SYSTEM START MERGES readings");
     database.query(
         "ALTER TABLE readings RESET SETTING parts_to_throw_insert, parts_to_delay_insert");
-    assertThereOnceAfterTheRestart();
+    assertRowsOnceAfterTheRestart();
   }
 
   @Test
-  void aServerOutOfMemoryGetsTheBatchWhenItHasSome() throws Exception {
+  void serverOutOfMemoryGetsTheBatchWhenItHasMemory() throws Exception {
     proxy.next(
         Integer.MAX_VALUE,
         INSERT,
         new RequestFault.WithParameters("max_memory_usage=20000&max_untracked_memory=0"));
-    assertGivesUpSaying("MEMORY_LIMIT_EXCEEDED", "give the server more memory");
+    assertFailsWith("MEMORY_LIMIT_EXCEEDED", "give the server more memory");
 
     proxy.heal();
-    assertThereOnceAfterTheRestart();
+    assertRowsOnceAfterTheRestart();
   }
 
   @Test
-  void aDiskBelowItsReserveGetsTheBatchWhenThereIsRoom() throws Exception {
+  void diskBelowItsReserveGetsTheBatchWhenThereIsSpace() throws Exception {
     database.query(
         "ALTER TABLE readings MODIFY SETTING min_free_disk_bytes_to_perform_insert ="
             + " 1000000000000000");
-    assertGivesUpSaying("NOT_ENOUGH_SPACE", "free or add disk space");
+    assertFailsWith("NOT_ENOUGH_SPACE", "free or add disk space");
 
     database.query("ALTER TABLE readings RESET SETTING min_free_disk_bytes_to_perform_insert");
-    assertThereOnceAfterTheRestart();
+    assertRowsOnceAfterTheRestart();
   }
 
-  /** Needs the right to mount: elsewhere the test before is what remains. */
+  /** Needs the right to mount a file system; without it, only the test before runs. */
   @Test
-  void aFullDiskKeepsNothingOfABatchAndGetsItWhenThereIsRoom() throws Exception {
+  void fullDiskKeepsNoRowOfABatchAndGetsItWhenThereIsSpace() throws Exception {
     Path disk = PLATFORM.directory().resolve("clickhouse/disks").resolve(database.database());
     Files.createDirectories(disk);
     assumeThat(run("mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", disk.toString()))
@@ -150,11 +151,11 @@ class TroubledServerIT {
       Path filler = disk.resolve("filler");
       assertThat(run("dd", "if=/dev/zero", "of=" + filler, "bs=1024", "count=3500")).isTrue();
 
-      assertGivesUpSaying("space", "free or add disk space");
+      assertFailsWith("space", "free or add disk space");
       assertThat(database.count("SELECT count() FROM readings")).isZero();
 
       Files.delete(filler);
-      assertThereOnceAfterTheRestart();
+      assertRowsOnceAfterTheRestart();
     } finally {
       database.query("DROP TABLE readings SYNC");
       assertThat(run("umount", disk.toString())).isTrue();
@@ -172,8 +173,7 @@ class TroubledServerIT {
 
   @ParameterizedTest
   @ValueSource(booleans = {true, false})
-  void aServerKilledInTheMiddleOfAnInsertHasTheBatchOnceWhenItIsBack(boolean taken)
-      throws Exception {
+  void serverKilledDuringAnInsertHasTheBatchOnceAfterItsRestart(boolean taken) throws Exception {
     proxy.next(
         1,
         INSERT,
@@ -196,15 +196,15 @@ class TroubledServerIT {
     assertRowsOnce();
   }
 
-  /** What the server says to a copy that arrives when it no longer knows the ticket. */
+  /** A copy that arrives when the restarted server no longer knows the session. */
   @ParameterizedTest
   @CsvSource({"true, 1", "false, 2"})
-  void aCopyThatArrivesAfterTheServerHasBeenKilledIsRefusedByItsTicket(
-      boolean singleUseSession, int times) throws Exception {
+  void copyThatArrivesAfterAServerRestartIsRefused(boolean singleUseSession, int times)
+      throws Exception {
     proxy.next(1, INSERT, new RequestFault.DelayRequest(Duration.ofSeconds(30)));
     commit(
         connection,
-        HURRIED,
+        SHORT_TIMEOUT,
         FRESH,
         singleUseSession ? ALL : without(Guard.SINGLE_USE_SESSION),
         batches);
@@ -222,15 +222,15 @@ class TroubledServerIT {
     return CompletableFuture.runAsync(
         () -> {
           try {
-            commit(connection, HURRIED, FRESH, ALL, batches);
+            commit(connection, SHORT_TIMEOUT, FRESH, ALL, batches);
           } catch (Exception e) {
             throw new IllegalStateException(e);
           }
         });
   }
 
-  private void assertGivesUpSaying(String problem, String remedy) {
-    assertThatThrownBy(() -> commit(connection, IMPATIENT, FRESH, ALL, batches))
+  private void assertFailsWith(String problem, String remedy) {
+    assertThatThrownBy(() -> commit(connection, SHORT_DEADLINE, FRESH, ALL, batches))
         .isInstanceOf(IOException.class)
         .isNotInstanceOf(BatchRefusedException.class)
         .hasMessageContaining(batches.get(0).place())
@@ -240,7 +240,7 @@ class TroubledServerIT {
         .hasMessageContaining(problem);
   }
 
-  private void assertThereOnceAfterTheRestart() throws Exception {
+  private void assertRowsOnceAfterTheRestart() throws Exception {
     commit(connection, LIMITS, CHECKPOINT, ALL, batches);
     assertRowsOnce();
   }

@@ -38,21 +38,22 @@ import org.junit.jupiter.params.provider.MethodSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /**
- * A network between sink and server that fails in every way. Rows are counted as they stand on
- * disk, not under {@code FINAL}. The tables have no deduplication window unless a test says so:
- * what holds here holds after every window.
+ * A network between sink and server that fails in every way. The tests count physical rows, not
+ * rows under {@code FINAL}. The tables have no deduplication window unless a test sets one, so the
+ * results do not depend on a window.
  */
 class UnknownOutcomesIT {
 
   private static final int ROWS = 1000;
   private static final String INSERT = "INSERT";
 
-  /** Of the first request of a fence; of an INSERT too. */
-  private static final String TEARING = "close_session";
+  /** A parameter of the first request of a fence, and of an INSERT. */
+  private static final String CLOSING = "close_session";
 
   private static final Duration TIMEOUT = Duration.ofMillis(700);
   private static final Duration LONGER = TIMEOUT.multipliedBy(2);
-  private static final BatchLimits HURRIED = LIMITS.withTimes(TIMEOUT, Duration.ofSeconds(60));
+  private static final BatchLimits SHORT_TIMEOUT =
+      LIMITS.withTimes(TIMEOUT, Duration.ofSeconds(60));
 
   @RegisterExtension static final PlatformExtension PLATFORM = new PlatformExtension();
 
@@ -73,7 +74,7 @@ class UnknownOutcomesIT {
   }
 
   static Stream<RequestFault> faultsOfOneRequest() {
-    Stream<RequestFault> markers =
+    Stream<RequestFault> cutRequests =
         Stream.of(
                 Position.after(0),
                 Position.after(1),
@@ -95,7 +96,7 @@ class UnknownOutcomesIT {
         IntStream.of(429, 500, 502, 503, 504)
             .mapToObj(status -> new RequestFault.AnswerItself(status, "overloaded"));
     return Stream.of(
-            markers,
+            cutRequests,
             lostAnswers,
             errors,
             Stream.<RequestFault>of(
@@ -111,10 +112,10 @@ class UnknownOutcomesIT {
 
   @ParameterizedTest
   @MethodSource("faultsOfOneRequest")
-  void anInsertThatMeetsThisFaultIsThereOnce(RequestFault fault) throws Exception {
+  void insertWithAFaultWritesTheRowsOnce(RequestFault fault) throws Exception {
     proxy.next(1, INSERT, fault);
 
-    commit(connection, HURRIED, FRESH, ALL, seal(0, ROWS));
+    commit(connection, SHORT_TIMEOUT, FRESH, ALL, seal(0, ROWS));
     awaitLateCopies();
 
     assertThat(proxy.counts().faults()).isEqualTo(1);
@@ -123,14 +124,13 @@ class UnknownOutcomesIT {
 
   @ParameterizedTest
   @MethodSource("faultsOfOneRequest")
-  void aRestoredBatchWhoseFenceOrProbeMeetsThisFaultIsThereOnce(RequestFault fault)
-      throws Exception {
+  void faultOfAFenceOrProbeLeavesTheRowsOnce(RequestFault fault) throws Exception {
     List<SealedBatch> batches = seal(0, ROWS);
-    commit(connection, HURRIED, FRESH, ALL, batches);
-    proxy.next(1, TEARING, fault);
+    commit(connection, SHORT_TIMEOUT, FRESH, ALL, batches);
+    proxy.next(1, CLOSING, fault);
     proxy.next(1, "default_format=TabSeparated", fault);
 
-    commit(connection, HURRIED, CHECKPOINT, ALL, batches);
+    commit(connection, SHORT_TIMEOUT, CHECKPOINT, ALL, batches);
     awaitLateCopies();
 
     assertThat(proxy.armed()).isZero();
@@ -138,10 +138,10 @@ class UnknownOutcomesIT {
   }
 
   @Test
-  void aLateCopyOfAnInsertWouldBeDoubledWithoutItsTicket() throws Exception {
+  void lateCopyDoublesTheRowsWithoutASingleUseSession() throws Exception {
     proxy.next(1, INSERT, new RequestFault.DelayRequest(LONGER));
 
-    commit(connection, HURRIED, FRESH, without(Guard.SINGLE_USE_SESSION), seal(0, ROWS));
+    commit(connection, SHORT_TIMEOUT, FRESH, without(Guard.SINGLE_USE_SESSION), seal(0, ROWS));
     awaitLateCopies();
 
     assertThat(physical()).isEqualTo(2 * ROWS);
@@ -149,12 +149,12 @@ class UnknownOutcomesIT {
 
   /** Between the probe, which finds nothing, and the second attempt. */
   @Test
-  void aCopyThatArrivesRightBehindTheProbeIsRefused() throws Exception {
+  void copyThatArrivesAfterTheProbeIsRefused() throws Exception {
     proxy.next(1, INSERT, new RequestFault.DelayRequest(TIMEOUT.plusMillis(500)));
-    CompletableFuture<Void> committed = committing(HURRIED, FRESH, ALL, seal(0, ROWS));
+    CompletableFuture<Void> committed = committing(SHORT_TIMEOUT, FRESH, ALL, seal(0, ROWS));
     await().until(() -> proxy.armed() == 0);
     RequestFault none = new RequestFault.DelayAnswer(Duration.ZERO);
-    proxy.next(1, TEARING, none);
+    proxy.next(1, CLOSING, none);
     proxy.next(1, "", none);
     proxy.next(1, "", new RequestFault.DelayAnswer(TIMEOUT.minusMillis(100)));
 
@@ -166,24 +166,23 @@ class UnknownOutcomesIT {
   }
 
   @Test
-  void aLostAnswerWouldBeDoubledWithoutTheProbeAndTheToken() throws Exception {
+  void lostAnswerDoublesTheRowsWithoutProbeAndToken() throws Exception {
     proxy.next(1, INSERT, new RequestFault.DropAnswer(0, Hangup.RESET));
 
-    commit(connection, HURRIED, FRESH, without(Guard.PROBE, Guard.TOKEN), seal(0, ROWS));
+    commit(connection, SHORT_TIMEOUT, FRESH, without(Guard.PROBE, Guard.TOKEN), seal(0, ROWS));
 
     assertThat(physical()).isEqualTo(2 * ROWS);
   }
 
   @ParameterizedTest
   @ValueSource(booleans = {true, false})
-  void theTokenAloneHoldsAgainstLostAnswersLateCopiesAndRepetitionsWithinItsWindow(boolean together)
-      throws Exception {
+  void tokenAlonePreventsDoubledRowsWithinItsWindow(boolean together) throws Exception {
     database.query("ALTER TABLE readings MODIFY SETTING non_replicated_deduplication_window = 100");
     proxy.next(1, INSERT, new RequestFault.DropAnswer(0, Hangup.FIN));
     proxy.next(1, INSERT, new RequestFault.DelayRequest(LONGER));
     proxy.next(1, INSERT, new RequestFault.DeliverTwice(together));
 
-    commit(connection, HURRIED, FRESH, TOKEN_ONLY, seal(0, ROWS));
+    commit(connection, SHORT_TIMEOUT, FRESH, TOKEN_ONLY, seal(0, ROWS));
     awaitLateCopies();
 
     assertThat(proxy.armed()).isZero();
@@ -191,25 +190,25 @@ class UnknownOutcomesIT {
   }
 
   @Test
-  void anotherWriterThatOverrunsTheWindowDoublesNothing() throws Exception {
+  void otherWriterBeyondTheWindowDoublesNoRow() throws Exception {
     database.query("ALTER TABLE readings MODIFY SETTING non_replicated_deduplication_window = 3");
     List<SealedBatch> batches = seal(0, ROWS);
-    commit(connection, HURRIED, FRESH, ALL, batches);
+    commit(connection, SHORT_TIMEOUT, FRESH, ALL, batches);
     otherWriter(5);
 
-    commit(connection, HURRIED, CHECKPOINT, ALL, batches);
+    commit(connection, SHORT_TIMEOUT, CHECKPOINT, ALL, batches);
     assertRowsOnce(ROWS);
 
-    commit(connection, HURRIED, CHECKPOINT, TOKEN_ONLY, batches);
+    commit(connection, SHORT_TIMEOUT, CHECKPOINT, TOKEN_ONLY, batches);
     assertThat(physical()).as("with the token alone").isEqualTo(2 * ROWS);
   }
 
   @Test
-  void anotherWriterThatOverrunsTheWindowWhileAnAnswerIsLostDoublesNothing() throws Exception {
+  void otherWriterBeyondTheWindowDoublesNoRowOfALostAnswer() throws Exception {
     database.query("ALTER TABLE readings MODIFY SETTING non_replicated_deduplication_window = 3");
     proxy.next(1, INSERT, new RequestFault.DropAnswer(0, Hangup.FIN));
     proxy.next(3, "", new RequestFault.AnswerItself(503, "restarting"));
-    CompletableFuture<Void> committed = committing(HURRIED, FRESH, ALL, seal(0, ROWS));
+    CompletableFuture<Void> committed = committing(SHORT_TIMEOUT, FRESH, ALL, seal(0, ROWS));
     await().until(() -> physical() > 0);
     otherWriter(5);
 
@@ -221,10 +220,9 @@ class UnknownOutcomesIT {
 
   @ParameterizedTest
   @ValueSource(booleans = {true, false})
-  void aServerThatIsAwayForLongerThanEveryWindowAndComesBackHasTheBatchOnce(boolean taken)
-      throws Exception {
+  void serverThatReturnsAfterEveryWindowHasTheBatchOnce(boolean taken) throws Exception {
     database.query("ALTER TABLE readings MODIFY SETTING non_replicated_deduplication_window = 3");
-    BatchLimits impatient = LIMITS.withTimes(TIMEOUT, Duration.ofMillis(500));
+    BatchLimits shortDeadline = LIMITS.withTimes(TIMEOUT, Duration.ofMillis(500));
     List<SealedBatch> batches = seal(0, ROWS);
     proxy.next(
         1,
@@ -232,18 +230,18 @@ class UnknownOutcomesIT {
         taken
             ? new RequestFault.DropAnswer(0, Hangup.RESET)
             : new RequestFault.CutRequest(Position.IN_BODY, Hangup.RESET));
-    proxy.next(Integer.MAX_VALUE, TEARING, new RequestFault.AnswerItself(503, "away"));
-    assertGivesUp(impatient, FRESH, batches);
+    proxy.next(Integer.MAX_VALUE, CLOSING, new RequestFault.AnswerItself(503, "away"));
+    assertGivesUp(shortDeadline, FRESH, batches);
     proxy.heal();
     proxy.line(Condition.REFUSING);
     for (int restart = 0; restart < 3; restart++) {
-      assertGivesUp(impatient, CHECKPOINT, batches);
+      assertGivesUp(shortDeadline, CHECKPOINT, batches);
     }
     assertThat(physical()).isEqualTo(taken ? ROWS : 0);
     otherWriter(5);
 
     proxy.heal();
-    commit(connection, impatient, CHECKPOINT, ALL, batches);
+    commit(connection, shortDeadline, CHECKPOINT, ALL, batches);
 
     assertRowsOnce(ROWS);
   }
@@ -257,8 +255,8 @@ class UnknownOutcomesIT {
   }
 
   @Test
-  void aLineThatGoesAndComesLosesAndDoublesNothing() throws Exception {
-    CompletableFuture<Void> committed = committing(HURRIED, FRESH, ALL, seal(0, 20 * ROWS));
+  void flappingConnectionLosesAndDoublesNoRow() throws Exception {
+    CompletableFuture<Void> committed = committing(SHORT_TIMEOUT, FRESH, ALL, seal(0, 20 * ROWS));
     for (int round = 0; round < 4; round++) {
       long bytes = proxy.counts().bytesToServer();
       await().until(() -> committed.isDone() || proxy.counts().bytesToServer() > bytes + 30_000);
@@ -274,7 +272,7 @@ class UnknownOutcomesIT {
   }
 
   @Test
-  void aSlowLineIsWaitedForWithinTheTimeout() throws Exception {
+  void slowConnectionSucceedsWithinTheTimeout() throws Exception {
     proxy.line(Condition.throttledTo(20_000));
 
     commit(connection, LIMITS, FRESH, ALL, seal(0, ROWS));
@@ -285,7 +283,7 @@ class UnknownOutcomesIT {
 
   @ParameterizedTest
   @ValueSource(longs = {1, 2, 3, 4})
-  void whateverBefallsWhicheverRequestNothingIsLostAndNothingIsDoubled(long seed) throws Exception {
+  void randomFaultsLoseAndDoubleNoRow(long seed) throws Exception {
     Random random = new Random(seed);
     List<RequestFault> faults = faultsOfOneRequest().toList();
     List<SealedBatch> batches = seal(0, 4 * ROWS);
@@ -293,8 +291,8 @@ class UnknownOutcomesIT {
       proxy.next(1, random.nextBoolean() ? INSERT : "", faults.get(random.nextInt(faults.size())));
     }
 
-    commit(connection, HURRIED, FRESH, ALL, batches);
-    commit(connection, HURRIED, CHECKPOINT, ALL, batches);
+    commit(connection, SHORT_TIMEOUT, FRESH, ALL, batches);
+    commit(connection, SHORT_TIMEOUT, CHECKPOINT, ALL, batches);
     awaitLateCopies();
 
     assertThat(proxy.counts().faults()).isGreaterThan(6);
@@ -313,7 +311,7 @@ class UnknownOutcomesIT {
         });
   }
 
-  /** So many blocks with tokens of their own, none of which is one of our batches. */
+  /** Inserts blocks with other tokens, which are not our batches. */
   private void otherWriter(int blocks) {
     for (int block = 0; block < blocks; block++) {
       database.query(
@@ -323,7 +321,7 @@ class UnknownOutcomesIT {
     }
   }
 
-  /** Until the server has answered whatever is under way, or it is cut off for good. */
+  /** Waits until the server has answered every request, or its connection is closed. */
   private void awaitLateCopies() {
     await().until(() -> proxy.underWay() == 0);
   }

@@ -18,9 +18,9 @@ import io.experimentetl.model.SourcePosition;
  */
 final class Continuity {
 
-  /** The way on where rows are missing. */
+  /** What to do where rows are missing. */
   static final String START_ANEW =
-      "read everything again: ./etl resync reads into a database beside the old one, exchanges their tables, and says which rows it repaired. (Without ./etl: start the job without its old state, into an empty ClickHouse database, with --retained-from OLD_DATABASE.)";
+      "read everything again: resync (java -jar experiment-etl.jar resync, or ./etl resync) reads into a database beside the old one, exchanges their tables, and lists the rows that it repaired.";
 
   private static final String REMEDY = " To go on, " + START_ANEW;
 

@@ -250,7 +250,8 @@ public record FlinkEndpoint(String url) {
    * @throws OperationsException with the job's exception, when it ends or the deadline passes
    */
   public void awaitAllTasksRunning(String jobId, Duration deadline) {
-    Polling.until(
+    Optional<String> running =
+        Polling.until(
             deadline,
             POLL,
             () -> {
@@ -263,13 +264,12 @@ public record FlinkEndpoint(String url) {
                     "job %s is %s. %s".formatted(jobId, state, rootException(jobId)));
               }
               return Optional.empty();
-            })
-        .orElseThrow(
-            () ->
-                new OperationsException(
-                    "the tasks of job %s did not all run within %d s; it is %s. %s"
-                        .formatted(
-                            jobId, deadline.toSeconds(), state(jobId), rootException(jobId))));
+            });
+    if (running.isEmpty()) {
+      throw new OperationsException(
+          "the tasks of job %s did not all run within %d s; it is %s. %s"
+              .formatted(jobId, deadline.toSeconds(), state(jobId), rootException(jobId)));
+    }
   }
 
   /** How many tasks the job has, and how many of them run. */

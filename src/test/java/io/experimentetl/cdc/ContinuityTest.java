@@ -199,7 +199,7 @@ class ContinuityTest {
             })
         .isInstanceOf(DiscontinuityException.class)
         .hasMessageContaining("without transaction " + last.txId)
-        .hasMessageContaining("start the job without its old state");
+        .hasMessageContaining("experiment-etl.jar resync");
   }
 
   @Test

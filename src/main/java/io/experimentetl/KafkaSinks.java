@@ -7,7 +7,6 @@ import io.experimentetl.model.Finding;
 import io.experimentetl.outbox.OutboxDatabase;
 import io.experimentetl.outbox.OutboxMessage;
 import io.experimentetl.outbox.OutboxSink;
-import io.experimentetl.quality.FindingRecords;
 import java.util.Properties;
 import org.apache.flink.api.connector.sink2.Sink;
 import org.apache.flink.connector.base.DeliveryGuarantee;

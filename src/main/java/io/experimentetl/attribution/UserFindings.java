@@ -48,7 +48,9 @@ final class UserFindings {
   void closeResolved(
       FindingCode[] before, EnumSet<FindingCode> unresolved, EventRow event, Origin origin) {
     for (FindingCode code : before) {
-      if (!unresolved.contains(code)) {
+      // An event that names no variant any more says nothing about the variant that it named.
+      boolean namesNone = code == R_ORPHAN_VARIANT && event.variantId() == null;
+      if (!unresolved.contains(code) && !namesNone) {
         report(code, false, event, origin);
       }
     }

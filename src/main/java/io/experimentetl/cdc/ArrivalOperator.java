@@ -110,14 +110,14 @@ final class ArrivalOperator extends AbstractStreamOperator<Either<ProgressMarker
     }
     if (at > last.committedAt()) {
       throw new SuppressRestartsException(
-          new DiscontinuityException(
+          DiscontinuityException.regression(
               "Debezium sent a row of "
                   + change.table().tableName()
                   + " at LSN "
                   + Lsn.print(lsn)
                   + " that was committed after the same row's change at "
                   + Lsn.print(last.lsn())
-                  + " (C-LSN-REGRESSION): the server was restored from a backup or is another one. Let Debezium take a new snapshot into empty topics, and "
+                  + ": the server was restored from a backup or is another one. Let Debezium take a new snapshot into empty topics, and "
                   + Continuity.START_ANEW));
     }
     return true;

@@ -161,21 +161,21 @@ final class Continuity {
         return false;
       }
       if (!behindLast) {
-        throw new DiscontinuityException(
+        throw DiscontinuityException.regression(
             "The source sent a row at LSN "
                 + Lsn.print(row.lsn())
                 + " behind one at "
                 + Lsn.print(lsn)
-                + " of the same transaction: its order is broken (C-LSN-REGRESSION)."
+                + " of the same transaction: its order is broken."
                 + REMEDY);
       }
     } else if (lsn != 0 && row.previousCommitLsn() != 0 && row.previousCommitLsn() <= lastBound()) {
-      throw new DiscontinuityException(
+      throw DiscontinuityException.regression(
           "The source sent a transaction that follows the commit at "
               + Lsn.print(row.previousCommitLsn())
               + " although it had already passed "
               + Lsn.print(lastBound())
-              + " (C-LSN-REGRESSION): the server was restored from a backup, or two jobs share the slot."
+              + ": the server was restored from a backup, or two jobs share the slot."
               + REMEDY);
     }
     repeatingLast = false;
@@ -302,14 +302,14 @@ final class Continuity {
               + START_ANEW);
     }
     if (server.walEndLsn() < reachedLsn) {
-      throw new DiscontinuityException(
+      throw DiscontinuityException.regression(
           "The WAL of the server at "
               + place
               + " ends at LSN "
               + Lsn.print(server.walEndLsn())
               + ", before the job's position "
               + Lsn.print(reachedLsn)
-              + " (C-LSN-REGRESSION): the server was restored from a backup or failed over to a standby that lagged."
+              + ": the server was restored from a backup or failed over to a standby that lagged."
               + REMEDY);
     }
   }

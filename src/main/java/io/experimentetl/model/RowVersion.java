@@ -50,6 +50,16 @@ public record RowVersion(
     return !needsCheckpoint && lsn != 0 && version % ofSequenceNumber(SEQUENCE_NUMBER_STEP) == 0;
   }
 
+  /** The same for a row with these findings: a code that depends on timing may be another then. */
+  public boolean isReplayStable(FindingCode[] found) {
+    for (FindingCode code : found) {
+      if (code.dependsOnTiming()) {
+        return false;
+      }
+    }
+    return isReplayStable();
+  }
+
   /** The version of a row as the source sent it: revision 0 of its stamp. */
   public static long ofSequenceNumber(long sequenceNumber) {
     return sequenceNumber << REVISION_BITS;

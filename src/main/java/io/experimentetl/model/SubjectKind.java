@@ -3,60 +3,60 @@ package io.experimentetl.model;
 import java.util.Locale;
 
 /**
- * The kinds of things that findings are about, and how the key of each is written. {@code
+ * The kinds of subjects of findings, and how the key of each is written. {@code
  * data_inconsistencies.subject_kind} holds the name in lower case with hyphens.
  */
 public enum SubjectKind {
-  /** One event: {@code ID@MICROS}, with the time in microseconds since 1970 in UTC. */
-  EVENT,
-  /** All events of one type: {@code TYPE}. */
-  EVENT_TYPE,
-  /** One assignment: {@code ID}. */
-  ASSIGNMENT,
-  /** One user: {@code USER}. */
-  USER,
-  /** One user in one experiment: {@code EXPERIMENT/USER}. */
-  EXPERIMENT_USER,
-  /** One experiment: {@code ID}. */
-  EXPERIMENT,
-  /** One day of one experiment, in the experiment's zone: {@code EXPERIMENT/DAY}. */
-  EXPERIMENT_DAY,
-  /** One metric in one experiment: {@code EXPERIMENT/METRIC}. */
-  EXPERIMENT_METRIC,
-  /** One variant of one experiment: {@code EXPERIMENT/VARIANT}. */
-  EXPERIMENT_VARIANT,
-  /** One variant that rows name, whatever its experiment: {@code ID}. */
-  VARIANT,
-  /** One metric in all experiments: {@code METRIC}. */
-  METRIC,
-  /** One row of the outbox: {@code ID}. */
-  OUTBOX_EVENT,
-  /** One row of the heartbeat table: {@code WRITER}. */
-  HEARTBEAT,
-  /** One table of ClickHouse: {@code TABLE}. */
-  TABLE,
-  /** The rows of one source table that lie on one day in UTC: {@code TABLE/DAY}. */
-  TABLE_DAY,
-  /** One column of a source table: {@code TABLE.COLUMN}. */
-  COLUMN,
-  /** One transaction of the source: {@code TRANSACTION_ID}. */
-  TRANSACTION,
-  /** The pipeline as a whole; the key is empty. */
-  PIPELINE;
+  EVENT("one event; the time is in microseconds since 1970 in UTC", "ID@MICROSECONDS"),
+  EVENT_TYPE("all events of one type", "TYPE"),
+  ASSIGNMENT("one assignment", "ID"),
+  USER("one user", "USER"),
+  EXPERIMENT_USER("one user in one experiment", "EXPERIMENT/USER"),
+  EXPERIMENT("one experiment", "EXPERIMENT"),
+  EXPERIMENT_DAY("one day of one experiment, in the experiment's zone", "EXPERIMENT/DAY"),
+  EXPERIMENT_METRIC("one metric of one experiment", "EXPERIMENT/METRIC"),
+  EXPERIMENT_VARIANT("one variant of one experiment", "EXPERIMENT/VARIANT"),
+  VARIANT("one variant, whatever its experiment", "VARIANT"),
+  METRIC("one metric in all experiments", "METRIC"),
+  OUTBOX_EVENT("one row of outbox_events", "ID"),
+  HEARTBEAT("one row of etl_heartbeat", "WRITER"),
+  KAFKA_RECORD("one record of a source topic that cannot be read", "TOPIC/PARTITION@OFFSET"),
+  TABLE("one table of ClickHouse", "TABLE"),
+  TABLE_DAY("the rows of one source table with a time on one day in UTC", "TABLE/DAY"),
+  COLUMN("one column of a source table", "TABLE.COLUMN"),
+  TRANSACTION("one transaction of PostgreSQL", "TRANSACTION"),
+  PIPELINE("the job as a whole", "");
 
   private static final SubjectKind[] ALL = values();
 
   private final String text = name().toLowerCase(Locale.ROOT).replace('_', '-');
+  private final String meaning;
+  private final String keyForm;
+
+  SubjectKind(String meaning, String keyForm) {
+    this.meaning = meaning;
+    this.keyForm = keyForm;
+  }
 
   /** The kind as it is written to the tables. */
   public String text() {
     return text;
   }
 
+  /** What one subject of the kind is, for people. */
+  public String meaning() {
+    return meaning;
+  }
+
+  /** How a key of the kind is composed, for people. */
+  public String keyForm() {
+    return keyForm;
+  }
+
   /**
-   * The kind that is written so.
+   * The kind that is written as the text.
    *
-   * @throws IllegalArgumentException no kind is written so
+   * @throws IllegalArgumentException no kind is
    */
   public static SubjectKind ofText(String text) {
     for (SubjectKind kind : ALL) {

@@ -1,7 +1,5 @@
 package io.experimentetl.quality;
 
-import static io.experimentetl.model.FindingCode.A_DUP_ASSIGNMENT;
-import static io.experimentetl.model.FindingCode.A_VERSION_SKEW;
 import static io.experimentetl.model.FindingCode.R_ORPHAN_ASSIGNMENT;
 import static io.experimentetl.model.FindingCode.R_ORPHAN_EXPERIMENT;
 import static io.experimentetl.model.FindingCode.R_ORPHAN_USER;
@@ -41,23 +39,6 @@ import java.util.Set;
 public final class EventChecks {
   /** How far an event's copy of the assignment's time may lie from it, microseconds. */
   public static final long ASSIGNMENT_AT_TOLERANCE = 1_000_000;
-
-  /**
-   * Codes that hang on what else was known in the moment: what {@link #unresolved} and {@link
-   * AssignmentChecks#unresolved} can say, and what the experiment's row or a reference that may
-   * wait decides.
-   */
-  private static final Set<FindingCode> OF_THE_MOMENT =
-      EnumSet.of(
-          R_ORPHAN_USER,
-          R_ORPHAN_EXPERIMENT,
-          R_ORPHAN_VARIANT,
-          R_ORPHAN_ASSIGNMENT,
-          T_CONVERSION_BEFORE_EXPOSURE,
-          T_NOT_RUNNING,
-          T_OUT_OF_WINDOW,
-          A_VERSION_SKEW,
-          A_DUP_ASSIGNMENT);
 
   private static final String[] NO_PROPERTIES = {};
   private static final long[] NO_VALUES = {};
@@ -132,20 +113,6 @@ public final class EventChecks {
 
   public boolean isExposure(EventRow event) {
     return event.eventType().equals(exposureEvent);
-  }
-
-  /**
-   * Whether a row with these codes would carry them again after a restart. Of one that lacks a
-   * reference the moment has decided that it waits no longer, and of what hangs on the experiment's
-   * row, which row that was; another moment might decide otherwise.
-   */
-  public static boolean isReplayStable(FindingCode[] codes) {
-    for (FindingCode code : codes) {
-      if (OF_THE_MOMENT.contains(code)) {
-        return false;
-      }
-    }
-    return true;
   }
 
   /** What the event lacks now and may still get: what it waits for, within bounds. */

@@ -7,7 +7,6 @@ import io.experimentetl.clickhouse.TableSchema;
 import io.experimentetl.model.AssignmentProcessed;
 import io.experimentetl.model.AssignmentRow;
 import io.experimentetl.model.FindingCode;
-import io.experimentetl.quality.EventChecks;
 
 /** Rows of {@code assignments_processed}. */
 public final class AssignmentEncoder implements RowEncoder<AssignmentProcessed> {
@@ -47,7 +46,7 @@ public final class AssignmentEncoder implements RowEncoder<AssignmentProcessed> 
 
   @Override
   public boolean isReplayStable(AssignmentProcessed row) {
-    return row.version().isReplayStable() && EventChecks.isReplayStable(row.inconsistencies());
+    return row.version().isReplayStable(row.inconsistencies());
   }
 
   @Override

@@ -7,7 +7,6 @@ import io.experimentetl.clickhouse.TableSchema;
 import io.experimentetl.model.EventProcessed;
 import io.experimentetl.model.EventRow;
 import io.experimentetl.model.FindingCode;
-import io.experimentetl.quality.EventChecks;
 
 /** Rows of {@code events_processed}. */
 public final class EventEncoder implements RowEncoder<EventProcessed> {
@@ -49,7 +48,7 @@ public final class EventEncoder implements RowEncoder<EventProcessed> {
 
   @Override
   public boolean isReplayStable(EventProcessed row) {
-    return row.version().isReplayStable() && EventChecks.isReplayStable(row.inconsistencies());
+    return row.version().isReplayStable(row.inconsistencies());
   }
 
   @Override

@@ -99,13 +99,4 @@ class EventChecksTest {
     assertThat(violations("exposure", ASSIGNED_AT, null)).isEmpty();
     assertThat(violations("conversion", ASSIGNED_AT, null)).isEmpty();
   }
-
-  @Test
-  void whatTheExperimentsRowDecidesIsNotWrittenBeforeItsCheckpoint() {
-    assertThat(EventChecks.isReplayStable(new FindingCode[] {FindingCode.T_NOT_RUNNING})).isFalse();
-    assertThat(EventChecks.isReplayStable(new FindingCode[] {FindingCode.A_VERSION_SKEW}))
-        .isFalse();
-    assertThat(EventChecks.isReplayStable(new FindingCode[] {FindingCode.T_ASSIGNMENT_AT_DRIFT}))
-        .isTrue();
-  }
 }

@@ -1,4 +1,4 @@
-package io.experimentetl.quality;
+package io.experimentetl;
 
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.ObjectMapper;
@@ -17,7 +17,7 @@ import org.apache.kafka.clients.producer.ProducerRecord;
  * data_inconsistencies}. Of two with one code and subject the one with the greater {@code _version}
  * stands.
  */
-public record FindingRecords(String topic)
+record FindingRecords(String topic)
     implements KafkaRecordSerializationSchema<Either<ProgressMarker, Finding>> {
   private static final ObjectMapper JSON = new ObjectMapper();
 

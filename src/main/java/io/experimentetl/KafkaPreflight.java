@@ -78,7 +78,7 @@ final class KafkaPreflight {
     }
   }
 
-  /** The topics that the job writes, each with what it is for and how to do without it. */
+  /** The topics that the job writes, with their purpose and how to avoid them. */
   private Map<String, String> writtenTopics() {
     Map<String, String> written = new LinkedHashMap<>();
     if (config.outbox().enabled()) {
@@ -135,8 +135,8 @@ final class KafkaPreflight {
                 + topic
                 + " is missing on "
                 + place
-                + ": let Debezium capture its table too (table.include.list), route it there, and create the topic;"
-                + " or set kafka.source-topic-prefix.");
+                + ": add its table to Debezium's table.include.list, route it there, and create the topic,"
+                + " or correct kafka.source-topic-prefix.");
       } else if (!hasState) {
         checkBeginning(admin, topic);
       }
@@ -151,8 +151,8 @@ final class KafkaPreflight {
   }
 
   /**
-   * A topic that begins beyond offset 0 has lost records before the job could read them, unless it
-   * is compacted: then every row's last state is still there.
+   * Reports a topic that begins after offset 0: it has lost records before the job could read them,
+   * unless it is compacted and has the last state of every row.
    */
   private void checkBeginning(Admin admin, String topic)
       throws ExecutionException, InterruptedException {
@@ -175,7 +175,7 @@ final class KafkaPreflight {
                 + place
                 + " begins at offset "
                 + begin.getValue().offset()
-                + ", so rows before it are gone: set cleanup.policy=compact or a longer retention.ms, and let Debezium take"
+                + ", so earlier rows are gone: set cleanup.policy=compact or a longer retention.ms, and let Debezium take"
                 + " a new snapshot into empty topics.");
       }
     }
@@ -192,7 +192,7 @@ final class KafkaPreflight {
           place
               + " allows transactions of "
               + max
-              + " ms at most, and kafka.transaction-timeout is "
+              + " ms at most, but kafka.transaction-timeout is "
               + wanted
               + " ms: lower it, or raise the brokers' transaction.max.timeout.ms.");
     }

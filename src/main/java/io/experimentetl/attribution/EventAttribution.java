@@ -171,7 +171,7 @@ final class EventAttribution {
     }
     PendingEvent flagged = pending.take(facts, event);
     if (flagged != null) {
-      findings.closeResolved(flagged.unresolved(), unresolved, event, origin);
+      findings.closeResolved(flagged, unresolved, event, origin);
     }
     if (!unresolved.isEmpty()) {
       pending.holdFlagged(
@@ -298,7 +298,7 @@ final class EventAttribution {
     RowVersion version = origin.corrected(versions.correctionAfter(flagged.version()));
     EnumSet<FindingCode> violations = violations(facts, event, known, checks.values(event), origin);
     rows.send(user, facts, event, violations, unresolved, version);
-    findings.closeResolved(flagged.unresolved(), unresolved, event, origin);
+    findings.closeResolved(flagged, unresolved, event, origin);
     // Some violations are known only now: an event is compared with the assignment, if there is
     // one.
     findings.open(violations, event, origin);

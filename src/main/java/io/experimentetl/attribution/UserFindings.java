@@ -19,6 +19,7 @@ import java.time.Instant;
 import java.time.LocalDate;
 import java.time.ZoneOffset;
 import java.util.EnumSet;
+import java.util.Objects;
 
 /** Reports what is found on a user's rows, and closes what is resolved. */
 final class UserFindings {
@@ -44,19 +45,25 @@ final class UserFindings {
     }
   }
 
-  /** Closes the findings about references that were unresolved before and are not any more. */
+  /**
+   * Closes the findings about references of a flagged event that are resolved now.
+   *
+   * @param event the row now; an update may have changed it
+   */
   void closeResolved(
-      FindingCode[] before, EnumSet<FindingCode> unresolved, EventRow event, Origin origin) {
-    for (FindingCode code : before) {
-      // An event that names no variant any more says nothing about the variant that it named.
-      boolean namesNone = code == R_ORPHAN_VARIANT && event.variantId() == null;
-      if (!unresolved.contains(code) && !namesNone) {
+      PendingEvent flagged, EnumSet<FindingCode> unresolved, EventRow event, Origin origin) {
+    for (FindingCode code : flagged.unresolved()) {
+      // All users share the finding about a missing variant; no longer naming it closes nothing.
+      boolean isOfAnotherVariant =
+          code == R_ORPHAN_VARIANT
+              && !Objects.equals(flagged.event().variantId(), event.variantId());
+      if (!unresolved.contains(code) && !isOfAnotherVariant) {
         report(code, false, event, origin);
       }
     }
   }
 
-  /** Closes the findings about references that were unresolved before and are not any more. */
+  /** Closes the findings about references of a flagged assignment that are resolved now. */
   void closeResolved(
       FindingCode[] before, EnumSet<FindingCode> unresolved, AssignmentRow row, Origin origin) {
     for (FindingCode code : before) {

@@ -14,8 +14,7 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * Everything that was sent, and what it comes to: rows by key and greatest version, sums of
- * differences.
+ * Everything that was sent, and its result: rows by key and greatest version, sums of differences.
  */
 final class CollectedOutput implements AttributionOutput {
   final List<EventProcessed> eventRows = new ArrayList<>();
@@ -67,7 +66,7 @@ final class CollectedOutput implements AttributionOutput {
     rehydrated++;
   }
 
-  /** What ClickHouse shows under FINAL. */
+  /** The rows that ClickHouse shows under FINAL. */
   Map<String, EventProcessed> visibleEvents() {
     Map<String, EventProcessed> newest = new HashMap<>();
     for (EventProcessed row : eventRows) {

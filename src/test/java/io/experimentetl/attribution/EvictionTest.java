@@ -31,23 +31,22 @@ class EvictionTest {
   private static final String JAN_8 = "2026-01-08T10:00:00Z";
   private static final String JAN_9 = "2026-01-09T10:00:00Z";
 
-  /** The allowed lateness of the default settings, three days, ends a second before. */
+  /** One second after the allowed lateness of the default settings, which is three days. */
   private static final String OVER = "2026-01-13T00:00:01Z";
 
-  private final UserScenario history = ofEndedExperiment();
+  private final UserScenario scenario = ofEndedExperiment();
 
   private static UserScenario ofEndedExperiment() {
-    UserScenario history =
-        UserScenario.ofKnownUser(UserAttributionTest.config(CrossoverPolicy.EXCLUDE));
-    end(history, "2026-01-10T00:00:00Z");
-    history.committedAt = at(OVER);
-    return history;
+    UserScenario scenario = UserScenario.ofKnownUser(UserScenario.config(CrossoverPolicy.EXCLUDE));
+    end(scenario, "2026-01-10T00:00:00Z");
+    scenario.committedAt = at(OVER);
+    return scenario;
   }
 
-  private static void end(UserScenario history, String endsAt) {
-    history.changeDimensions(
+  private static void end(UserScenario scenario, String endsAt) {
+    scenario.changeDimensions(
         () ->
-            history.dimensions.put(
+            scenario.dimensions.put(
                 new ExperimentDimension(
                     EXPERIMENT,
                     "exp",
@@ -64,14 +63,14 @@ class EvictionTest {
   }
 
   /** An exposure and a purchase. */
-  private static void live(UserScenario history) {
-    history.insert(assignment(CONTROL, "hash", JAN_8));
-    history.insert(event(1, "exposure", CONTROL, JAN_8, null));
-    history.insert(purchase(2, JAN_8, "3"));
+  private static void live(UserScenario scenario) {
+    scenario.insert(assignment(CONTROL, "hash", JAN_8));
+    scenario.insert(event(1, "exposure", CONTROL, JAN_8, null));
+    scenario.insert(purchase(2, JAN_8, "3"));
   }
 
-  private static Set<FindingCode> codes(UserScenario history) {
-    return Set.copyOf(history.out.openCodes());
+  private static Set<FindingCode> codes(UserScenario scenario) {
+    return Set.copyOf(scenario.out.openCodes());
   }
 
   private static int bytes(UserState state) throws IOException {
@@ -83,46 +82,46 @@ class EvictionTest {
   }
 
   @Test
-  void whatRemainsOfAUserIsOfOneSizeHoweverManyEventsThereWere() throws Exception {
-    live(history);
+  void summaryHasOneSizeForAnyNumberOfEvents() throws Exception {
+    live(scenario);
     UserScenario busy = ofEndedExperiment();
     live(busy);
     for (int i = 3; i < 3_000; i++) {
       busy.insert(purchase(i, JAN_9, "1"));
     }
     int before = bytes(busy.keptState());
-    history.evict();
+    scenario.evict();
     busy.evict();
 
     assertThat(busy.keptState().experiments()).isEmpty();
     assertThat(busy.keptState().evicted()).hasSize(1);
     assertThat(before).isGreaterThan(100_000);
     assertThat(bytes(busy.keptState()))
-        .isEqualTo(bytes(history.keptState()))
+        .isEqualTo(bytes(scenario.keptState()))
         .isLessThan(
             bytes(
-                    UserScenario.ofKnownUser(UserAttributionTest.config(CrossoverPolicy.EXCLUDE))
+                    UserScenario.ofKnownUser(UserScenario.config(CrossoverPolicy.EXCLUDE))
                         .keptState())
                 + 64);
   }
 
   @Test
-  void factsStayUntilTheLatenessHasPassedByTheClockOfTheSource() {
-    history.committedAt = at("2026-01-13T00:00:00Z");
-    live(history);
-    history.evict();
-    assertThat(history.evicted()).isEmpty();
-    history.committedAt = at(OVER);
-    history.evict();
-    assertThat(history.evicted()).hasSize(1);
+  void factsStayUntilTheLatenessEndsByCommitTime() {
+    scenario.committedAt = at("2026-01-13T00:00:00Z");
+    live(scenario);
+    scenario.evict();
+    assertThat(scenario.evicted()).isEmpty();
+    scenario.committedAt = at(OVER);
+    scenario.evict();
+    assertThat(scenario.evicted()).hasSize(1);
   }
 
   @Test
-  void factsStayOfAnExperimentWithoutAnEnd() {
-    live(history);
-    history.changeDimensions(
+  void factsOfAnExperimentWithoutAnEndStay() {
+    live(scenario);
+    scenario.changeDimensions(
         () ->
-            history.dimensions.put(
+            scenario.dimensions.put(
                 new ExperimentDimension(
                     EXPERIMENT,
                     "exp",
@@ -132,45 +131,45 @@ class EvictionTest {
                     null,
                     0,
                     ExperimentDimension.NO_STATUSES)));
-    history.evict();
-    assertThat(history.evicted()).isEmpty();
+    scenario.evict();
+    assertThat(scenario.evicted()).isEmpty();
   }
 
   @Test
-  void factsStayWhileSomethingWaits() {
-    live(history);
-    history.insert(event(3, "exposure", 99L, JAN_9, null));
-    history.evict();
-    assertThat(history.evicted()).as("an event waits for its variant").isEmpty();
-    history.afterGrace();
-    history.evict();
-    assertThat(history.evicted()).as("it went out flagged, and may be corrected").isEmpty();
+  void factsStayWhileOneIsPendingOrFlagged() {
+    live(scenario);
+    scenario.insert(event(3, "exposure", 99L, JAN_9, null));
+    scenario.evict();
+    assertThat(scenario.evicted()).as("an event is pending").isEmpty();
+    scenario.afterGrace();
+    scenario.evict();
+    assertThat(scenario.evicted()).as("it was delivered flagged, and may be corrected").isEmpty();
 
-    history.changeDimensions(
-        () -> history.dimensions.put(new VariantDimension(99, EXPERIMENT, "x", "X", 0, false)));
-    history.evict();
-    assertThat(history.evicted()).hasSize(1);
+    scenario.changeDimensions(
+        () -> scenario.dimensions.put(new VariantDimension(99, EXPERIMENT, "x", "X", 0, false)));
+    scenario.evict();
+    assertThat(scenario.evicted()).hasSize(1);
   }
 
   @Test
-  void factsStayWhileADeleteIsUndecidedOrAnErasureMayGoOn() {
-    live(history);
-    history.delete(purchase(2, JAN_8, "3"));
-    history.evict();
-    assertThat(history.evicted()).isEmpty();
-    history.afterGrace();
-    history.deleteUser();
-    history.insert(SourceTable.USERS, UserScenario.userRow());
-    live(history);
-    history.evict();
-    assertThat(history.evicted()).isEmpty();
-    history.afterGrace();
-    history.evict();
-    assertThat(history.evicted()).hasSize(1);
+  void factsStayDuringAnUndecidedDeleteOrAnErasure() {
+    live(scenario);
+    scenario.delete(purchase(2, JAN_8, "3"));
+    scenario.evict();
+    assertThat(scenario.evicted()).isEmpty();
+    scenario.afterGrace();
+    scenario.deleteUser();
+    scenario.insert(SourceTable.USERS, UserScenario.userRow());
+    live(scenario);
+    scenario.evict();
+    assertThat(scenario.evicted()).isEmpty();
+    scenario.afterGrace();
+    scenario.evict();
+    assertThat(scenario.evicted()).hasSize(1);
   }
 
   @Test
-  void factsStayThatLieAheadOfTheSourceOrAreAmbiguous() {
+  void futureOrAmbiguousFactsStay() {
     UserScenario ahead = ofEndedExperiment();
     live(ahead);
     ahead.insert(event(3, "page_view", CONTROL, "2026-01-13T00:00:02Z", null));
@@ -184,36 +183,36 @@ class EvictionTest {
     twice.evict();
     assertThat(twice.evicted()).isEmpty();
 
-    live(history);
-    history.insert(purchase(2, JAN_9, "3"));
-    history.evict();
-    assertThat(history.evicted()).isEmpty();
+    live(scenario);
+    scenario.insert(purchase(2, JAN_9, "3"));
+    scenario.evict();
+    assertThat(scenario.evicted()).isEmpty();
   }
 
   @Test
-  void factsStayThatTheWarehouseDoesNotShowAsTheyAre() {
-    live(history);
-    history.update(purchase(2, JAN_8, "3"), purchase(2, JAN_8, "4"));
-    history.warehouse.visibleEvents = 1;
-    history.evict();
-    assertThat(history.evicted()).as("a row is not visible yet").isEmpty();
-    history.warehouse.visibleEvents = 2;
-    history.evict();
-    assertThat(history.evicted()).as("its update is not visible yet").isEmpty();
-    history.warehouse.visibleEvents = 3;
-    history.warehouse.visibleAssignments = 0;
-    history.evict();
-    assertThat(history.evicted()).as("nor is the assignment").isEmpty();
-    history.warehouse.visibleAssignments = 1;
-    history.evict();
-    assertThat(history.evicted()).hasSize(1);
+  void factsStayWhereTheWarehouseShowsOthers() {
+    live(scenario);
+    scenario.update(purchase(2, JAN_8, "3"), purchase(2, JAN_8, "4"));
+    scenario.warehouse.visibleEvents = 1;
+    scenario.evict();
+    assertThat(scenario.evicted()).as("a row is not visible yet").isEmpty();
+    scenario.warehouse.visibleEvents = 2;
+    scenario.evict();
+    assertThat(scenario.evicted()).as("its update is not visible yet").isEmpty();
+    scenario.warehouse.visibleEvents = 3;
+    scenario.warehouse.visibleAssignments = 0;
+    scenario.evict();
+    assertThat(scenario.evicted()).as("nor is the assignment").isEmpty();
+    scenario.warehouse.visibleAssignments = 1;
+    scenario.evict();
+    assertThat(scenario.evicted()).hasSize(1);
   }
 
   @Test
   void factsStayWhereTwoRowsOfOneKeyAndVersionDiffer() {
-    live(history);
-    EventProcessed row = history.out.eventRows.get(1);
-    history.out.eventRows.add(
+    live(scenario);
+    EventProcessed row = scenario.out.eventRows.get(1);
+    scenario.out.eventRows.add(
         new EventProcessed(
             purchase(2, JAN_8, "5"),
             "",
@@ -226,160 +225,160 @@ class EvictionTest {
             0,
             FindingCode.NO_CODES,
             row.version()));
-    history.evict();
-    assertThat(history.evicted()).isEmpty();
+    scenario.evict();
+    assertThat(scenario.evicted()).isEmpty();
   }
 
   @Test
-  void aCorrectionThatIsVisibleOnlyAfterTheFactsHaveSettledIsNoLoss() {
-    history.insert(assignment(CONTROL, "hash", JAN_8));
-    history.insert(event(1, "exposure", CONTROL, JAN_8, null));
-    history.insert(event(2, "exposure", 99L, JAN_9, null));
-    history.afterGrace();
-    history.changeDimensions(
-        () -> history.dimensions.put(new VariantDimension(99, EXPERIMENT, "x", "X", 0, false)));
-    assertThat(history.out.eventRows).hasSize(3);
-    history.warehouse.visibleEvents = 2;
-    history.evict();
-    assertThat(history.evicted()).hasSize(1);
+  void correctionThatBecomesVisibleAfterTheEvictionIsNoLoss() {
+    scenario.insert(assignment(CONTROL, "hash", JAN_8));
+    scenario.insert(event(1, "exposure", CONTROL, JAN_8, null));
+    scenario.insert(event(2, "exposure", 99L, JAN_9, null));
+    scenario.afterGrace();
+    scenario.changeDimensions(
+        () -> scenario.dimensions.put(new VariantDimension(99, EXPERIMENT, "x", "X", 0, false)));
+    assertThat(scenario.out.eventRows).hasSize(3);
+    scenario.warehouse.visibleEvents = 2;
+    scenario.evict();
+    assertThat(scenario.evicted()).hasSize(1);
 
-    history.warehouse.visibleEvents = 3;
-    history.insert(event(3, "page_view", CONTROL, JAN_9, null));
-    assertThat(history.evicted()).isEmpty();
-    assertThat(codes(history)).doesNotContain(FindingCode.T_LATE_BEYOND_STATE);
+    scenario.warehouse.visibleEvents = 3;
+    scenario.insert(event(3, "page_view", CONTROL, JAN_9, null));
+    assertThat(scenario.evicted()).isEmpty();
+    assertThat(codes(scenario)).doesNotContain(FindingCode.T_LATE_BEYOND_STATE);
   }
 
   @Test
-  void factsComeBackAsTheySettledWhateverRowsCameBehindThem() {
-    live(history);
-    history.evict();
-    UserState checkpoint = history.keptState();
-    history.insert(purchase(3, JAN_9, "4"));
-    history.restart(checkpoint);
-    history.insert(purchase(3, JAN_9, "4"));
+  void factsAreRehydratedWithoutLaterRows() {
+    live(scenario);
+    scenario.evict();
+    UserState checkpoint = scenario.keptState();
+    scenario.insert(purchase(3, JAN_9, "4"));
+    scenario.restart(checkpoint);
+    scenario.insert(purchase(3, JAN_9, "4"));
 
-    assertThat(codes(history)).doesNotContain(FindingCode.T_LATE_BEYOND_STATE);
-    assertThat(history.evicted()).isEmpty();
-    assertThat(history.keptState().experiments()[0].events().occurredAt()).hasSize(3);
+    assertThat(codes(scenario)).doesNotContain(FindingCode.T_LATE_BEYOND_STATE);
+    assertThat(scenario.evicted()).isEmpty();
+    assertThat(scenario.keptState().experiments()[0].events().occurredAt()).hasSize(3);
   }
 
   @Test
-  void aRowThatIsReadAgainIsKnownToBeThere() {
-    live(history);
-    history.evict();
-    history.apply(SourceTable.EVENTS, ChangeKind.RETAINED, null, purchase(2, JAN_8, "7"));
-    assertThat(history.out.eventRows).hasSize(2);
-    assertThat(history.out.rehydrated).isOne();
+  void retainedRowOfEvictedFactsIsNotSentAgain() {
+    live(scenario);
+    scenario.evict();
+    scenario.apply(SourceTable.EVENTS, ChangeKind.RETAINED, null, purchase(2, JAN_8, "7"));
+    assertThat(scenario.out.eventRows).hasSize(2);
+    assertThat(scenario.out.rehydrated).isOne();
   }
 
   @Test
-  void aCleanUpOfTheSourceBringsNothingBack() {
-    live(history);
-    history.evict();
-    history.committedAt = at("2027-06-01T00:00:00Z");
-    history.delete(purchase(2, JAN_8, "3"));
-    history.delete(assignment(CONTROL, "hash", JAN_8));
-    assertThat(history.out.rehydrated).isZero();
-    assertThat(history.evicted()).hasSize(1);
+  void retentionDeleteRehydratesNothing() {
+    live(scenario);
+    scenario.evict();
+    scenario.committedAt = at("2027-06-01T00:00:00Z");
+    scenario.delete(purchase(2, JAN_8, "3"));
+    scenario.delete(assignment(CONTROL, "hash", JAN_8));
+    assertThat(scenario.out.rehydrated).isZero();
+    assertThat(scenario.evicted()).hasSize(1);
   }
 
   private Map<DailyKey, DailySums> evictAndLose() {
-    live(history);
-    history.evict();
-    history.warehouse.loseEvents();
-    return Map.copyOf(history.out.daily);
+    live(scenario);
+    scenario.evict();
+    scenario.warehouse.loseEvents();
+    return Map.copyOf(scenario.out.daily);
   }
 
   @Test
-  void aRowWhoseUsersFactsAreLostIsDeliveredAndTheStatisticsStayAsTheyWere() {
+  void rowOfLostFactsIsDeliveredAndTheStatisticsStay() {
     Map<DailyKey, DailySums> before = evictAndLose();
     EventRow late = purchase(3, JAN_9, "8");
-    history.insert(late);
-    history.update(late, purchase(3, JAN_9, "9"));
+    scenario.insert(late);
+    scenario.update(late, purchase(3, JAN_9, "9"));
     AssignmentRow moved = assignment(TREATMENT, "hash", JAN_8);
-    history.update(assignment(CONTROL, "hash", JAN_8), moved);
+    scenario.update(assignment(CONTROL, "hash", JAN_8), moved);
 
-    assertThat(history.visible().values())
+    assertThat(scenario.visible().values())
         .singleElement()
         .satisfies(row -> assertThat(row.event()).isEqualTo(purchase(3, JAN_9, "9")))
         .satisfies(
             row ->
                 assertThat(row.inconsistencies()).containsExactly(FindingCode.T_LATE_BEYOND_STATE));
-    assertThat(history.out.assignmentRows.get(1).assignment()).isEqualTo(moved);
-    assertThat(history.out.openFindings())
+    assertThat(scenario.out.assignmentRows.get(1).assignment()).isEqualTo(moved);
+    assertThat(scenario.out.openFindings())
         .contains(
             "T-LATE-BEYOND-STATE event:" + late.id() + "@" + late.occurredAt(),
             "T-LATE-BEYOND-STATE assignment:7");
-    assertThat(history.out.daily).isEqualTo(before);
+    assertThat(scenario.out.daily).isEqualTo(before);
 
-    history.delete(purchase(3, JAN_9, "9"));
-    assertThat(history.visible()).isEmpty();
-    assertThat(history.out.daily).isEqualTo(before);
+    scenario.delete(purchase(3, JAN_9, "9"));
+    assertThat(scenario.visible()).isEmpty();
+    assertThat(scenario.out.daily).isEqualTo(before);
   }
 
   @Test
-  void factsThatWereLostOnceAreNotCountedAgainWithoutTheRowsInBetween() {
-    live(history);
-    history.evict();
-    List<EventProcessed> rows = List.copyOf(history.out.eventRows);
-    history.warehouse.loseEvents();
-    history.insert(purchase(3, JAN_9, "8"));
-    Map<DailyKey, DailySums> before = Map.copyOf(history.out.daily);
+  void lostFactsAreNotCountedWhenTheyReappear() {
+    live(scenario);
+    scenario.evict();
+    List<EventProcessed> rows = List.copyOf(scenario.out.eventRows);
+    scenario.warehouse.loseEvents();
+    scenario.insert(purchase(3, JAN_9, "8"));
+    Map<DailyKey, DailySums> before = Map.copyOf(scenario.out.daily);
 
-    history.out.eventRows.addAll(0, rows);
-    history.throughState();
-    history.insert(purchase(4, JAN_9, "8"));
-    assertThat(history.out.daily).isEqualTo(before);
-    assertThat(history.out.rehydrated).isZero();
+    scenario.out.eventRows.addAll(0, rows);
+    scenario.throughState();
+    scenario.insert(purchase(4, JAN_9, "8"));
+    assertThat(scenario.out.daily).isEqualTo(before);
+    assertThat(scenario.out.rehydrated).isZero();
   }
 
   @Test
-  void anErasureOfAUserWhoseFactsAreLostForgetsAllThatIsThere() {
-    live(history);
-    history.insert(purchase(3, JAN_9, "1"));
-    history.evict();
-    Map<DailyKey, DailySums> before = Map.copyOf(history.out.daily);
-    history.out.eventRows.remove(0);
+  void erasureOfLostFactsDeletesAllVisibleRows() {
+    live(scenario);
+    scenario.insert(purchase(3, JAN_9, "1"));
+    scenario.evict();
+    Map<DailyKey, DailySums> before = Map.copyOf(scenario.out.daily);
+    scenario.out.eventRows.remove(0);
     EventRow late = purchase(4, JAN_9, "8");
-    history.insert(late);
+    scenario.insert(late);
     // The late row is sent, and not visible yet.
-    history.warehouse.visibleEvents = 2;
-    history.inOneTransaction(
+    scenario.warehouse.visibleEvents = 2;
+    scenario.inOneTransaction(
         () -> {
-          history.deleteUser();
-          history.delete(late);
-          history.delete(assignment(CONTROL, "hash", JAN_8));
+          scenario.deleteUser();
+          scenario.delete(late);
+          scenario.delete(assignment(CONTROL, "hash", JAN_8));
         });
 
-    assertThat(history.visible()).isEmpty();
-    assertThat(history.out.assignmentRows.get(history.out.assignmentRows.size() - 1).version())
+    assertThat(scenario.visible()).isEmpty();
+    assertThat(scenario.out.assignmentRows.get(scenario.out.assignmentRows.size() - 1).version())
         .satisfies(version -> assertThat(version.deleted()).isTrue());
-    assertThat(history.out.daily).isEqualTo(before);
-    assertThat(history.out.openFindings()).contains("T-LATE-BEYOND-STATE experiment-user:1/u1");
-    history.afterGrace();
-    assertThat(history.keptState()).isNull();
+    assertThat(scenario.out.daily).isEqualTo(before);
+    assertThat(scenario.out.openFindings()).contains("T-LATE-BEYOND-STATE experiment-user:1/u1");
+    scenario.afterGrace();
+    assertThat(scenario.keptState()).isNull();
   }
 
   @Test
-  void datesThatMoveLeaveTheStatisticsOfLostFactsAndSaySo() {
+  void changedDatesLeaveTheStatisticsOfLostFactsAndReportIt() {
     Map<DailyKey, DailySums> before = evictAndLose();
-    end(history, "2026-01-08T09:00:00Z");
-    assertThat(history.out.daily).isEqualTo(before);
-    assertThat(history.out.openFindings()).contains("T-LATE-BEYOND-STATE experiment-user:1/u1");
+    end(scenario, "2026-01-08T09:00:00Z");
+    assertThat(scenario.out.daily).isEqualTo(before);
+    assertThat(scenario.out.openFindings()).contains("T-LATE-BEYOND-STATE experiment-user:1/u1");
   }
 
   @Test
-  void aWarehouseThatDoesNotAnswerStopsTheTaskWithWhatToDo() {
-    live(history);
-    history.evict();
-    history.warehouse.answers = false;
-    assertThatThrownBy(() -> history.insert(purchase(3, JAN_9, "8")))
+  void silentWarehouseStopsTheTaskWithTheRemedy() {
+    live(scenario);
+    scenario.evict();
+    scenario.warehouse.answers = false;
+    assertThatThrownBy(() -> scenario.insert(purchase(3, JAN_9, "8")))
         .hasMessageContaining(
             "Evicted facts (experiments [1], users [u1] …) are needed again, and ClickHouse did not return them within 0 s (clickhouse.commit-deadline). Nothing is lost");
   }
 
   @Test
-  void allAreLookedThroughWhenAnotherExperimentIsOverAndElseAfterAPauseThatGrows() {
+  void passIsDueForAnotherExperimentOrAfterAGrowingPause() {
     EvictionPasses passes = new EvictionPasses();
     assertThat(passes.isDue(Set.of(), 0)).isFalse();
     assertThat(passes.isDue(Set.of(1L), 0)).isTrue();

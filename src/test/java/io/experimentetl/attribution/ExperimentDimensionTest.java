@@ -16,7 +16,7 @@ class ExperimentDimensionTest {
   }
 
   @Test
-  void anEventIsJudgedByTheStatusOfItsTime() {
+  void eventIsJudgedByTheStatusOfItsTime() {
     ExperimentDimension experiment =
         then(then(then(null, "DRAFT", 10), "ACTIVE", 20), "PAUSED", 30);
     assertThat(experiment.isActiveAt(9)).as("before any status is known").isTrue();
@@ -27,7 +27,7 @@ class ExperimentDimensionTest {
   }
 
   @Test
-  void aChangeThatLeavesTheStatusKeepsItsTime() {
+  void changeWithTheSameStatusKeepsItsTime() {
     ExperimentDimension experiment = then(then(null, "PAUSED", 10), "PAUSED", 20);
     assertThat(experiment.statuses()).containsExactly(new KnownStatus(10, "PAUSED"));
   }
@@ -39,13 +39,13 @@ class ExperimentDimensionTest {
       experiment = then(experiment, i % 2 == 0 ? "PAUSED" : "ACTIVE", i);
     }
     assertThat(experiment.statuses()).hasSize(16);
-    assertThat(experiment.isActiveAt(22)).as("not known any more").isTrue();
+    assertThat(experiment.isActiveAt(22)).as("no longer kept").isTrue();
     assertThat(experiment.isActiveAt(24)).isFalse();
     assertThat(experiment.isActiveAt(25)).isTrue();
   }
 
   @Test
-  void anExperimentOfAnOlderSavepointHasNoStatus() {
+  void experimentWithoutAStatusIsTakenAsActive() {
     assertThat(
             new ExperimentDimension(
                     1, "k", "N", "UTC", null, null, 0, ExperimentDimension.NO_STATUSES)

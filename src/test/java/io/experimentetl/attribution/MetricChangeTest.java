@@ -35,12 +35,12 @@ class MetricChangeTest {
     assertThatThrownBy(() -> change(restated, now))
         .hasMessageStartingWith("The statistics settings differ from those of the savepoint: ")
         .hasMessageContaining(problem)
-        .as("each metric's remedy is its own, and no empty database")
+        .as("the remedy is per metric, and needs no empty database")
         .hasMessageNotContaining("empty ClickHouse database");
   }
 
   @Test
-  void aMetricThatBeginsBehindTheSavepointIsAddedAndNothingIsRead() {
+  void metricThatBeginsBehindTheSavepointNeedsNoRawRows() {
     MetricChange change = change(Set.of(), CONVERSION, REVENUE, items("2026-11-28"));
     assertThat(change.after().metrics()).containsExactly(items("2026-11-28"));
     assertThat(change.before().metrics()).isEmpty();
@@ -48,7 +48,7 @@ class MetricChangeTest {
   }
 
   @Test
-  void ofAnAddedMetricValuesAreWantedFromTheEarliestBeginningOfItsDayOn() {
+  void addedMetricWantsValuesFromTheEarliestStartOfItsDay() {
     MetricChange change = change(Set.of(), CONVERSION, REVENUE, items("2026-11-28"));
     long earliest = UserScenario.at("2026-11-27T06:00:00Z");
     assertThat(change.wants("purchase", earliest)).isTrue();
@@ -57,7 +57,7 @@ class MetricChangeTest {
   }
 
   @Test
-  void whatAnotherMetricNamedAlreadyIsHeld() {
+  void valuesOfAnotherMetricAreHeldAlready() {
     MetricConfig capped =
         MetricConfig.mean("capped", "purchase", "revenue")
             .withCap("9")
@@ -66,7 +66,7 @@ class MetricChangeTest {
   }
 
   @Test
-  void whatAnotherMetricNamedFromLaterOnIsWantedUntilThen() {
+  void valuesBeforeTheOtherMetricsStartAreWanted() {
     StatisticsConfig before = BEFORE.withMetrics(items("2026-10-02"));
     MetricChange change =
         MetricChange.between(
@@ -82,19 +82,19 @@ class MetricChangeTest {
   }
 
   @Test
-  void aMetricThatIsNotGivenAnyMoreEnds() {
+  void removedMetricEnds() {
     MetricChange change = change(Set.of(), CONVERSION);
     assertThat(change.ended()).containsExactly("revenue");
     assertThat(change.restates()).isFalse();
   }
 
   @Test
-  void theOrderOfMetricsIsNoChange() {
+  void orderOfMetricsDoesNotMatter() {
     assertThat(change(Set.of(), REVENUE, CONVERSION).restates()).isFalse();
   }
 
   @Test
-  void anAddedMetricWithoutSinceIsRefusedWithTheEarliestDay() {
+  void addedMetricWithoutSinceIsRefusedWithTheEarliestDay() {
     assertRefused(
         "statistics.metrics: items was added without since: set since: 2026-11-28 or later, or run ./etl restate --metric items --from DAY",
         CONVERSION,
@@ -103,7 +103,7 @@ class MetricChangeTest {
   }
 
   @Test
-  void anAddedMetricOfADayThatTheSavepointHasSeenIsRefused() {
+  void addedMetricOfADayBeforeTheSavepointIsRefused() {
     assertRefused(
         "items was added with since: 2026-11-27, and the savepoint has seen the source up to 2026-11-26T10:00:00Z: set since: 2026-11-28 or later",
         CONVERSION,
@@ -112,7 +112,7 @@ class MetricChangeTest {
   }
 
   @Test
-  void aCovariatesPeriodMustBeginBehindTheSavepointToo() {
+  void covariatePeriodMustBeginBehindTheSavepointToo() {
     assertRefused(
         "set since: 2026-12-12 or later",
         CONVERSION,
@@ -129,13 +129,13 @@ class MetricChangeTest {
   }
 
   @Test
-  void aRestatedMetricMayBeginEarlier() {
+  void restatedMetricMayBeginEarlier() {
     MetricChange change = change(Set.of("items"), CONVERSION, REVENUE, items("2026-01-01"));
     assertThat(change.wants("purchase", SEEN)).isTrue();
   }
 
   @Test
-  void aChangedDefinitionIsRefusedUnlessItIsRestated() {
+  void changedDefinitionIsRefusedUnlessRestated() {
     MetricConfig capped = REVENUE.withCap("5").withSince(LocalDate.parse("2026-01-01"));
     assertRefused(
         "statistics.metrics: revenue was changed (statistics.metrics.revenue.cap is new: 5; statistics.metrics.revenue.since is new: 2026-01-01): give the new metric another name, or run ./etl restate --metric revenue --from DAY",
@@ -147,7 +147,7 @@ class MetricChangeTest {
   }
 
   @Test
-  void aPropertyThatWasLeftOutIsNamed() {
+  void omittedSettingIsNamed() {
     StatisticsConfig before = BEFORE.withMetrics(REVENUE.withCap("5"));
     assertThatThrownBy(
             () ->
@@ -165,7 +165,7 @@ class MetricChangeTest {
   }
 
   @Test
-  void usersDoNotLeaveDaysThatWerePublished() {
+  void laterStartIsRefusedAsUsersWouldLeavePublishedDays() {
     assertRefused(
         "users who were counted before would disappear from published days",
         Set.of("revenue"),
@@ -174,7 +174,7 @@ class MetricChangeTest {
   }
 
   @Test
-  void theNameOfAMetricThatEndedIsNotGivenAgain() {
+  void nameOfAnEndedMetricIsRefused() {
     assertRefused(
         "old was counted once, and its days keep this name: give the new metric another name",
         Set.of("old"),
@@ -184,7 +184,7 @@ class MetricChangeTest {
   }
 
   @Test
-  void allThatIsRefusedIsNamedAtOnce() {
+  void allRefusalsAreNamedAtOnce() {
     StatisticsConfig now =
         BEFORE.withCrossover(CrossoverPolicy.FIRST).withMetrics(REVENUE.withCap("5"));
     assertThatThrownBy(() -> MetricChange.between(BEFORE, now, Set.of(), Set.of(), SEEN))

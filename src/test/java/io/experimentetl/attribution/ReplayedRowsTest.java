@@ -27,17 +27,17 @@ import net.jqwik.api.ForAll;
 import net.jqwik.api.Property;
 
 /**
- * A run writes rows through and goes down; the next one starts from the checkpoint before them, at
- * another pace of the clock and with its dimensions at other moments. What stands under {@code
- * FINAL} is what the second run alone would have left.
+ * A run writes rows early and fails. The next one starts from the checkpoint before them, with
+ * timers and dimensions at other moments. {@code FINAL} shows what the second run alone would have
+ * left.
  */
 class ReplayedRowsTest {
   private static final long LATE = 99;
 
-  /** What the source does, whoever reads it; {@code pace} decides what differs from run to run. */
+  /** The same changes of the source in each run; {@code pace} decides what differs. */
   private static final class Run {
-    private final UserScenario history =
-        UserScenario.ofKnownUser(UserAttributionTest.config(CrossoverPolicy.EXCLUDE));
+    private final UserScenario scenario =
+        UserScenario.ofKnownUser(UserScenario.config(CrossoverPolicy.EXCLUDE));
     private final Map<Integer, EventRow> events = new HashMap<>();
     private AssignmentRow assignment;
     private boolean userIsThere = true;
@@ -53,14 +53,14 @@ class ReplayedRowsTest {
       }
       source(new Random(step));
       if (pace.nextInt(4) == 0) {
-        history.afterGrace();
+        scenario.afterGrace();
       }
     }
 
     private void source(Random random) {
       if (!userIsThere) {
         userIsThere = true;
-        history.insert(SourceTable.USERS, UserScenario.userRow());
+        scenario.insert(SourceTable.USERS, UserScenario.userRow());
         return;
       }
       int id = 1 + random.nextInt(3);
@@ -72,16 +72,16 @@ class ReplayedRowsTest {
         case 3 -> eraseUser();
         case 4 -> {
           if (event != null) {
-            history.delete(events.remove(id));
+            scenario.delete(events.remove(id));
           }
         }
         default -> {
           EventRow after = event(id, random);
           if (event == null) {
-            history.insert(after);
+            scenario.insert(after);
           } else {
             after = after.occurredAt() == event.occurredAt() ? after : event;
-            history.update(event, after);
+            scenario.update(event, after);
           }
           events.put(id, after);
         }
@@ -99,27 +99,27 @@ class ReplayedRowsTest {
 
     private void assign(Random random) {
       if (assignment != null && random.nextInt(3) == 0) {
-        history.delete(assignment);
+        scenario.delete(assignment);
         assignment = null;
         return;
       }
       long variant = random.nextBoolean() ? CONTROL : LATE;
       AssignmentRow after = UserScenario.assignment(variant, "hash", "2026-01-08T09:00:00Z");
       if (assignment == null) {
-        history.insert(after);
+        scenario.insert(after);
       } else {
-        history.update(assignment, after);
+        scenario.update(assignment, after);
       }
       assignment = after;
     }
 
     private void eraseUser() {
-      history.inOneTransaction(
+      scenario.inOneTransaction(
           () -> {
-            history.deleteUser();
-            events.values().forEach(history::delete);
+            scenario.deleteUser();
+            events.values().forEach(scenario::delete);
             if (assignment != null) {
-              history.delete(assignment);
+              scenario.delete(assignment);
             }
           });
       events.clear();
@@ -127,12 +127,12 @@ class ReplayedRowsTest {
       userIsThere = false;
     }
 
-    /** It was paused between the two days on which events happen. */
+    /** The experiment was paused between the two days of the events. */
     void pauseArrives() {
       pauseIsDue = false;
-      history.changeDimensions(
+      scenario.changeDimensions(
           () ->
-              history.dimensions.put(
+              scenario.dimensions.put(
                   new ExperimentDimension(
                       EXPERIMENT,
                       "exp",
@@ -148,15 +148,15 @@ class ReplayedRowsTest {
 
     void lateVariantArrives() {
       lateVariantIsDue = false;
-      history.changeDimensions(
+      scenario.changeDimensions(
           () ->
-              history.dimensions.put(
+              scenario.dimensions.put(
                   new VariantDimension(LATE, EXPERIMENT, "late", "Late", 0, false)));
     }
   }
 
   @Property(tries = 5000)
-  void whatWasWrittenThroughIsWhatComesAgainOrIsReplacedByIt(@ForAll long seed) {
+  void earlyWritesAreSentAgainOrReplaced(@ForAll long seed) {
     Random random = new Random(seed);
     int beforeCheckpoint = random.nextInt(8);
     int writtenEarly = 1 + random.nextInt(8);
@@ -172,14 +172,14 @@ class ReplayedRowsTest {
       first.step(steps.get(i), firstPace);
       second.step(steps.get(i), secondPace);
     }
-    int events = first.history.out.eventRows.size();
-    int assignments = first.history.out.assignmentRows.size();
+    int events = first.scenario.out.eventRows.size();
+    int assignments = first.scenario.out.assignmentRows.size();
     for (int i = beforeCheckpoint; i < beforeCheckpoint + writtenEarly; i++) {
       first.step(steps.get(i), random);
     }
-    second.history.throughState();
+    second.scenario.throughState();
     if (random.nextBoolean()) {
-      second.history.afterGrace();
+      second.scenario.afterGrace();
     }
     for (int i = beforeCheckpoint; i < beforeCheckpoint + writtenEarly + afterwards; i++) {
       second.step(steps.get(i), random);
@@ -187,18 +187,18 @@ class ReplayedRowsTest {
     if (second.lateVariantIsDue) {
       second.lateVariantArrives();
     }
-    second.history.afterGrace();
+    second.scenario.afterGrace();
 
     assertSame(
-        written(new EventEncoder(), first.history.out.eventRows, events),
-        second.history.out.eventRows,
+        written(new EventEncoder(), first.scenario.out.eventRows, events),
+        second.scenario.out.eventRows,
         row -> row.event().id() + "@" + row.event().occurredAt(),
         EventProcessed::version,
         EventProcessed::event,
         EventProcessed::inconsistencies);
     assertSame(
-        written(new AssignmentEncoder(), first.history.out.assignmentRows, assignments),
-        second.history.out.assignmentRows,
+        written(new AssignmentEncoder(), first.scenario.out.assignmentRows, assignments),
+        second.scenario.out.assignmentRows,
         row -> String.valueOf(row.assignment().id()),
         AssignmentProcessed::version,
         AssignmentProcessed::assignment,
@@ -234,7 +234,7 @@ class ReplayedRowsTest {
     lateCopies.forEach(
         (name, stands) -> {
           if (List.of(codes.apply(stands)).contains(FindingCode.T_NOT_RUNNING)) {
-            // The finding is the second run's.
+            // The second run has found it too.
             assertThat(codes.apply(alone.get(name))).contains(FindingCode.T_NOT_RUNNING);
           }
           assertThat(row.apply(stands)).isEqualTo(row.apply(alone.get(name)));
@@ -252,7 +252,7 @@ class ReplayedRowsTest {
                     || code == FindingCode.T_CONVERSION_BEFORE_EXPOSURE);
   }
 
-  /** Of each key the greatest version; of equal ones the last that was written. */
+  /** By key the row of the greatest version; among equal versions the last one written. */
   private static <T> Map<String, T> standing(
       List<T> rows, Function<T, String> key, Function<T, RowVersion> version) {
     Map<String, T> standing = new HashMap<>();

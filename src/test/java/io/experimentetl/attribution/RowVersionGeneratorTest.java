@@ -10,31 +10,31 @@ import org.junit.jupiter.api.Test;
 
 class RowVersionGeneratorTest {
 
-  /** All subtasks start from the greatest version that any of them had given. */
+  /** All subtasks continue above the greatest version that any of them gave. */
   @Test
-  void afterARestartNoTwoSubtasksGiveOneVersionToTheirFindings() {
+  void versionsOfFindingsAreUniqueAmongSubtasksAfterARestart() {
     Set<Long> versions = new HashSet<>();
     for (int subtask = 0; subtask < 128; subtask++) {
-      RowVersionGenerator clock =
+      RowVersionGenerator generator =
           new RowVersionGenerator(50, RowVersion.ofSequenceNumber(60) + 77, subtask);
       for (int i = 0; i < 20; i++) {
         if (i == 10) {
-          clock.observe(100);
+          generator.observe(100);
         }
-        assertThat(versions.add(clock.nextFinding())).isTrue();
+        assertThat(versions.add(generator.nextFinding())).isTrue();
       }
     }
     assertThat(versions)
         .allSatisfy(v -> assertThat(v).isGreaterThan(RowVersion.ofSequenceNumber(60) + 77));
   }
 
-  /** The first revision says that the source has sent the row so. */
+  /** The first revision is that of a row as the source sent it. */
   @Test
-  void aCorrectionStandsAboveTheRowAndIsNeverTakenForOneOfTheSource() {
-    RowVersionGenerator clock = new RowVersionGenerator(800, 0, 0);
-    long behindOthers = clock.correctionAfter(RowVersion.ofSequenceNumber(640));
-    long ofTheLatest = clock.correctionAfter(RowVersion.ofSequenceNumber(800));
-    long again = clock.correctionAfter(ofTheLatest);
+  void correctionIsAboveTheRowAndNeverTheFirstRevision() {
+    RowVersionGenerator generator = new RowVersionGenerator(800, 0, 0);
+    long behindOthers = generator.correctionAfter(RowVersion.ofSequenceNumber(640));
+    long ofTheLatest = generator.correctionAfter(RowVersion.ofSequenceNumber(800));
+    long again = generator.correctionAfter(ofTheLatest);
 
     assertThat(List.of(behindOthers, ofTheLatest, again))
         .allSatisfy(
@@ -48,11 +48,11 @@ class RowVersionGeneratorTest {
   }
 
   @Test
-  void aFindingStandsAboveTheOneBeforeAndAboveTheChangeThatShowedIt() {
-    RowVersionGenerator clock = new RowVersionGenerator(0, 0, 5);
-    clock.observe(7);
-    long first = clock.nextFinding();
-    long second = clock.nextFinding();
+  void findingIsAboveTheFindingAndTheChangeBefore() {
+    RowVersionGenerator generator = new RowVersionGenerator(0, 0, 5);
+    generator.observe(7);
+    long first = generator.nextFinding();
+    long second = generator.nextFinding();
     assertThat(first).isBetween(RowVersion.ofSequenceNumber(7), RowVersion.ofSequenceNumber(8) - 1);
     assertThat(second).isGreaterThan(first);
   }

@@ -29,8 +29,8 @@ import java.util.stream.Collectors;
 import java.util.stream.Stream;
 
 /**
- * The daily statistics of one user, written down from the contract once more, the slow way: from
- * whole totals per day, whose differences are the increments.
+ * The daily statistics of one user, computed from the contract a second time in the slow way: from
+ * cumulative totals per day, whose differences are the increments.
  */
 final class StatisticsOracle {
   private final StatisticsConfig config;

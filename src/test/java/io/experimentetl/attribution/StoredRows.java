@@ -20,7 +20,7 @@ final class StoredRows implements RawEvents {
   private final List<EventProcessed> events;
   private final List<AssignmentProcessed> assignments;
 
-  /** So many of each are visible. */
+  /** Number of rows that are visible. */
   int visibleEvents = Integer.MAX_VALUE;
 
   int visibleAssignments = Integer.MAX_VALUE;
@@ -108,7 +108,7 @@ final class StoredRows implements RawEvents {
     return rows.subList(0, Math.min(visible, rows.size()));
   }
 
-  /** Of each key the rows of the greatest version, mostly one. */
+  /** By key the rows of the greatest version: one, unless two versions are equal. */
   private static <T> Map<Object, Collection<T>> newest(
       List<T> rows, Function<T, Object> key, Function<T, RowVersion> version) {
     Map<Object, Collection<T>> newest = new HashMap<>();
@@ -126,7 +126,7 @@ final class StoredRows implements RawEvents {
     return newest;
   }
 
-  /** Of all that was sent so far. */
+  /** Loses all events sent so far. */
   void loseEvents() {
     events.clear();
   }

@@ -39,8 +39,8 @@ import net.jqwik.api.Property;
 import net.jqwik.api.statistics.Statistics;
 
 /**
- * Whatever happens to a user, in whatever order: the differences that were sent add up to what the
- * contract says of the rows.
+ * For any changes of a user in any order, the sent differences add up to the statistics that the
+ * contract defines for the rows.
  */
 class StreamedStatisticsTest {
   private static final long START = at("2026-03-27T00:00:00Z");
@@ -52,7 +52,7 @@ class StreamedStatisticsTest {
   private VariantDimension treatment;
   private boolean known;
 
-  /** From so many ids events take theirs. */
+  /** Number of different event ids. */
   private int ids = 24;
 
   @Property(tries = 4000)
@@ -63,87 +63,86 @@ class StreamedStatisticsTest {
     JobConfig config = randomConfig(random);
     experiment = randomExperiment(random);
     treatment = new VariantDimension(TREATMENT, EXPERIMENT, "t", "T", 50, false);
-    UserScenario history = new UserScenario(config);
+    UserScenario scenario = new UserScenario(config);
     known = random.nextBoolean();
     if (known) {
-      know(history);
+      know(scenario);
     }
     int steps = 1 + random.nextInt(40);
     for (int i = 0; i < steps; i++) {
-      step(history, random);
+      step(scenario, random);
       if (random.nextInt(4) == 0) {
-        history.throughState();
+        scenario.throughState();
       }
       if (random.nextInt(6) == 0) {
-        history.afterGrace();
+        scenario.afterGrace();
       }
       if (known && random.nextInt(12) == 0) {
-        changeDimensions(history, random);
+        changeDimensions(scenario, random);
       }
     }
     known = true;
-    know(history);
-    history.insert(SourceTable.USERS, UserScenario.userRow());
-    history.afterGrace();
+    know(scenario);
+    scenario.insert(SourceTable.USERS, UserScenario.userRow());
+    scenario.afterGrace();
 
     Set<Long> variants =
         treatment.experimentId() == EXPERIMENT ? Set.of(CONTROL, TREATMENT) : Set.of(CONTROL);
     StatisticsOracle oracle = new StatisticsOracle(config.statistics(), experiment, variants);
-    assertThat(history.out.daily).isEqualTo(oracle.daily(assignment, rows));
-    assertThat(history.visible().values().stream().map(EventProcessed::event))
+    assertThat(scenario.out.daily).isEqualTo(oracle.daily(assignment, rows));
+    assertThat(scenario.visible().values().stream().map(EventProcessed::event))
         .containsExactlyInAnyOrderElementsOf(rows);
-    assertThat(history.floor.rows()).isZero();
+    assertThat(scenario.lowWatermark.rows()).isZero();
     assertThat(
-            history.out.eventRows.stream().map(row -> row.event() + "" + row.version().version()))
+            scenario.out.eventRows.stream().map(row -> row.event() + "" + row.version().version()))
         .doesNotHaveDuplicates();
   }
 
   /**
-   * Metrics are added, removed and restated at savepoints: the differences add up to what the
-   * contract says of the rows by today's metrics, and the days of those that ended stay.
+   * Metrics are added, removed and restated at savepoints. The differences add up to the contract
+   * by the present metrics, and the days of ended metrics stay.
    */
   @Property(tries = 4000)
-  void differencesAddUpToTheContractOfTheCatalogueAsItIs(@ForAll long seed) throws Exception {
+  void differencesAddUpToTheContractOfThePresentMetrics(@ForAll long seed) throws Exception {
     rows.clear();
     assignment = null;
     Random random = new Random(seed);
     JobConfig config = someOf(randomConfig(random), random);
     experiment = randomExperiment(random);
     treatment = new VariantDimension(TREATMENT, EXPERIMENT, "t", "T", 50, false);
-    UserScenario history = new UserScenario(config);
+    UserScenario scenario = new UserScenario(config);
     known = random.nextBoolean();
     if (known) {
-      know(history);
+      know(scenario);
     }
     Set<String> ended = new HashSet<>();
     Map<DailyKey, DailySums> endedDays = new HashMap<>();
     for (int i = 2 + random.nextInt(40); i > 0; i--) {
-      step(history, random);
+      step(scenario, random);
       if (random.nextInt(6) == 0) {
-        history.afterGrace();
+        scenario.afterGrace();
       }
       if (known && random.nextInt(12) == 0) {
-        changeDimensions(history, random);
+        changeDimensions(scenario, random);
       }
       if (random.nextInt(12) == 0) {
-        config = redeployed(history, config, ended, endedDays, random);
+        config = redeployed(scenario, config, ended, endedDays, random);
       }
     }
     known = true;
-    know(history);
-    history.insert(SourceTable.USERS, UserScenario.userRow());
-    history.afterGrace();
+    know(scenario);
+    scenario.insert(SourceTable.USERS, UserScenario.userRow());
+    scenario.afterGrace();
 
-    assertThat(history.out.daily).isEqualTo(contract(config, endedDays));
+    assertThat(scenario.out.daily).isEqualTo(contract(config, endedDays));
   }
 
   /**
-   * Facts of experiments that are over settle at any moment, of which the warehouse shows what it
-   * shows: whatever happens then, and by whichever metrics is counted then, nothing of that can be
-   * told from the figures and the rows.
+   * Facts of experiments that are over are evicted at any moment, and the warehouse may not show
+   * all rows yet. Whatever happens then, and by whichever metrics, figures and rows are the same.
    */
   @Property(tries = 9000)
-  void differencesAddUpToTheContractWhateverHasSettled(@ForAll long seed) throws Exception {
+  void differencesAddUpToTheContractAfterAnyEviction(@ForAll long seed) throws Exception {
     rows.clear();
     assignment = null;
     Random random = new Random(seed);
@@ -154,17 +153,18 @@ class StreamedStatisticsTest {
     }
     treatment = new VariantDimension(TREATMENT, EXPERIMENT, "t", "T", 50, false);
     ids = random.nextInt(4) == 0 ? 24 : 100_000;
-    UserScenario history = new UserScenario(config);
-    history.committedAt = at("2026-05-01T00:00:00Z");
-    history.insert(SourceTable.USERS, UserScenario.userRow());
+    UserScenario scenario = new UserScenario(config);
+    scenario.committedAt = at("2026-05-01T00:00:00Z");
+    scenario.insert(SourceTable.USERS, UserScenario.userRow());
     known = random.nextInt(8) > 0;
     if (known) {
-      know(history);
+      know(scenario);
     }
     if (random.nextInt(8) > 0) {
-      // What comes before its exposure stays, so a user who is exposed early settles more often.
+      // A conversion before its exposure stays, so a user with an early exposure is evicted more
+      // often.
       assignment = randomAssignment(random);
-      history.insert(assignment);
+      scenario.insert(assignment);
       EventRow exposure =
           new EventRow(
               UserScenario.id(ids),
@@ -178,51 +178,51 @@ class StreamedStatisticsTest {
               null,
               null);
       rows.add(exposure);
-      history.insert(exposure);
+      scenario.insert(exposure);
     }
     int evicted = 0;
     Set<String> ended = new HashSet<>();
     Map<DailyKey, DailySums> endedDays = new HashMap<>();
     for (int i = 2 + random.nextInt(40); i > 0; i--) {
-      step(history, random);
+      step(scenario, random);
       if (random.nextInt(4) == 0) {
-        history.throughState();
+        scenario.throughState();
       }
       if (random.nextInt(3) == 0) {
-        history.afterGrace();
+        scenario.afterGrace();
       }
       if (random.nextInt(3) == 0) {
-        evicted += evict(history, random);
+        evicted += evict(scenario, random);
       }
       if (known && random.nextInt(16) == 0) {
-        changeDimensions(history, random);
+        changeDimensions(scenario, random);
       }
       if (random.nextInt(16) == 0) {
-        config = redeployed(history, config, ended, endedDays, random);
+        config = redeployed(scenario, config, ended, endedDays, random);
       }
     }
     if (!known) {
       known = true;
-      know(history);
+      know(scenario);
     }
-    history.afterGrace();
+    scenario.afterGrace();
 
-    assertThat(history.out.daily).isEqualTo(contract(config, endedDays));
-    assertThat(history.visible().values().stream().map(EventProcessed::event))
+    assertThat(scenario.out.daily).isEqualTo(contract(config, endedDays));
+    assertThat(scenario.visible().values().stream().map(EventProcessed::event))
         .containsExactlyInAnyOrderElementsOf(rows);
-    assertThat(history.out.findings)
+    assertThat(scenario.out.findings)
         .noneMatch(finding -> finding.code() == FindingCode.T_LATE_BEYOND_STATE);
-    Statistics.label("settled")
+    Statistics.label("evicted")
         .collect(evicted > 0)
         .coverage(cover -> cover.check(true).percentage(share -> share > 25));
-    Statistics.label("brought back")
-        .collect(history.out.rehydrated > 0)
+    Statistics.label("rehydrated")
+        .collect(scenario.out.rehydrated > 0)
         .coverage(cover -> cover.check(true).percentage(share -> share > 25));
   }
 
-  /** Starts with other metrics; the days of those that end are kept in mind. */
+  /** Starts with other metrics, and notes the days of the metrics that end. */
   private JobConfig redeployed(
-      UserScenario history,
+      UserScenario scenario,
       JobConfig config,
       Set<String> ended,
       Map<DailyKey, DailySums> endedDays,
@@ -230,8 +230,8 @@ class StreamedStatisticsTest {
       throws Exception {
     JobConfig next = changed(config, ended, random);
     Set<String> names = names(next);
-    history.redeploy(next, names, ended);
-    history.out.daily.forEach(
+    scenario.redeploy(next, names, ended);
+    scenario.out.daily.forEach(
         (key, sums) -> {
           if (!names.contains(key.metric())) {
             endedDays.putIfAbsent(key, sums);
@@ -242,7 +242,7 @@ class StreamedStatisticsTest {
     return next;
   }
 
-  /** What the contract says of the rows, and the days of metrics that ended as they were. */
+  /** The statistics that the contract defines for the rows, and the days of ended metrics. */
   private Map<DailyKey, DailySums> contract(JobConfig config, Map<DailyKey, DailySums> endedDays) {
     Set<Long> variants =
         treatment.experimentId() == EXPERIMENT ? Set.of(CONTROL, TREATMENT) : Set.of(CONTROL);
@@ -252,19 +252,19 @@ class StreamedStatisticsTest {
     return expected;
   }
 
-  /** Of the newest rows some may not be visible yet. */
-  private static int evict(UserScenario history, Random random) {
-    int before = history.evicted().size();
+  /** Some of the newest rows may not be visible yet. */
+  private static int evict(UserScenario scenario, Random random) {
+    int before = scenario.evicted().size();
     if (random.nextInt(3) == 0) {
-      history.warehouse.visibleEvents =
-          Math.max(0, history.out.eventRows.size() - random.nextInt(4));
-      history.warehouse.visibleAssignments =
-          Math.max(0, history.out.assignmentRows.size() - random.nextInt(2));
+      scenario.warehouse.visibleEvents =
+          Math.max(0, scenario.out.eventRows.size() - random.nextInt(4));
+      scenario.warehouse.visibleAssignments =
+          Math.max(0, scenario.out.assignmentRows.size() - random.nextInt(2));
     }
-    history.evict();
-    history.warehouse.visibleEvents = Integer.MAX_VALUE;
-    history.warehouse.visibleAssignments = Integer.MAX_VALUE;
-    return history.evicted().size() - before;
+    scenario.evict();
+    scenario.warehouse.visibleEvents = Integer.MAX_VALUE;
+    scenario.warehouse.visibleAssignments = Integer.MAX_VALUE;
+    return scenario.evicted().size() - before;
   }
 
   private static Set<String> names(JobConfig config) {
@@ -274,7 +274,7 @@ class StreamedStatisticsTest {
   }
 
   private static JobConfig withMetrics(JobConfig config, List<MetricConfig> metrics) {
-    return UserAttributionTest.config(
+    return UserScenario.config(
         config.statistics().withMetrics(metrics.toArray(MetricConfig[]::new)));
   }
 
@@ -284,7 +284,7 @@ class StreamedStatisticsTest {
         config.statistics().metrics().stream().filter(metric -> random.nextBoolean()).toList());
   }
 
-  /** Metrics are kept, dropped, counted from earlier on or defined anew, and others are added. */
+  /** Keeps, removes, restates and redefines metrics, and adds others. */
   private static JobConfig changed(JobConfig config, Set<String> ended, Random random) {
     Map<String, MetricConfig> counted =
         config.statistics().metrics().stream()
@@ -314,7 +314,7 @@ class StreamedStatisticsTest {
     return LocalDate.parse("2026-03-26").plusDays(random.nextInt(6));
   }
 
-  /** A catalogue with every kind, each with or without delay, window, cap, covariate and since. */
+  /** Metrics of every kind, each with or without delay, window, cap, covariate and since. */
   private static JobConfig randomConfig(Random random) {
     MetricTerm revenue = new MetricTerm("purchase", "revenue");
     MetricTerm items = new MetricTerm("purchase", "items");
@@ -365,49 +365,49 @@ class StreamedStatisticsTest {
         ExperimentDimension.NO_STATUSES);
   }
 
-  private void know(UserScenario history) {
-    history.changeDimensions(
+  private void know(UserScenario scenario) {
+    scenario.changeDimensions(
         () -> {
-          history.dimensions.put(experiment);
-          history.dimensions.put(new VariantDimension(CONTROL, EXPERIMENT, "c", "C", 50, true));
-          history.dimensions.put(treatment);
+          scenario.dimensions.put(experiment);
+          scenario.dimensions.put(new VariantDimension(CONTROL, EXPERIMENT, "c", "C", 50, true));
+          scenario.dimensions.put(treatment);
         });
   }
 
   /** Dates and zone of the experiment, or the experiment that the variant belongs to. */
-  private void changeDimensions(UserScenario history, Random random) {
+  private void changeDimensions(UserScenario scenario, Random random) {
     if (random.nextInt(3) > 0) {
       experiment = randomExperiment(random);
     } else {
       treatment =
           new VariantDimension(TREATMENT, EXPERIMENT + random.nextInt(2), "t", "T", 50, false);
     }
-    know(history);
+    know(scenario);
   }
 
-  private void step(UserScenario history, Random random) {
+  private void step(UserScenario scenario, Random random) {
     int what = random.nextInt(12);
     if (what == 0 && assignment == null) {
       assignment = randomAssignment(random);
-      history.insert(assignment);
+      scenario.insert(assignment);
     } else if (what == 1 && assignment != null) {
       AssignmentRow before = assignment;
       assignment = randomAssignment(random);
-      history.update(before, assignment);
+      scenario.update(before, assignment);
     } else if (what == 2 && assignment != null && random.nextInt(3) == 0) {
-      history.delete(assignment);
+      scenario.delete(assignment);
       assignment = null;
     } else if (what == 2 && random.nextInt(6) == 0) {
-      erase(history, random);
+      erase(scenario, random);
     } else if (what == 3 && !rows.isEmpty()) {
       EventRow gone = rows.remove(random.nextInt(rows.size()));
-      history.delete(gone);
+      scenario.delete(gone);
     } else if (what == 4 && !rows.isEmpty()) {
       int at = random.nextInt(rows.size());
       EventRow before = rows.get(at);
       EventRow after = randomEvent(random, before.id(), before.occurredAt());
       rows.set(at, after);
-      history.update(before, after);
+      scenario.update(before, after);
     } else {
       EventRow event =
           randomEvent(
@@ -415,25 +415,25 @@ class StreamedStatisticsTest {
               UserScenario.id(random.nextInt(ids)),
               START + (long) (random.nextDouble() * 1.2 * FOUR_DAYS));
       rows.add(event);
-      history.insert(event);
+      scenario.insert(event);
     }
   }
 
-  /** The user row goes, and all of the user's rows with it, before it or behind it. */
-  private void erase(UserScenario history, Random random) {
-    history.insert(SourceTable.USERS, UserScenario.userRow());
-    history.inOneTransaction(
+  /** Deletes the user's row and all facts of the user, in either order. */
+  private void erase(UserScenario scenario, Random random) {
+    scenario.insert(SourceTable.USERS, UserScenario.userRow());
+    scenario.inOneTransaction(
         () -> {
           boolean userFirst = random.nextBoolean();
           if (userFirst) {
-            history.deleteUser();
+            scenario.deleteUser();
           }
-          rows.forEach(history::delete);
+          rows.forEach(scenario::delete);
           if (assignment != null) {
-            history.delete(assignment);
+            scenario.delete(assignment);
           }
           if (!userFirst) {
-            history.deleteUser();
+            scenario.deleteUser();
           }
         });
     rows.clear();

@@ -1,10 +1,15 @@
 package io.experimentetl.attribution;
 
+import io.experimentetl.config.ConfigBuilder;
+import io.experimentetl.config.CrossoverPolicy;
+import io.experimentetl.config.FindingsConfig;
 import io.experimentetl.config.JobConfig;
 import io.experimentetl.config.StatisticsConfig;
 import io.experimentetl.model.AssignmentRow;
 import io.experimentetl.model.Change;
 import io.experimentetl.model.ChangeKind;
+import io.experimentetl.model.DailyKey;
+import io.experimentetl.model.DailySums;
 import io.experimentetl.model.EventId;
 import io.experimentetl.model.EventProcessed;
 import io.experimentetl.model.EventRow;
@@ -15,26 +20,31 @@ import io.experimentetl.model.SourceTable;
 import io.experimentetl.model.UserRow;
 import io.experimentetl.quality.EventChecks;
 import java.io.IOException;
+import java.math.BigInteger;
 import java.time.Duration;
 import java.time.Instant;
+import java.time.LocalDate;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
 
 /**
- * One user's history told in sentences: every call is a transaction of its own, unless said
- * otherwise.
+ * One user's changes, step by step. Every call is a transaction of its own, but for those within
+ * {@link #inOneTransaction}.
  */
 final class UserScenario {
   static final String USER = "u1";
   static final long EXPERIMENT = 1;
   static final long CONTROL = 11;
   static final long TREATMENT = 12;
+  static final String JAN_8 = "2026-01-08T10:00:00Z";
+  static final String JAN_9 = "2026-01-09T10:00:00Z";
+  static final String JAN_10 = "2026-01-10T10:00:00Z";
   private static final long GRACE_MILLIS = 10_000;
 
   final CollectedOutput out = new CollectedOutput();
   final Dimensions dimensions;
-  final PendingLowWatermark floor = new PendingLowWatermark();
+  final PendingLowWatermark lowWatermark = new PendingLowWatermark();
   final RowVersionGenerator versions = new RowVersionGenerator(0, 0, 0);
   final KeptSpilledEvents spilled = new KeptSpilledEvents();
   final StoredRows warehouse = new StoredRows(out.eventRows, out.assignmentRows);
@@ -58,7 +68,14 @@ final class UserScenario {
 
   private UserAttribution attribution(JobConfig by) {
     return new UserAttribution(
-        by, dimensions, missing, versions, floor, spilled, evictedFacts(by.statistics()), out);
+        by,
+        dimensions,
+        missing,
+        versions,
+        lowWatermark,
+        spilled,
+        evictedFacts(by.statistics()),
+        out);
   }
 
   private WarehouseFacts evictedFacts(StatisticsConfig statistics) {
@@ -66,7 +83,7 @@ final class UserScenario {
         () -> warehouse, new EventChecks(statistics, config.findings()), Duration.ZERO);
   }
 
-  /** Lets the user's facts settle that may, in experiments that have ended. */
+  /** Evicts the user's facts that may leave, in experiments that have ended. */
   void evict() {
     try {
       new Eviction(dimensions, config.statistics(), Duration.ZERO)
@@ -77,7 +94,7 @@ final class UserScenario {
                   + RowVersion.LAST_REVISION,
               evictedFacts(config.statistics()))
           .values()
-          .forEach(marks -> marks.forEach(user::evict));
+          .forEach(summaries -> summaries.forEach(user::evict));
     } catch (IOException | InterruptedException e) {
       throw new IllegalStateException(e);
     }
@@ -87,7 +104,7 @@ final class UserScenario {
     return user.evicted();
   }
 
-  /** The job is stopped with a savepoint, and goes on with other settings. */
+  /** Stops the job with a savepoint, and starts it with other settings. */
   void redeploy(JobConfig now, Set<String> restated, Set<String> endedBefore)
       throws IOException, InterruptedException {
     throughState();
@@ -102,12 +119,25 @@ final class UserScenario {
     attribution = attribution(now);
   }
 
-  /** With the experiment, its two variants, and the user. */
+  static JobConfig config(CrossoverPolicy policy) {
+    return config(StatisticsConfig.defaults().withCrossover(policy));
+  }
+
+  static JobConfig config(StatisticsConfig statistics) {
+    return ConfigBuilder.defaults().with(JobConfig::statistics, statistics).build();
+  }
+
+  /** At most this many pending events are held with a user. */
+  static JobConfig holding(int pendingPerUser) {
+    return ConfigBuilder.defaults().with(FindingsConfig::pendingPerUser, pendingPerUser).build();
+  }
+
+  /** A scenario with the experiment, its two variants, and the user. */
   static UserScenario ofKnownUser(JobConfig config) {
-    UserScenario history = new UserScenario(config);
-    history.knowDimensions();
-    history.insert(SourceTable.USERS, userRow());
-    return history;
+    UserScenario scenario = new UserScenario(config);
+    scenario.knowDimensions();
+    scenario.insert(SourceTable.USERS, userRow());
+    return scenario;
   }
 
   static long at(String instant) {
@@ -131,6 +161,32 @@ final class UserScenario {
   static EventRow event(int id, String type, Long variantId, String occurredAt, String properties) {
     return new EventRow(
         id(id), at(occurredAt), EXPERIMENT, USER, variantId, type, null, properties, null, null);
+  }
+
+  static EventRow exposure(int id, Long variantId, String occurredAt) {
+    return event(id, "exposure", variantId, occurredAt, null);
+  }
+
+  static EventRow purchase(int id, String occurredAt, String revenue) {
+    return event(id, "purchase", CONTROL, occurredAt, "{\"revenue\": " + revenue + "}");
+  }
+
+  /** An assignment by the API with this id. */
+  static AssignmentRow numbered(long id, long variantId, String assignedAt) {
+    return new AssignmentRow(
+        id, EXPERIMENT, USER, variantId, 1, "api", null, at(assignedAt), null, 0, 0);
+  }
+
+  /** In millionths, as the sums are. */
+  static BigInteger units(long number) {
+    return BigInteger.valueOf(number).multiply(BigInteger.TEN.pow(6));
+  }
+
+  /** The figures of a day, which are the sum of all differences sent. */
+  DailySums figures(long variantId, String metric, String day) {
+    return out.daily.getOrDefault(
+        new DailyKey(EXPERIMENT, variantId, metric, (int) LocalDate.parse(day).toEpochDay()),
+        DailySums.ZERO);
   }
 
   void knowDimensions() {
@@ -194,12 +250,12 @@ final class UserScenario {
     attribution.decide(user, now);
   }
 
-  /** As if the user had left the heap, and came back from state. */
+  /** Writes the user to state, and reads it back. */
   void throughState() {
     user = UserFacts.of(USER, user.toState());
   }
 
-  /** The job goes on from a checkpoint of before; what was sent since then stays sent. */
+  /** Restarts the job from an earlier checkpoint; rows sent since then stay sent. */
   void restart(UserState checkpoint) {
     user = UserFacts.of(USER, checkpoint);
   }
@@ -214,7 +270,7 @@ final class UserScenario {
 
   void apply(SourceTable table, ChangeKind kind, SourceRow before, SourceRow after) {
     long previousCommit = lsn;
-    // As PostgreSQL aligns them.
+    // PostgreSQL aligns records to eight bytes.
     lsn += 104;
     if (!inTransaction) {
       txId++;

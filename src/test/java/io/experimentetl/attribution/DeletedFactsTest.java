@@ -1,0 +1,133 @@
+package io.experimentetl.attribution;
+
+import static io.experimentetl.attribution.UserScenario.CONTROL;
+import static io.experimentetl.attribution.UserScenario.JAN_8;
+import static io.experimentetl.attribution.UserScenario.JAN_9;
+import static io.experimentetl.attribution.UserScenario.TREATMENT;
+import static io.experimentetl.attribution.UserScenario.USER;
+import static io.experimentetl.attribution.UserScenario.assignment;
+import static io.experimentetl.attribution.UserScenario.exposure;
+import static io.experimentetl.attribution.UserScenario.numbered;
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.experimentetl.config.CrossoverPolicy;
+import io.experimentetl.model.EventRow;
+import io.experimentetl.model.FindingCode;
+import org.junit.jupiter.api.Test;
+
+/** Deletes: by erasure, by retention, and unexpected ones. */
+class DeletedFactsTest {
+  private final UserScenario scenario =
+      UserScenario.ofKnownUser(UserScenario.config(CrossoverPolicy.EXCLUDE));
+
+  @Test
+  void erasureWritesTombstonesForEveryAssignment() {
+    scenario.insert(numbered(7, CONTROL, JAN_8));
+    scenario.insert(numbered(8, TREATMENT, JAN_9));
+    scenario.deleteUser();
+    assertThat(scenario.out.assignmentRows)
+        .filteredOn(row -> row.version().deleted())
+        .extracting(row -> row.assignment().id())
+        .containsExactlyInAnyOrder(7L, 8L);
+    assertThat(scenario.out.daily).isEmpty();
+  }
+
+  @Test
+  void erasureLeavesTombstonesAndNoFigures() {
+    scenario.insert(assignment(CONTROL, "hash", JAN_8));
+    EventRow exposure = exposure(1, CONTROL, JAN_8);
+    scenario.insert(exposure);
+    scenario.inOneTransaction(
+        () -> {
+          scenario.deleteUser();
+          scenario.delete(exposure);
+          scenario.delete(assignment(CONTROL, "hash", JAN_8));
+        });
+    scenario.afterGrace();
+    assertThat(scenario.visible()).isEmpty();
+    assertThat(scenario.out.daily).isEmpty();
+    assertThat(scenario.out.health).isEmpty();
+    assertThat(scenario.out.openCodes())
+        .contains(FindingCode.C_DELETE_ERASURE)
+        .doesNotContain(FindingCode.C_DELETE_UNEXPECTED);
+    assertThat(scenario.out.eventRows.get(1).version().deleteReason()).isEqualTo("erasure");
+  }
+
+  @Test
+  void erasureMayDeleteTheUserRowLast() {
+    scenario.insert(assignment(CONTROL, "hash", JAN_8));
+    EventRow exposure = exposure(1, CONTROL, JAN_8);
+    scenario.insert(exposure);
+    scenario.inOneTransaction(
+        () -> {
+          scenario.delete(exposure);
+          scenario.deleteUser();
+        });
+    scenario.afterGrace();
+    assertThat(scenario.visible()).isEmpty();
+    assertThat(scenario.out.openCodes()).doesNotContain(FindingCode.C_DELETE_UNEXPECTED);
+  }
+
+  /** Before a restart they may have got it, and an early write of them may be visible. */
+  @Test
+  void erasureWritesTombstonesForPendingFacts() {
+    scenario.insert(assignment(99, "hash", JAN_8));
+    scenario.insert(exposure(1, 99L, JAN_8));
+    assertThat(scenario.out.eventRows).isEmpty();
+    scenario.deleteUser();
+    assertThat(scenario.out.eventRows)
+        .singleElement()
+        .satisfies(row -> assertThat(row.version().deleted()).isTrue());
+    assertThat(scenario.out.assignmentRows)
+        .singleElement()
+        .satisfies(row -> assertThat(row.version().deleted()).isTrue());
+  }
+
+  @Test
+  void retentionDeleteKeepsTheWarehouseRow() {
+    EventRow old = exposure(1, CONTROL, "2025-09-01T10:00:00Z");
+    scenario.insert(assignment(CONTROL, "hash", "2025-09-01T10:00:00Z"));
+    scenario.insert(old);
+    scenario.delete(old);
+    scenario.afterGrace();
+    assertThat(scenario.visible()).hasSize(1);
+    assertThat(scenario.out.daily).isNotEmpty();
+    assertThat(scenario.out.openFindings())
+        .contains("C-DELETE-RETENTION table-day:events/2025-09-01");
+  }
+
+  @Test
+  void erasureDeletesRowsThatRetentionKept() {
+    EventRow old = exposure(1, CONTROL, "2025-09-01T10:00:00Z");
+    scenario.insert(assignment(CONTROL, "hash", "2025-09-01T10:00:00Z"));
+    scenario.insert(old);
+    scenario.delete(old);
+    scenario.throughState();
+    scenario.deleteUser();
+    assertThat(scenario.visible()).isEmpty();
+    assertThat(scenario.out.daily).isEmpty();
+  }
+
+  @Test
+  void unexpectedDeleteIsAppliedAndFlagged() {
+    EventRow exposure = exposure(1, CONTROL, JAN_8);
+    scenario.insert(assignment(CONTROL, "hash", JAN_8));
+    scenario.insert(exposure);
+    scenario.delete(exposure);
+    scenario.afterGrace();
+    assertThat(scenario.visible()).isEmpty();
+    assertThat(scenario.out.daily).isEmpty();
+    assertThat(scenario.out.openCodes()).contains(FindingCode.C_DELETE_UNEXPECTED);
+  }
+
+  @Test
+  void erasedUserLeavesNoState() {
+    scenario.insert(assignment(CONTROL, "hash", JAN_8));
+    scenario.insert(exposure(1, CONTROL, JAN_8));
+    UserFacts kept = UserFacts.of(USER, null);
+    assertThat(kept.toState()).isNull();
+    scenario.deleteUser();
+    scenario.afterGrace();
+    assertThat(scenario.keptState()).isNull();
+  }
+}

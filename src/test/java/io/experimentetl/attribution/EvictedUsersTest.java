@@ -1,0 +1,174 @@
+package io.experimentetl.attribution;
+
+import static io.experimentetl.attribution.UserScenario.CONTROL;
+import static io.experimentetl.attribution.UserScenario.EXPERIMENT;
+import static io.experimentetl.attribution.UserScenario.assignment;
+import static io.experimentetl.attribution.UserScenario.at;
+import static io.experimentetl.attribution.UserScenario.event;
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.experimentetl.config.ConfigBuilder;
+import io.experimentetl.config.DeliveryConfig;
+import io.experimentetl.config.DeliveryMode;
+import io.experimentetl.config.JobConfig;
+import io.experimentetl.config.StateConfig;
+import io.experimentetl.model.AssignmentProcessed;
+import io.experimentetl.model.ChangeKind;
+import io.experimentetl.model.EventProcessed;
+import io.experimentetl.model.ExperimentRow;
+import io.experimentetl.model.SourceTable;
+import io.experimentetl.warehouse.EventEncoder;
+import java.math.BigInteger;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Set;
+import org.apache.flink.runtime.checkpoint.OperatorSubtaskState;
+import org.apache.flink.streaming.runtime.streamrecord.StreamRecord;
+import org.apache.flink.types.Either;
+import org.junit.jupiter.api.Test;
+
+/** Evictions by the operator. */
+class EvictedUsersTest extends AttributeOperatorHarness {
+  /** An operator that evicts facts, in front of a warehouse that shows the given rows. */
+  private AttributeOperator evicting(
+      List<EventProcessed> rows, List<AssignmentProcessed> assignments) {
+    return evicting(rows, assignments, DeliveryConfig.defaults());
+  }
+
+  private AttributeOperator evicting(
+      List<EventProcessed> rows, List<AssignmentProcessed> assignments, DeliveryConfig delivery) {
+    JobConfig config =
+        ConfigBuilder.defaults()
+            .with(JobConfig::delivery, delivery)
+            .with(StateConfig::evictAfter, Duration.ofDays(2))
+            .build();
+    return new AttributeOperator(config, Set.of(), () -> new StoredRows(rows, assignments));
+  }
+
+  private void sendDates(String endsAt) throws Exception {
+    ExperimentRow row =
+        new ExperimentRow(
+            EXPERIMENT, "exp", "Exp", null, "ACTIVE", null, 1, null, null, at(endsAt), 0, 0);
+    harness.processElement2(
+        new StreamRecord<>(
+            Either.Right(change(SourceTable.EXPERIMENTS, ChangeKind.UPDATE, row, row))));
+  }
+
+  @Test
+  void factsAreEvictedBeforeABarrierAndRehydratedAfterARestart() throws Exception {
+    List<EventProcessed> rows = new ArrayList<>();
+    List<AssignmentProcessed> assignments = new ArrayList<>();
+    harness.close();
+    harness = newHarness(evicting(rows, assignments));
+    harness.open();
+    harness.setProcessingTime(1_000);
+    sendDimensions();
+    sendDates("2026-01-09T00:00:00Z");
+    send(SourceTable.USERS, UserScenario.userRow());
+    send(SourceTable.ASSIGNMENTS, assignment(CONTROL, "hash", JAN_8));
+    send(SourceTable.EVENTS, event(1, "exposure", CONTROL, JAN_8, null));
+    send(SourceTable.EVENTS, event(2, "purchase", CONTROL, JAN_8, "{\"revenue\": 3}"));
+    for (int i = 3; i < 200; i++) {
+      send(SourceTable.EVENTS, event(i, "page_view", CONTROL, JAN_8, null));
+    }
+    barrier(1, "2026-01-14T00:00:00Z");
+    long whole = harness.snapshot(1, 1).getStateSize();
+    rows.addAll(events());
+    assignments.addAll(assignments());
+    barrier(2, "2026-01-14T00:00:00Z");
+    assertThat(harness.snapshot(2, 2).getStateSize())
+        .as("lateness and evict-after are not over")
+        .isEqualTo(whole);
+
+    barrier(3, "2026-01-14T00:00:01Z");
+    OperatorSubtaskState snapshot = harness.snapshot(3, 3);
+    assertThat(snapshot.getStateSize()).isLessThan(whole - 197 * 40);
+    assertThat(harness.numKeyedStateEntries()).isOne();
+    assertThat(harness.numProcessingTimeTimers()).isZero();
+    harness.close();
+
+    harness = newHarness(evicting(rows, assignments));
+    harness.initializeState(snapshot);
+    harness.open();
+    send(SourceTable.EVENTS, event(200, "purchase", CONTROL, JAN_8, "{\"revenue\": 2}"));
+    assertThat(new EventEncoder().isReplayStable(events().get(0)))
+        .as("no checkpoint holds the facts that are needed again")
+        .isFalse();
+    barrier(4, "2026-01-14T00:00:01Z");
+    assertThat(contributions())
+        .extracting(contribution -> contribution.sums().dSumSq())
+        .contains(BigInteger.valueOf((2 * 3 * 2 + 4) * 1_000_000_000_000L));
+    send(SourceTable.EVENTS, event(201, "page_view", CONTROL, JAN_8, null));
+    harness.notifyOfCompletedCheckpoint(4);
+    send(SourceTable.EVENTS, event(202, "page_view", CONTROL, JAN_8, null));
+    assertThat(events())
+        .extracting(row -> new EventEncoder().isReplayStable(row))
+        .containsExactly(false, false, true);
+  }
+
+  @Test
+  void earlyWritesDelayEvictionsAfterARestart() throws Exception {
+    DeliveryConfig lowLatency = new DeliveryConfig(DeliveryMode.LOW_LATENCY, Duration.ofMillis(50));
+    List<EventProcessed> rows = new ArrayList<>();
+    List<AssignmentProcessed> assignments = new ArrayList<>();
+    harness.close();
+    harness = newHarness(evicting(rows, assignments, lowLatency));
+    harness.open();
+    sendDimensions();
+    sendDates("2026-01-09T00:00:00Z");
+    send(SourceTable.USERS, UserScenario.userRow());
+    send(SourceTable.ASSIGNMENTS, assignment(CONTROL, "hash", JAN_8));
+    for (int i = 1; i < 200; i++) {
+      send(SourceTable.EVENTS, event(i, "page_view", CONTROL, JAN_8, null));
+    }
+    barrier(1, "2026-01-13T00:00:00Z");
+    OperatorSubtaskState snapshot = harness.snapshot(1, 1);
+    rows.addAll(events());
+    assignments.addAll(assignments());
+    harness.close();
+
+    harness = newHarness(evicting(rows, assignments, lowLatency));
+    harness.initializeState(snapshot);
+    harness.setProcessingTime(at("2026-01-14T00:00:01Z") / 1000);
+    harness.open();
+    barrier(2, "2026-01-14T00:10:00Z");
+    assertThat(harness.snapshot(2, 2).getStateSize()).isEqualTo(snapshot.getStateSize());
+    barrier(3, "2026-01-14T00:10:02Z");
+    assertThat(harness.snapshot(3, 3).getStateSize())
+        .isLessThan(snapshot.getStateSize() - 197 * 40);
+  }
+
+  @Test
+  void changedDatesRestateUsersWithEvictedFacts() throws Exception {
+    List<EventProcessed> rows = new ArrayList<>();
+    List<AssignmentProcessed> assignments = new ArrayList<>();
+    harness.close();
+    harness = newHarness(evicting(rows, assignments));
+    harness.open();
+    sendDimensions();
+    sendDates("2026-01-09T00:00:00Z");
+    send(SourceTable.USERS, UserScenario.userRow());
+    send(SourceTable.ASSIGNMENTS, assignment(CONTROL, "hash", JAN_8));
+    send(SourceTable.EVENTS, event(1, "exposure", CONTROL, JAN_8, null));
+    for (int i = 2; i < 100; i++) {
+      send(SourceTable.EVENTS, event(i, "page_view", CONTROL, JAN_8, null));
+    }
+    barrier(1, "2026-01-14T00:00:00Z");
+    long whole = harness.snapshot(1, 1).getStateSize();
+    rows.addAll(events());
+    assignments.addAll(assignments());
+    barrier(2, "2026-01-20T00:00:00Z");
+    int sent = contributions().size();
+    assertThat(sent).isPositive();
+    assertThat(harness.snapshot(2, 2).getStateSize())
+        .as("they are evicted")
+        .isLessThan(whole - 98 * 40);
+
+    sendDates("2026-01-07T00:00:00Z");
+    barrier(3, "2026-01-20T00:00:00Z");
+    assertThat(contributions().subList(sent, contributions().size()))
+        .hasSize(2)
+        .allMatch(contribution -> contribution.sums().newUsers() == -1);
+  }
+}

@@ -40,8 +40,6 @@ class SourceSizeTest {
           "ChangeSerializer",
           "PostgresPreflight",
           "RowReader",
-          "Platform",
-          "DemoCommand",
           "ReportPage",
           "WarehouseRange",
           "AttributeOperatorTest",

@@ -192,8 +192,7 @@ public final class Platform implements AutoCloseable {
         CompletableFuture.supplyAsync(() -> givenClickHouse.orElseGet(this::startClickHouse));
     CompletableFuture<Optional<String>> kafkaReady =
         CompletableFuture.supplyAsync(() -> options.kafka().or(() -> startKafka(options)));
-    // All are awaited before the first failure is told: close() must see every server that was
-    // started.
+    // Awaits all before it reports the first failure: close() must see every started server.
     CompletableFuture<Void> all =
         CompletableFuture.allOf(postgresReady, clickHouseReady, kafkaReady);
     try {
@@ -213,20 +212,7 @@ public final class Platform implements AutoCloseable {
         .query("CREATE DATABASE IF NOT EXISTS `" + target.database() + "`");
     sql.applyTo(target, !options.withoutTtl);
     FlinkEndpoint cluster =
-        givenFlink.orElseGet(
-            () -> {
-              Map<String, String> secrets = new HashMap<>();
-              secrets.put("EXPERIMENT_ETL_SOURCE_PASSWORD", jobsSource.password());
-              secrets.put("EXPERIMENT_ETL_CLICKHOUSE_PASSWORD", target.password());
-              flink =
-                  FlinkCluster.start(
-                      directory.resolve("flink"),
-                      home.resolve("flink-conf"),
-                      options.flinkSettings,
-                      secrets,
-                      options.taskManagers);
-              return flink.endpoint();
-            });
+        givenFlink.orElseGet(() -> startFlink(home, options, jobsSource, target));
     addresses =
         new PlatformAddresses(
             source,
@@ -249,7 +235,22 @@ public final class Platform implements AutoCloseable {
     addresses.write(directory);
   }
 
-  /** What the job writes to our own broker; another's topics are the other's to make. */
+  private FlinkEndpoint startFlink(
+      Path home, PlatformOptions options, PostgresEndpoint source, ClickHouseEndpoint target) {
+    Map<String, String> secrets = new HashMap<>();
+    secrets.put("EXPERIMENT_ETL_SOURCE_PASSWORD", source.password());
+    secrets.put("EXPERIMENT_ETL_CLICKHOUSE_PASSWORD", target.password());
+    flink =
+        FlinkCluster.start(
+            directory.resolve("flink"),
+            home.resolve("flink-conf"),
+            options.flinkSettings,
+            secrets,
+            options.taskManagers);
+    return flink.endpoint();
+  }
+
+  /** Creates the topics that the job writes, only on our own broker. */
   private void createTopics() {
     if (kafka == null) {
       return;

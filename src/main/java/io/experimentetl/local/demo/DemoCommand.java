@@ -176,23 +176,28 @@ public final class DemoCommand implements Callable<Integer> {
           load,
           replayed == null ? events : replayed.events(),
           interruptions);
-      if (replayed instanceof UdacityData udacity) {
-        UdacityAnswer answer = new UdacityAnswer(udacity, job.warehouse());
-        answer.rows(report);
-        if (chosen == CrossoverPolicy.FIRST) {
-          answer.golden(report);
-        }
-      } else if (replayed instanceof OptimizelyData optimizely) {
-        new OptimizelyAnswer(optimizely, job.warehouse()).rows(report);
-      } else {
-        findings(report, job.warehouse());
-      }
+      answer(report, job, replayed, chosen);
       addresses.kafka().ifPresent(kafka -> outbox(report, addresses, kafka));
       doubled(report, job.warehouse());
       audit(report, job);
       report.fact("seconds, all servers' start included", seconds(begin));
       report.end(folder);
       return report.isGood() ? 0 : 1;
+    }
+  }
+
+  /** Adds the known answers of a replayed set, or the findings of generated traffic. */
+  private void answer(Report report, RunningJob job, ReplayedSet replayed, CrossoverPolicy policy) {
+    if (replayed instanceof UdacityData udacity) {
+      UdacityAnswer answer = new UdacityAnswer(udacity, job.warehouse());
+      answer.rows(report);
+      if (policy == CrossoverPolicy.FIRST) {
+        answer.golden(report);
+      }
+    } else if (replayed instanceof OptimizelyData optimizely) {
+      new OptimizelyAnswer(optimizely, job.warehouse()).rows(report);
+    } else {
+      findings(report, job.warehouse());
     }
   }
 

@@ -221,6 +221,7 @@ CREATE TABLE IF NOT EXISTS data_inconsistencies
     experiment_id Nullable(Int64),
     user_id       Nullable(String),
     event_id      Nullable(UUID),
+    source_id     Nullable(String)       COMMENT 'the event''s own id where it is no UUID in lower case',
     event_timestamp Nullable(DateTime64(6, 'UTC')) COMMENT 'of the event that the finding is about',
     detail        String,
     remedy        String,

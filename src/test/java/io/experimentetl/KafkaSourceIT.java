@@ -144,7 +144,7 @@ class KafkaSourceIT {
     assertThat(
             job.clickHouse.query(
                 "SELECT code, subject FROM data_inconsistencies FINAL WHERE code = 'S-UNPARSEABLE' FORMAT TSV"))
-        .isEqualTo("S-UNPARSEABLE\tuser:" + topic + "/1@0");
+        .isEqualTo("S-UNPARSEABLE\tkafka-record:" + topic + "/1@0");
     assertThat(job.clickHouse.count("SELECT count() FROM users FINAL")).isEqualTo(2);
   }
 

@@ -240,12 +240,18 @@ final class RowComparison {
   private Set<String> flaggedKeys() {
     Set<String> keys = new HashSet<>();
     warehouse.read(
-        "SELECT subject_key FROM data_inconsistencies FINAL"
+        "SELECT subject_key, ifNull(source_id, toString(event_id)) FROM data_inconsistencies FINAL"
             + " WHERE dead_letter_since IS NOT NULL AND status = 'OPEN' AND subject_kind = '"
             + table.subjectKind().text()
             + "'",
-        row -> keys.add(normalised(row.get(0).asText())));
+        row -> keys.add(normalised(sourceKey(row))));
     return keys;
+  }
+
+  /** The key with an event's own id, as this comparison writes it. */
+  private String sourceKey(JsonNode row) {
+    Subject subject = new Subject(table.subjectKind(), row.get(0).asText());
+    return row.get(1).isNull() ? subject.key() : subject.keyWithId(row.get(1).asText());
   }
 
   /**

@@ -7,6 +7,7 @@ import io.experimentetl.model.FindingCode;
 import io.experimentetl.model.SourcePosition;
 import io.experimentetl.model.SourceRow;
 import io.experimentetl.model.SourceTable;
+import io.experimentetl.model.Subject;
 import io.experimentetl.model.UnreadableRow;
 import java.util.ArrayList;
 import java.util.IdentityHashMap;
@@ -141,7 +142,8 @@ final class ChangeDeserializer
     } catch (DataException | ClassCastException e) {
       return new UnreadableRow(
           binding.table,
-          "",
+          Subject.row(binding.table, ""),
+          null,
           FindingCode.S_UNPARSEABLE,
           "",
           "The row does not fit its own schema (" + e.getClass().getSimpleName() + ").");

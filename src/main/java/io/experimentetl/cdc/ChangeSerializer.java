@@ -13,6 +13,8 @@ import io.experimentetl.model.OutboxRow;
 import io.experimentetl.model.SourcePosition;
 import io.experimentetl.model.SourceRow;
 import io.experimentetl.model.SourceTable;
+import io.experimentetl.model.Subject;
+import io.experimentetl.model.SubjectKind;
 import io.experimentetl.model.UnreadableRow;
 import io.experimentetl.model.UserRow;
 import io.experimentetl.model.VariantRow;
@@ -38,6 +40,7 @@ public final class ChangeSerializer extends TypeSerializerSingleton<Change> {
   private static final SourceTable[] TABLES = SourceTable.values();
   private static final ChangeKind[] KINDS = ChangeKind.values();
   private static final FindingCode[] CODES = FindingCode.values();
+  private static final SubjectKind[] SUBJECT_KINDS = SubjectKind.values();
 
   private static final int ABSENT = 0;
   private static final int READABLE = 1;
@@ -170,7 +173,9 @@ public final class ChangeSerializer extends TypeSerializerSingleton<Change> {
       target.writeLong(experiment.updatedAt());
     } else if (row instanceof UnreadableRow unreadable) {
       target.writeByte(unreadable.table().ordinal());
-      writeText(unreadable.key(), target);
+      target.writeByte(unreadable.subject().kind().ordinal());
+      writeText(unreadable.subject().key(), target);
+      writeText(unreadable.eventId() == null ? null : unreadable.eventId().text(), target);
       target.writeByte(unreadable.code().ordinal());
       writeText(unreadable.column(), target);
       writeText(unreadable.reason(), target);
@@ -178,6 +183,10 @@ public final class ChangeSerializer extends TypeSerializerSingleton<Change> {
       writeText(drifted.column(), target);
       writeText(drifted.reason(), target);
     }
+  }
+
+  private static EventId eventId(String text) {
+    return text == null ? null : EventId.of(text);
   }
 
   private static SourceRow readRow(SourceTable table, int presence, DataInputView source)
@@ -188,7 +197,8 @@ public final class ChangeSerializer extends TypeSerializerSingleton<Change> {
     if (presence == UNREADABLE) {
       return new UnreadableRow(
           TABLES[source.readUnsignedByte()],
-          readText(source),
+          new Subject(SUBJECT_KINDS[source.readUnsignedByte()], readText(source)),
+          eventId(readText(source)),
           CODES[source.readUnsignedByte()],
           readText(source),
           readText(source));

@@ -9,6 +9,7 @@ import io.experimentetl.model.ChangeKind;
 import io.experimentetl.model.FindingCode;
 import io.experimentetl.model.SourcePosition;
 import io.experimentetl.model.SourceTable;
+import io.experimentetl.model.Subject;
 import io.experimentetl.model.UnreadableRow;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
@@ -65,7 +66,8 @@ final class DebeziumDecoder {
                   null,
                   new UnreadableRow(
                       table,
-                      record.topic() + "/" + record.partition() + "@" + record.offset(),
+                      Subject.kafkaRecord(record.topic(), record.partition(), record.offset()),
+                      null,
                       FindingCode.S_UNPARSEABLE,
                       WHOLE,
                       e.getMessage())));

@@ -9,8 +9,6 @@ import io.experimentetl.model.EventRow;
 import io.experimentetl.model.ExperimentRow;
 import io.experimentetl.model.Finding;
 import io.experimentetl.model.FindingCode;
-import io.experimentetl.model.HeartbeatRow;
-import io.experimentetl.model.OutboxRow;
 import io.experimentetl.model.RowVersion;
 import io.experimentetl.model.SourceRow;
 import io.experimentetl.model.SourceTable;
@@ -197,7 +195,7 @@ public final class RouteOperator extends AbstractStreamOperator<Change>
   }
 
   private void addDeadLetter(Change change, UnreadableRow row) {
-    Subject subject = Subject.row(change.table(), row.key());
+    Subject subject = row.subject();
     DeadLetterLedger.Row before = deadLetters.of(subject);
     if (before != null && before.code() != row.code()) {
       resolve(change, before);
@@ -205,6 +203,7 @@ public final class RouteOperator extends AbstractStreamOperator<Change>
     long since = deadLetters.add(subject, row.code(), change.position().committedAt());
     findings.report(
         Finding.opened(row.code(), subject)
+            .aboutEvent(row.eventId())
             .detail("column %s: %s".formatted(row.column(), row.reason()))
             .deadLetterSince(since)
             .at(change, RowVersion.ofSequenceNumber(change.sequenceNumber())));
@@ -213,8 +212,7 @@ public final class RouteOperator extends AbstractStreamOperator<Change>
   /** Resolves the row's dead letter, if it has one. */
   private void resolve(Change change, SourceRow row) {
     if (deadLetters.size() > 0) {
-      DeadLetterLedger.Row before =
-          deadLetters.of(Subject.row(change.table(), keyOf(change.table(), row)));
+      DeadLetterLedger.Row before = deadLetters.of(Subject.row(change.table(), row));
       if (before != null) {
         resolve(change, before);
       }
@@ -267,26 +265,11 @@ public final class RouteOperator extends AbstractStreamOperator<Change>
         ? null
         : new UnreadableRow(
             table,
-            keyOf(table, row),
+            Subject.row(table, row),
+            row instanceof EventRow event ? event.id() : null,
             FindingCode.S_UNPARSEABLE,
             column,
-            "the time lies outside of 1900 to 2299"
-                + (row instanceof EventRow event ? event.id().sourceIdInWords() : ""));
-  }
-
-  private static String keyOf(SourceTable table, SourceRow row) {
-    if (row instanceof UnreadableRow unreadable) {
-      return unreadable.key();
-    }
-    return switch (table) {
-      case EVENTS -> ((EventRow) row).id() + "@" + ((EventRow) row).occurredAt();
-      case ASSIGNMENTS -> String.valueOf(((AssignmentRow) row).id());
-      case USERS -> ((UserRow) row).userId();
-      case EXPERIMENTS -> String.valueOf(((ExperimentRow) row).id());
-      case VARIANTS -> String.valueOf(((VariantRow) row).id());
-      case OUTBOX_EVENTS -> String.valueOf(((OutboxRow) row).id());
-      case ETL_HEARTBEAT -> ((HeartbeatRow) row).writer();
-    };
+            "the time lies outside of 1900 to 2299");
   }
 
   private void checkStatus(Change change) {
@@ -307,7 +290,7 @@ public final class RouteOperator extends AbstractStreamOperator<Change>
       return false;
     }
     if (after instanceof UnreadableRow) {
-      return !keyOf(change.table(), before).equals(unreadable.key());
+      return !Subject.row(change.table(), before).equals(unreadable.subject());
     }
     if (before instanceof EventRow b && after instanceof EventRow a) {
       return b.occurredAt() != a.occurredAt()

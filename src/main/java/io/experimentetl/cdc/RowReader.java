@@ -10,6 +10,7 @@ import io.experimentetl.model.HeartbeatRow;
 import io.experimentetl.model.OutboxRow;
 import io.experimentetl.model.SourceRow;
 import io.experimentetl.model.SourceTable;
+import io.experimentetl.model.Subject;
 import io.experimentetl.model.UnreadableRow;
 import io.experimentetl.model.UserRow;
 import io.experimentetl.model.VariantRow;
@@ -251,30 +252,27 @@ abstract class RowReader<R> {
         case ETL_HEARTBEAT -> new HeartbeatRow(text(row, before, 0), micros(row, before, 1));
       };
     } catch (UnreadableColumnException e) {
-      return new UnreadableRow(table, key(row), e.code, e.column, e.getMessage() + ownId(row));
+      EventId eventId = eventId(row);
+      return new UnreadableRow(
+          table, subject(row, eventId), eventId, e.code, e.column, e.getMessage());
     }
   }
 
-  private String key(R row) {
-    Object first = sent(row, 0);
-    String key =
-        table == SourceTable.EVENTS
-            ? (first == null ? null : EventId.of(first.toString())) + "@" + keyTime(sent(row, 1))
-            : String.valueOf(first);
-    return readable(key);
+  private Subject subject(R row, EventId eventId) {
+    return table == SourceTable.EVENTS
+        ? Subject.unreadableEvent(eventId, keyTime(sent(row, 1)))
+        : Subject.row(table, readable(String.valueOf(sent(row, 0))));
+  }
+
+  /** Null where the row is not an event, or its id is NULL. */
+  private EventId eventId(R row) {
+    Object first = table == SourceTable.EVENTS ? sent(row, 0) : null;
+    return first == null ? null : EventId.of(readable(first.toString()));
   }
 
   /** A finding holds the text: half of a surrogate pair becomes a question mark. */
   private static String readable(String text) {
     return new String(text.getBytes(StandardCharsets.UTF_8), StandardCharsets.UTF_8);
-  }
-
-  /**
-   * A finding names an event by its UUID: the engineer looks for the row by the source's own id.
-   */
-  private String ownId(R row) {
-    Object first = table == SourceTable.EVENTS ? sent(row, 0) : null;
-    return first == null ? "" : readable(EventId.of(first.toString()).sourceIdInWords());
   }
 
   /**
@@ -285,7 +283,7 @@ abstract class RowReader<R> {
     try {
       return micros(sent, 1);
     } catch (UnreadableColumnException unreadable) {
-      return sent;
+      return readable(String.valueOf(sent));
     }
   }
 

@@ -23,7 +23,6 @@ public record EventId(long high, long low, String sourceId) {
   public static final UUID NAMESPACE = UUID.fromString("a066a403-c85e-5eb8-952c-03530f7288e3");
 
   private static final int UUID_LENGTH = 36;
-  private static final int LONGEST_IN_WORDS = 200;
 
   /**
    * The id that the source sent as this text. A UUID has 32 hexadecimal digits of either case in
@@ -89,15 +88,6 @@ public record EventId(long high, long low, String sourceId) {
   public String text() {
     String uuid = toString();
     return sourceId == null || sourceId.equalsIgnoreCase(uuid) ? uuid : sourceId;
-  }
-
-  /** The source's own id in parentheses, for a message that names the event; empty for a UUID. */
-  public String sourceIdInWords() {
-    if (sourceId == null) {
-      return "";
-    }
-    int end = Math.min(sourceId.length(), LONGEST_IN_WORDS);
-    return " (id at the source: " + sourceId.substring(0, end) + ")";
   }
 
   public UUID uuid() {

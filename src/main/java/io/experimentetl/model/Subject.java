@@ -18,7 +18,7 @@ public record Subject(SubjectKind kind, String key) implements Comparable<Subjec
 
   /** One event; the time is in microseconds since 1970 in UTC. */
   public static Subject event(EventId id, long occurredAt) {
-    return new Subject(SubjectKind.EVENT, id.toString() + AT + occurredAt);
+    return unreadableEvent(id, occurredAt);
   }
 
   public static Subject eventType(String eventType) {
@@ -85,9 +85,40 @@ public record Subject(SubjectKind kind, String key) implements Comparable<Subjec
     return new Subject(SubjectKind.PIPELINE, "");
   }
 
-  /** A row of the source by its primary key, which is an event's {@code ID@MICROS}. */
+  /** One record of a source topic. */
+  public static Subject kafkaRecord(String topic, int partition, long offset) {
+    return new Subject(SubjectKind.KAFKA_RECORD, topic + "/" + partition + AT + offset);
+  }
+
+  /**
+   * An event that could not be read.
+   *
+   * @param id null: could not be read either
+   * @param occurredAt microseconds since 1970 in UTC, or the time as the source sent it
+   */
+  public static Subject unreadableEvent(EventId id, Object occurredAt) {
+    return new Subject(SubjectKind.EVENT, String.valueOf(id) + AT + occurredAt);
+  }
+
+  /** A row of a table by its primary key, which for an event is {@code ID@MICROS}. */
   public static Subject row(SourceTable table, String key) {
     return new Subject(table.subjectKind(), key);
+  }
+
+  /** A row of a table. */
+  public static Subject row(SourceTable table, SourceRow row) {
+    if (row instanceof UnreadableRow unreadable) {
+      return unreadable.subject();
+    }
+    return switch (table) {
+      case EVENTS -> event(((EventRow) row).id(), ((EventRow) row).occurredAt());
+      case ASSIGNMENTS -> assignment(((AssignmentRow) row).id());
+      case USERS -> user(((UserRow) row).userId());
+      case EXPERIMENTS -> experiment(((ExperimentRow) row).id());
+      case VARIANTS -> variant(((VariantRow) row).id());
+      case OUTBOX_EVENTS -> outboxEvent(((OutboxRow) row).id());
+      case ETL_HEARTBEAT -> row(table, ((HeartbeatRow) row).writer());
+    };
   }
 
   /** The id of the event; null where the subject is not an event or has an id that is NULL. */
@@ -95,6 +126,11 @@ public record Subject(SubjectKind kind, String key) implements Comparable<Subjec
     int at = key.lastIndexOf(AT);
     boolean named = kind == SubjectKind.EVENT && at > 0 && !key.startsWith("null" + AT);
     return named ? EventId.of(key.substring(0, at)) : null;
+  }
+
+  /** The key of an event with the source's own id in the place of the UUID. */
+  public String keyWithId(String ownId) {
+    return ownId + key.substring(key.lastIndexOf(AT));
   }
 
   /**

@@ -21,21 +21,37 @@ public final class DeadLetters {
   /**
    * A row that could not be delivered.
    *
-   * @param subject the row by its primary key
+   * @param subject the row by its primary key, or the record of a source topic
+   * @param eventId an event's id as PostgreSQL has it; null: no event
    * @param reason the column and its error
    * @param lsn the LSN of the last change that could not be delivered; 0: the snapshot
    * @param firstSeen commit time of the first such change, in UTC
    * @param lastSeen commit time of the last such change, in UTC
    */
   public record Letter(
-      Subject subject, String code, String reason, long lsn, String firstSeen, String lastSeen) {
+      Subject subject,
+      String eventId,
+      String code,
+      String reason,
+      long lsn,
+      String firstSeen,
+      String lastSeen) {
 
+    /** Null for a record of a source topic: its table's row is not known. */
     public SourceTable table() {
-      return SourceTable.ofSubjectKind(subject.kind());
+      return subject.kind() == SubjectKind.KAFKA_RECORD
+          ? null
+          : SourceTable.ofSubjectKind(subject.kind());
     }
 
+    /** The row's primary key; of an event {@code ID@MICROSECONDS} with the source's own id. */
     public String key() {
-      return subject.key();
+      return eventId == null ? subject.key() : subject.keyWithId(eventId);
+    }
+
+    /** Where the row is: its table, or Kafka. */
+    public String place() {
+      return table() == null ? "Kafka" : table().tableName();
     }
   }
 
@@ -43,7 +59,7 @@ public final class DeadLetters {
   public static List<Letter> list(ClickHouseEndpoint clickHouse) {
     String rows =
         clickHouse.query(
-            "SELECT subject_kind, subject_key, code, detail, toString(_lsn),"
+            "SELECT subject_kind, subject_key, ifNull(source_id, toString(event_id)), code, detail, toString(_lsn),"
                 + " formatDateTime(assumeNotNull(dead_letter_since), '%Y-%m-%dT%H:%i:%SZ', 'UTC'),"
                 + " formatDateTime(observed_at, '%Y-%m-%dT%H:%i:%SZ', 'UTC')"
                 + " FROM data_inconsistencies FINAL WHERE status = 'OPEN' AND dead_letter_since IS NOT NULL"
@@ -56,11 +72,12 @@ public final class DeadLetters {
       JsonNode row = JSON.readTree(line);
       return new Letter(
           new Subject(SubjectKind.ofText(row.get(0).asText()), row.get(1).asText()),
-          row.get(2).asText(),
+          row.get(2).isNull() ? null : row.get(2).asText(),
           row.get(3).asText(),
-          row.get(4).asLong(),
-          row.get(5).asText(),
-          row.get(6).asText());
+          row.get(4).asText(),
+          row.get(5).asLong(),
+          row.get(6).asText(),
+          row.get(7).asText());
     } catch (JsonProcessingException e) {
       throw new OperationsException("ClickHouse answered with a line that is not JSON: " + line, e);
     }
@@ -70,13 +87,13 @@ public final class DeadLetters {
    * Sends rows through the change stream again: each by an UPDATE that changes nothing, in a
    * transaction of its own, in the order of their changes.
    *
-   * @return the rows that no longer exist at the source
+   * @return what was not sent: rows that no longer exist at the source, and records of topics
    */
   public static List<Letter> replay(PostgresLogin postgres, List<Letter> letters) {
     List<Letter> gone = new ArrayList<>();
     try (Connection connection = postgres.connect()) {
       for (Letter letter : letters) {
-        if (touch(connection, letter) == 0) {
+        if (letter.table() == null || touch(connection, letter) == 0) {
           gone.add(letter);
         }
       }
@@ -110,7 +127,7 @@ public final class DeadLetters {
     }
     try (PreparedStatement update = connection.prepareStatement(sql)) {
       if (letter.table() == SourceTable.EVENTS) {
-        update.setString(1, letter.subject().eventId().toString());
+        update.setString(1, letter.eventId());
         update.setLong(2, letter.subject().occurredAt());
       } else {
         update.setString(1, letter.key());

@@ -43,7 +43,7 @@ public final class DeadLettersCommand implements Callable<Integer> {
       log.accept(
           "%-13s %-55s %-15s LSN %s  first seen %s, last seen %s%n    %s"
               .formatted(
-                  letter.table().tableName(),
+                  letter.place(),
                   letter.key(),
                   letter.code(),
                   Lsn.print(letter.lsn()),
@@ -58,7 +58,7 @@ public final class DeadLettersCommand implements Callable<Integer> {
           letter ->
               log.accept(
                   "%s %s does not exist in PostgreSQL, or has another key there now"
-                      .formatted(letter.table().tableName(), letter.key())));
+                      .formatted(letter.place(), letter.key())));
       log.accept(
           "%,d rows replayed; the delivered ones leave the list with the next checkpoint"
               .formatted(letters.size() - gone.size()));

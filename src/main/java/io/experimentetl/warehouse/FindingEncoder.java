@@ -21,6 +21,7 @@ public final class FindingEncoder implements RowEncoder<Finding> {
               .column("experiment_id", "Nullable(Int64)")
               .column("user_id", "Nullable(String)")
               .column("event_id", "Nullable(UUID)")
+              .column("source_id", "Nullable(String)")
               .column("event_timestamp", "Nullable(DateTime64(6, 'UTC'))")
               .column("detail", "String")
               .column("remedy", "String")
@@ -47,6 +48,7 @@ public final class FindingEncoder implements RowEncoder<Finding> {
     out.writeNullableInt64(row.experimentId() == 0 ? null : row.experimentId());
     out.writeNullableString(row.userId());
     out.writeNullableUuid(row.eventId() == null ? null : row.eventId().uuid());
+    out.writeNullableString(row.eventId() == null ? null : row.eventId().sourceId());
     out.writeNullableDateTime64(eventTime(row));
     out.writeString(row.detail());
     out.writeString(row.code().remedy());

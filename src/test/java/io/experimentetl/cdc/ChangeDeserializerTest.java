@@ -11,6 +11,7 @@ import io.experimentetl.model.FindingCode;
 import io.experimentetl.model.OutboxRow;
 import io.experimentetl.model.SourcePosition;
 import io.experimentetl.model.SourceTable;
+import io.experimentetl.model.Subject;
 import io.experimentetl.model.UnreadableRow;
 import io.experimentetl.model.UserRow;
 import java.util.ArrayList;
@@ -146,7 +147,8 @@ class ChangeDeserializerTest {
         .isEqualTo(
             new UnreadableRow(
                 SourceTable.USERS,
-                "u",
+                Subject.user("u"),
+                null,
                 FindingCode.S_NULL_REQUIRED,
                 "updated_at",
                 "The column updated_at is NULL."));
@@ -195,11 +197,11 @@ class ChangeDeserializerTest {
         .isInstanceOfSatisfying(
             UnreadableRow.class,
             row -> {
-              assertThat(row.key()).isEqualTo(EventId.of("e1") + "@1795176000000000");
+              assertThat(row.subject())
+                  .isEqualTo(Subject.event(EventId.of("e1"), 1_795_176_000_000_000L));
+              assertThat(row.eventId().sourceId()).isEqualTo("e1");
               assertThat(row.column()).isEqualTo("experiment_id");
-              assertThat(row.reason())
-                  .contains("REPLICA IDENTITY FULL")
-                  .endsWith("(id at the source: e1)");
+              assertThat(row.reason()).contains("REPLICA IDENTITY FULL");
             });
   }
 

@@ -13,6 +13,8 @@ import io.experimentetl.model.OutboxRow;
 import io.experimentetl.model.SourcePosition;
 import io.experimentetl.model.SourceRow;
 import io.experimentetl.model.SourceTable;
+import io.experimentetl.model.Subject;
+import io.experimentetl.model.SubjectKind;
 import io.experimentetl.model.UnreadableRow;
 import io.experimentetl.model.UserRow;
 import io.experimentetl.model.VariantRow;
@@ -85,8 +87,22 @@ final class Changes {
                       case ETL_HEARTBEAT -> new HeartbeatRow(t, a);
                     });
     Arbitrary<SourceRow> unreadable =
-        Combinators.combine(text(), Arbitraries.of(FindingCode.values()), text(), text())
-            .as((key, code, column, reason) -> new UnreadableRow(table, key, code, column, reason));
+        Combinators.combine(
+                Arbitraries.of(SubjectKind.values()),
+                text(),
+                textOrNull(),
+                Arbitraries.of(FindingCode.values()),
+                text(),
+                text())
+            .as(
+                (kind, key, id, code, column, reason) ->
+                    new UnreadableRow(
+                        table,
+                        new Subject(kind, key),
+                        id == null ? null : EventId.of(id),
+                        code,
+                        column,
+                        reason));
     Arbitrary<SourceRow> drifted =
         Combinators.combine(text(), text())
             .as((column, reason) -> new DriftedColumn(table, column, reason));

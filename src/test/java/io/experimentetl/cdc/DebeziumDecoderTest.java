@@ -10,6 +10,7 @@ import io.experimentetl.model.FindingCode;
 import io.experimentetl.model.HeartbeatRow;
 import io.experimentetl.model.SourcePosition;
 import io.experimentetl.model.SourceTable;
+import io.experimentetl.model.Subject;
 import io.experimentetl.model.UnreadableRow;
 import java.nio.charset.StandardCharsets;
 import java.util.Optional;
@@ -173,7 +174,7 @@ class DebeziumDecoderTest {
         .isInstanceOfSatisfying(
             UnreadableRow.class,
             row -> {
-              assertThat(row.key()).isEqualTo("experiments_users/3@17");
+              assertThat(row.subject()).isEqualTo(Subject.kafkaRecord("experiments_users", 3, 17));
               assertThat(row.reason()).contains(remedy);
             });
     assertThat(record.change().position().lsn()).isZero();

@@ -26,10 +26,10 @@ import org.apache.flink.streaming.runtime.streamrecord.StreamRecord;
 import org.apache.flink.types.Either;
 
 /**
- * {@code daily-stats}: adds contributions up, and sends each row that changed just before each
- * barrier, so that rows and statistics of one checkpoint are those of one cut. A day's window
- * closes when the watermark passes its end by the allowed lateness; a later contribution still
- * restates it.
+ * {@code daily-stats}: adds contributions up and sends each changed row just before each barrier,
+ * so that raw rows and statistics of a checkpoint are of the same prefix of the log. A day closes
+ * when the watermark passes its end by the allowed lateness; a later contribution still restates
+ * it.
  */
 public final class DailyStatsOperator
     extends AbstractStreamOperator<Either<ProgressMarker, DailyStats>>
@@ -62,7 +62,7 @@ public final class DailyStatsOperator
     }
   }
 
-  /** The day's key as text: text hashes alike on every JVM, for ever. */
+  /** The day's key as text: the hash of a text is the same on every JVM. */
   public static String keyOf(DailyContribution contribution) {
     DailyKey key = contribution.key();
     return key.experimentId() + "/" + key.variantId() + "/" + key.dayEpoch() + "/" + key.metric();
@@ -125,7 +125,7 @@ public final class DailyStatsOperator
       return;
     }
     if (open.sums().isZero() || !kinds.containsKey(keyOf(timer.getKey()).metric())) {
-      // Of a metric that is not counted any more the rows stay as they are.
+      // The rows of an ended metric stay as they are.
       state.clear();
     } else {
       send(keyOf(timer.getKey()), open.sums(), true, open);
@@ -137,7 +137,7 @@ public final class DailyStatsOperator
     throw new IllegalStateException("daily-stats sets no processing-time timers");
   }
 
-  /** Sends the row, and keeps it; the current key is its key. */
+  /** Sends and keeps the row; the current key is its key. */
   private void send(DailyKey key, DailySums sums, boolean closed, DailyState old) throws Exception {
     ProgressMarker asOf = marker == null ? new ProgressMarker(0, 0, 0, false, false) : marker;
     long version =

@@ -49,15 +49,15 @@ import org.apache.flink.types.Either;
 import org.apache.flink.util.OutputTag;
 
 /**
- * {@code experiment-health}: adds up who was assigned, exposed and seen twice, and what the metrics
- * come to, per experiment, and judges each experiment's health. Rows that changed go out just
- * before each barrier; what {@link HealthChecks} finds opens a finding, and closes it when it is
+ * {@code experiment-health}: counts assigned, exposed and crossover users and adds up the metrics
+ * per experiment, and judges each experiment's health. Changed rows are sent just before each
+ * barrier. A symptom that {@link HealthChecks} finds opens a finding, and closes it when it is
  * gone.
  *
- * <p>Experiments and variants are broadcast, and each subtask judges those whose key it owns: an
- * experiment without any contribution too. It is judged when something of it has changed, and when
- * time alone may change the verdict. Time is commit time, so a restart decides alike. Before the
- * initial snapshot is read, nothing is judged.
+ * <p>Experiments and variants are broadcast. Each subtask judges the experiments whose key it owns,
+ * also those without a contribution: when something of them has changed, and when time alone may
+ * change the verdict. Time is commit time, so that a restart decides alike. Nothing is judged
+ * before the initial snapshot is read.
  */
 public final class ExperimentHealthOperator
     extends AbstractStreamOperator<Either<ProgressMarker, ExperimentHealth>>
@@ -80,10 +80,10 @@ public final class ExperimentHealthOperator
   private static final MapStateDescriptor<Long, ExperimentRun> EXPERIMENTS =
       new MapStateDescriptor<>("runs", Types.LONG, TypeInformation.of(ExperimentRun.class));
 
-  /** In place of an experiment's id: what is found of the pipeline itself. */
+  /** The key of findings about the pipeline, in place of an experiment's id. */
   private static final long PIPELINE = Long.MIN_VALUE;
 
-  private static final ProgressMarker NO_CUT = new ProgressMarker(0, 0, 0, false, false);
+  private static final ProgressMarker NO_MARKER = new ProgressMarker(0, 0, 0, false, false);
 
   private final FindingsConfig findings;
   private final StatisticsConfig statistics;
@@ -95,10 +95,10 @@ public final class ExperimentHealthOperator
   private transient Map<Long, Map<MetricKey, MetricTotals>> unsentMetrics;
   private transient Set<Long> changedVariants;
   private transient Set<Long> changed;
-  private transient Map<Long, Long> nextLookAt;
+  private transient Map<Long, Long> nextJudgementAt;
   private transient boolean allAreDue;
   private transient ProgressMarker marker;
-  private transient boolean markerCame;
+  private transient boolean markerArrived;
   private transient FindingReporter reporter;
 
   public ExperimentHealthOperator(FindingsConfig findings, StatisticsConfig statistics) {
@@ -121,9 +121,9 @@ public final class ExperimentHealthOperator
     unsentMetrics = new HashMap<>();
     changedVariants = new HashSet<>();
     changed = new HashSet<>();
-    nextLookAt = new HashMap<>();
+    nextJudgementAt = new HashMap<>();
     allAreDue = true;
-    marker = NO_CUT;
+    marker = NO_MARKER;
     reporter =
         new FindingReporter(
             output,
@@ -163,7 +163,7 @@ public final class ExperimentHealthOperator
       throws Exception {
     if (record.getValue().isLeft()) {
       marker = record.getValue().left();
-      markerCame = true;
+      markerArrived = true;
       return;
     }
     Change change = record.getValue().right();
@@ -196,7 +196,7 @@ public final class ExperimentHealthOperator
   public void prepareSnapshotPreBarrier(long checkpointId) throws Exception {
     for (long experimentId : due()) {
       setCurrentKey(experimentId);
-      look(experimentId);
+      update(experimentId);
     }
     unsent.clear();
     unsentMetrics.clear();
@@ -206,16 +206,16 @@ public final class ExperimentHealthOperator
       allAreDue = false;
       if (isOwned(PIPELINE)) {
         setCurrentKey(PIPELINE);
-        lookAtThePipeline();
+        judgePipeline();
       }
     }
-    if (markerCame) {
+    if (markerArrived) {
       output.collect(new StreamRecord<>(Either.Left(marker)));
       reporter.progress(marker);
     }
   }
 
-  /** A cut without a commit time lies in the snapshot, or right behind it. */
+  /** A marker without a commit time is in the snapshot, or right behind it. */
   private boolean isJudging() {
     return marker.snapshotDone() && marker.committedAt() > 0;
   }
@@ -227,12 +227,12 @@ public final class ExperimentHealthOperator
         == task.getIndexOfThisSubtask();
   }
 
-  /** The experiments to look at now, of those that this subtask owns. */
+  /** The experiments to update now, among those that this subtask owns. */
   private Set<Long> due() throws Exception {
     Set<Long> due = new TreeSet<>(changed);
     due.addAll(changedVariants);
     if (isJudging()) {
-      nextLookAt.forEach(
+      nextJudgementAt.forEach(
           (experimentId, at) -> {
             if (at <= marker.committedAt()) {
               due.add(experimentId);
@@ -255,8 +255,8 @@ public final class ExperimentHealthOperator
     return due;
   }
 
-  /** Restates the experiment's rows, and judges it; the current key is the experiment. */
-  private void look(long experimentId) throws Exception {
+  /** Restates the experiment's rows and judges it; the current key is the experiment. */
+  private void update(long experimentId) throws Exception {
     HealthState old = state.value() == null ? HealthState.EMPTY : state.value();
     HealthLedger ledger = HealthLedger.of(experimentId, old);
     NavigableMap<HealthKey, HealthCounts> changes =
@@ -279,7 +279,7 @@ public final class ExperimentHealthOperator
               marker.lsn(), marker.committedAt(), version, !ledger.days().contains(day), "");
       output.collect(new StreamRecord<>(Either.Right(ledger.asOf(day, weights, ofRow))));
     }
-    HealthVerdict[] verdicts = old.verdictsOf(Subject.experiment(experimentId));
+    HealthVerdict[] verdicts = old.verdicts();
     boolean reported = false;
     ExperimentRun run = experiments.get(experimentId);
     if (isJudging()) {
@@ -291,9 +291,9 @@ public final class ExperimentHealthOperator
       verdicts = judged.kept();
       long nextAt = Math.min(judged.nextAt(), HealthChecks.nextChangeAt(run, marker.committedAt()));
       if (nextAt == Long.MAX_VALUE) {
-        nextLookAt.remove(experimentId);
+        nextJudgementAt.remove(experimentId);
       } else {
-        nextLookAt.put(experimentId, nextAt);
+        nextJudgementAt.put(experimentId, nextAt);
       }
     }
     if (run == null && ledger.isEmpty() && verdicts.length == 0) {
@@ -311,12 +311,12 @@ public final class ExperimentHealthOperator
       changes.keySet().forEach(key -> days.add(key.dayEpoch()));
       return days.tailSet(changes.firstKey().dayEpoch(), true);
     }
-    // The last day's row says what holds now, with the weights as they stand.
+    // The row of the last day is the present one, with the present weights.
     boolean reweighed = changedVariants.contains(experimentId) && !days.isEmpty();
     return reweighed ? days.tailSet(days.last(), true) : new TreeSet<>();
   }
 
-  /** Reports what has opened and what has closed. */
+  /** Reports the symptoms that have opened and closed. */
   private HealthVerdicts judge(
       HealthVerdict[] before, List<Symptom> symptoms, long experimentId, long version) {
     HealthVerdicts judged =
@@ -326,16 +326,16 @@ public final class ExperimentHealthOperator
       report(symptom.code(), symptom.subject(), true, symptom.detail(), experimentId, version);
     }
     for (HealthVerdict verdict : judged.closed()) {
-      report(verdict.code(), verdict.subject(), false, "holds no more", experimentId, version);
+      report(verdict.code(), verdict.subject(), false, "no longer so", experimentId, version);
     }
     return judged;
   }
 
   /**
-   * How far what is visible lags behind: the commit time of the cut, by this machine's clock. An
-   * idle source's heartbeat moves it.
+   * Reports when visible rows lag: by the commit time of the last progress marker and this
+   * machine's clock. The heartbeat moves the marker of an idle source.
    */
-  private void lookAtThePipeline() throws Exception {
+  private void judgePipeline() throws Exception {
     HealthState old = state.value() == null ? HealthState.EMPTY : state.value();
     long lagMillis =
         getProcessingTimeService().getCurrentProcessingTime() - marker.committedAt() / 1000;
@@ -349,7 +349,7 @@ public final class ExperimentHealthOperator
             : List.of();
     long version =
         Math.max(old.version() + 1, RowVersion.ofSequenceNumber(marker.sequenceNumber()));
-    HealthVerdicts judged = judge(old.verdictsOf(Subject.pipeline()), symptoms, 0, version);
+    HealthVerdicts judged = judge(old.verdicts(), symptoms, 0, version);
     if (!judged.opened().isEmpty() || !judged.closed().isEmpty()) {
       state.update(HealthLedger.of(PIPELINE, old).toState(judged.kept(), version));
     }

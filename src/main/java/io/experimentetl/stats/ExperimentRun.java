@@ -5,11 +5,11 @@ import io.experimentetl.model.ExperimentRow;
 /**
  * When an experiment runs; a record of broadcast state. Times are microseconds since 1970 in UTC.
  *
- * @param status the platform's enum as text, whatever it says
+ * @param status the platform's enum as text; it may be unknown to the product
  * @param zone IANA zone of the experiment's days
  * @param startsAt inclusive; null: open
  * @param endsAt inclusive; null: open
- * @param updatedAt when the platform last changed the row, by its own word
+ * @param updatedAt the column {@code updated_at}
  */
 public record ExperimentRun(
     String status, String zone, Long startsAt, Long endsAt, long updatedAt) {
@@ -27,7 +27,7 @@ public record ExperimentRun(
     return (startsAt == null || micros >= startsAt) && (endsAt == null || micros <= endsAt);
   }
 
-  /** No later than this it had the dates and the status it has. */
+  /** A time from which on it had its present dates and status. */
   long runningSince() {
     return startsAt == null ? updatedAt : Math.max(startsAt, updatedAt);
   }

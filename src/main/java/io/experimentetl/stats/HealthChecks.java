@@ -32,16 +32,18 @@ import java.util.Map;
 import java.util.stream.LongStream;
 
 /**
- * What is wrong with one experiment as a whole, as a function of its rows and figures as of a
- * commit time (microseconds since 1970 in UTC): no matter when it is asked.
+ * Finds what is wrong with one experiment as a whole, as a pure function of its rows and figures at
+ * a commit time (microseconds since 1970 in UTC).
  */
 final class HealthChecks {
-  /** A day is judged so long after its end: clients that were offline have sent by then. */
+  /**
+   * A day is judged this long after its end, so that clients that were offline have sent by then.
+   */
   static final Duration VOLUME_DELAY = Duration.ofHours(1);
 
   static final int VOLUME_DAYS = 7;
 
-  /** Of fewer users with the event, a few hold most of the sum by nature. */
+  /** Among fewer users with the event, a few naturally hold most of the sum. */
   static final long OUTLIER_MINIMUM_CONVERTERS = 100;
 
   private final long experimentId;
@@ -75,8 +77,7 @@ final class HealthChecks {
   /**
    * The symptoms.
    *
-   * @param run null: there is no such experiment, or its row was not seen since a release that did
-   *     not ask
+   * @param run null: there is no such experiment
    * @param variants the experiment's, by id
    */
   static List<Symptom> of(
@@ -109,8 +110,8 @@ final class HealthChecks {
   }
 
   /**
-   * When the passing of time alone may change the symptoms next; Long.MAX_VALUE: never. What waits
-   * to be reported is {@link HealthVerdicts}'s to say.
+   * When time alone may change the symptoms next; Long.MAX_VALUE: never. {@link HealthVerdicts}
+   * knows when a pending symptom is due.
    */
   static long nextChangeAt(ExperimentRun run, long now) {
     if (run == null || !run.isActive()) {
@@ -146,19 +147,14 @@ final class HealthChecks {
   }
 
   private void design() {
-    // A variant of before the release that asks: its next change says whether it is the control.
-    boolean controlsAreKnown = variants.values().stream().allMatch(v -> v.control() != null);
-    int controls =
-        (int) variants.values().stream().filter(v -> Boolean.TRUE.equals(v.control())).count();
+    int controls = (int) variants.values().stream().filter(VariantWeight::control).count();
     int allocationPct = variants.values().stream().mapToInt(VariantWeight::allocationPct).sum();
     for (FindingCode violation :
         ExperimentChecks.designViolations(run.status(), controls, allocationPct)) {
-      if (controlsAreKnown || violation == FindingCode.R_ALLOCATION_SUM) {
-        String detail =
-            "%d variants, of which %d are the control; their allocations add up to %d"
-                .formatted(variants.size(), controls, allocationPct);
-        symptoms.add(new Symptom(violation, subject(), detail, Long.MIN_VALUE, true));
-      }
+      String detail =
+          "%d variants, of which %d are the control; their allocations add up to %d"
+              .formatted(variants.size(), controls, allocationPct);
+      symptoms.add(new Symptom(violation, subject(), detail, Long.MIN_VALUE, true));
     }
   }
 
@@ -174,7 +170,7 @@ final class HealthChecks {
     }
   }
 
-  /** Crossovers and exposed users, an experiment's. */
+  /** Whether an experiment has more crossovers than is usual. */
   static boolean areManyCrossovers(long crossovers, long exposed, HealthConfig health) {
     return crossovers >= health.crossoverMinimumUsers()
         && crossovers >= health.crossoverShare() * exposed;
@@ -199,9 +195,9 @@ final class HealthChecks {
   }
 
   /**
-   * Which variants have no user although the others' users make them expect at least the minimum.
-   * Users fall to variants by their weights: of an expected e users, none comes with probability
-   * e^-e (Poisson).
+   * Which variants have no user although, by their weight and the users of the others, they should
+   * have at least the minimum. Where e users are expected, none arrives with probability e^-e
+   * (Poisson).
    */
   static boolean[] lacking(long[] users, int[] weights, int minimumExpected) {
     boolean[] lacking = new boolean[users.length];
@@ -238,9 +234,6 @@ final class HealthChecks {
   }
 
   private void metrics() {
-    if (!ledger.metricsAreWhole()) {
-      return;
-    }
     for (MetricConfig metric : metrics) {
       Subject subject = Subject.experimentMetric(experimentId, metric.name());
       long events = ledger.metric(metric.name()).stream().mapToLong(MetricTotals::events).sum();
@@ -255,7 +248,7 @@ final class HealthChecks {
       double greatest =
           ledger.metric(metric.name()).stream()
               .filter(totals -> totals.converters() >= OUTLIER_MINIMUM_CONVERTERS)
-              .mapToDouble(HealthChecks::leastShareOfTheGreatest)
+              .mapToDouble(HealthChecks::minShareOfTheGreatest)
               .max()
               .orElse(0);
       if (metric.kind() != MetricKind.PROPORTION && greatest >= health.outlierShare()) {
@@ -280,13 +273,13 @@ final class HealthChecks {
   }
 
   /**
-   * The share of the sum that the user with the greatest total holds, at least: Q/S² with S the sum
-   * and Q the sum of squares of the users' totals, which is Simpson's index of the shares (E. H.
-   * Simpson, Measurement of Diversity, Nature 163, 1949), one through the effective number of
-   * users. The greatest share is not below it, since it is the shares' mean weighted by themselves,
-   * and not above its root, since its square is one of the summands.
+   * A lower bound of the share of the sum that the user with the greatest total holds: Q/S², where
+   * S is the sum and Q the sum of squares of the users' totals. It is Simpson's index of the shares
+   * (E. H. Simpson, Measurement of Diversity, Nature 163, 1949). The greatest share is not below
+   * it, because it is the mean of the shares weighted by themselves. It is not above its square
+   * root, because its square is one of the summands.
    */
-  static double leastShareOfTheGreatest(MetricTotals totals) {
+  static double minShareOfTheGreatest(MetricTotals totals) {
     if (totals.sum().signum() <= 0) {
       return 0;
     }
@@ -317,12 +310,12 @@ final class HealthChecks {
   }
 
   /**
-   * Whether a day has less than half of, or more than twice, what both the median of the seven days
-   * before and the same weekday a week before have. Both: a median alone would find each weekend,
-   * the weekday alone each day after a feast.
+   * Whether a day has less than half, or more than twice, the exposures of both the median of the
+   * seven days before and the same weekday a week before. The median alone would report each
+   * weekend, the weekday alone each day a week after a holiday.
    *
    * @param before the seven days before, oldest first
-   * @param minimum no verdict where the median is below
+   * @param minimum no day is unusual where the median is below it
    */
   static boolean isUnusual(long exposures, long[] before, int minimum) {
     long[] sorted = before.clone();

@@ -1,13 +1,11 @@
 package io.experimentetl.stats;
 
 import io.experimentetl.model.ExperimentHealth;
-import io.experimentetl.model.FindingCode;
 import io.experimentetl.model.HealthCounts;
 import io.experimentetl.model.HealthKey;
 import io.experimentetl.model.MetricKey;
 import io.experimentetl.model.MetricTotals;
 import io.experimentetl.model.RowVersion;
-import java.util.Arrays;
 import java.util.Collection;
 import java.util.Comparator;
 import java.util.Map;
@@ -16,7 +14,7 @@ import java.util.NavigableSet;
 import java.util.TreeMap;
 import java.util.TreeSet;
 
-/** One experiment's health figures by (day, variant) and by metric, and what follows from them. */
+/** One experiment's health figures by day and variant and by metric, and its rows. */
 final class HealthLedger {
   static final Comparator<HealthKey> ORDER =
       Comparator.comparingInt(HealthKey::dayEpoch).thenComparingLong(HealthKey::variantId);
@@ -25,44 +23,41 @@ final class HealthLedger {
       Comparator.comparing(MetricKey::metric).thenComparingLong(MetricKey::variantId);
 
   private final long experimentId;
-  private final boolean metricsAreWhole;
   private final NavigableMap<HealthKey, HealthCounts> counts = new TreeMap<>(ORDER);
   private final NavigableMap<MetricKey, MetricTotals> metrics = new TreeMap<>(METRIC_ORDER);
 
-  private HealthLedger(long experimentId, boolean metricsAreWhole) {
+  private HealthLedger(long experimentId) {
     this.experimentId = experimentId;
-    this.metricsAreWhole = metricsAreWhole;
   }
 
   static HealthLedger of(long experimentId, HealthState state) {
-    HealthLedger ledger = new HealthLedger(experimentId, state.metricsAreWhole());
-    for (int i = 0; i < state.counts().length; i++) {
-      ledger.counts.put(
-          new HealthKey(experimentId, state.variantId()[i], state.dayEpoch()[i]),
-          state.counts()[i]);
+    HealthLedger ledger = new HealthLedger(experimentId);
+    for (HealthState.DayCounts day : state.days()) {
+      ledger.counts.put(new HealthKey(experimentId, day.variantId(), day.dayEpoch()), day.counts());
     }
-    for (int i = 0; i < state.totals().length; i++) {
+    for (HealthState.VariantTotals metric : state.metrics()) {
       ledger.metrics.put(
-          new MetricKey(experimentId, state.metricVariantId()[i], state.metric()[i]),
-          state.totals()[i]);
+          new MetricKey(experimentId, metric.variantId(), metric.metric()), metric.totals());
     }
     return ledger;
   }
 
   HealthState toState(HealthVerdict[] verdicts, long version) {
-    boolean srmOpen =
-        Arrays.stream(verdicts).anyMatch(v -> v.code() == FindingCode.H_SRM && v.open());
     return new HealthState(
-        counts.keySet().stream().mapToInt(HealthKey::dayEpoch).toArray(),
-        counts.keySet().stream().mapToLong(HealthKey::variantId).toArray(),
-        counts.values().toArray(HealthCounts[]::new),
-        srmOpen,
-        version,
-        metrics.keySet().stream().mapToLong(MetricKey::variantId).toArray(),
-        metrics.keySet().stream().map(MetricKey::metric).toArray(String[]::new),
-        metrics.values().toArray(MetricTotals[]::new),
-        metricsAreWhole,
-        verdicts);
+        counts.entrySet().stream()
+            .map(
+                day ->
+                    new HealthState.DayCounts(
+                        day.getKey().dayEpoch(), day.getKey().variantId(), day.getValue()))
+            .toArray(HealthState.DayCounts[]::new),
+        metrics.entrySet().stream()
+            .map(
+                metric ->
+                    new HealthState.VariantTotals(
+                        metric.getKey().metric(), metric.getKey().variantId(), metric.getValue()))
+            .toArray(HealthState.VariantTotals[]::new),
+        verdicts,
+        version);
   }
 
   boolean isEmpty() {
@@ -93,12 +88,7 @@ final class HealthLedger {
                 }));
   }
 
-  /** Whether the metrics' totals tell of all that was counted. */
-  boolean metricsAreWhole() {
-    return metricsAreWhole;
-  }
-
-  /** The metric's totals in each variant that has any. */
+  /** The metric's totals, one for each variant with events. */
   Collection<MetricTotals> metric(String name) {
     return metrics.entrySet().stream()
         .filter(entry -> entry.getKey().metric().equals(name))
@@ -131,7 +121,7 @@ final class HealthLedger {
         .orElse(Integer.MAX_VALUE);
   }
 
-  /** Days with any figure. */
+  /** All days with a figure. */
   NavigableSet<Integer> days() {
     TreeSet<Integer> days = new TreeSet<>();
     counts.keySet().forEach(key -> days.add(key.dayEpoch()));
@@ -176,7 +166,7 @@ final class HealthLedger {
         version);
   }
 
-  /** As of now: over all users so far. */
+  /** The row over all days so far. */
   ExperimentHealth asOfNow(Map<Long, Integer> weights) {
     return asOf(Integer.MAX_VALUE, weights, null);
   }

@@ -6,7 +6,7 @@ import io.experimentetl.model.Subject;
 /**
  * A symptom that an experiment shows; a record of keyed state.
  *
- * @param since commit time that it was first seen at, microseconds since 1970 in UTC
+ * @param since commit time at which it first showed, microseconds since 1970 in UTC
  * @param open it was reported
  */
 public record HealthVerdict(FindingCode code, Subject subject, long since, boolean open) {}

@@ -6,14 +6,13 @@ import java.util.ArrayList;
 import java.util.List;
 
 /**
- * What follows from an experiment's symptoms and from what was reported of it before: what opens,
- * what closes, what is to be kept. Times are commit times, microseconds since 1970 in UTC: a
- * restart reads the same changes at the same times, and decides alike.
+ * Compares an experiment's symptoms with those before: which ones open and which ones close. Times
+ * are commit times, microseconds since 1970 in UTC, so that a restart decides alike.
  *
- * @param kept what shows, reported or not
- * @param opened symptoms to be reported
- * @param closed reported ones that show no more
- * @param nextAt when an unreported one is due, if nothing changes; Long.MAX_VALUE: never
+ * @param kept the present symptoms, reported or not
+ * @param opened symptoms to report now
+ * @param closed reported symptoms that are gone
+ * @param nextAt when a pending symptom is due, if nothing changes; Long.MAX_VALUE: never
  */
 record HealthVerdicts(
     HealthVerdict[] kept, List<Symptom> opened, List<HealthVerdict> closed, long nextAt) {

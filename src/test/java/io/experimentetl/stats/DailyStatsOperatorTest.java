@@ -119,7 +119,7 @@ class DailyStatsOperatorTest {
   }
 
   @Test
-  void aDayGoesOutOnceABarrierWithItsTotal() throws Exception {
+  void dayIsSentOncePerBarrierWithItsTotal() throws Exception {
     contribute(2);
     contribute(3);
     assertThat(rows()).isEmpty();
@@ -133,7 +133,7 @@ class DailyStatsOperatorTest {
   }
 
   @Test
-  void theDaysOfAMetricThatIsNotConfiguredAnyMoreStayAsTheyAre() throws Exception {
+  void daysOfAnEndedMetricStay() throws Exception {
     contribute(2);
     barrier(100);
     OperatorSubtaskState snapshot = harness.snapshot(1, 1);
@@ -149,7 +149,7 @@ class DailyStatsOperatorTest {
   }
 
   @Test
-  void aDayWithoutFiguresIsATombstone() throws Exception {
+  void dayWithoutFiguresIsATombstone() throws Exception {
     contribute(2);
     barrier(100);
     contribute(-2);
@@ -159,7 +159,7 @@ class DailyStatsOperatorTest {
   }
 
   @Test
-  void aDayClosesWhenTheWatermarkHasPassedItsEndByTheLateness() throws Exception {
+  void dayClosesWhenTheWatermarkPassesItsEndByTheLateness() throws Exception {
     contribute(2);
     barrier(100);
     watermark(DAY_ENDS_AT + LATENESS.toMillis() - 1);
@@ -171,7 +171,7 @@ class DailyStatsOperatorTest {
   }
 
   @Test
-  void aClosedDayIsStillRestated() throws Exception {
+  void closedDayIsStillRestated() throws Exception {
     contribute(2);
     barrier(100);
     watermark(DAY_ENDS_AT + LATENESS.toMillis());
@@ -182,7 +182,7 @@ class DailyStatsOperatorTest {
   }
 
   @Test
-  void aDayThatClosesWithoutFiguresLeavesNoState() throws Exception {
+  void dayThatClosesWithoutFiguresLeavesNoState() throws Exception {
     contribute(2);
     barrier(100);
     contribute(-2);
@@ -193,7 +193,7 @@ class DailyStatsOperatorTest {
   }
 
   @Test
-  void aRestoredDayGoesOnWhereItWas() throws Exception {
+  void restoredDayContinues() throws Exception {
     contribute(2);
     barrier(100);
     OperatorSubtaskState snapshot = harness.snapshot(1, 1);

@@ -28,7 +28,7 @@ class HealthChecksTest {
   }
 
   @Test
-  void aVariantIsMissingWhenItExpectsTenUsersAndHasNone() {
+  void variantIsMissingIfItExpectsTenUsersAndHasNone() {
     assertThat(HealthChecks.lacking(new long[] {10, 0}, new int[] {50, 50}, 10))
         .containsExactly(false, false);
     assertThat(HealthChecks.lacking(new long[] {20, 0}, new int[] {50, 50}, 10))
@@ -38,13 +38,13 @@ class HealthChecksTest {
   }
 
   @Test
-  void aSmallVariantIsMissingLater() {
+  void smallVariantIsMissingLater() {
     assertThat(HealthChecks.lacking(new long[] {999, 0}, new int[] {99, 1}, 10)[1]).isFalse();
     assertThat(HealthChecks.lacking(new long[] {1_000, 0}, new int[] {99, 1}, 10)[1]).isTrue();
   }
 
   @Test
-  void aVariantWithoutAllocationIsNotMissing() {
+  void variantWithoutAllocationIsNotMissing() {
     assertThat(HealthChecks.lacking(new long[] {1_000, 0}, new int[] {100, 0}, 10))
         .containsExactly(false, false);
   }
@@ -66,24 +66,24 @@ class HealthChecksTest {
   }
 
   @Test
-  void equalUsersHoldOneThroughTheirNumber() {
-    assertThat(HealthChecks.leastShareOfTheGreatest(totals(5, 5, 5, 5))).isEqualTo(0.25);
-    assertThat(HealthChecks.leastShareOfTheGreatest(totals(7))).isEqualTo(1);
-    assertThat(HealthChecks.leastShareOfTheGreatest(MetricTotals.ZERO)).isZero();
+  void equalUsersHoldEqualShares() {
+    assertThat(HealthChecks.minShareOfTheGreatest(totals(5, 5, 5, 5))).isEqualTo(0.25);
+    assertThat(HealthChecks.minShareOfTheGreatest(totals(7))).isEqualTo(1);
+    assertThat(HealthChecks.minShareOfTheGreatest(MetricTotals.ZERO)).isZero();
   }
 
   @Property
-  void theGreatestShareLiesBetweenItAndItsRoot(
+  void greatestShareIsBetweenTheBoundAndItsRoot(
       @ForAll @Size(min = 1, max = 50) List<@IntRange(min = 1, max = 1_000_000) Integer> users) {
     long[] perUser = users.stream().mapToLong(Integer::longValue).toArray();
-    double share = HealthChecks.leastShareOfTheGreatest(totals(perUser));
+    double share = HealthChecks.minShareOfTheGreatest(totals(perUser));
     double greatest =
         (double) LongStream.of(perUser).max().orElseThrow() / LongStream.of(perUser).sum();
     assertThat(greatest).isBetween(share - 1e-12, Math.sqrt(share) + 1e-12);
   }
 
   @Test
-  void aDayIsUnusualBelowHalfOfAndAboveTwiceTheWeekBefore() {
+  void dayIsUnusualBelowHalfOrAboveTwiceTheWeekBefore() {
     assertThat(HealthChecks.isUnusual(50, WEEK, 100)).isFalse();
     assertThat(HealthChecks.isUnusual(49, WEEK, 100)).isTrue();
     assertThat(HealthChecks.isUnusual(200, WEEK, 100)).isFalse();
@@ -92,14 +92,14 @@ class HealthChecksTest {
   }
 
   @Test
-  void aQuietSundayIsLikeTheSundayBefore() {
+  void quietSundayIsUsualAfterAQuietSunday() {
     long[] sinceSunday = {20, 100, 100, 100, 100, 100, 100};
     assertThat(HealthChecks.isUnusual(20, sinceSunday, 100)).isFalse();
     assertThat(HealthChecks.isUnusual(9, sinceSunday, 100)).isTrue();
   }
 
   @Test
-  void theSecondDayOfAnOutageIsUnusualToo() {
+  void secondDayOfAnOutageIsUnusualToo() {
     assertThat(HealthChecks.isUnusual(0, new long[] {100, 100, 100, 100, 100, 100, 0}, 100))
         .isTrue();
   }
@@ -109,7 +109,7 @@ class HealthChecksTest {
   }
 
   @Test
-  void aRunningExperimentIsLookedAtWhenADayHasEndedForAnHour() {
+  void runningExperimentIsJudgedAnHourAfterEachDay() {
     ExperimentRun run = new ExperimentRun("ACTIVE", "Europe/Berlin", null, null, 0);
     assertThat(HealthChecks.nextChangeAt(run, micros("2026-03-10T22:30:00Z")))
         .isEqualTo(micros("2026-03-11T00:00:00Z"));
@@ -118,7 +118,7 @@ class HealthChecksTest {
   }
 
   @Test
-  void anExperimentIsLookedAtWhenItStartsAndWhenItHasEnded() {
+  void experimentIsJudgedAtItsStartAndAfterItsEnd() {
     long start = micros("2026-03-10T12:00:00Z");
     long end = micros("2026-03-10T13:00:00Z");
     ExperimentRun run = new ExperimentRun("ACTIVE", "UTC", start, end, 0);

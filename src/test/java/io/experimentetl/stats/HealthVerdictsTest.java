@@ -21,7 +21,7 @@ class HealthVerdictsTest {
   }
 
   @Test
-  void aSymptomOpensOnce() {
+  void symptomOpensOnce() {
     HealthVerdicts first = of(NOTHING, 5, AT_ONCE);
     assertThat(first.opened()).containsExactly(AT_ONCE);
     HealthVerdicts second = of(first.kept(), 6, AT_ONCE);
@@ -32,7 +32,7 @@ class HealthVerdictsTest {
   }
 
   @Test
-  void aReportedSymptomThatIsGoneCloses() {
+  void reportedSymptomClosesWhenItIsGone() {
     HealthVerdicts gone = of(of(NOTHING, 5, AT_ONCE).kept(), 6);
     assertThat(gone.closed())
         .containsExactly(new HealthVerdict(H_SRM, Subject.experiment(1), 5, true));
@@ -40,7 +40,7 @@ class HealthVerdictsTest {
   }
 
   @Test
-  void whatMayBeLateOpensWhenItHasLastedForTheGrace() {
+  void halfAChangeOpensAfterTheGrace() {
     HealthVerdicts first = of(NOTHING, 5, PERHAPS_LATE);
     assertThat(first.opened()).isEmpty();
     assertThat(first.nextAt()).isEqualTo(15);
@@ -50,7 +50,7 @@ class HealthVerdictsTest {
   }
 
   @Test
-  void whatWasOnlyLateIsNeverReported() {
+  void lateHalfOfAChangeIsNeverReported() {
     HealthVerdicts gone = of(of(NOTHING, 5, PERHAPS_LATE).kept(), 6);
     assertThat(gone.closed()).isEmpty();
     HealthVerdicts again = of(gone.kept(), 15, PERHAPS_LATE);
@@ -59,7 +59,7 @@ class HealthVerdictsTest {
   }
 
   @Test
-  void aSymptomIsNotReportedBeforeItsTime() {
+  void symptomIsNotReportedBeforeItsTime() {
     Symptom later = new Symptom(H_NO_EXPOSURES, Subject.experiment(1), "", 100, false);
     HealthVerdicts first = of(NOTHING, 5, later);
     assertThat(first.opened()).isEmpty();
@@ -68,7 +68,7 @@ class HealthVerdictsTest {
   }
 
   @Test
-  void anOpenFindingStaysOpenWhenItsTimeMovesOn() {
+  void openFindingStaysOpenWhenItsTimeMoves() {
     Symptom due = new Symptom(H_NO_EXPOSURES, Subject.experiment(1), "", 100, false);
     HealthVerdict[] open = of(NOTHING, 100, due).kept();
     Symptom touched = new Symptom(H_NO_EXPOSURES, Subject.experiment(1), "", 1_000, false);

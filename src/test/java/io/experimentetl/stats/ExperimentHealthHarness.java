@@ -1,0 +1,209 @@
+package io.experimentetl.stats;
+
+import io.experimentetl.clickhouse.ProgressMarker;
+import io.experimentetl.config.FindingsConfig;
+import io.experimentetl.config.StatisticsConfig;
+import io.experimentetl.model.Change;
+import io.experimentetl.model.ChangeKind;
+import io.experimentetl.model.ExperimentHealth;
+import io.experimentetl.model.ExperimentRow;
+import io.experimentetl.model.Finding;
+import io.experimentetl.model.FindingCode;
+import io.experimentetl.model.HealthContribution;
+import io.experimentetl.model.HealthCounts;
+import io.experimentetl.model.HealthKey;
+import io.experimentetl.model.MetricKey;
+import io.experimentetl.model.MetricTotals;
+import io.experimentetl.model.SourcePosition;
+import io.experimentetl.model.SourceRow;
+import io.experimentetl.model.SourceTable;
+import io.experimentetl.model.VariantRow;
+import java.math.BigInteger;
+import java.util.ArrayList;
+import java.util.List;
+import org.apache.flink.api.common.serialization.SerializerConfigImpl;
+import org.apache.flink.api.common.typeinfo.Types;
+import org.apache.flink.runtime.checkpoint.OperatorSubtaskState;
+import org.apache.flink.streaming.runtime.streamrecord.StreamRecord;
+import org.apache.flink.streaming.util.AbstractStreamOperatorTestHarness;
+import org.apache.flink.streaming.util.KeyedTwoInputStreamOperatorTestHarness;
+import org.apache.flink.types.Either;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+
+/** The operator in Flink's test harness. */
+abstract class ExperimentHealthHarness {
+  static final int TODAY = 20_000;
+  static final long SECOND = 1_000_000;
+  static final long HOUR = 3_600 * SECOND;
+  static final long NOON = TODAY * 24L * HOUR + 12 * HOUR;
+  static final long GRACE = 10 * SECOND;
+
+  KeyedTwoInputStreamOperatorTestHarness<
+          Long,
+          HealthContribution,
+          Either<ProgressMarker, Change>,
+          Either<ProgressMarker, ExperimentHealth>>
+      harness;
+  long sequenceNumber = 100;
+
+  @BeforeEach
+  void open() throws Exception {
+    harness = newHarness(1, 0);
+    harness.open();
+  }
+
+  @AfterEach
+  void close() throws Exception {
+    harness.close();
+  }
+
+  static KeyedTwoInputStreamOperatorTestHarness<
+          Long,
+          HealthContribution,
+          Either<ProgressMarker, Change>,
+          Either<ProgressMarker, ExperimentHealth>>
+      newHarness(int parallelism, int subtask) throws Exception {
+    var harness =
+        new KeyedTwoInputStreamOperatorTestHarness<>(
+            new ExperimentHealthOperator(FindingsConfig.defaults(), StatisticsConfig.defaults()),
+            HealthContribution::experimentId,
+            null,
+            Types.LONG,
+            128,
+            parallelism,
+            subtask);
+    harness.setup(ExperimentHealthOperator.TYPE.createSerializer(new SerializerConfigImpl()));
+    harness.setProcessingTime(NOON / 1000);
+    return harness;
+  }
+
+  void restart() throws Exception {
+    OperatorSubtaskState snapshot = harness.snapshot(1, 1);
+    harness.close();
+    harness = newHarness(1, 0);
+    harness.initializeState(snapshot);
+    harness.open();
+  }
+
+  void change(SourceTable table, ChangeKind kind, SourceRow before, SourceRow after)
+      throws Exception {
+    sequenceNumber++;
+    harness.processElement2(
+        new StreamRecord<>(
+            Either.Right(
+                new Change(
+                    table,
+                    kind,
+                    sequenceNumber,
+                    new SourcePosition(0, 0, 0, 0, 0),
+                    before,
+                    after))));
+  }
+
+  static ExperimentRow experimentRow(long id, String status, long updatedAt) {
+    return new ExperimentRow(
+        id, "e" + id, "E", null, status, null, 1, null, null, null, 0, updatedAt);
+  }
+
+  void experiment(long id, String status, long updatedAt) throws Exception {
+    change(SourceTable.EXPERIMENTS, ChangeKind.INSERT, null, experimentRow(id, status, updatedAt));
+  }
+
+  static VariantRow variantRow(long id, int allocationPct, boolean control) {
+    return new VariantRow(id, id / 10, "v" + id, "V", null, allocationPct, control, null, 0, 0);
+  }
+
+  void variant(long id, int allocationPct, boolean control) throws Exception {
+    change(SourceTable.VARIANTS, ChangeKind.INSERT, null, variantRow(id, allocationPct, control));
+  }
+
+  /** An ACTIVE experiment with two equal variants; exposures are not due yet. */
+  void sound(long id) throws Exception {
+    experiment(id, "ACTIVE", NOON);
+    variant(10 * id + 1, 50, true);
+    variant(10 * id + 2, 50, false);
+  }
+
+  void count(long variantId, int day, long assigned, long exposed, long crossovers)
+      throws Exception {
+    harness.processElement1(
+        new StreamRecord<>(
+            new HealthContribution(
+                new HealthKey(variantId / 10, variantId, day),
+                new HealthCounts(assigned, exposed, crossovers, exposed))));
+  }
+
+  void metric(long variantId, String name, long... perUser) throws Exception {
+    BigInteger sum = BigInteger.ZERO;
+    BigInteger squares = BigInteger.ZERO;
+    for (long y : perUser) {
+      sum = sum.add(BigInteger.valueOf(y));
+      squares = squares.add(BigInteger.valueOf(y).pow(2));
+    }
+    harness.processElement1(
+        new StreamRecord<>(
+            new HealthContribution(
+                new MetricKey(variantId / 10, variantId, name),
+                new MetricTotals(perUser.length, perUser.length, sum, squares))));
+  }
+
+  void barrier(long committedAt) throws Exception {
+    barrier(committedAt, true);
+  }
+
+  void barrier(long committedAt, boolean snapshotDone) throws Exception {
+    sequenceNumber++;
+    harness.processElement2(
+        new StreamRecord<>(
+            Either.Left(
+                new ProgressMarker(
+                    sequenceNumber, sequenceNumber, committedAt, snapshotDone, true))));
+    harness.prepareSnapshotPreBarrier(1);
+  }
+
+  /** The findings since the last call. */
+  List<String> reported() {
+    return reported(harness);
+  }
+
+  static List<String> reported(AbstractStreamOperatorTestHarness<?> harness) {
+    var output = harness.getSideOutput(ExperimentHealthOperator.FINDINGS);
+    List<String> reported = new ArrayList<>();
+    while (output != null && !output.isEmpty()) {
+      Either<ProgressMarker, Finding> element = output.poll().getValue();
+      if (element.isRight()) {
+        reported.add(text(element.right()));
+      }
+    }
+    return reported;
+  }
+
+  static String text(Finding finding) {
+    return line(finding.code(), finding.open(), finding.subject().toString());
+  }
+
+  static String line(FindingCode code, boolean open, String subject) {
+    return code.code() + (open ? " open " : " resolved ") + subject;
+  }
+
+  static String opened(FindingCode code, String subject) {
+    return line(code, true, subject);
+  }
+
+  static String resolved(FindingCode code, String subject) {
+    return line(code, false, subject);
+  }
+
+  @SuppressWarnings("unchecked")
+  List<ExperimentHealth> rows() {
+    List<ExperimentHealth> rows = new ArrayList<>();
+    for (Object element : harness.getOutput()) {
+      if (element instanceof StreamRecord<?> record
+          && ((Either<ProgressMarker, ExperimentHealth>) record.getValue()).isRight()) {
+        rows.add(((Either<ProgressMarker, ExperimentHealth>) record.getValue()).right());
+      }
+    }
+    return rows;
+  }
+}

@@ -24,6 +24,9 @@ public final class PlatformExtension implements BeforeAllCallback {
       ExtensionContext.Namespace.create(PlatformExtension.class);
   private static final AtomicInteger DATABASES = new AtomicInteger();
 
+  /** Test JVMs that run side by side have servers of their own and share the folder target/. */
+  private static final String FORK = System.getProperty("test.fork", "1");
+
   private Servers servers;
 
   @Override
@@ -63,7 +66,7 @@ public final class PlatformExtension implements BeforeAllCallback {
   }
 
   private static String unique(String name) {
-    return name + "_" + DATABASES.incrementAndGet();
+    return name + FORK + "_" + DATABASES.incrementAndGet();
   }
 
   /** Lives in the root store, which JUnit closes after the last class. */

@@ -2,14 +2,28 @@ package io.experimentetl;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.experimentetl.operations.OperationsMain;
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.jar.Attributes;
 import java.util.jar.JarEntry;
 import java.util.jar.JarFile;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** The content of the job jar. */
+/** The jar that is submitted, and run by java -jar. */
 class JobJarIT {
+  private static List<String> entries() throws IOException {
+    try (JarFile jar = new JarFile("target/experiment-etl.jar")) {
+      return jar.stream().map(JarEntry::getName).toList();
+    }
+  }
+
   @ParameterizedTest
   @ValueSource(
       strings = {
@@ -18,7 +32,7 @@ class JobJarIT {
         "org/apache/flink/runtime/",
         "org/apache/flink/streaming/api/",
         "org/apache/flink/streaming/runtime/",
-        "org/slf4j/",
+        "org/slf4j/bridge/",
         "org/apache/log4j/",
         "org/apache/logging/",
         "ch/qos/",
@@ -29,10 +43,55 @@ class JobJarIT {
         "org/apache/maven/",
         "org/reflections/"
       })
-  void jarHasNoFlinkNoLoggingAndNoWebServer(String folder) throws IOException {
+  void jarHasNoFlinkNoLoggingFrameworkAndNoWebServer(String folder) throws IOException {
+    assertThat(entries()).noneMatch(name -> name.startsWith(folder));
+  }
+
+  @ParameterizedTest
+  @ValueSource(
+      strings = {
+        "io/experimentetl/local/",
+        "io/experimentetl/chaos/",
+        "io/experimentetl/bench/",
+        "io/experimentetl/faults/",
+        "io/experimentetl/launcher/",
+        "io/zonky/",
+        "com/sun/jna/",
+        "kafka/",
+        "org/apache/zookeeper/",
+        "org/rocksdb/",
+        "org/junit/"
+      })
+  void jarHasNothingOfTheOneMachinePlatform(String folder) throws IOException {
+    assertThat(entries()).noneMatch(name -> name.startsWith(folder));
+  }
+
+  @Test
+  void manifestNamesTheJobForFlinkAndTheCommandLineForJava() throws IOException {
     try (JarFile jar = new JarFile("target/experiment-etl.jar")) {
-      assertThat(jar.stream().map(JarEntry::getName).filter(name -> name.startsWith(folder)))
-          .isEmpty();
+      Attributes manifest = jar.getManifest().getMainAttributes();
+      assertThat(manifest.getValue("program-class")).isEqualTo(ExperimentEtlJob.class.getName());
+      assertThat(manifest.getValue(Attributes.Name.MAIN_CLASS))
+          .isEqualTo(OperationsMain.class.getName());
+      assertThat(manifest.getValue(Attributes.Name.IMPLEMENTATION_VERSION)).isNotBlank();
+    }
+  }
+
+  @Test
+  void jarHasTheCommandLineItsLoggerAndEverySqlFile() throws IOException {
+    assertThat(entries())
+        .contains(
+            "io/experimentetl/operations/OperationsMain.class",
+            "org/slf4j/LoggerFactory.class",
+            "org/slf4j/impl/StaticLoggerBinder.class");
+    try (JarFile jar = new JarFile("target/experiment-etl.jar");
+        Stream<Path> files = Files.walk(Path.of("sql"))) {
+      for (Path file : files.filter(Files::isRegularFile).toList()) {
+        JarEntry entry = jar.getJarEntry(file.toString());
+        assertThat(entry).as(file.toString()).isNotNull();
+        assertThat(new String(jar.getInputStream(entry).readAllBytes(), StandardCharsets.UTF_8))
+            .isEqualTo(Files.readString(file));
+      }
     }
   }
 }

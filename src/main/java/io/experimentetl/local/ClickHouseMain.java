@@ -14,7 +14,7 @@ final class ClickHouseMain {
 
   public static void main(String[] args) {
     NativeLibrary library = NativeLibrary.getInstance(args[0]);
-    // The JVM uses SIGSEGV itself; the engine's own handlers would take it for a crash.
+    // The JVM uses SIGSEGV itself; the engine's own handlers would treat it as a crash.
     library.getFunction("chdb_set_signal_handlers_enabled").invokeVoid(new Object[] {0});
     String[] line = Arrays.copyOfRange(args, 1, args.length);
     Function run = library.getFunction("chdb_query_cmdline");

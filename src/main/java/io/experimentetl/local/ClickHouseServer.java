@@ -12,15 +12,18 @@ import java.util.Map;
 /**
  * ClickHouse 26.7 on free ports of 127.0.0.1: the engine of the npm package {@value
  * DownloadCache#CHDB_PACKAGE} in a JVM of its own, with its HTTP and TCP interfaces, {@code /play}
- * and query_log. It keeps its data, its ports and its password in its directory: {@link #kill9()}
- * and {@link #start()} bring the same server back.
+ * and query_log. Its directory keeps its data, its ports and its password, so the same server is
+ * back after {@link #kill9()} and {@link #start()}.
  */
 public final class ClickHouseServer implements AutoCloseable {
   public static final String USER = "etl";
   private static final Duration START_DEADLINE = Duration.ofSeconds(90);
   private static final Duration STOP_DEADLINE = Duration.ofSeconds(10);
 
-  /** {@code clickhouse local} lives as long as its query, and listens only where it is told to. */
+  /**
+   * {@code clickhouse local} lives as long as its query, and listens only on the ports that the
+   * query starts.
+   */
   private static final String SERVE =
       """
       SYSTEM START LISTEN HTTP; SYSTEM START LISTEN TCP;
@@ -52,7 +55,7 @@ public final class ClickHouseServer implements AutoCloseable {
     return server;
   }
 
-  /** The database {@code default}; use {@link #newDatabase} for anything that is to stay. */
+  /** The database {@code default}; use {@link #newDatabase} for anything to keep. */
   public ClickHouseEndpoint endpoint() {
     return endpoint;
   }
@@ -62,7 +65,7 @@ public final class ClickHouseServer implements AutoCloseable {
     return tcpPort;
   }
 
-  /** Makes the database, if it isn't there, and returns its endpoint. */
+  /** Creates the database if it does not exist, and returns its endpoint. */
   public ClickHouseEndpoint newDatabase(String name) {
     endpoint.query("CREATE DATABASE IF NOT EXISTS `" + name.replace("`", "``") + '`');
     return endpoint.withDatabase(name);
@@ -148,8 +151,8 @@ public final class ClickHouseServer implements AutoCloseable {
           </clickhouse>
           """
               .formatted(directory.resolve("users.xml"), directory.resolve("disks")));
-      // clickhouse local itself can only be `default` without a password: so that user may start
-      // listening, and no more.
+      // clickhouse local can only run as `default` without a password, so that user may start
+      // listening and nothing else.
       ServerIdentity.writeSecret(
           directory.resolve("users.xml"),
           """

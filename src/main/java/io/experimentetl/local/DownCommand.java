@@ -20,7 +20,7 @@ import picocli.CommandLine.Option;
     name = "down",
     mixinStandardHelpOptions = true,
     description =
-        "Stops the job with a savepoint, and all servers. Their data stays; the next up and submit go on from there.")
+        "Stops the job with a savepoint, and all servers. Their data stays; the next up and submit continue from there.")
 final class DownCommand implements Callable<Integer> {
   private static final Duration DEADLINE = Duration.ofSeconds(90);
 
@@ -28,7 +28,7 @@ final class DownCommand implements Callable<Integer> {
 
   @Option(
       names = "--now",
-      description = "leave out the savepoint; submit goes on from the last checkpoint")
+      description = "leave out the savepoint; submit continues from the last checkpoint")
   boolean now;
 
   @Option(names = "--delete", description = "delete all data, logs and state of the platform too")
@@ -49,7 +49,7 @@ final class DownCommand implements Callable<Integer> {
         process.destroyForcibly();
         process.onExit().get();
         System.out.println(
-            "the supervisor did not end in order and was killed; so were its servers");
+            "the supervisor did not end in time and was killed, and its servers with it");
       }
       System.out.println("stopped");
     } else {
@@ -63,15 +63,15 @@ final class DownCommand implements Callable<Integer> {
   }
 
   /**
-   * What fails here must not keep the servers up: the last checkpoint is as good a place to go on
-   * from.
+   * Takes a savepoint. A failure does not keep the servers running: the job can continue from its
+   * last checkpoint too.
    */
   private void saveJob() {
     try {
       PlatformAddresses platform = place.running();
       List<String> dead = platform.deadServers();
       if (!dead.isEmpty()) {
-        // A savepoint would wait for it.
+        // A savepoint would wait for them.
         throw new PlatformException(String.join("; ", dead));
       }
       Optional<FlinkEndpoint.Job> job = platform.flink().activeJob(ExperimentEtlJob.NAME);
@@ -86,7 +86,7 @@ final class DownCommand implements Callable<Integer> {
       }
     } catch (OperationsException e) {
       System.out.println(
-          "no savepoint, the next submit goes on from the last checkpoint: " + e.getMessage());
+          "no savepoint, the next submit continues from the last checkpoint: " + e.getMessage());
     }
   }
 }

@@ -20,7 +20,7 @@ import org.apache.commons.compress.compressors.xz.XZCompressorInputStream;
 /**
  * Server binaries, kept outside the build folder in {@code
  * ${XDG_CACHE_HOME:-~/.cache}/experiment-etl}. An entry is made in a temporary directory and
- * renamed, under a lock between processes: it is there completely or not at all.
+ * renamed, under a lock between processes, so it is complete or absent.
  */
 final class DownloadCache {
   static final String CHDB_PACKAGE = "@chdb/lib-linux-x64-gnu";
@@ -64,7 +64,7 @@ final class DownloadCache {
                   StandardOpenOption.WRITE);
           FileLock lock = channel.lock()) {
         if (!Files.isDirectory(entry)) {
-          // A download that was cut short left its directory; under the lock nobody works in it.
+          // An interrupted download left its directory; nobody else uses it while we hold the lock.
           Path unfinished = root.resolve(name + ".unfinished");
           deleteRecursively(unfinished);
           Files.createDirectory(unfinished);

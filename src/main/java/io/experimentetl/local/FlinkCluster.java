@@ -42,10 +42,7 @@ public final class FlinkCluster implements AutoCloseable {
   private static final Duration START_DEADLINE = Duration.ofSeconds(90);
   private static final Duration STOP_DEADLINE = Duration.ofSeconds(10);
 
-  /**
-   * What flink-dist holds, as Maven artifacts: the artifacts of the test class path that make up a
-   * cluster.
-   */
+  /** The Maven artifacts of the class path that make up a cluster: the content of flink-dist. */
   private static final Set<String> ARTIFACTS =
       Set.of(
           "async-profiler",
@@ -149,7 +146,7 @@ public final class FlinkCluster implements AutoCloseable {
     return endpoint;
   }
 
-  /** The process ids of the TaskManagers that live; index 0 is the oldest. */
+  /** The process ids of the living TaskManagers; index 0 is the oldest. */
   public List<Long> taskManagerPids() {
     return taskManagers.stream().filter(ServerProcess::isAlive).map(ServerProcess::pid).toList();
   }
@@ -165,7 +162,7 @@ public final class FlinkCluster implements AutoCloseable {
     return jobManager.pid();
   }
 
-  /** Where savepoints go, as a URI. */
+  /** The folder of savepoints, as a URI. */
   public String savepointDirectory() {
     return directory.resolve("savepoints").toUri().toString();
   }
@@ -201,7 +198,7 @@ public final class FlinkCluster implements AutoCloseable {
     taskManagers.add(run("Flink " + name, name, line));
   }
 
-  /** Waits until so many TaskManagers are registered with the JobManager, and their slots. */
+  /** Waits until this many TaskManagers and their slots are registered with the JobManager. */
   public void awaitTaskManagers(int count) {
     jobManager.awaitHealthy(
         START_DEADLINE,
@@ -251,7 +248,7 @@ public final class FlinkCluster implements AutoCloseable {
     jobManager = run("Flink jobmanager", "jobmanager", line);
   }
 
-  /** Where the processes log to. */
+  /** The folder of the processes' logs. */
   public Path logs() {
     return directory.resolve("log");
   }
@@ -282,7 +279,7 @@ public final class FlinkCluster implements AutoCloseable {
     line.addAll(words(configuration.get(CoreOptions.FLINK_JVM_OPTIONS)));
     line.addAll(words(configuration.get(ownOptions)));
     line.add("-Dlog.file=" + logs().resolve(name + ".log"));
-    // Standard output is for what never reaches the log file; errors quote it.
+    // Standard output has the errors that never reach the log file; our messages quote it.
     line.add("-Detl.console.level=WARN");
     line.add("-Dlog4j.configurationFile=file:" + conf().resolve("log4j-console.properties"));
     line.add("-Djava.io.tmpdir=" + directory.resolve("tmp"));
@@ -321,7 +318,8 @@ public final class FlinkCluster implements AutoCloseable {
       here.put("rest.port", identity.port("rest-port"));
       here.put("rest.profiling.dir", directory.resolve("tmp").toString());
       here.put("blob.server.port", 0);
-      // A TaskManager that was started before its JobManager tries again so soon, not after 10 s.
+      // A TaskManager that was started before its JobManager retries after this time, not after 10
+      // s.
       here.put("cluster.registration.error-delay", "500 ms");
       here.put("metrics.reporter.prom.port", prometheusPorts(identity));
       here.put("io.tmp.dirs", directory.resolve("tmp").toString());
@@ -374,7 +372,7 @@ public final class FlinkCluster implements AutoCloseable {
                     .isPresent());
     if (!missing.isEmpty()) {
       throw new PlatformException(
-          "a Flink cluster needs these Maven artifacts on the test class path: "
+          "a Flink cluster needs these Maven artifacts on the class path: "
               + missing
               + "; run `mvn -DskipTests package`");
     }

@@ -7,7 +7,7 @@ import java.net.ServerSocket;
 import java.util.HashSet;
 import java.util.Set;
 
-/** TCP ports of 127.0.0.1 that nobody listens on. */
+/** Free TCP ports of 127.0.0.1. */
 final class FreePort {
   private static final Set<Integer> HANDED_OUT = new HashSet<>();
 

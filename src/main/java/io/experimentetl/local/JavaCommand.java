@@ -10,7 +10,7 @@ import java.util.Objects;
 import java.util.function.Predicate;
 import java.util.stream.Collectors;
 
-/** How to start another JVM with a part of this one's class path. */
+/** Builds the command line of another JVM with a part of this one's class path. */
 public final class JavaCommand {
   private JavaCommand() {}
 

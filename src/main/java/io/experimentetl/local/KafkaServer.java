@@ -13,12 +13,12 @@ import java.util.Map;
 import java.util.stream.Collectors;
 
 /**
- * One Kafka broker (KRaft, no ZooKeeper) in a JVM of its own on a free port of 127.0.0.1. It keeps
- * its topics and its port in its directory: {@link #kill9()} and {@link #start()} bring the same
- * broker back.
+ * One Kafka broker (KRaft, no ZooKeeper) in a JVM of its own on a free port of 127.0.0.1. Its
+ * directory keeps its topics and its port, so the same broker is back after {@link #kill9()} and
+ * {@link #start()}.
  */
 public final class KafkaServer implements AutoCloseable {
-  /** Any base64 of 16 bytes does; a directory belongs to one broker only. */
+  /** Any 16 bytes in base64; a directory belongs to one broker only. */
   private static final String CLUSTER_ID = "ZXhwZXJpbWVudC1ldGwxMQ";
 
   private static final Duration START_DEADLINE = Duration.ofSeconds(60);
@@ -118,8 +118,7 @@ public final class KafkaServer implements AutoCloseable {
   }
 
   private static boolean isKafkas(String jar) {
-    // Two logging backends for log4j 1 calls would fight over them; Flink's jars have no business
-    // in a broker.
+    // Without a second logging backend for log4j 1, and without Flink's jars.
     return !jar.startsWith("reload4j-")
         && !jar.startsWith("flink-")
         && !jar.startsWith("debezium-");

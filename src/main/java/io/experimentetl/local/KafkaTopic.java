@@ -17,11 +17,11 @@ import org.apache.kafka.clients.consumer.KafkaConsumer;
 import org.apache.kafka.common.TopicPartition;
 import org.apache.kafka.common.serialization.StringDeserializer;
 
-/** Topics, and what stands in them for those who read committed records. */
+/** Topics and their committed records. */
 public final class KafkaTopic {
   private KafkaTopic() {}
 
-  /** Makes those that are not there yet, with one partition each. */
+  /** Creates the missing topics, with one partition each. */
   static void create(String bootstrapServers, Collection<String> topics) {
     try (Admin admin = Admin.create(Map.of("bootstrap.servers", (Object) bootstrapServers))) {
       Set<String> found = admin.listTopics().names().get(60, TimeUnit.SECONDS);
@@ -42,7 +42,7 @@ public final class KafkaTopic {
     }
   }
 
-  /** All records, each physical one, up to the topic's end as it is now. */
+  /** All physical records up to the topic's present end. */
   public static List<ConsumerRecord<String, String>> committed(
       String bootstrapServers, String topic) {
     try (KafkaConsumer<String, String> consumer =

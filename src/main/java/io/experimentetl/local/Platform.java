@@ -32,9 +32,9 @@ import java.util.concurrent.CompletionException;
 import java.util.function.Consumer;
 
 /**
- * Everything the job needs, running below one directory: PostgreSQL and ClickHouse with sql/
- * applied, Kafka, a Flink cluster, and the job's configuration file for them. {@code ./etl demo}
- * holds it in the foreground, {@code ./etl up} in a process that stays.
+ * All servers that the job needs, with their data below one directory: PostgreSQL and ClickHouse
+ * with sql/ applied, Kafka, a Flink cluster, and the job's configuration file for them. {@code
+ * ./etl demo} holds it in the foreground, {@code ./etl up} in a process that stays.
  */
 public final class Platform implements AutoCloseable {
   /** Of PostgreSQL and of ClickHouse. */
@@ -61,12 +61,12 @@ public final class Platform implements AutoCloseable {
   }
 
   /**
-   * Starts what the options don't name by a URL, and applies the SQL. All of it stops with {@link
-   * #close()}, with this JVM's end, and when this JVM is killed. What a directory held before is
-   * there again.
+   * Starts the servers that no option names by a URL, and applies the SQL. All of it stops with
+   * {@link #close()}, with this JVM's end, and when this JVM is killed. Data that the directory
+   * already has is kept.
    *
    * @param home the repository's root, with sql/ and flink-conf/
-   * @throws PlatformException naming what is missing; nothing is left running then
+   * @throws PlatformException with the missing part; nothing is left running then
    */
   public static Platform start(Path directory, Path home, PlatformOptions options) {
     return start(directory, home, options, event -> {});
@@ -75,7 +75,7 @@ public final class Platform implements AutoCloseable {
   /**
    * The same.
    *
-   * @param journal is told when servers start, stop and die
+   * @param journal takes a line when a server starts, stops or dies
    */
   static Platform start(
       Path directory, Path home, PlatformOptions options, Consumer<String> journal) {
@@ -99,22 +99,22 @@ public final class Platform implements AutoCloseable {
     return addresses;
   }
 
-  /** Our own server; empty when another was named by a URL. */
+  /** The own server; empty when an option named another by a URL. */
   public Optional<PostgresServer> postgresServer() {
     return Optional.ofNullable(postgres);
   }
 
-  /** Our own server; empty when another was named by a URL. */
+  /** The own server; empty when an option named another by a URL. */
   public Optional<ClickHouseServer> clickHouseServer() {
     return Optional.ofNullable(clickHouse);
   }
 
-  /** Our own broker; empty when another was named, or none. */
+  /** The own broker; empty when an option named another, or none. */
   public Optional<KafkaServer> kafkaServer() {
     return Optional.ofNullable(kafka);
   }
 
-  /** Our own cluster; empty when another was named by a URL. */
+  /** The own cluster; empty when an option named another by a URL. */
   public Optional<FlinkCluster> flinkCluster() {
     return Optional.ofNullable(flink);
   }
@@ -123,7 +123,7 @@ public final class Platform implements AutoCloseable {
     return directory;
   }
 
-  /** Our own servers. */
+  /** The own servers. */
   private List<ServerProcess> processes() {
     List<ServerProcess> processes = new ArrayList<>();
     Optional.ofNullable(postgres).map(PostgresServer::process).ifPresent(processes::add);
@@ -134,9 +134,9 @@ public final class Platform implements AutoCloseable {
   }
 
   /**
-   * Tells the journal of each server that dies.
+   * Reports each server that dies to the journal, until the thread is interrupted.
    *
-   * @throws InterruptedException which alone ends it
+   * @throws InterruptedException always, in the end
    */
   void watch() throws InterruptedException {
     List<ServerProcess> watched = processes();
@@ -145,7 +145,7 @@ public final class Platform implements AutoCloseable {
         if (!server.isAlive() && !closing) {
           watched.remove(server);
           journal.accept(
-              "%s (process %d) died with exit code %d; its log is %s; ./etl down and ./etl up bring it back on its data"
+              "%s (process %d) died with exit code %d; its log is %s; ./etl down and ./etl up start it again on its data"
                   .formatted(server.name(), server.pid(), server.exitCode(), server.log()));
         }
       }
@@ -153,7 +153,7 @@ public final class Platform implements AutoCloseable {
     }
   }
 
-  /** Stops all servers of ours in order; their data stays. */
+  /** Stops the own servers in order; their data stays. */
   @Override
   public void close() {
     closing = true;
@@ -280,7 +280,7 @@ public final class Platform implements AutoCloseable {
     }
   }
 
-  /** The role that sql/postgres makes for the job, with no more rights than it says. */
+  /** The role that sql/postgres creates for the job, with only the rights listed there. */
   private static PostgresEndpoint asJob(PostgresEndpoint superuser) {
     try (Connection connection = superuser.connect();
         Statement statement = connection.createStatement()) {
@@ -311,15 +311,15 @@ public final class Platform implements AutoCloseable {
   }
 
   /**
-   * Looks at the job's configuration before anything starts: all but the addresses is known by
+   * Checks the job's configuration before anything starts: all of it but the addresses is known by
    * then.
    *
-   * @throws PlatformException with all that is wrong with it
+   * @throws PlatformException with all its errors
    */
   public static void requireSoundJobConfig(Path directory, PlatformOptions options) {
     Path draft = directory.resolve("job.yaml.draft");
     SortedMap<String, String> environment = JobEnvironment.overrides(System.getenv());
-    // Ours are made when the servers are.
+    // The own servers' passwords are made when they start.
     environment.put("EXPERIMENT_ETL_SOURCE_PASSWORD", "known later");
     environment.put("EXPERIMENT_ETL_CLICKHOUSE_PASSWORD", "known later");
     try {
@@ -341,13 +341,13 @@ public final class Platform implements AutoCloseable {
     }
   }
 
-  /** The given one, else that of the platform that was here before. */
+  /** The given configuration, else the one of the former platform in this directory. */
   private static Optional<Path> configuration(Path directory, PlatformOptions options) {
     return Optional.ofNullable(options.jobConfig)
         .or(() -> Optional.of(directory.resolve(JOB_CONFIG)).filter(Files::exists));
   }
 
-  /** The configuration with what the options say of it. */
+  /** The configuration with the options' changes. */
   private static ObjectNode jobKeys(Path directory, PlatformOptions options) {
     Optional<Path> configuration = configuration(directory, options);
     try {
@@ -360,7 +360,7 @@ public final class Platform implements AutoCloseable {
             "the job's configuration " + configuration.orElseThrow() + " is not a group of keys");
       }
       if (options.jobConfig == null) {
-        // Of the passwords of before nothing is known; ours are written anew.
+        // The former password files may be outdated; the present ones are written below.
         for (String group : List.of("source", "clickhouse")) {
           if (root.path(group) instanceof ObjectNode keys) {
             keys.remove("password-file");
@@ -378,7 +378,7 @@ public final class Platform implements AutoCloseable {
       }
       return root;
     } catch (JsonProcessingException e) {
-      // Without the parser's excerpt of the text around: a secret might stand there.
+      // Without the parser's excerpt of the text: it may contain a secret.
       throw new PlatformException(
           "the job's configuration %s is not YAML, line %d: %s"
               .formatted(
@@ -425,8 +425,9 @@ public final class Platform implements AutoCloseable {
             }
           });
       if (flink != null) {
-        // Our cluster reads this machine's files: so the file alone is enough for the job and for
-        // ./etl verify.
+        // The own cluster reads this machine's files, so the configuration alone is enough for the
+        // job
+        // and for other commands.
         sourceKeys.put("password-file", secretFile("postgres.password", source.password()));
         targetKeys.put("password-file", secretFile("clickhouse.password", target.password()));
       }

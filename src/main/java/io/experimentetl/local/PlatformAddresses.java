@@ -30,14 +30,14 @@ import java.util.Set;
 import java.util.function.Consumer;
 
 /**
- * Where a running platform is to be found, also from another process.
+ * The addresses of a running platform, also for other processes.
  *
- * @param postgres for whoever writes the source, as superuser on our own server; the job has a role
- *     of its own
+ * @param postgres for writers of the source, as superuser on the own server; the job has its own
+ *     role
  * @param kafka bootstrap servers; empty: no Kafka
- * @param savepoints where Flink puts savepoints, a URI; empty: the cluster's own setting
+ * @param savepoints the URI of Flink's savepoints; empty: the cluster's own setting
  * @param jobConfig the job's configuration file on this machine, made for these addresses
- * @param launch how it was started
+ * @param launch its start
  */
 public record PlatformAddresses(
     PostgresEndpoint postgres,
@@ -53,8 +53,8 @@ public record PlatformAddresses(
   private static final Duration APPLICATION_DEADLINE = Duration.ofMinutes(30);
 
   /**
-   * Writes them where {@link #read} finds them, for as long as this process lives. Only the owner
-   * may read the file: it holds the passwords.
+   * Writes them for {@link #read}, which finds them while this process lives. Only the owner may
+   * read the file: it contains the passwords.
    */
   void write(Path directory) {
     ObjectNode root = JSON.createObjectNode();
@@ -85,7 +85,7 @@ public record PlatformAddresses(
     }
   }
 
-  /** The addresses of the platform that runs in this directory, if one does. */
+  /** The addresses of the platform in this directory; empty: none runs. */
   public static Optional<PlatformAddresses> read(Path directory) {
     if (supervisor(directory).isEmpty()) {
       return Optional.empty();
@@ -115,7 +115,7 @@ public record PlatformAddresses(
    * The same platform, with another configuration of the job.
    *
    * @param file where it is written
-   * @param change of what the present one says
+   * @param change edits a copy of the present configuration
    */
   public PlatformAddresses withJobConfig(Path file, Consumer<ObjectNode> change) {
     try {
@@ -195,7 +195,7 @@ public record PlatformAddresses(
         own);
   }
 
-  /** What does not answer, each with where it should; empty: all is well. */
+  /** The servers that do not answer, with their addresses; empty: all answer. */
   List<String> deadServers() {
     List<String> dead = new ArrayList<>();
     try (Connection connection = postgres.connect()) {
@@ -221,13 +221,13 @@ public record PlatformAddresses(
     return dead;
   }
 
-  /** The process that keeps the platform of this directory, if it lives. */
+  /** The process that keeps the platform of this directory; empty: it does not live. */
   static Optional<ProcessHandle> supervisor(Path directory) {
     if (!Files.exists(directory.resolve(FILE))) {
       return Optional.empty();
     }
     ObjectNode root = tree(directory);
-    // The start time tells it from a later process with the same id.
+    // The start time distinguishes it from a later process with the same id.
     return ProcessHandle.of(root.path("supervisor").asLong())
         .filter(ProcessHandle::isAlive)
         .filter(process -> started(process).equals(root.path("supervisorStarted").asText()));

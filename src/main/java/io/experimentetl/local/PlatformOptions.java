@@ -14,7 +14,7 @@ import java.util.SortedMap;
 import java.util.TreeMap;
 import picocli.CommandLine.Option;
 
-/** How to start the platform; a picocli mixin. A server that is named by a URL is not started. */
+/** The options of a platform's start; a picocli mixin. A server named by a URL is not started. */
 public final class PlatformOptions {
   private static final String POSTGRES_SECRET = "EXPERIMENT_ETL_SOURCE_PASSWORD";
   private static final String CLICKHOUSE_SECRET = "EXPERIMENT_ETL_CLICKHOUSE_PASSWORD";
@@ -54,7 +54,7 @@ public final class PlatformOptions {
   @Option(
       names = "--without-ttl",
       description =
-          "leave out the warehouse's retention (sql/clickhouse/9xx_retention.sql), for data from long ago")
+          "leave out the warehouse's retention (sql/clickhouse/9xx_retention.sql), for old data")
   boolean withoutTtl;
 
   @Option(
@@ -85,7 +85,7 @@ public final class PlatformOptions {
       description = "one key of Flink's configuration; may be repeated")
   Map<String, String> flinkSettings = new LinkedHashMap<>();
 
-  /** The platform of one command: nothing given from outside, one TaskManager. */
+  /** The platform of a plain command: no server named by a URL, one TaskManager. */
   public static PlatformOptions defaults() {
     return new PlatformOptions();
   }
@@ -107,7 +107,7 @@ public final class PlatformOptions {
     return this;
   }
 
-  /** Without the warehouse's TTLs, which would remove data from long ago. */
+  /** Leaves out the warehouse's TTLs, which would remove old data. */
   public PlatformOptions withoutTtl() {
     withoutTtl = true;
     return this;
@@ -119,8 +119,7 @@ public final class PlatformOptions {
   }
 
   /**
-   * What was given, by option; a repeated one stands once for each key. A file's content belongs to
-   * it.
+   * The given options; a repeated one has one entry per key. A file's entry includes its content.
    */
   SortedMap<String, String> given() {
     SortedMap<String, String> given = new TreeMap<>();
@@ -202,7 +201,7 @@ public final class PlatformOptions {
     try {
       uri = URI.create(value);
     } catch (IllegalArgumentException e) {
-      // Not with the cause: the text may hold a password.
+      // Without the cause: the text may contain a password.
       throw new PlatformException(option + " is not a URL; write " + form);
     }
     if (uri.getHost() == null
@@ -214,7 +213,7 @@ public final class PlatformOptions {
     if (uri.getUserInfo().contains(":")) {
       throw new PlatformException(
           option
-              + " holds a password, which others on this machine could read; write "
+              + " contains a password, which others on this machine could read; write "
               + form
               + " and set the password in the environment");
     }

@@ -6,14 +6,14 @@ import java.sql.ResultSet;
 import java.sql.SQLException;
 import java.sql.Statement;
 
-/** One database of a PostgreSQL server, ours or another. Printing it never shows the password. */
+/** One database of a PostgreSQL server. Printing it never shows the password. */
 public record PostgresEndpoint(
     String host, int port, String database, String user, String password) {
   public String jdbcUrl() {
     return "jdbc:postgresql://" + host + ":" + port + "/" + database;
   }
 
-  /** The same without host and port apart. */
+  /** The database as operations address it. */
   public PostgresLogin login() {
     return new PostgresLogin(jdbcUrl(), user, password);
   }
@@ -22,7 +22,7 @@ public record PostgresEndpoint(
     return login().connect();
   }
 
-  /** A query's only figure. */
+  /** Returns the only number of a query. */
   public long count(String sql) {
     try (Connection connection = connect();
         Statement statement = connection.createStatement();

@@ -15,9 +15,9 @@ import java.util.Map;
 import java.util.concurrent.TimeUnit;
 
 /**
- * PostgreSQL 17 with logical replication on a free port of 127.0.0.1. It keeps its data, its port
- * and its password in its directory: {@link #kill9()} and {@link #start()} bring the same server
- * back.
+ * PostgreSQL 17 with logical replication on a free port of 127.0.0.1. Its directory keeps its data,
+ * its port and its password, so the same server is back after {@link #kill9()} and {@link
+ * #start()}.
  */
 public final class PostgresServer implements AutoCloseable {
   public static final String USER = "postgres";
@@ -148,7 +148,7 @@ public final class PostgresServer implements AutoCloseable {
     if (Files.exists(data().resolve("PG_VERSION"))) {
       return;
     }
-    // A first start that was cut short leaves a directory that initdb refuses.
+    // An interrupted first start leaves a directory that initdb refuses.
     DownloadCache.deleteRecursively(data());
     List<String> command = new ArrayList<>(asOrdinaryUser());
     command.addAll(
@@ -197,7 +197,7 @@ public final class PostgresServer implements AutoCloseable {
     }
   }
 
-  /** PostgreSQL refuses root; in a user namespace of its own root is somebody else. */
+  /** PostgreSQL refuses root; in its own user namespace root is another user. */
   private static List<String> asOrdinaryUser() {
     return System.getProperty("user.name").equals("root") ? List.of("unshare", "-U") : List.of();
   }

@@ -12,8 +12,8 @@ import java.util.HexFormat;
 import java.util.Properties;
 
 /**
- * What stays the same when a server starts again on its directory: its ports and its password, in a
- * file that only its owner may read.
+ * A server's ports and its password, which stay the same when it starts again on its directory. The
+ * file is readable by its owner only.
  */
 public final class ServerIdentity {
   private static final SecureRandom RANDOM = new SecureRandom();

@@ -15,13 +15,13 @@ import java.util.concurrent.TimeoutException;
 
 /**
  * A server in a child process that never outlives this JVM: a watcher process holds the read end of
- * a pipe whose write end only this JVM has. When the JVM is gone, however it went, the pipe closes
+ * a pipe whose write end only this JVM has. When the JVM ends, for whatever reason, the pipe closes
  * and the watcher stops the server.
  */
 public final class ServerProcess {
   /**
-   * The watcher is a child of the server (the shell execs into it), so a recycled process id is
-   * never shot.
+   * The watcher is a child of the server (the shell execs into it), so it never signals a recycled
+   * process id.
    */
   private static final String WATCHED =
       """
@@ -42,10 +42,10 @@ public final class ServerProcess {
   /**
    * What to run.
    *
-   * @param name as errors call it
+   * @param name the server's name in error messages
    * @param environment in addition to this JVM's; the place for secrets, never {@code arguments}
    * @param log gets standard output and error, appended
-   * @param stopSignal asks the server to stop in good order, e.g. TERM
+   * @param stopSignal the signal for an orderly stop, e.g. TERM
    */
   public record Command(
       String name,
@@ -55,7 +55,7 @@ public final class ServerProcess {
       Path log,
       String stopSignal) {}
 
-  /** Says whether the server answers; an exception means it doesn't yet. */
+  /** A check whether the server answers; an exception means that it does not yet. */
   @FunctionalInterface
   public interface Health {
     boolean answers() throws Exception;
@@ -94,7 +94,7 @@ public final class ServerProcess {
     }
   }
 
-  /** As errors call it. */
+  /** The server's name in error messages. */
   public String name() {
     return command.name();
   }
@@ -103,7 +103,7 @@ public final class ServerProcess {
     return command.log();
   }
 
-  /** How it ended; 137 after SIGKILL. */
+  /** The exit code; 137 after SIGKILL. */
   public int exitCode() {
     return process.exitValue();
   }
@@ -161,7 +161,9 @@ public final class ServerProcess {
     closePipe();
   }
 
-  /** Stops in good order, and by SIGKILL when that takes longer than the deadline. */
+  /**
+   * Stops the server with its stop signal, and by SIGKILL when that takes longer than the deadline.
+   */
   public void stop(Duration deadline) {
     if (process.isAlive()) {
       List<ProcessHandle> family = family();
@@ -199,7 +201,7 @@ public final class ServerProcess {
 
   private void signal() {
     try {
-      // Process.destroy() only knows SIGTERM, on which PostgreSQL waits for its clients to leave.
+      // Process.destroy() sends SIGTERM, at which PostgreSQL waits for its clients to disconnect.
       new ProcessBuilder("kill", "-s", command.stopSignal(), Long.toString(process.pid()))
           .redirectErrorStream(true)
           .start()
@@ -211,7 +213,7 @@ public final class ServerProcess {
     }
   }
 
-  /** The server's own children (PostgreSQL's backends); the watcher goes by itself. */
+  /** The server's own children (PostgreSQL's backends); the watcher ends by itself. */
   private List<ProcessHandle> family() {
     List<ProcessHandle> family = new ArrayList<>();
     family.add(process.toHandle());
@@ -229,7 +231,7 @@ public final class ServerProcess {
         member.onExit().get(Math.max(1, end - System.nanoTime()), TimeUnit.NANOSECONDS);
       } catch (TimeoutException | ExecutionException e) {
         throw new PlatformException(
-            "%s: process %d is still there %d s after it was told to go"
+            "%s: process %d still runs %d s after it was asked to stop"
                 .formatted(command.name(), member.pid(), deadline.toSeconds()),
             e);
       } catch (InterruptedException e) {

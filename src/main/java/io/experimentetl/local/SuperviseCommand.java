@@ -17,7 +17,7 @@ final class SuperviseCommand implements Callable<Integer> {
   @Override
   public Integer call() throws InterruptedException {
     journal("supervisor starts, process " + ProcessHandle.current().pid());
-    // The JVM's end, which SIGTERM brings, stops the platform.
+    // SIGTERM ends the JVM, and its shutdown hook stops the platform.
     Platform.start(place.directory(), place.home(), options, SuperviseCommand::journal).watch();
     return 0;
   }

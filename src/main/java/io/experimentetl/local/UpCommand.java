@@ -26,7 +26,7 @@ final class UpCommand implements Callable<Integer> {
 
   @Mixin Place place;
 
-  // Parsed here only for their errors and the help; the supervisor reads the same words again.
+  // Parsed here only for errors and the help; the supervisor parses the same words again.
   @Mixin PlatformOptions options;
 
   @Spec CommandSpec spec;
@@ -46,7 +46,7 @@ final class UpCommand implements Callable<Integer> {
       new Launch(true, true, false, new TreeMap<>(), new TreeMap<>())
           .requireSameOverrides(System.getenv());
     }
-    // Fetched in the foreground: it may take a while, and it says so.
+    // Downloaded in the foreground: it may take a while, and it prints that.
     if (options.clickHouse().isEmpty()) {
       DownloadCache.clickHouseLibrary();
     }
@@ -91,8 +91,8 @@ final class UpCommand implements Callable<Integer> {
   }
 
   /**
-   * A running platform is neither changed nor mended: that would be a restart, which the user
-   * decides.
+   * Refuses other options than those of the running platform. Changing or repairing it would be a
+   * restart, which is the user's decision.
    */
   private void requireAsAsked(PlatformAddresses running) {
     SortedMap<String, String> asked = options.given();
@@ -106,7 +106,7 @@ final class UpCommand implements Callable<Integer> {
     List<String> dead = running.deadServers();
     if (!dead.isEmpty()) {
       throw new PlatformException(
-          "the platform in %s is not whole: %s. ./etl down, then ./etl up starts all servers again on their data; see %s"
+          "the platform in %s is incomplete: %s. ./etl down, then ./etl up starts all servers again on their data; see %s"
               .formatted(
                   place.directory(),
                   String.join("; ", dead),

@@ -9,7 +9,7 @@ import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 
 /**
- * One database of a ClickHouse server, ours or another. Printing it never shows the password.
+ * One database of a ClickHouse server. Printing it never shows the password.
  *
  * @param url of the HTTP interface, e.g. {@code http://127.0.0.1:8123}, without a path
  */
@@ -44,7 +44,7 @@ public record ClickHouseEndpoint(String url, String database, String user, Strin
     }
   }
 
-  /** A query's only figure. */
+  /** Returns the only number of a query. */
   public long count(String sql) {
     return Long.parseLong(query(sql));
   }

@@ -5,21 +5,21 @@ import java.util.List;
 import java.util.regex.Pattern;
 
 /**
- * What a person needs of a stack trace.
+ * The cause of a stack trace, for people.
  *
- * @param text the message of the innermost exception of ours, else that of the innermost one with
- *     its class; it may have several lines
- * @param ours whether experiment-etl itself threw it: then the text says what to do
+ * @param text the message of the innermost exception of experiment-etl, else the innermost
+ *     exception's class and message; it may have several lines
+ * @param ours whether experiment-etl itself threw it: then the text contains the remedy
  */
 public record RootCause(String text, boolean ours) {
   private static final String CAUSED_BY = "Caused by: ";
   private static final Pattern OUR_CLASS = Pattern.compile("^io\\.experimentetl\\.[\\w.$]+: ");
 
-  /** These have no name that says more than their message. */
+  /** Exceptions whose class adds nothing to their message. */
   private static final Pattern PLAIN_CLASS =
       Pattern.compile("^java\\.lang\\.Illegal(State|Argument)Exception: ");
 
-  /** Reads what {@link Throwable#printStackTrace()} has printed, or a plain text. */
+  /** Parses the output of {@link Throwable#printStackTrace()}, or a plain text. */
   public static RootCause of(String stackTrace) {
     List<String> messages = new ArrayList<>();
     StringBuilder message = new StringBuilder();

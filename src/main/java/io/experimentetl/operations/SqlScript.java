@@ -4,14 +4,14 @@ import java.util.ArrayList;
 import java.util.List;
 
 /**
- * A file of SQL taken apart into its statements, as psql and clickhouse-client do it: at semicolons
- * outside of text.
+ * Splits a file of SQL into its statements, as psql and clickhouse-client do: at semicolons outside
+ * of text.
  */
 final class SqlScript {
   /**
    * One statement.
    *
-   * @param line where it begins in its file, from 1
+   * @param line the line of the file in which it begins, from 1
    */
   record Statement(int line, String text) {}
 
@@ -22,7 +22,7 @@ final class SqlScript {
     this.text = text;
   }
 
-  /** The statements, comments before them included; empty ones are left out. */
+  /** The statements with the comments before them, without empty ones. */
   static List<Statement> statements(String text) {
     return new SqlScript(text).split();
   }
@@ -76,11 +76,11 @@ final class SqlScript {
     position = found < 0 ? text.length() : found + end.length();
   }
 
-  /** A doubled quote ends one text and begins the next, which comes to the same. */
+  /** A doubled quote ends one text and begins the next, which has the same effect. */
   private void skipQuoted(char quote) {
     position++;
     while (position < text.length() && text.charAt(position) != quote) {
-      // PostgreSQL takes a backslash as itself; our files have none before a quote.
+      // In PostgreSQL a backslash is a plain character; our files have none before a quote.
       position += text.charAt(position) == '\\' ? 2 : 1;
     }
     position = Math.min(text.length(), position + 1);

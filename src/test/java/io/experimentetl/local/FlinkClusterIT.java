@@ -48,7 +48,7 @@ class FlinkClusterIT {
   }
 
   @Test
-  void aJobSurvivesTheKillOfItsTaskManagerAndIsRedeployedFromASavepoint() {
+  void jobSurvivesTheKillOfItsTaskManagerAndIsRedeployedFromASavepoint() {
     FlinkEndpoint flink = cluster.endpoint();
     String job = flink.submit(jar, List.of(SECRET), Optional.empty(), 2);
     flink.awaitAllTasksRunning(job, DEADLINE);
@@ -76,7 +76,7 @@ class FlinkClusterIT {
   }
 
   @Test
-  void aMainThatFailsSaysWhy() {
+  void failingMainIsReportedWithItsMessage() {
     assertThatThrownBy(
             () -> cluster.endpoint().submit(jar, List.of("NO_SUCH_SECRET"), Optional.empty(), 1))
         .isInstanceOf(OperationsException.class)
@@ -84,7 +84,7 @@ class FlinkClusterIT {
   }
 
   @Test
-  void noSecretStandsInLogsCommandLinesOrTheRestInterface() throws IOException {
+  void logsCommandLinesAndRestInterfaceHaveNoSecret() throws IOException {
     assertThat(cluster.endpoint().get("/jobmanager/config").toString())
         .contains("rest.port")
         .doesNotContain("a-secret-value");

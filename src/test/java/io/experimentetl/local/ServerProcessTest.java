@@ -19,7 +19,7 @@ class ServerProcessTest {
   @TempDir Path directory;
 
   @Test
-  void aServerDiesWithItsParentEvenWhenThatIsKilled() throws Exception {
+  void serverEndsWithItsParentEvenAfterKill9() throws Exception {
     Process parent =
         new ProcessBuilder(
                 JavaCommand.java(),
@@ -45,7 +45,7 @@ class ServerProcessTest {
   }
 
   @Test
-  void aServerThatEndsWhileStartingShowsItsLog() {
+  void serverThatEndsWhileStartingIsReportedWithItsLog() {
     ServerProcess server = start("echo 'no licence found'; exit 3");
 
     assertThatThrownBy(() -> server.awaitHealthy(Duration.ofSeconds(30), () -> false))
@@ -55,7 +55,7 @@ class ServerProcessTest {
   }
 
   @Test
-  void aServerThatNeverAnswersIsReportedWithTheLastError() {
+  void serverThatNeverAnswersIsReportedWithTheLastError() {
     ServerProcess server = start("exec sleep 600");
 
     assertThatThrownBy(
@@ -72,7 +72,7 @@ class ServerProcessTest {
   }
 
   @Test
-  void aServerThatIgnoresItsSignalIsKilled() {
+  void serverThatIgnoresItsSignalIsKilled() {
     ServerProcess server = start("trap '' TERM; echo ready; while true; do sleep 1; done");
     server.awaitHealthy(Duration.ofSeconds(30), () -> server.logTail().contains("ready"));
 

@@ -24,15 +24,12 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.CleanupMode;
 import org.junit.jupiter.api.io.TempDir;
 
-/**
- * The slot is gone and the only savepoint is older than what the warehouse holds: the worst that
- * can have happened to the source.
- */
+/** The slot is lost and the only savepoint is older than the warehouse. */
 class ResyncIT {
   private static final Path HOME = Path.of("").toAbsolutePath();
   private static final Path JAR = HOME.resolve("target/experiment-etl.jar");
 
-  /** Of days whose events the source has deleted by retention, all but one. */
+  /** New users of days whose events the source has deleted by retention, except one. */
   private static final String OLD_USERS =
       "SELECT sum(new_users) FROM experiment_daily_stats FINAL WHERE day < today() - 100 AND metric = 'conversion'";
 
@@ -82,14 +79,14 @@ class ResyncIT {
   }
 
   @Test
-  void aLostSlotAndAnOldSavepointAreRefusedAndAResyncBringsEverythingBack() throws Exception {
+  void resyncRepairsTheWarehouseAfterALostSlot() throws Exception {
     RunningJob job = submit(Optional.empty());
     job.awaitVisible();
     execute("DELETE FROM events WHERE timestamp < now() - interval '100 days' AND user_id <> 'u3'");
     job.awaitVisible();
     String savepoint = job.stop();
     job = submit(Optional.of(savepoint));
-    // The warehouse learns what the savepoint does not know.
+    // Changes that reach the warehouse after the savepoint.
     execute(
         "UPDATE events SET properties = '{\"revenue\": 9}' WHERE user_id = 'u4' AND event_type = 'purchase'");
     execute(
@@ -98,7 +95,7 @@ class ResyncIT {
     assertThat(addresses.clickHouse().count(OLD_USERS)).isEqualTo(20);
     job.stop();
     execute("SELECT pg_drop_replication_slot('experiment_etl')");
-    // What no slot keeps: all kinds of changes.
+    // Changes of all kinds that no slot keeps.
     execute(
         """
         UPDATE events SET properties = '{"revenue": 5}' WHERE user_id = 'u4' AND event_type = 'purchase';
@@ -141,10 +138,10 @@ class ResyncIT {
     AuditReport audit = running.audit();
     assertThat(audit.differences()).as(out::toString).isEmpty();
     assertThat(addresses.clickHouse().query("SELECT count() FROM events_processed FINAL"))
-        .as("20 old, 20 young, one lacked, and none of u8's two and of the one that was deleted")
+        .as("20 old and 20 new ones, one missing, without u8's two and the deleted one")
         .isEqualTo("38");
     assertThat(addresses.clickHouse().count(OLD_USERS))
-        .as("what retention had deleted is kept and counts, without the erased user")
+        .as("rows that retention has deleted are kept and counted, without the erased user")
         .isEqualTo(19);
   }
 

@@ -9,7 +9,7 @@ import org.junit.jupiter.api.Test;
 
 class RootCauseTest {
   @Test
-  void ourOwnMessageIsToldWithoutFlinksWrapping() {
+  void ownMessageIsExtractedFromFlinksExceptions() {
     Exception ours = new OperationsException("2 problems:\n  - one\n  - two");
     RootCause cause = RootCause.of(printed(new CompletionException(new RuntimeException(ours))));
 
@@ -19,7 +19,7 @@ class RootCauseTest {
   }
 
   @Test
-  void theInnermostExceptionIsToldWithItsClass() {
+  void innermostExceptionIsPrintedWithItsClass() {
     RootCause cause =
         RootCause.of(
             printed(new RuntimeException("outer", new java.net.ConnectException("refused"))));
@@ -29,13 +29,13 @@ class RootCauseTest {
   }
 
   @Test
-  void anIllegalStateIsItsMessage() {
+  void illegalStateIsPrintedAsItsMessage() {
     assertThat(RootCause.of(printed(new IllegalStateException("the slot is gone"))).text())
         .isEqualTo("the slot is gone");
   }
 
   @Test
-  void aTextThatIsNoStackTraceStays() {
+  void plainTextIsKept() {
     assertThat(RootCause.of("Job not found.\n").text()).isEqualTo("Job not found.");
   }
 

@@ -22,7 +22,7 @@ class SqlFilesIT {
   @RegisterExtension static final PlatformExtension PLATFORM = new PlatformExtension();
 
   @Test
-  void ourClickHouseFilesCanBeAppliedTwiceAndKeepTheRows() {
+  void clickHouseFilesAppliedTwiceKeepTheRows() {
     ClickHouseEndpoint database = PLATFORM.newClickHouseDatabase("sql_twice");
     OURS.applyTo(database, true);
     database.query("INSERT INTO users (user_id) VALUES ('u-1')");
@@ -37,7 +37,7 @@ class SqlFilesIT {
   }
 
   @Test
-  void withoutTheRetentionFileNoTableHasATtl() {
+  void tablesHaveATtlOnlyWithTheRetentionFile() {
     ClickHouseEndpoint database = PLATFORM.newClickHouseDatabase("sql_ttl");
     String tablesWithTtl =
         "SELECT count() FROM system.tables WHERE database = currentDatabase() AND create_table_query LIKE '%TTL%'";
@@ -49,7 +49,7 @@ class SqlFilesIT {
   }
 
   @Test
-  void ourPostgresFilesCanBeAppliedTwiceAndKeepTheRows() throws SQLException {
+  void postgresFilesAppliedTwiceKeepTheRows() throws SQLException {
     PostgresEndpoint database = PLATFORM.newPostgresDatabase("sql_twice");
     OURS.applyTo(database.login());
     try (Connection connection = database.connect();
@@ -69,7 +69,7 @@ class SqlFilesIT {
   }
 
   @Test
-  void anErrorNamesTheFileTheLineAndTheStatement(@TempDir Path directory) throws IOException {
+  void errorNamesTheFileTheLineAndTheStatement(@TempDir Path directory) throws IOException {
     Path file = Files.createDirectories(directory.resolve("postgres")).resolve("001_bad.sql");
     Files.writeString(file, "SELECT 1;\n\nSELECT * FROM no_such_table;\n");
 

@@ -7,7 +7,7 @@ import org.junit.jupiter.api.Test;
 
 class SqlScriptTest {
   @Test
-  void statementsEndAtSemicolonsAndKnowTheirLine() {
+  void statementsEndAtSemicolonsAndHaveTheirLine() {
     assertThat(
             SqlScript.statements("-- a comment; not an end\nSELECT 1;\n\n/* ; */\nSELECT 2\n;\n;"))
         .extracting(SqlScript.Statement::line)
@@ -15,13 +15,13 @@ class SqlScriptTest {
   }
 
   @Test
-  void semicolonsInTextAreNoEnds() {
+  void semicolonInTextDoesNotEndAStatement() {
     assertThat(texts("SELECT 'a;''b', \"c;d\", `e;f`; SELECT 'x\\';y'"))
         .containsExactly("SELECT 'a;''b', \"c;d\", `e;f`", "SELECT 'x\\';y'");
   }
 
   @Test
-  void dollarQuotedBodiesStayWhole() {
+  void dollarQuotedBodyIsPartOfItsStatement() {
     String function =
         "CREATE FUNCTION f() RETURNS void AS $body$ BEGIN; x := $1; END; $body$ LANGUAGE plpgsql";
     assertThat(texts(function + "; DO $$ BEGIN; END $$;"))
@@ -29,7 +29,7 @@ class SqlScriptTest {
   }
 
   @Test
-  void onlyCommentsAreNoStatement() {
+  void scriptOfCommentsHasNoStatement() {
     assertThat(texts("-- nothing\n/* here */\n")).isEmpty();
   }
 

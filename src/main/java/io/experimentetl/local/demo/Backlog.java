@@ -41,7 +41,7 @@ public final class Backlog {
             .formatted(EXPERIMENTS, USERS));
   }
 
-  /** A table like events, without partitions: some readers take no others. */
+  /** Creates a table like events without partitions, which some readers need. */
   public void prepareCopy(String table) {
     execute(
         "DROP TABLE IF EXISTS %1$s; CREATE TABLE %1$s (LIKE events INCLUDING ALL)"
@@ -49,7 +49,8 @@ public final class Backlog {
   }
 
   /**
-   * Commits so many events in one transaction: mostly exposures, then conversions, then purchases.
+   * Commits this many events in one transaction: mostly exposures, then conversions, then
+   * purchases.
    */
   public void commit(String table, int rows) {
     execute(
@@ -68,7 +69,7 @@ public final class Backlog {
             .formatted(table, rows, USERS, EXPERIMENTS));
   }
 
-  /** Waits until its reader is gone. */
+  /** Drops a slot, after ending the connection that reads it. */
   public void dropSlot(String slot) {
     execute(
         """

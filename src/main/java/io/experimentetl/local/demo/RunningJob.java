@@ -25,10 +25,7 @@ public final class RunningJob {
   private static final Duration RECOVERY = Duration.ofMinutes(3);
   private static final Duration AUDIT = Duration.ofMinutes(10);
 
-  /**
-   * Nothing new in ClickHouse for so long means that nothing will come; a killed TaskManager is
-   * missed sooner.
-   */
+  /** How long nothing new may become visible; a killed TaskManager is noticed sooner. */
   private static final Duration PATIENCE = Duration.ofMinutes(3);
 
   private final PlatformAddresses addresses;
@@ -87,7 +84,7 @@ public final class RunningJob {
         addresses.postgres().login(), addresses.clickHouse(), flink(), id, PATIENCE);
   }
 
-  /** Waits until more event rows are visible, and says how many. */
+  /** Waits until more event rows than these are visible, and returns their number. */
   long awaitMoreEventsThan(long rows) {
     long end = System.nanoTime() + PATIENCE.toNanos();
     while (true) {
@@ -121,7 +118,7 @@ public final class RunningJob {
     return !Set.of("FAILED", "CANCELED", "FINISHED").contains(flink().state(id));
   }
 
-  /** Does it, and returns when the job works again. */
+  /** Interrupts the job, and returns when it works again. */
   void interrupt(Interruption interruption, Platform platform) {
     switch (interruption) {
       case TASKMANAGER -> killTaskManager(platform);

@@ -7,7 +7,7 @@ import java.util.List;
 import java.util.Optional;
 import java.util.stream.Collectors;
 
-/** What ClickHouse shows while the job runs. */
+/** The warehouse's tables while the job runs. */
 public final class WarehouseTables {
   /** All but etl_sink_progress. */
   private static final String HELD_BACK =
@@ -19,7 +19,7 @@ public final class WarehouseTables {
     this.clickHouse = clickHouse;
   }
 
-  /** A physical row that stands twice, or more often, in a table. */
+  /** The number of physical rows of a table that repeat another one. */
   public record Doubled(String table, long rows, long doubled) {}
 
   Optional<WarehouseProgress> progress() {
@@ -31,9 +31,9 @@ public final class WarehouseTables {
   }
 
   /**
-   * For each table, how many physical rows repeat a key and a version, those aside that were
-   * written through before their checkpoint. Merges must be off for it to prove much. Of
-   * etl_sink_progress nothing is said: an idle job names the same cut at every checkpoint.
+   * Counts, per table, the physical rows that repeat a key and a version. Early writes and
+   * etl_sink_progress are left out: an idle job repeats its progress marker at every checkpoint.
+   * Merges must be off, or they remove what is counted.
    */
   public List<Doubled> doubled() {
     return rows(
@@ -53,18 +53,15 @@ public final class WarehouseTables {
   }
 
   /**
-   * Keeps background merges from tidying up what {@link #doubled} is to see; also across a restart
-   * of the server.
+   * Switches background merges off, which would remove what {@link #doubled} counts. The setting
+   * survives a restart of the server.
    */
   public void keepEveryPart() {
     toEachHeldBack(
         "ALTER TABLE `%s` MODIFY SETTING max_bytes_to_merge_at_max_space_in_pool = 1, parts_to_throw_insert = 100000, parts_to_delay_insert = 100000");
   }
 
-  /**
-   * Makes up for the merges that {@link #keepEveryPart} held back, once {@link #doubled} has
-   * counted.
-   */
+  /** Merges all parts, after {@link #doubled} has counted. */
   public void merge() {
     toEachHeldBack("OPTIMIZE TABLE `%s` FINAL");
   }
@@ -83,7 +80,7 @@ public final class WarehouseTables {
             + " GROUP BY code ORDER BY code");
   }
 
-  /** Whether the initial snapshot is not visible yet, as far as ClickHouse answers. */
+  /** Whether the initial snapshot is not completely visible yet. */
   public boolean isInSnapshot() {
     return !progress().map(WarehouseProgress::snapshotDone).orElse(false);
   }

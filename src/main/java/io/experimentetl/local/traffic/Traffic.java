@@ -48,7 +48,7 @@ public final class Traffic implements AutoCloseable {
     return start(database, plan.load(InstantSource.system()));
   }
 
-  /** Starts to replay a set, by so many connections. */
+  /** Starts to replay a set over this many connections. */
   public static Traffic replay(PostgresEndpoint database, ReplayedSet data, int connections) {
     return start(database, data.load(connections));
   }

@@ -33,7 +33,7 @@ class WarehouseTablesIT {
   }
 
   @Test
-  void aRowThatStandsTwiceIsSeenAlthoughFinalHidesIt() {
+  void doubledRowIsCountedAlthoughFinalHidesIt() {
     warehouse.keepEveryPart();
     // Equal blocks would be recognised and dropped.
     for (int i = 0; i < 3; i++) {
@@ -56,7 +56,7 @@ class WarehouseTablesIT {
   }
 
   @Test
-  void theScreenShowsStatisticsFindingsAndLag() {
+  void screenShowsStatisticsFindingsAndLag() {
     clickHouse.query("INSERT INTO experiments (id, key) VALUES (1, 'checkout')");
     clickHouse.query("INSERT INTO variants (id, experiment_id, key) VALUES (11, 1, 'control')");
     clickHouse.query(
@@ -81,7 +81,7 @@ class WarehouseTablesIT {
   }
 
   @Test
-  void theKnownAnswerIsComparedCellByCell() {
+  void knownAnswerIsComparedCellByCell() {
     Path folder =
         Path.of(System.getenv().getOrDefault("EXPERIMENT_ETL_UDACITY", "../shared/data/udacity"));
     assumeTrue(

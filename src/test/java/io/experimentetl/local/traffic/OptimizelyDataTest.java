@@ -22,7 +22,7 @@ import org.junit.jupiter.api.io.TempDir;
 class OptimizelyDataTest {
 
   @Test
-  void theReplayIsTheSetAsSourceTables() {
+  void replayHasTheSetAsSourceTables() {
     Path folder =
         Path.of(
             System.getenv().getOrDefault("EXPERIMENT_ETL_OPTIMIZELY", "../shared/data/optimizely"));
@@ -83,7 +83,7 @@ class OptimizelyDataTest {
   }
 
   @Test
-  void aMissingFileIsNamedWithTheOptionThatFindsIt(@TempDir Path empty) {
+  void missingFileIsReportedWithTheOptionForIt(@TempDir Path empty) {
     assertThatThrownBy(() -> OptimizelyData.read(empty))
         .isInstanceOf(PlatformException.class)
         .hasMessageContaining("decisions.csv.gz is missing")

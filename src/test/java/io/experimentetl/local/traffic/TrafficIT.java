@@ -23,7 +23,7 @@ class TrafficIT {
   @RegisterExtension static final PlatformExtension PLATFORM = new PlatformExtension();
 
   @Test
-  void aBoundedPlanIsWrittenWholeAndCounted() throws Exception {
+  void boundedPlanIsWrittenCompletelyAndCounted() throws Exception {
     PostgresEndpoint database = platformDatabase("traffic_bounded");
     try (Traffic traffic = Traffic.start(database, TrafficPlan.bounded(1, 20_000, Instant.now()))) {
       traffic.await();
@@ -40,7 +40,7 @@ class TrafficIT {
   }
 
   @Test
-  void twoPlansOfDifferentSeedsShareADatabase() throws Exception {
+  void plansWithDifferentSeedsShareADatabase() throws Exception {
     PostgresEndpoint database = platformDatabase("traffic_shared");
     for (int seed = 1; seed <= 2; seed++) {
       try (Traffic traffic =
@@ -53,7 +53,7 @@ class TrafficIT {
   }
 
   @Test
-  void anEndlessPlanWritesAtItsRateUntilItIsClosed() throws Exception {
+  void endlessPlanWritesAtItsRateUntilItIsClosed() throws Exception {
     PostgresEndpoint database = platformDatabase("traffic_endless");
     Traffic traffic = Traffic.start(database, TrafficPlan.continuous(1, 1_000, Instant.now()));
     try (traffic) {
@@ -65,7 +65,7 @@ class TrafficIT {
   }
 
   @Test
-  void theUdacitySetIsReplayedWhole() throws Exception {
+  void udacitySetIsReplayedCompletely() throws Exception {
     Path folder =
         Path.of(System.getenv().getOrDefault("EXPERIMENT_ETL_UDACITY", "../shared/data/udacity"));
     assumeTrue(
@@ -90,7 +90,7 @@ class TrafficIT {
   }
 
   @Test
-  void aDatabaseWithoutTheTablesIsRefusedWithTheRemedy() {
+  void databaseWithoutTheTablesIsRefusedWithTheRemedy() {
     PostgresEndpoint empty = PLATFORM.newPostgresDatabase("traffic_empty");
     assertThatThrownBy(() -> Traffic.start(empty, TrafficPlan.bounded(1, 1, Instant.now())))
         .isInstanceOf(PlatformException.class)

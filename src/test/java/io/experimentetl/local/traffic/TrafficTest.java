@@ -19,20 +19,20 @@ class TrafficTest {
   private static final Instant NOW = Instant.parse("2026-05-17T12:00:00Z");
 
   @Test
-  void oneSeedMakesOneTraffic() {
+  void sameSeedMakesTheSameTraffic() {
     assertThat(writes(TrafficPlan.bounded(7, 5_000, NOW)))
         .isEqualTo(writes(TrafficPlan.bounded(7, 5_000, NOW)));
   }
 
   @Test
-  void anotherSeedMakesOtherUsersAndAssignments() {
+  void otherSeedMakesOtherUsersAndAssignments() {
     Set<Object> users = keys(writes(TrafficPlan.bounded(7, 2_000, NOW)));
     users.retainAll(keys(writes(TrafficPlan.bounded(8, 2_000, NOW))));
     assertThat(users).isEmpty();
   }
 
   @Test
-  void aBoundedPlanMakesExactlyItsEvents() {
+  void boundedPlanMakesExactlyItsEvents() {
     for (int events : new int[] {1, 3, 4_999}) {
       assertThat(of(Kind.INSERT_EVENT, writes(TrafficPlan.bounded(1, events, NOW))))
           .hasSize(events);
@@ -40,7 +40,7 @@ class TrafficTest {
   }
 
   @Test
-  void everyKindOfWriteComesInThirtyThousandEvents() {
+  void thirtyThousandEventsContainEveryKindOfWrite() {
     List<Write> writes = new ArrayList<>(TrafficCatalogue.writes(NOW));
     writes.addAll(writes(TrafficPlan.bounded(1, 30_000, NOW)));
     assertThat(writes.stream().map(Write::kind).collect(Collectors.toSet()))
@@ -48,7 +48,7 @@ class TrafficTest {
   }
 
   @Test
-  void everyFaultOfAnEventComesInThirtyThousandEvents() {
+  void thirtyThousandEventsContainEveryFault() {
     List<Write> events = of(Kind.INSERT_EVENT, writes(TrafficPlan.bounded(1, 30_000, NOW)));
     Map<Object, List<Write>> byId =
         events.stream().collect(Collectors.groupingBy(w -> w.parameters().get(0)));
@@ -78,7 +78,7 @@ class TrafficTest {
   }
 
   @Test
-  void theBrokenAssignerGivesNearlyEverybodyTheControl() {
+  void brokenAssignerGivesNearlyEverybodyTheControl() {
     List<Write> assignments =
         of(Kind.INSERT_ASSIGNMENT, writes(TrafficPlan.bounded(1, 60_000, NOW))).stream()
             .filter(w -> w.parameters().get(1).equals(103L))
@@ -89,7 +89,7 @@ class TrafficTest {
   }
 
   @Test
-  void anEndlessPlanSendsFewEventsFromTheFuture() {
+  void endlessPlanSendsFewEventsFromTheFuture() {
     Lane lane = TrafficPlan.continuous(1, 1, NOW).load(InstantSource.fixed(NOW)).lanes().get(0);
     List<Write> events = new ArrayList<>();
     while (events.size() < 10_000) {
@@ -100,7 +100,7 @@ class TrafficTest {
   }
 
   @Test
-  void noWriteNamesAUserWhoIsNotThere() {
+  void writesNameOnlyExistingUsers() {
     for (List<Write> lane : lanes(TrafficPlan.bounded(3, 30_000, NOW))) {
       Set<Object> present = new HashSet<>();
       for (Write write : lane) {

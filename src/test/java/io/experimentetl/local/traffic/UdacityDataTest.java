@@ -21,7 +21,7 @@ import org.junit.jupiter.api.io.TempDir;
 class UdacityDataTest {
 
   @Test
-  void theReplayIsTheSetAsSourceTables() {
+  void replayHasTheSetAsSourceTables() {
     Path folder =
         Path.of(System.getenv().getOrDefault("EXPERIMENT_ETL_UDACITY", "../shared/data/udacity"));
     assumeTrue(
@@ -65,7 +65,7 @@ class UdacityDataTest {
   }
 
   @Test
-  void aMissingFileIsNamedWithTheOptionThatFindsIt(@TempDir Path empty) {
+  void missingFileIsReportedWithTheOptionForIt(@TempDir Path empty) {
     assertThatThrownBy(() -> UdacityData.read(empty))
         .isInstanceOf(PlatformException.class)
         .hasMessageContaining("ab_data.csv.zip is missing")

@@ -53,7 +53,7 @@ judged AS
 SELECT
     count(),
     countIf(differs),
-    groupArrayIf(${limit})(
+    toJSONString(groupArrayIf(${limit})(
         if(differs, (
             toString(id),
             toInt32(toDate32(assigned_at, 'UTC')),
@@ -68,7 +68,7 @@ SELECT
                 ('day', day_, toString(day), toString(toDate32(due_day))),
                 ('inconsistencies', inconsistencies_, toString(codes), toString(due_codes))])),
             ('', toInt32(0), '', [])),
-        differs),
+        differs)),
     countIf(experiment_key_ = 2 OR experiment_name_ = 2),
     countIf(variant_key_ = 2 OR variant_name_ = 2),
     countIf(user_properties_ = 2),

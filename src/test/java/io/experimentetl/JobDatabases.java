@@ -78,19 +78,9 @@ record JobDatabases(PostgresEndpoint postgres, ClickHouseEndpoint clickHouse, Pa
 
   AuditReport audit(JobConfig config, Duration deadline) {
     return new Audit(
-            new AuditSettings(
-                postgres.jdbcUrl(),
-                postgres.user(),
-                postgres.password(),
-                clickHouse.url(),
-                clickHouse.database(),
-                clickHouse.user(),
-                clickHouse.password(),
-                config.statistics(),
-                config.findings(),
-                config.source().eventRetention(),
-                config.source().assignmentRetention(),
-                deadline))
+            AuditSettings.of(config, deadline)
+                .withPostgres(postgres.jdbcUrl(), postgres.user(), postgres::password)
+                .withClickHouse(clickHouse.connection()))
         .run();
   }
 

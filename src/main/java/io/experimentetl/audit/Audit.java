@@ -91,10 +91,10 @@ public final class Audit {
   public AuditReport run() {
     Instant startedAt = Instant.now();
     Deadline deadline = new Deadline(settings.deadline());
-    Warehouse warehouse = new Warehouse(settings, deadline);
     List<Observation> differences = new ArrayList<>();
     int fences = 1;
-    try (Fence fence = new Fence(settings, deadline)) {
+    try (Warehouse warehouse = new Warehouse(settings, deadline);
+        Fence fence = new Fence(settings, deadline)) {
       EnumSet<AuditedTable> tables = EnumSet.allOf(AuditedTable.class);
       Findings first = look(fence, warehouse, deadline, tables, EnumSet.allOf(Part.class));
       Findings last = first;

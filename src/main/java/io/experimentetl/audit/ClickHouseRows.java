@@ -147,7 +147,7 @@ final class ClickHouseRows {
    */
   String repetitions(int limit) {
     return """
-        SELECT key_, day_, arrayMap(v -> toString(v.1), repeated), count() OVER ()
+        SELECT key_, day_, arrayMap(v -> v.1, repeated) AS versions, count() OVER ()
         FROM
         (
           SELECT key_, day_,

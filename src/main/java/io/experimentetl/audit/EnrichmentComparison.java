@@ -1,6 +1,8 @@
 package io.experimentetl.audit;
 
+import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
 import io.experimentetl.audit.Observation.Kind;
 import io.experimentetl.audit.Observation.Weight;
 import io.experimentetl.config.MetricConfig;
@@ -9,6 +11,8 @@ import io.experimentetl.config.Population;
 import io.experimentetl.config.StatisticsConfig;
 import io.experimentetl.model.Subject;
 import io.experimentetl.quality.EventChecks;
+import java.sql.ResultSet;
+import java.sql.SQLException;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
@@ -28,6 +32,7 @@ import java.util.stream.Stream;
  * {@link RowComparison}.
  */
 final class EnrichmentComparison {
+  private static final ObjectMapper JSON = new ObjectMapper();
   private static final int LIMIT = 1_000;
   private static final int MAX_VALUE = 80;
 
@@ -73,10 +78,45 @@ final class EnrichmentComparison {
         compare(AuditedTable.ASSIGNMENTS, "joined-assignments-clickhouse.sql"));
   }
 
+  /**
+   * The answer of {@code joined-*-clickhouse.sql}.
+   *
+   * @param differences an array of key, day, version and columns each
+   * @param experiments rows whose experiment could not be judged; likewise the others
+   */
+  private record Judged(
+      long rows,
+      long differing,
+      JsonNode differences,
+      long experiments,
+      long variants,
+      long users,
+      long assignments,
+      long days,
+      long codes) {}
+
+  private static Judged judged(ResultSet row) throws SQLException {
+    try {
+      return new Judged(
+          row.getLong(1),
+          row.getLong(2),
+          JSON.readTree(row.getString(3)),
+          row.getLong(4),
+          row.getLong(5),
+          row.getLong(6),
+          row.getLong(7),
+          row.getLong(8),
+          row.getLong(9));
+    } catch (JsonProcessingException e) {
+      throw new IllegalStateException("toJSONString has returned no JSON.", e);
+    }
+  }
+
   private Result compare(AuditedTable table, String resource) {
-    JsonNode row = warehouse.rows(StatisticsSql.fill(resource, values())).get(0);
+    Judged judged =
+        warehouse.list(StatisticsSql.fill(resource, values()), EnrichmentComparison::judged).get(0);
     List<Observation> observations = new ArrayList<>();
-    for (JsonNode seen : row.get(2)) {
+    for (JsonNode seen : judged.differences()) {
       observations.add(
           new Observation(
               table.warehouseTable(),
@@ -105,41 +145,41 @@ final class EnrichmentComparison {
         notJudged,
         name,
         "experiment_key, experiment_name",
-        row.get(3),
+        judged.experiments(),
         "the experiment " + changed);
-    add(notJudged, name, "variant keys and names", row.get(4), "the variant " + changed);
-    add(notJudged, name, "user_properties", row.get(5), "the user " + changed);
+    add(notJudged, name, "variant keys and names", judged.variants(), "the variant " + changed);
+    add(notJudged, name, "user_properties", judged.users(), "the user " + changed);
     add(
         notJudged,
         name,
         "assigned_variant_id",
-        row.get(6),
+        judged.assignments(),
         "the assignment " + changed + ", or had left the state (T-LATE-BEYOND-STATE)");
-    add(notJudged, name, "day", row.get(7), "the experiment was deleted");
+    add(notJudged, name, "day", judged.days(), "the experiment was deleted");
     add(
         notJudged,
         name,
         "inconsistencies",
-        row.get(8),
+        judged.codes(),
         "codes that hang on an assignment, an exposure, a user or metrics that were changed after the row was written, or on facts that had left the state;"
             + " the row's other codes are compared");
-    return new Result(name, row.get(0).asLong(), row.get(1).asLong(), notJudged, observations);
+    return new Result(name, judged.rows(), judged.differing(), notJudged, observations);
   }
 
   private static void add(
-      List<NotJudged> notJudged, String table, String columns, JsonNode rows, String why) {
-    if (rows.asLong() > 0) {
-      notJudged.add(new NotJudged(table, columns, rows.asLong(), why));
+      List<NotJudged> notJudged, String table, String columns, long rows, String why) {
+    if (rows > 0) {
+      notJudged.add(new NotJudged(table, columns, rows, why));
     }
   }
 
-  private static Observation duplicateFlag(JsonNode seen) {
-    long rows = seen.get(4).asLong();
-    long flags = seen.get(5).asLong();
+  private static Observation duplicateFlag(ResultSet seen) throws SQLException {
+    long rows = seen.getLong(5);
+    long flags = seen.getLong(6);
     return new Observation(
         AuditedTable.EVENTS.warehouseTable(),
-        seen.get(3).asInt(),
-        "event:" + seen.get(0).asText() + " of user " + seen.get(2).asText(),
+        seen.getInt(4),
+        "event:" + seen.getString(1) + " of user " + seen.getString(3),
         "is there at "
             + rows
             + (rows == 1 ? " time, and " : " times, and ")
@@ -147,23 +187,23 @@ final class EnrichmentComparison {
             + (flags == 1 ? " row says" : " rows say")
             + " D-DUP-EVENT or D-CONFLICTING-DUP in inconsistencies instead of "
             + (rows - 1),
-        seen.get(6).asText(),
+        seen.getString(7),
         Observation.NO_OFFSET,
         Weight.SUSPECT,
         Kind.DIFFERENT);
   }
 
-  private static Observation duplicateAssignment(JsonNode seen) {
+  private static Observation duplicateAssignment(ResultSet seen) throws SQLException {
     return new Observation(
         AuditedTable.ASSIGNMENTS.warehouseTable(),
         AuditedTable.NO_DAY,
-        "user:" + seen.get(1).asText() + "/" + seen.get(0).asText(),
+        "user:" + seen.getString(2) + "/" + seen.getString(1),
         "rows: "
-            + seen.get(2).asLong()
+            + seen.getLong(3)
             + ", of which say A-DUP-ASSIGNMENT in inconsistencies: "
-            + seen.get(3).asLong()
+            + seen.getLong(4)
             + ", instead of all but one",
-        seen.get(4).asText(),
+        seen.getString(5),
         Observation.NO_OFFSET,
         Weight.SUSPECT,
         Kind.DIFFERENT);

@@ -2,7 +2,6 @@ package io.experimentetl.audit;
 
 import static java.util.Map.entry;
 
-import com.fasterxml.jackson.databind.JsonNode;
 import io.experimentetl.audit.Observation.Kind;
 import io.experimentetl.audit.Observation.Weight;
 import io.experimentetl.config.FindingsConfig;
@@ -11,6 +10,8 @@ import io.experimentetl.config.MetricKind;
 import io.experimentetl.model.Subject;
 import io.experimentetl.model.SubjectKind;
 import io.experimentetl.quality.AssignmentChecks;
+import java.sql.ResultSet;
+import java.sql.SQLException;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
@@ -47,11 +48,8 @@ final class FindingsComparison {
   }
 
   long open() {
-    return warehouse
-        .rows("SELECT count() FROM data_inconsistencies FINAL WHERE status = 'OPEN'")
-        .get(0)
-        .get(0)
-        .asLong();
+    return warehouse.count(
+        "SELECT count() FROM data_inconsistencies FINAL WHERE status = 'OPEN'");
   }
 
   List<Observation> compare() {
@@ -59,15 +57,15 @@ final class FindingsComparison {
     warehouse.read(
         StatisticsSql.fill("findings-clickhouse.sql", values()),
         row -> {
-          boolean missing = row.get(0).asInt() == 1;
+          boolean missing = row.getInt(1) == 1;
           observations.add(
               new Observation(
                   PLACE,
                   AuditedTable.NO_DAY,
-                  row.get(1).asText() + " " + subject(row),
+                  row.getString(2) + " " + subject(row),
                   (missing ? "is not open, although it holds: " : "is open, although ")
-                      + EnrichmentComparison.shortened(row.get(4).asText()),
-                  row.get(5).asText(),
+                      + EnrichmentComparison.shortened(row.getString(5)),
+                  row.getString(6),
                   Observation.NO_OFFSET,
                   Weight.SUSPECT,
                   Kind.DIFFERENT));
@@ -75,8 +73,8 @@ final class FindingsComparison {
     return observations;
   }
 
-  private static Subject subject(JsonNode row) {
-    return new Subject(SubjectKind.ofText(row.get(2).asText()), row.get(3).asText());
+  private static Subject subject(ResultSet row) throws SQLException {
+    return new Subject(SubjectKind.ofText(row.getString(3)), row.getString(4));
   }
 
   private Map<String, String> values() {

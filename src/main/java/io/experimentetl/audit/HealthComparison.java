@@ -1,8 +1,9 @@
 package io.experimentetl.audit;
 
-import com.fasterxml.jackson.databind.JsonNode;
 import io.experimentetl.audit.Observation.Kind;
 import io.experimentetl.audit.Observation.Weight;
+import java.sql.ResultSet;
+import java.sql.SQLException;
 import java.time.LocalDate;
 import java.util.ArrayList;
 import java.util.HashMap;
@@ -148,60 +149,110 @@ final class HealthComparison {
             Kind.FIGURES));
   }
 
+  /** A row of {@code experiment_health_daily}; the lists have one entry per variant. */
+  private record StoredRow(
+      Cell cell,
+      List<Long> variants,
+      List<Long> assigned,
+      List<Long> exposed,
+      List<Long> weights,
+      long crossovers,
+      long exposures,
+      double chiSquare,
+      int freedom,
+      double p,
+      long version) {
+
+    static StoredRow of(ResultSet row) throws SQLException {
+      return new StoredRow(
+          new Cell(row.getLong("experiment_id"), row.getInt("day_")),
+          Warehouse.longs(row, "variant_ids"),
+          Warehouse.longs(row, "assigned_users"),
+          Warehouse.longs(row, "exposed_users"),
+          Warehouse.longs(row, "weights"),
+          row.getLong("crossover_users"),
+          row.getLong("exposures"),
+          row.getDouble("srm_chi_square"),
+          row.getInt("srm_df"),
+          row.getDouble("srm_p"),
+          row.getLong("_version"));
+    }
+  }
+
   private void readStored(Warehouse.Progress marker) {
-    Map<Long, Map<Long, Integer>> weights = new HashMap<>();
+    Map<Long, Map<Long, Long>> weights = new HashMap<>();
     Map<Long, Long> weighedAt = new HashMap<>();
     warehouse.read(
-        "SELECT experiment_id, id, argMax(allocation_pct, _version), argMax(_deleted, _version), max(_version)"
-            + " FROM variants GROUP BY experiment_id, id",
+        """
+        SELECT experiment_id, id, argMax(allocation_pct, _version), argMax(_deleted, _version), max(_version)
+        FROM variants
+        GROUP BY experiment_id, id""",
         row -> {
-          weighedAt.merge(row.get(0).asLong(), row.get(4).asLong(), Math::max);
-          if (row.get(3).asInt() == 0) {
+          weighedAt.merge(row.getLong(1), row.getLong(5), Math::max);
+          if (row.getInt(4) == 0) {
             weights
-                .computeIfAbsent(row.get(0).asLong(), none -> new TreeMap<>())
-                .put(row.get(1).asLong(), row.get(2).asInt());
+                .computeIfAbsent(row.getLong(1), none -> new TreeMap<>())
+                .put(row.getLong(2), row.getLong(3));
           }
         });
     warehouse.read(
-        "SELECT experiment_id, toInt32(day) AS day_, variant_ids, assigned_users, exposed_users, weights, crossover_users,"
-            + " exposures, srm_chi_square, srm_df, srm_p, _version, _deleted FROM experiment_health_daily WHERE _version <= "
-            + marker.versionBound()
-            + " ORDER BY _version DESC LIMIT 1 BY experiment_id, day_",
+        """
+        SELECT experiment_id, toInt32(day) AS day_, variant_ids, assigned_users, exposed_users, weights,
+          crossover_users, exposures, srm_chi_square, srm_df, srm_p, _version, _deleted
+        FROM experiment_health_daily
+        WHERE _version <= %d
+        ORDER BY _version DESC
+        LIMIT 1 BY experiment_id, day_"""
+            .formatted(marker.versionBound()),
         row -> {
-          if (row.get(12).asInt() == 0) {
-            Cell cell = new Cell(row.get(0).asLong(), row.get(1).asInt());
+          if (!row.getBoolean("_deleted")) {
+            StoredRow health = StoredRow.of(row);
+            long experiment = health.cell().experimentId();
             stored.put(
-                cell,
+                health.cell(),
                 new Figures(
-                    byVariant(row.get(2), row.get(3)),
-                    byVariant(row.get(2), row.get(4)),
-                    row.get(6).asLong(),
-                    row.get(7).asLong()));
-            long changedAt = weighedAt.getOrDefault(cell.experimentId(), 0L);
+                    byVariant(health.variants(), health.assigned()),
+                    byVariant(health.variants(), health.exposed()),
+                    health.crossovers(),
+                    health.exposures()));
             check(
-                cell,
-                row,
-                weights.getOrDefault(cell.experimentId(), Map.of()),
-                changedAt < row.get(11).asLong());
+                health,
+                weights.getOrDefault(experiment, Map.of()),
+                weighedAt.getOrDefault(experiment, 0L) < health.version());
           }
         });
   }
 
   /** The sample ratio by the row's own users and weights, and the weights by the variants. */
-  private void check(Cell cell, JsonNode row, Map<Long, Integer> weights, boolean settled) {
-    int variants = row.get(2).size();
-    Map<Long, Integer> storedWeights = new TreeMap<>();
+  private void check(StoredRow row, Map<Long, Long> weights, boolean weightsAreOlder) {
+    List<String> problems = new ArrayList<>();
+    Map<Long, Long> storedWeights = new TreeMap<>();
+    for (int i = 0; i < row.variants().size(); i++) {
+      if (row.weights().get(i) != 0 || weights.containsKey(row.variants().get(i))) {
+        storedWeights.put(row.variants().get(i), row.weights().get(i));
+      }
+    }
+    if (!storedWeights.equals(weights)) {
+      if (weightsAreOlder) {
+        problems.add("weights are " + storedWeights + " and should be " + weights);
+      } else {
+        unjudgedWeights++;
+      }
+    }
+    checkSampleRatio(row, problems);
+    if (!problems.isEmpty()) {
+      inconsistent.put(row.cell(), String.join("; ", problems));
+    }
+  }
+
+  private static void checkSampleRatio(StoredRow row, List<String> problems) {
     double users = 0;
     double totalWeight = 0;
     int weighted = 0;
-    for (int i = 0; i < variants; i++) {
-      int weight = row.get(5).get(i).asInt();
-      if (weight != 0 || weights.containsKey(row.get(2).get(i).asLong())) {
-        storedWeights.put(row.get(2).get(i).asLong(), weight);
-      }
-      if (weight > 0) {
-        users += row.get(3).get(i).asLong();
-        totalWeight += weight;
+    for (int i = 0; i < row.variants().size(); i++) {
+      if (row.weights().get(i) > 0) {
+        users += row.assigned().get(i);
+        totalWeight += row.weights().get(i);
         weighted++;
       }
     }
@@ -209,37 +260,18 @@ final class HealthComparison {
     int freedom = 0;
     if (weighted >= 2 && users > 0) {
       freedom = weighted - 1;
-      for (int i = 0; i < variants; i++) {
-        double expected = row.get(5).get(i).asInt() / totalWeight * users;
+      for (int i = 0; i < row.variants().size(); i++) {
+        double expected = row.weights().get(i) / totalWeight * users;
         if (expected > 0) {
-          chiSquare += Math.pow(row.get(3).get(i).asLong() - expected, 2) / expected;
+          chiSquare += Math.pow(row.assigned().get(i) - expected, 2) / expected;
         }
       }
     }
-    List<String> problems = new ArrayList<>();
-    if (!storedWeights.equals(weights)) {
-      if (settled) {
-        problems.add("weights are " + storedWeights + " and should be " + weights);
-      } else {
-        unjudgedWeights++;
-      }
-    }
     double p = freedom == 0 ? 1 : upperTail(chiSquare, freedom);
-    if (differ(chiSquare, row.get(8).asDouble())
-        || freedom != row.get(9).asInt()
-        || differ(p, row.get(10).asDouble())) {
+    if (differ(chiSquare, row.chiSquare()) || freedom != row.freedom() || differ(p, row.p())) {
       problems.add(
-          String.format(
-              "srm_chi_square, srm_df, srm_p are %s, %s, %s and should be %s, %d, %s",
-              row.get(8).asText(),
-              row.get(9).asText(),
-              row.get(10).asText(),
-              chiSquare,
-              freedom,
-              p));
-    }
-    if (!problems.isEmpty()) {
-      inconsistent.put(cell, String.join("; ", problems));
+          "srm_chi_square, srm_df, srm_p are %s, %d, %s and should be %s, %d, %s"
+              .formatted(row.chiSquare(), row.freedom(), row.p(), chiSquare, freedom, p));
     }
   }
 
@@ -271,11 +303,11 @@ final class HealthComparison {
     return sum;
   }
 
-  private static Map<Long, Long> byVariant(JsonNode ids, JsonNode users) {
+  private static Map<Long, Long> byVariant(List<Long> ids, List<Long> users) {
     Map<Long, Long> byVariant = new TreeMap<>();
-    for (int i = 0; i < ids.size(); i++) {
-      if (users.path(i).asLong() != 0) {
-        byVariant.put(ids.get(i).asLong(), users.get(i).asLong());
+    for (int i = 0; i < ids.size() && i < users.size(); i++) {
+      if (users.get(i) != 0) {
+        byVariant.put(ids.get(i), users.get(i));
       }
     }
     return byVariant;
@@ -287,15 +319,15 @@ final class HealthComparison {
         sql.healthInClickhouse(lsn),
         row ->
             added
-                .computeIfAbsent(row.get(0).asLong(), none -> new ArrayList<>())
+                .computeIfAbsent(row.getLong(1), none -> new ArrayList<>())
                 .add(
                     new Added(
-                        row.get(2).asInt(),
-                        row.get(1).asLong(),
-                        row.get(3).asLong(),
-                        row.get(4).asLong(),
-                        row.get(5).asLong(),
-                        row.get(6).asLong())));
+                        row.getInt(3),
+                        row.getLong(2),
+                        row.getLong(4),
+                        row.getLong(5),
+                        row.getLong(6),
+                        row.getLong(7))));
     return cumulated(added);
   }
 

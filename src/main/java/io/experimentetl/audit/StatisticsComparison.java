@@ -1,8 +1,9 @@
 package io.experimentetl.audit;
 
-import com.fasterxml.jackson.databind.JsonNode;
 import io.experimentetl.audit.Observation.Kind;
 import io.experimentetl.audit.Observation.Weight;
+import java.sql.ResultSet;
+import java.sql.SQLException;
 import java.time.LocalDate;
 import java.time.ZoneOffset;
 import java.util.ArrayList;
@@ -101,7 +102,7 @@ final class StatisticsComparison {
         row -> names.add(row.getString(1)));
     warehouse.read(
         "SELECT DISTINCT JSONExtractString(ifNull(config, ''), 'zone') FROM experiments",
-        row -> names.add(row.get(0).asText()));
+        row -> names.add(row.getString(1)));
     return names;
   }
 
@@ -112,7 +113,7 @@ final class StatisticsComparison {
         settings, "SELECT name FROM pg_timezone_names", row -> inSource.add(row.getString(1)));
     Set<String> inWarehouse = new HashSet<>();
     warehouse.read(
-        "SELECT time_zone FROM system.time_zones", row -> inWarehouse.add(row.get(0).asText()));
+        "SELECT time_zone FROM system.time_zones", row -> inWarehouse.add(row.getString(1)));
     for (String zone : sql.zoneNames()) {
       if (!inSource.contains(zone) || !inWarehouse.contains(zone)) {
         throw new CannotCompareException(
@@ -182,8 +183,8 @@ final class StatisticsComparison {
     warehouse.read(
         "SELECT DISTINCT metric, kind FROM experiment_daily_stats FINAL WHERE kind != ''",
         row -> {
-          String metric = row.get(0).asText();
-          String kind = row.get(1).asText();
+          String metric = row.getString(1);
+          String kind = row.getString(2);
           if (!ended.contains(metric) && !kind.equals(kinds.get(metric))) {
             observations.add(
                 new Observation(
@@ -207,7 +208,7 @@ final class StatisticsComparison {
           "SELECT DISTINCT experiment_id FROM experiment_daily_stats FINAL WHERE day < toDate32('"
               + LocalDate.ofInstant(source.takenAt().minus(Warehouse.RETENTION), ZoneOffset.UTC)
               + "')",
-          row -> expired.add(row.get(0).asLong()));
+          row -> expired.add(row.getLong(1)));
     }
     return expired;
   }
@@ -234,21 +235,17 @@ final class StatisticsComparison {
     Set<String> names = new TreeSet<>();
     warehouse.read(
         "SELECT substring(subject, 8) FROM data_inconsistencies FINAL WHERE code = 'M-ENDED'",
-        row -> names.add(row.get(0).asText()));
+        row -> names.add(row.getString(1)));
     settings.statistics().metrics().forEach(metric -> names.remove(metric.name()));
     return names;
   }
 
   private boolean replacedSince(Warehouse.Progress marker) {
-    return warehouse
-            .rows(
+    return warehouse.count(
                 "SELECT count() FROM (SELECT min(_version) AS oldest FROM experiment_daily_stats"
                     + " GROUP BY experiment_id, metric, variant_id, day HAVING oldest > "
                     + marker.versionBound()
                     + ")")
-            .get(0)
-            .get(0)
-            .asLong()
         > 0;
   }
 
@@ -265,7 +262,7 @@ final class StatisticsComparison {
             + " ORDER BY _version DESC LIMIT 1 BY experiment_id, metric, variant_id, day",
         row -> {
           StatisticsCell cell = cell(row);
-          if (row.get(4 + StatisticsFigures.NAMES.size()).asInt() == 0
+          if (row.getInt(5 + StatisticsFigures.NAMES.size()) == 0
               && !ended.contains(cell.metric())) {
             cells.put(cell, StatisticsFigures.ofDecimals(figures(row)));
           }
@@ -281,15 +278,15 @@ final class StatisticsComparison {
     return cells;
   }
 
-  private static StatisticsCell cell(JsonNode row) {
+  private static StatisticsCell cell(ResultSet row) throws SQLException {
     return new StatisticsCell(
-        row.get(0).asLong(), row.get(2).asText(), row.get(1).asLong(), row.get(3).asInt());
+        row.getLong(1), row.getString(3), row.getLong(2), row.getInt(4));
   }
 
-  private static List<String> figures(JsonNode row) {
+  private static List<String> figures(ResultSet row) throws SQLException {
     List<String> figures = new ArrayList<>();
     for (int i = 0; i < StatisticsFigures.NAMES.size(); i++) {
-      figures.add(row.get(4 + i).asText());
+      figures.add(row.getString(5 + i));
     }
     return figures;
   }

@@ -17,7 +17,7 @@ import java.util.UUID;
  * The audit's verdict in {@code data_inconsistencies}. What is written follows from what stands
  * there, so a record whose outcome is unknown is simply made again.
  */
-public final class VerdictRecord {
+public final class VerdictRecord implements AutoCloseable {
   private static final int INITIAL_CAPACITY = 4 << 10;
 
   private final Warehouse warehouse;
@@ -59,9 +59,9 @@ public final class VerdictRecord {
         row ->
             standing.put(
                 new Identity(
-                    FindingCode.ofCode(row.get(0).asText()),
-                    new Subject(SubjectKind.ofText(row.get(1).asText()), row.get(2).asText())),
-                new Standing(row.get(3).asInt() == 1, row.get(4).asText(), row.get(5).asLong())));
+                    FindingCode.ofCode(row.getString(1)),
+                    new Subject(SubjectKind.ofText(row.getString(2)), row.getString(3))),
+                new Standing(row.getInt(4) == 1, row.getString(5), row.getLong(6))));
     return standing;
   }
 
@@ -77,5 +77,10 @@ public final class VerdictRecord {
       rows.writeString(id);
     }
     warehouse.insert(encoder.schema(), id, rows.toByteArray());
+  }
+
+  @Override
+  public void close() {
+    warehouse.close();
   }
 }

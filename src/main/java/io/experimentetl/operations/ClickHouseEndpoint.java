@@ -1,5 +1,6 @@
 package io.experimentetl.operations;
 
+import io.experimentetl.clickhouse.ClickHouseConnection;
 import java.io.IOException;
 import java.net.URI;
 import java.net.http.HttpClient;
@@ -62,6 +63,12 @@ public record ClickHouseEndpoint(String url, String database, String user, Strin
             .POST(HttpRequest.BodyPublishers.ofString(sql))
             .build();
     return HTTP.send(request, HttpResponse.BodyHandlers.ofString(StandardCharsets.UTF_8));
+  }
+
+  /** The same for a reader or a sink. */
+  public ClickHouseConnection connection() {
+    String secret = password;
+    return new ClickHouseConnection(URI.create(url), database, user, () -> secret);
   }
 
   public ClickHouseEndpoint withDatabase(String other) {

@@ -155,7 +155,7 @@ class AuditIT {
         .satisfies(
             difference -> {
               assertThat(difference.subject()).isEqualTo("user:u9");
-              assertThat(difference.problem()).startsWith("stands 2 times in ClickHouse");
+              assertThat(difference.problem()).startsWith("is in ClickHouse 2 times");
             });
   }
 
@@ -586,7 +586,7 @@ class AuditIT {
         .allSatisfy(
             difference ->
                 assertThat(difference.problem())
-                    .startsWith("stands in 2 versions in ClickHouse although nothing changed it"))
+                    .startsWith("is in ClickHouse in 2 versions although nothing changed it"))
         .anySatisfy(
             difference ->
                 assertThat(difference.subject()).startsWith("event:" + second.strip() + "@"));
@@ -989,10 +989,10 @@ class AuditIT {
     AuditSettings settings = sides.settings(STATISTICS);
     Path postgresPassword =
         Files.writeString(
-            PLATFORM.directory().resolve("postgres-password"), settings.postgresPassword());
+            PLATFORM.directory().resolve("postgres-password"), sides.postgres().password());
     Path clickHousePassword =
         Files.writeString(
-            PLATFORM.directory().resolve("clickhouse-password"), settings.clickhousePassword());
+            PLATFORM.directory().resolve("clickhouse-password"), sides.clickHouse().password());
     StringWriter out = new StringWriter();
     StringWriter err = new StringWriter();
     List<String> arguments =
@@ -1001,9 +1001,9 @@ class AuditIT {
                 "--postgres-url", settings.postgresUrl(),
                 "--postgres-user", settings.postgresUser(),
                 "--postgres-password-file", postgresPassword.toString(),
-                "--clickhouse-url", settings.clickhouseUrl(),
-                "--clickhouse-database", settings.clickhouseDatabase(),
-                "--clickhouse-user", settings.clickhouseUser(),
+                "--clickhouse-url", sides.clickHouse().url(),
+                "--clickhouse-database", sides.clickHouse().database(),
+                "--clickhouse-user", sides.clickHouse().user(),
                 "--clickhouse-password-file", clickHousePassword.toString()));
     arguments.addAll(List.of(options));
     int exitCode =

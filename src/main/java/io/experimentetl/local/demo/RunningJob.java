@@ -185,19 +185,12 @@ public final class RunningJob {
                 "EXPERIMENT_ETL_SOURCE_PASSWORD", addresses.postgres().password(),
                 "EXPERIMENT_ETL_CLICKHOUSE_PASSWORD", addresses.clickHouse().password()));
     AuditSettings settings =
-        new AuditSettings(
-            addresses.postgres().jdbcUrl(),
-            addresses.postgres().user(),
-            addresses.postgres().password(),
-            addresses.clickHouse().url(),
-            addresses.clickHouse().database(),
-            addresses.clickHouse().user(),
-            addresses.clickHouse().password(),
-            config.statistics(),
-            config.findings(),
-            config.source().eventRetention(),
-            config.source().assignmentRetention(),
-            AUDIT);
+        AuditSettings.of(config, AUDIT)
+            .withPostgres(
+                addresses.postgres().jdbcUrl(),
+                addresses.postgres().user(),
+                addresses.postgres()::password)
+            .withClickHouse(addresses.clickHouse().connection());
     try {
       return new Audit(settings).run();
     } catch (CannotCompareException e) {

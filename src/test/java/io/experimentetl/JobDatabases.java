@@ -78,9 +78,13 @@ record JobDatabases(PostgresEndpoint postgres, ClickHouseEndpoint clickHouse, Pa
 
   AuditReport audit(JobConfig config, Duration deadline) {
     return new Audit(
-            AuditSettings.of(config, deadline)
-                .withPostgres(postgres.jdbcUrl(), postgres.user(), postgres::password)
-                .withClickHouse(clickHouse.connection()))
+            AuditSettings.of(
+                config,
+                postgres.jdbcUrl(),
+                postgres.user(),
+                postgres.password(),
+                clickHouse.connection(),
+                deadline))
         .run();
   }
 

@@ -1,16 +1,10 @@
 package io.experimentetl.audit;
 
 import io.experimentetl.clickhouse.ClickHouseConnection;
-import io.experimentetl.config.ClickHouseConfig;
 import io.experimentetl.config.FindingsConfig;
 import io.experimentetl.config.JobConfig;
-import io.experimentetl.config.SourceConfig;
 import io.experimentetl.config.StatisticsConfig;
-import io.experimentetl.warehouse.Warehouse;
-import java.net.URLEncoder;
-import java.nio.charset.StandardCharsets;
 import java.time.Duration;
-import java.util.function.Supplier;
 
 /**
  * What an audit needs to know.
@@ -26,7 +20,7 @@ import java.util.function.Supplier;
 public record AuditSettings(
     String postgresUrl,
     String postgresUser,
-    Supplier<String> postgresPassword,
+    String postgresPassword,
     ClickHouseConnection clickhouse,
     StatisticsConfig statistics,
     FindingsConfig findings,
@@ -34,82 +28,23 @@ public record AuditSettings(
     Duration assignmentRetention,
     Duration deadline) {
 
-  /** The servers and settings of a job. */
-  public static AuditSettings of(JobConfig job, Duration deadline) {
-    return of(job.source(), job.clickhouse(), job.statistics(), job.findings(), deadline);
-  }
-
-  /**
-   * The servers and settings of a job.
-   *
-   * @throws CannotCompareException if ClickHouse's address is not a URL
-   */
+  /** The job's settings, with the servers to compare. */
   public static AuditSettings of(
-      SourceConfig source,
-      ClickHouseConfig clickhouse,
-      StatisticsConfig statistics,
-      FindingsConfig findings,
+      JobConfig job,
+      String postgresUrl,
+      String postgresUser,
+      String postgresPassword,
+      ClickHouseConnection clickhouse,
       Duration deadline) {
-    return new AuditSettings(
-        jdbcUrl(source),
-        source.username(),
-        source.password()::value,
-        connection(clickhouse),
-        statistics,
-        findings,
-        source.eventRetention(),
-        source.assignmentRetention(),
-        deadline);
-  }
-
-  private static ClickHouseConnection connection(ClickHouseConfig config) {
-    try {
-      return Warehouse.connection(config, config.database());
-    } catch (IllegalArgumentException e) {
-      throw new CannotCompareException(
-          "ClickHouse's address "
-              + config.url()
-              + " is not a URL: give http://host:port with --clickhouse-url or as clickhouse.url in the configuration.",
-          e);
-    }
-  }
-
-  private static String jdbcUrl(SourceConfig source) {
-    return "jdbc:postgresql://"
-        + source.host()
-        + ":"
-        + source.port()
-        + "/"
-        + URLEncoder.encode(source.database(), StandardCharsets.UTF_8)
-        + "?currentSchema="
-        + URLEncoder.encode(source.schema(), StandardCharsets.UTF_8);
-  }
-
-  /** The same with another PostgreSQL; a null keeps the job's. */
-  public AuditSettings withPostgres(String url, String user, Supplier<String> password) {
-    return new AuditSettings(
-        url != null ? url : postgresUrl,
-        user != null ? user : postgresUser,
-        password != null ? password : postgresPassword,
-        clickhouse,
-        statistics,
-        findings,
-        eventRetention,
-        assignmentRetention,
-        deadline);
-  }
-
-  /** The same with another ClickHouse. */
-  public AuditSettings withClickHouse(ClickHouseConnection other) {
     return new AuditSettings(
         postgresUrl,
         postgresUser,
         postgresPassword,
-        other,
-        statistics,
-        findings,
-        eventRetention,
-        assignmentRetention,
+        clickhouse,
+        job.statistics(),
+        job.findings(),
+        job.source().eventRetention(),
+        job.source().assignmentRetention(),
         deadline);
   }
 

@@ -48,8 +48,7 @@ final class FindingsComparison {
   }
 
   long open() {
-    return warehouse.count(
-        "SELECT count() FROM data_inconsistencies FINAL WHERE status = 'OPEN'");
+    return warehouse.count("SELECT count() FROM data_inconsistencies FINAL WHERE status = 'OPEN'");
   }
 
   List<Observation> compare() {

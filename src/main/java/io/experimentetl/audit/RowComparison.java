@@ -105,8 +105,7 @@ final class RowComparison {
     if (differing.isEmpty()) {
       return;
     }
-    DifferingRows rows =
-        new DifferingRows(settings, table, source, warehouse, retention, found);
+    DifferingRows rows = new DifferingRows(settings, table, source, warehouse, retention, found);
     List<Segment> portion = new ArrayList<>();
     long portionRows = 0;
     for (int i = 0; i < differing.size(); i++) {

@@ -72,7 +72,7 @@ final class SourceSnapshot implements AutoCloseable {
       throws SQLException {
     Properties properties = new Properties();
     properties.setProperty("user", settings.postgresUser());
-    properties.setProperty("password", settings.postgresPassword().get());
+    properties.setProperty("password", settings.postgresPassword());
     properties.setProperty("connectTimeout", "10");
     properties.setProperty(
         "socketTimeout", Long.toString(Math.max(1, deadline.left().toSeconds())));

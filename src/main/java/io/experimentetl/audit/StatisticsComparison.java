@@ -242,10 +242,10 @@ final class StatisticsComparison {
 
   private boolean replacedSince(Warehouse.Progress marker) {
     return warehouse.count(
-                "SELECT count() FROM (SELECT min(_version) AS oldest FROM experiment_daily_stats"
-                    + " GROUP BY experiment_id, metric, variant_id, day HAVING oldest > "
-                    + marker.versionBound()
-                    + ")")
+            "SELECT count() FROM (SELECT min(_version) AS oldest FROM experiment_daily_stats"
+                + " GROUP BY experiment_id, metric, variant_id, day HAVING oldest > "
+                + marker.versionBound()
+                + ")")
         > 0;
   }
 
@@ -279,8 +279,7 @@ final class StatisticsComparison {
   }
 
   private static StatisticsCell cell(ResultSet row) throws SQLException {
-    return new StatisticsCell(
-        row.getLong(1), row.getString(3), row.getLong(2), row.getInt(4));
+    return new StatisticsCell(row.getLong(1), row.getString(3), row.getLong(2), row.getInt(4));
   }
 
   private static List<String> figures(ResultSet row) throws SQLException {

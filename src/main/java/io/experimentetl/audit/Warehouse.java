@@ -42,8 +42,7 @@ final class Warehouse implements AutoCloseable {
     this.deadline = deadline;
     // All versions of a row are in one partition.
     this.reader =
-        new ClickHouseReader(
-            server, Map.of("do_not_merge_across_partitions_select_final", "1"));
+        new ClickHouseReader(server, Map.of("do_not_merge_across_partitions_select_final", "1"));
   }
 
   /** The greatest {@code _version} of a change with this sequence number, or this LSN. */

@@ -65,10 +65,20 @@ public record ClickHouseEndpoint(String url, String database, String user, Strin
     return HTTP.send(request, HttpResponse.BodyHandlers.ofString(StandardCharsets.UTF_8));
   }
 
-  /** The same for a reader or a sink. */
+  /**
+   * The same for a reader.
+   *
+   * @throws OperationsException if the address is not a URL
+   */
   public ClickHouseConnection connection() {
     String secret = password;
-    return new ClickHouseConnection(URI.create(url), database, user, () -> secret);
+    try {
+      return new ClickHouseConnection(URI.create(url), database, user, () -> secret);
+    } catch (IllegalArgumentException e) {
+      throw new OperationsException(
+          "ClickHouse's address is not a URL: give http://host:port with --clickhouse-url or as clickhouse.url in the configuration, and the user apart.",
+          e);
+    }
   }
 
   public ClickHouseEndpoint withDatabase(String other) {

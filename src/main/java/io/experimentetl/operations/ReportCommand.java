@@ -92,12 +92,8 @@ public final class ReportCommand implements Callable<Integer> {
   }
 
   private ReportSettings settings() {
-    ClickHouseEndpoint clickHouse = databases.clickHouse();
     return new ReportSettings(
-        clickHouse.url(),
-        clickHouse.database(),
-        clickHouse.user(),
-        clickHouse.password(),
+        databases.clickHouse().connection(),
         databases.configFile().isPresent() ? databases.config().statistics().zone() : null);
   }
 

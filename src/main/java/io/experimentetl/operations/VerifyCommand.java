@@ -6,7 +6,6 @@ import io.experimentetl.audit.AuditSettings;
 import io.experimentetl.audit.CannotCompareException;
 import io.experimentetl.audit.VerdictRecord;
 import io.experimentetl.config.InvalidConfigurationException;
-import io.experimentetl.config.JobConfig;
 import java.io.PrintWriter;
 import java.time.Duration;
 import java.util.concurrent.Callable;
@@ -67,7 +66,9 @@ public final class VerifyCommand implements Callable<Integer> {
       AuditReport report = new Audit(settings).run();
       report.print(out);
       if (record) {
-        new VerdictRecord(settings).write(report).forEach(line -> out.println("recorded: " + line));
+        try (VerdictRecord verdict = new VerdictRecord(settings)) {
+          verdict.write(report).forEach(line -> out.println("recorded: " + line));
+        }
         out.flush();
       }
       return report.isEqual() ? EQUAL : DIFFERENT;
@@ -88,20 +89,12 @@ public final class VerifyCommand implements Callable<Integer> {
 
   private AuditSettings settings() {
     PostgresLogin postgres = databases.postgres();
-    ClickHouseEndpoint clickHouse = databases.clickHouse();
-    JobConfig job = databases.config();
-    return new AuditSettings(
+    return AuditSettings.of(
+        databases.config(),
         postgres.jdbcUrl(),
         postgres.user(),
         postgres.password(),
-        clickHouse.url(),
-        clickHouse.database(),
-        clickHouse.user(),
-        clickHouse.password(),
-        job.statistics(),
-        job.findings(),
-        job.source().eventRetention(),
-        job.source().assignmentRetention(),
+        databases.clickHouse().connection(),
         Duration.ofSeconds(Math.max(1, deadlineSeconds)));
   }
 }

@@ -19,8 +19,9 @@ public final class ExperimentReport {
    * @throws CannotReportException when ClickHouse cannot be read
    */
   public static ExperimentReport read(ReportSettings settings, String keyOrId) {
-    return new ExperimentReport(
-        Experiment.read(new Views(settings), keyOrId, settings.defaultZone()));
+    try (Views views = new Views(settings)) {
+      return new ExperimentReport(Experiment.read(views, keyOrId, settings.defaultZone()));
+    }
   }
 
   public String key() {

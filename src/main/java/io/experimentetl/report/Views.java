@@ -1,163 +1,113 @@
 package io.experimentetl.report;
 
-import com.fasterxml.jackson.core.JsonProcessingException;
-import com.fasterxml.jackson.databind.DeserializationFeature;
 import com.fasterxml.jackson.databind.JsonNode;
-import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.node.ArrayNode;
+import com.fasterxml.jackson.databind.node.BooleanNode;
+import com.fasterxml.jackson.databind.node.DecimalNode;
+import com.fasterxml.jackson.databind.node.JsonNodeFactory;
+import com.fasterxml.jackson.databind.node.NullNode;
+import com.fasterxml.jackson.databind.node.TextNode;
+import io.experimentetl.clickhouse.ClickHouseReadException;
+import io.experimentetl.clickhouse.ClickHouseReader;
+import io.experimentetl.warehouse.ReadFailure;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.UncheckedIOException;
-import java.net.URI;
-import java.net.URLEncoder;
-import java.net.http.HttpClient;
-import java.net.http.HttpRequest;
-import java.net.http.HttpResponse;
+import java.math.BigDecimal;
 import java.nio.charset.StandardCharsets;
+import java.sql.ResultSet;
+import java.sql.ResultSetMetaData;
+import java.sql.SQLException;
 import java.time.Duration;
 import java.util.ArrayList;
-import java.util.Base64;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 
-/** ClickHouse's views, read through its HTTP interface. Sets nothing: a read-only user may ask. */
-final class Views {
+/** ClickHouse's views. Sends no setting, so a read-only user may read them. */
+final class Views implements AutoCloseable {
   private static final Duration TIMEOUT = Duration.ofMinutes(5);
-  private static final int MESSAGE_LIMIT = 600;
-  private static final ObjectMapper JSON =
-      new ObjectMapper().enable(DeserializationFeature.USE_BIG_DECIMAL_FOR_FLOATS);
 
-  private final HttpClient client =
-      HttpClient.newBuilder()
-          .version(HttpClient.Version.HTTP_1_1)
-          .connectTimeout(Duration.ofSeconds(10))
-          .build();
   private final ReportSettings settings;
+  private final ClickHouseReader reader;
 
   Views(ReportSettings settings) {
     this.settings = settings;
+    this.reader = new ClickHouseReader(settings.clickhouse());
   }
 
   /**
-   * Asks.
+   * The answer to a query.
    *
    * @param query file of the resources' folder {@code report}
-   * @param parameters of the query, by name; ClickHouse puts them in
+   * @param parameters of the query, by name
    * @throws CannotReportException when there is no answer
    */
   Figures ask(String query, Map<String, String> parameters) {
+    List<String> columns = new ArrayList<>();
     try {
-      HttpResponse<String> response =
-          client.send(
-              HttpRequest.newBuilder(address(parameters))
-                  .timeout(TIMEOUT)
-                  .header("Authorization", "Basic " + credentials())
-                  .POST(HttpRequest.BodyPublishers.ofString(resource(query)))
-                  .build(),
-              HttpResponse.BodyHandlers.ofString(StandardCharsets.UTF_8));
-      if (response.statusCode() != 200) {
-        throw refused(response.statusCode(), response.body());
-      }
-      return figures(response.body());
-    } catch (JsonProcessingException e) {
-      throw new CannotReportException(
-          "ClickHouse at "
-              + settings.url()
-              + " answered with a line that is not JSON: is there a proxy in front of it?",
-          e);
-    } catch (IOException e) {
-      throw new CannotReportException(
-          "ClickHouse at "
-              + settings.url()
-              + " does not answer ("
-              + e
-              + "): start it, or correct --clickhouse-url or clickhouse.url in the configuration.",
-          e);
+      List<Figures.Row> rows =
+          reader.list(
+              resource(query),
+              parameters,
+              TIMEOUT,
+              row -> {
+                if (columns.isEmpty()) {
+                  columns.addAll(names(row.getMetaData()));
+                }
+                return values(row, columns);
+              });
+      return new Figures(columns, rows);
+    } catch (ClickHouseReadException e) {
+      throw new CannotReportException(ReadFailure.describe(settings.clickhouse(), e), e);
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
       throw new CannotReportException("Interrupted while ClickHouse was read: run it again.", e);
     }
   }
 
-  private URI address(Map<String, String> parameters) {
-    StringBuilder url = new StringBuilder(settings.url());
-    url.append("/?wait_end_of_query=1&default_format=JSONCompactEachRowWithNames&database=")
-        .append(URLEncoder.encode(settings.database(), StandardCharsets.UTF_8));
-    parameters.forEach(
-        (name, value) ->
-            url.append("&param_")
-                .append(name)
-                .append('=')
-                .append(URLEncoder.encode(escaped(value), StandardCharsets.UTF_8)));
-    try {
-      URI address = URI.create(url.toString());
-      if (address.getHost() == null || address.getRawUserInfo() != null) {
-        throw new IllegalArgumentException("no host, or a user in it");
-      }
-      return address;
-    } catch (IllegalArgumentException e) {
-      throw new CannotReportException(
-          "ClickHouse's address is none: give http://host:port with --clickhouse-url or as clickhouse.url in the configuration, and the user apart.",
-          e);
+  private static List<String> names(ResultSetMetaData columns) throws SQLException {
+    List<String> names = new ArrayList<>();
+    for (int i = 1; i <= columns.getColumnCount(); i++) {
+      names.add(columns.getColumnName(i));
     }
+    return names;
   }
 
-  /** Parameters are read as the fields of a tab separated row. */
-  private static String escaped(String value) {
-    return value.replace("\\", "\\\\").replace("\t", "\\t").replace("\n", "\\n");
-  }
-
-  private String credentials() {
-    return Base64.getEncoder()
-        .encodeToString(
-            (settings.user() + ":" + settings.password()).getBytes(StandardCharsets.UTF_8));
-  }
-
-  private static Figures figures(String body) throws JsonProcessingException {
-    List<String> columns = new ArrayList<>();
-    List<Figures.Row> rows = new ArrayList<>();
-    for (String line : body.split("\n", -1)) {
-      if (line.isEmpty()) {
-        continue;
-      }
-      JsonNode fields = JSON.readTree(line);
-      if (columns.isEmpty()) {
-        fields.forEach(name -> columns.add(name.asText()));
-        continue;
-      }
-      Map<String, JsonNode> values = new LinkedHashMap<>();
-      for (int i = 0; i < columns.size(); i++) {
-        values.put(columns.get(i), fields.path(i));
-      }
-      rows.add(new Figures.Row(values));
+  private static Figures.Row values(ResultSet row, List<String> columns) throws SQLException {
+    Map<String, JsonNode> values = new LinkedHashMap<>();
+    for (String column : columns) {
+      values.put(column, node(row.getObject(column)));
     }
-    return new Figures(columns, rows);
+    return new Figures.Row(values);
   }
 
-  private CannotReportException refused(int status, String answer) {
-    String remedy;
-    if (answer.contains("AUTHENTICATION_FAILED") || status == 401 || status == 403) {
-      remedy =
-          "correct the user "
-              + settings.user()
-              + " or its password (EXPERIMENT_ETL_CLICKHOUSE_PASSWORD or --clickhouse-password-file).";
-    } else if (answer.contains("UNKNOWN_DATABASE")
-        || answer.contains("UNKNOWN_TABLE")
-        || answer.contains("UNKNOWN_IDENTIFIER")) {
-      remedy =
-          "apply sql/clickhouse to database "
-              + settings.database()
-              + ", or correct --clickhouse-database.";
-    } else {
-      remedy = "see the server's message.";
+  /** A number is the decimal that ClickHouse prints; one that is not finite is null. */
+  private static JsonNode node(Object value) throws SQLException {
+    if (value == null) {
+      return NullNode.instance;
     }
-    return new CannotReportException(
-        "ClickHouse at "
-            + settings.url()
-            + " refused a query: "
-            + remedy
-            + " It says: "
-            + answer.strip().substring(0, Math.min(answer.strip().length(), MESSAGE_LIMIT)));
+    if (value instanceof java.sql.Array array) {
+      ArrayNode nodes = JsonNodeFactory.instance.arrayNode();
+      for (Object element : (Object[]) array.getArray()) {
+        nodes.add(node(element));
+      }
+      return nodes;
+    }
+    if (value instanceof Boolean bool) {
+      return BooleanNode.valueOf(bool);
+    }
+    if (value instanceof Double || value instanceof Float) {
+      return Double.isFinite(((Number) value).doubleValue())
+          ? decimal(value.toString())
+          : NullNode.instance;
+    }
+    return value instanceof Number ? decimal(value.toString()) : TextNode.valueOf(value.toString());
+  }
+
+  private static JsonNode decimal(String text) {
+    BigDecimal number = new BigDecimal(text).stripTrailingZeros();
+    return DecimalNode.valueOf(number.scale() < 0 ? number.setScale(0) : number);
   }
 
   static String resource(String name) {
@@ -173,5 +123,10 @@ final class Views {
     } catch (IOException e) {
       throw new UncheckedIOException(e);
     }
+  }
+
+  @Override
+  public void close() {
+    reader.close();
   }
 }

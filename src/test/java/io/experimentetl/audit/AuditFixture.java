@@ -3,9 +3,7 @@ package io.experimentetl.audit;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
-import io.experimentetl.config.ClickHouseConfig;
 import io.experimentetl.config.FindingsConfig;
-import io.experimentetl.config.SourceConfig;
 import io.experimentetl.config.StatisticsConfig;
 import io.experimentetl.local.PlatformExtension;
 import io.experimentetl.local.PostgresEndpoint;
@@ -164,14 +162,16 @@ final class AuditFixture implements AutoCloseable {
   }
 
   AuditSettings settings(StatisticsConfig statistics) {
-    return AuditSettings.of(
-            SourceConfig.defaults(),
-            ClickHouseConfig.defaults(),
-            statistics,
-            FindingsConfig.defaults(),
-            Duration.ofMinutes(2))
-        .withPostgres(postgres.jdbcUrl(), postgres.user(), postgres::password)
-        .withClickHouse(clickHouse.connection());
+    return new AuditSettings(
+        postgres.jdbcUrl(),
+        postgres.user(),
+        postgres.password(),
+        clickHouse.connection(),
+        statistics,
+        FindingsConfig.defaults(),
+        Duration.ofDays(90),
+        Duration.ofDays(365),
+        Duration.ofMinutes(2));
   }
 
   PostgresEndpoint postgres() {

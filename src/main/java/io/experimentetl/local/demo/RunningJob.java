@@ -185,12 +185,13 @@ public final class RunningJob {
                 "EXPERIMENT_ETL_SOURCE_PASSWORD", addresses.postgres().password(),
                 "EXPERIMENT_ETL_CLICKHOUSE_PASSWORD", addresses.clickHouse().password()));
     AuditSettings settings =
-        AuditSettings.of(config, AUDIT)
-            .withPostgres(
-                addresses.postgres().jdbcUrl(),
-                addresses.postgres().user(),
-                addresses.postgres()::password)
-            .withClickHouse(addresses.clickHouse().connection());
+        AuditSettings.of(
+            config,
+            addresses.postgres().jdbcUrl(),
+            addresses.postgres().user(),
+            addresses.postgres().password(),
+            addresses.clickHouse().connection(),
+            AUDIT);
     try {
       return new Audit(settings).run();
     } catch (CannotCompareException e) {

@@ -52,7 +52,7 @@ final class ClickHouseRows {
         SELECT key_, newest.1, newest.2, newest.3, newest.4, newest_version, newest.5, bucket, was
         FROM
         (
-          SELECT any(%s) AS key_,
+          SELECT %s AS key_,
             argMax((%s, %s, %s, _lsn, _deleted), _version) AS newest,
             max(_version) AS newest_version,
             %s AS bucket,
@@ -129,7 +129,7 @@ final class ClickHouseRows {
    */
   String duplicates(int limit) {
     return """
-        SELECT any(%s), _version, countIf(NOT endsWith(_batch_id, '-early')) AS copies, any(%s)
+        SELECT %s, _version, countIf(NOT endsWith(_batch_id, '-early')) AS copies, any(%s)
         FROM %s
         GROUP BY %s, _version
         HAVING copies > 1

@@ -48,13 +48,17 @@ public record JobConfig(
     return parse("The configuration " + file, yaml, environment);
   }
 
-  /**
-   * The configuration of an empty file.
-   *
-   * @param environment as {@link System#getenv()} gives it
-   */
-  public static JobConfig defaults(Map<String, String> environment) {
-    return parse("The default configuration", "", environment);
+  /** The configuration of an empty file. A password is looked for when it is used. */
+  public static JobConfig defaults() {
+    return new JobConfig(
+        SourceConfig.defaults(),
+        ClickHouseConfig.defaults(),
+        StatisticsConfig.defaults(),
+        FindingsConfig.defaults(),
+        DeliveryConfig.defaults(),
+        KafkaConfig.defaults(),
+        OutboxConfig.defaults(),
+        StateConfig.defaults());
   }
 
   /** The same, for another database of the same ClickHouse. */

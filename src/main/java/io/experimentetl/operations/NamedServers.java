@@ -73,7 +73,7 @@ public final class NamedServers implements Databases {
   @Override
   public JobConfig config() {
     return config == null
-        ? JobConfig.defaults(System.getenv())
+        ? JobConfig.defaults()
         : JobConfig.load(config, System.getenv());
   }
 

@@ -44,13 +44,7 @@ final class TableDays {
   }
 
   void observe(int day, String key, String problem, String evidence, Weight weight, Kind kind) {
-    add(
-        day,
-        new Subject(table.subjectKind(), key).toString(),
-        problem,
-        evidence,
-        weight,
-        kind);
+    add(day, new Subject(table.subjectKind(), key).toString(), problem, evidence, weight, kind);
   }
 
   /** An observation of several rows at once. */

@@ -72,9 +72,7 @@ public final class NamedServers implements Databases {
 
   @Override
   public JobConfig config() {
-    return config == null
-        ? JobConfig.defaults()
-        : JobConfig.load(config, System.getenv());
+    return config == null ? JobConfig.defaults() : JobConfig.load(config, System.getenv());
   }
 
   @Override

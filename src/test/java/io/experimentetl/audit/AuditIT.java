@@ -811,7 +811,7 @@ class AuditIT {
             "X-CHECKSUM-MISMATCH table:users OPEN rows that differ: 1",
             "X-COUNT-MISMATCH table:users OPEN rows missing: 1; in ClickHouse only: 0; more than once: 0");
     assertThat(recorded("severity, remedy, ifNull(experiment_id, 0), user_id IS NULL, _lsn > 0"))
-        .allMatch(line -> line.matches(".* ERROR \\./etl verify names them, .* 0 1 1"));
+        .allMatch(line -> line.matches(".* ERROR \\./etl verify lists the rows, .* 0 1 1"));
     assertThat(
             sides
                 .clickHouse()

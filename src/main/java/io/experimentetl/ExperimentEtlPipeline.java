@@ -200,13 +200,13 @@ public final class ExperimentEtlPipeline {
       rows =
           rows.union(
               routed
-                  .filter(change -> OutboxRelay.isHeld(change, held))
+                  .filter(change -> OutboxRelay.needsOutboxRow(change, held))
                   .name(Uids.HELD_EVENTS)
                   .uid(Uids.HELD_EVENTS)
                   .forceNonParallel());
     }
     SingleOutputStreamOperator<OutboxMessage> relayed =
-        rows.keyBy(OutboxRelay::subjectOf, Types.STRING)
+        rows.keyBy(OutboxRelay::keyOf, Types.STRING)
             .transform(
                 Uids.OUTBOX_RELAY, TypeInformation.of(OutboxMessage.class), new OutboxRelay(config))
             .uid(Uids.OUTBOX_RELAY);

@@ -2,8 +2,8 @@ package io.experimentetl.audit;
 
 import io.experimentetl.model.Finding;
 import io.experimentetl.model.FindingCode;
-import io.experimentetl.model.RowVersion;
 import io.experimentetl.model.Subject;
+import io.experimentetl.quality.FindingVersions;
 import java.time.Instant;
 import java.time.temporal.ChronoUnit;
 import java.util.ArrayList;
@@ -133,8 +133,7 @@ final class VerdictFindings {
         .at(
             ChronoUnit.MICROS.between(Instant.EPOCH, marker.committedAt()),
             marker.lsn(),
-            Math.max(
-                RowVersion.ofSequenceNumber(marker.sequenceNumber()),
-                before == null ? 0 : before.version() + 1));
+            FindingVersions.atMarker(
+                before == null ? 0 : before.version(), marker.sequenceNumber()));
   }
 }

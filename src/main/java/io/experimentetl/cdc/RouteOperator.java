@@ -9,7 +9,6 @@ import io.experimentetl.model.EventRow;
 import io.experimentetl.model.ExperimentRow;
 import io.experimentetl.model.Finding;
 import io.experimentetl.model.FindingCode;
-import io.experimentetl.model.RowVersion;
 import io.experimentetl.model.SourceRow;
 import io.experimentetl.model.SourceTable;
 import io.experimentetl.model.Subject;
@@ -18,6 +17,7 @@ import io.experimentetl.model.UserRow;
 import io.experimentetl.model.VariantRow;
 import io.experimentetl.quality.ExperimentChecks;
 import io.experimentetl.quality.FindingReporter;
+import io.experimentetl.quality.FindingVersions;
 import io.experimentetl.warehouse.WarehouseRange;
 import java.util.EnumSet;
 import java.util.List;
@@ -191,7 +191,7 @@ public final class RouteOperator extends AbstractStreamOperator<Change>
     findings.report(
         Finding.opened(FindingCode.S_SCHEMA_DRIFT, column)
             .detail(drifted.reason())
-            .at(change, RowVersion.ofSequenceNumber(change.sequenceNumber())));
+            .at(change, FindingVersions.of(change)));
   }
 
   private void addDeadLetter(Change change, UnreadableRow row) {
@@ -206,7 +206,7 @@ public final class RouteOperator extends AbstractStreamOperator<Change>
             .aboutEvent(row.eventId())
             .detail("column %s: %s".formatted(row.column(), row.reason()))
             .deadLetterSince(since)
-            .at(change, RowVersion.ofSequenceNumber(change.sequenceNumber())));
+            .at(change, FindingVersions.of(change)));
   }
 
   /** Resolves the row's dead letter, if it has one. */
@@ -226,7 +226,7 @@ public final class RouteOperator extends AbstractStreamOperator<Change>
         Finding.resolved(before.code(), before.subject())
             .detail("delivered, or gone at the source")
             .deadLetterSince(before.since())
-            .at(change, RowVersion.ofSequenceNumber(change.sequenceNumber()) - 1));
+            .at(change, FindingVersions.below(change)));
   }
 
   private void send(Change change) {
@@ -279,7 +279,7 @@ public final class RouteOperator extends AbstractStreamOperator<Change>
           Finding.opened(FindingCode.S_UNKNOWN_ENUM, Subject.experiment(experiment.id()))
               .inExperiment(experiment.id())
               .detail("column status: the product does not know the value")
-              .at(change, RowVersion.ofSequenceNumber(change.sequenceNumber())));
+              .at(change, FindingVersions.of(change)));
     }
   }
 

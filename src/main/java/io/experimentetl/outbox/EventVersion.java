@@ -4,7 +4,7 @@ import io.experimentetl.model.EventRow;
 import java.util.Objects;
 
 /**
- * What an event's row said at some time; a record of keyed state.
+ * One version of an event's row; a record of keyed state.
  *
  * @param occurredAt microseconds since 1970 in UTC
  */
@@ -16,7 +16,7 @@ public record EventVersion(
         row.occurredAt(), row.experimentId(), row.userId(), row.variantId(), row.eventType());
   }
 
-  /** What the payload says otherwise, by name; null: nothing. */
+  /** The name of the first column that the payload contradicts, or null. */
   String contradictedBy(OutboxEntry row) {
     if (!Objects.equals(row.type(), eventType)) {
       return "type";

@@ -9,8 +9,8 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Connections to the platform's PostgreSQL, for the acknowledgements. The connector's own provider
- * would carry the password in the job graph.
+ * Connections to the platform's PostgreSQL for acknowledgements. The connector's own provider would
+ * put the password into the job graph.
  */
 public final class OutboxDatabase implements JdbcConnectionProvider {
   private static final long serialVersionUID = 1L;
@@ -25,11 +25,11 @@ public final class OutboxDatabase implements JdbcConnectionProvider {
   private transient Connection connection;
 
   /**
-   * Connects to nothing yet.
+   * The database. It is connected on first use.
    *
    * @param place host:port/database
    * @param schema of {@code outbox_events}
-   * @param password says the password on the machine that asks
+   * @param password reads the password on the machine that connects
    */
   public OutboxDatabase(
       String place, String schema, String username, SerializableSupplier<String> password) {
@@ -39,7 +39,7 @@ public final class OutboxDatabase implements JdbcConnectionProvider {
     this.password = password;
   }
 
-  /** Sets {@code processed_at} of the rows of an array of ids that have none yet. */
+  /** Sets {@code processed_at} of these rows where it is NULL. The parameter is an array of ids. */
   String acknowledgement() {
     return "UPDATE \""
         + schema.replace("\"", "\"\"")
@@ -47,7 +47,7 @@ public final class OutboxDatabase implements JdbcConnectionProvider {
         + " WHERE id = ANY (?) AND processed_at IS NULL";
   }
 
-  /** Asks whether this role may do that: true, false, or null where there is no such column. */
+  /** Whether the role may run the acknowledgement: true, false, or null without the column. */
   String mayAcknowledge() {
     return "SELECT (SELECT has_column_privilege(a.attrelid, a.attnum, 'UPDATE') FROM pg_attribute a"
         + " WHERE a.attrelid = to_regclass('\""
@@ -79,7 +79,7 @@ public final class OutboxDatabase implements JdbcConnectionProvider {
       properties.setProperty("connectTimeout", "10");
       properties.setProperty("socketTimeout", "60");
       properties.setProperty("ApplicationName", "experiment-etl-outbox");
-      // Not through DriverManager, which does not see a driver inside the job's own jar.
+      // DriverManager does not see a driver inside the job's own jar.
       connection = new org.postgresql.Driver().connect("jdbc:postgresql://" + place, properties);
     }
     return connection;
@@ -91,7 +91,7 @@ public final class OutboxDatabase implements JdbcConnectionProvider {
       try {
         connection.close();
       } catch (SQLException e) {
-        LOG.warn("A connection to {} could not be closed; it is left to the server.", place, e);
+        LOG.warn("A connection to {} could not be closed. The server will close it.", place, e);
       }
       connection = null;
     }

@@ -1,18 +1,18 @@
 package io.experimentetl.outbox;
 
 /**
- * What is kept of an outbox row; a record of keyed state.
+ * An outbox row; a record of keyed state. The last five components are the payload's, null where
+ * the payload does not have them.
  *
  * @param sequenceNumber of its first change
  * @param lsn of its first change; 0: the snapshot
  * @param seenAt commit time of its first change, milliseconds since 1970
- * @param acknowledged false: relayed, and {@code processed_at} has not come back
- * @param stuckAt from then on it is stuck, milliseconds since 1970
+ * @param acknowledged false: relayed, and {@code processed_at} is still NULL
+ * @param stuckAt when the row becomes stuck, milliseconds since 1970
  * @param stuck O-STUCK is open
- * @param heldAgainstEvent its event's type is one that is held against the outbox, and it came late
- *     enough after the stream's begin
+ * @param comparedWithEvent the row's event type is one of {@code outbox.event-types}, and the row
+ *     was committed late enough after the stream began
  * @param withoutEvent O-OUTBOX-WITHOUT-EVENT is open
- * @param type by the payload, as the following: null where it says nothing
  * @param occurredAt microseconds since 1970 in UTC
  */
 public record OutboxEntry(
@@ -23,7 +23,7 @@ public record OutboxEntry(
     boolean acknowledged,
     long stuckAt,
     boolean stuck,
-    boolean heldAgainstEvent,
+    boolean comparedWithEvent,
     boolean withoutEvent,
     String type,
     Long occurredAt,
@@ -57,7 +57,7 @@ public record OutboxEntry(
         nowAcknowledged,
         newStuckAt,
         nowStuck,
-        heldAgainstEvent,
+        comparedWithEvent,
         nowWithoutEvent,
         type,
         occurredAt,

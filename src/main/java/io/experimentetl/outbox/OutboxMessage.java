@@ -3,7 +3,7 @@ package io.experimentetl.outbox;
 /**
  * An outbox row on its way to Kafka.
  *
- * @param aggregateType names the topic, behind the prefix
+ * @param aggregateType the topic without its prefix
  * @param aggregateId the record's key
  * @param json the record's value, in UTF-8
  */

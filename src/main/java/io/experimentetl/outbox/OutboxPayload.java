@@ -17,17 +17,17 @@ import java.time.temporal.ChronoUnit;
 import java.util.Map;
 
 /**
- * What an outbox row says, whichever of the platform's services wrote it: {@code id} or {@code
- * event_id}; {@code event} or {@code Event}, an object or only the type's name, or the members
- * beside the id; with or without a timestamp.
+ * The payload of an outbox row, in one form for all services of the platform. The services write
+ * {@code id} or {@code event_id}. They write {@code event} or {@code Event}, as an object or as the
+ * type's name, or put the members beside the id. A timestamp is optional.
  *
  * @param id of the event or assignment
- * @param type the event's type; of an assignment: null
- * @param occurredAt microseconds since 1970 in UTC; null: not said
- * @param userId null: not said
- * @param experimentId null: not said
- * @param variantId null: not said
- * @param rest all other members, as they were sent
+ * @param type the event's type; null for an assignment
+ * @param occurredAt microseconds since 1970 in UTC; null: absent
+ * @param userId null: absent
+ * @param experimentId null: absent
+ * @param variantId null: absent
+ * @param rest all other members, unchanged
  */
 record OutboxPayload(
     String id,
@@ -38,7 +38,7 @@ record OutboxPayload(
     Long variantId,
     ObjectNode rest) {
 
-  /** A payload in a shape that nobody knows; the message has none of its values. */
+  /** A payload in an unknown shape. The message contains none of its values. */
   static final class UnknownShapeException extends Exception {
     private static final long serialVersionUID = 1L;
 
@@ -49,9 +49,9 @@ record OutboxPayload(
 
   static final String EVENT_CREATED = "EVENT_CREATED";
 
-  private static final int LONGEST_ID = 1_000;
+  private static final int MAX_ID_LENGTH = 1_000;
 
-  // Numbers are passed on with all their digits.
+  // Numbers keep all their digits.
   private static final ObjectMapper JSON =
       JsonMapper.builder()
           .enable(DeserializationFeature.USE_BIG_DECIMAL_FOR_FLOATS)
@@ -62,14 +62,14 @@ record OutboxPayload(
   /**
    * Reads a row's payload.
    *
-   * @throws UnknownShapeException with what it lacks, in one plain sentence
+   * @throws UnknownShapeException saying what is missing or contradictory
    */
   static OutboxPayload of(OutboxRow row) throws UnknownShapeException {
     JsonNode read;
     try {
       read = JSON.readTree(row.payload());
     } catch (JsonProcessingException e) {
-      throw new UnknownShapeException("The payload can't be read as JSON.");
+      throw new UnknownShapeException("The payload cannot be read as JSON.");
     }
     if (!(read instanceof ObjectNode members)) {
       throw new UnknownShapeException("The payload is not a JSON object.");
@@ -77,7 +77,7 @@ record OutboxPayload(
     return switch (row.eventType()) {
       case EVENT_CREATED -> event(members);
       case "ASSIGNMENT_CREATED", "ASSIGNMENT_ENROLLED" -> assignment(members);
-      default -> throw new UnknownShapeException("Its event_type is none that the product knows.");
+      default -> throw new UnknownShapeException("The row's event_type is unknown.");
     };
   }
 
@@ -116,9 +116,9 @@ record OutboxPayload(
       throw new UnknownShapeException("The payload's " + what + " is neither a text nor a number.");
     }
     String text = value.asText();
-    if (text.isEmpty() || text.length() > LONGEST_ID) {
+    if (text.isEmpty() || text.length() > MAX_ID_LENGTH) {
       throw new UnknownShapeException(
-          "The payload's " + what + " is empty, or longer than " + LONGEST_ID + " characters.");
+          "The payload's " + what + " is empty or longer than " + MAX_ID_LENGTH + " characters.");
     }
     return text;
   }
@@ -140,11 +140,11 @@ record OutboxPayload(
       return ChronoUnit.MICROS.between(
           Instant.EPOCH, OffsetDateTime.parse(value.asText()).toInstant());
     } catch (DateTimeParseException | ArithmeticException e) {
-      throw new UnknownShapeException("The payload's timestamp is not of ISO 8601 with an offset.");
+      throw new UnknownShapeException("The payload's timestamp is not ISO 8601 with an offset.");
     }
   }
 
-  /** The one form in which the row goes to Kafka. */
+  /** The message for Kafka, in the form that all rows have there. */
   ObjectNode normalised(OutboxRow row) {
     ObjectNode json = JSON.createObjectNode();
     json.put("outbox_id", row.id())
@@ -166,7 +166,7 @@ record OutboxPayload(
     return Instant.EPOCH.plus(micros, ChronoUnit.MICROS).toString();
   }
 
-  /** Members of the payload and of the object in it; those that were asked for are taken out. */
+  /** The members of the payload and of the object in it. A member that was read is removed. */
   private static final class Members {
     private final ObjectNode outer;
     private ObjectNode nested;
@@ -175,7 +175,7 @@ record OutboxPayload(
       this.outer = outer;
     }
 
-    /** The member under the one name or the other, in the payload or in the object in it. */
+    /** The member under either name, in the payload or in the object in it. */
     JsonNode one(String name, String otherName) throws UnknownShapeException {
       JsonNode found = MissingNode.getInstance();
       for (ObjectNode object :
@@ -187,7 +187,7 @@ record OutboxPayload(
           }
           if (!found.isMissingNode() && !found.equals(value)) {
             throw new UnknownShapeException(
-                "The payload says " + name + " or " + otherName + " twice, and not the same.");
+                "The payload has " + name + " or " + otherName + " twice, with different values.");
           }
           found = value;
         }
@@ -204,7 +204,7 @@ record OutboxPayload(
       if (nested != null) {
         for (Map.Entry<String, JsonNode> member : nested.properties()) {
           if (rest.has(member.getKey())) {
-            throw new UnknownShapeException("The payload says one member twice.");
+            throw new UnknownShapeException("The payload has one member twice.");
           }
           rest.set(member.getKey(), member.getValue());
         }

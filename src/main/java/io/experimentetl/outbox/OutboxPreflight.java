@@ -6,7 +6,7 @@ import java.sql.Statement;
 import java.util.ArrayList;
 import java.util.List;
 
-/** Looks whether rows of the outbox could be acknowledged, before the job is submitted. */
+/** Checks before the job is submitted that it can acknowledge rows of the outbox. */
 public final class OutboxPreflight {
   private OutboxPreflight() {}
 
@@ -23,8 +23,8 @@ public final class OutboxPreflight {
       } else if (!row.getBoolean(1)) {
         problems.add(
             database
-                + ": the job's role may not UPDATE (processed_at) on outbox_events, so no row could be acknowledged:"
-                + " apply sql/postgres/002_etl.sql, or grant it.");
+                + ": the job's role must not UPDATE (processed_at) on outbox_events, so no row could be acknowledged."
+                + " Apply sql/postgres/002_etl.sql, or grant the right.");
       }
     } catch (SQLException e) {
       problems.add(
@@ -34,9 +34,9 @@ public final class OutboxPreflight {
               + e.getMessage()
               + " (SQLSTATE "
               + e.getSQLState()
-              + "); the outbox relay needs this database (source.host and the like) whatever the source's type is.");
+              + "). The outbox relay needs this database (source.host, source.port, source.database) for every source.type.");
     } catch (IllegalStateException e) {
-      // The password's supplier says what to do.
+      // The message of the password's supplier says what to do.
       problems.add(e.getMessage());
     } finally {
       database.closeConnection();

@@ -10,12 +10,12 @@ import io.experimentetl.model.EventRow;
 import io.experimentetl.model.Finding;
 import io.experimentetl.model.FindingCode;
 import io.experimentetl.model.OutboxRow;
-import io.experimentetl.model.RowVersion;
 import io.experimentetl.model.SourceRow;
 import io.experimentetl.model.SourceTable;
 import io.experimentetl.model.Subject;
 import io.experimentetl.outbox.OutboxPayload.UnknownShapeException;
 import io.experimentetl.quality.FindingReporter;
+import io.experimentetl.quality.FindingVersions;
 import java.util.EnumSet;
 import java.util.List;
 import org.apache.flink.api.common.state.ListState;
@@ -40,9 +40,9 @@ import org.apache.flink.types.Either;
 import org.apache.flink.util.OutputTag;
 
 /**
- * {@code outbox-relay}: keyed by the event that an outbox row tells of, or by the row where it
- * tells of none. It keeps the rows until their acknowledgement comes back, sets the timers, and
- * routes what {@link OutboxSubject} decides: messages to the main output, findings to the side.
+ * {@code outbox-relay}: keyed by the event that an outbox row names, or by the row if it names no
+ * event. It holds the rows until they are acknowledged, sets timers, and routes what {@link
+ * OutboxReconciliation} decides: messages to the main output, findings to the side output.
  */
 public final class OutboxRelay extends AbstractStreamOperator<OutboxMessage>
     implements OneInputStreamOperator<Change, OutboxMessage>, Triggerable<String, VoidNamespace> {
@@ -51,34 +51,34 @@ public final class OutboxRelay extends AbstractStreamOperator<OutboxMessage>
   public static final OutputTag<Either<ProgressMarker, Finding>> FINDINGS =
       new OutputTag<>("outbox-findings", TypeInformation.of(new TypeHint<>() {}));
 
-  /** Below the broker's and the producer's usual limit of a record, key and headers included. */
-  static final int MOST_BYTES = 900_000;
+  /** Below the default limits of broker and producer for a record with its key and headers. */
+  static final int MAX_BYTES = 900_000;
 
   private static final ValueStateDescriptor<OutboxState> STATE =
-      new ValueStateDescriptor<>("subject", TypeInformation.of(OutboxState.class));
-  private static final ListStateDescriptor<Long> BEGIN =
-      new ListStateDescriptor<>("begin", Types.LONG);
+      new ValueStateDescriptor<>("reconciliation", TypeInformation.of(OutboxState.class));
+  private static final ListStateDescriptor<Long> STREAM_BEGIN =
+      new ListStateDescriptor<>("stream-begin", Types.LONG);
 
   private static final String EVENT = "event:";
-  private static final String ROW = "outbox_event:";
+  private static final String ROW = "row:";
   private static final ObjectMapper JSON = new ObjectMapper();
 
   private final OutboxConfig settings;
 
   private transient ValueState<OutboxState> state;
-  private transient ListState<Long> beginState;
+  private transient ListState<Long> streamBeginState;
   private transient InternalTimerService<VoidNamespace> timers;
   private transient FindingReporter findings;
 
-  /** The first watermark: when the stream began, milliseconds since 1970. */
-  private transient long begin;
+  /** The first watermark, which is when the stream began, milliseconds since 1970. */
+  private transient long streamBegin;
 
   public OutboxRelay(OutboxConfig settings) {
     this.settings = settings;
   }
 
-  /** The subject of a change: text hashes alike on every JVM, for ever. */
-  public static String subjectOf(Change change) {
+  /** The key of a change. It is a text, whose hash is the same on every JVM. */
+  public static String keyOf(Change change) {
     SourceRow row = change.after() == null ? change.before() : change.after();
     if (row instanceof EventRow event) {
       return EVENT + event.id();
@@ -88,14 +88,14 @@ public final class OutboxRelay extends AbstractStreamOperator<OutboxMessage>
       try {
         return EVENT + EventId.of(OutboxPayload.of(outbox).id());
       } catch (UnknownShapeException e) {
-        // It is a subject of its own, and reported there.
+        // The row is keyed by its own id, and reported under that key.
       }
     }
     return ROW + outbox.id();
   }
 
-  /** Whether a change of an event has to be held against the outbox. */
-  public static boolean isHeld(Change change, List<String> eventTypes) {
+  /** Whether the outbox must have a row for the event of the change. */
+  public static boolean needsOutboxRow(Change change, List<String> eventTypes) {
     return change.table() == SourceTable.EVENTS
         && (change.after() == null ? change.before() : change.after()) instanceof EventRow event
         && eventTypes.contains(event.eventType());
@@ -104,17 +104,17 @@ public final class OutboxRelay extends AbstractStreamOperator<OutboxMessage>
   @Override
   public void initializeState(StateInitializationContext context) throws Exception {
     super.initializeState(context);
-    beginState = context.getOperatorStateStore().getUnionListState(BEGIN);
-    begin = Long.MAX_VALUE;
-    for (long restored : beginState.get()) {
-      begin = Math.min(begin, restored);
+    streamBeginState = context.getOperatorStateStore().getUnionListState(STREAM_BEGIN);
+    streamBegin = Long.MAX_VALUE;
+    for (long restored : streamBeginState.get()) {
+      streamBegin = Math.min(streamBegin, restored);
     }
   }
 
   @Override
   public void snapshotState(StateSnapshotContext context) throws Exception {
     super.snapshotState(context);
-    beginState.update(List.of(begin));
+    streamBeginState.update(List.of(streamBegin));
   }
 
   @Override
@@ -137,41 +137,41 @@ public final class OutboxRelay extends AbstractStreamOperator<OutboxMessage>
 
   @Override
   public void processWatermark(Watermark mark) throws Exception {
-    begin = Math.min(begin, mark.getTimestamp());
+    streamBegin = Math.min(streamBegin, mark.getTimestamp());
     super.processWatermark(mark);
   }
 
   @Override
   public void processElement(StreamRecord<Change> record) throws Exception {
     Change change = record.getValue();
-    OutboxSubject subject = subject((String) getCurrentKey());
-    boolean judged =
+    OutboxReconciliation reconciliation = reconciliation((String) getCurrentKey());
+    boolean compared =
         change.position().lsn() != 0
-            && change.position().committedAt() / 1000 - settings.grace().toMillis() >= begin;
+            && change.position().committedAt() / 1000 - settings.grace().toMillis() >= streamBegin;
     if (change.table() != SourceTable.EVENTS) {
-      takeRow(subject, change, judged);
-    } else if (judged) {
-      // Of the snapshot's events there may be very many, and nothing is held against them.
-      subject.takeEvent(change);
+      applyRow(reconciliation, change, compared);
+    } else if (compared) {
+      // The snapshot may have very many events, which are not compared and need no state.
+      reconciliation.applyEvent(change);
     }
-    finish(subject);
+    finish(reconciliation);
   }
 
-  private void takeRow(OutboxSubject subject, Change change, boolean judged)
+  private void applyRow(OutboxReconciliation reconciliation, Change change, boolean compared)
       throws JsonProcessingException {
     OutboxRow row = (OutboxRow) (change.after() == null ? change.before() : change.after());
     try {
       OutboxPayload payload = OutboxPayload.of(row);
       if (!settings.aggregateTypes().contains(row.aggregateType())) {
         throw new UnknownShapeException(
-            "Its aggregate_type is not listed in outbox.aggregate-types.");
+            "The row's aggregate_type is not listed in outbox.aggregate-types.");
       }
       byte[] json = JSON.writeValueAsBytes(payload.normalised(row));
-      if (json.length > MOST_BYTES) {
+      if (json.length > MAX_BYTES) {
         throw new UnknownShapeException(
-            "It has " + json.length + " bytes, and Kafka is sent " + MOST_BYTES + " at most.");
+            "The message has " + json.length + " bytes; the limit is " + MAX_BYTES + ".");
       }
-      if (subject.takeRow(change, payload, timers.currentProcessingTime(), judged)) {
+      if (reconciliation.applyRow(change, payload, timers.currentProcessingTime(), compared)) {
         output.collect(
             new StreamRecord<>(
                 new OutboxMessage(row.id(), row.aggregateType(), row.aggregateId(), json)));
@@ -181,16 +181,16 @@ public final class OutboxRelay extends AbstractStreamOperator<OutboxMessage>
         findings.report(
             Finding.opened(FindingCode.O_UNKNOWN_SHAPE, Subject.outboxEvent(row.id()))
                 .detail(e.getMessage())
-                .at(change, RowVersion.ofSequenceNumber(change.sequenceNumber())));
+                .at(change, FindingVersions.of(change)));
       }
     }
   }
 
   @Override
   public void onEventTime(InternalTimer<String, VoidNamespace> timer) throws Exception {
-    OutboxSubject subject = subject(timer.getKey());
-    subject.decide(timers.currentWatermark());
-    finish(subject);
+    OutboxReconciliation reconciliation = reconciliation(timer.getKey());
+    reconciliation.decide(timers.currentWatermark());
+    finish(reconciliation);
   }
 
   @Override
@@ -198,24 +198,24 @@ public final class OutboxRelay extends AbstractStreamOperator<OutboxMessage>
     throw new IllegalStateException("outbox-relay sets no processing-time timers");
   }
 
-  private OutboxSubject subject(String key) throws Exception {
-    return new OutboxSubject(
+  private OutboxReconciliation reconciliation(String key) throws Exception {
+    return new OutboxReconciliation(
         settings,
         key.startsWith(EVENT) ? EventId.of(key.substring(EVENT.length())) : null,
         state.value());
   }
 
-  private void finish(OutboxSubject subject) throws Exception {
-    subject.findings().forEach(findings::report);
-    OutboxState kept = subject.toState();
+  private void finish(OutboxReconciliation reconciliation) throws Exception {
+    reconciliation.findings().forEach(findings::report);
+    OutboxState kept = reconciliation.toState();
     if (kept == null) {
       state.clear();
       return;
     }
     state.update(kept);
-    long next = subject.nextDecision();
+    long next = reconciliation.nextDecision();
     if (next != Long.MAX_VALUE) {
-      // Whole seconds: timers of one second are one timer.
+      // Rounded to whole seconds, so that the timers of one second are one timer.
       timers.registerEventTimeTimer(VoidNamespace.INSTANCE, (next / 1000 + 1) * 1000);
     }
   }

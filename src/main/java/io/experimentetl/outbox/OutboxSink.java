@@ -32,10 +32,10 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Flink's Kafka sink, which remembers which rows are in a transaction. When the transaction is
- * committed, and not before, the rows are acknowledged in PostgreSQL through Flink's JDBC sink.
- * What is committed and not yet acknowledged stands in the committer's checkpoint: after a failure
- * it is committed and acknowledged again, and both do nothing the second time.
+ * Flink's Kafka sink, extended by the ids of the outbox rows in each Kafka transaction. After the
+ * transaction's commit, Flink's JDBC sink acknowledges these rows in PostgreSQL. A committed and
+ * not yet acknowledged transaction is part of the committer's checkpoint. After a failure it is
+ * committed and acknowledged again, and both have no effect the second time.
  *
  * @param <S> state of Kafka's writer
  * @param <C> a transaction of Kafka's writer
@@ -49,7 +49,7 @@ public final class OutboxSink<S, C>
 
   private static final Logger LOG = LoggerFactory.getLogger(OutboxSink.class);
 
-  /** Name and uid of the step behind the commit, and of the sink behind that. */
+  /** Name and uid of the operator after the committer, and of the sink after that. */
   private static final String COMMITTED = "outbox-committed";
 
   private static final String ACKNOWLEDGED = "outbox-acknowledged";
@@ -70,11 +70,11 @@ public final class OutboxSink<S, C>
   }
 
   /**
-   * Connects to nothing yet.
+   * The sink. It connects when the job starts.
    *
-   * @param producer bootstrap.servers, the transactions' timeout, and how to log in
-   * @param transactionalIdPrefix of this deployment's transactions, and of no other's
-   * @param topicPrefix a row goes to the topic of this prefix and its aggregate type
+   * @param producer bootstrap.servers, the timeout of transactions, and the login
+   * @param transactionalIdPrefix unique to this deployment
+   * @param topicPrefix a row goes to the topic named by this prefix and its aggregate type
    */
   public static Sink<OutboxMessage> to(
       Properties producer,
@@ -170,14 +170,14 @@ public final class OutboxSink<S, C>
                                 .createArrayOf(
                                     "bigint", Arrays.stream(ids).boxed().toArray(Long[]::new))))
                 .withExecutionOptions(
-                    // An array is a batch already, and nobody waits for the next.
+                    // The array is a batch already, and must not wait for another.
                     JdbcExecutionOptions.builder().withBatchSize(1).withBatchIntervalMs(0).build())
                 .buildAtLeastOnce(database))
         .name(ACKNOWLEDGED)
         .uid(ACKNOWLEDGED);
   }
 
-  /** Kafka's writer, and the ids of the rows that it was given since the last transaction. */
+  /** Kafka's writer, and the ids of the rows written since the last transaction. */
   private final class Writer
       implements StatefulSinkWriter<OutboxMessage, S>,
           CommittingSinkWriter<OutboxMessage, RelayedRows<C>> {
@@ -187,7 +187,7 @@ public final class OutboxSink<S, C>
     private long[] ids = new long[64];
     private int count;
 
-    // A sink with state and a committer gives writers that are both.
+    // The writer of a sink with state and a committer has both.
     @SuppressWarnings("unchecked")
     private Writer(SinkWriter<OutboxMessage> writer) {
       written = writer;
@@ -221,7 +221,7 @@ public final class OutboxSink<S, C>
             count
                 + " outbox rows are in "
                 + transactions.size()
-                + " Kafka transactions, not in one.");
+                + " Kafka transactions, expected one. The version of the Kafka connector may have changed.");
       }
       count = 0;
       return transactions;
@@ -255,7 +255,7 @@ public final class OutboxSink<S, C>
     }
   }
 
-  /** What Kafka's committer says of a transaction holds for the rows in it. */
+  /** Passes on the outcome that Kafka's committer signals for a transaction. */
   private record TransactionRequest<C>(Committer.CommitRequest<RelayedRows<C>> rows)
       implements Committer.CommitRequest<C> {
     @Override
@@ -271,9 +271,9 @@ public final class OutboxSink<S, C>
     @Override
     public void signalFailedWithKnownReason(Throwable reason) {
       LOG.error(
-          "Kafka has lost a transaction with {} outbox rows ({}): they stay without processed_at and are reported by"
-              + " O-STUCK. Raise kafka.transaction-timeout above the job's longest outage; UPDATE outbox_events SET"
-              + " processed_at = NULL relays them again.",
+          "Kafka lost a transaction with {} outbox rows ({}). Their processed_at stays NULL, and O-STUCK reports them."
+              + " Set kafka.transaction-timeout above the job's longest outage, and relay the rows again by UPDATE"
+              + " outbox_events SET processed_at = NULL.",
           rows.getCommittable().outboxIds().length,
           rows.getCommittable().transaction(),
           reason);

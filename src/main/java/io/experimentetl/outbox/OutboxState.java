@@ -1,25 +1,24 @@
 package io.experimentetl.outbox;
 
 /**
- * What is kept of one subject: of one event id with its outbox rows, or of one other outbox row; a
- * record of keyed state.
+ * The state of one event and its outbox rows, or of one other outbox row; a record of keyed state.
  *
- * @param versions what the event's row has said since it came
- * @param eventSince commit time of the event's row, if it needs an outbox row; milliseconds since
- *     1970, 0: it needs none
- * @param eventSequenceNumber of that row's change
- * @param eventLsn of that row's change
+ * @param versions of the event's row, oldest first
+ * @param awaitingRowSince commit time of the event's insert while no outbox row has arrived,
+ *     milliseconds since 1970; 0: none is awaited
+ * @param eventSequenceNumber of that insert
+ * @param eventLsn of that insert
  * @param withoutOutbox O-EVENT-WITHOUT-OUTBOX is open
- * @param goneTxId the last transaction that deleted a row of the event: if it inserts one too, that
- *     one was moved
- * @param lastSeenAt the latest commit time of all this, milliseconds since 1970
+ * @param deletedInTxId the last transaction that deleted a row of the event. An insert in the same
+ *     transaction is a moved row, not a new event
+ * @param lastSeenAt the latest commit time of these changes, milliseconds since 1970
  */
 public record OutboxState(
     OutboxEntry[] rows,
     EventVersion[] versions,
-    long eventSince,
+    long awaitingRowSince,
     long eventSequenceNumber,
     long eventLsn,
     boolean withoutOutbox,
-    long goneTxId,
+    long deletedInTxId,
     long lastSeenAt) {}

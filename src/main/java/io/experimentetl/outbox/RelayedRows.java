@@ -10,12 +10,12 @@ import org.apache.flink.core.io.SimpleVersionedSerializer;
 /**
  * A Kafka transaction and the outbox rows in it.
  *
- * @param transaction what Kafka's committer commits
+ * @param transaction for Kafka's committer
  * @param outboxIds ids of the rows
  */
 record RelayedRows<C>(C transaction, long[] outboxIds) {
 
-  /** Stands in checkpoints: a change of the form needs another version. */
+  /** Written to checkpoints: a change of the form needs a new version. */
   static final class Serializer<C> implements SimpleVersionedSerializer<RelayedRows<C>> {
     private final SimpleVersionedSerializer<C> transactions;
 
@@ -47,9 +47,9 @@ record RelayedRows<C>(C transaction, long[] outboxIds) {
     public RelayedRows<C> deserialize(int version, byte[] serialized) throws IOException {
       if (version != 1) {
         throw new IOException(
-            "The state of the outbox's sink has version "
+            "The state of the outbox sink has version "
                 + version
-                + ", and this jar knows 1: take a newer jar.");
+                + ", and this release reads version 1. Use the release that wrote the savepoint, or a newer one.");
       }
       DataInputStream in = new DataInputStream(new ByteArrayInputStream(serialized));
       int transactionVersion = in.readInt();

@@ -19,6 +19,7 @@ import io.experimentetl.model.SourceTable;
 import io.experimentetl.model.Subject;
 import io.experimentetl.model.VariantRow;
 import io.experimentetl.quality.FindingReporter;
+import io.experimentetl.quality.FindingVersions;
 import java.util.Collections;
 import java.util.EnumSet;
 import java.util.HashMap;
@@ -269,8 +270,7 @@ public final class ExperimentHealthOperator
         ofExperiment.put(variant.getKey(), variant.getValue());
       }
     }
-    long version =
-        Math.max(old.version() + 1, RowVersion.ofSequenceNumber(marker.sequenceNumber()));
+    long version = FindingVersions.atMarker(old.version(), marker.sequenceNumber());
     NavigableSet<Integer> restated = daysToRestate(experimentId, ledger, changes);
     Map<Long, Integer> weights = HealthChecks.weights(ofExperiment);
     for (int day : restated) {
@@ -347,8 +347,7 @@ public final class ExperimentHealthOperator
                     Subject.pipeline(),
                     "%d seconds".formatted(lagMillis / 1000)))
             : List.of();
-    long version =
-        Math.max(old.version() + 1, RowVersion.ofSequenceNumber(marker.sequenceNumber()));
+    long version = FindingVersions.atMarker(old.version(), marker.sequenceNumber());
     HealthVerdicts judged = judge(old.verdicts(), symptoms, 0, version);
     if (!judged.opened().isEmpty() || !judged.closed().isEmpty()) {
       state.update(HealthLedger.of(PIPELINE, old).toState(judged.kept(), version));

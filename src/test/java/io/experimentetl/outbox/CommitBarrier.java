@@ -18,8 +18,7 @@ import org.apache.flink.streaming.api.connector.sink2.SupportsPostCommitTopology
 import org.apache.flink.streaming.api.datastream.DataStream;
 
 /**
- * The outbox's sink, whose commits a test holds back, and lets fail on either side of Kafka's
- * commit.
+ * The outbox sink with commits that a test can delay, and can fail before or after Kafka's commit.
  */
 final class CommitBarrier<S, C>
     implements Sink<OutboxMessage>,
@@ -87,11 +86,11 @@ final class CommitBarrier<S, C>
         waiting.incrementAndGet();
         open.await();
         if (takeOne(failuresBefore)) {
-          throw new IOException("a failure between checkpoint and commit");
+          throw new IOException("test failure between checkpoint and commit");
         }
         committer.commit(requests);
         if (takeOne(failuresAfter)) {
-          throw new IOException("a failure between commit and acknowledgement");
+          throw new IOException("test failure between commit and acknowledgement");
         }
       }
 

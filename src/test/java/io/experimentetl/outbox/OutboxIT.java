@@ -25,7 +25,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
 import org.junit.jupiter.api.io.TempDir;
 
-/** The relay between a real PostgreSQL and a real Kafka. */
+/** The relay from a real PostgreSQL to a real Kafka. */
 class OutboxIT {
   private static final Duration LONG = Duration.ofMinutes(2);
   private static final ObjectMapper JSON = new ObjectMapper();
@@ -61,7 +61,7 @@ class OutboxIT {
     job.close();
   }
 
-  /** Events 1 to n in three shapes; every tenth row is an assignment's. */
+  /** Rows about events in three shapes. Every tenth row is about an assignment. */
   private void write(int from, int to) throws Exception {
     job.execute(
         """
@@ -111,7 +111,7 @@ class OutboxIT {
   }
 
   @Test
-  void aRowIsInKafkaOnceUnderItsKeyAndIsAcknowledgedThroughASavepointToo() throws Exception {
+  void rowIsInKafkaOnceUnderItsKeyAndAcknowledgedAlsoAcrossASavepoint() throws Exception {
     write(1, 50);
     job.start(job.kafkaSinks(), null);
     awaitAcknowledged(50);
@@ -133,12 +133,12 @@ class OutboxIT {
     assertThat(relayedIds()).containsExactlyInAnyOrder(ids(150));
     assertThat(
             job.clickHouse.query(
-                "SELECT code, subject FROM data_inconsistencies FINAL WHERE startsWith(code, 'O-')"))
+                "SELECT code, subject FROM data_inconsistencies FINAL WHERE code LIKE 'O-%'"))
         .isEmpty();
   }
 
   @Test
-  void nothingIsAcknowledgedBeforeKafkasCommit() throws Exception {
+  void noRowIsAcknowledgedBeforeKafkasCommit() throws Exception {
     CommitBarrier.open = new CountDownLatch(1);
     write(1, 50);
     job.start(withBarrier(), null);
@@ -155,7 +155,7 @@ class OutboxIT {
   }
 
   @Test
-  void failuresOnEitherSideOfKafkasCommitNeitherLoseNorDoubleARow() throws Exception {
+  void failuresBeforeAndAfterKafkasCommitNeitherLoseNorDuplicateARow() throws Exception {
     CommitBarrier.failuresBefore.set(1);
     write(1, 50);
     job.start(withBarrier(), null);
@@ -170,7 +170,7 @@ class OutboxIT {
   }
 
   @Test
-  void aKilledBrokerIsWaitedForAndNeitherLosesNorDoublesARow() throws Exception {
+  void killedBrokerNeitherLosesNorDuplicatesARow() throws Exception {
     write(1, 50);
     job.start(job.kafkaSinks(), null);
     awaitAcknowledged(50);
@@ -206,18 +206,18 @@ class OutboxIT {
   private List<String> outboxFindings() {
     return job.clickHouse
         .query(
-            "SELECT code, subject, status FROM data_inconsistencies FINAL WHERE startsWith(code, 'O-') ORDER BY ALL FORMAT TSV")
+            "SELECT code, subject, status FROM data_inconsistencies FINAL WHERE code LIKE 'O-%' ORDER BY ALL FORMAT TSV")
         .lines()
         .toList();
   }
 
   @Test
-  void eventsAndOutboxAreHeldAgainstEachOtherAndFindingsGoToTheirTopicToo() throws Exception {
+  void eventsAndOutboxRowsAreComparedAndFindingsGoToTheirTopic() throws Exception {
     job.start(job.kafkaSinks(), null);
     job.execute(purchase("u", 1) + row(1, payload(1)));
     awaitAcknowledged(1);
     long begin = System.nanoTime();
-    // What is committed within the grace period behind the stream's begin is not judged.
+    // Rows that are committed within one grace period after the stream began are not compared.
     await().until(() -> System.nanoTime() - begin > Duration.ofSeconds(2).toNanos());
 
     job.execute(
@@ -260,17 +260,17 @@ class OutboxIT {
         .atMost(LONG)
         .untilAsserted(
             () -> {
-              List<String> statements = findingsInTopic();
-              assertThat(statements)
-                  .filteredOn(statement -> statement.startsWith("O-"))
+              List<String> reports = findingsInTopic();
+              assertThat(reports)
+                  .filteredOn(report -> report.startsWith("O-"))
                   .hasSize(8)
                   .doesNotHaveDuplicates();
-              assertThat(statements).as("findings in Kafka").containsAll(inTable());
+              assertThat(reports).as("findings in Kafka").containsAll(inTable());
             });
   }
 
   @Test
-  void aRowThatNobodyLetsUsAcknowledgeIsStuckUntilItIsAcknowledged() throws Exception {
+  void rowThatCannotBeAcknowledgedIsStuckUntilItIsAcknowledged() throws Exception {
     job.stuckAfter(Duration.ofSeconds(1));
     job.execute(
         "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'",
@@ -291,7 +291,7 @@ class OutboxIT {
                 assertThat(outboxFindings()).containsExactly("O-STUCK\toutbox-event:1\tRESOLVED"));
   }
 
-  /** The newest statement about each; older ones may have been merged away. */
+  /** The current version of each finding; earlier versions may be merged away. */
   private List<String> inTable() {
     return job.clickHouse
         .query(

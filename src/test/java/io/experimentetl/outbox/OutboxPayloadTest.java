@@ -33,7 +33,7 @@ class OutboxPayloadTest {
         "{'id': '6f0c2c8e-0000-4000-8000-00000000abcd', 'event_type': 'purchase', 'user_id': 'u1'}",
         "{'Event': {'id': '6f0c2c8e-0000-4000-8000-00000000abcd', 'type': 'purchase', 'user_id': 'u1'}}"
       })
-  void theRivalShapesAreOne(String payload) throws Exception {
+  void allShapesOfAPayloadAreReadAlike(String payload) throws Exception {
     OutboxPayload expected = read("{'id': '" + ID + "', 'event': 'purchase', 'user_id': 'u1'}");
     assertThat(read(payload)).isEqualTo(expected);
     assertThat(expected.normalised(row("EVENT_CREATED", "")).toString())
@@ -47,7 +47,7 @@ class OutboxPayloadTest {
   }
 
   @Test
-  void aTimestampIsInUtcToTheMicrosecondWhereThereIsOne() throws Exception {
+  void timestampIsInUtcAndInMicroseconds() throws Exception {
     OutboxPayload payload =
         read("{'id': 'x', 'event': 'e', 'timestamp': '2023-11-14T23:13:20.1234567+01:00'}");
     assertThat(payload.occurredAt()).isEqualTo(AT);
@@ -56,7 +56,7 @@ class OutboxPayloadTest {
   }
 
   @Test
-  void whatIsNotKnownIsPassedOnAsItWasSent() throws Exception {
+  void unknownMembersArePassedOnUnchanged() throws Exception {
     assertThat(
             read("{'id': 'x', 'revenue': 12.50, 'event': {'type': 'e', 'items': [1, {'a': null}]}}")
                 .rest()
@@ -65,7 +65,7 @@ class OutboxPayloadTest {
   }
 
   @Test
-  void anAssignmentHasNoType() throws Exception {
+  void assignmentHasNoType() throws Exception {
     OutboxPayload payload =
         OutboxPayload.of(
             row("ASSIGNMENT_ENROLLED", "{\"id\": 7, \"experiment_id\": \"3\", \"variant_id\": 9}"));
@@ -86,7 +86,7 @@ class OutboxPayloadTest {
         "[1]                                            | not a JSON object",
         "'text'                                         | not a JSON object",
         "null                                           | not a JSON object",
-        "{                                              | can't be read",
+        "{                                              | cannot be read",
         "{'event': 'e'}                                 | neither id nor event_id",
         "{'id': null, 'event': 'e'}                     | neither id nor event_id",
         "{'id': {}, 'event': 'e'}                       | neither a text nor a number",
@@ -99,21 +99,21 @@ class OutboxPayloadTest {
         "{'id': 'x', 'event': 'e', 'timestamp': 'soon'} | timestamp",
         "{'id': 'x', 'event': 'e', 'variant_id': 'b'}   | variant_id is not a whole number",
       })
-  void anotherShapeIsNamedWithoutItsValues(String payload, String what) {
+  void refusalOfAnUnknownShapeNamesTheProblemWithoutValues(String payload, String what) {
     assertThatThrownBy(() -> read(payload))
         .isInstanceOf(UnknownShapeException.class)
         .hasMessageContaining(what);
   }
 
   @Test
-  void anUnknownEventTypeOfTheRowIsAnUnknownShape() {
+  void unknownEventTypeOfTheRowIsAnUnknownShape() {
     assertThatThrownBy(() -> OutboxPayload.of(row("EVENT_DELETED", "{\"id\": 1}")))
         .isInstanceOf(UnknownShapeException.class)
         .hasMessageContaining("event_type");
   }
 
   @Property
-  void whateverStandsInAPayloadItIsReadOrRefused(@ForAll String payload) {
+  void everyPayloadIsReadOrRefused(@ForAll String payload) {
     try {
       OutboxPayload.of(row("EVENT_CREATED", payload));
     } catch (UnknownShapeException refused) {

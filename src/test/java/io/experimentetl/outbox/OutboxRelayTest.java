@@ -39,7 +39,7 @@ class OutboxRelayTest {
   private final List<Long> relayed = new ArrayList<>();
   private long sequenceNumber;
 
-  /** Of the stream: minutes after 1970. */
+  /** Commit time and processing time, milliseconds since 1970. */
   private long time = 60 * MINUTE;
 
   @BeforeEach
@@ -51,7 +51,7 @@ class OutboxRelayTest {
   private static KeyedOneInputStreamOperatorTestHarness<String, Change, OutboxMessage> harness()
       throws Exception {
     return new KeyedOneInputStreamOperatorTestHarness<>(
-        new OutboxRelay(CONFIG), OutboxRelay::subjectOf, Types.STRING);
+        new OutboxRelay(CONFIG), OutboxRelay::keyOf, Types.STRING);
   }
 
   @AfterEach
@@ -101,8 +101,8 @@ class OutboxRelayTest {
     }
   }
 
-  /** So that what follows is far enough behind the stream's begin. */
-  private void begin() throws Exception {
+  /** Begins the stream, and lets the grace period pass in which nothing is compared. */
+  private void beginStream() throws Exception {
     until(time);
     until(time + MINUTE);
   }
@@ -143,12 +143,12 @@ class OutboxRelayTest {
   }
 
   @Test
-  void aRowIsRelayedOnceAndItsAcknowledgementIsNeitherRelayedNorFlagged() throws Exception {
-    begin();
+  void rowIsRelayedOnceAndItsAcknowledgementIsNeitherRelayedNorReported() throws Exception {
+    beginStream();
     insert(event("e", "u"));
     insert(purchase(2, "e", null));
     update(purchase(2, "e", null), purchase(2, "e", 9L));
-    until(time + 2 * OutboxSubject.KEEP_MILLIS);
+    until(time + 2 * OutboxReconciliation.KEEP_MILLIS);
 
     assertThat(relayed).containsExactly(2L);
     assertThat(findings).isEmpty();
@@ -157,7 +157,7 @@ class OutboxRelayTest {
   }
 
   @Test
-  void whatTheSnapshotAndTheStreamBringBothIsRelayedOnce() throws Exception {
+  void rowOfTheSnapshotThatComesAgainInTheStreamIsRelayedOnce() throws Exception {
     OutboxRow unprocessed = purchase(2, "e", null);
     send(SourceTable.OUTBOX_EVENTS, ChangeKind.READ, null, unprocessed);
     insert(unprocessed);
@@ -168,13 +168,13 @@ class OutboxRelayTest {
   }
 
   @Test
-  void aRowThatSomebodyElseHasProcessedIsNotRelayed() throws Exception {
+  void rowThatIsAlreadyProcessedIsNotRelayed() throws Exception {
     insert(purchase(2, "e", 9L));
     assertThat(relayed).isEmpty();
   }
 
   @Test
-  void afterARestartNothingIsRelayedTwice() throws Exception {
+  void restartRelaysNoRowTwice() throws Exception {
     insert(purchase(2, "e", null));
     OperatorSubtaskState state = harness.snapshot(1, 1);
     harness.close();
@@ -187,17 +187,16 @@ class OutboxRelayTest {
   }
 
   @Test
-  void aRowIsRelayedAgainWhenItsAcknowledgementIsTakenBack() throws Exception {
+  void rowIsRelayedAgainWhenProcessedAtIsSetBackToNull() throws Exception {
     insert(purchase(2, "e", null));
     update(purchase(2, "e", null), purchase(2, "e", 9L));
     update(purchase(2, "e", 9L), purchase(2, "e", null));
-    until(time + OutboxSubject.KEEP_MILLIS);
+    until(time + OutboxReconciliation.KEEP_MILLIS);
     assertThat(relayed).containsExactly(2L, 2L);
   }
 
   @Test
-  void aRowThatStaysUnacknowledgedIsStuckUntilItIsAcknowledgedAndAnyUpdateRelaysItAgain()
-      throws Exception {
+  void unacknowledgedRowIsStuckAndAnyUpdateRelaysItAgain() throws Exception {
     insert(purchase(2, "e", null));
     until(time + 9 * MINUTE);
     assertThat(findings).isEmpty();
@@ -209,13 +208,13 @@ class OutboxRelayTest {
     assertThat(findings).last().isEqualTo("O-STUCK closes outbox-event:2");
 
     update(purchase(2, "e", null), purchase(2, "e", 9L));
-    until(time + OutboxSubject.KEEP_MILLIS);
+    until(time + OutboxReconciliation.KEEP_MILLIS);
     assertThat(findings).hasSize(2);
     assertThat(harness.numKeyedStateEntries()).isZero();
   }
 
   @Test
-  void aBacklogIsNotStuckOnlyBecauseItIsOld() throws Exception {
+  void oldBacklogIsNotStuck() throws Exception {
     harness.setProcessingTime(time + 120 * MINUTE);
     sequenceNumber++;
     harness.processElement(
@@ -232,9 +231,9 @@ class OutboxRelayTest {
   }
 
   @Test
-  void anEventWithoutItsOutboxRowIsReportedAfterTheGracePeriodAndResolvedWhenItComes()
+  void eventWithoutOutboxRowIsReportedAfterTheGracePeriodAndResolvedWhenTheRowArrives()
       throws Exception {
-    begin();
+    beginStream();
     insert(event("e", "u"));
     until(time + 29 * SECOND);
     assertThat(findings).isEmpty();
@@ -248,8 +247,8 @@ class OutboxRelayTest {
   }
 
   @Test
-  void anEventThatIsGoneNeedsNoOutboxRow() throws Exception {
-    begin();
+  void deletedEventNeedsNoOutboxRow() throws Exception {
+    beginStream();
     insert(event("e", "u"));
     until(time + MINUTE);
     send(SourceTable.EVENTS, ChangeKind.DELETE, event("e", "u"), null);
@@ -259,20 +258,20 @@ class OutboxRelayTest {
   }
 
   @Test
-  void anEventThatIsMovedIsNoNewOne() throws Exception {
-    begin();
+  void movedEventIsNoNewEvent() throws Exception {
+    beginStream();
     send(SourceTable.EVENTS, ChangeKind.KEY_CHANGE, event("e", "u"), null, 77);
     send(SourceTable.EVENTS, ChangeKind.INSERT, null, event("e", "u"), 77);
     send(SourceTable.EVENTS, ChangeKind.UPDATE, event("f", "u"), event("f", "u"));
     until(time + MINUTE);
     assertThat(findings).isEmpty();
-    until(time + 2 * OutboxSubject.KEEP_MILLIS);
+    until(time + 2 * OutboxReconciliation.KEEP_MILLIS);
     assertThat(harness.numKeyedStateEntries()).isZero();
   }
 
   @Test
-  void anOutboxRowWithoutItsEventIsReportedAndResolved() throws Exception {
-    begin();
+  void outboxRowWithoutEventIsReportedAndResolved() throws Exception {
+    beginStream();
     insert(purchase(2, "e", null));
     until(time + MINUTE);
     assertThat(findings).containsExactly("O-OUTBOX-WITHOUT-EVENT opens outbox-event:2");
@@ -282,8 +281,8 @@ class OutboxRelayTest {
   }
 
   @Test
-  void aPayloadThatContradictsTheEventIsReportedWhicheverComesFirst() throws Exception {
-    begin();
+  void contradictingPayloadIsReportedWhicheverComesFirst() throws Exception {
+    beginStream();
     insert(event("e", "other"));
     insert(purchase(2, "e", null));
     insert(purchase(3, "f", null));
@@ -296,8 +295,8 @@ class OutboxRelayTest {
   }
 
   @Test
-  void aPayloadThatTellsOfAnEarlierVersionOfTheEventFits() throws Exception {
-    begin();
+  void payloadOfAnEarlierVersionOfTheEventMatches() throws Exception {
+    beginStream();
     insert(event("e", "u"));
     send(SourceTable.EVENTS, ChangeKind.UPDATE, event("e", "u"), event("e", "other"));
     insert(purchase(2, "e", null));
@@ -305,7 +304,7 @@ class OutboxRelayTest {
   }
 
   @Test
-  void beforeTheStreamsBeginNothingIsHeldAgainstEachOther() throws Exception {
+  void rowsFromBeforeTheStreamAreNotCompared() throws Exception {
     send(SourceTable.EVENTS, ChangeKind.READ, null, event("e", "u"));
     send(SourceTable.OUTBOX_EVENTS, ChangeKind.READ, null, purchase(2, "f", null));
     until(time);
@@ -318,7 +317,7 @@ class OutboxRelayTest {
   }
 
   @Test
-  void anUnknownShapeIsReportedAndNotRelayedUntilItIsCorrected() throws Exception {
+  void unknownShapeIsReportedAndRelayedOnlyWhenCorrected() throws Exception {
     OutboxRow broken = row(2, "EVENT_CREATED", "{\"what\": 1}", null);
     insert(broken);
     insert(
@@ -331,7 +330,7 @@ class OutboxRelayTest {
             "event",
             "EVENT_CREATED",
             "{\"id\": \"x\", \"event\": \"e\", \"much\": \""
-                + "x".repeat(OutboxRelay.MOST_BYTES)
+                + "x".repeat(OutboxRelay.MAX_BYTES)
                 + "\"}",
             0,
             null));
@@ -346,10 +345,10 @@ class OutboxRelayTest {
   }
 
   @Test
-  void aDeletedRowIsForgotten() throws Exception {
+  void deletedRowLeavesNoState() throws Exception {
     insert(purchase(2, "e", null));
     send(SourceTable.OUTBOX_EVENTS, ChangeKind.DELETE, purchase(2, "e", null), null);
-    until(time + OutboxSubject.KEEP_MILLIS);
+    until(time + OutboxReconciliation.KEEP_MILLIS);
     assertThat(findings).isEmpty();
     assertThat(harness.numKeyedStateEntries()).isZero();
   }

@@ -38,17 +38,16 @@ import org.apache.flink.types.Either;
  * The job graph, and nothing else.
  *
  * <pre>
- *  postgres-changes ─ continuity ─ route ─[by user]─ attribute ─┬─ events_processed, assignments_processed
- *                                    │                          ├─[by day]─ daily-stats ─ experiment_daily_stats
- *                                    │                          ├─[by experiment]─ experiment-health ─ experiment_health_daily
- *                                    │                          └─ data_inconsistencies
- *                                    ├─ experiments, variants, users
- *                                    ├─[to all]─ attribute, daily-stats, experiment-health: the dimensions
- *                                    ├─ held-events ─┐
- *                                    ├───────────────┴─[by subject]─ outbox-relay ─┬─ outbox: Kafka, then processed_at
- *                                    │                                             └─ data_inconsistencies
- *                                    └─ data_inconsistencies, which takes the findings of experiment-health too;
- *                                       what it takes, findings-topic takes
+ *  postgres-changes > continuity > route --by user--> attribute --+--> events_processed, assignments_processed
+ *                                    |                            +--by day--> daily-stats > experiment_daily_stats
+ *                                    |                            +--by experiment--> experiment-health > experiment_health_daily
+ *                                    |                            +--> data_inconsistencies
+ *                                    +--> experiments, variants, users
+ *                                    +--broadcast--> attribute, daily-stats, experiment-health
+ *                                    +--> checked-events --+
+ *                                    +---------------------+--by subject--> outbox-relay --+--> outbox: Kafka, then processed_at
+ *                                    |                                                     +--> data_inconsistencies
+ *                                    +--> data_inconsistencies (also from experiment-health), findings-topic: the same in Kafka
  * </pre>
  */
 public final class ExperimentEtlPipeline {
@@ -194,15 +193,15 @@ public final class ExperimentEtlPipeline {
   /** Relays the outbox and returns the findings about its rows. */
   private static DataStream<Either<ProgressMarker, Finding>> relay(
       OutboxConfig config, SingleOutputStreamOperator<Change> routed, Sink<OutboxMessage> outbox) {
-    List<String> held = config.eventTypes();
+    List<String> checked = config.eventTypes();
     DataStream<Change> rows = routed.getSideOutput(RouteOperator.OUTBOX);
-    if (!held.isEmpty()) {
+    if (!checked.isEmpty()) {
       rows =
           rows.union(
               routed
-                  .filter(change -> OutboxRelay.needsOutboxRow(change, held))
-                  .name(Uids.HELD_EVENTS)
-                  .uid(Uids.HELD_EVENTS)
+                  .filter(change -> OutboxRelay.needsOutboxRow(change, checked))
+                  .name(Uids.CHECKED_EVENTS)
+                  .uid(Uids.CHECKED_EVENTS)
                   .forceNonParallel());
     }
     SingleOutputStreamOperator<OutboxMessage> relayed =

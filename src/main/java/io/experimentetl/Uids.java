@@ -11,7 +11,7 @@ final class Uids {
   static final String ATTRIBUTE = "attribute";
   static final String DAILY_STATS = "daily-stats";
   static final String OUTBOX_RELAY = "outbox-relay";
-  static final String HELD_EVENTS = "held-events";
+  static final String CHECKED_EVENTS = "checked-events";
   static final String OUTBOX = "outbox";
   static final String FINDINGS_TOPIC = "findings-topic";
   static final String EXPERIMENT_HEALTH = "experiment-health";

@@ -102,10 +102,10 @@ class ExperimentEtlPipelineTest {
 
   @Test
   void kafkaOperatorsExistWhereConfigured() {
-    assertThat(names(CONFIG)).doesNotContain("outbox", "findings-topic", "held-events");
+    assertThat(names(CONFIG)).doesNotContain("outbox", "findings-topic", "checked-events");
     assertThat(names(WITH_KAFKA))
         .contains(
-            "held-events",
+            "checked-events",
             "outbox-relay",
             "outbox: Writer",
             "outbox: Committer",

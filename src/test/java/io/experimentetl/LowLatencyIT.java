@@ -292,7 +292,7 @@ class LowLatencyIT {
     }
     long checkpoints = job.completedCheckpoints();
     awaitEvents(14, "event_type = 'purchase'");
-    await().atMost(Duration.ofSeconds(30)).until(() -> job.proxy.armed() == 0);
+    await().atMost(Duration.ofSeconds(30)).until(() -> job.proxy.pendingFaults() == 0);
     assertThat(job.completedCheckpoints()).isEqualTo(checkpoints);
 
     assertAuditIsEqual();
@@ -303,7 +303,7 @@ class LowLatencyIT {
     start(JobOnServers.GRACE);
     job.proxy.next(2, "INSERT", new RequestFault.StallRequest(Position.IN_BODY));
     job.execute(exposures(21, 40), purchases(1, 20));
-    await().until(() -> job.proxy.armed() == 0);
+    await().until(() -> job.proxy.pendingFaults() == 0);
     PLATFORM.clickHouse().kill9();
     job.execute(purchases(21, 40));
     PLATFORM.clickHouse().start();

@@ -16,7 +16,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 
-/** {@link BareSourceMain} in a process of its own, with a replication slot of its own. */
+/** Runs {@link BareSourceMain} in a separate process, with a separate replication slot. */
 final class BarePeer implements AutoCloseable {
   private static final String SLOT = "experiment_etl_bench";
   private static final Duration START = Duration.ofSeconds(60);
@@ -31,7 +31,7 @@ final class BarePeer implements AutoCloseable {
     List<String> command = new ArrayList<>();
     command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
     command.add("-Xmx1g");
-    // Flink's list for Java 17: this JVM was started with it.
+    // Flink's list for Java 17, with which this JVM was started.
     ManagementFactory.getRuntimeMXBean().getInputArguments().stream()
         .filter(argument -> argument.startsWith("--add-"))
         .forEach(command::add);
@@ -52,7 +52,7 @@ final class BarePeer implements AutoCloseable {
     try {
       process = builder.start();
     } catch (IOException e) {
-      throw new PlatformException("the bare source can't be started: " + e.getMessage(), e);
+      throw new PlatformException("cannot start the bare source: " + e.getMessage(), e);
     }
     Thread reader = new Thread(this::read, "bare-source");
     reader.setDaemon(true);
@@ -70,12 +70,14 @@ final class BarePeer implements AutoCloseable {
         }
       }
     } catch (IOException e) {
-      // The process was ended; its last figure stands.
+      // The process has ended; its last number remains valid.
       return;
     }
   }
 
-  /** It reads from the place at which it attaches: rows are written until one of them arrives. */
+  /**
+   * The source reads from the position at which it starts, so this writes rows until one arrives.
+   */
   private void awaitAttached(Path log) {
     long end = System.nanoTime() + START.toNanos();
     while (rows == 0) {
@@ -86,9 +88,9 @@ final class BarePeer implements AutoCloseable {
       backlog.commit("events", 1);
       Pause.of(Duration.ofMillis(200));
     }
-    long settled = -1;
-    while (settled != rows) {
-      settled = rows;
+    long previous = -1;
+    while (previous != rows) {
+      previous = rows;
       Pause.of(Duration.ofSeconds(1));
     }
   }

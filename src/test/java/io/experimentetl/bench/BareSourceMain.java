@@ -18,9 +18,9 @@ import org.apache.flink.util.Collector;
 import org.apache.kafka.connect.source.SourceRecord;
 
 /**
- * Flink CDC's source with nothing behind it, in a JVM of its own: what the bench holds the job
- * against. The environment names the database; standard output gets a line with the rows read up to
- * now every tenth of a second.
+ * Runs Flink CDC's source without any operator behind it, for comparison with the job. The
+ * environment contains the database; every tenth of a second, standard output gets a line with the
+ * number of rows read so far.
  */
 public final class BareSourceMain {
   private static final LongAdder ROWS = new LongAdder();
@@ -32,7 +32,7 @@ public final class BareSourceMain {
     Properties debezium = new Properties();
     debezium.setProperty("publication.name", "experiment_etl");
     debezium.setProperty("publication.autocreate.mode", "disabled");
-    // As the job has them: the comparison is about what comes behind the source.
+    // The settings of the job, because the comparison is about the operators behind the source.
     debezium.setProperty("poll.interval.ms", "10");
     debezium.setProperty("max.batch.size", "8192");
     debezium.setProperty("max.queue.size", "32768");

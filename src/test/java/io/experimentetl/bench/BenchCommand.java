@@ -22,16 +22,16 @@ import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Spec;
 
-/** {@code ./etl bench}: figures are the machine's, ratios are the product's. */
+/** {@code ./etl bench}. Absolute figures depend on the machine; compare the ratios. */
 @Command(
     name = "bench",
     mixinStandardHelpOptions = true,
     description = {
-      "Commits a backlog of event rows and measures how long it takes until all is visible in ClickHouse, everything on;",
-      "beside the bare Flink CDC source, and beside MaterializedPostgreSQL in the same ClickHouse."
+      "Commits a backlog of event rows and measures the time until all are visible in ClickHouse, with every feature on.",
+      "Compares the job with the bare Flink CDC source and with MaterializedPostgreSQL in the same ClickHouse."
     })
 public final class BenchCommand implements Callable<Integer> {
-  /** Read before the measurement, so that compilers and caches are warm. */
+  /** Rows that are read before the measurement, so that compilers and caches are warm. */
   private static final int WARM_UP = 100_000;
 
   private static final int PROFILED_THREADS = 4;
@@ -51,7 +51,7 @@ public final class BenchCommand implements Callable<Integer> {
       names = "--rows",
       paramLabel = "N",
       defaultValue = "1000000",
-      description = "of the backlog (default: ${DEFAULT-VALUE})")
+      description = "rows of the backlog (default: ${DEFAULT-VALUE})")
   private int rows;
 
   @Override
@@ -105,7 +105,7 @@ public final class BenchCommand implements Callable<Integer> {
         all.add(peer.measure(rows, servers));
       }
       print(out, all);
-      out.printf("%nTaskManager, by thread and the methods that ran there:%n");
+      out.printf("%nTaskManager profile, by thread and method:%n");
       profile.top(PROFILED_THREADS, PROFILED_METHODS).forEach(out::println);
       out.flush();
       return 0;
@@ -118,13 +118,13 @@ public final class BenchCommand implements Callable<Integer> {
         "PostgreSQL",
         platform
             .postgresServer()
-            .orElseThrow(() -> new PlatformException("no PostgreSQL of its own"))
+            .orElseThrow(() -> new PlatformException("the bench did not start PostgreSQL"))
             .pid());
     servers.put(
         "ClickHouse",
         platform
             .clickHouseServer()
-            .orElseThrow(() -> new PlatformException("no ClickHouse of its own"))
+            .orElseThrow(() -> new PlatformException("the bench did not start ClickHouse"))
             .pid());
     return servers;
   }
@@ -132,7 +132,9 @@ public final class BenchCommand implements Callable<Integer> {
   private void print(PrintWriter out, List<Measured> all) {
     double job = all.get(0).rowsPerSecond();
     out.printf(
-        Locale.ROOT, "%,d event rows committed -> all seen; CPU seconds by process%n%n", rows);
+        Locale.ROOT,
+        "%,d event rows, from the commit until all were read; CPU seconds by process%n%n",
+        rows);
     out.printf(
         "%-30s %10s %8s %14s %8s %10s %10s %10s%n",
         "reader",

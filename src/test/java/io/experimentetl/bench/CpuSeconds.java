@@ -5,14 +5,14 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.stream.Stream;
 
-/** Processor time of a process and all that it started, from {@code /proc}. */
+/** Processor time of a process and its descendants, from {@code /proc}. */
 final class CpuSeconds {
-  /** What {@code getconf CLK_TCK} says on every Linux that Java runs on. */
+  /** {@code getconf CLK_TCK} on every Linux that Java runs on. */
   private static final double TICKS_PER_SECOND = 100;
 
   private CpuSeconds() {}
 
-  /** User and system time since the start, that of children that are gone included. */
+  /** User and system time since the start, including ended children. */
   static double of(long pid) {
     return Stream.concat(
             Stream.of(pid),
@@ -28,7 +28,7 @@ final class CpuSeconds {
     try {
       stat = Files.readString(Path.of("/proc", Long.toString(pid), "stat"));
     } catch (IOException e) {
-      // It ended meanwhile: its parent carries its time.
+      // The process has ended; its parent's time includes it.
       return 0;
     }
     // The name in parentheses may hold spaces; utime, stime, cutime and cstime are fields 14 to 17.

@@ -16,7 +16,7 @@ import java.net.http.HttpResponse;
 import java.time.Duration;
 import java.util.Map;
 
-/** ClickHouse's own MaterializedPostgreSQL, on a table like events without partitions. */
+/** ClickHouse's MaterializedPostgreSQL, on a copy of events without partitions. */
 final class MaterializedPeer implements AutoCloseable {
   private static final String TABLE = "bench_events";
   private static final String DATABASE = "bench_materialized";
@@ -43,7 +43,7 @@ final class MaterializedPeer implements AutoCloseable {
                 database.user(),
                 database.password(),
                 TABLE));
-    // It attaches in the background, after a snapshot of its own.
+    // It starts in the background, after its own snapshot.
     long end = System.nanoTime() + START.toNanos();
     long written = 0;
     while (seen() == 0) {
@@ -59,7 +59,7 @@ final class MaterializedPeer implements AutoCloseable {
     }
   }
 
-  /** The engine must be allowed by the request itself. */
+  /** The request itself must allow the experimental engine. */
   private void experimental(String sql) {
     HttpRequest request =
         HttpRequest.newBuilder(
@@ -91,7 +91,7 @@ final class MaterializedPeer implements AutoCloseable {
     try {
       return clickHouse.count("SELECT count() FROM " + DATABASE + "." + TABLE);
     } catch (OperationsException e) {
-      // The table appears when the snapshot is there.
+      // The table appears when the snapshot is complete.
       return 0;
     }
   }

@@ -8,10 +8,10 @@ import java.util.Map;
 import java.util.function.BooleanSupplier;
 
 /**
- * How long a reader took for a backlog.
+ * The time that a reader took for a backlog.
  *
- * @param seconds from the commit until the last row was seen behind the reader
- * @param cpuSeconds meanwhile, by process
+ * @param seconds from the commit until the reader had passed on the last row
+ * @param cpuSeconds processor time in that period, by process
  */
 record Measured(String reader, int rows, double seconds, Map<String, Double> cpuSeconds) {
   private static final Duration DEADLINE = Duration.ofMinutes(10);
@@ -23,8 +23,8 @@ record Measured(String reader, int rows, double seconds, Map<String, Double> cpu
   /**
    * Commits a backlog and waits for a reader.
    *
-   * @param processes by name, whose processor time is taken
-   * @param seen whether the reader has seen all of it
+   * @param processes the processes to measure, by name
+   * @param seen whether the reader has passed on every row
    */
   static Measured measure(
       String reader, int rows, Map<String, Long> processes, Runnable commit, BooleanSupplier seen) {
@@ -34,7 +34,7 @@ record Measured(String reader, int rows, double seconds, Map<String, Double> cpu
     while (!seen.getAsBoolean()) {
       if (System.nanoTime() - begin > DEADLINE.toNanos()) {
         throw new PlatformException(
-            reader + " did not see " + rows + " rows within " + DEADLINE.toMinutes() + " minutes");
+            reader + " did not read " + rows + " rows within " + DEADLINE.toMinutes() + " minutes");
       }
       Pause.of(Duration.ofMillis(50));
     }

@@ -17,7 +17,7 @@ import jdk.jfr.consumer.RecordedFrame;
 import jdk.jfr.consumer.RecordedThread;
 import jdk.jfr.consumer.RecordingFile;
 
-/** A flight recording of another JVM, and what it says. */
+/** A flight recording of another JVM, and its summary. */
 final class Profile {
   private static final String NAME = "experiment-etl";
 
@@ -40,8 +40,8 @@ final class Profile {
   }
 
   /**
-   * Shares of the samples: of each of the busiest threads, and below it of the methods that were
-   * running there, each with the method of ours that led to it.
+   * Returns the shares of samples: one line for each of the busiest threads, followed by its
+   * methods, each with our method that called it.
    */
   List<String> top(int threads, int methods) {
     Map<String, Map<String, Integer>> counts = new HashMap<>();
@@ -65,7 +65,8 @@ final class Profile {
         }
       }
     } catch (IOException e) {
-      throw new PlatformException("the recording " + file + " can't be read: " + e.getMessage(), e);
+      throw new PlatformException(
+          "the recording " + file + " cannot be read: " + e.getMessage(), e);
     }
     Map<String, Integer> byThread = new HashMap<>();
     counts.forEach(
@@ -75,7 +76,7 @@ final class Profile {
         samples
             + " samples of "
             + file
-            + "; garbage collection stopped it for "
+            + "; garbage collection paused it for "
             + pauses.toMillis()
             + " ms");
     for (String thread : largest(byThread, threads)) {
@@ -88,8 +89,8 @@ final class Profile {
   }
 
   /**
-   * Native code is sampled half as often as Java, and a thread that waits in it is sampled too:
-   * only RocksDB's counts.
+   * Native code is sampled half as often as Java code, and a waiting thread is sampled too. So only
+   * RocksDB's native samples count, twice.
    */
   private static int weight(String type, RecordedEvent event) {
     if (event.getStackTrace() == null || event.getStackTrace().getFrames().isEmpty()) {
@@ -115,7 +116,7 @@ final class Profile {
     return frame.getMethod().getType().getName() + "." + frame.getMethod().getName();
   }
 
-  /** Without the subtask's number and the attempt. */
+  /** Removes the subtask number and the attempt. */
   private static String name(String thread) {
     return thread == null ? "?" : thread.replaceAll(" \\(\\d+/\\d+\\)#\\d+.*", "");
   }
@@ -153,7 +154,7 @@ final class Profile {
       }
     } catch (IOException e) {
       throw new PlatformException(
-          "jcmd can't be started; a JDK must be installed, not only a JRE: " + e.getMessage(), e);
+          "cannot start jcmd; install a JDK, not only a JRE: " + e.getMessage(), e);
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
       throw new PlatformException("interrupted while profiling", e);

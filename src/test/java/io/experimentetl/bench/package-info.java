@@ -1,5 +1,5 @@
 /**
- * {@code ./etl bench}: the job's speed beside the bare source and ClickHouse's
+ * {@code ./etl bench}: the speed of the job, compared with the bare source and ClickHouse's
  * MaterializedPostgreSQL.
  */
 package io.experimentetl.bench;

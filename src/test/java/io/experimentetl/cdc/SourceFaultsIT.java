@@ -185,7 +185,7 @@ class SourceFaultsIT {
           }
         }
       }
-      line.line(Condition.REFUSING);
+      line.network(Condition.REFUSING);
       line.hangUp(Hangup.RESET);
       insert(database, Integer.toString(events++));
       line.heal();

@@ -24,8 +24,8 @@ import java.util.List;
 import java.util.Optional;
 
 /**
- * What the faults strike: a platform whose JobManager ZooKeeper takes over, and the job, which
- * reaches PostgreSQL and ClickHouse through proxies.
+ * The target of the faults: a platform with a highly available JobManager (ZooKeeper), and a job
+ * that connects to PostgreSQL and ClickHouse through proxies.
  */
 final class ChaosCluster implements AutoCloseable {
   static final Duration REQUEST_TIMEOUT = Duration.ofSeconds(5);
@@ -90,19 +90,19 @@ final class ChaosCluster implements AutoCloseable {
         .withFlinkSetting("restart-strategy.exponential-delay.max-backoff", "3 s")
         .withFlinkSetting(
             "restart-strategy.exponential-delay.attempts-before-reset-backoff", "1000")
-        // A process that is killed after a minute gains nothing from the optimising compiler.
+        // The optimising compiler is of no use to a process that is killed after a minute.
         .withFlinkSetting("env.java.opts.jobmanager", "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC")
         .withFlinkSetting("env.java.opts.taskmanager", "-XX:TieredStopAtLevel=1 -XX:+UseParallelGC")
-        // Small chunks and batches: many places where a fault can strike.
+        // Small chunks and batches give a fault many places to occur.
         .withJobSetting("statistics.metrics", TrafficPlan.METRICS)
         .withJobSetting("source.split-size", "2000")
         .withJobSetting("source.heartbeat-interval", "1s")
         .withJobSetting("clickhouse.batch-rows", "5000")
         .withJobSetting("clickhouse.inline-bytes", "16KiB")
         .withJobSetting("delivery.mode", delivery)
-        // Rows whose experiment never comes hold back what is said to be visible for so long.
+        // Rows whose experiment never arrives delay the visible progress by this time.
         .withJobSetting("findings.grace", "3s")
-        // Every part is kept, so there must not be too many.
+        // A test keeps every part, so a longer linger keeps their number low.
         .withJobSetting("delivery.linger", "500ms")
         .withJobSetting("clickhouse.request-timeout", REQUEST_TIMEOUT.toSeconds() + "s");
   }
@@ -111,7 +111,7 @@ final class ChaosCluster implements AutoCloseable {
     return addresses;
   }
 
-  FlinkCluster cluster() {
+  FlinkCluster flink() {
     return platform.flinkCluster().orElseThrow();
   }
 
@@ -140,8 +140,8 @@ final class ChaosCluster implements AutoCloseable {
   }
 
   /**
-   * Starts ClickHouse again if it has ended: the one we run ends itself when a connection breaks in
-   * the head of a request.
+   * Starts ClickHouse again if it has ended: the embedded server ends itself when a connection
+   * breaks in the head of a request.
    */
   void revive() {
     if (!clickHouse().isAlive()) {
@@ -154,10 +154,12 @@ final class ChaosCluster implements AutoCloseable {
     return job.warehouse().isInSnapshot();
   }
 
-  /** Ends the job if one runs, empties the warehouse, and starts without state: a new snapshot. */
-  void startAnew() {
+  /**
+   * Cancels the running job, empties the warehouse, and starts without state, with a new snapshot.
+   */
+  void startWithoutState() {
     if (job != null) {
-      cluster().endpoint().awaitAllTasksRunning(job.id(), RECOVERY);
+      flink().endpoint().awaitAllTasksRunning(job.id(), RECOVERY);
       job.cancel();
     }
     new FreshStart(addresses.deployment(jar)).prepare(line -> {});
@@ -166,12 +168,12 @@ final class ChaosCluster implements AutoCloseable {
   }
 
   /**
-   * Stops with a savepoint and goes on from it. Where the savepoint fails because of a fault of a
-   * moment ago, it does what an operator does: it tries again, or starts from the latest state.
+   * Stops with a savepoint and continues from it. When the savepoint fails because of an earlier
+   * fault, it does what an operator does: it tries again, or starts from the latest state.
    */
   void redeploy(int newParallelism) {
     JobDeployment deployment = new JobDeployment(addresses.deployment(jar), line -> {});
-    cluster().endpoint().awaitAllTasksRunning(job.id(), RECOVERY);
+    flink().endpoint().awaitAllTasksRunning(job.id(), RECOVERY);
     long end = System.nanoTime() + RECOVERY.toNanos();
     while (true) {
       try {
@@ -181,11 +183,11 @@ final class ChaosCluster implements AutoCloseable {
         if (System.nanoTime() > end) {
           throw e;
         }
-        if (cluster().endpoint().activeJob(ExperimentEtlJob.NAME).isEmpty()) {
+        if (flink().endpoint().activeJob(ExperimentEtlJob.NAME).isEmpty()) {
           break;
         }
         Pause.of(Duration.ofSeconds(1));
-        cluster().endpoint().awaitAllTasksRunning(job.id(), RECOVERY);
+        flink().endpoint().awaitAllTasksRunning(job.id(), RECOVERY);
       }
     }
     parallelism = newParallelism;
@@ -198,7 +200,7 @@ final class ChaosCluster implements AutoCloseable {
             List.of());
   }
 
-  /** Stops the processes by SIGSTOP, and lets them go on after the action. */
+  /** Stops the processes with SIGSTOP, and continues them after the action. */
   void pause(List<Long> pids, Runnable action) {
     try {
       pids.forEach(pid -> signal("STOP", pid));

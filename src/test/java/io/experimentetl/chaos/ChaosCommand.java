@@ -27,14 +27,14 @@ import picocli.CommandLine.Spec;
     name = "chaos",
     mixinStandardHelpOptions = true,
     description = {
-      "Starts a platform of its own (a running one is not touched), writes all kinds of changes, and strikes the job, its",
-      "cluster, its servers and the lines between them with random faults. After each it waits until all is visible and",
-      "audits PostgreSQL against ClickHouse: half a minute a fault. A seed repeats a run's faults."
+      "Starts its own platform (a running one is not touched), writes all kinds of changes, and injects random faults into",
+      "the job, its cluster, its servers and the network. After each fault it waits until every change is visible, and",
+      "compares PostgreSQL with ClickHouse. A fault takes half a minute. The same seed repeats the same faults."
     },
     exitCodeListHeading = "Exit codes:%n",
     exitCodeList = {"0:no difference after any fault", "1:differences, or the job did not recover"})
 public final class ChaosCommand implements Callable<Integer> {
-  /** Faults of one start without state: the first of them strike during its snapshot. */
+  /** Number of faults per start without state. The first ones occur during the initial snapshot. */
   private static final int FAULTS_OF_A_START = 8;
 
   private static final int MAX_PRINTED_DIFFERENCES = 10;
@@ -52,14 +52,14 @@ public final class ChaosCommand implements Callable<Integer> {
       names = "--seed",
       paramLabel = "N",
       defaultValue = "1",
-      description = "of the faults and the writers (default: ${DEFAULT-VALUE})")
+      description = "seed of the faults and the writers (default: ${DEFAULT-VALUE})")
   private long seed;
 
   @Option(
       names = "--faults",
       paramLabel = "K",
       defaultValue = "10",
-      description = "how many (default: ${DEFAULT-VALUE})")
+      description = "number of faults (default: ${DEFAULT-VALUE})")
   private int faults;
 
   @Option(
@@ -70,7 +70,7 @@ public final class ChaosCommand implements Callable<Integer> {
           "the job's delivery.mode, exactly-once or low-latency (default: ${DEFAULT-VALUE})")
   private String delivery;
 
-  private record Struck(Fault fault, String phase) {}
+  private record Injected(Fault fault, String phase) {}
 
   private static final class Tally {
     private int snapshot;
@@ -79,7 +79,7 @@ public final class ChaosCommand implements Callable<Integer> {
   }
 
   private final Map<Fault, Tally> tallies = new EnumMap<>(Fault.class);
-  private int struck;
+  private int injected;
   private long audits;
   private long audited;
   private long differences;
@@ -91,15 +91,15 @@ public final class ChaosCommand implements Callable<Integer> {
     PrintWriter out = spec.commandLine().getOut();
     Path folder = DemoFolder.empty(directory, place.home(), "chaos");
     SplittableRandom random = new SplittableRandom(seed);
-    try (ChaosCluster ground = ChaosCluster.start(folder, place.home(), place.jobJar(), delivery);
-        MixedWrites writes = MixedWrites.start(ground.addresses().postgres(), random.nextLong())) {
-      while (struck < faults) {
-        ground.startAnew();
-        int endOfStart = Math.min(faults, struck + FAULTS_OF_A_START);
-        while (struck < endOfStart) {
-          List<Struck> together = strike(ground, writes, random, endOfStart - struck);
-          struck += together.size();
-          audit(ground, writes, together, out);
+    try (ChaosCluster cluster = ChaosCluster.start(folder, place.home(), place.jobJar(), delivery);
+        MixedWrites writes = MixedWrites.start(cluster.addresses().postgres(), random.nextLong())) {
+      while (injected < faults) {
+        cluster.startWithoutState();
+        int endOfStart = Math.min(faults, injected + FAULTS_OF_A_START);
+        while (injected < endOfStart) {
+          List<Injected> together = inject(cluster, writes, random, endOfStart - injected);
+          injected += together.size();
+          audit(cluster, writes, together, out);
         }
       }
       print(out, writes);
@@ -110,44 +110,44 @@ public final class ChaosCommand implements Callable<Integer> {
     }
   }
 
-  /** One fault, or two of which the second strikes while the pipeline still recovers. */
-  private static List<Struck> strike(
-      ChaosCluster ground, MixedWrites writes, SplittableRandom random, int atMost) {
+  /** Injects one fault, or two, the second while the pipeline still recovers from the first. */
+  private static List<Injected> inject(
+      ChaosCluster cluster, MixedWrites writes, SplittableRandom random, int atMost) {
     int count = Math.min(atMost, random.nextInt(4) == 0 ? 2 : 1);
-    List<Struck> together = new ArrayList<>();
+    List<Injected> together = new ArrayList<>();
     for (int i = 0; i < count; i++) {
       Fault fault = Fault.values()[random.nextInt(Fault.values().length)];
       SplittableRandom own = random.split();
       Pause.of(Duration.ofMillis(own.nextInt(4_000)));
-      ground.revive();
-      together.add(new Struck(fault, ground.inSnapshot() ? "snapshot" : "stream"));
+      cluster.revive();
+      together.add(new Injected(fault, cluster.inSnapshot() ? "snapshot" : "stream"));
       writes.requireWriting();
-      fault.strike(ground, own);
+      fault.inject(cluster, own);
     }
-    ground.revive();
+    cluster.revive();
     return together;
   }
 
   private void audit(
-      ChaosCluster ground, MixedWrites writes, List<Struck> together, PrintWriter out) {
+      ChaosCluster cluster, MixedWrites writes, List<Injected> together, PrintWriter out) {
     long over = System.nanoTime();
-    ground.job().awaitVisible();
+    cluster.job().awaitVisible();
     double recovery = (System.nanoTime() - over) / 1e9;
-    // That the audit is right while writers write is shown elsewhere; at rest it is quicker.
-    writes.rest();
-    ground.job().awaitVisible();
+    // Other tests audit while writers write. Without writes, the audit is quicker.
+    writes.pauseWriting();
+    cluster.job().awaitVisible();
     long rested = System.nanoTime();
-    AuditReport audit = ground.job().audit();
+    AuditReport audit = cluster.job().audit();
     double auditSeconds = (System.nanoTime() - rested) / 1e9;
-    countDoubled(ground, out);
-    // So that faults meet batches of which a merge has dropped rows, and audits stay quick.
-    ground.job().warehouse().merge();
-    writes.goOn();
+    countDoubled(cluster, out);
+    // Later faults then meet batches from which a merge has dropped rows, and audits stay quick.
+    cluster.job().warehouse().merge();
+    writes.resumeWriting();
     audits++;
     differences += audit.differences().size();
     undecided += audit.undecided().size();
     audited = audit.lines().stream().mapToLong(AuditReport.TableLine::source).sum();
-    for (Struck one : together) {
+    for (Injected one : together) {
       Tally tally = tallies.computeIfAbsent(one.fault(), fault -> new Tally());
       if (one.phase().equals("snapshot")) {
         tally.snapshot++;
@@ -158,8 +158,8 @@ public final class ChaosCommand implements Callable<Integer> {
     }
     out.printf(
         Locale.ROOT,
-        "%3d  %-78s all visible after %5.1f s  %,d rows audited in %.1f s, %d differences%n",
-        struck,
+        "%3d  %-78s visible after %5.1f s  %,d rows audited in %.1f s, %d differences%n",
+        injected,
         describe(together),
         recovery,
         audited,
@@ -171,16 +171,16 @@ public final class ChaosCommand implements Callable<Integer> {
     out.flush();
   }
 
-  private void countDoubled(ChaosCluster ground, PrintWriter out) {
-    for (WarehouseTables.Doubled table : ground.job().warehouse().doubled()) {
+  private void countDoubled(ChaosCluster cluster, PrintWriter out) {
+    for (WarehouseTables.Doubled table : cluster.job().warehouse().doubled()) {
       doubled += table.doubled();
       if (table.doubled() != 0) {
-        out.printf("     %s has %,d physical rows twice%n", table.table(), table.doubled());
+        out.printf("     %s has %,d doubled rows%n", table.table(), table.doubled());
       }
     }
   }
 
-  private static String describe(List<Struck> together) {
+  private static String describe(List<Injected> together) {
     return String.join(
         " + ", together.stream().map(one -> one.fault() + " (" + one.phase() + ")").toList());
   }
@@ -201,10 +201,10 @@ public final class ChaosCommand implements Callable<Integer> {
               sorted.get(sorted.size() - 1));
         });
     out.printf(
-        "%nseed %d: %d faults, %,d transactions by writers (%,d refused, %,d broken by faults), %d audits of up to %,d rows%n",
-        seed, struck, writes.committed(), writes.refused(), writes.broken(), audits, audited);
+        "%nseed %d: %d faults, %,d transactions (%,d refused, %,d interrupted by faults), %d audits of up to %,d rows%n",
+        seed, injected, writes.committed(), writes.refused(), writes.broken(), audits, audited);
     out.printf(
-        "differences: %d; rows that stand twice: %d; rows that moved too fast to be judged: %d%n",
+        "differences: %d; doubled rows: %d; rows that changed too fast to be compared: %d%n",
         differences, doubled, undecided);
     out.println(differences + doubled == 0 ? "PASSED" : "FAILED");
     out.flush();

@@ -10,13 +10,13 @@ import org.junit.jupiter.api.io.CleanupMode;
 import org.junit.jupiter.api.io.TempDir;
 import picocli.CommandLine;
 
-/** A short run: that faults strike, and that the audit after them is clean. */
+/** A short run: faults occur, and the audit after them finds no difference. */
 class ChaosIT {
   @TempDir(cleanup = CleanupMode.ON_SUCCESS)
   private Path folder;
 
   @Test
-  void nothingIsLostOrDoubledByRandomFaults() {
+  void randomFaultsLoseAndDoubleNoRow() {
     StringWriter out = new StringWriter();
     CommandLine line = new CommandLine(new ChaosCommand());
     line.setOut(new PrintWriter(out, true));

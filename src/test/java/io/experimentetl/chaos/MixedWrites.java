@@ -24,9 +24,10 @@ import java.util.concurrent.atomic.AtomicLong;
 import org.postgresql.PGConnection;
 
 /**
- * Writers of a platform's tables that go on through everything: inserts, updates, deletes,
- * erasures, COPY, long transactions. A statement that is refused (its user was erased meanwhile) or
- * whose connection broke is counted and left; what PostgreSQL holds in the end is the truth.
+ * Writes to a platform's tables during all faults: inserts, updates, deletes, erasures, COPY, long
+ * transactions. It counts statements that PostgreSQL refuses (their user was erased meanwhile) or
+ * whose connection broke, and does not repeat them. The final content of PostgreSQL is the
+ * reference.
  */
 final class MixedWrites implements AutoCloseable {
   private static final int WRITERS = 3;
@@ -42,7 +43,7 @@ final class MixedWrites implements AutoCloseable {
   private final AtomicLong refused = new AtomicLong();
   private final AtomicLong broken = new AtomicLong();
   private final Phaser writing = new Phaser(1);
-  private volatile boolean resting;
+  private volatile boolean paused;
   private volatile boolean stopped;
 
   private MixedWrites(PostgresEndpoint database) {
@@ -77,44 +78,44 @@ final class MixedWrites implements AutoCloseable {
             }));
   }
 
-  /** Waits until every writer has ended its transaction; none begins another. */
-  void rest() {
-    resting = true;
+  /** Waits until every writer has ended its transaction; no writer begins another. */
+  void pauseWriting() {
+    paused = true;
     writing.arriveAndAwaitAdvance();
   }
 
-  /** Ends the rest. */
-  void goOn() {
-    resting = false;
+  /** Continues after {@link #pauseWriting}. */
+  void resumeWriting() {
+    paused = false;
     writing.arriveAndAwaitAdvance();
   }
 
-  private void restIfAsked() {
-    if (resting) {
+  private void waitWhilePaused() {
+    if (paused) {
       writing.arriveAndAwaitAdvance();
       writing.arriveAndAwaitAdvance();
     }
   }
 
-  /** Transactions that were acknowledged. */
+  /** The number of committed transactions. */
   long committed() {
     return committed.get();
   }
 
-  /** Transactions that PostgreSQL refused. */
+  /** The number of transactions that PostgreSQL refused. */
   long refused() {
     return refused.get();
   }
 
-  /** Transactions whose connection broke. */
+  /** The number of transactions whose connection broke. */
   long broken() {
     return broken.get();
   }
 
   /**
-   * Does nothing as long as the writers write.
+   * Checks that all writers are running.
    *
-   * @throws PlatformException when one has failed otherwise than by a fault
+   * @throws PlatformException when a writer failed for another reason than a fault
    */
   void requireWriting() {
     for (Future<?> writer : running) {
@@ -163,7 +164,7 @@ final class MixedWrites implements AutoCloseable {
         Statement statement = connection.createStatement()) {
       statement.execute(sql);
     } catch (SQLException e) {
-      throw new PlatformException("the tables can't be filled: " + e.getMessage(), e);
+      throw new PlatformException("cannot fill the tables: " + e.getMessage(), e);
     }
   }
 
@@ -172,25 +173,25 @@ final class MixedWrites implements AutoCloseable {
     while (!stopped) {
       try (Connection connection = database.connect()) {
         while (!stopped) {
-          restIfAsked();
+          waitWhilePaused();
           number++;
-          one(connection, random, writer + "-" + number);
+          writeOne(connection, random, writer + "-" + number);
           Pause.of(Duration.ofMillis(random.nextInt(30, 200)));
         }
       } catch (SQLException e) {
-        lost(e);
+        reconnectAfter(e);
       }
     }
     return null;
   }
 
-  /** Transactions that stay open while others begin and end, and faults come and go. */
+  /** Runs transactions that stay open across other transactions and faults. */
   private Void writeLong(SplittableRandom random) {
     while (!stopped) {
       try (Connection connection = database.connect()) {
         connection.setAutoCommit(false);
         while (!stopped) {
-          restIfAsked();
+          waitWhilePaused();
           String user = user(random);
           try (Statement statement = connection.createStatement()) {
             statement.execute(events(random, user, 5));
@@ -212,19 +213,19 @@ final class MixedWrites implements AutoCloseable {
           }
         }
       } catch (SQLException e) {
-        lost(e);
+        reconnectAfter(e);
       }
     }
     return null;
   }
 
   private void pause(int millis) {
-    for (int left = millis; left > 0 && !stopped && !resting; left -= 100) {
+    for (int left = millis; left > 0 && !stopped && !paused; left -= 100) {
       Pause.of(Duration.ofMillis(100));
     }
   }
 
-  private void lost(SQLException e) {
+  private void reconnectAfter(SQLException e) {
     if (!isBroken(e)) {
       throw new PlatformException("PostgreSQL: " + e.getMessage(), e);
     }
@@ -244,7 +245,8 @@ final class MixedWrites implements AutoCloseable {
     refused.incrementAndGet();
   }
 
-  private void one(Connection connection, SplittableRandom random, String id) throws SQLException {
+  private void writeOne(Connection connection, SplittableRandom random, String id)
+      throws SQLException {
     String user = user(random);
     int experiment = random.nextInt(1, EXPERIMENTS + 1);
     try (Statement statement = connection.createStatement()) {
@@ -312,7 +314,7 @@ final class MixedWrites implements AutoCloseable {
           + "' WHERE id = "
           + experiment;
     }
-    // An experiment that has ended continues: its events are not flagged any more.
+    // An ended experiment may continue, and its events are then no longer flagged.
     String endsAt =
         random.nextBoolean() ? "now() - interval '" + random.nextInt(0, 48) + " hours'" : "NULL";
     return "UPDATE experiments SET ends_at = " + endsAt + " WHERE id = " + experiment;
@@ -324,7 +326,7 @@ final class MixedWrites implements AutoCloseable {
     return "u" + random.nextInt(1, bound + 1);
   }
 
-  /** Some for experiments and variants that don't exist, some for another variant than assigned. */
+  /** Some name missing experiments or variants, some another variant than the assigned one. */
   private static String events(SplittableRandom random, String user, int count) {
     List<String> rows = new ArrayList<>();
     for (int i = 0; i < count; i++) {
@@ -390,7 +392,7 @@ final class MixedWrites implements AutoCloseable {
     }
   }
 
-  /** Ends the writers; what they began is committed or rolled back. */
+  /** Ends the writers; their open transactions are committed or rolled back. */
   @Override
   public void close() {
     stopped = true;

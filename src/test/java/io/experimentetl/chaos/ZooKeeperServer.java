@@ -17,8 +17,8 @@ import java.util.Map;
 import java.util.stream.Collectors;
 
 /**
- * One ZooKeeper in a JVM of its own on a free port of 127.0.0.1, for a Flink cluster that must
- * survive its JobManager. It is the one that Flink's own jar brings.
+ * A ZooKeeper process on a free port of 127.0.0.1, for a Flink cluster that must survive the loss
+ * of its JobManager. It runs the ZooKeeper of Flink's distribution.
  */
 public final class ZooKeeperServer implements AutoCloseable {
   private static final String MAIN =
@@ -41,7 +41,7 @@ public final class ZooKeeperServer implements AutoCloseable {
     return server;
   }
 
-  /** Host and port, as {@code high-availability.zookeeper.quorum} takes it. */
+  /** Host and port, the value of {@code high-availability.zookeeper.quorum}. */
   public String quorum() {
     return "127.0.0.1:" + port;
   }
@@ -82,12 +82,12 @@ public final class ZooKeeperServer implements AutoCloseable {
                 directory,
                 directory.resolve("zookeeper.log"),
                 "TERM"));
-    process.awaitHealthy(START_DEADLINE, this::isWell);
+    process.awaitHealthy(START_DEADLINE, this::isHealthy);
   }
 
-  private boolean isWell() throws IOException {
+  private boolean isHealthy() throws IOException {
     try (Socket socket = new Socket()) {
-      // What comes while it starts may stay without an answer.
+      // A starting server may never answer a request.
       socket.setSoTimeout(1000);
       socket.connect(new InetSocketAddress(InetAddress.getLoopbackAddress(), port), 1000);
       socket.getOutputStream().write("ruok".getBytes(StandardCharsets.US_ASCII));

@@ -1,2 +1,2 @@
-/** {@code ./etl chaos}: random faults while writers write, and the audit after each. */
+/** {@code ./etl chaos}: random faults during writes, with an audit after each. */
 package io.experimentetl.chaos;

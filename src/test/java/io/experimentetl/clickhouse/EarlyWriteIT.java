@@ -213,9 +213,9 @@ class EarlyWriteIT {
     subtask.write(0, ROWS, REPLAY_STABLE);
 
     subtask.barrier();
-    await().until(() -> proxy.underWay() == 0);
+    await().until(() -> proxy.inFlight() == 0);
 
-    assertThat(proxy.armed()).isZero();
+    assertThat(proxy.pendingFaults()).isZero();
     assertRowsOnce(ROWS);
   }
 
@@ -240,7 +240,7 @@ class EarlyWriteIT {
         await().until(() -> proxy.counts().requests() > 4);
       }
     }
-    await().until(() -> proxy.underWay() == 0);
+    await().until(() -> proxy.inFlight() == 0);
 
     assertRowsOnce(2 * ROWS);
   }
@@ -250,7 +250,7 @@ class EarlyWriteIT {
     proxy.next(1, INSERT, new RequestFault.DelayRequest(TIMEOUT.multipliedBy(3)));
     subtask.write(new Reading(0, 202611, "of the first run", 2));
     subtask.linger();
-    await().until(() -> proxy.armed() == 0);
+    await().until(() -> proxy.pendingFaults() == 0);
     subtask.close();
     subtask = new Subtask(SHORT_TIMEOUT);
     subtask.marker(true);
@@ -258,7 +258,7 @@ class EarlyWriteIT {
     subtask.write(new Reading(0, 202611, "newer", 4));
     subtask.barrier();
 
-    await().until(() -> proxy.underWay() == 0);
+    await().until(() -> proxy.inFlight() == 0);
 
     assertThat(database.query("SELECT text FROM readings FINAL")).isEqualTo("newer");
   }
@@ -268,7 +268,7 @@ class EarlyWriteIT {
     proxy.next(1, INSERT, new RequestFault.StallRequest(Position.IN_BODY));
     subtask.write(0, ROWS, REPLAY_STABLE);
     CompletableFuture<Void> barrier = inBackground(() -> subtask.barrier());
-    await().until(() -> proxy.armed() == 0);
+    await().until(() -> proxy.pendingFaults() == 0);
     PLATFORM.clickHouse().kill9();
     proxy.hangUp(Hangup.RESET);
     PLATFORM.clickHouse().start();
@@ -350,7 +350,7 @@ class EarlyWriteIT {
 
   @Test
   void taskWaitsWhenABatchIsFullDuringAnotherInsert() throws Exception {
-    proxy.line(Condition.STALLED);
+    proxy.network(Condition.STALLED);
     AtomicLong written = new AtomicLong();
     CompletableFuture<Void> writing =
         inBackground(

@@ -212,8 +212,8 @@ class TroubledServerIT {
     PLATFORM.clickHouse().kill9();
     PLATFORM.clickHouse().start();
 
-    proxy.hurry();
-    await().until(() -> proxy.underWay() == 0);
+    proxy.releaseDelayed();
+    await().until(() -> proxy.inFlight() == 0);
 
     assertThat(physical()).isEqualTo((long) times * ROWS);
   }

@@ -133,7 +133,7 @@ class UnknownOutcomesIT {
     commit(connection, SHORT_TIMEOUT, CHECKPOINT, ALL, batches);
     awaitLateCopies();
 
-    assertThat(proxy.armed()).isZero();
+    assertThat(proxy.pendingFaults()).isZero();
     assertRowsOnce(ROWS);
   }
 
@@ -152,7 +152,7 @@ class UnknownOutcomesIT {
   void copyThatArrivesAfterTheProbeIsRefused() throws Exception {
     proxy.next(1, INSERT, new RequestFault.DelayRequest(TIMEOUT.plusMillis(500)));
     CompletableFuture<Void> committed = committing(SHORT_TIMEOUT, FRESH, ALL, seal(0, ROWS));
-    await().until(() -> proxy.armed() == 0);
+    await().until(() -> proxy.pendingFaults() == 0);
     RequestFault none = new RequestFault.DelayAnswer(Duration.ZERO);
     proxy.next(1, CLOSING, none);
     proxy.next(1, "", none);
@@ -161,7 +161,7 @@ class UnknownOutcomesIT {
     committed.get();
     awaitLateCopies();
 
-    assertThat(proxy.armed()).isZero();
+    assertThat(proxy.pendingFaults()).isZero();
     assertRowsOnce(ROWS);
   }
 
@@ -185,7 +185,7 @@ class UnknownOutcomesIT {
     commit(connection, SHORT_TIMEOUT, FRESH, TOKEN_ONLY, seal(0, ROWS));
     awaitLateCopies();
 
-    assertThat(proxy.armed()).isZero();
+    assertThat(proxy.pendingFaults()).isZero();
     assertRowsOnce(ROWS);
   }
 
@@ -214,7 +214,7 @@ class UnknownOutcomesIT {
 
     committed.get();
 
-    assertThat(proxy.armed()).isZero();
+    assertThat(proxy.pendingFaults()).isZero();
     assertRowsOnce(ROWS);
   }
 
@@ -233,7 +233,7 @@ class UnknownOutcomesIT {
     proxy.next(Integer.MAX_VALUE, CLOSING, new RequestFault.AnswerItself(503, "away"));
     assertGivesUp(shortDeadline, FRESH, batches);
     proxy.heal();
-    proxy.line(Condition.REFUSING);
+    proxy.network(Condition.REFUSING);
     for (int restart = 0; restart < 3; restart++) {
       assertGivesUp(shortDeadline, CHECKPOINT, batches);
     }
@@ -260,7 +260,7 @@ class UnknownOutcomesIT {
     for (int round = 0; round < 4; round++) {
       long bytes = proxy.counts().bytesToServer();
       await().until(() -> committed.isDone() || proxy.counts().bytesToServer() > bytes + 30_000);
-      proxy.line(round % 2 == 0 ? Condition.REFUSING : Condition.STALLED);
+      proxy.network(round % 2 == 0 ? Condition.REFUSING : Condition.STALLED);
       proxy.hangUp(round % 2 == 0 ? Hangup.RESET : Hangup.FIN);
       long refused = proxy.counts().connections();
       await().until(() -> committed.isDone() || proxy.counts().connections() > refused);
@@ -273,7 +273,7 @@ class UnknownOutcomesIT {
 
   @Test
   void slowConnectionSucceedsWithinTheTimeout() throws Exception {
-    proxy.line(Condition.throttledTo(20_000));
+    proxy.network(Condition.throttledTo(20_000));
 
     commit(connection, LIMITS, FRESH, ALL, seal(0, ROWS));
 
@@ -323,7 +323,7 @@ class UnknownOutcomesIT {
 
   /** Waits until the server has answered every request, or its connection is closed. */
   private void awaitLateCopies() {
-    await().until(() -> proxy.underWay() == 0);
+    await().until(() -> proxy.inFlight() == 0);
   }
 
   private long physical() {

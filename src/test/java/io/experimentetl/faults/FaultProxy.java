@@ -15,17 +15,17 @@ import java.util.List;
 import java.util.Set;
 
 /**
- * A TCP proxy on a port of 127.0.0.1 that passes everything on until it is told to fail. It
- * outlives its clients and its server: they may come and go.
+ * A TCP proxy on a free port of 127.0.0.1 that forwards everything and injects faults on request.
+ * It keeps running when its clients or its server restart.
  *
- * <p>Two kinds of faults: those of the line, which concern any protocol and connections that are
- * open already ({@link #line}, {@link #hangUp}, {@link #hangUpAfter}), and those of single HTTP
- * requests ({@link #next}). A connection whose first bytes aren't of an HTTP request knows the
- * first kind only. All methods may be called from any thread at any time.
+ * <p>There are two kinds of faults. Network faults apply to any protocol and to open connections
+ * ({@link #network}, {@link #hangUp}, {@link #hangUpAfter}). Request faults apply to single HTTP
+ * requests ({@link #next}); a connection that does not start with an HTTP request has none of them.
+ * Every method is thread-safe.
  */
 public final class FaultProxy implements AutoCloseable {
 
-  /** Which way data goes. */
+  /** The direction of data. */
   public enum Direction {
     TO_SERVER,
     TO_CLIENT
@@ -33,10 +33,10 @@ public final class FaultProxy implements AutoCloseable {
 
   private static final int BACKLOG = 200;
 
-  private final ServerSocket front;
+  private final ServerSocket listener;
   private final InetSocketAddress server;
   private final Set<Link> links = new LinkedHashSet<>();
-  private final List<Armed> armed = new ArrayList<>();
+  private final List<PendingFault> pending = new ArrayList<>();
   private Condition condition = Condition.GOOD;
   private Countdown countdown;
   private boolean closed;
@@ -45,18 +45,18 @@ public final class FaultProxy implements AutoCloseable {
   private long hungUp;
   private long requests;
   private long answers;
-  private long underWay;
-  private long hurries;
+  private long inFlight;
+  private long releases;
   private long faults;
   private long bytesToServer;
   private long bytesToClient;
 
-  private static final class Armed {
+  private static final class PendingFault {
     private final RequestFault fault;
     private final String inHead;
     private int left;
 
-    Armed(RequestFault fault, String inHead, int left) {
+    PendingFault(RequestFault fault, String inHead, int left) {
       this.fault = fault;
       this.inHead = inHead;
       this.left = left;
@@ -77,13 +77,13 @@ public final class FaultProxy implements AutoCloseable {
 
   private FaultProxy(InetSocketAddress server) throws IOException {
     this.server = server;
-    this.front = new ServerSocket(0, BACKLOG, InetAddress.getLoopbackAddress());
+    this.listener = new ServerSocket(0, BACKLOG, InetAddress.getLoopbackAddress());
   }
 
   /**
    * Starts a proxy on a free port.
    *
-   * @param host of the server, which needn't run yet
+   * @param host the server's host; the server need not run yet
    */
   public static FaultProxy to(String host, int port) {
     try {
@@ -91,7 +91,7 @@ public final class FaultProxy implements AutoCloseable {
       start("fault-proxy", proxy::accept);
       return proxy;
     } catch (IOException e) {
-      throw new UncheckedIOException("no proxy to " + host + ":" + port, e);
+      throw new UncheckedIOException("cannot start a proxy to " + host + ":" + port, e);
     }
   }
 
@@ -102,18 +102,18 @@ public final class FaultProxy implements AutoCloseable {
 
   /** The port of 127.0.0.1 that clients connect to. */
   public int port() {
-    return front.getLocalPort();
+    return listener.getLocalPort();
   }
 
-  /** For clients that speak HTTP. */
+  /** The URL for HTTP clients. */
   public URI url() {
     return URI.create("http://127.0.0.1:" + port());
   }
 
-  // The line.
+  // Network faults.
 
-  /** From now on the line is like this, for open connections too. */
-  public synchronized void line(Condition newCondition) {
+  /** Sets the condition of the network, for open connections too. */
+  public synchronized void network(Condition newCondition) {
     condition = newCondition;
     notifyAll();
   }
@@ -126,48 +126,48 @@ public final class FaultProxy implements AutoCloseable {
   }
 
   /**
-   * When so many more bytes have passed in a direction, counted over all connections, the
-   * connection that carries the last of them is ended. Replaces what was asked for before.
+   * Ends the connection that carries the given byte of a direction, counted from now over all
+   * connections. Replaces an earlier call.
    */
   public synchronized void hangUpAfter(Direction direction, long bytes, Hangup hangup) {
     countdown = new Countdown(direction, bytes, hangup);
   }
 
-  // Requests.
+  // Request faults.
 
-  /** The next HTTP request has this fault. */
+  /** Injects the fault into the next HTTP request. */
   public void next(RequestFault fault) {
     next(1, "", fault);
   }
 
   /**
-   * The next requests that match have this fault. Faults are tried in the order in which they were
-   * given.
+   * Injects the fault into the next requests that match. A request gets the first matching fault,
+   * in the order of the calls.
    *
-   * @param times how many requests; {@link Integer#MAX_VALUE}: all until {@link #heal}
-   * @param inHead what the request's head, its line and headers, must contain
+   * @param times number of requests; {@link Integer#MAX_VALUE}: all until {@link #heal}
+   * @param inHead a text that the request line or the headers must contain
    */
   public synchronized void next(int times, String inHead, RequestFault fault) {
-    armed.add(new Armed(fault, inHead, times));
+    pending.add(new PendingFault(fault, inHead, times));
   }
 
-  /** What is held back for a time goes on at once. */
-  public synchronized void hurry() {
-    hurries++;
+  /** Ends all delays of requests and answers. */
+  public synchronized void releaseDelayed() {
+    releases++;
     notifyAll();
   }
 
-  /** No faults from now on. Requests that have one already keep it. */
+  /** Removes all faults. A request that already has a fault keeps it. */
   public synchronized void heal() {
     condition = Condition.GOOD;
     countdown = null;
-    armed.clear();
+    pending.clear();
     notifyAll();
   }
 
-  /** Faults that were asked for and that no request has met yet. */
-  public synchronized int armed() {
-    return armed.stream().mapToInt(fault -> fault.left).sum();
+  /** The number of request faults that no request has received yet. */
+  public synchronized int pendingFaults() {
+    return pending.stream().mapToInt(fault -> fault.left).sum();
   }
 
   public synchronized ProxyCounts counts() {
@@ -175,22 +175,22 @@ public final class FaultProxy implements AutoCloseable {
         connections, refused, hungUp, requests, answers, faults, bytesToServer, bytesToClient);
   }
 
-  /** Requests that are delayed or delivered twice and that the server hasn't answered yet. */
-  public synchronized long underWay() {
-    return underWay;
+  /** The number of delayed or duplicated requests that the server has not answered yet. */
+  public synchronized long inFlight() {
+    return inFlight;
   }
 
-  /** Connections that are open now. */
+  /** The number of open connections. */
   public synchronized int open() {
     return links.size();
   }
 
-  // What links ask for.
+  // For links.
 
   synchronized RequestFault faultFor(String head) {
     requests++;
-    for (Iterator<Armed> candidates = armed.iterator(); candidates.hasNext(); ) {
-      Armed candidate = candidates.next();
+    for (Iterator<PendingFault> candidates = pending.iterator(); candidates.hasNext(); ) {
+      PendingFault candidate = candidates.next();
       if (head.contains(candidate.inHead)) {
         faults++;
         if (candidate.left != Integer.MAX_VALUE && --candidate.left == 0) {
@@ -202,12 +202,12 @@ public final class FaultProxy implements AutoCloseable {
     return null;
   }
 
-  /** Waits for as long as a request's own fault says, less if the proxy is closed. */
+  /** Waits for the delay of a request's fault, or until the proxy is closed. */
   synchronized void pause(Duration duration) throws InterruptedException {
-    long before = hurries;
+    long before = releases;
     long end = System.nanoTime() + duration.toNanos();
     for (long left = duration.toNanos();
-        left > 0 && !closed && hurries == before;
+        left > 0 && !closed && releases == before;
         left = end - System.nanoTime()) {
       wait(left / 1_000_000, (int) (left % 1_000_000));
     }
@@ -216,9 +216,9 @@ public final class FaultProxy implements AutoCloseable {
   /**
    * Waits until some of the bytes may pass.
    *
-   * @param link the link they belong to; null: none any more
-   * @return how many, at least one
-   * @throws IOException if none may pass any more: the link has been hung up on
+   * @param link the bytes' link; null: the link has ended
+   * @return the number of bytes, at least one
+   * @throws IOException if the link has ended
    */
   synchronized int admit(Link link, Direction direction, int bytes)
       throws IOException, InterruptedException {
@@ -258,8 +258,8 @@ public final class FaultProxy implements AutoCloseable {
   /**
    * Waits until all of these bytes to the server may pass.
    *
-   * @param link the link they belong to; null: none any more
-   * @throws IOException if they may not pass any more: the link has been hung up on
+   * @param link the bytes' link; null: the link has ended
+   * @throws IOException if the link has ended
    */
   synchronized void admitWhole(Link link, int bytes) throws IOException, InterruptedException {
     if (link != null
@@ -288,12 +288,12 @@ public final class FaultProxy implements AutoCloseable {
     hungUp++;
   }
 
-  synchronized void setOut() {
-    underWay++;
+  synchronized void startDelivery() {
+    inFlight++;
   }
 
-  synchronized void arrive() {
-    underWay--;
+  synchronized void endDelivery() {
+    inFlight--;
   }
 
   synchronized void countAnswer() {
@@ -327,7 +327,7 @@ public final class FaultProxy implements AutoCloseable {
     while (true) {
       Socket client;
       try {
-        client = front.accept();
+        client = listener.accept();
       } catch (IOException e) {
         return;
       }
@@ -376,9 +376,9 @@ public final class FaultProxy implements AutoCloseable {
       notifyAll();
     }
     try {
-      front.close();
+      listener.close();
     } catch (IOException e) {
-      throw new UncheckedIOException("the proxy's port can't be closed", e);
+      throw new UncheckedIOException("cannot close the proxy's port", e);
     }
     hangUp(Hangup.RESET);
   }

@@ -33,7 +33,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** Before a server that notes the requests it gets whole, and before one that sends all back. */
+/** The proxy in front of a server that records complete requests, and of an echo server. */
 class FaultProxyTest {
 
   private static final String BODY = "0123456789".repeat(10_000);
@@ -74,7 +74,7 @@ class FaultProxyTest {
   }
 
   @Test
-  void requestsPassUnharmedOnOneConnection() throws Exception {
+  void requestsPassUnchangedOnOneConnection() throws Exception {
     assertThat(post("/a")).isEqualTo("200 done");
     assertThat(post("/b")).isEqualTo("200 done");
 
@@ -86,7 +86,7 @@ class FaultProxyTest {
   }
 
   @Test
-  void requestsOfUnknownLengthPassAndTheNextOneIsTold() throws Exception {
+  void chunkedRequestPassesAndTheNextOneIsRecognised() throws Exception {
     HttpRequest chunked =
         HttpRequest.newBuilder(proxy.url().resolve("/chunked"))
             .POST(
@@ -102,7 +102,7 @@ class FaultProxyTest {
 
   @ParameterizedTest
   @EnumSource(Hangup.class)
-  void aRequestThatIsCutAnywhereDoesNotArriveWhole(Hangup hangup) {
+  void requestThatIsCutAnywhereDoesNotArriveComplete(Hangup hangup) {
     for (Position position :
         List.of(
             Position.after(0),
@@ -113,7 +113,7 @@ class FaultProxyTest {
             Position.BEFORE_LAST_BYTE)) {
       proxy.next(new RequestFault.CutRequest(position, hangup));
 
-      // What follows is sent on a new connection.
+      // The next request uses a new connection.
       assertThatThrownBy(() -> post("/" + hangup)).isInstanceOf(IOException.class);
     }
 
@@ -124,19 +124,19 @@ class FaultProxyTest {
   }
 
   @Test
-  void onlyTheRequestThatIsMeantHasTheFault() throws Exception {
+  void onlyTheMatchingRequestHasTheFault() throws Exception {
     proxy.next(2, "/insert", new RequestFault.AnswerItself(500, "no"));
 
     assertThat(post("/select")).isEqualTo("200 done");
     assertThat(post("/insert")).isEqualTo("500 no");
-    assertThat(proxy.armed()).isEqualTo(1);
+    assertThat(proxy.pendingFaults()).isEqualTo(1);
     assertThat(post("/insert")).isEqualTo("500 no");
     assertThat(post("/insert")).isEqualTo("200 done");
     assertThat(received).containsExactly("/select 100000", "/insert 100000");
   }
 
   @Test
-  void anAnswerIsDroppedAfterTheRequestHasArrived() {
+  void answerIsDroppedAfterTheRequestHasArrived() {
     for (long passed : new long[] {0, 1}) {
       proxy.next(new RequestFault.DropAnswer(passed, Hangup.FIN));
       assertThatThrownBy(() -> post("/dropped")).isInstanceOf(IOException.class);
@@ -146,7 +146,7 @@ class FaultProxyTest {
   }
 
   @Test
-  void aRequestThatIsDelayedArrivesAfterItsClientHasGone() {
+  void delayedRequestArrivesAfterItsClientHasHungUp() {
     proxy.next(new RequestFault.DelayRequest(SHORT.multipliedBy(2)));
 
     assertThatThrownBy(() -> post("/late", SHORT)).isInstanceOf(HttpTimeoutException.class);
@@ -155,7 +155,7 @@ class FaultProxyTest {
   }
 
   @Test
-  void anAnswerThatIsDelayedComesTooLate() {
+  void delayedAnswerComesTooLate() {
     proxy.next(new RequestFault.DelayAnswer(SHORT.multipliedBy(2)));
 
     assertThatThrownBy(() -> post("/slow", SHORT)).isInstanceOf(HttpTimeoutException.class);
@@ -163,7 +163,7 @@ class FaultProxyTest {
   }
 
   @Test
-  void aRequestThatStallsNeverArrivesWhole() {
+  void stalledRequestNeverArrivesComplete() {
     proxy.next(new RequestFault.StallRequest(Position.BEFORE_LAST_BYTE));
 
     assertThatThrownBy(() -> post("/stalled", SHORT)).isInstanceOf(HttpTimeoutException.class);
@@ -173,7 +173,7 @@ class FaultProxyTest {
 
   @ParameterizedTest
   @ValueSource(booleans = {true, false})
-  void aRequestIsDeliveredTwiceAndAnsweredOnce(boolean together) throws Exception {
+  void requestIsDeliveredTwiceAndAnsweredOnce(boolean together) throws Exception {
     proxy.next(new RequestFault.DeliverTwice(together));
 
     assertThat(post("/twice")).isEqualTo("200 done");
@@ -183,7 +183,7 @@ class FaultProxyTest {
   }
 
   @Test
-  void aRequestGetsFurtherParameters() throws Exception {
+  void requestGetsAdditionalParameters() throws Exception {
     proxy.next(new RequestFault.WithParameters("readonly=1"));
 
     assertThat(post("/?query=x")).isEqualTo("200 done");
@@ -192,7 +192,7 @@ class FaultProxyTest {
   }
 
   @Test
-  void aServerThatIsNotThereIsARefusal() throws Exception {
+  void missingServerIsARefusal() throws Exception {
     int nobody;
     try (ServerSocket socket = new ServerSocket(0)) {
       nobody = socket.getLocalPort();
@@ -205,8 +205,8 @@ class FaultProxyTest {
   }
 
   @Test
-  void aLineThatRefusesAndHealsTakesNewConnectionsAgain() throws Exception {
-    proxy.line(Condition.REFUSING);
+  void healedProxyAcceptsNewConnectionsAgain() throws Exception {
+    proxy.network(Condition.REFUSING);
     assertThatThrownBy(() -> post("/refused")).isInstanceOf(IOException.class);
 
     proxy.heal();
@@ -215,21 +215,21 @@ class FaultProxyTest {
   }
 
   @Test
-  void aStalledLineGoesOnWhereItWas() throws Exception {
+  void stalledConnectionContinuesWhereItStopped() throws Exception {
     echo(
         socket -> {
-          proxy.line(Condition.STALLED);
+          proxy.network(Condition.STALLED);
           assertThat(sendAndReceive(socket, "ping ping", 200)).isEmpty();
-          proxy.line(Condition.GOOD);
+          proxy.network(Condition.GOOD);
           assertThat(receive(socket, 9, 5000)).isEqualTo("ping ping");
         });
   }
 
   @Test
-  void aThrottledLineTakesItsTime() throws Exception {
+  void throttledConnectionIsSlow() throws Exception {
     echo(
         socket -> {
-          proxy.line(Condition.throttledTo(100_000));
+          proxy.network(Condition.throttledTo(100_000));
           long start = System.nanoTime();
           assertThat(sendAndReceive(socket, "x".repeat(20_000), 5000)).hasSize(20_000);
           assertThat(Duration.ofNanos(System.nanoTime() - start))
@@ -238,10 +238,10 @@ class FaultProxyTest {
   }
 
   @Test
-  void aDelayedLineAnswersLater() throws Exception {
+  void delayedConnectionAnswersLater() throws Exception {
     echo(
         socket -> {
-          proxy.line(Condition.delayedBy(Duration.ofMillis(100)));
+          proxy.network(Condition.delayedBy(Duration.ofMillis(100)));
           long start = System.nanoTime();
           assertThat(sendAndReceive(socket, "ping ping", 5000)).isEqualTo("ping ping");
           assertThat(Duration.ofNanos(System.nanoTime() - start))
@@ -250,7 +250,7 @@ class FaultProxyTest {
   }
 
   @Test
-  void openConnectionsAreHungUpOnWhateverTheySpeak() throws Exception {
+  void openConnectionsOfAnyProtocolAreEnded() throws Exception {
     echo(
         socket -> {
           assertThat(sendAndReceive(socket, "ping ping", 5000)).isEqualTo("ping ping");
@@ -261,7 +261,7 @@ class FaultProxyTest {
   }
 
   @Test
-  void aConnectionIsHungUpOnAfterExactlySoManyBytes() throws Exception {
+  void connectionEndsAfterExactlyTheGivenBytes() throws Exception {
     echo(
         socket -> {
           assertThat(sendAndReceive(socket, "ping ping", 5000)).isEqualTo("ping ping");
@@ -271,12 +271,12 @@ class FaultProxyTest {
   }
 
   @Test
-  void aClosedProxyLeavesNoConnectionAndNoPort() throws Exception {
+  void closedProxyLeavesNoConnectionAndNoPort() throws Exception {
     int port = proxy.port();
     echo(
         socket -> {
           assertThat(sendAndReceive(socket, "ping ping", 5000)).isEqualTo("ping ping");
-          proxy.line(Condition.STALLED);
+          proxy.network(Condition.STALLED);
           proxy.close();
           assertThat(sendAndReceive(socket, "ping ping", 5000)).isEmpty();
           assertThat(proxy.open()).isZero();
@@ -310,7 +310,7 @@ class FaultProxyTest {
     return response.statusCode() + " " + response.body();
   }
 
-  /** A connection through {@link #proxy} to a server that sends back what it gets. */
+  /** Tests a connection through {@link #proxy} to an echo server. */
   private void echo(Consumer<Socket> test) throws IOException {
     try (ServerSocket echo = new ServerSocket(0, 5, InetAddress.getLoopbackAddress())) {
       executor.execute(
@@ -318,7 +318,7 @@ class FaultProxyTest {
             try (Socket peer = echo.accept()) {
               peer.getInputStream().transferTo(peer.getOutputStream());
             } catch (IOException hungUp) {
-              // As the test asks for.
+              // The test ends the connection.
             }
           });
       proxy.close();
@@ -339,7 +339,7 @@ class FaultProxyTest {
     }
   }
 
-  /** What comes until it is so much, the other side hangs up or the time is over. */
+  /** Reads until the length is reached, the other side hangs up or the timeout is over. */
   private static String receive(Socket socket, int length, int millis) {
     StringBuilder text = new StringBuilder();
     try {

@@ -2,8 +2,8 @@ package io.experimentetl.faults;
 
 /** How a connection ends. */
 public enum Hangup {
-  /** By FIN: what was sent before arrives. */
+  /** With FIN: earlier data arrives. */
   FIN,
-  /** By RST: what was sent before may be lost too. */
+  /** With RST: earlier data may be lost too. */
   RESET
 }

@@ -19,14 +19,15 @@ import java.util.regex.Pattern;
 /**
  * One connection through the proxy: a thread for each direction.
  *
- * <p>Of an HTTP request the server gets the head as a whole or not at all, and its side always ends
- * by FIN: {@code clickhouse local}, which the tests' ClickHouse is, aborts (exit code 134) when a
- * connection breaks within a head. A server proper answers 400. The client can't tell.
+ * <p>The server receives the head of an HTTP request as a whole or not at all, and its side always
+ * ends with FIN. The tests' ClickHouse is {@code clickhouse local}, which aborts (exit code 134)
+ * when a connection breaks within a head; a normal server answers 400. The client sees no
+ * difference.
  */
 final class Link {
 
   private static final int PIECE = 16 << 10;
-  private static final int LONGEST_HEAD = 1 << 20;
+  private static final int MAX_HEAD = 1 << 20;
   private static final Pattern HTTP = Pattern.compile("(?s)(GET|POST|PUT|HEAD|DELETE|OPTIONS) .*");
   private static final Pattern LENGTH = Pattern.compile("(?im)^content-length: *(\\d+)");
 
@@ -35,7 +36,7 @@ final class Link {
   private final Socket server;
   private final AtomicBoolean closed = new AtomicBoolean();
 
-  /** What happens to the answer of the request that is on its way; null: nothing. */
+  /** The fault of the current request's answer; null: none. */
   private volatile RequestFault answerFault;
 
   private volatile boolean http;
@@ -74,7 +75,7 @@ final class Link {
     }
   }
 
-  /** Ends one side; one that has ended already stays as it is. */
+  /** Ends one side, unless it has ended already. */
   static void end(Socket socket, Hangup hangup) {
     try {
       if (hangup == Hangup.RESET) {
@@ -96,7 +97,7 @@ final class Link {
     void run() throws IOException, InterruptedException;
   }
 
-  /** An error of one side is passed on as the end of both, as a wire would. */
+  /** Ends both sides after an error of one side, as a network would. */
   private void run(Task task) {
     try {
       task.run();
@@ -143,10 +144,10 @@ final class Link {
 
   private void pass(Direction direction, byte[] bytes, int from, int to, OutputStream out)
       throws IOException, InterruptedException {
-    for (int at = from; at < to; ) {
-      int n = proxy.admit(this, direction, to - at);
-      out.write(bytes, at, n);
-      at += n;
+    for (int offset = from; offset < to; ) {
+      int n = proxy.admit(this, direction, to - offset);
+      out.write(bytes, offset, n);
+      offset += n;
     }
   }
 
@@ -184,7 +185,7 @@ final class Link {
     }
   }
 
-  /** Whether there may be another request. */
+  /** Forwards a request. Returns whether another one may follow. */
   private boolean passRequest(InputStream in) throws IOException, InterruptedException {
     byte[] head = readHead(in);
     if (head.length == 0) {
@@ -201,13 +202,13 @@ final class Link {
     Matcher announced = LENGTH.matcher(headText);
     long body = announced.find() ? Long.parseLong(announced.group(1)) : 0;
     if (fault instanceof RequestFault.CutRequest cut) {
-      passUpTo(in, head, cut.at().resolve(head.length, body));
+      passUpTo(in, head, cut.position().resolve(head.length, body));
       hangUp(cut.hangup());
       return false;
     }
     if (fault instanceof RequestFault.StallRequest stall) {
-      passUpTo(in, head, stall.at().resolve(head.length, body));
-      readToItsEnd(in);
+      passUpTo(in, head, stall.position().resolve(head.length, body));
+      drain(in);
       close();
       return false;
     }
@@ -231,53 +232,55 @@ final class Link {
     return true;
   }
 
-  /** Whether there may be another request: not if the client gave up during the delay. */
+  /**
+   * Forwards a request later. Returns whether another one may follow: not if the client gave up.
+   */
   private boolean passDelayed(
       InputStream in, byte[] head, long body, RequestFault.DelayRequest delayed)
       throws IOException, InterruptedException {
     byte[] request = readWhole(in, head, body);
-    proxy.setOut();
+    proxy.startDelivery();
     try {
       proxy.pause(delayed.delay());
       if (hasHungUp(in)) {
-        deliverApart(proxy.connect(), request);
+        deliverOnOwnConnection(proxy.connect(), request);
         return false;
       }
       passHead(head);
       pass(Direction.TO_SERVER, request, head.length, request.length, server.getOutputStream());
       return true;
     } finally {
-      proxy.arrive();
+      proxy.endDelivery();
     }
   }
 
   private void passTwice(InputStream in, byte[] head, long body, RequestFault.DeliverTwice twice)
       throws IOException, InterruptedException {
     byte[] request = readWhole(in, head, body);
-    Socket twin = proxy.connect();
-    proxy.setOut();
+    Socket copy = proxy.connect();
+    proxy.startDelivery();
     if (twice.together()) {
-      FaultProxy.start("fault-proxy-twin", () -> deliverTwin(twin, request));
+      FaultProxy.start("fault-proxy-copy", () -> deliverCopy(copy, request));
     } else {
-      deliverTwin(twin, request);
+      deliverCopy(copy, request);
     }
     passHead(head);
     pass(Direction.TO_SERVER, request, head.length, request.length, server.getOutputStream());
   }
 
-  private void deliverTwin(Socket twin, byte[] request) {
+  private void deliverCopy(Socket copy, byte[] request) {
     try {
-      deliverApart(twin, request);
+      deliverOnOwnConnection(copy, request);
     } catch (IOException lost) {
-      // The twin is lost; the request itself isn't.
+      // The copy is lost; the request itself is not.
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
     } finally {
-      proxy.arrive();
+      proxy.endDelivery();
     }
   }
 
-  /** Whether the client, which waits for an answer and sends nothing, has gone. */
+  /** Whether the client, which waits for an answer and sends nothing, has hung up. */
   private boolean hasHungUp(InputStream in) throws IOException {
     if (closed.get()) {
       return true;
@@ -297,8 +300,8 @@ final class Link {
     }
   }
 
-  /** Returns with the answer's first byte, which the server has been told to send at its end. */
-  private void deliverApart(Socket socket, byte[] request)
+  /** Returns at the answer's first byte; with wait_end_of_query the server sends it at the end. */
+  private void deliverOnOwnConnection(Socket socket, byte[] request)
       throws IOException, InterruptedException {
     try (socket) {
       proxy.admitWhole(null, request.length);
@@ -341,7 +344,7 @@ final class Link {
     }
   }
 
-  /** A request without announced length is over when it is answered and more comes. */
+  /** A request without a content length has ended when it is answered and more data arrives. */
   private boolean passUntilAnswered(InputStream in) throws IOException, InterruptedException {
     byte[] piece = new byte[PIECE];
     while (true) {
@@ -365,7 +368,7 @@ final class Link {
     for (long left = body; left > 0; ) {
       int n = in.read(piece, 0, (int) Math.min(left, piece.length));
       if (n < 0) {
-        throw new IOException("the client has hung up in the middle of its request");
+        throw new IOException("the client hung up within its request");
       }
       request.write(piece, 0, n);
       left -= n;
@@ -373,7 +376,7 @@ final class Link {
     return request.toByteArray();
   }
 
-  private void readToItsEnd(InputStream in) throws IOException {
+  private void drain(InputStream in) throws IOException {
     byte[] piece = new byte[PIECE];
     int n = in.read(piece);
     while (n >= 0) {
@@ -381,7 +384,7 @@ final class Link {
     }
   }
 
-  /** Up to the empty line; nothing if the client has hung up. */
+  /** Reads up to the empty line. Returns nothing if the client has hung up. */
   private static byte[] readHead(InputStream in) throws IOException {
     byte[] end = {'\r', '\n', '\r', '\n'};
     ByteArrayOutputStream head = new ByteArrayOutputStream();
@@ -391,7 +394,7 @@ final class Link {
       if (next < 0 && head.size() == 0) {
         return new byte[0];
       }
-      if (next < 0 || head.size() == LONGEST_HEAD) {
+      if (next < 0 || head.size() == MAX_HEAD) {
         throw new IOException("not the head of an HTTP request");
       }
       head.write(next);

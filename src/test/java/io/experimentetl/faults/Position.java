@@ -3,13 +3,13 @@ package io.experimentetl.faults;
 import java.util.function.LongBinaryOperator;
 
 /**
- * A place in an HTTP request: so many of its bytes have passed.
+ * A position in an HTTP request.
  *
- * @param name as reports call it
- * @param of the bytes up to it, from the number of bytes of the head (its empty line included) and
- *     of the body
+ * @param name the name in test reports
+ * @param bytesBefore the number of bytes before it, computed from the bytes of the head (with its
+ *     empty line) and of the body
  */
-public record Position(String name, LongBinaryOperator of) {
+public record Position(String name, LongBinaryOperator bytesBefore) {
 
   /** Before the headers are complete. */
   public static final Position IN_HEAD = new Position("in the head", (head, body) -> head / 2);
@@ -25,13 +25,13 @@ public record Position(String name, LongBinaryOperator of) {
   public static final Position BEFORE_LAST_BYTE =
       new Position("before the last byte", (head, body) -> head + body - 1);
 
-  /** So many bytes have passed; the whole request if it is shorter. */
+  /** The given number of bytes have passed, or the whole request if it is shorter. */
   public static Position after(long bytes) {
     return new Position("after " + bytes + " bytes", (head, body) -> Math.min(bytes, head + body));
   }
 
   long resolve(long head, long body) {
-    return of.applyAsLong(head, body);
+    return bytesBefore.applyAsLong(head, body);
   }
 
   @Override

@@ -1,17 +1,17 @@
 package io.experimentetl.faults;
 
 /**
- * What a proxy has seen and done since it was started.
+ * The counters of a proxy since its start.
  *
- * @param connections accepted, refused ones included
- * @param refused connections that were reset at once, because the proxy was told to or because the
- *     server didn't answer
- * @param hungUp connections that a fault has ended
- * @param requests HTTP requests whose head has come
- * @param answers of the server to requests, those that didn't reach the client included
- * @param faults requests that a fault was applied to
- * @param bytesToServer bytes passed on
- * @param bytesToClient bytes passed back
+ * @param connections accepted connections, including refused ones
+ * @param refused connections that were reset at once, because of a fault or because the server did
+ *     not answer
+ * @param hungUp connections that a fault ended
+ * @param requests HTTP requests with a complete head
+ * @param answers answers of the server, including those that did not reach the client
+ * @param faults requests with a fault
+ * @param bytesToServer bytes forwarded to the server
+ * @param bytesToClient bytes forwarded to the client
  */
 public record ProxyCounts(
     long connections,

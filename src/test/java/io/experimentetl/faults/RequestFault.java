@@ -2,42 +2,42 @@ package io.experimentetl.faults;
 
 import java.time.Duration;
 
-/** What may befall one HTTP request. Its body must be of announced length. */
+/** A fault of one HTTP request, whose body must have a content length. */
 public sealed interface RequestFault {
 
-  /** The server gets the request up to the position; then both sides are hung up on. */
-  record CutRequest(Position at, Hangup hangup) implements RequestFault {}
+  /** The server receives the request up to the position; then both connections end. */
+  record CutRequest(Position position, Hangup hangup) implements RequestFault {}
 
-  /** The server gets the request up to the position, and no more until the client hangs up. */
-  record StallRequest(Position at) implements RequestFault {}
+  /** The server receives the request up to the position, and nothing more. */
+  record StallRequest(Position position) implements RequestFault {}
 
-  /** The server gets the whole request so much later, even if the client has gone by then. */
+  /** The server receives the whole request later, even if the client has hung up by then. */
   record DelayRequest(Duration delay) implements RequestFault {}
 
   /**
-   * The server gets the request and answers; so many bytes of the answer reach the client before
-   * both sides are hung up on.
+   * The server receives the request and answers; the client receives only the given number of bytes
+   * of the answer before both connections end.
    */
   record DropAnswer(long passedBytes, Hangup hangup) implements RequestFault {}
 
-  /** The answer reaches the client so much later. */
+  /** The client receives the answer later. */
   record DelayAnswer(Duration delay) implements RequestFault {}
 
   /**
-   * The server gets the request twice, on two connections.
+   * The server receives the request twice, on two connections.
    *
-   * @param together both at the same time, and the client gets the first one's answer; otherwise
-   *     the second one follows the first one's answer, which is lost, as behind a proxy that tries
-   *     again
+   * @param together true: both at the same time, and the client receives the answer to its own
+   *     request; false: the second follows the answer to the first, which is lost, as behind a
+   *     proxy that retries
    */
   record DeliverTwice(boolean together) implements RequestFault {}
 
-  /** The server gets nothing: the client is answered with the status and the text. */
+  /** The server receives nothing; the proxy answers with the status and the text. */
   record AnswerItself(int status, String text) implements RequestFault {}
 
   /**
-   * The server gets the request with these URL parameters too, for instance {@code readonly=1}: it
-   * answers as it would under another profile.
+   * The server receives the request with additional URL parameters, for instance {@code
+   * readonly=1}, and answers as it would with another profile.
    */
   record WithParameters(String parameters) implements RequestFault {}
 }

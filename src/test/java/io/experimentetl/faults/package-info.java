@@ -1,2 +1,4 @@
-/** A proxy between a client and its server that fails on request, for tests and the chaos run. */
+/**
+ * A proxy that injects network faults between a client and its server, for tests and the chaos run.
+ */
 package io.experimentetl.faults;

@@ -13,15 +13,15 @@ import org.apache.flink.types.Either;
 import org.apache.kafka.clients.producer.ProducerRecord;
 
 /**
- * Findings as Kafka records, keyed by subject: JSON with the fields of {@code
- * data_inconsistencies}. Of two with one code and subject the one with the greater {@code _version}
- * stands.
+ * Findings as Kafka records, keyed by subject. The value is JSON with the fields of {@code
+ * data_inconsistencies}. Of two records with one code and subject, the one with the greater {@code
+ * _version} is current.
  */
 record FindingRecords(String topic)
     implements KafkaRecordSerializationSchema<Either<ProgressMarker, Finding>> {
   private static final ObjectMapper JSON = new ObjectMapper();
 
-  /** Null for a cut: nothing is sent. */
+  /** Null for a progress marker: nothing is sent. */
   @Override
   public ProducerRecord<byte[], byte[]> serialize(
       Either<ProgressMarker, Finding> element, KafkaSinkContext context, Long timestamp) {
@@ -56,7 +56,8 @@ record FindingRecords(String topic)
     try {
       return JSON.writeValueAsBytes(json);
     } catch (JsonProcessingException impossible) {
-      throw new IllegalStateException("A finding can't be written as JSON.", impossible);
+      throw new IllegalStateException(
+          "The finding " + finding.code().code() + " cannot be written as JSON.", impossible);
     }
   }
 

@@ -14,7 +14,7 @@ import org.apache.flink.connector.kafka.sink.KafkaSink;
 import org.apache.flink.types.Either;
 
 /**
- * What goes to Kafka, each exactly once for readers of committed records.
+ * The sinks to Kafka. Readers of committed records see each record exactly once.
  *
  * @param outbox null: the outbox is not relayed
  * @param findings null: findings go to ClickHouse only
@@ -22,7 +22,7 @@ import org.apache.flink.types.Either;
 public record KafkaSinks(
     Sink<OutboxMessage> outbox, Sink<Either<ProgressMarker, Finding>> findings) {
 
-  /** Connects to nothing yet. */
+  /** The configured sinks. They connect when the job starts. */
   static KafkaSinks of(JobConfig config) {
     return new KafkaSinks(
         config.outbox().enabled() ? outbox(config) : null,
@@ -37,7 +37,7 @@ public record KafkaSinks(
         database(config));
   }
 
-  /** Where the outbox is. */
+  /** The database of the outbox. */
   static OutboxDatabase database(JobConfig config) {
     SourceConfig source = config.source();
     return new OutboxDatabase(
@@ -70,7 +70,7 @@ public record KafkaSinks(
     return properties;
   }
 
-  /** What every client needs. */
+  /** The properties of every client. */
   static Properties client(JobConfig config) {
     Properties properties = new Properties();
     properties.putAll(config.kafka().properties());

@@ -2,13 +2,13 @@ package io.experimentetl;
 
 import java.util.List;
 
-/** What keeps the job from starting: everything that is wrong, each with what to do. */
+/** The job cannot start. The message lists every problem with its remedy. */
 public final class PreflightException extends Exception {
   private static final long serialVersionUID = 1L;
 
   PreflightException(List<String> problems) {
     super(
-        "The job can't start; "
+        "The job cannot start: "
             + problems.size()
             + (problems.size() == 1 ? " problem:" : " problems:")
             + "\n  - "

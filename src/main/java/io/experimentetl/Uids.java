@@ -1,10 +1,10 @@
 package io.experimentetl;
 
 /**
- * Names of the operators that hold state, which are their uids. A sink's is its table; the source's
- * and the continuity step's stand in {@link io.experimentetl.cdc.PostgresChanges}, those behind the
- * outbox's commit in {@link io.experimentetl.outbox.OutboxSink}. A savepoint finds its state by
- * them: they never change.
+ * Names of the operators with state, which are also their uids. A savepoint finds its state by uid,
+ * so a released uid never changes. The uid of a sink is its table. The uids of the source and the
+ * continuity step are in {@link io.experimentetl.cdc.PostgresChanges}, those of the operators after
+ * the outbox's commit in {@link io.experimentetl.outbox.OutboxSink}.
  */
 final class Uids {
   static final String ROUTE = "route";

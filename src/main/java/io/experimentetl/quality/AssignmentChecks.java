@@ -15,19 +15,19 @@ import io.experimentetl.model.FindingCode;
 import java.util.EnumSet;
 import java.util.Set;
 
-/** What can be wrong with an assignment. */
+/** The checks of one assignment. */
 public final class AssignmentChecks {
   private static final Set<String> SOURCES = Set.of("hash", "override", "forced", "api");
 
-  /** How far enrolment and first exposure may lie apart, microseconds. */
+  /** The greatest allowed difference between enrolment and first exposure, microseconds. */
   public static final long ENROLMENT_TOLERANCE = 3_600_000_000L;
 
   private AssignmentChecks() {}
 
   /**
-   * What the assignment lacks now and may still get.
+   * The references that are missing now and may still arrive.
    *
-   * @param variantExperimentId null: the variant is not known
+   * @param variantExperimentId the experiment of the variant; null: the variant is unknown
    */
   public static EnumSet<FindingCode> unresolved(
       boolean userKnown, boolean experimentKnown, Long variantExperimentId) {
@@ -45,11 +45,11 @@ public final class AssignmentChecks {
   }
 
   /**
-   * What is wrong with the assignment for good.
+   * The problems that no later row resolves.
    *
-   * @param variantExperimentId null: the variant is not known
-   * @param experimentVersion the version that its experiment has; 0: not known
-   * @param latest the latest time that is not the future, microseconds since 1970 in UTC
+   * @param variantExperimentId the experiment of the variant; null: the variant is unknown
+   * @param experimentVersion the version of its experiment; 0: unknown
+   * @param latest times after it are in the future, microseconds since 1970 in UTC
    */
   public static EnumSet<FindingCode> violations(
       AssignmentRow assignment, Long variantExperimentId, int experimentVersion, long latest) {
@@ -75,7 +75,7 @@ public final class AssignmentChecks {
   }
 
   /**
-   * Whether the user was enrolled at another time than exposed.
+   * Whether enrolment and first exposure are too far apart.
    *
    * @param assignment null: none
    * @param firstExposure microseconds since 1970 in UTC; {@link Long#MAX_VALUE}: none

@@ -35,9 +35,9 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 
-/** What can be wrong with an event. */
+/** The checks of one event. */
 public final class EventChecks {
-  /** How far an event's copy of the assignment's time may lie from it, microseconds. */
+  /** The greatest allowed difference of assignment_at from assigned_at, microseconds. */
   public static final long ASSIGNMENT_AT_TOLERANCE = 1_000_000;
 
   private static final String[] NO_PROPERTIES = {};
@@ -50,7 +50,9 @@ public final class EventChecks {
   private final Set<String> knownTypes = new HashSet<>();
   private final long futureToleranceMicros;
 
-  /** From when on, behind the first exposure, events count, and from when on they don't. */
+  /**
+   * The time after the first exposure in which events count, microseconds; the end is exclusive.
+   */
   private record Window(long opens, long closes) {}
 
   public EventChecks(StatisticsConfig statistics, FindingsConfig findings) {
@@ -92,7 +94,7 @@ public final class EventChecks {
         Math.multiplyExact(duration.getSeconds(), 1_000_000L), duration.getNano() / 1_000);
   }
 
-  /** The properties that hold values of metrics in events of the type. */
+  /** The properties from which metrics take values in events of the type. */
   public String[] properties(String eventType) {
     return propertiesByEvent.getOrDefault(eventType, NO_PROPERTIES);
   }
@@ -106,7 +108,7 @@ public final class EventChecks {
     return names.length == 0 ? NO_VALUES : PropertyValue.of(event.properties(), names);
   }
 
-  /** Whether events of the type can change any statistics. */
+  /** Whether events of the type can change statistics. */
   public boolean counts(String eventType) {
     return eventType.equals(exposureEvent) || metricEvents.contains(eventType);
   }
@@ -115,7 +117,7 @@ public final class EventChecks {
     return event.eventType().equals(exposureEvent);
   }
 
-  /** What the event lacks now and may still get: what it waits for, within bounds. */
+  /** The references that are missing now and may still arrive. */
   public EnumSet<FindingCode> unresolved(EventRow event, EventReferences known) {
     EnumSet<FindingCode> unresolved = EnumSet.noneOf(FindingCode.class);
     if (!known.userKnown()) {
@@ -139,11 +141,11 @@ public final class EventChecks {
   }
 
   /**
-   * What is wrong with the event for good.
+   * The problems that no later row resolves.
    *
    * @param values see {@link #values}
    * @param committedAt of its change, microseconds since 1970 in UTC
-   * @param fromStream false: read by the snapshot, so the time of its arrival is not known
+   * @param fromStream false: the snapshot has read it, and its time of arrival is unknown
    */
   public EnumSet<FindingCode> violations(
       EventRow event, EventReferences known, long[] values, long committedAt, boolean fromStream) {
@@ -192,7 +194,7 @@ public final class EventChecks {
   }
 
   /**
-   * Whether the event's copy of the assignment's time is another time.
+   * Whether the event's assignment_at differs from the assignment's assigned_at.
    *
    * @param assignment null: none
    */
@@ -202,7 +204,7 @@ public final class EventChecks {
         && Math.abs(event.assignmentAt() - assignment.assignedAt()) > ASSIGNMENT_AT_TOLERANCE;
   }
 
-  /** Whether a metric's window had ended, and no metric counts the event. */
+  /** Whether the window of a metric has ended and no other metric counts the event. */
   private boolean isBeyondWindows(EventRow event, EventReferences known) {
     if (windowsByEvent.isEmpty() || event.occurredAt() < known.firstExposure()) {
       return false;

@@ -5,7 +5,7 @@ import io.experimentetl.model.FindingCode;
 import java.util.EnumSet;
 import java.util.Set;
 
-/** What can be wrong with an experiment. */
+/** The checks of one experiment. */
 public final class ExperimentChecks {
   private static final Set<String> STATUSES =
       Set.of("DRAFT", "ACTIVE", "PAUSED", "COMPLETED", "ARCHIVED");
@@ -14,16 +14,16 @@ public final class ExperimentChecks {
 
   private ExperimentChecks() {}
 
-  /** Whether the product knows the status: platforms add values in one migration and not in all. */
+  /** Whether the status is known. A platform may have added a value in a migration of its own. */
   public static boolean hasKnownStatus(ExperimentRow experiment) {
     return STATUSES.contains(experiment.status());
   }
 
   /**
-   * What is wrong with the experiment's variants. A DRAFT may be half done.
+   * The problems of the experiment's variants. A DRAFT may be incomplete.
    *
-   * @param controls how many variants are the control
-   * @param allocationPct the sum of the variants'
+   * @param controls the number of variants with {@code is_control}
+   * @param allocationPct the sum of the variants' allocations
    */
   public static EnumSet<FindingCode> designViolations(
       String status, int controls, int allocationPct) {

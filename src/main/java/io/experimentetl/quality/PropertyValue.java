@@ -10,9 +10,9 @@ import java.math.RoundingMode;
 import java.util.Arrays;
 
 /**
- * The value of a metric's property: a JSON number, at least 0 and less than 10^12, in whole
- * millionths; more decimals than six are cut off (toward zero), as ClickHouse's and PostgreSQL's
- * recomputation cut them.
+ * The value of a metric's property in whole millionths. The property is a JSON number of at least 0
+ * and less than 10^12. Further decimals are truncated, as in the recomputation by ClickHouse and
+ * PostgreSQL.
  */
 public final class PropertyValue {
   /** No value: the property is missing, not a number, negative or too large. */
@@ -33,8 +33,8 @@ public final class PropertyValue {
   }
 
   /**
-   * Each property's value in millionths, or {@link #NONE}. The text is parsed once, as far as the
-   * last of these properties; of a key that occurs twice, the first value counts.
+   * Each property's value in millionths, or {@link #NONE}. The text is parsed once, up to the last
+   * of these properties. Of a key that occurs twice, the first value counts.
    */
   public static long[] of(String properties, String[] names) {
     long[] values = new long[names.length];
@@ -82,13 +82,13 @@ public final class PropertyValue {
     try {
       return millionths(parser.getDecimalValue());
     } catch (com.fasterxml.jackson.core.JsonProcessingException tooLong) {
-      // The text goes on behind the number: its other properties have their values.
+      // Only this number is unreadable: the other properties keep their values.
       return NONE;
     }
   }
 
   private static long millionths(BigDecimal value) {
-    // The precision is looked at first: 1e1000000000 must not be written out.
+    // Checked before the value is expanded: 1e1000000000 has a billion digits.
     if (value.signum() < 0
         || (long) value.precision() - value.scale() > 13
         || value.compareTo(LIMIT) >= 0) {

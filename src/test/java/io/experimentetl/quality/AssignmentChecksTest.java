@@ -22,7 +22,7 @@ class AssignmentChecksTest {
   }
 
   @Test
-  void anAssignmentOfAVersionThatItsExperimentDoesNotHaveIsSkewed() {
+  void assignmentWithANewerVersionThanItsExperimentIsSkewed() {
     assertThat(violations(assignment(3, null), 2)).containsExactly(A_VERSION_SKEW);
     assertThat(violations(assignment(2, null), 2)).isEmpty();
     assertThat(violations(assignment(1, null), 2)).isEmpty();
@@ -30,13 +30,13 @@ class AssignmentChecksTest {
   }
 
   @Test
-  void nobodyIsEnrolledBeforeBeingAssigned() {
+  void enrolmentBeforeAssignmentIsReported() {
     assertThat(violations(assignment(1, HOUR - 1), 1)).containsExactly(T_ENROLLED_BEFORE_ASSIGNED);
     assertThat(violations(assignment(1, HOUR), 1)).isEmpty();
   }
 
   @Test
-  void enrolmentAndFirstExposureMayLieAnHourApartAndNoMore() {
+  void enrolmentMayDifferFromFirstExposureByOneHour() {
     assertThat(AssignmentChecks.isEnrolledElsewhere(assignment(1, HOUR), 2 * HOUR)).isFalse();
     assertThat(AssignmentChecks.isEnrolledElsewhere(assignment(1, HOUR), 2 * HOUR + 1)).isTrue();
     assertThat(AssignmentChecks.isEnrolledElsewhere(assignment(1, 2 * HOUR + 1), HOUR)).isTrue();

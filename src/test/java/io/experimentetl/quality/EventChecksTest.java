@@ -48,7 +48,7 @@ class EventChecksTest {
   }
 
   @Test
-  void anEventOutsideOfTheDatesOrOfAStatusThatIsNotActiveIsNotRunning() {
+  void eventOutsideOfTheDatesOrWithoutActiveStatusIsNotRunning() {
     assertThat(violations("page_view", ASSIGNED_AT, null)).isEmpty();
     running = false;
     assertThat(violations("page_view", ASSIGNED_AT, null)).containsExactly(T_NOT_RUNNING);
@@ -58,7 +58,7 @@ class EventChecksTest {
   }
 
   @Test
-  void aCopyOfTheAssignmentsTimeMayLieASecondApartAndNoMore() {
+  void assignmentAtMayDifferFromAssignedAtByOneSecond() {
     assertThat(violations("page_view", ASSIGNED_AT, ASSIGNED_AT - 1_000_000)).isEmpty();
     assertThat(violations("page_view", ASSIGNED_AT, ASSIGNED_AT - 1_000_001))
         .containsExactly(T_ASSIGNMENT_AT_DRIFT);
@@ -69,7 +69,7 @@ class EventChecksTest {
   }
 
   @Test
-  void anEventBehindTheWindowDoesNotCount() {
+  void eventAfterTheWindowDoesNotCount() {
     statistics =
         statistics.withMetrics(
             MetricConfig.proportion("bought", "buy")
@@ -83,7 +83,7 @@ class EventChecksTest {
   }
 
   @Test
-  void anEventThatAnotherMetricStillCountsIsInTime() {
+  void eventThatAnotherMetricCountsIsInsideTheWindow() {
     MetricConfig early =
         MetricConfig.proportion("early", "buy").within(Duration.ZERO, Duration.ofHours(1));
     statistics = statistics.withMetrics(early, MetricConfig.count("all", "buy"));
@@ -91,7 +91,7 @@ class EventChecksTest {
   }
 
   @Test
-  void aTypeIsUnknownWhereTypesAreDeclaredAndItIsNoneOfThem() {
+  void eventTypeIsUnknownUnlessDeclared() {
     assertThat(violations("mystery", ASSIGNED_AT, null)).isEmpty();
     eventTypes = List.of("page_view");
     assertThat(violations("mystery", ASSIGNED_AT, null)).containsExactly(S_UNKNOWN_EVENT_TYPE);

@@ -9,12 +9,12 @@ import org.junit.jupiter.api.Test;
 
 class ExperimentChecksTest {
   @Test
-  void oneControlAndAllUsersIsADesign() {
+  void oneControlAndAFullAllocationIsValid() {
     assertThat(ExperimentChecks.designViolations("ACTIVE", 1, 100)).isEmpty();
   }
 
   @Test
-  void resultsCompareWithExactlyOneControl() {
+  void designNeedsExactlyOneControl() {
     assertThat(ExperimentChecks.designViolations("ACTIVE", 0, 100)).containsExactly(R_NO_CONTROL);
     assertThat(ExperimentChecks.designViolations("ACTIVE", 2, 100))
         .containsExactly(R_MULTI_CONTROL);
@@ -29,7 +29,7 @@ class ExperimentChecksTest {
   }
 
   @Test
-  void aDraftMayBeHalfDone() {
+  void draftMayBeIncomplete() {
     assertThat(ExperimentChecks.designViolations("DRAFT", 0, 0)).isEmpty();
   }
 }

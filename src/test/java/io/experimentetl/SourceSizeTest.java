@@ -42,8 +42,6 @@ class SourceSizeTest {
           "RowReader",
           "ReportPage",
           "WarehouseRange",
-          "StatisticsOracle",
-          "StreamedStatisticsTest",
           "AuditFixture",
           "AuditIT",
           "ViewsIT",
@@ -52,8 +50,7 @@ class SourceSizeTest {
           "WhateverTheSourceHoldsTest",
           "RowBinaryIT",
           "JobConfigTest",
-          "ResyncIT",
-          "ExperimentHealthOperatorTest");
+          "ResyncIT");
 
   @Test
   void filesAndMethodsAreShortOrSayWhyNot() throws IOException {

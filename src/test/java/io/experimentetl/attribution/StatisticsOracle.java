@@ -13,7 +13,6 @@ import io.experimentetl.model.EventRow;
 import java.math.BigDecimal;
 import java.math.BigInteger;
 import java.math.RoundingMode;
-import java.time.Duration;
 import java.time.Instant;
 import java.time.LocalDate;
 import java.time.ZoneId;
@@ -67,75 +66,91 @@ final class StatisticsOracle {
     }
     Map<DailyKey, DailySums> result = new HashMap<>();
     for (MetricConfig metric : config.metrics()) {
-      if (metric.since() != null && dayOf(first).isBefore(metric.since())) {
-        continue;
-      }
-      MetricTerm numerator = new MetricTerm(metric.eventType(), metric.property());
-      Duration delay = metric.delay();
-      List<EventRow> timely =
-          events.stream()
-              .filter(event -> !instant(event.occurredAt()).isBefore(instant(first).plus(delay)))
-              .filter(
-                  event ->
-                      metric.window() == null
-                          || instant(event.occurredAt())
-                              .isBefore(instant(first).plus(delay).plus(metric.window())))
-              .toList();
-      List<EventRow> counted = worth(numerator, timely);
-      List<EventRow> below = worth(metric.denominator(), timely);
-      BigDecimal x =
-          capped(
-              metric,
-              sum(
-                  numerator,
-                  worth(
-                      numerator,
-                      metric.covariate() == null
-                          ? List.of()
-                          : sent.stream()
-                              .filter(event -> event.occurredAt() < first)
-                              .filter(
-                                  event ->
-                                      !instant(event.occurredAt())
-                                          .isBefore(instant(first).minus(metric.covariate())))
-                              .toList())));
-      Set<LocalDate> days = new TreeSet<>(Set.of(dayOf(first)));
-      Stream.of(exposures, counted, below)
-          .flatMap(List::stream)
-          .forEach(event -> days.add(day(event)));
-      for (LocalDate day : days) {
-        LocalDate yesterday = day.minusDays(1);
-        BigDecimal y0 = capped(metric, sum(numerator, until(yesterday, counted)));
-        BigDecimal y1 = capped(metric, sum(numerator, until(day, counted)));
-        BigDecimal z0 = sum(metric.denominator(), until(yesterday, below));
-        BigDecimal z1 = sum(metric.denominator(), until(day, below));
-        boolean isNew = dayOf(first).equals(day);
-        long exposed = on(day, exposures).size();
-        List<EventRow> converting = on(day, counted);
-        result.put(
-            new DailyKey(
-                experiment.id(), assignment.variantId(), metric.name(), (int) day.toEpochDay()),
-            new DailySums(
-                exposed,
-                exposed > 0 || !converting.isEmpty() || !on(day, below).isEmpty() ? 1 : 0,
-                converting.isEmpty() ? 0 : 1,
-                converting.size(),
-                metric.property() == null
-                    ? BigInteger.ZERO
-                    : millionths(sum(numerator, converting), 1),
-                isNew ? 1 : 0,
-                !converting.isEmpty() && until(yesterday, counted).isEmpty() ? 1 : 0,
-                millionths(y1.subtract(y0), 1),
-                millionths(y1.pow(2).subtract(y0.pow(2)), 2),
-                millionths(z1.subtract(z0), 1),
-                millionths(z1.pow(2).subtract(z0.pow(2)), 2),
-                millionths(y1.multiply(z1).subtract(y0.multiply(z0)), 2),
-                isNew ? millionths(x, 1) : BigInteger.ZERO,
-                isNew ? millionths(x.pow(2), 2) : BigInteger.ZERO,
-                millionths(x.multiply(y1).subtract(x.multiply(y0)), 2)));
+      if (metric.since() == null || !dayOf(first).isBefore(metric.since())) {
+        Totals totals = totals(metric, first, sent, events);
+        Set<LocalDate> days = new TreeSet<>(Set.of(dayOf(first)));
+        Stream.of(exposures, totals.counted(), totals.below())
+            .flatMap(List::stream)
+            .forEach(event -> days.add(day(event)));
+        for (LocalDate day : days) {
+          result.put(
+              new DailyKey(
+                  experiment.id(), assignment.variantId(), metric.name(), (int) day.toEpochDay()),
+              sums(metric, totals, day, dayOf(first).equals(day), on(day, exposures).size()));
+        }
       }
     }
     return result;
+  }
+
+  /**
+   * The events and the covariate of one metric.
+   *
+   * @param counted events of the numerator
+   * @param below events of the denominator
+   * @param x the covariate
+   */
+  private record Totals(List<EventRow> counted, List<EventRow> below, BigDecimal x) {}
+
+  private Totals totals(
+      MetricConfig metric, long first, List<EventRow> sent, List<EventRow> events) {
+    MetricTerm numerator = numerator(metric);
+    Instant opens = instant(first).plus(metric.delay());
+    List<EventRow> timely =
+        events.stream()
+            .filter(event -> !instant(event.occurredAt()).isBefore(opens))
+            .filter(
+                event ->
+                    metric.window() == null
+                        || instant(event.occurredAt()).isBefore(opens.plus(metric.window())))
+            .toList();
+    List<EventRow> before =
+        metric.covariate() == null
+            ? List.of()
+            : sent.stream()
+                .filter(event -> event.occurredAt() < first)
+                .filter(
+                    event ->
+                        !instant(event.occurredAt())
+                            .isBefore(instant(first).minus(metric.covariate())))
+                .toList();
+    return new Totals(
+        worth(numerator, timely),
+        worth(metric.denominator(), timely),
+        capped(metric, sum(numerator, worth(numerator, before))));
+  }
+
+  private DailySums sums(
+      MetricConfig metric, Totals totals, LocalDate day, boolean isNew, long exposed) {
+    MetricTerm numerator = numerator(metric);
+    LocalDate yesterday = day.minusDays(1);
+    BigDecimal y0 = capped(metric, sum(numerator, until(yesterday, totals.counted())));
+    BigDecimal y1 = capped(metric, sum(numerator, until(day, totals.counted())));
+    BigDecimal z0 = sum(metric.denominator(), until(yesterday, totals.below()));
+    BigDecimal z1 = sum(metric.denominator(), until(day, totals.below()));
+    BigDecimal x = totals.x();
+    List<EventRow> converting = on(day, totals.counted());
+    boolean isActive = exposed > 0 || !converting.isEmpty() || !on(day, totals.below()).isEmpty();
+    return new DailySums(
+        exposed,
+        isActive ? 1 : 0,
+        converting.isEmpty() ? 0 : 1,
+        converting.size(),
+        metric.property() == null ? BigInteger.ZERO : millionths(sum(numerator, converting), 1),
+        isNew ? 1 : 0,
+        !converting.isEmpty() && until(yesterday, totals.counted()).isEmpty() ? 1 : 0,
+        millionths(y1.subtract(y0), 1),
+        millionths(y1.pow(2).subtract(y0.pow(2)), 2),
+        millionths(z1.subtract(z0), 1),
+        millionths(z1.pow(2).subtract(z0.pow(2)), 2),
+        millionths(y1.multiply(z1).subtract(y0.multiply(z0)), 2),
+        isNew ? millionths(x, 1) : BigInteger.ZERO,
+        isNew ? millionths(x.pow(2), 2) : BigInteger.ZERO,
+        millionths(x.multiply(y1).subtract(x.multiply(y0)), 2));
+  }
+
+  private static MetricTerm numerator(MetricConfig metric) {
+    return new MetricTerm(metric.eventType(), metric.property());
   }
 
   private Long entry(AssignmentRow assignment, List<EventRow> exposures) {

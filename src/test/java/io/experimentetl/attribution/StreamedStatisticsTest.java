@@ -163,22 +163,7 @@ class StreamedStatisticsTest {
     if (random.nextInt(8) > 0) {
       // A conversion before its exposure stays, so a user with an early exposure is evicted more
       // often.
-      assignment = randomAssignment(random);
-      scenario.insert(assignment);
-      EventRow exposure =
-          new EventRow(
-              UserScenario.id(ids),
-              START + FOUR_DAYS / 8,
-              EXPERIMENT,
-              USER,
-              CONTROL,
-              "exposure",
-              null,
-              null,
-              null,
-              null);
-      rows.add(exposure);
-      scenario.insert(exposure);
+      expose(scenario, random);
     }
     int evicted = 0;
     Set<String> ended = new HashSet<>();
@@ -212,12 +197,35 @@ class StreamedStatisticsTest {
         .containsExactlyInAnyOrderElementsOf(rows);
     assertThat(scenario.out.findings)
         .noneMatch(finding -> finding.code() == FindingCode.T_LATE_BEYOND_STATE);
-    Statistics.label("evicted")
-        .collect(evicted > 0)
+    assertCovered("evicted", evicted > 0);
+    assertCovered("rehydrated", scenario.out.rehydrated > 0);
+  }
+
+  /** More than a quarter of the tries must show the case. */
+  private static void assertCovered(String label, boolean happened) {
+    Statistics.label(label)
+        .collect(happened)
         .coverage(cover -> cover.check(true).percentage(share -> share > 25));
-    Statistics.label("rehydrated")
-        .collect(scenario.out.rehydrated > 0)
-        .coverage(cover -> cover.check(true).percentage(share -> share > 25));
+  }
+
+  /** Assigns the user and sends an exposure before all other events. */
+  private void expose(UserScenario scenario, Random random) {
+    assignment = randomAssignment(random);
+    scenario.insert(assignment);
+    EventRow exposure =
+        new EventRow(
+            UserScenario.id(ids),
+            START + FOUR_DAYS / 8,
+            EXPERIMENT,
+            USER,
+            CONTROL,
+            "exposure",
+            null,
+            null,
+            null,
+            null);
+    rows.add(exposure);
+    scenario.insert(exposure);
   }
 
   /** Starts with other metrics, and notes the days of the metrics that end. */

@@ -12,7 +12,7 @@ ${event_types} AS event_types,
 (SELECT if(count() = 0, 0, max(_lsn) * 1024 + 1023) FROM data_inconsistencies WHERE code IN ('M-STARTED', 'M-ENDED')) AS metrics_changed,
 reassigned AS
 (
-    SELECT toInt64OrZero(substring(subject, 12)) AS id FROM data_inconsistencies WHERE code = 'A-REASSIGNED'
+    SELECT toInt64OrZero(subject_key) AS id FROM data_inconsistencies WHERE code = 'A-REASSIGNED'
 ),
 -- Of more than one assignment the earliest counts.
 assignment AS

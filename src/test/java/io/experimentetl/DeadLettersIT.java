@@ -110,7 +110,7 @@ class DeadLettersIT {
     assertThat(letters.get(0).lsn()).isZero();
     assertThat(letters.get(1).key()).isEqualTo(ID + "@" + Long.MAX_VALUE);
     assertThat(letters.get(1).reason())
-        .isEqualTo("column timestamp: the time lies outside of 1900 to 2299");
+        .isEqualTo("column timestamp: the time is outside of 1900 to 2299");
     assertThat(letters.get(1).lsn()).isPositive();
     assertThat(letters.get(3).code()).isEqualTo("S-NULL-REQUIRED");
     assertAuditIsEqual();

@@ -234,7 +234,7 @@ final class StatisticsComparison {
   private Set<String> endedMetrics() {
     Set<String> names = new TreeSet<>();
     warehouse.read(
-        "SELECT substring(subject, 8) FROM data_inconsistencies FINAL WHERE code = 'M-ENDED'",
+        "SELECT subject_key FROM data_inconsistencies FINAL WHERE code = 'M-ENDED'",
         row -> names.add(row.getString(1)));
     settings.statistics().metrics().forEach(metric -> names.remove(metric.name()));
     return names;

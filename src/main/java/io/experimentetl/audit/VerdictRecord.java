@@ -55,7 +55,7 @@ public final class VerdictRecord implements AutoCloseable {
     Map<Identity, Standing> standing = new HashMap<>();
     warehouse.read(
         "SELECT code, subject_kind, subject_key, argMax(status, _version) = 'OPEN', argMax(detail, _version), max(_version)"
-            + " FROM data_inconsistencies WHERE startsWith(code, 'X-') GROUP BY code, subject_kind, subject_key",
+            + " FROM data_inconsistencies WHERE code IN ('X-COUNT-MISMATCH', 'X-CHECKSUM-MISMATCH', 'X-AGG-MISMATCH') GROUP BY code, subject_kind, subject_key",
         row ->
             standing.put(
                 new Identity(

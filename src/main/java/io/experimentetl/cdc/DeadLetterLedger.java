@@ -9,19 +9,18 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * Rows that could not be delivered, until they are: so that the finding about a row closes with its
- * next state, and says since when. Of more than {@link #MOST} at a time the oldest are forgotten:
- * their findings stay open.
+ * The rows that could not be delivered. The next readable change of such a row resolves its
+ * finding. Above {@link #MAX_ROWS} rows the oldest are forgotten, and their findings stay open.
  */
 final class DeadLetterLedger {
-  /** A hundred bytes or two each. */
-  static final int MOST = 100_000;
+  /** Each takes 100 to 200 bytes. */
+  static final int MAX_ROWS = 100_000;
 
   /**
    * A row that could not be delivered; a record of operator state.
    *
-   * @param subject the finding's
-   * @param code the finding's
+   * @param subject of the finding
+   * @param code of the finding
    * @param since commit time of the first change that could not be delivered, microseconds since
    *     1970 in UTC
    */
@@ -42,7 +41,7 @@ final class DeadLetterLedger {
     return rows.size();
   }
 
-  /** How many were forgotten since the start. */
+  /** The number of rows that were forgotten since the start. */
   long forgotten() {
     return forgotten;
   }
@@ -56,12 +55,12 @@ final class DeadLetterLedger {
     rows.remove(subject);
   }
 
-  /** Takes note of a row that can't be delivered and says since when that is so. */
+  /** Adds the row. Returns the commit time since when it could not be delivered. */
   long add(Subject subject, FindingCode code, long committedAt) {
     Row before = rows.remove(subject);
     long since = before == null ? committedAt : before.since();
     rows.put(subject, new Row(subject, code, since));
-    if (rows.size() > MOST) {
+    if (rows.size() > MAX_ROWS) {
       Iterator<Row> oldest = rows.values().iterator();
       oldest.next();
       oldest.remove();

@@ -37,18 +37,18 @@ import org.apache.flink.types.Either;
 import org.apache.flink.util.OutputTag;
 
 /**
- * {@code route}: sends each change where its table belongs. Changes of users, assignments and
- * events go to the main output, to be keyed by user; dimensions go to their side outputs, each
- * behind the cuts; rows that can't be read, and columns that have drifted, become findings. The
- * commit time of the stream's changes is the watermark: the snapshot, whose rows come in any order,
- * does not move it.
+ * {@code route}: sends each change to the output of its table. Changes of users, assignments and
+ * events go to the main output, which is then keyed by user. Dimensions go to side outputs, each
+ * with the progress markers. Unreadable rows and drifted columns become findings. The watermark is
+ * the commit time of the stream's changes. The snapshot does not move it, because its rows come in
+ * any order.
  */
 public final class RouteOperator extends AbstractStreamOperator<Change>
     implements OneInputStreamOperator<Either<ProgressMarker, Change>, Change> {
 
   private static final long serialVersionUID = 1L;
 
-  /** Experiments and variants, for all subtasks of the join. */
+  /** Experiments and variants, for all subtasks of attribute. */
   public static final OutputTag<Either<ProgressMarker, Change>> DIMENSIONS = tag("dimensions");
 
   public static final OutputTag<Either<ProgressMarker, Change>> EXPERIMENTS = tag("experiments");
@@ -58,20 +58,17 @@ public final class RouteOperator extends AbstractStreamOperator<Change>
   /** Rows of the outbox. */
   public static final OutputTag<Change> OUTBOX = new OutputTag<>("outbox", ChangeTypeInfo.INSTANCE);
 
-  /**
-   * Rows that can't be read, columns that have drifted, and experiments in a status that nobody
-   * knows.
-   */
+  /** About unreadable rows, drifted columns, and experiments with an unknown status. */
   public static final OutputTag<Either<ProgressMarker, Finding>> FINDINGS =
       new OutputTag<>("route-findings", TypeInformation.of(new TypeHint<>() {}));
 
-  private static final List<OutputTag<Either<ProgressMarker, Change>>> WITH_CUTS =
+  private static final List<OutputTag<Either<ProgressMarker, Change>>> WITH_MARKERS =
       List.of(DIMENSIONS, EXPERIMENTS, VARIANTS, USERS);
 
   private static final long WATERMARK_STEP_MILLIS = 200;
 
-  private static final ListStateDescriptor<DeadLetterLedger.Row> UNDELIVERED =
-      new ListStateDescriptor<>("undelivered", TypeInformation.of(DeadLetterLedger.Row.class));
+  private static final ListStateDescriptor<DeadLetterLedger.Row> DEAD_LETTERS =
+      new ListStateDescriptor<>("dead-letters", TypeInformation.of(DeadLetterLedger.Row.class));
 
   private transient ListState<DeadLetterLedger.Row> deadLetterState;
   private transient DeadLetterLedger deadLetters;
@@ -90,7 +87,7 @@ public final class RouteOperator extends AbstractStreamOperator<Change>
   @Override
   public void initializeState(StateInitializationContext context) throws Exception {
     super.initializeState(context);
-    deadLetterState = context.getOperatorStateStore().getListState(UNDELIVERED);
+    deadLetterState = context.getOperatorStateStore().getListState(DEAD_LETTERS);
     deadLetters = new DeadLetterLedger(deadLetterState.get());
   }
 
@@ -122,7 +119,7 @@ public final class RouteOperator extends AbstractStreamOperator<Change>
   @Override
   public void processElement(StreamRecord<Either<ProgressMarker, Change>> record) {
     if (record.getValue().isLeft()) {
-      for (OutputTag<Either<ProgressMarker, Change>> dimension : WITH_CUTS) {
+      for (OutputTag<Either<ProgressMarker, Change>> dimension : WITH_MARKERS) {
         output.collect(dimension, record);
       }
       return;
@@ -133,12 +130,12 @@ public final class RouteOperator extends AbstractStreamOperator<Change>
       return;
     }
     if (change.kind() == ChangeKind.DELETE) {
-      leave(change, ChangeKind.DELETE);
+      sendDelete(change, ChangeKind.DELETE);
     } else {
       UnreadableRow unreadable = unreadable(change.table(), change.after());
       boolean moves = change.kind() == ChangeKind.UPDATE && changesKey(change, unreadable);
       if (moves) {
-        leave(change, ChangeKind.KEY_CHANGE);
+        sendDelete(change, ChangeKind.KEY_CHANGE);
       }
       if (unreadable != null) {
         addDeadLetter(change, unreadable);
@@ -160,10 +157,10 @@ public final class RouteOperator extends AbstractStreamOperator<Change>
   }
 
   /**
-   * The row isn't what it was before, or isn't any more: it goes from the warehouse, whether or not
-   * its last state could be delivered.
+   * The row has another key now, or was deleted: the warehouse must delete it, whether or not its
+   * last version could be delivered.
    */
-  private void leave(Change change, ChangeKind kind) {
+  private void sendDelete(Change change, ChangeKind kind) {
     SourceRow row = change.before();
     if (row == null) {
       send(change);
@@ -250,12 +247,12 @@ public final class RouteOperator extends AbstractStreamOperator<Change>
         output.collect(OUTBOX, new StreamRecord<>(change));
       }
       case ETL_HEARTBEAT -> {
-        // It has moved the cut and the watermark; there is nothing to tell anybody.
+        // It has moved the progress marker and the watermark; no output needs it.
       }
     }
   }
 
-  /** What keeps the row from being delivered, or null. */
+  /** The row as one that cannot be delivered, or null if it can. */
   private static UnreadableRow unreadable(SourceTable table, SourceRow row) {
     if (row instanceof UnreadableRow unreadable) {
       return unreadable;
@@ -269,7 +266,7 @@ public final class RouteOperator extends AbstractStreamOperator<Change>
             row instanceof EventRow event ? event.id() : null,
             FindingCode.S_UNPARSEABLE,
             column,
-            "the time lies outside of 1900 to 2299");
+            "the time is outside of 1900 to 2299");
   }
 
   private void checkStatus(Change change) {
@@ -323,7 +320,7 @@ public final class RouteOperator extends AbstractStreamOperator<Change>
     }
   }
 
-  /** The source sets none that mean anything here. */
+  /** This operator generates its own watermarks. */
   @Override
   public void processWatermark(Watermark mark) {}
 

@@ -107,7 +107,7 @@ final class Repairs {
         INSERT INTO `%2$s`.data_inconsistencies
         SELECT * REPLACE (if(code IN (%3$s), 'RESOLVED', status) AS status, 0 AS _version)
         FROM `%1$s`.data_inconsistencies FINAL
-        WHERE NOT startsWith(code, 'M-') AND (code, subject_kind, subject_key) NOT IN
+        WHERE code NOT IN ('M-STARTED', 'M-ENDED') AND (code, subject_kind, subject_key) NOT IN
             (SELECT code, subject_kind, subject_key FROM `%2$s`.data_inconsistencies)
         """
             .formatted(old.database(), fresh.database(), resolvable));

@@ -133,7 +133,7 @@ class RouteOperatorTest {
               assertThat(finding.userId()).isEqualTo("u1");
               assertThat(finding.deadLetterSince()).isEqualTo(100_000_000);
               assertThat(finding.detail())
-                  .isEqualTo("column created_at: the time lies outside of 1900 to 2299");
+                  .isEqualTo("column created_at: the time is outside of 1900 to 2299");
             });
     assertThat(sideOutput(RouteOperator.USERS)).isEmpty();
     OperatorSubtaskState state = harness.snapshot(1, 0);
@@ -172,11 +172,11 @@ class RouteOperatorTest {
   @Test
   void ofTooManyRowsTheOldestAreForgottenAndCounted() {
     DeadLetterLedger deadLetters = new DeadLetterLedger(List.of());
-    for (int i = 0; i <= DeadLetterLedger.MOST; i++) {
+    for (int i = 0; i <= DeadLetterLedger.MAX_ROWS; i++) {
       deadLetters.add(Subject.user("u" + i), FindingCode.S_UNPARSEABLE, 1);
     }
 
-    assertThat(deadLetters.size()).isEqualTo(DeadLetterLedger.MOST);
+    assertThat(deadLetters.size()).isEqualTo(DeadLetterLedger.MAX_ROWS);
     assertThat(deadLetters.forgotten()).isOne();
     assertThat(deadLetters.of(Subject.user("u0"))).isNull();
   }

@@ -19,6 +19,7 @@ CREATE TABLE IF NOT EXISTS events_processed
     properties           Nullable(String)       COMMENT 'JSON, as PostgreSQL prints it',
     session_id           Nullable(String),
     request_id           Nullable(String),
+    device_id            Nullable(String)       COMMENT 'NULL where PostgreSQL has no such column',
     experiment_key       LowCardinality(String) COMMENT 'empty: the experiment was not known',
     experiment_name      LowCardinality(String),
     variant_key          LowCardinality(String) COMMENT 'of the delivered variant; empty: none, or not known',

@@ -86,6 +86,7 @@ CREATE TABLE IF NOT EXISTS events
     properties    jsonb,
     session_id    varchar(255),
     request_id    varchar(255),
+    device_id     text,
     PRIMARY KEY (id, "timestamp")
 ) PARTITION BY RANGE ("timestamp");
 -- An erasure deletes a user's events by it.

@@ -5,13 +5,12 @@ import io.experimentetl.cdc.KafkaSourceSettings;
 import io.experimentetl.cdc.PostgresChanges;
 import io.experimentetl.cdc.PostgresPreflight;
 import io.experimentetl.cdc.PostgresSourceSettings;
+import io.experimentetl.cdc.SourceStreams;
 import io.experimentetl.clickhouse.ClickHousePreflight;
-import io.experimentetl.clickhouse.ProgressMarker;
 import io.experimentetl.config.JobConfig;
 import io.experimentetl.config.MetricConfig;
 import io.experimentetl.config.SourceConfig;
 import io.experimentetl.config.SourceType;
-import io.experimentetl.model.Change;
 import io.experimentetl.warehouse.RetainedRows;
 import io.experimentetl.warehouse.Warehouse;
 import java.util.ArrayList;
@@ -24,9 +23,7 @@ import org.apache.flink.configuration.PipelineOptionsInternal;
 import org.apache.flink.configuration.ReadableConfig;
 import org.apache.flink.configuration.StateRecoveryOptions;
 import org.apache.flink.runtime.jobmanager.HighAvailabilityMode;
-import org.apache.flink.streaming.api.datastream.DataStream;
 import org.apache.flink.streaming.api.environment.StreamExecutionEnvironment;
-import org.apache.flink.types.Either;
 
 /**
  * The job's main: configuration, preflight, environment, pipeline, execute. {@link JobArguments}
@@ -70,7 +67,7 @@ public final class ExperimentEtlJob {
     ExperimentEtlPipeline.build(
         config,
         restated,
-        changes(config, environment, arguments.resync() ? retainedFrom(database, config) : null),
+        source(config, environment, arguments.resync() ? retainedFrom(database, config) : null),
         Warehouse.of(config, environment.getConfiguration()).sinks(),
         KafkaSinks.of(config));
     environment.execute(NAME);
@@ -129,7 +126,7 @@ public final class ExperimentEtlJob {
    *
    * @param retained null: nothing is kept of an older warehouse
    */
-  static DataStream<Either<ProgressMarker, Change>> changes(
+  static SourceStreams source(
       JobConfig config, StreamExecutionEnvironment environment, RetainedRows.From retained) {
     if (config.source().type() == SourceType.POSTGRES) {
       return PostgresChanges.attach(environment, sourceSettings(config.source()), retained);

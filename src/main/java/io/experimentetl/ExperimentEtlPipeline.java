@@ -3,6 +3,7 @@ package io.experimentetl;
 import io.experimentetl.attribution.AttributeOperator;
 import io.experimentetl.cdc.ChangeTypeInfo;
 import io.experimentetl.cdc.RouteOperator;
+import io.experimentetl.cdc.SourceStreams;
 import io.experimentetl.clickhouse.ClickHouseSink;
 import io.experimentetl.clickhouse.ProgressMarker;
 import io.experimentetl.config.JobConfig;
@@ -90,11 +91,8 @@ public final class ExperimentEtlPipeline {
 
   /** Builds the graph between a source and the sinks. */
   public static void build(
-      JobConfig config,
-      DataStream<Either<ProgressMarker, Change>> changes,
-      WarehouseSinks sinks,
-      KafkaSinks kafka) {
-    build(config, Set.of(), changes, sinks, kafka);
+      JobConfig config, SourceStreams source, WarehouseSinks sinks, KafkaSinks kafka) {
+    build(config, Set.of(), source, sinks, kafka);
   }
 
   /**
@@ -106,11 +104,12 @@ public final class ExperimentEtlPipeline {
   public static void build(
       JobConfig config,
       Set<String> restated,
-      DataStream<Either<ProgressMarker, Change>> changes,
+      SourceStreams source,
       WarehouseSinks sinks,
       KafkaSinks kafka) {
     SingleOutputStreamOperator<Change> routed =
-        changes
+        source
+            .changes()
             .transform(Uids.ROUTE, ChangeTypeInfo.INSTANCE, new RouteOperator())
             .uid(Uids.ROUTE)
             .forceNonParallel();
@@ -152,7 +151,8 @@ public final class ExperimentEtlPipeline {
     attach(attributed.getSideOutput(AttributeOperator.ASSIGNMENTS), sinks.assignments());
     attach(dailyStats, sinks.dailyStats());
     attach(health, sinks.health());
-    attachFindings(findings(config, routed, attributed, health, kafka), sinks, kafka);
+    attachFindings(
+        findings(config, routed, attributed, health, kafka).union(source.findings()), sinks, kafka);
     attach(routed.getSideOutput(RouteOperator.EXPERIMENTS), sinks.experiments()).setParallelism(1);
     attach(routed.getSideOutput(RouteOperator.VARIANTS), sinks.variants()).setParallelism(1);
     attach(routed.getSideOutput(RouteOperator.USERS), sinks.users()).setParallelism(1);

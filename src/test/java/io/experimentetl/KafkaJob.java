@@ -119,7 +119,7 @@ public final class KafkaJob implements AutoCloseable {
     }
     ExperimentEtlPipeline.build(
         config,
-        ExperimentEtlJob.changes(config, environment, null),
+        ExperimentEtlJob.source(config, environment, null),
         Warehouse.of(config, environment.getConfiguration()).sinks(),
         sinks);
     job = environment.executeAsync();

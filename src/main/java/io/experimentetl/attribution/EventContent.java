@@ -2,6 +2,8 @@ package io.experimentetl.attribution;
 
 import io.experimentetl.model.AssignmentRow;
 import io.experimentetl.model.EventRow;
+import io.experimentetl.model.SourceColumn;
+import java.util.List;
 
 /**
  * A 64-bit hash of an event row without its key. The upper 40 bits cover the event itself (type,
@@ -14,12 +16,23 @@ final class EventContent {
   private static final long PRIME = 0x100000001b3L;
   private static final int REST_BITS = 24;
 
+  /** The columns without the key and without what the event itself is. */
+  private static final List<SourceColumn<EventRow>> REST =
+      EventRow.COLUMNS.all().stream()
+          .filter(column -> !column.isKey())
+          .filter(
+              column -> !List.of("event_type", "variant_id", "properties").contains(column.name()))
+          .toList();
+
   private EventContent() {}
 
   static long of(EventRow event) {
     long eventItself =
         add(add(add(OFFSET, event.eventType()), event.variantId()), event.properties());
-    long rest = add(add(add(OFFSET, event.assignmentAt()), event.sessionId()), event.requestId());
+    long rest = OFFSET;
+    for (SourceColumn<EventRow> column : REST) {
+      rest = add(rest, column.of(event));
+    }
     return mix(eventItself) << REST_BITS | mix(rest) >>> (Long.SIZE - REST_BITS);
   }
 
@@ -48,6 +61,10 @@ final class EventContent {
       }
     }
     return h;
+  }
+
+  private static long add(long hash, Object value) {
+    return value instanceof Long number ? add(hash, number) : add(hash, (String) value);
   }
 
   private static long add(long hash, Long number) {

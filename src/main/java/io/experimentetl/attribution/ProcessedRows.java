@@ -97,8 +97,7 @@ final class ProcessedRows {
       UserFacts user, long experimentId, EventId eventId, long occurredAt, RowVersion tombstone) {
     out.event(
         new EventProcessed(
-            new EventRow(
-                eventId, occurredAt, experimentId, user.userId, null, "", null, null, null, null),
+            EventRow.ofKey(eventId, occurredAt, experimentId, user.userId),
             "",
             "",
             "",

@@ -1,10 +1,11 @@
 package io.experimentetl.audit;
 
+import io.experimentetl.model.SourceTable;
 import io.experimentetl.model.SubjectKind;
 import java.util.List;
 
 /**
- * The tables that are compared row by row, and the columns that ClickHouse copies from PostgreSQL.
+ * The tables that are compared row by row: all columns of {@link SourceTable#columns}.
  *
  * <p>Both servers turn a row into the same text and hash it ({@link PostgresRows}, {@link
  * ClickHouseRows}). The text is the row's columns in order, separated by the unit separator; see
@@ -12,119 +13,38 @@ import java.util.List;
  * Hashes are summed: the order of rows does not matter, and a duplicate row changes the sum.
  */
 enum AuditedTable {
-  EXPERIMENTS(
-      "experiments",
-      "experiments",
-      SubjectKind.EXPERIMENT,
-      List.of("id"),
-      null,
-      List.of(
-          AuditedColumn.number("id"),
-          AuditedColumn.text("key"),
-          AuditedColumn.text("name"),
-          AuditedColumn.text("description"),
-          AuditedColumn.text("status"),
-          AuditedColumn.text("seed"),
-          AuditedColumn.number("version"),
-          AuditedColumn.json("config"),
-          AuditedColumn.time("starts_at"),
-          AuditedColumn.time("ends_at"),
-          AuditedColumn.time("created_at"),
-          AuditedColumn.time("updated_at"))),
-  VARIANTS(
-      "variants",
-      "variants",
-      SubjectKind.VARIANT,
-      List.of("id"),
-      null,
-      List.of(
-          AuditedColumn.number("id"),
-          AuditedColumn.number("experiment_id"),
-          AuditedColumn.text("key"),
-          AuditedColumn.text("name"),
-          AuditedColumn.text("description"),
-          AuditedColumn.number("allocation_pct"),
-          AuditedColumn.bool("is_control"),
-          AuditedColumn.json("config"),
-          AuditedColumn.time("created_at"),
-          AuditedColumn.time("updated_at"))),
-  USERS(
-      "users",
-      "users",
-      SubjectKind.USER,
-      List.of("user_id"),
-      null,
-      List.of(
-          AuditedColumn.text("user_id"),
-          AuditedColumn.text("email"),
-          AuditedColumn.text("name"),
-          AuditedColumn.json("properties"),
-          AuditedColumn.bool("is_active"),
-          AuditedColumn.time("created_at"),
-          AuditedColumn.time("updated_at"))),
+  EXPERIMENTS(SourceTable.EXPERIMENTS, "experiments", List.of("id"), null),
+  VARIANTS(SourceTable.VARIANTS, "variants", List.of("id"), null),
+  USERS(SourceTable.USERS, "users", List.of("user_id"), null),
   ASSIGNMENTS(
-      "assignments",
+      SourceTable.ASSIGNMENTS,
       "assignments_processed",
-      SubjectKind.ASSIGNMENT,
       List.of("experiment_id", "user_id", "id"),
-      "assigned_at",
-      List.of(
-          AuditedColumn.number("id"),
-          AuditedColumn.number("experiment_id"),
-          AuditedColumn.text("user_id"),
-          AuditedColumn.number("variant_id"),
-          AuditedColumn.number("version"),
-          AuditedColumn.text("source"),
-          AuditedColumn.json("context"),
-          AuditedColumn.time("assigned_at"),
-          AuditedColumn.time("enrolled_at"),
-          AuditedColumn.time("created_at"),
-          AuditedColumn.time("updated_at"))),
+      "assigned_at"),
   EVENTS(
-      "events",
+      SourceTable.EVENTS,
       "events_processed",
-      SubjectKind.EVENT,
       List.of("experiment_id", "user_id", "timestamp", "event_id"),
-      "timestamp",
-      List.of(
-          new AuditedColumn("id", "event_id", AuditedColumn.Kind.EVENT_ID),
-          AuditedColumn.time("timestamp"),
-          AuditedColumn.number("experiment_id"),
-          AuditedColumn.text("user_id"),
-          AuditedColumn.number("variant_id"),
-          AuditedColumn.text("event_type"),
-          AuditedColumn.time("assignment_at"),
-          AuditedColumn.json("properties"),
-          AuditedColumn.text("session_id"),
-          AuditedColumn.text("request_id")));
+      "timestamp");
 
   /** The day of rows without a time, and of dimensions. */
   static final int NO_DAY = Integer.MIN_VALUE;
 
-  private final String sourceTable;
+  private final SourceTable source;
   private final String warehouseTable;
-  private final SubjectKind subjectKind;
   private final List<String> sortingKey;
   private final String timeColumn;
-  private final List<AuditedColumn> columns;
 
   AuditedTable(
-      String sourceTable,
-      String warehouseTable,
-      SubjectKind subjectKind,
-      List<String> sortingKey,
-      String timeColumn,
-      List<AuditedColumn> columns) {
-    this.sourceTable = sourceTable;
+      SourceTable source, String warehouseTable, List<String> sortingKey, String timeColumn) {
+    this.source = source;
     this.warehouseTable = warehouseTable;
-    this.subjectKind = subjectKind;
     this.sortingKey = sortingKey;
     this.timeColumn = timeColumn;
-    this.columns = columns;
   }
 
   String sourceTable() {
-    return sourceTable;
+    return source.tableName();
   }
 
   String warehouseTable() {
@@ -133,7 +53,7 @@ enum AuditedTable {
 
   /** What a finding about one of its rows is about. */
   SubjectKind subjectKind() {
-    return subjectKind;
+    return source.subjectKind();
   }
 
   /** ClickHouse's sorting key. */
@@ -152,7 +72,7 @@ enum AuditedTable {
   }
 
   List<AuditedColumn> columns() {
-    return columns;
+    return source.columns().all().stream().map(AuditedColumn::of).toList();
   }
 
   /** The id part of a row's key: an event's key is {@code id@micros}. */

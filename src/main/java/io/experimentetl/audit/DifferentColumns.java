@@ -37,7 +37,7 @@ final class DifferentColumns {
     Map<String, List<String>> inSource = new HashMap<>();
     source.read(
         settings,
-        new PostgresRows(table).values(rows.keySet()),
+        new PostgresRows(table, source.columnsOf(settings, table)).values(rows.keySet()),
         row -> inSource.put(row.getString(1), values(row)));
     warehouse.read(
         new ClickHouseRows(table).values(rows.keySet()),

@@ -80,7 +80,7 @@ final class DifferingRows {
     Map<String, SourceRow> sourceRows = new TreeMap<>();
     source.read(
         settings,
-        new PostgresRows(table).rows(segments),
+        new PostgresRows(table, source.columnsOf(settings, table)).rows(segments),
         row ->
             sourceRows.put(
                 row.getString(1),

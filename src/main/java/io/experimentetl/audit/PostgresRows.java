@@ -2,14 +2,35 @@ package io.experimentetl.audit;
 
 import java.util.Collection;
 import java.util.List;
+import java.util.Set;
 import java.util.stream.Collectors;
 
 /** The statements that read one table's rows from PostgreSQL. */
 final class PostgresRows {
   private final AuditedTable table;
+  private final Set<String> present;
 
-  PostgresRows(AuditedTable table) {
+  /**
+   * The statements for one table.
+   *
+   * @param present the columns that PostgreSQL's table has: one that it lacks is NULL
+   */
+  PostgresRows(AuditedTable table, Set<String> present) {
     this.table = table;
+    this.present = present;
+  }
+
+  /** The names of the columns that the table has. */
+  static String columnNames(AuditedTable table) {
+    return """
+        SELECT attname
+        FROM pg_attribute
+        WHERE attrelid = '%s'::regclass AND attnum > 0 AND NOT attisdropped"""
+        .formatted(table.sourceTable());
+  }
+
+  private String text(AuditedColumn column) {
+    return present.contains(column.source()) ? column.postgresText() : AuditedColumn.NULL_TEXT;
   }
 
   /** Row count and sum of hashes per day and bucket: {@code day, bucket, count, sum}. */
@@ -51,9 +72,7 @@ final class PostgresRows {
         WHERE %s IN (%s)"""
         .formatted(
             key(),
-            table.columns().stream()
-                .map(AuditedColumn::postgresText)
-                .collect(Collectors.joining(", ")),
+            table.columns().stream().map(this::text).collect(Collectors.joining(", ")),
             table.sourceTable(),
             table == AuditedTable.USERS ? "user_id" : "id::text",
             keys.stream()
@@ -92,7 +111,7 @@ final class PostgresRows {
 
   private String hash() {
     return table.columns().stream()
-        .map(AuditedColumn::postgresText)
+        .map(this::text)
         .collect(
             Collectors.joining(" || chr(31) || ", "('x' || left(md5(", "), 12))::bit(48)::bigint"));
   }

@@ -51,7 +51,7 @@ final class RowComparison {
     Map<Segment, Tally> inSource = new HashMap<>();
     source.read(
         settings,
-        new PostgresRows(table).segments(),
+        new PostgresRows(table, source.columnsOf(settings, table)).segments(),
         row ->
             inSource.put(
                 new Segment(row.getInt(1), row.getString(2)),

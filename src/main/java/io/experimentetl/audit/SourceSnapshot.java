@@ -7,7 +7,11 @@ import java.sql.ResultSet;
 import java.sql.SQLException;
 import java.sql.Statement;
 import java.time.Instant;
+import java.util.EnumMap;
+import java.util.HashSet;
+import java.util.Map;
 import java.util.Properties;
+import java.util.Set;
 import java.util.UUID;
 
 /**
@@ -22,6 +26,7 @@ final class SourceSnapshot implements AutoCloseable {
   private final Connection connection;
   private final long lsn;
   private final Instant takenAt;
+  private final Map<AuditedTable, Set<String>> columns = new EnumMap<>(AuditedTable.class);
 
   private SourceSnapshot(Connection connection, long lsn, Instant takenAt) {
     this.connection = connection;
@@ -140,6 +145,18 @@ final class SourceSnapshot implements AutoCloseable {
     } catch (SQLException e) {
       throw cannot(settings, e);
     }
+  }
+
+  /** The names of the columns that the table has. */
+  Set<String> columnsOf(AuditSettings settings, AuditedTable table) {
+    Set<String> names = columns.get(table);
+    if (names == null) {
+      Set<String> found = new HashSet<>();
+      read(settings, PostgresRows.columnNames(table), row -> found.add(row.getString(1)));
+      columns.put(table, found);
+      names = found;
+    }
+    return names;
   }
 
   long lsn() {

@@ -2,9 +2,11 @@ package io.experimentetl.cdc;
 
 import io.experimentetl.clickhouse.ProgressMarker;
 import io.experimentetl.model.Change;
-import io.experimentetl.model.DriftedColumn;
+import io.experimentetl.model.FindingCode;
 import io.experimentetl.model.Lsn;
+import io.experimentetl.quality.FindingReporter;
 import java.time.Duration;
+import java.util.EnumSet;
 import java.util.Iterator;
 import java.util.List;
 import org.apache.flink.api.common.state.ListState;
@@ -30,7 +32,8 @@ import org.apache.flink.types.Either;
  * row is locked: one that doesn't grow was seen.
  */
 final class ArrivalOperator extends AbstractStreamOperator<Either<ProgressMarker, Change>>
-    implements OneInputStreamOperator<Tuple2<String, Change>, Either<ProgressMarker, Change>> {
+    implements OneInputStreamOperator<
+        Tuple2<String, Either<SchemaDrift, Change>>, Either<ProgressMarker, Change>> {
   private static final long serialVersionUID = 1L;
 
   /** How long after its last change a row is remembered: Debezium repeats what is minutes old. */
@@ -38,6 +41,7 @@ final class ArrivalOperator extends AbstractStreamOperator<Either<ProgressMarker
 
   private transient ListState<ArrivalState> arrivalState;
   private transient ValueState<SeenChange> seenState;
+  private transient FindingReporter findings;
   private transient Counter resentRows;
   private transient Counter lateRows;
   private transient long sequenceNumber;
@@ -68,6 +72,12 @@ final class ArrivalOperator extends AbstractStreamOperator<Either<ProgressMarker
         new ValueStateDescriptor<>("seen", TypeInformation.of(SeenChange.class));
     seen.enableTimeToLive(StateTtlConfig.newBuilder(REMEMBERED).build());
     seenState = getPartitionedState(seen);
+    findings =
+        new FindingReporter(
+            output,
+            SourceStreams.FINDINGS,
+            getMetricGroup(),
+            EnumSet.of(FindingCode.S_SCHEMA_DRIFT));
     resentRows = getMetricGroup().counter("resentRows");
     lateRows = getMetricGroup().counter("lateRows");
     getMetricGroup()
@@ -77,12 +87,13 @@ final class ArrivalOperator extends AbstractStreamOperator<Either<ProgressMarker
   }
 
   @Override
-  public void processElement(StreamRecord<Tuple2<String, Change>> record) throws Exception {
-    Change change = record.getValue().f1;
-    if (change.after() instanceof DriftedColumn) {
-      output.collect(new StreamRecord<>(Either.Right(change.assignSequenceNumber(sequenceNumber))));
+  public void processElement(StreamRecord<Tuple2<String, Either<SchemaDrift, Change>>> record)
+      throws Exception {
+    if (record.getValue().f1.isLeft()) {
+      findings.report(record.getValue().f1.left().finding(sequenceNumber));
       return;
     }
+    Change change = record.getValue().f1.right();
     long lsn = change.position().lsn();
     if (lsn != 0) {
       if (wasSeen(change)) {

@@ -2,7 +2,6 @@ package io.experimentetl.cdc;
 
 import io.experimentetl.model.Change;
 import io.experimentetl.model.ChangeKind;
-import io.experimentetl.model.DriftedColumn;
 import io.experimentetl.model.FindingCode;
 import io.experimentetl.model.SourcePosition;
 import io.experimentetl.model.SourceRow;
@@ -26,17 +25,17 @@ import org.apache.kafka.connect.errors.DataException;
 import org.apache.kafka.connect.source.SourceRecord;
 
 /**
- * Debezium's records as {@link Change}s without a stamp, and what the reader says of its progress.
- * A row that can't be read becomes an {@link UnreadableRow}; the rows around it go on. One instance
- * reads one stream: it counts the rows of a transaction that share an LSN. Before the first row in
- * another schema it tells which of the columns have drifted.
+ * Turns Debezium's records into {@link Change}s without a sequence number, and into the reader's
+ * notices. A row that cannot be read becomes an {@link UnreadableRow}; the rows around it are read.
+ * One instance reads one stream: it counts the rows of a transaction that share an LSN. Drifted
+ * columns are reported before the first row that has them.
  */
 final class ChangeDeserializer
-    implements DebeziumDeserializationSchema<Either<ReaderProgress, Change>> {
+    implements DebeziumDeserializationSchema<Either<ReaderNotice, Change>> {
   private static final long serialVersionUID = 1L;
 
-  static final TypeInformation<Either<ReaderProgress, Change>> TYPE =
-      new EitherTypeInfo<>(TypeInformation.of(ReaderProgress.class), ChangeTypeInfo.INSTANCE);
+  static final TypeInformation<Either<ReaderNotice, Change>> TYPE =
+      new EitherTypeInfo<>(TypeInformation.of(ReaderNotice.class), ChangeTypeInfo.INSTANCE);
 
   /** Every change of a table brings a new schema; old ones are let go of from here on. */
   private static final int SCHEMAS_KEPT = 256;
@@ -61,8 +60,8 @@ final class ChangeDeserializer
   private transient IdentityHashMap<Schema, Binding> bindings;
   private transient DriftedColumns driftedColumns;
 
-  /** Seen with the schemas that were bound since the last row. */
-  private transient List<DriftedColumn> untold;
+  /** Found in the schemas that were bound since the last row. */
+  private transient List<SchemaDrift> unreported;
 
   private transient Schema lastSchema;
   private transient Binding lastBinding;
@@ -80,14 +79,13 @@ final class ChangeDeserializer
   }
 
   @Override
-  public void deserialize(
-      SourceRecord record, Collector<Either<ReaderProgress, Change>> collector) {
+  public void deserialize(SourceRecord record, Collector<Either<ReaderNotice, Change>> collector) {
     Binding binding = binding(record);
     if (binding instanceof OfTable ofTable) {
-      for (DriftedColumn drifted : untold) {
-        collector.collect(Either.Right(drifted.seenAt(number(record.sourceOffset(), "ts_usec"))));
+      for (SchemaDrift drift : unreported) {
+        collector.collect(Either.Left(ReaderNotice.of(drift)));
       }
-      untold.clear();
+      unreported.clear();
       if (record.value() instanceof Struct value) {
         collector.collect(Either.Right(change(ofTable, record, value)));
       }
@@ -95,17 +93,19 @@ final class ChangeDeserializer
       Map<String, ?> offset = record.sourceOffset();
       collector.collect(
           Either.Left(
-              new ReaderProgress(false, number(offset, "lsn_commit"), number(offset, "lsn"))));
+              ReaderNotice.of(
+                  new ReaderProgress(false, number(offset, "lsn_commit"), number(offset, "lsn")))));
     } else if (binding == Other.WATERMARK_RECORD
         && record.value() instanceof Struct value
         && "HIGH".equals(value.getString("watermark_kind"))) {
       collector.collect(
-          Either.Left(new ReaderProgress(true, 0, number(record.sourceOffset(), "lsn"))));
+          Either.Left(
+              ReaderNotice.of(new ReaderProgress(true, 0, number(record.sourceOffset(), "lsn")))));
     }
   }
 
   @Override
-  public TypeInformation<Either<ReaderProgress, Change>> getProducedType() {
+  public TypeInformation<Either<ReaderNotice, Change>> getProducedType() {
     return TYPE;
   }
 
@@ -183,7 +183,7 @@ final class ChangeDeserializer
     }
     if (driftedColumns == null) {
       driftedColumns = new DriftedColumns();
-      untold = new ArrayList<>();
+      unreported = new ArrayList<>();
     }
     if (bindings == null || bindings.size() >= SCHEMAS_KEPT) {
       bindings = new IdentityHashMap<>();
@@ -215,7 +215,7 @@ final class ChangeDeserializer
       return Other.NONE_OF_OURS;
     }
     Schema row = schema.field("after").schema();
-    untold.addAll(driftedColumns.of(table, row));
+    unreported.addAll(driftedColumns.of(table, row, number(record.sourceOffset(), "ts_usec")));
     return new OfTable(
         table,
         schema.field("op"),

@@ -1,24 +1,19 @@
 package io.experimentetl.cdc;
 
-import io.experimentetl.model.AssignmentRow;
 import io.experimentetl.model.Change;
 import io.experimentetl.model.ChangeKind;
-import io.experimentetl.model.DriftedColumn;
 import io.experimentetl.model.EventId;
-import io.experimentetl.model.EventRow;
-import io.experimentetl.model.ExperimentRow;
 import io.experimentetl.model.FindingCode;
-import io.experimentetl.model.HeartbeatRow;
-import io.experimentetl.model.OutboxRow;
+import io.experimentetl.model.RowColumns;
+import io.experimentetl.model.SourceColumn;
 import io.experimentetl.model.SourcePosition;
 import io.experimentetl.model.SourceRow;
 import io.experimentetl.model.SourceTable;
 import io.experimentetl.model.Subject;
 import io.experimentetl.model.SubjectKind;
 import io.experimentetl.model.UnreadableRow;
-import io.experimentetl.model.UserRow;
-import io.experimentetl.model.VariantRow;
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import org.apache.flink.api.common.typeutils.SimpleTypeSerializerSnapshot;
 import org.apache.flink.api.common.typeutils.TypeSerializerSnapshot;
@@ -27,9 +22,9 @@ import org.apache.flink.core.memory.DataInputView;
 import org.apache.flink.core.memory.DataOutputView;
 
 /**
- * Changes between tasks of one job: fixed order, no names, strings as length and UTF-8. Both ends
- * are the same build, so enums travel as ordinals and there is no version in it: it must not be
- * used for state.
+ * Writes changes for the tasks of one job: columns in the order of their declaration, without
+ * names; texts as length and UTF-8. Both ends are the same build, so enums are written as ordinals
+ * and there is no version. It must not be used for state.
  */
 @SuppressWarnings("EnumOrdinal")
 public final class ChangeSerializer extends TypeSerializerSingleton<Change> {
@@ -45,7 +40,6 @@ public final class ChangeSerializer extends TypeSerializerSingleton<Change> {
   private static final int ABSENT = 0;
   private static final int READABLE = 1;
   private static final int UNREADABLE = 2;
-  private static final int COLUMN = 3;
 
   private ChangeSerializer() {}
 
@@ -64,8 +58,8 @@ public final class ChangeSerializer extends TypeSerializerSingleton<Change> {
     target.writeLong(position.txId());
     target.writeInt(position.indexAtLsn());
     target.writeLong(position.committedAt());
-    writeRow(change.before(), target);
-    writeRow(change.after(), target);
+    writeRow(change.table(), change.before(), target);
+    writeRow(change.table(), change.after(), target);
   }
 
   @Override
@@ -94,84 +88,15 @@ public final class ChangeSerializer extends TypeSerializerSingleton<Change> {
     if (row == null) {
       return ABSENT;
     }
-    return row instanceof UnreadableRow
-        ? UNREADABLE
-        : row instanceof DriftedColumn ? COLUMN : READABLE;
+    return row instanceof UnreadableRow ? UNREADABLE : READABLE;
   }
 
-  private static void writeRow(SourceRow row, DataOutputView target) throws IOException {
+  private static void writeRow(SourceTable table, SourceRow row, DataOutputView target)
+      throws IOException {
     if (row == null) {
       return;
     }
-    if (row instanceof EventRow event) {
-      target.writeLong(event.id().high());
-      target.writeLong(event.id().low());
-      writeText(event.id().sourceId(), target);
-      target.writeLong(event.occurredAt());
-      target.writeLong(event.experimentId());
-      writeText(event.userId(), target);
-      writeNumber(event.variantId(), target);
-      writeText(event.eventType(), target);
-      writeNumber(event.assignmentAt(), target);
-      writeText(event.properties(), target);
-      writeText(event.sessionId(), target);
-      writeText(event.requestId(), target);
-    } else if (row instanceof AssignmentRow assignment) {
-      target.writeLong(assignment.id());
-      target.writeLong(assignment.experimentId());
-      writeText(assignment.userId(), target);
-      target.writeLong(assignment.variantId());
-      target.writeInt(assignment.version());
-      writeText(assignment.source(), target);
-      writeText(assignment.context(), target);
-      target.writeLong(assignment.assignedAt());
-      writeNumber(assignment.enrolledAt(), target);
-      target.writeLong(assignment.createdAt());
-      target.writeLong(assignment.updatedAt());
-    } else if (row instanceof UserRow user) {
-      writeText(user.userId(), target);
-      writeText(user.email(), target);
-      writeText(user.name(), target);
-      writeText(user.properties(), target);
-      target.writeBoolean(user.active());
-      target.writeLong(user.createdAt());
-      target.writeLong(user.updatedAt());
-    } else if (row instanceof OutboxRow outbox) {
-      target.writeLong(outbox.id());
-      writeText(outbox.aggregateId(), target);
-      writeText(outbox.aggregateType(), target);
-      writeText(outbox.eventType(), target);
-      writeText(outbox.payload(), target);
-      target.writeLong(outbox.createdAt());
-      writeNumber(outbox.processedAt(), target);
-    } else if (row instanceof HeartbeatRow heartbeat) {
-      writeText(heartbeat.writer(), target);
-      target.writeLong(heartbeat.beatAt());
-    } else if (row instanceof VariantRow variant) {
-      target.writeLong(variant.id());
-      target.writeLong(variant.experimentId());
-      writeText(variant.key(), target);
-      writeText(variant.name(), target);
-      writeText(variant.description(), target);
-      target.writeInt(variant.allocationPct());
-      target.writeBoolean(variant.control());
-      writeText(variant.config(), target);
-      target.writeLong(variant.createdAt());
-      target.writeLong(variant.updatedAt());
-    } else if (row instanceof ExperimentRow experiment) {
-      target.writeLong(experiment.id());
-      writeText(experiment.key(), target);
-      writeText(experiment.name(), target);
-      writeText(experiment.description(), target);
-      writeText(experiment.status(), target);
-      writeText(experiment.seed(), target);
-      target.writeInt(experiment.version());
-      writeText(experiment.config(), target);
-      writeNumber(experiment.startsAt(), target);
-      writeNumber(experiment.endsAt(), target);
-      target.writeLong(experiment.createdAt());
-      target.writeLong(experiment.updatedAt());
-    } else if (row instanceof UnreadableRow unreadable) {
+    if (row instanceof UnreadableRow unreadable) {
       target.writeByte(unreadable.table().ordinal());
       target.writeByte(unreadable.subject().kind().ordinal());
       writeText(unreadable.subject().key(), target);
@@ -179,9 +104,34 @@ public final class ChangeSerializer extends TypeSerializerSingleton<Change> {
       target.writeByte(unreadable.code().ordinal());
       writeText(unreadable.column(), target);
       writeText(unreadable.reason(), target);
-    } else if (row instanceof DriftedColumn drifted) {
-      writeText(drifted.column(), target);
-      writeText(drifted.reason(), target);
+    } else {
+      writeColumns(table.columns(), row, target);
+    }
+  }
+
+  @SuppressWarnings("unchecked") // The rows of a table are of the type of its declaration.
+  private static <R extends SourceRow> void writeColumns(
+      RowColumns<R> columns, SourceRow row, DataOutputView target) throws IOException {
+    for (SourceColumn<R> column : columns.all()) {
+      Object value = column.of((R) row);
+      switch (column.type()) {
+        case EVENT_ID -> {
+          EventId id = (EventId) value;
+          target.writeLong(id.high());
+          target.writeLong(id.low());
+          writeText(id.sourceId(), target);
+        }
+        case BIGINT, TIMESTAMP -> {
+          if (column.isNullable()) {
+            writeNumber((Long) value, target);
+          } else {
+            target.writeLong((Long) value);
+          }
+        }
+        case INT -> target.writeInt((Integer) value);
+        case TEXT, LABEL, JSON -> writeText((String) value, target);
+        case BOOL -> target.writeBoolean((Boolean) value);
+      }
     }
   }
 
@@ -203,81 +153,26 @@ public final class ChangeSerializer extends TypeSerializerSingleton<Change> {
           readText(source),
           readText(source));
     }
-    if (presence == COLUMN) {
-      return new DriftedColumn(table, readText(source), readText(source));
+    try {
+      return table.columns().read(column -> readColumn(column, source));
+    } catch (UncheckedIOException e) {
+      throw e.getCause();
     }
-    return switch (table) {
-      case EVENTS ->
-          new EventRow(
-              new EventId(source.readLong(), source.readLong(), readText(source)),
-              source.readLong(),
-              source.readLong(),
-              readText(source),
-              readNumber(source),
-              readText(source),
-              readNumber(source),
-              readText(source),
-              readText(source),
-              readText(source));
-      case ASSIGNMENTS ->
-          new AssignmentRow(
-              source.readLong(),
-              source.readLong(),
-              readText(source),
-              source.readLong(),
-              source.readInt(),
-              readText(source),
-              readText(source),
-              source.readLong(),
-              readNumber(source),
-              source.readLong(),
-              source.readLong());
-      case USERS ->
-          new UserRow(
-              readText(source),
-              readText(source),
-              readText(source),
-              readText(source),
-              source.readBoolean(),
-              source.readLong(),
-              source.readLong());
-      case OUTBOX_EVENTS ->
-          new OutboxRow(
-              source.readLong(),
-              readText(source),
-              readText(source),
-              readText(source),
-              readText(source),
-              source.readLong(),
-              readNumber(source));
-      case ETL_HEARTBEAT -> new HeartbeatRow(readText(source), source.readLong());
-      case VARIANTS ->
-          new VariantRow(
-              source.readLong(),
-              source.readLong(),
-              readText(source),
-              readText(source),
-              readText(source),
-              source.readInt(),
-              source.readBoolean(),
-              readText(source),
-              source.readLong(),
-              source.readLong());
-      case EXPERIMENTS ->
-          new ExperimentRow(
-              source.readLong(),
-              readText(source),
-              readText(source),
-              readText(source),
-              readText(source),
-              readText(source),
-              source.readInt(),
-              readText(source),
-              readNumber(source),
-              readNumber(source),
-              source.readLong(),
-              source.readLong());
-    };
+  }
+
+  private static Object readColumn(SourceColumn<?> column, DataInputView source) {
+    try {
+      return switch (column.type()) {
+        case EVENT_ID -> new EventId(source.readLong(), source.readLong(), readText(source));
+        case BIGINT, TIMESTAMP ->
+            column.isNullable() ? readNumber(source) : (Long) source.readLong();
+        case INT -> source.readInt();
+        case TEXT, LABEL, JSON -> readText(source);
+        case BOOL -> source.readBoolean();
+      };
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
   }
 
   private static void writeNumber(Long number, DataOutputView target) throws IOException {
@@ -364,7 +259,7 @@ public final class ChangeSerializer extends TypeSerializerSingleton<Change> {
     return new Snapshot();
   }
 
-  /** Required by Flink; says that there is only one form. */
+  /** Required by Flink: there is only one form. */
   public static final class Snapshot extends SimpleTypeSerializerSnapshot<Change> {
     public Snapshot() {
       super(() -> INSTANCE);

@@ -2,11 +2,13 @@ package io.experimentetl.cdc;
 
 import io.experimentetl.clickhouse.ProgressMarker;
 import io.experimentetl.model.Change;
-import io.experimentetl.model.DriftedColumn;
+import io.experimentetl.model.FindingCode;
+import io.experimentetl.quality.FindingReporter;
 import io.experimentetl.warehouse.RetainedRows;
 import java.io.IOException;
 import java.sql.Connection;
 import java.sql.SQLException;
+import java.util.EnumSet;
 import java.util.Iterator;
 import java.util.List;
 import java.util.concurrent.ScheduledExecutorService;
@@ -39,7 +41,7 @@ import org.slf4j.LoggerFactory;
  */
 final class ContinuityOperator extends AbstractStreamOperator<Either<ProgressMarker, Change>>
     implements OneInputStreamOperator<
-        Either<ReaderProgress, Change>, Either<ProgressMarker, Change>> {
+        Either<ReaderNotice, Change>, Either<ProgressMarker, Change>> {
   private static final long serialVersionUID = 1L;
 
   private static final Logger LOG = LoggerFactory.getLogger(ContinuityOperator.class);
@@ -59,6 +61,7 @@ final class ContinuityOperator extends AbstractStreamOperator<Either<ProgressMar
   private transient Continuity continuity;
   private transient long firstBehindSnapshot;
   private transient boolean replayStable;
+  private transient FindingReporter findings;
   private transient Counter resentRows;
   private transient Counter snapshotRows;
   private transient Counter retainedRows;
@@ -120,7 +123,7 @@ final class ContinuityOperator extends AbstractStreamOperator<Either<ProgressMar
     lastCommittedAt = state.committedAt();
     registerMetrics();
     if (!retainedUntil.isEnd()) {
-      retained = new RetainedRows(retainedFrom, settings);
+      retained = new RetainedRows(retainedFrom, ids -> SourceServer.existingUsers(settings, ids));
     }
     slotPoller =
         new ScheduledThreadPoolExecutor(
@@ -137,6 +140,9 @@ final class ContinuityOperator extends AbstractStreamOperator<Either<ProgressMar
 
   private void registerMetrics() {
     MetricGroup metrics = getMetricGroup();
+    findings =
+        new FindingReporter(
+            output, SourceStreams.FINDINGS, metrics, EnumSet.of(FindingCode.S_SCHEMA_DRIFT));
     resentRows = metrics.counter("resentRows");
     snapshotRows = metrics.counter("snapshotRows");
     retainedRows = metrics.counter("retainedRows");
@@ -166,27 +172,27 @@ final class ContinuityOperator extends AbstractStreamOperator<Either<ProgressMar
   }
 
   @Override
-  public void processElement(StreamRecord<Either<ReaderProgress, Change>> element)
-      throws Exception {
-    Either<ReaderProgress, Change> value = element.getValue();
+  public void processElement(StreamRecord<Either<ReaderNotice, Change>> element) throws Exception {
+    Either<ReaderNotice, Change> value = element.getValue();
     readRetainedRows();
     if (value.isRight()) {
       take(value.right());
-    } else if (value.left().chunkRead()) {
-      takeChunkEnd(value.left());
+    } else if (value.left().drift() != null) {
+      findings.report(value.left().drift().finding(continuity.sequenceNumber()));
     } else {
-      guarded(() -> continuity.read(value.left().commitLsn(), value.left().lsn()));
+      take(value.left().progress());
+    }
+  }
+
+  private void take(ReaderProgress progress) throws SQLException {
+    if (progress.chunkRead()) {
+      takeChunkEnd(progress);
+    } else {
+      guarded(() -> continuity.read(progress.commitLsn(), progress.lsn()));
     }
   }
 
   private void take(Change change) {
-    if (change.after() instanceof DriftedColumn) {
-      // No row: with a stamp of its own it could raise that of the row behind it above its LSN.
-      output.collect(
-          new StreamRecord<>(
-              Either.Right(change.assignSequenceNumber(continuity.sequenceNumber()))));
-      return;
-    }
     long lsn = change.position().lsn();
     if (lsn == 0) {
       snapshotRows.inc();

@@ -123,12 +123,8 @@ final class DebeziumDecoder {
     boolean snapshot = kind == ChangeKind.READ;
     long lsn = snapshot ? 0 : number(source, "lsn");
     long commitBefore = snapshot ? -1 : commitBefore(source.path("sequence"));
-    List<Change> drifted =
-        after.isObject()
-            ? driftedColumns.of(table, after).stream()
-                .map(column -> column.seenAt(committedAt))
-                .toList()
-            : List.of();
+    List<SchemaDrift> drifts =
+        after.isObject() ? driftedColumns.of(table, after, committedAt) : List.of();
     JsonRowReader reader = readers.get(table);
     return new DebeziumRecord(
         new TopicPartition(record.topic(), record.partition()),
@@ -136,7 +132,7 @@ final class DebeziumDecoder {
         commitBefore,
         snapshot ? SNAPSHOT_ORDER.indexOf(table) : lsn,
         table.tableName() + new String(record.key(), StandardCharsets.UTF_8),
-        drifted,
+        drifts,
         new Change(
             table,
             kind,

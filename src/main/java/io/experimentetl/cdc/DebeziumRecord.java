@@ -12,7 +12,7 @@ import org.apache.kafka.common.TopicPartition;
  *     committed; -1 for the snapshot, 0 where Debezium had seen no commit yet
  * @param within the order in its transaction: the LSN; in the snapshot the table's place
  * @param key table and primary key
- * @param drifted columns that were never seen so before, told before the change
+ * @param drifts columns that differ from their declaration, seen for the first time
  * @param change null: there is nothing to pass on (a tombstone)
  */
 record DebeziumRecord(
@@ -21,7 +21,7 @@ record DebeziumRecord(
     long commitBefore,
     long within,
     String key,
-    List<Change> drifted,
+    List<SchemaDrift> drifts,
     Change change) {
 
   /** As PostgreSQL's log has them: the snapshot, then transactions by commit, rows by LSN. */

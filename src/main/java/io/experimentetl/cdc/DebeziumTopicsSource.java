@@ -14,10 +14,12 @@ import org.apache.flink.api.connector.source.SourceReaderContext;
 import org.apache.flink.api.connector.source.SplitEnumerator;
 import org.apache.flink.api.connector.source.SplitEnumeratorContext;
 import org.apache.flink.api.java.tuple.Tuple2;
+import org.apache.flink.api.java.typeutils.EitherTypeInfo;
 import org.apache.flink.api.java.typeutils.ResultTypeQueryable;
 import org.apache.flink.api.java.typeutils.TupleTypeInfo;
 import org.apache.flink.connector.base.source.reader.SingleThreadMultiplexSourceReaderBase;
 import org.apache.flink.core.io.SimpleVersionedSerializer;
+import org.apache.flink.types.Either;
 import org.apache.kafka.common.TopicPartition;
 
 /**
@@ -26,12 +28,14 @@ import org.apache.kafka.common.TopicPartition;
  * erasure and its rows need, would be lost.
  */
 final class DebeziumTopicsSource
-    implements Source<Tuple2<String, Change>, TopicsSplit, Boolean>,
-        ResultTypeQueryable<Tuple2<String, Change>> {
+    implements Source<Tuple2<String, Either<SchemaDrift, Change>>, TopicsSplit, Boolean>,
+        ResultTypeQueryable<Tuple2<String, Either<SchemaDrift, Change>>> {
   private static final long serialVersionUID = 1L;
 
-  static final TypeInformation<Tuple2<String, Change>> TYPE =
-      new TupleTypeInfo<>(Types.STRING, ChangeTypeInfo.INSTANCE);
+  static final TypeInformation<Tuple2<String, Either<SchemaDrift, Change>>> TYPE =
+      new TupleTypeInfo<>(
+          Types.STRING,
+          new EitherTypeInfo<>(TypeInformation.of(SchemaDrift.class), ChangeTypeInfo.INSTANCE));
 
   private final KafkaSourceSettings settings;
 
@@ -45,12 +49,12 @@ final class DebeziumTopicsSource
   }
 
   @Override
-  public TypeInformation<Tuple2<String, Change>> getProducedType() {
+  public TypeInformation<Tuple2<String, Either<SchemaDrift, Change>>> getProducedType() {
     return TYPE;
   }
 
   @Override
-  public SourceReader<Tuple2<String, Change>, TopicsSplit> createReader(
+  public SourceReader<Tuple2<String, Either<SchemaDrift, Change>>, TopicsSplit> createReader(
       SourceReaderContext context) {
     return new Reader(settings, context);
   }
@@ -138,18 +142,21 @@ final class DebeziumTopicsSource
 
   private static final class Reader
       extends SingleThreadMultiplexSourceReaderBase<
-          DebeziumRecord, Tuple2<String, Change>, TopicsSplit, Map<TopicPartition, Long>> {
+          DebeziumRecord,
+          Tuple2<String, Either<SchemaDrift, Change>>,
+          TopicsSplit,
+          Map<TopicPartition, Long>> {
 
     private Reader(KafkaSourceSettings settings, SourceReaderContext context) {
       super(
           () -> new TopicsReader(settings),
           (record, output, next) -> {
             next.put(record.partition(), record.offset() + 1);
-            for (Change drifted : record.drifted()) {
-              output.collect(Tuple2.of(record.key(), drifted));
+            for (SchemaDrift drift : record.drifts()) {
+              output.collect(Tuple2.of(record.key(), Either.Left(drift)));
             }
             if (record.change() != null) {
-              output.collect(Tuple2.of(record.key(), record.change()));
+              output.collect(Tuple2.of(record.key(), Either.Right(record.change())));
             }
           },
           context.getConfiguration(),

@@ -1,99 +1,109 @@
 package io.experimentetl.cdc;
 
 import com.fasterxml.jackson.databind.JsonNode;
-import io.experimentetl.model.DriftedColumn;
+import io.experimentetl.model.ColumnType;
+import io.experimentetl.model.SourceColumn;
 import io.experimentetl.model.SourceTable;
-import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.EnumMap;
 import java.util.HashSet;
-import java.util.Iterator;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
-import java.util.function.BiPredicate;
 import java.util.function.Predicate;
-import org.apache.kafka.connect.data.Field;
 import org.apache.kafka.connect.data.Schema;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
 
 /**
- * How the tables that come differ from those that the product knows. Each difference is told once
- * by one instance; a column that may be NULL where ours must not is none. A column whose type the
- * sender can't express is left out by it: one of ours is then missing, any other is not seen.
+ * Compares the source's tables with their declaration. A declared column that is missing or has
+ * another type is returned once per instance.
+ *
+ * <p>In order are: an optional column that is missing, a column that is not declared, and a column
+ * that allows NULL although the declaration does not. Debezium omits a column whose type it cannot
+ * express: if it is declared, it is missing.
  */
 final class DriftedColumns {
-  private static final Logger LOG = LoggerFactory.getLogger(DriftedColumns.class);
-
-  /** PostgreSQL allows no table more columns; of a topic's records anything can be said. */
-  static final int MOST = 1_600;
-
-  /** PostgreSQL's names are no longer. */
-  private static final int LONGEST_NAME = 63;
-
   private record Difference(String column, String how) {}
 
-  private final Map<SourceTable, Set<Difference>> told = new EnumMap<>(SourceTable.class);
+  private final Map<SourceTable, Set<Difference>> found = new EnumMap<>(SourceTable.class);
 
-  /** What is new in a version of a table's schema. */
-  List<DriftedColumn> of(SourceTable table, Schema row) {
+  /**
+   * What is new in a version of a table's schema.
+   *
+   * @param seenAt see {@link SchemaDrift}
+   */
+  List<SchemaDrift> of(SourceTable table, Schema row, long seenAt) {
     return differences(
         table,
-        row.fields().stream().map(Field::name).iterator(),
-        name -> row.field(name) != null,
-        (type, name) -> type.fits(row.field(name).schema()));
+        column -> row.field(column.name()) != null,
+        column -> fits(column.type(), row.field(column.name()).schema()),
+        seenAt);
   }
 
-  /** What is new in a row without schema. */
-  List<DriftedColumn> of(SourceTable table, JsonNode row) {
-    return differences(table, row.fieldNames(), row::has, (type, name) -> type.fits(row.get(name)));
+  /**
+   * What is new in a row without schema.
+   *
+   * @param seenAt see {@link SchemaDrift}
+   */
+  List<SchemaDrift> of(SourceTable table, JsonNode row, long seenAt) {
+    return differences(
+        table,
+        column -> row.has(column.name()),
+        column -> fits(column.type(), row.get(column.name())),
+        seenAt);
   }
 
-  private List<DriftedColumn> differences(
+  private List<SchemaDrift> differences(
       SourceTable table,
-      Iterator<String> sent,
-      Predicate<String> has,
-      BiPredicate<ColumnType, String> fits) {
-    List<DriftedColumn> found = new ArrayList<>();
-    Set<String> known = RowReader.COLUMNS.get(table).keySet();
-    RowReader.COLUMNS
-        .get(table)
-        .forEach(
-            (column, type) -> {
-              if (!has.test(column)) {
-                add(found, table, column, "is missing: it counts as NULL");
-              } else if (!fits.test(type, column)) {
-                add(found, table, column, "is not " + type.noun);
-              }
-            });
-    while (sent.hasNext()) {
-      String column = sent.next();
-      if (!known.contains(column)) {
-        add(found, table, column, "is unknown to the product, which does not read it");
+      Predicate<SourceColumn<?>> has,
+      Predicate<SourceColumn<?>> fits,
+      long seenAt) {
+    List<SchemaDrift> drifts = new ArrayList<>();
+    for (SourceColumn<?> column : table.columns().all()) {
+      String how =
+          !has.test(column)
+              ? column.isOptional() ? null : "is missing: it counts as NULL"
+              : fits.test(column) ? null : "is not " + column.type().inWords();
+      if (how != null
+          && found
+              .computeIfAbsent(table, t -> new HashSet<>())
+              .add(new Difference(column.name(), how))) {
+        drifts.add(
+            new SchemaDrift(
+                table,
+                column.name(),
+                "The column " + column.name() + " of " + table.tableName() + " " + how + ".",
+                seenAt));
       }
     }
-    return found;
+    return drifts;
   }
 
-  private void add(List<DriftedColumn> found, SourceTable table, String column, String how) {
-    Set<Difference> ofTable = told.computeIfAbsent(table, t -> new HashSet<>());
-    if (ofTable.size() >= MOST) {
-      return;
-    }
-    String marker = column.length() > LONGEST_NAME ? column.substring(0, LONGEST_NAME) : column;
-    if (ofTable.add(new Difference(marker, how))) {
-      // Half of a surrogate pair becomes a question mark.
-      String name = new String(marker.getBytes(StandardCharsets.UTF_8), StandardCharsets.UTF_8);
-      found.add(
-          new DriftedColumn(
-              table, name, "The column " + name + " of " + table.tableName() + " " + how + "."));
-      if (ofTable.size() == MOST) {
-        LOG.warn(
-            "{} columns of {} differ from what the product knows (S-SCHEMA-DRIFT); more are not reported until the job starts again.",
-            MOST,
-            table.tableName());
-      }
-    }
+  private static boolean fits(ColumnType type, Schema schema) {
+    boolean integer =
+        schema.name() == null
+            && switch (schema.type()) {
+              case INT16, INT32, INT64 -> true;
+              default -> false;
+            };
+    return switch (type) {
+      case EVENT_ID -> integer || schema.type() == Schema.Type.STRING;
+      case BIGINT, INT -> integer;
+      case TEXT, LABEL, JSON -> schema.type() == Schema.Type.STRING;
+      case BOOL -> schema.type() == Schema.Type.BOOLEAN;
+      case TIMESTAMP ->
+          StructRowReader.unit(schema) != RowReader.Unit.NONE
+              || "io.debezium.time.ZonedTimestamp".equals(schema.name());
+    };
+  }
+
+  /** NULL fits every type. */
+  private static boolean fits(ColumnType type, JsonNode value) {
+    return value.isNull()
+        || switch (type) {
+          case EVENT_ID -> value.isTextual() || value.isIntegralNumber();
+          case BIGINT, INT -> value.isNumber();
+          case TEXT, LABEL, JSON, TIMESTAMP -> value.isTextual();
+          case BOOL -> value.isBoolean();
+        };
   }
 }

@@ -2,25 +2,25 @@ package io.experimentetl.cdc;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import io.experimentetl.clickhouse.RowBinaryWriter;
+import io.experimentetl.model.SourceColumn;
 import io.experimentetl.model.SourceTable;
 
 /**
- * Rows as Debezium's JSON without schemas: times are ISO texts, all but numbers and truths text.
+ * Reads rows of Debezium's JSON without schemas: a timestamp is an ISO text; numbers and booleans
+ * are JSON's; everything else is a text.
  */
 final class JsonRowReader extends RowReader<JsonNode> {
-  private final String[] names;
 
   JsonRowReader(SourceTable table) {
     super(table);
-    names = columnNames(table);
   }
 
   @Override
-  Object sent(JsonNode row, int index) {
-    JsonNode value = row.path(names[index]);
+  Object sent(JsonNode row, SourceColumn<?> column) {
+    JsonNode value = row.path(column.name());
     return switch (value.getNodeType()) {
       case MISSING, NULL -> null;
-      // Half of a surrogate pair, which JSON can name, is no text.
+      // JSON can hold half of a surrogate pair, which is no text.
       case STRING ->
           RowBinaryWriter.fitsString(value.textValue()) ? (Object) value.textValue() : value;
       case BOOLEAN -> value.booleanValue();
@@ -33,13 +33,13 @@ final class JsonRowReader extends RowReader<JsonNode> {
   }
 
   @Override
-  boolean has(JsonNode row, int index) {
-    return row.has(names[index]);
+  boolean has(JsonNode row, SourceColumn<?> column) {
+    return row.has(column.name());
   }
 
-  /** Without a schema nothing says what a number counts: a time that is a number is refused. */
+  /** Without a schema the unit of a number is not known: a time that is a number is refused. */
   @Override
-  Unit unit(int index) {
-    return Unit.AS_SENT;
+  Unit unit(SourceColumn<?> column) {
+    return Unit.NONE;
   }
 }

@@ -1,12 +1,8 @@
 package io.experimentetl.cdc;
 
-import io.experimentetl.clickhouse.ProgressMarker;
-import io.experimentetl.model.Change;
 import org.apache.flink.api.common.eventtime.WatermarkStrategy;
 import org.apache.flink.api.common.typeinfo.Types;
-import org.apache.flink.streaming.api.datastream.DataStream;
 import org.apache.flink.streaming.api.environment.StreamExecutionEnvironment;
-import org.apache.flink.types.Either;
 
 /**
  * The source as the pipeline sees it, from Debezium's topics: all captured tables, in commit order,
@@ -22,24 +18,21 @@ public final class KafkaChanges {
 
   private KafkaChanges() {}
 
-  /**
-   * Adds the source and the step behind it, both with parallelism 1.
-   *
-   * @return Right: a change with its stamp; Left: the cut before a checkpoint's barrier
-   */
-  public static DataStream<Either<ProgressMarker, Change>> attach(
+  /** Adds the source and the step behind it, both with parallelism 1. */
+  public static SourceStreams attach(
       StreamExecutionEnvironment environment, KafkaSourceSettings settings) {
-    return environment
-        .fromSource(
-            new DebeziumTopicsSource(settings),
-            WatermarkStrategy.noWatermarks(),
-            SOURCE,
-            DebeziumTopicsSource.TYPE)
-        .uid(SOURCE)
-        .forceNonParallel()
-        .keyBy(row -> row.f0, Types.STRING)
-        .transform(ARRIVAL, PostgresChanges.TYPE, new ArrivalOperator())
-        .uid(ARRIVAL)
-        .forceNonParallel();
+    return SourceStreams.of(
+        environment
+            .fromSource(
+                new DebeziumTopicsSource(settings),
+                WatermarkStrategy.noWatermarks(),
+                SOURCE,
+                DebeziumTopicsSource.TYPE)
+            .uid(SOURCE)
+            .forceNonParallel()
+            .keyBy(row -> row.f0, Types.STRING)
+            .transform(ARRIVAL, PostgresChanges.TYPE, new ArrivalOperator())
+            .uid(ARRIVAL)
+            .forceNonParallel());
   }
 }

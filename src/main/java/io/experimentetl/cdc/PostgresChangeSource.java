@@ -53,8 +53,8 @@ import org.apache.kafka.connect.source.SourceRecord;
  * connector's own source object carries the password.
  */
 final class PostgresChangeSource
-    implements Source<Either<ReaderProgress, Change>, SourceSplitBase, PendingSplitsState>,
-        ResultTypeQueryable<Either<ReaderProgress, Change>> {
+    implements Source<Either<ReaderNotice, Change>, SourceSplitBase, PendingSplitsState>,
+        ResultTypeQueryable<Either<ReaderNotice, Change>> {
   private static final long serialVersionUID = 1L;
 
   private static final String PASSWORD_PLUGIN = "authenticationPluginClassName";
@@ -100,8 +100,8 @@ final class PostgresChangeSource
     // After a kill the server holds the slot until it notices.
     debezium.setProperty("slot.max.retries", "60");
     debezium.setProperty("slot.retry.delay.ms", "1000");
-    PostgresSourceBuilder<Either<ReaderProgress, Change>> builder =
-        PostgresIncrementalSource.<Either<ReaderProgress, Change>>builder()
+    PostgresSourceBuilder<Either<ReaderNotice, Change>> builder =
+        PostgresIncrementalSource.<Either<ReaderNotice, Change>>builder()
             .hostname(settings.host())
             .port(settings.port())
             .database(settings.database())
@@ -141,14 +141,14 @@ final class PostgresChangeSource
   }
 
   @Override
-  public TypeInformation<Either<ReaderProgress, Change>> getProducedType() {
+  public TypeInformation<Either<ReaderNotice, Change>> getProducedType() {
     return ChangeDeserializer.TYPE;
   }
 
   // The connector's reader is declared without its type arguments.
   @Override
   @SuppressWarnings("unchecked")
-  public SourceReader<Either<ReaderProgress, Change>, SourceSplitBase> createReader(
+  public SourceReader<Either<ReaderNotice, Change>, SourceSplitBase> createReader(
       SourceReaderContext context) throws Exception {
     return connected().createReader(context);
   }
@@ -191,7 +191,7 @@ final class PostgresChangeSource
   // Inherits the reader's raw type.
   @SuppressWarnings("unchecked")
   private static final class Connected
-      extends PostgresIncrementalSource<Either<ReaderProgress, Change>> {
+      extends PostgresIncrementalSource<Either<ReaderNotice, Change>> {
     private static final long serialVersionUID = 1L;
 
     private Connected(PostgresSourceConfigFactory factory, PostgresDialect dialect) {
@@ -199,7 +199,7 @@ final class PostgresChangeSource
     }
 
     @Override
-    protected RecordEmitter<SourceRecords, Either<ReaderProgress, Change>, SourceSplitState>
+    protected RecordEmitter<SourceRecords, Either<ReaderNotice, Change>, SourceSplitState>
         createRecordEmitter(SourceConfig config, SourceReaderMetrics metrics) {
       return new Emitter((ChangeDeserializer) deserializationSchema, metrics, offsetFactory);
     }
@@ -210,7 +210,7 @@ final class PostgresChangeSource
    * does per row.
    */
   private static final class Emitter
-      extends IncrementalSourceRecordEmitter<Either<ReaderProgress, Change>> {
+      extends IncrementalSourceRecordEmitter<Either<ReaderNotice, Change>> {
 
     private final ChangeDeserializer deserializer;
 
@@ -223,7 +223,7 @@ final class PostgresChangeSource
     @Override
     public void emitRecord(
         SourceRecords batch,
-        SourceOutput<Either<ReaderProgress, Change>> output,
+        SourceOutput<Either<ReaderNotice, Change>> output,
         SourceSplitState split)
         throws Exception {
       outputCollector.output = output;

@@ -6,7 +6,6 @@ import io.experimentetl.warehouse.RetainedRows;
 import org.apache.flink.api.common.eventtime.WatermarkStrategy;
 import org.apache.flink.api.common.typeinfo.TypeInformation;
 import org.apache.flink.api.java.typeutils.EitherTypeInfo;
-import org.apache.flink.streaming.api.datastream.DataStream;
 import org.apache.flink.streaming.api.environment.StreamExecutionEnvironment;
 import org.apache.flink.types.Either;
 
@@ -24,12 +23,8 @@ public final class PostgresChanges {
 
   private PostgresChanges() {}
 
-  /**
-   * Adds the source and the continuity step, both with parallelism 1 in one chain.
-   *
-   * @return Right: a change with its stamp; Left: the cut before a checkpoint's barrier
-   */
-  public static DataStream<Either<ProgressMarker, Change>> attach(
+  /** Adds the source and the continuity step, both with parallelism 1 in one chain. */
+  public static SourceStreams attach(
       StreamExecutionEnvironment environment, PostgresSourceSettings settings) {
     return attach(environment, settings, null);
   }
@@ -39,20 +34,21 @@ public final class PostgresChanges {
    *
    * @param retainedFrom where the rows are that only an older warehouse has any more; null: nowhere
    */
-  public static DataStream<Either<ProgressMarker, Change>> attach(
+  public static SourceStreams attach(
       StreamExecutionEnvironment environment,
       PostgresSourceSettings settings,
       RetainedRows.From retainedFrom) {
-    return environment
-        .fromSource(
-            new PostgresChangeSource(settings),
-            WatermarkStrategy.noWatermarks(),
-            SOURCE,
-            ChangeDeserializer.TYPE)
-        .uid(SOURCE)
-        .forceNonParallel()
-        .transform(CONTINUITY, TYPE, new ContinuityOperator(settings, retainedFrom))
-        .uid(CONTINUITY)
-        .forceNonParallel();
+    return SourceStreams.of(
+        environment
+            .fromSource(
+                new PostgresChangeSource(settings),
+                WatermarkStrategy.noWatermarks(),
+                SOURCE,
+                ChangeDeserializer.TYPE)
+            .uid(SOURCE)
+            .forceNonParallel()
+            .transform(CONTINUITY, TYPE, new ContinuityOperator(settings, retainedFrom))
+            .uid(CONTINUITY)
+            .forceNonParallel());
   }
 }

@@ -1,12 +1,12 @@
 package io.experimentetl.cdc;
 
+import io.experimentetl.model.SourceColumn;
 import io.experimentetl.model.SourceTable;
 import java.sql.Connection;
 import java.sql.PreparedStatement;
 import java.sql.ResultSet;
 import java.sql.SQLException;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.List;
 import java.util.Set;
 import java.util.TreeSet;
@@ -150,7 +150,9 @@ public final class PostgresPreflight {
         continue;
       }
       String missing =
-          Arrays.stream(RowReader.columnNames(table))
+          table.columns().all().stream()
+              .filter(column -> !column.isOptional())
+              .map(SourceColumn::name)
               .filter(column -> !found.contains(column))
               .collect(Collectors.joining(", "));
       if (!missing.isEmpty()) {

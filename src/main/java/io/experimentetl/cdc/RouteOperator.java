@@ -4,7 +4,6 @@ import io.experimentetl.clickhouse.ProgressMarker;
 import io.experimentetl.model.AssignmentRow;
 import io.experimentetl.model.Change;
 import io.experimentetl.model.ChangeKind;
-import io.experimentetl.model.DriftedColumn;
 import io.experimentetl.model.EventRow;
 import io.experimentetl.model.ExperimentRow;
 import io.experimentetl.model.Finding;
@@ -112,8 +111,7 @@ public final class RouteOperator extends AbstractStreamOperator<Change>
             EnumSet.of(
                 FindingCode.S_UNPARSEABLE,
                 FindingCode.S_NULL_REQUIRED,
-                FindingCode.S_UNKNOWN_ENUM,
-                FindingCode.S_SCHEMA_DRIFT));
+                FindingCode.S_UNKNOWN_ENUM));
   }
 
   @Override
@@ -125,10 +123,6 @@ public final class RouteOperator extends AbstractStreamOperator<Change>
       return;
     }
     Change change = record.getValue().right();
-    if (change.after() instanceof DriftedColumn drifted) {
-      reportDrift(change, drifted);
-      return;
-    }
     if (change.kind() == ChangeKind.DELETE) {
       sendDelete(change, ChangeKind.DELETE);
     } else {
@@ -171,24 +165,16 @@ public final class RouteOperator extends AbstractStreamOperator<Change>
       return;
     }
     resolve(change, row);
-    if (!WarehouseRange.isKeyOutside(row)) {
+    if (!WarehouseRange.isKeyOutside(change.table(), row)) {
       send(
           new Change(
               change.table(),
               kind,
               change.sequenceNumber(),
               change.position(),
-              WarehouseRange.within(row, change.position().committedAt()),
+              WarehouseRange.within(change.table(), row, change.position().committedAt()),
               null));
     }
-  }
-
-  private void reportDrift(Change change, DriftedColumn drifted) {
-    Subject column = Subject.column(drifted.table(), drifted.column());
-    findings.report(
-        Finding.opened(FindingCode.S_SCHEMA_DRIFT, column)
-            .detail(drifted.reason())
-            .at(change, FindingVersions.of(change)));
   }
 
   private void addDeadLetter(Change change, UnreadableRow row) {
@@ -257,7 +243,7 @@ public final class RouteOperator extends AbstractStreamOperator<Change>
     if (row instanceof UnreadableRow unreadable) {
       return unreadable;
     }
-    String column = WarehouseRange.columnOutside(row);
+    String column = WarehouseRange.columnOutside(table, row);
     return column == null
         ? null
         : new UnreadableRow(

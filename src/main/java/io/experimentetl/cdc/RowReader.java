@@ -1,256 +1,77 @@
 package io.experimentetl.cdc;
 
 import io.experimentetl.clickhouse.RowBinaryWriter;
-import io.experimentetl.model.AssignmentRow;
+import io.experimentetl.model.ColumnType;
 import io.experimentetl.model.EventId;
 import io.experimentetl.model.EventRow;
-import io.experimentetl.model.ExperimentRow;
 import io.experimentetl.model.FindingCode;
-import io.experimentetl.model.HeartbeatRow;
-import io.experimentetl.model.OutboxRow;
+import io.experimentetl.model.RowColumns;
+import io.experimentetl.model.SourceColumn;
 import io.experimentetl.model.SourceRow;
 import io.experimentetl.model.SourceTable;
 import io.experimentetl.model.Subject;
 import io.experimentetl.model.UnreadableRow;
-import io.experimentetl.model.UserRow;
-import io.experimentetl.model.VariantRow;
 import io.experimentetl.warehouse.WarehouseRange;
 import java.nio.charset.StandardCharsets;
-import java.util.Collections;
-import java.util.EnumMap;
-import java.util.LinkedHashMap;
-import java.util.Map;
 
 /**
- * Reads rows of one table. Whatever a row holds, the answer is a row: at worst an {@link
- * UnreadableRow}.
+ * Reads the rows of one table as {@link SourceTable#columns} declares it. Every row that is sent
+ * gives a row: a row that cannot be read gives an {@link UnreadableRow}.
  *
  * @param <R> a row as it was sent
  */
 abstract class RowReader<R> {
 
-  /** What Debezium sends for a large value that an update left alone. */
+  /** Debezium's placeholder for a large value that an update did not change. */
   private static final String UNAVAILABLE = "__debezium_unavailable_value";
 
-  /** What a number in a column of a time counts. */
+  /** The unit of a number in a TIMESTAMP column. */
   enum Unit {
-    AS_SENT,
+    NONE,
     MILLIS,
     MICROS,
     NANOS
   }
 
-  /** Each table's columns with their types, in the order of {@link #columnNames}. */
-  static final Map<SourceTable, Map<String, ColumnType>> COLUMNS = columns();
-
   private final SourceTable table;
-  private final String[] columns;
-
-  /** Of so many columns from the first on a value that is missing makes the row unreadable. */
-  private int required;
 
   RowReader(SourceTable table) {
     this.table = table;
-    columns = columnNames(table);
-    required = columns.length;
   }
 
-  /** A column's value: a String, Long, Integer, Short, Boolean or null, or what can't be read. */
-  abstract Object sent(R row, int index);
+  /**
+   * A column's value: a String, Long, Integer, Short, Boolean or null, or an object of another type
+   * that cannot be read.
+   */
+  abstract Object sent(R row, SourceColumn<?> column);
 
   /** Whether the row has the column at all. */
-  abstract boolean has(R row, int index);
+  abstract boolean has(R row, SourceColumn<?> column);
 
-  abstract Unit unit(int index);
-
-  static String[] columnNames(SourceTable table) {
-    return switch (table) {
-      case EXPERIMENTS ->
-          new String[] {
-            "id",
-            "key",
-            "name",
-            "description",
-            "status",
-            "seed",
-            "version",
-            "config",
-            "starts_at",
-            "ends_at",
-            "created_at",
-            "updated_at"
-          };
-      case VARIANTS ->
-          new String[] {
-            "id",
-            "experiment_id",
-            "key",
-            "name",
-            "description",
-            "allocation_pct",
-            "is_control",
-            "config",
-            "created_at",
-            "updated_at"
-          };
-      case USERS ->
-          new String[] {
-            "user_id", "email", "name", "properties", "is_active", "created_at", "updated_at"
-          };
-      case ASSIGNMENTS ->
-          new String[] {
-            "id",
-            "experiment_id",
-            "user_id",
-            "variant_id",
-            "version",
-            "source",
-            "context",
-            "assigned_at",
-            "enrolled_at",
-            "created_at",
-            "updated_at"
-          };
-      case EVENTS ->
-          new String[] {
-            "id",
-            "timestamp",
-            "experiment_id",
-            "user_id",
-            "variant_id",
-            "event_type",
-            "assignment_at",
-            "properties",
-            "session_id",
-            "request_id"
-          };
-      case OUTBOX_EVENTS ->
-          new String[] {
-            "id",
-            "aggregate_id",
-            "aggregate_type",
-            "event_type",
-            "payload",
-            "created_at",
-            "processed_at"
-          };
-      case ETL_HEARTBEAT -> new String[] {"writer", "beat_at"};
-    };
-  }
-
-  private static Map<SourceTable, Map<String, ColumnType>> columns() {
-    Map<SourceTable, Map<String, ColumnType>> all = new EnumMap<>(SourceTable.class);
-    for (SourceTable table : SourceTable.values()) {
-      Map<String, ColumnType> ofTable = new LinkedHashMap<>();
-      for (String column : columnNames(table)) {
-        ofTable.put(column, ColumnType.of(table, column));
-      }
-      all.put(table, Collections.unmodifiableMap(ofTable));
-    }
-    return Collections.unmodifiableMap(all);
-  }
-
-  /** How many columns, from the first on, say which row of the warehouse a row is. */
-  private static int keyColumns(SourceTable table) {
-    return switch (table) {
-      case EVENTS -> 4;
-      case ASSIGNMENTS -> 3;
-      case VARIANTS -> 2;
-      case EXPERIMENTS, USERS, OUTBOX_EVENTS, ETL_HEARTBEAT -> 1;
-    };
-  }
+  abstract Unit unit(SourceColumn<?> column);
 
   /**
-   * A row as it was before it was changed or deleted. It says which row that is; whatever else it
-   * lacks is empty, 0, or the time {@link Long#MAX_VALUE}.
+   * Reads the row as it was before it was changed or deleted. Only its key columns are required. A
+   * missing value of another column that cannot be null is empty, 0, false, or the time {@link
+   * Long#MAX_VALUE}.
    */
   final SourceRow readOld(R row) {
-    required = keyColumns(table);
-    try {
-      return read(row, null);
-    } finally {
-      required = columns.length;
-    }
+    return read(row, column -> valueOfOld(row, column));
   }
 
   /**
-   * @param before the same row before an update, or null: what an update left alone is taken from
-   *     it where it isn't sent
+   * Reads a row.
+   *
+   * @param before the same row before an update, or null: a large value that the update did not
+   *     change is not sent, and is taken from there
    */
   final SourceRow read(R row, R before) {
+    return read(row, column -> value(row, before, column));
+  }
+
+  private SourceRow read(R row, RowColumns.Values values) {
     try {
-      return switch (table) {
-        case EXPERIMENTS ->
-            new ExperimentRow(
-                integer(row, before, 0),
-                text(row, before, 1),
-                text(row, before, 2),
-                textOrNull(row, before, 3),
-                text(row, before, 4),
-                textOrNull(row, before, 5),
-                smallInteger(row, before, 6),
-                textOrNull(row, before, 7),
-                microsOrNull(row, before, 8),
-                microsOrNull(row, before, 9),
-                micros(row, before, 10),
-                micros(row, before, 11));
-        case VARIANTS ->
-            new VariantRow(
-                integer(row, before, 0),
-                integer(row, before, 1),
-                text(row, before, 2),
-                text(row, before, 3),
-                textOrNull(row, before, 4),
-                smallInteger(row, before, 5),
-                bool(row, before, 6),
-                textOrNull(row, before, 7),
-                micros(row, before, 8),
-                micros(row, before, 9));
-        case USERS ->
-            new UserRow(
-                text(row, before, 0),
-                textOrNull(row, before, 1),
-                textOrNull(row, before, 2),
-                textOrNull(row, before, 3),
-                bool(row, before, 4),
-                micros(row, before, 5),
-                micros(row, before, 6));
-        case ASSIGNMENTS ->
-            new AssignmentRow(
-                integer(row, before, 0),
-                integer(row, before, 1),
-                text(row, before, 2),
-                integer(row, before, 3),
-                smallInteger(row, before, 4),
-                text(row, before, 5),
-                textOrNull(row, before, 6),
-                micros(row, before, 7),
-                microsOrNull(row, before, 8),
-                micros(row, before, 9),
-                micros(row, before, 10));
-        case EVENTS ->
-            new EventRow(
-                EventId.of(text(row, before, 0)),
-                micros(row, before, 1),
-                integer(row, before, 2),
-                text(row, before, 3),
-                integerOrNull(row, before, 4),
-                text(row, before, 5),
-                microsOrNull(row, before, 6),
-                textOrNull(row, before, 7),
-                textOrNull(row, before, 8),
-                textOrNull(row, before, 9));
-        case OUTBOX_EVENTS ->
-            new OutboxRow(
-                integer(row, before, 0),
-                text(row, before, 1),
-                text(row, before, 2),
-                text(row, before, 3),
-                text(row, before, 4),
-                micros(row, before, 5),
-                microsOrNull(row, before, 6));
-        case ETL_HEARTBEAT -> new HeartbeatRow(text(row, before, 0), micros(row, before, 1));
-      };
+      return table.columns().read(values);
     } catch (UnreadableColumnException e) {
       EventId eventId = eventId(row);
       return new UnreadableRow(
@@ -260,14 +81,14 @@ abstract class RowReader<R> {
 
   private Subject subject(R row, EventId eventId) {
     return table == SourceTable.EVENTS
-        ? Subject.unreadableEvent(eventId, keyTime(sent(row, 1)))
-        : Subject.row(table, readable(String.valueOf(sent(row, 0))));
+        ? Subject.unreadableEvent(eventId, keyTime(row, EventRow.COLUMNS.named("timestamp")))
+        : Subject.row(table, readable(String.valueOf(sent(row, table.columns().all().get(0)))));
   }
 
   /** Null where the row is not an event, or its id is NULL. */
   private EventId eventId(R row) {
-    Object first = table == SourceTable.EVENTS ? sent(row, 0) : null;
-    return first == null ? null : EventId.of(readable(first.toString()));
+    Object id = table == SourceTable.EVENTS ? sent(row, EventRow.COLUMNS.named("id")) : null;
+    return id == null ? null : EventId.of(readable(id.toString()));
   }
 
   /** A finding holds the text: half of a surrogate pair becomes a question mark. */
@@ -275,176 +96,181 @@ abstract class RowReader<R> {
     return new String(text.getBytes(StandardCharsets.UTF_8), StandardCharsets.UTF_8);
   }
 
-  /**
-   * In microseconds, as every subject of a finding names an event; as it was sent where it can't be
-   * read.
-   */
-  private Object keyTime(Object sent) {
+  /** In microseconds, as in the subjects of all findings; as it was sent if it cannot be read. */
+  private Object keyTime(R row, SourceColumn<?> column) {
+    Object sent = sent(row, column);
     try {
-      return micros(sent, 1);
+      return micros(sent, column);
     } catch (UnreadableColumnException unreadable) {
       return readable(String.valueOf(sent));
     }
   }
 
-  private Object value(R row, R before, int index) {
-    Object value = sent(row, index);
+  private Object value(R row, R before, SourceColumn<?> column) {
+    Object value = sent(row, column);
     if (UNAVAILABLE.equals(value)) {
-      value = before == null ? null : sent(before, index);
-      if (index >= required) {
-        return null;
-      }
+      value = before == null ? null : sent(before, column);
       if (value == null || UNAVAILABLE.equals(value)) {
-        throw new UnreadableColumnException(
-            FindingCode.S_UNPARSEABLE,
-            columns[index],
-            "PostgreSQL did not send the large unchanged value of "
-                + columns[index]
-                + ": the table "
-                + table.tableName()
-                + " needs REPLICA IDENTITY FULL (sql/postgres/002_etl.sql).");
+        throw notSent(column);
       }
     }
-    return value;
-  }
-
-  /** Null only of an old row. */
-  private Object present(R row, R before, int index) {
-    Object value = value(row, before, index);
-    if (value == null && index < required) {
-      String column = columns[index];
-      throw new UnreadableColumnException(
-          FindingCode.S_NULL_REQUIRED,
-          column,
-          !has(row, index)
-              ? "The table "
-                  + table.tableName()
-                  + " has no column "
-                  + column
-                  + ", or its old row was not sent: it needs REPLICA IDENTITY FULL (sql/postgres/002_etl.sql)."
-              : "The column " + column + " is NULL.");
+    if (value == null) {
+      if (!column.isNullable()) {
+        throw missing(row, column);
+      }
+      return null;
     }
-    return value;
+    return converted(value, column);
   }
 
-  private String text(R row, R before, int index) {
-    Object value = present(row, before, index);
-    return value == null ? "" : text(value, index);
+  private Object valueOfOld(R row, SourceColumn<?> column) {
+    Object value = sent(row, column);
+    if (UNAVAILABLE.equals(value)) {
+      if (column.isKey()) {
+        throw notSent(column);
+      }
+      value = null;
+    }
+    if (value == null) {
+      if (column.isKey()) {
+        throw missing(row, column);
+      }
+      return column.isNullable() ? null : empty(column.type());
+    }
+    return converted(value, column);
   }
 
-  private String textOrNull(R row, R before, int index) {
-    Object value = value(row, before, index);
-    return value == null ? null : text(value, index);
+  private static Object empty(ColumnType type) {
+    return switch (type) {
+      case EVENT_ID -> throw new IllegalArgumentException("an event's id is its key");
+      case BIGINT -> 0L;
+      case INT -> 0;
+      case TEXT, LABEL, JSON -> "";
+      case BOOL -> false;
+      case TIMESTAMP -> Long.MAX_VALUE;
+    };
   }
 
-  private String text(Object value, int index) {
+  private Object converted(Object value, SourceColumn<?> column) {
+    return switch (column.type()) {
+      case EVENT_ID -> EventId.of(text(value, column));
+      case BIGINT -> bigint(value, column);
+      case INT -> integer(value, column);
+      case TEXT, LABEL, JSON -> text(value, column);
+      case BOOL -> bool(value, column);
+      case TIMESTAMP -> micros(value, column);
+    };
+  }
+
+  private static String text(Object value, SourceColumn<?> column) {
     if (value instanceof String string) {
       return string;
     }
     String text = String.valueOf(value);
     if (!RowBinaryWriter.fitsString(text)) {
-      throw wrongType(index, "a text in Unicode");
+      throw wrongType(column, "a text in Unicode");
     }
     return text;
   }
 
-  private long integer(R row, R before, int index) {
-    Object value = present(row, before, index);
-    return value == null ? 0 : integer(value, index);
-  }
-
-  private Long integerOrNull(R row, R before, int index) {
-    Object value = value(row, before, index);
-    return value == null || value instanceof Long ? (Long) value : (Long) integer(value, index);
-  }
-
-  private long integer(Object value, int index) {
+  private static Long bigint(Object value, SourceColumn<?> column) {
     if (value instanceof Long number) {
       return number;
     }
     if (value instanceof Integer || value instanceof Short) {
       return ((Number) value).longValue();
     }
-    throw wrongType(index, "an integer");
+    throw wrongType(column, "an integer");
   }
 
-  private int smallInteger(R row, R before, int index) {
-    long value = integer(row, before, index);
-    if (value != (int) value) {
-      throw wrongType(index, "an integer of 32 bits");
+  private static int integer(Object value, SourceColumn<?> column) {
+    long number = bigint(value, column);
+    if (number != (int) number) {
+      throw wrongType(column, "an integer of 32 bits");
     }
-    return (int) value;
+    return (int) number;
   }
 
-  private boolean bool(R row, R before, int index) {
-    Object present = present(row, before, index);
-    if (present instanceof Boolean value) {
-      return value;
+  private static Boolean bool(Object value, SourceColumn<?> column) {
+    if (value instanceof Boolean bool) {
+      return bool;
     }
-    if (present == null) {
-      return false;
-    }
-    throw wrongType(index, "a boolean");
+    throw wrongType(column, "a boolean");
   }
 
-  private long micros(R row, R before, int index) {
-    Object value = present(row, before, index);
-    return value == null ? Long.MAX_VALUE : micros(value, index);
-  }
-
-  private Long microsOrNull(R row, R before, int index) {
-    Object value = value(row, before, index);
-    return value == null ? null : (Long) micros(value, index);
-  }
-
-  private long micros(Object value, int index) {
+  private long micros(Object value, SourceColumn<?> column) {
     try {
       if (value instanceof String string) {
         return Timestamps.microsOfIso(string);
       }
       if (value instanceof Long number) {
-        switch (unit(index)) {
+        switch (unit(column)) {
           case MILLIS:
             return Math.multiplyExact(number, 1000L);
           case MICROS:
-            if (!endsInWarehouse() && (number == Long.MAX_VALUE || number == Long.MIN_VALUE)) {
+            if (!isWrittenToWarehouse() && (number == Long.MAX_VALUE || number == Long.MIN_VALUE)) {
               throw new ArithmeticException("infinity");
             }
             return number;
           case NANOS:
             return Math.floorDiv(number, 1000L);
-          case AS_SENT:
+          case NONE:
             break;
         }
       }
     } catch (RuntimeException e) {
-      throw wrongType(index, "a timestamp between the years -290000 and 290000");
+      throw wrongType(column, "a timestamp between the years -290000 and 290000");
     }
-    throw wrongType(index, "a timestamp");
+    throw wrongType(column, "a timestamp");
   }
 
-  /** Of those tables {@link WarehouseRange} says which times are too far away. */
-  private boolean endsInWarehouse() {
+  /** {@link WarehouseRange} checks the times of those tables. */
+  private boolean isWrittenToWarehouse() {
     return table != SourceTable.OUTBOX_EVENTS && table != SourceTable.ETL_HEARTBEAT;
   }
 
-  private UnreadableColumnException wrongType(int index, String expected) {
-    String column = columns[index];
+  private UnreadableColumnException notSent(SourceColumn<?> column) {
     return new UnreadableColumnException(
-        FindingCode.S_UNPARSEABLE, column, "The column " + column + " is not " + expected + ".");
+        FindingCode.S_UNPARSEABLE,
+        column,
+        "PostgreSQL did not send the large unchanged value of "
+            + column.name()
+            + ": the table "
+            + table.tableName()
+            + " needs REPLICA IDENTITY FULL (sql/postgres/002_etl.sql).");
   }
 
-  /** Control flow inside this class: a bad row is data, not an error. */
+  private UnreadableColumnException missing(R row, SourceColumn<?> column) {
+    return new UnreadableColumnException(
+        FindingCode.S_NULL_REQUIRED,
+        column,
+        has(row, column)
+            ? "The column " + column.name() + " is NULL."
+            : "The table "
+                + table.tableName()
+                + " has no column "
+                + column.name()
+                + ", or its old row was not sent: it needs REPLICA IDENTITY FULL (sql/postgres/002_etl.sql).");
+  }
+
+  private static UnreadableColumnException wrongType(SourceColumn<?> column, String expected) {
+    return new UnreadableColumnException(
+        FindingCode.S_UNPARSEABLE,
+        column,
+        "The column " + column.name() + " is not " + expected + ".");
+  }
+
+  /** Control flow inside this class: an unreadable row is data, not an error. */
   private static final class UnreadableColumnException extends RuntimeException {
     private static final long serialVersionUID = 1L;
 
     private final FindingCode code;
     private final String column;
 
-    private UnreadableColumnException(FindingCode code, String column, String reason) {
+    private UnreadableColumnException(FindingCode code, SourceColumn<?> column, String reason) {
       super(reason, null, false, false);
       this.code = code;
-      this.column = column;
+      this.column = column.name();
     }
   }
 }

@@ -5,7 +5,9 @@ import java.sql.PreparedStatement;
 import java.sql.ResultSet;
 import java.sql.SQLException;
 import java.sql.Statement;
+import java.util.HashSet;
 import java.util.Properties;
+import java.util.Set;
 
 /** What the job asks the source's server beside reading its changes. */
 public final class SourceServer {
@@ -84,6 +86,30 @@ public final class SourceServer {
         + quoted(settings.schema())
         + ".etl_heartbeat (writer, beat_at) VALUES ('source', clock_timestamp())"
         + " ON CONFLICT (writer) DO UPDATE SET beat_at = excluded.beat_at";
+  }
+
+  /**
+   * Those of these users whom the source has.
+   *
+   * @throws SQLException the server does not answer
+   */
+  static Set<String> existingUsers(PostgresSourceSettings settings, Set<String> userIds)
+      throws SQLException {
+    try (Connection connection = connect(settings);
+        PreparedStatement statement =
+            connection.prepareStatement(
+                "SELECT user_id FROM "
+                    + quoted(settings.schema())
+                    + ".users WHERE user_id = ANY (?)")) {
+      statement.setArray(1, connection.createArrayOf("varchar", userIds.toArray()));
+      Set<String> existing = new HashSet<>();
+      try (ResultSet users = statement.executeQuery()) {
+        while (users.next()) {
+          existing.add(users.getString(1));
+        }
+      }
+      return existing;
+    }
   }
 
   public static String quoted(String identifier) {

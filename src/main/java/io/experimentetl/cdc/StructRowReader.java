@@ -1,64 +1,67 @@
 package io.experimentetl.cdc;
 
+import io.experimentetl.model.SourceColumn;
 import io.experimentetl.model.SourceTable;
+import java.util.List;
 import org.apache.kafka.connect.data.Field;
 import org.apache.kafka.connect.data.Schema;
 import org.apache.kafka.connect.data.Struct;
 
 /**
- * Rows as Kafka Connect's structs, of one table in one version of its schema. Bound to the fields
- * once, so that a row costs no look-up by name.
+ * Reads rows of Kafka Connect's structs, of one table in one version of its schema. The fields are
+ * looked up once per schema, not once per row.
  */
 final class StructRowReader extends RowReader<Struct> {
 
-  private record Column(String name, Field field, boolean hasDefault, Unit unit) {}
+  private record BoundField(Field field, boolean hasDefault, Unit unit) {}
 
-  private final Column[] columns;
+  private static final BoundField ABSENT = new BoundField(null, false, Unit.NONE);
+
+  private final BoundField[] fields;
 
   StructRowReader(SourceTable table, Schema schema) {
     super(table);
-    String[] names = columnNames(table);
-    columns = new Column[names.length];
-    for (int i = 0; i < names.length; i++) {
-      Field field = schema.field(names[i]);
-      columns[i] =
+    List<? extends SourceColumn<?>> columns = table.columns().all();
+    fields = new BoundField[columns.size()];
+    for (SourceColumn<?> column : columns) {
+      Field field = schema.field(column.name());
+      fields[column.index()] =
           field == null
-              ? new Column(names[i], null, false, Unit.AS_SENT)
-              : new Column(
-                  names[i], field, field.schema().defaultValue() != null, unit(field.schema()));
+              ? ABSENT
+              : new BoundField(field, field.schema().defaultValue() != null, unit(field.schema()));
     }
   }
 
-  /** What a number of that schema counts. */
+  /** The unit of a number with that schema. */
   static Unit unit(Schema schema) {
     if (schema.name() == null) {
-      return Unit.AS_SENT;
+      return Unit.NONE;
     }
     return switch (schema.name()) {
       case "io.debezium.time.Timestamp" -> Unit.MILLIS;
       case MicrosConverter.SCHEMA -> Unit.MICROS;
       case "io.debezium.time.NanoTimestamp" -> Unit.NANOS;
-      default -> Unit.AS_SENT;
+      default -> Unit.NONE;
     };
   }
 
   @Override
-  Object sent(Struct row, int index) {
-    Column column = columns[index];
-    if (column.field == null) {
+  Object sent(Struct row, SourceColumn<?> column) {
+    BoundField bound = fields[column.index()];
+    if (bound.field == null) {
       return null;
     }
-    // Struct.get puts the column's default where the row says NULL.
-    return column.hasDefault ? row.getWithoutDefault(column.name) : row.get(column.field);
+    // Struct.get returns the column's default in place of NULL.
+    return bound.hasDefault ? row.getWithoutDefault(column.name()) : row.get(bound.field);
   }
 
   @Override
-  boolean has(Struct row, int index) {
-    return columns[index].field != null;
+  boolean has(Struct row, SourceColumn<?> column) {
+    return fields[column.index()].field != null;
   }
 
   @Override
-  Unit unit(int index) {
-    return columns[index].unit;
+  Unit unit(SourceColumn<?> column) {
+    return fields[column.index()].unit;
   }
 }

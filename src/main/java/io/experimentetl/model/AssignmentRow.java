@@ -19,4 +19,34 @@ public record AssignmentRow(
     Long enrolledAt,
     long createdAt,
     long updatedAt)
-    implements SourceRow {}
+    implements SourceRow {
+  public static final RowColumns<AssignmentRow> COLUMNS =
+      RowColumns.<AssignmentRow>declare()
+          .key("id", ColumnType.BIGINT, AssignmentRow::id)
+          .key("experiment_id", ColumnType.BIGINT, AssignmentRow::experimentId)
+          .key("user_id", ColumnType.TEXT, AssignmentRow::userId)
+          .required("variant_id", ColumnType.BIGINT, AssignmentRow::variantId)
+          .required("version", ColumnType.INT, AssignmentRow::version)
+          .required("source", ColumnType.LABEL, AssignmentRow::source)
+          .nullable("context", ColumnType.JSON, AssignmentRow::context)
+          .required("assigned_at", ColumnType.TIMESTAMP, AssignmentRow::assignedAt)
+          .nullable("enrolled_at", ColumnType.TIMESTAMP, AssignmentRow::enrolledAt)
+          .required("created_at", ColumnType.TIMESTAMP, AssignmentRow::createdAt)
+          .required("updated_at", ColumnType.TIMESTAMP, AssignmentRow::updatedAt)
+          .read(AssignmentRow::read);
+
+  private static AssignmentRow read(RowCursor row) {
+    return new AssignmentRow(
+        row.bigint("id"),
+        row.bigint("experiment_id"),
+        row.text("user_id"),
+        row.bigint("variant_id"),
+        row.integer("version"),
+        row.text("source"),
+        row.text("context"),
+        row.micros("assigned_at"),
+        row.microsOrNull("enrolled_at"),
+        row.micros("created_at"),
+        row.micros("updated_at"));
+  }
+}

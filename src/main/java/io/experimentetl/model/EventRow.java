@@ -19,5 +19,42 @@ public record EventRow(
     Long assignmentAt,
     String properties,
     String sessionId,
-    String requestId)
-    implements SourceRow {}
+    String requestId,
+    String deviceId)
+    implements SourceRow {
+  public static final RowColumns<EventRow> COLUMNS =
+      RowColumns.<EventRow>declare()
+          .key("id", ColumnType.EVENT_ID, EventRow::id)
+          .key("timestamp", ColumnType.TIMESTAMP, EventRow::occurredAt)
+          .key("experiment_id", ColumnType.BIGINT, EventRow::experimentId)
+          .key("user_id", ColumnType.TEXT, EventRow::userId)
+          .nullable("variant_id", ColumnType.BIGINT, EventRow::variantId)
+          .required("event_type", ColumnType.LABEL, EventRow::eventType)
+          .nullable("assignment_at", ColumnType.TIMESTAMP, EventRow::assignmentAt)
+          .nullable("properties", ColumnType.JSON, EventRow::properties)
+          .nullable("session_id", ColumnType.TEXT, EventRow::sessionId)
+          .nullable("request_id", ColumnType.TEXT, EventRow::requestId)
+          .optional("device_id", ColumnType.TEXT, EventRow::deviceId)
+          .read(EventRow::read);
+
+  private static EventRow read(RowCursor row) {
+    return new EventRow(
+        row.eventId("id"),
+        row.micros("timestamp"),
+        row.bigint("experiment_id"),
+        row.text("user_id"),
+        row.bigintOrNull("variant_id"),
+        row.text("event_type"),
+        row.microsOrNull("assignment_at"),
+        row.text("properties"),
+        row.text("session_id"),
+        row.text("request_id"),
+        row.text("device_id"));
+  }
+
+  /** What is left of a deleted event: its key. */
+  public static EventRow ofKey(EventId id, long occurredAt, long experimentId, String userId) {
+    return new EventRow(
+        id, occurredAt, experimentId, userId, null, "", null, null, null, null, null);
+  }
+}

@@ -28,6 +28,37 @@ public record ExperimentRow(
     long createdAt,
     long updatedAt)
     implements SourceRow {
+  public static final RowColumns<ExperimentRow> COLUMNS =
+      RowColumns.<ExperimentRow>declare()
+          .key("id", ColumnType.BIGINT, ExperimentRow::id)
+          .required("key", ColumnType.TEXT, ExperimentRow::key)
+          .required("name", ColumnType.TEXT, ExperimentRow::name)
+          .nullable("description", ColumnType.TEXT, ExperimentRow::description)
+          .required("status", ColumnType.LABEL, ExperimentRow::status)
+          .nullable("seed", ColumnType.TEXT, ExperimentRow::seed)
+          .required("version", ColumnType.INT, ExperimentRow::version)
+          .nullable("config", ColumnType.JSON, ExperimentRow::config)
+          .nullable("starts_at", ColumnType.TIMESTAMP, ExperimentRow::startsAt)
+          .nullable("ends_at", ColumnType.TIMESTAMP, ExperimentRow::endsAt)
+          .required("created_at", ColumnType.TIMESTAMP, ExperimentRow::createdAt)
+          .required("updated_at", ColumnType.TIMESTAMP, ExperimentRow::updatedAt)
+          .read(ExperimentRow::read);
+
+  private static ExperimentRow read(RowCursor row) {
+    return new ExperimentRow(
+        row.bigint("id"),
+        row.text("key"),
+        row.text("name"),
+        row.text("description"),
+        row.text("status"),
+        row.text("seed"),
+        row.integer("version"),
+        row.text("config"),
+        row.microsOrNull("starts_at"),
+        row.microsOrNull("ends_at"),
+        row.micros("created_at"),
+        row.micros("updated_at"));
+  }
 
   private static final ObjectMapper JSON = new ObjectMapper();
 

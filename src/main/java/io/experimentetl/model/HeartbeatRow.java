@@ -6,4 +6,14 @@ package io.experimentetl.model;
  * @param writer who wrote it: {@code source} or a fence's name
  * @param beatAt microseconds since 1970 in UTC, the server's clock
  */
-public record HeartbeatRow(String writer, long beatAt) implements SourceRow {}
+public record HeartbeatRow(String writer, long beatAt) implements SourceRow {
+  public static final RowColumns<HeartbeatRow> COLUMNS =
+      RowColumns.<HeartbeatRow>declare()
+          .key("writer", ColumnType.TEXT, HeartbeatRow::writer)
+          .required("beat_at", ColumnType.TIMESTAMP, HeartbeatRow::beatAt)
+          .read(HeartbeatRow::read);
+
+  private static HeartbeatRow read(RowCursor row) {
+    return new HeartbeatRow(row.text("writer"), row.micros("beat_at"));
+  }
+}

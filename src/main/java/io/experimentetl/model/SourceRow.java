@@ -11,5 +11,4 @@ public sealed interface SourceRow
         EventRow,
         OutboxRow,
         HeartbeatRow,
-        UnreadableRow,
-        DriftedColumn {}
+        UnreadableRow {}

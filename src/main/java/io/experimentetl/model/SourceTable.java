@@ -48,6 +48,19 @@ public enum SourceTable {
     throw new IllegalArgumentException("Subjects of the kind " + kind.text() + " are no rows.");
   }
 
+  /** The declaration of its columns. */
+  public RowColumns<? extends SourceRow> columns() {
+    return switch (this) {
+      case EXPERIMENTS -> ExperimentRow.COLUMNS;
+      case VARIANTS -> VariantRow.COLUMNS;
+      case USERS -> UserRow.COLUMNS;
+      case ASSIGNMENTS -> AssignmentRow.COLUMNS;
+      case EVENTS -> EventRow.COLUMNS;
+      case OUTBOX_EVENTS -> OutboxRow.COLUMNS;
+      case ETL_HEARTBEAT -> HeartbeatRow.COLUMNS;
+    };
+  }
+
   /** The table of that name in PostgreSQL, or null where it is none of ours. */
   public static SourceTable ofTableName(String tableName) {
     for (SourceTable table : ALL) {

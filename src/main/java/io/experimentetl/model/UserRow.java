@@ -13,4 +13,26 @@ public record UserRow(
     boolean active,
     long createdAt,
     long updatedAt)
-    implements SourceRow {}
+    implements SourceRow {
+  public static final RowColumns<UserRow> COLUMNS =
+      RowColumns.<UserRow>declare()
+          .key("user_id", ColumnType.TEXT, UserRow::userId)
+          .nullable("email", ColumnType.TEXT, UserRow::email)
+          .nullable("name", ColumnType.TEXT, UserRow::name)
+          .nullable("properties", ColumnType.JSON, UserRow::properties)
+          .required("is_active", ColumnType.BOOL, UserRow::active)
+          .required("created_at", ColumnType.TIMESTAMP, UserRow::createdAt)
+          .required("updated_at", ColumnType.TIMESTAMP, UserRow::updatedAt)
+          .read(UserRow::read);
+
+  private static UserRow read(RowCursor row) {
+    return new UserRow(
+        row.text("user_id"),
+        row.text("email"),
+        row.text("name"),
+        row.text("properties"),
+        row.bool("is_active"),
+        row.micros("created_at"),
+        row.micros("updated_at"));
+  }
+}

@@ -17,4 +17,32 @@ public record VariantRow(
     String config,
     long createdAt,
     long updatedAt)
-    implements SourceRow {}
+    implements SourceRow {
+  public static final RowColumns<VariantRow> COLUMNS =
+      RowColumns.<VariantRow>declare()
+          .key("id", ColumnType.BIGINT, VariantRow::id)
+          .key("experiment_id", ColumnType.BIGINT, VariantRow::experimentId)
+          .required("key", ColumnType.TEXT, VariantRow::key)
+          .required("name", ColumnType.TEXT, VariantRow::name)
+          .nullable("description", ColumnType.TEXT, VariantRow::description)
+          .required("allocation_pct", ColumnType.INT, VariantRow::allocationPct)
+          .required("is_control", ColumnType.BOOL, VariantRow::control)
+          .nullable("config", ColumnType.JSON, VariantRow::config)
+          .required("created_at", ColumnType.TIMESTAMP, VariantRow::createdAt)
+          .required("updated_at", ColumnType.TIMESTAMP, VariantRow::updatedAt)
+          .read(VariantRow::read);
+
+  private static VariantRow read(RowCursor row) {
+    return new VariantRow(
+        row.bigint("id"),
+        row.bigint("experiment_id"),
+        row.text("key"),
+        row.text("name"),
+        row.text("description"),
+        row.integer("allocation_pct"),
+        row.bool("is_control"),
+        row.text("config"),
+        row.micros("created_at"),
+        row.micros("updated_at"));
+  }
+}

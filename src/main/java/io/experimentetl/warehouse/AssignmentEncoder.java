@@ -14,18 +14,7 @@ public final class AssignmentEncoder implements RowEncoder<AssignmentProcessed> 
 
   private static final TableSchema SCHEMA =
       VersionColumns.append(
-          TableSchema.of("assignments_processed")
-              .column("id", "Int64")
-              .column("experiment_id", "Int64")
-              .column("user_id", "String")
-              .column("variant_id", "Int64")
-              .column("version", "Int32")
-              .column("source", "LowCardinality(String)")
-              .column("context", "Nullable(String)")
-              .column("assigned_at", "DateTime64(6, 'UTC')")
-              .column("enrolled_at", "Nullable(DateTime64(6, 'UTC'))")
-              .column("created_at", "DateTime64(6, 'UTC')")
-              .column("updated_at", "DateTime64(6, 'UTC')")
+          SourceColumns.append(TableSchema.of("assignments_processed"), AssignmentRow.COLUMNS)
               .column("experiment_key", "LowCardinality(String)")
               .column("experiment_name", "LowCardinality(String)")
               .column("variant_key", "LowCardinality(String)")
@@ -51,18 +40,7 @@ public final class AssignmentEncoder implements RowEncoder<AssignmentProcessed> 
 
   @Override
   public void encode(AssignmentProcessed row, RowBinaryWriter out) {
-    AssignmentRow assignment = row.assignment();
-    out.writeInt64(assignment.id());
-    out.writeInt64(assignment.experimentId());
-    out.writeString(assignment.userId());
-    out.writeInt64(assignment.variantId());
-    out.writeInt32(assignment.version());
-    out.writeString(assignment.source());
-    out.writeNullableString(assignment.context());
-    out.writeDateTime64(assignment.assignedAt());
-    out.writeNullableDateTime64(assignment.enrolledAt());
-    out.writeDateTime64(assignment.createdAt());
-    out.writeDateTime64(assignment.updatedAt());
+    SourceColumns.write(row.assignment(), AssignmentRow.COLUMNS, out);
     out.writeString(row.experimentKey());
     out.writeString(row.experimentName());
     out.writeString(row.variantKey());

@@ -14,18 +14,7 @@ public final class EventEncoder implements RowEncoder<EventProcessed> {
 
   private static final TableSchema SCHEMA =
       VersionColumns.append(
-          TableSchema.of("events_processed")
-              .column("event_id", "UUID")
-              .column("source_id", "Nullable(String)")
-              .column("timestamp", "DateTime64(6, 'UTC')")
-              .column("experiment_id", "Int64")
-              .column("user_id", "String")
-              .column("variant_id", "Nullable(Int64)")
-              .column("event_type", "LowCardinality(String)")
-              .column("assignment_at", "Nullable(DateTime64(6, 'UTC'))")
-              .column("properties", "Nullable(String)")
-              .column("session_id", "Nullable(String)")
-              .column("request_id", "Nullable(String)")
+          SourceColumns.append(TableSchema.of("events_processed"), EventRow.COLUMNS)
               .column("experiment_key", "LowCardinality(String)")
               .column("experiment_name", "LowCardinality(String)")
               .column("variant_key", "LowCardinality(String)")
@@ -53,18 +42,7 @@ public final class EventEncoder implements RowEncoder<EventProcessed> {
 
   @Override
   public void encode(EventProcessed row, RowBinaryWriter out) {
-    EventRow event = row.event();
-    out.writeUuid(event.id().high(), event.id().low());
-    out.writeNullableString(event.id().sourceId());
-    out.writeDateTime64(event.occurredAt());
-    out.writeInt64(event.experimentId());
-    out.writeString(event.userId());
-    out.writeNullableInt64(event.variantId());
-    out.writeString(event.eventType());
-    out.writeNullableDateTime64(event.assignmentAt());
-    out.writeNullableString(event.properties());
-    out.writeNullableString(event.sessionId());
-    out.writeNullableString(event.requestId());
+    SourceColumns.write(row.event(), EventRow.COLUMNS, out);
     out.writeString(row.experimentKey());
     out.writeString(row.experimentName());
     out.writeString(row.variantKey());

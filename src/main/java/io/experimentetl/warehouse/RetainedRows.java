@@ -1,7 +1,5 @@
 package io.experimentetl.warehouse;
 
-import io.experimentetl.cdc.PostgresSourceSettings;
-import io.experimentetl.cdc.SourceServer;
 import io.experimentetl.clickhouse.ClickHouseConnection;
 import io.experimentetl.clickhouse.ClickHouseReader;
 import io.experimentetl.model.AssignmentRow;
@@ -13,24 +11,20 @@ import io.experimentetl.model.SourceRow;
 import io.experimentetl.model.SourceTable;
 import java.io.IOException;
 import java.io.Serializable;
-import java.sql.Array;
-import java.sql.Connection;
-import java.sql.PreparedStatement;
 import java.sql.ResultSet;
 import java.sql.SQLException;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HashMap;
-import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.stream.Collectors;
 
 /**
- * The facts that a warehouse keeps although the source may have deleted them by retention, read in
- * pages, assignments first. A resync reads them beside the source's snapshot, so that a new
- * warehouse knows what the old one knew. Users who are not in the source any more are left out:
- * they were erased.
+ * The facts that are older than the source's retention, read from an older warehouse in pages,
+ * assignments first. A resync reads them beside the source's snapshot, which may not have them any
+ * more. Facts of users who are not in the source are left out: those users were erased.
  */
 public final class RetainedRows implements AutoCloseable {
   private static final int PAGE_ROWS = 5_000;
@@ -38,28 +32,25 @@ public final class RetainedRows implements AutoCloseable {
 
   private static final String ASSIGNMENTS =
       """
-      SELECT experiment_id, user_id, id, variant_id, version, source, context,
-        toUnixTimestamp64Micro(assigned_at) AS assigned_micros, toUnixTimestamp64Micro(enrolled_at) AS enrolled_micros,
-        toUnixTimestamp64Micro(created_at) AS created_micros, toUnixTimestamp64Micro(updated_at) AS updated_micros,
-        toUnixTimestamp64Micro(_committed_at) AS committed_micros
+      SELECT %s, toUnixTimestamp64Micro(_committed_at) AS committed_micros
       FROM assignments_processed FINAL
       WHERE assigned_at < now64(6, 'UTC') - toIntervalSecond({retention:UInt64})
         AND (experiment_id, user_id, id) > ({a:Int64}, {b:String}, {c:Int64})
       ORDER BY experiment_id, user_id, id
       LIMIT {rows:UInt32}
-      """;
+      """
+          .formatted(SourceColumns.select(AssignmentRow.COLUMNS));
   private static final String EVENTS =
       """
-      SELECT experiment_id, user_id, toUnixTimestamp64Micro(timestamp) AS at, event_id, variant_id, event_type,
-        toUnixTimestamp64Micro(assignment_at) AS assignment_micros, properties, session_id, request_id, source_id,
-        toUnixTimestamp64Micro(_committed_at) AS committed_micros
+      SELECT %s, toUnixTimestamp64Micro(_committed_at) AS committed_micros
       FROM events_processed FINAL
       WHERE timestamp < now64(6, 'UTC') - toIntervalSecond({retention:UInt64})
         AND (experiment_id, user_id, timestamp, event_id)
           > ({a:Int64}, {b:String}, fromUnixTimestamp64Micro({c:Int64}, 'UTC'), {d:UUID})
       ORDER BY experiment_id, user_id, timestamp, event_id
       LIMIT {rows:UInt32}
-      """;
+      """
+          .formatted(SourceColumns.select(EventRow.COLUMNS));
 
   /**
    * Where they are.
@@ -103,16 +94,23 @@ public final class RetainedRows implements AutoCloseable {
     }
   }
 
-  /** Some rows, in the form of changes without a stamp, and the position behind them. */
+  /** The users of the source. */
+  @FunctionalInterface
+  public interface Users {
+    /** Those of these users who are still in the source. */
+    Set<String> stillThere(Set<String> userIds) throws SQLException;
+  }
+
+  /** Rows as changes without a sequence number, and the position behind them. */
   public record Page(List<Change> rows, Position reached) {}
 
   private final From from;
-  private final PostgresSourceSettings source;
+  private final Users users;
   private final ClickHouseReader reader;
 
-  public RetainedRows(From from, PostgresSourceSettings source) {
+  public RetainedRows(From from, Users users) {
     this.from = from;
-    this.source = source;
+    this.users = users;
     this.reader = new ClickHouseReader(from.warehouse());
   }
 
@@ -145,7 +143,8 @@ public final class RetainedRows implements AutoCloseable {
       return new Page(
           List.of(), events ? Position.END : new Position(SourceTable.EVENTS, List.of()));
     }
-    Set<String> known = usersAtTheSource(rows);
+    Set<String> known =
+        users.stillThere(rows.stream().map(Retained::userId).collect(Collectors.toSet()));
     List<Change> changes = new ArrayList<>(rows.size());
     for (Retained row : rows) {
       if (known.contains(row.userId())) {
@@ -157,29 +156,8 @@ public final class RetainedRows implements AutoCloseable {
 
   private record Retained(Change change, String userId, List<String> key) {}
 
-  private Set<String> usersAtTheSource(List<Retained> rows) throws SQLException {
-    Set<String> wanted = new HashSet<>();
-    rows.forEach(row -> wanted.add(row.userId()));
-    try (Connection connection = SourceServer.connect(source);
-        PreparedStatement statement =
-            connection.prepareStatement(
-                "SELECT user_id FROM "
-                    + SourceServer.quoted(source.schema())
-                    + ".users WHERE user_id = ANY (?)")) {
-      Array array = connection.createArrayOf("varchar", wanted.toArray());
-      statement.setArray(1, array);
-      Set<String> known = new HashSet<>();
-      try (ResultSet users = statement.executeQuery()) {
-        while (users.next()) {
-          known.add(users.getString(1));
-        }
-      }
-      return known;
-    }
-  }
-
   private static Retained assignment(ResultSet row) throws SQLException {
-    AssignmentRow assignment = WarehouseEvents.assignment(row);
+    AssignmentRow assignment = SourceColumns.read(row, AssignmentRow.COLUMNS);
     return new Retained(
         change(SourceTable.ASSIGNMENTS, assignment, row),
         assignment.userId(),
@@ -190,7 +168,7 @@ public final class RetainedRows implements AutoCloseable {
   }
 
   private static Retained event(ResultSet row) throws SQLException {
-    EventRow event = WarehouseEvents.event(row);
+    EventRow event = SourceColumns.read(row, EventRow.COLUMNS);
     return new Retained(
         change(SourceTable.EVENTS, event, row),
         event.userId(),

@@ -4,12 +4,10 @@ import io.experimentetl.clickhouse.ClickHouseConnection;
 import io.experimentetl.clickhouse.ClickHouseReader;
 import io.experimentetl.config.ClickHouseConfig;
 import io.experimentetl.model.AssignmentRow;
-import io.experimentetl.model.EventId;
 import io.experimentetl.model.EventRow;
+import io.experimentetl.model.RowColumns;
 import java.io.IOException;
 import java.net.URI;
-import java.sql.ResultSet;
-import java.sql.SQLException;
 import java.time.Duration;
 import java.util.Collection;
 import java.util.HashMap;
@@ -31,8 +29,7 @@ public final class WarehouseEvents implements RawEvents {
 
   private static final String EVENTS =
       """
-      SELECT experiment_id, user_id, toUnixTimestamp64Micro(timestamp) AS at, event_id, variant_id, event_type,
-        toUnixTimestamp64Micro(assignment_at) AS assignment_micros, properties, session_id, request_id, source_id
+      SELECT %s
       FROM events_processed FINAL
       WHERE user_id IN {users:Array(String)} AND event_type IN {types:Array(String)}
         AND timestamp >= fromUnixTimestamp64Micro({from:Int64}, 'UTC')
@@ -40,7 +37,8 @@ public final class WarehouseEvents implements RawEvents {
           > ({a:Int64}, {b:String}, fromUnixTimestamp64Micro({c:Int64}, 'UTC'), {d:UUID})
       ORDER BY experiment_id, user_id, timestamp, event_id
       LIMIT {rows:UInt32}
-      """;
+      """
+          .formatted(SourceColumns.select(EventRow.COLUMNS));
 
   /**
    * Without {@code FINAL}, which would hide a row that a later version replaces. A page is a range
@@ -48,8 +46,7 @@ public final class WarehouseEvents implements RawEvents {
    */
   private static final String EVENTS_AS_OF =
       """
-      SELECT DISTINCT experiment_id, user_id, toUnixTimestamp64Micro(timestamp) AS at, event_id, variant_id, event_type,
-        toUnixTimestamp64Micro(assignment_at) AS assignment_micros, properties, session_id, request_id, source_id, _deleted
+      SELECT DISTINCT %s, _deleted
       FROM events_processed
       WHERE experiment_id IN {experiments:Array(Int64)} AND user_id IN {users:Array(String)}
         AND (experiment_id, user_id, timestamp, event_id, _version) IN
@@ -64,14 +61,13 @@ public final class WarehouseEvents implements RawEvents {
           ORDER BY experiment_id, user_id, timestamp, event_id
           LIMIT {rows:UInt32}
         )
-      ORDER BY experiment_id, user_id, at, event_id
-      """;
+      ORDER BY experiment_id, user_id, timestamp_micros, event_id
+      """
+          .formatted(SourceColumns.select(EventRow.COLUMNS));
 
   private static final String ASSIGNMENTS_AS_OF =
       """
-      SELECT DISTINCT experiment_id, user_id, id, variant_id, version, source, context,
-        toUnixTimestamp64Micro(assigned_at) AS assigned_micros, toUnixTimestamp64Micro(enrolled_at) AS enrolled_micros,
-        toUnixTimestamp64Micro(created_at) AS created_micros, toUnixTimestamp64Micro(updated_at) AS updated_micros, _deleted
+      SELECT DISTINCT %s, _deleted
       FROM assignments_processed
       WHERE experiment_id IN {experiments:Array(Int64)} AND user_id IN {users:Array(String)}
         AND (experiment_id, user_id, id, _version) IN
@@ -86,7 +82,8 @@ public final class WarehouseEvents implements RawEvents {
           LIMIT {rows:UInt32}
         )
       ORDER BY experiment_id, user_id, id
-      """;
+      """
+          .formatted(SourceColumns.select(AssignmentRow.COLUMNS));
 
   private final ClickHouseReader reader;
 
@@ -123,7 +120,9 @@ public final class WarehouseEvents implements RawEvents {
     parameters.put("d", NO_EVENT);
     List<EventRow> page;
     do {
-      page = reader.list(EVENTS, parameters, TIMEOUT, WarehouseEvents::event);
+      page =
+          reader.list(
+              EVENTS, parameters, TIMEOUT, row -> SourceColumns.read(row, EventRow.COLUMNS));
       for (EventRow row : page) {
         events.accept(row);
         putEventKey(parameters, row);
@@ -159,18 +158,14 @@ public final class WarehouseEvents implements RawEvents {
     parameters.put("c", 0L);
     parameters.put("d", NO_EVENT);
     readAsOf(
-        EVENTS_AS_OF,
-        parameters,
-        WarehouseEvents::event,
-        row -> putEventKey(parameters, row),
-        events);
+        EVENTS_AS_OF, parameters, EventRow.COLUMNS, row -> putEventKey(parameters, row), events);
     parameters.put("a", Long.MIN_VALUE);
     parameters.put("b", "");
     parameters.put("c", Long.MIN_VALUE);
     readAsOf(
         ASSIGNMENTS_AS_OF,
         parameters,
-        WarehouseEvents::assignment,
+        AssignmentRow.COLUMNS,
         row -> {
           parameters.put("a", row.experimentId());
           parameters.put("b", row.userId());
@@ -182,7 +177,7 @@ public final class WarehouseEvents implements RawEvents {
   private <T> void readAsOf(
       String sql,
       Map<String, Object> parameters,
-      ClickHouseReader.RowMapper<T> mapper,
+      RowColumns<T> columns,
       Consumer<T> nextKey,
       Consumer<T> rows)
       throws IOException, InterruptedException {
@@ -193,7 +188,7 @@ public final class WarehouseEvents implements RawEvents {
               sql,
               parameters,
               TIMEOUT,
-              row -> new Version<>(mapper.map(row), row.getBoolean("_deleted")));
+              row -> new Version<>(SourceColumns.read(row, columns), row.getBoolean("_deleted")));
       for (Version<T> version : page) {
         nextKey.accept(version.row());
         if (!version.deleted()) {
@@ -201,42 +196,6 @@ public final class WarehouseEvents implements RawEvents {
         }
       }
     } while (page.size() >= PAGE_ROWS);
-  }
-
-  /** An event of a query that names its columns as {@link #EVENTS} does. */
-  static EventRow event(ResultSet row) throws SQLException {
-    return new EventRow(
-        EventId.of(row.getObject("event_id", UUID.class), row.getString("source_id")),
-        row.getLong("at"),
-        row.getLong("experiment_id"),
-        row.getString("user_id"),
-        number(row, "variant_id"),
-        row.getString("event_type"),
-        number(row, "assignment_micros"),
-        row.getString("properties"),
-        row.getString("session_id"),
-        row.getString("request_id"));
-  }
-
-  /** An assignment of a query that names its columns as {@link #ASSIGNMENTS_AS_OF} does. */
-  static AssignmentRow assignment(ResultSet row) throws SQLException {
-    return new AssignmentRow(
-        row.getLong("id"),
-        row.getLong("experiment_id"),
-        row.getString("user_id"),
-        row.getLong("variant_id"),
-        row.getInt("version"),
-        row.getString("source"),
-        row.getString("context"),
-        row.getLong("assigned_micros"),
-        number(row, "enrolled_micros"),
-        row.getLong("created_micros"),
-        row.getLong("updated_micros"));
-  }
-
-  private static Long number(ResultSet row, String column) throws SQLException {
-    long value = row.getLong(column);
-    return row.wasNull() ? null : (Long) value;
   }
 
   @Override

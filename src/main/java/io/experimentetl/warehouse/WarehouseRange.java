@@ -1,145 +1,73 @@
 package io.experimentetl.warehouse;
 
 import io.experimentetl.clickhouse.RowBinaryWriter;
-import io.experimentetl.model.AssignmentRow;
-import io.experimentetl.model.EventRow;
-import io.experimentetl.model.ExperimentRow;
+import io.experimentetl.model.ColumnType;
+import io.experimentetl.model.RowColumns;
+import io.experimentetl.model.SourceColumn;
 import io.experimentetl.model.SourceRow;
-import io.experimentetl.model.UserRow;
-import io.experimentetl.model.VariantRow;
+import io.experimentetl.model.SourceTable;
 
 /**
- * PostgreSQL's timestamps reach further than ClickHouse's: a row with one beyond them can't be
- * written.
+ * The times that ClickHouse can hold. PostgreSQL's timestamps reach further; a row with a time
+ * outside the range cannot be written.
  */
 public final class WarehouseRange {
   private static final long MICROS_PER_DAY = 86_400_000_000L;
 
   private WarehouseRange() {}
 
-  /** The first column whose time lies outside, or null. */
-  public static String columnOutside(SourceRow row) {
-    if (row instanceof EventRow event) {
-      return fits(event.occurredAt())
-          ? fits(event.assignmentAt()) ? null : "assignment_at"
-          : "timestamp";
-    }
-    if (row instanceof AssignmentRow assignment) {
-      if (!fits(assignment.assignedAt())) {
-        return "assigned_at";
-      }
-      if (!fits(assignment.enrolledAt())) {
-        return "enrolled_at";
-      }
-      return columnOutside(assignment.createdAt(), assignment.updatedAt());
-    }
-    if (row instanceof ExperimentRow experiment) {
-      if (!fits(experiment.startsAt())) {
-        return "starts_at";
-      }
-      if (!fits(experiment.endsAt())) {
-        return "ends_at";
-      }
-      return columnOutside(experiment.createdAt(), experiment.updatedAt());
-    }
-    if (row instanceof VariantRow variant) {
-      return columnOutside(variant.createdAt(), variant.updatedAt());
-    }
-    return row instanceof UserRow user ? columnOutside(user.createdAt(), user.updatedAt()) : null;
+  /** The first column whose time is outside, or null. */
+  public static String columnOutside(SourceTable table, SourceRow row) {
+    return isWritten(table) ? columnOutside(table.columns(), row, false) : null;
   }
 
-  /** Whether the key itself can't be written: nothing of such a row can be in the warehouse. */
-  public static boolean isKeyOutside(SourceRow row) {
-    return row instanceof EventRow event && !fits(event.occurredAt());
+  /** Whether a time of the key is outside: the warehouse has no version of such a row. */
+  public static boolean isKeyOutside(SourceTable table, SourceRow row) {
+    return isWritten(table) && columnOutside(table.columns(), row, true) != null;
   }
 
   /**
-   * The row for a tombstone: of times beyond the range only the key is kept.
+   * The row for a tombstone: times outside are replaced.
    *
-   * @param instead of a required time beyond it, microseconds since 1970 in UTC
+   * @param instead the time for a required column, microseconds since 1970 in UTC
    */
-  public static SourceRow within(SourceRow row, long instead) {
-    if (columnOutside(row) == null) {
-      return row;
-    }
-    if (row instanceof EventRow event) {
-      return new EventRow(
-          event.id(),
-          event.occurredAt(),
-          event.experimentId(),
-          event.userId(),
-          event.variantId(),
-          event.eventType(),
-          null,
-          event.properties(),
-          event.sessionId(),
-          event.requestId());
-    }
-    if (row instanceof AssignmentRow assignment) {
-      return new AssignmentRow(
-          assignment.id(),
-          assignment.experimentId(),
-          assignment.userId(),
-          assignment.variantId(),
-          assignment.version(),
-          assignment.source(),
-          assignment.context(),
-          within(assignment.assignedAt(), instead),
-          null,
-          instead,
-          instead);
-    }
-    if (row instanceof ExperimentRow experiment) {
-      return new ExperimentRow(
-          experiment.id(),
-          experiment.key(),
-          experiment.name(),
-          experiment.description(),
-          experiment.status(),
-          experiment.seed(),
-          experiment.version(),
-          experiment.config(),
-          null,
-          null,
-          instead,
-          instead);
-    }
-    if (row instanceof VariantRow variant) {
-      return new VariantRow(
-          variant.id(),
-          variant.experimentId(),
-          variant.key(),
-          variant.name(),
-          variant.description(),
-          variant.allocationPct(),
-          variant.control(),
-          variant.config(),
-          instead,
-          instead);
-    }
-    UserRow user = (UserRow) row;
-    return new UserRow(
-        user.userId(),
-        user.email(),
-        user.name(),
-        user.properties(),
-        user.active(),
-        instead,
-        instead);
+  public static SourceRow within(SourceTable table, SourceRow row, long instead) {
+    return columnOutside(table, row) == null ? row : within(table.columns(), row, instead);
   }
 
-  private static long within(long micros, long instead) {
-    return fits(micros) ? micros : instead;
+  private static boolean isWritten(SourceTable table) {
+    return table != SourceTable.OUTBOX_EVENTS && table != SourceTable.ETL_HEARTBEAT;
   }
 
-  private static String columnOutside(long createdAt, long updatedAt) {
-    if (!fits(createdAt)) {
-      return "created_at";
+  private static <R extends SourceRow> String columnOutside(
+      RowColumns<R> columns, SourceRow row, boolean ofKey) {
+    for (SourceColumn<R> column : columns.all()) {
+      if (column.type() == ColumnType.TIMESTAMP
+          && (column.isKey() || !ofKey)
+          && !fits((Long) valueOf(column, row))) {
+        return column.name();
+      }
     }
-    return fits(updatedAt) ? null : "updated_at";
+    return null;
   }
 
-  /** A day is left on either side: in its zone the day of a time may be another. */
+  private static <R extends SourceRow> R within(
+      RowColumns<R> columns, SourceRow row, long instead) {
+    return columns.read(
+        column -> {
+          Object value = valueOf(columns.all().get(column.index()), row);
+          return column.type() != ColumnType.TIMESTAMP || fits((Long) value)
+              ? value
+              : column.isNullable() ? null : (Long) instead;
+        });
+  }
+
+  @SuppressWarnings("unchecked") // The rows of a table are of the type of its declaration.
+  private static <R> Object valueOf(SourceColumn<R> column, SourceRow row) {
+    return column.of((R) row);
+  }
+
+  /** With a day to spare on either side: the day of a time depends on the zone. */
   private static boolean fits(Long micros) {
     return micros == null
         || (RowBinaryWriter.fitsDateTime64(micros - MICROS_PER_DAY)

@@ -23,6 +23,7 @@ import io.experimentetl.model.EventRow;
 import io.experimentetl.model.Finding;
 import io.experimentetl.model.FindingCode;
 import io.experimentetl.model.Subject;
+import io.experimentetl.model.TestEvent;
 import org.junit.jupiter.api.Test;
 
 /** Changes of a user's events. */
@@ -62,17 +63,10 @@ class EventAttributionTest {
   }
 
   private static EventRow copying(int id, String assignmentAt) {
-    return new EventRow(
-        UserScenario.id(id),
-        at(JAN_9),
-        EXPERIMENT,
-        USER,
-        CONTROL,
-        "page_view",
-        at(assignmentAt),
-        null,
-        null,
-        null);
+    return TestEvent.of(UserScenario.id(id), at(JAN_9), EXPERIMENT, USER, "page_view")
+        .with("variant_id", CONTROL)
+        .with("assignment_at", at(assignmentAt))
+        .row();
   }
 
   @Test

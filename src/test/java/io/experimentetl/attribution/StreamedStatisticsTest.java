@@ -23,6 +23,7 @@ import io.experimentetl.model.EventProcessed;
 import io.experimentetl.model.EventRow;
 import io.experimentetl.model.FindingCode;
 import io.experimentetl.model.SourceTable;
+import io.experimentetl.model.TestEvent;
 import java.time.Duration;
 import java.time.LocalDate;
 import java.util.ArrayList;
@@ -213,17 +214,9 @@ class StreamedStatisticsTest {
     assignment = randomAssignment(random);
     scenario.insert(assignment);
     EventRow exposure =
-        new EventRow(
-            UserScenario.id(ids),
-            START + FOUR_DAYS / 8,
-            EXPERIMENT,
-            USER,
-            CONTROL,
-            "exposure",
-            null,
-            null,
-            null,
-            null);
+        TestEvent.of(UserScenario.id(ids), START + FOUR_DAYS / 8, EXPERIMENT, USER, "exposure")
+            .with("variant_id", CONTROL)
+            .row();
     rows.add(exposure);
     scenario.insert(exposure);
   }
@@ -481,7 +474,9 @@ class StreamedStatisticsTest {
                   + (random.nextInt(3) == 0 ? "" : ", \"items\": " + random.nextInt(4))
                   + "}";
         };
-    return new EventRow(
-        id, occurredAt, EXPERIMENT, USER, variant, type, null, properties, null, null);
+    return TestEvent.of(id, occurredAt, EXPERIMENT, USER, type)
+        .with("variant_id", variant)
+        .with("properties", properties)
+        .row();
   }
 }

@@ -17,6 +17,7 @@ import io.experimentetl.model.RowVersion;
 import io.experimentetl.model.SourcePosition;
 import io.experimentetl.model.SourceRow;
 import io.experimentetl.model.SourceTable;
+import io.experimentetl.model.TestEvent;
 import io.experimentetl.model.UserRow;
 import io.experimentetl.quality.EventChecks;
 import java.io.IOException;
@@ -159,8 +160,10 @@ final class UserScenario {
   }
 
   static EventRow event(int id, String type, Long variantId, String occurredAt, String properties) {
-    return new EventRow(
-        id(id), at(occurredAt), EXPERIMENT, USER, variantId, type, null, properties, null, null);
+    return TestEvent.of(id(id), at(occurredAt), EXPERIMENT, USER, type)
+        .with("variant_id", variantId)
+        .with("properties", properties)
+        .row();
   }
 
   static EventRow exposure(int id, Long variantId, String occurredAt) {

@@ -6,10 +6,12 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import io.experimentetl.clickhouse.ProgressMarker;
 import io.experimentetl.model.Change;
 import io.experimentetl.model.ChangeKind;
-import io.experimentetl.model.DriftedColumn;
+import io.experimentetl.model.Finding;
+import io.experimentetl.model.FindingCode;
 import io.experimentetl.model.HeartbeatRow;
 import io.experimentetl.model.SourcePosition;
 import io.experimentetl.model.SourceTable;
+import io.experimentetl.model.Subject;
 import java.util.List;
 import org.apache.flink.api.common.serialization.SerializerConfigImpl;
 import org.apache.flink.api.common.typeinfo.Types;
@@ -25,7 +27,7 @@ import org.junit.jupiter.api.Test;
 
 class ArrivalOperatorTest {
   private KeyedOneInputStreamOperatorTestHarness<
-          String, Tuple2<String, Change>, Either<ProgressMarker, Change>>
+          String, Tuple2<String, Either<SchemaDrift, Change>>, Either<ProgressMarker, Change>>
       harness;
 
   @BeforeEach
@@ -35,10 +37,10 @@ class ArrivalOperatorTest {
   }
 
   private static KeyedOneInputStreamOperatorTestHarness<
-          String, Tuple2<String, Change>, Either<ProgressMarker, Change>>
+          String, Tuple2<String, Either<SchemaDrift, Change>>, Either<ProgressMarker, Change>>
       harness() throws Exception {
     KeyedOneInputStreamOperatorTestHarness<
-            String, Tuple2<String, Change>, Either<ProgressMarker, Change>>
+            String, Tuple2<String, Either<SchemaDrift, Change>>, Either<ProgressMarker, Change>>
         harness =
             new KeyedOneInputStreamOperatorTestHarness<>(
                 new ArrivalOperator(), row -> row.f0, Types.STRING);
@@ -56,13 +58,14 @@ class ArrivalOperatorTest {
         new StreamRecord<>(
             Tuple2.of(
                 key,
-                new Change(
-                    SourceTable.ETL_HEARTBEAT,
-                    lsn == 0 ? ChangeKind.READ : ChangeKind.INSERT,
-                    0,
-                    new SourcePosition(commitBefore, lsn, 1, 0, committedAt),
-                    null,
-                    new HeartbeatRow(key, 0)))));
+                Either.Right(
+                    new Change(
+                        SourceTable.ETL_HEARTBEAT,
+                        lsn == 0 ? ChangeKind.READ : ChangeKind.INSERT,
+                        0,
+                        new SourcePosition(commitBefore, lsn, 1, 0, committedAt),
+                        null,
+                        new HeartbeatRow(key, 0))))));
   }
 
   private List<Long> sequenceNumbers() {
@@ -106,13 +109,22 @@ class ArrivalOperatorTest {
   }
 
   @Test
-  void aColumnThatHasDriftedTakesNoStampFromTheRowBehindIt() throws Exception {
+  void driftedColumnBecomesFindingAndTakesNoSequenceNumber() throws Exception {
     send("a", 90, 200, 2);
     harness.processElement(
         new StreamRecord<>(
-            Tuple2.of("a", new DriftedColumn(SourceTable.USERS, "extra", "Unknown.").seenAt(3))));
+            Tuple2.of(
+                "a", Either.Left(new SchemaDrift(SourceTable.USERS, "email", "Missing.", 3)))));
     send("a", 90, 201, 2);
-    assertThat(sequenceNumbers()).containsExactly(200L, 200L, 201L);
+    assertThat(sequenceNumbers()).containsExactly(200L, 201L);
+    assertThat(harness.getSideOutput(SourceStreams.FINDINGS))
+        .extracting(StreamRecord::getValue)
+        .containsExactly(
+            Either.Right(
+                Finding.opened(
+                        FindingCode.S_SCHEMA_DRIFT, Subject.column(SourceTable.USERS, "email"))
+                    .detail("Missing.")
+                    .at(3, 0, 200 << 10)));
   }
 
   @Test

@@ -4,7 +4,6 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import io.experimentetl.model.Change;
 import io.experimentetl.model.ChangeKind;
-import io.experimentetl.model.DriftedColumn;
 import io.experimentetl.model.EventId;
 import io.experimentetl.model.EventRow;
 import io.experimentetl.model.FindingCode;
@@ -49,8 +48,7 @@ class ChangeDeserializerTest {
 
   private final ChangeDeserializer deserializer = new ChangeDeserializer();
 
-  /** What was told of columns. */
-  private final List<Change> drifted = new ArrayList<>();
+  private final List<SchemaDrift> drifts = new ArrayList<>();
 
   private static Schema envelope(Schema row) {
     return SchemaBuilder.struct()
@@ -87,16 +85,16 @@ class ChangeDeserializerTest {
     return new SourceRecord(Map.of(), offset, "topic", envelope, value);
   }
 
-  private Either<ReaderProgress, Change> read(SourceRecord record) {
-    List<Either<ReaderProgress, Change>> out = new ArrayList<>();
+  private Either<ReaderNotice, Change> read(SourceRecord record) {
+    List<Either<ReaderNotice, Change>> out = new ArrayList<>();
     deserializer.deserialize(
         record,
         new Collector<>() {
           @Override
-          public void collect(Either<ReaderProgress, Change> value) {
-            if (value.isRight() && value.right().after() instanceof DriftedColumn) {
+          public void collect(Either<ReaderNotice, Change> value) {
+            if (value.isLeft() && value.left().drift() != null) {
               assertThat(out).as("before the row").isEmpty();
-              drifted.add(value.right());
+              drifts.add(value.left().drift());
             } else {
               out.add(value);
             }
@@ -257,12 +255,10 @@ class ChangeDeserializerTest {
     assertThat(change.after())
         .isEqualTo(new UserRow("u", null, null, null, false, 1795176000000000L, 1795176000000000L));
     assertThat(change.after()).isNotInstanceOf(EventRow.class);
-    assertThat(drifted)
-        .extracting(told -> ((DriftedColumn) told.after()).column())
-        .containsExactly("email", "name", "properties", "extra");
-    assertThat(drifted)
-        .allSatisfy(
-            told -> assertThat(told.position()).isEqualTo(new SourcePosition(0, 0, 0, 0, 5)));
+    assertThat(drifts)
+        .extracting(SchemaDrift::column)
+        .containsExactly("email", "name", "properties");
+    assertThat(drifts).extracting(SchemaDrift::seenAt).containsOnly(5L);
   }
 
   @Test
@@ -276,6 +272,6 @@ class ChangeDeserializerTest {
             "topic",
             heartbeat,
             new Struct(heartbeat));
-    assertThat(read(record).left()).isEqualTo(new ReaderProgress(false, 500, 500));
+    assertThat(read(record).left()).isEqualTo(ReaderNotice.of(new ReaderProgress(false, 500, 500)));
   }
 }

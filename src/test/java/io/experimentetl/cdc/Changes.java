@@ -3,7 +3,6 @@ package io.experimentetl.cdc;
 import io.experimentetl.model.AssignmentRow;
 import io.experimentetl.model.Change;
 import io.experimentetl.model.ChangeKind;
-import io.experimentetl.model.DriftedColumn;
 import io.experimentetl.model.EventId;
 import io.experimentetl.model.EventRow;
 import io.experimentetl.model.ExperimentRow;
@@ -82,7 +81,7 @@ final class Changes {
                       case VARIANTS -> new VariantRow(a, b, t, t, u, i, i > 0, v, m, b);
                       case USERS -> new UserRow(t, u, v, u, i > 0, a, b);
                       case ASSIGNMENTS -> new AssignmentRow(a, b, t, m, i, t, u, a, n, b, m);
-                      case EVENTS -> new EventRow(EventId.of(t), a, b, t, n, t, n, u, v, u);
+                      case EVENTS -> new EventRow(EventId.of(t), a, b, t, n, t, n, u, v, u, v);
                       case OUTBOX_EVENTS -> new OutboxRow(a, t, t, t, t, b, n);
                       case ETL_HEARTBEAT -> new HeartbeatRow(t, a);
                     });
@@ -103,9 +102,6 @@ final class Changes {
                         code,
                         column,
                         reason));
-    Arbitrary<SourceRow> drifted =
-        Combinators.combine(text(), text())
-            .as((column, reason) -> new DriftedColumn(table, column, reason));
-    return Arbitraries.oneOf(readable, unreadable, drifted);
+    return Arbitraries.oneOf(readable, unreadable);
   }
 }

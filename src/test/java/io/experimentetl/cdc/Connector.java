@@ -27,7 +27,7 @@ enum Connector {
     @Override
     DataStream<Either<ProgressMarker, Change>> attach(
         StreamExecutionEnvironment environment, PostgresSourceSettings settings) {
-      return PostgresChanges.attach(environment, settings);
+      return PostgresChanges.attach(environment, settings).changes();
     }
   },
 
@@ -44,7 +44,7 @@ enum Connector {
               ChangeDeserializer.TYPE)
           .uid(PostgresChanges.SOURCE)
           .flatMap(
-              (FlatMapFunction<Either<ReaderProgress, Change>, Either<ProgressMarker, Change>>)
+              (FlatMapFunction<Either<ReaderNotice, Change>, Either<ProgressMarker, Change>>)
                   (value, out) -> {
                     if (value.isRight()) {
                       out.collect(Either.Right(value.right()));
@@ -59,7 +59,7 @@ enum Connector {
       StreamExecutionEnvironment environment, PostgresSourceSettings settings);
 
   /** Only what the tables, the publication and the types of the rows ask for, and short waits. */
-  private static PostgresIncrementalSource<Either<ReaderProgress, Change>> stock(
+  private static PostgresIncrementalSource<Either<ReaderNotice, Change>> stock(
       PostgresSourceSettings settings) {
     Properties debezium = new Properties();
     debezium.setProperty("publication.name", settings.publication());
@@ -67,7 +67,7 @@ enum Connector {
     debezium.setProperty("poll.interval.ms", "10");
     debezium.setProperty("converters", "micros");
     debezium.setProperty("micros.type", MicrosConverter.class.getName());
-    return PostgresIncrementalSource.<Either<ReaderProgress, Change>>builder()
+    return PostgresIncrementalSource.<Either<ReaderNotice, Change>>builder()
         .hostname(settings.host())
         .port(settings.port())
         .database(settings.database())

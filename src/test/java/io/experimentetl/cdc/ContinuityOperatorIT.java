@@ -25,7 +25,7 @@ class ContinuityOperatorIT {
   @RegisterExtension static final PlatformExtension PLATFORM = new PlatformExtension();
 
   private static OneInputStreamOperatorTestHarness<
-          Either<ReaderProgress, Change>, Either<ProgressMarker, Change>>
+          Either<ReaderNotice, Change>, Either<ProgressMarker, Change>>
       harness(PostgresSourceSettings settings) throws Exception {
     var harness =
         new OneInputStreamOperatorTestHarness<>(
@@ -35,7 +35,7 @@ class ContinuityOperatorIT {
     return harness;
   }
 
-  private static Either<ReaderProgress, Change> beat(
+  private static Either<ReaderNotice, Change> beat(
       ChangeKind kind, long previousCommit, long lsn, long txId) {
     return Either.Right(
         new Change(
@@ -59,7 +59,7 @@ class ContinuityOperatorIT {
     try (var harness = harness(database.settings())) {
       harness.open();
       harness.processElement(beat(ChangeKind.READ, 0, 0, 0), 0);
-      harness.processElement(Either.Left(new ReaderProgress(true, 0, base)), 0);
+      harness.processElement(Either.Left(ReaderNotice.of(new ReaderProgress(true, 0, base))), 0);
       harness.processElement(beat(ChangeKind.INSERT, 0, base + 104, 7), 0);
       harness.processElement(beat(ChangeKind.INSERT, base + 200, base + 160, 8), 0);
       harness.prepareSnapshotPreBarrier(1);
@@ -69,7 +69,8 @@ class ContinuityOperatorIT {
       assertThat(last(harness.extractOutputValues()).left())
           .isEqualTo(new ProgressMarker(base + 161, base + 200, (base + 160) * 10, false, false));
       long snapshotEnd = database.number("SELECT (pg_current_wal_lsn() - '0/0')::bigint");
-      harness.processElement(Either.Left(new ReaderProgress(false, snapshotEnd, snapshotEnd)), 0);
+      harness.processElement(
+          Either.Left(ReaderNotice.of(new ReaderProgress(false, snapshotEnd, snapshotEnd))), 0);
       harness.prepareSnapshotPreBarrier(2);
       assertThat(last(harness.extractOutputValues()).left())
           .isEqualTo(new ProgressMarker(base + 162, snapshotEnd, (base + 160) * 10, true, false));
@@ -106,7 +107,7 @@ class ContinuityOperatorIT {
 
   private static boolean replayStable(
       OneInputStreamOperatorTestHarness<
-              Either<ReaderProgress, Change>, Either<ProgressMarker, Change>>
+              Either<ReaderNotice, Change>, Either<ProgressMarker, Change>>
           harness,
       long checkpoint)
       throws Exception {

@@ -3,7 +3,6 @@ package io.experimentetl.cdc;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.experimentetl.model.ChangeKind;
-import io.experimentetl.model.DriftedColumn;
 import io.experimentetl.model.EventId;
 import io.experimentetl.model.EventRow;
 import io.experimentetl.model.FindingCode;
@@ -11,6 +10,7 @@ import io.experimentetl.model.HeartbeatRow;
 import io.experimentetl.model.SourcePosition;
 import io.experimentetl.model.SourceTable;
 import io.experimentetl.model.Subject;
+import io.experimentetl.model.TestEvent;
 import io.experimentetl.model.UnreadableRow;
 import java.nio.charset.StandardCharsets;
 import java.util.Optional;
@@ -75,31 +75,35 @@ class DebeziumDecoderTest {
         .isEqualTo(new SourcePosition(400, 500, 7, 0, 1_700_000_000_123_000L));
     assertThat(record.change().after())
         .isEqualTo(
-            new EventRow(
-                EventId.of("e"),
-                1_700_000_000_123_456L,
-                1,
-                "u",
-                null,
-                "purchase",
-                null,
-                "{}",
-                null,
-                null));
+            TestEvent.of(EventId.of("e"), 1_700_000_000_123_456L, 1, "u", "purchase")
+                .with("properties", "{}")
+                .row());
   }
 
   @Test
-  void aColumnThatNobodyKnowsIsToldOnceBesideTheRow() {
+  void missingColumnIsReportedOnceBesideTheRow() {
+    String value =
+        "{'after':"
+            + event("'2023-11-14T22:13:20Z'").replace(",'request_id':null", "")
+            + ","
+            + SOURCE
+            + ",'op':'c','ts_ms':1}";
+    assertThat(decode("experiments_events", "{'id':'e'}", value).drifts())
+        .containsExactly(
+            new SchemaDrift(
+                SourceTable.EVENTS,
+                "request_id",
+                "The column request_id of events is missing: it counts as NULL.",
+                1_700_000_000_123_000L));
+    assertThat(decode("experiments_events", "{'id':'e'}", value).drifts()).isEmpty();
+  }
+
+  @Test
+  void unknownAndMissingOptionalColumnsAreNoDrift() {
     String value =
         "{'after':" + event("'2023-11-14T22:13:20Z'") + "," + SOURCE + ",'op':'c','ts_ms':1}";
-    assertThat(decode("experiments_events", "{'id':'e'}", value).drifted())
-        .containsExactly(
-            new DriftedColumn(
-                    SourceTable.EVENTS,
-                    "more",
-                    "The column more of events is unknown to the product, which does not read it.")
-                .seenAt(1_700_000_000_123_000L));
-    assertThat(decode("experiments_events", "{'id':'e'}", value).drifted()).isEmpty();
+    assertThat(value).contains("'more'").doesNotContain("device_id");
+    assertThat(decode("experiments_events", "{'id':'e'}", value).drifts()).isEmpty();
   }
 
   @Test

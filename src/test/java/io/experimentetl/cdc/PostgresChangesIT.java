@@ -13,6 +13,7 @@ import io.experimentetl.model.ExperimentRow;
 import io.experimentetl.model.FindingCode;
 import io.experimentetl.model.SourceRow;
 import io.experimentetl.model.SourceTable;
+import io.experimentetl.model.TestEvent;
 import io.experimentetl.model.UnreadableRow;
 import io.experimentetl.model.UserRow;
 import java.io.IOException;
@@ -158,17 +159,17 @@ class PostgresChangesIT {
     for (String n : List.of("1", "2")) {
       assertThat(arrived)
           .contains(
-              new EventRow(
-                  EventId.of("00000000-0000-0000-0000-00000000000" + n),
-                  1795176183123456L,
-                  1,
-                  "u1",
-                  2L,
-                  "purchase",
-                  -100_000L,
-                  "{\"revenue\": 1.5}",
-                  "s",
-                  null));
+              TestEvent.of(
+                      EventId.of("00000000-0000-0000-0000-00000000000" + n),
+                      1795176183123456L,
+                      1,
+                      "u1",
+                      "purchase")
+                  .with("variant_id", 2L)
+                  .with("assignment_at", -100_000L)
+                  .with("properties", "{\"revenue\": 1.5}")
+                  .with("session_id", "s")
+                  .row());
       assertThat(arrived)
           .anySatisfy(
               row ->
@@ -360,7 +361,10 @@ class PostgresChangesIT {
             Duration.ofSeconds(10),
             100_000);
     StreamExecutionEnvironment environment = Connector.environment(Duration.ofMillis(250));
-    PostgresChanges.attach(environment, settings).sinkTo(new DiscardingSink<>()).uid("sink");
+    PostgresChanges.attach(environment, settings)
+        .changes()
+        .sinkTo(new DiscardingSink<>())
+        .uid("sink");
     byte[] graph = InstantiationUtil.serializeObject(environment.getStreamGraph().getJobGraph());
     assertThat(new String(graph, StandardCharsets.ISO_8859_1))
         .contains("PostgresSourceSettings")

@@ -7,7 +7,6 @@ import static org.assertj.core.api.Assertions.assertThat;
 import io.experimentetl.clickhouse.ProgressMarker;
 import io.experimentetl.model.Change;
 import io.experimentetl.model.ChangeKind;
-import io.experimentetl.model.DriftedColumn;
 import io.experimentetl.model.ExperimentRow;
 import io.experimentetl.model.Finding;
 import io.experimentetl.model.FindingCode;
@@ -65,29 +64,6 @@ class RouteOperatorTest {
             });
     assertThat(sideOutput(RouteOperator.EXPERIMENTS)).hasSize(1);
     assertThat(sideOutput(RouteOperator.DIMENSIONS)).hasSize(1);
-  }
-
-  @Test
-  void aColumnThatHasDriftedIsAFindingAndNoUndeliveredRow() throws Exception {
-    Change drifted = new DriftedColumn(SourceTable.USERS, "nickname", "Unknown.").seenAt(5_000_000);
-    harness.processElement(new StreamRecord<>(Either.Right(drifted.assignSequenceNumber(7))));
-
-    assertThat(findings())
-        .containsExactly(
-            new Finding(
-                FindingCode.S_SCHEMA_DRIFT,
-                Subject.column(SourceTable.USERS, "nickname"),
-                true,
-                0,
-                null,
-                null,
-                "Unknown.",
-                null,
-                5_000_000,
-                0,
-                7 << 10));
-    assertThat(sideOutput(RouteOperator.USERS)).isEmpty();
-    assertThat(harness.getOutput()).isEmpty();
   }
 
   @Test

@@ -13,8 +13,10 @@ import io.experimentetl.config.ConfigBuilder;
 import io.experimentetl.config.JobConfig;
 import io.experimentetl.model.Change;
 import io.experimentetl.model.ChangeKind;
+import io.experimentetl.model.ColumnType;
 import io.experimentetl.model.DailyContribution;
 import io.experimentetl.model.EventProcessed;
+import io.experimentetl.model.SourceColumn;
 import io.experimentetl.model.SourcePosition;
 import io.experimentetl.model.SourceRow;
 import io.experimentetl.model.SourceTable;
@@ -189,44 +191,22 @@ class WhateverTheSourceHoldsTest {
     encoder.encode(row, new RowBinaryWriter(1000));
   }
 
-  private enum Kind {
-    NUMBER,
-    TEXT,
-    TRUTH,
-    TIME
-  }
-
-  private static Kind kind(SourceTable table, String column) {
-    if (column.endsWith("_at") || column.equals("timestamp")) {
-      return Kind.TIME;
-    }
-    if (column.startsWith("is_")) {
-      return Kind.TRUTH;
-    }
-    boolean isText = table == SourceTable.EVENTS && column.equals("id");
-    return !isText
-            && List.of("id", "experiment_id", "variant_id", "version", "allocation_pct")
-                .contains(column)
-        ? Kind.NUMBER
-        : Kind.TEXT;
-  }
-
   private SourceRow struct(SourceTable table, Random random, boolean old) {
     SchemaBuilder schema = SchemaBuilder.struct();
-    for (String column : RowReader.columnNames(table)) {
+    for (SourceColumn<?> column : table.columns().all()) {
       schema.field(
-          column,
-          switch (kind(table, column)) {
-            case NUMBER -> Schema.OPTIONAL_INT64_SCHEMA;
-            case TEXT -> Schema.OPTIONAL_STRING_SCHEMA;
-            case TRUTH -> Schema.OPTIONAL_BOOLEAN_SCHEMA;
-            case TIME -> TIME;
+          column.name(),
+          switch (column.type()) {
+            case BIGINT, INT -> Schema.OPTIONAL_INT64_SCHEMA;
+            case EVENT_ID, TEXT, LABEL, JSON -> Schema.OPTIONAL_STRING_SCHEMA;
+            case BOOL -> Schema.OPTIONAL_BOOLEAN_SCHEMA;
+            case TIMESTAMP -> TIME;
           });
     }
     Schema built = schema.build();
     Struct row = new Struct(built);
-    for (String column : RowReader.columnNames(table)) {
-      row.put(column, value(table, column, random, old));
+    for (SourceColumn<?> column : table.columns().all()) {
+      row.put(column.name(), value(column, random, old));
     }
     StructRowReader reader = new StructRowReader(table, built);
     return old ? reader.readOld(row) : reader.read(row, null);
@@ -234,38 +214,39 @@ class WhateverTheSourceHoldsTest {
 
   private SourceRow json(SourceTable table, Random random, boolean old) {
     ObjectNode row = json.createObjectNode();
-    for (String column : RowReader.columnNames(table)) {
-      Object value = value(table, column, random, old);
-      if (kind(table, column) == Kind.TIME && value instanceof Long micros) {
+    for (SourceColumn<?> column : table.columns().all()) {
+      Object value = value(column, random, old);
+      if (column.type() == ColumnType.TIMESTAMP && value instanceof Long micros) {
         value = Instant.EPOCH.plusSeconds(Math.floorDiv(micros, 1_000_000L)).toString();
       }
       if (random.nextInt(25) == 0) {
         value = random.nextBoolean() ? HALF : List.of(1, "x");
       }
-      row.set(column, json.<JsonNode>valueToTree(value));
+      row.set(column.name(), json.<JsonNode>valueToTree(value));
     }
     JsonRowReader reader = new JsonRowReader(table);
     return old ? reader.readOld(row) : reader.read(row, null);
   }
 
-  /** Keys are there, and the same often enough; all else may be missing, and is in old rows. */
-  private static Object value(SourceTable table, String column, Random random, boolean old) {
-    boolean isKey =
-        column.equals("id") || (table == SourceTable.EVENTS && column.equals("timestamp"));
-    if (!isKey && random.nextInt(old ? 4 : 15) == 0) {
+  /** Primary keys are present and often the same; any other value may be missing. */
+  private static Object value(SourceColumn<?> column, Random random, boolean old) {
+    boolean isPrimaryKey = column.name().equals("id") || column.name().equals("timestamp");
+    if (!isPrimaryKey && random.nextInt(old ? 4 : 15) == 0) {
       return null;
     }
-    return switch (kind(table, column)) {
-      case NUMBER -> NUMBERS[random.nextInt(NUMBERS.length)];
-      case TRUTH -> random.nextBoolean();
-      case TIME ->
+    return switch (column.type()) {
+      case BIGINT, INT -> NUMBERS[random.nextInt(NUMBERS.length)];
+      case BOOL -> random.nextBoolean();
+      case TIMESTAMP ->
           random.nextInt(3) > 0 ? TIMES[random.nextInt(2)] : TIMES[random.nextInt(TIMES.length)];
-      case TEXT ->
-          table == SourceTable.EVENTS && column.equals("id")
+      case EVENT_ID ->
+          random.nextInt(4) > 0
               ? "00000000-0000-0000-0000-00000000000" + random.nextInt(3)
-              : column.equals("user_id") && random.nextInt(4) > 0
-                  ? "u1"
-                  : TEXTS[random.nextInt(TEXTS.length)];
+              : TEXTS[random.nextInt(TEXTS.length)];
+      case TEXT, LABEL, JSON ->
+          column.name().equals("user_id") && random.nextInt(4) > 0
+              ? "u1"
+              : TEXTS[random.nextInt(TEXTS.length)];
     };
   }
 }

@@ -6,6 +6,7 @@ import io.experimentetl.model.EventProcessed;
 import io.experimentetl.model.EventRow;
 import io.experimentetl.model.FindingCode;
 import io.experimentetl.model.RowVersion;
+import io.experimentetl.model.TestEvent;
 import io.experimentetl.operations.ClickHouseEndpoint;
 import io.experimentetl.warehouse.EventEncoder;
 import java.io.IOException;
@@ -102,17 +103,7 @@ final class SinkBench {
   private static EventProcessed later(EventProcessed processed, int micros) {
     EventRow event = processed.event();
     return new EventProcessed(
-        new EventRow(
-            event.id(),
-            event.occurredAt() + micros,
-            event.experimentId(),
-            event.userId(),
-            event.variantId(),
-            event.eventType(),
-            event.assignmentAt(),
-            event.properties(),
-            event.sessionId(),
-            event.requestId()),
+        TestEvent.copyOf(event).with("timestamp", event.occurredAt() + micros).row(),
         processed.experimentKey(),
         processed.experimentName(),
         processed.variantKey(),
@@ -127,17 +118,24 @@ final class SinkBench {
 
   private static EventProcessed event(int i) {
     EventRow row =
-        new EventRow(
-            EventId.of("e" + i),
-            1_790_000_000_000_000L + i * 777_777L,
-            1 + i % 5,
-            "user-" + i % 20_011,
-            i % 7 == 0 ? null : (long) (1 + i % 2),
-            i % 10 == 0 ? "conversion" : "exposure",
-            1_789_000_000_000_000L + i,
-            "{\"url\": \"/checkout/" + i % 311 + "\", \"revenue\": " + i % 97 + ".5, \"ab\": true}",
-            "session-" + i % 50_021,
-            "request-" + Integer.toHexString(i * 0x9E3779B9));
+        TestEvent.of(
+                EventId.of("e" + i),
+                1_790_000_000_000_000L + i * 777_777L,
+                1 + i % 5,
+                "user-" + i % 20_011,
+                i % 10 == 0 ? "conversion" : "exposure")
+            .with("variant_id", i % 7 == 0 ? null : (long) (1 + i % 2))
+            .with("assignment_at", 1_789_000_000_000_000L + i)
+            .with(
+                "properties",
+                "{\"url\": \"/checkout/"
+                    + i % 311
+                    + "\", \"revenue\": "
+                    + i % 97
+                    + ".5, \"ab\": true}")
+            .with("session_id", "session-" + i % 50_021)
+            .with("request_id", "request-" + Integer.toHexString(i * 0x9E3779B9))
+            .row();
     return new EventProcessed(
         row,
         "checkout-button",

@@ -13,6 +13,7 @@ import io.experimentetl.model.OutboxRow;
 import io.experimentetl.model.SourcePosition;
 import io.experimentetl.model.SourceRow;
 import io.experimentetl.model.SourceTable;
+import io.experimentetl.model.TestEvent;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
@@ -127,7 +128,7 @@ class OutboxRelayTest {
   }
 
   private static EventRow event(String id, String user) {
-    return new EventRow(EventId.of(id), 7, 1, user, null, "purchase", null, null, null, null);
+    return TestEvent.of(EventId.of(id), 7, 1, user, "purchase").row();
   }
 
   private void insert(OutboxRow row) throws Exception {

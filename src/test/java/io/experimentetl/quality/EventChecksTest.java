@@ -14,6 +14,7 @@ import io.experimentetl.model.AssignmentRow;
 import io.experimentetl.model.EventId;
 import io.experimentetl.model.EventRow;
 import io.experimentetl.model.FindingCode;
+import io.experimentetl.model.TestEvent;
 import java.time.Duration;
 import java.util.List;
 import java.util.Set;
@@ -37,7 +38,10 @@ class EventChecksTest {
         ConfigBuilder.defaults().with(FindingsConfig::eventTypes, eventTypes).build().findings();
     EventChecks checks = new EventChecks(statistics, findings);
     EventRow event =
-        new EventRow(EventId.of("e"), at, 1, "u1", 11L, type, assignmentAt, null, null, null);
+        TestEvent.of(EventId.of("e"), at, 1, "u1", type)
+            .with("variant_id", 11L)
+            .with("assignment_at", assignmentAt)
+            .row();
     return checks.violations(
         event,
         new EventReferences(

@@ -8,6 +8,7 @@ import io.experimentetl.local.PlatformExtension;
 import io.experimentetl.model.AssignmentRow;
 import io.experimentetl.model.EventId;
 import io.experimentetl.model.EventRow;
+import io.experimentetl.model.TestEvent;
 import io.experimentetl.operations.ClickHouseEndpoint;
 import io.experimentetl.operations.SqlFiles;
 import java.nio.file.Files;
@@ -96,17 +97,16 @@ class WarehouseEventsIT {
   }
 
   private static EventRow event(String id, long at, Long variant, String properties) {
-    return new EventRow(
-        new EventId(0x4000L, 0x8000000000000000L + Long.parseLong(id), "own " + id),
-        at,
-        4,
-        USER,
-        variant,
-        "purchase",
-        null,
-        properties,
-        "s",
-        null);
+    return TestEvent.of(
+            new EventId(0x4000L, 0x8000000000000000L + Long.parseLong(id), "own " + id),
+            at,
+            4,
+            USER,
+            "purchase")
+        .with("variant_id", variant)
+        .with("properties", properties)
+        .with("session_id", "s")
+        .row();
   }
 
   @AfterEach

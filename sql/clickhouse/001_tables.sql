@@ -239,18 +239,18 @@ ENGINE = ReplacingMergeTree(_version, _deleted)
 ORDER BY (code, subject_kind, subject_key)
 SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1;
 
--- One row per sink subtask and cut, written behind the last batch before the cut. etl_progress is a view on it.
+-- One row per sink subtask and progress marker, written after the last batch before the marker. etl_progress is a view on it.
 CREATE TABLE IF NOT EXISTS etl_sink_progress
 (
-    sequence_number UInt64               COMMENT 'the progress marker''s place in commit order',
+    sequence_number UInt64               COMMENT 'the marker''s position in commit order',
     sink          LowCardinality(String) COMMENT 'the sink''s table',
     subtask       UInt16,
-    parallelism   UInt16                 COMMENT 'of this sink: so many subtasks must say so',
-    sinks         UInt16                 COMMENT 'how many sinks the job has: so many must say so',
+    parallelism   UInt16                 COMMENT 'subtasks of this sink; each writes a row for the marker',
+    sinks         UInt16                 COMMENT 'sinks of the job; each writes rows for the marker',
     lsn           UInt64,
     committed_at  DateTime64(6, 'UTC'),
     snapshot_done Bool,
-    written_at    DateTime64(3, 'UTC')   COMMENT 'when the batch was sealed, by the TaskManager''s clock',
+    written_at    DateTime64(3, 'UTC')   COMMENT 'when the batch was sealed, of the TaskManager''s clock',
     _version      UInt64,
     _batch_id     LowCardinality(String)
 )
@@ -258,11 +258,11 @@ ENGINE = ReplacingMergeTree(_version)
 ORDER BY (sequence_number, sink, subtask, parallelism)
 SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1;
 
--- Which job writes a table: the one of the greatest epoch. A job claims each table once; one that has lost it stops.
+-- The job with the highest epoch writes a table. A job claims each table once, and stops when another job has claimed it.
 CREATE TABLE IF NOT EXISTS etl_owners
 (
     sink       LowCardinality(String) COMMENT 'the sink''s table',
-    job        String                 COMMENT 'Flink''s id of the job',
+    job        String                 COMMENT 'Flink job id',
     epoch      UInt64,
     claimed_at DateTime64(3, 'UTC')
 )

@@ -69,7 +69,7 @@ public final class ConfigBuilder {
       writeReplace.setAccessible(true);
       return (SerializedLambda) writeReplace.invoke(setting);
     } catch (ReflectiveOperationException e) {
-      throw new AssertionError("A setting is named by its accessor, as StateConfig::evictAfter", e);
+      throw new LinkageError("A setting is named by its accessor, as StateConfig::evictAfter", e);
     }
   }
 
@@ -91,7 +91,7 @@ public final class ConfigBuilder {
       Constructor<? extends Record> constructor = section.getClass().getDeclaredConstructor(types);
       return constructor.newInstance(values);
     } catch (ReflectiveOperationException e) {
-      throw new AssertionError(type + "::" + component + " can't be set to " + value, e);
+      throw new LinkageError(type + "::" + component + " can't be set to " + value, e);
     }
   }
 }

@@ -44,7 +44,7 @@ class JobJarIT {
         "org/reflections/"
       })
   void jarHasNoFlinkNoLoggingFrameworkAndNoWebServer(String folder) throws IOException {
-    assertThat(entries()).noneMatch(name -> name.startsWith(folder));
+    assertThat(entries().stream().filter(name -> name.startsWith(folder))).isEmpty();
   }
 
   @ParameterizedTest
@@ -57,13 +57,13 @@ class JobJarIT {
         "io/experimentetl/launcher/",
         "io/zonky/",
         "com/sun/jna/",
-        "kafka/",
+        "kafka/server/",
         "org/apache/zookeeper/",
         "org/rocksdb/",
         "org/junit/"
       })
   void jarHasNothingOfTheOneMachinePlatform(String folder) throws IOException {
-    assertThat(entries()).noneMatch(name -> name.startsWith(folder));
+    assertThat(entries().stream().filter(name -> name.startsWith(folder))).isEmpty();
   }
 
   @Test

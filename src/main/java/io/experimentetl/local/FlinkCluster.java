@@ -360,7 +360,8 @@ public final class FlinkCluster implements AutoCloseable {
             });
   }
 
-  private static String classPath() {
+  /** The class path of a cluster's processes. */
+  public static String classPath() {
     Set<String> missing = new TreeSet<>(ARTIFACTS);
     List<Path> jars =
         JavaCommand.jars(

@@ -19,7 +19,7 @@ public final class JavaCommand {
   }
 
   /** The jars and directories that these classes come from. */
-  static String classPathOf(Class<?>... classes) {
+  public static String classPathOf(Class<?>... classes) {
     return Arrays.stream(classes)
         .map(JavaCommand::sourceOf)
         .distinct()

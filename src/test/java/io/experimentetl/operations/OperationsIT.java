@@ -9,6 +9,7 @@ import io.experimentetl.local.JavaCommand;
 import io.experimentetl.local.PlatformExtension;
 import io.experimentetl.local.PostgresEndpoint;
 import io.experimentetl.local.ServerProcess;
+import java.io.File;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -287,7 +288,9 @@ class OperationsIT {
             "-Dlog4j.configurationFile=file:" + conf.resolve("log4j-console.properties"),
             "-Dlog.file=" + folder.resolve("application.log"),
             "-cp",
-            System.getProperty("java.class.path"),
+            FlinkCluster.classPath()
+                + File.pathSeparator
+                + JavaCommand.classPathOf(ApplicationClusterMain.class),
             ApplicationClusterMain.class.getName(),
             conf.toString(),
             JAR.toString(),

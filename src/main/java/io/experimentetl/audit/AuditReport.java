@@ -11,24 +11,24 @@ import java.util.Locale;
 import java.util.Set;
 
 /**
- * What an audit found.
+ * The result of an audit.
  *
- * @param sourceLsn the place of PostgreSQL's snapshot
- * @param warehouseLsn the cut of ClickHouse it was compared with
- * @param verdictMarker the cut of ClickHouse that the last fence was met by
- * @param fences how many were needed
+ * @param sourceLsn the LSN of PostgreSQL's snapshot
+ * @param warehouseLsn the LSN of the progress marker that ClickHouse had at the first fence
+ * @param verdictMarker the progress marker at the last fence
+ * @param fences number of fences that were needed
  * @param healthDays rows of experiment_health_daily
- * @param enrichment what was added to facts
+ * @param enrichment results for the columns that the job adds to facts
  * @param openFindings rows of data_inconsistencies that are OPEN
  * @param unjudgedWeights rows of experiment_health_daily that are older than their variants'
  *     weights
- * @param retainedExperiments whose statistics were compared with ClickHouse's rows only, since
- *     PostgreSQL's retention has removed some of theirs
- * @param expiredExperiments whose statistics could not be recomputed, since ClickHouse's retention
- *     has removed rows of theirs
- * @param endedMetrics that are not counted any more (M-ENDED), and were not compared
- * @param differences what outlived two fences without moving, or every fence
- * @param undecided rows and cells that moved before each fence, so that they could not be judged
+ * @param retainedExperiments experiments whose statistics were compared with ClickHouse's rows
+ *     only, because PostgreSQL's retention has removed some of their rows
+ * @param expiredExperiments experiments whose statistics could not be recomputed, because
+ *     ClickHouse's retention has removed some of their rows
+ * @param endedMetrics metrics that are no longer counted (M-ENDED), and were not compared
+ * @param differences differences that two fences or all of them have seen
+ * @param undecided rows and cells that changed before each fence and could not be judged
  */
 public record AuditReport(
     long sourceLsn,
@@ -55,9 +55,10 @@ public record AuditReport(
   /**
    * A table's day.
    *
-   * @param day null: the table isn't told apart by day
+   * @param day null: the table has no days
    * @param retained rows that the retention of one side has removed
-   * @param flagged rows of PostgreSQL that can't be delivered and stand in data_inconsistencies
+   * @param flagged rows of PostgreSQL that cannot be delivered, with a finding in
+   *     data_inconsistencies
    */
   public record TableLine(
       String table,
@@ -91,8 +92,26 @@ public record AuditReport(
   public void print(PrintWriter out) {
     out.printf(
         "PostgreSQL %s: the LSN of its snapshot, taken at %s%n"
-            + "ClickHouse %s: the LSN up to which it shows all, so that nothing of the snapshot is still on its way%n%n",
+            + "ClickHouse %s: the LSN up to which it shows everything; no row of the snapshot is in flight%n%n",
         Lsn.print(sourceLsn), takenAt.truncatedTo(ChronoUnit.SECONDS), Lsn.print(warehouseLsn));
+    printTables(out);
+    printNotJudged(out);
+    printExceptions(out);
+    printDifferences(out);
+    out.printf(
+        "%s, after %s and %.1f s%n",
+        isEqual()
+            ? "EQUAL"
+            : "DIFFERENT: "
+                + (differences.size() == 1
+                    ? "1 difference"
+                    : count(differences.size()) + " differences"),
+        fences == 1 ? "one fence" : fences + " fences",
+        took.toMillis() / 1000.0);
+    out.flush();
+  }
+
+  private void printTables(PrintWriter out) {
     String format = "%-12s %-10s %14s %14s %12s  %s%n";
     out.printf(format, "table", "day", "PostgreSQL", "ClickHouse", "excepted", "status");
     for (TableLine line : lines) {
@@ -119,7 +138,9 @@ public record AuditReport(
     out.printf(
         "%-22s %s open: %s%n",
         FindingsComparison.PLACE, count(openFindings), verdict(FindingsComparison.PLACE));
-    printNotJudged(out);
+  }
+
+  private void printExceptions(PrintWriter out) {
     if (!retainedExperiments.isEmpty()) {
       out.printf(
           "PostgreSQL's retention has removed rows of experiments %s: their statistics were compared with ClickHouse's rows only.%n",
@@ -132,9 +153,12 @@ public record AuditReport(
     }
     if (!endedMetrics.isEmpty()) {
       out.printf(
-          "The metrics %s are not counted any more (M-ENDED): their days stand as they were, and were not compared.%n",
+          "The metrics %s are no longer counted (M-ENDED): their days keep their figures and were not compared.%n",
           endedMetrics);
     }
+  }
+
+  private void printDifferences(PrintWriter out) {
     out.println();
     differences.stream().limit(MAX_PRINTED).forEach(out::println);
     if (differences.size() > MAX_PRINTED) {
@@ -142,23 +166,12 @@ public record AuditReport(
     }
     if (!undecided.isEmpty()) {
       out.printf(
-          "%s rows or cells moved before every fence and could not be judged; ask again when writers rest:%n",
+          "%s rows or cells changed before every fence and could not be judged; run it again when fewer writes happen:%n",
           count(undecided.size()));
       undecided.stream()
           .limit(MAX_UNDECIDED_PRINTED)
           .forEach(moving -> out.printf("  %s: %s%n", moving.place(), moving.subject()));
     }
-    out.printf(
-        "%s, after %s and %.1f s%n",
-        isEqual()
-            ? "EQUAL"
-            : "DIFFERENT: "
-                + (differences.size() == 1
-                    ? "1 difference"
-                    : count(differences.size()) + " differences"),
-        fences == 1 ? "one fence" : fences + " fences",
-        took.toMillis() / 1000.0);
-    out.flush();
   }
 
   private void printNotJudged(PrintWriter out) {

@@ -30,7 +30,7 @@ class StatisticsSqlIT {
   @RegisterExtension static final PlatformExtension PLATFORM = new PlatformExtension();
 
   private static final StatisticsConfig DEFAULTS = StatisticsConfig.defaults();
-  private static AuditFixture sides;
+  private static AuditFixture fixture;
   private static long experiments;
 
   private final long experiment = ++experiments;
@@ -39,12 +39,12 @@ class StatisticsSqlIT {
 
   @BeforeAll
   static void servers() throws Exception {
-    sides = AuditFixture.create(PLATFORM);
+    fixture = AuditFixture.create(PLATFORM);
   }
 
   @AfterAll
   static void close() throws SQLException {
-    sides.close();
+    fixture.close();
   }
 
   @Test
@@ -90,7 +90,7 @@ class StatisticsSqlIT {
   }
 
   @Test
-  void aCrossoverCountsNowhereOrInTheAssignedVariant() throws SQLException {
+  void crossoverCountsNowhereOrInTheAssignedVariant() throws SQLException {
     experiment("NULL", "NULL", "NULL");
     user("ada", control);
     exposure("ada", "2026-03-01 08:00:00Z");
@@ -116,20 +116,20 @@ class StatisticsSqlIT {
   }
 
   @Test
-  void anIdSentTwiceCountsAtItsEarliestTime() throws SQLException {
+  void duplicateEventCountsAtItsEarliestTime() throws SQLException {
     experiment("NULL", "NULL", "NULL");
     user("ada", control);
     String id = "00000000-0000-4000-8000-000000000001";
     exposure("ada", "2026-03-01 08:00:00Z");
-    sides.event(id, experiment, "ada", "2026-03-02 08:00:00Z", "conversion", null, null);
-    sides.event(id, experiment, "ada", "2026-03-03 08:00:00Z", "conversion", null, null);
+    fixture.event(id, experiment, "ada", "2026-03-02 08:00:00Z", "conversion", null, null);
+    fixture.event(id, experiment, "ada", "2026-03-03 08:00:00Z", "conversion", null, null);
     // The earliest row of an id decides what it is: a later one under another type doesn't count.
-    sides.event(
+    fixture.event(
         id, experiment, "ada", "2026-03-04 08:00:00Z", "purchase", null, "{\"revenue\": 5}");
     // The same id of another user is another event.
     user("bob", control);
     exposure("bob", "2026-03-01 08:00:00Z");
-    sides.event(id, experiment, "bob", "2026-03-05 08:00:00Z", "conversion", null, null);
+    fixture.event(id, experiment, "bob", "2026-03-05 08:00:00Z", "conversion", null, null);
 
     assertFigures(
         DEFAULTS,
@@ -142,22 +142,22 @@ class StatisticsSqlIT {
   @Test
   void overriddenForcedUnassignedAndForeignUsersDoNotCount() throws SQLException {
     experiment("NULL", "NULL", "NULL");
-    sides.user("ove");
-    sides.assignment(experiment, "ove", control, "override", "2026-03-01 00:00:00Z", "NULL");
+    fixture.user("ove");
+    fixture.assignment(experiment, "ove", control, "override", "2026-03-01 00:00:00Z", "NULL");
     exposure("ove", "2026-03-01 08:00:00Z");
-    sides.user("frc");
-    sides.assignment(experiment, "frc", control, "forced", "2026-03-01 00:00:00Z", "NULL");
+    fixture.user("frc");
+    fixture.assignment(experiment, "frc", control, "forced", "2026-03-01 00:00:00Z", "NULL");
     exposure("frc", "2026-03-01 08:00:00Z");
-    sides.user("una");
+    fixture.user("una");
     exposure("una", "2026-03-01 08:00:00Z");
     // Assigned to another experiment's variant.
     long other = ++experiments;
-    sides.experiment(other, "NULL", "NULL", "NULL");
-    sides.user("for");
-    sides.assignment(experiment, "for", other * 10 + 1, "hash", "2026-03-01 00:00:00Z", "NULL");
+    fixture.experiment(other, "NULL", "NULL", "NULL");
+    fixture.user("for");
+    fixture.assignment(experiment, "for", other * 10 + 1, "hash", "2026-03-01 00:00:00Z", "NULL");
     exposure("for", "2026-03-01 08:00:00Z");
-    sides.user("api");
-    sides.assignment(experiment, "api", treatment, "api", "2026-03-01 00:00:00Z", "NULL");
+    fixture.user("api");
+    fixture.assignment(experiment, "api", treatment, "api", "2026-03-01 00:00:00Z", "NULL");
     exposure("api", "2026-03-01 08:00:00Z");
 
     assertFigures(
@@ -167,7 +167,7 @@ class StatisticsSqlIT {
   }
 
   @Test
-  void bothEndsOfTheExperimentAreInside() throws SQLException {
+  void startAndEndOfTheExperimentAreInside() throws SQLException {
     experiment("NULL", "2026-03-01 00:00:00Z", "2026-03-02 00:00:00Z");
     user("ada", control);
     exposure("ada", "2026-02-28 23:59:59.999999Z");
@@ -186,7 +186,7 @@ class StatisticsSqlIT {
   }
 
   @Test
-  void theWindowBeginsAfterTheDelayAndItsEndIsOutside() throws SQLException {
+  void windowBeginsAfterTheDelayAndExcludesItsEnd() throws SQLException {
     experiment("NULL", "NULL", "NULL");
     user("ada", control);
     exposure("ada", "2026-03-01 12:00:00Z");
@@ -204,7 +204,7 @@ class StatisticsSqlIT {
   }
 
   @Test
-  void daysAreDaysOfTheExperimentsZoneDaylightSavingIncluded() throws SQLException {
+  void daysFollowTheExperimentsZoneIncludingDaylightSaving() throws SQLException {
     experiment("'America/Los_Angeles'", "NULL", "NULL");
     user("ada", control);
     // Los Angeles goes from UTC-8 to UTC-7 on 2026-03-08 at 10:00Z.
@@ -221,7 +221,7 @@ class StatisticsSqlIT {
   }
 
   @Test
-  void offsetsAreEastOfGreenwichAndAnUnknownZoneIsTheDefaultOne() throws SQLException {
+  void offsetsAreEastOfGreenwichAndUnknownZonesFallBackToTheDefault() throws SQLException {
     experiment("'+05:30'", "NULL", "NULL");
     user("ada", control);
     exposure("ada", "2026-03-01 18:30:00Z");
@@ -229,7 +229,7 @@ class StatisticsSqlIT {
         withMetrics(MetricConfig.proportion("conversion", "conversion")),
         "control conversion 2026-03-02: 1 1 0 0 0 1 0 0 0");
 
-    sides.sql(
+    fixture.sql(
         "UPDATE experiments SET config = '{\"zone\": \"Mars/Base\"}' WHERE id = " + experiment);
     assertFigures(
         ConfigBuilder.defaults()
@@ -242,7 +242,7 @@ class StatisticsSqlIT {
   }
 
   @Test
-  void aPropertyCountsWhenItIsANumberFromZeroBelowATrillion() throws SQLException {
+  void propertyCountsIfItIsANumberFromZeroBelowATrillion() throws SQLException {
     experiment("NULL", "NULL", "NULL");
     user("ada", control);
     exposure("ada", "2026-03-01 00:00:00Z");
@@ -288,7 +288,7 @@ class StatisticsSqlIT {
   }
 
   @Test
-  void keysOfAnyCharactersAreFound() throws SQLException {
+  void propertyKeysOfAnyCharactersAreFound() throws SQLException {
     experiment("NULL", "NULL", "NULL");
     user("ada", control);
     exposure("ada", "2026-03-01 00:00:00Z");
@@ -300,17 +300,17 @@ class StatisticsSqlIT {
   }
 
   @Test
-  void thePopulationCanBeTheEnrolledOrTheAssigned() throws SQLException {
+  void populationCanBeEnrolledOrAssignedUsers() throws SQLException {
     experiment("NULL", "2026-03-01 00:00:00Z", "NULL");
-    sides.user("enr");
-    sides.assignment(
+    fixture.user("enr");
+    fixture.assignment(
         experiment, "enr", control, "hash", "2026-03-01 00:00:00Z", "'2026-03-02 12:00:00Z'");
     event("enr", "2026-03-02 11:00:00Z", "conversion");
     event("enr", "2026-03-03 11:00:00Z", "conversion");
-    sides.user("not");
-    sides.assignment(experiment, "not", control, "hash", "2026-03-01 00:00:00Z", "NULL");
-    sides.user("ear");
-    sides.assignment(
+    fixture.user("not");
+    fixture.assignment(experiment, "not", control, "hash", "2026-03-01 00:00:00Z", "NULL");
+    fixture.user("ear");
+    fixture.assignment(
         experiment, "ear", control, "hash", "2026-02-01 00:00:00Z", "'2026-02-28 12:00:00Z'");
     event("ear", "2026-03-03 11:00:00Z", "conversion");
 
@@ -327,7 +327,7 @@ class StatisticsSqlIT {
   }
 
   @Test
-  void aMetricOnTheExposureItselfCountsExposures() throws SQLException {
+  void metricOnTheExposureEventCountsExposures() throws SQLException {
     experiment("NULL", "NULL", "NULL");
     user("ada", control);
     exposure("ada", "2026-03-01 00:00:00Z");
@@ -339,7 +339,7 @@ class StatisticsSqlIT {
   }
 
   @Test
-  void aRatioHasSumsSquaresAndProductsOfBothTerms() throws SQLException {
+  void ratioHasSumsSquaresAndProductsOfBothTerms() throws SQLException {
     experiment("NULL", "NULL", "NULL");
     user("ada", control);
     exposure("ada", "2026-03-01 08:00:00Z");
@@ -365,7 +365,7 @@ class StatisticsSqlIT {
   }
 
   @Test
-  void aCapHoldsForTheUsersTotalAsOfEveryDay() throws SQLException {
+  void capAppliesToTheUsersTotalAsOfEveryDay() throws SQLException {
     experiment("NULL", "NULL", "NULL");
     user("ada", control);
     exposure("ada", "2026-03-01 08:00:00Z");
@@ -387,7 +387,7 @@ class StatisticsSqlIT {
   }
 
   @Test
-  void aCovariateIsTheTotalOfThePeriodBeforeTheFirstExposure() throws SQLException {
+  void covariateIsTheTotalOfThePeriodBeforeTheFirstExposure() throws SQLException {
     experiment("NULL", "2026-03-10 00:00:00Z", "NULL");
     user("ada", control);
     purchase("ada", "2026-03-08 11:59:59.999999Z", "{\"revenue\": 100}");
@@ -413,7 +413,7 @@ class StatisticsSqlIT {
   }
 
   @Test
-  void aMetricCountsUsersFirstExposedOnOrAfterItsDayInTheExperimentsZone() throws SQLException {
+  void metricCountsUsersFirstExposedSinceItsDayInTheExperimentsZone() throws SQLException {
     experiment("'America/Los_Angeles'", "NULL", "NULL");
     user("ada", control);
     exposure("ada", "2026-03-02 07:59:59Z");
@@ -460,12 +460,12 @@ class StatisticsSqlIT {
   }
 
   private void experiment(String zone, String startsAt, String endsAt) throws SQLException {
-    sides.experiment(experiment, zone, startsAt, endsAt);
+    fixture.experiment(experiment, zone, startsAt, endsAt);
   }
 
   private void user(String name, long variant) throws SQLException {
-    sides.user(name);
-    sides.assignment(experiment, name, variant, "hash", "2026-03-01 00:00:00Z", "NULL");
+    fixture.user(name);
+    fixture.assignment(experiment, name, variant, "hash", "2026-03-01 00:00:00Z", "NULL");
   }
 
   private void exposure(String user, String at) throws SQLException {
@@ -482,17 +482,17 @@ class StatisticsSqlIT {
 
   private void event(String user, String at, String type, Long variant, String properties)
       throws SQLException {
-    sides.event(null, experiment, user, at, type, variant, properties);
+    fixture.event(null, experiment, user, at, type, variant, properties);
   }
 
   private void assertFigures(StatisticsConfig config, String... expected) throws SQLException {
-    sides.deliver();
+    fixture.delivery().deliver();
     StatisticsSql sql =
         new StatisticsSql(config, Set.of("America/Los_Angeles", "+05:30", "Mars/Base"));
-    assertThat(sides.figuresInPostgres(sql.postgres(), experiment))
+    assertThat(fixture.figuresInPostgres(sql.postgres(), experiment))
         .as("PostgreSQL")
         .containsExactly(expected);
-    assertThat(sides.figuresInClickHouse(sql.clickhouse(Long.MAX_VALUE), experiment))
+    assertThat(fixture.figuresInClickHouse(sql.clickhouse(Long.MAX_VALUE), experiment))
         .as("ClickHouse")
         .containsExactly(expected);
   }

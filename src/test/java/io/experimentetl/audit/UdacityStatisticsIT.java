@@ -36,14 +36,14 @@ class UdacityStatisticsIT {
   private static final Path DATA = Path.of("..", "shared", "data", "udacity");
   private static final StatisticsConfig FIRST =
       StatisticsConfig.defaults().withCrossover(CrossoverPolicy.FIRST);
-  private static AuditFixture sides;
+  private static AuditFixture fixture;
 
   @BeforeAll
   static void load() throws Exception {
     assumeTrue(
         Files.isReadable(DATA.resolve("ab_data.csv.zip")), "the Udacity set is not in " + DATA);
-    sides = AuditFixture.create(PLATFORM);
-    try (Connection connection = sides.postgres().connect()) {
+    fixture = AuditFixture.create(PLATFORM);
+    try (Connection connection = fixture.postgres().connect()) {
       CopyManager copy = connection.unwrap(PGConnection.class).getCopyAPI();
       AuditFixture.sql(
           connection,
@@ -60,7 +60,7 @@ class UdacityStatisticsIT {
           new GZIPInputStream(Files.newInputStream(DATA.resolve("countries.csv.gz")))) {
         copy.copyIn("COPY countries FROM STDIN (FORMAT csv, HEADER)", csv);
       }
-      sides.experiment(1, "NULL", "NULL", "NULL");
+      fixture.experiment(1, "NULL", "NULL", "NULL");
       AuditFixture.sql(
           connection,
           "INSERT INTO users (user_id, properties) SELECT DISTINCT ON (user_id) user_id,"
@@ -85,8 +85,8 @@ class UdacityStatisticsIT {
 
   @AfterAll
   static void close() throws SQLException {
-    if (sides != null) {
-      sides.close();
+    if (fixture != null) {
+      fixture.close();
     }
   }
 
@@ -98,8 +98,8 @@ class UdacityStatisticsIT {
   @Test
   void inClickHouseUnderPolicyFirstEveryCellEqualsTheKnownAnswer() throws Exception {
     // The test is of 2017: the warehouse's retention would remove it.
-    sides.clickHouse().query("ALTER TABLE events_processed REMOVE TTL");
-    sides.clickHouse().query("ALTER TABLE assignments_processed REMOVE TTL");
+    fixture.clickHouse().query("ALTER TABLE events_processed REMOVE TTL");
+    fixture.clickHouse().query("ALTER TABLE assignments_processed REMOVE TTL");
     insert(
         "experiments",
         "SELECT id, key, name, status, seed, created_at, updated_at FROM experiments");
@@ -113,7 +113,7 @@ class UdacityStatisticsIT {
         "events_processed",
         "SELECT id AS event_id, \"timestamp\", experiment_id, user_id, variant_id, event_type FROM events");
 
-    assertThat(sides.figuresInClickHouse(sql(FIRST).clickhouse(0), 1))
+    assertThat(fixture.figuresInClickHouse(sql(FIRST).clickhouse(0), 1))
         .containsExactlyInAnyOrderElementsOf(golden());
   }
 
@@ -132,7 +132,7 @@ class UdacityStatisticsIT {
   /** As the audit runs it. */
   private static List<String> figures(StatisticsConfig config) {
     List<String> lines = new ArrayList<>();
-    AuditSettings settings = sides.settings(config);
+    AuditSettings settings = fixture.settings(config);
     try (SourceSnapshot snapshot =
         SourceSnapshot.take(settings, new Deadline(settings.deadline()))) {
       snapshot.read(settings, sql(config).postgres(), row -> lines.add(AuditFixture.line(row)));
@@ -194,13 +194,13 @@ class UdacityStatisticsIT {
 
   private static void insert(String table, String rows) throws SQLException, IOException {
     ByteArrayOutputStream csv = new ByteArrayOutputStream();
-    try (Connection connection = sides.postgres().connect()) {
+    try (Connection connection = fixture.postgres().connect()) {
       connection
           .unwrap(PGConnection.class)
           .getCopyAPI()
           .copyOut("COPY (" + rows + ") TO STDOUT (FORMAT csv, HEADER)", csv);
     }
-    sides
+    fixture
         .clickHouse()
         .query(
             "INSERT INTO "

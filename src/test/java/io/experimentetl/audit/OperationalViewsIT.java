@@ -1,0 +1,228 @@
+package io.experimentetl.audit;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.within;
+
+import io.experimentetl.local.PlatformExtension;
+import io.experimentetl.model.EventId;
+import io.experimentetl.operations.ClickHouseEndpoint;
+import io.experimentetl.operations.SqlFiles;
+import java.nio.file.Path;
+import java.util.List;
+import org.apache.commons.math3.distribution.NormalDistribution;
+import org.apache.commons.math3.stat.StatUtils;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.RegisterExtension;
+
+/** The views about the warehouse as a whole: progress, health, findings, activity and segments. */
+class OperationalViewsIT {
+  @RegisterExtension static final PlatformExtension PLATFORM = new PlatformExtension();
+
+  private ClickHouseEndpoint warehouse;
+
+  @BeforeEach
+  void createExperimentWithTwoVariants() {
+    warehouse = PLATFORM.newClickHouseDatabase("views");
+    new SqlFiles(Path.of("sql")).applyTo(warehouse, true);
+    warehouse.query(
+        "INSERT INTO experiments (id, key, name, status) VALUES (1, 'checkout', 'Checkout', 'ACTIVE')");
+    warehouse.query(
+        "INSERT INTO variants (id, experiment_id, key, name, is_control) VALUES (11, 1, 'control', 'Old', true), (12, 1, 'treatment', 'New', false)");
+  }
+
+  @Test
+  void sqlFilesCanBeAppliedTwice() {
+    new SqlFiles(Path.of("sql")).applyTo(warehouse, true);
+
+    assertThat(
+            warehouse.query(
+                "SELECT name FROM system.tables WHERE database = currentDatabase() AND engine = 'View' AND comment != '' ORDER BY name"))
+        .isEqualTo(
+            "etl_progress\nexperiment_cumulative\nexperiment_daily\nexperiment_health\nexperiment_results\nexperiment_segments\nfindings_open");
+    assertThat(
+            warehouse.query(
+                "SELECT name FROM system.tables WHERE database = currentDatabase() AND engine_full LIKE '% TTL %' ORDER BY name"))
+        .isEqualTo(
+            "assignments_processed\netl_sink_progress\nevents_processed\nexperiment_daily_stats\nexperiment_health_daily");
+  }
+
+  @Test
+  void segmentsByUserPropertyComeFromTheRows() {
+    String[] countries = {"DE", "DE", "US", "DE", "US", "DE", "DE", "US"};
+    double[] spent = {10.5, 0, 7, 3, 2, 8.25, 1, 4};
+    for (int i = 0; i < spent.length; i++) {
+      int variant = 11 + i % 2;
+      warehouse.query(
+          "INSERT INTO assignments_processed (id, experiment_id, user_id, variant_id, source, assigned_at) VALUES (%d, 1, 'u%d', %d, 'hash', '2026-03-01')"
+              .formatted(i, i, variant));
+      event(i, "exposure", "10:00:00", variant, "", countries[i]);
+      // What comes before the exposure, and again, does not count; the property is that of the
+      // exposure.
+      event(i, "purchase", "09:00:00", variant, "{\"revenue\": 1000}", "FR");
+      for (int again = 0; spent[i] > 0 && again < 2; again++) {
+        event(
+            i,
+            "purchase",
+            "1%d:00:00".formatted(1 + again),
+            variant,
+            "{\"revenue\": " + spent[i] + "}",
+            "FR");
+      }
+      event(i, "purchase", "13:00:00", variant, "{\"revenue\": \"5\"}", "FR");
+    }
+    // Neither a crossover nor a forced user counts.
+    warehouse.query(
+        "INSERT INTO assignments_processed (id, experiment_id, user_id, variant_id, source, assigned_at) VALUES (90, 1, 'u90', 11, 'hash', '2026-03-01'), (91, 1, 'u91', 11, 'forced', '2026-03-01')");
+    event(90, "exposure", "10:00:00", 12, "", "DE");
+    event(91, "exposure", "10:00:00", 11, "", "DE");
+
+    assertThat(
+            warehouse.query(
+                "SELECT value, variant_id, n, users_with, total, mean, effect FROM experiment_segments(dimension = 'country',"
+                    + " event_type = 'purchase', property = 'revenue') ORDER BY value, variant_id"))
+        .isEqualTo(
+            "DE\t11\t2\t2\t11.5\t5.75\t\\N\nDE\t12\t3\t2\t11.25\t3.75\t-2\nUS\t11\t2\t2\t9\t4.5\t\\N\nUS\t12\t1\t1\t4\t4\t-0.5");
+    String[] row =
+        row(
+            "SELECT p, effect_high FROM experiment_segments(dimension = 'country', event_type = 'purchase', property = 'revenue')"
+                + " WHERE value = 'DE' AND variant_id = 12");
+    double se =
+        Math.sqrt(
+            StatUtils.variance(new double[] {0, 3, 8.25}) / 3
+                + StatUtils.variance(new double[] {10.5, 1}) / 2);
+    assertThat(number(row[0]))
+        .isCloseTo(2 * new NormalDistribution().cumulativeProbability(-2 / se), within(1e-9));
+    assertThat(number(row[1])).isCloseTo(-2 + 1.959963984540054 * se, within(1e-9));
+    assertThat(
+            warehouse.query(
+                "SELECT value, variant_id, total FROM experiment_segments(dimension = 'country', event_type = 'purchase', property = '') ORDER BY ALL"))
+        .isEqualTo("DE\t11\t4\nDE\t12\t5\nUS\t11\t4\nUS\t12\t2");
+  }
+
+  @Test
+  void progressIsTheGreatestMarkerThatEverySubtaskOfEverySinkHasReached() {
+    assertThat(warehouse.query("SELECT * FROM etl_progress")).isEmpty();
+    marker(warehouse, 100, "a", 0, 2, 90);
+    marker(warehouse, 100, "a", 1, 2, 80);
+    assertThat(warehouse.query("SELECT * FROM etl_progress")).as("sink b is behind").isEmpty();
+    marker(warehouse, 100, "b", 0, 1, 90);
+    assertThat(warehouse.query("SELECT sequence_number, lsn FROM etl_progress"))
+        .isEqualTo("100\t80");
+    marker(warehouse, 200, "a", 0, 2, 190);
+    marker(warehouse, 200, "b", 0, 1, 190);
+    assertThat(warehouse.query("SELECT sequence_number, lsn FROM etl_progress"))
+        .as("subtask 1 of a is behind")
+        .isEqualTo("100\t80");
+    marker(warehouse, 200, "a", 1, 3, 190);
+    assertThat(warehouse.query("SELECT sequence_number, lsn FROM etl_progress"))
+        .as("a subtask of another parallelism is not the one that is missing")
+        .isEqualTo("100\t80");
+    marker(warehouse, 200, "a", 1, 2, 190);
+    assertThat(warehouse.query("SELECT sequence_number, lsn, snapshot_done FROM etl_progress"))
+        .isEqualTo("200\t190\ttrue");
+  }
+
+  @Test
+  void progressNamesNoPositionBeforeTheFirstTransactionIsVisible() {
+    marker(warehouse, 100, "a", 0, 1, 0);
+    marker(warehouse, 100, "b", 0, 1, 0);
+    assertThat(
+            warehouse.query(
+                "SELECT sequence_number, lsn, committed_at, snapshot_done, lag_seconds FROM etl_progress"))
+        .isEqualTo("100\t\\N\t\\N\ttrue\t\\N");
+  }
+
+  @Test
+  void experimentHealthIsOneRow() {
+    warehouse.query(
+        "INSERT INTO experiments (id, key, status) VALUES (7, 'seven', 'ACTIVE'), (8, 'eight', 'DRAFT')");
+    warehouse.query(
+        "INSERT INTO experiment_health_daily (experiment_id, day, variant_ids, assigned_users, exposed_users, weights,"
+            + " crossover_users, exposures, srm_df, srm_p) SELECT 7, toDate32('2026-03-10') - number, [71, 72, 73], [900, 900, 0],"
+            + " [800, 0, 0], [50, 50, 0], 40, if(number = 0, 0, number), 1, 0.5 FROM numbers(8)");
+    warehouse.query(
+        "INSERT INTO experiment_daily_stats (experiment_id, variant_id, metric, day, events, d_sum, d_sum_sq) VALUES"
+            + " (7, 71, 'revenue', '2026-03-09', 3, 10, 60), (7, 71, 'revenue', '2026-03-10', 1, 10, 140),"
+            + " (7, 72, 'revenue', '2026-03-10', 2, 10, 20)");
+    warehouse.query(
+        "INSERT INTO data_inconsistencies (code, subject_key, severity, status, experiment_id) VALUES"
+            + " ('H-SRM', 'x', 'ERROR', 'OPEN', 7), ('T-LATE', 'x', 'INFO', 'OPEN', 7)");
+    assertThat(
+            warehouse.query(
+                "SELECT experiment_key, open_findings, assigned_users, exposed_users, srm_p, crossover_rate, variants_without_users,"
+                    + " last_day, exposures_on_last_day, usual_exposures, last_exposure_day, metric_events, outlier_shares"
+                    + " FROM experiment_health WHERE experiment_id IN (7, 8) ORDER BY experiment_id"))
+        .isEqualTo(
+            "seven\t['H-SRM']\t1800\t800\t0.5\t0.05\t[72]\t2026-03-10\t0\t4\t2026-03-09\t{'revenue':6}\t{'revenue':0.5}\n"
+                + "eight\t[]\t0\t0\t\\N\t\\N\t[]\t\\N\t0\t\\N\t\\N\t{}\t{}");
+  }
+
+  @Test
+  void usualExposuresAreUnknownBeforeSevenDays() {
+    warehouse.query("INSERT INTO experiments (id, key, status) VALUES (9, 'nine', 'ACTIVE')");
+    warehouse.query(
+        "INSERT INTO experiment_health_daily (experiment_id, day, variant_ids, exposures)"
+            + " SELECT 9, toDate32('2026-03-10') - number, [91], 96 FROM numbers(7)");
+    assertThat(
+            warehouse.query(
+                "SELECT exposures_on_last_day, usual_exposures FROM experiment_health WHERE experiment_id = 9"))
+        .isEqualTo("96\t\\N");
+  }
+
+  @Test
+  void openErrorsAndWarningsComeWorstFirst() {
+    warehouse.query(
+        "INSERT INTO data_inconsistencies (code, subject_key, severity, status, observed_at, _version) VALUES"
+            + " ('D-DUP-EVENT', 'i', 'INFO', 'OPEN', '2026-03-03', 1), ('A-CROSSOVER', 'a', 'WARNING', 'OPEN', '2026-03-03', 1), ('H-SRM', 'b', 'ERROR', 'OPEN', '2026-03-01', 1),"
+            + " ('H-SRM', 'c', 'ERROR', 'OPEN', '2026-03-02', 1), ('H-SRM', 'd', 'ERROR', 'OPEN', '2026-03-02', 1)");
+    warehouse.query(
+        "INSERT INTO data_inconsistencies (code, subject_key, severity, status, _version) VALUES ('H-SRM', 'd', 'ERROR', 'RESOLVED', 2)");
+
+    assertThat(warehouse.query("SELECT subject_key FROM findings_open")).isEqualTo("c\nb\na");
+  }
+
+  @Test
+  void dailyActivityHasNamesAndShares() {
+    warehouse.query(
+        "INSERT INTO experiment_daily_stats (experiment_id, variant_id, metric, day, exposures, active_users,"
+            + " converting_users, events, value_sum) VALUES (1, 12, 'revenue', '2026-03-01', 9, 8, 2, 4, 10)");
+
+    assertThat(
+            warehouse.query(
+                "SELECT experiment_key, variant_name, is_control, converting_share, events_per_active_user, value_per_event FROM experiment_daily"))
+        .isEqualTo("checkout\tNew\tfalse\t0.25\t0.5\t2.5");
+  }
+
+  private void event(
+      int user, String type, String time, int variant, String properties, String country) {
+    EventId id = EventId.of(type + user + properties);
+    warehouse.query(
+        "INSERT INTO events_processed (event_id, timestamp, experiment_id, user_id, variant_id, event_type, properties, user_properties)"
+            + " VALUES (toUUID('%s'), '2026-03-01 %s', 1, 'u%d', %d, '%s', '%s', '{\"country\": \"%s\"}')"
+                .formatted(id, time, user, variant, type, properties, country));
+  }
+
+  /** A progress marker of one subtask of one of two sinks. */
+  static void marker(
+      ClickHouseEndpoint warehouse,
+      long sequenceNumber,
+      String sink,
+      int subtask,
+      int parallelism,
+      long lsn) {
+    warehouse.query(
+        "INSERT INTO etl_sink_progress VALUES (%d, '%s', %d, %d, 2, %d, now64(), true, now64(), %d, 'b')"
+            .formatted(sequenceNumber, sink, subtask, parallelism, lsn, sequenceNumber * 1024));
+  }
+
+  private String[] row(String query) {
+    List<String> lines = warehouse.query(query).lines().toList();
+    assertThat(lines).hasSize(1);
+    return lines.get(0).split("\t", -1);
+  }
+
+  private static double number(String text) {
+    return Double.parseDouble(text);
+  }
+}

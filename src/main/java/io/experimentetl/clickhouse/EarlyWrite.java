@@ -51,10 +51,10 @@ final class EarlyWrite<T> implements AutoCloseable {
   /**
    * Sends nothing yet.
    *
-   * @param rows seals batches of kind {@link SealedBatch.Kind#THROUGH}
-   * @param linger how long a row waits for others, milliseconds precision
-   * @param memory the one that {@code rows} counts in
-   * @throws IOException if the password isn't where it should be
+   * @param rows seals batches of kind {@link SealedBatch.Kind#EARLY}
+   * @param linger how long a row waits for more rows, milliseconds precision
+   * @param memory the account that {@code rows} uses
+   * @throws IOException if the password cannot be read
    */
   EarlyWrite(
       BatchSealer<T> rows,

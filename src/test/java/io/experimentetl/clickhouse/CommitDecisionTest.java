@@ -46,7 +46,7 @@ class CommitDecisionTest {
   @ParameterizedTest
   @CsvSource({
     "200, 0, DONE",
-    "200, 241, PROBE", // an error behind the headers
+    "200, 241, PROBE", // an error after the headers
     "400, 27, STOP", // CANNOT_PARSE_INPUT_ASSERTION_FAILED
     "404, 60, STOP", // UNKNOWN_TABLE
     "404, 0, PROBE", // a proxy's

@@ -91,7 +91,7 @@ public final class ConfigBuilder {
       Constructor<? extends Record> constructor = section.getClass().getDeclaredConstructor(types);
       return constructor.newInstance(values);
     } catch (ReflectiveOperationException e) {
-      throw new LinkageError(type + "::" + component + " can't be set to " + value, e);
+      throw new LinkageError(type + "::" + component + " cannot be set to " + value, e);
     }
   }
 }

@@ -78,7 +78,7 @@ public final class NamedDeployment implements DeploymentOptions {
         new DeploymentMemory(
             stateDirectory == null ? beside(config) : stateDirectory.toAbsolutePath().normalize(),
             Optional.empty()),
-        System.getenv(),
+        NamedServers.environment(),
         Set.of());
   }
 

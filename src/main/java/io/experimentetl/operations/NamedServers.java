@@ -7,6 +7,9 @@ import io.experimentetl.config.SourceConfig;
 import java.net.URLEncoder;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import picocli.CommandLine.Option;
 
@@ -72,7 +75,20 @@ public final class NamedServers implements Databases {
 
   @Override
   public JobConfig config() {
-    return config == null ? JobConfig.defaults() : JobConfig.load(config, System.getenv());
+    return config == null ? JobConfig.defaults() : JobConfig.load(config, environment());
+  }
+
+  /**
+   * The environment for reading the configuration. It has no gap where a password is: the job needs
+   * both passwords, but a verb may need only one, or take it from a file.
+   */
+  static Map<String, String> environment() {
+    Map<String, String> environment = new HashMap<>(System.getenv());
+    for (String password :
+        List.of("EXPERIMENT_ETL_SOURCE_PASSWORD", "EXPERIMENT_ETL_CLICKHOUSE_PASSWORD")) {
+      environment.putIfAbsent(password, "looked up when it is used");
+    }
+    return environment;
   }
 
   @Override

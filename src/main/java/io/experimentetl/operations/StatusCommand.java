@@ -1,6 +1,8 @@
 package io.experimentetl.operations;
 
 import io.experimentetl.ExperimentEtlJob;
+import io.experimentetl.config.JobConfig;
+import io.experimentetl.config.SourceType;
 import io.experimentetl.model.Lsn;
 import java.io.IOException;
 import java.io.PrintWriter;
@@ -49,11 +51,18 @@ public final class StatusCommand implements Callable<Integer> {
     line("PostgreSQL", () -> postgres(databases.postgres()));
     line("ClickHouse", () -> clickHouse(databases.clickHouse()));
     line("Flink", () -> taskManagers(flink));
-    Optional.ofNullable(databases.config().kafka().bootstrapServers())
-        .ifPresent(servers -> line("Kafka", () -> kafka(servers)));
+    if (usesKafka(databases.config())) {
+      line("Kafka", () -> kafka(databases.config().kafka().bootstrapServers()));
+    }
     line("job", () -> job(flink));
     line("progress", () -> progress(databases.clickHouse()));
     return healthy ? 0 : 1;
+  }
+
+  private static boolean usesKafka(JobConfig config) {
+    return config.source().type() == SourceType.KAFKA
+        || config.outbox().enabled()
+        || config.kafka().findingsTopic() != null;
   }
 
   @FunctionalInterface

@@ -261,19 +261,6 @@ class OperationsIT {
     assertThat(cluster("status")).contains("RUNNING");
   }
 
-  @Test
-  void missingOptionsAndServersAreNamed() throws Exception {
-    assertThat(start("status").awaitExit(1)).contains("--config FILE").doesNotContain("\tat ");
-    assertThat(run(1, "redeploy", List.of("--config", config.toString()))).contains("--flink URL");
-    assertThat(
-            run(
-                1,
-                "status",
-                List.of("--config", config.toString(), "--flink", "http://127.0.0.1:1")))
-        .contains("Flink at http://127.0.0.1:1 does not answer")
-        .doesNotContain("\tat ");
-  }
-
   /** Starts the cluster with its job, as whoever deploys it does. */
   private void deploy(String savepoint, String... arguments) {
     Path conf = folder.resolve("flink/conf").toAbsolutePath();

@@ -17,7 +17,6 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Set;
 import java.util.stream.Stream;
 import javax.tools.JavaCompiler;
 import javax.tools.StandardJavaFileManager;
@@ -33,20 +32,6 @@ class SourceSizeTest {
   private static final int MAX_METHOD_LINES = 60;
   private static final String REASON = "Long because";
 
-  /** Files that are still too long. Shrinks to none. */
-  private static final Set<String> NOT_YET =
-      Set.of(
-          "ChangeSerializer",
-          "PostgresPreflight",
-          "RowReader",
-          "WarehouseRange",
-          "PostgresChangesIT",
-          "SnapshotOverlapIT",
-          "WhateverTheSourceHoldsTest",
-          "RowBinaryIT",
-          "JobConfigTest",
-          "ResyncIT");
-
   @Test
   void filesAndMethodsAreShortOrSayWhyNot() throws IOException {
     List<Path> files = new ArrayList<>();
@@ -55,7 +40,6 @@ class SourceSizeTest {
       try (Stream<Path> found = Files.walk(Path.of(root))) {
         found
             .filter(file -> file.toString().endsWith(".java"))
-            .filter(file -> !NOT_YET.contains(file.getFileName().toString().replace(".java", "")))
             .sorted()
             .forEach(files::add);
       }

@@ -252,6 +252,24 @@ public final class PostgresPreflight {
         }
       }
     }
+    checkPublishedTables(connection, publication);
+    for (String table :
+        all(
+            connection,
+            "SELECT r.prrelid::regclass::text FROM pg_publication_rel r JOIN pg_publication p ON p.oid = r.prpubid"
+                + " WHERE p.pubname = ? AND (r.prqual IS NOT NULL OR r.prattrs IS NOT NULL) ORDER BY 1",
+            settings.publication())) {
+      problems.add(
+          publication
+              + " leaves out rows or columns of "
+              + table
+              + ": "
+              + ETL_SQL
+              + ", which publishes whole tables.");
+    }
+  }
+
+  private void checkPublishedTables(Connection connection, String publication) throws SQLException {
     Set<String> expected = new TreeSet<>();
     for (SourceTable table : SourceTable.values()) {
       expected.add(settings.schema() + "." + table.tableName());
@@ -269,7 +287,7 @@ public final class PostgresPreflight {
     }
     for (String table : published) {
       if (!expected.contains(table)
-          // Without via-root the leaves are listed, which is said above.
+          // Without via-root the leaves are listed, which is a problem of its own.
           && !table.startsWith(settings.schema() + ".events_")) {
         problems.add(
             publication
@@ -279,20 +297,6 @@ public final class PostgresPreflight {
                 + ETL_SQL
                 + ", and give other readers a publication of their own.");
       }
-    }
-    for (String table :
-        all(
-            connection,
-            "SELECT r.prrelid::regclass::text FROM pg_publication_rel r JOIN pg_publication p ON p.oid = r.prpubid"
-                + " WHERE p.pubname = ? AND (r.prqual IS NOT NULL OR r.prattrs IS NOT NULL) ORDER BY 1",
-            settings.publication())) {
-      problems.add(
-          publication
-              + " leaves out rows or columns of "
-              + table
-              + ": "
-              + ETL_SQL
-              + ", which publishes whole tables.");
     }
   }
 

@@ -133,6 +133,7 @@ class PostgresChangesIT {
     job.cancel().get();
   }
 
+  /** Long because it compares every column type of snapshot and stream, row by row. */
   @Test
   void everyTypeArrivesTheSameFromSnapshotAndStreamAndABadRowAloneIsUnreadable() throws Exception {
     SourceDatabase database = SourceDatabase.create(PLATFORM, "types");

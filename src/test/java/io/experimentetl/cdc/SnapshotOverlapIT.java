@@ -62,6 +62,7 @@ class SnapshotOverlapIT {
     view = Ledger.view(settings.slot());
   }
 
+  /** Long because its steps are one interleaving of a transaction with a snapshot. */
   @ParameterizedTest
   @EnumSource
   void aTransactionThatIsOpenAtAChunksEndArrivesAndIsLostByTheStockConnector(Connector connector)

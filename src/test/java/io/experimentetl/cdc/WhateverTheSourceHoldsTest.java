@@ -99,6 +99,7 @@ class WhateverTheSourceHoldsTest {
     flow(new Random(seed), this::json);
   }
 
+  /** Long because it drives one row through all operators and checks each output. */
   private static void flow(Random random, Rows rows) throws Exception {
     JobConfig config = ConfigBuilder.defaults().build();
     try (var route = new OneInputStreamOperatorTestHarness<>(new RouteOperator());

@@ -71,6 +71,7 @@ class RowBinaryIT {
     assertThat(actual).containsExactlyElementsOf(expected);
   }
 
+  /** Long because it writes a value of every column type. */
   private static String writeRow(int n, Random random, RowBinaryWriter out) {
     short i16 = (short) random.nextInt();
     int u16 = random.nextInt(1 << 16);

@@ -79,6 +79,7 @@ class JobConfigTest {
     }
   }
 
+  /** Long because it names every key of the configuration. */
   @Test
   void everyKeyIsRead() {
     JobConfig config =
@@ -182,6 +183,7 @@ class JobConfigTest {
                 .build());
   }
 
+  /** Long because it lists the errors of every kind of setting. */
   @ParameterizedTest
   @CsvSource(
       delimiter = '|',

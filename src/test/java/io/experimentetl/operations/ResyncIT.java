@@ -78,6 +78,7 @@ class ResyncIT {
     return RunningJob.submit(addresses, JAR, from, 2, List.of());
   }
 
+  /** Long because its steps are one resync, from the lost slot to the repaired rows. */
   @Test
   void resyncRepairsTheWarehouseAfterALostSlot() throws Exception {
     RunningJob job = submit(Optional.empty());

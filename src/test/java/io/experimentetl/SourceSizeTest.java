@@ -38,10 +38,7 @@ class SourceSizeTest {
     for (String root :
         List.of("src/main/java/io/experimentetl", "src/test/java/io/experimentetl")) {
       try (Stream<Path> found = Files.walk(Path.of(root))) {
-        found
-            .filter(file -> file.toString().endsWith(".java"))
-            .sorted()
-            .forEach(files::add);
+        found.filter(file -> file.toString().endsWith(".java")).sorted().forEach(files::add);
       }
     }
     assertThat(tooLong(files)).isEmpty();

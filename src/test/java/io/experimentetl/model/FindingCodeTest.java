@@ -36,9 +36,9 @@ class FindingCodeTest {
           FindingCode.O_PAYLOAD_MISMATCH, "outbox/OutboxIT",
           FindingCode.O_UNKNOWN_SHAPE, "outbox/OutboxIT",
           FindingCode.O_STUCK, "outbox/OutboxIT",
-          FindingCode.X_COUNT_MISMATCH, "audit/AuditIT",
-          FindingCode.X_CHECKSUM_MISMATCH, "audit/AuditIT",
-          FindingCode.X_AGG_MISMATCH, "audit/AuditIT",
+          FindingCode.X_COUNT_MISMATCH, "audit/VerifyCommandIT",
+          FindingCode.X_CHECKSUM_MISMATCH, "audit/VerifyCommandIT",
+          FindingCode.X_AGG_MISMATCH, "audit/VerifyCommandIT",
           // It stops the job: no server sends changes out of order on request.
           FindingCode.C_LSN_REGRESSION, "cdc/ContinuityTest");
 

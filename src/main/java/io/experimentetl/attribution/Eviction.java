@@ -36,7 +36,7 @@ final class Eviction {
   /**
    * The ids of the experiments that ended long enough ago.
    *
-   * @param committedAt the time by the source's clock, microseconds since 1970 in UTC
+   * @param committedAt commit time of the last change, microseconds since 1970 in UTC
    */
   Set<Long> over(long committedAt) {
     Set<Long> over = new HashSet<>();
@@ -52,8 +52,8 @@ final class Eviction {
     if (evictAfter == null || experiment == null || experiment.endsAt() == null) {
       return false;
     }
-    long wait = statistics.allowedLateness().plus(evictAfter).toMillis() * MICROS_PER_MILLI;
-    return committedAt - experiment.endsAt() > wait;
+    long micros = statistics.allowedLateness().plus(evictAfter).toMillis() * MICROS_PER_MILLI;
+    return committedAt - experiment.endsAt() > micros;
   }
 
   /** Whether the facts may leave if the warehouse shows them. */
@@ -72,7 +72,7 @@ final class Eviction {
   /**
    * Compares the facts of users with the warehouse.
    *
-   * @param committedAt the time by the source's clock, microseconds since 1970 in UTC
+   * @param committedAt commit time of the last change, microseconds since 1970 in UTC
    * @param bound above the version of every row of these users so far, below that of later ones
    * @return by user, the summaries of the facts to evict; users without any are not in it
    * @throws IOException the warehouse can't be read

@@ -14,7 +14,7 @@ import java.util.Map;
 import java.util.Set;
 
 /**
- * Restates the days after a change of metrics: reads the values that facts lack from the raw rows,
+ * Restates the days after a change of metrics: reads the missing values of facts from the raw rows,
  * and sends the differences of the days. It is complete before the first checkpoint; a start that
  * fails within it begins again at the savepoint.
  */
@@ -64,7 +64,7 @@ final class MetricRestatement {
    * Restates users, whose facts then hold all values.
    *
    * @return the users whose facts were changed
-   * @throws IOException the warehouse can't be read, or lacks a row that it should have
+   * @throws IOException the warehouse can't be read, or misses a row of a fact
    */
   List<UserFacts> apply(List<UserFacts> users) throws IOException, InterruptedException {
     Map<String, UserFacts> incomplete = new HashMap<>();

@@ -177,17 +177,17 @@ final class HealthChecks {
   }
 
   private void missingVariants(ExperimentHealth figures) {
-    boolean[] assignedLack =
-        lacking(figures.assignedUsers(), figures.weights(), health.variantMinimumUsers());
-    boolean[] exposedLack =
-        lacking(figures.exposedUsers(), figures.weights(), health.variantMinimumUsers());
+    boolean[] notAssigned =
+        withoutUsers(figures.assignedUsers(), figures.weights(), health.variantMinimumUsers());
+    boolean[] notExposed =
+        withoutUsers(figures.exposedUsers(), figures.weights(), health.variantMinimumUsers());
     for (int i = 0; i < figures.variantIds().length; i++) {
-      if (assignedLack[i] || exposedLack[i]) {
+      if (notAssigned[i] || notExposed[i]) {
         symptoms.add(
             Symptom.of(
                 H_MISSING_VARIANT,
                 Subject.experimentVariant(experimentId, figures.variantIds()[i]),
-                assignedLack[i]
+                notAssigned[i]
                     ? "no user was assigned to it"
                     : "users were assigned to it, and none was exposed"));
       }
@@ -199,8 +199,8 @@ final class HealthChecks {
    * have at least the minimum. Where e users are expected, none arrives with probability e^-e
    * (Poisson).
    */
-  static boolean[] lacking(long[] users, int[] weights, int minimumExpected) {
-    boolean[] lacking = new boolean[users.length];
+  static boolean[] withoutUsers(long[] users, int[] weights, int minimumExpected) {
+    boolean[] withoutUsers = new boolean[users.length];
     long totalUsers = 0;
     long totalWeight = 0;
     for (int i = 0; i < users.length; i++) {
@@ -208,12 +208,12 @@ final class HealthChecks {
       totalWeight += weights[i];
     }
     for (int i = 0; i < users.length; i++) {
-      lacking[i] =
+      withoutUsers[i] =
           weights[i] > 0
               && users[i] == 0
               && totalUsers * weights[i] >= (long) minimumExpected * totalWeight;
     }
-    return lacking;
+    return withoutUsers;
   }
 
   private void exposures(ExperimentHealth figures) {

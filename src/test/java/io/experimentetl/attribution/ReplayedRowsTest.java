@@ -216,30 +216,30 @@ class ReplayedRowsTest {
       Function<T, RowVersion> version,
       Function<T, Object> row,
       Function<T, FindingCode[]> codes) {
-    Map<String, T> alone = standing(second, key, version);
+    Map<String, T> alone = visible(second, key, version);
     List<T> inOrder = new ArrayList<>(through);
     inOrder.addAll(second);
     List<T> withLateCopies = new ArrayList<>(second);
     withLateCopies.addAll(through);
-    assertThat(standing(inOrder, key, version).keySet()).isEqualTo(alone.keySet());
-    standing(inOrder, key, version)
+    assertThat(visible(inOrder, key, version).keySet()).isEqualTo(alone.keySet());
+    visible(inOrder, key, version)
         .forEach(
-            (name, stands) -> {
-              assertThat(row.apply(stands)).isEqualTo(row.apply(alone.get(name)));
-              assertThat(isComplete(codes.apply(stands)))
+            (name, shown) -> {
+              assertThat(row.apply(shown)).isEqualTo(row.apply(alone.get(name)));
+              assertThat(isComplete(codes.apply(shown)))
                   .isEqualTo(isComplete(codes.apply(alone.get(name))));
             });
-    Map<String, T> lateCopies = standing(withLateCopies, key, version);
+    Map<String, T> lateCopies = visible(withLateCopies, key, version);
     assertThat(lateCopies.keySet()).isEqualTo(alone.keySet());
     lateCopies.forEach(
-        (name, stands) -> {
-          if (List.of(codes.apply(stands)).contains(FindingCode.T_NOT_RUNNING)) {
+        (name, shown) -> {
+          if (List.of(codes.apply(shown)).contains(FindingCode.T_NOT_RUNNING)) {
             // The second run has found it too.
             assertThat(codes.apply(alone.get(name))).contains(FindingCode.T_NOT_RUNNING);
           }
-          assertThat(row.apply(stands)).isEqualTo(row.apply(alone.get(name)));
+          assertThat(row.apply(shown)).isEqualTo(row.apply(alone.get(name)));
           if (isComplete(codes.apply(alone.get(name)))) {
-            assertThat(isComplete(codes.apply(stands))).isTrue();
+            assertThat(isComplete(codes.apply(shown))).isTrue();
           }
         });
   }
@@ -253,16 +253,16 @@ class ReplayedRowsTest {
   }
 
   /** By key the row of the greatest version; among equal versions the last one written. */
-  private static <T> Map<String, T> standing(
+  private static <T> Map<String, T> visible(
       List<T> rows, Function<T, String> key, Function<T, RowVersion> version) {
-    Map<String, T> standing = new HashMap<>();
+    Map<String, T> visible = new HashMap<>();
     for (T row : rows) {
-      standing.merge(
+      visible.merge(
           key.apply(row),
           row,
           (a, b) -> version.apply(a).version() > version.apply(b).version() ? a : b);
     }
-    standing.values().removeIf(row -> version.apply(row).deleted());
-    return standing;
+    visible.values().removeIf(row -> version.apply(row).deleted());
+    return visible;
   }
 }

@@ -58,7 +58,7 @@ final class UserScenario {
   private long now = 1_000_000;
   private boolean inTransaction;
 
-  /** The time by the source's clock, microseconds since 1970. */
+  /** Commit time of the next changes, microseconds since 1970. */
   long committedAt = at("2026-01-10T12:00:00Z");
 
   UserScenario(JobConfig config) {

@@ -29,29 +29,29 @@ class HealthChecksTest {
 
   @Test
   void variantIsMissingIfItExpectsTenUsersAndHasNone() {
-    assertThat(HealthChecks.lacking(new long[] {10, 0}, new int[] {50, 50}, 10))
+    assertThat(HealthChecks.withoutUsers(new long[] {10, 0}, new int[] {50, 50}, 10))
         .containsExactly(false, false);
-    assertThat(HealthChecks.lacking(new long[] {20, 0}, new int[] {50, 50}, 10))
+    assertThat(HealthChecks.withoutUsers(new long[] {20, 0}, new int[] {50, 50}, 10))
         .containsExactly(false, true);
-    assertThat(HealthChecks.lacking(new long[] {99, 1}, new int[] {50, 50}, 10))
+    assertThat(HealthChecks.withoutUsers(new long[] {99, 1}, new int[] {50, 50}, 10))
         .containsExactly(false, false);
   }
 
   @Test
   void smallVariantIsMissingLater() {
-    assertThat(HealthChecks.lacking(new long[] {999, 0}, new int[] {99, 1}, 10)[1]).isFalse();
-    assertThat(HealthChecks.lacking(new long[] {1_000, 0}, new int[] {99, 1}, 10)[1]).isTrue();
+    assertThat(HealthChecks.withoutUsers(new long[] {999, 0}, new int[] {99, 1}, 10)[1]).isFalse();
+    assertThat(HealthChecks.withoutUsers(new long[] {1_000, 0}, new int[] {99, 1}, 10)[1]).isTrue();
   }
 
   @Test
   void variantWithoutAllocationIsNotMissing() {
-    assertThat(HealthChecks.lacking(new long[] {1_000, 0}, new int[] {100, 0}, 10))
+    assertThat(HealthChecks.withoutUsers(new long[] {1_000, 0}, new int[] {100, 0}, 10))
         .containsExactly(false, false);
   }
 
   @Test
   void usersOfAVariantWithoutAllocationRaiseNoExpectation() {
-    assertThat(HealthChecks.lacking(new long[] {1_000, 0, 1}, new int[] {0, 50, 50}, 10))
+    assertThat(HealthChecks.withoutUsers(new long[] {1_000, 0, 1}, new int[] {0, 50, 50}, 10))
         .containsExactly(false, false, false);
   }
 

@@ -82,7 +82,7 @@ class ArrivalOperatorTest {
   }
 
   @Test
-  void whatDebeziumRepeatsIsDroppedAlsoAfterARestart() throws Exception {
+  void repeatedRecordsAreDroppedAlsoAfterARestart() throws Exception {
     send("a", 0, 0, 1);
     send("a", 90, 100, 2);
     send("b", 90, 101, 2);
@@ -128,7 +128,7 @@ class ArrivalOperatorTest {
   }
 
   @Test
-  void aCutClaimsWhatHasCommittedBeforeTheLastTransaction() throws Exception {
+  void progressMarkerClaimsOnlyTransactionsBeforeTheLastOne() throws Exception {
     send("a", 0, 0, 1);
     assertThat(marker()).isEqualTo(new ProgressMarker(2, 0, 0, false, false));
     send("a", 90, 100, 2);
@@ -136,7 +136,7 @@ class ArrivalOperatorTest {
   }
 
   @Test
-  void aServerThatWasSetBackIsRefused() throws Exception {
+  void restoredServerIsRefused() throws Exception {
     send("a", 90, 100, 2);
     assertThatThrownBy(() -> send("a", 40, 50, 3))
         .isInstanceOf(SuppressRestartsException.class)

@@ -108,7 +108,7 @@ class ChangeDeserializerTest {
   }
 
   @Test
-  void aRowComesWithItsPositionAndRowsOfOnePageAreCounted() {
+  void rowHasItsPositionAndRowsOfOnePageAreCounted() {
     Change first = read(record("users", USER, "c", null, user("u", "{\"a\":1}"), 100)).right();
     assertThat(first)
         .isEqualTo(
@@ -127,7 +127,7 @@ class ChangeDeserializerTest {
   }
 
   @Test
-  void aSnapshotRowHasNoPositionButItsTime() {
+  void snapshotRowHasATimeAndNoPosition() {
     assertThat(read(record("users", USER, "r", null, user("u", "{}"), 100)).right().position())
         .isEqualTo(new SourcePosition(0, 0, 0, 0, 5));
   }
@@ -139,7 +139,7 @@ class ChangeDeserializerTest {
   }
 
   @Test
-  void aNullWhereNoneMayBeIsAFindingAboutThatRowAlone() {
+  void nullInARequiredColumnIsAFindingAboutThatRowOnly() {
     Struct row = user("u", null).put("updated_at", null);
     assertThat(read(record("users", USER, "c", null, row, 1)).right().after())
         .isEqualTo(
@@ -155,7 +155,7 @@ class ChangeDeserializerTest {
   }
 
   @Test
-  void anUnsentLargeValueIsTakenFromTheRowBefore() {
+  void unsentLargeValueIsTakenFromTheBeforeImage() {
     Struct before = user("u", "{\"large\":1}");
     Struct after = user("u", "__debezium_unavailable_value");
     Change change = read(record("users", USER, "u", before, after, 1)).right();
@@ -171,7 +171,7 @@ class ChangeDeserializerTest {
   }
 
   @Test
-  void aTimestampThatIsNoneIsAFindingWithoutTheValue() {
+  void invalidTimestampIsAFindingWithoutTheValue() {
     Struct row = user("u", null).put("created_at", "secret-nonsense");
     assertThat(read(record("users", USER, "c", null, row, 1)).right().after())
         .isInstanceOfSatisfying(
@@ -183,7 +183,7 @@ class ChangeDeserializerTest {
   }
 
   @Test
-  void aKeyOnlyEventBeforeImageSaysWhatToDo() {
+  void keyOnlyBeforeImageOfAnEventIsRefusedWithARemedy() {
     Schema event =
         SchemaBuilder.struct()
             .field("id", Schema.OPTIONAL_STRING_SCHEMA)
@@ -233,7 +233,7 @@ class ChangeDeserializerTest {
   }
 
   @Test
-  void aNewSchemaOfATableIsBoundAnew() {
+  void newSchemaOfATableIsBoundAgain() {
     Schema wider =
         SchemaBuilder.struct()
             .field("extra", Schema.OPTIONAL_STRING_SCHEMA)
@@ -262,7 +262,7 @@ class ChangeDeserializerTest {
   }
 
   @Test
-  void aHeartbeatTellsHowFarTheStreamWasRead() {
+  void heartbeatReportsHowFarTheStreamWasRead() {
     Schema heartbeat =
         SchemaBuilder.struct().name("io.debezium.connector.common.Heartbeat").build();
     SourceRecord record =

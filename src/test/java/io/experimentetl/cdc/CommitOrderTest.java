@@ -24,7 +24,7 @@ class CommitOrderTest {
   }
 
   @Test
-  void aRecordWaitsForAPartitionThatMayStillBringAnEarlierOne() {
+  void recordWaitsForAPartitionThatMayDeliverAnEarlierOne() {
     order.addPartition(A);
     order.addPartition(B);
     order.add(record(A, 10, 11));
@@ -37,7 +37,7 @@ class CommitOrderTest {
   }
 
   @Test
-  void theSnapshotGoesBeforeTheStreamAndTransactionsGoByTheirCommits() {
+  void snapshotPrecedesTheStreamAndTransactionsFollowTheirCommits() {
     order.addPartition(A);
     order.addPartition(B);
     // The second transaction wrote first and committed last.

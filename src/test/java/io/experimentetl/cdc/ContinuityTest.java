@@ -168,7 +168,7 @@ class ContinuityTest {
   }
 
   @Property(tries = 1000)
-  void aHalfReadTransactionThatIsGoneIsRefused(
+  void missingRestOfAHalfReadTransactionIsRefused(
       @ForAll long seed, @ForAll @IntRange(min = 1, max = 6) int before) {
     Random random = new Random(seed);
     List<Transaction> log = log(random, before + 3);
@@ -217,7 +217,7 @@ class ContinuityTest {
   }
 
   @Test
-  void theSnapshotIsDoneWhenTheStreamHasPassedItsEnd() {
+  void snapshotIsDoneWhenTheStreamHasPassedItsEnd() {
     Continuity continuity = new Continuity(ContinuityState.START);
     continuity.chunkRead(1000, 5000);
     continuity.chunkRead(4000, 6000);
@@ -235,7 +235,7 @@ class ContinuityTest {
   }
 
   @Test
-  void aSlotBeyondThePositionIsRefused() {
+  void slotBeyondThePositionIsRefused() {
     Continuity continuity = started();
     assertThatThrownBy(
             () ->
@@ -249,7 +249,7 @@ class ContinuityTest {
   }
 
   @Test
-  void aMissingALostAndAForeignSlotAndARestoredServerAreRefused() {
+  void missingLostAndForeignSlotsAndARestoredServerAreRefused() {
     Continuity continuity = started();
     assertThatThrownBy(() -> continuity.check("s", "h:1/db", new ServerPosition(42, 9000), null))
         .hasMessageContaining("slot s on h:1/db does not exist");
@@ -269,7 +269,7 @@ class ContinuityTest {
   }
 
   @Test
-  void aTransactionBehindTheLastOneIsRefused() {
+  void transactionBeforeTheLastOneIsRefused() {
     Continuity continuity = started();
     assertThatThrownBy(() -> continuity.isNew(new SourcePosition(900, 3000, 8, 0, 0)))
         .isInstanceOf(DiscontinuityException.class)

@@ -57,7 +57,7 @@ class DebeziumDecoderTest {
   }
 
   @Test
-  void aChangeOfTheStreamHasItsPlaceInCommitOrder() {
+  void changeOfTheStreamHasItsPlaceInCommitOrder() {
     DebeziumRecord record =
         decode(
             "experiments_events",
@@ -107,7 +107,7 @@ class DebeziumDecoderTest {
   }
 
   @Test
-  void aRowOfTheSnapshotHasNoLsn() {
+  void rowOfTheSnapshotHasNoLsn() {
     DebeziumRecord record =
         decode(
             "experiments_etl_heartbeat",
@@ -120,12 +120,12 @@ class DebeziumDecoderTest {
   }
 
   @Test
-  void aTombstoneOfDebeziumIsNothing() {
+  void tombstoneOfDebeziumIsIgnored() {
     assertThat(decode("experiments_users", "{}", null).change()).isNull();
   }
 
   @Test
-  void aLargeValueThatWasLeftAloneIsTakenFromTheRowBefore() {
+  void unsentLargeValueOfARecordIsTakenFromTheBeforeImage() {
     DebeziumRecord record =
         decode(
             "experiments_events",
@@ -141,7 +141,7 @@ class DebeziumDecoderTest {
   }
 
   @Test
-  void aTimeThatIsANumberIsRefusedAndTheRowNamed() {
+  void numericTimeIsRefusedAndTheRowIsNamed() {
     DebeziumRecord record =
         decode(
             "experiments_events",
@@ -172,7 +172,7 @@ class DebeziumDecoderTest {
         "{'op':'d','before':null,'source':{'connector':'postgresql','ts_ms':1}} | REPLICA IDENTITY FULL",
         "{'op':'c','after':{},'source':{'connector':'postgresql','ts_ms':1,'lsn':2,'txId':3}} | no sequence",
       })
-  void aBrokenRecordIsAFindingWithItsPlaceAndItsRemedy(String value, String remedy) {
+  void brokenRecordIsAFindingWithItsPlaceAndRemedy(String value, String remedy) {
     DebeziumRecord record = decode("experiments_users", "{'user_id':'u'}", value);
     assertThat(record.change().after())
         .isInstanceOfSatisfying(
@@ -185,7 +185,7 @@ class DebeziumDecoderTest {
   }
 
   @Test
-  void aRecordWithoutAPlaceKeepsThatOfTheOneBefore() {
+  void recordWithoutAPlaceTakesThatOfThePreviousOne() {
     decode("experiments_users", "{'user_id':'u'}", "{'after':{}," + SOURCE + ",'op':'c'}");
     assertThat(decode("experiments_users", null, "broken").commitBefore()).isEqualTo(400);
   }

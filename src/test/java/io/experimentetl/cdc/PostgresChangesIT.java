@@ -78,7 +78,7 @@ class PostgresChangesIT {
   }
 
   @Test
-  void theSmallTablesAreReadFirst() throws Exception {
+  void smallTablesAreReadFirst() throws Exception {
     SourceDatabase database = SourceDatabase.create(PLATFORM, "ordered");
     database.fill(3);
     insertEvent(database, "u1", "click");
@@ -135,7 +135,7 @@ class PostgresChangesIT {
 
   /** Long because it compares every column type of snapshot and stream, row by row. */
   @Test
-  void everyTypeArrivesTheSameFromSnapshotAndStreamAndABadRowAloneIsUnreadable() throws Exception {
+  void everyTypeIsEqualFromSnapshotAndStreamAndOnlyABadRowIsUnreadable() throws Exception {
     SourceDatabase database = SourceDatabase.create(PLATFORM, "types");
     database.fill(1);
     String rows =
@@ -215,7 +215,7 @@ class PostgresChangesIT {
   }
 
   @Test
-  void aSlotThatWasMadeAnewOrIsGoneIsRefusedAndTheOldOneIsNot() throws Exception {
+  void recreatedOrMissingSlotIsRefusedAndTheOldOneIsAccepted() throws Exception {
     SourceDatabase database = SourceDatabase.create(PLATFORM, "moved");
     database.fill(3);
     PostgresSourceSettings settings = database.settings();
@@ -262,8 +262,7 @@ class PostgresChangesIT {
   }
 
   @Test
-  void theStockConnectorLosesRowsInSilenceWhereTheSlotIsGoneOrBeyondTheSavepoint()
-      throws Exception {
+  void stockConnectorSilentlyLosesRowsWhenTheSlotIsGoneOrBeyondTheSavepoint() throws Exception {
     SourceDatabase database = SourceDatabase.create(PLATFORM, "silent");
     database.fill(3);
     PostgresSourceSettings settings = database.settings();
@@ -344,7 +343,7 @@ class PostgresChangesIT {
   }
 
   @Test
-  void thePasswordIsNotInTheJobGraph() throws Exception {
+  void jobGraphDoesNotContainThePassword() throws Exception {
     // Nothing connects: the job is only put together.
     String password = "s3cret-" + UUID.randomUUID();
     Path file = Files.writeString(SAVEPOINTS.resolve("password"), password);

@@ -13,7 +13,7 @@ class PostgresPreflightIT {
   @RegisterExtension static final PlatformExtension PLATFORM = new PlatformExtension();
 
   @Test
-  void aDatabaseWithAllOfOurSqlAppliedTwiceHasNoProblem() throws Exception {
+  void databaseWithAllSqlAppliedTwiceHasNoProblem() throws Exception {
     SourceDatabase database = SourceDatabase.create(PLATFORM, "fit");
     database.apply("001_platform.sql");
     database.apply("002_etl.sql");
@@ -61,7 +61,7 @@ class PostgresPreflightIT {
   }
 
   @Test
-  void aWrongPasswordAMissingDatabaseAndAnUnreachableServerAreToldApart() throws Exception {
+  void wrongPasswordMissingDatabaseAndUnreachableServerHaveDifferentMessages() throws Exception {
     SourceDatabase database = SourceDatabase.create(PLATFORM, "login");
     PostgresSourceSettings good = database.settings();
     assertThat(check(with(good, good.host(), good.port(), good.database(), "no")))
@@ -80,7 +80,7 @@ class PostgresPreflightIT {
   }
 
   @Test
-  void aMissingSlotCostsAJobWithStateMoreThanAFirstStart() throws Exception {
+  void missingSlotNeedsAResyncOnlyForAJobWithState() throws Exception {
     SourceDatabase database = SourceDatabase.create(PLATFORM, "noslot");
     database.execute("SELECT pg_drop_replication_slot('" + database.slot() + "')");
     assertThat(check(database.settings()))
@@ -113,7 +113,7 @@ class PostgresPreflightIT {
   }
 
   @Test
-  void aRoleWithNothingButOurGrantsIsEnough() throws Exception {
+  void roleNeedsNothingButOurGrants() throws Exception {
     SourceDatabase database = SourceDatabase.create(PLATFORM, "role");
     database.execute("ALTER ROLE experiment_etl PASSWORD 'etl-pass'");
     PostgresSourceSettings admin = database.settings();

@@ -51,7 +51,7 @@ class ReplacedClassesIT {
         "io.debezium.connector.postgresql.connection.PostgresConnection",
         "io.debezium.connector.postgresql.connection.PostgresReplicationConnection"
       })
-  void theConnectorsCopyWinsOverDebeziums(String name) throws Exception {
+  void connectorsCopyWinsOverDebeziums(String name) throws Exception {
     Class<?> loaded = Class.forName(name);
     assertThat(loaded.getProtectionDomain().getCodeSource().getLocation().getPath())
         .contains("flink-connector-postgres-cdc");

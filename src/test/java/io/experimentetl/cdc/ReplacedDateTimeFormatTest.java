@@ -27,7 +27,7 @@ class ReplacedDateTimeFormatTest {
   private final DateTimeFormat format = DateTimeFormat.get();
 
   @Property
-  void whatPostgresPrintsIsReadWhateverTheSessionsZone(
+  void timestampsOfPostgresAreReadInAnySessionZone(
       @ForAll @LongRange(min = -62_135_596_800_000_000L, max = 253_402_300_000_000_000L)
           long micros,
       @ForAll @IntRange(min = -13, max = 14) int hours) {
@@ -60,7 +60,7 @@ class ReplacedDateTimeFormatTest {
   }
 
   @Test
-  void anUnknownFormIsRefusedWithoutTheValue() {
+  void unknownFormIsRefusedWithoutTheValue() {
     assertThatThrownBy(() -> format.timestampWithTimeZoneToOffsetDateTime("20.11.2026 secret"))
         .isInstanceOf(ConnectException.class)
         .hasMessageContaining("DateStyle")

@@ -10,13 +10,14 @@ import net.jqwik.api.Property;
 import org.junit.jupiter.api.Test;
 
 /**
- * Cuts take stamps too, and a second run has others than the first. A row whose stamp the stream's
- * rows alone give may all the same be written through: what comes of it, or behind it, replaces it.
+ * Progress markers take sequence numbers too, and a second run sends other markers than the first.
+ * A row whose number the stream's rows alone determine may still be written early: what a later run
+ * writes for it has the same version or a greater one.
  */
 class ReplayStableSequenceNumbersTest {
 
   @Property(tries = 2000)
-  void aStampThatTheRowsAloneGiveIsNeverAboveWhatALaterRunGives(@ForAll long seed) {
+  void replayStableSequenceNumberIsNeverAboveThatOfALaterRun(@ForAll long seed) {
     Random random = new Random(seed);
     long[] lsns = new long[40];
     long lsn = 800;
@@ -50,7 +51,7 @@ class ReplayStableSequenceNumbersTest {
   }
 
   @Test
-  void aRowBehindMoreCutsThanThereIsRoomForIsNotRepeatableUntilTheLsnIsBeyondThem() {
+  void rowBehindTooManyProgressMarkersIsNotReplayStableUntilTheLsnPassesThem() {
     Continuity continuity = new Continuity(ContinuityState.START);
     continuity.nextSequenceNumber(800);
     for (int markers = 0; markers < 20; markers++) {

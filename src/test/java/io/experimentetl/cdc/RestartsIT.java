@@ -38,7 +38,7 @@ class RestartsIT {
 
   @ParameterizedTest
   @MethodSource("strikes")
-  void theStockConnectorLosesRowsInARestart(Strike strike, RestartLoop.Writer writer)
+  void stockConnectorLosesRowsInARestart(Strike strike, RestartLoop.Writer writer)
       throws Exception {
     // Stays open: the cluster's threads load classes until after the job's end.
     ClassLoader stock = new StockLocatorLoader();

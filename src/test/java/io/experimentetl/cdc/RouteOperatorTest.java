@@ -50,7 +50,7 @@ class RouteOperatorTest {
   }
 
   @Test
-  void anExperimentInAStatusThatNobodyKnowsIsFlaggedAndGoesOn() throws Exception {
+  void experimentOfUnknownStatusIsFlaggedAndPassedOn() throws Exception {
     harness.processElement(new StreamRecord<>(Either.Right(experiment("HELD_BACK"))));
 
     assertThat(findings())
@@ -67,7 +67,7 @@ class RouteOperatorTest {
   }
 
   @Test
-  void anExperimentInAKnownStatusIsNotFlagged() throws Exception {
+  void experimentOfKnownStatusIsNotFlagged() throws Exception {
     harness.processElement(new StreamRecord<>(Either.Right(experiment("ARCHIVED"))));
 
     assertThat(findings()).isEmpty();
@@ -97,7 +97,7 @@ class RouteOperatorTest {
   }
 
   @Test
-  void aRowThatCanNotBeDeliveredIsAFindingUntilItCanAlsoAfterARestart() throws Exception {
+  void undeliverableRowIsAFindingUntilDeliveredAlsoAfterARestart() throws Exception {
     harness.processElement(new StreamRecord<>(Either.Right(user(100, INFINITY, INSERT))));
     harness.processElement(new StreamRecord<>(Either.Right(user(200, INFINITY, INSERT))));
     assertThat(findings())
@@ -134,7 +134,7 @@ class RouteOperatorTest {
   }
 
   @Test
-  void aRowThatCanNotBeDeliveredIsDeletedAllTheSame() throws Exception {
+  void undeliverableRowCanBeDeleted() throws Exception {
     harness.processElement(new StreamRecord<>(Either.Right(user(100, INFINITY, INSERT))));
     harness.processElement(new StreamRecord<>(Either.Right(user(200, INFINITY, DELETE))));
 
@@ -146,7 +146,7 @@ class RouteOperatorTest {
   }
 
   @Test
-  void ofTooManyRowsTheOldestAreForgottenAndCounted() {
+  void oldestOfTooManyDeadLettersAreForgottenAndCounted() {
     DeadLetterLedger deadLetters = new DeadLetterLedger(List.of());
     for (int i = 0; i <= DeadLetterLedger.MAX_ROWS; i++) {
       deadLetters.add(Subject.user("u" + i), FindingCode.S_UNPARSEABLE, 1);

@@ -65,7 +65,7 @@ class SnapshotOverlapIT {
   /** Long because its steps are one interleaving of a transaction with a snapshot. */
   @ParameterizedTest
   @EnumSource
-  void aTransactionThatIsOpenAtAChunksEndArrivesAndIsLostByTheStockConnector(Connector connector)
+  void transactionOpenAtAChunksEndArrivesAndTheStockConnectorLosesIt(Connector connector)
       throws Exception {
     SourceDatabase database = SourceDatabase.create(PLATFORM, "open");
     database.fill(100);

@@ -97,7 +97,7 @@ class SourceFaultsIT {
   }
 
   @Test
-  void aPartitionThatIsCreatedIsReadAndOneThatIsDroppedOrDetachedDeletesNothing() throws Exception {
+  void newPartitionIsReadAndDroppedOrDetachedPartitionDeletesNothing() throws Exception {
     SourceDatabase database = database("partitions");
     start(database.settings());
     database.execute("SELECT create_events_partitions('2031-01-01', '2031-02-28')");
@@ -118,7 +118,7 @@ class SourceFaultsIT {
   }
 
   @Test
-  void aColumnThatIsAddedOrDroppedWhileTheJobRunsChangesNothingForTheOthers() throws Exception {
+  void columnAddedOrDroppedAtRunTimeLeavesOtherColumnsUnchanged() throws Exception {
     SourceDatabase database = database("columns");
     start(database.settings());
     insert(database, "before");
@@ -137,7 +137,7 @@ class SourceFaultsIT {
   }
 
   @Test
-  void aRestartAndAKillOfTheServerLoseAndRepeatNothing() throws Exception {
+  void restartAndKillOfTheServerLoseAndRepeatNoRow() throws Exception {
     SourceDatabase database = database("restarted");
     start(database.settings());
     insert(database, "before");
@@ -153,7 +153,7 @@ class SourceFaultsIT {
   }
 
   @Test
-  void aConnectionThatIsCutAtAnyTimeLosesAndRepeatsNothing() throws Exception {
+  void brokenConnectionLosesAndRepeatsNoRow() throws Exception {
     SourceDatabase database = database("cut");
     PostgresSourceSettings direct = database.settings();
     try (FaultProxy line = FaultProxy.to(direct.host(), direct.port())) {
@@ -182,7 +182,7 @@ class SourceFaultsIT {
   }
 
   @Test
-  void aSlotThatAZombieStillHoldsIsWaitedFor() throws Exception {
+  void jobWaitsForASlotThatADeadReaderStillHolds() throws Exception {
     SourceDatabase database = database("zombie");
     insert(database, "in the snapshot");
     Properties properties = new Properties();

@@ -55,12 +55,12 @@ class TimestampsTest {
         "2023-01-01T00:00:00.12x456Z",
         "2023-01-01 00:00:00.123456Z"
       })
-  void whatIsNoTimestampIsRefused(String text) {
+  void textThatIsNoTimestampIsRefused(String text) {
     assertThatThrownBy(() -> Timestamps.microsOfIso(text)).isInstanceOf(DateTimeException.class);
   }
 
   @Test
-  void anInfiniteTimestampOverflows() {
+  void infiniteTimestampOverflows() {
     assertThatThrownBy(() -> Timestamps.microsOfIso("+294277-01-01T00:00:00Z"))
         .isInstanceOf(ArithmeticException.class);
   }

@@ -24,8 +24,7 @@ class OperationsMainTest {
     CommandLine line = new CommandLine(new AllVerbs());
     OperationsMain.addVerbs(line, NamedServers::new, () -> new NamedDeployment(Path.of("job.jar")));
     StringWriter text = new StringWriter();
-    int exitCode =
-        line.setOut(new PrintWriter(text)).setErr(new PrintWriter(text)).execute(words);
+    int exitCode = line.setOut(new PrintWriter(text)).setErr(new PrintWriter(text)).execute(words);
     return new Ran(exitCode, text.toString());
   }
 

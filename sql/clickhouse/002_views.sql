@@ -1,7 +1,7 @@
 -- What analysts and operators read. Applied inside the target database, after the tables; safe to apply twice.
 -- Rates, intervals and p-values are here and nowhere stored.
 
--- Of the newest cuts only: a sink that is further behind than this would long have failed the job.
+-- Only the newest progress markers: a sink that is further behind would have failed the job.
 CREATE OR REPLACE VIEW etl_progress AS
 SELECT
     sequence_number,
@@ -65,7 +65,7 @@ LEFT JOIN (SELECT * FROM variants FINAL) AS v ON v.id = s.variant_id
 COMMENT 'A day''s activity per experiment, metric and variant: rates and active users. active_users, converting_users, the shares and the ratio (capped numerator through denominator, of the day alone) do not add up over days: for results read experiment_results.';
 
 -- The formulas. Of n users of a variant up to and including the day: y a user's total (under the metric's cap; of a ratio the numerator's),
--- z the total of a ratio's denominator, x the covariate of before the exposure.
+-- z the total of a ratio's denominator, x the covariate before the exposure.
 --   covariance(a, b) = (sum(ab) - sum(a) sum(b)/n) / (n - 1), exact until the division.
 --   proportion, mean, count: mean = sum(y)/n; variance(y), of a proportion p(1 - p).
 --   ratio: mean = sum(y)/sum(z); with m = sum(y)/n and d = sum(z)/n the delta method's variance of a unit is
@@ -339,7 +339,7 @@ COMMENT 'Results up to and including as_of_day per experiment, metric and varian
 -- A user is one that experiment_results counts under the default settings: assigned at random to a variant of the experiment, exposed (event
 -- type exposure) within its dates, no crossover. y is the number of the user's events of event_type from the first exposure on, within the
 -- dates, or the sum of their property where one is named (a JSON number from 0 to below 10^12); no window, no cap.
--- The user's property is as it stood in the row of the first exposure: what is fixed before the effect may be cut by.
+-- The user's property is that of the first exposure's row: a segment must be fixed before the effect.
 --   effect, its interval and p: D +- 1.96 sqrt(var_T/n_T + var_C/n_C), p = erfc(|D/SE|/sqrt(2)): the normal approximation.
 CREATE OR REPLACE VIEW experiment_segments AS
 WITH
@@ -415,7 +415,7 @@ SELECT
 FROM cell AS t
 LEFT JOIN (SELECT * FROM cell WHERE is_control) AS c ON c.experiment_id = t.experiment_id AND c.value = t.value
 LEFT JOIN (SELECT * FROM variants FINAL) AS v ON v.id = t.variant_id
-COMMENT 'Cuts by a property of the user, from the raw rows: SELECT * FROM experiment_segments(dimension = ''country'', event_type = ''purchase'', property = ''revenue''); property = '''' counts the events. Each user''s events of the type from the first exposure on, within the experiment''s dates, without window and cap; crossovers are left out; the property of the user as it stood at the first exposure. Interval and p are the normal approximation, for one look at one cut: of twenty cuts one shows p < 0.05 by chance.';
+COMMENT 'Segments by a property of the user, from the raw rows: SELECT * FROM experiment_segments(dimension = ''country'', event_type = ''purchase'', property = ''revenue''); property = '''' counts the events. Each user''s events of the type from the first exposure on, within the experiment''s dates, without window and cap; crossovers are left out; the property of the user as it stood at the first exposure. Interval and p are the normal approximation, for one look at one cut: of twenty cuts one shows p < 0.05 by chance.';
 
 -- Figures as of now. usual_exposures: the median of the seven days before last_day; NULL while there are fewer. outlier_shares: of each metric, in the variant where it
 -- is greatest, Q/S^2 with S the sum and Q the sum of squares of the users' totals: the greatest user holds between it and its root (Simpson's

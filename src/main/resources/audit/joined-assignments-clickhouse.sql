@@ -1,4 +1,4 @@
--- assignments_processed: what was added to each row, compared with the dimensions as they stand in ClickHouse, and the codes of
+-- assignments_processed: what was added to each row, compared with the dimensions as they are in ClickHouse, and the codes of
 -- its inconsistencies, recomputed. One row, like that of joined-events-clickhouse.sql.
 WITH
 ${dimensions},

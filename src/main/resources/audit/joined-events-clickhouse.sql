@@ -1,4 +1,4 @@
--- events_processed: what was added to each row, compared with the dimensions and assignments as they stand in ClickHouse,
+-- events_processed: what was added to each row, compared with the dimensions and assignments as they are in ClickHouse,
 -- and the codes of its inconsistencies, recomputed. One row: rows, differing rows, the first of them, and per column the rows
 -- that could not be judged.
 WITH
@@ -108,7 +108,7 @@ judged AS
             has(u_known, cityHash64(ifNull(r.user_properties, '\0'))), 0, 2) AS user_properties_,
         toInt32(${day}) AS due_day,
         multiIf(toInt32(r.day) = due_day, 0, e_version > 0 AND NOT e_live, 2, 1) AS day_,
-        -- Codes by what stands now; those that hang on what may have been another then are open.
+        -- Codes by the present rows; codes that depend on rows that may have changed since are left open.
         r.assigned_variant_id IS NOT NULL
             AND NOT (a_live AND a_single AND (r._version >= a_version OR a_lsn = 0 OR a_untouched)) AS is_reassigned,
         r.variant_key != '' AND d.v_version > 0 AND d.v_experiment != r.experiment_id AS is_elsewhere,

@@ -1,8 +1,8 @@
 -- experiment_daily_stats, computed from nothing but ClickHouse's raw rows and dimensions as of LSN ${bound}: the newest
--- versions of rows whose changes stand at or before it. Sums of values are whole numbers of millionths, sums of squares of millionths of millionths.
+-- versions of rows whose changes are at or before it. Sums of values are whole numbers of millionths, sums of squares of millionths of millionths.
 -- Times are microseconds since 1970.
 WITH
--- What a metric adds up: y, a ratio's denominator z, the covariate x of before: (metric, role, event type, property, whether it has
+-- What a metric adds up: y, a ratio's denominator z, the covariate x before the exposure: (metric, role, event type, property, whether it has
 -- one, first microsecond behind the user's entry that counts, first one that doesn't, cap, first day of entry that counts). An
 -- event without property is 1.
 ${terms} AS terms,

@@ -1,10 +1,10 @@
 -- experiment_daily_stats, computed from nothing but PostgreSQL's tables at the transaction's snapshot. Sums of values are
 -- whole numbers of millionths, sums of squares of millionths of millionths. Rows with a time that ClickHouse can't hold are not
--- delivered: they stand in data_inconsistencies.
+-- delivered: they are in data_inconsistencies.
 WITH metric (name, cap, since) AS (
     VALUES ${metrics}
 ),
--- What a metric adds up: y, a ratio's denominator z, the covariate x of before. Events count from opens to before closes, from
+-- What a metric adds up: y, a ratio's denominator z, the covariate x before the exposure. Events count from opens to before closes, from
 -- the user's entry on, of users who entered on the day since or later; an event without property is 1.
 term (metric, role, event_type, property, opens, closes, since) AS (
     VALUES ${terms}

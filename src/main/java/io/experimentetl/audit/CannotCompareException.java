@@ -1,6 +1,6 @@
 package io.experimentetl.audit;
 
-/** The two sides can't be compared; the message says why and what to do. */
+/** The two sides cannot be compared. The message gives the reason and the remedy. */
 public final class CannotCompareException extends RuntimeException {
   private static final long serialVersionUID = 1L;
 

@@ -8,7 +8,7 @@ package io.experimentetl.audit;
  * @param source rows in PostgreSQL
  * @param warehouse rows in ClickHouse as of the snapshot
  * @param retained rows that the retention of one side has removed
- * @param flagged rows that can't be delivered and stand in data_inconsistencies instead
+ * @param flagged undeliverable rows, each with a finding in data_inconsistencies
  */
 record DayCounts(
     AuditedTable table, int day, long source, long warehouse, long retained, long flagged) {}

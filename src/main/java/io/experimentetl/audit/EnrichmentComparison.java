@@ -161,7 +161,7 @@ final class EnrichmentComparison {
         name,
         "inconsistencies",
         judged.codes(),
-        "codes that hang on an assignment, an exposure, a user or metrics that were changed after the row was written, or on facts that had left the state;"
+        "codes that depend on an assignment, an exposure, a user or metrics that were changed after the row was written, or on facts that had left the state;"
             + " the row's other codes are compared");
     return new Result(name, judged.rows(), judged.differing(), notJudged, observations);
   }

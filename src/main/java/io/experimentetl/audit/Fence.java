@@ -35,10 +35,10 @@ final class Fence implements AutoCloseable {
   /**
    * Waits until ClickHouse shows everything up to a place of the log.
    *
-   * <p>Strictly beyond: a cut whose LSN is greater than {@code lsn} lies behind a row, or a commit,
-   * that stands behind {@code lsn} in the log; that row's transaction committed after {@code lsn},
-   * and the stream brings transactions in the order of their commits. So all that committed before
-   * {@code lsn} lies before the cut.
+   * <p>Strictly beyond: a progress marker with an LSN greater than {@code lsn} is behind a row, or
+   * a commit, that comes after {@code lsn} in the log. That row's transaction committed after
+   * {@code lsn}, and the stream delivers transactions in commit order. Every transaction that
+   * committed before {@code lsn} is therefore before the marker.
    */
   Warehouse.Progress awaitBeyond(long lsn, Warehouse warehouse) {
     Optional<Warehouse.Progress> progress = Optional.empty();
@@ -69,7 +69,7 @@ final class Fence implements AutoCloseable {
       return new CannotCompareException(
           "The job is still in its initial snapshot after "
               + seconds
-              + ": wait until etl_progress says snapshot_done, or raise --deadline.");
+              + ": wait until etl_progress shows snapshot_done = true, or raise --deadline.");
     }
     return new CannotCompareException(
         "ClickHouse shows the source up to LSN "

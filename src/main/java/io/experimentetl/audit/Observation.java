@@ -13,7 +13,7 @@ import java.time.LocalDate;
  *     same evidence at the next fence, it is a difference
  * @param offset by how much the sides differ, where they are figures: the same at every fence
  *     although the figures themselves move, it is a difference too
- * @param weight how much it says by itself
+ * @param weight how much it proves by itself
  * @param kind in which way the sides differ
  */
 record Observation(
@@ -36,11 +36,11 @@ record Observation(
   }
 
   enum Kind {
-    /** A row that ClickHouse lacks. */
+    /** A row that is missing in ClickHouse. */
     MISSING,
     /** A row that only ClickHouse has. */
     EXTRA,
-    /** A row that stands in ClickHouse more than once. */
+    /** A row that ClickHouse has more than once. */
     REPEATED,
     /** A row whose columns differ. */
     DIFFERENT,

@@ -163,7 +163,7 @@ final class SourceSnapshot implements AutoCloseable {
     return lsn;
   }
 
-  /** By this machine's clock; ages of rows are told in days. */
+  /** By this machine's clock: ages of rows are compared in days. */
   Instant takenAt() {
     return takenAt;
   }

@@ -20,12 +20,12 @@ import java.util.stream.Collectors;
  * ClickHouse's raw rows and with its recomputation from PostgreSQL's tables.
  *
  * <p>The three belong to one place of the stream only where nothing moves. So the stored statistics
- * are read as of a cut, and ClickHouse's rows are recomputed as of the same cut. PostgreSQL's
- * snapshot lies before it: where writers have written in between, PostgreSQL's figures are compared
- * with ClickHouse's rows as of the snapshot.
+ * are read as of a progress marker, and ClickHouse's rows are recomputed as of the same one.
+ * PostgreSQL's snapshot lies before it: where writers have written in between, PostgreSQL's figures
+ * are compared with ClickHouse's rows as of the snapshot.
  */
 final class StatisticsComparison {
-  /** Where its observations stand. */
+  /** The place of its observations. */
   static final String PLACE = "statistics";
 
   /**
@@ -58,7 +58,7 @@ final class StatisticsComparison {
   /**
    * Reads ClickHouse's side, at once: what is replaced later is gone when it is merged.
    *
-   * @param reached a cut behind the snapshot
+   * @param reached a progress marker behind the snapshot
    */
   StatisticsComparison(
       AuditSettings settings,
@@ -74,7 +74,7 @@ final class StatisticsComparison {
     this.ended = endedMetrics();
     Warehouse.Progress latest = reached;
     Map<StatisticsCell, StatisticsFigures> cells = stored(latest);
-    // Where a later checkpoint has replaced a row already, go on to a later cut.
+    // Where a later checkpoint has replaced a row already, use a later progress marker.
     while (replacedSince(latest)) {
       Warehouse.Progress later = warehouse.progress().orElse(latest);
       if (later.sequenceNumber() == latest.sequenceNumber()) {
@@ -88,7 +88,7 @@ final class StatisticsComparison {
     this.atMarker = fromWarehouse(latest.sequenceNumber());
   }
 
-  /** The cut that the statistics were read as of. */
+  /** The progress marker as of which the statistics were read. */
   Warehouse.Progress marker() {
     return marker;
   }
@@ -176,7 +176,7 @@ final class StatisticsComparison {
     return new Result(experiments.size(), all.size(), retained, expired, ended, observations);
   }
 
-  /** A row of before the column was added has no kind. */
+  /** Rows without a kind are skipped. */
   private void compareKinds(List<Observation> observations) {
     Map<String, String> kinds = new HashMap<>();
     settings.statistics().metrics().forEach(m -> kinds.put(m.name(), m.kind().columnValue()));
@@ -230,7 +230,7 @@ final class StatisticsComparison {
     return cells;
   }
 
-  /** Those that the job says it counts no more, and that are not configured. */
+  /** Metrics that the job reports as ended (M-ENDED) and that are not configured. */
   private Set<String> endedMetrics() {
     Set<String> names = new TreeSet<>();
     warehouse.read(

@@ -45,7 +45,7 @@ final class StatisticsSql {
 
   /**
    * @param namedZones what the experiments' configurations name as their zones, whatever it is; a
-   *     name that is no zone stands for the default zone
+   *     name that is not a zone means the default zone
    */
   StatisticsSql(StatisticsConfig config, Set<String> namedZones) {
     this.config = config;

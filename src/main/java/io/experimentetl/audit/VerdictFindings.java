@@ -20,7 +20,7 @@ import java.util.stream.Collectors;
  * is open and was found equal, the same resolved. The job writes none of these codes.
  */
 final class VerdictFindings {
-  private static final int MAX_TOLD = 400;
+  private static final int MAX_SHOWN = 400;
 
   /** What a finding is about: its identity in {@code data_inconsistencies}. */
   record Identity(FindingCode code, Subject subject) implements Comparable<Identity> {
@@ -32,7 +32,7 @@ final class VerdictFindings {
   }
 
   /**
-   * What {@code data_inconsistencies} says of it.
+   * The newest version in {@code data_inconsistencies}.
    *
    * @param version the greatest {@code _version} there
    */
@@ -119,11 +119,11 @@ final class VerdictFindings {
       return "rows that differ: " + count.get(Observation.Kind.DIFFERENT);
     }
     AuditReport.Difference first = differences.get(0);
-    String told = (first.subject() + " " + first.problem()).replaceAll("\\p{Cntrl}", "?");
+    String shown = (first.subject() + " " + first.problem()).replaceAll("\\p{Cntrl}", "?");
     return "rows that differ: "
         + count.get(Observation.Kind.FIGURES)
         + "; the first: "
-        + (told.length() <= MAX_TOLD ? told : told.substring(0, MAX_TOLD - 1) + "…");
+        + (shown.length() <= MAX_SHOWN ? shown : shown.substring(0, MAX_SHOWN - 1) + "…");
   }
 
   private static Finding finding(

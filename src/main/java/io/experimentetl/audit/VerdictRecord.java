@@ -14,8 +14,8 @@ import java.util.Map;
 import java.util.UUID;
 
 /**
- * The audit's verdict in {@code data_inconsistencies}. What is written follows from what stands
- * there, so a record whose outcome is unknown is simply made again.
+ * The audit's verdict in {@code data_inconsistencies}. What is written depends only on what is
+ * there, so a record whose outcome is unknown is made again.
  */
 public final class VerdictRecord implements AutoCloseable {
   private static final int INITIAL_CAPACITY = 4 << 10;

@@ -1,6 +1,6 @@
 package io.experimentetl.report;
 
-/** The message says why, and what to do. */
+/** The message gives the reason and the remedy. */
 public final class CannotReportException extends RuntimeException {
   private static final long serialVersionUID = 1L;
 

@@ -10,10 +10,10 @@ import java.util.Map;
 import java.util.stream.Collectors;
 
 /**
- * All of an experiment that the report shows, as the views said it.
+ * All of an experiment that the report shows, as the views return it.
  *
  * @param zone of the days: the experiment's own, else the default one
- * @param zoneIsFrom who says so
+ * @param zoneIsFrom where the zone is configured
  * @param progress one row, or none before the first checkpoint; read first, so that all it promises
  *     is in the rest
  * @param tables the views' answers, by the name of their query
@@ -75,7 +75,7 @@ record Experiment(
     return tables.get(query);
   }
 
-  /** ClickHouse is told only what the query names. */
+  /** Only the parameters that the query names. */
   private static Map<String, String> used(String query, Map<String, String> parameters) {
     return query.endsWith("findings_by_day") || query.endsWith("open_findings")
         ? parameters

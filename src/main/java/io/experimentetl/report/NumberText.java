@@ -7,7 +7,7 @@ import java.util.Locale;
 
 /** How a number is shown: with as many digits as its interval makes sensible. */
 final class NumberText {
-  /** Where nothing can be said. */
+  /** For a figure that does not exist. */
   static final String NONE = "–";
 
   private static final String MINUS = "−";

@@ -197,8 +197,8 @@ class EnrichmentAuditIT {
     fixture.delivery().deliver(AuditRun.STATISTICS);
     run.rest();
 
-    AuditReport told = run.audit();
-    assertThat(told.differences()).as(AuditFixture.printed(told)).isEmpty();
+    AuditReport unmerged = run.audit();
+    assertThat(unmerged.differences()).as(AuditFixture.printed(unmerged)).isEmpty();
 
     fixture
         .clickHouse()

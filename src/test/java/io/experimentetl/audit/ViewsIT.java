@@ -106,9 +106,9 @@ class ViewsIT {
       }
     }
     samples.forEach(
-        (metric, arms) -> {
+        (metric, pair) -> {
           String[] row = result(metric, 12, "2026-03-01");
-          double p = welch.tTest(arms[1], arms[0]);
+          double p = welch.tTest(pair[1], pair[0]);
           assertThat(number(row[5])).as(metric + " p").isCloseTo(p, within(1e-7 * p + 1e-11));
           double df = number(row[6]);
           double se = number(row[3]) / number(row[4]);

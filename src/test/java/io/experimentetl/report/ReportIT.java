@@ -38,7 +38,7 @@ class ReportIT {
   private static final int PHONE = 390;
   private static final int DESKTOP = 1280;
   private static final long CHECKOUT = 1;
-  private static final long TEN_ARMS = 2;
+  private static final long TEN_VARIANTS = 2;
   private static final long HOSTILE = 7;
 
   private static ClickHouseEndpoint warehouse;
@@ -101,7 +101,8 @@ class ReportIT {
     if (!PAGES.containsKey(id)) {
       Path file = folder.resolve("report-" + id + ".html");
       Run run =
-          report(id == TEN_ARMS ? large : warehouse, Long.toString(id), "--out", file.toString());
+          report(
+              id == TEN_VARIANTS ? large : warehouse, Long.toString(id), "--out", file.toString());
       assertThat(run.err()).isEmpty();
       assertThat(run.exitCode()).isZero();
       assertThat(run.out()).isEqualToIgnoringNewLines(file.toString());
@@ -122,8 +123,8 @@ class ReportIT {
   }
 
   @ParameterizedTest
-  @ValueSource(longs = {CHECKOUT, TEN_ARMS, 3, 4, 5, 6, HOSTILE})
-  void aPhoneShowsItWithoutScrollingSidewaysAndWithoutAskingAnybody(long id) throws IOException {
+  @ValueSource(longs = {CHECKOUT, TEN_VARIANTS, 3, 4, 5, 6, HOSTILE})
+  void phoneShowsThePageWithoutSidewaysScrollingOrRequests(long id) throws IOException {
     for (int width : new int[] {PHONE, DESKTOP}) {
       show(id, width);
       assertThat(browser.evaluate("document.documentElement.scrollWidth").asInt())
@@ -141,7 +142,7 @@ class ReportIT {
   }
 
   @Test
-  void theTableSaysWhatClickHouseSays() throws IOException {
+  void tableShowsClickHousesFigures() throws IOException {
     show(CHECKOUT, PHONE);
     List<String> figures =
         List.of(
@@ -171,16 +172,16 @@ class ReportIT {
     assertThat(rows).hasSize(6);
     for (String row : rows) {
       String[] values = row.split("\t", -1);
-      String arm =
+      String variantRow =
           ".results[data-metric='%s'] tr[data-variant='%s']".formatted(values[0], values[1]);
       for (int i = 0; i < figures.size(); i++) {
         JsonNode data =
             browser.evaluate(
                 "(e => [e.value, e.innerText, e.checkVisibility()])(document.querySelector(\"%s data[data-figure='%s']\"))"
-                    .formatted(arm, figures.get(i)));
+                    .formatted(variantRow, figures.get(i)));
         double expected = Double.parseDouble(values[3 + i]);
         assertThat(Double.parseDouble(data.get(0).asText()))
-            .as("%s of %s", figures.get(i), arm)
+            .as("%s of %s", figures.get(i), variantRow)
             .isEqualTo(expected);
         assertThat(data.get(2).asBoolean()).isTrue();
         if (!figures.get(i).endsWith("p")) {
@@ -190,7 +191,8 @@ class ReportIT {
       assertThat(
               browser
                   .evaluate(
-                      "document.querySelector(\"%s\").closest('section').innerText".formatted(arm))
+                      "document.querySelector(\"%s\").closest('section').innerText"
+                          .formatted(variantRow))
                   .asText())
           .contains(values[2]);
     }
@@ -212,10 +214,10 @@ class ReportIT {
   }
 
   @ParameterizedTest
-  @ValueSource(longs = {CHECKOUT, TEN_ARMS, 3})
+  @ValueSource(longs = {CHECKOUT, TEN_VARIANTS, 3})
   void everyFigureOfEveryDayIsDrawn(long id) throws IOException {
     show(id, PHONE);
-    ClickHouseEndpoint from = id == TEN_ARMS ? large : warehouse;
+    ClickHouseEndpoint from = id == TEN_VARIANTS ? large : warehouse;
     String of = " WHERE experiment_id = " + id;
     assertThat(marks("lift"))
         .isEqualTo(from.count("SELECT countIf(lift IS NOT NULL) FROM experiment_results" + of));
@@ -251,7 +253,7 @@ class ReportIT {
   }
 
   @Test
-  void aHostileNameIsShownAndNotObeyed() throws IOException {
+  void hostileNameIsShownAndNotExecuted() throws IOException {
     show(HOSTILE, PHONE);
     assertThat(browser.evaluate("document.querySelector('h1').innerText").asText())
         .isEqualTo(Scenario.HOSTILE);
@@ -270,7 +272,7 @@ class ReportIT {
   }
 
   @Test
-  void aPrintedPageCutsNoPlot() throws IOException {
+  void printedPageCutsNoPlot() throws IOException {
     show(CHECKOUT, DESKTOP);
     List<String> pages = new ArrayList<>();
     byte[] printed = browser.print();
@@ -304,7 +306,7 @@ class ReportIT {
   }
 
   @Test
-  void whatCantBeSaidIsSaidToBeAbsent() throws IOException {
+  void missingFiguresAreShownAsMissing() throws IOException {
     show(3, PHONE);
     assertThat(text()).contains("no variant is the control", "There is no effect and no lift");
     show(4, PHONE);
@@ -320,7 +322,7 @@ class ReportIT {
   }
 
   @Test
-  void anUnknownExperimentIsAnsweredWithTheNearOnes() throws IOException {
+  void unknownExperimentIsAnsweredWithSimilarKeys() throws IOException {
     Path file = folder.resolve("none.html");
     Run run = report(warehouse, "chekout", "--out", file.toString());
 
@@ -332,7 +334,7 @@ class ReportIT {
   }
 
   @Test
-  void whatCantBeReadOrWrittenSaysWhereAndWhatToDo() throws IOException {
+  void failureToReadOrWriteNamesPlaceAndRemedy() throws IOException {
     ClickHouseEndpoint other =
         new ClickHouseEndpoint(warehouse.url(), "no_such", warehouse.user(), warehouse.password());
     assertThat(report(other, "checkout"))
@@ -350,7 +352,7 @@ class ReportIT {
   }
 
   @Test
-  void theCsvFilesHoldTheSameFiguresAndNoFormula() throws IOException {
+  void csvFilesHoldTheSameFiguresAndNoFormula() throws IOException {
     Path csv = folder.resolve("csv");
     Run run =
         report(

@@ -23,30 +23,35 @@ final class Scenario {
   }
 
   /** The first one is the control, if any is. */
-  Scenario arms(boolean withControl, String... keys) {
+  Scenario variants(boolean withControl, String... keys) {
     for (int i = 0; i < keys.length; i++) {
       warehouse.query(
           "INSERT INTO variants (id, experiment_id, key, name, is_control, allocation_pct) VALUES (%d, %d, '%s', '%s', %s, %d)"
               .formatted(
-                  variant(i), id, keys[i], "Arm " + i, withControl && i == 0, 100 / keys.length));
+                  variant(i),
+                  id,
+                  keys[i],
+                  "Variant " + i,
+                  withControl && i == 0,
+                  100 / keys.length));
     }
     return this;
   }
 
-  long variant(int arm) {
-    return id * 100 + arm;
+  long variant(int index) {
+    return id * 100 + index;
   }
 
   /**
-   * Days of a metric. Shares rise by a fortieth from arm to arm.
+   * Days of a metric. Shares rise by a fortieth from variant to variant.
    *
    * @param perConverter sum of a converter's values; of a proportion 1
    */
   Scenario metric(
-      String name, String kind, int arms, int days, int usersPerDay, double perConverter) {
-    String variants =
-        java.util.stream.IntStream.range(0, arms)
-            .mapToObj(arm -> Long.toString(variant(arm)))
+      String name, String kind, int variants, int days, int usersPerDay, double perConverter) {
+    String variantIds =
+        java.util.stream.IntStream.range(0, variants)
+            .mapToObj(index -> Long.toString(variant(index)))
             .collect(Collectors.joining(",", "[", "]"));
     warehouse.query(
         """
@@ -67,7 +72,7 @@ final class Scenario {
                 id,
                 name,
                 kind,
-                variants,
+                variantIds,
                 days,
                 usersPerDay,
                 FIRST_DAY,
@@ -76,7 +81,7 @@ final class Scenario {
   }
 
   /** Health per day; the sample ratio drifts away when {@code skew} is above 0. */
-  Scenario health(int arms, int days, int usersPerDay, double skew) {
+  Scenario health(int variants, int days, int usersPerDay, double skew) {
     warehouse.query(
         """
         INSERT INTO experiment_health_daily (experiment_id, day, variant_ids, assigned_users, exposed_users, weights,
@@ -87,11 +92,11 @@ final class Scenario {
             d, %2$d - 1, 0, exp(-%6$s * 9 * d) * (0.5 + 0.3 * sin(d))
         FROM (SELECT arrayJoin(range(%3$d)) AS d)
         """
-            .formatted(id, arms, days, usersPerDay, FIRST_DAY, Double.toString(skew)));
+            .formatted(id, variants, days, usersPerDay, FIRST_DAY, Double.toString(skew)));
     return this;
   }
 
-  /** Findings of users, one on each of so many days, every third resolved. */
+  /** Findings of users, one per day, every third resolved. */
   Scenario findings(String code, String severity, int days, int perDay) {
     warehouse.query(
         """
@@ -112,7 +117,7 @@ final class Scenario {
     return this;
   }
 
-  /** All sinks have reached one cut. */
+  /** All sinks have reached one progress marker. */
   static void progress(ClickHouseEndpoint warehouse) {
     for (String sink : List.of("a", "b")) {
       warehouse.query(
@@ -125,7 +130,7 @@ final class Scenario {
   static void all(ClickHouseEndpoint warehouse) {
     progress(warehouse);
     new Scenario(warehouse, 1, "checkout", "New checkout", "{\"zone\":\"Europe/Berlin\"}")
-        .arms(true, "control", "one-page", "express")
+        .variants(true, "control", "one-page", "express")
         .metric("conversion", "proportion", 3, 28, 400, 1)
         .metric("orders", "count", 3, 28, 400, 1)
         .metric("revenue", "mean", 3, 28, 400, 42.5)
@@ -134,34 +139,34 @@ final class Scenario {
         .findings("T-LATE", "INFO", 28, 1)
         .findings("R-ORPHAN-ASSIGNMENT", "ERROR", 20, 2);
     new Scenario(warehouse, 3, "no-control", "Nobody is the control", "{}")
-        .arms(false, "a", "b")
+        .variants(false, "a", "b")
         .metric("conversion", "proportion", 2, 10, 200, 1)
         .metric("revenue", "mean", 2, 10, 200, 12);
-    new Scenario(warehouse, 4, "one-arm", "One arm", "{}")
-        .arms(true, "only")
+    new Scenario(warehouse, 4, "one-variant", "One variant", "{}")
+        .variants(true, "only")
         .metric("conversion", "proportion", 1, 10, 200, 1)
         .health(1, 10, 200, 0);
-    new Scenario(warehouse, 5, "no-data", "Nothing yet", "{}").arms(true, "a", "b");
+    new Scenario(warehouse, 5, "no-data", "Nothing yet", "{}").variants(true, "a", "b");
     new Scenario(warehouse, 6, "first-day", "First day, one user", "{}")
-        .arms(true, "a", "b")
+        .variants(true, "a", "b")
         .metric("revenue", "mean", 2, 1, 1, 5);
     new Scenario(warehouse, 7, HOSTILE, HOSTILE, "{\"zone\":\"</script><b>\"}")
-        .arms(true, "=1+1", HOSTILE)
+        .variants(true, "=1+1", HOSTILE)
         .metric(HOSTILE, "mean", 2, 12, 300, 9)
         .health(2, 12, 300, 0)
         .finding(HOSTILE, "ERROR", HOSTILE)
         .findings("<b>&amp;", "WARNING", 9, 2);
   }
 
-  /** Ten arms, hundreds of days. */
+  /** Ten variants, hundreds of days. */
   static void large(ClickHouseEndpoint warehouse) {
     progress(warehouse);
     String[] ten = new String[10];
-    for (int arm = 0; arm < 10; arm++) {
-      ten[arm] = "arm-" + arm;
+    for (int i = 0; i < 10; i++) {
+      ten[i] = "variant-" + i;
     }
-    new Scenario(warehouse, 2, "ten-arms", "Ten arms for most of a year", "{}")
-        .arms(true, ten)
+    new Scenario(warehouse, 2, "ten-variants", "Ten variants for most of a year", "{}")
+        .variants(true, ten)
         .metric("conversion", "proportion", 10, 300, 90, 1)
         .health(10, 300, 90, 0.02)
         .finding("H-SRM", "ERROR", "p = 0.0000002 at 270,000 users");

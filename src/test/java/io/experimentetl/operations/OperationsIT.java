@@ -173,7 +173,14 @@ class OperationsIT {
 
   private Verb start(String... words) throws IOException {
     List<String> line =
-        new ArrayList<>(List.of(JavaCommand.java(), "-Xmx256m", "-jar", JAR.toString()));
+        new ArrayList<>(
+            List.of(
+                JavaCommand.java(),
+                "-Xmx256m",
+                "-XX:TieredStopAtLevel=1",
+                "-XX:+UseSerialGC",
+                "-jar",
+                JAR.toString()));
     line.addAll(Arrays.asList(words));
     Path output = Files.createTempFile(folder, words[0], ".out");
     ProcessBuilder builder =

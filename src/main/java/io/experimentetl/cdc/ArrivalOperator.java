@@ -26,17 +26,21 @@ import org.apache.flink.streaming.runtime.streamrecord.StreamRecord;
 import org.apache.flink.types.Either;
 
 /**
- * {@code arrival}, which is to Kafka what continuity is to the slot: keyed by table and primary
- * key, it drops what Debezium has sent before (it sends at least once), stamps every row, and sends
- * a {@link ProgressMarker} before each barrier. Changes of one row have growing LSNs, because the
- * row is locked: one that doesn't grow was seen.
+ * {@code arrival}: the continuity step of the Kafka source, keyed by table and primary key. It
+ * drops changes that were sent before (Debezium sends at least once), assigns every change its
+ * sequence number, and sends a {@link ProgressMarker} before each barrier. The LSNs of one row's
+ * changes increase, because a change locks the row: a change with a lower or equal LSN is a
+ * repetition.
  */
 final class ArrivalOperator extends AbstractStreamOperator<Either<ProgressMarker, Change>>
     implements OneInputStreamOperator<
         Tuple2<String, Either<SchemaDrift, Change>>, Either<ProgressMarker, Change>> {
   private static final long serialVersionUID = 1L;
 
-  /** How long after its last change a row is remembered: Debezium repeats what is minutes old. */
+  /**
+   * How long a row is remembered after its last change. Debezium repeats changes that are minutes
+   * old.
+   */
   private static final Duration REMEMBERED = Duration.ofDays(7);
 
   private transient ListState<ArrivalState> arrivalState;

@@ -10,11 +10,10 @@ import java.util.function.Predicate;
 import org.apache.kafka.common.TopicPartition;
 
 /**
- * Brings what Debezium has dealt out over topics and partitions back into the order of PostgreSQL's
- * commits: each partition is in that order, so the earliest of all partitions' first records is the
- * next one, if no partition can still bring an earlier one. A partition can't that has a record
- * waiting, or of which all was read that it held after the waiting records came: Debezium writes in
- * commit order.
+ * Merges the records of all topics and partitions into the order of PostgreSQL's commits. Each
+ * partition is in that order, because Debezium writes in commit order. The earliest of the
+ * partitions' first records is therefore the next one, unless an empty partition may still receive
+ * an earlier record. It cannot if it was read to its end after the waiting records had arrived.
  */
 final class CommitOrder {
   private final Map<TopicPartition, Deque<DebeziumRecord>> waiting = new LinkedHashMap<>();
@@ -36,10 +35,11 @@ final class CommitOrder {
   }
 
   /**
-   * Takes out what has its place by now.
+   * Removes and returns the records whose place in the order is certain.
    *
-   * @param isReadToItsEnd of partitions that held nothing more when all that waits had come
-   * @param max so many at once
+   * @param isReadToItsEnd whether a partition was read to its end after the waiting records had
+   *     arrived
+   * @param max number of records to return
    */
   List<DebeziumRecord> release(Predicate<TopicPartition> isReadToItsEnd, int max) {
     List<DebeziumRecord> released = new ArrayList<>();

@@ -6,15 +6,21 @@ import io.experimentetl.model.RowVersion;
 import io.experimentetl.model.SourcePosition;
 
 /**
- * Decides which rows of the source are new. After a restart the server sends again, whole and in
- * commit order, every transaction whose commit lies beyond the stored position: first those that
- * committed while the last one was still open, then the last one, then new ones. Everything up to
- * the last row is dropped, everything behind it passes, and where the last transaction doesn't come
- * again although it must, rows are missing.
+ * Decides which rows of the source are new. After a restart the server sends every transaction
+ * whose commit is beyond the stored position again, whole and in commit order:
  *
- * <p>A row names the commit before its transaction. For the first transaction after a restart that
- * comes from the stored offset and can't be relied on; from the second on it is what the server
- * sent.
+ * <ol>
+ *   <li>transactions that committed while the last one was still open,
+ *   <li>the last transaction of which rows were passed on,
+ *   <li>new transactions.
+ * </ol>
+ *
+ * <p>Everything up to the last row that was passed on is dropped; everything behind it is passed
+ * on. If the last transaction is not sent again although it must be, rows are missing.
+ *
+ * <p>A row names the commit before its transaction. For the first transaction after a restart, that
+ * commit comes from the stored offset and is not reliable. From the second transaction on, the
+ * server has sent it.
  */
 final class Continuity {
 
@@ -85,10 +91,10 @@ final class Continuity {
   }
 
   /**
-   * The cut behind everything that was passed on so far; its stamp is its own, so that no two cuts
-   * are taken for one.
+   * The progress marker behind everything that was passed on so far. It has a sequence number of
+   * its own, so that no two markers are taken for one.
    *
-   * @param nothingBeside false: rows of the beginning are still to come from elsewhere
+   * @param nothingBeside false: rows of an older warehouse are still to be read
    * @param replayStable see {@link ProgressMarker#replayStable}
    */
   ProgressMarker nextMarker(boolean nothingBeside, boolean replayStable) {
@@ -100,17 +106,16 @@ final class Continuity {
         replayStable);
   }
 
-  /** The stamp that was given last; 0: none. */
+  /** The last sequence number that was assigned; 0: none. */
   long sequenceNumber() {
     return sequenceNumber;
   }
 
   /**
-   * The stamp for a row that is to be passed on, at the given LSN (0: of the snapshot). The
-   * stream's rows alone give {@code rowSequenceNumber}, whatever cuts are between them: a row that
-   * has it gets it again after a restart. Where more cuts came before the row than there is room
-   * for, it gets a number between the steps, and so is not {@link RowVersion#isReplayStable
-   * replayStable}.
+   * The sequence number for the next row, at the given LSN (0: of the snapshot). {@code
+   * rowSequenceNumber} follows from the stream's rows alone: a row gets it again after a restart,
+   * whatever progress markers are between. Where markers have used it up, the row gets a number
+   * between the steps, and is not {@link RowVersion#isReplayStable replay-stable}.
    */
   long nextSequenceNumber(long rowLsn) {
     if (rowLsn != 0) {

@@ -34,10 +34,17 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * The continuity step: stamps every row, drops what a restart sends again, refuses a gap, and sends
- * a {@link ProgressMarker} before each barrier. At its start it compares its position with the
- * replication slot, before the source behind it connects; a job that can't go on without loss fails
- * for good.
+ * The continuity step:
+ *
+ * <ul>
+ *   <li>assigns every row its sequence number,
+ *   <li>drops rows that a restart sends again,
+ *   <li>refuses a gap,
+ *   <li>sends a {@link ProgressMarker} before each barrier.
+ * </ul>
+ *
+ * <p>At its start, before the source connects, it compares its position with the replication slot.
+ * A job that cannot continue without losing rows fails without restarts.
  */
 final class ContinuityOperator extends AbstractStreamOperator<Either<ProgressMarker, Change>>
     implements OneInputStreamOperator<
@@ -225,8 +232,8 @@ final class ContinuityOperator extends AbstractStreamOperator<Either<ProgressMar
   }
 
   /**
-   * Reads the older warehouse page by page, between the source's rows. It begins behind the first
-   * chunk: from there on the stream tells whose rows must go.
+   * Reads the older warehouse page by page, between the source's rows. It begins after the first
+   * chunk: from then on the stream contains the erasures.
    */
   private void readRetainedRows() {
     if (retained != null && !readsRetained && continuity.hasReadChunk()) {
@@ -270,8 +277,8 @@ final class ContinuityOperator extends AbstractStreamOperator<Either<ProgressMar
   }
 
   /**
-   * From a checkpoint within the snapshot, chunks would be read again: as they are by then, and
-   * with lower stamps than the stream's rows have.
+   * After a restart from a checkpoint within the snapshot, chunks are read again: with the rows as
+   * they are by then, and with lower sequence numbers than the stream's rows.
    */
   @Override
   public void notifyCheckpointComplete(long checkpointId) throws Exception {

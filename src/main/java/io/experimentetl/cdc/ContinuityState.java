@@ -1,11 +1,12 @@
 package io.experimentetl.cdc;
 
 /**
- * All that must survive a restart to pass every row on exactly once.
+ * The state of the continuity step: what it needs to pass on every row exactly once after a
+ * restart.
  *
  * @param sequenceNumber the last one given
- * @param rowSequenceNumber the one that the stream's rows alone have given: what the last of them
- *     got, unless there was no room for it behind the cuts
+ * @param rowSequenceNumber the number that follows from the stream's rows alone: that of the last
+ *     row, unless progress markers had used it up
  * @param previousCommitLsn of the last row that was passed on; 0: its reader had seen no commit
  * @param lsn of the last row that was passed on; 0: no row of the stream yet
  * @param txId of the last row that was passed on

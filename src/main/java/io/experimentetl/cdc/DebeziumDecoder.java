@@ -21,10 +21,9 @@ import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.common.TopicPartition;
 
 /**
- * Debezium's JSON envelopes without schemas as {@link Change}s without a stamp. A record that is
- * none becomes an {@link UnreadableRow} under its topic, partition and offset. One instance reads
- * one source: it remembers each partition's last place in commit order, where records without one
- * go.
+ * Turns Debezium's JSON envelopes without schemas into {@link Change}s without a sequence number. A
+ * record that is no envelope becomes an {@link UnreadableRow}. A record without a place in commit
+ * order gets the place of the record before it in its partition, so one instance reads one source.
  */
 final class DebeziumDecoder {
   private static final ObjectMapper JSON =

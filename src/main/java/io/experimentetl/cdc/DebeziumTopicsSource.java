@@ -23,9 +23,9 @@ import org.apache.flink.types.Either;
 import org.apache.kafka.common.TopicPartition;
 
 /**
- * Debezium's topics as one stream in commit order: a row's key, and its change without a stamp.
- * Flink's own Kafka source reads each partition for itself; the order over the tables, which an
- * erasure and its rows need, would be lost.
+ * Reads Debezium's topics as one stream in commit order: a row's key, and its change without a
+ * sequence number. Flink's own Kafka source reads each partition separately and would lose the
+ * order across tables, by which an erasure is recognised.
  */
 final class DebeziumTopicsSource
     implements Source<Tuple2<String, Either<SchemaDrift, Change>>, TopicsSplit, Boolean>,

@@ -38,9 +38,8 @@ import org.apache.flink.util.OutputTag;
 /**
  * {@code route}: sends each change to the output of its table. Changes of users, assignments and
  * events go to the main output, which is then keyed by user. Dimensions go to side outputs, each
- * with the progress markers. Unreadable rows and drifted columns become findings. The watermark is
- * the commit time of the stream's changes. The snapshot does not move it, because its rows come in
- * any order.
+ * with the progress markers. Unreadable rows become findings. The watermark is the commit time of
+ * the stream's changes. The snapshot does not move it, because its rows come in any order.
  */
 public final class RouteOperator extends AbstractStreamOperator<Change>
     implements OneInputStreamOperator<Either<ProgressMarker, Change>, Change> {

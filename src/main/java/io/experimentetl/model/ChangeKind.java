@@ -2,7 +2,7 @@ package io.experimentetl.model;
 
 /** What happened to a row. */
 public enum ChangeKind {
-  /** Read by the snapshot; the stream may bring the same row again. */
+  /** Read by the snapshot. The stream may send the same row again. */
   READ,
   INSERT,
   UPDATE,
@@ -10,8 +10,8 @@ public enum ChangeKind {
   /** The first half of an update that changed the row's key: the row is gone from its old key. */
   KEY_CHANGE,
   /**
-   * Kept by an older warehouse, and perhaps deleted by retention at the source: what the source
-   * says of the row goes first.
+   * Read from an older warehouse; retention may have deleted it at the source. The source's own
+   * row, if there is one, takes precedence.
    */
   RETAINED
 }

@@ -4,9 +4,8 @@ import java.math.BigInteger;
 
 /**
  * Additive figures of one (experiment, variant, metric, day): a contribution, a difference of
- * contributions, or their total; kept as keyed state, so a component that is added must be allowed
- * to be null in what was kept before. Sums of values are whole numbers of millionths, sums of
- * products of millionths of millionths: exact, and exactly retractable.
+ * contributions, or their total. A record of keyed state. Sums of values are whole numbers of
+ * millionths, sums of products of millionths of millionths: exact, and exactly retractable.
  *
  * <p>y is a user's total up to and including the day, under the metric's cap; of a ratio the
  * numerator's. z is the total of a ratio's denominator, x the user's covariate, fixed at the first

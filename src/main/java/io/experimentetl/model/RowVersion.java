@@ -1,12 +1,12 @@
 package io.experimentetl.model;
 
 /**
- * What every row in ClickHouse says of its origin.
+ * The version columns of every row in ClickHouse: where the row comes from.
  *
  * @param lsn LSN of the change at the source; 0: the snapshot
  * @param committedAt its commit time, microseconds since 1970 in UTC
- * @param version {@code sequenceNumber * 1024 + revision}: of two rows with one key the greater one
- *     stands
+ * @param version {@code sequenceNumber * 1024 + revision}: of two rows with one key the one with
+ *     the greater version is current
  * @param deleted a tombstone
  * @param deleteReason how the delete was judged: empty, {@code erasure}, {@code unexpected}, {@code
  *     key-change}, {@code retention}
@@ -23,12 +23,12 @@ public record RowVersion(
   private static final int REVISION_BITS = 10;
 
   /**
-   * Stamps that the stream's rows alone give are multiples of this, as LSNs are (PostgreSQL aligns
-   * WAL records so: MAXALIGN). Between them is room for those of cuts.
+   * The sequence numbers of the stream's rows are multiples of this, as LSNs are (PostgreSQL aligns
+   * WAL records: MAXALIGN). Progress markers get the numbers between them.
    */
   public static final long SEQUENCE_NUMBER_STEP = 8;
 
-  /** Revisions of one stamp are at most this. */
+  /** The greatest revision of one sequence number. */
   public static final long LAST_REVISION = (1L << REVISION_BITS) - 1;
 
   public RowVersion(
@@ -42,9 +42,9 @@ public record RowVersion(
   }
 
   /**
-   * Whether the row may be visible before its checkpoint: the stream's rows alone give its version,
-   * so that sent again after a restart it has this version or, where more cuts are before it, a
-   * higher one. Of the snapshot's rows and of corrections that can't be said.
+   * Whether the row may be visible before its checkpoint. Its version follows from the stream's
+   * rows alone: sent again after a restart, the row has this version, or a higher one where more
+   * progress markers precede it. This does not hold for rows of the snapshot and for corrections.
    */
   public boolean isReplayStable() {
     return !needsCheckpoint && lsn != 0 && version % ofSequenceNumber(SEQUENCE_NUMBER_STEP) == 0;
@@ -60,7 +60,7 @@ public record RowVersion(
     return isReplayStable();
   }
 
-  /** The version of a row as the source sent it: revision 0 of its stamp. */
+  /** The version of a row as the source sent it: revision 0 of its sequence number. */
   public static long ofSequenceNumber(long sequenceNumber) {
     return sequenceNumber << REVISION_BITS;
   }

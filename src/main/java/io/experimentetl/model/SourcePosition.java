@@ -1,9 +1,9 @@
 package io.experimentetl.model;
 
 /**
- * Where a change stands in the source. For a stream's row the order of (previousCommitLsn, lsn,
- * indexAtLsn) is the order in which the server sends rows: transactions by commit, rows by LSN,
- * rows of one COPY page (they share an LSN) by index.
+ * The position of a change in the source. For rows of the stream, the order of (previousCommitLsn,
+ * lsn, indexAtLsn) is the order in which the server sends rows: transactions by commit, rows by
+ * LSN, rows of one COPY page (they share an LSN) by index.
  *
  * @param previousCommitLsn LSN of the commit before this row's transaction; 0 where the reader has
  *     not seen one yet (the first transaction after a start) and in the snapshot

@@ -61,7 +61,7 @@ public enum SourceTable {
     };
   }
 
-  /** The table of that name in PostgreSQL, or null where it is none of ours. */
+  /** The table of that name in PostgreSQL, or null if it is not captured. */
   public static SourceTable ofTableName(String tableName) {
     for (SourceTable table : ALL) {
       if (table.tableName().equals(tableName)) {

@@ -49,6 +49,17 @@ class AuditIT {
   }
 
   @Test
+  void platformWithoutOptionalColumnIsEqual() throws Exception {
+    fixture.sql("ALTER TABLE events DROP COLUMN device_id");
+    run.rest();
+
+    AuditRun.Verified verify = run.verify();
+
+    assertThat(verify.err()).isEmpty();
+    assertThat(verify.exitCode()).isZero();
+  }
+
+  @Test
   void changedRowIsReportedWithItsColumn() throws Exception {
     String id =
         fixture

@@ -99,6 +99,18 @@ class DebeziumDecoderTest {
   }
 
   @Test
+  void optionalColumnIsReadWhereTheTableHasIt() {
+    String value =
+        "{'after':"
+            + event("'2023-11-14T22:13:20Z'").replace("'more':1.5", "'device_id':'d'")
+            + ","
+            + SOURCE
+            + ",'op':'c','ts_ms':1}";
+    assertThat(decode("experiments_events", "{'id':'e'}", value).change().after())
+        .isInstanceOfSatisfying(EventRow.class, row -> assertThat(row.deviceId()).isEqualTo("d"));
+  }
+
+  @Test
   void unknownAndMissingOptionalColumnsAreNoDrift() {
     String value =
         "{'after':" + event("'2023-11-14T22:13:20Z'") + "," + SOURCE + ",'op':'c','ts_ms':1}";

@@ -22,6 +22,13 @@ class PostgresPreflightIT {
   }
 
   @Test
+  void platformWithoutOptionalColumnHasNoProblem() throws Exception {
+    SourceDatabase database = SourceDatabase.create(PLATFORM, "optional");
+    database.execute("ALTER TABLE events DROP COLUMN device_id");
+    assertThat(check(database.settings())).isEmpty();
+  }
+
+  @Test
   void everyProblemIsNamedWithItsPlaceAndRemedy() throws Exception {
     SourceDatabase database = SourceDatabase.create(PLATFORM, "unfit");
     String place = database.settings().place();

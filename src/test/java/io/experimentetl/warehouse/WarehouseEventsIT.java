@@ -72,7 +72,7 @@ class WarehouseEventsIT {
       String id, long micros, long version, int deleted, String variant, String properties) {
     warehouse.query(
         "INSERT INTO events_processed (event_id, source_id, timestamp, experiment_id, user_id, variant_id, event_type,"
-            + " properties, session_id, _version, _deleted) VALUES ('"
+            + " properties, session_id, device_id, _version, _deleted) VALUES ('"
             + ID
             + id
             + "', 'own "
@@ -85,7 +85,7 @@ class WarehouseEventsIT {
             + variant
             + ", 'purchase', "
             + properties
-            + ", 's', "
+            + ", 's', 'd', "
             + version
             + ", "
             + deleted
@@ -106,6 +106,7 @@ class WarehouseEventsIT {
         .with("variant_id", variant)
         .with("properties", properties)
         .with("session_id", "s")
+        .with("device_id", "d")
         .row();
   }
 

@@ -92,7 +92,7 @@ class SourceSizeTest {
         add(tree, lines.size(), MAX_FILE_LINES);
       }
       depth++;
-      super.visitClass(tree, unused);
+      super.visitClass(tree, null);
       depth--;
       return null;
     }
@@ -103,7 +103,7 @@ class SourceSizeTest {
       if (length > MAX_METHOD_LINES && !givesReason(tree)) {
         add(tree, length, MAX_METHOD_LINES);
       }
-      return super.visitMethod(tree, unused);
+      return super.visitMethod(tree, null);
     }
 
     private void add(Tree tree, int length, int limit) {

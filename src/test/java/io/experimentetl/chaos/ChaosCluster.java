@@ -32,7 +32,6 @@ final class ChaosCluster implements AutoCloseable {
   private static final Duration RECOVERY = Duration.ofMinutes(3);
   private static final int TASKMANAGERS = 2;
 
-  private final Path folder;
   private final Path jar;
   private final ZooKeeperServer zooKeeper;
   private final Platform platform;
@@ -43,7 +42,6 @@ final class ChaosCluster implements AutoCloseable {
   private int parallelism = 2;
 
   private ChaosCluster(Path folder, Path jar, ZooKeeperServer zooKeeper, Platform platform) {
-    this.folder = folder;
     this.jar = jar;
     this.zooKeeper = zooKeeper;
     this.platform = platform;

@@ -85,7 +85,7 @@ final class ConfigurationPage {
     for (String key : keys) {
       String value = key.endsWith(".properties") || key.endsWith(".metrics") ? "3" : "{}";
       String yaml = "";
-      String[] parts = key.split("\\.");
+      String[] parts = key.split("\\.", -1);
       for (int i = parts.length - 1; i >= 0; i--) {
         yaml = parts[i] + ": " + (yaml.isEmpty() ? value : "{" + yaml + "}");
         if (i > 0 && parts[i - 1].equals("metrics")) {

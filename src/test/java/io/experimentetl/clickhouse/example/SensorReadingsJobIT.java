@@ -30,7 +30,7 @@ class SensorReadingsJobIT {
   @Test
   void jobOfThePageWritesEveryRowOnce() throws Exception {
     ClickHouseEndpoint database = PLATFORM.newClickHouseDatabase("sensors");
-    for (String statement : block("sql").split(";\n")) {
+    for (String statement : block("sql").split(";\n", -1)) {
       database.query(statement);
     }
     String passwordFile =

@@ -133,21 +133,21 @@ final class AppendedEvent {
   }
 
   private long numerator(MetricConfig metric) {
-    return worth(metric, metric.eventType(), metric.property());
+    return countedValue(metric, metric.eventType(), metric.property());
   }
 
   private long denominator(MetricConfig metric) {
     MetricTerm denominator = metric.denominator();
     return denominator == null
         ? PropertyValue.NONE
-        : worth(metric, denominator.eventType(), denominator.property());
+        : countedValue(metric, denominator.eventType(), denominator.property());
   }
 
-  private long worth(MetricConfig metric, String eventType, String property) {
+  private long countedValue(MetricConfig metric, String eventType, String property) {
     return eventType.equals(facts.events.eventType(index))
             && MetricHistory.isInWindow(
                 metric, contributions.firstExposure(), facts.events.occurredAt(index))
-        ? facts.events.worth(index, property)
+        ? facts.events.countedValue(index, property)
         : PropertyValue.NONE;
   }
 
@@ -204,8 +204,8 @@ final class AppendedEvent {
     out.daily(key, difference, dayEndsAt);
   }
 
-  private static BigInteger millionths(long worth) {
-    return worth == PropertyValue.NONE ? BigInteger.ZERO : BigInteger.valueOf(worth);
+  private static BigInteger millionths(long value) {
+    return value == PropertyValue.NONE ? BigInteger.ZERO : BigInteger.valueOf(value);
   }
 
   private DailySums total(MetricConfig metric) {

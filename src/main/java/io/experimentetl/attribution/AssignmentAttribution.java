@@ -17,7 +17,7 @@ import java.util.List;
 
 /** Applies changes of a user's assignments. */
 final class AssignmentAttribution {
-  private final References references;
+  private final ReferenceLookup references;
   private final PendingFacts pending;
   private final GracePeriod grace;
   private final DeletedFacts deleted;
@@ -144,7 +144,7 @@ final class AssignmentAttribution {
     }
     findings.open(found, row, origin);
     findings.open(unresolved, row, origin);
-    findings.closeResolved(held.unresolved(), unresolved, row, origin);
+    findings.resolveArrivedReferences(held.unresolved(), unresolved, row, origin);
     found.addAll(unresolved);
     RowVersion version =
         held.isFlagged()

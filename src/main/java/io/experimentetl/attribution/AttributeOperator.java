@@ -267,15 +267,15 @@ public final class AttributeOperator
   public void processElement1(StreamRecord<Change> record) throws Exception {
     UserFacts user = users.load((String) getCurrentKey());
     attribution.apply(user, record.getValue(), timers.currentProcessingTime());
-    changed(user);
+    markChanged(user);
   }
 
   @Override
   public void onProcessingTime(InternalTimer<String, VoidNamespace> timer) throws Exception {
     UserFacts user = users.load(timer.getKey());
     user.timerAt = Long.MAX_VALUE;
-    attribution.decide(user, timer.getTimestamp());
-    changed(user);
+    attribution.applyDue(user, timer.getTimestamp());
+    markChanged(user);
   }
 
   @Override
@@ -284,10 +284,10 @@ public final class AttributeOperator
   }
 
   /**
-   * Sets the user's next timer, and notes the change. The user must be the current key; afterwards
-   * another one may be.
+   * Sets the user's next timer, and marks the user's facts as changed. The user must be the current
+   * key. Another user may be the current key afterwards.
    */
-  private void changed(UserFacts user) throws Exception {
+  private void markChanged(UserFacts user) throws Exception {
     long due = user.nextDecision();
     if (due != Long.MAX_VALUE) {
       long decideAt = attribution.grace().timerFor(due, timers.currentProcessingTime());
@@ -311,7 +311,7 @@ public final class AttributeOperator
     Change change = record.getValue().right();
     DimensionState.Effect effect = dimensionState.apply(change);
     if (effect.isAwaited()) {
-      attribution.closeOrphans(change);
+      attribution.resolveOrphans(change);
     }
     if (!effect.restated().isEmpty()) {
       users.flush();
@@ -339,7 +339,7 @@ public final class AttributeOperator
       setCurrentKey(userId);
       attribution.applyDimensions(
           user, effect.restated(), effect.before(), timers.currentProcessingTime());
-      changed(user);
+      markChanged(user);
     }
   }
 

@@ -1,8 +1,8 @@
 package io.experimentetl.attribution;
 
-/** What the changes of events, of assignments and of users have in common. */
+/** The collaborators that changes of events, assignments and users share. */
 record AttributionSteps(
-    References references,
+    ReferenceLookup references,
     GracePeriod grace,
     PendingFacts pending,
     DeletedFacts deleted,

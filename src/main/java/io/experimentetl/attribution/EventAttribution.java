@@ -22,7 +22,7 @@ import java.util.List;
 /** Applies changes of a user's events. */
 final class EventAttribution {
   private final EventChecks checks;
-  private final References references;
+  private final ReferenceLookup references;
   private final PendingFacts pending;
   private final GracePeriod grace;
   private final DeletedFacts deleted;
@@ -49,7 +49,11 @@ final class EventAttribution {
     this.correctedAtOnce = correctedAtOnce;
   }
 
-  /** Applies the change, and returns the facts to re-evaluate then, or null. */
+  /**
+   * Applies a change of an event: delivers the event, or holds it while a reference is missing.
+   *
+   * @return the facts whose pending rows the caller must re-evaluate, or null
+   */
   ExperimentFacts apply(UserFacts user, Change change, long now) {
     Origin origin = Origin.of(change);
     if (change.after() == null) {
@@ -89,7 +93,7 @@ final class EventAttribution {
     return facts.pendingEvents.isEmpty() ? null : facts;
   }
 
-  /** Holds an event; where the user is full, the oldest one leaves. */
+  /** Holds an event. Where the user holds the maximum, the oldest one is delivered or spilled. */
   private void hold(UserFacts user, ExperimentFacts facts, PendingEvent held) {
     if (pending.isFull(facts)) {
       PendingEvent oldest = facts.pendingEvents.get(0);
@@ -167,11 +171,11 @@ final class EventAttribution {
     findings.open(violations, event, origin);
     findings.open(unresolved, event, origin);
     if (change.before() instanceof EventRow before) {
-      closeCorrected(before, event, violations, origin);
+      resolveCorrected(before, event, violations, origin);
     }
     PendingEvent flagged = pending.take(facts, event);
     if (flagged != null) {
-      findings.closeResolved(flagged, unresolved, event, origin);
+      findings.resolveArrivedReferences(flagged, unresolved, event, origin);
     }
     if (!unresolved.isEmpty()) {
       pending.holdFlagged(
@@ -180,8 +184,8 @@ final class EventAttribution {
     }
   }
 
-  /** Closes the findings about violations that the update has corrected. */
-  private void closeCorrected(
+  /** Resolves the findings about violations that the update has corrected. */
+  private void resolveCorrected(
       EventRow before, EventRow event, EnumSet<FindingCode> violations, Origin origin) {
     if (!violations.contains(R_VARIANT_NULL)
         && before.variantId() == null
@@ -215,7 +219,7 @@ final class EventAttribution {
     statistics.ensureContributions(facts);
     PendingEvent held = pending.take(facts, event);
     if (held != null) {
-      closeFindingsOf(user, facts, held, origin);
+      resolveFindingsOf(user, facts, held, origin);
     }
     int index = facts.events.indexOf(event.id(), event.occurredAt());
     if (index >= 0) {
@@ -226,9 +230,9 @@ final class EventAttribution {
     deleted.add(user, change, event, origin, now);
   }
 
-  /** Closes the findings of an event that is gone, if nothing else keeps them open. */
-  void closeFindingsOf(UserFacts user, ExperimentFacts facts, PendingEvent gone, Origin origin) {
-    for (FindingCode code : pending.closedWith(user, facts, gone)) {
+  /** Resolves the findings of an event that is gone, if nothing else keeps them open. */
+  void resolveFindingsOf(UserFacts user, ExperimentFacts facts, PendingEvent gone, Origin origin) {
+    for (FindingCode code : pending.resolvedByRemoval(user, facts, gone)) {
       findings.report(code, false, gone.event(), origin);
     }
   }
@@ -298,7 +302,7 @@ final class EventAttribution {
     RowVersion version = origin.corrected(versions.correctionAfter(flagged.version()));
     EnumSet<FindingCode> violations = violations(facts, event, known, checks.values(event), origin);
     rows.send(user, facts, event, violations, unresolved, version);
-    findings.closeResolved(flagged, unresolved, event, origin);
+    findings.resolveArrivedReferences(flagged, unresolved, event, origin);
     // Some violations are known only now: an event is compared with the assignment, if there is
     // one.
     findings.open(violations, event, origin);

@@ -112,7 +112,7 @@ final class EventFacts {
    *
    * @param property null: the metric counts events
    */
-  long worth(int index, String property) {
+  long countedValue(int index, String property) {
     if (property == null) {
       return PropertyValue.ONE;
     }

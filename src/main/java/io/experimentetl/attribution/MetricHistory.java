@@ -89,11 +89,11 @@ final class MetricHistory {
   private void count(int index, ExperimentCalendar calendar) {
     long numerator =
         events.typeNumber(index) == type
-            ? events.worth(index, metric.property())
+            ? events.countedValue(index, metric.property())
             : PropertyValue.NONE;
     long denominator =
         denominatorType != NO_TYPE && events.typeNumber(index) == denominatorType
-            ? events.worth(index, metric.denominator().property())
+            ? events.countedValue(index, metric.denominator().property())
             : PropertyValue.NONE;
     if (numerator == PropertyValue.NONE && denominator == PropertyValue.NONE) {
       return;
@@ -112,7 +112,7 @@ final class MetricHistory {
   private void countBefore(int index) {
     long value =
         events.typeNumber(index) == type
-            ? events.worth(index, metric.property())
+            ? events.countedValue(index, metric.property())
             : PropertyValue.NONE;
     if (value != PropertyValue.NONE) {
       covariate = covariate.add(BigInteger.valueOf(value));

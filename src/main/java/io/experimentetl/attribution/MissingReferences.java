@@ -4,14 +4,15 @@ import java.util.HashSet;
 import java.util.Set;
 
 /**
- * Experiments and variants that facts refer to and that are not known. When one of them arrives,
- * the users are searched for such facts; for any other, no search is needed.
+ * Ids of the experiments and variants that facts name and that have not arrived. When one of them
+ * arrives, all users are searched for facts that wait for it. A row with another id needs no
+ * search.
  */
 final class MissingReferences {
   final Set<Long> experiments = new HashSet<>();
   final Set<Long> variants = new HashSet<>();
 
-  /** Adds those of a checkpoint. */
+  /** Adds the ids of a checkpoint. */
   void addAll(AttributeProgress restored) {
     for (long id : restored.missingExperiments()) {
       experiments.add(id);

@@ -137,33 +137,33 @@ final class PendingFacts {
   }
 
   /**
-   * The codes of a flagged event that is gone whose findings nothing else keeps open. A finding
-   * about the user is shared by all of the user's rows. A finding about an experiment or a variant
-   * is shared by all users, and stays open until the reference arrives.
+   * The codes whose findings are resolved when a flagged event is removed, because no other row
+   * keeps them open. All rows of a user share a finding about the user. A finding about an
+   * experiment or a variant is shared by all users, and stays open until the reference arrives.
    */
-  List<FindingCode> closedWith(UserFacts user, ExperimentFacts facts, PendingEvent gone) {
+  List<FindingCode> resolvedByRemoval(UserFacts user, ExperimentFacts facts, PendingEvent gone) {
     return Stream.of(gone.unresolved())
         .filter(
             code ->
                 switch (code) {
-                  case R_ORPHAN_ASSIGNMENT -> !isUnresolved(user, facts, code);
-                  case R_ORPHAN_USER -> !lacksUser(user);
+                  case R_ORPHAN_ASSIGNMENT -> !hasUnresolved(user, facts, code);
+                  case R_ORPHAN_USER -> !hasUnresolvedUser(user);
                   case R_ORPHAN_EXPERIMENT, R_ORPHAN_VARIANT -> false;
                   default -> true;
                 })
         .toList();
   }
 
-  private boolean lacksUser(UserFacts user) {
+  private boolean hasUnresolvedUser(UserFacts user) {
     return user.experiments().stream()
         .anyMatch(
             facts ->
-                isUnresolved(user, facts, R_ORPHAN_USER)
+                hasUnresolved(user, facts, R_ORPHAN_USER)
                     || facts.pendingAssignments.stream()
                         .anyMatch(row -> List.of(row.unresolved()).contains(R_ORPHAN_USER)));
   }
 
-  private boolean isUnresolved(UserFacts user, ExperimentFacts facts, FindingCode code) {
+  private boolean hasUnresolved(UserFacts user, ExperimentFacts facts, FindingCode code) {
     boolean held =
         facts.pendingEvents.stream().anyMatch(event -> List.of(event.unresolved()).contains(code));
     return held

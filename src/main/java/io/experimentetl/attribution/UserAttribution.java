@@ -48,7 +48,7 @@ final class UserAttribution {
     int eventsPerUser = config.findings().pendingPerUser();
     AttributionSteps steps =
         new AttributionSteps(
-            new References(dimensions, missing),
+            new ReferenceLookup(dimensions, missing),
             grace,
             new PendingFacts(eventsPerUser, spilledEvents, lowWatermark),
             deleted,
@@ -107,8 +107,11 @@ final class UserAttribution {
     }
   }
 
-  /** Decides what is due: facts whose grace period is over, deletes without an erasure. */
-  void decide(UserFacts user, long now) {
+  /**
+   * Applies what is due without a change: facts whose grace period is over, deletes without
+   * erasure.
+   */
+  void applyDue(UserFacts user, long now) {
     deleted.decide(user, now);
     for (ExperimentFacts facts : List.copyOf(user.experiments())) {
       reevaluate(user, facts, now);
@@ -142,14 +145,14 @@ final class UserAttribution {
   }
 
   /**
-   * Closes the findings about a missing experiment or variant, which has arrived, whether or not
+   * Resolves the findings about a missing experiment or variant, which has arrived, whether or not
    * the rows that refer to it still exist.
    */
-  void closeOrphans(Change reference) {
+  void resolveOrphans(Change reference) {
     if (reference.after() instanceof ExperimentRow experiment) {
-      findings.closeOrphanExperiment(experiment, reference);
+      findings.resolveOrphanExperiment(experiment, reference);
     } else {
-      findings.closeOrphanVariant((VariantRow) reference.after(), reference);
+      findings.resolveOrphanVariant((VariantRow) reference.after(), reference);
     }
   }
 

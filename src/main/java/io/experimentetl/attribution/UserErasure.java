@@ -78,14 +78,14 @@ final class UserErasure {
       PendingEvent held = facts.pendingEvents.get(0);
       pending.remove(facts, held);
       if (held.isFlagged()) {
-        events.closeFindingsOf(user, facts, held, origin);
+        events.resolveFindingsOf(user, facts, held, origin);
       } else {
         // Before a restart it may have got its reference, and an early write of it may be visible.
         rows.writeTombstone(user, held.event(), tombstone);
       }
     }
     for (PendingEvent flagged : pending.takeAllSpilled(user, facts)) {
-      events.closeFindingsOf(user, facts, flagged, origin);
+      events.resolveFindingsOf(user, facts, flagged, origin);
     }
     for (PendingAssignment held : facts.pendingAssignments) {
       pending.release(held);

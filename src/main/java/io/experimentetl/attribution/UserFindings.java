@@ -21,7 +21,10 @@ import java.time.ZoneOffset;
 import java.util.EnumSet;
 import java.util.Objects;
 
-/** Reports what is found on a user's rows, and closes what is resolved. */
+/**
+ * Turns the codes found on a user's rows into findings: chooses the subject of each, opens it, and
+ * resolves it when its cause has gone.
+ */
 final class UserFindings {
   private final Dimensions dimensions;
   private final RowVersionGenerator versions;
@@ -46,14 +49,14 @@ final class UserFindings {
   }
 
   /**
-   * Closes the findings about references of a flagged event that are resolved now.
+   * Resolves the findings about a flagged event's references that have arrived.
    *
    * @param event the row now; an update may have changed it
    */
-  void closeResolved(
+  void resolveArrivedReferences(
       PendingEvent flagged, EnumSet<FindingCode> unresolved, EventRow event, Origin origin) {
     for (FindingCode code : flagged.unresolved()) {
-      // All users share the finding about a missing variant; no longer naming it closes nothing.
+      // All users share the finding about a missing variant; no longer naming it resolves nothing.
       boolean isOfAnotherVariant =
           code == R_ORPHAN_VARIANT
               && !Objects.equals(flagged.event().variantId(), event.variantId());
@@ -63,8 +66,8 @@ final class UserFindings {
     }
   }
 
-  /** Closes the findings about references of a flagged assignment that are resolved now. */
-  void closeResolved(
+  /** Resolves the findings about a flagged assignment's references that have arrived. */
+  void resolveArrivedReferences(
       FindingCode[] before, EnumSet<FindingCode> unresolved, AssignmentRow row, Origin origin) {
     for (FindingCode code : before) {
       if (!unresolved.contains(code)) {
@@ -73,21 +76,25 @@ final class UserFindings {
     }
   }
 
-  /** Closes the finding about a missing experiment. */
-  void closeOrphanExperiment(ExperimentRow row, Change reference) {
+  /** Resolves the finding about a missing experiment. */
+  void resolveOrphanExperiment(ExperimentRow row, Change reference) {
     report(
         Finding.resolved(R_ORPHAN_EXPERIMENT, Subject.experiment(row.id())).inExperiment(row.id()),
         Origin.of(reference));
   }
 
-  /** Closes the finding about a missing variant. */
-  void closeOrphanVariant(VariantRow row, Change reference) {
+  /** Resolves the finding about a missing variant. */
+  void resolveOrphanVariant(VariantRow row, Change reference) {
     report(
         Finding.resolved(R_ORPHAN_VARIANT, Subject.variant(row.id()))
             .inExperiment(row.experimentId()),
         Origin.of(reference));
   }
 
+  /**
+   * Opens or resolves a finding on an event. Its subject is the event, unless the code is about
+   * something that several events share: a missing reference, a day, an event type.
+   */
   void report(FindingCode code, boolean open, EventRow event, Origin origin) {
     Finding.Draft finding =
         switch (code) {
@@ -118,6 +125,10 @@ final class UserFindings {
         event.experimentId(), LocalDate.ofEpochDay(calendar.dayOf(event.occurredAt())));
   }
 
+  /**
+   * Opens or resolves a finding on an assignment. Its subject is the assignment, unless the code is
+   * about a missing reference.
+   */
   void report(FindingCode code, boolean open, AssignmentRow row, Origin origin) {
     report(code, open, row, code.sentence(), origin);
   }

@@ -183,23 +183,23 @@ final class ContinuityOperator extends AbstractStreamOperator<Either<ProgressMar
     Either<ReaderNotice, Change> value = element.getValue();
     readRetainedRows();
     if (value.isRight()) {
-      take(value.right());
+      emitIfNew(value.right());
     } else if (value.left().drift() != null) {
       findings.report(value.left().drift().finding(continuity.sequenceNumber()));
     } else {
-      take(value.left().progress());
+      advance(value.left().progress());
     }
   }
 
-  private void take(ReaderProgress progress) throws SQLException {
+  private void advance(ReaderProgress progress) throws SQLException {
     if (progress.chunkRead()) {
-      takeChunkEnd(progress);
+      finishChunk(progress);
     } else {
       guarded(() -> continuity.read(progress.commitLsn(), progress.lsn()));
     }
   }
 
-  private void take(Change change) {
+  private void emitIfNew(Change change) {
     long lsn = change.position().lsn();
     if (lsn == 0) {
       snapshotRows.inc();
@@ -222,7 +222,7 @@ final class ContinuityOperator extends AbstractStreamOperator<Either<ProgressMar
             Either.Right(change.assignSequenceNumber(continuity.nextSequenceNumber(lsn)))));
   }
 
-  private void takeChunkEnd(ReaderProgress chunk) throws SQLException {
+  private void finishChunk(ReaderProgress chunk) throws SQLException {
     try (Connection connection = SourceServer.connect(settings)) {
       // Asked behind the chunk's last row, so the chunk holds nothing that committed later.
       continuity.chunkRead(chunk.lsn(), SourceServer.position(connection).walEndLsn());

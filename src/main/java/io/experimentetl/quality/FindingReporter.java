@@ -22,8 +22,8 @@ import org.apache.flink.util.OutputTag;
  */
 public final class FindingReporter {
   /**
-   * Findings about more than one row: every such row shows them again, and they are reported once
-   * per checkpoint.
+   * Codes whose subject is shared by many rows. Each of these rows reports the finding again, so
+   * the reporter sends it once per checkpoint.
    */
   private static final Set<FindingCode> ABOUT_MANY_ROWS =
       EnumSet.of(

@@ -53,7 +53,7 @@ class EventAttributionTest {
   }
 
   @Test
-  void correctedCopyOfTheAssignmentTimeClosesItsFinding() {
+  void correctedCopyOfTheAssignmentTimeResolvesItsFinding() {
     EventRow drifted = copying(1, JAN_9);
     scenario.insert(assignment(CONTROL, "hash", JAN_8));
     scenario.insert(drifted);

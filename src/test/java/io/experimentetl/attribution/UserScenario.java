@@ -250,7 +250,7 @@ final class UserScenario {
 
   void afterGrace() {
     now += GRACE_MILLIS + 1000;
-    attribution.decide(user, now);
+    attribution.applyDue(user, now);
   }
 
   /** Writes the user to state, and reads it back. */

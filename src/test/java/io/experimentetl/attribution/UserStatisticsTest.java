@@ -77,7 +77,7 @@ class UserStatisticsTest {
   }
 
   @Test
-  void retractedCrossoverCountsAgainAndClosesItsFinding() {
+  void retractedCrossoverCountsAgainAndResolvesItsFinding() {
     EventRow stray = exposure(2, TREATMENT, JAN_9);
     scenario.insert(assignment(CONTROL, "hash", JAN_8));
     scenario.insert(exposure(1, CONTROL, JAN_8));

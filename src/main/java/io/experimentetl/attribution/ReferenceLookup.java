@@ -3,12 +3,12 @@ package io.experimentetl.attribution;
 import io.experimentetl.model.EventRow;
 import io.experimentetl.quality.EventReferences;
 
-/** Looks up what rows refer to, and notes the experiments and variants that are missing. */
-final class References {
+/** Looks up the rows that a fact refers to, and notes the missing experiments and variants. */
+final class ReferenceLookup {
   private final Dimensions dimensions;
   private final MissingReferences missing;
 
-  References(Dimensions dimensions, MissingReferences missing) {
+  ReferenceLookup(Dimensions dimensions, MissingReferences missing) {
     this.dimensions = dimensions;
     this.missing = missing;
   }

@@ -46,7 +46,11 @@ class FindingCodeTest {
   @EnumSource
   void everyCodeIsProducedByATest(FindingCode code) throws IOException {
     String test = PRODUCED_ELSEWHERE.getOrDefault(code, "ExperimentEtlJobIT");
-    assertThat(Files.readString(Path.of("src/test/java/io/experimentetl", test + ".java")))
-        .contains("\"" + code.code());
+    String source = Files.readString(Path.of("src/test/java/io/experimentetl", test + ".java"));
+    assertThat(source.contains("\"" + code.code()))
+        .as(
+            "%s does not name %s. CONTRIBUTING.md, Add a finding, says where it belongs.",
+            test, code.code())
+        .isTrue();
   }
 }

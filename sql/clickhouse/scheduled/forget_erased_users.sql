@@ -1,7 +1,7 @@
 -- Removes physically what erased users have left: the old versions of their rows, the tombstones, their findings. Run it once
 -- a day by your scheduler: ./etl forget, or clickhouse-client --multiquery. Safe to run at any time, also twice.
--- It takes what the job's newest cut has left behind by a day, not what is a day old: the batches that a restored job looks for
--- by _batch_id are younger than that, however long the job was stopped.
+-- A row counts as old when the job's newest progress marker is a day ahead of it; the clock does not decide. A restored job looks
+-- for its batches by _batch_id, and these are younger than that, however long the job was stopped.
 -- Each statement waits until it is done. Parts without a row of an erased user are not rewritten.
 
 ALTER TABLE events_processed DELETE

@@ -1,11 +1,11 @@
--- 0: as the dimension stands, or stood when the row was written; 1: different; 2: can't be told, since the dimension was
--- changed after the row was written and the version of then is merged away.
+-- 0: equal to the dimension now, or to the version of it when the row was written; 1: different; 2: cannot be judged, because the
+-- dimension was changed after the row was written and its older version was merged away.
 (value, present, absent, settled, known) ->
     multiIf(value = present, 0, absent OR settled, 1, has(known, value), 0, 2) AS verdict,
 markers AS (SELECT DISTINCT 1 AS one, sequence_number * 1024 + 1023 AS bound FROM etl_sink_progress),
--- Experiments and variants are broadcast: what stands before a cut is known to all rows behind it. A row before that cut may
--- have the name of before a rename, and no row tells whether there was one: not all platforms keep updated_at, and older
--- versions are merged away.
+-- Experiments and variants are broadcast: all rows behind a progress marker know what came before it. A row before that marker
+-- may have the name from before a rename, and no row shows whether there was a rename: not all platforms keep updated_at, and
+-- older versions are merged away.
 experiment AS
 (
     SELECT s.*, c.bound AS e_bound

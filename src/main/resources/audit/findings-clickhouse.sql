@@ -2,9 +2,9 @@
 -- open, 2: a finding is open that should not be), code, subject kind, subject key, why, evidence.
 WITH
 -- Commit time up to which everything is visible, microseconds since 1970; NULL: nothing behind the initial load is yet.
-(SELECT toUnixTimestamp64Micro(committed_at) FROM etl_progress) AS cut_at,
+(SELECT toUnixTimestamp64Micro(committed_at) FROM etl_progress) AS visible_until,
 -- What is younger may be on its way: the grace, and what checkpoints and heartbeats take.
-cut_at - ${on_its_way} AS settled_at,
+visible_until - ${on_its_way} AS settled_at,
 finding AS
 (
     SELECT code, toString(subject_kind) AS kind, subject_key AS key, status, experiment_id, user_id, event_id,
@@ -173,7 +173,7 @@ unentered AS
     SELECT r.id AS id, greatest(r.starts, r.updated) AS since
     FROM running AS r
     LEFT JOIN newest AS n ON n.experiment_id = r.id
-    WHERE r.status = 'ACTIVE' AND n.exposed = 0 AND cut_at BETWEEN r.starts AND r.ends
+    WHERE r.status = 'ACTIVE' AND n.exposed = 0 AND visible_until BETWEEN r.starts AND r.ends
 ),
 metric_totals AS
 (
@@ -213,8 +213,8 @@ volume AS
     (
         SELECT r.id AS experiment_id, toInt32(any(r.day_)) - 1 AS last_day, groupArray((toInt32(h.day), h.exposures)) AS days
         -- Materialized: of a day that is a constant on one side of the join ClickHouse may say ILLEGAL_COLUMN.
-        FROM (SELECT id, ${day} AS day_ FROM (SELECT id, zone, materialize(assumeNotNull(cut_at)) - 3600000000 AS at FROM running
-            WHERE status = 'ACTIVE' AND ends > cut_at)) AS r
+        FROM (SELECT id, ${day} AS day_ FROM (SELECT id, zone, materialize(assumeNotNull(visible_until)) - 3600000000 AS at FROM running
+            WHERE status = 'ACTIVE' AND ends > visible_until)) AS r
         INNER JOIN (SELECT experiment_id, day, exposures FROM experiment_health_daily FINAL) AS h ON h.experiment_id = r.id
         GROUP BY r.id
     )
@@ -249,21 +249,21 @@ redesigned AS
 symptom AS
 (
     SELECT 'H-CROSSOVER-RATE' AS code, ('experiment', toString(experiment_id)) AS subject,
-        concat(toString(crossover_users), ' of ', toString(exposed), ' exposed users') AS why, cut_at IS NOT NULL AS is_due
+        concat(toString(crossover_users), ' of ', toString(exposed), ' exposed users') AS why, visible_until IS NOT NULL AS is_due
     FROM newest WHERE crossover_users >= ${crossover_users} AND crossover_users >= ${crossover_share} * exposed
     UNION ALL
     SELECT 'H-MISSING-VARIANT', ('experiment-variant', concat(toString(experiment_id), '/', toString(variant_id))), 'it has no users',
-        cut_at IS NOT NULL
+        visible_until IS NOT NULL
     FROM lacking
     UNION ALL
     SELECT 'H-NO-EXPOSURES', ('experiment', toString(id)), 'it has no exposed user', ifNull(since + ${no_exposures_after} < settled_at, 0)
     FROM unentered
     UNION ALL
     SELECT 'H-METRIC-MISSING', ('experiment-metric', concat(toString(experiment_id), '/', name)), 'no event was counted',
-        cut_at IS NOT NULL AND has_delay = 0
+        visible_until IS NOT NULL AND has_delay = 0
     FROM silent
     UNION ALL
-    SELECT 'H-OUTLIER', ('experiment-metric', concat(toString(experiment_id), '/', name)), 'one user holds much of the sum', cut_at IS NOT NULL
+    SELECT 'H-OUTLIER', ('experiment-metric', concat(toString(experiment_id), '/', name)), 'one user holds much of the sum', visible_until IS NOT NULL
     FROM outlier
     UNION ALL
     SELECT 'H-VOLUME', ('experiment', toString(experiment_id)), 'the exposures per day', 1 FROM volume WHERE is_unusual

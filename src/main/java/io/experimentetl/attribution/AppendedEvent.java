@@ -14,9 +14,9 @@ import java.math.BigInteger;
 import java.util.Map;
 
 /**
- * The common case: an event that counts on the last counted day or later, and changes neither the
- * first exposure nor the variant. Its difference follows from the event and the day's figures
- * alone; {@link Contributions#of} would compute the same over all facts.
+ * Adds a new event to a user's contributions without recomputing them. This is possible in the
+ * common case: the event counts on the last counted day or later, and changes neither the first
+ * exposure nor the variant. {@link Contributions#of} would compute the same from all facts.
  */
 final class AppendedEvent {
   private final Contributions contributions;
@@ -46,13 +46,13 @@ final class AppendedEvent {
   }
 
   /**
-   * Adds an event to the user's contributions.
+   * Adds an event to the user's contributions and sends the differences, in the common case.
    *
    * @param index of the event, whose id no other event has
-   * @return false where the case is not the common one: nothing was changed, and the contributions
-   *     must be recomputed
+   * @return false: this is not the common case, nothing was changed, and the caller must recompute
+   *     the contributions
    */
-  static boolean add(
+  static boolean tryAdd(
       ExperimentFacts facts,
       int index,
       Dimensions dimensions,
@@ -108,7 +108,8 @@ final class AppendedEvent {
     }
     for (MetricConfig metric : statistics.metrics()) {
       if (metric.eventType().equals(facts.events.eventType(index))
-          && MetricHistory.isBefore(metric, firstExposure, facts.events.occurredAt(index))) {
+          && MetricHistory.isInCovariatePeriod(
+              metric, firstExposure, facts.events.occurredAt(index))) {
         return true;
       }
     }
@@ -168,7 +169,7 @@ final class AppendedEvent {
       HealthKey key = new HealthKey(facts.experimentId, facts.assignment().variantId(), day);
       HealthCounts one = new HealthCounts(0, 0, 0, 1);
       contributions.health().merge(key, one, HealthCounts::plus);
-      out.health(key, one);
+      out.healthDifference(key, one);
     }
     if (contributions.daily().isEmpty()) {
       return;
@@ -201,7 +202,7 @@ final class AppendedEvent {
               UserTotals.after(metric, total).add(millionths(numerator), millionths(denominator)));
     }
     contributions.daily().put(key, before.plus(difference));
-    out.daily(key, difference, dayEndsAt);
+    out.dailyDifference(key, difference, dayEndsAt);
   }
 
   private static BigInteger millionths(long value) {

@@ -54,7 +54,7 @@ final class AssignmentAttribution {
       findings.report(T_LATE_BEYOND_STATE, true, row, origin);
       return null;
     }
-    ExperimentFacts facts = user.in(row.experimentId());
+    ExperimentFacts facts = user.factsIn(row.experimentId());
     statistics.ensureContributions(facts);
     AssignmentRow before = facts.assignmentOf(row.id());
     PendingAssignment held = facts.pendingAssignmentOf(row.id());
@@ -92,7 +92,7 @@ final class AssignmentAttribution {
       findings.report(T_LATE_BEYOND_STATE, true, row, origin);
       return;
     }
-    ExperimentFacts facts = user.in(row.experimentId());
+    ExperimentFacts facts = user.factsIn(row.experimentId());
     statistics.ensureContributions(facts);
     pending.remove(facts, facts.pendingAssignmentOf(row.id()));
     if (facts.removeAssignment(row.id())) {

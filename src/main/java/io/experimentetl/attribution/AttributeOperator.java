@@ -216,7 +216,7 @@ public final class AttributeOperator
             this);
     attribution
         .grace()
-        .inSnapshot(restored.visible() == null || !restored.visible().snapshotDone());
+        .setInSnapshot(restored.visible() == null || !restored.visible().snapshotDone());
   }
 
   private void openEviction(long now) {
@@ -288,7 +288,7 @@ public final class AttributeOperator
    * key. Another user may be the current key afterwards.
    */
   private void markChanged(UserFacts user) throws Exception {
-    long due = user.nextDecision();
+    long due = user.nextDue();
     if (due != Long.MAX_VALUE) {
       long decideAt = attribution.grace().timerFor(due, timers.currentProcessingTime());
       long timerAt = (decideAt / TIMER_MILLIS + 1) * TIMER_MILLIS;
@@ -305,7 +305,7 @@ public final class AttributeOperator
       throws Exception {
     if (record.getValue().isLeft()) {
       progress.advance(record.getValue().left());
-      attribution.grace().inSnapshot(!progress.marker().snapshotDone());
+      attribution.grace().setInSnapshot(!progress.marker().snapshotDone());
       return;
     }
     Change change = record.getValue().right();
@@ -439,12 +439,12 @@ public final class AttributeOperator
   }
 
   @Override
-  public void daily(DailyKey key, DailySums difference, long dayEndsAt) {
+  public void dailyDifference(DailyKey key, DailySums difference, long dayEndsAt) {
     contributions.add(key, difference, dayEndsAt);
   }
 
   @Override
-  public void health(HealthKey key, HealthCounts difference) {
+  public void healthDifference(HealthKey key, HealthCounts difference) {
     contributions.add(key, difference);
   }
 

@@ -21,10 +21,10 @@ interface AttributionOutput {
    *
    * @param dayEndsAt end of the key's day, milliseconds since 1970 in UTC, exclusive
    */
-  void daily(DailyKey key, DailySums difference, long dayEndsAt);
+  void dailyDifference(DailyKey key, DailySums difference, long dayEndsAt);
 
   /** Changes the health figures of a day by a difference. */
-  void health(HealthKey key, HealthCounts difference);
+  void healthDifference(HealthKey key, HealthCounts difference);
 
   /** Evicted facts of the user are in state again; the rows that follow may change them. */
   void rehydrated(String userId);

@@ -12,7 +12,7 @@ import java.util.HashMap;
 import java.util.Map;
 import java.util.function.Consumer;
 
-/** Adds differences up on the heap, so that each key is sent once per checkpoint. */
+/** Sums up differences on the heap, so that each key is sent once per checkpoint. */
 final class ContributionBuffer {
   private static final int MAX_KEYS = 50_000;
 
@@ -29,7 +29,7 @@ final class ContributionBuffer {
     this.healthOutput = healthOutput;
   }
 
-  /** See {@link AttributionOutput#daily}. */
+  /** See {@link AttributionOutput#dailyDifference}. */
   void add(DailyKey key, DailySums difference, long dayEndsAt) {
     daily.merge(
         key,
@@ -40,7 +40,7 @@ final class ContributionBuffer {
     }
   }
 
-  /** See {@link AttributionOutput#health}. */
+  /** See {@link AttributionOutput#healthDifference}. */
   void add(HealthKey key, HealthCounts difference) {
     health.merge(key, difference, HealthCounts::plus);
     if (health.size() > MAX_KEYS) {

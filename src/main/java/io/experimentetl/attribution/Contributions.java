@@ -109,14 +109,14 @@ record Contributions(
         (key, sums) -> {
           DailySums old = before.get(key);
           if (!sums.equals(old)) {
-            out.daily(
+            out.dailyDifference(
                 key, old == null ? sums : sums.plus(old.negate()), calendar.endOf(key.dayEpoch()));
           }
         });
     before.forEach(
         (key, sums) -> {
           if (!after.containsKey(key)) {
-            out.daily(key, sums.negate(), calendar.endOf(key.dayEpoch()));
+            out.dailyDifference(key, sums.negate(), calendar.endOf(key.dayEpoch()));
           }
         });
   }

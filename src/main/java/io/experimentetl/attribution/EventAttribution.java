@@ -66,7 +66,7 @@ final class EventAttribution {
       findings.report(T_LATE_BEYOND_STATE, true, event, origin);
       return null;
     }
-    ExperimentFacts facts = user.in(event.experimentId());
+    ExperimentFacts facts = user.factsIn(event.experimentId());
     statistics.ensureContributions(facts);
     int index = facts.events.indexOf(event.id(), event.occurredAt());
     if (index >= 0) {
@@ -129,7 +129,7 @@ final class EventAttribution {
     long[] values = checks.values(event);
     EnumSet<FindingCode> violations =
         checks.violations(event, known, values, origin.committedAt(), origin.fromStream());
-    int other = facts.events.otherOfId(event.id(), event.occurredAt());
+    int other = facts.events.otherWithId(event.id(), event.occurredAt());
     if (other >= 0) {
       violations.add(repetition(facts.events.content(other), content));
     }
@@ -215,7 +215,7 @@ final class EventAttribution {
       findings.report(T_LATE_BEYOND_STATE, true, event, origin);
       return;
     }
-    ExperimentFacts facts = user.in(event.experimentId());
+    ExperimentFacts facts = user.factsIn(event.experimentId());
     statistics.ensureContributions(facts);
     PendingEvent held = pending.take(facts, event);
     if (held != null) {
@@ -319,7 +319,7 @@ final class EventAttribution {
     EnumSet<FindingCode> violations =
         checks.violations(event, known, values, origin.committedAt(), origin.fromStream());
     int index = facts.events.indexOf(event.id(), event.occurredAt());
-    int other = facts.events.otherOfId(event.id(), event.occurredAt());
+    int other = facts.events.otherWithId(event.id(), event.occurredAt());
     // Among the events of one id, all but the first one are repetitions.
     if (other >= 0 && other < index) {
       violations.add(repetition(facts.events.content(other), facts.events.content(index)));

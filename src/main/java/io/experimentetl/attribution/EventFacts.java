@@ -131,7 +131,7 @@ final class EventFacts {
   }
 
   /** The index of another event with this id (at another time), or -1. */
-  int otherOfId(EventId id, long time) {
+  int otherWithId(EventId id, long time) {
     for (int i = 0; i < size; i++) {
       if (idLow[i] == id.low() && idHigh[i] == id.high() && occurredAt[i] != time) {
         return i;
@@ -195,7 +195,7 @@ final class EventFacts {
 
   /** Adds an event whose key no other has; it has no property values yet. */
   void add(EventId id, long time, Long deliveredVariant, String eventType, long contentHash) {
-    if (otherOfId(id, time) >= 0) {
+    if (otherWithId(id, time) >= 0) {
       repeatedIds++;
     }
     grow();

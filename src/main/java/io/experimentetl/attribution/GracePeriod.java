@@ -14,7 +14,7 @@ final class GracePeriod {
     this.millis = length.toMillis();
   }
 
-  void inSnapshot(boolean now) {
+  void setInSnapshot(boolean now) {
     inSnapshot = now;
   }
 

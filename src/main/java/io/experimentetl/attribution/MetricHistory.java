@@ -78,8 +78,8 @@ final class MetricHistory {
       for (MetricHistory history : histories) {
         if (running && isInWindow(history.metric, firstExposure, occurredAt)) {
           history.count(i, calendar);
-        } else if (isBefore(history.metric, firstExposure, occurredAt)) {
-          history.countBefore(i);
+        } else if (isInCovariatePeriod(history.metric, firstExposure, occurredAt)) {
+          history.countCovariate(i);
         }
       }
     }
@@ -109,7 +109,7 @@ final class MetricHistory {
     }
   }
 
-  private void countBefore(int index) {
+  private void countCovariate(int index) {
     long value =
         events.typeNumber(index) == type
             ? events.countedValue(index, metric.property())
@@ -142,7 +142,7 @@ final class MetricHistory {
   /**
    * Whether the time lies in the covariate's period, which may be before the experiment's start.
    */
-  static boolean isBefore(MetricConfig metric, long firstExposure, long occurredAt) {
+  static boolean isInCovariatePeriod(MetricConfig metric, long firstExposure, long occurredAt) {
     return metric.covariate() != null
         && occurredAt < firstExposure
         && occurredAt >= firstExposure - micros(metric.covariate());

@@ -8,8 +8,10 @@ import java.util.List;
 import java.util.stream.Stream;
 
 /**
- * Holds facts with an unresolved reference. Pending ones hold the visible position back. A bounded
- * number of events is held with their user; further flagged ones are spilled.
+ * Holds facts with an unresolved reference. A pending fact is not delivered yet, and the visible
+ * position stays before it. A flagged fact was delivered with its codes, and is corrected when the
+ * reference arrives. A bounded number of events is held in the user's state; further flagged events
+ * are spilled to a state entry of their own.
  */
 final class PendingFacts {
   private final int eventsPerUser;
@@ -56,14 +58,14 @@ final class PendingFacts {
     facts.spilledEvents++;
   }
 
-  /** Stops to hold a pending or a flagged event that is not spilled. */
+  /** Removes a pending or a flagged event that is not spilled. */
   void remove(ExperimentFacts facts, PendingEvent event) {
     facts.pendingEvents.remove(event);
     release(event);
   }
 
   /**
-   * Stops to hold a pending or a flagged assignment.
+   * Removes a pending or a flagged assignment.
    *
    * @param assignment null: there is none
    */
@@ -74,14 +76,14 @@ final class PendingFacts {
     }
   }
 
-  /** Lets the visible position go on: the event is not pending any more. */
+  /** Ends the hold on the visible position: the event is not pending any more. */
   void release(PendingEvent event) {
     if (!event.isFlagged()) {
       lowWatermark.remove(event.origin());
     }
   }
 
-  /** Lets the visible position go on: the assignment is not pending any more. */
+  /** Ends the hold on the visible position: the assignment is not pending any more. */
   void release(PendingAssignment assignment) {
     if (!assignment.isFlagged()) {
       lowWatermark.remove(assignment.origin());
@@ -98,7 +100,7 @@ final class PendingFacts {
     return null;
   }
 
-  /** Stops to hold the event with this key, and returns it, or null where there is none. */
+  /** Removes the event with this key and returns it, or null where there is none. */
   PendingEvent take(ExperimentFacts facts, EventRow event) {
     PendingEvent held = find(facts, event);
     if (held != null) {
@@ -112,13 +114,13 @@ final class PendingFacts {
     return flagged;
   }
 
-  /** Takes a spilled event out. */
+  /** Removes a spilled event. */
   void takeSpilled(ExperimentFacts facts, PendingEvent flagged) {
     spilled.remove(flagged.event());
     facts.spilledEvents--;
   }
 
-  /** Takes all spilled events of the user in the experiment out. */
+  /** Removes and returns all spilled events of the user in the experiment. */
   List<PendingEvent> takeAllSpilled(UserFacts user, ExperimentFacts facts) {
     if (facts.spilledEvents == 0) {
       return List.of();

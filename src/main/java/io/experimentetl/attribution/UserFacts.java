@@ -77,7 +77,7 @@ final class UserFacts {
   }
 
   /** The user's facts in the experiment, which are empty where there were none. */
-  ExperimentFacts in(long experimentId) {
+  ExperimentFacts factsIn(long experimentId) {
     for (ExperimentFacts facts : experiments) {
       if (facts.experimentId == experimentId) {
         return facts;
@@ -125,10 +125,10 @@ final class UserFacts {
   }
 
   /**
-   * When something is to be decided without a further change, milliseconds since 1970; {@link
-   * Long#MAX_VALUE}: never.
+   * When the next grace period or undecided delete of the user is due, milliseconds since 1970;
+   * {@link Long#MAX_VALUE}: never.
    */
-  long nextDecision() {
+  long nextDue() {
     long next = erasedTxId == 0 ? Long.MAX_VALUE : erasedUntil;
     for (UndecidedDelete undecided : undecidedDeletes) {
       next = Math.min(next, undecided.decideAt());

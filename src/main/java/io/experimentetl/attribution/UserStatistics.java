@@ -25,16 +25,14 @@ final class UserStatistics {
   }
 
   /**
-   * Computes the contributions if they are not known: before a fact changes, or no difference
-   * follows.
+   * Computes the contributions if they are not computed yet. Call it before a fact changes:
+   * otherwise the change gives no difference.
    */
   void ensureContributions(ExperimentFacts facts) {
     ensureContributions(facts, dimensions);
   }
 
-  /**
-   * As {@link #ensureContributions(ExperimentFacts)}, by the dimensions before a change of them.
-   */
+  /** As {@link #ensureContributions(ExperimentFacts)}, with the dimensions before they changed. */
   void ensureContributions(ExperimentFacts facts, Dimensions before) {
     if (facts.contributions == null) {
       facts.contributions = Contributions.of(facts, before, statistics);
@@ -43,7 +41,7 @@ final class UserStatistics {
 
   /** Counts the event that was added last; no other event has its id. */
   void append(UserFacts user, ExperimentFacts facts, Origin origin) {
-    if (!AppendedEvent.add(facts, facts.events.size() - 1, dimensions, statistics, out)) {
+    if (!AppendedEvent.tryAdd(facts, facts.events.size() - 1, dimensions, statistics, out)) {
       restate(user, facts, origin);
     }
   }
@@ -55,7 +53,7 @@ final class UserStatistics {
     send(user, facts.experimentId, before, facts.contributions, origin);
   }
 
-  /** Takes all contributions of the facts back, which are about to be forgotten. */
+  /** Takes back all contributions of facts that are about to be removed. */
   void retract(UserFacts user, ExperimentFacts facts, Origin origin) {
     Contributions after =
         Contributions.of(new ExperimentFacts(facts.experimentId), dimensions, statistics);
@@ -98,7 +96,7 @@ final class UserStatistics {
             (key, counts) -> {
               HealthCounts old = before.health().get(key);
               if (!counts.equals(old)) {
-                out.health(key, old == null ? counts : counts.plus(old.negate()));
+                out.healthDifference(key, old == null ? counts : counts.plus(old.negate()));
               }
             });
     before
@@ -106,7 +104,7 @@ final class UserStatistics {
         .forEach(
             (key, counts) -> {
               if (!after.health().containsKey(key)) {
-                out.health(key, counts.negate());
+                out.healthDifference(key, counts.negate());
               }
             });
   }

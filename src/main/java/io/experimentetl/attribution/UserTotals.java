@@ -7,8 +7,8 @@ import io.experimentetl.quality.PropertyValue;
 import java.math.BigInteger;
 
 /**
- * One user's totals of one metric while the days go by, and by what each day changes the sums over
- * all users. All in millionths, products in millionths of millionths.
+ * One user's running totals of one metric, day by day. For each day it computes the increments of
+ * the sums over all users. Values are in millionths, products in millionths of millionths.
  */
 final class UserTotals {
   private final boolean hasValues;
@@ -39,7 +39,7 @@ final class UserTotals {
   }
 
   /**
-   * The totals behind days whose figures are known.
+   * The totals after days whose figures are known.
    *
    * @param days the sum of the user's figures
    */
@@ -63,7 +63,7 @@ final class UserTotals {
     return limit == null ? total : total.min(limit);
   }
 
-  /** The increments of the day of the first exposure, by the exposure itself. */
+  /** The increments that the first exposure itself adds to its day. */
   DailySums entry() {
     return new DailySums(
         0,
@@ -83,7 +83,7 @@ final class UserTotals {
         BigInteger.ZERO);
   }
 
-  /** Adds the amounts that count next, and returns the increments of their day. */
+  /** Adds a day's amounts to the totals, and returns the increments of that day. */
   DailySums add(BigInteger toNumerator, BigInteger toDenominator) {
     BigInteger y = limited(numerator, limit);
     BigInteger z = denominator;

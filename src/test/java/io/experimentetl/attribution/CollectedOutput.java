@@ -40,7 +40,7 @@ final class CollectedOutput implements AttributionOutput {
   }
 
   @Override
-  public void daily(DailyKey key, DailySums difference, long dayEndsAt) {
+  public void dailyDifference(DailyKey key, DailySums difference, long dayEndsAt) {
     daily.merge(
         key,
         difference,
@@ -51,7 +51,7 @@ final class CollectedOutput implements AttributionOutput {
   }
 
   @Override
-  public void health(HealthKey key, HealthCounts difference) {
+  public void healthDifference(HealthKey key, HealthCounts difference) {
     health.merge(
         key,
         difference,

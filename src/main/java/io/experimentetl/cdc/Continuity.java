@@ -91,18 +91,18 @@ final class Continuity {
   }
 
   /**
-   * The progress marker behind everything that was passed on so far. It has a sequence number of
-   * its own, so that no two markers are taken for one.
+   * The progress marker behind everything that was passed on so far. Each marker has a sequence
+   * number of its own.
    *
-   * @param nothingBeside false: rows of an older warehouse are still to be read
+   * @param retainedRowsRead false: rows of an older warehouse are still to be read
    * @param replayStable see {@link ProgressMarker#replayStable}
    */
-  ProgressMarker nextMarker(boolean nothingBeside, boolean replayStable) {
+  ProgressMarker nextMarker(boolean retainedRowsRead, boolean replayStable) {
     return new ProgressMarker(
         nextSequenceNumber(0),
         completeLsn,
         committedAt,
-        snapshotDone && nothingBeside,
+        snapshotDone && retainedRowsRead,
         replayStable);
   }
 
@@ -135,12 +135,12 @@ final class Continuity {
   }
 
   /**
-   * Takes a row of the stream.
+   * Compares a row of the stream with the position, and moves the position to a new row.
    *
-   * @return whether it is new: false for one that was passed on before the restart
+   * @return whether the row is new; false: it was passed on before the restart, drop it
    * @throws DiscontinuityException rows before it are missing
    */
-  boolean isNew(SourcePosition row) {
+  boolean accept(SourcePosition row) {
     reach(row.lsn());
     boolean first = arrivedTxId == 0;
     if (row.txId() != arrivedTxId) {
@@ -212,13 +212,13 @@ final class Continuity {
   }
 
   /**
-   * Takes the reader's word that it has read the stream so far.
+   * Moves the position to where the reader has read the stream, with or without rows.
    *
    * @param commitLsn every transaction whose commit ends at or before it was read; 0: none yet
    * @param readLsn where the source would go on after a restart
    * @throws DiscontinuityException the last transaction has not come again although it must have
    */
-  void read(long commitLsn, long readLsn) {
+  void advance(long commitLsn, long readLsn) {
     reach(readLsn);
     if (lsn != 0 && commitLsn <= lastBound()) {
       return;
@@ -235,13 +235,14 @@ final class Continuity {
   }
 
   /**
-   * A chunk of the snapshot has been read.
+   * Notes that a chunk of the snapshot has been read completely.
    *
-   * @param startLsn the stream must start there, or earlier, for the chunk's sake
+   * @param startLsn the stream must start here or earlier, so that no change after the chunk is
+   *     lost
    * @param walEndLsn where the WAL ended behind the chunk: the chunk holds nothing that committed
    *     later
    */
-  void chunkRead(long startLsn, long walEndLsn) {
+  void completeChunk(long startLsn, long walEndLsn) {
     reachedLsn = snapshotEndLsn == 0 ? startLsn : Math.min(reachedLsn, startLsn);
     snapshotEndLsn = Math.max(snapshotEndLsn, walEndLsn);
   }

@@ -195,7 +195,7 @@ final class ContinuityOperator extends AbstractStreamOperator<Either<ProgressMar
     if (progress.chunkRead()) {
       finishChunk(progress);
     } else {
-      guarded(() -> continuity.read(progress.commitLsn(), progress.lsn()));
+      guarded(() -> continuity.advance(progress.commitLsn(), progress.lsn()));
     }
   }
 
@@ -206,7 +206,7 @@ final class ContinuityOperator extends AbstractStreamOperator<Either<ProgressMar
     } else {
       boolean isNew;
       try {
-        isNew = continuity.isNew(change.position());
+        isNew = continuity.accept(change.position());
       } catch (DiscontinuityException e) {
         throw new SuppressRestartsException(e);
       }
@@ -225,7 +225,7 @@ final class ContinuityOperator extends AbstractStreamOperator<Either<ProgressMar
   private void finishChunk(ReaderProgress chunk) throws SQLException {
     try (Connection connection = SourceServer.connect(settings)) {
       // Asked behind the chunk's last row, so the chunk holds nothing that committed later.
-      continuity.chunkRead(chunk.lsn(), SourceServer.position(connection).walEndLsn());
+      continuity.completeChunk(chunk.lsn(), SourceServer.position(connection).walEndLsn());
       // An idle source's stream passes the end of the snapshot with this row.
       SourceServer.beat(connection, settings);
     }

@@ -150,14 +150,14 @@ class ContinuityTest {
       SourcePosition row = reader.next();
       if (row != null) {
         splitOffset = reader.offset();
-        if (continuity.isNew(row)) {
+        if (continuity.accept(row)) {
           passed.add(name(row));
           sequenceNumbers.add(continuity.nextSequenceNumber(row.lsn()));
         }
       }
       if (random.nextInt(4) == 0) {
         splitOffset = reader.offset();
-        continuity.read(Math.max(reader.lsnCommit, 0), reader.lsn);
+        continuity.advance(Math.max(reader.lsnCommit, 0), reader.lsn);
       }
       if (random.nextInt(4) == 0) {
         checkpoint = new Checkpoint(splitOffset, continuity.state(), passed.size());
@@ -179,7 +179,7 @@ class ContinuityTest {
     do {
       row = reader.next();
       if (row != null) {
-        continuity.isNew(row);
+        continuity.accept(row);
       }
     } while (row == null || row.txId() != last.txId);
     Reader after =
@@ -191,9 +191,9 @@ class ContinuityTest {
               while (!after.atEnd()) {
                 SourcePosition next = after.next();
                 if (next == null) {
-                  restored.read(after.lsnCommit, after.lsn);
+                  restored.advance(after.lsnCommit, after.lsn);
                 } else {
-                  assertThat(restored.isNew(next)).isFalse();
+                  assertThat(restored.accept(next)).isFalse();
                 }
               }
             })
@@ -219,16 +219,16 @@ class ContinuityTest {
   @Test
   void snapshotIsDoneWhenTheStreamHasPassedItsEnd() {
     Continuity continuity = new Continuity(ContinuityState.START);
-    continuity.chunkRead(1000, 5000);
-    continuity.chunkRead(4000, 6000);
-    assertThat(continuity.isNew(new SourcePosition(0, 1500, 1, 0, 11))).isTrue();
+    continuity.completeChunk(1000, 5000);
+    continuity.completeChunk(4000, 6000);
+    assertThat(continuity.accept(new SourcePosition(0, 1500, 1, 0, 11))).isTrue();
     continuity.nextSequenceNumber(1500);
     assertThat(continuity.nextMarker(true, false))
         .isEqualTo(new ProgressMarker(1501, 0, 11, false, false));
-    continuity.read(5999, 5999);
+    continuity.advance(5999, 5999);
     assertThat(continuity.nextMarker(true, false))
         .isEqualTo(new ProgressMarker(1502, 5999, 11, false, false));
-    continuity.read(6000, 6000);
+    continuity.advance(6000, 6000);
     assertThat(continuity.nextMarker(true, false))
         .isEqualTo(new ProgressMarker(1503, 6000, 11, true, false));
     assertThat(new Continuity(continuity.state()).nextMarker(true, false).snapshotDone()).isTrue();
@@ -271,7 +271,7 @@ class ContinuityTest {
   @Test
   void transactionBeforeTheLastOneIsRefused() {
     Continuity continuity = started();
-    assertThatThrownBy(() -> continuity.isNew(new SourcePosition(900, 3000, 8, 0, 0)))
+    assertThatThrownBy(() -> continuity.accept(new SourcePosition(900, 3000, 8, 0, 0)))
         .isInstanceOf(DiscontinuityException.class)
         .hasMessageContaining("C-LSN-REGRESSION");
   }
@@ -283,7 +283,7 @@ class ContinuityTest {
   private static Continuity started() {
     Continuity continuity = new Continuity(ContinuityState.START);
     continuity.check("s", "h:1/db", new ServerPosition(42, 1000), SLOT);
-    continuity.isNew(new SourcePosition(1500, 2000, 7, 0, 0));
+    continuity.accept(new SourcePosition(1500, 2000, 7, 0, 0));
     return continuity;
   }
 }

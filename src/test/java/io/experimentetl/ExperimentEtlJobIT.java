@@ -432,6 +432,8 @@ class ExperimentEtlJobIT {
         "INSERT INTO events (id, timestamp, experiment_id, user_id, event_type) VALUES (gen_random_uuid(), now(), 1, 'u1', NULL)",
         "ALTER TABLE users ADD COLUMN nickname text",
         "INSERT INTO users (user_id, created_at) VALUES ('ancient', '1492-10-12')",
+        "ALTER TABLE variants ALTER COLUMN description TYPE integer USING NULL",
+        "UPDATE variants SET description = NULL WHERE id = 11",
         event("30", "1 days", 1, "u2", "11", "exposure", "{}"));
     assertAuditIsEqual();
     assertThat(findings("OPEN"))
@@ -441,6 +443,12 @@ class ExperimentEtlJobIT {
             "S-UNKNOWN-ENUM",
             "S-SCHEMA-DRIFT",
             "R-ORPHAN-USER");
+    assertThat(
+            clickHouse.query(
+                "SELECT subject_key FROM data_inconsistencies FINAL WHERE code = 'S-SCHEMA-DRIFT'"))
+        .as("the column with another type, not the added one")
+        .contains("description")
+        .doesNotContain("nickname");
     assertThat(clickHouse.count("SELECT count() FROM events_processed FINAL")).isEqualTo(52);
   }
 }

@@ -2,14 +2,14 @@
 -- Every table: ReplacingMergeTree by source position. Of two rows with one key the one with the greater _version is current;
 -- _deleted marks a tombstone. The partition key is a function of the row's own key, so all versions of a row share a partition.
 -- non_replicated_deduplication_window makes insert_deduplication_token work on tables without replicas.
--- fsync_after_insert, fsync_part_directory: a batch that was acknowledged is not sent again, so it has to outlive a power cut and
--- not only the server. Measured (SinkBench, 2 cores, virtual disk): batches of 100,000 rows 622,531 -> 573,248 rows/s; batches of
--- 1,000 rows 24 -> 52 ms each. Merged parts need none: what they were made of stays for old_parts_lifetime (8 min).
+-- fsync_after_insert, fsync_part_directory: an acknowledged batch is never sent again, so it must survive a power failure, not
+-- only a crash of the server. Measured (SinkBench, 2 cores, virtual disk): batches of 100,000 rows 622,531 -> 573,248 rows/s;
+-- batches of 1,000 rows 24 -> 52 ms each. Merged parts need no fsync: their source parts stay for old_parts_lifetime (8 min).
 
 CREATE TABLE IF NOT EXISTS events_processed
 (
-    event_id             UUID                   COMMENT 'of an id that is no UUID: its UUIDv5 in the namespace a066a403-c85e-5eb8-952c-03530f7288e3',
-    source_id            Nullable(String)       COMMENT 'the id in PostgreSQL, where it is no UUID',
+    event_id             UUID                   COMMENT 'the source''s id; for an id that is not a UUID its UUIDv5 in the namespace a066a403-c85e-5eb8-952c-03530f7288e3',
+    source_id            Nullable(String)       COMMENT 'the id in PostgreSQL if it is not a UUID, else NULL',
     timestamp            DateTime64(6, 'UTC'),
     experiment_id        Int64,
     user_id              String,
@@ -19,15 +19,15 @@ CREATE TABLE IF NOT EXISTS events_processed
     properties           Nullable(String)       COMMENT 'JSON, as PostgreSQL prints it',
     session_id           Nullable(String),
     request_id           Nullable(String),
-    device_id            Nullable(String)       COMMENT 'NULL where PostgreSQL has no such column',
-    experiment_key       LowCardinality(String) COMMENT 'empty: the experiment was not known',
+    device_id            Nullable(String)       COMMENT 'NULL if PostgreSQL has no such column',
+    experiment_key       LowCardinality(String) COMMENT 'empty: the experiment was unknown',
     experiment_name      LowCardinality(String),
-    variant_key          LowCardinality(String) COMMENT 'of the delivered variant; empty: none, or not known',
+    variant_key          LowCardinality(String) COMMENT 'key of the delivered variant; empty: none, or unknown',
     variant_name         LowCardinality(String),
     assigned_variant_id  Nullable(Int64),
     assigned_variant_key LowCardinality(String),
-    user_properties      Nullable(String)       COMMENT 'JSON; NULL: the user was not known',
-    day                  Date32                 COMMENT 'of timestamp, in the experiment''s zone',
+    user_properties      Nullable(String)       COMMENT 'JSON; NULL: the user was unknown',
+    day                  Date32                 COMMENT 'day of timestamp in the experiment''s zone',
     inconsistencies      Array(LowCardinality(String)) COMMENT 'codes found on the row',
     _lsn                 UInt64                 COMMENT 'LSN of the change; 0: the initial snapshot',
     _committed_at        DateTime64(6, 'UTC'),
@@ -59,7 +59,7 @@ CREATE TABLE IF NOT EXISTS assignments_processed
     variant_key     LowCardinality(String),
     variant_name    LowCardinality(String),
     user_properties Nullable(String),
-    day             Date32                 COMMENT 'of assigned_at, in the experiment''s zone',
+    day             Date32                 COMMENT 'day of assigned_at in the experiment''s zone',
     inconsistencies Array(LowCardinality(String)),
     _lsn            UInt64,
     _committed_at   DateTime64(6, 'UTC'),
@@ -149,20 +149,20 @@ CREATE TABLE IF NOT EXISTS experiment_daily_stats
     day              Date32         COMMENT 'in the experiment''s zone',
     exposures        Int64          COMMENT 'exposure events on the day; adds up over days',
     active_users     Int64          COMMENT 'users of the population with an event on the day; does NOT add up over days',
-    converting_users Int64          COMMENT 'users with a counted event of the metric (of a ratio: of its numerator) on the day; does NOT add up over days',
-    events           Int64          COMMENT 'counted events of the metric (of a ratio: of its numerator) on the day; adds up',
-    value_sum        Decimal(38, 6) COMMENT 'sum of these events'' values on the day, without cap; adds up; 0 where events have no value',
+    converting_users Int64          COMMENT 'users with a counted event of the metric (for a ratio: of its numerator) on the day; does NOT add up over days',
+    events           Int64          COMMENT 'counted events of the metric (for a ratio: of its numerator) on the day; adds up',
+    value_sum        Decimal(38, 6) COMMENT 'sum of these events'' values on the day, without cap; adds up; 0 if events have no value',
     new_users        Int64          COMMENT 'users whose first exposure is on the day; adds up to n',
     new_converters   Int64          COMMENT 'users whose first counted event is on the day; adds up',
-    d_sum            Decimal(38, 6) COMMENT 'increment of sum(y), y a user''s total under the metric''s cap (of a ratio: its numerator); adds up to S',
+    d_sum            Decimal(38, 6) COMMENT 'increment of sum(y), y a user''s total under the metric''s cap (for a ratio: of its numerator); adds up to S',
     d_sum_sq         Decimal(76, 12) COMMENT 'increment of sum(y^2): 2Tv + v^2; adds up to Q',
     d_den_sum        Decimal(38, 6) COMMENT 'increment of sum(z), z a user''s total of a ratio''s denominator; adds up',
     d_den_sum_sq     Decimal(76, 12) COMMENT 'increment of sum(z^2); adds up',
     d_num_den        Decimal(76, 12) COMMENT 'increment of sum(y z); adds up',
     d_x_sum          Decimal(38, 6) COMMENT 'sum of the new users'' covariate x, a total before the first exposure; adds up',
-    d_x_sum_sq       Decimal(76, 12) COMMENT 'the same of x^2; adds up',
+    d_x_sum_sq       Decimal(76, 12) COMMENT 'sum of the new users'' x^2; adds up',
     d_xy             Decimal(76, 12) COMMENT 'increment of sum(x y); adds up',
-    kind             LowCardinality(String) COMMENT 'of the metric: proportion, mean, count, ratio',
+    kind             LowCardinality(String) COMMENT 'the metric''s kind: proportion, mean, count, ratio',
     closed           Bool           COMMENT 'the day ended longer ago than the allowed lateness; a later change still restates it',
     _lsn             UInt64,
     _committed_at    DateTime64(6, 'UTC'),
@@ -180,11 +180,11 @@ CREATE TABLE IF NOT EXISTS experiment_health_daily
 (
     experiment_id   Int64,
     day             Date32         COMMENT 'in the experiment''s zone; the figures are as of its end',
-    variant_ids     Array(Int64)   COMMENT 'ascending; the arrays below go by it',
+    variant_ids     Array(Int64)   COMMENT 'ascending; the arrays below have the same order',
     assigned_users  Array(Int64)   COMMENT 'users assigned at random up to the day',
     exposed_users   Array(Int64)   COMMENT 'users exposed up to the day, crossovers included',
     weights         Array(Int32)   COMMENT 'allocation_pct',
-    crossover_users Int64          COMMENT 'users seen in more than one variant, first exposed up to the day',
+    crossover_users Int64          COMMENT 'users exposed to more than one variant, first exposed up to the day',
     exposures       Int64          COMMENT 'exposure events on the day',
     srm_chi_square  Float64        COMMENT 'assigned_users against weights',
     srm_df          Int32          COMMENT '0: not computable',
@@ -205,19 +205,19 @@ CREATE TABLE IF NOT EXISTS data_inconsistencies
 (
     code          LowCardinality(String),
     subject_kind  LowCardinality(String) COMMENT 'what the finding is about: event, user, experiment, table …',
-    subject_key   String                 COMMENT 'which one; (code, subject_kind, subject_key) is the finding''s identity',
-    subject       String ALIAS concat(subject_kind, ':', subject_key) COMMENT 'both, to read',
+    subject_key   String                 COMMENT 'its key; (code, subject_kind, subject_key) identifies the finding',
+    subject       String ALIAS concat(subject_kind, ':', subject_key) COMMENT 'kind and key in one text, for reading',
     severity      LowCardinality(String) COMMENT 'INFO, WARNING, ERROR',
     status        LowCardinality(String) COMMENT 'OPEN, RESOLVED',
     experiment_id Nullable(Int64),
     user_id       Nullable(String),
     event_id      Nullable(UUID),
-    source_id     Nullable(String)       COMMENT 'the event''s own id where it is no UUID in lower case',
-    event_timestamp Nullable(DateTime64(6, 'UTC')) COMMENT 'of the event that the finding is about',
+    source_id     Nullable(String)       COMMENT 'the event''s id in PostgreSQL if it is not a UUID in lower case',
+    event_timestamp Nullable(DateTime64(6, 'UTC')) COMMENT 'timestamp of the event that the finding is about',
     detail        String,
     remedy        String,
     dead_letter_since Nullable(DateTime64(6, 'UTC')) COMMENT 'commit time of the first change of the row that could not be delivered; NULL: the row was delivered',
-    observed_at   DateTime64(6, 'UTC')   COMMENT 'commit time of the change that showed it',
+    observed_at   DateTime64(6, 'UTC')   COMMENT 'commit time of the change that caused the finding',
     _lsn          UInt64,
     _committed_at DateTime64(6, 'UTC'),
     _version      UInt64,
@@ -229,7 +229,7 @@ ENGINE = ReplacingMergeTree(_version, _deleted)
 ORDER BY (code, subject_kind, subject_key)
 SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1;
 
--- One row per sink subtask and progress marker, written after the last batch before the marker. etl_progress is a view on it.
+-- One row per sink subtask and progress marker, written after the last batch before the marker. The view etl_progress reads it.
 CREATE TABLE IF NOT EXISTS etl_sink_progress
 (
     sequence_number UInt64               COMMENT 'the marker''s position in commit order',
@@ -240,7 +240,7 @@ CREATE TABLE IF NOT EXISTS etl_sink_progress
     lsn           UInt64,
     committed_at  DateTime64(6, 'UTC'),
     snapshot_done Bool,
-    written_at    DateTime64(3, 'UTC')   COMMENT 'when the batch was sealed, of the TaskManager''s clock',
+    written_at    DateTime64(3, 'UTC')   COMMENT 'when the batch was sealed, by the TaskManager''s clock',
     _version      UInt64,
     _batch_id     LowCardinality(String)
 )

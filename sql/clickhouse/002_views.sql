@@ -1,7 +1,7 @@
--- What analysts and operators read. Applied inside the target database, after the tables; safe to apply twice.
--- Rates, intervals and p-values are here and nowhere stored.
+-- The views that analysts and operators read. Applied inside the target database, after the tables; safe to apply twice.
+-- Rates, intervals and p-values are computed here and stored nowhere.
 
--- Only the newest progress markers: a sink that is further behind would have failed the job.
+-- Only the newest progress markers: the job fails before a sink falls further behind.
 CREATE OR REPLACE VIEW etl_progress AS
 SELECT
     sequence_number,
@@ -32,7 +32,7 @@ GROUP BY sequence_number
 HAVING uniqExact(sink) >= max(sinks)
 ORDER BY sequence_number DESC
 LIMIT 1
-COMMENT 'One row: how much of the source is visible. Everything that was committed in PostgreSQL up to lsn, at committed_at, is in the tables. lsn, committed_at and lag_seconds are NULL until the first transaction behind the initial load is visible. snapshot_done = false: the initial load is not finished and statistics are incomplete. No row: no checkpoint has completed yet.';
+COMMENT 'One row: how much of the source is visible. Everything that was committed in PostgreSQL up to lsn, at committed_at, is in the tables. lsn, committed_at and lag_seconds are NULL until the first transaction after the initial load is visible. snapshot_done = false: the initial load is not finished and statistics are incomplete. No row: no checkpoint has completed yet.';
 
 CREATE OR REPLACE VIEW experiment_daily AS
 SELECT
@@ -62,12 +62,12 @@ SELECT
 FROM (SELECT * FROM experiment_daily_stats FINAL) AS s
 LEFT JOIN (SELECT * FROM experiments FINAL) AS e ON e.id = s.experiment_id
 LEFT JOIN (SELECT * FROM variants FINAL) AS v ON v.id = s.variant_id
-COMMENT 'A day''s activity per experiment, metric and variant: rates and active users. active_users, converting_users, the shares and the ratio (capped numerator through denominator, of the day alone) do not add up over days: for results read experiment_results.';
+COMMENT 'A day''s activity per experiment, metric and variant: rates and active users. active_users, converting_users, the shares and the ratio (capped numerator divided by denominator, for the day alone) do not add up over days: for results read experiment_results.';
 
--- The formulas. Of n users of a variant up to and including the day: y a user's total (under the metric's cap; of a ratio the numerator's),
--- z the total of a ratio's denominator, x the covariate before the exposure.
+-- The formulas. A variant has n users up to and including the day. y: a user's total under the metric's cap (for a ratio: of the
+-- numerator); z: the total of a ratio's denominator; x: the covariate before the exposure.
 --   covariance(a, b) = (sum(ab) - sum(a) sum(b)/n) / (n - 1), exact until the division.
---   proportion, mean, count: mean = sum(y)/n; variance(y), of a proportion p(1 - p).
+--   proportion, mean, count: mean = sum(y)/n; variance(y), for a proportion p(1 - p).
 --   ratio: mean = sum(y)/sum(z); with m = sum(y)/n and d = sum(z)/n the delta method's variance of a unit is
 --     var(y)/d^2 + var(z) m^2/d^4 - 2 cov(y, z) m/d^3 (A. Deng, U. Knoblich, J. Lu, Applying the Delta Method in Metric Analytics, KDD 2018, eq. 4).
 --   SE = sqrt(variance/n); mean +- 1.96 SE.
@@ -127,11 +127,11 @@ SELECT
     mean - z975 * se AS mean_low,
     mean + z975 * se AS mean_high
 FROM cumulated
-COMMENT 'The series for plots: users, totals and means of each variant up to and including day, per experiment and metric; open_days: days up to then that are not closed. total_sq, den_..., num_den_total, x_..., xy_total are the sums of y^2, of a ratio''s denominator z, of yz, of the covariate x and of xy. mean = total/n, of a ratio total/den_total; variance: of a proportion p(1-p), of a ratio by the delta method (Deng et al., KDD 2018), else of the sample; mean_low, mean_high: mean +- 1.96 sqrt(variance/n).';
+COMMENT 'The series for plots: users, totals and means of each variant up to and including day, per experiment and metric; open_days: days up to then that are not closed. total_sq, den_..., num_den_total, x_..., xy_total are the sums of y^2, of a ratio''s denominator z, of yz, of the covariate x and of xy. mean = total/n, for a ratio total/den_total; variance: for a proportion p(1-p), for a ratio by the delta method (Deng et al., KDD 2018), else the sample variance; mean_low, mean_high: mean +- 1.96 sqrt(variance/n).';
 
--- The formulas, beside those of experiment_cumulative. T is the variant, C the control.
+-- The formulas, in addition to those of experiment_cumulative. T is the variant, C the control.
 --   effect D = mean_T - mean_C, SE_D = sqrt(var_T/n_T + var_C/n_C), t = D/SE_D,
---   degrees of freedom by Welch and Satterthwaite: SE_D^4 / ((var_T/n_T)^2/(n_T-1) + (var_C/n_C)^2/(n_C-1)); a proportion's t is normal.
+--   degrees of freedom by Welch and Satterthwaite: SE_D^4 / ((var_T/n_T)^2/(n_T-1) + (var_C/n_C)^2/(n_C-1)); for a proportion t is normal.
 --   p = I(df/(df + t^2); df/2, 1/2), the incomplete beta function by 30 terms of its continued fraction (DLMF 8.17.22; on the side of
 --     x < (a+1)/(a+b+2), where it converges), for df < 100: relative error below 1e-8;
 --     from 100 on t to the normal deviate u by G. W. Hill, Algorithm 395, CACM 13 (1970), p = erfc(|u|/sqrt(2)): absolute error below 1e-11.
@@ -141,12 +141,12 @@ COMMENT 'The series for plots: users, totals and means of each variant up to and
 --   always valid: D +- SE_D sqrt(N) sqrt(2 (N r^2 + 1)/(N^2 r^2) ln(sqrt(N r^2 + 1)/0.05)), N = n_T + n_C,
 --     r^2 = (-2 ln 0.05 + ln(-2 ln 0.05 + 1))/5000: an asymptotic confidence sequence, tightest at 5,000 users
 --     (I. Waudby-Smith et al., arXiv 2103.06476, eq. 9 and appendix); its p is the alpha at which the interval touches 0:
---     min(1, sqrt(N r^2 + 1) exp(-t^2 N r^2/(2 (N r^2 + 1)))). Of the lift: the same factor times the lift's SE.
+--     min(1, sqrt(N r^2 + 1) exp(-t^2 N r^2/(2 (N r^2 + 1)))). For the lift: the same factor times the lift's SE.
 --   CUPED (A. Deng et al., Improving the Sensitivity of Online Controlled Experiments, WSDM 2013): theta = cov(x, y)/var(x) over the users of
---     both variants together, 0 where either variance is; D' = D - theta (mean x_T - mean x_C); variance of a unit
+--     both variants together, 0 if either variance is 0; D' = D - theta (mean x_T - mean x_C); variance of a unit
 --     var(y) + theta^2 var(x) - 2 theta cov(x, y); then as above, t with the same degrees-of-freedom formula.
---   verdict: sample ratio mismatch at p < 0.001; crossovers from 1 % of the exposed and 10 users on; a variant without exposed users that
---     expects 10 by its allocation.
+--   verdict: sample ratio mismatch at p < 0.001; crossovers of at least 10 users and 1 % of the exposed; a variant without exposed
+--     users that should have at least 10 by its allocation.
 CREATE OR REPLACE VIEW experiment_results AS
 WITH
     1.959963984540054 AS z975,
@@ -334,12 +334,12 @@ SELECT
 FROM judged AS r
 LEFT JOIN (SELECT * FROM experiments FINAL) AS e ON e.id = r.experiment_id
 LEFT JOIN (SELECT * FROM variants FINAL) AS v ON v.id = r.variant_id
-COMMENT 'Results up to and including as_of_day per experiment, metric and variant; read verdict first. effect = mean - the control''s mean; effect_low, effect_high, p: Welch''s t test (a proportion: the normal test), two-sided, 95 %, for one look at a fixed horizon; looking every day and stopping at p < 0.05 makes false alarms, always_valid_low, always_valid_high, always_valid_p, always_valid_lift_low, always_valid_lift_high don''t (asymptotic confidence sequence, arXiv 2103.06476, tightest at 5,000 users). lift = effect through the control''s mean, its interval and a ratio''s variance by the delta method (Deng et al., KDD 2018). cuped_...: the same effect less what the users differed in before their exposure (Deng et al., WSDM 2013). srm_p: chi-square test of the assigned users against the allocation. NULL: not computable, not declared, or the control itself.';
+COMMENT 'Results up to and including as_of_day per experiment, metric and variant; read verdict first. effect = mean - the control''s mean; effect_low, effect_high, p: Welch''s t test (a proportion: the normal test), two-sided, 95 %, for one look at a fixed horizon. Looking every day and stopping at p < 0.05 makes false alarms; always_valid_low, always_valid_high, always_valid_p, always_valid_lift_low, always_valid_lift_high do not (asymptotic confidence sequence, arXiv 2103.06476, tightest at 5,000 users). lift = effect divided by the control''s mean, its interval and a ratio''s variance by the delta method (Deng et al., KDD 2018). cuped_...: the same effect, adjusted for differences between the users before their exposure (Deng et al., WSDM 2013). srm_p: chi-square test of the assigned users against the allocation. NULL: not computable, not declared, or the control itself.';
 
--- A user is one that experiment_results counts under the default settings: assigned at random to a variant of the experiment, exposed (event
--- type exposure) within its dates, no crossover. y is the number of the user's events of event_type from the first exposure on, within the
--- dates, or the sum of their property where one is named (a JSON number from 0 to below 10^12); no window, no cap.
--- The user's property is that of the first exposure's row: a segment must be fixed before the effect.
+-- Counts the users that experiment_results counts under the default settings: assigned at random to a variant of the experiment,
+-- exposed (event type exposure) within its dates, no crossover. y is the number of the user's events of event_type from the first
+-- exposure on, within the dates, or the sum of their property if one is named (a JSON number from 0 to below 10^12); no window, no cap.
+-- The user's property comes from the first exposure's row: a segment must be fixed before the effect.
 --   effect, its interval and p: D +- 1.96 sqrt(var_T/n_T + var_C/n_C), p = erfc(|D/SE|/sqrt(2)): the normal approximation.
 CREATE OR REPLACE VIEW experiment_segments AS
 WITH
@@ -415,11 +415,11 @@ SELECT
 FROM cell AS t
 LEFT JOIN (SELECT * FROM cell WHERE is_control) AS c ON c.experiment_id = t.experiment_id AND c.value = t.value
 LEFT JOIN (SELECT * FROM variants FINAL) AS v ON v.id = t.variant_id
-COMMENT 'Segments by a property of the user, from the raw rows: SELECT * FROM experiment_segments(dimension = ''country'', event_type = ''purchase'', property = ''revenue''); property = '''' counts the events. Each user''s events of the type from the first exposure on, within the experiment''s dates, without window and cap; crossovers are left out; the property of the user as it stood at the first exposure. Interval and p are the normal approximation, for one look at one cut: of twenty cuts one shows p < 0.05 by chance.';
+COMMENT 'Segments by a property of the user, from the raw rows: SELECT * FROM experiment_segments(dimension = ''country'', event_type = ''purchase'', property = ''revenue''); property = '''' counts the events. Each user''s events of the type from the first exposure on, within the experiment''s dates, without window and cap; crossovers are left out; the user''s property is its value at the first exposure. Interval and p are the normal approximation, for one look at one segmentation: one in twenty comparisons shows p < 0.05 by chance.';
 
--- Figures as of now. usual_exposures: the median of the seven days before last_day; NULL while there are fewer. outlier_shares: of each metric, in the variant where it
--- is greatest, Q/S^2 with S the sum and Q the sum of squares of the users' totals: the greatest user holds between it and its root (Simpson's
--- index of the users' shares).
+-- Current figures. usual_exposures: the median of the seven days before last_day; NULL while there are fewer. outlier_shares: per
+-- metric, in the variant where it is greatest, Q/S^2 with S the sum and Q the sum of squares of the users' totals (Simpson's index
+-- of the users' shares): the greatest user's share is between this number and its square root.
 CREATE OR REPLACE VIEW experiment_health AS
 WITH
     figures AS
@@ -483,7 +483,7 @@ FROM (SELECT * FROM experiments FINAL) AS e
 LEFT JOIN figures AS f ON f.of_experiment = e.id
 LEFT JOIN metrics AS m ON m.in_experiment = e.id
 LEFT JOIN open AS o ON o.found_in = e.id
-COMMENT 'One row per experiment, as of now: open findings, sample ratio, crossovers, variants that should have users and have none, exposures of the last day beside the median of the seven days before it, the last day with an exposure, and per metric its counted events and the least share of the sum that the greatest user of a variant holds.';
+COMMENT 'One row per experiment, current: open findings, sample ratio, crossovers, variants that should have users and have none, exposures of the last day and the median of the seven days before it, the last day with an exposure, and per metric its counted events and a lower bound of the greatest user''s share of a variant''s sum.';
 
 CREATE OR REPLACE VIEW findings_open AS
 SELECT
@@ -503,4 +503,4 @@ SELECT
 FROM (SELECT *, subject FROM data_inconsistencies FINAL)
 WHERE status = 'OPEN' AND severity IN ('ERROR', 'WARNING')
 ORDER BY severity = 'ERROR' DESC, observed_at DESC
-COMMENT 'Errors and warnings that were not resolved, errors first, then the newest, each with its remedy. What only informs (severity INFO: late events, duplicates, overrides) stands in data_inconsistencies.';
+COMMENT 'Errors and warnings that are not resolved, errors first, then the newest, each with its remedy. Findings of severity INFO (late events, duplicates, overrides) are in data_inconsistencies.';

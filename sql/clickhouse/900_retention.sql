@@ -1,5 +1,5 @@
--- How long the warehouse keeps what. Safe to apply twice. Parts that exist already are not rewritten: their rows go when the
--- parts are merged.
+-- How long the warehouse keeps the rows of each table. Safe to apply twice. Existing parts are not rewritten: their expired rows
+-- are removed when the parts are merged.
 ALTER TABLE events_processed MODIFY TTL timestamp + INTERVAL 2 YEAR SETTINGS materialize_ttl_after_modify = 0;
 ALTER TABLE assignments_processed MODIFY TTL assigned_at + INTERVAL 2 YEAR SETTINGS materialize_ttl_after_modify = 0;
 ALTER TABLE experiment_daily_stats MODIFY TTL day + INTERVAL 5 YEAR SETTINGS materialize_ttl_after_modify = 0;

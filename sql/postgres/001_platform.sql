@@ -1,5 +1,5 @@
--- The experimentation platform's own tables, for a database that doesn't have them yet: demonstrations and tests. A real
--- platform brings its tables and skips this file; 002_etl.sql works on either. Safe to apply twice.
+-- The experimentation platform's own tables, for a database without them: demonstrations and tests. A real platform has its own
+-- tables and skips this file; 002_etl.sql works on either. Safe to apply twice.
 
 DO $$
 BEGIN
@@ -69,7 +69,7 @@ CREATE TABLE IF NOT EXISTS assignments
     updated_at    timestamptz  NOT NULL DEFAULT now(),
     UNIQUE (experiment_id, user_id)
 );
--- The cascades from users and variants look rows up by these.
+-- Used by the cascades from users and variants.
 CREATE INDEX IF NOT EXISTS assignments_user_id ON assignments (user_id);
 CREATE INDEX IF NOT EXISTS assignments_variant_id ON assignments (variant_id);
 
@@ -89,7 +89,7 @@ CREATE TABLE IF NOT EXISTS events
     device_id     text,
     PRIMARY KEY (id, "timestamp")
 ) PARTITION BY RANGE ("timestamp");
--- An erasure deletes a user's events by it.
+-- Used by an erasure to delete a user's events.
 CREATE INDEX IF NOT EXISTS events_user_id ON events (user_id);
 CREATE INDEX IF NOT EXISTS events_experiment_id ON events (experiment_id, "timestamp");
 
@@ -105,9 +105,9 @@ CREATE TABLE IF NOT EXISTS outbox_events
 );
 CREATE INDEX IF NOT EXISTS outbox_events_unprocessed ON outbox_events (id) WHERE processed_at IS NULL;
 
--- Creates the monthly partitions (months in UTC) that hold [from_day, to_day], and says how many were missing. Each is given
--- REPLICA IDENTITY FULL: it isn't inherited, and without it a deleted event names no user. Run it ahead of time from a
--- scheduler; rows outside every month land in events_default and block a later partition of their month.
+-- Creates the missing monthly partitions (months in UTC) for [from_day, to_day] and returns how many it created. Each gets
+-- REPLICA IDENTITY FULL: partitions do not inherit it, and without it a deleted event names no user. Run it ahead of time from
+-- a scheduler: rows outside every month go to events_default and block a later partition of their month.
 CREATE OR REPLACE FUNCTION create_events_partitions(from_day date, to_day date) RETURNS int
     LANGUAGE plpgsql AS
 $$

@@ -1,17 +1,17 @@
--- What experiment-etl needs beside the platform's tables: heartbeat table, before images, publication, replication origin,
--- the retention procedure, and a role. Apply it in the schema of the tables (search_path), as a superuser or the tables'
--- owner with CREATEROLE. Safe to apply twice; apply it again after adding a partition by other means than
--- create_events_partitions, or a table.
+-- The objects that experiment-etl needs besides the platform's tables: heartbeat table, before images, publication, replication
+-- origin, retention procedure and role. Apply it in the schema of the tables (search_path), as a superuser or the tables' owner
+-- with CREATEROLE. Safe to apply twice. Apply it again after adding a table, or a partition without create_events_partitions.
 
--- Written by the source every few seconds, and by `./etl verify` as a fence: true end-to-end lag, and progress when idle.
+-- Written by the source every few seconds and by `./etl verify` as a fence. It measures the end-to-end lag and lets the slot
+-- advance when the platform is idle.
 CREATE TABLE IF NOT EXISTS etl_heartbeat
 (
     writer  text PRIMARY KEY,
     beat_at timestamptz NOT NULL
 );
 
--- An update needs the row before it, and a delete the whole row: without FULL a deleted event names no user, and a large
--- unchanged value is not sent at all. Costs nothing on inserts. Not inherited by partitions.
+-- The job needs the old row of every update and delete. Without FULL a deleted event names no user, and PostgreSQL does not send
+-- large unchanged values. Inserts cost nothing. Partitions do not inherit the setting.
 DO $$
 DECLARE
     captured regclass;
@@ -28,8 +28,8 @@ BEGIN
 END
 $$;
 
--- Exactly the captured tables. Via the root, so that a row names `events` whichever partition holds it, and new partitions
--- join by themselves.
+-- Publishes exactly the captured tables. publish_via_partition_root: rows name `events`, whichever partition holds them, and new
+-- partitions are included automatically.
 DO $$
 BEGIN
     IF NOT EXISTS (SELECT FROM pg_publication WHERE pubname = 'experiment_etl') THEN
@@ -45,13 +45,13 @@ BEGIN
 END
 $$;
 
--- Whatever is written under this origin never reaches the job, which reads with origin = none.
+-- The job reads with origin = none and never receives rows written under this origin.
 SELECT pg_replication_origin_create('retention')
 WHERE NOT EXISTS (SELECT FROM pg_replication_origin WHERE roname = 'retention');
 
--- Deletes what is older than its retention, invisibly for the job: the warehouse keeps rows and statistics. Needs a superuser
--- or EXECUTE on pg_replication_origin_session_setup and _reset. One session at a time. Dropping a whole partition of events
--- is cheaper and as invisible.
+-- Deletes rows older than their retention. The job does not see these deletes, so the warehouse keeps rows and statistics.
+-- Needs a superuser or EXECUTE on pg_replication_origin_session_setup and _reset. Run it in one session at a time. Dropping a
+-- whole partition of events is cheaper and equally invisible to the job.
 CREATE OR REPLACE PROCEDURE retention_delete(
     events_older_than      interval DEFAULT '90 days',
     assignments_older_than interval DEFAULT '365 days',
@@ -63,10 +63,10 @@ BEGIN
     BEGIN
         DELETE FROM events WHERE "timestamp" < now() - events_older_than;
         DELETE FROM assignments WHERE assigned_at < now() - assignments_older_than;
-        -- What nobody has relayed yet stays, however old it is.
+        -- Rows that the relay has not published yet stay, whatever their age.
         DELETE FROM outbox_events WHERE created_at < now() - outbox_older_than AND processed_at IS NOT NULL;
     EXCEPTION WHEN OTHERS THEN
-        -- The origin belongs to the session, not to the transaction: what the session wrote next would be invisible too.
+        -- The origin belongs to the session, not to the transaction: the session's next writes would be invisible too.
         PERFORM pg_replication_origin_session_reset();
         RAISE;
     END;
@@ -74,7 +74,7 @@ BEGIN
 END
 $$;
 
--- The job's user, with nothing but what it needs. It has no password until you give it one:
+-- The job's role, with the privileges it needs and no others. It has no password until you set one:
 --   ALTER ROLE experiment_etl PASSWORD '…';
 DO $$
 BEGIN
@@ -86,5 +86,5 @@ END
 $$;
 GRANT SELECT ON experiments, variants, users, assignments, events, outbox_events, etl_heartbeat TO experiment_etl;
 GRANT INSERT, UPDATE, DELETE ON etl_heartbeat TO experiment_etl;
--- The outbox relay's acknowledgement.
+-- For the outbox relay's acknowledgement.
 GRANT UPDATE (processed_at) ON outbox_events TO experiment_etl;

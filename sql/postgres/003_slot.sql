@@ -1,7 +1,7 @@
--- The replication slot: from now on PostgreSQL keeps the WAL that the job has not read yet. Apply it last, and on its own: a
--- transaction that has written cannot create a slot. Safe to apply twice. Set max_slot_wal_keep_size to what two days of WAL
--- need, so that a forgotten job cannot fill the disk. On 17 and later a standby can take the slot over.
--- Where one server serves two jobs: SET experiment_etl.slot = 'another_name' before, in the same session.
+-- Creates the replication slot: from then on PostgreSQL keeps the WAL that the job has not read yet. Apply it last and in its own
+-- transaction: a transaction that has written cannot create a slot. Safe to apply twice. Set max_slot_wal_keep_size to the size of
+-- two days of WAL, so that a forgotten job cannot fill the disk. With PostgreSQL 17 and later a standby can take over the slot.
+-- If one server serves two jobs, run SET experiment_etl.slot = 'another_name' first, in the same session.
 DO $$
 DECLARE
     slot text := coalesce(nullif(current_setting('experiment_etl.slot', true), ''), 'experiment_etl');

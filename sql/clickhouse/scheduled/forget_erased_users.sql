@@ -1,8 +1,8 @@
--- Removes physically what erased users have left: the old versions of their rows, the tombstones, their findings. Run it once
--- a day by your scheduler: ./etl forget, or clickhouse-client --multiquery. Safe to run at any time, also twice.
--- A row counts as old when the job's newest progress marker is a day ahead of it; the clock does not decide. A restored job looks
--- for its batches by _batch_id, and these are younger than that, however long the job was stopped.
--- Each statement waits until it is done. Parts without a row of an erased user are not rewritten.
+-- Physically removes the rows of erased users: old versions, tombstones and findings. Run it once a day from your scheduler:
+-- ./etl forget, or clickhouse-client --multiquery. Safe to run at any time, also twice.
+-- Removes rows committed more than a day before the job's newest progress marker; the current time does not matter. The batches
+-- that a restored job looks for by _batch_id are younger than that, however long the job was stopped.
+-- Each statement waits until its mutation is done. Parts without a row of an erased user are not rewritten.
 
 ALTER TABLE events_processed DELETE
 WHERE (experiment_id, user_id, timestamp, event_id) IN
@@ -39,7 +39,7 @@ WHERE user_id IN
 )
 SETTINGS mutations_sync = 2;
 
--- Last: the statement before knows by it who was erased.
+-- Last, because the statements before read the erased users from it.
 ALTER TABLE users DELETE
 WHERE user_id IN
 (

@@ -1,4 +1,4 @@
--- Users assigned at random to a variant of the experiment. Of more than one assignment the earliest counts.
+-- Users assigned at random to a variant of the experiment. If a user has several assignments, the earliest counts.
 assigned AS
 (
     SELECT

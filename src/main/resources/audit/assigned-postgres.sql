@@ -1,5 +1,5 @@
--- Users assigned at random to a variant of the experiment: the units, numbered, since numbers sort faster than names.
--- Of more than one assignment the earliest counts.
+-- Users assigned at random to a variant of the experiment. They are numbered because numbers sort faster than names.
+-- If a user has several assignments, the earliest counts.
 assigned AS MATERIALIZED (
     SELECT row_number() OVER () AS unit, a.experiment_id, a.user_id, a.variant_id, a.assigned_at, a.enrolled_at,
            coalesce(e.starts_at, '-infinity') AS starts_at,

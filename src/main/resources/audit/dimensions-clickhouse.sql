@@ -1,11 +1,11 @@
--- 0: equal to the dimension now, or to the version of it when the row was written; 1: different; 2: cannot be judged, because the
--- dimension was changed after the row was written and its older version was merged away.
+-- 0: equal to the dimension now, or when the row was written; 1: different; 2: undecidable, because the dimension changed
+-- after the row was written and ClickHouse has merged the older version away.
 (value, present, absent, settled, known) ->
     multiIf(value = present, 0, absent OR settled, 1, has(known, value), 0, 2) AS verdict,
 markers AS (SELECT DISTINCT 1 AS one, sequence_number * 1024 + 1023 AS bound FROM etl_sink_progress),
--- Experiments and variants are broadcast: all rows behind a progress marker know what came before it. A row before that marker
--- may have the name from before a rename, and no row shows whether there was a rename: not all platforms keep updated_at, and
--- older versions are merged away.
+-- Experiments and variants are broadcast: every row after a progress marker sees the changes before it. A row before the
+-- marker may have the name from before a rename. No column shows whether a rename happened: not all platforms keep
+-- updated_at, and ClickHouse merges older versions away.
 experiment AS
 (
     SELECT s.*, c.bound AS e_bound
@@ -53,7 +53,7 @@ variant AS
     ) AS s
     ASOF LEFT JOIN markers AS c ON c.one = s.one AND c.bound >= s.v_version
 ),
--- A user's rows reach the join in the order of their changes.
+-- The join receives a user's rows in the order of their changes.
 person AS
 (
     SELECT

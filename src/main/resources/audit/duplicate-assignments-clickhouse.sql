@@ -1,5 +1,5 @@
--- Assignments of one user in one experiment: all but one of them carry A-DUP-ASSIGNMENT, and one that came alone does not. Which of
--- them came first is not kept, so it is their number that is compared: user, experiment, rows, flagged rows, versions.
+-- Assignments of one user in one experiment: all but one carry A-DUP-ASSIGNMENT; a single one does not. Nothing records which
+-- arrived first, so the audit compares counts. Columns: user, experiment, rows, flagged rows, versions.
 SELECT
     user_id,
     experiment_id,

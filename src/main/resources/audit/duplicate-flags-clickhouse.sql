@@ -1,5 +1,5 @@
--- Events of one id: all but one of them carry D-DUP-EVENT or D-CONFLICTING-DUP, and an id that came once does not. Which of them
--- came first is not kept, so it is their number that is compared: event id, experiment, user, day, rows, flagged rows, versions.
+-- Events with one id: all but one carry D-DUP-EVENT or D-CONFLICTING-DUP; an id that occurs once carries neither. Nothing records
+-- which arrived first, so the audit compares counts. Columns: event id, experiment, user, day, rows, flagged rows, versions.
 SELECT
     id,
     experiment,

@@ -1,10 +1,10 @@
--- data_inconsistencies, compared with what the rows in ClickHouse say. Columns: what is wrong (1: a finding is missing or not
--- open, 2: a finding is open that should not be), code, subject kind, subject key, why, evidence.
+-- Compares data_inconsistencies with the rows in ClickHouse. Columns: the violation (1: a finding is missing or not open;
+-- 2: a finding is open that should not be), code, subject kind, subject key, reason, evidence.
 WITH
--- Commit time up to which everything is visible, microseconds since 1970; NULL: nothing behind the initial load is yet.
-(SELECT toUnixTimestamp64Micro(committed_at) FROM etl_progress) AS visible_until,
--- What is younger may be on its way: the grace, and what checkpoints and heartbeats take.
-visible_until - ${on_its_way} AS settled_at,
+-- Commit time up to which everything is visible, microseconds since 1970; NULL: nothing after the initial load is visible yet.
+(SELECT toUnixTimestamp64Micro(committed_at) FROM etl_progress) AS cut_at,
+-- Findings on younger rows may still be on their way: the grace period plus the time that checkpoints and heartbeats take.
+cut_at - ${on_its_way} AS settled_at,
 finding AS
 (
     SELECT code, toString(subject_kind) AS kind, subject_key AS key, status, experiment_id, user_id, event_id,
@@ -22,7 +22,7 @@ assigned AS
     SELECT id, experiment_id, user_id, variant_id, inconsistencies, created_at = updated_at AS is_untouched, _version
     FROM assignments_processed FINAL
 ),
--- What the rows carry, and the subject that the finding of it has.
+-- The codes that the rows carry, each with the subject of its finding.
 carried AS
 (
     SELECT
@@ -58,7 +58,7 @@ experiment AS
         ifNull(toUnixTimestamp64Micro(ends_at), 9223372036854775807) AS ends
     FROM experiments FINAL
 ),
--- Of more than one assignment the earliest counts.
+-- If a user has several assignments, the earliest counts.
 counting AS
 (
     SELECT experiment_id, user_id, variant_id, source, assigned_at, enrolled_at
@@ -77,7 +77,7 @@ member AS
     INNER JOIN (SELECT id, experiment_id FROM variants FINAL) AS v ON v.id = a.variant_id AND v.experiment_id = a.experiment_id
     INNER JOIN experiment AS e ON e.id = a.experiment_id
 ),
--- Users of the population who were seen in more than one variant, from the rows alone: of an id, its earliest row counts.
+-- Users of the population with exposures in more than one variant, from the rows alone. The earliest row of an event id counts.
 stray AS
 (
     SELECT cityHash64(x.event_id)
@@ -103,7 +103,7 @@ crossover AS
         AND ifNull(toUnixTimestamp64Micro(${entered_at}), -9223372036854775808) BETWEEN m.starts AND m.ends
     GROUP BY experiment_id, user_id
 ),
--- Users who were enrolled at another time than first exposed.
+-- Users whose enrolment time differs from their first exposure.
 enrolled AS
 (
     SELECT a.experiment_id AS experiment_id, a.user_id AS user_id, toUnixTimestamp64Micro(a.enrolled_at) AS enrolled_at,
@@ -127,7 +127,7 @@ enrolled_elsewhere AS
     GROUP BY experiment_id, user_id
     HAVING abs(any(n.enrolled_at) - min(x.earliest)) > ${enrolment_tolerance}
 ),
--- Of the last day, which is as of all users assigned so far.
+-- From the last day's row, which covers all users assigned so far.
 mismatch AS
 (
     SELECT experiment_id, srm_p AS p,
@@ -137,7 +137,7 @@ mismatch AS
     ORDER BY day DESC
     LIMIT 1 BY experiment_id
 ),
--- Experiments as a whole, as of the last day's row, which is as of now.
+-- Whole experiments, from the last day's row, which is current.
 running AS
 (
     SELECT id, toString(status) AS status, JSONExtractString(ifNull(config, ''), 'zone') AS zone,
@@ -198,8 +198,8 @@ outlier AS
     WHERE converters >= 100 AND total > 0 AND squares / total / total >= ${outlier_share}
         AND name IN (SELECT m.1 FROM (SELECT arrayJoin(${metrics}) AS m) WHERE m.3 = 1)
 ),
--- A day that ended an hour ago, beside the seven days before it: half of, or twice, both their median and the first of them. Of an
--- experiment that has ended it is not asked.
+-- A day that ended at least an hour ago, compared with the seven days before it: unusual when below half, or above twice, both
+-- their median and the first of them. Experiments that have ended are not checked.
 volume AS
 (
     SELECT experiment_id,
@@ -212,9 +212,9 @@ volume AS
     FROM
     (
         SELECT r.id AS experiment_id, toInt32(any(r.day_)) - 1 AS last_day, groupArray((toInt32(h.day), h.exposures)) AS days
-        -- Materialized: of a day that is a constant on one side of the join ClickHouse may say ILLEGAL_COLUMN.
-        FROM (SELECT id, ${day} AS day_ FROM (SELECT id, zone, materialize(assumeNotNull(visible_until)) - 3600000000 AS at FROM running
-            WHERE status = 'ACTIVE' AND ends > visible_until)) AS r
+        -- Materialized: if the day is a constant on one side of the join, ClickHouse may fail with ILLEGAL_COLUMN.
+        FROM (SELECT id, ${day} AS day_ FROM (SELECT id, zone, materialize(assumeNotNull(cut_at)) - 3600000000 AS at FROM running
+            WHERE status = 'ACTIVE' AND ends > cut_at)) AS r
         INNER JOIN (SELECT experiment_id, day, exposures FROM experiment_health_daily FINAL) AS h ON h.experiment_id = r.id
         GROUP BY r.id
     )
@@ -233,7 +233,7 @@ defect AS
     ARRAY JOIN arrayFilter(code_ -> code_ != '', [if(controls = 0, 'R-NO-CONTROL', ''), if(controls > 1, 'R-MULTI-CONTROL', ''),
         if(allocation != 100, 'R-ALLOCATION-SUM', '')]) AS defect_
 ),
--- When the experiment's row or its variants were changed last.
+-- Time of the last change of the experiment's row or of its variants.
 redesigned AS
 (
     SELECT experiment_id, max(at) AS at
@@ -245,7 +245,7 @@ redesigned AS
     )
     GROUP BY experiment_id
 ),
--- What holds of experiments: code, subject, why, and whether it must have been reported by now.
+-- Conditions that hold for experiments: code, subject, reason, and whether a finding must exist by now.
 symptom AS
 (
     SELECT 'H-CROSSOVER-RATE' AS code, ('experiment', toString(experiment_id)) AS subject,
@@ -305,7 +305,7 @@ due AS
     FROM bot
 ),
 open AS (SELECT * FROM finding WHERE status = 'OPEN'),
--- Up to this version rows and findings were written by a job that may have had other metrics.
+-- Rows and findings up to this version were written by a job that may have had other metrics.
 (SELECT if(count() = 0, 0, max(_lsn) * 1024 + 1023) FROM data_inconsistencies WHERE code IN ('M-STARTED', 'M-ENDED')) AS metrics_changed
 SELECT what, code, kind, key, why, evidence FROM
 (
@@ -337,7 +337,7 @@ SELECT what, code, kind, key, why, evidence FROM
         AND (toString(f.code), (f.kind, f.key)) NOT IN (SELECT code, subject FROM symptom)
         AND (f.code != 'H-VOLUME' OR f.experiment_id IN (SELECT experiment_id FROM volume))
     UNION ALL
-    -- What was missing is there.
+    -- The missing reference exists now.
     SELECT 2, toString(f.code), f.kind, f.key, 'it is there now', toString(f._version)
     FROM open AS f
     WHERE (f.code = 'R-ORPHAN-EXPERIMENT'
@@ -347,7 +347,7 @@ SELECT what, code, kind, key, why, evidence FROM
         OR (f.code = 'R-ORPHAN-ASSIGNMENT'
             AND (f.experiment_id, f.user_id) IN (SELECT experiment_id, user_id FROM assigned))
     UNION ALL
-    -- Of an event that was never changed: what was found on it, it carries.
+    -- An event that was never changed carries the codes of all its findings.
     SELECT 2, toString(f.code), f.kind, f.key,
         if(e.at = 0, 'there is no such event', concat('the event carries ', toString(e.inconsistencies))),
         concat(toString(f._version), ' ', toString(e._version))
@@ -362,11 +362,11 @@ SELECT what, code, kind, key, why, evidence FROM
         AND f.kind = 'event'
         AND NOT has(e.inconsistencies, f.code)
         AND (f.kind, f.key) NOT IN (SELECT kind, key FROM changed)
-        -- An event that came again when its user had been erased: what stood before was another row.
+        -- An event that was inserted again after its user's erasure is a new row: older findings belong to the erased row.
         AND intDiv(e._version, 1024) <= intDiv(f._version, 1024)
         AND (f.code != 'S-BAD-PROPERTY' OR f._version > metrics_changed OR e._version <= metrics_changed)
         AND (f.code != 'R-VARIANT-MISMATCH' OR (f.experiment_id, f.user_id) NOT IN (SELECT experiment_id, user_id FROM reassigned))
-        -- Findings outlive rows that were deleted, erased or have expired.
+        -- Findings outlive rows that were deleted, were erased or have expired.
         AND (e.at != 0 OR NOT has(
             (SELECT groupUniqArray(cityHash64(event_id)) FROM events_processed
                 WHERE cityHash64(event_id) IN (SELECT cityHash64(event_id) FROM open)),

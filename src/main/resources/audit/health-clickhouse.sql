@@ -1,5 +1,5 @@
--- The figures of experiment_health_daily, computed from nothing but ClickHouse's raw rows and dimensions as of LSN ${bound}: what
--- each day adds, per variant. Times are microseconds since 1970.
+-- The figures of experiment_health_daily, computed only from ClickHouse's raw rows and dimensions as of LSN ${bound}: the
+-- increments of each day, per variant. Times are microseconds since 1970.
 WITH
 ${assigned}event AS
 (

@@ -1,5 +1,5 @@
--- The figures of experiment_health_daily, computed from nothing but PostgreSQL's tables at the transaction's snapshot: what each
--- day adds, per variant.
+-- The figures of experiment_health_daily, computed only from PostgreSQL's tables at the transaction's snapshot: the increments
+-- of each day, per variant.
 WITH
 ${assigned}event AS (
     SELECT DISTINCT ON (experiment_id, user_id, id)

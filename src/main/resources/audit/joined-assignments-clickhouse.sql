@@ -1,5 +1,5 @@
--- assignments_processed: what was added to each row, compared with the dimensions as they are in ClickHouse, and the codes of
--- its inconsistencies, recomputed. One row, like that of joined-events-clickhouse.sql.
+-- Compares the columns that the job added to assignments_processed with ClickHouse's dimensions, and the inconsistency codes
+-- with recomputed ones. The result is one row with the columns of joined-events-clickhouse.sql.
 WITH
 ${dimensions},
 judged AS
@@ -37,7 +37,7 @@ judged AS
             [false, false, NOT u_live AND u_version > r._version, NOT v_stays, false, false, false, false,
                 NOT e_live OR NOT (e_lsn = 0 OR (e_bound > 0 AND r._version > e_bound))]) AS open_codes,
         arrayFilter(code -> code != 'A-DUP-ASSIGNMENT', r.inconsistencies) AS codes,
-        -- The job had not the user's facts any more, and judged nothing by them.
+        -- The job no longer had the user's facts and checked nothing against them.
         multiIf(has(r.inconsistencies, 'T-LATE-BEYOND-STATE'), 2,
             length(arrayDistinct(r.inconsistencies)) != length(r.inconsistencies), 1,
             length(codes) = length(due_codes) AND hasAll(codes, due_codes), 0,

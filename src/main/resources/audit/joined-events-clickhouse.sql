@@ -1,20 +1,20 @@
--- events_processed: what was added to each row, compared with the dimensions and assignments as they are in ClickHouse,
--- and the codes of its inconsistencies, recomputed. One row: rows, differing rows, the first of them, and per column the rows
--- that could not be judged.
+-- Compares the columns that the job added to events_processed with ClickHouse's dimensions and assignments, and the
+-- inconsistency codes with recomputed ones. The result is one row: rows, differing rows, the first of them, and per column the
+-- number of undecidable rows.
 WITH
 ${dimensions},
 ${values} AS valued,
 ${metric_events} AS metric_events,
--- Of each metric, for each of its event types: the first microsecond behind the first exposure that counts, the first that doesn't.
+-- Per metric and event type, in microseconds since the first exposure: the first that counts, and the first that no longer counts.
 ${windows} AS windows,
 ${event_types} AS event_types,
--- Up to this version rows were written by a job that may have had other metrics.
+-- Rows up to this version were written by a job that may have had other metrics.
 (SELECT if(count() = 0, 0, max(_lsn) * 1024 + 1023) FROM data_inconsistencies WHERE code IN ('M-STARTED', 'M-ENDED')) AS metrics_changed,
 reassigned AS
 (
     SELECT toInt64OrZero(subject_key) AS id FROM data_inconsistencies WHERE code = 'A-REASSIGNED'
 ),
--- Of more than one assignment the earliest counts.
+-- If a user has several assignments, the earliest counts.
 assignment AS
 (
     SELECT
@@ -54,7 +54,7 @@ exposed AS
         experiment_id AS x_experiment,
         user_id AS x_user,
         minOrNullIf(timestamp, is_exposure) AS x_first,
-        -- Where the first one came first, all that came behind it was judged by it.
+        -- If the earliest exposure also arrived first, the job checked every later arrival against it.
         minIf(_version, is_exposure) AS x_version,
         argMinIf(_version, timestamp, is_exposure) = x_version AS x_in_order,
         max(_deleted = 1 OR hasAny(inconsistencies, ['C-UPDATE-IMMUTABLE', 'D-DUP-EVENT', 'D-CONFLICTING-DUP'])) AS x_touched
@@ -87,7 +87,7 @@ judged AS
         d.v_lsn = 0 OR (d.v_bound > 0 AND r._version > d.v_bound) AS d_settled,
         w.v_lsn = 0 OR (w.v_bound > 0 AND r._version > w.v_bound) AS w_settled,
         u_lsn = 0 OR r._version >= u_version AS u_settled,
-        -- A reference that was missing is added when it comes, whatever came after the row.
+        -- A missing reference is filled in when it arrives, whatever changed after the row.
         verdict(toString(r.experiment_key), if(e_live, e_key, ''), e_version = 0,
             e_settled OR (r.experiment_key = '' AND e_live), e_keys) AS experiment_key_,
         verdict(toString(r.experiment_name), if(e_live, e_name, ''), e_version = 0,
@@ -97,7 +97,7 @@ judged AS
         verdict(toString(r.variant_name), if(d.v_live, d.v_name, ''), d.v_version = 0,
             d_settled OR (r.variant_key = '' AND d.v_live AND e_live), d.v_names) AS variant_name_,
         ifNull(toString(r.assigned_variant_id), '') AS assigned,
-        -- The job had not the user's facts any more, and judged nothing by them.
+        -- The job no longer had the user's facts and checked nothing against them.
         has(r.inconsistencies, 'T-LATE-BEYOND-STATE') AS is_beyond_state,
         if(is_beyond_state, 2, verdict(assigned, if(a_live, a_variant, ''), a_version = 0 AND NOT ${assignments_expire},
             a_version > 0 AND if(a_live, assigned = '' OR (NOT a_reassigned AND (a_single OR r._version >= a_version)),
@@ -108,7 +108,7 @@ judged AS
             has(u_known, cityHash64(ifNull(r.user_properties, '\0'))), 0, 2) AS user_properties_,
         toInt32(${day}) AS due_day,
         multiIf(toInt32(r.day) = due_day, 0, e_version > 0 AND NOT e_live, 2, 1) AS day_,
-        -- Codes by the present rows; codes that depend on rows that may have changed since are left open.
+        -- Codes computed from the current rows. Codes that depend on rows that may have changed since are left open.
         r.assigned_variant_id IS NOT NULL
             AND NOT (a_live AND a_single AND (r._version >= a_version OR a_lsn = 0 OR a_untouched)) AS is_reassigned,
         r.variant_key != '' AND d.v_version > 0 AND d.v_experiment != r.experiment_id AS is_elsewhere,
@@ -148,7 +148,7 @@ judged AS
                 (is_measured AND (x_touched OR NOT e_live OR NOT e_settled OR NOT ${population_is_exposure}))
                     OR r._version <= metrics_changed,
                 false, day_ = 2, false, r._version <= metrics_changed,
-                -- Of statuses only the newest is sure to be here still, and the job learns of it a moment after it was set.
+                -- Only the newest status is certain to be in ClickHouse still, and the job receives it shortly after it was set.
                 NOT e_live OR NOT (e_lsn = 0 OR (e_bound > 0 AND r._version > e_bound AND at >= e_since)),
                 (is_measured AND (x_touched OR NOT e_live OR NOT e_settled OR NOT ${population_is_exposure} OR NOT x_in_order
                     OR r._version < x_version))

@@ -1,12 +1,12 @@
--- experiment_daily_stats, computed from nothing but ClickHouse's raw rows and dimensions as of LSN ${bound}: the newest
--- versions of rows whose changes are at or before it. Sums of values are whole numbers of millionths, sums of squares of millionths of millionths.
+-- experiment_daily_stats, computed only from ClickHouse's raw rows and dimensions as of LSN ${bound}: the newest versions of
+-- rows whose changes are at or before it. Sums of values are integers in units of 10^-6, sums of squares in units of 10^-12.
 -- Times are microseconds since 1970.
 WITH
--- What a metric adds up: y, a ratio's denominator z, the covariate x before the exposure: (metric, role, event type, property, whether it has
--- one, first microsecond behind the user's entry that counts, first one that doesn't, cap, first day of entry that counts). An
--- event without property is 1.
+-- The terms that a metric sums: y, a ratio's denominator z, and the covariate x before the exposure. Each is a tuple (metric, role,
+-- event type, property, whether it has one, first microsecond since the user's entry that counts, first that no longer counts,
+-- cap, first day of entry that counts). Without a property an event counts as 1.
 ${terms} AS terms,
-${assigned}-- An id that a user sent more than once counts at its earliest time.
+${assigned}-- If a user sent an event id more than once, its earliest time counts.
 event AS
 (
     SELECT
@@ -57,9 +57,9 @@ unit AS
     GROUP BY experiment_id, user_id, variant_id, zone, assigned_at, enrolled_at, starts_at, ends_at
     HAVING entered_at BETWEEN starts_at AND ends_at AND (${crossovers_count} OR NOT is_crossover)
 ),
--- What of a user's events matters to which term; the covariate is the entry's. The property's value is found in the text as
--- PostgreSQL prints it, because every JSON function reads numbers as floats: escapes are taken out, the text is split at its quotes
--- (even parts are then the content of strings), and the key is the string at depth 1 that a colon follows.
+-- The user's events per term; the covariate belongs to the entry. The property's value is taken from the text that PostgreSQL
+-- prints, because every JSON function reads numbers as floats: escapes are removed, the text is split at its quotes (even parts
+-- are then the contents of strings), and the key is the string at depth 1 before a colon.
 moment AS
 (
     SELECT
@@ -111,7 +111,7 @@ user_day AS
     WHERE (is_exposure OR is_entry OR is_due) AND toInt32(${entered_day}) >= t.9
     GROUP BY experiment_id, variant_id, metric, cap, user_id, day
 ),
--- A user's totals behind the day (1) and before it (0).
+-- A user's totals after the day (1) and before it (0).
 standing AS
 (
     SELECT

@@ -1,15 +1,16 @@
--- experiment_daily_stats, computed from nothing but PostgreSQL's tables at the transaction's snapshot. Sums of values are
--- whole numbers of millionths, sums of squares of millionths of millionths. Rows with a time that ClickHouse can't hold are not
--- delivered: they are in data_inconsistencies.
+-- experiment_daily_stats, computed only from PostgreSQL's tables at the transaction's snapshot. Sums of values are integers in
+-- units of 10^-6, sums of squares in units of 10^-12. Rows with a time outside ClickHouse's range are not delivered: they are
+-- in data_inconsistencies.
 WITH metric (name, cap, since) AS (
     VALUES ${metrics}
 ),
--- What a metric adds up: y, a ratio's denominator z, the covariate x before the exposure. Events count from opens to before closes, from
--- the user's entry on, of users who entered on the day since or later; an event without property is 1.
+-- The terms that a metric sums: y, a ratio's denominator z, and the covariate x before the exposure. Events count from opens
+-- (inclusive) to closes (exclusive), measured from the user's entry, for users who entered on the day since or later. Without a
+-- property an event counts as 1.
 term (metric, role, event_type, property, opens, closes, since) AS (
     VALUES ${terms}
 ),
-${assigned}-- An id that a user sent more than once counts at its earliest time.
+${assigned}-- If a user sent an event id more than once, its earliest time counts.
 event AS (
     SELECT DISTINCT ON (experiment_id, user_id, id)
            experiment_id, user_id, "timestamp" AS at, event_type, variant_id, properties
@@ -41,7 +42,7 @@ entered AS MATERIALIZED (
     WHERE ${entered_at} BETWEEN a.starts_at AND a.ends_at
       AND (${crossovers_count} OR NOT coalesce(x.is_crossover, false))
 ),
--- What of a user's events matters to which term, and the user's entry. The covariate is the entry's.
+-- The user's events per term, and the user's entry. The covariate belongs to the entry.
 moment AS (
     SELECT u.unit, u.experiment_id, u.variant_id, u.zone, t.metric, t.role,
            CASE t.role WHEN 'x' THEN u.entered_at ELSE r.at END AS at,
@@ -94,7 +95,7 @@ total AS (
     JOIN metric m ON m.name = d.metric
     WINDOW until_now AS (PARTITION BY unit, metric ORDER BY day ROWS UNBOUNDED PRECEDING)
 ),
--- A user's totals behind the day (1) and before it (0). Where there is no cap it is NULL, and least() passes over it.
+-- A user's totals after the day (1) and before it (0). Without a cap the cap is NULL, and least() ignores NULL.
 standing AS (
     SELECT *, least(y_until, cap) AS y1, least(y_until - y, cap) AS y0, z_until AS z1, z_until - z AS z0,
            least(x_before, cap) AS x1

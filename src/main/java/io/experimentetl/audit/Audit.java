@@ -18,32 +18,30 @@ import java.util.TreeSet;
 /**
  * The three-way audit: PostgreSQL's rows, ClickHouse's rows, and the daily statistics.
  *
- * <p><b>At one place of the log.</b> PostgreSQL is read in a snapshot S whose LSN L is exact
- * ({@link SourceSnapshot}). ClickHouse is read when {@code etl_progress} lies beyond L ({@link
- * Fence}), that is, when it shows every transaction that S shows; it may show later ones too, since
- * writers go on writing. What agrees is done with. What doesn't is looked at again at the next
- * fence.
+ * <p><b>Position.</b> PostgreSQL is read in a snapshot S with the exact LSN L ({@link
+ * SourceSnapshot}). ClickHouse is read when {@code etl_progress} is beyond L ({@link Fence}). It
+ * then shows every transaction of S, and perhaps later ones, because writers continue to write.
+ * Rows that agree are finished. Rows that differ are compared again at the next fence.
  *
- * <p><b>Why what is then called a difference is one.</b> Let a row differ at the fences (S1, L1)
- * and (S2, L2), read from ClickHouse at t1 and t2, S1 before t1 before S2 before t2.
+ * <p><b>Why a reported difference is real.</b> Assume that a row differs at the fences (S1, L1) and
+ * (S2, L2), read from ClickHouse at t1 and t2, with S1 before t1 before S2 before t2.
  *
  * <ul>
- *   <li>The row is in PostgreSQL, and S1 and S2 see the same version of it (the transaction that
- *       wrote it is the same): it did not change between S1 and S2. At t1 ClickHouse shows all up
- *       to L1 at least, and at most what was committed by t1, before S2. Every state of the row in
- *       that stretch is the one that was compared; ClickHouse shows another.
- *   <li>The row is in neither S1 nor S2, and ClickHouse shows the same version of it at t1 and t2:
- *       that version was there at t1, so its change was committed before S2. As S2 doesn't see the
- *       row, a delete followed, also before S2, hence before L2; and at t2 ClickHouse shows all up
- *       to L2, but not that delete.
- *   <li>The same holds for a cell of the statistics whose values are the same at both fences on all
- *       sides.
+ *   <li>The row is in PostgreSQL, and S1 and S2 see the same version of it (written by the same
+ *       transaction): it did not change between S1 and S2. At t1 ClickHouse shows at least
+ *       everything up to L1, and at most everything committed by t1, before S2. The row has one
+ *       state in this interval, and ClickHouse shows another.
+ *   <li>The row is in neither S1 nor S2, and ClickHouse shows the same version of it at t1 and t2.
+ *       The version was there at t1, so its change was committed before S2. S2 does not see the
+ *       row, so a delete followed, also before S2 and hence before L2. At t2 ClickHouse shows
+ *       everything up to L2, but not that delete.
+ *   <li>The same holds for a cell of the statistics with equal values at both fences on all sides.
  * </ul>
  *
- * <p>What differs at both fences but moved in between says nothing yet and is looked at again; a
- * row's version in ClickHouse that is newer than the snapshot can't be compared with the snapshot
- * at all. What differs, not newer, at every one of five fences is called a difference as well. A
- * row version that stands twice is one at once: no delivery in flight explains it.
+ * <p>A row that differs at both fences but changed in between proves nothing and is compared again.
+ * A version in ClickHouse that is newer than the snapshot cannot be compared with it. A row that
+ * differs at five fences, and is never newer, is a difference as well. A row version that exists
+ * twice is a difference at once: no delivery in flight explains it.
  */
 public final class Audit {
   private static final int MAX_FENCES = 5;
@@ -67,7 +65,7 @@ public final class Audit {
       long openFindings,
       Map<String, Observation> observations) {}
 
-  /** What is compared beside the tables' rows; each is looked at again only where it differed. */
+  /** The comparisons besides the tables' rows. Each is repeated only if it found a difference. */
   private enum Part {
     STATISTICS,
     ENRICHMENT,
@@ -84,9 +82,9 @@ public final class Audit {
   }
 
   /**
-   * Runs it.
+   * Runs the audit.
    *
-   * @throws CannotCompareException saying why the sides can't be compared and what to do
+   * @throws CannotCompareException with the reason and the remedy
    */
   public AuditReport run() {
     Instant startedAt = Instant.now();

@@ -21,13 +21,13 @@ import java.util.Set;
  * @param enrichment results for the columns that the job adds to facts
  * @param openFindings rows of data_inconsistencies that are OPEN
  * @param unjudgedWeights rows of experiment_health_daily that are older than their variants'
- *     weights
+ *     weights, so that their weights could not be compared
  * @param retainedExperiments experiments whose statistics were compared with ClickHouse's rows
  *     only, because PostgreSQL's retention has removed some of their rows
  * @param expiredExperiments experiments whose statistics could not be recomputed, because
  *     ClickHouse's retention has removed some of their rows
  * @param endedMetrics metrics that are no longer counted (M-ENDED), and were not compared
- * @param differences differences that two fences or all of them have seen
+ * @param differences differences that were confirmed at a second fence, or found at every fence
  * @param undecided rows and cells that changed before each fence and could not be judged
  */
 public record AuditReport(

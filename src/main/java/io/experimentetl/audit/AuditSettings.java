@@ -7,11 +7,11 @@ import io.experimentetl.config.StatisticsConfig;
 import java.time.Duration;
 
 /**
- * What an audit needs to know.
+ * The settings of an audit.
  *
  * @param postgresUrl {@code jdbc:postgresql://…}, the job's schema first in its search path
- * @param statistics the job's: other settings give other numbers
- * @param findings the job's
+ * @param statistics the job's settings: other settings give other numbers
+ * @param findings the job's settings
  * @param eventRetention rows of {@code events} older than this may be absent from PostgreSQL
  * @param assignmentRetention the same for {@code assignments}
  * @param deadline for the whole audit; a job that does not reach the fence by then cannot be
@@ -48,7 +48,7 @@ public record AuditSettings(
         deadline);
   }
 
-  /** Without the passwords. */
+  /** Leaves out the passwords. */
   @Override
   public String toString() {
     return "AuditSettings[%s, %s, %s]"

@@ -5,9 +5,9 @@ import io.experimentetl.model.SourceColumn;
 import io.experimentetl.warehouse.SourceColumns;
 
 /**
- * A column that is compared, and the text that both servers make of its value: a time as
- * microseconds since 1970, a boolean as 0 or 1, a number and JSON as PostgreSQL prints them, any
- * other text prefixed with its length in bytes, NULL as a hyphen.
+ * A compared column, and the text that both servers make of its value: a time as microseconds since
+ * 1970, a boolean as 0 or 1, a number and JSON as PostgreSQL prints them, any other text prefixed
+ * with its length in bytes, NULL as a hyphen.
  *
  * @param source its name in PostgreSQL
  * @param warehouse its name in ClickHouse

@@ -51,7 +51,7 @@ enum AuditedTable {
     return warehouseTable;
   }
 
-  /** What a finding about one of its rows is about. */
+  /** The subject kind of findings about its rows. */
   SubjectKind subjectKind() {
     return source.subjectKind();
   }

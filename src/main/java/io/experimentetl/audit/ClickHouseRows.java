@@ -9,7 +9,7 @@ final class ClickHouseRows {
   /** An event's id as PostgreSQL has it. */
   static final String EVENT_ID = "ifNull(source_id, toString(event_id))";
 
-  /** The same of a group of versions of one event: a tombstone may lack the source's own id. */
+  /** The same for a group of versions of one event: a tombstone may have no source id. */
   private static final String EVENT_ID_OF_GROUP = "ifNull(any(source_id), toString(event_id))";
 
   /** The hash of a deleted row: greater than every hash. */
@@ -45,7 +45,7 @@ final class ClickHouseRows {
    *
    * <p>A column that the table does not have is 0. The last hash is {@link #DELETED} for a deleted
    * row, and NULL when that version is merged away. A key is returned once per sorting key that it
-   * has in ClickHouse. Where a row can move between days, rows of other days are returned too.
+   * has in ClickHouse. If a row can move between days, rows of other days are returned too.
    */
   String rows(List<Segment> segments, long lsn) {
     return """
@@ -78,8 +78,8 @@ final class ClickHouseRows {
   /**
    * Only an event's sorting key contains its day. The newest version of any other row may be on
    * another day than the version that is looked for, so such rows are selected by bucket alone.
-   * Tombstones of events whose id may be derived are always selected: a tombstone may lack the id
-   * that gives its event the bucket.
+   * Tombstones of events whose id may be derived are always selected: a tombstone may have no
+   * source id, and its event's bucket depends on that id.
    */
   private String inSegments(List<Segment> segments) {
     return table == AuditedTable.EVENTS

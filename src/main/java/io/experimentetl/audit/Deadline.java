@@ -2,7 +2,7 @@ package io.experimentetl.audit;
 
 import java.time.Duration;
 
-/** A moment by which all must be done, on the clock that never jumps. */
+/** The time by which a task must end, on the monotonic clock. */
 final class Deadline {
   private final long endsAtNanos;
   private final Duration length;
@@ -12,7 +12,7 @@ final class Deadline {
     this.endsAtNanos = System.nanoTime() + length.toNanos();
   }
 
-  /** At least a millisecond: zero means "for ever" to most who are given it. */
+  /** The time left, at least one millisecond: most callees read zero as "no limit". */
   Duration left() {
     return Duration.ofMillis(Math.max(1, (endsAtNanos - System.nanoTime()) / 1_000_000));
   }

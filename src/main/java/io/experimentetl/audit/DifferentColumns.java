@@ -8,7 +8,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.StringJoiner;
 
-/** Adds to the first differing rows which of their columns differ, with both values. */
+/** Adds the differing columns, with both values, to the first differing rows. */
 final class DifferentColumns {
   private static final int MAX_ROWS = 200;
 

@@ -43,7 +43,7 @@ final class DifferingRows {
           row.wasNull() ? null : (Long) hashAtSnapshot);
     }
 
-    /** As of the snapshot where that is still known, else as the row is now. */
+    /** Compares the version as of the snapshot if it still exists, else the current version. */
     boolean isEqual(SourceRow source) {
       return (hashAtSnapshot != null && hashAtSnapshot == source.hash())
           || (!deleted && hash == source.hash());
@@ -107,7 +107,7 @@ final class DifferingRows {
         });
   }
 
-  /** Says which columns differ; once all segments are compared. */
+  /** Adds the differing columns to the observations. Called after all segments are compared. */
   void explain() {
     columns.addTo(found, settings, source, warehouse);
   }
@@ -153,7 +153,7 @@ final class DifferingRows {
 
   private void observeExtra(String key, List<WarehouseRow> versions) {
     for (WarehouseRow version : versions) {
-      // A version that is newer than the snapshot came after it.
+      // A version that is newer than the snapshot proves nothing about it.
       if (version.deleted() || version.lsn() > source.lsn()) {
         continue;
       }

@@ -22,21 +22,21 @@ import java.util.stream.Collectors;
 import java.util.stream.Stream;
 
 /**
- * What the job added to facts: keys and names of their dimensions, the assigned variant, the user's
- * properties, the day, and the codes found on them. It is as of when the row was written, and
- * corrected where a reference came later; so it is compared with the dimension as it stands where
- * that is the one that stood then, else with every version of it that is not merged away yet. What
- * can't be told is counted.
+ * Compares the columns that the job adds to facts: keys and names of dimensions, the assigned
+ * variant, the user's properties, the day, and the codes found on the row. A row holds these values
+ * as of its write, corrected if a reference arrived later. They are therefore compared with the
+ * dimension's current version if it is the one of that time, else with every version that ClickHouse
+ * has not merged away. Undecidable rows are counted.
  *
- * <p>Both sides are ClickHouse's: its dimensions and its facts are compared with PostgreSQL's by
- * {@link RowComparison}.
+ * <p>Both sides are ClickHouse's. {@link RowComparison} compares its dimensions and facts with
+ * PostgreSQL's.
  */
 final class EnrichmentComparison {
   private static final ObjectMapper JSON = new ObjectMapper();
   private static final int LIMIT = 1_000;
   private static final int MAX_VALUE = 80;
 
-  /** The value of a property in the text as PostgreSQL prints it; '' where it is no number >= 0. */
+  /** A property's value in the text that PostgreSQL prints; '' if it is not a number >= 0. */
   private static final String NUMBER =
       "arrayElement(arrayMap((parts) -> arrayElement(arrayMap((depths) -> arrayElement(arrayMap(at_ -> if(at_ = 0, '',"
           + " extract(parts[at_ + 1], '^: ([0-9]+(?:\\\\.[0-9]+)?)(?:, |\\\\})')),"
@@ -54,7 +54,7 @@ final class EnrichmentComparison {
    */
   record NotJudged(String table, String columns, long rows, String why) {}
 
-  /** What was seen of a table. */
+  /** The comparison's result for one table. */
   record Result(
       String table,
       long rows,
@@ -79,10 +79,10 @@ final class EnrichmentComparison {
   }
 
   /**
-   * The answer of {@code joined-*-clickhouse.sql}.
+   * The result of {@code joined-*-clickhouse.sql}.
    *
-   * @param differences an array of key, day, version and columns each
-   * @param experiments rows whose experiment could not be judged; likewise the others
+   * @param differences one array of key, day, version and columns per row
+   * @param experiments rows whose experiment was undecidable; likewise the others
    */
   private record Judged(
       long rows,
@@ -245,7 +245,7 @@ final class EnrichmentComparison {
         + ")";
   }
 
-  /** All that are known; empty: none is unknown. */
+  /** The known event types; empty: every type is known. */
   private String eventTypes() {
     List<String> declared = settings.findings().eventTypes();
     StatisticsConfig statistics = settings.statistics();

@@ -9,9 +9,8 @@ import java.util.Optional;
 import java.util.UUID;
 
 /**
- * A row written behind a place of the log, so that the stream goes beyond that place although
- * nobody else writes. It is written again every second while it is waited for, and removed at the
- * end.
+ * A row written after a position of the log, so that the stream passes that position even without
+ * other writers. The row is written again every second during the wait and removed at the end.
  */
 final class Fence implements AutoCloseable {
   private static final Duration POLL = Duration.ofMillis(250);
@@ -33,12 +32,12 @@ final class Fence implements AutoCloseable {
   }
 
   /**
-   * Waits until ClickHouse shows everything up to a place of the log.
+   * Waits until ClickHouse shows everything up to a position of the log.
    *
-   * <p>Strictly beyond: a progress marker with an LSN greater than {@code lsn} is behind a row, or
-   * a commit, that comes after {@code lsn} in the log. That row's transaction committed after
-   * {@code lsn}, and the stream delivers transactions in commit order. Every transaction that
-   * committed before {@code lsn} is therefore before the marker.
+   * <p>Why the marker must be strictly beyond: a progress marker with an LSN greater than {@code
+   * lsn} follows a row, or a commit, that comes after {@code lsn} in the log. That row's
+   * transaction committed after {@code lsn}, and the stream delivers transactions in commit order.
+   * Every transaction that committed before {@code lsn} is therefore before the marker.
    */
   Warehouse.Progress awaitBeyond(long lsn, Warehouse warehouse) {
     Optional<Warehouse.Progress> progress = Optional.empty();

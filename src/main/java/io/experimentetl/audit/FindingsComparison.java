@@ -19,19 +19,25 @@ import java.util.Map;
 import java.util.stream.Collectors;
 
 /**
- * {@code data_inconsistencies}, compared with what ClickHouse's rows say: what a row carries must
- * be an open finding, and what is open must still be true, as far as the present rows can tell. Not
- * compared, since it hangs on what was and not on what is: codes of deletes and updates (C-…,
- * A-REASSIGNED), whether a T-LATE, T-EVENT-BEFORE-ASSIGNMENT, T-NOT-RUNNING, T-OUT-OF-WINDOW,
- * T-ASSIGNMENT-AT-DRIFT, A-VERSION-SKEW, S-UNKNOWN-EVENT-TYPE or duplicate that was found should
- * still be open, H-FRESHNESS and how long an experiment's other findings waited, and the findings
- * of rows that could not be delivered.
+ * Compares {@code data_inconsistencies} with ClickHouse's rows: every code on a row needs an open
+ * finding, and every open finding must still hold, as far as the current rows show it.
+ *
+ * <p>Findings that depend on the past, not on the current rows, are not compared:
+ *
+ * <ul>
+ *   <li>codes of deletes and updates (C-…, A-REASSIGNED),
+ *   <li>whether a T-LATE, T-EVENT-BEFORE-ASSIGNMENT, T-NOT-RUNNING, T-OUT-OF-WINDOW,
+ *       T-ASSIGNMENT-AT-DRIFT, A-VERSION-SKEW, S-UNKNOWN-EVENT-TYPE or duplicate should still be
+ *       open,
+ *   <li>H-FRESHNESS, and how long an experiment's other findings waited,
+ *   <li>findings of rows that could not be delivered.
+ * </ul>
  */
 final class FindingsComparison {
   static final String PLACE = "data_inconsistencies";
   private static final int LIMIT = 1_000;
 
-  /** No checkpoint and no heartbeat is further from the next. */
+  /** Upper bound of the time between two checkpoints and between two heartbeats. */
   private static final Duration ON_ITS_WAY = Duration.ofMinutes(1);
 
   private final AuditSettings settings;

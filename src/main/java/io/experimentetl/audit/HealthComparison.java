@@ -15,16 +15,16 @@ import java.util.TreeMap;
 import java.util.TreeSet;
 
 /**
- * {@code experiment_health_daily}: users and exposures, compared with their recomputation from
- * either side's rows as {@link StatisticsComparison} compares; the sample ratio with that of the
- * row's own users and weights; and the weights with those of the variants, unless they were changed
- * after the row was written.
+ * Compares {@code experiment_health_daily}. Users and exposures are compared with their
+ * recomputation from either side's rows, as in {@link StatisticsComparison}; the sample ratio with
+ * the one of the row's own users and weights; the weights with those of the variants, unless these
+ * changed after the row was written.
  */
 final class HealthComparison {
   static final String PLACE = "health";
   private static final double TOLERANCE = 1e-9;
 
-  /** What was seen. */
+  /** The comparison's result. */
   record Result(int days, long unjudgedWeights, List<Observation> observations) {}
 
   private record Cell(long experimentId, int day) implements Comparable<Cell> {
@@ -35,12 +35,12 @@ final class HealthComparison {
     }
   }
 
-  /** As of a day: users assigned and exposed by variant, crossovers, and the day's exposures. */
+  /** Figures as of a day: users assigned and exposed by variant, crossovers, the day's exposures. */
   private record Figures(
       Map<Long, Long> assigned, Map<Long, Long> exposed, long crossovers, long exposures) {
     static final Figures NONE = new Figures(Map.of(), Map.of(), 0, 0);
 
-    /** By how much the two differ, as a text. */
+    /** The difference of the two, as a text. */
     String minus(Figures other) {
       return minus(assigned, other.assigned)
           + " "
@@ -70,7 +70,7 @@ final class HealthComparison {
     }
   }
 
-  /** What a day adds. */
+  /** The increments of one day. */
   private record Added(
       int day, long variantId, long assigned, long exposed, long crossovers, long exposures) {}
 
@@ -83,7 +83,7 @@ final class HealthComparison {
   private final Map<Cell, Figures> atMarker;
   private long unjudgedWeights;
 
-  /** Reads ClickHouse's side, at once. */
+  /** Reads ClickHouse's side immediately. */
   HealthComparison(
       AuditSettings settings,
       SourceSnapshot source,
@@ -223,7 +223,7 @@ final class HealthComparison {
         });
   }
 
-  /** The sample ratio by the row's own users and weights, and the weights by the variants. */
+  /** Checks the sample ratio against the row's users and weights, and the weights. */
   private void check(StoredRow row, Map<Long, Long> weights, boolean weightsAreOlder) {
     List<String> problems = new ArrayList<>();
     Map<Long, Long> storedWeights = new TreeMap<>();

@@ -3,18 +3,18 @@ package io.experimentetl.audit;
 import java.time.LocalDate;
 
 /**
- * Something that did not agree at one fence.
+ * A disagreement at one fence.
  *
  * @param table PostgreSQL's name of it, or {@link StatisticsComparison#PLACE}
  * @param day days since 1970-01-01 in UTC, or {@link AuditedTable#NO_DAY}
- * @param subject what it is about, with its key
- * @param problem in words, continuing the subject
- * @param evidence what it was seen by: the row versions or the figures of all sides. Seen by the
- *     same evidence at the next fence, it is a difference
- * @param offset by how much the sides differ, where they are figures: the same at every fence
- *     although the figures themselves move, it is a difference too
- * @param weight how much it proves by itself
- * @param kind in which way the sides differ
+ * @param subject the row or cell, with its key
+ * @param problem a text that continues the subject
+ * @param evidence the row versions or the figures of all sides. Equal evidence at the next fence
+ *     makes the observation a difference
+ * @param offset for figures the difference between the sides. An equal offset at every fence makes
+ *     the observation a difference, even if the figures change
+ * @param weight how much the observation proves by itself
+ * @param kind how the sides differ
  */
 record Observation(
     String table,
@@ -27,11 +27,11 @@ record Observation(
     Kind kind) {
 
   enum Weight {
-    /** Nothing: ClickHouse's row is newer than the snapshot. */
+    /** It proves nothing: ClickHouse's row is newer than the snapshot. */
     MOVING,
-    /** Something, if it is still so at the next fence. */
+    /** It proves a difference if it is unchanged at the next fence. */
     SUSPECT,
-    /** All: nothing in flight explains it. */
+    /** It proves a difference: no delivery in flight explains it. */
     CERTAIN
   }
 
@@ -48,19 +48,19 @@ record Observation(
     FIGURES
   }
 
-  /** For rows: there is nothing that could be more or less. */
+  /** The offset of rows, which have no figures. */
   static final String NO_OFFSET = "";
 
   private static final String CHANGING = "changing";
 
-  /** The same as before at another fence, or not. */
+  /** This observation, its offset marked as changing if it was another at the fence before. */
   Observation after(Observation before) {
     return offset.equals(before.offset)
         ? this
         : new Observation(table, day, subject, problem, evidence, CHANGING, weight, kind);
   }
 
-  /** The same, in other words. */
+  /** The same observation with another problem text. */
   Observation saying(String words) {
     return new Observation(table, day, subject, words, evidence, offset, weight, kind);
   }
@@ -69,7 +69,7 @@ record Observation(
     return !offset.equals(CHANGING);
   }
 
-  /** The same at the next fence. */
+  /** Identifies the observation across fences. */
   String identity() {
     return table + " " + subject;
   }

@@ -13,7 +13,7 @@ final class PostgresRows {
   /**
    * The statements for one table.
    *
-   * @param present the columns that PostgreSQL's table has: one that it lacks is NULL
+   * @param present the columns of PostgreSQL's table; a missing optional column is read as NULL
    */
   PostgresRows(AuditedTable table, Set<String> present) {
     this.table = table;

@@ -11,11 +11,11 @@ import java.util.Map;
 import java.util.Set;
 
 /**
- * One table, compared at one fence: first count and hash per segment, then the rows of the segments
+ * Compares one table at one fence: first count and hash per segment, then the rows of the segments
  * that differ.
  */
 final class RowComparison {
-  /** Rows of differing segments that are compared at a time: they are held in memory. */
+  /** Rows of differing segments that are compared, and held in memory, at a time. */
   private static final long PORTION_ROWS = 200_000;
 
   private static final int MAX_OBSERVATIONS = 100_000;
@@ -24,7 +24,7 @@ final class RowComparison {
 
   private record Tally(long count, BigInteger hash) {}
 
-  /** What was found in a table. */
+  /** The comparison's result for one table. */
   record Result(
       List<DayCounts> days,
       List<Observation> observations,
@@ -129,7 +129,7 @@ final class RowComparison {
     rows.explain();
   }
 
-  /** So much differs, or moves, that the remaining segments are left for the next audit. */
+  /** Too many rows differ or change: the remaining segments are left to the next audit. */
   private void notListed(List<Segment> segments, Map<Segment, Tally> inWarehouse) {
     for (Segment segment : segments) {
       found.day(segment.day()).warehouse += inWarehouse.getOrDefault(segment, EMPTY).count();

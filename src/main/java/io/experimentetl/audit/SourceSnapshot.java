@@ -15,12 +15,12 @@ import java.util.Set;
 import java.util.UUID;
 
 /**
- * PostgreSQL as it stood at one place of its log: every transaction that committed before {@link
- * #lsn} is visible and none after.
+ * PostgreSQL at one position of its log: every transaction that committed before {@link #lsn} is
+ * visible and none after.
  *
- * <p>Making a logical slot is the one way to such a pair: the server itself says at which LSN the
- * exported snapshot stands. The slot is temporary, keeps no WAL, and is gone as soon as the
- * snapshot was taken over.
+ * <p>Only the creation of a logical slot yields such a pair: the server reports the LSN of the
+ * exported snapshot. The slot is temporary, keeps no WAL, and is dropped as soon as the snapshot is
+ * imported.
  */
 final class SourceSnapshot implements AutoCloseable {
   private final Connection connection;
@@ -38,7 +38,7 @@ final class SourceSnapshot implements AutoCloseable {
     String slot = "experiment_etl_verify_" + UUID.randomUUID().toString().replace('-', '_');
     try (Connection replication = connect(settings, deadline, true);
         Statement command = replication.createStatement();
-        // The form without parentheses is understood by every version since 10.
+        // Every version since 10 accepts the form without parentheses.
         ResultSet created =
             command.executeQuery(
                 "CREATE_REPLICATION_SLOT "
@@ -63,8 +63,8 @@ final class SourceSnapshot implements AutoCloseable {
       statement.execute("SET LOCAL work_mem = '128MB'");
       // Compiling the recomputation takes longer than running it on most days' data.
       statement.execute("SET LOCAL jit = off");
-      // The planner takes the recomputation's steps for a few rows each, and would join them row by
-      // row: hours on a real data set.
+      // The planner estimates a few rows per step of the recomputation and would choose nested
+      // loops: hours on a real data set.
       statement.execute("SET LOCAL enable_nestloop = off");
       return connection;
     } catch (SQLException e) {
@@ -90,7 +90,7 @@ final class SourceSnapshot implements AutoCloseable {
     return DriverManager.getConnection(settings.postgresUrl(), properties);
   }
 
-  /** What the error means to who reads it. */
+  /** The error for the operator, with its cause and remedy. */
   static CannotCompareException cannot(AuditSettings settings, SQLException e) {
     String state = e.getSQLState() == null ? "" : e.getSQLState();
     String remedy;
@@ -127,14 +127,14 @@ final class SourceSnapshot implements AutoCloseable {
         e);
   }
 
-  /** What a row of an answer is handed to. */
+  /** Receives one row of a result. */
   interface RowReader {
     void read(ResultSet row) throws SQLException;
   }
 
   /**
-   * Hands over the rows of the answer. They are fetched at once: with a fetch size PostgreSQL would
-   * not use its parallel workers, and no answer is large.
+   * Passes the rows of the result to the reader. All rows are fetched at once: with a fetch size
+   * PostgreSQL would not use its parallel workers, and no result is large.
    */
   void read(AuditSettings settings, String sql, RowReader reader) {
     try (Statement statement = connection.createStatement();
@@ -163,7 +163,7 @@ final class SourceSnapshot implements AutoCloseable {
     return lsn;
   }
 
-  /** By this machine's clock: ages of rows are compared in days. */
+  /** The time by this machine's clock, exact enough because ages of rows are compared in days. */
   Instant takenAt() {
     return takenAt;
   }

@@ -16,26 +16,26 @@ import java.util.TreeSet;
 import java.util.stream.Collectors;
 
 /**
- * {@code experiment_daily_stats}, compared at one fence, in every cell, with its recomputation from
+ * Compares every cell of {@code experiment_daily_stats} at one fence with its recomputation from
  * ClickHouse's raw rows and with its recomputation from PostgreSQL's tables.
  *
- * <p>The three belong to one place of the stream only where nothing moves. So the stored statistics
- * are read as of a progress marker, and ClickHouse's rows are recomputed as of the same one.
- * PostgreSQL's snapshot lies before it: where writers have written in between, PostgreSQL's figures
- * are compared with ClickHouse's rows as of the snapshot.
+ * <p>With running writers the three are not at one position of the stream. The stored statistics
+ * are therefore read as of a progress marker, and ClickHouse's rows are recomputed as of the same
+ * marker. PostgreSQL's snapshot is before the marker: if rows were written in between, PostgreSQL's
+ * figures are compared with ClickHouse's rows as of the snapshot.
  */
 final class StatisticsComparison {
-  /** The place of its observations. */
+  /** The place that its observations name. */
   static final String PLACE = "statistics";
 
   /**
-   * What was seen.
+   * The comparison's result.
    *
-   * @param retainedExperiments whose rows PostgreSQL's retention has removed: compared with
-   *     ClickHouse's rows only
-   * @param expiredExperiments whose rows ClickHouse's retention has removed: not compared, since
-   *     nothing is left to recompute them from
-   * @param endedMetrics that are not counted any more: their days stay as they were, and are not
+   * @param retainedExperiments experiments with rows that PostgreSQL's retention has removed:
+   *     compared with ClickHouse's rows only
+   * @param expiredExperiments experiments with rows that ClickHouse's retention has removed: not
+   *     compared, because their statistics cannot be recomputed
+   * @param endedMetrics metrics that are no longer counted: their days stay unchanged and are not
    *     compared
    */
   record Result(
@@ -56,9 +56,9 @@ final class StatisticsComparison {
   private final Map<StatisticsCell, StatisticsFigures> atMarker;
 
   /**
-   * Reads ClickHouse's side, at once: what is replaced later is gone when it is merged.
+   * Reads ClickHouse's side immediately: merges remove replaced rows.
    *
-   * @param reached a progress marker behind the snapshot
+   * @param reached a progress marker after the snapshot
    */
   StatisticsComparison(
       AuditSettings settings,
@@ -74,7 +74,7 @@ final class StatisticsComparison {
     this.ended = endedMetrics();
     Warehouse.Progress latest = reached;
     Map<StatisticsCell, StatisticsFigures> cells = stored(latest);
-    // Where a later checkpoint has replaced a row already, use a later progress marker.
+    // If a later checkpoint has already replaced a row, use a later progress marker.
     while (replacedSince(latest)) {
       Warehouse.Progress later = warehouse.progress().orElse(latest);
       if (later.sequenceNumber() == latest.sequenceNumber()) {
@@ -93,7 +93,7 @@ final class StatisticsComparison {
     return marker;
   }
 
-  /** What the experiments name as their zones, on either side. */
+  /** The zones that the experiments name, on both sides. */
   static Set<String> zones(AuditSettings settings, SourceSnapshot source, Warehouse warehouse) {
     Set<String> names = new HashSet<>();
     source.read(
@@ -106,7 +106,7 @@ final class StatisticsComparison {
     return names;
   }
 
-  /** Both servers bring zones of their own; one that is missing would be an error in the middle. */
+  /** Fails early if a server's own zone database does not contain a zone. */
   private void requireZones() {
     Set<String> inSource = new HashSet<>();
     source.read(
@@ -127,9 +127,9 @@ final class StatisticsComparison {
   }
 
   /**
-   * Compares.
+   * Compares the statistics.
    *
-   * @param experimentsWithRetainedRows whose rows PostgreSQL does not have in full any more
+   * @param experimentsWithRetainedRows experiments of which PostgreSQL no longer has all rows
    */
   Result compare(Set<Long> experimentsWithRetainedRows) {
     Map<StatisticsCell, StatisticsFigures> fromSource = fromSource();
@@ -200,7 +200,7 @@ final class StatisticsComparison {
         });
   }
 
-  /** Statistics outlive the rows they were made of. */
+  /** Statistics outlive the rows they were computed from. */
   private Set<Long> expiredExperiments() {
     Set<Long> expired = new TreeSet<>();
     if (warehouse.expires(AuditedTable.EVENTS.warehouseTable())) {

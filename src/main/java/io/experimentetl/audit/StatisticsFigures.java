@@ -7,8 +7,8 @@ import java.util.List;
 import java.util.StringJoiner;
 
 /**
- * The figures of a cell, exact: in the order of {@link #NAMES}, those with decimals as whole
- * numbers of their last decimal.
+ * The exact figures of a cell in the order of {@link #NAMES}. Decimals are held as integers in
+ * units of their last decimal place.
  */
 record StatisticsFigures(List<BigInteger> values) {
   static final List<String> NAMES =
@@ -37,12 +37,12 @@ record StatisticsFigures(List<BigInteger> values) {
     values = List.copyOf(values);
   }
 
-  /** Of whole numbers of the last decimal. */
+  /** Reads integers in units of the last decimal place. */
   static StatisticsFigures ofUnscaled(List<String> texts) {
     return new StatisticsFigures(texts.stream().map(BigInteger::new).toList());
   }
 
-  /** Of decimals as ClickHouse prints them. */
+  /** Reads decimals as ClickHouse prints them. */
   static StatisticsFigures ofDecimals(List<String> texts) {
     List<BigInteger> values = new ArrayList<>();
     for (int i = 0; i < NAMES.size(); i++) {

@@ -32,11 +32,11 @@ import java.util.stream.Stream;
 final class StatisticsSql {
   private static final Pattern PLACEHOLDER = Pattern.compile("\\$\\{([a-z_]+)}");
 
-  /** A day inside of what DateTime64 holds, so that the day in any zone is inside as well. */
+  /** One day inside the range of DateTime64, so that the day in any zone is in the range too. */
   private static final String DELIVERABLE =
       "BETWEEN '1900-01-02 00:00:00+00' AND '2299-12-30 23:59:59.999999+00'";
 
-  /** More than any total. */
+  /** Greater than any total. */
   private static final String NO_CAP = "1" + "0".repeat(60);
 
   private final StatisticsConfig config;
@@ -44,8 +44,8 @@ final class StatisticsSql {
   private final ZoneId defaultZone;
 
   /**
-   * @param namedZones what the experiments' configurations name as their zones, whatever it is; a
-   *     name that is not a zone means the default zone
+   * @param namedZones the zones that the experiments' configurations name, unchecked; a name that
+   *     is not a zone means the default zone
    */
   StatisticsSql(StatisticsConfig config, Set<String> namedZones) {
     this.config = config;
@@ -66,7 +66,7 @@ final class StatisticsSql {
     }
   }
 
-  /** All zones as both servers must know them; fixed offsets need no name. */
+  /** The zones that both servers must know; fixed offsets need no name. */
   Set<String> zoneNames() {
     Set<String> names = new TreeSet<>();
     for (ZoneId zone : zones.values()) {
@@ -86,17 +86,17 @@ final class StatisticsSql {
     return fill("statistics-postgres.sql", postgresValues());
   }
 
-  /** As of an LSN. */
+  /** The statement for ClickHouse, as of an LSN. */
   String clickhouse(long lsn) {
     return fill("statistics-clickhouse.sql", clickhouseValues(lsn, ""));
   }
 
-  /** Of {@code experiment_health_daily}. */
+  /** The recomputation of {@code experiment_health_daily} in PostgreSQL. */
   String healthInPostgres() {
     return fill("health-postgres.sql", postgresValues());
   }
 
-  /** The same, as of an LSN. */
+  /** The same in ClickHouse, as of an LSN. */
   String healthInClickhouse(long lsn) {
     return fill("health-clickhouse.sql", clickhouseValues(lsn, "_"));
   }
@@ -134,9 +134,9 @@ final class StatisticsSql {
   }
 
   /**
-   * As of an LSN.
+   * The placeholders' values as of an LSN.
    *
-   * @param ofUnit what the statement puts behind the names of an assignment's columns in its units
+   * @param ofUnit the suffix that the statement gives the columns of an assignment in its units
    */
   private Map<String, String> clickhouseValues(long lsn, String ofUnit) {
     String bound = Long.toString(lsn);
@@ -204,11 +204,11 @@ final class StatisticsSql {
   }
 
   /**
-   * What a metric adds up.
+   * A sum of a metric.
    *
    * @param role y, a ratio's denominator z, the covariate x
-   * @param opens microseconds behind the user's entry from which events count
-   * @param closes from which they don't any more; null: never
+   * @param opens microseconds after the user's entry from which events count
+   * @param closes microseconds after the entry from which they no longer count; null: never
    */
   private record Term(MetricConfig metric, String role, MetricTerm what, long opens, Long closes) {
 
@@ -258,7 +258,7 @@ final class StatisticsSql {
     return terms.stream();
   }
 
-  /** What a user's total counts as at most, in millionths; a proportion's is one. */
+  /** The cap of a user's total, in millionths; for a proportion one. */
   private static Optional<String> cap(MetricConfig metric) {
     return metric.kind() == MetricKind.PROPORTION
         ? Optional.of("1000000")
@@ -275,7 +275,8 @@ final class StatisticsSql {
   }
 
   /**
-   * A key as it stands between the quotes of PostgreSQL's JSON, escapes taken out as the SQL does.
+   * A key as it appears between the quotes of PostgreSQL's JSON, with the escapes that the SQL
+   * removes left out.
    */
   static String asPrintedKey(String key) {
     StringBuilder printed = new StringBuilder();
@@ -333,7 +334,7 @@ final class StatisticsSql {
     return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'";
   }
 
-  /** A statement of {@code audit/}, or a part of several, its placeholders filled. */
+  /** A statement of {@code audit/}, or a part of one, with its placeholders filled in. */
   static String fill(String resource, Map<String, String> values) {
     try (InputStream in = StatisticsSql.class.getResourceAsStream("/audit/" + resource)) {
       String sql = new String(in.readAllBytes(), StandardCharsets.UTF_8);

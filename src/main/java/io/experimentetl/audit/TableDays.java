@@ -10,7 +10,7 @@ import java.util.Map;
 import java.util.Set;
 import java.util.TreeMap;
 
-/** What the comparison of one table has found so far: counts per day, and observations. */
+/** The results of one table's comparison so far: counts per day, and observations. */
 final class TableDays {
   /** Counts of one day; see {@link DayCounts}. */
   static final class Day {
@@ -38,7 +38,7 @@ final class TableDays {
     experimentsWithRetainedRows.add(experimentId);
   }
 
-  /** How many observations there are. */
+  /** The number of observations. */
   int size() {
     return observations.size();
   }

@@ -8,13 +8,13 @@ import java.util.HashSet;
 import java.util.Set;
 
 /**
- * The rows of a table that the job could not deliver, as its open findings name them: they are
- * missing in ClickHouse and no difference.
+ * The rows of a table that the job could not deliver according to its open findings. They are
+ * missing in ClickHouse and are not differences.
  */
 final class UndeliverableRows {
   private final AuditedTable table;
 
-  /** Keys; of an event whose time could not be read, the id alone. */
+  /** Keys; for an event with an unreadable time only the id. */
   private final Set<String> keys = new HashSet<>();
 
   UndeliverableRows(AuditedTable table, Warehouse warehouse) {

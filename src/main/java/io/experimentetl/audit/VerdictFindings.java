@@ -16,13 +16,13 @@ import java.util.TreeMap;
 import java.util.stream.Collectors;
 
 /**
- * The audit's verdict as findings: of a table that has differences one per code, open; and of what
- * is open and was found equal, the same resolved. The job writes none of these codes.
+ * The audit's verdict as findings. A table with differences has one open finding per code; an open
+ * finding whose sides are equal again is resolved. The job itself writes none of these codes.
  */
 final class VerdictFindings {
   private static final int MAX_SHOWN = 400;
 
-  /** What a finding is about: its identity in {@code data_inconsistencies}. */
+  /** The identity of a finding in {@code data_inconsistencies}. */
   record Identity(FindingCode code, Subject subject) implements Comparable<Identity> {
     @Override
     public int compareTo(Identity other) {
@@ -41,12 +41,12 @@ final class VerdictFindings {
   private VerdictFindings() {}
 
   /**
-   * What has to be written; empty where nothing has changed.
+   * The findings to write; empty if nothing has changed.
    *
-   * @param undecided what could not be judged: it opens nothing, and of its tables nothing is
-   *     resolved
-   * @param standing what was written before
-   * @param marker up to which ClickHouse was compared
+   * @param undecided undecidable rows and cells: they open no finding, and no finding of their
+   *     tables is resolved
+   * @param standing the findings written before
+   * @param marker the progress marker up to which ClickHouse was compared
    */
   static List<Finding> changes(
       List<AuditReport.Difference> differences,
@@ -95,7 +95,7 @@ final class VerdictFindings {
     return Subject.table(difference.table());
   }
 
-  /** In figures: of rows no keys, which an erasure would not find here. */
+  /** Only figures: an erasure would not find the keys of rows in this text. */
   private static String detail(FindingCode code, List<AuditReport.Difference> differences) {
     Map<Observation.Kind, Set<String>> subjects = new EnumMap<>(Observation.Kind.class);
     for (AuditReport.Difference difference : differences) {

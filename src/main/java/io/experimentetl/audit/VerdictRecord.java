@@ -14,8 +14,8 @@ import java.util.Map;
 import java.util.UUID;
 
 /**
- * The audit's verdict in {@code data_inconsistencies}. What is written depends only on what is
- * there, so a record whose outcome is unknown is made again.
+ * Writes the audit's verdict to {@code data_inconsistencies}. The new rows depend only on the
+ * existing ones, so a write with an unknown outcome can be repeated.
  */
 public final class VerdictRecord implements AutoCloseable {
   private static final int INITIAL_CAPACITY = 4 << 10;
@@ -27,10 +27,10 @@ public final class VerdictRecord implements AutoCloseable {
   }
 
   /**
-   * Writes what has changed since the last record.
+   * Writes the changes since the last record.
    *
-   * @return what was written, a line each
-   * @throws CannotCompareException when it is not known to be written
+   * @return one line per written finding
+   * @throws CannotCompareException if the write's outcome is unknown
    */
   public List<String> write(AuditReport report) {
     List<Finding> changes =
@@ -67,7 +67,7 @@ public final class VerdictRecord implements AutoCloseable {
 
   private void insert(List<Finding> findings) {
     FindingEncoder encoder = new FindingEncoder();
-    // Named by what it holds: two records of one verdict, made at once, are one block.
+    // Named by its content: two simultaneous records of one verdict become one block.
     RowBinaryWriter unnamed = new RowBinaryWriter(INITIAL_CAPACITY);
     findings.forEach(finding -> encoder.encode(finding, unnamed));
     String id = "audit-" + UUID.nameUUIDFromBytes(unnamed.toByteArray());

@@ -22,7 +22,7 @@ final class Warehouse implements AutoCloseable {
   /** How long ClickHouse keeps facts (sql/clickhouse/900_retention.sql), minus one day. */
   static final Duration RETENTION = Duration.ofDays(729);
 
-  /** Whoever waits for the deadline reports what was missing better than a broken query does. */
+  /** Queries may outlast the deadline: the waiting caller reports the missing state better. */
   private static final Duration GRACE = Duration.ofSeconds(10);
 
   /** How much of the source ClickHouse shows, from {@code etl_progress}. */
@@ -75,7 +75,7 @@ final class Warehouse implements AutoCloseable {
         > 0;
   }
 
-  /** The only number of a query. */
+  /** The single number that the query returns. */
   long count(String sql) {
     return list(sql, row -> row.getLong(1)).get(0);
   }
@@ -87,9 +87,9 @@ final class Warehouse implements AutoCloseable {
   }
 
   /**
-   * Hands over the rows of the answer.
+   * Passes the rows of the result to the consumer.
    *
-   * @throws CannotCompareException when there is no answer
+   * @throws CannotCompareException if the query fails
    */
   void read(String sql, ClickHouseReader.RowConsumer row) {
     try {
@@ -129,7 +129,7 @@ final class Warehouse implements AutoCloseable {
    *
    * @param id the block's {@code _batch_id}
    * @param rowBinary the rows, {@code _batch_id} included
-   * @throws CannotCompareException when it is not known to be written
+   * @throws CannotCompareException if the write's outcome is unknown
    */
   void insert(TableSchema schema, String id, byte[] rowBinary) {
     try (BlockWriter writer = new BlockWriter(server)) {

@@ -1,12 +1,12 @@
 package io.experimentetl.cdc;
 
 /**
- * All that must survive a restart of {@link ArrivalOperator}, beside what was seen of each key.
+ * The state of {@link ArrivalOperator}, apart from the last change of each key.
  *
  * @param sequenceNumber the last one given
  * @param completeLsn every transaction whose commit ends at or before it was passed on
  * @param committedAt of the last row of the stream, microseconds since 1970 in UTC
- * @param snapshotDone a row of the stream has come, and Debezium sends the snapshot before
+ * @param snapshotDone a row of the stream has arrived; Debezium sends the snapshot before it
  */
 public record ArrivalState(
     long sequenceNumber, long completeLsn, long committedAt, boolean snapshotDone) {

@@ -37,7 +37,7 @@ final class ChangeDeserializer
   static final TypeInformation<Either<ReaderNotice, Change>> TYPE =
       new EitherTypeInfo<>(TypeInformation.of(ReaderNotice.class), ChangeTypeInfo.INSTANCE);
 
-  /** Every change of a table brings a new schema; old ones are let go of from here on. */
+  /** Every change of a table's columns creates a new schema. Above this number all are dropped. */
   private static final int SCHEMAS_KEPT = 256;
 
   private static final String HEARTBEAT = "io.debezium.connector.common.Heartbeat";
@@ -150,7 +150,7 @@ final class ChangeDeserializer
     }
   }
 
-  /** From the offset, not from the row's {@code source}: binary, and in microseconds. */
+  /** Reads the offset, not the row's {@code source}: it is binary and has microseconds. */
   private SourcePosition position(ChangeKind kind, Map<String, ?> offset) {
     long at = number(offset, "ts_usec");
     if (kind == ChangeKind.READ) {

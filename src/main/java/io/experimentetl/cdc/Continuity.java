@@ -15,8 +15,8 @@ import io.experimentetl.model.SourcePosition;
  *   <li>new transactions.
  * </ol>
  *
- * <p>Everything up to the last row that was passed on is dropped; everything behind it is passed
- * on. If the last transaction is not sent again although it must be, rows are missing.
+ * <p>Everything up to the last row that was passed on is dropped; everything after it is passed on.
+ * If the last transaction is not sent again although it must be, rows are missing.
  *
  * <p>A row names the commit before its transaction. For the first transaction after a restart, that
  * commit comes from the stored offset and is not reliable. From the second transaction on, the
@@ -24,7 +24,7 @@ import io.experimentetl.model.SourcePosition;
  */
 final class Continuity {
 
-  /** What to do where rows are missing. */
+  /** The remedy when rows are missing. */
   static final String START_ANEW =
       "read everything again: resync (java -jar experiment-etl.jar resync, or ./etl resync) reads into a database beside the old one, exchanges their tables, and lists the rows that it repaired.";
 
@@ -44,16 +44,16 @@ final class Continuity {
   private boolean snapshotDone;
   private long systemIdentifier;
 
-  /** The last transaction is to come again, and has not yet. */
+  /** The server must send the last transaction again and has not done so yet. */
   private boolean awaitingLast;
 
-  /** The last transaction has come again; its rows up to the last one are dropped. */
+  /** The server is sending the last transaction again; rows up to the last one are dropped. */
   private boolean repeatingLast;
 
-  /** The transaction of the last row that came, dropped or not; 0: none since the start. */
+  /** The transaction of the last row that arrived, dropped or not; 0: none since the start. */
   private long arrivedTxId;
 
-  /** At least a second transaction has come since the start. */
+  /** A second transaction has arrived since the start. */
   private boolean previousCommitReliable;
 
   Continuity(ContinuityState state) {
@@ -113,9 +113,9 @@ final class Continuity {
 
   /**
    * The sequence number for the next row, at the given LSN (0: of the snapshot). {@code
-   * rowSequenceNumber} follows from the stream's rows alone: a row gets it again after a restart,
-   * whatever progress markers are between. Where markers have used it up, the row gets a number
-   * between the steps, and is not {@link RowVersion#isReplayStable replay-stable}.
+   * rowSequenceNumber} depends only on the stream's rows: after a restart a row gets the same
+   * number, whatever progress markers are between. If markers have used it up, the row gets a
+   * number between the steps and is not {@link RowVersion#isReplayStable replay-stable}.
    */
   long nextSequenceNumber(long rowLsn) {
     if (rowLsn != 0) {
@@ -198,15 +198,15 @@ final class Continuity {
   }
 
   /**
-   * The commit before the last row's transaction, or that row where it isn't known: a later
-   * transaction follows a commit beyond it, an earlier one a commit before it.
+   * The commit before the last row's transaction, or that row's LSN if the commit is unknown. A
+   * later transaction follows a commit after it, an earlier one a commit before it.
    */
   private long lastBound() {
     return previousCommitLsn != 0 ? previousCommitLsn : lsn;
   }
 
   private boolean lastIsMissingBefore(SourcePosition other) {
-    // Nothing had committed before the very first transaction, so nothing can come again before it.
+    // No transaction committed before the very first one, so none can be sent again before it.
     return previousCommitLsn == 0
         || (previousCommitReliable && other.previousCommitLsn() >= previousCommitLsn);
   }
@@ -215,8 +215,8 @@ final class Continuity {
    * Moves the position to where the reader has read the stream, with or without rows.
    *
    * @param commitLsn every transaction whose commit ends at or before it was read; 0: none yet
-   * @param readLsn where the source would go on after a restart
-   * @throws DiscontinuityException the last transaction has not come again although it must have
+   * @param readLsn where the source would continue after a restart
+   * @throws DiscontinuityException the last transaction was not sent again although it must be
    */
   void advance(long commitLsn, long readLsn) {
     reach(readLsn);
@@ -247,7 +247,7 @@ final class Continuity {
     snapshotEndLsn = Math.max(snapshotEndLsn, walEndLsn);
   }
 
-  /** Whether a chunk has been read, and with it is decided where the stream starts. */
+  /** Whether a chunk has been read, which fixes the start of the stream. */
   boolean hasReadChunk() {
     return snapshotEndLsn != 0;
   }
@@ -263,9 +263,9 @@ final class Continuity {
    * Compares the restored position with what the server offers, or notes the server at the first
    * start.
    *
-   * @param server of which system, and where its WAL ends
-   * @param slot null: there is none
-   * @throws DiscontinuityException saying what is missing and what to do
+   * @param server the server's system identifier and the end of its WAL
+   * @param slot null: the slot does not exist
+   * @throws DiscontinuityException with what is missing and the remedy
    */
   void check(String slotName, String place, ServerPosition server, ReplicationSlot slot) {
     String which = "The replication slot " + slotName + " on " + place;
@@ -293,7 +293,7 @@ final class Continuity {
     }
     systemIdentifier = server.systemIdentifier();
     if (reachedLsn == 0) {
-      // No stream yet: what the slot holds now must still be there when the stream starts.
+      // No stream yet: the slot must still keep its current WAL when the stream starts.
       reachedLsn = slot.confirmedFlushLsn();
       return;
     }

@@ -277,8 +277,8 @@ final class ContinuityOperator extends AbstractStreamOperator<Either<ProgressMar
   }
 
   /**
-   * After a restart from a checkpoint within the snapshot, chunks are read again: with the rows as
-   * they are by then, and with lower sequence numbers than the stream's rows.
+   * After a restart from a checkpoint taken during the snapshot, chunks are read again. Their rows
+   * are then current, and their sequence numbers are lower than those of the stream's rows.
    */
   @Override
   public void notifyCheckpointComplete(long checkpointId) throws Exception {

@@ -5,8 +5,8 @@ package io.experimentetl.cdc;
  * restart.
  *
  * @param sequenceNumber the last one given
- * @param rowSequenceNumber the number that follows from the stream's rows alone: that of the last
- *     row, unless progress markers had used it up
+ * @param rowSequenceNumber the number that depends only on the stream's rows: that of the last row,
+ *     unless progress markers had used it up
  * @param previousCommitLsn of the last row that was passed on; 0: its reader had seen no commit
  * @param lsn of the last row that was passed on; 0: no row of the stream yet
  * @param txId of the last row that was passed on
@@ -16,7 +16,7 @@ package io.experimentetl.cdc;
  * @param transactionComplete the last row's transaction is known to have no more rows, and the
  *     source won't send it again
  * @param completeLsn every transaction whose commit ends at or before it was passed on
- * @param reachedLsn the greatest LSN that the source has shown: the slot never confirms more
+ * @param reachedLsn the greatest LSN that the source has reported: the slot never confirms more
  * @param snapshotEndLsn the WAL's end when the snapshot's last chunk so far had been read; 0: none
  * @param snapshotDone the stream has passed snapshotEndLsn
  * @param systemIdentifier of the server that the position belongs to; 0: not known yet

@@ -75,7 +75,7 @@ final class DebeziumDecoder {
     return decoded;
   }
 
-  /** A record without a place of its own goes where the one before it goes. */
+  /** A record without a place in commit order takes the place of the record before it. */
   private DebeziumRecord placed(ConsumerRecord<byte[], byte[]> record, String key, Change change) {
     TopicPartition partition = new TopicPartition(record.topic(), record.partition());
     DebeziumRecord before = last.get(partition);

@@ -24,7 +24,7 @@ record DebeziumRecord(
     List<SchemaDrift> drifts,
     Change change) {
 
-  /** As PostgreSQL's log has them: the snapshot, then transactions by commit, rows by LSN. */
+  /** The order of PostgreSQL's log: the snapshot, then transactions by commit, rows by LSN. */
   static final Comparator<DebeziumRecord> IN_COMMIT_ORDER =
       Comparator.comparingLong(DebeziumRecord::commitBefore)
           .thenComparingLong(DebeziumRecord::within);

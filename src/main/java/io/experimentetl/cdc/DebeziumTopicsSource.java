@@ -81,7 +81,7 @@ final class DebeziumTopicsSource
     return new AssignedSerializer();
   }
 
-  /** Gives the one split to the one reader. */
+  /** Assigns the only split to the only reader. */
   private static final class Enumerator implements SplitEnumerator<TopicsSplit, Boolean> {
     private final SplitEnumeratorContext<TopicsSplit> context;
 

@@ -2,7 +2,7 @@ package io.experimentetl.cdc;
 
 import io.experimentetl.model.FindingCode;
 
-/** Rows of the source are missing, or its order is broken: going on would be silent loss. */
+/** Rows of the source are missing or out of order: continuing would silently lose data. */
 public class DiscontinuityException extends RuntimeException {
   private static final long serialVersionUID = 1L;
 
@@ -10,7 +10,7 @@ public class DiscontinuityException extends RuntimeException {
     super(message);
   }
 
-  /** Changes came out of order or again: the failure begins with the finding's code. */
+  /** Changes arrived out of order or repeatedly: the message begins with the finding's code. */
   static DiscontinuityException regression(String message) {
     return new DiscontinuityException(FindingCode.C_LSN_REGRESSION.code() + ": " + message);
   }

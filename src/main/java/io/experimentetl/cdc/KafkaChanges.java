@@ -13,12 +13,12 @@ public final class KafkaChanges {
   /** Name and uid of the source. */
   public static final String SOURCE = "kafka-changes";
 
-  /** Name and uid of the step behind it. */
+  /** Name and uid of the step after it. */
   public static final String ARRIVAL = "arrival";
 
   private KafkaChanges() {}
 
-  /** Adds the source and the step behind it, both with parallelism 1. */
+  /** Adds the source and the step after it, both with parallelism 1. */
   public static SourceStreams attach(
       StreamExecutionEnvironment environment, KafkaSourceSettings settings) {
     return SourceStreams.of(

@@ -9,7 +9,7 @@ import java.util.Properties;
 /**
  * Which Kafka and which topics.
  *
- * @param client bootstrap.servers, and how to log in
+ * @param client bootstrap.servers and the login
  * @param topicPrefix a table's topic has this prefix and the table's name
  */
 public record KafkaSourceSettings(Properties client, String topicPrefix) implements Serializable {

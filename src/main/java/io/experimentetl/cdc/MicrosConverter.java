@@ -10,9 +10,9 @@ import java.util.Properties;
 import org.apache.kafka.connect.data.SchemaBuilder;
 
 /**
- * Timestamps with time zone as microseconds since 1970 in UTC, where Debezium prints them as ISO
- * text for somebody to parse again. What doesn't fit into 64 bits, {@code infinity} among it,
- * becomes the greatest or the smallest number.
+ * Converts timestamps with time zone to microseconds since 1970 in UTC; Debezium's own conversion
+ * prints them as ISO text, which would have to be parsed again. Values outside 64 bits, such as
+ * {@code infinity}, become {@link Long#MAX_VALUE} or {@link Long#MIN_VALUE}.
  */
 public final class MicrosConverter implements CustomConverter<SchemaBuilder, RelationalColumn> {
 
@@ -45,7 +45,7 @@ public final class MicrosConverter implements CustomConverter<SchemaBuilder, Rel
       return micros(time.toEpochSecond(), time.getNano());
     }
     if (value instanceof String) {
-      // The text of a column's default, such as now(). It must be something, and nobody reads it.
+      // The text of a column's default, such as now(). A value is required but never read.
       return 0L;
     }
     throw new IllegalArgumentException(

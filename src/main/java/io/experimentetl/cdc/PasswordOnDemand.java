@@ -8,8 +8,8 @@ import org.postgresql.plugin.AuthenticationPlugin;
 import org.postgresql.plugin.AuthenticationRequestType;
 
 /**
- * Gives the driver the password when the server asks for it. The connector's configuration holds
- * none: the connector logs it, password and all.
+ * Gives the driver the password when the server requests it. The connector's configuration must not
+ * contain the password, because the connector logs its configuration.
  */
 public final class PasswordOnDemand implements AuthenticationPlugin {
 
@@ -45,7 +45,7 @@ public final class PasswordOnDemand implements AuthenticationPlugin {
   @Override
   public char[] getPassword(AuthenticationRequestType type) {
     Supplier<String> password = PASSWORDS.get(login);
-    // The driver then says that no password was provided, and by whom.
+    // For null the driver reports that this plugin provided no password.
     return password == null ? null : password.get().toCharArray();
   }
 }

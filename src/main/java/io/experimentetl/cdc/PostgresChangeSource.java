@@ -84,7 +84,7 @@ final class PostgresChangeSource
     // The alternatives narrow the publication to one table while a snapshot runs, or need a
     // superuser.
     debezium.setProperty("publication.autocreate.mode", "disabled");
-    // What retention deletes under its replication origin stays in the warehouse.
+    // Rows that retention deletes under its replication origin stay in the warehouse.
     debezium.setProperty("slot.stream.params", "origin=none");
     debezium.setProperty("heartbeat.action.query", SourceServer.beatQuery(settings));
     debezium.setProperty("tombstones.on.delete", "false");
@@ -92,12 +92,12 @@ final class PostgresChangeSource
     debezium.setProperty("micros.type", MicrosConverter.class.getName());
     // The default waits half a second for a full batch.
     debezium.setProperty("poll.interval.ms", "10");
-    // A record of Debezium's is some 60 objects: what waits in the queue is copied by every young
-    // collection, and a longer queue makes nothing faster.
+    // A Debezium record consists of about 60 objects, and every young collection copies the queued
+    // ones. A longer queue is not faster.
     debezium.setProperty("max.batch.size", "1024");
     debezium.setProperty("max.queue.size", "2048");
     debezium.setProperty("snapshot.fetch.size", "10000");
-    // After a kill the server holds the slot until it notices.
+    // After a kill the server keeps the slot active until it detects the closed connection.
     debezium.setProperty("slot.max.retries", "60");
     debezium.setProperty("slot.retry.delay.ms", "1000");
     PostgresSourceBuilder<Either<ReaderNotice, Change>> builder =
@@ -112,10 +112,10 @@ final class PostgresChangeSource
             .slotName(settings.slot())
             .heartbeatInterval(settings.heartbeatInterval())
             .splitSize(settings.splitSize())
-            // With it, updates of transactions open across a chunk's end are lost.
+            // Backfill loses updates of transactions that are open at a chunk's end.
             .skipSnapshotBackfill(true)
             .includePartitionedTables(true)
-            // It would turn the order of the small tables round.
+            // The option would reverse the order of the small tables.
             .assignUnboundedChunkFirst(false)
             // A job restored from one of the last checkpoints must find its position in the slot.
             .lsnCommitCheckpointsDelay(3)
@@ -125,8 +125,8 @@ final class PostgresChangeSource
   }
 
   /**
-   * One pattern, the frequent tables first: Debezium matches it against every row's table, and a
-   * dot means any character to it.
+   * One pattern with the frequent tables first, because Debezium matches it against every row's
+   * table. An unquoted dot would match any character.
    */
   private static String tables(String schema) {
     return Arrays.stream(SourceTable.values())
@@ -178,7 +178,7 @@ final class PostgresChangeSource
     return connected().getEnumeratorCheckpointSerializer();
   }
 
-  /** The connector would create a missing slot without a word, and with it a gap. */
+  /** The connector would silently create a missing slot and skip all changes before it. */
   private void requireSlot() throws SQLException {
     try (Connection connection = SourceServer.connect(settings)) {
       if (SourceServer.slot(connection, settings.slot()) == null) {
@@ -206,8 +206,8 @@ final class PostgresChangeSource
   }
 
   /**
-   * Passes on the reader's progress beside the rows, and does once per batch what the connector's
-   * does per row.
+   * Passes on the rows and the reader's progress. Updates offset and metrics once per batch; the
+   * connector's emitter does so per row.
    */
   private static final class Emitter
       extends IncrementalSourceRecordEmitter<Either<ReaderNotice, Change>> {
@@ -256,7 +256,7 @@ final class PostgresChangeSource
     }
   }
 
-  /** Connections of the pool ask for the password as all others do. */
+  /** Lets the pool's connections request the password when they open, like all others. */
   private static final class Pool extends PostgresConnectionPoolFactory {
     @Override
     public String getJdbcUrl(JdbcSourceConfig config) {
@@ -268,7 +268,7 @@ final class PostgresChangeSource
     }
   }
 
-  /** What the connector does differently for us. */
+  /** The dialect's deviations from the connector's. */
   private static final class Dialect extends PostgresDialect {
     private static final long serialVersionUID = 1L;
 
@@ -280,8 +280,8 @@ final class PostgresChangeSource
     public JdbcSourceFetchTaskContext createFetchTaskContext(JdbcSourceConfig config) {
       return new PostgresSourceFetchTaskContext(config, this) {
         /**
-         * Asked for every row, to decide whether a chunk has it already; without backfill none has,
-         * and the true offset is costly to make.
+         * Called for every row to decide whether a chunk contains it already. Without backfill no
+         * chunk does, and computing the real offset is expensive.
          */
         @Override
         public Offset getStreamOffset(SourceRecord row) {
@@ -296,9 +296,9 @@ final class PostgresChangeSource
     }
 
     /**
-     * Confirms what the checkpoint holds. For a checkpoint without a stream's offset, as those
-     * taken during the snapshot are, the connector would confirm what its reader has read by now,
-     * and a restart would miss the rows between.
+     * Confirms the checkpoint's offset. Checkpoints during the snapshot hold no offset of the
+     * stream: for them the connector would confirm its reader's current position, and a restart
+     * would miss the rows between.
      */
     @Override
     public void notifyCheckpointComplete(long checkpointId, Offset offset) throws Exception {
@@ -307,7 +307,7 @@ final class PostgresChangeSource
       }
     }
 
-    /** The small tables first, so that facts rarely wait for what they refer to. */
+    /** Small tables first, so that facts rarely wait for their references. */
     @Override
     public List<TableId> discoverDataCollections(JdbcSourceConfig config) {
       List<TableId> tables = super.discoverDataCollections(config);

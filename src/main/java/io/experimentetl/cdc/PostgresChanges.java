@@ -15,7 +15,7 @@ public final class PostgresChanges {
   /** Name and uid of the source. */
   public static final String SOURCE = "postgres-changes";
 
-  /** Name and uid of the step behind it. */
+  /** Name and uid of the step after it. */
   public static final String CONTINUITY = "continuity";
 
   public static final TypeInformation<Either<ProgressMarker, Change>> TYPE =
@@ -32,7 +32,7 @@ public final class PostgresChanges {
   /**
    * The same, for a resync.
    *
-   * @param retainedFrom where the rows are that only an older warehouse has any more; null: nowhere
+   * @param retainedFrom the older warehouse with rows that the source no longer has; null: none
    */
   public static SourceStreams attach(
       StreamExecutionEnvironment environment,

@@ -13,8 +13,8 @@ import java.util.TreeSet;
 import java.util.stream.Collectors;
 
 /**
- * Looks at the source's server before the job is submitted. Every problem is one sentence that
- * names the thing, the place and the remedy.
+ * Checks the source's server before the job is submitted. Every problem is one sentence that names
+ * the object, the place and the remedy.
  */
 public final class PostgresPreflight {
 
@@ -33,7 +33,7 @@ public final class PostgresPreflight {
   /**
    * All problems that would keep the job from starting or make it lose rows; empty: none.
    *
-   * @param hasState the job goes on from a savepoint or checkpoint
+   * @param hasState the job continues from a savepoint or checkpoint
    */
   public static List<String> check(PostgresSourceSettings settings, boolean hasState) {
     return new PostgresPreflight(settings, hasState).problems();
@@ -50,7 +50,7 @@ public final class PostgresPreflight {
     } catch (SQLException e) {
       problems.add(connectionProblem(e));
     } catch (IllegalStateException e) {
-      // The password's supplier says what to do.
+      // The message of the password's supplier contains the remedy.
       problems.add(e.getMessage());
     }
     return List.copyOf(problems);
@@ -287,7 +287,7 @@ public final class PostgresPreflight {
     }
     for (String table : published) {
       if (!expected.contains(table)
-          // Without via-root the leaves are listed, which is a problem of its own.
+          // Without publish_via_partition_root the partitions are listed: reported separately.
           && !table.startsWith(settings.schema() + ".events_")) {
         problems.add(
             publication

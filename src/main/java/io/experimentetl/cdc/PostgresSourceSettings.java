@@ -7,8 +7,8 @@ import org.apache.flink.util.function.SerializableSupplier;
 /**
  * Where the source is and how it is read.
  *
- * @param password says the password on the machine that asks; only the supplier itself travels in
- *     the job graph
+ * @param password returns the password on the machine that needs it; the job graph contains only
+ *     the supplier
  * @param publication of exactly the captured tables, made by {@code sql/postgres/002_etl.sql}
  * @param slot logical slot of the plugin pgoutput, made by {@code sql/postgres/003_slot.sql}
  * @param heartbeatInterval how often the source writes its row of {@code etl_heartbeat}

@@ -8,7 +8,7 @@ package io.experimentetl.cdc;
  *     this is a position in the stream
  * @param commitLsn every transaction whose commit ends at or before it was passed on; 0: none yet,
  *     and for a chunk
- * @param lsn from here the stream is read after a restart; for a chunk where the stream is to start
- *     at the latest
+ * @param lsn where the stream is read from after a restart; for a chunk the latest position at
+ *     which the stream may start
  */
 public record ReaderProgress(boolean chunkRead, long commitLsn, long lsn) {}

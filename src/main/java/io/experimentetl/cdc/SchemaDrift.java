@@ -7,8 +7,8 @@ import io.experimentetl.model.SourceTable;
 import io.experimentetl.model.Subject;
 
 /**
- * A declared column that the source's table lacks, or has with another type. The table's rows are
- * read all the same; the drift is reported as {@link FindingCode#S_SCHEMA_DRIFT}.
+ * A declared column that is missing from the source's table or has another type. The table's rows
+ * are still read; the drift is reported as {@link FindingCode#S_SCHEMA_DRIFT}.
  *
  * @param reason one sentence without a row's values
  * @param seenAt commit time of the change with which it was seen, microseconds since 1970 in UTC

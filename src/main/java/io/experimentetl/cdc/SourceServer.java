@@ -9,7 +9,7 @@ import java.util.HashSet;
 import java.util.Properties;
 import java.util.Set;
 
-/** What the job asks the source's server beside reading its changes. */
+/** The job's queries to the source's server, apart from reading changes. */
 public final class SourceServer {
 
   private static final String WAL_END =
@@ -89,7 +89,7 @@ public final class SourceServer {
   }
 
   /**
-   * Those of these users whom the source has.
+   * The users among these that exist in the source.
    *
    * @throws SQLException the server does not answer
    */

@@ -51,7 +51,7 @@ final class StructRowReader extends RowReader<Struct> {
     if (bound.field == null) {
       return null;
     }
-    // Struct.get returns the column's default in place of NULL.
+    // Struct.get returns the column's default instead of NULL.
     return bound.hasDefault ? row.getWithoutDefault(column.name()) : row.get(bound.field);
   }
 

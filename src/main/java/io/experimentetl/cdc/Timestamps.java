@@ -3,7 +3,7 @@ package io.experimentetl.cdc;
 import java.time.OffsetDateTime;
 import java.time.format.DateTimeParseException;
 
-/** Debezium's ISO timestamps, read without building date objects where they have the usual form. */
+/** Reads Debezium's ISO timestamps, in their usual form without building date objects. */
 final class Timestamps {
 
   private static final long MICROS_PER_SECOND = 1_000_000L;
@@ -12,10 +12,10 @@ final class Timestamps {
 
   /**
    * Microseconds since 1970 in UTC of {@code 2026-11-20T19:03:03.123456Z}, or of anything else that
-   * ISO 8601 allows with an offset; parts of a microsecond are cut off.
+   * ISO 8601 allows with an offset; parts of a microsecond are truncated.
    *
-   * @throws DateTimeParseException it is no timestamp
-   * @throws ArithmeticException it is further from 1970 than 64 bits of microseconds reach
+   * @throws DateTimeParseException the text is not a timestamp
+   * @throws ArithmeticException the time does not fit into 64 bits of microseconds
    */
   static long microsOfIso(String text) {
     int length = text.length();

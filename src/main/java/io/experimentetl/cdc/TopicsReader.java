@@ -26,13 +26,13 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Reads all topics by one consumer and hands their records out in the order of PostgreSQL's
- * commits. What waits for its place is in no checkpoint: it is read again.
+ * Reads all topics with one consumer and returns their records in PostgreSQL's commit order.
+ * Checkpoints do not contain records that still wait for their place: a restart reads them again.
  */
 final class TopicsReader implements SplitReader<DebeziumRecord, TopicsSplit> {
   private static final Logger LOG = LoggerFactory.getLogger(TopicsReader.class);
 
-  /** A partition that is so far ahead of the others waits for them. */
+  /** Waiting records of one partition above which the partition is paused. */
   private static final int MOST_WAITING = 5_000;
 
   private static final int MOST_AT_ONCE = 2_000;
@@ -55,7 +55,7 @@ final class TopicsReader implements SplitReader<DebeziumRecord, TopicsSplit> {
     properties.putAll(settings.client());
     properties.setProperty("isolation.level", "read_committed");
     properties.setProperty("enable.auto.commit", "false");
-    // What retention has deleted unread must stop the job, not be skipped.
+    // Records that Kafka's retention deleted unread must stop the job, not be skipped.
     properties.setProperty("auto.offset.reset", "none");
     properties.setProperty("max.poll.records", Integer.toString(MOST_WAITING));
     consumer =
@@ -64,11 +64,11 @@ final class TopicsReader implements SplitReader<DebeziumRecord, TopicsSplit> {
 
   @Override
   public void handleSplitsChanges(SplitsChange<TopicsSplit> change) {
-    // The next fetch looks for their partitions: a wake-up may fall into it, and fetches repeat.
+    // The next fetch discovers their partitions: a wake-up may interrupt it, and fetches repeat.
     change.splits().forEach(split -> restored.putAll(split.next()));
   }
 
-  /** Reads partitions from here on that are not read yet. */
+  /** Starts reading the partitions that are not read yet. */
   private void discover() {
     Set<TopicPartition> found = new HashSet<>();
     for (String topic : settings.topics()) {
@@ -81,7 +81,7 @@ final class TopicsReader implements SplitReader<DebeziumRecord, TopicsSplit> {
       Map<TopicPartition, Long> beginnings = consumer.beginningOffsets(found);
       Set<TopicPartition> all = new HashSet<>(consumer.assignment());
       all.addAll(found);
-      // From here on nothing asks the broker, so nothing is left half done.
+      // No call below contacts the broker, so none can fail halfway.
       consumer.assign(all);
       for (TopicPartition partition : found) {
         order.addPartition(partition);
@@ -104,7 +104,7 @@ final class TopicsReader implements SplitReader<DebeziumRecord, TopicsSplit> {
       if (order.isEmpty()) {
         return new Batch(Collections.emptyIterator());
       }
-      // Asked behind the poll: whatever was written before a record that waits lies before it.
+      // After the poll: every record written before a waiting record lies before these offsets.
       Map<TopicPartition, Long> ends = consumer.endOffsets(consumer.assignment());
       List<DebeziumRecord> released =
           order.release(
@@ -112,7 +112,7 @@ final class TopicsReader implements SplitReader<DebeziumRecord, TopicsSplit> {
       holdWhatIsAhead();
       return new Batch(released.iterator());
     } catch (WakeupException e) {
-      // Flink wants the thread for something else; what waits goes on waiting.
+      // Flink needs the thread for another task; the waiting records stay queued.
       return new Batch(Collections.emptyIterator());
     } catch (TimeoutException e) {
       LOG.warn("{} does not answer; the source asks again.", settings.place(), e);

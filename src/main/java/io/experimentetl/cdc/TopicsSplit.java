@@ -12,7 +12,7 @@ import org.apache.flink.core.io.SimpleVersionedSerializer;
 import org.apache.kafka.common.TopicPartition;
 
 /**
- * All topics, read by one reader: only then can they be brought into one order.
+ * All topics, read by one reader: only one reader can merge them into one order.
  *
  * @param next the offset of each partition that was not passed on yet; a partition that isn't in it
  *     is read from its beginning
@@ -25,7 +25,7 @@ record TopicsSplit(Map<TopicPartition, Long> next) implements SourceSplit {
     return ID;
   }
 
-  /** Stands in checkpoints: a change of the form needs another version. */
+  /** Checkpoints contain this form: a change of it needs a new version. */
   static final class Serializer implements SimpleVersionedSerializer<TopicsSplit> {
     @Override
     public int getVersion() {

@@ -192,10 +192,7 @@ public record MetricConfig(
     return denominator == null ? List.of(numerator) : List.of(numerator, denominator);
   }
 
-  /**
-   * Savepoints hold it, and are compared with it: what a metric does not use is left out, so that a
-   * setting that is added later does not look like a change.
-   */
+  /** Leaves out the settings that the metric does not use. Only messages show this text. */
   @Override
   public String toString() {
     return "MetricConfig[name="

@@ -3,8 +3,8 @@ package io.experimentetl.model;
 import java.util.Objects;
 
 /**
- * One change of one row of the source. It is immutable but for its sequence number: the source
- * builds the change, and the step behind it assigns the number once, before anyone else sees it.
+ * One change of one row of the source. It is immutable except for its sequence number: the source
+ * builds the change, and the next step assigns the number once, before any other step reads it.
  */
 public final class Change {
   private final SourceTable table;
@@ -73,7 +73,7 @@ public final class Change {
     return position;
   }
 
-  /** Null for READ and INSERT, and where the table has no REPLICA IDENTITY FULL. */
+  /** Null for READ and INSERT, and if the table has no REPLICA IDENTITY FULL. */
   public SourceRow before() {
     return before;
   }

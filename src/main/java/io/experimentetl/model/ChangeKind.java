@@ -7,7 +7,7 @@ public enum ChangeKind {
   INSERT,
   UPDATE,
   DELETE,
-  /** The first half of an update that changed the row's key: the row is gone from its old key. */
+  /** The first half of an update that changed the row's key: it deletes the old key. */
   KEY_CHANGE,
   /**
    * Read from an older warehouse; retention may have deleted it at the source. The source's own

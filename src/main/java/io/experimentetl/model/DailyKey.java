@@ -8,7 +8,8 @@ package io.experimentetl.model;
 public record DailyKey(long experimentId, long variantId, String metric, int dayEpoch) {
 
   /**
-   * By hand: it is asked for with every counted event, and a record's own is several times slower.
+   * Written by hand: it is called for every counted event, and a record's generated method is
+   * several times slower.
    */
   @Override
   public boolean equals(Object other) {

@@ -4,20 +4,20 @@ import java.math.BigInteger;
 
 /**
  * Additive figures of one (experiment, variant, metric, day): a contribution, a difference of
- * contributions, or their total. A record of keyed state. Sums of values are whole numbers of
- * millionths, sums of products of millionths of millionths: exact, and exactly retractable.
+ * contributions, or their total. A record of keyed state. Sums of values are integers in units of
+ * 10^-6, sums of products in units of 10^-12: exact, and exactly retractable.
  *
- * <p>y is a user's total up to and including the day, under the metric's cap; of a ratio the
- * numerator's. z is the total of a ratio's denominator, x the user's covariate, fixed at the first
- * exposure. Increments are the total up to the day less the total up to the day before.
+ * <p>y is a user's total up to and including the day, under the metric's cap; for a ratio the total
+ * of the numerator. z is the total of a ratio's denominator, x the user's covariate, fixed at the
+ * first exposure. Increments are the total up to the day minus the total up to the day before.
  *
  * @param exposures exposure events on the day
  * @param activeUsers users of the population with an exposure or a counted event on the day; does
  *     not add up over days
- * @param convertingUsers users with a counted event of the metric (of a ratio: of the numerator) on
- *     the day; does not add up over days
- * @param events counted events of the metric (of a ratio: of the numerator) on the day
- * @param valueSum sum of these events' values on the day, without cap; 0 where events have none
+ * @param convertingUsers users with a counted event of the metric (for a ratio: of the numerator)
+ *     on the day; does not add up over days
+ * @param events counted events of the metric (for a ratio: of the numerator) on the day
+ * @param valueSum sum of these events' values on the day, without cap; 0 if events have no value
  * @param newUsers users whose first exposure is on the day
  * @param newConverters users whose first counted event of the metric is on the day
  * @param dSum increment of sum(y)
@@ -88,7 +88,7 @@ public record DailySums(
         BigInteger.ZERO);
   }
 
-  /** State of before a component was added has none of it. */
+  /** A component that the serialized record does not contain is zero. */
   private static BigInteger orZero(BigInteger sum) {
     return sum == null ? BigInteger.ZERO : sum;
   }
@@ -96,7 +96,7 @@ public record DailySums(
   /**
    * The sum of both.
    *
-   * @throws ArithmeticException where a count leaves 64 bits
+   * @throws ArithmeticException a count does not fit into 64 bits
    */
   public DailySums plus(DailySums other) {
     return new DailySums(

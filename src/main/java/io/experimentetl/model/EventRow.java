@@ -52,7 +52,7 @@ public record EventRow(
         row.text("device_id"));
   }
 
-  /** What is left of a deleted event: its key. */
+  /** A deleted event, of which only the key is known. */
   public static EventRow ofKey(EventId id, long occurredAt, long experimentId, String userId) {
     return new EventRow(
         id, occurredAt, experimentId, userId, null, "", null, null, null, null, null);

@@ -9,7 +9,7 @@ import java.time.ZoneId;
 /**
  * A row of {@code experiments}. Timestamps are microseconds since 1970 in UTC.
  *
- * @param status the platform's enum as text, whatever it says
+ * @param status the platform's enum as text, also unknown values
  * @param config JSON text, or null
  * @param startsAt null: open
  * @param endsAt null: open
@@ -62,7 +62,7 @@ public record ExperimentRow(
 
   private static final ObjectMapper JSON = new ObjectMapper();
 
-  /** The IANA zone of the experiment's days: {@code config.zone} where that names one. */
+  /** The IANA zone of the experiment's days: {@code config.zone} if it names one, else the default. */
   public String zone(String defaultValue) {
     if (config == null) {
       return defaultValue;

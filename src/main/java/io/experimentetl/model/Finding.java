@@ -10,9 +10,9 @@ package io.experimentetl.model;
  * @param detail one plain sentence for this case; never a row's payload
  * @param deadLetterSince commit time of the first change of the row that could not be delivered,
  *     microseconds since 1970 in UTC; null: the finding is not about an undelivered row
- * @param observedAt commit time of the change that showed it, microseconds since 1970 in UTC
+ * @param observedAt commit time of the change that caused it, microseconds since 1970 in UTC
  * @param lsn the LSN of that change; 0 in the snapshot
- * @param version of two findings with one identity the one with the greater version is current
+ * @param version the finding with the greatest version of an identity is current
  */
 public record Finding(
     FindingCode code,
@@ -27,24 +27,24 @@ public record Finding(
     long lsn,
     long version) {
 
-  /** Begins a finding that says that something is wrong. */
+  /** Starts a finding that reports an inconsistency. */
   public static Draft opened(FindingCode code, Subject subject) {
     return new Draft(code, subject, true);
   }
 
-  /** Begins a finding that says that it is wrong no longer. */
+  /** Starts a finding that resolves an earlier one. */
   public static Draft resolved(FindingCode code, Subject subject) {
     return new Draft(code, subject, false);
   }
 
-  /** Begins a finding that is open or resolved. */
+  /** Starts a finding that is open or resolved. */
   public static Draft of(FindingCode code, Subject subject, boolean open) {
     return new Draft(code, subject, open);
   }
 
   /**
-   * A finding in the making. Without a detail it says the code's sentence. The user or the event
-   * that is the subject is filled in.
+   * Builds a finding. Without a detail the finding has the code's sentence. If the subject is a
+   * user or an event, that user or event is filled in.
    */
   public static final class Draft {
     private final FindingCode code;
@@ -98,7 +98,7 @@ public record Finding(
     /**
      * The finding.
      *
-     * @param observedAt commit time of the change that showed it, microseconds since 1970 in UTC
+     * @param observedAt commit time of the change that caused it, microseconds since 1970 in UTC
      * @param lsn the LSN of that change; 0 in the snapshot
      */
     public Finding at(long observedAt, long lsn, long version) {
@@ -116,7 +116,7 @@ public record Finding(
           version);
     }
 
-    /** The finding, shown by the change. */
+    /** The finding that the change caused. */
     public Finding at(Change change, long version) {
       return at(change.position().committedAt(), change.position().lsn(), version);
     }

@@ -9,7 +9,7 @@ import java.util.EnumSet;
 import java.util.Set;
 
 /**
- * The closed list of inconsistencies. A released code keeps its meaning for ever.
+ * The closed list of inconsistencies. The meaning of a released code never changes.
  *
  * <p>{@code docs/findings.md} is generated from this list.
  */
@@ -304,8 +304,8 @@ public enum FindingCode {
   public static final FindingCode[] NO_CODES = {};
 
   /**
-   * Codes that depend on what else was known when the row was processed: references that may still
-   * have been missing, and the experiment's row at that moment.
+   * Codes that depend on the state at the time when the row was processed: references that may still
+   * have been missing, and the experiment's row.
    */
   private static final Set<FindingCode> DEPENDING_ON_TIMING =
       EnumSet.of(
@@ -354,7 +354,7 @@ public enum FindingCode {
   /**
    * The finding code with the given stable code.
    *
-   * @throws IllegalArgumentException there is none
+   * @throws IllegalArgumentException no code has this text
    */
   public static FindingCode ofCode(String code) {
     return valueOf(code.replace('-', '_'));
@@ -374,12 +374,12 @@ public enum FindingCode {
     return DEPENDING_ON_TIMING.contains(this);
   }
 
-  /** What is wrong, in plain sentences. */
+  /** The inconsistency in plain sentences. */
   public String sentence() {
     return sentence;
   }
 
-  /** What to do about it. */
+  /** The remedy. */
   public String remedy() {
     return remedy;
   }

@@ -1,8 +1,9 @@
 package io.experimentetl.model;
 
 /**
- * What a subtask of {@code attribute} adds to an experiment's health between two checkpoint
- * barriers: to a (variant, day), or to a metric in a variant. The other two are null.
+ * The increments of an experiment's health from one subtask of {@code attribute} between two
+ * checkpoint barriers: of a (variant, day), or of a metric in a variant. The other two components
+ * are null.
  */
 public record HealthContribution(
     HealthKey key, HealthCounts counts, MetricKey metric, MetricTotals totals) {

@@ -5,7 +5,7 @@ package io.experimentetl.model;
  *
  * @param assignedUsers users assigned at random (by hash or api) on the day
  * @param exposedUsers users first exposed on the day, crossovers included
- * @param crossoverUsers users first exposed on the day who were seen in more than one variant
+ * @param crossoverUsers users first exposed on the day who were exposed to more than one variant
  * @param exposures exposure events on the day
  */
 public record HealthCounts(

@@ -1,7 +1,7 @@
 package io.experimentetl.model;
 
 /**
- * Where a user counts for an experiment's health.
+ * The variant and day of an experiment's health for which a user counts.
  *
  * @param variantId the assigned variant
  * @param dayEpoch days since 1970-01-01 in the experiment's zone: of the assignment, the first

@@ -6,13 +6,13 @@ import java.util.List;
 import java.util.function.Function;
 
 /**
- * The columns of one source table, and how a row is built from their values: the one declaration of
- * the table. The source's readers, the preflight, the checks of the source's schema, the transport
- * between tasks, the warehouse's tables and the audit all go by it.
+ * The columns of one source table, and how a row is built from their values. This is the only
+ * declaration of the table: the source's readers, the preflight, the checks of the source's schema,
+ * the transport between tasks, the warehouse's tables and the audit all use it.
  */
 public final class RowColumns<R> {
 
-  /** Gives a column's value, in the Java type that {@link ColumnType} names; null for NULL. */
+  /** Returns a column's value in the Java type that {@link ColumnType} names; null for NULL. */
   @FunctionalInterface
   public interface Values {
     Object of(SourceColumn<?> column);
@@ -48,12 +48,12 @@ public final class RowColumns<R> {
         .orElseThrow(() -> new IllegalArgumentException("No column " + name + " is declared."));
   }
 
-  /** Builds a row. The values are asked for in the order of the declaration, each once. */
+  /** Builds a row. Reads every value once, in the order of the declaration. */
   public R read(Values values) {
     return reader.apply(new RowCursor(columns, values));
   }
 
-  /** A declaration in the making. */
+  /** Builds a declaration. */
   static final class Builder<R> {
     private final List<SourceColumn<R>> columns = new ArrayList<>();
 
@@ -74,7 +74,7 @@ public final class RowColumns<R> {
       return add(name, type, Use.NULLABLE, value);
     }
 
-    /** A column that a platform may be without: its values are NULL there. */
+    /** A column that a platform may not have: its values are NULL then. */
     Builder<R> optional(String name, ColumnType type, Function<R, Object> value) {
       return add(name, type, Use.OPTIONAL, value);
     }

@@ -3,8 +3,8 @@ package io.experimentetl.model;
 import java.util.List;
 
 /**
- * A row's values, asked for by column name. A row asks for all its columns in the order of their
- * declaration, so that a row can be read from a stream of values without a look-up by name.
+ * A row's values by column name. A row reads all its columns in the order of their declaration, so
+ * that it can be read from a stream of values without a look-up by name.
  */
 public final class RowCursor {
   private final List<? extends SourceColumn<?>> columns;

@@ -1,16 +1,16 @@
 package io.experimentetl.model;
 
 /**
- * The version columns of every row in ClickHouse: where the row comes from.
+ * The version columns of every row in ClickHouse: the origin of the row.
  *
  * @param lsn LSN of the change at the source; 0: the snapshot
  * @param committedAt its commit time, microseconds since 1970 in UTC
- * @param version {@code sequenceNumber * 1024 + revision}: of two rows with one key the one with
- *     the greater version is current
+ * @param version {@code sequenceNumber * 1024 + revision}: the row with the greatest version of a
+ *     key is current
  * @param deleted a tombstone
- * @param deleteReason how the delete was judged: empty, {@code erasure}, {@code unexpected}, {@code
+ * @param deleteReason the kind of the delete: empty, {@code erasure}, {@code unexpected}, {@code
  *     key-change}, {@code retention}
- * @param needsCheckpoint the row must not be visible before a checkpoint that knows of it
+ * @param needsCheckpoint the row must not be visible before a checkpoint that contains it
  */
 public record RowVersion(
     long lsn,
@@ -36,21 +36,21 @@ public record RowVersion(
     this(lsn, committedAt, version, deleted, deleteReason, false);
   }
 
-  /** The same, of a row that must not be visible before a checkpoint that knows of it. */
+  /** The same for a row that must not be visible before a checkpoint that contains it. */
   public RowVersion behindCheckpoint() {
     return new RowVersion(lsn, committedAt, version, deleted, deleteReason, true);
   }
 
   /**
-   * Whether the row may be visible before its checkpoint. Its version follows from the stream's
-   * rows alone: sent again after a restart, the row has this version, or a higher one where more
-   * progress markers precede it. This does not hold for rows of the snapshot and for corrections.
+   * Whether the row may be visible before its checkpoint. Its version then depends only on the
+   * stream's rows: if it is sent again after a restart, the row has this version, or a higher one if
+   * more progress markers precede it. This does not hold for rows of the snapshot and corrections.
    */
   public boolean isReplayStable() {
     return !needsCheckpoint && lsn != 0 && version % ofSequenceNumber(SEQUENCE_NUMBER_STEP) == 0;
   }
 
-  /** The same for a row with these findings: a code that depends on timing may be another then. */
+  /** The same for a row with these findings: a code that depends on timing may change. */
   public boolean isReplayStable(FindingCode[] found) {
     for (FindingCode code : found) {
       if (code.dependsOnTiming()) {

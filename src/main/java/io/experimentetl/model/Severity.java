@@ -13,7 +13,7 @@ public enum Severity {
     this.meaning = meaning;
   }
 
-  /** What an analyst may conclude. */
+  /** The meaning for an analyst. */
   public String meaning() {
     return meaning;
   }

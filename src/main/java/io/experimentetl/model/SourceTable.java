@@ -11,8 +11,8 @@ public enum SourceTable {
   EVENTS(SubjectKind.EVENT),
   OUTBOX_EVENTS(SubjectKind.OUTBOX_EVENT),
   /**
-   * Written by the source's heartbeat and by {@code ./etl verify}: true lag, progress when idle,
-   * fences.
+   * Written by the source's heartbeat and by {@code ./etl verify}, for the end-to-end lag, for
+   * progress when the platform is idle, and for fences.
    */
   ETL_HEARTBEAT(SubjectKind.HEARTBEAT);
 
@@ -29,7 +29,7 @@ public enum SourceTable {
     return name().toLowerCase(Locale.ROOT);
   }
 
-  /** What a finding about one of its rows is about. */
+  /** The subject kind of findings about its rows. */
   public SubjectKind subjectKind() {
     return subjectKind;
   }
@@ -37,7 +37,7 @@ public enum SourceTable {
   /**
    * The table whose rows are subjects of the kind.
    *
-   * @throws IllegalArgumentException no table's rows are
+   * @throws IllegalArgumentException no table has this kind
    */
   public static SourceTable ofSubjectKind(SubjectKind kind) {
     for (SourceTable table : ALL) {

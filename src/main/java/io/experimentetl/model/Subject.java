@@ -4,8 +4,8 @@ import java.time.LocalDate;
 import java.util.Comparator;
 
 /**
- * What a finding is about. A finding's identity is its code and its subject. This is the only place
- * that writes or reads keys.
+ * The subject of a finding. Code and subject identify a finding. Only this class writes and parses
+ * keys.
  *
  * @param key identifies one subject of its kind; {@link SubjectKind} says how it is written
  */
@@ -93,7 +93,7 @@ public record Subject(SubjectKind kind, String key) implements Comparable<Subjec
   /**
    * An event that could not be read.
    *
-   * @param id null: could not be read either
+   * @param id null: the id could not be read either
    * @param occurredAt microseconds since 1970 in UTC, or the time as the source sent it
    */
   public static Subject unreadableEvent(EventId id, Object occurredAt) {
@@ -121,21 +121,21 @@ public record Subject(SubjectKind kind, String key) implements Comparable<Subjec
     };
   }
 
-  /** The id of the event; null where the subject is not an event or has an id that is NULL. */
+  /** The id of the event; null if the subject is not an event or its id is NULL. */
   public EventId eventId() {
     int at = key.lastIndexOf(AT);
     boolean named = kind == SubjectKind.EVENT && at > 0 && !key.startsWith("null" + AT);
     return named ? EventId.of(key.substring(0, at)) : null;
   }
 
-  /** The key of an event with the source's own id in the place of the UUID. */
+  /** The key of an event with the source's own id instead of the UUID. */
   public String keyWithId(String ownId) {
     return ownId + key.substring(key.lastIndexOf(AT));
   }
 
   /**
-   * When the event occurred, microseconds since 1970 in UTC; null where the subject is not an event
-   * or the source held a time that could not be read.
+   * When the event occurred, microseconds since 1970 in UTC; null if the subject is not an event or
+   * its time at the source could not be read.
    */
   public Long occurredAt() {
     if (kind != SubjectKind.EVENT) {

@@ -43,20 +43,20 @@ public enum SubjectKind {
     return text;
   }
 
-  /** What one subject of the kind is, for people. */
+  /** The meaning of the kind, for readers. */
   public String meaning() {
     return meaning;
   }
 
-  /** How a key of the kind is composed, for people. */
+  /** The form of the kind's keys, for readers. */
   public String keyForm() {
     return keyForm;
   }
 
   /**
-   * The kind that is written as the text.
+   * The kind with this text.
    *
-   * @throws IllegalArgumentException no kind is
+   * @throws IllegalArgumentException no kind has it
    */
   public static SubjectKind ofText(String text) {
     for (SubjectKind kind : ALL) {

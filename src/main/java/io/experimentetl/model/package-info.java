@@ -1,2 +1,2 @@
-/** The records that travel between the steps; nothing in them needs Flink. */
+/** The records that travel between the steps. None of them depends on Flink. */
 package io.experimentetl.model;

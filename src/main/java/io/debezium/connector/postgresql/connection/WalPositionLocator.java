@@ -3,12 +3,12 @@ package io.debezium.connector.postgresql.connection;
 import java.util.Optional;
 
 /**
- * Replaces Debezium 1.9's class of this name. The original looks for the row to go on from after a
- * restart by LSN alone and loses rows: the end of a commit can be the LSN of the next transaction's
- * first row, and rows of one COPY page share an LSN (FLINK-39265, DBZ-5915, DBZ-6204). This one
- * neither searches nor filters: the server sends again, whole, every transaction that had not
- * committed at the stored position, and {@code io.experimentetl.cdc.Continuity} drops what was
- * passed on before.
+ * Replaces Debezium 1.9's class of this name. After a restart the original searches for the row to
+ * continue from by LSN alone and loses rows: the end of a commit can be the LSN of the next
+ * transaction's first row, and rows of one COPY page share an LSN (FLINK-39265, DBZ-5915,
+ * DBZ-6204). This class neither searches nor filters. The server resends, as a whole, every
+ * transaction that had not committed at the stored position, and {@code
+ * io.experimentetl.cdc.Continuity} drops the rows that were passed on before.
  */
 public class WalPositionLocator {
 

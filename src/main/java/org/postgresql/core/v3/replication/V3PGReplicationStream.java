@@ -13,10 +13,10 @@ import org.postgresql.util.PSQLException;
 import org.postgresql.util.PSQLState;
 
 /**
- * Replaces the driver's class of this name: it confirms to the slot what it is told to confirm and
- * nothing else. The original also confirms whatever LSN an idle server's keep-alives name, past
- * every position that a checkpoint holds; nobody could tell then whether a slot ahead of the job's
- * position was moved by somebody else, that is whether rows are missing.
+ * Replaces the driver's class of this name. It confirms only the LSNs that its caller sets. The
+ * original also confirms the LSNs in the keep-alives of an idle server, which lie beyond the
+ * position of every checkpoint. A slot ahead of the job's position would then no longer prove that
+ * another reader moved it and that rows are missing.
  */
 public class V3PGReplicationStream implements PGReplicationStream {
 
@@ -34,7 +34,7 @@ public class V3PGReplicationStream implements PGReplicationStream {
   private volatile LogSequenceNumber lastFlushed = LogSequenceNumber.INVALID_LSN;
 
   /**
-   * @param statusIntervalMs how often the server hears from us; 0: only when it asks
+   * @param statusIntervalMs interval of status updates to the server; 0: only on request
    */
   public V3PGReplicationStream(
       CopyDual copy, LogSequenceNumber start, long statusIntervalMs, ReplicationType type) {
@@ -106,7 +106,7 @@ public class V3PGReplicationStream implements PGReplicationStream {
     return buffer.slice();
   }
 
-  /** Whether the server wants an answer. */
+  /** Whether the server requests a reply. */
   private boolean keepAlive(ByteBuffer buffer) {
     long serverLsn = buffer.getLong();
     if (Long.compareUnsigned(serverLsn, lastReceived.asLong()) > 0) {

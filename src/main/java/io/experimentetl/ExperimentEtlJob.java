@@ -103,8 +103,8 @@ public final class ExperimentEtlJob {
 
   /**
    * Whether the job is started from a savepoint or checkpoint. In application mode with high
-   * availability, which alone gives main a job's id, main runs again when a JobManager takes over:
-   * there the state may be found behind it.
+   * availability main has a job id and runs again when a JobManager takes over: the job may then
+   * have state although no savepoint is configured.
    */
   private static boolean mayHaveState(ReadableConfig configuration) {
     return configuration.getOptional(StateRecoveryOptions.SAVEPOINT_PATH).isPresent()

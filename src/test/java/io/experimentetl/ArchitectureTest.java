@@ -17,7 +17,7 @@ import org.junit.jupiter.api.Test;
 
 /**
  * The packages are the steps of a row's journey, and each uses only packages that are lower in
- * {@link #FROM_TOP_TO_BOTTOM}. Its package-info says which step a package is.
+ * {@link #FROM_TOP_TO_BOTTOM}. Its package-info states which step a package is.
  */
 class ArchitectureTest {
   private static final String OURS = "io.experimentetl";
@@ -59,7 +59,7 @@ class ArchitectureTest {
   }
 
   @Test
-  void everyPackageHasItsPlaceInTheOrder() {
+  void everyPackageBelongsToALayer() {
     classes().should().resideInAnyPackage(FROM_TOP_TO_BOTTOM.toArray(String[]::new)).check(main);
   }
 

@@ -78,7 +78,7 @@ class DocumentationTest {
   }
 
   @Test
-  void everyPackageSaysWhatItIsFor() throws IOException {
+  void everyPackageStatesItsPurpose() throws IOException {
     List<Path> silent = new ArrayList<>();
     try (Stream<Path> files = Files.walk(Path.of("src/main/java/io/experimentetl"))) {
       files

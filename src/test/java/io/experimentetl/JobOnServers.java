@@ -132,7 +132,7 @@ final class JobOnServers implements AutoCloseable {
               checkpoint();
               return clickHouse.query("SELECT snapshot_done FROM etl_progress").equals("true");
             });
-    // The first checkpoint behind the snapshot, and the progress marker that says so.
+    // The first checkpoint after the snapshot, and its progress marker.
     checkpoint();
     checkpoint();
   }

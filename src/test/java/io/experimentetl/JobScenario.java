@@ -36,7 +36,7 @@ final class JobScenario {
       """;
 
   /**
-   * Experiment 3 has 100 users in one variant who buy, one of them for 1,000. Nobody converts, the
+   * Experiment 3 has 100 users in one variant who buy, one of them for 1,000. No user converts, the
    * last exposures are three days old, and one user is a bot. The variants of 4 and 5 are
    * inconsistent.
    */

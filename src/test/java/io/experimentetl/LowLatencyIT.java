@@ -250,7 +250,7 @@ class LowLatencyIT {
     start(grace);
     job.execute(
         event(1, "u50", "11"), event(2, "u51", "11"), event(3, "u52", "77"), event(4, "u2", "11"));
-    // The last event lacks no reference: when it is visible, the others wait in the checkpoint.
+    // The last event has all references: when it is visible, the others wait for the checkpoint.
     awaitEvents(1, COMPLETE);
     Instant waiting = Instant.now();
     job.checkpoint();

@@ -33,7 +33,7 @@ class SourceSizeTest {
   private static final String REASON = "Long because";
 
   @Test
-  void filesAndMethodsAreShortOrSayWhyNot() throws IOException {
+  void filesAndMethodsAreShortOrGiveAReason() throws IOException {
     List<Path> files = new ArrayList<>();
     for (String root :
         List.of("src/main/java/io/experimentetl", "src/test/java/io/experimentetl")) {

@@ -53,7 +53,7 @@ final class EvictionWalk {
   }
 
   /**
-   * Goes on with the walk, after a {@link UserStore#flush}.
+   * Continues the walk, after a {@link UserStore#flush}.
    *
    * @param marker the source's last progress marker; null: none has arrived
    * @param now processing time, milliseconds since 1970

@@ -147,7 +147,7 @@ record MetricChange(
         + instant(seenUntil)
         + ": set since: "
         + earliestSince(metric, seenUntil)
-        + " or later (the covariate's period and 18 hours behind it, since no zone's day begins earlier), or run "
+        + " or later (the covariate's period and 18 hours after it, because no zone's day begins earlier), or run "
         + restate
         + metric.since();
   }

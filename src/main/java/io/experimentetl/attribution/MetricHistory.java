@@ -132,7 +132,7 @@ final class MetricHistory {
     return covariate;
   }
 
-  /** Whether the time lies in the metric's window behind the first exposure. */
+  /** Whether the time is in the metric's window after the first exposure. */
   static boolean isInWindow(MetricConfig metric, long firstExposure, long occurredAt) {
     long from = firstExposure + micros(metric.delay());
     return occurredAt >= from

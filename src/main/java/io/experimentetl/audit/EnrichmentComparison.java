@@ -184,7 +184,7 @@ final class EnrichmentComparison {
             + rows
             + (rows == 1 ? " time, and " : " times, and ")
             + flags
-            + (flags == 1 ? " row says" : " rows say")
+            + (flags == 1 ? " row carries" : " rows carry")
             + " D-DUP-EVENT or D-CONFLICTING-DUP in inconsistencies instead of "
             + (rows - 1),
         seen.getString(7),
@@ -200,7 +200,7 @@ final class EnrichmentComparison {
         "user:" + seen.getString(2) + "/" + seen.getString(1),
         "rows: "
             + seen.getLong(3)
-            + ", of which say A-DUP-ASSIGNMENT in inconsistencies: "
+            + ", of which carry A-DUP-ASSIGNMENT in inconsistencies: "
             + seen.getLong(4)
             + ", instead of all but one",
         seen.getString(5),

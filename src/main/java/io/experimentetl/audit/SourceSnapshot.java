@@ -122,7 +122,7 @@ final class SourceSnapshot implements AutoCloseable {
             + settings.postgresUrl()
             + " can't be compared: "
             + remedy
-            + " It says: "
+            + " Its message: "
             + e.getMessage(),
         e);
   }

@@ -144,7 +144,7 @@ final class Warehouse implements AutoCloseable {
               + schema.table()
               + " TO "
               + server.user()
-              + ", or leave out --record. It says: "
+              + ", or leave out --record. Its message: "
               + e.getMessage(),
           e);
     } catch (InterruptedException e) {

@@ -28,7 +28,7 @@ final class Continuity {
   static final String START_ANEW =
       "read everything again: resync (java -jar experiment-etl.jar resync, or ./etl resync) reads into a database beside the old one, exchanges their tables, and lists the rows that it repaired.";
 
-  private static final String REMEDY = " To go on, " + START_ANEW;
+  private static final String REMEDY = " To continue, " + START_ANEW;
 
   private long sequenceNumber;
   private long rowSequenceNumber;
@@ -169,7 +169,7 @@ final class Continuity {
         throw DiscontinuityException.regression(
             "The source sent a row at LSN "
                 + Lsn.print(row.lsn())
-                + " behind one at "
+                + " after one at "
                 + Lsn.print(lsn)
                 + " of the same transaction: its order is broken."
                 + REMEDY);
@@ -300,11 +300,11 @@ final class Continuity {
     if (slot.confirmedFlushLsn() > reachedLsn) {
       throw new DiscontinuityException(
           which
-              + " stands at LSN "
+              + " is at LSN "
               + Lsn.print(slot.confirmedFlushLsn())
               + ", beyond the job's position "
               + Lsn.print(reachedLsn)
-              + ": it was made anew or moved on by somebody else, or this savepoint is older than what a later run confirmed. If the job has a newer checkpoint or savepoint, start from that one. If not, the changes between are lost: "
+              + ": it was recreated or advanced by another process, or this savepoint is older than the position that a later run confirmed. If the job has a newer checkpoint or savepoint, start from that one. If not, the changes between are lost: "
               + START_ANEW);
     }
     if (server.walEndLsn() < reachedLsn) {
@@ -325,13 +325,13 @@ final class Continuity {
         + slotName
         + " on "
         + place
-        + " does not exist. For a first start, apply sql/postgres/003_slot.sql. For a job with state, what changed since it stopped is lost: apply the file, and "
+        + " does not exist. For a first start, apply sql/postgres/003_slot.sql. For a job with state, the changes since it stopped are lost: apply the file, and "
         + START_ANEW;
   }
 
   private DiscontinuityException gap(long atLsn) {
     return new DiscontinuityException(
-        "The source goes on at LSN "
+        "The source continues at LSN "
             + Lsn.print(atLsn)
             + " without transaction "
             + txId

@@ -163,9 +163,9 @@ public final class PostgresPreflight {
                 + name
                 + " in "
                 + settings.place()
-                + " lacks "
+                + " does not have the columns "
                 + missing
-                + ": add what sql/postgres/001_platform.sql has there.");
+                + ": add them as in sql/postgres/001_platform.sql.");
       }
       checkPrivileges(connection, table);
       checkReplicaIdentity(connection, name);
@@ -188,7 +188,7 @@ public final class PostgresPreflight {
       problems.add(
           "The role "
               + settings.username()
-              + " lacks "
+              + " does not have "
               + missing
               + " on "
               + settings.schema()
@@ -221,7 +221,7 @@ public final class PostgresPreflight {
               + relation
               + " in "
               + settings.place()
-              + " has no REPLICA IDENTITY FULL, so updates and deletes come without the row before: "
+              + " has no REPLICA IDENTITY FULL, so updates and deletes arrive without the old row: "
               + ETL_SQL
               + ".");
     }
@@ -282,7 +282,7 @@ public final class PostgresPreflight {
                 settings.publication()));
     for (String table : expected) {
       if (!published.contains(table)) {
-        problems.add(publication + " lacks the table " + table + ": " + ETL_SQL + ".");
+        problems.add(publication + " does not contain the table " + table + ": " + ETL_SQL + ".");
       }
     }
     for (String table : published) {
@@ -307,7 +307,7 @@ public final class PostgresPreflight {
       problems.add(
           hasState
               ? which
-                  + " is missing, and what changed since the job stopped is lost with it: "
+                  + " is missing, and the changes since the job stopped are lost: "
                   + SLOT_SQL
                   + ", and "
                   + Continuity.START_ANEW

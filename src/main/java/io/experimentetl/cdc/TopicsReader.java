@@ -115,7 +115,7 @@ final class TopicsReader implements SplitReader<DebeziumRecord, TopicsSplit> {
       // Flink needs the thread for another task; the waiting records stay queued.
       return new Batch(Collections.emptyIterator());
     } catch (TimeoutException e) {
-      LOG.warn("{} does not answer; the source asks again.", settings.place(), e);
+      LOG.warn("{} does not answer; the source retries.", settings.place(), e);
       return new Batch(Collections.emptyIterator());
     } catch (OffsetOutOfRangeException e) {
       throw new SuppressRestartsException(
@@ -123,7 +123,7 @@ final class TopicsReader implements SplitReader<DebeziumRecord, TopicsSplit> {
               settings.place()
                   + " does not have the job's position any more ("
                   + e.offsetOutOfRangePartitions()
-                  + "): retention has deleted what was not read, or the topic was made anew. Let Debezium take a new snapshot into empty topics, and "
+                  + "): retention has deleted unread records, or the topic was recreated. Let Debezium take a new snapshot into empty topics, and "
                   + Continuity.START_ANEW));
     }
   }

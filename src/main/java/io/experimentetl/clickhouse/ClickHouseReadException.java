@@ -28,7 +28,7 @@ public final class ClickHouseReadException extends IOException {
     PASSWORD_MISSING,
     /** Unknown user or wrong password. */
     AUTHENTICATION,
-    /** The user lacks a privilege. */
+    /** The user does not have a privilege. */
     ACCESS_DENIED,
     /** The database, table or column does not exist. */
     UNKNOWN_OBJECT,

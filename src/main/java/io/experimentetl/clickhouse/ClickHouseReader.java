@@ -164,7 +164,7 @@ public final class ClickHouseReader implements AutoCloseable {
   }
 
   /**
-   * Not through {@code DriverManager}: it would hold the class loader of a Flink job for ever. Only
+   * Not through {@code DriverManager}: it would keep the class loader of a Flink job reachable. Only
    * the reader's thread connects; {@link #disconnect} may be called by another.
    */
   private ConnectionImpl connection() throws SQLException, ClickHouseReadException {

@@ -6,7 +6,7 @@ import java.util.List;
  * A batch of encoded rows. All attempts to send it use the same bytes.
  *
  * @param table the target table
- * @param id the {@code _batch_id} of its rows and its deduplication token; unique for ever
+ * @param id the {@code _batch_id} of its rows and its deduplication token; never reused
  * @param kind what it contains
  * @param partition the partition of all its rows; 0 if the table has no partitions
  * @param rows the number of its rows

@@ -208,7 +208,7 @@ public final class PlatformOptions {
         || uri.getUserInfo() == null
         || uri.getPath() == null
         || uri.getPath().length() < 2) {
-      throw new PlatformException(option + " lacks a part; write " + form);
+      throw new PlatformException(option + " is incomplete; write " + form);
     }
     if (uri.getUserInfo().contains(":")) {
       throw new PlatformException(

@@ -6,7 +6,7 @@ import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 
-/** The process behind {@code ./etl up}: the servers' parent, until SIGTERM. */
+/** The process that {@code ./etl up} leaves running: the servers' parent, until SIGTERM. */
 @Command(name = SuperviseCommand.NAME, hidden = true)
 final class SuperviseCommand implements Callable<Integer> {
   static final String NAME = "supervise";

@@ -202,7 +202,7 @@ public enum FindingCode {
   C_LSN_REGRESSION(
       FATAL,
       false,
-      "PostgreSQL or Kafka sent changes out of order, or from before the job's position. The job stops, and no row of data_inconsistencies says so.",
+      "PostgreSQL or Kafka sent changes out of order, or from before the job's position. The job stops without a row in data_inconsistencies.",
       "Read the failure in the Flink web UI: it names the position and what to do. The usual cause is a server restored from a backup, or two jobs on one slot."),
   H_SRM(
       ERROR,

@@ -9,10 +9,11 @@ import java.util.Optional;
 import java.util.function.Consumer;
 
 /**
- * Prints what a deployment in application mode needs, and waits until it has started the job.
+ * Prints the arguments and the savepoint for a deployment in application mode, and waits until it
+ * has started the job.
  *
- * <p>Such a cluster takes no jar: it starts with its job, and ends with it. Whoever deploys it, for
- * instance the Flink Kubernetes operator, gives it the arguments and the savepoint.
+ * <p>Such a cluster accepts no jar: it starts and ends with its job. The deployment tool, for
+ * instance the Flink Kubernetes operator, passes the arguments and the savepoint.
  */
 final class ApplicationStarter implements JobStarter {
   private static final Duration POLL = Duration.ofSeconds(1);
@@ -42,7 +43,7 @@ final class ApplicationStarter implements JobStarter {
         .orElseThrow(
             () ->
                 new OperationsException(
-                    "the job was not started within %d min. %sDeploy it as printed above, then run this again with a longer --wait, or go on with submit"
+                    "the job was not started within %d min. %sDeploy it as printed above, then run this again with a longer --wait, or continue with submit"
                         .formatted(
                             deadline.toMinutes(),
                             lastMismatch.isEmpty() ? "" : lastMismatch + ". ")));

@@ -146,7 +146,7 @@ public final class JobDeployment {
     lost.removeAll(ending);
     if (!lost.isEmpty()) {
       throw new OperationsException(
-          "statistics.metrics of %s lacks metrics that have been counted (%s): they would end for ever, and their names could not be used again. Add them there (a list there replaces the default one; %s has it as it ran), or end them: %s (of redeploy and submit)"
+          "statistics.metrics of %s does not contain metrics that have been counted (%s): they would end permanently, and their names could not be used again. Add them there (a list there replaces the default list; %s is the configuration that the job ran with), or end them: %s (of redeploy and submit)"
               .formatted(
                   deployment.files().config(),
                   String.join(", ", lost),

@@ -84,7 +84,7 @@ public final class ReportCommand implements Callable<Integer> {
       err.flush();
       return CANNOT_REPORT;
     } catch (RuntimeException e) {
-      // Exit code 1 means an unknown experiment, whoever else handles exceptions.
+      // Not left to picocli, whose exit code 1 means an unknown experiment here.
       e.printStackTrace(err);
       err.flush();
       return CANNOT_REPORT;
@@ -103,7 +103,7 @@ public final class ReportCommand implements Callable<Integer> {
       throw new CannotReportException(file + " is a folder: name a file with --out.");
     }
     try {
-      // Whoever opens the former report never sees half of the new one.
+      // A reader of the former report never sees half of the new one.
       Path unfinished = file.resolveSibling(file.getFileName() + ".unfinished");
       Files.writeString(unfinished, report.html());
       Files.move(unfinished, file, StandardCopyOption.REPLACE_EXISTING);

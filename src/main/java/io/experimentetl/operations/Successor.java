@@ -15,6 +15,6 @@ final class Successor {
       names = "--end",
       paramLabel = "METRIC",
       description =
-          "a metric that the configuration no longer names, and that is to end for ever; may be repeated")
+          "a metric that the configuration no longer names and that must end permanently; may be repeated")
   List<String> ending = List.of();
 }

@@ -80,7 +80,7 @@ public final class VerifyCommand implements Callable<Integer> {
       err.flush();
       return CANNOT_COMPARE;
     } catch (RuntimeException e) {
-      // Exit code 1 means differences, whoever else handles exceptions.
+      // Not left to picocli, whose exit code 1 means differences here.
       e.printStackTrace(err);
       err.flush();
       return CANNOT_COMPARE;

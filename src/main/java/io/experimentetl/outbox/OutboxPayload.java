@@ -62,7 +62,7 @@ record OutboxPayload(
   /**
    * Reads a row's payload.
    *
-   * @throws UnknownShapeException saying what is missing or contradictory
+   * @throws UnknownShapeException with the missing or contradictory member
    */
   static OutboxPayload of(OutboxRow row) throws UnknownShapeException {
     JsonNode read;

@@ -36,7 +36,7 @@ public final class OutboxPreflight {
               + e.getSQLState()
               + "). The outbox relay needs this database (source.host, source.port, source.database) for every source.type.");
     } catch (IllegalStateException e) {
-      // The message of the password's supplier says what to do.
+      // The message of the password's supplier contains the remedy.
       problems.add(e.getMessage());
     } finally {
       database.closeConnection();

@@ -72,12 +72,12 @@ public final class FindingReporter {
     output.collect(tag, new StreamRecord<>(Either.Right(finding)));
   }
 
-  /** Call before each barrier: behind it, findings are reported again. */
+  /** Call before each barrier: after it, findings are reported again. */
   public void beforeCheckpoint() {
     sinceCheckpoint.clear();
   }
 
-  /** Sends a progress marker behind the findings. */
+  /** Sends a progress marker after the findings. */
   public void progress(ProgressMarker marker) {
     output.collect(tag, new StreamRecord<>(Either.Left(marker)));
   }

@@ -63,7 +63,7 @@ record Experiment(
             ? "config.zone of the experiment"
             : defaultZone != null
                 ? "statistics.zone of the job"
-                : "unless statistics.zone of the job says otherwise",
+                : "unless the job sets another statistics.zone",
         progress,
         QUERIES.stream()
             .collect(

@@ -35,7 +35,7 @@ final class NumberText {
   private NumberText() {}
 
   /**
-   * How many decimals show two digits of what is uncertain.
+   * The number of decimals that shows two digits of the uncertainty.
    *
    * @param low null: no interval, then four digits of the value
    */
@@ -51,12 +51,12 @@ final class NumberText {
     return Math.max(0, Math.min(MAX_DECIMALS, 1 - magnitude));
   }
 
-  /** Without a plus. */
+  /** Without a plus sign. */
   static String level(Double value, int decimals, Unit unit) {
     return value == null ? NONE : shown(value, decimals, unit);
   }
 
-  /** With its sign, also where it is above zero. */
+  /** With its sign, also for a positive value. */
   static String change(Double value, int decimals, Unit unit) {
     if (value == null) {
       return NONE;

@@ -118,7 +118,7 @@ final class ReportPage {
 
   private String holds() {
     if (experiment.progress().rows().isEmpty()) {
-      return "The job has completed no checkpoint yet: nothing is promised of what is shown.";
+      return "The job has completed no checkpoint yet: the figures below are not guaranteed.";
     }
     Figures.Row row = experiment.progress().rows().get(0);
     String loaded =
@@ -126,7 +126,7 @@ final class ReportPage {
             ? ""
             : " The initial load is not finished: figures are incomplete.";
     if (row.text("lsn").isEmpty()) {
-      return "Holds what the initial load has brought so far; no transaction behind it is visible yet."
+      return "Contains the rows of the initial load so far; no transaction after it is visible yet."
           + loaded;
     }
     return "Holds everything that was committed in PostgreSQL up to "

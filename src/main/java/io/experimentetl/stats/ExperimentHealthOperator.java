@@ -55,9 +55,9 @@ import org.apache.flink.util.OutputTag;
  * barrier. A symptom that {@link HealthChecks} finds opens a finding, and closes it when it is
  * gone.
  *
- * <p>Experiments and variants are broadcast. Each subtask judges the experiments whose key it owns,
- * also those without a contribution: when something of them has changed, and when time alone may
- * change the verdict. Time is commit time, so that a restart decides alike. Nothing is judged
+ * <p>Experiments and variants are broadcast. Each subtask checks the experiments whose key it owns,
+ * also those without a contribution: after a change of them, and when time alone may change the
+ * verdict. Time is commit time, so that a restart decides in the same way. Nothing is checked
  * before the initial snapshot is read.
  */
 public final class ExperimentHealthOperator
@@ -216,7 +216,7 @@ public final class ExperimentHealthOperator
     }
   }
 
-  /** A marker without a commit time is in the snapshot, or right behind it. */
+  /** A marker without a commit time is in the snapshot, or directly after it. */
   private boolean isJudging() {
     return marker.snapshotDone() && marker.committedAt() > 0;
   }

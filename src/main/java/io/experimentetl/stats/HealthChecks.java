@@ -32,7 +32,7 @@ import java.util.Map;
 import java.util.stream.LongStream;
 
 /**
- * Finds what is wrong with one experiment as a whole, as a pure function of its rows and figures at
+ * Finds the symptoms of one whole experiment, as a pure function of its rows and figures at
  * a commit time (microseconds since 1970 in UTC).
  */
 final class HealthChecks {

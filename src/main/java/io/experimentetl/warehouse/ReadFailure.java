@@ -51,6 +51,6 @@ public final class ReadFailure {
   }
 
   private static String refused(String where, String remedy, ClickHouseReadException failure) {
-    return where + " refused a query: " + remedy + " It says: " + failure.detail();
+    return where + " refused a query: " + remedy + " Its message: " + failure.detail();
   }
 }

@@ -101,7 +101,7 @@ public final class RetainedRows implements AutoCloseable {
     Set<String> stillThere(Set<String> userIds) throws SQLException;
   }
 
-  /** Rows as changes without a sequence number, and the position behind them. */
+  /** Rows as changes without a sequence number, and the position after them. */
   public record Page(List<Change> rows, Position reached) {}
 
   private final From from;

@@ -4,11 +4,11 @@ import io.experimentetl.clickhouse.RowBinaryWriter;
 import io.experimentetl.clickhouse.TableSchema;
 import io.experimentetl.model.RowVersion;
 
-/** The columns by which every table of the warehouse says where a row came from. */
+/** The columns of every warehouse table that hold the origin of a row. */
 public final class VersionColumns {
   private VersionColumns() {}
 
-  /** The schema with the version columns behind its own. */
+  /** The schema with the version columns after its own. */
   public static TableSchema append(TableSchema schema) {
     return schema
         .column("_lsn", "UInt64")

@@ -15,7 +15,7 @@ class EventContentTest {
 
   /** An update of a column without a trace in the hash would not reach the warehouse. */
   @Test
-  void everyColumnBesideTheKeyChangesTheContent() {
+  void everyNonKeyColumnChangesTheContent() {
     long content = EventContent.of(event().row());
     for (SourceColumn<EventRow> column : EventRow.COLUMNS.all()) {
       Object other =

@@ -190,7 +190,7 @@ class EvictionTest {
   }
 
   @Test
-  void factsStayWhereTheWarehouseShowsOthers() {
+  void factsStayIfTheWarehouseShowsOtherRows() {
     live(scenario);
     scenario.update(purchase(2, JAN_8, "3"), purchase(2, JAN_8, "4"));
     scenario.warehouse.visibleEvents = 1;
@@ -209,7 +209,7 @@ class EvictionTest {
   }
 
   @Test
-  void factsStayWhereTwoRowsOfOneKeyAndVersionDiffer() {
+  void factsStayIfTwoRowsOfOneKeyAndVersionDiffer() {
     live(scenario);
     EventProcessed row = scenario.out.eventRows.get(1);
     scenario.out.eventRows.add(

@@ -16,7 +16,7 @@ class ExperimentDimensionTest {
   }
 
   @Test
-  void eventIsJudgedByTheStatusOfItsTime() {
+  void eventIsCheckedAgainstTheStatusAtItsTime() {
     ExperimentDimension experiment =
         then(then(then(null, "DRAFT", 10), "ACTIVE", 20), "PAUSED", 30);
     assertThat(experiment.isActiveAt(9)).as("before any status is known").isTrue();

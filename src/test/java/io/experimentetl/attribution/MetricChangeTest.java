@@ -40,7 +40,7 @@ class MetricChangeTest {
   }
 
   @Test
-  void metricThatBeginsBehindTheSavepointNeedsNoRawRows() {
+  void metricThatBeginsAfterTheSavepointNeedsNoRawRows() {
     MetricChange change = change(Set.of(), CONVERSION, REVENUE, items("2026-11-28"));
     assertThat(change.after().metrics()).containsExactly(items("2026-11-28"));
     assertThat(change.before().metrics()).isEmpty();
@@ -48,7 +48,7 @@ class MetricChangeTest {
   }
 
   @Test
-  void addedMetricWantsValuesFromTheEarliestStartOfItsDay() {
+  void addedMetricReadsValuesFromTheEarliestStartOfItsDay() {
     MetricChange change = change(Set.of(), CONVERSION, REVENUE, items("2026-11-28"));
     long earliest = UserScenario.at("2026-11-27T06:00:00Z");
     assertThat(change.wants("purchase", earliest)).isTrue();
@@ -57,7 +57,7 @@ class MetricChangeTest {
   }
 
   @Test
-  void valuesOfAnotherMetricAreHeldAlready() {
+  void valuesOfAnotherMetricAreAlreadyInState() {
     MetricConfig capped =
         MetricConfig.mean("capped", "purchase", "revenue")
             .withCap("9")
@@ -66,7 +66,7 @@ class MetricChangeTest {
   }
 
   @Test
-  void valuesBeforeTheOtherMetricsStartAreWanted() {
+  void valuesBeforeTheOtherMetricsStartAreRead() {
     StatisticsConfig before = BEFORE.withMetrics(items("2026-10-02"));
     MetricChange change =
         MetricChange.between(
@@ -112,7 +112,7 @@ class MetricChangeTest {
   }
 
   @Test
-  void covariatePeriodMustBeginBehindTheSavepointToo() {
+  void covariatePeriodMustBeginAfterTheSavepointToo() {
     assertRefused(
         "set since: 2026-12-12 or later",
         CONVERSION,

@@ -35,7 +35,7 @@ import org.junit.jupiter.api.Test;
 /** A start from a savepoint with other settings of the statistics. */
 class RestatedMetricsTest extends AttributeOperatorHarness {
   @Test
-  void otherSettingsThanThoseOfTheSavepointAreRefused() throws Exception {
+  void settingsThatDifferFromTheSavepointAreRefused() throws Exception {
     marker();
     OperatorSubtaskState snapshot = harness.snapshot(1, 1);
     try (var other = newHarness(CrossoverPolicy.FIRST)) {
@@ -114,7 +114,7 @@ class RestatedMetricsTest extends AttributeOperatorHarness {
   }
 
   @Test
-  void metricThatBeginsBehindTheSavepointCountsOnlyNewUsers() throws Exception {
+  void metricThatBeginsAfterTheSavepointCountsOnlyNewUsers() throws Exception {
     OperatorSubtaskState snapshot = snapshotOfTwoConversions();
     // The warehouse shows nothing, and the operator does not wait for it.
     restore(
@@ -130,7 +130,7 @@ class RestatedMetricsTest extends AttributeOperatorHarness {
   }
 
   @Test
-  void restatedMetricIsCountedFromTheRawRowsOn() throws Exception {
+  void restatedMetricIsRecountedFromTheRawRows() throws Exception {
     OperatorSubtaskState snapshot = snapshotOfTwoConversions();
     JobConfig config = with(SPENT.withSince(LocalDate.parse("2026-01-08")));
     EventRow[] rows = {spent(2, JAN_8, 3), spent(3, "2026-01-09T10:00:00Z", 4)};

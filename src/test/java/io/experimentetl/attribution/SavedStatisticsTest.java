@@ -32,7 +32,7 @@ class SavedStatisticsTest {
   }
 
   @Test
-  void namesMayHoldAnyCharacter() {
+  void namesMayContainAnyCharacter() {
     StatisticsConfig odd =
         with(MetricConfig.mean("n", "a, property=b", "c"), MetricConfig.mean("\"", "a]", "{"));
     assertThat(SavedStatistics.read(SavedStatistics.write(odd))).isEqualTo(odd);
@@ -48,7 +48,7 @@ class SavedStatisticsTest {
   }
 
   @Test
-  void unknownFormIsRefusedWithTheWayOn() {
+  void unknownFormIsRefusedWithTheRemedy() {
     String saved = SavedStatistics.write(with(REVENUE));
     assertRefused("");
     assertRefused("StatisticsConfig[zone=UTC]");

@@ -104,7 +104,7 @@ class StreamedStatisticsTest {
    * by the present metrics, and the days of ended metrics stay.
    */
   @Property(tries = 4000)
-  void differencesAddUpToTheContractOfThePresentMetrics(@ForAll long seed) throws Exception {
+  void differencesAddUpToTheContractOfTheCurrentMetrics(@ForAll long seed) throws Exception {
     rows.clear();
     assignment = null;
     Random random = new Random(seed);

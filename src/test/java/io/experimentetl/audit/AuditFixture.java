@@ -29,7 +29,7 @@ import java.util.UUID;
  * PostgreSQL and ClickHouse with the product's schema, rows to put in, and a delivery between them.
  */
 final class AuditFixture implements AutoCloseable {
-  /** Figures that every metric has; those behind them stand in a line where one is not 0. */
+  /** Figures that every metric has; later ones are printed only if one of them is not 0. */
   private static final int OF_ALL_METRICS = 9;
 
   private final PostgresEndpoint postgres;

@@ -206,7 +206,7 @@ class AuditIT {
   }
 
   @Test
-  void rowsRemovedByRetentionAreExceptedAndCounted() throws Exception {
+  void rowsRemovedByRetentionAreExcludedAndCounted() throws Exception {
     fixture.experiment(3, "NULL", "NULL", "NULL");
     fixture.user("old");
     fixture.assignment(3, "old", 31, "hash", AuditRun.YESTERDAY.minusDays(400) + " 00:00Z", "NULL");
@@ -248,7 +248,7 @@ class AuditIT {
   }
 
   @Test
-  void undeliverableRowWithFindingIsExcepted() throws Exception {
+  void undeliverableRowWithFindingIsExcluded() throws Exception {
     fixture.event(
         "00000000-0000-4000-8000-0000000000aa", 1, "u1", "infinity", "conversion", null, null);
     run.rest();
@@ -303,7 +303,7 @@ class AuditIT {
   }
 
   @Test
-  void auditBesideWritersFindsOnlyTheLostRow() throws Exception {
+  void auditDuringWritesFindsOnlyTheLostRow() throws Exception {
     try (Connection connection = fixture.postgres().connect()) {
       AtomicLong written = new AtomicLong();
       Future<?> writes =

@@ -187,7 +187,7 @@ class EnrichmentAuditIT {
   }
 
   @Test
-  void laterRenameIsNoDifferenceAndUnjudgedRowsAreCounted() throws Exception {
+  void laterRenameIsNoDifferenceAndUndecidableRowsAreCounted() throws Exception {
     fixture.delivery().leaveJoinedColumns();
     fixture
         .clickHouse()

@@ -150,7 +150,7 @@ class FindingsAuditIT {
                 + " ('H-SRM', 'experiment', '1', 'OPEN', 1, NULL, NULL, 1000000000000)");
   }
 
-  /** Its user was erased and came again, and so did the event. */
+  /** Its user and the event were inserted again after the user's erasure. */
   @Test
   void findingOfAnEarlierEventWithTheSameIdIsNoDifference() throws Exception {
     String again = "00000000-0000-4000-8000-000000000003";

@@ -24,13 +24,13 @@ import java.util.stream.Stream;
 import org.apache.commons.math3.special.Erf;
 
 /**
- * A plain stand-in for the job: reads PostgreSQL in a snapshot, writes what has changed since the
+ * A simple stand-in for the job: reads PostgreSQL in a snapshot and writes the changes since the
  * last delivery to ClickHouse, then the progress marker.
  */
 final class StandInDelivery {
   private static final ObjectMapper JSON = new ObjectMapper();
 
-  /** Per table of ClickHouse: the rows of PostgreSQL as it wants them, with their key first. */
+  /** Per table of ClickHouse: the query for its rows in PostgreSQL, with their key first. */
   private static final Map<String, String> ROWS =
       Map.of(
           "experiments",
@@ -165,7 +165,7 @@ final class StandInDelivery {
     }
   }
 
-  /** Delivers rows, statistics, and the progress marker behind them. */
+  /** Delivers rows, statistics, and then the progress marker. */
   synchronized void deliver(StatisticsConfig statistics) throws SQLException {
     long lsn = Lsn.parse(text("SELECT pg_current_wal_insert_lsn()"));
     long sequenceNumber = deliver();

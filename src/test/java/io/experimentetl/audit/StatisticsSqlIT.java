@@ -123,7 +123,7 @@ class StatisticsSqlIT {
     exposure("ada", "2026-03-01 08:00:00Z");
     fixture.event(id, experiment, "ada", "2026-03-02 08:00:00Z", "conversion", null, null);
     fixture.event(id, experiment, "ada", "2026-03-03 08:00:00Z", "conversion", null, null);
-    // The earliest row of an id decides what it is: a later one under another type doesn't count.
+    // The earliest row of an id determines its type: a later one with another type doesn't count.
     fixture.event(
         id, experiment, "ada", "2026-03-04 08:00:00Z", "purchase", null, "{\"revenue\": 5}");
     // The same id of another user is another event.

@@ -20,7 +20,7 @@ class VerdictFindingsTest {
       new Identity(FindingCode.X_COUNT_MISMATCH, Subject.table("events_processed"));
 
   @Test
-  void aTableHasOneFindingPerCodeWithItsFigures() {
+  void tableHasOneFindingPerCodeWithItsFigures() {
     List<Finding> changes =
         VerdictFindings.changes(
             List.of(
@@ -48,7 +48,7 @@ class VerdictFindingsTest {
   }
 
   @Test
-  void whatIsOpenWithTheSameFiguresIsNotWrittenAgain() {
+  void openFindingWithTheSameFiguresIsNotWrittenAgain() {
     String detail = "rows missing: 1; in ClickHouse only: 0; more than once: 0";
 
     assertThat(
@@ -61,7 +61,7 @@ class VerdictFindingsTest {
   }
 
   @Test
-  void whatIsResolvedOpensAgain() {
+  void resolvedFindingOpensAgain() {
     assertThat(
             VerdictFindings.changes(
                 List.of(row(Kind.EXTRA, "event:b")),
@@ -73,7 +73,7 @@ class VerdictFindingsTest {
   }
 
   @Test
-  void aVersionIsGreaterThanThoseBefore() {
+  void versionIsGreaterThanEarlierVersions() {
     assertThat(
             VerdictFindings.changes(
                 List.of(), List.of(), Map.of(COUNT, new Standing(true, "", 1L << 40)), CUT))
@@ -81,7 +81,7 @@ class VerdictFindingsTest {
   }
 
   @Test
-  void whatIsEqualAndNotOpenIsNotWritten() {
+  void equalTableWithoutOpenFindingWritesNothing() {
     assertThat(
             VerdictFindings.changes(
                 List.of(), List.of(), Map.of(COUNT, new Standing(false, "", 3)), CUT))
@@ -89,7 +89,7 @@ class VerdictFindingsTest {
   }
 
   @Test
-  void ofATableWithRowsThatCouldNotBeJudgedNothingIsResolved() {
+  void tableWithUndecidableRowsResolvesNoFinding() {
     assertThat(
             VerdictFindings.changes(
                 List.of(),

@@ -347,7 +347,7 @@ class ViewsIT {
       squares += total * total;
       converters += total > 0 ? 1 : 0;
     }
-    // ClickHouse cuts off what a column's decimals don't hold.
+    // ClickHouse truncates digits beyond a column's decimals.
     sum = millionths(sum);
     warehouse.query(
         "INSERT INTO experiment_daily_stats (experiment_id, variant_id, metric, kind, day, value_sum, new_users, new_converters, d_sum, d_sum_sq)"

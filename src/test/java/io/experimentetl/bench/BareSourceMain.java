@@ -18,7 +18,7 @@ import org.apache.flink.util.Collector;
 import org.apache.kafka.connect.source.SourceRecord;
 
 /**
- * Runs Flink CDC's source without any operator behind it, for comparison with the job. The
+ * Runs Flink CDC's source without any further operator, for comparison with the job. The
  * environment contains the database; every tenth of a second, standard output gets a line with the
  * number of rows read so far.
  */
@@ -32,7 +32,7 @@ public final class BareSourceMain {
     Properties debezium = new Properties();
     debezium.setProperty("publication.name", "experiment_etl");
     debezium.setProperty("publication.autocreate.mode", "disabled");
-    // The settings of the job, because the comparison is about the operators behind the source.
+    // The settings of the job, because the comparison is about the operators after the source.
     debezium.setProperty("poll.interval.ms", "10");
     debezium.setProperty("max.batch.size", "8192");
     debezium.setProperty("max.queue.size", "32768");

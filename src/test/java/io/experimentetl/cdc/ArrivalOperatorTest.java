@@ -102,7 +102,7 @@ class ArrivalOperatorTest {
   }
 
   @Test
-  void stampsGrowAlsoWhereLsnsDoNot() throws Exception {
+  void sequenceNumbersIncreaseEvenIfLsnsDoNot() throws Exception {
     send("a", 90, 200, 2);
     send("b", 150, 100, 3);
     assertThat(sequenceNumbers()).containsExactly(200L, 201L);

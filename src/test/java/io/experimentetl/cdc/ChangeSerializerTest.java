@@ -19,7 +19,7 @@ class ChangeSerializerTest {
   }
 
   @Property
-  void writtenChangeIsReadBackWhole(
+  void writtenChangeIsReadBackUnchanged(
       @ForAll("changes") Change first, @ForAll("changes") Change second) throws IOException {
     DataOutputSerializer output = new DataOutputSerializer(64);
     ChangeSerializer.INSTANCE.serialize(first, output);

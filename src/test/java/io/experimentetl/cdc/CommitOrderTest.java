@@ -50,7 +50,7 @@ class CommitOrderTest {
   }
 
   @Property(tries = 200)
-  void howeverAStreamIsDealtOutAndReadItComesOutInItsOrder(
+  void streamKeepsItsOrderForAnyPartitioning(
       @ForAll @IntRange(min = 1, max = 5) int partitions, @ForAll long seed) {
     Random random = new Random(seed);
     CommitOrder anyOrder = new CommitOrder();

@@ -31,7 +31,7 @@ enum Connector {
     }
   },
 
-  /** Flink CDC's source with its own behaviour, and nothing behind it. */
+  /** Flink CDC's unchanged source, without the continuity step. */
   STOCK {
     @Override
     DataStream<Either<ProgressMarker, Change>> attach(

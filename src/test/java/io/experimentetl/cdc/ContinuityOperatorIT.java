@@ -50,7 +50,7 @@ class ContinuityOperatorIT {
   }
 
   @Test
-  void rowsAreStampedACutComesBeforeTheBarrierAndARestartDropsWhatComesAgain() throws Exception {
+  void markerPrecedesTheBarrierAndRestartDropsRepeatedRows() throws Exception {
     SourceDatabase database = SourceDatabase.create(PLATFORM, "harness");
     long base = database.number("SELECT (pg_current_wal_lsn() - '0/0')::bigint");
     database.execute("SELECT pg_logical_emit_message(true, 'wal', repeat('x', 100000))");
@@ -75,7 +75,7 @@ class ContinuityOperatorIT {
       assertThat(last(harness.extractOutputValues()).left())
           .isEqualTo(new ProgressMarker(base + 162, snapshotEnd, (base + 160) * 10, true, false));
       harness.notifyOfCompletedCheckpoint(1);
-      assertThat(replayStable(harness, 3)).as("behind a checkpoint of the snapshot").isFalse();
+      assertThat(replayStable(harness, 3)).as("after a checkpoint of the snapshot").isFalse();
       harness.notifyOfCompletedCheckpoint(3);
       assertThat(replayStable(harness, 4)).isTrue();
       behindSnapshot = harness.snapshot(4, 0);
@@ -101,7 +101,7 @@ class ContinuityOperatorIT {
           .isInstanceOf(SuppressRestartsException.class)
           .hasRootCauseInstanceOf(DiscontinuityException.class)
           .rootCause()
-          .hasMessageContaining("moved on by somebody else");
+          .hasMessageContaining("advanced by another process");
     }
   }
 

@@ -113,7 +113,7 @@ class ContinuityTest {
   }
 
   @Property(tries = 3000)
-  void everyRowPassesOnceWhateverIsSentAgain(
+  void everyRowPassesOnceForAnyRepetition(
       @ForAll long seed,
       @ForAll @IntRange(min = 1, max = 12) int transactions,
       @ForAll @IntRange(min = 0, max = 12) int restarts) {
@@ -203,7 +203,7 @@ class ContinuityTest {
   }
 
   @Test
-  void stampsFollowTheLsnAndNeverStandStill() {
+  void sequenceNumbersFollowTheLsnAndAlwaysIncrease() {
     Continuity continuity = new Continuity(ContinuityState.START);
     assertThat(
             List.of(
@@ -242,7 +242,7 @@ class ContinuityTest {
                 continuity.check(
                     "s", "h:1/db", new ServerPosition(42, 9000), slot("reserved", 2001)))
         .isInstanceOf(DiscontinuityException.class)
-        .hasMessageContaining("slot s on h:1/db stands at LSN 0/7D1")
+        .hasMessageContaining("slot s on h:1/db is at LSN 0/7D1")
         .hasMessageContaining("beyond the job's position 0/7D0")
         .hasMessageContaining("start from that one. If not,");
     continuity.check("s", "h:1/db", new ServerPosition(42, 9000), slot("reserved", 2000));

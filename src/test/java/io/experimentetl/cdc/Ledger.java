@@ -20,8 +20,8 @@ import org.apache.flink.streaming.runtime.streamrecord.StreamRecord;
 import org.apache.flink.types.Either;
 
 /**
- * Behind the source: writes down every change, in its state, so that what it holds after restarts
- * is what an exactly-once sink would hold. It fails when it is told to.
+ * Records every change of the source in its state, so that after restarts it contains what an
+ * exactly-once sink would contain. Tests can make it fail.
  */
 final class Ledger extends AbstractStreamOperator<Void>
     implements OneInputStreamOperator<Either<ProgressMarker, Change>, Void> {

@@ -102,7 +102,7 @@ class PostgresChangesIT {
   }
 
   @Test
-  void retentionDeletesDoNotArriveAndOthersBringTheirRow() throws Exception {
+  void retentionDeletesDoNotArriveAndOtherDeletesHaveTheirRow() throws Exception {
     SourceDatabase database = SourceDatabase.create(PLATFORM, "deletes");
     database.fill(3);
     database.execute(
@@ -253,12 +253,12 @@ class PostgresChangesIT {
         .contains("The replication slot " + database.slot())
         .contains("does not exist")
         .contains("apply the file, and " + Continuity.START_ANEW);
-    assertThat(slots(database)).describedAs("nobody made the slot anew").isZero();
+    assertThat(slots(database)).describedAs("the slot was not recreated").isZero();
 
     database.applySlot();
     assertThat(failure(Connector.OURS.startFrom(second, settings, "moved")))
         .contains("beyond the job's position")
-        .contains("was made anew or moved on by somebody else");
+        .contains("was recreated or advanced by another process");
   }
 
   @Test

@@ -44,7 +44,7 @@ class PostgresPreflightIT {
         .containsExactlyInAnyOrder(
             "The publication experiment_etl in "
                 + place
-                + " lacks the table public.events: apply sql/postgres/002_etl.sql.",
+                + " does not contain the table public.events: apply sql/postgres/002_etl.sql.",
             "The publication experiment_etl in "
                 + place
                 + " does not publish all of insert, update, delete: apply sql/postgres/002_etl.sql.",
@@ -59,7 +59,7 @@ class PostgresPreflightIT {
                 + " has no REPLICA IDENTITY FULL, so updates and deletes come without the row before: apply sql/postgres/002_etl.sql.",
             "The table public.users in "
                 + place
-                + " lacks email: add what sql/postgres/001_platform.sql has there.",
+                + " does not have the columns email: add them as in sql/postgres/001_platform.sql.",
             "The replication slot "
                 + database.slot()
                 + " on "
@@ -120,7 +120,7 @@ class PostgresPreflightIT {
   }
 
   @Test
-  void roleNeedsNothingButOurGrants() throws Exception {
+  void grantsOfTheSqlFilesSuffice() throws Exception {
     SourceDatabase database = SourceDatabase.create(PLATFORM, "role");
     database.execute("ALTER ROLE experiment_etl PASSWORD 'etl-pass'");
     PostgresSourceSettings admin = database.settings();
@@ -140,7 +140,7 @@ class PostgresPreflightIT {
     database.execute("REVOKE SELECT ON users FROM experiment_etl");
     assertThat(check(etl))
         .containsExactly(
-            "The role experiment_etl lacks SELECT on public.users in "
+            "The role experiment_etl does not have SELECT on public.users in "
                 + admin.place()
                 + ": apply sql/postgres/002_etl.sql, or grant it.");
   }

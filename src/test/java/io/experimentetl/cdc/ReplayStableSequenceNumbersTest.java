@@ -22,7 +22,7 @@ class ReplayStableSequenceNumbersTest {
     long[] lsns = new long[40];
     long lsn = 800;
     for (int i = 0; i < lsns.length; i++) {
-      // Rows of one COPY page share their LSN; those of a long transaction come behind higher ones.
+      // Rows of one COPY page share their LSN; those of a long transaction follow higher ones.
       lsn += 8L * (random.nextInt(12) - 3);
       lsns[i] = lsn;
     }
@@ -41,7 +41,7 @@ class ReplayStableSequenceNumbersTest {
 
   /** Low-latency delivery is for them too; between two rows there are a few barriers at most. */
   @Test
-  void rowsOfInterleavedTransactionsAndOfOneCopyPageAreRepeatable() {
+  void rowsOfInterleavedTransactionsAndOfOneCopyPageAreReplayStable() {
     long[] lsns =
         IntStream.range(0, 1000).mapToLong(i -> 8000 + 8L * (i * 37 % 1000 / 2)).toArray();
     long[] sequenceNumbers = sequenceNumbers(lsns, new Random(1), 7);
@@ -51,7 +51,7 @@ class ReplayStableSequenceNumbersTest {
   }
 
   @Test
-  void rowBehindTooManyProgressMarkersIsNotReplayStableUntilTheLsnPassesThem() {
+  void rowAfterTooManyProgressMarkersIsNotReplayStableUntilTheLsnPassesThem() {
     Continuity continuity = new Continuity(ContinuityState.START);
     continuity.nextSequenceNumber(800);
     for (int markers = 0; markers < 20; markers++) {

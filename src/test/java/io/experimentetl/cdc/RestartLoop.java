@@ -74,7 +74,7 @@ public final class RestartLoop implements Callable<Map<String, Long>> {
       this.transactions = transactions;
     }
 
-    /** Writes rows, beginning with the given number, in one transaction; says how many. */
+    /** Writes rows, beginning with the given number, in one transaction; returns their count. */
     abstract long write(Connection connection, long row) throws Exception;
   }
 
@@ -114,7 +114,7 @@ public final class RestartLoop implements Callable<Map<String, Long>> {
     this.view = Ledger.view(database);
   }
 
-  /** Counts restarts, rows written, rows missing, and rows that came again or out of order. */
+  /** Counts restarts, written rows, missing rows, and repeated or reordered rows. */
   @Override
   public Map<String, Long> call() throws Exception {
     StreamExecutionEnvironment environment = Connector.environment(Duration.ofMillis(50));

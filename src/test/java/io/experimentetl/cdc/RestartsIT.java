@@ -15,7 +15,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
 
-/** Kill and restore in a loop, with our classes and with those that they replace. */
+/** Kills and restores the job in a loop, with our classes and with the original ones. */
 class RestartsIT {
 
   @RegisterExtension static final PlatformExtension PLATFORM = new PlatformExtension();

@@ -70,7 +70,7 @@ class SnapshotOverlapIT {
     SourceDatabase database = SourceDatabase.create(PLATFORM, "open");
     database.fill(100);
     String reader = database.slot() + "_reader";
-    // While it has the key, the job's query of a chunk stands still at u50.
+    // While this session holds the lock, the job's query of a chunk waits at u50.
     database.execute(
         """
         CREATE ROLE %1$s LOGIN REPLICATION PASSWORD 'reads' IN ROLE experiment_etl;
@@ -110,7 +110,7 @@ class SnapshotOverlapIT {
           .atMost(Duration.ofSeconds(60))
           .until(
               () -> {
-                // A chunk's backfill ends at a row behind its end.
+                // A chunk's backfill ends at a row after its end.
                 PostgresChangesIT.insertEvent(database, "u2", "tick");
                 return names(view.changes).size() == 100;
               });

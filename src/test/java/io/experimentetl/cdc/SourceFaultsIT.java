@@ -40,7 +40,7 @@ class SourceFaultsIT {
               .setNumberSlotsPerTaskManager(2)
               .build());
 
-  /** Those that have asked for the slot while another holds it. */
+  /** The sessions that requested the slot while another one holds it. */
   private static final String READERS_IN_VAIN =
       """
       SELECT count(*) FROM pg_stat_activity
@@ -168,7 +168,7 @@ class SourceFaultsIT {
         while (view.starts.get() == starts) {
           insert(database, Integer.toString(events++));
           if (events % 50 == 0) {
-            // Whatever was cut, the reader's own connection is next.
+            // After every kind of interruption the reader's own connection is next.
             line.hangUp(Hangup.RESET);
           }
         }

@@ -16,7 +16,7 @@ class CommitDecisionTest {
   private static final long MINUTES = 60_000;
 
   @Test
-  void batchThatNobodyCanHaveSentIsInsertedAtOnce() {
+  void neverSentBatchIsInsertedWithoutAProbe() {
     assertThat(CommitDecision.probeFirst(sealed(0, 5), 0, 5, MINUTES, 30 * MINUTES)).isFalse();
     assertThat(CommitDecision.probeFirst(sealed(0, -1), 0, -1, MINUTES, 30 * MINUTES)).isFalse();
   }

@@ -102,7 +102,7 @@ class FaultProxyTest {
 
   @ParameterizedTest
   @EnumSource(Hangup.class)
-  void requestThatIsCutAnywhereDoesNotArriveComplete(Hangup hangup) {
+  void truncatedRequestNeverArrivesComplete(Hangup hangup) {
     for (Position position :
         List.of(
             Position.after(0),

@@ -37,7 +37,7 @@ class FindingsPageTest {
   }
 
   @Test
-  void tablesAreWhatTheEnumsSay() throws IOException {
+  void tablesMatchTheEnums() throws IOException {
     String page = Files.readString(PAGE);
     String generated = replace(replace(page, "reference", reference()), "codes", codes());
     if (Boolean.getBoolean("docs.write")) {

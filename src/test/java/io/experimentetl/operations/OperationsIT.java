@@ -268,7 +268,7 @@ class OperationsIT {
     assertThat(cluster("status")).contains("RUNNING");
   }
 
-  /** Starts the cluster with its job, as whoever deploys it does. */
+  /** Starts the cluster with its job, as a deployment tool does. */
   private void deploy(String savepoint, String... arguments) {
     Path conf = folder.resolve("flink/conf").toAbsolutePath();
     List<String> line = new ArrayList<>(List.of(JavaCommand.java(), "-Xmx768m"));

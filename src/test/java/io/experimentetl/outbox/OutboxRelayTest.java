@@ -158,7 +158,7 @@ class OutboxRelayTest {
   }
 
   @Test
-  void rowOfTheSnapshotThatComesAgainInTheStreamIsRelayedOnce() throws Exception {
+  void snapshotRowRepeatedInTheStreamIsRelayedOnce() throws Exception {
     OutboxRow unprocessed = purchase(2, "e", null);
     send(SourceTable.OUTBOX_EVENTS, ChangeKind.READ, null, unprocessed);
     insert(unprocessed);
@@ -282,7 +282,7 @@ class OutboxRelayTest {
   }
 
   @Test
-  void contradictingPayloadIsReportedWhicheverComesFirst() throws Exception {
+  void contradictingPayloadIsReportedInEitherOrder() throws Exception {
     beginStream();
     insert(event("e", "other"));
     insert(purchase(2, "e", null));

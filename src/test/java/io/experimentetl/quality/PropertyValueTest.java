@@ -29,7 +29,7 @@ class PropertyValueTest {
   }
 
   @Test
-  void valuesBehindUnreadableTextAreMissing() {
+  void valuesAfterUnreadableTextAreMissing() {
     assertThat(values("{\"b\": 2, \"a\": " + "9".repeat(2_000) + ", \"c\": 3}"))
         .containsExactly(NONE, 2_000_000, NONE);
   }

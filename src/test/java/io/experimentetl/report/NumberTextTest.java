@@ -7,14 +7,14 @@ import org.junit.jupiter.api.Test;
 
 class NumberTextTest {
   @Test
-  void anIntervalDecidesHowManyDigitsAreSensible() {
+  void intervalDeterminesTheNumberOfDigits() {
     assertThat(NumberText.decimals(0.0312, -0.001, 0.063, Unit.PERCENT)).isEqualTo(1);
     assertThat(NumberText.decimals(3.14159, 3.0, 3.3, Unit.PLAIN)).isEqualTo(2);
     assertThat(NumberText.decimals(12_345.6, 12_000.0, 12_700.0, Unit.PLAIN)).isZero();
   }
 
   @Test
-  void withoutAnIntervalTheValueShowsAboutFourDigits() {
+  void valueWithoutIntervalHasAboutFourDigits() {
     assertThat(
             NumberText.level(
                 4.69312, NumberText.decimals(4.69312, null, null, Unit.PLAIN), Unit.PLAIN))
@@ -24,7 +24,7 @@ class NumberTextTest {
   }
 
   @Test
-  void aChangeHasASignAndAUnit() {
+  void changeHasASignAndAUnit() {
     assertThat(NumberText.change(0.031, 1, Unit.PERCENT)).isEqualTo("+3.1\u00a0%");
     assertThat(NumberText.change(-0.031, 1, Unit.POINTS)).isEqualTo("\u22123.1\u00a0pp");
     assertThat(NumberText.change(0.0001, 1, Unit.PERCENT)).isEqualTo("0.0\u00a0%");
@@ -34,7 +34,7 @@ class NumberTextTest {
   }
 
   @Test
-  void aSmallPIsSaidToBeSmall() {
+  void smallPIsPrintedAsAnUpperBound() {
     assertThat(NumberText.p(0.00099)).isEqualTo("<\u00a00.001");
     assertThat(NumberText.p(0.0421)).isEqualTo("0.042");
     assertThat(NumberText.p(null)).isEqualTo("–");

@@ -272,7 +272,7 @@ class ReportIT {
   }
 
   @Test
-  void printedPageCutsNoPlot() throws IOException {
+  void printedPageTruncatesNoPlot() throws IOException {
     show(CHECKOUT, DESKTOP);
     List<String> pages = new ArrayList<>();
     byte[] printed = browser.print();
@@ -287,7 +287,7 @@ class ReportIT {
       }
     }
     assertThat(pages.get(0)).contains("New checkout", "Read with care", "alpha = 0.05");
-    // Above in each plot stands its axis' title, below in it that of the days, and then its
+    // Each plot has its axis' title at the top, the title of the days at the bottom, then its
     // caption.
     int plots = browser.evaluate("document.querySelectorAll('.plot').length").asInt();
     int above = 0;

@@ -138,7 +138,7 @@ final class Scenario {
         .findings("A-CROSSOVER", "WARNING", 28, 3)
         .findings("T-LATE", "INFO", 28, 1)
         .findings("R-ORPHAN-ASSIGNMENT", "ERROR", 20, 2);
-    new Scenario(warehouse, 3, "no-control", "Nobody is the control", "{}")
+    new Scenario(warehouse, 3, "no-control", "No variant is the control", "{}")
         .variants(false, "a", "b")
         .metric("conversion", "proportion", 2, 10, 200, 1)
         .metric("revenue", "mean", 2, 10, 200, 12);

@@ -101,7 +101,7 @@ class ExperimentHealthOperatorTest extends ExperimentHealthHarness {
   }
 
   @Test
-  void experimentIsJudgedByItsOwnerAfterARescale() throws Exception {
+  void experimentIsCheckedByItsOwnerAfterARescale() throws Exception {
     for (int id = 1; id <= 20; id++) {
       experiment(id, "ACTIVE", NOON);
       variant(10 * id + 1, 100, false);

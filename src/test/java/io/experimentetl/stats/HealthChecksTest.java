@@ -21,7 +21,7 @@ class HealthChecksTest {
   private static final long[] WEEK = {100, 100, 100, 100, 100, 100, 100};
 
   @Test
-  void crossoversAreManyFromOnePercentAndTenUsersOn() {
+  void crossoversAreReportedFromOnePercentAndTenUsers() {
     assertThat(HealthChecks.areManyCrossovers(10, 1_000, HEALTH)).isTrue();
     assertThat(HealthChecks.areManyCrossovers(10, 1_001, HEALTH)).isFalse();
     assertThat(HealthChecks.areManyCrossovers(9, 9, HEALTH)).isFalse();
@@ -109,7 +109,7 @@ class HealthChecksTest {
   }
 
   @Test
-  void runningExperimentIsJudgedAnHourAfterEachDay() {
+  void runningExperimentIsCheckedAnHourAfterEachDay() {
     ExperimentRun run = new ExperimentRun("ACTIVE", "Europe/Berlin", null, null, 0);
     assertThat(HealthChecks.nextChangeAt(run, micros("2026-03-10T22:30:00Z")))
         .isEqualTo(micros("2026-03-11T00:00:00Z"));
@@ -118,7 +118,7 @@ class HealthChecksTest {
   }
 
   @Test
-  void experimentIsJudgedAtItsStartAndAfterItsEnd() {
+  void experimentIsCheckedAtItsStartAndAfterItsEnd() {
     long start = micros("2026-03-10T12:00:00Z");
     long end = micros("2026-03-10T13:00:00Z");
     ExperimentRun run = new ExperimentRun("ACTIVE", "UTC", start, end, 0);

@@ -142,6 +142,6 @@ class WarehouseEventsIT {
         .containsExactly(new AssignmentRow(7, 4, USER, 41, 3, "hash", null, -1, null, 2, 3));
     events.clear();
     rows.readAsOf(List.of(4L), List.of(USER), 2048, events::add, assignment -> {});
-    assertThat(events).as("behind it").extracting(EventRow::occurredAt).containsExactly(100L);
+    assertThat(events).as("after it").extracting(EventRow::occurredAt).containsExactly(100L);
   }
 }

@@ -252,7 +252,7 @@ public final class DemoCommand implements Callable<Integer> {
       int parts = interruptions.size() + 1;
       long visible = 0;
       for (int i = 0; i < interruptions.size(); i++) {
-        // The load goes on during the interruption, but no further than to the next one.
+        // The load continues during the interruption, but only up to the next one.
         traffic.allow(i + 2 == parts ? Long.MAX_VALUE : events * (i + 2) / parts);
         long here = events * (i + 1) / parts;
         while (traffic.events() < here && traffic.isRunning()) {
@@ -298,7 +298,7 @@ public final class DemoCommand implements Callable<Integer> {
                 + " AND experiment_id = 103"));
   }
 
-  /** Each row is in Kafka once, and says so. */
+  /** Checks that each outbox row is in Kafka once and acknowledged in PostgreSQL. */
   private static void outbox(Report report, PlatformAddresses addresses, String kafka) {
     OutboxConfig config = addresses.loadJobConfig().outbox();
     if (!config.enabled()) {
@@ -333,7 +333,7 @@ public final class DemoCommand implements Callable<Integer> {
         report.note("%s has %,d physical rows twice".formatted(table.table(), table.doubled()));
       }
     }
-    report.equal("rows that stand twice, of " + Report.number(rows) + " physical ones", 0, doubled);
+    report.equal("duplicate rows, of " + Report.number(rows) + " physical ones", 0, doubled);
   }
 
   private static void audit(Report report, RunningJob job) {

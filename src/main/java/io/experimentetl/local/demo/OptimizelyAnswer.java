@@ -3,7 +3,7 @@ package io.experimentetl.local.demo;
 import io.experimentetl.local.traffic.OptimizelyData;
 import java.util.List;
 
-/** Holds the warehouse against what is known of the Optimizely Labs set. */
+/** Compares the warehouse with the known figures of the Optimizely Labs set. */
 final class OptimizelyAnswer {
   private static final List<Integer> USERS = List.of(3_304, 3_329, 3_367);
 

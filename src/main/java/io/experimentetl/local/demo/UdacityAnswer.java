@@ -7,7 +7,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 
-/** Holds the warehouse against what is known of the Udacity set. */
+/** Compares the warehouse with the known figures of the Udacity set. */
 final class UdacityAnswer {
   private static final List<String> CELLS =
       List.of(

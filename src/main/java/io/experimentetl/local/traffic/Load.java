@@ -4,7 +4,7 @@ import java.time.Instant;
 import java.util.List;
 
 /**
- * What is to be written.
+ * The transactions to write.
  *
  * @param from no event happens before
  * @param until no event happens after

@@ -126,8 +126,8 @@ public final class Traffic implements AutoCloseable {
   }
 
   /**
-   * Lets the lanes write so many event rows, and a transaction of each more, before they hold; a
-   * later call lets them go on.
+   * Lets the lanes write this many event rows, plus one transaction each, before they pause. A
+   * later call with a greater number lets them continue.
    */
   public void allow(long events) {
     allowed = events;

@@ -92,7 +92,7 @@ final class TrafficCatalogue {
                   new Variant(1041, "control", 50, true, 500, 300),
                   new Variant(1042, "relevance", 25, false, 250, 310),
                   new Variant(1043, "popularity", 25, false, 250, 280))),
-          // Nobody is its control, and 90 of 100 are allocated.
+          // No variant is its control, and 90 of 100 are allocated.
           new Experiment(
               105,
               "holiday_banner",

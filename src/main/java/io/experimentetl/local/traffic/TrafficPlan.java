@@ -7,10 +7,10 @@ import java.util.function.LongFunction;
 import java.util.stream.IntStream;
 
 /**
- * What a generator makes. The same plan makes the same rows, as long as its end is a given one.
+ * The plan of a generator. The same plan makes the same rows if its end is given.
  *
- * @param seed also the first part of every user's id: two plans with different seeds don't meet
- * @param lanes writers beside each other, each with users of its own
+ * @param seed also the first part of every user's id: plans with different seeds share no user
+ * @param lanes parallel writers, each with users of its own
  * @param events event rows to insert, over all lanes, duplicates included; {@link #ENDLESS}: until
  *     stopped
  * @param eventsPerSecond over all lanes; infinite: as fast as the database takes them
@@ -21,7 +21,7 @@ public record TrafficPlan(
     long seed, int lanes, long events, double eventsPerSecond, Instant from, Instant until) {
   public static final long ENDLESS = Long.MAX_VALUE;
 
-  /** A catalogue of every kind for what is made, as the configuration's statistics.metrics. */
+  /** Metrics of every kind for the generated events, as a value of statistics.metrics. */
   public static final String METRICS =
       "[{name: conversion, kind: proportion, event-type: conversion, covariate: 7d},"
           + " {name: revenue, kind: mean, event-type: purchase, property: revenue},"
@@ -32,10 +32,10 @@ public record TrafficPlan(
           + " {name: purchases_per_conversion, kind: ratio, event-type: purchase, window: 2d, cap: 3,"
           + " denominator: {event-type: conversion}}]";
 
-  /** A visit is sent when it is over: what it ends with must not come from the future. */
+  /** A visit is sent when it is over: its last events must not be in the future. */
   private static final Duration VISIT = Duration.ofMinutes(25);
 
-  /** Shorter than the default lateness, so that what is late is so by the generator's will. */
+  /** Shorter than the default lateness, so that only intended events are late. */
   private static final Duration SPAN = Duration.ofHours(60);
 
   /** As fast as the database takes it; the events' times are spread over the last 60 hours. */

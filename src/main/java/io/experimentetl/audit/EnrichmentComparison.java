@@ -25,8 +25,8 @@ import java.util.stream.Stream;
  * Compares the columns that the job adds to facts: keys and names of dimensions, the assigned
  * variant, the user's properties, the day, and the codes found on the row. A row holds these values
  * as of its write, corrected if a reference arrived later. They are therefore compared with the
- * dimension's current version if it is the one of that time, else with every version that ClickHouse
- * has not merged away. Undecidable rows are counted.
+ * dimension's current version if it is the one of that time, else with every version that
+ * ClickHouse has not merged away. Undecidable rows are counted.
  *
  * <p>Both sides are ClickHouse's. {@link RowComparison} compares its dimensions and facts with
  * PostgreSQL's.

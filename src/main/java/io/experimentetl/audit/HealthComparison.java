@@ -35,7 +35,9 @@ final class HealthComparison {
     }
   }
 
-  /** Figures as of a day: users assigned and exposed by variant, crossovers, the day's exposures. */
+  /**
+   * Figures as of a day: users assigned and exposed by variant, crossovers, the day's exposures.
+   */
   private record Figures(
       Map<Long, Long> assigned, Map<Long, Long> exposed, long crossovers, long exposures) {
     static final Figures NONE = new Figures(Map.of(), Map.of(), 0, 0);

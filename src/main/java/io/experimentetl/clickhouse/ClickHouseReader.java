@@ -164,8 +164,8 @@ public final class ClickHouseReader implements AutoCloseable {
   }
 
   /**
-   * Not through {@code DriverManager}: it would keep the class loader of a Flink job reachable. Only
-   * the reader's thread connects; {@link #disconnect} may be called by another.
+   * Not through {@code DriverManager}: it would keep the class loader of a Flink job reachable.
+   * Only the reader's thread connects; {@link #disconnect} may be called by another.
    */
   private ConnectionImpl connection() throws SQLException, ClickHouseReadException {
     synchronized (this) {

@@ -64,7 +64,8 @@ final class DownloadCache {
                   StandardOpenOption.WRITE);
           FileLock lock = channel.lock()) {
         if (!Files.isDirectory(entry)) {
-          // An interrupted download left its directory; no other process uses it while we hold the lock.
+          // An interrupted download left its directory; no other process uses it while we hold the
+          // lock.
           Path unfinished = root.resolve(name + ".unfinished");
           deleteRecursively(unfinished);
           Files.createDirectory(unfinished);

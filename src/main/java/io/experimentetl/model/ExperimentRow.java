@@ -62,7 +62,9 @@ public record ExperimentRow(
 
   private static final ObjectMapper JSON = new ObjectMapper();
 
-  /** The IANA zone of the experiment's days: {@code config.zone} if it names one, else the default. */
+  /**
+   * The IANA zone of the experiment's days: {@code config.zone} if it names one, else the default.
+   */
   public String zone(String defaultValue) {
     if (config == null) {
       return defaultValue;

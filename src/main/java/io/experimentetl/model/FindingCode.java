@@ -304,8 +304,8 @@ public enum FindingCode {
   public static final FindingCode[] NO_CODES = {};
 
   /**
-   * Codes that depend on the state at the time when the row was processed: references that may still
-   * have been missing, and the experiment's row.
+   * Codes that depend on the state at the time when the row was processed: references that may
+   * still have been missing, and the experiment's row.
    */
   private static final Set<FindingCode> DEPENDING_ON_TIMING =
       EnumSet.of(

@@ -43,8 +43,9 @@ public record RowVersion(
 
   /**
    * Whether the row may be visible before its checkpoint. Its version then depends only on the
-   * stream's rows: if it is sent again after a restart, the row has this version, or a higher one if
-   * more progress markers precede it. This does not hold for rows of the snapshot and corrections.
+   * stream's rows: if it is sent again after a restart, the row has this version, or a higher one
+   * if more progress markers precede it. This does not hold for rows of the snapshot and
+   * corrections.
    */
   public boolean isReplayStable() {
     return !needsCheckpoint && lsn != 0 && version % ofSequenceNumber(SEQUENCE_NUMBER_STEP) == 0;

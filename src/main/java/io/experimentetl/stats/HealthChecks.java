@@ -32,8 +32,8 @@ import java.util.Map;
 import java.util.stream.LongStream;
 
 /**
- * Finds the symptoms of one whole experiment, as a pure function of its rows and figures at
- * a commit time (microseconds since 1970 in UTC).
+ * Finds the symptoms of one whole experiment, as a pure function of its rows and figures at a
+ * commit time (microseconds since 1970 in UTC).
  */
 final class HealthChecks {
   /**

@@ -188,7 +188,8 @@ class RefusedRedeployIT {
 
     assertThatThrownBy(() -> restate("orders"))
         .isInstanceOf(OperationsException.class)
-        .hasMessageContaining("does not contain metrics that have been counted (conversion, revenue)")
+        .hasMessageContaining(
+            "does not contain metrics that have been counted (conversion, revenue)")
         .hasMessageContaining("--end conversion --end revenue (of redeploy and submit)")
         .hasMessageContaining("The running job was not touched");
 

@@ -6,9 +6,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 
-/**
- * The found and the expected figures of a check. Each line is printed as soon as it is known.
- */
+/** The found and the expected figures of a check. Each line is printed as soon as it is known. */
 final class Report {
   private static final String ROW = "%-66s %10s  %s";
 

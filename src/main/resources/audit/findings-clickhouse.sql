@@ -2,9 +2,9 @@
 -- 2: a finding is open that should not be), code, subject kind, subject key, reason, evidence.
 WITH
 -- Commit time up to which everything is visible, microseconds since 1970; NULL: nothing after the initial load is visible yet.
-(SELECT toUnixTimestamp64Micro(committed_at) FROM etl_progress) AS cut_at,
+(SELECT toUnixTimestamp64Micro(committed_at) FROM etl_progress) AS visible_until,
 -- Findings on younger rows may still be on their way: the grace period plus the time that checkpoints and heartbeats take.
-cut_at - ${on_its_way} AS settled_at,
+visible_until - ${on_its_way} AS settled_at,
 finding AS
 (
     SELECT code, toString(subject_kind) AS kind, subject_key AS key, status, experiment_id, user_id, event_id,
@@ -213,8 +213,8 @@ volume AS
     (
         SELECT r.id AS experiment_id, toInt32(any(r.day_)) - 1 AS last_day, groupArray((toInt32(h.day), h.exposures)) AS days
         -- Materialized: if the day is a constant on one side of the join, ClickHouse may fail with ILLEGAL_COLUMN.
-        FROM (SELECT id, ${day} AS day_ FROM (SELECT id, zone, materialize(assumeNotNull(cut_at)) - 3600000000 AS at FROM running
-            WHERE status = 'ACTIVE' AND ends > cut_at)) AS r
+        FROM (SELECT id, ${day} AS day_ FROM (SELECT id, zone, materialize(assumeNotNull(visible_until)) - 3600000000 AS at FROM running
+            WHERE status = 'ACTIVE' AND ends > visible_until)) AS r
         INNER JOIN (SELECT experiment_id, day, exposures FROM experiment_health_daily FINAL) AS h ON h.experiment_id = r.id
         GROUP BY r.id
     )

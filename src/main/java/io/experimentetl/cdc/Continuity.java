@@ -91,7 +91,7 @@ final class Continuity {
   }
 
   /**
-   * The progress marker behind everything that was passed on so far. Each marker has a sequence
+   * The progress marker after everything that was passed on so far. Each marker has a sequence
    * number of its own.
    *
    * @param retainedRowsRead false: rows of an older warehouse are still to be read

@@ -85,7 +85,7 @@ public final class ExperimentEtlJob {
                         .formatted(metric)));
   }
 
-  /** Configures the environment, and looks at all servers: all that is wrong, with what to do. */
+  /** Configures the environment and checks all servers: every problem with its remedy. */
   static List<String> preflight(JobConfig config, StreamExecutionEnvironment environment) {
     boolean hasState = mayHaveState(environment.getConfiguration());
     Warehouse warehouse = Warehouse.of(config, environment.getConfiguration());

@@ -58,9 +58,9 @@ public final class ExperimentEtlPipeline {
   private ExperimentEtlPipeline() {}
 
   /**
-   * Sets what correctness needs; everything else is the cluster's configuration.
+   * Sets the options that correctness needs; the cluster's configuration sets all others.
    *
-   * @return the settings of the cluster that make the job incorrect, each with what to do
+   * @return the settings of the cluster that make the job incorrect, each with its remedy
    */
   public static List<String> configure(StreamExecutionEnvironment environment) {
     environment.setMaxParallelism(MAX_PARALLELISM);

@@ -22,7 +22,7 @@ final class DimensionState {
       new MapStateDescriptor<>("variants", Types.LONG, TypeInformation.of(VariantDimension.class));
 
   /**
-   * What a change of a dimension means for the users.
+   * The effect of a dimension's change on the users.
    *
    * @param before the dimensions before the change
    * @param isAwaited facts refer to the row, which was missing until now
@@ -37,7 +37,7 @@ final class DimensionState {
   private final MissingReferences missing = new MissingReferences();
 
   /**
-   * Reads what the state holds.
+   * Reads the state.
    *
    * @param defaultZone of experiments whose configuration names none
    */

@@ -137,7 +137,7 @@ final class EventAttribution {
     setValues(facts, facts.events.size() - 1, event, values);
     bots.check(user, facts, event, origin);
     if (other >= 0) {
-      // The other event of this id may stop counting, whatever the type of this one.
+      // The other event of this id may stop counting, for any type of this one.
       statistics.restate(user, facts, origin);
     } else if (checks.counts(event.eventType())) {
       statistics.append(user, facts, origin);

@@ -16,7 +16,7 @@ final class EventContent {
   private static final long PRIME = 0x100000001b3L;
   private static final int REST_BITS = 24;
 
-  /** The columns without the key and without what the event itself is. */
+  /** All columns except the key, the type, the variant and the properties. */
   private static final List<SourceColumn<EventRow>> REST =
       EventRow.COLUMNS.all().stream()
           .filter(column -> !column.isKey())

@@ -108,7 +108,7 @@ final class EventFacts {
   }
 
   /**
-   * What the event adds to a metric's total, in millionths, or {@link PropertyValue#NONE}.
+   * The event's share of a metric's total, in units of 10^-6, or {@link PropertyValue#NONE}.
    *
    * @param property null: the metric counts events
    */

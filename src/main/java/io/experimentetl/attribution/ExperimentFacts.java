@@ -23,7 +23,7 @@ final class ExperimentFacts {
   /** Number of this user's events in this experiment that {@link SpilledEvents} holds. */
   int spilledEvents;
 
-  /** What these facts contribute to the statistics; null: not computed yet. */
+  /** The contributions of these facts to the statistics; null: not computed yet. */
   Contributions contributions;
 
   private final List<AssignmentRow> assignments = new ArrayList<>(1);

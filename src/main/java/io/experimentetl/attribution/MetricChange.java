@@ -57,7 +57,7 @@ record MetricChange(
    * @param endedBefore names of metrics that were counted once; their days keep these names
    * @param seenUntil commit time up to which the savepoint has seen the source, microseconds since
    *     1970 in UTC
-   * @throws IllegalStateException naming everything that is not possible, and what to do
+   * @throws IllegalStateException with every refused change and its remedy
    */
   static MetricChange between(
       StatisticsConfig old,
@@ -192,7 +192,7 @@ record MetricChange(
   }
 
   /**
-   * The earliest event that can matter to the metric, in whatever zone: microseconds since 1970 in
+   * The earliest event that can matter to the metric, in any zone: microseconds since 1970 in
    * UTC.
    */
   private static long from(MetricConfig metric) {

@@ -7,7 +7,7 @@ import java.util.Set;
 import java.util.TreeSet;
 
 /**
- * What all subtasks of {@code attribute} together knew at the checkpoint.
+ * The progress of all subtasks of {@code attribute} at the checkpoint.
  *
  * @param greatestSequenceNumber see {@link RowVersionGenerator}
  * @param lastFinding see {@link RowVersionGenerator}

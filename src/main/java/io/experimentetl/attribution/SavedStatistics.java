@@ -51,7 +51,7 @@ final class SavedStatistics {
       JsonNode json = JSON.readTree(saved);
       if (json.path(VERSION_KEY).asInt() == VERSION) {
         StatisticsConfig statistics = statistics(json);
-        // A key that this build does not know may have changed what was counted.
+        // A key that this build does not know may have changed the counts.
         if (write(statistics).equals(json.toString())) {
           return statistics;
         }

@@ -60,7 +60,7 @@ final class UserErasure {
     findings.reportErasure(txId, erased.events, erased.assignments, origin);
   }
 
-  /** Erases what the warehouse still shows of evicted facts that can't be rehydrated. */
+  /** Erases the visible rows of evicted facts that can't be rehydrated. */
   private void eraseEvicted(UserFacts user, RowVersion tombstone, Origin origin, Erased erased) {
     for (EvictionSummary summary : List.copyOf(user.evicted())) {
       if (!rehydration.ensureFacts(user, summary.experimentId())) {
@@ -95,7 +95,7 @@ final class UserErasure {
     }
   }
 
-  /** Counts what the transaction deleted before the user's row, and reports other deletes. */
+  /** Counts the transaction's deletes before the user's row, and reports other deletes. */
   private void eraseDeleted(UserFacts user, long txId, RowVersion tombstone, Erased erased) {
     for (UndecidedDelete delete : user.undecidedDeletes) {
       if (delete.txId() != txId) {

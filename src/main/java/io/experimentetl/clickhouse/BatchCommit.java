@@ -24,7 +24,7 @@ final class BatchCommit {
   private static final Logger LOG = LoggerFactory.getLogger(BatchCommit.class);
 
   /**
-   * What all commits of one committer share.
+   * The objects that all commits of one committer share.
    *
    * @param restoredFrom the checkpoint that the committer was restored from, -1 if from none
    * @param provenPartitions partitions whose first batch was found where the encoder expects it; a

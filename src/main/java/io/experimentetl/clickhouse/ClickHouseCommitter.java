@@ -50,7 +50,7 @@ final class ClickHouseCommitter implements Committer<SealedBatch> {
   private final BatchCommit.Shared shared;
   private final List<String> committedFiles = new ArrayList<>();
 
-  /** Protects a batch from being lost or doubled. Tests omit one to show what it prevents. */
+  /** Protects a batch from being lost or doubled. Tests omit one to show its effect. */
   enum Guard {
     /** Looks for a batch that an earlier INSERT may have written. */
     PROBE,

@@ -7,7 +7,7 @@ import java.util.List;
  *
  * @param table the target table
  * @param id the {@code _batch_id} of its rows and its deduplication token; never reused
- * @param kind what it contains
+ * @param kind the kind of its rows
  * @param partition the partition of all its rows; 0 if the table has no partitions
  * @param rows the number of its rows
  * @param rawBytes its size before compression
@@ -32,7 +32,7 @@ public record SealedBatch(
     byte[] body,
     String file) {
 
-  /** What a batch contains. */
+  /** The kind of a batch's rows. */
   public enum Kind {
     /** Rows of the sink's table. */
     ROWS,
@@ -42,7 +42,7 @@ public record SealedBatch(
     EARLY
   }
 
-  /** Describes the batch in messages, with what one needs to find its rows. */
+  /** Describes the batch in messages, with the values that find its rows. */
   String place() {
     return "batch "
         + id

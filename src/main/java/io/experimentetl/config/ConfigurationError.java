@@ -4,8 +4,8 @@ package io.experimentetl.config;
  * An error in a configuration.
  *
  * @param path of the key, with dots, or the name of the environment variable that overrides it
- * @param problem what is wrong
- * @param remedy what to do
+ * @param problem the problem, without the remedy
+ * @param remedy the change that fixes it
  */
 public record ConfigurationError(String path, String problem, String remedy) {
   @Override

@@ -77,7 +77,7 @@ public record MetricConfig(
     return metric;
   }
 
-  /** Reports what the kind needs and does not have, and what has no meaning for it. */
+  /** Reports settings that the kind requires and are missing, and settings without meaning for it. */
   private void checkKind(Section section) {
     String thisIs = "this is a " + kind.columnValue() + ".";
     if (kind == MetricKind.MEAN && property == null) {

@@ -1,6 +1,6 @@
 package io.experimentetl.config;
 
-/** What makes a user count, and since when. */
+/** The event or column by which a user enters the population, and the time of entry. */
 public enum Population {
   /** The first exposure event. */
   EXPOSURE,

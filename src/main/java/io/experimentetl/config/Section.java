@@ -36,7 +36,7 @@ final class Section {
   private final Set<String> groups = new LinkedHashSet<>();
 
   /**
-   * What all levels of one file share.
+   * The objects that all levels of one file share.
    *
    * @param overrides of keys, by the name of the environment variable; none within a list
    * @param environment holds the secrets

@@ -15,7 +15,7 @@ import java.util.concurrent.TimeoutException;
 
 /**
  * A server in a child process that never outlives this JVM: a watcher process holds the read end of
- * a pipe whose write end only this JVM has. When the JVM ends, for whatever reason, the pipe closes
+ * a pipe whose write end only this JVM has. When the JVM ends, for any reason, the pipe closes
  * and the watcher stops the server.
  */
 public final class ServerProcess {
@@ -40,7 +40,7 @@ public final class ServerProcess {
   private static final int LOG_TAIL_LINES = 40;
 
   /**
-   * What to run.
+   * The process to run.
    *
    * @param name the server's name in error messages
    * @param environment in addition to this JVM's; the place for secrets, never {@code arguments}

@@ -99,7 +99,7 @@ public final class JobDeployment {
    * configuration that it ran with.
    *
    * @param parallelism 0: the cluster's default
-   * @return a sentence about the job that runs now, or about what to do
+   * @return a sentence about the job that runs now, or the remedy
    */
   String goBack(String savepoint, int parallelism) {
     Optional<FlinkEndpoint.Job> active = activeJob();

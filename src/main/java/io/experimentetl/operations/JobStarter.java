@@ -3,7 +3,7 @@ package io.experimentetl.operations;
 import java.util.List;
 import java.util.Optional;
 
-/** The way in which a job comes to a cluster. */
+/** Starts a job on a cluster. */
 interface JobStarter {
   /**
    * Starts the job, and returns when all its tasks run.
@@ -19,7 +19,7 @@ interface JobStarter {
    * Starts the former job again after the new one was refused.
    *
    * @param former the deployment with the former job's configuration
-   * @return a sentence about the job that runs now, or about what to do
+   * @return a sentence about the job that runs now, or the remedy
    */
   String startFormer(Deployment former, String savepoint, int parallelism);
 }

@@ -1,6 +1,6 @@
 package io.experimentetl.operations;
 
-/** A failure that the person at the command line can fix: what failed, where, and what to do. */
+/** A failure that the operator can fix; the message names the failure, the place, the remedy. */
 public class OperationsException extends RuntimeException {
   private static final long serialVersionUID = 1L;
 

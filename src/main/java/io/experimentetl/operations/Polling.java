@@ -4,14 +4,14 @@ import java.time.Duration;
 import java.util.Optional;
 import java.util.function.Supplier;
 
-/** Asks a server again and again until it has an answer. */
+/** Polls a server until it has a result. */
 final class Polling {
   private Polling() {}
 
   /**
    * Repeats an attempt until it has a result or the deadline has passed.
    *
-   * @param attempt empty: not yet; what it throws ends the polling
+   * @param attempt empty: not yet; an exception ends the polling
    * @return empty when the deadline has passed
    */
   static <T> Optional<T> until(

@@ -136,7 +136,7 @@ final class Repairs {
         .count();
   }
 
-  /** Writes the table, what was wrong and the key of each row, tab separated. */
+  /** Writes the table, the problem and the key of each row, tab separated. */
   Path write(Path file) {
     List<String> lines = new ArrayList<>();
     lines.add("table\twhat was wrong\tkey");

@@ -34,7 +34,7 @@ final class UnfinishedResync {
   /**
    * Does nothing when no resync is unfinished.
    *
-   * @throws OperationsException with what to do
+   * @throws OperationsException with the remedy
    */
   void requireNone() {
     if (Files.exists(mark)) {

@@ -9,7 +9,7 @@ import java.time.Duration;
 import java.util.Optional;
 import java.util.function.BooleanSupplier;
 
-/** Waits until what PostgreSQL has committed is visible in ClickHouse. */
+/** Waits until PostgreSQL's commits are visible in ClickHouse. */
 public final class Visibility {
   private static final Duration POLL = Duration.ofMillis(500);
 

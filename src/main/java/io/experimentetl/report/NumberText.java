@@ -14,9 +14,9 @@ final class NumberText {
   private static final String NO_BREAK_SPACE = "\u00a0";
   private static final int MAX_DECIMALS = 8;
 
-  /** What is counted in. */
+  /** The unit of a number. */
   enum Unit {
-    /** As it is. */
+    /** The number unchanged. */
     PLAIN("", 0),
     /** A share, shown in percent. */
     PERCENT("%", 2),

@@ -148,7 +148,7 @@ final class Plots {
     return plots;
   }
 
-  /** Returns one row per day: a user is new on one day, whatever the metric. */
+  /** Returns one row per day: a user is new on one day, for every metric. */
   private static List<Figures.Row> usersPanel(
       ObjectNode panel, Map<String, List<Figures.Row>> metrics) {
     Map<String, Figures.Row> days = new TreeMap<>();

@@ -1,6 +1,6 @@
 package io.experimentetl.report;
 
-/** There is no experiment of this key or id; the message lists the near ones. */
+/** No experiment has this key or id; the message lists similar keys. */
 public final class UnknownExperimentException extends RuntimeException {
   private static final long serialVersionUID = 1L;
 

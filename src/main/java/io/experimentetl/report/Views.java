@@ -41,7 +41,7 @@ final class Views implements AutoCloseable {
    *
    * @param query file of the resources' folder {@code report}
    * @param parameters of the query, by name
-   * @throws CannotReportException when there is no answer
+   * @throws CannotReportException if the query fails
    */
   Figures ask(String query, Map<String, String> parameters) {
     List<String> columns = new ArrayList<>();

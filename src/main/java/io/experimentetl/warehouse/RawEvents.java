@@ -7,7 +7,7 @@ import java.io.Serializable;
 import java.util.Collection;
 import java.util.function.Consumer;
 
-/** The rows of facts as the warehouse has them: what state does not hold of them is read there. */
+/** Reads the rows of facts from the warehouse: the columns that state does not contain. */
 public interface RawEvents extends AutoCloseable {
   /** Where they are. */
   interface Source extends Serializable {

@@ -3,7 +3,7 @@ package io.experimentetl.warehouse;
 import io.experimentetl.clickhouse.ClickHouseConnection;
 import io.experimentetl.clickhouse.ClickHouseReadException;
 
-/** What an operator reads when ClickHouse could not be read: where, why, and what to do. */
+/** The message to an operator when ClickHouse could not be read: place, reason and remedy. */
 public final class ReadFailure {
   private ReadFailure() {}
 

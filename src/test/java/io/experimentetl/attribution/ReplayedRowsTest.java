@@ -34,7 +34,7 @@ import net.jqwik.api.Property;
 class ReplayedRowsTest {
   private static final long LATE = 99;
 
-  /** The same changes of the source in each run; {@code pace} decides what differs. */
+  /** The same changes of the source in each run; {@code pace} determines the differences. */
   private static final class Run {
     private final UserScenario scenario =
         UserScenario.ofKnownUser(UserScenario.config(CrossoverPolicy.EXCLUDE));

@@ -23,7 +23,7 @@ import io.experimentetl.model.FindingCode;
 import java.math.BigInteger;
 import org.junit.jupiter.api.Test;
 
-/** What a user's facts add to the statistics. */
+/** The contributions of a user's facts to the statistics. */
 class UserStatisticsTest {
   private final UserScenario scenario =
       UserScenario.ofKnownUser(UserScenario.config(CrossoverPolicy.EXCLUDE));

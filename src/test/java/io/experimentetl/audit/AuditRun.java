@@ -106,7 +106,7 @@ final class AuditRun implements AutoCloseable {
     return new Audit(fixture.settings(STATISTICS)).run();
   }
 
-  /** What {@code verify} has printed. */
+  /** The output of {@code verify}. */
   record Verified(int exitCode, String out, String err) {}
 
   Verified verify(String... options) throws Exception {

@@ -57,7 +57,7 @@ class OperationalViewsIT {
           "INSERT INTO assignments_processed (id, experiment_id, user_id, variant_id, source, assigned_at) VALUES (%d, 1, 'u%d', %d, 'hash', '2026-03-01')"
               .formatted(i, i, variant));
       event(i, "exposure", "10:00:00", variant, "", countries[i]);
-      // What comes before the exposure, and again, does not count; the property is that of the
+      // Events before the exposure, and repeated ones, do not count; the property is that of the
       // exposure.
       event(i, "purchase", "09:00:00", variant, "{\"revenue\": 1000}", "FR");
       for (int again = 0; spent[i] > 0 && again < 2; again++) {

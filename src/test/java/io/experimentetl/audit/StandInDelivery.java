@@ -106,7 +106,7 @@ final class StandInDelivery {
           "experiment_health_daily",
           "data_inconsistencies");
 
-  /** What a rename does not change in rows that were written before. */
+  /** The columns of earlier rows that a rename does not change. */
   private static final List<String> JOINED =
       List.of(
           "experiment_key",

@@ -100,7 +100,7 @@ class StatisticsSqlIT {
     event("bob", "2026-03-01 08:00:00Z", "exposure", null, null);
     user("cyd", control);
     exposure("cyd", "2026-03-01 08:00:00Z");
-    // Only exposures show a variant: what else names another one is a mismatch, not a crossover.
+    // Only exposures show a variant: another event with another variant is a mismatch only.
     event("cyd", "2026-03-01 09:00:00Z", "conversion", treatment, null);
 
     assertFigures(

@@ -25,7 +25,7 @@ import org.apache.kafka.connect.data.Struct;
 import org.apache.kafka.connect.source.SourceRecord;
 import org.junit.jupiter.api.Test;
 
-/** Records as Debezium makes them. What a server really sends is tested by PostgresChangesIT. */
+/** Records as Debezium makes them. PostgresChangesIT tests the records of a real server. */
 class ChangeDeserializerTest {
 
   private static final Schema SOURCE =

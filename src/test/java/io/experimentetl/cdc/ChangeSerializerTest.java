@@ -30,7 +30,7 @@ class ChangeSerializerTest {
     assertThat(firstRead).isEqualTo(first);
     assertThat(secondRead).isEqualTo(second);
     assertThat(input.available()).isZero();
-    // What equality leaves out, an event's own id at the source, was read too.
+    // An event's own id at the source, which equality ignores, was read too.
     DataOutputSerializer again = new DataOutputSerializer(64);
     ChangeSerializer.INSTANCE.serialize(firstRead, again);
     ChangeSerializer.INSTANCE.serialize(secondRead, again);

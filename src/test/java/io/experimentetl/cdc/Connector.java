@@ -20,7 +20,7 @@ import org.apache.flink.streaming.api.environment.StreamExecutionEnvironment;
 import org.apache.flink.streaming.api.functions.sink.v2.DiscardingSink;
 import org.apache.flink.types.Either;
 
-/** The switch of the tests: what reads the database into the {@link Ledger}. */
+/** The source under test, which reads the database into the {@link Ledger}. */
 enum Connector {
   /** The source and the continuity step as the pipeline has them. */
   OURS {
@@ -58,7 +58,7 @@ enum Connector {
   abstract DataStream<Either<ProgressMarker, Change>> attach(
       StreamExecutionEnvironment environment, PostgresSourceSettings settings);
 
-  /** Only what the tables, the publication and the types of the rows ask for, and short waits. */
+  /** Only the settings that tables, publication and row types require, and short waits. */
   private static PostgresIncrementalSource<Either<ReaderNotice, Change>> stock(
       PostgresSourceSettings settings) {
     Properties debezium = new Properties();

@@ -19,7 +19,7 @@ class ContinuityTest {
   /** A committed transaction of the server's log; rows of one page share an LSN. */
   private record Transaction(long txId, long[] rowLsns, long commitStart, long commitEnd) {}
 
-  /** What the connector's split stores; -1: absent. */
+  /** The position that the connector's split stores; -1: absent. */
   private record Offset(long lsn, long lsnProc, long lsnCommit) {}
 
   private record Checkpoint(Offset offset, ContinuityState state, int passed) {}
@@ -28,7 +28,7 @@ class ContinuityTest {
       new ReplicationSlot("pgoutput", "db", false, "reserved", 1000, 0, 0, -1);
 
   /**
-   * The server: transactions in commit order, written interleaved. Whatever follows a commit starts
+   * The server: transactions in commit order, written interleaved. Every record after a commit starts
    * at its end.
    */
   private static List<Transaction> log(Random random, int transactions) {

@@ -27,7 +27,7 @@ final class Ledger extends AbstractStreamOperator<Void>
     implements OneInputStreamOperator<Either<ProgressMarker, Change>, Void> {
   private static final long serialVersionUID = 1L;
 
-  /** What tests see of a ledger, by its name: operators live in the cluster's threads. */
+  /** A ledger's content for tests, by name: operators run in the cluster's threads. */
   static final class View {
     volatile List<Change> changes = List.of();
     volatile ProgressMarker lastMarker;

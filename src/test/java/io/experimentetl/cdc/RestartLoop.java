@@ -33,7 +33,7 @@ import org.postgresql.PGConnection;
  */
 public final class RestartLoop implements Callable<Map<String, Long>> {
 
-  /** What is written, and where in it the job fails. */
+  /** The rows to write, and the row at which the job fails. */
   enum Writer {
     /** Row by row; at the first one after the job stored the end of the commit before it. */
     SERIAL(12) {
@@ -92,7 +92,7 @@ public final class RestartLoop implements Callable<Map<String, Long>> {
    * @param writer a {@link Writer}
    * @param restarts at most
    * @param jobPort at which the job finds the server
-   * @param strike what befalls the job or the server; null: the job fails
+   * @param strike the fault of the job or the server; null: the job fails
    */
   public RestartLoop(
       String host,
@@ -182,7 +182,7 @@ public final class RestartLoop implements Callable<Map<String, Long>> {
       strike();
     }
     rows += writing.get();
-    // Whatever it has read by now, there is a row to fail at.
+    // Any progress of the reader so far leaves a row to fail at.
     try (Connection connection = database.connect()) {
       SourceServer.beat(connection, database.settings());
     }

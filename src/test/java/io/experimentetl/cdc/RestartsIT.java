@@ -20,7 +20,7 @@ class RestartsIT {
 
   @RegisterExtension static final PlatformExtension PLATFORM = new PlatformExtension();
 
-  /** What befalls the job again and again. */
+  /** The repeated fault of the job. */
   private enum Strike {
     JOB_FAILED,
     CONNECTION_CUT

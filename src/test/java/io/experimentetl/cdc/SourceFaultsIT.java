@@ -27,7 +27,7 @@ import org.postgresql.PGConnection;
 import org.postgresql.PGProperty;
 import org.postgresql.replication.PGReplicationStream;
 
-/** What happens to the source while the job reads it, on a real PostgreSQL. */
+/** Faults and changes of the source while the job reads it, on a real PostgreSQL. */
 class SourceFaultsIT {
 
   @RegisterExtension static final PlatformExtension PLATFORM = new PlatformExtension();

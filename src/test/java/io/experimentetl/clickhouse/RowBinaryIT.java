@@ -17,7 +17,7 @@ import java.util.UUID;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
 
-/** What the encoder writes is what ClickHouse reads. */
+/** ClickHouse reads the values that the encoder writes. */
 class RowBinaryIT {
 
   private static final int ROWS = 3000;

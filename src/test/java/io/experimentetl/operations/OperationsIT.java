@@ -312,7 +312,7 @@ class OperationsIT {
     await().atMost(DEADLINE).until(() -> !application.isAlive());
   }
 
-  /** Deploys what a verb has printed. */
+  /** Deploys with the arguments that a verb has printed. */
   private void deployAsPrinted(Verb verb, String arguments) {
     assertThat(verb.await("arguments +(--config .*)")).isEqualTo(arguments);
     String savepoint = verb.await("savepoint +(file:\\S+|none)");

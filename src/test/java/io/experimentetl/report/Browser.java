@@ -167,7 +167,7 @@ final class Browser implements AutoCloseable {
                 .asText());
   }
 
-  /** Whatever the page asked for since it was opened. */
+  /** The page's requests since it was opened. */
   List<String> requests() {
     return seen("Network.requestWillBeSent")
         .map(event -> event.path("params").path("request").path("url").asText())

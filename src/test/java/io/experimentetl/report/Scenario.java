@@ -126,7 +126,7 @@ final class Scenario {
     }
   }
 
-  /** What people meet, and what they hardly ever do; by id. */
+  /** Usual experiments and rare ones; by id. */
   static void all(ClickHouseEndpoint warehouse) {
     progress(warehouse);
     new Scenario(warehouse, 1, "checkout", "New checkout", "{\"zone\":\"Europe/Berlin\"}")

@@ -54,7 +54,7 @@ public final class DemoCommand implements Callable<Integer> {
   private static final int CONNECTIONS = 4;
   private static final long HISTORY = 20_000;
 
-  /** What the generator makes sure to provoke within its first hundred thousand events. */
+  /** The findings that the generator's first hundred thousand events always provoke. */
   private static final Set<FindingCode> PROVOKED =
       EnumSet.of(
           FindingCode.R_ORPHAN_EXPERIMENT,

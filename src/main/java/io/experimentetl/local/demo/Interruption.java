@@ -1,6 +1,6 @@
 package io.experimentetl.local.demo;
 
-/** What happens to the job in the middle of a load. The order is that of the run. */
+/** The interruptions of the job during a load, in the order of the run. */
 enum Interruption {
   TASKMANAGER("TaskManager killed (SIGKILL)"),
   REDEPLOY("redeployed by savepoint"),

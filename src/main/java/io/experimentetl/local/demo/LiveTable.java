@@ -75,7 +75,7 @@ final class LiveTable {
         : "unknown during the initial snapshot";
   }
 
-  /** The last two days up to today, and what all days add up to. */
+  /** The last two days up to today, and the sums over all days. */
   private List<String[]> statistics() {
     return warehouse.rows(
         """

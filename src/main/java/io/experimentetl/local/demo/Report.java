@@ -29,7 +29,7 @@ final class Report {
     print(what, "", found);
   }
 
-  /** What explains a wrong line; printed at the end. */
+  /** Explains a wrong line; printed at the end. */
   void note(String text) {
     notes.add(text);
   }
@@ -41,7 +41,7 @@ final class Report {
   /**
    * Prints the notes and the verdict.
    *
-   * @param folder what is left of the servers' data and logs
+   * @param folder the servers' remaining data and logs
    */
   void end(Path folder) {
     notes.forEach(out::println);

@@ -174,7 +174,7 @@ public final class OptimizelyData implements ReplayedSet {
     return (int) events.stream().filter(event -> event.variants().containsKey(ORPHAN)).count();
   }
 
-  /** Of the visitors, whatever they are attributed to. */
+  /** The visitors, with any attribution. */
   public int visitorEvents() {
     return events.size();
   }

@@ -22,7 +22,7 @@ final class TransactionWriter implements AutoCloseable {
     properties.setProperty("password", database.password());
     properties.setProperty("connectTimeout", "10");
     properties.setProperty("ApplicationName", "experiment-etl-traffic");
-    // Text becomes whatever the column is: uuid, jsonb, enum, timestamptz.
+    // PostgreSQL converts text to the column's type: uuid, jsonb, enum, timestamptz.
     properties.setProperty("stringtype", "unspecified");
     properties.setProperty("reWriteBatchedInserts", "true");
     connection = DriverManager.getConnection(database.jdbcUrl(), properties);

@@ -10,7 +10,7 @@ import java.util.List;
  */
 public record Write(Kind kind, List<Object> parameters) {
 
-  /** What a write does; the names are what the report counts. */
+  /** The kind of a write; the report counts by these names. */
   public enum Kind {
     INSERT_EXPERIMENT(
         "INSERT INTO experiments (id, key, name, description, status, seed, version, config, starts_at, ends_at,"

@@ -40,8 +40,8 @@ import org.apache.kafka.connect.data.Schema;
 import org.apache.kafka.connect.data.SchemaBuilder;
 import org.apache.kafka.connect.data.Struct;
 
-/** Nothing that the source can hold reaches a sink that can't write it: that would stop the job. */
-class WhateverTheSourceHoldsTest {
+/** Every value of the source is writable or becomes a finding: an unwritable one would stop the job. */
+class AnySourceValueTest {
   private static final List<SourceTable> TABLES =
       List.of(
           SourceTable.EXPERIMENTS,
@@ -58,7 +58,7 @@ class WhateverTheSourceHoldsTest {
     RowBinaryWriter.MAX_DATE_TIME_MICROS,
     RowBinaryWriter.MAX_DATE_TIME_MICROS - 86_400_000_000L,
     RowBinaryWriter.MAX_DATE_TIME_MICROS + 1,
-    // The ends of what PostgreSQL can hold, and infinity.
+    // The limits of PostgreSQL's timestamps, and infinity.
     Instant.parse("-4713-11-24T00:00:00Z").getEpochSecond() * 1_000_000,
     Long.MAX_VALUE - 1,
     Long.MAX_VALUE,

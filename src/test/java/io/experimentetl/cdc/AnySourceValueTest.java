@@ -84,7 +84,7 @@ class AnySourceValueTest {
 
   private final ObjectMapper json = new ObjectMapper();
 
-  /** How a row comes: from Debezium in the job, or as JSON from Kafka. */
+  /** The way of a row into the job: from Debezium in the job, or as JSON from Kafka. */
   private interface Rows {
     SourceRow row(SourceTable table, Random random, boolean old);
   }

@@ -21,7 +21,7 @@ import net.jqwik.api.Arbitraries;
 import net.jqwik.api.Arbitrary;
 import net.jqwik.api.Combinators;
 
-/** Any change that can be. */
+/** Any possible change. */
 final class Changes {
 
   private Changes() {}

@@ -22,7 +22,7 @@ import org.apache.flink.types.Either;
 
 /** The source under test, which reads the database into the {@link Ledger}. */
 enum Connector {
-  /** The source and the continuity step as the pipeline has them. */
+  /** The source and the continuity step as in the pipeline. */
   OURS {
     @Override
     DataStream<Either<ProgressMarker, Change>> attach(
@@ -87,7 +87,7 @@ enum Connector {
         .build();
   }
 
-  /** Starts a job that checkpoints and restarts by itself; it writes the ledger of that name. */
+  /** Starts a job with checkpoints and restarts. It writes the ledger of that name. */
   JobClient start(PostgresSourceSettings settings, String ledger, Duration checkpoints)
       throws Exception {
     return start(environment(checkpoints), settings, ledger);

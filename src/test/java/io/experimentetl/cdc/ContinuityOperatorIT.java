@@ -19,7 +19,7 @@ import org.apache.flink.types.Either;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
 
-/** The operator in a harness; it looks at a real slot when it opens. */
+/** The operator in a harness. It reads a real slot when it opens. */
 class ContinuityOperatorIT {
 
   @RegisterExtension static final PlatformExtension PLATFORM = new PlatformExtension();

@@ -60,7 +60,7 @@ class ContinuityTest {
     return log;
   }
 
-  /** Debezium's reader and the connector's split, as far as positions go. */
+  /** The positions of Debezium's reader and of the connector's split. */
   private static final class Reader {
     private final List<Transaction> sent;
     private long lsn;
@@ -84,7 +84,7 @@ class ContinuityTest {
       return transaction == sent.size();
     }
 
-    /** The next row, or null where the next message is a commit. */
+    /** The next row, or null if the next message is a commit. */
     SourcePosition next() {
       Transaction current = sent.get(transaction);
       if (row == current.rowLsns.length) {

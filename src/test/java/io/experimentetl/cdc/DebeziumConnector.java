@@ -41,9 +41,9 @@ public final class DebeziumConnector implements AutoCloseable {
   private final DebeziumEngine<RecordChangeEvent<SourceRecord>> engine;
 
   /**
-   * Starts it.
+   * Starts the connector.
    *
-   * @param offsets a file; where it isn't there, it begins with a snapshot
+   * @param offsets a file; if it does not exist, the connector begins with a snapshot
    */
   public DebeziumConnector(
       PostgresEndpoint postgres, String bootstrapServers, String topicPrefix, Path offsets) {
@@ -60,7 +60,7 @@ public final class DebeziumConnector implements AutoCloseable {
     properties.put("connector.class", "io.debezium.connector.postgresql.PostgresConnector");
     properties.put("offset.storage", "org.apache.kafka.connect.storage.FileOffsetBackingStore");
     properties.put("offset.storage.file.filename", offsets.toString());
-    // Never, but at a regular end: all since then is sent again.
+    // Only at a regular end: everything since then is sent again.
     properties.put("offset.flush.interval.ms", "2000");
     properties.put("database.hostname", postgres.host());
     properties.put("database.port", Integer.toString(postgres.port()));
@@ -125,7 +125,7 @@ public final class DebeziumConnector implements AutoCloseable {
     committer.markBatchFinished();
   }
 
-  /** Why it ended; null: it didn't, or regularly. */
+  /** The reason of the connector's failure; null: it runs or ended regularly. */
   public String failure() {
     return failure.get();
   }

@@ -290,7 +290,7 @@ class PostgresChangesIT {
     dropped.cancel().get();
   }
 
-  /** Writes such an event until the stream has brought one. */
+  /** Writes such an event until one has arrived from the stream. */
   private static void awaitStreamed(SourceDatabase database, String ledger, String type) {
     Ledger.View view = Ledger.view(ledger);
     await()
@@ -344,7 +344,7 @@ class PostgresChangesIT {
 
   @Test
   void jobGraphDoesNotContainThePassword() throws Exception {
-    // Nothing connects: the job is only put together.
+    // The job is only built; it connects to no server.
     String password = "s3cret-" + UUID.randomUUID();
     Path file = Files.writeString(SAVEPOINTS.resolve("password"), password);
     String path = file.toString();

@@ -14,7 +14,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** Three classes of Debezium and of the driver are replaced by ours, by class path order alone. */
+/** Our three classes replace those of Debezium and the driver, by class path order alone. */
 class ReplacedClassesIT {
 
   private static final Path SHADED = Path.of("target", "experiment-etl.jar");

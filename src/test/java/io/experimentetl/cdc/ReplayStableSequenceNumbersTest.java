@@ -39,7 +39,7 @@ class ReplayStableSequenceNumbersTest {
     }
   }
 
-  /** Low-latency delivery is for them too; between two rows there are a few barriers at most. */
+  /** Low-latency delivery covers these rows too: few barriers are between two rows. */
   @Test
   void rowsOfInterleavedTransactionsAndOfOneCopyPageAreReplayStable() {
     long[] lsns =
@@ -69,8 +69,8 @@ class ReplayStableSequenceNumbersTest {
   }
 
   /**
-   * Of a run from the same state, with its checkpoints where they happen to be, and a restart
-   * wherever one was.
+   * The numbers of a run from the same state, with checkpoints at any place and a restart at any
+   * checkpoint.
    */
   private static long[] sequenceNumbers(long[] lsns, Random random, int markersBetween) {
     Continuity continuity = new Continuity(ContinuityState.START);

@@ -27,15 +27,15 @@ import org.apache.flink.streaming.api.environment.StreamExecutionEnvironment;
 import org.postgresql.PGConnection;
 
 /**
- * Fails the job again and again under a writer, until a row is missing. It starts a cluster of its
- * own, and takes and returns only classes of the JDK: a test calls it in its own class loader or in
- * {@link StockLocatorLoader}.
+ * Fails the job repeatedly under a writer, until a row is missing. It starts its own cluster, and
+ * its methods use only classes of the JDK: a test calls it in its own class loader or in {@link
+ * StockLocatorLoader}.
  */
 public final class RestartLoop implements Callable<Map<String, Long>> {
 
   /** The rows to write, and the row at which the job fails. */
   enum Writer {
-    /** Row by row; at the first one after the job stored the end of the commit before it. */
+    /** Single rows; fails at the first one after the job stored the end of the commit before it. */
     SERIAL(12) {
       @Override
       long write(Connection connection, long row) throws Exception {
@@ -48,7 +48,7 @@ public final class RestartLoop implements Callable<Map<String, Long>> {
       }
     },
 
-    /** Many rows of a page share an LSN; in their midst. */
+    /** Many rows of a page share an LSN; fails among them. */
     COPY(3) {
       @Override
       long write(Connection connection, long row) throws Exception {
@@ -90,8 +90,8 @@ public final class RestartLoop implements Callable<Map<String, Long>> {
   /**
    * @param connector a {@link Connector}
    * @param writer a {@link Writer}
-   * @param restarts at most
-   * @param jobPort at which the job finds the server
+   * @param restarts maximum number of restarts
+   * @param jobPort the server's port for the job
    * @param strike the fault of the job or the server; null: the job fails
    */
   public RestartLoop(
@@ -118,7 +118,7 @@ public final class RestartLoop implements Callable<Map<String, Long>> {
   @Override
   public Map<String, Long> call() throws Exception {
     StreamExecutionEnvironment environment = Connector.environment(Duration.ofMillis(50));
-    // A job without a class path of its own is run with the JVM's, not with that of this class.
+    // A job without a class path of its own uses the JVM's, not the one of this class.
     environment.configure(
         new Configuration()
             .set(PipelineOptions.CLASSPATHS, List.of(Path.of("target").toUri().toString())));
@@ -145,7 +145,7 @@ public final class RestartLoop implements Callable<Map<String, Long>> {
         misplaced += row > highest ? 0 : 1;
         highest = Math.max(highest, row);
       }
-      // Not where the loop failed: a job that has ended can't be cancelled, which would hide why.
+      // Not after a failure of the loop: cancelling an ended job fails and would hide the reason.
       job.cancel().get();
       return Map.of(
           "restarts", restarted,
@@ -160,7 +160,7 @@ public final class RestartLoop implements Callable<Map<String, Long>> {
   private void failWhileWriting(ExecutorService thread) throws Exception {
     int starts = view.starts.get();
     if (writer == Writer.SERIAL) {
-      // The last but one is complete, and holds the heartbeat behind the last commit.
+      // The last but one is complete and contains the heartbeat after the last commit.
       int checkpoints = view.checkpoints.get() + 3;
       await().atMost(Duration.ofSeconds(60)).until(() -> view.checkpoints.get() >= checkpoints);
       strike();

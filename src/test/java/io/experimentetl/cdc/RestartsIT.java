@@ -40,7 +40,7 @@ class RestartsIT {
   @MethodSource("strikes")
   void stockConnectorLosesRowsInARestart(Strike strike, RestartLoop.Writer writer)
       throws Exception {
-    // Stays open: the cluster's threads load classes until after the job's end.
+    // Stays open: the cluster's threads still load classes after the job's end.
     ClassLoader stock = new StockLocatorLoader();
     Map<String, Long> counts = loop(stock, Connector.STOCK, strike, writer, 30);
     assertThat(counts.get("missing")).isPositive();

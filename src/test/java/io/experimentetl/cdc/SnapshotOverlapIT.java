@@ -31,9 +31,9 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
 /**
- * Transactions that are open where a chunk of the snapshot ends. The stock connector drops from the
- * stream every row of a chunk whose own LSN is below the chunk's end, although its transaction
- * committed later and the chunk can't have seen it.
+ * Transactions that are open at the end of a snapshot's chunk. The stock connector drops from the
+ * stream every change of the chunk's rows with an LSN below the chunk's end, although its
+ * transaction committed later and the chunk cannot contain it.
  */
 class SnapshotOverlapIT {
 
@@ -103,7 +103,7 @@ class SnapshotOverlapIT {
       open.setAutoCommit(false);
       writer.execute("UPDATE users SET name = 'late' WHERE user_id = 'u1'");
       writer.execute("INSERT INTO users (user_id, name) VALUES ('u1x', 'late')");
-      // The end of the WAL, which is to be the chunk's end, moves beyond both rows.
+      // The end of the WAL, which becomes the chunk's end, moves beyond both rows.
       PostgresChangesIT.insertEvent(database, "u2", "meanwhile");
       key.execute("SELECT pg_advisory_unlock(1)");
       await()
@@ -197,7 +197,7 @@ class SnapshotOverlapIT {
         .atMost(Duration.ofSeconds(60))
         .until(
             () -> {
-              // Before the stream is read, a row comes with the snapshot.
+              // Before the stream is read, a row arrives with the snapshot.
               PostgresChangesIT.insertEvent(database, "u2", "fence");
               return view.changes.stream().anyMatch(SnapshotOverlapIT::isFence);
             });

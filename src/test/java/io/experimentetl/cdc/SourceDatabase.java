@@ -12,7 +12,7 @@ import java.sql.SQLException;
 import java.sql.Statement;
 import java.time.Duration;
 
-/** A database with everything of sql/postgres in it, and a slot of its own. */
+/** A database with all objects of sql/postgres and a slot of its own. */
 final class SourceDatabase {
 
   private final PostgresEndpoint endpoint;
@@ -70,7 +70,7 @@ final class SourceDatabase {
   }
 
   /**
-   * Of a job that finds the server at another port.
+   * The settings of a job that connects to another port.
    *
    * @param port of a proxy on this machine
    */

@@ -208,7 +208,7 @@ class SourceFaultsIT {
       job = PostgresChangesIT.start(database.settings(), database.slot(), Duration.ofMillis(100));
       view = Ledger.view(database.slot());
       insert(database, "meanwhile");
-      // The snapshot needs no slot: so far the job comes without it.
+      // The snapshot needs no slot: up to here the job runs without it.
       await()
           .atMost(Duration.ofSeconds(60))
           .until(() -> PostgresChangesIT.eventTypes(view.changes).contains("in the snapshot"));

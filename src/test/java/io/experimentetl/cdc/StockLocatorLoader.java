@@ -12,8 +12,8 @@ import java.util.Arrays;
 import java.util.Collections;
 
 /**
- * This JVM's class path once more, with Debezium's own {@link WalPositionLocator} in the place of
- * ours. Nothing but the JDK is shared with the test.
+ * Loads this JVM's class path again, with Debezium's own {@link WalPositionLocator} instead of ours.
+ * It shares only the JDK's classes with the test.
  */
 final class StockLocatorLoader extends URLClassLoader {
 

@@ -40,7 +40,7 @@ final class Browser implements AutoCloseable {
   private final List<JsonNode> events = new CopyOnWriteArrayList<>();
   private final String session;
 
-  /** The program, if this machine has one. */
+  /** The browser's executable, if this machine has one. */
   static Optional<Path> program() {
     return Stream.of(System.getenv("PATH").split(":"))
         .flatMap(folder -> NAMES.stream().map(name -> Path.of(folder, name)))
@@ -97,7 +97,7 @@ final class Browser implements AutoCloseable {
     }
   }
 
-  /** It writes port and path into its profile when it listens. */
+  /** Reads the port and path that the browser writes into its profile when it listens. */
   private URI devTools() {
     Path file = profile.resolve("DevToolsActivePort");
     await()
@@ -144,7 +144,7 @@ final class Browser implements AutoCloseable {
     return answer.path("result").path("value");
   }
 
-  /** As a printer gets it, on the page's own paper. */
+  /** The page as a PDF, on its own paper size. */
   byte[] print() {
     return Base64.getDecoder()
         .decode(

@@ -31,7 +31,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 import picocli.CommandLine;
 
-/** The report, made from real views, as a real browser shows it. */
+/** The report from real views, shown by a real browser. */
 class ReportIT {
   @RegisterExtension static final PlatformExtension PLATFORM = new PlatformExtension();
 
@@ -202,7 +202,7 @@ class ReportIT {
         .contains("Read with care", "days are not closed");
   }
 
-  /** The shown number is the figure, rounded where it ends. */
+  /** The shown number is the figure, rounded at its last digit. */
   private static void assertRounded(String shown, double figure) {
     String digits = shown.replaceAll("[^0-9.−]", "").replace('−', '-');
     double unit = shown.contains("%") || shown.contains("pp") ? 100 : 1;

@@ -6,7 +6,7 @@ import java.util.stream.Collectors;
 
 /** An experiment in a warehouse: rows as the job writes them, made by ClickHouse. */
 final class Scenario {
-  /** A name that a page must show and not obey. */
+  /** A name with HTML that a page must show as text. */
   static final String HOSTILE = "</script><img src=x onerror=alert(1)>";
 
   static final String FIRST_DAY = "2026-03-01";
@@ -45,7 +45,7 @@ final class Scenario {
   /**
    * Days of a metric. Shares rise by a fortieth from variant to variant.
    *
-   * @param perConverter sum of a converter's values; of a proportion 1
+   * @param perConverter sum of a converter's values; for a proportion 1
    */
   Scenario metric(
       String name, String kind, int variants, int days, int usersPerDay, double perConverter) {
@@ -109,7 +109,7 @@ final class Scenario {
     return this;
   }
 
-  /** One that is about the experiment as such, with a text of its own. */
+  /** A finding about the whole experiment, with its own text. */
   Scenario finding(String code, String severity, String detail) {
     warehouse.query(
         "INSERT INTO data_inconsistencies (code, subject_kind, subject_key, severity, status, experiment_id, detail, remedy, observed_at) VALUES ('%s', 'experiment', '%d', '%s', 'OPEN', %d, '%s', 'Stop.', '2026-03-05 10:00:00')"

@@ -69,7 +69,7 @@ final class EventFacts {
     return size;
   }
 
-  /** Without the source's own id, which these facts do not hold. */
+  /** The event's id without the source's own id, which these facts do not contain. */
   EventId id(int index) {
     return new EventId(idHigh[index], idLow[index], null);
   }

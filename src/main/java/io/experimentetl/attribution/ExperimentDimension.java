@@ -23,7 +23,7 @@ public record ExperimentDimension(
     int version,
     KnownStatus[] statuses) {
 
-  /** Of an experiment whose status is not known. */
+  /** The statuses of an experiment whose status is unknown. */
   static final KnownStatus[] NO_STATUSES = {};
 
   private static final String ACTIVE = "ACTIVE";

@@ -243,7 +243,7 @@ record MetricChange(
     return false;
   }
 
-  /** With the metrics before and after: they name all values that a restatement needs. */
+  /** The settings with the metrics before and after, which name all values a restatement needs. */
   StatisticsConfig both() {
     return after.withMetrics(
         Stream.concat(before.metrics().stream(), after.metrics().stream())

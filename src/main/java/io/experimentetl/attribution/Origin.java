@@ -13,7 +13,7 @@ import io.experimentetl.model.SourcePosition;
  * @param visibleBefore LSN up to which everything is visible while the change's row is pending
  */
 public record Origin(long lsn, long committedAt, long sequenceNumber, long visibleBefore) {
-  /** Of a change of dimensions: the rows that it restates have no change of their own. */
+  /** The origin of rows that a change of dimensions restates: they have no change of their own. */
   static final Origin NONE = new Origin(0, 0, 0, 0);
 
   static Origin of(Change change) {

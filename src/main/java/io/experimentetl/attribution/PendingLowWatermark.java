@@ -10,7 +10,7 @@ import java.util.TreeMap;
 final class PendingLowWatermark {
   private record Pending(int rows, long committedAt) {}
 
-  /** By the LSN up to which everything is visible while the rows are pending. */
+  /** Pending rows by the LSN up to which everything is visible while they are pending. */
   private final TreeMap<Long, Pending> pending = new TreeMap<>();
 
   /** Adds a pending row. */

@@ -35,7 +35,7 @@ final class Rehydration {
     return true;
   }
 
-  /** All that the warehouse shows of the user in the experiment, complete or not. */
+  /** The user's visible facts in the experiment, complete or not. */
   ExperimentFacts remains(UserFacts user, long experimentId) {
     return warehouse.remains(user.userId, experimentId);
   }

@@ -87,7 +87,7 @@ final class UserStore implements SpilledEvents {
     }
   }
 
-  /** All users after a {@link #flush}, in batches of which one query of the warehouse can ask. */
+  /** All users after a {@link #flush}, in batches for one query of the warehouse each. */
   List<List<String>> batches() {
     List<List<String>> batches = new ArrayList<>();
     List<String> batch = new ArrayList<>();

@@ -1,6 +1,6 @@
 package io.experimentetl.config;
 
-/** Where the changes come from. */
+/** The source of the changes. */
 public enum SourceType {
   /** The replication slot, read by the job itself. */
   POSTGRES,

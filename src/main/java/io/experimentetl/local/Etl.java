@@ -24,7 +24,7 @@ import picocli.CommandLine.Command;
 public final class Etl {
   private Etl() {}
 
-  /** All verbs but those of the test tree. */
+  /** All verbs except those of the test tree. */
   public static CommandLine commandLine() {
     CommandLine line = new CommandLine(new Etl()).addSubcommand(new DemoCommand());
     OperationsMain.addVerbs(line, PlatformDatabases::new, PlatformDeployment::new);

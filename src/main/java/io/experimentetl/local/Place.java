@@ -4,7 +4,7 @@ import java.nio.file.Path;
 import java.util.Optional;
 import picocli.CommandLine.Option;
 
-/** Where the verbs find the repository and the platform; a picocli mixin. */
+/** The folders of the repository and the platform; a picocli mixin of the verbs. */
 public final class Place {
   @Option(
       names = "--directory",

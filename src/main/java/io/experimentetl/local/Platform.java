@@ -37,7 +37,7 @@ import java.util.function.Consumer;
  * ./etl demo} holds it in the foreground, {@code ./etl up} in a process that stays.
  */
 public final class Platform implements AutoCloseable {
-  /** Of PostgreSQL and of ClickHouse. */
+  /** The name of the database, in PostgreSQL and in ClickHouse. */
   public static final String DATABASE = "experiments";
 
   private static final String JOB_CONFIG = "job.yaml";

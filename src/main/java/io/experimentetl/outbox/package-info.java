@@ -1,2 +1,2 @@
-/** Beside steps 2 to 5: outbox rows go to Kafka and are acknowledged in PostgreSQL. */
+/** In parallel to steps 2 to 5: outbox rows go to Kafka and are acknowledged in PostgreSQL. */
 package io.experimentetl.outbox;

@@ -82,7 +82,7 @@ record Experiment(
         : Map.of("id", parameters.get("id"));
   }
 
-  /** As the job reads it: a zone that is none counts as none given. */
+  /** The zone as the job reads it: an invalid zone counts as no zone. */
   private static String ownZone(String config) {
     if (config.isEmpty()) {
       return null;

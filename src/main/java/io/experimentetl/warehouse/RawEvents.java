@@ -9,7 +9,7 @@ import java.util.function.Consumer;
 
 /** Reads the rows of facts from the warehouse: the columns that state does not contain. */
 public interface RawEvents extends AutoCloseable {
-  /** Where they are. */
+  /** Opens a reader; travels in the job graph. */
   interface Source extends Serializable {
     RawEvents open() throws IOException;
   }

@@ -97,7 +97,7 @@ public final class RetainedRows implements AutoCloseable {
   /** The users of the source. */
   @FunctionalInterface
   public interface Users {
-    /** Those of these users who are still in the source. */
+    /** The users among these that still exist in the source. */
     Set<String> stillThere(Set<String> userIds) throws SQLException;
   }
 

@@ -69,7 +69,7 @@ public final class Warehouse {
     return connection(config, config.database());
   }
 
-  /** To another database of the same server. */
+  /** A connection to another database of the same server. */
   public static ClickHouseConnection connection(ClickHouseConfig config, String database) {
     return new ClickHouseConnection(
         URI.create(config.url()), database, config.username(), config.password()::value);

@@ -8,7 +8,7 @@ import io.experimentetl.model.EventProcessed;
 import io.experimentetl.model.ExperimentHealth;
 import io.experimentetl.model.Finding;
 
-/** Where the pipeline's rows go: one sink a table. */
+/** The sinks of the pipeline's rows, one per table. */
 public record WarehouseSinks(
     ClickHouseSink<EventProcessed> events,
     ClickHouseSink<AssignmentProcessed> assignments,

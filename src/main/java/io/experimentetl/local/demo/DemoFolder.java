@@ -8,7 +8,7 @@ import java.util.Comparator;
 import java.util.List;
 import java.util.stream.Stream;
 
-/** Where a demonstration's servers keep their data. */
+/** The data folder of a demonstration's servers. */
 public final class DemoFolder {
   private DemoFolder() {}
 

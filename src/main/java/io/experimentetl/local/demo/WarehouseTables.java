@@ -9,7 +9,7 @@ import java.util.stream.Collectors;
 
 /** The warehouse's tables while the job runs. */
 public final class WarehouseTables {
-  /** All but etl_sink_progress. */
+  /** All tables except etl_sink_progress. */
   private static final String HELD_BACK =
       " AND engine = 'ReplacingMergeTree' AND name <> 'etl_sink_progress'";
 

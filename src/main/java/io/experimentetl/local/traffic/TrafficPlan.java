@@ -38,12 +38,12 @@ public record TrafficPlan(
   /** Shorter than the default lateness, so that only intended events are late. */
   private static final Duration SPAN = Duration.ofHours(60);
 
-  /** As fast as the database takes it; the events' times are spread over the last 60 hours. */
+  /** A plan without a rate limit; the events' times are spread over the last 60 hours. */
   public static TrafficPlan bounded(long seed, long events, Instant now) {
     return new TrafficPlan(seed, 4, events, Double.POSITIVE_INFINITY, now.minus(SPAN), now);
   }
 
-  /** Until stopped; a visit is written when it is over. */
+  /** A plan that runs until stopped; a visit is written when it is over. */
   public static TrafficPlan continuous(long seed, double eventsPerSecond, Instant now) {
     return new TrafficPlan(seed, 4, ENDLESS, eventsPerSecond, now, now);
   }

@@ -151,7 +151,7 @@ public final class UdacityData implements ReplayedSet {
     return Files.newInputStream(file);
   }
 
-  /** Without the header. No field of these files is quoted. */
+  /** The rows without the header. No field of these files is quoted. */
   private static List<String[]> rows(InputStream csv) {
     return new BufferedReader(new InputStreamReader(csv, UTF_8))
         .lines()
@@ -194,7 +194,7 @@ public final class UdacityData implements ReplayedSet {
     return (int) pageViews.stream().filter(this::isMismatch).map(PageView::user).distinct().count();
   }
 
-  /** By day and variant, policy {@code first}. */
+  /** The known figures by day and variant, under the policy {@code first}. */
   public List<GoldenDay> golden() {
     return golden;
   }

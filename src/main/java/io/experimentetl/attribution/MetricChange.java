@@ -192,8 +192,7 @@ record MetricChange(
   }
 
   /**
-   * The earliest event that can matter to the metric, in any zone: microseconds since 1970 in
-   * UTC.
+   * The earliest event that can matter to the metric, in any zone: microseconds since 1970 in UTC.
    */
   private static long from(MetricConfig metric) {
     if (metric.since() == null) {

@@ -14,8 +14,8 @@ import java.util.stream.Collectors;
 final class BatchTable {
 
   /**
-   * Makes one INSERT one block, for any profile of the server. The server keeps rows of
-   * the batch that replace each other until a merge, so that they can be counted.
+   * Makes one INSERT one block, for any profile of the server. The server keeps rows of the batch
+   * that replace each other until a merge, so that they can be counted.
    */
   private static final Map<String, String> ONE_BLOCK =
       Map.ofEntries(

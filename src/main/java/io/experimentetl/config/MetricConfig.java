@@ -77,7 +77,9 @@ public record MetricConfig(
     return metric;
   }
 
-  /** Reports settings that the kind requires and are missing, and settings without meaning for it. */
+  /**
+   * Reports settings that the kind requires and are missing, and settings without meaning for it.
+   */
   private void checkKind(Section section) {
     String thisIs = "this is a " + kind.columnValue() + ".";
     if (kind == MetricKind.MEAN && property == null) {

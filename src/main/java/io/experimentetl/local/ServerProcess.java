@@ -15,8 +15,8 @@ import java.util.concurrent.TimeoutException;
 
 /**
  * A server in a child process that never outlives this JVM: a watcher process holds the read end of
- * a pipe whose write end only this JVM has. When the JVM ends, for any reason, the pipe closes
- * and the watcher stops the server.
+ * a pipe whose write end only this JVM has. When the JVM ends, for any reason, the pipe closes and
+ * the watcher stops the server.
  */
 public final class ServerProcess {
   /**

@@ -40,7 +40,9 @@ import org.apache.kafka.connect.data.Schema;
 import org.apache.kafka.connect.data.SchemaBuilder;
 import org.apache.kafka.connect.data.Struct;
 
-/** Every value of the source is writable or becomes a finding: an unwritable one would stop the job. */
+/**
+ * Every value of the source is writable or becomes a finding: an unwritable one would stop the job.
+ */
 class AnySourceValueTest {
   private static final List<SourceTable> TABLES =
       List.of(

@@ -28,8 +28,8 @@ class ContinuityTest {
       new ReplicationSlot("pgoutput", "db", false, "reserved", 1000, 0, 0, -1);
 
   /**
-   * The server: transactions in commit order, written interleaved. Every record after a commit starts
-   * at its end.
+   * The server: transactions in commit order, written interleaved. Every record after a commit
+   * starts at its end.
    */
   private static List<Transaction> log(Random random, int transactions) {
     List<Transaction> log = new ArrayList<>();

@@ -12,8 +12,8 @@ import java.util.Arrays;
 import java.util.Collections;
 
 /**
- * Loads this JVM's class path again, with Debezium's own {@link WalPositionLocator} instead of ours.
- * It shares only the JDK's classes with the test.
+ * Loads this JVM's class path again, with Debezium's own {@link WalPositionLocator} instead of
+ * ours. It shares only the JDK's classes with the test.
  */
 final class StockLocatorLoader extends URLClassLoader {
 

@@ -8,7 +8,7 @@ import java.util.Optional;
  * The arguments of the job's main. Uses no class of Flink, so operations can use it without Flink.
  *
  * @param config the configuration file, as the JobManager reads it
- * @param resync whether to read everything again into a database beside the configured one
+ * @param resync whether to read everything again into a database next to the configured one
  * @param restatedMetric the metric to recompute
  */
 public record JobArguments(Path config, boolean resync, Optional<String> restatedMetric) {
@@ -26,7 +26,7 @@ public record JobArguments(Path config, boolean resync, Optional<String> restate
   private static final String USAGE =
       """
       Usage: experiment-etl.jar --config FILE [--resync | --restate METRIC]
-        --resync: starts without state, reads everything again into the database NAME_resync beside the configured
+        --resync: starts without state, reads everything again into the database NAME_resync next to the configured
           one, NAME, and takes over the facts of NAME that are older than the source's retention. Run by the verb resync.
         --restate: starts from a savepoint and recomputes the days of a metric, from the day in its key since, from the
           raw rows in ClickHouse. The savepoint has no such metric, or another definition of it. Run by the verb restate.

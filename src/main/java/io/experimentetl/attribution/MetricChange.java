@@ -111,7 +111,7 @@ record MetricChange(
     return new IllegalStateException(
         differ(reasons)
             + ". Restore the old settings, or start without the savepoint and into an empty ClickHouse database, so"
-            + " that everything is counted again (./etl resync does that beside the old tables).");
+            + " that everything is counted again (./etl resync does that next to the old tables).");
   }
 
   private static String differ(List<String> reasons) {

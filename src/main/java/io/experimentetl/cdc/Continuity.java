@@ -26,7 +26,7 @@ final class Continuity {
 
   /** The remedy when rows are missing. */
   static final String START_ANEW =
-      "read everything again: resync (java -jar experiment-etl.jar resync, or ./etl resync) reads into a database beside the old one, exchanges their tables, and lists the rows that it repaired.";
+      "read everything again: resync (java -jar experiment-etl.jar resync, or ./etl resync) reads into a database next to the old one, exchanges their tables, and lists the rows that it repaired.";
 
   private static final String REMEDY = " To continue, " + START_ANEW;
 

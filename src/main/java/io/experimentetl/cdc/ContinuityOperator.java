@@ -171,7 +171,7 @@ final class ContinuityOperator extends AbstractStreamOperator<Either<ProgressMar
       }
     } catch (SQLException | RuntimeException e) {
       LOG.warn(
-          "The replication slot {} on {} could not be looked at for the metrics; the values stay as they are.",
+          "The replication slot {} on {} could not be read for the metrics; the values stay unchanged.",
           settings.slot(),
           settings.place(),
           e);

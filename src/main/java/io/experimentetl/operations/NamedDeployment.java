@@ -31,7 +31,7 @@ public final class NamedDeployment implements DeploymentOptions {
       paramLabel = "DIR",
       description =
           "where to remember the running configuration, savepoints and an unfinished resync; the JobManager must be able to read it"
-              + " (default: NAME-operations beside the configuration NAME.yaml)")
+              + " (default: NAME-operations next to the configuration NAME.yaml)")
   private Path stateDirectory;
 
   @Option(

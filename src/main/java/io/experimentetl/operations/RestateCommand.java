@@ -24,7 +24,7 @@ import picocli.CommandLine.Spec;
     description = {
       "Recomputes a metric of the job's configuration for users first exposed on or after a day, from the raw rows in ClickHouse:",
       "writes since into the configuration, stops the job with a savepoint and starts the present jar from it. The metric may be new,",
-      "may have counted from a later day on, or may have a new definition. Other metrics and their days stay as they are, and the",
+      "may have counted from a later day on, or may have a new definition. Other metrics and their days stay unchanged, and the",
       "configuration must name them too."
     })
 public final class RestateCommand implements Callable<Integer> {

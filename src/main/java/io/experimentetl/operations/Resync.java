@@ -68,7 +68,7 @@ final class Resync {
 
     String id = job.submit(Optional.empty(), parallelism, List.of(JobArguments.RESYNC));
     log.accept(
-        "job %s reads everything into database %s; %s stays as it is meanwhile"
+        "job %s reads everything into database %s; %s stays unchanged until then"
             .formatted(id, fresh.database(), old.database()));
     Visibility.awaitAll(deployment.databases().postgres(), fresh, deployment.flink(), id, PATIENCE);
     String savepoint = job.stop();

@@ -46,7 +46,7 @@ class RestatedMetricsTest extends AttributeOperatorHarness {
   private static String expected() {
     return "The statistics settings differ from those of the savepoint: statistics.crossover was EXCLUDE and is FIRST"
         + ". Restore the old settings, or start without the savepoint and into an empty ClickHouse database, so that"
-        + " everything is counted again (./etl resync does that beside the old tables).";
+        + " everything is counted again (./etl resync does that next to the old tables).";
   }
 
   private static final MetricConfig SPENT = MetricConfig.mean("spent", "conversion", "amount");

@@ -69,9 +69,9 @@ class DeadLettersIT {
         .until(
             () -> {
               job.checkpoint();
-              return DeadLetters.list(job.clickHouse).size() == count;
+              return DeadLetters.list(job.clickHouse.login()).size() == count;
             });
-    return DeadLetters.list(job.clickHouse);
+    return DeadLetters.list(job.clickHouse.login());
   }
 
   private List<String> resolved() {

@@ -2,8 +2,8 @@ package io.experimentetl;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.experimentetl.local.ClickHouseEndpoint;
 import io.experimentetl.local.PlatformExtension;
-import io.experimentetl.operations.ClickHouseEndpoint;
 import io.experimentetl.operations.SqlFiles;
 import java.nio.file.Path;
 import org.junit.jupiter.api.BeforeEach;
@@ -21,7 +21,7 @@ class ErasedUsersIT {
   @BeforeEach
   void createThreeUsersOfWhomTwoAreErased() {
     warehouse = PLATFORM.newClickHouseDatabase("erased");
-    SQL.applyTo(warehouse, false);
+    SQL.applyTo(warehouse.login(), false);
     for (String user : new String[] {"kept", "erased", "erased-today"}) {
       row(user, 1, "2026-03-01 10:00:00", false, "");
     }
@@ -60,7 +60,7 @@ class ErasedUsersIT {
 
   @Test
   void cleanUpRemovesUsersErasedADayBeforeTheNewestProgressMarker() {
-    SQL.forgetErasedUsers(warehouse);
+    SQL.forgetErasedUsers(warehouse.login());
 
     for (String table :
         new String[] {
@@ -76,13 +76,13 @@ class ErasedUsersIT {
 
   @Test
   void cleanUpKeepsTheLastDayOfAStoppedJob() {
-    SQL.forgetErasedUsers(warehouse);
-    SQL.forgetErasedUsers(warehouse);
+    SQL.forgetErasedUsers(warehouse.login());
+    SQL.forgetErasedUsers(warehouse.login());
 
     assertThat(usersIn("users")).contains("erased-today");
 
     markerAt("2026-03-04 10:00:01");
-    SQL.forgetErasedUsers(warehouse);
+    SQL.forgetErasedUsers(warehouse.login());
 
     assertThat(usersIn("users")).isEqualTo("kept");
   }
@@ -91,7 +91,7 @@ class ErasedUsersIT {
   void returningUserKeepsTheNewRows() {
     row("erased", 9, "2026-03-02 12:00:00", false, "");
 
-    SQL.forgetErasedUsers(warehouse);
+    SQL.forgetErasedUsers(warehouse.login());
 
     assertThat(usersIn("users")).contains("erased\n");
     assertThat(

@@ -8,9 +8,9 @@ import io.experimentetl.config.ConfigBuilder;
 import io.experimentetl.config.JobConfig;
 import io.experimentetl.config.Secret;
 import io.experimentetl.config.SourceConfig;
+import io.experimentetl.local.ClickHouseEndpoint;
 import io.experimentetl.local.PlatformExtension;
 import io.experimentetl.local.PostgresEndpoint;
-import io.experimentetl.operations.ClickHouseEndpoint;
 import io.experimentetl.operations.SqlFiles;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -39,7 +39,7 @@ record JobDatabases(PostgresEndpoint postgres, ClickHouseEndpoint clickHouse, Pa
         Files.readString(Path.of("sql/postgres/001_platform.sql")),
         Files.readString(Path.of("sql/postgres/002_etl.sql")));
     databases.execute(slot, Files.readString(Path.of("sql/postgres/003_slot.sql")));
-    new SqlFiles(Path.of("sql")).applyTo(databases.clickHouse, true);
+    new SqlFiles(Path.of("sql")).applyTo(databases.clickHouse.login(), true);
     return databases;
   }
 
@@ -83,7 +83,7 @@ record JobDatabases(PostgresEndpoint postgres, ClickHouseEndpoint clickHouse, Pa
                 postgres.jdbcUrl(),
                 postgres.user(),
                 postgres.password(),
-                clickHouse.connection(),
+                clickHouse.login().connection(),
                 deadline))
         .run();
   }

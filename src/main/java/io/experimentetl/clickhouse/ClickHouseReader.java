@@ -2,6 +2,7 @@ package io.experimentetl.clickhouse;
 
 import com.clickhouse.client.api.Client;
 import com.clickhouse.client.api.ClientConfigProperties;
+import com.clickhouse.client.api.ClientFaultCause;
 import com.clickhouse.client.api.query.QuerySettings;
 import com.clickhouse.jdbc.ConnectionImpl;
 import com.clickhouse.jdbc.StatementImpl;
@@ -28,7 +29,8 @@ import java.util.concurrent.TimeoutException;
 import java.util.stream.Collectors;
 
 /**
- * Reads rows from ClickHouse through its JDBC driver. One reader runs one query at a time.
+ * Reads rows from ClickHouse through its JDBC driver, and runs statements beside them. One reader
+ * runs one query or statement at a time.
  *
  * <ul>
  *   <li>Parameters are the server's own, <code>{name:Type}</code>: their values never become SQL.
@@ -113,6 +115,28 @@ public final class ClickHouseReader implements AutoCloseable {
     List<T> list = new ArrayList<>();
     read(sql, parameters, timeout, row -> list.add(mapper.map(row)));
     return list;
+  }
+
+  /**
+   * Runs a statement that returns no rows. The driver would repeat it after a lost answer, and a
+   * repeated EXCHANGE TABLES exchanges them back; here it is sent once.
+   *
+   * @throws ClickHouseReadException if the server refuses, or does not answer in time; without an
+   *     answer the statement may have run, or may still run
+   */
+  public void execute(String sql, Duration timeout)
+      throws ClickHouseReadException, InterruptedException {
+    run(
+        timeout,
+        statement -> {
+          statement.setEscapeProcessing(false);
+          statement
+              .getLocalSettings()
+              .setOption(
+                  ClientConfigProperties.CLIENT_RETRY_ON_FAILURE.getKey(),
+                  List.of(ClientFaultCause.None));
+          return statement.executeUpdate(sql);
+        });
   }
 
   private interface Task<T> {

@@ -1,6 +1,5 @@
 package io.experimentetl.local;
 
-import io.experimentetl.operations.ClickHouseEndpoint;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;

@@ -8,7 +8,6 @@ import com.fasterxml.jackson.dataformat.yaml.YAMLFactory;
 import com.fasterxml.jackson.dataformat.yaml.YAMLGenerator;
 import io.experimentetl.config.InvalidConfigurationException;
 import io.experimentetl.config.JobConfig;
-import io.experimentetl.operations.ClickHouseEndpoint;
 import io.experimentetl.operations.FlinkEndpoint;
 import io.experimentetl.operations.JobEnvironment;
 import io.experimentetl.operations.SqlFiles;
@@ -210,7 +209,7 @@ public final class Platform implements AutoCloseable {
     target
         .withDatabase("default")
         .query("CREATE DATABASE IF NOT EXISTS `" + target.database() + "`");
-    sql.applyTo(target, !options.withoutTtl);
+    sql.applyTo(target.login(), !options.withoutTtl);
     FlinkEndpoint cluster =
         givenFlink.orElseGet(() -> startFlink(home, options, jobsSource, target));
     addresses =

@@ -4,7 +4,7 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import com.fasterxml.jackson.dataformat.yaml.YAMLFactory;
 import io.experimentetl.config.JobConfig;
-import io.experimentetl.operations.ClickHouseEndpoint;
+import io.experimentetl.operations.ClickHouseLogin;
 import io.experimentetl.operations.Databases;
 import io.experimentetl.operations.Deployment;
 import io.experimentetl.operations.DeploymentMemory;
@@ -166,8 +166,8 @@ public record PlatformAddresses(
       }
 
       @Override
-      public ClickHouseEndpoint clickHouse() {
-        return clickHouse;
+      public ClickHouseLogin clickHouse() {
+        return clickHouse.login();
       }
     };
   }

@@ -1,7 +1,7 @@
 package io.experimentetl.local;
 
 import io.experimentetl.config.JobConfig;
-import io.experimentetl.operations.ClickHouseEndpoint;
+import io.experimentetl.operations.ClickHouseLogin;
 import io.experimentetl.operations.Databases;
 import io.experimentetl.operations.NamedServers;
 import io.experimentetl.operations.PostgresLogin;
@@ -37,7 +37,7 @@ final class PlatformDatabases implements Databases {
   }
 
   @Override
-  public ClickHouseEndpoint clickHouse() {
+  public ClickHouseLogin clickHouse() {
     return chosen().clickHouse();
   }
 }

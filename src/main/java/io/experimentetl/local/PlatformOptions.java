@@ -1,6 +1,5 @@
 package io.experimentetl.local;
 
-import io.experimentetl.operations.ClickHouseEndpoint;
 import io.experimentetl.operations.FlinkEndpoint;
 import java.io.IOException;
 import java.net.URI;

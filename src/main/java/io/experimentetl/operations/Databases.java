@@ -31,5 +31,5 @@ public interface Databases {
    *
    * @throws OperationsException when nothing names it, or its password is missing
    */
-  ClickHouseEndpoint clickHouse();
+  ClickHouseLogin clickHouse();
 }

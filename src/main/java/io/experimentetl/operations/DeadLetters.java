@@ -1,8 +1,5 @@
 package io.experimentetl.operations;
 
-import com.fasterxml.jackson.core.JsonProcessingException;
-import com.fasterxml.jackson.databind.JsonNode;
-import com.fasterxml.jackson.databind.ObjectMapper;
 import io.experimentetl.model.SourceTable;
 import io.experimentetl.model.Subject;
 import io.experimentetl.model.SubjectKind;
@@ -14,8 +11,6 @@ import java.util.List;
 
 /** The rows of the source that could not be delivered, as the open findings list them. */
 public final class DeadLetters {
-  private static final ObjectMapper JSON = new ObjectMapper();
-
   private DeadLetters() {}
 
   /**
@@ -56,31 +51,24 @@ public final class DeadLetters {
   }
 
   /** Lists them in commit order. */
-  public static List<Letter> list(ClickHouseEndpoint clickHouse) {
-    String rows =
-        clickHouse.query(
-            "SELECT subject_kind, subject_key, ifNull(source_id, toString(event_id)), code, detail, toString(_lsn),"
-                + " formatDateTime(assumeNotNull(dead_letter_since), '%Y-%m-%dT%H:%i:%SZ', 'UTC'),"
-                + " formatDateTime(observed_at, '%Y-%m-%dT%H:%i:%SZ', 'UTC')"
-                + " FROM data_inconsistencies FINAL WHERE status = 'OPEN' AND dead_letter_since IS NOT NULL"
-                + " ORDER BY _lsn, _version, subject_kind, subject_key FORMAT JSONCompactEachRow");
-    return rows.lines().map(DeadLetters::letter).toList();
-  }
-
-  private static Letter letter(String line) {
-    try {
-      JsonNode row = JSON.readTree(line);
-      return new Letter(
-          new Subject(SubjectKind.ofText(row.get(0).asText()), row.get(1).asText()),
-          row.get(2).isNull() ? null : row.get(2).asText(),
-          row.get(3).asText(),
-          row.get(4).asText(),
-          row.get(5).asLong(),
-          row.get(6).asText(),
-          row.get(7).asText());
-    } catch (JsonProcessingException e) {
-      throw new OperationsException("ClickHouse answered with a line that is not JSON: " + line, e);
-    }
+  public static List<Letter> list(ClickHouseLogin clickHouse) {
+    return clickHouse.list(
+        "SELECT subject_kind, subject_key, ifNull(source_id, toString(event_id)) AS own_id, code, detail, _lsn,"
+            + " formatDateTime(assumeNotNull(dead_letter_since), '%Y-%m-%dT%H:%i:%SZ', 'UTC') AS first_seen,"
+            + " formatDateTime(observed_at, '%Y-%m-%dT%H:%i:%SZ', 'UTC') AS last_seen"
+            + " FROM data_inconsistencies FINAL WHERE status = 'OPEN' AND dead_letter_since IS NOT NULL"
+            + " ORDER BY _lsn, _version, subject_kind, subject_key",
+        row ->
+            new Letter(
+                new Subject(
+                    SubjectKind.ofText(row.getString("subject_kind")),
+                    row.getString("subject_key")),
+                row.getString("own_id"),
+                row.getString("code"),
+                row.getString("detail"),
+                row.getLong("_lsn"),
+                row.getString("first_seen"),
+                row.getString("last_seen")));
   }
 
   /**

@@ -26,7 +26,7 @@ public final class ForgetCommand implements Callable<Integer> {
 
   @Override
   public Integer call() {
-    ClickHouseEndpoint warehouse = databases.clickHouse();
+    ClickHouseLogin warehouse = databases.clickHouse();
     long before = warehouse.count(ERASED);
     SqlFiles.bundled().forgetErasedUsers(warehouse);
     long after = warehouse.count(ERASED);

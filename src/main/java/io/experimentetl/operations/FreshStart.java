@@ -7,7 +7,6 @@ import java.sql.ResultSet;
 import java.sql.SQLException;
 import java.util.List;
 import java.util.function.Consumer;
-import java.util.stream.Collectors;
 
 /**
  * Prepares a start without state. Such a start reads and writes everything again, so the warehouse
@@ -26,7 +25,7 @@ public final class FreshStart {
    * @throws OperationsException when rows are in a ClickHouse that may serve others
    */
   public void prepare(Consumer<String> log) {
-    ClickHouseEndpoint clickHouse = deployment.databases().clickHouse();
+    ClickHouseLogin clickHouse = deployment.databases().clickHouse();
     List<String> full = fullTables(clickHouse);
     if (!full.isEmpty() && !deployment.ownServers().contains(Deployment.Server.CLICKHOUSE)) {
       throw new OperationsException(
@@ -36,21 +35,19 @@ public final class FreshStart {
     deployment.memory().startFresh();
     for (String table : full) {
       long rows = clickHouse.count("SELECT count() FROM `" + table + "`");
-      clickHouse.query("TRUNCATE TABLE `" + table + "`");
+      clickHouse.execute("TRUNCATE TABLE `" + table + "`");
       log.accept("emptied %s (%,d rows)".formatted(table, rows));
     }
     repairSlot(log);
   }
 
   /** The sinks' tables have batch ids. */
-  private static List<String> fullTables(ClickHouseEndpoint clickHouse) {
-    return clickHouse
-        .query(
-            "SELECT name FROM system.tables WHERE database = currentDatabase() AND total_rows > 0 AND name IN"
-                + " (SELECT table FROM system.columns WHERE database = currentDatabase() AND name = '_batch_id')"
-                + " ORDER BY name")
-        .lines()
-        .collect(Collectors.toList());
+  private static List<String> fullTables(ClickHouseLogin clickHouse) {
+    return clickHouse.list(
+        "SELECT name FROM system.tables WHERE database = currentDatabase() AND total_rows > 0 AND name IN"
+            + " (SELECT table FROM system.columns WHERE database = currentDatabase() AND name = '_batch_id')"
+            + " ORDER BY name",
+        row -> row.getString(1));
   }
 
   /** Makes the replication slot again when it is missing or lost. */

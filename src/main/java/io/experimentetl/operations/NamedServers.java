@@ -105,13 +105,13 @@ public final class NamedServers implements Databases {
   }
 
   @Override
-  public ClickHouseEndpoint clickHouse() {
+  public ClickHouseLogin clickHouse() {
     if (config == null && clickHouseUrl == null) {
       throw new OperationsException(
           "Nothing names the ClickHouse: give the job's configuration by --config FILE, or --clickhouse-url URL.");
     }
     ClickHouseConfig warehouse = config().clickhouse();
-    return new ClickHouseEndpoint(
+    return new ClickHouseLogin(
         clickHouseUrl != null ? clickHouseUrl : warehouse.url(),
         clickHouseDatabase != null ? clickHouseDatabase : warehouse.database(),
         clickHouseUser != null ? clickHouseUser : warehouse.username(),

@@ -1,9 +1,14 @@
 package io.experimentetl.operations;
 
+import io.experimentetl.model.AssignmentRow;
+import io.experimentetl.model.EventRow;
 import io.experimentetl.model.FindingCode;
+import io.experimentetl.model.RowColumns;
+import io.experimentetl.warehouse.SourceColumns;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -13,6 +18,9 @@ import java.util.stream.Collectors;
 
 /** The rows in which a warehouse that was read again differs from the old one. */
 final class Repairs {
+  /** Both sides are read as a whole. */
+  private static final Duration TIMEOUT = Duration.ofHours(1);
+
   private enum Kind {
     MISSING("missing"),
     STALE("stale"),
@@ -36,11 +44,11 @@ final class Repairs {
           new Table(
               "assignments_processed",
               "experiment_id, user_id, id",
-              "variant_id, version, source, context, assigned_at, enrolled_at, created_at, updated_at"),
+              sourceValues(AssignmentRow.COLUMNS)),
           new Table(
               "events_processed",
               "experiment_id, user_id, timestamp, event_id",
-              "variant_id, event_type, assignment_at, properties, session_id, request_id"),
+              sourceValues(EventRow.COLUMNS)),
           new Table(
               "experiment_daily_stats",
               "experiment_id, metric, variant_id, day",
@@ -48,19 +56,26 @@ final class Repairs {
           new Table(
               "experiment_health_daily", "experiment_id, day", "* EXCEPT (experiment_id, day)"));
 
+  private static String sourceValues(RowColumns<?> columns) {
+    return columns.all().stream()
+        .filter(column -> !column.isKey())
+        .map(SourceColumns::nameOf)
+        .collect(Collectors.joining(", "));
+  }
+
   private record Repair(String table, Kind kind, String key) {}
 
-  private final ClickHouseEndpoint old;
-  private final ClickHouseEndpoint fresh;
+  private final ClickHouseLogin old;
+  private final ClickHouseLogin fresh;
   private final List<Repair> found = new ArrayList<>();
 
-  private Repairs(ClickHouseEndpoint old, ClickHouseEndpoint fresh) {
+  private Repairs(ClickHouseLogin old, ClickHouseLogin fresh) {
     this.old = old;
     this.fresh = fresh;
   }
 
   /** Compares all tables. */
-  static Repairs between(ClickHouseEndpoint old, ClickHouseEndpoint fresh) {
+  static Repairs between(ClickHouseLogin old, ClickHouseLogin fresh) {
     Repairs repairs = new Repairs(old, fresh);
     TABLES.forEach(repairs::compare);
     return repairs;
@@ -72,18 +87,22 @@ final class Repairs {
             .formatted(table.key(), withoutVersion(table.values()), table.name());
     String sql =
         """
-        SELECT multiIf(max(side) = 0, 'GONE', min(side) = 1, 'MISSING', 'STALE') AS kind, toString(key)
+        SELECT multiIf(max(side) = 0, 'GONE', min(side) = 1, 'MISSING', 'STALE') AS kind, toString(key) AS text
         FROM (%s UNION ALL %s)
         GROUP BY key
         HAVING count() = 1 OR uniqExact(row) > 1
         ORDER BY kind, key
         SETTINGS max_bytes_ratio_before_external_group_by = 0.3
-        FORMAT TSVRaw
         """
             .formatted(side.formatted(0, old.database()), side.formatted(1, fresh.database()));
-    for (String line : old.query(sql).lines().toList()) {
-      String[] values = line.split("\t", 2);
-      found.add(new Repair(table.name(), Kind.valueOf(values[0]), values[1]));
+    try (ClickHouseSession session = old.connect()) {
+      found.addAll(
+          session.list(
+              sql,
+              TIMEOUT,
+              row ->
+                  new Repair(
+                      table.name(), Kind.valueOf(row.getString("kind")), row.getString("text"))));
     }
   }
 
@@ -102,7 +121,7 @@ final class Repairs {
             .filter(FindingCode::resolvable)
             .map(code -> "'" + code.code() + "'")
             .collect(Collectors.joining(", "));
-    old.query(
+    old.execute(
         """
         INSERT INTO `%2$s`.data_inconsistencies
         SELECT * REPLACE (if(code IN (%3$s), 'RESOLVED', status) AS status, 0 AS _version)

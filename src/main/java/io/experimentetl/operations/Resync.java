@@ -28,8 +28,8 @@ final class Resync {
   private final JobDeployment job;
   private final int parallelism;
   private final Consumer<String> log;
-  private final ClickHouseEndpoint old;
-  private final ClickHouseEndpoint fresh;
+  private final ClickHouseLogin old;
+  private final ClickHouseLogin fresh;
 
   /**
    * A resync of one deployment.
@@ -99,24 +99,24 @@ final class Resync {
           "database %s, which a resync needs, has tables that are not the job's: rename or drop it"
               .formatted(fresh.database()));
     }
-    old.query("DROP DATABASE IF EXISTS `%s` SYNC".formatted(fresh.database()));
-    old.query("CREATE DATABASE `%s`".formatted(fresh.database()));
+    old.execute("DROP DATABASE IF EXISTS `%s` SYNC".formatted(fresh.database()));
+    old.execute("CREATE DATABASE `%s`".formatted(fresh.database()));
     boolean withRetention =
-        old.query(
-                "SELECT create_table_query FROM system.tables WHERE database = currentDatabase() AND name = 'events_processed'")
-            .contains(" TTL ");
+        old.count(
+                "SELECT count() FROM system.tables WHERE database = currentDatabase() AND name = 'events_processed'"
+                    + " AND create_table_query LIKE '% TTL %'")
+            > 0;
     SqlFiles.bundled().applyTo(fresh, withRetention);
   }
 
   /** The sinks' tables, which have batch ids, and the table of their owners. */
   private Set<String> tables(String database) {
     return new TreeSet<>(
-        old.query(
-                ("SELECT name FROM system.tables WHERE database = '%1$s' AND engine LIKE '%%MergeTree' AND (name = 'etl_owners' OR name IN"
-                        + " (SELECT table FROM system.columns WHERE database = '%1$s' AND name = '_batch_id'))")
-                    .formatted(database))
-            .lines()
-            .toList());
+        old.list(
+            ("SELECT name FROM system.tables WHERE database = '%1$s' AND engine LIKE '%%MergeTree' AND (name = 'etl_owners' OR name IN"
+                    + " (SELECT table FROM system.columns WHERE database = '%1$s' AND name = '_batch_id'))")
+                .formatted(database),
+            row -> row.getString(1)));
   }
 
   private static String literals(Set<String> names) {
@@ -131,7 +131,7 @@ final class Resync {
     Set<String> left = new TreeSet<>(tables);
     try {
       for (String table : tables) {
-        old.query(
+        old.execute(
             "EXCHANGE TABLES `%1$s`.`%3$s` AND `%2$s`.`%3$s`"
                 .formatted(old.database(), fresh.database(), table));
         left.remove(table);
@@ -142,7 +142,7 @@ final class Resync {
               .formatted(left, old.database(), e.getMessage()),
           e);
     }
-    old.query("RENAME DATABASE `%s` TO `%s`".formatted(fresh.database(), before));
+    old.execute("RENAME DATABASE `%s` TO `%s`".formatted(fresh.database(), before));
     return before;
   }
 }

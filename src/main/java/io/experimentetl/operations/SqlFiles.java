@@ -93,16 +93,20 @@ public final class SqlFiles {
    *
    * @param withRetention false leaves out the TTLs (9xx_retention.sql), for data from long ago
    */
-  public void applyTo(ClickHouseEndpoint database, boolean withRetention) {
-    apply(
-        "clickhouse",
-        file -> withRetention || !file.matches("9\\d\\d_retention\\.sql"),
-        database::query);
+  public void applyTo(ClickHouseLogin database, boolean withRetention) {
+    try (ClickHouseSession session = database.connect()) {
+      apply(
+          "clickhouse",
+          file -> withRetention || !file.matches("9\\d\\d_retention\\.sql"),
+          session::execute);
+    }
   }
 
   /** Removes the rows of users who were erased at least a day ago. */
-  public void forgetErasedUsers(ClickHouseEndpoint database) {
-    apply(root.resolve("clickhouse/scheduled/forget_erased_users.sql"), database::query);
+  public void forgetErasedUsers(ClickHouseLogin database) {
+    try (ClickHouseSession session = database.connect()) {
+      apply(root.resolve("clickhouse/scheduled/forget_erased_users.sql"), session::execute);
+    }
   }
 
   private void apply(String directory, Predicate<String> wanted, Executor executor) {

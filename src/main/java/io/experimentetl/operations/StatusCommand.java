@@ -107,8 +107,10 @@ public final class StatusCommand implements Callable<Integer> {
     return postgres + (slots.isEmpty() ? "  no logical replication slot" : slots.toString());
   }
 
-  private static String clickHouse(ClickHouseEndpoint clickHouse) {
-    return clickHouse + "  version " + clickHouse.query("SELECT version()");
+  private static String clickHouse(ClickHouseLogin clickHouse) {
+    return clickHouse
+        + "  version "
+        + clickHouse.list("SELECT version()", row -> row.getString(1)).get(0);
   }
 
   private static String taskManagers(FlinkEndpoint flink) {
@@ -199,22 +201,26 @@ public final class StatusCommand implements Callable<Integer> {
                     .orElse("")));
   }
 
-  private static String progress(ClickHouseEndpoint clickHouse) {
-    String progress =
-        clickHouse.query(
-            "SELECT toUInt8(snapshot_done), toString(lsn), toString(committed_at), toString(lag_seconds) FROM etl_progress");
-    if (progress.isEmpty()) {
-      return "nothing is visible yet";
-    }
-    String[] columns = progress.split("\t", -1);
+  private static String progress(ClickHouseLogin clickHouse) {
+    return clickHouse
+        .list(
+            "SELECT snapshot_done, lsn, toString(committed_at) AS committed, toString(lag_seconds) AS lag FROM etl_progress",
+            StatusCommand::progressLine)
+        .stream()
+        .findFirst()
+        .orElse("nothing is visible yet");
+  }
+
+  private static String progressLine(ResultSet row) throws SQLException {
     String load =
-        columns[0].equals("1")
+        row.getBoolean("snapshot_done")
             ? ""
             : "the initial load is not finished, statistics are incomplete; ";
-    if (columns[1].equals("\\N")) {
+    long lsn = row.getLong("lsn");
+    if (row.wasNull()) {
       return load + "no transaction after the initial load is visible yet";
     }
     return "%sall is visible up to %s UTC (LSN %s), a commit of %s s ago"
-        .formatted(load, columns[2], Lsn.print(Long.parseLong(columns[1])), columns[3]);
+        .formatted(load, row.getString("committed"), Lsn.print(lsn), row.getString("lag"));
   }
 }

@@ -13,7 +13,7 @@ import java.util.function.BooleanSupplier;
 public final class Visibility {
   private static final Duration POLL = Duration.ofMillis(500);
 
-  private final ClickHouseEndpoint clickHouse;
+  private final ClickHouseLogin clickHouse;
   private final BooleanSupplier jobIsActive;
   private long changedAt;
   private long lastSeen = -1;
@@ -23,7 +23,7 @@ public final class Visibility {
    *
    * @param jobIsActive asked now and then; false ends the wait
    */
-  Visibility(ClickHouseEndpoint clickHouse, BooleanSupplier jobIsActive) {
+  Visibility(ClickHouseLogin clickHouse, BooleanSupplier jobIsActive) {
     this.clickHouse = clickHouse;
     this.jobIsActive = jobIsActive;
   }
@@ -36,7 +36,7 @@ public final class Visibility {
    */
   public static void awaitAll(
       PostgresLogin postgres,
-      ClickHouseEndpoint clickHouse,
+      ClickHouseLogin clickHouse,
       FlinkEndpoint flink,
       String jobId,
       Duration patience) {

@@ -12,20 +12,18 @@ import java.util.Optional;
  */
 public record WarehouseProgress(long lsn, Instant committedAt, boolean snapshotDone) {
   /** Reads it; empty while nothing is visible. */
-  public static Optional<WarehouseProgress> of(ClickHouseEndpoint clickHouse) {
+  public static Optional<WarehouseProgress> of(ClickHouseLogin clickHouse) {
     return clickHouse
-        .query(
-            "SELECT ifNull(lsn, 0), ifNull(toUnixTimestamp64Micro(committed_at), 0), toUInt8(snapshot_done) FROM etl_progress")
-        .lines()
-        .findFirst()
-        .map(line -> line.split("\t", -1))
-        .map(
+        .list(
+            "SELECT ifNull(lsn, 0), ifNull(toUnixTimestamp64Micro(committed_at), 0), snapshot_done FROM etl_progress",
             row -> {
-              long micros = Long.parseLong(row[1]);
+              long micros = row.getLong(2);
               return new WarehouseProgress(
-                  Long.parseLong(row[0]),
+                  row.getLong(1),
                   Instant.ofEpochSecond(micros / 1_000_000, micros % 1_000_000 * 1_000),
-                  row[2].equals("1"));
-            });
+                  row.getBoolean(3));
+            })
+        .stream()
+        .findFirst();
   }
 }

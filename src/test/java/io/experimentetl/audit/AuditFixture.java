@@ -2,9 +2,9 @@ package io.experimentetl.audit;
 
 import io.experimentetl.config.FindingsConfig;
 import io.experimentetl.config.StatisticsConfig;
+import io.experimentetl.local.ClickHouseEndpoint;
 import io.experimentetl.local.PlatformExtension;
 import io.experimentetl.local.PostgresEndpoint;
-import io.experimentetl.operations.ClickHouseEndpoint;
 import io.experimentetl.operations.SqlFiles;
 import java.io.IOException;
 import java.io.PrintWriter;
@@ -58,7 +58,7 @@ final class AuditFixture implements AutoCloseable {
     for (String file : List.of("001_platform.sql", "002_etl.sql")) {
       fixture.sql(Files.readString(Path.of("sql", "postgres", file)));
     }
-    new SqlFiles(Path.of("sql")).applyTo(fixture.clickHouse, true);
+    new SqlFiles(Path.of("sql")).applyTo(fixture.clickHouse.login(), true);
     return fixture;
   }
 
@@ -67,7 +67,7 @@ final class AuditFixture implements AutoCloseable {
         postgres.jdbcUrl(),
         postgres.user(),
         postgres.password(),
-        clickHouse.connection(),
+        clickHouse.login().connection(),
         statistics,
         FindingsConfig.defaults(),
         Duration.ofDays(90),

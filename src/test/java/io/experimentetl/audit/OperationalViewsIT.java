@@ -3,9 +3,9 @@ package io.experimentetl.audit;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 
+import io.experimentetl.local.ClickHouseEndpoint;
 import io.experimentetl.local.PlatformExtension;
 import io.experimentetl.model.EventId;
-import io.experimentetl.operations.ClickHouseEndpoint;
 import io.experimentetl.operations.SqlFiles;
 import java.nio.file.Path;
 import java.util.List;
@@ -24,7 +24,7 @@ class OperationalViewsIT {
   @BeforeEach
   void createExperimentWithTwoVariants() {
     warehouse = PLATFORM.newClickHouseDatabase("views");
-    new SqlFiles(Path.of("sql")).applyTo(warehouse, true);
+    new SqlFiles(Path.of("sql")).applyTo(warehouse.login(), true);
     warehouse.query(
         "INSERT INTO experiments (id, key, name, status) VALUES (1, 'checkout', 'Checkout', 'ACTIVE')");
     warehouse.query(
@@ -33,7 +33,7 @@ class OperationalViewsIT {
 
   @Test
   void sqlFilesCanBeAppliedTwice() {
-    new SqlFiles(Path.of("sql")).applyTo(warehouse, true);
+    new SqlFiles(Path.of("sql")).applyTo(warehouse.login(), true);
 
     assertThat(
             warehouse.query(

@@ -3,8 +3,8 @@ package io.experimentetl.audit;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 
+import io.experimentetl.local.ClickHouseEndpoint;
 import io.experimentetl.local.PlatformExtension;
-import io.experimentetl.operations.ClickHouseEndpoint;
 import io.experimentetl.operations.SqlFiles;
 import java.nio.file.Path;
 import java.util.Arrays;
@@ -34,7 +34,7 @@ class ViewsIT {
   @BeforeEach
   void createExperimentWithTwoVariants() {
     warehouse = PLATFORM.newClickHouseDatabase("views");
-    new SqlFiles(Path.of("sql")).applyTo(warehouse, true);
+    new SqlFiles(Path.of("sql")).applyTo(warehouse.login(), true);
     warehouse.query(
         "INSERT INTO experiments (id, key, name, status) VALUES (1, 'checkout', 'Checkout', 'ACTIVE')");
     warehouse.query(

@@ -2,11 +2,11 @@ package io.experimentetl.bench;
 
 import static java.nio.charset.StandardCharsets.UTF_8;
 
+import io.experimentetl.local.ClickHouseEndpoint;
 import io.experimentetl.local.PlatformException;
 import io.experimentetl.local.PostgresEndpoint;
 import io.experimentetl.local.demo.Backlog;
 import io.experimentetl.local.demo.Pause;
-import io.experimentetl.operations.ClickHouseEndpoint;
 import io.experimentetl.operations.OperationsException;
 import java.io.IOException;
 import java.net.URI;

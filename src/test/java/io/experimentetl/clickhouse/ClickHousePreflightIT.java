@@ -2,8 +2,8 @@ package io.experimentetl.clickhouse;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.experimentetl.local.ClickHouseEndpoint;
 import io.experimentetl.local.PlatformExtension;
-import io.experimentetl.operations.ClickHouseEndpoint;
 import java.io.IOException;
 import java.net.InetAddress;
 import java.net.ServerSocket;

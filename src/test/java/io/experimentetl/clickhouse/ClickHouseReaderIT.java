@@ -4,8 +4,11 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.experimentetl.clickhouse.ClickHouseReadException.Reason;
+import io.experimentetl.faults.FaultProxy;
+import io.experimentetl.faults.Hangup;
+import io.experimentetl.faults.RequestFault;
+import io.experimentetl.local.ClickHouseEndpoint;
 import io.experimentetl.local.PlatformExtension;
-import io.experimentetl.operations.ClickHouseEndpoint;
 import java.math.BigDecimal;
 import java.math.BigInteger;
 import java.net.ServerSocket;
@@ -202,6 +205,36 @@ class ClickHouseReaderIT {
                   .hasMessageContaining("UNKNOWN_TABLE");
               assertThat(e.getMessage()).doesNotContain("\n", endpoint.password());
             });
+  }
+
+  @Test
+  void statementRunsOnTheReadersConnection() throws Exception {
+    reader.execute("CREATE TABLE made (n UInt8) ENGINE = Memory", TIMEOUT);
+    reader.execute("INSERT INTO made SELECT number FROM numbers(3)", TIMEOUT);
+
+    assertThat(number("SELECT count() FROM made", Map.of())).isEqualTo(3);
+    assertThatThrownBy(() -> reader.execute("DROP TABLE missing", TIMEOUT))
+        .isInstanceOfSatisfying(
+            ClickHouseReadException.class,
+            e -> assertThat(e.reason()).isEqualTo(Reason.UNKNOWN_OBJECT));
+  }
+
+  @Test
+  void statementWhoseAnswerIsLostIsNotRepeated() throws Exception {
+    reader.execute("CREATE TABLE once (n UInt8) ENGINE = Memory", TIMEOUT);
+    try (FaultProxy proxy = FaultProxy.to(URI.create(endpoint.url()));
+        ClickHouseReader remote =
+            new ClickHouseReader(
+                connection(proxy.url().toString(), endpoint.user(), endpoint.password()))) {
+      remote.list("SELECT 1 AS n", Map.of(), TIMEOUT, row -> row.getLong(1));
+      proxy.next(new RequestFault.DropAnswer(0, Hangup.FIN));
+
+      assertThatThrownBy(() -> remote.execute("INSERT INTO once SELECT 1", TIMEOUT))
+          .isInstanceOfSatisfying(
+              ClickHouseReadException.class,
+              e -> assertThat(e.reason()).isEqualTo(Reason.UNREACHABLE));
+    }
+    assertThat(number("SELECT count() FROM once", Map.of())).isEqualTo(1);
   }
 
   @Test

@@ -1,7 +1,7 @@
 package io.experimentetl.clickhouse;
 
+import io.experimentetl.local.ClickHouseEndpoint;
 import io.experimentetl.local.PlatformExtension;
-import io.experimentetl.operations.ClickHouseEndpoint;
 import java.io.IOException;
 import java.net.URL;
 import java.time.Duration;

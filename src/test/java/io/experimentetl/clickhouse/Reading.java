@@ -1,6 +1,6 @@
 package io.experimentetl.clickhouse;
 
-import io.experimentetl.operations.ClickHouseEndpoint;
+import io.experimentetl.local.ClickHouseEndpoint;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.net.URI;

@@ -1,5 +1,6 @@
 package io.experimentetl.clickhouse;
 
+import io.experimentetl.local.ClickHouseEndpoint;
 import io.experimentetl.local.ClickHouseServer;
 import io.experimentetl.model.EventId;
 import io.experimentetl.model.EventProcessed;
@@ -7,7 +8,6 @@ import io.experimentetl.model.EventRow;
 import io.experimentetl.model.FindingCode;
 import io.experimentetl.model.RowVersion;
 import io.experimentetl.model.TestEvent;
-import io.experimentetl.operations.ClickHouseEndpoint;
 import io.experimentetl.warehouse.EventEncoder;
 import java.io.IOException;
 import java.lang.management.ManagementFactory;

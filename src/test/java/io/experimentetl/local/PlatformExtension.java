@@ -1,6 +1,5 @@
 package io.experimentetl.local;
 
-import io.experimentetl.operations.ClickHouseEndpoint;
 import java.nio.file.Path;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.extension.BeforeAllCallback;

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
 import io.experimentetl.ExperimentEtlJob;
+import io.experimentetl.local.ClickHouseEndpoint;
 import io.experimentetl.local.FlinkCluster;
 import io.experimentetl.local.JavaCommand;
 import io.experimentetl.local.PlatformExtension;
@@ -63,7 +64,7 @@ class OperationsIT {
     clickHouse = PLATFORM.newClickHouseDatabase("operations");
     execute("ALTER DATABASE %1$s SET experiment_etl.slot = '%1$s'".formatted(postgres.database()));
     new SqlFiles(Path.of("sql")).applyTo(postgres.login());
-    new SqlFiles(Path.of("sql")).applyTo(clickHouse, true);
+    new SqlFiles(Path.of("sql")).applyTo(clickHouse.login(), true);
     execute(
         "ALTER ROLE experiment_etl PASSWORD '" + postgres.password() + "'",
         """

@@ -3,6 +3,7 @@ package io.experimentetl.operations;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import io.experimentetl.local.ClickHouseEndpoint;
 import io.experimentetl.local.PlatformExtension;
 import io.experimentetl.local.PostgresEndpoint;
 import java.io.IOException;
@@ -24,10 +25,10 @@ class SqlFilesIT {
   @Test
   void clickHouseFilesAppliedTwiceKeepTheRows() {
     ClickHouseEndpoint database = PLATFORM.newClickHouseDatabase("sql_twice");
-    OURS.applyTo(database, true);
+    OURS.applyTo(database.login(), true);
     database.query("INSERT INTO users (user_id) VALUES ('u-1')");
 
-    OURS.applyTo(database, true);
+    OURS.applyTo(database.login(), true);
 
     assertThat(database.count("SELECT count() FROM users")).isEqualTo(1);
     assertThat(
@@ -41,10 +42,10 @@ class SqlFilesIT {
     ClickHouseEndpoint database = PLATFORM.newClickHouseDatabase("sql_ttl");
     String tablesWithTtl =
         "SELECT count() FROM system.tables WHERE database = currentDatabase() AND create_table_query LIKE '%TTL%'";
-    OURS.applyTo(database, false);
+    OURS.applyTo(database.login(), false);
     assertThat(database.count(tablesWithTtl)).isZero();
 
-    OURS.applyTo(database, true);
+    OURS.applyTo(database.login(), true);
     assertThat(database.count(tablesWithTtl)).isPositive();
   }
 

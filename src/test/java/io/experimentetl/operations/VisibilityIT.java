@@ -3,6 +3,7 @@ package io.experimentetl.operations;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import io.experimentetl.local.ClickHouseEndpoint;
 import io.experimentetl.local.PlatformExtension;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -19,28 +20,30 @@ class VisibilityIT {
   @BeforeEach
   void createTables() {
     clickHouse = PLATFORM.newClickHouseDatabase("visibility");
-    new SqlFiles(Path.of("sql")).applyTo(clickHouse, false);
+    new SqlFiles(Path.of("sql")).applyTo(clickHouse.login(), false);
   }
 
   @Test
   void nothingIsVisibleBeforeEverySinkHasReported() {
-    assertThat(WarehouseProgress.of(clickHouse)).isEmpty();
+    assertThat(WarehouseProgress.of(clickHouse.login())).isEmpty();
     marker("users", 2, 900);
-    assertThat(WarehouseProgress.of(clickHouse)).isEmpty();
+    assertThat(WarehouseProgress.of(clickHouse.login())).isEmpty();
     marker("events_processed", 2, 900);
-    assertThat(WarehouseProgress.of(clickHouse))
+    assertThat(WarehouseProgress.of(clickHouse.login()))
         .contains(new WarehouseProgress(900, Instant.parse("2026-05-17T12:00:00Z"), true));
-    new Visibility(clickHouse, () -> true).awaitLsn(899, Duration.ofSeconds(1));
+    new Visibility(clickHouse.login(), () -> true).awaitLsn(899, Duration.ofSeconds(1));
   }
 
   @Test
   void waitEndsWhenNothingMovesOrTheJobHasEnded() {
     assertThatThrownBy(
-            () -> new Visibility(clickHouse, () -> true).awaitLsn(1, Duration.ofMillis(300)))
+            () ->
+                new Visibility(clickHouse.login(), () -> true).awaitLsn(1, Duration.ofMillis(300)))
         .isInstanceOf(OperationsException.class)
         .hasMessageContaining("nothing became visible");
     assertThatThrownBy(
-            () -> new Visibility(clickHouse, () -> false).awaitLsn(1, Duration.ofMinutes(1)))
+            () ->
+                new Visibility(clickHouse.login(), () -> false).awaitLsn(1, Duration.ofMinutes(1)))
         .hasMessageContaining("the job ended before everything was visible");
   }
 

@@ -4,8 +4,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import io.experimentetl.local.ClickHouseEndpoint;
 import io.experimentetl.local.PlatformExtension;
-import io.experimentetl.operations.ClickHouseEndpoint;
 import io.experimentetl.operations.NamedServers;
 import io.experimentetl.operations.ReportCommand;
 import io.experimentetl.operations.SqlFiles;
@@ -53,7 +53,7 @@ class ReportIT {
     warehouse = PLATFORM.newClickHouseDatabase("report");
     large = PLATFORM.newClickHouseDatabase("report_large");
     for (ClickHouseEndpoint each : List.of(warehouse, large)) {
-      new SqlFiles(Path.of("sql")).applyTo(each, true);
+      new SqlFiles(Path.of("sql")).applyTo(each.login(), true);
     }
     Scenario.all(warehouse);
     Scenario.large(large);

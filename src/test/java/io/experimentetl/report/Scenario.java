@@ -1,6 +1,6 @@
 package io.experimentetl.report;
 
-import io.experimentetl.operations.ClickHouseEndpoint;
+import io.experimentetl.local.ClickHouseEndpoint;
 import java.util.List;
 import java.util.stream.Collectors;
 

@@ -4,12 +4,12 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import io.experimentetl.config.ClickHouseConfig;
 import io.experimentetl.config.Secret;
+import io.experimentetl.local.ClickHouseEndpoint;
 import io.experimentetl.local.PlatformExtension;
 import io.experimentetl.model.AssignmentRow;
 import io.experimentetl.model.EventId;
 import io.experimentetl.model.EventRow;
 import io.experimentetl.model.TestEvent;
-import io.experimentetl.operations.ClickHouseEndpoint;
 import io.experimentetl.operations.SqlFiles;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -32,7 +32,7 @@ class WarehouseEventsIT {
   @BeforeEach
   void threeEventsAndTwoAssignments() throws Exception {
     warehouse = PLATFORM.newClickHouseDatabase("rows");
-    new SqlFiles(Path.of("sql")).applyTo(warehouse, false);
+    new SqlFiles(Path.of("sql")).applyTo(warehouse.login(), false);
     warehouse.query("SYSTEM STOP MERGES " + warehouse.database() + ".events_processed");
     insertEvent("1", 100, 1024, 0, "41", "'{\"a\": \"\\\\t\\'\"}'");
     insertEvent("2", 200, 1024, 0, "NULL", "NULL");

@@ -276,7 +276,7 @@ public final class DemoCommand implements Callable<Integer> {
 
   private static void findings(Report report, WarehouseTables warehouse) {
     Set<String> found = new HashSet<>();
-    warehouse.findings().forEach(row -> found.add(row[0]));
+    warehouse.findings().forEach(row -> found.add(row.code()));
     List<String> missing = new ArrayList<>();
     for (FindingCode code : PROVOKED) {
       if (!found.contains(code.code())) {

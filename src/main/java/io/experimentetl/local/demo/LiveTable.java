@@ -47,20 +47,20 @@ final class LiveTable {
             "revenue",
             "all users",
             "rate %"));
-    for (String[] row : statistics()) {
-      text.append(String.format(Locale.ROOT, ROW, (Object[]) row));
+    for (Object[] row : statistics()) {
+      text.append(String.format(Locale.ROOT, ROW, row));
     }
     text.append(System.lineSeparator());
-    List<String[]> findings = warehouse.findings();
+    List<WarehouseTables.Findings> findings = warehouse.findings();
     for (int i = 0; i < findings.size(); i++) {
-      String[] finding = findings.get(i);
+      WarehouseTables.Findings finding = findings.get(i);
       text.append(
           String.format(
               Locale.ROOT,
               "%-29s %-8s %,9d%s",
-              finding[0],
-              finding[1],
-              Long.parseLong(finding[2]),
+              finding.code(),
+              finding.severity(),
+              finding.count(),
               i % 2 == 1 || i == findings.size() - 1 ? System.lineSeparator() : "   |   "));
     }
     return text.toString();
@@ -76,10 +76,10 @@ final class LiveTable {
   }
 
   /** The last two days up to today, and the sums over all days. */
-  private List<String[]> statistics() {
+  private List<Object[]> statistics() {
     return warehouse.rows(
         """
-        SELECT e.key, v.key, toString(s.day), toString(max(s.exposures)), toString(max(s.active_users)),
+        SELECT e.key AS experiment, v.key AS variant, toString(s.day), toString(max(s.exposures)), toString(max(s.active_users)),
           toString(max(s.new_users)), toString(sumIf(s.converting_users, s.metric = 'conversion')),
           toString(sumIf(s.value_sum, s.metric = 'revenue')::Decimal(18, 2)),
           toString(any(t.n)), toString(round(100 * any(t.converters) / any(t.n), 2))
@@ -92,6 +92,13 @@ final class LiveTable {
         WHERE s.day IN (SELECT DISTINCT day FROM experiment_daily_stats FINAL WHERE day <= today() ORDER BY day DESC LIMIT 2)
         GROUP BY e.key, v.key, s.day
         ORDER BY e.key, v.key, s.day
-        """);
+        """,
+        row -> {
+          Object[] columns = new Object[row.getMetaData().getColumnCount()];
+          for (int i = 0; i < columns.length; i++) {
+            columns[i] = row.getString(i + 1);
+          }
+          return columns;
+        });
   }
 }

@@ -36,7 +36,7 @@ public final class RunningJob {
   private RunningJob(PlatformAddresses addresses, Path jar) {
     this.addresses = addresses;
     this.deployment = new JobDeployment(addresses.deployment(jar), line -> {});
-    this.warehouse = new WarehouseTables(addresses.clickHouse());
+    this.warehouse = new WarehouseTables(addresses.clickHouse().login());
   }
 
   /** Submits the job without state; returns when all its tasks run. */
@@ -81,7 +81,7 @@ public final class RunningJob {
   /** Waits until everything that PostgreSQL has committed by now is visible. */
   public void awaitVisible() {
     Visibility.awaitAll(
-        addresses.postgres().login(), addresses.clickHouse(), flink(), id, PATIENCE);
+        addresses.postgres().login(), addresses.clickHouse().login(), flink(), id, PATIENCE);
   }
 
   /** Waits until more event rows than these are visible, and returns their number. */
@@ -190,7 +190,7 @@ public final class RunningJob {
             addresses.postgres().jdbcUrl(),
             addresses.postgres().user(),
             addresses.postgres().password(),
-            addresses.clickHouse().connection(),
+            addresses.clickHouse().login().connection(),
             AUDIT);
     try {
       return new Audit(settings).run();

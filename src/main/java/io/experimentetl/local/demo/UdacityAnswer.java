@@ -68,24 +68,33 @@ final class UdacityAnswer {
             + "'");
   }
 
+  /** The statistics of one variant and day, in the order of {@link #CELLS}. */
+  private record Cells(String day, long[] figures) {}
+
+  private List<Cells> cells() {
+    return warehouse.rows(
+        """
+        SELECT toString(day), variant_id, exposures, active_users, new_users,
+          sum(new_users) OVER (PARTITION BY variant_id ORDER BY day),
+          events, converting_users, new_converters,
+          sum(new_converters) OVER (PARTITION BY variant_id ORDER BY day)
+        FROM experiment_daily_stats FINAL WHERE experiment_id = %d AND metric = 'conversion'
+        """
+            .formatted(UdacityData.EXPERIMENT),
+        row -> {
+          long[] figures = new long[CELLS.size()];
+          for (int i = 0; i < figures.length; i++) {
+            figures[i] = row.getLong(i + 3);
+          }
+          return new Cells(row.getString(1) + " variant " + row.getLong(2), figures);
+        });
+  }
+
   /** Every cell of the known daily statistics; they are those of policy {@code first}. */
   void golden(Report report) {
     Map<String, long[]> found = new HashMap<>();
-    for (String[] row :
-        warehouse.rows(
-            """
-            SELECT toString(day), variant_id, exposures, active_users, new_users,
-              sum(new_users) OVER (PARTITION BY variant_id ORDER BY day),
-              events, converting_users, new_converters,
-              sum(new_converters) OVER (PARTITION BY variant_id ORDER BY day)
-            FROM experiment_daily_stats FINAL WHERE experiment_id = %d AND metric = 'conversion'
-            """
-                .formatted(UdacityData.EXPERIMENT))) {
-      long[] figures = new long[CELLS.size()];
-      for (int i = 0; i < figures.length; i++) {
-        figures[i] = Long.parseLong(row[i + 2]);
-      }
-      found.put(row[0] + " variant " + row[1], figures);
+    for (Cells row : cells()) {
+      found.put(row.day(), row.figures());
     }
     int equal = 0;
     int cells = 0;

@@ -1,11 +1,10 @@
 package io.experimentetl.local.demo;
 
-import io.experimentetl.operations.ClickHouseEndpoint;
+import io.experimentetl.clickhouse.ClickHouseReader;
+import io.experimentetl.operations.ClickHouseLogin;
 import io.experimentetl.operations.WarehouseProgress;
-import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
-import java.util.stream.Collectors;
 
 /** The warehouse's tables while the job runs. */
 public final class WarehouseTables {
@@ -13,9 +12,9 @@ public final class WarehouseTables {
   private static final String HELD_BACK =
       " AND engine = 'ReplacingMergeTree' AND name <> 'etl_sink_progress'";
 
-  private final ClickHouseEndpoint clickHouse;
+  private final ClickHouseLogin clickHouse;
 
-  WarehouseTables(ClickHouseEndpoint clickHouse) {
+  WarehouseTables(ClickHouseLogin clickHouse) {
     this.clickHouse = clickHouse;
   }
 
@@ -36,19 +35,14 @@ public final class WarehouseTables {
    * Merges must be off, or they remove what is counted.
    */
   public List<Doubled> doubled() {
-    return rows(
-            "SELECT name, sorting_key FROM system.tables WHERE database = currentDatabase()"
-                + HELD_BACK
-                + " ORDER BY name")
-        .stream()
+    return heldBack().stream()
         .map(
-            table -> {
-              String[] figures =
-                  rows("SELECT count(), countIf(exact) - uniqExactIf((%s, _version), exact) FROM (SELECT *, NOT endsWith(_batch_id, '-early') AS exact FROM `%s`)"
-                          .formatted(table[1], table[0]))
-                      .get(0);
-              return new Doubled(table[0], Long.parseLong(figures[0]), Long.parseLong(figures[1]));
-            })
+            table ->
+                rows(
+                        "SELECT count(), countIf(exact) - uniqExactIf((%s, _version), exact) FROM (SELECT *, NOT endsWith(_batch_id, '-early') AS exact FROM `%s`)"
+                            .formatted(table.sortingKey(), table.name()),
+                        row -> new Doubled(table.name(), row.getLong(1), row.getLong(2)))
+                    .get(0))
         .toList();
   }
 
@@ -67,17 +61,30 @@ public final class WarehouseTables {
   }
 
   private void toEachHeldBack(String statement) {
-    for (String[] table :
-        rows("SELECT name FROM system.tables WHERE database = currentDatabase()" + HELD_BACK)) {
-      clickHouse.query(statement.formatted(table[0]));
+    for (Table table : heldBack()) {
+      clickHouse.execute(statement.formatted(table.name()));
     }
   }
 
+  private record Table(String name, String sortingKey) {}
+
+  private List<Table> heldBack() {
+    return rows(
+        "SELECT name, sorting_key FROM system.tables WHERE database = currentDatabase()"
+            + HELD_BACK
+            + " ORDER BY name",
+        row -> new Table(row.getString(1), row.getString(2)));
+  }
+
+  /** The number of open findings of one code. */
+  record Findings(String code, String severity, long count) {}
+
   /** Open findings by code. */
-  List<String[]> findings() {
+  List<Findings> findings() {
     return rows(
         "SELECT code, any(severity), count() FROM data_inconsistencies FINAL WHERE status = 'OPEN'"
-            + " GROUP BY code ORDER BY code");
+            + " GROUP BY code ORDER BY code",
+        row -> new Findings(row.getString(1), row.getString(2), row.getLong(3)));
   }
 
   /** Whether the initial snapshot is not completely visible yet. */
@@ -89,13 +96,7 @@ public final class WarehouseTables {
     return clickHouse.count(sql);
   }
 
-  List<String[]> rows(String sql) {
-    String text = clickHouse.query(sql);
-    if (text.isEmpty()) {
-      return List.of();
-    }
-    return Arrays.stream(text.split("\n", -1))
-        .map(line -> line.split("\t", -1))
-        .collect(Collectors.toList());
+  <T> List<T> rows(String sql, ClickHouseReader.RowMapper<T> mapper) {
+    return clickHouse.list(sql, mapper);
   }
 }

@@ -3,8 +3,8 @@ package io.experimentetl.clickhouse.example;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.experimentetl.clickhouse.ClickHouseConnection;
+import io.experimentetl.local.ClickHouseEndpoint;
 import io.experimentetl.local.PlatformExtension;
-import io.experimentetl.operations.ClickHouseEndpoint;
 import java.io.IOException;
 import java.net.URI;
 import java.nio.file.Files;

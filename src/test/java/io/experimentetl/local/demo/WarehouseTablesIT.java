@@ -3,10 +3,10 @@ package io.experimentetl.local.demo;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
+import io.experimentetl.local.ClickHouseEndpoint;
 import io.experimentetl.local.PlatformExtension;
 import io.experimentetl.local.traffic.UdacityData;
 import io.experimentetl.local.traffic.UdacityData.GoldenDay;
-import io.experimentetl.operations.ClickHouseEndpoint;
 import io.experimentetl.operations.SqlFiles;
 import java.io.PrintWriter;
 import java.io.StringWriter;
@@ -28,8 +28,8 @@ class WarehouseTablesIT {
   @BeforeEach
   void tables() {
     clickHouse = PLATFORM.newClickHouseDatabase("warehouse");
-    new SqlFiles(Path.of("sql")).applyTo(clickHouse, false);
-    warehouse = new WarehouseTables(clickHouse);
+    new SqlFiles(Path.of("sql")).applyTo(clickHouse.login(), false);
+    warehouse = new WarehouseTables(clickHouse.login());
   }
 
   @Test

@@ -1,8 +1,9 @@
-package io.experimentetl.operations;
+package io.experimentetl.local;
 
-import io.experimentetl.clickhouse.ClickHouseConnection;
+import io.experimentetl.operations.ClickHouseLogin;
 import java.io.IOException;
 import java.net.URI;
+import java.net.URLEncoder;
 import java.net.http.HttpClient;
 import java.net.http.HttpRequest;
 import java.net.http.HttpResponse;
@@ -10,7 +11,10 @@ import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 
 /**
- * One database of a ClickHouse server. Printing it never shows the password.
+ * One database of the platform's ClickHouse server, with a console: it sends a statement and
+ * returns the server's own text. The job and the operations read through the JDBC driver ({@link
+ * #login}), which returns typed rows and no text. The tests assert that text, also in the FORMAT of
+ * a statement, and send data behind a statement. Printing it never shows the password.
  *
  * @param url of the HTTP interface, e.g. {@code http://127.0.0.1:8123}, without a path
  */
@@ -25,23 +29,23 @@ public record ClickHouseEndpoint(String url, String database, String user, Strin
    * Runs one statement and returns its output (by default tab separated, without the last line
    * feed).
    *
-   * @throws OperationsException with ClickHouse's own message when it refuses
+   * @throws PlatformException with ClickHouse's own message when it refuses
    */
   public String query(String sql) {
     try {
       HttpResponse<String> response = post(sql);
       if (response.statusCode() != 200) {
-        throw new OperationsException(
+        throw new PlatformException(
             "ClickHouse %s refused: %s%nStatement: %s"
                 .formatted(this, response.body().strip(), sql.strip()));
       }
       String body = response.body();
       return body.endsWith("\n") ? body.substring(0, body.length() - 1) : body;
     } catch (IOException e) {
-      throw new OperationsException("ClickHouse " + this + " does not answer: " + e, e);
+      throw new PlatformException("ClickHouse " + this + " does not answer: " + e, e);
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
-      throw new OperationsException("interrupted while asking ClickHouse", e);
+      throw new PlatformException("interrupted while asking ClickHouse", e);
     }
   }
 
@@ -54,9 +58,7 @@ public record ClickHouseEndpoint(String url, String database, String user, Strin
     HttpRequest request =
         HttpRequest.newBuilder(
                 URI.create(
-                    url
-                        + "/?database="
-                        + java.net.URLEncoder.encode(database, StandardCharsets.UTF_8)))
+                    url + "/?database=" + URLEncoder.encode(database, StandardCharsets.UTF_8)))
             .header("X-ClickHouse-User", user)
             .header("X-ClickHouse-Key", password)
             .timeout(Duration.ofMinutes(5))
@@ -65,20 +67,9 @@ public record ClickHouseEndpoint(String url, String database, String user, Strin
     return HTTP.send(request, HttpResponse.BodyHandlers.ofString(StandardCharsets.UTF_8));
   }
 
-  /**
-   * The same for a reader.
-   *
-   * @throws OperationsException if the address is not a URL
-   */
-  public ClickHouseConnection connection() {
-    String secret = password;
-    try {
-      return new ClickHouseConnection(URI.create(url), database, user, () -> secret);
-    } catch (IllegalArgumentException e) {
-      throw new OperationsException(
-          "ClickHouse's address is not a URL: give http://host:port with --clickhouse-url or as clickhouse.url in the configuration, and the user apart.",
-          e);
-    }
+  /** The database as operations address it. */
+  public ClickHouseLogin login() {
+    return new ClickHouseLogin(url, database, user, password);
   }
 
   public ClickHouseEndpoint withDatabase(String other) {

@@ -144,4 +144,29 @@ class WarehouseEventsIT {
     rows.readAsOf(List.of(4L), List.of(USER), 2048, events::add, assignment -> {});
     assertThat(events).as("after it").extracting(EventRow::occurredAt).containsExactly(100L);
   }
+
+  /** The events differ by their ids alone, so pages end between two ids. */
+  @Test
+  void pagesReadEachEventOfOneUserAndTimeOnce() throws Exception {
+    int count = 25_000;
+    warehouse.query(
+        "INSERT INTO events_processed (event_id, source_id, timestamp, experiment_id, user_id, event_type, _version)"
+            + " SELECT if(number = 0, toUUID('00000000-0000-0000-0000-000000000000'), generateUUIDv4(number)),"
+            + " if(number % 2 = 0, toString(number), NULL), '2026-03-01 09:00:00', 1, 'u1', 'purchase', 1"
+            + " FROM numbers("
+            + count
+            + ")");
+    List<EventRow> newest = new ArrayList<>();
+    rows.read(List.of("u1"), List.of("purchase"), Long.MIN_VALUE, newest::add);
+    assertThat(newest)
+        .hasSize(count)
+        .extracting(EventRow::id)
+        .doesNotHaveDuplicates()
+        .filteredOn(id -> id.sourceId() != null)
+        .hasSize(count / 2);
+
+    List<EventRow> asOf = new ArrayList<>();
+    rows.readAsOf(List.of(1L), List.of("u1"), 1, asOf::add, assignment -> {});
+    assertThat(asOf).containsExactlyElementsOf(newest);
+  }
 }

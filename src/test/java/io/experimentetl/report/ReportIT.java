@@ -268,7 +268,7 @@ class ReportIT {
         .doesNotContain("private detail");
     assertThat(browser.evaluate("document.querySelector('#basis').innerText").asText())
         .as("a zone that is none counts as none given")
-        .contains("UTC (unless statistics.zone");
+        .contains("UTC (unless the job sets another statistics.zone)");
   }
 
   @Test

@@ -243,7 +243,7 @@ class PostgresChangesIT {
             .get();
     assertThat(failure(Connector.OURS.startFrom(savepoint, settings, "moved")))
         .contains("beyond the job's position")
-        .contains("this savepoint is older than what a later run confirmed")
+        .contains("this savepoint is older than the position that a later run confirmed")
         .contains("If the job has a newer checkpoint or savepoint, start from that one");
 
     awaitSlotIsFree(database);

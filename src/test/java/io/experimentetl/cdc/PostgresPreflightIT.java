@@ -56,7 +56,7 @@ class PostgresPreflightIT {
                 + " does not publish via the partition root, so rows of events would name their partition: apply sql/postgres/002_etl.sql.",
             "The table public.events_default in "
                 + place
-                + " has no REPLICA IDENTITY FULL, so updates and deletes come without the row before: apply sql/postgres/002_etl.sql.",
+                + " has no REPLICA IDENTITY FULL, so updates and deletes arrive without the old row: apply sql/postgres/002_etl.sql.",
             "The table public.users in "
                 + place
                 + " does not have the columns email: add them as in sql/postgres/001_platform.sql.",

@@ -50,15 +50,6 @@ public record DailySums(
   public static final DailySums ZERO =
       new DailySums(0, 0, 0, 0, BigInteger.ZERO, 0, 0, BigInteger.ZERO, BigInteger.ZERO);
 
-  public DailySums {
-    dDenSum = orZero(dDenSum);
-    dDenSumSq = orZero(dDenSumSq);
-    dNumDen = orZero(dNumDen);
-    dXSum = orZero(dXSum);
-    dXSumSq = orZero(dXSumSq);
-    dXY = orZero(dXY);
-  }
-
   /** Figures of a metric without denominator and covariate. */
   public DailySums(
       long exposures,
@@ -86,11 +77,6 @@ public record DailySums(
         BigInteger.ZERO,
         BigInteger.ZERO,
         BigInteger.ZERO);
-  }
-
-  /** A component that the serialized record does not contain is zero. */
-  private static BigInteger orZero(BigInteger sum) {
-    return sum == null ? BigInteger.ZERO : sum;
   }
 
   /**

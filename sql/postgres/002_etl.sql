@@ -1,9 +1,9 @@
--- The objects that experiment-etl needs besides the platform's tables: heartbeat table, before images, publication, replication
--- origin, retention procedure and role. Apply it in the schema of the tables (search_path), as a superuser or the tables' owner
--- with CREATEROLE. Safe to apply twice. Apply it again after adding a table, or a partition without create_events_partitions.
+-- The objects that experiment-etl needs besides the platform's tables: heartbeat table, before images, publication, retention
+-- marker and procedure, and role. Apply it in the schema of the tables (search_path), as a superuser or the tables' owner with
+-- CREATEROLE. Safe to apply twice. Apply it again after adding a table, or a partition without create_events_partitions.
 
--- Written by the source every few seconds and by `./etl verify` as a fence. It measures the end-to-end lag and lets the slot
--- advance when the platform is idle.
+-- Written by the source every few seconds, by `./etl verify` as a fence, and by retention_begin(). It measures the end-to-end
+-- lag and lets the slot advance when the platform is idle.
 CREATE TABLE IF NOT EXISTS etl_heartbeat
 (
     writer  text PRIMARY KEY,
@@ -35,23 +35,30 @@ BEGIN
     IF NOT EXISTS (SELECT FROM pg_publication WHERE pubname = 'experiment_etl') THEN
         CREATE PUBLICATION experiment_etl
             FOR TABLE experiments, variants, users, assignments, events, outbox_events, etl_heartbeat
-            WITH (publish = 'insert, update, delete', publish_via_partition_root = true);
+            WITH (publish = 'insert, update, delete, truncate', publish_via_partition_root = true);
     ELSE
         ALTER PUBLICATION experiment_etl
             SET TABLE experiments, variants, users, assignments, events, outbox_events, etl_heartbeat;
         ALTER PUBLICATION experiment_etl
-            SET (publish = 'insert, update, delete', publish_via_partition_root = true);
+            SET (publish = 'insert, update, delete, truncate', publish_via_partition_root = true);
     END IF;
 END
 $$;
 
--- The job reads with origin = none and never receives rows written under this origin.
-SELECT pg_replication_origin_create('retention')
-WHERE NOT EXISTS (SELECT FROM pg_replication_origin WHERE roname = 'retention');
+-- Marks the current transaction as a retention clean-up. Call it before the transaction's deletes: the warehouse keeps the rows
+-- that the transaction deletes or truncates behind it, and their statistics. Users are the exception: a user that is absent at the
+-- commit is erased. The marker is a row of etl_heartbeat, inserted and deleted at once: the job sees both, and nothing stays.
+-- Needs INSERT, SELECT and DELETE on etl_heartbeat. Clean-ups may run side by side.
+CREATE OR REPLACE FUNCTION retention_begin() RETURNS void
+    LANGUAGE sql
+    SET search_path FROM CURRENT AS
+$$
+    INSERT INTO etl_heartbeat (writer, beat_at) VALUES ('retention:' || pg_current_xact_id()::text, clock_timestamp());
+    DELETE FROM etl_heartbeat WHERE writer = 'retention:' || pg_current_xact_id()::text;
+$$;
 
--- Deletes rows older than their retention. The job does not see these deletes, so the warehouse keeps rows and statistics.
--- Needs a superuser or EXECUTE on pg_replication_origin_session_setup and _reset. Run it in one session at a time. Dropping a
--- whole partition of events is cheaper and equally invisible to the job.
+-- Deletes rows older than their retention in one transaction. Dropping a whole partition of events is cheaper, and the job does
+-- not see it.
 CREATE OR REPLACE PROCEDURE retention_delete(
     events_older_than      interval DEFAULT '90 days',
     assignments_older_than interval DEFAULT '365 days',
@@ -59,18 +66,11 @@ CREATE OR REPLACE PROCEDURE retention_delete(
     LANGUAGE plpgsql AS
 $$
 BEGIN
-    PERFORM pg_replication_origin_session_setup('retention');
-    BEGIN
-        DELETE FROM events WHERE "timestamp" < now() - events_older_than;
-        DELETE FROM assignments WHERE assigned_at < now() - assignments_older_than;
-        -- Rows that the relay has not published yet stay, whatever their age.
-        DELETE FROM outbox_events WHERE created_at < now() - outbox_older_than AND processed_at IS NOT NULL;
-    EXCEPTION WHEN OTHERS THEN
-        -- The origin belongs to the session, not to the transaction: the session's next writes would be invisible too.
-        PERFORM pg_replication_origin_session_reset();
-        RAISE;
-    END;
-    PERFORM pg_replication_origin_session_reset();
+    PERFORM retention_begin();
+    DELETE FROM events WHERE "timestamp" < now() - events_older_than;
+    DELETE FROM assignments WHERE assigned_at < now() - assignments_older_than;
+    -- Rows that the relay has not published yet stay, whatever their age.
+    DELETE FROM outbox_events WHERE created_at < now() - outbox_older_than AND processed_at IS NOT NULL;
 END
 $$;
 

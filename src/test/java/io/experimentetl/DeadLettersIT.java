@@ -141,7 +141,7 @@ class DeadLettersIT {
         "UPDATE experiments SET name = 'Second' WHERE id = 2",
         "UPDATE users SET created_at = now() WHERE user_id LIKE 'tab%'",
         "DELETE FROM events",
-        "ALTER PUBLICATION experiment_etl SET (publish = 'insert, update, delete')");
+        "ALTER PUBLICATION experiment_etl SET (publish = 'insert, update, delete, truncate')");
     List<Letter> stillListed = listed(3);
 
     List<Letter> gone = DeadLetters.replay(job.postgres.login(), stillListed);

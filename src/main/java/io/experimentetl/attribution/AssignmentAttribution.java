@@ -3,6 +3,7 @@ package io.experimentetl.attribution;
 import static io.experimentetl.model.FindingCode.A_DUP_ASSIGNMENT;
 import static io.experimentetl.model.FindingCode.A_REASSIGNED;
 import static io.experimentetl.model.FindingCode.T_LATE_BEYOND_STATE;
+import static io.experimentetl.model.SourceTable.ASSIGNMENTS;
 
 import io.experimentetl.model.AssignmentRow;
 import io.experimentetl.model.Change;
@@ -26,6 +27,7 @@ final class AssignmentAttribution {
   private final ProcessedRows rows;
   private final UserFindings findings;
   private final RowVersionGenerator versions;
+  private final OpenTruncates truncates;
   private final long futureToleranceMicros;
 
   AssignmentAttribution(AttributionSteps steps, Duration futureTolerance) {
@@ -38,6 +40,7 @@ final class AssignmentAttribution {
     this.rows = steps.rows();
     this.findings = steps.findings();
     this.versions = steps.versions();
+    this.truncates = steps.truncates();
     this.futureToleranceMicros = futureTolerance.toMillis() * 1000;
   }
 
@@ -58,6 +61,9 @@ final class AssignmentAttribution {
     statistics.ensureContributions(facts);
     AssignmentRow before = facts.assignmentOf(row.id());
     PendingAssignment held = facts.pendingAssignmentOf(row.id());
+    if (before != null && change.kind() != ChangeKind.RETAINED) {
+      facts.setAssignmentMark(row.id(), truncates.markOf(ASSIGNMENTS, origin));
+    }
     boolean isKnown = before != null || held != null;
     boolean isUnchanged = row.equals(before) && held == null;
     if (change.kind() == ChangeKind.RETAINED ? isKnown : isUnchanged) {
@@ -84,6 +90,7 @@ final class AssignmentAttribution {
       return;
     }
     if (deleted.isByRetention(change, row, origin)) {
+      retain(user, row, change);
       return;
     }
     RowVersion tombstone = origin.tombstone(DeletedFacts.reasonOf(change));
@@ -100,6 +107,17 @@ final class AssignmentAttribution {
     }
     rows.writeTombstone(row, tombstone);
     deleted.add(user, change, row, origin, now);
+  }
+
+  /** Notes that retention has deleted a young row: a later TRUNCATE does not take it. */
+  private void retain(UserFacts user, AssignmentRow row, Change change) {
+    if (deleted.mustRemember(change, row) && rehydration.ensureFacts(user, row.experimentId())) {
+      ExperimentFacts facts = user.factsIn(row.experimentId());
+      if (facts.assignmentOf(row.id()) != null) {
+        facts.setAssignmentMark(
+            row.id(), FactMark.retentionDeleted(facts.assignmentMark(row.id())));
+      }
+    }
   }
 
   /**
@@ -125,9 +143,11 @@ final class AssignmentAttribution {
     EnumSet<FindingCode> unresolved =
         AssignmentChecks.unresolved(user.user != null, experiment != null, variantExperiment);
     FindingCode[] codes = FindingCode.toArray(unresolved);
+    // The commit may delete the truncated one, and a correction would be above its tombstone.
+    boolean isTruncated = truncates.removes(ASSIGNMENTS, facts.assignmentMark(row.id()));
     boolean isUnchanged =
         held.isFlagged()
-            ? Arrays.equals(codes, held.unresolved())
+            ? isTruncated || Arrays.equals(codes, held.unresolved())
             : !unresolved.isEmpty() && !grace.isOver(held.pendingUntil(), now);
     if (isUnchanged) {
       return false;
@@ -156,6 +176,7 @@ final class AssignmentAttribution {
           PendingAssignment.flagged(row, origin, codes, version.version()));
     }
     facts.put(row);
+    facts.setAssignmentMark(row.id(), truncates.markOf(ASSIGNMENTS, origin));
     statistics.restate(user, facts, origin);
     rows.send(user, row, found, version);
     return true;

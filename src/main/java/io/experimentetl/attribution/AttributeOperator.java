@@ -227,7 +227,8 @@ public final class AttributeOperator
             new Eviction(
                 dimensionState.dimensions(),
                 jobConfig.statistics(),
-                jobConfig.state().evictAfter()),
+                jobConfig.state().evictAfter(),
+                RetentionPeriods.of(jobConfig.source())),
             evictedFacts,
             users,
             versions,

@@ -10,4 +10,5 @@ record AttributionSteps(
     UserStatistics statistics,
     ProcessedRows rows,
     UserFindings findings,
-    RowVersionGenerator versions) {}
+    RowVersionGenerator versions,
+    OpenTruncates truncates) {}

@@ -1,6 +1,5 @@
 package io.experimentetl.attribution;
 
-import io.experimentetl.config.SourceConfig;
 import io.experimentetl.model.AssignmentRow;
 import io.experimentetl.model.Change;
 import io.experimentetl.model.ChangeKind;
@@ -15,14 +14,12 @@ final class DeletedFacts {
   private static final String KEY_CHANGE = "key-change";
   private static final String UNEXPECTED = "unexpected";
 
-  private final long eventRetentionMillis;
-  private final long assignmentRetentionMillis;
+  private final RetentionPeriods retention;
   private final GracePeriod grace;
   private final UserFindings findings;
 
-  DeletedFacts(SourceConfig source, GracePeriod grace, UserFindings findings) {
-    this.eventRetentionMillis = source.eventRetention().toMillis();
-    this.assignmentRetentionMillis = source.assignmentRetention().toMillis();
+  DeletedFacts(RetentionPeriods retention, GracePeriod grace, UserFindings findings) {
+    this.retention = retention;
     this.grace = grace;
     this.findings = findings;
   }
@@ -34,24 +31,40 @@ final class DeletedFacts {
 
   /** Whether retention deleted the event, which is then reported and otherwise ignored. */
   boolean isByRetention(Change change, EventRow event, Origin origin) {
-    return isByRetention(change, "events", eventRetentionMillis, event.occurredAt(), origin);
+    boolean isPast = retention.isEventPast(event.occurredAt(), origin.committedAt());
+    return isByRetention(change, "events", isPast, event.occurredAt(), origin);
   }
 
   /** Whether retention deleted the assignment, which is then reported and otherwise ignored. */
   boolean isByRetention(Change change, AssignmentRow row, Origin origin) {
-    return isByRetention(
-        change, "assignments", assignmentRetentionMillis, row.assignedAt(), origin);
+    boolean isPast = retention.isAssignmentPast(row.assignedAt(), origin.committedAt());
+    return isByRetention(change, "assignments", isPast, row.assignedAt(), origin);
   }
 
   private boolean isByRetention(
-      Change change, String table, long retentionMillis, long occurredAt, Origin origin) {
+      Change change, String table, boolean isPast, long occurredAt, Origin origin) {
     boolean byRetention =
-        change.kind() == ChangeKind.DELETE
-            && origin.committedAt() - occurredAt > retentionMillis * 1000;
+        change.kind() == ChangeKind.RETENTION_DELETE
+            || (change.kind() == ChangeKind.DELETE && isPast);
     if (byRetention) {
       findings.reportRetention(table, occurredAt, origin);
     }
     return byRetention;
+  }
+
+  /**
+   * Whether the state must remember that a retention transaction has deleted the event: its age
+   * does not say so.
+   */
+  boolean mustRemember(Change change, EventRow event) {
+    return change.kind() == ChangeKind.RETENTION_DELETE
+        && !retention.isEventPast(event.occurredAt(), change.position().committedAt());
+  }
+
+  /** The same for an assignment. */
+  boolean mustRemember(Change change, AssignmentRow row) {
+    return change.kind() == ChangeKind.RETENTION_DELETE
+        && !retention.isAssignmentPast(row.assignedAt(), change.position().committedAt());
   }
 
   /** The reason in the tombstone of a row that neither erasure nor retention deleted. */

@@ -12,6 +12,7 @@ import io.experimentetl.model.ChangeKind;
 import io.experimentetl.model.EventRow;
 import io.experimentetl.model.FindingCode;
 import io.experimentetl.model.RowVersion;
+import io.experimentetl.model.SourceTable;
 import io.experimentetl.quality.EventChecks;
 import io.experimentetl.quality.EventReferences;
 import java.util.ArrayList;
@@ -32,6 +33,7 @@ final class EventAttribution {
   private final ProcessedRows rows;
   private final UserFindings findings;
   private final RowVersionGenerator versions;
+  private final OpenTruncates truncates;
   private final int correctedAtOnce;
 
   EventAttribution(AttributionSteps steps, EventChecks checks, BotCheck bots, int correctedAtOnce) {
@@ -46,6 +48,7 @@ final class EventAttribution {
     this.rows = steps.rows();
     this.findings = steps.findings();
     this.versions = steps.versions();
+    this.truncates = steps.truncates();
     this.correctedAtOnce = correctedAtOnce;
   }
 
@@ -71,8 +74,11 @@ final class EventAttribution {
     int index = facts.events.indexOf(event.id(), event.occurredAt());
     if (index >= 0) {
       boolean isUnchanged = facts.events.content(index) == EventContent.of(event);
-      if (!isUnchanged && change.kind() != ChangeKind.RETAINED) {
-        update(user, facts, index, change, origin);
+      if (change.kind() != ChangeKind.RETAINED) {
+        facts.events.setMark(index, truncates.markOf(SourceTable.EVENTS, origin));
+        if (!isUnchanged) {
+          update(user, facts, index, change, origin);
+        }
       }
       return null;
     }
@@ -135,6 +141,7 @@ final class EventAttribution {
     }
     facts.events.add(event.id(), event.occurredAt(), event.variantId(), event.eventType(), content);
     setValues(facts, facts.events.size() - 1, event, values);
+    facts.events.setMark(facts.events.size() - 1, truncates.markOf(SourceTable.EVENTS, origin));
     bots.check(user, facts, event, origin);
     if (other >= 0) {
       // The other event of this id may stop counting, for any type of this one.
@@ -207,6 +214,7 @@ final class EventAttribution {
       return;
     }
     if (deleted.isByRetention(change, event, origin)) {
+      retain(user, event, change);
       return;
     }
     RowVersion tombstone = origin.tombstone(DeletedFacts.reasonOf(change));
@@ -228,6 +236,18 @@ final class EventAttribution {
     }
     rows.writeTombstone(user, event, tombstone);
     deleted.add(user, change, event, origin, now);
+  }
+
+  /** Notes that retention has deleted a young row: a later TRUNCATE does not take it. */
+  private void retain(UserFacts user, EventRow event, Change change) {
+    if (deleted.mustRemember(change, event)
+        && rehydration.ensureFacts(user, event.experimentId())) {
+      EventFacts events = user.factsIn(event.experimentId()).events;
+      int index = events.indexOf(event.id(), event.occurredAt());
+      if (index >= 0) {
+        events.setMark(index, FactMark.retentionDeleted(events.mark(index)));
+      }
+    }
   }
 
   /** Resolves the findings of an event that is gone, if nothing else keeps them open. */
@@ -254,7 +274,7 @@ final class EventAttribution {
             add(user, facts, held.event(), held.origin(), known, unresolved);
             delivered = true;
           }
-        } else if (differ(held, unresolved)) {
+        } else if (differ(held, unresolved) && !isTruncated(facts, held)) {
           pending.remove(facts, held);
           correct(user, facts, held, known, unresolved);
         }
@@ -271,10 +291,11 @@ final class EventAttribution {
               .spilledOf(user, facts)
               .filter(
                   flagged ->
-                      differ(
-                          flagged,
-                          checks.unresolved(
-                              flagged.event(), references.of(user, facts, flagged.event()))))
+                      !isTruncated(facts, flagged)
+                          && differ(
+                              flagged,
+                              checks.unresolved(
+                                  flagged.event(), references.of(user, facts, flagged.event()))))
               .limit(correctedAtOnce)
               .toList();
       for (PendingEvent flagged : changed) {
@@ -284,6 +305,12 @@ final class EventAttribution {
       }
       corrected = !changed.isEmpty();
     }
+  }
+
+  /** Whether the commit may delete the event. A correction would be above its tombstone. */
+  private boolean isTruncated(ExperimentFacts facts, PendingEvent flagged) {
+    int index = facts.events.indexOf(flagged.event().id(), flagged.event().occurredAt());
+    return index >= 0 && truncates.removes(SourceTable.EVENTS, facts.events.mark(index));
   }
 
   private static boolean differ(PendingEvent flagged, EnumSet<FindingCode> unresolved) {

@@ -12,6 +12,7 @@ package io.experimentetl.attribution;
  * @param content hash of the row: see {@link EventContent}
  * @param type index into {@code eventTypes}
  * @param values for every event one value per entry of {@code properties}, in millionths
+ * @param marks for every event a {@link FactMark}; empty: no event has one
  */
 public record EventColumns(
     long[] idHigh,
@@ -22,4 +23,5 @@ public record EventColumns(
     int[] type,
     long[] values,
     String[] eventTypes,
-    String[] properties) {}
+    String[] properties,
+    byte[] marks) {}

@@ -17,6 +17,7 @@ final class EventFacts {
   static final long NO_VARIANT = Long.MIN_VALUE;
 
   private static final int FIRST_CAPACITY = 8;
+  private static final byte[] NO_MARKS = {};
 
   private int size;
   private long[] idHigh = new long[FIRST_CAPACITY];
@@ -28,6 +29,10 @@ final class EventFacts {
   private long[] values = new long[0];
   private String[] eventTypes = new String[0];
   private String[] properties = new String[0];
+
+  /** Parallel to the columns, or empty where no event has a mark. */
+  private byte[] marks = NO_MARKS;
+
   private int repeatedIds;
 
   /** Takes the arrays over: the record must not be used any more. */
@@ -43,6 +48,7 @@ final class EventFacts {
     events.values = columns.values();
     events.eventTypes = columns.eventTypes();
     events.properties = columns.properties();
+    events.marks = columns.marks();
     Set<EventId> ids = new HashSet<>();
     for (int i = 0; i < events.size; i++) {
       if (!ids.add(events.id(i))) {
@@ -62,7 +68,46 @@ final class EventFacts {
         Arrays.copyOf(type, size),
         Arrays.copyOf(values, size * properties.length),
         eventTypes,
-        properties);
+        properties,
+        hasMarks() ? Arrays.copyOf(marks, size) : NO_MARKS);
+  }
+
+  /** The event's {@link FactMark}. */
+  byte mark(int index) {
+    return marks.length == 0 ? FactMark.NONE : marks[index];
+  }
+
+  void setMark(int index, byte mark) {
+    if (marks.length == 0) {
+      if (mark == FactMark.NONE) {
+        return;
+      }
+      marks = new byte[occurredAt.length];
+    } else if (marks.length < occurredAt.length) {
+      marks = Arrays.copyOf(marks, occurredAt.length);
+    }
+    marks[index] = mark;
+  }
+
+  /** See {@link ExperimentFacts#needsMarks}. */
+  boolean needsMarks(RetentionPeriods retention, long now) {
+    for (int i = 0; i < Math.min(size, marks.length); i++) {
+      if (FactMark.truncatesBefore(marks[i]) > 0
+          || (FactMark.isRetentionDeleted(marks[i])
+              && !retention.isEventPast(occurredAt[i], now))) {
+        return true;
+      }
+    }
+    return false;
+  }
+
+  private boolean hasMarks() {
+    for (int i = 0; i < Math.min(size, marks.length); i++) {
+      if (marks[i] != FactMark.NONE) {
+        return true;
+      }
+    }
+    return false;
   }
 
   int size() {
@@ -241,6 +286,10 @@ final class EventFacts {
     System.arraycopy(type, index + 1, type, index, behind);
     int stride = properties.length;
     System.arraycopy(values, (index + 1) * stride, values, index * stride, behind * stride);
+    if (marks.length > 0) {
+      System.arraycopy(marks, index + 1, marks, index, behind);
+      marks[last] = FactMark.NONE;
+    }
     size = last;
   }
 
@@ -292,5 +341,8 @@ final class EventFacts {
     content = Arrays.copyOf(content, capacity);
     type = Arrays.copyOf(type, capacity);
     values = Arrays.copyOf(values, capacity * properties.length);
+    if (marks.length > 0) {
+      marks = Arrays.copyOf(marks, capacity);
+    }
   }
 }

@@ -21,16 +21,22 @@ final class Eviction {
   private final Dimensions dimensions;
   private final StatisticsConfig statistics;
   private final Duration evictAfter;
+  private final RetentionPeriods retention;
 
   /**
    * The rule.
    *
    * @param evictAfter with a precision of milliseconds; null: nothing is ever evicted
    */
-  Eviction(Dimensions dimensions, StatisticsConfig statistics, Duration evictAfter) {
+  Eviction(
+      Dimensions dimensions,
+      StatisticsConfig statistics,
+      Duration evictAfter,
+      RetentionPeriods retention) {
     this.dimensions = dimensions;
     this.statistics = statistics;
     this.evictAfter = evictAfter;
+    this.retention = retention;
   }
 
   /**
@@ -66,6 +72,8 @@ final class Eviction {
         // The order of arrival decides which repetition is flagged, and rows do not hold it.
         && facts.assignments().size() < 2
         && !facts.events.repeatsIds()
+        // Rows do not hold marks. A fact older than its retention needs none.
+        && !facts.needsMarks(retention, committedAt)
         && facts.latest() <= committedAt;
   }
 

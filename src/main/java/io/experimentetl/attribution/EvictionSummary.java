@@ -11,11 +11,18 @@ package io.experimentetl.attribution;
  * @param assignments number of assignments
  * @param checksum over the rows, in any order. It does not cover their versions: a correction of a
  *     row may become visible after the eviction, and does not change the facts
+ * @param latest the latest time in a fact, microseconds since 1970 in UTC
  * @param lost ClickHouse did not have the facts when they were needed. They are never read again,
  *     because rows that were delivered since then would be missing
  */
 public record EvictionSummary(
-    long experimentId, long bound, int events, int assignments, long checksum, boolean lost) {
+    long experimentId,
+    long bound,
+    int events,
+    int assignments,
+    long checksum,
+    long latest,
+    boolean lost) {
 
   static EvictionSummary of(ExperimentFacts facts, long bound) {
     return new EvictionSummary(
@@ -24,10 +31,11 @@ public record EvictionSummary(
         facts.events.size(),
         facts.assignments().size(),
         facts.checksum(),
+        facts.latest(),
         false);
   }
 
   EvictionSummary asLost() {
-    return new EvictionSummary(experimentId, bound, events, assignments, checksum, true);
+    return new EvictionSummary(experimentId, bound, events, assignments, checksum, latest, true);
   }
 }

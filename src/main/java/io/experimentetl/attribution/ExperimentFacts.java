@@ -6,6 +6,8 @@ import java.util.Arrays;
 import java.util.Collections;
 import java.util.Comparator;
 import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
 
 /** One user's facts in one experiment, on the heap: the working form of {@link ExperimentState}. */
 final class ExperimentFacts {
@@ -27,6 +29,10 @@ final class ExperimentFacts {
   Contributions contributions;
 
   private final List<AssignmentRow> assignments = new ArrayList<>(1);
+
+  /** By id, the marks of assignments that have one. */
+  private final Map<Long, Byte> assignmentMarks = new TreeMap<>();
+
   private AssignmentRow assignment;
 
   ExperimentFacts(long experimentId) {
@@ -47,17 +53,58 @@ final class ExperimentFacts {
     facts.pendingAssignments.addAll(Arrays.asList(state.pendingAssignments()));
     facts.pendingEvents.addAll(Arrays.asList(state.pendingEvents()));
     facts.spilledEvents = state.spilledEvents();
+    for (int i = 0; i < state.markedAssignments().length; i++) {
+      facts.assignmentMarks.put(state.markedAssignments()[i], state.assignmentMarks()[i]);
+    }
     return facts;
   }
 
   ExperimentState toState() {
+    byte[] marks = new byte[assignmentMarks.size()];
+    int marked = 0;
+    for (byte mark : assignmentMarks.values()) {
+      marks[marked++] = mark;
+    }
     return new ExperimentState(
         experimentId,
         assignments.toArray(AssignmentRow[]::new),
         events.toColumns(),
         pendingAssignments.toArray(PendingAssignment[]::new),
         pendingEvents.toArray(PendingEvent[]::new),
-        spilledEvents);
+        spilledEvents,
+        assignmentMarks.keySet().stream().mapToLong(Long::longValue).toArray(),
+        marks);
+  }
+
+  /** The {@link FactMark} of the assignment with the id. */
+  byte assignmentMark(long id) {
+    return assignmentMarks.getOrDefault(id, FactMark.NONE);
+  }
+
+  /**
+   * Whether the mark of a fact is still needed: the open transaction has written it behind a
+   * truncate, or a retention transaction has deleted it before the end of its retention.
+   *
+   * @param now commit time, microseconds since 1970 in UTC
+   */
+  boolean needsMarks(RetentionPeriods retention, long now) {
+    for (AssignmentRow row : assignments) {
+      byte mark = assignmentMark(row.id());
+      if (FactMark.truncatesBefore(mark) > 0
+          || (FactMark.isRetentionDeleted(mark)
+              && !retention.isAssignmentPast(row.assignedAt(), now))) {
+        return true;
+      }
+    }
+    return events.needsMarks(retention, now);
+  }
+
+  void setAssignmentMark(long id, byte mark) {
+    if (mark == FactMark.NONE) {
+      assignmentMarks.remove(id);
+    } else {
+      assignmentMarks.put(id, mark);
+    }
   }
 
   /** The assignment that counts, which is the earliest, or null. */
@@ -109,6 +156,7 @@ final class ExperimentFacts {
   /** Returns whether there was a delivered assignment with the id. */
   boolean removeAssignment(long id) {
     boolean removed = assignments.remove(assignmentOf(id));
+    assignmentMarks.remove(id);
     assignment = earliestAssignment();
     return removed;
   }

@@ -10,6 +10,8 @@ import io.experimentetl.model.AssignmentRow;
  * @param pendingAssignments assignments with an unresolved reference
  * @param pendingEvents events with an unresolved reference
  * @param spilledEvents number of further flagged events, which {@link SpilledEvents} holds
+ * @param markedAssignments ids of the assignments that have a mark
+ * @param assignmentMarks their {@link FactMark}s, in the same order
  */
 public record ExperimentState(
     long experimentId,
@@ -17,4 +19,6 @@ public record ExperimentState(
     EventColumns events,
     PendingAssignment[] pendingAssignments,
     PendingEvent[] pendingEvents,
-    int spilledEvents) {}
+    int spilledEvents,
+    long[] markedAssignments,
+    byte[] assignmentMarks) {}

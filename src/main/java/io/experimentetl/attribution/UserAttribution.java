@@ -29,6 +29,8 @@ final class UserAttribution {
   private final AssignmentAttribution assignments;
   private final EventAttribution events;
   private final UserErasure erasure;
+  private final OpenTruncates truncates = new OpenTruncates();
+  private final TruncatedFacts truncated;
 
   UserAttribution(
       JobConfig config,
@@ -42,7 +44,8 @@ final class UserAttribution {
     this.versions = versions;
     grace = new GracePeriod(config.findings().grace());
     findings = new UserFindings(dimensions, versions, out);
-    deleted = new DeletedFacts(config.source(), grace, findings);
+    RetentionPeriods retention = RetentionPeriods.of(config.source());
+    deleted = new DeletedFacts(retention, grace, findings);
     rehydration = new Rehydration(evictedFacts, findings, out);
     statistics = new UserStatistics(dimensions, config.statistics(), findings, out);
     int eventsPerUser = config.findings().pendingPerUser();
@@ -56,7 +59,8 @@ final class UserAttribution {
             statistics,
             new ProcessedRows(dimensions, out),
             findings,
-            versions);
+            versions,
+            truncates);
     assignments = new AssignmentAttribution(steps, config.findings().futureTolerance());
     events =
         new EventAttribution(
@@ -65,6 +69,7 @@ final class UserAttribution {
             new BotCheck(config.findings().health().botEventsPerDay(), dimensions, findings),
             eventsPerUser);
     erasure = new UserErasure(steps, events);
+    truncated = new TruncatedFacts(steps, retention, events);
   }
 
   /** The period for which facts are pending. */
@@ -104,6 +109,25 @@ final class UserAttribution {
         reevaluate(user, facts, now);
         events.reevaluateSpilled(user, facts);
       }
+    }
+  }
+
+  /** The truncates of the transaction that is being received. */
+  OpenTruncates truncates() {
+    return truncates;
+  }
+
+  /** Whether {@link #applyTruncates} needs the evicted facts of the summary. */
+  boolean truncates(EvictionSummary summary) {
+    return truncated.concerns(summary);
+  }
+
+  /** Applies the open truncates to a user, at their transaction's commit. */
+  void applyTruncates(UserFacts user, long now) {
+    truncated.apply(user);
+    for (ExperimentFacts facts : List.copyOf(user.experiments())) {
+      reevaluate(user, facts, now);
+      events.reevaluateSpilled(user, facts);
     }
   }
 

@@ -128,11 +128,10 @@ final class ChangeDeserializer
       case "c" -> ChangeKind.INSERT;
       case "u" -> ChangeKind.UPDATE;
       case "d" -> ChangeKind.DELETE;
+      case "t" -> ChangeKind.TRUNCATE;
       default ->
           throw new IllegalStateException(
-              "The source sent the operation '"
-                  + operation
-                  + "', which the publication must not publish: apply sql/postgres/002_etl.sql.");
+              "The source sent the operation '" + operation + "', which is none of r, c, u, d, t.");
     };
   }
 

@@ -104,20 +104,14 @@ final class DebeziumDecoder {
     if (!source.path("connector").asText().equals("postgresql")) {
       throw new BrokenRecordException("It is not of Debezium's PostgreSQL connector.");
     }
-    if (record.key() == null) {
+    ChangeKind kind = kind(root.path("op").asText());
+    if (record.key() == null && kind != ChangeKind.TRUNCATE) {
       throw new BrokenRecordException(
           "It has no key, so its order is not kept: the table needs a primary key, and the connector must send it.");
     }
-    ChangeKind kind = kind(root.path("op").asText());
     JsonNode before = root.path("before");
     JsonNode after = root.path("after");
-    if (kind == ChangeKind.DELETE ? !before.isObject() : !after.isObject()) {
-      throw new BrokenRecordException(
-          "Its row is missing"
-              + (kind == ChangeKind.DELETE
-                  ? ": the table needs REPLICA IDENTITY FULL (sql/postgres/002_etl.sql)."
-                  : "."));
-    }
+    requireRow(kind, before, after);
     long committedAt = Math.multiplyExact(number(source, "ts_ms"), 1000L);
     boolean snapshot = kind == ChangeKind.READ;
     long lsn = snapshot ? 0 : number(source, "lsn");
@@ -130,7 +124,7 @@ final class DebeziumDecoder {
         record.offset(),
         commitBefore,
         snapshot ? SNAPSHOT_ORDER.indexOf(table) : lsn,
-        table.tableName() + new String(record.key(), StandardCharsets.UTF_8),
+        keyOf(table, record.key()),
         drifts,
         new Change(
             table,
@@ -144,6 +138,31 @@ final class DebeziumDecoder {
                 committedAt),
             before.isObject() ? reader.readOld(before) : null,
             after.isObject() ? reader.read(after, before.isObject() ? before : null) : null));
+  }
+
+  private static void requireRow(ChangeKind kind, JsonNode before, JsonNode after)
+      throws BrokenRecordException {
+    switch (kind) {
+      case TRUNCATE -> {
+        // It is a change of all rows, and shows none of them.
+      }
+      case DELETE -> {
+        if (!before.isObject()) {
+          throw new BrokenRecordException(
+              "Its row is missing: the table needs REPLICA IDENTITY FULL (sql/postgres/002_etl.sql).");
+        }
+      }
+      default -> {
+        if (!after.isObject()) {
+          throw new BrokenRecordException("Its row is missing.");
+        }
+      }
+    }
+  }
+
+  /** Table and primary key. A truncate has no primary key; no row's key is empty. */
+  private static String keyOf(SourceTable table, byte[] key) {
+    return table.tableName() + (key == null ? "" : new String(key, StandardCharsets.UTF_8));
   }
 
   private static JsonNode parsed(byte[] value) throws BrokenRecordException {
@@ -165,9 +184,8 @@ final class DebeziumDecoder {
       case "c" -> ChangeKind.INSERT;
       case "u" -> ChangeKind.UPDATE;
       case "d" -> ChangeKind.DELETE;
-      default ->
-          throw new BrokenRecordException(
-              "Its operation is none of r, c, u, d: let the publication publish insert, update, delete only.");
+      case "t" -> ChangeKind.TRUNCATE;
+      default -> throw new BrokenRecordException("Its operation is none of r, c, u, d, t.");
     };
   }
 

@@ -84,8 +84,8 @@ final class PostgresChangeSource
     // The alternatives narrow the publication to one table while a snapshot runs, or need a
     // superuser.
     debezium.setProperty("publication.autocreate.mode", "disabled");
-    // Rows that retention deletes under its replication origin stay in the warehouse.
-    debezium.setProperty("slot.stream.params", "origin=none");
+    // The default leaves TRUNCATE out.
+    debezium.setProperty("truncate.handling.mode", "include");
     debezium.setProperty("heartbeat.action.query", SourceServer.beatQuery(settings));
     debezium.setProperty("tombstones.on.delete", "false");
     debezium.setProperty("converters", "micros");

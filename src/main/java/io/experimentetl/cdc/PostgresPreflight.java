@@ -21,6 +21,8 @@ public final class PostgresPreflight {
   private static final String ETL_SQL = "apply sql/postgres/002_etl.sql";
   private static final String SLOT_SQL = "apply sql/postgres/003_slot.sql";
 
+  private static final int OLDEST_VERSION = 140000;
+
   private final PostgresSourceSettings settings;
   private final boolean hasState;
   private final List<String> problems = new ArrayList<>();
@@ -85,13 +87,13 @@ public final class PostgresPreflight {
 
   private boolean isServerFit(Connection connection) throws SQLException {
     int version = Integer.parseInt(one(connection, "SELECT current_setting('server_version_num')"));
-    if (version < 160000) {
+    if (version < OLDEST_VERSION) {
       problems.add(
           "PostgreSQL "
               + settings.place()
               + " is version "
               + one(connection, "SHOW server_version")
-              + ": 16 or newer is needed, which can keep retention deletes out of the stream (origin = none).");
+              + ": 14 or newer is needed.");
       return false;
     }
     String walLevel = one(connection, "SHOW wal_level");
@@ -231,7 +233,7 @@ public final class PostgresPreflight {
     String publication = "The publication " + settings.publication() + " in " + settings.place();
     try (PreparedStatement statement =
         connection.prepareStatement(
-            "SELECT pubviaroot, pubinsert AND pubupdate AND pubdelete, puballtables"
+            "SELECT pubviaroot, pubinsert AND pubupdate AND pubdelete AND pubtruncate"
                 + " FROM pg_publication WHERE pubname = ?")) {
       statement.setString(1, settings.publication());
       try (ResultSet row = statement.executeQuery()) {
@@ -248,7 +250,10 @@ public final class PostgresPreflight {
         }
         if (!row.getBoolean(2)) {
           problems.add(
-              publication + " does not publish all of insert, update, delete: " + ETL_SQL + ".");
+              publication
+                  + " does not publish all of insert, update, delete, truncate: ALTER PUBLICATION "
+                  + settings.publication()
+                  + " SET (publish = 'insert, update, delete, truncate').");
         }
       }
     }
@@ -256,8 +261,11 @@ public final class PostgresPreflight {
     for (String table :
         all(
             connection,
+            // PostgreSQL 14 has neither row filters nor column lists, nor the columns that hold
+            // them.
             "SELECT r.prrelid::regclass::text FROM pg_publication_rel r JOIN pg_publication p ON p.oid = r.prpubid"
-                + " WHERE p.pubname = ? AND (r.prqual IS NOT NULL OR r.prattrs IS NOT NULL) ORDER BY 1",
+                + " WHERE p.pubname = ? AND coalesce(to_jsonb(r) ->> 'prqual', to_jsonb(r) ->> 'prattrs') IS NOT NULL"
+                + " ORDER BY 1",
             settings.publication())) {
       problems.add(
           publication

@@ -19,11 +19,13 @@ import io.experimentetl.quality.FindingReporter;
 import io.experimentetl.quality.FindingVersions;
 import io.experimentetl.warehouse.WarehouseRange;
 import java.util.EnumSet;
+import java.util.Iterator;
 import java.util.List;
 import org.apache.flink.api.common.state.ListState;
 import org.apache.flink.api.common.state.ListStateDescriptor;
 import org.apache.flink.api.common.typeinfo.TypeHint;
 import org.apache.flink.api.common.typeinfo.TypeInformation;
+import org.apache.flink.api.common.typeinfo.Types;
 import org.apache.flink.metrics.Counter;
 import org.apache.flink.runtime.state.StateInitializationContext;
 import org.apache.flink.runtime.state.StateSnapshotContext;
@@ -68,8 +70,13 @@ public final class RouteOperator extends AbstractStreamOperator<Change>
   private static final ListStateDescriptor<DeadLetterLedger.Row> DEAD_LETTERS =
       new ListStateDescriptor<>("dead-letters", TypeInformation.of(DeadLetterLedger.Row.class));
 
+  private static final ListStateDescriptor<Long> RETENTION =
+      new ListStateDescriptor<>("retention-transaction", Types.LONG);
+
   private transient ListState<DeadLetterLedger.Row> deadLetterState;
   private transient DeadLetterLedger deadLetters;
+  private transient ListState<Long> retentionState;
+  private transient RetentionTransaction retention;
   private transient FindingReporter findings;
   private transient Counter outboxRows;
   private transient long watermark;
@@ -87,12 +94,16 @@ public final class RouteOperator extends AbstractStreamOperator<Change>
     super.initializeState(context);
     deadLetterState = context.getOperatorStateStore().getListState(DEAD_LETTERS);
     deadLetters = new DeadLetterLedger(deadLetterState.get());
+    retentionState = context.getOperatorStateStore().getListState(RETENTION);
+    Iterator<Long> open = retentionState.get().iterator();
+    retention = new RetentionTransaction(open.hasNext() ? open.next() : 0);
   }
 
   @Override
   public void snapshotState(StateSnapshotContext context) throws Exception {
     super.snapshotState(context);
     deadLetterState.update(deadLetters.all());
+    retentionState.update(List.of(retention.txId()));
   }
 
   @Override
@@ -122,8 +133,12 @@ public final class RouteOperator extends AbstractStreamOperator<Change>
       return;
     }
     Change change = record.getValue().right();
-    if (change.kind() == ChangeKind.DELETE) {
-      sendDelete(change, ChangeKind.DELETE);
+    ChangeKind kind = retention.kindOf(change);
+    if (kind == ChangeKind.TRUNCATE) {
+      return;
+    }
+    if (kind == ChangeKind.DELETE || kind == ChangeKind.RETENTION_DELETE) {
+      sendDelete(change, kind);
     } else {
       UnreadableRow unreadable = unreadable(change.table(), change.after());
       boolean moves = change.kind() == ChangeKind.UPDATE && changesKey(change, unreadable);
@@ -212,6 +227,11 @@ public final class RouteOperator extends AbstractStreamOperator<Change>
   }
 
   private void send(Change change) {
+    boolean isDimension =
+        change.table() == SourceTable.EXPERIMENTS || change.table() == SourceTable.VARIANTS;
+    if (isDimension && change.kind() == ChangeKind.RETENTION_DELETE) {
+      return;
+    }
     switch (change.table()) {
       case EXPERIMENTS -> {
         checkStatus(change);

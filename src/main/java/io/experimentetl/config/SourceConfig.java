@@ -22,6 +22,7 @@ import java.time.Duration;
  * @param eventRetention how long PostgreSQL keeps events: deletes of older rows do not reach the
  *     warehouse
  * @param assignmentRetention how long PostgreSQL keeps assignments
+ * @param usersTruncate what a TRUNCATE of {@code users} means
  */
 public record SourceConfig(
     SourceType type,
@@ -36,7 +37,8 @@ public record SourceConfig(
     Duration heartbeatInterval,
     int splitSize,
     Duration eventRetention,
-    Duration assignmentRetention)
+    Duration assignmentRetention,
+    UsersTruncate usersTruncate)
     implements Serializable {
 
   /** The default of every key. */
@@ -62,6 +64,7 @@ public record SourceConfig(
         section.get("split-size", integer(100, 10_000_000), 100_000),
         section.get("event-retention", duration(Duration.ofDays(1), CENTURY), Duration.ofDays(90)),
         section.get(
-            "assignment-retention", duration(Duration.ofDays(1), CENTURY), Duration.ofDays(365)));
+            "assignment-retention", duration(Duration.ofDays(1), CENTURY), Duration.ofDays(365)),
+        section.get("users-truncate", choice(UsersTruncate.class), UsersTruncate.REFUSE));
   }
 }

@@ -13,5 +13,12 @@ public enum ChangeKind {
    * Read from an older warehouse; retention may have deleted it at the source. The source's own
    * row, if there is one, takes precedence.
    */
-  RETAINED
+  RETAINED,
+  /** Deleted by a retention transaction: the warehouse keeps the row and its statistics. */
+  RETENTION_DELETE,
+  /**
+   * The whole table was truncated: a delete of each row that the source held. The change has no
+   * row.
+   */
+  TRUNCATE
 }

@@ -182,7 +182,7 @@ public enum FindingCode {
   C_DELETE_RETENTION(
       INFO,
       false,
-      "A row older than its retention was deleted in PostgreSQL. ClickHouse keeps it.",
+      "Retention deleted a row in PostgreSQL: the row was older than its retention, or the transaction says that it is retention. ClickHouse keeps the row.",
       "Nothing."),
   C_DELETE_ERASURE(
       INFO,

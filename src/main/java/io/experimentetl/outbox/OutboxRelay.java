@@ -5,6 +5,7 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import io.experimentetl.clickhouse.ProgressMarker;
 import io.experimentetl.config.OutboxConfig;
 import io.experimentetl.model.Change;
+import io.experimentetl.model.ChangeKind;
 import io.experimentetl.model.EventId;
 import io.experimentetl.model.EventRow;
 import io.experimentetl.model.Finding;
@@ -97,6 +98,7 @@ public final class OutboxRelay extends AbstractStreamOperator<OutboxMessage>
   /** Whether the outbox must have a row for the event of the change. */
   public static boolean needsOutboxRow(Change change, List<String> eventTypes) {
     return change.table() == SourceTable.EVENTS
+        && change.kind() != ChangeKind.RETENTION_DELETE
         && (change.after() == null ? change.before() : change.after()) instanceof EventRow event
         && eventTypes.contains(event.eventType());
   }

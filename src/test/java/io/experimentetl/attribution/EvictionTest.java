@@ -282,6 +282,45 @@ class EvictionTest {
     assertThat(scenario.evicted()).hasSize(1);
   }
 
+  @Test
+  void truncateTakesEvictedFactsAndLeavesThoseOlderThanTheirRetention() {
+    live(scenario);
+    scenario.evict();
+    scenario.committedAt = at("2027-06-01T00:00:00Z");
+    scenario.truncate(SourceTable.EVENTS);
+    scenario.commitTruncates();
+    assertThat(scenario.out.rehydrated).as("retention may have deleted them before").isZero();
+    assertThat(scenario.visible()).isNotEmpty();
+
+    scenario.committedAt = at("2026-03-01T00:00:00Z");
+    scenario.truncate(SourceTable.EVENTS);
+    scenario.commitTruncates();
+    assertThat(scenario.out.rehydrated).isOne();
+    assertThat(scenario.visible()).isEmpty();
+    assertThat(scenario.out.daily).isEmpty();
+  }
+
+  @Test
+  void truncateDeletesTheVisibleRowsOfLostFactsAndTheStatisticsStay() {
+    Map<DailyKey, DailySums> before = evictAndLose();
+    scenario.truncate(SourceTable.ASSIGNMENTS);
+    scenario.commitTruncates();
+    assertThat(scenario.out.assignmentRows.get(1).version().deleted()).isTrue();
+    assertThat(scenario.out.daily).isEqualTo(before);
+    assertThat(codes(scenario)).contains(FindingCode.T_LATE_BEYOND_STATE);
+  }
+
+  @Test
+  void factsThatMustRememberARetentionTransactionAreNotEvicted() {
+    live(scenario);
+    scenario.apply(SourceTable.EVENTS, ChangeKind.RETENTION_DELETE, purchase(2, JAN_8, "3"), null);
+    scenario.evict();
+    assertThat(scenario.evicted()).isEmpty();
+    scenario.committedAt = at("2027-06-01T00:00:00Z");
+    scenario.evict();
+    assertThat(scenario.evicted()).hasSize(1);
+  }
+
   private Map<DailyKey, DailySums> evictAndLose() {
     live(scenario);
     scenario.evict();

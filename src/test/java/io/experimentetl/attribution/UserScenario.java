@@ -87,7 +87,8 @@ final class UserScenario {
   /** Evicts the user's facts that may leave, in experiments that have ended. */
   void evict() {
     try {
-      new Eviction(dimensions, config.statistics(), Duration.ZERO)
+      new Eviction(
+              dimensions, config.statistics(), Duration.ZERO, RetentionPeriods.of(config.source()))
           .evict(
               List.of(user),
               committedAt,
@@ -246,6 +247,29 @@ final class UserScenario {
     inTransaction = true;
     changes.run();
     inTransaction = false;
+  }
+
+  /** A TRUNCATE; {@link #commitTruncates} must follow. */
+  void truncate(SourceTable table) {
+    lsn += 104;
+    versions.observe(lsn);
+    attribution
+        .truncates()
+        .add(
+            Truncate.of(
+                new Change(
+                    table,
+                    ChangeKind.TRUNCATE,
+                    lsn,
+                    new SourcePosition(lsn - 104, lsn, txId, 0, committedAt),
+                    null,
+                    null)));
+  }
+
+  /** The commit of a transaction with truncates. */
+  void commitTruncates() {
+    attribution.applyTruncates(user, now);
+    attribution.truncates().clear();
   }
 
   void afterGrace() {

@@ -70,7 +70,7 @@ public final class DebeziumConnector implements AutoCloseable {
     properties.put("database.server.name", "platform");
     properties.put("plugin.name", "pgoutput");
     properties.put("slot.name", postgres.database());
-    properties.put("slot.stream.params", "origin=none");
+    properties.put("truncate.handling.mode", "include");
     properties.put("publication.name", "experiment_etl");
     properties.put("publication.autocreate.mode", "disabled");
     properties.put(

@@ -21,6 +21,7 @@ import org.apache.kafka.common.record.TimestampType;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 class DebeziumDecoderTest {
   private static final String SOURCE =
@@ -178,7 +179,7 @@ class DebeziumDecoderTest {
         "{'schema':{},'payload':{}}               | schemas.enable=false",
         "{'id':1}                                 | ExtractNewRecordState",
         "{'op':'c','source':{'connector':'mysql'}} | PostgreSQL connector",
-        "{'op':'t','source':{'connector':'postgresql'}} | publication",
+        "{'op':'m','source':{'connector':'postgresql'}} | none of r, c, u, d, t",
         "{'op':'c','after':{},'source':{'connector':'postgresql'}} | no number ts_ms",
         "{'op':'c','after':null,'source':{'connector':'postgresql','ts_ms':1}} | row is missing",
         "{'op':'d','before':null,'source':{'connector':'postgresql','ts_ms':1}} | REPLICA IDENTITY FULL",
@@ -194,6 +195,23 @@ class DebeziumDecoderTest {
               assertThat(row.reason()).contains(remedy);
             });
     assertThat(record.change().position().lsn()).isZero();
+  }
+
+  /** Debezium 1.9 sends both rows as null, later releases leave them out. */
+  @ParameterizedTest
+  @ValueSource(strings = {"'before':null,'after':null,", ""})
+  void truncateHasNoKeyAndNoRow(String rows) {
+    DebeziumRecord record =
+        decode("experiments_events", null, "{" + rows + SOURCE + ",'op':'t','ts_ms':1}");
+    assertThat(record.change().table()).isEqualTo(SourceTable.EVENTS);
+    assertThat(record.change().kind()).isEqualTo(ChangeKind.TRUNCATE);
+    assertThat(record.change().before()).isNull();
+    assertThat(record.change().after()).isNull();
+    assertThat(record.change().position())
+        .isEqualTo(new SourcePosition(400, 500, 7, 0, 1_700_000_000_123_000L));
+    assertThat(record.commitBefore()).isEqualTo(400);
+    assertThat(record.within()).isEqualTo(500);
+    assertThat(record.key()).isEqualTo("events");
   }
 
   @Test

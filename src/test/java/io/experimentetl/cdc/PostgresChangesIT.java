@@ -11,6 +11,7 @@ import io.experimentetl.model.EventId;
 import io.experimentetl.model.EventRow;
 import io.experimentetl.model.ExperimentRow;
 import io.experimentetl.model.FindingCode;
+import io.experimentetl.model.HeartbeatRow;
 import io.experimentetl.model.SourceRow;
 import io.experimentetl.model.SourceTable;
 import io.experimentetl.model.TestEvent;
@@ -21,7 +22,9 @@ import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.sql.Connection;
 import java.sql.SQLException;
+import java.sql.Statement;
 import java.time.Duration;
 import java.util.List;
 import java.util.UUID;
@@ -102,7 +105,7 @@ class PostgresChangesIT {
   }
 
   @Test
-  void retentionDeletesDoNotArriveAndOtherDeletesHaveTheirRow() throws Exception {
+  void retentionDeletesArriveBehindTheirMarkerAndOtherDeletesHaveTheirRow() throws Exception {
     SourceDatabase database = SourceDatabase.create(PLATFORM, "deletes");
     database.fill(3);
     database.execute(
@@ -118,8 +121,29 @@ class PostgresChangesIT {
     database.execute("DELETE FROM users WHERE user_id = 'u2'");
     insertEvent(database, "u3", "fence");
     await().atMost(Duration.ofSeconds(30)).until(() -> eventTypes(view.changes).contains("fence"));
+    List<Change> ofRetention =
+        view.changes.stream()
+            .dropWhile(change -> !isRetentionMarker(change))
+            .takeWhile(change -> change.table() != SourceTable.USERS)
+            .filter(change -> !isHeartbeatOfTheSource(change))
+            .toList();
+    assertThat(ofRetention)
+        .as("the marker is inserted and deleted before the rows, in their transaction")
+        .hasSize(102)
+        .extracting(change -> change.position().txId())
+        .containsOnly(ofRetention.get(0).position().txId());
+    assertThat(ofRetention.get(1).table()).isEqualTo(SourceTable.ETL_HEARTBEAT);
+    assertThat(ofRetention.subList(2, 102))
+        .allMatch(change -> change.kind() == ChangeKind.DELETE)
+        .allMatch(change -> change.table() == SourceTable.EVENTS);
+    assertThat(database.number("SELECT count(*) FROM etl_heartbeat WHERE writer <> 'source'"))
+        .as("nothing of the marker stays")
+        .isZero();
     List<Change> deletes =
-        view.changes.stream().filter(change -> change.kind() == ChangeKind.DELETE).toList();
+        view.changes.stream()
+            .dropWhile(change -> change.table() != SourceTable.USERS || change.after() != null)
+            .filter(change -> change.kind() == ChangeKind.DELETE)
+            .toList();
     assertThat(deletes)
         .extracting(Change::table)
         .containsExactlyInAnyOrder(SourceTable.USERS, SourceTable.EVENTS);
@@ -130,6 +154,70 @@ class PostgresChangesIT {
         .extracting(Change::before)
         .hasAtLeastOneElementOfType(EventRow.class)
         .noneMatch(UnreadableRow.class::isInstance);
+    job.cancel().get();
+  }
+
+  private static void inOneSession(SourceDatabase database, String... statements)
+      throws SQLException {
+    try (Connection connection = database.connect();
+        Statement statement = connection.createStatement()) {
+      for (String sql : statements) {
+        statement.execute(sql);
+      }
+    }
+  }
+
+  private static boolean isRetentionMarker(Change change) {
+    return change.kind() == ChangeKind.INSERT
+        && change.after() instanceof HeartbeatRow row
+        && row.writer().startsWith(RetentionTransaction.WRITER_PREFIX);
+  }
+
+  private static boolean isHeartbeatOfTheSource(Change change) {
+    return change.after() instanceof HeartbeatRow row && row.writer().equals("source");
+  }
+
+  @Test
+  void changesOfEveryOriginAndTruncatesArrive() throws Exception {
+    SourceDatabase database = SourceDatabase.create(PLATFORM, "origins");
+    database.fill(3);
+    JobClient job = start(database.settings(), "origins", Duration.ofMillis(250));
+    Ledger.View view = Ledger.view("origins");
+    await()
+        .atMost(Duration.ofSeconds(30))
+        .until(() -> view.lastMarker != null && view.lastMarker.snapshotDone());
+    // What the apply worker of a subscription does; an origin belongs to the server, not to a
+    // database.
+    inOneSession(
+        database,
+        "SELECT pg_replication_origin_create('upstream_of_origins')",
+        "SELECT pg_replication_origin_session_setup('upstream_of_origins')",
+        "UPDATE users SET name = 'applied' WHERE user_id = 'u1'",
+        "SELECT pg_replication_origin_session_reset()",
+        "SELECT pg_replication_origin_drop('upstream_of_origins')",
+        "TRUNCATE events, assignments RESTART IDENTITY",
+        "TRUNCATE variants CASCADE");
+    insertEvent(database, "u3", "fence");
+    await().atMost(Duration.ofSeconds(30)).until(() -> eventTypes(view.changes).contains("fence"));
+    assertThat(view.changes)
+        .filteredOn(change -> change.kind() == ChangeKind.UPDATE)
+        .extracting(Change::after)
+        .filteredOn(UserRow.class::isInstance)
+        .singleElement()
+        .satisfies(row -> assertThat(((UserRow) row).name()).isEqualTo("applied"));
+    List<Change> truncates =
+        view.changes.stream().filter(change -> change.kind() == ChangeKind.TRUNCATE).toList();
+    assertThat(truncates)
+        .extracting(Change::table)
+        .containsExactlyInAnyOrder(
+            SourceTable.EVENTS,
+            SourceTable.ASSIGNMENTS,
+            SourceTable.VARIANTS,
+            SourceTable.ASSIGNMENTS);
+    assertThat(truncates.subList(0, 2))
+        .as("one statement")
+        .extracting(change -> change.position().lsn())
+        .containsOnly(truncates.get(0).position().lsn());
     job.cancel().get();
   }
 

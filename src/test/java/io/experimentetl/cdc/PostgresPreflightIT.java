@@ -47,7 +47,7 @@ class PostgresPreflightIT {
                 + " does not contain the table public.events: apply sql/postgres/002_etl.sql.",
             "The publication experiment_etl in "
                 + place
-                + " does not publish all of insert, update, delete: apply sql/postgres/002_etl.sql.",
+                + " does not publish all of insert, update, delete, truncate: ALTER PUBLICATION experiment_etl SET (publish = 'insert, update, delete, truncate').",
             "The publication experiment_etl in "
                 + place
                 + " also holds public.stray, which the job does not read: apply sql/postgres/002_etl.sql, and give other readers a publication of their own.",

@@ -1,0 +1,62 @@
+package io.experimentetl.attribution;
+
+import io.experimentetl.model.SourceTable;
+import java.util.ArrayList;
+import java.util.List;
+
+/**
+ * The truncates of the transaction that is being received. They are judged at its commit: rows that
+ * the transaction writes behind a truncate are updates.
+ */
+final class OpenTruncates {
+  private final List<Truncate> open = new ArrayList<>(0);
+
+  /** Adds a truncate, once: it arrives for every key group. */
+  void add(Truncate truncate) {
+    if (!open.contains(truncate)) {
+      open.add(truncate);
+    }
+  }
+
+  boolean isEmpty() {
+    return open.isEmpty();
+  }
+
+  /** All, in the order of the transaction. */
+  List<Truncate> all() {
+    return List.copyOf(open);
+  }
+
+  void clear() {
+    open.clear();
+  }
+
+  /** The last truncate of the table; null: there is none. */
+  Truncate lastOf(SourceTable table) {
+    Truncate last = null;
+    for (Truncate truncate : open) {
+      if (truncate.table() == table) {
+        last = truncate;
+      }
+    }
+    return last;
+  }
+
+  /** The mark of a row that the source wrote in this change. */
+  byte markOf(SourceTable table, Origin origin) {
+    int before = 0;
+    for (Truncate truncate : open) {
+      if (truncate.table() == table
+          && truncate.origin().sequenceNumber() < origin.sequenceNumber()) {
+        before++;
+      }
+    }
+    return FactMark.written(Math.min(before, FactMark.MAX_TRUNCATES));
+  }
+
+  /** Whether a row with this mark was written before the last truncate of its table. */
+  boolean removes(SourceTable table, byte mark) {
+    long truncates = open.stream().filter(truncate -> truncate.table() == table).count();
+    return FactMark.truncatesBefore(mark) < Math.min(truncates, FactMark.MAX_TRUNCATES);
+  }
+}

@@ -1,0 +1,160 @@
+package io.experimentetl.attribution;
+
+import static io.experimentetl.model.SourceTable.ASSIGNMENTS;
+import static io.experimentetl.model.SourceTable.EVENTS;
+
+import io.experimentetl.model.AssignmentRow;
+import io.experimentetl.model.EventRow;
+import io.experimentetl.model.RowVersion;
+import java.util.List;
+
+/**
+ * Deletes a user's facts of truncated tables, at the commit. A TRUNCATE takes what the source still
+ * held: a fact stays if the transaction has written it behind the truncate, if it is older than its
+ * retention, or if a retention transaction had deleted its row. Tombstones have the position of the
+ * truncate, below the rows that the transaction writes behind it.
+ */
+final class TruncatedFacts {
+  private static final String REASON = "truncate";
+
+  private final OpenTruncates truncates;
+  private final RetentionPeriods retention;
+  private final PendingFacts pending;
+  private final EventAttribution events;
+  private final Rehydration rehydration;
+  private final UserStatistics statistics;
+  private final ProcessedRows rows;
+
+  TruncatedFacts(AttributionSteps steps, RetentionPeriods retention, EventAttribution events) {
+    this.truncates = steps.truncates();
+    this.retention = retention;
+    this.pending = steps.pending();
+    this.events = events;
+    this.rehydration = steps.rehydration();
+    this.statistics = steps.statistics();
+    this.rows = steps.rows();
+  }
+
+  /** Whether the facts of the summary may have been rows of a truncated table. */
+  boolean concerns(EvictionSummary summary) {
+    Truncate ofEvents = truncates.lastOf(EVENTS);
+    Truncate ofAssignments = truncates.lastOf(ASSIGNMENTS);
+    return (ofEvents != null && isHeldEvent(summary.latest(), ofEvents))
+        || (ofAssignments != null && isHeldAssignment(summary.latest(), ofAssignments));
+  }
+
+  /** Applies the truncates of the transaction that has committed. */
+  void apply(UserFacts user) {
+    Truncate ofEvents = truncates.lastOf(EVENTS);
+    Truncate ofAssignments = truncates.lastOf(ASSIGNMENTS);
+    for (EvictionSummary summary : List.copyOf(user.evicted())) {
+      if (concerns(summary) && !rehydration.ensureFacts(user, summary.experimentId())) {
+        removeRemains(user, summary.experimentId(), ofEvents, ofAssignments);
+      }
+    }
+    for (ExperimentFacts facts : user.experiments()) {
+      statistics.ensureContributions(facts);
+      if (ofAssignments != null) {
+        removeAssignments(facts, ofAssignments);
+      }
+      if (ofEvents != null) {
+        removeEvents(user, facts, ofEvents);
+      }
+      statistics.restate(user, facts, (ofEvents == null ? ofAssignments : ofEvents).origin());
+    }
+  }
+
+  private void removeEvents(UserFacts user, ExperimentFacts facts, Truncate truncate) {
+    RowVersion tombstone = truncate.origin().tombstone(REASON);
+    for (int i = facts.events.size() - 1; i >= 0; i--) {
+      byte mark = facts.events.mark(i);
+      facts.events.setMark(i, FactMark.committed(mark));
+      if (!truncates.removes(EVENTS, mark)
+          || FactMark.isRetentionDeleted(mark)
+          || !isHeldEvent(facts.events.occurredAt(i), truncate)) {
+        continue;
+      }
+      EventRow gone =
+          EventRow.ofKey(
+              facts.events.id(i), facts.events.occurredAt(i), facts.experimentId, user.userId);
+      facts.events.remove(i);
+      PendingEvent flagged = pending.take(facts, gone);
+      if (flagged != null) {
+        events.resolveFindingsOf(user, facts, flagged, truncate.origin());
+      }
+      rows.writeTombstone(user, gone, tombstone);
+    }
+    for (PendingEvent held : List.copyOf(facts.pendingEvents)) {
+      if (!held.isFlagged()
+          && isBefore(held.origin(), truncate)
+          && isHeldEvent(held.event().occurredAt(), truncate)) {
+        pending.remove(facts, held);
+        // Before a restart it may have got its reference, and an early write may be visible.
+        rows.writeTombstone(user, held.event(), tombstone);
+      }
+    }
+  }
+
+  private void removeAssignments(ExperimentFacts facts, Truncate truncate) {
+    RowVersion tombstone = truncate.origin().tombstone(REASON);
+    for (AssignmentRow row : List.copyOf(facts.assignments())) {
+      byte mark = facts.assignmentMark(row.id());
+      facts.setAssignmentMark(row.id(), FactMark.committed(mark));
+      if (truncates.removes(ASSIGNMENTS, mark)
+          && !FactMark.isRetentionDeleted(mark)
+          && isHeldAssignment(row.assignedAt(), truncate)) {
+        pending.remove(facts, facts.pendingAssignmentOf(row.id()));
+        facts.removeAssignment(row.id());
+        rows.writeTombstone(row, tombstone);
+      }
+    }
+    for (PendingAssignment held : List.copyOf(facts.pendingAssignments)) {
+      if (!held.isFlagged()
+          && isBefore(held.origin(), truncate)
+          && isHeldAssignment(held.assignment().assignedAt(), truncate)) {
+        pending.remove(facts, held);
+        rows.writeTombstone(held.assignment(), tombstone);
+      }
+    }
+  }
+
+  /** Deletes the visible rows of evicted facts that can't be rehydrated. */
+  private void removeRemains(
+      UserFacts user, long experimentId, Truncate ofEvents, Truncate ofAssignments) {
+    ExperimentFacts remains = rehydration.remains(user, experimentId);
+    if (ofEvents != null) {
+      RowVersion tombstone = ofEvents.origin().tombstone(REASON);
+      for (int i = 0; i < remains.events.size(); i++) {
+        if (isHeldEvent(remains.events.occurredAt(i), ofEvents)) {
+          rows.writeTombstone(
+              user,
+              EventRow.ofKey(
+                  remains.events.id(i), remains.events.occurredAt(i), experimentId, user.userId),
+              tombstone);
+        }
+      }
+    }
+    if (ofAssignments != null) {
+      RowVersion tombstone = ofAssignments.origin().tombstone(REASON);
+      for (AssignmentRow row : remains.assignments()) {
+        if (isHeldAssignment(row.assignedAt(), ofAssignments)) {
+          rows.writeTombstone(row, tombstone);
+        }
+      }
+    }
+    rehydration.reportLost(
+        user, experimentId, (ofEvents == null ? ofAssignments : ofEvents).origin());
+  }
+
+  private boolean isHeldEvent(long occurredAt, Truncate truncate) {
+    return !retention.isEventPast(occurredAt, truncate.origin().committedAt());
+  }
+
+  private boolean isHeldAssignment(long assignedAt, Truncate truncate) {
+    return !retention.isAssignmentPast(assignedAt, truncate.origin().committedAt());
+  }
+
+  private static boolean isBefore(Origin origin, Truncate truncate) {
+    return origin.sequenceNumber() < truncate.origin().sequenceNumber();
+  }
+}

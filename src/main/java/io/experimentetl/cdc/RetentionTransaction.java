@@ -1,0 +1,66 @@
+package io.experimentetl.cdc;
+
+import io.experimentetl.model.Change;
+import io.experimentetl.model.ChangeKind;
+import io.experimentetl.model.HeartbeatRow;
+import io.experimentetl.model.SourceTable;
+
+/**
+ * Recognises the transactions of retention clean-ups. Such a transaction writes a row of its own to
+ * {@code etl_heartbeat} before its deletes. It is known by that row, not by its id alone: rows of
+ * another transaction end it.
+ */
+final class RetentionTransaction {
+  /** {@code retention_begin()} of {@code sql/postgres/002_etl.sql} writes it. */
+  static final String WRITER_PREFIX = "retention:";
+
+  private long txId;
+
+  /**
+   * Continues behind a checkpoint.
+   *
+   * @param txId see {@link #txId()}
+   */
+  RetentionTransaction(long txId) {
+    this.txId = txId;
+  }
+
+  /** The id of the open transaction, if a marker was seen in it; 0: none. */
+  long txId() {
+    return txId;
+  }
+
+  /**
+   * Observes the next change, and returns its kind: a delete is a {@link
+   * ChangeKind#RETENTION_DELETE} if the marker was before it in its own transaction, and if the
+   * warehouse keeps rows of its table.
+   */
+  ChangeKind kindOf(Change change) {
+    if (change.position().lsn() == 0) {
+      // A row of the snapshot or of an older warehouse may come between rows of a transaction.
+      return change.kind();
+    }
+    if (isMarker(change)) {
+      txId = change.position().txId();
+    } else if (change.position().txId() != txId) {
+      txId = 0;
+    }
+    return txId != 0 && change.kind() == ChangeKind.DELETE && isKept(change.table())
+        ? ChangeKind.RETENTION_DELETE
+        : change.kind();
+  }
+
+  private static boolean isKept(SourceTable table) {
+    return switch (table) {
+      case EXPERIMENTS, VARIANTS, ASSIGNMENTS, EVENTS -> true;
+      // Without a user's row the user is erased. The relay drops what it knows of an outbox row.
+      case USERS, OUTBOX_EVENTS, ETL_HEARTBEAT -> false;
+    };
+  }
+
+  private static boolean isMarker(Change change) {
+    return change.table() == SourceTable.ETL_HEARTBEAT
+        && change.after() instanceof HeartbeatRow row
+        && row.writer().startsWith(WRITER_PREFIX);
+  }
+}

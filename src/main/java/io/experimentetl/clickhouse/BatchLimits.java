@@ -32,12 +32,12 @@ public record BatchLimits(
   /** Below the {@code max_insert_block_size} of every INSERT. */
   public static final int MAX_ROWS = 1_000_000;
 
-  /** 100,000 rows or 128 MiB; 16 partitions; 64 MiB open; 256 KiB inline; 2 min, 5 min, 30 min. */
+  /** 100,000 rows or 128 MiB; 512 partitions; 64 MiB open; 256 KiB inline; 2 min, 5 min, 30 min. */
   public static final BatchLimits DEFAULT =
       new BatchLimits(
           100_000,
           128L << 20,
-          16,
+          512,
           64L << 20,
           256 << 10,
           Duration.ofMinutes(2),

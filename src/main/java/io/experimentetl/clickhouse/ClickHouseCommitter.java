@@ -9,11 +9,6 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
-import java.util.concurrent.ExecutionException;
-import java.util.concurrent.ExecutorCompletionService;
-import java.util.concurrent.ExecutorService;
-import java.util.concurrent.Executors;
-import java.util.concurrent.Future;
 import org.apache.flink.api.connector.sink2.Committer;
 import org.apache.flink.api.connector.sink2.CommitterInitContext;
 import org.apache.flink.core.fs.Path;
@@ -22,8 +17,8 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Commits the sealed batches of a checkpoint: first the rows, {@value #PARALLEL_BATCHES} batches at
- * a time, then the progress markers.
+ * Commits the sealed batches of a checkpoint: first the rows, several batches at a time, then the
+ * progress markers.
  *
  * <p>Assumptions:
  *
@@ -39,14 +34,13 @@ import org.slf4j.LoggerFactory;
 final class ClickHouseCommitter implements Committer<SealedBatch> {
 
   private static final Logger LOG = LoggerFactory.getLogger(ClickHouseCommitter.class);
-  private static final int PARALLEL_BATCHES = 2;
 
   private final ClickHouseConnection connection;
   private final BatchLimits limits;
   private final Set<Guard> guards;
   private final ClickHouseHttp http;
   private final Ownership ownership;
-  private final ExecutorService executor;
+  private final BatchThreads threads = new BatchThreads("clickhouse-commit");
   private final BatchCommit.Shared shared;
   private final List<String> committedFiles = new ArrayList<>();
 
@@ -94,14 +88,6 @@ final class ClickHouseCommitter implements Committer<SealedBatch> {
     this.guards = guards;
     this.http = new ClickHouseHttp(connection);
     this.ownership = new Ownership(http, limits.insertTimeout(), sink, job);
-    this.executor =
-        Executors.newFixedThreadPool(
-            PARALLEL_BATCHES,
-            task -> {
-              Thread thread = new Thread(task, "clickhouse-commit");
-              thread.setDaemon(true);
-              return thread;
-            });
     this.shared =
         new BatchCommit.Shared(
             connection,
@@ -162,38 +148,27 @@ final class ClickHouseCommitter implements Committer<SealedBatch> {
   /** Commits the batches of a kind. Returns whether there were any. */
   private boolean commitAll(Collection<CommitRequest<SealedBatch>> requests, SealedBatch.Kind kind)
       throws IOException, InterruptedException {
-    ExecutorCompletionService<Void> commits = new ExecutorCompletionService<>(executor);
-    List<Future<Void>> running = new ArrayList<>();
+    List<BatchThreads.Work> commits = new ArrayList<>();
     for (CommitRequest<SealedBatch> request : requests) {
       SealedBatch batch = request.getCommittable();
       if (batch.kind() == kind) {
-        running.add(
-            commits.submit(
+        commits.add(
+            new BatchThreads.Work(
+                batch,
                 () -> {
                   new BatchCommit(shared, batch, request.getNumberOfRetries()).run();
                   return null;
                 }));
       }
     }
-    try {
-      for (int i = 0; i < running.size(); i++) {
-        commits.take().get();
-      }
-    } catch (ExecutionException e) {
-      if (e.getCause() instanceof IOException cause) {
-        throw cause;
-      }
-      throw new IOException("A batch could not be committed: " + e.getCause(), e.getCause());
-    } finally {
-      running.forEach(commit -> commit.cancel(true));
-    }
+    threads.start(commits).await();
     for (CommitRequest<SealedBatch> request : requests) {
       SealedBatch batch = request.getCommittable();
       if (batch.kind() == kind && !batch.file().isEmpty()) {
         committedFiles.add(batch.file());
       }
     }
-    return !running.isEmpty();
+    return !commits.isEmpty();
   }
 
   /** A later checkpoint has completed, so the latest checkpoint no longer refers to the files. */
@@ -207,7 +182,7 @@ final class ClickHouseCommitter implements Committer<SealedBatch> {
 
   @Override
   public void close() {
-    executor.shutdownNow();
+    threads.close();
     http.close();
   }
 }

@@ -5,10 +5,6 @@ import io.experimentetl.clickhouse.ClickHouseHttp.RefusedException;
 import java.io.IOException;
 import java.time.Duration;
 import java.util.List;
-import java.util.concurrent.ExecutionException;
-import java.util.concurrent.ExecutorService;
-import java.util.concurrent.Executors;
-import java.util.concurrent.Future;
 import java.util.concurrent.ScheduledFuture;
 import java.util.concurrent.TimeUnit;
 import org.apache.flink.api.common.operators.ProcessingTimeService;
@@ -19,10 +15,10 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Writes rows before their checkpoint. It collects rows for a short time; one thread then sends
- * batches of one partition, one after the other, while the next rows are collected. When these fill
- * a batch too, the task waits. A batch with an unknown outcome is sent again, so that its rows may
- * be in the table twice, with the same key and version.
+ * Writes rows before their checkpoint. It collects rows for a short time. Other threads then send
+ * their batches, while the next rows are collected. When these fill a batch too, the task waits, so
+ * that two versions of a row are never sent at the same time. A batch with an unknown outcome is
+ * sent again, so that its rows may be in the table twice, with the same key and version.
  *
  * <p>Only the task's thread may call it.
  */
@@ -38,13 +34,13 @@ final class EarlyWrite<T> implements AutoCloseable {
   private final ClickHouseConnection connection;
   private final ClickHouseHttp http;
   private final BatchTable table;
-  private final ExecutorService sender;
+  private final BatchThreads threads = new BatchThreads("clickhouse-early-write");
   private final Counter bytesSent;
   private final Counter batchesSent;
   private final Counter rowsSent;
   private final Counter retries;
   private volatile long lastMillis;
-  private Future<?> sending;
+  private BatchThreads.Running sending;
   private long sendingBytes;
   private ScheduledFuture<?> timer;
 
@@ -73,13 +69,6 @@ final class EarlyWrite<T> implements AutoCloseable {
     this.timers = timers;
     this.http = new ClickHouseHttp(connection);
     this.table = new BatchTable(http, limits.insertTimeout());
-    this.sender =
-        Executors.newSingleThreadExecutor(
-            task -> {
-              Thread thread = new Thread(task, "clickhouse-early-write");
-              thread.setDaemon(true);
-              return thread;
-            });
     this.bytesSent = metrics.getNumBytesSendCounter();
     this.batchesSent = metrics.counter("batchesWrittenEarly", new ThreadSafeSimpleCounter());
     this.rowsSent = metrics.counter("rowsWrittenEarly", new ThreadSafeSimpleCounter());
@@ -136,14 +125,7 @@ final class EarlyWrite<T> implements AutoCloseable {
     if (sending == null) {
       return;
     }
-    try {
-      sending.get();
-    } catch (ExecutionException e) {
-      if (e.getCause() instanceof IOException cause) {
-        throw cause;
-      }
-      throw new IOException("An early write failed: " + e.getCause(), e.getCause());
-    }
+    sending.await();
     finishSending();
   }
 
@@ -163,13 +145,17 @@ final class EarlyWrite<T> implements AutoCloseable {
     }
     memory.add(sendingBytes);
     sending =
-        sender.submit(
-            () -> {
-              for (SealedBatch batch : batches) {
-                send(batch);
-              }
-              return null;
-            });
+        threads.start(
+            batches.stream()
+                .map(
+                    batch ->
+                        new BatchThreads.Work(
+                            batch,
+                            () -> {
+                              send(batch);
+                              return null;
+                            }))
+                .toList());
   }
 
   private void send(SealedBatch batch) throws IOException, InterruptedException {
@@ -256,7 +242,7 @@ final class EarlyWrite<T> implements AutoCloseable {
     if (timer != null) {
       timer.cancel(false);
     }
-    sender.shutdownNow();
+    threads.close();
     http.close();
     finishSending();
     rows.close();

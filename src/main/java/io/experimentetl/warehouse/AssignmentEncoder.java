@@ -30,7 +30,7 @@ public final class AssignmentEncoder implements RowEncoder<AssignmentProcessed> 
 
   @Override
   public long partition(AssignmentProcessed row) {
-    return PartitionOf.hundredMillion(row.assignment().id());
+    return PartitionOf.bucket(row.assignment().id());
   }
 
   @Override

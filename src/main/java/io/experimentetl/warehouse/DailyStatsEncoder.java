@@ -43,7 +43,7 @@ public final class DailyStatsEncoder implements RowEncoder<DailyStats> {
 
   @Override
   public long partition(DailyStats row) {
-    return PartitionOf.year(row.key().dayEpoch());
+    return PartitionOf.yearOrDecade(row.key().dayEpoch());
   }
 
   @Override

@@ -32,7 +32,7 @@ public final class EventEncoder implements RowEncoder<EventProcessed> {
 
   @Override
   public long partition(EventProcessed row) {
-    return PartitionOf.month(row.event().occurredAt());
+    return PartitionOf.monthOrDecade(row.event().occurredAt());
   }
 
   @Override

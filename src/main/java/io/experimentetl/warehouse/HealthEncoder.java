@@ -32,7 +32,7 @@ public final class HealthEncoder implements RowEncoder<ExperimentHealth> {
 
   @Override
   public long partition(ExperimentHealth row) {
-    return PartitionOf.year(row.dayEpoch());
+    return PartitionOf.yearOrDecade(row.dayEpoch());
   }
 
   @Override

@@ -43,7 +43,7 @@ public final class SensorReadingsJob {
 
     @Override
     public long partition(SensorReading row) {
-      return PartitionOf.month(row.measuredAt());
+      return PartitionOf.monthOrDecade(row.measuredAt());
     }
 
     @Override

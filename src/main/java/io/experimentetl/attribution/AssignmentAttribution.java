@@ -52,7 +52,13 @@ final class AssignmentAttribution {
       return null;
     }
     AssignmentRow row = (AssignmentRow) change.after();
-    if (!rehydration.ensureFacts(user, row.experimentId())) {
+    boolean hasFacts = rehydration.ensureFacts(user, row.experimentId());
+    if (change.kind() == ChangeKind.RENAME) {
+      rows.writeTombstone(
+          (AssignmentRow) change.before(), origin.tombstone(DeletedFacts.KEY_CHANGE));
+      user.moveAssignment(row.experimentId(), row.id());
+    }
+    if (!hasFacts) {
       rows.send(user, row, EnumSet.of(T_LATE_BEYOND_STATE), origin.version());
       findings.report(T_LATE_BEYOND_STATE, true, row, origin);
       return null;
@@ -65,7 +71,7 @@ final class AssignmentAttribution {
       facts.setAssignmentMark(row.id(), truncates.markOf(ASSIGNMENTS, origin));
     }
     boolean isKnown = before != null || held != null;
-    boolean isUnchanged = row.equals(before) && held == null;
+    boolean isUnchanged = row.equals(before) && held == null && change.kind() != ChangeKind.RENAME;
     if (change.kind() == ChangeKind.RETAINED ? isKnown : isUnchanged) {
       return null;
     }
@@ -106,6 +112,10 @@ final class AssignmentAttribution {
       statistics.restate(user, facts, origin);
     }
     rows.writeTombstone(row, tombstone);
+    String formerId = user.moveAssignment(row.experimentId(), row.id());
+    if (formerId != null) {
+      rows.writeTombstone(row.withUserId(formerId), tombstone);
+    }
     deleted.add(user, change, row, origin, now);
   }
 
@@ -116,6 +126,22 @@ final class AssignmentAttribution {
       if (facts.assignmentOf(row.id()) != null) {
         facts.setAssignmentMark(
             row.id(), FactMark.retentionDeleted(facts.assignmentMark(row.id())));
+      }
+    }
+  }
+
+  /** Delivers all assignments under the user's id whose rows stand under a former one. */
+  void move(UserFacts user, ExperimentFacts facts, Origin origin) {
+    for (AssignmentRow row : List.copyOf(facts.assignments())) {
+      String formerId = user.moveAssignment(facts.experimentId, row.id());
+      if (formerId != null) {
+        statistics.ensureContributions(facts);
+        RowVersion version = versions.corrected(origin);
+        rows.writeTombstone(row.withUserId(formerId), version.deletedBy(DeletedFacts.KEY_CHANGE));
+        PendingAssignment held = facts.pendingAssignmentOf(row.id());
+        if (held == null || held.isFlagged()) {
+          deliver(user, facts, row, held, origin, version);
+        }
       }
     }
   }
@@ -153,6 +179,32 @@ final class AssignmentAttribution {
       return false;
     }
     Origin origin = held.origin();
+    RowVersion version =
+        held.isFlagged()
+            ? origin.corrected(versions.correctionAfter(held.version()))
+            : origin.version();
+    deliver(user, facts, row, held, origin, version);
+    facts.setAssignmentMark(row.id(), truncates.markOf(ASSIGNMENTS, origin));
+    return true;
+  }
+
+  /**
+   * Sends an assignment, and holds it flagged while references are missing.
+   *
+   * @param held the assignment as it was held; null: it was not
+   */
+  private void deliver(
+      UserFacts user,
+      ExperimentFacts facts,
+      AssignmentRow row,
+      PendingAssignment held,
+      Origin origin,
+      RowVersion version) {
+    ExperimentDimension experiment = references.experiment(row.experimentId());
+    VariantDimension variant = references.variant(row.variantId());
+    Long variantExperiment = variant == null ? null : variant.experimentId();
+    EnumSet<FindingCode> unresolved =
+        AssignmentChecks.unresolved(user.user != null, experiment != null, variantExperiment);
     EnumSet<FindingCode> found =
         AssignmentChecks.violations(
             row,
@@ -164,21 +216,18 @@ final class AssignmentAttribution {
     }
     findings.open(found, row, origin);
     findings.open(unresolved, row, origin);
-    findings.resolveArrivedReferences(held.unresolved(), unresolved, row, origin);
+    if (held != null) {
+      findings.resolveArrivedReferences(held.unresolved(), unresolved, row, origin);
+    }
     found.addAll(unresolved);
-    RowVersion version =
-        held.isFlagged()
-            ? origin.corrected(versions.correctionAfter(held.version()))
-            : origin.version();
     pending.remove(facts, held);
     if (!unresolved.isEmpty()) {
       facts.pendingAssignments.add(
-          PendingAssignment.flagged(row, origin, codes, version.version()));
+          PendingAssignment.flagged(
+              row, origin, FindingCode.toArray(unresolved), version.version()));
     }
     facts.put(row);
-    facts.setAssignmentMark(row.id(), truncates.markOf(ASSIGNMENTS, origin));
     statistics.restate(user, facts, origin);
     rows.send(user, row, found, version);
-    return true;
   }
 }

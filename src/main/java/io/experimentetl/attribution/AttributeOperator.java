@@ -22,6 +22,7 @@ import io.experimentetl.quality.FindingReporter;
 import io.experimentetl.warehouse.RawEvents;
 import io.experimentetl.warehouse.WarehouseEvents;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.EnumSet;
 import java.util.HashMap;
 import java.util.HashSet;
@@ -108,6 +109,7 @@ public final class AttributeOperator
   private transient VisibleProgress progress;
   private transient WarehouseFacts evictedFacts;
   private transient EvictionWalk evictions;
+  private transient RenamedUsers renamedUsers;
   private transient RehydratedUsers rehydratedUsers;
   private transient ContributionBuffer contributions;
   private transient FindingReporter findings;
@@ -214,6 +216,8 @@ public final class AttributeOperator
             users,
             evictedFacts,
             this);
+    renamedUsers = new RenamedUsers(attribution, users, evictedFacts, lowWatermark);
+    getMetricGroup().gauge("unmovedUsers", renamedUsers::size);
     attribution
         .grace()
         .setInSnapshot(restored.visible() == null || !restored.visible().snapshotDone());
@@ -289,15 +293,18 @@ public final class AttributeOperator
    * key. Another user may be the current key afterwards.
    */
   private void markChanged(UserFacts user) throws Exception {
-    long due = user.nextDue();
+    long now = timers.currentProcessingTime();
+    // A restart learns by its timer that facts of the user are to be moved.
+    long due = user.hasUnmoved() ? Math.min(now, user.nextDue()) : user.nextDue();
     if (due != Long.MAX_VALUE) {
-      long decideAt = attribution.grace().timerFor(due, timers.currentProcessingTime());
+      long decideAt = attribution.grace().timerFor(due, now);
       long timerAt = (decideAt / TIMER_MILLIS + 1) * TIMER_MILLIS;
       if (timerAt < user.timerAt) {
         timers.registerProcessingTimeTimer(VoidNamespace.INSTANCE, timerAt);
         user.timerAt = timerAt;
       }
     }
+    renamedUsers.changed(user);
     users.changed(user);
   }
 
@@ -324,20 +331,20 @@ public final class AttributeOperator
 
   private void restate(List<String> batch, DimensionState.Effect effect) throws Exception {
     Map<String, List<EvictionSummary>> needed = new HashMap<>();
-    for (String userId : batch) {
-      List<EvictionSummary> evicted =
-          users.load(userId).evicted().stream()
-              .filter(summary -> effect.restated().contains(summary.experimentId()))
-              .filter(summary -> !summary.lost())
-              .toList();
-      if (!evicted.isEmpty()) {
-        needed.put(userId, evicted);
+    for (String key : batch) {
+      UserFacts user = users.load(key);
+      for (EvictionSummary summary : user.evicted()) {
+        if (effect.restated().contains(summary.experimentId()) && !summary.lost()) {
+          needed
+              .computeIfAbsent(Rehydration.idOf(user, summary), id -> new ArrayList<>(1))
+              .add(summary);
+        }
       }
     }
     evictedFacts.readAhead(needed);
-    for (String userId : batch) {
-      UserFacts user = users.load(userId);
-      setCurrentKey(userId);
+    for (String key : batch) {
+      UserFacts user = users.load(key);
+      setCurrentKey(key);
       attribution.applyDimensions(
           user, effect.restated(), effect.before(), timers.currentProcessingTime());
       markChanged(user);
@@ -347,6 +354,8 @@ public final class AttributeOperator
   @Override
   public void prepareSnapshotPreBarrier(long checkpointId) throws Exception {
     long now = timers.currentProcessingTime();
+    users.flush();
+    renamedUsers.step(progress.marker(), now);
     users.flush();
     evictions.step(progress.marker(), now);
     users.flush();
@@ -406,6 +415,7 @@ public final class AttributeOperator
   public void notifyCheckpointComplete(long checkpointId) throws Exception {
     super.notifyCheckpointComplete(checkpointId);
     rehydratedUsers.checkpointCompleted(checkpointId);
+    renamedUsers.checkpointCompleted();
   }
 
   @Override

@@ -26,6 +26,6 @@ interface AttributionOutput {
   /** Changes the health figures of a day by a difference. */
   void healthDifference(HealthKey key, HealthCounts difference);
 
-  /** Evicted facts of the user are in state again; the rows that follow may change them. */
+  /** Evicted facts of the user are in state again; the id's rows that follow may change them. */
   void rehydrated(String userId);
 }

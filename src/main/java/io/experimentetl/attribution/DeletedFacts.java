@@ -11,7 +11,9 @@ final class DeletedFacts {
   /** Reason in the tombstone of an erased row. */
   static final String ERASURE = "erasure";
 
-  private static final String KEY_CHANGE = "key-change";
+  /** Reason in the tombstone of a row that has another key now. */
+  static final String KEY_CHANGE = "key-change";
+
   private static final String UNEXPECTED = "unexpected";
 
   private final RetentionPeriods retention;

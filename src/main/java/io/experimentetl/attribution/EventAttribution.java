@@ -64,7 +64,12 @@ final class EventAttribution {
       return null;
     }
     EventRow event = (EventRow) change.after();
-    if (!rehydration.ensureFacts(user, event.experimentId())) {
+    boolean hasFacts = rehydration.ensureFacts(user, event.experimentId());
+    if (change.kind() == ChangeKind.RENAME) {
+      rows.writeTombstone((EventRow) change.before(), origin.tombstone(DeletedFacts.KEY_CHANGE));
+      user.moveEvent(event.experimentId(), event.id(), event.occurredAt());
+    }
+    if (!hasFacts) {
       rows.send(user, null, event, new FindingCode[] {T_LATE_BEYOND_STATE}, origin.version());
       findings.report(T_LATE_BEYOND_STATE, true, event, origin);
       return null;
@@ -78,6 +83,8 @@ final class EventAttribution {
         facts.events.setMark(index, truncates.markOf(SourceTable.EVENTS, origin));
         if (!isUnchanged) {
           update(user, facts, index, change, origin);
+        } else if (change.kind() == ChangeKind.RENAME) {
+          deliverAgain(user, facts, event, origin, origin.version());
         }
       }
       return null;
@@ -91,12 +98,58 @@ final class EventAttribution {
     }
     EventReferences known = references.of(user, facts, event);
     EnumSet<FindingCode> unresolved = checks.unresolved(event, known);
+    boolean changedKey = changesKey(change);
     if (unresolved.isEmpty()) {
-      add(user, facts, event, origin, known, unresolved);
+      add(user, facts, event, origin, known, unresolved, changedKey);
     } else {
+      if (changedKey) {
+        findings.report(C_UPDATE_IMMUTABLE, true, event, origin);
+      }
       hold(user, facts, PendingEvent.until(grace.endOf(now), event, origin));
     }
     return facts.pendingEvents.isEmpty() ? null : facts;
+  }
+
+  /** Whether the event was written under another key before. */
+  private static boolean changesKey(Change change) {
+    return change.kind() == ChangeKind.UPDATE
+        && change.before() instanceof EventRow before
+        && change.after() instanceof EventRow after
+        && !(before.id().equals(after.id())
+            && before.occurredAt() == after.occurredAt()
+            && before.experimentId() == after.experimentId()
+            && before.userId().equals(after.userId()));
+  }
+
+  /**
+   * Delivers an event under the user's id, and deletes its row under a former one.
+   *
+   * @param stored the row that is in the warehouse, under a former id
+   */
+  void move(UserFacts user, EventRow stored, Origin origin) {
+    ExperimentFacts facts = user.factsIn(stored.experimentId());
+    int index = facts.events.indexOf(stored.id(), stored.occurredAt());
+    if (index < 0 || facts.events.content(index) != EventContent.of(stored)) {
+      return;
+    }
+    if (user.moveEvent(stored.experimentId(), stored.id(), stored.occurredAt()) == null) {
+      return;
+    }
+    statistics.ensureContributions(facts);
+    RowVersion version = versions.corrected(origin);
+    rows.writeTombstone(stored, version.deletedBy(DeletedFacts.KEY_CHANGE));
+    deliverAgain(user, facts, stored.withUserId(user.userId), origin, version);
+  }
+
+  /** Sends an event that is among the facts already and has not changed, but for its user's id. */
+  private void deliverAgain(
+      UserFacts user, ExperimentFacts facts, EventRow event, Origin origin, RowVersion version) {
+    EventReferences known = references.of(user, facts, event);
+    // It did not arrive now, so it is not late.
+    EnumSet<FindingCode> violations =
+        violations(facts, event, known, checks.values(event), origin, false);
+    bots.check(user, facts, event, origin);
+    sendUpdated(user, facts, event, violations, checks.unresolved(event, known), origin, version);
   }
 
   /** Holds an event. Where the user holds the maximum, the oldest one is delivered or spilled. */
@@ -105,7 +158,7 @@ final class EventAttribution {
       PendingEvent oldest = facts.pendingEvents.get(0);
       pending.remove(facts, oldest);
       if (oldest.isFlagged()) {
-        pending.spill(facts, oldest);
+        pending.spill(user, facts, oldest);
       } else {
         EventReferences known = references.of(user, facts, oldest.event());
         add(
@@ -114,27 +167,37 @@ final class EventAttribution {
             oldest.event(),
             oldest.origin(),
             known,
-            checks.unresolved(oldest.event(), known));
+            checks.unresolved(oldest.event(), known),
+            false);
         if (pending.isFull(facts)) {
-          pending.spill(facts, facts.pendingEvents.remove(facts.pendingEvents.size() - 1));
+          pending.spill(user, facts, facts.pendingEvents.remove(facts.pendingEvents.size() - 1));
         }
       }
     }
     pending.hold(facts, held);
   }
 
-  /** Adds an event to the user's facts, counts it and sends its row. */
+  /**
+   * Adds an event to the user's facts, counts it and sends its row.
+   *
+   * @param changedKey it was written under another key before
+   */
   private void add(
       UserFacts user,
       ExperimentFacts facts,
       EventRow event,
       Origin origin,
       EventReferences known,
-      EnumSet<FindingCode> unresolved) {
+      EnumSet<FindingCode> unresolved,
+      boolean changedKey) {
     long content = EventContent.of(event);
     long[] values = checks.values(event);
     EnumSet<FindingCode> violations =
-        checks.violations(event, known, values, origin.committedAt(), origin.fromStream());
+        checks.violations(
+            event, known, values, origin.committedAt(), origin.fromStream() && !changedKey);
+    if (changedKey) {
+      violations.add(C_UPDATE_IMMUTABLE);
+    }
     int other = facts.events.otherWithId(event.id(), event.occurredAt());
     if (other >= 0) {
       violations.add(repetition(facts.events.content(other), content));
@@ -168,24 +231,37 @@ final class EventAttribution {
     setValues(facts, index, event, values);
     statistics.restate(user, facts, origin);
     EventReferences known = references.of(user, facts, event);
-    EnumSet<FindingCode> violations = violations(facts, event, known, values, origin);
-    EnumSet<FindingCode> unresolved = checks.unresolved(event, known);
-    if (change.kind() == ChangeKind.UPDATE) {
+    EnumSet<FindingCode> violations =
+        violations(facts, event, known, values, origin, origin.fromStream());
+    if (change.kind() == ChangeKind.UPDATE || change.kind() == ChangeKind.RENAME) {
       violations.add(C_UPDATE_IMMUTABLE);
     }
-    RowVersion version = origin.version();
-    rows.send(user, facts, event, violations, unresolved, version);
-    findings.open(violations, event, origin);
-    findings.open(unresolved, event, origin);
+    sendUpdated(
+        user, facts, event, violations, checks.unresolved(event, known), origin, origin.version());
     if (change.before() instanceof EventRow before) {
       resolveCorrected(before, event, violations, origin);
     }
-    PendingEvent flagged = pending.take(facts, event);
+  }
+
+  /** Sends a new version of a delivered event. */
+  private void sendUpdated(
+      UserFacts user,
+      ExperimentFacts facts,
+      EventRow event,
+      EnumSet<FindingCode> violations,
+      EnumSet<FindingCode> unresolved,
+      Origin origin,
+      RowVersion version) {
+    rows.send(user, facts, event, violations, unresolved, version);
+    findings.open(violations, event, origin);
+    findings.open(unresolved, event, origin);
+    PendingEvent flagged = pending.take(user, facts, event);
     if (flagged != null) {
       findings.resolveArrivedReferences(flagged, unresolved, event, origin);
     }
     if (!unresolved.isEmpty()) {
       pending.holdFlagged(
+          user,
           facts,
           PendingEvent.flagged(event, origin, FindingCode.toArray(unresolved), version.version()));
     }
@@ -209,7 +285,7 @@ final class EventAttribution {
   private void delete(UserFacts user, EventRow event, Change change, Origin origin, long now) {
     if (deleted.isOfErasure(user, change)) {
       if (user.evictedIn(event.experimentId()) != null) {
-        rows.writeTombstone(user, event, origin.tombstone(DeletedFacts.ERASURE));
+        rows.writeTombstone(event, origin.tombstone(DeletedFacts.ERASURE));
       }
       return;
     }
@@ -219,13 +295,13 @@ final class EventAttribution {
     }
     RowVersion tombstone = origin.tombstone(DeletedFacts.reasonOf(change));
     if (!rehydration.ensureFacts(user, event.experimentId())) {
-      rows.writeTombstone(user, event, tombstone);
+      rows.writeTombstone(event, tombstone);
       findings.report(T_LATE_BEYOND_STATE, true, event, origin);
       return;
     }
     ExperimentFacts facts = user.factsIn(event.experimentId());
     statistics.ensureContributions(facts);
-    PendingEvent held = pending.take(facts, event);
+    PendingEvent held = pending.take(user, facts, event);
     if (held != null) {
       resolveFindingsOf(user, facts, held, origin);
     }
@@ -234,7 +310,11 @@ final class EventAttribution {
       facts.events.remove(index);
       statistics.restate(user, facts, origin);
     }
-    rows.writeTombstone(user, event, tombstone);
+    rows.writeTombstone(event, tombstone);
+    String formerId = user.moveEvent(event.experimentId(), event.id(), event.occurredAt());
+    if (formerId != null) {
+      rows.writeTombstone(event.withUserId(formerId), tombstone);
+    }
     deleted.add(user, change, event, origin, now);
   }
 
@@ -271,7 +351,7 @@ final class EventAttribution {
         if (!held.isFlagged()) {
           if (unresolved.isEmpty() || grace.isOver(held.pendingUntil(), now)) {
             pending.remove(facts, held);
-            add(user, facts, held.event(), held.origin(), known, unresolved);
+            add(user, facts, held.event(), held.origin(), known, unresolved, false);
             delivered = true;
           }
         } else if (differ(held, unresolved) && !isTruncated(facts, held)) {
@@ -299,7 +379,7 @@ final class EventAttribution {
               .limit(correctedAtOnce)
               .toList();
       for (PendingEvent flagged : changed) {
-        pending.takeSpilled(facts, flagged);
+        pending.takeSpilled(user, facts, flagged);
         EventReferences known = references.of(user, facts, flagged.event());
         correct(user, facts, flagged, known, checks.unresolved(flagged.event(), known));
       }
@@ -327,7 +407,8 @@ final class EventAttribution {
     EventRow event = flagged.event();
     Origin origin = flagged.origin();
     RowVersion version = origin.corrected(versions.correctionAfter(flagged.version()));
-    EnumSet<FindingCode> violations = violations(facts, event, known, checks.values(event), origin);
+    EnumSet<FindingCode> violations =
+        violations(facts, event, known, checks.values(event), origin, origin.fromStream());
     rows.send(user, facts, event, violations, unresolved, version);
     findings.resolveArrivedReferences(flagged, unresolved, event, origin);
     // Some violations are known only now: an event is compared with the assignment, if there is
@@ -336,15 +417,21 @@ final class EventAttribution {
     findings.open(unresolved, event, origin);
     if (!unresolved.isEmpty()) {
       pending.holdFlagged(
+          user,
           facts,
           PendingEvent.flagged(event, origin, FindingCode.toArray(unresolved), version.version()));
     }
   }
 
   private EnumSet<FindingCode> violations(
-      ExperimentFacts facts, EventRow event, EventReferences known, long[] values, Origin origin) {
+      ExperimentFacts facts,
+      EventRow event,
+      EventReferences known,
+      long[] values,
+      Origin origin,
+      boolean arrivesNow) {
     EnumSet<FindingCode> violations =
-        checks.violations(event, known, values, origin.committedAt(), origin.fromStream());
+        checks.violations(event, known, values, origin.committedAt(), arrivesNow);
     int index = facts.events.indexOf(event.id(), event.occurredAt());
     int other = facts.events.otherWithId(event.id(), event.occurredAt());
     // Among the events of one id, all but the first one are repetitions.

@@ -69,6 +69,7 @@ final class Eviction {
         && !facts.hasPending()
         && user.erasedTxId == 0
         && user.undecidedDeletes.isEmpty()
+        && !user.hasUnmoved()
         // The order of arrival decides which repetition is flagged, and rows do not hold it.
         && facts.assignments().size() < 2
         && !facts.events.repeatsIds()
@@ -82,19 +83,21 @@ final class Eviction {
    *
    * @param committedAt commit time of the last change, microseconds since 1970 in UTC
    * @param bound above the version of every row of these users so far, below that of later ones
-   * @return by user, the summaries of the facts to evict; users without any are not in it
+   * @return by the user's key, the summaries of the facts to evict; users without any are not in it
    * @throws IOException the warehouse can't be read
    */
   Map<String, List<EvictionSummary>> evict(
       List<UserFacts> users, long committedAt, long bound, WarehouseFacts warehouse)
       throws IOException, InterruptedException {
     Set<Long> experiments = new HashSet<>();
+    Set<String> userIds = new HashSet<>();
     Map<String, UserFacts> candidates = new HashMap<>();
     for (UserFacts user : users) {
       for (ExperimentFacts facts : user.experiments()) {
         if (mayLeave(user, facts, committedAt)) {
           experiments.add(facts.experimentId);
-          candidates.put(user.userId, user);
+          userIds.add(user.userId);
+          candidates.put(user.key, user);
         }
       }
     }
@@ -102,14 +105,13 @@ final class Eviction {
     if (candidates.isEmpty()) {
       return evicted;
     }
-    Map<WarehouseFacts.Key, FactsRead> read =
-        warehouse.read(experiments, candidates.keySet(), bound);
+    Map<WarehouseFacts.Key, FactsRead> read = warehouse.read(experiments, userIds, bound);
     for (UserFacts user : candidates.values()) {
       for (ExperimentFacts facts : user.experiments()) {
         FactsRead shown = read.get(new WarehouseFacts.Key(user.userId, facts.experimentId));
         if (shown != null && mayLeave(user, facts, committedAt) && isSame(facts, shown)) {
           evicted
-              .computeIfAbsent(user.userId, id -> new ArrayList<>(1))
+              .computeIfAbsent(user.key, key -> new ArrayList<>(1))
               .add(EvictionSummary.of(facts, bound));
         }
       }

@@ -14,6 +14,8 @@ package io.experimentetl.attribution;
  * @param latest the latest time in a fact, microseconds since 1970 in UTC
  * @param lost ClickHouse did not have the facts when they were needed. They are never read again,
  *     because rows that were delivered since then would be missing
+ * @param formerId the id under which the rows stand, if the user was renamed since; null: the
+ *     user's id
  */
 public record EvictionSummary(
     long experimentId,
@@ -22,7 +24,8 @@ public record EvictionSummary(
     int assignments,
     long checksum,
     long latest,
-    boolean lost) {
+    boolean lost,
+    String formerId) {
 
   static EvictionSummary of(ExperimentFacts facts, long bound) {
     return new EvictionSummary(
@@ -32,10 +35,17 @@ public record EvictionSummary(
         facts.assignments().size(),
         facts.checksum(),
         facts.latest(),
-        false);
+        false,
+        null);
   }
 
   EvictionSummary asLost() {
-    return new EvictionSummary(experimentId, bound, events, assignments, checksum, latest, true);
+    return new EvictionSummary(
+        experimentId, bound, events, assignments, checksum, latest, true, formerId);
+  }
+
+  EvictionSummary under(String otherId) {
+    return new EvictionSummary(
+        experimentId, bound, events, assignments, checksum, latest, lost, otherId);
   }
 }

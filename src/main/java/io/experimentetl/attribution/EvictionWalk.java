@@ -68,7 +68,7 @@ final class EvictionWalk {
         return;
       }
       passes.begin(over);
-      remaining = new ArrayDeque<>(users.userIds());
+      remaining = new ArrayDeque<>(users.keys());
       passHasEvicted = false;
     }
     try {
@@ -91,11 +91,11 @@ final class EvictionWalk {
     for (int i = 0;
         i < MAX_USERS && !remaining.isEmpty() && !UserStore.isFull(candidates.size(), characters);
         i++) {
-      String userId = remaining.remove();
-      UserState state = users.read(userId);
+      String key = remaining.remove();
+      UserState state = users.read(key);
       if (state != null && hasFactsIn(state, over)) {
-        candidates.add(UserFacts.of(userId, state));
-        characters += userId.length();
+        candidates.add(UserFacts.of(key, state));
+        characters += key.length();
       }
     }
     return candidates;

@@ -153,6 +153,14 @@ final class ExperimentFacts {
     assignment = earliestAssignment();
   }
 
+  /** Writes the user's id into the rows that contain it. Spilled events keep the id before. */
+  void changeUser(String userId) {
+    assignments.replaceAll(row -> row.withUserId(userId));
+    assignment = earliestAssignment();
+    pendingAssignments.replaceAll(pending -> pending.withUserId(userId));
+    pendingEvents.replaceAll(pending -> pending.withUserId(userId));
+  }
+
   /** Returns whether there was a delivered assignment with the id. */
   boolean removeAssignment(long id) {
     boolean removed = assignments.remove(assignmentOf(id));

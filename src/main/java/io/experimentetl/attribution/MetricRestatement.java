@@ -51,11 +51,11 @@ final class MetricRestatement {
   void apply(UserStore store) throws IOException, InterruptedException {
     for (List<String> batch : store.batches()) {
       List<UserFacts> users = new ArrayList<>(batch.size());
-      for (String userId : batch) {
-        users.add(UserFacts.of(userId, store.read(userId)));
+      for (String key : batch) {
+        users.add(UserFacts.of(key, store.read(key)));
       }
       for (UserFacts changed : apply(users)) {
-        store.write(changed.userId, changed.toState());
+        store.write(changed.key, changed.toState());
       }
     }
   }
@@ -67,12 +67,7 @@ final class MetricRestatement {
    * @throws IOException the warehouse can't be read, or misses a row of a fact
    */
   List<UserFacts> apply(List<UserFacts> users) throws IOException, InterruptedException {
-    Map<String, UserFacts> incomplete = new HashMap<>();
-    for (UserFacts user : users) {
-      if (missing(user) > 0) {
-        incomplete.put(user.userId, user);
-      }
-    }
+    List<UserFacts> incomplete = users.stream().filter(user -> missing(user) > 0).toList();
     if (!incomplete.isEmpty()) {
       fill(incomplete);
     }
@@ -82,7 +77,7 @@ final class MetricRestatement {
       }
     }
     restateEvicted(users);
-    return new ArrayList<>(incomplete.values());
+    return incomplete;
   }
 
   private void sendDifference(ExperimentFacts facts) {
@@ -97,10 +92,12 @@ final class MetricRestatement {
   private void restateEvicted(List<UserFacts> users) throws IOException {
     Map<String, List<EvictionSummary>> summaries = new HashMap<>();
     for (UserFacts user : users) {
-      List<EvictionSummary> known =
-          user.evicted().stream().filter(summary -> !summary.lost()).toList();
-      if (!known.isEmpty()) {
-        summaries.put(user.userId, known);
+      for (EvictionSummary summary : user.evicted()) {
+        if (!summary.lost()) {
+          summaries
+              .computeIfAbsent(Rehydration.idOf(user, summary), id -> new ArrayList<>(1))
+              .add(summary);
+        }
       }
     }
     evictedFacts.readAhead(summaries);
@@ -129,8 +126,15 @@ final class MetricRestatement {
     return missing;
   }
 
-  private void fill(Map<String, UserFacts> users) throws IOException, InterruptedException {
-    int missing = users.values().stream().mapToInt(this::missing).sum();
+  private void fill(List<UserFacts> users) throws IOException, InterruptedException {
+    int missing = users.stream().mapToInt(this::missing).sum();
+    Map<String, List<UserFacts>> byId = new HashMap<>();
+    for (UserFacts user : users) {
+      byId.computeIfAbsent(user.userId, id -> new ArrayList<>(1)).add(user);
+      for (UnmovedFacts facts : user.unmoved()) {
+        byId.computeIfAbsent(facts.userId, id -> new ArrayList<>(1)).add(user);
+      }
+    }
     Set<String> types = new LinkedHashSet<>();
     long from = Long.MAX_VALUE;
     for (MetricChange.Wanted wanted : change.wanted()) {
@@ -141,12 +145,15 @@ final class MetricRestatement {
     while (true) {
       int[] found = {0};
       rows.read(
-          users.keySet(),
+          byId.keySet(),
           types,
           from,
           event -> {
-            if (fill(users.get(event.userId()), event)) {
-              found[0]++;
+            for (UserFacts user : byId.get(event.userId())) {
+              if (fill(user, event)) {
+                found[0]++;
+                break;
+              }
             }
           });
       if (found[0] == missing) {
@@ -158,7 +165,7 @@ final class MetricRestatement {
                 .formatted(
                     change.restated(),
                     missing,
-                    users.keySet().stream().limit(3).toList(),
+                    byId.keySet().stream().limit(3).toList(),
                     missing - found[0]));
       }
       backoff.pause();

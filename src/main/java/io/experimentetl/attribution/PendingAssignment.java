@@ -23,6 +23,11 @@ public record PendingAssignment(
     return new PendingAssignment(assignment, origin, 0, unresolved, version);
   }
 
+  PendingAssignment withUserId(String userId) {
+    return new PendingAssignment(
+        assignment.withUserId(userId), origin, pendingUntil, unresolved, version);
+  }
+
   boolean isFlagged() {
     return pendingUntil == 0;
   }

@@ -24,6 +24,10 @@ public record PendingEvent(
     return new PendingEvent(event, origin, 0, unresolved, version);
   }
 
+  PendingEvent withUserId(String userId) {
+    return new PendingEvent(event.withUserId(userId), origin, pendingUntil, unresolved, version);
+  }
+
   boolean isFlagged() {
     return pendingUntil == 0;
   }

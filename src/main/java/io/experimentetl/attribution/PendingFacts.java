@@ -45,16 +45,16 @@ final class PendingFacts {
   }
 
   /** Holds a flagged event until its reference arrives. */
-  void holdFlagged(ExperimentFacts facts, PendingEvent flagged) {
+  void holdFlagged(UserFacts user, ExperimentFacts facts, PendingEvent flagged) {
     if (isFull(facts)) {
-      spill(facts, flagged);
+      spill(user, facts, flagged);
     } else {
       facts.pendingEvents.add(flagged);
     }
   }
 
-  void spill(ExperimentFacts facts, PendingEvent flagged) {
-    spilled.put(flagged);
+  void spill(UserFacts user, ExperimentFacts facts, PendingEvent flagged) {
+    spilled.put(user, flagged);
     facts.spilledEvents++;
   }
 
@@ -101,13 +101,13 @@ final class PendingFacts {
   }
 
   /** Removes the event with this key and returns it, or null where there is none. */
-  PendingEvent take(ExperimentFacts facts, EventRow event) {
+  PendingEvent take(UserFacts user, ExperimentFacts facts, EventRow event) {
     PendingEvent held = find(facts, event);
     if (held != null) {
       remove(facts, held);
       return held;
     }
-    PendingEvent flagged = facts.spilledEvents == 0 ? null : spilled.remove(event);
+    PendingEvent flagged = facts.spilledEvents == 0 ? null : spilled.remove(user, event);
     if (flagged != null) {
       facts.spilledEvents--;
     }
@@ -115,8 +115,8 @@ final class PendingFacts {
   }
 
   /** Removes a spilled event. */
-  void takeSpilled(ExperimentFacts facts, PendingEvent flagged) {
-    spilled.remove(flagged.event());
+  void takeSpilled(UserFacts user, ExperimentFacts facts, PendingEvent flagged) {
+    spilled.remove(user, flagged.event());
     facts.spilledEvents--;
   }
 
@@ -126,16 +126,14 @@ final class PendingFacts {
       return List.of();
     }
     List<PendingEvent> taken = spilledOf(user, facts).toList();
-    taken.forEach(flagged -> spilled.remove(flagged.event()));
+    taken.forEach(flagged -> spilled.remove(user, flagged.event()));
     facts.spilledEvents = 0;
     return taken;
   }
 
   /** The spilled events of the user in the experiment; to be read before the next change. */
   Stream<PendingEvent> spilledOf(UserFacts user, ExperimentFacts facts) {
-    return spilled
-        .of(user.userId)
-        .filter(flagged -> flagged.event().experimentId() == facts.experimentId);
+    return spilled.of(user).filter(flagged -> flagged.event().experimentId() == facts.experimentId);
   }
 
   /**

@@ -78,26 +78,26 @@ final class ProcessedRows {
             version));
   }
 
-  /** Writes tombstones for all delivered rows of the user in the experiment. */
-  void writeTombstones(UserFacts user, ExperimentFacts facts, RowVersion tombstone) {
+  /** Writes tombstones for all delivered rows of the user in the experiment, under this id. */
+  void writeTombstones(String userId, ExperimentFacts facts, RowVersion tombstone) {
     for (int i = 0; i < facts.events.size(); i++) {
       writeTombstone(
-          user, facts.experimentId, facts.events.id(i), facts.events.occurredAt(i), tombstone);
+          userId, facts.experimentId, facts.events.id(i), facts.events.occurredAt(i), tombstone);
     }
     for (AssignmentRow row : facts.assignments()) {
-      writeTombstone(row, tombstone);
+      writeTombstone(row.withUserId(userId), tombstone);
     }
   }
 
-  void writeTombstone(UserFacts user, EventRow event, RowVersion tombstone) {
-    writeTombstone(user, event.experimentId(), event.id(), event.occurredAt(), tombstone);
+  void writeTombstone(EventRow event, RowVersion tombstone) {
+    writeTombstone(event.userId(), event.experimentId(), event.id(), event.occurredAt(), tombstone);
   }
 
   void writeTombstone(
-      UserFacts user, long experimentId, EventId eventId, long occurredAt, RowVersion tombstone) {
+      String userId, long experimentId, EventId eventId, long occurredAt, RowVersion tombstone) {
     out.event(
         new EventProcessed(
-            EventRow.ofKey(eventId, occurredAt, experimentId, user.userId),
+            EventRow.ofKey(eventId, occurredAt, experimentId, userId),
             "",
             "",
             "",

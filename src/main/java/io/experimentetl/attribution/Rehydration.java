@@ -25,19 +25,29 @@ final class Rehydration {
     if (summary == null) {
       return true;
     }
-    ExperimentFacts facts = summary.lost() ? null : warehouse.rehydrate(user.userId, summary);
+    String id = idOf(user, summary);
+    ExperimentFacts facts = summary.lost() ? null : warehouse.rehydrate(id, summary);
     if (facts == null) {
       user.evicted().set(user.evicted().indexOf(summary), summary.asLost());
       return false;
     }
     user.rehydrate(summary, facts);
-    out.rehydrated(user.userId);
+    out.rehydrated(id);
+    if (!id.equals(user.userId)) {
+      out.rehydrated(user.userId);
+    }
     return true;
   }
 
   /** The user's visible facts in the experiment, complete or not. */
   ExperimentFacts remains(UserFacts user, long experimentId) {
-    return warehouse.remains(user.userId, experimentId);
+    EvictionSummary summary = user.evictedIn(experimentId);
+    return warehouse.remains(summary == null ? user.userId : idOf(user, summary), experimentId);
+  }
+
+  /** The id under which the rows of evicted facts stand. */
+  static String idOf(UserFacts user, EvictionSummary summary) {
+    return summary.formerId() == null ? user.userId : summary.formerId();
   }
 
   /** Reports that the statistics could not follow a change, because the facts are lost. */

@@ -52,6 +52,11 @@ final class RowVersionGenerator {
     return Math.min(Math.max(base, version) + 1, base + RowVersion.LAST_REVISION);
   }
 
+  /** The version of a row that is sent again because of an earlier change of another row. */
+  RowVersion corrected(Origin origin) {
+    return origin.corrected(correctionAfter(RowVersion.ofSequenceNumber(origin.sequenceNumber())));
+  }
+
   /** The version of the next finding. */
   long nextFinding() {
     long min = Math.max(lastFinding + 1, RowVersion.ofSequenceNumber(greatestSequenceNumber));

@@ -8,11 +8,11 @@ import java.util.stream.Stream;
  * which is on disk if the state backend is. They are evaluated again when a reference arrives.
  */
 interface SpilledEvents {
-  void put(PendingEvent flagged);
+  void put(UserFacts user, PendingEvent flagged);
 
   /** Takes out the event with this key, or returns null. */
-  PendingEvent remove(EventRow event);
+  PendingEvent remove(UserFacts user, EventRow event);
 
   /** All events of the user, in no order; to be read before the next change. */
-  Stream<PendingEvent> of(String userId);
+  Stream<PendingEvent> of(UserFacts user);
 }

@@ -78,11 +78,11 @@ final class TruncatedFacts {
           EventRow.ofKey(
               facts.events.id(i), facts.events.occurredAt(i), facts.experimentId, user.userId);
       facts.events.remove(i);
-      PendingEvent flagged = pending.take(facts, gone);
+      PendingEvent flagged = pending.take(user, facts, gone);
       if (flagged != null) {
         events.resolveFindingsOf(user, facts, flagged, truncate.origin());
       }
-      rows.writeTombstone(user, gone, tombstone);
+      rows.writeTombstone(gone, tombstone);
     }
     for (PendingEvent held : List.copyOf(facts.pendingEvents)) {
       if (!held.isFlagged()
@@ -90,7 +90,7 @@ final class TruncatedFacts {
           && isHeldEvent(held.event().occurredAt(), truncate)) {
         pending.remove(facts, held);
         // Before a restart it may have got its reference, and an early write may be visible.
-        rows.writeTombstone(user, held.event(), tombstone);
+        rows.writeTombstone(held.event(), tombstone);
       }
     }
   }
@@ -127,7 +127,6 @@ final class TruncatedFacts {
       for (int i = 0; i < remains.events.size(); i++) {
         if (isHeldEvent(remains.events.occurredAt(i), ofEvents)) {
           rows.writeTombstone(
-              user,
               EventRow.ofKey(
                   remains.events.id(i), remains.events.occurredAt(i), experimentId, user.userId),
               tombstone);

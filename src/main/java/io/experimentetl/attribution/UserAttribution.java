@@ -1,9 +1,12 @@
 package io.experimentetl.attribution;
 
 import io.experimentetl.config.JobConfig;
+import io.experimentetl.model.AssignmentRow;
 import io.experimentetl.model.Change;
 import io.experimentetl.model.ChangeKind;
+import io.experimentetl.model.EventRow;
 import io.experimentetl.model.ExperimentRow;
+import io.experimentetl.model.SourceRow;
 import io.experimentetl.model.UserRow;
 import io.experimentetl.model.VariantRow;
 import io.experimentetl.quality.EventChecks;
@@ -31,6 +34,7 @@ final class UserAttribution {
   private final UserErasure erasure;
   private final OpenTruncates truncates = new OpenTruncates();
   private final TruncatedFacts truncated;
+  private final UserRename rename;
 
   UserAttribution(
       JobConfig config,
@@ -70,6 +74,7 @@ final class UserAttribution {
             eventsPerUser);
     erasure = new UserErasure(steps, events);
     truncated = new TruncatedFacts(steps, retention, events);
+    rename = new UserRename(steps, assignments, events);
   }
 
   /** The period for which facts are pending. */
@@ -84,6 +89,9 @@ final class UserAttribution {
    */
   void apply(UserFacts user, Change change, long now) {
     versions.observe(change.sequenceNumber());
+    if (change.kind() != ChangeKind.RENAME && change.kind() != ChangeKind.KEY_CHANGE) {
+      user.identify(userIdOf(change));
+    }
     switch (change.table()) {
       case USERS -> applyUser(user, change, now);
       case ASSIGNMENTS -> reevaluate(user, assignments.apply(user, change, now), now);
@@ -98,8 +106,8 @@ final class UserAttribution {
       erasure.erase(user, change, now);
       return;
     }
-    if (change.kind() == ChangeKind.KEY_CHANGE) {
-      user.user = null;
+    if (change.kind() == ChangeKind.RENAME) {
+      rename.rename(user, change);
       return;
     }
     boolean wasKnown = user.user != null;
@@ -128,6 +136,38 @@ final class UserAttribution {
     for (ExperimentFacts facts : List.copyOf(user.experiments())) {
       reevaluate(user, facts, now);
       events.reevaluateSpilled(user, facts);
+    }
+  }
+
+  private static String userIdOf(Change change) {
+    SourceRow row = change.after() == null ? change.before() : change.after();
+    if (row instanceof EventRow event) {
+      return event.userId();
+    }
+    return row instanceof AssignmentRow assignment ? assignment.userId() : ((UserRow) row).userId();
+  }
+
+  /** Rehydrates the evicted facts of a renamed user, so that they can be moved. */
+  void rehydrateRenamed(UserFacts user) {
+    rename.rehydrate(user);
+  }
+
+  /**
+   * Delivers facts under a renamed user's id whose rows stand under a former one.
+   *
+   * @param stored the events' rows as the warehouse shows them
+   * @param mustBeVisible rows that the warehouse does not show are lost
+   */
+  void moveRenamed(UserFacts user, List<EventRow> stored, boolean mustBeVisible, long now) {
+    rename.move(user, stored);
+    if (mustBeVisible) {
+      rename.giveUp(user);
+    }
+    if (!user.hasUnmoved()) {
+      for (ExperimentFacts facts : List.copyOf(user.experiments())) {
+        reevaluate(user, facts, now);
+        events.reevaluateSpilled(user, facts);
+      }
     }
   }
 

@@ -47,7 +47,11 @@ final class UserErasure {
     for (ExperimentFacts facts : user.experiments()) {
       statistics.ensureContributions(facts);
       erased.add(facts);
-      rows.writeTombstones(user, facts, tombstone);
+      rows.writeTombstones(user.userId, facts, tombstone);
+      for (String formerId : user.formerIds()) {
+        // Their tombstones have another reason: the clean-up would leave the rows on the disks.
+        rows.writeTombstones(formerId, facts, tombstone);
+      }
       erasePending(user, facts, tombstone, origin);
       statistics.retract(user, facts, origin);
     }
@@ -55,6 +59,7 @@ final class UserErasure {
     user.experiments().clear();
     user.undecidedDeletes.clear();
     user.user = null;
+    user.forgetFormerIds();
     user.erasedTxId = txId;
     user.erasedUntil = grace.endOf(now);
     findings.reportErasure(txId, erased.events, erased.assignments, origin);
@@ -66,7 +71,7 @@ final class UserErasure {
       if (!rehydration.ensureFacts(user, summary.experimentId())) {
         ExperimentFacts remains = rehydration.remains(user, summary.experimentId());
         erased.add(remains);
-        rows.writeTombstones(user, remains, tombstone);
+        rows.writeTombstones(Rehydration.idOf(user, summary), remains, tombstone);
         rehydration.reportLost(user, summary.experimentId(), origin);
       }
     }
@@ -81,7 +86,7 @@ final class UserErasure {
         events.resolveFindingsOf(user, facts, held, origin);
       } else {
         // Before a restart it may have got its reference, and an early write of it may be visible.
-        rows.writeTombstone(user, held.event(), tombstone);
+        rows.writeTombstone(held.event(), tombstone);
       }
     }
     for (PendingEvent flagged : pending.takeAllSpilled(user, facts)) {
@@ -103,7 +108,7 @@ final class UserErasure {
       } else if (delete.eventId() != null) {
         erased.events++;
         rows.writeTombstone(
-            user, delete.experimentId(), delete.eventId(), delete.occurredAt(), tombstone);
+            user.userId, delete.experimentId(), delete.eventId(), delete.occurredAt(), tombstone);
       } else {
         erased.assignments++;
       }

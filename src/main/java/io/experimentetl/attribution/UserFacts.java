@@ -1,5 +1,7 @@
 package io.experimentetl.attribution;
 
+import io.experimentetl.model.EventId;
+import io.experimentetl.model.UserKey;
 import io.experimentetl.model.UserRow;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -7,7 +9,11 @@ import java.util.List;
 
 /** One user's facts, on the heap: the working form of {@link UserState}. */
 final class UserFacts {
-  final String userId;
+  /** The key of the user's state: the user's first id, or one made for an id used again. */
+  final String key;
+
+  /** The user's id now. */
+  String userId;
 
   /** Null: the user's row is not known. */
   UserRow user;
@@ -21,12 +27,18 @@ final class UserFacts {
   final List<UndecidedDelete> undecidedDeletes = new ArrayList<>(0);
   private final List<ExperimentFacts> experiments = new ArrayList<>(1);
   private final List<EvictionSummary> evicted = new ArrayList<>(0);
+  private final List<String> formerIds = new ArrayList<>(0);
+  private final List<UnmovedFacts> unmoved = new ArrayList<>(0);
+
+  /** Of the last rename; null: the user was never renamed. */
+  private Origin renamed;
 
   /** The earliest timer known to be set, milliseconds since 1970. */
   long timerAt = Long.MAX_VALUE;
 
-  UserFacts(String userId) {
-    this.userId = userId;
+  UserFacts(String key) {
+    this.key = key;
+    this.userId = UserKey.userIdOf(key);
   }
 
   /**
@@ -34,8 +46,8 @@ final class UserFacts {
    *
    * @param state null: nothing is known of the user
    */
-  static UserFacts of(String userId, UserState state) {
-    UserFacts facts = new UserFacts(userId);
+  static UserFacts of(String key, UserState state) {
+    UserFacts facts = new UserFacts(key);
     if (state != null) {
       facts.user = state.user();
       facts.erasedTxId = state.erasedTxId();
@@ -45,6 +57,14 @@ final class UserFacts {
         facts.experiments.add(ExperimentFacts.of(experiment));
       }
       facts.evicted.addAll(Arrays.asList(state.evicted()));
+      if (state.renamed() != null) {
+        facts.userId = state.renamed().userId();
+        facts.formerIds.addAll(Arrays.asList(state.renamed().formerIds()));
+        facts.renamed = state.renamed().origin();
+        for (UnmovedState of : state.renamed().unmoved()) {
+          facts.unmoved.add(UnmovedFacts.of(of));
+        }
+      }
     }
     return facts;
   }
@@ -69,7 +89,111 @@ final class UserFacts {
         erasedUntil,
         states,
         undecidedDeletes.toArray(UndecidedDelete[]::new),
-        evicted.toArray(EvictionSummary[]::new));
+        evicted.toArray(EvictionSummary[]::new),
+        renamed == null && userId.equals(UserKey.userIdOf(key))
+            ? null
+            : new RenamedState(
+                userId,
+                formerIds.toArray(String[]::new),
+                renamed,
+                unmoved.stream().map(UnmovedFacts::toState).toArray(UnmovedState[]::new)));
+  }
+
+  /** The ids that the user had before. */
+  List<String> formerIds() {
+    return formerIds;
+  }
+
+  /** Of the last rename; null: the user was never renamed. */
+  Origin renamed() {
+    return renamed;
+  }
+
+  /** The delivered facts whose rows stand under a former id. */
+  List<UnmovedFacts> unmoved() {
+    return unmoved;
+  }
+
+  /** Whether the rows of a fact stand under a former id. */
+  boolean hasUnmoved() {
+    if (!unmoved.isEmpty()) {
+      return true;
+    }
+    for (EvictionSummary summary : evicted) {
+      if (summary.formerId() != null && !summary.lost()) {
+        return true;
+      }
+    }
+    return false;
+  }
+
+  /** Gives the user another id. The rows of all facts stand under the ids before. */
+  void rename(String to, Origin origin) {
+    for (ExperimentFacts facts : experiments) {
+      UnmovedFacts now = new UnmovedFacts(userId, facts.experimentId);
+      now.addAll(facts);
+      for (UnmovedFacts before : unmoved) {
+        if (before.experimentId == facts.experimentId) {
+          now.removeAll(before);
+        }
+      }
+      if (!now.isEmpty()) {
+        unmoved.add(now);
+      }
+      facts.changeUser(to);
+    }
+    // They stand where they should, after all.
+    unmoved.removeIf(facts -> facts.userId.equals(to));
+    evicted.replaceAll(
+        summary -> {
+          String standsUnder = summary.formerId() == null ? userId : summary.formerId();
+          return summary.under(standsUnder.equals(to) ? null : standsUnder);
+        });
+    formerIds.remove(to);
+    formerIds.remove(userId);
+    formerIds.add(userId);
+    userId = to;
+    renamed = origin;
+  }
+
+  /** Notes the user's id: where nothing is kept of the user, the key may be of another id. */
+  void identify(String id) {
+    if (user == null && experiments.isEmpty() && evicted.isEmpty()) {
+      userId = id;
+    }
+  }
+
+  /**
+   * Notes that an event has a row under the user's id.
+   *
+   * @return the former id under which its row stands; null: none
+   */
+  String moveEvent(long experimentId, EventId id, long occurredAt) {
+    UnmovedFacts.EventKey event = new UnmovedFacts.EventKey(id, occurredAt);
+    for (UnmovedFacts facts : unmoved) {
+      if (facts.experimentId == experimentId && facts.events.remove(event)) {
+        unmoved.removeIf(UnmovedFacts::isEmpty);
+        return facts.userId;
+      }
+    }
+    return null;
+  }
+
+  /** The same for an assignment. */
+  String moveAssignment(long experimentId, long id) {
+    for (UnmovedFacts facts : unmoved) {
+      if (facts.experimentId == experimentId && facts.assignments.remove(id)) {
+        unmoved.removeIf(UnmovedFacts::isEmpty);
+        return facts.userId;
+      }
+    }
+    return null;
+  }
+
+  /** Forgets the former ids: all rows under them are deleted. */
+  void forgetFormerIds() {
+    formerIds.clear();
+    unmoved.clear();
   }
 
   List<ExperimentFacts> experiments() {
@@ -113,6 +237,12 @@ final class UserFacts {
     evicted.remove(summary);
     experiments.removeIf(others -> others.experimentId == summary.experimentId());
     experiments.add(facts);
+    if (summary.formerId() != null) {
+      UnmovedFacts under = new UnmovedFacts(summary.formerId(), facts.experimentId);
+      under.addAll(facts);
+      unmoved.add(under);
+      facts.changeUser(userId);
+    }
   }
 
   /** An estimate of the heap that this object takes, in bytes: it bounds the cache. */

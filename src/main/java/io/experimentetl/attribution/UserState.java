@@ -13,6 +13,7 @@ import io.experimentetl.model.UserRow;
  * @param experiments the user's facts by experiment
  * @param undecidedDeletes deletes that an erasure may still explain
  * @param evicted summaries of the experiments whose facts were evicted
+ * @param renamed null: the user has the id that the key was made for, and had no other
  */
 public record UserState(
     UserRow user,
@@ -20,4 +21,5 @@ public record UserState(
     long erasedUntil,
     ExperimentState[] experiments,
     UndecidedDelete[] undecidedDeletes,
-    EvictionSummary[] evicted) {}
+    EvictionSummary[] evicted,
+    RenamedState renamed) {}

@@ -18,7 +18,8 @@ import org.apache.flink.runtime.state.VoidNamespace;
 
 /**
  * The facts of all users of this subtask. Only this class knows how keyed state holds them; facts
- * in use are on the heap. Every method that names a user makes it the current key.
+ * in use are on the heap. A user is named by the key. Every method that names a user makes it the
+ * current key.
  */
 final class UserStore implements SpilledEvents {
   static final ValueStateDescriptor<UserState> USERS =
@@ -61,13 +62,13 @@ final class UserStore implements SpilledEvents {
   }
 
   /** The user's facts, for changes: {@link #changed} must follow. */
-  UserFacts load(String userId) throws IOException {
-    return cache.load(userId);
+  UserFacts load(String key) throws IOException {
+    return cache.load(key);
   }
 
   /** Notes that a loaded user has changed. The current key may be another user's then. */
   void changed(UserFacts user) throws IOException {
-    cache.changed(user.userId);
+    cache.changed(user.key);
   }
 
   /** Writes all changes to state. */
@@ -80,21 +81,21 @@ final class UserStore implements SpilledEvents {
     return cache.users();
   }
 
-  /** All users, after a {@link #flush}. */
-  List<String> userIds() {
-    try (Stream<String> keys = backend.getKeys(USERS.getName(), VoidNamespace.INSTANCE)) {
-      return keys.toList();
+  /** The keys of all users, after a {@link #flush}. */
+  List<String> keys() {
+    try (Stream<String> stored = backend.getKeys(USERS.getName(), VoidNamespace.INSTANCE)) {
+      return stored.toList();
     }
   }
 
-  /** All users after a {@link #flush}, in batches for one query of the warehouse each. */
+  /** The keys of all users after a {@link #flush}, in batches for one query each. */
   List<List<String>> batches() {
     List<List<String>> batches = new ArrayList<>();
     List<String> batch = new ArrayList<>();
     int characters = 0;
-    for (String userId : userIds()) {
-      batch.add(userId);
-      characters += userId.length();
+    for (String key : keys()) {
+      batch.add(key);
+      characters += key.length();
       if (isFull(batch.size(), characters)) {
         batches.add(batch);
         batch = new ArrayList<>();
@@ -111,8 +112,8 @@ final class UserStore implements SpilledEvents {
   }
 
   /** The user in state, or null. Changes since the last {@link #flush} are not in it. */
-  UserState read(String userId) throws IOException {
-    backend.setCurrentKey(userId);
+  UserState read(String key) throws IOException {
+    backend.setCurrentKey(key);
     return users.value();
   }
 
@@ -121,8 +122,8 @@ final class UserStore implements SpilledEvents {
    *
    * @param state null: nothing is to be kept of the user
    */
-  void write(String userId, UserState state) throws IOException {
-    backend.setCurrentKey(userId);
+  void write(String key, UserState state) throws IOException {
+    backend.setCurrentKey(key);
     if (state == null) {
       users.clear();
     } else {
@@ -131,36 +132,37 @@ final class UserStore implements SpilledEvents {
   }
 
   @Override
-  public void put(PendingEvent flagged) {
+  public void put(UserFacts user, PendingEvent flagged) {
     spilledRows.inc();
-    backend.setCurrentKey(flagged.event().userId());
+    backend.setCurrentKey(user.key);
     try {
       spilled.put(keyOf(flagged.event()), flagged);
     } catch (Exception e) {
-      throw inaccessible(flagged.event().userId(), e);
+      throw inaccessible(user, e);
     }
   }
 
   @Override
-  public PendingEvent remove(EventRow event) {
-    backend.setCurrentKey(event.userId());
+  public PendingEvent remove(UserFacts user, EventRow event) {
+    backend.setCurrentKey(user.key);
     String key = keyOf(event);
     try {
       PendingEvent flagged = spilled.get(key);
       spilled.remove(key);
-      return flagged;
+      return flagged == null ? null : flagged.withUserId(user.userId);
     } catch (Exception e) {
-      throw inaccessible(event.userId(), e);
+      throw inaccessible(user, e);
     }
   }
 
   @Override
-  public Stream<PendingEvent> of(String userId) {
-    backend.setCurrentKey(userId);
+  public Stream<PendingEvent> of(UserFacts user) {
+    backend.setCurrentKey(user.key);
     try {
-      return StreamSupport.stream(spilled.values().spliterator(), false);
+      return StreamSupport.stream(spilled.values().spliterator(), false)
+          .map(flagged -> flagged.withUserId(user.userId));
     } catch (Exception e) {
-      throw inaccessible(userId, e);
+      throw inaccessible(user, e);
     }
   }
 
@@ -168,10 +170,10 @@ final class UserStore implements SpilledEvents {
     return event.experimentId() + "/" + event.id() + "@" + event.occurredAt();
   }
 
-  private static IllegalStateException inaccessible(String userId, Exception e) {
+  private static IllegalStateException inaccessible(UserFacts user, Exception e) {
     return new IllegalStateException(
         "The state backend can't access the spilled events of user %s. The task restarts from its last checkpoint"
-            .formatted(userId),
+            .formatted(user.userId),
         e);
   }
 }

@@ -1,6 +1,7 @@
 package io.experimentetl.attribution;
 
 import io.experimentetl.clickhouse.Backoff;
+import io.experimentetl.model.EventRow;
 import io.experimentetl.quality.EventChecks;
 import io.experimentetl.warehouse.RawEvents;
 import java.io.IOException;
@@ -14,6 +15,7 @@ import java.util.Map;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.TreeSet;
+import java.util.function.Consumer;
 
 /** Users' facts as the warehouse shows them; evicted facts are rehydrated from there. */
 final class WarehouseFacts implements AutoCloseable {
@@ -45,25 +47,40 @@ final class WarehouseFacts implements AutoCloseable {
    */
   Map<Key, FactsRead> read(Set<Long> experiments, Collection<String> userIds, long bound)
       throws IOException, InterruptedException {
+    Map<Key, FactsRead> read = new HashMap<>();
+    open()
+        .readAsOf(
+            experiments,
+            userIds,
+            bound,
+            event ->
+                read.computeIfAbsent(
+                        new Key(event.userId(), event.experimentId()),
+                        key -> new FactsRead(key.experimentId()))
+                    .add(event, checks),
+            assignment ->
+                read.computeIfAbsent(
+                        new Key(assignment.userId(), assignment.experimentId()),
+                        key -> new FactsRead(key.experimentId()))
+                    .add(assignment));
+    return read;
+  }
+
+  /**
+   * Reads the events' rows that are visible, each in its newest version.
+   *
+   * @throws IOException the warehouse refuses, or does not answer
+   */
+  void readEvents(Set<Long> experiments, Collection<String> userIds, Consumer<EventRow> events)
+      throws IOException, InterruptedException {
+    open().readAsOf(experiments, userIds, Long.MAX_VALUE, events, assignment -> {});
+  }
+
+  private RawEvents open() throws IOException {
     if (rows == null) {
       rows = source.open();
     }
-    Map<Key, FactsRead> read = new HashMap<>();
-    rows.readAsOf(
-        experiments,
-        userIds,
-        bound,
-        event ->
-            read.computeIfAbsent(
-                    new Key(event.userId(), event.experimentId()),
-                    key -> new FactsRead(key.experimentId()))
-                .add(event, checks),
-        assignment ->
-            read.computeIfAbsent(
-                    new Key(assignment.userId(), assignment.experimentId()),
-                    key -> new FactsRead(key.experimentId()))
-                .add(assignment));
-    return read;
+    return rows;
   }
 
   /**

@@ -40,6 +40,9 @@ final class ChangeDeserializer
   /** Every change of a table's columns creates a new schema. Above this number all are dropped. */
   private static final int SCHEMAS_KEPT = 256;
 
+  /** Debezium makes a delete and an insert of a changed primary key; the delete has this header. */
+  static final String NEW_KEY_HEADER = "__debezium.newkey";
+
   private static final String HEARTBEAT = "io.debezium.connector.common.Heartbeat";
   private static final String WATERMARK =
       "io.debezium.connector.flink.cdc.embedded.watermark.value";
@@ -111,11 +114,13 @@ final class ChangeDeserializer
 
   private Change change(OfTable binding, SourceRecord record, Struct value) {
     ChangeKind kind = kind((String) value.get(binding.operation));
+    boolean isFirstHalf =
+        kind == ChangeKind.DELETE && record.headers().lastWithName(NEW_KEY_HEADER) != null;
     Struct before = (Struct) value.get(binding.before);
     Struct after = (Struct) value.get(binding.after);
     return new Change(
         binding.table,
-        kind,
+        isFirstHalf ? ChangeKind.KEY_CHANGE : kind,
         0,
         position(kind, record.sourceOffset()),
         before == null ? null : read(binding, before, binding.reader::readOld),

@@ -51,6 +51,7 @@ public final class ChangeSerializer extends TypeSerializerSingleton<Change> {
             | (presence(change.before()) << 3)
             | (presence(change.after()) << 5));
     target.writeByte(change.kind().ordinal());
+    writeText(change.userKey(), target);
     target.writeLong(change.sequenceNumber());
     SourcePosition position = change.position();
     target.writeLong(position.previousCommitLsn());
@@ -67,6 +68,7 @@ public final class ChangeSerializer extends TypeSerializerSingleton<Change> {
     int first = source.readUnsignedByte();
     SourceTable table = TABLES[first & 7];
     ChangeKind kind = KINDS[source.readUnsignedByte()];
+    String userKey = readText(source);
     long sequenceNumber = source.readLong();
     SourcePosition position =
         new SourcePosition(
@@ -75,13 +77,15 @@ public final class ChangeSerializer extends TypeSerializerSingleton<Change> {
             source.readLong(),
             source.readInt(),
             source.readLong());
-    return new Change(
-        table,
-        kind,
-        sequenceNumber,
-        position,
-        readRow(table, (first >> 3) & 3, source),
-        readRow(table, (first >> 5) & 3, source));
+    Change change =
+        new Change(
+            table,
+            kind,
+            sequenceNumber,
+            position,
+            readRow(table, (first >> 3) & 3, source),
+            readRow(table, (first >> 5) & 3, source));
+    return userKey == null ? change : change.underUserKey(userKey);
   }
 
   private static int presence(SourceRow row) {

@@ -128,7 +128,10 @@ final class DebeziumDecoder {
         drifts,
         new Change(
             table,
-            kind,
+            kind == ChangeKind.DELETE
+                    && record.headers().lastHeader(ChangeDeserializer.NEW_KEY_HEADER) != null
+                ? ChangeKind.KEY_CHANGE
+                : kind,
             0,
             new SourcePosition(
                 Math.max(0, commitBefore),

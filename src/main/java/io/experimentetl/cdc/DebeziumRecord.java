@@ -24,8 +24,16 @@ record DebeziumRecord(
     List<SchemaDrift> drifts,
     Change change) {
 
-  /** The order of PostgreSQL's log: the snapshot, then transactions by commit, rows by LSN. */
+  /**
+   * The order of PostgreSQL's log: the snapshot, then transactions by commit, rows by LSN. Debezium
+   * makes a delete and an insert of a changed key; their topic partitions may differ.
+   */
   static final Comparator<DebeziumRecord> IN_COMMIT_ORDER =
       Comparator.comparingLong(DebeziumRecord::commitBefore)
-          .thenComparingLong(DebeziumRecord::within);
+          .thenComparingLong(DebeziumRecord::within)
+          .thenComparing(record -> !record.deletesRow());
+
+  private boolean deletesRow() {
+    return change != null && change.after() == null;
+  }
 }

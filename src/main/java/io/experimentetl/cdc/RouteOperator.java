@@ -72,8 +72,17 @@ public final class RouteOperator extends AbstractStreamOperator<Change>
 
   private static final ListStateDescriptor<Long> RETENTION =
       new ListStateDescriptor<>("retention-transaction", Types.LONG);
+  private static final ListStateDescriptor<ChangedKeys.FirstHalf> FIRST_HALVES =
+      new ListStateDescriptor<>("first-halves", TypeInformation.of(ChangedKeys.FirstHalf.class));
+
+  private static final ListStateDescriptor<RenamedUsers.Entry> RENAMED_USERS =
+      new ListStateDescriptor<>("renamed-users", TypeInformation.of(RenamedUsers.Entry.class));
 
   private transient ListState<DeadLetterLedger.Row> deadLetterState;
+  private transient ListState<ChangedKeys.FirstHalf> firstHalfState;
+  private transient ListState<RenamedUsers.Entry> renamedUserState;
+  private transient ChangedKeys changedKeys;
+  private transient RenamedUsers renamedUsers;
   private transient DeadLetterLedger deadLetters;
   private transient ListState<Long> retentionState;
   private transient RetentionTransaction retention;
@@ -97,6 +106,10 @@ public final class RouteOperator extends AbstractStreamOperator<Change>
     retentionState = context.getOperatorStateStore().getListState(RETENTION);
     Iterator<Long> open = retentionState.get().iterator();
     retention = new RetentionTransaction(open.hasNext() ? open.next() : 0);
+    firstHalfState = context.getOperatorStateStore().getListState(FIRST_HALVES);
+    changedKeys = new ChangedKeys(firstHalfState.get());
+    renamedUserState = context.getOperatorStateStore().getListState(RENAMED_USERS);
+    renamedUsers = new RenamedUsers(renamedUserState.get());
   }
 
   @Override
@@ -104,6 +117,8 @@ public final class RouteOperator extends AbstractStreamOperator<Change>
     super.snapshotState(context);
     deadLetterState.update(deadLetters.all());
     retentionState.update(List.of(retention.txId()));
+    firstHalfState.update(changedKeys.state());
+    renamedUserState.update(renamedUsers.entries());
   }
 
   @Override
@@ -113,6 +128,8 @@ public final class RouteOperator extends AbstractStreamOperator<Change>
     outboxRows = getMetricGroup().counter("outboxRows");
     getMetricGroup().gauge("deadLetters", () -> deadLetters.size());
     getMetricGroup().gauge("deadLettersForgotten", () -> deadLetters.forgotten());
+    getMetricGroup().gauge("renamedUsers", () -> renamedUsers.size());
+    getMetricGroup().gauge("deletesForgotten", () -> changedKeys.forgotten());
     findings =
         new FindingReporter(
             output,
@@ -134,34 +151,143 @@ public final class RouteOperator extends AbstractStreamOperator<Change>
     }
     Change change = record.getValue().right();
     ChangeKind kind = retention.kindOf(change);
-    if (kind == ChangeKind.TRUNCATE) {
+    pair(kind == change.kind() ? change : change.as(kind, change.before(), change.after()));
+    advance(change);
+  }
+
+  private void pair(Change change) {
+    if (change.position().lsn() == 0) {
+      // A row of the snapshot or of an older warehouse may come between the halves.
+      apply(change);
       return;
     }
-    if (kind == ChangeKind.DELETE || kind == ChangeKind.RETENTION_DELETE) {
-      sendDelete(change, kind);
-    } else {
-      UnreadableRow unreadable = unreadable(change.table(), change.after());
-      boolean moves = change.kind() == ChangeKind.UPDATE && changesKey(change, unreadable);
-      if (moves) {
-        sendDelete(change, ChangeKind.KEY_CHANGE);
-      }
-      if (unreadable != null) {
-        addDeadLetter(change, unreadable);
-      } else {
-        resolve(change, change.after());
-        send(
-            moves
-                ? new Change(
-                    change.table(),
-                    ChangeKind.INSERT,
-                    change.sequenceNumber(),
-                    change.position(),
-                    null,
-                    change.after())
-                : change);
-      }
+    ChangedKeys.FirstHalf first = changedKeys.completedBy(change);
+    if (first != null) {
+      complete(first, change);
+      return;
     }
-    advance(change);
+    Change held = changedKeys.release(change.position());
+    if (held != null) {
+      apply(held);
+    }
+    if (!changedKeys.hold(change)) {
+      apply(change);
+    }
+  }
+
+  private void apply(Change change) {
+    switch (change.kind()) {
+      case DELETE, RETENTION_DELETE -> sendDelete(change, change.kind());
+      case KEY_CHANGE -> sendDelete(change, ChangeKind.KEY_CHANGE);
+      case UPDATE -> update(change, changesKey(change));
+      case TRUNCATE -> {
+        // The commit behind it says what it deletes.
+      }
+      default -> write(change);
+    }
+  }
+
+  /** Applies both halves as one update. The first one may have been passed on as a delete. */
+  private void complete(ChangedKeys.FirstHalf first, Change second) {
+    Change update = second.as(ChangeKind.UPDATE, first.row(), second.after());
+    boolean changesKey = changesKey(update);
+    if (changesKey && first.passedOn()) {
+      // With the number of the delete, which is then known to be none.
+      sendDelete(first.delete(), ChangeKind.KEY_CHANGE);
+      write(update);
+    } else {
+      update(update, changesKey);
+    }
+  }
+
+  private void update(Change change, boolean changesKey) {
+    if (!changesKey) {
+      write(change);
+    } else if (change.before() instanceof UserRow before) {
+      rename(change, before);
+    } else if (!isOfRenamedUser(change)) {
+      sendDelete(change, ChangeKind.KEY_CHANGE);
+      write(change);
+    } else if (changesUserOnly(change.before(), change.after())) {
+      write(change.as(ChangeKind.RENAME, change.before(), change.after()));
+    } else {
+      String key = renamedUsers.keyOf(userIdOf(change.after()));
+      sendDelete(change.underUserKey(key), ChangeKind.KEY_CHANGE);
+      write(change);
+    }
+  }
+
+  /** The row as it is after the change. */
+  private void write(Change change) {
+    UnreadableRow unreadable = unreadable(change.table(), change.after());
+    if (unreadable != null) {
+      addDeadLetter(change, unreadable);
+      return;
+    }
+    if (change.after() instanceof UserRow user) {
+      renamedUsers.use(user.userId());
+    }
+    resolve(change, change.after());
+    send(change);
+  }
+
+  /** The user's facts follow to the new id, whether or not the user's row can be delivered. */
+  private void rename(Change change, UserRow before) {
+    UserRow after =
+        change.after() instanceof UserRow row
+            ? row
+            : before.withUserId(((UnreadableRow) change.after()).subject().key());
+    String key = renamedUsers.keyOf(before.userId());
+    renamedUsers.rename(before.userId(), after.userId(), change.sequenceNumber());
+    resolve(change, before);
+    SourceRow old = within(change, before);
+    output.collect(
+        USERS, new StreamRecord<>(Either.Right(change.as(ChangeKind.KEY_CHANGE, old, null))));
+    UnreadableRow unreadable = unreadable(change.table(), change.after());
+    if (unreadable == null) {
+      resolve(change, after);
+      output.collect(
+          USERS, new StreamRecord<>(Either.Right(change.as(ChangeKind.INSERT, null, after))));
+    } else {
+      addDeadLetter(change, unreadable);
+    }
+    output.collect(
+        new StreamRecord<>(
+            change.as(ChangeKind.RENAME, old, within(change, after)).underUserKey(key)));
+  }
+
+  private static SourceRow within(Change change, SourceRow row) {
+    return WarehouseRange.within(change.table(), row, change.position().committedAt());
+  }
+
+  /** Whether the fact was and is of one user, who has got another id. */
+  private boolean isOfRenamedUser(Change change) {
+    String before = userIdOf(change.before());
+    String after = userIdOf(change.after());
+    return before != null && after != null && renamedUsers.formerIdsOf(after).contains(before);
+  }
+
+  private static boolean changesUserOnly(SourceRow before, SourceRow after) {
+    if (before instanceof EventRow b && after instanceof EventRow a) {
+      return b.occurredAt() == a.occurredAt()
+          && b.experimentId() == a.experimentId()
+          && b.id().equals(a.id());
+    }
+    return before instanceof AssignmentRow b
+        && after instanceof AssignmentRow a
+        && b.id() == a.id()
+        && b.experimentId() == a.experimentId();
+  }
+
+  /** The user of a fact or of the user's own row, or null. */
+  private static String userIdOf(SourceRow row) {
+    if (row instanceof EventRow event) {
+      return event.userId();
+    }
+    if (row instanceof AssignmentRow assignment) {
+      return assignment.userId();
+    }
+    return row instanceof UserRow user ? user.userId() : null;
   }
 
   /**
@@ -180,14 +306,21 @@ public final class RouteOperator extends AbstractStreamOperator<Change>
     }
     resolve(change, row);
     if (!WarehouseRange.isKeyOutside(change.table(), row)) {
-      send(
-          new Change(
-              change.table(),
-              kind,
-              change.sequenceNumber(),
-              change.position(),
-              WarehouseRange.within(change.table(), row, change.position().committedAt()),
-              null));
+      send(change.as(kind, within(change, row), null));
+    }
+    if (kind == ChangeKind.DELETE && row instanceof UserRow user) {
+      eraseFormerIds(change, user);
+    }
+  }
+
+  /** What {@code users} still holds of the user's former ids is erased with the user. */
+  private void eraseFormerIds(Change change, UserRow user) {
+    for (String formerId : renamedUsers.formerIdsOf(user.userId())) {
+      output.collect(
+          USERS,
+          new StreamRecord<>(
+              Either.Right(
+                  change.as(ChangeKind.DELETE, within(change, user.withUserId(formerId)), null))));
     }
   }
 
@@ -244,9 +377,9 @@ public final class RouteOperator extends AbstractStreamOperator<Change>
       }
       case USERS -> {
         output.collect(USERS, new StreamRecord<>(Either.Right(change)));
-        output.collect(new StreamRecord<>(change));
+        sendByUser(change);
       }
-      case ASSIGNMENTS, EVENTS -> output.collect(new StreamRecord<>(change));
+      case ASSIGNMENTS, EVENTS -> sendByUser(change);
       case OUTBOX_EVENTS -> {
         outboxRows.inc();
         output.collect(OUTBOX, new StreamRecord<>(change));
@@ -255,6 +388,12 @@ public final class RouteOperator extends AbstractStreamOperator<Change>
         // It has moved the progress marker and the watermark; no output needs it.
       }
     }
+  }
+
+  private void sendByUser(Change change) {
+    String userId = userOf(change);
+    String key = change.userKey() == null ? renamedUsers.keyOf(userId) : userId;
+    output.collect(new StreamRecord<>(key.equals(userId) ? change : change.underUserKey(key)));
   }
 
   /** The row as one that cannot be delivered, or null if it can. */
@@ -285,13 +424,13 @@ public final class RouteOperator extends AbstractStreamOperator<Change>
     }
   }
 
-  private static boolean changesKey(Change change, UnreadableRow unreadable) {
+  private static boolean changesKey(Change change) {
     SourceRow before = change.before();
     SourceRow after = change.after();
     if (before == null || before instanceof UnreadableRow) {
       return false;
     }
-    if (after instanceof UnreadableRow) {
+    if (after instanceof UnreadableRow unreadable) {
       return !Subject.row(change.table(), before).equals(unreadable.subject());
     }
     if (before instanceof EventRow b && after instanceof EventRow a) {
@@ -331,10 +470,9 @@ public final class RouteOperator extends AbstractStreamOperator<Change>
 
   /** The key of the main output's changes. */
   public static String userOf(Change change) {
-    SourceRow row = change.after() == null ? change.before() : change.after();
-    if (row instanceof EventRow event) {
-      return event.userId();
+    if (change.userKey() != null) {
+      return change.userKey();
     }
-    return row instanceof AssignmentRow assignment ? assignment.userId() : ((UserRow) row).userId();
+    return userIdOf(change.after() == null ? change.before() : change.after());
   }
 }

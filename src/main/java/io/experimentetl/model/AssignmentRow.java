@@ -49,4 +49,20 @@ public record AssignmentRow(
         row.micros("created_at"),
         row.micros("updated_at"));
   }
+
+  /** The same assignment of another user. */
+  public AssignmentRow withUserId(String other) {
+    return new AssignmentRow(
+        id,
+        experimentId,
+        other,
+        variantId,
+        version,
+        source,
+        context,
+        assignedAt,
+        enrolledAt,
+        createdAt,
+        updatedAt);
+  }
 }

@@ -12,6 +12,7 @@ public final class Change {
   private final SourcePosition position;
   private final SourceRow before;
   private final SourceRow after;
+  private final String userKey;
   private long sequenceNumber;
 
   /**
@@ -29,12 +30,34 @@ public final class Change {
       SourcePosition position,
       SourceRow before,
       SourceRow after) {
+    this(table, kind, sequenceNumber, position, before, after, null);
+  }
+
+  private Change(
+      SourceTable table,
+      ChangeKind kind,
+      long sequenceNumber,
+      SourcePosition position,
+      SourceRow before,
+      SourceRow after,
+      String userKey) {
     this.table = table;
     this.kind = kind;
     this.sequenceNumber = sequenceNumber;
     this.position = position;
     this.before = before;
     this.after = after;
+    this.userKey = userKey;
+  }
+
+  /** Another change of the same user at this change's place. */
+  public Change as(ChangeKind otherKind, SourceRow otherBefore, SourceRow otherAfter) {
+    return new Change(table, otherKind, sequenceNumber, position, otherBefore, otherAfter, userKey);
+  }
+
+  /** The same change of a user whose facts are kept under a key that is not the row's user id. */
+  public Change underUserKey(String key) {
+    return new Change(table, kind, sequenceNumber, position, before, after, key);
   }
 
   /**
@@ -83,6 +106,11 @@ public final class Change {
     return after;
   }
 
+  /** The key under which the user's facts are kept; null: the user id of the row. */
+  public String userKey() {
+    return userKey;
+  }
+
   @Override
   public boolean equals(Object other) {
     return other instanceof Change that
@@ -91,17 +119,18 @@ public final class Change {
         && sequenceNumber == that.sequenceNumber
         && Objects.equals(position, that.position)
         && Objects.equals(before, that.before)
-        && Objects.equals(after, that.after);
+        && Objects.equals(after, that.after)
+        && Objects.equals(userKey, that.userKey);
   }
 
   @Override
   public int hashCode() {
-    return Objects.hash(table, kind, sequenceNumber, position, before, after);
+    return Objects.hash(table, kind, sequenceNumber, position, before, after, userKey);
   }
 
   @Override
   public String toString() {
-    return "Change[table=%s, kind=%s, sequenceNumber=%d, position=%s, before=%s, after=%s]"
-        .formatted(table, kind, sequenceNumber, position, before, after);
+    return "Change[table=%s, kind=%s, sequenceNumber=%d, position=%s, before=%s, after=%s, userKey=%s]"
+        .formatted(table, kind, sequenceNumber, position, before, after, userKey);
   }
 }

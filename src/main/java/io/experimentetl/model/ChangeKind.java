@@ -10,6 +10,11 @@ public enum ChangeKind {
   /** The first half of an update that changed the row's key: it deletes the old key. */
   KEY_CHANGE,
   /**
+   * The user got another id. It is the update of the user's own row, or of an assignment or event
+   * that follows it and whose key has changed in nothing else.
+   */
+  RENAME,
+  /**
    * Read from an older warehouse; retention may have deleted it at the source. The source's own
    * row, if there is one, takes precedence.
    */

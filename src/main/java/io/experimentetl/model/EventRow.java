@@ -57,4 +57,20 @@ public record EventRow(
     return new EventRow(
         id, occurredAt, experimentId, userId, null, "", null, null, null, null, null);
   }
+
+  /** The same event of another user. */
+  public EventRow withUserId(String other) {
+    return new EventRow(
+        id,
+        occurredAt,
+        experimentId,
+        other,
+        variantId,
+        eventType,
+        assignmentAt,
+        properties,
+        sessionId,
+        requestId,
+        deviceId);
+  }
 }

@@ -41,6 +41,11 @@ public record RowVersion(
     return new RowVersion(lsn, committedAt, version, deleted, deleteReason, true);
   }
 
+  /** The same place, of a row that is deleted there. */
+  public RowVersion deletedBy(String reason) {
+    return new RowVersion(lsn, committedAt, version, true, reason, needsCheckpoint);
+  }
+
   /**
    * Whether the row may be visible before its checkpoint. Its version then depends only on the
    * stream's rows: if it is sent again after a restart, the row has this version, or a higher one

@@ -35,4 +35,9 @@ public record UserRow(
         row.micros("created_at"),
         row.micros("updated_at"));
   }
+
+  /** The same user with another id. */
+  public UserRow withUserId(String id) {
+    return new UserRow(id, email, name, properties, active, createdAt, updatedAt);
+  }
 }

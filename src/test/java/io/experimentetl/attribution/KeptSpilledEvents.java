@@ -11,17 +11,17 @@ final class KeptSpilledEvents implements SpilledEvents {
   final Map<List<Object>, PendingEvent> events = new HashMap<>();
 
   @Override
-  public void put(PendingEvent flagged) {
+  public void put(UserFacts user, PendingEvent flagged) {
     events.put(keyOf(flagged.event()), flagged);
   }
 
   @Override
-  public PendingEvent remove(EventRow event) {
+  public PendingEvent remove(UserFacts user, EventRow event) {
     return events.remove(keyOf(event));
   }
 
   @Override
-  public Stream<PendingEvent> of(String userId) {
+  public Stream<PendingEvent> of(UserFacts user) {
     return events.values().stream();
   }
 

@@ -82,7 +82,11 @@ final class StoredRows implements RawEvents {
             .toList();
     newest(
             assignmentsBefore,
-            row -> List.of(row.assignment().experimentId(), row.assignment().id()),
+            row ->
+                List.of(
+                    row.assignment().experimentId(),
+                    row.assignment().userId(),
+                    row.assignment().id()),
             AssignmentProcessed::version)
         .values()
         .forEach(

@@ -25,6 +25,7 @@ import java.math.BigInteger;
 import java.time.Duration;
 import java.time.Instant;
 import java.time.LocalDate;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -242,6 +243,56 @@ final class UserScenario {
     apply(SourceTable.USERS, ChangeKind.DELETE, userRow(), null);
   }
 
+  /** The user gets another id; PostgreSQL lets no fact follow. */
+  void rename(String from, String to) {
+    apply(
+        SourceTable.USERS, ChangeKind.RENAME, userRow().withUserId(from), userRow().withUserId(to));
+  }
+
+  void eraseUser(String userId) {
+    apply(SourceTable.USERS, ChangeKind.DELETE, userRow().withUserId(userId), null);
+  }
+
+  /** The two halves of an update of an event's key, of one user. */
+  void changeKey(EventRow before, EventRow after) {
+    inOneTransaction(
+        () -> {
+          apply(SourceTable.EVENTS, ChangeKind.KEY_CHANGE, before, null);
+          apply(SourceTable.EVENTS, ChangeKind.UPDATE, before, after);
+        });
+  }
+
+  /** The event follows its renamed user. */
+  void follow(EventRow before, String to) {
+    apply(SourceTable.EVENTS, ChangeKind.RENAME, before, before.withUserId(to));
+  }
+
+  /** The assignment follows its renamed user. */
+  void follow(AssignmentRow before, String to) {
+    apply(SourceTable.ASSIGNMENTS, ChangeKind.RENAME, before, before.withUserId(to));
+  }
+
+  /** Moves the facts that did not follow, as the operator does before a barrier. */
+  void moveRenamed(boolean mustBeVisible) {
+    attribution.rehydrateRenamed(user);
+    List<EventRow> stored = new ArrayList<>();
+    try {
+      warehouse.readAsOf(
+          List.of(EXPERIMENT),
+          user.unmoved().stream().map(facts -> facts.userId).distinct().toList(),
+          Long.MAX_VALUE,
+          stored::add,
+          assignment -> {});
+    } catch (IOException e) {
+      throw new IllegalStateException(e);
+    }
+    attribution.moveRenamed(user, stored, mustBeVisible, now);
+  }
+
+  boolean hasUnmoved() {
+    return user.hasUnmoved();
+  }
+
   void inOneTransaction(Runnable changes) {
     txId++;
     inTransaction = true;
@@ -279,7 +330,7 @@ final class UserScenario {
 
   /** Writes the user to state, and reads it back. */
   void throughState() {
-    user = UserFacts.of(USER, user.toState());
+    user = UserFacts.of(user.key, user.toState());
   }
 
   /** Restarts the job from an earlier checkpoint; rows sent since then stay sent. */

@@ -17,8 +17,9 @@ DECLARE
     captured regclass;
 BEGIN
     FOR captured IN
-        SELECT unnest(ARRAY ['experiments', 'variants', 'users', 'assignments', 'outbox_events', 'etl_heartbeat']::regclass[])
-        UNION ALL
+        -- A table without partitions has no partition tree.
+        SELECT unnest(ARRAY ['experiments', 'variants', 'users', 'assignments', 'events', 'outbox_events', 'etl_heartbeat']::regclass[])
+        UNION
         SELECT relid FROM pg_partition_tree('events')
     LOOP
         IF (SELECT relreplident FROM pg_class WHERE oid = captured) <> 'f' THEN

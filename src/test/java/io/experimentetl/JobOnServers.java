@@ -25,8 +25,10 @@ import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import org.apache.flink.configuration.Configuration;
 import org.apache.flink.core.execution.JobClient;
+import org.apache.flink.runtime.executiongraph.ErrorInfo;
 import org.apache.flink.runtime.minicluster.MiniCluster;
 import org.apache.flink.streaming.api.environment.StreamExecutionEnvironment;
+import org.awaitility.core.ConditionTimeoutException;
 
 /**
  * The whole job between its own databases on real servers, with a proxy in front of ClickHouse. A
@@ -124,7 +126,17 @@ final class JobOnServers implements AutoCloseable {
   }
 
   /** Waits until a restart re-sends every row unchanged. */
-  void passSnapshot() {
+  void passSnapshot() throws Exception {
+    try {
+      awaitSnapshot();
+    } catch (ConditionTimeoutException e) {
+      ErrorInfo failure = flink.getExecutionGraph(job.getJobID()).get().getFailureInfo();
+      throw new AssertionError(
+          failure == null ? "no failure of the job" : failure.getExceptionAsString(), e);
+    }
+  }
+
+  private void awaitSnapshot() {
     await()
         .atMost(DEADLINE)
         .until(
@@ -137,11 +149,16 @@ final class JobOnServers implements AutoCloseable {
     checkpoint();
   }
 
-  /** The job restarts from its last checkpoint, on a new TaskManager. */
-  void loseTaskManager() throws Exception {
+  /**
+   * The job restarts from its last checkpoint, on a new TaskManager.
+   *
+   * @param meanwhile statements that are executed while the job has no TaskManager
+   */
+  void loseTaskManager(String... meanwhile) throws Exception {
     // The cluster numbers TaskManagers from its start, including those that have ended.
     int running = LOST_TASK_MANAGERS.merge(flink, 1, Integer::sum) - 1;
     flink.terminateTaskManager(running).get();
+    execute(meanwhile);
     flink.startTaskManager();
   }
 

@@ -238,7 +238,7 @@ final class EventAttribution {
     }
     sendUpdated(
         user, facts, event, violations, checks.unresolved(event, known), origin, origin.version());
-    if (change.before() instanceof EventRow before) {
+    if (change.isBeforeWhole() && change.before() instanceof EventRow before) {
       resolveCorrected(before, event, violations, origin);
     }
   }

@@ -1,5 +1,6 @@
 package io.experimentetl.audit;
 
+import io.experimentetl.cdc.SourceSession;
 import io.experimentetl.clickhouse.ClickHouseConnection;
 import io.experimentetl.config.FindingsConfig;
 import io.experimentetl.config.JobConfig;
@@ -37,7 +38,7 @@ public record AuditSettings(
       ClickHouseConnection clickhouse,
       Duration deadline) {
     return new AuditSettings(
-        postgresUrl,
+        SourceSession.inSchema(postgresUrl, job.source().schema()),
         postgresUser,
         postgresPassword,
         clickhouse,

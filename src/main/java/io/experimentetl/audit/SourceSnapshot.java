@@ -1,8 +1,8 @@
 package io.experimentetl.audit;
 
+import io.experimentetl.cdc.SourceSession;
 import io.experimentetl.model.Lsn;
 import java.sql.Connection;
-import java.sql.DriverManager;
 import java.sql.ResultSet;
 import java.sql.SQLException;
 import java.sql.Statement;
@@ -87,7 +87,7 @@ final class SourceSnapshot implements AutoCloseable {
       properties.setProperty("preferQueryMode", "simple");
       properties.setProperty("assumeMinServerVersion", "10");
     }
-    return DriverManager.getConnection(settings.postgresUrl(), properties);
+    return SourceSession.open(settings.postgresUrl(), properties);
   }
 
   /** The error for the operator, with its cause and remedy. */

@@ -124,7 +124,8 @@ final class ChangeDeserializer
         0,
         position(kind, record.sourceOffset()),
         before == null ? null : read(binding, before, binding.reader::readOld),
-        after == null ? null : read(binding, after, row -> binding.reader.read(row, before)));
+        after == null ? null : read(binding, after, row -> binding.reader.read(row, before)),
+        before != null && binding.reader.isWhole(before));
   }
 
   private static ChangeKind kind(String operation) {

@@ -41,6 +41,8 @@ public final class ChangeSerializer extends TypeSerializerSingleton<Change> {
   private static final int READABLE = 1;
   private static final int UNREADABLE = 2;
 
+  private static final int BEFORE_WHOLE = 0x80;
+
   private ChangeSerializer() {}
 
   @Override
@@ -50,7 +52,7 @@ public final class ChangeSerializer extends TypeSerializerSingleton<Change> {
         change.table().ordinal()
             | (presence(change.before()) << 3)
             | (presence(change.after()) << 5));
-    target.writeByte(change.kind().ordinal());
+    target.writeByte(change.kind().ordinal() | (change.isBeforeWhole() ? BEFORE_WHOLE : 0));
     writeText(change.userKey(), target);
     target.writeLong(change.sequenceNumber());
     SourcePosition position = change.position();
@@ -67,7 +69,8 @@ public final class ChangeSerializer extends TypeSerializerSingleton<Change> {
   public Change deserialize(DataInputView source) throws IOException {
     int first = source.readUnsignedByte();
     SourceTable table = TABLES[first & 7];
-    ChangeKind kind = KINDS[source.readUnsignedByte()];
+    int second = source.readUnsignedByte();
+    ChangeKind kind = KINDS[second & ~BEFORE_WHOLE];
     String userKey = readText(source);
     long sequenceNumber = source.readLong();
     SourcePosition position =
@@ -84,7 +87,8 @@ public final class ChangeSerializer extends TypeSerializerSingleton<Change> {
             sequenceNumber,
             position,
             readRow(table, (first >> 3) & 3, source),
-            readRow(table, (first >> 5) & 3, source));
+            readRow(table, (first >> 5) & 3, source),
+            (second & BEFORE_WHOLE) != 0);
     return userKey == null ? change : change.underUserKey(userKey);
   }
 

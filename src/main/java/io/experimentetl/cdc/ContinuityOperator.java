@@ -72,6 +72,7 @@ final class ContinuityOperator extends AbstractStreamOperator<Either<ProgressMar
   private transient Counter resentRows;
   private transient Counter snapshotRows;
   private transient Counter retainedRows;
+  private transient SourceHeartbeat heartbeat;
   private transient ScheduledExecutorService slotPoller;
   private transient ScheduledFuture<?> slotPoll;
 
@@ -122,8 +123,14 @@ final class ContinuityOperator extends AbstractStreamOperator<Either<ProgressMar
     try (Connection connection = SourceServer.connect(settings)) {
       slot = SourceServer.slot(connection, settings.slot());
       continuity.check(settings.slot(), settings.place(), SourceServer.position(connection), slot);
+      String unmet = SourceServer.unmetNeed(connection, settings);
+      if (unmet != null) {
+        throw new DiscontinuityException(unmet);
+      }
     } catch (DiscontinuityException e) {
       throw new SuppressRestartsException(e);
+    } catch (SQLException e) {
+      throw new SourceFailure(settings).judged(e);
     }
     ContinuityState state = continuity.state();
     lastLsn = state.lsn();
@@ -132,6 +139,8 @@ final class ContinuityOperator extends AbstractStreamOperator<Either<ProgressMar
     if (!retainedUntil.isEnd()) {
       retained = new RetainedRows(retainedFrom, ids -> SourceServer.existingUsers(settings, ids));
     }
+    heartbeat = new SourceHeartbeat(settings);
+    heartbeat.start();
     slotPoller =
         new ScheduledThreadPoolExecutor(
             1,
@@ -153,6 +162,7 @@ final class ContinuityOperator extends AbstractStreamOperator<Either<ProgressMar
     resentRows = metrics.counter("resentRows");
     snapshotRows = metrics.counter("snapshotRows");
     retainedRows = metrics.counter("retainedRows");
+    metrics.gauge("heartbeatFailures", () -> heartbeat == null ? 0 : heartbeat.failures());
     metrics.gauge("lastLsn", () -> lastLsn);
     metrics.gauge(
         "commitLagMs",
@@ -226,9 +236,9 @@ final class ContinuityOperator extends AbstractStreamOperator<Either<ProgressMar
     try (Connection connection = SourceServer.connect(settings)) {
       // Asked behind the chunk's last row, so the chunk holds nothing that committed later.
       continuity.completeChunk(chunk.lsn(), SourceServer.position(connection).walEndLsn());
-      // An idle source's stream passes the end of the snapshot with this row.
-      SourceServer.beat(connection, settings);
     }
+    // An idle source's stream passes the end of the snapshot with this row.
+    heartbeat.beatNow();
   }
 
   /**
@@ -295,6 +305,9 @@ final class ContinuityOperator extends AbstractStreamOperator<Either<ProgressMar
 
   @Override
   public void close() throws Exception {
+    if (heartbeat != null) {
+      heartbeat.close();
+    }
     if (slotPoll != null) {
       slotPoll.cancel(true);
       slotPoller.shutdownNow();

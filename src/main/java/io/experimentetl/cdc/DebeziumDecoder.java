@@ -4,6 +4,7 @@ import com.fasterxml.jackson.databind.DeserializationFeature;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.json.JsonMapper;
+import com.fasterxml.jackson.databind.node.MissingNode;
 import io.experimentetl.model.Change;
 import io.experimentetl.model.ChangeKind;
 import io.experimentetl.model.FindingCode;
@@ -109,9 +110,11 @@ final class DebeziumDecoder {
       throw new BrokenRecordException(
           "It has no key, so its order is not kept: the table needs a primary key, and the connector must send it.");
     }
-    JsonNode before = root.path("before");
+    JsonNode sentBefore = root.path("before");
     JsonNode after = root.path("after");
-    requireRow(kind, before, after);
+    requireRow(kind, sentBefore, after);
+    JsonNode before =
+        sentBefore.isObject() ? KeyOnlyRow.of(table, key(record.key()), sentBefore) : sentBefore;
     long committedAt = Math.multiplyExact(number(source, "ts_ms"), 1000L);
     boolean snapshot = kind == ChangeKind.READ;
     long lsn = snapshot ? 0 : number(source, "lsn");
@@ -140,7 +143,18 @@ final class DebeziumDecoder {
                 0,
                 committedAt),
             before.isObject() ? reader.readOld(before) : null,
-            after.isObject() ? reader.read(after, before.isObject() ? before : null) : null));
+            after.isObject() ? reader.read(after, before.isObject() ? before : null) : null,
+            before.isObject() && !KeyOnlyRow.isMarked(before)));
+  }
+
+  /** The columns of the primary key. A key in another form than JSON names none. */
+  private static JsonNode key(byte[] key) {
+    try {
+      JsonNode root = JSON.readTree(key);
+      return root.has("schema") && root.path("payload").isObject() ? root.path("payload") : root;
+    } catch (IOException e) {
+      return MissingNode.getInstance();
+    }
   }
 
   private static void requireRow(ChangeKind kind, JsonNode before, JsonNode after)

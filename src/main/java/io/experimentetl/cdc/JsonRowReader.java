@@ -11,6 +11,9 @@ import io.experimentetl.model.SourceTable;
  */
 final class JsonRowReader extends RowReader<JsonNode> {
 
+  /** What Debezium writes in place of a large value that an update did not change. */
+  private static final String PLACEHOLDER = "__debezium_unavailable_value";
+
   JsonRowReader(SourceTable table) {
     super(table);
   }
@@ -19,7 +22,8 @@ final class JsonRowReader extends RowReader<JsonNode> {
   Object sent(JsonNode row, SourceColumn<?> column) {
     JsonNode value = row.path(column.name());
     return switch (value.getNodeType()) {
-      case MISSING, NULL -> null;
+      case MISSING -> KeyOnlyRow.isMarked(row) ? UNSENT : null;
+      case NULL -> null;
       // JSON can hold half of a surrogate pair, which is no text.
       case STRING ->
           RowBinaryWriter.fitsString(value.textValue()) ? (Object) value.textValue() : value;
@@ -30,6 +34,21 @@ final class JsonRowReader extends RowReader<JsonNode> {
               : value;
       default -> value;
     };
+  }
+
+  /**
+   * The topics have no flag for a value that was not sent, only Debezium's placeholder, which is
+   * also a possible text. It counts as written where the old value is absent, NULL or equal;
+   * otherwise the old value stands.
+   */
+  @Override
+  Object sent(JsonNode row, JsonNode before, SourceColumn<?> column) {
+    Object value = sent(row, column);
+    if (before != null && PLACEHOLDER.equals(value)) {
+      Object old = sent(before, column);
+      return old == null || old == UNSENT ? value : old;
+    }
+    return value;
   }
 
   @Override

@@ -3,6 +3,8 @@ package io.experimentetl.cdc;
 import io.debezium.relational.TableId;
 import io.experimentetl.model.Change;
 import io.experimentetl.model.SourceTable;
+import java.net.URLEncoder;
+import java.nio.charset.StandardCharsets;
 import java.sql.Connection;
 import java.sql.SQLException;
 import java.util.Arrays;
@@ -71,12 +73,13 @@ final class PostgresChangeSource
 
   private Connected connected() {
     if (connected == null) {
-      connected = connect(settings);
+      connected = connect(settings, 0);
     }
     return connected;
   }
 
-  private static Connected connect(PostgresSourceSettings settings) {
+  private static Connected connect(PostgresSourceSettings settings, int serverVersion) {
+    String sessionOptions = SourceSession.options(serverVersion);
     PasswordOnDemand.serve(settings);
     Properties debezium = new Properties();
     debezium.setProperty("database." + PASSWORD_PLUGIN, PasswordOnDemand.class.getName());
@@ -86,7 +89,8 @@ final class PostgresChangeSource
     debezium.setProperty("publication.autocreate.mode", "disabled");
     // The default leaves TRUNCATE out.
     debezium.setProperty("truncate.handling.mode", "include");
-    debezium.setProperty("heartbeat.action.query", SourceServer.beatQuery(settings));
+    debezium.setProperty("unavailable.value.placeholder", StructRowReader.UNSENT_TEXT);
+    debezium.setProperty("database." + SourceSession.OPTIONS, sessionOptions);
     debezium.setProperty("tombstones.on.delete", "false");
     debezium.setProperty("converters", "micros");
     debezium.setProperty("micros.type", MicrosConverter.class.getName());
@@ -121,7 +125,7 @@ final class PostgresChangeSource
             .lsnCommitCheckpointsDelay(3)
             .debeziumProperties(debezium);
     PostgresSourceConfigFactory factory = builder.getConfigFactory();
-    return new Connected(factory, new Dialect(factory.create(0)));
+    return new Connected(factory, new Dialect(factory.create(0), sessionOptions));
   }
 
   /**
@@ -150,22 +154,23 @@ final class PostgresChangeSource
   @SuppressWarnings("unchecked")
   public SourceReader<Either<ReaderNotice, Change>, SourceSplitBase> createReader(
       SourceReaderContext context) throws Exception {
-    return connected().createReader(context);
+    prepare(false);
+    return new JudgedReader(connected.createReader(context), new SourceFailure(settings));
   }
 
   @Override
   public SplitEnumerator<SourceSplitBase, PendingSplitsState> createEnumerator(
       SplitEnumeratorContext<SourceSplitBase> context) throws Exception {
-    requireSlot();
-    return connected().createEnumerator(context);
+    prepare(true);
+    return connected.createEnumerator(context);
   }
 
   @Override
   public SplitEnumerator<SourceSplitBase, PendingSplitsState> restoreEnumerator(
       SplitEnumeratorContext<SourceSplitBase> context, PendingSplitsState checkpoint)
       throws Exception {
-    requireSlot();
-    return connected().restoreEnumerator(context, checkpoint);
+    prepare(true);
+    return connected.restoreEnumerator(context, checkpoint);
   }
 
   @Override
@@ -178,13 +183,21 @@ final class PostgresChangeSource
     return connected().getEnumeratorCheckpointSerializer();
   }
 
-  /** The connector would silently create a missing slot and skip all changes before it. */
-  private void requireSlot() throws SQLException {
+  /**
+   * Connects to the server, whose version the settings of the connector's sessions depend on.
+   *
+   * @param slotNeeded the connector would silently create a missing slot and skip all changes
+   *     before it
+   */
+  private void prepare(boolean slotNeeded) throws Exception {
     try (Connection connection = SourceServer.connect(settings)) {
-      if (SourceServer.slot(connection, settings.slot()) == null) {
+      if (slotNeeded && SourceServer.slot(connection, settings.slot()) == null) {
         throw new SuppressRestartsException(
             new DiscontinuityException(Continuity.missingSlot(settings.slot(), settings.place())));
       }
+      connected = connect(settings, connection.getMetaData().getDatabaseMajorVersion());
+    } catch (SQLException e) {
+      throw new SourceFailure(settings).judged(e);
     }
   }
 
@@ -256,15 +269,30 @@ final class PostgresChangeSource
     }
   }
 
-  /** Lets the pool's connections request the password when they open, like all others. */
+  /**
+   * Lets the pool's connections request the password when they open, and set what a session of ours
+   * sets, like all others.
+   */
   private static final class Pool extends PostgresConnectionPoolFactory {
+    private static final long serialVersionUID = 1L;
+
+    private final String sessionOptions;
+
+    private Pool(String sessionOptions) {
+      this.sessionOptions = sessionOptions;
+    }
+
     @Override
     public String getJdbcUrl(JdbcSourceConfig config) {
       return super.getJdbcUrl(config)
           + "?"
           + PASSWORD_PLUGIN
           + "="
-          + PasswordOnDemand.class.getName();
+          + PasswordOnDemand.class.getName()
+          + "&"
+          + SourceSession.OPTIONS
+          + "="
+          + URLEncoder.encode(sessionOptions, StandardCharsets.UTF_8);
     }
   }
 
@@ -272,8 +300,11 @@ final class PostgresChangeSource
   private static final class Dialect extends PostgresDialect {
     private static final long serialVersionUID = 1L;
 
-    private Dialect(PostgresSourceConfig config) {
+    private final String sessionOptions;
+
+    private Dialect(PostgresSourceConfig config, String sessionOptions) {
       super(config);
+      this.sessionOptions = sessionOptions;
     }
 
     @Override
@@ -292,7 +323,7 @@ final class PostgresChangeSource
 
     @Override
     public JdbcConnectionPoolFactory getPooledDataSourceFactory() {
-      return new Pool();
+      return new Pool(sessionOptions);
     }
 
     /**

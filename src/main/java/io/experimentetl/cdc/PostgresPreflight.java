@@ -105,6 +105,10 @@ public final class PostgresPreflight {
               + walLevel
               + ": set it to logical in postgresql.conf and restart the server.");
     }
+    String encoding = SourceServer.encodingProblem(connection, settings);
+    if (encoding != null) {
+      problems.add(encoding);
+    }
     return true;
   }
 

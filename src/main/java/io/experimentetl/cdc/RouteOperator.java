@@ -138,6 +138,7 @@ public final class RouteOperator extends AbstractStreamOperator<Change>
             EnumSet.of(
                 FindingCode.S_UNPARSEABLE,
                 FindingCode.S_NULL_REQUIRED,
+                FindingCode.S_INCOMPLETE_ROW,
                 FindingCode.S_UNKNOWN_ENUM));
   }
 

@@ -22,8 +22,8 @@ import java.nio.charset.StandardCharsets;
  */
 abstract class RowReader<R> {
 
-  /** Debezium's placeholder for a large value that an update did not change. */
-  private static final String UNAVAILABLE = "__debezium_unavailable_value";
+  /** A column's value that the source has and did not send. */
+  static final Object UNSENT = new Object();
 
   /** The unit of a number in a TIMESTAMP column. */
   enum Unit {
@@ -40,10 +40,18 @@ abstract class RowReader<R> {
   }
 
   /**
-   * A column's value: a String, Long, Integer, Short, Boolean or null, or an object of another type
-   * that cannot be read.
+   * A column's value: {@link #UNSENT}, a String, Long, Integer, Short, Boolean or null, or an
+   * object of another type that cannot be read.
    */
   abstract Object sent(R row, SourceColumn<?> column);
+
+  /**
+   * A column's value in the new row of an update, as {@link #sent}. A large value that the update
+   * did not change is not sent, and is taken from the old row.
+   *
+   * @param before the same row before the update, or null
+   */
+  abstract Object sent(R row, R before, SourceColumn<?> column);
 
   /** Whether the row has the column at all. */
   abstract boolean has(R row, SourceColumn<?> column);
@@ -52,8 +60,8 @@ abstract class RowReader<R> {
 
   /**
    * Reads the row as it was before it was changed or deleted. Only its key columns are required. A
-   * missing value of another column that cannot be null is empty, 0, false, or the time {@link
-   * Long#MAX_VALUE}.
+   * missing or unsent value of another column that cannot be null is empty, 0, false, or the time
+   * {@link Long#MAX_VALUE}.
    */
   final SourceRow readOld(R row) {
     return read(row, column -> valueOfOld(row, column));
@@ -82,13 +90,18 @@ abstract class RowReader<R> {
   private Subject subject(R row, EventId eventId) {
     return table == SourceTable.EVENTS
         ? Subject.unreadableEvent(eventId, keyTime(row, EventRow.COLUMNS.named("timestamp")))
-        : Subject.row(table, readable(String.valueOf(sent(row, table.columns().all().get(0)))));
+        : Subject.row(table, readable(String.valueOf(known(row, table.columns().all().get(0)))));
   }
 
   /** Null where the row is not an event, or its id is NULL. */
   private EventId eventId(R row) {
-    Object id = table == SourceTable.EVENTS ? sent(row, EventRow.COLUMNS.named("id")) : null;
+    Object id = table == SourceTable.EVENTS ? known(row, EventRow.COLUMNS.named("id")) : null;
     return id == null ? null : EventId.of(readable(id.toString()));
+  }
+
+  private Object known(R row, SourceColumn<?> column) {
+    Object value = sent(row, column);
+    return value == UNSENT ? null : value;
   }
 
   /** A finding holds the text: half of a surrogate pair becomes a question mark. */
@@ -98,7 +111,7 @@ abstract class RowReader<R> {
 
   /** In microseconds, as in the subjects of all findings; as it was sent if it cannot be read. */
   private Object keyTime(R row, SourceColumn<?> column) {
-    Object sent = sent(row, column);
+    Object sent = known(row, column);
     try {
       return micros(sent, column);
     } catch (UnreadableColumnException unreadable) {
@@ -107,12 +120,9 @@ abstract class RowReader<R> {
   }
 
   private Object value(R row, R before, SourceColumn<?> column) {
-    Object value = sent(row, column);
-    if (UNAVAILABLE.equals(value)) {
-      value = before == null ? null : sent(before, column);
-      if (value == null || UNAVAILABLE.equals(value)) {
-        throw notSent(column);
-      }
+    Object value = sent(row, before, column);
+    if (value == UNSENT) {
+      throw notSent(column);
     }
     if (value == null) {
       if (!column.isNullable()) {
@@ -125,9 +135,9 @@ abstract class RowReader<R> {
 
   private Object valueOfOld(R row, SourceColumn<?> column) {
     Object value = sent(row, column);
-    if (UNAVAILABLE.equals(value)) {
+    if (value == UNSENT) {
       if (column.isKey()) {
-        throw notSent(column);
+        throw onlyKeySent(column);
       }
       value = null;
     }
@@ -231,13 +241,29 @@ abstract class RowReader<R> {
 
   private UnreadableColumnException notSent(SourceColumn<?> column) {
     return new UnreadableColumnException(
-        FindingCode.S_UNPARSEABLE,
+        FindingCode.S_INCOMPLETE_ROW,
         column,
         "PostgreSQL did not send the large unchanged value of "
             + column.name()
-            + ": the table "
-            + table.tableName()
-            + " needs REPLICA IDENTITY FULL (sql/postgres/002_etl.sql).");
+            + ": "
+            + remedy(table));
+  }
+
+  private UnreadableColumnException onlyKeySent(SourceColumn<?> column) {
+    return new UnreadableColumnException(
+        FindingCode.S_INCOMPLETE_ROW,
+        column,
+        "PostgreSQL sent only the key of the old row, without "
+            + column.name()
+            + ": "
+            + remedy(table));
+  }
+
+  /** How to make PostgreSQL send whole rows of the table. */
+  static String remedy(SourceTable table) {
+    return "ALTER TABLE "
+        + table.tableName()
+        + " REPLICA IDENTITY FULL, also on each of its partitions (sql/postgres/002_etl.sql does both); then resync.";
   }
 
   private UnreadableColumnException missing(R row, SourceColumn<?> column) {
@@ -246,11 +272,7 @@ abstract class RowReader<R> {
         column,
         has(row, column)
             ? "The column " + column.name() + " is NULL."
-            : "The table "
-                + table.tableName()
-                + " has no column "
-                + column.name()
-                + ", or its old row was not sent: it needs REPLICA IDENTITY FULL (sql/postgres/002_etl.sql).");
+            : "The table " + table.tableName() + " has no column " + column.name() + ".");
   }
 
   private static UnreadableColumnException wrongType(SourceColumn<?> column, String expected) {

@@ -29,8 +29,48 @@ public final class SourceServer {
     properties.setProperty("connectTimeout", "10");
     properties.setProperty("socketTimeout", "60");
     properties.setProperty("ApplicationName", "experiment-etl");
-    // Not through DriverManager, which does not see a driver inside the job's own jar.
-    return new org.postgresql.Driver().connect("jdbc:postgresql://" + settings.place(), properties);
+    return SourceSession.open("jdbc:postgresql://" + settings.place(), properties);
+  }
+
+  /**
+   * What the server lacks that every start of the job needs, with the remedy; null: nothing.
+   *
+   * @throws SQLException the server does not answer
+   */
+  static String unmetNeed(Connection connection, PostgresSourceSettings settings)
+      throws SQLException {
+    String encoding = encodingProblem(connection, settings);
+    if (encoding != null) {
+      return encoding;
+    }
+    try (PreparedStatement statement =
+        connection.prepareStatement("SELECT FROM pg_publication WHERE pubname = ?")) {
+      statement.setString(1, settings.publication());
+      try (ResultSet row = statement.executeQuery()) {
+        return row.next()
+            ? null
+            : "The publication "
+                + settings.publication()
+                + " in "
+                + settings.place()
+                + " is missing: apply sql/postgres/002_etl.sql. If rows were written without it, they cannot be read from the log: "
+                + Continuity.START_ANEW;
+      }
+    }
+  }
+
+  /** Why the database's texts cannot be read, with the remedy; null: they can. */
+  static String encodingProblem(Connection connection, PostgresSourceSettings settings)
+      throws SQLException {
+    try (Statement statement = connection.createStatement();
+        ResultSet row = statement.executeQuery("SHOW server_encoding")) {
+      row.next();
+      return row.getString(1).equals("SQL_ASCII")
+          ? "The database "
+              + settings.place()
+              + " has the encoding SQL_ASCII: PostgreSQL does not know which characters its bytes are, so texts cannot be read. Dump it with pg_dump, convert the dump's bytes that are not UTF-8, restore it into a database with ENCODING 'UTF8', and set source.database."
+          : null;
+    }
   }
 
   static ServerPosition position(Connection connection) throws SQLException {

@@ -13,14 +13,15 @@ public final class Change {
   private final SourceRow before;
   private final SourceRow after;
   private final String userKey;
+  private final boolean beforeWhole;
   private long sequenceNumber;
 
   /**
-   * A change.
+   * A change whose old row, if there is one, is whole.
    *
    * @param sequenceNumber see {@link #sequenceNumber}; 0: not assigned yet
-   * @param before null for READ and INSERT, and for UPDATE and DELETE of tables without REPLICA
-   *     IDENTITY FULL
+   * @param before null for READ and INSERT, and for an UPDATE of a table without REPLICA IDENTITY
+   *     FULL
    * @param after null for DELETE
    */
   public Change(
@@ -30,7 +31,23 @@ public final class Change {
       SourcePosition position,
       SourceRow before,
       SourceRow after) {
-    this(table, kind, sequenceNumber, position, before, after, null);
+    this(table, kind, sequenceNumber, position, before, after, before != null);
+  }
+
+  /**
+   * A change.
+   *
+   * @param beforeWhole see {@link #isBeforeWhole}
+   */
+  public Change(
+      SourceTable table,
+      ChangeKind kind,
+      long sequenceNumber,
+      SourcePosition position,
+      SourceRow before,
+      SourceRow after,
+      boolean beforeWhole) {
+    this(table, kind, sequenceNumber, position, before, after, beforeWhole, null);
   }
 
   private Change(
@@ -40,6 +57,7 @@ public final class Change {
       SourcePosition position,
       SourceRow before,
       SourceRow after,
+      boolean beforeWhole,
       String userKey) {
     this.table = table;
     this.kind = kind;
@@ -47,17 +65,26 @@ public final class Change {
     this.position = position;
     this.before = before;
     this.after = after;
+    this.beforeWhole = beforeWhole;
     this.userKey = userKey;
   }
 
   /** Another change of the same user at this change's place. */
   public Change as(ChangeKind otherKind, SourceRow otherBefore, SourceRow otherAfter) {
-    return new Change(table, otherKind, sequenceNumber, position, otherBefore, otherAfter, userKey);
+    return new Change(
+        table,
+        otherKind,
+        sequenceNumber,
+        position,
+        otherBefore,
+        otherAfter,
+        otherBefore != null && (before == null || beforeWhole),
+        userKey);
   }
 
   /** The same change of a user whose facts are kept under a key that is not the row's user id. */
   public Change underUserKey(String key) {
-    return new Change(table, kind, sequenceNumber, position, before, after, key);
+    return new Change(table, kind, sequenceNumber, position, before, after, beforeWhole, key);
   }
 
   /**
@@ -96,9 +123,21 @@ public final class Change {
     return position;
   }
 
-  /** Null for READ and INSERT, and if the table has no REPLICA IDENTITY FULL. */
+  /**
+   * The row before the change. Null for READ and INSERT, and for an UPDATE that was sent without
+   * it.
+   */
   public SourceRow before() {
     return before;
+  }
+
+  /**
+   * Whether the source sent all columns of the old row. False: there is no old row, or it holds
+   * only the columns of the table's replica identity, and the others are empty, 0 or {@link
+   * Long#MAX_VALUE}.
+   */
+  public boolean isBeforeWhole() {
+    return beforeWhole;
   }
 
   /** Null for DELETE. */
@@ -117,6 +156,7 @@ public final class Change {
         && table == that.table
         && kind == that.kind
         && sequenceNumber == that.sequenceNumber
+        && beforeWhole == that.beforeWhole
         && Objects.equals(position, that.position)
         && Objects.equals(before, that.before)
         && Objects.equals(after, that.after)
@@ -125,12 +165,20 @@ public final class Change {
 
   @Override
   public int hashCode() {
-    return Objects.hash(table, kind, sequenceNumber, position, before, after, userKey);
+    return Objects.hash(table, kind, sequenceNumber, position, before, after, beforeWhole, userKey);
   }
 
   @Override
   public String toString() {
-    return "Change[table=%s, kind=%s, sequenceNumber=%d, position=%s, before=%s, after=%s, userKey=%s]"
-        .formatted(table, kind, sequenceNumber, position, before, after, userKey);
+    return "Change[table=%s, kind=%s, sequenceNumber=%d, position=%s, before=%s%s, after=%s, userKey=%s]"
+        .formatted(
+            table,
+            kind,
+            sequenceNumber,
+            position,
+            before,
+            before == null || beforeWhole ? "" : " (key only)",
+            after,
+            userKey);
   }
 }

@@ -164,6 +164,11 @@ public enum FindingCode {
       true,
       "A required column is NULL.",
       "Fill the column in PostgreSQL, and add the NOT NULL constraint."),
+  S_INCOMPLETE_ROW(
+      ERROR,
+      true,
+      "PostgreSQL sent only a part of a row, because its table has no REPLICA IDENTITY FULL. What the part does not determine was not applied.",
+      "ALTER TABLE … REPLICA IDENTITY FULL on the table or partition that the detail names, then resync."),
   S_UNKNOWN_ENUM(
       WARNING,
       false,

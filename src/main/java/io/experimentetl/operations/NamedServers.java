@@ -1,5 +1,6 @@
 package io.experimentetl.operations;
 
+import io.experimentetl.cdc.SourceSession;
 import io.experimentetl.config.ClickHouseConfig;
 import io.experimentetl.config.JobConfig;
 import io.experimentetl.config.Secret;
@@ -99,7 +100,8 @@ public final class NamedServers implements Databases {
     }
     SourceConfig source = config().source();
     return new PostgresLogin(
-        postgresUrl != null ? postgresUrl : jdbcUrl(source),
+        SourceSession.inSchema(
+            postgresUrl != null ? postgresUrl : jdbcUrl(source), source.schema()),
         postgresUser != null ? postgresUser : source.username(),
         password(postgresPasswordFile, source.password()));
   }
@@ -127,11 +129,10 @@ public final class NamedServers implements Databases {
   }
 
   private static String jdbcUrl(SourceConfig source) {
-    return "jdbc:postgresql://%s:%d/%s?currentSchema=%s"
+    return "jdbc:postgresql://%s:%d/%s"
         .formatted(
             source.host(),
             source.port(),
-            URLEncoder.encode(source.database(), StandardCharsets.UTF_8),
-            URLEncoder.encode(source.schema(), StandardCharsets.UTF_8));
+            URLEncoder.encode(source.database(), StandardCharsets.UTF_8));
   }
 }

@@ -1,7 +1,7 @@
 package io.experimentetl.operations;
 
+import io.experimentetl.cdc.SourceSession;
 import java.sql.Connection;
-import java.sql.DriverManager;
 import java.sql.SQLException;
 import java.util.Properties;
 
@@ -20,7 +20,7 @@ public record PostgresLogin(String jdbcUrl, String user, String password) {
     properties.setProperty("password", password);
     properties.setProperty("connectTimeout", CONNECT_TIMEOUT_SECONDS);
     properties.setProperty("ApplicationName", "experiment-etl");
-    return DriverManager.getConnection(jdbcUrl, properties);
+    return SourceSession.open(jdbcUrl, properties);
   }
 
   @Override

@@ -1,5 +1,6 @@
 package io.experimentetl.outbox;
 
+import io.experimentetl.cdc.SourceSession;
 import java.sql.Connection;
 import java.sql.SQLException;
 import java.util.Properties;
@@ -79,8 +80,7 @@ public final class OutboxDatabase implements JdbcConnectionProvider {
       properties.setProperty("connectTimeout", "10");
       properties.setProperty("socketTimeout", "60");
       properties.setProperty("ApplicationName", "experiment-etl-outbox");
-      // DriverManager does not see a driver inside the job's own jar.
-      connection = new org.postgresql.Driver().connect("jdbc:postgresql://" + place, properties);
+      connection = SourceSession.open("jdbc:postgresql://" + place, properties);
     }
     return connection;
   }

@@ -24,6 +24,8 @@ import org.apache.kafka.connect.data.SchemaBuilder;
 import org.apache.kafka.connect.data.Struct;
 import org.apache.kafka.connect.source.SourceRecord;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** Records as Debezium makes them. PostgresChangesIT tests the records of a real server. */
 class ChangeDeserializerTest {
@@ -157,7 +159,7 @@ class ChangeDeserializerTest {
   @Test
   void unsentLargeValueIsTakenFromTheBeforeImage() {
     Struct before = user("u", "{\"large\":1}");
-    Struct after = user("u", "__debezium_unavailable_value");
+    Struct after = user("u", StructRowReader.UNSENT_TEXT);
     Change change = read(record("users", USER, "u", before, after, 1)).right();
     assertThat(((UserRow) change.after()).properties()).isEqualTo("{\"large\":1}");
 
@@ -165,8 +167,83 @@ class ChangeDeserializerTest {
         .isInstanceOfSatisfying(
             UnreadableRow.class,
             row -> {
-              assertThat(row.code()).isEqualTo(FindingCode.S_UNPARSEABLE);
-              assertThat(row.reason()).contains("users needs REPLICA IDENTITY FULL");
+              assertThat(row.code()).isEqualTo(FindingCode.S_INCOMPLETE_ROW);
+              assertThat(row.reason()).contains("ALTER TABLE users REPLICA IDENTITY FULL");
+            });
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"__debezium_unavailable_value", "not sent", ""})
+  void textLikeAnyPlaceholderIsDeliveredAsWritten(String written) {
+    Struct before = user("u", "{}").put("name", "former");
+    Struct after = user("u", "{}").put("name", written).put("email", written);
+    assertThat(read(record("users", USER, "c", null, after, 1)).right().after())
+        .isInstanceOfSatisfying(UserRow.class, row -> assertThat(row.name()).isEqualTo(written));
+    assertThat(read(record("users", USER, "u", before, after, 2)).right().after())
+        .isInstanceOfSatisfying(
+            UserRow.class,
+            row -> {
+              assertThat(row.name()).isEqualTo(written);
+              assertThat(row.email()).isEqualTo(written);
+            });
+  }
+
+  /** A table's schema with the column that flags an old row which is only a key. */
+  private static Schema flagged(Schema row) {
+    SchemaBuilder schema = SchemaBuilder.struct();
+    row.fields().forEach(field -> schema.field(field.name(), field.schema()));
+    return schema
+        .field(ReplicationMessageAdapter.SENT_COLUMNS, Schema.OPTIONAL_STRING_SCHEMA)
+        .optional()
+        .build();
+  }
+
+  private static Struct keyOnly(Schema flagged, String column, Object value) {
+    return new Struct(flagged)
+        .put(column, value)
+        .put(ReplicationMessageAdapter.SENT_COLUMNS, column + ReplicationMessageAdapter.SEPARATOR);
+  }
+
+  @Test
+  void keyOnlyOldRowOfAUserHasItsKeyAndNoInventedValue() {
+    Schema schema = flagged(USER);
+    Struct before =
+        keyOnly(schema, "user_id", "u")
+            .put("is_active", true)
+            .put("created_at", "1970-01-01T00:00:00Z")
+            .put("updated_at", "1970-01-01T00:00:00Z");
+    Change change = read(record("users", schema, "d", before, null, 1)).right();
+    assertThat(change.isBeforeWhole()).isFalse();
+    assertThat(change.before())
+        .isEqualTo(new UserRow("u", null, null, null, false, Long.MAX_VALUE, Long.MAX_VALUE));
+    Struct whole =
+        new Struct(schema)
+            .put("user_id", "u")
+            .put("is_active", true)
+            .put("created_at", "1970-01-01T00:00:00Z")
+            .put("updated_at", "1970-01-01T00:00:00Z");
+    Change delete = read(record("users", schema, "d", whole, null, 2)).right();
+    assertThat(delete.isBeforeWhole()).as("a row of 1970 that was sent whole").isTrue();
+    assertThat(delete.before()).isEqualTo(new UserRow("u", null, null, null, true, 0, 0));
+  }
+
+  @Test
+  void keyOnlyOldRowOfAnAssignmentIsRefusedAsIncomplete() {
+    Schema assignment =
+        flagged(
+            SchemaBuilder.struct()
+                .field("id", Schema.INT64_SCHEMA)
+                .field("experiment_id", SchemaBuilder.int64().optional().build())
+                .field("user_id", Schema.OPTIONAL_STRING_SCHEMA)
+                .build());
+    Struct before = keyOnly(assignment, "id", 7L).put("experiment_id", 0L).put("user_id", "");
+    assertThat(read(record("assignments", assignment, "d", before, null, 1)).right().before())
+        .isInstanceOfSatisfying(
+            UnreadableRow.class,
+            row -> {
+              assertThat(row.code()).isEqualTo(FindingCode.S_INCOMPLETE_ROW);
+              assertThat(row.subject()).isEqualTo(Subject.assignment(7));
+              assertThat(row.reason()).contains("ALTER TABLE assignments REPLICA IDENTITY FULL");
             });
   }
 
@@ -183,14 +260,22 @@ class ChangeDeserializerTest {
   }
 
   @Test
-  void keyOnlyBeforeImageOfAnEventIsRefusedWithARemedy() {
+  void keyOnlyOldRowOfAnEventIsRefusedWithARemedy() {
     Schema event =
-        SchemaBuilder.struct()
-            .field("id", Schema.OPTIONAL_STRING_SCHEMA)
-            .field("timestamp", TIMESTAMP)
-            .optional()
-            .build();
-    Struct before = new Struct(event).put("id", "e1").put("timestamp", "2026-11-20T12:00:00Z");
+        flagged(
+            SchemaBuilder.struct()
+                .field("id", Schema.OPTIONAL_STRING_SCHEMA)
+                .field("timestamp", TIMESTAMP)
+                .field("experiment_id", SchemaBuilder.int64().optional().build())
+                .field("user_id", Schema.OPTIONAL_STRING_SCHEMA)
+                .build());
+    Struct before =
+        new Struct(event)
+            .put("id", "e1")
+            .put("timestamp", "2026-11-20T12:00:00Z")
+            .put("experiment_id", 0L)
+            .put("user_id", "")
+            .put(ReplicationMessageAdapter.SENT_COLUMNS, "id\0timestamp\0");
     assertThat(read(record("events", event, "d", before, null, 1)).right().before())
         .isInstanceOfSatisfying(
             UnreadableRow.class,
@@ -199,7 +284,8 @@ class ChangeDeserializerTest {
                   .isEqualTo(Subject.event(EventId.of("e1"), 1_795_176_000_000_000L));
               assertThat(row.eventId().sourceId()).isEqualTo("e1");
               assertThat(row.column()).isEqualTo("experiment_id");
-              assertThat(row.reason()).contains("REPLICA IDENTITY FULL");
+              assertThat(row.code()).isEqualTo(FindingCode.S_INCOMPLETE_ROW);
+              assertThat(row.reason()).contains("REPLICA IDENTITY FULL", "partitions");
             });
   }
 

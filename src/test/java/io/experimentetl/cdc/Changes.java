@@ -35,10 +35,18 @@ final class Changes {
                         Arbitraries.longs(),
                         positions(),
                         rows(table).injectNull(0.3),
-                        rows(table).injectNull(0.3))
+                        rows(table).injectNull(0.3),
+                        Arbitraries.of(true, false))
                     .as(
-                        (kind, sequenceNumber, position, before, after) ->
-                            new Change(table, kind, sequenceNumber, position, before, after)));
+                        (kind, sequenceNumber, position, before, after, beforeWhole) ->
+                            new Change(
+                                table,
+                                kind,
+                                sequenceNumber,
+                                position,
+                                before,
+                                after,
+                                beforeWhole)));
   }
 
   private static Arbitrary<SourcePosition> positions() {

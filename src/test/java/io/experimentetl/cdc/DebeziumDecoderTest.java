@@ -2,6 +2,7 @@ package io.experimentetl.cdc;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.experimentetl.model.Change;
 import io.experimentetl.model.ChangeKind;
 import io.experimentetl.model.EventId;
 import io.experimentetl.model.EventRow;
@@ -12,6 +13,7 @@ import io.experimentetl.model.SourceTable;
 import io.experimentetl.model.Subject;
 import io.experimentetl.model.TestEvent;
 import io.experimentetl.model.UnreadableRow;
+import io.experimentetl.model.UserRow;
 import java.nio.charset.StandardCharsets;
 import java.util.Optional;
 import java.util.Properties;
@@ -151,6 +153,112 @@ class DebeziumDecoderTest {
                 + SOURCE
                 + ",'op':'u'}");
     assertThat(((EventRow) record.change().after()).properties()).isEqualTo("{}");
+  }
+
+  private static final String PLACEHOLDER = "__debezium_unavailable_value";
+
+  /** An update of {@code session_id}; null: the record has no old row. */
+  private EventRow updated(String oldSession) {
+    String old =
+        oldSession == null
+            ? "null"
+            : event("'2023-11-14T22:13:20Z'")
+                .replace("'session_id':null", "'session_id':" + oldSession);
+    return (EventRow)
+        decode(
+                "experiments_events",
+                "{'id':'e','timestamp':'2023-11-14T22:13:20Z'}",
+                "{'before':"
+                    + old
+                    + ",'after':"
+                    + event("'2023-11-14T22:13:20Z'")
+                        .replace("'session_id':null", "'session_id':'" + PLACEHOLDER + "'")
+                    + ","
+                    + SOURCE
+                    + ",'op':'u'}")
+            .change()
+            .after();
+  }
+
+  @Test
+  void placeholderCountsAsWrittenWhereTheOldValueIsAbsentNullOrEqual() {
+    assertThat(updated(null).sessionId()).as("no old row").isEqualTo(PLACEHOLDER);
+    assertThat(updated("null").sessionId()).as("old value NULL").isEqualTo(PLACEHOLDER);
+    assertThat(updated("'" + PLACEHOLDER + "'").sessionId()).isEqualTo(PLACEHOLDER);
+    assertThat(updated("'s1'").sessionId()).as("not sent").isEqualTo("s1");
+    EventRow inserted =
+        (EventRow)
+            decode(
+                    "experiments_events",
+                    "{'id':'e'}",
+                    "{'after':"
+                        + event("'2023-11-14T22:13:20Z'")
+                            .replace("'request_id':null", "'request_id':'" + PLACEHOLDER + "'")
+                        + ","
+                        + SOURCE
+                        + ",'op':'c'}")
+                .change()
+                .after();
+    assertThat(inserted.requestId()).as("inserted").isEqualTo(PLACEHOLDER);
+  }
+
+  private Change deleted(String table, String key, String before) {
+    return decode(
+            "experiments_" + table,
+            key,
+            "{'before':" + before + ",'after':null," + SOURCE + ",'op':'d'}")
+        .change();
+  }
+
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      quoteCharacter = '~',
+      value = {
+        "events | {'id':'e','timestamp':'2023-11-14T22:13:20Z'} | {'id':'e','timestamp':'2023-11-14T22:13:20Z','experiment_id':0,'user_id':'','variant_id':null,'event_type':'','properties':null}",
+        "assignments | {'id':7} | {'id':7,'experiment_id':0,'user_id':'','variant_id':0,'version':1,'source':'hash','assigned_at':'1970-01-01T00:00:00Z','enrolled_at':null,'created_at':'1970-01-01T00:00:00Z','updated_at':'1970-01-01T00:00:00.000000Z'}",
+        "assignments | {'schema':{},'payload':{'id':7}} | {'id':7,'experiment_id':0,'user_id':'','assigned_at':'1970-01-01T00:00:00Z'}",
+        "variants | {'id':3} | {'id':3,'experiment_id':0,'key':'','name':'','allocation_pct':0,'is_control':false,'created_at':'1970-01-01T00:00:00Z','updated_at':'1970-01-01T00:00:00Z'}",
+      })
+  void deletedRowOfFillValuesIsRefusedAsIncomplete(String table, String key, String before) {
+    Change change = deleted(table, key, before);
+    assertThat(change.isBeforeWhole()).isFalse();
+    assertThat(change.before())
+        .isInstanceOfSatisfying(
+            UnreadableRow.class,
+            row -> {
+              assertThat(row.code().code()).isEqualTo("S-INCOMPLETE-ROW");
+              assertThat(row.reason()).contains("ALTER TABLE " + table + " REPLICA IDENTITY FULL");
+            });
+  }
+
+  @Test
+  void deletedUserOfFillValuesIsKnownByItsKey() {
+    Change change =
+        deleted(
+            "users",
+            "{'user_id':'u'}",
+            "{'user_id':'u','email':null,'is_active':true,'created_at':'1970-01-01T00:00:00Z','updated_at':'1970-01-01T00:00:00Z'}");
+    assertThat(change.isBeforeWhole()).isFalse();
+    assertThat(change.before())
+        .isEqualTo(new UserRow("u", null, null, null, false, Long.MAX_VALUE, Long.MAX_VALUE));
+  }
+
+  @Test
+  void deletedRowWithOneRealValueIsWhole() {
+    Change event =
+        deleted(
+            "events",
+            "{'id':'e','timestamp':'1970-01-01T00:00:00Z'}",
+            "{'id':'e','timestamp':'1970-01-01T00:00:00Z','experiment_id':0,'user_id':'u','event_type':''}");
+    assertThat(event.isBeforeWhole()).isTrue();
+    assertThat(((EventRow) event.before()).userId()).isEqualTo("u");
+    Change user =
+        deleted(
+            "users",
+            "{'user_id':'u'}",
+            "{'user_id':'u','is_active':false,'created_at':'1970-01-01T00:00:00Z','updated_at':'2023-11-14T22:13:20Z'}");
+    assertThat(user.isBeforeWhole()).isTrue();
   }
 
   @Test

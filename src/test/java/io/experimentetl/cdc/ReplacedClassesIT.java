@@ -14,7 +14,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** Our three classes replace those of Debezium and the driver, by class path order alone. */
+/** Our classes replace those of Debezium and the driver, by class path order alone. */
 class ReplacedClassesIT {
 
   private static final Path SHADED = Path.of("target", "experiment-etl.jar");
@@ -30,6 +30,8 @@ class ReplacedClassesIT {
   @ParameterizedTest
   @ValueSource(
       strings = {
+        "io.debezium.connector.postgresql.TypeRegistry",
+        "io.debezium.connector.postgresql.connection.AbstractMessageDecoder",
         "io.debezium.connector.postgresql.connection.WalPositionLocator",
         "io.debezium.connector.postgresql.connection.wal2json.DateTimeFormat",
         "io.debezium.connector.postgresql.connection.wal2json.DateTimeFormat$ISODateTimeFormat",

@@ -1,5 +1,6 @@
 package io.experimentetl;
 
+import io.experimentetl.JobArguments.Check;
 import io.experimentetl.cdc.KafkaChanges;
 import io.experimentetl.cdc.KafkaSourceSettings;
 import io.experimentetl.cdc.PostgresChanges;
@@ -16,6 +17,7 @@ import io.experimentetl.warehouse.Warehouse;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 import org.apache.flink.configuration.Configuration;
 import org.apache.flink.configuration.HighAvailabilityOptions;
@@ -60,7 +62,7 @@ public final class ExperimentEtlJob {
         .getConfig()
         .setGlobalJobParameters(
             Configuration.fromMap(Map.of(JobArguments.ACTION, arguments.action())));
-    List<String> problems = preflight(config, environment);
+    List<String> problems = preflight(config, environment, arguments.check());
     if (!problems.isEmpty()) {
       throw new PreflightException(problems);
     }
@@ -87,15 +89,25 @@ public final class ExperimentEtlJob {
 
   /** Configures the environment and checks all servers: every problem with its remedy. */
   static List<String> preflight(JobConfig config, StreamExecutionEnvironment environment) {
-    boolean hasState = mayHaveState(environment.getConfiguration());
+    return preflight(config, environment, Optional.empty());
+  }
+
+  /** The same, perhaps ahead of a start: see {@link Check}. */
+  private static List<String> preflight(
+      JobConfig config, StreamExecutionEnvironment environment, Optional<Check> ahead) {
+    boolean hasState =
+        ahead
+            .map(check -> check == Check.SUCCESSOR)
+            .orElseGet(() -> mayHaveState(environment.getConfiguration()));
     Warehouse warehouse = Warehouse.of(config, environment.getConfiguration());
     List<String> problems =
         new ArrayList<>(
             config.source().type() == SourceType.POSTGRES
-                ? PostgresPreflight.check(sourceSettings(config.source()), hasState)
+                ? PostgresPreflight.check(sourceSettings(config), hasState, ahead.isPresent())
                 : List.of());
     problems.addAll(
-        ClickHousePreflight.check(warehouse.connection(), warehouse.schemas(), !hasState));
+        ClickHousePreflight.check(
+            warehouse.connection(), warehouse.schemas(), !hasState && ahead.isEmpty()));
     problems.addAll(KafkaPreflight.check(config, hasState));
     problems.addAll(ExperimentEtlPipeline.configure(environment));
     return problems;
@@ -129,7 +141,7 @@ public final class ExperimentEtlJob {
   static SourceStreams source(
       JobConfig config, StreamExecutionEnvironment environment, RetainedRows.From retained) {
     if (config.source().type() == SourceType.POSTGRES) {
-      return PostgresChanges.attach(environment, sourceSettings(config.source()), retained);
+      return PostgresChanges.attach(environment, sourceSettings(config), retained);
     }
     if (retained != null) {
       throw new IllegalArgumentException(
@@ -137,10 +149,14 @@ public final class ExperimentEtlJob {
     }
     return KafkaChanges.attach(
         environment,
-        new KafkaSourceSettings(KafkaSinks.client(config), config.kafka().sourceTopicPrefix()));
+        new KafkaSourceSettings(
+            KafkaSinks.client(config),
+            config.kafka().sourceTopicPrefix(),
+            config.outbox().enabled()));
   }
 
-  static PostgresSourceSettings sourceSettings(SourceConfig source) {
+  static PostgresSourceSettings sourceSettings(JobConfig config) {
+    SourceConfig source = config.source();
     return new PostgresSourceSettings(
         source.host(),
         source.port(),
@@ -151,6 +167,7 @@ public final class ExperimentEtlJob {
         source.publication(),
         source.slot(),
         source.heartbeatInterval(),
-        source.splitSize());
+        source.splitSize(),
+        config.outbox().enabled());
   }
 }

@@ -1,6 +1,7 @@
 package io.experimentetl;
 
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
 
@@ -10,8 +11,33 @@ import java.util.Optional;
  * @param config the configuration file, as the JobManager reads it
  * @param resync whether to read everything again into a database next to the configured one
  * @param restatedMetric the metric to recompute
+ * @param check what is checked ahead; empty: the job is submitted
  */
-public record JobArguments(Path config, boolean resync, Optional<String> restatedMetric) {
+public record JobArguments(
+    Path config, boolean resync, Optional<String> restatedMetric, Optional<Check> check) {
+  /** A start that is checked ahead, while the servers are as they are before it. */
+  public enum Check {
+    /** From the savepoint of a job that still runs and reads the replication slot. */
+    SUCCESSOR("successor"),
+    /** Without state: the tables may hold rows, and the slot may be missing or lost. */
+    FRESH("fresh");
+
+    private final String word;
+
+    Check(String word) {
+      this.word = word;
+    }
+
+    /** The arguments of this check, behind those of the start. */
+    public List<String> arguments() {
+      return List.of(CHECK, word);
+    }
+
+    private static Optional<Check> of(String word) {
+      return Arrays.stream(values()).filter(check -> check.word.equals(word)).findFirst();
+    }
+  }
+
   /** Reads everything again into {@link #resyncDatabase}. */
   public static final String RESYNC = "--resync";
 
@@ -22,14 +48,17 @@ public record JobArguments(Path config, boolean resync, Optional<String> restate
   public static final String ACTION = "experiment-etl.action";
 
   private static final String CONFIG = "--config";
+  private static final String CHECK = "--check";
 
   private static final String USAGE =
       """
-      Usage: experiment-etl.jar --config FILE [--resync | --restate METRIC]
+      Usage: experiment-etl.jar --config FILE [--resync | --restate METRIC] [--check successor|fresh]
         --resync: starts without state, reads everything again into the database NAME_resync next to the configured
           one, NAME, and takes over the facts of NAME that are older than the source's retention. Run by the verb resync.
         --restate: starts from a savepoint and recomputes the days of a metric, from the day in its key since, from the
           raw rows in ClickHouse. The savepoint has no such metric, or another definition of it. Run by the verb restate.
+        --check: checks a start ahead: from the savepoint of the job that still runs, or without state. Run by the verbs
+          through the cluster's plan of the job, which starts nothing.
       """;
 
   /**
@@ -38,15 +67,22 @@ public record JobArguments(Path config, boolean resync, Optional<String> restate
    * @throws IllegalArgumentException with the usage
    */
   public static JobArguments parse(List<String> arguments) {
-    boolean resync = arguments.size() == 3 && arguments.get(2).equals(RESYNC);
-    boolean restate = arguments.size() == 4 && arguments.get(2).equals(RESTATE);
-    if ((arguments.size() != 2 && !resync && !restate) || !arguments.get(0).equals(CONFIG)) {
+    int size = arguments.size();
+    Optional<Check> check =
+        size >= 4 && arguments.get(size - 2).equals(CHECK)
+            ? Check.of(arguments.get(size - 1))
+            : Optional.empty();
+    List<String> start = check.isEmpty() ? arguments : arguments.subList(0, size - 2);
+    boolean resync = start.size() == 3 && start.get(2).equals(RESYNC);
+    boolean restate = start.size() == 4 && start.get(2).equals(RESTATE);
+    if ((start.size() != 2 && !resync && !restate) || !start.get(0).equals(CONFIG)) {
       throw new IllegalArgumentException(USAGE);
     }
     return new JobArguments(
-        Path.of(arguments.get(1)),
+        Path.of(start.get(1)),
         resync,
-        restate ? Optional.of(arguments.get(3)) : Optional.empty());
+        restate ? Optional.of(start.get(3)) : Optional.empty(),
+        check);
   }
 
   /**

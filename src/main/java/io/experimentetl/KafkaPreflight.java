@@ -101,7 +101,7 @@ final class KafkaPreflight {
   private List<String> readTopics() {
     List<String> read = new ArrayList<>();
     if (config.source().type() == SourceType.KAFKA) {
-      for (SourceTable table : SourceTable.values()) {
+      for (SourceTable table : SourceTable.read(config.outbox().enabled())) {
         read.add(config.kafka().sourceTopicPrefix() + table.tableName());
       }
     }

@@ -104,7 +104,7 @@ class ExperimentEtlJobIT {
     ExperimentEtlPipeline.build(
         config,
         Set.of(restated),
-        PostgresChanges.attach(environment, ExperimentEtlJob.sourceSettings(config.source())),
+        PostgresChanges.attach(environment, ExperimentEtlJob.sourceSettings(config)),
         Warehouse.of(config, environment.getConfiguration()).sinks(),
         KafkaSinks.of(config));
     job = environment.executeAsync();

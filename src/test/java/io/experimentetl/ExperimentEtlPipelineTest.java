@@ -72,7 +72,7 @@ class ExperimentEtlPipelineTest {
     assertThat(ExperimentEtlPipeline.configure(environment)).isEmpty();
     ExperimentEtlPipeline.build(
         config,
-        PostgresChanges.attach(environment, ExperimentEtlJob.sourceSettings(config.source())),
+        PostgresChanges.attach(environment, ExperimentEtlJob.sourceSettings(config)),
         Warehouse.of(config, environment.getConfiguration()).sinks(),
         KafkaSinks.of(config));
     return environment.getStreamGraph().getJobGraph();

@@ -30,9 +30,15 @@ record JobDatabases(PostgresEndpoint postgres, ClickHouseEndpoint clickHouse, Pa
    */
   static JobDatabases create(PlatformExtension platform, Path folder, String name)
       throws Exception {
+    return create(platform, platform.newPostgresDatabase(name), folder, name);
+  }
+
+  /** The same in an empty database of another PostgreSQL. */
+  static JobDatabases create(
+      PlatformExtension platform, PostgresEndpoint postgres, Path folder, String name)
+      throws Exception {
     JobDatabases databases =
-        new JobDatabases(
-            platform.newPostgresDatabase(name), platform.newClickHouseDatabase(name), folder);
+        new JobDatabases(postgres, platform.newClickHouseDatabase(name), folder);
     String slot = "SET experiment_etl.slot = '" + databases.slot() + "'";
     databases.execute(
         slot,

@@ -25,6 +25,7 @@ import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import org.apache.flink.configuration.Configuration;
 import org.apache.flink.core.execution.JobClient;
+import org.apache.flink.core.execution.SavepointFormatType;
 import org.apache.flink.runtime.executiongraph.ErrorInfo;
 import org.apache.flink.runtime.minicluster.MiniCluster;
 import org.apache.flink.streaming.api.environment.StreamExecutionEnvironment;
@@ -58,9 +59,20 @@ final class JobOnServers implements AutoCloseable {
       DeliveryConfig delivery,
       Duration grace)
       throws Exception {
+    this(JobDatabases.create(platform, folder, "job"), flink, folder, delivery, grace);
+  }
+
+  /** The same with databases that have the schema already. */
+  JobOnServers(
+      JobDatabases databases,
+      MiniCluster flink,
+      Path folder,
+      DeliveryConfig delivery,
+      Duration grace)
+      throws Exception {
     this.flink = flink;
     this.folder = folder;
-    databases = JobDatabases.create(platform, folder, "job");
+    this.databases = databases;
     postgres = databases.postgres();
     clickHouse = databases.clickHouse();
     proxy = FaultProxy.to(URI.create(clickHouse.url()));
@@ -79,7 +91,25 @@ final class JobOnServers implements AutoCloseable {
   }
 
   void start(int parallelism) throws Exception {
+    start(parallelism, null);
+  }
+
+  /** Stops the job with a savepoint and starts it from there. */
+  void redeploy(int parallelism) throws Exception {
+    String savepoint =
+        job.stopWithSavepoint(
+                false,
+                folder.resolve("savepoints").toUri().toString(),
+                SavepointFormatType.CANONICAL)
+            .get(DEADLINE.toSeconds(), TimeUnit.SECONDS);
+    start(parallelism, savepoint);
+  }
+
+  private void start(int parallelism, String savepoint) throws Exception {
     Configuration configuration = new Configuration();
+    if (savepoint != null) {
+      configuration.setString("execution.state-recovery.path", savepoint);
+    }
     configuration.setString("execution.checkpointing.interval", "1 h");
     configuration.setString("execution.checkpointing.tolerable-failed-checkpoints", "1000");
     configuration.setString(
@@ -95,7 +125,7 @@ final class JobOnServers implements AutoCloseable {
     assertThat(ExperimentEtlJob.preflight(config, environment)).isEmpty();
     ExperimentEtlPipeline.build(
         config,
-        PostgresChanges.attach(environment, ExperimentEtlJob.sourceSettings(config.source())),
+        PostgresChanges.attach(environment, ExperimentEtlJob.sourceSettings(config)),
         Warehouse.of(config, environment.getConfiguration()).sinks(),
         KafkaSinks.of(config));
     job = environment.executeAsync();

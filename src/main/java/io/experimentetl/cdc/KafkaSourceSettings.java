@@ -2,7 +2,6 @@ package io.experimentetl.cdc;
 
 import io.experimentetl.model.SourceTable;
 import java.io.Serializable;
-import java.util.Arrays;
 import java.util.List;
 import java.util.Properties;
 
@@ -11,11 +10,14 @@ import java.util.Properties;
  *
  * @param client bootstrap.servers and the login
  * @param topicPrefix a table's topic has this prefix and the table's name
+ * @param outbox whether the topic of {@code outbox_events} is read: without a relay there may be
+ *     none
  */
-public record KafkaSourceSettings(Properties client, String topicPrefix) implements Serializable {
+public record KafkaSourceSettings(Properties client, String topicPrefix, boolean outbox)
+    implements Serializable {
 
   List<String> topics() {
-    return Arrays.stream(SourceTable.values()).map(this::topic).toList();
+    return SourceTable.read(outbox).stream().map(this::topic).toList();
   }
 
   String topic(SourceTable table) {

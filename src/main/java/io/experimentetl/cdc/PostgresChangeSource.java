@@ -7,7 +7,6 @@ import java.net.URLEncoder;
 import java.nio.charset.StandardCharsets;
 import java.sql.Connection;
 import java.sql.SQLException;
-import java.util.Arrays;
 import java.util.Comparator;
 import java.util.Iterator;
 import java.util.List;
@@ -109,7 +108,7 @@ final class PostgresChangeSource
             .hostname(settings.host())
             .port(settings.port())
             .database(settings.database())
-            .tableList(tables(settings.schema()))
+            .tableList(tables(settings))
             .username(settings.username())
             .password("")
             .decodingPluginName("pgoutput")
@@ -132,11 +131,11 @@ final class PostgresChangeSource
    * One pattern with the frequent tables first, because Debezium matches it against every row's
    * table. An unquoted dot would match any character.
    */
-  private static String tables(String schema) {
-    return Arrays.stream(SourceTable.values())
+  private static String tables(PostgresSourceSettings settings) {
+    return settings.tables().stream()
         .sorted(Comparator.comparing(table -> FREQUENT.indexOf(table) < 0 ? 1 : 0))
         .map(SourceTable::tableName)
-        .collect(Collectors.joining("|", Pattern.quote(schema) + "\\.(?:", ")"));
+        .collect(Collectors.joining("|", Pattern.quote(settings.schema()) + "\\.(?:", ")"));
   }
 
   @Override

@@ -1,7 +1,9 @@
 package io.experimentetl.cdc;
 
+import io.experimentetl.model.SourceTable;
 import java.io.Serializable;
 import java.time.Duration;
+import java.util.List;
 import org.apache.flink.util.function.SerializableSupplier;
 
 /**
@@ -13,6 +15,7 @@ import org.apache.flink.util.function.SerializableSupplier;
  * @param slot logical slot of the plugin pgoutput, made by {@code sql/postgres/003_slot.sql}
  * @param heartbeatInterval how often the source writes its row of {@code etl_heartbeat}
  * @param splitSize rows of one chunk of the initial snapshot
+ * @param outbox whether {@code outbox_events} is read: a platform without a relay may have none
  */
 public record PostgresSourceSettings(
     String host,
@@ -24,8 +27,14 @@ public record PostgresSourceSettings(
     String publication,
     String slot,
     Duration heartbeatInterval,
-    int splitSize)
+    int splitSize,
+    boolean outbox)
     implements Serializable {
+
+  /** The tables that are read. */
+  List<SourceTable> tables() {
+    return SourceTable.read(outbox);
+  }
 
   /** The server as a message names it. */
   String place() {

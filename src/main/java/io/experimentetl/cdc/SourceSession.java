@@ -75,8 +75,7 @@ public final class SourceSession {
    */
   public static Connection open(String jdbcUrl, Properties properties) throws SQLException {
     properties.setProperty(OPTIONS, options(0));
-    // Not through DriverManager, which does not see a driver inside the job's own jar.
-    Connection connection = new org.postgresql.Driver().connect(jdbcUrl, properties);
+    Connection connection = PostgresDriver.connect(jdbcUrl, properties);
     if (connection == null) {
       throw new SQLException(
           "No PostgreSQL is at "

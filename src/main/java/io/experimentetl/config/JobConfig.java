@@ -1,9 +1,7 @@
 package io.experimentetl.config;
 
 import com.fasterxml.jackson.core.JsonProcessingException;
-import java.io.IOException;
 import java.io.Serializable;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -33,19 +31,7 @@ public record JobConfig(
    * @throws InvalidConfigurationException with every error of the file
    */
   public static JobConfig load(Path file, Map<String, String> environment) {
-    String yaml;
-    try {
-      yaml = Files.readString(file);
-    } catch (IOException e) {
-      throw new InvalidConfigurationException(
-          "The configuration " + file,
-          List.of(
-              new ConfigurationError(
-                  file.toString(),
-                  "cannot be read (" + e.getClass().getSimpleName() + ").",
-                  "Pass the path of a readable YAML file with --config.")));
-    }
-    return parse("The configuration " + file, yaml, environment);
+    return parse("The configuration " + file, YamlText.read(file), environment);
   }
 
   /** The configuration of an empty file. A password is looked for when it is used. */
@@ -80,7 +66,7 @@ public record JobConfig(
     try {
       config = Section.read(Section.parse(yaml, environment, errors), JobConfig::read);
     } catch (JsonProcessingException e) {
-      throw new InvalidConfigurationException(origin, List.of(Section.syntaxError(e)));
+      throw new InvalidConfigurationException(origin, List.of(YamlText.error(e)));
     }
     if (!errors.isEmpty()) {
       throw new InvalidConfigurationException(origin, errors);

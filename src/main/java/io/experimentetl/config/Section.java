@@ -1,14 +1,10 @@
 package io.experimentetl.config;
 
-import com.fasterxml.jackson.core.JsonParser;
 import com.fasterxml.jackson.core.JsonProcessingException;
-import com.fasterxml.jackson.databind.DeserializationFeature;
 import com.fasterxml.jackson.databind.JsonNode;
-import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.MissingNode;
 import com.fasterxml.jackson.databind.node.NullNode;
 import com.fasterxml.jackson.databind.node.TextNode;
-import com.fasterxml.jackson.dataformat.yaml.YAMLFactory;
 import java.util.ArrayList;
 import java.util.Iterator;
 import java.util.LinkedHashSet;
@@ -25,10 +21,6 @@ import java.util.function.Function;
  * value becomes an error in the list and its default is used, so that one pass finds every error.
  */
 final class Section {
-  private static final ObjectMapper YAML =
-      new ObjectMapper(new YAMLFactory().enable(JsonParser.Feature.STRICT_DUPLICATE_DETECTION))
-          .enable(DeserializationFeature.USE_BIG_DECIMAL_FOR_FLOATS);
-
   private final String path;
   private final JsonNode node;
   private final Reading reading;
@@ -61,8 +53,8 @@ final class Section {
   static Section parse(
       String yaml, Map<String, String> environment, List<ConfigurationError> errors)
       throws JsonProcessingException {
-    JsonNode root = YAML.readTree(yaml);
-    if (!root.isMissingNode() && !root.isNull() && !root.isObject()) {
+    JsonNode root = YamlText.parse(yaml);
+    if (!root.isObject()) {
       errors.add(
           new ConfigurationError(
               "the file",
@@ -91,18 +83,6 @@ final class Section {
           }
         });
     return overrides;
-  }
-
-  /** Leaves out the parser's excerpt of the file, which may contain a secret. */
-  static ConfigurationError syntaxError(JsonProcessingException e) {
-    String where = "the file";
-    if (e.getLocation() != null) {
-      where = "line " + e.getLocation().getLineNr() + ", column " + e.getLocation().getColumnNr();
-    }
-    return new ConfigurationError(
-        where,
-        "is not YAML: " + e.getOriginalMessage().lines().findFirst().orElse("") + ".",
-        "Correct it; keys of one group have the same indentation.");
   }
 
   /** EXPERIMENT_ETL_SOURCE_SPLIT_SIZE overrides {@code source.split-size}. */
@@ -359,10 +339,10 @@ final class Section {
       return TextNode.valueOf(override);
     }
     try {
-      JsonNode value = YAML.readTree(override);
+      JsonNode value = YamlText.value(override);
       return value.isMissingNode() ? NullNode.getInstance() : value;
     } catch (JsonProcessingException e) {
-      error(key, syntaxError(e).problem(), "Quote the value as in YAML.");
+      error(key, YamlText.error(e).problem(), "Quote the value as in YAML.");
       return MissingNode.getInstance();
     }
   }

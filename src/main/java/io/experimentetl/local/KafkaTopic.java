@@ -19,6 +19,9 @@ import org.apache.kafka.common.serialization.StringDeserializer;
 
 /** Topics and their committed records. */
 public final class KafkaTopic {
+  /** Longer than the job may keep a transaction open between two checkpoints. */
+  private static final Duration MARKERS = Duration.ofMinutes(2);
+
   private KafkaTopic() {}
 
   /** Creates the missing topics, with one partition each. */
@@ -42,32 +45,52 @@ public final class KafkaTopic {
     }
   }
 
-  /** All physical records up to the topic's present end. */
+  /**
+   * All committed records up to the topic's present end. Kafka answers a commit before it writes
+   * the transaction's markers: this waits for them, so that everything acknowledged is returned.
+   *
+   * @throws PlatformException when a transaction stays open
+   */
   public static List<ConsumerRecord<String, String>> committed(
       String bootstrapServers, String topic) {
-    try (KafkaConsumer<String, String> consumer =
-        new KafkaConsumer<>(
-            Map.of(
-                ConsumerConfig.BOOTSTRAP_SERVERS_CONFIG,
-                bootstrapServers,
-                ConsumerConfig.ISOLATION_LEVEL_CONFIG,
-                "read_committed",
-                ConsumerConfig.ENABLE_AUTO_COMMIT_CONFIG,
-                false),
-            new StringDeserializer(),
-            new StringDeserializer())) {
-      List<TopicPartition> partitions =
-          consumer.partitionsFor(topic).stream()
-              .map(info -> new TopicPartition(info.topic(), info.partition()))
-              .toList();
+    Map<TopicPartition, Long> ends;
+    try (KafkaConsumer<String, String> all = consumer(bootstrapServers, "read_uncommitted")) {
+      ends = all.endOffsets(partitions(all, topic));
+    }
+    try (KafkaConsumer<String, String> consumer = consumer(bootstrapServers, "read_committed")) {
+      Set<TopicPartition> partitions = ends.keySet();
       consumer.assign(partitions);
       consumer.seekToBeginning(partitions);
-      Map<TopicPartition, Long> ends = consumer.endOffsets(partitions);
+      long deadline = System.nanoTime() + MARKERS.toNanos();
       List<ConsumerRecord<String, String>> records = new ArrayList<>();
       while (partitions.stream().anyMatch(p -> consumer.position(p) < ends.get(p))) {
         consumer.poll(Duration.ofMillis(200)).forEach(records::add);
+        if (System.nanoTime() > deadline) {
+          throw new PlatformException(
+              "the topic %s on Kafka %s has a transaction that did not end within %d s: is its job down? It ends by kafka.transaction-timeout"
+                  .formatted(topic, bootstrapServers, MARKERS.toSeconds()));
+        }
       }
       return records;
     }
+  }
+
+  private static List<TopicPartition> partitions(KafkaConsumer<?, ?> consumer, String topic) {
+    return consumer.partitionsFor(topic).stream()
+        .map(info -> new TopicPartition(info.topic(), info.partition()))
+        .toList();
+  }
+
+  private static KafkaConsumer<String, String> consumer(String bootstrapServers, String isolation) {
+    return new KafkaConsumer<>(
+        Map.of(
+            ConsumerConfig.BOOTSTRAP_SERVERS_CONFIG,
+            bootstrapServers,
+            ConsumerConfig.ISOLATION_LEVEL_CONFIG,
+            isolation,
+            ConsumerConfig.ENABLE_AUTO_COMMIT_CONFIG,
+            false),
+        new StringDeserializer(),
+        new StringDeserializer());
   }
 }

@@ -8,6 +8,7 @@ import com.fasterxml.jackson.dataformat.yaml.YAMLFactory;
 import com.fasterxml.jackson.dataformat.yaml.YAMLGenerator;
 import io.experimentetl.config.InvalidConfigurationException;
 import io.experimentetl.config.JobConfig;
+import io.experimentetl.config.YamlText;
 import io.experimentetl.operations.FlinkEndpoint;
 import io.experimentetl.operations.JobEnvironment;
 import io.experimentetl.operations.SqlFiles;
@@ -76,7 +77,7 @@ public final class Platform implements AutoCloseable {
    *
    * @param journal takes a line when a server starts, stops or dies
    */
-  static Platform start(
+  public static Platform start(
       Path directory, Path home, PlatformOptions options, Consumer<String> journal) {
     requireSoundJobConfig(directory, options);
     Platform platform = new Platform(directory, journal);
@@ -204,8 +205,8 @@ public final class Platform implements AutoCloseable {
     PostgresEndpoint source = postgresReady.join();
     ClickHouseEndpoint target = clickHouseReady.join();
     SqlFiles sql = new SqlFiles(home.resolve("sql"));
-    sql.applyTo(source.login());
-    PostgresEndpoint jobsSource = givenPostgres.isPresent() ? source : asJob(source);
+    journal.accept("applying sql/ to PostgreSQL and ClickHouse");
+    PostgresEndpoint jobsSource = prepareSource(sql, source, givenPostgres.isPresent());
     target
         .withDatabase("default")
         .query("CREATE DATABASE IF NOT EXISTS `" + target.database() + "`");
@@ -239,6 +240,7 @@ public final class Platform implements AutoCloseable {
     Map<String, String> secrets = new HashMap<>();
     secrets.put("EXPERIMENT_ETL_SOURCE_PASSWORD", source.password());
     secrets.put("EXPERIMENT_ETL_CLICKHOUSE_PASSWORD", target.password());
+    journal.accept("starting the Flink cluster");
     flink =
         FlinkCluster.start(
             directory.resolve("flink"),
@@ -265,6 +267,7 @@ public final class Platform implements AutoCloseable {
   }
 
   private PostgresEndpoint startPostgres() {
+    journal.accept("starting PostgreSQL");
     postgres = PostgresServer.start(directory.resolve("postgres"));
     PostgresEndpoint server = postgres.endpoint();
     try (Connection connection = server.connect();
@@ -279,24 +282,28 @@ public final class Platform implements AutoCloseable {
     }
   }
 
-  /** The role that sql/postgres creates for the job, with only the rights listed there. */
-  private static PostgresEndpoint asJob(PostgresEndpoint superuser) {
-    try (Connection connection = superuser.connect();
-        Statement statement = connection.createStatement()) {
-      statement.execute("ALTER ROLE experiment_etl PASSWORD '" + superuser.password() + "'");
-    } catch (SQLException e) {
-      throw new PlatformException(
-          "the role experiment_etl of " + superuser + " gets no password: " + e.getMessage(), e);
+  /**
+   * Applies sql/postgres, and returns the job's login. On a server of others the tables of a
+   * platform that is there already are left alone.
+   */
+  private PostgresEndpoint prepareSource(SqlFiles sql, PostgresEndpoint source, boolean given) {
+    if (!given) {
+      sql.applyTo(source.login());
+      return JobRole.onOwnServer(source);
     }
-    return new PostgresEndpoint(
-        superuser.host(),
-        superuser.port(),
-        superuser.database(),
-        "experiment_etl",
-        superuser.password());
+    JobRole role = JobRole.before(source);
+    boolean prepared =
+        source.count("SELECT count(*) FROM pg_class WHERE oid = to_regclass('etl_heartbeat')") > 0;
+    if (role.mayApplySql() || !prepared) {
+      boolean hasPlatform =
+          source.count("SELECT count(*) FROM pg_class WHERE oid = to_regclass('experiments')") > 0;
+      sql.applyTo(source.login(), !hasPlatform);
+    }
+    return role.onGivenServer(directory);
   }
 
   private ClickHouseEndpoint startClickHouse() {
+    journal.accept("starting ClickHouse");
     clickHouse = ClickHouseServer.start(directory.resolve("clickhouse"));
     return clickHouse.newDatabase(DATABASE);
   }
@@ -305,6 +312,7 @@ public final class Platform implements AutoCloseable {
     if (options.withoutKafka) {
       return Optional.empty();
     }
+    journal.accept("starting Kafka");
     kafka = KafkaServer.start(directory.resolve("kafka"));
     return Optional.of(kafka.bootstrapServers());
   }
@@ -322,7 +330,7 @@ public final class Platform implements AutoCloseable {
     environment.put("EXPERIMENT_ETL_SOURCE_PASSWORD", "known later");
     environment.put("EXPERIMENT_ETL_CLICKHOUSE_PASSWORD", "known later");
     try {
-      Files.createDirectories(directory);
+      OwnerOnly.folder(directory);
       YAML.writeValue(draft.toFile(), jobKeys(directory, options));
       JobConfig.load(draft, environment);
     } catch (InvalidConfigurationException e) {
@@ -353,7 +361,7 @@ public final class Platform implements AutoCloseable {
       JsonNode given =
           configuration.isEmpty()
               ? YAML.createObjectNode()
-              : YAML.readTree(configuration.get().toFile());
+              : YamlText.parse(YamlText.read(configuration.get()));
       if (!(given instanceof ObjectNode root)) {
         throw new PlatformException(
             "the job's configuration " + configuration.orElseThrow() + " is not a group of keys");
@@ -377,16 +385,11 @@ public final class Platform implements AutoCloseable {
       }
       return root;
     } catch (JsonProcessingException e) {
-      // Without the parser's excerpt of the text: it may contain a secret.
       throw new PlatformException(
-          "the job's configuration %s is not YAML, line %d: %s"
+          "the job's configuration %s: %s"
               .formatted(
                   configuration.isEmpty() ? options.jobSettings : configuration.get(),
-                  e.getLocation() == null ? 1 : e.getLocation().getLineNr(),
-                  e.getOriginalMessage().lines().findFirst().orElse("")));
-    } catch (IOException e) {
-      throw new PlatformException(
-          "the job's configuration " + configuration.orElseThrow() + " can't be read: " + e, e);
+                  YamlText.error(e)));
     }
   }
 
@@ -430,7 +433,7 @@ public final class Platform implements AutoCloseable {
         sourceKeys.put("password-file", secretFile("postgres.password", source.password()));
         targetKeys.put("password-file", secretFile("clickhouse.password", target.password()));
       }
-      Files.createDirectories(directory);
+      OwnerOnly.folder(directory);
       YAML.writeValue(file.toFile(), root);
       return file;
     } catch (IOException e) {

@@ -11,7 +11,7 @@ import io.experimentetl.operations.DeploymentMemory;
 import io.experimentetl.operations.FlinkEndpoint;
 import io.experimentetl.operations.OperationsException;
 import io.experimentetl.operations.PostgresLogin;
-import io.experimentetl.operations.StatusCommand;
+import io.experimentetl.operations.StatusLook;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -209,7 +209,7 @@ public record PlatformAddresses(
       dead.add("ClickHouse " + clickHouse.url() + " does not answer");
     }
     kafka
-        .filter(servers -> !StatusCommand.listens(servers))
+        .filter(servers -> !StatusLook.listens(servers))
         .ifPresent(servers -> dead.add("Kafka " + servers + " does not answer"));
     try {
       if (flink.taskManagers() == 0) {

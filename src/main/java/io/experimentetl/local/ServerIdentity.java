@@ -6,7 +6,6 @@ import java.io.UncheckedIOException;
 import java.io.Writer;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.attribute.PosixFilePermissions;
 import java.security.SecureRandom;
 import java.util.HexFormat;
 import java.util.Properties;
@@ -65,9 +64,7 @@ public final class ServerIdentity {
 
   /** Writes a file that only its owner may read. */
   static void writeSecret(Path file, String text) throws IOException {
-    Files.deleteIfExists(file);
-    Files.createFile(
-        file, PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rw-------")));
+    OwnerOnly.newFile(file);
     Files.writeString(file, text);
   }
 
@@ -75,9 +72,7 @@ public final class ServerIdentity {
     values.setProperty(name, value);
     try {
       if (!Files.exists(file)) {
-        Files.createFile(
-            file,
-            PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rw-------")));
+        OwnerOnly.newFile(file);
       }
       try (Writer writer = Files.newBufferedWriter(file)) {
         values.store(writer, null);

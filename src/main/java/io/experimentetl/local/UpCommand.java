@@ -52,28 +52,14 @@ final class UpCommand implements Callable<Integer> {
     }
     options.postgres();
     Path log = directory.resolve("supervisor.log");
-    Files.createDirectories(directory);
-    List<String> line =
-        new ArrayList<>(
-            List.of(
-                "setsid",
-                JavaCommand.java(),
-                "-Xmx256m",
-                "-Detl.home=" + place.home(),
-                "-cp",
-                System.getProperty("java.class.path"),
-                Etl.class.getName(),
-                SuperviseCommand.NAME));
-    List<String> words = spec.commandLine().getParseResult().originalArgs();
-    line.addAll(words.subList(words.indexOf("up") + 1, words.size()));
-    Process supervisor =
-        new ProcessBuilder(line)
-            .redirectInput(ProcessBuilder.Redirect.from(new java.io.File("/dev/null")))
-            .redirectErrorStream(true)
-            .redirectOutput(ProcessBuilder.Redirect.appendTo(log.toFile()))
-            .start();
+    OwnerOnly.folder(directory);
+    long begin = Files.exists(log) ? Files.size(log) : 0;
+    Process supervisor = startSupervisor(log);
+    System.out.printf("starting the servers in %s; the log is %s%n", directory, log);
+    LogTail events = new LogTail(log, begin);
     long end = System.nanoTime() + DEADLINE.toNanos();
     while (System.nanoTime() < end) {
+      events.print(System.out);
       Optional<PlatformAddresses> started = PlatformAddresses.read(directory);
       if (started.isPresent()) {
         print(started.get());
@@ -88,6 +74,28 @@ final class UpCommand implements Callable<Integer> {
     supervisor.destroy();
     throw new PlatformException(
         "the platform did not start within %d min; see %s".formatted(DEADLINE.toMinutes(), log));
+  }
+
+  /** A process of its own session, which Ctrl-C of this one does not reach. */
+  private Process startSupervisor(Path log) throws IOException {
+    List<String> line =
+        new ArrayList<>(
+            List.of(
+                "setsid",
+                JavaCommand.java(),
+                "-Xmx256m",
+                "-Detl.home=" + place.home(),
+                "-cp",
+                System.getProperty("java.class.path"),
+                Etl.class.getName(),
+                SuperviseCommand.NAME));
+    List<String> words = spec.commandLine().getParseResult().originalArgs();
+    line.addAll(words.subList(words.indexOf("up") + 1, words.size()));
+    return new ProcessBuilder(line)
+        .redirectInput(ProcessBuilder.Redirect.from(new java.io.File("/dev/null")))
+        .redirectErrorStream(true)
+        .redirectOutput(ProcessBuilder.Redirect.appendTo(log.toFile()))
+        .start();
   }
 
   /**

@@ -1,5 +1,7 @@
 package io.experimentetl.model;
 
+import java.util.Arrays;
+import java.util.List;
 import java.util.Locale;
 
 /** The tables of the platform that are captured, and the heartbeat table of this product. */
@@ -22,6 +24,15 @@ public enum SourceTable {
 
   SourceTable(SubjectKind subjectKind) {
     this.subjectKind = subjectKind;
+  }
+
+  /**
+   * The tables that a job reads.
+   *
+   * @param outbox whether it relays the outbox: without the relay its table need not exist
+   */
+  public static List<SourceTable> read(boolean outbox) {
+    return Arrays.stream(ALL).filter(table -> outbox || table != OUTBOX_EVENTS).toList();
   }
 
   /** The table's name in PostgreSQL. */

@@ -96,15 +96,31 @@ public record FlinkEndpoint(String url) {
    */
   public String submit(
       Path jar, List<String> arguments, Optional<String> savepoint, int parallelism) {
-    String jarId = http().upload(jar);
     ObjectNode body = FlinkHttp.JSON.createObjectNode();
-    arguments.forEach(body.putArray("programArgsList")::add);
     savepoint.ifPresent(path -> body.put("savepointPath", path));
+    return ofJar(jar, "run", arguments, parallelism, body).path("jobid").asText();
+  }
+
+  /**
+   * Runs the jar's main class on the JobManager up to its execution: it checks everything and
+   * starts nothing.
+   *
+   * @param parallelism 0: the cluster's default
+   * @throws OperationsException with the job's own message when its main fails
+   */
+  void check(Path jar, List<String> arguments, int parallelism) {
+    ofJar(jar, "plan", arguments, parallelism, FlinkHttp.JSON.createObjectNode());
+  }
+
+  private JsonNode ofJar(
+      Path jar, String action, List<String> arguments, int parallelism, ObjectNode body) {
+    arguments.forEach(body.putArray("programArgsList")::add);
     if (parallelism > 0) {
       body.put("parallelism", parallelism);
     }
+    String jarId = http().upload(jar);
     try {
-      return http().post("/jars/" + jarId + "/run", body).path("jobid").asText();
+      return http().post("/jars/" + jarId + "/" + action, body);
     } finally {
       http().delete("/jars/" + jarId);
     }
@@ -300,6 +316,26 @@ public record FlinkEndpoint(String url) {
 
   private JsonNode latestCheckpoints(String jobId) {
     return http().get("/jobs/" + jobId + "/checkpoints").path("latest");
+  }
+
+  /**
+   * The checkpoints of a job that failed.
+   *
+   * @param count since the job was started
+   */
+  public record FailedCheckpoints(long count, RootCause lastCause, Instant lastAt) {}
+
+  /** Empty: none failed. */
+  Optional<FailedCheckpoints> failedCheckpoints(String jobId) {
+    JsonNode checkpoints = http().get("/jobs/" + jobId + "/checkpoints");
+    JsonNode last = checkpoints.path("latest").path("failed");
+    return last.isMissingNode() || last.isNull()
+        ? Optional.empty()
+        : Optional.of(
+            new FailedCheckpoints(
+                checkpoints.path("counts").path("failed").asLong(),
+                RootCause.of(last.path("failure_message").asText("unknown")),
+                Instant.ofEpochMilli(last.path("failure_timestamp").asLong())));
   }
 
   /** The parameters that the job published when it was started. */

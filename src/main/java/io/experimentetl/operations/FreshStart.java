@@ -20,11 +20,11 @@ public final class FreshStart {
   }
 
   /**
-   * Empties the tables, and makes a missing or lost slot again.
+   * Checks, before anything is changed, that the tables may be emptied.
    *
    * @throws OperationsException when rows are in a ClickHouse that may serve others
    */
-  public void prepare(Consumer<String> log) {
+  void requireAllowed() {
     ClickHouseLogin clickHouse = deployment.databases().clickHouse();
     List<String> full = fullTables(clickHouse);
     if (!full.isEmpty() && !deployment.ownServers().contains(Deployment.Server.CLICKHOUSE)) {
@@ -32,8 +32,18 @@ public final class FreshStart {
           "--fresh empties only a ClickHouse that ./etl started; %s holds rows in %s: name an empty database (clickhouse.database), or empty these tables"
               .formatted(clickHouse, String.join(", ", full)));
     }
+  }
+
+  /**
+   * Empties the tables, and makes a missing or lost slot again.
+   *
+   * @throws OperationsException when rows are in a ClickHouse that may serve others
+   */
+  public void prepare(Consumer<String> log) {
+    requireAllowed();
+    ClickHouseLogin clickHouse = deployment.databases().clickHouse();
     deployment.memory().startFresh();
-    for (String table : full) {
+    for (String table : fullTables(clickHouse)) {
       long rows = clickHouse.count("SELECT count() FROM `" + table + "`");
       clickHouse.execute("TRUNCATE TABLE `" + table + "`");
       log.accept("emptied %s (%,d rows)".formatted(table, rows));

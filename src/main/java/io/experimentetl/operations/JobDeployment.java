@@ -2,6 +2,7 @@ package io.experimentetl.operations;
 
 import io.experimentetl.ExperimentEtlJob;
 import io.experimentetl.ExperimentEtlPipeline;
+import io.experimentetl.JobArguments.Check;
 import io.experimentetl.config.InvalidConfigurationException;
 import io.experimentetl.config.JobConfig;
 import io.experimentetl.config.MetricConfig;
@@ -125,6 +126,7 @@ public final class JobDeployment {
       requireEffectiveConfiguration();
       requireSlots(parallelism);
       requireMetrics(ending);
+      requireServers(Check.SUCCESSOR, parallelism);
     } catch (OperationsException | InvalidConfigurationException e) {
       throw new OperationsException(e.getMessage() + "\nThe running job was not touched.", e);
     }
@@ -153,6 +155,26 @@ public final class JobDeployment {
                   running.get(),
                   lost.stream().map(name -> "--end " + name).collect(Collectors.joining(" "))));
     }
+  }
+
+  /**
+   * Lets the job's own preflight check all servers, from the cluster, before anything is changed. A
+   * cluster in application mode takes no jar: there the deployment's start checks them.
+   *
+   * @param parallelism 0: the cluster's default
+   * @throws OperationsException with every problem
+   */
+  void requireServers(Check check, int parallelism) {
+    if (isInApplicationMode()) {
+      log.accept(
+          "The servers are checked when the deployment starts the job: a cluster in application mode takes no jar for a check.");
+      return;
+    }
+    log.accept("checking the configuration and all servers ...");
+    List<String> arguments =
+        new ArrayList<>(List.of("--config", deployment.files().configOnCluster()));
+    arguments.addAll(check.arguments());
+    deployment.flink().check(deployment.files().jar(), arguments, effective(parallelism));
   }
 
   private static Set<String> metrics(JobConfig config) {

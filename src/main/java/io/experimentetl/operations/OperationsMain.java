@@ -58,11 +58,16 @@ public final class OperationsMain {
         .addSubcommand(new VerifyCommand(databases.get()))
         .addSubcommand(new ReportCommand(databases.get()))
         .addSubcommand(new SubmitCommand(deployments.get()))
+        .addSubcommand(new CancelCommand(deployments.get()))
         .addSubcommand(new RedeployCommand(deployments.get()))
         .addSubcommand(new RestateCommand(deployments.get()))
         .addSubcommand(new ResyncCommand(deployments.get()))
         .addSubcommand(new DeadLettersCommand(databases.get()))
         .addSubcommand(new ForgetCommand(databases.get()));
+    // Each verb takes --version too, and prints the same.
+    for (CommandLine verb : line.getSubcommands().values()) {
+      verb.getCommandSpec().versionProvider(line.getCommandSpec().versionProvider());
+    }
     line.setExecutionExceptionHandler(
         (exception, command, parsed) -> {
           if (exception instanceof OperationsException

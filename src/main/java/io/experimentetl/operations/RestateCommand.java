@@ -22,10 +22,10 @@ import picocli.CommandLine.Spec;
     name = "restate",
     mixinStandardHelpOptions = true,
     description = {
-      "Recomputes a metric of the job's configuration for users first exposed on or after a day, from the raw rows in ClickHouse:",
-      "writes since into the configuration, stops the job with a savepoint and starts the present jar from it. The metric may be new,",
-      "may have counted from a later day on, or may have a new definition. Other metrics and their days stay unchanged, and the",
-      "configuration must name them too."
+      "Recomputes a metric from a day on, from the raw rows in ClickHouse.",
+      "It counts users first exposed on or after the day. It stops the job with a savepoint, writes the metric's key since into",
+      "the configuration, and starts the present jar from the savepoint. The metric may be new, may have counted from a later day",
+      "on, or may have a new definition. Other metrics and their days stay unchanged, and the configuration must name them too."
     })
 public final class RestateCommand implements Callable<Integer> {
   private static final Duration RESTATEMENT = Duration.ofHours(6);

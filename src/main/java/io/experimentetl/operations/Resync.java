@@ -1,6 +1,7 @@
 package io.experimentetl.operations;
 
 import io.experimentetl.JobArguments;
+import io.experimentetl.JobArguments.Check;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.time.Instant;
@@ -62,6 +63,7 @@ final class Resync {
       throw new OperationsException(
           "there are no tables in " + old + " yet, so there is nothing to repair; use submit");
     }
+    job.requireServers(Check.FRESH, parallelism);
     unfinished.begin();
     new FreshStart(deployment).repairSlot(log);
     createDatabase();

@@ -66,8 +66,18 @@ public final class SqlFiles {
    * made in a transaction that has written.
    */
   public void applyTo(PostgresLogin database) {
+    applyTo(database, true);
+  }
+
+  /**
+   * The same.
+   *
+   * @param withPlatform false leaves out 001_platform.sql, for a database that has the platform's
+   *     tables
+   */
+  public void applyTo(PostgresLogin database, boolean withPlatform) {
     try (Connection connection = database.connect()) {
-      apply("postgres", file -> true, in(connection));
+      apply("postgres", file -> withPlatform || !file.equals("001_platform.sql"), in(connection));
     } catch (SQLException e) {
       throw new OperationsException(
           "PostgreSQL " + database + " cannot be reached: " + e.getMessage(), e);

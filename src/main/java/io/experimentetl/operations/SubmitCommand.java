@@ -1,5 +1,6 @@
 package io.experimentetl.operations;
 
+import io.experimentetl.JobArguments.Check;
 import java.io.PrintWriter;
 import java.util.List;
 import java.util.Optional;
@@ -53,7 +54,10 @@ public final class SubmitCommand implements Callable<Integer> {
       resync.abandon();
       job.requireNoActiveJob();
       job.requireEffectiveConfiguration();
-      new FreshStart(deployment).prepare(log);
+      FreshStart start = new FreshStart(deployment);
+      start.requireAllowed();
+      job.requireServers(Check.FRESH, successor.parallelism);
+      start.prepare(log);
       resync.end();
     } else {
       resync.requireNone();

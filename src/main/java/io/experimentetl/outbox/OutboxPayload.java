@@ -8,6 +8,7 @@ import com.fasterxml.jackson.databind.cfg.JsonNodeFeature;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import com.fasterxml.jackson.databind.node.MissingNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import com.fasterxml.jackson.databind.node.TextNode;
 import io.experimentetl.model.EventId;
 import io.experimentetl.model.OutboxRow;
 import java.time.Instant;
@@ -15,13 +16,17 @@ import java.time.OffsetDateTime;
 import java.time.format.DateTimeParseException;
 import java.time.temporal.ChronoUnit;
 import java.util.Map;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 
 /**
  * The payload of an outbox row, in one form for all services of the platform. The services write
  * {@code id} or {@code event_id}. They write {@code event} or {@code Event}, as an object or as the
- * type's name, or put the members beside the id. A timestamp is optional.
+ * type's name, or put the members beside the id. A timestamp is optional. An assignment may have no
+ * id of its own: then its identity is the row's {@code aggregate_id}, {@code experiment:user}.
  *
- * @param id of the event or assignment
+ * @param id of the event or assignment; null: an assignment whose identity is its experiment and
+ *     user
  * @param type the event's type; null for an assignment
  * @param occurredAt microseconds since 1970 in UTC; null: absent
  * @param userId null: absent
@@ -50,6 +55,7 @@ record OutboxPayload(
   static final String EVENT_CREATED = "EVENT_CREATED";
 
   private static final int MAX_ID_LENGTH = 1_000;
+  private static final Pattern EXPERIMENT_AND_USER = Pattern.compile("(\\d+):(.+)", Pattern.DOTALL);
 
   // Numbers keep all their digits.
   private static final ObjectMapper JSON =
@@ -76,7 +82,7 @@ record OutboxPayload(
     }
     return switch (row.eventType()) {
       case EVENT_CREATED -> event(members);
-      case "ASSIGNMENT_CREATED", "ASSIGNMENT_ENROLLED" -> assignment(members);
+      case "ASSIGNMENT_CREATED", "ASSIGNMENT_ENROLLED" -> assignment(members, row.aggregateId());
       default -> throw new UnknownShapeException("The row's event_type is unknown.");
     };
   }
@@ -99,13 +105,33 @@ record OutboxPayload(
     return taken.finish(EventId.of(id).text(), name);
   }
 
-  private static OutboxPayload assignment(ObjectNode members) throws UnknownShapeException {
+  private static OutboxPayload assignment(ObjectNode members, String aggregateId)
+      throws UnknownShapeException {
     Members taken = new Members(members);
-    String id = text(taken.one("assignment_id", "id"), "id");
-    if (id == null) {
-      throw new UnknownShapeException("The payload has neither id nor assignment_id.");
+    if (members.get("assignment") instanceof ObjectNode
+        || members.get("Assignment") instanceof ObjectNode) {
+      taken.nested = (ObjectNode) taken.one("assignment", "Assignment");
     }
-    return taken.finish(id, null);
+    String id = text(taken.one("assignment_id", "id"), "id");
+    OutboxPayload payload = taken.finish(id, null);
+    return id == null ? payload.identifiedBy(aggregateId) : payload;
+  }
+
+  /** The experiment and the user of an assignment that has no id. */
+  private OutboxPayload identifiedBy(String aggregateId) throws UnknownShapeException {
+    Matcher identity = EXPERIMENT_AND_USER.matcher(aggregateId);
+    if (!identity.matches()) {
+      throw new UnknownShapeException(
+          "The payload has neither id nor assignment_id, and the row's aggregate_id is not experiment:user.");
+    }
+    Long experiment = number(TextNode.valueOf(identity.group(1)), "aggregate_id's experiment");
+    String user = text(TextNode.valueOf(identity.group(2)), "aggregate_id's user");
+    if ((experimentId != null && !experimentId.equals(experiment))
+        || (userId != null && !userId.equals(user))) {
+      throw new UnknownShapeException(
+          "The payload has no id, and its experiment or user is not that of the row's aggregate_id.");
+    }
+    return new OutboxPayload(null, null, occurredAt, user, experiment, variantId, rest);
   }
 
   private static String text(JsonNode value, String what) throws UnknownShapeException {

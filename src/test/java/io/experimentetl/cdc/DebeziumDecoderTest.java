@@ -30,7 +30,7 @@ class DebeziumDecoderTest {
       "'source':{'connector':'postgresql','ts_ms':1700000000123,'txId':7,'lsn':500,'sequence':'[\\\"400\\\",\\\"500\\\"]','table':'events'}";
 
   private final DebeziumDecoder decoder =
-      new DebeziumDecoder(new KafkaSourceSettings(new Properties(), "experiments_"));
+      new DebeziumDecoder(new KafkaSourceSettings(new Properties(), "experiments_", true));
 
   private DebeziumRecord decode(String topic, String key, String value) {
     return decoder.decode(

@@ -447,7 +447,8 @@ class PostgresChangesIT {
             "experiment_etl",
             "experiment_etl",
             Duration.ofSeconds(10),
-            100_000);
+            100_000,
+            true);
     StreamExecutionEnvironment environment = Connector.environment(Duration.ofMillis(250));
     PostgresChanges.attach(environment, settings)
         .changes()

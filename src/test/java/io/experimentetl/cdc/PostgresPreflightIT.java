@@ -94,14 +94,14 @@ class PostgresPreflightIT {
         .singleElement()
         .asString()
         .endsWith("is missing: apply sql/postgres/003_slot.sql.");
-    assertThat(PostgresPreflight.check(database.settings(), true))
+    assertThat(PostgresPreflight.check(database.settings(), true, false))
         .singleElement()
         .asString()
         .contains("apply sql/postgres/003_slot.sql, and read everything again", "./etl resync");
   }
 
   private static List<String> check(PostgresSourceSettings settings) {
-    return PostgresPreflight.check(settings, false);
+    return PostgresPreflight.check(settings, false, false);
   }
 
   private static PostgresSourceSettings with(
@@ -116,7 +116,8 @@ class PostgresPreflightIT {
         from.publication(),
         from.slot(),
         Duration.ofSeconds(1),
-        1000);
+        1000,
+        true);
   }
 
   @Test
@@ -135,7 +136,8 @@ class PostgresPreflightIT {
             admin.publication(),
             admin.slot(),
             admin.heartbeatInterval(),
-            admin.splitSize());
+            admin.splitSize(),
+            admin.outbox());
     assertThat(check(etl)).isEmpty();
     database.execute("REVOKE SELECT ON users FROM experiment_etl");
     assertThat(check(etl))

@@ -86,7 +86,8 @@ final class SourceDatabase {
         "experiment_etl",
         slot(),
         heartbeat,
-        splitSize);
+        splitSize,
+        true);
   }
 
   String slot() {

@@ -64,6 +64,52 @@ class OutboxPayloadTest {
         .isEqualTo("{\"revenue\":12.50,\"items\":[1,{\"a\":null}]}");
   }
 
+  private static OutboxPayload assignment(String aggregateId, String payload)
+      throws UnknownShapeException {
+    return OutboxPayload.of(
+        new OutboxRow(
+            5,
+            aggregateId,
+            "assignment",
+            "ASSIGNMENT_CREATED",
+            payload.replace('\'', '"'),
+            AT,
+            null));
+  }
+
+  @Test
+  void assignmentWithoutIdIsIdentifiedByExperimentAndUserOfTheAggregateId() throws Exception {
+    OutboxPayload payload = assignment("17:team:u1", "{'variant_id': 3, 'source': 'hash'}");
+
+    assertThat(payload.id()).isNull();
+    assertThat(payload.experimentId()).isEqualTo(17L);
+    assertThat(payload.userId()).isEqualTo("team:u1");
+    assertThat(payload.variantId()).isEqualTo(3L);
+    assertThat(payload.rest().path("source").asText()).isEqualTo("hash");
+  }
+
+  @Test
+  void nestedAssignmentIsReadLikeAFlatOne() throws Exception {
+    assertThat(assignment("17:u1", "{'assignment': {'id': 9, 'variantId': 3, 'userId': 'u1'}}"))
+        .isEqualTo(assignment("17:u1", "{'assignment_id': 9, 'variant_id': 3, 'user_id': 'u1'}"));
+  }
+
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      value = {
+        "u1|{}|aggregate_id is not experiment:user",
+        "99999999999999999999:u1|{}|aggregate_id's experiment is not a whole number",
+        "17:u1|{'experiment_id': 18}|is not that of the row's aggregate_id",
+        "17:u1|{'user_id': 'u2'}|is not that of the row's aggregate_id",
+      })
+  void assignmentWithoutAnyIdentityIsAnUnknownShape(
+      String aggregateId, String payload, String problem) {
+    assertThatThrownBy(() -> assignment(aggregateId, payload))
+        .isInstanceOf(UnknownShapeException.class)
+        .hasMessageContaining(problem);
+  }
+
   @Test
   void assignmentHasNoType() throws Exception {
     OutboxPayload payload =

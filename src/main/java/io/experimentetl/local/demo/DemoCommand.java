@@ -42,8 +42,8 @@ import picocli.CommandLine.Spec;
     name = "demo",
     mixinStandardHelpOptions = true,
     description = {
-      "Starts a platform of its own, feeds it with traffic and shows the daily statistics as they change,",
-      "until Ctrl-C. With --check: a bounded load, then the audit, and an exit code."
+      "Starts a platform of its own, feeds it with traffic, and shows the daily statistics as they change.",
+      "It ends with Ctrl-C. With --check: a bounded load, then the audit, and an exit code."
     },
     exitCodeListHeading = "Exit codes:%n",
     exitCodeList = {
@@ -155,8 +155,9 @@ public final class DemoCommand implements Callable<Integer> {
     PrintWriter out = spec.commandLine().getOut();
     Path folder = DemoFolder.empty(directory, place.home(), "demo");
     long begin = System.nanoTime();
-    try (Platform platform = Platform.start(folder, place.home(), options)) {
+    try (Platform platform = Platform.start(folder, place.home(), options, out::println)) {
       PlatformAddresses addresses = platform.addresses();
+      out.println("submitting the job");
       RunningJob job = RunningJob.submit(platform.addresses(), place.jobJar());
       if (!check) {
         return watch(job, addresses, replayed, folder, out);

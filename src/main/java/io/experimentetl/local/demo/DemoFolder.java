@@ -1,5 +1,6 @@
 package io.experimentetl.local.demo;
 
+import io.experimentetl.local.OwnerOnly;
 import io.experimentetl.local.PlatformException;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -24,7 +25,7 @@ public final class DemoFolder {
       if (given == null) {
         delete(folder);
       }
-      Files.createDirectories(folder);
+      OwnerOnly.folder(folder);
       try (Stream<Path> content = Files.list(folder)) {
         if (content.findAny().isPresent()) {
           throw new PlatformException(

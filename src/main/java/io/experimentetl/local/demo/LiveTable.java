@@ -10,7 +10,16 @@ import java.util.Optional;
 /** The demonstration's screen: daily statistics, findings and lag, as ClickHouse shows them now. */
 final class LiveTable {
   private static final String CLEAR = "\033[H\033[2J";
-  private static final String ROW = "%-17s %-13s %-10s %10s %8s %9s %11s %12s %9s %7s%n";
+
+  /** 80 columns. */
+  private static final String ROW = "%-13.13s %-12.12s %-5s %7s %6s %6s %10s %7s %6s%n";
+
+  private static final String EXPLANATION =
+      """
+      exposed, active, conv., revenue: on the day; users, rate %: all days so far
+      (exposed users, and the share of them that converted).
+
+      """;
 
   private final WarehouseTables warehouse;
 
@@ -40,28 +49,33 @@ final class LiveTable {
             "experiment",
             "variant",
             "day",
-            "exposures",
+            "exposed",
             "active",
-            "new users",
-            "conversions",
+            "conv.",
             "revenue",
-            "all users",
+            "users",
             "rate %"));
     for (Object[] row : statistics()) {
       text.append(String.format(Locale.ROOT, ROW, row));
     }
-    text.append(System.lineSeparator());
-    List<WarehouseTables.Findings> findings = warehouse.findings();
-    for (int i = 0; i < findings.size(); i++) {
-      WarehouseTables.Findings finding = findings.get(i);
+    text.append(EXPLANATION);
+    text.append(
+        String.format(
+            Locale.ROOT,
+            "%-24s %-8s %7s  %s%n",
+            "open findings",
+            "severity",
+            "number",
+            "experiments"));
+    for (WarehouseTables.Findings finding : warehouse.findings()) {
       text.append(
           String.format(
               Locale.ROOT,
-              "%-29s %-8s %,9d%s",
+              "%-24s %-8s %,7d  %.38s%n",
               finding.code(),
               finding.severity(),
               finding.count(),
-              i % 2 == 1 || i == findings.size() - 1 ? System.lineSeparator() : "   |   "));
+              finding.experiments()));
     }
     return text.toString();
   }
@@ -79,8 +93,8 @@ final class LiveTable {
   private List<Object[]> statistics() {
     return warehouse.rows(
         """
-        SELECT e.key AS experiment, v.key AS variant, toString(s.day), toString(max(s.exposures)), toString(max(s.active_users)),
-          toString(max(s.new_users)), toString(sumIf(s.converting_users, s.metric = 'conversion')),
+        SELECT e.key AS experiment, v.key AS variant, formatDateTime(s.day, '%m-%d'), toString(max(s.exposures)), toString(max(s.active_users)),
+          toString(sumIf(s.converting_users, s.metric = 'conversion')),
           toString(sumIf(s.value_sum, s.metric = 'revenue')::Decimal(18, 2)),
           toString(any(t.n)), toString(round(100 * any(t.converters) / any(t.n), 2))
         FROM (SELECT * FROM experiment_daily_stats FINAL) AS s

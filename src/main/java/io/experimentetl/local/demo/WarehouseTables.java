@@ -76,15 +76,24 @@ public final class WarehouseTables {
         row -> new Table(row.getString(1), row.getString(2)));
   }
 
-  /** The number of open findings of one code. */
-  record Findings(String code, String severity, long count) {}
+  /**
+   * The open findings of one code.
+   *
+   * @param experiments keys of the experiments that they are about, with commas; empty: none
+   */
+  record Findings(String code, String severity, long count, String experiments) {}
 
   /** Open findings by code. */
   List<Findings> findings() {
     return rows(
-        "SELECT code, any(severity), count() FROM data_inconsistencies FINAL WHERE status = 'OPEN'"
-            + " GROUP BY code ORDER BY code",
-        row -> new Findings(row.getString(1), row.getString(2), row.getLong(3)));
+        """
+        SELECT f.code, any(f.severity), count(), arrayStringConcat(arraySort(groupUniqArray(4)(e.key)), ', ')
+        FROM (SELECT code, severity, experiment_id FROM data_inconsistencies FINAL WHERE status = 'OPEN') AS f
+        LEFT JOIN (SELECT id, key FROM experiments FINAL) AS e ON e.id = f.experiment_id
+        GROUP BY f.code
+        ORDER BY f.code
+        """,
+        row -> new Findings(row.getString(1), row.getString(2), row.getLong(3), row.getString(4)));
   }
 
   /** Whether the initial snapshot is not completely visible yet. */

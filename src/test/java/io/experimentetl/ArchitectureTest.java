@@ -37,6 +37,7 @@ class ArchitectureTest {
               ".quality..",
               ".warehouse..",
               ".clickhouse..",
+              ".postgres..",
               ".config..",
               ".model..")
           .map(name -> OURS + name)

@@ -1,10 +1,10 @@
 package io.experimentetl.audit;
 
-import io.experimentetl.cdc.SourceSession;
 import io.experimentetl.clickhouse.ClickHouseConnection;
 import io.experimentetl.config.FindingsConfig;
 import io.experimentetl.config.JobConfig;
 import io.experimentetl.config.StatisticsConfig;
+import io.experimentetl.postgres.PostgresSession;
 import java.time.Duration;
 
 /**
@@ -38,7 +38,7 @@ public record AuditSettings(
       ClickHouseConnection clickhouse,
       Duration deadline) {
     return new AuditSettings(
-        SourceSession.inSchema(postgresUrl, job.source().schema()),
+        PostgresSession.inSchema(postgresUrl, job.source().schema()),
         postgresUser,
         postgresPassword,
         clickhouse,

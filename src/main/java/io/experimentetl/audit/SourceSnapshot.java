@@ -1,7 +1,7 @@
 package io.experimentetl.audit;
 
-import io.experimentetl.cdc.SourceSession;
 import io.experimentetl.model.Lsn;
+import io.experimentetl.postgres.PostgresSession;
 import java.sql.Connection;
 import java.sql.ResultSet;
 import java.sql.SQLException;
@@ -87,7 +87,7 @@ final class SourceSnapshot implements AutoCloseable {
       properties.setProperty("preferQueryMode", "simple");
       properties.setProperty("assumeMinServerVersion", "10");
     }
-    return SourceSession.open(settings.postgresUrl(), properties);
+    return PostgresSession.open(settings.postgresUrl(), properties);
   }
 
   /** The error for the operator, with its cause and remedy. */

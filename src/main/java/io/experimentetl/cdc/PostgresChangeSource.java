@@ -3,6 +3,7 @@ package io.experimentetl.cdc;
 import io.debezium.relational.TableId;
 import io.experimentetl.model.Change;
 import io.experimentetl.model.SourceTable;
+import io.experimentetl.postgres.PostgresSession;
 import java.net.URLEncoder;
 import java.nio.charset.StandardCharsets;
 import java.sql.Connection;
@@ -78,7 +79,7 @@ final class PostgresChangeSource
   }
 
   private static Connected connect(PostgresSourceSettings settings, int serverVersion) {
-    String sessionOptions = SourceSession.options(serverVersion);
+    String sessionOptions = PostgresSession.options(serverVersion);
     PasswordOnDemand.serve(settings);
     Properties debezium = new Properties();
     debezium.setProperty("database." + PASSWORD_PLUGIN, PasswordOnDemand.class.getName());
@@ -89,7 +90,7 @@ final class PostgresChangeSource
     // The default leaves TRUNCATE out.
     debezium.setProperty("truncate.handling.mode", "include");
     debezium.setProperty("unavailable.value.placeholder", StructRowReader.UNSENT_TEXT);
-    debezium.setProperty("database." + SourceSession.OPTIONS, sessionOptions);
+    debezium.setProperty("database." + PostgresSession.OPTIONS, sessionOptions);
     debezium.setProperty("tombstones.on.delete", "false");
     debezium.setProperty("converters", "micros");
     debezium.setProperty("micros.type", MicrosConverter.class.getName());
@@ -289,7 +290,7 @@ final class PostgresChangeSource
           + "="
           + PasswordOnDemand.class.getName()
           + "&"
-          + SourceSession.OPTIONS
+          + PostgresSession.OPTIONS
           + "="
           + URLEncoder.encode(sessionOptions, StandardCharsets.UTF_8);
     }

@@ -1,5 +1,6 @@
 package io.experimentetl.cdc;
 
+import io.experimentetl.postgres.PostgresSession;
 import java.sql.Connection;
 import java.sql.PreparedStatement;
 import java.sql.ResultSet;
@@ -29,7 +30,7 @@ public final class SourceServer {
     properties.setProperty("connectTimeout", "10");
     properties.setProperty("socketTimeout", "60");
     properties.setProperty("ApplicationName", "experiment-etl");
-    return SourceSession.open("jdbc:postgresql://" + settings.place(), properties);
+    return PostgresSession.open("jdbc:postgresql://" + settings.place(), properties);
   }
 
   /**

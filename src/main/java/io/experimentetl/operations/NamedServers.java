@@ -1,10 +1,10 @@
 package io.experimentetl.operations;
 
-import io.experimentetl.cdc.SourceSession;
 import io.experimentetl.config.ClickHouseConfig;
 import io.experimentetl.config.JobConfig;
 import io.experimentetl.config.Secret;
 import io.experimentetl.config.SourceConfig;
+import io.experimentetl.postgres.PostgresSession;
 import java.net.URLEncoder;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
@@ -100,7 +100,7 @@ public final class NamedServers implements Databases {
     }
     SourceConfig source = config().source();
     return new PostgresLogin(
-        SourceSession.inSchema(
+        PostgresSession.inSchema(
             postgresUrl != null ? postgresUrl : jdbcUrl(source), source.schema()),
         postgresUser != null ? postgresUser : source.username(),
         password(postgresPasswordFile, source.password()));

@@ -1,6 +1,6 @@
 package io.experimentetl.operations;
 
-import io.experimentetl.cdc.SourceSession;
+import io.experimentetl.postgres.PostgresSession;
 import java.sql.Connection;
 import java.sql.SQLException;
 import java.util.Properties;
@@ -20,7 +20,7 @@ public record PostgresLogin(String jdbcUrl, String user, String password) {
     properties.setProperty("password", password);
     properties.setProperty("connectTimeout", CONNECT_TIMEOUT_SECONDS);
     properties.setProperty("ApplicationName", "experiment-etl");
-    return SourceSession.open(jdbcUrl, properties);
+    return PostgresSession.open(jdbcUrl, properties);
   }
 
   @Override

@@ -1,6 +1,6 @@
 package io.experimentetl.outbox;
 
-import io.experimentetl.cdc.SourceSession;
+import io.experimentetl.postgres.PostgresSession;
 import java.sql.Connection;
 import java.sql.SQLException;
 import java.util.Properties;
@@ -80,7 +80,7 @@ public final class OutboxDatabase implements JdbcConnectionProvider {
       properties.setProperty("connectTimeout", "10");
       properties.setProperty("socketTimeout", "60");
       properties.setProperty("ApplicationName", "experiment-etl-outbox");
-      connection = SourceSession.open("jdbc:postgresql://" + place, properties);
+      connection = PostgresSession.open("jdbc:postgresql://" + place, properties);
     }
     return connection;
   }

@@ -26,7 +26,8 @@ class SourceFailureTest {
               "pub_shop",
               "slot_shop",
               Duration.ofSeconds(1),
-              1));
+              1,
+              true));
 
   /** As the failure of one of the connector's threads reaches the task. */
   private static Exception fromTheConnector(Throwable cause) {

@@ -1,4 +1,4 @@
-package io.experimentetl.cdc;
+package io.experimentetl.postgres;
 
 import java.net.URLEncoder;
 import java.nio.charset.StandardCharsets;
@@ -15,7 +15,7 @@ import java.util.stream.Collectors;
  * and ALTER DATABASE have set: a read-only default, timeouts and text formats. The driver itself
  * sets client_encoding, DateStyle, TimeZone and extra_float_digits.
  */
-public final class SourceSession {
+public final class PostgresSession {
 
   /** The property of the driver, and the parameter of its URL, for {@link #options}. */
   public static final String OPTIONS = "options";
@@ -35,7 +35,7 @@ public final class SourceSession {
               "IntervalStyle", "postgres",
               "bytea_output", "hex"));
 
-  private SourceSession() {}
+  private PostgresSession() {}
 
   /**
    * Options of a session's start-up packet, which take precedence over the settings of roles and
@@ -43,7 +43,7 @@ public final class SourceSession {
    *
    * @param serverVersion the server's major version
    */
-  static String options(int serverVersion) {
+  public static String options(int serverVersion) {
     String options =
         SETTINGS.entrySet().stream()
             .map(setting -> "-c " + setting.getKey() + "=" + setting.getValue())

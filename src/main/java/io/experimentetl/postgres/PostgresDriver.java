@@ -1,4 +1,4 @@
-package io.experimentetl.cdc;
+package io.experimentetl.postgres;
 
 import java.sql.Connection;
 import java.sql.SQLException;
@@ -6,9 +6,9 @@ import java.util.Properties;
 import org.postgresql.Driver;
 
 /**
- * PostgreSQL's JDBC driver inside the job's own jar. {@link java.sql.DriverManager} does not see
- * it there, and keeps what is registered: each submission of the job would leave its class loader
- * in the metaspace of the JobManager and the TaskManagers. The driver registers itself when it is
+ * PostgreSQL's JDBC driver inside the job's own jar. {@link java.sql.DriverManager} does not see it
+ * there, and keeps what is registered: each submission of the job would leave its class loader in
+ * the metaspace of the JobManager and the TaskManagers. The driver registers itself when it is
  * loaded, so this takes it back.
  */
 final class PostgresDriver {

@@ -1,0 +1,2 @@
+/** Sessions on PostgreSQL servers, for every step that opens one. */
+package io.experimentetl.postgres;

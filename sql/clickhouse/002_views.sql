@@ -1,5 +1,7 @@
 -- The views that analysts and operators read. Applied inside the target database, after the tables; safe to apply twice.
 -- Rates, intervals and p-values are computed here and stored nowhere.
+-- The SETTINGS of each view keep its figures the same, whatever the reader's profile says about joins, NULL and aliases. Nothing here
+-- depends on the session's time zone, and greatest and least never see NULL: ClickHouse changed what they return for it.
 
 -- Only the newest progress markers: the job fails before a sink falls further behind.
 CREATE OR REPLACE VIEW etl_progress AS
@@ -32,6 +34,8 @@ GROUP BY sequence_number
 HAVING uniqExact(sink) >= max(sinks)
 ORDER BY sequence_number DESC
 LIMIT 1
+SETTINGS join_use_nulls = 0, join_default_strictness = 'ALL', join_algorithm = 'direct,parallel_hash,hash', transform_null_in = 0,
+    aggregate_functions_null_for_empty = 0, prefer_column_name_to_alias = 0
 COMMENT 'One row: how much of the source is visible. Everything that was committed in PostgreSQL up to lsn, at committed_at, is in the tables. lsn, committed_at and lag_seconds are NULL until the first transaction after the initial load is visible. snapshot_done = false: the initial load is not finished and statistics are incomplete. No row: no checkpoint has completed yet.';
 
 CREATE OR REPLACE VIEW experiment_daily AS
@@ -62,25 +66,31 @@ SELECT
 FROM (SELECT * FROM experiment_daily_stats FINAL) AS s
 LEFT JOIN (SELECT * FROM experiments FINAL) AS e ON e.id = s.experiment_id
 LEFT JOIN (SELECT * FROM variants FINAL) AS v ON v.id = s.variant_id
+SETTINGS join_use_nulls = 0, join_default_strictness = 'ALL', join_algorithm = 'direct,parallel_hash,hash', transform_null_in = 0,
+    aggregate_functions_null_for_empty = 0, prefer_column_name_to_alias = 0
 COMMENT 'A day''s activity per experiment, metric and variant: rates and active users. active_users, converting_users, the shares and the ratio (capped numerator divided by denominator, for the day alone) do not add up over days: for results read experiment_results.';
 
 -- The formulas. A variant has n users up to and including the day. y: a user's total under the metric's cap (for a ratio: of the
 -- numerator); z: the total of a ratio's denominator; x: the covariate before the exposure.
---   covariance(a, b) = (sum(ab) - sum(a) sum(b)/n) / (n - 1), exact until the division.
---   proportion, mean, count: mean = sum(y)/n; variance(y), for a proportion p(1 - p).
---   ratio: mean = sum(y)/sum(z); with m = sum(y)/n and d = sum(z)/n the delta method's variance of a unit is
---     var(y)/d^2 + var(z) m^2/d^4 - 2 cov(y, z) m/d^3 (A. Deng, U. Knoblich, J. Lu, Applying the Delta Method in Metric Analytics, KDD 2018, eq. 4).
---   SE = sqrt(variance/n); mean +- 1.96 SE.
+--   n (n - 1) covariance(a, b) = n sum(ab) - sum(a) sum(b), in whole numbers (a unit is 10^-6 of a sum, 10^-12 of a sum of products): a
+--     difference of floats loses the variance of values that are large beside their spread.
+--   proportion, mean, count: mean = sum(y)/n; variance(y), for a proportion p(1 - p) = sum(y) (n - sum(y))/n^2.
+--   ratio: mean R = sum(y)/sum(z); with d = sum(z)/n the delta method's variance of a unit is sum((y - R z)^2)/((n - 1) d^2)
+--     (A. Deng, U. Knoblich, J. Lu, Applying the Delta Method in Metric Analytics, KDD 2018, eq. 4), and
+--     sum(z)^2 sum((y - R z)^2) = sum(z)^2 sum(y^2) - 2 sum(y) sum(z) sum(yz) + sum(y)^2 sum(z^2), in whole numbers up to 256 bits.
+--   SE = sqrt(variance/n); mean +- 1.96 SE. One user has no variance.
 CREATE OR REPLACE VIEW experiment_cumulative AS
 WITH
     1.959963984540054 AS z975,
-    (ab, a, b, n) -> toFloat64(ab - toDecimal256(a, 6) * toDecimal256(b, 6) / n) / (n - 1) AS covariance,
+    total -> toInt256(toDecimal256(total, 6) * 1000000) AS millionths,
+    products -> toInt256(toDecimal256(products, 12) * 1000000000000) AS trillionths,
     daily AS (SELECT *, 1 AS is_row FROM experiment_daily_stats FINAL),
     grid AS
     (
         SELECT experiment_id, metric, kind, variant_id, day
         FROM (SELECT DISTINCT experiment_id, metric, day FROM daily) AS d
-        INNER JOIN (SELECT experiment_id, metric, variant_id FROM daily GROUP BY ALL) AS v USING (experiment_id, metric)
+        INNER JOIN (SELECT experiment_id, metric, variant_id FROM daily GROUP BY experiment_id, metric, variant_id) AS v
+            USING (experiment_id, metric)
         INNER JOIN (SELECT metric, max(kind) AS kind FROM daily GROUP BY metric) AS k USING (metric)
     ),
     cumulated AS
@@ -108,26 +118,62 @@ WITH
         LEFT JOIN daily AS s
             ON s.experiment_id = g.experiment_id AND s.metric = g.metric AND s.variant_id = g.variant_id AND s.day = g.day
         WINDOW so_far AS (PARTITION BY g.experiment_id, g.metric, g.variant_id ORDER BY g.day)
+    ),
+    summed AS
+    (
+        SELECT
+            *,
+            millionths(total) AS y,
+            millionths(den_total) AS z,
+            millionths(x_total) AS x,
+            trillionths(total_sq) AS yy,
+            trillionths(den_total_sq) AS zz,
+            trillionths(num_den_total) AS yz,
+            toFloat64(n) * (n - 1) * 1e12 AS scale,
+            if(n < 2, NULL, toFloat64(n * yy - y * y) / scale) AS var_y,
+            pow(toFloat64(z), 2) * toFloat64(yy) + pow(toFloat64(y), 2) * toFloat64(zz) < 1e76 AS has_exact_residual,
+            toFloat64(z * z * yy - 2 * y * z * yz + y * y * zz) / pow(toFloat64(z), 2) AS exact_residual,
+            pow(toFloat64(y) / toFloat64(z), 2) * toFloat64(n * zz - z * z) / n
+                - 2 * toFloat64(y) / toFloat64(z) * toFloat64(n * yz - y * z) / n + toFloat64(n * yy - y * y) / n AS float_residual,
+            if(has_exact_residual, exact_residual, float_residual) AS residual
+        FROM cumulated
     )
 SELECT
-    *,
-    toFloat64(total) AS y,
-    toFloat64(den_total) AS z,
-    multiIf(kind = 'ratio', if(z = 0, NULL, y / z), n = 0, NULL, y / n) AS mean,
-    if(n < 2, NULL, covariance(total_sq, total, total, n)) AS var_y,
-    if(n < 2, NULL, covariance(x_total_sq, x_total, x_total, n)) AS var_x,
-    if(n < 2, NULL, covariance(xy_total, x_total, total, n)) AS cov_xy,
+    experiment_id,
+    metric,
+    kind,
+    variant_id,
+    day,
+    n,
+    converters,
+    events,
+    exposures,
+    total,
+    total_sq,
+    den_total,
+    den_total_sq,
+    num_den_total,
+    x_total,
+    x_total_sq,
+    xy_total,
+    open_days,
+    multiIf(kind = 'ratio', if(z = 0, NULL, toFloat64(y) / toFloat64(z)), n = 0, NULL, toFloat64(y) / (toFloat64(n) * 1e6)) AS mean,
+    var_y,
+    if(n < 2, NULL, toFloat64(n * trillionths(x_total_sq) - x * x) / scale) AS var_x,
+    if(n < 2, NULL, toFloat64(n * trillionths(xy_total) - x * y) / scale) AS cov_xy,
     multiIf(
-        kind = 'proportion', mean * (1 - mean),
-        kind != 'ratio', greatest(var_y, 0),
-        z = 0 OR n < 2, NULL,
-        greatest(0, var_y * pow(n / z, 2) + covariance(den_total_sq, den_total, den_total, n) * pow(y / n, 2) * pow(n / z, 4)
-            - 2 * covariance(num_den_total, total, den_total, n) * (y / n) * pow(n / z, 3))) AS variance,
+        n < 2, NULL,
+        kind = 'proportion', toFloat64(y * (n * toInt256(1000000) - y)) / pow(toFloat64(n) * 1e6, 2),
+        kind != 'ratio', var_y,
+        z = 0, NULL,
+        if(residual < 0, 0., residual) * pow(n / toFloat64(z), 2) / (n - 1)) AS variance,
     sqrt(variance / n) AS se,
     mean - z975 * se AS mean_low,
     mean + z975 * se AS mean_high
-FROM cumulated
-COMMENT 'The series for plots: users, totals and means of each variant up to and including day, per experiment and metric; open_days: days up to then that are not closed. total_sq, den_..., num_den_total, x_..., xy_total are the sums of y^2, of a ratio''s denominator z, of yz, of the covariate x and of xy. mean = total/n, for a ratio total/den_total; variance: for a proportion p(1-p), for a ratio by the delta method (Deng et al., KDD 2018), else the sample variance; mean_low, mean_high: mean +- 1.96 sqrt(variance/n).';
+FROM summed
+SETTINGS join_use_nulls = 0, join_default_strictness = 'ALL', join_algorithm = 'direct,parallel_hash,hash', transform_null_in = 0,
+    aggregate_functions_null_for_empty = 0, prefer_column_name_to_alias = 0
+COMMENT 'The series for plots: users, totals and means of each variant up to and including day, per experiment and metric; open_days: days up to then that are not closed. total_sq, den_..., num_den_total, x_..., xy_total are the sums of y^2, of a ratio''s denominator z, of yz, of the covariate x and of xy. mean = total/n, for a ratio total/den_total; variance: for a proportion p(1-p), for a ratio by the delta method (Deng et al., KDD 2018), else the sample variance; mean_low, mean_high: mean +- 1.96 sqrt(variance/n). One user has no variance: NULL.';
 
 -- The formulas, in addition to those of experiment_cumulative. T is the variant, C the control.
 --   effect D = mean_T - mean_C, SE_D = sqrt(var_T/n_T + var_C/n_C), t = D/SE_D,
@@ -135,16 +181,20 @@ COMMENT 'The series for plots: users, totals and means of each variant up to and
 --   p = I(df/(df + t^2); df/2, 1/2), the incomplete beta function by 30 terms of its continued fraction (DLMF 8.17.22; on the side of
 --     x < (a+1)/(a+b+2), where it converges), for df < 100: relative error below 1e-8;
 --     from 100 on t to the normal deviate u by G. W. Hill, Algorithm 395, CACM 13 (1970), p = erfc(|u|/sqrt(2)): absolute error below 1e-11.
---   97.5 % quantile of t by Cornish and Fisher (Abramowitz and Stegun 26.7.5) and, for df < 100, two steps of Newton: relative error below
---     1e-8 from df = 2 on, 2e-4 at df = 1.
---   relative lift D/mean_C, its variance by the delta method: var_C mean_T^2/(mean_C^4 n_C) + var_T/(mean_C^2 n_T).
+--   97.5 % quantile q of t by Cornish and Fisher (Abramowitz and Stegun 26.7.5) and, for df < 100, five steps of Newton: relative error
+--     below 1e-8.
+--   relative lift L = D/mean_C, its interval by E. C. Fieller (Some Problems in Interval Estimation, J. R. Stat. Soc. B 16, 1954): all L that the
+--     same test does not reject, (D - L mean_C)^2 <= q^2 (v_T + (1 + L)^2 v_C) with v = var/n. So it contains 0 exactly where p >= 0.05.
+--     With a = mean_C^2 - q^2 v_C, b = D mean_C + q^2 v_C, c = D^2 - q^2 (v_T + v_C) its ends are (b -+ sqrt(b^2 - a c))/a if a > 0: the control's
+--     mean is known to be above 0. Otherwise any large lift fits: all above c/(b + sqrt(b^2 - a c)) if mean_T^2 > q^2 v_T, else every lift.
 --   always valid: D +- SE_D sqrt(N) sqrt(2 (N r^2 + 1)/(N^2 r^2) ln(sqrt(N r^2 + 1)/0.05)), N = n_T + n_C,
 --     r^2 = (-2 ln 0.05 + ln(-2 ln 0.05 + 1))/5000: an asymptotic confidence sequence, tightest at 5,000 users
 --     (I. Waudby-Smith et al., arXiv 2103.06476, eq. 9 and appendix); its p is the alpha at which the interval touches 0:
---     min(1, sqrt(N r^2 + 1) exp(-t^2 N r^2/(2 (N r^2 + 1)))). For the lift: the same factor times the lift's SE.
+--     min(1, sqrt(N r^2 + 1) exp(-t^2 N r^2/(2 (N r^2 + 1)))). For the lift: Fieller's interval with the same factor in place of q.
 --   CUPED (A. Deng et al., Improving the Sensitivity of Online Controlled Experiments, WSDM 2013): theta = cov(x, y)/var(x) over the users of
 --     both variants together, 0 if either variance is 0; D' = D - theta (mean x_T - mean x_C); variance of a unit
---     var(y) + theta^2 var(x) - 2 theta cov(x, y); then as above, t with the same degrees-of-freedom formula.
+--     var(y) + theta^2 var(x) - 2 theta cov(x, y); then as above, t with the same degrees-of-freedom formula. theta is a fraction
+--     numerator/2^k, with as many bits as keep all of it exact in whole numbers of 256 bits.
 --   verdict: sample ratio mismatch at p < 0.001; crossovers of at least 10 users and 1 % of the exposed; a variant without exposed
 --     users that should have at least 10 by its allocation.
 CREATE OR REPLACE VIEW experiment_results AS
@@ -175,8 +225,30 @@ WITH
             (q, step) -> q + (both_tails(q, assumeNotNull(df)) - 0.05) / 2
                 * exp(lgamma(assumeNotNull(df) / 2) - lgamma((assumeNotNull(df) + 1) / 2) + 0.5 * log(assumeNotNull(df) * pi())
                     + (assumeNotNull(df) + 1) / 2 * log1p(q * q / assumeNotNull(df))),
-            range(2), assumeNotNull(cornish_fisher(df)))) AS critical_of,
+            range(5), assumeNotNull(cornish_fisher(df)))) AS critical_of,
     (v_t, n_t, v_c, n_c) -> pow(v_t + v_c, 2) / (pow(v_t, 2) / (n_t - 1) + pow(v_c, 2) / (n_c - 1)) AS welch_df,
+    -- Fieller's a and b, the same as a of the other variant, and sqrt(b^2 - a c), each from terms that do not cancel.
+    (q, m_c, v_c) -> m_c * m_c - q * q * v_c AS lift_a,
+    (q, d, m_c, v_c) -> d * m_c + q * q * v_c AS lift_b,
+    (q, m_t, v_t, m_c, v_c) -> q * sqrt(if(lift_a(q, m_c, v_c) > 0, v_c * m_t * m_t + v_t * lift_a(q, m_c, v_c),
+        v_c * lift_a(q, m_t, v_t) + v_t * m_c * m_c)) AS lift_root,
+    (q, m_t, v_t, m_c, v_c) -> multiIf(q IS NULL OR v_t IS NULL OR v_c IS NULL OR m_c IS NULL OR m_c <= 0, NULL, lift_a(q, m_c, v_c) > 0, 'bounded',
+        lift_a(q, m_t, v_t) > 0, 'bounded below', 'unbounded') AS lift_interval_of,
+    (shape, q, d, m_t, v_t, m_c, v_c) -> multiIf(
+        shape IS NULL OR shape = 'unbounded', NULL,
+        lift_b(q, d, m_c, v_c) >= 0,
+            (d * d - q * q * (v_t + v_c)) / (lift_b(q, d, m_c, v_c) + lift_root(q, m_t, v_t, m_c, v_c)),
+        (lift_b(q, d, m_c, v_c) - lift_root(q, m_t, v_t, m_c, v_c)) / lift_a(q, m_c, v_c)) AS lift_low_of,
+    (shape, q, d, m_t, v_t, m_c, v_c) -> multiIf(
+        shape IS NULL OR shape != 'bounded', NULL,
+        lift_b(q, d, m_c, v_c) >= 0,
+            (lift_b(q, d, m_c, v_c) + lift_root(q, m_t, v_t, m_c, v_c)) / lift_a(q, m_c, v_c),
+        (d * d - q * q * (v_t + v_c)) / (lift_b(q, d, m_c, v_c) - lift_root(q, m_t, v_t, m_c, v_c))) AS lift_high_of,
+    total -> toInt256(toDecimal256(total, 6) * 1000000) AS millionths,
+    products -> toInt256(toDecimal256(products, 12) * 1000000000000) AS trillionths,
+    -- D^2 n^2 var(y - x numerator/D), for whole numbers.
+    (numerator, denominator, n, y, x, yy, xy, xx) -> denominator * denominator * (n * yy - y * y)
+        - 2 * numerator * denominator * (n * xy - x * y) + numerator * numerator * (n * xx - x * x) AS adjusted_squares,
     controls AS
     (
         SELECT experiment_id, min(id) AS control_id
@@ -206,7 +278,19 @@ WITH
         FROM data_inconsistencies FINAL
         WHERE code = 'M-ENDED'
     ),
-    compared AS
+    sums AS
+    (
+        SELECT
+            *,
+            millionths(total) AS y,
+            millionths(den_total) AS z,
+            millionths(x_total) AS x,
+            trillionths(total_sq) AS yy,
+            trillionths(x_total_sq) AS xx,
+            trillionths(xy_total) AS xy
+        FROM experiment_cumulative
+    ),
+    paired AS
     (
         SELECT
             t.experiment_id AS experiment_id,
@@ -223,41 +307,66 @@ WITH
             t.mean AS mean,
             t.variance AS variance,
             t.se AS se,
+            t.y AS y, t.z AS z, t.x AS x, t.yy AS yy, t.xx AS xx, t.xy AS xy,
+            c.y AS y_c, c.z AS z_c, c.x AS x_c, c.yy AS yy_c, c.xx AS xx_c, c.xy AS xy_c,
             k.control_id > 0 AS has_control,
             (t.variant_id = k.control_id)::Bool AS is_control,
             c.n AS n_c,
-            if(is_control OR n_c = 0, NULL, c.mean) AS mean_c,
+            if(t.variant_id = k.control_id OR c.n = 0, NULL, c.mean) AS mean_c,
             t.variance / t.n AS v_t,
             c.variance / c.n AS v_c,
-            t.mean - mean_c AS effect,
-            if(mean_c IS NULL, NULL, nullIf(sqrt(v_t + v_c), 0)) AS effect_se,
-            if(t.kind = 'proportion' OR effect_se IS NULL, NULL, welch_df(v_t, t.n, v_c, n_c)) AS df,
-            effect / effect_se AS t_statistic,
-            if(mean_c = 0, NULL, effect / mean_c) AS lift,
-            sqrt(v_c * pow(t.mean, 2) / pow(mean_c, 4) + v_t / pow(mean_c, 2)) AS lift_se,
-            assumeNotNull(ifNull(n_c, 0)) + t.n AS both_n,
-            r2 * both_n + 1 AS nr,
-            effect_se * sqrt(2 * nr / (both_n * r2) * log(sqrt(nr) / 0.05)) AS always_valid_reach,
-            toFloat64(t.xy_total + c.xy_total
-                - toDecimal256(t.x_total + c.x_total, 6) * toDecimal256(t.total + c.total, 6) / both_n) AS pooled_xy,
-            toFloat64(t.x_total_sq + c.x_total_sq
-                - toDecimal256(t.x_total + c.x_total, 6) * toDecimal256(t.x_total + c.x_total, 6) / both_n) AS pooled_xx,
-            t.x_total_sq + c.x_total_sq > 0 AND t.kind != 'ratio' AND effect_se IS NOT NULL AS has_covariate,
-            if(pooled_xx <= 0 OR t.var_y = 0 OR c.var_y = 0, 0, pooled_xy / pooled_xx) AS theta_,
-            if(has_covariate, theta_, NULL) AS theta,
-            greatest(0, t.var_y + theta * theta * t.var_x - 2 * theta * t.cov_xy) / t.n AS cuped_v_t,
-            greatest(0, c.var_y + theta * theta * c.var_x - 2 * theta * c.cov_xy) / n_c AS cuped_v_c,
-            effect - theta * (toFloat64(t.x_total) / t.n - toFloat64(c.x_total) / n_c) AS cuped_effect,
-            nullIf(sqrt(cuped_v_t + cuped_v_c), 0) AS cuped_se,
-            if(cuped_se IS NULL, NULL, welch_df(cuped_v_t, t.n, cuped_v_c, n_c)) AS cuped_df,
-            cuped_effect / cuped_se AS cuped_t,
             t.open_days + c.open_days AS days_open,
-            if(is_control OR mean_c IS NULL, t.n, least(t.n, n_c)) AS fewest_users,
-            least(t.converters, t.n - t.converters, if(mean_c IS NULL, t.n, least(c.converters, n_c - c.converters))) AS fewest_of_a_proportion
-        FROM experiment_cumulative AS t
+            if(mean_c IS NULL, t.n, least(t.n, c.n)) AS fewest_users,
+            least(t.converters, t.n - t.converters, if(mean_c IS NULL, t.n, least(c.converters, c.n - c.converters))) AS fewest_of_a_proportion
+        FROM sums AS t
         LEFT JOIN controls AS k ON k.experiment_id = t.experiment_id
-        LEFT JOIN experiment_cumulative AS c
+        LEFT JOIN sums AS c
             ON c.experiment_id = t.experiment_id AND c.metric = t.metric AND c.day = t.day AND c.variant_id = k.control_id
+    ),
+    tested AS
+    (
+        SELECT
+            *,
+            multiIf(
+                mean IS NULL OR mean_c IS NULL, NULL,
+                kind = 'ratio', toFloat64(y * z_c - y_c * z) / (toFloat64(z) * toFloat64(z_c)),
+                toFloat64(y * n_c - y_c * n) / (toFloat64(n) * n_c * 1e6)) AS effect,
+            if(mean_c IS NULL, NULL, nullIf(sqrt(v_t + v_c), 0)) AS effect_se,
+            if(kind = 'proportion' OR effect_se IS NULL, NULL, welch_df(v_t, n, v_c, n_c)) AS df,
+            effect / effect_se AS t_statistic,
+            if(effect_se IS NULL, NULL, critical_of(df)) AS critical,
+            if(mean_c = 0, NULL, effect / mean_c) AS lift,
+            lift_interval_of(critical, mean, v_t, mean_c, v_c) AS lift_interval,
+            n + n_c AS both_n,
+            r2 * both_n + 1 AS nr,
+            if(effect_se IS NULL, NULL, sqrt(2 * nr / (both_n * r2) * log(sqrt(nr) / 0.05))) AS always_valid_critical,
+            lift_interval_of(always_valid_critical, mean, v_t, mean_c, v_c) AS always_valid_lift_interval,
+            xx + xx_c > 0 AND kind != 'ratio' AND effect_se IS NOT NULL AS has_covariate,
+            toFloat64(both_n * (xx + xx_c) - (x + x_c) * (x + x_c)) AS pooled_xx,
+            if(NOT has_covariate OR pooled_xx <= 0 OR n * yy = y * y OR n_c * yy_c = y_c * y_c, 0.,
+                toFloat64(both_n * (xy + xy_c) - (x + x_c) * (y + y_c)) / pooled_xx) AS slope,
+            arrayMax([1., toFloat64(n * yy - y * y), toFloat64(n_c * yy_c - y_c * y_c),
+                slope * slope * toFloat64(n * xx - x * x), slope * slope * toFloat64(n_c * xx_c - x_c * x_c)]) AS greatest_square,
+            if(slope = 0, 0, arrayMax([0, arrayMin([52 - toInt32(floor(log2(if(slope = 0, 1., abs(slope))))), toInt32(floor((248 - log2(greatest_square)) / 2))])])) AS bits,
+            bitShiftLeft(toInt256(1), bits) AS theta_denominator,
+            toInt256(round(slope * pow(2., bits))) AS theta_numerator
+        FROM paired
+    ),
+    compared AS
+    (
+        SELECT
+            *,
+            if(has_covariate, toFloat64(theta_numerator) / toFloat64(theta_denominator), NULL) AS theta,
+            if(has_covariate, toFloat64(adjusted_squares(theta_numerator, theta_denominator, n, y, x, yy, xy, xx))
+                / pow(toFloat64(theta_denominator), 2) / (toFloat64(n) * n * (n - 1) * 1e12), NULL) AS cuped_v_t,
+            if(has_covariate, toFloat64(adjusted_squares(theta_numerator, theta_denominator, n_c, y_c, x_c, yy_c, xy_c, xx_c))
+                / pow(toFloat64(theta_denominator), 2) / (toFloat64(n_c) * n_c * (n_c - 1) * 1e12), NULL) AS cuped_v_c,
+            if(has_covariate, toFloat64(theta_denominator * (y * n_c - y_c * n) - theta_numerator * (x * n_c - x_c * n))
+                / (toFloat64(theta_denominator) * n * n_c * 1e6), NULL) AS cuped_effect,
+            nullIf(sqrt(cuped_v_t + cuped_v_c), 0) AS cuped_se,
+            if(cuped_se IS NULL, NULL, welch_df(cuped_v_t, n, cuped_v_c, n_c)) AS cuped_df,
+            cuped_effect / cuped_se AS cuped_t
+        FROM tested
     ),
     judged AS
     (
@@ -304,20 +413,22 @@ SELECT
     r.variance AS variance,
     r.se AS se,
     r.effect AS effect,
-    r.effect - critical_of(r.df) * r.effect_se AS effect_low,
-    r.effect + critical_of(r.df) * r.effect_se AS effect_high,
+    r.effect - r.critical * r.effect_se AS effect_low,
+    r.effect + r.critical * r.effect_se AS effect_high,
     r.lift AS lift,
-    r.lift - z975 * r.lift_se AS lift_low,
-    r.lift + z975 * r.lift_se AS lift_high,
+    lift_low_of(r.lift_interval, r.critical, r.effect, r.mean, r.v_t, r.mean_c, r.v_c) AS lift_low,
+    lift_high_of(r.lift_interval, r.critical, r.effect, r.mean, r.v_t, r.mean_c, r.v_c) AS lift_high,
+    r.lift_interval AS lift_interval,
     r.t_statistic AS t_statistic,
     r.df AS degrees_of_freedom,
     p_of(r.t_statistic, r.df) AS p,
-    r.effect - r.always_valid_reach AS always_valid_low,
-    r.effect + r.always_valid_reach AS always_valid_high,
+    r.effect - r.always_valid_critical * r.effect_se AS always_valid_low,
+    r.effect + r.always_valid_critical * r.effect_se AS always_valid_high,
     if(r.t_statistic IS NULL, NULL,
         least(1, sqrt(r.nr) * exp(-r.t_statistic * r.t_statistic * (r.nr - 1) / (2 * r.nr)))) AS always_valid_p,
-    r.lift - r.always_valid_reach / r.effect_se * r.lift_se AS always_valid_lift_low,
-    r.lift + r.always_valid_reach / r.effect_se * r.lift_se AS always_valid_lift_high,
+    lift_low_of(r.always_valid_lift_interval, r.always_valid_critical, r.effect, r.mean, r.v_t, r.mean_c, r.v_c) AS always_valid_lift_low,
+    lift_high_of(r.always_valid_lift_interval, r.always_valid_critical, r.effect, r.mean, r.v_t, r.mean_c, r.v_c) AS always_valid_lift_high,
+    r.always_valid_lift_interval AS always_valid_lift_interval,
     r.theta AS cuped_theta,
     r.cuped_effect AS cuped_effect,
     r.cuped_effect - critical_of(r.cuped_df) * r.cuped_se AS cuped_effect_low,
@@ -334,7 +445,9 @@ SELECT
 FROM judged AS r
 LEFT JOIN (SELECT * FROM experiments FINAL) AS e ON e.id = r.experiment_id
 LEFT JOIN (SELECT * FROM variants FINAL) AS v ON v.id = r.variant_id
-COMMENT 'Results up to and including as_of_day per experiment, metric and variant; read verdict first. effect = mean - the control''s mean; effect_low, effect_high, p: Welch''s t test (a proportion: the normal test), two-sided, 95 %, for one look at a fixed horizon. Looking every day and stopping at p < 0.05 makes false alarms; always_valid_low, always_valid_high, always_valid_p, always_valid_lift_low, always_valid_lift_high do not (asymptotic confidence sequence, arXiv 2103.06476, tightest at 5,000 users). lift = effect divided by the control''s mean, its interval and a ratio''s variance by the delta method (Deng et al., KDD 2018). cuped_...: the same effect, adjusted for differences between the users before their exposure (Deng et al., WSDM 2013). srm_p: chi-square test of the assigned users against the allocation. NULL: not computable, not declared, or the control itself.';
+SETTINGS join_use_nulls = 0, join_default_strictness = 'ALL', join_algorithm = 'direct,parallel_hash,hash', transform_null_in = 0,
+    aggregate_functions_null_for_empty = 0, prefer_column_name_to_alias = 0
+COMMENT 'Results up to and including as_of_day per experiment, metric and variant; read verdict first. effect = mean - the control''s mean; effect_low, effect_high, p: Welch''s t test (a proportion: the normal test), two-sided, 95 %, for one look at a fixed horizon. Looking every day and stopping at p < 0.05 makes false alarms; always_valid_low, always_valid_high, always_valid_p, always_valid_lift_low, always_valid_lift_high do not (asymptotic confidence sequence, arXiv 2103.06476, tightest at 5,000 users). lift = effect divided by the control''s mean; lift_interval says whether its interval (Fieller, 1954) is bounded, bounded below (lift_high is NULL) or unbounded (both ends are NULL: any lift fits); it contains 0 exactly where p >= 0.05, and that for any day where always_valid_p >= 0.05. A ratio''s variance by the delta method (Deng et al., KDD 2018). cuped_...: the same effect, adjusted for differences between the users before their exposure (Deng et al., WSDM 2013). srm_p: chi-square test of the assigned users against the allocation. NULL: not computable, not declared, or the control itself.';
 
 -- Counts the users that experiment_results counts under the default settings: assigned at random to a variant of the experiment,
 -- exposed (event type exposure) within its dates, no crossover. y is the number of the user's events of event_type from the first
@@ -415,6 +528,8 @@ SELECT
 FROM cell AS t
 LEFT JOIN (SELECT * FROM cell WHERE is_control) AS c ON c.experiment_id = t.experiment_id AND c.value = t.value
 LEFT JOIN (SELECT * FROM variants FINAL) AS v ON v.id = t.variant_id
+SETTINGS join_use_nulls = 0, join_default_strictness = 'ALL', join_algorithm = 'direct,parallel_hash,hash', transform_null_in = 0,
+    aggregate_functions_null_for_empty = 0, prefer_column_name_to_alias = 0
 COMMENT 'Segments by a property of the user, from the raw rows: SELECT * FROM experiment_segments(dimension = ''country'', event_type = ''purchase'', property = ''revenue''); property = '''' counts the events. Each user''s events of the type from the first exposure on, within the experiment''s dates, without window and cap; crossovers are left out; the user''s property is its value at the first exposure. Interval and p are the normal approximation, for one look at one segmentation: one in twenty comparisons shows p < 0.05 by chance.';
 
 -- Current figures. usual_exposures: the median of the seven days before last_day; NULL while there are fewer. outlier_shares: per
@@ -483,6 +598,8 @@ FROM (SELECT * FROM experiments FINAL) AS e
 LEFT JOIN figures AS f ON f.of_experiment = e.id
 LEFT JOIN metrics AS m ON m.in_experiment = e.id
 LEFT JOIN open AS o ON o.found_in = e.id
+SETTINGS join_use_nulls = 0, join_default_strictness = 'ALL', join_algorithm = 'direct,parallel_hash,hash', transform_null_in = 0,
+    aggregate_functions_null_for_empty = 0, prefer_column_name_to_alias = 0
 COMMENT 'One row per experiment, current: open findings, sample ratio, crossovers, variants that should have users and have none, exposures of the last day and the median of the seven days before it, the last day with an exposure, and per metric its counted events and a lower bound of the greatest user''s share of a variant''s sum.';
 
 CREATE OR REPLACE VIEW findings_open AS
@@ -503,4 +620,6 @@ SELECT
 FROM (SELECT *, subject FROM data_inconsistencies FINAL)
 WHERE status = 'OPEN' AND severity IN ('ERROR', 'WARNING')
 ORDER BY severity = 'ERROR' DESC, observed_at DESC
+SETTINGS join_use_nulls = 0, join_default_strictness = 'ALL', join_algorithm = 'direct,parallel_hash,hash', transform_null_in = 0,
+    aggregate_functions_null_for_empty = 0, prefer_column_name_to_alias = 0
 COMMENT 'Errors and warnings that are not resolved, errors first, then the newest, each with its remedy. Findings of severity INFO (late events, duplicates, overrides) are in data_inconsistencies.';

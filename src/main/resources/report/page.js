@@ -110,9 +110,10 @@
       whisker("low", "high", "whisker inner");
       f.svg.append("text").attr("class", "end").attr("x", at + 6).attr("y", Math.max(f.inner.top + 6, hold(panel.value[last]) + 4)).text(panel.end);
     }
-    const interval = (i, low, high) => panel[low][i] === null ? "none" : how.read(panel[low][i]) + " to " + how.read(panel[high][i]);
-    readout(f, place, days, i => (panel.value[i] === null ? "none" : how.read(panel.value[i])) + "; one look " + interval(i, "low", "high")
-      + (how.always ? "; any day " + interval(i, "alwaysLow", "alwaysHigh") : ""));
+    const interval = (i, low, high, shape) => panel[low][i] === null ? (panel[shape] && panel[shape][i]) || "none"
+      : how.read(panel[low][i]) + (panel[high][i] === null ? " or more" : " to " + how.read(panel[high][i]));
+    readout(f, place, days, i => (panel.value[i] === null ? "none" : how.read(panel.value[i])) + "; one look " + interval(i, "low", "high", "shape")
+      + (how.always ? "; any day " + interval(i, "alwaysLow", "alwaysHigh", "alwaysShape") : ""));
   }
 
   const draw = {

@@ -11,8 +11,10 @@ import io.experimentetl.report.NumberText.Unit;
 record Estimate(String column, String value, String shown, Interval fixed, Interval always) {
 
   /**
-   * An interval.
+   * An interval. One of a lift may have no upper end, or no end at all: then any lift fits.
    *
+   * @param low empty: it has no lower end
+   * @param high empty: it has no upper end
    * @param zero on which side of zero it is, or that it includes zero
    */
   record Interval(
@@ -22,7 +24,26 @@ record Estimate(String column, String value, String shown, Interval fixed, Inter
       String low,
       String highValue,
       String high,
-      String zero) {}
+      String zero) {
+
+    boolean bounded() {
+      return !high.isEmpty();
+    }
+
+    boolean boundedBelow() {
+      return high.isEmpty() && !low.isEmpty();
+    }
+
+    boolean unbounded() {
+      return high.isEmpty() && low.isEmpty();
+    }
+
+    String inWords() {
+      return bounded() ? low + " to " + high : boundedBelow() ? low + " or more" : UNBOUNDED;
+    }
+  }
+
+  private static final String UNBOUNDED = "unbounded";
 
   /** An effect adjusted by a covariate from before the exposure. */
   record Cuped(String value, String shown, String low, String high) {}
@@ -47,17 +68,18 @@ record Estimate(String column, String value, String shown, Interval fixed, Inter
   private static Interval interval(Figures.Row row, String column, int decimals, Unit unit) {
     Double low = row.number(column + "_low");
     Double high = row.number(column + "_high");
-    if (low == null || high == null) {
+    boolean mayBeUnbounded = row.has(column + "_interval");
+    if (mayBeUnbounded ? row.text(column + "_interval").isEmpty() : low == null || high == null) {
       return null;
     }
     return new Interval(
         column + "_low",
         column + "_high",
         row.text(column + "_low"),
-        NumberText.change(low, decimals, unit),
+        low == null ? "" : NumberText.change(low, decimals, unit),
         row.text(column + "_high"),
-        NumberText.change(high, decimals, unit),
-        low > 0 ? "above 0" : high < 0 ? "below 0" : "includes 0");
+        high == null ? "" : NumberText.change(high, decimals, unit),
+        low != null && low > 0 ? "above 0" : high != null && high < 0 ? "below 0" : "includes 0");
   }
 
   static Cuped cuped(Figures.Row row, Unit unit) {

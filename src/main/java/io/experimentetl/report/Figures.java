@@ -21,6 +21,10 @@ record Figures(List<String> columns, List<Row> rows) {
       return value;
     }
 
+    boolean has(String column) {
+      return values.containsKey(column);
+    }
+
     /** Empty where the value is NULL. */
     String text(String column) {
       return get(column).isNull() ? "" : get(column).asText();

@@ -65,6 +65,8 @@ final class Plots {
     numbers(panel, "high", rows, "lift_high");
     numbers(panel, "alwaysLow", rows, "always_valid_lift_low");
     numbers(panel, "alwaysHigh", rows, "always_valid_lift_high");
+    texts(panel, "shape", rows, "lift_interval");
+    texts(panel, "alwaysShape", rows, "always_valid_lift_interval");
     return plot(
         "lift",
         lifts.size() - 1,
@@ -75,16 +77,10 @@ final class Plots {
             + (lift.fixed() == null
                 ? ", without an interval."
                 : "; one look "
-                    + lift.fixed().low()
-                    + " to "
-                    + lift.fixed().high()
+                    + lift.fixed().inWords()
                     + (lift.always() == null
                         ? "."
-                        : "; any day "
-                            + lift.always().low()
-                            + " to "
-                            + lift.always().high()
-                            + ".")));
+                        : "; any day " + lift.always().inWords() + ".")));
   }
 
   /** A variant's mean up to each day. */
@@ -234,6 +230,11 @@ final class Plots {
   private static void days(ObjectNode panel, List<Figures.Row> rows, String column) {
     ArrayNode days = panel.putArray("days");
     rows.forEach(row -> days.add(row.text(column)));
+  }
+
+  private static void texts(ObjectNode panel, String name, List<Figures.Row> rows, String column) {
+    ArrayNode texts = panel.putArray(name);
+    rows.forEach(row -> texts.add(row.text(column)));
   }
 
   private static void numbers(

@@ -83,10 +83,12 @@ class ViewsIT {
     assertThat(row[6]).isEqualTo("\\N");
     assertThat(number(row[7])).isCloseTo(t - c - 1.959963984540054 * se, within(1e-12));
     assertThat(number(row[9])).isCloseTo((t - c) / c, within(1e-12));
-    double liftSe =
-        Math.sqrt(
-            c * (1 - c) * t * t / (Math.pow(c, 4) * 145_274) + t * (1 - t) / (c * c * 145_310));
-    assertThat(number(row[10])).isCloseTo((t - c) / c - 1.959963984540054 * liftSe, within(1e-12));
+    WelchFieller.Lift lift =
+        WelchFieller.lift(
+            WelchFieller.NORMAL_QUANTILE,
+            WelchFieller.proportion(145_310, 17_264),
+            WelchFieller.proportion(145_274, 17_489));
+    assertThat(number(row[10])).isCloseTo(lift.low(), within(1e-9));
     assertThat(row[11]).as("no health known").isEqualTo("\\N");
   }
 
@@ -210,11 +212,14 @@ class ViewsIT {
     double se = Math.sqrt(0.12 * 0.88 / 4_000 + 0.14 * 0.86 / 6_000);
     assertThat(number(row[2])).isCloseTo(effect - reach(se, 10_000, 0.05), within(1e-12));
     assertThat(number(row[3])).isCloseTo(effect + reach(se, 10_000, 0.05), within(1e-12));
-    double ofTreatment = 0.14 * 0.86 / 6_000 / Math.pow(0.12, 2);
-    double ofControl = 0.12 * 0.88 / 4_000 * Math.pow(0.14, 2) / Math.pow(0.12, 4);
-    double liftReach = reach(Math.sqrt(ofTreatment + ofControl), 10_000, 0.05);
-    assertThat(number(row[6])).isCloseTo(number(row[5]) - liftReach, within(1e-12));
-    assertThat(number(row[7])).isCloseTo(number(row[5]) + liftReach, within(1e-12));
+    WelchFieller.Lift lift =
+        WelchFieller.lift(
+            reach(1, 10_000, 0.05),
+            WelchFieller.proportion(6_000, 840),
+            WelchFieller.proportion(4_000, 480));
+    assertThat(number(row[6])).isCloseTo(lift.low(), within(1e-9));
+    assertThat(number(row[7])).isCloseTo(lift.high(), within(1e-9));
+    assertThat(number(row[5])).isBetween(lift.low(), lift.high());
     double p = number(row[4]);
     assertThat(p).isBetween(0.0, 0.2);
     assertThat(reach(se, 10_000, p)).isCloseTo(effect, within(1e-9));

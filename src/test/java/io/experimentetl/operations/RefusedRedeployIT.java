@@ -11,6 +11,8 @@ import io.experimentetl.local.Platform;
 import io.experimentetl.local.PlatformAddresses;
 import io.experimentetl.local.PlatformOptions;
 import java.io.IOException;
+import java.io.PrintWriter;
+import java.io.StringWriter;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
@@ -194,6 +196,60 @@ class RefusedRedeployIT {
         .hasMessageContaining("The running job was not touched");
 
     assertThat(runs()).isEqualTo(former);
+  }
+
+  private static void execute(String sql) throws SQLException {
+    try (Connection connection = addresses.postgres().connect();
+        Statement statement = connection.createStatement()) {
+      statement.execute(sql);
+    }
+  }
+
+  /** The exit code and the output of status. */
+  private static String status() {
+    StringWriter out = new StringWriter();
+    CommandLine line = new CommandLine(new StatusCommand(new OnThisPlatform()));
+    line.setOut(new PrintWriter(out));
+    int code = line.execute();
+    return code + "\n" + out;
+  }
+
+  @Test
+  void redeployThatTheServersRefuseLeavesTheRunningJobAlone() throws Exception {
+    execute("ALTER PUBLICATION experiment_etl SET (publish_via_partition_root = false)");
+    try {
+      assertThatThrownBy(() -> run(new RedeployCommand(new OnThisPlatform())))
+          .isInstanceOf(OperationsException.class)
+          .hasMessageContaining("does not publish via the partition root")
+          .hasMessageContaining("The running job was not touched");
+
+      assertThat(runs()).isEqualTo(former);
+    } finally {
+      execute("ALTER PUBLICATION experiment_etl SET (publish_via_partition_root = true)");
+    }
+  }
+
+  @Test
+  void redeployGoesOnWithoutAColumnThatTheRunningJobTolerates() throws Exception {
+    execute("ALTER TABLE assignments DROP COLUMN context");
+    try {
+      run(new RedeployCommand(new OnThisPlatform()));
+
+      requireAJobThatDelivers("u3");
+    } finally {
+      execute("ALTER TABLE assignments ADD COLUMN context jsonb");
+    }
+  }
+
+  @Test
+  void cancelledJobContinuesFromItsCheckpointAndStatusTellsBoth() throws Exception {
+    await().atMost(DEADLINE).until(() -> status().startsWith("0\n"));
+
+    run(new CancelCommand(new OnThisPlatform()));
+
+    assertThat(status()).startsWith("1\n").contains("UNHEALTHY").contains("CANCELED");
+    submit();
+    requireAJobThatDelivers("u4");
   }
 
   /** As ./etl up does after ./etl down. */

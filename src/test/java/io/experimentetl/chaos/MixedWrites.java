@@ -272,6 +272,10 @@ final class MixedWrites implements AutoCloseable {
       committed.incrementAndGet();
     } catch (SQLException e) {
       throwIfBroken(e);
+      // A statement with its own BEGIN leaves its transaction open, refused.
+      try (Statement rollback = connection.createStatement()) {
+        rollback.execute("ROLLBACK");
+      }
     }
   }
 

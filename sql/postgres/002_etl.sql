@@ -29,7 +29,8 @@ BEGIN
 END
 $$;
 
--- Publishes exactly the captured tables. publish_via_partition_root: rows name `events`, whichever partition holds them, and new
+-- Publishes exactly the captured tables. What holds already is not altered: the job takes every alteration as a sign of lost
+-- changes, and compares the tables. publish_via_partition_root: rows name `events`, whichever partition holds them, and new
 -- partitions are included automatically.
 DO $$
 BEGIN
@@ -37,11 +38,22 @@ BEGIN
         CREATE PUBLICATION experiment_etl
             FOR TABLE experiments, variants, users, assignments, events, outbox_events, etl_heartbeat
             WITH (publish = 'insert, update, delete, truncate', publish_via_partition_root = true);
-    ELSE
-        ALTER PUBLICATION experiment_etl
-            SET TABLE experiments, variants, users, assignments, events, outbox_events, etl_heartbeat;
+        RETURN;
+    END IF;
+    IF NOT (SELECT pubinsert AND pubupdate AND pubdelete AND pubtruncate AND pubviaroot
+            FROM pg_publication WHERE pubname = 'experiment_etl') THEN
         ALTER PUBLICATION experiment_etl
             SET (publish = 'insert, update, delete, truncate', publish_via_partition_root = true);
+    END IF;
+    -- The columns prqual and prattrs, a row filter and a column list, exist from PostgreSQL 15 on.
+    IF ARRAY(SELECT unnest(ARRAY ['experiments', 'variants', 'users', 'assignments', 'events', 'outbox_events', 'etl_heartbeat']::regclass[])
+             ORDER BY 1)
+        IS DISTINCT FROM
+       ARRAY(SELECT r.prrelid::regclass FROM pg_publication_rel r JOIN pg_publication p ON p.oid = r.prpubid
+             WHERE p.pubname = 'experiment_etl' AND to_jsonb(r) ->> 'prqual' IS NULL AND to_jsonb(r) ->> 'prattrs' IS NULL
+             ORDER BY 1) THEN
+        ALTER PUBLICATION experiment_etl
+            SET TABLE experiments, variants, users, assignments, events, outbox_events, etl_heartbeat;
     END IF;
 END
 $$;
@@ -82,10 +94,30 @@ BEGIN
     IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'experiment_etl') THEN
         CREATE ROLE experiment_etl LOGIN REPLICATION;
     END IF;
-    EXECUTE format('GRANT USAGE ON SCHEMA %I TO experiment_etl', current_schema());
+    IF NOT has_schema_privilege('experiment_etl', current_schema(), 'USAGE') THEN
+        EXECUTE format('GRANT USAGE ON SCHEMA %I TO experiment_etl', current_schema());
+    END IF;
 END
 $$;
-GRANT SELECT ON experiments, variants, users, assignments, events, outbox_events, etl_heartbeat TO experiment_etl;
-GRANT INSERT, UPDATE, DELETE ON etl_heartbeat TO experiment_etl;
--- For the outbox relay's acknowledgement.
-GRANT UPDATE (processed_at) ON outbox_events TO experiment_etl;
+
+-- A grant that holds already is not given again: GRANT writes the table's row in pg_class every time.
+DO $$
+DECLARE
+    needed record;
+BEGIN
+    FOR needed IN
+        SELECT captured, 'SELECT' AS privilege
+        FROM unnest(ARRAY ['experiments', 'variants', 'users', 'assignments', 'events', 'outbox_events', 'etl_heartbeat']::regclass[]) captured
+        UNION ALL
+        SELECT 'etl_heartbeat'::regclass, unnest(ARRAY ['INSERT', 'UPDATE', 'DELETE'])
+    LOOP
+        IF NOT has_table_privilege('experiment_etl', needed.captured, needed.privilege) THEN
+            EXECUTE format('GRANT %s ON %s TO experiment_etl', needed.privilege, needed.captured);
+        END IF;
+    END LOOP;
+    -- For the outbox relay's acknowledgement.
+    IF NOT has_column_privilege('experiment_etl', 'outbox_events'::regclass, 'processed_at', 'UPDATE') THEN
+        GRANT UPDATE (processed_at) ON outbox_events TO experiment_etl;
+    END IF;
+END
+$$;

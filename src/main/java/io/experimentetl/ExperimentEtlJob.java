@@ -1,12 +1,14 @@
 package io.experimentetl;
 
 import io.experimentetl.JobArguments.Check;
+import io.experimentetl.audit.SourceComparison;
 import io.experimentetl.cdc.KafkaChanges;
 import io.experimentetl.cdc.KafkaSourceSettings;
 import io.experimentetl.cdc.PostgresChanges;
 import io.experimentetl.cdc.PostgresPreflight;
 import io.experimentetl.cdc.PostgresSourceSettings;
 import io.experimentetl.cdc.SourceStreams;
+import io.experimentetl.cdc.WatchSettings;
 import io.experimentetl.clickhouse.ClickHousePreflight;
 import io.experimentetl.config.JobConfig;
 import io.experimentetl.config.MetricConfig;
@@ -141,7 +143,7 @@ public final class ExperimentEtlJob {
   static SourceStreams source(
       JobConfig config, StreamExecutionEnvironment environment, RetainedRows.From retained) {
     if (config.source().type() == SourceType.POSTGRES) {
-      return PostgresChanges.attach(environment, sourceSettings(config), retained);
+      return PostgresChanges.attach(environment, sourceSettings(config), watch(config), retained);
     }
     if (retained != null) {
       throw new IllegalArgumentException(
@@ -153,6 +155,12 @@ public final class ExperimentEtlJob {
             KafkaSinks.client(config),
             config.kafka().sourceTopicPrefix(),
             config.outbox().enabled()));
+  }
+
+  /** How the source is watched for changes that never enter the stream. */
+  static WatchSettings watch(JobConfig config) {
+    return new WatchSettings(
+        sourceSettings(config), config.source().unstreamedChanges(), new SourceComparison(config));
   }
 
   static PostgresSourceSettings sourceSettings(JobConfig config) {

@@ -39,16 +39,16 @@ import org.apache.flink.types.Either;
  * The job graph, and nothing else.
  *
  * <pre>
- *  postgres-changes > continuity > route --by user--> attribute --+--> events_processed, assignments_processed
- *                                    |                            +--by day--> daily-stats > experiment_daily_stats
- *                                    |                            +--by experiment--> experiment-health > experiment_health_daily
- *                                    |                            +--> data_inconsistencies
- *                                    +--> experiments, variants, users
- *                                    +--broadcast--> attribute, daily-stats, experiment-health
- *                                    +--> checked-events --+
- *                                    +---------------------+--by subject--> outbox-relay --+--> outbox: Kafka, then processed_at
- *                                    |                                                     +--> data_inconsistencies
- *                                    +--> data_inconsistencies (also from experiment-health), findings-topic: the same in Kafka
+ *  postgres-changes > source-watch > continuity > route --by user--> attribute --+--> events_processed, assignments_processed
+ *                                                   |                            +--by day--> daily-stats > experiment_daily_stats
+ *                                                   |                            +--by experiment--> experiment-health > experiment_health_daily
+ *                                                   |                            +--> data_inconsistencies
+ *                                                   +--> experiments, variants, users
+ *                                                   +--broadcast--> attribute, daily-stats, experiment-health
+ *                                                   +--> checked-events --+
+ *                                                   +---------------------+--by subject--> outbox-relay --+--> outbox: Kafka, then processed_at
+ *                                                   |                                                     +--> data_inconsistencies
+ *                                                   +--> data_inconsistencies (also from experiment-health), findings-topic: the same in Kafka
  * </pre>
  */
 public final class ExperimentEtlPipeline {

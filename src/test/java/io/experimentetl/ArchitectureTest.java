@@ -27,9 +27,9 @@ class ArchitectureTest {
               ".local..",
               ".operations..",
               ".report..",
-              ".audit..",
               // The job, its graph and its Kafka sinks.
               "",
+              ".audit..",
               ".outbox..",
               ".cdc..",
               ".attribution..",

@@ -7,7 +7,6 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
 import io.experimentetl.audit.AuditReport;
-import io.experimentetl.cdc.PostgresChanges;
 import io.experimentetl.config.ConfigBuilder;
 import io.experimentetl.config.FindingsConfig;
 import io.experimentetl.config.HealthConfig;
@@ -104,7 +103,7 @@ class ExperimentEtlJobIT {
     ExperimentEtlPipeline.build(
         config,
         Set.of(restated),
-        PostgresChanges.attach(environment, ExperimentEtlJob.sourceSettings(config)),
+        ExperimentEtlJob.source(config, environment, null),
         Warehouse.of(config, environment.getConfiguration()).sinks(),
         KafkaSinks.of(config));
     job = environment.executeAsync();

@@ -7,7 +7,6 @@ import io.experimentetl.attribution.AttributeProgress;
 import io.experimentetl.attribution.ExperimentDimension;
 import io.experimentetl.attribution.UserState;
 import io.experimentetl.attribution.VariantDimension;
-import io.experimentetl.cdc.PostgresChanges;
 import io.experimentetl.clickhouse.ProgressMarker;
 import io.experimentetl.config.ConfigBuilder;
 import io.experimentetl.config.JobConfig;
@@ -72,7 +71,7 @@ class ExperimentEtlPipelineTest {
     assertThat(ExperimentEtlPipeline.configure(environment)).isEmpty();
     ExperimentEtlPipeline.build(
         config,
-        PostgresChanges.attach(environment, ExperimentEtlJob.sourceSettings(config)),
+        ExperimentEtlJob.source(config, environment, null),
         Warehouse.of(config, environment.getConfiguration()).sinks(),
         KafkaSinks.of(config));
     return environment.getStreamGraph().getJobGraph();
@@ -84,7 +83,8 @@ class ExperimentEtlPipelineTest {
     for (JobVertex vertex : graph().getVerticesSortedTopologicallyFromSources()) {
       names.add(vertex.getName());
     }
-    assertThat(names.get(0)).startsWith("Source: postgres-changes -> continuity -> route");
+    assertThat(names.get(0))
+        .startsWith("Source: postgres-changes -> source-watch -> continuity -> route");
     assertThat(String.join("\n", names))
         .contains(
             "attribute",

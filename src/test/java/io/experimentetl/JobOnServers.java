@@ -4,7 +4,6 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
 import io.experimentetl.audit.AuditReport;
-import io.experimentetl.cdc.PostgresChanges;
 import io.experimentetl.config.ClickHouseConfig;
 import io.experimentetl.config.DeliveryConfig;
 import io.experimentetl.config.FindingsConfig;
@@ -125,7 +124,7 @@ final class JobOnServers implements AutoCloseable {
     assertThat(ExperimentEtlJob.preflight(config, environment)).isEmpty();
     ExperimentEtlPipeline.build(
         config,
-        PostgresChanges.attach(environment, ExperimentEtlJob.sourceSettings(config)),
+        ExperimentEtlJob.source(config, environment, null),
         Warehouse.of(config, environment.getConfiguration()).sinks(),
         KafkaSinks.of(config));
     job = environment.executeAsync();

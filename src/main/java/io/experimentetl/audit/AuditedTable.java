@@ -1,8 +1,13 @@
 package io.experimentetl.audit;
 
+import io.experimentetl.cdc.TableComparison;
+import io.experimentetl.model.RowColumns;
+import io.experimentetl.model.SourceRow;
 import io.experimentetl.model.SourceTable;
 import io.experimentetl.model.SubjectKind;
+import java.util.Arrays;
 import java.util.List;
+import java.util.Optional;
 
 /**
  * The tables that are compared row by row: all columns of {@link SourceTable#columns}.
@@ -41,6 +46,21 @@ enum AuditedTable {
     this.warehouseTable = warehouseTable;
     this.sortingKey = sortingKey;
     this.timeColumn = timeColumn;
+  }
+
+  /** The table that compares the source's table; empty: ClickHouse does not hold its rows. */
+  static Optional<AuditedTable> of(SourceTable source) {
+    return Arrays.stream(values()).filter(table -> table.source == source).findAny();
+  }
+
+  /** The declaration of the source's columns. */
+  RowColumns<? extends SourceRow> rowColumns() {
+    return source.columns();
+  }
+
+  /** The key of one of its rows, as observations write it. */
+  String keyOf(SourceRow row) {
+    return TableComparison.keyOf(source, row);
   }
 
   String sourceTable() {

@@ -1,7 +1,9 @@
 package io.experimentetl.audit;
 
+import io.experimentetl.cdc.DayRange;
 import java.util.Collection;
 import java.util.List;
+import java.util.Optional;
 import java.util.stream.Collectors;
 
 /** The statements that read one table's rows from ClickHouse. */
@@ -29,14 +31,25 @@ final class ClickHouseRows {
    * <p>A row version belongs to the LSN of the row's own change; a correction of joined columns has
    * a later version and the same LSN. Replaced versions are found until they are merged away. A row
    * without any remaining version makes its segment differ and is then compared by itself.
+   *
+   * @param days only rows of these days; empty: all rows
    */
-  String segments(long lsn) {
+  String segments(long lsn, Optional<DayRange> days) {
     return """
         SELECT %1$s AS day_, %2$s AS bucket_, count(), toString(sum(toUInt128(%3$s)))
         FROM (SELECT * FROM %4$s WHERE _lsn <= %5$d ORDER BY %6$s, _version DESC LIMIT 1 BY %6$s)
-        WHERE _deleted = 0
+        WHERE _deleted = 0%7$s
         GROUP BY day_, bucket_"""
-        .formatted(day(), bucket(EVENT_ID), hash(), table.warehouseTable(), lsn, sortingKey);
+        .formatted(
+            day(),
+            bucket(EVENT_ID),
+            hash(),
+            table.warehouseTable(),
+            lsn,
+            sortingKey,
+            days.filter(range -> table.hasTime())
+                .map(range -> " AND day_ BETWEEN " + range.from() + " AND " + range.to())
+                .orElse(""));
   }
 
   /**
@@ -111,15 +124,20 @@ final class ClickHouseRows {
                 .map(AuditedColumn::clickhouseText)
                 .collect(Collectors.joining(", ")),
             table.warehouseTable(),
-            switch (table) {
-              case EVENTS -> EVENT_ID;
-              case USERS -> "user_id";
-              default -> "toString(id)";
-            },
+            idText(table),
             keys.stream()
                 .map(table::idOf)
                 .map(StatisticsSql::clickhouseText)
                 .collect(Collectors.joining(", ")));
+  }
+
+  /** A row's id as PostgreSQL prints it. */
+  static String idText(AuditedTable table) {
+    return switch (table) {
+      case EVENTS -> EVENT_ID;
+      case USERS -> "user_id";
+      default -> "toString(id)";
+    };
   }
 
   /**

@@ -1,7 +1,9 @@
 package io.experimentetl.audit;
 
+import io.experimentetl.cdc.DayRange;
 import java.util.Collection;
 import java.util.List;
+import java.util.Optional;
 import java.util.Set;
 import java.util.stream.Collectors;
 
@@ -33,13 +35,25 @@ final class PostgresRows {
     return present.contains(column.source()) ? column.postgresText() : AuditedColumn.NULL_TEXT;
   }
 
-  /** Row count and sum of hashes per day and bucket: {@code day, bucket, count, sum}. */
-  String segments() {
+  /**
+   * Row count and sum of hashes per day and bucket: {@code day, bucket, count, sum}.
+   *
+   * @param days only rows of these days; empty: all rows
+   */
+  String segments(Optional<DayRange> days) {
     return """
         SELECT %s AS day, %s AS bucket, count(*), sum(%s)::text
         FROM %s
+        WHERE true%s
         GROUP BY 1, 2"""
-        .formatted(day(), bucket(), hash(), table.sourceTable());
+        .formatted(
+            day(),
+            bucket(),
+            hash(),
+            table.sourceTable(),
+            days.filter(range -> table.hasTime())
+                .map(range -> timeRange(range.from(), range.to()))
+                .orElse(""));
   }
 
   /** The rows of these segments: {@code key, micros, hash, writing transaction}. */
@@ -122,8 +136,12 @@ final class PostgresRows {
         || segments.stream().anyMatch(segment -> segment.day() == AuditedTable.NO_DAY)) {
       return "";
     }
-    long first = segments.stream().mapToLong(Segment::day).min().orElseThrow();
-    long last = segments.stream().mapToLong(Segment::day).max().orElseThrow();
+    return timeRange(
+        segments.stream().mapToLong(Segment::day).min().orElseThrow(),
+        segments.stream().mapToLong(Segment::day).max().orElseThrow());
+  }
+
+  private String timeRange(long first, long last) {
     return " AND %1$s >= to_timestamp(%2$d) AND %1$s < to_timestamp(%3$d)"
         .formatted(quoted(table.timeColumn()), first * 86_400, (last + 1) * 86_400);
   }

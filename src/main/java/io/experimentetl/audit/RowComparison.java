@@ -2,12 +2,14 @@ package io.experimentetl.audit;
 
 import io.experimentetl.audit.Observation.Kind;
 import io.experimentetl.audit.Observation.Weight;
+import io.experimentetl.cdc.DayRange;
 import java.math.BigInteger;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 
 /**
@@ -48,24 +50,38 @@ final class RowComparison {
   }
 
   Result compare() {
+    compareRows(Optional.empty());
+    new RepeatedRows(table, warehouse, found).compare();
+    return found.result();
+  }
+
+  /**
+   * Compares rows without looking for repeated versions.
+   *
+   * @param days only rows of these days; empty: all rows
+   */
+  Result compare(Optional<DayRange> days) {
+    compareRows(days);
+    return found.result();
+  }
+
+  private void compareRows(Optional<DayRange> days) {
     Map<Segment, Tally> inSource = new HashMap<>();
     source.read(
         settings,
-        new PostgresRows(table, source.columnsOf(settings, table)).segments(),
+        new PostgresRows(table, source.columnsOf(settings, table)).segments(days),
         row ->
             inSource.put(
                 new Segment(row.getInt(1), row.getString(2)),
                 new Tally(row.getLong(3), new BigInteger(row.getString(4)))));
     Map<Segment, Tally> inWarehouse = new HashMap<>();
     warehouse.read(
-        new ClickHouseRows(table).segments(source.lsn()),
+        new ClickHouseRows(table).segments(source.lsn(), days),
         row ->
             inWarehouse.put(
                 new Segment(row.getInt(1), row.getString(2)),
                 new Tally(row.getLong(3), new BigInteger(row.getString(4)))));
     compareRows(differing(inSource, inWarehouse), inSource, inWarehouse);
-    new RepeatedRows(table, warehouse, found).compare();
-    return found.result();
   }
 
   private List<Segment> differing(Map<Segment, Tally> inSource, Map<Segment, Tally> inWarehouse) {

@@ -3,6 +3,7 @@ package io.experimentetl.cdc;
 import io.experimentetl.clickhouse.ProgressMarker;
 import io.experimentetl.model.Change;
 import io.experimentetl.model.FindingCode;
+import io.experimentetl.model.RowVersion;
 import io.experimentetl.quality.FindingReporter;
 import io.experimentetl.warehouse.RetainedRows;
 import java.io.IOException;
@@ -158,7 +159,14 @@ final class ContinuityOperator extends AbstractStreamOperator<Either<ProgressMar
     MetricGroup metrics = getMetricGroup();
     findings =
         new FindingReporter(
-            output, SourceStreams.FINDINGS, metrics, EnumSet.of(FindingCode.S_SCHEMA_DRIFT));
+            output,
+            SourceStreams.FINDINGS,
+            metrics,
+            EnumSet.of(
+                FindingCode.S_SCHEMA_DRIFT,
+                FindingCode.S_NOT_STREAMED,
+                FindingCode.C_DELETE_UNEXPECTED,
+                FindingCode.C_UNSTREAMED));
     resentRows = metrics.counter("resentRows");
     snapshotRows = metrics.counter("snapshotRows");
     retainedRows = metrics.counter("retainedRows");
@@ -196,6 +204,13 @@ final class ContinuityOperator extends AbstractStreamOperator<Either<ProgressMar
       emitIfNew(value.right());
     } else if (value.left().drift() != null) {
       findings.report(value.left().drift().finding(continuity.sequenceNumber()));
+    } else if (value.left().finding() != null) {
+      // A number of its own: the finding may be opened and resolved between two changes.
+      findings.report(
+          value
+              .left()
+              .finding()
+              .withVersion(RowVersion.ofSequenceNumber(continuity.nextSequenceNumber(0))));
     } else {
       advance(value.left().progress());
     }

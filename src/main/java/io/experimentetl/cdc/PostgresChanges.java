@@ -6,6 +6,7 @@ import io.experimentetl.warehouse.RetainedRows;
 import org.apache.flink.api.common.eventtime.WatermarkStrategy;
 import org.apache.flink.api.common.typeinfo.TypeInformation;
 import org.apache.flink.api.java.typeutils.EitherTypeInfo;
+import org.apache.flink.streaming.api.datastream.SingleOutputStreamOperator;
 import org.apache.flink.streaming.api.environment.StreamExecutionEnvironment;
 import org.apache.flink.types.Either;
 
@@ -14,6 +15,9 @@ public final class PostgresChanges {
 
   /** Name and uid of the source. */
   public static final String SOURCE = "postgres-changes";
+
+  /** Name and uid of the step that looks for changes that never enter the stream. */
+  public static final String WATCH = "source-watch";
 
   /** Name and uid of the step after it. */
   public static final String CONTINUITY = "continuity";
@@ -26,19 +30,21 @@ public final class PostgresChanges {
   /** Adds the source and the continuity step, both with parallelism 1 in one chain. */
   public static SourceStreams attach(
       StreamExecutionEnvironment environment, PostgresSourceSettings settings) {
-    return attach(environment, settings, null);
+    return attach(environment, settings, null, null);
   }
 
   /**
-   * The same, for a resync.
+   * The same, with a watch for changes that never enter the stream, and for a resync.
    *
+   * @param watch null: none
    * @param retainedFrom the older warehouse with rows that the source no longer has; null: none
    */
   public static SourceStreams attach(
       StreamExecutionEnvironment environment,
       PostgresSourceSettings settings,
+      WatchSettings watch,
       RetainedRows.From retainedFrom) {
-    return SourceStreams.of(
+    SingleOutputStreamOperator<Either<ReaderNotice, Change>> source =
         environment
             .fromSource(
                 new PostgresChangeSource(settings),
@@ -46,7 +52,16 @@ public final class PostgresChanges {
                 SOURCE,
                 ChangeDeserializer.TYPE)
             .uid(SOURCE)
-            .forceNonParallel()
+            .forceNonParallel();
+    if (watch != null) {
+      source =
+          source
+              .transform(WATCH, ChangeDeserializer.TYPE, new WatchOperator(watch))
+              .uid(WATCH)
+              .forceNonParallel();
+    }
+    return SourceStreams.of(
+        source
             .transform(CONTINUITY, TYPE, new ContinuityOperator(settings, retainedFrom))
             .uid(CONTINUITY)
             .forceNonParallel());

@@ -86,6 +86,17 @@ public final class SourceServer {
     }
   }
 
+  /** The server's clock, microseconds since 1970 in UTC. */
+  static long now(Connection connection) throws SQLException {
+    try (Statement statement = connection.createStatement();
+        ResultSet row =
+            statement.executeQuery(
+                "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint")) {
+      row.next();
+      return row.getLong(1);
+    }
+  }
+
   /** The slot of that name, or null. */
   static ReplicationSlot slot(Connection connection, String name) throws SQLException {
     try (PreparedStatement statement =

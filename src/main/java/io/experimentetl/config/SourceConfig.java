@@ -23,6 +23,8 @@ import java.time.Duration;
  *     warehouse
  * @param assignmentRetention how long PostgreSQL keeps assignments
  * @param usersTruncate what a TRUNCATE of {@code users} means
+ * @param unstreamedChanges what happens when changes were lost because they never entered the
+ *     stream
  */
 public record SourceConfig(
     SourceType type,
@@ -38,7 +40,8 @@ public record SourceConfig(
     int splitSize,
     Duration eventRetention,
     Duration assignmentRetention,
-    UsersTruncate usersTruncate)
+    UsersTruncate usersTruncate,
+    UnstreamedChanges unstreamedChanges)
     implements Serializable {
 
   /** The default of every key. */
@@ -65,6 +68,7 @@ public record SourceConfig(
         section.get("event-retention", duration(Duration.ofDays(1), CENTURY), Duration.ofDays(90)),
         section.get(
             "assignment-retention", duration(Duration.ofDays(1), CENTURY), Duration.ofDays(365)),
-        section.get("users-truncate", choice(UsersTruncate.class), UsersTruncate.REFUSE));
+        section.get("users-truncate", choice(UsersTruncate.class), UsersTruncate.REFUSE),
+        section.get("unstreamed-changes", choice(UnstreamedChanges.class), UnstreamedChanges.STOP));
   }
 }

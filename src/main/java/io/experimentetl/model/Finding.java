@@ -27,6 +27,22 @@ public record Finding(
     long lsn,
     long version) {
 
+  /** The same finding in another version. */
+  public Finding withVersion(long other) {
+    return new Finding(
+        code,
+        subject,
+        open,
+        experimentId,
+        userId,
+        eventId,
+        detail,
+        deadLetterSince,
+        observedAt,
+        lsn,
+        other);
+  }
+
   /** Starts a finding that reports an inconsistency. */
   public static Draft opened(FindingCode code, Subject subject) {
     return new Draft(code, subject, true);

@@ -184,6 +184,16 @@ public enum FindingCode {
       false,
       "A column of a source table is unknown, missing or has an unexpected type.",
       "An unknown column is ignored: nothing to do. Otherwise give the column the type in sql/postgres/001_platform.sql."),
+  S_NOT_STREAMED(
+      ERROR,
+      true,
+      "Changes of a table do not reach the stream, or not whole: the publication leaves them out, the table is unlogged, has no REPLICA IDENTITY FULL or generates a column, or row security hides rows.",
+      "Do what the detail says for the table or partition that it names. By default the job stops while changes are lost; then start it from its last checkpoint."),
+  C_UNSTREAMED(
+      ERROR,
+      true,
+      "Rows of a table changed in PostgreSQL without a change in the stream, and differ in ClickHouse. The detail says what happened to the table and how many rows differ.",
+      "./etl resync --table TABLE reads the rows again that differ. By default the job stops before; then start it from its last checkpoint."),
   C_DELETE_RETENTION(
       INFO,
       false,
@@ -196,7 +206,7 @@ public enum FindingCode {
       "Nothing."),
   C_DELETE_UNEXPECTED(
       WARNING,
-      false,
+      true,
       "A row was deleted in PostgreSQL before the end of its retention. The statistics are restated.",
       "Find out what deletes facts."),
   C_UPDATE_IMMUTABLE(

@@ -69,6 +69,10 @@ public record Subject(SubjectKind kind, String key) implements Comparable<Subjec
     return new Subject(SubjectKind.TABLE, name);
   }
 
+  public static Subject sourceTable(SourceTable table) {
+    return new Subject(SubjectKind.SOURCE_TABLE, table.tableName());
+  }
+
   public static Subject tableDay(String table, LocalDate day) {
     return new Subject(SubjectKind.TABLE_DAY, table + "/" + day);
   }

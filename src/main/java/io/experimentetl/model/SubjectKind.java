@@ -22,6 +22,7 @@ public enum SubjectKind {
   HEARTBEAT("one row of etl_heartbeat", "WRITER"),
   KAFKA_RECORD("one record of a source topic that cannot be read", "TOPIC/PARTITION@OFFSET"),
   TABLE("one table of ClickHouse", "TABLE"),
+  SOURCE_TABLE("one captured table of PostgreSQL", "TABLE"),
   TABLE_DAY("the rows of one source table with a time on one day in UTC", "TABLE/DAY"),
   COLUMN("one column of a source table", "TABLE.COLUMN"),
   TRANSACTION("one transaction of PostgreSQL", "TRANSACTION"),

@@ -93,7 +93,7 @@ public final class SourceColumns {
   }
 
   /** The list of a SELECT whose rows {@link #read} reads. */
-  static String select(RowColumns<?> columns) {
+  public static String select(RowColumns<?> columns) {
     return columns.all().stream()
         .map(
             column ->
@@ -113,7 +113,7 @@ public final class SourceColumns {
   }
 
   /** Reads a row back. */
-  static <R> R read(ResultSet row, RowColumns<R> columns) throws SQLException {
+  public static <R> R read(ResultSet row, RowColumns<R> columns) throws SQLException {
     try {
       return columns.read(column -> value(row, column));
     } catch (ReadException e) {

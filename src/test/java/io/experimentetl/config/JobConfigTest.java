@@ -87,7 +87,7 @@ class JobConfigTest {
             """
             source: {type: postgres, host: db, port: 1, database: d, schema: s, username: u, publication: p, slot: q,
               heartbeat-interval: 500ms, split-size: 100, event-retention: 1d, assignment-retention: P2D,
-              users-truncate: erase}
+              users-truncate: erase, unstreamed-changes: repair}
             clickhouse: {url: "https://ch:8443", database: w, username: v, batch-rows: 7, batch-bytes: 2KiB,
               inline-bytes: 3, spill-directory: "s3://b", request-timeout: 1m, commit-deadline: 2h}
             statistics:
@@ -127,6 +127,7 @@ class JobConfigTest {
                 .with(SourceConfig::eventRetention, Duration.ofDays(1))
                 .with(SourceConfig::assignmentRetention, Duration.ofDays(2))
                 .with(SourceConfig::usersTruncate, UsersTruncate.ERASE)
+                .with(SourceConfig::unstreamedChanges, UnstreamedChanges.REPAIR)
                 .with(ClickHouseConfig::url, "https://ch:8443")
                 .with(ClickHouseConfig::database, "w")
                 .with(ClickHouseConfig::username, "v")
@@ -279,7 +280,7 @@ class JobConfigTest {
             etl.yaml has 6 errors; nothing was started:
               source.port: is 0, which is out of range. Use a whole number from 1 to 65535. The default is 5432.
               source.password: The environment variable EXPERIMENT_ETL_SOURCE_PASSWORD is not set. Set it for the JobManager and every TaskManager, or name a file with the key password-file.
-              source.hots: is not a key of source. Remove it, or use one of type, host, port, database, schema, username, password-file, publication, slot, heartbeat-interval, split-size, event-retention, assignment-retention, users-truncate. Did you mean host?
+              source.hots: is not a key of source. Remove it, or use one of type, host, port, database, schema, username, password-file, publication, slot, heartbeat-interval, split-size, event-retention, assignment-retention, users-truncate, unstreamed-changes. Did you mean host?
               clickhouse.url: "ftp://x:1" does not begin with http:// or https://. Use a URL http://HOST:PORT or https://HOST:PORT. The default is http://localhost:8123.
               clickhouse.password: The environment variable EXPERIMENT_ETL_CLICKHOUSE_PASSWORD is not set. Set it for the JobManager and every TaskManager, or name a file with the key password-file.
               statistics.zone: "Mars/Base" is not a time zone. Use an IANA time zone such as Europe/Berlin. The default is UTC.""");

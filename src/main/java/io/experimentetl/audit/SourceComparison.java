@@ -1,0 +1,196 @@
+package io.experimentetl.audit;
+
+import io.experimentetl.audit.Observation.Weight;
+import io.experimentetl.cdc.DayRange;
+import io.experimentetl.cdc.TableComparison;
+import io.experimentetl.config.JobConfig;
+import io.experimentetl.config.SourceConfig;
+import io.experimentetl.model.FindingCode;
+import io.experimentetl.model.SourceRow;
+import io.experimentetl.model.SourceTable;
+import io.experimentetl.model.Subject;
+import io.experimentetl.postgres.PostgresSession;
+import io.experimentetl.warehouse.SourceColumns;
+import java.io.IOException;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.Collection;
+import java.util.EnumMap;
+import java.util.HashMap;
+import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+import java.util.stream.Collectors;
+
+/**
+ * Compares one table for the running job, in the way of the {@link Audit}: a difference counts when
+ * two fences show it unchanged.
+ */
+public final class SourceComparison implements TableComparison {
+  private static final long serialVersionUID = 1L;
+
+  private static final int MAX_FENCES = 5;
+  private static final Duration DEADLINE = Duration.ofMinutes(10);
+
+  /** Differing rows that a result lists. */
+  private static final int MAX_ROWS = 50_000;
+
+  /** Keys in one query. */
+  private static final int KEYS_AT_ONCE = 1_000;
+
+  private final JobConfig config;
+
+  /** The comparison of the job's own source with its own warehouse. */
+  public SourceComparison(JobConfig config) {
+    this.config = config;
+  }
+
+  @Override
+  public boolean covers(SourceTable table) {
+    return AuditedTable.of(table).isPresent();
+  }
+
+  @Override
+  public Result compare(SourceTable source, Optional<DayRange> days) throws IOException {
+    AuditedTable table = AuditedTable.of(source).orElseThrow();
+    AuditSettings settings = settings();
+    Deadline deadline = new Deadline(DEADLINE);
+    try (Warehouse warehouse = new Warehouse(settings, deadline);
+        Fence fence = new Fence(settings, deadline)) {
+      Map<String, Observation> pending = null;
+      List<Observation> differences = new ArrayList<>();
+      long lsn = 0;
+      for (int fences = 1;
+          fences <= MAX_FENCES && (pending == null || !pending.isEmpty());
+          fences++) {
+        try (SourceSnapshot snapshot = SourceSnapshot.take(settings, deadline)) {
+          fence.awaitBeyond(snapshot.lsn(), warehouse);
+          lsn = snapshot.lsn();
+          Map<String, Observation> seen = new LinkedHashMap<>();
+          new RowComparison(settings, table, snapshot, warehouse)
+              .compare(days)
+              .observations()
+              .forEach(observation -> seen.put(observation.identity(), observation));
+          pending = confirm(pending, seen, differences);
+        }
+      }
+      return result(table, lsn, differences, warehouse);
+    } catch (CannotCompareException e) {
+      throw new IOException(e.getMessage(), e);
+    }
+  }
+
+  /** Moves what both fences show unchanged to the differences, and returns what is left. */
+  private static Map<String, Observation> confirm(
+      Map<String, Observation> before,
+      Map<String, Observation> seen,
+      List<Observation> differences) {
+    if (before == null) {
+      return seen;
+    }
+    Map<String, Observation> left = new LinkedHashMap<>();
+    for (Map.Entry<String, Observation> now : seen.entrySet()) {
+      Observation was = before.get(now.getKey());
+      if (was == null) {
+        continue;
+      }
+      if (was.weight() == Weight.SUSPECT
+          && now.getValue().weight() == Weight.SUSPECT
+          && was.evidence().equals(now.getValue().evidence())) {
+        differences.add(now.getValue());
+      } else {
+        left.put(now.getKey(), now.getValue());
+      }
+    }
+    return left;
+  }
+
+  private static Result result(
+      AuditedTable table, long lsn, List<Observation> differences, Warehouse warehouse) {
+    Map<Observation.Kind, Integer> counts = new EnumMap<>(Observation.Kind.class);
+    differences.forEach(difference -> counts.merge(difference.kind(), 1, Integer::sum));
+    int missing = counts.getOrDefault(Observation.Kind.MISSING, 0);
+    int extra = counts.getOrDefault(Observation.Kind.EXTRA, 0);
+    List<DifferingRow> rows = new ArrayList<>();
+    List<Observation> listed = differences.subList(0, Math.min(MAX_ROWS, differences.size()));
+    for (int from = 0; from < listed.size(); from += KEYS_AT_ONCE) {
+      List<Observation> portion =
+          listed.subList(from, Math.min(listed.size(), from + KEYS_AT_ONCE));
+      Set<String> keys =
+          portion.stream()
+              .map(seen -> keyOf(table, seen))
+              .collect(Collectors.toCollection(LinkedHashSet::new));
+      Map<String, List<SourceRow>> inWarehouse = read(table, keys, warehouse);
+      keys.forEach(
+          key -> rows.add(new DifferingRow(key, inWarehouse.getOrDefault(key, List.of()))));
+    }
+    return new Result(lsn, missing, extra, differences.size() - missing - extra, rows);
+  }
+
+  /** The subject of a row's observation is {@code KIND:KEY}. */
+  private static String keyOf(AuditedTable table, Observation observation) {
+    return observation.subject().substring(table.subjectKind().text().length() + 1);
+  }
+
+  private static Map<String, List<SourceRow>> read(
+      AuditedTable table, Collection<String> keys, Warehouse warehouse) {
+    Map<String, List<SourceRow>> rows = new HashMap<>();
+    warehouse.read(
+        "SELECT %s FROM %s FINAL WHERE %s IN (%s)"
+            .formatted(
+                SourceColumns.select(table.rowColumns()),
+                table.warehouseTable(),
+                ClickHouseRows.idText(table),
+                keys.stream()
+                    .map(table::idOf)
+                    .map(StatisticsSql::clickhouseText)
+                    .collect(Collectors.joining(", "))),
+        row -> {
+          SourceRow found = SourceColumns.read(row, table.rowColumns());
+          String key = table.keyOf(found);
+          if (keys.contains(key)) {
+            rows.computeIfAbsent(key, none -> new ArrayList<>()).add(found);
+          }
+        });
+    return rows;
+  }
+
+  @Override
+  public List<Subject> deletesReported(SourceTable table, Set<String> keys) throws IOException {
+    Deadline deadline = new Deadline(DEADLINE);
+    List<Subject> subjects = new ArrayList<>();
+    try (Warehouse warehouse = new Warehouse(settings(), deadline)) {
+      warehouse.read(
+          "SELECT subject_key, ifNull(source_id, toString(event_id)) AS own_id FROM data_inconsistencies FINAL"
+              + " WHERE code = '%s' AND status = 'OPEN' AND subject_kind = '%s'"
+                  .formatted(FindingCode.C_DELETE_UNEXPECTED.code(), table.subjectKind().text()),
+          row -> {
+            Subject subject = new Subject(table.subjectKind(), row.getString(1));
+            String ownId = row.getString(2);
+            if (keys.contains(ownId == null ? subject.key() : subject.keyWithId(ownId))) {
+              subjects.add(subject);
+            }
+          });
+    } catch (CannotCompareException e) {
+      throw new IOException(e.getMessage(), e);
+    }
+    return subjects;
+  }
+
+  private AuditSettings settings() {
+    SourceConfig source = config.source();
+    return AuditSettings.of(
+        config,
+        PostgresSession.inSchema(
+            "jdbc:postgresql://%s:%d/%s".formatted(source.host(), source.port(), source.database()),
+            source.schema()),
+        source.username(),
+        source.password().value(),
+        io.experimentetl.warehouse.Warehouse.connection(
+            config.clickhouse(), config.clickhouse().database()),
+        DEADLINE);
+  }
+}

@@ -1,0 +1,80 @@
+package io.experimentetl.cdc;
+
+import io.experimentetl.model.Change;
+import io.experimentetl.model.SourceTable;
+import java.util.ArrayList;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Set;
+
+/**
+ * Rows that are read again beside the stream, until they are in it. Versions stay right by three
+ * rules:
+ *
+ * <ul>
+ *   <li>The rows are watched in the stream from a moment before they are read.
+ *   <li>They are sent when the stream has passed the LSN up to which the read saw everything. A
+ *       change that the read saw is then before them, and has a lower version.
+ *   <li>A row that the stream changed meanwhile is not sent: the stream's row may be newer. If it
+ *       still differs, the next comparison finds it.
+ * </ul>
+ */
+final class RereadRows {
+  private final SourceTable table;
+  private final Set<String> watched;
+  private Read read;
+
+  /**
+   * The rows as the source had them.
+   *
+   * @param changes the changes that bring them
+   * @param lsn everything that the read saw was committed up to here
+   */
+  record Read(List<Change> changes, long lsn) {}
+
+  /**
+   * Begins to watch the rows.
+   *
+   * @param keys their primary keys, see {@link TableComparison#keyOf}
+   */
+  RereadRows(SourceTable table, Set<String> keys) {
+    this.table = table;
+    this.watched = new HashSet<>(keys);
+  }
+
+  /** Notes a change that arrived from the stream, whatever its table. */
+  void observe(Change change) {
+    if (change.table() != table || change.position().lsn() == 0) {
+      return;
+    }
+    if (change.before() != null) {
+      watched.remove(TableComparison.keyOf(table, change.before()));
+    }
+    if (change.after() != null) {
+      watched.remove(TableComparison.keyOf(table, change.after()));
+    }
+  }
+
+  /** The rows have been read. */
+  void read(Read rows) {
+    read = rows;
+  }
+
+  /** Whether the rows can be sent, once the stream has passed the LSN. */
+  boolean isReady(long passedLsn) {
+    return read != null && passedLsn >= read.lsn();
+  }
+
+  /** The changes of the rows that the stream did not change meanwhile. */
+  List<Change> unchangedMeanwhile() {
+    List<Change> unchanged = new ArrayList<>();
+    for (Change change : read.changes()) {
+      String key =
+          TableComparison.keyOf(table, change.after() == null ? change.before() : change.after());
+      if (watched.contains(key)) {
+        unchanged.add(change);
+      }
+    }
+    return unchanged;
+  }
+}

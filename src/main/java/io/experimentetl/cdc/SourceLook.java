@@ -1,0 +1,11 @@
+package io.experimentetl.cdc;
+
+import java.util.List;
+
+/**
+ * One look at the source.
+ *
+ * @param takenAt by the server's clock, microseconds since 1970 in UTC
+ * @param requests the open requests to read a table again
+ */
+record SourceLook(SourceCatalogue catalogue, long takenAt, List<ResyncRequest> requests) {}

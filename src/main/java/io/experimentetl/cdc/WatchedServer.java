@@ -1,0 +1,165 @@
+package io.experimentetl.cdc;
+
+import io.experimentetl.cdc.TableComparison.DifferingRow;
+import io.experimentetl.model.AssignmentRow;
+import io.experimentetl.model.Change;
+import io.experimentetl.model.ChangeKind;
+import io.experimentetl.model.EventRow;
+import io.experimentetl.model.SourcePosition;
+import io.experimentetl.model.SourceRow;
+import io.experimentetl.model.SourceTable;
+import java.sql.Connection;
+import java.sql.PreparedStatement;
+import java.sql.ResultSet;
+import java.sql.SQLException;
+import java.sql.Statement;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.stream.Collectors;
+
+/**
+ * The watch's connection to the source. It is kept open between looks, and opened again after a
+ * failure. Only the watch's thread uses it, except for {@link #close}.
+ */
+final class WatchedServer implements SourceWatch.Source, AutoCloseable {
+  /** A change that no transaction of the source made: no transaction has this id. */
+  private static final long NO_TRANSACTION = -1;
+
+  private final PostgresSourceSettings settings;
+  private Connection connection;
+
+  WatchedServer(PostgresSourceSettings settings) {
+    this.settings = settings;
+  }
+
+  private interface Query<T> {
+    T run(Connection connection) throws SQLException;
+  }
+
+  private <T> T query(Query<T> query) throws SQLException {
+    Connection open = connection();
+    try {
+      return query.run(open);
+    } catch (SQLException e) {
+      close();
+      throw e;
+    }
+  }
+
+  private synchronized Connection connection() throws SQLException {
+    if (connection == null) {
+      Connection opened = SourceServer.connect(settings);
+      try (Statement statement = opened.createStatement()) {
+        // The bounds of partitions are printed in it.
+        statement.execute("SET TimeZone = 'UTC'; SET DateStyle = 'ISO'; SET lock_timeout = '5s'");
+      } catch (SQLException e) {
+        opened.close();
+        throw e;
+      }
+      connection = opened;
+    }
+    return connection;
+  }
+
+  @Override
+  public SourceLook look() throws SQLException {
+    return query(
+        open ->
+            new SourceLook(
+                CatalogueQuery.read(open, settings), SourceServer.now(open), requests(open)));
+  }
+
+  private List<ResyncRequest> requests(Connection open) throws SQLException {
+    List<ResyncRequest> requests = new ArrayList<>();
+    try (PreparedStatement statement =
+        open.prepareStatement(
+            "SELECT writer FROM "
+                + SourceServer.quoted(settings.schema())
+                + ".etl_heartbeat WHERE writer LIKE ? ORDER BY writer LIMIT 100")) {
+      statement.setString(1, ResyncRequest.PATTERN);
+      try (ResultSet rows = statement.executeQuery()) {
+        while (rows.next()) {
+          requests.add(ResyncRequest.parse(rows.getString(1)));
+        }
+      }
+    }
+    return requests;
+  }
+
+  @Override
+  public void complete(ResyncRequest request) throws SQLException {
+    query(
+        open -> {
+          try (PreparedStatement statement =
+              open.prepareStatement(
+                  "DELETE FROM "
+                      + SourceServer.quoted(settings.schema())
+                      + ".etl_heartbeat WHERE writer = ?")) {
+            statement.setString(1, request.writer());
+            return statement.executeUpdate();
+          }
+        });
+  }
+
+  /** Reads the rows again, and returns the changes that make the warehouse equal to them. */
+  RereadRows.Read read(SourceTable table, List<DifferingRow> rows) throws SQLException {
+    return query(
+        open -> {
+          Map<String, SourceRow> found =
+              new TableRowReader(table, open, settings.schema())
+                  .read(
+                      open,
+                      settings.schema(),
+                      rows.stream().map(DifferingRow::key).collect(Collectors.toSet()));
+          long at = SourceServer.now(open);
+          List<Change> changes = new ArrayList<>();
+          for (DifferingRow row : rows) {
+            addChanges(table, row, found.get(row.key()), at, changes);
+          }
+          return new RereadRows.Read(changes, SourceServer.position(open).walEndLsn());
+        });
+  }
+
+  private static void addChanges(
+      SourceTable table, DifferingRow row, SourceRow now, long at, List<Change> changes) {
+    SourceRow moved = null;
+    for (SourceRow inWarehouse : row.inWarehouse()) {
+      if (now == null) {
+        changes.add(change(table, ChangeKind.DELETE, inWarehouse, null, at));
+      } else if (!isSameRow(inWarehouse, now)) {
+        moved = inWarehouse;
+        changes.add(change(table, ChangeKind.UPDATE, inWarehouse, now, at));
+      }
+    }
+    if (now != null && moved == null) {
+      changes.add(change(table, ChangeKind.READ, null, now, at));
+    }
+  }
+
+  /** Whether the warehouse holds both under one sorting key. */
+  private static boolean isSameRow(SourceRow a, SourceRow b) {
+    if (a instanceof EventRow before && b instanceof EventRow after) {
+      return before.experimentId() == after.experimentId()
+          && before.userId().equals(after.userId());
+    }
+    return !(a instanceof AssignmentRow before && b instanceof AssignmentRow after)
+        || (before.experimentId() == after.experimentId()
+            && before.userId().equals(after.userId()));
+  }
+
+  private static Change change(
+      SourceTable table, ChangeKind kind, SourceRow before, SourceRow after, long at) {
+    return new Change(
+        table, kind, 0, new SourcePosition(0, 0, NO_TRANSACTION, 0, at), before, after);
+  }
+
+  @Override
+  public synchronized void close() throws SQLException {
+    if (connection != null) {
+      Connection closing = connection;
+      connection = null;
+      closing.close();
+    }
+  }
+}

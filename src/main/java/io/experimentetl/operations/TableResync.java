@@ -1,0 +1,170 @@
+package io.experimentetl.operations;
+
+import io.experimentetl.ExperimentEtlJob;
+import io.experimentetl.cdc.ResyncRequest;
+import io.experimentetl.config.SourceType;
+import io.experimentetl.model.FindingCode;
+import io.experimentetl.model.SourceTable;
+import java.sql.Connection;
+import java.sql.PreparedStatement;
+import java.sql.ResultSet;
+import java.sql.SQLException;
+import java.time.Duration;
+import java.util.List;
+import java.util.Optional;
+import java.util.function.Consumer;
+
+/** Asks the running job to read one table, or one partition, again. */
+final class TableResync {
+  private static final Duration POLL = Duration.ofSeconds(1);
+  private static final Duration PATIENCE = Duration.ofHours(1);
+  private static final Duration VISIBLE = Duration.ofMinutes(2);
+
+  private static final String ROOT =
+      """
+      WITH RECURSIVE parents AS
+      (
+        SELECT to_regclass(?)::oid AS relid
+        UNION ALL
+        SELECT i.inhparent FROM parents p JOIN pg_inherits i ON i.inhrelid = p.relid
+      )
+      SELECT c.relname FROM parents p JOIN pg_class c ON c.oid = p.relid""";
+
+  private final Deployment deployment;
+  private final Consumer<String> log;
+
+  TableResync(Deployment deployment, Consumer<String> log) {
+    this.deployment = deployment;
+    this.log = log;
+  }
+
+  /**
+   * Reads a table or a partition again.
+   *
+   * @param table null: that of the partition
+   * @param partition null: the whole table
+   * @return whether PostgreSQL and ClickHouse agree about it, as far as is known
+   * @throws OperationsException the names are wrong, or a server does not answer
+   */
+  boolean run(String table, String partition) {
+    if (deployment.config().source().type() != SourceType.POSTGRES) {
+      throw new OperationsException(
+          "resync --table needs source.type: postgres. With kafka, let Debezium send the table again by an ad-hoc snapshot");
+    }
+    try (Connection connection = deployment.databases().postgres().connect()) {
+      SourceTable captured = captured(connection, table, partition);
+      ResyncRequest request =
+          ResyncRequest.of(captured, partition == null ? captured.tableName() : partition);
+      write(connection, request);
+      if (deployment.flink().activeJob(ExperimentEtlJob.NAME).isEmpty()) {
+        log.accept(
+            "no job runs; it reads %s again when it is started: submit"
+                .formatted(request.relation()));
+        return true;
+      }
+      log.accept(
+          "the job compares %s and reads the rows that differ".formatted(request.relation()));
+      await(connection, request);
+      return report(captured);
+    } catch (SQLException e) {
+      throw new OperationsException(
+          "PostgreSQL %s refused: %s".formatted(deployment.databases().postgres(), e.getMessage()),
+          e);
+    }
+  }
+
+  private static SourceTable captured(Connection connection, String table, String partition)
+      throws SQLException {
+    String name = partition == null ? table : root(connection, partition);
+    SourceTable captured = name == null ? null : SourceTable.ofTableName(name);
+    if (captured == null || (table != null && !captured.tableName().equals(table))) {
+      throw new OperationsException(
+          partition == null
+              ? table + " is not one of the tables that the job reads"
+              : partition
+                  + " is no partition of "
+                  + (table == null ? "a table of the job" : table));
+    }
+    if (captured == SourceTable.OUTBOX_EVENTS || captured == SourceTable.ETL_HEARTBEAT) {
+      throw new OperationsException("ClickHouse does not hold the rows of " + name);
+    }
+    return captured;
+  }
+
+  /** The table that a partition belongs to; null: the relation does not exist. */
+  private static String root(Connection connection, String partition) throws SQLException {
+    String root = null;
+    try (PreparedStatement statement = connection.prepareStatement(ROOT)) {
+      statement.setString(1, '"' + partition.replace("\"", "\"\"") + '"');
+      try (ResultSet parents = statement.executeQuery()) {
+        while (parents.next()) {
+          root = parents.getString(1);
+        }
+      }
+    }
+    return root;
+  }
+
+  private static void write(Connection connection, ResyncRequest request) throws SQLException {
+    try (PreparedStatement statement =
+        connection.prepareStatement(
+            "INSERT INTO etl_heartbeat (writer, beat_at) VALUES (?, clock_timestamp())"
+                + " ON CONFLICT (writer) DO UPDATE SET beat_at = excluded.beat_at")) {
+      statement.setString(1, request.writer());
+      statement.executeUpdate();
+    }
+  }
+
+  private void await(Connection connection, ResyncRequest request) {
+    Optional<Boolean> done = Polling.until(PATIENCE, POLL, () -> isDone(connection, request));
+    if (done.isEmpty()) {
+      throw new OperationsException(
+          "the job has not read %s within an hour. It goes on; see its log and the metric rereadRows"
+              .formatted(request.relation()));
+    }
+  }
+
+  private Optional<Boolean> isDone(Connection connection, ResyncRequest request) {
+    try (PreparedStatement statement =
+        connection.prepareStatement("SELECT FROM etl_heartbeat WHERE writer = ?")) {
+      statement.setString(1, request.writer());
+      try (ResultSet row = statement.executeQuery()) {
+        if (!row.next()) {
+          return Optional.of(true);
+        }
+      }
+    } catch (SQLException e) {
+      throw new OperationsException(
+          "PostgreSQL %s refused: %s".formatted(deployment.databases().postgres(), e.getMessage()),
+          e);
+    }
+    if (deployment.flink().activeJob(ExperimentEtlJob.NAME).isEmpty()) {
+      throw new OperationsException(
+          "the job ended before it had read %s: submit it again from its last checkpoint, it finds the request"
+              .formatted(request.relation()));
+    }
+    return Optional.empty();
+  }
+
+  /** The finding is resolved with a checkpoint after the request is done. */
+  private boolean report(SourceTable table) {
+    boolean agrees =
+        Polling.until(VISIBLE, POLL, () -> Optional.of(openFindings(table)).filter(List::isEmpty))
+            .isPresent();
+    log.accept(
+        agrees
+            ? "PostgreSQL and ClickHouse agree about " + table.tableName()
+            : table.tableName() + " still differs: " + openFindings(table).get(0));
+    return agrees;
+  }
+
+  private List<String> openFindings(SourceTable table) {
+    return deployment
+        .databases()
+        .clickHouse()
+        .list(
+            "SELECT detail FROM data_inconsistencies FINAL WHERE code = '%s' AND subject_key = '%s' AND status = 'OPEN'"
+                .formatted(FindingCode.C_UNSTREAMED.code(), table.tableName()),
+            row -> row.getString(1));
+  }
+}

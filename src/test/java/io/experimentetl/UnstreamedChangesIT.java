@@ -1,0 +1,431 @@
+package io.experimentetl;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.awaitility.Awaitility.await;
+
+import io.experimentetl.cdc.ResyncRequest;
+import io.experimentetl.config.ConfigBuilder;
+import io.experimentetl.config.FindingsConfig;
+import io.experimentetl.config.JobConfig;
+import io.experimentetl.config.SourceConfig;
+import io.experimentetl.config.UnstreamedChanges;
+import io.experimentetl.local.ClickHouseEndpoint;
+import io.experimentetl.local.PlatformExtension;
+import io.experimentetl.model.SourceTable;
+import io.experimentetl.warehouse.Warehouse;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.sql.Connection;
+import java.sql.ResultSet;
+import java.sql.SQLException;
+import java.sql.Statement;
+import java.time.Duration;
+import java.time.LocalDate;
+import java.time.ZoneOffset;
+import java.time.format.DateTimeFormatter;
+import java.util.Comparator;
+import java.util.Set;
+import java.util.concurrent.TimeUnit;
+import java.util.stream.Stream;
+import org.apache.flink.configuration.Configuration;
+import org.apache.flink.configuration.StateRecoveryOptions;
+import org.apache.flink.core.execution.JobClient;
+import org.apache.flink.runtime.testutils.MiniClusterResourceConfiguration;
+import org.apache.flink.streaming.api.environment.StreamExecutionEnvironment;
+import org.apache.flink.test.junit5.MiniClusterExtension;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.MethodOrderer;
+import org.junit.jupiter.api.Order;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.TestInstance;
+import org.junit.jupiter.api.TestMethodOrder;
+import org.junit.jupiter.api.extension.RegisterExtension;
+import org.junit.jupiter.api.io.TempDir;
+
+/**
+ * Changes of a real PostgreSQL that never enter the stream. The cases share one job, which reports
+ * what was lost and goes on; the last ones stop it.
+ */
+@TestInstance(TestInstance.Lifecycle.PER_CLASS)
+@TestMethodOrder(MethodOrderer.OrderAnnotation.class)
+class UnstreamedChangesIT {
+  @RegisterExtension static final PlatformExtension PLATFORM = new PlatformExtension();
+
+  @RegisterExtension
+  static final MiniClusterExtension FLINK =
+      new MiniClusterExtension(
+          new MiniClusterResourceConfiguration.Builder()
+              .setNumberTaskManagers(1)
+              .setNumberSlotsPerTaskManager(4)
+              .build());
+
+  private static final Duration DEADLINE = Duration.ofSeconds(60);
+
+  @TempDir private static Path folder;
+
+  private JobDatabases databases;
+  private ClickHouseEndpoint clickHouse;
+  private JobConfig config;
+  private JobClient job;
+
+  @BeforeAll
+  void startJobWithTwoExperiments() throws Exception {
+    databases = JobDatabases.create(PLATFORM, folder, "unstreamed");
+    clickHouse = databases.clickHouse();
+    config =
+        databases
+            .config()
+            .with(FindingsConfig::grace, Duration.ofSeconds(1))
+            .with(SourceConfig::heartbeatInterval, Duration.ofMillis(300))
+            .with(SourceConfig::unstreamedChanges, UnstreamedChanges.REPORT)
+            .build();
+    execute(
+        """
+        INSERT INTO experiments (id, key, name, status, seed, starts_at)
+        SELECT n, 'look_' || n, 'Look ' || n, 'ACTIVE', 's', now() - interval '200 days' FROM generate_series(1, 2) n;
+        INSERT INTO variants (id, experiment_id, key, name, allocation_pct, is_control)
+        SELECT 10 * e + v, e, 'v' || v, 'V ' || v, 50, v = 0 FROM generate_series(1, 2) e, generate_series(0, 1) v;
+        """);
+    start(null);
+    awaitVisible();
+  }
+
+  @AfterAll
+  void stopJob() throws Exception {
+    if (job != null) {
+      job.cancel().get(60, TimeUnit.SECONDS);
+    }
+    databases.endReader();
+  }
+
+  private void start(String checkpoint) throws Exception {
+    Configuration flink = new Configuration();
+    flink.setString("execution.checkpointing.interval", "300 ms");
+    flink.setString(
+        "execution.checkpointing.dir", folder.resolve("checkpoints").toUri().toString());
+    flink.setString(
+        "execution.checkpointing.externalized-checkpoint-retention", "RETAIN_ON_CANCELLATION");
+    flink.setString("state.backend.type", "rocksdb");
+    flink.setString("pipeline.object-reuse", "true");
+    flink.setString("restart-strategy.type", "fixed-delay");
+    flink.setString("restart-strategy.fixed-delay.attempts", "100");
+    flink.setString("restart-strategy.fixed-delay.delay", "100 ms");
+    if (checkpoint != null) {
+      flink.set(StateRecoveryOptions.SAVEPOINT_PATH, checkpoint);
+    }
+    StreamExecutionEnvironment environment =
+        StreamExecutionEnvironment.getExecutionEnvironment(flink);
+    environment.setParallelism(1);
+    ExperimentEtlPipeline.configure(environment);
+    ExperimentEtlPipeline.build(
+        config,
+        Set.of(),
+        ExperimentEtlJob.source(config, environment, null),
+        Warehouse.of(config, environment.getConfiguration()).sinks(),
+        KafkaSinks.of(config));
+    job = environment.executeAsync();
+  }
+
+  private void execute(String... statements) throws SQLException {
+    databases.execute(statements);
+  }
+
+  private String inPostgres(String sql) throws SQLException {
+    try (Connection connection = databases.postgres().connect();
+        Statement statement = connection.createStatement();
+        ResultSet row = statement.executeQuery(sql)) {
+      row.next();
+      return row.getString(1);
+    }
+  }
+
+  private void awaitVisible() {
+    assertThat(databases.audit(config, DEADLINE).differences()).isEmpty();
+  }
+
+  private void requestResync(SourceTable table, String relation) throws SQLException {
+    execute(
+        "INSERT INTO etl_heartbeat VALUES ('%s', now())"
+            .formatted(ResyncRequest.of(table, relation).writer()));
+  }
+
+  /** Waits until the finding about the table has the status, and returns its text. */
+  private String awaitFinding(String code, String table, String status) {
+    String where =
+        " FROM data_inconsistencies FINAL WHERE code = '%s' AND subject = 'source-table:%s'"
+            .formatted(code, table);
+    await()
+        .atMost(DEADLINE)
+        .untilAsserted(
+            () -> assertThat(clickHouse.query("SELECT status" + where)).isEqualTo(status));
+    return clickHouse.query("SELECT detail" + where);
+  }
+
+  /** Waits until the watch has compared everything that it suspects. */
+  private void assertNoOpenFinding() throws Exception {
+    awaitVisible();
+    assertThat(
+            clickHouse.query(
+                "SELECT code, subject, detail FROM data_inconsistencies FINAL WHERE status = 'OPEN'"
+                    + " AND code IN ('S-NOT-STREAMED', 'C-UNSTREAMED')"))
+        .isEmpty();
+  }
+
+  private static String month(int daysAgo) {
+    return DateTimeFormatter.ofPattern("uuuu_MM")
+        .format(LocalDate.now(ZoneOffset.UTC).minusDays(daysAgo));
+  }
+
+  /** Users with an assignment in experiment 1 and an exposure. */
+  private void exposedUsers(String prefix, int users, String eventAge) throws SQLException {
+    execute(
+        """
+        INSERT INTO users (user_id) SELECT '%1$s' || n FROM generate_series(1, %2$d) n;
+        INSERT INTO assignments (experiment_id, user_id, variant_id, assigned_at)
+        SELECT 1, '%1$s' || n, 10 + n %% 2, now() - interval '20 days' FROM generate_series(1, %2$d) n;
+        INSERT INTO events (timestamp, experiment_id, user_id, variant_id, event_type)
+        SELECT now() - interval '%3$s', 1, '%1$s' || n, 10 + n %% 2, 'exposure' FROM generate_series(1, %2$d) n;
+        """
+            .formatted(prefix, users, eventAge));
+  }
+
+  @Test
+  @Order(1)
+  void tableThatWasOutOfThePublicationIsReportedAndReadAgainOnRequest() throws Exception {
+    exposedUsers("out-", 5, "3 days");
+    execute(
+        "ALTER PUBLICATION experiment_etl DROP TABLE users",
+        "INSERT INTO users (user_id) VALUES ('out-missed'); UPDATE users SET name = 'unseen' WHERE user_id = 'out-2'",
+        "ALTER PUBLICATION experiment_etl ADD TABLE users",
+        "INSERT INTO users (user_id) VALUES ('out-streamed')");
+
+    assertThat(awaitFinding("C-UNSTREAMED", "users", "OPEN"))
+        .contains("taken out of the publication", "2 rows differ", "1 are missing");
+
+    requestResync(SourceTable.USERS, "users");
+    awaitFinding("C-UNSTREAMED", "users", "RESOLVED");
+    assertThat(clickHouse.query("SELECT name FROM users FINAL WHERE user_id = 'out-2'"))
+        .isEqualTo("unseen");
+    assertThat(inPostgres("SELECT count(*) FROM etl_heartbeat WHERE writer LIKE 'resync%'"))
+        .isEqualTo("0");
+    assertNoOpenFinding();
+  }
+
+  /** Passes when the watch has settled everything that it suspects now. */
+  private void awaitSettled() throws Exception {
+    for (int i = 0; i < 2; i++) {
+      requestResync(SourceTable.EXPERIMENTS, "experiments");
+      await()
+          .atMost(DEADLINE)
+          .until(
+              () ->
+                  inPostgres("SELECT count(*) FROM etl_heartbeat WHERE writer LIKE 'resync%'")
+                      .equals("0"));
+    }
+  }
+
+  @Test
+  @Order(2)
+  void truncatedPartitionIsReportedAndItsRowsAreDeletedOnRequest() throws Exception {
+    exposedUsers("leaf-", 4, "-400 days");
+    awaitVisible();
+    execute("TRUNCATE events_default");
+
+    assertThat(awaitFinding("C-UNSTREAMED", "events", "OPEN"))
+        .contains("events_default was truncated or rewritten", "4 rows differ", "4 are only there");
+
+    requestResync(SourceTable.EVENTS, "events_default");
+    awaitFinding("C-UNSTREAMED", "events", "RESOLVED");
+    assertThat(
+            clickHouse.count(
+                "SELECT count() FROM events_processed FINAL WHERE startsWith(user_id, 'leaf-')"))
+        .isZero();
+    assertNoOpenFinding();
+  }
+
+  @Test
+  @Order(3)
+  void rewritingDdlThatChangesValuesIsReportedAndReadAgainOnRequest() throws Exception {
+    execute(
+        "INSERT INTO users (user_id, email, properties) VALUES ('ddl-1', 'a@example.org', '{\"email\": \"a@example.org\", \"plan\": \"pro\"}'), ('ddl-2', NULL, '{\"plan\": \"free\"}')");
+    awaitVisible();
+    execute("ALTER TABLE users ALTER COLUMN properties TYPE jsonb USING properties - 'email'");
+
+    assertThat(awaitFinding("C-UNSTREAMED", "users", "OPEN"))
+        .contains("users was truncated or rewritten", "1 rows differ", "1 have other values");
+
+    requestResync(SourceTable.USERS, "users");
+    awaitFinding("C-UNSTREAMED", "users", "RESOLVED");
+    assertThat(clickHouse.query("SELECT properties FROM users FINAL WHERE user_id = 'ddl-1'"))
+        .isEqualTo("{\"plan\": \"pro\"}");
+    assertNoOpenFinding();
+  }
+
+  @Test
+  @Order(4)
+  void columnAddedWithADefaultIsReported() throws Exception {
+    exposedUsers("column-", 2, "2 days");
+    awaitVisible();
+    execute(
+        "ALTER TABLE events DROP COLUMN device_id",
+        "ALTER TABLE events ADD COLUMN device_id text DEFAULT 'unknown'");
+
+    assertThat(awaitFinding("C-UNSTREAMED", "events", "OPEN"))
+        .contains("events got the column device_id", "have other values");
+
+    requestResync(SourceTable.EVENTS, "events");
+    awaitFinding("C-UNSTREAMED", "events", "RESOLVED");
+    assertNoOpenFinding();
+  }
+
+  @Test
+  @Order(5)
+  void renamedLabelIsReportedUntilItsRowsAgreeAgain() throws Exception {
+    execute("UPDATE experiments SET status = 'PAUSED' WHERE id = 2");
+    awaitVisible();
+    execute("ALTER TYPE experiment_status RENAME VALUE 'PAUSED' TO 'ON_HOLD'");
+
+    assertThat(awaitFinding("C-UNSTREAMED", "experiments", "OPEN"))
+        .contains("has a column status whose enum lost or renamed a label", "1 rows differ");
+
+    execute("ALTER TYPE experiment_status RENAME VALUE 'ON_HOLD' TO 'PAUSED'");
+    awaitFinding("C-UNSTREAMED", "experiments", "RESOLVED");
+    assertNoOpenFinding();
+  }
+
+  @Test
+  @Order(6)
+  void rewriteAndDetachmentThatLoseNothingAreNoFinding() throws Exception {
+    execute(
+        "SELECT create_events_partitions((now() - interval '130 days')::date, (now() - interval '120 days')::date)");
+    exposedUsers("old-", 3, "125 days");
+    awaitVisible();
+    execute(
+        "VACUUM FULL users",
+        "ALTER TABLE events DETACH PARTITION events_" + month(125),
+        "ALTER TABLE assignments ADD COLUMN note text DEFAULT clock_timestamp()::text");
+    awaitSettled();
+    assertNoOpenFinding();
+    assertThat(
+            clickHouse.count(
+                "SELECT count() FROM events_processed FINAL WHERE startsWith(user_id, 'old-')"))
+        .as("rows that retention removed at the source")
+        .isEqualTo(3);
+  }
+
+  @Test
+  @Order(7)
+  void rowFilterAndUnloggedPartitionAreReportedWhileTheyLast() throws Exception {
+    execute(
+        "ALTER PUBLICATION experiment_etl DROP TABLE variants",
+        "ALTER PUBLICATION experiment_etl ADD TABLE variants WHERE (allocation_pct > 0)",
+        "CREATE UNLOGGED TABLE events_2042 PARTITION OF events FOR VALUES FROM ('2042-01-01') TO ('2043-01-01')",
+        "ALTER TABLE events_2042 REPLICA IDENTITY FULL");
+
+    assertThat(awaitFinding("S-NOT-STREAMED", "variants", "OPEN"))
+        .contains("variants has a row filter in the publication", "002_etl.sql");
+    assertThat(awaitFinding("S-NOT-STREAMED", "events", "OPEN"))
+        .contains("events_2042 is unlogged", "ALTER TABLE \"events_2042\" SET LOGGED");
+
+    execute(
+        "ALTER PUBLICATION experiment_etl DROP TABLE variants",
+        "ALTER PUBLICATION experiment_etl ADD TABLE variants",
+        "DROP TABLE events_2042");
+    awaitFinding("S-NOT-STREAMED", "variants", "RESOLVED");
+    awaitFinding("S-NOT-STREAMED", "events", "RESOLVED");
+    awaitSettled();
+    assertNoOpenFinding();
+  }
+
+  @Test
+  @Order(8)
+  void rowsMovedByAnAttachedPartitionStay() throws Exception {
+    String partition = "events_" + month(60);
+    execute("DROP TABLE IF EXISTS " + partition);
+    exposedUsers("moved-", 6, "60 days");
+    awaitVisible();
+    execute(
+        """
+        CREATE TABLE moved (LIKE events INCLUDING ALL);
+        WITH m AS (DELETE FROM events_default WHERE user_id LIKE 'moved-%%' RETURNING *) INSERT INTO moved SELECT * FROM m;
+        ALTER TABLE moved RENAME TO %1$s;
+        ALTER TABLE events ATTACH PARTITION %1$s FOR VALUES FROM (date_trunc('month', now() - interval '60 days', 'UTC'))
+            TO (date_trunc('month', now() - interval '60 days', 'UTC') + interval '1 month');
+        ALTER TABLE %1$s REPLICA IDENTITY FULL;
+        """
+            .formatted(partition));
+    awaitSettled();
+    assertNoOpenFinding();
+    assertThat(
+            clickHouse.count(
+                "SELECT count() FROM events_processed FINAL WHERE startsWith(user_id, 'moved-')"))
+        .isEqualTo(6);
+    assertThat(
+            clickHouse.count(
+                "SELECT count() FROM data_inconsistencies FINAL WHERE code = 'C-DELETE-UNEXPECTED' AND status = 'OPEN'"))
+        .as("rows that are still there")
+        .isZero();
+  }
+
+  private void awaitFailure(String... words) {
+    await()
+        .atMost(DEADLINE)
+        .untilAsserted(
+            () -> assertThat(job.getJobStatus().get().isGloballyTerminalState()).isTrue());
+    assertThatThrownBy(() -> job.getJobExecutionResult().get())
+        .satisfies(
+            failure ->
+                assertThat(org.apache.flink.util.ExceptionUtils.stringifyException(failure))
+                    .contains(words));
+    job = null;
+  }
+
+  private String newestCheckpoint() throws Exception {
+    try (Stream<Path> files = Files.walk(folder.resolve("checkpoints"))) {
+      return files
+          .filter(file -> file.endsWith("_metadata"))
+          .max(Comparator.comparing((Path file) -> file.toFile().lastModified()))
+          .orElseThrow()
+          .getParent()
+          .toUri()
+          .toString();
+    }
+  }
+
+  @Test
+  @Order(9)
+  void lostChangesStopTheJobUntilTheTableIsReadAgain() throws Exception {
+    exposedUsers("stop-", 3, "4 days");
+    awaitVisible();
+    job.cancel().get(60, TimeUnit.SECONDS);
+    config =
+        ConfigBuilder.from(config)
+            .with(SourceConfig::unstreamedChanges, UnstreamedChanges.STOP)
+            .build();
+    execute(
+        "ALTER PUBLICATION experiment_etl DROP TABLE assignments",
+        "UPDATE assignments SET source = 'api' WHERE user_id = 'stop-1'",
+        "ALTER PUBLICATION experiment_etl ADD TABLE assignments");
+    databases.endReader();
+
+    start(newestCheckpoint());
+    awaitFailure("assignments was taken out of the publication", "resync --table assignments");
+    assertThat(awaitFinding("C-UNSTREAMED", "assignments", "OPEN")).contains("1 rows differ");
+
+    requestResync(SourceTable.ASSIGNMENTS, "assignments");
+    start(newestCheckpoint());
+    awaitFinding("C-UNSTREAMED", "assignments", "RESOLVED");
+    assertNoOpenFinding();
+  }
+
+  @Test
+  @Order(10)
+  void droppedPublicationEndsTheJobWithTheRemedy() throws Exception {
+    execute("DROP PUBLICATION experiment_etl");
+    execute("INSERT INTO users (user_id) VALUES ('unpublished')");
+
+    awaitFailure("publication experiment_etl does not exist", "002_etl.sql");
+  }
+}

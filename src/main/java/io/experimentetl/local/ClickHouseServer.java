@@ -76,6 +76,7 @@ public final class ClickHouseServer implements AutoCloseable {
       throw new IllegalStateException("ClickHouse is running already: " + endpoint);
     }
     int httpPort = java.net.URI.create(endpoint.url()).getPort();
+    FreePort.requireFree("ClickHouse", directory, httpPort, tcpPort);
     process =
         ServerProcess.start(
             new ServerProcess.Command(

@@ -25,6 +25,7 @@ import org.apache.flink.configuration.Configuration;
 import org.apache.flink.configuration.CoreOptions;
 import org.apache.flink.configuration.GlobalConfiguration;
 import org.apache.flink.configuration.JobManagerOptions;
+import org.apache.flink.configuration.RestOptions;
 import org.apache.flink.configuration.TaskManagerOptions;
 import org.apache.flink.metrics.prometheus.LoopbackPrometheusReporterFactory;
 import org.apache.flink.runtime.clusterframework.TaskExecutorProcessSpec;
@@ -119,7 +120,7 @@ public final class FlinkCluster implements AutoCloseable {
     this.endpoint =
         new FlinkEndpoint(
             "http://127.0.0.1:"
-                + configuration.get(org.apache.flink.configuration.RestOptions.PORT));
+                + configuration.get(RestOptions.PORT));
   }
 
   /**
@@ -230,6 +231,11 @@ public final class FlinkCluster implements AutoCloseable {
   }
 
   private void launchJobManager() {
+    FreePort.requireFree(
+        "Flink's JobManager",
+        directory,
+        configuration.get(JobManagerOptions.PORT),
+        configuration.get(RestOptions.PORT));
     JobManagerProcessSpec spec =
         JobManagerProcessUtils.processSpecFromConfigWithNewOptionToInterpretLegacyHeap(
             configuration, JobManagerOptions.JVM_HEAP_MEMORY);

@@ -59,6 +59,7 @@ public final class KafkaServer implements AutoCloseable {
             + JavaCommand.jars(KafkaServer::isKafkas).stream()
                 .map(Path::toString)
                 .collect(Collectors.joining(":"));
+    FreePort.requireFree("Kafka", directory, port, controllerPort);
     process =
         ServerProcess.start(
             new ServerProcess.Command(

@@ -81,6 +81,7 @@ public final class PostgresServer implements AutoCloseable {
     if (isAlive()) {
       throw new IllegalStateException("PostgreSQL is running already: " + endpoint);
     }
+    FreePort.requireFree("PostgreSQL", directory, endpoint.port());
     Path data = data();
     List<String> arguments = new ArrayList<>(asOrdinaryUser());
     arguments.addAll(

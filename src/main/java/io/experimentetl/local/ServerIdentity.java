@@ -15,6 +15,7 @@ import java.util.Properties;
  * file is readable by its owner only.
  */
 public final class ServerIdentity {
+  static final String FILE = "identity.properties";
   private static final SecureRandom RANDOM = new SecureRandom();
   private final Path file;
   private final Properties values = new Properties();
@@ -24,7 +25,7 @@ public final class ServerIdentity {
   }
 
   public static ServerIdentity of(Path directory) {
-    ServerIdentity identity = new ServerIdentity(directory.resolve("identity.properties"));
+    ServerIdentity identity = new ServerIdentity(directory.resolve(FILE));
     try {
       Files.createDirectories(directory);
       if (Files.exists(identity.file)) {

@@ -67,6 +67,7 @@ public final class SubmitCommand implements Callable<Integer> {
         job.requireMetrics(successor.ending);
       }
     }
+    log.accept("submitting the job, and waiting until all its tasks run ...");
     String id = job.submit(state, successor.parallelism, List.of());
     log.accept("job %s runs%s".formatted(id, state.map(path -> ", from " + path).orElse("")));
     log.accept("%s/#/job/running/%s/overview".formatted(deployment.flink().url(), id));

@@ -1,0 +1,27 @@
+package io.experimentetl.local;
+
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import java.net.InetAddress;
+import java.net.ServerSocket;
+import java.nio.file.Path;
+import org.junit.jupiter.api.Test;
+
+class FreePortTest {
+  @Test
+  void portOfAnotherProcessIsNamedWithTheRemedy() throws Exception {
+    try (ServerSocket other = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
+      int taken = other.getLocalPort();
+
+      assertThatThrownBy(() -> FreePort.requireFree("Kafka", Path.of("k"), FreePort.pick(), taken))
+          .isInstanceOf(PlatformException.class)
+          .hasMessageContaining("Kafka cannot start: another process has its port " + taken)
+          .hasMessageContaining("remove k/identity.properties");
+    }
+  }
+
+  @Test
+  void freePortsPass() {
+    FreePort.requireFree("Kafka", Path.of("k"), FreePort.pick());
+  }
+}

@@ -110,7 +110,7 @@ public final class ExperimentEtlPipeline {
     SingleOutputStreamOperator<Change> routed =
         source
             .changes()
-            .transform(Uids.ROUTE, ChangeTypeInfo.INSTANCE, new RouteOperator())
+            .transform(Uids.ROUTE, ChangeTypeInfo.INSTANCE, new RouteOperator(MAX_PARALLELISM))
             .uid(Uids.ROUTE)
             .forceNonParallel();
     DataStream<Either<ProgressMarker, Change>> dimensions =

@@ -48,7 +48,7 @@ final class AssignmentAttribution {
   ExperimentFacts apply(UserFacts user, Change change, long now) {
     Origin origin = Origin.of(change);
     if (change.after() == null) {
-      delete(user, (AssignmentRow) change.before(), change, origin, now);
+      delete(user, (AssignmentRow) change.before(), change, origin);
       return null;
     }
     AssignmentRow row = (AssignmentRow) change.after();
@@ -88,18 +88,12 @@ final class AssignmentAttribution {
     return facts;
   }
 
-  private void delete(UserFacts user, AssignmentRow row, Change change, Origin origin, long now) {
-    if (deleted.isOfErasure(user, change)) {
-      if (user.evictedIn(row.experimentId()) != null) {
-        rows.writeTombstone(row, origin.tombstone(DeletedFacts.ERASURE));
-      }
-      return;
-    }
+  private void delete(UserFacts user, AssignmentRow row, Change change, Origin origin) {
     if (deleted.isByRetention(change, row, origin)) {
       retain(user, row, change);
       return;
     }
-    RowVersion tombstone = origin.tombstone(DeletedFacts.reasonOf(change));
+    RowVersion tombstone = origin.tombstone(deleted.reasonOf(change));
     if (!rehydration.ensureFacts(user, row.experimentId())) {
       rows.writeTombstone(row, tombstone);
       findings.report(T_LATE_BEYOND_STATE, true, row, origin);
@@ -116,7 +110,7 @@ final class AssignmentAttribution {
     if (formerId != null) {
       rows.writeTombstone(row.withUserId(formerId), tombstone);
     }
-    deleted.add(user, change, row, origin, now);
+    deleted.add(change, row, origin);
   }
 
   /** Notes that retention has deleted a young row: a later TRUNCATE does not take it. */

@@ -17,6 +17,7 @@ import io.experimentetl.model.HealthContribution;
 import io.experimentetl.model.HealthCounts;
 import io.experimentetl.model.HealthKey;
 import io.experimentetl.model.Subject;
+import io.experimentetl.model.TransactionEnd;
 import io.experimentetl.quality.EventChecks;
 import io.experimentetl.quality.FindingReporter;
 import io.experimentetl.warehouse.RawEvents;
@@ -180,10 +181,12 @@ public final class AttributeOperator
             getKeyedStateBackend(),
             getPartitionedState(UserStore.USERS),
             getPartitionedState(UserStore.SPILLED),
+            getPartitionedState(UserStore.UNDECIDED),
             Runtime.getRuntime().maxMemory()
                 / CACHE_SHARE_OF_HEAP
                 / getRuntimeContext().getTaskInfo().getNumberOfParallelSubtasks(),
-            getMetricGroup().counter("spilledRows"));
+            getMetricGroup().counter("spilledRows"),
+            getMetricGroup().counter("undecidedRows"));
     contributions =
         new ContributionBuffer(
             contribution -> output.collect(CONTRIBUTIONS, new StreamRecord<>(contribution)),
@@ -213,6 +216,7 @@ public final class AttributeOperator
             dimensionState.missing(),
             versions,
             lowWatermark,
+            users,
             users,
             evictedFacts,
             this);
@@ -270,9 +274,23 @@ public final class AttributeOperator
 
   @Override
   public void processElement1(StreamRecord<Change> record) throws Exception {
+    Change change = record.getValue();
+    if (change.after() instanceof TransactionEnd end) {
+      endTransaction(end);
+      return;
+    }
     UserFacts user = users.load((String) getCurrentKey());
-    attribution.apply(user, record.getValue(), timers.currentProcessingTime());
+    attribution.apply(user, change, timers.currentProcessingTime());
     markChanged(user);
+  }
+
+  private void endTransaction(TransactionEnd end) throws Exception {
+    for (String key : end.ofAllUsers() ? users.undecidedUsers() : List.of(end.userKey())) {
+      UserFacts user = users.load(key);
+      attribution.endTransaction(user, timers.currentProcessingTime());
+      setCurrentKey(key);
+      markChanged(user);
+    }
   }
 
   @Override

@@ -3,10 +3,16 @@ package io.experimentetl.attribution;
 import io.experimentetl.model.AssignmentRow;
 import io.experimentetl.model.Change;
 import io.experimentetl.model.ChangeKind;
+import io.experimentetl.model.EventId;
 import io.experimentetl.model.EventRow;
-import java.util.Iterator;
+import java.util.ArrayList;
+import java.util.List;
 
-/** Judges why a fact was deleted: by the user's erasure, by retention, by its key, or otherwise. */
+/**
+ * Judges why a fact was deleted: by the user's erasure or replacement, by retention, by its key, or
+ * otherwise. Remembers a user's deletes until all changes of their transaction are applied: a fact
+ * that the transaction inserted again was not deleted.
+ */
 final class DeletedFacts {
   /** Reason in the tombstone of an erased row. */
   static final String ERASURE = "erasure";
@@ -14,21 +20,58 @@ final class DeletedFacts {
   /** Reason in the tombstone of a row that has another key now. */
   static final String KEY_CHANGE = "key-change";
 
+  private static final String REPLACEMENT = "replacement";
   private static final String UNEXPECTED = "unexpected";
 
-  private final RetentionPeriods retention;
-  private final GracePeriod grace;
-  private final UserFindings findings;
+  /**
+   * A deleted fact.
+   *
+   * @param eventId null: an assignment
+   * @param occurredAt of the event, microseconds since 1970 in UTC
+   * @param assignmentId 0: an event
+   */
+  record Deleted(
+      long experimentId, EventId eventId, long occurredAt, long assignmentId, Origin origin) {}
 
-  DeletedFacts(RetentionPeriods retention, GracePeriod grace, UserFindings findings) {
+  private final RetentionPeriods retention;
+  private final UserFindings findings;
+  private final List<Deleted> deleted = new ArrayList<>();
+  private Judgement judgement = Judgement.KEPT;
+
+  DeletedFacts(RetentionPeriods retention, UserFindings findings) {
     this.retention = retention;
-    this.grace = grace;
     this.findings = findings;
   }
 
-  /** Whether the delete belongs to a transaction that has erased the user before it. */
-  boolean isOfErasure(UserFacts user, Change change) {
-    return change.position().txId() == user.erasedTxId;
+  /** Begins the changes of a user in a transaction that has ended. */
+  void begin(Judgement byItsEnd) {
+    judgement = byItsEnd;
+    deleted.clear();
+  }
+
+  /** Ends them: reports the facts that are gone without an erasure. */
+  void end(UserFacts user) {
+    if (judgement != Judgement.ERASED) {
+      for (Deleted fact : deleted) {
+        if (!isThere(user, fact)) {
+          findings.reportUnexpectedDelete(user, fact, judgement == Judgement.REPLACED);
+        }
+      }
+    }
+    begin(Judgement.KEPT);
+  }
+
+  private static boolean isThere(UserFacts user, Deleted fact) {
+    for (ExperimentFacts facts : user.experiments()) {
+      if (facts.experimentId == fact.experimentId()) {
+        return fact.eventId() == null
+            ? facts.assignmentOf(fact.assignmentId()) != null
+                || facts.pendingAssignmentOf(fact.assignmentId()) != null
+            : facts.events.indexOf(fact.eventId(), fact.occurredAt()) >= 0
+                || PendingFacts.find(facts, fact.eventId(), fact.occurredAt()) != null;
+      }
+    }
+    return false;
   }
 
   /** Whether retention deleted the event, which is then reported and otherwise ignored. */
@@ -47,7 +90,7 @@ final class DeletedFacts {
       Change change, String table, boolean isPast, long occurredAt, Origin origin) {
     boolean byRetention =
         change.kind() == ChangeKind.RETENTION_DELETE
-            || (change.kind() == ChangeKind.DELETE && isPast);
+            || (change.kind() == ChangeKind.DELETE && judgement == Judgement.KEPT && isPast);
     if (byRetention) {
       findings.reportRetention(table, occurredAt, origin);
     }
@@ -69,40 +112,44 @@ final class DeletedFacts {
         && !retention.isAssignmentPast(row.assignedAt(), change.position().committedAt());
   }
 
-  /** The reason in the tombstone of a row that neither erasure nor retention deleted. */
-  static String reasonOf(Change change) {
-    return change.kind() == ChangeKind.KEY_CHANGE ? KEY_CHANGE : UNEXPECTED;
+  /** The reason in the tombstone of a row that retention did not delete. */
+  String reasonOf(Change change) {
+    if (change.kind() == ChangeKind.KEY_CHANGE) {
+      return KEY_CHANGE;
+    }
+    return switch (judgement) {
+      case ERASED -> ERASURE;
+      case REPLACED -> REPLACEMENT;
+      case KEPT -> UNEXPECTED;
+    };
   }
 
-  /** Keeps a delete back: its transaction may still erase the user. */
-  void add(UserFacts user, Change change, EventRow event, Origin origin, long now) {
+  /** Notes a delete that was applied. */
+  void add(Change change, EventRow event, Origin origin) {
+    add(change, new Deleted(event.experimentId(), event.id(), event.occurredAt(), 0, origin));
+  }
+
+  /** Notes a delete that was applied. */
+  void add(Change change, AssignmentRow row, Origin origin) {
+    add(change, new Deleted(row.experimentId(), null, 0, row.id(), origin));
+  }
+
+  private void add(Change change, Deleted fact) {
     if (change.kind() == ChangeKind.DELETE) {
-      user.undecidedDeletes.add(
-          UndecidedDelete.of(event, change.position().txId(), origin, grace.endOf(now)));
+      deleted.add(fact);
+    } else if (change.kind() == ChangeKind.KEY_CHANGE) {
+      // Sent again with the number of a delete, which is known now to be the half of an update.
+      deleted.remove(fact);
     }
   }
 
-  /** Keeps a delete back: its transaction may still erase the user. */
-  void add(UserFacts user, Change change, AssignmentRow row, Origin origin, long now) {
-    if (change.kind() == ChangeKind.DELETE) {
-      user.undecidedDeletes.add(
-          UndecidedDelete.of(row, change.position().txId(), origin, grace.endOf(now)));
-    }
+  /** Number of events that the transaction has deleted so far. */
+  int events() {
+    return (int) deleted.stream().filter(fact -> fact.eventId() != null).count();
   }
 
-  /** Reports the deletes that no erasure has explained in time. */
-  void decide(UserFacts user, long now) {
-    if (user.erasedTxId != 0 && user.erasedUntil <= now) {
-      user.erasedTxId = 0;
-      // Older than the erasure: they showed that its later deletes were of lost facts.
-      user.evicted().clear();
-    }
-    for (Iterator<UndecidedDelete> it = user.undecidedDeletes.iterator(); it.hasNext(); ) {
-      UndecidedDelete delete = it.next();
-      if (delete.decideAt() <= now) {
-        it.remove();
-        findings.reportUnexpectedDelete(user, delete);
-      }
-    }
+  /** Number of assignments that the transaction has deleted so far. */
+  int assignments() {
+    return deleted.size() - events();
   }
 }

@@ -60,7 +60,7 @@ final class EventAttribution {
   ExperimentFacts apply(UserFacts user, Change change, long now) {
     Origin origin = Origin.of(change);
     if (change.after() == null) {
-      delete(user, (EventRow) change.before(), change, origin, now);
+      delete(user, (EventRow) change.before(), change, origin);
       return null;
     }
     EventRow event = (EventRow) change.after();
@@ -282,18 +282,12 @@ final class EventAttribution {
     }
   }
 
-  private void delete(UserFacts user, EventRow event, Change change, Origin origin, long now) {
-    if (deleted.isOfErasure(user, change)) {
-      if (user.evictedIn(event.experimentId()) != null) {
-        rows.writeTombstone(event, origin.tombstone(DeletedFacts.ERASURE));
-      }
-      return;
-    }
+  private void delete(UserFacts user, EventRow event, Change change, Origin origin) {
     if (deleted.isByRetention(change, event, origin)) {
       retain(user, event, change);
       return;
     }
-    RowVersion tombstone = origin.tombstone(DeletedFacts.reasonOf(change));
+    RowVersion tombstone = origin.tombstone(deleted.reasonOf(change));
     if (!rehydration.ensureFacts(user, event.experimentId())) {
       rows.writeTombstone(event, tombstone);
       findings.report(T_LATE_BEYOND_STATE, true, event, origin);
@@ -315,7 +309,7 @@ final class EventAttribution {
     if (formerId != null) {
       rows.writeTombstone(event.withUserId(formerId), tombstone);
     }
-    deleted.add(user, change, event, origin, now);
+    deleted.add(change, event, origin);
   }
 
   /** Notes that retention has deleted a young row: a later TRUNCATE does not take it. */

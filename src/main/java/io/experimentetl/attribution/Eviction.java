@@ -67,8 +67,7 @@ final class Eviction {
     return isOver(dimensions.experiment(facts.experimentId), committedAt)
         && !facts.isEmpty()
         && !facts.hasPending()
-        && user.erasedTxId == 0
-        && user.undecidedDeletes.isEmpty()
+        && user.undecided.isEmpty()
         && !user.hasUnmoved()
         // The order of arrival decides which repetition is flagged, and rows do not hold it.
         && facts.assignments().size() < 2

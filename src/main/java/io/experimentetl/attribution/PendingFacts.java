@@ -2,6 +2,7 @@ package io.experimentetl.attribution;
 
 import static io.experimentetl.model.FindingCode.R_ORPHAN_USER;
 
+import io.experimentetl.model.EventId;
 import io.experimentetl.model.EventRow;
 import io.experimentetl.model.FindingCode;
 import java.util.List;
@@ -90,10 +91,15 @@ final class PendingFacts {
     }
   }
 
-  /** The event that is held and not spilled, with this key, or null. */
+  /** The event that is held and not spilled, with the row's key, or null. */
   PendingEvent find(ExperimentFacts facts, EventRow event) {
+    return find(facts, event.id(), event.occurredAt());
+  }
+
+  /** The event that is held and not spilled, with this key, or null. */
+  static PendingEvent find(ExperimentFacts facts, EventId id, long occurredAt) {
     for (PendingEvent held : facts.pendingEvents) {
-      if (hasKeyOf(held.event(), event)) {
+      if (held.event().occurredAt() == occurredAt && held.event().id().equals(id)) {
         return held;
       }
     }
@@ -170,9 +176,5 @@ final class PendingFacts {
         || (facts.spilledEvents > 0
             && spilledOf(user, facts)
                 .anyMatch(flagged -> List.of(flagged.unresolved()).contains(code)));
-  }
-
-  private static boolean hasKeyOf(EventRow event, EventRow other) {
-    return event.occurredAt() == other.occurredAt() && event.id().equals(other.id());
   }
 }

@@ -123,6 +123,10 @@ final class RenamedUsers {
         && !UserStore.isFull(batch.size(), characters)
         && events < BATCH_EVENTS) {
       UserFacts user = users.load(remaining.next());
+      if (!user.undecided.isEmpty()) {
+        // Its rows must not get versions above those of changes that await their end.
+        continue;
+      }
       batch.add(user.key);
       characters += user.key.length();
       for (UnmovedFacts facts : user.unmoved()) {

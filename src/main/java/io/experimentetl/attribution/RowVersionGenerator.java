@@ -21,6 +21,10 @@ final class RowVersionGenerator {
 
   private final int subtask;
   private long greatestSequenceNumber;
+
+  /** The position at which rows are corrected; 0: the greatest sequence number seen. */
+  private long correctedAt;
+
   private long lastFinding;
 
   /**
@@ -42,13 +46,27 @@ final class RowVersionGenerator {
   }
 
   /**
+   * Corrections belong to a change that is applied late, because it awaited its transaction's end:
+   * their versions must be below those of later changes that awaited it too.
+   */
+  void correctAt(long sequenceNumber) {
+    correctedAt = sequenceNumber;
+  }
+
+  /** Corrections are above everything seen again. */
+  void correctBehindAll() {
+    correctedAt = 0;
+  }
+
+  /**
    * The version of a correction of a row.
    *
    * @param version of the row that was sent last. After 1023 corrections without any change seen
    *     between them, the last revision is given again
    */
   long correctionAfter(long version) {
-    long base = RowVersion.ofSequenceNumber(greatestSequenceNumber);
+    long base =
+        RowVersion.ofSequenceNumber(correctedAt == 0 ? greatestSequenceNumber : correctedAt);
     return Math.min(Math.max(base, version) + 1, base + RowVersion.LAST_REVISION);
   }
 

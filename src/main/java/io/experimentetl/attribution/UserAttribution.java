@@ -35,6 +35,7 @@ final class UserAttribution {
   private final OpenTruncates truncates = new OpenTruncates();
   private final TruncatedFacts truncated;
   private final UserRename rename;
+  private final UndecidedChanges undecided;
 
   UserAttribution(
       JobConfig config,
@@ -43,13 +44,15 @@ final class UserAttribution {
       RowVersionGenerator versions,
       PendingLowWatermark lowWatermark,
       SpilledEvents spilledEvents,
+      UndecidedChanges undecided,
       WarehouseFacts evictedFacts,
       AttributionOutput out) {
     this.versions = versions;
+    this.undecided = undecided;
     grace = new GracePeriod(config.findings().grace());
     findings = new UserFindings(dimensions, versions, out);
     RetentionPeriods retention = RetentionPeriods.of(config.source());
-    deleted = new DeletedFacts(retention, grace, findings);
+    deleted = new DeletedFacts(retention, findings);
     rehydration = new Rehydration(evictedFacts, findings, out);
     statistics = new UserStatistics(dimensions, config.statistics(), findings, out);
     int eventsPerUser = config.findings().pendingPerUser();
@@ -83,12 +86,56 @@ final class UserAttribution {
   }
 
   /**
-   * Applies a change of a user, an assignment or an event.
+   * Applies a change of a user, an assignment or an event. From a delete on, the user's changes
+   * await their transaction's end.
    *
    * @param now processing time, milliseconds since 1970
    */
   void apply(UserFacts user, Change change, long now) {
     versions.observe(change.sequenceNumber());
+    if (user.undecided.isEmpty() && !UndecidedTransaction.mustAwaitEnd(change)) {
+      applyDecided(user, change, now);
+      return;
+    }
+    undecided.put(user, user.undecided.changes(), UndecidedChange.of(change));
+    user.undecided = user.undecided.with(change);
+  }
+
+  /**
+   * Applies the user's changes that have awaited the end of their transaction, which has committed.
+   * All of them are of one transaction: the source sends them one after the other.
+   *
+   * @param now processing time, milliseconds since 1970
+   */
+  void endTransaction(UserFacts user, long now) {
+    UndecidedTransaction ended = user.undecided;
+    if (ended.isEmpty()) {
+      return;
+    }
+    user.undecided = UndecidedTransaction.NONE;
+    deleted.begin(ended.judgement());
+    statistics.defer();
+    for (int i = 0; i < ended.changes(); i++) {
+      Change change = undecided.take(user, i).change();
+      versions.correctAt(change.sequenceNumber());
+      if (i == ended.erasedBy()) {
+        user.identify(userIdOf(change));
+        erasure.erase(user, change);
+      } else {
+        applyDecided(user, change, now);
+      }
+    }
+    versions.correctBehindAll();
+    statistics.restateDeferred(user);
+    deleted.end(user);
+    // What came due in the meantime.
+    for (ExperimentFacts facts : List.copyOf(user.experiments())) {
+      reevaluate(user, facts, now);
+      events.reevaluateSpilled(user, facts);
+    }
+  }
+
+  private void applyDecided(UserFacts user, Change change, long now) {
     if (change.kind() != ChangeKind.RENAME && change.kind() != ChangeKind.KEY_CHANGE) {
       user.identify(userIdOf(change));
     }
@@ -102,18 +149,15 @@ final class UserAttribution {
   }
 
   private void applyUser(UserFacts user, Change change, long now) {
-    if (change.kind() == ChangeKind.DELETE) {
-      erasure.erase(user, change, now);
-      return;
-    }
     if (change.kind() == ChangeKind.RENAME) {
       rename.rename(user, change);
       return;
     }
     boolean wasKnown = user.user != null;
+    // Without a row: it is inserted again, or has another key now.
     user.user = (UserRow) change.after();
-    if (!wasKnown) {
-      for (ExperimentFacts facts : user.experiments()) {
+    if (!wasKnown && user.user != null) {
+      for (ExperimentFacts facts : List.copyOf(user.experiments())) {
         reevaluate(user, facts, now);
         events.reevaluateSpilled(user, facts);
       }
@@ -171,12 +215,11 @@ final class UserAttribution {
     }
   }
 
-  /**
-   * Applies what is due without a change: facts whose grace period is over, deletes without
-   * erasure.
-   */
+  /** Applies what is due without a change: facts whose grace period is over. */
   void applyDue(UserFacts user, long now) {
-    deleted.decide(user, now);
+    if (!user.undecided.isEmpty()) {
+      return;
+    }
     for (ExperimentFacts facts : List.copyOf(user.experiments())) {
       reevaluate(user, facts, now);
     }
@@ -201,7 +244,8 @@ final class UserAttribution {
         statistics.ensureContributions(facts, before);
         statistics.restate(user, facts, Origin.NONE);
       }
-      if (hasPending) {
+      // A correction must not get a version above that of a change that awaits its end.
+      if (hasPending && user.undecided.isEmpty()) {
         reevaluate(user, facts, now);
         events.reevaluateSpilled(user, facts);
       }

@@ -5,11 +5,12 @@ import io.experimentetl.model.RowVersion;
 import java.util.List;
 
 /**
- * Erases a user whose row was deleted: all of the user's rows in the warehouse get tombstones, also
- * those that retention had deleted at the source, and the statistics are restated.
+ * Erases a user whose row was deleted and is absent at its transaction's end: all of the user's
+ * rows in the warehouse get tombstones, also those that retention had deleted at the source, and
+ * the statistics are restated.
  */
 final class UserErasure {
-  private final GracePeriod grace;
+  private final DeletedFacts deleted;
   private final PendingFacts pending;
   private final EventAttribution events;
   private final Rehydration rehydration;
@@ -29,7 +30,7 @@ final class UserErasure {
   }
 
   UserErasure(AttributionSteps steps, EventAttribution events) {
-    this.grace = steps.grace();
+    this.deleted = steps.deleted();
     this.pending = steps.pending();
     this.events = events;
     this.rehydration = steps.rehydration();
@@ -38,7 +39,8 @@ final class UserErasure {
     this.findings = steps.findings();
   }
 
-  void erase(UserFacts user, Change change, long now) {
+  /** Erases the user's facts. Those that the transaction deleted before have their tombstones. */
+  void erase(UserFacts user, Change change) {
     Origin origin = Origin.of(change);
     RowVersion tombstone = origin.tombstone(DeletedFacts.ERASURE);
     long txId = change.position().txId();
@@ -55,13 +57,12 @@ final class UserErasure {
       erasePending(user, facts, tombstone, origin);
       statistics.retract(user, facts, origin);
     }
-    eraseDeleted(user, txId, tombstone, erased);
+    erased.events += deleted.events();
+    erased.assignments += deleted.assignments();
     user.experiments().clear();
-    user.undecidedDeletes.clear();
+    user.evicted().clear();
     user.user = null;
     user.forgetFormerIds();
-    user.erasedTxId = txId;
-    user.erasedUntil = grace.endOf(now);
     findings.reportErasure(txId, erased.events, erased.assignments, origin);
   }
 
@@ -96,21 +97,6 @@ final class UserErasure {
       pending.release(held);
       if (facts.assignmentOf(held.assignment().id()) == null) {
         rows.writeTombstone(held.assignment(), tombstone);
-      }
-    }
-  }
-
-  /** Counts the transaction's deletes before the user's row, and reports other deletes. */
-  private void eraseDeleted(UserFacts user, long txId, RowVersion tombstone, Erased erased) {
-    for (UndecidedDelete delete : user.undecidedDeletes) {
-      if (delete.txId() != txId) {
-        findings.reportUnexpectedDelete(user, delete);
-      } else if (delete.eventId() != null) {
-        erased.events++;
-        rows.writeTombstone(
-            user.userId, delete.experimentId(), delete.eventId(), delete.occurredAt(), tombstone);
-      } else {
-        erased.assignments++;
       }
     }
   }

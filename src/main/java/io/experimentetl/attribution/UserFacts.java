@@ -18,13 +18,9 @@ final class UserFacts {
   /** Null: the user's row is not known. */
   UserRow user;
 
-  /** See {@link UserState#erasedTxId}. */
-  long erasedTxId;
+  /** What a transaction that has not ended has done to the user. */
+  UndecidedTransaction undecided = UndecidedTransaction.NONE;
 
-  /** See {@link UserState#erasedUntil}. */
-  long erasedUntil;
-
-  final List<UndecidedDelete> undecidedDeletes = new ArrayList<>(0);
   private final List<ExperimentFacts> experiments = new ArrayList<>(1);
   private final List<EvictionSummary> evicted = new ArrayList<>(0);
   private final List<String> formerIds = new ArrayList<>(0);
@@ -50,9 +46,7 @@ final class UserFacts {
     UserFacts facts = new UserFacts(key);
     if (state != null) {
       facts.user = state.user();
-      facts.erasedTxId = state.erasedTxId();
-      facts.erasedUntil = state.erasedUntil();
-      facts.undecidedDeletes.addAll(Arrays.asList(state.undecidedDeletes()));
+      facts.undecided = state.undecided();
       for (ExperimentState experiment : state.experiments()) {
         facts.experiments.add(ExperimentFacts.of(experiment));
       }
@@ -72,11 +66,7 @@ final class UserFacts {
   /** The state to keep, or null where there is nothing to keep. */
   UserState toState() {
     experiments.removeIf(ExperimentFacts::isEmpty);
-    if (user == null
-        && erasedTxId == 0
-        && experiments.isEmpty()
-        && undecidedDeletes.isEmpty()
-        && evicted.isEmpty()) {
+    if (user == null && experiments.isEmpty() && undecided.isEmpty() && evicted.isEmpty()) {
       return null;
     }
     ExperimentState[] states = new ExperimentState[experiments.size()];
@@ -85,10 +75,8 @@ final class UserFacts {
     }
     return new UserState(
         user,
-        erasedTxId,
-        erasedUntil,
         states,
-        undecidedDeletes.toArray(UndecidedDelete[]::new),
+        undecided,
         evicted.toArray(EvictionSummary[]::new),
         renamed == null && userId.equals(UserKey.userIdOf(key))
             ? null
@@ -255,13 +243,13 @@ final class UserFacts {
   }
 
   /**
-   * When the next grace period or undecided delete of the user is due, milliseconds since 1970;
-   * {@link Long#MAX_VALUE}: never.
+   * When the user's next grace period ends, milliseconds since 1970; {@link Long#MAX_VALUE}: never,
+   * or not before a transaction ends.
    */
   long nextDue() {
-    long next = erasedTxId == 0 ? Long.MAX_VALUE : erasedUntil;
-    for (UndecidedDelete undecided : undecidedDeletes) {
-      next = Math.min(next, undecided.decideAt());
+    long next = Long.MAX_VALUE;
+    if (!undecided.isEmpty()) {
+      return next;
     }
     for (ExperimentFacts facts : experiments) {
       for (PendingAssignment held : facts.pendingAssignments) {

@@ -178,17 +178,23 @@ final class UserFindings {
         origin);
   }
 
-  void reportUnexpectedDelete(UserFacts user, UndecidedDelete delete) {
+  /**
+   * Reports a fact that was deleted inside its retention.
+   *
+   * @param withUser its transaction also replaced the user's row
+   */
+  void reportUnexpectedDelete(UserFacts user, DeletedFacts.Deleted delete, boolean withUser) {
     Subject deleted =
         delete.eventId() == null
             ? Subject.assignment(delete.assignmentId())
             : Subject.event(delete.eventId(), delete.occurredAt());
+    String how = withUser ? ", in the transaction that replaced its user" : " inside its retention";
     report(
         Finding.opened(C_DELETE_UNEXPECTED, deleted)
             .inExperiment(delete.experimentId())
             .aboutUser(user.userId)
             .aboutEvent(delete.eventId())
-            .detail("deleted at the source inside its retention; the statistics were restated"),
+            .detail("deleted at the source%s; the statistics were restated".formatted(how)),
         delete.origin());
   }
 

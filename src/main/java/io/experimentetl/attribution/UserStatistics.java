@@ -5,6 +5,7 @@ import static io.experimentetl.model.FindingCode.T_ENROLL_MISMATCH;
 
 import io.experimentetl.config.StatisticsConfig;
 import io.experimentetl.model.HealthCounts;
+import java.util.IdentityHashMap;
 
 /** Keeps a user's contributions to the statistics in step with the user's facts. */
 final class UserStatistics {
@@ -12,6 +13,9 @@ final class UserStatistics {
   private final StatisticsConfig statistics;
   private final UserFindings findings;
   private final AttributionOutput out;
+
+  /** The origin of the last change of facts whose contributions are restated later; null: none. */
+  private IdentityHashMap<ExperimentFacts, Origin> deferred;
 
   UserStatistics(
       Dimensions dimensions,
@@ -39,15 +43,41 @@ final class UserStatistics {
     }
   }
 
+  /**
+   * Begins a transaction's changes of a user: what they change together is restated once, by {@link
+   * #restateDeferred}.
+   */
+  void defer() {
+    deferred = new IdentityHashMap<>();
+  }
+
+  /** Restates what has changed since {@link #defer}. */
+  void restateDeferred(UserFacts user) {
+    IdentityHashMap<ExperimentFacts, Origin> changed = deferred;
+    deferred = null;
+    for (ExperimentFacts facts : user.experiments()) {
+      Origin origin = changed.get(facts);
+      if (origin != null) {
+        restate(user, facts, origin);
+      }
+    }
+  }
+
   /** Counts the event that was added last; no other event has its id. */
   void append(UserFacts user, ExperimentFacts facts, Origin origin) {
-    if (!AppendedEvent.tryAdd(facts, facts.events.size() - 1, dimensions, statistics, out)) {
+    if (deferred != null) {
+      deferred.put(facts, origin);
+    } else if (!AppendedEvent.tryAdd(facts, facts.events.size() - 1, dimensions, statistics, out)) {
       restate(user, facts, origin);
     }
   }
 
   /** Recomputes the contributions after a change of the facts or the dimensions. */
   void restate(UserFacts user, ExperimentFacts facts, Origin origin) {
+    if (deferred != null) {
+      deferred.put(facts, origin);
+      return;
+    }
     Contributions before = facts.contributions;
     facts.contributions = Contributions.of(facts, dimensions, statistics);
     send(user, facts.experimentId, before, facts.contributions, origin);

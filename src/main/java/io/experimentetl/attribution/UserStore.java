@@ -21,12 +21,16 @@ import org.apache.flink.runtime.state.VoidNamespace;
  * in use are on the heap. A user is named by the key. Every method that names a user makes it the
  * current key.
  */
-final class UserStore implements SpilledEvents {
+final class UserStore implements SpilledEvents, UndecidedChanges {
   static final ValueStateDescriptor<UserState> USERS =
       new ValueStateDescriptor<>("user", TypeInformation.of(UserState.class));
   static final MapStateDescriptor<String, PendingEvent> SPILLED =
       new MapStateDescriptor<>(
           "spilled-events", Types.STRING, TypeInformation.of(PendingEvent.class));
+
+  static final MapStateDescriptor<Integer, UndecidedChange> UNDECIDED =
+      new MapStateDescriptor<>(
+          "undecided-changes", Types.INT, TypeInformation.of(UndecidedChange.class));
 
   /** Users in a batch: one query of the warehouse names all of them. */
   private static final int BATCH_USERS = 500;
@@ -37,28 +41,36 @@ final class UserStore implements SpilledEvents {
   private final KeyedStateBackend<String> backend;
   private final ValueState<UserState> users;
   private final MapState<String, PendingEvent> spilled;
+  private final MapState<Integer, UndecidedChange> undecided;
   private final UserCache cache;
   private final Counter spilledRows;
+  private final Counter undecidedRows;
 
   /**
    * The store of a subtask.
    *
    * @param users the state of {@link #USERS}
    * @param spilled the state of {@link #SPILLED}
+   * @param undecided the state of {@link #UNDECIDED}
    * @param cacheBytes an estimate of the heap that the facts in use may take
-   * @param spilledRows counts {@link #put}
+   * @param spilledRows counts the events that are spilled
+   * @param undecidedRows counts the changes that await their transaction's end
    */
   UserStore(
       KeyedStateBackend<String> backend,
       ValueState<UserState> users,
       MapState<String, PendingEvent> spilled,
+      MapState<Integer, UndecidedChange> undecided,
       long cacheBytes,
-      Counter spilledRows) {
+      Counter spilledRows,
+      Counter undecidedRows) {
     this.backend = backend;
     this.users = users;
     this.spilled = spilled;
+    this.undecided = undecided;
     this.cache = new UserCache(this, cacheBytes);
     this.spilledRows = spilledRows;
+    this.undecidedRows = undecidedRows;
   }
 
   /** The user's facts, for changes: {@link #changed} must follow. */
@@ -166,13 +178,43 @@ final class UserStore implements SpilledEvents {
     }
   }
 
+  @Override
+  public void put(UserFacts user, int index, UndecidedChange change) {
+    undecidedRows.inc();
+    backend.setCurrentKey(user.key);
+    try {
+      undecided.put(index, change);
+    } catch (Exception e) {
+      throw inaccessible(user, e);
+    }
+  }
+
+  @Override
+  public UndecidedChange take(UserFacts user, int index) {
+    backend.setCurrentKey(user.key);
+    try {
+      UndecidedChange change = undecided.get(index);
+      undecided.remove(index);
+      return change;
+    } catch (Exception e) {
+      throw inaccessible(user, e);
+    }
+  }
+
+  /** The keys of the users of whom changes await their transaction's end. */
+  List<String> undecidedUsers() {
+    try (Stream<String> stored = backend.getKeys(UNDECIDED.getName(), VoidNamespace.INSTANCE)) {
+      return stored.distinct().toList();
+    }
+  }
+
   private static String keyOf(EventRow event) {
     return event.experimentId() + "/" + event.id() + "@" + event.occurredAt();
   }
 
   private static IllegalStateException inaccessible(UserFacts user, Exception e) {
     return new IllegalStateException(
-        "The state backend can't access the spilled events of user %s. The task restarts from its last checkpoint"
+        "The state backend can't access the spilled events or undecided changes of user %s. The task restarts from its last checkpoint"
             .formatted(user.userId),
         e);
   }

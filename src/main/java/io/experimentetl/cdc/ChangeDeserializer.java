@@ -55,7 +55,7 @@ final class ChangeDeserializer
       implements Binding {}
 
   private enum Other implements Binding {
-    HEARTBEAT_RECORD,
+    POSITION_RECORD,
     WATERMARK_RECORD,
     NONE_OF_OURS
   }
@@ -77,8 +77,9 @@ final class ChangeDeserializer
     return binding(record) instanceof OfTable;
   }
 
-  boolean isHeartbeat(SourceRecord record) {
-    return binding(record) == Other.HEARTBEAT_RECORD;
+  /** Whether a record reports a position of the stream: a heartbeat, or a transaction's end. */
+  boolean isPosition(SourceRecord record) {
+    return binding(record) == Other.POSITION_RECORD;
   }
 
   @Override
@@ -92,7 +93,7 @@ final class ChangeDeserializer
       if (record.value() instanceof Struct value) {
         collector.collect(Either.Right(change(ofTable, record, value)));
       }
-    } else if (binding == Other.HEARTBEAT_RECORD) {
+    } else if (binding == Other.POSITION_RECORD) {
       Map<String, ?> offset = record.sourceOffset();
       collector.collect(
           Either.Left(
@@ -204,8 +205,8 @@ final class ChangeDeserializer
   }
 
   private Binding bind(Schema schema, SourceRecord record) {
-    if (HEARTBEAT.equals(schema.name())) {
-      return Other.HEARTBEAT_RECORD;
+    if (schema == CommitDispatcher.COMMIT || HEARTBEAT.equals(schema.name())) {
+      return Other.POSITION_RECORD;
     }
     if (WATERMARK.equals(schema.name())) {
       return Other.WATERMARK_RECORD;

@@ -11,6 +11,7 @@ import io.experimentetl.model.SourceRow;
 import io.experimentetl.model.SourceTable;
 import io.experimentetl.model.Subject;
 import io.experimentetl.model.SubjectKind;
+import io.experimentetl.model.TransactionEnd;
 import io.experimentetl.model.UnreadableRow;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -40,6 +41,10 @@ public final class ChangeSerializer extends TypeSerializerSingleton<Change> {
   private static final int ABSENT = 0;
   private static final int READABLE = 1;
   private static final int UNREADABLE = 2;
+  private static final int TRANSACTION_END = 3;
+
+  /** In a table's place: the change is of no table. */
+  private static final int NO_TABLE = 0x7F;
 
   private static final int BEFORE_WHOLE = 0x80;
 
@@ -47,12 +52,14 @@ public final class ChangeSerializer extends TypeSerializerSingleton<Change> {
 
   @Override
   public void serialize(Change change, DataOutputView target) throws IOException {
-    // table in bits 0-2, before in 3-4, after in 5-6
     target.writeByte(
-        change.table().ordinal()
-            | (presence(change.before()) << 3)
-            | (presence(change.after()) << 5));
-    target.writeByte(change.kind().ordinal() | (change.isBeforeWhole() ? BEFORE_WHOLE : 0));
+        (change.table() == null ? NO_TABLE : change.table().ordinal())
+            | (change.isBeforeWhole() ? BEFORE_WHOLE : 0));
+    // kind in bits 0-3, before in 4-5, after in 6-7
+    target.writeByte(
+        change.kind().ordinal()
+            | (presence(change.before()) << 4)
+            | (presence(change.after()) << 6));
     writeText(change.userKey(), target);
     target.writeLong(change.sequenceNumber());
     SourcePosition position = change.position();
@@ -68,9 +75,9 @@ public final class ChangeSerializer extends TypeSerializerSingleton<Change> {
   @Override
   public Change deserialize(DataInputView source) throws IOException {
     int first = source.readUnsignedByte();
-    SourceTable table = TABLES[first & 7];
-    int second = source.readUnsignedByte();
-    ChangeKind kind = KINDS[second & ~BEFORE_WHOLE];
+    SourceTable table = (first & NO_TABLE) == NO_TABLE ? null : TABLES[first & NO_TABLE];
+    int kindAndRows = source.readUnsignedByte();
+    ChangeKind kind = KINDS[kindAndRows & 0xF];
     String userKey = readText(source);
     long sequenceNumber = source.readLong();
     SourcePosition position =
@@ -86,15 +93,18 @@ public final class ChangeSerializer extends TypeSerializerSingleton<Change> {
             kind,
             sequenceNumber,
             position,
-            readRow(table, (first >> 3) & 3, source),
-            readRow(table, (first >> 5) & 3, source),
-            (second & BEFORE_WHOLE) != 0);
+            readRow(table, (kindAndRows >> 4) & 3, source),
+            readRow(table, (kindAndRows >> 6) & 3, source),
+            (first & BEFORE_WHOLE) != 0);
     return userKey == null ? change : change.underUserKey(userKey);
   }
 
   private static int presence(SourceRow row) {
     if (row == null) {
       return ABSENT;
+    }
+    if (row instanceof TransactionEnd) {
+      return TRANSACTION_END;
     }
     return row instanceof UnreadableRow ? UNREADABLE : READABLE;
   }
@@ -112,6 +122,9 @@ public final class ChangeSerializer extends TypeSerializerSingleton<Change> {
       target.writeByte(unreadable.code().ordinal());
       writeText(unreadable.column(), target);
       writeText(unreadable.reason(), target);
+    } else if (row instanceof TransactionEnd end) {
+      writeText(end.userKey(), target);
+      target.writeBoolean(end.ofAllUsers());
     } else {
       writeColumns(table.columns(), row, target);
     }
@@ -160,6 +173,9 @@ public final class ChangeSerializer extends TypeSerializerSingleton<Change> {
           CODES[source.readUnsignedByte()],
           readText(source),
           readText(source));
+    }
+    if (presence == TRANSACTION_END) {
+      return new TransactionEnd(readText(source), source.readBoolean());
     }
     try {
       return table.columns().read(column -> readColumn(column, source));

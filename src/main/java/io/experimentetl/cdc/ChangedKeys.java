@@ -182,6 +182,18 @@ final class ChangedKeys {
     return delete;
   }
 
+  /**
+   * Ends the hold of a delete at its transaction's end, and forgets what the transaction deleted.
+   *
+   * @return the delete, which has no second half; null: none is held
+   */
+  Change endTransaction() {
+    Change delete = held == null ? null : held.delete();
+    held = null;
+    remembered.clear();
+    return delete;
+  }
+
   /** Null for a user: a user whose row is deleted and inserted again was replaced. */
   private static RowId idOf(SourceTable table, SourceRow row) {
     if (row instanceof EventRow event) {

@@ -1,6 +1,8 @@
 package io.experimentetl.cdc;
 
 import io.experimentetl.clickhouse.ProgressMarker;
+import io.experimentetl.model.Change;
+import io.experimentetl.model.ChangeKind;
 import io.experimentetl.model.Lsn;
 import io.experimentetl.model.RowVersion;
 import io.experimentetl.model.SourcePosition;
@@ -216,22 +218,38 @@ final class Continuity {
    *
    * @param commitLsn every transaction whose commit ends at or before it was read; 0: none yet
    * @param readLsn where the source would continue after a restart
+   * @return whether the last row's transaction has ended here; it is reported once, also if a
+   *     restart repeats the position
    * @throws DiscontinuityException the last transaction was not sent again although it must be
    */
-  void advance(long commitLsn, long readLsn) {
+  boolean advance(long commitLsn, long readLsn) {
     reach(readLsn);
     if (lsn != 0 && commitLsn <= lastBound()) {
-      return;
+      return false;
     }
     if (awaitingLast) {
       throw gap(commitLsn);
     }
     // Only from the end of a commit on is the last transaction not sent again.
-    if (readLsn >= commitLsn && commitLsn != 0) {
-      completeLsn = Math.max(completeLsn, commitLsn);
-      transactionComplete = true;
-      repeatingLast = false;
+    if (readLsn < commitLsn || commitLsn == 0) {
+      return false;
     }
+    boolean ended = lsn != 0 && !transactionComplete;
+    completeLsn = Math.max(completeLsn, commitLsn);
+    transactionComplete = true;
+    repeatingLast = false;
+    return ended;
+  }
+
+  /** The end of the last row's transaction, after {@link #advance} has reported it. */
+  Change endOfTransaction() {
+    return new Change(
+        null,
+        ChangeKind.COMMIT,
+        sequenceNumber,
+        new SourcePosition(previousCommitLsn, completeLsn, txId, 0, committedAt),
+        null,
+        null);
   }
 
   /**

@@ -40,6 +40,7 @@ import org.slf4j.LoggerFactory;
  * <ul>
  *   <li>assigns every row its sequence number,
  *   <li>drops rows that a restart sends again,
+ *   <li>passes on the end of each transaction that changed rows,
  *   <li>refuses a gap,
  *   <li>sends a {@link ProgressMarker} before each barrier.
  * </ul>
@@ -220,7 +221,15 @@ final class ContinuityOperator extends AbstractStreamOperator<Either<ProgressMar
     if (progress.chunkRead()) {
       finishChunk(progress);
     } else {
-      guarded(() -> continuity.advance(progress.commitLsn(), progress.lsn()));
+      boolean transactionEnded;
+      try {
+        transactionEnded = continuity.advance(progress.commitLsn(), progress.lsn());
+      } catch (DiscontinuityException e) {
+        throw new SuppressRestartsException(e);
+      }
+      if (transactionEnded) {
+        output.collect(new StreamRecord<>(Either.Right(continuity.endOfTransaction())));
+      }
     }
   }
 
@@ -281,14 +290,6 @@ final class ContinuityOperator extends AbstractStreamOperator<Either<ProgressMar
     retainedUntil = page.reached();
     if (!retainedUntil.isEnd()) {
       mailbox.execute(() -> readPage(mailbox), "retained rows");
-    }
-  }
-
-  private static void guarded(Runnable step) {
-    try {
-      step.run();
-    } catch (DiscontinuityException e) {
-      throw new SuppressRestartsException(e);
     }
   }
 

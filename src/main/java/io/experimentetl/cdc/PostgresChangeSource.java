@@ -1,5 +1,6 @@
 package io.experimentetl.cdc;
 
+import io.debezium.connector.postgresql.PostgresEventDispatcher;
 import io.debezium.relational.TableId;
 import io.experimentetl.model.Change;
 import io.experimentetl.model.SourceTable;
@@ -251,7 +252,7 @@ final class PostgresChangeSource
           deserializer.deserialize(record, outputCollector);
           last = record;
           lastChange = record;
-        } else if (deserializer.isHeartbeat(record)) {
+        } else if (deserializer.isPosition(record)) {
           deserializer.deserialize(record, outputCollector);
           last = record;
         } else {
@@ -310,6 +311,27 @@ final class PostgresChangeSource
     @Override
     public JdbcSourceFetchTaskContext createFetchTaskContext(JdbcSourceConfig config) {
       return new PostgresSourceFetchTaskContext(config, this) {
+        private CommitDispatcher dispatcher;
+
+        @Override
+        public void configure(SourceSplitBase split) {
+          super.configure(split);
+          dispatcher =
+              split.isStreamSplit()
+                  ? CommitDispatcher.inFrontOf(
+                      super.getEventDispatcher(),
+                      getDbzConnectorConfig(),
+                      getDatabaseSchema(),
+                      getQueue(),
+                      getSchemaNameAdjuster())
+                  : null;
+        }
+
+        @Override
+        public PostgresEventDispatcher<TableId> getEventDispatcher() {
+          return dispatcher == null ? super.getEventDispatcher() : dispatcher;
+        }
+
         /**
          * Called for every row to decide whether a chunk contains it already. Without backfill no
          * chunk does, and computing the real offset is expensive.

@@ -50,6 +50,11 @@ final class RetentionTransaction {
         : change.kind();
   }
 
+  /** The open transaction has ended. */
+  void endTransaction() {
+    txId = 0;
+  }
+
   private static boolean isKept(SourceTable table) {
     return switch (table) {
       case EXPERIMENTS, VARIANTS, ASSIGNMENTS, EVENTS -> true;

@@ -11,9 +11,9 @@ import io.experimentetl.model.FindingCode;
 import io.experimentetl.model.SourceRow;
 import io.experimentetl.model.SourceTable;
 import io.experimentetl.model.Subject;
+import io.experimentetl.model.TransactionEnd;
 import io.experimentetl.model.UnreadableRow;
 import io.experimentetl.model.UserRow;
-import io.experimentetl.model.VariantRow;
 import io.experimentetl.quality.ExperimentChecks;
 import io.experimentetl.quality.FindingReporter;
 import io.experimentetl.quality.FindingVersions;
@@ -40,8 +40,9 @@ import org.apache.flink.util.OutputTag;
 /**
  * {@code route}: sends each change to the output of its table. Changes of users, assignments and
  * events go to the main output, which is then keyed by user. Dimensions go to side outputs, each
- * with the progress markers. Unreadable rows become findings. The watermark is the commit time of
- * the stream's changes. The snapshot does not move it, because its rows come in any order.
+ * with the progress markers. A transaction's end follows its rows to the users of whom it deleted
+ * rows. Unreadable rows become findings. The watermark is the commit time of the stream's changes.
+ * The snapshot does not move it, because its rows come in any order.
  */
 public final class RouteOperator extends AbstractStreamOperator<Change>
     implements OneInputStreamOperator<Either<ProgressMarker, Change>, Change> {
@@ -78,7 +79,15 @@ public final class RouteOperator extends AbstractStreamOperator<Change>
   private static final ListStateDescriptor<RenamedUsers.Entry> RENAMED_USERS =
       new ListStateDescriptor<>("renamed-users", TypeInformation.of(RenamedUsers.Entry.class));
 
+  private static final ListStateDescriptor<OpenTransaction.State> OPEN_TRANSACTION =
+      new ListStateDescriptor<>(
+          "open-transaction", TypeInformation.of(OpenTransaction.State.class));
+
+  private final int keyGroups;
+
   private transient ListState<DeadLetterLedger.Row> deadLetterState;
+  private transient ListState<OpenTransaction.State> transactionState;
+  private transient OpenTransaction transaction;
   private transient ListState<ChangedKeys.FirstHalf> firstHalfState;
   private transient ListState<RenamedUsers.Entry> renamedUserState;
   private transient ChangedKeys changedKeys;
@@ -90,7 +99,13 @@ public final class RouteOperator extends AbstractStreamOperator<Change>
   private transient Counter outboxRows;
   private transient long watermark;
 
-  public RouteOperator() {
+  /**
+   * The operator.
+   *
+   * @param keyGroups number of key groups of the operator that is keyed by user
+   */
+  public RouteOperator(int keyGroups) {
+    this.keyGroups = keyGroups;
     setChainingStrategy(ChainingStrategy.ALWAYS);
   }
 
@@ -104,8 +119,12 @@ public final class RouteOperator extends AbstractStreamOperator<Change>
     deadLetterState = context.getOperatorStateStore().getListState(DEAD_LETTERS);
     deadLetters = new DeadLetterLedger(deadLetterState.get());
     retentionState = context.getOperatorStateStore().getListState(RETENTION);
-    Iterator<Long> open = retentionState.get().iterator();
-    retention = new RetentionTransaction(open.hasNext() ? open.next() : 0);
+    Iterator<Long> marked = retentionState.get().iterator();
+    retention = new RetentionTransaction(marked.hasNext() ? marked.next() : 0);
+    transactionState = context.getOperatorStateStore().getListState(OPEN_TRANSACTION);
+    Iterator<OpenTransaction.State> open = transactionState.get().iterator();
+    transaction =
+        new OpenTransaction(open.hasNext() ? open.next() : OpenTransaction.State.NONE, keyGroups);
     firstHalfState = context.getOperatorStateStore().getListState(FIRST_HALVES);
     changedKeys = new ChangedKeys(firstHalfState.get());
     renamedUserState = context.getOperatorStateStore().getListState(RENAMED_USERS);
@@ -117,6 +136,7 @@ public final class RouteOperator extends AbstractStreamOperator<Change>
     super.snapshotState(context);
     deadLetterState.update(deadLetters.all());
     retentionState.update(List.of(retention.txId()));
+    transactionState.update(List.of(transaction.state()));
     firstHalfState.update(changedKeys.state());
     renamedUserState.update(renamedUsers.entries());
   }
@@ -151,9 +171,30 @@ public final class RouteOperator extends AbstractStreamOperator<Change>
       return;
     }
     Change change = record.getValue().right();
+    if (change.kind() == ChangeKind.COMMIT) {
+      endTransaction(change.position().lsn());
+      return;
+    }
+    if (change.position().lsn() != 0) {
+      if (transaction.isEndedBy(change.position())) {
+        endTransaction(change.position().previousCommitLsn());
+      }
+      transaction.add(change);
+    }
     ChangeKind kind = retention.kindOf(change);
     pair(kind == change.kind() ? change : change.as(kind, change.before(), change.after()));
     advance(change);
+  }
+
+  private void endTransaction(long commitLsn) {
+    Change held = changedKeys.endTransaction();
+    if (held != null) {
+      apply(held);
+    }
+    retention.endTransaction();
+    for (Change end : transaction.end(commitLsn)) {
+      output.collect(new StreamRecord<>(end));
+    }
   }
 
   private void pair(Change change) {
@@ -180,7 +221,7 @@ public final class RouteOperator extends AbstractStreamOperator<Change>
     switch (change.kind()) {
       case DELETE, RETENTION_DELETE -> sendDelete(change, change.kind());
       case KEY_CHANGE -> sendDelete(change, ChangeKind.KEY_CHANGE);
-      case UPDATE -> update(change, changesKey(change));
+      case UPDATE -> update(change, RowKey.changes(change));
       case TRUNCATE -> {
         // The commit behind it says what it deletes.
       }
@@ -191,7 +232,7 @@ public final class RouteOperator extends AbstractStreamOperator<Change>
   /** Applies both halves as one update. The first one may have been passed on as a delete. */
   private void complete(ChangedKeys.FirstHalf first, Change second) {
     Change update = second.as(ChangeKind.UPDATE, first.row(), second.after());
-    boolean changesKey = changesKey(update);
+    boolean changesKey = RowKey.changes(update);
     if (changesKey && first.passedOn()) {
       // With the number of the delete, which is then known to be none.
       sendDelete(first.delete(), ChangeKind.KEY_CHANGE);
@@ -209,7 +250,7 @@ public final class RouteOperator extends AbstractStreamOperator<Change>
     } else if (!isOfRenamedUser(change)) {
       sendDelete(change, ChangeKind.KEY_CHANGE);
       write(change);
-    } else if (changesUserOnly(change.before(), change.after())) {
+    } else if (RowKey.changesUserOnly(change.before(), change.after())) {
       write(change.as(ChangeKind.RENAME, change.before(), change.after()));
     } else {
       String key = renamedUsers.keyOf(userIdOf(change.after()));
@@ -266,18 +307,6 @@ public final class RouteOperator extends AbstractStreamOperator<Change>
     String before = userIdOf(change.before());
     String after = userIdOf(change.after());
     return before != null && after != null && renamedUsers.formerIdsOf(after).contains(before);
-  }
-
-  private static boolean changesUserOnly(SourceRow before, SourceRow after) {
-    if (before instanceof EventRow b && after instanceof EventRow a) {
-      return b.occurredAt() == a.occurredAt()
-          && b.experimentId() == a.experimentId()
-          && b.id().equals(a.id());
-    }
-    return before instanceof AssignmentRow b
-        && after instanceof AssignmentRow a
-        && b.id() == a.id()
-        && b.experimentId() == a.experimentId();
   }
 
   /** The user of a fact or of the user's own row, or null. */
@@ -394,6 +423,9 @@ public final class RouteOperator extends AbstractStreamOperator<Change>
   private void sendByUser(Change change) {
     String userId = userOf(change);
     String key = change.userKey() == null ? renamedUsers.keyOf(userId) : userId;
+    if (change.kind() == ChangeKind.DELETE && change.position().lsn() != 0) {
+      transaction.await(key);
+    }
     output.collect(new StreamRecord<>(key.equals(userId) ? change : change.underUserKey(key)));
   }
 
@@ -425,35 +457,6 @@ public final class RouteOperator extends AbstractStreamOperator<Change>
     }
   }
 
-  private static boolean changesKey(Change change) {
-    SourceRow before = change.before();
-    SourceRow after = change.after();
-    if (before == null || before instanceof UnreadableRow) {
-      return false;
-    }
-    if (after instanceof UnreadableRow unreadable) {
-      return !Subject.row(change.table(), before).equals(unreadable.subject());
-    }
-    if (before instanceof EventRow b && after instanceof EventRow a) {
-      return b.occurredAt() != a.occurredAt()
-          || b.experimentId() != a.experimentId()
-          || !b.id().equals(a.id())
-          || !b.userId().equals(a.userId());
-    }
-    if (before instanceof AssignmentRow b && after instanceof AssignmentRow a) {
-      return b.id() != a.id()
-          || b.experimentId() != a.experimentId()
-          || !b.userId().equals(a.userId());
-    }
-    if (before instanceof UserRow b && after instanceof UserRow a) {
-      return !b.userId().equals(a.userId());
-    }
-    if (before instanceof ExperimentRow b && after instanceof ExperimentRow a) {
-      return b.id() != a.id();
-    }
-    return before instanceof VariantRow b && after instanceof VariantRow a && b.id() != a.id();
-  }
-
   private void advance(Change change) {
     if (change.position().lsn() == 0) {
       return;
@@ -473,6 +476,9 @@ public final class RouteOperator extends AbstractStreamOperator<Change>
   public static String userOf(Change change) {
     if (change.userKey() != null) {
       return change.userKey();
+    }
+    if (change.after() instanceof TransactionEnd end) {
+      return end.userKey();
     }
     return userIdOf(change.after() == null ? change.before() : change.after());
   }

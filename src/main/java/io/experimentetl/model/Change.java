@@ -19,10 +19,11 @@ public final class Change {
   /**
    * A change whose old row, if there is one, is whole.
    *
+   * @param table null for COMMIT
    * @param sequenceNumber see {@link #sequenceNumber}; 0: not assigned yet
    * @param before null for READ and INSERT, and for an UPDATE of a table without REPLICA IDENTITY
    *     FULL
-   * @param after null for DELETE
+   * @param after null for DELETE; null or a {@link TransactionEnd} for COMMIT
    */
   public Change(
       SourceTable table,
@@ -103,6 +104,7 @@ public final class Change {
     return this;
   }
 
+  /** Null for COMMIT. */
   public SourceTable table() {
     return table;
   }
@@ -113,7 +115,8 @@ public final class Change {
 
   /**
    * The change's place in commit order: strictly increasing, equal to the LSN where LSNs increase,
-   * else one more than the number before; 0 until it is assigned.
+   * else one more than the number before; 0 until it is assigned. A COMMIT has the last number that
+   * was assigned before it.
    */
   public long sequenceNumber() {
     return sequenceNumber;
@@ -140,7 +143,7 @@ public final class Change {
     return beforeWhole;
   }
 
-  /** Null for DELETE. */
+  /** Null for DELETE; null or a {@link TransactionEnd} for COMMIT. */
   public SourceRow after() {
     return after;
   }

@@ -25,5 +25,10 @@ public enum ChangeKind {
    * The whole table was truncated: a delete of each row that the source held. The change has no
    * row.
    */
-  TRUNCATE
+  TRUNCATE,
+  /**
+   * The end of a transaction: it has committed, and all its rows came before. It is a change of no
+   * row. A transaction that only inserted rows may have none.
+   */
+  COMMIT
 }

@@ -11,4 +11,5 @@ public sealed interface SourceRow
         EventRow,
         OutboxRow,
         HeartbeatRow,
+        TransactionEnd,
         UnreadableRow {}

@@ -20,6 +20,7 @@ import io.experimentetl.model.FindingCode;
 import io.experimentetl.model.SourcePosition;
 import io.experimentetl.model.SourceRow;
 import io.experimentetl.model.SourceTable;
+import io.experimentetl.model.TransactionEnd;
 import io.experimentetl.model.VariantRow;
 import java.util.ArrayList;
 import java.util.List;
@@ -91,6 +92,25 @@ abstract class AttributeOperatorHarness {
 
   void send(SourceTable table, SourceRow row) throws Exception {
     harness.processElement1(new StreamRecord<>(change(table, ChangeKind.INSERT, null, row)));
+  }
+
+  /** Deletes a row in a transaction of its own. */
+  void delete(SourceTable table, SourceRow row) throws Exception {
+    harness.processElement1(new StreamRecord<>(change(table, ChangeKind.DELETE, row, null)));
+    commit(UserScenario.USER, false);
+  }
+
+  /** Ends the transaction of the last change. */
+  void commit(String key, boolean ofAllUsers) throws Exception {
+    harness.processElement1(
+        new StreamRecord<>(
+            new Change(
+                null,
+                ChangeKind.COMMIT,
+                lsn,
+                new SourcePosition(lsn - 10, lsn + 5, txId - 1, 0, at("2026-01-08T12:00:00Z")),
+                null,
+                new TransactionEnd(key, ofAllUsers))));
   }
 
   void sendDimensions() throws Exception {

@@ -9,7 +9,6 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import io.experimentetl.config.CrossoverPolicy;
 import io.experimentetl.model.ChangeKind;
-import io.experimentetl.model.EventRow;
 import io.experimentetl.model.ExperimentRow;
 import io.experimentetl.model.FindingCode;
 import io.experimentetl.model.SourceTable;
@@ -42,10 +41,7 @@ class AttributeOperatorTest extends AttributeOperatorHarness {
     send(SourceTable.EVENTS, event(1, "exposure", CONTROL, JAN_8, null));
     marker();
     assertThat(harness.numKeyedStateEntries()).isOne();
-    harness.processElement1(
-        new StreamRecord<>(
-            change(SourceTable.USERS, ChangeKind.DELETE, UserScenario.userRow(), null)));
-    harness.setProcessingTime(100_000);
+    delete(SourceTable.USERS, UserScenario.userRow());
     marker();
     assertThat(harness.numKeyedStateEntries()).isZero();
     assertThat(harness.numProcessingTimeTimers()).isZero();
@@ -155,9 +151,7 @@ class AttributeOperatorTest extends AttributeOperatorHarness {
     send(SourceTable.USERS, UserScenario.userRow());
     send(SourceTable.EVENTS, event(1, "exposure", CONTROL, JAN_8, null));
     harness.setProcessingTime(120_000);
-    EventRow gone = event(1, "exposure", CONTROL, JAN_8, null);
-    harness.processElement1(
-        new StreamRecord<>(change(SourceTable.EVENTS, ChangeKind.DELETE, gone, null)));
+    delete(SourceTable.EVENTS, event(1, "exposure", CONTROL, JAN_8, null));
     assertThat(lastOf(FindingCode.R_ORPHAN_EXPERIMENT).open()).isTrue();
     sendDimensions();
     assertThat(lastOf(FindingCode.R_ORPHAN_EXPERIMENT).open()).isFalse();

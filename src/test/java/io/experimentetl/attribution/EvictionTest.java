@@ -152,18 +152,14 @@ class EvictionTest {
   }
 
   @Test
-  void factsStayDuringAnUndecidedDeleteOrAnErasure() {
+  void factsStayUntilADeletesTransactionEnds() {
     live(scenario);
-    scenario.delete(purchase(2, JAN_8, "3"));
-    scenario.evict();
-    assertThat(scenario.evicted()).isEmpty();
-    scenario.afterGrace();
-    scenario.deleteUser();
-    scenario.insert(SourceTable.USERS, UserScenario.userRow());
-    live(scenario);
-    scenario.evict();
-    assertThat(scenario.evicted()).isEmpty();
-    scenario.afterGrace();
+    scenario.inOneTransaction(
+        () -> {
+          scenario.delete(purchase(2, JAN_8, "3"));
+          scenario.evict();
+          assertThat(scenario.evicted()).isEmpty();
+        });
     scenario.evict();
     assertThat(scenario.evicted()).hasSize(1);
   }

@@ -26,6 +26,7 @@ import java.time.Duration;
 import java.time.Instant;
 import java.time.LocalDate;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -49,6 +50,7 @@ final class UserScenario {
   final PendingLowWatermark lowWatermark = new PendingLowWatermark();
   final RowVersionGenerator versions = new RowVersionGenerator(0, 0, 0);
   final KeptSpilledEvents spilled = new KeptSpilledEvents();
+  final Map<Integer, UndecidedChange> undecided = new HashMap<>();
   final StoredRows warehouse = new StoredRows(out.eventRows, out.assignmentRows);
   private final MissingReferences missing = new MissingReferences();
   private UserAttribution attribution;
@@ -76,6 +78,7 @@ final class UserScenario {
         versions,
         lowWatermark,
         spilled,
+        new KeptUndecidedChanges(undecided),
         evictedFacts(by.statistics()),
         out);
   }
@@ -298,6 +301,11 @@ final class UserScenario {
     inTransaction = true;
     changes.run();
     inTransaction = false;
+    commit();
+  }
+
+  private void commit() {
+    attribution.endTransaction(user, now);
   }
 
   /** A TRUNCATE; {@link #commitTruncates} must follow. */
@@ -363,5 +371,8 @@ final class UserScenario {
             before,
             after),
         now);
+    if (!inTransaction) {
+      commit();
+    }
   }
 }

@@ -104,7 +104,7 @@ class AnySourceValueTest {
   /** Long because it drives one row through all operators and checks each output. */
   private static void flow(Random random, Rows rows) throws Exception {
     JobConfig config = ConfigBuilder.defaults().build();
-    try (var route = new OneInputStreamOperatorTestHarness<>(new RouteOperator());
+    try (var route = new OneInputStreamOperatorTestHarness<>(new RouteOperator(128));
         var attribute =
             new KeyedTwoInputStreamOperatorTestHarness<>(
                 new AttributeOperator(config),

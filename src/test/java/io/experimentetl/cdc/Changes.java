@@ -14,6 +14,7 @@ import io.experimentetl.model.SourceRow;
 import io.experimentetl.model.SourceTable;
 import io.experimentetl.model.Subject;
 import io.experimentetl.model.SubjectKind;
+import io.experimentetl.model.TransactionEnd;
 import io.experimentetl.model.UnreadableRow;
 import io.experimentetl.model.UserRow;
 import io.experimentetl.model.VariantRow;
@@ -35,7 +36,7 @@ final class Changes {
                         Arbitraries.longs(),
                         positions(),
                         rows(table).injectNull(0.3),
-                        rows(table).injectNull(0.3),
+                        Arbitraries.oneOf(rows(table), ends()).injectNull(0.3),
                         Arbitraries.of(true, false))
                     .as(
                         (kind, sequenceNumber, position, before, after, beforeWhole) ->
@@ -47,6 +48,10 @@ final class Changes {
                                 before,
                                 after,
                                 beforeWhole)));
+  }
+
+  private static Arbitrary<SourceRow> ends() {
+    return text().map(user -> new TransactionEnd(user, user.length() % 2 == 0));
   }
 
   private static Arbitrary<SourcePosition> positions() {

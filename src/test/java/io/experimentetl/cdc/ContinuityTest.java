@@ -112,21 +112,35 @@ class ContinuityTest {
     return row.txId() + "/" + row.lsn() + "/" + row.indexAtLsn();
   }
 
+  private static String endOf(long txId) {
+    return "end of " + txId;
+  }
+
+  /** The reader passes on the commits of some transactions, and positions at any time. */
+  private static boolean passesCommitOn(long txId) {
+    return txId % 2 == 0;
+  }
+
+  private static List<String> rowsAndCommits(List<Transaction> log) {
+    List<String> names = new ArrayList<>();
+    for (Reader all = new Reader(log, new Offset(1000, -1, -1)); !all.atEnd(); ) {
+      SourcePosition row = all.next();
+      if (row != null) {
+        names.add(name(row));
+      } else if (passesCommitOn(all.lastTxId)) {
+        names.add(endOf(all.lastTxId));
+      }
+    }
+    return names;
+  }
+
   @Property(tries = 3000)
-  void everyRowPassesOnceForAnyRepetition(
+  void everyRowAndCommitPassesOnceForAnyRepetition(
       @ForAll long seed,
       @ForAll @IntRange(min = 1, max = 12) int transactions,
       @ForAll @IntRange(min = 0, max = 12) int restarts) {
     Random random = new Random(seed);
     List<Transaction> log = log(random, transactions);
-    List<String> expected = new ArrayList<>();
-    for (Reader all = new Reader(log, new Offset(1000, -1, -1)); !all.atEnd(); ) {
-      SourcePosition row = all.next();
-      if (row != null) {
-        expected.add(name(row));
-      }
-    }
-
     List<String> passed = new ArrayList<>();
     List<Long> sequenceNumbers = new ArrayList<>();
     Offset splitOffset = new Offset(1000, -1, -1);
@@ -155,15 +169,25 @@ class ContinuityTest {
           sequenceNumbers.add(continuity.nextSequenceNumber(row.lsn()));
         }
       }
-      if (random.nextInt(4) == 0) {
+      if ((row == null && passesCommitOn(reader.lastTxId)) || random.nextInt(4) == 0) {
         splitOffset = reader.offset();
-        continuity.advance(Math.max(reader.lsnCommit, 0), reader.lsn);
+        if (continuity.advance(Math.max(reader.lsnCommit, 0), reader.lsn)) {
+          passed.add(endOf(continuity.endOfTransaction().position().txId()));
+          sequenceNumbers.add(-1L);
+        }
       }
       if (random.nextInt(4) == 0) {
         checkpoint = new Checkpoint(splitOffset, continuity.state(), passed.size());
       }
     }
-    assertThat(passed).isEqualTo(expected);
+    assertThat(passed).doesNotHaveDuplicates();
+    for (Transaction transaction : log) {
+      if (!passesCommitOn(transaction.txId)) {
+        passed.remove(endOf(transaction.txId));
+      }
+    }
+    assertThat(passed).isEqualTo(rowsAndCommits(log));
+    sequenceNumbers.removeIf(number -> number == -1);
     assertThat(sequenceNumbers).isSorted().doesNotHaveDuplicates();
   }
 

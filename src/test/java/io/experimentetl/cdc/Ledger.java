@@ -2,6 +2,7 @@ package io.experimentetl.cdc;
 
 import io.experimentetl.clickhouse.ProgressMarker;
 import io.experimentetl.model.Change;
+import io.experimentetl.model.ChangeKind;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -29,7 +30,12 @@ final class Ledger extends AbstractStreamOperator<Void>
 
   /** A ledger's content for tests, by name: operators run in the cluster's threads. */
   static final class View {
+    /** Of rows. */
     volatile List<Change> changes = List.of();
+
+    /** Of rows, and the ends of transactions. */
+    volatile List<Change> all = List.of();
+
     volatile ProgressMarker lastMarker;
     final AtomicInteger starts = new AtomicInteger();
     final AtomicInteger checkpoints = new AtomicInteger();
@@ -80,8 +86,9 @@ final class Ledger extends AbstractStreamOperator<Void>
   public void snapshotState(StateSnapshotContext context) throws Exception {
     super.snapshotState(context);
     state.update(changes);
-    if (view.changes.size() != changes.size()) {
-      view.changes = List.copyOf(changes);
+    if (view.all.size() != changes.size()) {
+      view.all = List.copyOf(changes);
+      view.changes = changes.stream().filter(change -> change.kind() != ChangeKind.COMMIT).toList();
     }
     view.lastMarker = cut;
     view.checkpoints.incrementAndGet();

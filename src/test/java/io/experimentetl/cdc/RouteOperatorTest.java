@@ -21,11 +21,13 @@ import io.experimentetl.model.SourceRow;
 import io.experimentetl.model.SourceTable;
 import io.experimentetl.model.Subject;
 import io.experimentetl.model.TestEvent;
+import io.experimentetl.model.TransactionEnd;
 import io.experimentetl.model.UserRow;
 import io.experimentetl.model.VariantRow;
 import java.util.List;
 import org.apache.flink.api.common.serialization.SerializerConfigImpl;
 import org.apache.flink.runtime.checkpoint.OperatorSubtaskState;
+import org.apache.flink.runtime.state.KeyGroupRangeAssignment;
 import org.apache.flink.streaming.runtime.streamrecord.StreamRecord;
 import org.apache.flink.streaming.util.OneInputStreamOperatorTestHarness;
 import org.apache.flink.types.Either;
@@ -48,7 +50,7 @@ class RouteOperatorTest {
   private static OneInputStreamOperatorTestHarness<Either<ProgressMarker, Change>, Change>
       newHarness() throws Exception {
     OneInputStreamOperatorTestHarness<Either<ProgressMarker, Change>, Change> harness =
-        new OneInputStreamOperatorTestHarness<>(new RouteOperator());
+        new OneInputStreamOperatorTestHarness<>(new RouteOperator(128));
     harness.setup(ChangeTypeInfo.INSTANCE.createSerializer(new SerializerConfigImpl()));
     return harness;
   }
@@ -188,7 +190,10 @@ class RouteOperatorTest {
   }
 
   private List<ChangeKind> kindsByUser() {
-    return harness.extractOutputValues().stream().map(Change::kind).toList();
+    return harness.extractOutputValues().stream()
+        .map(Change::kind)
+        .filter(kind -> kind != ChangeKind.COMMIT)
+        .toList();
   }
 
   @Test
@@ -240,6 +245,97 @@ class RouteOperatorTest {
         delete(SourceTable.EVENTS, 8, 208),
         delete(SourceTable.OUTBOX_EVENTS, 8, 216));
     assertThat(kindsByUser()).containsExactly(DELETE);
+  }
+
+  private static Either<ProgressMarker, Change> change(
+      String userId, ChangeKind kind, long lsn, long txId, long previousCommit) {
+    UserRow row = new UserRow(userId, null, null, null, true, 0, 0);
+    boolean gone = kind == ChangeKind.DELETE;
+    return Either.Right(
+        new Change(
+            SourceTable.USERS,
+            kind,
+            lsn,
+            new SourcePosition(previousCommit, lsn, txId, 0, lsn),
+            gone ? row : null,
+            gone ? null : row));
+  }
+
+  private static Either<ProgressMarker, Change> commit(long lsn, long txId) {
+    return Either.Right(
+        new Change(
+            null, ChangeKind.COMMIT, lsn, new SourcePosition(0, lsn, txId, 0, lsn), null, null));
+  }
+
+  /** The users' changes as {@code KIND user}; an end for all users has a {@code *} behind it. */
+  private List<String> sentByUser() {
+    return harness.extractOutputValues().stream()
+        .map(
+            change ->
+                change.kind()
+                    + " "
+                    + RouteOperator.userOf(change)
+                    + (change.after() instanceof TransactionEnd end && end.ofAllUsers() ? "*" : ""))
+        .toList();
+  }
+
+  @Test
+  void transactionEndsForTheUsersWhoseRowsItDeleted() throws Exception {
+    harness.processElement(change("a", DELETE, 100, 7, 50), 0);
+    harness.processElement(change("b", INSERT, 110, 7, 50), 0);
+    harness.processElement(change("a", INSERT, 120, 7, 50), 0);
+    harness.processElement(change("c", DELETE, 130, 7, 50), 0);
+    OperatorSubtaskState state = harness.snapshot(1, 0);
+    harness.processElement(commit(140, 7), 0);
+    harness.processElement(change("b", INSERT, 150, 8, 140), 0);
+    harness.processElement(commit(160, 8), 0);
+
+    assertThat(sentByUser())
+        .containsExactly(
+            "DELETE a", "INSERT b", "INSERT a", "DELETE c", "COMMIT a", "COMMIT c", "INSERT b");
+
+    harness.close();
+    harness = newHarness();
+    harness.initializeState(state);
+    harness.open();
+    harness.processElement(commit(140, 7), 0);
+    assertThat(sentByUser()).containsExactly("DELETE c", "COMMIT a", "COMMIT c");
+    assertThat(harness.extractOutputValues().get(1).position())
+        .isEqualTo(new SourcePosition(50, 140, 7, 0, 130));
+  }
+
+  @Test
+  void transactionWithoutACommitEndsWithTheNextOneAlsoOfTheSameId() throws Exception {
+    harness.processElement(change("a", DELETE, 100, 7, 50), 0);
+    harness.processElement(change("a", INSERT, 110, 7, 0), 0);
+    harness.processElement(change("b", DELETE, 200, 7, 140), 0);
+    harness.processElement(change("c", INSERT, 300, 9, 0), 0);
+
+    assertThat(sentByUser())
+        .containsExactly("DELETE a", "INSERT a", "COMMIT a", "DELETE b", "COMMIT b", "INSERT c");
+  }
+
+  @Test
+  void endOfATransactionWithManyUsersReachesEveryKeyGroup() throws Exception {
+    for (int i = 0; i <= OpenTransaction.MAX_USERS; i++) {
+      harness.processElement(change("u" + i, DELETE, 100 + i, 7, 50), 0);
+    }
+    harness.processElement(commit(400, 7), 0);
+    harness.processElement(change("a", DELETE, 500, 8, 400), 0);
+    harness.processElement(commit(600, 8), 0);
+
+    List<String> sent = sentByUser().subList(OpenTransaction.MAX_USERS + 1, sentByUser().size());
+    assertThat(sent.subList(0, 128)).allMatch(text -> text.startsWith("COMMIT key-group-"));
+    assertThat(
+            harness.extractOutputValues().stream()
+                .filter(change -> change.after() instanceof TransactionEnd end && end.ofAllUsers())
+                .map(
+                    change ->
+                        KeyGroupRangeAssignment.assignToKeyGroup(
+                            RouteOperator.userOf(change), 128)))
+        .hasSize(128)
+        .doesNotHaveDuplicates();
+    assertThat(sent.subList(128, sent.size())).containsExactly("DELETE a", "COMMIT a");
   }
 
   @Test

@@ -453,10 +453,26 @@ COMMENT 'Results up to and including as_of_day per experiment, metric and varian
 -- exposed (event type exposure) within its dates, no crossover. y is the number of the user's events of event_type from the first
 -- exposure on, within the dates, or the sum of their property if one is named (a JSON number from 0 to below 10^12); no window, no cap.
 -- The user's property comes from the first exposure's row: a segment must be fixed before the effect.
+-- member: the value of a key of the outermost object, as PostgreSQL printed it; empty: absent. It is cut out of the text, because
+-- the JSON functions give up on the whole text if any value in it is too long or too deep for them. Escapes are overwritten, so that
+-- every remaining quote begins or ends a string: the parts between quotes are outside and inside of strings in turn. A key is a
+-- string at depth 1 before a colon. Its value ends before the comma and the quote of the next key, or before the last brace.
 --   effect, its interval and p: D +- 1.96 sqrt(var_T/n_T + var_C/n_C), p = erfc(|D/SE|/sqrt(2)): the normal approximation.
 CREATE OR REPLACE VIEW experiment_segments AS
 WITH
     1.959963984540054 AS z975,
+    text -> replaceRegexpAll(text, '\\\\.', '\x01\x01') AS without_escapes,
+    (json, name) -> arrayElement(arrayMap(parts -> arrayElement(arrayMap(depths -> arrayElement(arrayMap(
+            (keys, starts) -> arrayElement(arrayMap(
+                at -> if(at = 0, '', substring(json, starts[at + 1] + 2,
+                    arrayElement(arrayMap(after -> if(after = 0, toInt64(length(json)), toInt64(starts[after]) - 3),
+                        [arrayFirst(i -> i > at, keys)]), 1) - toInt64(starts[at + 1]) - 2)),
+                [arrayLast(i -> parts[i] = replaceRegexpAll(name, '["\\\\\b\f\n\r\t]', '\x01\x01'), keys)]), 1),
+            [arrayFilter(i -> i % 2 = 0 AND depths[i] = 1 AND startsWith(parts[i + 1], ': '), arrayEnumerate(parts))],
+            [arrayMap((end, part) -> end - length(part), arrayCumSum(part -> length(part) + 1, parts), parts)]), 1),
+        [arrayCumSum((part, i) -> if(i % 2 = 0, 0, toInt64(countSubstrings(part, '{') + countSubstrings(part, '['))
+            - toInt64(countSubstrings(part, '}') + countSubstrings(part, ']'))), parts, arrayEnumerate(parts))]), 1),
+        [splitByChar('"', without_escapes(json))]), 1) AS member,
     event AS
     (
         SELECT experiment_id, user_id, event_id, min(timestamp) AS at,
@@ -488,14 +504,12 @@ WITH
             experiment_id, user_id, variant_id, is_control,
             minIf(at, row.1 = 'exposure') AS entered_at,
             argMinIf(row.4, at, row.1 = 'exposure') AS of_user,
-            if(JSONType(of_user, {dimension:String}) = 'String', JSONExtractString(of_user, {dimension:String}),
-                JSONExtractRaw(of_user, {dimension:String})) AS value,
-            arraySum(e -> if({property:String} = '', 1., e.2), arrayFilter(e -> e.1 >= entered_at, groupArrayIf(
-                (at, JSONExtractFloat(row.3, {property:String})),
-                row.1 = {event_type:String} AND ({property:String} = ''
-                    OR (JSONType(row.3, {property:String}) IN ('Int64', 'UInt64', 'Double')
-                        AND JSONExtractFloat(row.3, {property:String}) >= 0 AND JSONExtractFloat(row.3, {property:String}) < 1e12))))) AS y
-        FROM running
+            member(of_user, {dimension:String}) AS raw,
+            if(startsWith(raw, '"'), JSONExtractString(concat('[', raw, ']'), 1), raw) AS value,
+            arraySum(e -> if({property:String} = '', 1., toFloat64OrZero(e.2)), arrayFilter(e -> e.1 >= entered_at,
+                groupArrayIf((at, amount), row.1 = {event_type:String}
+                    AND ({property:String} = '' OR match(amount, '^[0-9]{1,12}(\\.[0-9]+)?$'))))) AS y
+        FROM (SELECT *, member(if(row.1 = {event_type:String}, row.3, ''), {property:String}) AS amount FROM running)
         GROUP BY experiment_id, user_id, variant_id, is_control
         HAVING countIf(row.1 = 'exposure') > 0 AND countIf(row.1 = 'exposure' AND row.2 IS NOT NULL AND row.2 != variant_id) = 0
     ),

@@ -9,7 +9,7 @@ assigned AS
         toUnixTimestamp64Micro(a.enrolled_at) AS enrolled_at,
         ifNull(toUnixTimestamp64Micro(e.starts_at), -9000000000000000000) AS starts_at,
         ifNull(toUnixTimestamp64Micro(e.ends_at), 9000000000000000000) AS ends_at,
-        JSONExtractString(ifNull(e.config, ''), 'zone') AS zone
+        toString(e.zone) AS zone
     FROM
     (
         SELECT *

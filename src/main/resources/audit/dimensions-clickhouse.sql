@@ -19,7 +19,7 @@ experiment AS
             argMax(_deleted, _version) = 0 AS e_live,
             argMax(experiments.key, _version) AS e_key,
             argMax(experiments.name, _version) AS e_name,
-            argMax(JSONExtractString(ifNull(config, ''), 'zone'), _version) AS e_zone,
+            argMax(toString(zone), _version) AS e_zone,
             argMax((toUnixTimestamp64Micro(starts_at), toUnixTimestamp64Micro(ends_at)), _version) AS e_dates,
             argMax(experiments.version, _version) AS e_number,
             argMax(status, _version) AS e_status,

@@ -140,7 +140,7 @@ mismatch AS
 -- Whole experiments, from the last day's row, which is current.
 running AS
 (
-    SELECT id, toString(status) AS status, JSONExtractString(ifNull(config, ''), 'zone') AS zone,
+    SELECT id, toString(status) AS status, toString(experiments.zone) AS zone,
         ifNull(toUnixTimestamp64Micro(starts_at), -9000000000000000000) AS starts,
         ifNull(toUnixTimestamp64Micro(ends_at), 9000000000000000000) AS ends,
         toUnixTimestamp64Micro(updated_at) AS updated
@@ -279,6 +279,19 @@ bot AS
     GROUP BY experiment_id, user_id
     HAVING most > ${bot_events}
 ),
+-- Rows of the dimensions with a time at an end of ClickHouse's range.
+extreme AS
+(
+    SELECT 'experiment' AS kind, toString(id) AS key, _version FROM experiments FINAL
+    WHERE hasAny([ifNull(toUnixTimestamp64Micro(starts_at), 0), ifNull(toUnixTimestamp64Micro(ends_at), 0),
+        toUnixTimestamp64Micro(created_at), toUnixTimestamp64Micro(updated_at)], [${range_ends}])
+    UNION ALL
+    SELECT 'variant', toString(id), _version FROM variants FINAL
+    WHERE hasAny([toUnixTimestamp64Micro(created_at), toUnixTimestamp64Micro(updated_at)], [${range_ends}])
+    UNION ALL
+    SELECT 'user', user_id, _version FROM users FINAL
+    WHERE hasAny([toUnixTimestamp64Micro(created_at), toUnixTimestamp64Micro(updated_at)], [${range_ends}])
+),
 changed AS
 (
     SELECT DISTINCT kind, key FROM finding WHERE code IN ('C-UPDATE-IMMUTABLE', 'C-DELETE-UNEXPECTED')
@@ -303,6 +316,8 @@ due AS
     UNION ALL
     SELECT 'H-BOT', ('experiment-user', concat(toString(experiment_id), '/', user_id)), concat(toString(most), ' events on a day'), ''
     FROM bot
+    UNION ALL
+    SELECT 'T-OUT-OF-RANGE', (kind, key), 'its times', toString(_version) FROM extreme
 ),
 open AS (SELECT * FROM finding WHERE status = 'OPEN'),
 -- Rows and findings up to this version were written by a job that may have had other metrics.
@@ -347,6 +362,11 @@ SELECT what, code, kind, key, why, evidence FROM
         OR (f.code = 'R-ORPHAN-ASSIGNMENT'
             AND (f.experiment_id, f.user_id) IN (SELECT experiment_id, user_id FROM assigned))
     UNION ALL
+    SELECT 2, toString(f.code), f.kind, f.key, 'its times are inside the range', toString(f._version)
+    FROM open AS f
+    WHERE f.code = 'T-OUT-OF-RANGE' AND f.kind IN ('experiment', 'variant', 'user')
+        AND (f.kind, f.key) NOT IN (SELECT kind, key FROM extreme)
+    UNION ALL
     -- An event that was never changed carries the codes of all its findings.
     SELECT 2, toString(f.code), f.kind, f.key,
         if(e.at = 0, 'there is no such event', concat('the event carries ', toString(e.inconsistencies))),
@@ -358,7 +378,7 @@ SELECT what, code, kind, key, why, evidence FROM
         WHERE cityHash64(event_id) IN (SELECT cityHash64(event_id) FROM open)
     ) AS e ON e.event_id = f.event_id AND e.at = f.at
     WHERE f.code IN ('R-VARIANT-NULL', 'R-VARIANT-MISMATCH', 'R-VARIANT-NOT-IN-EXPERIMENT', 'T-CONVERSION-BEFORE-EXPOSURE',
-            'T-FUTURE', 'S-BAD-PROPERTY')
+            'T-FUTURE', 'T-OUT-OF-RANGE', 'S-BAD-PROPERTY')
         AND f.kind = 'event'
         AND NOT has(e.inconsistencies, f.code)
         AND (f.kind, f.key) NOT IN (SELECT kind, key FROM changed)
@@ -378,7 +398,7 @@ SELECT what, code, kind, key, why, evidence FROM
         concat(toString(f._version), ' ', toString(a._version))
     FROM open AS f
     INNER JOIN (SELECT toString(id) AS key, inconsistencies, is_untouched, _version FROM assigned) AS a ON a.key = f.key
-    WHERE f.code IN ('A-OVERRIDE', 'R-VARIANT-NOT-IN-EXPERIMENT', 'S-UNKNOWN-ENUM', 'T-FUTURE', 'T-ENROLLED-BEFORE-ASSIGNED')
+    WHERE f.code IN ('A-OVERRIDE', 'R-VARIANT-NOT-IN-EXPERIMENT', 'S-UNKNOWN-ENUM', 'T-FUTURE', 'T-OUT-OF-RANGE', 'T-ENROLLED-BEFORE-ASSIGNED')
         AND f.kind = 'assignment' AND a.is_untouched AND NOT has(a.inconsistencies, f.code)
 )
 ORDER BY what, code, kind, key

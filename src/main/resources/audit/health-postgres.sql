@@ -5,7 +5,7 @@ ${assigned}event AS (
     SELECT DISTINCT ON (experiment_id, user_id, id)
            experiment_id, user_id, "timestamp" AS at, event_type, variant_id
     FROM events
-    WHERE "timestamp" ${deliverable} AND coalesce(assignment_at, "timestamp") ${deliverable}
+    WHERE "timestamp" ${deliverable}
     ORDER BY experiment_id, user_id, id, "timestamp"
 ),
 exposure AS MATERIALIZED (

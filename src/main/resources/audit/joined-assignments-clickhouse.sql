@@ -26,16 +26,19 @@ judged AS
         multiIf(toInt32(r.day) = due_day, 0, e_version > 0 AND NOT e_live, 2, 1) AS day_,
         r.variant_key != '' AND v_version > 0 AND v_experiment != r.experiment_id AS is_elsewhere,
         ['R-ORPHAN-EXPERIMENT', 'R-ORPHAN-VARIANT', 'R-ORPHAN-USER', 'R-VARIANT-NOT-IN-EXPERIMENT', 'S-UNKNOWN-ENUM',
-            'A-OVERRIDE', 'T-FUTURE', 'T-ENROLLED-BEFORE-ASSIGNED', 'A-VERSION-SKEW'] AS compared_codes,
+            'A-OVERRIDE', 'T-FUTURE', 'T-ENROLLED-BEFORE-ASSIGNED', 'A-VERSION-SKEW', 'T-OUT-OF-RANGE'] AS compared_codes,
         arrayFilter((code, due) -> due = 1, compared_codes,
             [toUInt8(r.experiment_key = ''), toUInt8(r.variant_key = ''), toUInt8(NOT u_live), toUInt8(is_elsewhere),
                 toUInt8(r.source NOT IN ('hash', 'api', 'override', 'forced')), toUInt8(r.source IN ('override', 'forced')),
                 toUInt8(at > toUnixTimestamp64Micro(r._committed_at) + ${future_tolerance}),
                 toUInt8(ifNull(r.enrolled_at < r.assigned_at, 0)),
-                toUInt8(r.experiment_key != '' AND e_number > 0 AND r.version > e_number)]) AS due_codes,
+                toUInt8(r.experiment_key != '' AND e_number > 0 AND r.version > e_number),
+                toUInt8(at IN (${range_ends}) OR ifNull(toUnixTimestamp64Micro(r.enrolled_at) IN (${range_ends}), 0)
+                    OR toUnixTimestamp64Micro(r.created_at) IN (${range_ends})
+                    OR toUnixTimestamp64Micro(r.updated_at) IN (${range_ends}))]) AS due_codes,
         arrayFilter((code, open) -> open, compared_codes,
             [false, false, NOT u_live AND u_version > r._version, NOT v_stays, false, false, false, false,
-                NOT e_live OR NOT (e_lsn = 0 OR (e_bound > 0 AND r._version > e_bound))]) AS open_codes,
+                NOT e_live OR NOT (e_lsn = 0 OR (e_bound > 0 AND r._version > e_bound)), false]) AS open_codes,
         arrayFilter(code -> code != 'A-DUP-ASSIGNMENT', r.inconsistencies) AS codes,
         -- The job no longer had the user's facts and checked nothing against them.
         multiIf(has(r.inconsistencies, 'T-LATE-BEYOND-STATE'), 2,

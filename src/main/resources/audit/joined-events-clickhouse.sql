@@ -132,7 +132,7 @@ judged AS
         ['R-ORPHAN-EXPERIMENT', 'R-ORPHAN-VARIANT', 'R-ORPHAN-USER', 'R-ORPHAN-ASSIGNMENT', 'R-VARIANT-NOT-IN-EXPERIMENT',
             'R-VARIANT-MISMATCH', 'R-VARIANT-NULL', 'T-EVENT-BEFORE-ASSIGNMENT', 'T-CONVERSION-BEFORE-EXPOSURE', 'T-FUTURE',
             'T-LATE', 'S-UNPARSEABLE', 'S-BAD-PROPERTY', 'T-NOT-RUNNING', 'T-OUT-OF-WINDOW', 'T-ASSIGNMENT-AT-DRIFT',
-            'S-UNKNOWN-EVENT-TYPE'] AS compared_codes,
+            'S-UNKNOWN-EVENT-TYPE', 'T-OUT-OF-RANGE'] AS compared_codes,
         arrayFilter((code, due) -> due = 1, compared_codes,
             [toUInt8(r.experiment_key = ''), toUInt8(r.experiment_key != '' AND r.variant_id IS NOT NULL AND r.variant_key = ''),
                 toUInt8(NOT u_live), toUInt8(r.experiment_key != '' AND r.assigned_variant_id IS NULL), toUInt8(is_elsewhere),
@@ -141,7 +141,8 @@ judged AS
                 toUInt8(at > toUnixTimestamp64Micro(r._committed_at) + ${future_tolerance}), toUInt8(is_late),
                 toUInt8(ifNull(NOT startsWith(r.properties, '{'), 0)), toUInt8(is_bad), toUInt8(is_not_running),
                 toUInt8(ifNull(is_out_of_window, 0)), toUInt8(is_drift),
-                toUInt8(notEmpty(event_types) AND NOT has(event_types, r.event_type))]) AS due_codes,
+                toUInt8(notEmpty(event_types) AND NOT has(event_types, r.event_type)),
+                toUInt8(ifNull(toUnixTimestamp64Micro(r.assignment_at) IN (${range_ends}), 0))]) AS due_codes,
         arrayFilter((code, open) -> open, compared_codes,
             [false, false, NOT u_live AND u_version > r._version, false, NOT d.v_stays, false, false,
                 is_reassigned,
@@ -153,7 +154,7 @@ judged AS
                 (is_measured AND (x_touched OR NOT e_live OR NOT e_settled OR NOT ${population_is_exposure} OR NOT x_in_order
                     OR r._version < x_version))
                     OR r._version <= metrics_changed,
-                is_reassigned, r._version <= metrics_changed]) AS open_codes,
+                is_reassigned, r._version <= metrics_changed, false]) AS open_codes,
         arrayFilter(code -> code NOT IN ('D-DUP-EVENT', 'D-CONFLICTING-DUP', 'C-UPDATE-IMMUTABLE'), r.inconsistencies) AS codes,
         multiIf(is_beyond_state, 2, length(arrayDistinct(r.inconsistencies)) != length(r.inconsistencies), 1,
             length(codes) = length(due_codes) AND hasAll(codes, due_codes), 0,

@@ -80,7 +80,7 @@ moment AS
                 toInt64(countSubstrings(part, '{') + countSubstrings(part, '['))
                     - toInt64(countSubstrings(part, '}') + countSubstrings(part, ']'))),
             parts, arrayEnumerate(parts))) AS depths,
-        arrayFirstIndex(
+        arrayLastIndex(
             (part, i, depth) -> i % 2 = 0 AND part = t.4 AND depth = 1 AND startsWith(parts[i + 1], ': '),
             parts, arrayEnumerate(parts), depths) AS key_at,
         if(key_at = 0, '', extract(parts[key_at + 1], '^: ([0-9]+(?:\\.[0-9]+)?)(?:, |\\})')) AS number,

@@ -1,6 +1,6 @@
 -- experiment_daily_stats, computed only from PostgreSQL's tables at the transaction's snapshot. Sums of values are integers in
--- units of 10^-6, sums of squares in units of 10^-12. Rows with a time outside ClickHouse's range are not delivered: they are
--- in data_inconsistencies.
+-- units of 10^-6, sums of squares in units of 10^-12. Events with a timestamp outside ClickHouse's range are not delivered:
+-- they are in data_inconsistencies.
 WITH metric (name, cap, since) AS (
     VALUES ${metrics}
 ),
@@ -15,7 +15,7 @@ event AS (
     SELECT DISTINCT ON (experiment_id, user_id, id)
            experiment_id, user_id, "timestamp" AS at, event_type, variant_id, properties
     FROM events
-    WHERE "timestamp" ${deliverable} AND coalesce(assignment_at, "timestamp") ${deliverable}
+    WHERE "timestamp" ${deliverable}
     ORDER BY experiment_id, user_id, id, "timestamp"
 ),
 relevant AS MATERIALIZED (

@@ -45,7 +45,9 @@ class DeadLettersIT {
         """
         INSERT INTO experiments (id, key, name, status, seed) VALUES (1, 'checkout', 'Checkout', 'ACTIVE', 's');
         INSERT INTO variants (id, experiment_id, key, name, allocation_pct, is_control) VALUES (11, 1, 'c', 'C', 100, true);
-        INSERT INTO users (user_id, created_at) VALUES ('u1', now()), ('u2', now()), ('u3', now()), ('tab\tbed', '1492-10-12');
+        ALTER TABLE users ALTER COLUMN is_active DROP NOT NULL;
+        ALTER TABLE assignments ALTER COLUMN source DROP NOT NULL;
+        INSERT INTO users (user_id, is_active) VALUES ('u1', true), ('u2', true), ('u3', true), ('tab\tbed', NULL);
         INSERT INTO assignments (id, experiment_id, user_id, variant_id) VALUES (-5, 1, 'u1', 11), (7, 1, 'u2', 11);
         ALTER TABLE events ALTER COLUMN event_type DROP NOT NULL;
         """);
@@ -96,7 +98,7 @@ class DeadLettersIT {
         "INSERT INTO events (id, timestamp, experiment_id, user_id, variant_id) VALUES ('"
             + ID
             + "', now(), 1, 'u2', 11)",
-        "INSERT INTO assignments (id, experiment_id, user_id, variant_id, enrolled_at) VALUES (8, 1, 'u3', 11, '-infinity')");
+        "INSERT INTO assignments (id, experiment_id, user_id, variant_id, source) VALUES (8, 1, 'u3', 11, NULL)");
     List<Letter> letters = listed(5);
     assertThat(letters)
         .extracting(Letter::table)
@@ -119,8 +121,8 @@ class DeadLettersIT {
         "UPDATE events SET timestamp = now() WHERE timestamp = 'infinity'",
         "UPDATE events SET timestamp = now() - interval '1 day' WHERE timestamp = '2400-01-01'",
         "UPDATE events SET event_type = 'exposure' WHERE event_type IS NULL",
-        "UPDATE users SET created_at = now() WHERE user_id LIKE 'tab%'",
-        "UPDATE assignments SET enrolled_at = NULL WHERE id = 8");
+        "UPDATE users SET is_active = true WHERE user_id LIKE 'tab%'",
+        "UPDATE assignments SET source = 'hash' WHERE id = 8");
 
     listed(0);
     assertThat(resolved()).hasSize(5).contains("user:tab\tbed", "assignment:8");
@@ -139,7 +141,7 @@ class DeadLettersIT {
     job.execute(
         "ALTER PUBLICATION experiment_etl SET (publish = 'insert')",
         "UPDATE experiments SET name = 'Second' WHERE id = 2",
-        "UPDATE users SET created_at = now() WHERE user_id LIKE 'tab%'",
+        "UPDATE users SET is_active = true WHERE user_id LIKE 'tab%'",
         "DELETE FROM events",
         "ALTER PUBLICATION experiment_etl SET (publish = 'insert, update, delete, truncate')");
     List<Letter> stillListed = listed(3);
@@ -160,8 +162,8 @@ class DeadLettersIT {
     job.checkpoint();
     job.execute(
         "UPDATE events SET event_type = NULL",
-        "UPDATE users SET updated_at = 'infinity' WHERE user_id = 'u2'",
-        "UPDATE assignments SET assigned_at = '-infinity' WHERE id = 7");
+        "UPDATE users SET is_active = NULL WHERE user_id = 'u2'",
+        "UPDATE assignments SET source = NULL WHERE id = 7");
     listed(4);
     job.loseTaskManager();
     job.execute("DELETE FROM events", "DELETE FROM users WHERE user_id = 'u2'");

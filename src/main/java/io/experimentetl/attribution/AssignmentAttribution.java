@@ -3,6 +3,7 @@ package io.experimentetl.attribution;
 import static io.experimentetl.model.FindingCode.A_DUP_ASSIGNMENT;
 import static io.experimentetl.model.FindingCode.A_REASSIGNED;
 import static io.experimentetl.model.FindingCode.T_LATE_BEYOND_STATE;
+import static io.experimentetl.model.FindingCode.T_OUT_OF_RANGE;
 import static io.experimentetl.model.SourceTable.ASSIGNMENTS;
 
 import io.experimentetl.model.AssignmentRow;
@@ -84,6 +85,11 @@ final class AssignmentAttribution {
           row,
           "variant %d became %d".formatted(before.variantId(), row.variantId()),
           origin);
+    }
+    if (before != null
+        && AssignmentChecks.isOutOfRange(before)
+        && !AssignmentChecks.isOutOfRange(row)) {
+      findings.report(T_OUT_OF_RANGE, false, row, origin);
     }
     return facts;
   }

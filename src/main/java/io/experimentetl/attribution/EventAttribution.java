@@ -6,6 +6,7 @@ import static io.experimentetl.model.FindingCode.D_DUP_EVENT;
 import static io.experimentetl.model.FindingCode.R_VARIANT_NULL;
 import static io.experimentetl.model.FindingCode.T_ASSIGNMENT_AT_DRIFT;
 import static io.experimentetl.model.FindingCode.T_LATE_BEYOND_STATE;
+import static io.experimentetl.model.FindingCode.T_OUT_OF_RANGE;
 
 import io.experimentetl.model.Change;
 import io.experimentetl.model.ChangeKind;
@@ -15,6 +16,7 @@ import io.experimentetl.model.RowVersion;
 import io.experimentetl.model.SourceTable;
 import io.experimentetl.quality.EventChecks;
 import io.experimentetl.quality.EventReferences;
+import io.experimentetl.warehouse.WarehouseRange;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.EnumSet;
@@ -279,6 +281,9 @@ final class EventAttribution {
         && before.assignmentAt() != null
         && !before.assignmentAt().equals(event.assignmentAt())) {
       findings.report(T_ASSIGNMENT_AT_DRIFT, false, event, origin);
+    }
+    if (!violations.contains(T_OUT_OF_RANGE) && WarehouseRange.isEnd(before.assignmentAt())) {
+      findings.report(T_OUT_OF_RANGE, false, event, origin);
     }
   }
 

@@ -6,18 +6,19 @@ import io.experimentetl.warehouse.SourceColumns;
 
 /**
  * A compared column, and the text that both servers make of its value: a time as microseconds since
- * 1970, a boolean as 0 or 1, a number and JSON as PostgreSQL prints them, any other text prefixed
- * with its length in bytes, NULL as a hyphen.
+ * 1970 that is the nearest in ClickHouse's range, a boolean as 0 or 1, a number and JSON as
+ * PostgreSQL prints them, any other text prefixed with its length in bytes, NULL as a hyphen.
  *
  * @param source its name in PostgreSQL
  * @param warehouse its name in ClickHouse
  */
-record AuditedColumn(String source, String warehouse, ColumnType type) {
+record AuditedColumn(String source, String warehouse, ColumnType type, boolean isKey) {
   /** The text of NULL, as an expression of PostgreSQL. */
   static final String NULL_TEXT = "'-'";
 
   static AuditedColumn of(SourceColumn<?> column) {
-    return new AuditedColumn(column.name(), SourceColumns.nameOf(column), column.type());
+    return new AuditedColumn(
+        column.name(), SourceColumns.nameOf(column), column.type(), column.isKey());
   }
 
   /** The column's text as an expression of PostgreSQL. */
@@ -29,8 +30,11 @@ record AuditedColumn(String source, String warehouse, ColumnType type) {
           "coalesce(octet_length(%1$s::text) || ':' || %1$s::text, '-')".formatted(name);
       case BOOL -> "coalesce(%s::int::text, '-')".formatted(name);
       case TIMESTAMP ->
-          "coalesce(CASE WHEN isfinite(%1$s) THEN %2$s::text ELSE %1$s::text END, '-')"
-              .formatted(name, PostgresRows.micros(name));
+          "coalesce(%s::text, '-')"
+              .formatted(
+                  isKey
+                      ? PostgresRows.keyMicros(name)
+                      : PostgresRows.micros(PostgresRows.nearest(name)));
     };
   }
 

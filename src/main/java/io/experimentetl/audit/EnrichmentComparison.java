@@ -40,7 +40,7 @@ final class EnrichmentComparison {
   private static final String NUMBER =
       "arrayElement(arrayMap((parts) -> arrayElement(arrayMap((depths) -> arrayElement(arrayMap(at_ -> if(at_ = 0, '',"
           + " extract(parts[at_ + 1], '^: ([0-9]+(?:\\\\.[0-9]+)?)(?:, |\\\\})')),"
-          + " [arrayFirstIndex((part, i, depth) -> i % 2 = 0 AND part = m.2 AND depth = 1 AND startsWith(parts[i + 1], ': '),"
+          + " [arrayLastIndex((part, i, depth) -> i % 2 = 0 AND part = m.2 AND depth = 1 AND startsWith(parts[i + 1], ': '),"
           + " parts, arrayEnumerate(parts), depths)]), 1),"
           + " [arrayCumSum(arrayMap((part, i) -> if(i % 2 = 0, 0,"
           + " toInt64(countSubstrings(part, '{') + countSubstrings(part, '['))"
@@ -308,6 +308,7 @@ final class EnrichmentComparison {
                 Collectors.joining(", ", "CAST([", "] AS Array(Tuple(String, Int64, Int64)))")));
     values.put("event_types", eventTypes());
     values.put("assignment_at_tolerance", Long.toString(EventChecks.ASSIGNMENT_AT_TOLERANCE));
+    values.put("range_ends", StatisticsSql.RANGE_ENDS);
     values.put("number", NUMBER);
     values.put("limit", Integer.toString(LIMIT));
     return values;

@@ -122,6 +122,7 @@ final class FindingsComparison {
             "expired_before",
             Long.toString(
                 source.takenAt().minus(Warehouse.RETENTION).getEpochSecond() * 1_000_000)),
+        entry("range_ends", StatisticsSql.RANGE_ENDS),
         entry("limit", Integer.toString(LIMIT)));
   }
 

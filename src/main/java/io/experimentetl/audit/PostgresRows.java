@@ -1,6 +1,7 @@
 package io.experimentetl.audit;
 
 import io.experimentetl.cdc.DayRange;
+import io.experimentetl.warehouse.WarehouseRange;
 import java.util.Collection;
 import java.util.List;
 import java.util.Optional;
@@ -65,8 +66,7 @@ final class PostgresRows {
         .formatted(
             key(),
             table.hasTime()
-                ? "CASE WHEN isfinite(%s) THEN %s END"
-                    .formatted(quoted(table.timeColumn()), micros(quoted(table.timeColumn())))
+                ? "CASE WHEN isfinite(%s) THEN %s END".formatted(time(), keyMicros(time()))
                 : "NULL::bigint",
             hash(),
             table.sourceTable(),
@@ -97,11 +97,7 @@ final class PostgresRows {
 
   private String key() {
     return switch (table) {
-      case EVENTS ->
-          "id || '@' || CASE WHEN isfinite(\"timestamp\") THEN "
-              + micros("\"timestamp\"")
-              + "::text WHEN \"timestamp\" > now() THEN '9223372036854775807'"
-              + " ELSE '-9223372036854775808' END";
+      case EVENTS -> "id || '@' || " + keyMicros("\"timestamp\"");
       case USERS -> "user_id";
       default -> "id::text";
     };
@@ -110,8 +106,14 @@ final class PostgresRows {
   private String day() {
     return table.hasTime()
         ? "CASE WHEN isfinite(%1$s) THEN (%1$s AT TIME ZONE 'UTC')::date - DATE '1970-01-01' ELSE %2$d END"
-            .formatted(quoted(table.timeColumn()), AuditedTable.NO_DAY)
+            .formatted(time(), AuditedTable.NO_DAY)
         : Integer.toString(AuditedTable.NO_DAY);
+  }
+
+  /** The time that gives a row its day, as ClickHouse can hold it unless it is of the key. */
+  private String time() {
+    String column = quoted(table.timeColumn());
+    return table == AuditedTable.EVENTS ? column : nearest(column);
   }
 
   /** 256 buckets. */
@@ -142,13 +144,39 @@ final class PostgresRows {
   }
 
   private String timeRange(long first, long last) {
-    return " AND %1$s >= to_timestamp(%2$d) AND %1$s < to_timestamp(%3$d)"
-        .formatted(quoted(table.timeColumn()), first * 86_400, (last + 1) * 86_400);
+    // The first and the last day hold the times before and after them.
+    String column = quoted(table.timeColumn());
+    return (first <= dayOf(WarehouseRange.FIRST)
+            ? ""
+            : " AND %s >= to_timestamp(%d)".formatted(column, first * 86_400))
+        + (last >= dayOf(WarehouseRange.LAST)
+            ? ""
+            : " AND %s < to_timestamp(%d)".formatted(column, (last + 1) * 86_400));
   }
 
-  /** A time as microseconds since 1970. */
-  static String micros(String column) {
-    return "(extract(epoch FROM " + column + ") * 1000000)::bigint";
+  private static long dayOf(long micros) {
+    return Math.floorDiv(micros, 86_400_000_000L);
+  }
+
+  /** A finite time as microseconds since 1970. */
+  static String micros(String time) {
+    return "(extract(epoch FROM " + time + ") * 1000000)::bigint";
+  }
+
+  /** Any time that is not NULL as microseconds since 1970, within 64 bits. */
+  static String keyMicros(String time) {
+    return "least(greatest(extract(epoch FROM %s) * 1000000, %d), %d)::bigint"
+        .formatted(time, Long.MIN_VALUE, Long.MAX_VALUE);
+  }
+
+  /** The nearest time that ClickHouse can hold; NULL remains NULL. */
+  static String nearest(String column) {
+    return "CASE WHEN %1$s IS NOT NULL THEN least(greatest(%1$s, to_timestamp(%2$d)), to_timestamp(%3$d) + interval '%4$d microseconds') END"
+        .formatted(
+            column,
+            Math.floorDiv(WarehouseRange.FIRST, 1_000_000L),
+            Math.floorDiv(WarehouseRange.LAST, 1_000_000L),
+            Math.floorMod(WarehouseRange.LAST, 1_000_000L));
   }
 
   static String quoted(String column) {

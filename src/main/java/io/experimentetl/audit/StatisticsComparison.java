@@ -101,8 +101,7 @@ final class StatisticsComparison {
         "SELECT DISTINCT config ->> 'zone' FROM experiments WHERE jsonb_typeof(config -> 'zone') = 'string'",
         row -> names.add(row.getString(1)));
     warehouse.read(
-        "SELECT DISTINCT JSONExtractString(ifNull(config, ''), 'zone') FROM experiments",
-        row -> names.add(row.getString(1)));
+        "SELECT DISTINCT toString(zone) FROM experiments", row -> names.add(row.getString(1)));
     return names;
   }
 

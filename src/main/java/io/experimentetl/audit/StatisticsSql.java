@@ -5,6 +5,7 @@ import io.experimentetl.config.MetricConfig;
 import io.experimentetl.config.MetricKind;
 import io.experimentetl.config.MetricTerm;
 import io.experimentetl.config.StatisticsConfig;
+import io.experimentetl.warehouse.WarehouseRange;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.UncheckedIOException;
@@ -32,9 +33,12 @@ import java.util.stream.Stream;
 final class StatisticsSql {
   private static final Pattern PLACEHOLDER = Pattern.compile("\\$\\{([a-z_]+)}");
 
-  /** One day inside the range of DateTime64, so that the day in any zone is in the range too. */
+  /** The range of an event's time, which is of its key ({@link WarehouseRange}). */
   private static final String DELIVERABLE =
       "BETWEEN '1900-01-02 00:00:00+00' AND '2299-12-30 23:59:59.999999+00'";
+
+  /** The times that ClickHouse has for earlier and later ones, microseconds since 1970 in UTC. */
+  static final String RANGE_ENDS = WarehouseRange.FIRST + ", " + WarehouseRange.LAST;
 
   /** Greater than any total. */
   private static final String NO_CAP = "1" + "0".repeat(60);
@@ -104,7 +108,11 @@ final class StatisticsSql {
   private Map<String, String> postgresValues() {
     return Map.of(
         "assigned",
-        fill("assigned-postgres.sql", Map.of("deliverable", DELIVERABLE)),
+        fill(
+            "assigned-postgres.sql",
+            Map.of(
+                "assigned_at", PostgresRows.nearest("assigned_at"),
+                "enrolled_at", PostgresRows.nearest("enrolled_at"))),
         "metrics",
         config.metrics().stream()
             .map(

@@ -8,8 +8,8 @@ import java.util.HashSet;
 import java.util.Set;
 
 /**
- * The rows of a table that the job could not deliver according to its open findings. They are
- * missing in ClickHouse and are not differences.
+ * The rows of a table that the job could not deliver according to its findings, open or dismissed.
+ * They are missing in ClickHouse and are not differences.
  */
 final class UndeliverableRows {
   private final AuditedTable table;
@@ -21,7 +21,7 @@ final class UndeliverableRows {
     this.table = table;
     warehouse.read(
         "SELECT subject_key, ifNull(source_id, toString(event_id)) AS own_id FROM data_inconsistencies FINAL"
-            + " WHERE dead_letter_since IS NOT NULL AND status = 'OPEN' AND subject_kind = '"
+            + " WHERE dead_letter_since IS NOT NULL AND status IN ('OPEN', 'DISMISSED') AND subject_kind = '"
             + table.subjectKind().text()
             + "'",
         row -> keys.add(normalised(sourceKey(row.getString(1), row.getString(2)))));

@@ -8,6 +8,7 @@ import com.fasterxml.jackson.databind.node.MissingNode;
 import io.experimentetl.model.Change;
 import io.experimentetl.model.ChangeKind;
 import io.experimentetl.model.FindingCode;
+import io.experimentetl.model.Json;
 import io.experimentetl.model.SourcePosition;
 import io.experimentetl.model.SourceTable;
 import io.experimentetl.model.Subject;
@@ -28,7 +29,9 @@ import org.apache.kafka.common.TopicPartition;
  */
 final class DebeziumDecoder {
   private static final ObjectMapper JSON =
-      JsonMapper.builder().enable(DeserializationFeature.FAIL_ON_TRAILING_TOKENS).build();
+      JsonMapper.builder(Json.FACTORY.copy())
+          .enable(DeserializationFeature.FAIL_ON_TRAILING_TOKENS)
+          .build();
 
   /** The small tables first, so that facts rarely wait for what they refer to. */
   private static final List<SourceTable> SNAPSHOT_ORDER = List.of(SourceTable.values());

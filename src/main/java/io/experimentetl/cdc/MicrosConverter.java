@@ -3,11 +3,16 @@ package io.experimentetl.cdc;
 import io.debezium.spi.converter.CustomConverter;
 import io.debezium.spi.converter.RelationalColumn;
 import java.sql.Timestamp;
-import java.time.Instant;
+import java.time.LocalDate;
 import java.time.OffsetDateTime;
+import java.time.ZoneOffset;
 import java.time.ZonedDateTime;
+import java.util.Calendar;
+import java.util.GregorianCalendar;
 import java.util.Properties;
+import java.util.TimeZone;
 import org.apache.kafka.connect.data.SchemaBuilder;
+import org.postgresql.PGStatement;
 
 /**
  * Converts timestamps with time zone to microseconds since 1970 in UTC; Debezium's own conversion
@@ -18,6 +23,12 @@ public final class MicrosConverter implements CustomConverter<SchemaBuilder, Rel
 
   /** The schema's name, as Debezium names timestamps of this unit. */
   static final String SCHEMA = "io.debezium.time.MicroTimestamp";
+
+  private static final TimeZone UTC = TimeZone.getTimeZone(ZoneOffset.UTC);
+  private static final long MILLIS_PER_DAY = 86_400_000L;
+
+  /** 1582-10-15: the first day that the calendar of {@link Timestamp} counts as PostgreSQL does. */
+  private static final long GREGORIAN_MILLIS = -12_219_292_800_000L;
 
   @Override
   public void configure(Properties properties) {}
@@ -35,14 +46,14 @@ public final class MicrosConverter implements CustomConverter<SchemaBuilder, Rel
       return value;
     }
     if (value instanceof OffsetDateTime time) {
-      return micros(time.toEpochSecond(), time.getNano());
+      return Timestamps.micros(time.toEpochSecond(), time.getNano());
     }
     if (value instanceof Timestamp timestamp) {
-      Instant time = timestamp.toInstant();
-      return micros(time.getEpochSecond(), time.getNano());
+      return Timestamps.micros(
+          Math.floorDiv(proleptic(timestamp.getTime()), 1000), timestamp.getNanos());
     }
     if (value instanceof ZonedDateTime time) {
-      return micros(time.toEpochSecond(), time.getNano());
+      return Timestamps.micros(time.toEpochSecond(), time.getNano());
     }
     if (value instanceof String) {
       // The text of a column's default, such as now(). A value is required but never read.
@@ -52,13 +63,24 @@ public final class MicrosConverter implements CustomConverter<SchemaBuilder, Rel
         "A timestamp with time zone came as " + value.getClass().getName() + ".");
   }
 
-  private static long micros(long seconds, int nanos) {
-    if (seconds >= Long.MAX_VALUE / 1_000_000) {
-      return Long.MAX_VALUE;
+  /**
+   * PostgreSQL counts every day by the Gregorian calendar, and so does the stream. The driver of
+   * the snapshot builds a {@link Timestamp} whose year, month and day are PostgreSQL's, but in the
+   * Julian calendar before 1582: a day apart in the year 200.
+   */
+  private static long proleptic(long millis) {
+    if (millis >= GREGORIAN_MILLIS || millis == PGStatement.DATE_NEGATIVE_INFINITY) {
+      return millis;
     }
-    if (seconds <= Long.MIN_VALUE / 1_000_000) {
-      return Long.MIN_VALUE;
-    }
-    return seconds * 1_000_000 + nanos / 1000;
+    GregorianCalendar julian = new GregorianCalendar(UTC);
+    julian.setTimeInMillis(millis);
+    int year = julian.get(Calendar.YEAR);
+    LocalDate firstOfMonth =
+        LocalDate.of(
+            julian.get(Calendar.ERA) == GregorianCalendar.BC ? 1 - year : year,
+            julian.get(Calendar.MONTH) + 1,
+            1);
+    long day = firstOfMonth.toEpochDay() + julian.get(Calendar.DAY_OF_MONTH) - 1;
+    return day * MILLIS_PER_DAY + Math.floorMod(millis, MILLIS_PER_DAY);
   }
 }

@@ -5,7 +5,6 @@ import io.experimentetl.model.AssignmentRow;
 import io.experimentetl.model.Change;
 import io.experimentetl.model.ChangeKind;
 import io.experimentetl.model.EventRow;
-import io.experimentetl.model.ExperimentRow;
 import io.experimentetl.model.Finding;
 import io.experimentetl.model.FindingCode;
 import io.experimentetl.model.SourceRow;
@@ -14,7 +13,6 @@ import io.experimentetl.model.Subject;
 import io.experimentetl.model.TransactionEnd;
 import io.experimentetl.model.UnreadableRow;
 import io.experimentetl.model.UserRow;
-import io.experimentetl.quality.ExperimentChecks;
 import io.experimentetl.quality.FindingReporter;
 import io.experimentetl.quality.FindingVersions;
 import io.experimentetl.warehouse.WarehouseRange;
@@ -96,6 +94,7 @@ public final class RouteOperator extends AbstractStreamOperator<Change>
   private transient ListState<Long> retentionState;
   private transient RetentionTransaction retention;
   private transient FindingReporter findings;
+  private transient DimensionChecks dimensions;
   private transient Counter outboxRows;
   private transient long watermark;
 
@@ -159,7 +158,10 @@ public final class RouteOperator extends AbstractStreamOperator<Change>
                 FindingCode.S_UNPARSEABLE,
                 FindingCode.S_NULL_REQUIRED,
                 FindingCode.S_INCOMPLETE_ROW,
-                FindingCode.S_UNKNOWN_ENUM));
+                FindingCode.S_UNKNOWN_ENUM,
+                FindingCode.S_BAD_CONFIG,
+                FindingCode.T_OUT_OF_RANGE));
+    dimensions = new DimensionChecks(findings);
   }
 
   @Override
@@ -245,6 +247,10 @@ public final class RouteOperator extends AbstractStreamOperator<Change>
   private void update(Change change, boolean changesKey) {
     if (!changesKey) {
       write(change);
+    } else if (isUndeliverable(change)) {
+      // Nothing of the row is known yet under its old key.
+      sendDelete(change, ChangeKind.KEY_CHANGE);
+      write(change.as(ChangeKind.INSERT, null, change.after()));
     } else if (change.before() instanceof UserRow before) {
       rename(change, before);
     } else if (!isOfRenamedUser(change)) {
@@ -257,6 +263,11 @@ public final class RouteOperator extends AbstractStreamOperator<Change>
       sendDelete(change.underUserKey(key), ChangeKind.KEY_CHANGE);
       write(change);
     }
+  }
+
+  private static boolean isUndeliverable(Change change) {
+    return !(change.before() instanceof UnreadableRow)
+        && WarehouseRange.keyOutside(change.table(), change.before()) != null;
   }
 
   /** The row as it is after the change. */
@@ -335,7 +346,7 @@ public final class RouteOperator extends AbstractStreamOperator<Change>
       return;
     }
     resolve(change, row);
-    if (!WarehouseRange.isKeyOutside(change.table(), row)) {
+    if (WarehouseRange.keyOutside(change.table(), row) == null) {
       send(change.as(kind, within(change, row), null));
     }
     if (kind == ChangeKind.DELETE && row instanceof UserRow user) {
@@ -397,15 +408,17 @@ public final class RouteOperator extends AbstractStreamOperator<Change>
     }
     switch (change.table()) {
       case EXPERIMENTS -> {
-        checkStatus(change);
+        dimensions.check(change);
         output.collect(DIMENSIONS, new StreamRecord<>(Either.Right(change)));
         output.collect(EXPERIMENTS, new StreamRecord<>(Either.Right(change)));
       }
       case VARIANTS -> {
+        dimensions.check(change);
         output.collect(DIMENSIONS, new StreamRecord<>(Either.Right(change)));
         output.collect(VARIANTS, new StreamRecord<>(Either.Right(change)));
       }
       case USERS -> {
+        dimensions.check(change);
         output.collect(USERS, new StreamRecord<>(Either.Right(change)));
         sendByUser(change);
       }
@@ -434,7 +447,7 @@ public final class RouteOperator extends AbstractStreamOperator<Change>
     if (row instanceof UnreadableRow unreadable) {
       return unreadable;
     }
-    String column = WarehouseRange.columnOutside(table, row);
+    String column = WarehouseRange.keyOutside(table, row);
     return column == null
         ? null
         : new UnreadableRow(
@@ -444,17 +457,6 @@ public final class RouteOperator extends AbstractStreamOperator<Change>
             FindingCode.S_UNPARSEABLE,
             column,
             "the time is outside of 1900 to 2299");
-  }
-
-  private void checkStatus(Change change) {
-    if (change.after() instanceof ExperimentRow experiment
-        && !ExperimentChecks.hasKnownStatus(experiment)) {
-      findings.report(
-          Finding.opened(FindingCode.S_UNKNOWN_ENUM, Subject.experiment(experiment.id()))
-              .inExperiment(experiment.id())
-              .detail("column status: the product does not know the value")
-              .at(change, FindingVersions.of(change)));
-    }
   }
 
   private void advance(Change change) {

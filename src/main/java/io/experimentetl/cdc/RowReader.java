@@ -208,7 +208,22 @@ abstract class RowReader<R> {
     throw wrongType(column, "a boolean");
   }
 
+  /**
+   * Microseconds since 1970 in UTC. A time of a warehouse's row that is not of its key is the
+   * nearest that ClickHouse can hold; infinity is {@link Long#MAX_VALUE} or {@link Long#MIN_VALUE}.
+   */
   private long micros(Object value, SourceColumn<?> column) {
+    long micros = microsSent(value, column);
+    if (WarehouseRange.isWritten(table)) {
+      return column.isKey() ? micros : WarehouseRange.nearest(micros);
+    }
+    if (micros == Long.MAX_VALUE || micros == Long.MIN_VALUE) {
+      throw wrongType(column, "a timestamp between the years -290000 and 290000");
+    }
+    return micros;
+  }
+
+  private long microsSent(Object value, SourceColumn<?> column) {
     try {
       if (value instanceof String string) {
         return Timestamps.microsOfIso(string);
@@ -218,9 +233,6 @@ abstract class RowReader<R> {
           case MILLIS:
             return Math.multiplyExact(number, 1000L);
           case MICROS:
-            if (!isWrittenToWarehouse() && (number == Long.MAX_VALUE || number == Long.MIN_VALUE)) {
-              throw new ArithmeticException("infinity");
-            }
             return number;
           case NANOS:
             return Math.floorDiv(number, 1000L);
@@ -232,11 +244,6 @@ abstract class RowReader<R> {
       throw wrongType(column, "a timestamp between the years -290000 and 290000");
     }
     throw wrongType(column, "a timestamp");
-  }
-
-  /** {@link WarehouseRange} checks the times of those tables. */
-  private boolean isWrittenToWarehouse() {
-    return table != SourceTable.OUTBOX_EVENTS && table != SourceTable.ETL_HEARTBEAT;
   }
 
   private UnreadableColumnException notSent(SourceColumn<?> column) {

@@ -12,10 +12,11 @@ final class Timestamps {
 
   /**
    * Microseconds since 1970 in UTC of {@code 2026-11-20T19:03:03.123456Z}, or of anything else that
-   * ISO 8601 allows with an offset; parts of a microsecond are truncated.
+   * ISO 8601 allows with an offset; parts of a microsecond are truncated. {@code infinity}, {@code
+   * -infinity} and times outside 64 bits are {@link Long#MAX_VALUE} or {@link Long#MIN_VALUE}, as
+   * {@link MicrosConverter} has them.
    *
    * @throws DateTimeParseException the text is not a timestamp
-   * @throws ArithmeticException the time does not fit into 64 bits of microseconds
    */
   static long microsOfIso(String text) {
     int length = text.length();
@@ -61,9 +62,28 @@ final class Timestamps {
   }
 
   private static long slowly(String text) {
+    if (text.equals("infinity")) {
+      return Long.MAX_VALUE;
+    }
+    if (text.equals("-infinity")) {
+      return Long.MIN_VALUE;
+    }
     OffsetDateTime time = OffsetDateTime.parse(text);
-    return Math.addExact(
-        Math.multiplyExact(time.toEpochSecond(), MICROS_PER_SECOND), time.getNano() / 1000);
+    return micros(time.toEpochSecond(), time.getNano());
+  }
+
+  /**
+   * Microseconds since 1970 in UTC; a time outside 64 bits is {@link Long#MAX_VALUE} or {@link
+   * Long#MIN_VALUE}.
+   */
+  static long micros(long seconds, int nanos) {
+    if (seconds >= Long.MAX_VALUE / MICROS_PER_SECOND) {
+      return Long.MAX_VALUE;
+    }
+    if (seconds <= Long.MIN_VALUE / MICROS_PER_SECOND) {
+      return Long.MIN_VALUE;
+    }
+    return seconds * MICROS_PER_SECOND + nanos / 1000;
   }
 
   /** The number in text[from, to), or -1. */

@@ -1,8 +1,8 @@
 package io.experimentetl.model;
 
-import com.fasterxml.jackson.core.JsonProcessingException;
-import com.fasterxml.jackson.databind.JsonNode;
-import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.core.JsonParser;
+import com.fasterxml.jackson.core.JsonToken;
+import java.io.IOException;
 import java.time.DateTimeException;
 import java.time.ZoneId;
 
@@ -28,6 +28,8 @@ public record ExperimentRow(
     long createdAt,
     long updatedAt)
     implements SourceRow {
+  private static final String NOT_A_NAME = "";
+
   public static final RowColumns<ExperimentRow> COLUMNS =
       RowColumns.<ExperimentRow>declare()
           .key("id", ColumnType.BIGINT, ExperimentRow::id)
@@ -60,20 +62,52 @@ public record ExperimentRow(
         row.micros("updated_at"));
   }
 
-  private static final ObjectMapper JSON = new ObjectMapper();
-
   /**
    * The IANA zone of the experiment's days: {@code config.zone} if it names one, else the default.
    */
   public String zone(String defaultValue) {
-    if (config == null) {
-      return defaultValue;
-    }
+    ZoneId zone = zoneOf(config);
+    return zone == null ? defaultValue : zone.getId();
+  }
+
+  /** Whether {@code config.zone} names a zone, or is absent or null. */
+  public boolean hasReadableZone() {
+    return namedZone(config) == null || zoneOf(config) != null;
+  }
+
+  /** The zone that an experiment's config names; null: none, or its name is not a zone's. */
+  public static ZoneId zoneOf(String config) {
+    String name = namedZone(config);
     try {
-      JsonNode zone = JSON.readTree(config).path("zone");
-      return zone.isTextual() ? ZoneId.of(zone.textValue()).getId() : defaultValue;
-    } catch (JsonProcessingException | DateTimeException notAZone) {
-      return defaultValue;
+      return name == null ? null : ZoneId.of(name);
+    } catch (DateTimeException notAZone) {
+      return null;
+    }
+  }
+
+  /** The value of the key zone; empty if it is no text; null if there is none. */
+  private static String namedZone(String config) {
+    if (config == null) {
+      return null;
+    }
+    String name = null;
+    try (JsonParser parser = Json.FACTORY.createParser(config)) {
+      if (parser.nextToken() != JsonToken.START_OBJECT) {
+        return null;
+      }
+      while (parser.nextToken() == JsonToken.FIELD_NAME) {
+        boolean isZone = parser.currentName().equals("zone");
+        JsonToken value = parser.nextToken();
+        if (isZone && value == JsonToken.VALUE_NULL) {
+          name = null;
+        } else if (isZone) {
+          name = value == JsonToken.VALUE_STRING ? parser.getText() : NOT_A_NAME;
+        }
+        parser.skipChildren();
+      }
+      return name;
+    } catch (IOException notJson) {
+      return NOT_A_NAME;
     }
   }
 }

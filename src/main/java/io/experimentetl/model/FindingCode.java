@@ -139,6 +139,11 @@ public enum FindingCode {
       false,
       "A row of a user changed after the user's facts had left the job's state, and ClickHouse did not have these facts any more. The row is delivered. The statistics are unchanged.",
       "Keep rows in ClickHouse for as long as they can change, or increase state.evict-after. ./etl resync recomputes the statistics from the rows that exist."),
+  T_OUT_OF_RANGE(
+      WARNING,
+      true,
+      "A time of the row is not inside the years 1900 to 2299, or is infinity. ClickHouse has the nearest time that it can hold: 1900-01-02 00:00:00 or 2299-12-30 23:59:59.999999. The row counts.",
+      "Correct the time. For an open end write NULL instead of infinity."),
   D_DUP_EVENT(
       INFO,
       false,
@@ -169,6 +174,11 @@ public enum FindingCode {
       true,
       "PostgreSQL sent only a part of a row, because its table has no REPLICA IDENTITY FULL. What the part does not determine was not applied.",
       "ALTER TABLE … REPLICA IDENTITY FULL on the table or partition that the detail names, then resync."),
+  S_BAD_CONFIG(
+      ERROR,
+      true,
+      "The config of an experiment cannot be used: its zone is not the name of an IANA zone. The experiment's days are those of the default zone.",
+      "Write the name of a zone, such as Europe/Berlin, into config.zone, or remove it."),
   S_UNKNOWN_ENUM(
       WARNING,
       false,

@@ -8,6 +8,7 @@ import java.sql.PreparedStatement;
 import java.sql.SQLException;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.stream.Collectors;
 
 /** The rows of the source that could not be delivered, as the open findings list them. */
 public final class DeadLetters {
@@ -94,6 +95,35 @@ public final class DeadLetters {
     return gone;
   }
 
+  /**
+   * Closes findings without a delivery: the rows stay in PostgreSQL, and are known to be missing in
+   * ClickHouse. The next change of such a row that cannot be delivered opens its finding again; one
+   * that can be delivered resolves it.
+   */
+  public static void dismiss(ClickHouseLogin clickHouse, List<Letter> letters) {
+    String which =
+        letters.stream()
+            .map(
+                letter ->
+                    "('%s', '%s', %s)"
+                        .formatted(
+                            letter.code(),
+                            letter.subject().kind().text(),
+                            literal(letter.subject().key())))
+            .collect(Collectors.joining(", "));
+    // Above the dismissed finding, and below that of any later change.
+    clickHouse.execute(
+        "INSERT INTO data_inconsistencies SELECT * REPLACE ('DISMISSED' AS status, _version + 1 AS _version, '' AS _batch_id)"
+            // The alias hides the column of its name from the condition beside it.
+            + " FROM (SELECT * FROM data_inconsistencies FINAL WHERE status = 'OPEN' AND dead_letter_since IS NOT NULL"
+            + " AND (toString(code), toString(subject_kind), subject_key) IN (%s))"
+                .formatted(which));
+  }
+
+  private static String literal(String text) {
+    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'";
+  }
+
   private static int touch(Connection connection, Letter letter) throws SQLException {
     String table = letter.table().tableName();
     String sql;
@@ -103,9 +133,8 @@ public final class DeadLetters {
             "the event " + letter.key() + " has no readable time: update it by hand, by its id");
       }
       sql =
-          "UPDATE events SET id = id WHERE id::text = ? AND CASE WHEN isfinite(\"timestamp\")"
-              + " THEN (extract(epoch FROM \"timestamp\") * 1000000)::bigint"
-              + " WHEN \"timestamp\" > now() THEN 9223372036854775807 ELSE -9223372036854775808 END = ?";
+          "UPDATE events SET id = id WHERE id::text = ? AND least(greatest(extract(epoch FROM \"timestamp\") * 1000000,"
+              + " -9223372036854775808), 9223372036854775807)::bigint = ?";
     } else {
       String key =
           letter.table() == SourceTable.USERS

@@ -1,6 +1,8 @@
 package io.experimentetl.outbox;
 
+import com.fasterxml.jackson.core.JsonFactory;
 import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.core.StreamReadConstraints;
 import com.fasterxml.jackson.databind.DeserializationFeature;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
@@ -57,9 +59,15 @@ record OutboxPayload(
   private static final int MAX_ID_LENGTH = 1_000;
   private static final Pattern EXPERIMENT_AND_USER = Pattern.compile("(\\d+):(.+)", Pattern.DOTALL);
 
-  // Numbers keep all their digits.
+  // Numbers keep all their digits. A payload that is nested deeper than Jackson's default is
+  // refused,
+  // because the consumers of the message could not read it either.
   private static final ObjectMapper JSON =
-      JsonMapper.builder()
+      JsonMapper.builder(
+              JsonFactory.builder()
+                  .streamReadConstraints(
+                      StreamReadConstraints.builder().maxNumberLength(Integer.MAX_VALUE).build())
+                  .build())
           .enable(DeserializationFeature.USE_BIG_DECIMAL_FOR_FLOATS)
           .enable(DeserializationFeature.FAIL_ON_TRAILING_TOKENS)
           .disable(JsonNodeFeature.STRIP_TRAILING_BIGDECIMAL_ZEROES)
@@ -75,7 +83,8 @@ record OutboxPayload(
     try {
       read = JSON.readTree(row.payload());
     } catch (JsonProcessingException e) {
-      throw new UnknownShapeException("The payload cannot be read as JSON.");
+      throw new UnknownShapeException(
+          "The payload cannot be read as JSON, or is nested deeper than 1,000 levels.");
     }
     if (!(read instanceof ObjectNode members)) {
       throw new UnknownShapeException("The payload is not a JSON object.");

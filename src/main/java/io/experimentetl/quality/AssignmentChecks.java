@@ -9,9 +9,11 @@ import static io.experimentetl.model.FindingCode.R_VARIANT_NOT_IN_EXPERIMENT;
 import static io.experimentetl.model.FindingCode.S_UNKNOWN_ENUM;
 import static io.experimentetl.model.FindingCode.T_ENROLLED_BEFORE_ASSIGNED;
 import static io.experimentetl.model.FindingCode.T_FUTURE;
+import static io.experimentetl.model.FindingCode.T_OUT_OF_RANGE;
 
 import io.experimentetl.model.AssignmentRow;
 import io.experimentetl.model.FindingCode;
+import io.experimentetl.warehouse.WarehouseRange;
 import java.util.EnumSet;
 import java.util.Set;
 
@@ -71,7 +73,18 @@ public final class AssignmentChecks {
     if (assignment.assignedAt() > latest) {
       violations.add(T_FUTURE);
     }
+    if (isOutOfRange(assignment)) {
+      violations.add(T_OUT_OF_RANGE);
+    }
     return violations;
+  }
+
+  /** Whether a time is an end of the range that ClickHouse can hold. */
+  public static boolean isOutOfRange(AssignmentRow assignment) {
+    return WarehouseRange.isEnd(assignment.assignedAt())
+        || WarehouseRange.isEnd(assignment.enrolledAt())
+        || WarehouseRange.isEnd(assignment.createdAt())
+        || WarehouseRange.isEnd(assignment.updatedAt());
   }
 
   /**

@@ -16,6 +16,7 @@ import static io.experimentetl.model.FindingCode.T_EVENT_BEFORE_ASSIGNMENT;
 import static io.experimentetl.model.FindingCode.T_FUTURE;
 import static io.experimentetl.model.FindingCode.T_LATE;
 import static io.experimentetl.model.FindingCode.T_NOT_RUNNING;
+import static io.experimentetl.model.FindingCode.T_OUT_OF_RANGE;
 import static io.experimentetl.model.FindingCode.T_OUT_OF_WINDOW;
 
 import io.experimentetl.config.FindingsConfig;
@@ -25,6 +26,7 @@ import io.experimentetl.config.StatisticsConfig;
 import io.experimentetl.model.AssignmentRow;
 import io.experimentetl.model.EventRow;
 import io.experimentetl.model.FindingCode;
+import io.experimentetl.warehouse.WarehouseRange;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.EnumSet;
@@ -178,6 +180,9 @@ public final class EventChecks {
     }
     if (fromStream && known.dayEndsAt() * 1000 <= committedAt) {
       violations.add(T_LATE);
+    }
+    if (WarehouseRange.isEnd(event.assignmentAt())) {
+      violations.add(T_OUT_OF_RANGE);
     }
     if (!knownTypes.isEmpty() && !knownTypes.contains(event.eventType())) {
       violations.add(S_UNKNOWN_EVENT_TYPE);

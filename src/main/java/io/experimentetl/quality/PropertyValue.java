@@ -1,8 +1,8 @@
 package io.experimentetl.quality;
 
-import com.fasterxml.jackson.core.JsonFactory;
 import com.fasterxml.jackson.core.JsonParser;
 import com.fasterxml.jackson.core.JsonToken;
+import io.experimentetl.model.Json;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.math.BigDecimal;
@@ -22,8 +22,11 @@ public final class PropertyValue {
   public static final long ONE = 1_000_000;
 
   private static final int DECIMALS = 6;
+
+  /** One digit more than a number below 10^12 has before the point. */
+  private static final int MAX_DIGITS = 13;
+
   private static final BigDecimal LIMIT = BigDecimal.TEN.pow(12);
-  private static final JsonFactory JSON = new JsonFactory();
 
   private PropertyValue() {}
 
@@ -33,8 +36,8 @@ public final class PropertyValue {
   }
 
   /**
-   * Each property's value in millionths, or {@link #NONE}. The text is parsed once, up to the last
-   * of these properties. Of a key that occurs twice, the first value counts.
+   * Each property's value in millionths, or {@link #NONE}. The text is parsed once. Of a key that
+   * occurs twice the last value counts, as in PostgreSQL.
    */
   public static long[] of(String properties, String[] names) {
     long[] values = new long[names.length];
@@ -42,16 +45,12 @@ public final class PropertyValue {
     if (!isObject(properties)) {
       return values;
     }
-    try (JsonParser parser = JSON.createParser(properties)) {
-      boolean[] found = new boolean[names.length];
-      int missing = names.length;
+    try (JsonParser parser = Json.FACTORY.createParser(properties)) {
       parser.nextToken();
-      while (missing > 0 && parser.nextToken() == JsonToken.FIELD_NAME) {
+      while (parser.nextToken() == JsonToken.FIELD_NAME) {
         int index = indexOf(names, parser.currentName());
         JsonToken value = parser.nextToken();
-        if (index >= 0 && !found[index]) {
-          found[index] = true;
-          missing--;
+        if (index >= 0) {
           values[index] = value.isNumeric() ? millionths(parser) : NONE;
         }
         parser.skipChildren();
@@ -79,12 +78,26 @@ public final class PropertyValue {
   }
 
   private static long millionths(JsonParser parser) throws IOException {
-    try {
-      return millionths(parser.getDecimalValue());
-    } catch (com.fasterxml.jackson.core.JsonProcessingException tooLong) {
-      // Only this number is unreadable: the other properties keep their values.
+    // A number of ten thousands of digits is not built: it is too large by its length.
+    if (parser.getTextLength() > MAX_DIGITS && isTooLarge(parser)) {
       return NONE;
     }
+    return millionths(parser.getDecimalValue());
+  }
+
+  /**
+   * Whether more than {@value #MAX_DIGITS} digits stand before the point; PostgreSQL prints no
+   * exponent.
+   */
+  private static boolean isTooLarge(JsonParser parser) throws IOException {
+    char[] text = parser.getTextCharacters();
+    int from = parser.getTextOffset();
+    for (int i = from; i < from + MAX_DIGITS; i++) {
+      if (text[i] < '0' || text[i] > '9') {
+        return false;
+      }
+    }
+    return true;
   }
 
   private static long millionths(BigDecimal value) {

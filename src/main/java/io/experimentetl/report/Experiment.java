@@ -1,9 +1,6 @@
 package io.experimentetl.report;
 
-import com.fasterxml.jackson.core.JsonProcessingException;
-import com.fasterxml.jackson.databind.JsonNode;
-import com.fasterxml.jackson.databind.ObjectMapper;
-import java.time.DateTimeException;
+import io.experimentetl.model.ExperimentRow;
 import java.time.ZoneId;
 import java.util.List;
 import java.util.Map;
@@ -29,8 +26,6 @@ record Experiment(
     String zoneIsFrom,
     Figures progress,
     Map<String, Figures> tables) {
-  private static final ObjectMapper JSON = new ObjectMapper();
-
   static final List<String> QUERIES =
       List.of("results", "cumulative", "daily", "health", "findings_by_day", "open_findings");
 
@@ -84,15 +79,8 @@ record Experiment(
 
   /** The zone as the job reads it: an invalid zone counts as no zone. */
   private static String ownZone(String config) {
-    if (config.isEmpty()) {
-      return null;
-    }
-    try {
-      JsonNode zone = JSON.readTree(config).path("zone");
-      return zone.isTextual() ? ZoneId.of(zone.textValue()).getId() : null;
-    } catch (JsonProcessingException | DateTimeException e) {
-      return null;
-    }
+    ZoneId zone = config.isEmpty() ? null : ExperimentRow.zoneOf(config);
+    return zone == null ? null : zone.getId();
   }
 
   private static UnknownExperimentException unknown(String keyOrId, Figures near) {

@@ -5,6 +5,7 @@ import io.experimentetl.clickhouse.RowEncoder;
 import io.experimentetl.clickhouse.TableSchema;
 import io.experimentetl.model.Change;
 import io.experimentetl.model.ChangeKind;
+import io.experimentetl.model.ExperimentRow;
 import io.experimentetl.model.RowColumns;
 import io.experimentetl.model.RowVersion;
 import io.experimentetl.model.SourceRow;
@@ -33,8 +34,11 @@ public final class DimensionEncoder implements RowEncoder<Change> {
 
   @Override
   public TableSchema schema() {
+    TableSchema columns = SourceColumns.append(TableSchema.of(table.tableName()), table.columns());
     return VersionColumns.append(
-        SourceColumns.append(TableSchema.of(table.tableName()), table.columns()));
+        table == SourceTable.EXPERIMENTS
+            ? columns.column("zone", "LowCardinality(String)")
+            : columns);
   }
 
   @Override
@@ -52,6 +56,9 @@ public final class DimensionEncoder implements RowEncoder<Change> {
     boolean deleted = change.after() == null;
     SourceRow row = deleted ? change.before() : change.after();
     encode(deleted && row instanceof UserRow user ? erased(user) : row, table.columns(), out);
+    if (row instanceof ExperimentRow experiment) {
+      out.writeString(experiment.zone(""));
+    }
     VersionColumns.write(versionOf(change), out);
   }
 

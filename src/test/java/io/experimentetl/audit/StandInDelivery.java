@@ -35,7 +35,8 @@ final class StandInDelivery {
       Map.of(
           "experiments",
           "SELECT id::text, row_to_json(r)::text FROM (SELECT id, key, name, description, status, seed, version,"
-              + " config::text, starts_at, ends_at, created_at, updated_at FROM experiments) r",
+              + " config::text, starts_at, ends_at, created_at, updated_at,"
+              + " CASE jsonb_typeof(config -> 'zone') WHEN 'string' THEN config ->> 'zone' ELSE '' END AS zone FROM experiments) r",
           "variants",
           "SELECT id::text, row_to_json(r)::text FROM (SELECT id, experiment_id, key, name, description,"
               + " allocation_pct, is_control, config::text, created_at, updated_at FROM variants) r",

@@ -17,6 +17,7 @@ import io.experimentetl.model.SourceTable;
 import io.experimentetl.model.TestEvent;
 import io.experimentetl.model.UnreadableRow;
 import io.experimentetl.model.UserRow;
+import io.experimentetl.warehouse.WarehouseRange;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
@@ -267,14 +268,18 @@ class PostgresChangesIT {
                           UserRow.class,
                           user -> {
                             assertThat(user.userId()).isEqualTo("endless" + n);
-                            assertThat(user.createdAt()).isEqualTo(Long.MAX_VALUE);
+                            assertThat(user.createdAt()).isEqualTo(WarehouseRange.LAST);
                           }));
       assertThat(arrived)
           .anySatisfy(
               row ->
                   assertThat(row)
                       .isInstanceOfSatisfying(
-                          UserRow.class, user -> assertThat(user.userId()).isEqualTo("old" + n)));
+                          UserRow.class,
+                          user -> {
+                            assertThat(user.userId()).isEqualTo("old" + n);
+                            assertThat(user.createdAt()).isEqualTo(WarehouseRange.FIRST);
+                          }));
       assertThat(arrived)
           .anySatisfy(
               row ->

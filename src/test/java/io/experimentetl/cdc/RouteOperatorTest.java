@@ -5,12 +5,14 @@ import static io.experimentetl.model.ChangeKind.INSERT;
 import static io.experimentetl.model.ChangeKind.READ;
 import static io.experimentetl.model.ChangeKind.RETENTION_DELETE;
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.tuple;
 
 import io.experimentetl.clickhouse.ProgressMarker;
 import io.experimentetl.model.AssignmentRow;
 import io.experimentetl.model.Change;
 import io.experimentetl.model.ChangeKind;
 import io.experimentetl.model.EventId;
+import io.experimentetl.model.EventRow;
 import io.experimentetl.model.ExperimentRow;
 import io.experimentetl.model.Finding;
 import io.experimentetl.model.FindingCode;
@@ -22,8 +24,10 @@ import io.experimentetl.model.SourceTable;
 import io.experimentetl.model.Subject;
 import io.experimentetl.model.TestEvent;
 import io.experimentetl.model.TransactionEnd;
+import io.experimentetl.model.UnreadableRow;
 import io.experimentetl.model.UserRow;
 import io.experimentetl.model.VariantRow;
+import io.experimentetl.warehouse.WarehouseRange;
 import java.util.List;
 import org.apache.flink.api.common.serialization.SerializerConfigImpl;
 import org.apache.flink.runtime.checkpoint.OperatorSubtaskState;
@@ -37,7 +41,7 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 
 class RouteOperatorTest {
-  private static final long INFINITY = Long.MAX_VALUE;
+  private static final long NOT_SENT = Long.MAX_VALUE;
 
   private OneInputStreamOperatorTestHarness<Either<ProgressMarker, Change>, Change> harness;
 
@@ -107,10 +111,93 @@ class RouteOperatorTest {
         gone ? null : row);
   }
 
+  private static Change unreadableUser(long lsn) {
+    return new Change(
+        SourceTable.USERS,
+        INSERT,
+        lsn,
+        new SourcePosition(lsn - 10, lsn, lsn, 0, lsn * 1_000_000),
+        null,
+        new UnreadableRow(
+            SourceTable.USERS,
+            Subject.user("u1"),
+            null,
+            FindingCode.S_UNPARSEABLE,
+            "created_at",
+            "The column created_at is not a timestamp."));
+  }
+
+  private static Change update(SourceTable table, SourceRow before, SourceRow after) {
+    return new Change(
+        table, ChangeKind.UPDATE, 100, new SourcePosition(0, 100, 1, 0, 1_000_000), before, after);
+  }
+
+  @Test
+  void eventWhoseTimeClickHouseCannotHoldIsADeadLetter() throws Exception {
+    EventRow event =
+        TestEvent.of(EventId.of("e"), WarehouseRange.LAST + 1, 1, "u1", "exposure").row();
+    harness.processElement(
+        new StreamRecord<>(Either.Right(update(SourceTable.EVENTS, null, event))));
+
+    assertThat(harness.extractOutputValues()).isEmpty();
+    assertThat(findings())
+        .singleElement()
+        .satisfies(
+            finding -> {
+              assertThat(finding.deadLetterSince()).isNotNull();
+              assertThat(finding.detail())
+                  .isEqualTo("column timestamp: the time is outside of 1900 to 2299");
+            });
+  }
+
+  @Test
+  void timeAtAnEndOfTheRangeIsFlaggedUntilItIsCorrected() throws Exception {
+    UserRow old = new UserRow("u1", null, null, null, true, WarehouseRange.FIRST, 0);
+    UserRow corrected = new UserRow("u1", null, null, null, true, 5, 0);
+
+    harness.processElement(new StreamRecord<>(Either.Right(update(SourceTable.USERS, null, old))));
+    harness.processElement(
+        new StreamRecord<>(Either.Right(update(SourceTable.USERS, old, corrected))));
+
+    assertThat(findings())
+        .extracting(Finding::code, Finding::subject, Finding::open)
+        .containsExactly(
+            tuple(FindingCode.T_OUT_OF_RANGE, Subject.user("u1"), true),
+            tuple(FindingCode.T_OUT_OF_RANGE, Subject.user("u1"), false));
+    assertThat(findings().get(0).detail()).contains("created_at").doesNotContain("updated_at");
+    assertThat(sideOutput(RouteOperator.USERS)).hasSize(2);
+  }
+
+  @Test
+  void zoneThatCannotBeReadIsFlaggedUntilItIsCorrected() throws Exception {
+    for (String bad :
+        List.of("{\"zone\": \"Europe/Berlyn\"}", "{\"zone\": 7}", "{\"zone\": [\"UTC\"]}")) {
+      harness.processElement(
+          new StreamRecord<>(Either.Right(update(SourceTable.EXPERIMENTS, null, inZone(bad)))));
+      for (String good :
+          List.of("{\"zone\": \"Europe/Berlin\"}", "{\"zone\": null}", "[\"zone\"]")) {
+        harness.processElement(
+            new StreamRecord<>(
+                Either.Right(update(SourceTable.EXPERIMENTS, inZone(bad), inZone(good)))));
+      }
+    }
+
+    assertThat(findings())
+        .hasSize(12)
+        .allMatch(finding -> finding.code() == FindingCode.S_BAD_CONFIG)
+        .allMatch(finding -> finding.subject().equals(Subject.experiment(7)))
+        .extracting(Finding::open)
+        .startsWith(true, false, false, false, true);
+  }
+
+  private static ExperimentRow inZone(String config) {
+    return new ExperimentRow(7, "key", "name", null, "ACTIVE", null, 1, config, null, null, 0, 0);
+  }
+
   @Test
   void undeliverableRowIsAFindingUntilDeliveredAlsoAfterARestart() throws Exception {
-    harness.processElement(new StreamRecord<>(Either.Right(user(100, INFINITY, INSERT))));
-    harness.processElement(new StreamRecord<>(Either.Right(user(200, INFINITY, INSERT))));
+    harness.processElement(new StreamRecord<>(Either.Right(unreadableUser(100))));
+    harness.processElement(new StreamRecord<>(Either.Right(unreadableUser(200))));
     assertThat(findings())
         .hasSize(2)
         .allSatisfy(
@@ -120,7 +207,7 @@ class RouteOperatorTest {
               assertThat(finding.userId()).isEqualTo("u1");
               assertThat(finding.deadLetterSince()).isEqualTo(100_000_000);
               assertThat(finding.detail())
-                  .isEqualTo("column created_at: the time is outside of 1900 to 2299");
+                  .isEqualTo("column created_at: The column created_at is not a timestamp.");
             });
     assertThat(sideOutput(RouteOperator.USERS)).isEmpty();
     OperatorSubtaskState state = harness.snapshot(1, 0);
@@ -146,8 +233,8 @@ class RouteOperatorTest {
 
   @Test
   void undeliverableRowCanBeDeleted() throws Exception {
-    harness.processElement(new StreamRecord<>(Either.Right(user(100, INFINITY, INSERT))));
-    harness.processElement(new StreamRecord<>(Either.Right(user(200, INFINITY, DELETE))));
+    harness.processElement(new StreamRecord<>(Either.Right(unreadableUser(100))));
+    harness.processElement(new StreamRecord<>(Either.Right(user(200, NOT_SENT, DELETE))));
     // A delete is held until the next change, which may be its other half.
     harness.processElement(new StreamRecord<>(Either.Right(experiment("ACTIVE"))));
 

@@ -31,6 +31,8 @@ class FindingCodeTest {
   /** The tests that produce the codes that {@code ExperimentEtlJobIT} does not. */
   private static final Map<FindingCode, String> PRODUCED_ELSEWHERE =
       Map.ofEntries(
+          Map.entry(FindingCode.T_OUT_OF_RANGE, "HostileValuesIT"),
+          Map.entry(FindingCode.S_BAD_CONFIG, "HostileValuesIT"),
           Map.entry(FindingCode.O_EVENT_WITHOUT_OUTBOX, "outbox/OutboxIT"),
           Map.entry(FindingCode.O_OUTBOX_WITHOUT_EVENT, "outbox/OutboxIT"),
           Map.entry(FindingCode.O_PAYLOAD_MISMATCH, "outbox/OutboxIT"),

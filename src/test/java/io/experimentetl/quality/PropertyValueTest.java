@@ -17,9 +17,9 @@ class PropertyValueTest {
   }
 
   @Test
-  void firstValueOfARepeatedKeyCounts() {
+  void lastValueOfARepeatedKeyCountsAsInPostgres() {
     assertThat(values("{\"a\": \"text\", \"a\": 1, \"b\": 2, \"b\": 3}"))
-        .containsExactly(NONE, 2_000_000, NONE);
+        .containsExactly(1_000_000, 3_000_000, NONE);
   }
 
   @Test
@@ -29,9 +29,24 @@ class PropertyValueTest {
   }
 
   @Test
-  void valuesAfterUnreadableTextAreMissing() {
-    assertThat(values("{\"b\": 2, \"a\": " + "9".repeat(2_000) + ", \"c\": 3}"))
-        .containsExactly(NONE, 2_000_000, NONE);
+  void longNumbersAndDeepValuesLeaveTheOthers() {
+    String deep = "[".repeat(100_000) + "]".repeat(100_000);
+    assertThat(
+            values(
+                "{\"b\": 2, \"x\": %s, \"a\": %s, \"%s\": 1, \"c\": 3}"
+                    .formatted(deep, "9".repeat(131_072), "k".repeat(60_000))))
+        .containsExactly(NONE, 2_000_000, 3_000_000);
+  }
+
+  @Test
+  void allDecimalsOfALongNumberAreRead() {
+    assertThat(
+            values(
+                "{\"a\": 999999999999.%s, \"b\": 0.%s1}"
+                    .formatted("9".repeat(16_000), "0".repeat(16_000))))
+        .containsExactly(999_999_999_999_999_999L, 0, NONE);
+    assertThat(values("{\"a\": 1000000000000, \"b\": 999999999999}"))
+        .containsExactly(NONE, 999_999_999_999_000_000L, NONE);
   }
 
   @Test

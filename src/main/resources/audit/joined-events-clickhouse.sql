@@ -10,6 +10,11 @@ ${windows} AS windows,
 ${event_types} AS event_types,
 -- Rows up to this version were written by a job that may have had other metrics.
 (SELECT if(count() = 0, 0, max(_lsn) * 1024 + 1023) FROM data_inconsistencies WHERE code IN ('M-STARTED', 'M-ENDED')) AS metrics_changed,
+-- Rows whose key has changed: the time at which the event arrived is no longer known.
+moved AS
+(
+    SELECT cityHash64(event_id) FROM events_processed WHERE _deleted AND _delete_reason = 'key-change'
+),
 reassigned AS
 (
     SELECT toInt64OrZero(subject_key) AS id FROM data_inconsistencies WHERE code = 'A-REASSIGNED'
@@ -128,6 +133,7 @@ judged AS
             AND ifNull(abs(toUnixTimestamp64Micro(r.assignment_at) - toUnixTimestamp64Micro(a_at)) > ${assignment_at_tolerance}, 0)
             AS is_drift,
         _lsn != 0 AND toInt32(${committed_day}) > due_day AS is_late,
+        has(r.inconsistencies, 'C-UPDATE-IMMUTABLE') OR cityHash64(r.event_id) IN (moved) AS is_moved,
         arrayExists(m -> r.event_type = m.1 AND NOT match(${number}, '^[0-9]{1,12}(\\.[0-9]+)?$'), valued) AS is_bad,
         ['R-ORPHAN-EXPERIMENT', 'R-ORPHAN-VARIANT', 'R-ORPHAN-USER', 'R-ORPHAN-ASSIGNMENT', 'R-VARIANT-NOT-IN-EXPERIMENT',
             'R-VARIANT-MISMATCH', 'R-VARIANT-NULL', 'T-EVENT-BEFORE-ASSIGNMENT', 'T-CONVERSION-BEFORE-EXPOSURE', 'T-FUTURE',
@@ -148,7 +154,7 @@ judged AS
                 is_reassigned,
                 (is_measured AND (x_touched OR NOT e_live OR NOT e_settled OR NOT ${population_is_exposure}))
                     OR r._version <= metrics_changed,
-                false, day_ = 2, false, r._version <= metrics_changed,
+                false, day_ = 2 OR is_moved, false, r._version <= metrics_changed,
                 -- Only the newest status is certain to be in ClickHouse still, and the job receives it shortly after it was set.
                 NOT e_live OR NOT (e_lsn = 0 OR (e_bound > 0 AND r._version > e_bound AND at >= e_since)),
                 (is_measured AND (x_touched OR NOT e_live OR NOT e_settled OR NOT ${population_is_exposure} OR NOT x_in_order

@@ -313,9 +313,8 @@ public final class AttributeOperator
   private void markChanged(UserFacts user) throws Exception {
     long now = timers.currentProcessingTime();
     // A restart learns by its timer that facts of the user are to be moved.
-    long due = user.hasUnmoved() ? Math.min(now, user.nextDue()) : user.nextDue();
-    if (due != Long.MAX_VALUE) {
-      long decideAt = attribution.grace().timerFor(due, now);
+    long decideAt = user.hasUnmoved() ? now : attribution.grace().timerFor(user.nextDue(), now);
+    if (decideAt != Long.MAX_VALUE) {
       long timerAt = (decideAt / TIMER_MILLIS + 1) * TIMER_MILLIS;
       if (timerAt < user.timerAt) {
         timers.registerProcessingTimeTimer(VoidNamespace.INSTANCE, timerAt);

@@ -36,6 +36,11 @@ final class DeletedFacts {
   private final RetentionPeriods retention;
   private final UserFindings findings;
   private final List<Deleted> deleted = new ArrayList<>();
+
+  /** By fact that retention has deleted, its table and time. */
+  private record Retained(Deleted fact, String table, long occurredAt) {}
+
+  private final List<Retained> retained = new ArrayList<>();
   private Judgement judgement = Judgement.KEPT;
 
   DeletedFacts(RetentionPeriods retention, UserFindings findings) {
@@ -47,10 +52,14 @@ final class DeletedFacts {
   void begin(Judgement byItsEnd) {
     judgement = byItsEnd;
     deleted.clear();
+    retained.clear();
   }
 
   /** Ends them: reports the facts that are gone without an erasure. */
   void end(UserFacts user) {
+    for (Retained row : retained) {
+      findings.reportRetention(row.table(), row.occurredAt(), row.fact().origin());
+    }
     if (judgement != Judgement.ERASED) {
       for (Deleted fact : deleted) {
         if (!isThere(user, fact)) {
@@ -77,24 +86,28 @@ final class DeletedFacts {
   /** Whether retention deleted the event, which is then reported and otherwise ignored. */
   boolean isByRetention(Change change, EventRow event, Origin origin) {
     boolean isPast = retention.isEventPast(event.occurredAt(), origin.committedAt());
-    return isByRetention(change, "events", isPast, event.occurredAt(), origin);
+    return isByRetention(
+        change, "events", isPast, event.occurredAt(), deletedEvent(event, origin));
   }
 
   /** Whether retention deleted the assignment, which is then reported and otherwise ignored. */
   boolean isByRetention(Change change, AssignmentRow row, Origin origin) {
     boolean isPast = retention.isAssignmentPast(row.assignedAt(), origin.committedAt());
-    return isByRetention(change, "assignments", isPast, row.assignedAt(), origin);
+    return isByRetention(
+        change, "assignments", isPast, row.assignedAt(), deletedAssignment(row, origin));
   }
 
   private boolean isByRetention(
-      Change change, String table, boolean isPast, long occurredAt, Origin origin) {
-    boolean byRetention =
-        change.kind() == ChangeKind.RETENTION_DELETE
-            || (change.kind() == ChangeKind.DELETE && judgement == Judgement.KEPT && isPast);
-    if (byRetention) {
-      findings.reportRetention(table, occurredAt, origin);
+      Change change, String table, boolean isPast, long occurredAt, Deleted fact) {
+    if (change.kind() == ChangeKind.RETENTION_DELETE) {
+      findings.reportRetention(table, occurredAt, fact.origin());
+      return true;
     }
-    return byRetention;
+    boolean byAge = change.kind() == ChangeKind.DELETE && judgement == Judgement.KEPT && isPast;
+    if (byAge) {
+      retained.add(new Retained(fact, table, occurredAt));
+    }
+    return byAge;
   }
 
   /**
@@ -126,12 +139,20 @@ final class DeletedFacts {
 
   /** Notes a delete that was applied. */
   void add(Change change, EventRow event, Origin origin) {
-    add(change, new Deleted(event.experimentId(), event.id(), event.occurredAt(), 0, origin));
+    add(change, deletedEvent(event, origin));
   }
 
   /** Notes a delete that was applied. */
   void add(Change change, AssignmentRow row, Origin origin) {
-    add(change, new Deleted(row.experimentId(), null, 0, row.id(), origin));
+    add(change, deletedAssignment(row, origin));
+  }
+
+  private static Deleted deletedEvent(EventRow event, Origin origin) {
+    return new Deleted(event.experimentId(), event.id(), event.occurredAt(), 0, origin);
+  }
+
+  private static Deleted deletedAssignment(AssignmentRow row, Origin origin) {
+    return new Deleted(row.experimentId(), null, 0, row.id(), origin);
   }
 
   private void add(Change change, Deleted fact) {
@@ -140,6 +161,7 @@ final class DeletedFacts {
     } else if (change.kind() == ChangeKind.KEY_CHANGE) {
       // Sent again with the number of a delete, which is known now to be the half of an update.
       deleted.remove(fact);
+      retained.removeIf(row -> row.fact().equals(fact));
     }
   }
 

@@ -150,7 +150,6 @@ final class EventAttribution {
     // It did not arrive now, so it is not late.
     EnumSet<FindingCode> violations =
         violations(facts, event, known, checks.values(event), origin, false);
-    bots.check(user, facts, event, origin);
     sendUpdated(user, facts, event, violations, checks.unresolved(event, known), origin, version);
   }
 

@@ -69,15 +69,14 @@ final class UserAttribution {
             versions,
             truncates);
     assignments = new AssignmentAttribution(steps, config.findings().futureTolerance());
+    BotCheck bots =
+        new BotCheck(config.findings().health().botEventsPerDay(), dimensions, findings);
     events =
         new EventAttribution(
-            steps,
-            new EventChecks(config.statistics(), config.findings()),
-            new BotCheck(config.findings().health().botEventsPerDay(), dimensions, findings),
-            eventsPerUser);
+            steps, new EventChecks(config.statistics(), config.findings()), bots, eventsPerUser);
     erasure = new UserErasure(steps, events);
     truncated = new TruncatedFacts(steps, retention, events);
-    rename = new UserRename(steps, assignments, events);
+    rename = new UserRename(steps, assignments, events, bots);
   }
 
   /** The period for which facts are pending. */

@@ -29,14 +29,20 @@ final class UserRename {
   private final UserFindings findings;
   private final AssignmentAttribution assignments;
   private final EventAttribution events;
+  private final BotCheck bots;
 
-  UserRename(AttributionSteps steps, AssignmentAttribution assignments, EventAttribution events) {
+  UserRename(
+      AttributionSteps steps,
+      AssignmentAttribution assignments,
+      EventAttribution events,
+      BotCheck bots) {
     this.statistics = steps.statistics();
     this.rehydration = steps.rehydration();
     this.rows = steps.rows();
     this.findings = steps.findings();
     this.assignments = assignments;
     this.events = events;
+    this.bots = bots;
   }
 
   /** Gives the user the new id. */
@@ -57,6 +63,7 @@ final class UserRename {
     user.rename(after.userId(), origin);
     user.user = after;
     for (ExperimentFacts facts : user.experiments()) {
+      bots.checkAll(user, facts, origin);
       report(A_CROSSOVER, facts.contributions.crossover(), true, user, facts, origin);
       report(T_ENROLL_MISMATCH, facts.contributions.enrolledElsewhere(), true, user, facts, origin);
     }

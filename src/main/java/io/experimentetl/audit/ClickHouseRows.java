@@ -188,6 +188,22 @@ final class ClickHouseRows {
         .formatted(key(EVENT_ID), day(), hash(), table.warehouseTable(), sortingKey, limit);
   }
 
+  /**
+   * Events that have more than one row, one of them before a time: {@code id, bucket, days, whether
+   * two rows have one time}.
+   *
+   * @param before seconds since 1970
+   */
+  String repeatedIds(long before, int limit) {
+    return """
+        SELECT any(%1$s), any(%2$s), groupUniqArray(%3$s) AS days, count() > uniqExact(timestamp)
+        FROM %4$s FINAL
+        GROUP BY event_id
+        HAVING count() > 1 AND min(timestamp) < toDateTime64(%5$d, 6, 'UTC')
+        LIMIT %6$d"""
+        .formatted(EVENT_ID, bucket(EVENT_ID), day(), table.warehouseTable(), before, limit);
+  }
+
   /** Experiments with rows on these days. */
   String experimentsOnDays(List<Integer> days) {
     return """

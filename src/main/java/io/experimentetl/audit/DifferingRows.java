@@ -55,6 +55,7 @@ final class DifferingRows {
   private final SourceSnapshot source;
   private final Warehouse warehouse;
   private final Retention retention;
+  private final RepeatedEvents repeated;
   private final TableDays found;
   private final UndeliverableRows undeliverable;
   private final DifferentColumns columns;
@@ -65,12 +66,14 @@ final class DifferingRows {
       SourceSnapshot source,
       Warehouse warehouse,
       Retention retention,
+      RepeatedEvents repeated,
       TableDays found) {
     this.settings = settings;
     this.table = table;
     this.source = source;
     this.warehouse = warehouse;
     this.retention = retention;
+    this.repeated = repeated;
     this.found = found;
     this.undeliverable = new UndeliverableRows(table, warehouse);
     this.columns = new DifferentColumns(table);
@@ -159,12 +162,20 @@ final class DifferingRows {
       }
       int day = dayOf(version);
       found.day(day).warehouse++;
-      if (table.hasTime() && retention.wasRetained(version.micros())) {
+      boolean livesElsewhere = repeated.contains(table.idOf(key));
+      if (table.hasTime() && retention.wasRetained(version.micros()) && !livesElsewhere) {
         found.day(day).retained++;
         found.addExperimentWithRetainedRows(version.experimentId());
       } else {
         found.observe(
-            day, key, "is in ClickHouse only", versions.toString(), Weight.SUSPECT, Kind.EXTRA);
+            day,
+            key,
+            livesElsewhere
+                ? "is in ClickHouse only, although the event has another row"
+                : "is in ClickHouse only",
+            versions.toString(),
+            Weight.SUSPECT,
+            Kind.EXTRA);
       }
     }
   }

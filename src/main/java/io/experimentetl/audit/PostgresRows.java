@@ -32,6 +32,17 @@ final class PostgresRows {
         .formatted(table.sourceTable());
   }
 
+  /** Those of the events' ids that PostgreSQL has. */
+  static String idsAmong(Collection<String> ids) {
+    return """
+        SELECT DISTINCT id::text
+        FROM %s
+        WHERE id IN (%s)"""
+        .formatted(
+            AuditedTable.EVENTS.sourceTable(),
+            ids.stream().map(StatisticsSql::postgresText).collect(Collectors.joining(", ")));
+  }
+
   private String text(AuditedColumn column) {
     return present.contains(column.source()) ? column.postgresText() : AuditedColumn.NULL_TEXT;
   }

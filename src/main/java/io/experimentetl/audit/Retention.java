@@ -23,6 +23,11 @@ final class Retention {
     this.expires = warehouse.expires(table.warehouseTable());
   }
 
+  /** PostgreSQL's retention may have removed rows that are older. */
+  Instant retainedBefore() {
+    return retainedBefore;
+  }
+
   /** Whether PostgreSQL's retention may have removed the row. */
   boolean wasRetained(long micros) {
     return isBefore(micros, retainedBefore);

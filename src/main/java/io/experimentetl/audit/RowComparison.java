@@ -81,10 +81,15 @@ final class RowComparison {
             inWarehouse.put(
                 new Segment(row.getInt(1), row.getString(2)),
                 new Tally(row.getLong(3), new BigInteger(row.getString(4)))));
-    compareRows(differing(inSource, inWarehouse), inSource, inWarehouse);
+    RepeatedEvents repeated =
+        table == AuditedTable.EVENTS && days.isEmpty()
+            ? RepeatedEvents.of(settings, source, warehouse, retention)
+            : RepeatedEvents.NONE;
+    compareRows(differing(inSource, inWarehouse, repeated), inSource, inWarehouse, repeated);
   }
 
-  private List<Segment> differing(Map<Segment, Tally> inSource, Map<Segment, Tally> inWarehouse) {
+  private List<Segment> differing(
+      Map<Segment, Tally> inSource, Map<Segment, Tally> inWarehouse, RepeatedEvents repeated) {
     Set<Segment> all = new HashSet<>(inSource.keySet());
     all.addAll(inWarehouse.keySet());
     List<Segment> differing = new ArrayList<>();
@@ -98,7 +103,9 @@ final class RowComparison {
       day.source += ours.count();
       if (ours.equals(theirs)) {
         day.warehouse += theirs.count();
-      } else if (!daysInSource.contains(segment.day()) && retention.wasRetained(segment.day())) {
+      } else if (!daysInSource.contains(segment.day())
+          && retention.wasRetained(segment.day())
+          && !repeated.concern(segment)) {
         day.warehouse += theirs.count();
         day.retained += theirs.count();
         if (!retainedDays.contains(segment.day())) {
@@ -117,11 +124,15 @@ final class RowComparison {
   }
 
   private void compareRows(
-      List<Segment> differing, Map<Segment, Tally> inSource, Map<Segment, Tally> inWarehouse) {
+      List<Segment> differing,
+      Map<Segment, Tally> inSource,
+      Map<Segment, Tally> inWarehouse,
+      RepeatedEvents repeated) {
     if (differing.isEmpty()) {
       return;
     }
-    DifferingRows rows = new DifferingRows(settings, table, source, warehouse, retention, found);
+    DifferingRows rows =
+        new DifferingRows(settings, table, source, warehouse, retention, repeated, found);
     List<Segment> portion = new ArrayList<>();
     long portionRows = 0;
     for (int i = 0; i < differing.size(); i++) {

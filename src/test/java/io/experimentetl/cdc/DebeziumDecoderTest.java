@@ -33,6 +33,10 @@ class DebeziumDecoderTest {
       new DebeziumDecoder(new KafkaSourceSettings(new Properties(), "experiments_", true));
 
   private DebeziumRecord decode(String topic, String key, String value) {
+    return decode(topic, key, value, new RecordHeaders());
+  }
+
+  private DebeziumRecord decode(String topic, String key, String value, RecordHeaders headers) {
     return decoder.decode(
         new ConsumerRecord<>(
             topic,
@@ -44,7 +48,7 @@ class DebeziumDecoderTest {
             0,
             bytes(key),
             bytes(value),
-            new RecordHeaders(),
+            headers,
             Optional.empty()));
   }
 
@@ -326,5 +330,35 @@ class DebeziumDecoderTest {
   void recordWithoutAPlaceTakesThatOfThePreviousOne() {
     decode("experiments_users", "{'user_id':'u'}", "{'after':{}," + SOURCE + ",'op':'c'}");
     assertThat(decode("experiments_users", null, "broken").commitBefore()).isEqualTo(400);
+  }
+
+  /** As the connector sends UPDATE users SET user_id = 'b': each half has the other's key. */
+  @Test
+  void halvesOfAChangedKeyAreKnownByTheirHeaderAndInOrder() {
+    String user =
+        "{'user_id':'%s','email':null,'name':'n','properties':'{}','is_active':true,'created_at':'2026-01-01T00:00:00Z','updated_at':'2026-01-01T00:00:00Z'}";
+    RecordHeaders ofDelete = new RecordHeaders();
+    ofDelete.add("__debezium.newkey", bytes("{'user_id':'b'}"));
+    RecordHeaders ofInsert = new RecordHeaders();
+    ofInsert.add("__debezium.oldkey", bytes("{'user_id':'a'}"));
+
+    DebeziumRecord delete =
+        decode(
+            "experiments_users",
+            "{'user_id':'a'}",
+            "{'before':" + user.formatted("a") + ",'after':null," + SOURCE + ",'op':'d'}",
+            ofDelete);
+    DebeziumRecord insert =
+        decode(
+            "experiments_users",
+            "{'user_id':'b'}",
+            "{'before':null,'after':" + user.formatted("b") + "," + SOURCE + ",'op':'c'}",
+            ofInsert);
+
+    assertThat(delete.change().kind()).isEqualTo(ChangeKind.KEY_CHANGE);
+    assertThat(insert.change().kind()).isEqualTo(ChangeKind.INSERT);
+    assertThat(insert.change().position()).isEqualTo(delete.change().position());
+    // Their topic partitions may differ, and then nothing but the order of both decides.
+    assertThat(DebeziumRecord.IN_COMMIT_ORDER.compare(delete, insert)).isNegative();
   }
 }

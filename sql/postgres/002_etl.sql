@@ -10,6 +10,14 @@ CREATE TABLE IF NOT EXISTS etl_heartbeat
     beat_at timestamptz NOT NULL
 );
 
+-- The captured tables. A platform whose outbox is not relayed may have no outbox_events. The function ends with the session.
+CREATE OR REPLACE FUNCTION pg_temp.captured() RETURNS regclass[]
+    LANGUAGE sql AS
+$$
+    SELECT ARRAY ['experiments', 'variants', 'users', 'assignments', 'events', 'etl_heartbeat']::regclass[]
+        || array_remove(ARRAY [to_regclass('outbox_events')], NULL);
+$$;
+
 -- The job needs the old row of every update and delete. Without FULL a deleted event names no user, and PostgreSQL does not send
 -- large unchanged values. Inserts cost nothing. Partitions do not inherit the setting.
 DO $$
@@ -18,7 +26,7 @@ DECLARE
 BEGIN
     FOR captured IN
         -- A table without partitions has no partition tree.
-        SELECT unnest(ARRAY ['experiments', 'variants', 'users', 'assignments', 'events', 'outbox_events', 'etl_heartbeat']::regclass[])
+        SELECT unnest(pg_temp.captured())
         UNION
         SELECT relid FROM pg_partition_tree('events')
     LOOP
@@ -35,9 +43,9 @@ $$;
 DO $$
 BEGIN
     IF NOT EXISTS (SELECT FROM pg_publication WHERE pubname = 'experiment_etl') THEN
-        CREATE PUBLICATION experiment_etl
-            FOR TABLE experiments, variants, users, assignments, events, outbox_events, etl_heartbeat
-            WITH (publish = 'insert, update, delete, truncate', publish_via_partition_root = true);
+        EXECUTE format(
+            'CREATE PUBLICATION experiment_etl FOR TABLE %s WITH (publish = ''insert, update, delete, truncate'', publish_via_partition_root = true)',
+            array_to_string(pg_temp.captured(), ', '));
         RETURN;
     END IF;
     IF NOT (SELECT pubinsert AND pubupdate AND pubdelete AND pubtruncate AND pubviaroot
@@ -46,14 +54,13 @@ BEGIN
             SET (publish = 'insert, update, delete, truncate', publish_via_partition_root = true);
     END IF;
     -- The columns prqual and prattrs, a row filter and a column list, exist from PostgreSQL 15 on.
-    IF ARRAY(SELECT unnest(ARRAY ['experiments', 'variants', 'users', 'assignments', 'events', 'outbox_events', 'etl_heartbeat']::regclass[])
+    IF ARRAY(SELECT unnest(pg_temp.captured())
              ORDER BY 1)
         IS DISTINCT FROM
        ARRAY(SELECT r.prrelid::regclass FROM pg_publication_rel r JOIN pg_publication p ON p.oid = r.prpubid
              WHERE p.pubname = 'experiment_etl' AND to_jsonb(r) ->> 'prqual' IS NULL AND to_jsonb(r) ->> 'prattrs' IS NULL
              ORDER BY 1) THEN
-        ALTER PUBLICATION experiment_etl
-            SET TABLE experiments, variants, users, assignments, events, outbox_events, etl_heartbeat;
+        EXECUTE format('ALTER PUBLICATION experiment_etl SET TABLE %s', array_to_string(pg_temp.captured(), ', '));
     END IF;
 END
 $$;
@@ -83,7 +90,9 @@ BEGIN
     DELETE FROM events WHERE "timestamp" < now() - events_older_than;
     DELETE FROM assignments WHERE assigned_at < now() - assignments_older_than;
     -- Rows that the relay has not published yet stay, whatever their age.
-    DELETE FROM outbox_events WHERE created_at < now() - outbox_older_than AND processed_at IS NOT NULL;
+    IF to_regclass('outbox_events') IS NOT NULL THEN
+        DELETE FROM outbox_events WHERE created_at < now() - outbox_older_than AND processed_at IS NOT NULL;
+    END IF;
 END
 $$;
 
@@ -107,7 +116,7 @@ DECLARE
 BEGIN
     FOR needed IN
         SELECT captured, 'SELECT' AS privilege
-        FROM unnest(ARRAY ['experiments', 'variants', 'users', 'assignments', 'events', 'outbox_events', 'etl_heartbeat']::regclass[]) captured
+        FROM unnest(pg_temp.captured()) captured
         UNION ALL
         SELECT 'etl_heartbeat'::regclass, unnest(ARRAY ['INSERT', 'UPDATE', 'DELETE'])
     LOOP
@@ -116,7 +125,8 @@ BEGIN
         END IF;
     END LOOP;
     -- For the outbox relay's acknowledgement.
-    IF NOT has_column_privilege('experiment_etl', 'outbox_events'::regclass, 'processed_at', 'UPDATE') THEN
+    IF to_regclass('outbox_events') IS NOT NULL
+        AND NOT has_column_privilege('experiment_etl', to_regclass('outbox_events'), 'processed_at', 'UPDATE') THEN
         GRANT UPDATE (processed_at) ON outbox_events TO experiment_etl;
     END IF;
 END

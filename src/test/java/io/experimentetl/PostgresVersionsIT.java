@@ -58,6 +58,8 @@ class PostgresVersionsIT {
       try (JobOnServers job =
           new JobOnServers(
               databases, flink, folder, DeliveryConfig.defaults(), JobOnServers.GRACE)) {
+        // The relay is off: a platform without an outbox is read too.
+        job.execute("DROP TABLE outbox_events");
         job.execute(JobScenario.EXPERIMENTS, JobScenario.USERS, old("81"), old("82"));
         job.start(2);
         job.passSnapshot();

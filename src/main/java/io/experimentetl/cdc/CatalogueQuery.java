@@ -10,7 +10,6 @@ import java.sql.PreparedStatement;
 import java.sql.ResultSet;
 import java.sql.SQLException;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
@@ -117,7 +116,7 @@ final class CatalogueQuery {
     List<Relation> relations = new ArrayList<>();
     try (PreparedStatement statement = connection.prepareStatement(RELATIONS)) {
       statement.setString(1, settings.schema());
-      statement.setArray(2, connection.createArrayOf("text", tableNames()));
+      statement.setArray(2, connection.createArrayOf("text", tableNames(settings)));
       statement.setString(3, settings.publication());
       statement.setString(4, settings.publication());
       try (ResultSet rows = statement.executeQuery()) {
@@ -168,7 +167,7 @@ final class CatalogueQuery {
     Map<SourceTable, Map<String, List<String>>> enums = new TreeMap<>();
     try (PreparedStatement statement = connection.prepareStatement(ENUMS)) {
       statement.setString(1, settings.schema());
-      statement.setArray(2, connection.createArrayOf("text", tableNames()));
+      statement.setArray(2, connection.createArrayOf("text", tableNames(settings)));
       try (ResultSet rows = statement.executeQuery()) {
         while (rows.next()) {
           enums
@@ -186,7 +185,7 @@ final class CatalogueQuery {
         : List.of((String[]) row.getArray(index).getArray());
   }
 
-  private static Object[] tableNames() {
-    return Arrays.stream(SourceTable.values()).map(SourceTable::tableName).toArray();
+  private static Object[] tableNames(PostgresSourceSettings settings) {
+    return settings.tables().stream().map(SourceTable::tableName).toArray();
   }
 }

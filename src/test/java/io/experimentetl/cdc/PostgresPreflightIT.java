@@ -100,6 +100,32 @@ class PostgresPreflightIT {
         .contains("apply sql/postgres/003_slot.sql, and read everything again", "./etl resync");
   }
 
+  @Test
+  void outboxIsNeededOnlyForTheRelay() throws Exception {
+    SourceDatabase database = SourceDatabase.create(PLATFORM, "nooutbox");
+    PostgresSourceSettings relay = database.settings();
+    PostgresSourceSettings noRelay =
+        new PostgresSourceSettings(
+            relay.host(),
+            relay.port(),
+            relay.database(),
+            relay.schema(),
+            relay.username(),
+            relay.password(),
+            relay.publication(),
+            relay.slot(),
+            relay.heartbeatInterval(),
+            relay.splitSize(),
+            false);
+    assertThat(check(noRelay)).as("published, and not read").isEmpty();
+
+    database.execute("DROP TABLE outbox_events");
+    database.apply("002_etl.sql");
+
+    assertThat(check(noRelay)).isEmpty();
+    assertThat(check(relay)).isNotEmpty().allSatisfy(p -> assertThat(p).contains("outbox_events"));
+  }
+
   private static List<String> check(PostgresSourceSettings settings) {
     return PostgresPreflight.check(settings, false, false);
   }

@@ -1,6 +1,7 @@
 package io.experimentetl.cdc;
 
 import io.experimentetl.model.Change;
+import io.experimentetl.model.ChangeKind;
 import io.experimentetl.model.SourceTable;
 import java.util.ArrayList;
 import java.util.HashSet;
@@ -46,6 +47,9 @@ final class RereadRows {
   void observe(Change change) {
     if (change.table() != table || change.position().lsn() == 0) {
       return;
+    }
+    if (change.kind() == ChangeKind.TRUNCATE) {
+      watched.clear();
     }
     if (change.before() != null) {
       watched.remove(TableComparison.keyOf(table, change.before()));

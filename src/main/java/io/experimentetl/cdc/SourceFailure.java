@@ -73,10 +73,12 @@ final class SourceFailure {
     String state = failure.getSQLState() == null ? "" : failure.getSQLState();
     String message = failure.getMessage() == null ? "" : failure.getMessage();
     String said = " The server says: " + message;
+    // The lines behind the first one are its context, which names the slot in every error.
+    boolean isAboutASlot = ABOUT_A_SLOT.matcher(message.lines().findFirst().orElse("")).find();
     return switch (state) {
       // undefined_object: of the stream's options, publication and slot are objects.
       case "42704" ->
-          ABOUT_A_SLOT.matcher(message).find()
+          isAboutASlot
               ? Continuity.missingSlot(settings.slot(), settings.place())
               : noPublication(said);
       // character_not_in_repertoire, untranslatable_character
@@ -115,7 +117,7 @@ final class SourceFailure {
               + ": check source.schema, apply sql/postgres/002_etl.sql, then submit the job again from its last checkpoint."
               + said;
       // object_not_in_prerequisite_state
-      case "55000" -> ABOUT_A_SLOT.matcher(message).find() ? slotInvalidated(said) : walLevel(said);
+      case "55000" -> isAboutASlot ? slotInvalidated(said) : walLevel(said);
       // undefined_file
       case "58P01" -> walRemoved(message);
       default -> null;

@@ -46,6 +46,14 @@ class RereadRowsTest {
   }
 
   @Test
+  void truncateOfTheTableMeanwhileLeavesNoRowToSend() {
+    rows.read(new RereadRows.Read(List.of(first, second), 100));
+    rows.observe(change(ChangeKind.TRUNCATE, 110, null, null));
+
+    assertThat(rows.unchangedMeanwhile()).isEmpty();
+  }
+
+  @Test
   void rowsOfTheSnapshotAndOfOtherTablesChangeNothing() {
     rows.observe(change(ChangeKind.READ, 0, null, user("u1")));
     rows.observe(change(ChangeKind.INSERT, 90, null, user("u3")));

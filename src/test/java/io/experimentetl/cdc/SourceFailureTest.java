@@ -126,4 +126,14 @@ class SourceFailureTest {
         new SuppressRestartsException(server("42704", "publication \"p\" does not exist"));
     assertThat(FAILURES.judged(judged)).isSameAs(judged);
   }
+
+  @Test
+  void slotInTheContextOfAnErrorIsNotItsSubject() {
+    assertThat(
+            FAILURES.remedy(
+                server(
+                    "42704",
+                    "ERROR: publication \"pub_shop\" does not exist\n  Where: slot \"slot_shop\", output plugin \"pgoutput\", in the change callback, associated LSN 0/1A6DF40")))
+        .startsWith("The publication pub_shop does not exist");
+  }
 }

@@ -117,10 +117,7 @@ public final class FlinkCluster implements AutoCloseable {
     this.classPath = classPath();
     configure(flinkConf, overrides);
     this.configuration = GlobalConfiguration.loadConfiguration(conf().toString());
-    this.endpoint =
-        new FlinkEndpoint(
-            "http://127.0.0.1:"
-                + configuration.get(RestOptions.PORT));
+    this.endpoint = new FlinkEndpoint("http://127.0.0.1:" + configuration.get(RestOptions.PORT));
   }
 
   /**

@@ -8,8 +8,8 @@ package io.experimentetl.model;
  * @param version {@code sequenceNumber * 1024 + revision}: the row with the greatest version of a
  *     key is current
  * @param deleted a tombstone
- * @param deleteReason the kind of the delete: empty, {@code erasure}, {@code unexpected}, {@code
- *     key-change}, {@code retention}
+ * @param deleteReason the kind of the delete: empty, {@code erasure}, {@code replacement}, {@code
+ *     unexpected}, {@code key-change}, {@code truncate}
  * @param needsCheckpoint the row must not be visible before a checkpoint that contains it
  */
 public record RowVersion(

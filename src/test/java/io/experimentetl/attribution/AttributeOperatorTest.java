@@ -7,14 +7,20 @@ import static io.experimentetl.attribution.UserScenario.at;
 import static io.experimentetl.attribution.UserScenario.event;
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.experimentetl.cdc.RouteOperator;
 import io.experimentetl.config.CrossoverPolicy;
 import io.experimentetl.model.ChangeKind;
 import io.experimentetl.model.ExperimentRow;
 import io.experimentetl.model.FindingCode;
 import io.experimentetl.model.SourceTable;
 import java.util.List;
+import org.apache.flink.api.common.serialization.SerializerConfigImpl;
+import org.apache.flink.api.common.typeinfo.Types;
 import org.apache.flink.runtime.checkpoint.OperatorSubtaskState;
+import org.apache.flink.runtime.state.KeyGroupRangeAssignment;
 import org.apache.flink.streaming.runtime.streamrecord.StreamRecord;
+import org.apache.flink.streaming.util.AbstractStreamOperatorTestHarness;
+import org.apache.flink.streaming.util.KeyedTwoInputStreamOperatorTestHarness;
 import org.apache.flink.types.Either;
 import org.junit.jupiter.api.Test;
 
@@ -45,6 +51,54 @@ class AttributeOperatorTest extends AttributeOperatorHarness {
     marker();
     assertThat(harness.numKeyedStateEntries()).isZero();
     assertThat(harness.numProcessingTimeTimers()).isZero();
+  }
+
+  @Test
+  void deleteAwaitsItsTransactionsEndAlsoThroughARescale() throws Exception {
+    sendDimensions();
+    send(SourceTable.USERS, UserScenario.userRow());
+    send(SourceTable.ASSIGNMENTS, assignment(CONTROL, "hash", JAN_8));
+    send(SourceTable.EVENTS, event(1, "exposure", CONTROL, JAN_8, null));
+    harness.processElement1(
+        new StreamRecord<>(
+            change(SourceTable.USERS, ChangeKind.DELETE, UserScenario.userRow(), null)));
+    marker();
+    assertThat(events()).noneMatch(row -> row.version().deleted());
+    assertThat(contributions()).isNotEmpty();
+    OperatorSubtaskState state = harness.snapshot(1, 0);
+
+    int tombstones = 0;
+    for (int subtask = 0; subtask < 2; subtask++) {
+      harness.close();
+      harness =
+          new KeyedTwoInputStreamOperatorTestHarness<>(
+              new AttributeOperator(UserScenario.config(CrossoverPolicy.EXCLUDE)),
+              RouteOperator::userOf,
+              null,
+              Types.STRING,
+              128,
+              2,
+              subtask);
+      harness.setup(AttributeOperator.EVENTS_TYPE.createSerializer(new SerializerConfigImpl()));
+      harness.initializeState(
+          AbstractStreamOperatorTestHarness.repartitionOperatorState(state, 128, 1, 2, subtask));
+      harness.open();
+      String anyKey = keyOf(subtask);
+      commit(anyKey, true);
+      marker();
+      tombstones += events().size();
+      assertThat(events()).allMatch(row -> row.version().deleted());
+      assertThat(harness.numKeyedStateEntries()).isZero();
+    }
+    assertThat(tombstones).isOne();
+  }
+
+  private static String keyOf(int subtask) {
+    int i = 0;
+    while (KeyGroupRangeAssignment.assignKeyToParallelOperator("key" + i, 128, 2) != subtask) {
+      i++;
+    }
+    return "key" + i;
   }
 
   @Test

@@ -48,7 +48,7 @@ final class UserScenario {
   final CollectedOutput out = new CollectedOutput();
   final Dimensions dimensions;
   final PendingLowWatermark lowWatermark = new PendingLowWatermark();
-  final RowVersionGenerator versions = new RowVersionGenerator(0, 0, 0);
+  RowVersionGenerator versions = new RowVersionGenerator(0, 0, 0);
   final KeptSpilledEvents spilled = new KeptSpilledEvents();
   final Map<Integer, UndecidedChange> undecided = new HashMap<>();
   final StoredRows warehouse = new StoredRows(out.eventRows, out.assignmentRows);
@@ -339,6 +339,46 @@ final class UserScenario {
   /** Writes the user to state, and reads it back. */
   void throughState() {
     user = UserFacts.of(user.key, user.toState());
+  }
+
+  /** Everything that a checkpoint holds, and what the statistics were behind it. */
+  record Checkpoint(
+      UserState state,
+      Map<Integer, UndecidedChange> undecided,
+      Map<DailyKey, DailySums> daily,
+      int eventRows,
+      int assignmentRows,
+      long greatestSequenceNumber,
+      long lsn) {}
+
+  Checkpoint checkpoint() {
+    return new Checkpoint(
+        user.toState(),
+        Map.copyOf(undecided),
+        Map.copyOf(out.daily),
+        out.eventRows.size(),
+        out.assignmentRows.size(),
+        versions.greatestSequenceNumber(),
+        lsn);
+  }
+
+  /** Restarts from the checkpoint, once; rows that were written early since then stay. */
+  void restart(Checkpoint checkpoint) {
+    out.eventRows
+        .subList(checkpoint.eventRows, out.eventRows.size())
+        .removeIf(row -> !row.version().isReplayStable(row.inconsistencies()));
+    out.assignmentRows
+        .subList(checkpoint.assignmentRows, out.assignmentRows.size())
+        .removeIf(row -> !row.version().isReplayStable(row.inconsistencies()));
+    versions =
+        new RowVersionGenerator(checkpoint.greatestSequenceNumber, versions.lastFinding(), 0);
+    attribution = attribution(config);
+    user = UserFacts.of(user.key, checkpoint.state);
+    undecided.clear();
+    undecided.putAll(checkpoint.undecided);
+    out.daily.clear();
+    out.daily.putAll(checkpoint.daily);
+    lsn = checkpoint.lsn;
   }
 
   /** Restarts the job from an earlier checkpoint; rows sent since then stay sent. */

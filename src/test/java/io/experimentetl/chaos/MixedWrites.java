@@ -25,9 +25,9 @@ import org.postgresql.PGConnection;
 
 /**
  * Writes to a platform's tables during all faults: inserts, updates, deletes, erasures, COPY, long
- * transactions, and {@link RareWrites}. It counts statements that PostgreSQL refuses (their user was erased meanwhile) or
- * whose connection broke, and does not repeat them. The final content of PostgreSQL is the
- * reference.
+ * transactions, and {@link RareWrites}. It counts statements that PostgreSQL refuses (their user
+ * was erased meanwhile) or whose connection broke, and does not repeat them. The final content of
+ * PostgreSQL is the reference.
  */
 final class MixedWrites implements AutoCloseable {
   private static final int WRITERS = 3;

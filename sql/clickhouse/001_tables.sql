@@ -62,6 +62,7 @@ CREATE TABLE IF NOT EXISTS assignments_processed
     variant_name    LowCardinality(String),
     user_properties Nullable(String),
     day             Date32                 COMMENT 'day of assigned_at in the experiment''s zone',
+    assigned_sequence UInt64               COMMENT 'place in commit order of the change that brought the assignment; 0: the initial snapshot read it',
     inconsistencies Array(LowCardinality(String)),
     _lsn            UInt64,
     _committed_at   DateTime64(6, 'UTC'),
@@ -108,7 +109,7 @@ CREATE TABLE IF NOT EXISTS variants
     key            String,
     name           String,
     description    Nullable(String),
-    allocation_pct Int32,
+    allocation_pct Float64                COMMENT 'weight; only the ratio to the experiment''s other variants counts',
     is_control     Bool,
     config         Nullable(String),
     created_at     DateTime64(6, 'UTC'),
@@ -186,10 +187,11 @@ CREATE TABLE IF NOT EXISTS experiment_health_daily
     variant_ids     Array(Int64)   COMMENT 'ascending; the arrays below have the same order',
     assigned_users  Array(Int64)   COMMENT 'users assigned at random up to the day',
     exposed_users   Array(Int64)   COMMENT 'users exposed up to the day, crossovers included',
-    weights         Array(Int32)   COMMENT 'allocation_pct',
+    weights         Array(Float64) COMMENT 'allocation_pct at present',
+    expected_users  Array(Float64) COMMENT 'assigned users that each variant expects by the weights at the time of each assignment; users whose weights are not known take no part',
     crossover_users Int64          COMMENT 'users exposed to more than one variant, first exposed up to the day',
     exposures       Int64          COMMENT 'exposure events on the day',
-    srm_chi_square  Float64        COMMENT 'assigned_users against weights',
+    srm_chi_square  Float64        COMMENT 'assigned users against the weights at the time of each assignment, summed over the phases of experiment_allocations',
     srm_df          Int32          COMMENT '0: not computable',
     srm_p           Float64        COMMENT '1 where not computable',
     _lsn            UInt64,
@@ -202,6 +204,28 @@ CREATE TABLE IF NOT EXISTS experiment_health_daily
 ENGINE = ReplacingMergeTree(_version, _deleted)
 PARTITION BY if(toYear(day) BETWEEN 2015 AND 2044, toYear(day), intDiv(toYear(day), 10) * 10)
 ORDER BY (experiment_id, day)
+SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1;
+
+-- The phases of each experiment's allocation. A user belongs to the phase in which the assignment was committed. An assignment that only
+-- the initial snapshot read belongs to the last phase with from_sequence = 0 that began before assigned_at.
+CREATE TABLE IF NOT EXISTS experiment_allocations
+(
+    experiment_id Int64,
+    phase         Int32          COMMENT 'from 1 on; 0: users whose weights were not known until they were corrected',
+    judged_as     Int32          COMMENT 'phase by whose weights the users are judged: a later one after a wrong weight was corrected',
+    from_sequence UInt64         COMMENT 'place in commit order of the change that began it; 0: the initial snapshot found it',
+    from_time     DateTime64(6, 'UTC') COMMENT 'commit time of that change; 1900-01-01: no earlier weights are known',
+    variant_ids   Array(Int64)   COMMENT 'ascending',
+    weights       Array(Float64) COMMENT 'in the order of variant_ids; empty: too many changes to keep them',
+    _lsn          UInt64,
+    _committed_at DateTime64(6, 'UTC'),
+    _version      UInt64,
+    _deleted      UInt8,
+    _delete_reason LowCardinality(String),
+    _batch_id     LowCardinality(String)
+)
+ENGINE = ReplacingMergeTree(_version, _deleted)
+ORDER BY (experiment_id, phase)
 SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1;
 
 CREATE TABLE IF NOT EXISTS data_inconsistencies

@@ -88,7 +88,14 @@ WITH
     grid AS
     (
         SELECT experiment_id, metric, kind, variant_id, day
-        FROM (SELECT DISTINCT experiment_id, metric, day FROM daily) AS d
+        FROM
+        (
+            -- All metrics of an experiment have its days, from the metric's first one on.
+            SELECT experiment_id, metric, day
+            FROM (SELECT experiment_id, metric, min(day) AS first_day FROM daily GROUP BY experiment_id, metric) AS m
+            INNER JOIN (SELECT DISTINCT experiment_id, day FROM daily) AS x USING (experiment_id)
+            WHERE day >= first_day
+        ) AS d
         INNER JOIN (SELECT experiment_id, metric, variant_id FROM daily GROUP BY experiment_id, metric, variant_id) AS v
             USING (experiment_id, metric)
         INNER JOIN (SELECT metric, max(kind) AS kind FROM daily GROUP BY metric) AS k USING (metric)
@@ -260,8 +267,9 @@ WITH
     (
         SELECT experiment_id AS of_experiment, toInt32(day) AS since, toNullable(srm_p) AS srm_p,
             toNullable(crossover_users) AS crossover_users, arraySum(exposed_users) AS exposed,
-            arraySum(arrayMap(i -> if(weights[i] > 0, exposed_users[i], 0), arrayEnumerate(exposed_users))) AS weighed_users,
-            arrayExists(i -> exposed_users[i] = 0 AND weights[i] > 0 AND weights[i] * weighed_users >= 10 * arraySum(weights),
+            arraySum(arrayMap(i -> if(expected_users[i] > 0, exposed_users[i], 0), arrayEnumerate(exposed_users))) AS weighed_users,
+            arrayExists(i -> exposed_users[i] = 0 AND expected_users[i] > 0
+                    AND expected_users[i] * weighed_users >= 10 * arraySum(expected_users) * (1 - 1e-9),
                 arrayEnumerate(exposed_users)) AS lacks_a_variant
         FROM experiment_health_daily FINAL
     ),
@@ -316,6 +324,7 @@ WITH
             t.variance / t.n AS v_t,
             c.variance / c.n AS v_c,
             t.open_days + c.open_days AS days_open,
+            sum(t.events + t.converters) OVER (PARTITION BY t.experiment_id, t.metric, t.day) AS events_of_all,
             if(mean_c IS NULL, t.n, least(t.n, c.n)) AS fewest_users,
             least(t.converters, t.n - t.converters, if(mean_c IS NULL, t.n, least(c.converters, c.n - c.converters))) AS fewest_of_a_proportion
         FROM sums AS t
@@ -382,6 +391,7 @@ WITH
                 if(has_control, '', 'no variant is the control')]) AS grave,
             arrayFilter(reason -> reason != '', [
                 if(ended_at IS NULL, '', concat('no longer counted since ', toString(toDate(assumeNotNull(ended_at))))),
+                if(events_of_all = 0, 'no event of the metric was counted', ''),
                 if(fewest_users < 100, 'fewer than 100 users in a variant', ''),
                 if(fewest_users >= 100 AND kind = 'proportion' AND fewest_of_a_proportion < 10,
                     'fewer than 10 users with, or without, the event in a variant', ''),

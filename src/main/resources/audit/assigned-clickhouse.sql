@@ -7,6 +7,7 @@ assigned AS
         a.variant_id AS variant_id,
         toUnixTimestamp64Micro(a.assigned_at) AS assigned_at,
         toUnixTimestamp64Micro(a.enrolled_at) AS enrolled_at,
+        a.assigned_sequence AS assigned_sequence,
         ifNull(toUnixTimestamp64Micro(e.starts_at), -9000000000000000000) AS starts_at,
         ifNull(toUnixTimestamp64Micro(e.ends_at), 9000000000000000000) AS ends_at,
         toString(e.zone) AS zone

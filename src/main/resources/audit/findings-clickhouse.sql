@@ -38,7 +38,7 @@ carried AS
         concat('event ', toString(event_id)) AS carrier,
         _version AS version
     FROM (SELECT * FROM event WHERE notEmpty(inconsistencies))
-    ARRAY JOIN inconsistencies AS code_
+    ARRAY JOIN arrayFilter(c -> c != 'C-UPDATE-IMMUTABLE', inconsistencies) AS code_
     UNION ALL
     SELECT
         toString(code_) AS code,
@@ -131,8 +131,7 @@ enrolled_elsewhere AS
 mismatch AS
 (
     SELECT experiment_id, srm_p AS p,
-        srm_p < ${srm_p} AND arraySum(arrayMap((n, w) -> if(w > 0, n, 0), assigned_users, weights))
-            * arrayMin(arrayMap(w -> if(w > 0, w, 1000000), weights)) / arraySum(weights) >= ${srm_users} AND srm_df > 0 AS is_open
+        srm_p < ${srm_p} AND arraySum(expected_users) >= ${srm_users} * arrayCount(e -> e > 0, expected_users) AND srm_df > 0 AS is_open
     FROM experiment_health_daily FINAL
     ORDER BY day DESC
     LIMIT 1 BY experiment_id
@@ -148,7 +147,7 @@ running AS
 ),
 newest AS
 (
-    SELECT experiment_id, variant_ids, assigned_users, exposed_users, weights, crossover_users, arraySum(exposed_users) AS exposed
+    SELECT experiment_id, variant_ids, assigned_users, exposed_users, expected_users, crossover_users, arraySum(exposed_users) AS exposed
     FROM experiment_health_daily FINAL
     WHERE experiment_id IN (SELECT id FROM running)
     ORDER BY day DESC
@@ -159,14 +158,14 @@ lacking AS
     SELECT experiment_id, variant_id
     FROM
     (
-        SELECT experiment_id, variant_ids, assigned_users, exposed_users, weights, arraySum(weights) AS all_weights,
-            arraySum(arrayMap((n, w) -> if(w > 0, n, 0), assigned_users, weights)) AS all_assigned,
-            arraySum(arrayMap((n, w) -> if(w > 0, n, 0), exposed_users, weights)) AS all_exposed
+        SELECT experiment_id, variant_ids, assigned_users, exposed_users, expected_users, arraySum(expected_users) * (1 - 1e-9) AS all_expected,
+            arraySum(arrayMap((n, e) -> if(e > 0, n, 0), assigned_users, expected_users)) AS all_assigned,
+            arraySum(arrayMap((n, e) -> if(e > 0, n, 0), exposed_users, expected_users)) AS all_exposed
         FROM newest
     )
-    ARRAY JOIN variant_ids AS variant_id, assigned_users AS assigned_, exposed_users AS exposed_, weights AS weight
-    WHERE weight > 0 AND ((assigned_ = 0 AND all_assigned * weight >= ${variant_users} * all_weights)
-        OR (exposed_ = 0 AND all_exposed * weight >= ${variant_users} * all_weights))
+    ARRAY JOIN variant_ids AS variant_id, assigned_users AS assigned_, exposed_users AS exposed_, expected_users AS expected
+    WHERE expected > 0 AND ((assigned_ = 0 AND all_assigned * expected >= ${variant_users} * all_expected)
+        OR (exposed_ = 0 AND all_exposed * expected >= ${variant_users} * all_expected))
 ),
 unentered AS
 (
@@ -186,9 +185,10 @@ metric_totals AS
 silent AS
 (
     SELECT experiment_id, m.1 AS name, m.2 AS has_delay
-    FROM newest
+    FROM (SELECT n.experiment_id AS experiment_id, n.exposed AS exposed, e.key AS experiment_key
+        FROM newest AS n INNER JOIN (SELECT id, key FROM experiments FINAL) AS e ON e.id = n.experiment_id)
     ARRAY JOIN ${metrics} AS m
-    WHERE exposed >= ${metric_users}
+    WHERE exposed >= ${metric_users} AND m.4 != '' AND match(experiment_key, m.4)
         AND (experiment_id, m.1) NOT IN (SELECT experiment_id, name FROM metric_totals WHERE all_events > 0)
 ),
 outlier AS
@@ -231,7 +231,7 @@ defect AS
         GROUP BY r.id
     )
     ARRAY JOIN arrayFilter(code_ -> code_ != '', [if(controls = 0, 'R-NO-CONTROL', ''), if(controls > 1, 'R-MULTI-CONTROL', ''),
-        if(allocation != 100, 'R-ALLOCATION-SUM', '')]) AS defect_
+        if(${percent} AND abs(allocation - 100) > 1e-6, 'R-ALLOCATION-SUM', '')]) AS defect_
 ),
 -- Time of the last change of the experiment's row or of its variants.
 redesigned AS
@@ -294,14 +294,26 @@ extreme AS
 ),
 changed AS
 (
-    SELECT DISTINCT kind, key FROM finding WHERE code IN ('C-UPDATE-IMMUTABLE', 'C-DELETE-UNEXPECTED')
+    SELECT 'event' AS kind, concat(toString(event_id), '@', toString(at)) AS key FROM event WHERE has(inconsistencies, 'C-UPDATE-IMMUTABLE')
+    UNION ALL
+    SELECT kind, key FROM finding WHERE code = 'C-DELETE-UNEXPECTED'
 ),
 reassigned AS
 (
     SELECT DISTINCT experiment_id, user_id FROM finding WHERE code = 'A-REASSIGNED'
 ),
+corrected AS
+(
+    SELECT DISTINCT experiment_id FROM finding WHERE code = 'C-UPDATE-IMMUTABLE'
+),
 due AS
 (
+    -- All corrected events of an experiment share a few findings.
+    SELECT 'C-UPDATE-IMMUTABLE' AS code, ('experiment', toString(experiment_id)) AS subject, 'events carry it' AS why, '' AS evidence
+    FROM event
+    WHERE has(inconsistencies, 'C-UPDATE-IMMUTABLE') AND experiment_id NOT IN (SELECT assumeNotNull(experiment_id) FROM corrected)
+    GROUP BY experiment_id
+    UNION ALL
     SELECT code, subject, any(carrier) AS why, toString(max(version)) AS evidence FROM carried GROUP BY code, subject
     UNION ALL
     SELECT 'A-CROSSOVER', ('experiment-user', concat(toString(experiment_id), '/', user_id)), 'the exposures', '' FROM crossover

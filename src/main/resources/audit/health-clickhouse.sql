@@ -1,7 +1,21 @@
 -- The figures of experiment_health_daily, computed only from ClickHouse's raw rows and dimensions as of LSN ${bound}: the
--- increments of each day, per variant. Times are microseconds since 1970.
+-- increments of each day, per variant; of assigned users, per phase of the allocation. Times are microseconds since 1970.
 WITH
-${assigned}event AS
+${assigned}allocation AS
+(
+    SELECT experiment_id, arraySort(groupArray((phase, from_sequence, toUnixTimestamp64Micro(from_time)))) AS phases
+    FROM
+    (
+        SELECT *
+        FROM experiment_allocations
+        WHERE _lsn <= ${bound}
+        ORDER BY _version DESC
+        LIMIT 1 BY experiment_id, phase
+    )
+    WHERE _deleted = 0 AND phase > 0
+    GROUP BY experiment_id
+),
+event AS
 (
     SELECT
         experiment_id,
@@ -29,6 +43,7 @@ unit AS
         any(a.zone) AS zone_,
         any(a.assigned_at) AS assigned_at_,
         any(a.enrolled_at) AS enrolled_at_,
+        any(a.assigned_sequence) AS sequence_,
         any(a.starts_at) AS starts,
         any(a.ends_at) AS ends,
         groupArrayIf(e.at, e.content.1 != '' AND e.at BETWEEN a.starts_at AND a.ends_at) AS exposures,
@@ -43,11 +58,14 @@ unit AS
 ),
 moment AS
 (
-    SELECT experiment_id, variant_id, zone_ AS zone, is_stray, arrayJoin(arrayConcat(
+    SELECT unit.experiment_id AS experiment_id, variant_id, zone_ AS zone, is_stray,
+        arrayLast(p -> if(sequence_ > 0, p.2 <= sequence_, p.2 = 0 AND p.3 <= assigned_at_), phases).1 AS phase_of_user, arrayJoin(arrayConcat(
         [(assigned_at_, 'assigned')],
         if(is_exposed, [(entered, 'exposed')], []),
-        if(is_exposed, arrayMap(t -> (t, 'exposure'), exposures), []))) AS m, m.1 AS at, m.2 AS what
+        if(is_exposed, arrayMap(t -> (t, 'exposure'), exposures), []))) AS m, m.1 AS at, m.2 AS what,
+        if(what = 'assigned', phase_of_user, 0) AS phase_
     FROM unit
+    LEFT JOIN allocation ON allocation.experiment_id = unit.experiment_id
 )
 SELECT
     experiment_id,
@@ -56,6 +74,7 @@ SELECT
     countIf(what = 'assigned'),
     countIf(what = 'exposed'),
     countIf(what = 'exposed' AND is_stray),
-    countIf(what = 'exposure')
+    countIf(what = 'exposure'),
+    phase_
 FROM moment
-GROUP BY experiment_id, variant_id, day_
+GROUP BY experiment_id, variant_id, day_, phase_

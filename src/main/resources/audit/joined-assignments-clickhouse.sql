@@ -31,7 +31,7 @@ judged AS
             [toUInt8(r.experiment_key = ''), toUInt8(r.variant_key = ''), toUInt8(NOT u_live), toUInt8(is_elsewhere),
                 toUInt8(r.source NOT IN ('hash', 'api', 'override', 'forced')), toUInt8(r.source IN ('override', 'forced')),
                 toUInt8(at > toUnixTimestamp64Micro(r._committed_at) + ${future_tolerance}),
-                toUInt8(ifNull(r.enrolled_at < r.assigned_at, 0)),
+                toUInt8(ifNull(toUnixTimestamp64Micro(r.enrolled_at) < toUnixTimestamp64Micro(r.assigned_at) - ${clock_tolerance}, 0)),
                 toUInt8(r.experiment_key != '' AND e_number > 0 AND r.version > e_number),
                 toUInt8(at IN (${range_ends}) OR ifNull(toUnixTimestamp64Micro(r.enrolled_at) IN (${range_ends}), 0)
                     OR toUnixTimestamp64Micro(r.created_at) IN (${range_ends})

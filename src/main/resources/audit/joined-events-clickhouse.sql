@@ -5,6 +5,7 @@ WITH
 ${dimensions},
 ${values} AS valued,
 ${metric_events} AS metric_events,
+${covariate_events} AS covariate_events,
 -- Per metric and event type, in microseconds since the first exposure: the first that counts, and the first that no longer counts.
 ${windows} AS windows,
 ${event_types} AS event_types,
@@ -118,10 +119,10 @@ judged AS
             AND NOT (a_live AND a_single AND (r._version >= a_version OR a_lsn = 0 OR a_untouched)) AS is_reassigned,
         r.variant_key != '' AND d.v_version > 0 AND d.v_experiment != r.experiment_id AS is_elsewhere,
         r.variant_id IS NOT NULL AND r.assigned_variant_id IS NOT NULL AND r.variant_id != r.assigned_variant_id AS is_mismatch,
-        r.assigned_variant_id IS NOT NULL AND a_live AND r.timestamp < a_at AS is_before_assignment,
+        r.assigned_variant_id IS NOT NULL AND a_live AND at < toUnixTimestamp64Micro(a_at) - ${clock_tolerance} AS is_before_assignment,
         r.experiment_key != '' AND r.assigned_variant_id IS NOT NULL AND has(metric_events, r.event_type) AS is_measured,
         is_measured AND at >= ifNull(e_dates.1, -9223372036854775808) AND at <= ifNull(e_dates.2, 9223372036854775807)
-            AND (x_first IS NULL OR r.timestamp < x_first) AS is_before_exposure,
+            AND NOT has(covariate_events, r.event_type) AND (x_first IS NULL OR r.timestamp < x_first) AS is_before_exposure,
         at < ifNull(e_dates.1, -9223372036854775808) OR at > ifNull(e_dates.2, 9223372036854775807) AS is_outside,
         r.experiment_key != '' AND (is_outside OR (at >= e_since AND e_status != 'ACTIVE')) AS is_not_running,
         at - toUnixTimestamp64Micro(x_first) AS behind_exposure,
@@ -130,7 +131,7 @@ judged AS
             AND NOT arrayExists(w -> r.event_type = w.1 AND behind_exposure >= w.2 AND behind_exposure < w.3, windows)
             AS is_out_of_window,
         r.assigned_variant_id IS NOT NULL AND a_live
-            AND ifNull(abs(toUnixTimestamp64Micro(r.assignment_at) - toUnixTimestamp64Micro(a_at)) > ${assignment_at_tolerance}, 0)
+            AND ifNull(abs(toUnixTimestamp64Micro(r.assignment_at) - toUnixTimestamp64Micro(a_at)) > ${clock_tolerance}, 0)
             AS is_drift,
         _lsn != 0 AND toInt32(${committed_day}) > due_day AS is_late,
         has(r.inconsistencies, 'C-UPDATE-IMMUTABLE') OR cityHash64(r.event_id) IN (moved) AS is_moved,

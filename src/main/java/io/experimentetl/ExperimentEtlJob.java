@@ -14,6 +14,7 @@ import io.experimentetl.config.JobConfig;
 import io.experimentetl.config.MetricConfig;
 import io.experimentetl.config.SourceConfig;
 import io.experimentetl.config.SourceType;
+import io.experimentetl.warehouse.KnownAllocations;
 import io.experimentetl.warehouse.RetainedRows;
 import io.experimentetl.warehouse.Warehouse;
 import java.util.ArrayList;
@@ -54,11 +55,6 @@ public final class ExperimentEtlJob {
         arguments.resync()
             ? configured.withClickHouseDatabase(JobArguments.resyncDatabase(database))
             : configured;
-    Set<String> restated =
-        arguments
-            .restatedMetric()
-            .map(metric -> Set.of(restatable(metric, config)))
-            .orElse(Set.of());
     StreamExecutionEnvironment environment = StreamExecutionEnvironment.getExecutionEnvironment();
     environment
         .getConfig()
@@ -70,11 +66,28 @@ public final class ExperimentEtlJob {
     }
     ExperimentEtlPipeline.build(
         config,
-        restated,
+        start(arguments, configured, config),
         source(config, environment, arguments.resync() ? retainedFrom(database, config) : null),
         Warehouse.of(config, environment.getConfiguration()).sinks(),
         KafkaSinks.of(config));
     environment.execute(NAME);
+  }
+
+  private static StartOptions start(JobArguments arguments, JobConfig configured, JobConfig config)
+      throws Exception {
+    return new StartOptions(
+        arguments
+            .restatedMetric()
+            .map(metric -> Set.of(restatable(metric, config)))
+            .orElse(Set.of()),
+        arguments.resync()
+            ? KnownAllocations.read(
+                Warehouse.connection(configured.clickhouse(), configured.clickhouse().database()))
+            : Map.of(),
+        arguments
+            .correctedAllocation()
+            .map(correction -> Map.of(correction.experimentId(), correction.number()))
+            .orElse(Map.of()));
   }
 
   private static String restatable(String metric, JobConfig config) {

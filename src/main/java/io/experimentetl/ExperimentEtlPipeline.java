@@ -16,12 +16,12 @@ import io.experimentetl.model.Finding;
 import io.experimentetl.model.HealthContribution;
 import io.experimentetl.outbox.OutboxMessage;
 import io.experimentetl.outbox.OutboxRelay;
+import io.experimentetl.quality.ChangedRowsOperator;
 import io.experimentetl.stats.DailyStatsOperator;
 import io.experimentetl.stats.ExperimentHealthOperator;
 import io.experimentetl.warehouse.WarehouseSinks;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Set;
 import org.apache.flink.api.common.typeinfo.TypeInformation;
 import org.apache.flink.api.common.typeinfo.Types;
 import org.apache.flink.api.connector.sink2.Sink;
@@ -41,8 +41,9 @@ import org.apache.flink.types.Either;
  * <pre>
  *  postgres-changes > source-watch > continuity > route --by user--> attribute --+--> events_processed, assignments_processed
  *                                                   |                            +--by day--> daily-stats > experiment_daily_stats
- *                                                   |                            +--by experiment--> experiment-health > experiment_health_daily
+ *                                                   |                            +--by experiment--> experiment-health > experiment_health_daily, experiment_allocations
  *                                                   |                            +--> data_inconsistencies
+ *                                                   |                            +--by experiment--> changed-rows > data_inconsistencies
  *                                                   +--> experiments, variants, users
  *                                                   +--broadcast--> attribute, daily-stats, experiment-health
  *                                                   +--> checked-events --+
@@ -92,18 +93,16 @@ public final class ExperimentEtlPipeline {
   /** Builds the graph between a source and the sinks. */
   public static void build(
       JobConfig config, SourceStreams source, WarehouseSinks sinks, KafkaSinks kafka) {
-    build(config, Set.of(), source, sinks, kafka);
+    build(config, StartOptions.NONE, source, sinks, kafka);
   }
 
   /**
-   * Builds the graph between a source and the sinks, where the settings may differ from the
-   * savepoint's.
-   *
-   * @param restated names of metrics whose days are recomputed from the raw rows
+   * Builds the graph between a source and the sinks, for a start that may differ from an ordinary
+   * one.
    */
   public static void build(
       JobConfig config,
-      Set<String> restated,
+      StartOptions start,
       SourceStreams source,
       WarehouseSinks sinks,
       KafkaSinks kafka) {
@@ -123,7 +122,7 @@ public final class ExperimentEtlPipeline {
             .transform(
                 Uids.ATTRIBUTE,
                 AttributeOperator.EVENTS_TYPE,
-                new AttributeOperator(config, restated))
+                new AttributeOperator(config, start.restatedMetrics(), start.knownAllocations()))
             .uid(Uids.ATTRIBUTE);
     SingleOutputStreamOperator<Either<ProgressMarker, DailyStats>> dailyStats =
         attributed
@@ -137,25 +136,37 @@ public final class ExperimentEtlPipeline {
             .uid(Uids.DAILY_STATS);
 
     SingleOutputStreamOperator<Either<ProgressMarker, ExperimentHealth>> health =
-        attributed
-            .getSideOutput(AttributeOperator.HEALTH)
-            .keyBy(HealthContribution::experimentId, Types.LONG)
-            .connect(dimensions)
-            .transform(
-                Uids.EXPERIMENT_HEALTH,
-                ExperimentHealthOperator.TYPE,
-                new ExperimentHealthOperator(config.findings(), config.statistics()))
-            .uid(Uids.EXPERIMENT_HEALTH);
-
+        health(config, start, attributed, dimensions);
     attach(attributed, sinks.events());
     attach(attributed.getSideOutput(AttributeOperator.ASSIGNMENTS), sinks.assignments());
     attach(dailyStats, sinks.dailyStats());
     attach(health, sinks.health());
+    attach(health.getSideOutput(ExperimentHealthOperator.ALLOCATIONS), sinks.allocations());
     attachFindings(
         findings(config, routed, attributed, health, kafka).union(source.findings()), sinks, kafka);
     attach(routed.getSideOutput(RouteOperator.EXPERIMENTS), sinks.experiments()).setParallelism(1);
     attach(routed.getSideOutput(RouteOperator.VARIANTS), sinks.variants()).setParallelism(1);
     attach(routed.getSideOutput(RouteOperator.USERS), sinks.users()).setParallelism(1);
+  }
+
+  private static SingleOutputStreamOperator<Either<ProgressMarker, ExperimentHealth>> health(
+      JobConfig config,
+      StartOptions start,
+      SingleOutputStreamOperator<Either<ProgressMarker, EventProcessed>> attributed,
+      DataStream<Either<ProgressMarker, Change>> dimensions) {
+    return attributed
+        .getSideOutput(AttributeOperator.HEALTH)
+        .keyBy(HealthContribution::experimentId, Types.LONG)
+        .connect(dimensions)
+        .transform(
+            Uids.EXPERIMENT_HEALTH,
+            ExperimentHealthOperator.TYPE,
+            new ExperimentHealthOperator(
+                config.findings(),
+                config.statistics(),
+                start.knownAllocations(),
+                start.correctedAllocations()))
+        .uid(Uids.EXPERIMENT_HEALTH);
   }
 
   /** The findings of all operators. */
@@ -169,6 +180,12 @@ public final class ExperimentEtlPipeline {
         attributed
             .getSideOutput(AttributeOperator.FINDINGS)
             .union(
+                attributed
+                    .getSideOutput(AttributeOperator.CHANGED)
+                    .keyBy(ChangedRowsOperator::keyOf, Types.STRING)
+                    .transform(
+                        Uids.CHANGED_ROWS, ChangedRowsOperator.TYPE, new ChangedRowsOperator())
+                    .uid(Uids.CHANGED_ROWS),
                 health.getSideOutput(ExperimentHealthOperator.FINDINGS),
                 routed.getSideOutput(RouteOperator.FINDINGS));
     return kafka.outbox() == null

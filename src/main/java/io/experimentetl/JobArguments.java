@@ -11,10 +11,40 @@ import java.util.Optional;
  * @param config the configuration file, as the JobManager reads it
  * @param resync whether to read everything again into a database next to the configured one
  * @param restatedMetric the metric to recompute
+ * @param correctedAllocation the experiment whose present weights hold for all its users
  * @param check what is checked ahead; empty: the job is submitted
  */
 public record JobArguments(
-    Path config, boolean resync, Optional<String> restatedMetric, Optional<Check> check) {
+    Path config,
+    boolean resync,
+    Optional<String> restatedMetric,
+    Optional<CorrectedAllocation> correctedAllocation,
+    Optional<Check> check) {
+
+  /**
+   * A correction of an experiment's allocation.
+   *
+   * @param number greater than that of an earlier correction of the experiment: a restart of the
+   *     job does not correct twice
+   */
+  public record CorrectedAllocation(long experimentId, long number) {
+    @Override
+    public String toString() {
+      return experimentId + "@" + number;
+    }
+
+    private static CorrectedAllocation parse(String text) {
+      int at = text.indexOf('@');
+      try {
+        return new CorrectedAllocation(
+            Long.parseLong(text.substring(0, Math.max(0, at))),
+            Long.parseLong(text.substring(at + 1)));
+      } catch (NumberFormatException wrong) {
+        throw new IllegalArgumentException(USAGE, wrong);
+      }
+    }
+  }
+
   /** A start that is checked ahead, while the servers are as they are before it. */
   public enum Check {
     /** From the savepoint of a job that still runs and reads the replication slot. */
@@ -44,6 +74,9 @@ public record JobArguments(
   /** Recomputes a metric. */
   public static final String RESTATE = "--restate";
 
+  /** Lets an experiment's present weights hold for all its users. */
+  public static final String RESTATE_ALLOCATION = "--restate-allocation";
+
   /** The job parameter that holds {@link #action} for the web UI and for operations. */
   public static final String ACTION = "experiment-etl.action";
 
@@ -52,11 +85,13 @@ public record JobArguments(
 
   private static final String USAGE =
       """
-      Usage: experiment-etl.jar --config FILE [--resync | --restate METRIC] [--check successor|fresh]
+      Usage: experiment-etl.jar --config FILE [--resync | --restate METRIC | --restate-allocation ID@NUMBER] [--check successor|fresh]
         --resync: starts without state, reads everything again into the database NAME_resync next to the configured
           one, NAME, and takes over the facts of NAME that are older than the source's retention. Run by the verb resync.
         --restate: starts from a savepoint and recomputes the days of a metric, from the day in its key since, from the
           raw rows in ClickHouse. The savepoint has no such metric, or another definition of it. Run by the verb restate.
+        --restate-allocation: starts from a savepoint and tests all users of the experiment with this id against its present
+          allocation. Corrections of one experiment have increasing numbers. Run by the verb restate.
         --check: checks a start ahead: from the savepoint of the job that still runs, or without state. Run by the verbs
           through the cluster's plan of the job, which starts nothing.
       """;
@@ -75,13 +110,15 @@ public record JobArguments(
     List<String> start = check.isEmpty() ? arguments : arguments.subList(0, size - 2);
     boolean resync = start.size() == 3 && start.get(2).equals(RESYNC);
     boolean restate = start.size() == 4 && start.get(2).equals(RESTATE);
-    if ((start.size() != 2 && !resync && !restate) || !start.get(0).equals(CONFIG)) {
+    boolean correct = start.size() == 4 && start.get(2).equals(RESTATE_ALLOCATION);
+    if ((start.size() != 2 && !resync && !restate && !correct) || !start.get(0).equals(CONFIG)) {
       throw new IllegalArgumentException(USAGE);
     }
     return new JobArguments(
         Path.of(start.get(1)),
         resync,
         restate ? Optional.of(start.get(3)) : Optional.empty(),
+        correct ? Optional.of(CorrectedAllocation.parse(start.get(3))) : Optional.empty(),
         check);
   }
 
@@ -89,7 +126,12 @@ public record JobArguments(
    * The arguments after the configuration's: what distinguishes this start from an ordinary one.
    */
   public String action() {
-    return resync ? RESYNC : restatedMetric.map(metric -> RESTATE + " " + metric).orElse("");
+    return resync
+        ? RESYNC
+        : restatedMetric
+            .map(metric -> RESTATE + " " + metric)
+            .or(() -> correctedAllocation.map(of -> RESTATE_ALLOCATION + " " + of))
+            .orElse("");
   }
 
   /** The database into which a resync of another one reads. */

@@ -9,6 +9,7 @@ package io.experimentetl;
 final class Uids {
   static final String ROUTE = "route";
   static final String ATTRIBUTE = "attribute";
+  static final String CHANGED_ROWS = "changed-rows";
   static final String DAILY_STATS = "daily-stats";
   static final String OUTBOX_RELAY = "outbox-relay";
   static final String CHECKED_EVENTS = "checked-events";

@@ -23,6 +23,7 @@ import java.time.Instant;
 import java.time.LocalDate;
 import java.time.ZoneId;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.TimeUnit;
 import org.apache.flink.configuration.Configuration;
@@ -75,6 +76,7 @@ class ExperimentEtlJobIT {
                     .within(Duration.ZERO, Duration.ofDays(7)))
             .with(FindingsConfig::grace, Duration.ofSeconds(1))
             .with(FindingsConfig::eventTypes, List.of("page_view"))
+            .with(FindingsConfig::allocationsArePercent, true)
             .with(HealthConfig::crossoverMinimumUsers, 1)
             .with(HealthConfig::noExposuresAfter, Duration.ofSeconds(1))
             .with(HealthConfig::metricMinimumUsers, 20)
@@ -102,7 +104,7 @@ class ExperimentEtlJobIT {
     assertThat(ExperimentEtlJob.preflight(config, environment)).isEmpty();
     ExperimentEtlPipeline.build(
         config,
-        Set.of(restated),
+        new StartOptions(Set.of(restated), Map.of(), Map.of()),
         ExperimentEtlJob.source(config, environment, null),
         Warehouse.of(config, environment.getConfiguration()).sinks(),
         KafkaSinks.of(config));

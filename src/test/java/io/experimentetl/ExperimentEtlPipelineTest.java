@@ -97,6 +97,7 @@ class ExperimentEtlPipelineTest {
             "users",
             "experiment_daily_stats",
             "experiment_health_daily",
+            "experiment_allocations",
             "data_inconsistencies");
   }
 

@@ -25,7 +25,6 @@ import java.time.LocalDate;
 import java.time.ZoneOffset;
 import java.time.format.DateTimeFormatter;
 import java.util.Comparator;
-import java.util.Set;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
 import org.apache.flink.configuration.Configuration;
@@ -121,7 +120,7 @@ class UnstreamedChangesIT {
     ExperimentEtlPipeline.configure(environment);
     ExperimentEtlPipeline.build(
         config,
-        Set.of(),
+        StartOptions.NONE,
         ExperimentEtlJob.source(config, environment, null),
         Warehouse.of(config, environment.getConfiguration()).sinks(),
         KafkaSinks.of(config));

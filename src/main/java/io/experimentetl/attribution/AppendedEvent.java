@@ -166,7 +166,7 @@ final class AppendedEvent {
 
   private void add(boolean exposure) {
     if (exposure) {
-      HealthKey key = new HealthKey(facts.experimentId, facts.assignment().variantId(), day);
+      HealthKey key = Contributions.keyOf(facts, day);
       HealthCounts one = new HealthCounts(0, 0, 0, 1);
       contributions.health().merge(key, one, HealthCounts::plus);
       out.healthDifference(key, one);

@@ -6,13 +6,13 @@ import static io.experimentetl.model.FindingCode.T_LATE_BEYOND_STATE;
 import static io.experimentetl.model.FindingCode.T_OUT_OF_RANGE;
 import static io.experimentetl.model.SourceTable.ASSIGNMENTS;
 
+import io.experimentetl.config.FindingsConfig;
 import io.experimentetl.model.AssignmentRow;
 import io.experimentetl.model.Change;
 import io.experimentetl.model.ChangeKind;
 import io.experimentetl.model.FindingCode;
 import io.experimentetl.model.RowVersion;
 import io.experimentetl.quality.AssignmentChecks;
-import java.time.Duration;
 import java.util.Arrays;
 import java.util.EnumSet;
 import java.util.List;
@@ -30,8 +30,9 @@ final class AssignmentAttribution {
   private final RowVersionGenerator versions;
   private final OpenTruncates truncates;
   private final long futureToleranceMicros;
+  private final long clockToleranceMicros;
 
-  AssignmentAttribution(AttributionSteps steps, Duration futureTolerance) {
+  AssignmentAttribution(AttributionSteps steps, FindingsConfig findingsConfig) {
     this.references = steps.references();
     this.pending = steps.pending();
     this.grace = steps.grace();
@@ -42,7 +43,8 @@ final class AssignmentAttribution {
     this.findings = steps.findings();
     this.versions = steps.versions();
     this.truncates = steps.truncates();
-    this.futureToleranceMicros = futureTolerance.toMillis() * 1000;
+    this.futureToleranceMicros = findingsConfig.futureTolerance().toMillis() * 1000;
+    this.clockToleranceMicros = findingsConfig.clockTolerance().toMillis() * 1000;
   }
 
   /** Applies the change, and returns the facts to re-evaluate then, or null. */
@@ -60,7 +62,8 @@ final class AssignmentAttribution {
       user.moveAssignment(row.experimentId(), row.id());
     }
     if (!hasFacts) {
-      rows.send(user, row, EnumSet.of(T_LATE_BEYOND_STATE), origin.version());
+      rows.send(
+          user, row, origin.sequenceInStream(), EnumSet.of(T_LATE_BEYOND_STATE), origin.version());
       findings.report(T_LATE_BEYOND_STATE, true, row, origin);
       return null;
     }
@@ -72,6 +75,11 @@ final class AssignmentAttribution {
       facts.setAssignmentMark(row.id(), truncates.markOf(ASSIGNMENTS, origin));
     }
     boolean isKnown = before != null || held != null;
+    if (before != null && change.kind() == ChangeKind.INSERT && origin.fromStream()) {
+      // The snapshot had read it already: only now its place in commit order is known.
+      facts.setSequence(row.id(), origin.sequenceNumber());
+      before = null;
+    }
     boolean isUnchanged = row.equals(before) && held == null && change.kind() != ChangeKind.RENAME;
     if (change.kind() == ChangeKind.RETAINED ? isKnown : isUnchanged) {
       return null;
@@ -210,6 +218,7 @@ final class AssignmentAttribution {
             row,
             variantExperiment,
             experiment == null ? 0 : experiment.version(),
+            clockToleranceMicros,
             origin.committedAt() + futureToleranceMicros);
     if (facts.isAssignedBefore(row.id())) {
       found.add(A_DUP_ASSIGNMENT);
@@ -226,8 +235,8 @@ final class AssignmentAttribution {
           PendingAssignment.flagged(
               row, origin, FindingCode.toArray(unresolved), version.version()));
     }
-    facts.put(row);
+    facts.put(row, origin.sequenceInStream());
     statistics.restate(user, facts, origin);
-    rows.send(user, row, found, version);
+    rows.send(user, row, facts.sequenceOf(row.id()), found, version);
   }
 }

@@ -5,8 +5,10 @@ import io.experimentetl.config.DeliveryMode;
 import io.experimentetl.config.JobConfig;
 import io.experimentetl.config.MetricConfig;
 import io.experimentetl.config.StatisticsConfig;
+import io.experimentetl.model.AllocationHistory;
 import io.experimentetl.model.AssignmentProcessed;
 import io.experimentetl.model.Change;
+import io.experimentetl.model.ChangedRows;
 import io.experimentetl.model.DailyContribution;
 import io.experimentetl.model.DailyKey;
 import io.experimentetl.model.DailySums;
@@ -55,6 +57,8 @@ import org.apache.flink.util.OutputTag;
  * sets the timers of pending facts, and routes what {@link UserAttribution} decides: event rows to
  * the main output, everything else to side outputs. Differences of the statistics are added up on
  * the heap and sent just before each barrier.
+ *
+ * <p>Long because all parts of a user's attribution meet Flink's state, timers and outputs here.
  */
 public final class AttributeOperator
     extends AbstractStreamOperator<Either<ProgressMarker, EventProcessed>>
@@ -76,6 +80,9 @@ public final class AttributeOperator
   public static final OutputTag<HealthContribution> HEALTH =
       new OutputTag<>("health", TypeInformation.of(HealthContribution.class));
 
+  public static final OutputTag<ChangedRows> CHANGED =
+      new OutputTag<>("changed-rows", TypeInformation.of(ChangedRows.class));
+
   private static final ListStateDescriptor<AttributeProgress> PROGRESS =
       new ListStateDescriptor<>("progress", TypeInformation.of(AttributeProgress.class));
 
@@ -93,6 +100,7 @@ public final class AttributeOperator
 
   private final JobConfig jobConfig;
   private final HashSet<String> restated;
+  private final HashMap<Long, AllocationHistory> knownAllocations;
   private final RawEvents.Source rawEvents;
 
   private transient ListState<AttributeProgress> progressState;
@@ -112,25 +120,38 @@ public final class AttributeOperator
   private transient EvictionWalk evictions;
   private transient RenamedUsers renamedUsers;
   private transient RehydratedUsers rehydratedUsers;
+  private transient RecentAssignments recentAssignments;
   private transient ContributionBuffer contributions;
   private transient FindingReporter findings;
   private transient Counter rehydratedExperiments;
 
   public AttributeOperator(JobConfig jobConfig) {
-    this(jobConfig, Set.of());
+    this(jobConfig, Set.of(), Map.of());
   }
 
   /**
    * The operator.
    *
    * @param restated names of metrics whose days may be restated from the raw rows
+   * @param knownAllocations phases of allocations that an older warehouse knows, by experiment; a
+   *     start with state does not need them
    */
-  public AttributeOperator(JobConfig jobConfig, Set<String> restated) {
-    this(jobConfig, restated, () -> WarehouseEvents.open(jobConfig.clickhouse()));
+  public AttributeOperator(
+      JobConfig jobConfig, Set<String> restated, Map<Long, AllocationHistory> knownAllocations) {
+    this(jobConfig, restated, knownAllocations, () -> WarehouseEvents.open(jobConfig.clickhouse()));
   }
 
   AttributeOperator(JobConfig jobConfig, Set<String> restated, RawEvents.Source rawEvents) {
+    this(jobConfig, restated, Map.of(), rawEvents);
+  }
+
+  private AttributeOperator(
+      JobConfig jobConfig,
+      Set<String> restated,
+      Map<Long, AllocationHistory> knownAllocations,
+      RawEvents.Source rawEvents) {
     this.jobConfig = jobConfig;
+    this.knownAllocations = new HashMap<>(knownAllocations);
     this.restated = new HashSet<>(restated);
     this.rawEvents = rawEvents;
   }
@@ -143,7 +164,11 @@ public final class AttributeOperator
         new DimensionState(
             getOperatorStateBackend().getBroadcastState(DimensionState.EXPERIMENTS),
             getOperatorStateBackend().getBroadcastState(DimensionState.VARIANTS),
+            getOperatorStateBackend().getBroadcastState(DimensionState.ALLOCATIONS),
             statistics.zone());
+    if (!context.isRestored()) {
+      dimensionState.carryOver(knownAllocations);
+    }
     progressState = getOperatorStateBackend().getUnionListState(PROGRESS);
     try {
       restored = RestoredProgress.of(progressState.get(), statistics);
@@ -190,8 +215,10 @@ public final class AttributeOperator
     contributions =
         new ContributionBuffer(
             contribution -> output.collect(CONTRIBUTIONS, new StreamRecord<>(contribution)),
-            contribution -> output.collect(HEALTH, new StreamRecord<>(contribution)));
+            contribution -> output.collect(HEALTH, new StreamRecord<>(contribution)),
+            rows -> output.collect(CHANGED, new StreamRecord<>(rows)));
     rehydratedUsers = new RehydratedUsers();
+    recentAssignments = new RecentAssignments();
     openAttribution(now);
     openEviction(now);
     registerMetrics();
@@ -279,6 +306,7 @@ public final class AttributeOperator
       endTransaction(end);
       return;
     }
+    recentAssignments.add((String) getCurrentKey(), change);
     UserFacts user = users.load((String) getCurrentKey());
     attribution.apply(user, change, timers.currentProcessingTime());
     markChanged(user);
@@ -344,6 +372,13 @@ public final class AttributeOperator
         restate(batch, effect);
       }
     }
+    for (long experimentId : effect.reallocated()) {
+      users.flush();
+      for (List<String> batch :
+          recentAssignments.behind(experimentId, change.sequenceNumber(), users)) {
+        restate(batch, effect.in(experimentId));
+      }
+    }
   }
 
   private void restate(List<String> batch, DimensionState.Effect effect) throws Exception {
@@ -371,6 +406,7 @@ public final class AttributeOperator
   @Override
   public void prepareSnapshotPreBarrier(long checkpointId) throws Exception {
     long now = timers.currentProcessingTime();
+    recentAssignments.clear();
     users.flush();
     renamedUsers.step(progress.marker(), now);
     users.flush();
@@ -464,6 +500,11 @@ public final class AttributeOperator
   @Override
   public void finding(Finding finding) {
     findings.report(finding);
+  }
+
+  @Override
+  public void changedRows(ChangedRows rows) {
+    contributions.add(rows);
   }
 
   @Override

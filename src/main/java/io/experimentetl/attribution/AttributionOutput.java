@@ -1,6 +1,7 @@
 package io.experimentetl.attribution;
 
 import io.experimentetl.model.AssignmentProcessed;
+import io.experimentetl.model.ChangedRows;
 import io.experimentetl.model.DailyKey;
 import io.experimentetl.model.DailySums;
 import io.experimentetl.model.EventProcessed;
@@ -15,6 +16,9 @@ interface AttributionOutput {
   void assignment(AssignmentProcessed row);
 
   void finding(Finding finding);
+
+  /** Reports rows that were corrected: all of an experiment make one finding. */
+  void changedRows(ChangedRows rows);
 
   /**
    * Changes the figures of a day by a difference.

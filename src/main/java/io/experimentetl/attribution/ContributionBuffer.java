@@ -1,5 +1,6 @@
 package io.experimentetl.attribution;
 
+import io.experimentetl.model.ChangedRows;
 import io.experimentetl.model.DailyContribution;
 import io.experimentetl.model.DailyKey;
 import io.experimentetl.model.DailySums;
@@ -9,10 +10,11 @@ import io.experimentetl.model.HealthKey;
 import io.experimentetl.model.MetricKey;
 import io.experimentetl.model.MetricTotals;
 import java.util.HashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.function.Consumer;
 
-/** Sums up differences on the heap, so that each key is sent once per checkpoint. */
+/** Sums up differences and changes on the heap, so that each key is sent once per checkpoint. */
 final class ContributionBuffer {
   private static final int MAX_KEYS = 50_000;
 
@@ -20,13 +22,18 @@ final class ContributionBuffer {
 
   private final Map<DailyKey, DayTotal> daily = new HashMap<>();
   private final Map<HealthKey, HealthCounts> health = new HashMap<>();
+  private final Map<List<Object>, ChangedRows> changed = new HashMap<>();
   private final Consumer<DailyContribution> dailyOutput;
   private final Consumer<HealthContribution> healthOutput;
+  private final Consumer<ChangedRows> changedOutput;
 
   ContributionBuffer(
-      Consumer<DailyContribution> dailyOutput, Consumer<HealthContribution> healthOutput) {
+      Consumer<DailyContribution> dailyOutput,
+      Consumer<HealthContribution> healthOutput,
+      Consumer<ChangedRows> changedOutput) {
     this.dailyOutput = dailyOutput;
     this.healthOutput = healthOutput;
+    this.changedOutput = changedOutput;
   }
 
   /** See {@link AttributionOutput#dailyDifference}. */
@@ -48,8 +55,18 @@ final class ContributionBuffer {
     }
   }
 
+  /** See {@link AttributionOutput#changedRows}. */
+  void add(ChangedRows rows) {
+    changed.merge(List.of(rows.code(), rows.experimentId()), rows, ChangedRows::plus);
+    if (changed.size() > MAX_KEYS) {
+      flush();
+    }
+  }
+
   /** Sends all totals that are not zero. */
   void flush() {
+    changed.values().forEach(changedOutput);
+    changed.clear();
     Map<MetricKey, MetricTotals> metrics = new HashMap<>();
     daily.forEach(
         (key, total) -> {

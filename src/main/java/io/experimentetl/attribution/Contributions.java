@@ -4,6 +4,7 @@ import io.experimentetl.config.CrossoverPolicy;
 import io.experimentetl.config.MetricConfig;
 import io.experimentetl.config.Population;
 import io.experimentetl.config.StatisticsConfig;
+import io.experimentetl.model.AllocationPhase;
 import io.experimentetl.model.AssignmentRow;
 import io.experimentetl.model.DailyKey;
 import io.experimentetl.model.DailySums;
@@ -80,7 +81,8 @@ record Contributions(
     boolean exposed = firstExposure != NOT_EXPOSED;
     boolean crossover = exposed && seenElsewhere;
     Map<HealthKey, HealthCounts> health = new HashMap<>();
-    addHealth(health, facts, calendar.dayOf(assignment.assignedAt()), new HealthCounts(1, 0, 0, 0));
+    int assignedDay = calendar.dayOf(assignment.assignedAt());
+    health.put(assignedKey(facts, assignedDay, dimensions), new HealthCounts(1, 0, 0, 0));
     Map<DailyKey, DailySums> daily = new HashMap<>();
     if (exposed) {
       int exposureDay = calendar.dayOf(firstExposure);
@@ -144,10 +146,22 @@ record Contributions(
 
   private static void addHealth(
       Map<HealthKey, HealthCounts> health, ExperimentFacts facts, int day, HealthCounts counts) {
-    health.merge(
-        new HealthKey(facts.experimentId, facts.assignment().variantId(), day),
-        counts,
-        HealthCounts::plus);
+    health.merge(keyOf(facts, day), counts, HealthCounts::plus);
+  }
+
+  private static HealthKey assignedKey(ExperimentFacts facts, int day, Dimensions dimensions) {
+    AssignmentRow assignment = facts.assignment();
+    int phase =
+        dimensions
+            .allocationOf(facts.experimentId)
+            .phaseOf(facts.sequenceOf(assignment.id()), assignment.assignedAt());
+    return new HealthKey(facts.experimentId, assignment.variantId(), day, phase);
+  }
+
+  /** The key of a user's exposures on a day. */
+  static HealthKey keyOf(ExperimentFacts facts, int day) {
+    return new HealthKey(
+        facts.experimentId, facts.assignment().variantId(), day, AllocationPhase.UNKNOWN);
   }
 
   private static void addMetric(

@@ -1,5 +1,6 @@
 package io.experimentetl.attribution;
 
+import io.experimentetl.model.AllocationHistory;
 import io.experimentetl.model.Change;
 import io.experimentetl.model.ChangeKind;
 import io.experimentetl.model.ExperimentRow;
@@ -20,6 +21,9 @@ final class DimensionState {
           "experiments", Types.LONG, TypeInformation.of(ExperimentDimension.class));
   static final MapStateDescriptor<Long, VariantDimension> VARIANTS =
       new MapStateDescriptor<>("variants", Types.LONG, TypeInformation.of(VariantDimension.class));
+  static final MapStateDescriptor<Long, AllocationHistory> ALLOCATIONS =
+      new MapStateDescriptor<>(
+          "allocations", Types.LONG, TypeInformation.of(AllocationHistory.class));
 
   /**
    * The effect of a dimension's change on the users.
@@ -27,11 +31,19 @@ final class DimensionState {
    * @param before the dimensions before the change
    * @param isAwaited facts refer to the row, which was missing until now
    * @param restated ids of the experiments whose users must be restated
+   * @param reallocated ids of the experiments in which a phase of the allocation began: users that
+   *     were assigned behind this change must be restated
    */
-  record Effect(Dimensions before, boolean isAwaited, Set<Long> restated) {}
+  record Effect(Dimensions before, boolean isAwaited, Set<Long> restated, Set<Long> reallocated) {
+    /** The effect on the users of one experiment, all of whom are restated. */
+    Effect in(long experimentId) {
+      return new Effect(before, isAwaited, Set.of(experimentId), Set.of());
+    }
+  }
 
   private final BroadcastState<Long, ExperimentDimension> experiments;
   private final BroadcastState<Long, VariantDimension> variants;
+  private final BroadcastState<Long, AllocationHistory> allocations;
   private final String defaultZone;
   private final Dimensions dimensions;
   private final MissingReferences missing = new MissingReferences();
@@ -44,10 +56,12 @@ final class DimensionState {
   DimensionState(
       BroadcastState<Long, ExperimentDimension> experiments,
       BroadcastState<Long, VariantDimension> variants,
+      BroadcastState<Long, AllocationHistory> allocations,
       String defaultZone)
       throws Exception {
     this.experiments = experiments;
     this.variants = variants;
+    this.allocations = allocations;
     this.defaultZone = defaultZone;
     this.dimensions = new Dimensions(defaultZone);
     for (Map.Entry<Long, ExperimentDimension> entry : experiments.immutableEntries()) {
@@ -56,6 +70,21 @@ final class DimensionState {
     for (Map.Entry<Long, VariantDimension> entry : variants.immutableEntries()) {
       dimensions.put(entry.getValue());
     }
+    for (Map.Entry<Long, AllocationHistory> entry : allocations.immutableEntries()) {
+      dimensions.putAllocation(entry.getKey(), entry.getValue());
+    }
+  }
+
+  /** Takes over the phases that an older warehouse knows. */
+  void carryOver(Map<Long, AllocationHistory> known) throws Exception {
+    for (Map.Entry<Long, AllocationHistory> entry : known.entrySet()) {
+      putAllocation(entry.getKey(), entry.getValue());
+    }
+  }
+
+  private void putAllocation(long experimentId, AllocationHistory allocation) throws Exception {
+    allocations.put(experimentId, allocation);
+    dimensions.putAllocation(experimentId, allocation);
   }
 
   Dimensions dimensions() {
@@ -80,6 +109,7 @@ final class DimensionState {
     ExperimentDimension old = dimensions.experiment(row.id());
     if (isDeleted) {
       experiments.remove(row.id());
+      allocations.remove(row.id());
       dimensions.removeExperiment(row.id());
     } else {
       ExperimentDimension now =
@@ -91,7 +121,7 @@ final class DimensionState {
     boolean countsOtherwise =
         old != null && (isDeleted || !old.countsLike(dimensions.experiment(row.id())));
     return new Effect(
-        before, isAwaited, isAwaited || countsOtherwise ? Set.of(row.id()) : Set.of());
+        before, isAwaited, isAwaited || countsOtherwise ? Set.of(row.id()) : Set.of(), Set.of());
   }
 
   private Effect applyVariant(Change change, Dimensions before) throws Exception {
@@ -116,7 +146,35 @@ final class DimensionState {
         restated.add(old.experimentId());
       }
     }
-    return new Effect(before, isAwaited, restated);
+    Set<Long> reallocated = new HashSet<>();
+    if (old != null && old.experimentId() != row.experimentId()) {
+      reallocate(
+          old.experimentId(),
+          before.allocationOf(old.experimentId()).without(row.id(), change),
+          reallocated,
+          restated);
+    }
+    reallocate(
+        row.experimentId(),
+        before.allocationOf(row.experimentId()).after(change),
+        reallocated,
+        restated);
+    return new Effect(before, isAwaited, restated, reallocated);
+  }
+
+  private void reallocate(
+      long experimentId, AllocationHistory now, Set<Long> reallocated, Set<Long> restated)
+      throws Exception {
+    AllocationHistory before = dimensions.allocationOf(experimentId);
+    if (now == before) {
+      return;
+    }
+    putAllocation(experimentId, now);
+    if (now.last().fromSequence() > 0) {
+      reallocated.add(experimentId);
+    } else if (before.last() != null && !now.datesLike(before)) {
+      restated.add(experimentId);
+    }
   }
 
   private static boolean isDeleted(Change change) {

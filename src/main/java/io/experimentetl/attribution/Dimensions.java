@@ -1,5 +1,6 @@
 package io.experimentetl.attribution;
 
+import io.experimentetl.model.AllocationHistory;
 import java.util.Collection;
 import java.util.HashMap;
 import java.util.Map;
@@ -8,6 +9,7 @@ import java.util.Map;
 public final class Dimensions {
   private final Map<Long, ExperimentDimension> experiments = new HashMap<>();
   private final Map<Long, VariantDimension> variants = new HashMap<>();
+  private final Map<Long, AllocationHistory> allocations = new HashMap<>();
   private final Map<String, ExperimentCalendar> calendars = new HashMap<>();
   private final String defaultZone;
   private final ExperimentCalendar defaultCalendar;
@@ -23,6 +25,7 @@ public final class Dimensions {
     Dimensions copy = new Dimensions(defaultZone);
     copy.experiments.putAll(experiments);
     copy.variants.putAll(variants);
+    copy.allocations.putAll(allocations);
     return copy;
   }
 
@@ -41,6 +44,15 @@ public final class Dimensions {
     return variants.get(id);
   }
 
+  /** The phases of an experiment's allocation. */
+  AllocationHistory allocationOf(long experimentId) {
+    return allocations.getOrDefault(experimentId, AllocationHistory.NONE);
+  }
+
+  void putAllocation(long experimentId, AllocationHistory allocation) {
+    allocations.put(experimentId, allocation);
+  }
+
   public void put(ExperimentDimension experiment) {
     experiments.put(experiment.id(), experiment);
   }
@@ -51,6 +63,7 @@ public final class Dimensions {
 
   public void removeExperiment(long id) {
     experiments.remove(id);
+    allocations.remove(id);
   }
 
   public void removeVariant(long id) {

@@ -33,6 +33,9 @@ final class ExperimentFacts {
   /** By id, the marks of assignments that have one. */
   private final Map<Long, Byte> assignmentMarks = new TreeMap<>();
 
+  /** The sequence numbers of the changes that brought the assignments, in their order. */
+  private final List<Long> sequences = new ArrayList<>(1);
+
   private AssignmentRow assignment;
 
   ExperimentFacts(long experimentId) {
@@ -49,6 +52,9 @@ final class ExperimentFacts {
     ExperimentFacts facts =
         new ExperimentFacts(state.experimentId(), EventFacts.of(state.events()));
     facts.assignments.addAll(Arrays.asList(state.assignments()));
+    for (long sequence : state.assignedSequences()) {
+      facts.sequences.add(sequence);
+    }
     facts.assignment = facts.earliestAssignment();
     facts.pendingAssignments.addAll(Arrays.asList(state.pendingAssignments()));
     facts.pendingEvents.addAll(Arrays.asList(state.pendingEvents()));
@@ -68,6 +74,7 @@ final class ExperimentFacts {
     return new ExperimentState(
         experimentId,
         assignments.toArray(AssignmentRow[]::new),
+        sequences.stream().mapToLong(Long::longValue).toArray(),
         events.toColumns(),
         pendingAssignments.toArray(PendingAssignment[]::new),
         pendingEvents.toArray(PendingEvent[]::new),
@@ -142,11 +149,16 @@ final class ExperimentFacts {
     return !assignments.isEmpty() && assignments.get(0).id() != id;
   }
 
-  /** Adds a delivered assignment, or replaces the one with its id. */
-  void put(AssignmentRow row) {
+  /**
+   * Adds a delivered assignment, or replaces the one with its id, which keeps its sequence number.
+   *
+   * @param sequence of the change that brought it; 0: the snapshot read it
+   */
+  void put(AssignmentRow row, long sequence) {
     AssignmentRow before = assignmentOf(row.id());
     if (before == null) {
       assignments.add(row);
+      sequences.add(sequence);
     } else {
       assignments.set(assignments.indexOf(before), row);
     }
@@ -163,10 +175,23 @@ final class ExperimentFacts {
 
   /** Returns whether there was a delivered assignment with the id. */
   boolean removeAssignment(long id) {
-    boolean removed = assignments.remove(assignmentOf(id));
+    int index = assignments.indexOf(assignmentOf(id));
+    if (index >= 0) {
+      assignments.remove(index);
+      sequences.remove(index);
+    }
     assignmentMarks.remove(id);
     assignment = earliestAssignment();
-    return removed;
+    return index >= 0;
+  }
+
+  /** The sequence number of the change that brought the assignment; 0: the snapshot. */
+  long sequenceOf(long assignmentId) {
+    return sequences.get(assignments.indexOf(assignmentOf(assignmentId)));
+  }
+
+  void setSequence(long assignmentId, long sequence) {
+    sequences.set(assignments.indexOf(assignmentOf(assignmentId)), sequence);
   }
 
   private AssignmentRow earliestAssignment() {

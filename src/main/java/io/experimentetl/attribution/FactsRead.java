@@ -36,9 +36,9 @@ final class FactsRead {
     }
   }
 
-  void add(AssignmentRow assignment) {
+  void add(AssignmentRow assignment, long sequence) {
     rows++;
-    facts.put(assignment);
+    facts.put(assignment, sequence);
   }
 
   boolean isUnambiguous() {

@@ -79,7 +79,7 @@ record MetricChange(
     List<MetricConfig> after = new ArrayList<>();
     for (MetricConfig metric : now.metrics()) {
       MetricConfig was = counted.remove(metric.name());
-      if (metric.equals(was)) {
+      if (metric.counting().equals(was)) {
         continue;
       }
       String problem =
@@ -162,7 +162,7 @@ record MetricChange(
     if (was.kind() != is.kind()) {
       return changed + "another kind needs another name";
     }
-    if (was.withSince(null).equals(is.withSince(null)) && !isEarlier(is, was)) {
+    if (was.withSince(null).equals(is.counting().withSince(null)) && !isEarlier(is, was)) {
       return changed
           + "users who were counted before would disappear from published days; restore it, or give the new metric another name";
     }

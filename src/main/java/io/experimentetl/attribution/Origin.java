@@ -30,6 +30,11 @@ public record Origin(long lsn, long committedAt, long sequenceNumber, long visib
     return lsn != 0;
   }
 
+  /** The change's place in commit order; 0: the snapshot read the row. */
+  long sequenceInStream() {
+    return fromStream() ? sequenceNumber : 0;
+  }
+
   /** The version of the row as the source sent it. */
   RowVersion version() {
     return new RowVersion(lsn, committedAt, RowVersion.ofSequenceNumber(sequenceNumber), false, "");

@@ -61,8 +61,17 @@ final class ProcessedRows {
             version));
   }
 
-  /** Sends an assignment. */
-  void send(UserFacts user, AssignmentRow row, EnumSet<FindingCode> codes, RowVersion version) {
+  /**
+   * Sends an assignment.
+   *
+   * @param sequence of the change that brought it; 0: the snapshot read it
+   */
+  void send(
+      UserFacts user,
+      AssignmentRow row,
+      long sequence,
+      EnumSet<FindingCode> codes,
+      RowVersion version) {
     ExperimentDimension experiment = dimensions.experiment(row.experimentId());
     VariantDimension variant = dimensions.variant(row.variantId());
     out.assignment(
@@ -74,6 +83,7 @@ final class ProcessedRows {
             variant == null ? "" : variant.name(),
             user.user == null ? null : user.user.properties(),
             dimensions.calendarOf(experiment).dayOf(row.assignedAt()),
+            sequence,
             FindingCode.toArray(codes),
             version));
   }
@@ -131,6 +141,7 @@ final class ProcessedRows {
             "",
             null,
             dayOf(row.experimentId(), row.assignedAt()),
+            0,
             FindingCode.NO_CODES,
             tombstone));
   }

@@ -9,6 +9,7 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.experimentetl.config.CrossoverPolicy;
 import io.experimentetl.config.MetricConfig;
 import io.experimentetl.config.MetricKind;
+import io.experimentetl.config.MetricRole;
 import io.experimentetl.config.MetricTerm;
 import io.experimentetl.config.Population;
 import io.experimentetl.config.StatisticsConfig;
@@ -137,7 +138,9 @@ final class SavedStatistics {
                 required(denominator, "event-type"), optional(denominator, "property")),
         cap == null ? null : new BigDecimal(cap),
         duration(json, "covariate"),
-        since == null ? null : LocalDate.parse(since));
+        since == null ? null : LocalDate.parse(since),
+        List.of(),
+        MetricRole.GOAL);
   }
 
   private static Duration duration(JsonNode json, String key) {

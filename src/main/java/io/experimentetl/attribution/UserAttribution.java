@@ -68,7 +68,7 @@ final class UserAttribution {
             findings,
             versions,
             truncates);
-    assignments = new AssignmentAttribution(steps, config.findings().futureTolerance());
+    assignments = new AssignmentAttribution(steps, config.findings());
     BotCheck bots =
         new BotCheck(config.findings().health().botEventsPerDay(), dimensions, findings);
     events =

@@ -3,12 +3,15 @@ package io.experimentetl.attribution;
 import static io.experimentetl.model.FindingCode.C_DELETE_ERASURE;
 import static io.experimentetl.model.FindingCode.C_DELETE_RETENTION;
 import static io.experimentetl.model.FindingCode.C_DELETE_UNEXPECTED;
+import static io.experimentetl.model.FindingCode.C_UPDATE_IMMUTABLE;
 import static io.experimentetl.model.FindingCode.R_ORPHAN_EXPERIMENT;
 import static io.experimentetl.model.FindingCode.R_ORPHAN_VARIANT;
+import static io.experimentetl.model.FindingCode.S_UNKNOWN_ENUM;
 import static io.experimentetl.model.FindingCode.S_UNKNOWN_EVENT_TYPE;
 
 import io.experimentetl.model.AssignmentRow;
 import io.experimentetl.model.Change;
+import io.experimentetl.model.ChangedRows;
 import io.experimentetl.model.EventRow;
 import io.experimentetl.model.ExperimentRow;
 import io.experimentetl.model.Finding;
@@ -96,6 +99,11 @@ final class UserFindings {
    * something that several events share: a missing reference, a day, an event type.
    */
   void report(FindingCode code, boolean open, EventRow event, Origin origin) {
+    if (code == C_UPDATE_IMMUTABLE) {
+      Subject row = Subject.event(event.id(), event.occurredAt());
+      out.changedRows(changed(code, event.experimentId(), row, origin));
+      return;
+    }
     Finding.Draft finding =
         switch (code) {
           case R_ORPHAN_EXPERIMENT ->
@@ -130,7 +138,11 @@ final class UserFindings {
    * about a missing reference.
    */
   void report(FindingCode code, boolean open, AssignmentRow row, Origin origin) {
-    report(code, open, row, code.sentence(), origin);
+    String detail =
+        code == S_UNKNOWN_ENUM
+            ? "column source: the product does not know the value " + Finding.quoted(row.source())
+            : code.sentence();
+    report(code, open, row, detail, origin);
   }
 
   void report(FindingCode code, boolean open, AssignmentRow row, String detail, Origin origin) {
@@ -179,23 +191,39 @@ final class UserFindings {
   }
 
   /**
-   * Reports a fact that was deleted inside its retention.
+   * Reports a fact that was deleted inside its retention: each event, which may turn out to be in
+   * the source still, and the assignments of an experiment together.
    *
    * @param withUser its transaction also replaced the user's row
    */
   void reportUnexpectedDelete(UserFacts user, DeletedFacts.Deleted delete, boolean withUser) {
-    Subject deleted =
-        delete.eventId() == null
-            ? Subject.assignment(delete.assignmentId())
-            : Subject.event(delete.eventId(), delete.occurredAt());
+    if (delete.eventId() == null) {
+      Subject row = Subject.assignment(delete.assignmentId());
+      out.changedRows(changed(C_DELETE_UNEXPECTED, delete.experimentId(), row, delete.origin()));
+      return;
+    }
     String how = withUser ? ", in the transaction that replaced its user" : " inside its retention";
     report(
-        Finding.opened(C_DELETE_UNEXPECTED, deleted)
+        Finding.opened(C_DELETE_UNEXPECTED, Subject.event(delete.eventId(), delete.occurredAt()))
             .inExperiment(delete.experimentId())
             .aboutUser(user.userId)
             .aboutEvent(delete.eventId())
             .detail("deleted at the source%s; the statistics were restated".formatted(how)),
         delete.origin());
+  }
+
+  private static ChangedRows changed(
+      FindingCode code, long experimentId, Subject row, Origin origin) {
+    return new ChangedRows(
+        code,
+        experimentId,
+        origin.lsn(),
+        origin.visibleBefore(),
+        origin.visibleBefore(),
+        origin.sequenceNumber(),
+        origin.committedAt(),
+        1,
+        new Subject[] {row});
   }
 
   void reportErasure(long txId, int events, int assignments, Origin origin) {

@@ -102,10 +102,15 @@ final class UserStore implements SpilledEvents, UndecidedChanges {
 
   /** The keys of all users after a {@link #flush}, in batches for one query each. */
   List<List<String>> batches() {
+    return batches(keys());
+  }
+
+  /** The keys in such batches. */
+  static List<List<String>> batches(List<String> keys) {
     List<List<String>> batches = new ArrayList<>();
     List<String> batch = new ArrayList<>();
     int characters = 0;
-    for (String key : keys()) {
+    for (String key : keys) {
       batch.add(key);
       characters += key.length();
       if (isFull(batch.size(), characters)) {

@@ -58,11 +58,11 @@ final class WarehouseFacts implements AutoCloseable {
                         new Key(event.userId(), event.experimentId()),
                         key -> new FactsRead(key.experimentId()))
                     .add(event, checks),
-            assignment ->
+            (assignment, sequence) ->
                 read.computeIfAbsent(
                         new Key(assignment.userId(), assignment.experimentId()),
                         key -> new FactsRead(key.experimentId()))
-                    .add(assignment));
+                    .add(assignment, sequence));
     return read;
   }
 
@@ -73,7 +73,7 @@ final class WarehouseFacts implements AutoCloseable {
    */
   void readEvents(Set<Long> experiments, Collection<String> userIds, Consumer<EventRow> events)
       throws IOException, InterruptedException {
-    open().readAsOf(experiments, userIds, Long.MAX_VALUE, events, assignment -> {});
+    open().readAsOf(experiments, userIds, Long.MAX_VALUE, events, (assignment, sequence) -> {});
   }
 
   private RawEvents open() throws IOException {

@@ -6,8 +6,9 @@ import io.experimentetl.warehouse.SourceColumns;
 
 /**
  * A compared column, and the text that both servers make of its value: a time as microseconds since
- * 1970 that is the nearest in ClickHouse's range, a boolean as 0 or 1, a number and JSON as
- * PostgreSQL prints them, any other text prefixed with its length in bytes, NULL as a hyphen.
+ * 1970 that is the nearest in ClickHouse's range, a boolean as 0 or 1, an integer and JSON as
+ * PostgreSQL prints them, any other number in whole millionths, any other text prefixed with its
+ * length in bytes, NULL as a hyphen.
  *
  * @param source its name in PostgreSQL
  * @param warehouse its name in ClickHouse
@@ -26,6 +27,7 @@ record AuditedColumn(String source, String warehouse, ColumnType type, boolean i
     String name = PostgresRows.quoted(source);
     return switch (type) {
       case BIGINT, INT, JSON -> "coalesce(%s::text, '-')".formatted(name);
+      case NUMBER -> "coalesce(round(%s::numeric * 1000000)::text, '-')".formatted(name);
       case EVENT_ID, TEXT, LABEL ->
           "coalesce(octet_length(%1$s::text) || ':' || %1$s::text, '-')".formatted(name);
       case BOOL -> "coalesce(%s::int::text, '-')".formatted(name);
@@ -42,6 +44,7 @@ record AuditedColumn(String source, String warehouse, ColumnType type, boolean i
   String clickhouseText() {
     return switch (type) {
       case BIGINT, INT -> "ifNull(toString(%s), '-')".formatted(warehouse);
+      case NUMBER -> "ifNull(toString(toInt64(round(%s * 1000000))), '-')".formatted(warehouse);
       case JSON -> "ifNull(%s, '-')".formatted(warehouse);
       case EVENT_ID ->
           "concat(toString(length(%1$s)), ':', %1$s)".formatted(ClickHouseRows.EVENT_ID);

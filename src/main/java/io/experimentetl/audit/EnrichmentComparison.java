@@ -307,8 +307,15 @@ final class EnrichmentComparison {
             .collect(
                 Collectors.joining(", ", "CAST([", "] AS Array(Tuple(String, Int64, Int64)))")));
     values.put("event_types", eventTypes());
-    values.put("assignment_at_tolerance", Long.toString(EventChecks.ASSIGNMENT_AT_TOLERANCE));
     values.put("range_ends", StatisticsSql.RANGE_ENDS);
+    values.put(
+        "clock_tolerance",
+        Long.toString(StatisticsSql.micros(settings.findings().clockTolerance())));
+    values.put(
+        "covariate_events",
+        EventChecks.covariateEvents(statistics).stream()
+            .map(StatisticsSql::clickhouseText)
+            .collect(Collectors.joining(", ", "CAST([", "] AS Array(String))")));
     values.put("number", NUMBER);
     values.put("limit", Integer.toString(LIMIT));
     return values;

@@ -7,6 +7,7 @@ import io.experimentetl.audit.Observation.Weight;
 import io.experimentetl.config.FindingsConfig;
 import io.experimentetl.config.HealthConfig;
 import io.experimentetl.config.MetricKind;
+import io.experimentetl.config.MetricRole;
 import io.experimentetl.model.Subject;
 import io.experimentetl.model.SubjectKind;
 import io.experimentetl.quality.AssignmentChecks;
@@ -97,6 +98,7 @@ final class FindingsComparison {
         entry("enrolment_tolerance", Long.toString(AssignmentChecks.ENROLMENT_TOLERANCE)),
         entry("srm_p", Double.toString(findings.srmAlertP())),
         entry("srm_users", Integer.toString(findings.srmMinimumUsersPerVariant())),
+        entry("percent", Boolean.toString(findings.allocationsArePercent())),
         entry("crossover_share", Double.toString(health.crossoverShare())),
         entry("crossover_users", Integer.toString(health.crossoverMinimumUsers())),
         entry("variant_users", Integer.toString(health.variantMinimumUsers())),
@@ -110,11 +112,15 @@ final class FindingsComparison {
             settings.statistics().metrics().stream()
                 .map(
                     metric ->
-                        "(%s, %d, %d)"
+                        "(%s, %d, %d, %s)"
                             .formatted(
                                 StatisticsSql.clickhouseText(metric.name()),
                                 metric.delay().isZero() ? 0 : 1,
-                                metric.kind() == MetricKind.PROPORTION ? 0 : 1))
+                                metric.kind() == MetricKind.PROPORTION ? 0 : 1,
+                                StatisticsSql.clickhouseText(
+                                    metric.role() == MetricRole.DIAGNOSTIC
+                                        ? ""
+                                        : "^" + metric.experimentPattern() + "$")))
                 .collect(Collectors.joining(", ", "[", "]"))),
         entry("day", sql.clickhouseDay("at")),
         entry("on_its_way", micros(findings.grace().plus(ON_ITS_WAY))),

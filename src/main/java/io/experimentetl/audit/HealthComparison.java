@@ -17,12 +17,11 @@ import java.util.TreeSet;
 /**
  * Compares {@code experiment_health_daily}. Users and exposures are compared with their
  * recomputation from either side's rows, as in {@link StatisticsComparison}; the sample ratio with
- * the one of the row's own users and weights; the weights with those of the variants, unless these
- * changed after the row was written.
+ * its recomputation from ClickHouse's assignments and the phases of their allocation; the weights
+ * with those of the variants, unless these changed after the row was written.
  */
 final class HealthComparison {
   static final String PLACE = "health";
-  private static final double TOLERANCE = 1e-9;
 
   /** The comparison's result. */
   record Result(int days, long unjudgedWeights, List<Observation> observations) {}
@@ -74,7 +73,13 @@ final class HealthComparison {
 
   /** The increments of one day. */
   private record Added(
-      int day, long variantId, long assigned, long exposed, long crossovers, long exposures) {}
+      int day,
+      long variantId,
+      long assigned,
+      long exposed,
+      long crossovers,
+      long exposures,
+      int phase) {}
 
   private final AuditSettings settings;
   private final SourceSnapshot source;
@@ -82,6 +87,7 @@ final class HealthComparison {
   private final StatisticsSql sql;
   private final Map<Cell, Figures> stored = new TreeMap<>();
   private final Map<Cell, String> inconsistent = new TreeMap<>();
+  private final SampleRatios ratios;
   private final Map<Cell, Figures> atMarker;
   private long unjudgedWeights;
 
@@ -96,14 +102,15 @@ final class HealthComparison {
     this.source = source;
     this.warehouse = warehouse;
     this.sql = sql;
+    this.ratios = SampleRatios.read(warehouse, marker.sequenceNumber());
+    this.atMarker = fromWarehouse(marker.sequenceNumber(), ratios);
     readStored(marker);
-    this.atMarker = fromWarehouse(marker.sequenceNumber());
   }
 
   Result compare(Set<Long> experimentsWithRetainedRows, Set<Long> expired) {
     Map<Cell, Figures> fromSource = fromSource();
     Map<Cell, Figures> atSnapshot =
-        fromSource.equals(atMarker) ? atMarker : fromWarehouse(source.lsn());
+        fromSource.equals(atMarker) ? atMarker : fromWarehouse(source.lsn(), null);
     Set<Cell> all = new TreeSet<>(stored.keySet());
     all.addAll(atMarker.keySet());
     all.addAll(fromSource.keySet());
@@ -157,7 +164,8 @@ final class HealthComparison {
       List<Long> variants,
       List<Long> assigned,
       List<Long> exposed,
-      List<Long> weights,
+      List<Double> weights,
+      List<Double> expected,
       long crossovers,
       long exposures,
       double chiSquare,
@@ -171,7 +179,8 @@ final class HealthComparison {
           Warehouse.longs(row, "variant_ids"),
           Warehouse.longs(row, "assigned_users"),
           Warehouse.longs(row, "exposed_users"),
-          Warehouse.longs(row, "weights"),
+          Warehouse.doubles(row, "weights"),
+          Warehouse.doubles(row, "expected_users"),
           row.getLong("crossover_users"),
           row.getLong("exposures"),
           row.getDouble("srm_chi_square"),
@@ -182,7 +191,7 @@ final class HealthComparison {
   }
 
   private void readStored(Warehouse.Progress marker) {
-    Map<Long, Map<Long, Long>> weights = new HashMap<>();
+    Map<Long, Map<Long, Double>> weights = new HashMap<>();
     Map<Long, Long> weighedAt = new HashMap<>();
     warehouse.read(
         """
@@ -194,12 +203,12 @@ final class HealthComparison {
           if (row.getInt(4) == 0) {
             weights
                 .computeIfAbsent(row.getLong(1), none -> new TreeMap<>())
-                .put(row.getLong(2), row.getLong(3));
+                .put(row.getLong(2), row.getDouble(3));
           }
         });
     warehouse.read(
         """
-        SELECT experiment_id, toInt32(day) AS day_, variant_ids, assigned_users, exposed_users, weights,
+        SELECT experiment_id, toInt32(day) AS day_, variant_ids, assigned_users, exposed_users, weights, expected_users,
           crossover_users, exposures, srm_chi_square, srm_df, srm_p, _version, _deleted
         FROM experiment_health_daily
         WHERE _version <= %d
@@ -226,9 +235,9 @@ final class HealthComparison {
   }
 
   /** Checks the sample ratio against the row's users and weights, and the weights. */
-  private void check(StoredRow row, Map<Long, Long> weights, boolean weightsAreOlder) {
+  private void check(StoredRow row, Map<Long, Double> weights, boolean weightsAreOlder) {
     List<String> problems = new ArrayList<>();
-    Map<Long, Long> storedWeights = new TreeMap<>();
+    Map<Long, Double> storedWeights = new TreeMap<>();
     for (int i = 0; i < row.variants().size(); i++) {
       if (row.weights().get(i) != 0 || weights.containsKey(row.variants().get(i))) {
         storedWeights.put(row.variants().get(i), row.weights().get(i));
@@ -247,62 +256,25 @@ final class HealthComparison {
     }
   }
 
-  private static void checkSampleRatio(StoredRow row, List<String> problems) {
-    double users = 0;
-    double totalWeight = 0;
-    int weighted = 0;
-    for (int i = 0; i < row.variants().size(); i++) {
-      if (row.weights().get(i) > 0) {
-        users += row.assigned().get(i);
-        totalWeight += row.weights().get(i);
-        weighted++;
-      }
-    }
-    double chiSquare = 0;
-    int freedom = 0;
-    if (weighted >= 2 && users > 0) {
-      freedom = weighted - 1;
-      for (int i = 0; i < row.variants().size(); i++) {
-        double expected = row.weights().get(i) / totalWeight * users;
-        if (expected > 0) {
-          chiSquare += Math.pow(row.assigned().get(i) - expected, 2) / expected;
-        }
-      }
-    }
-    double p = freedom == 0 ? 1 : upperTail(chiSquare, freedom);
-    if (differ(chiSquare, row.chiSquare()) || freedom != row.freedom() || differ(p, row.p())) {
+  private void checkSampleRatio(StoredRow row, List<String> problems) {
+    SampleRatios.Ratio ratio =
+        ratios.asOf(row.cell().experimentId(), row.cell().day(), row.variants());
+    if (SampleRatios.differ(ratio.chiSquare(), row.chiSquare())
+        || ratio.freedom() != row.freedom()
+        || SampleRatios.differInDigits(ratio.p(), row.p())
+        || SampleRatios.differ(ratio.expected(), row.expected())) {
       problems.add(
-          "srm_chi_square, srm_df, srm_p are %s, %d, %s and should be %s, %d, %s"
-              .formatted(row.chiSquare(), row.freedom(), row.p(), chiSquare, freedom, p));
+          "srm_chi_square, srm_df, srm_p, expected_users are %s, %d, %s, %s and should be %s, %d, %s, %s"
+              .formatted(
+                  row.chiSquare(),
+                  row.freedom(),
+                  row.p(),
+                  row.expected(),
+                  ratio.chiSquare(),
+                  ratio.freedom(),
+                  ratio.p(),
+                  ratio.expected()));
     }
-  }
-
-  private static boolean differ(double a, double b) {
-    return Math.abs(a - b) > TOLERANCE * Math.max(1, Math.abs(a));
-  }
-
-  /**
-   * P(X > x) of a chi-square distribution, by the finite sums for even and odd degrees of freedom
-   * (Abramowitz and Stegun 26.4.4 and 26.4.5).
-   */
-  static double upperTail(double x, int freedom) {
-    double half = x / 2;
-    if (freedom % 2 == 0) {
-      double term = Math.exp(-half);
-      double sum = term;
-      for (int i = 1; i < freedom / 2; i++) {
-        term *= half / i;
-        sum += term;
-      }
-      return sum;
-    }
-    double sum = org.apache.commons.math3.special.Erf.erfc(Math.sqrt(half));
-    double term = Math.exp(-half) * Math.sqrt(half) / (Math.sqrt(Math.PI) / 2);
-    for (int i = 1; i <= (freedom - 1) / 2; i++) {
-      sum += term;
-      term *= half / (i + 0.5);
-    }
-    return sum;
   }
 
   private static Map<Long, Long> byVariant(List<Long> ids, List<Long> users) {
@@ -315,21 +287,22 @@ final class HealthComparison {
     return byVariant;
   }
 
-  private Map<Cell, Figures> fromWarehouse(long lsn) {
+  /**
+   * The figures as of an LSN.
+   *
+   * @param phases takes the assigned users by phase; null: nobody needs them
+   */
+  private Map<Cell, Figures> fromWarehouse(long lsn, SampleRatios phases) {
     Map<Long, List<Added>> added = new TreeMap<>();
     warehouse.read(
         sql.healthInClickhouse(lsn),
-        row ->
-            added
-                .computeIfAbsent(row.getLong(1), none -> new ArrayList<>())
-                .add(
-                    new Added(
-                        row.getInt(3),
-                        row.getLong(2),
-                        row.getLong(4),
-                        row.getLong(5),
-                        row.getLong(6),
-                        row.getLong(7))));
+        row -> {
+          Added of = added(row, row.getInt(8));
+          added.computeIfAbsent(row.getLong(1), none -> new ArrayList<>()).add(of);
+          if (phases != null) {
+            phases.add(row.getLong(1), of.day(), of.variantId(), of.phase(), of.assigned());
+          }
+        });
     return cumulated(added);
   }
 
@@ -338,18 +311,19 @@ final class HealthComparison {
     source.read(
         settings,
         sql.healthInPostgres(),
-        row ->
-            added
-                .computeIfAbsent(row.getLong(1), none -> new ArrayList<>())
-                .add(
-                    new Added(
-                        row.getInt(3),
-                        row.getLong(2),
-                        row.getLong(4),
-                        row.getLong(5),
-                        row.getLong(6),
-                        row.getLong(7))));
+        row -> added.computeIfAbsent(row.getLong(1), none -> new ArrayList<>()).add(added(row, 0)));
     return cumulated(added);
+  }
+
+  private static Added added(ResultSet row, int phase) throws SQLException {
+    return new Added(
+        row.getInt(3),
+        row.getLong(2),
+        row.getLong(4),
+        row.getLong(5),
+        row.getLong(6),
+        row.getLong(7),
+        phase);
   }
 
   private static Map<Cell, Figures> cumulated(Map<Long, List<Added>> byExperiment) {

@@ -123,6 +123,15 @@ final class Warehouse implements AutoCloseable {
     return numbers;
   }
 
+  /** The numbers in an array. */
+  static List<Double> doubles(ResultSet row, String column) throws SQLException {
+    List<Double> numbers = new ArrayList<>();
+    for (Object number : (Object[]) row.getArray(column).getArray()) {
+      numbers.add(((Number) number).doubleValue());
+    }
+    return numbers;
+  }
+
   /**
    * Writes rows as one block, as the job's sink does: a block that is already there is not written
    * again.

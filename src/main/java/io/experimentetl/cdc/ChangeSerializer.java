@@ -150,6 +150,7 @@ public final class ChangeSerializer extends TypeSerializerSingleton<Change> {
           }
         }
         case INT -> target.writeInt((Integer) value);
+        case NUMBER -> target.writeDouble((Double) value);
         case TEXT, LABEL, JSON -> writeText((String) value, target);
         case BOOL -> target.writeBoolean((Boolean) value);
       }
@@ -191,6 +192,7 @@ public final class ChangeSerializer extends TypeSerializerSingleton<Change> {
         case BIGINT, TIMESTAMP ->
             column.isNullable() ? readNumber(source) : (Long) source.readLong();
         case INT -> source.readInt();
+        case NUMBER -> source.readDouble();
         case TEXT, LABEL, JSON -> readText(source);
         case BOOL -> source.readBoolean();
       };

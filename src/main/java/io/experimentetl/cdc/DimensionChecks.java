@@ -38,7 +38,9 @@ final class DimensionChecks {
       findings.report(
           Finding.opened(FindingCode.S_UNKNOWN_ENUM, Subject.experiment(experiment.id()))
               .inExperiment(experiment.id())
-              .detail("column status: the product does not know the value")
+              .detail(
+                  "column status: the product does not know the value "
+                      + Finding.quoted(experiment.status()))
               .at(change, FindingVersions.of(change)));
     }
   }

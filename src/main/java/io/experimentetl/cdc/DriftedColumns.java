@@ -88,6 +88,11 @@ final class DriftedColumns {
     return switch (type) {
       case EVENT_ID -> integer || schema.type() == Schema.Type.STRING;
       case BIGINT, INT -> integer;
+      case NUMBER ->
+          integer
+              || schema.type() == Schema.Type.FLOAT32
+              || schema.type() == Schema.Type.FLOAT64
+              || schema.type() == Schema.Type.STRING;
       case TEXT, LABEL, JSON -> schema.type() == Schema.Type.STRING;
       case BOOL -> schema.type() == Schema.Type.BOOLEAN;
       case TIMESTAMP ->
@@ -102,6 +107,7 @@ final class DriftedColumns {
         || switch (type) {
           case EVENT_ID -> value.isTextual() || value.isIntegralNumber();
           case BIGINT, INT -> value.isNumber();
+          case NUMBER -> value.isNumber() || value.isTextual();
           case TEXT, LABEL, JSON, TIMESTAMP -> value.isTextual();
           case BOOL -> value.isBoolean();
         };

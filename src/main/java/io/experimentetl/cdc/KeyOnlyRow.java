@@ -58,6 +58,7 @@ final class KeyOnlyRow {
       return true;
     }
     return switch (type) {
+      case NUMBER -> value.asDouble(1) == 0;
       case BIGINT, INT -> value.isNumber() && value.asLong() == 0;
       case BOOL -> value.isBoolean();
       case TIMESTAMP -> isEpoch(value);

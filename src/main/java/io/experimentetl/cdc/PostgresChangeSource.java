@@ -92,6 +92,8 @@ final class PostgresChangeSource
     debezium.setProperty("truncate.handling.mode", "include");
     debezium.setProperty("unavailable.value.placeholder", StructRowReader.UNSENT_TEXT);
     debezium.setProperty("database." + PostgresSession.OPTIONS, sessionOptions);
+    // A numeric without a declared scale keeps its digits.
+    debezium.setProperty("decimal.handling.mode", "string");
     debezium.setProperty("tombstones.on.delete", "false");
     debezium.setProperty("converters", "micros");
     debezium.setProperty("micros.type", MicrosConverter.class.getName());

@@ -41,6 +41,7 @@ public final class ReplicationMessageAdapter {
 
   private static final int BOOL = 16;
   private static final int INT8 = 20;
+  private static final int FLOAT8 = 701;
   private static final int TEXT = 25;
   private static final int TIMESTAMPTZ = 1184;
 
@@ -120,6 +121,7 @@ public final class ReplicationMessageAdapter {
   private static int oid(ColumnType type) {
     return switch (type) {
       case BIGINT, INT -> INT8;
+      case NUMBER -> FLOAT8;
       case BOOL -> BOOL;
       case TIMESTAMP -> TIMESTAMPTZ;
       case EVENT_ID, TEXT, LABEL, JSON -> TEXT;

@@ -12,6 +12,7 @@ import io.experimentetl.model.SourceTable;
 import io.experimentetl.model.Subject;
 import io.experimentetl.model.UnreadableRow;
 import io.experimentetl.warehouse.WarehouseRange;
+import java.math.BigDecimal;
 import java.nio.charset.StandardCharsets;
 
 /**
@@ -155,6 +156,7 @@ abstract class RowReader<R> {
       case EVENT_ID -> throw new IllegalArgumentException("an event's id is its key");
       case BIGINT -> 0L;
       case INT -> 0;
+      case NUMBER -> 0.0;
       case TEXT, LABEL, JSON -> "";
       case BOOL -> false;
       case TIMESTAMP -> Long.MAX_VALUE;
@@ -166,6 +168,7 @@ abstract class RowReader<R> {
       case EVENT_ID -> EventId.of(text(value, column));
       case BIGINT -> bigint(value, column);
       case INT -> integer(value, column);
+      case NUMBER -> number(value, column);
       case TEXT, LABEL, JSON -> text(value, column);
       case BOOL -> bool(value, column);
       case TIMESTAMP -> micros(value, column);
@@ -199,6 +202,19 @@ abstract class RowReader<R> {
       throw wrongType(column, "an integer of 32 bits");
     }
     return (int) number;
+  }
+
+  /** An exact numeric arrives as a number or, to keep its digits, as a text. */
+  private static Double number(Object value, SourceColumn<?> column) {
+    try {
+      double number = new BigDecimal(String.valueOf(value)).doubleValue();
+      if (Double.isFinite(number)) {
+        return number;
+      }
+    } catch (NumberFormatException notANumber) {
+      throw wrongType(column, "a number");
+    }
+    throw wrongType(column, "a number");
   }
 
   private static Boolean bool(Object value, SourceColumn<?> column) {

@@ -104,7 +104,7 @@ final class TableRowReader extends RowReader<Object[]> {
               ? "NULL"
               : switch (column.type()) {
                 case BIGINT, INT, BOOL -> name;
-                case EVENT_ID, TEXT, LABEL, JSON -> name + "::text";
+                case EVENT_ID, NUMBER, TEXT, LABEL, JSON -> name + "::text";
                 case TIMESTAMP ->
                     ("CASE WHEN isfinite(%1$s) THEN (extract(epoch FROM %1$s) * 1000000)::bigint"
                             + " WHEN %1$s > now() THEN 9223372036854775807"

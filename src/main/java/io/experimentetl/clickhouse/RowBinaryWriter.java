@@ -277,6 +277,15 @@ public final class RowBinaryWriter {
     }
   }
 
+  /** {@code Array(Float64)}. */
+  public void writeFloat64Array(double[] values) {
+    reserve(5);
+    writeVarInt(values.length);
+    for (double value : values) {
+      writeFloat64(value);
+    }
+  }
+
   private boolean writeNull(boolean isNull) {
     writeBool(isNull);
     return isNull;

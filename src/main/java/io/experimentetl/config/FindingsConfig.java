@@ -1,5 +1,6 @@
 package io.experimentetl.config;
 
+import static io.experimentetl.config.ValueType.bool;
 import static io.experimentetl.config.ValueType.duration;
 import static io.experimentetl.config.ValueType.fraction;
 import static io.experimentetl.config.ValueType.integer;
@@ -16,11 +17,15 @@ import java.util.stream.Stream;
  * @param grace how long a row waits for a missing reference before a finding opens and the row is
  *     written with a flag
  * @param futureTolerance how far a row's time may be after its commit
+ * @param clockTolerance how far the clocks of the services that assign, enroll and expose may be
+ *     apart
  * @param pendingPerUser maximum number of a user's rows that wait for a reference; with one more,
  *     the oldest is written with a flag
  * @param srmAlertP a sample ratio mismatch opens below this p-value
- * @param srmMinimumUsersPerVariant the sample ratio is not tested while a variant expects fewer
- *     users
+ * @param srmMinimumUsersPerVariant the sample ratio is not tested while the experiment has fewer
+ *     users per variant
+ * @param allocationsArePercent the platform's allocations are percentages: R-ALLOCATION-SUM opens
+ *     where those of an experiment do not add up to 100. Otherwise only their ratio counts
  * @param eventTypes all known event types beside those of the statistics settings; empty: every
  *     type is known
  * @param health thresholds for an experiment as a whole
@@ -28,9 +33,11 @@ import java.util.stream.Stream;
 public record FindingsConfig(
     Duration grace,
     Duration futureTolerance,
+    Duration clockTolerance,
     int pendingPerUser,
     double srmAlertP,
     int srmMinimumUsersPerVariant,
+    boolean allocationsArePercent,
     List<String> eventTypes,
     HealthConfig health)
     implements Serializable {
@@ -51,9 +58,12 @@ public record FindingsConfig(
             "future-tolerance",
             duration(Duration.ZERO, Duration.ofDays(365)),
             Duration.ofMinutes(5)),
+        section.get(
+            "clock-tolerance", duration(Duration.ZERO, Duration.ofDays(1)), Duration.ofSeconds(1)),
         section.get("pending-per-user", integer(1, 1_000_000), 1_000),
         section.get("srm-alert-p", fraction(), 0.001),
         section.get("srm-minimum-users-per-variant", integer(1, 1_000_000_000), 8),
+        section.get("allocations-are-percent", bool(), false),
         section.list("event-types", text(), List.of()),
         section.group("health", HealthConfig::read));
   }
@@ -65,9 +75,11 @@ public record FindingsConfig(
         : new FindingsConfig(
             grace,
             futureTolerance,
+            clockTolerance,
             pendingPerUser,
             srmAlertP,
             srmMinimumUsersPerVariant,
+            allocationsArePercent,
             Stream.concat(eventTypes.stream(), types.stream()).distinct().toList(),
             health);
   }

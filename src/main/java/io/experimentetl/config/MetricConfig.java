@@ -14,6 +14,7 @@ import java.time.Duration;
 import java.time.LocalDate;
 import java.util.List;
 import java.util.Set;
+import java.util.stream.Collectors;
 
 /**
  * A metric, computed for every experiment.
@@ -30,6 +31,9 @@ import java.util.Set;
  *     user's covariate x: the same total, with the same cap; null: none
  * @param since first day of exposure, in the experiment's zone, of the users who count; null: all
  *     users count
+ * @param experiments keys of the experiments that it is for, in which an asterisk stands for any
+ *     text; empty: all. It is counted in every experiment, and judged in these
+ * @param role decides what is judged by it
  */
 public record MetricConfig(
     String name,
@@ -41,11 +45,14 @@ public record MetricConfig(
     MetricTerm denominator,
     BigDecimal cap,
     Duration covariate,
-    LocalDate since)
+    LocalDate since,
+    List<String> experiments,
+    MetricRole role)
     implements Serializable {
 
   public MetricConfig {
     cap = cap == null ? null : cap.stripTrailingZeros();
+    experiments = List.copyOf(experiments);
   }
 
   /**
@@ -64,7 +71,9 @@ public record MetricConfig(
             section.optionalGroup("denominator", MetricTerm::read),
             section.optional("cap", amount()),
             section.optional("covariate", duration(Duration.ofMillis(1), CENTURY)),
-            section.optional("since", day()));
+            section.optional("since", day()),
+            section.list("experiments", text(), List.of()),
+            section.get("role", choice(MetricRole.class), MetricRole.GOAL));
     if (metric.name() != null && !names.add(metric.name())) {
       section.error(
           "name",
@@ -139,13 +148,24 @@ public record MetricConfig(
   private static MetricConfig of(
       String name, MetricKind kind, String eventType, String property, MetricTerm denominator) {
     return new MetricConfig(
-        name, kind, eventType, property, Duration.ZERO, null, denominator, null, null, null);
+        name,
+        kind,
+        eventType,
+        property,
+        Duration.ZERO,
+        null,
+        denominator,
+        null,
+        null,
+        null,
+        List.of(),
+        MetricRole.GOAL);
   }
 
   /** Returns a copy with a delay and a window. */
   public MetricConfig within(Duration newDelay, Duration newWindow) {
     return new MetricConfig(
-        name, kind, eventType, property, newDelay, newWindow, denominator, cap, covariate, since);
+        name, kind, eventType, property, newDelay, newWindow, denominator, cap, covariate, since, experiments, role);
   }
 
   /** Returns a copy with a cap. */
@@ -160,13 +180,15 @@ public record MetricConfig(
         denominator,
         new BigDecimal(newCap),
         covariate,
-        since);
+        since,
+        experiments,
+        role);
   }
 
   /** Returns a copy with a covariate. */
   public MetricConfig withCovariate(Duration period) {
     return new MetricConfig(
-        name, kind, eventType, property, delay, window, denominator, cap, period, since);
+        name, kind, eventType, property, delay, window, denominator, cap, period, since, experiments, role);
   }
 
   /**
@@ -176,7 +198,43 @@ public record MetricConfig(
    */
   public MetricConfig withSince(LocalDate day) {
     return new MetricConfig(
-        name, kind, eventType, property, delay, window, denominator, cap, covariate, day);
+        name, kind, eventType, property, delay, window, denominator, cap, covariate, day, experiments, role);
+  }
+
+  /** Returns a copy for some experiments and a role. */
+  public MetricConfig judgedIn(List<String> keys, MetricRole newRole) {
+    return new MetricConfig(
+        name,
+        kind,
+        eventType,
+        property,
+        delay,
+        window,
+        denominator,
+        cap,
+        covariate,
+        since,
+        keys,
+        newRole);
+  }
+
+  /** Returns a copy without the settings that change no figure. */
+  public MetricConfig counting() {
+    return judgedIn(List.of(), MetricRole.GOAL);
+  }
+
+  /** Whether an experiment is judged by the metric. */
+  public boolean isFor(String experimentKey) {
+    return role != MetricRole.DIAGNOSTIC && experimentKey.matches(experimentPattern());
+  }
+
+  /** A regular expression of the keys of the experiments that the metric is for. */
+  public String experimentPattern() {
+    return experiments.isEmpty()
+        ? "(?s).*"
+        : experiments.stream()
+            .map(key -> key.replaceAll("[^\\p{L}\\p{N}_*-]", "\\\\$0").replace("*", ".*"))
+            .collect(Collectors.joining("|", "(?s)(", ")"));
   }
 
   /**
@@ -192,27 +250,5 @@ public record MetricConfig(
   public List<MetricTerm> terms() {
     MetricTerm numerator = new MetricTerm(eventType, property);
     return denominator == null ? List.of(numerator) : List.of(numerator, denominator);
-  }
-
-  /** Leaves out the settings that the metric does not use. Only messages show this text. */
-  @Override
-  public String toString() {
-    return "MetricConfig[name="
-        + name
-        + ", kind="
-        + kind
-        + ", eventType="
-        + eventType
-        + ", property="
-        + property
-        + ", delay="
-        + delay
-        + ", window="
-        + window
-        + (denominator == null ? "" : ", denominator=" + denominator)
-        + (cap == null ? "" : ", cap=" + cap.toPlainString())
-        + (covariate == null ? "" : ", covariate=" + covariate)
-        + (since == null ? "" : ", since=" + since)
-        + "]";
   }
 }

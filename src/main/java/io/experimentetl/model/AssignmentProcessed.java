@@ -4,6 +4,8 @@ package io.experimentetl.model;
  * A row of {@code assignments_processed}: the assignment as the source has it, with its references.
  *
  * @param dayEpoch days since 1970-01-01 of {@code assigned_at} in the experiment's zone
+ * @param assignedSequence sequence number of the change that brought the assignment; 0: the
+ *     snapshot read it
  * @param inconsistencies violations and unresolved references of the row, in the order of {@link
  *     FindingCode}
  */
@@ -15,6 +17,7 @@ public record AssignmentProcessed(
     String variantName,
     String userProperties,
     int dayEpoch,
+    long assignedSequence,
     FindingCode[] inconsistencies,
     RowVersion version) {
 
@@ -27,6 +30,7 @@ public record AssignmentProcessed(
         variantName,
         userProperties,
         dayEpoch,
+        assignedSequence,
         inconsistencies,
         other);
   }

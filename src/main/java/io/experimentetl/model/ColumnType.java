@@ -8,6 +8,8 @@ public enum ColumnType {
   BIGINT("an integer"),
   /** An {@link Integer}. */
   INT("an integer"),
+  /** A {@link Double}, from any numeric type; finite. */
+  NUMBER("a number"),
   /** A {@link String}. */
   TEXT("a text"),
   /** A {@link String} with few distinct values. */

@@ -26,6 +26,16 @@ public record Finding(
     long observedAt,
     long lsn,
     long version) {
+  private static final int MAX_LABEL = 60;
+
+  /** A value of a label in a detail: short, and without characters that a terminal acts on. */
+  public static String quoted(String label) {
+    String printable = label.replaceAll("[\\p{Cntrl}\\p{Cf}]", "\uFFFD");
+    int end =
+        printable.offsetByCodePoints(
+            0, Math.min(MAX_LABEL, printable.codePointCount(0, printable.length())));
+    return "'" + printable.substring(0, end) + (end < printable.length() ? "…'" : "'");
+  }
 
   /** The same finding in another version. */
   public Finding withVersion(long other) {

@@ -63,7 +63,12 @@ public enum FindingCode {
       WARNING,
       true,
       "The allocations of the experiment's variants do not add up to 100.",
-      "Correct allocation_pct. The sample ratio is tested against it."),
+      "Correct allocation_pct, or set findings.allocations-are-percent: false if only the ratio counts."),
+  R_ALLOCATION_CHANGED(
+      INFO,
+      false,
+      "The allocation of an experiment with users was changed. The sample ratio is tested against the allocation in force when each user was assigned.",
+      "Nothing, if that was intended. If a wrong allocation was corrected, run ./etl restate --allocation EXPERIMENT: then the present one holds for all users."),
   A_CROSSOVER(
       WARNING,
       true,
@@ -217,12 +222,12 @@ public enum FindingCode {
   C_DELETE_UNEXPECTED(
       WARNING,
       true,
-      "A row was deleted in PostgreSQL before the end of its retention. The statistics are restated.",
+      "An event, or assignments of an experiment, were deleted in PostgreSQL before the end of their retention. The statistics are restated.",
       "Find out what deletes facts."),
   C_UPDATE_IMMUTABLE(
       WARNING,
       false,
-      "An event was changed after it was written. The statistics are restated.",
+      "Events of an experiment were changed after they were written. The statistics are restated.",
       "Find out what rewrites events."),
   C_LSN_REGRESSION(
       FATAL,
@@ -232,7 +237,7 @@ public enum FindingCode {
   H_SRM(
       ERROR,
       true,
-      "The number of users per variant does not match the allocation (sample ratio mismatch). Do not trust the experiment's results.",
+      "The number of users per variant does not match the allocation in force when they were assigned (sample ratio mismatch). Do not trust the experiment's results.",
       "Stop the experiment and find out what loses or redirects users."),
   H_CROSSOVER_RATE(
       WARNING,

@@ -6,5 +6,7 @@ package io.experimentetl.model;
  * @param variantId the assigned variant
  * @param dayEpoch days since 1970-01-01 in the experiment's zone: of the assignment, the first
  *     exposure or the exposure
+ * @param phase the allocation's phase of the assignment, for assigned users; {@link
+ *     AllocationPhase#UNKNOWN} for all other figures
  */
-public record HealthKey(long experimentId, long variantId, int dayEpoch) {}
+public record HealthKey(long experimentId, long variantId, int dayEpoch, int phase) {}

@@ -37,6 +37,10 @@ public final class RowCursor {
     return (Integer) next(column);
   }
 
+  public double number(String column) {
+    return (Double) next(column);
+  }
+
   public boolean bool(String column) {
     return (Boolean) next(column);
   }

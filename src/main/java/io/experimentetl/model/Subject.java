@@ -53,6 +53,15 @@ public record Subject(SubjectKind kind, String key) implements Comparable<Subjec
     return new Subject(SubjectKind.EXPERIMENT_VARIANT, experimentId + "/" + variantId);
   }
 
+  /**
+   * Rows of an experiment that were corrected together.
+   *
+   * @param lsn of the first change
+   */
+  public static Subject experimentChange(long experimentId, long lsn) {
+    return new Subject(SubjectKind.EXPERIMENT_CHANGE, experimentId + "/" + Lsn.print(lsn));
+  }
+
   public static Subject variant(long id) {
     return new Subject(SubjectKind.VARIANT, Long.toString(id));
   }

@@ -16,6 +16,9 @@ public enum SubjectKind {
   EXPERIMENT_DAY("one day of one experiment, in the experiment's zone", "EXPERIMENT/DAY"),
   EXPERIMENT_METRIC("one metric of one experiment", "EXPERIMENT/METRIC"),
   EXPERIMENT_VARIANT("one variant of one experiment", "EXPERIMENT/VARIANT"),
+  EXPERIMENT_CHANGE(
+      "rows of one experiment that one transaction corrected, or several between two checkpoints; the LSN is that of the first change",
+      "EXPERIMENT/LSN"),
   VARIANT("one variant, whatever its experiment", "VARIANT"),
   METRIC("one metric in all experiments", "METRIC"),
   OUTBOX_EVENT("one row of outbox_events", "ID"),

@@ -3,7 +3,8 @@ package io.experimentetl.model;
 /**
  * A row of {@code variants}. Timestamps are microseconds since 1970 in UTC.
  *
- * @param allocationPct 0 to 100
+ * @param allocation the column {@code allocation_pct}: the weight of the variant. Percent or not,
+ *     only the ratio of an experiment's weights counts
  * @param config JSON text, or null
  */
 public record VariantRow(
@@ -12,7 +13,7 @@ public record VariantRow(
     String key,
     String name,
     String description,
-    int allocationPct,
+    double allocation,
     boolean control,
     String config,
     long createdAt,
@@ -25,7 +26,7 @@ public record VariantRow(
           .required("key", ColumnType.TEXT, VariantRow::key)
           .required("name", ColumnType.TEXT, VariantRow::name)
           .nullable("description", ColumnType.TEXT, VariantRow::description)
-          .required("allocation_pct", ColumnType.INT, VariantRow::allocationPct)
+          .required("allocation_pct", ColumnType.NUMBER, VariantRow::allocation)
           .required("is_control", ColumnType.BOOL, VariantRow::control)
           .nullable("config", ColumnType.JSON, VariantRow::config)
           .required("created_at", ColumnType.TIMESTAMP, VariantRow::createdAt)
@@ -39,7 +40,7 @@ public record VariantRow(
         row.text("key"),
         row.text("name"),
         row.text("description"),
-        row.integer("allocation_pct"),
+        row.number("allocation_pct"),
         row.bool("is_control"),
         row.text("config"),
         row.micros("created_at"),

@@ -1,16 +1,20 @@
 package io.experimentetl.operations;
 
 import io.experimentetl.JobArguments;
+import io.experimentetl.JobArguments.CorrectedAllocation;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.time.Duration;
+import java.time.Instant;
 import java.time.LocalDate;
+import java.time.temporal.ChronoUnit;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.Callable;
 import java.util.function.Consumer;
+import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
@@ -22,10 +26,12 @@ import picocli.CommandLine.Spec;
     name = "restate",
     mixinStandardHelpOptions = true,
     description = {
-      "Recomputes a metric from a day on, from the raw rows in ClickHouse.",
+      "With --metric: recomputes a metric from a day on, from the raw rows in ClickHouse.",
       "It counts users first exposed on or after the day. It stops the job with a savepoint, writes the metric's key since into",
       "the configuration, and starts the present jar from the savepoint. The metric may be new, may have counted from a later day",
-      "on, or may have a new definition. Other metrics and their days stay unchanged, and the configuration must name them too."
+      "on, or may have a new definition. Other metrics and their days stay unchanged, and the configuration must name them too.",
+      "With --allocation: tests the sample ratio of all users of an experiment, on all days, against its present allocation. Run it when",
+      "a wrong allocation_pct was corrected. After an intended change of the allocation there is nothing to run."
     })
 public final class RestateCommand implements Callable<Integer> {
   private static final Duration RESTATEMENT = Duration.ofHours(6);
@@ -34,19 +40,37 @@ public final class RestateCommand implements Callable<Integer> {
 
   @Mixin private final DeploymentOptions options;
 
-  @Option(
-      names = "--metric",
-      paramLabel = "M",
-      required = true,
-      description = "its name in statistics.metrics")
-  private String metric;
+  @ArgGroup(multiplicity = "1")
+  private What what;
 
-  @Option(
-      names = "--from",
-      paramLabel = "D",
-      required = true,
-      description = "a day such as 2026-12-01, in each experiment's zone")
-  private LocalDate from;
+  /** What is restated. */
+  private static final class What {
+    @ArgGroup(exclusive = false, multiplicity = "1")
+    private Metric metric;
+
+    @Option(
+        names = "--allocation",
+        paramLabel = "EXPERIMENT",
+        description = "the key or id of an experiment")
+    private String experiment;
+  }
+
+  /** A metric, and the first day. */
+  private static final class Metric {
+    @Option(
+        names = "--metric",
+        paramLabel = "M",
+        required = true,
+        description = "its name in statistics.metrics")
+    private String name;
+
+    @Option(
+        names = "--from",
+        paramLabel = "D",
+        required = true,
+        description = "a day such as 2026-12-01, in each experiment's zone")
+    private LocalDate from;
+  }
 
   @Option(
       names = "--parallelism",
@@ -65,6 +89,58 @@ public final class RestateCommand implements Callable<Integer> {
     JobDeployment job = new JobDeployment(deployment, log);
     job.requireJar();
     job.requireSuccessor(parallelism, List.of());
+    return what.experiment == null
+        ? restateMetric(deployment, job, what.metric.name, what.metric.from, log)
+        : restateAllocation(deployment, job, log);
+  }
+
+  private int restateAllocation(Deployment deployment, JobDeployment job, Consumer<String> log) {
+    long id = idOf(what.experiment, deployment);
+    CorrectedAllocation correction =
+        new CorrectedAllocation(id, ChronoUnit.MICROS.between(Instant.EPOCH, Instant.now()));
+    String savepoint = job.stop();
+    log.accept("savepoint " + savepoint);
+    try {
+      String next =
+          job.submit(
+              Optional.of(savepoint),
+              parallelism,
+              List.of(JobArguments.RESTATE_ALLOCATION, correction.toString()));
+      log.accept(
+          "job %s runs from it; all users of experiment %s are tested against its present allocation"
+              .formatted(next, what.experiment));
+      return 0;
+    } catch (OperationsException e) {
+      throw new OperationsException(
+          "nothing was restated: %s%n%s"
+              .formatted(e.getMessage(), job.goBack(savepoint, parallelism)),
+          e);
+    }
+  }
+
+  private static long idOf(String experiment, Deployment deployment) {
+    List<Long> ids =
+        deployment
+            .databases()
+            .clickHouse()
+            .list(
+                "SELECT id FROM experiments FINAL WHERE key = %1$s OR toString(id) = %1$s ORDER BY key = %1$s DESC"
+                    .formatted("'" + experiment.replace("\\", "\\\\").replace("'", "\\'") + "'"),
+                row -> row.getLong(1));
+    if (ids.isEmpty()) {
+      throw new OperationsException(
+          "ClickHouse has no experiment with the key or id %s; all: SELECT id, key, name FROM experiments FINAL"
+              .formatted(experiment));
+    }
+    return ids.get(0);
+  }
+
+  private int restateMetric(
+      Deployment deployment,
+      JobDeployment job,
+      String metric,
+      LocalDate from,
+      Consumer<String> log) {
     Path config = deployment.files().config();
     try {
       String before = Files.readString(config);

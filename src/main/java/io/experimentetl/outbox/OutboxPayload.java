@@ -12,6 +12,7 @@ import com.fasterxml.jackson.databind.node.MissingNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import com.fasterxml.jackson.databind.node.TextNode;
 import io.experimentetl.model.EventId;
+import io.experimentetl.model.Finding;
 import io.experimentetl.model.OutboxRow;
 import java.time.Instant;
 import java.time.OffsetDateTime;
@@ -45,7 +46,7 @@ record OutboxPayload(
     Long variantId,
     ObjectNode rest) {
 
-  /** A payload in an unknown shape. The message contains none of its values. */
+  /** A payload in an unknown shape. The message contains no value of it but a label. */
   static final class UnknownShapeException extends Exception {
     private static final long serialVersionUID = 1L;
 
@@ -92,7 +93,9 @@ record OutboxPayload(
     return switch (row.eventType()) {
       case EVENT_CREATED -> event(members);
       case "ASSIGNMENT_CREATED", "ASSIGNMENT_ENROLLED" -> assignment(members, row.aggregateId());
-      default -> throw new UnknownShapeException("The row's event_type is unknown.");
+      default ->
+          throw new UnknownShapeException(
+              "The row's event_type " + Finding.quoted(row.eventType()) + " is unknown.");
     };
   }
 

@@ -51,10 +51,15 @@ public final class AssignmentChecks {
    *
    * @param variantExperimentId the experiment of the variant; null: the variant is unknown
    * @param experimentVersion the version of its experiment; 0: unknown
+   * @param clockTolerance allowed difference of the clocks of two services, microseconds
    * @param latest times after it are in the future, microseconds since 1970 in UTC
    */
   public static EnumSet<FindingCode> violations(
-      AssignmentRow assignment, Long variantExperimentId, int experimentVersion, long latest) {
+      AssignmentRow assignment,
+      Long variantExperimentId,
+      int experimentVersion,
+      long clockTolerance,
+      long latest) {
     EnumSet<FindingCode> violations = EnumSet.noneOf(FindingCode.class);
     if (variantExperimentId != null && variantExperimentId != assignment.experimentId()) {
       violations.add(R_VARIANT_NOT_IN_EXPERIMENT);
@@ -67,7 +72,8 @@ public final class AssignmentChecks {
     if (experimentVersion > 0 && assignment.version() > experimentVersion) {
       violations.add(A_VERSION_SKEW);
     }
-    if (assignment.enrolledAt() != null && assignment.enrolledAt() < assignment.assignedAt()) {
+    if (assignment.enrolledAt() != null
+        && assignment.enrolledAt() < assignment.assignedAt() - clockTolerance) {
       violations.add(T_ENROLLED_BEFORE_ASSIGNED);
     }
     if (assignment.assignedAt() > latest) {

@@ -36,12 +36,10 @@ import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.stream.Collectors;
 
 /** The checks of one event. */
 public final class EventChecks {
-  /** The greatest allowed difference of assignment_at from assigned_at, microseconds. */
-  public static final long ASSIGNMENT_AT_TOLERANCE = 1_000_000;
-
   private static final String[] NO_PROPERTIES = {};
   private static final long[] NO_VALUES = {};
 
@@ -50,7 +48,9 @@ public final class EventChecks {
   private final Map<String, String[]> propertiesByEvent = new HashMap<>();
   private final Map<String, List<Window>> windowsByEvent = new HashMap<>();
   private final Set<String> knownTypes = new HashSet<>();
+  private final Set<String> covariateEvents = new HashSet<>();
   private final long futureToleranceMicros;
+  private final long clockToleranceMicros;
 
   /**
    * The time after the first exposure in which events count, microseconds; the end is exclusive.
@@ -60,6 +60,8 @@ public final class EventChecks {
   public EventChecks(StatisticsConfig statistics, FindingsConfig findings) {
     this.exposureEvent = statistics.exposureEvent();
     this.futureToleranceMicros = micros(findings.futureTolerance());
+    this.clockToleranceMicros = micros(findings.clockTolerance());
+    covariateEvents.addAll(covariateEvents(statistics));
     Map<String, Set<String>> properties = new HashMap<>();
     for (MetricConfig metric : statistics.metrics()) {
       for (MetricTerm term : metric.terms()) {
@@ -83,6 +85,14 @@ public final class EventChecks {
       knownTypes.addAll(metricEvents);
       knownTypes.addAll(findings.eventTypes());
     }
+  }
+
+  /** The event types whose events before the exposure a metric uses as its covariate. */
+  public static Set<String> covariateEvents(StatisticsConfig statistics) {
+    return statistics.metrics().stream()
+        .filter(metric -> metric.covariate() != null)
+        .map(MetricConfig::eventType)
+        .collect(Collectors.toSet());
   }
 
   private static Window windowOf(MetricConfig metric) {
@@ -135,6 +145,7 @@ public final class EventChecks {
     if (known.assignment() == null) {
       unresolved.add(R_ORPHAN_ASSIGNMENT);
     } else if (metricEvents.contains(event.eventType())
+        && !covariateEvents.contains(event.eventType())
         && known.running()
         && event.occurredAt() < known.firstExposure()) {
       unresolved.add(T_CONVERSION_BEFORE_EXPOSURE);
@@ -163,7 +174,8 @@ public final class EventChecks {
     } else if (known.assignment() != null && known.assignment().variantId() != event.variantId()) {
       violations.add(R_VARIANT_MISMATCH);
     }
-    if (known.assignment() != null && event.occurredAt() < known.assignment().assignedAt()) {
+    if (known.assignment() != null
+        && event.occurredAt() < known.assignment().assignedAt() - clockToleranceMicros) {
       violations.add(T_EVENT_BEFORE_ASSIGNMENT);
     }
     if (driftsFromAssignment(event, known.assignment())) {
@@ -203,10 +215,10 @@ public final class EventChecks {
    *
    * @param assignment null: none
    */
-  public static boolean driftsFromAssignment(EventRow event, AssignmentRow assignment) {
+  public boolean driftsFromAssignment(EventRow event, AssignmentRow assignment) {
     return event.assignmentAt() != null
         && assignment != null
-        && Math.abs(event.assignmentAt() - assignment.assignedAt()) > ASSIGNMENT_AT_TOLERANCE;
+        && Math.abs(event.assignmentAt() - assignment.assignedAt()) > clockToleranceMicros;
   }
 
   /** Whether the window of a metric has ended and no other metric counts the event. */

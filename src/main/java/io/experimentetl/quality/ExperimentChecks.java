@@ -10,7 +10,10 @@ public final class ExperimentChecks {
   private static final Set<String> STATUSES =
       Set.of("DRAFT", "ACTIVE", "PAUSED", "COMPLETED", "ARCHIVED");
 
-  private static final int ALL_USERS_PCT = 100;
+  private static final double ALL_USERS_PCT = 100;
+
+  /** Percentages with decimals add up to 100 only nearly. */
+  private static final double ROUNDING = 1e-6;
 
   private ExperimentChecks() {}
 
@@ -23,10 +26,10 @@ public final class ExperimentChecks {
    * The problems of the experiment's variants. A DRAFT may be incomplete.
    *
    * @param controls the number of variants with {@code is_control}
-   * @param allocationPct the sum of the variants' allocations
+   * @param allocationPct the sum of the variants' allocations; where they are no percentages, 100
    */
   public static EnumSet<FindingCode> designViolations(
-      String status, int controls, int allocationPct) {
+      String status, int controls, double allocationPct) {
     EnumSet<FindingCode> violations = EnumSet.noneOf(FindingCode.class);
     if (status.equals("DRAFT")) {
       return violations;
@@ -37,7 +40,7 @@ public final class ExperimentChecks {
     if (controls > 1) {
       violations.add(FindingCode.R_MULTI_CONTROL);
     }
-    if (allocationPct != ALL_USERS_PCT) {
+    if (Math.abs(allocationPct - ALL_USERS_PCT) > ROUNDING) {
       violations.add(FindingCode.R_ALLOCATION_SUM);
     }
     return violations;

@@ -3,8 +3,11 @@ package io.experimentetl.stats;
 import io.experimentetl.clickhouse.ProgressMarker;
 import io.experimentetl.config.FindingsConfig;
 import io.experimentetl.config.StatisticsConfig;
+import io.experimentetl.model.AllocationHistory;
+import io.experimentetl.model.AllocationPhase;
 import io.experimentetl.model.Change;
 import io.experimentetl.model.ChangeKind;
+import io.experimentetl.model.ExperimentAllocation;
 import io.experimentetl.model.ExperimentHealth;
 import io.experimentetl.model.ExperimentRow;
 import io.experimentetl.model.Finding;
@@ -74,6 +77,9 @@ public final class ExperimentHealthOperator
   public static final OutputTag<Either<ProgressMarker, Finding>> FINDINGS =
       new OutputTag<>("health-findings", TypeInformation.of(new TypeHint<>() {}));
 
+  public static final OutputTag<Either<ProgressMarker, ExperimentAllocation>> ALLOCATIONS =
+      new OutputTag<>("allocations", TypeInformation.of(new TypeHint<>() {}));
+
   private static final ValueStateDescriptor<HealthState> STATE =
       new ValueStateDescriptor<>("health", TypeInformation.of(HealthState.class));
   private static final MapStateDescriptor<Long, VariantWeight> VARIANTS =
@@ -88,10 +94,13 @@ public final class ExperimentHealthOperator
 
   private final FindingsConfig findings;
   private final StatisticsConfig statistics;
+  private final HashMap<Long, AllocationHistory> knownAllocations;
+  private final HashMap<Long, Long> correctedAllocations;
 
   private transient ValueState<HealthState> state;
   private transient BroadcastState<Long, VariantWeight> variants;
   private transient BroadcastState<Long, ExperimentRun> experiments;
+  private transient AllocationState allocations;
   private transient Map<Long, NavigableMap<HealthKey, HealthCounts>> unsent;
   private transient Map<Long, Map<MetricKey, MetricTotals>> unsentMetrics;
   private transient Set<Long> changedVariants;
@@ -103,8 +112,26 @@ public final class ExperimentHealthOperator
   private transient FindingReporter reporter;
 
   public ExperimentHealthOperator(FindingsConfig findings, StatisticsConfig statistics) {
+    this(findings, statistics, Map.of(), Map.of());
+  }
+
+  /**
+   * The operator.
+   *
+   * @param knownAllocations phases of allocations that an older warehouse knows, by experiment; a
+   *     start with state does not need them
+   * @param correctedAllocations experiments whose present weights hold for all their users, each
+   *     with a number that is greater than that of an earlier correction of the experiment
+   */
+  public ExperimentHealthOperator(
+      FindingsConfig findings,
+      StatisticsConfig statistics,
+      Map<Long, AllocationHistory> knownAllocations,
+      Map<Long, Long> correctedAllocations) {
     this.findings = findings;
     this.statistics = statistics;
+    this.knownAllocations = new HashMap<>(knownAllocations);
+    this.correctedAllocations = new HashMap<>(correctedAllocations);
   }
 
   @Override
@@ -112,6 +139,11 @@ public final class ExperimentHealthOperator
     super.initializeState(context);
     variants = getOperatorStateBackend().getBroadcastState(VARIANTS);
     experiments = getOperatorStateBackend().getBroadcastState(EXPERIMENTS);
+    allocations = new AllocationState(getOperatorStateBackend());
+    if (!context.isRestored()) {
+      allocations.carryOver(knownAllocations);
+    }
+    allocations.correct(correctedAllocations);
   }
 
   @Override
@@ -141,7 +173,8 @@ public final class ExperimentHealthOperator
                 FindingCode.H_OUTLIER,
                 FindingCode.R_NO_CONTROL,
                 FindingCode.R_MULTI_CONTROL,
-                FindingCode.R_ALLOCATION_SUM));
+                FindingCode.R_ALLOCATION_SUM,
+                FindingCode.R_ALLOCATION_CHANGED));
   }
 
   @Override
@@ -176,17 +209,19 @@ public final class ExperimentHealthOperator
         changedVariants.add(old.experimentId());
       }
       changedVariants.add(row.experimentId());
+      allocations.apply(change, row, old);
       if (gone) {
         variants.remove(row.id());
       } else {
         variants.put(
-            row.id(), new VariantWeight(row.experimentId(), row.allocationPct(), row.control()));
+            row.id(), new VariantWeight(row.experimentId(), row.allocation(), row.control()));
       }
     } else if (change.table() == SourceTable.EXPERIMENTS) {
       ExperimentRow row = (ExperimentRow) (gone ? change.before() : change.after());
       changed.add(row.id());
       if (gone) {
         experiments.remove(row.id());
+        allocations.remove(row.id());
       } else {
         experiments.put(row.id(), ExperimentRun.of(row, statistics.zone()));
       }
@@ -202,6 +237,7 @@ public final class ExperimentHealthOperator
     unsent.clear();
     unsentMetrics.clear();
     changedVariants.clear();
+    allocations.clear();
     changed.clear();
     if (isJudging()) {
       allAreDue = false;
@@ -212,6 +248,7 @@ public final class ExperimentHealthOperator
     }
     if (markerArrived) {
       output.collect(new StreamRecord<>(Either.Left(marker)));
+      output.collect(ALLOCATIONS, new StreamRecord<>(Either.Left(marker)));
       reporter.progress(marker);
     }
   }
@@ -232,6 +269,7 @@ public final class ExperimentHealthOperator
   private Set<Long> due() throws Exception {
     Set<Long> due = new TreeSet<>(changed);
     due.addAll(changedVariants);
+    due.addAll(allocations.corrected());
     if (isJudging()) {
       nextJudgementAt.forEach(
           (experimentId, at) -> {
@@ -272,23 +310,36 @@ public final class ExperimentHealthOperator
     }
     long version = FindingVersions.atMarker(old.version(), marker.sequenceNumber());
     NavigableSet<Integer> restated = daysToRestate(experimentId, ledger, changes);
-    Map<Long, Integer> weights = HealthChecks.weights(ofExperiment);
+    Map<Long, Double> weights = HealthChecks.weights(ofExperiment);
+    AllocationHistory allocation = allocations.of(experimentId);
+    long allocationsSent = sendAllocations(experimentId, old, version);
     for (int day : restated) {
       RowVersion ofRow =
           new RowVersion(
               marker.lsn(), marker.committedAt(), version, !ledger.days().contains(day), "");
-      output.collect(new StreamRecord<>(Either.Right(ledger.asOf(day, weights, ofRow))));
+      output.collect(
+          new StreamRecord<>(Either.Right(ledger.asOf(day, weights, allocation, ofRow))));
     }
     HealthVerdict[] verdicts = old.verdicts();
-    boolean reported = false;
+    int judgedPhase = old.allocationPhase();
+    boolean reported = allocationsSent != old.allocationsSent();
     ExperimentRun run = experiments.get(experimentId);
     if (isJudging()) {
       List<Symptom> symptoms =
           HealthChecks.of(
-              experimentId, run, ofExperiment, ledger, marker.committedAt(), findings, statistics);
+              experimentId,
+              run,
+              ofExperiment,
+              allocation,
+              ledger,
+              marker.committedAt(),
+              findings,
+              statistics);
       HealthVerdicts judged = judge(verdicts, symptoms, experimentId, version);
-      reported = !judged.opened().isEmpty() || !judged.closed().isEmpty();
+      reported |= !judged.opened().isEmpty() || !judged.closed().isEmpty();
       verdicts = judged.kept();
+      judgedPhase = allocation.last() == null ? 0 : allocation.last().number();
+      reported |= reportAllocation(experimentId, allocation, old, ledger, version);
       long nextAt = Math.min(judged.nextAt(), HealthChecks.nextChangeAt(run, marker.committedAt()));
       if (nextAt == Long.MAX_VALUE) {
         nextJudgementAt.remove(experimentId);
@@ -300,13 +351,53 @@ public final class ExperimentHealthOperator
       state.clear();
     } else {
       boolean sent = reported || !restated.isEmpty();
-      state.update(ledger.toState(verdicts, sent ? version : old.version()));
+      state.update(
+          ledger.toState(verdicts, judgedPhase, allocationsSent, sent ? version : old.version()));
     }
+  }
+
+  /** Returns the greatest sequence number of a phase that was sent. */
+  private long sendAllocations(long experimentId, HealthState old, long version) throws Exception {
+    RowVersion ofRow = new RowVersion(marker.lsn(), marker.committedAt(), version, false, "");
+    long sent = old.allocationsSent();
+    for (ExperimentAllocation row : allocations.rows(experimentId, sent, ofRow)) {
+      output.collect(ALLOCATIONS, new StreamRecord<>(Either.Right(row)));
+      sent = row.version().deleted() ? sent : Math.max(sent, row.phase().fromSequence());
+    }
+    return sent;
+  }
+
+  /** Reports a phase that began since the last judgement, where users were assigned before. */
+  private boolean reportAllocation(
+      long experimentId,
+      AllocationHistory allocation,
+      HealthState old,
+      HealthLedger ledger,
+      long version) {
+    AllocationPhase last = allocation.last();
+    if (last == null || last.number() == old.allocationPhase()) {
+      return false;
+    }
+    AllocationPhase before = allocation.phase(ledger.phaseWithUsersBefore(last.number()));
+    if (before == null) {
+      return false;
+    }
+    report(
+        FindingCode.R_ALLOCATION_CHANGED,
+        Subject.experiment(experimentId),
+        true,
+        "from %s to %s".formatted(Allocations.text(before), Allocations.text(last)),
+        experimentId,
+        version);
+    return true;
   }
 
   private NavigableSet<Integer> daysToRestate(
       long experimentId, HealthLedger ledger, NavigableMap<HealthKey, HealthCounts> changes) {
     NavigableSet<Integer> days = new TreeSet<>(ledger.days());
+    if (allocations.corrected().contains(experimentId)) {
+      return days;
+    }
     if (!changes.isEmpty()) {
       changes.keySet().forEach(key -> days.add(key.dayEpoch()));
       return days.tailSet(changes.firstKey().dayEpoch(), true);
@@ -350,7 +441,7 @@ public final class ExperimentHealthOperator
     long version = FindingVersions.atMarker(old.version(), marker.sequenceNumber());
     HealthVerdicts judged = judge(old.verdicts(), symptoms, 0, version);
     if (!judged.opened().isEmpty() || !judged.closed().isEmpty()) {
-      state.update(HealthLedger.of(PIPELINE, old).toState(judged.kept(), version));
+      state.update(HealthLedger.of(PIPELINE, old).toState(judged.kept(), 0, -1, version));
     }
   }
 

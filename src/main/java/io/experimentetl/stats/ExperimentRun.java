@@ -5,6 +5,7 @@ import io.experimentetl.model.ExperimentRow;
 /**
  * When an experiment runs; a record of broadcast state. Times are microseconds since 1970 in UTC.
  *
+ * @param key the platform's text for it
  * @param status the platform's enum as text; it may be unknown to the product
  * @param zone IANA zone of the experiment's days
  * @param startsAt inclusive; null: open
@@ -12,11 +13,11 @@ import io.experimentetl.model.ExperimentRow;
  * @param updatedAt the column {@code updated_at}
  */
 public record ExperimentRun(
-    String status, String zone, Long startsAt, Long endsAt, long updatedAt) {
+    String key, String status, String zone, Long startsAt, Long endsAt, long updatedAt) {
 
   static ExperimentRun of(ExperimentRow row, String defaultZone) {
     return new ExperimentRun(
-        row.status(), row.zone(defaultZone), row.startsAt(), row.endsAt(), row.updatedAt());
+        row.key(), row.status(), row.zone(defaultZone), row.startsAt(), row.endsAt(), row.updatedAt());
   }
 
   boolean isActive() {

@@ -13,6 +13,7 @@ import io.experimentetl.config.HealthConfig;
 import io.experimentetl.config.MetricConfig;
 import io.experimentetl.config.MetricKind;
 import io.experimentetl.config.StatisticsConfig;
+import io.experimentetl.model.AllocationHistory;
 import io.experimentetl.model.ExperimentHealth;
 import io.experimentetl.model.FindingCode;
 import io.experimentetl.model.MetricTotals;
@@ -43,12 +44,16 @@ final class HealthChecks {
 
   static final int VOLUME_DAYS = 7;
 
+  /** Relative error of sums of weights that are fractions. */
+  private static final double ROUNDING = 1e-9;
+
   /** Among fewer users with the event, a few naturally hold most of the sum. */
   static final long OUTLIER_MINIMUM_CONVERTERS = 100;
 
   private final long experimentId;
   private final ExperimentRun run;
   private final Map<Long, VariantWeight> variants;
+  private final AllocationHistory allocation;
   private final HealthLedger ledger;
   private final long now;
   private final FindingsConfig findings;
@@ -60,6 +65,7 @@ final class HealthChecks {
       long experimentId,
       ExperimentRun run,
       Map<Long, VariantWeight> variants,
+      AllocationHistory allocation,
       HealthLedger ledger,
       long now,
       FindingsConfig findings,
@@ -67,6 +73,7 @@ final class HealthChecks {
     this.experimentId = experimentId;
     this.run = run;
     this.variants = variants;
+    this.allocation = allocation;
     this.ledger = ledger;
     this.now = now;
     this.findings = findings;
@@ -84,13 +91,15 @@ final class HealthChecks {
       long experimentId,
       ExperimentRun run,
       Map<Long, VariantWeight> variants,
+      AllocationHistory allocation,
       HealthLedger ledger,
       long now,
       FindingsConfig findings,
       StatisticsConfig statistics) {
     HealthChecks checks =
-        new HealthChecks(experimentId, run, variants, ledger, now, findings, statistics);
-    ExperimentHealth figures = ledger.asOfNow(weights(variants));
+        new HealthChecks(
+            experimentId, run, variants, allocation, ledger, now, findings, statistics);
+    ExperimentHealth figures = ledger.asOfNow(weights(variants), allocation);
     checks.sampleRatio(figures);
     if (run != null) {
       checks.design();
@@ -103,9 +112,9 @@ final class HealthChecks {
     return checks.symptoms;
   }
 
-  static Map<Long, Integer> weights(Map<Long, VariantWeight> variants) {
-    Map<Long, Integer> weights = new HashMap<>();
-    variants.forEach((id, variant) -> weights.put(id, variant.allocationPct()));
+  static Map<Long, Double> weights(Map<Long, VariantWeight> variants) {
+    Map<Long, Double> weights = new HashMap<>();
+    variants.forEach((id, variant) -> weights.put(id, variant.allocation()));
     return weights;
   }
 
@@ -133,27 +142,29 @@ final class HealthChecks {
   }
 
   private void sampleRatio(ExperimentHealth figures) {
-    SampleRatio ratio = SampleRatio.of(figures.assignedUsers(), figures.weights());
-    if (ratio.degreesOfFreedom() > 0
-        && ratio.p() < findings.srmAlertP()
-        && ratio.smallestExpected() >= findings.srmMinimumUsersPerVariant()) {
+    double judgedUsers = Arrays.stream(figures.expectedUsers()).sum();
+    long judgedVariants = Arrays.stream(figures.expectedUsers()).filter(users -> users > 0).count();
+    if (figures.srmDegreesOfFreedom() > 0
+        && figures.srmP() < findings.srmAlertP()
+        && judgedUsers >= (double) judgedVariants * findings.srmMinimumUsersPerVariant()) {
       add(
           H_SRM,
           "chi-square %.2f with %d degrees of freedom, p = %.3g",
-          ratio.chiSquare(),
-          ratio.degreesOfFreedom(),
-          ratio.p());
+          figures.srmChiSquare(),
+          figures.srmDegreesOfFreedom(),
+          figures.srmP());
     }
   }
 
   private void design() {
     int controls = (int) variants.values().stream().filter(VariantWeight::control).count();
-    int allocationPct = variants.values().stream().mapToInt(VariantWeight::allocationPct).sum();
+    double allocations = variants.values().stream().mapToDouble(VariantWeight::allocation).sum();
     for (FindingCode violation :
-        ExperimentChecks.designViolations(run.status(), controls, allocationPct)) {
+        ExperimentChecks.designViolations(
+            run.status(), controls, findings.allocationsArePercent() ? allocations : 100)) {
       String detail =
-          "%d variants, of which %d are the control; their allocations add up to %d"
-              .formatted(variants.size(), controls, allocationPct);
+          "%d variants, of which %d are the control; their allocations add up to %s"
+              .formatted(variants.size(), controls, Allocations.text(allocations));
       symptoms.add(new Symptom(violation, subject(), detail, Long.MIN_VALUE, true));
     }
   }
@@ -178,9 +189,10 @@ final class HealthChecks {
 
   private void missingVariants(ExperimentHealth figures) {
     boolean[] notAssigned =
-        withoutUsers(figures.assignedUsers(), figures.weights(), health.variantMinimumUsers());
+        withoutUsers(
+            figures.assignedUsers(), figures.expectedUsers(), health.variantMinimumUsers());
     boolean[] notExposed =
-        withoutUsers(figures.exposedUsers(), figures.weights(), health.variantMinimumUsers());
+        withoutUsers(figures.exposedUsers(), figures.expectedUsers(), health.variantMinimumUsers());
     for (int i = 0; i < figures.variantIds().length; i++) {
       if (notAssigned[i] || notExposed[i]) {
         symptoms.add(
@@ -195,14 +207,15 @@ final class HealthChecks {
   }
 
   /**
-   * Which variants have no user although, by their weight and the users of the others, they should
-   * have at least the minimum. Where e users are expected, none arrives with probability e^-e
-   * (Poisson).
+   * Which variants have no user although, by their weights and the users of the others, they should
+   * have at least the minimum. Weights in proportion to the assigned users that the variants expect
+   * take phases of the allocation into account. Where e users are expected, none arrives with
+   * probability e^-e (Poisson).
    */
-  static boolean[] withoutUsers(long[] users, int[] weights, int minimumExpected) {
+  static boolean[] withoutUsers(long[] users, double[] weights, int minimumExpected) {
     boolean[] withoutUsers = new boolean[users.length];
     long totalUsers = 0;
-    long totalWeight = 0;
+    double totalWeight = 0;
     for (int i = 0; i < users.length; i++) {
       totalUsers += weights[i] > 0 ? users[i] : 0;
       totalWeight += weights[i];
@@ -211,7 +224,7 @@ final class HealthChecks {
       withoutUsers[i] =
           weights[i] > 0
               && users[i] == 0
-              && totalUsers * weights[i] >= (long) minimumExpected * totalWeight;
+              && totalUsers * weights[i] >= minimumExpected * totalWeight * (1 - ROUNDING);
     }
     return withoutUsers;
   }
@@ -238,7 +251,9 @@ final class HealthChecks {
       Subject subject = Subject.experimentMetric(experimentId, metric.name());
       long events = ledger.metric(metric.name()).stream().mapToLong(MetricTotals::events).sum();
       long exposed = usersWhoCouldHave(metric);
-      if (events == 0 && exposed >= health.metricMinimumUsers()) {
+      if (events == 0
+          && exposed >= health.metricMinimumUsers()
+          && metric.isFor(run.key())) {
         symptoms.add(
             Symptom.of(
                 H_METRIC_MISSING,

@@ -1,13 +1,18 @@
 package io.experimentetl.stats;
 
+import io.experimentetl.model.AllocationHistory;
+import io.experimentetl.model.AllocationPhase;
 import io.experimentetl.model.ExperimentHealth;
 import io.experimentetl.model.HealthCounts;
 import io.experimentetl.model.HealthKey;
 import io.experimentetl.model.MetricKey;
 import io.experimentetl.model.MetricTotals;
 import io.experimentetl.model.RowVersion;
+import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Collection;
 import java.util.Comparator;
+import java.util.List;
 import java.util.Map;
 import java.util.NavigableMap;
 import java.util.NavigableSet;
@@ -17,7 +22,9 @@ import java.util.TreeSet;
 /** One experiment's health figures by day and variant and by metric, and its rows. */
 final class HealthLedger {
   static final Comparator<HealthKey> ORDER =
-      Comparator.comparingInt(HealthKey::dayEpoch).thenComparingLong(HealthKey::variantId);
+      Comparator.comparingInt(HealthKey::dayEpoch)
+          .thenComparingLong(HealthKey::variantId)
+          .thenComparingInt(HealthKey::phase);
 
   private static final Comparator<MetricKey> METRIC_ORDER =
       Comparator.comparing(MetricKey::metric).thenComparingLong(MetricKey::variantId);
@@ -33,7 +40,8 @@ final class HealthLedger {
   static HealthLedger of(long experimentId, HealthState state) {
     HealthLedger ledger = new HealthLedger(experimentId);
     for (HealthState.DayCounts day : state.days()) {
-      ledger.counts.put(new HealthKey(experimentId, day.variantId(), day.dayEpoch()), day.counts());
+      ledger.counts.put(
+          new HealthKey(experimentId, day.variantId(), day.dayEpoch(), day.phase()), day.counts());
     }
     for (HealthState.VariantTotals metric : state.metrics()) {
       ledger.metrics.put(
@@ -42,13 +50,17 @@ final class HealthLedger {
     return ledger;
   }
 
-  HealthState toState(HealthVerdict[] verdicts, long version) {
+  HealthState toState(
+      HealthVerdict[] verdicts, int allocationPhase, long allocationsSent, long version) {
     return new HealthState(
         counts.entrySet().stream()
             .map(
                 day ->
                     new HealthState.DayCounts(
-                        day.getKey().dayEpoch(), day.getKey().variantId(), day.getValue()))
+                        day.getKey().dayEpoch(),
+                        day.getKey().variantId(),
+                        day.getKey().phase(),
+                        day.getValue()))
             .toArray(HealthState.DayCounts[]::new),
         metrics.entrySet().stream()
             .map(
@@ -57,6 +69,8 @@ final class HealthLedger {
                         metric.getKey().metric(), metric.getKey().variantId(), metric.getValue()))
             .toArray(HealthState.VariantTotals[]::new),
         verdicts,
+        allocationPhase,
+        allocationsSent,
         version);
   }
 
@@ -128,29 +142,48 @@ final class HealthLedger {
     return days;
   }
 
-  /** The row of a day; the weights are by variant id. */
-  ExperimentHealth asOf(int day, Map<Long, Integer> weights, RowVersion version) {
+  /** The last phase before the given one in which users were assigned; 0: there is none. */
+  int phaseWithUsersBefore(int phase) {
+    return counts.entrySet().stream()
+        .filter(entry -> entry.getKey().phase() < phase && entry.getValue().assignedUsers() > 0)
+        .mapToInt(entry -> entry.getKey().phase())
+        .max()
+        .orElse(AllocationPhase.UNKNOWN);
+  }
+
+  /**
+   * The row of a day.
+   *
+   * @param weights the present ones, by variant id
+   */
+  ExperimentHealth asOf(
+      int day, Map<Long, Double> weights, AllocationHistory allocation, RowVersion version) {
     TreeSet<Long> ids = new TreeSet<>(weights.keySet());
     counts.keySet().forEach(key -> ids.add(key.variantId()));
     long[] variantIds = ids.stream().mapToLong(Long::longValue).toArray();
     long[] assigned = new long[variantIds.length];
     long[] exposed = new long[variantIds.length];
-    int[] shares = new int[variantIds.length];
+    double[] shares = new double[variantIds.length];
+    Map<Integer, long[]> assignedByPhase = new TreeMap<>();
     long crossovers = 0;
     long exposures = 0;
     for (int i = 0; i < variantIds.length; i++) {
-      shares[i] = weights.getOrDefault(variantIds[i], 0);
+      shares[i] = weights.getOrDefault(variantIds[i], 0.0);
       for (Map.Entry<HealthKey, HealthCounts> entry : counts.entrySet()) {
         HealthKey key = entry.getKey();
         if (key.variantId() == variantIds[i] && key.dayEpoch() <= day) {
           assigned[i] += entry.getValue().assignedUsers();
+          assignedByPhase
+                  .computeIfAbsent(
+                      allocation.judgedAs(key.phase()), phase -> new long[variantIds.length])[i] +=
+              entry.getValue().assignedUsers();
           exposed[i] += entry.getValue().exposedUsers();
           crossovers += entry.getValue().crossoverUsers();
           exposures += key.dayEpoch() == day ? entry.getValue().exposures() : 0;
         }
       }
     }
-    SampleRatio ratio = SampleRatio.of(assigned, shares);
+    SampleRatio ratio = sampleRatio(assignedByPhase, variantIds, allocation);
     return new ExperimentHealth(
         experimentId,
         day,
@@ -158,6 +191,7 @@ final class HealthLedger {
         assigned,
         exposed,
         shares,
+        ratio.expected(),
         crossovers,
         exposures,
         ratio.chiSquare(),
@@ -166,8 +200,25 @@ final class HealthLedger {
         version);
   }
 
+  /** Users whose allocation is not known take no part. */
+  private static SampleRatio sampleRatio(
+      Map<Integer, long[]> assignedByPhase, long[] variantIds, AllocationHistory allocation) {
+    List<SampleRatio.Phase> phases = new ArrayList<>();
+    assignedByPhase.forEach(
+        (number, users) -> {
+          Map<Long, Double> weights = AllocationHistory.weights(allocation.phase(number));
+          phases.add(
+              new SampleRatio.Phase(
+                  users,
+                  Arrays.stream(variantIds)
+                      .mapToDouble(id -> weights.getOrDefault(id, 0.0))
+                      .toArray()));
+        });
+    return SampleRatio.of(phases, variantIds.length);
+  }
+
   /** The row over all days so far. */
-  ExperimentHealth asOfNow(Map<Long, Integer> weights) {
-    return asOf(Integer.MAX_VALUE, weights, null);
+  ExperimentHealth asOfNow(Map<Long, Double> weights, AllocationHistory allocation) {
+    return asOf(Integer.MAX_VALUE, weights, allocation, null);
   }
 }

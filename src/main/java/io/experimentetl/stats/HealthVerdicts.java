@@ -10,7 +10,7 @@ import java.util.List;
  * are commit times, microseconds since 1970 in UTC, so that a restart decides alike.
  *
  * @param kept the present symptoms, reported or not
- * @param opened symptoms to report now
+ * @param opened symptoms to report now: an open one is reported again with its present figures
  * @param closed reported symptoms that are gone
  * @param nextAt when a pending symptom is due, if nothing changes; Long.MAX_VALUE: never
  */
@@ -29,12 +29,12 @@ record HealthVerdicts(
       dueAt = Math.max(dueAt, symptom.notBefore());
       boolean wasOpen = old != null && old.open();
       boolean open = wasOpen || dueAt <= now;
-      if (open && !wasOpen) {
+      if (open && !(wasOpen && symptom.detail().equals(old.detail()))) {
         opened.add(symptom);
       } else if (!open) {
         nextAt = Math.min(nextAt, dueAt);
       }
-      kept.add(new HealthVerdict(symptom.code(), symptom.subject(), since, open));
+      kept.add(new HealthVerdict(symptom.code(), symptom.subject(), symptom.detail(), since, open));
     }
     List<HealthVerdict> closed = new ArrayList<>();
     for (HealthVerdict old : before) {

@@ -3,6 +3,6 @@ package io.experimentetl.stats;
 /**
  * A variant's share of its experiment's users; a record of broadcast state.
  *
- * @param allocationPct 0 to 100
+ * @param allocation only the ratio to the other variants counts
  */
-public record VariantWeight(long experimentId, int allocationPct, boolean control) {}
+public record VariantWeight(long experimentId, double allocation, boolean control) {}

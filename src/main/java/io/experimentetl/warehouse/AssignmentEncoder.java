@@ -21,6 +21,7 @@ public final class AssignmentEncoder implements RowEncoder<AssignmentProcessed> 
               .column("variant_name", "LowCardinality(String)")
               .column("user_properties", "Nullable(String)")
               .column("day", "Date32")
+              .column("assigned_sequence", "UInt64")
               .column("inconsistencies", "Array(LowCardinality(String))"));
 
   @Override
@@ -47,6 +48,7 @@ public final class AssignmentEncoder implements RowEncoder<AssignmentProcessed> 
     out.writeString(row.variantName());
     out.writeNullableString(row.userProperties());
     out.writeDate32(row.dayEpoch());
+    out.writeUInt64(row.assignedSequence());
     out.writeStringArray(FindingCode.texts(row.inconsistencies()));
     VersionColumns.write(row.version(), out);
   }

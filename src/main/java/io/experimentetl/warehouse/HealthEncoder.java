@@ -18,7 +18,8 @@ public final class HealthEncoder implements RowEncoder<ExperimentHealth> {
               .column("variant_ids", "Array(Int64)")
               .column("assigned_users", "Array(Int64)")
               .column("exposed_users", "Array(Int64)")
-              .column("weights", "Array(Int32)")
+              .column("weights", "Array(Float64)")
+              .column("expected_users", "Array(Float64)")
               .column("crossover_users", "Int64")
               .column("exposures", "Int64")
               .column("srm_chi_square", "Float64")
@@ -42,7 +43,8 @@ public final class HealthEncoder implements RowEncoder<ExperimentHealth> {
     out.writeInt64Array(row.variantIds());
     out.writeInt64Array(row.assignedUsers());
     out.writeInt64Array(row.exposedUsers());
-    out.writeInt32Array(row.weights());
+    out.writeFloat64Array(row.weights());
+    out.writeFloat64Array(row.expectedUsers());
     out.writeInt64(row.crossoverUsers());
     out.writeInt64(row.exposures());
     out.writeFloat64(row.srmChiSquare());

@@ -14,6 +14,17 @@ public interface RawEvents extends AutoCloseable {
     RawEvents open() throws IOException;
   }
 
+  /** Takes assignments. */
+  @FunctionalInterface
+  interface Assignments {
+    /**
+     * Takes one.
+     *
+     * @param sequence of the change that brought it; 0: the snapshot read it
+     */
+    void accept(AssignmentRow row, long sequence);
+  }
+
   /**
    * Reads the newest version of each row that is visible.
    *
@@ -39,7 +50,7 @@ public interface RawEvents extends AutoCloseable {
       Collection<String> userIds,
       long bound,
       Consumer<EventRow> events,
-      Consumer<AssignmentRow> assignments)
+      Assignments assignments)
       throws IOException, InterruptedException;
 
   @Override

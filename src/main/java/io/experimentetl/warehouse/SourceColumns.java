@@ -45,6 +45,7 @@ public final class SourceColumns {
           case EVENT_ID -> "UUID";
           case BIGINT -> "Int64";
           case INT -> "Int32";
+          case NUMBER -> "Float64";
           case TEXT, JSON -> "String";
           case LABEL -> "LowCardinality(String)";
           case BOOL -> "Bool";
@@ -70,7 +71,7 @@ public final class SourceColumns {
       case BIGINT -> out.writeNullableInt64((Long) value);
       case TEXT, JSON -> out.writeNullableString((String) value);
       case TIMESTAMP -> out.writeNullableDateTime64((Long) value);
-      case EVENT_ID, INT, LABEL, BOOL ->
+      case EVENT_ID, INT, NUMBER, LABEL, BOOL ->
           throw new IllegalArgumentException(
               "Column %s: a %s column is never NULL. Declare it as required."
                   .formatted(column.name(), column.type()));
@@ -86,6 +87,7 @@ public final class SourceColumns {
       }
       case BIGINT -> out.writeInt64((Long) value);
       case INT -> out.writeInt32((Integer) value);
+      case NUMBER -> out.writeFloat64((Double) value);
       case TEXT, LABEL, JSON -> out.writeString((String) value);
       case BOOL -> out.writeBool((Boolean) value);
       case TIMESTAMP -> out.writeDateTime64((Long) value);
@@ -102,7 +104,7 @@ public final class SourceColumns {
                   case TIMESTAMP ->
                       "toUnixTimestamp64Micro(%1$s) AS %2$s"
                           .formatted(nameOf(column), microsOf(column));
-                  case BIGINT, INT, TEXT, LABEL, JSON, BOOL -> nameOf(column);
+                  case BIGINT, INT, NUMBER, TEXT, LABEL, JSON, BOOL -> nameOf(column);
                 })
         .collect(Collectors.joining(", "));
   }
@@ -129,6 +131,7 @@ public final class SourceColumns {
                 EventId.of(row.getObject(EVENT_ID, UUID.class), row.getString(SOURCE_ID));
             case BIGINT -> row.getLong(column.name());
             case INT -> row.getInt(column.name());
+            case NUMBER -> row.getDouble(column.name());
             case TEXT, LABEL, JSON -> row.getString(column.name());
             case BOOL -> row.getBoolean(column.name());
             case TIMESTAMP -> row.getLong(microsOf(column));

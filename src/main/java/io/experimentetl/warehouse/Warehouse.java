@@ -13,6 +13,7 @@ import io.experimentetl.model.AssignmentProcessed;
 import io.experimentetl.model.Change;
 import io.experimentetl.model.DailyStats;
 import io.experimentetl.model.EventProcessed;
+import io.experimentetl.model.ExperimentAllocation;
 import io.experimentetl.model.ExperimentHealth;
 import io.experimentetl.model.Finding;
 import io.experimentetl.model.SourceTable;
@@ -31,11 +32,20 @@ public final class Warehouse {
   private static final RowEncoder<Change> USERS = new DimensionEncoder(SourceTable.USERS);
   private static final RowEncoder<DailyStats> DAILY_STATS = new DailyStatsEncoder();
   private static final RowEncoder<ExperimentHealth> HEALTH = new HealthEncoder();
+  private static final RowEncoder<ExperimentAllocation> ALLOCATIONS = new AllocationEncoder();
   private static final RowEncoder<Finding> INCONSISTENCIES = new FindingEncoder();
 
   private static final List<RowEncoder<?>> ALL =
       List.of(
-          EVENTS, ASSIGNMENTS, EXPERIMENTS, VARIANTS, USERS, DAILY_STATS, HEALTH, INCONSISTENCIES);
+          EVENTS,
+          ASSIGNMENTS,
+          EXPERIMENTS,
+          VARIANTS,
+          USERS,
+          DAILY_STATS,
+          HEALTH,
+          ALLOCATIONS,
+          INCONSISTENCIES);
 
   private final ClickHouseConfig config;
   private final DeliveryConfig delivery;
@@ -88,6 +98,7 @@ public final class Warehouse {
         sink(USERS),
         sink(DAILY_STATS),
         sink(HEALTH),
+        sink(ALLOCATIONS),
         sink(INCONSISTENCIES));
   }
 

@@ -15,6 +15,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.UUID;
 import java.util.function.Consumer;
+import java.util.function.ObjLongConsumer;
 
 /** Events and assignments as ClickHouse has them, read in pages by sorting key. */
 public final class WarehouseEvents implements RawEvents {
@@ -46,7 +47,7 @@ public final class WarehouseEvents implements RawEvents {
    */
   private static final String EVENTS_AS_OF =
       """
-      SELECT DISTINCT %s, _deleted
+      SELECT DISTINCT %s, 0 AS assigned_sequence, _deleted
       FROM events_processed
       WHERE experiment_id IN {experiments:Array(Int64)} AND user_id IN {users:Array(String)}
         AND (experiment_id, user_id, timestamp, event_id, _version) IN
@@ -67,7 +68,7 @@ public final class WarehouseEvents implements RawEvents {
 
   private static final String ASSIGNMENTS_AS_OF =
       """
-      SELECT DISTINCT %s, _deleted
+      SELECT DISTINCT %s, assigned_sequence, _deleted
       FROM assignments_processed
       WHERE experiment_id IN {experiments:Array(Int64)} AND user_id IN {users:Array(String)}
         AND (experiment_id, user_id, id, _version) IN
@@ -138,7 +139,7 @@ public final class WarehouseEvents implements RawEvents {
   }
 
   /** A row version, of which a tombstone counts for the page only. */
-  private record Version<T>(T row, boolean deleted) {}
+  private record Version<T>(T row, long sequence, boolean deleted) {}
 
   @Override
   public void readAsOf(
@@ -146,7 +147,7 @@ public final class WarehouseEvents implements RawEvents {
       Collection<String> userIds,
       long bound,
       Consumer<EventRow> events,
-      Consumer<AssignmentRow> assignments)
+      Assignments assignments)
       throws IOException, InterruptedException {
     Map<String, Object> parameters = new HashMap<>();
     parameters.put("experiments", experimentIds);
@@ -158,7 +159,11 @@ public final class WarehouseEvents implements RawEvents {
     parameters.put("c", 0L);
     parameters.put("d", NO_EVENT);
     readAsOf(
-        EVENTS_AS_OF, parameters, EventRow.COLUMNS, row -> putEventKey(parameters, row), events);
+        EVENTS_AS_OF,
+        parameters,
+        EventRow.COLUMNS,
+        row -> putEventKey(parameters, row),
+        (event, none) -> events.accept(event));
     parameters.put("a", Long.MIN_VALUE);
     parameters.put("b", "");
     parameters.put("c", Long.MIN_VALUE);
@@ -171,7 +176,7 @@ public final class WarehouseEvents implements RawEvents {
           parameters.put("b", row.userId());
           parameters.put("c", row.id());
         },
-        assignments);
+        assignments::accept);
   }
 
   private <T> void readAsOf(
@@ -179,7 +184,7 @@ public final class WarehouseEvents implements RawEvents {
       Map<String, Object> parameters,
       RowColumns<T> columns,
       Consumer<T> nextKey,
-      Consumer<T> rows)
+      ObjLongConsumer<T> rows)
       throws IOException, InterruptedException {
     List<Version<T>> page;
     do {
@@ -188,11 +193,15 @@ public final class WarehouseEvents implements RawEvents {
               sql,
               parameters,
               TIMEOUT,
-              row -> new Version<>(SourceColumns.read(row, columns), row.getBoolean("_deleted")));
+              row ->
+                  new Version<>(
+                      SourceColumns.read(row, columns),
+                      row.getLong("assigned_sequence"),
+                      row.getBoolean("_deleted")));
       for (Version<T> version : page) {
         nextKey.accept(version.row());
         if (!version.deleted()) {
-          rows.accept(version.row());
+          rows.accept(version.row(), version.sequence());
         }
       }
     } while (page.size() >= PAGE_ROWS);

@@ -5,6 +5,7 @@ import io.experimentetl.model.AssignmentProcessed;
 import io.experimentetl.model.Change;
 import io.experimentetl.model.DailyStats;
 import io.experimentetl.model.EventProcessed;
+import io.experimentetl.model.ExperimentAllocation;
 import io.experimentetl.model.ExperimentHealth;
 import io.experimentetl.model.Finding;
 
@@ -17,4 +18,5 @@ public record WarehouseSinks(
     ClickHouseSink<Change> users,
     ClickHouseSink<DailyStats> dailyStats,
     ClickHouseSink<ExperimentHealth> health,
+    ClickHouseSink<ExperimentAllocation> allocations,
     ClickHouseSink<Finding> inconsistencies) {}

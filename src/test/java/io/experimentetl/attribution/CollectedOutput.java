@@ -1,6 +1,7 @@
 package io.experimentetl.attribution;
 
 import io.experimentetl.model.AssignmentProcessed;
+import io.experimentetl.model.ChangedRows;
 import io.experimentetl.model.DailyKey;
 import io.experimentetl.model.DailySums;
 import io.experimentetl.model.EventProcessed;
@@ -37,6 +38,14 @@ final class CollectedOutput implements AttributionOutput {
   @Override
   public void finding(Finding finding) {
     findings.add(finding);
+  }
+
+  @Override
+  public void changedRows(ChangedRows rows) {
+    findings.add(
+        Finding.opened(rows.code(), rows.examples()[0])
+            .inExperiment(rows.experimentId())
+            .at(rows.committedAt(), rows.firstLsn(), rows.lastSequence()));
   }
 
   @Override

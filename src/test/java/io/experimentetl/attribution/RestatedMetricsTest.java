@@ -13,7 +13,6 @@ import io.experimentetl.config.CrossoverPolicy;
 import io.experimentetl.config.JobConfig;
 import io.experimentetl.config.MetricConfig;
 import io.experimentetl.config.StatisticsConfig;
-import io.experimentetl.model.AssignmentRow;
 import io.experimentetl.model.EventRow;
 import io.experimentetl.model.FindingCode;
 import io.experimentetl.model.SourceTable;
@@ -107,7 +106,7 @@ class RestatedMetricsTest extends AttributeOperatorHarness {
         Collection<String> userIds,
         long bound,
         Consumer<EventRow> events,
-        Consumer<AssignmentRow> assignments) {}
+        Assignments assignments) {}
 
     @Override
     public void close() {}

@@ -1,7 +1,6 @@
 package io.experimentetl.attribution;
 
 import io.experimentetl.model.AssignmentProcessed;
-import io.experimentetl.model.AssignmentRow;
 import io.experimentetl.model.EventProcessed;
 import io.experimentetl.model.EventRow;
 import io.experimentetl.model.RowVersion;
@@ -56,7 +55,7 @@ final class StoredRows implements RawEvents {
       Collection<String> userIds,
       long bound,
       Consumer<EventRow> eventConsumer,
-      Consumer<AssignmentRow> assignmentConsumer)
+      Assignments assignmentConsumer)
       throws IOException {
     if (!answers) {
       throw new IOException("away");
@@ -93,11 +92,11 @@ final class StoredRows implements RawEvents {
             rows ->
                 rows.stream()
                     .filter(row -> !row.version().deleted())
-                    .map(AssignmentProcessed::assignment)
-                    .filter(row -> experimentIds.contains(row.experimentId()))
-                    .filter(row -> userIds.contains(row.userId()))
+                    .filter(row -> experimentIds.contains(row.assignment().experimentId()))
+                    .filter(row -> userIds.contains(row.assignment().userId()))
+                    .map(row -> Map.entry(row.assignment(), row.assignedSequence()))
                     .distinct()
-                    .forEach(assignmentConsumer));
+                    .forEach(row -> assignmentConsumer.accept(row.getKey(), row.getValue())));
   }
 
   private static List<Object> keyOf(EventProcessed row) {

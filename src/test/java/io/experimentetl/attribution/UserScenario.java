@@ -285,7 +285,7 @@ final class UserScenario {
           user.unmoved().stream().map(facts -> facts.userId).distinct().toList(),
           Long.MAX_VALUE,
           stored::add,
-          assignment -> {});
+          (assignment, sequence) -> {});
     } catch (IOException e) {
       throw new IllegalStateException(e);
     }

@@ -1,5 +1,6 @@
 package io.experimentetl.audit;
 
+import io.experimentetl.config.ConfigBuilder;
 import io.experimentetl.config.FindingsConfig;
 import io.experimentetl.config.StatisticsConfig;
 import io.experimentetl.local.ClickHouseEndpoint;
@@ -69,7 +70,10 @@ final class AuditFixture implements AutoCloseable {
         postgres.password(),
         clickHouse.login().connection(),
         statistics,
-        FindingsConfig.defaults(),
+        ConfigBuilder.defaults()
+            .with(FindingsConfig::allocationsArePercent, true)
+            .build()
+            .findings(),
         Duration.ofDays(90),
         Duration.ofDays(365),
         Duration.ofMinutes(2));

@@ -45,6 +45,7 @@ class FindingsAuditIT {
       "exposed_users = arrayMap(n -> n + 1, exposed_users)",
       "srm_p = srm_p / 2",
       "weights = [90, 10]",
+      "expected_users = [9, 1]",
     };
     List<String> days = new ArrayList<>();
     for (String change : changes) {
@@ -73,8 +74,8 @@ class FindingsAuditIT {
     assertThat(lines).hasSameSizeAs(days);
     assertThat(days).allSatisfy(day -> assertThat(lines).anyMatch(line -> line.startsWith(day)));
     assertThat(lines)
-        .anyMatch(line -> line.contains("1=90, ") && line.contains("2=10} and should be {"))
-        .anyMatch(line -> line.contains("srm_chi_square, srm_df, srm_p are "));
+        .anyMatch(line -> line.contains("1=90.0, ") && line.contains("2=10.0} and should be {"))
+        .anyMatch(line -> line.contains("srm_chi_square, srm_df, srm_p, expected_users are "));
   }
 
   @Test

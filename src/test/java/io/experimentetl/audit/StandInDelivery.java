@@ -105,6 +105,7 @@ final class StandInDelivery {
           "users",
           "experiment_daily_stats",
           "experiment_health_daily",
+          "experiment_allocations",
           "data_inconsistencies");
 
   /** The columns of earlier rows that a rename does not change. */
@@ -205,6 +206,7 @@ final class StandInDelivery {
         });
     insert("experiment_daily_stats", insert);
     deliveredCells = cells;
+    deliverAllocations(sequenceNumber);
     deliverHealth(statistics, sequenceNumber);
     deliverFindings(sequenceNumber);
     marker(sequenceNumber, lsn);
@@ -216,6 +218,14 @@ final class StandInDelivery {
         .map(one -> one.kind().columnValue())
         .findFirst()
         .orElseThrow();
+  }
+
+  /** One phase per experiment, with equal weights. */
+  private void deliverAllocations(long sequenceNumber) {
+    clickHouse.query(
+        "INSERT INTO experiment_allocations (experiment_id, phase, judged_as, from_time, variant_ids, weights, _lsn, _version)"
+            + " SELECT id, 1, 1, '1900-01-01 00:00:00', [id * 10 + 1, id * 10 + 2], [50, 50], %1$d, %1$d * 1024 FROM experiments FINAL"
+                .formatted(sequenceNumber));
   }
 
   private void deliverHealth(StatisticsConfig statistics, long sequenceNumber) {
@@ -250,8 +260,8 @@ final class StandInDelivery {
               exposures += f[6];
             }
             double expected = (assigned[0] + assigned[1]) / 2.0;
-            double chiSquare =
-                expected == 0 ? 0 : 2 * Math.pow(assigned[0] - expected, 2) / expected;
+            boolean isTested = expected >= 5;
+            double chiSquare = !isTested ? 0 : 2 * Math.pow(assigned[0] - expected, 2) / expected;
             ObjectNode row = JSON.createObjectNode();
             row.put("experiment_id", experiment);
             row.put("day", LocalDate.ofEpochDay(day.getKey()).toString());
@@ -259,11 +269,12 @@ final class StandInDelivery {
             row.set("assigned_users", JSON.valueToTree(assigned));
             row.set("exposed_users", JSON.valueToTree(exposed));
             row.set("weights", JSON.valueToTree(new int[] {50, 50}));
+            row.set("expected_users", JSON.valueToTree(new double[] {expected, expected}));
             row.put("crossover_users", crossovers);
             row.put("exposures", exposures);
             row.put("srm_chi_square", chiSquare);
-            row.put("srm_df", expected == 0 ? 0 : 1);
-            row.put("srm_p", expected == 0 ? 1 : Erf.erfc(Math.sqrt(chiSquare / 2)));
+            row.put("srm_df", isTested ? 1 : 0);
+            row.put("srm_p", !isTested ? 1 : Erf.erfc(Math.sqrt(chiSquare / 2)));
             insert.add(versioned(row.toString(), sequenceNumber, false));
           }
         });

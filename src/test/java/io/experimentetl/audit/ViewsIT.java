@@ -265,11 +265,11 @@ class ViewsIT {
         "INSERT INTO experiment_health_daily (experiment_id, day, exposed_users, crossover_users, srm_df, srm_p, _version)"
             + " VALUES (1, '2026-03-02', [1000, 1000], 19, 1, 0.01, 1)");
     warehouse.query(
-        "INSERT INTO experiment_health_daily (experiment_id, day, exposed_users, weights, crossover_users, srm_df, srm_p, _version)"
+        "INSERT INTO experiment_health_daily (experiment_id, day, exposed_users, expected_users, crossover_users, srm_df, srm_p, _version)"
             + " VALUES (1, '2026-03-02', [1000, 0], [99, 1], 0, 1, 0.01, 2)");
     assertThat(verdict()).isEqualTo("do not trust: a variant has no exposed users");
     warehouse.query(
-        "INSERT INTO experiment_health_daily (experiment_id, day, exposed_users, weights, crossover_users, srm_df, srm_p, _version)"
+        "INSERT INTO experiment_health_daily (experiment_id, day, exposed_users, expected_users, crossover_users, srm_df, srm_p, _version)"
             + " VALUES (1, '2026-03-02', [989, 0], [99, 1], 0, 1, 0.01, 3)");
     warehouse.query(
         "INSERT INTO data_inconsistencies (code, subject_key, severity, status, experiment_id) VALUES"

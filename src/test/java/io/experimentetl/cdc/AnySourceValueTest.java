@@ -200,7 +200,7 @@ class AnySourceValueTest {
       schema.field(
           column.name(),
           switch (column.type()) {
-            case BIGINT, INT -> Schema.OPTIONAL_INT64_SCHEMA;
+            case BIGINT, INT, NUMBER -> Schema.OPTIONAL_INT64_SCHEMA;
             case EVENT_ID, TEXT, LABEL, JSON -> Schema.OPTIONAL_STRING_SCHEMA;
             case BOOL -> Schema.OPTIONAL_BOOLEAN_SCHEMA;
             case TIMESTAMP -> TIME;
@@ -238,7 +238,7 @@ class AnySourceValueTest {
       return null;
     }
     return switch (column.type()) {
-      case BIGINT, INT -> NUMBERS[random.nextInt(NUMBERS.length)];
+      case BIGINT, INT, NUMBER -> NUMBERS[random.nextInt(NUMBERS.length)];
       case BOOL -> random.nextBoolean();
       case TIMESTAMP ->
           random.nextInt(3) > 0 ? TIMES[random.nextInt(2)] : TIMES[random.nextInt(TIMES.length)];

@@ -40,7 +40,7 @@ class DriftedColumnsTest {
 
   private static Schema schemaOf(ColumnType type) {
     return switch (type) {
-      case BIGINT, INT -> Schema.OPTIONAL_INT32_SCHEMA;
+      case BIGINT, INT, NUMBER -> Schema.OPTIONAL_INT32_SCHEMA;
       case EVENT_ID, TEXT, LABEL, JSON -> Schema.OPTIONAL_STRING_SCHEMA;
       case BOOL -> Schema.OPTIONAL_BOOLEAN_SCHEMA;
       case TIMESTAMP -> SchemaBuilder.int64().optional().name(MicrosConverter.SCHEMA).build();
@@ -106,7 +106,7 @@ class DriftedColumnsTest {
             drifts(
                 SourceTable.VARIANTS, schema(SourceTable.VARIANTS, Map.of("allocation_pct", date))))
         .extracting(SchemaDrift::reason)
-        .containsExactly("The column allocation_pct of variants is not an integer.");
+        .containsExactly("The column allocation_pct of variants is not a number.");
   }
 
   @Test

@@ -75,7 +75,7 @@ class RouteOperatorTest {
               assertThat(finding.code()).isEqualTo(FindingCode.S_UNKNOWN_ENUM);
               assertThat(finding.subject()).isEqualTo(Subject.experiment(7));
               assertThat(finding.experimentId()).isEqualTo(7);
-              assertThat(finding.detail()).contains("status").doesNotContain("HELD_BACK");
+              assertThat(finding.detail()).endsWith("does not know the value 'HELD_BACK'");
             });
     assertThat(sideOutput(RouteOperator.EXPERIMENTS)).hasSize(1);
     assertThat(sideOutput(RouteOperator.DIMENSIONS)).hasSize(1);

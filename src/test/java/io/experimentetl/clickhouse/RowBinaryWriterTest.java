@@ -76,6 +76,8 @@ class RowBinaryWriterTest {
     assertThat(written(out -> out.writeStringArray(new String[] {"x", ""})))
         .containsExactly(2, 1, 'x', 0);
     assertThat(written(out -> out.writeInt32Array(new int[] {7}))).containsExactly(1, 7, 0, 0, 0);
+    assertThat(written(out -> out.writeFloat64Array(new double[] {1})))
+        .containsExactly(1, 0, 0, 0, 0, 0, 0, 0xF0, 0x3F);
     assertThat(written(out -> out.writeInt64Array(new long[0]))).containsExactly(0);
   }
 

@@ -18,7 +18,7 @@ class AssignmentChecksTest {
   }
 
   private static Set<FindingCode> violations(AssignmentRow assignment, int experimentVersion) {
-    return AssignmentChecks.violations(assignment, 1L, experimentVersion, Long.MAX_VALUE);
+    return AssignmentChecks.violations(assignment, 1L, experimentVersion, 0, Long.MAX_VALUE);
   }
 
   @Test

@@ -2,6 +2,8 @@ package io.experimentetl.quality;
 
 import static io.experimentetl.model.FindingCode.S_UNKNOWN_EVENT_TYPE;
 import static io.experimentetl.model.FindingCode.T_ASSIGNMENT_AT_DRIFT;
+import static io.experimentetl.model.FindingCode.T_CONVERSION_BEFORE_EXPOSURE;
+import static io.experimentetl.model.FindingCode.T_EVENT_BEFORE_ASSIGNMENT;
 import static io.experimentetl.model.FindingCode.T_NOT_RUNNING;
 import static io.experimentetl.model.FindingCode.T_OUT_OF_WINDOW;
 import static org.assertj.core.api.Assertions.assertThat;
@@ -70,6 +72,28 @@ class EventChecksTest {
         .containsExactly(T_ASSIGNMENT_AT_DRIFT);
     assignment = null;
     assertThat(violations("page_view", ASSIGNED_AT, 0L)).isEmpty();
+  }
+
+  @Test
+  void clocksMayBeASecondApart() {
+    assertThat(violations("exposure", ASSIGNED_AT - 1_000_000, null)).isEmpty();
+    assertThat(violations("exposure", ASSIGNED_AT - 1_000_001, null))
+        .containsExactly(T_EVENT_BEFORE_ASSIGNMENT);
+  }
+
+  @Test
+  void eventsOfACovariateBelongBeforeTheExposure() {
+    MetricConfig spent = MetricConfig.mean("spent", "buy", "price");
+    assertThat(unresolvedBeforeExposure(spent)).containsExactly(T_CONVERSION_BEFORE_EXPOSURE);
+    assertThat(unresolvedBeforeExposure(spent.withCovariate(Duration.ofDays(7)))).isEmpty();
+  }
+
+  private Set<FindingCode> unresolvedBeforeExposure(MetricConfig metric) {
+    EventChecks checks = new EventChecks(statistics.withMetrics(metric), FindingsConfig.defaults());
+    return checks.unresolved(
+        TestEvent.of(EventId.of("e"), ASSIGNED_AT - HOUR, 1, "u1", "buy").row(),
+        new EventReferences(
+            true, running, active, true, null, assignment, firstExposure, Long.MAX_VALUE / 2_000));
   }
 
   @Test

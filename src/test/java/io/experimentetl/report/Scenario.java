@@ -84,11 +84,12 @@ final class Scenario {
   Scenario health(int variants, int days, int usersPerDay, double skew) {
     warehouse.query(
         """
-        INSERT INTO experiment_health_daily (experiment_id, day, variant_ids, assigned_users, exposed_users, weights,
+        INSERT INTO experiment_health_daily (experiment_id, day, variant_ids, assigned_users, exposed_users, weights, expected_users,
             crossover_users, srm_df, srm_chi_square, srm_p)
         SELECT %1$d, toDate32('%5$s') + d, arrayMap(a -> %1$d * 100 + a, range(%2$d)),
             arrayMap(a -> toInt64(%4$d * (d + 1) * (1 + %6$s * (a = 1))), range(%2$d)),
             arrayMap(a -> toInt64(%4$d * (d + 1) * 0.9), range(%2$d)), arrayMap(a -> intDiv(100, %2$d), range(%2$d)),
+            arrayMap(a -> %4$d * (d + 1), range(%2$d)),
             d, %2$d - 1, 0, exp(-%6$s * 9 * d) * (0.5 + 0.3 * sin(d))
         FROM (SELECT arrayJoin(range(%3$d)) AS d)
         """

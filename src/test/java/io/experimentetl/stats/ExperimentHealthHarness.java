@@ -1,10 +1,12 @@
 package io.experimentetl.stats;
 
 import io.experimentetl.clickhouse.ProgressMarker;
+import io.experimentetl.config.ConfigBuilder;
 import io.experimentetl.config.FindingsConfig;
 import io.experimentetl.config.StatisticsConfig;
 import io.experimentetl.model.Change;
 import io.experimentetl.model.ChangeKind;
+import io.experimentetl.model.ExperimentAllocation;
 import io.experimentetl.model.ExperimentHealth;
 import io.experimentetl.model.ExperimentRow;
 import io.experimentetl.model.Finding;
@@ -21,6 +23,7 @@ import io.experimentetl.model.VariantRow;
 import java.math.BigInteger;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import org.apache.flink.api.common.serialization.SerializerConfigImpl;
 import org.apache.flink.api.common.typeinfo.Types;
 import org.apache.flink.runtime.checkpoint.OperatorSubtaskState;
@@ -64,9 +67,25 @@ abstract class ExperimentHealthHarness {
           Either<ProgressMarker, Change>,
           Either<ProgressMarker, ExperimentHealth>>
       newHarness(int parallelism, int subtask) throws Exception {
+    return newHarness(parallelism, subtask, Map.of());
+  }
+
+  static KeyedTwoInputStreamOperatorTestHarness<
+          Long,
+          HealthContribution,
+          Either<ProgressMarker, Change>,
+          Either<ProgressMarker, ExperimentHealth>>
+      newHarness(int parallelism, int subtask, Map<Long, Long> corrected) throws Exception {
     var harness =
         new KeyedTwoInputStreamOperatorTestHarness<>(
-            new ExperimentHealthOperator(FindingsConfig.defaults(), StatisticsConfig.defaults()),
+            new ExperimentHealthOperator(
+                ConfigBuilder.defaults()
+                    .with(FindingsConfig::allocationsArePercent, true)
+                    .build()
+                    .findings(),
+                StatisticsConfig.defaults(),
+                Map.of(),
+                corrected),
             HealthContribution::experimentId,
             null,
             Types.LONG,
@@ -79,9 +98,14 @@ abstract class ExperimentHealthHarness {
   }
 
   void restart() throws Exception {
+    restart(Map.of());
+  }
+
+  /** Restarts with corrected allocations. */
+  void restart(Map<Long, Long> corrected) throws Exception {
     OperatorSubtaskState snapshot = harness.snapshot(1, 1);
     harness.close();
-    harness = newHarness(1, 0);
+    harness = newHarness(1, 0, corrected);
     harness.initializeState(snapshot);
     harness.open();
   }
@@ -110,12 +134,12 @@ abstract class ExperimentHealthHarness {
     change(SourceTable.EXPERIMENTS, ChangeKind.INSERT, null, experimentRow(id, status, updatedAt));
   }
 
-  static VariantRow variantRow(long id, int allocationPct, boolean control) {
-    return new VariantRow(id, id / 10, "v" + id, "V", null, allocationPct, control, null, 0, 0);
+  static VariantRow variantRow(long id, double allocation, boolean control) {
+    return new VariantRow(id, id / 10, "v" + id, "V", null, allocation, control, null, 0, 0);
   }
 
-  void variant(long id, int allocationPct, boolean control) throws Exception {
-    change(SourceTable.VARIANTS, ChangeKind.INSERT, null, variantRow(id, allocationPct, control));
+  void variant(long id, double allocation, boolean control) throws Exception {
+    change(SourceTable.VARIANTS, ChangeKind.INSERT, null, variantRow(id, allocation, control));
   }
 
   /** An ACTIVE experiment with two equal variants; exposures are not due yet. */
@@ -125,12 +149,56 @@ abstract class ExperimentHealthHarness {
     variant(10 * id + 2, 50, false);
   }
 
+  /** Changes a variant's weight in the stream. */
+  void allocate(long variantId, double weight, boolean control) throws Exception {
+    sequenceNumber += 8;
+    harness.processElement2(
+        new StreamRecord<>(
+            Either.Right(
+                new Change(
+                    SourceTable.VARIANTS,
+                    ChangeKind.UPDATE,
+                    sequenceNumber,
+                    new SourcePosition(1, sequenceNumber, 5, 0, NOON),
+                    null,
+                    variantRow(variantId, weight, control)))));
+  }
+
+  /** Counts assigned users of a phase of the allocation. */
+  void assign(long variantId, int day, int phase, long users) throws Exception {
+    harness.processElement1(
+        new StreamRecord<>(
+            new HealthContribution(
+                new HealthKey(variantId / 10, variantId, day, phase),
+                new HealthCounts(users, 0, 0, 0))));
+  }
+
+  /** The phases that were sent, as {@code phase>judged_as weights}. */
+  List<String> phases() {
+    List<String> phases = new ArrayList<>();
+    var output = harness.getSideOutput(ExperimentHealthOperator.ALLOCATIONS);
+    while (output != null && !output.isEmpty()) {
+      Either<ProgressMarker, ExperimentAllocation> element = output.poll().getValue();
+      if (element.isRight()) {
+        ExperimentAllocation row = element.right();
+        phases.add(
+            "%d>%d %s%s"
+                .formatted(
+                    row.phase().number(),
+                    row.judgedAs(),
+                    Allocations.text(row.phase()),
+                    row.version().deleted() ? " deleted" : ""));
+      }
+    }
+    return phases;
+  }
+
   void count(long variantId, int day, long assigned, long exposed, long crossovers)
       throws Exception {
     harness.processElement1(
         new StreamRecord<>(
             new HealthContribution(
-                new HealthKey(variantId / 10, variantId, day),
+                new HealthKey(variantId / 10, variantId, day, 1),
                 new HealthCounts(assigned, exposed, crossovers, exposed))));
   }
 

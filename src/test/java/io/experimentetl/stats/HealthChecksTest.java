@@ -29,29 +29,31 @@ class HealthChecksTest {
 
   @Test
   void variantIsMissingIfItExpectsTenUsersAndHasNone() {
-    assertThat(HealthChecks.withoutUsers(new long[] {10, 0}, new int[] {50, 50}, 10))
+    assertThat(HealthChecks.withoutUsers(new long[] {10, 0}, new double[] {50, 50}, 10))
         .containsExactly(false, false);
-    assertThat(HealthChecks.withoutUsers(new long[] {20, 0}, new int[] {50, 50}, 10))
+    assertThat(HealthChecks.withoutUsers(new long[] {20, 0}, new double[] {50, 50}, 10))
         .containsExactly(false, true);
-    assertThat(HealthChecks.withoutUsers(new long[] {99, 1}, new int[] {50, 50}, 10))
+    assertThat(HealthChecks.withoutUsers(new long[] {99, 1}, new double[] {50, 50}, 10))
         .containsExactly(false, false);
   }
 
   @Test
   void smallVariantIsMissingLater() {
-    assertThat(HealthChecks.withoutUsers(new long[] {999, 0}, new int[] {99, 1}, 10)[1]).isFalse();
-    assertThat(HealthChecks.withoutUsers(new long[] {1_000, 0}, new int[] {99, 1}, 10)[1]).isTrue();
+    assertThat(HealthChecks.withoutUsers(new long[] {999, 0}, new double[] {99, 1}, 10)[1])
+        .isFalse();
+    assertThat(HealthChecks.withoutUsers(new long[] {1_000, 0}, new double[] {99, 1}, 10)[1])
+        .isTrue();
   }
 
   @Test
   void variantWithoutAllocationIsNotMissing() {
-    assertThat(HealthChecks.withoutUsers(new long[] {1_000, 0}, new int[] {100, 0}, 10))
+    assertThat(HealthChecks.withoutUsers(new long[] {1_000, 0}, new double[] {100, 0}, 10))
         .containsExactly(false, false);
   }
 
   @Test
   void usersOfAVariantWithoutAllocationRaiseNoExpectation() {
-    assertThat(HealthChecks.withoutUsers(new long[] {1_000, 0, 1}, new int[] {0, 50, 50}, 10))
+    assertThat(HealthChecks.withoutUsers(new long[] {1_000, 0, 1}, new double[] {0, 50, 50}, 10))
         .containsExactly(false, false, false);
   }
 
@@ -110,7 +112,7 @@ class HealthChecksTest {
 
   @Test
   void runningExperimentIsCheckedAnHourAfterEachDay() {
-    ExperimentRun run = new ExperimentRun("ACTIVE", "Europe/Berlin", null, null, 0);
+    ExperimentRun run = new ExperimentRun("e", "ACTIVE", "Europe/Berlin", null, null, 0);
     assertThat(HealthChecks.nextChangeAt(run, micros("2026-03-10T22:30:00Z")))
         .isEqualTo(micros("2026-03-11T00:00:00Z"));
     assertThat(HealthChecks.nextChangeAt(run, micros("2026-03-11T00:00:00Z")))
@@ -121,12 +123,12 @@ class HealthChecksTest {
   void experimentIsCheckedAtItsStartAndAfterItsEnd() {
     long start = micros("2026-03-10T12:00:00Z");
     long end = micros("2026-03-10T13:00:00Z");
-    ExperimentRun run = new ExperimentRun("ACTIVE", "UTC", start, end, 0);
+    ExperimentRun run = new ExperimentRun("e", "ACTIVE", "UTC", start, end, 0);
     assertThat(HealthChecks.nextChangeAt(run, start - 1)).isEqualTo(start);
     assertThat(HealthChecks.nextChangeAt(run, start)).isEqualTo(end + 1);
     assertThat(HealthChecks.nextChangeAt(run, end + 1))
         .isEqualTo(micros(LocalDate.of(2026, 3, 11) + "T01:00:00Z"));
-    ExperimentRun paused = new ExperimentRun("PAUSED", "UTC", start, end, 0);
+    ExperimentRun paused = new ExperimentRun("e", "PAUSED", "UTC", start, end, 0);
     assertThat(HealthChecks.nextChangeAt(paused, start - 1)).isEqualTo(Long.MAX_VALUE);
   }
 }

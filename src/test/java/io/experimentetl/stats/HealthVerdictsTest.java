@@ -28,14 +28,24 @@ class HealthVerdictsTest {
     assertThat(second.opened()).isEmpty();
     assertThat(second.closed()).isEmpty();
     assertThat(second.kept())
-        .containsExactly(new HealthVerdict(H_SRM, Subject.experiment(1), 5, true));
+        .containsExactly(new HealthVerdict(H_SRM, Subject.experiment(1), "", 5, true));
+  }
+
+  @Test
+  void openSymptomIsReportedAgainWithItsPresentFigures() {
+    HealthVerdicts first = of(NOTHING, 5, AT_ONCE);
+    Symptom graver = Symptom.of(H_SRM, Subject.experiment(1), "chi-square 40");
+    HealthVerdicts second = of(first.kept(), 6, graver);
+    assertThat(second.opened()).containsExactly(graver);
+    assertThat(of(second.kept(), 7, graver).opened()).isEmpty();
+    assertThat(second.kept()[0].since()).isEqualTo(5);
   }
 
   @Test
   void reportedSymptomClosesWhenItIsGone() {
     HealthVerdicts gone = of(of(NOTHING, 5, AT_ONCE).kept(), 6);
     assertThat(gone.closed())
-        .containsExactly(new HealthVerdict(H_SRM, Subject.experiment(1), 5, true));
+        .containsExactly(new HealthVerdict(H_SRM, Subject.experiment(1), "", 5, true));
     assertThat(gone.kept()).isEmpty();
   }
 

@@ -133,7 +133,8 @@ class WarehouseEventsIT {
     List<EventRow> events = new ArrayList<>();
     List<AssignmentRow> assignments = new ArrayList<>();
 
-    rows.readAsOf(List.of(4L), List.of(USER), 1024, events::add, assignments::add);
+    rows.readAsOf(
+        List.of(4L), List.of(USER), 1024, events::add, (row, sequence) -> assignments.add(row));
 
     assertThat(events)
         .as("before the delete")
@@ -141,7 +142,7 @@ class WarehouseEventsIT {
     assertThat(assignments)
         .containsExactly(new AssignmentRow(7, 4, USER, 41, 3, "hash", null, -1, null, 2, 3));
     events.clear();
-    rows.readAsOf(List.of(4L), List.of(USER), 2048, events::add, assignment -> {});
+    rows.readAsOf(List.of(4L), List.of(USER), 2048, events::add, (row, sequence) -> {});
     assertThat(events).as("after it").extracting(EventRow::occurredAt).containsExactly(100L);
   }
 
@@ -166,7 +167,7 @@ class WarehouseEventsIT {
         .hasSize(count / 2);
 
     List<EventRow> asOf = new ArrayList<>();
-    rows.readAsOf(List.of(1L), List.of("u1"), 1, asOf::add, assignment -> {});
+    rows.readAsOf(List.of(1L), List.of("u1"), 1, asOf::add, (row, sequence) -> {});
     assertThat(asOf).containsExactlyElementsOf(newest);
   }
 }

@@ -175,7 +175,7 @@ class HostileValuesIT {
                     + " AND partition IN (SELECT DISTINCT _partition_id FROM events_processed WHERE experiment_id = 4)"))
         .isEqualTo(38 + 30);
 
-    job.execute("DELETE FROM events WHERE id::text LIKE '%a1' OR id::text LIKE '%a2'");
+    job.execute("DELETE FROM events WHERE experiment_id = 4 AND event_type = 'exposure'");
     awaitAnswer("SELECT count() FROM events_processed FINAL WHERE experiment_id = 4", "399");
   }
 

@@ -12,6 +12,7 @@ import java.util.List;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
+import java.util.concurrent.ScheduledFuture;
 import java.util.concurrent.ScheduledThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.Collectors;
@@ -61,6 +62,8 @@ final class WatchOperator extends AbstractStreamOperator<Either<ReaderNotice, Ch
   private transient MailboxExecutor mailbox;
   private transient ScheduledThreadPoolExecutor thread;
   private transient ScheduledThreadPoolExecutor stopTimer;
+  private transient ScheduledFuture<?> looking;
+  private transient ScheduledFuture<?> stopping;
   private transient SourceWatch watch;
   private transient WatchedServer server;
   private transient RereadRows reread;
@@ -110,8 +113,9 @@ final class WatchOperator extends AbstractStreamOperator<Either<ReaderNotice, Ch
     firstCheckpointWithStop = Long.MAX_VALUE - CHECKPOINTS_BEFORE_STOP;
     stopTimer = daemon("source-watch-stop");
     thread = daemon("source-watch");
-    thread.scheduleWithFixedDelay(
-        this::look, 0, settings.server().heartbeatInterval().toMillis(), TimeUnit.MILLISECONDS);
+    looking =
+        thread.scheduleWithFixedDelay(
+            this::look, 0, settings.server().heartbeatInterval().toMillis(), TimeUnit.MILLISECONDS);
   }
 
   private static ScheduledThreadPoolExecutor daemon(String name) {
@@ -172,10 +176,11 @@ final class WatchOperator extends AbstractStreamOperator<Either<ReaderNotice, Ch
     if (report.stop() != null && stop == null) {
       stop = report.stop();
       LOG.error("The job stops behind the next checkpoints: {}", stop);
-      stopTimer.schedule(
-          () -> mailbox.execute(this::fail, "stop without checkpoints"),
-          STOP_WITHOUT_CHECKPOINTS.toMillis(),
-          TimeUnit.MILLISECONDS);
+      stopping =
+          stopTimer.schedule(
+              () -> mailbox.execute(this::fail, "stop without checkpoints"),
+              STOP_WITHOUT_CHECKPOINTS.toMillis(),
+              TimeUnit.MILLISECONDS);
     }
   }
 
@@ -273,7 +278,11 @@ final class WatchOperator extends AbstractStreamOperator<Either<ReaderNotice, Ch
 
   @Override
   public void close() throws Exception {
-    if (thread != null) {
+    if (stopping != null) {
+      stopping.cancel(true);
+    }
+    if (looking != null) {
+      looking.cancel(true);
       thread.shutdownNow();
       stopTimer.shutdownNow();
     }

@@ -17,7 +17,9 @@ public abstract class AbstractMessageDecoder implements MessageDecoder {
 
   private final ReplicationMessageAdapter adapter = new ReplicationMessageAdapter();
 
+  // The registry returns this very object for a type that it does not know.
   @Override
+  @SuppressWarnings("ReferenceEquality")
   public void processMessage(
       ByteBuffer message, ReplicationMessageProcessor processor, TypeRegistry types)
       throws SQLException, InterruptedException {

@@ -86,8 +86,7 @@ final class DeletedFacts {
   /** Whether retention deleted the event, which is then reported and otherwise ignored. */
   boolean isByRetention(Change change, EventRow event, Origin origin) {
     boolean isPast = retention.isEventPast(event.occurredAt(), origin.committedAt());
-    return isByRetention(
-        change, "events", isPast, event.occurredAt(), deletedEvent(event, origin));
+    return isByRetention(change, "events", isPast, event.occurredAt(), deletedEvent(event, origin));
   }
 
   /** Whether retention deleted the assignment, which is then reported and otherwise ignored. */

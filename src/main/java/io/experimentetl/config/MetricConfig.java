@@ -165,7 +165,18 @@ public record MetricConfig(
   /** Returns a copy with a delay and a window. */
   public MetricConfig within(Duration newDelay, Duration newWindow) {
     return new MetricConfig(
-        name, kind, eventType, property, newDelay, newWindow, denominator, cap, covariate, since, experiments, role);
+        name,
+        kind,
+        eventType,
+        property,
+        newDelay,
+        newWindow,
+        denominator,
+        cap,
+        covariate,
+        since,
+        experiments,
+        role);
   }
 
   /** Returns a copy with a cap. */
@@ -188,7 +199,18 @@ public record MetricConfig(
   /** Returns a copy with a covariate. */
   public MetricConfig withCovariate(Duration period) {
     return new MetricConfig(
-        name, kind, eventType, property, delay, window, denominator, cap, period, since, experiments, role);
+        name,
+        kind,
+        eventType,
+        property,
+        delay,
+        window,
+        denominator,
+        cap,
+        period,
+        since,
+        experiments,
+        role);
   }
 
   /**
@@ -198,7 +220,18 @@ public record MetricConfig(
    */
   public MetricConfig withSince(LocalDate day) {
     return new MetricConfig(
-        name, kind, eventType, property, delay, window, denominator, cap, covariate, day, experiments, role);
+        name,
+        kind,
+        eventType,
+        property,
+        delay,
+        window,
+        denominator,
+        cap,
+        covariate,
+        day,
+        experiments,
+        role);
   }
 
   /** Returns a copy for some experiments and a role. */

@@ -17,7 +17,12 @@ public record ExperimentRun(
 
   static ExperimentRun of(ExperimentRow row, String defaultZone) {
     return new ExperimentRun(
-        row.key(), row.status(), row.zone(defaultZone), row.startsAt(), row.endsAt(), row.updatedAt());
+        row.key(),
+        row.status(),
+        row.zone(defaultZone),
+        row.startsAt(),
+        row.endsAt(),
+        row.updatedAt());
   }
 
   boolean isActive() {

@@ -1,7 +1,6 @@
 package io.experimentetl.cdc;
 
 import io.experimentetl.clickhouse.ProgressMarker;
-import io.experimentetl.model.AssignmentRow;
 import io.experimentetl.model.Change;
 import io.experimentetl.model.ChangeKind;
 import io.experimentetl.model.EventRow;
@@ -83,11 +82,16 @@ public final class RouteOperator extends AbstractStreamOperator<Change>
 
   private final int keyGroups;
 
+  private static final ListStateDescriptor<Boolean> SNAPSHOT_DONE =
+      new ListStateDescriptor<>("snapshot-done", Types.BOOLEAN);
+
   private transient ListState<DeadLetterLedger.Row> deadLetterState;
   private transient ListState<OpenTransaction.State> transactionState;
   private transient OpenTransaction transaction;
   private transient ListState<ChangedKeys.FirstHalf> firstHalfState;
   private transient ListState<RenamedUsers.Entry> renamedUserState;
+  private transient ListState<Boolean> snapshotDoneState;
+  private transient boolean snapshotDone;
   private transient ChangedKeys changedKeys;
   private transient RenamedUsers renamedUsers;
   private transient DeadLetterLedger deadLetters;
@@ -128,6 +132,8 @@ public final class RouteOperator extends AbstractStreamOperator<Change>
     changedKeys = new ChangedKeys(firstHalfState.get());
     renamedUserState = context.getOperatorStateStore().getListState(RENAMED_USERS);
     renamedUsers = new RenamedUsers(renamedUserState.get());
+    snapshotDoneState = context.getOperatorStateStore().getListState(SNAPSHOT_DONE);
+    snapshotDone = snapshotDoneState.get().iterator().hasNext();
   }
 
   @Override
@@ -138,6 +144,7 @@ public final class RouteOperator extends AbstractStreamOperator<Change>
     transactionState.update(List.of(transaction.state()));
     firstHalfState.update(changedKeys.state());
     renamedUserState.update(renamedUsers.entries());
+    snapshotDoneState.update(snapshotDone ? List.of(true) : List.of());
   }
 
   @Override
@@ -167,6 +174,7 @@ public final class RouteOperator extends AbstractStreamOperator<Change>
   @Override
   public void processElement(StreamRecord<Either<ProgressMarker, Change>> record) {
     if (record.getValue().isLeft()) {
+      snapshotDone |= record.getValue().left().snapshotDone();
       for (OutputTag<Either<ProgressMarker, Change>> dimension : WITH_MARKERS) {
         output.collect(dimension, record);
       }
@@ -259,7 +267,7 @@ public final class RouteOperator extends AbstractStreamOperator<Change>
     } else if (RowKey.changesUserOnly(change.before(), change.after())) {
       write(change.as(ChangeKind.RENAME, change.before(), change.after()));
     } else {
-      String key = renamedUsers.keyOf(userIdOf(change.after()));
+      String key = renamedUsers.keyOf(RowKey.userIdOf(change.after()));
       sendDelete(change.underUserKey(key), ChangeKind.KEY_CHANGE);
       write(change);
     }
@@ -290,8 +298,6 @@ public final class RouteOperator extends AbstractStreamOperator<Change>
         change.after() instanceof UserRow row
             ? row
             : before.withUserId(((UnreadableRow) change.after()).subject().key());
-    String key = renamedUsers.keyOf(before.userId());
-    renamedUsers.rename(before.userId(), after.userId(), change.sequenceNumber());
     resolve(change, before);
     SourceRow old = within(change, before);
     output.collect(
@@ -304,6 +310,14 @@ public final class RouteOperator extends AbstractStreamOperator<Change>
     } else {
       addDeadLetter(change, unreadable);
     }
+    if (!snapshotDone) {
+      // The snapshot may have read the user under the new id already: the facts move one by one.
+      sendByUser(change.as(ChangeKind.KEY_CHANGE, old, null));
+      sendByUser(change.as(ChangeKind.INSERT, null, within(change, after)));
+      return;
+    }
+    String key = renamedUsers.keyOf(before.userId());
+    renamedUsers.rename(before.userId(), after.userId(), change.sequenceNumber());
     output.collect(
         new StreamRecord<>(
             change.as(ChangeKind.RENAME, old, within(change, after)).underUserKey(key)));
@@ -315,20 +329,9 @@ public final class RouteOperator extends AbstractStreamOperator<Change>
 
   /** Whether the fact was and is of one user, who has got another id. */
   private boolean isOfRenamedUser(Change change) {
-    String before = userIdOf(change.before());
-    String after = userIdOf(change.after());
+    String before = RowKey.userIdOf(change.before());
+    String after = RowKey.userIdOf(change.after());
     return before != null && after != null && renamedUsers.formerIdsOf(after).contains(before);
-  }
-
-  /** The user of a fact or of the user's own row, or null. */
-  private static String userIdOf(SourceRow row) {
-    if (row instanceof EventRow event) {
-      return event.userId();
-    }
-    if (row instanceof AssignmentRow assignment) {
-      return assignment.userId();
-    }
-    return row instanceof UserRow user ? user.userId() : null;
   }
 
   /**
@@ -482,6 +485,6 @@ public final class RouteOperator extends AbstractStreamOperator<Change>
     if (change.after() instanceof TransactionEnd end) {
       return end.userKey();
     }
-    return userIdOf(change.after() == null ? change.before() : change.after());
+    return RowKey.userIdOf(change.after() == null ? change.before() : change.after());
   }
 }

@@ -56,4 +56,15 @@ final class RowKey {
         && b.id() == a.id()
         && b.experimentId() == a.experimentId();
   }
+
+  /** The user of a fact or of the user's own row, or null. */
+  static String userIdOf(SourceRow row) {
+    if (row instanceof EventRow event) {
+      return event.userId();
+    }
+    if (row instanceof AssignmentRow assignment) {
+      return assignment.userId();
+    }
+    return row instanceof UserRow user ? user.userId() : null;
+  }
 }

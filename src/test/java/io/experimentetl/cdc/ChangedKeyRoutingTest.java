@@ -47,6 +47,8 @@ class ChangedKeyRoutingTest {
   private void open() throws Exception {
     harness = newHarness();
     harness.open();
+    harness.processElement(
+        new StreamRecord<>(Either.Left(new ProgressMarker(1, 1, 1, true, true))));
   }
 
   private void restart() throws Exception {
@@ -182,6 +184,23 @@ class ChangedKeyRoutingTest {
     harness.close();
   }
 
+  /** The snapshot may have read the facts under the new id already. */
+  @Test
+  void factsOfAUserRenamedDuringTheSnapshotAreMovedOneByOne() throws Exception {
+    harness = newHarness();
+    harness.open();
+    connectorsHalves(user("a"), user("b"));
+    send(ChangeKind.UPDATE, event(1, 10, "a"), event(1, 10, "b"));
+
+    assertThat(results())
+        .containsExactly(
+            "KEY_CHANGE a with before",
+            "INSERT b",
+            "KEY_CHANGE a with before",
+            "UPDATE b with before");
+    harness.close();
+  }
+
   @Test
   void factOfTwoUsersThatChangesItsUserAloneIsMoved() throws Exception {
     open();
@@ -207,7 +226,9 @@ class ChangedKeyRoutingTest {
     nextTransaction();
 
     assertThat(harness.getSideOutput(RouteOperator.USERS))
-        .extracting(record -> record.getValue().right())
+        .extracting(StreamRecord::getValue)
+        .filteredOn(Either::isRight)
+        .extracting(Either::right)
         .filteredOn(change -> change.kind() == ChangeKind.DELETE)
         .extracting(change -> ((UserRow) change.before()).userId())
         .containsExactlyInAnyOrder("a", "b");

@@ -268,6 +268,7 @@ CREATE TABLE IF NOT EXISTS etl_sink_progress
     committed_at  DateTime64(6, 'UTC'),
     snapshot_done Bool,
     written_at    DateTime64(3, 'UTC')   COMMENT 'when the batch was sealed, by the TaskManager''s clock',
+    lag_limit_seconds UInt64             COMMENT 'lag above which the rows are too far behind (findings.health.freshness); 0: none is set',
     _version      UInt64,
     _batch_id     LowCardinality(String)
 )

@@ -11,7 +11,8 @@ SELECT
     if(lsn IS NULL, NULL, min(subtask_committed_at)) AS committed_at,
     min(subtask_snapshot_done) AS snapshot_done,
     max(subtask_written_at) AS written_at,
-    if(committed_at IS NULL, NULL, greatest(0., dateDiff('millisecond', committed_at, now64(6, 'UTC')) / 1000)) AS lag_seconds
+    if(committed_at IS NULL, NULL, greatest(0., dateDiff('millisecond', committed_at, now64(6, 'UTC')) / 1000)) AS lag_seconds,
+    max(subtask_lag_limit) AS lag_limit_seconds
 FROM
 (
     SELECT
@@ -23,6 +24,7 @@ FROM
         max(committed_at) AS subtask_committed_at,
         max(snapshot_done) AS subtask_snapshot_done,
         min(written_at) AS subtask_written_at,
+        max(lag_limit_seconds) AS subtask_lag_limit,
         max(sinks) AS sinks,
         uniqExact(subtask) OVER (PARTITION BY sequence_number, sink, parallelism) = parallelism AS sink_done
     FROM etl_sink_progress
@@ -462,6 +464,7 @@ COMMENT 'Results up to and including as_of_day per experiment, metric and varian
 -- Counts the users that experiment_results counts under the default settings: assigned at random to a variant of the experiment,
 -- exposed (event type exposure) within its dates, no crossover. y is the number of the user's events of event_type from the first
 -- exposure on, within the dates, or the sum of their property if one is named (a JSON number from 0 to below 10^12); no window, no cap.
+-- Sums are in whole millionths, so that values that are large beside their spread keep their variance.
 -- The user's property comes from the first exposure's row: a segment must be fixed before the effect.
 -- member: the value of a key of the outermost object, as PostgreSQL printed it; empty: absent. It is cut out of the text, because
 -- the JSON functions give up on the whole text if any value in it is too long or too deep for them. Escapes are overwritten, so that
@@ -516,7 +519,9 @@ WITH
             argMinIf(row.4, at, row.1 = 'exposure') AS of_user,
             member(of_user, {dimension:String}) AS raw,
             if(startsWith(raw, '"'), JSONExtractString(concat('[', raw, ']'), 1), raw) AS value,
-            arraySum(e -> if({property:String} = '', 1., toFloat64OrZero(e.2)), arrayFilter(e -> e.1 >= entered_at,
+            arraySum(e -> if({property:String} = '', toInt256(1000000),
+                    toInt256(toDecimal256OrZero(extract(e.2, '^[0-9]{1,12}(?:\\.[0-9]{1,6})?'), 6) * 1000000)),
+                arrayFilter(e -> e.1 >= entered_at,
                 groupArrayIf((at, amount), row.1 = {event_type:String}
                     AND ({property:String} = '' OR match(amount, '^[0-9]{1,12}(\\.[0-9]+)?$'))))) AS y
         FROM (SELECT *, member(if(row.1 = {event_type:String}, row.3, ''), {property:String}) AS amount FROM running)
@@ -526,7 +531,8 @@ WITH
     cell AS
     (
         SELECT experiment_id, value, variant_id, max(is_control) AS is_control, count() AS n, countIf(y > 0) AS users_with,
-            sum(y) AS total, avg(y) AS mean, if(n < 2, NULL, varSamp(y)) AS variance
+            sum(y) AS sum_y, toFloat64(sum_y) / 1e6 AS total, toFloat64(sum_y) / (n * 1e6) AS mean,
+            if(n < 2, NULL, toFloat64(n * sum(y * y) - sum_y * sum_y) / (toFloat64(n) * (n - 1) * 1e12)) AS variance
         FROM unit
         GROUP BY experiment_id, value, variant_id
     )
@@ -543,7 +549,7 @@ SELECT
     t.total AS total,
     t.mean AS mean,
     t.variance AS variance,
-    if(t.is_control OR c.n = 0, NULL, t.mean - c.mean) AS effect,
+    if(t.is_control OR c.n = 0, NULL, toFloat64(t.sum_y * c.n - c.sum_y * t.n) / (toFloat64(t.n) * c.n * 1e6)) AS effect,
     nullIf(sqrt(t.variance / t.n + c.variance / c.n), 0) AS effect_se,
     effect - z975 * effect_se AS effect_low,
     effect + z975 * effect_se AS effect_high,
@@ -626,24 +632,47 @@ SETTINGS join_use_nulls = 0, join_default_strictness = 'ALL', join_algorithm = '
     aggregate_functions_null_for_empty = 0, prefer_column_name_to_alias = 0
 COMMENT 'One row per experiment, current: open findings, sample ratio, crossovers, variants that should have users and have none, exposures of the last day and the median of the seven days before it, the last day with an exposure, and per metric its counted events and a lower bound of the greatest user''s share of a variant''s sum.';
 
+-- H-FRESHNESS is computed here, because the job cannot report while no checkpoint completes, or while it does not run. Its rows in
+-- data_inconsistencies are the past.
 CREATE OR REPLACE VIEW findings_open AS
-SELECT
-    severity,
-    code,
-    subject,
-    subject_kind,
-    subject_key,
-    experiment_id,
-    user_id,
-    event_id,
-    event_timestamp,
-    detail,
-    remedy,
-    dead_letter_since,
-    observed_at
-FROM (SELECT *, subject FROM data_inconsistencies FINAL)
-WHERE status = 'OPEN' AND severity IN ('ERROR', 'WARNING')
+SELECT *
+FROM
+(
+    SELECT
+        severity,
+        code,
+        concat(subject_kind, ':', subject_key) AS subject,
+        subject_kind,
+        subject_key,
+        experiment_id,
+        user_id,
+        event_id,
+        event_timestamp,
+        detail,
+        remedy,
+        dead_letter_since,
+        observed_at
+    FROM data_inconsistencies FINAL
+    WHERE status = 'OPEN' AND severity IN ('ERROR', 'WARNING') AND code != 'H-FRESHNESS'
+    UNION ALL
+    SELECT
+        'WARNING',
+        'H-FRESHNESS',
+        'pipeline:',
+        'pipeline',
+        '',
+        NULL,
+        NULL,
+        NULL,
+        NULL,
+        concat(toString(toInt64(assumeNotNull(lag_seconds))), ' seconds'),
+        'Check in the Flink web UI which operator is busy and whether checkpoints complete.',
+        NULL,
+        assumeNotNull(committed_at)
+    FROM etl_progress
+    WHERE lag_limit_seconds > 0 AND lag_seconds > lag_limit_seconds
+)
 ORDER BY severity = 'ERROR' DESC, observed_at DESC
 SETTINGS join_use_nulls = 0, join_default_strictness = 'ALL', join_algorithm = 'direct,parallel_hash,hash', transform_null_in = 0,
     aggregate_functions_null_for_empty = 0, prefer_column_name_to_alias = 0
-COMMENT 'Errors and warnings that are not resolved, errors first, then the newest, each with its remedy. Findings of severity INFO (late events, duplicates, overrides) are in data_inconsistencies.';
+COMMENT 'Errors and warnings that are not resolved, errors first, then the newest, each with its remedy. H-FRESHNESS is computed when it is read. Findings of severity INFO (late events, duplicates, overrides) are in data_inconsistencies.';

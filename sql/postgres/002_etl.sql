@@ -97,7 +97,7 @@ END
 $$;
 
 -- The job's role, with the privileges it needs and no others. It has no password until you set one:
---   ALTER ROLE experiment_etl PASSWORD '…';
+--   ALTER ROLE experiment_etl PASSWORD '...';
 DO $$
 BEGIN
     IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'experiment_etl') THEN

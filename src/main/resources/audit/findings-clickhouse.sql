@@ -4,7 +4,7 @@ WITH
 -- Commit time up to which everything is visible, microseconds since 1970; NULL: nothing after the initial load is visible yet.
 (SELECT toUnixTimestamp64Micro(committed_at) FROM etl_progress) AS visible_until,
 -- Findings on younger rows may still be on their way: the grace period plus the time that checkpoints and heartbeats take.
-visible_until - ${on_its_way} AS settled_at,
+visible_until - ${on_its_way} AS reported_until,
 finding AS
 (
     SELECT code, toString(subject_kind) AS kind, subject_key AS key, status, experiment_id, user_id, event_id,
@@ -78,7 +78,7 @@ member AS
     INNER JOIN experiment AS e ON e.id = a.experiment_id
 ),
 -- Users of the population with exposures in more than one variant, from the rows alone. The earliest row of an event id counts.
-stray AS
+exposed_elsewhere AS
 (
     SELECT cityHash64(x.event_id)
     FROM (SELECT experiment_id, user_id, event_id, variant_id FROM events_processed FINAL
@@ -95,7 +95,7 @@ crossover AS
         SELECT experiment_id, user_id, event_id, min(timestamp) AS earliest,
             argMin((toString(event_type), variant_id), timestamp) AS content
         FROM events_processed FINAL
-        WHERE cityHash64(event_id) IN (stray)
+        WHERE cityHash64(event_id) IN (exposed_elsewhere)
         GROUP BY experiment_id, user_id, event_id
         HAVING content.1 = ${exposure} AND content.2 IS NOT NULL
     ) AS x ON x.experiment_id = m.experiment_id AND x.user_id = m.user_id
@@ -142,7 +142,7 @@ running AS
     SELECT id, toString(status) AS status, toString(experiments.zone) AS zone,
         ifNull(toUnixTimestamp64Micro(starts_at), -9000000000000000000) AS starts,
         ifNull(toUnixTimestamp64Micro(ends_at), 9000000000000000000) AS ends,
-        toUnixTimestamp64Micro(updated_at) AS updated
+        toUnixTimestamp64Micro(_committed_at) AS changed
     FROM experiments FINAL
 ),
 newest AS
@@ -169,7 +169,7 @@ lacking AS
 ),
 unentered AS
 (
-    SELECT r.id AS id, greatest(r.starts, r.updated) AS since
+    SELECT r.id AS id, greatest(r.starts, r.changed) AS since
     FROM running AS r
     LEFT JOIN newest AS n ON n.experiment_id = r.id
     WHERE r.status = 'ACTIVE' AND n.exposed = 0 AND visible_until BETWEEN r.starts AND r.ends
@@ -193,10 +193,12 @@ silent AS
 ),
 outlier AS
 (
-    SELECT DISTINCT experiment_id, name
+    -- With sum S and sum of squares Q the greatest user's share is at least Q/S^2 and at most sqrt(Q)/S: between them both are right.
+    SELECT experiment_id, name, max(squares / total / total) >= ${outlier_share} AS is_certain
     FROM metric_totals
-    WHERE converters >= 100 AND total > 0 AND squares / total / total >= ${outlier_share}
+    WHERE converters >= 100 AND total > 0 AND sqrt(squares) / total >= ${outlier_share} * (1 - 1e-12)
         AND name IN (SELECT m.1 FROM (SELECT arrayJoin(${metrics}) AS m) WHERE m.3 = 1)
+    GROUP BY experiment_id, name
 ),
 -- A day that ended at least an hour ago, compared with the seven days before it: unusual when below half, or above twice, both
 -- their median and the first of them. Experiments that have ended are not checked.
@@ -256,19 +258,20 @@ symptom AS
         visible_until IS NOT NULL
     FROM lacking
     UNION ALL
-    SELECT 'H-NO-EXPOSURES', ('experiment', toString(id)), 'it has no exposed user', ifNull(since + ${no_exposures_after} < settled_at, 0)
+    SELECT 'H-NO-EXPOSURES', ('experiment', toString(id)), 'it has no exposed user', ifNull(since + ${no_exposures_after} < reported_until, 0)
     FROM unentered
     UNION ALL
     SELECT 'H-METRIC-MISSING', ('experiment-metric', concat(toString(experiment_id), '/', name)), 'no event was counted',
         visible_until IS NOT NULL AND has_delay = 0
     FROM silent
     UNION ALL
-    SELECT 'H-OUTLIER', ('experiment-metric', concat(toString(experiment_id), '/', name)), 'one user holds much of the sum', visible_until IS NOT NULL
+    SELECT 'H-OUTLIER', ('experiment-metric', concat(toString(experiment_id), '/', name)), 'one user holds much of the sum',
+        visible_until IS NOT NULL AND is_certain
     FROM outlier
     UNION ALL
     SELECT 'H-VOLUME', ('experiment', toString(experiment_id)), 'the exposures per day', 1 FROM volume WHERE is_unusual
     UNION ALL
-    SELECT d.code, ('experiment', toString(d.experiment_id)), 'its variants', ifNull(c.at < settled_at, 0)
+    SELECT d.code, ('experiment', toString(d.experiment_id)), 'its variants', ifNull(c.at < reported_until, 0)
     FROM defect AS d
     INNER JOIN redesigned AS c ON c.experiment_id = d.experiment_id
 ),

@@ -112,7 +112,7 @@ user_day AS
     GROUP BY experiment_id, variant_id, metric, cap, user_id, day
 ),
 -- A user's totals after the day (1) and before it (0).
-standing AS
+user_total AS
 (
     SELECT
         *,
@@ -145,6 +145,6 @@ SELECT
     toString(sumIf(x1, is_new)) AS d_x_sum_,
     toString(sumIf(x1 * x1, is_new)) AS d_x_sum_sq_,
     toString(sum(x1 * y1 - x1 * y0)) AS d_xy_
-FROM standing
+FROM user_total
 WHERE exposures > 0 OR events > 0 OR other_events > 0 OR is_new
 GROUP BY experiment_id, variant_id, metric, day

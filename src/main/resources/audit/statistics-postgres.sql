@@ -96,7 +96,7 @@ total AS (
     WINDOW until_now AS (PARTITION BY unit, metric ORDER BY day ROWS UNBOUNDED PRECEDING)
 ),
 -- A user's totals after the day (1) and before it (0). Without a cap the cap is NULL, and least() ignores NULL.
-standing AS (
+user_total AS (
     SELECT *, least(y_until, cap) AS y1, least(y_until - y, cap) AS y0, z_until AS z1, z_until - z AS z0,
            least(x_before, cap) AS x1
     FROM total
@@ -117,6 +117,6 @@ SELECT experiment_id, variant_id, metric, (day - DATE '1970-01-01') AS day,
        coalesce(sum(x1) FILTER (WHERE is_new), 0)::text AS d_x_sum,
        coalesce(sum(x1 * x1) FILTER (WHERE is_new), 0)::text AS d_x_sum_sq,
        sum(x1 * y1 - x1 * y0)::text AS d_xy
-FROM standing
+FROM user_total
 WHERE exposures > 0 OR events > 0 OR other_events > 0 OR is_new
 GROUP BY experiment_id, variant_id, metric, day

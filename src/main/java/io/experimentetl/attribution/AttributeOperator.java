@@ -509,7 +509,7 @@ public final class AttributeOperator
 
   @Override
   public void dailyDifference(DailyKey key, DailySums difference, long dayEndsAt) {
-    contributions.add(key, difference, dayEndsAt);
+    contributions.add((String) getCurrentKey(), key, difference, dayEndsAt);
   }
 
   @Override

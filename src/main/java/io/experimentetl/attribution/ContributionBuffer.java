@@ -4,17 +4,23 @@ import io.experimentetl.model.ChangedRows;
 import io.experimentetl.model.DailyContribution;
 import io.experimentetl.model.DailyKey;
 import io.experimentetl.model.DailySums;
+import io.experimentetl.model.GreatestTotals;
 import io.experimentetl.model.HealthContribution;
 import io.experimentetl.model.HealthCounts;
 import io.experimentetl.model.HealthKey;
 import io.experimentetl.model.MetricKey;
 import io.experimentetl.model.MetricTotals;
+import java.math.BigInteger;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.function.Consumer;
 
-/** Sums up differences and changes on the heap, so that each key is sent once per checkpoint. */
+/**
+ * Sums up differences and changes on the heap, so that each key is sent once per checkpoint.
+ * Differences of one user come one after another: they give the user's totals before and after,
+ * because the sums of one user's total y and of its square change by y1 - y0 and by y1² - y0².
+ */
 final class ContributionBuffer {
   private static final int MAX_KEYS = 50_000;
 
@@ -23,6 +29,9 @@ final class ContributionBuffer {
   private final Map<DailyKey, DayTotal> daily = new HashMap<>();
   private final Map<HealthKey, HealthCounts> health = new HashMap<>();
   private final Map<List<Object>, ChangedRows> changed = new HashMap<>();
+  private final Map<MetricKey, GreatestTotals> greatest = new HashMap<>();
+  private final Map<MetricKey, DailySums> ofUser = new HashMap<>();
+  private String user;
   private final Consumer<DailyContribution> dailyOutput;
   private final Consumer<HealthContribution> healthOutput;
   private final Consumer<ChangedRows> changedOutput;
@@ -37,21 +46,46 @@ final class ContributionBuffer {
   }
 
   /** See {@link AttributionOutput#dailyDifference}. */
-  void add(DailyKey key, DailySums difference, long dayEndsAt) {
+  void add(String userId, DailyKey key, DailySums difference, long dayEndsAt) {
+    if (!userId.equals(user)) {
+      completeUser();
+      user = userId;
+    }
+    if (difference.dSumSq().signum() != 0) {
+      ofUser.merge(metricOf(key), difference, DailySums::plus);
+    }
     daily.merge(
         key,
         new DayTotal(difference, dayEndsAt),
         (a, b) -> new DayTotal(a.sums().plus(b.sums()), b.dayEndsAt()));
     if (daily.size() > MAX_KEYS) {
-      flush();
+      send();
     }
+  }
+
+  private static MetricKey metricOf(DailyKey key) {
+    return new MetricKey(key.experimentId(), key.variantId(), key.metric());
+  }
+
+  private void completeUser() {
+    ofUser.forEach(
+        (key, difference) -> {
+          BigInteger change = difference.dSum();
+          if (change.signum() != 0) {
+            BigInteger both = difference.dSumSq().divide(change);
+            BigInteger after = both.add(change).shiftRight(1);
+            greatest.merge(
+                key, GreatestTotals.of(user, after.subtract(change), after), GreatestTotals::plus);
+          }
+        });
+    ofUser.clear();
   }
 
   /** See {@link AttributionOutput#healthDifference}. */
   void add(HealthKey key, HealthCounts difference) {
     health.merge(key, difference, HealthCounts::plus);
     if (health.size() > MAX_KEYS) {
-      flush();
+      send();
     }
   }
 
@@ -59,12 +93,18 @@ final class ContributionBuffer {
   void add(ChangedRows rows) {
     changed.merge(List.of(rows.code(), rows.experimentId()), rows, ChangedRows::plus);
     if (changed.size() > MAX_KEYS) {
-      flush();
+      send();
     }
   }
 
   /** Sends all totals that are not zero. */
   void flush() {
+    completeUser();
+    send();
+  }
+
+  /** The changes of the user's totals wait until all differences of the user are there. */
+  private void send() {
     changed.values().forEach(changedOutput);
     changed.clear();
     Map<MetricKey, MetricTotals> metrics = new HashMap<>();
@@ -73,12 +113,12 @@ final class ContributionBuffer {
           if (!total.sums().isZero()) {
             dailyOutput.accept(new DailyContribution(key, total.sums(), total.dayEndsAt()));
           }
-          metrics.merge(
-              new MetricKey(key.experimentId(), key.variantId(), key.metric()),
-              MetricTotals.of(total.sums()),
-              MetricTotals::plus);
+          metrics.merge(metricOf(key), MetricTotals.of(total.sums()), MetricTotals::plus);
         });
     daily.clear();
+    greatest.forEach(
+        (key, changed) -> metrics.merge(key, MetricTotals.ZERO.with(changed), MetricTotals::plus));
+    greatest.clear();
     metrics.forEach(
         (key, totals) -> {
           if (!totals.isZero()) {

@@ -14,6 +14,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeSet;
+import java.util.function.Consumer;
 
 /**
  * The three-way audit: PostgreSQL's rows, ClickHouse's rows, and the daily statistics.
@@ -48,10 +49,21 @@ public final class Audit {
   private static final int MAX_FENCES_FOR_MOVING = 3;
 
   private final AuditSettings settings;
+  private final Consumer<String> progress;
   private final Set<Long> experimentsWithRetainedRows = new TreeSet<>();
 
   public Audit(AuditSettings settings) {
+    this(settings, line -> {});
+  }
+
+  /**
+   * An audit that reports what it does while a step takes long.
+   *
+   * @param progress receives the lines, on another thread
+   */
+  public Audit(AuditSettings settings, Consumer<String> progress) {
     this.settings = settings;
+    this.progress = progress;
   }
 
   private record Findings(
@@ -63,6 +75,7 @@ public final class Audit {
       HealthComparison.Result health,
       List<EnrichmentComparison.Result> enrichment,
       long openFindings,
+      List<String> missingColumns,
       Map<String, Observation> observations) {}
 
   /** The comparisons besides the tables' rows. Each is repeated only if it found a difference. */
@@ -88,10 +101,10 @@ public final class Audit {
    */
   public AuditReport run() {
     Instant startedAt = Instant.now();
-    Deadline deadline = new Deadline(settings.deadline());
     List<Observation> differences = new ArrayList<>();
     int fences = 1;
-    try (Warehouse warehouse = new Warehouse(settings, deadline);
+    try (Deadline deadline = new Deadline(settings.deadline(), progress);
+        Warehouse warehouse = new Warehouse(settings, deadline);
         Fence fence = new Fence(settings, deadline)) {
       EnumSet<AuditedTable> tables = EnumSet.allOf(AuditedTable.class);
       Findings first = look(fence, warehouse, deadline, tables, EnumSet.allOf(Part.class));
@@ -167,7 +180,9 @@ public final class Audit {
       Deadline deadline,
       Set<AuditedTable> tables,
       Set<Part> parts) {
+    deadline.begin("Taking PostgreSQL's snapshot");
     try (SourceSnapshot source = SourceSnapshot.take(settings, deadline)) {
+      deadline.begin("Waiting until ClickHouse shows PostgreSQL's snapshot");
       Warehouse.Progress progress = fence.awaitBeyond(source.lsn(), warehouse);
       StatisticsSql sql =
           new StatisticsSql(
@@ -175,20 +190,16 @@ public final class Audit {
       StatisticsComparison comparison = null;
       HealthComparison health = null;
       if (parts.contains(Part.STATISTICS)) {
+        deadline.begin("Recomputing the statistics from ClickHouse's rows");
         comparison = new StatisticsComparison(settings, source, warehouse, sql, progress);
         health = new HealthComparison(settings, source, warehouse, sql, comparison.marker());
       }
       Map<String, Observation> observations = new LinkedHashMap<>();
-      List<DayCounts> days = new ArrayList<>();
-      for (AuditedTable table : tables) {
-        RowComparison.Result rows = new RowComparison(settings, table, source, warehouse).compare();
-        days.addAll(rows.days());
-        experimentsWithRetainedRows.addAll(rows.experimentsWithRetainedRows());
-        rows.observations().forEach(seen -> observations.put(seen.identity(), seen));
-      }
+      List<DayCounts> days = compareRows(source, warehouse, deadline, tables, observations);
       StatisticsComparison.Result cells = null;
       HealthComparison.Result healthDays = null;
       if (comparison != null) {
+        deadline.begin("Recomputing the statistics from PostgreSQL's rows");
         cells = comparison.compare(experimentsWithRetainedRows);
         healthDays = health.compare(experimentsWithRetainedRows, cells.expiredExperiments());
         cells.observations().forEach(seen -> observations.put(seen.identity(), seen));
@@ -196,12 +207,14 @@ public final class Audit {
       }
       List<EnrichmentComparison.Result> enrichment = List.of();
       if (parts.contains(Part.ENRICHMENT)) {
+        deadline.begin("Comparing joined columns and codes");
         enrichment = new EnrichmentComparison(settings, warehouse, sql).compare();
         enrichment.forEach(
             table -> table.observations().forEach(seen -> observations.put(seen.identity(), seen)));
       }
       long openFindings = 0;
       if (parts.contains(Part.FINDINGS)) {
+        deadline.begin("Comparing the findings");
         FindingsComparison findings = new FindingsComparison(settings, source, warehouse, sql);
         openFindings = findings.open();
         findings.compare().forEach(seen -> observations.put(seen.identity(), seen));
@@ -215,8 +228,37 @@ public final class Audit {
           healthDays,
           enrichment,
           openFindings,
+          missingColumns(source, tables),
           observations);
     }
+  }
+
+  private List<DayCounts> compareRows(
+      SourceSnapshot source,
+      Warehouse warehouse,
+      Deadline deadline,
+      Set<AuditedTable> tables,
+      Map<String, Observation> observations) {
+    List<DayCounts> days = new ArrayList<>();
+    for (AuditedTable table : tables) {
+      deadline.begin("Comparing the rows of " + table.sourceTable());
+      RowComparison.Result rows = new RowComparison(settings, table, source, warehouse).compare();
+      days.addAll(rows.days());
+      experimentsWithRetainedRows.addAll(rows.experimentsWithRetainedRows());
+      rows.observations().forEach(seen -> observations.put(seen.identity(), seen));
+    }
+    return days;
+  }
+
+  private List<String> missingColumns(SourceSnapshot source, Set<AuditedTable> tables) {
+    List<String> missing = new ArrayList<>();
+    for (AuditedTable table : tables) {
+      source
+          .columnsOf(settings, table)
+          .missing()
+          .forEach(column -> missing.add(table.sourceTable() + "." + column));
+    }
+    return missing;
   }
 
   private static AuditReport report(
@@ -263,6 +305,7 @@ public final class Audit {
         first.statistics().retainedExperiments(),
         first.statistics().expiredExperiments(),
         first.statistics().endedMetrics(),
+        first.missingColumns(),
         printed,
         undecided.stream().map(Audit::named).toList(),
         Duration.between(startedAt, Instant.now()));

@@ -26,6 +26,7 @@ import java.util.Set;
  *     only, because PostgreSQL's retention has removed some of their rows
  * @param expiredExperiments experiments whose statistics could not be recomputed, because
  *     ClickHouse's retention has removed some of their rows
+ * @param missingColumns columns that PostgreSQL's tables do not have, and that were not compared
  * @param endedMetrics metrics that are no longer counted (M-ENDED), and were not compared
  * @param differences differences that were confirmed at a second fence, or found at every fence
  * @param undecided rows and cells that changed before each fence and could not be judged
@@ -46,6 +47,7 @@ public record AuditReport(
     Set<Long> retainedExperiments,
     Set<Long> expiredExperiments,
     Set<String> endedMetrics,
+    List<String> missingColumns,
     List<Difference> differences,
     List<Difference> undecided,
     Duration took) {
@@ -150,6 +152,11 @@ public record AuditReport(
       out.printf(
           "ClickHouse's retention has removed rows of experiments %s: their statistics could not be recomputed.%n",
           expiredExperiments);
+    }
+    if (!missingColumns.isEmpty()) {
+      out.printf(
+          "PostgreSQL does not have the columns %s: the job reads them as NULL, and they were not compared.%n",
+          String.join(", ", missingColumns));
     }
     if (!endedMetrics.isEmpty()) {
       out.printf(

@@ -15,8 +15,8 @@ import java.time.Duration;
  * @param findings the job's settings
  * @param eventRetention rows of {@code events} older than this may be absent from PostgreSQL
  * @param assignmentRetention the same for {@code assignments}
- * @param deadline for the whole audit; a job that does not reach the fence by then cannot be
- *     compared
+ * @param deadline how long nothing may move, neither the job's progress nor the audit's queries,
+ *     until the audit gives up
  */
 public record AuditSettings(
     String postgresUrl,

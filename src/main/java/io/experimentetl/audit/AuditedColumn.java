@@ -12,24 +12,59 @@ import io.experimentetl.warehouse.SourceColumns;
  *
  * @param source its name in PostgreSQL
  * @param warehouse its name in ClickHouse
+ * @param presence what PostgreSQL's table has of it
  */
-record AuditedColumn(String source, String warehouse, ColumnType type, boolean isKey) {
-  /** The text of NULL, as an expression of PostgreSQL. */
-  static final String NULL_TEXT = "'-'";
+record AuditedColumn(
+    String source, String warehouse, ColumnType type, boolean isKey, Presence presence) {
 
-  static AuditedColumn of(SourceColumn<?> column) {
-    return new AuditedColumn(
-        column.name(), SourceColumns.nameOf(column), column.type(), column.isKey());
+  /** How PostgreSQL's table has the column. */
+  enum Presence {
+    USUAL,
+    /** As {@code numeric}: the number of decimals that is printed belongs to no value. */
+    NUMERIC,
+    /** Not at all: every value counts as NULL. */
+    ABSENT
   }
 
-  /** The column's text as an expression of PostgreSQL. */
-  String postgresText() {
-    String name = PostgresRows.quoted(source);
+  /** A number's text up to its last digit that is not a 0 behind the point. */
+  private static final String SIGNIFICANT = "^(-?[0-9]+)(?:(\\\\.[0-9]*[1-9])0*|\\\\.0+)$";
+
+  static AuditedColumn of(SourceColumn<?> column) {
+    return of(column, false);
+  }
+
+  static AuditedColumn of(SourceColumn<?> column, boolean numeric) {
+    return of(column, numeric ? Presence.NUMERIC : Presence.USUAL);
+  }
+
+  static AuditedColumn absent(SourceColumn<?> column) {
+    return of(column, Presence.ABSENT);
+  }
+
+  private static AuditedColumn of(SourceColumn<?> column, Presence presence) {
+    return new AuditedColumn(
+        column.name(), SourceColumns.nameOf(column), column.type(), column.isKey(), presence);
+  }
+
+  /**
+   * The column's text as an expression of PostgreSQL.
+   *
+   * @param utf8 whether the database's encoding is ClickHouse's
+   */
+  String postgresText(boolean utf8) {
+    if (presence == Presence.ABSENT) {
+      return "'-'";
+    }
+    String name =
+        presence == Presence.NUMERIC
+            ? "trim_scale(" + PostgresRows.quoted(source) + ")"
+            : PostgresRows.quoted(source);
     return switch (type) {
       case BIGINT, INT, JSON -> "coalesce(%s::text, '-')".formatted(name);
       case NUMBER -> "coalesce(round(%s::numeric * 1000000)::text, '-')".formatted(name);
       case EVENT_ID, TEXT, LABEL ->
-          "coalesce(octet_length(%1$s::text) || ':' || %1$s::text, '-')".formatted(name);
+          "coalesce(octet_length(%2$s) || ':' || %1$s::text, '-')"
+              .formatted(name, PostgresRows.bytes(name + "::text", utf8));
       case BOOL -> "coalesce(%s::int::text, '-')".formatted(name);
       case TIMESTAMP ->
           "coalesce(%s::text, '-')"
@@ -49,7 +84,11 @@ record AuditedColumn(String source, String warehouse, ColumnType type, boolean i
       case EVENT_ID ->
           "concat(toString(length(%1$s)), ':', %1$s)".formatted(ClickHouseRows.EVENT_ID);
       case TEXT, LABEL ->
-          "ifNull(concat(toString(length(%1$s)), ':', %1$s), '-')".formatted(warehouse);
+          "ifNull(concat(toString(length(%1$s)), ':', %1$s), '-')"
+              .formatted(
+                  presence == Presence.NUMERIC
+                      ? "replaceRegexpOne(%s, '%s', '\\\\1\\\\2')".formatted(warehouse, SIGNIFICANT)
+                      : warehouse);
       case BOOL -> "toString(toUInt8(%s))".formatted(warehouse);
       case TIMESTAMP -> "ifNull(toString(toUnixTimestamp64Micro(%s)), '-')".formatted(warehouse);
     };

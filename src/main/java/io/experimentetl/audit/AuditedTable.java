@@ -63,6 +63,10 @@ enum AuditedTable {
     return TableComparison.keyOf(source, row);
   }
 
+  SourceTable source() {
+    return source;
+  }
+
   String sourceTable() {
     return source.tableName();
   }

@@ -18,10 +18,12 @@ final class ClickHouseRows {
   static final long DELETED = 1L << 48;
 
   private final AuditedTable table;
+  private final ComparedColumns columns;
   private final String sortingKey;
 
-  ClickHouseRows(AuditedTable table) {
+  ClickHouseRows(AuditedTable table, ComparedColumns columns) {
     this.table = table;
+    this.columns = columns;
     this.sortingKey = String.join(", ", table.sortingKey());
   }
 
@@ -120,9 +122,7 @@ final class ClickHouseRows {
         WHERE %s IN (%s)"""
         .formatted(
             key(EVENT_ID),
-            table.columns().stream()
-                .map(AuditedColumn::clickhouseText)
-                .collect(Collectors.joining(", ")),
+            columns.clickhouseTexts(),
             table.warehouseTable(),
             idText(table),
             keys.stream()
@@ -240,7 +240,7 @@ final class ClickHouseRows {
   }
 
   private String hash() {
-    return table.columns().stream()
+    return columns.all().stream()
         .map(AuditedColumn::clickhouseText)
         .collect(
             Collectors.joining(

@@ -13,14 +13,16 @@ final class DifferentColumns {
   private static final int MAX_ROWS = 200;
 
   private final AuditedTable table;
+  private final ComparedColumns compared;
   private final List<String> names;
 
   /** Row key to the index of its observation. */
   private final Map<String, Integer> rows = new HashMap<>();
 
-  DifferentColumns(AuditedTable table) {
+  DifferentColumns(AuditedTable table, ComparedColumns compared) {
     this.table = table;
-    this.names = table.columns().stream().map(AuditedColumn::warehouse).toList();
+    this.compared = compared;
+    this.names = compared.all().stream().map(AuditedColumn::warehouse).toList();
   }
 
   /** Notes a differing row. */
@@ -37,10 +39,10 @@ final class DifferentColumns {
     Map<String, List<String>> inSource = new HashMap<>();
     source.read(
         settings,
-        new PostgresRows(table, source.columnsOf(settings, table)).values(rows.keySet()),
+        PostgresRows.of(settings, table, source).values(rows.keySet()),
         row -> inSource.put(row.getString(1), values(row)));
     warehouse.read(
-        new ClickHouseRows(table).values(rows.keySet()),
+        new ClickHouseRows(table, compared).values(rows.keySet()),
         row -> {
           String key = row.getString(1);
           if (inSource.containsKey(key) && rows.containsKey(key)) {

@@ -76,14 +76,14 @@ final class DifferingRows {
     this.repeated = repeated;
     this.found = found;
     this.undeliverable = new UndeliverableRows(table, warehouse);
-    this.columns = new DifferentColumns(table);
+    this.columns = new DifferentColumns(table, source.columnsOf(settings, table));
   }
 
   void compare(List<Segment> segments) {
     Map<String, SourceRow> sourceRows = new TreeMap<>();
     source.read(
         settings,
-        new PostgresRows(table, source.columnsOf(settings, table)).rows(segments),
+        PostgresRows.of(settings, table, source).rows(segments),
         row ->
             sourceRows.put(
                 row.getString(1),
@@ -91,7 +91,7 @@ final class DifferingRows {
     Map<String, List<WarehouseRow>> warehouseRows = new TreeMap<>();
     Set<Segment> compared = new HashSet<>(segments);
     warehouse.read(
-        new ClickHouseRows(table).rows(segments, source.lsn()),
+        new ClickHouseRows(table, source.columnsOf(settings, table)).rows(segments, source.lsn()),
         row -> {
           String key = row.getString(1);
           WarehouseRow version = WarehouseRow.of(row);

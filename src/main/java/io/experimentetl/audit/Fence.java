@@ -47,7 +47,11 @@ final class Fence implements AutoCloseable {
         writtenAt = System.nanoTime();
         write();
       }
+      Optional<Warehouse.Progress> before = progress;
       progress = warehouse.progress();
+      if (!progress.equals(before)) {
+        deadline.moved();
+      }
       if (progress.isPresent() && progress.get().snapshotDone() && progress.get().lsn() > lsn) {
         return progress.get();
       }
@@ -57,7 +61,7 @@ final class Fence implements AutoCloseable {
   }
 
   private CannotCompareException behind(long lsn, Optional<Warehouse.Progress> progress) {
-    String seconds = deadline.length().toSeconds() + " s";
+    String seconds = deadline.length().toSeconds() + " s in which nothing moved";
     if (progress.isEmpty()) {
       return new CannotCompareException(
           "No checkpoint of the job is visible in ClickHouse after "
@@ -75,9 +79,9 @@ final class Fence implements AutoCloseable {
             + Lsn.print(progress.get().lsn())
             + " only, "
             + Lsn.print(lsn)
-            + " is needed, and "
-            + seconds
-            + " are over: see in the Flink web UI that the job runs and completes checkpoints, or raise --deadline.");
+            + " is needed, and it has not moved for "
+            + deadline.length().toSeconds()
+            + " s: see in the Flink web UI that the job runs and completes checkpoints, or raise --deadline.");
   }
 
   private void write() {

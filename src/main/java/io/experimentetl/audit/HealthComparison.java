@@ -308,7 +308,7 @@ final class HealthComparison {
 
   private Map<Cell, Figures> fromSource() {
     Map<Long, List<Added>> added = new TreeMap<>();
-    source.read(
+    source.recompute(
         settings,
         sql.healthInPostgres(),
         row -> added.computeIfAbsent(row.getLong(1), none -> new ArrayList<>()).add(added(row, 0)));

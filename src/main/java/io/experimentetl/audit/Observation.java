@@ -61,7 +61,7 @@ record Observation(
   }
 
   /** The same observation with another problem text. */
-  Observation saying(String words) {
+  Observation withProblem(String words) {
     return new Observation(table, day, subject, words, evidence, offset, weight, kind);
   }
 

@@ -5,28 +5,35 @@ import io.experimentetl.warehouse.WarehouseRange;
 import java.util.Collection;
 import java.util.List;
 import java.util.Optional;
-import java.util.Set;
 import java.util.stream.Collectors;
 
 /** The statements that read one table's rows from PostgreSQL. */
 final class PostgresRows {
   private final AuditedTable table;
-  private final Set<String> present;
+  private final ComparedColumns columns;
+  private final boolean utf8;
 
   /**
    * The statements for one table.
    *
-   * @param present the columns of PostgreSQL's table; a missing optional column is read as NULL
+   * @param utf8 whether the database's encoding is UTF-8, ClickHouse's. Texts of another one are
+   *     converted before they are hashed: a hash is one of bytes
    */
-  PostgresRows(AuditedTable table, Set<String> present) {
+  PostgresRows(AuditedTable table, ComparedColumns columns, boolean utf8) {
     this.table = table;
-    this.present = present;
+    this.columns = columns;
+    this.utf8 = utf8;
   }
 
-  /** The names of the columns that the table has. */
-  static String columnNames(AuditedTable table) {
+  /** The statements for one table of a snapshot. */
+  static PostgresRows of(AuditSettings settings, AuditedTable table, SourceSnapshot source) {
+    return new PostgresRows(table, source.columnsOf(settings, table), source.isUtf8());
+  }
+
+  /** The columns that the table has: the name, and whether its type is {@code numeric}. */
+  static String columnTypes(AuditedTable table) {
     return """
-        SELECT attname
+        SELECT attname, atttypid = 'numeric'::regtype
         FROM pg_attribute
         WHERE attrelid = '%s'::regclass AND attnum > 0 AND NOT attisdropped"""
         .formatted(table.sourceTable());
@@ -41,10 +48,6 @@ final class PostgresRows {
         .formatted(
             AuditedTable.EVENTS.sourceTable(),
             ids.stream().map(StatisticsSql::postgresText).collect(Collectors.joining(", ")));
-  }
-
-  private String text(AuditedColumn column) {
-    return present.contains(column.source()) ? column.postgresText() : AuditedColumn.NULL_TEXT;
   }
 
   /**
@@ -97,7 +100,7 @@ final class PostgresRows {
         WHERE %s IN (%s)"""
         .formatted(
             key(),
-            table.columns().stream().map(this::text).collect(Collectors.joining(", ")),
+            columns.postgresTexts(utf8),
             table.sourceTable(),
             table == AuditedTable.USERS ? "user_id" : "id::text",
             keys.stream()
@@ -130,17 +133,23 @@ final class PostgresRows {
   /** 256 buckets. */
   private String bucket() {
     return switch (table) {
-      case EVENTS -> "left(md5(id::text), 2)";
-      case USERS -> "left(md5(user_id), 2)";
+      case EVENTS -> "left(md5(%s), 2)".formatted(bytes("id::text", utf8));
+      case USERS -> "left(md5(%s), 2)".formatted(bytes("user_id::text", utf8));
       default -> "(id % 256)::text";
     };
   }
 
   private String hash() {
-    return table.columns().stream()
-        .map(this::text)
-        .collect(
-            Collectors.joining(" || chr(31) || ", "('x' || left(md5(", "), 12))::bit(48)::bigint"));
+    String row =
+        columns.all().stream()
+            .map(column -> column.postgresText(utf8))
+            .collect(Collectors.joining(" || chr(31) || "));
+    return "('x' || left(md5(%s), 12))::bit(48)::bigint".formatted(bytes(row, utf8));
+  }
+
+  /** A text's bytes in UTF-8. */
+  static String bytes(String text, boolean utf8) {
+    return utf8 ? text : "convert_to(" + text + ", 'UTF8')";
   }
 
   /** Lets PostgreSQL skip partitions. */

@@ -28,7 +28,7 @@ final class RepeatedEvents {
     Map<String, List<Segment>> repeated = new HashMap<>();
     Set<String> ofOneTime = new HashSet<>();
     warehouse.read(
-        new ClickHouseRows(AuditedTable.EVENTS)
+        new ClickHouseRows(AuditedTable.EVENTS, ComparedColumns.declared(AuditedTable.EVENTS))
             .repeatedIds(retention.retainedBefore().getEpochSecond(), MAX_IDS),
         row -> {
           List<Segment> at = new ArrayList<>();

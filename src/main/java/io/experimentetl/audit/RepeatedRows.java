@@ -19,7 +19,7 @@ final class RepeatedRows {
   }
 
   void compare() {
-    ClickHouseRows rows = new ClickHouseRows(table);
+    ClickHouseRows rows = new ClickHouseRows(table, ComparedColumns.declared(table));
     findDuplicates(rows);
     if (table.hasTime()) {
       findRepetitions(rows);

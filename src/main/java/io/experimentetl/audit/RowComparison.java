@@ -69,14 +69,14 @@ final class RowComparison {
     Map<Segment, Tally> inSource = new HashMap<>();
     source.read(
         settings,
-        new PostgresRows(table, source.columnsOf(settings, table)).segments(days),
+        PostgresRows.of(settings, table, source).segments(days),
         row ->
             inSource.put(
                 new Segment(row.getInt(1), row.getString(2)),
                 new Tally(row.getLong(3), new BigInteger(row.getString(4)))));
     Map<Segment, Tally> inWarehouse = new HashMap<>();
     warehouse.read(
-        new ClickHouseRows(table).segments(source.lsn(), days),
+        new ClickHouseRows(table, source.columnsOf(settings, table)).segments(source.lsn(), days),
         row ->
             inWarehouse.put(
                 new Segment(row.getInt(1), row.getString(2)),
@@ -117,7 +117,8 @@ final class RowComparison {
     }
     if (!retainedDays.isEmpty()) {
       warehouse.read(
-          new ClickHouseRows(table).experimentsOnDays(retainedDays),
+          new ClickHouseRows(table, source.columnsOf(settings, table))
+              .experimentsOnDays(retainedDays),
           row -> found.addExperimentWithRetainedRows(row.getLong(1)));
     }
     return differing;

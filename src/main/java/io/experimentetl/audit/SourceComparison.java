@@ -57,8 +57,8 @@ public final class SourceComparison implements TableComparison {
   public Result compare(SourceTable source, Optional<DayRange> days) throws IOException {
     AuditedTable table = AuditedTable.of(source).orElseThrow();
     AuditSettings settings = settings();
-    Deadline deadline = new Deadline(DEADLINE);
-    try (Warehouse warehouse = new Warehouse(settings, deadline);
+    try (Deadline deadline = new Deadline(DEADLINE, line -> {});
+        Warehouse warehouse = new Warehouse(settings, deadline);
         Fence fence = new Fence(settings, deadline)) {
       Map<String, Observation> pending = null;
       List<Observation> differences = new ArrayList<>();
@@ -160,9 +160,9 @@ public final class SourceComparison implements TableComparison {
 
   @Override
   public List<Subject> deletesReported(SourceTable table, Set<String> keys) throws IOException {
-    Deadline deadline = new Deadline(DEADLINE);
     List<Subject> subjects = new ArrayList<>();
-    try (Warehouse warehouse = new Warehouse(settings(), deadline)) {
+    try (Deadline deadline = new Deadline(DEADLINE, line -> {});
+        Warehouse warehouse = new Warehouse(settings(), deadline)) {
       warehouse.read(
           "SELECT subject_key, ifNull(source_id, toString(event_id)) AS own_id FROM data_inconsistencies FINAL"
               + " WHERE code = '%s' AND status = 'OPEN' AND subject_kind = '%s'"

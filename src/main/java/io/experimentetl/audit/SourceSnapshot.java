@@ -3,16 +3,20 @@ package io.experimentetl.audit;
 import io.experimentetl.model.Lsn;
 import io.experimentetl.postgres.PostgresSession;
 import java.sql.Connection;
+import java.sql.PreparedStatement;
 import java.sql.ResultSet;
 import java.sql.SQLException;
 import java.sql.Statement;
 import java.time.Instant;
 import java.util.EnumMap;
-import java.util.HashSet;
+import java.util.HashMap;
 import java.util.Map;
 import java.util.Properties;
-import java.util.Set;
+import java.util.StringJoiner;
 import java.util.UUID;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import org.postgresql.PGConnection;
 
 /**
  * PostgreSQL at one position of its log: every transaction that committed before {@link #lsn} is
@@ -23,13 +27,20 @@ import java.util.UUID;
  * imported.
  */
 final class SourceSnapshot implements AutoCloseable {
+  private static final Pattern WITH = Pattern.compile("^WITH\\s", Pattern.MULTILINE);
+
   private final Connection connection;
+  private final Deadline deadline;
   private final long lsn;
   private final Instant takenAt;
-  private final Map<AuditedTable, Set<String>> columns = new EnumMap<>(AuditedTable.class);
+  private final boolean utf8;
+  private final Map<AuditedTable, ComparedColumns> columns = new EnumMap<>(AuditedTable.class);
 
-  private SourceSnapshot(Connection connection, long lsn, Instant takenAt) {
+  private SourceSnapshot(
+      Connection connection, Deadline deadline, boolean utf8, long lsn, Instant takenAt) {
     this.connection = connection;
+    this.deadline = deadline;
+    this.utf8 = utf8;
     this.lsn = lsn;
     this.takenAt = takenAt;
   }
@@ -47,9 +58,29 @@ final class SourceSnapshot implements AutoCloseable {
       created.next();
       long lsn = Lsn.parse(created.getString("consistent_point"));
       String snapshot = created.getString("snapshot_name");
-      return new SourceSnapshot(importing(settings, deadline, snapshot), lsn, Instant.now());
+      Connection importing = importing(settings, deadline, snapshot);
+      return new SourceSnapshot(importing, deadline, isUtf8(importing), lsn, Instant.now());
     } catch (SQLException e) {
       throw cannot(settings, e);
+    }
+  }
+
+  /**
+   * Whether the database stores texts in ClickHouse's encoding.
+   *
+   * @throws CannotCompareException if it stores bytes of no encoding
+   */
+  private static boolean isUtf8(Connection connection) throws SQLException {
+    try (Statement statement = connection.createStatement();
+        ResultSet encoding = statement.executeQuery("SHOW server_encoding")) {
+      encoding.next();
+      if (encoding.getString(1).equals("SQL_ASCII")) {
+        connection.close();
+        throw new CannotCompareException(
+            "PostgreSQL's database has the encoding SQL_ASCII: its texts are bytes of no known encoding, and cannot be compared"
+                + " with ClickHouse's UTF-8. Load it into a database with ENCODING 'UTF8', and start the job there.");
+      }
+      return encoding.getString(1).equals("UTF8");
     }
   }
 
@@ -79,10 +110,12 @@ final class SourceSnapshot implements AutoCloseable {
     properties.setProperty("user", settings.postgresUser());
     properties.setProperty("password", settings.postgresPassword());
     properties.setProperty("connectTimeout", "10");
-    properties.setProperty(
-        "socketTimeout", Long.toString(Math.max(1, deadline.left().toSeconds())));
+    properties.setProperty("tcpKeepAlive", "true");
     properties.setProperty("ApplicationName", "experiment-etl verify");
     if (replication) {
+      // Waits for open transactions, and nothing shows whether they end.
+      properties.setProperty(
+          "socketTimeout", Long.toString(Math.max(1, deadline.left().toSeconds())));
       properties.setProperty("replication", "database");
       properties.setProperty("preferQueryMode", "simple");
       properties.setProperty("assumeMinServerVersion", "10");
@@ -137,26 +170,93 @@ final class SourceSnapshot implements AutoCloseable {
    * PostgreSQL would not use its parallel workers, and no result is large.
    */
   void read(AuditSettings settings, String sql, RowReader reader) {
-    try (Statement statement = connection.createStatement();
+    Deadline.Watch watch = deadline.watch(() -> isWorking(settings), this::abort);
+    try (watch;
+        Statement statement = connection.createStatement();
         ResultSet rows = statement.executeQuery(sql)) {
       while (rows.next()) {
+        deadline.moved();
         reader.read(rows);
       }
     } catch (SQLException e) {
+      if (watch.isStopped()) {
+        throw new CannotCompareException(
+            "PostgreSQL at "
+                + settings.postgresUrl()
+                + " has not moved for "
+                + deadline.length().toSeconds()
+                + " s: see what verify waits for (SELECT * FROM pg_stat_activity WHERE application_name = 'experiment-etl verify'),"
+                + " or raise --deadline.",
+            e);
+      }
       throw cannot(settings, e);
     }
   }
 
-  /** The names of the columns that the table has. */
-  Set<String> columnsOf(AuditSettings settings, AuditedTable table) {
-    Set<String> names = columns.get(table);
-    if (names == null) {
-      Set<String> found = new HashSet<>();
-      read(settings, PostgresRows.columnNames(table), row -> found.add(row.getString(1)));
-      columns.put(table, found);
-      names = found;
+  /** Whether PostgreSQL answers, and runs the query without waiting for a lock. */
+  private boolean isWorking(AuditSettings settings) throws SQLException {
+    try (Connection observer = connect(settings, deadline, false)) {
+      observer.setNetworkTimeout(Runnable::run, (int) deadline.length().toMillis());
+      try (PreparedStatement activity =
+          observer.prepareStatement(
+              "SELECT count(*) FROM pg_stat_activity WHERE pid = ? AND state = 'active' AND wait_event_type IS DISTINCT FROM 'Lock'")) {
+        activity.setInt(1, connection.unwrap(PGConnection.class).getBackendPID());
+        try (ResultSet working = activity.executeQuery()) {
+          working.next();
+          return working.getInt(1) > 0;
+        }
+      }
     }
-    return names;
+  }
+
+  private void abort() {
+    try {
+      connection.abort(Runnable::run);
+    } catch (SQLException e) {
+      throw new IllegalStateException(e);
+    }
+  }
+
+  /**
+   * Passes the rows of a recomputation to the reader. A column that a table does not have is NULL
+   * for it, as it is for the job.
+   */
+  void recompute(AuditSettings settings, String sql, RowReader reader) {
+    StringJoiner standIns = new StringJoiner(", ");
+    for (AuditedTable table : AuditedTable.values()) {
+      ComparedColumns compared = columnsOf(settings, table);
+      if (!compared.standIns().isEmpty()) {
+        standIns.add(compared.standIn(table));
+      }
+    }
+    String head = "WITH " + standIns;
+    read(
+        settings,
+        standIns.length() == 0
+            ? sql
+            : WITH.matcher(sql).find()
+                ? WITH.matcher(sql).replaceFirst(Matcher.quoteReplacement(head + ", "))
+                : head + " " + sql,
+        reader);
+  }
+
+  /** The table's columns to compare. */
+  ComparedColumns columnsOf(AuditSettings settings, AuditedTable table) {
+    ComparedColumns compared = columns.get(table);
+    if (compared == null) {
+      Map<String, Boolean> present = new HashMap<>();
+      read(
+          settings,
+          PostgresRows.columnTypes(table),
+          row -> present.put(row.getString(1), row.getBoolean(2)));
+      compared = ComparedColumns.of(table.source(), present);
+      columns.put(table, compared);
+    }
+    return compared;
+  }
+
+  boolean isUtf8() {
+    return utf8;
   }
 
   long lsn() {

@@ -96,7 +96,7 @@ final class StatisticsComparison {
   /** The zones that the experiments name, on both sides. */
   static Set<String> zones(AuditSettings settings, SourceSnapshot source, Warehouse warehouse) {
     Set<String> names = new HashSet<>();
-    source.read(
+    source.recompute(
         settings,
         "SELECT DISTINCT config ->> 'zone' FROM experiments WHERE jsonb_typeof(config -> 'zone') = 'string'",
         row -> names.add(row.getString(1)));
@@ -214,7 +214,7 @@ final class StatisticsComparison {
 
   private Map<StatisticsCell, StatisticsFigures> fromSource() {
     Map<StatisticsCell, StatisticsFigures> cells = new HashMap<>();
-    source.read(
+    source.recompute(
         settings,
         sql.postgres(),
         row -> {

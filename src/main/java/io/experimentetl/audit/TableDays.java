@@ -64,7 +64,7 @@ final class TableDays {
   /** Completes the problem of an observation. */
   void append(int index, String words) {
     Observation seen = observations.get(index);
-    observations.set(index, seen.saying(seen.problem() + words));
+    observations.set(index, seen.withProblem(seen.problem() + words));
   }
 
   RowComparison.Result result() {

@@ -36,7 +36,7 @@ final class VerdictFindings {
    *
    * @param version the greatest {@code _version} there
    */
-  record Standing(boolean open, String detail, long version) {}
+  record Recorded(boolean open, String detail, long version) {}
 
   private VerdictFindings() {}
 
@@ -45,13 +45,13 @@ final class VerdictFindings {
    *
    * @param undecided undecidable rows and cells: they open no finding, and no finding of their
    *     tables is resolved
-   * @param standing the findings written before
+   * @param recorded the findings written before
    * @param marker the progress marker up to which ClickHouse was compared
    */
   static List<Finding> changes(
       List<AuditReport.Difference> differences,
       List<AuditReport.Difference> undecided,
-      Map<Identity, Standing> standing,
+      Map<Identity, Recorded> recorded,
       Warehouse.Progress marker) {
     Map<Identity, List<AuditReport.Difference>> found = new TreeMap<>();
     for (AuditReport.Difference difference : differences) {
@@ -63,7 +63,7 @@ final class VerdictFindings {
     List<Finding> changes = new ArrayList<>();
     found.forEach(
         (identity, of) -> {
-          Standing before = standing.get(identity);
+          Recorded before = recorded.get(identity);
           String detail = detail(identity.code(), of);
           if (before == null || !before.open() || !before.detail().equals(detail)) {
             changes.add(finding(identity, true, detail, before, marker));
@@ -71,7 +71,7 @@ final class VerdictFindings {
         });
     Set<Subject> unjudged =
         undecided.stream().map(VerdictFindings::subject).collect(Collectors.toSet());
-    new TreeMap<>(standing)
+    new TreeMap<>(recorded)
         .forEach(
             (identity, before) -> {
               if (before.open()
@@ -127,7 +127,7 @@ final class VerdictFindings {
   }
 
   private static Finding finding(
-      Identity identity, boolean open, String detail, Standing before, Warehouse.Progress marker) {
+      Identity identity, boolean open, String detail, Recorded before, Warehouse.Progress marker) {
     return Finding.of(identity.code(), identity.subject(), open)
         .detail(detail)
         .at(

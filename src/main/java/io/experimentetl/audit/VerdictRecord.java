@@ -1,7 +1,7 @@
 package io.experimentetl.audit;
 
 import io.experimentetl.audit.VerdictFindings.Identity;
-import io.experimentetl.audit.VerdictFindings.Standing;
+import io.experimentetl.audit.VerdictFindings.Recorded;
 import io.experimentetl.clickhouse.RowBinaryWriter;
 import io.experimentetl.model.Finding;
 import io.experimentetl.model.FindingCode;
@@ -20,10 +20,12 @@ import java.util.UUID;
 public final class VerdictRecord implements AutoCloseable {
   private static final int INITIAL_CAPACITY = 4 << 10;
 
+  private final Deadline deadline;
   private final Warehouse warehouse;
 
   public VerdictRecord(AuditSettings settings) {
-    this.warehouse = new Warehouse(settings, new Deadline(settings.deadline()));
+    this.deadline = new Deadline(settings.deadline(), line -> {});
+    this.warehouse = new Warehouse(settings, deadline);
   }
 
   /**
@@ -35,7 +37,7 @@ public final class VerdictRecord implements AutoCloseable {
   public List<String> write(AuditReport report) {
     List<Finding> changes =
         VerdictFindings.changes(
-            report.differences(), report.undecided(), standing(), report.verdictMarker());
+            report.differences(), report.undecided(), recorded(), report.verdictMarker());
     if (!changes.isEmpty()) {
       insert(changes);
     }
@@ -51,18 +53,18 @@ public final class VerdictRecord implements AutoCloseable {
         .toList();
   }
 
-  private Map<Identity, Standing> standing() {
-    Map<Identity, Standing> standing = new HashMap<>();
+  private Map<Identity, Recorded> recorded() {
+    Map<Identity, Recorded> recorded = new HashMap<>();
     warehouse.read(
         "SELECT code, subject_kind, subject_key, argMax(status, _version) = 'OPEN', argMax(detail, _version), max(_version)"
             + " FROM data_inconsistencies WHERE code IN ('X-COUNT-MISMATCH', 'X-CHECKSUM-MISMATCH', 'X-AGG-MISMATCH') GROUP BY code, subject_kind, subject_key",
         row ->
-            standing.put(
+            recorded.put(
                 new Identity(
                     FindingCode.ofCode(row.getString(1)),
                     new Subject(SubjectKind.ofText(row.getString(2)), row.getString(3))),
-                new Standing(row.getInt(4) == 1, row.getString(5), row.getLong(6))));
-    return standing;
+                new Recorded(row.getInt(4) == 1, row.getString(5), row.getLong(6))));
+    return recorded;
   }
 
   private void insert(List<Finding> findings) {
@@ -82,5 +84,6 @@ public final class VerdictRecord implements AutoCloseable {
   @Override
   public void close() {
     warehouse.close();
+    deadline.close();
   }
 }

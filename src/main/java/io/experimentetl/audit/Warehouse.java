@@ -16,6 +16,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.UUID;
 
 /** ClickHouse's side of the audit. */
 final class Warehouse implements AutoCloseable {
@@ -24,6 +25,12 @@ final class Warehouse implements AutoCloseable {
 
   /** Queries may outlast the deadline: the waiting caller reports the missing state better. */
   private static final Duration GRACE = Duration.ofSeconds(10);
+
+  /** {@link Deadline} ends a query that does not move. */
+  private static final Duration NO_LIMIT = Duration.ofDays(30);
+
+  /** What the audit's queries are called in {@code system.processes}. */
+  private final String name = "experiment-etl verify " + UUID.randomUUID();
 
   /** How much of the source ClickHouse shows, from {@code etl_progress}. */
   record Progress(long sequenceNumber, long lsn, Instant committedAt, boolean snapshotDone) {
@@ -35,14 +42,38 @@ final class Warehouse implements AutoCloseable {
 
   private final ClickHouseConnection server;
   private final ClickHouseReader reader;
+  private final ClickHouseReader observer;
   private final Deadline deadline;
 
   Warehouse(AuditSettings settings, Deadline deadline) {
     this.server = settings.clickhouse();
     this.deadline = deadline;
-    // All versions of a row are in one partition.
-    this.reader =
-        new ClickHouseReader(server, Map.of("do_not_merge_across_partitions_select_final", "1"));
+    this.reader = new ClickHouseReader(server, settings(name));
+    this.observer = new ClickHouseReader(server);
+  }
+
+  /**
+   * The audit's SQL means the same whatever the user's profile says. All versions of a row are in
+   * one partition.
+   */
+  private static Map<String, String> settings(String name) {
+    return Map.of(
+        "log_comment",
+        name,
+        "do_not_merge_across_partitions_select_final",
+        "1",
+        "join_use_nulls",
+        "0",
+        "join_default_strictness",
+        "ALL",
+        "transform_null_in",
+        "0",
+        "aggregate_functions_null_for_empty",
+        "0",
+        "prefer_column_name_to_alias",
+        "0",
+        "asterisk_include_alias_columns",
+        "0");
   }
 
   /** The greatest {@code _version} of a change with this sequence number, or this LSN. */
@@ -50,20 +81,29 @@ final class Warehouse implements AutoCloseable {
     return sequenceNumber * 1024 + 1023;
   }
 
-  /** Empty: no progress marker is visible yet. */
+  /** Empty: no progress marker is visible yet. An answer is no sign of progress by itself. */
   Optional<Progress> progress() {
-    return list(
-            "SELECT sequence_number, lsn, toUnixTimestamp64Micro(committed_at) AS micros, snapshot_done FROM etl_progress",
-            row ->
-                new Progress(
-                    row.getLong(1),
-                    row.getLong(2),
-                    Instant.ofEpochSecond(
-                        Math.floorDiv(row.getLong(3), 1_000_000),
-                        Math.floorMod(row.getLong(3), 1_000_000) * 1000L),
-                    row.getBoolean(4)))
-        .stream()
-        .findFirst();
+    try {
+      return reader
+          .list(
+              "SELECT sequence_number, lsn, toUnixTimestamp64Micro(committed_at) AS micros, snapshot_done FROM etl_progress",
+              Map.of(),
+              deadline.left().plus(GRACE),
+              row ->
+                  new Progress(
+                      row.getLong(1),
+                      row.getLong(2),
+                      Instant.ofEpochSecond(
+                          Math.floorDiv(row.getLong(3), 1_000_000),
+                          Math.floorMod(row.getLong(3), 1_000_000) * 1000L),
+                      row.getBoolean(4)))
+          .stream()
+          .findFirst();
+    } catch (ClickHouseReadException e) {
+      throw e.reason() == Reason.TIMED_OUT ? unmoved(e) : failed(e);
+    } catch (InterruptedException e) {
+      throw interrupted(e);
+    }
   }
 
   /** Whether the table has a retention: a warehouse of old data may have none. */
@@ -92,21 +132,58 @@ final class Warehouse implements AutoCloseable {
    * @throws CannotCompareException if the query fails
    */
   void read(String sql, ClickHouseReader.RowConsumer row) {
-    try {
-      reader.read(sql, Map.of(), deadline.left().plus(GRACE), row);
+    Thread caller = Thread.currentThread();
+    long[] work = new long[1];
+    Deadline.Watch watch = deadline.watch(() -> hasWorkedSince(work), caller::interrupt);
+    try (watch) {
+      reader.read(
+          sql,
+          Map.of(),
+          NO_LIMIT,
+          found -> {
+            deadline.moved();
+            row.accept(found);
+          });
     } catch (ClickHouseReadException e) {
-      throw new CannotCompareException(
-          e.reason() == Reason.TIMED_OUT
-              ? "ClickHouse at "
-                  + server.url()
-                  + " has not answered within "
-                  + deadline.length().toSeconds()
-                  + " s: see what it is busy with (SELECT * FROM system.processes), or raise --deadline."
-              : ReadFailure.describe(server, e),
-          e);
+      throw failed(e);
     } catch (InterruptedException e) {
-      throw interrupted(e);
+      throw watch.isStopped() ? unmoved(e) : interrupted(e);
+    } finally {
+      if (watch.isStopped() && Thread.interrupted()) {
+        // The query ended by itself just then.
+        deadline.moved();
+      }
     }
+  }
+
+  /** Whether the running query has used the processor since the last call. */
+  private boolean hasWorkedSince(long[] work) throws ClickHouseReadException, InterruptedException {
+    long now =
+        observer
+            .list(
+                "SELECT toInt64(sum(read_rows + ProfileEvents['OSCPUVirtualTimeMicroseconds'])) FROM system.processes"
+                    + " WHERE Settings['log_comment'] = {name:String}",
+                Map.of("name", name),
+                deadline.length(),
+                row -> row.getLong(1))
+            .get(0);
+    boolean worked = now != work[0];
+    work[0] = now;
+    return worked;
+  }
+
+  private CannotCompareException failed(ClickHouseReadException e) {
+    return new CannotCompareException(ReadFailure.describe(server, e), e);
+  }
+
+  private CannotCompareException unmoved(Exception e) {
+    return new CannotCompareException(
+        "ClickHouse at "
+            + server.url()
+            + " has not moved for "
+            + deadline.length().toSeconds()
+            + " s: see what it is busy with (SELECT * FROM system.processes), or raise --deadline.",
+        e);
   }
 
   private static CannotCompareException interrupted(InterruptedException e) {
@@ -164,5 +241,6 @@ final class Warehouse implements AutoCloseable {
   @Override
   public void close() {
     reader.close();
+    observer.close();
   }
 }

@@ -50,6 +50,7 @@ public final class ClickHouseSink<T>
   private final BatchLimits limits;
   private final String folder;
   private final int sinks;
+  private final Duration lagLimit;
   private final Duration linger;
 
   private ClickHouseSink(Builder<T> builder) {
@@ -58,6 +59,7 @@ public final class ClickHouseSink<T>
     this.limits = builder.limits;
     this.folder = builder.folder;
     this.sinks = builder.sinks;
+    this.lagLimit = builder.lagLimit;
     this.linger = builder.linger;
   }
 
@@ -79,7 +81,8 @@ public final class ClickHouseSink<T>
   @Override
   public CommittingSinkWriter<Either<ProgressMarker, T>, SealedBatch> createWriter(
       WriterInitContext context) throws IOException {
-    return new ClickHouseWriter<>(encoder, connection, limits, folder, sinks, linger, context);
+    return new ClickHouseWriter<>(
+        encoder, connection, limits, folder, sinks, lagLimit, linger, context);
   }
 
   @Deprecated
@@ -125,6 +128,7 @@ public final class ClickHouseSink<T>
     private BatchLimits limits = BatchLimits.DEFAULT;
     private String folder = "";
     private int sinks = 1;
+    private Duration lagLimit = Duration.ZERO;
     private Duration linger;
 
     private Builder(RowEncoder<T> encoder) {
@@ -143,6 +147,16 @@ public final class ClickHouseSink<T>
      */
     public Builder<T> sinks(int newSinks) {
       sinks = newSinks;
+      return this;
+    }
+
+    /**
+     * The lag above which rows are too far behind their source, for {@code
+     * etl_sink_progress.lag_limit_seconds}: readers of that table can tell it although the job does
+     * not run. Default 0: no limit.
+     */
+    public Builder<T> lagLimit(Duration newLagLimit) {
+      lagLimit = newLagLimit;
       return this;
     }
 

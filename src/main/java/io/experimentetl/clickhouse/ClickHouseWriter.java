@@ -31,6 +31,7 @@ final class ClickHouseWriter<T>
   /**
    * Opens a writer.
    *
+   * @param lagLimit the lag above which rows are too far behind
    * @param linger how long an early write waits for more rows; null: no early writes
    * @throws IOException if the password cannot be read
    */
@@ -40,6 +41,7 @@ final class ClickHouseWriter<T>
       BatchLimits limits,
       String folder,
       int sinks,
+      Duration lagLimit,
       Duration linger,
       WriterInitContext context)
       throws IOException {
@@ -64,7 +66,8 @@ final class ClickHouseWriter<T>
             encoder.schema().table(),
             subtask,
             context.getTaskInfo().getNumberOfParallelSubtasks(),
-            sinks);
+            sinks,
+            lagLimit.toSeconds());
     markers = sealer(markerEncoder, SealedBatch.Kind.PROGRESS, limits, ids, "", restored);
     rowsSent = context.metricGroup().getNumRecordsSendCounter();
     bytesSent = context.metricGroup().getNumBytesSendCounter();

@@ -5,8 +5,10 @@ package io.experimentetl.clickhouse;
  *
  * @param sink the sink's table
  * @param sinks the number of sinks of the job
+ * @param lagLimitSeconds the lag above which rows are too far behind; 0: none is set
  */
-record ProgressMarkerEncoder(String sink, int subtask, int parallelism, int sinks)
+record ProgressMarkerEncoder(
+    String sink, int subtask, int parallelism, int sinks, long lagLimitSeconds)
     implements RowEncoder<ProgressMarkerEncoder.SealedMarker> {
 
   static final String TABLE = "etl_sink_progress";
@@ -22,6 +24,7 @@ record ProgressMarkerEncoder(String sink, int subtask, int parallelism, int sink
           .column("committed_at", "DateTime64(6, 'UTC')")
           .column("snapshot_done", "Bool")
           .column("written_at", "DateTime64(3, 'UTC')")
+          .column("lag_limit_seconds", "UInt64")
           .column("_version", "UInt64");
 
   /**
@@ -53,6 +56,7 @@ record ProgressMarkerEncoder(String sink, int subtask, int parallelism, int sink
     out.writeDateTime64(marker.committedAt());
     out.writeBool(marker.snapshotDone());
     out.writeInt64(row.sealedAt());
+    out.writeUInt64(lagLimitSeconds);
     out.writeUInt64(marker.sequenceNumber());
   }
 }

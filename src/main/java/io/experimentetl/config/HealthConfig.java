@@ -18,7 +18,7 @@ import java.time.Duration;
  * @param metricMinimumUsers H-METRIC-MISSING opens at this number of exposed users
  * @param volumeMinimumExposures a day's volume is not judged when the days before had fewer
  *     exposures
- * @param outlierShare H-OUTLIER opens when one user certainly holds this share of a metric's sum
+ * @param outlierShare H-OUTLIER opens when one user holds this share of a metric's sum
  * @param freshness maximum delay of the visible data behind the source
  * @param botEventsPerDay H-BOT opens when a user has more events in one experiment on one day
  */

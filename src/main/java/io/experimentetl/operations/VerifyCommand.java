@@ -43,7 +43,8 @@ public final class VerifyCommand implements Callable<Integer> {
       names = "--deadline",
       paramLabel = "SECONDS",
       defaultValue = "300",
-      description = "for all of it, the wait for the job included (default: ${DEFAULT-VALUE})")
+      description =
+          "give up when nothing has moved for so long: neither the job nor the comparison (default: ${DEFAULT-VALUE})")
   private int deadlineSeconds;
 
   @Option(
@@ -63,7 +64,7 @@ public final class VerifyCommand implements Callable<Integer> {
     PrintWriter err = spec.commandLine().getErr();
     try {
       AuditSettings settings = settings();
-      AuditReport report = new Audit(settings).run();
+      AuditReport report = new Audit(settings, line -> report(err, line)).run();
       report.print(out);
       if (record) {
         try (VerdictRecord verdict = new VerdictRecord(settings)) {
@@ -85,6 +86,12 @@ public final class VerifyCommand implements Callable<Integer> {
       err.flush();
       return CANNOT_COMPARE;
     }
+  }
+
+  /** Called on another thread while a step takes long. */
+  private static void report(PrintWriter err, String line) {
+    err.println(line);
+    err.flush();
   }
 
   private AuditSettings settings() {

@@ -109,6 +109,8 @@ public final class ExperimentHealthOperator
   private transient boolean allAreDue;
   private transient ProgressMarker marker;
   private transient boolean markerArrived;
+  private transient NavigableMap<Long, ProgressMarker> incomplete;
+  private transient volatile ProgressMarker visible;
   private transient FindingReporter reporter;
 
   public ExperimentHealthOperator(FindingsConfig findings, StatisticsConfig statistics) {
@@ -157,6 +159,10 @@ public final class ExperimentHealthOperator
     nextJudgementAt = new HashMap<>();
     allAreDue = true;
     marker = NO_MARKER;
+    incomplete = new TreeMap<>();
+    visible = NO_MARKER;
+    // Read by the metrics' thread, so it grows also while this task or a checkpoint hangs.
+    getMetricGroup().gauge("visibleLagSeconds", this::visibleLagSeconds);
     reporter =
         new FindingReporter(
             output,
@@ -198,6 +204,9 @@ public final class ExperimentHealthOperator
     if (record.getValue().isLeft()) {
       marker = record.getValue().left();
       markerArrived = true;
+      if (visible.committedAt() == 0) {
+        visible = marker;
+      }
       return;
     }
     Change change = record.getValue().right();
@@ -223,7 +232,13 @@ public final class ExperimentHealthOperator
         experiments.remove(row.id());
         allocations.remove(row.id());
       } else {
-        experiments.put(row.id(), ExperimentRun.of(row, statistics.zone()));
+        experiments.put(
+            row.id(),
+            ExperimentRun.of(
+                row,
+                statistics.zone(),
+                change.position().committedAt(),
+                experiments.get(row.id())));
       }
     }
   }
@@ -239,6 +254,7 @@ public final class ExperimentHealthOperator
     changedVariants.clear();
     allocations.clear();
     changed.clear();
+    incomplete.put(checkpointId, marker);
     if (isJudging()) {
       allAreDue = false;
       if (isOwned(PIPELINE)) {
@@ -422,14 +438,33 @@ public final class ExperimentHealthOperator
     return judged;
   }
 
+  @Override
+  public void notifyCheckpointComplete(long checkpointId) throws Exception {
+    super.notifyCheckpointComplete(checkpointId);
+    Map.Entry<Long, ProgressMarker> complete = incomplete.floorEntry(checkpointId);
+    if (complete != null) {
+      visible = complete.getValue();
+      incomplete.headMap(checkpointId, true).clear();
+    }
+  }
+
+  /** The age of the newest visible commit by this machine's clock; 0: none is known. */
+  private long visibleLagSeconds() {
+    long committedAt = visible.committedAt();
+    return committedAt == 0
+        ? 0
+        : Math.max(0, (System.currentTimeMillis() - committedAt / 1000) / 1000);
+  }
+
   /**
-   * Reports when visible rows lag: by the commit time of the last progress marker and this
-   * machine's clock. The heartbeat moves the marker of an idle source.
+   * Reports when visible rows lag: by the commit time of the last progress marker whose checkpoint
+   * is complete, and this machine's clock. The heartbeat moves the marker of an idle source. A
+   * report is visible with its checkpoint; until then {@code findings_open} computes it.
    */
   private void judgePipeline() throws Exception {
     HealthState old = state.value() == null ? HealthState.EMPTY : state.value();
     long lagMillis =
-        getProcessingTimeService().getCurrentProcessingTime() - marker.committedAt() / 1000;
+        getProcessingTimeService().getCurrentProcessingTime() - visible.committedAt() / 1000;
     List<Symptom> symptoms =
         lagMillis > findings.health().freshness().toMillis()
             ? List.of(

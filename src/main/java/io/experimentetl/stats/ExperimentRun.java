@@ -1,6 +1,7 @@
 package io.experimentetl.stats;
 
 import io.experimentetl.model.ExperimentRow;
+import java.util.Objects;
 
 /**
  * When an experiment runs; a record of broadcast state. Times are microseconds since 1970 in UTC.
@@ -10,19 +11,32 @@ import io.experimentetl.model.ExperimentRow;
  * @param zone IANA zone of the experiment's days
  * @param startsAt inclusive; null: open
  * @param endsAt inclusive; null: open
- * @param updatedAt the column {@code updated_at}
+ * @param changedAt commit time of the change that gave it its status and dates; for a row of the
+ *     initial snapshot the time at which it was read
  */
 public record ExperimentRun(
-    String key, String status, String zone, Long startsAt, Long endsAt, long updatedAt) {
+    String key, String status, String zone, Long startsAt, Long endsAt, long changedAt) {
 
-  static ExperimentRun of(ExperimentRow row, String defaultZone) {
+  /**
+   * The run of a row.
+   *
+   * @param committedAt commit time of the row's change
+   * @param before the run before the change, or null
+   */
+  static ExperimentRun of(
+      ExperimentRow row, String defaultZone, long committedAt, ExperimentRun before) {
+    boolean same =
+        before != null
+            && before.status.equals(row.status())
+            && Objects.equals(before.startsAt, row.startsAt())
+            && Objects.equals(before.endsAt, row.endsAt());
     return new ExperimentRun(
         row.key(),
         row.status(),
         row.zone(defaultZone),
         row.startsAt(),
         row.endsAt(),
-        row.updatedAt());
+        same ? before.changedAt : committedAt);
   }
 
   boolean isActive() {
@@ -35,6 +49,6 @@ public record ExperimentRun(
 
   /** A time from which on it had its present dates and status. */
   long runningSince() {
-    return startsAt == null ? updatedAt : Math.max(startsAt, updatedAt);
+    return startsAt == null ? changedAt : Math.max(startsAt, changedAt);
   }
 }

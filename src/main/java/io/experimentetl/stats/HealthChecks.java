@@ -26,6 +26,7 @@ import java.time.ZoneId;
 import java.time.temporal.ChronoUnit;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Comparator;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Locale;
@@ -258,23 +259,13 @@ final class HealthChecks {
                 subject,
                 "%d users were exposed, no %s was counted".formatted(exposed, metric.eventType())));
       }
-      double greatest =
-          ledger.metric(metric.name()).stream()
-              .filter(totals -> totals.converters() >= OUTLIER_MINIMUM_CONVERTERS)
-              .mapToDouble(HealthChecks::minShareOfTheGreatest)
-              .max()
-              .orElse(0);
-      if (metric.kind() != MetricKind.PROPORTION && greatest >= health.outlierShare()) {
-        symptoms.add(
-            Symptom.of(
-                H_OUTLIER,
-                subject,
-                String.format(
-                    Locale.ROOT,
-                    "the sum of squares through the square of the sum is %.3f: one user holds from %.1f to %.1f %% of the sum",
-                    greatest,
-                    100 * greatest,
-                    100 * Math.sqrt(greatest))));
+      if (metric.kind() != MetricKind.PROPORTION) {
+        ledger.metric(metric.name()).stream()
+            .filter(totals -> totals.converters() >= OUTLIER_MINIMUM_CONVERTERS)
+            .map(OutlierShares::of)
+            .filter(shares -> shares.ofSum() >= health.outlierShare())
+            .max(Comparator.comparingDouble(OutlierShares::ofSum))
+            .ifPresent(shares -> symptoms.add(Symptom.of(H_OUTLIER, subject, shares.inWords())));
       }
     }
   }
@@ -283,21 +274,6 @@ final class HealthChecks {
     return metric.delay().isZero()
         ? ledger.exposedBefore(Integer.MAX_VALUE)
         : ledger.exposedBefore(dayOf(now - micros(metric.delay()), run.zone()));
-  }
-
-  /**
-   * A lower bound of the share of the sum that the user with the greatest total holds: Q/S², where
-   * S is the sum and Q the sum of squares of the users' totals. It is Simpson's index of the shares
-   * (E. H. Simpson, Measurement of Diversity, Nature 163, 1949). The greatest share is not below
-   * it, because it is the mean of the shares weighted by themselves. It is not above its square
-   * root, because its square is one of the summands.
-   */
-  static double minShareOfTheGreatest(MetricTotals totals) {
-    if (totals.sum().signum() <= 0) {
-      return 0;
-    }
-    double sum = totals.sum().doubleValue();
-    return totals.sumSq().doubleValue() / sum / sum;
   }
 
   private void volume() {

@@ -100,6 +100,15 @@ final class HealthLedger {
                   MetricTotals sum = a.plus(b);
                   return sum.isZero() ? null : sum;
                 }));
+    metrics
+        .entrySet()
+        .removeIf(
+            entry -> {
+              if (changes.containsKey(entry.getKey())) {
+                entry.setValue(entry.getValue().with(entry.getValue().greatest().settled()));
+              }
+              return entry.getValue().isZero();
+            });
   }
 
   /** The metric's totals, one for each variant with events. */

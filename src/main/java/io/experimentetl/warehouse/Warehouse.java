@@ -18,6 +18,7 @@ import io.experimentetl.model.ExperimentHealth;
 import io.experimentetl.model.Finding;
 import io.experimentetl.model.SourceTable;
 import java.net.URI;
+import java.time.Duration;
 import java.util.List;
 import org.apache.flink.configuration.CheckpointingOptions;
 import org.apache.flink.configuration.ReadableConfig;
@@ -49,11 +50,14 @@ public final class Warehouse {
 
   private final ClickHouseConfig config;
   private final DeliveryConfig delivery;
+  private final Duration lagLimit;
   private final String folder;
 
-  private Warehouse(ClickHouseConfig config, DeliveryConfig delivery, String folder) {
+  private Warehouse(
+      ClickHouseConfig config, DeliveryConfig delivery, Duration lagLimit, String folder) {
     this.config = config;
     this.delivery = delivery;
+    this.lagLimit = lagLimit;
     this.folder = folder;
   }
 
@@ -72,7 +76,8 @@ public final class Warehouse {
               .map(checkpoints -> checkpoints + "/experiment-etl-batches")
               .orElse("");
     }
-    return new Warehouse(job.clickhouse(), job.delivery(), spill);
+    return new Warehouse(
+        job.clickhouse(), job.delivery(), job.findings().health().freshness(), spill);
   }
 
   public ClickHouseConnection connection() {
@@ -108,6 +113,7 @@ public final class Warehouse {
         ClickHouseSink.builder(encoder)
             .connection(connection())
             .sinks(ALL.size())
+            .lagLimit(lagLimit)
             .limits(
                 new BatchLimits(
                     config.batchRows(),

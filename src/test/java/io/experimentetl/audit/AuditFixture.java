@@ -23,6 +23,7 @@ import java.time.Duration;
 import java.time.LocalDate;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import java.util.StringJoiner;
 import java.util.UUID;
 
@@ -51,9 +52,26 @@ final class AuditFixture implements AutoCloseable {
   }
 
   static AuditFixture create(PlatformExtension platform) throws SQLException, IOException {
-    AuditFixture fixture =
-        new AuditFixture(
-            platform.newPostgresDatabase("audit"), platform.newClickHouseDatabase("audit"));
+    return create(platform, platform.newPostgresDatabase("audit"));
+  }
+
+  /** With a database of PostgreSQL in that encoding. */
+  static AuditFixture create(PlatformExtension platform, String encoding)
+      throws SQLException, IOException {
+    PostgresEndpoint usual = platform.newPostgresDatabase("audit");
+    String name = usual.database() + "_" + encoding.toLowerCase(Locale.ROOT);
+    try (Connection connection = usual.connect()) {
+      sql(
+          connection,
+          "CREATE DATABASE %s ENCODING '%s' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0"
+              .formatted(name, encoding));
+    }
+    return create(platform, usual.withDatabase(name));
+  }
+
+  private static AuditFixture create(PlatformExtension platform, PostgresEndpoint postgres)
+      throws SQLException, IOException {
+    AuditFixture fixture = new AuditFixture(postgres, platform.newClickHouseDatabase("audit"));
     // Without 003_slot.sql: slots are shared by all databases of the server, and none is needed
     // here.
     for (String file : List.of("001_platform.sql", "002_etl.sql")) {

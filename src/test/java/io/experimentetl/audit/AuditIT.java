@@ -1,6 +1,7 @@
 package io.experimentetl.audit;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.tuple;
 
 import io.experimentetl.local.PlatformExtension;
@@ -49,14 +50,71 @@ class AuditIT {
   }
 
   @Test
-  void platformWithoutOptionalColumnIsEqual() throws Exception {
+  void columnThatPostgresNoLongerHasIsNamedAndSkipped() throws Exception {
+    fixture
+        .clickHouse()
+        .query(
+            "ALTER TABLE events_processed UPDATE device_id = 'phone' WHERE user_id = 'u7' SETTINGS mutations_sync = 1");
     fixture.sql("ALTER TABLE events DROP COLUMN device_id");
+    fixture.sql("ALTER TABLE users DROP COLUMN name");
+    fixture.sql("ALTER TABLE assignments DROP COLUMN enrolled_at");
+    fixture.sql("ALTER TABLE experiments DROP COLUMN ends_at");
     run.rest();
 
     AuditRun.Verified verify = run.verify();
 
     assertThat(verify.err()).isEmpty();
-    assertThat(verify.exitCode()).isZero();
+    assertThat(verify.out())
+        .contains("events.device_id", "users.name", "assignments.enrolled_at, ")
+        .contains("the job reads them as NULL, and they were not compared");
+    assertThat(verify.exitCode()).as(verify.out()).isZero();
+  }
+
+  @Test
+  void numberIsComparedByItsValueAndNotByItsDecimals() throws Exception {
+    fixture.sql("ALTER TABLE variants ALTER COLUMN allocation_pct TYPE numeric(5,2)");
+    fixture.sql("ALTER TABLE assignments ALTER COLUMN version TYPE numeric(9,3)");
+    fixture.sql("ALTER TABLE events ALTER COLUMN session_id TYPE numeric(5,2) USING 5.10");
+    fixture.sql("ALTER TABLE events ALTER COLUMN request_id TYPE numeric(7,2) USING 700");
+    fixture
+        .clickHouse()
+        .query(
+            "ALTER TABLE events_processed UPDATE session_id = '5.1', request_id = '700.00' WHERE true SETTINGS mutations_sync = 1");
+    run.rest();
+
+    assertThat(run.audit().differences()).isEmpty();
+
+    fixture.sql("UPDATE variants SET allocation_pct = 50.25 WHERE id = 11");
+    assertThat(run.audit().differences().stream().map(AuditReport.Difference::toString))
+        .contains(
+            "variants: variant:11 is different in ClickHouse: allocation_pct is 50000000, in PostgreSQL 50250000");
+  }
+
+  @Test
+  void databaseInLatin1IsComparedInUtf8() throws Exception {
+    try (AuditRun latin1 = AuditRun.create(PLATFORM, AuditFixture.create(PLATFORM, "LATIN1"))) {
+      latin1
+          .fixture()
+          .sql("INSERT INTO users (user_id, name) VALUES ('r\u00e9my', '\u00dcber \u00a7')");
+      latin1.fixture().delivery().deliver(AuditRun.STATISTICS);
+      latin1.rest();
+      assertThat(latin1.audit().differences()).isEmpty();
+
+      latin1.fixture().sql("UPDATE users SET name = '\u00dcber' WHERE user_id = 'r\u00e9my'");
+      assertThat(latin1.audit().differences().stream().map(AuditReport.Difference::toString))
+          .containsExactly(
+              "users: user:r\u00e9my is different in ClickHouse: name is 8:\u00dcber \u00a7, in PostgreSQL 5:\u00dcber");
+    }
+  }
+
+  @Test
+  void databaseWithoutEncodingIsRefusedWithTheReason() throws Exception {
+    try (AuditFixture bytes = AuditFixture.create(PLATFORM, "SQL_ASCII")) {
+      assertThatThrownBy(() -> new Audit(bytes.settings(AuditRun.STATISTICS)).run())
+          .isInstanceOf(CannotCompareException.class)
+          .hasMessageContaining("SQL_ASCII")
+          .hasMessageContaining("ENCODING 'UTF8'");
+    }
   }
 
   @Test

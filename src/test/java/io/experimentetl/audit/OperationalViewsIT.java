@@ -6,9 +6,11 @@ import static org.assertj.core.api.Assertions.within;
 import io.experimentetl.local.ClickHouseEndpoint;
 import io.experimentetl.local.PlatformExtension;
 import io.experimentetl.model.EventId;
+import io.experimentetl.model.FindingCode;
 import io.experimentetl.operations.SqlFiles;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.stream.IntStream;
 import org.apache.commons.math3.distribution.NormalDistribution;
 import org.apache.commons.math3.stat.StatUtils;
 import org.junit.jupiter.api.BeforeEach;
@@ -171,6 +173,56 @@ class OperationalViewsIT {
   }
 
   @Test
+  void rowsThatAreBehindAreAFindingWhileNoCheckpointCompletes() {
+    warehouse.query(
+        "INSERT INTO data_inconsistencies (code, subject_kind, severity, status, observed_at) VALUES"
+            + " ('H-FRESHNESS', 'pipeline', 'WARNING', 'OPEN', '2026-03-03')");
+    String marker =
+        "INSERT INTO etl_sink_progress (sequence_number, sink, parallelism, sinks, lsn, committed_at, snapshot_done, written_at, lag_limit_seconds)"
+            + " SELECT %d, 'a', 1, 1, 7, now64(6) - INTERVAL %d SECOND, true, now64(3), 300";
+    warehouse.query(marker.formatted(1, 200));
+    assertThat(warehouse.query("SELECT code FROM findings_open")).as("the past").isEmpty();
+    warehouse.query(marker.formatted(2, 3_605));
+    assertThat(
+            row(
+                "SELECT severity, code, subject, experiment_id, remedy, match(detail, '^360[5-9] seconds$|^36[1-9][0-9] seconds$') FROM findings_open"))
+        .containsExactly(
+            "WARNING", "H-FRESHNESS", "pipeline:", "\\N", FindingCode.H_FRESHNESS.remedy(), "1");
+  }
+
+  @Test
+  void segmentsOfLargeValuesKeepTheirVariance() {
+    for (int i = 1; i <= 100; i++) {
+      warehouse.query(
+          "INSERT INTO assignments_processed (id, experiment_id, user_id, variant_id, source, assigned_at) VALUES (%d, 1, 'u%d', %d, 'hash', '2026-03-01')"
+              .formatted(i, i, 11 + i % 2));
+      event(i, "exposure", "10:00:00", 11 + i % 2, "", "DE");
+      event(
+          i,
+          "purchase",
+          "11:00:00",
+          11 + i % 2,
+          "{\"revenue\": " + (900_000_000_000L + i % 3) + "}",
+          "DE");
+    }
+    String[] row =
+        row(
+            "SELECT variance, effect, effect_se, p FROM experiment_segments(dimension = 'country', event_type = 'purchase', property = 'revenue')"
+                + " WHERE variant_id = 12");
+    double[] treatment =
+        IntStream.rangeClosed(1, 100).filter(i -> i % 2 == 1).mapToDouble(i -> i % 3).toArray();
+    double[] control =
+        IntStream.rangeClosed(1, 100).filter(i -> i % 2 == 0).mapToDouble(i -> i % 3).toArray();
+    assertThat(number(row[0]))
+        .isCloseTo(StatUtils.variance(treatment), within(1e-12))
+        .isCloseTo(0.673, within(1e-3));
+    assertThat(number(row[1]))
+        .isCloseTo(StatUtils.mean(treatment) - StatUtils.mean(control), within(1e-12));
+    assertThat(number(row[2])).isCloseTo(0.164, within(1e-3));
+    assertThat(number(row[3])).isCloseTo(0.81, within(1e-2));
+  }
+
+  @Test
   void openErrorsAndWarningsComeWorstFirst() {
     warehouse.query(
         "INSERT INTO data_inconsistencies (code, subject_key, severity, status, observed_at, _version) VALUES"
@@ -212,7 +264,7 @@ class OperationalViewsIT {
       int parallelism,
       long lsn) {
     warehouse.query(
-        "INSERT INTO etl_sink_progress VALUES (%d, '%s', %d, %d, 2, %d, now64(), true, now64(), %d, 'b')"
+        "INSERT INTO etl_sink_progress (sequence_number, sink, subtask, parallelism, sinks, lsn, committed_at, snapshot_done, written_at, _version, _batch_id) VALUES (%d, '%s', %d, %d, 2, %d, now64(), true, now64(), %d, 'b')"
             .formatted(sequenceNumber, sink, subtask, parallelism, lsn, sequenceNumber * 1024));
   }
 

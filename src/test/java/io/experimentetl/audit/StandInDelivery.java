@@ -359,7 +359,9 @@ final class StandInDelivery {
                 Warehouse.versionBoundOf(sequenceNumber)));
       }
     }
-    clickHouse.query("INSERT INTO etl_sink_progress VALUES " + rows);
+    clickHouse.query(
+        "INSERT INTO etl_sink_progress (sequence_number, sink, subtask, parallelism, sinks, lsn, committed_at, snapshot_done, written_at, _version, _batch_id) VALUES "
+            + rows);
   }
 
   private void insert(String table, StringJoiner rows) {

@@ -134,7 +134,7 @@ class UdacityStatisticsIT {
     List<String> lines = new ArrayList<>();
     AuditSettings settings = fixture.settings(config);
     try (SourceSnapshot snapshot =
-        SourceSnapshot.take(settings, new Deadline(settings.deadline()))) {
+        SourceSnapshot.take(settings, new Deadline(settings.deadline(), line -> {}))) {
       snapshot.read(settings, sql(config).postgres(), row -> lines.add(AuditFixture.line(row)));
     }
     return lines;

@@ -4,7 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import io.experimentetl.audit.Observation.Kind;
 import io.experimentetl.audit.VerdictFindings.Identity;
-import io.experimentetl.audit.VerdictFindings.Standing;
+import io.experimentetl.audit.VerdictFindings.Recorded;
 import io.experimentetl.model.Finding;
 import io.experimentetl.model.FindingCode;
 import io.experimentetl.model.Subject;
@@ -55,7 +55,7 @@ class VerdictFindingsTest {
             VerdictFindings.changes(
                 List.of(row(Kind.MISSING, "event:b")),
                 List.of(),
-                Map.of(COUNT, new Standing(true, detail, 3)),
+                Map.of(COUNT, new Recorded(true, detail, 3)),
                 CUT))
         .isEmpty();
   }
@@ -66,7 +66,7 @@ class VerdictFindingsTest {
             VerdictFindings.changes(
                 List.of(row(Kind.EXTRA, "event:b")),
                 List.of(),
-                Map.of(COUNT, new Standing(false, "", 3)),
+                Map.of(COUNT, new Recorded(false, "", 3)),
                 CUT))
         .extracting(Finding::open)
         .containsExactly(true);
@@ -76,7 +76,7 @@ class VerdictFindingsTest {
   void versionIsGreaterThanEarlierVersions() {
     assertThat(
             VerdictFindings.changes(
-                List.of(), List.of(), Map.of(COUNT, new Standing(true, "", 1L << 40)), CUT))
+                List.of(), List.of(), Map.of(COUNT, new Recorded(true, "", 1L << 40)), CUT))
         .containsExactly(finding(COUNT, false, "It was found equal.", (1L << 40) + 1));
   }
 
@@ -84,7 +84,7 @@ class VerdictFindingsTest {
   void equalTableWithoutOpenFindingWritesNothing() {
     assertThat(
             VerdictFindings.changes(
-                List.of(), List.of(), Map.of(COUNT, new Standing(false, "", 3)), CUT))
+                List.of(), List.of(), Map.of(COUNT, new Recorded(false, "", 3)), CUT))
         .isEmpty();
   }
 
@@ -94,7 +94,7 @@ class VerdictFindingsTest {
             VerdictFindings.changes(
                 List.of(),
                 List.of(row(Kind.DIFFERENT, "event:b")),
-                Map.of(COUNT, new Standing(true, "", 3)),
+                Map.of(COUNT, new Recorded(true, "", 3)),
                 CUT))
         .isEmpty();
   }

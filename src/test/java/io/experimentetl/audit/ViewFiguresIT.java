@@ -305,7 +305,7 @@ class ViewFiguresIT {
             .formatted(warehouse.database()));
     for (String sink : List.of("a", "b")) {
       small.query(
-          "INSERT INTO etl_sink_progress VALUES (100, '%s', 0, 1, 2, 7, '2026-03-29 10:11:12.5', true, toDateTime64('2099-03-29 10:11:13', 3, 'UTC'), 1, 'b')"
+          "INSERT INTO etl_sink_progress (sequence_number, sink, subtask, parallelism, sinks, lsn, committed_at, snapshot_done, written_at, _version, _batch_id) VALUES (100, '%s', 0, 1, 2, 7, '2026-03-29 10:11:12.5', true, toDateTime64('2099-03-29 10:11:13', 3, 'UTC'), 1, 'b')"
               .formatted(sink));
     }
     small.query(

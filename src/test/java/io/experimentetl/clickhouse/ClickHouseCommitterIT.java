@@ -301,7 +301,7 @@ class ClickHouseCommitterIT {
     ClickHouseConnection connection = Reading.createTables(database, 100);
     BatchSealer<ProgressMarkerEncoder.SealedMarker> markers =
         new BatchSealer<>(
-            new ProgressMarkerEncoder("readings", 3, 4, 8),
+            new ProgressMarkerEncoder("readings", 3, 4, 8, 300),
             SealedBatch.Kind.PROGRESS,
             LIMITS,
             new BatchIds(0),
@@ -445,7 +445,7 @@ class ClickHouseCommitterIT {
             + " toUInt64(1000) AS epoch, now64(3) AS claimed_at FROM readings");
     BatchSealer<ProgressMarkerEncoder.SealedMarker> markers =
         new BatchSealer<>(
-            new ProgressMarkerEncoder(Reading.TABLE, 0, 1, 1),
+            new ProgressMarkerEncoder(Reading.TABLE, 0, 1, 1, 0),
             SealedBatch.Kind.PROGRESS,
             LIMITS,
             new BatchIds(0),

@@ -122,7 +122,7 @@ final class Scenario {
   static void progress(ClickHouseEndpoint warehouse) {
     for (String sink : List.of("a", "b")) {
       warehouse.query(
-          "INSERT INTO etl_sink_progress VALUES (100, '%s', 0, 1, 2, 6597069766699, '2026-03-29 10:11:12.5', true, now64(), 1, 'b')"
+          "INSERT INTO etl_sink_progress (sequence_number, sink, subtask, parallelism, sinks, lsn, committed_at, snapshot_done, written_at, _version, _batch_id) VALUES (100, '%s', 0, 1, 2, 6597069766699, '2026-03-29 10:11:12.5', true, now64(), 1, 'b')"
               .formatted(sink));
     }
   }

@@ -125,7 +125,7 @@ class AllocationPhasesTest extends ExperimentHealthHarness {
   void deletedExperimentTakesItsPhasesAlong() throws Exception {
     ninetyToTen();
     phases();
-    change(SourceTable.EXPERIMENTS, ChangeKind.DELETE, experimentRow(1, "ACTIVE", 0), null);
+    change(SourceTable.EXPERIMENTS, ChangeKind.DELETE, experimentRow(1, "ACTIVE"), null);
     change(SourceTable.VARIANTS, ChangeKind.DELETE, variantRow(11, 90, true), null);
     barrier(NOON + 2);
     assertThat(phases()).containsExactly("1>1 90 : 10 deleted");

@@ -11,6 +11,7 @@ import io.experimentetl.model.ExperimentHealth;
 import io.experimentetl.model.ExperimentRow;
 import io.experimentetl.model.Finding;
 import io.experimentetl.model.FindingCode;
+import io.experimentetl.model.GreatestTotals;
 import io.experimentetl.model.HealthContribution;
 import io.experimentetl.model.HealthCounts;
 import io.experimentetl.model.HealthKey;
@@ -49,6 +50,7 @@ abstract class ExperimentHealthHarness {
           Either<ProgressMarker, ExperimentHealth>>
       harness;
   long sequenceNumber = 100;
+  private long checkpoint;
 
   @BeforeEach
   void open() throws Exception {
@@ -112,6 +114,12 @@ abstract class ExperimentHealthHarness {
 
   void change(SourceTable table, ChangeKind kind, SourceRow before, SourceRow after)
       throws Exception {
+    change(table, kind, before, after, 0);
+  }
+
+  private void change(
+      SourceTable table, ChangeKind kind, SourceRow before, SourceRow after, long committedAt)
+      throws Exception {
     sequenceNumber++;
     harness.processElement2(
         new StreamRecord<>(
@@ -120,18 +128,19 @@ abstract class ExperimentHealthHarness {
                     table,
                     kind,
                     sequenceNumber,
-                    new SourcePosition(0, 0, 0, 0, 0),
+                    new SourcePosition(0, 0, 0, 0, committedAt),
                     before,
                     after))));
   }
 
-  static ExperimentRow experimentRow(long id, String status, long updatedAt) {
-    return new ExperimentRow(
-        id, "e" + id, "E", null, status, null, 1, null, null, null, 0, updatedAt);
+  /** Its updated_at is not kept by the platform. */
+  static ExperimentRow experimentRow(long id, String status) {
+    return new ExperimentRow(id, "e" + id, "E", null, status, null, 1, null, null, null, 0, 0);
   }
 
-  void experiment(long id, String status, long updatedAt) throws Exception {
-    change(SourceTable.EXPERIMENTS, ChangeKind.INSERT, null, experimentRow(id, status, updatedAt));
+  void experiment(long id, String status, long committedAt) throws Exception {
+    change(
+        SourceTable.EXPERIMENTS, ChangeKind.UPDATE, null, experimentRow(id, status), committedAt);
   }
 
   static VariantRow variantRow(long id, double allocation, boolean control) {
@@ -213,7 +222,23 @@ abstract class ExperimentHealthHarness {
         new StreamRecord<>(
             new HealthContribution(
                 new MetricKey(variantId / 10, variantId, name),
-                new MetricTotals(perUser.length, perUser.length, sum, squares))));
+                new MetricTotals(
+                    perUser.length,
+                    perUser.length,
+                    perUser.length,
+                    sum,
+                    squares,
+                    greatest(perUser)))));
+  }
+
+  private static GreatestTotals greatest(long... perUser) {
+    GreatestTotals greatest = GreatestTotals.NONE;
+    for (int i = 0; i < perUser.length; i++) {
+      greatest =
+          greatest.plus(
+              GreatestTotals.of("u" + i, BigInteger.ZERO, BigInteger.valueOf(perUser[i])));
+    }
+    return greatest;
   }
 
   void barrier(long committedAt) throws Exception {
@@ -221,13 +246,18 @@ abstract class ExperimentHealthHarness {
   }
 
   void barrier(long committedAt, boolean snapshotDone) throws Exception {
+    barrierOfCheckpointThatHangs(committedAt, snapshotDone);
+    harness.notifyOfCompletedCheckpoint(checkpoint);
+  }
+
+  void barrierOfCheckpointThatHangs(long committedAt, boolean snapshotDone) throws Exception {
     sequenceNumber++;
     harness.processElement2(
         new StreamRecord<>(
             Either.Left(
                 new ProgressMarker(
                     sequenceNumber, sequenceNumber, committedAt, snapshotDone, true))));
-    harness.prepareSnapshotPreBarrier(1);
+    harness.prepareSnapshotPreBarrier(++checkpoint);
   }
 
   /** The findings since the last call. */

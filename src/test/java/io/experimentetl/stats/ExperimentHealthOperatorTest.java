@@ -76,7 +76,7 @@ class ExperimentHealthOperatorTest extends ExperimentHealthHarness {
     barrier(NOON + GRACE);
     assertThat(reported()).hasSize(3);
     change(SourceTable.VARIANTS, ChangeKind.DELETE, variantRow(11, 99, false), null);
-    change(SourceTable.EXPERIMENTS, ChangeKind.DELETE, experimentRow(1, "ACTIVE", 0), null);
+    change(SourceTable.EXPERIMENTS, ChangeKind.DELETE, experimentRow(1, "ACTIVE"), null);
     barrier(NOON + GRACE + 1);
     assertThat(reported())
         .containsExactlyInAnyOrder(

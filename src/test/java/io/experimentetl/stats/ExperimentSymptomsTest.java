@@ -13,11 +13,10 @@ import static io.experimentetl.model.FindingCode.R_MULTI_CONTROL;
 import static io.experimentetl.model.FindingCode.R_NO_CONTROL;
 import static org.assertj.core.api.Assertions.assertThat;
 
-import io.experimentetl.model.ChangeKind;
+import io.experimentetl.model.GreatestTotals;
 import io.experimentetl.model.HealthContribution;
 import io.experimentetl.model.MetricKey;
 import io.experimentetl.model.MetricTotals;
-import io.experimentetl.model.SourceTable;
 import java.math.BigInteger;
 import java.util.Arrays;
 import java.util.List;
@@ -91,12 +90,26 @@ class ExperimentSymptomsTest extends ExperimentHealthHarness {
   }
 
   @Test
+  void hourWithoutExposuresBeginsWithTheCommitThatStartedTheExperiment() throws Exception {
+    experiment(1, "DRAFT", NOON - 5 * HOUR);
+    variant(11, 50, true);
+    variant(12, 50, false);
+    experiment(1, "ACTIVE", NOON);
+    barrier(NOON + HOUR - 1);
+    assertThat(reported()).isEmpty();
+    // A later change of another column begins no new hour.
+    experiment(1, "ACTIVE", NOON + HOUR - 1);
+    barrier(NOON + HOUR);
+    assertThat(reported()).containsExactly(opened(H_NO_EXPOSURES, "experiment:1"));
+  }
+
+  @Test
   void pausedExperimentNeedsNoUsers() throws Exception {
     experiment(1, "ACTIVE", 0);
     variant(11, 100, true);
     barrier(NOON);
     assertThat(reported()).containsExactly(opened(H_NO_EXPOSURES, "experiment:1"));
-    change(SourceTable.EXPERIMENTS, ChangeKind.UPDATE, null, experimentRow(1, "PAUSED", NOON));
+    experiment(1, "PAUSED", NOON);
     barrier(NOON + 1);
     assertThat(reported()).containsExactly(resolved(H_NO_EXPOSURES, "experiment:1"));
   }
@@ -155,8 +168,10 @@ class ExperimentSymptomsTest extends ExperimentHealthHarness {
                 new MetricTotals(
                     -1,
                     -1,
+                    -1,
                     BigInteger.valueOf(-50_000_000),
-                    BigInteger.valueOf(50_000_000).pow(2).negate()))));
+                    BigInteger.valueOf(50_000_000).pow(2).negate(),
+                    GreatestTotals.of("u7", BigInteger.valueOf(50_000_000), BigInteger.ZERO)))));
     barrier(NOON + 1);
     assertThat(reported()).containsExactly(resolved(H_OUTLIER, "experiment-metric:1/revenue"));
   }
@@ -198,6 +213,18 @@ class ExperimentSymptomsTest extends ExperimentHealthHarness {
     barrier(NOON);
     assertThat(reported()).isEmpty();
     barrier(NOON + SECOND);
+    barrier(NOON + SECOND);
+    assertThat(reported()).containsExactly(resolved(H_FRESHNESS, "pipeline:"));
+  }
+
+  @Test
+  void rowsOfACheckpointThatHangsAreNotFresh() throws Exception {
+    barrier(NOON);
+    harness.setProcessingTime(NOON / 1000 + 300_001);
+    barrierOfCheckpointThatHangs(NOON + 300 * SECOND, true);
+    assertThat(reported()).containsExactly(opened(H_FRESHNESS, "pipeline:"));
+    barrier(NOON + 300 * SECOND);
+    barrier(NOON + 300 * SECOND);
     assertThat(reported()).containsExactly(resolved(H_FRESHNESS, "pipeline:"));
   }
 

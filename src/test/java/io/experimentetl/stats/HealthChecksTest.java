@@ -3,17 +3,9 @@ package io.experimentetl.stats;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.experimentetl.config.HealthConfig;
-import io.experimentetl.model.MetricTotals;
-import java.math.BigInteger;
 import java.time.Instant;
 import java.time.LocalDate;
 import java.time.temporal.ChronoUnit;
-import java.util.List;
-import java.util.stream.LongStream;
-import net.jqwik.api.ForAll;
-import net.jqwik.api.Property;
-import net.jqwik.api.constraints.IntRange;
-import net.jqwik.api.constraints.Size;
 import org.junit.jupiter.api.Test;
 
 class HealthChecksTest {
@@ -55,33 +47,6 @@ class HealthChecksTest {
   void usersOfAVariantWithoutAllocationRaiseNoExpectation() {
     assertThat(HealthChecks.withoutUsers(new long[] {1_000, 0, 1}, new double[] {0, 50, 50}, 10))
         .containsExactly(false, false, false);
-  }
-
-  private static MetricTotals totals(long... perUser) {
-    BigInteger sum = BigInteger.ZERO;
-    BigInteger squares = BigInteger.ZERO;
-    for (long y : perUser) {
-      sum = sum.add(BigInteger.valueOf(y));
-      squares = squares.add(BigInteger.valueOf(y).pow(2));
-    }
-    return new MetricTotals(perUser.length, perUser.length, sum, squares);
-  }
-
-  @Test
-  void equalUsersHoldEqualShares() {
-    assertThat(HealthChecks.minShareOfTheGreatest(totals(5, 5, 5, 5))).isEqualTo(0.25);
-    assertThat(HealthChecks.minShareOfTheGreatest(totals(7))).isEqualTo(1);
-    assertThat(HealthChecks.minShareOfTheGreatest(MetricTotals.ZERO)).isZero();
-  }
-
-  @Property
-  void greatestShareIsBetweenTheBoundAndItsRoot(
-      @ForAll @Size(min = 1, max = 50) List<@IntRange(min = 1, max = 1_000_000) Integer> users) {
-    long[] perUser = users.stream().mapToLong(Integer::longValue).toArray();
-    double share = HealthChecks.minShareOfTheGreatest(totals(perUser));
-    double greatest =
-        (double) LongStream.of(perUser).max().orElseThrow() / LongStream.of(perUser).sum();
-    assertThat(greatest).isBetween(share - 1e-12, Math.sqrt(share) + 1e-12);
   }
 
   @Test

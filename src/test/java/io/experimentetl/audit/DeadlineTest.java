@@ -1,0 +1,60 @@
+package io.experimentetl.audit;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.time.Duration;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
+import org.junit.jupiter.api.Test;
+
+class DeadlineTest {
+  @Test
+  void queryThatMovesIsNotStopped() throws Exception {
+    CountDownLatch asked = new CountDownLatch(3);
+    try (Deadline deadline = new Deadline(Duration.ofMillis(1_500), line -> {});
+        Deadline.Watch watch =
+            deadline.watch(
+                () -> {
+                  asked.countDown();
+                  return true;
+                },
+                () -> {
+                  throw new IllegalStateException("stopped");
+                })) {
+      assertThat(asked.await(30, TimeUnit.SECONDS)).isTrue();
+      assertThat(watch.isStopped()).isFalse();
+      assertThat(deadline.isOver()).isFalse();
+    }
+  }
+
+  @Test
+  void queryIsStoppedOnceWhenNothingMoves() throws Exception {
+    CountDownLatch stopped = new CountDownLatch(1);
+    AtomicInteger stops = new AtomicInteger();
+    try (Deadline deadline = new Deadline(Duration.ofMillis(100), line -> {});
+        Deadline.Watch watch =
+            deadline.watch(
+                () -> {
+                  throw new IllegalStateException("the server does not answer");
+                },
+                () -> {
+                  stops.incrementAndGet();
+                  stopped.countDown();
+                })) {
+      assertThat(stopped.await(30, TimeUnit.SECONDS)).isTrue();
+      assertThat(watch.isStopped()).isTrue();
+      assertThat(stops).hasValue(1);
+    }
+  }
+
+  @Test
+  void eachStepBeginsTheTimeAgain() {
+    try (Deadline deadline = new Deadline(Duration.ofMinutes(5), line -> {})) {
+      Duration before = deadline.left();
+      deadline.begin("Comparing");
+      assertThat(deadline.left()).isGreaterThanOrEqualTo(before);
+      assertThat(deadline.isOver()).isFalse();
+    }
+  }
+}

@@ -2,6 +2,7 @@ package io.experimentetl;
 
 import io.experimentetl.attribution.AttributeOperator;
 import io.experimentetl.cdc.ChangeTypeInfo;
+import io.experimentetl.cdc.PostgresChanges;
 import io.experimentetl.cdc.RouteOperator;
 import io.experimentetl.cdc.SourceStreams;
 import io.experimentetl.clickhouse.ClickHouseSink;
@@ -44,7 +45,7 @@ import org.apache.flink.types.Either;
  *                                                   |                            +--by experiment--> experiment-health > experiment_health_daily, experiment_allocations
  *                                                   |                            +--> data_inconsistencies
  *                                                   |                            +--by experiment--> changed-rows > data_inconsistencies
- *                                                   +--> experiments, variants, users
+ *                                                   +--> experiments, variants, users (also from attribute > truncated-users)
  *                                                   +--broadcast--> attribute, daily-stats, experiment-health
  *                                                   +--> checked-events --+
  *                                                   +---------------------+--by subject--> outbox-relay --+--> outbox: Kafka, then processed_at
@@ -109,7 +110,10 @@ public final class ExperimentEtlPipeline {
     SingleOutputStreamOperator<Change> routed =
         source
             .changes()
-            .transform(Uids.ROUTE, ChangeTypeInfo.INSTANCE, new RouteOperator(MAX_PARALLELISM))
+            .transform(
+                Uids.ROUTE,
+                ChangeTypeInfo.INSTANCE,
+                new RouteOperator(MAX_PARALLELISM, config.source().usersTruncate()))
             .uid(Uids.ROUTE)
             .forceNonParallel();
     DataStream<Either<ProgressMarker, Change>> dimensions =
@@ -146,7 +150,23 @@ public final class ExperimentEtlPipeline {
         findings(config, routed, attributed, health, kafka).union(source.findings()), sinks, kafka);
     attach(routed.getSideOutput(RouteOperator.EXPERIMENTS), sinks.experiments()).setParallelism(1);
     attach(routed.getSideOutput(RouteOperator.VARIANTS), sinks.variants()).setParallelism(1);
-    attach(routed.getSideOutput(RouteOperator.USERS), sinks.users()).setParallelism(1);
+    attach(users(routed, attributed), sinks.users()).setParallelism(1);
+  }
+
+  /** The rows of users, with the deletions of those whose table was truncated. */
+  private static DataStream<Either<ProgressMarker, Change>> users(
+      SingleOutputStreamOperator<Change> routed,
+      SingleOutputStreamOperator<Either<ProgressMarker, EventProcessed>> attributed) {
+    return routed
+        .getSideOutput(RouteOperator.USERS)
+        .union(
+            attributed
+                .getSideOutput(AttributeOperator.TRUNCATED_USERS)
+                .map(
+                    user -> Either.<ProgressMarker, Change>Right(user.delete()),
+                    PostgresChanges.TYPE)
+                .name(Uids.TRUNCATED_USERS)
+                .uid(Uids.TRUNCATED_USERS));
   }
 
   private static SingleOutputStreamOperator<Either<ProgressMarker, ExperimentHealth>> health(

@@ -10,6 +10,7 @@ final class Uids {
   static final String ROUTE = "route";
   static final String ATTRIBUTE = "attribute";
   static final String CHANGED_ROWS = "changed-rows";
+  static final String TRUNCATED_USERS = "truncated-users";
   static final String DAILY_STATS = "daily-stats";
   static final String OUTBOX_RELAY = "outbox-relay";
   static final String CHECKED_EVENTS = "checked-events";

@@ -69,6 +69,7 @@ class DocumentationTest {
         .contains(
             Uids.ROUTE,
             Uids.ATTRIBUTE,
+            Uids.TRUNCATED_USERS,
             Uids.DAILY_STATS,
             Uids.EXPERIMENT_HEALTH,
             Uids.OUTBOX_RELAY,

@@ -146,6 +146,31 @@ class KafkaSourceIT {
                 "SELECT code, subject FROM data_inconsistencies FINAL WHERE code = 'S-UNPARSEABLE' FORMAT TSV"))
         .isEqualTo("S-UNPARSEABLE\tkafka-record:" + topic + "/1@0");
     assertThat(job.clickHouse.count("SELECT count() FROM users FINAL")).isEqualTo(2);
+    assertTruncateAndRetentionMarkerPassThrough();
+  }
+
+  /** Young rows that the clean-up deletes are of a user who is erased before the audit. */
+  private void assertTruncateAndRetentionMarkerPassThrough() throws Exception {
+    job.execute(
+        "INSERT INTO experiments (id, key, name, status, seed) VALUES (1, 'e', 'E', 'ACTIVE', 's')",
+        "INSERT INTO variants (id, experiment_id, key, name, allocation_pct) VALUES (10, 1, 'c', 'C', 50)",
+        "INSERT INTO users (user_id) VALUES ('three')",
+        "INSERT INTO assignments (experiment_id, user_id, variant_id) SELECT 1, user_id, 10 FROM users",
+        "INSERT INTO events (timestamp, experiment_id, user_id, variant_id, event_type) SELECT now() - interval '1 day', 1, user_id, 10, 'exposure' FROM users",
+        "BEGIN; SELECT retention_begin(); DELETE FROM events WHERE user_id = 'three'; DELETE FROM users WHERE user_id = 'two'; COMMIT",
+        "TRUNCATE events, assignments",
+        "INSERT INTO events (timestamp, experiment_id, user_id, variant_id, event_type) VALUES (now(), 1, 'one', 10, 'exposure')");
+    await()
+        .atMost(Duration.ofMinutes(1))
+        .untilAsserted(
+            () ->
+                assertThat(
+                        job.clickHouse.query(
+                            "SELECT user_id, count() FROM events_processed FINAL GROUP BY user_id ORDER BY user_id FORMAT TSV"))
+                    .isEqualTo("one\t1\nthree\t1"));
+    assertThat(job.clickHouse.count("SELECT count() FROM assignments_processed FINAL")).isZero();
+    job.execute("DELETE FROM users WHERE user_id = 'three'");
+    assertAuditIsEqual();
   }
 
   @Test

@@ -9,6 +9,7 @@ import io.experimentetl.model.AllocationHistory;
 import io.experimentetl.model.AssignmentProcessed;
 import io.experimentetl.model.Change;
 import io.experimentetl.model.ChangedRows;
+import io.experimentetl.model.ChangeKind;
 import io.experimentetl.model.DailyContribution;
 import io.experimentetl.model.DailyKey;
 import io.experimentetl.model.DailySums;
@@ -25,7 +26,6 @@ import io.experimentetl.quality.FindingReporter;
 import io.experimentetl.warehouse.RawEvents;
 import io.experimentetl.warehouse.WarehouseEvents;
 import java.time.Duration;
-import java.util.ArrayList;
 import java.util.EnumSet;
 import java.util.HashMap;
 import java.util.HashSet;
@@ -75,6 +75,9 @@ public final class AttributeOperator
       new OutputTag<>("assignments", TypeInformation.of(new TypeHint<>() {}));
   public static final OutputTag<Either<ProgressMarker, Finding>> FINDINGS =
       new OutputTag<>("findings", TypeInformation.of(new TypeHint<>() {}));
+  public static final OutputTag<TruncatedUser> TRUNCATED_USERS =
+      new OutputTag<>("truncated-users", TypeInformation.of(TruncatedUser.class));
+
   public static final OutputTag<DailyContribution> CONTRIBUTIONS =
       new OutputTag<>("contributions", TypeInformation.of(DailyContribution.class));
   public static final OutputTag<HealthContribution> HEALTH =
@@ -119,6 +122,7 @@ public final class AttributeOperator
   private transient WarehouseFacts evictedFacts;
   private transient EvictionWalk evictions;
   private transient RenamedUsers renamedUsers;
+  private transient UserBatches userBatches;
   private transient RehydratedUsers rehydratedUsers;
   private transient RecentAssignments recentAssignments;
   private transient ContributionBuffer contributions;
@@ -236,6 +240,7 @@ public final class AttributeOperator
             restored.visible(),
             now + jobConfig.findings().grace().toMillis() + 2 * TIMER_MILLIS);
     evictedFacts = warehouseFacts(jobConfig.statistics());
+    userBatches = new UserBatches(users, evictedFacts);
     attribution =
         new UserAttribution(
             jobConfig,
@@ -249,6 +254,7 @@ public final class AttributeOperator
             this);
     renamedUsers = new RenamedUsers(attribution, users, evictedFacts, lowWatermark);
     getMetricGroup().gauge("unmovedUsers", renamedUsers::size);
+    restored.truncates().forEach(attribution.truncates()::add);
     attribution
         .grace()
         .setInSnapshot(restored.visible() == null || !restored.visible().snapshotDone());
@@ -303,7 +309,11 @@ public final class AttributeOperator
   public void processElement1(StreamRecord<Change> record) throws Exception {
     Change change = record.getValue();
     if (change.after() instanceof TransactionEnd end) {
-      endTransaction(end);
+      if (change.kind() == ChangeKind.COMMIT) {
+        endTransaction(end);
+      } else {
+        attribution.truncate(change);
+      }
       return;
     }
     recentAssignments.add((String) getCurrentKey(), change);
@@ -319,6 +329,22 @@ public final class AttributeOperator
       setCurrentKey(key);
       markChanged(user);
     }
+    if (!attribution.truncates().isEmpty()) {
+      applyTruncates();
+    }
+  }
+
+  private void applyTruncates() throws Exception {
+    users.flush();
+    userBatches.visit(
+        users.batches(),
+        attribution::truncates,
+        (key, user) -> {
+          setCurrentKey(key);
+          attribution.applyTruncates(user, timers.currentProcessingTime());
+          markChanged(user);
+        });
+    attribution.truncates().clear();
   }
 
   @Override
@@ -368,39 +394,27 @@ public final class AttributeOperator
     }
     if (!effect.restated().isEmpty()) {
       users.flush();
-      for (List<String> batch : users.batches()) {
-        restate(batch, effect);
-      }
+      restate(users.batches(), effect);
     }
     for (long experimentId : effect.reallocated()) {
       users.flush();
-      for (List<String> batch :
-          recentAssignments.behind(experimentId, change.sequenceNumber(), users)) {
-        restate(batch, effect.in(experimentId));
-      }
+      restate(
+          recentAssignments.behind(experimentId, change.sequenceNumber(), users),
+          effect.in(experimentId));
     }
   }
 
-  private void restate(List<String> batch, DimensionState.Effect effect) throws Exception {
-    Map<String, List<EvictionSummary>> needed = new HashMap<>();
-    for (String key : batch) {
-      UserFacts user = users.load(key);
-      for (EvictionSummary summary : user.evicted()) {
-        if (effect.restated().contains(summary.experimentId()) && !summary.lost()) {
-          needed
-              .computeIfAbsent(Rehydration.idOf(user, summary), id -> new ArrayList<>(1))
-              .add(summary);
-        }
-      }
-    }
-    evictedFacts.readAhead(needed);
-    for (String key : batch) {
-      UserFacts user = users.load(key);
-      setCurrentKey(key);
-      attribution.applyDimensions(
-          user, effect.restated(), effect.before(), timers.currentProcessingTime());
-      markChanged(user);
-    }
+  private void restate(List<List<String>> batches, DimensionState.Effect effect)
+      throws Exception {
+    userBatches.visit(
+        batches,
+        summary -> effect.restated().contains(summary.experimentId()),
+        (key, user) -> {
+          setCurrentKey(key);
+          attribution.applyDimensions(
+              user, effect.restated(), effect.before(), timers.currentProcessingTime());
+          markChanged(user);
+        });
   }
 
   @Override
@@ -461,7 +475,8 @@ public final class AttributeOperator
                 missing.experiments.stream().mapToLong(Long::longValue).toArray(),
                 missing.variants.stream().mapToLong(Long::longValue).toArray(),
                 SavedStatistics.write(jobConfig.statistics()),
-                endedMetrics.toArray(String[]::new))));
+                endedMetrics.toArray(String[]::new),
+                attribution.truncates().all().toArray(Truncate[]::new))));
   }
 
   @Override
@@ -495,6 +510,11 @@ public final class AttributeOperator
             ? row.withVersion(row.version().behindCheckpoint())
             : row;
     output.collect(ASSIGNMENTS, new StreamRecord<>(Either.Right(sent)));
+  }
+
+  @Override
+  public void truncatedUser(TruncatedUser user) {
+    output.collect(TRUNCATED_USERS, new StreamRecord<>(user));
   }
 
   @Override

@@ -13,6 +13,7 @@ import io.experimentetl.clickhouse.ProgressMarker;
  * @param missingVariants see {@link MissingReferences}
  * @param statistics the settings of the statistics: see {@link SavedStatistics}
  * @param endedMetrics names of metrics that were counted once and are not any more
+ * @param truncates of the open transaction; the same in all subtasks
  */
 public record AttributeProgress(
     long greatestSequenceNumber,
@@ -21,4 +22,5 @@ public record AttributeProgress(
     long[] missingExperiments,
     long[] missingVariants,
     String statistics,
-    String[] endedMetrics) {}
+    String[] endedMetrics,
+    Truncate[] truncates) {}

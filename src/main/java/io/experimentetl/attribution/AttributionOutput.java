@@ -20,6 +20,9 @@ interface AttributionOutput {
   /** Reports rows that were corrected: all of an experiment make one finding. */
   void changedRows(ChangedRows rows);
 
+  /** A truncate has deleted the user's row. */
+  void truncatedUser(TruncatedUser user);
+
   /**
    * Changes the figures of a day by a difference.
    *

@@ -16,6 +16,7 @@ import java.util.TreeSet;
  * @param endedMetrics names of metrics that were counted once and are not any more
  * @param seenUntil commit time up to which the source was seen, microseconds since 1970 in UTC
  * @param visible the lowest progress marker of a subtask; null: there is no checkpoint
+ * @param truncates of the open transaction
  */
 record RestoredProgress(
     long greatestSequenceNumber,
@@ -23,7 +24,8 @@ record RestoredProgress(
     StatisticsConfig otherStatistics,
     Set<String> endedMetrics,
     long seenUntil,
-    ProgressMarker visible) {
+    ProgressMarker visible,
+    List<Truncate> truncates) {
 
   /**
    * Combines the subtasks' progress.
@@ -37,11 +39,13 @@ record RestoredProgress(
     StatisticsConfig otherStatistics = null;
     Set<String> endedMetrics = new TreeSet<>();
     ProgressMarker visible = null;
+    List<Truncate> truncates = List.of();
     String present = SavedStatistics.write(statistics);
     for (AttributeProgress subtask : subtasks) {
       greatestSequenceNumber = Math.max(greatestSequenceNumber, subtask.greatestSequenceNumber());
       lastFinding = Math.max(lastFinding, subtask.lastFinding());
       seenUntil = Math.max(seenUntil, subtask.visible().committedAt());
+      truncates = List.of(subtask.truncates());
       endedMetrics.addAll(List.of(subtask.endedMetrics()));
       if (!subtask.statistics().equals(present)) {
         otherStatistics = SavedStatistics.read(subtask.statistics());
@@ -51,6 +55,12 @@ record RestoredProgress(
       }
     }
     return new RestoredProgress(
-        greatestSequenceNumber, lastFinding, otherStatistics, endedMetrics, seenUntil, visible);
+        greatestSequenceNumber,
+        lastFinding,
+        otherStatistics,
+        endedMetrics,
+        seenUntil,
+        visible,
+        truncates);
   }
 }

@@ -2,6 +2,7 @@ package io.experimentetl.attribution;
 
 import static io.experimentetl.model.SourceTable.ASSIGNMENTS;
 import static io.experimentetl.model.SourceTable.EVENTS;
+import static io.experimentetl.model.SourceTable.USERS;
 
 import io.experimentetl.model.AssignmentRow;
 import io.experimentetl.model.EventRow;
@@ -9,10 +10,11 @@ import io.experimentetl.model.RowVersion;
 import java.util.List;
 
 /**
- * Deletes a user's facts of truncated tables, at the commit. A TRUNCATE takes what the source still
- * held: a fact stays if the transaction has written it behind the truncate, if it is older than its
- * retention, or if a retention transaction had deleted its row. Tombstones have the position of the
- * truncate, below the rows that the transaction writes behind it.
+ * Deletes a user's facts of truncated tables, at the commit, and erases a user whose row a truncate
+ * of {@code users} has deleted. A TRUNCATE takes what the source still held: a fact stays if the
+ * transaction has written it behind the truncate, if it is older than its retention, or if a
+ * retention transaction had deleted its row. Tombstones have the position of the truncate, below
+ * the rows that the transaction writes behind it.
  */
 final class TruncatedFacts {
   private static final String REASON = "truncate";
@@ -24,8 +26,17 @@ final class TruncatedFacts {
   private final Rehydration rehydration;
   private final UserStatistics statistics;
   private final ProcessedRows rows;
+  private final UserErasure erasure;
+  private final AttributionOutput out;
 
-  TruncatedFacts(AttributionSteps steps, RetentionPeriods retention, EventAttribution events) {
+  TruncatedFacts(
+      AttributionSteps steps,
+      RetentionPeriods retention,
+      EventAttribution events,
+      UserErasure erasure,
+      AttributionOutput out) {
+    this.erasure = erasure;
+    this.out = out;
     this.truncates = steps.truncates();
     this.retention = retention;
     this.pending = steps.pending();
@@ -45,17 +56,35 @@ final class TruncatedFacts {
 
   /** Applies the truncates of the transaction that has committed. */
   void apply(UserFacts user) {
+    Truncate ofUsers = truncates.lastOf(USERS);
+    boolean isErased =
+        ofUsers != null && user.user != null && truncates.removes(USERS, user.userMark);
+    user.userMark = FactMark.committed(user.userMark);
+    if (isErased) {
+      out.truncatedUser(new TruncatedUser(user.user, ofUsers.origin()));
+      for (String formerId : user.formerIds()) {
+        out.truncatedUser(new TruncatedUser(user.user.withUserId(formerId), ofUsers.origin()));
+      }
+      erasure.eraseTruncated(user, ofUsers.origin());
+      return;
+    }
     Truncate ofEvents = truncates.lastOf(EVENTS);
     Truncate ofAssignments = truncates.lastOf(ASSIGNMENTS);
+    if (ofEvents != null || ofAssignments != null) {
+      apply(user, ofEvents, ofAssignments);
+    }
+  }
+
+  private void apply(UserFacts user, Truncate ofEvents, Truncate ofAssignments) {
     for (EvictionSummary summary : List.copyOf(user.evicted())) {
       if (concerns(summary) && !rehydration.ensureFacts(user, summary.experimentId())) {
-        removeRemains(user, summary.experimentId(), ofEvents, ofAssignments);
+        removeRemains(user, summary, ofEvents, ofAssignments);
       }
     }
     for (ExperimentFacts facts : user.experiments()) {
       statistics.ensureContributions(facts);
       if (ofAssignments != null) {
-        removeAssignments(facts, ofAssignments);
+        removeAssignments(user, facts, ofAssignments);
       }
       if (ofEvents != null) {
         removeEvents(user, facts, ofEvents);
@@ -74,6 +103,10 @@ final class TruncatedFacts {
           || !isHeldEvent(facts.events.occurredAt(i), truncate)) {
         continue;
       }
+      if (truncate.byRetention()) {
+        facts.events.setMark(i, FactMark.retentionDeleted(FactMark.NONE));
+        continue;
+      }
       EventRow gone =
           EventRow.ofKey(
               facts.events.id(i), facts.events.occurredAt(i), facts.experimentId, user.userId);
@@ -83,9 +116,14 @@ final class TruncatedFacts {
         events.resolveFindingsOf(user, facts, flagged, truncate.origin());
       }
       rows.writeTombstone(gone, tombstone);
+      String formerId = user.moveEvent(facts.experimentId, gone.id(), gone.occurredAt());
+      if (formerId != null) {
+        rows.writeTombstone(gone.withUserId(formerId), tombstone);
+      }
     }
     for (PendingEvent held : List.copyOf(facts.pendingEvents)) {
       if (!held.isFlagged()
+          && !truncate.byRetention()
           && isBefore(held.origin(), truncate)
           && isHeldEvent(held.event().occurredAt(), truncate)) {
         pending.remove(facts, held);
@@ -95,21 +133,31 @@ final class TruncatedFacts {
     }
   }
 
-  private void removeAssignments(ExperimentFacts facts, Truncate truncate) {
+  private void removeAssignments(UserFacts user, ExperimentFacts facts, Truncate truncate) {
     RowVersion tombstone = truncate.origin().tombstone(REASON);
     for (AssignmentRow row : List.copyOf(facts.assignments())) {
       byte mark = facts.assignmentMark(row.id());
       facts.setAssignmentMark(row.id(), FactMark.committed(mark));
-      if (truncates.removes(ASSIGNMENTS, mark)
-          && !FactMark.isRetentionDeleted(mark)
-          && isHeldAssignment(row.assignedAt(), truncate)) {
+      if (!truncates.removes(ASSIGNMENTS, mark)
+          || FactMark.isRetentionDeleted(mark)
+          || !isHeldAssignment(row.assignedAt(), truncate)) {
+        continue;
+      }
+      if (truncate.byRetention()) {
+        facts.setAssignmentMark(row.id(), FactMark.retentionDeleted(FactMark.NONE));
+      } else {
         pending.remove(facts, facts.pendingAssignmentOf(row.id()));
         facts.removeAssignment(row.id());
         rows.writeTombstone(row, tombstone);
+        String formerId = user.moveAssignment(facts.experimentId, row.id());
+        if (formerId != null) {
+          rows.writeTombstone(row.withUserId(formerId), tombstone);
+        }
       }
     }
     for (PendingAssignment held : List.copyOf(facts.pendingAssignments)) {
       if (!held.isFlagged()
+          && !truncate.byRetention()
           && isBefore(held.origin(), truncate)
           && isHeldAssignment(held.assignment().assignedAt(), truncate)) {
         pending.remove(facts, held);
@@ -120,20 +168,22 @@ final class TruncatedFacts {
 
   /** Deletes the visible rows of evicted facts that can't be rehydrated. */
   private void removeRemains(
-      UserFacts user, long experimentId, Truncate ofEvents, Truncate ofAssignments) {
+      UserFacts user, EvictionSummary summary, Truncate ofEvents, Truncate ofAssignments) {
+    long experimentId = summary.experimentId();
+    String userId = Rehydration.idOf(user, summary);
     ExperimentFacts remains = rehydration.remains(user, experimentId);
-    if (ofEvents != null) {
+    if (ofEvents != null && !ofEvents.byRetention()) {
       RowVersion tombstone = ofEvents.origin().tombstone(REASON);
       for (int i = 0; i < remains.events.size(); i++) {
         if (isHeldEvent(remains.events.occurredAt(i), ofEvents)) {
           rows.writeTombstone(
               EventRow.ofKey(
-                  remains.events.id(i), remains.events.occurredAt(i), experimentId, user.userId),
+                  remains.events.id(i), remains.events.occurredAt(i), experimentId, userId),
               tombstone);
         }
       }
     }
-    if (ofAssignments != null) {
+    if (ofAssignments != null && !ofAssignments.byRetention()) {
       RowVersion tombstone = ofAssignments.origin().tombstone(REASON);
       for (AssignmentRow row : remains.assignments()) {
         if (isHeldAssignment(row.assignedAt(), ofAssignments)) {

@@ -7,6 +7,7 @@ import io.experimentetl.model.ChangeKind;
 import io.experimentetl.model.EventRow;
 import io.experimentetl.model.ExperimentRow;
 import io.experimentetl.model.SourceRow;
+import io.experimentetl.model.SourceTable;
 import io.experimentetl.model.UserRow;
 import io.experimentetl.model.VariantRow;
 import io.experimentetl.quality.EventChecks;
@@ -75,7 +76,7 @@ final class UserAttribution {
         new EventAttribution(
             steps, new EventChecks(config.statistics(), config.findings()), bots, eventsPerUser);
     erasure = new UserErasure(steps, events);
-    truncated = new TruncatedFacts(steps, retention, events);
+    truncated = new TruncatedFacts(steps, retention, events, erasure, out);
     rename = new UserRename(steps, assignments, events, bots);
   }
 
@@ -155,6 +156,7 @@ final class UserAttribution {
     boolean wasKnown = user.user != null;
     // Without a row: it is inserted again, or has another key now.
     user.user = (UserRow) change.after();
+    user.userMark = truncates.markOf(SourceTable.USERS, Origin.of(change));
     if (!wasKnown && user.user != null) {
       for (ExperimentFacts facts : List.copyOf(user.experiments())) {
         reevaluate(user, facts, now);
@@ -166,6 +168,15 @@ final class UserAttribution {
   /** The truncates of the transaction that is being received. */
   OpenTruncates truncates() {
     return truncates;
+  }
+
+  /**
+   * Notes a truncate. From then on, rows of its table are marked as written behind it, until {@link
+   * #applyTruncates}.
+   */
+  void truncate(Change change) {
+    versions.observe(change.sequenceNumber());
+    truncates.add(Truncate.of(change));
   }
 
   /** Whether {@link #applyTruncates} needs the evicted facts of the summary. */

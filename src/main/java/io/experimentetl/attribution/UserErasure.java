@@ -42,8 +42,19 @@ final class UserErasure {
   /** Erases the user's facts. Those that the transaction deleted before have their tombstones. */
   void erase(UserFacts user, Change change) {
     Origin origin = Origin.of(change);
+    Erased erased = erase(user, origin);
+    erased.events += deleted.events();
+    erased.assignments += deleted.assignments();
+    findings.reportErasure(change.position().txId(), erased.events, erased.assignments, origin);
+  }
+
+  /** Erases the facts of a user whose row a truncate has deleted, which is reported as such. */
+  void eraseTruncated(UserFacts user, Origin truncate) {
+    erase(user, truncate);
+  }
+
+  private Erased erase(UserFacts user, Origin origin) {
     RowVersion tombstone = origin.tombstone(DeletedFacts.ERASURE);
-    long txId = change.position().txId();
     Erased erased = new Erased();
     eraseEvicted(user, tombstone, origin, erased);
     for (ExperimentFacts facts : user.experiments()) {
@@ -57,13 +68,11 @@ final class UserErasure {
       erasePending(user, facts, tombstone, origin);
       statistics.retract(user, facts, origin);
     }
-    erased.events += deleted.events();
-    erased.assignments += deleted.assignments();
     user.experiments().clear();
     user.evicted().clear();
     user.user = null;
     user.forgetFormerIds();
-    findings.reportErasure(txId, erased.events, erased.assignments, origin);
+    return erased;
   }
 
   /** Erases the visible rows of evicted facts that can't be rehydrated. */

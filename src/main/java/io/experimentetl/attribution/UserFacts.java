@@ -18,6 +18,9 @@ final class UserFacts {
   /** Null: the user's row is not known. */
   UserRow user;
 
+  /** The {@link FactMark} of the user's row. */
+  byte userMark;
+
   /** What a transaction that has not ended has done to the user. */
   UndecidedTransaction undecided = UndecidedTransaction.NONE;
 
@@ -46,6 +49,7 @@ final class UserFacts {
     UserFacts facts = new UserFacts(key);
     if (state != null) {
       facts.user = state.user();
+      facts.userMark = state.userMark();
       facts.undecided = state.undecided();
       for (ExperimentState experiment : state.experiments()) {
         facts.experiments.add(ExperimentFacts.of(experiment));
@@ -75,6 +79,7 @@ final class UserFacts {
     }
     return new UserState(
         user,
+        userMark,
         states,
         undecided,
         evicted.toArray(EvictionSummary[]::new),

@@ -14,6 +14,11 @@ final class ClickHouseRows {
   /** The same for a group of versions of one event: a tombstone may have no source id. */
   private static final String EVENT_ID_OF_GROUP = "ifNull(any(source_id), toString(event_id))";
 
+  /**
+   * The row is not in PostgreSQL: it was deleted, or the warehouse keeps what retention deleted.
+   */
+  private static final String GONE = "(_deleted = 1 OR _delete_reason = 'retention')";
+
   /** The hash of a deleted row: greater than every hash. */
   static final long DELETED = 1L << 48;
 
@@ -40,7 +45,7 @@ final class ClickHouseRows {
     return """
         SELECT %1$s AS day_, %2$s AS bucket_, count(), toString(sum(toUInt128(%3$s)))
         FROM (SELECT * FROM %4$s WHERE _lsn <= %5$d ORDER BY %6$s, _version DESC LIMIT 1 BY %6$s)
-        WHERE _deleted = 0%7$s
+        WHERE NOT %7$s%8$s
         GROUP BY day_, bucket_"""
         .formatted(
             day(),
@@ -49,6 +54,7 @@ final class ClickHouseRows {
             table.warehouseTable(),
             lsn,
             sortingKey,
+            GONE,
             days.filter(range -> table.hasTime())
                 .map(range -> " AND day_ BETWEEN " + range.from() + " AND " + range.to())
                 .orElse(""));
@@ -68,10 +74,10 @@ final class ClickHouseRows {
         FROM
         (
           SELECT %s AS key_,
-            argMax((%s, %s, %s, _lsn, _deleted), _version) AS newest,
+            argMax((%s, %s, %s, _lsn, %s), _version) AS newest,
             max(_version) AS newest_version,
             %s AS bucket,
-            argMaxOrNullIf(if(_deleted = 1, toUInt64(%d), %s), _version, _lsn <= %d) AS was
+            argMaxOrNullIf(if(%s, toUInt64(%d), %s), _version, _lsn <= %d) AS was
           FROM %s
           WHERE %s
           GROUP BY %s
@@ -81,7 +87,9 @@ final class ClickHouseRows {
             table.hasTime() ? "experiment_id" : "0",
             table.hasTime() ? "toUnixTimestamp64Micro(" + table.timeColumn() + ")" : "0",
             hash(),
+            GONE,
             bucket(EVENT_ID_OF_GROUP),
+            GONE,
             DELETED,
             hash(),
             lsn,

@@ -1,9 +1,7 @@
 package io.experimentetl.cdc;
 
 import io.experimentetl.model.Change;
-import io.experimentetl.model.ChangeKind;
 import io.experimentetl.model.ExperimentRow;
-import io.experimentetl.model.SourcePosition;
 import io.experimentetl.model.SourceRow;
 import io.experimentetl.model.SourceTable;
 import io.experimentetl.model.VariantRow;
@@ -20,49 +18,22 @@ final class DimensionRows {
   /**
    * The rows; a record of operator state.
    *
-   * @param experimentTruncates parallel to {@code experiments}; see {@link Truncate}
+   * @param experimentTruncates parallel to {@code experiments}: the truncates that delete them at
+   *     the commit, or null
+   * @param variantTruncates the same of {@code variants}
    */
   public record State(
       ExperimentRow[] experiments,
-      Truncate[] experimentTruncates,
+      TruncatedTable[] experimentTruncates,
       VariantRow[] variants,
-      Truncate[] variantTruncates) {
+      TruncatedTable[] variantTruncates) {
     static final State NONE =
-        new State(new ExperimentRow[0], new Truncate[0], new VariantRow[0], new Truncate[0]);
-  }
-
-  /**
-   * The truncate that deletes a row at the commit; a record of operator state.
-   *
-   * @param sequenceNumber 0: none
-   */
-  public record Truncate(
-      long sequenceNumber, long previousCommitLsn, long lsn, long txId, long committedAt) {
-    static final Truncate NONE = new Truncate(0, 0, 0, 0, 0);
-
-    private static Truncate of(Change change) {
-      SourcePosition position = change.position();
-      return new Truncate(
-          change.sequenceNumber(),
-          position.previousCommitLsn(),
-          position.lsn(),
-          position.txId(),
-          position.committedAt());
-    }
-
-    private Change delete(SourceTable table, SourceRow row) {
-      return new Change(
-          table,
-          ChangeKind.DELETE,
-          sequenceNumber,
-          new SourcePosition(previousCommitLsn, lsn, txId, 0, committedAt),
-          row,
-          null);
-    }
+        new State(
+            new ExperimentRow[0], new TruncatedTable[0], new VariantRow[0], new TruncatedTable[0]);
   }
 
   /** A row, and the truncate that deletes it. */
-  private record Held<R extends SourceRow>(R row, Truncate truncate) {}
+  private record Held<R extends SourceRow>(R row, TruncatedTable truncate) {}
 
   private final Map<Long, Held<ExperimentRow>> experiments = new LinkedHashMap<>();
   private final Map<Long, Held<VariantRow>> variants = new LinkedHashMap<>();
@@ -81,9 +52,9 @@ final class DimensionRows {
   State state() {
     return new State(
         experiments.values().stream().map(Held::row).toArray(ExperimentRow[]::new),
-        experiments.values().stream().map(Held::truncate).toArray(Truncate[]::new),
+        experiments.values().stream().map(Held::truncate).toArray(TruncatedTable[]::new),
         variants.values().stream().map(Held::row).toArray(VariantRow[]::new),
-        variants.values().stream().map(Held::truncate).toArray(Truncate[]::new));
+        variants.values().stream().map(Held::truncate).toArray(TruncatedTable[]::new));
   }
 
   /** Notes a change of one row. */
@@ -94,40 +65,37 @@ final class DimensionRows {
       variants.remove(before.id());
     }
     if (change.after() instanceof ExperimentRow after) {
-      experiments.put(after.id(), new Held<>(after, Truncate.NONE));
+      experiments.put(after.id(), new Held<>(after, null));
     } else if (change.after() instanceof VariantRow after) {
-      variants.put(after.id(), new Held<>(after, Truncate.NONE));
+      variants.put(after.id(), new Held<>(after, null));
     }
   }
 
-  /** Notes that the table was truncated. Retention keeps the rows in the warehouse. */
-  void truncate(Change change, boolean byRetention) {
-    Map<Long, ?> rows = change.table() == SourceTable.EXPERIMENTS ? experiments : variants;
-    if (byRetention) {
-      rows.clear();
-    } else if (change.table() == SourceTable.EXPERIMENTS) {
-      experiments.replaceAll((id, held) -> new Held<>(held.row(), Truncate.of(change)));
+  /** Notes that the table was truncated. */
+  void truncate(TruncatedTable truncated) {
+    if (truncated.table() == SourceTable.EXPERIMENTS) {
+      experiments.replaceAll((id, held) -> new Held<>(held.row(), truncated));
     } else {
-      variants.replaceAll((id, held) -> new Held<>(held.row(), Truncate.of(change)));
+      variants.replaceAll((id, held) -> new Held<>(held.row(), truncated));
     }
   }
 
   /** Ends the transaction, and returns the deletes of its truncates: variants first. */
   List<Change> commit() {
     List<Change> deletes = new ArrayList<>();
-    removeTruncated(SourceTable.VARIANTS, variants, deletes);
-    removeTruncated(SourceTable.EXPERIMENTS, experiments, deletes);
+    removeTruncated(variants, deletes);
+    removeTruncated(experiments, deletes);
     return deletes;
   }
 
   private static <R extends SourceRow> void removeTruncated(
-      SourceTable table, Map<Long, Held<R>> rows, List<Change> deletes) {
+      Map<Long, Held<R>> rows, List<Change> deletes) {
     rows.values()
         .removeIf(
             held -> {
-              boolean isGone = held.truncate().sequenceNumber() != 0;
+              boolean isGone = held.truncate() != null;
               if (isGone) {
-                deletes.add(held.truncate().delete(table, held.row()));
+                deletes.add(held.truncate().deleteOf(held.row()));
               }
               return isGone;
             });

@@ -118,6 +118,28 @@ final class OpenTransaction {
     }
   }
 
+  /** Notes that any user may have a row that awaits the end. */
+  void awaitAll() {
+    users.clear();
+    ofAllUsers = true;
+  }
+
+  /** A truncate on its way to every user: it arrives at every key group. */
+  List<Change> ofEveryKeyGroup(Change truncate) {
+    List<Change> truncates = new ArrayList<>(keyGroups.size());
+    for (String key : keyGroups) {
+      truncates.add(
+          new Change(
+              truncate.table(),
+              truncate.kind(),
+              truncate.sequenceNumber(),
+              truncate.position(),
+              null,
+              new TransactionEnd(key, true)));
+    }
+    return truncates;
+  }
+
   /**
    * Ends the transaction.
    *

@@ -32,8 +32,8 @@ final class RetentionTransaction {
 
   /**
    * Observes the next change, and returns its kind: a delete is a {@link
-   * ChangeKind#RETENTION_DELETE} if the marker was before it in its own transaction, and if the
-   * warehouse keeps rows of its table.
+   * ChangeKind#RETENTION_DELETE}, and a truncate a {@link ChangeKind#RETENTION_TRUNCATE}, if the
+   * marker was before it in its own transaction, and if the warehouse keeps rows of its table.
    */
   ChangeKind kindOf(Change change) {
     if (change.position().lsn() == 0) {
@@ -45,9 +45,14 @@ final class RetentionTransaction {
     } else if (change.position().txId() != txId) {
       txId = 0;
     }
-    return txId != 0 && change.kind() == ChangeKind.DELETE && isKept(change.table())
-        ? ChangeKind.RETENTION_DELETE
-        : change.kind();
+    if (txId == 0 || !isKept(change.table())) {
+      return change.kind();
+    }
+    return switch (change.kind()) {
+      case DELETE -> ChangeKind.RETENTION_DELETE;
+      case TRUNCATE -> ChangeKind.RETENTION_TRUNCATE;
+      default -> change.kind();
+    };
   }
 
   /** The open transaction has ended. */

@@ -1,19 +1,16 @@
 package io.experimentetl.cdc;
 
 import io.experimentetl.clickhouse.ProgressMarker;
+import io.experimentetl.config.UsersTruncate;
 import io.experimentetl.model.Change;
 import io.experimentetl.model.ChangeKind;
-import io.experimentetl.model.EventRow;
 import io.experimentetl.model.Finding;
 import io.experimentetl.model.FindingCode;
 import io.experimentetl.model.SourceRow;
-import io.experimentetl.model.SourceTable;
-import io.experimentetl.model.Subject;
 import io.experimentetl.model.TransactionEnd;
 import io.experimentetl.model.UnreadableRow;
 import io.experimentetl.model.UserRow;
 import io.experimentetl.quality.FindingReporter;
-import io.experimentetl.quality.FindingVersions;
 import io.experimentetl.warehouse.WarehouseRange;
 import java.util.EnumSet;
 import java.util.Iterator;
@@ -24,6 +21,7 @@ import org.apache.flink.api.common.typeinfo.TypeHint;
 import org.apache.flink.api.common.typeinfo.TypeInformation;
 import org.apache.flink.api.common.typeinfo.Types;
 import org.apache.flink.metrics.Counter;
+import org.apache.flink.runtime.execution.SuppressRestartsException;
 import org.apache.flink.runtime.state.StateInitializationContext;
 import org.apache.flink.runtime.state.StateSnapshotContext;
 import org.apache.flink.streaming.api.operators.AbstractStreamOperator;
@@ -80,7 +78,12 @@ public final class RouteOperator extends AbstractStreamOperator<Change>
       new ListStateDescriptor<>(
           "open-transaction", TypeInformation.of(OpenTransaction.State.class));
 
+  private static final ListStateDescriptor<TruncatedTables.State> TRUNCATED_TABLES =
+      new ListStateDescriptor<>(
+          "truncated-tables", TypeInformation.of(TruncatedTables.State.class));
+
   private final int keyGroups;
+  private final UsersTruncate usersTruncate;
 
   private static final ListStateDescriptor<Boolean> SNAPSHOT_DONE =
       new ListStateDescriptor<>("snapshot-done", Types.BOOLEAN);
@@ -97,8 +100,11 @@ public final class RouteOperator extends AbstractStreamOperator<Change>
   private transient DeadLetterLedger deadLetters;
   private transient ListState<Long> retentionState;
   private transient RetentionTransaction retention;
+  private transient ListState<TruncatedTables.State> truncatedTableState;
+  private transient TruncatedTables truncatedTables;
   private transient FindingReporter findings;
   private transient DimensionChecks dimensions;
+  private transient DeadLetterFindings undelivered;
   private transient Counter outboxRows;
   private transient long watermark;
 
@@ -106,9 +112,11 @@ public final class RouteOperator extends AbstractStreamOperator<Change>
    * The operator.
    *
    * @param keyGroups number of key groups of the operator that is keyed by user
+   * @param usersTruncate what a TRUNCATE of {@code users} means
    */
-  public RouteOperator(int keyGroups) {
+  public RouteOperator(int keyGroups, UsersTruncate usersTruncate) {
     this.keyGroups = keyGroups;
+    this.usersTruncate = usersTruncate;
     setChainingStrategy(ChainingStrategy.ALWAYS);
   }
 
@@ -124,6 +132,10 @@ public final class RouteOperator extends AbstractStreamOperator<Change>
     retentionState = context.getOperatorStateStore().getListState(RETENTION);
     Iterator<Long> marked = retentionState.get().iterator();
     retention = new RetentionTransaction(marked.hasNext() ? marked.next() : 0);
+    truncatedTableState = context.getOperatorStateStore().getListState(TRUNCATED_TABLES);
+    Iterator<TruncatedTables.State> truncated = truncatedTableState.get().iterator();
+    truncatedTables =
+        new TruncatedTables(truncated.hasNext() ? truncated.next() : TruncatedTables.State.NONE);
     transactionState = context.getOperatorStateStore().getListState(OPEN_TRANSACTION);
     Iterator<OpenTransaction.State> open = transactionState.get().iterator();
     transaction =
@@ -141,6 +153,7 @@ public final class RouteOperator extends AbstractStreamOperator<Change>
     super.snapshotState(context);
     deadLetterState.update(deadLetters.all());
     retentionState.update(List.of(retention.txId()));
+    truncatedTableState.update(List.of(truncatedTables.state()));
     transactionState.update(List.of(transaction.state()));
     firstHalfState.update(changedKeys.state());
     renamedUserState.update(renamedUsers.entries());
@@ -167,7 +180,10 @@ public final class RouteOperator extends AbstractStreamOperator<Change>
                 FindingCode.S_INCOMPLETE_ROW,
                 FindingCode.S_UNKNOWN_ENUM,
                 FindingCode.S_BAD_CONFIG,
-                FindingCode.T_OUT_OF_RANGE));
+                FindingCode.T_OUT_OF_RANGE,
+                FindingCode.C_TRUNCATE,
+                FindingCode.C_DELETE_RETENTION));
+    undelivered = new DeadLetterFindings(deadLetters, findings);
     dimensions = new DimensionChecks(findings);
   }
 
@@ -196,12 +212,44 @@ public final class RouteOperator extends AbstractStreamOperator<Change>
     advance(change);
   }
 
+  /** A truncate is judged at the commit. Until then it concerns the rows before it. */
+  private void truncate(Change change) {
+    switch (change.table()) {
+      case USERS -> {
+        if (usersTruncate == UsersTruncate.REFUSE) {
+          throw new SuppressRestartsException(
+              new IllegalStateException(TruncatedTables.refusal(change.position())));
+        }
+        truncateByUser(change);
+      }
+      case ASSIGNMENTS, EVENTS -> truncateByUser(change);
+      case EXPERIMENTS, VARIANTS -> {
+        // The commit sends the deletes.
+      }
+      case OUTBOX_EVENTS, ETL_HEARTBEAT -> {
+        // Rows of the outbox are relayed when they are inserted; the heartbeat's are not needed.
+        return;
+      }
+    }
+    undelivered.resolveAll(change, change.table().subjectKind());
+    truncatedTables.add(change);
+  }
+
+  private void truncateByUser(Change change) {
+    transaction.awaitAll();
+    for (Change truncate : transaction.ofEveryKeyGroup(change)) {
+      output.collect(new StreamRecord<>(truncate));
+    }
+  }
+
   private void endTransaction(long commitLsn) {
     Change held = changedKeys.endTransaction();
     if (held != null) {
       apply(held);
     }
     retention.endTransaction();
+    truncatedTables.deletes().forEach(this::send);
+    truncatedTables.findings().forEach(findings::report);
     for (Change end : transaction.end(commitLsn)) {
       output.collect(new StreamRecord<>(end));
     }
@@ -232,9 +280,7 @@ public final class RouteOperator extends AbstractStreamOperator<Change>
       case DELETE, RETENTION_DELETE -> sendDelete(change, change.kind());
       case KEY_CHANGE -> sendDelete(change, ChangeKind.KEY_CHANGE);
       case UPDATE -> update(change, RowKey.changes(change));
-      case TRUNCATE -> {
-        // The commit behind it says what it deletes.
-      }
+      case TRUNCATE, RETENTION_TRUNCATE -> truncate(change);
       default -> write(change);
     }
   }
@@ -280,15 +326,15 @@ public final class RouteOperator extends AbstractStreamOperator<Change>
 
   /** The row as it is after the change. */
   private void write(Change change) {
-    UnreadableRow unreadable = unreadable(change.table(), change.after());
+    UnreadableRow unreadable = DeadLetterFindings.unreadable(change.table(), change.after());
     if (unreadable != null) {
-      addDeadLetter(change, unreadable);
+      undelivered.add(change, unreadable);
       return;
     }
     if (change.after() instanceof UserRow user) {
       renamedUsers.use(user.userId());
     }
-    resolve(change, change.after());
+    undelivered.resolve(change, change.after());
     send(change);
   }
 
@@ -298,17 +344,17 @@ public final class RouteOperator extends AbstractStreamOperator<Change>
         change.after() instanceof UserRow row
             ? row
             : before.withUserId(((UnreadableRow) change.after()).subject().key());
-    resolve(change, before);
+    undelivered.resolve(change, before);
     SourceRow old = within(change, before);
     output.collect(
         USERS, new StreamRecord<>(Either.Right(change.as(ChangeKind.KEY_CHANGE, old, null))));
-    UnreadableRow unreadable = unreadable(change.table(), change.after());
+    UnreadableRow unreadable = DeadLetterFindings.unreadable(change.table(), change.after());
     if (unreadable == null) {
-      resolve(change, after);
+      undelivered.resolve(change, after);
       output.collect(
           USERS, new StreamRecord<>(Either.Right(change.as(ChangeKind.INSERT, null, after))));
     } else {
-      addDeadLetter(change, unreadable);
+      undelivered.add(change, unreadable);
     }
     if (!snapshotDone) {
       // The snapshot may have read the user under the new id already: the facts move one by one.
@@ -345,10 +391,10 @@ public final class RouteOperator extends AbstractStreamOperator<Change>
       return;
     }
     if (row instanceof UnreadableRow unreadable) {
-      addDeadLetter(change, unreadable);
+      undelivered.add(change, unreadable);
       return;
     }
-    resolve(change, row);
+    undelivered.resolve(change, row);
     if (WarehouseRange.keyOutside(change.table(), row) == null) {
       send(change.as(kind, within(change, row), null));
     }
@@ -368,56 +414,16 @@ public final class RouteOperator extends AbstractStreamOperator<Change>
     }
   }
 
-  private void addDeadLetter(Change change, UnreadableRow row) {
-    Subject subject = row.subject();
-    DeadLetterLedger.Row before = deadLetters.of(subject);
-    if (before != null && before.code() != row.code()) {
-      resolve(change, before);
-    }
-    long since = deadLetters.add(subject, row.code(), change.position().committedAt());
-    findings.report(
-        Finding.opened(row.code(), subject)
-            .aboutEvent(row.eventId())
-            .detail("column %s: %s".formatted(row.column(), row.reason()))
-            .deadLetterSince(since)
-            .at(change, FindingVersions.of(change)));
-  }
-
-  /** Resolves the row's dead letter, if it has one. */
-  private void resolve(Change change, SourceRow row) {
-    if (deadLetters.size() > 0) {
-      DeadLetterLedger.Row before = deadLetters.of(Subject.row(change.table(), row));
-      if (before != null) {
-        resolve(change, before);
-      }
-    }
-  }
-
-  private void resolve(Change change, DeadLetterLedger.Row before) {
-    deadLetters.remove(before.subject());
-    // Below the version of a finding that attribute may report about the same row and change.
-    findings.report(
-        Finding.resolved(before.code(), before.subject())
-            .detail("delivered, or gone at the source")
-            .deadLetterSince(before.since())
-            .at(change, FindingVersions.below(change)));
-  }
-
   private void send(Change change) {
-    boolean isDimension =
-        change.table() == SourceTable.EXPERIMENTS || change.table() == SourceTable.VARIANTS;
-    if (isDimension && change.kind() == ChangeKind.RETENTION_DELETE) {
-      return;
-    }
     switch (change.table()) {
       case EXPERIMENTS -> {
         dimensions.check(change);
-        output.collect(DIMENSIONS, new StreamRecord<>(Either.Right(change)));
+        sendDimension(change);
         output.collect(EXPERIMENTS, new StreamRecord<>(Either.Right(change)));
       }
       case VARIANTS -> {
         dimensions.check(change);
-        output.collect(DIMENSIONS, new StreamRecord<>(Either.Right(change)));
+        sendDimension(change);
         output.collect(VARIANTS, new StreamRecord<>(Either.Right(change)));
       }
       case USERS -> {
@@ -436,6 +442,14 @@ public final class RouteOperator extends AbstractStreamOperator<Change>
     }
   }
 
+  /** What retention has deleted stays joined with its facts; its row says why it is there. */
+  private void sendDimension(Change change) {
+    truncatedTables.observe(change);
+    if (change.kind() != ChangeKind.RETENTION_DELETE) {
+      output.collect(DIMENSIONS, new StreamRecord<>(Either.Right(change)));
+    }
+  }
+
   private void sendByUser(Change change) {
     String userId = userOf(change);
     String key = change.userKey() == null ? renamedUsers.keyOf(userId) : userId;
@@ -443,23 +457,6 @@ public final class RouteOperator extends AbstractStreamOperator<Change>
       transaction.await(key);
     }
     output.collect(new StreamRecord<>(key.equals(userId) ? change : change.underUserKey(key)));
-  }
-
-  /** The row as one that cannot be delivered, or null if it can. */
-  private static UnreadableRow unreadable(SourceTable table, SourceRow row) {
-    if (row instanceof UnreadableRow unreadable) {
-      return unreadable;
-    }
-    String column = WarehouseRange.keyOutside(table, row);
-    return column == null
-        ? null
-        : new UnreadableRow(
-            table,
-            Subject.row(table, row),
-            row instanceof EventRow event ? event.id() : null,
-            FindingCode.S_UNPARSEABLE,
-            column,
-            "the time is outside of 1900 to 2299");
   }
 
   private void advance(Change change) {

@@ -26,6 +26,8 @@ public enum ChangeKind {
    * row.
    */
   TRUNCATE,
+  /** The same in a retention transaction: the warehouse keeps the rows. */
+  RETENTION_TRUNCATE,
   /**
    * The end of a transaction: it has committed, and all its rows came before. It is a change of no
    * row. A transaction that only inserted rows may have none.

@@ -224,6 +224,11 @@ public enum FindingCode {
       true,
       "An event, or assignments of an experiment, were deleted in PostgreSQL before the end of their retention. The statistics are restated.",
       "Find out what deletes facts."),
+  C_TRUNCATE(
+      WARNING,
+      false,
+      "A table was truncated in PostgreSQL. ClickHouse deletes the rows that the table held, and the statistics are restated.",
+      "If it was a mistake, restore the rows in PostgreSQL. A clean-up calls retention_begin() before its TRUNCATE, and ClickHouse keeps the rows."),
   C_UPDATE_IMMUTABLE(
       WARNING,
       false,

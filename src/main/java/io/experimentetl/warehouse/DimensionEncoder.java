@@ -53,8 +53,8 @@ public final class DimensionEncoder implements RowEncoder<Change> {
 
   @Override
   public void encode(Change change, RowBinaryWriter out) {
-    boolean deleted = change.after() == null;
-    SourceRow row = deleted ? change.before() : change.after();
+    boolean deleted = isDeleted(change);
+    SourceRow row = change.after() == null ? change.before() : change.after();
     encode(deleted && row instanceof UserRow user ? erased(user) : row, table.columns(), out);
     if (row instanceof ExperimentRow experiment) {
       out.writeString(experiment.zone(""));
@@ -73,8 +73,12 @@ public final class DimensionEncoder implements RowEncoder<Change> {
         change.position().lsn(),
         change.position().committedAt(),
         RowVersion.ofSequenceNumber(change.sequenceNumber()),
-        change.after() == null,
+        isDeleted(change),
         reasonOf(change));
+  }
+
+  private static boolean isDeleted(Change change) {
+    return change.after() == null && change.kind() != ChangeKind.RETENTION_DELETE;
   }
 
   private static String reasonOf(Change change) {
@@ -83,6 +87,9 @@ public final class DimensionEncoder implements RowEncoder<Change> {
     }
     if (change.kind() == ChangeKind.KEY_CHANGE) {
       return "key-change";
+    }
+    if (change.kind() == ChangeKind.RETENTION_DELETE) {
+      return "retention";
     }
     return change.table() == SourceTable.USERS ? "erasure" : "unexpected";
   }

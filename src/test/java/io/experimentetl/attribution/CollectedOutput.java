@@ -23,6 +23,7 @@ final class CollectedOutput implements AttributionOutput {
   final List<Finding> findings = new ArrayList<>();
   final Map<DailyKey, DailySums> daily = new HashMap<>();
   final Map<HealthKey, HealthCounts> health = new HashMap<>();
+  final List<String> truncatedUsers = new ArrayList<>();
   int rehydrated;
 
   @Override
@@ -46,6 +47,11 @@ final class CollectedOutput implements AttributionOutput {
         Finding.opened(rows.code(), rows.examples()[0])
             .inExperiment(rows.experimentId())
             .at(rows.committedAt(), rows.firstLsn(), rows.lastSequence()));
+  }
+
+  @Override
+  public void truncatedUser(TruncatedUser user) {
+    truncatedUsers.add(user.row().userId());
   }
 
   @Override

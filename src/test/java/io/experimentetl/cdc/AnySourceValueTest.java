@@ -11,6 +11,7 @@ import io.experimentetl.clickhouse.RowBinaryWriter;
 import io.experimentetl.clickhouse.RowEncoder;
 import io.experimentetl.config.ConfigBuilder;
 import io.experimentetl.config.JobConfig;
+import io.experimentetl.config.UsersTruncate;
 import io.experimentetl.model.Change;
 import io.experimentetl.model.ChangeKind;
 import io.experimentetl.model.ColumnType;
@@ -104,7 +105,8 @@ class AnySourceValueTest {
   /** Long because it drives one row through all operators and checks each output. */
   private static void flow(Random random, Rows rows) throws Exception {
     JobConfig config = ConfigBuilder.defaults().build();
-    try (var route = new OneInputStreamOperatorTestHarness<>(new RouteOperator(128));
+    try (var route =
+            new OneInputStreamOperatorTestHarness<>(new RouteOperator(128, UsersTruncate.REFUSE));
         var attribute =
             new KeyedTwoInputStreamOperatorTestHarness<>(
                 new AttributeOperator(config),

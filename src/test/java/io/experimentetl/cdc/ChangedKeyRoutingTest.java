@@ -3,6 +3,7 @@ package io.experimentetl.cdc;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.experimentetl.clickhouse.ProgressMarker;
+import io.experimentetl.config.UsersTruncate;
 import io.experimentetl.model.AssignmentRow;
 import io.experimentetl.model.Change;
 import io.experimentetl.model.ChangeKind;
@@ -39,7 +40,7 @@ class ChangedKeyRoutingTest {
   private static OneInputStreamOperatorTestHarness<Either<ProgressMarker, Change>, Change>
       newHarness() throws Exception {
     OneInputStreamOperatorTestHarness<Either<ProgressMarker, Change>, Change> harness =
-        new OneInputStreamOperatorTestHarness<>(new RouteOperator(128));
+        new OneInputStreamOperatorTestHarness<>(new RouteOperator(128, UsersTruncate.REFUSE));
     harness.setup(ChangeTypeInfo.INSTANCE.createSerializer(new SerializerConfigImpl()));
     return harness;
   }

@@ -2,13 +2,11 @@ package io.experimentetl.cdc;
 
 import static io.experimentetl.model.ChangeKind.DELETE;
 import static io.experimentetl.model.ChangeKind.INSERT;
-import static io.experimentetl.model.ChangeKind.READ;
-import static io.experimentetl.model.ChangeKind.RETENTION_DELETE;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.tuple;
 
 import io.experimentetl.clickhouse.ProgressMarker;
-import io.experimentetl.model.AssignmentRow;
+import io.experimentetl.config.UsersTruncate;
 import io.experimentetl.model.Change;
 import io.experimentetl.model.ChangeKind;
 import io.experimentetl.model.EventId;
@@ -16,8 +14,6 @@ import io.experimentetl.model.EventRow;
 import io.experimentetl.model.ExperimentRow;
 import io.experimentetl.model.Finding;
 import io.experimentetl.model.FindingCode;
-import io.experimentetl.model.HeartbeatRow;
-import io.experimentetl.model.OutboxRow;
 import io.experimentetl.model.SourcePosition;
 import io.experimentetl.model.SourceRow;
 import io.experimentetl.model.SourceTable;
@@ -26,7 +22,6 @@ import io.experimentetl.model.TestEvent;
 import io.experimentetl.model.TransactionEnd;
 import io.experimentetl.model.UnreadableRow;
 import io.experimentetl.model.UserRow;
-import io.experimentetl.model.VariantRow;
 import io.experimentetl.warehouse.WarehouseRange;
 import java.util.List;
 import org.apache.flink.api.common.serialization.SerializerConfigImpl;
@@ -53,8 +48,13 @@ class RouteOperatorTest {
 
   private static OneInputStreamOperatorTestHarness<Either<ProgressMarker, Change>, Change>
       newHarness() throws Exception {
+    return newHarness(UsersTruncate.REFUSE);
+  }
+
+  private static OneInputStreamOperatorTestHarness<Either<ProgressMarker, Change>, Change>
+      newHarness(UsersTruncate usersTruncate) throws Exception {
     OneInputStreamOperatorTestHarness<Either<ProgressMarker, Change>, Change> harness =
-        new OneInputStreamOperatorTestHarness<>(new RouteOperator(128));
+        new OneInputStreamOperatorTestHarness<>(new RouteOperator(128, usersTruncate));
     harness.setup(ChangeTypeInfo.INSTANCE.createSerializer(new SerializerConfigImpl()));
     return harness;
   }
@@ -243,95 +243,6 @@ class RouteOperatorTest {
         .singleElement()
         .satisfies(
             change -> assertThat(((UserRow) change.before()).createdAt()).isEqualTo(200_000_000));
-  }
-
-  private static Change of(
-      SourceTable table, ChangeKind kind, long txId, long lsn, SourceRow before, SourceRow after) {
-    return new Change(table, kind, lsn, new SourcePosition(0, lsn, txId, 0, lsn), before, after);
-  }
-
-  private static Change marker(long txId, long lsn) {
-    return of(
-        SourceTable.ETL_HEARTBEAT, INSERT, txId, lsn, null, new HeartbeatRow("retention:9", 0));
-  }
-
-  private static Change delete(SourceTable table, long txId, long lsn) {
-    SourceRow row =
-        switch (table) {
-          case USERS -> new UserRow("u1", null, null, null, true, 0, 0);
-          case EVENTS -> TestEvent.of(new EventId(0, 1, null), 0, 7, "u1", "click").row();
-          case ASSIGNMENTS -> new AssignmentRow(1, 7, "u1", 71, 1, "hash", null, 0, null, 0, 0);
-          case EXPERIMENTS ->
-              new ExperimentRow(7, "key", "name", null, "ACTIVE", null, 1, null, null, null, 0, 0);
-          case VARIANTS -> new VariantRow(71, 7, "key", "name", null, 50, true, null, 0, 0);
-          case OUTBOX_EVENTS -> new OutboxRow(1, "a", "t", "EVENT_CREATED", "{}", 0, null);
-          case ETL_HEARTBEAT -> new HeartbeatRow("retention:9", 0);
-        };
-    return of(table, DELETE, txId, lsn, row, null);
-  }
-
-  private void process(Change... changes) throws Exception {
-    for (Change change : changes) {
-      harness.processElement(new StreamRecord<>(Either.Right(change)));
-    }
-  }
-
-  private List<ChangeKind> kindsByUser() {
-    return harness.extractOutputValues().stream()
-        .map(Change::kind)
-        .filter(kind -> kind != ChangeKind.COMMIT)
-        .toList();
-  }
-
-  @Test
-  void deletesBehindTheMarkerInItsTransactionAreRetention() throws Exception {
-    process(
-        delete(SourceTable.EVENTS, 5, 80),
-        marker(6, 100),
-        delete(SourceTable.ETL_HEARTBEAT, 6, 108),
-        delete(SourceTable.EVENTS, 6, 116),
-        delete(SourceTable.VARIANTS, 6, 124),
-        delete(SourceTable.EXPERIMENTS, 6, 132),
-        delete(SourceTable.OUTBOX_EVENTS, 6, 140));
-    OperatorSubtaskState state = harness.snapshot(1, 0);
-    assertThat(kindsByUser()).containsExactly(DELETE, RETENTION_DELETE);
-    assertThat(harness.getSideOutput(RouteOperator.OUTBOX)).hasSize(1);
-    harness.close();
-    harness = newHarness();
-    harness.initializeState(state);
-    harness.open();
-
-    process(
-        delete(SourceTable.ASSIGNMENTS, 6, 148),
-        delete(SourceTable.USERS, 6, 156),
-        delete(SourceTable.EVENTS, 7, 180),
-        delete(SourceTable.EXPERIMENTS, 7, 188));
-
-    assertThat(kindsByUser())
-        .as("a user is erased in any transaction; the next transaction has no marker")
-        .containsExactly(RETENTION_DELETE, DELETE, DELETE);
-    assertThat(sideOutput(RouteOperator.DIMENSIONS)).hasSize(1);
-  }
-
-  @Test
-  void deleteBeforeTheMarkerAndRowsOfTheSnapshotDoNotMakeRetention() throws Exception {
-    process(
-        delete(SourceTable.EVENTS, 6, 80),
-        marker(6, 100),
-        of(SourceTable.USERS, READ, 0, 0, null, new UserRow("u2", null, null, null, true, 0, 0)),
-        delete(SourceTable.EVENTS, 6, 116),
-        delete(SourceTable.OUTBOX_EVENTS, 6, 124));
-
-    assertThat(kindsByUser()).containsExactly(DELETE, READ, RETENTION_DELETE);
-    harness.close();
-    harness = newHarness();
-    harness.open();
-    process(
-        of(SourceTable.ETL_HEARTBEAT, READ, 0, 0, null, new HeartbeatRow("retention:9", 0)),
-        of(SourceTable.ETL_HEARTBEAT, INSERT, 8, 200, null, new HeartbeatRow("verify-1", 0)),
-        delete(SourceTable.EVENTS, 8, 208),
-        delete(SourceTable.OUTBOX_EVENTS, 8, 216));
-    assertThat(kindsByUser()).containsExactly(DELETE);
   }
 
   private static Either<ProgressMarker, Change> change(

@@ -43,6 +43,7 @@ class FindingCodeTest {
           Map.entry(FindingCode.X_AGG_MISMATCH, "audit/VerifyCommandIT"),
           Map.entry(FindingCode.S_NOT_STREAMED, "UnstreamedChangesIT"),
           Map.entry(FindingCode.C_UNSTREAMED, "UnstreamedChangesIT"),
+          Map.entry(FindingCode.C_TRUNCATE, "TruncateAndRetentionIT"),
           Map.entry(FindingCode.S_INCOMPLETE_ROW, "cdc/DebeziumDecoderTest"),
           Map.entry(FindingCode.R_ALLOCATION_CHANGED, "JudgementsIT"),
           // It stops the job: no server sends changes out of order on request.

@@ -25,10 +25,8 @@ import java.util.concurrent.TimeUnit;
 import org.apache.flink.configuration.Configuration;
 import org.apache.flink.core.execution.JobClient;
 import org.apache.flink.core.execution.SavepointFormatType;
-import org.apache.flink.runtime.executiongraph.ErrorInfo;
 import org.apache.flink.runtime.minicluster.MiniCluster;
 import org.apache.flink.streaming.api.environment.StreamExecutionEnvironment;
-import org.awaitility.core.ConditionTimeoutException;
 
 /**
  * The whole job between its own databases on real servers, with a proxy in front of ClickHouse. A
@@ -140,9 +138,21 @@ final class JobOnServers implements AutoCloseable {
                 flink.triggerCheckpoint(job.getJobID()).get();
                 return true;
               } catch (ExecutionException notNow) {
+                failIfEnded();
                 return false;
               }
             });
+  }
+
+  /** Names the reason for which the job has ended, instead of a condition that is never met. */
+  private void failIfEnded() throws Exception {
+    if (job.getJobStatus().get().isGloballyTerminalState()) {
+      try {
+        job.getJobExecutionResult().get();
+      } catch (ExecutionException e) {
+        throw new AssertionError("the job has ended", e);
+      }
+    }
   }
 
   long completedCheckpoints() throws Exception {
@@ -155,17 +165,7 @@ final class JobOnServers implements AutoCloseable {
   }
 
   /** Waits until a restart re-sends every row unchanged. */
-  void passSnapshot() throws Exception {
-    try {
-      awaitSnapshot();
-    } catch (ConditionTimeoutException e) {
-      ErrorInfo failure = flink.getExecutionGraph(job.getJobID()).get().getFailureInfo();
-      throw new AssertionError(
-          failure == null ? "no failure of the job" : failure.getExceptionAsString(), e);
-    }
-  }
-
-  private void awaitSnapshot() {
+  void passSnapshot() {
     await()
         .atMost(DEADLINE)
         .until(

@@ -1,28 +1,37 @@
 package io.experimentetl.cdc;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.catchThrowable;
 import static org.awaitility.Awaitility.await;
 
 import io.experimentetl.faults.Condition;
 import io.experimentetl.faults.FaultProxy;
 import io.experimentetl.faults.Hangup;
 import io.experimentetl.local.PlatformExtension;
+import io.experimentetl.local.PostgresEndpoint;
 import io.experimentetl.model.Change;
 import io.experimentetl.model.ChangeKind;
 import io.experimentetl.model.EventRow;
 import java.sql.Connection;
 import java.sql.DriverManager;
 import java.sql.SQLException;
+import java.sql.Statement;
 import java.time.Duration;
 import java.util.List;
+import java.util.Locale;
 import java.util.Properties;
 import java.util.stream.IntStream;
+import org.apache.flink.api.common.JobStatus;
 import org.apache.flink.core.execution.JobClient;
+import org.apache.flink.runtime.execution.SuppressRestartsException;
 import org.apache.flink.runtime.testutils.MiniClusterResourceConfiguration;
 import org.apache.flink.test.junit5.MiniClusterExtension;
+import org.apache.flink.util.ExceptionUtils;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 import org.postgresql.PGConnection;
 import org.postgresql.PGProperty;
 import org.postgresql.replication.PGReplicationStream;
@@ -221,5 +230,91 @@ class SourceFaultsIT {
     assertThat(List.copyOf(PostgresChangesIT.eventTypes(view.changes)))
         .contains("in the snapshot", "meanwhile", "afterwards");
     assertThat(view.starts).as("starts of the job, which waits and does not fail").hasValue(1);
+  }
+
+  /** The cause with which the job has ended for good. */
+  private Throwable failure() {
+    await()
+        .atMost(Duration.ofSeconds(60))
+        .until(() -> job.getJobStatus().get() == JobStatus.FAILED);
+    Throwable failure = catchThrowable(() -> job.getJobExecutionResult().get());
+    job = null;
+    return ExceptionUtils.findThrowable(failure, SuppressRestartsException.class)
+        .map(Throwable::getCause)
+        .orElseThrow(() -> new AssertionError("restarts were not suppressed", failure));
+  }
+
+  @ParameterizedTest
+  @ValueSource(booleans = {false, true})
+  void droppedPublicationEndsTheJobWithItsRemedy(boolean createdAgain) throws Exception {
+    SourceDatabase database = database(createdAgain ? "published_again" : "unpublished");
+    start(database.settings());
+    try (Connection connection = database.connect();
+        Statement statement = connection.createStatement()) {
+      statement.execute("BEGIN");
+      statement.execute("DROP PUBLICATION experiment_etl");
+      statement.execute("INSERT INTO users (user_id) VALUES ('unpublished')");
+      statement.execute("COMMIT");
+    }
+    if (createdAgain) {
+      database.apply("002_etl.sql");
+    }
+    insert(database, "afterwards");
+    assertThat(failure())
+        .hasMessageContaining("The publication experiment_etl does not exist in PostgreSQL")
+        .hasMessageContaining("or did not exist when a change was written")
+        .hasMessageContaining("apply sql/postgres/002_etl.sql")
+        .hasMessageContaining("resync");
+  }
+
+  @Test
+  void jobThatFindsNoPublicationAtItsStartNamesIt() throws Exception {
+    SourceDatabase database = database("never_published");
+    database.execute("DROP PUBLICATION experiment_etl");
+    job = PostgresChangesIT.start(database.settings(), database.slot(), Duration.ofMillis(100));
+    assertThat(failure())
+        .hasMessageContaining("The publication experiment_etl")
+        .hasMessageContaining("is missing: apply sql/postgres/002_etl.sql");
+  }
+
+  private static SourceDatabase withEncoding(String name, String encoding) throws SQLException {
+    PostgresEndpoint neighbour = PLATFORM.newPostgresDatabase(name);
+    String database = neighbour.database() + "_encoded";
+    SourceDatabase.at(neighbour)
+        .execute(
+            "CREATE DATABASE "
+                + database
+                + " ENCODING '"
+                + encoding
+                + "' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0");
+    SourceDatabase encoded = SourceDatabase.at(neighbour.withDatabase(database));
+    encoded.apply("001_platform.sql");
+    encoded.apply("002_etl.sql");
+    encoded.applySlot();
+    return encoded;
+  }
+
+  @Test
+  void databaseWithoutAnEncodingIsRefusedBeforeItIsRead() throws Exception {
+    SourceDatabase database = withEncoding("ascii", "SQL_ASCII");
+    assertThat(PostgresPreflight.check(database.settings(), false, false))
+        .singleElement()
+        .asString()
+        .contains(database.settings().place(), "the encoding SQL_ASCII", "ENCODING 'UTF8'");
+    job = PostgresChangesIT.start(database.settings(), database.slot(), Duration.ofMillis(100));
+    assertThat(failure())
+        .hasMessageContaining("the encoding SQL_ASCII")
+        .hasMessageContaining("source.database");
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"LATIN1", "WIN1252"})
+  void textOfAnotherEncodingIsReadAsItsCharacters(String encoding) throws Exception {
+    SourceDatabase database = withEncoding(encoding.toLowerCase(Locale.ROOT), encoding);
+    database.fill(1);
+    insert(database, "Andr\u00e9 in the snapshot");
+    start(database.settings());
+    insert(database, "Andr\u00e9 in the stream");
+    awaitEvents("Andr\u00e9 in the snapshot", "Andr\u00e9 in the stream");
   }
 }

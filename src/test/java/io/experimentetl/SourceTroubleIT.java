@@ -150,7 +150,7 @@ class SourceTroubleIT {
             + "')");
     awaitFound(
         "SELECT user_id, name, email, length(properties) > 6000 FROM users FINAL WHERE user_id IN ('placeholder', 'u1', 'u2') ORDER BY user_id FORMAT CSV",
-        "\"placeholder\",\"%1$s\",\\N,0\n\"u1\",\"%1$s\",\\N,1\n\"u2\",\"User 2\",\"%1$s\",1"
+        "\"placeholder\",\"%1$s\",\\N,\\N\n\"u1\",\"%1$s\",\\N,1\n\"u2\",\"User 2\",\"%1$s\",1"
             .formatted(PLACEHOLDER));
     awaitFound(
         "SELECT session_id FROM events_processed FINAL WHERE event_id = '00000000-0000-4000-8000-000000000001'",

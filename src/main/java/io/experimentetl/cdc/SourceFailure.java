@@ -4,6 +4,7 @@ import java.sql.SQLException;
 import java.util.regex.Pattern;
 import org.apache.flink.runtime.execution.SuppressRestartsException;
 import org.apache.flink.util.ExceptionUtils;
+import org.postgresql.util.PSQLException;
 
 /**
  * Judges failures of the source. A restart heals a lost connection, a server that starts, and a
@@ -71,7 +72,7 @@ final class SourceFailure {
 
   private String ofState(SQLException failure) {
     String state = failure.getSQLState() == null ? "" : failure.getSQLState();
-    String message = failure.getMessage() == null ? "" : failure.getMessage();
+    String message = messageOf(failure);
     String said = " The server says: " + message;
     // The lines behind the first one are its context, which names the slot in every error.
     boolean isAboutASlot = ABOUT_A_SLOT.matcher(message.lines().findFirst().orElse("")).find();
@@ -122,6 +123,15 @@ final class SourceFailure {
       case "58P01" -> walRemoved(message);
       default -> null;
     };
+  }
+
+  /** Without the server's context, which names the slot in every failure of decoding. */
+  private static String messageOf(SQLException failure) {
+    String message =
+        failure instanceof PSQLException server && server.getServerErrorMessage() != null
+            ? server.getServerErrorMessage().getMessage()
+            : failure.getMessage();
+    return message == null ? "" : message;
   }
 
   private String noPublication(String said) {

@@ -6,6 +6,10 @@ import static org.awaitility.Awaitility.await;
 import io.experimentetl.config.DeliveryConfig;
 import io.experimentetl.local.PlatformExtension;
 import java.nio.file.Path;
+import java.sql.Connection;
+import java.sql.ResultSet;
+import java.sql.SQLException;
+import java.sql.Statement;
 import java.time.Duration;
 import java.util.stream.IntStream;
 import org.apache.flink.runtime.minicluster.MiniCluster;
@@ -100,10 +104,24 @@ class JudgementsIT {
         .formatted(experiment, weights);
   }
 
-  /** Two checkpoints: a judgement needs a progress marker behind the figures. */
-  private void settle() {
-    job.checkpoint();
-    job.checkpoint();
+  /** Waits until all that was committed before is visible, and judged at a later marker. */
+  private void settle() throws SQLException {
+    long committed;
+    try (Connection connection = job.postgres.connect();
+        Statement statement = connection.createStatement();
+        ResultSet row = statement.executeQuery("SELECT pg_current_wal_insert_lsn() - '0/0'")) {
+      row.next();
+      committed = row.getLong(1);
+    }
+    await()
+        .atMost(Duration.ofSeconds(60))
+        .until(
+            () -> {
+              job.checkpoint();
+              return job.clickHouse
+                  .query("SELECT ifNull(max(lsn), 0) >= " + committed + " FROM etl_progress")
+                  .equals("1");
+            });
     job.checkpoint();
   }
 
@@ -199,7 +217,7 @@ class JudgementsIT {
   }
 
   @Test
-  void usersFromBeforeTheKnownAllocationAreNotJudged() {
+  void usersFromBeforeTheKnownAllocationAreNotJudged() throws Exception {
     settle();
     assertThat(sampleRatio(51)).isEqualTo("0\t0\t[500,100]\t[0,0]\t[20,80]");
     assertThat(findings(51)).isEmpty();

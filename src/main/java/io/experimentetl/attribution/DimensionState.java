@@ -166,7 +166,7 @@ final class DimensionState {
       long experimentId, AllocationHistory now, Set<Long> reallocated, Set<Long> restated)
       throws Exception {
     AllocationHistory before = dimensions.allocationOf(experimentId);
-    if (now == before) {
+    if (now.equals(before)) {
       return;
     }
     putAllocation(experimentId, now);

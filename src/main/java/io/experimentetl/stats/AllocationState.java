@@ -81,7 +81,7 @@ final class AllocationState {
   }
 
   private void put(long experimentId, AllocationHistory history) throws Exception {
-    if (history.last() != null && history != histories.get(experimentId)) {
+    if (history.last() != null && !history.equals(histories.get(experimentId))) {
       histories.put(experimentId, history);
       changed.add(experimentId);
     }

@@ -60,7 +60,7 @@ class UnstreamedChangesIT {
               .setNumberSlotsPerTaskManager(4)
               .build());
 
-  private static final Duration DEADLINE = Duration.ofSeconds(60);
+  private static final Duration DEADLINE = Duration.ofSeconds(120);
 
   @TempDir private static Path folder;
 

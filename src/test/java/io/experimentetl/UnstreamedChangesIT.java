@@ -60,7 +60,7 @@ class UnstreamedChangesIT {
               .setNumberSlotsPerTaskManager(4)
               .build());
 
-  private static final Duration DEADLINE = Duration.ofSeconds(120);
+  private static final Duration DEADLINE = Duration.ofMinutes(2);
 
   @TempDir private static Path folder;
 

@@ -8,8 +8,8 @@ import io.experimentetl.config.StatisticsConfig;
 import io.experimentetl.model.AllocationHistory;
 import io.experimentetl.model.AssignmentProcessed;
 import io.experimentetl.model.Change;
-import io.experimentetl.model.ChangedRows;
 import io.experimentetl.model.ChangeKind;
+import io.experimentetl.model.ChangedRows;
 import io.experimentetl.model.DailyContribution;
 import io.experimentetl.model.DailyKey;
 import io.experimentetl.model.DailySums;
@@ -404,8 +404,7 @@ public final class AttributeOperator
     }
   }
 
-  private void restate(List<List<String>> batches, DimensionState.Effect effect)
-      throws Exception {
+  private void restate(List<List<String>> batches, DimensionState.Effect effect) throws Exception {
     userBatches.visit(
         batches,
         summary -> effect.restated().contains(summary.experimentId()),

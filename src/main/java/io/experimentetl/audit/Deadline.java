@@ -3,6 +3,7 @@ package io.experimentetl.audit;
 import java.time.Duration;
 import java.util.concurrent.Executors;
 import java.util.concurrent.ScheduledExecutorService;
+import java.util.concurrent.ScheduledFuture;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
 
@@ -49,6 +50,7 @@ final class Deadline implements AutoCloseable {
   private final Duration length;
   private final Consumer<String> report;
   private final ScheduledExecutorService clock;
+  private final ScheduledFuture<?> checks;
   private String step = "";
   private long stepSince;
   private long reportedAt;
@@ -71,8 +73,9 @@ final class Deadline implements AutoCloseable {
               thread.setDaemon(true);
               return thread;
             });
-    clock.scheduleWithFixedDelay(
-        this::check, CHECKED_EVERY.toMillis(), CHECKED_EVERY.toMillis(), TimeUnit.MILLISECONDS);
+    checks =
+        clock.scheduleWithFixedDelay(
+            this::check, CHECKED_EVERY.toMillis(), CHECKED_EVERY.toMillis(), TimeUnit.MILLISECONDS);
   }
 
   /** Begins a step, which is named in reports. */
@@ -152,6 +155,7 @@ final class Deadline implements AutoCloseable {
 
   @Override
   public void close() {
+    checks.cancel(true);
     clock.shutdownNow();
   }
 }

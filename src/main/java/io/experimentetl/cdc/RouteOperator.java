@@ -403,7 +403,7 @@ public final class RouteOperator extends AbstractStreamOperator<Change>
     }
   }
 
-  /** What {@code users} still holds of the user's former ids is erased with the user. */
+  /** Erases with the user the warehouse's rows of former ids. */
   private void eraseFormerIds(Change change, UserRow user) {
     for (String formerId : renamedUsers.formerIdsOf(user.userId())) {
       output.collect(

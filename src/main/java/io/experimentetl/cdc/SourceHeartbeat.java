@@ -3,6 +3,7 @@ package io.experimentetl.cdc;
 import java.sql.Connection;
 import java.sql.SQLException;
 import java.sql.Statement;
+import java.util.concurrent.ScheduledFuture;
 import java.util.concurrent.ScheduledThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicLong;
@@ -22,6 +23,7 @@ final class SourceHeartbeat implements AutoCloseable {
   private final PostgresSourceSettings settings;
   private final ScheduledThreadPoolExecutor thread;
   private final AtomicLong failures = new AtomicLong();
+  private ScheduledFuture<?> beats;
   private Connection connection;
   private boolean failing;
 
@@ -41,7 +43,7 @@ final class SourceHeartbeat implements AutoCloseable {
 
   void start() {
     long interval = settings.heartbeatInterval().toMillis();
-    thread.scheduleWithFixedDelay(this::beat, 0, interval, TimeUnit.MILLISECONDS);
+    beats = thread.scheduleWithFixedDelay(this::beat, 0, interval, TimeUnit.MILLISECONDS);
   }
 
   /** Writes the row soon, besides the interval. */
@@ -93,6 +95,9 @@ final class SourceHeartbeat implements AutoCloseable {
   @Override
   public void close() {
     thread.execute(this::disconnect);
+    if (beats != null) {
+      beats.cancel(false);
+    }
     thread.shutdown();
   }
 }

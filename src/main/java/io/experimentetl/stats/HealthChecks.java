@@ -54,7 +54,6 @@ final class HealthChecks {
   private final long experimentId;
   private final ExperimentRun run;
   private final Map<Long, VariantWeight> variants;
-  private final AllocationHistory allocation;
   private final HealthLedger ledger;
   private final long now;
   private final FindingsConfig findings;
@@ -66,7 +65,6 @@ final class HealthChecks {
       long experimentId,
       ExperimentRun run,
       Map<Long, VariantWeight> variants,
-      AllocationHistory allocation,
       HealthLedger ledger,
       long now,
       FindingsConfig findings,
@@ -74,7 +72,6 @@ final class HealthChecks {
     this.experimentId = experimentId;
     this.run = run;
     this.variants = variants;
-    this.allocation = allocation;
     this.ledger = ledger;
     this.now = now;
     this.findings = findings;
@@ -98,8 +95,7 @@ final class HealthChecks {
       FindingsConfig findings,
       StatisticsConfig statistics) {
     HealthChecks checks =
-        new HealthChecks(
-            experimentId, run, variants, allocation, ledger, now, findings, statistics);
+        new HealthChecks(experimentId, run, variants, ledger, now, findings, statistics);
     ExperimentHealth figures = ledger.asOfNow(weights(variants), allocation);
     checks.sampleRatio(figures);
     if (run != null) {

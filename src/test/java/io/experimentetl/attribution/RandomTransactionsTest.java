@@ -190,7 +190,7 @@ class RandomTransactionsTest {
         return;
       }
       EventRow moved = move(one, free);
-      if (one != other) {
+      if (!one.equals(other)) {
         move(other, one);
         move(moved, other);
       }
@@ -202,7 +202,7 @@ class RandomTransactionsTest {
         sent.add(() -> scenario.delete(row));
       }
       if (random.nextBoolean()) {
-        long id = 5 + random.nextInt(3);
+        long id = 5L + random.nextInt(3);
         AssignmentRow row = UserScenario.numbered(id, CONTROL, UserScenario.JAN_8);
         assignments.put(id, row);
         sent.add(() -> scenario.insert(row));

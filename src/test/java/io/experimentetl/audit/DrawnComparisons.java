@@ -140,7 +140,7 @@ final class DrawnComparisons {
   }
 
   private void proportion(int controls, int converted, int treated, int alsoConverted) {
-    long id = comparisons.size() + 1;
+    long id = comparisons.size() + 1L;
     row(id, 1, "proportion", controls, converted, converted, converted, 0, 0, 0);
     row(id, 2, "proportion", treated, alsoConverted, alsoConverted, alsoConverted, 0, 0, 0);
     comparisons.put(
@@ -153,7 +153,7 @@ final class DrawnComparisons {
   }
 
   private void mean(List<Long> control, List<Long> treatment) {
-    long id = comparisons.size() + 1;
+    long id = comparisons.size() + 1L;
     row(id, 1, "mean", control, List.of());
     row(id, 2, "mean", treatment, List.of());
     comparisons.put(
@@ -167,7 +167,7 @@ final class DrawnComparisons {
     if (below.stream().allMatch(z -> z == 0) || belowToo.stream().allMatch(z -> z == 0)) {
       return;
     }
-    long id = comparisons.size() + 1;
+    long id = comparisons.size() + 1L;
     row(id, 1, "ratio", control, below);
     row(id, 2, "ratio", treatment, belowToo);
     comparisons.put(

@@ -206,7 +206,7 @@ class ViewFiguresIT {
             "compatibility=24.3",
             OLD_ANALYZER)) {
       Map<String, String> settings = new LinkedHashMap<>();
-      for (String one : setting.split(",")) {
+      for (String one : setting.split(",", -1)) {
         settings.put(one.split("=", 2)[0], one.split("=", 2)[1]);
       }
       profiles.put(setting, settings);

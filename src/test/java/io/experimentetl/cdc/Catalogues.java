@@ -32,6 +32,8 @@ final class Catalogues {
         Map.of(SourceTable.EXPERIMENTS, Map.of("status", List.of("DRAFT", "ACTIVE"))));
   }
 
+  /** The numbers only need to differ from table to table. */
+  @SuppressWarnings("EnumOrdinal")
   private static Relation table(SourceTable table) {
     return new Relation(
         table,

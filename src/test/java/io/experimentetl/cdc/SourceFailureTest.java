@@ -42,8 +42,7 @@ class SourceFailureTest {
 
   private static PSQLException server(String state, String message) {
     return new PSQLException(
-        new ServerErrorMessage(
-            "SERROR\0C" + state + "\0M" + message + "\0W" + CONTEXT + "\0\0"));
+        new ServerErrorMessage("SERROR\0C" + state + "\0M" + message + "\0W" + CONTEXT + "\0\0"));
   }
 
   @ParameterizedTest

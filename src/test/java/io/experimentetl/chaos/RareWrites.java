@@ -61,12 +61,16 @@ final class RareWrites {
         .formatted(user, random.nextInt(2), experiment, experiments);
   }
 
-  /** Nine of ten rows come again in the same transaction. */
+  /**
+   * Nine of ten rows come again in the same transaction, with another time of update: the audit
+   * takes a second version with the same content for a row that was loaded twice.
+   */
   private static String truncateAssignments() {
     return """
         BEGIN;
         CREATE TEMP TABLE kept ON COMMIT DROP AS SELECT * FROM assignments WHERE id % 10 <> 0;
         TRUNCATE assignments;
+        UPDATE kept SET updated_at = clock_timestamp();
         INSERT INTO assignments SELECT * FROM kept;
         COMMIT
         """;

@@ -433,6 +433,7 @@ class ExperimentEtlJobIT {
         "INSERT INTO events (id, timestamp, experiment_id, user_id, event_type) VALUES (gen_random_uuid(), now(), 1, 'u1', NULL)",
         "ALTER TABLE users ADD COLUMN nickname text",
         "INSERT INTO users (user_id, created_at) VALUES ('ancient', '1492-10-12')",
+        "INSERT INTO events (id, timestamp, experiment_id, user_id, event_type) VALUES (gen_random_uuid(), '1492-10-12', 1, 'u3', 'page_view')",
         "ALTER TABLE variants ALTER COLUMN description TYPE integer USING NULL",
         "UPDATE variants SET description = NULL WHERE id = 11",
         event("30", "1 days", 1, "u2", "11", "exposure", "{}"));
@@ -441,6 +442,7 @@ class ExperimentEtlJobIT {
         .contains(
             "S-NULL-REQUIRED",
             "S-UNPARSEABLE",
+            "T-OUT-OF-RANGE",
             "S-UNKNOWN-ENUM",
             "S-SCHEMA-DRIFT",
             "R-ORPHAN-USER");

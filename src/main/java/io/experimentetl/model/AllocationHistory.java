@@ -1,5 +1,6 @@
 package io.experimentetl.model;
 
+import java.io.Serializable;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HashSet;
@@ -9,13 +10,13 @@ import java.util.Set;
 import java.util.TreeMap;
 
 /**
- * The phases of an experiment's allocation, oldest first; a record of broadcast state. All
- * operators that know the variants derive the same phases, because a phase depends only on the
- * changes of variants in commit order.
+ * The phases of an experiment's allocation, oldest first; a record of broadcast state, and of a
+ * resync's start. All operators that know the variants derive the same phases, because a phase
+ * depends only on the changes of variants in commit order.
  *
  * @param mergedUpTo phases up to this number are judged as one, by this phase's weights; 0: none
  */
-public record AllocationHistory(AllocationPhase[] phases, int mergedUpTo) {
+public record AllocationHistory(AllocationPhase[] phases, int mergedUpTo) implements Serializable {
 
   /** The history of an experiment without variants. */
   public static final AllocationHistory NONE = new AllocationHistory(new AllocationPhase[0], 0);

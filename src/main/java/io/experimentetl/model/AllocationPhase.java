@@ -1,5 +1,7 @@
 package io.experimentetl.model;
 
+import java.io.Serializable;
+
 /**
  * A span of positions in which an experiment's variants had one set of weights; a record of
  * broadcast state.
@@ -18,7 +20,8 @@ public record AllocationPhase(
     long fromTime,
     long[] variantIds,
     double[] weights,
-    boolean provisional) {
+    boolean provisional)
+    implements Serializable {
 
   /** The number of users whose allocation is not known. */
   public static final int UNKNOWN = 0;

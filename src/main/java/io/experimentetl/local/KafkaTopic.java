@@ -53,10 +53,21 @@ public final class KafkaTopic {
    */
   public static List<ConsumerRecord<String, String>> committed(
       String bootstrapServers, String topic) {
-    Map<TopicPartition, Long> ends;
     try (KafkaConsumer<String, String> all = consumer(bootstrapServers, "read_uncommitted")) {
-      ends = all.endOffsets(partitions(all, topic));
+      return upTo(all.endOffsets(partitions(all, topic)), bootstrapServers, topic);
     }
+  }
+
+  /** The records that are readable now: none behind the first transaction that is open. */
+  public static List<ConsumerRecord<String, String>> readable(
+      String bootstrapServers, String topic) {
+    try (KafkaConsumer<String, String> consumer = consumer(bootstrapServers, "read_committed")) {
+      return upTo(consumer.endOffsets(partitions(consumer, topic)), bootstrapServers, topic);
+    }
+  }
+
+  private static List<ConsumerRecord<String, String>> upTo(
+      Map<TopicPartition, Long> ends, String bootstrapServers, String topic) {
     try (KafkaConsumer<String, String> consumer = consumer(bootstrapServers, "read_committed")) {
       Set<TopicPartition> partitions = ends.keySet();
       consumer.assign(partitions);

@@ -16,6 +16,7 @@ final class LiveTable {
 
   private static final String EXPLANATION =
       """
+
       exposed, active, conv., revenue: on the day; users, rate %: all days so far
       (exposed users, and the share of them that converted).
 

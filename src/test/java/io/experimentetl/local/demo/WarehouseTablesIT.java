@@ -74,8 +74,9 @@ class WarehouseTablesIT {
     assertThat(screen)
         .startsWith("addresses")
         .contains("events written 12,345   rows visible 0   lag 3.5 s")
-        .containsPattern("checkout +control +\\S+ +9 +8 +4 +2 +12.5 +8 +25")
+        .containsPattern("checkout +control +\\S+ +9 +8 +2 +12.5 +8 +25")
         .containsPattern("T-LATE +INFO +2")
+        .satisfies(text -> assertThat(text.lines()).allMatch(line -> line.length() <= 80))
         .doesNotContain("H-SRM")
         .doesNotContain("\033");
   }

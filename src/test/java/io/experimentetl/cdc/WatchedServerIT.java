@@ -10,6 +10,7 @@ import io.experimentetl.model.EventRow;
 import io.experimentetl.model.ExperimentRow;
 import io.experimentetl.model.SourceTable;
 import io.experimentetl.model.Subject;
+import io.experimentetl.warehouse.WarehouseRange;
 import java.sql.Connection;
 import java.util.List;
 import org.junit.jupiter.api.Test;
@@ -148,7 +149,7 @@ class WatchedServerIT {
           .singleElement()
           .extracting(Change::after)
           .isInstanceOfSatisfying(
-              ExperimentRow.class, row -> assertThat(row.endsAt()).isEqualTo(Long.MAX_VALUE));
+              ExperimentRow.class, row -> assertThat(row.endsAt()).isEqualTo(WarehouseRange.LAST));
     }
   }
 }

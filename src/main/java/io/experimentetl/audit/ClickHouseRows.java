@@ -193,7 +193,15 @@ final class ClickHouseRows {
         WHERE notEmpty(repeated)
         ORDER BY key_
         LIMIT %6$d"""
-        .formatted(key(EVENT_ID), day(), hash(), table.warehouseTable(), sortingKey, limit);
+        .formatted(key(EVENT_ID), day(), content(), table.warehouseTable(), sortingKey, limit);
+  }
+
+  /**
+   * A row's content. An assignment that the snapshot read comes again with its place in commit
+   * order when the stream shows its insert: that is another content.
+   */
+  private String content() {
+    return table == AuditedTable.ASSIGNMENTS ? "(" + hash() + ", assigned_sequence)" : hash();
   }
 
   /**

@@ -30,7 +30,9 @@ public record TrafficPlan(
           + " {name: item_price, kind: ratio, event-type: purchase, property: revenue,"
           + " denominator: {event-type: purchase, property: items}},"
           + " {name: purchases_per_conversion, kind: ratio, event-type: purchase, window: 2d, cap: 3,"
-          + " denominator: {event-type: conversion}}]";
+          + " denominator: {event-type: conversion}},"
+          // Without a covariate: only such a metric has events that must not come before exposure.
+          + " {name: page_views, kind: count, event-type: page_view}]";
 
   /** A visit is sent when it is over: its last events must not be in the future. */
   private static final Duration VISIT = Duration.ofMinutes(25);

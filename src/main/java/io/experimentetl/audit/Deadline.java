@@ -51,7 +51,7 @@ final class Deadline implements AutoCloseable {
   private final Consumer<String> report;
   private final ScheduledExecutorService clock;
   private final ScheduledFuture<?> checks;
-  private String step = "";
+  private String step;
   private long stepSince;
   private long reportedAt;
   private long endsAtNanos;
@@ -65,7 +65,7 @@ final class Deadline implements AutoCloseable {
   Deadline(Duration length, Consumer<String> report) {
     this.length = length;
     this.report = report;
-    moved();
+    begin("Connecting");
     clock =
         Executors.newSingleThreadScheduledExecutor(
             task -> {
@@ -101,7 +101,8 @@ final class Deadline implements AutoCloseable {
     return running;
   }
 
-  private void check() {
+  /** Runs once a second: reports a long step, and ends a query when nothing moves. */
+  void check() {
     Watch watch;
     synchronized (this) {
       watch = running;

@@ -3,6 +3,8 @@ package io.experimentetl.audit;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
@@ -55,6 +57,16 @@ class DeadlineTest {
       deadline.begin("Comparing");
       assertThat(deadline.left()).isGreaterThanOrEqualTo(before);
       assertThat(deadline.isOver()).isFalse();
+    }
+  }
+
+  @Test
+  void auditThatHasJustBegunReportsNoLongStep() {
+    List<String> reported = new ArrayList<>();
+    try (Deadline deadline = new Deadline(Duration.ofMinutes(5), reported::add)) {
+      deadline.check();
+
+      assertThat(reported).isEmpty();
     }
   }
 }

@@ -33,7 +33,7 @@ public final class YamlText {
   private YamlText() {}
 
   /**
-   * Reads a file, which must be UTF-8; a byte order mark is skipped.
+   * Reads a file, which must be UTF-8. The parser skips a byte order mark.
    *
    * @throws InvalidConfigurationException when the file cannot be read or is not UTF-8
    */
@@ -41,12 +41,10 @@ public final class YamlText {
     String problem;
     String remedy = "Pass the path of a readable YAML file with --config.";
     try {
-      String text =
-          StandardCharsets.UTF_8
-              .newDecoder()
-              .decode(ByteBuffer.wrap(Files.readAllBytes(file)))
-              .toString();
-      return text.startsWith("\uFEFF") ? text.substring(1) : text;
+      return StandardCharsets.UTF_8
+          .newDecoder()
+          .decode(ByteBuffer.wrap(Files.readAllBytes(file)))
+          .toString();
     } catch (CharacterCodingException e) {
       problem = "is not encoded in UTF-8.";
       remedy = "Save it in UTF-8 (iconv -t UTF-8 converts it).";

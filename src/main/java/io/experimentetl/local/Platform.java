@@ -29,6 +29,7 @@ import java.util.SortedMap;
 import java.util.TreeMap;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.function.Consumer;
 
 /**
@@ -53,7 +54,7 @@ public final class Platform implements AutoCloseable {
   private FlinkCluster flink;
   private PlatformAddresses addresses;
   private final Consumer<String> journal;
-  private volatile boolean closing;
+  private final AtomicBoolean closing = new AtomicBoolean();
 
   private Platform(Path directory, Consumer<String> journal) {
     this.directory = directory.toAbsolutePath();
@@ -142,7 +143,7 @@ public final class Platform implements AutoCloseable {
     List<ServerProcess> watched = processes();
     while (true) {
       for (ServerProcess server : List.copyOf(watched)) {
-        if (!server.isAlive() && !closing) {
+        if (!server.isAlive() && !closing.get()) {
           watched.remove(server);
           journal.accept(
               "%s (process %d) died with exit code %d; its log is %s; ./etl down and ./etl up start it again on its data"
@@ -153,11 +154,13 @@ public final class Platform implements AutoCloseable {
     }
   }
 
-  /** Stops the own servers in order; their data stays. */
+  /** Stops the own servers in order; their data stays. The JVM's end closes it again, silently. */
   @Override
   public void close() {
-    closing = true;
-    journal.accept("stopping all servers");
+    boolean again = closing.getAndSet(true);
+    if (!again) {
+      journal.accept("stopping all servers");
+    }
     try {
       if (flink != null) {
         flink.stop();
@@ -176,7 +179,9 @@ public final class Platform implements AutoCloseable {
           if (postgres != null) {
             postgres.stop();
           }
-          journal.accept("stopped");
+          if (!again) {
+            journal.accept("stopped");
+          }
         }
       }
     }

@@ -11,7 +11,6 @@ import io.experimentetl.clickhouse.RowBinaryWriter;
 import io.experimentetl.clickhouse.RowEncoder;
 import io.experimentetl.config.ConfigBuilder;
 import io.experimentetl.config.JobConfig;
-import io.experimentetl.config.UsersTruncate;
 import io.experimentetl.model.Change;
 import io.experimentetl.model.ChangeKind;
 import io.experimentetl.model.ColumnType;
@@ -105,8 +104,7 @@ class AnySourceValueTest {
   /** Long because it drives one row through all operators and checks each output. */
   private static void flow(Random random, Rows rows) throws Exception {
     JobConfig config = ConfigBuilder.defaults().build();
-    try (var route =
-            new OneInputStreamOperatorTestHarness<>(new RouteOperator(128, UsersTruncate.REFUSE));
+    try (var route = RouteHarness.opened();
         var attribute =
             new KeyedTwoInputStreamOperatorTestHarness<>(
                 new AttributeOperator(config),
@@ -117,8 +115,6 @@ class AnySourceValueTest {
                 1,
                 0)) {
       attribute.setup(AttributeOperator.EVENTS_TYPE.createSerializer(new SerializerConfigImpl()));
-      route.setup(ChangeTypeInfo.INSTANCE.createSerializer(new SerializerConfigImpl()));
-      route.open();
       attribute.open();
       attribute.processElement2(
           new StreamRecord<>(Either.Left(new ProgressMarker(1, 1, TIMES[1], true, true))));

@@ -3,7 +3,6 @@ package io.experimentetl.cdc;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.experimentetl.clickhouse.ProgressMarker;
-import io.experimentetl.config.UsersTruncate;
 import io.experimentetl.model.AssignmentRow;
 import io.experimentetl.model.Change;
 import io.experimentetl.model.ChangeKind;
@@ -23,42 +22,26 @@ import java.util.Map;
 import java.util.Random;
 import net.jqwik.api.ForAll;
 import net.jqwik.api.Property;
-import org.apache.flink.api.common.serialization.SerializerConfigImpl;
-import org.apache.flink.runtime.checkpoint.OperatorSubtaskState;
 import org.apache.flink.streaming.runtime.streamrecord.StreamRecord;
-import org.apache.flink.streaming.util.OneInputStreamOperatorTestHarness;
 import org.apache.flink.types.Either;
 import org.junit.jupiter.api.Test;
 
 /** What {@code route} makes of changed keys, in whatever form they arrive. */
 class ChangedKeyRoutingTest {
-  private OneInputStreamOperatorTestHarness<Either<ProgressMarker, Change>, Change> harness;
+  private RouteHarness harness;
   private final List<Change> routed = new ArrayList<>();
   private long lsn = 1000;
   private long txId = 7;
 
-  private static OneInputStreamOperatorTestHarness<Either<ProgressMarker, Change>, Change>
-      newHarness() throws Exception {
-    OneInputStreamOperatorTestHarness<Either<ProgressMarker, Change>, Change> harness =
-        new OneInputStreamOperatorTestHarness<>(new RouteOperator(128, UsersTruncate.REFUSE));
-    harness.setup(ChangeTypeInfo.INSTANCE.createSerializer(new SerializerConfigImpl()));
-    return harness;
-  }
-
   private void open() throws Exception {
-    harness = newHarness();
-    harness.open();
+    harness = RouteHarness.opened();
     harness.processElement(
         new StreamRecord<>(Either.Left(new ProgressMarker(1, 1, 1, true, true))));
   }
 
   private void restart() throws Exception {
     collect();
-    OperatorSubtaskState state = harness.snapshot(1, 0);
-    harness.close();
-    harness = newHarness();
-    harness.initializeState(state);
-    harness.open();
+    harness = harness.restarted();
   }
 
   private void collect() {
@@ -188,8 +171,7 @@ class ChangedKeyRoutingTest {
   /** The snapshot may have read the facts under the new id already. */
   @Test
   void factsOfAUserRenamedDuringTheSnapshotAreMovedOneByOne() throws Exception {
-    harness = newHarness();
-    harness.open();
+    harness = RouteHarness.opened();
     connectorsHalves(user("a"), user("b"));
     send(ChangeKind.UPDATE, event(1, 10, "a"), event(1, 10, "b"));
 

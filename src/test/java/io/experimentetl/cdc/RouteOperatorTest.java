@@ -6,7 +6,6 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.tuple;
 
 import io.experimentetl.clickhouse.ProgressMarker;
-import io.experimentetl.config.UsersTruncate;
 import io.experimentetl.model.Change;
 import io.experimentetl.model.ChangeKind;
 import io.experimentetl.model.EventId;
@@ -24,13 +23,10 @@ import io.experimentetl.model.UnreadableRow;
 import io.experimentetl.model.UserRow;
 import io.experimentetl.warehouse.WarehouseRange;
 import java.util.List;
-import org.apache.flink.api.common.serialization.SerializerConfigImpl;
 import org.apache.flink.runtime.checkpoint.OperatorSubtaskState;
 import org.apache.flink.runtime.state.KeyGroupRangeAssignment;
 import org.apache.flink.streaming.runtime.streamrecord.StreamRecord;
-import org.apache.flink.streaming.util.OneInputStreamOperatorTestHarness;
 import org.apache.flink.types.Either;
-import org.apache.flink.util.OutputTag;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -38,25 +34,11 @@ import org.junit.jupiter.api.Test;
 class RouteOperatorTest {
   private static final long NOT_SENT = Long.MAX_VALUE;
 
-  private OneInputStreamOperatorTestHarness<Either<ProgressMarker, Change>, Change> harness;
+  private RouteHarness harness;
 
   @BeforeEach
   void open() throws Exception {
-    harness = newHarness();
-    harness.open();
-  }
-
-  private static OneInputStreamOperatorTestHarness<Either<ProgressMarker, Change>, Change>
-      newHarness() throws Exception {
-    return newHarness(UsersTruncate.REFUSE);
-  }
-
-  private static OneInputStreamOperatorTestHarness<Either<ProgressMarker, Change>, Change>
-      newHarness(UsersTruncate usersTruncate) throws Exception {
-    OneInputStreamOperatorTestHarness<Either<ProgressMarker, Change>, Change> harness =
-        new OneInputStreamOperatorTestHarness<>(new RouteOperator(128, usersTruncate));
-    harness.setup(ChangeTypeInfo.INSTANCE.createSerializer(new SerializerConfigImpl()));
-    return harness;
+    harness = RouteHarness.opened();
   }
 
   @AfterEach
@@ -68,7 +50,7 @@ class RouteOperatorTest {
   void experimentOfUnknownStatusIsFlaggedAndPassedOn() throws Exception {
     harness.processElement(new StreamRecord<>(Either.Right(experiment("HELD_BACK"))));
 
-    assertThat(findings())
+    assertThat(harness.findings())
         .singleElement()
         .satisfies(
             finding -> {
@@ -77,16 +59,16 @@ class RouteOperatorTest {
               assertThat(finding.experimentId()).isEqualTo(7);
               assertThat(finding.detail()).endsWith("does not know the value 'HELD_BACK'");
             });
-    assertThat(sideOutput(RouteOperator.EXPERIMENTS)).hasSize(1);
-    assertThat(sideOutput(RouteOperator.DIMENSIONS)).hasSize(1);
+    assertThat(harness.sent(RouteOperator.EXPERIMENTS)).hasSize(1);
+    assertThat(harness.sent(RouteOperator.DIMENSIONS)).hasSize(1);
   }
 
   @Test
   void experimentOfKnownStatusIsNotFlagged() throws Exception {
     harness.processElement(new StreamRecord<>(Either.Right(experiment("ARCHIVED"))));
 
-    assertThat(findings()).isEmpty();
-    assertThat(sideOutput(RouteOperator.EXPERIMENTS)).hasSize(1);
+    assertThat(harness.findings()).isEmpty();
+    assertThat(harness.sent(RouteOperator.EXPERIMENTS)).hasSize(1);
   }
 
   private static Change experiment(String status) {
@@ -140,7 +122,7 @@ class RouteOperatorTest {
         new StreamRecord<>(Either.Right(update(SourceTable.EVENTS, null, event))));
 
     assertThat(harness.extractOutputValues()).isEmpty();
-    assertThat(findings())
+    assertThat(harness.findings())
         .singleElement()
         .satisfies(
             finding -> {
@@ -159,13 +141,15 @@ class RouteOperatorTest {
     harness.processElement(
         new StreamRecord<>(Either.Right(update(SourceTable.USERS, old, corrected))));
 
-    assertThat(findings())
+    assertThat(harness.findings())
         .extracting(Finding::code, Finding::subject, Finding::open)
         .containsExactly(
             tuple(FindingCode.T_OUT_OF_RANGE, Subject.user("u1"), true),
             tuple(FindingCode.T_OUT_OF_RANGE, Subject.user("u1"), false));
-    assertThat(findings().get(0).detail()).contains("created_at").doesNotContain("updated_at");
-    assertThat(sideOutput(RouteOperator.USERS)).hasSize(2);
+    assertThat(harness.findings().get(0).detail())
+        .contains("created_at")
+        .doesNotContain("updated_at");
+    assertThat(harness.sent(RouteOperator.USERS)).hasSize(2);
   }
 
   @Test
@@ -182,7 +166,7 @@ class RouteOperatorTest {
       }
     }
 
-    assertThat(findings())
+    assertThat(harness.findings())
         .hasSize(12)
         .allMatch(finding -> finding.code() == FindingCode.S_BAD_CONFIG)
         .allMatch(finding -> finding.subject().equals(Subject.experiment(7)))
@@ -198,7 +182,7 @@ class RouteOperatorTest {
   void undeliverableRowIsAFindingUntilDeliveredAlsoAfterARestart() throws Exception {
     harness.processElement(new StreamRecord<>(Either.Right(unreadableUser(100))));
     harness.processElement(new StreamRecord<>(Either.Right(unreadableUser(200))));
-    assertThat(findings())
+    assertThat(harness.findings())
         .hasSize(2)
         .allSatisfy(
             finding -> {
@@ -209,17 +193,13 @@ class RouteOperatorTest {
               assertThat(finding.detail())
                   .isEqualTo("column created_at: The column created_at is not a timestamp.");
             });
-    assertThat(sideOutput(RouteOperator.USERS)).isEmpty();
-    OperatorSubtaskState state = harness.snapshot(1, 0);
-    harness.close();
-    harness = newHarness();
-    harness.initializeState(state);
-    harness.open();
+    assertThat(harness.sent(RouteOperator.USERS)).isEmpty();
+    harness = harness.restarted();
 
     harness.processElement(new StreamRecord<>(Either.Right(user(300, 0, INSERT))));
     harness.processElement(new StreamRecord<>(Either.Right(user(400, 0, INSERT))));
 
-    assertThat(findings())
+    assertThat(harness.findings())
         .singleElement()
         .satisfies(
             finding -> {
@@ -228,7 +208,7 @@ class RouteOperatorTest {
               assertThat(finding.open()).isFalse();
               assertThat(finding.version()).isGreaterThan(200L << 10).isLessThan(300L << 10);
             });
-    assertThat(sideOutput(RouteOperator.USERS)).hasSize(2);
+    assertThat(harness.sent(RouteOperator.USERS)).hasSize(2);
   }
 
   @Test
@@ -238,8 +218,10 @@ class RouteOperatorTest {
     // A delete is held until the next change, which may be its other half.
     harness.processElement(new StreamRecord<>(Either.Right(experiment("ACTIVE"))));
 
-    assertThat(findings()).last().satisfies(finding -> assertThat(finding.open()).isFalse());
-    assertThat(sideOutput(RouteOperator.USERS))
+    assertThat(harness.findings())
+        .last()
+        .satisfies(finding -> assertThat(finding.open()).isFalse());
+    assertThat(harness.sent(RouteOperator.USERS))
         .singleElement()
         .satisfies(
             change -> assertThat(((UserRow) change.before()).createdAt()).isEqualTo(200_000_000));
@@ -292,10 +274,7 @@ class RouteOperatorTest {
         .containsExactly(
             "DELETE a", "INSERT b", "INSERT a", "DELETE c", "COMMIT a", "COMMIT c", "INSERT b");
 
-    harness.close();
-    harness = newHarness();
-    harness.initializeState(state);
-    harness.open();
+    harness = harness.restartedFrom(state);
     harness.processElement(commit(140, 7), 0);
     assertThat(sentByUser()).containsExactly("DELETE c", "COMMIT a", "COMMIT c");
     assertThat(harness.extractOutputValues().get(1).position())
@@ -346,16 +325,5 @@ class RouteOperatorTest {
     assertThat(deadLetters.size()).isEqualTo(DeadLetterLedger.MAX_ROWS);
     assertThat(deadLetters.forgotten()).isOne();
     assertThat(deadLetters.of(Subject.user("u0"))).isNull();
-  }
-
-  private List<Finding> findings() {
-    return sideOutput(RouteOperator.FINDINGS);
-  }
-
-  private <T> List<T> sideOutput(OutputTag<Either<ProgressMarker, T>> tag) {
-    var records = harness.getSideOutput(tag);
-    return records == null
-        ? List.of()
-        : records.stream().map(record -> record.getValue().right()).toList();
   }
 }

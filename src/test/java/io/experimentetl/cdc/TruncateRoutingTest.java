@@ -27,39 +27,22 @@ import io.experimentetl.model.UnreadableRow;
 import io.experimentetl.model.UserRow;
 import io.experimentetl.model.VariantRow;
 import java.util.List;
-import org.apache.flink.api.common.serialization.SerializerConfigImpl;
 import org.apache.flink.runtime.checkpoint.OperatorSubtaskState;
 import org.apache.flink.runtime.execution.SuppressRestartsException;
 import org.apache.flink.runtime.state.KeyGroupRangeAssignment;
 import org.apache.flink.streaming.runtime.streamrecord.StreamRecord;
-import org.apache.flink.streaming.util.OneInputStreamOperatorTestHarness;
 import org.apache.flink.types.Either;
-import org.apache.flink.util.OutputTag;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 
 /** Retention transactions and truncates on their way through {@code route}. */
 class TruncateRoutingTest {
-  private OneInputStreamOperatorTestHarness<Either<ProgressMarker, Change>, Change> harness;
+  private RouteHarness harness;
 
   @BeforeEach
   void open() throws Exception {
-    harness = newHarness();
-    harness.open();
-  }
-
-  private static OneInputStreamOperatorTestHarness<Either<ProgressMarker, Change>, Change>
-      newHarness() throws Exception {
-    return newHarness(UsersTruncate.REFUSE);
-  }
-
-  private static OneInputStreamOperatorTestHarness<Either<ProgressMarker, Change>, Change>
-      newHarness(UsersTruncate usersTruncate) throws Exception {
-    OneInputStreamOperatorTestHarness<Either<ProgressMarker, Change>, Change> harness =
-        new OneInputStreamOperatorTestHarness<>(new RouteOperator(128, usersTruncate));
-    harness.setup(ChangeTypeInfo.INSTANCE.createSerializer(new SerializerConfigImpl()));
-    return harness;
+    harness = RouteHarness.opened();
   }
 
   @AfterEach
@@ -136,10 +119,7 @@ class TruncateRoutingTest {
     OperatorSubtaskState state = harness.snapshot(1, 0);
     assertThat(kindsByUser()).containsExactly(DELETE, RETENTION_DELETE);
     assertThat(harness.getSideOutput(RouteOperator.OUTBOX)).hasSize(1);
-    harness.close();
-    harness = newHarness();
-    harness.initializeState(state);
-    harness.open();
+    harness = harness.restartedFrom(state);
 
     process(
         delete(SourceTable.ASSIGNMENTS, 6, 148),
@@ -150,7 +130,7 @@ class TruncateRoutingTest {
     assertThat(kindsByUser())
         .as("a user is erased in any transaction; the next transaction has no marker")
         .containsExactly(RETENTION_DELETE, DELETE, DELETE);
-    assertThat(sideOutput(RouteOperator.DIMENSIONS)).hasSize(1);
+    assertThat(harness.sent(RouteOperator.DIMENSIONS)).hasSize(1);
   }
 
   @Test
@@ -164,8 +144,7 @@ class TruncateRoutingTest {
 
     assertThat(kindsByUser()).containsExactly(DELETE, READ, RETENTION_DELETE);
     harness.close();
-    harness = newHarness();
-    harness.open();
+    harness = RouteHarness.opened();
     process(
         of(SourceTable.ETL_HEARTBEAT, READ, 0, 0, null, new HeartbeatRow("retention:9", 0)),
         of(SourceTable.ETL_HEARTBEAT, INSERT, 8, 200, null, new HeartbeatRow("verify-1", 0)),
@@ -209,7 +188,7 @@ class TruncateRoutingTest {
         .hasSize(128)
         .doesNotHaveDuplicates();
     assertThat(kinds(sent)).filteredOn(kind -> kind == ChangeKind.COMMIT).hasSize(128);
-    assertThat(findings())
+    assertThat(harness.findings())
         .extracting(finding -> finding.code() + " " + finding.subject().key())
         .containsExactly("C_TRUNCATE events", "C_TRUNCATE assignments");
   }
@@ -223,9 +202,12 @@ class TruncateRoutingTest {
     assertThat(kinds(harness.extractOutputValues()))
         .contains(ChangeKind.RETENTION_TRUNCATE)
         .doesNotContain(ChangeKind.TRUNCATE);
-    assertThat(kinds(sideOutput(RouteOperator.VARIANTS))).containsExactly(INSERT, RETENTION_DELETE);
-    assertThat(sideOutput(RouteOperator.DIMENSIONS)).hasSize(1);
-    assertThat(findings()).extracting(Finding::code).containsOnly(FindingCode.C_DELETE_RETENTION);
+    assertThat(kinds(harness.sent(RouteOperator.VARIANTS)))
+        .containsExactly(INSERT, RETENTION_DELETE);
+    assertThat(harness.sent(RouteOperator.DIMENSIONS)).hasSize(1);
+    assertThat(harness.findings())
+        .extracting(Finding::code)
+        .containsOnly(FindingCode.C_DELETE_RETENTION);
   }
 
   /** Retention has deleted variant 71 before, and variant 73 is written again. */
@@ -234,27 +216,23 @@ class TruncateRoutingTest {
     process(variant(71, 5, 80), variant(72, 5, 88), variant(73, 5, 96));
     process(marker(6, 104), delete(SourceTable.VARIANTS, 6, 112));
     process(truncate(SourceTable.VARIANTS, 7, 200));
-    OperatorSubtaskState state = harness.snapshot(1, 0);
-    harness.close();
-    harness = newHarness();
-    harness.initializeState(state);
-    harness.open();
+    harness = harness.restarted();
     process(variant(73, 7, 208), variant(74, 7, 216));
     harness.processElement(commit(240, 7), 0);
 
-    List<Change> sent = sideOutput(RouteOperator.VARIANTS);
+    List<Change> sent = harness.sent(RouteOperator.VARIANTS);
     assertThat(kinds(sent)).containsExactly(INSERT, INSERT, DELETE);
     assertThat(((VariantRow) sent.get(2).before()).id()).isEqualTo(72);
     assertThat(sent.get(2).sequenceNumber()).as("below what is behind it").isEqualTo(200);
-    assertThat(sideOutput(RouteOperator.DIMENSIONS)).hasSize(3);
-    assertThat(findings())
+    assertThat(harness.sent(RouteOperator.DIMENSIONS)).hasSize(3);
+    assertThat(harness.findings())
         .singleElement()
         .extracting(Finding::code)
         .isEqualTo(FindingCode.C_TRUNCATE);
 
     process(variant(75, 8, 300));
     harness.processElement(commit(340, 8), 0);
-    assertThat(kinds(sideOutput(RouteOperator.VARIANTS))).as("once").hasSize(4);
+    assertThat(kinds(harness.sent(RouteOperator.VARIANTS))).as("once").hasSize(4);
   }
 
   @Test
@@ -270,7 +248,9 @@ class TruncateRoutingTest {
     process(
         of(SourceTable.ASSIGNMENTS, INSERT, 5, 100, null, unreadable),
         truncate(SourceTable.ASSIGNMENTS, 6, 200));
-    assertThat(findings()).last().satisfies(finding -> assertThat(finding.open()).isFalse());
+    assertThat(harness.findings())
+        .last()
+        .satisfies(finding -> assertThat(finding.open()).isFalse());
   }
 
   @Test
@@ -284,20 +264,8 @@ class TruncateRoutingTest {
         .hasMessageContaining("resync");
     assertThat(harness.extractOutputValues()).as("nothing of it is applied").isEmpty();
     harness.close();
-    harness = newHarness(UsersTruncate.ERASE);
-    harness.open();
+    harness = RouteHarness.opened(UsersTruncate.ERASE);
     process(truncate(SourceTable.USERS, 6, 200));
     assertThat(kinds(harness.extractOutputValues())).hasSize(128);
-  }
-
-  private List<Finding> findings() {
-    return sideOutput(RouteOperator.FINDINGS);
-  }
-
-  private <T> List<T> sideOutput(OutputTag<Either<ProgressMarker, T>> tag) {
-    var records = harness.getSideOutput(tag);
-    return records == null
-        ? List.of()
-        : records.stream().map(record -> record.getValue().right()).toList();
   }
 }

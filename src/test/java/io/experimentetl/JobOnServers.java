@@ -26,7 +26,9 @@ import org.apache.flink.configuration.Configuration;
 import org.apache.flink.core.execution.JobClient;
 import org.apache.flink.core.execution.SavepointFormatType;
 import org.apache.flink.runtime.minicluster.MiniCluster;
+import org.apache.flink.runtime.testutils.MiniClusterResourceConfiguration;
 import org.apache.flink.streaming.api.environment.StreamExecutionEnvironment;
+import org.apache.flink.test.junit5.MiniClusterExtension;
 
 /**
  * The whole job between its own databases on real servers, with a proxy in front of ClickHouse. A
@@ -47,6 +49,15 @@ final class JobOnServers implements AutoCloseable {
   private final Path folder;
   private final JobConfig config;
   private JobClient job;
+
+  /** A cluster with the slots of one job, for a test class to register. */
+  static MiniClusterExtension cluster() {
+    return new MiniClusterExtension(
+        new MiniClusterResourceConfiguration.Builder()
+            .setNumberTaskManagers(1)
+            .setNumberSlotsPerTaskManager(4)
+            .build());
+  }
 
   /** Creates databases with the schema; the job does not run yet. */
   JobOnServers(

@@ -8,7 +8,6 @@ import io.experimentetl.local.PlatformExtension;
 import java.nio.file.Path;
 import java.time.Duration;
 import org.apache.flink.runtime.minicluster.MiniCluster;
-import org.apache.flink.runtime.testutils.MiniClusterResourceConfiguration;
 import org.apache.flink.test.junit5.InjectMiniCluster;
 import org.apache.flink.test.junit5.MiniClusterExtension;
 import org.junit.jupiter.api.AfterEach;
@@ -24,13 +23,7 @@ import org.junit.jupiter.api.io.TempDir;
 class TransactionsIT {
   @RegisterExtension static final PlatformExtension PLATFORM = new PlatformExtension();
 
-  @RegisterExtension
-  static final MiniClusterExtension FLINK =
-      new MiniClusterExtension(
-          new MiniClusterResourceConfiguration.Builder()
-              .setNumberTaskManagers(1)
-              .setNumberSlotsPerTaskManager(4)
-              .build());
+  @RegisterExtension static final MiniClusterExtension FLINK = JobOnServers.cluster();
 
   @TempDir private Path folder;
   private JobOnServers job;

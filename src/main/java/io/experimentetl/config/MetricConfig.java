@@ -164,53 +164,17 @@ public record MetricConfig(
 
   /** Returns a copy with a delay and a window. */
   public MetricConfig within(Duration newDelay, Duration newWindow) {
-    return new MetricConfig(
-        name,
-        kind,
-        eventType,
-        property,
-        newDelay,
-        newWindow,
-        denominator,
-        cap,
-        covariate,
-        since,
-        experiments,
-        role);
+    return copy(newDelay, newWindow, cap, covariate, since, experiments, role);
   }
 
   /** Returns a copy with a cap. */
   public MetricConfig withCap(String newCap) {
-    return new MetricConfig(
-        name,
-        kind,
-        eventType,
-        property,
-        delay,
-        window,
-        denominator,
-        new BigDecimal(newCap),
-        covariate,
-        since,
-        experiments,
-        role);
+    return copy(delay, window, new BigDecimal(newCap), covariate, since, experiments, role);
   }
 
   /** Returns a copy with a covariate. */
   public MetricConfig withCovariate(Duration period) {
-    return new MetricConfig(
-        name,
-        kind,
-        eventType,
-        property,
-        delay,
-        window,
-        denominator,
-        cap,
-        period,
-        since,
-        experiments,
-        role);
+    return copy(delay, window, cap, period, since, experiments, role);
   }
 
   /**
@@ -219,35 +183,35 @@ public record MetricConfig(
    * @param day null: all users
    */
   public MetricConfig withSince(LocalDate day) {
-    return new MetricConfig(
-        name,
-        kind,
-        eventType,
-        property,
-        delay,
-        window,
-        denominator,
-        cap,
-        covariate,
-        day,
-        experiments,
-        role);
+    return copy(delay, window, cap, covariate, day, experiments, role);
   }
 
   /** Returns a copy for some experiments and a role. */
   public MetricConfig judgedIn(List<String> keys, MetricRole newRole) {
+    return copy(delay, window, cap, covariate, since, keys, newRole);
+  }
+
+  /** The same events and kind with other settings. */
+  private MetricConfig copy(
+      Duration newDelay,
+      Duration newWindow,
+      BigDecimal newCap,
+      Duration newCovariate,
+      LocalDate newSince,
+      List<String> newExperiments,
+      MetricRole newRole) {
     return new MetricConfig(
         name,
         kind,
         eventType,
         property,
-        delay,
-        window,
+        newDelay,
+        newWindow,
         denominator,
-        cap,
-        covariate,
-        since,
-        keys,
+        newCap,
+        newCovariate,
+        newSince,
+        newExperiments,
         newRole);
   }
 

@@ -37,21 +37,17 @@ record ComparedColumns(List<AuditedColumn> all, List<String> missing, List<Strin
       if (present.containsKey(column.name())) {
         all.add(AuditedColumn.of(column, present.get(column.name())));
       } else {
-        missing.add(column.name());
         standIns.add(
             "NULL::%s AS %s"
                 .formatted(postgresType(column.type()), PostgresRows.quoted(column.name())));
-        if (!column.isNullable()) {
+        if (column.isNullable()) {
+          missing.add(column.name());
+        } else {
           all.add(AuditedColumn.absent(column));
         }
       }
     }
-    return new ComparedColumns(
-        all,
-        missing.stream()
-            .filter(name -> all.stream().noneMatch(column -> column.source().equals(name)))
-            .toList(),
-        standIns);
+    return new ComparedColumns(all, missing, standIns);
   }
 
   private static String postgresType(ColumnType type) {

@@ -22,9 +22,10 @@ public final class FreshStart {
   /**
    * Checks, before anything is changed, that the tables may be emptied.
    *
+   * @return the tables that hold rows
    * @throws OperationsException when rows are in a ClickHouse that may serve others
    */
-  void requireAllowed() {
+  List<String> requireAllowed() {
     ClickHouseLogin clickHouse = deployment.databases().clickHouse();
     List<String> full = fullTables(clickHouse);
     if (!full.isEmpty() && !deployment.ownServers().contains(Deployment.Server.CLICKHOUSE)) {
@@ -32,6 +33,7 @@ public final class FreshStart {
           "--fresh empties only a ClickHouse that ./etl started; %s holds rows in %s: name an empty database (clickhouse.database), or empty these tables"
               .formatted(clickHouse, String.join(", ", full)));
     }
+    return full;
   }
 
   /**
@@ -40,10 +42,10 @@ public final class FreshStart {
    * @throws OperationsException when rows are in a ClickHouse that may serve others
    */
   public void prepare(Consumer<String> log) {
-    requireAllowed();
+    List<String> full = requireAllowed();
     ClickHouseLogin clickHouse = deployment.databases().clickHouse();
     deployment.memory().startFresh();
-    for (String table : fullTables(clickHouse)) {
+    for (String table : full) {
       long rows = clickHouse.count("SELECT count() FROM `" + table + "`");
       clickHouse.execute("TRUNCATE TABLE `" + table + "`");
       log.accept("emptied %s (%,d rows)".formatted(table, rows));

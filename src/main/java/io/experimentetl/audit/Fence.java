@@ -1,6 +1,7 @@
 package io.experimentetl.audit;
 
 import io.experimentetl.model.Lsn;
+import io.experimentetl.postgres.Heartbeat;
 import java.sql.Connection;
 import java.sql.PreparedStatement;
 import java.sql.SQLException;
@@ -85,12 +86,8 @@ final class Fence implements AutoCloseable {
   }
 
   private void write() {
-    try (PreparedStatement statement =
-        connection.prepareStatement(
-            "INSERT INTO etl_heartbeat (writer, beat_at) VALUES (?, clock_timestamp())"
-                + " ON CONFLICT (writer) DO UPDATE SET beat_at = excluded.beat_at")) {
-      statement.setString(1, writer);
-      statement.executeUpdate();
+    try {
+      Heartbeat.write(connection, writer);
     } catch (SQLException e) {
       throw SourceSnapshot.cannot(settings, e);
     }

@@ -5,6 +5,7 @@ import io.experimentetl.cdc.ResyncRequest;
 import io.experimentetl.config.SourceType;
 import io.experimentetl.model.FindingCode;
 import io.experimentetl.model.SourceTable;
+import io.experimentetl.postgres.Heartbeat;
 import java.sql.Connection;
 import java.sql.PreparedStatement;
 import java.sql.ResultSet;
@@ -55,7 +56,7 @@ final class TableResync {
       SourceTable captured = captured(connection, table, partition);
       ResyncRequest request =
           ResyncRequest.of(captured, partition == null ? captured.tableName() : partition);
-      write(connection, request);
+      Heartbeat.write(connection, request.writer());
       if (deployment.flink().activeJob(ExperimentEtlJob.NAME).isEmpty()) {
         log.accept(
             "no job runs; it reads %s again when it is started: submit"
@@ -103,16 +104,6 @@ final class TableResync {
       }
     }
     return root;
-  }
-
-  private static void write(Connection connection, ResyncRequest request) throws SQLException {
-    try (PreparedStatement statement =
-        connection.prepareStatement(
-            "INSERT INTO etl_heartbeat (writer, beat_at) VALUES (?, clock_timestamp())"
-                + " ON CONFLICT (writer) DO UPDATE SET beat_at = excluded.beat_at")) {
-      statement.setString(1, request.writer());
-      statement.executeUpdate();
-    }
   }
 
   private void await(Connection connection, ResyncRequest request) {

@@ -1,7 +1,7 @@
 package io.experimentetl.operations;
 
+import io.experimentetl.postgres.Heartbeat;
 import java.sql.Connection;
-import java.sql.PreparedStatement;
 import java.sql.ResultSet;
 import java.sql.SQLException;
 import java.sql.Statement;
@@ -112,13 +112,7 @@ public final class Visibility {
         row.next();
         lsn = row.getLong(1);
       }
-      try (PreparedStatement beat =
-          connection.prepareStatement(
-              "INSERT INTO etl_heartbeat (writer, beat_at) VALUES (?, clock_timestamp())"
-                  + " ON CONFLICT (writer) DO UPDATE SET beat_at = excluded.beat_at")) {
-        beat.setString(1, "operations");
-        beat.executeUpdate();
-      }
+      Heartbeat.write(connection, "operations");
       return lsn;
     } catch (SQLException e) {
       throw new OperationsException("PostgreSQL " + postgres + " refused: " + e.getMessage(), e);

@@ -68,10 +68,14 @@ final class TableResync {
       await(connection, request);
       return report(captured);
     } catch (SQLException e) {
-      throw new OperationsException(
-          "PostgreSQL %s refused: %s".formatted(deployment.databases().postgres(), e.getMessage()),
-          e);
+      throw refused(e);
     }
+  }
+
+  private OperationsException refused(SQLException e) {
+    return new OperationsException(
+        "PostgreSQL %s refused: %s".formatted(deployment.databases().postgres(), e.getMessage()),
+        e);
   }
 
   private static SourceTable captured(Connection connection, String table, String partition)
@@ -125,9 +129,7 @@ final class TableResync {
         }
       }
     } catch (SQLException e) {
-      throw new OperationsException(
-          "PostgreSQL %s refused: %s".formatted(deployment.databases().postgres(), e.getMessage()),
-          e);
+      throw refused(e);
     }
     if (deployment.flink().activeJob(ExperimentEtlJob.NAME).isEmpty()) {
       throw new OperationsException(
@@ -139,14 +141,14 @@ final class TableResync {
 
   /** The finding is resolved with a checkpoint after the request is done. */
   private boolean report(SourceTable table) {
-    boolean agrees =
+    List<String> open =
         Polling.until(VISIBLE, POLL, () -> Optional.of(openFindings(table)).filter(List::isEmpty))
-            .isPresent();
+            .orElseGet(() -> openFindings(table));
     log.accept(
-        agrees
+        open.isEmpty()
             ? "PostgreSQL and ClickHouse agree about " + table.tableName()
-            : table.tableName() + " still differs: " + openFindings(table).get(0));
-    return agrees;
+            : table.tableName() + " still differs: " + open.get(0));
+    return open.isEmpty();
   }
 
   private List<String> openFindings(SourceTable table) {

@@ -109,7 +109,7 @@ public final class DeadLetters {
                         .formatted(
                             letter.code(),
                             letter.subject().kind().text(),
-                            literal(letter.subject().key())))
+                            ClickHouseSession.literal(letter.subject().key())))
             .collect(Collectors.joining(", "));
     // Above the dismissed finding, and below that of any later change.
     clickHouse.execute(
@@ -118,10 +118,6 @@ public final class DeadLetters {
             + " FROM (SELECT * FROM data_inconsistencies FINAL WHERE status = 'OPEN' AND dead_letter_since IS NOT NULL"
             + " AND (toString(code), toString(subject_kind), subject_key) IN (%s))"
                 .formatted(which));
-  }
-
-  private static String literal(String text) {
-    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'";
   }
 
   private static int touch(Connection connection, Letter letter) throws SQLException {

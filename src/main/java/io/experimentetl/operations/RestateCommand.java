@@ -125,7 +125,7 @@ public final class RestateCommand implements Callable<Integer> {
             .clickHouse()
             .list(
                 "SELECT id FROM experiments FINAL WHERE key = %1$s OR toString(id) = %1$s ORDER BY key = %1$s DESC"
-                    .formatted("'" + experiment.replace("\\", "\\\\").replace("'", "\\'") + "'"),
+                    .formatted(ClickHouseSession.literal(experiment)),
                 row -> row.getLong(1));
     if (ids.isEmpty()) {
       throw new OperationsException(

@@ -58,11 +58,15 @@ public final class JobDeployment {
     requireNoActiveJob();
     requireEffectiveConfiguration();
     requireSlots(parallelism);
-    List<String> all = new ArrayList<>(List.of("--config", deployment.files().configOnCluster()));
-    all.addAll(arguments);
-    String id = starter(deadline).start(from, effective(parallelism), all);
+    String id = starter(deadline).start(from, effective(parallelism), withConfig(arguments));
     deployment.memory().keepRunningConfiguration(deployment.files().config());
     return id;
+  }
+
+  private List<String> withConfig(List<String> arguments) {
+    List<String> all = new ArrayList<>(List.of("--config", deployment.files().configOnCluster()));
+    all.addAll(arguments);
+    return all;
   }
 
   /** Flink's REST interface takes 1 when a submission names no parallelism. */
@@ -171,10 +175,9 @@ public final class JobDeployment {
       return;
     }
     log.accept("checking the configuration and all servers ...");
-    List<String> arguments =
-        new ArrayList<>(List.of("--config", deployment.files().configOnCluster()));
-    arguments.addAll(check.arguments());
-    deployment.flink().check(deployment.files().jar(), arguments, effective(parallelism));
+    deployment
+        .flink()
+        .check(deployment.files().jar(), withConfig(check.arguments()), effective(parallelism));
   }
 
   private static Set<String> metrics(JobConfig config) {

@@ -73,13 +73,7 @@ final class HealthComparison {
 
   /** The increments of one day. */
   private record Added(
-      int day,
-      long variantId,
-      long assigned,
-      long exposed,
-      long crossovers,
-      long exposures,
-      int phase) {}
+      int day, long variantId, long assigned, long exposed, long crossovers, long exposures) {}
 
   private final AuditSettings settings;
   private final SourceSnapshot source;
@@ -297,10 +291,10 @@ final class HealthComparison {
     warehouse.read(
         sql.healthInClickhouse(lsn),
         row -> {
-          Added of = added(row, row.getInt(8));
+          Added of = added(row);
           added.computeIfAbsent(row.getLong(1), none -> new ArrayList<>()).add(of);
           if (phases != null) {
-            phases.add(row.getLong(1), of.day(), of.variantId(), of.phase(), of.assigned());
+            phases.add(row.getLong(1), of.day(), of.variantId(), row.getInt(8), of.assigned());
           }
         });
     return cumulated(added);
@@ -311,19 +305,18 @@ final class HealthComparison {
     source.recompute(
         settings,
         sql.healthInPostgres(),
-        row -> added.computeIfAbsent(row.getLong(1), none -> new ArrayList<>()).add(added(row, 0)));
+        row -> added.computeIfAbsent(row.getLong(1), none -> new ArrayList<>()).add(added(row)));
     return cumulated(added);
   }
 
-  private static Added added(ResultSet row, int phase) throws SQLException {
+  private static Added added(ResultSet row) throws SQLException {
     return new Added(
         row.getInt(3),
         row.getLong(2),
         row.getLong(4),
         row.getLong(5),
         row.getLong(6),
-        row.getLong(7),
-        phase);
+        row.getLong(7));
   }
 
   private static Map<Cell, Figures> cumulated(Map<Long, List<Added>> byExperiment) {

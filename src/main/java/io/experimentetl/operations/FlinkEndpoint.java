@@ -325,17 +325,28 @@ public record FlinkEndpoint(String url) {
    */
   public record FailedCheckpoints(long count, RootCause lastCause, Instant lastAt) {}
 
-  /** Empty: none failed. */
-  Optional<FailedCheckpoints> failedCheckpoints(String jobId) {
+  /**
+   * The checkpoints of a job.
+   *
+   * @param last the last completed one
+   * @param failed empty: none failed
+   */
+  record Checkpoints(Optional<Checkpoint> last, Optional<FailedCheckpoints> failed) {}
+
+  /** What a job's checkpoints are now, by one request. */
+  Checkpoints checkpoints(String jobId) {
     JsonNode checkpoints = http().get("/jobs/" + jobId + "/checkpoints");
-    JsonNode last = checkpoints.path("latest").path("failed");
-    return last.isMissingNode() || last.isNull()
-        ? Optional.empty()
-        : Optional.of(
-            new FailedCheckpoints(
-                checkpoints.path("counts").path("failed").asLong(),
-                RootCause.of(last.path("failure_message").asText("unknown")),
-                Instant.ofEpochMilli(last.path("failure_timestamp").asLong())));
+    JsonNode latest = checkpoints.path("latest");
+    JsonNode failed = latest.path("failed");
+    return new Checkpoints(
+        Checkpoint.of(latest.path("completed")),
+        failed.isMissingNode() || failed.isNull()
+            ? Optional.empty()
+            : Optional.of(
+                new FailedCheckpoints(
+                    checkpoints.path("counts").path("failed").asLong(),
+                    RootCause.of(failed.path("failure_message").asText("unknown")),
+                    Instant.ofEpochMilli(failed.path("failure_timestamp").asLong()))));
   }
 
   /** The parameters that the job published when it was started. */

@@ -275,8 +275,9 @@ public final class StatusLook {
   private record Checkpoints(boolean current, String text, Map<String, Object> values) {}
 
   private Checkpoints checkpoints(String job) {
-    Optional<FlinkEndpoint.Checkpoint> last = flink.lastCheckpoint(job);
-    Optional<FlinkEndpoint.FailedCheckpoints> failed = flink.failedCheckpoints(job);
+    FlinkEndpoint.Checkpoints found = flink.checkpoints(job);
+    Optional<FlinkEndpoint.Checkpoint> last = found.last();
+    Optional<FlinkEndpoint.FailedCheckpoints> failed = found.failed();
     Map<String, Object> values = new LinkedHashMap<>();
     values.put("failed_checkpoints", failed.map(FlinkEndpoint.FailedCheckpoints::count).orElse(0L));
     String text = "no checkpoint yet";

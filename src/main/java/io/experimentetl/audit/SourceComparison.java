@@ -184,9 +184,7 @@ public final class SourceComparison implements TableComparison {
     SourceConfig source = config.source();
     return AuditSettings.of(
         config,
-        PostgresSession.inSchema(
-            "jdbc:postgresql://%s:%d/%s".formatted(source.host(), source.port(), source.database()),
-            source.schema()),
+        PostgresSession.url(source.host(), source.port(), source.database()),
         source.username(),
         source.password().value(),
         io.experimentetl.warehouse.Warehouse.connection(

@@ -5,8 +5,6 @@ import io.experimentetl.config.JobConfig;
 import io.experimentetl.config.Secret;
 import io.experimentetl.config.SourceConfig;
 import io.experimentetl.postgres.PostgresSession;
-import java.net.URLEncoder;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.HashMap;
 import java.util.List;
@@ -101,7 +99,10 @@ public final class NamedServers implements Databases {
     SourceConfig source = config().source();
     return new PostgresLogin(
         PostgresSession.inSchema(
-            postgresUrl != null ? postgresUrl : jdbcUrl(source), source.schema()),
+            postgresUrl != null
+                ? postgresUrl
+                : PostgresSession.url(source.host(), source.port(), source.database()),
+            source.schema()),
         postgresUser != null ? postgresUser : source.username(),
         password(postgresPasswordFile, source.password()));
   }
@@ -126,13 +127,5 @@ public final class NamedServers implements Databases {
     } catch (IllegalStateException e) {
       throw new OperationsException(e.getMessage(), e);
     }
-  }
-
-  private static String jdbcUrl(SourceConfig source) {
-    return "jdbc:postgresql://%s:%d/%s"
-        .formatted(
-            source.host(),
-            source.port(),
-            URLEncoder.encode(source.database(), StandardCharsets.UTF_8));
   }
 }

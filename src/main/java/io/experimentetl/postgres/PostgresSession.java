@@ -53,6 +53,12 @@ public final class PostgresSession {
         : options;
   }
 
+  /** The URL of a database, whose name may contain any character. */
+  public static String url(String host, int port, String database) {
+    return "jdbc:postgresql://%s:%d/%s"
+        .formatted(host, port, URLEncoder.encode(database, StandardCharsets.UTF_8));
+  }
+
   /**
    * The URL, with the schema as the search path unless the URL sets one.
    *

@@ -31,15 +31,11 @@ final class RetentionTransaction {
   }
 
   /**
-   * Observes the next change, and returns its kind: a delete is a {@link
+   * Observes the next change of the stream, and returns its kind: a delete is a {@link
    * ChangeKind#RETENTION_DELETE}, and a truncate a {@link ChangeKind#RETENTION_TRUNCATE}, if the
    * marker was before it in its own transaction, and if the warehouse keeps rows of its table.
    */
   ChangeKind kindOf(Change change) {
-    if (change.position().lsn() == 0) {
-      // A row of the snapshot or of an older warehouse may come between rows of a transaction.
-      return change.kind();
-    }
     if (isMarker(change)) {
       txId = change.position().txId();
     } else if (change.position().txId() != txId) {

@@ -199,14 +199,19 @@ public final class RouteOperator extends AbstractStreamOperator<Change>
     Change change = record.getValue().right();
     if (change.kind() == ChangeKind.COMMIT) {
       endTransaction(change.position().lsn());
-      return;
+    } else if (change.position().lsn() == 0) {
+      // A row of the snapshot or of an older warehouse: it may come between rows of a transaction.
+      apply(change);
+    } else {
+      processInTransaction(change);
     }
-    if (change.position().lsn() != 0) {
-      if (transaction.isEndedBy(change.position())) {
-        endTransaction(change.position().previousCommitLsn());
-      }
-      transaction.add(change);
+  }
+
+  private void processInTransaction(Change change) {
+    if (transaction.isEndedBy(change.position())) {
+      endTransaction(change.position().previousCommitLsn());
     }
+    transaction.add(change);
     ChangeKind kind = retention.kindOf(change);
     pair(kind == change.kind() ? change : change.as(kind, change.before(), change.after()));
     advance(change);
@@ -256,11 +261,6 @@ public final class RouteOperator extends AbstractStreamOperator<Change>
   }
 
   private void pair(Change change) {
-    if (change.position().lsn() == 0) {
-      // A row of the snapshot or of an older warehouse may come between the halves.
-      apply(change);
-      return;
-    }
     ChangedKeys.FirstHalf first = changedKeys.completedBy(change);
     if (first != null) {
       complete(first, change);
@@ -460,9 +460,6 @@ public final class RouteOperator extends AbstractStreamOperator<Change>
   }
 
   private void advance(Change change) {
-    if (change.position().lsn() == 0) {
-      return;
-    }
     long complete = change.position().committedAt() / 1000 - 1;
     if (complete >= watermark + WATERMARK_STEP_MILLIS || watermark == Long.MIN_VALUE) {
       watermark = complete;

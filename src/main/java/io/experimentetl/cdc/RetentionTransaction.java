@@ -7,27 +7,26 @@ import io.experimentetl.model.SourceTable;
 
 /**
  * Recognises the transactions of retention clean-ups. Such a transaction writes a row of its own to
- * {@code etl_heartbeat} before its deletes. It is known by that row, not by its id alone: rows of
- * another transaction end it.
+ * {@code etl_heartbeat} before its deletes.
  */
 final class RetentionTransaction {
   /** {@code retention_begin()} of {@code sql/postgres/002_etl.sql} writes it. */
   static final String WRITER_PREFIX = "retention:";
 
-  private long txId;
+  private boolean isMarked;
 
   /**
    * Continues behind a checkpoint.
    *
-   * @param txId see {@link #txId()}
+   * @param isMarked see {@link #isMarked()}
    */
-  RetentionTransaction(long txId) {
-    this.txId = txId;
+  RetentionTransaction(boolean isMarked) {
+    this.isMarked = isMarked;
   }
 
-  /** The id of the open transaction, if a marker was seen in it; 0: none. */
-  long txId() {
-    return txId;
+  /** Whether the open transaction has written a marker so far. */
+  boolean isMarked() {
+    return isMarked;
   }
 
   /**
@@ -36,12 +35,8 @@ final class RetentionTransaction {
    * marker was before it in its own transaction, and if the warehouse keeps rows of its table.
    */
   ChangeKind kindOf(Change change) {
-    if (isMarker(change)) {
-      txId = change.position().txId();
-    } else if (change.position().txId() != txId) {
-      txId = 0;
-    }
-    if (txId == 0 || !isKept(change.table())) {
+    isMarked |= isMarker(change);
+    if (!isMarked || !isKept(change.table())) {
       return change.kind();
     }
     return switch (change.kind()) {
@@ -53,7 +48,7 @@ final class RetentionTransaction {
 
   /** The open transaction has ended. */
   void endTransaction() {
-    txId = 0;
+    isMarked = false;
   }
 
   private static boolean isKept(SourceTable table) {

@@ -66,8 +66,8 @@ public final class RouteOperator extends AbstractStreamOperator<Change>
   private static final ListStateDescriptor<DeadLetterLedger.Row> DEAD_LETTERS =
       new ListStateDescriptor<>("dead-letters", TypeInformation.of(DeadLetterLedger.Row.class));
 
-  private static final ListStateDescriptor<Long> RETENTION =
-      new ListStateDescriptor<>("retention-transaction", Types.LONG);
+  private static final ListStateDescriptor<Boolean> RETENTION =
+      new ListStateDescriptor<>("retention-transaction", Types.BOOLEAN);
   private static final ListStateDescriptor<ChangedKeys.FirstHalf> FIRST_HALVES =
       new ListStateDescriptor<>("first-halves", TypeInformation.of(ChangedKeys.FirstHalf.class));
 
@@ -98,7 +98,7 @@ public final class RouteOperator extends AbstractStreamOperator<Change>
   private transient ChangedKeys changedKeys;
   private transient RenamedUsers renamedUsers;
   private transient DeadLetterLedger deadLetters;
-  private transient ListState<Long> retentionState;
+  private transient ListState<Boolean> retentionState;
   private transient RetentionTransaction retention;
   private transient ListState<TruncatedTables.State> truncatedTableState;
   private transient TruncatedTables truncatedTables;
@@ -130,8 +130,7 @@ public final class RouteOperator extends AbstractStreamOperator<Change>
     deadLetterState = context.getOperatorStateStore().getListState(DEAD_LETTERS);
     deadLetters = new DeadLetterLedger(deadLetterState.get());
     retentionState = context.getOperatorStateStore().getListState(RETENTION);
-    Iterator<Long> marked = retentionState.get().iterator();
-    retention = new RetentionTransaction(marked.hasNext() ? marked.next() : 0);
+    retention = new RetentionTransaction(retentionState.get().iterator().hasNext());
     truncatedTableState = context.getOperatorStateStore().getListState(TRUNCATED_TABLES);
     Iterator<TruncatedTables.State> truncated = truncatedTableState.get().iterator();
     truncatedTables =
@@ -152,7 +151,7 @@ public final class RouteOperator extends AbstractStreamOperator<Change>
   public void snapshotState(StateSnapshotContext context) throws Exception {
     super.snapshotState(context);
     deadLetterState.update(deadLetters.all());
-    retentionState.update(List.of(retention.txId()));
+    retentionState.update(retention.isMarked() ? List.of(true) : List.of());
     truncatedTableState.update(List.of(truncatedTables.state()));
     transactionState.update(List.of(transaction.state()));
     firstHalfState.update(changedKeys.state());

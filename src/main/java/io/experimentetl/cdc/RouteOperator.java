@@ -276,8 +276,7 @@ public final class RouteOperator extends AbstractStreamOperator<Change>
 
   private void apply(Change change) {
     switch (change.kind()) {
-      case DELETE, RETENTION_DELETE -> sendDelete(change, change.kind());
-      case KEY_CHANGE -> sendDelete(change, ChangeKind.KEY_CHANGE);
+      case DELETE, RETENTION_DELETE, KEY_CHANGE -> sendDelete(change, change.kind());
       case UPDATE -> update(change, RowKey.changes(change));
       case TRUNCATE, RETENTION_TRUNCATE -> truncate(change);
       default -> write(change);
@@ -300,7 +299,7 @@ public final class RouteOperator extends AbstractStreamOperator<Change>
   private void update(Change change, boolean changesKey) {
     if (!changesKey) {
       write(change);
-    } else if (isUndeliverable(change)) {
+    } else if (WarehouseRange.keyOutside(change.table(), change.before()) != null) {
       // Nothing of the row is known yet under its old key.
       sendDelete(change, ChangeKind.KEY_CHANGE);
       write(change.as(ChangeKind.INSERT, null, change.after()));
@@ -316,11 +315,6 @@ public final class RouteOperator extends AbstractStreamOperator<Change>
       sendDelete(change.underUserKey(key), ChangeKind.KEY_CHANGE);
       write(change);
     }
-  }
-
-  private static boolean isUndeliverable(Change change) {
-    return !(change.before() instanceof UnreadableRow)
-        && WarehouseRange.keyOutside(change.table(), change.before()) != null;
   }
 
   /** The row as it is after the change. */

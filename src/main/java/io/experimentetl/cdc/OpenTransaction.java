@@ -147,11 +147,6 @@ final class OpenTransaction {
    * @return its end for everyone who awaits it
    */
   List<Change> end(long commitLsn) {
-    if (users.isEmpty() && !ofAllUsers) {
-      txId = 0;
-      previousCommitLsn = 0;
-      return List.of();
-    }
     SourcePosition position =
         new SourcePosition(previousCommitLsn, commitLsn, txId, 0, committedAt);
     List<Change> ends = new ArrayList<>();

@@ -3,7 +3,6 @@ package io.experimentetl.cdc;
 import io.experimentetl.model.AssignmentRow;
 import io.experimentetl.model.Change;
 import io.experimentetl.model.ChangeKind;
-import io.experimentetl.model.EventId;
 import io.experimentetl.model.EventRow;
 import io.experimentetl.model.SourcePosition;
 import io.experimentetl.model.SourceRow;
@@ -128,7 +127,7 @@ final class ChangedKeys {
    * it before {@link #release}.
    */
   FirstHalf completedBy(Change change) {
-    if (change.kind() != ChangeKind.INSERT) {
+    if (change.kind() != ChangeKind.INSERT || (held == null && remembered.isEmpty())) {
       return null;
     }
     RowId id = idOf(change.table(), change.after());
@@ -137,7 +136,7 @@ final class ChangedKeys {
       held = null;
       return first;
     }
-    FirstHalf first = id == null || remembered.isEmpty() ? null : remembered.get(id);
+    FirstHalf first = id == null ? null : remembered.get(id);
     if (first != null && first.position().txId() == change.position().txId()) {
       remembered.remove(id);
       return first;
@@ -203,8 +202,7 @@ final class ChangedKeys {
       return new RowId(table, assignment.id());
     }
     if (row instanceof UnreadableRow unreadable && unreadable.eventId() != null) {
-      EventId id = unreadable.eventId();
-      return new RowId(table, id);
+      return new RowId(table, unreadable.eventId());
     }
     return null;
   }

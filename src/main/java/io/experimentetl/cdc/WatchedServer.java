@@ -1,10 +1,8 @@
 package io.experimentetl.cdc;
 
 import io.experimentetl.cdc.TableComparison.DifferingRow;
-import io.experimentetl.model.AssignmentRow;
 import io.experimentetl.model.Change;
 import io.experimentetl.model.ChangeKind;
-import io.experimentetl.model.EventRow;
 import io.experimentetl.model.SourcePosition;
 import io.experimentetl.model.SourceRow;
 import io.experimentetl.model.SourceTable;
@@ -123,29 +121,21 @@ final class WatchedServer implements SourceWatch.Source, AutoCloseable {
 
   private static void addChanges(
       SourceTable table, DifferingRow row, SourceRow now, long at, List<Change> changes) {
-    SourceRow moved = null;
+    boolean moved = false;
     for (SourceRow inWarehouse : row.inWarehouse()) {
       if (now == null) {
         changes.add(change(table, ChangeKind.DELETE, inWarehouse, null, at));
-      } else if (!isSameRow(inWarehouse, now)) {
-        moved = inWarehouse;
-        changes.add(change(table, ChangeKind.UPDATE, inWarehouse, now, at));
+        continue;
+      }
+      Change update = change(table, ChangeKind.UPDATE, inWarehouse, now, at);
+      if (RowKey.changes(update)) {
+        moved = true;
+        changes.add(update);
       }
     }
-    if (now != null && moved == null) {
+    if (now != null && !moved) {
       changes.add(change(table, ChangeKind.READ, null, now, at));
     }
-  }
-
-  /** Whether the warehouse holds both under one sorting key. */
-  private static boolean isSameRow(SourceRow a, SourceRow b) {
-    if (a instanceof EventRow before && b instanceof EventRow after) {
-      return before.experimentId() == after.experimentId()
-          && before.userId().equals(after.userId());
-    }
-    return !(a instanceof AssignmentRow before && b instanceof AssignmentRow after)
-        || (before.experimentId() == after.experimentId()
-            && before.userId().equals(after.userId()));
   }
 
   private static Change change(

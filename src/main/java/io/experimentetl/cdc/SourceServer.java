@@ -129,15 +129,12 @@ public final class SourceServer {
   /** Writes the source's heartbeat row. */
   static void beat(Connection connection, PostgresSourceSettings settings) throws SQLException {
     try (Statement statement = connection.createStatement()) {
-      statement.executeUpdate(beatQuery(settings));
+      statement.executeUpdate(
+          "INSERT INTO "
+              + quoted(settings.schema())
+              + ".etl_heartbeat (writer, beat_at) VALUES ('source', clock_timestamp())"
+              + " ON CONFLICT (writer) DO UPDATE SET beat_at = excluded.beat_at");
     }
-  }
-
-  static String beatQuery(PostgresSourceSettings settings) {
-    return "INSERT INTO "
-        + quoted(settings.schema())
-        + ".etl_heartbeat (writer, beat_at) VALUES ('source', clock_timestamp())"
-        + " ON CONFLICT (writer) DO UPDATE SET beat_at = excluded.beat_at";
   }
 
   /**

@@ -201,6 +201,14 @@ final class ContinuityOperator extends AbstractStreamOperator<Either<ProgressMar
   public void processElement(StreamRecord<Either<ReaderNotice, Change>> element) throws Exception {
     Either<ReaderNotice, Change> value = element.getValue();
     readRetainedRows();
+    try {
+      process(value);
+    } catch (DiscontinuityException e) {
+      throw new SuppressRestartsException(e);
+    }
+  }
+
+  private void process(Either<ReaderNotice, Change> value) throws SQLException {
     if (value.isRight()) {
       emitIfNew(value.right());
     } else if (value.left().drift() != null) {
@@ -220,16 +228,8 @@ final class ContinuityOperator extends AbstractStreamOperator<Either<ProgressMar
   private void advance(ReaderProgress progress) throws SQLException {
     if (progress.chunkRead()) {
       finishChunk(progress);
-    } else {
-      boolean transactionEnded;
-      try {
-        transactionEnded = continuity.advance(progress.commitLsn(), progress.lsn());
-      } catch (DiscontinuityException e) {
-        throw new SuppressRestartsException(e);
-      }
-      if (transactionEnded) {
-        output.collect(new StreamRecord<>(Either.Right(continuity.endOfTransaction())));
-      }
+    } else if (continuity.advance(progress.commitLsn(), progress.lsn())) {
+      output.collect(new StreamRecord<>(Either.Right(continuity.endOfTransaction())));
     }
   }
 
@@ -238,13 +238,7 @@ final class ContinuityOperator extends AbstractStreamOperator<Either<ProgressMar
     if (lsn == 0) {
       snapshotRows.inc();
     } else {
-      boolean isNew;
-      try {
-        isNew = continuity.accept(change.position());
-      } catch (DiscontinuityException e) {
-        throw new SuppressRestartsException(e);
-      }
-      if (!isNew) {
+      if (!continuity.accept(change.position())) {
         resentRows.inc();
         return;
       }

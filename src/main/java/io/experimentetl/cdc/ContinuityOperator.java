@@ -14,7 +14,6 @@ import java.util.Iterator;
 import java.util.List;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.ScheduledFuture;
-import java.util.concurrent.ScheduledThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
 import org.apache.flink.api.common.operators.MailboxExecutor;
 import org.apache.flink.api.common.state.ListState;
@@ -143,14 +142,7 @@ final class ContinuityOperator extends AbstractStreamOperator<Either<ProgressMar
     }
     heartbeat = new SourceHeartbeat(settings);
     heartbeat.start();
-    slotPoller =
-        new ScheduledThreadPoolExecutor(
-            1,
-            task -> {
-              Thread thread = new Thread(task, "slot-poller");
-              thread.setDaemon(true);
-              return thread;
-            });
+    slotPoller = DaemonTimer.named("slot-poller");
     slotPoll =
         slotPoller.scheduleWithFixedDelay(
             this::pollSlot, SLOT_POLL_SECONDS, SLOT_POLL_SECONDS, TimeUnit.SECONDS);

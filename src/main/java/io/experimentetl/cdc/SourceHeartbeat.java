@@ -29,14 +29,7 @@ final class SourceHeartbeat implements AutoCloseable {
 
   SourceHeartbeat(PostgresSourceSettings settings) {
     this.settings = settings;
-    thread =
-        new ScheduledThreadPoolExecutor(
-            1,
-            task -> {
-              Thread created = new Thread(task, "source-heartbeat");
-              created.setDaemon(true);
-              return created;
-            });
+    thread = DaemonTimer.named("source-heartbeat");
     thread.setRemoveOnCancelPolicy(true);
     thread.setExecuteExistingDelayedTasksAfterShutdownPolicy(false);
   }

@@ -111,21 +111,11 @@ final class WatchOperator extends AbstractStreamOperator<Either<ReaderNotice, Ch
             this::reread,
             memory);
     firstCheckpointWithStop = Long.MAX_VALUE - CHECKPOINTS_BEFORE_STOP;
-    stopTimer = daemon("source-watch-stop");
-    thread = daemon("source-watch");
+    stopTimer = DaemonTimer.named("source-watch-stop");
+    thread = DaemonTimer.named("source-watch");
     looking =
         thread.scheduleWithFixedDelay(
             this::look, 0, settings.server().heartbeatInterval().toMillis(), TimeUnit.MILLISECONDS);
-  }
-
-  private static ScheduledThreadPoolExecutor daemon(String name) {
-    return new ScheduledThreadPoolExecutor(
-        1,
-        task -> {
-          Thread thread = new Thread(task, name);
-          thread.setDaemon(true);
-          return thread;
-        });
   }
 
   /** Without a publication the slot cannot be read: each restart would fail in the same way. */

@@ -77,8 +77,7 @@ final class TableRowReader extends RowReader<Object[]> {
         while (found.next()) {
           Object[] values = new Object[table.columns().all().size()];
           for (SourceColumn<?> column : table.columns().all()) {
-            Object value = found.getObject(column.index() + 1);
-            values[column.index()] = value;
+            values[column.index()] = found.getObject(column.index() + 1);
           }
           SourceRow row = read(values, null);
           String key = TableComparison.keyOf(table, row);

@@ -77,20 +77,20 @@ final class CatalogueQuery {
   /**
    * Reads the catalogue as one moment shows it.
    *
-   * @throws SQLException the server does not answer
+   * @throws SQLException the server does not answer; close the connection, which may be in a
+   *     transaction
    */
   static SourceCatalogue read(Connection connection, PostgresSourceSettings settings)
       throws SQLException {
     connection.setAutoCommit(false);
     connection.setTransactionIsolation(Connection.TRANSACTION_REPEATABLE_READ);
-    try {
-      Publication publication = publication(connection, settings);
-      return new SourceCatalogue(
-          publication, relations(connection, settings, publication), enums(connection, settings));
-    } finally {
-      connection.rollback();
-      connection.setAutoCommit(true);
-    }
+    Publication publication = publication(connection, settings);
+    SourceCatalogue catalogue =
+        new SourceCatalogue(
+            publication, relations(connection, settings, publication), enums(connection, settings));
+    connection.rollback();
+    connection.setAutoCommit(true);
+    return catalogue;
   }
 
   private static Publication publication(Connection connection, PostgresSourceSettings settings)

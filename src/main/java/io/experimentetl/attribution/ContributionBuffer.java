@@ -29,7 +29,7 @@ final class ContributionBuffer {
   private final Map<DailyKey, DayTotal> daily = new HashMap<>();
   private final Map<HealthKey, HealthCounts> health = new HashMap<>();
   private final Map<List<Object>, ChangedRows> changed = new HashMap<>();
-  private final Map<MetricKey, GreatestTotals> greatest = new HashMap<>();
+  private final Map<MetricKey, GreatestTotals.Sum> greatest = new HashMap<>();
   private final Map<MetricKey, DailySums> ofUser = new HashMap<>();
   private String user;
   private final Consumer<DailyContribution> dailyOutput;
@@ -74,8 +74,9 @@ final class ContributionBuffer {
           if (change.signum() != 0) {
             BigInteger both = difference.dSumSq().divide(change);
             BigInteger after = both.add(change).shiftRight(1);
-            greatest.merge(
-                key, GreatestTotals.of(user, after.subtract(change), after), GreatestTotals::plus);
+            greatest
+                .computeIfAbsent(key, of -> new GreatestTotals.Sum())
+                .add(GreatestTotals.of(user, after.subtract(change), after));
           }
         });
     ofUser.clear();
@@ -117,7 +118,7 @@ final class ContributionBuffer {
         });
     daily.clear();
     greatest.forEach(
-        (key, changed) -> metrics.merge(key, MetricTotals.ZERO.with(changed), MetricTotals::plus));
+        (key, sum) -> metrics.merge(key, MetricTotals.ZERO.with(sum.total()), MetricTotals::plus));
     greatest.clear();
     metrics.forEach(
         (key, totals) -> {

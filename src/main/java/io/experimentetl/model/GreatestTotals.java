@@ -2,7 +2,7 @@ package io.experimentetl.model;
 
 import java.math.BigInteger;
 import java.util.ArrayList;
-import java.util.Comparator;
+import java.util.Collection;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -51,20 +51,60 @@ public record GreatestTotals(
 
   /** These, and then the other changes. */
   public GreatestTotals plus(GreatestTotals next) {
-    Map<String, Change> byUser = new LinkedHashMap<>();
-    for (Change change : changes()) {
-      byUser.put(change.user(), change);
+    if (isNone()) {
+      return next;
     }
-    for (Change change : next.changes()) {
-      byUser.merge(change.user(), change, Change::then);
+    if (next.isNone()) {
+      return this;
     }
-    return greatest(
-        new ArrayList<>(byUser.values()), absent.max(next.absent), stale.max(next.stale));
+    Sum sum = new Sum();
+    sum.add(this);
+    sum.add(next);
+    return sum.total();
+  }
+
+  private boolean isNone() {
+    return isEmpty() && absent.signum() == 0 && stale.signum() == 0;
+  }
+
+  /** Adds up changes that come one user at a time, without a copy of all for each. */
+  public static final class Sum {
+    private final Map<String, Change> byUser = new LinkedHashMap<>();
+    private BigInteger absent = BigInteger.ZERO;
+    private BigInteger stale = BigInteger.ZERO;
+
+    /** Adds later changes. */
+    public void add(GreatestTotals next) {
+      for (Change change : next.changes()) {
+        byUser.merge(change.user(), change, Change::then);
+      }
+      absent = absent.max(next.absent);
+      stale = stale.max(next.stale);
+      while (byUser.size() > KEPT) {
+        Change dropped = byUser.remove(userOfLeast());
+        absent = absent.max(dropped.after());
+        stale = stale.max(dropped.before());
+      }
+    }
+
+    private String userOfLeast() {
+      Change least = null;
+      for (Change change : byUser.values()) {
+        if (least == null || change.greater().compareTo(least.greater()) <= 0) {
+          least = change;
+        }
+      }
+      return least.user();
+    }
+
+    public GreatestTotals total() {
+      return GreatestTotals.of(byUser.values(), absent, stale);
+    }
   }
 
   /** The totals as they stand after the changes. */
   public GreatestTotals settled() {
-    return greatest(
+    return of(
         changes().stream()
             .filter(change -> change.after().signum() != 0)
             .map(change -> new Change(change.user(), BigInteger.ZERO, change.after()))
@@ -73,26 +113,14 @@ public record GreatestTotals(
         stale);
   }
 
-  private static GreatestTotals greatest(
-      List<Change> changes, BigInteger absent, BigInteger stale) {
-    List<Change> kept = changes;
-    BigInteger droppedAfter = absent;
-    BigInteger droppedBefore = stale;
-    if (changes.size() > KEPT) {
-      kept = new ArrayList<>(changes);
-      kept.sort(Comparator.comparing(Change::greater).reversed());
-      for (Change dropped : kept.subList(KEPT, kept.size())) {
-        droppedAfter = droppedAfter.max(dropped.after());
-        droppedBefore = droppedBefore.max(dropped.before());
-      }
-      kept = kept.subList(0, KEPT);
-    }
+  private static GreatestTotals of(
+      Collection<Change> changes, BigInteger absent, BigInteger stale) {
     return new GreatestTotals(
-        kept.stream().map(Change::user).toArray(String[]::new),
-        kept.stream().map(Change::before).toArray(BigInteger[]::new),
-        kept.stream().map(Change::after).toArray(BigInteger[]::new),
-        droppedAfter,
-        droppedBefore);
+        changes.stream().map(Change::user).toArray(String[]::new),
+        changes.stream().map(Change::before).toArray(BigInteger[]::new),
+        changes.stream().map(Change::after).toArray(BigInteger[]::new),
+        absent,
+        stale);
   }
 
   private List<Change> changes() {

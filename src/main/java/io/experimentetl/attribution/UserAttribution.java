@@ -129,10 +129,7 @@ final class UserAttribution {
     statistics.restateDeferred(user);
     deleted.end(user);
     // What came due in the meantime.
-    for (ExperimentFacts facts : List.copyOf(user.experiments())) {
-      reevaluate(user, facts, now);
-      events.reevaluateSpilled(user, facts);
-    }
+    reevaluateAll(user, now);
   }
 
   private void applyDecided(UserFacts user, Change change, long now) {
@@ -158,10 +155,7 @@ final class UserAttribution {
     user.user = (UserRow) change.after();
     user.userMark = truncates.markOf(SourceTable.USERS, Origin.of(change));
     if (!wasKnown && user.user != null) {
-      for (ExperimentFacts facts : List.copyOf(user.experiments())) {
-        reevaluate(user, facts, now);
-        events.reevaluateSpilled(user, facts);
-      }
+      reevaluateAll(user, now);
     }
   }
 
@@ -187,10 +181,7 @@ final class UserAttribution {
   /** Applies the open truncates to a user, at their transaction's commit. */
   void applyTruncates(UserFacts user, long now) {
     truncated.apply(user);
-    for (ExperimentFacts facts : List.copyOf(user.experiments())) {
-      reevaluate(user, facts, now);
-      events.reevaluateSpilled(user, facts);
-    }
+    reevaluateAll(user, now);
   }
 
   private static String userIdOf(Change change) {
@@ -218,10 +209,7 @@ final class UserAttribution {
       rename.giveUp(user);
     }
     if (!user.hasUnmoved()) {
-      for (ExperimentFacts facts : List.copyOf(user.experiments())) {
-        reevaluate(user, facts, now);
-        events.reevaluateSpilled(user, facts);
-      }
+      reevaluateAll(user, now);
     }
   }
 
@@ -271,6 +259,14 @@ final class UserAttribution {
       findings.resolveOrphanExperiment(experiment, reference);
     } else {
       findings.resolveOrphanVariant((VariantRow) reference.after(), reference);
+    }
+  }
+
+  /** Evaluates the references of all pending, flagged and spilled facts again. */
+  private void reevaluateAll(UserFacts user, long now) {
+    for (ExperimentFacts facts : List.copyOf(user.experiments())) {
+      reevaluate(user, facts, now);
+      events.reevaluateSpilled(user, facts);
     }
   }
 

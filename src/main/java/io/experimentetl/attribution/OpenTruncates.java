@@ -44,19 +44,21 @@ final class OpenTruncates {
 
   /** The mark of a row that the source wrote in this change. */
   byte markOf(SourceTable table, Origin origin) {
-    int before = 0;
-    for (Truncate truncate : open) {
-      if (truncate.table() == table
-          && truncate.origin().sequenceNumber() < origin.sequenceNumber()) {
-        before++;
-      }
-    }
-    return FactMark.written(Math.min(before, FactMark.MAX_TRUNCATES));
+    return FactMark.written(countBefore(table, origin.sequenceNumber()));
   }
 
   /** Whether a row with this mark was written before the last truncate of its table. */
   boolean removes(SourceTable table, byte mark) {
-    long truncates = open.stream().filter(truncate -> truncate.table() == table).count();
-    return FactMark.truncatesBefore(mark) < Math.min(truncates, FactMark.MAX_TRUNCATES);
+    return FactMark.truncatesBefore(mark) < countBefore(table, Long.MAX_VALUE);
+  }
+
+  private int countBefore(SourceTable table, long sequenceNumber) {
+    int count = 0;
+    for (Truncate truncate : open) {
+      if (truncate.table() == table && truncate.origin().sequenceNumber() < sequenceNumber) {
+        count++;
+      }
+    }
+    return Math.min(count, FactMark.MAX_TRUNCATES);
   }
 }

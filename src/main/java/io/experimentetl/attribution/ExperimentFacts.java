@@ -126,12 +126,17 @@ final class ExperimentFacts {
 
   /** The delivered assignment with the id, or null. */
   AssignmentRow assignmentOf(long id) {
-    for (AssignmentRow row : assignments) {
-      if (row.id() == id) {
-        return row;
+    int index = indexOf(id);
+    return index < 0 ? null : assignments.get(index);
+  }
+
+  private int indexOf(long assignmentId) {
+    for (int i = 0; i < assignments.size(); i++) {
+      if (assignments.get(i).id() == assignmentId) {
+        return i;
       }
     }
-    return null;
+    return -1;
   }
 
   /** The pending assignment with the id, or null. */
@@ -155,12 +160,12 @@ final class ExperimentFacts {
    * @param sequence of the change that brought it; 0: the snapshot read it
    */
   void put(AssignmentRow row, long sequence) {
-    AssignmentRow before = assignmentOf(row.id());
-    if (before == null) {
+    int index = indexOf(row.id());
+    if (index < 0) {
       assignments.add(row);
       sequences.add(sequence);
     } else {
-      assignments.set(assignments.indexOf(before), row);
+      assignments.set(index, row);
     }
     assignment = earliestAssignment();
   }
@@ -175,7 +180,7 @@ final class ExperimentFacts {
 
   /** Returns whether there was a delivered assignment with the id. */
   boolean removeAssignment(long id) {
-    int index = assignments.indexOf(assignmentOf(id));
+    int index = indexOf(id);
     if (index >= 0) {
       assignments.remove(index);
       sequences.remove(index);
@@ -187,11 +192,11 @@ final class ExperimentFacts {
 
   /** The sequence number of the change that brought the assignment; 0: the snapshot. */
   long sequenceOf(long assignmentId) {
-    return sequences.get(assignments.indexOf(assignmentOf(assignmentId)));
+    return sequences.get(indexOf(assignmentId));
   }
 
   void setSequence(long assignmentId, long sequence) {
-    sequences.set(assignments.indexOf(assignmentOf(assignmentId)), sequence);
+    sequences.set(indexOf(assignmentId), sequence);
   }
 
   private AssignmentRow earliestAssignment() {

@@ -93,22 +93,13 @@ final class HealthLedger {
   void addMetrics(Map<MetricKey, MetricTotals> changes) {
     changes.forEach(
         (key, change) ->
-            metrics.merge(
+            metrics.compute(
                 key,
-                change,
-                (a, b) -> {
-                  MetricTotals sum = a.plus(b);
-                  return sum.isZero() ? null : sum;
+                (same, before) -> {
+                  MetricTotals sum = before == null ? change : before.plus(change);
+                  MetricTotals settled = sum.with(sum.greatest().settled());
+                  return settled.isZero() ? null : settled;
                 }));
-    metrics
-        .entrySet()
-        .removeIf(
-            entry -> {
-              if (changes.containsKey(entry.getKey())) {
-                entry.setValue(entry.getValue().with(entry.getValue().greatest().settled()));
-              }
-              return entry.getValue().isZero();
-            });
   }
 
   /** The metric's totals, one for each variant with events. */

@@ -42,8 +42,7 @@ public record Origin(long lsn, long committedAt, long sequenceNumber, long visib
 
   /** The version of a row that the change deletes. */
   RowVersion tombstone(String reason) {
-    return new RowVersion(
-        lsn, committedAt, RowVersion.ofSequenceNumber(sequenceNumber), true, reason);
+    return version().deletedBy(reason);
   }
 
   /** The version of a correction: see {@link RowVersionGenerator#correctionAfter}. */

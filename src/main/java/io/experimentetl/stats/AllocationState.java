@@ -113,8 +113,7 @@ final class AllocationState {
     List<ExperimentAllocation> rows = new ArrayList<>();
     AllocationHistory former = removed.get(experimentId);
     if (former != null) {
-      RowVersion tombstone =
-          new RowVersion(version.lsn(), version.committedAt(), version.version(), true, "");
+      RowVersion tombstone = version.deletedBy("");
       for (AllocationPhase phase : former.distinct()) {
         rows.add(new ExperimentAllocation(experimentId, phase, phase.number(), tombstone));
       }

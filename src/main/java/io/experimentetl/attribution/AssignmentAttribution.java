@@ -148,7 +148,7 @@ final class AssignmentAttribution {
         rows.writeTombstone(row.withUserId(formerId), version.deletedBy(DeletedFacts.KEY_CHANGE));
         PendingAssignment held = facts.pendingAssignmentOf(row.id());
         if (held == null || held.isFlagged()) {
-          deliver(user, facts, row, held, origin, version);
+          deliver(user, facts, row, known(user, row), held, origin, version);
         }
       }
     }
@@ -168,20 +168,35 @@ final class AssignmentAttribution {
     }
   }
 
-  private boolean reevaluate(
-      UserFacts user, ExperimentFacts facts, PendingAssignment held, long now) {
-    AssignmentRow row = held.assignment();
+  /**
+   * What is known of an assignment's references.
+   *
+   * @param experimentVersion 0: unknown
+   * @param variantExperiment null: the variant is unknown
+   */
+  private record Known(
+      int experimentVersion, Long variantExperiment, EnumSet<FindingCode> unresolved) {}
+
+  private Known known(UserFacts user, AssignmentRow row) {
     ExperimentDimension experiment = references.experiment(row.experimentId());
     VariantDimension variant = references.variant(row.variantId());
     Long variantExperiment = variant == null ? null : variant.experimentId();
-    EnumSet<FindingCode> unresolved =
-        AssignmentChecks.unresolved(user.user != null, experiment != null, variantExperiment);
-    FindingCode[] codes = FindingCode.toArray(unresolved);
+    return new Known(
+        experiment == null ? 0 : experiment.version(),
+        variantExperiment,
+        AssignmentChecks.unresolved(user.user != null, experiment != null, variantExperiment));
+  }
+
+  private boolean reevaluate(
+      UserFacts user, ExperimentFacts facts, PendingAssignment held, long now) {
+    AssignmentRow row = held.assignment();
+    Known known = known(user, row);
+    EnumSet<FindingCode> unresolved = known.unresolved();
     // The commit may delete the truncated one, and a correction would be above its tombstone.
-    boolean isTruncated = truncates.removes(ASSIGNMENTS, facts.assignmentMark(row.id()));
     boolean isUnchanged =
         held.isFlagged()
-            ? isTruncated || Arrays.equals(codes, held.unresolved())
+            ? Arrays.equals(FindingCode.toArray(unresolved), held.unresolved())
+                || truncates.removes(ASSIGNMENTS, facts.assignmentMark(row.id()))
             : !unresolved.isEmpty() && !grace.isOver(held.pendingUntil(), now);
     if (isUnchanged) {
       return false;
@@ -191,7 +206,7 @@ final class AssignmentAttribution {
         held.isFlagged()
             ? origin.corrected(versions.correctionAfter(held.version()))
             : origin.version();
-    deliver(user, facts, row, held, origin, version);
+    deliver(user, facts, row, known, held, origin, version);
     facts.setAssignmentMark(row.id(), truncates.markOf(ASSIGNMENTS, origin));
     return true;
   }
@@ -199,25 +214,23 @@ final class AssignmentAttribution {
   /**
    * Sends an assignment, and holds it flagged while references are missing.
    *
+   * @param known of its references
    * @param held the assignment as it was held; null: it was not
    */
   private void deliver(
       UserFacts user,
       ExperimentFacts facts,
       AssignmentRow row,
+      Known known,
       PendingAssignment held,
       Origin origin,
       RowVersion version) {
-    ExperimentDimension experiment = references.experiment(row.experimentId());
-    VariantDimension variant = references.variant(row.variantId());
-    Long variantExperiment = variant == null ? null : variant.experimentId();
-    EnumSet<FindingCode> unresolved =
-        AssignmentChecks.unresolved(user.user != null, experiment != null, variantExperiment);
+    EnumSet<FindingCode> unresolved = known.unresolved();
     EnumSet<FindingCode> found =
         AssignmentChecks.violations(
             row,
-            variantExperiment,
-            experiment == null ? 0 : experiment.version(),
+            known.variantExperiment(),
+            known.experimentVersion(),
             clockToleranceMicros,
             origin.committedAt() + futureToleranceMicros);
     if (facts.isAssignedBefore(row.id())) {

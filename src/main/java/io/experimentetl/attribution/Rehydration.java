@@ -39,10 +39,9 @@ final class Rehydration {
     return true;
   }
 
-  /** The user's visible facts in the experiment, complete or not. */
-  ExperimentFacts remains(UserFacts user, long experimentId) {
-    EvictionSummary summary = user.evictedIn(experimentId);
-    return warehouse.remains(summary == null ? user.userId : idOf(user, summary), experimentId);
+  /** The visible facts of the user in the summary's experiment, complete or not. */
+  ExperimentFacts remains(UserFacts user, EvictionSummary summary) {
+    return warehouse.remains(idOf(user, summary), summary.experimentId());
   }
 
   /** The id under which the rows of evicted facts stand. */

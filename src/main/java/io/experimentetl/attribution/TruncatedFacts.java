@@ -171,7 +171,7 @@ final class TruncatedFacts {
       UserFacts user, EvictionSummary summary, Truncate ofEvents, Truncate ofAssignments) {
     long experimentId = summary.experimentId();
     String userId = Rehydration.idOf(user, summary);
-    ExperimentFacts remains = rehydration.remains(user, experimentId);
+    ExperimentFacts remains = rehydration.remains(user, summary);
     if (ofEvents != null && !ofEvents.byRetention()) {
       RowVersion tombstone = ofEvents.origin().tombstone(REASON);
       for (int i = 0; i < remains.events.size(); i++) {

@@ -79,7 +79,7 @@ final class UserErasure {
   private void eraseEvicted(UserFacts user, RowVersion tombstone, Origin origin, Erased erased) {
     for (EvictionSummary summary : List.copyOf(user.evicted())) {
       if (!rehydration.ensureFacts(user, summary.experimentId())) {
-        ExperimentFacts remains = rehydration.remains(user, summary.experimentId());
+        ExperimentFacts remains = rehydration.remains(user, summary);
         erased.add(remains);
         rows.writeTombstones(Rehydration.idOf(user, summary), remains, tombstone);
         rehydration.reportLost(user, summary.experimentId(), origin);

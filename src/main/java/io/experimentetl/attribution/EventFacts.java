@@ -83,8 +83,6 @@ final class EventFacts {
         return;
       }
       marks = new byte[occurredAt.length];
-    } else if (marks.length < occurredAt.length) {
-      marks = Arrays.copyOf(marks, occurredAt.length);
     }
     marks[index] = mark;
   }

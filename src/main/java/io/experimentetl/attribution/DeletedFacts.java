@@ -33,13 +33,12 @@ final class DeletedFacts {
   record Deleted(
       long experimentId, EventId eventId, long occurredAt, long assignmentId, Origin origin) {}
 
+  /** A fact that retention has deleted, with its table and time. */
+  private record Retained(Deleted fact, String table, long occurredAt) {}
+
   private final RetentionPeriods retention;
   private final UserFindings findings;
   private final List<Deleted> deleted = new ArrayList<>();
-
-  /** By fact that retention has deleted, its table and time. */
-  private record Retained(Deleted fact, String table, long occurredAt) {}
-
   private final List<Retained> retained = new ArrayList<>();
   private Judgement judgement = Judgement.KEPT;
 

@@ -409,8 +409,7 @@ final class EventAttribution {
         violations(facts, event, known, checks.values(event), origin, origin.fromStream());
     rows.send(user, facts, event, violations, unresolved, version);
     findings.resolveArrivedReferences(flagged, unresolved, event, origin);
-    // Some violations are known only now: an event is compared with the assignment, if there is
-    // one.
+    // Some violations are known only now: an event is compared with its assignment if it has one.
     findings.open(violations, event, origin);
     findings.open(unresolved, event, origin);
     if (!unresolved.isEmpty()) {

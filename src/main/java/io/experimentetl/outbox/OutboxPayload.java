@@ -61,8 +61,7 @@ record OutboxPayload(
   private static final Pattern EXPERIMENT_AND_USER = Pattern.compile("(\\d+):(.+)", Pattern.DOTALL);
 
   // Numbers keep all their digits. A payload that is nested deeper than Jackson's default is
-  // refused,
-  // because the consumers of the message could not read it either.
+  // refused, because the consumers of the message could not read it either.
   private static final ObjectMapper JSON =
       JsonMapper.builder(
               JsonFactory.builder()

@@ -1,81 +1,115 @@
 package io.experimentetl.local;
 
 import java.nio.file.Path;
+import java.sql.Connection;
+import java.sql.SQLException;
+import java.sql.Statement;
+import java.util.Queue;
+import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.atomic.AtomicInteger;
+import org.junit.jupiter.api.extension.AfterAllCallback;
 import org.junit.jupiter.api.extension.BeforeAllCallback;
 import org.junit.jupiter.api.extension.ExtensionContext;
-import org.junit.jupiter.api.extension.ExtensionContext.Store;
 
 /**
  * Real servers for a test class, started when first asked for, shared by all classes of the test
- * run and stopped at its end:
+ * JVM and killed at its end:
  *
  * <pre>{@code
  * @RegisterExtension static final PlatformExtension PLATFORM = new PlatformExtension();
  * }</pre>
  *
  * A class works in databases of its own ({@link #newPostgresDatabase}, {@link
- * #newClickHouseDatabase}); names of replication slots are shared by all databases of a server and
- * must be unique. A test that kills a server starts it again.
+ * #newClickHouseDatabase}), which are dropped behind it; names of replication slots are shared by
+ * all databases of a server and must be unique, roles likewise. A test that kills a server starts
+ * it again.
  */
-public final class PlatformExtension implements BeforeAllCallback {
-  private static final ExtensionContext.Namespace NAMESPACE =
-      ExtensionContext.Namespace.create(PlatformExtension.class);
+public final class PlatformExtension implements BeforeAllCallback, AfterAllCallback {
   private static final AtomicInteger DATABASES = new AtomicInteger();
 
   /** Test JVMs that run side by side have servers of their own and share the folder target/. */
   private static final String FORK = System.getProperty("test.fork", "1");
 
-  private Servers servers;
+  /** Not in JUnit's store: Surefire runs each class of a forked JVM as a test run of its own. */
+  private static final Servers SERVERS = new Servers();
+
+  private final Queue<PostgresEndpoint> postgresDatabases = new ConcurrentLinkedQueue<>();
+  private final Queue<ClickHouseEndpoint> clickHouseDatabases = new ConcurrentLinkedQueue<>();
 
   @Override
   public void beforeAll(ExtensionContext context) {
-    servers =
-        context
-            .getRoot()
-            .getStore(NAMESPACE)
-            .getOrComputeIfAbsent(Servers.class, type -> new Servers(), Servers.class);
+    SERVERS.startThoseThatATestHasLeftStopped();
+  }
+
+  /** Drops the databases of the class, and its slots, which would keep PostgreSQL's log. */
+  @Override
+  public void afterAll(ExtensionContext context) throws SQLException {
+    for (PostgresEndpoint database : postgresDatabases) {
+      drop(database);
+    }
+    for (ClickHouseEndpoint database : clickHouseDatabases) {
+      clickHouse().endpoint().query("DROP DATABASE IF EXISTS `" + database.database() + '`');
+    }
+  }
+
+  private void drop(PostgresEndpoint database) throws SQLException {
+    String ofTheDatabase = " FROM pg_replication_slots WHERE database = '" + database.database() + "'";
+    try (Connection connection = postgres().endpoint().connect();
+        Statement statement = connection.createStatement()) {
+      // A slot is released a moment after its reader has been asked to end.
+      statement.execute("SELECT pg_terminate_backend(active_pid, 10000)" + ofTheDatabase + " AND active");
+      statement.execute("SELECT pg_drop_replication_slot(slot_name)" + ofTheDatabase);
+      statement.execute("DROP DATABASE IF EXISTS \"" + database.database() + "\" WITH (FORCE)");
+    }
   }
 
   public PostgresServer postgres() {
-    return servers.postgres();
+    return SERVERS.postgres();
   }
 
   public ClickHouseServer clickHouse() {
-    return servers.clickHouse();
+    return SERVERS.clickHouse();
   }
 
   public KafkaServer kafka() {
-    return servers.kafka();
+    return SERVERS.kafka();
   }
 
   /** An empty database that no other test has; its name starts with the given one. */
   public PostgresEndpoint newPostgresDatabase(String name) {
-    return postgres().newDatabase(unique(name));
+    PostgresEndpoint database = postgres().newDatabase(unique(name));
+    postgresDatabases.add(database);
+    return database;
   }
 
   /** An empty database that no other test has; its name starts with the given one. */
   public ClickHouseEndpoint newClickHouseDatabase(String name) {
-    return clickHouse().newDatabase(unique(name));
+    ClickHouseEndpoint database = clickHouse().newDatabase(unique(name));
+    clickHouseDatabases.add(database);
+    return database;
   }
 
   /** A directory below target/ for this test run. */
   public Path directory() {
-    return servers.directory;
+    return SERVERS.directory;
   }
 
   private static String unique(String name) {
     return name + FORK + "_" + DATABASES.incrementAndGet();
   }
 
-  /** Lives in the root store, which JUnit closes after the last class. */
-  private static final class Servers implements Store.CloseableResource {
+  /** The JVM's servers. */
+  private static final class Servers {
     private final Path directory =
         Path.of("target", "platform-it", Long.toString(ProcessHandle.current().pid()))
             .toAbsolutePath();
     private PostgresServer postgres;
     private ClickHouseServer clickHouse;
     private KafkaServer kafka;
+
+    Servers() {
+      Runtime.getRuntime().addShutdownHook(new Thread(this::killAndDelete));
+    }
 
     synchronized PostgresServer postgres() {
       if (postgres == null) {
@@ -98,16 +132,28 @@ public final class PlatformExtension implements BeforeAllCallback {
       return kafka;
     }
 
-    @Override
-    public synchronized void close() {
+    /** A failed test may have ended between the kill of a server and its start. */
+    synchronized void startThoseThatATestHasLeftStopped() {
+      if (postgres != null && !postgres.isAlive()) {
+        postgres.start();
+      }
+      if (clickHouse != null && !clickHouse.isAlive()) {
+        clickHouse.start();
+      }
+      if (kafka != null && !kafka.isAlive()) {
+        kafka.start();
+      }
+    }
+
+    private synchronized void killAndDelete() {
       if (kafka != null) {
-        kafka.stop();
+        kafka.kill9();
       }
       if (clickHouse != null) {
-        clickHouse.stop();
+        clickHouse.kill9();
       }
       if (postgres != null) {
-        postgres.stop();
+        postgres.kill9();
       }
       for (String data : new String[] {"postgres/data", "clickhouse/data", "kafka/data"}) {
         DownloadCache.deleteRecursively(directory.resolve(data));

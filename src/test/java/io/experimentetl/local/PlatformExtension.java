@@ -4,9 +4,11 @@ import java.nio.file.Path;
 import java.sql.Connection;
 import java.sql.SQLException;
 import java.sql.Statement;
+import java.time.Duration;
 import java.util.Queue;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.atomic.AtomicInteger;
+import org.awaitility.Awaitility;
 import org.junit.jupiter.api.extension.AfterAllCallback;
 import org.junit.jupiter.api.extension.BeforeAllCallback;
 import org.junit.jupiter.api.extension.ExtensionContext;
@@ -33,6 +35,11 @@ public final class PlatformExtension implements BeforeAllCallback, AfterAllCallb
   /** Not in JUnit's store: Surefire runs each class of a forked JVM as a test run of its own. */
   private static final Servers SERVERS = new Servers();
 
+  static {
+    // Long enough for a machine that does other work beside. A condition that holds ends its wait.
+    Awaitility.setDefaultTimeout(Duration.ofMinutes(1));
+  }
+
   private final Queue<PostgresEndpoint> postgresDatabases = new ConcurrentLinkedQueue<>();
   private final Queue<ClickHouseEndpoint> clickHouseDatabases = new ConcurrentLinkedQueue<>();
 
@@ -53,11 +60,13 @@ public final class PlatformExtension implements BeforeAllCallback, AfterAllCallb
   }
 
   private void drop(PostgresEndpoint database) throws SQLException {
-    String ofTheDatabase = " FROM pg_replication_slots WHERE database = '" + database.database() + "'";
+    String ofTheDatabase =
+        " FROM pg_replication_slots WHERE database = '" + database.database() + "'";
     try (Connection connection = postgres().endpoint().connect();
         Statement statement = connection.createStatement()) {
       // A slot is released a moment after its reader has been asked to end.
-      statement.execute("SELECT pg_terminate_backend(active_pid, 10000)" + ofTheDatabase + " AND active");
+      statement.execute(
+          "SELECT pg_terminate_backend(active_pid, 10000)" + ofTheDatabase + " AND active");
       statement.execute("SELECT pg_drop_replication_slot(slot_name)" + ofTheDatabase);
       statement.execute("DROP DATABASE IF EXISTS \"" + database.database() + "\" WITH (FORCE)");
     }

@@ -131,6 +131,7 @@ final class AssignmentAttribution {
   private void retain(UserFacts user, AssignmentRow row, Change change) {
     if (deleted.mustRemember(change, row) && rehydration.ensureFacts(user, row.experimentId())) {
       ExperimentFacts facts = user.factsIn(row.experimentId());
+      PendingFacts.markRetentionDeleted(facts, row);
       if (facts.assignmentOf(row.id()) != null) {
         facts.setAssignmentMark(
             row.id(), FactMark.retentionDeleted(facts.assignmentMark(row.id())));
@@ -207,7 +208,11 @@ final class AssignmentAttribution {
             ? origin.corrected(versions.correctionAfter(held.version()))
             : origin.version();
     deliver(user, facts, row, known, held, origin, version);
-    facts.setAssignmentMark(row.id(), truncates.markOf(ASSIGNMENTS, origin));
+    if (!held.isFlagged()) {
+      byte mark = truncates.markOf(ASSIGNMENTS, origin);
+      facts.setAssignmentMark(
+          row.id(), held.retentionDeleted() ? FactMark.retentionDeleted(mark) : mark);
+    }
     return true;
   }
 

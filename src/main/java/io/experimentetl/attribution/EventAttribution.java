@@ -162,20 +162,27 @@ final class EventAttribution {
         pending.spill(user, facts, oldest);
       } else {
         EventReferences known = references.of(user, facts, oldest.event());
-        add(
-            user,
-            facts,
-            oldest.event(),
-            oldest.origin(),
-            known,
-            checks.unresolved(oldest.event(), known),
-            false);
+        addPending(user, facts, oldest, known, checks.unresolved(oldest.event(), known));
         if (pending.isFull(facts)) {
           pending.spill(user, facts, facts.pendingEvents.remove(facts.pendingEvents.size() - 1));
         }
       }
     }
     pending.hold(facts, held);
+  }
+
+  /** Adds an event that was pending. */
+  private void addPending(
+      UserFacts user,
+      ExperimentFacts facts,
+      PendingEvent held,
+      EventReferences known,
+      EnumSet<FindingCode> unresolved) {
+    add(user, facts, held.event(), held.origin(), known, unresolved, false);
+    if (held.retentionDeleted()) {
+      int last = facts.events.size() - 1;
+      facts.events.setMark(last, FactMark.retentionDeleted(facts.events.mark(last)));
+    }
   }
 
   /**
@@ -320,7 +327,9 @@ final class EventAttribution {
   private void retain(UserFacts user, EventRow event, Change change) {
     if (deleted.mustRemember(change, event)
         && rehydration.ensureFacts(user, event.experimentId())) {
-      EventFacts events = user.factsIn(event.experimentId()).events;
+      ExperimentFacts facts = user.factsIn(event.experimentId());
+      PendingFacts.markRetentionDeleted(facts, event);
+      EventFacts events = facts.events;
       int index = events.indexOf(event.id(), event.occurredAt());
       if (index >= 0) {
         events.setMark(index, FactMark.retentionDeleted(events.mark(index)));
@@ -349,7 +358,7 @@ final class EventAttribution {
         if (!held.isFlagged()) {
           if (unresolved.isEmpty() || grace.isOver(held.pendingUntil(), now)) {
             pending.remove(facts, held);
-            add(user, facts, held.event(), held.origin(), known, unresolved, false);
+            addPending(user, facts, held, known, unresolved);
             delivered = true;
           }
         } else if (differ(held, unresolved) && !isTruncated(facts, held)) {

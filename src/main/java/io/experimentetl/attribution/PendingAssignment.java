@@ -12,20 +12,26 @@ public record PendingAssignment(
     Origin origin,
     long pendingUntil,
     FindingCode[] unresolved,
-    long version) {
+    long version,
+    boolean retentionDeleted) {
 
   static PendingAssignment until(long pendingUntil, AssignmentRow assignment, Origin origin) {
-    return new PendingAssignment(assignment, origin, pendingUntil, FindingCode.NO_CODES, 0);
+    return new PendingAssignment(assignment, origin, pendingUntil, FindingCode.NO_CODES, 0, false);
   }
 
   static PendingAssignment flagged(
       AssignmentRow assignment, Origin origin, FindingCode[] unresolved, long version) {
-    return new PendingAssignment(assignment, origin, 0, unresolved, version);
+    return new PendingAssignment(assignment, origin, 0, unresolved, version, false);
   }
 
   PendingAssignment withUserId(String userId) {
     return new PendingAssignment(
-        assignment.withUserId(userId), origin, pendingUntil, unresolved, version);
+        assignment.withUserId(userId), origin, pendingUntil, unresolved, version, retentionDeleted);
+  }
+
+  /** The same, with the note that a retention transaction has deleted its row. */
+  PendingAssignment deletedByRetention() {
+    return new PendingAssignment(assignment, origin, pendingUntil, unresolved, version, true);
   }
 
   boolean isFlagged() {

@@ -11,21 +11,34 @@ import io.experimentetl.model.FindingCode;
  *     delivered flagged
  * @param unresolved the codes that it was flagged with; empty while it is pending
  * @param version of the row that was sent last; 0 while it is pending
+ * @param retentionDeleted whether a retention transaction has deleted the row of a pending one; of
+ *     a flagged one, its {@link FactMark} says so
  */
 public record PendingEvent(
-    EventRow event, Origin origin, long pendingUntil, FindingCode[] unresolved, long version) {
+    EventRow event,
+    Origin origin,
+    long pendingUntil,
+    FindingCode[] unresolved,
+    long version,
+    boolean retentionDeleted) {
 
   static PendingEvent until(long pendingUntil, EventRow event, Origin origin) {
-    return new PendingEvent(event, origin, pendingUntil, FindingCode.NO_CODES, 0);
+    return new PendingEvent(event, origin, pendingUntil, FindingCode.NO_CODES, 0, false);
   }
 
   static PendingEvent flagged(
       EventRow event, Origin origin, FindingCode[] unresolved, long version) {
-    return new PendingEvent(event, origin, 0, unresolved, version);
+    return new PendingEvent(event, origin, 0, unresolved, version, false);
   }
 
   PendingEvent withUserId(String userId) {
-    return new PendingEvent(event.withUserId(userId), origin, pendingUntil, unresolved, version);
+    return new PendingEvent(
+        event.withUserId(userId), origin, pendingUntil, unresolved, version, retentionDeleted);
+  }
+
+  /** The same, with the note that a retention transaction has deleted its row. */
+  PendingEvent deletedByRetention() {
+    return new PendingEvent(event, origin, pendingUntil, unresolved, version, true);
   }
 
   boolean isFlagged() {

@@ -2,6 +2,7 @@ package io.experimentetl.attribution;
 
 import static io.experimentetl.model.FindingCode.R_ORPHAN_USER;
 
+import io.experimentetl.model.AssignmentRow;
 import io.experimentetl.model.EventId;
 import io.experimentetl.model.EventRow;
 import io.experimentetl.model.FindingCode;
@@ -75,6 +76,26 @@ final class PendingFacts {
       facts.pendingAssignments.remove(assignment);
       release(assignment);
     }
+  }
+
+  /** Notes that a retention transaction has deleted the row of an event, if it is pending. */
+  static void markRetentionDeleted(ExperimentFacts facts, EventRow event) {
+    facts.pendingEvents.replaceAll(
+        held ->
+            !held.isFlagged()
+                    && held.event().occurredAt() == event.occurredAt()
+                    && held.event().id().equals(event.id())
+                ? held.deletedByRetention()
+                : held);
+  }
+
+  /** Notes that a retention transaction has deleted the row of an assignment, if it is pending. */
+  static void markRetentionDeleted(ExperimentFacts facts, AssignmentRow row) {
+    facts.pendingAssignments.replaceAll(
+        held ->
+            !held.isFlagged() && held.assignment().id() == row.id()
+                ? held.deletedByRetention()
+                : held);
   }
 
   /** Ends the hold on the visible position: the event is not pending any more. */

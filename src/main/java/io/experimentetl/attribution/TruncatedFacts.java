@@ -122,10 +122,15 @@ final class TruncatedFacts {
       }
     }
     for (PendingEvent held : List.copyOf(facts.pendingEvents)) {
-      if (!held.isFlagged()
-          && !truncate.byRetention()
-          && isBefore(held.origin(), truncate)
-          && isHeldEvent(held.event().occurredAt(), truncate)) {
+      if (held.isFlagged()
+          || held.retentionDeleted()
+          || !isBefore(held.origin(), truncate)
+          || !isHeldEvent(held.event().occurredAt(), truncate)) {
+        continue;
+      }
+      if (truncate.byRetention()) {
+        PendingFacts.markRetentionDeleted(facts, held.event());
+      } else {
         pending.remove(facts, held);
         // Before a restart it may have got its reference, and an early write may be visible.
         rows.writeTombstone(held.event(), tombstone);
@@ -156,10 +161,15 @@ final class TruncatedFacts {
       }
     }
     for (PendingAssignment held : List.copyOf(facts.pendingAssignments)) {
-      if (!held.isFlagged()
-          && !truncate.byRetention()
-          && isBefore(held.origin(), truncate)
-          && isHeldAssignment(held.assignment().assignedAt(), truncate)) {
+      if (held.isFlagged()
+          || held.retentionDeleted()
+          || !isBefore(held.origin(), truncate)
+          || !isHeldAssignment(held.assignment().assignedAt(), truncate)) {
+        continue;
+      }
+      if (truncate.byRetention()) {
+        PendingFacts.markRetentionDeleted(facts, held.assignment());
+      } else {
         pending.remove(facts, held);
         rows.writeTombstone(held.assignment(), tombstone);
       }

@@ -16,6 +16,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import io.experimentetl.config.CrossoverPolicy;
 import io.experimentetl.model.AssignmentProcessed;
+import io.experimentetl.model.AssignmentRow;
 import io.experimentetl.model.ChangeKind;
 import io.experimentetl.model.EventRow;
 import io.experimentetl.model.SourceTable;
@@ -201,6 +202,61 @@ class TruncatedFactsTest {
 
     assertThat(scenario.visible()).isEmpty();
     assertThat(visibleAssignments()).isEmpty();
+  }
+
+  @Test
+  void pendingFactsThatARetentionTransactionHadDeletedAreDeliveredAndStay() {
+    AssignmentRow assignment = assignment(99, "hash", JAN_8);
+    EventRow event = exposure(1, 99L, JAN_8);
+    scenario.insert(assignment);
+    scenario.insert(event);
+    scenario.apply(EVENTS, ChangeKind.RETENTION_DELETE, event, null);
+    scenario.apply(ASSIGNMENTS, ChangeKind.RETENTION_DELETE, assignment, null);
+
+    truncate(EVENTS, ASSIGNMENTS);
+    scenario.afterGrace();
+    truncate(EVENTS, ASSIGNMENTS);
+
+    assertThat(scenario.visible()).hasSize(1);
+    assertThat(visibleAssignments()).containsExactly(7L);
+  }
+
+  @Test
+  void pendingFactsThatARetentionTransactionHadTruncatedAreDeliveredAndStay() {
+    scenario.insert(assignment(99, "hash", JAN_8));
+    scenario.insert(exposure(1, 99L, JAN_8));
+    scenario.inOneTransaction(
+        () -> {
+          scenario.truncateByRetention(EVENTS);
+          scenario.truncateByRetention(ASSIGNMENTS);
+          scenario.throughState();
+          scenario.commitTruncates();
+        });
+
+    truncate(EVENTS, ASSIGNMENTS);
+    scenario.afterGrace();
+
+    assertThat(scenario.visible()).hasSize(1);
+    assertThat(visibleAssignments()).containsExactly(7L);
+  }
+
+  @Test
+  void flaggedAssignmentThatARetentionTransactionHadDeletedStaysAlsoCorrected() {
+    UserScenario late = new UserScenario(UserScenario.config(CrossoverPolicy.EXCLUDE));
+    late.knowDimensions();
+    AssignmentRow assignment = assignment(CONTROL, "hash", JAN_8);
+    late.insert(assignment);
+    late.afterGrace();
+    late.apply(ASSIGNMENTS, ChangeKind.RETENTION_DELETE, assignment, null);
+    late.insert(SourceTable.USERS, UserScenario.userRow());
+
+    late.inOneTransaction(
+        () -> {
+          late.truncate(ASSIGNMENTS);
+          late.commitTruncates();
+        });
+
+    assertThat(late.out.assignmentRows).hasSize(2).noneMatch(row -> row.version().deleted());
   }
 
   @Test

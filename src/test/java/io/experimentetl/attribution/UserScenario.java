@@ -310,6 +310,15 @@ final class UserScenario {
 
   /** A TRUNCATE; {@link #commitTruncates} must follow. */
   void truncate(SourceTable table) {
+    truncate(table, ChangeKind.TRUNCATE);
+  }
+
+  /** A TRUNCATE in a retention transaction; {@link #commitTruncates} must follow. */
+  void truncateByRetention(SourceTable table) {
+    truncate(table, ChangeKind.RETENTION_TRUNCATE);
+  }
+
+  private void truncate(SourceTable table, ChangeKind kind) {
     lsn += 104;
     versions.observe(lsn);
     attribution
@@ -318,7 +327,7 @@ final class UserScenario {
             Truncate.of(
                 new Change(
                     table,
-                    ChangeKind.TRUNCATE,
+                    kind,
                     lsn,
                     new SourcePosition(lsn - 104, lsn, txId, 0, committedAt),
                     null,

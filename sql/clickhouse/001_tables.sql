@@ -228,6 +228,21 @@ ENGINE = ReplacingMergeTree(_version, _deleted)
 ORDER BY (experiment_id, phase)
 SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1;
 
+-- What each metric of the configuration is judged for. A start of the job writes what differs. A metric that is no longer configured keeps
+-- its row.
+CREATE TABLE IF NOT EXISTS metrics
+(
+    metric      LowCardinality(String),
+    place       Int32                  COMMENT 'place among the metrics in results, the smallest first',
+    role        LowCardinality(String) COMMENT 'goal, guardrail, diagnostic',
+    direction   LowCardinality(String) COMMENT 'of an improvement: increase, decrease; empty: none',
+    experiments String                 COMMENT 'regular expression of the keys of the experiments that it is for',
+    _version    UInt64
+)
+ENGINE = ReplacingMergeTree(_version)
+ORDER BY metric
+SETTINGS fsync_after_insert = 1, fsync_part_directory = 1;
+
 CREATE TABLE IF NOT EXISTS data_inconsistencies
 (
     code          LowCardinality(String),

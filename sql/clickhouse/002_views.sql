@@ -93,14 +93,13 @@ WITH
         FROM
         (
             -- All metrics of an experiment have its days, from the metric's first one on.
-            SELECT experiment_id, metric, day
-            FROM (SELECT experiment_id, metric, min(day) AS first_day FROM daily GROUP BY experiment_id, metric) AS m
+            SELECT experiment_id, metric, kind, day
+            FROM (SELECT experiment_id, metric, max(daily.kind) AS kind, min(day) AS first_day FROM daily GROUP BY experiment_id, metric) AS m
             INNER JOIN (SELECT DISTINCT experiment_id, day FROM daily) AS x USING (experiment_id)
             WHERE day >= first_day
         ) AS d
         INNER JOIN (SELECT experiment_id, metric, variant_id FROM daily GROUP BY experiment_id, metric, variant_id) AS v
             USING (experiment_id, metric)
-        INNER JOIN (SELECT metric, max(kind) AS kind FROM daily GROUP BY metric) AS k USING (metric)
     ),
     cumulated AS
     (
@@ -267,13 +266,19 @@ WITH
     ),
     health AS
     (
-        SELECT experiment_id AS of_experiment, toInt32(day) AS since, toNullable(srm_p) AS srm_p,
-            toNullable(crossover_users) AS crossover_users, arraySum(exposed_users) AS exposed,
-            arraySum(arrayMap(i -> if(expected_users[i] > 0, exposed_users[i], 0), arrayEnumerate(exposed_users))) AS weighed_users,
-            arrayExists(i -> exposed_users[i] = 0 AND expected_users[i] > 0
-                    AND expected_users[i] * weighed_users >= 10 * arraySum(expected_users) * (1 - 1e-9),
-                arrayEnumerate(exposed_users)) AS lacks_a_variant
-        FROM experiment_health_daily FINAL
+        -- One row per experiment, so that a condition on the experiment reaches the table; the first day comes last.
+        SELECT experiment_id AS of_experiment,
+            arrayReverseSort(days -> days.1, groupArray((toInt32(day), toNullable(srm_p), toNullable(crossover_users), exposed, lacks_a_variant))) AS days
+        FROM
+        (
+            SELECT experiment_id, day, srm_p, crossover_users, arraySum(exposed_users) AS exposed,
+                arraySum(arrayMap(i -> if(expected_users[i] > 0, exposed_users[i], 0), arrayEnumerate(exposed_users))) AS weighed_users,
+                arrayExists(i -> exposed_users[i] = 0 AND expected_users[i] > 0
+                        AND expected_users[i] * weighed_users >= 10 * arraySum(expected_users) * (1 - 1e-9),
+                    arrayEnumerate(exposed_users)) AS lacks_a_variant
+            FROM experiment_health_daily FINAL
+        )
+        GROUP BY of_experiment
     ),
     errors AS
     (
@@ -318,23 +323,23 @@ WITH
             t.variance AS variance,
             t.se AS se,
             t.y AS y, t.z AS z, t.x AS x, t.yy AS yy, t.xx AS xx, t.xy AS xy,
-            c.y AS y_c, c.z AS z_c, c.x AS x_c, c.yy AS yy_c, c.xx AS xx_c, c.xy AS xy_c,
             k.control_id > 0 AS has_control,
             (t.variant_id = k.control_id)::Bool AS is_control,
-            c.n AS n_c,
-            if(t.variant_id = k.control_id OR c.n = 0, NULL, c.mean) AS mean_c,
+            anyIf((t.y, t.z, t.x, t.yy, t.xx, t.xy, t.n, t.converters, t.open_days, t.mean, t.variance), t.variant_id = k.control_id)
+                OVER (PARTITION BY t.experiment_id, t.metric, t.day) AS c,
+            c.1 AS y_c, c.2 AS z_c, c.3 AS x_c, c.4 AS yy_c, c.5 AS xx_c, c.6 AS xy_c, c.7 AS n_c,
+            if(is_control OR n_c = 0, NULL, c.10) AS mean_c,
             t.variance / t.n AS v_t,
-            c.variance / c.n AS v_c,
-            t.open_days + c.open_days AS days_open,
+            c.11 / n_c AS v_c,
+            t.open_days + c.9 AS days_open,
             sum(t.events + t.converters) OVER (PARTITION BY t.experiment_id, t.metric, t.day) AS events_of_all,
-            if(mean_c IS NULL, t.n, least(t.n, c.n)) AS fewest_users,
-            least(t.converters, t.n - t.converters, if(mean_c IS NULL, t.n, least(c.converters, c.n - c.converters))) AS fewest_of_a_proportion
+            if(mean_c IS NULL, t.n, least(t.n, n_c)) AS fewest_users,
+            least(t.converters, t.n - t.converters, if(mean_c IS NULL, t.n, least(c.8, n_c - c.8))) AS fewest_of_a_proportion
         FROM sums AS t
         LEFT JOIN controls AS k ON k.experiment_id = t.experiment_id
-        LEFT JOIN sums AS c
-            ON c.experiment_id = t.experiment_id AND c.metric = t.metric AND c.day = t.day AND c.variant_id = k.control_id
     ),
-    tested AS
+    -- One level for each step whose result is used several times: within a level an alias stands for its whole expression.
+    differences AS
     (
         SELECT
             *,
@@ -344,24 +349,43 @@ WITH
                 toFloat64(y * n_c - y_c * n) / (toFloat64(n) * n_c * 1e6)) AS effect,
             if(mean_c IS NULL, NULL, nullIf(sqrt(v_t + v_c), 0)) AS effect_se,
             if(kind = 'proportion' OR effect_se IS NULL, NULL, welch_df(v_t, n, v_c, n_c)) AS df,
+            n + n_c AS both_n,
+            r2 * both_n + 1 AS nr
+        FROM paired
+    ),
+    criticals AS
+    (
+        SELECT
+            *,
             effect / effect_se AS t_statistic,
             if(effect_se IS NULL, NULL, critical_of(df)) AS critical,
+            if(effect_se IS NULL, NULL, sqrt(2 * nr / (both_n * r2) * log(sqrt(nr) / 0.05))) AS always_valid_critical
+        FROM differences
+    ),
+    tested AS
+    (
+        SELECT
+            *,
             if(mean_c = 0, NULL, effect / mean_c) AS lift,
             lift_interval_of(critical, mean, v_t, mean_c, v_c) AS lift_interval,
-            n + n_c AS both_n,
-            r2 * both_n + 1 AS nr,
-            if(effect_se IS NULL, NULL, sqrt(2 * nr / (both_n * r2) * log(sqrt(nr) / 0.05))) AS always_valid_critical,
+            if(t_statistic IS NULL, NULL, least(1, sqrt(nr) * exp(-t_statistic * t_statistic * (nr - 1) / (2 * nr)))) AS always_valid_p,
             lift_interval_of(always_valid_critical, mean, v_t, mean_c, v_c) AS always_valid_lift_interval,
             xx + xx_c > 0 AND kind != 'ratio' AND effect_se IS NOT NULL AS has_covariate,
             toFloat64(both_n * (xx + xx_c) - (x + x_c) * (x + x_c)) AS pooled_xx,
             if(NOT has_covariate OR pooled_xx <= 0 OR n * yy = y * y OR n_c * yy_c = y_c * y_c, 0.,
-                toFloat64(both_n * (xy + xy_c) - (x + x_c) * (y + y_c)) / pooled_xx) AS slope,
+                toFloat64(both_n * (xy + xy_c) - (x + x_c) * (y + y_c)) / pooled_xx) AS slope
+        FROM criticals
+    ),
+    sloped AS
+    (
+        SELECT
+            *,
             arrayMax([1., toFloat64(n * yy - y * y), toFloat64(n_c * yy_c - y_c * y_c),
                 slope * slope * toFloat64(n * xx - x * x), slope * slope * toFloat64(n_c * xx_c - x_c * x_c)]) AS greatest_square,
             if(slope = 0, 0, arrayMax([0, arrayMin([52 - toInt32(floor(log2(if(slope = 0, 1., abs(slope))))), toInt32(floor((248 - log2(greatest_square)) / 2))])])) AS bits,
             bitShiftLeft(toInt256(1), bits) AS theta_denominator,
             toInt256(round(slope * pow(2., bits))) AS theta_numerator
-        FROM paired
+        FROM tested
     ),
     compared AS
     (
@@ -377,12 +401,41 @@ WITH
             nullIf(sqrt(cuped_v_t + cuped_v_c), 0) AS cuped_se,
             if(cuped_se IS NULL, NULL, welch_df(cuped_v_t, n, cuped_v_c, n_c)) AS cuped_df,
             cuped_effect / cuped_se AS cuped_t
-        FROM tested
+        FROM sloped
+    ),
+    -- What the metric is judged for. A metric that no start of the job has declared is a goal of every experiment.
+    declared AS
+    (
+        SELECT
+            *,
+            if(role = '', 'goal', toString(role)) AS metric_role,
+            toString(direction) AS metric_direction,
+            place AS metric_place,
+            critical_of(cuped_df) AS cuped_critical,
+            for_experiments = '' OR match(experiment_key, for_experiments) AS is_for_experiment,
+            multiIf(
+                always_valid_p IS NULL OR metric_role = 'diagnostic' OR NOT is_for_experiment, NULL,
+                always_valid_p >= 0.05, if(metric_role = 'guardrail', 'no harm shown', 'no difference shown'),
+                metric_direction = '', multiIf(metric_role = 'guardrail', 'harmed', effect > 0, 'higher', 'lower'),
+                (effect > 0) = (metric_direction = 'increase'), 'better',
+                metric_role = 'guardrail', 'harmed',
+                'worse') AS outcome,
+            arraySort(groupArrayIf(toString(metric), ifNull(outcome = 'harmed', 0))
+                OVER (PARTITION BY experiment_id, variant_id, day)) AS harmed_guardrails
+        FROM compared
+        LEFT JOIN (SELECT id AS keyed, key AS experiment_key, name AS experiment_name FROM experiments FINAL) AS keys ON keyed = experiment_id
+        LEFT JOIN (SELECT metrics.metric AS declared_metric, role, direction, place, experiments AS for_experiments FROM metrics FINAL) AS purposes
+            ON declared_metric = metric
     ),
     judged AS
     (
         SELECT
             *,
+            arrayFirst(past -> past.1 <= toInt32(day), days) AS health_then,
+            health_then.2 AS srm_p,
+            health_then.3 AS crossover_users,
+            health_then.4 AS exposed,
+            health_then.5 AS lacks_a_variant,
             if(exposed = 0, NULL, crossover_users / exposed) AS crossover_rate,
             arrayFilter(reason -> reason != '', [
                 if((SELECT max(snapshot_done) FROM etl_progress), '', 'the initial load is not finished'),
@@ -394,22 +447,27 @@ WITH
             arrayFilter(reason -> reason != '', [
                 if(ended_at IS NULL, '', concat('no longer counted since ', toString(toDate(assumeNotNull(ended_at))))),
                 if(events_of_all = 0, 'no event of the metric was counted', ''),
+                if(empty(harmed_guardrails), '', concat('a guardrail is harmed: ', arrayStringConcat(harmed_guardrails, ', '))),
                 if(fewest_users < 100, 'fewer than 100 users in a variant', ''),
                 if(fewest_users >= 100 AND kind = 'proportion' AND fewest_of_a_proportion < 10,
                     'fewer than 10 users with, or without, the event in a variant', ''),
                 if(open_errors > 0, concat('open errors: ', toString(open_errors), ', see findings_open'), ''),
                 if(days_open > 0 AND ended_at IS NULL, 'days are not closed, late events may change it', '')]) AS slight
-        FROM compared
+        FROM declared
         LEFT JOIN errors ON in_experiment = experiment_id
         LEFT JOIN ended ON ended_metric = metric
-        ASOF LEFT JOIN health ON of_experiment = experiment_id AND since <= toInt32(day)
+        LEFT JOIN health ON of_experiment = experiment_id
     )
 SELECT
     r.experiment_id AS experiment_id,
-    e.key AS experiment_key,
-    e.name AS experiment_name,
+    r.experiment_key AS experiment_key,
+    r.experiment_name AS experiment_name,
     r.metric AS metric,
     r.kind AS kind,
+    r.metric_role AS metric_role,
+    r.metric_direction AS metric_direction,
+    r.metric_place AS metric_place,
+    r.is_for_experiment AS is_for_experiment,
     r.variant_id AS variant_id,
     v.key AS variant_key,
     v.name AS variant_name,
@@ -436,30 +494,30 @@ SELECT
     p_of(r.t_statistic, r.df) AS p,
     r.effect - r.always_valid_critical * r.effect_se AS always_valid_low,
     r.effect + r.always_valid_critical * r.effect_se AS always_valid_high,
-    if(r.t_statistic IS NULL, NULL,
-        least(1, sqrt(r.nr) * exp(-r.t_statistic * r.t_statistic * (r.nr - 1) / (2 * r.nr)))) AS always_valid_p,
+    r.always_valid_p AS always_valid_p,
     lift_low_of(r.always_valid_lift_interval, r.always_valid_critical, r.effect, r.mean, r.v_t, r.mean_c, r.v_c) AS always_valid_lift_low,
     lift_high_of(r.always_valid_lift_interval, r.always_valid_critical, r.effect, r.mean, r.v_t, r.mean_c, r.v_c) AS always_valid_lift_high,
     r.always_valid_lift_interval AS always_valid_lift_interval,
     r.theta AS cuped_theta,
     r.cuped_effect AS cuped_effect,
-    r.cuped_effect - critical_of(r.cuped_df) * r.cuped_se AS cuped_effect_low,
-    r.cuped_effect + critical_of(r.cuped_df) * r.cuped_se AS cuped_effect_high,
+    r.cuped_effect - r.cuped_critical * r.cuped_se AS cuped_effect_low,
+    r.cuped_effect + r.cuped_critical * r.cuped_se AS cuped_effect_high,
     if(r.mean_c = 0, NULL, r.cuped_effect / r.mean_c) AS cuped_lift,
     p_of(r.cuped_t, r.cuped_df) AS cuped_p,
     1 - pow(r.cuped_se / r.effect_se, 2) AS cuped_variance_reduction,
     r.srm_p AS srm_p,
     r.crossover_rate AS crossover_rate,
+    r.outcome AS outcome,
     multiIf(
+        NOT r.is_for_experiment, 'not judged: the metric is for other experiments',
         notEmpty(r.grave), concat('do not trust: ', arrayStringConcat(arrayConcat(r.grave, r.slight), '; ')),
         notEmpty(r.slight), concat('with care: ', arrayStringConcat(r.slight, '; ')),
         'ok') AS verdict
 FROM judged AS r
-LEFT JOIN (SELECT * FROM experiments FINAL) AS e ON e.id = r.experiment_id
 LEFT JOIN (SELECT * FROM variants FINAL) AS v ON v.id = r.variant_id
 SETTINGS join_use_nulls = 0, join_default_strictness = 'ALL', join_algorithm = 'direct,parallel_hash,hash', transform_null_in = 0,
     aggregate_functions_null_for_empty = 0, prefer_column_name_to_alias = 0
-COMMENT 'Results up to and including as_of_day per experiment, metric and variant; read verdict first. effect = mean - the control''s mean; effect_low, effect_high, p: Welch''s t test (a proportion: the normal test), two-sided, 95 %, for one look at a fixed horizon. Looking every day and stopping at p < 0.05 makes false alarms; always_valid_low, always_valid_high, always_valid_p, always_valid_lift_low, always_valid_lift_high do not (asymptotic confidence sequence, arXiv 2103.06476, tightest at 5,000 users). lift = effect divided by the control''s mean; lift_interval says whether its interval (Fieller, 1954) is bounded, bounded below (lift_high is NULL) or unbounded (both ends are NULL: any lift fits); it contains 0 exactly where p >= 0.05, and that for any day where always_valid_p >= 0.05. A ratio''s variance by the delta method (Deng et al., KDD 2018). cuped_...: the same effect, adjusted for differences between the users before their exposure (Deng et al., WSDM 2013). srm_p: chi-square test of the assigned users against the allocation. NULL: not computable, not declared, or the control itself.';
+COMMENT 'Results up to and including as_of_day per experiment, metric and variant; read verdict first. outcome: by metric_role and metric_direction, from always_valid_p < 0.05, so that it holds on any day: better, worse, higher, lower or no difference shown for a goal, better, harmed or no harm shown for a guardrail, NULL for a diagnostic metric. effect = mean - the control''s mean; effect_low, effect_high, p: Welch''s t test (a proportion: the normal test), two-sided, 95 %, for one look at a fixed horizon. Looking every day and stopping at p < 0.05 makes false alarms; always_valid_low, always_valid_high, always_valid_p, always_valid_lift_low, always_valid_lift_high do not (asymptotic confidence sequence, arXiv 2103.06476, tightest at 5,000 users). lift = effect divided by the control''s mean; lift_interval says whether its interval (Fieller, 1954) is bounded, bounded below (lift_high is NULL) or unbounded (both ends are NULL: any lift fits); it contains 0 exactly where p >= 0.05, and that for any day where always_valid_p >= 0.05. A ratio''s variance by the delta method (Deng et al., KDD 2018). cuped_...: the same effect, adjusted for differences between the users before their exposure (Deng et al., WSDM 2013). srm_p: chi-square test of the assigned users against the allocation. NULL: not computable, not declared, or the control itself.';
 
 -- Counts the users that experiment_results counts under the default settings: assigned at random to a variant of the experiment,
 -- exposed (event type exposure) within its dates, no crossover. y is the number of the user's events of event_type from the first

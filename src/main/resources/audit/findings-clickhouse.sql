@@ -50,7 +50,7 @@ carried AS
         concat('assignment ', toString(id)) AS carrier,
         _version AS version
     FROM assigned
-    ARRAY JOIN inconsistencies AS code_
+    ARRAY JOIN arrayFilter(c -> c != 'A-REASSIGNED', inconsistencies) AS code_
 ),
 experiment AS
 (
@@ -298,12 +298,10 @@ extreme AS
 changed AS
 (
     SELECT 'event' AS kind, concat(toString(event_id), '@', toString(at)) AS key FROM event WHERE has(inconsistencies, 'C-UPDATE-IMMUTABLE')
-    UNION ALL
-    SELECT kind, key FROM finding WHERE code = 'C-DELETE-UNEXPECTED'
 ),
 reassigned AS
 (
-    SELECT DISTINCT experiment_id, user_id FROM finding WHERE code = 'A-REASSIGNED'
+    SELECT DISTINCT experiment_id FROM finding WHERE code = 'A-REASSIGNED'
 ),
 corrected AS
 (
@@ -344,6 +342,8 @@ SELECT what, code, kind, key, why, evidence FROM
     FROM due AS d
     LEFT JOIN finding AS f ON f.code = d.code AND f.kind = d.subject.1 AND f.key = d.subject.2
     WHERE f.status != 'OPEN'
+        -- A correction of the assignment or the experiment resolves them; the event keeps the code that it was written with.
+        AND NOT (d.code IN ('T-EVENT-BEFORE-ASSIGNMENT', 'T-NOT-RUNNING', 'R-VARIANT-MISMATCH') AND f.status = 'RESOLVED')
     UNION ALL
     SELECT 2, toString(f.code), f.kind, f.key, 'the exposures show one variant', toString(f._version)
     FROM open AS f
@@ -400,7 +400,7 @@ SELECT what, code, kind, key, why, evidence FROM
         -- An event that was inserted again after its user's erasure is a new row: older findings belong to the erased row.
         AND intDiv(e._version, 1024) <= intDiv(f._version, 1024)
         AND (f.code != 'S-BAD-PROPERTY' OR f._version > metrics_changed OR e._version <= metrics_changed)
-        AND (f.code != 'R-VARIANT-MISMATCH' OR (f.experiment_id, f.user_id) NOT IN (SELECT experiment_id, user_id FROM reassigned))
+        AND (f.code != 'R-VARIANT-MISMATCH' OR f.experiment_id NOT IN (SELECT experiment_id FROM reassigned))
         -- Findings outlive rows that were deleted, were erased or have expired.
         AND (e.at != 0 OR NOT has(
             (SELECT groupUniqArray(cityHash64(event_id)) FROM events_processed

@@ -39,7 +39,7 @@ judged AS
         arrayFilter((code, open) -> open, compared_codes,
             [false, false, NOT u_live AND u_version > r._version, NOT v_stays, false, false, false, false,
                 NOT e_live OR NOT (e_lsn = 0 OR (e_bound > 0 AND r._version > e_bound)), false]) AS open_codes,
-        arrayFilter(code -> code != 'A-DUP-ASSIGNMENT', r.inconsistencies) AS codes,
+        arrayFilter(code -> code NOT IN ('A-DUP-ASSIGNMENT', 'A-REASSIGNED'), r.inconsistencies) AS codes,
         -- The job no longer had the user's facts and checked nothing against them.
         multiIf(has(r.inconsistencies, 'T-LATE-BEYOND-STATE'), 2,
             length(arrayDistinct(r.inconsistencies)) != length(r.inconsistencies), 1,

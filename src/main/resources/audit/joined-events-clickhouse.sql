@@ -18,7 +18,7 @@ moved AS
 ),
 reassigned AS
 (
-    SELECT toInt64OrZero(subject_key) AS id FROM data_inconsistencies WHERE code = 'A-REASSIGNED'
+    SELECT assumeNotNull(experiment_id) AS in_experiment FROM data_inconsistencies WHERE code = 'A-REASSIGNED'
 ),
 -- If a user has several assignments, the earliest counts.
 assignment AS
@@ -33,7 +33,7 @@ assignment AS
         argMin(row_at, place) AS a_at,
         argMin(is_untouched, place) AS a_untouched,
         uniqExact(id) = 1 AS a_single,
-        max(id IN (SELECT id FROM reassigned)) AS a_reassigned,
+        max(experiment_id IN (SELECT in_experiment FROM reassigned)) AS a_reassigned,
         groupUniqArrayArray(row_variants) AS a_variants
     FROM
     (

@@ -14,6 +14,7 @@ import io.experimentetl.config.JobConfig;
 import io.experimentetl.config.MetricConfig;
 import io.experimentetl.config.SourceConfig;
 import io.experimentetl.config.SourceType;
+import io.experimentetl.warehouse.DeclaredMetrics;
 import io.experimentetl.warehouse.KnownAllocations;
 import io.experimentetl.warehouse.RetainedRows;
 import io.experimentetl.warehouse.Warehouse;
@@ -70,6 +71,9 @@ public final class ExperimentEtlJob {
         source(config, environment, arguments.resync() ? retainedFrom(database, config) : null),
         Warehouse.of(config, environment.getConfiguration()).sinks(),
         KafkaSinks.of(config));
+    DeclaredMetrics.write(
+        Warehouse.connection(config.clickhouse(), config.clickhouse().database()),
+        config.statistics().metrics());
     environment.execute(NAME);
   }
 
@@ -120,9 +124,11 @@ public final class ExperimentEtlJob {
             config.source().type() == SourceType.POSTGRES
                 ? PostgresPreflight.check(sourceSettings(config), hasState, ahead.isPresent())
                 : List.of());
-    problems.addAll(
+    List<String> ofWarehouse =
         ClickHousePreflight.check(
-            warehouse.connection(), warehouse.schemas(), !hasState && ahead.isEmpty()));
+            warehouse.connection(), warehouse.schemas(), !hasState && ahead.isEmpty());
+    problems.addAll(
+        ofWarehouse.isEmpty() ? DeclaredMetrics.check(warehouse.connection()) : ofWarehouse);
     problems.addAll(KafkaPreflight.check(config, hasState));
     problems.addAll(ExperimentEtlPipeline.configure(environment));
     return problems;

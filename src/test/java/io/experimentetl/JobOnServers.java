@@ -12,6 +12,7 @@ import io.experimentetl.faults.FaultProxy;
 import io.experimentetl.local.ClickHouseEndpoint;
 import io.experimentetl.local.PlatformExtension;
 import io.experimentetl.local.PostgresEndpoint;
+import io.experimentetl.warehouse.DeclaredMetrics;
 import io.experimentetl.warehouse.Warehouse;
 import java.net.URI;
 import java.nio.file.Path;
@@ -136,6 +137,9 @@ final class JobOnServers implements AutoCloseable {
         ExperimentEtlJob.source(config, environment, null),
         Warehouse.of(config, environment.getConfiguration()).sinks(),
         KafkaSinks.of(config));
+    DeclaredMetrics.write(
+        Warehouse.connection(config.clickhouse(), config.clickhouse().database()),
+        config.statistics().metrics());
     job = environment.executeAsync();
   }
 

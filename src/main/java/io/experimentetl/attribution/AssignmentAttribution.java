@@ -3,7 +3,6 @@ package io.experimentetl.attribution;
 import static io.experimentetl.model.FindingCode.A_DUP_ASSIGNMENT;
 import static io.experimentetl.model.FindingCode.A_REASSIGNED;
 import static io.experimentetl.model.FindingCode.T_LATE_BEYOND_STATE;
-import static io.experimentetl.model.FindingCode.T_OUT_OF_RANGE;
 import static io.experimentetl.model.SourceTable.ASSIGNMENTS;
 
 import io.experimentetl.config.FindingsConfig;
@@ -29,10 +28,13 @@ final class AssignmentAttribution {
   private final UserFindings findings;
   private final RowVersionGenerator versions;
   private final OpenTruncates truncates;
+  private final CorrectedFindings corrected;
   private final long futureToleranceMicros;
   private final long clockToleranceMicros;
 
-  AssignmentAttribution(AttributionSteps steps, FindingsConfig findingsConfig) {
+  AssignmentAttribution(
+      AttributionSteps steps, CorrectedFindings corrected, FindingsConfig findingsConfig) {
+    this.corrected = corrected;
     this.references = steps.references();
     this.pending = steps.pending();
     this.grace = steps.grace();
@@ -87,17 +89,7 @@ final class AssignmentAttribution {
     pending.remove(facts, held);
     pending.hold(facts, PendingAssignment.until(grace.endOf(now), row, origin));
     if (before != null && before.variantId() != row.variantId()) {
-      findings.report(
-          A_REASSIGNED,
-          true,
-          row,
-          "variant %d became %d".formatted(before.variantId(), row.variantId()),
-          origin);
-    }
-    if (before != null
-        && AssignmentChecks.isOutOfRange(before)
-        && !AssignmentChecks.isOutOfRange(row)) {
-      findings.report(T_OUT_OF_RANGE, false, row, origin);
+      findings.report(A_REASSIGNED, true, row, origin);
     }
     return facts;
   }
@@ -116,6 +108,10 @@ final class AssignmentAttribution {
     ExperimentFacts facts = user.factsIn(row.experimentId());
     statistics.ensureContributions(facts);
     pending.remove(facts, facts.pendingAssignmentOf(row.id()));
+    AssignmentRow delivered = facts.assignmentOf(row.id());
+    if (delivered != null) {
+      resolve(found(facts, delivered, known(user, delivered), origin), delivered, origin);
+    }
     if (facts.removeAssignment(row.id())) {
       statistics.restate(user, facts, origin);
     }
@@ -216,6 +212,27 @@ final class AssignmentAttribution {
     return true;
   }
 
+  private EnumSet<FindingCode> found(
+      ExperimentFacts facts, AssignmentRow row, Known known, Origin origin) {
+    EnumSet<FindingCode> found =
+        AssignmentChecks.violations(
+            row,
+            known.variantExperiment(),
+            known.experimentVersion(),
+            clockToleranceMicros,
+            origin.committedAt() + futureToleranceMicros);
+    if (facts.isAssignedBefore(row.id())) {
+      found.add(A_DUP_ASSIGNMENT);
+    }
+    return found;
+  }
+
+  private void resolve(EnumSet<FindingCode> codes, AssignmentRow row, Origin origin) {
+    for (FindingCode code : CorrectedFindings.resolvable(codes)) {
+      findings.report(code, false, row, origin);
+    }
+  }
+
   /**
    * Sends an assignment, and holds it flagged while references are missing.
    *
@@ -231,17 +248,20 @@ final class AssignmentAttribution {
       Origin origin,
       RowVersion version) {
     EnumSet<FindingCode> unresolved = known.unresolved();
-    EnumSet<FindingCode> found =
-        AssignmentChecks.violations(
-            row,
-            known.variantExperiment(),
-            known.experimentVersion(),
-            clockToleranceMicros,
-            origin.committedAt() + futureToleranceMicros);
-    if (facts.isAssignedBefore(row.id())) {
-      found.add(A_DUP_ASSIGNMENT);
+    EnumSet<FindingCode> found = found(facts, row, known, origin);
+    AssignmentRow before = facts.assignmentOf(row.id());
+    if (before != null && !before.equals(row)) {
+      EnumSet<FindingCode> had = found(facts, before, known(user, before), origin);
+      had.removeAll(found);
+      resolve(had, row, origin);
+      if (before.equals(facts.assignment())) {
+        corrected.afterAssignment(user, facts, before, row, origin);
+      }
     }
     findings.open(found, row, origin);
+    if (before != null && before.variantId() != row.variantId()) {
+      found.add(A_REASSIGNED);
+    }
     findings.open(unresolved, row, origin);
     if (held != null) {
       findings.resolveArrivedReferences(held.unresolved(), unresolved, row, origin);

@@ -394,24 +394,26 @@ public final class AttributeOperator
     }
     if (!effect.restated().isEmpty()) {
       users.flush();
-      restate(users.batches(), effect);
+      restate(users.batches(), effect, Origin.of(change));
     }
     for (long experimentId : effect.reallocated()) {
       users.flush();
       restate(
           recentAssignments.behind(experimentId, change.sequenceNumber(), users),
-          effect.in(experimentId));
+          effect.in(experimentId),
+          Origin.of(change));
     }
   }
 
-  private void restate(List<List<String>> batches, DimensionState.Effect effect) throws Exception {
+  private void restate(List<List<String>> batches, DimensionState.Effect effect, Origin origin)
+      throws Exception {
     userBatches.visit(
         batches,
         summary -> effect.restated().contains(summary.experimentId()),
         (key, user) -> {
           setCurrentKey(key);
           attribution.applyDimensions(
-              user, effect.restated(), effect.before(), timers.currentProcessingTime());
+              user, effect.restated(), effect.before(), origin, timers.currentProcessingTime());
           markChanged(user);
         });
   }

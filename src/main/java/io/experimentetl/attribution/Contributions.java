@@ -28,20 +28,19 @@ import java.util.TreeSet;
  * @param health figures per (variant, day)
  * @param firstExposure microseconds since 1970 in UTC; or {@link #NOT_EXPOSED}
  * @param crossover the user was seen in more than one variant
- * @param enrolledElsewhere the user was enrolled at another time than first exposed
+ * @param enrolmentGap between enrolment and first exposure, microseconds; 0: one of them is absent
  */
 record Contributions(
     Map<DailyKey, DailySums> daily,
     Map<HealthKey, HealthCounts> health,
     long firstExposure,
     boolean crossover,
-    boolean enrolledElsewhere) {
+    long enrolmentGap) {
 
   /** Later than any event. */
   static final long NOT_EXPOSED = Long.MAX_VALUE;
 
-  static final Contributions NONE =
-      new Contributions(Map.of(), Map.of(), NOT_EXPOSED, false, false);
+  static final Contributions NONE = new Contributions(Map.of(), Map.of(), NOT_EXPOSED, false, 0);
 
   static Contributions of(
       ExperimentFacts facts, Dimensions dimensions, StatisticsConfig statistics) {
@@ -68,14 +67,14 @@ record Contributions(
                 && facts.events.variantId(i) != assignment.variantId();
       }
     }
-    boolean enrolledElsewhere = AssignmentChecks.isEnrolledElsewhere(assignment, firstExposure);
+    long enrolmentGap = AssignmentChecks.enrolmentGap(assignment, firstExposure);
     if (statistics.population() != Population.EXPOSURE) {
       firstExposure = entryByAssignment(assignment, experiment, statistics.population());
     }
     if (assignment == null
         || !isRandom(assignment)
         || !belongs(dimensions.variant(assignment.variantId()), experiment)) {
-      return new Contributions(Map.of(), Map.of(), firstExposure, false, enrolledElsewhere);
+      return new Contributions(Map.of(), Map.of(), firstExposure, false, enrolmentGap);
     }
 
     boolean exposed = firstExposure != NOT_EXPOSED;
@@ -98,7 +97,7 @@ record Contributions(
         }
       }
     }
-    return new Contributions(daily, health, firstExposure, crossover, enrolledElsewhere);
+    return new Contributions(daily, health, firstExposure, crossover, enrolmentGap);
   }
 
   /** Sends the differences of the days between two results. */

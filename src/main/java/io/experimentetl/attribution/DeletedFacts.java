@@ -62,7 +62,7 @@ final class DeletedFacts {
     if (judgement != Judgement.ERASED) {
       for (Deleted fact : deleted) {
         if (!isThere(user, fact)) {
-          findings.reportUnexpectedDelete(user, fact, judgement == Judgement.REPLACED);
+          findings.reportUnexpectedDelete(fact);
         }
       }
     }

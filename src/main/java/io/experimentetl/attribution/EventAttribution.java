@@ -3,10 +3,7 @@ package io.experimentetl.attribution;
 import static io.experimentetl.model.FindingCode.C_UPDATE_IMMUTABLE;
 import static io.experimentetl.model.FindingCode.D_CONFLICTING_DUP;
 import static io.experimentetl.model.FindingCode.D_DUP_EVENT;
-import static io.experimentetl.model.FindingCode.R_VARIANT_NULL;
-import static io.experimentetl.model.FindingCode.T_ASSIGNMENT_AT_DRIFT;
 import static io.experimentetl.model.FindingCode.T_LATE_BEYOND_STATE;
-import static io.experimentetl.model.FindingCode.T_OUT_OF_RANGE;
 
 import io.experimentetl.model.Change;
 import io.experimentetl.model.ChangeKind;
@@ -16,7 +13,6 @@ import io.experimentetl.model.RowVersion;
 import io.experimentetl.model.SourceTable;
 import io.experimentetl.quality.EventChecks;
 import io.experimentetl.quality.EventReferences;
-import io.experimentetl.warehouse.WarehouseRange;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.EnumSet;
@@ -235,6 +231,7 @@ final class EventAttribution {
       UserFacts user, ExperimentFacts facts, int index, Change change, Origin origin) {
     EventRow event = (EventRow) change.after();
     long[] values = checks.values(event);
+    EnumSet<FindingCode> corrected = reported(user, facts, change, origin);
     facts.events.replace(index, event.variantId(), event.eventType(), EventContent.of(event));
     setValues(facts, index, event, values);
     statistics.restate(user, facts, origin);
@@ -246,9 +243,8 @@ final class EventAttribution {
     }
     sendUpdated(
         user, facts, event, violations, checks.unresolved(event, known), origin, origin.version());
-    if (change.isBeforeWhole() && change.before() instanceof EventRow before) {
-      resolveCorrected(before, event, violations, origin);
-    }
+    corrected.removeAll(violations);
+    resolve(corrected, event, origin);
   }
 
   /** Sends a new version of a delivered event. */
@@ -275,21 +271,23 @@ final class EventAttribution {
     }
   }
 
-  /** Resolves the findings about violations that the update has corrected. */
-  private void resolveCorrected(
-      EventRow before, EventRow event, EnumSet<FindingCode> violations, Origin origin) {
-    if (!violations.contains(R_VARIANT_NULL)
-        && before.variantId() == null
-        && checks.isExposure(before)) {
-      findings.report(R_VARIANT_NULL, false, event, origin);
+  /**
+   * The violations of the row before the change that a correction resolves. Call it before the
+   * facts change.
+   */
+  private EnumSet<FindingCode> reported(
+      UserFacts user, ExperimentFacts facts, Change change, Origin origin) {
+    if (!(change.isBeforeWhole() && change.before() instanceof EventRow before)) {
+      return EnumSet.noneOf(FindingCode.class);
     }
-    if (!violations.contains(T_ASSIGNMENT_AT_DRIFT)
-        && before.assignmentAt() != null
-        && !before.assignmentAt().equals(event.assignmentAt())) {
-      findings.report(T_ASSIGNMENT_AT_DRIFT, false, event, origin);
-    }
-    if (!violations.contains(T_OUT_OF_RANGE) && WarehouseRange.isEnd(before.assignmentAt())) {
-      findings.report(T_OUT_OF_RANGE, false, event, origin);
+    EventReferences known = references.of(user, facts, before);
+    return CorrectedFindings.resolvable(
+        violations(facts, before, known, checks.values(before), origin, false));
+  }
+
+  private void resolve(EnumSet<FindingCode> codes, EventRow event, Origin origin) {
+    for (FindingCode code : codes) {
+      findings.report(code, false, event, origin);
     }
   }
 
@@ -312,6 +310,8 @@ final class EventAttribution {
     }
     int index = facts.events.indexOf(event.id(), event.occurredAt());
     if (index >= 0) {
+      // A finding about a row that is gone, or has another key now, has no cause any more.
+      resolve(reported(user, facts, change, origin), event, origin);
       facts.events.remove(index);
       statistics.restate(user, facts, origin);
     }

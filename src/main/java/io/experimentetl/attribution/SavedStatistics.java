@@ -9,7 +9,7 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.experimentetl.config.CrossoverPolicy;
 import io.experimentetl.config.MetricConfig;
 import io.experimentetl.config.MetricKind;
-import io.experimentetl.config.MetricRole;
+import io.experimentetl.config.MetricPurpose;
 import io.experimentetl.config.MetricTerm;
 import io.experimentetl.config.Population;
 import io.experimentetl.config.StatisticsConfig;
@@ -139,8 +139,7 @@ final class SavedStatistics {
         cap == null ? null : new BigDecimal(cap),
         duration(json, "covariate"),
         since == null ? null : LocalDate.parse(since),
-        List.of(),
-        MetricRole.GOAL);
+        MetricPurpose.DEFAULT);
   }
 
   private static Duration duration(JsonNode json, String key) {

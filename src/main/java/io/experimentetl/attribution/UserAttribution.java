@@ -24,6 +24,8 @@ import java.util.Set;
  * so that rows and statistics always agree.
  */
 final class UserAttribution {
+  private final Dimensions dimensions;
+  private final CorrectedFindings corrected;
   private final GracePeriod grace;
   private final DeletedFacts deleted;
   private final Rehydration rehydration;
@@ -48,6 +50,7 @@ final class UserAttribution {
       UndecidedChanges undecided,
       WarehouseFacts evictedFacts,
       AttributionOutput out) {
+    this.dimensions = dimensions;
     this.versions = versions;
     this.undecided = undecided;
     grace = new GracePeriod(config.findings().grace());
@@ -55,7 +58,13 @@ final class UserAttribution {
     RetentionPeriods retention = RetentionPeriods.of(config.source());
     deleted = new DeletedFacts(retention, findings);
     rehydration = new Rehydration(evictedFacts, findings, out);
-    statistics = new UserStatistics(dimensions, config.statistics(), findings, out);
+    statistics =
+        new UserStatistics(
+            dimensions,
+            config.statistics(),
+            config.findings().enrolmentTolerance().toMillis() * 1000,
+            findings,
+            out);
     int eventsPerUser = config.findings().pendingPerUser();
     AttributionSteps steps =
         new AttributionSteps(
@@ -69,7 +78,10 @@ final class UserAttribution {
             findings,
             versions,
             truncates);
-    assignments = new AssignmentAttribution(steps, config.findings());
+    corrected =
+        new CorrectedFindings(
+            missing, findings, config.findings().clockTolerance().toMillis() * 1000);
+    assignments = new AssignmentAttribution(steps, corrected, config.findings());
     BotCheck bots =
         new BotCheck(config.findings().health().botEventsPerDay(), dimensions, findings);
     events =
@@ -229,18 +241,25 @@ final class UserAttribution {
    * @param experiments ids of the experiments that changed
    * @param before the dimensions before the change
    */
-  void applyDimensions(UserFacts user, Set<Long> experiments, Dimensions before, long now) {
+  void applyDimensions(
+      UserFacts user, Set<Long> experiments, Dimensions before, Origin origin, long now) {
     for (EvictionSummary summary : List.copyOf(user.evicted())) {
       if (experiments.contains(summary.experimentId())
           && !rehydration.ensureFacts(user, summary.experimentId())) {
-        rehydration.reportLost(user, summary.experimentId(), Origin.NONE);
+        rehydration.reportLost(user, summary.experimentId(), origin);
       }
     }
     for (ExperimentFacts facts : user.experiments()) {
       boolean hasPending = facts.hasPending();
       if (experiments.contains(facts.experimentId)) {
         statistics.ensureContributions(facts, before);
-        statistics.restate(user, facts, Origin.NONE);
+        statistics.restate(user, facts, origin);
+        corrected.afterExperiment(
+            user,
+            facts,
+            before.experiment(facts.experimentId),
+            dimensions.experiment(facts.experimentId),
+            origin);
       }
       // A correction must not get a version above that of a change that awaits its end.
       if (hasPending && user.undecided.isEmpty()) {

@@ -1,5 +1,6 @@
 package io.experimentetl.attribution;
 
+import static io.experimentetl.model.FindingCode.A_REASSIGNED;
 import static io.experimentetl.model.FindingCode.C_DELETE_ERASURE;
 import static io.experimentetl.model.FindingCode.C_DELETE_RETENTION;
 import static io.experimentetl.model.FindingCode.C_DELETE_UNEXPECTED;
@@ -138,14 +139,14 @@ final class UserFindings {
    * about a missing reference.
    */
   void report(FindingCode code, boolean open, AssignmentRow row, Origin origin) {
+    if (code == A_REASSIGNED) {
+      out.changedRows(changed(code, row.experimentId(), Subject.assignment(row.id()), origin));
+      return;
+    }
     String detail =
         code == S_UNKNOWN_ENUM
             ? "column source: the product does not know the value " + Finding.quoted(row.source())
             : code.sentence();
-    report(code, open, row, detail, origin);
-  }
-
-  void report(FindingCode code, boolean open, AssignmentRow row, String detail, Origin origin) {
     Subject subject =
         switch (code) {
           case R_ORPHAN_EXPERIMENT -> Subject.experiment(row.experimentId());
@@ -190,26 +191,13 @@ final class UserFindings {
         origin);
   }
 
-  /**
-   * Reports a fact that was deleted inside its retention: each event, which may turn out to be in
-   * the source still, and the assignments of an experiment together.
-   *
-   * @param withUser its transaction also replaced the user's row
-   */
-  void reportUnexpectedDelete(UserFacts user, DeletedFacts.Deleted delete, boolean withUser) {
-    if (delete.eventId() == null) {
-      Subject row = Subject.assignment(delete.assignmentId());
-      out.changedRows(changed(C_DELETE_UNEXPECTED, delete.experimentId(), row, delete.origin()));
-      return;
-    }
-    String how = withUser ? ", in the transaction that replaced its user" : " inside its retention";
-    report(
-        Finding.opened(C_DELETE_UNEXPECTED, Subject.event(delete.eventId(), delete.occurredAt()))
-            .inExperiment(delete.experimentId())
-            .aboutUser(user.userId)
-            .aboutEvent(delete.eventId())
-            .detail("deleted at the source%s; the statistics were restated".formatted(how)),
-        delete.origin());
+  /** Reports a fact that was deleted inside its retention, with the others of its experiment. */
+  void reportUnexpectedDelete(DeletedFacts.Deleted delete) {
+    Subject row =
+        delete.eventId() == null
+            ? Subject.assignment(delete.assignmentId())
+            : Subject.event(delete.eventId(), delete.occurredAt());
+    out.changedRows(changed(C_DELETE_UNEXPECTED, delete.experimentId(), row, delete.origin()));
   }
 
   private static ChangedRows changed(

@@ -65,13 +65,25 @@ final class UserRename {
     for (ExperimentFacts facts : user.experiments()) {
       bots.checkAll(user, facts, origin);
       report(A_CROSSOVER, facts.contributions.crossover(), true, user, facts, origin);
-      report(T_ENROLL_MISMATCH, facts.contributions.enrolledElsewhere(), true, user, facts, origin);
+      report(
+          T_ENROLL_MISMATCH,
+          statistics.isEnrolledElsewhere(facts.contributions),
+          true,
+          user,
+          facts,
+          origin);
     }
   }
 
   private void resolveFindings(UserFacts user, ExperimentFacts facts, Origin origin) {
     report(A_CROSSOVER, facts.contributions.crossover(), false, user, facts, origin);
-    report(T_ENROLL_MISMATCH, facts.contributions.enrolledElsewhere(), false, user, facts, origin);
+    report(
+        T_ENROLL_MISMATCH,
+        statistics.isEnrolledElsewhere(facts.contributions),
+        false,
+        user,
+        facts,
+        origin);
     for (PendingEvent held : facts.pendingEvents) {
       for (FindingCode code : held.unresolved()) {
         if (code == R_ORPHAN_USER || code == R_ORPHAN_ASSIGNMENT) {

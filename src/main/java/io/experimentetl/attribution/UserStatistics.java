@@ -11,19 +11,27 @@ import java.util.IdentityHashMap;
 final class UserStatistics {
   private final Dimensions dimensions;
   private final StatisticsConfig statistics;
+  private final long enrolmentTolerance;
   private final UserFindings findings;
   private final AttributionOutput out;
 
   /** The origin of the last change of facts whose contributions are restated later; null: none. */
   private IdentityHashMap<ExperimentFacts, Origin> deferred;
 
+  /**
+   * The statistics of one subtask's users.
+   *
+   * @param enrolmentTolerance allowed gap between enrolment and first exposure, microseconds
+   */
   UserStatistics(
       Dimensions dimensions,
       StatisticsConfig statistics,
+      long enrolmentTolerance,
       UserFindings findings,
       AttributionOutput out) {
     this.dimensions = dimensions;
     this.statistics = statistics;
+    this.enrolmentTolerance = enrolmentTolerance;
     this.findings = findings;
     this.out = out;
   }
@@ -106,17 +114,23 @@ final class UserStatistics {
               : "seen in one variant only, after a change",
           origin);
     }
-    if (before.enrolledElsewhere() != after.enrolledElsewhere()) {
+    boolean enrolledElsewhere = isEnrolledElsewhere(after);
+    if (isEnrolledElsewhere(before) != enrolledElsewhere) {
       findings.report(
           T_ENROLL_MISMATCH,
-          after.enrolledElsewhere(),
+          enrolledElsewhere,
           user,
           experimentId,
-          after.enrolledElsewhere()
+          enrolledElsewhere
               ? T_ENROLL_MISMATCH.sentence()
               : "enrolment and first exposure agree, or one of them is gone",
           origin);
     }
+  }
+
+  /** Whether the user was enrolled at another time than first exposed. */
+  boolean isEnrolledElsewhere(Contributions contributions) {
+    return contributions.enrolmentGap() > enrolmentTolerance;
   }
 
   private void sendHealth(Contributions before, Contributions after) {

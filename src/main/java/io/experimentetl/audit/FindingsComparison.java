@@ -10,7 +10,6 @@ import io.experimentetl.config.MetricKind;
 import io.experimentetl.config.MetricRole;
 import io.experimentetl.model.Subject;
 import io.experimentetl.model.SubjectKind;
-import io.experimentetl.quality.AssignmentChecks;
 import java.sql.ResultSet;
 import java.sql.SQLException;
 import java.time.Duration;
@@ -95,7 +94,7 @@ final class FindingsComparison {
               case ENROLLED -> "m.enrolled_at";
               case ASSIGNED -> "m.assigned_at";
             }),
-        entry("enrolment_tolerance", Long.toString(AssignmentChecks.ENROLMENT_TOLERANCE)),
+        entry("enrolment_tolerance", micros(findings.enrolmentTolerance())),
         entry("srm_p", Double.toString(findings.srmAlertP())),
         entry("srm_users", Integer.toString(findings.srmMinimumUsersPerVariant())),
         entry("percent", Boolean.toString(findings.allocationsArePercent())),
@@ -118,9 +117,9 @@ final class FindingsComparison {
                                 metric.delay().isZero() ? 0 : 1,
                                 metric.kind() == MetricKind.PROPORTION ? 0 : 1,
                                 StatisticsSql.clickhouseText(
-                                    metric.role() == MetricRole.DIAGNOSTIC
+                                    metric.purpose().role() == MetricRole.DIAGNOSTIC
                                         ? ""
-                                        : "^" + metric.experimentPattern() + "$")))
+                                        : "^" + metric.purpose().experimentPattern() + "$")))
                 .collect(Collectors.joining(", ", "[", "]"))),
         entry("day", sql.clickhouseDay("at")),
         entry("on_its_way", micros(findings.grace().plus(ON_ITS_WAY))),

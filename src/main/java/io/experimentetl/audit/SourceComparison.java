@@ -5,10 +5,10 @@ import io.experimentetl.cdc.DayRange;
 import io.experimentetl.cdc.TableComparison;
 import io.experimentetl.config.JobConfig;
 import io.experimentetl.config.SourceConfig;
-import io.experimentetl.model.FindingCode;
 import io.experimentetl.model.SourceRow;
 import io.experimentetl.model.SourceTable;
 import io.experimentetl.model.Subject;
+import io.experimentetl.model.SubjectKind;
 import io.experimentetl.postgres.PostgresSession;
 import io.experimentetl.warehouse.SourceColumns;
 import java.io.IOException;
@@ -17,6 +17,7 @@ import java.util.ArrayList;
 import java.util.Collection;
 import java.util.EnumMap;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
@@ -160,24 +161,27 @@ public final class SourceComparison implements TableComparison {
 
   @Override
   public List<Subject> deletesReported(SourceTable table, Set<String> keys) throws IOException {
-    List<Subject> subjects = new ArrayList<>();
+    Set<String> reported = new LinkedHashSet<>();
+    Set<String> stillGone = new HashSet<>();
     try (Deadline deadline = new Deadline(DEADLINE, line -> {});
         Warehouse warehouse = new Warehouse(settings(), deadline)) {
       warehouse.read(
-          "SELECT subject_key, ifNull(source_id, toString(event_id)) AS own_id FROM data_inconsistencies FINAL"
-              + " WHERE code = '%s' AND status = 'OPEN' AND subject_kind = '%s'"
-                  .formatted(FindingCode.C_DELETE_UNEXPECTED.code(), table.subjectKind().text()),
+          StatisticsSql.fill("reported-deletes-clickhouse.sql", Map.of()),
           row -> {
-            Subject subject = new Subject(table.subjectKind(), row.getString(1));
-            String ownId = row.getString(2);
-            if (keys.contains(ownId == null ? subject.key() : subject.keyWithId(ownId))) {
-              subjects.add(subject);
+            reported.add(row.getString(1));
+            String goneFrom = row.getString(2);
+            boolean isGone =
+                !goneFrom.isEmpty()
+                    && !(goneFrom.equals(table.tableName()) && keys.contains(row.getString(3)));
+            if (isGone) {
+              stillGone.add(row.getString(1));
             }
           });
     } catch (CannotCompareException e) {
       throw new IOException(e.getMessage(), e);
     }
-    return subjects;
+    reported.removeAll(stillGone);
+    return reported.stream().map(key -> new Subject(SubjectKind.EXPERIMENT_CHANGE, key)).toList();
   }
 
   private AuditSettings settings() {

@@ -19,6 +19,7 @@ import java.util.stream.Stream;
  * @param futureTolerance how far a row's time may be after its commit
  * @param clockTolerance how far the clocks of the services that assign, enroll and expose may be
  *     apart
+ * @param enrolmentTolerance how far a user's enrolment and first exposure may be apart
  * @param pendingPerUser maximum number of a user's rows that wait for a reference; with one more,
  *     the oldest is written with a flag
  * @param srmAlertP a sample ratio mismatch opens below this p-value
@@ -34,6 +35,7 @@ public record FindingsConfig(
     Duration grace,
     Duration futureTolerance,
     Duration clockTolerance,
+    Duration enrolmentTolerance,
     int pendingPerUser,
     double srmAlertP,
     int srmMinimumUsersPerVariant,
@@ -60,6 +62,10 @@ public record FindingsConfig(
             Duration.ofMinutes(5)),
         section.get(
             "clock-tolerance", duration(Duration.ZERO, Duration.ofDays(1)), Duration.ofSeconds(1)),
+        section.get(
+            "enrolment-tolerance",
+            duration(Duration.ZERO, Duration.ofDays(365)),
+            Duration.ofHours(1)),
         section.get("pending-per-user", integer(1, 1_000_000), 1_000),
         section.get("srm-alert-p", fraction(), 0.001),
         section.get("srm-minimum-users-per-variant", integer(1, 1_000_000_000), 8),
@@ -76,6 +82,7 @@ public record FindingsConfig(
             grace,
             futureTolerance,
             clockTolerance,
+            enrolmentTolerance,
             pendingPerUser,
             srmAlertP,
             srmMinimumUsersPerVariant,

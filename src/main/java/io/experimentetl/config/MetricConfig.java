@@ -14,7 +14,6 @@ import java.time.Duration;
 import java.time.LocalDate;
 import java.util.List;
 import java.util.Set;
-import java.util.stream.Collectors;
 
 /**
  * A metric, computed for every experiment.
@@ -31,9 +30,7 @@ import java.util.stream.Collectors;
  *     user's covariate x: the same total, with the same cap; null: none
  * @param since first day of exposure, in the experiment's zone, of the users who count; null: all
  *     users count
- * @param experiments keys of the experiments that it is for, in which an asterisk stands for any
- *     text; empty: all. It is counted in every experiment, and judged in these
- * @param role decides what is judged by it
+ * @param purpose what it is judged for
  */
 public record MetricConfig(
     String name,
@@ -46,13 +43,11 @@ public record MetricConfig(
     BigDecimal cap,
     Duration covariate,
     LocalDate since,
-    List<String> experiments,
-    MetricRole role)
+    MetricPurpose purpose)
     implements Serializable {
 
   public MetricConfig {
     cap = cap == null ? null : cap.stripTrailingZeros();
-    experiments = List.copyOf(experiments);
   }
 
   /**
@@ -72,8 +67,7 @@ public record MetricConfig(
             section.optional("cap", amount()),
             section.optional("covariate", duration(Duration.ofMillis(1), CENTURY)),
             section.optional("since", day()),
-            section.list("experiments", text(), List.of()),
-            section.get("role", choice(MetricRole.class), MetricRole.GOAL));
+            MetricPurpose.read(section));
     if (metric.name() != null && !names.add(metric.name())) {
       section.error(
           "name",
@@ -158,23 +152,22 @@ public record MetricConfig(
         null,
         null,
         null,
-        List.of(),
-        MetricRole.GOAL);
+        MetricPurpose.DEFAULT);
   }
 
   /** Returns a copy with a delay and a window. */
   public MetricConfig within(Duration newDelay, Duration newWindow) {
-    return copy(newDelay, newWindow, cap, covariate, since, experiments, role);
+    return copy(newDelay, newWindow, cap, covariate, since, purpose);
   }
 
   /** Returns a copy with a cap. */
   public MetricConfig withCap(String newCap) {
-    return copy(delay, window, new BigDecimal(newCap), covariate, since, experiments, role);
+    return copy(delay, window, new BigDecimal(newCap), covariate, since, purpose);
   }
 
   /** Returns a copy with a covariate. */
   public MetricConfig withCovariate(Duration period) {
-    return copy(delay, window, cap, period, since, experiments, role);
+    return copy(delay, window, cap, period, since, purpose);
   }
 
   /**
@@ -183,12 +176,12 @@ public record MetricConfig(
    * @param day null: all users
    */
   public MetricConfig withSince(LocalDate day) {
-    return copy(delay, window, cap, covariate, day, experiments, role);
+    return copy(delay, window, cap, covariate, day, purpose);
   }
 
-  /** Returns a copy for some experiments and a role. */
-  public MetricConfig judgedIn(List<String> keys, MetricRole newRole) {
-    return copy(delay, window, cap, covariate, since, keys, newRole);
+  /** Returns a copy that is judged for something else. */
+  public MetricConfig judgedFor(MetricPurpose newPurpose) {
+    return copy(delay, window, cap, covariate, since, newPurpose);
   }
 
   /** The same events and kind with other settings. */
@@ -198,8 +191,7 @@ public record MetricConfig(
       BigDecimal newCap,
       Duration newCovariate,
       LocalDate newSince,
-      List<String> newExperiments,
-      MetricRole newRole) {
+      MetricPurpose newPurpose) {
     return new MetricConfig(
         name,
         kind,
@@ -211,27 +203,12 @@ public record MetricConfig(
         newCap,
         newCovariate,
         newSince,
-        newExperiments,
-        newRole);
+        newPurpose);
   }
 
   /** Returns a copy without the settings that change no figure. */
   public MetricConfig counting() {
-    return judgedIn(List.of(), MetricRole.GOAL);
-  }
-
-  /** Whether an experiment is judged by the metric. */
-  public boolean isFor(String experimentKey) {
-    return role != MetricRole.DIAGNOSTIC && experimentKey.matches(experimentPattern());
-  }
-
-  /** A regular expression of the keys of the experiments that the metric is for. */
-  public String experimentPattern() {
-    return experiments.isEmpty()
-        ? "(?s).*"
-        : experiments.stream()
-            .map(key -> key.replaceAll("[^\\p{L}\\p{N}_*-]", "\\\\$0").replace("*", ".*"))
-            .collect(Collectors.joining("|", "(?s)(", ")"));
+    return judgedFor(MetricPurpose.DEFAULT);
   }
 
   /**

@@ -36,12 +36,12 @@ public enum FindingCode {
       "Find out why the assigner did not store the assignment. Until it is stored, the user does not count."),
   R_VARIANT_NOT_IN_EXPERIMENT(
       ERROR,
-      false,
+      true,
       "The row names a variant of another experiment.",
       "Fix the sender. The row does not count."),
   R_VARIANT_MISMATCH(
       ERROR,
-      false,
+      true,
       "The variant that the user saw is not the assigned variant.",
       "Check caches and redirects between assignment and delivery."),
   R_VARIANT_NULL(
@@ -77,26 +77,26 @@ public enum FindingCode {
   A_REASSIGNED(
       ERROR,
       false,
-      "The variant of an assignment was changed.",
+      "The variants of assignments of an experiment were changed.",
       "Find out what rewrites assignments. The statistics use the new variant."),
   A_DUP_ASSIGNMENT(
       ERROR,
-      false,
+      true,
       "The user already had an assignment in the experiment. The earliest assignment counts.",
       "Find the two services that assign, delete all but the first assignment, and add UNIQUE (experiment_id, user_id)."),
   A_VERSION_SKEW(
       INFO,
-      false,
+      true,
       "The assignment names a version that is newer than the experiment.",
       "Find out why the assigner is ahead of the experiment's row. The assignment counts."),
   A_OVERRIDE(
       INFO,
-      false,
+      true,
       "The assignment was forced or overridden. It is not random and does not count.",
       "Nothing, unless there are many."),
   T_EVENT_BEFORE_ASSIGNMENT(
       WARNING,
-      false,
+      true,
       "The event is earlier than the user's assignment.",
       "Compare the clocks of client and server."),
   T_CONVERSION_BEFORE_EXPOSURE(
@@ -106,32 +106,32 @@ public enum FindingCode {
       "Check that the client sends the exposure before the events that follow it."),
   T_OUT_OF_WINDOW(
       INFO,
-      false,
+      true,
       "An event of a metric is later than the metric's conversion window. It does not count.",
       "Nothing. To count such events, configure a longer window."),
   T_ENROLLED_BEFORE_ASSIGNED(
       WARNING,
-      false,
+      true,
       "The enrolled_at of the assignment is earlier than its assigned_at.",
       "Compare the clocks of the services that assign and enroll."),
   T_ENROLL_MISMATCH(
       WARNING,
       true,
-      "The assignment's enrolled_at and the user's first exposure are more than an hour apart.",
+      "The assignment's enrolled_at and the user's first exposure are further apart than findings.enrolment-tolerance.",
       "Find out which of the two times is wrong. statistics.population decides which one counts."),
   T_ASSIGNMENT_AT_DRIFT(
       WARNING,
       true,
-      "The event's assignment_at differs by more than a second from the assigned_at of the user's assignment.",
+      "The event's assignment_at differs from the assigned_at of the user's assignment by more than findings.clock-tolerance.",
       "Look for clients that keep an old assignment. Correcting the event resolves the finding."),
   T_NOT_RUNNING(
       WARNING,
-      false,
+      true,
       "The event is outside of the experiment's dates, or the experiment was not ACTIVE at that time.",
-      "Stop the sender, or correct the dates. An event outside of the dates does not count."),
+      "Stop the sender, or correct the dates of the events or the experiment. An event outside of the dates does not count."),
   T_FUTURE(
       ERROR,
-      false,
+      true,
       "The time of the row is later than the commit that wrote it.",
       "Correct the client's clock."),
   T_LATE(
@@ -151,17 +151,17 @@ public enum FindingCode {
       "Correct the time. For an open end write NULL instead of infinity."),
   D_DUP_EVENT(
       INFO,
-      false,
+      true,
       "An event arrived more than once with the same content. It counts once, at its earliest time.",
       "Nothing, unless there are many. Then look for retries without idempotency."),
   D_CONFLICTING_DUP(
       ERROR,
-      false,
+      true,
       "Two events with different content have the same id. The earliest counts.",
       "Find the sender that reuses ids."),
   S_BAD_PROPERTY(
       ERROR,
-      false,
+      true,
       "A property of a metric is missing, not a number, negative or too large. The event does not count for the metric.",
       "Fix the sender."),
   S_UNPARSEABLE(
@@ -186,7 +186,7 @@ public enum FindingCode {
       "Write the name of a zone, such as Europe/Berlin, into config.zone, or remove it."),
   S_UNKNOWN_ENUM(
       WARNING,
-      false,
+      true,
       "A column has a value that the product does not know.",
       "Correct the row, or use a release that knows the value."),
   S_UNKNOWN_EVENT_TYPE(
@@ -222,7 +222,7 @@ public enum FindingCode {
   C_DELETE_UNEXPECTED(
       WARNING,
       true,
-      "An event, or assignments of an experiment, were deleted in PostgreSQL before the end of their retention. The statistics are restated.",
+      "Facts of an experiment were deleted in PostgreSQL before the end of their retention. The statistics are restated.",
       "Find out what deletes facts."),
   C_TRUNCATE(
       WARNING,

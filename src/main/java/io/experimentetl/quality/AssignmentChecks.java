@@ -21,9 +21,6 @@ import java.util.Set;
 public final class AssignmentChecks {
   private static final Set<String> SOURCES = Set.of("hash", "override", "forced", "api");
 
-  /** The greatest allowed difference between enrolment and first exposure, microseconds. */
-  public static final long ENROLMENT_TOLERANCE = 3_600_000_000L;
-
   private AssignmentChecks() {}
 
   /**
@@ -94,15 +91,14 @@ public final class AssignmentChecks {
   }
 
   /**
-   * Whether enrolment and first exposure are too far apart.
+   * The time between enrolment and first exposure, microseconds; 0 where one of them is absent.
    *
    * @param assignment null: none
    * @param firstExposure microseconds since 1970 in UTC; {@link Long#MAX_VALUE}: none
    */
-  public static boolean isEnrolledElsewhere(AssignmentRow assignment, long firstExposure) {
-    return assignment != null
-        && assignment.enrolledAt() != null
-        && firstExposure != Long.MAX_VALUE
-        && Math.abs(assignment.enrolledAt() - firstExposure) > ENROLMENT_TOLERANCE;
+  public static long enrolmentGap(AssignmentRow assignment, long firstExposure) {
+    return assignment == null || assignment.enrolledAt() == null || firstExposure == Long.MAX_VALUE
+        ? 0
+        : Math.abs(assignment.enrolledAt() - firstExposure);
   }
 }

@@ -13,6 +13,7 @@ import java.util.stream.Collectors;
 /**
  * One metric of the page: a row per variant, and a plot per variant.
  *
+ * @param role empty: a goal
  * @param sharedVerdict the verdict where it is the same for all variants; empty: each has its own
  * @param note why there is no lift to plot; empty: there is
  * @param lifts one list, or none
@@ -21,6 +22,7 @@ import java.util.stream.Collectors;
 record MetricSection(
     String metric,
     String unit,
+    String role,
     String meanName,
     String effectUnit,
     String sharedVerdict,
@@ -38,6 +40,7 @@ record MetricSection(
       String variantName,
       boolean control,
       String verdict,
+      String outcome,
       Shown mean,
       Shown users,
       Estimate lift,
@@ -81,6 +84,7 @@ record MetricSection(
     return new MetricSection(
         metric,
         kind,
+        role(variants),
         meanName(kind),
         effectUnit(kind),
         sharedVerdict(variants),
@@ -88,6 +92,19 @@ record MetricSection(
         variants.values().stream().map(rows -> variant(PageRows.last(rows))).toList(),
         ReportPage.orNothing(lifts),
         ReportPage.orNothing(means));
+  }
+
+  /** The role with the direction of an improvement. */
+  private static String role(Map<Long, List<Figures.Row>> variants) {
+    Figures.Row row = PageRows.last(variants.values().iterator().next());
+    String role = row.text("metric_role").equals("goal") ? "" : row.text("metric_role");
+    String direction =
+        switch (row.text("metric_direction")) {
+          case "increase" -> "more is better";
+          case "decrease" -> "less is better";
+          default -> "";
+        };
+    return role + (role.isEmpty() || direction.isEmpty() ? "" : ", ") + direction;
   }
 
   private static String noLift(Map<Long, List<Figures.Row>> variants) {
@@ -143,6 +160,7 @@ record MetricSection(
         row.text("variant_name").equals(PageRows.variantName(row)) ? "" : row.text("variant_name"),
         row.isTrue("is_control"),
         row.text("verdict"),
+        row.text("outcome"),
         new Shown(
             row.text("mean"),
             NumberText.level(row.number("mean"), meanDecimals, share ? Unit.PERCENT : Unit.PLAIN)),

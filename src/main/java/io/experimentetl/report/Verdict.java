@@ -26,14 +26,18 @@ record Verdict(String word, String grade, String sign, List<Reason> reasons) {
 
   /**
    * The gravest of the newest day's verdicts, and which comparisons each reason is about; null
-   * without any comparison.
+   * without any comparison. Nothing is judged by a diagnostic metric unless all metrics are.
    *
    * @param results rows of experiment_results by metric and variant, in the order of days
    */
   static Verdict of(Map<String, Map<Long, List<Figures.Row>>> results) {
     Map<String, Set<String>> holdsFor = new TreeMap<>();
     int judged = 0;
+    boolean allAreDiagnostic = results.values().stream().allMatch(Verdict::isDiagnostic);
     for (Map.Entry<String, Map<Long, List<Figures.Row>>> metric : results.entrySet()) {
+      if (isDiagnostic(metric.getValue()) && !allAreDiagnostic) {
+        continue;
+      }
       boolean compared = metric.getValue().values().stream().anyMatch(r -> !PageRows.isControl(r));
       for (List<Figures.Row> rows : metric.getValue().values()) {
         if (compared && PageRows.isControl(rows)) {
@@ -58,6 +62,11 @@ record Verdict(String word, String grade, String sign, List<Reason> reasons) {
           new Verdict("Do not trust these figures", "stop", "M4 4L16 16M16 4L4 16", reasons);
       default -> new Verdict("Read with care", "care", "M10 3V12M10 15V17.5", reasons);
     };
+  }
+
+  private static boolean isDiagnostic(Map<Long, List<Figures.Row>> variants) {
+    return variants.values().stream()
+        .allMatch(rows -> PageRows.last(rows).text("metric_role").equals("diagnostic"));
   }
 
   private static String gravest(Set<String> verdicts) {

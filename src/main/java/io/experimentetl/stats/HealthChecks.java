@@ -248,7 +248,9 @@ final class HealthChecks {
       Subject subject = Subject.experimentMetric(experimentId, metric.name());
       long events = ledger.metric(metric.name()).stream().mapToLong(MetricTotals::events).sum();
       long exposed = usersWhoCouldHave(metric);
-      if (events == 0 && exposed >= health.metricMinimumUsers() && metric.isFor(run.key())) {
+      if (events == 0
+          && exposed >= health.metricMinimumUsers()
+          && metric.purpose().isJudgedIn(run.key())) {
         symptoms.add(
             Symptom.of(
                 H_METRIC_MISSING,

@@ -211,7 +211,7 @@ final class UserScenario {
   void changeDimensions(Runnable change) {
     Dimensions before = dimensions.copy();
     change.run();
-    attribution.applyDimensions(user, Set.of(EXPERIMENT), before, now);
+    attribution.applyDimensions(user, Set.of(EXPERIMENT), before, Origin.NONE, now);
   }
 
   void insert(SourceTable table, SourceRow after) {

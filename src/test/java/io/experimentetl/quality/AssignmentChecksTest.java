@@ -36,12 +36,13 @@ class AssignmentChecksTest {
   }
 
   @Test
-  void enrolmentMayDifferFromFirstExposureByOneHour() {
-    assertThat(AssignmentChecks.isEnrolledElsewhere(assignment(1, HOUR), 2 * HOUR)).isFalse();
-    assertThat(AssignmentChecks.isEnrolledElsewhere(assignment(1, HOUR), 2 * HOUR + 1)).isTrue();
-    assertThat(AssignmentChecks.isEnrolledElsewhere(assignment(1, 2 * HOUR + 1), HOUR)).isTrue();
-    assertThat(AssignmentChecks.isEnrolledElsewhere(assignment(1, null), HOUR)).isFalse();
-    assertThat(AssignmentChecks.isEnrolledElsewhere(assignment(1, 0L), Long.MAX_VALUE)).isFalse();
-    assertThat(AssignmentChecks.isEnrolledElsewhere(null, HOUR)).isFalse();
+  void enrolmentGapNeedsBothTimes() {
+    assertThat(AssignmentChecks.enrolmentGap(assignment(1, HOUR), 2 * HOUR + 1))
+        .isEqualTo(HOUR + 1);
+    assertThat(AssignmentChecks.enrolmentGap(assignment(1, 2 * HOUR + 1), HOUR))
+        .isEqualTo(HOUR + 1);
+    assertThat(AssignmentChecks.enrolmentGap(assignment(1, null), HOUR)).isZero();
+    assertThat(AssignmentChecks.enrolmentGap(assignment(1, 0L), Long.MAX_VALUE)).isZero();
+    assertThat(AssignmentChecks.enrolmentGap(null, HOUR)).isZero();
   }
 }

@@ -1,0 +1,154 @@
+package io.experimentetl.attribution;
+
+import static io.experimentetl.attribution.UserScenario.CONTROL;
+import static io.experimentetl.attribution.UserScenario.EXPERIMENT;
+import static io.experimentetl.attribution.UserScenario.JAN_10;
+import static io.experimentetl.attribution.UserScenario.JAN_8;
+import static io.experimentetl.attribution.UserScenario.JAN_9;
+import static io.experimentetl.attribution.UserScenario.TREATMENT;
+import static io.experimentetl.attribution.UserScenario.assignment;
+import static io.experimentetl.attribution.UserScenario.at;
+import static io.experimentetl.attribution.UserScenario.event;
+import static io.experimentetl.attribution.UserScenario.exposure;
+import static io.experimentetl.attribution.UserScenario.numbered;
+import static io.experimentetl.attribution.UserScenario.purchase;
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.experimentetl.config.CrossoverPolicy;
+import io.experimentetl.model.AssignmentRow;
+import io.experimentetl.model.EventRow;
+import io.experimentetl.model.FindingCode;
+import org.junit.jupiter.api.Test;
+
+/** A finding is resolved when its cause is corrected, in whatever row. */
+class CorrectedFindingsTest {
+  private final UserScenario scenario =
+      UserScenario.ofKnownUser(UserScenario.config(CrossoverPolicy.EXCLUDE));
+
+  private void assertOpen(FindingCode... codes) {
+    assertThat(scenario.out.openCodes()).contains(codes);
+  }
+
+  private void assertResolved(FindingCode... codes) {
+    assertThat(scenario.out.openCodes()).doesNotContain(codes);
+  }
+
+  private void experimentRuns(String from, String to) {
+    scenario.changeDimensions(
+        () ->
+            scenario.dimensions.put(
+                new ExperimentDimension(
+                    EXPERIMENT,
+                    "exp",
+                    "Exp",
+                    "UTC",
+                    at(from),
+                    at(to),
+                    0,
+                    ExperimentDimension.NO_STATUSES)));
+  }
+
+  @Test
+  void correctedTimeOfAnEventResolvesWhatWasFoundOnIt() {
+    experimentRuns(JAN_8, JAN_10);
+    scenario.insert(assignment(CONTROL, "hash", JAN_9));
+    EventRow tooEarly = exposure(1, CONTROL, "2026-01-07T10:00:00Z");
+    scenario.insert(tooEarly);
+    assertOpen(FindingCode.T_EVENT_BEFORE_ASSIGNMENT, FindingCode.T_NOT_RUNNING);
+    scenario.changeKey(tooEarly, exposure(1, CONTROL, JAN_9));
+    assertResolved(FindingCode.T_EVENT_BEFORE_ASSIGNMENT, FindingCode.T_NOT_RUNNING);
+    assertOpen(FindingCode.C_UPDATE_IMMUTABLE);
+  }
+
+  @Test
+  void correctedPropertyAndVariantOfAnEventResolveWhatWasFoundOnIt() {
+    scenario.insert(assignment(CONTROL, "hash", JAN_8));
+    scenario.insert(exposure(1, CONTROL, JAN_8));
+    EventRow wrong = event(2, "purchase", TREATMENT, JAN_9, "{\"revenue\": \"ten\"}");
+    scenario.insert(wrong);
+    assertOpen(FindingCode.S_BAD_PROPERTY, FindingCode.R_VARIANT_MISMATCH);
+    scenario.throughState();
+    scenario.update(wrong, purchase(2, JAN_9, "10"));
+    assertResolved(FindingCode.S_BAD_PROPERTY, FindingCode.R_VARIANT_MISMATCH);
+  }
+
+  @Test
+  void correctionOfSomethingElseKeepsAFindingOpen() {
+    scenario.insert(assignment(CONTROL, "hash", JAN_9));
+    EventRow early = event(2, "exposure", CONTROL, JAN_8, "{\"page\": 1}");
+    scenario.insert(early);
+    scenario.update(early, event(2, "exposure", CONTROL, JAN_8, "{\"page\": 2}"));
+    assertOpen(FindingCode.T_EVENT_BEFORE_ASSIGNMENT);
+  }
+
+  @Test
+  void correctedAssignmentResolvesWhatWasFoundOnItsEvents() {
+    AssignmentRow wrong = assignment(TREATMENT, "hash", JAN_10);
+    scenario.insert(wrong);
+    scenario.insert(exposure(1, CONTROL, JAN_8));
+    assertOpen(FindingCode.T_EVENT_BEFORE_ASSIGNMENT, FindingCode.R_VARIANT_MISMATCH);
+    scenario.throughState();
+    scenario.update(wrong, assignment(CONTROL, "hash", JAN_8));
+    assertResolved(FindingCode.T_EVENT_BEFORE_ASSIGNMENT, FindingCode.R_VARIANT_MISMATCH);
+    assertOpen(FindingCode.A_REASSIGNED);
+    assertThat(scenario.out.assignmentRows.get(1).inconsistencies())
+        .containsExactly(FindingCode.A_REASSIGNED);
+  }
+
+  @Test
+  void correctedAssignmentResolvesItsOwnFindings() {
+    AssignmentRow wrong = assignment(CONTROL, "wheel", JAN_8);
+    scenario.insert(wrong);
+    assertThat(scenario.out.findings)
+        .extracting(finding -> finding.detail())
+        .contains("column source: the product does not know the value 'wheel'");
+    scenario.update(wrong, assignment(CONTROL, "override", JAN_8));
+    assertResolved(FindingCode.S_UNKNOWN_ENUM);
+    assertOpen(FindingCode.A_OVERRIDE);
+    scenario.update(assignment(CONTROL, "override", JAN_8), assignment(CONTROL, "api", JAN_8));
+    assertResolved(FindingCode.A_OVERRIDE);
+  }
+
+  @Test
+  void correctedDatesOfTheExperimentResolveWhatWasFoundOnItsEvents() {
+    experimentRuns(JAN_9, JAN_10);
+    scenario.insert(assignment(CONTROL, "hash", JAN_8));
+    scenario.insert(exposure(1, CONTROL, JAN_8));
+    scenario.insert(purchase(2, "2026-01-11T10:00:00Z", "1"));
+    assertOpen(FindingCode.T_NOT_RUNNING);
+    scenario.throughState();
+    experimentRuns(JAN_8, JAN_10);
+    assertThat(scenario.out.openFindings())
+        .filteredOn(finding -> finding.startsWith("T-NOT-RUNNING"))
+        .as("only the purchase is outside of the dates still")
+        .hasSize(1);
+  }
+
+  @Test
+  void removedRowLeavesNoOpenFindingAboutItself() {
+    scenario.insert(assignment(CONTROL, "hash", JAN_9));
+    EventRow early = exposure(1, TREATMENT, JAN_8);
+    scenario.insert(early);
+    scenario.insert(numbered(8, TREATMENT, JAN_9));
+    assertOpen(
+        FindingCode.T_EVENT_BEFORE_ASSIGNMENT,
+        FindingCode.R_VARIANT_MISMATCH,
+        FindingCode.A_DUP_ASSIGNMENT);
+    scenario.delete(early);
+    scenario.delete(numbered(8, TREATMENT, JAN_9));
+    assertThat(scenario.out.openCodes())
+        .containsOnly(FindingCode.C_DELETE_UNEXPECTED, FindingCode.T_LATE);
+  }
+
+  @Test
+  void factsOfADeletedExperimentAreOrphansInOneFinding() {
+    scenario.insert(assignment(CONTROL, "hash", JAN_8));
+    scenario.insert(exposure(1, CONTROL, JAN_8));
+    scenario.insert(exposure(2, CONTROL, JAN_9));
+    scenario.changeDimensions(() -> scenario.dimensions.removeExperiment(EXPERIMENT));
+    assertThat(scenario.out.openFindings())
+        .filteredOn(finding -> !finding.startsWith("T-LATE"))
+        .containsExactly("R-ORPHAN-EXPERIMENT experiment:1");
+    assertThat(scenario.out.daily).isEmpty();
+  }
+}

@@ -58,10 +58,11 @@ final class AssignmentAttribution {
     }
     AssignmentRow row = (AssignmentRow) change.after();
     boolean hasFacts = rehydration.ensureFacts(user, row.experimentId());
+    RowVersion moved = origin.tombstone(DeletedFacts.KEY_CHANGE);
+    boolean standsUnderFormerId =
+        change.kind() != ChangeKind.RETAINED && leaveFormerId(user, row, moved);
     if (change.kind() == ChangeKind.RENAME) {
-      rows.writeTombstone(
-          (AssignmentRow) change.before(), origin.tombstone(DeletedFacts.KEY_CHANGE));
-      user.moveAssignment(row.experimentId(), row.id());
+      rows.writeTombstone((AssignmentRow) change.before(), moved);
     }
     if (!hasFacts) {
       rows.send(
@@ -82,7 +83,7 @@ final class AssignmentAttribution {
       facts.setSequence(row.id(), origin.sequenceNumber());
       before = null;
     }
-    boolean isUnchanged = row.equals(before) && held == null && change.kind() != ChangeKind.RENAME;
+    boolean isUnchanged = row.equals(before) && held == null && !standsUnderFormerId;
     if (change.kind() == ChangeKind.RETAINED ? isKnown : isUnchanged) {
       return null;
     }
@@ -116,11 +117,21 @@ final class AssignmentAttribution {
       statistics.restate(user, facts, origin);
     }
     rows.writeTombstone(row, tombstone);
+    leaveFormerId(user, row, tombstone);
+    deleted.add(change, row, origin);
+  }
+
+  /**
+   * Deletes the assignment's row under a former id of the user, if it stands there.
+   *
+   * @return whether it did
+   */
+  private boolean leaveFormerId(UserFacts user, AssignmentRow row, RowVersion tombstone) {
     String formerId = user.moveAssignment(row.experimentId(), row.id());
     if (formerId != null) {
       rows.writeTombstone(row.withUserId(formerId), tombstone);
     }
-    deleted.add(change, row, origin);
+    return formerId != null;
   }
 
   /** Notes that retention has deleted a young row: a later TRUNCATE does not take it. */
@@ -138,11 +149,9 @@ final class AssignmentAttribution {
   /** Delivers all assignments under the user's id whose rows stand under a former one. */
   void move(UserFacts user, ExperimentFacts facts, Origin origin) {
     for (AssignmentRow row : List.copyOf(facts.assignments())) {
-      String formerId = user.moveAssignment(facts.experimentId, row.id());
-      if (formerId != null) {
+      RowVersion version = versions.corrected(origin);
+      if (leaveFormerId(user, row, version.deletedBy(DeletedFacts.KEY_CHANGE))) {
         statistics.ensureContributions(facts);
-        RowVersion version = versions.corrected(origin);
-        rows.writeTombstone(row.withUserId(formerId), version.deletedBy(DeletedFacts.KEY_CHANGE));
         PendingAssignment held = facts.pendingAssignmentOf(row.id());
         if (held == null || held.isFlagged()) {
           deliver(user, facts, row, known(user, row), held, origin, version);
@@ -203,6 +212,7 @@ final class AssignmentAttribution {
         held.isFlagged()
             ? origin.corrected(versions.correctionAfter(held.version()))
             : origin.version();
+    leaveFormerId(user, row, version.deletedBy(DeletedFacts.KEY_CHANGE));
     deliver(user, facts, row, known, held, origin, version);
     if (!held.isFlagged()) {
       byte mark = truncates.markOf(ASSIGNMENTS, origin);

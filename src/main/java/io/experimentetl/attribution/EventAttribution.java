@@ -63,9 +63,11 @@ final class EventAttribution {
     }
     EventRow event = (EventRow) change.after();
     boolean hasFacts = rehydration.ensureFacts(user, event.experimentId());
+    RowVersion moved = origin.tombstone(DeletedFacts.KEY_CHANGE);
+    boolean standsUnderFormerId =
+        change.kind() != ChangeKind.RETAINED && leaveFormerId(user, event, moved);
     if (change.kind() == ChangeKind.RENAME) {
-      rows.writeTombstone((EventRow) change.before(), origin.tombstone(DeletedFacts.KEY_CHANGE));
-      user.moveEvent(event.experimentId(), event.id(), event.occurredAt());
+      rows.writeTombstone((EventRow) change.before(), moved);
     }
     if (!hasFacts) {
       rows.send(user, null, event, new FindingCode[] {T_LATE_BEYOND_STATE}, origin.version());
@@ -81,7 +83,8 @@ final class EventAttribution {
         facts.events.setMark(index, truncates.markOf(SourceTable.EVENTS, origin));
         if (!isUnchanged) {
           update(user, facts, index, change, origin);
-        } else if (change.kind() == ChangeKind.RENAME) {
+        } else if (standsUnderFormerId) {
+          // Else its row was sent under the new id already, if it was pending at the rename.
           deliverAgain(user, facts, event, origin, origin.version());
         }
       }
@@ -108,6 +111,19 @@ final class EventAttribution {
     return facts.pendingEvents.isEmpty() ? null : facts;
   }
 
+  /**
+   * Deletes the event's row under a former id of the user, if it stands there.
+   *
+   * @return whether it did
+   */
+  private boolean leaveFormerId(UserFacts user, EventRow event, RowVersion tombstone) {
+    String formerId = user.moveEvent(event.experimentId(), event.id(), event.occurredAt());
+    if (formerId != null) {
+      rows.writeTombstone(event.withUserId(formerId), tombstone);
+    }
+    return formerId != null;
+  }
+
   /** Whether the event was written under another key before. */
   private static boolean changesKey(Change change) {
     return change.kind() == ChangeKind.UPDATE
@@ -130,12 +146,11 @@ final class EventAttribution {
     if (index < 0 || facts.events.content(index) != EventContent.of(stored)) {
       return;
     }
-    if (user.moveEvent(stored.experimentId(), stored.id(), stored.occurredAt()) == null) {
+    RowVersion version = versions.corrected(origin);
+    if (!leaveFormerId(user, stored, version.deletedBy(DeletedFacts.KEY_CHANGE))) {
       return;
     }
     statistics.ensureContributions(facts);
-    RowVersion version = versions.corrected(origin);
-    rows.writeTombstone(stored, version.deletedBy(DeletedFacts.KEY_CHANGE));
     deliverAgain(user, facts, stored.withUserId(user.userId), origin, version);
   }
 
@@ -316,10 +331,7 @@ final class EventAttribution {
       statistics.restate(user, facts, origin);
     }
     rows.writeTombstone(event, tombstone);
-    String formerId = user.moveEvent(event.experimentId(), event.id(), event.occurredAt());
-    if (formerId != null) {
-      rows.writeTombstone(event.withUserId(formerId), tombstone);
-    }
+    leaveFormerId(user, event, tombstone);
     deleted.add(change, event, origin);
   }
 
@@ -411,9 +423,11 @@ final class EventAttribution {
       PendingEvent flagged,
       EventReferences known,
       EnumSet<FindingCode> unresolved) {
-    EventRow event = flagged.event();
+    // A spilled event has the id that the user had when it was spilled.
+    EventRow event = flagged.event().withUserId(user.userId);
     Origin origin = flagged.origin();
     RowVersion version = origin.corrected(versions.correctionAfter(flagged.version()));
+    leaveFormerId(user, event, version.deletedBy(DeletedFacts.KEY_CHANGE));
     EnumSet<FindingCode> violations =
         violations(facts, event, known, checks.values(event), origin, origin.fromStream());
     rows.send(user, facts, event, violations, unresolved, version);

@@ -159,6 +159,10 @@ final class UserAttribution {
 
   private void applyUser(UserFacts user, Change change, long now) {
     if (change.kind() == ChangeKind.RENAME) {
+      if (user.user == null) {
+        user.user = (UserRow) change.before();
+      }
+      endGracePeriods(user);
       rename.rename(user, change);
       return;
     }
@@ -168,6 +172,16 @@ final class UserAttribution {
     user.userMark = truncates.markOf(SourceTable.USERS, Origin.of(change));
     if (!wasKnown && user.user != null) {
       reevaluateAll(user, now);
+    }
+  }
+
+  /**
+   * Delivers the pending facts, under the id that they were written with: the row under a later id
+   * has a version above the tombstones of earlier renames.
+   */
+  private void endGracePeriods(UserFacts user) {
+    for (ExperimentFacts facts : List.copyOf(user.experiments())) {
+      reevaluate(user, facts, Long.MAX_VALUE);
     }
   }
 

@@ -8,7 +8,6 @@ import static io.experimentetl.model.FindingCode.T_ENROLL_MISMATCH;
 import io.experimentetl.model.Change;
 import io.experimentetl.model.EventRow;
 import io.experimentetl.model.FindingCode;
-import io.experimentetl.model.RowVersion;
 import io.experimentetl.model.UserRow;
 import java.time.Duration;
 import java.util.List;
@@ -25,7 +24,6 @@ final class UserRename {
 
   private final UserStatistics statistics;
   private final Rehydration rehydration;
-  private final ProcessedRows rows;
   private final UserFindings findings;
   private final AssignmentAttribution assignments;
   private final EventAttribution events;
@@ -38,27 +36,19 @@ final class UserRename {
       BotCheck bots) {
     this.statistics = steps.statistics();
     this.rehydration = steps.rehydration();
-    this.rows = steps.rows();
     this.findings = steps.findings();
     this.assignments = assignments;
     this.events = events;
     this.bots = bots;
   }
 
-  /** Gives the user the new id. */
+  /** Gives the user the new id. No fact is pending. */
   void rename(UserFacts user, Change change) {
     Origin origin = Origin.of(change);
     UserRow after = (UserRow) change.after();
-    RowVersion tombstone = origin.tombstone(DeletedFacts.KEY_CHANGE);
     for (ExperimentFacts facts : user.experiments()) {
       statistics.ensureContributions(facts);
       resolveFindings(user, facts, origin);
-      for (PendingEvent held : facts.pendingEvents) {
-        if (!held.isFlagged()) {
-          // Before a restart it may have got its reference, and an early write may be visible.
-          rows.writeTombstone(held.event(), tombstone);
-        }
-      }
     }
     user.rename(after.userId(), origin);
     user.user = after;

@@ -9,10 +9,13 @@ import io.experimentetl.model.Finding;
 import io.experimentetl.model.FindingCode;
 import io.experimentetl.model.HealthCounts;
 import io.experimentetl.model.HealthKey;
+import io.experimentetl.model.RowVersion;
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.function.Function;
 
 /**
  * Everything that was sent, and its result: rows by key and greatest version, sums of differences.
@@ -98,6 +101,61 @@ final class CollectedOutput implements AttributionOutput {
     }
     newest.values().removeIf(row -> row.version().deleted());
     return newest;
+  }
+
+  /**
+   * Rows that were sent although the version before has the same content, is not deleted, and is of
+   * another change of the source.
+   */
+  List<String> rowsSentAgain() {
+    List<String> again = new ArrayList<>();
+    Map<Object, List<EventProcessed>> events = new HashMap<>();
+    eventRows.forEach(
+        row ->
+            events
+                .computeIfAbsent(
+                    List.of(row.event().userId(), row.event().id(), row.event().occurredAt()),
+                    key -> new ArrayList<>())
+                .add(row));
+    events
+        .values()
+        .forEach(rows -> addAgain(rows, EventProcessed::version, EventProcessed::event, again));
+    Map<Object, List<AssignmentProcessed>> assignments = new HashMap<>();
+    assignmentRows.forEach(
+        row ->
+            assignments
+                .computeIfAbsent(
+                    List.of(row.assignment().userId(), row.assignment().id()),
+                    key -> new ArrayList<>())
+                .add(row));
+    assignments
+        .values()
+        .forEach(
+            rows ->
+                addAgain(
+                    rows,
+                    AssignmentProcessed::version,
+                    row -> List.of(row.assignment(), row.assignedSequence()),
+                    again));
+    return again;
+  }
+
+  private static <T> void addAgain(
+      List<T> rows,
+      Function<T, RowVersion> version,
+      Function<T, Object> content,
+      List<String> again) {
+    rows.sort(Comparator.comparingLong(row -> version.apply(row).version()));
+    for (int i = 1; i < rows.size(); i++) {
+      RowVersion before = version.apply(rows.get(i - 1));
+      RowVersion now = version.apply(rows.get(i));
+      if (!before.deleted()
+          && !now.deleted()
+          && before.lsn() != now.lsn()
+          && content.apply(rows.get(i - 1)).equals(content.apply(rows.get(i)))) {
+        again.add(content.apply(rows.get(i)) + ": " + before + ", " + now);
+      }
+    }
   }
 
   /** Findings that are open, as {@code CODE subject}. */

@@ -11,6 +11,7 @@ import io.experimentetl.model.ChangeKind;
 import io.experimentetl.model.EventProcessed;
 import io.experimentetl.model.EventRow;
 import io.experimentetl.model.SourceTable;
+import io.experimentetl.model.UserRow;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.HashSet;
@@ -23,10 +24,13 @@ import net.jqwik.api.ForAll;
 import net.jqwik.api.Property;
 
 /**
- * Random transactions against a user, with crashes in the middle. What is visible then are the rows
- * of the source, and those that only retention has deleted there, unless the user was erased.
+ * Random transactions against a user, with crashes in the middle: rows are inserted, corrected,
+ * moved, deleted and truncated, the user is renamed, replaced and erased, grace periods end, and a
+ * missing variant arrives. What is visible then are the rows of the source, and those that only
+ * retention has deleted there, unless the user was erased. No row is sent again without a change.
  */
 class RandomTransactionsTest {
+  private static final long MISSING = 77;
   private static final String[] TIMES = {
     "2025-09-01T10:00:00Z", UserScenario.JAN_8, UserScenario.JAN_9, UserScenario.JAN_10
   };
@@ -41,8 +45,10 @@ class RandomTransactionsTest {
     private final Map<List<Object>, EventRow> retained = new HashMap<>();
     private final Map<List<Object>, EventRow> deletedOld = new HashMap<>();
     final List<String> log = new ArrayList<>();
+    private String userId = UserScenario.USER;
     private boolean userIsThere = true;
     private boolean userDeleted;
+    private boolean variantArrived;
 
     Source(UserScenario scenario, Random random) {
       this.scenario = scenario;
@@ -86,16 +92,70 @@ class RandomTransactionsTest {
       if (!userIsThere) {
         userIsThere = true;
         log.add("INSERT USER");
-        sent.add(() -> scenario.insert(SourceTable.USERS, UserScenario.userRow()));
+        UserRow row = UserScenario.userRow().withUserId(userId);
+        sent.add(() -> scenario.insert(SourceTable.USERS, row));
         return;
       }
-      switch (random.nextInt(9)) {
+      switch (random.nextInt(14)) {
         case 0 -> deleteUser();
         case 1 -> changeAssignment();
         case 2 -> deleteAny();
         case 3 -> correctAny();
         case 4, 5 -> exchangeOrMove();
+        case 6 -> rename();
+        case 7 -> truncate();
+        case 8 -> endGracePeriods();
         default -> insert();
+      }
+    }
+
+    /** A grace period ends, or the missing variant arrives, in the middle of the transaction. */
+    private void endGracePeriods() {
+      if (random.nextInt(4) != 0) {
+        log.add("GRACE");
+        sent.add(scenario::afterGrace);
+        return;
+      }
+      log.add("VARIANT");
+      variantArrived = true;
+      sent.add(() -> learnVariant(scenario));
+    }
+
+    /** The facts that the source holds follow. */
+    private void rename() {
+      String from = userId;
+      String to = from.equals(UserScenario.USER) ? "renamed" : UserScenario.USER;
+      log.add("RENAME " + from + " " + to);
+      userId = to;
+      sent.add(() -> scenario.rename(from, to));
+      for (AssignmentRow row : List.copyOf(assignments.values())) {
+        assignments.put(row.id(), row.withUserId(to));
+        sent.add(() -> scenario.follow(row, to));
+      }
+      for (EventRow row : List.copyOf(events.values())) {
+        events.put(key(row), row.withUserId(to));
+        sent.add(() -> scenario.follow(row, to));
+      }
+      retained.replaceAll((key, row) -> row.withUserId(to));
+      deletedOld.replaceAll((key, row) -> row.withUserId(to));
+    }
+
+    /** What is beyond its retention stays. */
+    private void truncate() {
+      if (random.nextBoolean()) {
+        log.add("TRUNCATE events");
+        sent.add(() -> scenario.truncate(SourceTable.EVENTS));
+        events.forEach(
+            (key, row) -> {
+              if (row.occurredAt() == UserScenario.at(TIMES[0])) {
+                retained.put(key, row);
+              }
+            });
+        events.clear();
+      } else {
+        log.add("TRUNCATE assignments");
+        sent.add(() -> scenario.truncate(SourceTable.ASSIGNMENTS));
+        assignments.clear();
       }
     }
 
@@ -106,8 +166,9 @@ class RandomTransactionsTest {
 
     private EventRow event(int id, String time) {
       String type = random.nextBoolean() ? "exposure" : "conversion";
-      return UserScenario.event(
-          id, type, random.nextBoolean() ? CONTROL : TREATMENT, time, "{\"n\": 1}");
+      long[] variants = {CONTROL, TREATMENT, MISSING};
+      long variant = variants[random.nextInt(variants.length)];
+      return UserScenario.event(id, type, variant, time, "{\"n\": 1}").withUserId(userId);
     }
 
     private void insert() {
@@ -203,7 +264,9 @@ class RandomTransactionsTest {
       }
       if (random.nextBoolean()) {
         long id = 5L + random.nextInt(3);
-        AssignmentRow row = UserScenario.numbered(id, CONTROL, UserScenario.JAN_8);
+        long variant = random.nextInt(3) == 0 ? MISSING : CONTROL;
+        AssignmentRow row =
+            UserScenario.numbered(id, variant, UserScenario.JAN_8).withUserId(userId);
         assignments.put(id, row);
         sent.add(() -> scenario.insert(row));
       }
@@ -212,8 +275,9 @@ class RandomTransactionsTest {
     /** PostgreSQL cascades behind the user's row; a platform may delete the facts before it. */
     private void deleteUser() {
       boolean first = random.nextBoolean();
+      String id = userId;
       if (first) {
-        sent.add(scenario::deleteUser);
+        sent.add(() -> scenario.eraseUser(id));
       }
       for (EventRow row : List.copyOf(events.values())) {
         delete(row);
@@ -223,7 +287,7 @@ class RandomTransactionsTest {
       }
       assignments.clear();
       if (!first) {
-        sent.add(scenario::deleteUser);
+        sent.add(() -> scenario.eraseUser(id));
       }
       log.add("DELETE USER " + first);
       userIsThere = false;
@@ -242,9 +306,17 @@ class RandomTransactionsTest {
     Random random = new Random(seed);
     UserScenario scenario = UserScenario.ofKnownUser(UserScenario.config(CrossoverPolicy.EXCLUDE));
     Source source = new Source(scenario, random);
+    boolean writesEarly = random.nextBoolean();
     for (int i = 0; i < 6; i++) {
       List<Runnable> changes = source.transaction();
-      scenario.inOneTransaction(() -> applyWithACrash(scenario, changes, random));
+      scenario.inOneTransaction(() -> applyWithACrash(scenario, changes, random, writesEarly));
+      scenario.commitTruncates();
+      if (random.nextInt(3) == 0) {
+        continue;
+      }
+      if (scenario.hasUnmoved()) {
+        scenario.moveRenamed(false);
+      }
       scenario.afterGrace();
 
       assertThat(
@@ -253,7 +325,12 @@ class RandomTransactionsTest {
                   .collect(Collectors.toSet()))
           .as(String.join("\n", source.log))
           .isEqualTo(source.visibleEvents());
-      assertThat(visibleAssignments(scenario)).isEqualTo(source.assignments.keySet());
+      assertThat(visibleAssignments(scenario))
+          .as(String.join("\n", source.log))
+          .isEqualTo(Set.copyOf(source.assignments.values()));
+      if (!writesEarly) {
+        assertThat(scenario.out.rowsSentAgain()).as(String.join("\n", source.log)).isEmpty();
+      }
       assertThat(scenario.undecided).isEmpty();
       assertThat(scenario.out.daily).isEqualTo(figuresOf(source));
       if (!source.userIsThere) {
@@ -263,31 +340,51 @@ class RandomTransactionsTest {
   }
 
   private static void applyWithACrash(
-      UserScenario scenario, List<Runnable> changes, Random random) {
+      UserScenario scenario, List<Runnable> changes, Random random, boolean writesEarly) {
     int checkpointBefore = random.nextInt(changes.size() + 1);
     int crashBefore = checkpointBefore + random.nextInt(changes.size() + 1 - checkpointBefore);
     changes.subList(0, checkpointBefore).forEach(Runnable::run);
     UserScenario.Checkpoint checkpoint = scenario.checkpoint();
+    boolean isKnown = scenario.dimensions.variant(MISSING) != null;
     changes.subList(checkpointBefore, crashBefore).forEach(Runnable::run);
-    scenario.restart(checkpoint);
+    if (writesEarly) {
+      scenario.restart(checkpoint);
+    } else {
+      scenario.restartExactly(checkpoint);
+    }
+    if (!isKnown) {
+      scenario.dimensions.removeVariant(MISSING);
+    }
     changes.subList(checkpointBefore, changes.size()).forEach(Runnable::run);
   }
 
-  private static Set<Long> visibleAssignments(UserScenario scenario) {
-    Map<Long, AssignmentProcessed> latest = new HashMap<>();
+  private static Set<AssignmentRow> visibleAssignments(UserScenario scenario) {
+    Map<Object, AssignmentProcessed> latest = new HashMap<>();
     for (AssignmentProcessed row : scenario.out.assignmentRows) {
       latest.merge(
-          row.assignment().id(),
+          List.of(row.assignment().userId(), row.assignment().id()),
           row,
           (a, b) -> a.version().version() > b.version().version() ? a : b);
     }
     latest.values().removeIf(row -> row.version().deleted());
-    return latest.keySet();
+    return latest.values().stream()
+        .map(AssignmentProcessed::assignment)
+        .collect(Collectors.toSet());
+  }
+
+  private static void learnVariant(UserScenario scenario) {
+    scenario.changeDimensions(
+        () ->
+            scenario.dimensions.put(
+                new VariantDimension(MISSING, UserScenario.EXPERIMENT, "late", "L", 0, false)));
   }
 
   /** What the same rows give when they simply arrive. */
   private static Map<?, ?> figuresOf(Source source) {
     UserScenario simple = UserScenario.ofKnownUser(UserScenario.config(CrossoverPolicy.EXCLUDE));
+    if (source.variantArrived) {
+      learnVariant(simple);
+    }
     source.assignments.values().forEach(simple::insert);
     source.visibleEvents().forEach(simple::insert);
     simple.afterGrace();

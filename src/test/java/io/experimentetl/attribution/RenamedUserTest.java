@@ -14,6 +14,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import io.experimentetl.config.CrossoverPolicy;
 import io.experimentetl.model.AssignmentProcessed;
+import io.experimentetl.model.AssignmentRow;
 import io.experimentetl.model.DailyKey;
 import io.experimentetl.model.DailySums;
 import io.experimentetl.model.EventProcessed;
@@ -224,6 +225,85 @@ class RenamedUserTest {
         });
     scenario.moveRenamed(false);
 
+    assertThat(visibleAssignments()).containsExactly(NEW + "/7");
+  }
+
+  /** The variant of the event is not known, so it is pending at the rename. */
+  @Test
+  void eventWhoseGraceEndsAmidItsRenameIsSentOnceUnderTheNewId() {
+    EventRow pending = exposure(4, 77L, JAN_10);
+    scenario.insert(pending);
+    scenario.inOneTransaction(
+        () -> {
+          scenario.rename(USER, NEW);
+          scenario.afterGrace();
+          scenario.follow(pending, NEW);
+        });
+
+    assertThat(visible()).containsExactly(NEW + "/4");
+    assertThat(scenario.out.rowsSentAgain()).isEmpty();
+  }
+
+  @Test
+  void assignmentWhoseGraceEndsAmidItsRenameIsSentOnceUnderTheNewId() {
+    AssignmentRow pending = assignment(77, "hash", JAN_10);
+    scenario.insert(pending);
+    scenario.inOneTransaction(
+        () -> {
+          scenario.rename(USER, NEW);
+          scenario.afterGrace();
+          scenario.follow(pending, NEW);
+        });
+    scenario.afterGrace();
+
+    assertThat(visibleAssignments()).containsExactly(NEW + "/7");
+    assertThat(scenario.out.rowsSentAgain()).isEmpty();
+  }
+
+  @Test
+  void rowThatIsCorrectedBeforeItIsMovedStandsUnderTheNewIdAlone() {
+    EventRow flagged = exposure(1, 77L, OLD_TIME);
+    scenario.insert(assignment(77, "hash", OLD_TIME));
+    scenario.insert(flagged);
+    scenario.afterGrace();
+    scenario.delete(flagged);
+    scenario.rename(USER, NEW);
+    scenario.changeDimensions(
+        () ->
+            scenario.dimensions.put(
+                new VariantDimension(77, UserScenario.EXPERIMENT, "late", "L", 0, false)));
+
+    assertThat(visible()).containsExactly(NEW + "/1");
+    assertThat(visibleAssignments()).containsExactly(NEW + "/7");
+
+    scenario.moveRenamed(false);
+
+    assertThat(visible()).containsExactly(NEW + "/1");
+    assertThat(scenario.hasUnmoved()).isFalse();
+    assertThat(scenario.out.rowsSentAgain()).isEmpty();
+  }
+
+  @Test
+  void pendingEventThatRetentionRemovedSurvivesARenameAndTheWayBack() {
+    EventRow pending = exposure(1, 77L, OLD_TIME);
+    scenario.insert(pending);
+    scenario.delete(pending);
+    scenario.rename(USER, NEW);
+    scenario.rename(NEW, USER);
+    scenario.afterGrace();
+
+    assertThat(visible()).containsExactly(USER + "/1");
+  }
+
+  @Test
+  void eventThatIsInsertedAgainUnderTheNewIdLeavesTheFormerOne() {
+    knowFacts();
+    scenario.rename(USER, NEW);
+    scenario.insert(exposure(1, TREATMENT, OLD_TIME).withUserId(NEW));
+    scenario.insert(assignment(TREATMENT, "hash", OLD_TIME).withUserId(NEW));
+    scenario.afterGrace();
+
+    assertThat(visible()).containsExactly(USER + "/2", NEW + "/1");
     assertThat(visibleAssignments()).containsExactly(NEW + "/7");
   }
 

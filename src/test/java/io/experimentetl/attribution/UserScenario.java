@@ -334,7 +334,7 @@ final class UserScenario {
                     null)));
   }
 
-  /** The commit of a transaction with truncates. */
+  /** The commit of a transaction that may have truncates. */
   void commitTruncates() {
     attribution.applyTruncates(user, now);
     attribution.truncates().clear();
@@ -357,6 +357,7 @@ final class UserScenario {
       Map<DailyKey, DailySums> daily,
       int eventRows,
       int assignmentRows,
+      List<Truncate> truncates,
       long greatestSequenceNumber,
       long lsn) {}
 
@@ -367,6 +368,7 @@ final class UserScenario {
         Map.copyOf(out.daily),
         out.eventRows.size(),
         out.assignmentRows.size(),
+        attribution.truncates().all(),
         versions.greatestSequenceNumber(),
         lsn);
   }
@@ -382,12 +384,20 @@ final class UserScenario {
     versions =
         new RowVersionGenerator(checkpoint.greatestSequenceNumber, versions.lastFinding(), 0);
     attribution = attribution(config);
+    checkpoint.truncates.forEach(attribution.truncates()::add);
     user = UserFacts.of(user.key, checkpoint.state);
     undecided.clear();
     undecided.putAll(checkpoint.undecided);
     out.daily.clear();
     out.daily.putAll(checkpoint.daily);
     lsn = checkpoint.lsn;
+  }
+
+  /** Restarts from the checkpoint, once; rows that were sent since then were never visible. */
+  void restartExactly(Checkpoint checkpoint) {
+    out.eventRows.subList(checkpoint.eventRows, out.eventRows.size()).clear();
+    out.assignmentRows.subList(checkpoint.assignmentRows, out.assignmentRows.size()).clear();
+    restart(checkpoint);
   }
 
   /** Restarts the job from an earlier checkpoint; rows sent since then stay sent. */

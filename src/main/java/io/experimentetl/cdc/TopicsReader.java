@@ -10,6 +10,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Properties;
 import java.util.Set;
+import java.util.concurrent.TimeUnit;
 import org.apache.flink.connector.base.source.reader.RecordsWithSplitIds;
 import org.apache.flink.connector.base.source.reader.splitreader.SplitReader;
 import org.apache.flink.connector.base.source.reader.splitreader.SplitsChange;
@@ -37,7 +38,14 @@ final class TopicsReader implements SplitReader<DebeziumRecord, TopicsSplit> {
 
   private static final int MOST_AT_ONCE = 2_000;
   private static final Duration POLL = Duration.ofMillis(200);
-  private static final Duration POLL_WHILE_SOME_WAIT = Duration.ofMillis(5);
+  private static final Duration POLL_WHILE_SOME_WAIT = Duration.ofMillis(20);
+
+  /**
+   * How long a broker may take to append one request's records to their partitions. A busy machine
+   * showed a later record tens of milliseconds before an earlier one.
+   */
+  private static final Duration APPENDING = Duration.ofMillis(250);
+
   private static final long DISCOVERY_NANOS = Duration.ofSeconds(60).toNanos();
 
   private final KafkaSourceSettings settings;
@@ -99,16 +107,19 @@ final class TopicsReader implements SplitReader<DebeziumRecord, TopicsSplit> {
       }
       for (ConsumerRecord<byte[], byte[]> record :
           consumer.poll(order.isEmpty() ? POLL : POLL_WHILE_SOME_WAIT)) {
-        order.add(decoder.decode(record));
+        order.add(decoder.decode(record), readAt(record));
       }
-      if (order.isEmpty()) {
+      long settled = System.nanoTime() - APPENDING.toNanos();
+      if (!order.hasReadBefore(settled)) {
         return new Batch(Collections.emptyIterator());
       }
-      // After the poll: every record written before a waiting record lies before these offsets.
+      // Every record written before a record that was read by then lies before these offsets.
       Map<TopicPartition, Long> ends = consumer.endOffsets(consumer.assignment());
       List<DebeziumRecord> released =
           order.release(
-              partition -> consumer.position(partition) >= ends.get(partition), MOST_AT_ONCE);
+              partition -> consumer.position(partition) >= ends.get(partition),
+              settled,
+              MOST_AT_ONCE);
       holdWhatIsAhead();
       return new Batch(released.iterator());
     } catch (WakeupException e) {
@@ -126,6 +137,13 @@ final class TopicsReader implements SplitReader<DebeziumRecord, TopicsSplit> {
                   + "): retention has deleted unread records, or the topic was recreated. Let Debezium take a new snapshot into empty topics, and "
                   + Continuity.START_ANEW));
     }
+  }
+
+  /** A record of a backlog need not wait: its request was appended long ago. */
+  private static long readAt(ConsumerRecord<?, ?> record) {
+    long ageMillis = System.currentTimeMillis() - record.timestamp();
+    return System.nanoTime()
+        - TimeUnit.MILLISECONDS.toNanos(Math.max(0, Math.min(ageMillis, APPENDING.toMillis())));
   }
 
   private void holdWhatIsAhead() {

@@ -17,6 +17,9 @@ class CommitOrderTest {
   private static final TopicPartition A = new TopicPartition("a", 0);
   private static final TopicPartition B = new TopicPartition("b", 0);
 
+  /** By when all records of a test were read that have no other time. */
+  private static final long NOW = 1;
+
   private final CommitOrder order = new CommitOrder();
 
   private static DebeziumRecord record(TopicPartition partition, long commitBefore, long lsn) {
@@ -27,11 +30,11 @@ class CommitOrderTest {
   void recordWaitsForAPartitionThatMayDeliverAnEarlierOne() {
     order.addPartition(A);
     order.addPartition(B);
-    order.add(record(A, 10, 11));
-    assertThat(order.release(partition -> false, 100)).isEmpty();
-    order.add(record(B, 5, 6));
-    assertThat(order.release(partition -> false, 100)).containsExactly(record(B, 5, 6));
-    assertThat(order.release(partition -> partition.equals(B), 100))
+    order.add(record(A, 10, 11), 0);
+    assertThat(order.release(partition -> false, NOW, 100)).isEmpty();
+    order.add(record(B, 5, 6), 0);
+    assertThat(order.release(partition -> false, NOW, 100)).containsExactly(record(B, 5, 6));
+    assertThat(order.release(partition -> partition.equals(B), NOW, 100))
         .containsExactly(record(A, 10, 11));
     assertThat(order.isEmpty()).isTrue();
   }
@@ -41,12 +44,36 @@ class CommitOrderTest {
     order.addPartition(A);
     order.addPartition(B);
     // The second transaction wrote first and committed last.
-    order.add(record(A, 40, 20));
-    order.add(record(B, -1, 3));
-    order.add(record(B, 0, 30));
-    assertThat(order.release(partition -> true, 100))
+    order.add(record(A, 40, 20), 0);
+    order.add(record(B, -1, 3), 0);
+    order.add(record(B, 0, 30), 0);
+    assertThat(order.release(partition -> true, NOW, 100))
         .extracting(DebeziumRecord::commitBefore)
         .containsExactly(-1L, 0L, 40L);
+  }
+
+  /** A broker may show the deletes of a clean-up before their marker in another partition. */
+  @Test
+  void laterRecordOfOneRequestWaitsUntilTheEarlierIsAppended() {
+    order.addPartition(A);
+    order.addPartition(B);
+    order.add(record(A, 10, 12), 100);
+    assertThat(order.hasReadBefore(100)).isFalse();
+    assertThat(order.release(partition -> true, 100, 100)).isEmpty();
+
+    order.add(record(B, 10, 11), 103);
+    assertThat(order.hasReadBefore(104)).isTrue();
+    assertThat(order.release(partition -> true, 104, 100))
+        .containsExactly(record(B, 10, 11), record(A, 10, 12));
+  }
+
+  @Test
+  void earlierRecordThatWasReadJustNowHoldsTheLaterOnes() {
+    order.addPartition(A);
+    order.addPartition(B);
+    order.add(record(A, 10, 12), 100);
+    order.add(record(B, 10, 11), 103);
+    assertThat(order.release(partition -> true, 102, 100)).isEmpty();
   }
 
   @Property(tries = 200)
@@ -71,7 +98,7 @@ class CommitOrderTest {
       int p = random.nextInt(partitions);
       int until = Math.min(topics.get(p).size(), read[p] + random.nextInt(9));
       for (; read[p] < until; read[p]++) {
-        anyOrder.add(topics.get(p).get(read[p]));
+        anyOrder.add(topics.get(p).get(read[p]), 0);
       }
       Set<TopicPartition> atTheirEnd = new HashSet<>();
       for (int i = 0; i < partitions; i++) {
@@ -80,7 +107,7 @@ class CommitOrderTest {
         }
       }
       anyOrder
-          .release(atTheirEnd::contains, 1 + random.nextInt(5))
+          .release(atTheirEnd::contains, NOW, 1 + random.nextInt(5))
           .forEach(record -> released.add(record.within()));
     }
     assertThat(released).isEqualTo(expected);

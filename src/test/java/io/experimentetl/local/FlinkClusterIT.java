@@ -36,7 +36,7 @@ class FlinkClusterIT {
         FlinkCluster.start(
             DIRECTORY,
             Path.of("flink-conf"),
-            Map.of("execution.checkpointing.interval", "500 ms"),
+            TestCluster.settings(Map.of()),
             Map.of(SECRET, "a-secret-value"),
             1);
     jar = countingJar();

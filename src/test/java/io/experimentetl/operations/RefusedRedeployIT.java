@@ -9,7 +9,7 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.experimentetl.ExperimentEtlJob;
 import io.experimentetl.local.Platform;
 import io.experimentetl.local.PlatformAddresses;
-import io.experimentetl.local.PlatformOptions;
+import io.experimentetl.local.TestCluster;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.io.StringWriter;
@@ -51,7 +51,7 @@ class RefusedRedeployIT {
 
   @BeforeAll
   static void start() {
-    platform = Platform.start(folder, HOME, PlatformOptions.defaults().withoutKafka());
+    platform = Platform.start(folder, HOME, TestCluster.platform());
     addresses = platform.addresses();
     submit();
   }
@@ -256,9 +256,9 @@ class RefusedRedeployIT {
   @Test
   void restartedPlatformKeepsTheJobsConfiguration() throws Exception {
     edit(root -> root.withObject("/findings").put("grace", "7s"));
-    Platform.requireSoundJobConfig(folder, PlatformOptions.defaults().withoutKafka());
+    Platform.requireSoundJobConfig(folder, TestCluster.platform());
     platform.close();
-    platform = Platform.start(folder, HOME, PlatformOptions.defaults().withoutKafka());
+    platform = Platform.start(folder, HOME, TestCluster.platform());
     addresses = platform.addresses();
     Duration grace = addresses.loadJobConfig().findings().grace();
     restore();

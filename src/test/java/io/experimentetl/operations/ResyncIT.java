@@ -6,7 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import io.experimentetl.audit.AuditReport;
 import io.experimentetl.local.Platform;
 import io.experimentetl.local.PlatformAddresses;
-import io.experimentetl.local.PlatformOptions;
+import io.experimentetl.local.TestCluster;
 import io.experimentetl.local.demo.RunningJob;
 import java.io.IOException;
 import java.io.PrintWriter;
@@ -41,7 +41,7 @@ class ResyncIT {
 
   @BeforeEach
   void start() throws SQLException {
-    platform = Platform.start(folder, HOME, PlatformOptions.defaults().withoutKafka());
+    platform = Platform.start(folder, HOME, TestCluster.platform());
     addresses = platform.addresses();
     execute(
         """

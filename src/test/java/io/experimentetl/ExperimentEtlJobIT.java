@@ -114,6 +114,8 @@ class ExperimentEtlJobIT {
   private StreamExecutionEnvironment environment(String savepoint) {
     Configuration flink = new Configuration();
     flink.setString("execution.checkpointing.interval", "500 ms");
+    // Without a pause a busy machine does nothing else.
+    flink.setString("execution.checkpointing.min-pause", "400 ms");
     flink.setString(
         "execution.checkpointing.dir", folder.resolve("checkpoints").toUri().toString());
     flink.setString("state.backend.type", "rocksdb");

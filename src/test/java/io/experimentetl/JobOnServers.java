@@ -23,6 +23,7 @@ import java.util.WeakHashMap;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
 import org.apache.flink.configuration.Configuration;
 import org.apache.flink.core.execution.JobClient;
 import org.apache.flink.core.execution.SavepointFormatType;
@@ -210,10 +211,14 @@ final class JobOnServers implements AutoCloseable {
   AuditReport audit() throws Exception {
     CompletableFuture<AuditReport> audit =
         CompletableFuture.supplyAsync(() -> databases.audit(config, DEADLINE));
-    while (!audit.isDone()) {
+    while (true) {
       checkpoint();
+      try {
+        return audit.get(500, TimeUnit.MILLISECONDS);
+      } catch (TimeoutException stillComparing) {
+        // It may wait for the progress marker of one more checkpoint.
+      }
     }
-    return audit.get();
   }
 
   @Override

@@ -100,6 +100,8 @@ public final class KafkaJob implements AutoCloseable {
   public void start(KafkaSinks sinks, String savepoint) throws Exception {
     Configuration flink = new Configuration();
     flink.setString("execution.checkpointing.interval", "500 ms");
+    // Without a pause a busy machine does nothing else.
+    flink.setString("execution.checkpointing.min-pause", "400 ms");
     flink.setString(
         "execution.checkpointing.dir", folder.resolve("checkpoints").toUri().toString());
     flink.setString("state.backend.type", "rocksdb");

@@ -55,7 +55,9 @@ class TruncateAndRetentionIT {
         SELECT now() - interval '100 days', 3, 't' || n, 30 + n % 2, 'purchase', '{"revenue": 1}' FROM generate_series(1, 4) n;
         """);
     Configuration flink = new Configuration();
-    flink.setString("execution.checkpointing.interval", "300 ms");
+    flink.setString("execution.checkpointing.interval", "500 ms");
+    // Without a pause a busy machine does nothing else.
+    flink.setString("execution.checkpointing.min-pause", "400 ms");
     flink.setString(
         "execution.checkpointing.dir", folder.resolve("checkpoints").toUri().toString());
     flink.setString("state.backend.type", "rocksdb");

@@ -94,7 +94,9 @@ class UnstreamedChangesIT {
 
   private void start(String checkpoint) throws Exception {
     Configuration flink = new Configuration();
-    flink.setString("execution.checkpointing.interval", "300 ms");
+    flink.setString("execution.checkpointing.interval", "500 ms");
+    // Without a pause a busy machine does nothing else.
+    flink.setString("execution.checkpointing.min-pause", "400 ms");
     flink.setString(
         "execution.checkpointing.dir", folder.resolve("checkpoints").toUri().toString());
     flink.setString(

@@ -186,8 +186,13 @@ final class OutboxReconciliation {
     }
   }
 
-  /** Applies a change of the event's row that was committed late enough after the stream began. */
-  void applyEvent(Change change) {
+  /**
+   * Applies a change of the stream to the event's row.
+   *
+   * @param compared the change was committed late enough after the stream began; an earlier event
+   *     needs no outbox row, but a later row may need it
+   */
+  void applyEvent(Change change, boolean compared) {
     observe(change);
     if (change.after() == null) {
       deletedInTxId = change.position().txId();
@@ -202,7 +207,9 @@ final class OutboxReconciliation {
     boolean isFirstVersion = versions.isEmpty();
     remember(EventVersion.of((EventRow) change.after()));
     boolean inserted =
-        change.kind() == ChangeKind.INSERT && change.position().txId() != deletedInTxId;
+        compared
+            && change.kind() == ChangeKind.INSERT
+            && change.position().txId() != deletedInTxId;
     if (inserted && rows.isEmpty() && awaitingRowSince == 0 && !withoutOutbox) {
       awaitingRowSince = change.position().committedAt() / 1000;
       eventSequenceNumber = change.sequenceNumber();

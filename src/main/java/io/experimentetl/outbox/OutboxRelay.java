@@ -147,14 +147,14 @@ public final class OutboxRelay extends AbstractStreamOperator<OutboxMessage>
   public void processElement(StreamRecord<Change> record) throws Exception {
     Change change = record.getValue();
     OutboxReconciliation reconciliation = reconciliation((String) getCurrentKey());
-    boolean compared =
-        change.position().lsn() != 0
-            && change.position().committedAt() / 1000 - settings.grace().toMillis() >= streamBegin;
+    long committedAt = change.position().committedAt() / 1000;
+    boolean ofTheStream = change.position().lsn() != 0 && committedAt >= streamBegin;
+    boolean compared = ofTheStream && committedAt - settings.grace().toMillis() >= streamBegin;
     if (change.table() != SourceTable.EVENTS) {
       applyRow(reconciliation, change, compared);
-    } else if (compared) {
+    } else if (ofTheStream) {
       // The snapshot may have very many events, which are not compared and need no state.
-      reconciliation.applyEvent(change);
+      reconciliation.applyEvent(change, compared);
     }
     finish(reconciliation);
   }

@@ -17,12 +17,15 @@ import io.experimentetl.model.TestEvent;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Random;
 import org.apache.flink.api.common.typeinfo.Types;
 import org.apache.flink.runtime.checkpoint.OperatorSubtaskState;
 import org.apache.flink.streaming.util.KeyedOneInputStreamOperatorTestHarness;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 class OutboxRelayTest {
   private static final long SECOND = 1000;
@@ -315,6 +318,98 @@ class OutboxRelayTest {
     until(time + 5 * MINUTE);
     assertThat(findings).isEmpty();
     assertThat(relayed).containsExactly(2L, 3L);
+  }
+
+  @Test
+  void eventOfTheFirstGracePeriodMatchesALaterRow() throws Exception {
+    until(time);
+    time += 29 * SECOND;
+    insert(event("e", "u"));
+    time += 3 * SECOND;
+    insert(purchase(2, "e", null));
+    until(time + 5 * MINUTE);
+    assertThat(findings).isEmpty();
+  }
+
+  /** A change, and the time since the change before it. */
+  private record Step(
+      long millis, SourceTable table, ChangeKind kind, SourceRow before, SourceRow after) {}
+
+  /** Purchases and their outbox rows in any order, some without the other, some deleted. */
+  private static List<Step> steps(Random random) {
+    List<Step> steps = new ArrayList<>();
+    for (int i = 0; i < 40; i++) {
+      long id = random.nextInt(8);
+      EventRow event = event("e" + id, random.nextInt(6) == 0 ? "other" : "u");
+      OutboxRow row = purchase(id, "e" + id, null);
+      OutboxRow acknowledged = purchase(id, "e" + id, 9L);
+      long millis = random.nextInt(20) * SECOND;
+      steps.add(
+          switch (random.nextInt(8)) {
+            case 0, 1 -> new Step(millis, SourceTable.EVENTS, ChangeKind.INSERT, null, event);
+            case 2 -> new Step(millis, SourceTable.EVENTS, ChangeKind.DELETE, event, null);
+            case 3, 4, 5 ->
+                new Step(millis, SourceTable.OUTBOX_EVENTS, ChangeKind.INSERT, null, row);
+            case 6 ->
+                new Step(millis, SourceTable.OUTBOX_EVENTS, ChangeKind.UPDATE, row, acknowledged);
+            default -> new Step(millis, SourceTable.OUTBOX_EVENTS, ChangeKind.DELETE, row, null);
+          });
+    }
+    return steps;
+  }
+
+  /** As the source does: the watermark follows the commits. */
+  private void run(List<Step> steps) throws Exception {
+    for (Step step : steps) {
+      time += step.millis();
+      send(step.table(), step.kind(), step.before(), step.after());
+      harness.processWatermark(time - 1);
+      collect();
+    }
+  }
+
+  /** Everything behind the last checkpoint is repeated, and was not committed. */
+  @ParameterizedTest
+  @ValueSource(longs = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20})
+  void restartAtAnyPlaceLosesAndRepeatsNoFinding(long seed) throws Exception {
+    Random random = new Random(seed);
+    List<Step> steps = steps(random);
+    long begin = time;
+    run(steps);
+    until(time + 10 * MINUTE);
+    List<String> expected = List.copyOf(findings);
+    assertThat(expected).isNotEmpty();
+
+    for (int restart = 0; restart < 10; restart++) {
+      int checkpoint = random.nextInt(steps.size());
+      int failure = checkpoint + random.nextInt(steps.size() - checkpoint);
+      harness.close();
+      harness = harness();
+      harness.open();
+      findings.clear();
+      time = begin;
+      sequenceNumber = 0;
+      run(steps.subList(0, checkpoint));
+      OperatorSubtaskState state = harness.snapshot(1, 1);
+      List<String> committed = List.copyOf(findings);
+      long committedTime = time;
+      long committedSequenceNumber = sequenceNumber;
+      run(steps.subList(checkpoint, failure));
+      harness.close();
+
+      harness = harness();
+      harness.initializeState(state);
+      harness.open();
+      findings.clear();
+      findings.addAll(committed);
+      time = committedTime;
+      sequenceNumber = committedSequenceNumber;
+      run(steps.subList(checkpoint, steps.size()));
+      until(time + 10 * MINUTE);
+      assertThat(findings)
+          .as("checkpoint before step %d, failure before step %d", checkpoint, failure)
+          .containsExactlyInAnyOrderElementsOf(expected);
+    }
   }
 
   @Test

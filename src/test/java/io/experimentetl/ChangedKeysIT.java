@@ -98,15 +98,8 @@ class ChangedKeysIT {
     return "00000000-0000-4000-8000-%012d".formatted(number);
   }
 
-  /** Takes checkpoints until the query has the result. */
   private static void awaitResult(String expected, String query) {
-    await()
-        .atMost(DEADLINE)
-        .untilAsserted(
-            () -> {
-              job.checkpoint();
-              assertThat(job.clickHouse.query(query)).isEqualTo(expected);
-            });
+    job.awaitAnswer(query, expected);
   }
 
   private static String rowsOf(int number) {

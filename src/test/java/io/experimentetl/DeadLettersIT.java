@@ -66,6 +66,8 @@ class DeadLettersIT {
               job.checkpoint();
               return DeadLetters.list(job.clickHouse.login()).size() == count;
             });
+    // When it completes, all sinks have committed the checkpoint before.
+    job.checkpoint();
     return DeadLetters.list(job.clickHouse.login());
   }
 

@@ -246,7 +246,9 @@ class ExperimentEtlJobIT {
         .contains("starts without state", "events_processed", "etl_sink_progress");
     start(3, savepoint);
     assertAuditIsEqual();
-    assertThat(findings("RESOLVED")).containsAll(RESOLVED_FINDINGS);
+    await()
+        .atMost(Duration.ofSeconds(60))
+        .untilAsserted(() -> assertThat(findings("RESOLVED")).containsAll(RESOLVED_FINDINGS));
     assertThat(
             clickHouse.query("SELECT DISTINCT code FROM data_inconsistencies FORMAT TSV").lines())
         .as("no change is visible within a millisecond of its commit")

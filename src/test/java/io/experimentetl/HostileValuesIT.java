@@ -108,17 +108,6 @@ class HostileValuesIT {
     return job.clickHouse.count("SELECT count() FROM " + sql);
   }
 
-  /** Waits until the query, asked after a checkpoint, has the answer. */
-  private void awaitAnswer(String sql, String answer) {
-    await()
-        .atMost(Duration.ofSeconds(60))
-        .untilAsserted(
-            () -> {
-              job.checkpoint();
-              assertThat(job.clickHouse.query(sql)).isEqualTo(answer);
-            });
-  }
-
   private String figures(long experiment) {
     return "SELECT sum(new_users), sum(value_sum) FROM experiment_daily_stats FINAL WHERE metric = 'revenue' AND experiment_id = "
         + experiment;
@@ -138,7 +127,7 @@ class HostileValuesIT {
         "INSERT INTO assignments (id, experiment_id, user_id, variant_id) SELECT (i::bigint * 40 << 22) + 7 * 10^17::bigint, 3, 'p' || i, 30 + i % 2 FROM generate_series(1, 2000) i",
         "INSERT INTO assignments (id, experiment_id, user_id, variant_id) SELECT -i::bigint * 10^15::bigint, 3, 'p' || i, 30 + i % 2 FROM generate_series(2001, 3999) i",
         "INSERT INTO assignments (id, experiment_id, user_id, variant_id) VALUES (-9223372036854775808, 3, 'p4000', 30)");
-    awaitAnswer("SELECT count() FROM assignments_processed FINAL WHERE experiment_id = 3", "4000");
+    job.awaitAnswer("SELECT count() FROM assignments_processed FINAL WHERE experiment_id = 3", "4000");
 
     assertThat(
             job.clickHouse.count(
@@ -146,7 +135,7 @@ class HostileValuesIT {
         .isLessThanOrEqualTo(4);
 
     job.execute("DELETE FROM assignments WHERE id = -9223372036854775808");
-    awaitAnswer("SELECT count() FROM assignments_processed FINAL WHERE user_id = 'p4000'", "0");
+    job.awaitAnswer("SELECT count() FROM assignments_processed FINAL WHERE user_id = 'p4000'", "0");
   }
 
   @Test
@@ -160,7 +149,7 @@ class HostileValuesIT {
         "INSERT INTO events (timestamp, experiment_id, user_id, variant_id, event_type) SELECT '1900-02-01 00:00:00+00'::timestamptz + i * interval '1 year', 4, 'y' || i % 10 + 1, 40, 'page_view' FROM generate_series(0, 398) i",
         event("00000000-0000-0000-0000-0000000000a1", 4, "y1", "'1900-06-01'", "exposure", "NULL"),
         event("00000000-0000-0000-0000-0000000000a2", 4, "y1", "'2200-06-01'", "exposure", "NULL"));
-    awaitAnswer("SELECT count() FROM events_processed FINAL WHERE experiment_id = 4", "401");
+    job.awaitAnswer("SELECT count() FROM events_processed FINAL WHERE experiment_id = 4", "401");
 
     assertThat(
             job.clickHouse.count(
@@ -171,7 +160,7 @@ class HostileValuesIT {
     // The tombstone of 2200 finds its row's partition; a deleted row of 1900 is retention, and
     // stays.
     job.execute("DELETE FROM events WHERE experiment_id = 4 AND event_type = 'exposure'");
-    awaitAnswer("SELECT count() FROM events_processed FINAL WHERE experiment_id = 4", "400");
+    job.awaitAnswer("SELECT count() FROM events_processed FINAL WHERE experiment_id = 4", "400");
   }
 
   @Test
@@ -180,7 +169,7 @@ class HostileValuesIT {
     experiment(18, "now() - interval '200 days'", "'infinity'", "NULL");
     users("o", 1, 20);
     population(18, "o", 20);
-    awaitAnswer(figures(18), "20\t0");
+    job.awaitAnswer(figures(18), "20\t0");
 
     assertThat(job.clickHouse.query("SELECT ends_at FROM experiments FINAL WHERE id = 18"))
         .isEqualTo("2299-12-30 23:59:59.999999");
@@ -193,7 +182,7 @@ class HostileValuesIT {
         .isEqualTo("OPEN");
 
     job.execute("UPDATE experiments SET ends_at = NULL WHERE id = 18");
-    awaitAnswer(finding("T-OUT-OF-RANGE", "experiment:18"), "RESOLVED");
+    job.awaitAnswer(finding("T-OUT-OF-RANGE", "experiment:18"), "RESOLVED");
   }
 
   @Test
@@ -202,7 +191,7 @@ class HostileValuesIT {
     experiment(19, "'infinity'", "NULL", "NULL");
     users("n", 1, 4);
     population(19, "n", 4);
-    awaitAnswer("SELECT count() FROM events_processed FINAL WHERE experiment_id = 19", "4");
+    job.awaitAnswer("SELECT count() FROM events_processed FINAL WHERE experiment_id = 19", "4");
 
     assertThat(job.clickHouse.query(figures(19))).isEqualTo("0\t0");
   }
@@ -219,8 +208,8 @@ class HostileValuesIT {
         "UPDATE users SET updated_at = '294276-12-31', created_at = '-infinity' WHERE user_id = 't3'",
         "UPDATE variants SET updated_at = '2300-01-01' WHERE id = 200",
         "UPDATE events SET assignment_at = 'infinity' WHERE user_id = 't4'");
-    awaitAnswer(finding("T-OUT-OF-RANGE", "variant:200"), "OPEN");
-    awaitAnswer(
+    job.awaitAnswer(finding("T-OUT-OF-RANGE", "variant:200"), "OPEN");
+    job.awaitAnswer(
         "SELECT count() FROM assignments_processed FINAL WHERE has(inconsistencies, 'T-OUT-OF-RANGE')",
         "2");
 
@@ -242,7 +231,7 @@ class HostileValuesIT {
         "UPDATE assignments SET updated_at = now(), created_at = now() WHERE user_id = 't2'",
         "UPDATE events SET assignment_at = NULL WHERE user_id = 't4'",
         "UPDATE users SET updated_at = now(), created_at = now() WHERE user_id = 't3'");
-    awaitAnswer(
+    job.awaitAnswer(
         "SELECT count() FROM data_inconsistencies FINAL WHERE code = 'T-OUT-OF-RANGE' AND status = 'RESOLVED' AND (user_id IN ('t2', 't4') OR subject = 'user:t3')",
         "3");
   }
@@ -260,7 +249,7 @@ class HostileValuesIT {
             "'4713-11-25 00:00:00+00 BC'",
             "exposure",
             "NULL"));
-    awaitAnswer(
+    job.awaitAnswer(
         "SELECT count(), countIf(_lsn > 0) FROM data_inconsistencies FINAL WHERE dead_letter_since IS NOT NULL",
         "3\t3");
 
@@ -321,7 +310,7 @@ class HostileValuesIT {
         "INSERT INTO users (user_id, properties) VALUES ('deep', ('{\"a\":' || "
             + deep
             + " || '}')::jsonb)");
-    awaitAnswer(figures(22), "30\t15");
+    job.awaitAnswer(figures(22), "30\t15");
 
     assertThat(
             job.clickHouse.query(
@@ -357,7 +346,7 @@ class HostileValuesIT {
             "now()",
             "purchase",
             "'{\"revenue\": 10, \"order_no\": 1}'"));
-    awaitAnswer(figures(9), "20\t20");
+    job.awaitAnswer(figures(9), "20\t20");
 
     assertThat(
             job.clickHouse.query(
@@ -386,7 +375,7 @@ class HostileValuesIT {
               "exposure",
               "NULL"));
     }
-    awaitAnswer(
+    job.awaitAnswer(
         "SELECT experiment_id, day FROM events_processed FINAL WHERE user_id = 'z1' ORDER BY 1",
         "30\t2026-10-02\n31\t2026-10-01\n32\t2026-10-01");
 
@@ -400,7 +389,7 @@ class HostileValuesIT {
         .isEqualTo("experiment:31\tOPEN");
 
     job.execute("UPDATE experiments SET config = '{\"zone\": \"Europe/Berlin\"}' WHERE id = 31");
-    awaitAnswer(finding("S-BAD-CONFIG", "experiment:31"), "RESOLVED");
+    job.awaitAnswer(finding("S-BAD-CONFIG", "experiment:31"), "RESOLVED");
   }
 
   /**
@@ -432,7 +421,7 @@ class HostileValuesIT {
               json.literal()));
     }
     job.execute(String.join(";", inserts));
-    awaitAnswer(
+    job.awaitAnswer(
         "SELECT count() FROM events_processed FINAL WHERE experiment_id = 40 AND event_type = 'purchase'",
         "150");
 

@@ -160,6 +160,21 @@ final class JobOnServers implements AutoCloseable {
             });
   }
 
+  /**
+   * Takes checkpoints until ClickHouse gives the answer, and one more: when it completes, every
+   * sink has committed what the answer shows, and a test may assert other tables at once.
+   */
+  void awaitAnswer(String query, String answer) {
+    await()
+        .atMost(DEADLINE)
+        .untilAsserted(
+            () -> {
+              checkpoint();
+              assertThat(clickHouse.query(query)).as(query).isEqualTo(answer);
+            });
+    checkpoint();
+  }
+
   /** Names the reason for which the job has ended, instead of a condition that is never met. */
   private void failIfEnded() throws Exception {
     if (job.getJobStatus().get().isGloballyTerminalState()) {

@@ -112,17 +112,6 @@ class SourceTroubleIT {
     return job.clickHouse.query(query);
   }
 
-  /** Waits until the query gives this, while checkpoints continue. */
-  private static void awaitFound(String query, String expected) {
-    await()
-        .atMost(Duration.ofSeconds(60))
-        .untilAsserted(
-            () -> {
-              job.checkpoint();
-              assertThat(found(query)).isEqualTo(expected);
-            });
-  }
-
   private static void assertNoDeadLetters() {
     assertThat(
             found(
@@ -141,14 +130,14 @@ class SourceTroubleIT {
         "INSERT INTO events (id, timestamp, experiment_id, user_id, variant_id, event_type, session_id) VALUES ('00000000-0000-4000-8000-000000000001', now(), 1, 'u1', 12, 'page_view', '"
             + PLACEHOLDER
             + "')");
-    awaitFound(
+    job.awaitAnswer(
         "SELECT user_id, name, email, length(properties) > 6000 FROM users FINAL WHERE user_id IN ('placeholder', 'u1', 'u2') ORDER BY user_id FORMAT CSV",
         "\"placeholder\",\"%1$s\",\\N,\\N\n\"u1\",\"%1$s\",\\N,1\n\"u2\",\"User 2\",\"%1$s\",1"
             .formatted(PLACEHOLDER));
-    awaitFound(
+    job.awaitAnswer(
         "SELECT session_id FROM events_processed FINAL WHERE event_id = '00000000-0000-4000-8000-000000000001'",
         PLACEHOLDER);
-    awaitFound("SELECT description FROM variants FINAL WHERE id = 12", PLACEHOLDER);
+    job.awaitAnswer("SELECT description FROM variants FINAL WHERE id = 12", PLACEHOLDER);
     assertNoDeadLetters();
   }
 
@@ -176,7 +165,7 @@ class SourceTroubleIT {
                               "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%etl_heartbeat%' AND datname = current_database()")
                       > 0);
       sql("INSERT INTO users (user_id) VALUES ('" + user + "')");
-      awaitFound("SELECT count() FROM users FINAL WHERE user_id = '" + user + "'", "1");
+      job.awaitAnswer("SELECT count() FROM users FINAL WHERE user_id = '" + user + "'", "1");
       forgetful.rollback();
     }
     long before =
@@ -198,7 +187,7 @@ class SourceTroubleIT {
         "CREATE TABLE unused (kind empty_kind, kinds empty_kind[])");
     job.loseTaskManager();
     sql("INSERT INTO users (user_id) VALUES ('behind the empty enum')");
-    awaitFound("SELECT count() FROM users FINAL WHERE user_id = 'behind the empty enum'", "1");
+    job.awaitAnswer("SELECT count() FROM users FINAL WHERE user_id = 'behind the empty enum'", "1");
     sql("DROP TABLE unused", "DROP TYPE empty_kind");
   }
 
@@ -217,10 +206,10 @@ class SourceTroubleIT {
         "ALTER TABLE assignments ALTER version TYPE int",
         "DROP DOMAIN version_number",
         "UPDATE experiments SET name = name || '!' WHERE id = 1");
-    awaitFound(
+    job.awaitAnswer(
         "SELECT id, name, status FROM experiments FINAL WHERE id IN (1, 21) ORDER BY id FORMAT CSV",
         "1,\"Trouble!\",\"ACTIVE\"\n21,\"Enum\",\"PAUSED\"");
-    awaitFound("SELECT version FROM assignments_processed FINAL WHERE id = 2101", "7");
+    job.awaitAnswer("SELECT version FROM assignments_processed FINAL WHERE id = 2101", "7");
     assertNoDeadLetters();
   }
 
@@ -230,15 +219,15 @@ class SourceTroubleIT {
         "INSERT INTO users (user_id) VALUES ('gone')",
         "INSERT INTO assignments (id, experiment_id, user_id, variant_id, assigned_at) VALUES (2201, 1, 'gone', 12, now() - interval '2 days')",
         "INSERT INTO events (id, timestamp, experiment_id, user_id, variant_id, event_type) VALUES ('00000000-0000-4000-8000-000000000022', now() - interval '1 day', 1, 'gone', 12, 'exposure')");
-    awaitFound("SELECT count() FROM events_processed FINAL WHERE user_id = 'gone'", "1");
+    job.awaitAnswer("SELECT count() FROM events_processed FINAL WHERE user_id = 'gone'", "1");
     identity("DEFAULT");
     sql("DELETE FROM users WHERE user_id = 'gone'");
-    awaitFound(
+    job.awaitAnswer(
         "SELECT (SELECT count() FROM users FINAL WHERE user_id = 'gone' AND _deleted = 0),"
             + " (SELECT count() FROM events_processed FINAL WHERE user_id = 'gone' AND _deleted = 0),"
             + " (SELECT count() FROM assignments_processed FINAL WHERE user_id = 'gone' AND _deleted = 0) FORMAT CSV",
         "0,0,0");
-    awaitFound(
+    job.awaitAnswer(
         "SELECT subject_kind, position(detail, 'REPLICA IDENTITY FULL') > 0 FROM data_inconsistencies FINAL WHERE code = '"
             + "S-INCOMPLETE-ROW"
             + "' ORDER BY 1 FORMAT CSV",

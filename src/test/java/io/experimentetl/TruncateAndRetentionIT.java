@@ -187,7 +187,10 @@ class TruncateAndRetentionIT {
 
     awaitThat(events("user_id = 't20'"), "0");
     awaitThat(events("experiment_id = 3 AND event_type = 'purchase'"), "4");
-    assertThat(warehouse(findings("C-DELETE-RETENTION"))).contains("events/");
+    await()
+        .atMost(DEADLINE)
+        .untilAsserted(
+            () -> assertThat(warehouse(findings("C-DELETE-RETENTION"))).contains("events/"));
   }
 
   @Test

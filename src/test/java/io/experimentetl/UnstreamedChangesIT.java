@@ -154,7 +154,7 @@ class UnstreamedChangesIT {
   }
 
   /** Waits until the finding about the table has the status, and returns its text. */
-  private String awaitFinding(String code, String table, String status) {
+  private String awaitFinding(String code, String table, String status) throws SQLException {
     String where =
         " FROM data_inconsistencies FINAL WHERE code = '%s' AND subject = 'source-table:%s'"
             .formatted(code, table);
@@ -162,6 +162,10 @@ class UnstreamedChangesIT {
         .atMost(DEADLINE)
         .untilAsserted(
             () -> assertThat(clickHouse.query("SELECT status" + where)).isEqualTo(status));
+    if (status.equals("RESOLVED")) {
+      // Other sinks write the rows that were read again.
+      awaitVisible();
+    }
     return clickHouse.query("SELECT detail" + where);
   }
 
@@ -209,8 +213,12 @@ class UnstreamedChangesIT {
     awaitFinding("C-UNSTREAMED", "users", "RESOLVED");
     assertThat(clickHouse.query("SELECT name FROM users FINAL WHERE user_id = 'out-2'"))
         .isEqualTo("unseen");
-    assertThat(inPostgres("SELECT count(*) FROM etl_heartbeat WHERE writer LIKE 'resync%'"))
-        .isEqualTo("0");
+    await()
+        .atMost(DEADLINE)
+        .until(
+            () ->
+                inPostgres("SELECT count(*) FROM etl_heartbeat WHERE writer LIKE 'resync%'")
+                    .equals("0"));
     assertNoOpenFinding();
   }
 

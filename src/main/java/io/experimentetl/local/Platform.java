@@ -211,7 +211,10 @@ public final class Platform implements AutoCloseable {
     ClickHouseEndpoint target = clickHouseReady.join();
     SqlFiles sql = new SqlFiles(home.resolve("sql"));
     journal.accept("applying sql/ to PostgreSQL and ClickHouse");
-    PostgresEndpoint jobsSource = prepareSource(sql, source, givenPostgres.isPresent());
+    PostgresEndpoint jobsSource =
+        givenPostgres.isPresent()
+            ? prepareGivenSource(sql, source, directory)
+            : prepareOwnSource(sql, source);
     target
         .withDatabase("default")
         .query("CREATE DATABASE IF NOT EXISTS `" + target.database() + "`");
@@ -287,15 +290,19 @@ public final class Platform implements AutoCloseable {
     }
   }
 
+  private static PostgresEndpoint prepareOwnSource(SqlFiles sql, PostgresEndpoint source) {
+    sql.applyTo(source.login());
+    return JobRole.onOwnServer(source);
+  }
+
   /**
-   * Applies sql/postgres, and returns the job's login. On a server of others the tables of a
+   * Applies sql/postgres to a server of others, and returns the job's login. The tables of a
    * platform that is there already are left alone.
+   *
+   * @param directory keeps the password of the job's role
    */
-  private PostgresEndpoint prepareSource(SqlFiles sql, PostgresEndpoint source, boolean given) {
-    if (!given) {
-      sql.applyTo(source.login());
-      return JobRole.onOwnServer(source);
-    }
+  static PostgresEndpoint prepareGivenSource(
+      SqlFiles sql, PostgresEndpoint source, Path directory) {
     JobRole role = JobRole.before(source);
     boolean prepared =
         source.count("SELECT count(*) FROM pg_class WHERE oid = to_regclass('etl_heartbeat')") > 0;

@@ -16,8 +16,8 @@ import picocli.CommandLine.Spec;
     name = "dead-letters",
     mixinStandardHelpOptions = true,
     description = {
-      "Lists the rows of PostgreSQL that could not be delivered to ClickHouse, and why. After the cause is fixed,",
-      "--replay sends exactly these rows through the change stream again. --dismiss closes the finding of a row that is to stay undelivered."
+      "Lists the rows of PostgreSQL that could not be delivered to ClickHouse, and why.",
+      "After the cause is fixed, --replay sends exactly these rows through the change stream again. --dismiss closes the finding of a row that is to stay undelivered."
     })
 public final class DeadLettersCommand implements Callable<Integer> {
   @Spec private CommandSpec spec;

@@ -23,8 +23,9 @@ import picocli.CommandLine.Spec;
     name = "report",
     mixinStandardHelpOptions = true,
     description = {
-      "Writes an experiment's results as one HTML file that needs no network: verdict and figures, lift over",
-      "the days, users, sample ratio, findings. All figures are those of ClickHouse's views."
+      "Writes an experiment's results as one HTML file that needs no network.",
+      "It shows the verdict, the figures, the lift over the days, the users, the sample ratio and the findings. All figures are",
+      "those of ClickHouse's views."
     },
     exitCodeListHeading = "Exit codes:%n",
     exitCodeList = {

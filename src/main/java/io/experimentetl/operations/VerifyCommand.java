@@ -20,9 +20,9 @@ import picocli.CommandLine.Spec;
     name = "verify",
     mixinStandardHelpOptions = true,
     description = {
-      "Compares, at one place of the log and while writers write, ClickHouse's rows with PostgreSQL's,",
-      "the daily statistics and health figures with their recomputation in SQL from either, and what was added",
-      "to the rows (joined columns, codes, findings) with what it was added from."
+      "Compares ClickHouse with PostgreSQL at one place of the log, while writers write.",
+      "It compares the rows, the daily statistics and health figures with their recomputation in SQL from either, and what was",
+      "added to the rows (joined columns, codes, findings) with what it was added from."
     },
     exitCodeListHeading = "Exit codes:%n",
     exitCodeList = {

@@ -27,8 +27,8 @@ import picocli.CommandLine.Spec;
     name = "chaos",
     mixinStandardHelpOptions = true,
     description = {
-      "Starts its own platform (a running one is not touched), writes all kinds of changes, and injects random faults into",
-      "the job, its cluster, its servers and the network. After each fault it waits until every change is visible, and",
+      "Injects random faults into a platform of its own while all kinds of changes are written.",
+      "The faults are in the job, its cluster, its servers and the network. A running platform is not touched. After each fault it waits until every change is visible, and",
       "compares PostgreSQL with ClickHouse. A fault takes half a minute. The same seed repeats the same faults."
     },
     exitCodeListHeading = "Exit codes:%n",

@@ -3,6 +3,9 @@ package io.experimentetl.local;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import io.experimentetl.operations.SqlFiles;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.sql.Connection;
 import java.sql.ResultSet;
 import java.sql.SQLException;
@@ -45,6 +48,52 @@ class ServersIT {
           .isEqualTo("1");
       statement.execute("SELECT pg_drop_replication_slot('survives_slot')");
     }
+  }
+
+  /** As {@code up --postgres-url} does with the login of a superuser. */
+  @Test
+  void tablesOfAGivenServerAreLeftAloneAndTheJobHasItsOwnRole() throws Exception {
+    SqlFiles sql = new SqlFiles(Path.of("sql"));
+    PostgresEndpoint superuser = PLATFORM.newPostgresDatabase("given");
+    Path directory = PLATFORM.directory().resolve("given");
+    try (Connection connection = superuser.connect();
+        Statement statement = connection.createStatement()) {
+      statement.execute(
+          "ALTER DATABASE \"%1$s\" SET experiment_etl.slot = '%1$s'"
+              .formatted(superuser.database()));
+      statement.execute(Files.readString(Path.of("sql/postgres/001_platform.sql")));
+      statement.execute("DROP TABLE outbox_events; ALTER TABLE users DROP COLUMN name");
+      // Another test of this server may have made the role: then its password must be known.
+      statement.execute(
+          "DO $$ BEGIN CREATE ROLE experiment_etl LOGIN REPLICATION; EXCEPTION WHEN duplicate_object THEN NULL; END $$");
+      statement.execute(
+          "ALTER ROLE experiment_etl PASSWORD '%s'"
+              .formatted(ServerIdentity.of(directory.resolve("job-role")).password()));
+    }
+
+    PostgresEndpoint job = Platform.prepareGivenSource(sql, superuser, directory);
+
+    assertThat(job.user()).isEqualTo("experiment_etl");
+    try (Connection connection = job.connect();
+        Statement statement = connection.createStatement()) {
+      assertThat(text(statement, "SELECT rolsuper FROM pg_roles WHERE rolname = current_user"))
+          .isEqualTo("f");
+      assertThat(text(statement, "SELECT count(*) FROM users")).isEqualTo("0");
+      assertThat(text(statement, "SELECT to_regclass('outbox_events')")).isNull();
+      assertThat(
+              text(
+                  statement,
+                  "SELECT count(*) FROM pg_attribute WHERE attrelid = 'users'::regclass AND attname = 'name'"))
+          .isEqualTo("0");
+    }
+    // The role's own login: there is nothing left to apply.
+    assertThat(Platform.prepareGivenSource(sql, job, directory)).isEqualTo(job);
+    assertThatThrownBy(
+            () ->
+                Platform.prepareGivenSource(
+                    sql, superuser, PLATFORM.directory().resolve("given-elsewhere")))
+        .isInstanceOf(PlatformException.class)
+        .hasMessageContaining("is a superuser, and the job does not run as one");
   }
 
   @Test

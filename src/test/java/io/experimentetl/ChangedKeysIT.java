@@ -1,7 +1,6 @@
 package io.experimentetl;
 
 import static org.assertj.core.api.Assertions.assertThat;
-import static org.awaitility.Awaitility.await;
 
 import io.experimentetl.audit.AuditReport;
 import io.experimentetl.config.DeliveryConfig;
@@ -27,7 +26,6 @@ import org.junit.jupiter.api.io.TempDir;
  */
 @TestMethodOrder(MethodName.class)
 class ChangedKeysIT {
-  private static final Duration DEADLINE = Duration.ofSeconds(60);
 
   @RegisterExtension static final PlatformExtension PLATFORM = new PlatformExtension();
 

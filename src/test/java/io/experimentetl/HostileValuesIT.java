@@ -127,7 +127,8 @@ class HostileValuesIT {
         "INSERT INTO assignments (id, experiment_id, user_id, variant_id) SELECT (i::bigint * 40 << 22) + 7 * 10^17::bigint, 3, 'p' || i, 30 + i % 2 FROM generate_series(1, 2000) i",
         "INSERT INTO assignments (id, experiment_id, user_id, variant_id) SELECT -i::bigint * 10^15::bigint, 3, 'p' || i, 30 + i % 2 FROM generate_series(2001, 3999) i",
         "INSERT INTO assignments (id, experiment_id, user_id, variant_id) VALUES (-9223372036854775808, 3, 'p4000', 30)");
-    job.awaitAnswer("SELECT count() FROM assignments_processed FINAL WHERE experiment_id = 3", "4000");
+    job.awaitAnswer(
+        "SELECT count() FROM assignments_processed FINAL WHERE experiment_id = 3", "4000");
 
     assertThat(
             job.clickHouse.count(

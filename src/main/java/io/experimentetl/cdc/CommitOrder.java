@@ -56,8 +56,7 @@ final class CommitOrder {
    * @param readBefore by {@link System#nanoTime()}: records that were read later stay
    * @param max number of records to return
    */
-  List<DebeziumRecord> release(
-      Predicate<TopicPartition> isReadToItsEnd, long readBefore, int max) {
+  List<DebeziumRecord> release(Predicate<TopicPartition> isReadToItsEnd, long readBefore, int max) {
     List<DebeziumRecord> released = new ArrayList<>();
     while (released.size() < max) {
       Waiting next = null;

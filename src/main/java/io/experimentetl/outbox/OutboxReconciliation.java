@@ -207,9 +207,7 @@ final class OutboxReconciliation {
     boolean isFirstVersion = versions.isEmpty();
     remember(EventVersion.of((EventRow) change.after()));
     boolean inserted =
-        compared
-            && change.kind() == ChangeKind.INSERT
-            && change.position().txId() != deletedInTxId;
+        compared && change.kind() == ChangeKind.INSERT && change.position().txId() != deletedInTxId;
     if (inserted && rows.isEmpty() && awaitingRowSince == 0 && !withoutOutbox) {
       awaitingRowSince = change.position().committedAt() / 1000;
       eventSequenceNumber = change.sequenceNumber();

@@ -112,8 +112,7 @@ class OperationsIT {
             folder.resolve("flink"),
             Path.of("flink-conf"),
             // A TaskManager looks for the next JobManager only after this time.
-            TestCluster.settings(
-                Map.of("heartbeat.interval", "1000", "heartbeat.timeout", "5000")),
+            TestCluster.settings(Map.of("heartbeat.interval", "1000", "heartbeat.timeout", "5000")),
             secrets,
             1);
   }
@@ -288,7 +287,9 @@ class OperationsIT {
   /** Starts the cluster with its job, as a deployment tool does. */
   private void deploy(String savepoint, String... arguments) {
     Path conf = folder.resolve("flink/conf").toAbsolutePath();
-    List<String> line = new ArrayList<>(List.of(JavaCommand.java(), "-Xmx768m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"));
+    List<String> line =
+        new ArrayList<>(
+            List.of(JavaCommand.java(), "-Xmx768m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"));
     line.addAll(
         List.of(
             GlobalConfiguration.loadConfiguration(conf.toString())

@@ -223,8 +223,7 @@ class OutboxIT {
     // The first row may be one of the snapshot, which a busy machine ends much later.
     await()
         .atMost(LONG)
-        .until(
-            () -> job.clickHouse.query("SELECT snapshot_done FROM etl_progress").equals("true"));
+        .until(() -> job.clickHouse.query("SELECT snapshot_done FROM etl_progress").equals("true"));
     long begin = System.nanoTime();
     // Rows that are committed within one grace period after the stream began are not compared.
     await().until(() -> System.nanoTime() - begin > Duration.ofSeconds(2).toNanos());

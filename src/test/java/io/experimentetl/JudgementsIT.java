@@ -211,6 +211,57 @@ class JudgementsIT {
         .isEqualTo(Long.toString(300 - DELETED));
   }
 
+  private static String events(long experiment, int from, int to, String at) {
+    return "INSERT INTO events (timestamp, experiment_id, user_id, variant_id, event_type) SELECT %4$s, %1$d, 'j%1$d-' || i, %1$d * 10 + 1 + i %% 2, 'exposure' FROM generate_series(%2$d, %3$d) i"
+        .formatted(experiment, from, to, at);
+  }
+
+  /** Open findings of the codes: code, number, and the number of rows that the first one names. */
+  private String open(long experiment, String codes) {
+    return job.clickHouse.query(
+        "SELECT code, count(), toUInt32OrZero(splitByChar(' ', any(detail))[1]) FROM data_inconsistencies FINAL WHERE experiment_id = %d AND status = 'OPEN' AND code IN (%s) GROUP BY code ORDER BY code"
+            .formatted(experiment, codes));
+  }
+
+  @Test
+  void bulkChangesAreOneFindingEachAndCausesThatAreCorrectedAreResolved() throws Exception {
+    String times = "'T-EVENT-BEFORE-ASSIGNMENT', 'T-NOT-RUNNING'";
+    job.execute(
+        experiment(55, "50, 50"),
+        assignments(55, 1, 200, "1 + i % 2", "now() - interval '2 hours'"),
+        events(55, 1, 200, "now() - interval '1 hour'"),
+        events(55, 1, 20, "now() - interval '20 days'"));
+    settle();
+    assertThat(open(55, times)).isEqualTo("T-EVENT-BEFORE-ASSIGNMENT\t20\t0\nT-NOT-RUNNING\t20\t0");
+
+    job.execute(
+        "UPDATE assignments SET variant_id = 551 + 552 - variant_id, updated_at = now() WHERE experiment_id = 55 AND user_id IN (SELECT 'j55-' || i FROM generate_series(1, 90) i)",
+        "DELETE FROM events WHERE experiment_id = 55 AND user_id IN (SELECT 'j55-' || i FROM generate_series(101, 180) i)",
+        "UPDATE experiments SET starts_at = now() - interval '40 days', updated_at = now() WHERE id = 55",
+        "UPDATE assignments SET assigned_at = now() - interval '30 days', updated_at = now() WHERE experiment_id = 55 AND user_id IN (SELECT 'j55-' || i FROM generate_series(1, 20) i)");
+    settle();
+    assertThat(open(55, "'A-REASSIGNED', 'C-DELETE-UNEXPECTED'"))
+        .isEqualTo("A-REASSIGNED\t1\t90\nC-DELETE-UNEXPECTED\t1\t80");
+    assertThat(open(55, times)).isEmpty();
+  }
+
+  @Test
+  void factsOfADeletedExperimentAreOrphansInOneFinding() throws Exception {
+    job.execute(
+        experiment(56, "50, 50"),
+        assignments(56, 1, 30, "1 + i % 2", "now() - interval '2 hours'"),
+        events(56, 1, 30, "now() - interval '1 hour'"));
+    settle();
+    job.execute("DELETE FROM experiments WHERE id = 56");
+    settle();
+    assertThat(open(56, "'R-ORPHAN-EXPERIMENT', 'C-DELETE-UNEXPECTED'"))
+        .isEqualTo("C-DELETE-UNEXPECTED\t1\t30\nR-ORPHAN-EXPERIMENT\t1\t0");
+    assertThat(
+            job.clickHouse.query(
+                "SELECT count() FROM experiment_daily_stats FINAL WHERE experiment_id = 56 AND new_users != 0"))
+        .isEqualTo("0");
+  }
+
   @Test
   void usersFromBeforeTheKnownAllocationAreNotJudged() throws Exception {
     settle();

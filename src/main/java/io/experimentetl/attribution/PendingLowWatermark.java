@@ -42,6 +42,7 @@ final class PendingLowWatermark {
         pending.firstKey(),
         Math.min(marker.committedAt(), pending.firstEntry().getValue().committedAt() - 1),
         marker.snapshotDone(),
-        marker.replayStable());
+        marker.replayStable(),
+        marker.inTransaction());
   }
 }

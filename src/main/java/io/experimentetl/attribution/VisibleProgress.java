@@ -55,7 +55,8 @@ final class VisibleProgress {
             restored.lsn(),
             Math.min(visible.committedAt(), restored.committedAt()),
             visible.snapshotDone(),
-            visible.replayStable())
+            visible.replayStable(),
+            visible.inTransaction())
         : visible;
   }
 }

@@ -105,7 +105,8 @@ final class Continuity {
         completeLsn,
         committedAt,
         snapshotDone && retainedRowsRead,
-        replayStable);
+        replayStable,
+        lsn != 0 && !transactionComplete);
   }
 
   /** The last sequence number that was assigned; 0: none. */

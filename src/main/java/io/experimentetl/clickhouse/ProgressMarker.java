@@ -13,6 +13,19 @@ package io.experimentetl.clickhouse;
  * @param snapshotDone whether the initial snapshot is complete; before, results are incomplete
  * @param replayStable whether a restart sends every row after this marker again with the same
  *     version; early writes need it
+ * @param inTransaction whether rows of a transaction whose end is not known yet are before it
  */
 public record ProgressMarker(
-    long sequenceNumber, long lsn, long committedAt, boolean snapshotDone, boolean replayStable) {}
+    long sequenceNumber,
+    long lsn,
+    long committedAt,
+    boolean snapshotDone,
+    boolean replayStable,
+    boolean inTransaction) {
+
+  /** A marker between two transactions. */
+  public ProgressMarker(
+      long sequenceNumber, long lsn, long committedAt, boolean snapshotDone, boolean replayStable) {
+    this(sequenceNumber, lsn, committedAt, snapshotDone, replayStable, false);
+  }
+}

@@ -61,7 +61,8 @@ import org.apache.flink.util.OutputTag;
  * <p>Experiments and variants are broadcast. Each subtask checks the experiments whose key it owns,
  * also those without a contribution: after a change of them, and when time alone may change the
  * verdict. Time is commit time, so that a restart decides in the same way. Nothing is checked
- * before the initial snapshot is read.
+ * before the initial snapshot is read, and no experiment at a barrier inside of a transaction: a
+ * part of one bulk INSERT that is sorted by variant looks like a mismatch.
  */
 public final class ExperimentHealthOperator
     extends AbstractStreamOperator<Either<ProgressMarker, ExperimentHealth>>
@@ -109,8 +110,7 @@ public final class ExperimentHealthOperator
   private transient boolean allAreDue;
   private transient ProgressMarker marker;
   private transient boolean markerArrived;
-  private transient NavigableMap<Long, ProgressMarker> incomplete;
-  private transient volatile ProgressMarker visible;
+  private transient VisibleMarker visible;
   private transient FindingReporter reporter;
 
   public ExperimentHealthOperator(FindingsConfig findings, StatisticsConfig statistics) {
@@ -159,10 +159,9 @@ public final class ExperimentHealthOperator
     nextJudgementAt = new HashMap<>();
     allAreDue = true;
     marker = NO_MARKER;
-    incomplete = new TreeMap<>();
-    visible = NO_MARKER;
-    // Read by the metrics' thread, so it grows also while this task or a checkpoint hangs.
-    getMetricGroup().gauge("visibleLagSeconds", this::visibleLagSeconds);
+    visible = new VisibleMarker();
+    getMetricGroup()
+        .gauge("visibleLagSeconds", () -> visible.lagMillis(System.currentTimeMillis()) / 1000);
     reporter =
         new FindingReporter(
             output,
@@ -204,9 +203,7 @@ public final class ExperimentHealthOperator
     if (record.getValue().isLeft()) {
       marker = record.getValue().left();
       markerArrived = true;
-      if (visible.committedAt() == 0) {
-        visible = marker;
-      }
+      visible.arrived(marker);
       return;
     }
     Change change = record.getValue().right();
@@ -254,13 +251,13 @@ public final class ExperimentHealthOperator
     changedVariants.clear();
     allocations.clear();
     changed.clear();
-    incomplete.put(checkpointId, marker);
+    visible.checkpointBegins(checkpointId, marker);
     if (isJudging()) {
       allAreDue = false;
-      if (isOwned(PIPELINE)) {
-        setCurrentKey(PIPELINE);
-        judgePipeline();
-      }
+    }
+    if (isBehindSnapshot() && isOwned(PIPELINE)) {
+      setCurrentKey(PIPELINE);
+      judgePipeline();
     }
     if (markerArrived) {
       output.collect(new StreamRecord<>(Either.Left(marker)));
@@ -270,8 +267,12 @@ public final class ExperimentHealthOperator
   }
 
   /** A marker without a commit time is in the snapshot, or directly after it. */
-  private boolean isJudging() {
+  private boolean isBehindSnapshot() {
     return marker.snapshotDone() && marker.committedAt() > 0;
+  }
+
+  private boolean isJudging() {
+    return isBehindSnapshot() && !marker.inTransaction();
   }
 
   private boolean isOwned(long experimentId) {
@@ -318,12 +319,7 @@ public final class ExperimentHealthOperator
         unsent.getOrDefault(experimentId, Collections.emptyNavigableMap());
     ledger.add(changes);
     ledger.addMetrics(unsentMetrics.getOrDefault(experimentId, Map.of()));
-    Map<Long, VariantWeight> ofExperiment = new HashMap<>();
-    for (Map.Entry<Long, VariantWeight> variant : variants.immutableEntries()) {
-      if (variant.getValue().experimentId() == experimentId) {
-        ofExperiment.put(variant.getKey(), variant.getValue());
-      }
-    }
+    Map<Long, VariantWeight> ofExperiment = variantsOf(experimentId);
     long version = FindingVersions.atMarker(old.version(), marker.sequenceNumber());
     NavigableSet<Integer> restated = daysToRestate(experimentId, ledger, changes);
     Map<Long, Double> weights = HealthChecks.weights(ofExperiment);
@@ -362,6 +358,8 @@ public final class ExperimentHealthOperator
       } else {
         nextJudgementAt.put(experimentId, nextAt);
       }
+    } else {
+      nextJudgementAt.put(experimentId, marker.committedAt());
     }
     if (run == null && ledger.isEmpty() && verdicts.length == 0) {
       state.clear();
@@ -370,6 +368,16 @@ public final class ExperimentHealthOperator
       state.update(
           ledger.toState(verdicts, judgedPhase, allocationsSent, sent ? version : old.version()));
     }
+  }
+
+  private Map<Long, VariantWeight> variantsOf(long experimentId) throws Exception {
+    Map<Long, VariantWeight> ofExperiment = new HashMap<>();
+    for (Map.Entry<Long, VariantWeight> variant : variants.immutableEntries()) {
+      if (variant.getValue().experimentId() == experimentId) {
+        ofExperiment.put(variant.getKey(), variant.getValue());
+      }
+    }
+    return ofExperiment;
   }
 
   /** Returns the greatest sequence number of a phase that was sent. */
@@ -441,19 +449,7 @@ public final class ExperimentHealthOperator
   @Override
   public void notifyCheckpointComplete(long checkpointId) throws Exception {
     super.notifyCheckpointComplete(checkpointId);
-    Map.Entry<Long, ProgressMarker> complete = incomplete.floorEntry(checkpointId);
-    if (complete != null) {
-      visible = complete.getValue();
-      incomplete.headMap(checkpointId, true).clear();
-    }
-  }
-
-  /** The age of the newest visible commit by this machine's clock; 0: none is known. */
-  private long visibleLagSeconds() {
-    long committedAt = visible.committedAt();
-    return committedAt == 0
-        ? 0
-        : Math.max(0, (System.currentTimeMillis() - committedAt / 1000) / 1000);
+    visible.checkpointCompleted(checkpointId);
   }
 
   /**
@@ -463,8 +459,7 @@ public final class ExperimentHealthOperator
    */
   private void judgePipeline() throws Exception {
     HealthState old = state.value() == null ? HealthState.EMPTY : state.value();
-    long lagMillis =
-        getProcessingTimeService().getCurrentProcessingTime() - visible.committedAt() / 1000;
+    long lagMillis = visible.lagMillis(getProcessingTimeService().getCurrentProcessingTime());
     List<Symptom> symptoms =
         lagMillis > findings.health().freshness().toMillis()
             ? List.of(

@@ -248,7 +248,7 @@ class ContinuityTest {
     assertThat(continuity.accept(new SourcePosition(0, 1500, 1, 0, 11))).isTrue();
     continuity.nextSequenceNumber(1500);
     assertThat(continuity.nextMarker(true, false))
-        .isEqualTo(new ProgressMarker(1501, 0, 11, false, false));
+        .isEqualTo(new ProgressMarker(1501, 0, 11, false, false, true));
     continuity.advance(5999, 5999);
     assertThat(continuity.nextMarker(true, false))
         .isEqualTo(new ProgressMarker(1502, 5999, 11, false, false));

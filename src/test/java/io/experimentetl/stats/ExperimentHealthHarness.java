@@ -251,12 +251,28 @@ abstract class ExperimentHealthHarness {
   }
 
   void barrierOfCheckpointThatHangs(long committedAt, boolean snapshotDone) throws Exception {
+    prepareBarrier(committedAt, snapshotDone, false);
+  }
+
+  /** A barrier between rows of one transaction. */
+  void barrierInTransaction(long committedAt) throws Exception {
+    prepareBarrier(committedAt, true, true);
+    harness.notifyOfCompletedCheckpoint(checkpoint);
+  }
+
+  private void prepareBarrier(long committedAt, boolean snapshotDone, boolean inTransaction)
+      throws Exception {
     sequenceNumber++;
     harness.processElement2(
         new StreamRecord<>(
             Either.Left(
                 new ProgressMarker(
-                    sequenceNumber, sequenceNumber, committedAt, snapshotDone, true))));
+                    sequenceNumber,
+                    sequenceNumber,
+                    committedAt,
+                    snapshotDone,
+                    true,
+                    inTransaction))));
     harness.prepareSnapshotPreBarrier(++checkpoint);
   }
 

@@ -59,6 +59,37 @@ class ExperimentSymptomsTest extends ExperimentHealthHarness {
   }
 
   @Test
+  void partOfATransactionIsNotJudged() throws Exception {
+    sound(1);
+    barrier(NOON);
+    // One INSERT of 800 users, sorted by variant.
+    count(11, TODAY, 400, 400, 0);
+    barrierInTransaction(NOON + 1);
+    barrierInTransaction(NOON + 1);
+    assertThat(reported()).isEmpty();
+    count(12, TODAY, 400, 400, 0);
+    barrier(NOON + 1);
+    assertThat(reported()).isEmpty();
+  }
+
+  @Test
+  void mismatchOfATransactionIsReportedAfterItsEnd() throws Exception {
+    sound(1);
+    barrier(NOON);
+    count(11, TODAY, 400, 400, 0);
+    count(12, TODAY, 200, 200, 0);
+    barrierInTransaction(NOON + 1);
+    assertThat(reported()).isEmpty();
+    barrier(NOON + 1);
+    assertThat(reported()).containsExactly(opened(H_SRM, "experiment:1"));
+    count(12, TODAY, 180, 180, 0);
+    barrierInTransaction(NOON + 2);
+    assertThat(reported()).as("it stays as it was").isEmpty();
+    barrier(NOON + 2);
+    assertThat(reported()).containsExactly(resolved(H_SRM, "experiment:1"));
+  }
+
+  @Test
   void nothingIsReportedInTheSnapshot() throws Exception {
     experiment(1, "ACTIVE", 0);
     variant(11, 50, false);

@@ -544,22 +544,45 @@ WITH
         [arrayCumSum((part, i) -> if(i % 2 = 0, 0, toInt64(countSubstrings(part, '{') + countSubstrings(part, '['))
             - toInt64(countSubstrings(part, '}') + countSubstrings(part, ']'))), parts, arrayEnumerate(parts))]), 1),
         [splitByChar('"', without_escapes(json))]), 1) AS member,
+    -- The same for most texts, which have no escape and no inner object: there the key occurs once. A value that is an array may hold a comma,
+    -- so it goes the long way, as does a key that needs escapes.
+    (json, name) -> position(json, '\\') = 0 AND position(json, '{', 2) = 0 AND position(json, concat('"', name, '": [')) = 0
+        AND NOT match(name, '["\\\\[:cntrl:]]') AS is_plain,
+    (json, start) -> multiIf(
+        start = 0, '',
+        substring(json, start, 1) = '"', substring(json, start, position(json, '"', start + 1) - start + 1),
+        extract(substring(json, start), '^[^,}]*')) AS value_at,
+    (json, name) -> if(is_plain(json, name),
+        value_at(json, arrayElement(arrayMap(at -> if(at = 0, 0, at + length(name) + 4), [position(json, concat('"', name, '": '))]), 1)),
+        member(if(is_plain(json, name), '', json), name)) AS value_of,
     event AS
     (
-        SELECT experiment_id, user_id, event_id, min(timestamp) AS at,
-            argMin((toString(event_type), variant_id, ifNull(properties, ''), ifNull(user_properties, '')), timestamp) AS row
-        FROM events_processed FINAL
-        WHERE event_type IN ('exposure', {event_type:String})
+        SELECT experiment_id, user_id, event_id, min(timestamp) AS at, argMin((is_exposure, is_counted, variant_id, amount, of_user), timestamp) AS row
+        FROM
+        (
+            SELECT experiment_id, user_id, event_id, timestamp, variant_id, event_type = 'exposure' AS is_exposure,
+                event_type = {event_type:String} AS is_counted,
+                value_of(if(is_counted, ifNull(properties, ''), ''), {property:String}) AS amount,
+                value_of(if(is_exposure, ifNull(user_properties, ''), ''), {dimension:String}) AS of_user
+            FROM events_processed FINAL
+            WHERE event_type IN ('exposure', {event_type:String})
+        )
         GROUP BY experiment_id, user_id, event_id
     ),
     assigned AS
     (
-        SELECT a.experiment_id AS experiment_id, a.user_id AS user_id, a.variant_id AS variant_id,
+        SELECT a.experiment_id AS experiment_id, a.user_id AS user_id, a.counting.1 AS variant_id,
             v.is_control AS is_control, e.starts_at AS starts_at, e.ends_at AS ends_at
-        FROM (SELECT * FROM assignments_processed FINAL ORDER BY assigned_at, id LIMIT 1 BY experiment_id, user_id) AS a
+        FROM
+        (
+            -- An aggregation, not LIMIT BY: a condition on the experiment reaches the table through it.
+            SELECT experiment_id, user_id, argMin((variant_id, toString(source)), (assigned_at, id)) AS counting
+            FROM assignments_processed FINAL
+            GROUP BY experiment_id, user_id
+        ) AS a
         INNER JOIN (SELECT * FROM experiments FINAL) AS e ON e.id = a.experiment_id
-        INNER JOIN (SELECT * FROM variants FINAL) AS v ON v.id = a.variant_id AND v.experiment_id = a.experiment_id
-        WHERE a.source NOT IN ('override', 'forced')
+        INNER JOIN (SELECT * FROM variants FINAL) AS v ON v.id = a.counting.1 AND v.experiment_id = a.experiment_id
+        WHERE a.counting.2 NOT IN ('override', 'forced')
     ),
     running AS
     (
@@ -573,18 +596,17 @@ WITH
     (
         SELECT
             experiment_id, user_id, variant_id, is_control,
-            minIf(at, row.1 = 'exposure') AS entered_at,
-            argMinIf(row.4, at, row.1 = 'exposure') AS of_user,
-            member(of_user, {dimension:String}) AS raw,
+            minIf(at, row.1) AS entered_at,
+            argMinIf(row.5, at, row.1) AS raw,
             if(startsWith(raw, '"'), JSONExtractString(concat('[', raw, ']'), 1), raw) AS value,
             arraySum(e -> if({property:String} = '', toInt256(1000000),
                     toInt256(toDecimal256OrZero(extract(e.2, '^[0-9]{1,12}(?:\\.[0-9]{1,6})?'), 6) * 1000000)),
                 arrayFilter(e -> e.1 >= entered_at,
-                groupArrayIf((at, amount), row.1 = {event_type:String}
-                    AND ({property:String} = '' OR match(amount, '^[0-9]{1,12}(\\.[0-9]+)?$'))))) AS y
-        FROM (SELECT *, member(if(row.1 = {event_type:String}, row.3, ''), {property:String}) AS amount FROM running)
+                groupArrayIf((at, row.4), row.2
+                    AND ({property:String} = '' OR match(row.4, '^[0-9]{1,12}(\\.[0-9]+)?$'))))) AS y
+        FROM running
         GROUP BY experiment_id, user_id, variant_id, is_control
-        HAVING countIf(row.1 = 'exposure') > 0 AND countIf(row.1 = 'exposure' AND row.2 IS NOT NULL AND row.2 != variant_id) = 0
+        HAVING countIf(row.1) > 0 AND countIf(row.1 AND row.3 IS NOT NULL AND row.3 != variant_id) = 0
     ),
     cell AS
     (
@@ -593,6 +615,11 @@ WITH
             if(n < 2, NULL, toFloat64(n * sum(y * y) - sum_y * sum_y) / (toFloat64(n) * (n - 1) * 1e12)) AS variance
         FROM unit
         GROUP BY experiment_id, value, variant_id
+    ),
+    compared AS
+    (
+        SELECT *, anyIf((n, sum_y, mean, variance), is_control) OVER (PARTITION BY experiment_id, value) AS c
+        FROM cell
     )
 SELECT
     t.experiment_id AS experiment_id,
@@ -607,14 +634,13 @@ SELECT
     t.total AS total,
     t.mean AS mean,
     t.variance AS variance,
-    if(t.is_control OR c.n = 0, NULL, toFloat64(t.sum_y * c.n - c.sum_y * t.n) / (toFloat64(t.n) * c.n * 1e6)) AS effect,
-    nullIf(sqrt(t.variance / t.n + c.variance / c.n), 0) AS effect_se,
+    if(t.is_control OR t.c.1 = 0, NULL, toFloat64(t.sum_y * t.c.1 - t.c.2 * t.n) / (toFloat64(t.n) * t.c.1 * 1e6)) AS effect,
+    nullIf(sqrt(t.variance / t.n + t.c.4 / t.c.1), 0) AS effect_se,
     effect - z975 * effect_se AS effect_low,
     effect + z975 * effect_se AS effect_high,
-    if(c.mean = 0, NULL, effect / c.mean) AS lift,
+    if(t.c.3 = 0, NULL, effect / t.c.3) AS lift,
     erfc(abs(effect / effect_se) / sqrt(2)) AS p
-FROM cell AS t
-LEFT JOIN (SELECT * FROM cell WHERE is_control) AS c ON c.experiment_id = t.experiment_id AND c.value = t.value
+FROM compared AS t
 LEFT JOIN (SELECT * FROM variants FINAL) AS v ON v.id = t.variant_id
 SETTINGS join_use_nulls = 0, join_default_strictness = 'ALL', join_algorithm = 'direct,parallel_hash,hash', transform_null_in = 0,
     aggregate_functions_null_for_empty = 0, prefer_column_name_to_alias = 0

@@ -42,6 +42,13 @@ final class DimensionChecks {
                   "column status: the product does not know the value "
                       + Finding.quoted(experiment.status()))
               .at(change, FindingVersions.of(change)));
+    } else if (change.before() instanceof ExperimentRow before
+        && !ExperimentChecks.hasKnownStatus(before)) {
+      findings.report(
+          Finding.resolved(FindingCode.S_UNKNOWN_ENUM, Subject.experiment(before.id()))
+              .inExperiment(before.id())
+              .detail("the status is known, or the row is gone")
+              .at(change, FindingVersions.of(change)));
     }
   }
 

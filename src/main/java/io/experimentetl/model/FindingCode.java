@@ -311,7 +311,7 @@ public enum FindingCode {
       "Fix the service that writes the payload. The row was relayed unchanged."),
   O_UNKNOWN_SHAPE(
       ERROR,
-      false,
+      true,
       "An outbox row cannot be relayed: its payload has an unknown shape, its aggregate type has no topic, or it is too large.",
       "Correct the row to relay it, or set its processed_at to skip it."),
   O_STUCK(

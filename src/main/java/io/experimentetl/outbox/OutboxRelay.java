@@ -162,17 +162,16 @@ public final class OutboxRelay extends AbstractStreamOperator<OutboxMessage>
   private void applyRow(OutboxReconciliation reconciliation, Change change, boolean compared)
       throws JsonProcessingException {
     OutboxRow row = (OutboxRow) (change.after() == null ? change.before() : change.after());
+    boolean wasReported = change.before() instanceof OutboxRow before && isUnrelayable(before);
+    if (wasReported && !(change.after() instanceof OutboxRow after && isUnrelayable(after))) {
+      findings.report(
+          Finding.resolved(FindingCode.O_UNKNOWN_SHAPE, Subject.outboxEvent(row.id()))
+              .detail("the row was corrected, skipped or deleted")
+              .at(change, FindingVersions.of(change)));
+    }
     try {
       OutboxPayload payload = OutboxPayload.of(row);
-      if (!settings.aggregateTypes().contains(row.aggregateType())) {
-        throw new UnknownShapeException(
-            "The row's aggregate_type is not listed in outbox.aggregate-types.");
-      }
-      byte[] json = JSON.writeValueAsBytes(payload.normalised(row));
-      if (json.length > MAX_BYTES) {
-        throw new UnknownShapeException(
-            "The message has " + json.length + " bytes; the limit is " + MAX_BYTES + ".");
-      }
+      byte[] json = message(row, payload);
       if (reconciliation.applyRow(change, payload, timers.currentProcessingTime(), compared)) {
         output.collect(
             new StreamRecord<>(
@@ -186,6 +185,35 @@ public final class OutboxRelay extends AbstractStreamOperator<OutboxMessage>
                 .at(change, FindingVersions.of(change)));
       }
     }
+  }
+
+  /** Whether O-UNKNOWN-SHAPE is reported of the row. */
+  private boolean isUnrelayable(OutboxRow row) throws JsonProcessingException {
+    if (row.processedAt() != null) {
+      return false;
+    }
+    try {
+      message(row, OutboxPayload.of(row));
+      return false;
+    } catch (UnknownShapeException e) {
+      return true;
+    }
+  }
+
+  private byte[] message(OutboxRow row, OutboxPayload payload)
+      throws UnknownShapeException, JsonProcessingException {
+    if (!settings.aggregateTypes().contains(row.aggregateType())) {
+      throw new UnknownShapeException(
+          "The row's aggregate_type "
+              + Finding.quoted(row.aggregateType())
+              + " is not listed in outbox.aggregate-types.");
+    }
+    byte[] json = JSON.writeValueAsBytes(payload.normalised(row));
+    if (json.length > MAX_BYTES) {
+      throw new UnknownShapeException(
+          "The message has " + json.length + " bytes; the limit is " + MAX_BYTES + ".");
+    }
+    return json;
   }
 
   @Override

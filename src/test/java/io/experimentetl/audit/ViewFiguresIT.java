@@ -30,6 +30,9 @@ class ViewFiguresIT {
 
   private static final int RANDOM_CASES = 4_000;
 
+  /** Rows of a table for which reading all of it is far from reading a few granules. */
+  private static final int LARGE = 400_000;
+
   private static Map<Long, Comparison> comparisons;
   private static ClickHouseEndpoint warehouse;
   private static Map<Long, Map<String, String>> results;
@@ -309,6 +312,9 @@ class ViewFiguresIT {
               .formatted(sink));
     }
     small.query(
+        "INSERT INTO metrics (metric, place, role, direction, experiments) VALUES ('conversion1', 2, 'guardrail', 'decrease', '^(?s).*$'),"
+            + " ('revenue1', 1, 'goal', 'increase', '^(?s)(o.*)$'), ('mean1', 3, 'diagnostic', '', '^(?s)(elsewhere)$')");
+    small.query(
         "INSERT INTO experiments (id, key, name, status, starts_at) VALUES (1, 'one', 'One', 'ACTIVE', NULL),"
             + " (2, 'two', 'Two', 'DRAFT', '2026-02-01'), (99999, 'empty', 'Empty', 'ACTIVE', NULL)");
     small.query(
@@ -331,6 +337,34 @@ class ViewFiguresIT {
             + " SELECT generateUUIDv4(number), '2026-03-01 11:00:00', 1, concat('u', toString(number)), 11 + number % 2,"
             + " 'purchase', concat('{\"revenue\": ', toString(900000000000 + number % 3), '}'), NULL FROM numbers(40)");
     return small;
+  }
+
+  @Test
+  void viewsOfOneExperimentReadItsRowsOnly() throws Exception {
+    ClickHouseEndpoint large = PLATFORM.newClickHouseDatabase("large");
+    new SqlFiles(Path.of("sql")).applyTo(large.login(), true);
+    for (String fill :
+        List.of(
+            "INSERT INTO experiment_daily_stats (experiment_id, metric, variant_id, day, new_users) SELECT number %% 10000, 'm', number %% 2, '2026-03-01', 1 FROM numbers(%d)",
+            "INSERT INTO experiment_health_daily (experiment_id, day) SELECT number %% 10000, toDate32('2026-03-01') + intDiv(number, 10000) FROM numbers(%d)",
+            "INSERT INTO events_processed (experiment_id, user_id, timestamp, event_id, event_type) SELECT number %% 100, toString(number), '2026-03-01', generateUUIDv4(number), 'exposure' FROM numbers(%d)",
+            "INSERT INTO assignments_processed (experiment_id, user_id, id) SELECT number %% 100, toString(number), number FROM numbers(%d)")) {
+      large.query(fill.formatted(LARGE));
+    }
+    for (String view :
+        List.of(
+            "experiment_daily",
+            "experiment_cumulative",
+            "experiment_results",
+            "experiment_health",
+            "experiment_segments(dimension = 'country', event_type = 'purchase', property = '')")) {
+      // experiment_cumulative reads its table four times, and each of assignments_processed's four partitions has granules of the experiment.
+      String read =
+          large.query(
+              "SELECT table, sum(rows) FROM (EXPLAIN ESTIMATE SELECT * FROM %s WHERE experiment_id = 77) GROUP BY table HAVING sum(rows) > %d"
+                  .formatted(view, LARGE / 4));
+      assertThat(read).as(view).isEmpty();
+    }
   }
 
   private static double number(Map<String, String> row, String column) {

@@ -64,6 +64,20 @@ class RouteOperatorTest {
   }
 
   @Test
+  void correctedStatusResolvesTheFinding() throws Exception {
+    Change wrong = experiment("HELD_BACK");
+    harness.processElement(new StreamRecord<>(Either.Right(wrong)));
+    harness.processElement(
+        new StreamRecord<>(
+            Either.Right(
+                wrong.as(ChangeKind.UPDATE, wrong.after(), experiment("PAUSED").after()))));
+
+    assertThat(harness.findings())
+        .extracting(finding -> finding.code(), finding -> finding.open())
+        .endsWith(tuple(FindingCode.S_UNKNOWN_ENUM, false));
+  }
+
+  @Test
   void experimentOfKnownStatusIsNotFlagged() throws Exception {
     harness.processElement(new StreamRecord<>(Either.Right(experiment("ARCHIVED"))));
 

@@ -438,6 +438,7 @@ class OutboxRelayTest {
     assertThat(relayed).isEmpty();
     update(broken, purchase(2, "e", null));
     assertThat(relayed).containsExactly(2L);
+    assertThat(findings).last().isEqualTo("O-UNKNOWN-SHAPE closes outbox-event:2");
   }
 
   @Test

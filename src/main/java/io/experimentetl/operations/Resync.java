@@ -115,7 +115,7 @@ final class Resync {
   private Set<String> tables(String database) {
     return new TreeSet<>(
         old.list(
-            ("SELECT name FROM system.tables WHERE database = '%1$s' AND engine LIKE '%%MergeTree' AND (name = 'etl_owners' OR name IN"
+            ("SELECT name FROM system.tables WHERE database = '%1$s' AND engine LIKE '%%MergeTree' AND (name IN ('etl_owners', 'metrics') OR name IN"
                     + " (SELECT table FROM system.columns WHERE database = '%1$s' AND name = '_batch_id'))")
                 .formatted(database),
             row -> row.getString(1)));

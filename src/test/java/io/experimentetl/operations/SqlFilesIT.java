@@ -34,7 +34,7 @@ class SqlFilesIT {
     assertThat(
             database.count(
                 "SELECT count() FROM system.tables WHERE database = currentDatabase() AND engine = 'ReplacingMergeTree'"))
-        .isEqualTo(10);
+        .isEqualTo(11);
   }
 
   @Test

@@ -82,7 +82,7 @@ final class AuditRun implements AutoCloseable {
 
   /** From now on nothing is delivered, and the progress marker follows the log. */
   void rest() {
-    every(50, fixture.delivery()::marker);
+    every(150, fixture.delivery()::marker);
   }
 
   /** Work that is repeated in the background. */

@@ -123,8 +123,20 @@ public final class PlatformExtension implements BeforeAllCallback, AfterAllCallb
     synchronized PostgresServer postgres() {
       if (postgres == null) {
         postgres = PostgresServer.start(directory.resolve("postgres"));
+        withoutFsync(postgres.endpoint());
       }
       return postgres;
+    }
+
+    /** Tests kill the server and never the machine: what was written survives without it. */
+    private static void withoutFsync(PostgresEndpoint server) {
+      try (Connection connection = server.connect();
+          Statement statement = connection.createStatement()) {
+        statement.execute("ALTER SYSTEM SET fsync = off");
+        statement.execute("SELECT pg_reload_conf()");
+      } catch (SQLException e) {
+        throw new PlatformException("PostgreSQL " + server + " refuses fsync = off", e);
+      }
     }
 
     synchronized ClickHouseServer clickHouse() {

@@ -157,7 +157,15 @@ public final class ClickHouseServer implements AutoCloseable {
           directory.resolve("users.xml"),
           """
           <clickhouse>
-            <profiles><default><log_queries>1</log_queries></default></profiles>
+            <profiles>
+              <default>
+                <log_queries>1</log_queries>
+                <!-- On small tables compiling takes longer than the query. -->
+                <compile_expressions>0</compile_expressions>
+                <compile_aggregate_expressions>0</compile_aggregate_expressions>
+                <compile_sort_description>0</compile_sort_description>
+              </default>
+            </profiles>
             <quotas><default/></quotas>
             <users>
               <default>

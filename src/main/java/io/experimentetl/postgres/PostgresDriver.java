@@ -9,8 +9,9 @@ import org.postgresql.Driver;
  * PostgreSQL's JDBC driver inside the job's own jar. {@link java.sql.DriverManager} does not see it
  * there, and keeps what is registered: each submission of the job would leave its class loader in
  * the metaspace of the JobManager and the TaskManagers. The driver registers itself when it is
- * loaded, so this takes it back. The driver's cleaning thread keeps the class loader too, by default
- * for 30 s behind its last connection: twenty submissions in that time filled the metaspace.
+ * loaded, so this takes it back. The driver's cleaning thread keeps the class loader too, by
+ * default for 30 s behind its last connection: twenty submissions in that time filled the
+ * metaspace.
  */
 final class PostgresDriver {
   /** How long the cleaning thread waits for the next connection, in milliseconds. */

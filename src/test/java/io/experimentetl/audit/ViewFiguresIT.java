@@ -358,7 +358,8 @@ class ViewFiguresIT {
             "experiment_results",
             "experiment_health",
             "experiment_segments(dimension = 'country', event_type = 'purchase', property = '')")) {
-      // experiment_cumulative reads its table four times, and each of assignments_processed's four partitions has granules of the experiment.
+      // experiment_cumulative reads its table four times, and each of assignments_processed's four
+      // partitions has granules of the experiment.
       String read =
           large.query(
               "SELECT table, sum(rows) FROM (EXPLAIN ESTIMATE SELECT * FROM %s WHERE experiment_id = 77) GROUP BY table HAVING sum(rows) > %d"

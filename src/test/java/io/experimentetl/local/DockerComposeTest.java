@@ -46,7 +46,7 @@ class DockerComposeTest {
     services.forEach(
         (name, service) -> {
           for (String volume : texts(service, "volumes")) {
-            String source = volume.split(":")[0];
+            String source = volume.substring(0, volume.indexOf(':'));
             if (!source.startsWith("./")) {
               named.add(source);
             } else if (!source.startsWith("./target/")) {

@@ -1,6 +1,7 @@
 package io.experimentetl.audit;
 
 import io.experimentetl.cdc.DayRange;
+import io.experimentetl.model.RowVersion;
 import java.util.Collection;
 import java.util.List;
 import java.util.Optional;
@@ -165,26 +166,40 @@ final class ClickHouseRows {
   }
 
   /**
-   * Rows with successive versions of equal content: {@code key, day, versions, number of such
-   * rows}.
+   * Rows that were loaded more than once: {@code key, day, versions, number of such rows}. A
+   * version as the source sent it repeats the one before it in two cases:
    *
-   * <p>Not returned: corrections, which keep the LSN and commit time of the change, and events that
-   * were changed back, which carry C-UPDATE-IMMUTABLE.
+   * <ul>
+   *   <li>Both are of one change of the stream: they have its LSN. A row that was deleted and
+   *       inserted again, or changed back, has the LSN of another change.
+   *   <li>One of them was read from the table, so it has no LSN, and both have the same content.
+   *       The later one is in a part of level 0: a merge has a level above, and so has an INSERT
+   *       that optimises. Every version between the two would then still be there, because only a
+   *       merge removes one, together with a later version of its key.
+   * </ul>
+   *
+   * <p>Not returned: corrections, whose revision is not 0, and early writes, which may exist beside
+   * the row of their checkpoint.
    */
   String repetitions(int limit) {
     return """
-        SELECT key_, day_, arrayMap(v -> v.1, repeated) AS versions, count() OVER ()
+        SELECT key_, day_, repeated AS versions, count() OVER ()
         FROM
         (
-          SELECT key_, day_,
-            arrayFilter((now, before) -> now.1 != before.1 AND now.2 = before.2 AND now.3 = 0 AND before.3 = 0
-                AND NOT now.6 AND (now.4, now.5) != (before.4, before.5),
-              arrayPopFront(found), arrayPopBack(found)) AS repeated
+          SELECT key_, day_, arraySort(arrayDistinct(arrayConcat(
+            arrayMap(v -> v.1, arrayFilter((now, before) -> now.2 = before.2 AND now.1 != before.1,
+              arrayPopFront(sent), arrayPopBack(sent))),
+            arrayMap(v -> v.1, arrayFilter((now, before) -> now.4 = before.4 AND now.3 = 0 AND before.3 = 0
+                AND (now.2 = 0 OR before.2 = 0) AND now.1 != before.1 AND now.1 %% %7$d = 0
+                AND now.5 AND NOT now.6 AND NOT before.6,
+              arrayPopFront(found), arrayPopBack(found)))))) AS repeated
           FROM
           (
             SELECT any(%1$s) AS key_, any(%2$s) AS day_,
-              arraySort(groupArray((_version, %3$s, _deleted, _lsn, _committed_at,
-                has(inconsistencies, 'C-UPDATE-IMMUTABLE')))) AS found
+              arraySort(groupArray((_version, _lsn, _deleted, (%3$s, _delete_reason), splitByChar('_', _part)[4] = '0',
+                endsWith(_batch_id, '-early')))) AS found,
+              arraySort(v -> (v.2, v.1), groupArrayIf((_version, _lsn),
+                _deleted = 0 AND NOT endsWith(_batch_id, '-early') AND _lsn != 0 AND _version %% %7$d = 0)) AS sent
             FROM %4$s
             WHERE (%5$s) IN (SELECT %5$s FROM %4$s GROUP BY %5$s HAVING count() > 1)
             GROUP BY %5$s
@@ -193,7 +208,14 @@ final class ClickHouseRows {
         WHERE notEmpty(repeated)
         ORDER BY key_
         LIMIT %6$d"""
-        .formatted(key(EVENT_ID), day(), content(), table.warehouseTable(), sortingKey, limit);
+        .formatted(
+            key(EVENT_ID),
+            day(),
+            content(),
+            table.warehouseTable(),
+            sortingKey,
+            limit,
+            RowVersion.LAST_REVISION + 1);
   }
 
   /**
@@ -218,6 +240,23 @@ final class ClickHouseRows {
         HAVING count() > 1 AND min(timestamp) < toDateTime64(%5$d, 6, 'UTC')
         LIMIT %6$d"""
         .formatted(EVENT_ID, bucket(EVENT_ID), day(), table.warehouseTable(), before, limit);
+  }
+
+  /**
+   * Rows that a retention transaction has deleted in PostgreSQL, although their age does not say
+   * so: {@code day, experiment, rows}.
+   */
+  String keptBeyondSource(Optional<DayRange> days) {
+    return """
+        SELECT %s AS day_, experiment_id, count()
+        FROM %s FINAL
+        WHERE _delete_reason = 'retention'%s
+        GROUP BY day_, experiment_id"""
+        .formatted(
+            day(),
+            table.warehouseTable(),
+            days.map(range -> " AND day_ BETWEEN " + range.from() + " AND " + range.to())
+                .orElse(""));
   }
 
   /** Experiments with rows on these days. */

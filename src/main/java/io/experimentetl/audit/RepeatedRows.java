@@ -44,7 +44,7 @@ final class RepeatedRows {
         });
   }
 
-  /** Versions without a change at the source: such a row was loaded more than once. */
+  /** Versions of one change, or of none: such a row was loaded more than once. */
   private void findRepetitions(ClickHouseRows rows) {
     long[] total = new long[1];
     warehouse.read(

@@ -83,8 +83,6 @@ public final class ExperimentHealthOperator
 
   private static final ValueStateDescriptor<HealthState> STATE =
       new ValueStateDescriptor<>("health", TypeInformation.of(HealthState.class));
-  private static final MapStateDescriptor<Long, VariantWeight> VARIANTS =
-      new MapStateDescriptor<>("weights", Types.LONG, TypeInformation.of(VariantWeight.class));
   private static final MapStateDescriptor<Long, ExperimentRun> EXPERIMENTS =
       new MapStateDescriptor<>("runs", Types.LONG, TypeInformation.of(ExperimentRun.class));
 
@@ -99,7 +97,7 @@ public final class ExperimentHealthOperator
   private final HashMap<Long, Long> correctedAllocations;
 
   private transient ValueState<HealthState> state;
-  private transient BroadcastState<Long, VariantWeight> variants;
+  private transient VariantState variants;
   private transient BroadcastState<Long, ExperimentRun> experiments;
   private transient AllocationState allocations;
   private transient Map<Long, NavigableMap<HealthKey, HealthCounts>> unsent;
@@ -139,7 +137,7 @@ public final class ExperimentHealthOperator
   @Override
   public void initializeState(StateInitializationContext context) throws Exception {
     super.initializeState(context);
-    variants = getOperatorStateBackend().getBroadcastState(VARIANTS);
+    variants = new VariantState(getOperatorStateBackend());
     experiments = getOperatorStateBackend().getBroadcastState(EXPERIMENTS);
     allocations = new AllocationState(getOperatorStateBackend());
     if (!context.isRestored()) {
@@ -319,7 +317,7 @@ public final class ExperimentHealthOperator
         unsent.getOrDefault(experimentId, Collections.emptyNavigableMap());
     ledger.add(changes);
     ledger.addMetrics(unsentMetrics.getOrDefault(experimentId, Map.of()));
-    Map<Long, VariantWeight> ofExperiment = variantsOf(experimentId);
+    Map<Long, VariantWeight> ofExperiment = variants.of(experimentId);
     long version = FindingVersions.atMarker(old.version(), marker.sequenceNumber());
     NavigableSet<Integer> restated = daysToRestate(experimentId, ledger, changes);
     Map<Long, Double> weights = HealthChecks.weights(ofExperiment);
@@ -368,16 +366,6 @@ public final class ExperimentHealthOperator
       state.update(
           ledger.toState(verdicts, judgedPhase, allocationsSent, sent ? version : old.version()));
     }
-  }
-
-  private Map<Long, VariantWeight> variantsOf(long experimentId) throws Exception {
-    Map<Long, VariantWeight> ofExperiment = new HashMap<>();
-    for (Map.Entry<Long, VariantWeight> variant : variants.immutableEntries()) {
-      if (variant.getValue().experimentId() == experimentId) {
-        ofExperiment.put(variant.getKey(), variant.getValue());
-      }
-    }
-    return ofExperiment;
   }
 
   /** Returns the greatest sequence number of a phase that was sent. */

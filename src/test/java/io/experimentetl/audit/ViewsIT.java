@@ -3,14 +3,9 @@ package io.experimentetl.audit;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 
-import io.experimentetl.config.MetricConfig;
-import io.experimentetl.config.MetricDirection;
-import io.experimentetl.config.MetricPurpose;
-import io.experimentetl.config.MetricRole;
 import io.experimentetl.local.ClickHouseEndpoint;
 import io.experimentetl.local.PlatformExtension;
 import io.experimentetl.operations.SqlFiles;
-import io.experimentetl.warehouse.DeclaredMetrics;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
@@ -300,69 +295,6 @@ class ViewsIT {
     warehouse.query("TRUNCATE TABLE etl_sink_progress");
     assertThat(verdict())
         .startsWith("do not trust: the initial load is not finished; no variant is the control");
-  }
-
-  @Test
-  void roleAndDirectionOfAMetricDecideItsOutcome() throws Exception {
-    MetricConfig orders = metric("orders", MetricRole.GOAL, MetricDirection.INCREASE, 2);
-    MetricConfig refunds = metric("refunds", MetricRole.GUARDRAIL, MetricDirection.DECREASE, null);
-    MetricConfig clicks = metric("clicks", MetricRole.DIAGNOSTIC, null, 1);
-    MetricConfig visits = metric("visits", MetricRole.GOAL, null, null);
-    MetricConfig elsewhere = metric("sign-ups", MetricRole.GOAL, null, null, "onboarding-*");
-    declare(orders, refunds, clicks, visits, elsewhere);
-    for (MetricConfig metric : List.of(orders, refunds, clicks, visits, elsewhere)) {
-      converted(11, metric.name(), 100);
-      converted(12, metric.name(), 300);
-    }
-    converted(11, "undeclared", 100);
-    converted(12, "undeclared", 100);
-    close();
-    OperationalViewsIT.marker(warehouse, 100, "a", 0, 1, 90);
-    OperationalViewsIT.marker(warehouse, 100, "b", 0, 1, 90);
-    String harmed = "with care: a guardrail is harmed: refunds";
-    assertThat(outcomes())
-        .isEqualTo(
-            String.join(
-                "\n",
-                "undeclared\tgoal\tno difference shown\t" + harmed,
-                "clicks\tdiagnostic\t\\N\t" + harmed,
-                "orders\tgoal\tbetter\t" + harmed,
-                "refunds\tguardrail\tharmed\t" + harmed,
-                "visits\tgoal\thigher\t" + harmed,
-                "sign-ups\tgoal\t\\N\tnot judged: the metric is for other experiments"));
-
-    declare(orders, refunds, clicks, visits, elsewhere);
-    assertThat(warehouse.query("SELECT count() FROM metrics"))
-        .as("a start that is repeated writes nothing")
-        .isEqualTo("5");
-    declare(
-        metric("orders", MetricRole.GOAL, MetricDirection.DECREASE, 2),
-        metric("refunds", MetricRole.GUARDRAIL, MetricDirection.INCREASE, null));
-    assertThat(outcomes())
-        .contains("orders\tgoal\tworse\tok", "refunds\tguardrail\tbetter\tok")
-        .contains("visits\tgoal\thigher\tok");
-  }
-
-  private void declare(MetricConfig... metrics) throws Exception {
-    DeclaredMetrics.write(warehouse.login().connection(), List.of(metrics));
-  }
-
-  private static MetricConfig metric(
-      String name, MetricRole role, MetricDirection direction, Integer order, String... keys) {
-    return MetricConfig.proportion(name, name)
-        .judgedFor(new MetricPurpose(List.of(keys), role, direction, order));
-  }
-
-  private void converted(long variant, String metric, int converters) {
-    warehouse.query(
-        "INSERT INTO experiment_daily_stats (experiment_id, variant_id, metric, kind, day, events, new_users, new_converters, d_sum, d_sum_sq)"
-            + " VALUES (1, %d, '%s', 'proportion', '2026-03-01', %3$d, 1000, %3$d, %3$d, %3$d)"
-                .formatted(variant, metric, converters));
-  }
-
-  private String outcomes() {
-    return warehouse.query(
-        "SELECT metric, metric_role, outcome, verdict FROM experiment_results WHERE variant_id = 12 ORDER BY metric_place");
   }
 
   private void close() {

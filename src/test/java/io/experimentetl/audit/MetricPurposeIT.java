@@ -106,6 +106,6 @@ class MetricPurposeIT {
 
   private String outcomes() {
     return warehouse.query(
-        "SELECT metric, metric_role, outcome, verdict FROM experiment_results WHERE variant_id = 12 ORDER BY metric_place");
+        "SELECT metric, metric_role, outcome, verdict FROM experiment_results WHERE variant_id = 12 ORDER BY metric_place, metric");
   }
 }

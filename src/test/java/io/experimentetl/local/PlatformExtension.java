@@ -50,16 +50,17 @@ public final class PlatformExtension implements BeforeAllCallback, AfterAllCallb
 
   /** Drops the databases of the class, and its slots, which would keep PostgreSQL's log. */
   @Override
-  public void afterAll(ExtensionContext context) throws SQLException {
+  public void afterAll(ExtensionContext context) {
     for (PostgresEndpoint database : postgresDatabases) {
-      drop(database);
+      // A job that is ending may take its slot once more.
+      Awaitility.await().ignoreExceptions().until(() -> drop(database));
     }
     for (ClickHouseEndpoint database : clickHouseDatabases) {
       clickHouse().endpoint().query("DROP DATABASE IF EXISTS `" + database.database() + '`');
     }
   }
 
-  private void drop(PostgresEndpoint database) throws SQLException {
+  private boolean drop(PostgresEndpoint database) throws SQLException {
     String ofTheDatabase =
         " FROM pg_replication_slots WHERE database = '" + database.database() + "'";
     try (Connection connection = postgres().endpoint().connect();
@@ -69,6 +70,7 @@ public final class PlatformExtension implements BeforeAllCallback, AfterAllCallb
           "SELECT pg_terminate_backend(active_pid, 10000)" + ofTheDatabase + " AND active");
       statement.execute("SELECT pg_drop_replication_slot(slot_name)" + ofTheDatabase);
       statement.execute("DROP DATABASE IF EXISTS \"" + database.database() + "\" WITH (FORCE)");
+      return true;
     }
   }
 

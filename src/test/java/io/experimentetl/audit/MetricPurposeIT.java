@@ -79,7 +79,7 @@ class MetricPurposeIT {
       converted(variant, "returns", 0);
     }
     warehouse.query(
-        "INSERT INTO experiment_daily_stats SELECT * REPLACE (toDate32('2026-03-05') AS day, 'visits' AS metric) FROM experiment_daily_stats FINAL WHERE metric = 'orders'");
+        "INSERT INTO experiment_daily_stats SELECT * REPLACE (toDate32('2026-03-05') AS day, 'visits' AS metric) FROM (SELECT * FROM experiment_daily_stats FINAL WHERE metric = 'orders')");
     assertThat(
             warehouse.query(
                 "SELECT metric, max(as_of_day), argMax(verdict, as_of_day) FROM experiment_results WHERE variant_id = 12 GROUP BY metric ORDER BY metric"))

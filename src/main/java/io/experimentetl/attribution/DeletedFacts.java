@@ -6,7 +6,9 @@ import io.experimentetl.model.ChangeKind;
 import io.experimentetl.model.EventId;
 import io.experimentetl.model.EventRow;
 import java.util.ArrayList;
+import java.util.LinkedHashSet;
 import java.util.List;
+import java.util.Set;
 
 /**
  * Judges why a fact was deleted: by the user's erasure or replacement, by retention, by its key, or
@@ -38,7 +40,8 @@ final class DeletedFacts {
 
   private final RetentionPeriods retention;
   private final UserFindings findings;
-  private final List<Deleted> deleted = new ArrayList<>();
+  private final Set<Deleted> deleted = new LinkedHashSet<>();
+  private int deletedEvents;
   private final List<Retained> retained = new ArrayList<>();
   private Judgement judgement = Judgement.KEPT;
 
@@ -51,6 +54,7 @@ final class DeletedFacts {
   void begin(Judgement byItsEnd) {
     judgement = byItsEnd;
     deleted.clear();
+    deletedEvents = 0;
     retained.clear();
   }
 
@@ -155,17 +159,21 @@ final class DeletedFacts {
 
   private void add(Change change, Deleted fact) {
     if (change.kind() == ChangeKind.DELETE) {
-      deleted.add(fact);
+      if (deleted.add(fact) && fact.eventId() != null) {
+        deletedEvents++;
+      }
     } else if (change.kind() == ChangeKind.KEY_CHANGE) {
       // Sent again with the number of a delete, which is known now to be the half of an update.
-      deleted.remove(fact);
+      if (deleted.remove(fact) && fact.eventId() != null) {
+        deletedEvents--;
+      }
       retained.removeIf(row -> row.fact().equals(fact));
     }
   }
 
   /** Number of events that the transaction has deleted so far. */
   int events() {
-    return (int) deleted.stream().filter(fact -> fact.eventId() != null).count();
+    return deletedEvents;
   }
 
   /** Number of assignments that the transaction has deleted so far. */

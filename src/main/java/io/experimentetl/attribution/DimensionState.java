@@ -97,15 +97,15 @@ final class DimensionState {
 
   /** Applies a change of an experiment or a variant. */
   Effect apply(Change change) throws Exception {
-    Dimensions before = dimensions.copy();
     return change.table() == SourceTable.EXPERIMENTS
-        ? applyExperiment(change, before)
-        : applyVariant(change, before);
+        ? applyExperiment(change)
+        : applyVariant(change);
   }
 
-  private Effect applyExperiment(Change change, Dimensions before) throws Exception {
+  private Effect applyExperiment(Change change) throws Exception {
     boolean isDeleted = isDeleted(change);
     ExperimentRow row = (ExperimentRow) (isDeleted ? change.before() : change.after());
+    Dimensions before = dimensions.copyOf(Set.of(row.id()));
     ExperimentDimension old = dimensions.experiment(row.id());
     if (isDeleted) {
       experiments.remove(row.id());
@@ -124,10 +124,15 @@ final class DimensionState {
         before, isAwaited, isAwaited || countsOtherwise ? Set.of(row.id()) : Set.of(), Set.of());
   }
 
-  private Effect applyVariant(Change change, Dimensions before) throws Exception {
+  private Effect applyVariant(Change change) throws Exception {
     boolean isDeleted = isDeleted(change);
     VariantRow row = (VariantRow) (isDeleted ? change.before() : change.after());
     VariantDimension old = dimensions.variant(row.id());
+    Set<Long> concerned = new HashSet<>(Set.of(row.experimentId()));
+    if (old != null) {
+      concerned.add(old.experimentId());
+    }
+    Dimensions before = dimensions.copyOf(concerned);
     if (isDeleted) {
       variants.remove(row.id());
       dimensions.removeVariant(row.id());

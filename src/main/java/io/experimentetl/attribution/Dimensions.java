@@ -4,12 +4,15 @@ import io.experimentetl.model.AllocationHistory;
 import java.util.Collection;
 import java.util.HashMap;
 import java.util.Map;
+import java.util.Set;
+import java.util.TreeSet;
 
 /** The current experiments and variants by id, and the calendars of their zones. */
 public final class Dimensions {
   private final Map<Long, ExperimentDimension> experiments = new HashMap<>();
   private final Map<Long, VariantDimension> variants = new HashMap<>();
   private final Map<Long, AllocationHistory> allocations = new HashMap<>();
+  private final Map<Long, Set<Long>> variantsByExperiment = new HashMap<>();
   private final Map<String, ExperimentCalendar> calendars = new HashMap<>();
   private final String defaultZone;
   private final ExperimentCalendar defaultCalendar;
@@ -20,12 +23,20 @@ public final class Dimensions {
     calendars.put(defaultZone, defaultCalendar);
   }
 
-  /** A copy that later changes do not affect. */
-  Dimensions copy() {
+  /** A copy of what belongs to some experiments, which later changes do not affect. */
+  Dimensions copyOf(Collection<Long> experimentIds) {
     Dimensions copy = new Dimensions(defaultZone);
-    copy.experiments.putAll(experiments);
-    copy.variants.putAll(variants);
-    copy.allocations.putAll(allocations);
+    for (long id : experimentIds) {
+      if (experiments.containsKey(id)) {
+        copy.put(experiments.get(id));
+      }
+      if (allocations.containsKey(id)) {
+        copy.putAllocation(id, allocations.get(id));
+      }
+      for (long variant : variantsByExperiment.getOrDefault(id, Set.of())) {
+        copy.put(variants.get(variant));
+      }
+    }
     return copy;
   }
 
@@ -58,7 +69,11 @@ public final class Dimensions {
   }
 
   public void put(VariantDimension variant) {
+    removeVariant(variant.id());
     variants.put(variant.id(), variant);
+    variantsByExperiment
+        .computeIfAbsent(variant.experimentId(), id -> new TreeSet<>())
+        .add(variant.id());
   }
 
   public void removeExperiment(long id) {
@@ -67,7 +82,11 @@ public final class Dimensions {
   }
 
   public void removeVariant(long id) {
-    variants.remove(id);
+    VariantDimension old = variants.remove(id);
+    if (old != null) {
+      variantsByExperiment.computeIfPresent(
+          old.experimentId(), (experiment, ids) -> ids.remove(id) && ids.isEmpty() ? null : ids);
+    }
   }
 
   /** The calendar of the experiment's zone, or of the default zone where it is not known. */

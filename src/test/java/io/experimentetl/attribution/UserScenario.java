@@ -209,7 +209,7 @@ final class UserScenario {
   }
 
   void changeDimensions(Runnable change) {
-    Dimensions before = dimensions.copy();
+    Dimensions before = dimensions.copyOf(Set.of(EXPERIMENT));
     change.run();
     attribution.applyDimensions(user, Set.of(EXPERIMENT), before, Origin.NONE, now);
   }

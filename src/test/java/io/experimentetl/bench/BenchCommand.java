@@ -26,6 +26,7 @@ import picocli.CommandLine.Spec;
 @Command(
     name = "bench",
     mixinStandardHelpOptions = true,
+    subcommands = SizeCommand.class,
     description = {
       "Commits a backlog of event rows and measures the time until all are visible in ClickHouse, with every feature on.",
       "Compares the job with the bare Flink CDC source and with MaterializedPostgreSQL in the same ClickHouse."

@@ -15,6 +15,7 @@ import java.util.List;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.ScheduledFuture;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicLong;
 import org.apache.flink.api.common.operators.MailboxExecutor;
 import org.apache.flink.api.common.state.ListState;
 import org.apache.flink.api.common.state.ListStateDescriptor;
@@ -71,6 +72,7 @@ final class ContinuityOperator extends AbstractStreamOperator<Either<ProgressMar
   private transient boolean replayStable;
   private transient FindingReporter findings;
   private transient Counter resentRows;
+  private transient AtomicLong resendingRows;
   private transient Counter snapshotRows;
   private transient Counter retainedRows;
   private transient SourceHeartbeat heartbeat;
@@ -161,6 +163,8 @@ final class ContinuityOperator extends AbstractStreamOperator<Either<ProgressMar
                 FindingCode.C_DELETE_UNEXPECTED,
                 FindingCode.C_UNSTREAMED));
     resentRows = metrics.counter("resentRows");
+    resendingRows = new AtomicLong();
+    metrics.gauge("resendingRows", resendingRows::get);
     snapshotRows = metrics.counter("snapshotRows");
     retainedRows = metrics.counter("retainedRows");
     metrics.gauge("heartbeatFailures", () -> heartbeat == null ? 0 : heartbeat.failures());
@@ -232,8 +236,10 @@ final class ContinuityOperator extends AbstractStreamOperator<Either<ProgressMar
     } else {
       if (!continuity.accept(change.position())) {
         resentRows.inc();
+        resendingRows.incrementAndGet();
         return;
       }
+      resendingRows.set(0);
       lastLsn = lsn;
       lastCommittedAt = change.position().committedAt();
     }

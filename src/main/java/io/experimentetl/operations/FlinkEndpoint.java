@@ -9,6 +9,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.OptionalLong;
 import java.util.TreeMap;
 import java.util.function.Predicate;
 
@@ -376,6 +377,26 @@ public record FlinkEndpoint(String url) {
       }
     }
     return restarts;
+  }
+
+  /**
+   * The greatest value of an operator's metric over its subtasks, as the JobManager has last
+   * collected it; empty: there is no such operator, or the JobManager has not collected it yet. A
+   * request makes it collect.
+   */
+  OptionalLong metric(String jobId, String operator, String metric) {
+    for (JsonNode vertex : http().get("/jobs/" + jobId).path("vertices")) {
+      if (vertex.path("name").asText().contains(operator)) {
+        for (JsonNode found :
+            http()
+                .get(
+                    "/jobs/%s/vertices/%s/subtasks/metrics?get=%s.%s&agg=max"
+                        .formatted(jobId, vertex.path("id").asText(), operator, metric))) {
+          return OptionalLong.of(found.path("max").asLong());
+        }
+      }
+    }
+    return OptionalLong.empty();
   }
 
   /** When the job entered its present state. */

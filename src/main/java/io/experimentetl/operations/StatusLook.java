@@ -222,15 +222,21 @@ public final class StatusLook {
         restarts > 0 && trouble.isEmpty()
             ? flink.lastFailure(job.id()).map(StatusLook::cause).orElse("")
             : "";
+    long resending = flink.metric(job.id(), "continuity", "resendingRows").orElse(0);
+    values.put("resending_rows", resending);
     return new Found(
         trouble.isEmpty() && checkpoints.current(),
-        "%s (%s) %s, %d restarts%s, %s"
+        "%s (%s) %s, %d restarts%s%s, %s"
             .formatted(
                 job.name(),
                 job.id(),
                 trouble.orElse("RUNNING"),
                 restarts,
                 cause,
+                resending == 0
+                    ? ""
+                    : ", PostgreSQL sends a transaction again: %,d rows so far"
+                        .formatted(resending),
                 checkpoints.text()),
         values);
   }

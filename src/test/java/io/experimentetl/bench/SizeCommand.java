@@ -20,6 +20,7 @@ import picocli.CommandLine.Spec;
 @Command(
     name = "size",
     mixinStandardHelpOptions = true,
+    subcommands = PlatformSizes.class,
     description = {
       "Measures the operator attribute on RocksDB, in this process: processor time, medians of three, as JSON.",
       "Compare the ratios: absolute figures depend on the machine."

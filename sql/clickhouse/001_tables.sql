@@ -271,24 +271,20 @@ ENGINE = ReplacingMergeTree(_version, _deleted)
 ORDER BY (code, subject_kind, subject_key)
 SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1;
 
--- One row per sink subtask and progress marker, written after the last batch before the marker. The view etl_progress reads it.
+-- One row per progress marker, written after the last batch before the marker of every sink. The view etl_progress reads it.
 CREATE TABLE IF NOT EXISTS etl_sink_progress
 (
     sequence_number UInt64               COMMENT 'the marker''s position in commit order',
-    sink          LowCardinality(String) COMMENT 'the sink''s table',
-    subtask       UInt16,
-    parallelism   UInt16                 COMMENT 'subtasks of this sink; each writes a row for the marker',
-    sinks         UInt16                 COMMENT 'sinks of the job; each writes rows for the marker',
     lsn           UInt64,
     committed_at  DateTime64(6, 'UTC'),
     snapshot_done Bool,
-    written_at    DateTime64(3, 'UTC')   COMMENT 'when the batch was sealed, by the TaskManager''s clock',
+    written_at    DateTime64(3, 'UTC')   COMMENT 'when the last batch before the marker was sealed, by the TaskManager''s clock',
     lag_limit_seconds UInt64             COMMENT 'lag above which the rows are too far behind (findings.health.freshness); 0: none is set',
-    _version      UInt64,
-    _batch_id     LowCardinality(String)
+    _version      UInt64                 COMMENT 'lsn',
+    _batch_id     LowCardinality(String) COMMENT 'empty'
 )
 ENGINE = ReplacingMergeTree(_version)
-ORDER BY (sequence_number, sink, subtask, parallelism)
+ORDER BY sequence_number
 SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1;
 
 -- The job with the highest epoch writes a table. A job claims each table once, and stops when another job has claimed it.

@@ -3,39 +3,28 @@
 -- The SETTINGS of each view keep its figures the same, whatever the reader's profile says about joins, NULL and aliases. Nothing here
 -- depends on the session's time zone, and greatest and least never see NULL: ClickHouse changed what they return for it.
 
--- Only the newest progress markers: the job fails before a sink falls further behind.
 CREATE OR REPLACE VIEW etl_progress AS
 SELECT
     sequence_number,
-    nullIf(min(subtask_lsn), 0) AS lsn,
-    if(lsn IS NULL, NULL, min(subtask_committed_at)) AS committed_at,
-    min(subtask_snapshot_done) AS snapshot_done,
-    max(subtask_written_at) AS written_at,
+    nullIf(max(marker_lsn), 0) AS lsn,
+    if(lsn IS NULL, NULL, max(marker_committed_at)) AS committed_at,
+    max(marker_snapshot_done) AS snapshot_done,
+    max(marker_written_at) AS written_at,
     if(committed_at IS NULL, NULL, greatest(0., dateDiff('millisecond', committed_at, now64(6, 'UTC')) / 1000)) AS lag_seconds,
-    max(subtask_lag_limit) AS lag_limit_seconds
+    max(marker_lag_limit) AS lag_limit_seconds
 FROM
 (
     SELECT
         sequence_number,
-        sink,
-        parallelism,
-        subtask,
-        max(lsn) AS subtask_lsn,
-        max(committed_at) AS subtask_committed_at,
-        max(snapshot_done) AS subtask_snapshot_done,
-        min(written_at) AS subtask_written_at,
-        max(lag_limit_seconds) AS subtask_lag_limit,
-        max(sinks) AS sinks,
-        uniqExact(subtask) OVER (PARTITION BY sequence_number, sink, parallelism) = parallelism AS sink_done
+        lsn AS marker_lsn,
+        committed_at AS marker_committed_at,
+        snapshot_done AS marker_snapshot_done,
+        written_at AS marker_written_at,
+        lag_limit_seconds AS marker_lag_limit
     FROM etl_sink_progress
-    WHERE sequence_number >= (SELECT min(sequence_number) FROM (SELECT sequence_number FROM etl_sink_progress ORDER BY sequence_number DESC LIMIT 100000))
-    GROUP BY sequence_number, sink, parallelism, subtask
+    WHERE sequence_number = (SELECT max(sequence_number) FROM etl_sink_progress)
 )
-WHERE sink_done
 GROUP BY sequence_number
-HAVING uniqExact(sink) >= max(sinks)
-ORDER BY sequence_number DESC
-LIMIT 1
 SETTINGS join_use_nulls = 0, join_default_strictness = 'ALL', join_algorithm = 'direct,parallel_hash,hash', transform_null_in = 0,
     aggregate_functions_null_for_empty = 0, prefer_column_name_to_alias = 0
 COMMENT 'One row: how much of the source is visible. Everything that was committed in PostgreSQL up to lsn, at committed_at, is in the tables. lsn, committed_at and lag_seconds are NULL until the first transaction after the initial load is visible. snapshot_done = false: the initial load is not finished and statistics are incomplete. No row: no checkpoint has completed yet.';

@@ -5,7 +5,7 @@ import io.experimentetl.cdc.ChangeTypeInfo;
 import io.experimentetl.cdc.PostgresChanges;
 import io.experimentetl.cdc.RouteOperator;
 import io.experimentetl.cdc.SourceStreams;
-import io.experimentetl.clickhouse.ClickHouseSink;
+import io.experimentetl.clickhouse.JointCommit;
 import io.experimentetl.clickhouse.ProgressMarker;
 import io.experimentetl.config.JobConfig;
 import io.experimentetl.config.OutboxConfig;
@@ -30,7 +30,6 @@ import org.apache.flink.configuration.Configuration;
 import org.apache.flink.configuration.PipelineOptions;
 import org.apache.flink.core.execution.CheckpointingMode;
 import org.apache.flink.streaming.api.datastream.DataStream;
-import org.apache.flink.streaming.api.datastream.DataStreamSink;
 import org.apache.flink.streaming.api.datastream.SingleOutputStreamOperator;
 import org.apache.flink.streaming.api.environment.CheckpointConfig;
 import org.apache.flink.streaming.api.environment.StreamExecutionEnvironment;
@@ -51,6 +50,7 @@ import org.apache.flink.types.Either;
  *                                                   +---------------------+--by subject--> outbox-relay --+--> outbox: Kafka, then processed_at
  *                                                   |                                                     +--> data_inconsistencies
  *                                                   +--> data_inconsistencies (also from experiment-health), findings-topic: the same in Kafka
+ *  all tables --> commit
  * </pre>
  */
 public final class ExperimentEtlPipeline {
@@ -141,16 +141,33 @@ public final class ExperimentEtlPipeline {
 
     SingleOutputStreamOperator<Either<ProgressMarker, ExperimentHealth>> health =
         health(config, start, attributed, dimensions);
-    attach(attributed, sinks.events());
-    attach(attributed.getSideOutput(AttributeOperator.ASSIGNMENTS), sinks.assignments());
-    attach(dailyStats, sinks.dailyStats());
-    attach(health, sinks.health());
-    attach(health.getSideOutput(ExperimentHealthOperator.ALLOCATIONS), sinks.allocations());
-    attachFindings(
-        findings(config, routed, attributed, health, kafka).union(source.findings()), sinks, kafka);
-    attach(routed.getSideOutput(RouteOperator.EXPERIMENTS), sinks.experiments()).setParallelism(1);
-    attach(routed.getSideOutput(RouteOperator.VARIANTS), sinks.variants()).setParallelism(1);
-    attach(users(routed, attributed), sinks.users()).setParallelism(1);
+    JointCommit commit = sinks.commit();
+    commit.add(attributed, sinks.events());
+    commit.add(attributed.getSideOutput(AttributeOperator.ASSIGNMENTS), sinks.assignments());
+    commit.add(dailyStats, sinks.dailyStats());
+    commit.add(health, sinks.health());
+    commit.add(health.getSideOutput(ExperimentHealthOperator.ALLOCATIONS), sinks.allocations());
+    DataStream<Either<ProgressMarker, Finding>> findings =
+        findings(config, routed, attributed, health, kafka).union(source.findings());
+    commit.add(findings, sinks.inconsistencies());
+    attachFindingsTopic(findings, kafka);
+    commit
+        .add(routed.getSideOutput(RouteOperator.EXPERIMENTS), sinks.experiments())
+        .setParallelism(1);
+    commit.add(routed.getSideOutput(RouteOperator.VARIANTS), sinks.variants()).setParallelism(1);
+    commit.add(users(routed, attributed), sinks.users()).setParallelism(1);
+    commit.build();
+  }
+
+  private static void attachFindingsTopic(
+      DataStream<Either<ProgressMarker, Finding>> findings, KafkaSinks kafka) {
+    if (kafka.findings() != null) {
+      findings
+          .sinkTo(kafka.findings())
+          .name(Uids.FINDINGS_TOPIC)
+          .uid(Uids.FINDINGS_TOPIC)
+          .setParallelism(1);
+    }
   }
 
   /** The rows of users, with the deletions of those whose table was truncated. */
@@ -213,20 +230,6 @@ public final class ExperimentEtlPipeline {
         : findings.union(relay(config.outbox(), routed, kafka.outbox()));
   }
 
-  private static void attachFindings(
-      DataStream<Either<ProgressMarker, Finding>> findings,
-      WarehouseSinks sinks,
-      KafkaSinks kafka) {
-    attach(findings, sinks.inconsistencies());
-    if (kafka.findings() != null) {
-      findings
-          .sinkTo(kafka.findings())
-          .name(Uids.FINDINGS_TOPIC)
-          .uid(Uids.FINDINGS_TOPIC)
-          .setParallelism(1);
-    }
-  }
-
   /** Relays the outbox and returns the findings about its rows. */
   private static DataStream<Either<ProgressMarker, Finding>> relay(
       OutboxConfig config, SingleOutputStreamOperator<Change> routed, Sink<OutboxMessage> outbox) {
@@ -248,10 +251,5 @@ public final class ExperimentEtlPipeline {
             .uid(Uids.OUTBOX_RELAY);
     relayed.sinkTo(outbox).name(Uids.OUTBOX).uid(Uids.OUTBOX);
     return relayed.getSideOutput(OutboxRelay.FINDINGS);
-  }
-
-  private static <T> DataStreamSink<Either<ProgressMarker, T>> attach(
-      DataStream<Either<ProgressMarker, T>> rows, ClickHouseSink<T> sink) {
-    return rows.sinkTo(sink).name(sink.table()).uid(sink.table());
   }
 }

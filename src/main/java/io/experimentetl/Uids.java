@@ -2,9 +2,10 @@ package io.experimentetl;
 
 /**
  * Names of the operators with state, which are also their uids. A savepoint finds its state by uid,
- * so a released uid never changes. The uid of a sink is its table. The uids of the source and the
- * continuity step are in {@link io.experimentetl.cdc.PostgresChanges}, those of the operators after
- * the outbox's commit in {@link io.experimentetl.outbox.OutboxSink}.
+ * so a released uid never changes. The uid of a sink is its table, that of their committer is in
+ * {@link io.experimentetl.clickhouse.JointCommit}. The uids of the source and the continuity step
+ * are in {@link io.experimentetl.cdc.PostgresChanges}, those of the operators after the outbox's
+ * commit in {@link io.experimentetl.outbox.OutboxSink}.
  */
 final class Uids {
   static final String ROUTE = "route";

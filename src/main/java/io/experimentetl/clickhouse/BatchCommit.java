@@ -5,7 +5,9 @@ import io.experimentetl.clickhouse.ClickHouseHttp.Answer;
 import io.experimentetl.clickhouse.ClickHouseHttp.RefusedException;
 import java.io.FileNotFoundException;
 import java.io.IOException;
+import java.util.Map;
 import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.TimeUnit;
 import org.apache.flink.core.fs.Path;
 import org.apache.flink.metrics.Counter;
@@ -125,7 +127,7 @@ final class BatchCommit {
     next = CommitDecision.Next.PROBE;
     shared.meters().unknownOutcomes.inc();
     if (backoff.isOver()) {
-      throw deadlineExceeded(shared.connection(), shared.limits(), batch, problem, code);
+      throw deadlineExceeded(shared.connection(), shared.limits(), batch.place(), problem, code);
     }
     LOG.warn(
         "The outcome of {} is unknown; probing for it in {} ms: {}",
@@ -234,46 +236,37 @@ final class BatchCommit {
             + answer.problem());
   }
 
-  /** The error of a batch that could not be committed in time. */
+  /** The error of a batch or a marker that could not be committed in time. */
   static IOException deadlineExceeded(
-      ClickHouseConnection connection,
-      BatchLimits limits,
-      SealedBatch batch,
-      String problem,
-      int code) {
+      ClickHouseConnection connection, BatchLimits limits, String place, String problem, int code) {
     String remedy = CommitDecision.remedy(code);
     return new IOException(
         "ClickHouse at "
             + connection.url()
             + " has not accepted "
-            + batch.place()
+            + place
             + " within "
             + limits.commitDeadline().toSeconds()
-            + " s. Nothing is lost: the batch is in the checkpoint, and the job commits it after its"
+            + " s. Nothing is lost: it is in the checkpoint, and the job commits it after its"
             + " restart."
             + (remedy.isEmpty() ? "" : " Remedy: " + remedy + ".")
             + " Last answer: "
             + problem);
   }
 
-  /** The committer's metrics. Several threads commit batches. */
+  /** The committer's metrics, those of rows by table. Several threads commit batches. */
   static final class Meters {
-    private final Counter batches;
-    private final Counter rows;
-    private final Counter bytes;
+    private final MetricGroup group;
+    private final Map<String, OfTable> tables = new ConcurrentHashMap<>();
     private final Counter retries;
     private final Counter probes;
     private final Counter unknownOutcomes;
-    private volatile long lastMillis;
 
     Meters(MetricGroup group) {
-      batches = counter(group, "batchesCommitted");
-      rows = counter(group, "rowsCommitted");
-      bytes = counter(group, "bytesCommitted");
+      this.group = group;
       retries = counter(group, "commitRetries");
       probes = counter(group, "probes");
       unknownOutcomes = counter(group, "unknownOutcomes");
-      group.gauge("lastCommitMillis", () -> lastMillis);
     }
 
     private static Counter counter(MetricGroup group, String name) {
@@ -281,12 +274,30 @@ final class BatchCommit {
     }
 
     private void committed(SealedBatch batch, long nanos) {
-      if (batch.kind() == SealedBatch.Kind.ROWS) {
+      tables
+          .computeIfAbsent(batch.table(), table -> new OfTable(group.addGroup("table", table)))
+          .committed(batch, nanos);
+    }
+
+    private static final class OfTable {
+      private final Counter batches;
+      private final Counter rows;
+      private final Counter bytes;
+      private volatile long lastMillis;
+
+      private OfTable(MetricGroup group) {
+        batches = counter(group, "batchesCommitted");
+        rows = counter(group, "rowsCommitted");
+        bytes = counter(group, "bytesCommitted");
+        group.gauge("lastCommitMillis", () -> lastMillis);
+      }
+
+      private void committed(SealedBatch batch, long nanos) {
         batches.inc();
         rows.inc(batch.rows());
         bytes.inc(batch.rawBytes());
+        lastMillis = TimeUnit.NANOSECONDS.toMillis(nanos);
       }
-      lastMillis = TimeUnit.NANOSECONDS.toMillis(nanos);
     }
   }
 }

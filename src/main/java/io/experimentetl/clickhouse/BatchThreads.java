@@ -15,10 +15,10 @@ import java.util.concurrent.ThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
 
 /**
- * The threads that send the batches of one sink: {@value #PARALLEL_SMALL} small batches and {@value
- * #PARALLEL_LARGE} large ones at a time. A small batch waits for the server's disk most of its
- * time, so that many of them take little longer than one. A large one uses memory and processors on
- * both sides.
+ * The threads that send batches, of one sink by default {@value #PARALLEL_SMALL} small batches and
+ * {@value #PARALLEL_LARGE} large ones at a time. A small batch waits for the server's disk most of
+ * its time, so that many of them take little longer than one. A large one uses memory and
+ * processors on both sides.
  */
 final class BatchThreads implements AutoCloseable {
 
@@ -35,8 +35,17 @@ final class BatchThreads implements AutoCloseable {
 
   /** Starts no thread yet; idle threads end. */
   BatchThreads(String name) {
-    small = executor(name, PARALLEL_SMALL);
-    large = executor(name, PARALLEL_LARGE);
+    this(name, 1);
+  }
+
+  /**
+   * Starts no thread yet; idle threads end.
+   *
+   * @param factor how many times as many threads as one sink has
+   */
+  BatchThreads(String name, int factor) {
+    small = executor(name, factor * PARALLEL_SMALL);
+    large = executor(name, factor * PARALLEL_LARGE);
   }
 
   private static ExecutorService executor(String name, int threads) {

@@ -69,7 +69,7 @@ public final class ClickHousePreflight {
       return;
     }
     Set<TableSchema> all = new LinkedHashSet<>(schemas);
-    all.add(ProgressMarkerEncoder.SCHEMA);
+    all.add(ProgressTable.SCHEMA);
     for (TableSchema schema : all) {
       checkTable(schema);
     }

@@ -16,18 +16,21 @@ import org.apache.flink.types.Either;
 
 /**
  * Writes rows to one ClickHouse table exactly once. Rows become visible when their checkpoint
- * completes; then the sink writes the latest {@link ProgressMarker} to {@code etl_sink_progress}.
+ * completes.
  *
  * <pre>
  *   writer                        sealed            committer
- *   rows -> batches by partition  -> (own task) ->  INSERT, or probe and INSERT -> progress marker
+ *   rows -> batches by partition  -> (own task) ->  INSERT, or probe and INSERT
  * </pre>
+ *
+ * <p>A job with several tables, or with progress markers, uses {@link JointCommit} in the place of
+ * {@code sinkTo}: one committer behind all its sinks.
  *
  * <p>Assumptions:
  *
  * <ul>
  *   <li>The job takes checkpoints with aligned barriers.
- *   <li>The tables {@code etl_sink_progress} and {@code etl_owners} are in the same database.
+ *   <li>The table {@code etl_owners} is in the same database.
  *   <li>The target table is a MergeTree, has a column {@code _batch_id LowCardinality(String)}, and
  *       a partition key that is an integer computed from the row.
  *   <li>No materialized view reads from the target table.
@@ -42,15 +45,13 @@ import org.apache.flink.types.Either;
  */
 public final class ClickHouseSink<T>
     implements Sink<Either<ProgressMarker, T>>,
-        SupportsCommitter<SealedBatch>,
-        SupportsPreCommitTopology<SealedBatch, SealedBatch> {
+        SupportsCommitter<Committable>,
+        SupportsPreCommitTopology<Committable, Committable> {
 
   private final RowEncoder<T> encoder;
   private final ClickHouseConnection connection;
   private final BatchLimits limits;
   private final String folder;
-  private final int sinks;
-  private final Duration lagLimit;
   private final Duration linger;
 
   private ClickHouseSink(Builder<T> builder) {
@@ -58,8 +59,6 @@ public final class ClickHouseSink<T>
     this.connection = builder.connection;
     this.limits = builder.limits;
     this.folder = builder.folder;
-    this.sinks = builder.sinks;
-    this.lagLimit = builder.lagLimit;
     this.linger = builder.linger;
   }
 
@@ -79,39 +78,38 @@ public final class ClickHouseSink<T>
   }
 
   @Override
-  public CommittingSinkWriter<Either<ProgressMarker, T>, SealedBatch> createWriter(
+  public CommittingSinkWriter<Either<ProgressMarker, T>, Committable> createWriter(
       WriterInitContext context) throws IOException {
-    return new ClickHouseWriter<>(
-        encoder, connection, limits, folder, sinks, lagLimit, linger, context);
+    return new ClickHouseWriter<>(encoder, connection, limits, folder, linger, context);
   }
 
   @Deprecated
   @Override
   @SuppressWarnings("deprecation")
-  public CommittingSinkWriter<Either<ProgressMarker, T>, SealedBatch> createWriter(
+  public CommittingSinkWriter<Either<ProgressMarker, T>, Committable> createWriter(
       Sink.InitContext context) {
     throw new UnsupportedOperationException("Flink calls createWriter(WriterInitContext).");
   }
 
   @Override
-  public Committer<SealedBatch> createCommitter(CommitterInitContext context) throws IOException {
+  public Committer<Committable> createCommitter(CommitterInitContext context) throws IOException {
     return new ClickHouseCommitter(connection, limits, table(), context);
   }
 
   @Override
-  public SimpleVersionedSerializer<SealedBatch> getCommittableSerializer() {
-    return new SealedBatchSerializer();
+  public SimpleVersionedSerializer<Committable> getCommittableSerializer() {
+    return new CommittableSerializer();
   }
 
   @Override
-  public SimpleVersionedSerializer<SealedBatch> getWriteResultSerializer() {
-    return new SealedBatchSerializer();
+  public SimpleVersionedSerializer<Committable> getWriteResultSerializer() {
+    return new CommittableSerializer();
   }
 
   /** Runs the committer in a task of its own, so that the writer accepts rows during commits. */
   @Override
-  public DataStream<CommittableMessage<SealedBatch>> addPreCommitTopology(
-      DataStream<CommittableMessage<SealedBatch>> committables) {
+  public DataStream<CommittableMessage<Committable>> addPreCommitTopology(
+      DataStream<CommittableMessage<Committable>> committables) {
     return committables
         .map(batch -> batch, committables.getType())
         .name("sealed")
@@ -127,8 +125,6 @@ public final class ClickHouseSink<T>
     private ClickHouseConnection connection;
     private BatchLimits limits = BatchLimits.DEFAULT;
     private String folder = "";
-    private int sinks = 1;
-    private Duration lagLimit = Duration.ZERO;
     private Duration linger;
 
     private Builder(RowEncoder<T> encoder) {
@@ -138,25 +134,6 @@ public final class ClickHouseSink<T>
     /** The server and database of the table. Required. */
     public Builder<T> connection(ClickHouseConnection newConnection) {
       connection = newConnection;
-      return this;
-    }
-
-    /**
-     * The number of sinks of the job, for {@code etl_sink_progress.sinks}: readers of that table
-     * need it to find out whether all sinks have reached a marker. Default 1.
-     */
-    public Builder<T> sinks(int newSinks) {
-      sinks = newSinks;
-      return this;
-    }
-
-    /**
-     * The lag above which rows are too far behind their source, for {@code
-     * etl_sink_progress.lag_limit_seconds}: readers of that table can tell it although the job does
-     * not run. Default 0: no limit.
-     */
-    public Builder<T> lagLimit(Duration newLagLimit) {
-      lagLimit = newLagLimit;
       return this;
     }
 

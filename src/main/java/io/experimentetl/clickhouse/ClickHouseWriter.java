@@ -16,22 +16,21 @@ import org.apache.flink.types.Either;
  * them. All early writes have succeeded before a checkpoint contains the marker.
  */
 final class ClickHouseWriter<T>
-    implements CommittingSinkWriter<Either<ProgressMarker, T>, SealedBatch> {
+    implements CommittingSinkWriter<Either<ProgressMarker, T>, Committable> {
 
   private final RowEncoder<T> encoder;
   private final BatchSealer<T> rows;
   private final EarlyWrite<T> early;
-  private final BatchSealer<ProgressMarkerEncoder.SealedMarker> markers;
+  private final int subtask;
+  private final int parallelism;
   private final Counter rowsSent;
   private final Counter bytesSent;
-  private List<SealedBatch> sealed = new ArrayList<>();
+  private List<Committable> sealed = new ArrayList<>();
   private ProgressMarker latest;
-  private ProgressMarker written;
 
   /**
    * Opens a writer.
    *
-   * @param lagLimit the lag above which rows are too far behind
    * @param linger how long an early write waits for more rows; null: no early writes
    * @throws IOException if the password cannot be read
    */
@@ -40,13 +39,12 @@ final class ClickHouseWriter<T>
       ClickHouseConnection connection,
       BatchLimits limits,
       String folder,
-      int sinks,
-      Duration lagLimit,
       Duration linger,
       WriterInitContext context)
       throws IOException {
     this.encoder = encoder;
-    int subtask = context.getTaskInfo().getIndexOfThisSubtask();
+    subtask = context.getTaskInfo().getIndexOfThisSubtask();
+    parallelism = context.getTaskInfo().getNumberOfParallelSubtasks();
     long restored = restoredCheckpoint(context.getRestoredCheckpointId());
     BatchIds ids = new BatchIds(subtask);
     rows = sealer(encoder, SealedBatch.Kind.ROWS, limits, ids, folder, restored);
@@ -61,14 +59,6 @@ final class ClickHouseWriter<T>
                 SinkMemory.SHARED,
                 context.getProcessingTimeService(),
                 context.metricGroup());
-    ProgressMarkerEncoder markerEncoder =
-        new ProgressMarkerEncoder(
-            encoder.schema().table(),
-            subtask,
-            context.getTaskInfo().getNumberOfParallelSubtasks(),
-            sinks,
-            lagLimit.toSeconds());
-    markers = sealer(markerEncoder, SealedBatch.Kind.PROGRESS, limits, ids, "", restored);
     rowsSent = context.metricGroup().getNumRecordsSendCounter();
     bytesSent = context.metricGroup().getNumBytesSendCounter();
     context
@@ -120,28 +110,27 @@ final class ClickHouseWriter<T>
     if (early != null) {
       early.flush();
     }
-    sealed.addAll(rows.sealAll());
-    for (SealedBatch batch : sealed) {
+    for (SealedBatch batch : rows.sealAll()) {
       bytesSent.inc(batch.rawBytes());
+      sealed.add(batch);
     }
-    if (latest != null && (!sealed.isEmpty() || !latest.equals(written))) {
-      markers.add(new ProgressMarkerEncoder.SealedMarker(latest, System.currentTimeMillis()));
-      sealed.addAll(markers.sealAll());
-      written = latest;
+    if (latest != null) {
+      sealed.add(
+          new SealedMarker(
+              encoder.schema().table(), subtask, parallelism, latest, System.currentTimeMillis()));
     }
   }
 
   @Override
-  public Collection<SealedBatch> prepareCommit() {
-    List<SealedBatch> batches = sealed;
+  public Collection<Committable> prepareCommit() {
+    List<Committable> committables = sealed;
     sealed = new ArrayList<>();
-    return batches;
+    return committables;
   }
 
   @Override
   public void close() {
     rows.close();
-    markers.close();
     if (early != null) {
       early.close();
     }

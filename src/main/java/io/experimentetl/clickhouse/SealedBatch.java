@@ -30,14 +30,13 @@ public record SealedBatch(
     long sealedAfter,
     List<TableSchema.Column> columns,
     byte[] body,
-    String file) {
+    String file)
+    implements Committable {
 
   /** The kind of a batch's rows. */
   public enum Kind {
     /** Rows of the sink's table. */
     ROWS,
-    /** A progress marker for {@code etl_sink_progress}, committed after its subtask's rows. */
-    PROGRESS,
     /** Early-written rows of the sink's table, which no checkpoint contains. */
     EARLY
   }

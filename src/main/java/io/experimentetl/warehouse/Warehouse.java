@@ -3,6 +3,7 @@ package io.experimentetl.warehouse;
 import io.experimentetl.clickhouse.BatchLimits;
 import io.experimentetl.clickhouse.ClickHouseConnection;
 import io.experimentetl.clickhouse.ClickHouseSink;
+import io.experimentetl.clickhouse.JointCommit;
 import io.experimentetl.clickhouse.RowEncoder;
 import io.experimentetl.clickhouse.TableSchema;
 import io.experimentetl.config.ClickHouseConfig;
@@ -104,30 +105,29 @@ public final class Warehouse {
         sink(DAILY_STATS),
         sink(HEALTH),
         sink(ALLOCATIONS),
-        sink(INCONSISTENCIES));
+        sink(INCONSISTENCIES),
+        new JointCommit(connection(), limits(), lagLimit));
   }
 
   private <T> ClickHouseSink<T> sink(RowEncoder<T> encoder) {
-    BatchLimits defaults = BatchLimits.DEFAULT;
     ClickHouseSink.Builder<T> builder =
-        ClickHouseSink.builder(encoder)
-            .connection(connection())
-            .sinks(ALL.size())
-            .lagLimit(lagLimit)
-            .limits(
-                new BatchLimits(
-                    config.batchRows(),
-                    config.batchBytes(),
-                    defaults.openPartitions(),
-                    defaults.openBytes(),
-                    config.inlineBytes(),
-                    config.requestTimeout(),
-                    config.commitDeadline(),
-                    defaults.probeAfter()))
-            .folder(folder);
+        ClickHouseSink.builder(encoder).connection(connection()).limits(limits()).folder(folder);
     if (delivery.mode() == DeliveryMode.LOW_LATENCY) {
       builder.earlyWrite(delivery.linger());
     }
     return builder.build();
+  }
+
+  private BatchLimits limits() {
+    BatchLimits defaults = BatchLimits.DEFAULT;
+    return new BatchLimits(
+        config.batchRows(),
+        config.batchBytes(),
+        defaults.openPartitions(),
+        defaults.openBytes(),
+        config.inlineBytes(),
+        config.requestTimeout(),
+        config.commitDeadline(),
+        defaults.probeAfter());
   }
 }

@@ -1,6 +1,7 @@
 package io.experimentetl.warehouse;
 
 import io.experimentetl.clickhouse.ClickHouseSink;
+import io.experimentetl.clickhouse.JointCommit;
 import io.experimentetl.model.AssignmentProcessed;
 import io.experimentetl.model.Change;
 import io.experimentetl.model.DailyStats;
@@ -9,7 +10,11 @@ import io.experimentetl.model.ExperimentAllocation;
 import io.experimentetl.model.ExperimentHealth;
 import io.experimentetl.model.Finding;
 
-/** The sinks of the pipeline's rows, one per table. */
+/**
+ * The sinks of the pipeline's rows, one per table, and their committer.
+ *
+ * @param commit for one pipeline; it has no sinks yet
+ */
 public record WarehouseSinks(
     ClickHouseSink<EventProcessed> events,
     ClickHouseSink<AssignmentProcessed> assignments,
@@ -19,4 +24,5 @@ public record WarehouseSinks(
     ClickHouseSink<DailyStats> dailyStats,
     ClickHouseSink<ExperimentHealth> health,
     ClickHouseSink<ExperimentAllocation> allocations,
-    ClickHouseSink<Finding> inconsistencies) {}
+    ClickHouseSink<Finding> inconsistencies,
+    JointCommit commit) {}

@@ -30,8 +30,7 @@ class MetricPurposeIT {
         "INSERT INTO experiments (id, key, name, status) VALUES (1, 'checkout', 'Checkout', 'ACTIVE')");
     warehouse.query(
         "INSERT INTO variants (id, experiment_id, key, name, is_control) VALUES (11, 1, 'control', 'Old', true), (12, 1, 'treatment', 'New', false)");
-    OperationalViewsIT.marker(warehouse, 100, "a", 0, 1, 90);
-    OperationalViewsIT.marker(warehouse, 100, "b", 0, 1, 90);
+    OperationalViewsIT.marker(warehouse, 100, 90);
   }
 
   @Test

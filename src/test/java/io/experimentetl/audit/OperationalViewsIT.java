@@ -103,32 +103,21 @@ class OperationalViewsIT {
   }
 
   @Test
-  void progressIsTheGreatestMarkerThatEverySubtaskOfEverySinkHasReached() {
+  void progressIsTheGreatestMarker() {
     assertThat(warehouse.query("SELECT * FROM etl_progress")).isEmpty();
-    marker(warehouse, 100, "a", 0, 2, 90);
-    marker(warehouse, 100, "a", 1, 2, 80);
-    assertThat(warehouse.query("SELECT * FROM etl_progress")).as("sink b is behind").isEmpty();
-    marker(warehouse, 100, "b", 0, 1, 90);
+    marker(warehouse, 100, 80);
+    marker(warehouse, 100, 90);
     assertThat(warehouse.query("SELECT sequence_number, lsn FROM etl_progress"))
-        .isEqualTo("100\t80");
-    marker(warehouse, 200, "a", 0, 2, 190);
-    marker(warehouse, 200, "b", 0, 1, 190);
-    assertThat(warehouse.query("SELECT sequence_number, lsn FROM etl_progress"))
-        .as("subtask 1 of a is behind")
-        .isEqualTo("100\t80");
-    marker(warehouse, 200, "a", 1, 3, 190);
-    assertThat(warehouse.query("SELECT sequence_number, lsn FROM etl_progress"))
-        .as("a subtask of another parallelism is not the one that is missing")
-        .isEqualTo("100\t80");
-    marker(warehouse, 200, "a", 1, 2, 190);
+        .as("the log has moved on without a row of ours")
+        .isEqualTo("100\t90");
+    marker(warehouse, 200, 190);
     assertThat(warehouse.query("SELECT sequence_number, lsn, snapshot_done FROM etl_progress"))
         .isEqualTo("200\t190\ttrue");
   }
 
   @Test
   void progressNamesNoPositionBeforeTheFirstTransactionIsVisible() {
-    marker(warehouse, 100, "a", 0, 1, 0);
-    marker(warehouse, 100, "b", 0, 1, 0);
+    marker(warehouse, 100, 0);
     assertThat(
             warehouse.query(
                 "SELECT sequence_number, lsn, committed_at, snapshot_done, lag_seconds FROM etl_progress"))
@@ -178,8 +167,8 @@ class OperationalViewsIT {
         "INSERT INTO data_inconsistencies (code, subject_kind, severity, status, observed_at) VALUES"
             + " ('H-FRESHNESS', 'pipeline', 'WARNING', 'OPEN', '2026-03-03')");
     String marker =
-        "INSERT INTO etl_sink_progress (sequence_number, sink, parallelism, sinks, lsn, committed_at, snapshot_done, written_at, lag_limit_seconds)"
-            + " SELECT %d, 'a', 1, 1, 7, now64(6) - INTERVAL %d SECOND, true, now64(3), 300";
+        "INSERT INTO etl_sink_progress (sequence_number, lsn, committed_at, snapshot_done, written_at, lag_limit_seconds)"
+            + " SELECT %d, 7, now64(6) - INTERVAL %d SECOND, true, now64(3), 300";
     warehouse.query(marker.formatted(1, 200));
     assertThat(warehouse.query("SELECT code FROM findings_open")).as("the past").isEmpty();
     warehouse.query(marker.formatted(2, 3_605));
@@ -255,17 +244,10 @@ class OperationalViewsIT {
                 .formatted(id, time, user, variant, type, properties, country));
   }
 
-  /** A progress marker of one subtask of one of two sinks. */
-  static void marker(
-      ClickHouseEndpoint warehouse,
-      long sequenceNumber,
-      String sink,
-      int subtask,
-      int parallelism,
-      long lsn) {
+  static void marker(ClickHouseEndpoint warehouse, long sequenceNumber, long lsn) {
     warehouse.query(
-        "INSERT INTO etl_sink_progress (sequence_number, sink, subtask, parallelism, sinks, lsn, committed_at, snapshot_done, written_at, _version, _batch_id) VALUES (%d, '%s', %d, %d, 2, %d, now64(), true, now64(), %d, 'b')"
-            .formatted(sequenceNumber, sink, subtask, parallelism, lsn, sequenceNumber * 1024));
+        "INSERT INTO etl_sink_progress (sequence_number, lsn, committed_at, snapshot_done, written_at, _version) VALUES (%1$d, %2$d, now64(), true, now64(), %2$d)"
+            .formatted(sequenceNumber, lsn));
   }
 
   private String[] row(String query) {

@@ -96,18 +96,6 @@ final class StandInDelivery {
                 WHERE isfinite(n."timestamp")) r
           """);
 
-  private static final List<String> SINKS =
-      List.of(
-          "events_processed",
-          "assignments_processed",
-          "experiments",
-          "variants",
-          "users",
-          "experiment_daily_stats",
-          "experiment_health_daily",
-          "experiment_allocations",
-          "data_inconsistencies");
-
   /** The columns of earlier rows that a rename does not change. */
   private static final List<String> JOINED =
       List.of(
@@ -345,23 +333,9 @@ final class StandInDelivery {
   }
 
   private void marker(long sequenceNumber, long lsn) {
-    StringJoiner rows = new StringJoiner(", ");
-    for (String sink : SINKS) {
-      for (int subtask = 0; subtask < 2; subtask++) {
-        rows.add(
-            String.format(
-                "(%d, '%s', %d, 2, %d, %d, now64(), true, now64(), %d, 'b')",
-                sequenceNumber,
-                sink,
-                subtask,
-                SINKS.size(),
-                lsn,
-                Warehouse.versionBoundOf(sequenceNumber)));
-      }
-    }
     clickHouse.query(
-        "INSERT INTO etl_sink_progress (sequence_number, sink, subtask, parallelism, sinks, lsn, committed_at, snapshot_done, written_at, _version, _batch_id) VALUES "
-            + rows);
+        "INSERT INTO etl_sink_progress (sequence_number, lsn, committed_at, snapshot_done, written_at, _version) VALUES (%1$d, %2$d, now64(), true, now64(), %2$d)"
+            .formatted(sequenceNumber, lsn));
   }
 
   private void insert(String table, StringJoiner rows) {

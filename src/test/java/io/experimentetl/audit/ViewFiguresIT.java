@@ -306,11 +306,8 @@ class ViewFiguresIT {
     small.query(
         "INSERT INTO variants SELECT * FROM %s.variants WHERE id IN (11, 12, 21, 22, 32)"
             .formatted(warehouse.database()));
-    for (String sink : List.of("a", "b")) {
-      small.query(
-          "INSERT INTO etl_sink_progress (sequence_number, sink, subtask, parallelism, sinks, lsn, committed_at, snapshot_done, written_at, _version, _batch_id) VALUES (100, '%s', 0, 1, 2, 7, '2026-03-29 10:11:12.5', true, toDateTime64('2099-03-29 10:11:13', 3, 'UTC'), 1, 'b')"
-              .formatted(sink));
-    }
+    small.query(
+        "INSERT INTO etl_sink_progress (sequence_number, lsn, committed_at, snapshot_done, written_at) VALUES (100, 7, '2026-03-29 10:11:12.5', true, toDateTime64('2099-03-29 10:11:13', 3, 'UTC'))");
     small.query(
         "INSERT INTO metrics (metric, place, role, direction, experiments) VALUES ('conversion1', 2, 'guardrail', 'decrease', '^(?s).*$'),"
             + " ('revenue1', 1, 'goal', 'increase', '^(?s)(o.*)$'), ('mean1', 3, 'diagnostic', '', '^(?s)(elsewhere)$')");

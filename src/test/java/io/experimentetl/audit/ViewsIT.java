@@ -238,8 +238,7 @@ class ViewsIT {
 
   @Test
   void verdictGivesTheReasonNotToTrust() {
-    OperationalViewsIT.marker(warehouse, 100, "a", 0, 1, 90);
-    OperationalViewsIT.marker(warehouse, 100, "b", 0, 1, 90);
+    OperationalViewsIT.marker(warehouse, 100, 90);
     proportion(11, "2026-03-01", 1_000, 100, 1);
     proportion(12, "2026-03-01", 1_000, 120, 1);
     assertThat(verdict()).isEqualTo("with care: days are not closed, late events may change it");

@@ -27,9 +27,9 @@ import picocli.CommandLine.Option;
 import picocli.CommandLine.Spec;
 
 /**
- * {@code ./etl bench size platform}: transactions that change many rows
- * at once, on a real platform, each from its commit until all of it is visible in ClickHouse. The
- * median of three rounds, each with users of its own.
+ * {@code ./etl bench size platform}: transactions that change many rows at once, on a real
+ * platform, each from its commit until all of it is visible in ClickHouse. The median of three
+ * rounds, each with users of its own.
  */
 @Command(
     name = "platform",

@@ -118,15 +118,15 @@ final class Batches {
     return new ClickHouseCommitter(
         connection,
         limits,
-        Reading.TABLE,
+        List.of(Reading.TABLE),
         job,
         restoredFrom,
         guards,
         new UnregisteredMetricsGroup());
   }
 
-  static Collection<Committer.CommitRequest<SealedBatch>> requests(List<SealedBatch> batches) {
-    List<Committer.CommitRequest<SealedBatch>> requests = new ArrayList<>();
+  static Collection<Committer.CommitRequest<Committable>> requests(List<SealedBatch> batches) {
+    List<Committer.CommitRequest<Committable>> requests = new ArrayList<>();
     batches.forEach(batch -> requests.add(new OnlyCommit(batch)));
     return requests;
   }

@@ -30,7 +30,6 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
-import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Base64;
 import java.util.List;
@@ -297,39 +296,6 @@ class ClickHouseCommitterIT {
   }
 
   @Test
-  void progressMarkersAreWrittenAfterAllRows() throws Exception {
-    ClickHouseConnection connection = Reading.createTables(database, 100);
-    BatchSealer<ProgressMarkerEncoder.SealedMarker> markers =
-        new BatchSealer<>(
-            new ProgressMarkerEncoder("readings", 3, 4, 8, 300),
-            SealedBatch.Kind.PROGRESS,
-            LIMITS,
-            new BatchIds(0),
-            "",
-            FRESH,
-            () -> 1_700_000_000_000L,
-            new SinkMemory(Long.MAX_VALUE));
-    markers.add(
-        new ProgressMarkerEncoder.SealedMarker(
-            new ProgressMarker(99, 4711, 1_600_000_000_000_000L, true, true), 1));
-    List<SealedBatch> batches = new ArrayList<>(markers.sealAll());
-    batches.addAll(seal(0, 1));
-    database.query("RENAME TABLE readings TO elsewhere");
-    assertThatThrownBy(() -> commit(connection, FRESH, ALL, batches))
-        .isInstanceOf(BatchRefusedException.class);
-    assertThat(database.count("SELECT count() FROM etl_sink_progress")).isZero();
-
-    database.query("RENAME TABLE elsewhere TO readings");
-    commit(connection, FRESH, ALL, batches);
-
-    assertThat(
-            database.query(
-                "SELECT sequence_number, sink, subtask, parallelism, sinks, lsn, committed_at, snapshot_done"
-                    + " FROM etl_sink_progress"))
-        .isEqualTo("99\treadings\t3\t4\t8\t4711\t2020-09-13 12:26:40.000000\ttrue");
-  }
-
-  @Test
   void batchFileIsDeletedAfterTheNextCheckpoint() throws Exception {
     ClickHouseConnection connection = Reading.createTables(database, 100);
     Path folder = Path.of("target", "sealed-" + database.database()).toAbsolutePath();
@@ -434,34 +400,6 @@ class ClickHouseCommitterIT {
     }
 
     assertThat(count()).isEqualTo(30);
-  }
-
-  /** The other job claims the table when this job's rows arrive. */
-  @Test
-  void jobThatLosesTheTableAfterItsRowsWritesNoMarker() throws Exception {
-    ClickHouseConnection connection = Reading.createTables(database, 0);
-    database.query(
-        "CREATE MATERIALIZED VIEW taking_over TO etl_owners AS SELECT DISTINCT 'readings' AS sink, 'latter' AS job,"
-            + " toUInt64(1000) AS epoch, now64(3) AS claimed_at FROM readings");
-    BatchSealer<ProgressMarkerEncoder.SealedMarker> markers =
-        new BatchSealer<>(
-            new ProgressMarkerEncoder(Reading.TABLE, 0, 1, 1, 0),
-            SealedBatch.Kind.PROGRESS,
-            LIMITS,
-            new BatchIds(0),
-            "",
-            FRESH,
-            System::currentTimeMillis,
-            new SinkMemory(Long.MAX_VALUE));
-    markers.add(new ProgressMarkerEncoder.SealedMarker(new ProgressMarker(1, 1, 1, true, true), 1));
-    List<SealedBatch> batches = new ArrayList<>(seal(0, 10));
-    batches.addAll(markers.sealAll());
-
-    assertThatThrownBy(() -> commit(connection, FRESH, ALL, batches))
-        .isInstanceOf(BatchRefusedException.class)
-        .hasMessageContaining("Job latter has taken over table readings");
-    assertThat(count()).isEqualTo(10);
-    assertThat(database.count("SELECT count() FROM etl_sink_progress")).isZero();
   }
 
   @Test

@@ -59,9 +59,8 @@ class ClickHouseSinkIT {
         .isEqualTo(ROWS + "\t" + ROWS + "\t" + ROWS * (ROWS - 1) / 2);
     assertThat(
             database.query(
-                "SELECT max(sequence_number), count() > 1, max(parallelism), max(sinks), any(sink)"
-                    + " FROM etl_sink_progress"))
-        .isEqualTo(ROWS - 1 + "\t1\t1\t8\treadings");
+                "SELECT max(sequence_number), count() > 1, max(lsn), max(lag_limit_seconds) FROM etl_sink_progress"))
+        .isEqualTo(ROWS - 1 + "\t1\t" + (ROWS - 1) + "\t300");
   }
 
   @Test
@@ -70,7 +69,7 @@ class ClickHouseSinkIT {
 
     assertThat(job(connection, new Numbers()).getStreamGraph().getJobGraph().getVertices())
         .extracting(JobVertex::getName)
-        .contains("markers -> readings: Writer", "readings: sealed -> readings: Committer");
+        .contains("markers -> readings", "commit");
   }
 
   @Test
@@ -102,23 +101,22 @@ class ClickHouseSinkIT {
     StreamExecutionEnvironment environment =
         StreamExecutionEnvironment.getExecutionEnvironment(configuration);
     environment.setParallelism(1);
-    environment
-        .fromSource(
-            new NumberSequenceSource(0, ROWS - 1), WatermarkStrategy.noWatermarks(), "numbers")
-        .uid("numbers")
-        .transform(
-            "markers",
-            new EitherTypeInfo<>(TypeInformation.of(ProgressMarker.class), Types.LONG),
-            new FailingTwice())
-        .uid("markers")
-        .sinkTo(
-            ClickHouseSink.builder(encoder)
-                .connection(connection)
-                .sinks(8)
-                .limits(BatchLimits.DEFAULT.withRows(10_000))
-                .build())
-        .name("readings")
-        .uid("readings");
+    JointCommit commit = new JointCommit(connection, BatchLimits.DEFAULT, Duration.ofMinutes(5));
+    commit.add(
+        environment
+            .fromSource(
+                new NumberSequenceSource(0, ROWS - 1), WatermarkStrategy.noWatermarks(), "numbers")
+            .uid("numbers")
+            .transform(
+                "markers",
+                new EitherTypeInfo<>(TypeInformation.of(ProgressMarker.class), Types.LONG),
+                new FailingTwice())
+            .uid("markers"),
+        ClickHouseSink.builder(encoder)
+            .connection(connection)
+            .limits(BatchLimits.DEFAULT.withRows(10_000))
+            .build());
+    commit.build();
     return environment;
   }
 

@@ -141,8 +141,8 @@ class ClickHouseSinkSuiteIT extends SinkTestSuiteBase<String> {
   /** The suite's streams contain rows only. */
   private static final class WithoutMarkers
       implements Sink<String>,
-          SupportsCommitter<SealedBatch>,
-          SupportsPreCommitTopology<SealedBatch, SealedBatch> {
+          SupportsCommitter<Committable>,
+          SupportsPreCommitTopology<Committable, Committable> {
     private final ClickHouseSink<String> sink;
 
     WithoutMarkers(ClickHouseSink<String> sink) {
@@ -150,9 +150,9 @@ class ClickHouseSinkSuiteIT extends SinkTestSuiteBase<String> {
     }
 
     @Override
-    public CommittingSinkWriter<String, SealedBatch> createWriter(WriterInitContext context)
+    public CommittingSinkWriter<String, Committable> createWriter(WriterInitContext context)
         throws IOException {
-      CommittingSinkWriter<Either<ProgressMarker, String>, SealedBatch> writer =
+      CommittingSinkWriter<Either<ProgressMarker, String>, Committable> writer =
           sink.createWriter(context);
       return new CommittingSinkWriter<>() {
         @Override
@@ -166,7 +166,7 @@ class ClickHouseSinkSuiteIT extends SinkTestSuiteBase<String> {
         }
 
         @Override
-        public Collection<SealedBatch> prepareCommit() throws IOException, InterruptedException {
+        public Collection<Committable> prepareCommit() throws IOException, InterruptedException {
           return writer.prepareCommit();
         }
 
@@ -180,29 +180,29 @@ class ClickHouseSinkSuiteIT extends SinkTestSuiteBase<String> {
     @Deprecated
     @Override
     @SuppressWarnings("deprecation")
-    public CommittingSinkWriter<String, SealedBatch> createWriter(Sink.InitContext context) {
+    public CommittingSinkWriter<String, Committable> createWriter(Sink.InitContext context) {
       throw new UnsupportedOperationException();
     }
 
     @Override
-    public Committer<SealedBatch> createCommitter(CommitterInitContext context) throws IOException {
+    public Committer<Committable> createCommitter(CommitterInitContext context) throws IOException {
       return sink.createCommitter(context);
     }
 
     @Override
-    public SimpleVersionedSerializer<SealedBatch> getCommittableSerializer() {
+    public SimpleVersionedSerializer<Committable> getCommittableSerializer() {
       return sink.getCommittableSerializer();
     }
 
     @Override
-    public SimpleVersionedSerializer<SealedBatch> getWriteResultSerializer() {
+    public SimpleVersionedSerializer<Committable> getWriteResultSerializer() {
       return sink.getWriteResultSerializer();
     }
 
     @Override
-    public DataStream<CommittableMessage<SealedBatch>> addPreCommitTopology(
-        DataStream<CommittableMessage<SealedBatch>> committables) {
-      DataStream<CommittableMessage<SealedBatch>> sealed = sink.addPreCommitTopology(committables);
+    public DataStream<CommittableMessage<Committable>> addPreCommitTopology(
+        DataStream<CommittableMessage<Committable>> committables) {
+      DataStream<CommittableMessage<Committable>> sealed = sink.addPreCommitTopology(committables);
       // The suite sets no uid for the sink, and Flink then allows none for its parts.
       sealed.getTransformation().setUid(null);
       return sealed;

@@ -78,7 +78,7 @@ class EarlyWriteIT {
   /** The writer of one subtask in its task. */
   private final class Subtask {
     private final OneInputStreamOperatorTestHarness<
-            Either<ProgressMarker, Reading>, CommittableMessage<SealedBatch>>
+            Either<ProgressMarker, Reading>, CommittableMessage<Committable>>
         task;
     private long checkpoint;
     private boolean closed;
@@ -93,7 +93,7 @@ class EarlyWriteIT {
                       .earlyWrite(Duration.ofMillis(LINGER_MILLIS))
                       .build()));
       task.setup(
-          CommittableMessageTypeInfo.of(SealedBatchSerializer::new)
+          CommittableMessageTypeInfo.of(CommittableSerializer::new)
               .createSerializer(new SerializerConfigImpl()));
       task.open();
     }
@@ -122,8 +122,7 @@ class EarlyWriteIT {
       List<SealedBatch> batches = new ArrayList<>();
       for (Object output : task.getOutput()) {
         if (((StreamRecord<?>) output).getValue() instanceof CommittableWithLineage<?> sent
-            && sent.getCommittable() instanceof SealedBatch batch
-            && batch.kind() == SealedBatch.Kind.ROWS) {
+            && sent.getCommittable() instanceof SealedBatch batch) {
           batches.add(batch);
         }
       }

@@ -3,7 +3,7 @@ package io.experimentetl.clickhouse;
 import org.apache.flink.api.connector.sink2.Committer;
 
 /** A commit request of Flink that fails the test unless the committer simply returns. */
-record OnlyCommit(SealedBatch getCommittable) implements Committer.CommitRequest<SealedBatch> {
+record OnlyCommit(SealedBatch getCommittable) implements Committer.CommitRequest<Committable> {
   @Override
   public int getNumberOfRetries() {
     return 0;
@@ -25,7 +25,7 @@ record OnlyCommit(SealedBatch getCommittable) implements Committer.CommitRequest
   }
 
   @Override
-  public void updateAndRetryLater(SealedBatch committable) {
+  public void updateAndRetryLater(Committable committable) {
     throw new AssertionError("a batch never changes");
   }
 

@@ -62,13 +62,13 @@ final class SinkBench {
           batches.size(), (double) raw / rows, (double) compressed / rows);
 
       Clock sending = new Clock(server);
-      List<Committer.CommitRequest<SealedBatch>> requests = new ArrayList<>();
+      List<Committer.CommitRequest<Committable>> requests = new ArrayList<>();
       batches.forEach(batch -> requests.add(new OnlyCommit(batch)));
       try (ClickHouseCommitter committer =
           new ClickHouseCommitter(
               Reading.connectionTo(database),
               BatchLimits.DEFAULT,
-              "events_processed",
+              List.of("events_processed"),
               "bench",
               -1,
               Batches.ALL,

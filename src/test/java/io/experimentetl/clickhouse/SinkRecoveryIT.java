@@ -181,32 +181,34 @@ class SinkRecoveryIT {
     environment.setParallelism(parallelism);
     environment.setMaxParallelism(8);
     BatchLimits defaults = BatchLimits.DEFAULT;
-    environment
-        .fromSource(
-            new NumberSequenceSource(0, ROWS - 1), WatermarkStrategy.noWatermarks(), "numbers")
-        .uid("numbers")
-        .transform(
-            "throttle",
-            new EitherTypeInfo<>(TypeInformation.of(ProgressMarker.class), Types.LONG),
-            new Throttle())
-        .uid("throttle")
-        .sinkTo(
-            ClickHouseSink.builder(new Numbers())
-                .connection(Reading.connectionTo(proxy.url(), database))
-                .folder(folder.resolve("batches").toUri().toString())
-                .limits(
-                    new BatchLimits(
-                        1000,
-                        defaults.bytes(),
-                        defaults.openPartitions(),
-                        defaults.openBytes(),
-                        inlineBytes,
-                        Duration.ofSeconds(10),
-                        Duration.ofMinutes(1),
-                        defaults.probeAfter()))
-                .build())
-        .name("readings")
-        .uid("readings");
+    BatchLimits limits =
+        new BatchLimits(
+            1000,
+            defaults.bytes(),
+            defaults.openPartitions(),
+            defaults.openBytes(),
+            inlineBytes,
+            Duration.ofSeconds(10),
+            Duration.ofMinutes(1),
+            defaults.probeAfter());
+    ClickHouseConnection connection = Reading.connectionTo(proxy.url(), database);
+    JointCommit commit = new JointCommit(connection, limits, Duration.ZERO);
+    commit.add(
+        environment
+            .fromSource(
+                new NumberSequenceSource(0, ROWS - 1), WatermarkStrategy.noWatermarks(), "numbers")
+            .uid("numbers")
+            .transform(
+                "throttle",
+                new EitherTypeInfo<>(TypeInformation.of(ProgressMarker.class), Types.LONG),
+                new Throttle())
+            .uid("throttle"),
+        ClickHouseSink.builder(new Numbers())
+            .connection(connection)
+            .folder(folder.resolve("batches").toUri().toString())
+            .limits(limits)
+            .build());
+    commit.build();
     return environment;
   }
 

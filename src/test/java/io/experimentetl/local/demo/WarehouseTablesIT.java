@@ -48,11 +48,10 @@ class WarehouseTablesIT {
         .containsExactly(new WarehouseTables.Doubled("users", 7, 4));
   }
 
-  private void marker(String sink, int sinks, long lsn) {
+  private void marker(long lsn) {
     clickHouse.query(
-        "INSERT INTO etl_sink_progress (sequence_number, sink, subtask, parallelism, sinks, lsn, committed_at, snapshot_done, _version)"
-            + " VALUES (7, '%s', 0, 1, %d, %d, '2026-05-17 12:00:00', true, 1)"
-                .formatted(sink, sinks, lsn));
+        "INSERT INTO etl_sink_progress (sequence_number, lsn, committed_at, snapshot_done)"
+            + " VALUES (7, %d, '2026-05-17 12:00:00', true)".formatted(lsn));
   }
 
   @Test
@@ -67,7 +66,7 @@ class WarehouseTablesIT {
     clickHouse.query(
         "INSERT INTO data_inconsistencies (code, subject_key, severity, status) VALUES"
             + " ('T-LATE', 'a', 'INFO', 'OPEN'), ('T-LATE', 'b', 'INFO', 'OPEN'), ('H-SRM', 'c', 'ERROR', 'RESOLVED')");
-    marker("users", 1, 5);
+    marker(5);
     String screen =
         new LiveTable(warehouse)
             .render("addresses", 12_345, Instant.parse("2026-05-17T12:00:03.5Z"), false);

@@ -7,10 +7,12 @@ import org.apache.flink.core.io.SimpleVersionedSerializer;
 import org.apache.flink.core.memory.DataInputDeserializer;
 import org.apache.flink.core.memory.DataOutputSerializer;
 
-/** Serializes batches for the network and for checkpoints. Version 1. */
-final class SealedBatchSerializer implements SimpleVersionedSerializer<SealedBatch> {
+/** Serializes batches and markers for the network and for checkpoints. Version 1. */
+final class CommittableSerializer implements SimpleVersionedSerializer<Committable> {
 
   private static final int VERSION = 1;
+  private static final int BATCH = 0;
+  private static final int MARKER = 1;
 
   @Override
   public int getVersion() {
@@ -18,11 +20,22 @@ final class SealedBatchSerializer implements SimpleVersionedSerializer<SealedBat
   }
 
   @Override
-  public byte[] serialize(SealedBatch batch) throws IOException {
-    DataOutputSerializer out = new DataOutputSerializer(2048 + batch.body().length);
+  public byte[] serialize(Committable committable) throws IOException {
+    if (committable instanceof SealedBatch batch) {
+      DataOutputSerializer out = new DataOutputSerializer(2048 + batch.body().length);
+      out.writeByte(BATCH);
+      write(batch, out);
+      return out.getCopyOfBuffer();
+    }
+    DataOutputSerializer out = new DataOutputSerializer(128);
+    out.writeByte(MARKER);
+    write((SealedMarker) committable, out);
+    return out.getCopyOfBuffer();
+  }
+
+  private static void write(SealedBatch batch, DataOutputSerializer out) throws IOException {
     out.writeUTF(batch.table());
     out.writeUTF(batch.id());
-    out.writeByte(batch.kind() == SealedBatch.Kind.PROGRESS ? 1 : 0);
     out.writeLong(batch.partition());
     out.writeInt(batch.rows());
     out.writeLong(batch.rawBytes());
@@ -36,11 +49,22 @@ final class SealedBatchSerializer implements SimpleVersionedSerializer<SealedBat
     out.writeUTF(batch.file());
     out.writeInt(batch.body().length);
     out.write(batch.body());
-    return out.getCopyOfBuffer();
+  }
+
+  private static void write(SealedMarker sealed, DataOutputSerializer out) throws IOException {
+    out.writeUTF(sealed.table());
+    out.writeInt(sealed.subtask());
+    out.writeInt(sealed.parallelism());
+    out.writeLong(sealed.marker().sequenceNumber());
+    out.writeLong(sealed.marker().lsn());
+    out.writeLong(sealed.marker().committedAt());
+    out.writeBoolean(sealed.marker().snapshotDone());
+    out.writeBoolean(sealed.marker().replayStable());
+    out.writeLong(sealed.sealedAt());
   }
 
   @Override
-  public SealedBatch deserialize(int version, byte[] serialized) throws IOException {
+  public Committable deserialize(int version, byte[] serialized) throws IOException {
     if (version != VERSION) {
       throw new IOException(
           "A batch in the checkpoint has format version "
@@ -51,9 +75,22 @@ final class SealedBatchSerializer implements SimpleVersionedSerializer<SealedBat
               + " upgrade.");
     }
     DataInputDeserializer in = new DataInputDeserializer(serialized);
+    return in.readByte() == BATCH ? readBatch(in) : readMarker(in);
+  }
+
+  private static SealedMarker readMarker(DataInputDeserializer in) throws IOException {
+    return new SealedMarker(
+        in.readUTF(),
+        in.readInt(),
+        in.readInt(),
+        new ProgressMarker(
+            in.readLong(), in.readLong(), in.readLong(), in.readBoolean(), in.readBoolean()),
+        in.readLong());
+  }
+
+  private static SealedBatch readBatch(DataInputDeserializer in) throws IOException {
     String table = in.readUTF();
     String id = in.readUTF();
-    SealedBatch.Kind kind = in.readByte() == 1 ? SealedBatch.Kind.PROGRESS : SealedBatch.Kind.ROWS;
     long partition = in.readLong();
     int rows = in.readInt();
     long rawBytes = in.readLong();
@@ -70,7 +107,7 @@ final class SealedBatchSerializer implements SimpleVersionedSerializer<SealedBat
     return new SealedBatch(
         table,
         id,
-        kind,
+        SealedBatch.Kind.ROWS,
         partition,
         rows,
         rawBytes,

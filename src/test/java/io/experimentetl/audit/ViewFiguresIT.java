@@ -63,7 +63,7 @@ class ViewFiguresIT {
       reader.read(
           sql,
           Map.of(),
-          Duration.ofMinutes(1),
+          Duration.ofMinutes(4),
           row -> {
             Map<String, String> values = new LinkedHashMap<>();
             for (int i = 1; i <= row.getMetaData().getColumnCount(); i++) {
@@ -278,7 +278,7 @@ class ViewFiguresIT {
           reader.read(
               "SELECT * FROM " + view + " ORDER BY ALL",
               Map.of(),
-              Duration.ofMinutes(1),
+              Duration.ofMinutes(4),
               row -> {
                 StringJoiner line = new StringJoiner("\t");
                 for (int i = 1; i <= row.getMetaData().getColumnCount(); i++) {

@@ -134,7 +134,7 @@ judged AS
             AND ifNull(abs(toUnixTimestamp64Micro(r.assignment_at) - toUnixTimestamp64Micro(a_at)) > ${clock_tolerance}, 0)
             AS is_drift,
         _lsn != 0 AND toInt32(${committed_day}) > due_day AS is_late,
-        has(r.inconsistencies, 'C-UPDATE-IMMUTABLE') OR cityHash64(r.event_id) IN (moved) AS is_moved,
+        has(r.inconsistencies, 'C-UPDATE-IMMUTABLE') OR cityHash64(r.event_id) IN (moved) OR r._delete_reason = 'retention' AS is_moved,
         arrayExists(m -> r.event_type = m.1 AND NOT match(${number}, '^[0-9]{1,12}(\\.[0-9]+)?$'), valued) AS is_bad,
         ['R-ORPHAN-EXPERIMENT', 'R-ORPHAN-VARIANT', 'R-ORPHAN-USER', 'R-ORPHAN-ASSIGNMENT', 'R-VARIANT-NOT-IN-EXPERIMENT',
             'R-VARIANT-MISMATCH', 'R-VARIANT-NULL', 'T-EVENT-BEFORE-ASSIGNMENT', 'T-CONVERSION-BEFORE-EXPOSURE', 'T-FUTURE',

@@ -74,6 +74,7 @@ final class AssignmentAttribution {
     statistics.ensureContributions(facts);
     AssignmentRow before = facts.assignmentOf(row.id());
     PendingAssignment held = facts.pendingAssignmentOf(row.id());
+    boolean wasKept = FactMark.isRetentionDeleted(facts.assignmentMark(row.id()));
     if (before != null && change.kind() != ChangeKind.RETAINED) {
       facts.setAssignmentMark(row.id(), truncates.markOf(ASSIGNMENTS, origin));
     }
@@ -83,12 +84,15 @@ final class AssignmentAttribution {
       facts.setSequence(row.id(), origin.sequenceNumber());
       before = null;
     }
-    boolean isUnchanged = row.equals(before) && held == null && !standsUnderFormerId;
+    boolean isUnchanged = row.equals(before) && held == null && !standsUnderFormerId && !wasKept;
     if (change.kind() == ChangeKind.RETAINED ? isKnown : isUnchanged) {
       return null;
     }
     pending.remove(facts, held);
     pending.hold(facts, PendingAssignment.until(grace.endOf(now), row, origin));
+    if (deleted.wasKept(change, row, now)) {
+      PendingFacts.markRetentionDeleted(facts, row);
+    }
     if (before != null && before.variantId() != row.variantId()) {
       findings.report(A_REASSIGNED, true, row, origin);
     }
@@ -134,14 +138,25 @@ final class AssignmentAttribution {
     return formerId != null;
   }
 
-  /** Notes that retention has deleted a young row: a later TRUNCATE does not take it. */
+  /**
+   * Notes that retention has deleted a young row: a later TRUNCATE does not take it, and its row in
+   * the warehouse says that the source no longer has it.
+   */
   private void retain(UserFacts user, AssignmentRow row, Change change) {
     if (deleted.mustRemember(change, row) && rehydration.ensureFacts(user, row.experimentId())) {
       ExperimentFacts facts = user.factsIn(row.experimentId());
       PendingFacts.markRetentionDeleted(facts, row);
-      if (facts.assignmentOf(row.id()) != null) {
+      AssignmentRow known = facts.assignmentOf(row.id());
+      PendingAssignment held = facts.pendingAssignmentOf(row.id());
+      if (known != null) {
         facts.setAssignmentMark(
             row.id(), FactMark.retentionDeleted(facts.assignmentMark(row.id())));
+        if (held == null || held.isFlagged()) {
+          Origin origin = Origin.of(change);
+          statistics.ensureContributions(facts);
+          leaveFormerId(user, known, origin.tombstone(DeletedFacts.KEY_CHANGE));
+          deliver(user, facts, known, known(user, known), held, origin, origin.version());
+        }
       }
     }
   }
@@ -285,6 +300,14 @@ final class AssignmentAttribution {
     }
     facts.put(row, origin.sequenceInStream());
     statistics.restate(user, facts, origin);
-    rows.send(user, row, facts.sequenceOf(row.id()), found, version);
+    boolean isKept =
+        FactMark.isRetentionDeleted(facts.assignmentMark(row.id()))
+            || (held != null && held.retentionDeleted());
+    rows.send(
+        user,
+        row,
+        facts.sequenceOf(row.id()),
+        found,
+        isKept ? version.keptBeyondSource() : version);
   }
 }

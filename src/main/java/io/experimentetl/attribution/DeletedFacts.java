@@ -127,6 +127,23 @@ final class DeletedFacts {
         && !retention.isAssignmentPast(row.assignedAt(), change.position().committedAt());
   }
 
+  /**
+   * Whether the older warehouse of a resync kept the event although its age does not say so: a
+   * retention transaction had deleted it.
+   *
+   * @param now processing time, milliseconds since 1970
+   */
+  boolean wasKept(Change change, EventRow event, long now) {
+    return change.kind() == ChangeKind.RETAINED
+        && !retention.isEventPast(event.occurredAt(), now * 1000);
+  }
+
+  /** The same for an assignment. */
+  boolean wasKept(Change change, AssignmentRow row, long now) {
+    return change.kind() == ChangeKind.RETAINED
+        && !retention.isAssignmentPast(row.assignedAt(), now * 1000);
+  }
+
   /** The reason in the tombstone of a row that retention did not delete. */
   String reasonOf(Change change) {
     if (change.kind() == ChangeKind.KEY_CHANGE) {

@@ -18,7 +18,12 @@ import java.util.Arrays;
 import java.util.EnumSet;
 import java.util.List;
 
-/** Applies changes of a user's events. */
+/**
+ * Applies changes of a user's events.
+ *
+ * <p>Long because every way in which an event's row is sent is here, so that all rows of one event
+ * agree.
+ */
 final class EventAttribution {
   private final EventChecks checks;
   private final ReferenceLookup references;
@@ -78,15 +83,8 @@ final class EventAttribution {
     statistics.ensureContributions(facts);
     int index = facts.events.indexOf(event.id(), event.occurredAt());
     if (index >= 0) {
-      boolean isUnchanged = facts.events.content(index) == EventContent.of(event);
       if (change.kind() != ChangeKind.RETAINED) {
-        facts.events.setMark(index, truncates.markOf(SourceTable.EVENTS, origin));
-        if (!isUnchanged) {
-          update(user, facts, index, change, origin);
-        } else if (standsUnderFormerId) {
-          // Else its row was sent under the new id already, if it was pending at the rename.
-          deliverAgain(user, facts, event, origin, origin.version());
-        }
+        write(user, facts, index, change, origin, standsUnderFormerId);
       }
       return null;
     }
@@ -101,14 +99,44 @@ final class EventAttribution {
     EnumSet<FindingCode> unresolved = checks.unresolved(event, known);
     boolean changedKey = changesKey(change);
     if (unresolved.isEmpty()) {
-      add(user, facts, event, origin, known, unresolved, changedKey);
+      add(
+          user,
+          facts,
+          event,
+          origin,
+          known,
+          unresolved,
+          changedKey,
+          deleted.wasKept(change, event, now));
     } else {
       if (changedKey) {
         findings.report(C_UPDATE_IMMUTABLE, true, event, origin);
       }
       hold(user, facts, PendingEvent.until(grace.endOf(now), event, origin));
+      if (deleted.wasKept(change, event, now)) {
+        PendingFacts.markRetentionDeleted(facts, event);
+      }
     }
     return facts.pendingEvents.isEmpty() ? null : facts;
+  }
+
+  /** Applies a change that writes a known event. */
+  private void write(
+      UserFacts user,
+      ExperimentFacts facts,
+      int index,
+      Change change,
+      Origin origin,
+      boolean standsUnderFormerId) {
+    EventRow event = (EventRow) change.after();
+    boolean wasKept = FactMark.isRetentionDeleted(facts.events.mark(index));
+    facts.events.setMark(index, truncates.markOf(SourceTable.EVENTS, origin));
+    if (facts.events.content(index) != EventContent.of(event)) {
+      update(user, facts, index, change, origin);
+    } else if (standsUnderFormerId || wasKept) {
+      // Else its row was sent under the new id already, if it was pending at the rename.
+      deliverAgain(user, facts, event, origin, origin.version());
+    }
   }
 
   /**
@@ -189,17 +217,22 @@ final class EventAttribution {
       PendingEvent held,
       EventReferences known,
       EnumSet<FindingCode> unresolved) {
-    add(user, facts, held.event(), held.origin(), known, unresolved, false);
-    if (held.retentionDeleted()) {
-      int last = facts.events.size() - 1;
-      facts.events.setMark(last, FactMark.retentionDeleted(facts.events.mark(last)));
-    }
+    add(
+        user,
+        facts,
+        held.event(),
+        held.origin(),
+        known,
+        unresolved,
+        false,
+        held.retentionDeleted());
   }
 
   /**
    * Adds an event to the user's facts, counts it and sends its row.
    *
    * @param changedKey it was written under another key before
+   * @param retentionDeleted the source no longer has it, although its age does not say so
    */
   private void add(
       UserFacts user,
@@ -208,7 +241,8 @@ final class EventAttribution {
       Origin origin,
       EventReferences known,
       EnumSet<FindingCode> unresolved,
-      boolean changedKey) {
+      boolean changedKey,
+      boolean retentionDeleted) {
     long content = EventContent.of(event);
     long[] values = checks.values(event);
     EnumSet<FindingCode> violations =
@@ -223,7 +257,9 @@ final class EventAttribution {
     }
     facts.events.add(event.id(), event.occurredAt(), event.variantId(), event.eventType(), content);
     setValues(facts, facts.events.size() - 1, event, values);
-    facts.events.setMark(facts.events.size() - 1, truncates.markOf(SourceTable.EVENTS, origin));
+    byte mark = truncates.markOf(SourceTable.EVENTS, origin);
+    facts.events.setMark(
+        facts.events.size() - 1, retentionDeleted ? FactMark.retentionDeleted(mark) : mark);
     bots.check(user, facts, event, origin);
     if (other >= 0) {
       // The other event of this id may stop counting, for any type of this one.
@@ -232,7 +268,7 @@ final class EventAttribution {
       statistics.append(user, facts, origin);
     }
     RowVersion version = origin.version();
-    rows.send(user, facts, event, violations, unresolved, version);
+    send(user, facts, event, violations, unresolved, version);
     findings.open(violations, event, origin);
     findings.open(unresolved, event, origin);
     if (!unresolved.isEmpty()) {
@@ -262,6 +298,20 @@ final class EventAttribution {
     resolve(corrected, event, origin);
   }
 
+  /** Sends a row, which says so if the source no longer has it although its age does not. */
+  private void send(
+      UserFacts user,
+      ExperimentFacts facts,
+      EventRow event,
+      EnumSet<FindingCode> violations,
+      EnumSet<FindingCode> unresolved,
+      RowVersion version) {
+    int index = facts.events.indexOf(event.id(), event.occurredAt());
+    boolean isKept = FactMark.isRetentionDeleted(facts.events.mark(index));
+    rows.send(
+        user, facts, event, violations, unresolved, isKept ? version.keptBeyondSource() : version);
+  }
+
   /** Sends a new version of a delivered event. */
   private void sendUpdated(
       UserFacts user,
@@ -271,7 +321,7 @@ final class EventAttribution {
       EnumSet<FindingCode> unresolved,
       Origin origin,
       RowVersion version) {
-    rows.send(user, facts, event, violations, unresolved, version);
+    send(user, facts, event, violations, unresolved, version);
     findings.open(violations, event, origin);
     findings.open(unresolved, event, origin);
     PendingEvent flagged = pending.take(user, facts, event);
@@ -335,7 +385,10 @@ final class EventAttribution {
     deleted.add(change, event, origin);
   }
 
-  /** Notes that retention has deleted a young row: a later TRUNCATE does not take it. */
+  /**
+   * Notes that retention has deleted a young row: a later TRUNCATE does not take it, and its row in
+   * the warehouse says that the source no longer has it.
+   */
   private void retain(UserFacts user, EventRow event, Change change) {
     if (deleted.mustRemember(change, event)
         && rehydration.ensureFacts(user, event.experimentId())) {
@@ -345,6 +398,12 @@ final class EventAttribution {
       int index = events.indexOf(event.id(), event.occurredAt());
       if (index >= 0) {
         events.setMark(index, FactMark.retentionDeleted(events.mark(index)));
+        if (change.isBeforeWhole()) {
+          Origin origin = Origin.of(change);
+          statistics.ensureContributions(facts);
+          leaveFormerId(user, event, origin.tombstone(DeletedFacts.KEY_CHANGE));
+          deliverAgain(user, facts, event, origin, origin.version());
+        }
       }
     }
   }
@@ -430,7 +489,7 @@ final class EventAttribution {
     leaveFormerId(user, event, version.deletedBy(DeletedFacts.KEY_CHANGE));
     EnumSet<FindingCode> violations =
         violations(facts, event, known, checks.values(event), origin, origin.fromStream());
-    rows.send(user, facts, event, violations, unresolved, version);
+    send(user, facts, event, violations, unresolved, version);
     findings.resolveArrivedReferences(flagged, unresolved, event, origin);
     // Some violations are known only now: an event is compared with its assignment if it has one.
     findings.open(violations, event, origin);

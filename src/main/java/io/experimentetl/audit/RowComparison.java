@@ -81,6 +81,14 @@ final class RowComparison {
             inWarehouse.put(
                 new Segment(row.getInt(1), row.getString(2)),
                 new Tally(row.getLong(3), new BigInteger(row.getString(4)))));
+    if (table.hasTime()) {
+      warehouse.read(
+          new ClickHouseRows(table, source.columnsOf(settings, table)).keptBeyondSource(days),
+          row -> {
+            found.day(row.getInt(1)).retained += row.getLong(3);
+            found.addExperimentWithRetainedRows(row.getLong(2));
+          });
+    }
     RepeatedEvents repeated =
         table == AuditedTable.EVENTS && days.isEmpty()
             ? RepeatedEvents.of(settings, source, warehouse, retention)

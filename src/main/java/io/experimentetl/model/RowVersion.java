@@ -23,6 +23,9 @@ public record RowVersion(
 
   private static final int REVISION_BITS = 10;
 
+  /** The reason of a row that retention has deleted at the source and the warehouse keeps. */
+  public static final String RETENTION = "retention";
+
   /**
    * The sequence numbers of the stream's rows are multiples of this, as LSNs are (PostgreSQL aligns
    * WAL records: MAXALIGN). Progress markers get the numbers between them.
@@ -45,6 +48,11 @@ public record RowVersion(
   /** The same place, of a row that is deleted there. */
   public RowVersion deletedBy(String reason) {
     return new RowVersion(lsn, committedAt, version, true, reason, needsCheckpoint);
+  }
+
+  /** The same place, of a row that retention has deleted at the source and the warehouse keeps. */
+  public RowVersion keptBeyondSource() {
+    return new RowVersion(lsn, committedAt, version, false, RETENTION, needsCheckpoint);
   }
 
   /**

@@ -89,7 +89,7 @@ public final class DimensionEncoder implements RowEncoder<Change> {
       return "key-change";
     }
     if (change.kind() == ChangeKind.RETENTION_DELETE) {
-      return "retention";
+      return RowVersion.RETENTION;
     }
     return change.table() == SourceTable.USERS ? "erasure" : "unexpected";
   }

@@ -22,9 +22,10 @@ import java.util.Set;
 import java.util.stream.Collectors;
 
 /**
- * The facts that are older than the source's retention, read from an older warehouse in pages,
- * assignments first. A resync reads them beside the source's snapshot, which may not have them any
- * more. Facts of users who are not in the source are left out: those users were erased.
+ * The facts that are older than the source's retention, or that a retention transaction has
+ * deleted, read from an older warehouse in pages, assignments first. A resync reads them beside the
+ * source's snapshot, which may not have them any more. Facts of users who are not in the source are
+ * left out: those users were erased.
  */
 public final class RetainedRows implements AutoCloseable {
   private static final int PAGE_ROWS = 5_000;
@@ -34,7 +35,7 @@ public final class RetainedRows implements AutoCloseable {
       """
       SELECT %s, toUnixTimestamp64Micro(_committed_at) AS committed_micros
       FROM assignments_processed FINAL
-      WHERE assigned_at < now64(6, 'UTC') - toIntervalSecond({retention:UInt64})
+      WHERE (assigned_at < now64(6, 'UTC') - toIntervalSecond({retention:UInt64}) OR _delete_reason = 'retention')
         AND (experiment_id, user_id, id) > ({a:Int64}, {b:String}, {c:Int64})
       ORDER BY experiment_id, user_id, id
       LIMIT {rows:UInt32}
@@ -44,7 +45,7 @@ public final class RetainedRows implements AutoCloseable {
       """
       SELECT %s, toUnixTimestamp64Micro(_committed_at) AS committed_micros
       FROM events_processed FINAL
-      WHERE timestamp < now64(6, 'UTC') - toIntervalSecond({retention:UInt64})
+      WHERE (timestamp < now64(6, 'UTC') - toIntervalSecond({retention:UInt64}) OR _delete_reason = 'retention')
         AND (experiment_id, user_id, timestamp, event_id)
           > ({a:Int64}, {b:String}, fromUnixTimestamp64Micro({c:Int64}, 'UTC'), {d:UUID})
       ORDER BY experiment_id, user_id, timestamp, event_id

@@ -152,6 +152,7 @@ final class CollectedOutput implements AttributionOutput {
       if (!before.deleted()
           && !now.deleted()
           && before.lsn() != now.lsn()
+          && before.deleteReason().equals(now.deleteReason())
           && content.apply(rows.get(i - 1)).equals(content.apply(rows.get(i)))) {
         again.add(content.apply(rows.get(i)) + ": " + before + ", " + now);
       }

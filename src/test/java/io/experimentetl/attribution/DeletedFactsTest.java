@@ -11,8 +11,17 @@ import static io.experimentetl.attribution.UserScenario.numbered;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.experimentetl.config.CrossoverPolicy;
+import io.experimentetl.model.AssignmentProcessed;
+import io.experimentetl.model.ChangeKind;
+import io.experimentetl.model.DailyKey;
+import io.experimentetl.model.DailySums;
 import io.experimentetl.model.EventRow;
 import io.experimentetl.model.FindingCode;
+import io.experimentetl.model.SourceTable;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.List;
+import java.util.Map;
 import org.junit.jupiter.api.Test;
 
 /** Deletes: by erasure, by retention, and unexpected ones. */
@@ -81,6 +90,75 @@ class DeletedFactsTest {
     assertThat(scenario.out.assignmentRows)
         .singleElement()
         .satisfies(row -> assertThat(row.version().deleted()).isTrue());
+  }
+
+  private String reasonOfEvent() {
+    return scenario.visible().values().iterator().next().version().deleteReason();
+  }
+
+  private String reasonOfAssignment() {
+    List<AssignmentProcessed> rows = scenario.out.assignmentRows;
+    return rows.get(rows.size() - 1).version().deleteReason();
+  }
+
+  @Test
+  void youngRowThatRetentionDeletedSaysThatTheSourceHasItNoLonger() {
+    EventRow event = exposure(1, CONTROL, JAN_9);
+    scenario.insert(assignment(CONTROL, "hash", JAN_8));
+    scenario.insert(event);
+    Map<DailyKey, DailySums> before = Map.copyOf(scenario.out.daily);
+    scenario.apply(SourceTable.EVENTS, ChangeKind.RETENTION_DELETE, event, null);
+    scenario.apply(
+        SourceTable.ASSIGNMENTS,
+        ChangeKind.RETENTION_DELETE,
+        assignment(CONTROL, "hash", JAN_8),
+        null);
+
+    assertThat(reasonOfEvent()).isEqualTo("retention");
+    assertThat(reasonOfAssignment()).isEqualTo("retention");
+    assertThat(scenario.out.daily).isEqualTo(before).isNotEmpty();
+
+    scenario.insert(event);
+    scenario.insert(assignment(CONTROL, "hash", JAN_8));
+    scenario.afterGrace();
+
+    assertThat(reasonOfEvent()).as("the source has it again").isEmpty();
+    assertThat(reasonOfAssignment()).isEmpty();
+  }
+
+  @Test
+  void correctionOfARowThatRetentionDeletedKeepsItsReason() {
+    EventRow event = exposure(1, 77L, JAN_9);
+    scenario.insert(assignment(77, "hash", JAN_8));
+    scenario.insert(event);
+    scenario.apply(SourceTable.EVENTS, ChangeKind.RETENTION_DELETE, event, null);
+    scenario.afterGrace();
+    scenario.apply(
+        SourceTable.ASSIGNMENTS, ChangeKind.RETENTION_DELETE, assignment(77, "hash", JAN_8), null);
+    scenario.changeDimensions(
+        () ->
+            scenario.dimensions.put(
+                new VariantDimension(77, UserScenario.EXPERIMENT, "late", "L", 0, false)));
+
+    assertThat(scenario.visible().values())
+        .singleElement()
+        .satisfies(
+            row -> assertThat(row.inconsistencies()).doesNotContain(FindingCode.R_ORPHAN_VARIANT));
+    assertThat(reasonOfEvent()).isEqualTo("retention");
+    assertThat(reasonOfAssignment()).isEqualTo("retention");
+  }
+
+  @Test
+  void resyncRemembersWhichYoungRowsRetentionDeleted() {
+    String young = Instant.now().minus(Duration.ofDays(3)).toString();
+    scenario.processingTime(Instant.now());
+    scenario.apply(
+        SourceTable.ASSIGNMENTS, ChangeKind.RETAINED, null, assignment(CONTROL, "hash", young));
+    scenario.apply(SourceTable.EVENTS, ChangeKind.RETAINED, null, exposure(1, CONTROL, young));
+    scenario.afterGrace();
+
+    assertThat(reasonOfEvent()).isEqualTo("retention");
+    assertThat(reasonOfAssignment()).isEqualTo("retention");
   }
 
   @Test

@@ -10,6 +10,7 @@ import io.experimentetl.model.AssignmentRow;
 import io.experimentetl.model.ChangeKind;
 import io.experimentetl.model.EventProcessed;
 import io.experimentetl.model.EventRow;
+import io.experimentetl.model.RowVersion;
 import io.experimentetl.model.SourceTable;
 import io.experimentetl.model.UserRow;
 import java.util.ArrayList;
@@ -96,7 +97,7 @@ class RandomTransactionsTest {
         sent.add(() -> scenario.insert(SourceTable.USERS, row));
         return;
       }
-      switch (random.nextInt(14)) {
+      switch (random.nextInt(15)) {
         case 0 -> deleteUser();
         case 1 -> changeAssignment();
         case 2 -> deleteAny();
@@ -105,6 +106,7 @@ class RandomTransactionsTest {
         case 6 -> rename();
         case 7 -> truncate();
         case 8 -> endGracePeriods();
+        case 9 -> deleteByRetention();
         default -> insert();
       }
     }
@@ -193,6 +195,23 @@ class RandomTransactionsTest {
       if (row != null) {
         delete(row);
       }
+    }
+
+    /** A retention transaction says so itself, also of a young row. */
+    private void deleteByRetention() {
+      EventRow row = any();
+      if (row != null) {
+        events.remove(key(row));
+        retained.put(key(row), row);
+        send(SourceTable.EVENTS, ChangeKind.RETENTION_DELETE, row, null);
+      }
+    }
+
+    /** The rows that are not in the source although their age does not say so. */
+    Set<EventRow> keptBeyondSource() {
+      return retained.values().stream()
+          .filter(row -> row.occurredAt() != UserScenario.at(TIMES[0]))
+          .collect(Collectors.toSet());
     }
 
     private void correctAny() {
@@ -325,6 +344,13 @@ class RandomTransactionsTest {
                   .collect(Collectors.toSet()))
           .as(String.join("\n", source.log))
           .isEqualTo(source.visibleEvents());
+      assertThat(
+              scenario.visible().values().stream()
+                  .filter(row -> row.version().deleteReason().equals(RowVersion.RETENTION))
+                  .map(EventProcessed::event)
+                  .collect(Collectors.toSet()))
+          .as(String.join("\n", source.log))
+          .isEqualTo(source.keptBeyondSource());
       assertThat(visibleAssignments(scenario))
           .as(String.join("\n", source.log))
           .isEqualTo(Set.copyOf(source.assignments.values()));

@@ -340,6 +340,10 @@ final class UserScenario {
     attribution.truncates().clear();
   }
 
+  void processingTime(Instant time) {
+    now = time.toEpochMilli();
+  }
+
   void afterGrace() {
     now += GRACE_MILLIS + 1000;
     attribution.applyDue(user, now);

@@ -378,6 +378,43 @@ class UnstreamedChangesIT {
         .isZero();
   }
 
+  private static final String IDENTITY =
+      """
+      DO $$
+      DECLARE captured regclass;
+      BEGIN
+        FOR captured IN SELECT 'assignments'::regclass UNION SELECT relid FROM pg_partition_tree('events')
+        LOOP EXECUTE format('ALTER TABLE %%s REPLICA IDENTITY %s', captured); END LOOP;
+      END $$""";
+
+  @Test
+  @Order(9)
+  void deletesThatNameOnlyTheKeyAreDecidedByTheRows() throws Exception {
+    exposedUsers("key-", 4, "2 days");
+    awaitVisible();
+    execute(
+        IDENTITY.formatted("DEFAULT"),
+        "DELETE FROM events WHERE user_id IN ('key-1', 'key-2')",
+        "DELETE FROM assignments WHERE user_id IN ('key-2', 'key-3')",
+        IDENTITY.formatted("FULL"));
+
+    await()
+        .atMost(DEADLINE)
+        .untilAsserted(
+            () ->
+                assertThat(
+                        clickHouse.query(
+                            "SELECT (SELECT groupArray(user_id) FROM (SELECT user_id FROM events_processed FINAL WHERE startsWith(user_id, 'key-') ORDER BY 1)),"
+                                + " (SELECT groupArray(user_id) FROM (SELECT user_id FROM assignments_processed FINAL WHERE startsWith(user_id, 'key-') ORDER BY 1))"))
+                    .isEqualTo("['key-3','key-4']\t['key-1','key-4']"));
+    awaitSettled();
+    assertNoOpenFinding();
+    assertThat(
+            clickHouse.query(
+                "SELECT subject_kind, count(), countIf(status = 'RESOLVED') FROM data_inconsistencies FINAL WHERE code = 'S-INCOMPLETE-ROW' GROUP BY 1 ORDER BY 1 FORMAT CSV"))
+        .isEqualTo("\"assignment\",2,2\n\"event\",2,2");
+  }
+
   private void awaitFailure(String... words) {
     await()
         .atMost(DEADLINE)
@@ -404,7 +441,7 @@ class UnstreamedChangesIT {
   }
 
   @Test
-  @Order(9)
+  @Order(10)
   void lostChangesStopTheJobUntilTheTableIsReadAgain() throws Exception {
     exposedUsers("stop-", 3, "4 days");
     awaitVisible();
@@ -431,7 +468,7 @@ class UnstreamedChangesIT {
   }
 
   @Test
-  @Order(10)
+  @Order(11)
   void droppedPublicationEndsTheJobWithTheRemedy() throws Exception {
     execute("DROP PUBLICATION experiment_etl");
     execute("INSERT INTO users (user_id) VALUES ('unpublished')");

@@ -13,6 +13,7 @@ import java.io.IOException;
 import java.sql.SQLException;
 import java.util.ArrayList;
 import java.util.EnumMap;
+import java.util.EnumSet;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
@@ -35,7 +36,8 @@ import org.slf4j.LoggerFactory;
  *       with the warehouse. Equal: nothing was lost. Different: an error finding, and the job stops
  *       by default.
  *   <li>The rows of an attached partition, and of a table that someone requested, are read again
- *       where they differ.
+ *       where they differ. So are those of a table whose changes came without the old row: the key
+ *       alone says which row is gone, and the warehouse says whose it was.
  * </ul>
  *
  * <p>What is settled is remembered table by table. A job that stopped suspects again after its
@@ -48,6 +50,12 @@ final class SourceWatch {
 
   /** How often the same rows are read again before the difference is reported. */
   private static final int MAX_READS_IN_VAIN = 3;
+
+  /**
+   * Where these are the only suspicions, rows that differ are read again whatever the policy is.
+   */
+  private static final Set<SuspicionKind> REPAIRED =
+      EnumSet.of(SuspicionKind.REQUESTED, SuspicionKind.ATTACHED, SuspicionKind.PARTLY_SENT);
 
   /** Sentences that a finding's text names. */
   private static final int MAX_NAMED = 5;
@@ -80,6 +88,9 @@ final class SourceWatch {
   /** The losing faults that the last look saw. */
   private Set<String> lasting = Set.of();
 
+  /** The tables that this step has settled. */
+  private final Set<SourceTable> settledNow = EnumSet.noneOf(SourceTable.class);
+
   /**
    * A watch that goes on from what is remembered.
    *
@@ -106,14 +117,16 @@ final class SourceWatch {
   /**
    * Looks once, and settles what the look leads to.
    *
+   * @param partlySent the tables of which changes came without the values of the old row
    * @throws SQLException the source does not answer; the next step tries again
    */
-  WatchReport step() throws SQLException, InterruptedException {
+  WatchReport step(Set<SourceTable> partlySent) throws SQLException, InterruptedException {
     SourceLook look = source.look();
+    settledNow.clear();
     WatchMemory before = memory;
     boolean completed = false;
     try {
-      WatchReport report = judge(look);
+      WatchReport report = judge(look, partlySent);
       completed = true;
       return report;
     } finally {
@@ -124,7 +137,8 @@ final class SourceWatch {
     }
   }
 
-  private WatchReport judge(SourceLook look) throws SQLException, InterruptedException {
+  private WatchReport judge(SourceLook look, Set<SourceTable> partlySent)
+      throws SQLException, InterruptedException {
     List<Finding> findings = new ArrayList<>();
     List<StreamFault> faults =
         CatalogueComparison.faults(look.catalogue(), publication).stream()
@@ -139,7 +153,8 @@ final class SourceWatch {
             .filter(StreamFault::hidesRows)
             .map(StreamFault::table)
             .collect(Collectors.toSet());
-    for (Map.Entry<SourceTable, List<Suspicion>> suspected : suspicions(look).entrySet()) {
+    for (Map.Entry<SourceTable, List<Suspicion>> suspected :
+        suspicions(look, partlySent).entrySet()) {
       SourceTable table = suspected.getKey();
       if (hidden.contains(table)) {
         continue;
@@ -147,13 +162,26 @@ final class SourceWatch {
       String reason = settle(table, suspected.getValue(), look, findings);
       stop = stop == null ? reason : stop;
     }
-    return new WatchReport(memory, findings, stop);
+    settledNow.retainAll(partlySent);
+    return new WatchReport(memory, findings, Set.copyOf(settledNow), stop);
   }
 
-  private Map<SourceTable, List<Suspicion>> suspicions(SourceLook look) throws SQLException {
+  private Map<SourceTable, List<Suspicion>> suspicions(SourceLook look, Set<SourceTable> partlySent)
+      throws SQLException {
     Map<SourceTable, List<Suspicion>> suspicions = new EnumMap<>(SourceTable.class);
     for (Suspicion suspicion : CatalogueComparison.between(memory.settled(), look.catalogue())) {
       suspicions.computeIfAbsent(suspicion.table(), none -> new ArrayList<>()).add(suspicion);
+    }
+    for (SourceTable table : partlySent) {
+      suspicions
+          .computeIfAbsent(table, none -> new ArrayList<>())
+          .add(
+              new Suspicion(
+                  table,
+                  table.tableName(),
+                  null,
+                  SuspicionKind.PARTLY_SENT,
+                  "has sent changes without the old row, because it or a partition has no REPLICA IDENTITY FULL"));
     }
     for (ResyncRequest request : look.requests()) {
       Optional<Relation> relation =
@@ -273,11 +301,7 @@ final class SourceWatch {
       }
       boolean repairs =
           policy == UnstreamedChanges.REPAIR
-              || suspicions.stream()
-                  .allMatch(
-                      suspicion ->
-                          suspicion.kind() == SuspicionKind.REQUESTED
-                              || suspicion.kind() == SuspicionKind.ATTACHED)
+              || suspicions.stream().allMatch(suspicion -> REPAIRED.contains(suspicion.kind()))
               || suspicions.stream().anyMatch(suspicion -> isRequestOf(table, suspicion));
       LOG.info("{}: the rows are compared.", reason);
       Outcome outcome = compare(table, suspicions, repairs);
@@ -346,6 +370,7 @@ final class SourceWatch {
   }
 
   private void settled(SourceTable table, SourceLook look) {
+    settledNow.add(table);
     memory =
         new WatchMemory(
             memory.settled().with(table, look.catalogue()), memory.faults(), memory.lost());

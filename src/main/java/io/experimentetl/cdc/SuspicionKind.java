@@ -16,6 +16,8 @@ enum SuspicionKind {
   LABEL,
   /** Row security hid rows from the job until now. */
   HIDDEN,
+  /** Changes came without the values that say which facts they concern. */
+  PARTLY_SENT,
   /** Someone requested that the table, or the partition, is read again. */
   REQUESTED
 }

@@ -3,14 +3,20 @@ package io.experimentetl.cdc;
 import io.experimentetl.cdc.TableComparison.DifferingRow;
 import io.experimentetl.model.Change;
 import io.experimentetl.model.Finding;
+import io.experimentetl.model.FindingCode;
+import io.experimentetl.model.SourceRow;
 import io.experimentetl.model.SourceTable;
+import io.experimentetl.model.UnreadableRow;
 import java.sql.SQLException;
 import java.time.Duration;
 import java.util.EnumSet;
 import java.util.Iterator;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.ConcurrentMap;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ScheduledFuture;
 import java.util.concurrent.ScheduledThreadPoolExecutor;
@@ -58,6 +64,11 @@ final class WatchOperator extends AbstractStreamOperator<Either<ReaderNotice, Ch
   private final WatchSettings settings;
 
   private transient ListState<String> memoryState;
+  private transient ListState<String> partlySentState;
+
+  /** The tables of which changes came without the old row, with the LSN of the last one. */
+  private transient ConcurrentMap<SourceTable, Long> partlySent;
+
   private transient WatchMemory memory;
   private transient MailboxExecutor mailbox;
   private transient ScheduledThreadPoolExecutor thread;
@@ -89,6 +100,14 @@ final class WatchOperator extends AbstractStreamOperator<Either<ReaderNotice, Ch
             .getListState(new ListStateDescriptor<>("memory", Types.STRING));
     Iterator<String> restored = memoryState.get().iterator();
     memory = restored.hasNext() ? WatchMemory.parse(restored.next()) : WatchMemory.START;
+    partlySentState =
+        context
+            .getOperatorStateStore()
+            .getListState(new ListStateDescriptor<>("partly-sent", Types.STRING));
+    partlySent = new ConcurrentHashMap<>();
+    for (String table : partlySentState.get()) {
+      partlySent.put(SourceTable.ofTableName(table), 0L);
+    }
   }
 
   @Override
@@ -133,9 +152,10 @@ final class WatchOperator extends AbstractStreamOperator<Either<ReaderNotice, Ch
   /** Runs on the watch's thread. */
   private void look() {
     try {
-      WatchReport report = watch.step();
+      Map<SourceTable, Long> noted = Map.copyOf(partlySent);
+      WatchReport report = watch.step(noted.keySet());
       looks.inc();
-      mailbox.execute(() -> accept(report), "report of the source's watch");
+      mailbox.execute(() -> accept(report, noted), "report of the source's watch");
       if (report.stop() != null) {
         // What it would see now, the next start compares.
         thread.shutdown();
@@ -158,8 +178,10 @@ final class WatchOperator extends AbstractStreamOperator<Either<ReaderNotice, Ch
     }
   }
 
-  private void accept(WatchReport report) {
+  private void accept(WatchReport report, Map<SourceTable, Long> noted) {
     memory = report.memory();
+    // A change that came meanwhile is for the next look.
+    report.settled().forEach(table -> partlySent.remove(table, noted.get(table)));
     for (Finding finding : report.findings()) {
       output.collect(new StreamRecord<>(Either.Left(ReaderNotice.of(finding))));
     }
@@ -230,6 +252,7 @@ final class WatchOperator extends AbstractStreamOperator<Either<ReaderNotice, Ch
     Either<ReaderNotice, Change> value = element.getValue();
     if (value.isRight()) {
       Change change = value.right();
+      notePartlySent(change);
       passedLsn = Math.max(passedLsn, change.position().previousCommitLsn());
       if (reread != null) {
         // Between transactions: the rows must not come between the halves of one change.
@@ -249,6 +272,17 @@ final class WatchOperator extends AbstractStreamOperator<Either<ReaderNotice, Ch
     }
   }
 
+  private void notePartlySent(Change change) {
+    if (isPart(change.before()) || isPart(change.after())) {
+      partlySent.merge(change.table(), change.position().lsn(), Math::max);
+    }
+  }
+
+  private static boolean isPart(SourceRow row) {
+    return row instanceof UnreadableRow unreadable
+        && unreadable.code() == FindingCode.S_INCOMPLETE_ROW;
+  }
+
   @Override
   public void notifyCheckpointComplete(long checkpointId) throws Exception {
     super.notifyCheckpointComplete(checkpointId);
@@ -261,6 +295,7 @@ final class WatchOperator extends AbstractStreamOperator<Either<ReaderNotice, Ch
   public void snapshotState(StateSnapshotContext context) throws Exception {
     super.snapshotState(context);
     memoryState.update(List.of(memory.print()));
+    partlySentState.update(partlySent.keySet().stream().map(SourceTable::tableName).toList());
     if (stop != null) {
       firstCheckpointWithStop = Math.min(firstCheckpointWithStop, context.getCheckpointId());
     }

@@ -177,8 +177,8 @@ public enum FindingCode {
   S_INCOMPLETE_ROW(
       ERROR,
       true,
-      "PostgreSQL sent only a part of a row, because its table has no REPLICA IDENTITY FULL. What the part does not determine was not applied.",
-      "ALTER TABLE … REPLICA IDENTITY FULL on the table or partition that the detail names, then resync."),
+      "PostgreSQL sent only a part of a row, because its table has no REPLICA IDENTITY FULL. The job compares the table by the rows' keys and applies what the part did not say; with kafka it does not.",
+      "ALTER TABLE … REPLICA IDENTITY FULL on the table or partition that the detail names; with kafka, also resync."),
   S_BAD_CONFIG(
       ERROR,
       true,

@@ -30,6 +30,7 @@ class SourceWatchTest {
   private final ArrayDeque<TableComparison.Result> results = new ArrayDeque<>();
 
   private boolean comparable = true;
+  private Set<SourceTable> partlySent = Set.of();
   private SourceWatch watch;
 
   @BeforeEach
@@ -93,7 +94,7 @@ class SourceWatchTest {
   }
 
   private WatchReport step() throws Exception {
-    return watch.step();
+    return watch.step(partlySent);
   }
 
   private static List<String> texts(WatchReport report) {
@@ -260,6 +261,45 @@ class SourceWatchTest {
     results.add(differing("u1"));
 
     assertThat(texts(step())).containsExactly("C-UNSTREAMED source-table:users open");
+  }
+
+  @Test
+  void deleteThatCameByItsKeyAloneIsDecidedByTheRows() throws Exception {
+    step();
+    partlySent = Set.of(SourceTable.EVENTS);
+    results.add(differing("a@1"));
+    WatchReport report = step();
+
+    assertThat(compared).containsExactly("events", "events");
+    assertThat(reread).containsExactly("a@1");
+    assertThat(report.settled()).containsExactly(SourceTable.EVENTS);
+    assertThat(report.stop()).isNull();
+    assertThat(report.findings()).noneMatch(Finding::open);
+  }
+
+  @Test
+  void deleteByKeyAloneWaitsUntilTheRowsCanBeCompared() throws Exception {
+    step();
+    partlySent = Set.of(SourceTable.ASSIGNMENTS);
+    comparable = false;
+
+    assertThat(step().settled()).isEmpty();
+
+    comparable = true;
+    assertThat(step().settled()).containsExactly(SourceTable.ASSIGNMENTS);
+  }
+
+  @Test
+  void rowsThatStayDifferentBehindADeleteByKeyAreReportedAndStopTheJob() throws Exception {
+    step();
+    partlySent = Set.of(SourceTable.EVENTS);
+    for (int i = 0; i < 5; i++) {
+      results.add(differing("b@2"));
+    }
+    WatchReport report = step();
+
+    assertThat(texts(report)).containsExactly("C-UNSTREAMED source-table:events open");
+    assertThat(report.stop()).contains("has sent changes without the old row");
   }
 
   @Test

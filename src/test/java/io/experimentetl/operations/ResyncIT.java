@@ -144,6 +144,38 @@ class ResyncIT {
     assertThat(addresses.clickHouse().count(OLD_USERS))
         .as("rows that retention has deleted are kept and counted, without the erased user")
         .isEqualTo(19);
+    readOneTableAgain(running);
+  }
+
+  private void readOneTableAgain(RunningJob running) throws Exception {
+    StringWriter out = new StringWriter();
+    TableResync resync =
+        new TableResync(addresses.deployment(JAR), Lines.to(new PrintWriter(out, true)));
+    assertThatThrownBy(() -> resync.run("nothing", null))
+        .hasMessage("nothing is not one of the tables that the job reads");
+    assertThatThrownBy(() -> resync.run(null, "no_such_partition"))
+        .hasMessage("no_such_partition is no partition of a table of the job");
+    assertThatThrownBy(() -> resync.run("assignments", "events_default"))
+        .hasMessage("events_default is no partition of assignments");
+    assertThatThrownBy(() -> resync.run("outbox_events", null))
+        .hasMessage("ClickHouse does not hold the rows of outbox_events");
+
+    assertThat(resync.run("assignments", null)).isTrue();
+    assertThat(resync.run(null, "events_default")).isTrue();
+    assertThat(out.toString())
+        .contains("the job compares events_default and reads the rows that differ")
+        .contains("PostgreSQL and ClickHouse agree about assignments");
+
+    String savepoint = running.stop();
+    execute("ALTER PUBLICATION experiment_etl DROP TABLE users");
+    execute("UPDATE users SET name = 'unseen' WHERE user_id = 'u2'");
+    execute("ALTER PUBLICATION experiment_etl ADD TABLE users");
+    assertThat(resync.run("users", null)).isTrue();
+    assertThat(out.toString()).contains("no job runs; it reads users again when it is started");
+    RunningJob later = submit(Optional.of(savepoint));
+    assertThat(resync.run("users", null)).isTrue();
+    later.awaitVisible();
+    assertThat(later.audit().differences()).as(out::toString).isEmpty();
   }
 
   private List<String> repairs() throws IOException {

@@ -400,6 +400,10 @@ final class MixedWrites implements AutoCloseable {
   @Override
   public void close() {
     stopped = true;
+    if (paused) {
+      // A failure while they were paused.
+      resumeWriting();
+    }
     threads.shutdown();
     running.forEach(MixedWrites::await);
   }

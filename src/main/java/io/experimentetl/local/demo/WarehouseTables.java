@@ -10,7 +10,8 @@ import java.util.Optional;
 public final class WarehouseTables {
   /** All tables except etl_sink_progress. */
   private static final String HELD_BACK =
-      " AND engine = 'ReplacingMergeTree' AND name <> 'etl_sink_progress'";
+      " AND engine = 'ReplacingMergeTree' AND name <> 'etl_sink_progress'"
+          + " AND name IN (SELECT table FROM system.columns WHERE database = currentDatabase() AND name = '_batch_id')";
 
   private final ClickHouseLogin clickHouse;
 

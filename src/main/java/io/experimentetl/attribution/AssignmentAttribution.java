@@ -61,7 +61,7 @@ final class AssignmentAttribution {
     RowVersion moved = origin.tombstone(DeletedFacts.KEY_CHANGE);
     boolean standsUnderFormerId =
         change.kind() != ChangeKind.RETAINED && leaveFormerId(user, row, moved);
-    if (change.kind() == ChangeKind.RENAME) {
+    if (change.kind() == ChangeKind.RENAME && !standsUnderFormerId) {
       rows.writeTombstone((AssignmentRow) change.before(), moved);
     }
     if (!hasFacts) {

@@ -71,7 +71,7 @@ final class EventAttribution {
     RowVersion moved = origin.tombstone(DeletedFacts.KEY_CHANGE);
     boolean standsUnderFormerId =
         change.kind() != ChangeKind.RETAINED && leaveFormerId(user, event, moved);
-    if (change.kind() == ChangeKind.RENAME) {
+    if (change.kind() == ChangeKind.RENAME && !standsUnderFormerId) {
       rows.writeTombstone((EventRow) change.before(), moved);
     }
     if (!hasFacts) {

@@ -104,8 +104,8 @@ final class CollectedOutput implements AttributionOutput {
   }
 
   /**
-   * Rows that were sent although the version before has the same content, is not deleted, and is of
-   * another change of the source.
+   * Rows that were sent twice in one version, and rows that were sent although the version before has
+   * the same content, is not deleted, and is of another change of the source.
    */
   List<String> rowsSentAgain() {
     List<String> again = new ArrayList<>();
@@ -149,6 +149,9 @@ final class CollectedOutput implements AttributionOutput {
     for (int i = 1; i < rows.size(); i++) {
       RowVersion before = version.apply(rows.get(i - 1));
       RowVersion now = version.apply(rows.get(i));
+      if (before.version() == now.version()) {
+        again.add(content.apply(rows.get(i)) + ": twice in version " + now);
+      }
       if (!before.deleted()
           && !now.deleted()
           && before.lsn() != now.lsn()

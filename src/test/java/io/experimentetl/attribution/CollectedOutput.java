@@ -104,8 +104,8 @@ final class CollectedOutput implements AttributionOutput {
   }
 
   /**
-   * Rows that were sent twice in one version, and rows that were sent although the version before has
-   * the same content, is not deleted, and is of another change of the source.
+   * Rows that were sent twice in one version, and rows that were sent although the version before
+   * has the same content, is not deleted, and is of another change of the source.
    */
   List<String> rowsSentAgain() {
     List<String> again = new ArrayList<>();

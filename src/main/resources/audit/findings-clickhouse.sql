@@ -301,7 +301,10 @@ changed AS
 ),
 reassigned AS
 (
-    SELECT DISTINCT experiment_id FROM finding WHERE code = 'A-REASSIGNED'
+    -- The finding names the experiment; a later update of the assignment may have replaced the row that carries the code.
+    SELECT DISTINCT experiment_id, user_id FROM assigned
+    WHERE has(inconsistencies, 'A-REASSIGNED')
+        OR (NOT is_untouched AND experiment_id IN (SELECT experiment_id FROM finding WHERE code = 'A-REASSIGNED'))
 ),
 corrected AS
 (
@@ -400,7 +403,7 @@ SELECT what, code, kind, key, why, evidence FROM
         -- An event that was inserted again after its user's erasure is a new row: older findings belong to the erased row.
         AND intDiv(e._version, 1024) <= intDiv(f._version, 1024)
         AND (f.code != 'S-BAD-PROPERTY' OR f._version > metrics_changed OR e._version <= metrics_changed)
-        AND (f.code != 'R-VARIANT-MISMATCH' OR f.experiment_id NOT IN (SELECT experiment_id FROM reassigned))
+        AND (f.code != 'R-VARIANT-MISMATCH' OR (f.experiment_id, f.user_id) NOT IN (SELECT experiment_id, user_id FROM reassigned))
         -- Findings outlive rows that were deleted, were erased or have expired.
         AND (e.at != 0 OR NOT has(
             (SELECT groupUniqArray(cityHash64(event_id)) FROM events_processed

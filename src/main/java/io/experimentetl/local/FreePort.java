@@ -2,14 +2,24 @@ package io.experimentetl.local;
 
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.net.BindException;
 import java.net.InetAddress;
 import java.net.ServerSocket;
 import java.nio.file.Path;
 import java.util.HashSet;
 import java.util.Set;
+import java.util.concurrent.ThreadLocalRandom;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /** Free TCP ports of 127.0.0.1. */
 final class FreePort {
+  private static final Logger LOG = LoggerFactory.getLogger(FreePort.class);
+
+  private static final int FIRST = 15_000;
+  private static final int BEHIND_LAST = 32_000;
+  private static final int ATTEMPTS = 1_000;
+
   private static final Set<Integer> HANDED_OUT = new HashSet<>();
 
   private FreePort() {}
@@ -34,16 +44,28 @@ final class FreePort {
     }
   }
 
-  /** A port that was free a moment ago and that this JVM has not handed out before. */
+  /**
+   * A port that was free a moment ago and that this JVM has not handed out before. It is below
+   * those that systems give to outgoing connections (from 32768 in Linux, from 49152 elsewhere),
+   * since one of these could take it before its server does.
+   */
   static synchronized int pick() {
-    while (true) {
-      try (ServerSocket socket = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
-        if (HANDED_OUT.add(socket.getLocalPort())) {
-          return socket.getLocalPort();
-        }
+    for (int attempt = 0; attempt < ATTEMPTS; attempt++) {
+      int port = ThreadLocalRandom.current().nextInt(FIRST, BEHIND_LAST);
+      if (HANDED_OUT.contains(port)) {
+        continue;
+      }
+      try (ServerSocket socket = new ServerSocket(port, 1, InetAddress.getLoopbackAddress())) {
+        HANDED_OUT.add(socket.getLocalPort());
+        return socket.getLocalPort();
+      } catch (BindException e) {
+        LOG.debug("The port {} is taken.", port, e);
       } catch (IOException e) {
         throw new UncheckedIOException("no free TCP port on 127.0.0.1", e);
       }
     }
+    throw new PlatformException(
+        "No TCP port between %d and %d is free on 127.0.0.1 (`ss -ltnp` shows which processes have them)."
+            .formatted(FIRST, BEHIND_LAST - 1));
   }
 }

@@ -208,11 +208,11 @@ final class StandInDelivery {
         .orElseThrow();
   }
 
-  /** One phase per experiment, with equal weights. */
+  /** One phase per experiment, with equal weights; it is written once, as it does not change. */
   private void deliverAllocations(long sequenceNumber) {
     clickHouse.query(
         "INSERT INTO experiment_allocations (experiment_id, phase, judged_as, from_time, variant_ids, weights, _lsn, _version)"
-            + " SELECT id, 1, 1, '1900-01-01 00:00:00', [id * 10 + 1, id * 10 + 2], [50, 50], %1$d, %1$d * 1024 FROM experiments FINAL"
+            + " SELECT id, 1, 1, '1900-01-01 00:00:00', [id * 10 + 1, id * 10 + 2], [50, 50], %1$d, %1$d * 1024 FROM experiments FINAL WHERE id NOT IN (SELECT experiment_id FROM experiment_allocations)"
                 .formatted(sequenceNumber));
   }
 

@@ -67,7 +67,8 @@ class ContinuityOperatorIT {
       assertThat(sequenceNumbers(harness.extractOutputValues()))
           .containsExactly(1L, base + 104, base + 160);
       assertThat(last(harness.extractOutputValues()).left())
-          .isEqualTo(new ProgressMarker(base + 161, base + 200, (base + 160) * 10, false, false));
+          .isEqualTo(
+              new ProgressMarker(base + 161, base + 200, (base + 160) * 10, false, false, true));
       long snapshotEnd = database.number("SELECT (pg_current_wal_lsn() - '0/0')::bigint");
       harness.processElement(
           Either.Left(ReaderNotice.of(new ReaderProgress(false, snapshotEnd, snapshotEnd))), 0);

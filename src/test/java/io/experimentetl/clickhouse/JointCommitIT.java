@@ -2,11 +2,14 @@ package io.experimentetl.clickhouse;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.awaitility.Awaitility.await;
 
 import io.experimentetl.local.ClickHouseEndpoint;
+import io.experimentetl.local.PlatformException;
 import io.experimentetl.local.PlatformExtension;
 import java.time.Duration;
 import java.util.List;
+import java.util.UUID;
 import org.apache.flink.api.common.serialization.SerializerConfigImpl;
 import org.apache.flink.runtime.checkpoint.OperatorSubtaskState;
 import org.apache.flink.streaming.api.connector.sink2.CommittableMessage;
@@ -105,15 +108,27 @@ class JointCommitIT {
   }
 
   private List<String> queriesOf(Step step) throws Exception {
-    database.query("SYSTEM FLUSH LOGS");
     String before = database.query("SELECT now64(6)");
     step.run();
-    database.query("SYSTEM FLUSH LOGS");
+    // The log is written a moment later, in order; its first flush creates the table.
+    UUID last = UUID.randomUUID();
+    database.query("SELECT '" + last + "'");
+    await()
+        .ignoreExceptionsInstanceOf(PlatformException.class)
+        .until(
+            () -> {
+              database.query("SYSTEM FLUSH LOGS query_log");
+              return database.count(
+                      "SELECT count() FROM system.query_log WHERE query LIKE '%"
+                          + last
+                          + "%' AND query NOT LIKE '%system.query_log%'")
+                  > 0;
+            });
     return database
         .query(
             "SELECT query_kind FROM system.query_log WHERE type = 'QueryStart' AND current_database = currentDatabase()"
-                + " AND event_time_microseconds > '%s' AND query NOT LIKE '%%system.query_log%%' AND query_kind != 'System'"
-                    .formatted(before))
+                + " AND event_time_microseconds > '%s' AND query NOT LIKE '%%system.query_log%%' AND query NOT LIKE '%%%s%%' AND query_kind != 'System'"
+                    .formatted(before, last))
         .lines()
         .toList();
   }

@@ -1,5 +1,6 @@
 package io.experimentetl.local;
 
+import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.net.InetAddress;
@@ -18,6 +19,11 @@ class FreePortTest {
           .hasMessageContaining("Kafka cannot start: another process has its port " + taken)
           .hasMessageContaining("remove k/identity.properties");
     }
+  }
+
+  @Test
+  void portIsNoneThatAnOutgoingConnectionMayGet() {
+    assertThat(FreePort.pick()).isLessThan(32_768);
   }
 
   @Test

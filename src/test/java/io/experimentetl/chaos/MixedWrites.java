@@ -25,9 +25,9 @@ import org.postgresql.PGConnection;
 
 /**
  * Writes to a platform's tables during all faults: inserts, updates, deletes, erasures, COPY, long
- * transactions. It counts statements that PostgreSQL refuses (their user was erased meanwhile) or
- * whose connection broke, and does not repeat them. The final content of PostgreSQL is the
- * reference.
+ * transactions, and {@link RareWrites}. It counts statements that PostgreSQL refuses (their user
+ * was erased meanwhile) or whose connection broke, and does not repeat them. The final content of
+ * PostgreSQL is the reference.
  */
 final class MixedWrites implements AutoCloseable {
   private static final int WRITERS = 3;
@@ -139,7 +139,11 @@ final class MixedWrites implements AutoCloseable {
   private void fill() {
     String sql =
         """
-        SELECT create_events_partitions((now() - interval '10 days')::date, (now() + interval '2 days')::date);
+        ALTER TABLE assignments DROP CONSTRAINT assignments_user_id_fkey,
+          ADD FOREIGN KEY (user_id) REFERENCES users ON UPDATE CASCADE ON DELETE CASCADE;
+        ALTER TABLE events DROP CONSTRAINT events_user_id_fkey;
+        ALTER TABLE events ADD FOREIGN KEY (user_id) REFERENCES users ON UPDATE CASCADE ON DELETE CASCADE;
+        SELECT create_events_partitions((now() - interval '60 days')::date, (now() + interval '2 days')::date);
         INSERT INTO experiments (id, key, name, status, seed, starts_at, config)
         SELECT e, 'chaos_' || e, 'Chaos ' || e, 'ACTIVE', 's', now() - interval '9 days',
           CASE WHEN e %% 3 = 0 THEN '{"zone": "Asia/Kolkata"}'::jsonb END
@@ -250,8 +254,11 @@ final class MixedWrites implements AutoCloseable {
     String user = user(random);
     int experiment = random.nextInt(1, EXPERIMENTS + 1);
     try (Statement statement = connection.createStatement()) {
+      String rare = RareWrites.of(random, user, experiment, EXPERIMENTS);
       int choice = random.nextInt(100);
-      if (choice < 45) {
+      if (rare != null) {
+        statement.execute(rare);
+      } else if (choice < 45) {
         statement.execute(events(random, user, random.nextInt(1, 20)));
       } else if (choice < 61) {
         statement.execute(newUser(random, id));

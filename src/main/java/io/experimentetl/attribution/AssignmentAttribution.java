@@ -72,6 +72,12 @@ final class AssignmentAttribution {
     }
     ExperimentFacts facts = user.factsIn(row.experimentId());
     statistics.ensureContributions(facts);
+    if (change.kind() == ChangeKind.UPDATE
+        && change.isBeforeWhole()
+        && change.before() instanceof AssignmentRow old
+        && old.id() != row.id()) {
+      resolve(found(facts, old, known(user, old), origin), old, origin);
+    }
     AssignmentRow before = facts.assignmentOf(row.id());
     PendingAssignment held = facts.pendingAssignmentOf(row.id());
     boolean wasKept = FactMark.isRetentionDeleted(facts.assignmentMark(row.id()));
@@ -114,7 +120,8 @@ final class AssignmentAttribution {
     statistics.ensureContributions(facts);
     pending.remove(facts, facts.pendingAssignmentOf(row.id()));
     AssignmentRow delivered = facts.assignmentOf(row.id());
-    if (delivered != null) {
+    // With another key it may be of another user now, who reports about the same assignment.
+    if (delivered != null && change.kind() != ChangeKind.KEY_CHANGE) {
       resolve(found(facts, delivered, known(user, delivered), origin), delivered, origin);
     }
     if (facts.removeAssignment(row.id())) {

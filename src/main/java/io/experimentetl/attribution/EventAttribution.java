@@ -95,9 +95,20 @@ final class EventAttribution {
       }
       pending.remove(facts, held);
     }
+    addOrHold(user, facts, change, origin, now);
+    return facts.pendingEvents.isEmpty() ? null : facts;
+  }
+
+  /** Delivers an event that is not known yet, or holds it while a reference is missing. */
+  private void addOrHold(
+      UserFacts user, ExperimentFacts facts, Change change, Origin origin, long now) {
+    EventRow event = (EventRow) change.after();
     EventReferences known = references.of(user, facts, event);
     EnumSet<FindingCode> unresolved = checks.unresolved(event, known);
     boolean changedKey = changesKey(change);
+    if (changedKey) {
+      resolveUnderOldKey(user, facts, change, origin);
+    }
     if (unresolved.isEmpty()) {
       add(
           user,
@@ -117,7 +128,6 @@ final class EventAttribution {
         PendingFacts.markRetentionDeleted(facts, event);
       }
     }
-    return facts.pendingEvents.isEmpty() ? null : facts;
   }
 
   /** Applies a change that writes a known event. */
@@ -350,6 +360,20 @@ final class EventAttribution {
         violations(facts, before, known, checks.values(before), origin, false));
   }
 
+  /**
+   * Resolves the findings of an event that has another id or time now. The half of the update that
+   * deleted the row under its old key does not: the event may be of another user now, whose
+   * findings about it have the same subject and may have been sent already.
+   */
+  private void resolveUnderOldKey(
+      UserFacts user, ExperimentFacts facts, Change change, Origin origin) {
+    EventRow before = (EventRow) change.before();
+    EventRow after = (EventRow) change.after();
+    if (!before.id().equals(after.id()) || before.occurredAt() != after.occurredAt()) {
+      resolve(reported(user, facts, change, origin), before, origin);
+    }
+  }
+
   private void resolve(EnumSet<FindingCode> codes, EventRow event, Origin origin) {
     for (FindingCode code : codes) {
       findings.report(code, false, event, origin);
@@ -375,8 +399,10 @@ final class EventAttribution {
     }
     int index = facts.events.indexOf(event.id(), event.occurredAt());
     if (index >= 0) {
-      // A finding about a row that is gone, or has another key now, has no cause any more.
-      resolve(reported(user, facts, change, origin), event, origin);
+      if (change.kind() != ChangeKind.KEY_CHANGE) {
+        // A finding about a row that is gone has no cause any more.
+        resolve(reported(user, facts, change, origin), event, origin);
+      }
       facts.events.remove(index);
       statistics.restate(user, facts, origin);
     }

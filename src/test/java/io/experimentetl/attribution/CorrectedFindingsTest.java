@@ -16,8 +16,10 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import io.experimentetl.config.CrossoverPolicy;
 import io.experimentetl.model.AssignmentRow;
+import io.experimentetl.model.ChangeKind;
 import io.experimentetl.model.EventRow;
 import io.experimentetl.model.FindingCode;
+import io.experimentetl.model.SourceTable;
 import org.junit.jupiter.api.Test;
 
 /** A finding is resolved when its cause is corrected, in whatever row. */
@@ -70,6 +72,46 @@ class CorrectedFindingsTest {
     scenario.throughState();
     scenario.update(wrong, purchase(2, JAN_9, "10"));
     assertResolved(FindingCode.S_BAD_PROPERTY, FindingCode.R_VARIANT_MISMATCH);
+  }
+
+  /**
+   * Another subtask may have the other user, and its finding may be sent before this one's half.
+   */
+  @Test
+  void eventThatIsOfAnotherUserNowKeepsItsFindingOpen() {
+    scenario.insert(assignment(CONTROL, "hash", JAN_8));
+    scenario.insert(exposure(1, CONTROL, JAN_8));
+    EventRow wrong = event(2, "purchase", CONTROL, JAN_9, "{\"revenue\": \"ten\"}");
+    scenario.insert(wrong);
+    scenario.apply(SourceTable.EVENTS, ChangeKind.KEY_CHANGE, wrong, null);
+    assertOpen(FindingCode.S_BAD_PROPERTY);
+  }
+
+  @Test
+  void assignmentThatIsOfAnotherUserNowKeepsItsFindingOpen() {
+    AssignmentRow overridden = assignment(CONTROL, "override", JAN_9);
+    scenario.insert(overridden);
+    assertOpen(FindingCode.A_OVERRIDE);
+    scenario.apply(SourceTable.ASSIGNMENTS, ChangeKind.KEY_CHANGE, overridden, null);
+    assertOpen(FindingCode.A_OVERRIDE);
+    scenario.insert(overridden);
+    scenario.delete(overridden);
+    assertResolved(FindingCode.A_OVERRIDE);
+  }
+
+  @Test
+  void eventThatHasAnotherTimeNowHasItsFindingThere() {
+    scenario.insert(assignment(CONTROL, "hash", JAN_8));
+    scenario.insert(exposure(1, CONTROL, JAN_8));
+    EventRow wrong = event(2, "purchase", CONTROL, JAN_9, "{\"revenue\": \"ten\"}");
+    scenario.insert(wrong);
+    EventRow moved = event(2, "purchase", CONTROL, JAN_10, "{\"revenue\": \"ten\"}");
+    scenario.changeKey(wrong, moved);
+    assertThat(scenario.out.openFindings())
+        .filteredOn(finding -> finding.startsWith("S-BAD-PROPERTY"))
+        .singleElement()
+        .asString()
+        .endsWith("@" + at(JAN_10));
   }
 
   @Test

@@ -60,7 +60,7 @@ final class AssignmentAttribution {
     boolean hasFacts = rehydration.ensureFacts(user, row.experimentId());
     RowVersion moved = origin.tombstone(DeletedFacts.KEY_CHANGE);
     boolean standsUnderFormerId =
-        change.kind() != ChangeKind.RETAINED && leaveFormerId(user, row, moved);
+        change.kind() != ChangeKind.RETAINED && rows.leaveFormerId(user, row, moved);
     if (change.kind() == ChangeKind.RENAME && !standsUnderFormerId) {
       rows.writeTombstone((AssignmentRow) change.before(), moved);
     }
@@ -128,21 +128,8 @@ final class AssignmentAttribution {
       statistics.restate(user, facts, origin);
     }
     rows.writeTombstone(row, tombstone);
-    leaveFormerId(user, row, tombstone);
+    rows.leaveFormerId(user, row, tombstone);
     deleted.add(change, row, origin);
-  }
-
-  /**
-   * Deletes the assignment's row under a former id of the user, if it stands there.
-   *
-   * @return whether it did
-   */
-  private boolean leaveFormerId(UserFacts user, AssignmentRow row, RowVersion tombstone) {
-    String formerId = user.moveAssignment(row.experimentId(), row.id());
-    if (formerId != null) {
-      rows.writeTombstone(row.withUserId(formerId), tombstone);
-    }
-    return formerId != null;
   }
 
   /**
@@ -161,7 +148,7 @@ final class AssignmentAttribution {
         if (held == null || held.isFlagged()) {
           Origin origin = Origin.of(change);
           statistics.ensureContributions(facts);
-          leaveFormerId(user, known, origin.tombstone(DeletedFacts.KEY_CHANGE));
+          rows.leaveFormerId(user, known, origin.tombstone(DeletedFacts.KEY_CHANGE));
           deliver(user, facts, known, known(user, known), held, origin, origin.version());
         }
       }
@@ -172,7 +159,7 @@ final class AssignmentAttribution {
   void move(UserFacts user, ExperimentFacts facts, Origin origin) {
     for (AssignmentRow row : List.copyOf(facts.assignments())) {
       RowVersion version = versions.corrected(origin);
-      if (leaveFormerId(user, row, version.deletedBy(DeletedFacts.KEY_CHANGE))) {
+      if (rows.leaveFormerId(user, row, version.deletedBy(DeletedFacts.KEY_CHANGE))) {
         statistics.ensureContributions(facts);
         PendingAssignment held = facts.pendingAssignmentOf(row.id());
         if (held == null || held.isFlagged()) {
@@ -234,7 +221,7 @@ final class AssignmentAttribution {
         held.isFlagged()
             ? origin.corrected(versions.correctionAfter(held.version()))
             : origin.version();
-    leaveFormerId(user, row, version.deletedBy(DeletedFacts.KEY_CHANGE));
+    rows.leaveFormerId(user, row, version.deletedBy(DeletedFacts.KEY_CHANGE));
     deliver(user, facts, row, known, held, origin, version);
     if (!held.isFlagged()) {
       byte mark = truncates.markOf(ASSIGNMENTS, origin);

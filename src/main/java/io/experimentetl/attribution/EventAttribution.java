@@ -70,7 +70,7 @@ final class EventAttribution {
     boolean hasFacts = rehydration.ensureFacts(user, event.experimentId());
     RowVersion moved = origin.tombstone(DeletedFacts.KEY_CHANGE);
     boolean standsUnderFormerId =
-        change.kind() != ChangeKind.RETAINED && leaveFormerId(user, event, moved);
+        change.kind() != ChangeKind.RETAINED && rows.leaveFormerId(user, event, moved);
     if (change.kind() == ChangeKind.RENAME && !standsUnderFormerId) {
       rows.writeTombstone((EventRow) change.before(), moved);
     }
@@ -149,19 +149,6 @@ final class EventAttribution {
     }
   }
 
-  /**
-   * Deletes the event's row under a former id of the user, if it stands there.
-   *
-   * @return whether it did
-   */
-  private boolean leaveFormerId(UserFacts user, EventRow event, RowVersion tombstone) {
-    String formerId = user.moveEvent(event.experimentId(), event.id(), event.occurredAt());
-    if (formerId != null) {
-      rows.writeTombstone(event.withUserId(formerId), tombstone);
-    }
-    return formerId != null;
-  }
-
   /** Whether the event was written under another key before. */
   private static boolean changesKey(Change change) {
     return change.kind() == ChangeKind.UPDATE
@@ -185,7 +172,7 @@ final class EventAttribution {
       return;
     }
     RowVersion version = versions.corrected(origin);
-    if (!leaveFormerId(user, stored, version.deletedBy(DeletedFacts.KEY_CHANGE))) {
+    if (!rows.leaveFormerId(user, stored, version.deletedBy(DeletedFacts.KEY_CHANGE))) {
       return;
     }
     statistics.ensureContributions(facts);
@@ -407,7 +394,7 @@ final class EventAttribution {
       statistics.restate(user, facts, origin);
     }
     rows.writeTombstone(event, tombstone);
-    leaveFormerId(user, event, tombstone);
+    rows.leaveFormerId(user, event, tombstone);
     deleted.add(change, event, origin);
   }
 
@@ -427,7 +414,7 @@ final class EventAttribution {
         if (change.isBeforeWhole()) {
           Origin origin = Origin.of(change);
           statistics.ensureContributions(facts);
-          leaveFormerId(user, event, origin.tombstone(DeletedFacts.KEY_CHANGE));
+          rows.leaveFormerId(user, event, origin.tombstone(DeletedFacts.KEY_CHANGE));
           deliverAgain(user, facts, event, origin, origin.version());
         }
       }
@@ -512,7 +499,7 @@ final class EventAttribution {
     EventRow event = flagged.event().withUserId(user.userId);
     Origin origin = flagged.origin();
     RowVersion version = origin.corrected(versions.correctionAfter(flagged.version()));
-    leaveFormerId(user, event, version.deletedBy(DeletedFacts.KEY_CHANGE));
+    rows.leaveFormerId(user, event, version.deletedBy(DeletedFacts.KEY_CHANGE));
     EnumSet<FindingCode> violations =
         violations(facts, event, known, checks.values(event), origin, origin.fromStream());
     send(user, facts, event, violations, unresolved, version);

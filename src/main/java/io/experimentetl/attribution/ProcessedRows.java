@@ -146,6 +146,32 @@ final class ProcessedRows {
             tombstone));
   }
 
+  /**
+   * Deletes the event's row under a former id of the user, if it stands there.
+   *
+   * @return whether it did
+   */
+  boolean leaveFormerId(UserFacts user, EventRow event, RowVersion tombstone) {
+    String formerId = user.moveEvent(event.experimentId(), event.id(), event.occurredAt());
+    if (formerId != null) {
+      writeTombstone(event.withUserId(formerId), tombstone);
+    }
+    return formerId != null;
+  }
+
+  /**
+   * Deletes the assignment's row under a former id of the user, if it stands there.
+   *
+   * @return whether it did
+   */
+  boolean leaveFormerId(UserFacts user, AssignmentRow row, RowVersion tombstone) {
+    String formerId = user.moveAssignment(row.experimentId(), row.id());
+    if (formerId != null) {
+      writeTombstone(row.withUserId(formerId), tombstone);
+    }
+    return formerId != null;
+  }
+
   private int dayOf(long experimentId, long occurredAt) {
     return dimensions.calendarOf(dimensions.experiment(experimentId)).dayOf(occurredAt);
   }

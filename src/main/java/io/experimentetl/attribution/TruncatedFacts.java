@@ -116,10 +116,7 @@ final class TruncatedFacts {
         events.resolveFindingsOf(user, facts, flagged, truncate.origin());
       }
       rows.writeTombstone(gone, tombstone);
-      String formerId = user.moveEvent(facts.experimentId, gone.id(), gone.occurredAt());
-      if (formerId != null) {
-        rows.writeTombstone(gone.withUserId(formerId), tombstone);
-      }
+      rows.leaveFormerId(user, gone, tombstone);
     }
     for (PendingEvent held : List.copyOf(facts.pendingEvents)) {
       if (held.isFlagged()
@@ -154,10 +151,7 @@ final class TruncatedFacts {
         pending.remove(facts, facts.pendingAssignmentOf(row.id()));
         facts.removeAssignment(row.id());
         rows.writeTombstone(row, tombstone);
-        String formerId = user.moveAssignment(facts.experimentId, row.id());
-        if (formerId != null) {
-          rows.writeTombstone(row.withUserId(formerId), tombstone);
-        }
+        rows.leaveFormerId(user, row, tombstone);
       }
     }
     for (PendingAssignment held : List.copyOf(facts.pendingAssignments)) {

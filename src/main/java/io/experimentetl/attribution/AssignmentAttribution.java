@@ -95,10 +95,8 @@ final class AssignmentAttribution {
       return null;
     }
     pending.remove(facts, held);
-    pending.hold(facts, PendingAssignment.until(grace.endOf(now), row, origin));
-    if (deleted.wasKept(change, row, now)) {
-      PendingFacts.markRetentionDeleted(facts, row);
-    }
+    PendingAssignment arrived = PendingAssignment.until(grace.endOf(now), row, origin);
+    pending.hold(facts, deleted.wasKept(change, row, now) ? arrived.deletedByRetention() : arrived);
     if (before != null && before.variantId() != row.variantId()) {
       findings.report(A_REASSIGNED, true, row, origin);
     }

@@ -109,24 +109,15 @@ final class EventAttribution {
     if (changedKey) {
       resolveUnderOldKey(user, facts, change, origin);
     }
+    boolean wasKept = deleted.wasKept(change, event, now);
     if (unresolved.isEmpty()) {
-      add(
-          user,
-          facts,
-          event,
-          origin,
-          known,
-          unresolved,
-          changedKey,
-          deleted.wasKept(change, event, now));
+      add(user, facts, event, origin, known, unresolved, changedKey, wasKept);
     } else {
       if (changedKey) {
         findings.report(C_UPDATE_IMMUTABLE, true, event, origin);
       }
-      hold(user, facts, PendingEvent.until(grace.endOf(now), event, origin));
-      if (deleted.wasKept(change, event, now)) {
-        PendingFacts.markRetentionDeleted(facts, event);
-      }
+      PendingEvent held = PendingEvent.until(grace.endOf(now), event, origin);
+      hold(user, facts, wasKept ? held.deletedByRetention() : held);
     }
   }
 

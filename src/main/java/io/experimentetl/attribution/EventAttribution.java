@@ -256,7 +256,7 @@ final class EventAttribution {
       statistics.append(user, facts, origin);
     }
     RowVersion version = origin.version();
-    send(user, facts, event, violations, unresolved, version);
+    rows.send(user, facts, event, violations, unresolved, version);
     findings.open(violations, event, origin);
     findings.open(unresolved, event, origin);
     if (!unresolved.isEmpty()) {
@@ -286,20 +286,6 @@ final class EventAttribution {
     resolve(corrected, event, origin);
   }
 
-  /** Sends a row, which says so if the source no longer has it although its age does not. */
-  private void send(
-      UserFacts user,
-      ExperimentFacts facts,
-      EventRow event,
-      EnumSet<FindingCode> violations,
-      EnumSet<FindingCode> unresolved,
-      RowVersion version) {
-    int index = facts.events.indexOf(event.id(), event.occurredAt());
-    boolean isKept = FactMark.isRetentionDeleted(facts.events.mark(index));
-    rows.send(
-        user, facts, event, violations, unresolved, isKept ? version.keptBeyondSource() : version);
-  }
-
   /** Sends a new version of a delivered event. */
   private void sendUpdated(
       UserFacts user,
@@ -309,7 +295,7 @@ final class EventAttribution {
       EnumSet<FindingCode> unresolved,
       Origin origin,
       RowVersion version) {
-    send(user, facts, event, violations, unresolved, version);
+    rows.send(user, facts, event, violations, unresolved, version);
     findings.open(violations, event, origin);
     findings.open(unresolved, event, origin);
     PendingEvent flagged = pending.take(user, facts, event);
@@ -493,7 +479,7 @@ final class EventAttribution {
     rows.leaveFormerId(user, event, version.deletedBy(DeletedFacts.KEY_CHANGE));
     EnumSet<FindingCode> violations =
         violations(facts, event, known, checks.values(event), origin, origin.fromStream());
-    send(user, facts, event, violations, unresolved, version);
+    rows.send(user, facts, event, violations, unresolved, version);
     findings.resolveArrivedReferences(flagged, unresolved, event, origin);
     // Some violations are known only now: an event is compared with its assignment if it has one.
     findings.open(violations, event, origin);

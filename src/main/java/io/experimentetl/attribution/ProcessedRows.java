@@ -19,7 +19,10 @@ final class ProcessedRows {
     this.out = out;
   }
 
-  /** Sends an event with the violations and the unresolved references found on it. */
+  /**
+   * Sends a known event with the violations and the unresolved references found on it. Its row says
+   * so if the source no longer has it although its age does not.
+   */
   void send(
       UserFacts user,
       ExperimentFacts facts,
@@ -27,7 +30,14 @@ final class ProcessedRows {
       EnumSet<FindingCode> violations,
       EnumSet<FindingCode> unresolved,
       RowVersion version) {
-    send(user, facts.assignment(), event, union(violations, unresolved), version);
+    int index = facts.events.indexOf(event.id(), event.occurredAt());
+    boolean isKept = FactMark.isRetentionDeleted(facts.events.mark(index));
+    send(
+        user,
+        facts.assignment(),
+        event,
+        union(violations, unresolved),
+        isKept ? version.keptBeyondSource() : version);
   }
 
   /**

@@ -286,7 +286,9 @@ final class EventAttribution {
     resolve(corrected, event, origin);
   }
 
-  /** Sends a new version of a delivered event. */
+  /**
+   * Sends a new version of a delivered event, and holds it flagged while references are missing.
+   */
   private void sendUpdated(
       UserFacts user,
       ExperimentFacts facts,
@@ -423,7 +425,6 @@ final class EventAttribution {
             delivered = true;
           }
         } else if (differ(held, unresolved) && !isTruncated(facts, held)) {
-          pending.remove(facts, held);
           correct(user, facts, held, known, unresolved);
         }
       }
@@ -447,7 +448,6 @@ final class EventAttribution {
               .limit(correctedAtOnce)
               .toList();
       for (PendingEvent flagged : changed) {
-        pending.takeSpilled(user, facts, flagged);
         EventReferences known = references.of(user, facts, flagged.event());
         correct(user, facts, flagged, known, checks.unresolved(flagged.event(), known));
       }
@@ -479,17 +479,8 @@ final class EventAttribution {
     rows.leaveFormerId(user, event, version.deletedBy(DeletedFacts.KEY_CHANGE));
     EnumSet<FindingCode> violations =
         violations(facts, event, known, checks.values(event), origin, origin.fromStream());
-    rows.send(user, facts, event, violations, unresolved, version);
-    findings.resolveArrivedReferences(flagged, unresolved, event, origin);
     // Some violations are known only now: an event is compared with its assignment if it has one.
-    findings.open(violations, event, origin);
-    findings.open(unresolved, event, origin);
-    if (!unresolved.isEmpty()) {
-      pending.holdFlagged(
-          user,
-          facts,
-          PendingEvent.flagged(event, origin, FindingCode.toArray(unresolved), version.version()));
-    }
+    sendUpdated(user, facts, event, violations, unresolved, origin, version);
   }
 
   private EnumSet<FindingCode> violations(

@@ -141,12 +141,6 @@ final class PendingFacts {
     return flagged;
   }
 
-  /** Removes a spilled event. */
-  void takeSpilled(UserFacts user, ExperimentFacts facts, PendingEvent flagged) {
-    spilled.remove(user, flagged.event());
-    facts.spilledEvents--;
-  }
-
   /** Removes and returns all spilled events of the user in the experiment. */
   List<PendingEvent> takeAllSpilled(UserFacts user, ExperimentFacts facts) {
     if (facts.spilledEvents == 0) {

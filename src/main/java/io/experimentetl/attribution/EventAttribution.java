@@ -18,12 +18,7 @@ import java.util.Arrays;
 import java.util.EnumSet;
 import java.util.List;
 
-/**
- * Applies changes of a user's events.
- *
- * <p>Long because every way in which an event's row is sent is here, so that all rows of one event
- * agree.
- */
+/** Applies changes of a user's events. */
 final class EventAttribution {
   private final EventChecks checks;
   private final ReferenceLookup references;
@@ -109,15 +104,17 @@ final class EventAttribution {
     if (changedKey) {
       resolveUnderOldKey(user, facts, change, origin);
     }
-    boolean wasKept = deleted.wasKept(change, event, now);
+    PendingEvent arrived = PendingEvent.until(grace.endOf(now), event, origin);
+    if (deleted.wasKept(change, event, now)) {
+      arrived = arrived.deletedByRetention();
+    }
     if (unresolved.isEmpty()) {
-      add(user, facts, event, origin, known, unresolved, changedKey, wasKept);
+      add(user, facts, arrived, known, unresolved, changedKey);
     } else {
       if (changedKey) {
         findings.report(C_UPDATE_IMMUTABLE, true, event, origin);
       }
-      PendingEvent held = PendingEvent.until(grace.endOf(now), event, origin);
-      hold(user, facts, wasKept ? held.deletedByRetention() : held);
+      hold(user, facts, arrived);
     }
   }
 
@@ -189,7 +186,7 @@ final class EventAttribution {
         pending.spill(user, facts, oldest);
       } else {
         EventReferences known = references.of(user, facts, oldest.event());
-        addPending(user, facts, oldest, known, checks.unresolved(oldest.event(), known));
+        add(user, facts, oldest, known, checks.unresolved(oldest.event(), known), false);
         if (pending.isFull(facts)) {
           pending.spill(user, facts, facts.pendingEvents.remove(facts.pendingEvents.size() - 1));
         }
@@ -198,39 +195,21 @@ final class EventAttribution {
     pending.hold(facts, held);
   }
 
-  /** Adds an event that was pending. */
-  private void addPending(
-      UserFacts user,
-      ExperimentFacts facts,
-      PendingEvent held,
-      EventReferences known,
-      EnumSet<FindingCode> unresolved) {
-    add(
-        user,
-        facts,
-        held.event(),
-        held.origin(),
-        known,
-        unresolved,
-        false,
-        held.retentionDeleted());
-  }
-
   /**
    * Adds an event to the user's facts, counts it and sends its row.
    *
+   * @param arrived the event, which is not held any more
    * @param changedKey it was written under another key before
-   * @param retentionDeleted the source no longer has it, although its age does not say so
    */
   private void add(
       UserFacts user,
       ExperimentFacts facts,
-      EventRow event,
-      Origin origin,
+      PendingEvent arrived,
       EventReferences known,
       EnumSet<FindingCode> unresolved,
-      boolean changedKey,
-      boolean retentionDeleted) {
+      boolean changedKey) {
+    EventRow event = arrived.event();
+    Origin origin = arrived.origin();
     long content = EventContent.of(event);
     long[] values = checks.values(event);
     EnumSet<FindingCode> violations =
@@ -247,7 +226,8 @@ final class EventAttribution {
     setValues(facts, facts.events.size() - 1, event, values);
     byte mark = truncates.markOf(SourceTable.EVENTS, origin);
     facts.events.setMark(
-        facts.events.size() - 1, retentionDeleted ? FactMark.retentionDeleted(mark) : mark);
+        facts.events.size() - 1,
+        arrived.retentionDeleted() ? FactMark.retentionDeleted(mark) : mark);
     bots.check(user, facts, event, origin);
     if (other >= 0) {
       // The other event of this id may stop counting, for any type of this one.
@@ -421,7 +401,7 @@ final class EventAttribution {
         if (!held.isFlagged()) {
           if (unresolved.isEmpty() || grace.isOver(held.pendingUntil(), now)) {
             pending.remove(facts, held);
-            addPending(user, facts, held, known, unresolved);
+            add(user, facts, held, known, unresolved, false);
             delivered = true;
           }
         } else if (differ(held, unresolved) && !isTruncated(facts, held)) {

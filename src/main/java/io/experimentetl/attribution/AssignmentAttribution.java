@@ -220,12 +220,12 @@ final class AssignmentAttribution {
             ? origin.corrected(versions.correctionAfter(held.version()))
             : origin.version();
     rows.leaveFormerId(user, row, version.deletedBy(DeletedFacts.KEY_CHANGE));
-    deliver(user, facts, row, known, held, origin, version);
     if (!held.isFlagged()) {
       byte mark = truncates.markOf(ASSIGNMENTS, origin);
       facts.setAssignmentMark(
           row.id(), held.retentionDeleted() ? FactMark.retentionDeleted(mark) : mark);
     }
+    deliver(user, facts, row, known, held, origin, version);
     return true;
   }
 
@@ -292,9 +292,7 @@ final class AssignmentAttribution {
     }
     facts.put(row, origin.sequenceInStream());
     statistics.restate(user, facts, origin);
-    boolean isKept =
-        FactMark.isRetentionDeleted(facts.assignmentMark(row.id()))
-            || (held != null && held.retentionDeleted());
+    boolean isKept = FactMark.isRetentionDeleted(facts.assignmentMark(row.id()));
     rows.send(
         user,
         row,

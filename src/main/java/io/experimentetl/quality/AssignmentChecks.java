@@ -83,7 +83,7 @@ public final class AssignmentChecks {
   }
 
   /** Whether a time is an end of the range that ClickHouse can hold. */
-  public static boolean isOutOfRange(AssignmentRow assignment) {
+  private static boolean isOutOfRange(AssignmentRow assignment) {
     return WarehouseRange.isEnd(assignment.assignedAt())
         || WarehouseRange.isEnd(assignment.enrolledAt())
         || WarehouseRange.isEnd(assignment.createdAt())

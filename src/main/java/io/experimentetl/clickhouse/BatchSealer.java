@@ -18,12 +18,20 @@ import org.apache.flink.core.fs.Path;
  */
 final class BatchSealer<T> {
 
+  /** The kind of a sealer's rows. */
+  enum Kind {
+    /** Rows that a checkpoint contains. */
+    ROWS,
+    /** Early-written rows, which no checkpoint contains. */
+    EARLY
+  }
+
   private static final int MAX_SPARE = 4;
   private static final int MIN_SHARE = 64;
   private static final byte[] NO_BYTES = new byte[0];
 
   private final RowEncoder<T> encoder;
-  private final SealedBatch.Kind kind;
+  private final Kind kind;
   private final TableSchema schema;
   private final List<TableSchema.Column> columns;
   private final BatchLimits limits;
@@ -46,7 +54,7 @@ final class BatchSealer<T> {
   /**
    * Creates a sealer without rows.
    *
-   * @param kind the kind of its batches; early writes are never spilled to files
+   * @param kind the kind of its rows; early writes are never spilled to files
    * @param folder URI of the folder for batches above the inline limit; empty: no batch is spilled
    * @param sealedAfter the checkpoint that the writer was restored from, -1 if from none
    * @param clock milliseconds since 1970
@@ -54,7 +62,7 @@ final class BatchSealer<T> {
    */
   BatchSealer(
       RowEncoder<T> encoder,
-      SealedBatch.Kind kind,
+      Kind kind,
       BatchLimits limits,
       BatchIds ids,
       String folder,
@@ -134,7 +142,7 @@ final class BatchSealer<T> {
         batch = new OpenBatch<>(encoder);
         hold(batch.heldBytes());
       }
-      batch.begin(kind == SealedBatch.Kind.EARLY ? ids.nextEarly() : ids.next(), partition);
+      batch.begin(kind == Kind.EARLY ? ids.nextEarly() : ids.next(), partition);
       open.put(partition, batch);
     }
     last = batch;
@@ -176,7 +184,6 @@ final class BatchSealer<T> {
     return new SealedBatch(
         schema.table(),
         batch.id(),
-        kind,
         batch.partition(),
         batch.rows(),
         batch.rawBytes(),
@@ -197,7 +204,7 @@ final class BatchSealer<T> {
     if (!folder.isEmpty()) {
       return fits && bytes <= limits.inlineBytes();
     }
-    if (!memory.isOver() || kind != SealedBatch.Kind.ROWS) {
+    if (!memory.isOver() || kind != Kind.ROWS) {
       return true;
     }
     throw new IOException(

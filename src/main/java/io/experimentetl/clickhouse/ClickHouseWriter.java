@@ -47,12 +47,12 @@ final class ClickHouseWriter<T>
     parallelism = context.getTaskInfo().getNumberOfParallelSubtasks();
     long restored = restoredCheckpoint(context.getRestoredCheckpointId());
     BatchIds ids = new BatchIds(subtask);
-    rows = sealer(encoder, SealedBatch.Kind.ROWS, limits, ids, folder, restored);
+    rows = sealer(encoder, BatchSealer.Kind.ROWS, limits, ids, folder, restored);
     early =
         linger == null
             ? null
             : new EarlyWrite<>(
-                sealer(encoder, SealedBatch.Kind.EARLY, limits, ids, "", restored),
+                sealer(encoder, BatchSealer.Kind.EARLY, limits, ids, "", restored),
                 connection,
                 limits,
                 linger,
@@ -75,7 +75,7 @@ final class ClickHouseWriter<T>
 
   private static <R> BatchSealer<R> sealer(
       RowEncoder<R> encoder,
-      SealedBatch.Kind kind,
+      BatchSealer.Kind kind,
       BatchLimits limits,
       BatchIds ids,
       String folder,

@@ -107,7 +107,6 @@ final class CommittableSerializer implements SimpleVersionedSerializer<Committab
     return new SealedBatch(
         table,
         id,
-        SealedBatch.Kind.ROWS,
         partition,
         rows,
         rawBytes,

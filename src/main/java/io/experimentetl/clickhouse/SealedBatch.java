@@ -7,7 +7,6 @@ import java.util.List;
  *
  * @param table the target table
  * @param id the {@code _batch_id} of its rows and its deduplication token; never reused
- * @param kind the kind of its rows
  * @param partition the partition of all its rows; 0 if the table has no partitions
  * @param rows the number of its rows
  * @param rawBytes its size before compression
@@ -22,7 +21,6 @@ import java.util.List;
 public record SealedBatch(
     String table,
     String id,
-    Kind kind,
     long partition,
     int rows,
     long rawBytes,
@@ -32,14 +30,6 @@ public record SealedBatch(
     byte[] body,
     String file)
     implements Committable {
-
-  /** The kind of a batch's rows. */
-  public enum Kind {
-    /** Rows of the sink's table. */
-    ROWS,
-    /** Early-written rows of the sink's table, which no checkpoint contains. */
-    EARLY
-  }
 
   /** Describes the batch in messages, with the values that find its rows. */
   String place() {

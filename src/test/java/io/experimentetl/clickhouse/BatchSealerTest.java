@@ -241,7 +241,7 @@ class BatchSealerTest {
     BatchSealer<Reading> sealer =
         new BatchSealer<>(
             Reading.ENCODER,
-            SealedBatch.Kind.EARLY,
+            BatchSealer.Kind.EARLY,
             BatchLimits.DEFAULT.withRows(4),
             new BatchIds(0),
             "",
@@ -281,7 +281,7 @@ class BatchSealerTest {
   private static BatchSealer<Reading> sealer(BatchLimits limits, String folder, SinkMemory memory) {
     return new BatchSealer<>(
         Reading.ENCODER,
-        SealedBatch.Kind.ROWS,
+        BatchSealer.Kind.ROWS,
         limits,
         new BatchIds(0),
         folder,

@@ -28,9 +28,7 @@ class BatchThreadsTest {
 
   private static Work work(int rows, long rawBytes, Callable<Void> call) {
     return new Work(
-        new SealedBatch(
-            "t", "b", SealedBatch.Kind.ROWS, 0, rows, rawBytes, 0, -1, List.of(), new byte[0], ""),
-        call);
+        new SealedBatch("t", "b", 0, rows, rawBytes, 0, -1, List.of(), new byte[0], ""), call);
   }
 
   @Test

@@ -68,7 +68,7 @@ final class Batches {
     BatchSealer<Reading> sealer =
         new BatchSealer<>(
             Reading.ENCODER,
-            SealedBatch.Kind.ROWS,
+            BatchSealer.Kind.ROWS,
             limits,
             new BatchIds(0),
             folder,

@@ -347,7 +347,7 @@ class ClickHouseCommitterIT {
     BatchSealer<Reading> sealer =
         new BatchSealer<>(
             Reading.ENCODER,
-            SealedBatch.Kind.ROWS,
+            BatchSealer.Kind.ROWS,
             new BatchLimits(
                 100_000,
                 64 << 20,

@@ -72,7 +72,6 @@ class CommitDecisionTest {
   }
 
   private static SealedBatch sealed(long at, long sealedAfter) {
-    return new SealedBatch(
-        "t", "i", SealedBatch.Kind.ROWS, 0, 1, 1, at, sealedAfter, List.of(), new byte[0], "");
+    return new SealedBatch("t", "i", 0, 1, 1, at, sealedAfter, List.of(), new byte[0], "");
   }
 }

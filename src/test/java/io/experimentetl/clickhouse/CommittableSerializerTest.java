@@ -21,7 +21,6 @@ class CommittableSerializerTest {
         new SealedBatch(
             "events",
             "k3-0-1",
-            SealedBatch.Kind.ROWS,
             partition,
             rows,
             123L,
@@ -58,18 +57,7 @@ class CommittableSerializerTest {
   @Test
   void batchPrintsItsNameAndNotItsRows() {
     SealedBatch batch =
-        new SealedBatch(
-            "events",
-            "k3-0-1",
-            SealedBatch.Kind.ROWS,
-            202611,
-            5,
-            1,
-            1,
-            -1,
-            List.of(),
-            new byte[] {1},
-            "");
+        new SealedBatch("events", "k3-0-1", 202611, 5, 1, 1, -1, List.of(), new byte[] {1}, "");
     assertThat(batch).hasToString("batch k3-0-1 of table events (partition 202611, 5 rows)");
   }
 }

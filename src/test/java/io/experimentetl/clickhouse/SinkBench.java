@@ -86,7 +86,7 @@ final class SinkBench {
     BatchSealer<EventProcessed> sealer =
         new BatchSealer<>(
             new EventEncoder(),
-            SealedBatch.Kind.ROWS,
+            BatchSealer.Kind.ROWS,
             limits,
             new BatchIds(0),
             "",

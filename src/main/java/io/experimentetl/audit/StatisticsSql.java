@@ -1,5 +1,6 @@
 package io.experimentetl.audit;
 
+import io.experimentetl.clickhouse.ClickHouseReader;
 import io.experimentetl.config.CrossoverPolicy;
 import io.experimentetl.config.MetricConfig;
 import io.experimentetl.config.MetricKind;
@@ -339,7 +340,7 @@ final class StatisticsSql {
   }
 
   static String clickhouseText(String text) {
-    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'";
+    return ClickHouseReader.literal(text);
   }
 
   /** A statement of {@code audit/}, or a part of one, with its placeholders filled in. */

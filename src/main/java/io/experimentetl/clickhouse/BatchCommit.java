@@ -161,7 +161,7 @@ final class BatchCommit {
               + " that client; delete the batch's rows (DELETE FROM "
               + batch.table()
               + " WHERE _batch_id = "
-              + BatchTable.literal(batch.id())
+              + ClickHouseReader.literal(batch.id())
               + "), then submit the job from its last checkpoint, which sends the batch again.");
     }
     LOG.info("{}: found {} rows, next: {}", batch, present, decision);

@@ -105,7 +105,7 @@ final class BatchTable {
       Set<String> known = new LinkedHashSet<>();
       String names =
           ONE_BLOCK_WHERE_KNOWN.keySet().stream()
-              .map(BatchTable::literal)
+              .map(ClickHouseReader::literal)
               .collect(Collectors.joining(", "));
       String sql = "SELECT name FROM system.settings WHERE name IN (" + names + ")";
       http.select(sql, Map.of(), timeout).forEach(line -> known.add(line[0]));
@@ -136,7 +136,7 @@ final class BatchTable {
   private void endQueries(SealedBatch batch) throws IOException, InterruptedException {
     http.select(
         "KILL QUERY WHERE user = currentUser() AND startsWith(query_id, "
-            + literal(queryIdPrefix(batch))
+            + ClickHouseReader.literal(queryIdPrefix(batch))
             + ") SYNC",
         Map.of(),
         timeout);
@@ -201,7 +201,7 @@ final class BatchTable {
         http.select(
             "SELECT sorting_key, engine LIKE '%ReplacingMergeTree' FROM system.tables"
                 + " WHERE database = currentDatabase() AND name = "
-                + literal(batch.table()),
+                + ClickHouseReader.literal(batch.table()),
             Map.of(),
             timeout);
     boolean versioned =
@@ -238,7 +238,7 @@ final class BatchTable {
   }
 
   private static String hasBatchId(SealedBatch batch) {
-    return "_batch_id = " + literal(batch.id());
+    return "_batch_id = " + ClickHouseReader.literal(batch.id());
   }
 
   private static String inPartition(SealedBatch batch) {
@@ -248,9 +248,5 @@ final class BatchTable {
 
   static String quoted(String name) {
     return "`" + name + "`";
-  }
-
-  static String literal(String text) {
-    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'";
   }
 }

@@ -96,7 +96,7 @@ public final class ClickHousePreflight {
       throws ClickHouseReadException, InterruptedException {
     String tables =
         schemas.stream()
-            .map(schema -> BatchTable.literal(schema.table()))
+            .map(schema -> ClickHouseReader.literal(schema.table()))
             .collect(Collectors.joining(", "));
     String full =
         String.join(
@@ -177,7 +177,7 @@ public final class ClickHousePreflight {
         select(
             "SELECT engine, engine_full, partition_key, arrayStringConcat(dependencies_table, ', ') AS views"
                 + " FROM system.tables WHERE database = currentDatabase() AND name = "
-                + BatchTable.literal(table),
+                + ClickHouseReader.literal(table),
             row ->
                 new Table(row.getString(1), row.getString(2), row.getString(3), row.getString(4)));
     if (found.isEmpty()) {
@@ -257,7 +257,7 @@ public final class ClickHousePreflight {
                       "SELECT value FROM system."
                           + (replicated ? "replicated_merge_tree_settings" : "merge_tree_settings")
                           + " WHERE name = "
-                          + BatchTable.literal(setting),
+                          + ClickHouseReader.literal(setting),
                       row -> row.getString(1))
                   .get(0));
     }
@@ -284,7 +284,7 @@ public final class ClickHousePreflight {
         select(
             "SELECT name, type, default_kind, default_expression FROM system.columns WHERE database"
                 + " = currentDatabase() AND table = "
-                + BatchTable.literal(schema.table())
+                + ClickHouseReader.literal(schema.table())
                 + " ORDER BY position",
             row ->
                 new Column(

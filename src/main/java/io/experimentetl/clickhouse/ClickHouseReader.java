@@ -246,15 +246,18 @@ public final class ClickHouseReader implements AutoCloseable {
         (name, value) -> statement.getLocalSettings().serverSetting("param_" + name, text(value)));
   }
 
+  /** A text as ClickHouse's SQL writes it. */
+  public static String literal(String text) {
+    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'";
+  }
+
   /** A parameter is read as a field of the TabSeparated format, an array's elements as literals. */
   private static String text(Object value) {
     if (value instanceof Collection<?> elements) {
       return elements.stream()
           .map(
               element ->
-                  element instanceof Number
-                      ? element.toString()
-                      : "'" + element.toString().replace("\\", "\\\\").replace("'", "\\'") + "'")
+                  element instanceof Number ? element.toString() : literal(element.toString()))
           .collect(Collectors.joining(",", "[", "]"));
     }
     return value

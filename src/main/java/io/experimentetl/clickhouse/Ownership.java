@@ -87,7 +87,7 @@ final class Ownership {
           .select(
               ("SELECT sink, countIf(job = %1$s), argMax(job, (epoch, job)), countIf(job != %1$s) FROM %2$s"
                       + " WHERE sink IN (%3$s) GROUP BY sink ORDER BY sink")
-                  .formatted(BatchTable.literal(job), TABLE, literals(sinks)),
+                  .formatted(ClickHouseReader.literal(job), TABLE, literals(sinks)),
               Map.of(),
               timeout)
           .stream()
@@ -113,7 +113,7 @@ final class Ownership {
     http.select(
         ("INSERT INTO %1$s (sink, job, epoch, claimed_at) SETTINGS async_insert = 0 SELECT arrayJoin([%2$s]) AS name,"
                 + " %3$s, (SELECT ifNull(max(epoch), 0) FROM %1$s) + 1, now64(3)")
-            .formatted(TABLE, literals(unclaimed), BatchTable.literal(job)),
+            .formatted(TABLE, literals(unclaimed), ClickHouseReader.literal(job)),
         Map.of(),
         timeout);
   }
@@ -128,7 +128,7 @@ final class Ownership {
             .map(
                 table ->
                     "startsWith(query_id, "
-                        + BatchTable.literal(BatchTable.queryIdPrefix(table))
+                        + ClickHouseReader.literal(BatchTable.queryIdPrefix(table))
                         + ")")
             .collect(Collectors.joining(" OR "));
     http.select(
@@ -145,7 +145,7 @@ final class Ownership {
    */
   String condition() {
     return " WHERE throwIf((SELECT count() FROM (SELECT argMax(job, (epoch, job)) AS owner FROM %s WHERE sink IN (%s) GROUP BY sink) WHERE owner != %s) > 0) = 0"
-        .formatted(TABLE, literals(sinks), BatchTable.literal(job));
+        .formatted(TABLE, literals(sinks), ClickHouseReader.literal(job));
   }
 
   /** Whether the answer says that {@link #condition} has failed a statement. */
@@ -154,7 +154,7 @@ final class Ownership {
   }
 
   private static String literals(List<String> names) {
-    return names.stream().map(BatchTable::literal).collect(Collectors.joining(", "));
+    return names.stream().map(ClickHouseReader::literal).collect(Collectors.joining(", "));
   }
 
   /**
@@ -182,7 +182,7 @@ final class Ownership {
             + " DELETE WHERE sink IN ("
             + literals(sinks)
             + ") AND job = "
-            + BatchTable.literal(owner)
+            + ClickHouseReader.literal(owner)
             + ", and submit this job from its last checkpoint.");
   }
 }

@@ -44,11 +44,6 @@ public final class ClickHouseSession implements AutoCloseable {
         });
   }
 
-  /** A text as ClickHouse's SQL writes it. */
-  static String literal(String text) {
-    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'";
-  }
-
   private interface Call<T> {
     T run() throws ClickHouseReadException, InterruptedException;
   }

@@ -1,5 +1,6 @@
 package io.experimentetl.operations;
 
+import io.experimentetl.clickhouse.ClickHouseReader;
 import io.experimentetl.model.SourceTable;
 import io.experimentetl.model.Subject;
 import io.experimentetl.model.SubjectKind;
@@ -109,7 +110,7 @@ public final class DeadLetters {
                         .formatted(
                             letter.code(),
                             letter.subject().kind().text(),
-                            ClickHouseSession.literal(letter.subject().key())))
+                            ClickHouseReader.literal(letter.subject().key())))
             .collect(Collectors.joining(", "));
     // Above the dismissed finding, and below that of any later change.
     clickHouse.execute(

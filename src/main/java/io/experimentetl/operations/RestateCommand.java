@@ -2,6 +2,7 @@ package io.experimentetl.operations;
 
 import io.experimentetl.JobArguments;
 import io.experimentetl.JobArguments.CorrectedAllocation;
+import io.experimentetl.clickhouse.ClickHouseReader;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -125,7 +126,7 @@ public final class RestateCommand implements Callable<Integer> {
             .clickHouse()
             .list(
                 "SELECT id FROM experiments FINAL WHERE key = %1$s OR toString(id) = %1$s ORDER BY key = %1$s DESC"
-                    .formatted(ClickHouseSession.literal(experiment)),
+                    .formatted(ClickHouseReader.literal(experiment)),
                 row -> row.getLong(1));
     if (ids.isEmpty()) {
       throw new OperationsException(

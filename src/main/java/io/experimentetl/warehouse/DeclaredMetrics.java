@@ -85,17 +85,13 @@ public final class DeclaredMetrics {
     MetricPurpose purpose = metric.purpose();
     return "(%s, toInt64(%d), %s, %s, %s)"
         .formatted(
-            literal(metric.name()),
+            ClickHouseReader.literal(metric.name()),
             purpose.order() == null ? placeInList : purpose.order(),
-            literal(purpose.role().name().toLowerCase(Locale.ROOT)),
-            literal(
+            ClickHouseReader.literal(purpose.role().name().toLowerCase(Locale.ROOT)),
+            ClickHouseReader.literal(
                 purpose.direction() == null
                     ? ""
                     : purpose.direction().name().toLowerCase(Locale.ROOT)),
-            literal("^" + purpose.experimentPattern() + "$"));
-  }
-
-  private static String literal(String text) {
-    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'";
+            ClickHouseReader.literal("^" + purpose.experimentPattern() + "$"));
   }
 }

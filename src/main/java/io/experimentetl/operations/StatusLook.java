@@ -1,6 +1,7 @@
 package io.experimentetl.operations;
 
 import io.experimentetl.ExperimentEtlJob;
+import io.experimentetl.cdc.PostgresChanges;
 import io.experimentetl.config.JobConfig;
 import io.experimentetl.config.SourceType;
 import io.experimentetl.model.Lsn;
@@ -227,7 +228,7 @@ public final class StatusLook {
         restarts > 0 && trouble.isEmpty()
             ? flink.lastFailure(job.id()).map(StatusLook::cause).orElse("")
             : "";
-    long resending = flink.metric(job.id(), "continuity", "resendingRows").orElse(0);
+    long resending = flink.metric(job.id(), PostgresChanges.CONTINUITY, "resendingRows").orElse(0);
     values.put("resending_rows", resending);
     return new Found(
         trouble.isEmpty() && checkpoints.current(),

@@ -65,15 +65,14 @@ public final class ExperimentEtlJob {
     if (!problems.isEmpty()) {
       throw new PreflightException(problems);
     }
+    Warehouse warehouse = Warehouse.of(config, environment.getConfiguration());
     ExperimentEtlPipeline.build(
         config,
         start(arguments, configured, config),
         source(config, environment, arguments.resync() ? retainedFrom(database, config) : null),
-        Warehouse.of(config, environment.getConfiguration()).sinks(),
+        warehouse.sinks(),
         KafkaSinks.of(config));
-    DeclaredMetrics.write(
-        Warehouse.connection(config.clickhouse(), config.clickhouse().database()),
-        config.statistics().metrics());
+    DeclaredMetrics.write(warehouse.connection(), config.statistics().metrics());
     environment.execute(NAME);
   }
 

@@ -119,7 +119,7 @@ final class FindingsComparison {
                                 StatisticsSql.clickhouseText(
                                     metric.purpose().role() == MetricRole.DIAGNOSTIC
                                         ? ""
-                                        : "^" + metric.purpose().experimentPattern() + "$")))
+                                        : metric.purpose().experimentPattern())))
                 .collect(Collectors.joining(", ", "[", "]"))),
         entry("day", sql.clickhouseDay("at")),
         entry("on_its_way", micros(findings.grace().plus(ON_ITS_WAY))),

@@ -42,12 +42,12 @@ public record MetricPurpose(
     return role != MetricRole.DIAGNOSTIC && experimentKey.matches(experimentPattern());
   }
 
-  /** A regular expression of the keys of the experiments that the metric is for. */
+  /** A regular expression of the whole keys of the experiments that the metric is for. */
   public String experimentPattern() {
     return experiments.isEmpty()
-        ? "(?s).*"
+        ? "^(?s).*$"
         : experiments.stream()
             .map(key -> key.replaceAll("[^\\p{L}\\p{N}_*-]", "\\\\$0").replace("*", ".*"))
-            .collect(Collectors.joining("|", "(?s)(", ")"));
+            .collect(Collectors.joining("|", "^(?s)(", ")$"));
   }
 }

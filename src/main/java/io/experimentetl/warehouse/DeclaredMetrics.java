@@ -92,6 +92,6 @@ public final class DeclaredMetrics {
                 purpose.direction() == null
                     ? ""
                     : purpose.direction().name().toLowerCase(Locale.ROOT)),
-            ClickHouseReader.literal("^" + purpose.experimentPattern() + "$"));
+            ClickHouseReader.literal(purpose.experimentPattern()));
   }
 }

@@ -297,7 +297,7 @@ extreme AS
 ),
 changed AS
 (
-    SELECT 'event' AS kind, concat(toString(event_id), '@', toString(at)) AS key FROM event WHERE has(inconsistencies, 'C-UPDATE-IMMUTABLE')
+    SELECT concat(toString(event_id), '@', toString(at)) AS key FROM event WHERE has(inconsistencies, 'C-UPDATE-IMMUTABLE')
 ),
 reassigned AS
 (
@@ -399,7 +399,7 @@ SELECT what, code, kind, key, why, evidence FROM
             'T-FUTURE', 'T-OUT-OF-RANGE', 'S-BAD-PROPERTY')
         AND f.kind = 'event'
         AND NOT has(e.inconsistencies, f.code)
-        AND (f.kind, f.key) NOT IN (SELECT kind, key FROM changed)
+        AND f.key NOT IN (SELECT key FROM changed)
         -- An event that was inserted again after its user's erasure is a new row: older findings belong to the erased row.
         AND intDiv(e._version, 1024) <= intDiv(f._version, 1024)
         AND (f.code != 'S-BAD-PROPERTY' OR f._version > metrics_changed OR e._version <= metrics_changed)

@@ -3,7 +3,7 @@ package io.experimentetl.clickhouse;
 /**
  * A position in the stream that separates rows: every row up to it is sent before the marker, every
  * later row after it. The source's first operator sends one before each checkpoint barrier, and
- * every operator forwards it after its own output. A sink writes the marker to {@code
+ * every operator forwards it after its own output. {@link JointCommit} writes the marker to {@code
  * etl_sink_progress} when all rows before it are visible.
  *
  * @param sequenceNumber the last sequence number before the marker

@@ -8,7 +8,7 @@ import java.util.Optional;
 
 /** The warehouse's tables while the job runs. */
 public final class WarehouseTables {
-  /** All tables except etl_sink_progress. */
+  /** The tables with a batch id, which sinks write, except etl_sink_progress. */
   private static final String HELD_BACK =
       " AND engine = 'ReplacingMergeTree' AND name <> 'etl_sink_progress'"
           + " AND name IN (SELECT table FROM system.columns WHERE database = currentDatabase() AND name = '_batch_id')";
@@ -32,7 +32,7 @@ public final class WarehouseTables {
 
   /**
    * Counts, per table, the physical rows that repeat a key and a version. Early writes and
-   * etl_sink_progress are left out: an idle job repeats its progress marker at every checkpoint.
+   * etl_sink_progress are left out: a job that was restarted may write its last marker again.
    * Merges must be off, or they remove what is counted.
    */
   public List<Doubled> doubled() {

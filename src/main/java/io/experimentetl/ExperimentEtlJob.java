@@ -72,7 +72,9 @@ public final class ExperimentEtlJob {
         source(config, environment, arguments.resync() ? retainedFrom(database, config) : null),
         warehouse.sinks(),
         KafkaSinks.of(config));
-    DeclaredMetrics.write(warehouse.connection(), config.statistics().metrics());
+    if (arguments.check().isEmpty()) {
+      DeclaredMetrics.write(warehouse.connection(), config.statistics().metrics());
+    }
     environment.execute(NAME);
   }
 

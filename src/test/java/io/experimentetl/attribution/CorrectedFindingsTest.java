@@ -35,24 +35,9 @@ class CorrectedFindingsTest {
     assertThat(scenario.out.openCodes()).doesNotContain(codes);
   }
 
-  private void experimentRuns(String from, String to) {
-    scenario.changeDimensions(
-        () ->
-            scenario.dimensions.put(
-                new ExperimentDimension(
-                    EXPERIMENT,
-                    "exp",
-                    "Exp",
-                    "UTC",
-                    at(from),
-                    at(to),
-                    0,
-                    ExperimentDimension.NO_STATUSES)));
-  }
-
   @Test
   void correctedTimeOfAnEventResolvesWhatWasFoundOnIt() {
-    experimentRuns(JAN_8, JAN_10);
+    scenario.experimentRuns(JAN_8, JAN_10);
     scenario.insert(assignment(CONTROL, "hash", JAN_9));
     EventRow tooEarly = exposure(1, CONTROL, "2026-01-07T10:00:00Z");
     scenario.insert(tooEarly);
@@ -153,13 +138,13 @@ class CorrectedFindingsTest {
 
   @Test
   void correctedDatesOfTheExperimentResolveWhatWasFoundOnItsEvents() {
-    experimentRuns(JAN_9, JAN_10);
+    scenario.experimentRuns(JAN_9, JAN_10);
     scenario.insert(assignment(CONTROL, "hash", JAN_8));
     scenario.insert(exposure(1, CONTROL, JAN_8));
     scenario.insert(purchase(2, "2026-01-11T10:00:00Z", "1"));
     assertOpen(FindingCode.T_NOT_RUNNING);
     scenario.throughState();
-    experimentRuns(JAN_8, JAN_10);
+    scenario.experimentRuns(JAN_8, JAN_10);
     assertThat(scenario.out.openFindings())
         .filteredOn(finding -> finding.startsWith("T-NOT-RUNNING"))
         .as("only the purchase is outside of the dates still")

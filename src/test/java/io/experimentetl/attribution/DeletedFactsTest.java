@@ -135,10 +135,7 @@ class DeletedFactsTest {
     scenario.afterGrace();
     scenario.apply(
         SourceTable.ASSIGNMENTS, ChangeKind.RETENTION_DELETE, assignment(77, "hash", JAN_8), null);
-    scenario.changeDimensions(
-        () ->
-            scenario.dimensions.put(
-                new VariantDimension(77, UserScenario.EXPERIMENT, "late", "L", 0, false)));
+    scenario.variantArrives(77);
 
     assertThat(scenario.visible().values())
         .singleElement()

@@ -38,24 +38,9 @@ class EvictionTest {
 
   private static UserScenario ofEndedExperiment() {
     UserScenario scenario = UserScenario.ofKnownUser(UserScenario.config(CrossoverPolicy.EXCLUDE));
-    end(scenario, "2026-01-10T00:00:00Z");
+    scenario.experimentRuns(null, "2026-01-10T00:00:00Z");
     scenario.committedAt = at(OVER);
     return scenario;
-  }
-
-  private static void end(UserScenario scenario, String endsAt) {
-    scenario.changeDimensions(
-        () ->
-            scenario.dimensions.put(
-                new ExperimentDimension(
-                    EXPERIMENT,
-                    "exp",
-                    "Exp",
-                    "UTC",
-                    null,
-                    at(endsAt),
-                    0,
-                    ExperimentDimension.NO_STATUSES)));
   }
 
   private static EventRow purchase(int id, String at, String revenue) {
@@ -119,18 +104,7 @@ class EvictionTest {
   @Test
   void factsOfAnExperimentWithoutAnEndStay() {
     live(scenario);
-    scenario.changeDimensions(
-        () ->
-            scenario.dimensions.put(
-                new ExperimentDimension(
-                    EXPERIMENT,
-                    "exp",
-                    "Exp",
-                    "UTC",
-                    null,
-                    null,
-                    0,
-                    ExperimentDimension.NO_STATUSES)));
+    scenario.experimentRuns(null, null);
     scenario.evict();
     assertThat(scenario.evicted()).isEmpty();
   }
@@ -145,8 +119,7 @@ class EvictionTest {
     scenario.evict();
     assertThat(scenario.evicted()).as("it was delivered flagged, and may be corrected").isEmpty();
 
-    scenario.changeDimensions(
-        () -> scenario.dimensions.put(new VariantDimension(99, EXPERIMENT, "x", "X", 0, false)));
+    scenario.variantArrives(99);
     scenario.evict();
     assertThat(scenario.evicted()).hasSize(1);
   }
@@ -231,8 +204,7 @@ class EvictionTest {
     scenario.insert(event(1, "exposure", CONTROL, JAN_8, null));
     scenario.insert(event(2, "exposure", 99L, JAN_9, null));
     scenario.afterGrace();
-    scenario.changeDimensions(
-        () -> scenario.dimensions.put(new VariantDimension(99, EXPERIMENT, "x", "X", 0, false)));
+    scenario.variantArrives(99);
     assertThat(scenario.out.eventRows).hasSize(3);
     scenario.warehouse.visibleEvents = 2;
     scenario.evict();
@@ -397,7 +369,7 @@ class EvictionTest {
   @Test
   void changedDatesLeaveTheStatisticsOfLostFactsAndReportIt() {
     Map<DailyKey, DailySums> before = evictAndLose();
-    end(scenario, "2026-01-08T09:00:00Z");
+    scenario.experimentRuns(null, "2026-01-08T09:00:00Z");
     assertThat(scenario.out.daily).isEqualTo(before);
     assertThat(scenario.out.openFindings()).contains("T-LATE-BEYOND-STATE experiment-user:1/u1");
   }

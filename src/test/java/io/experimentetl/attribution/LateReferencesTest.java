@@ -194,7 +194,7 @@ class LateReferencesTest {
       scenario.changeDimensions(
           () -> {
             if (scenario.dimensions.experiment(EXPERIMENT) == null) {
-              knowExperiment(scenario);
+              scenario.dimensions.put(UserScenario.experiment(null, null));
             } else {
               scenario.dimensions.removeExperiment(EXPERIMENT);
             }
@@ -258,12 +258,6 @@ class LateReferencesTest {
       simple.afterGrace();
       return simple;
     }
-  }
-
-  private static void knowExperiment(UserScenario scenario) {
-    scenario.dimensions.put(
-        new ExperimentDimension(
-            EXPERIMENT, "exp", "Exp", "UTC", null, null, 0, ExperimentDimension.NO_STATUSES));
   }
 
   private static void knowVariant(UserScenario scenario, long id) {

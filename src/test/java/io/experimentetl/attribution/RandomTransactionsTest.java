@@ -120,7 +120,7 @@ class RandomTransactionsTest {
       }
       log.add("VARIANT");
       variantArrived = true;
-      sent.add(() -> learnVariant(scenario));
+      sent.add(() -> scenario.variantArrives(MISSING));
     }
 
     /** The facts that the source holds follow. */
@@ -398,18 +398,11 @@ class RandomTransactionsTest {
         .collect(Collectors.toSet());
   }
 
-  private static void learnVariant(UserScenario scenario) {
-    scenario.changeDimensions(
-        () ->
-            scenario.dimensions.put(
-                new VariantDimension(MISSING, UserScenario.EXPERIMENT, "late", "L", 0, false)));
-  }
-
   /** What the same rows give when they simply arrive. */
   private static Map<?, ?> figuresOf(Source source) {
     UserScenario simple = UserScenario.ofKnownUser(UserScenario.config(CrossoverPolicy.EXCLUDE));
     if (source.variantArrived) {
-      learnVariant(simple);
+      simple.variantArrives(MISSING);
     }
     source.assignments.values().forEach(simple::insert);
     source.visibleEvents().forEach(simple::insert);

@@ -268,10 +268,7 @@ class RenamedUserTest {
     scenario.afterGrace();
     scenario.delete(flagged);
     scenario.rename(USER, NEW);
-    scenario.changeDimensions(
-        () ->
-            scenario.dimensions.put(
-                new VariantDimension(77, UserScenario.EXPERIMENT, "late", "L", 0, false)));
+    scenario.variantArrives(77);
 
     assertThat(visible()).containsExactly(NEW + "/1");
     assertThat(visibleAssignments()).containsExactly(NEW + "/7");

@@ -148,10 +148,7 @@ class ReplayedRowsTest {
 
     void lateVariantArrives() {
       lateVariantIsDue = false;
-      scenario.changeDimensions(
-          () ->
-              scenario.dimensions.put(
-                  new VariantDimension(LATE, EXPERIMENT, "late", "Late", 0, false)));
+      scenario.variantArrives(LATE);
     }
   }
 

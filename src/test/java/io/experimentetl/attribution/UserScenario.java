@@ -200,12 +200,39 @@ final class UserScenario {
   void knowDimensions() {
     changeDimensions(
         () -> {
-          dimensions.put(
-              new ExperimentDimension(
-                  EXPERIMENT, "exp", "Exp", "UTC", null, null, 0, ExperimentDimension.NO_STATUSES));
+          dimensions.put(experiment(null, null));
           dimensions.put(new VariantDimension(CONTROL, EXPERIMENT, "control", "C", 50, true));
           dimensions.put(new VariantDimension(TREATMENT, EXPERIMENT, "treatment", "T", 50, false));
         });
+  }
+
+  /**
+   * The experiment with these dates.
+   *
+   * @param startsAt null: open
+   * @param endsAt null: open
+   */
+  static ExperimentDimension experiment(String startsAt, String endsAt) {
+    return new ExperimentDimension(
+        EXPERIMENT,
+        "exp",
+        "Exp",
+        "UTC",
+        startsAt == null ? null : at(startsAt),
+        endsAt == null ? null : at(endsAt),
+        0,
+        ExperimentDimension.NO_STATUSES);
+  }
+
+  /** The experiment gets these dates; null: open. */
+  void experimentRuns(String from, String to) {
+    changeDimensions(() -> dimensions.put(experiment(from, to)));
+  }
+
+  /** A variant of the experiment arrives that facts may have referred to. */
+  void variantArrives(long id) {
+    changeDimensions(
+        () -> dimensions.put(new VariantDimension(id, EXPERIMENT, "late", "L", 0, false)));
   }
 
   void changeDimensions(Runnable change) {

@@ -13,9 +13,11 @@ import io.experimentetl.model.RowVersion;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.HashMap;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.function.Function;
+import java.util.stream.Collectors;
 
 /**
  * Everything that was sent, and its result: rows by key and greatest version, sums of differences.
@@ -103,32 +105,34 @@ final class CollectedOutput implements AttributionOutput {
     return newest;
   }
 
+  /** The assignments that are not deleted, by the greatest version of each. */
+  List<AssignmentProcessed> visibleAssignments() {
+    Map<List<Object>, AssignmentProcessed> newest = new LinkedHashMap<>();
+    for (AssignmentProcessed row : assignmentRows) {
+      newest.merge(key(row), row, (a, b) -> a.version().version() > b.version().version() ? a : b);
+    }
+    newest.values().removeIf(row -> row.version().deleted());
+    return List.copyOf(newest.values());
+  }
+
+  private static List<Object> key(AssignmentProcessed row) {
+    return List.of(row.assignment().userId(), row.assignment().id());
+  }
+
   /**
    * Rows that were sent twice in one version, and rows that were sent although the version before
    * has the same content, is not deleted, and is of another change of the source.
    */
   List<String> rowsSentAgain() {
     List<String> again = new ArrayList<>();
-    Map<Object, List<EventProcessed>> events = new HashMap<>();
-    eventRows.forEach(
-        row ->
-            events
-                .computeIfAbsent(
-                    List.of(row.event().userId(), row.event().id(), row.event().occurredAt()),
-                    key -> new ArrayList<>())
-                .add(row));
-    events
+    eventRows.stream()
+        .collect(
+            Collectors.groupingBy(
+                row -> List.of(row.event().userId(), row.event().id(), row.event().occurredAt())))
         .values()
         .forEach(rows -> addAgain(rows, EventProcessed::version, EventProcessed::event, again));
-    Map<Object, List<AssignmentProcessed>> assignments = new HashMap<>();
-    assignmentRows.forEach(
-        row ->
-            assignments
-                .computeIfAbsent(
-                    List.of(row.assignment().userId(), row.assignment().id()),
-                    key -> new ArrayList<>())
-                .add(row));
-    assignments
+    assignmentRows.stream()
+        .collect(Collectors.groupingBy(CollectedOutput::key))
         .values()
         .forEach(
             rows ->

@@ -23,7 +23,6 @@ import java.util.Map;
 import java.util.Random;
 import java.util.Set;
 import java.util.stream.Collectors;
-import java.util.stream.Stream;
 import net.jqwik.api.ForAll;
 import net.jqwik.api.Property;
 
@@ -295,7 +294,7 @@ class LateReferencesTest {
   }
 
   private static Set<AssignmentRow> assignments(UserScenario scenario) {
-    return latestAssignments(scenario)
+    return scenario.out.visibleAssignments().stream()
         .map(AssignmentProcessed::assignment)
         .collect(Collectors.toSet());
   }
@@ -308,25 +307,12 @@ class LateReferencesTest {
         flags.add(List.of(row.event(), code));
       }
     }
-    latestAssignments(scenario)
-        .forEach(
-            row -> {
-              for (FindingCode code : row.inconsistencies()) {
-                flags.add(List.of(row.assignment(), code));
-              }
-            });
+    for (AssignmentProcessed row : scenario.out.visibleAssignments()) {
+      for (FindingCode code : row.inconsistencies()) {
+        flags.add(List.of(row.assignment(), code));
+      }
+    }
     flags.removeIf(flag -> !MISSING.contains(flag.get(1)));
     return flags;
-  }
-
-  private static Stream<AssignmentProcessed> latestAssignments(UserScenario scenario) {
-    Map<Long, AssignmentProcessed> latest = new HashMap<>();
-    for (AssignmentProcessed row : scenario.out.assignmentRows) {
-      latest.merge(
-          row.assignment().id(),
-          row,
-          (a, b) -> a.version().version() > b.version().version() ? a : b);
-    }
-    return latest.values().stream().filter(row -> !row.version().deleted());
   }
 }

@@ -351,7 +351,10 @@ class RandomTransactionsTest {
                   .collect(Collectors.toSet()))
           .as(String.join("\n", source.log))
           .isEqualTo(source.keptBeyondSource());
-      assertThat(visibleAssignments(scenario))
+      assertThat(
+              scenario.out.visibleAssignments().stream()
+                  .map(AssignmentProcessed::assignment)
+                  .collect(Collectors.toSet()))
           .as(String.join("\n", source.log))
           .isEqualTo(Set.copyOf(source.assignments.values()));
       if (!writesEarly) {
@@ -382,20 +385,6 @@ class RandomTransactionsTest {
       scenario.dimensions.removeVariant(MISSING);
     }
     changes.subList(checkpointBefore, changes.size()).forEach(Runnable::run);
-  }
-
-  private static Set<AssignmentRow> visibleAssignments(UserScenario scenario) {
-    Map<Object, AssignmentProcessed> latest = new HashMap<>();
-    for (AssignmentProcessed row : scenario.out.assignmentRows) {
-      latest.merge(
-          List.of(row.assignment().userId(), row.assignment().id()),
-          row,
-          (a, b) -> a.version().version() > b.version().version() ? a : b);
-    }
-    latest.values().removeIf(row -> row.version().deleted());
-    return latest.values().stream()
-        .map(AssignmentProcessed::assignment)
-        .collect(Collectors.toSet());
   }
 
   /** What the same rows give when they simply arrive. */

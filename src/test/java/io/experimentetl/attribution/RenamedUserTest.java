@@ -13,7 +13,6 @@ import static io.experimentetl.attribution.UserScenario.units;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.experimentetl.config.CrossoverPolicy;
-import io.experimentetl.model.AssignmentProcessed;
 import io.experimentetl.model.AssignmentRow;
 import io.experimentetl.model.DailyKey;
 import io.experimentetl.model.DailySums;
@@ -63,14 +62,10 @@ class RenamedUserTest {
 
   private Set<String> visibleAssignments() {
     Set<String> rows = new TreeSet<>();
-    for (AssignmentProcessed row : scenario.out.assignmentRows) {
-      String key = row.assignment().userId() + "/" + row.assignment().id();
-      if (row.version().deleted()) {
-        rows.remove(key);
-      } else {
-        rows.add(key);
-      }
-    }
+    scenario
+        .out
+        .visibleAssignments()
+        .forEach(row -> rows.add(row.assignment().userId() + "/" + row.assignment().id()));
     return rows;
   }
 

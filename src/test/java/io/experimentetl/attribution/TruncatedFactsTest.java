@@ -15,14 +15,11 @@ import static io.experimentetl.model.SourceTable.EVENTS;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.experimentetl.config.CrossoverPolicy;
-import io.experimentetl.model.AssignmentProcessed;
 import io.experimentetl.model.AssignmentRow;
 import io.experimentetl.model.ChangeKind;
 import io.experimentetl.model.EventRow;
 import io.experimentetl.model.SourceTable;
-import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Map;
 import org.junit.jupiter.api.Test;
 
 /** A TRUNCATE deletes what the source held, judged at the commit. */
@@ -45,17 +42,7 @@ class TruncatedFactsTest {
   }
 
   private List<Long> visibleAssignments() {
-    Map<Long, AssignmentProcessed> latest = new LinkedHashMap<>();
-    for (AssignmentProcessed row : scenario.out.assignmentRows) {
-      latest.merge(
-          row.assignment().id(),
-          row,
-          (a, b) -> a.version().version() > b.version().version() ? a : b);
-    }
-    return latest.values().stream()
-        .filter(row -> !row.version().deleted())
-        .map(row -> row.assignment().id())
-        .toList();
+    return scenario.out.visibleAssignments().stream().map(row -> row.assignment().id()).toList();
   }
 
   @Test

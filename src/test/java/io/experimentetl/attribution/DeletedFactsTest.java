@@ -1,6 +1,7 @@
 package io.experimentetl.attribution;
 
 import static io.experimentetl.attribution.UserScenario.CONTROL;
+import static io.experimentetl.attribution.UserScenario.JAN_10;
 import static io.experimentetl.attribution.UserScenario.JAN_8;
 import static io.experimentetl.attribution.UserScenario.JAN_9;
 import static io.experimentetl.attribution.UserScenario.TREATMENT;
@@ -12,13 +13,13 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import io.experimentetl.config.CrossoverPolicy;
 import io.experimentetl.model.AssignmentProcessed;
+import io.experimentetl.model.AssignmentRow;
 import io.experimentetl.model.ChangeKind;
 import io.experimentetl.model.DailyKey;
 import io.experimentetl.model.DailySums;
 import io.experimentetl.model.EventRow;
 import io.experimentetl.model.FindingCode;
 import io.experimentetl.model.SourceTable;
-import java.time.Duration;
 import java.time.Instant;
 import java.util.List;
 import java.util.Map;
@@ -126,6 +127,26 @@ class DeletedFactsTest {
     assertThat(reasonOfAssignment()).isEmpty();
   }
 
+  /** The watch of the source reads rows again that differ in ClickHouse. */
+  @Test
+  void youngRowThatRetentionDeletedAndThatIsReadAgainIsOfTheSourceAgain() {
+    AssignmentRow assignment = assignment(CONTROL, "hash", JAN_8);
+    EventRow event = exposure(1, CONTROL, JAN_9);
+    scenario.insert(assignment);
+    scenario.insert(event);
+    scenario.apply(SourceTable.EVENTS, ChangeKind.RETENTION_DELETE, event, null);
+    scenario.apply(SourceTable.ASSIGNMENTS, ChangeKind.RETENTION_DELETE, assignment, null);
+    for (int i = 0; i < 2; i++) {
+      scenario.apply(SourceTable.EVENTS, ChangeKind.READ, null, event);
+      scenario.apply(SourceTable.ASSIGNMENTS, ChangeKind.READ, null, assignment);
+    }
+
+    assertThat(reasonOfEvent()).isEmpty();
+    assertThat(reasonOfAssignment()).isEmpty();
+    assertThat(scenario.out.eventRows).as("the second time nothing has changed").hasSize(3);
+    assertThat(scenario.out.assignmentRows).hasSize(3);
+  }
+
   @Test
   void correctionOfARowThatRetentionDeletedKeepsItsReason() {
     EventRow event = exposure(1, 77L, JAN_9);
@@ -147,11 +168,10 @@ class DeletedFactsTest {
 
   @Test
   void resyncRemembersWhichYoungRowsRetentionDeleted() {
-    String young = Instant.now().minus(Duration.ofDays(3)).toString();
-    scenario.processingTime(Instant.now());
+    scenario.processingTime(Instant.parse(JAN_10));
     scenario.apply(
-        SourceTable.ASSIGNMENTS, ChangeKind.RETAINED, null, assignment(CONTROL, "hash", young));
-    scenario.apply(SourceTable.EVENTS, ChangeKind.RETAINED, null, exposure(1, CONTROL, young));
+        SourceTable.ASSIGNMENTS, ChangeKind.RETAINED, null, assignment(CONTROL, "hash", JAN_8));
+    scenario.apply(SourceTable.EVENTS, ChangeKind.RETAINED, null, exposure(1, CONTROL, JAN_8));
     scenario.afterGrace();
 
     assertThat(reasonOfEvent()).isEqualTo("retention");

@@ -285,6 +285,7 @@ class RenamedUserTest {
     scenario.afterGrace();
 
     assertThat(visible()).containsExactly(USER + "/1");
+    assertThat(scenario.hasUnmoved()).isFalse();
   }
 
   @Test

@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import java.net.InetAddress;
 import java.net.ServerSocket;
 import java.nio.file.Path;
+import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
 
 class FreePortTest {
@@ -23,7 +24,7 @@ class FreePortTest {
 
   @Test
   void portIsNoneThatAnOutgoingConnectionMayGet() {
-    assertThat(FreePort.pick()).isLessThan(32_768);
+    assertThat(IntStream.range(0, 50).map(i -> FreePort.pick())).allMatch(port -> port < 32_768);
   }
 
   @Test

@@ -20,6 +20,7 @@ import io.experimentetl.model.UserRow;
 import io.experimentetl.model.VariantRow;
 import java.lang.management.ManagementFactory;
 import java.lang.management.ThreadMXBean;
+import java.util.List;
 import org.apache.flink.api.common.serialization.SerializerConfigImpl;
 import org.apache.flink.api.common.typeinfo.Types;
 import org.apache.flink.configuration.Configuration;
@@ -192,7 +193,7 @@ final class OperatorBench implements AutoCloseable {
   private void discardOutput() {
     harness.getOutput().clear();
     for (var tag :
-        java.util.List.of(
+        List.of(
             AttributeOperator.ASSIGNMENTS,
             AttributeOperator.FINDINGS,
             AttributeOperator.CONTRIBUTIONS,

@@ -1,7 +1,5 @@
 package io.experimentetl.bench;
 
-import com.fasterxml.jackson.databind.ObjectMapper;
-import com.fasterxml.jackson.databind.SerializationFeature;
 import io.experimentetl.audit.AuditReport;
 import io.experimentetl.local.Place;
 import io.experimentetl.local.Platform;
@@ -11,7 +9,6 @@ import io.experimentetl.local.demo.Backlog;
 import io.experimentetl.local.demo.DemoFolder;
 import io.experimentetl.local.demo.RunningJob;
 import java.io.IOException;
-import java.io.PrintWriter;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -22,6 +19,7 @@ import java.util.Map;
 import java.util.concurrent.Callable;
 import java.util.stream.Stream;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Spec;
@@ -39,7 +37,6 @@ import picocli.CommandLine.Spec;
       "Compare the ratios: absolute figures depend on the machine."
     })
 public final class PlatformSizes implements Callable<Integer> {
-  private static final int ROUNDS = 3;
   private static final int CHANGED_USERS = 3_000;
   private static final int EVENTS_PER_CHANGED_USER = 100;
   private static final int ERASED_USERS = 50_000;
@@ -49,19 +46,13 @@ public final class PlatformSizes implements Callable<Integer> {
   private final Place place = new Place();
 
   @Spec private CommandSpec spec;
+  @Mixin private final SizeFigures sizes = new SizeFigures();
 
   @Option(
       names = "--directory",
       paramLabel = "DIR",
       description = "an empty folder for data and logs (default: target/bench-size, emptied first)")
   private Path directory;
-
-  @Option(
-      names = "--scale",
-      paramLabel = "PERCENT",
-      defaultValue = "100",
-      description = "part of the sizes of docs/performance.md (default: ${DEFAULT-VALUE})")
-  private int scale;
 
   @Option(
       names = "--users",
@@ -97,10 +88,7 @@ public final class PlatformSizes implements Callable<Integer> {
       requireEqual(job);
       job.cancel();
     }
-    PrintWriter out = spec.commandLine().getOut();
-    new ObjectMapper().enable(SerializationFeature.INDENT_OUTPUT).writeValue(out, figures);
-    out.println();
-    out.flush();
+    SizeFigures.print(figures, spec.commandLine().getOut());
     return 0;
   }
 
@@ -120,24 +108,26 @@ public final class PlatformSizes implements Callable<Integer> {
               events("many", users / 10, 1);
             });
     Map<String, Double> figures = new LinkedHashMap<>();
-    figures.put("users_%d.rows_per_second".formatted(users), rounded(users * 2.1 / seconds));
+    figures.put(
+        "users_%d.rows_per_second".formatted(users), SizeFigures.rounded(users * 2.1 / seconds));
     platform
         .flinkCluster()
         .ifPresent(
             cluster ->
                 figures.put(
                     "users_%d.taskmanager_gib".formatted(users),
-                    rounded(greatestResidentBytes(cluster.taskManagerPids().get(0)) / (1L << 30))));
+                    SizeFigures.rounded(
+                        greatestResidentBytes(cluster.taskManagerPids().get(0)) / (1L << 30))));
     return figures;
   }
 
   private Map<String, Double> changes() {
-    int changed = scaled(CHANGED_USERS);
-    int erased = scaled(ERASED_USERS);
+    int changed = sizes.scaled(CHANGED_USERS);
+    int erased = sizes.scaled(ERASED_USERS);
     List<Double> updates = new ArrayList<>();
     List<Double> deletes = new ArrayList<>();
     List<Double> erasures = new ArrayList<>();
-    for (int round = 0; round < ROUNDS; round++) {
+    for (int round = 0; round < SizeFigures.ROUNDS; round++) {
       String bulk = "bulk" + round;
       String gone = "gone" + round;
       members(bulk, changed);
@@ -166,15 +156,15 @@ public final class PlatformSizes implements Callable<Integer> {
     Map<String, Double> figures = new LinkedHashMap<>();
     String events = "%.0f_events".formatted(rows);
     figures.put(
-        "bulk_update.%s.rows_per_second".formatted(events), rounded(rows / median(updates)));
+        "bulk_update.%s.rows_per_second".formatted(events),
+        SizeFigures.rounded(rows / SizeFigures.median(updates)));
     figures.put(
-        "bulk_delete.%s.rows_per_second".formatted(events), rounded(rows / median(deletes)));
-    figures.put("erasure.%d_users.seconds".formatted(erased), rounded(median(erasures)));
+        "bulk_delete.%s.rows_per_second".formatted(events),
+        SizeFigures.rounded(rows / SizeFigures.median(deletes)));
+    figures.put(
+        "erasure.%d_users.seconds".formatted(erased),
+        SizeFigures.rounded(SizeFigures.median(erasures)));
     return figures;
-  }
-
-  private int scaled(int size) {
-    return (int) Math.max(20, (long) size * scale / 100);
   }
 
   /** Seconds from the return of the change, which has committed, until all of it is visible. */
@@ -196,14 +186,6 @@ public final class PlatformSizes implements Callable<Integer> {
     } catch (IOException e) {
       throw new UncheckedIOException(e);
     }
-  }
-
-  private static double median(List<Double> rounds) {
-    return rounds.stream().sorted().skip(rounds.size() / 2).findFirst().orElseThrow();
-  }
-
-  private static double rounded(double value) {
-    return Math.round(value * 100) / 100.0;
   }
 
   private void members(String prefix, int count) {

@@ -1,17 +1,15 @@
 package io.experimentetl.bench;
 
-import com.fasterxml.jackson.databind.ObjectMapper;
-import com.fasterxml.jackson.databind.SerializationFeature;
 import io.experimentetl.config.ConfigBuilder;
 import io.experimentetl.config.JobConfig;
 import io.experimentetl.config.MetricConfig;
-import java.io.PrintWriter;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Spec;
@@ -26,17 +24,10 @@ import picocli.CommandLine.Spec;
       "Compare the ratios: absolute figures depend on the machine."
     })
 public final class SizeCommand implements Callable<Integer> {
-  private static final int ROUNDS = 3;
   private static final int APPENDED = 20_000;
 
   @Spec private CommandSpec spec;
-
-  @Option(
-      names = "--scale",
-      paramLabel = "PERCENT",
-      defaultValue = "100",
-      description = "part of the sizes of docs/performance.md (default: ${DEFAULT-VALUE})")
-  private int scale;
+  @Mixin private final SizeFigures sizes = new SizeFigures();
 
   @Option(
       names = "--only",
@@ -52,55 +43,48 @@ public final class SizeCommand implements Callable<Integer> {
   @Override
   public Integer call() throws Exception {
     Map<String, Figure> figures = new LinkedHashMap<>();
-    for (int history : List.of(20, scaled(20_000), scaled(200_000))) {
+    for (int history : List.of(20, sizes.scaled(20_000), sizes.scaled(200_000))) {
       figures.put("append.history_%d.us_per_row".formatted(history), () -> append(history, 2));
     }
-    int updated = scaled(100_000);
+    int updated = sizes.scaled(100_000);
     figures.put("update.events_%d.seconds".formatted(updated), () -> update(updated));
     for (int metrics : List.of(2, 20, 60)) {
-      figures.put("metrics_%d.us_per_row".formatted(metrics), () -> append(scaled(2_000), metrics));
+      figures.put(
+          "metrics_%d.us_per_row".formatted(metrics), () -> append(sizes.scaled(2_000), metrics));
     }
-    for (int experiments : List.of(10, scaled(10_000))) {
+    for (int experiments : List.of(10, sizes.scaled(10_000))) {
       figures.put(
           "experiments_%d.us_per_row".formatted(experiments), () -> experiments(experiments));
     }
-    for (int experiments : List.of(10, scaled(2_000))) {
+    for (int experiments : List.of(10, sizes.scaled(2_000))) {
       figures.put(
           "experiments_of_user_%d.us_per_row".formatted(experiments),
           () -> experimentsOfOneUser(experiments));
     }
-    int users = scaled(100_000);
+    int users = sizes.scaled(100_000);
     figures.put("users_%d.us_per_row".formatted(users), () -> rowsOfUsers(users));
     figures.put("edit.100_among_%d.ms".formatted(users), () -> edit(users, 100));
     figures.put("edit.all_of_%d.seconds".formatted(users), () -> edit(users, users) / 1e3);
-    int deletes = scaled(100);
+    int deletes = sizes.scaled(100);
     figures.put(
         "delete.%d_events_of_3000_users.us_per_row".formatted(deletes), () -> delete(deletes));
     print(figures);
     return 0;
   }
 
-  private int scaled(int size) {
-    return (int) Math.max(20, (long) size * scale / 100);
-  }
-
   private void print(Map<String, Figure> figures) throws Exception {
-    PrintWriter out = spec.commandLine().getOut();
     Map<String, Double> medians = new LinkedHashMap<>();
     for (Map.Entry<String, Figure> figure : figures.entrySet()) {
       if (figure.getKey().startsWith(only)) {
         List<Double> rounds = new ArrayList<>();
-        for (int i = 0; i < ROUNDS; i++) {
+        for (int i = 0; i < SizeFigures.ROUNDS; i++) {
           rounds.add(figure.getValue().measure());
         }
-        rounds.sort(null);
-        medians.put(figure.getKey(), Math.round(rounds.get(ROUNDS / 2) * 100) / 100.0);
+        medians.put(figure.getKey(), SizeFigures.rounded(SizeFigures.median(rounds)));
         spec.commandLine().getErr().println(figure.getKey() + " " + medians.get(figure.getKey()));
       }
     }
-    new ObjectMapper().enable(SerializationFeature.INDENT_OUTPUT).writeValue(out, medians);
-    out.println();
-    out.flush();
+    SizeFigures.print(medians, spec.commandLine().getOut());
   }
 
   private static JobConfig config(int metrics) {

@@ -7,11 +7,6 @@ import io.experimentetl.local.ClickHouseEndpoint;
 import io.experimentetl.local.PlatformExtension;
 import java.time.Duration;
 import java.util.concurrent.atomic.AtomicInteger;
-import org.apache.flink.api.common.eventtime.WatermarkStrategy;
-import org.apache.flink.api.common.typeinfo.TypeInformation;
-import org.apache.flink.api.common.typeinfo.Types;
-import org.apache.flink.api.connector.source.lib.NumberSequenceSource;
-import org.apache.flink.api.java.typeutils.EitherTypeInfo;
 import org.apache.flink.configuration.CheckpointingOptions;
 import org.apache.flink.configuration.Configuration;
 import org.apache.flink.configuration.PipelineOptions;
@@ -103,15 +98,7 @@ class ClickHouseSinkIT {
     environment.setParallelism(1);
     JointCommit commit = new JointCommit(connection, BatchLimits.DEFAULT, Duration.ofMinutes(5));
     commit.add(
-        environment
-            .fromSource(
-                new NumberSequenceSource(0, ROWS - 1), WatermarkStrategy.noWatermarks(), "numbers")
-            .uid("numbers")
-            .transform(
-                "markers",
-                new EitherTypeInfo<>(TypeInformation.of(ProgressMarker.class), Types.LONG),
-                new FailingTwice())
-            .uid("markers"),
+        Numbers.stream(environment, ROWS, "markers", new FailingTwice()),
         ClickHouseSink.builder(encoder)
             .connection(connection)
             .limits(BatchLimits.DEFAULT.withRows(10_000))

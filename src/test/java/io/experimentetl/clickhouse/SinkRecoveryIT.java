@@ -15,11 +15,6 @@ import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.locks.LockSupport;
 import org.apache.flink.api.common.JobID;
 import org.apache.flink.api.common.JobStatus;
-import org.apache.flink.api.common.eventtime.WatermarkStrategy;
-import org.apache.flink.api.common.typeinfo.TypeInformation;
-import org.apache.flink.api.common.typeinfo.Types;
-import org.apache.flink.api.connector.source.lib.NumberSequenceSource;
-import org.apache.flink.api.java.typeutils.EitherTypeInfo;
 import org.apache.flink.configuration.CheckpointingOptions;
 import org.apache.flink.configuration.Configuration;
 import org.apache.flink.configuration.ExternalizedCheckpointRetention;
@@ -194,15 +189,7 @@ class SinkRecoveryIT {
     ClickHouseConnection connection = Reading.connectionTo(proxy.url(), database);
     JointCommit commit = new JointCommit(connection, limits, Duration.ZERO);
     commit.add(
-        environment
-            .fromSource(
-                new NumberSequenceSource(0, ROWS - 1), WatermarkStrategy.noWatermarks(), "numbers")
-            .uid("numbers")
-            .transform(
-                "throttle",
-                new EitherTypeInfo<>(TypeInformation.of(ProgressMarker.class), Types.LONG),
-                new Throttle())
-            .uid("throttle"),
+        Numbers.stream(environment, ROWS, "throttle", new Throttle()),
         ClickHouseSink.builder(new Numbers())
             .connection(connection)
             .folder(folder.resolve("batches").toUri().toString())

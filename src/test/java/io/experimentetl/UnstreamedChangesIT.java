@@ -213,12 +213,7 @@ class UnstreamedChangesIT {
     awaitFinding("C-UNSTREAMED", "users", "RESOLVED");
     assertThat(clickHouse.query("SELECT name FROM users FINAL WHERE user_id = 'out-2'"))
         .isEqualTo("unseen");
-    await()
-        .atMost(DEADLINE)
-        .until(
-            () ->
-                inPostgres("SELECT count(*) FROM etl_heartbeat WHERE writer LIKE 'resync%'")
-                    .equals("0"));
+    awaitRequestsCompleted();
     assertNoOpenFinding();
   }
 
@@ -226,13 +221,17 @@ class UnstreamedChangesIT {
   private void awaitSettled() throws Exception {
     for (int i = 0; i < 2; i++) {
       requestResync(SourceTable.EXPERIMENTS, "experiments");
-      await()
-          .atMost(DEADLINE)
-          .until(
-              () ->
-                  inPostgres("SELECT count(*) FROM etl_heartbeat WHERE writer LIKE 'resync%'")
-                      .equals("0"));
+      awaitRequestsCompleted();
     }
+  }
+
+  private void awaitRequestsCompleted() {
+    await()
+        .atMost(DEADLINE)
+        .until(
+            () ->
+                inPostgres("SELECT count(*) FROM etl_heartbeat WHERE writer LIKE 'resync%'")
+                    .equals("0"));
   }
 
   @Test

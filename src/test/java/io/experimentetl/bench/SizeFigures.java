@@ -34,8 +34,9 @@ final class SizeFigures {
 
   /** Prints the figures as JSON. */
   static void print(Map<String, Double> figures, PrintWriter out) throws IOException {
-    new ObjectMapper().enable(SerializationFeature.INDENT_OUTPUT).writeValue(out, figures);
-    out.println();
+    // As text: writing into it would close the writer, and the output would end without a newline.
+    out.println(
+        new ObjectMapper().enable(SerializationFeature.INDENT_OUTPUT).writeValueAsString(figures));
     out.flush();
   }
 }

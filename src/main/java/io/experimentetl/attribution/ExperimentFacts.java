@@ -66,20 +66,27 @@ final class ExperimentFacts {
   }
 
   ExperimentState toState() {
-    byte[] marks = new byte[assignmentMarks.size()];
-    int marked = 0;
-    for (byte mark : assignmentMarks.values()) {
-      marks[marked++] = mark;
+    // Loops, no streams: every write of a user to state comes here.
+    long[] assignedSequences = new long[sequences.size()];
+    for (int i = 0; i < assignedSequences.length; i++) {
+      assignedSequences[i] = sequences.get(i);
+    }
+    long[] marked = new long[assignmentMarks.size()];
+    byte[] marks = new byte[marked.length];
+    int next = 0;
+    for (Map.Entry<Long, Byte> mark : assignmentMarks.entrySet()) {
+      marked[next] = mark.getKey();
+      marks[next++] = mark.getValue();
     }
     return new ExperimentState(
         experimentId,
         assignments.toArray(AssignmentRow[]::new),
-        sequences.stream().mapToLong(Long::longValue).toArray(),
+        assignedSequences,
         events.toColumns(),
         pendingAssignments.toArray(PendingAssignment[]::new),
         pendingEvents.toArray(PendingEvent[]::new),
         spilledEvents,
-        assignmentMarks.keySet().stream().mapToLong(Long::longValue).toArray(),
+        marked,
         marks);
   }
 

@@ -156,7 +156,7 @@ final class AssignmentAttribution {
   /** Delivers all assignments under the user's id whose rows stand under a former one. */
   void move(UserFacts user, ExperimentFacts facts, Origin origin) {
     for (AssignmentRow row : List.copyOf(facts.assignments())) {
-      RowVersion version = versions.corrected(origin);
+      RowVersion version = versions.moved(origin);
       if (rows.leaveFormerId(user, row, version.deletedBy(DeletedFacts.KEY_CHANGE))) {
         statistics.ensureContributions(facts);
         PendingAssignment held = facts.pendingAssignmentOf(row.id());

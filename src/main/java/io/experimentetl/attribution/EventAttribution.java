@@ -159,7 +159,7 @@ final class EventAttribution {
     if (index < 0 || facts.events.content(index) != EventContent.of(stored)) {
       return;
     }
-    RowVersion version = versions.corrected(origin);
+    RowVersion version = versions.moved(origin);
     if (!rows.leaveFormerId(user, stored, version.deletedBy(DeletedFacts.KEY_CHANGE))) {
       return;
     }

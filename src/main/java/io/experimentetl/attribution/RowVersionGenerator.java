@@ -70,9 +70,15 @@ final class RowVersionGenerator {
     return Math.min(Math.max(base, version) + 1, base + RowVersion.LAST_REVISION);
   }
 
-  /** The version of a row that is sent again because of an earlier change of another row. */
-  RowVersion corrected(Origin origin) {
-    return origin.corrected(correctionAfter(RowVersion.ofSequenceNumber(origin.sequenceNumber())));
+  /**
+   * The version of a row that moves to another id of its user, and of its tombstone under the
+   * former one. It is above the corrections under the former id that the rename itself has caused,
+   * because it ended grace periods: they have the lower revisions of the rename's sequence number.
+   */
+  RowVersion moved(Origin rename) {
+    long caused =
+        RowVersion.ofSequenceNumber(rename.sequenceNumber()) + RowVersion.LAST_REVISION / 2;
+    return rename.corrected(correctionAfter(caused));
   }
 
   /** The version of the next finding. */

@@ -275,6 +275,22 @@ class RenamedUserTest {
     assertThat(scenario.out.rowsSentAgain()).isEmpty();
   }
 
+  /** The rename ends the grace period of the assignment that the flagged event has waited for. */
+  @Test
+  void eventThatTheRenameItselfCorrectedStandsUnderTheNewIdAlone() {
+    EventRow flagged = exposure(1, CONTROL, OLD_TIME);
+    scenario.insert(flagged);
+    scenario.afterGrace();
+    scenario.delete(flagged);
+    scenario.insert(assignment(77, "hash", OLD_TIME));
+    scenario.rename(USER, NEW);
+    scenario.moveRenamed(false);
+
+    assertThat(visible()).containsExactly(NEW + "/1");
+    assertThat(scenario.hasUnmoved()).isFalse();
+    assertThat(scenario.out.rowsSentAgain()).isEmpty();
+  }
+
   @Test
   void pendingEventThatRetentionRemovedSurvivesARenameAndTheWayBack() {
     EventRow pending = exposure(1, 77L, OLD_TIME);

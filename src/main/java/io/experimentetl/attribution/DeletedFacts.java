@@ -144,6 +144,26 @@ final class DeletedFacts {
         && !retention.isAssignmentPast(row.assignedAt(), now * 1000);
   }
 
+  /**
+   * Whether the change can be judged only by its transaction's end: the delete may be half of an
+   * update, or part of an erasure. By a retention transaction's delete of an old row nothing
+   * changes, unless its reference may still arrive.
+   */
+  boolean mustAwaitEnd(UserFacts user, Change change) {
+    boolean isDelete =
+        change.kind() == ChangeKind.DELETE
+            || (change.before() instanceof EventRow event
+                && (mustRemember(change, event) || isHeldDelete(user, change)))
+            || (change.before() instanceof AssignmentRow row
+                && (mustRemember(change, row) || isHeldDelete(user, change)));
+    return isDelete && change.position().lsn() != 0;
+  }
+
+  private static boolean isHeldDelete(UserFacts user, Change change) {
+    return change.kind() == ChangeKind.RETENTION_DELETE
+        && PendingFacts.mayHold(user, change.before());
+  }
+
   /** The reason in the tombstone of a row that retention did not delete. */
   String reasonOf(Change change) {
     if (change.kind() == ChangeKind.KEY_CHANGE) {

@@ -6,6 +6,7 @@ import io.experimentetl.model.AssignmentRow;
 import io.experimentetl.model.EventId;
 import io.experimentetl.model.EventRow;
 import io.experimentetl.model.FindingCode;
+import io.experimentetl.model.SourceRow;
 import java.util.List;
 import java.util.stream.Stream;
 
@@ -76,6 +77,22 @@ final class PendingFacts {
       facts.pendingAssignments.remove(assignment);
       release(assignment);
     }
+  }
+
+  /** Whether the row of an event or an assignment may be pending, or flagged. */
+  static boolean mayHold(UserFacts user, SourceRow row) {
+    for (ExperimentFacts facts : user.experiments()) {
+      boolean holds =
+          row instanceof EventRow event
+              ? facts.experimentId == event.experimentId()
+                  && (facts.spilledEvents > 0
+                      || find(facts, event.id(), event.occurredAt()) != null)
+              : facts.pendingAssignmentOf(((AssignmentRow) row).id()) != null;
+      if (holds) {
+        return true;
+      }
+    }
+    return false;
   }
 
   /** Notes that a retention transaction has deleted the row of an event, if it is pending. */

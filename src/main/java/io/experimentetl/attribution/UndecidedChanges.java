@@ -7,6 +7,9 @@ package io.experimentetl.attribution;
 interface UndecidedChanges {
   void put(UserFacts user, int index, UndecidedChange change);
 
+  /** A change that is there. */
+  UndecidedChange get(UserFacts user, int index);
+
   /** Takes out a change that is there. */
   UndecidedChange take(UserFacts user, int index);
 }

@@ -13,14 +13,12 @@ import io.experimentetl.model.SourceTable;
  * @param erasedBy index of the change that deleted the user's row, if no later one inserted it
  *     again; -1: none
  * @param deletesUser a change has deleted the user's row
+ * @param changesKeys a change is the first half of an update of a key: it may be one of the deletes
+ *     before, sent again
  */
-public record UndecidedTransaction(int changes, int erasedBy, boolean deletesUser) {
-  static final UndecidedTransaction NONE = new UndecidedTransaction(0, -1, false);
-
-  /** Whether the change can be judged only by its transaction's end. */
-  static boolean mustAwaitEnd(Change change) {
-    return change.kind() == ChangeKind.DELETE && change.position().lsn() != 0;
-  }
+public record UndecidedTransaction(
+    int changes, int erasedBy, boolean deletesUser, boolean changesKeys) {
+  static final UndecidedTransaction NONE = new UndecidedTransaction(0, -1, false, false);
 
   boolean isEmpty() {
     return changes == 0;
@@ -28,11 +26,15 @@ public record UndecidedTransaction(int changes, int erasedBy, boolean deletesUse
 
   UndecidedTransaction with(Change change) {
     if (change.table() != SourceTable.USERS) {
-      return new UndecidedTransaction(changes + 1, erasedBy, deletesUser);
+      return new UndecidedTransaction(
+          changes + 1,
+          erasedBy,
+          deletesUser,
+          changesKeys || change.kind() == ChangeKind.KEY_CHANGE);
     }
     return change.kind() == ChangeKind.DELETE
-        ? new UndecidedTransaction(changes + 1, changes, true)
-        : new UndecidedTransaction(changes + 1, -1, deletesUser);
+        ? new UndecidedTransaction(changes + 1, changes, true, changesKeys)
+        : new UndecidedTransaction(changes + 1, -1, deletesUser, changesKeys);
   }
 
   /** How the user's deletes are meant, if the transaction ends here. */

@@ -11,6 +11,7 @@ import io.experimentetl.model.SourceTable;
 import io.experimentetl.model.UserRow;
 import io.experimentetl.model.VariantRow;
 import io.experimentetl.quality.EventChecks;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
 
@@ -105,7 +106,7 @@ final class UserAttribution {
    */
   void apply(UserFacts user, Change change, long now) {
     versions.observe(change.sequenceNumber());
-    if (user.undecided.isEmpty() && !UndecidedTransaction.mustAwaitEnd(change)) {
+    if (user.undecided.isEmpty() && !deleted.mustAwaitEnd(user, change)) {
       applyDecided(user, change, now);
       return;
     }
@@ -127,8 +128,16 @@ final class UserAttribution {
     user.undecided = UndecidedTransaction.NONE;
     deleted.begin(ended.judgement());
     statistics.defer();
+    Set<Long> firstHalves = ended.changesKeys() ? firstHalves(user, ended) : Set.of();
+    Set<Long> applied = new HashSet<>();
     for (int i = 0; i < ended.changes(); i++) {
       Change change = undecided.take(user, i).change();
+      if (firstHalves.contains(change.sequenceNumber()) && change.after() == null) {
+        if (!applied.add(change.sequenceNumber())) {
+          continue;
+        }
+        change = change.as(ChangeKind.KEY_CHANGE, change.before(), null);
+      }
       versions.correctAt(change.sequenceNumber());
       if (i == ended.erasedBy()) {
         user.identify(userIdOf(change));
@@ -142,6 +151,21 @@ final class UserAttribution {
     deleted.end(user);
     // What came due in the meantime.
     reevaluateAll(user, now);
+  }
+
+  /**
+   * The numbers of the deletes that are the first halves of updates. The source may have passed one
+   * on as a delete, before it knew the other half; then it comes a second time.
+   */
+  private Set<Long> firstHalves(UserFacts user, UndecidedTransaction ended) {
+    Set<Long> numbers = new HashSet<>();
+    for (int i = 0; i < ended.changes(); i++) {
+      UndecidedChange change = undecided.get(user, i);
+      if (change.kind() == ChangeKind.KEY_CHANGE) {
+        numbers.add(change.sequenceNumber());
+      }
+    }
+    return numbers;
   }
 
   private void applyDecided(UserFacts user, Change change, long now) {

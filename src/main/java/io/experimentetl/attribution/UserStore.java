@@ -195,6 +195,16 @@ final class UserStore implements SpilledEvents, UndecidedChanges {
   }
 
   @Override
+  public UndecidedChange get(UserFacts user, int index) {
+    backend.setCurrentKey(user.key);
+    try {
+      return undecided.get(index);
+    } catch (Exception e) {
+      throw inaccessible(user, e);
+    }
+  }
+
+  @Override
   public UndecidedChange take(UserFacts user, int index) {
     backend.setCurrentKey(user.key);
     try {

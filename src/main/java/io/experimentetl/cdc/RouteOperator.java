@@ -446,7 +446,9 @@ public final class RouteOperator extends AbstractStreamOperator<Change>
   private void sendByUser(Change change) {
     String userId = userOf(change);
     String key = change.userKey() == null ? renamedUsers.keyOf(userId) : userId;
-    if (change.kind() == ChangeKind.DELETE && change.position().lsn() != 0) {
+    boolean isDelete =
+        change.kind() == ChangeKind.DELETE || change.kind() == ChangeKind.RETENTION_DELETE;
+    if (isDelete && change.position().lsn() != 0) {
       transaction.await(key);
     }
     output.collect(new StreamRecord<>(key.equals(userId) ? change : change.underUserKey(key)));

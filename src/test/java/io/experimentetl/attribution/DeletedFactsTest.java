@@ -93,6 +93,71 @@ class DeletedFactsTest {
         .satisfies(row -> assertThat(row.version().deleted()).isTrue());
   }
 
+  /** The halves of an update that have other changes of the transaction between them. */
+  @Test
+  void keyChangeWhoseHalvesAreApartLeavesOneTombstone() {
+    AssignmentRow assignment = assignment(CONTROL, "hash", JAN_8);
+    EventRow before = exposure(1, CONTROL, JAN_9);
+    EventRow after = exposure(1, CONTROL, JAN_10);
+    scenario.insert(assignment);
+    scenario.insert(before);
+    scenario.inOneTransaction(
+        () -> {
+          scenario.delete(before);
+          long number = scenario.lastNumber();
+          scenario.insert(exposure(2, CONTROL, JAN_9));
+          scenario.isFirstHalf(number, SourceTable.EVENTS, before);
+          scenario.apply(SourceTable.EVENTS, ChangeKind.UPDATE, before, after);
+        });
+
+    assertThat(scenario.out.rowsSentAgain()).isEmpty();
+    assertThat(scenario.out.eventRows)
+        .filteredOn(row -> row.version().deleted())
+        .singleElement()
+        .satisfies(row -> assertThat(row.version().deleteReason()).isEqualTo("key-change"));
+    assertThat(scenario.visible()).hasSize(2);
+    assertThat(scenario.out.openCodes()).doesNotContain(FindingCode.C_DELETE_UNEXPECTED);
+  }
+
+  @Test
+  void youngRowThatARetentionTransactionMovesLeavesOneTombstoneAboveTheKeptRow() {
+    EventRow before = exposure(1, CONTROL, JAN_9);
+    scenario.insert(assignment(CONTROL, "hash", JAN_8));
+    scenario.insert(before);
+    scenario.inOneTransaction(
+        () -> {
+          scenario.apply(SourceTable.EVENTS, ChangeKind.RETENTION_DELETE, before, null);
+          long number = scenario.lastNumber();
+          scenario.insert(exposure(2, CONTROL, JAN_9));
+          scenario.isFirstHalf(number, SourceTable.EVENTS, before);
+          scenario.apply(
+              SourceTable.EVENTS, ChangeKind.UPDATE, before, exposure(1, CONTROL, JAN_10));
+        });
+
+    assertThat(scenario.out.rowsSentAgain()).isEmpty();
+    assertThat(scenario.visible().values())
+        .extracting(row -> row.event().occurredAt())
+        .containsExactlyInAnyOrder(UserScenario.at(JAN_9), UserScenario.at(JAN_10));
+    assertThat(scenario.visible().values()).allMatch(row -> row.version().deleteReason().isEmpty());
+  }
+
+  /** Nobody has seen the row, but its transaction says that the warehouse keeps what it deletes. */
+  @Test
+  void youngRowThatARetentionTransactionWroteItselfIsKept() {
+    EventRow event = exposure(1, CONTROL, JAN_9);
+    AssignmentRow assignment = assignment(CONTROL, "hash", JAN_8);
+    scenario.inOneTransaction(
+        () -> {
+          scenario.insert(assignment);
+          scenario.insert(event);
+          scenario.apply(SourceTable.EVENTS, ChangeKind.RETENTION_DELETE, event, null);
+          scenario.apply(SourceTable.ASSIGNMENTS, ChangeKind.RETENTION_DELETE, assignment, null);
+        });
+
+    assertThat(reasonOfEvent()).isEqualTo("retention");
+    assertThat(reasonOfAssignment()).isEqualTo("retention");
+  }
+
   private String reasonOfEvent() {
     return scenario.visible().values().iterator().next().version().deleteReason();
   }

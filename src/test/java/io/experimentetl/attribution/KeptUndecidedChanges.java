@@ -10,6 +10,11 @@ record KeptUndecidedChanges(Map<Integer, UndecidedChange> changes) implements Un
   }
 
   @Override
+  public UndecidedChange get(UserFacts user, int index) {
+    return changes.get(index);
+  }
+
+  @Override
   public UndecidedChange take(UserFacts user, int index) {
     return changes.remove(index);
   }

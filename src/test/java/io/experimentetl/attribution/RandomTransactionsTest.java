@@ -254,9 +254,27 @@ class RandomTransactionsTest {
       events.put(key(after), after);
       deletedOld.remove(key(after));
       retained.remove(key(after));
-      send(SourceTable.EVENTS, ChangeKind.KEY_CHANGE, row, null);
+      if (random.nextInt(3) != 0) {
+        send(SourceTable.EVENTS, ChangeKind.KEY_CHANGE, row, null);
+      } else {
+        sendFirstHalfTwice(row);
+      }
       send(SourceTable.EVENTS, ChangeKind.UPDATE, row, after);
       return after;
+    }
+
+    /** As a delete, and with its number again when the other half has come. */
+    private void sendFirstHalfTwice(EventRow row) {
+      boolean byRetention = random.nextInt(3) == 0;
+      ChangeKind kind = byRetention ? ChangeKind.RETENTION_DELETE : ChangeKind.DELETE;
+      long[] number = new long[1];
+      send(SourceTable.EVENTS, kind, row, null);
+      sent.add(() -> number[0] = scenario.lastNumber());
+      AssignmentRow other = UserScenario.numbered(4, CONTROL, UserScenario.JAN_8);
+      AssignmentRow between = other.withUserId(userId);
+      sent.add(() -> scenario.insert(between));
+      sent.add(() -> scenario.delete(between));
+      sent.add(() -> scenario.isFirstHalf(number[0], SourceTable.EVENTS, row));
     }
 
     private void exchangeOrMove() {

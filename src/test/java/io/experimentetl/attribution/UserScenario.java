@@ -445,9 +445,23 @@ final class UserScenario {
   }
 
   void apply(SourceTable table, ChangeKind kind, SourceRow before, SourceRow after) {
-    long previousCommit = lsn;
     // PostgreSQL aligns records to eight bytes.
     lsn += 104;
+    applyAt(lsn, table, kind, before, after);
+  }
+
+  /** The number of the last change. */
+  long lastNumber() {
+    return lsn;
+  }
+
+  /** Half of the update of a key; the delete with this number was passed on as one of its own. */
+  void isFirstHalf(long number, SourceTable table, SourceRow before) {
+    applyAt(number, table, ChangeKind.KEY_CHANGE, before, null);
+  }
+
+  private void applyAt(
+      long number, SourceTable table, ChangeKind kind, SourceRow before, SourceRow after) {
     if (!inTransaction) {
       txId++;
     }
@@ -456,8 +470,8 @@ final class UserScenario {
         new Change(
             table,
             kind,
-            lsn,
-            new SourcePosition(previousCommit, lsn, txId, 0, committedAt),
+            number,
+            new SourcePosition(number - 104, number, txId, 0, committedAt),
             before,
             after),
         now);

@@ -2,6 +2,7 @@ package io.experimentetl.attribution;
 
 import static io.experimentetl.model.FindingCode.A_DUP_ASSIGNMENT;
 import static io.experimentetl.model.FindingCode.A_REASSIGNED;
+import static io.experimentetl.model.FindingCode.T_FUTURE;
 import static io.experimentetl.model.FindingCode.T_LATE_BEYOND_STATE;
 import static io.experimentetl.model.SourceTable.ASSIGNMENTS;
 
@@ -82,7 +83,8 @@ final class AssignmentAttribution {
     PendingAssignment held = facts.pendingAssignmentOf(row.id());
     boolean wasKept = FactMark.isRetentionDeleted(facts.assignmentMark(row.id()));
     if (before != null && change.kind() != ChangeKind.RETAINED) {
-      facts.setAssignmentMark(row.id(), truncates.markOf(ASSIGNMENTS, origin));
+      facts.setAssignmentMark(
+          row.id(), truncates.markAgain(ASSIGNMENTS, origin, facts.assignmentMark(row.id())));
     }
     boolean isKnown = before != null || held != null;
     if (before != null && change.kind() == ChangeKind.INSERT && origin.fromStream()) {
@@ -118,9 +120,12 @@ final class AssignmentAttribution {
     statistics.ensureContributions(facts);
     pending.remove(facts, facts.pendingAssignmentOf(row.id()));
     AssignmentRow delivered = facts.assignmentOf(row.id());
+    byte mark = facts.assignmentMark(row.id());
     // With another key it may be of another user now, who reports about the same assignment.
     if (delivered != null && change.kind() != ChangeKind.KEY_CHANGE) {
-      resolve(found(facts, delivered, known(user, delivered), origin), delivered, origin);
+      resolveFindingsOf(user, facts, delivered, origin);
+    } else if (delivered != null && isPastFuture(mark, delivered, origin)) {
+      findings.report(T_FUTURE, false, delivered, origin);
     }
     if (facts.removeAssignment(row.id())) {
       statistics.restate(user, facts, origin);
@@ -128,6 +133,24 @@ final class AssignmentAttribution {
     rows.writeTombstone(row, tombstone);
     rows.leaveFormerId(user, row, tombstone);
     deleted.add(change, row, origin);
+  }
+
+  private boolean isPastFuture(byte mark, AssignmentRow row, Origin origin) {
+    return FactMark.found(mark).contains(T_FUTURE)
+        && row.assignedAt() <= origin.committedAt() + futureToleranceMicros;
+  }
+
+  /**
+   * Resolves the findings about a delivered assignment that the source has no longer, and those
+   * about events that contradict it. Call it before the facts change.
+   */
+  void resolveFindingsOf(UserFacts user, ExperimentFacts facts, AssignmentRow row, Origin origin) {
+    EnumSet<FindingCode> found = found(facts, row, known(user, row), origin);
+    found.addAll(FactMark.found(facts.assignmentMark(row.id())));
+    resolve(found, row, origin);
+    if (row.equals(facts.assignment())) {
+      corrected.afterAssignment(user, facts, row, facts.assignmentWithout(row.id()), origin);
+    }
   }
 
   /**
@@ -221,7 +244,7 @@ final class AssignmentAttribution {
             : origin.version();
     rows.leaveFormerId(user, row, version.deletedBy(DeletedFacts.KEY_CHANGE));
     if (!held.isFlagged()) {
-      byte mark = truncates.markOf(ASSIGNMENTS, origin);
+      byte mark = truncates.markAgain(ASSIGNMENTS, origin, facts.assignmentMark(row.id()));
       facts.setAssignmentMark(
           row.id(), held.retentionDeleted() ? FactMark.retentionDeleted(mark) : mark);
     }
@@ -267,10 +290,15 @@ final class AssignmentAttribution {
     EnumSet<FindingCode> unresolved = known.unresolved();
     EnumSet<FindingCode> found = found(facts, row, known, origin);
     AssignmentRow before = facts.assignmentOf(row.id());
+    byte mark = facts.assignmentMark(row.id());
+    EnumSet<FindingCode> had = FactMark.found(mark);
     if (before != null && !before.equals(row)) {
-      EnumSet<FindingCode> had = found(facts, before, known(user, before), origin);
-      had.removeAll(found);
-      resolve(had, row, origin);
+      had.addAll(found(facts, before, known(user, before), origin));
+    }
+    had.removeAll(found);
+    resolve(had, row, origin);
+    facts.setAssignmentMark(row.id(), FactMark.withFound(mark, found));
+    if (before != null && !before.equals(row)) {
       if (before.equals(facts.assignment())) {
         corrected.afterAssignment(user, facts, before, row, origin);
       }

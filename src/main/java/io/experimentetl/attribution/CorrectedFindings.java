@@ -32,7 +32,11 @@ final class CorrectedFindings {
     return resolvable;
   }
 
-  /** Resolves what the correction of the user's assignment corrects. */
+  /**
+   * Resolves what the change of the user's assignment corrects.
+   *
+   * @param now null: the user has none any more
+   */
   void afterAssignment(
       UserFacts user,
       ExperimentFacts facts,
@@ -40,8 +44,8 @@ final class CorrectedFindings {
       AssignmentRow now,
       Origin origin) {
     long wasEarliest = before.assignedAt() - clockToleranceMicros;
-    long earliest = now.assignedAt() - clockToleranceMicros;
-    if (earliest >= wasEarliest && before.variantId() == now.variantId()) {
+    long earliest = now == null ? Long.MIN_VALUE : now.assignedAt() - clockToleranceMicros;
+    if (now != null && earliest >= wasEarliest && before.variantId() == now.variantId()) {
       return;
     }
     EventFacts events = facts.events;
@@ -51,7 +55,9 @@ final class CorrectedFindings {
         resolve(T_EVENT_BEFORE_ASSIGNMENT, user, facts, i, origin);
       }
       long seen = events.variantId(i);
-      if (seen != EventFacts.NO_VARIANT && seen != before.variantId() && seen == now.variantId()) {
+      if (seen != EventFacts.NO_VARIANT
+          && seen != before.variantId()
+          && (now == null || seen == now.variantId())) {
         resolve(R_VARIANT_MISMATCH, user, facts, i, origin);
       }
     }
@@ -75,14 +81,13 @@ final class CorrectedFindings {
       missing.experiments.add(facts.experimentId);
       findings.report(R_ORPHAN_EXPERIMENT, true, event(user, facts, 0), origin);
     }
-    if (before == null || now == null || before.countsLike(now)) {
+    if (before == null || (now != null && before.countsLike(now))) {
       return;
     }
     for (int i = 0; i < events.size(); i++) {
       long at = events.occurredAt(i);
-      if (!(before.isRunningAt(at) && before.isActiveAt(at))
-          && now.isRunningAt(at)
-          && now.isActiveAt(at)) {
+      boolean isIn = now == null || (now.isRunningAt(at) && now.isActiveAt(at));
+      if (isIn && !(before.isRunningAt(at) && before.isActiveAt(at))) {
         resolve(T_NOT_RUNNING, user, facts, i, origin);
       }
     }

@@ -1,8 +1,7 @@
 package io.experimentetl.attribution;
 
 import static io.experimentetl.model.FindingCode.C_UPDATE_IMMUTABLE;
-import static io.experimentetl.model.FindingCode.D_CONFLICTING_DUP;
-import static io.experimentetl.model.FindingCode.D_DUP_EVENT;
+import static io.experimentetl.model.FindingCode.T_FUTURE;
 import static io.experimentetl.model.FindingCode.T_LATE_BEYOND_STATE;
 
 import io.experimentetl.model.Change;
@@ -21,6 +20,7 @@ import java.util.List;
 /** Applies changes of a user's events. */
 final class EventAttribution {
   private final EventChecks checks;
+  private final EventViolations found;
   private final ReferenceLookup references;
   private final PendingFacts pending;
   private final GracePeriod grace;
@@ -36,6 +36,7 @@ final class EventAttribution {
 
   EventAttribution(AttributionSteps steps, EventChecks checks, BotCheck bots, int correctedAtOnce) {
     this.checks = checks;
+    this.found = new EventViolations(checks, steps.references());
     this.references = steps.references();
     this.pending = steps.pending();
     this.grace = steps.grace();
@@ -128,7 +129,8 @@ final class EventAttribution {
       boolean standsUnderFormerId) {
     EventRow event = (EventRow) change.after();
     boolean wasKept = FactMark.isRetentionDeleted(facts.events.mark(index));
-    facts.events.setMark(index, truncates.markOf(SourceTable.EVENTS, origin));
+    facts.events.setMark(
+        index, truncates.markAgain(SourceTable.EVENTS, origin, facts.events.mark(index)));
     if (facts.events.content(index) != EventContent.of(event)) {
       update(user, facts, index, change, origin);
     } else if (standsUnderFormerId || wasKept) {
@@ -173,7 +175,7 @@ final class EventAttribution {
     EventReferences known = references.of(user, facts, event);
     // It did not arrive now, so it is not late.
     EnumSet<FindingCode> violations =
-        violations(facts, event, known, checks.values(event), origin, false);
+        found.of(facts, event, known, checks.values(event), origin, false);
     sendUpdated(user, facts, event, violations, checks.unresolved(event, known), origin, version);
   }
 
@@ -220,11 +222,11 @@ final class EventAttribution {
     }
     int other = facts.events.otherWithId(event.id(), event.occurredAt());
     if (other >= 0) {
-      violations.add(repetition(facts.events.content(other), content));
+      violations.add(EventViolations.repetition(facts.events.content(other), content));
     }
     facts.events.add(event.id(), event.occurredAt(), event.variantId(), event.eventType(), content);
     setValues(facts, facts.events.size() - 1, event, values);
-    byte mark = truncates.markOf(SourceTable.EVENTS, origin);
+    byte mark = FactMark.withFound(truncates.markOf(SourceTable.EVENTS, origin), violations);
     facts.events.setMark(
         facts.events.size() - 1,
         arrived.retentionDeleted() ? FactMark.retentionDeleted(mark) : mark);
@@ -250,13 +252,13 @@ final class EventAttribution {
       UserFacts user, ExperimentFacts facts, int index, Change change, Origin origin) {
     EventRow event = (EventRow) change.after();
     long[] values = checks.values(event);
-    EnumSet<FindingCode> corrected = reported(user, facts, change, origin);
+    EnumSet<FindingCode> corrected = found.shown(user, facts, index);
     facts.events.replace(index, event.variantId(), event.eventType(), EventContent.of(event));
     setValues(facts, index, event, values);
     statistics.restate(user, facts, origin);
     EventReferences known = references.of(user, facts, event);
     EnumSet<FindingCode> violations =
-        violations(facts, event, known, values, origin, origin.fromStream());
+        found.of(facts, event, known, values, origin, origin.fromStream());
     if (change.kind() == ChangeKind.UPDATE || change.kind() == ChangeKind.RENAME) {
       violations.add(C_UPDATE_IMMUTABLE);
     }
@@ -268,6 +270,7 @@ final class EventAttribution {
 
   /**
    * Sends a new version of a delivered event, and holds it flagged while references are missing.
+   * What was found on the version before and the facts do not show is resolved if it holds no more.
    */
   private void sendUpdated(
       UserFacts user,
@@ -277,9 +280,15 @@ final class EventAttribution {
       EnumSet<FindingCode> unresolved,
       Origin origin,
       RowVersion version) {
+    int index = facts.events.indexOf(event.id(), event.occurredAt());
+    byte mark = facts.events.mark(index);
+    EnumSet<FindingCode> gone = FactMark.found(mark);
+    gone.removeAll(violations);
+    facts.events.setMark(index, FactMark.withFound(mark, violations));
     rows.send(user, facts, event, violations, unresolved, version);
     findings.open(violations, event, origin);
     findings.open(unresolved, event, origin);
+    resolve(gone, event, origin);
     PendingEvent flagged = pending.take(user, facts, event);
     if (flagged != null) {
       findings.resolveArrivedReferences(flagged, unresolved, event, origin);
@@ -293,20 +302,6 @@ final class EventAttribution {
   }
 
   /**
-   * The violations of the row before the change that a correction resolves. Call it before the
-   * facts change.
-   */
-  private EnumSet<FindingCode> reported(
-      UserFacts user, ExperimentFacts facts, Change change, Origin origin) {
-    if (!(change.isBeforeWhole() && change.before() instanceof EventRow before)) {
-      return EnumSet.noneOf(FindingCode.class);
-    }
-    EventReferences known = references.of(user, facts, before);
-    return CorrectedFindings.resolvable(
-        violations(facts, before, known, checks.values(before), origin, false));
-  }
-
-  /**
    * Resolves the findings of an event that has another id or time now. The half of the update that
    * deleted the row under its old key does not: the event may be of another user now, whose
    * findings about it have the same subject and may have been sent already.
@@ -315,8 +310,13 @@ final class EventAttribution {
       UserFacts user, ExperimentFacts facts, Change change, Origin origin) {
     EventRow before = (EventRow) change.before();
     EventRow after = (EventRow) change.after();
-    if (!before.id().equals(after.id()) || before.occurredAt() != after.occurredAt()) {
-      resolve(reported(user, facts, change, origin), before, origin);
+    boolean isOfOtherSubject =
+        !before.id().equals(after.id()) || before.occurredAt() != after.occurredAt();
+    if (isOfOtherSubject && change.isBeforeWhole()) {
+      EventReferences known = references.of(user, facts, before);
+      EnumSet<FindingCode> violations =
+          found.of(facts, before, known, checks.values(before), origin, false);
+      resolve(CorrectedFindings.resolvable(violations), before, origin);
     }
   }
 
@@ -345,9 +345,12 @@ final class EventAttribution {
     }
     int index = facts.events.indexOf(event.id(), event.occurredAt());
     if (index >= 0) {
+      byte mark = facts.events.mark(index);
       if (change.kind() != ChangeKind.KEY_CHANGE) {
         // A finding about a row that is gone has no cause any more.
-        resolve(reported(user, facts, change, origin), event, origin);
+        resolve(found.all(user, facts, index), event, origin);
+      } else if (found.isPastFuture(mark, event.occurredAt(), origin)) {
+        findings.report(T_FUTURE, false, event, origin);
       }
       facts.events.remove(index);
       statistics.restate(user, facts, origin);
@@ -378,6 +381,11 @@ final class EventAttribution {
         }
       }
     }
+  }
+
+  /** Resolves the findings about a delivered event that the source has no longer. */
+  void resolveFindingsOf(UserFacts user, ExperimentFacts facts, int index, Origin origin) {
+    resolve(found.all(user, facts, index), facts.eventRow(index, user.userId), origin);
   }
 
   /** Resolves the findings of an event that is gone, if nothing else keeps them open. */
@@ -458,31 +466,9 @@ final class EventAttribution {
     RowVersion version = origin.corrected(versions.correctionAfter(flagged.version()));
     rows.leaveFormerId(user, event, version.deletedBy(DeletedFacts.KEY_CHANGE));
     EnumSet<FindingCode> violations =
-        violations(facts, event, known, checks.values(event), origin, origin.fromStream());
+        found.of(facts, event, known, checks.values(event), origin, origin.fromStream());
     // Some violations are known only now: an event is compared with its assignment if it has one.
     sendUpdated(user, facts, event, violations, unresolved, origin, version);
-  }
-
-  private EnumSet<FindingCode> violations(
-      ExperimentFacts facts,
-      EventRow event,
-      EventReferences known,
-      long[] values,
-      Origin origin,
-      boolean arrivesNow) {
-    EnumSet<FindingCode> violations =
-        checks.violations(event, known, values, origin.committedAt(), arrivesNow);
-    int index = facts.events.indexOf(event.id(), event.occurredAt());
-    int other = facts.events.otherWithId(event.id(), event.occurredAt());
-    // Among the events of one id, all but the first one are repetitions.
-    if (other >= 0 && other < index) {
-      violations.add(repetition(facts.events.content(other), facts.events.content(index)));
-    }
-    return violations;
-  }
-
-  private static FindingCode repetition(long content, long later) {
-    return EventContent.isRepetition(content, later) ? D_DUP_EVENT : D_CONFLICTING_DUP;
   }
 
   private void setValues(ExperimentFacts facts, int index, EventRow event, long[] values) {

@@ -1,6 +1,7 @@
 package io.experimentetl.attribution;
 
 import io.experimentetl.model.AssignmentRow;
+import io.experimentetl.model.EventRow;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collections;
@@ -121,6 +122,23 @@ final class ExperimentFacts {
     }
   }
 
+  /** A delivered event, with what these facts hold of its row. */
+  EventRow eventRow(int index, String userId) {
+    long variantId = events.variantId(index);
+    return new EventRow(
+        events.id(index),
+        events.occurredAt(index),
+        experimentId,
+        userId,
+        variantId == EventFacts.NO_VARIANT ? null : variantId,
+        events.eventType(index),
+        null,
+        null,
+        null,
+        null,
+        null);
+  }
+
   /** The assignment that counts, which is the earliest, or null. */
   AssignmentRow assignment() {
     return assignment;
@@ -204,6 +222,11 @@ final class ExperimentFacts {
 
   void setSequence(long assignmentId, long sequence) {
     sequences.set(indexOf(assignmentId), sequence);
+  }
+
+  /** The assignment that counts without the one with the id, or null. */
+  AssignmentRow assignmentWithout(long id) {
+    return assignments.stream().filter(row -> row.id() != id).min(EARLIEST).orElse(null);
   }
 
   private AssignmentRow earliestAssignment() {

@@ -47,6 +47,11 @@ final class OpenTruncates {
     return FactMark.written(countBefore(table, origin.sequenceNumber()));
   }
 
+  /** The mark of a row that the source wrote again in this change. */
+  byte markAgain(SourceTable table, Origin origin, byte before) {
+    return FactMark.writtenAgain(before, countBefore(table, origin.sequenceNumber()));
+  }
+
   /** Whether a row with this mark was written before the last truncate of its table. */
   boolean removes(SourceTable table, byte mark) {
     return FactMark.truncatesBefore(mark) < countBefore(table, Long.MAX_VALUE);

@@ -22,6 +22,7 @@ final class TruncatedFacts {
   private final OpenTruncates truncates;
   private final RetentionPeriods retention;
   private final PendingFacts pending;
+  private final AssignmentAttribution assignments;
   private final EventAttribution events;
   private final Rehydration rehydration;
   private final UserStatistics statistics;
@@ -32,6 +33,7 @@ final class TruncatedFacts {
   TruncatedFacts(
       AttributionSteps steps,
       RetentionPeriods retention,
+      AssignmentAttribution assignments,
       EventAttribution events,
       UserErasure erasure,
       AttributionOutput out) {
@@ -40,6 +42,7 @@ final class TruncatedFacts {
     this.truncates = steps.truncates();
     this.retention = retention;
     this.pending = steps.pending();
+    this.assignments = assignments;
     this.events = events;
     this.rehydration = steps.rehydration();
     this.statistics = steps.statistics();
@@ -104,12 +107,13 @@ final class TruncatedFacts {
         continue;
       }
       if (truncate.byRetention()) {
-        facts.events.setMark(i, FactMark.retentionDeleted(FactMark.NONE));
+        facts.events.setMark(i, FactMark.retentionDeleted(FactMark.committed(mark)));
         continue;
       }
       EventRow gone =
           EventRow.ofKey(
               facts.events.id(i), facts.events.occurredAt(i), facts.experimentId, user.userId);
+      events.resolveFindingsOf(user, facts, i, truncate.origin());
       facts.events.remove(i);
       PendingEvent flagged = pending.take(user, facts, gone);
       if (flagged != null) {
@@ -137,7 +141,9 @@ final class TruncatedFacts {
 
   private void removeAssignments(UserFacts user, ExperimentFacts facts, Truncate truncate) {
     RowVersion tombstone = truncate.origin().tombstone(REASON);
-    for (AssignmentRow row : List.copyOf(facts.assignments())) {
+    // From the last one on: each but the first may be a finding because of those before it.
+    for (int i = facts.assignments().size() - 1; i >= 0; i--) {
+      AssignmentRow row = facts.assignments().get(i);
       byte mark = facts.assignmentMark(row.id());
       facts.setAssignmentMark(row.id(), FactMark.committed(mark));
       if (!truncates.removes(ASSIGNMENTS, mark)
@@ -146,8 +152,9 @@ final class TruncatedFacts {
         continue;
       }
       if (truncate.byRetention()) {
-        facts.setAssignmentMark(row.id(), FactMark.retentionDeleted(FactMark.NONE));
+        facts.setAssignmentMark(row.id(), FactMark.retentionDeleted(FactMark.committed(mark)));
       } else {
+        assignments.resolveFindingsOf(user, facts, row, truncate.origin());
         pending.remove(facts, facts.pendingAssignmentOf(row.id()));
         facts.removeAssignment(row.id());
         rows.writeTombstone(row, tombstone);

@@ -89,7 +89,7 @@ final class UserAttribution {
         new EventAttribution(
             steps, new EventChecks(config.statistics(), config.findings()), bots, eventsPerUser);
     erasure = new UserErasure(steps, events);
-    truncated = new TruncatedFacts(steps, retention, events, erasure, out);
+    truncated = new TruncatedFacts(steps, retention, assignments, events, erasure, out);
     rename = new UserRename(steps, assignments, events, bots);
   }
 

@@ -187,7 +187,7 @@ public final class EventChecks {
     if (known.assignment() != null && known.running() && isBeyondWindows(event, known)) {
       violations.add(T_OUT_OF_WINDOW);
     }
-    if (event.occurredAt() > committedAt + futureToleranceMicros) {
+    if (isInFuture(event.occurredAt(), committedAt)) {
       violations.add(T_FUTURE);
     }
     if (fromStream && known.dayEndsAt() * 1000 <= committedAt) {
@@ -208,6 +208,11 @@ public final class EventChecks {
       }
     }
     return violations;
+  }
+
+  /** Whether the time is later than the commit that wrote the row; microseconds since 1970. */
+  public boolean isInFuture(long occurredAt, long committedAt) {
+    return occurredAt > committedAt + futureToleranceMicros;
   }
 
   /**

@@ -178,4 +178,121 @@ class CorrectedFindingsTest {
         .containsExactly("R-ORPHAN-EXPERIMENT experiment:1");
     assertThat(scenario.out.daily).isEmpty();
   }
+
+  private static final String FEB_8 = "2026-02-08T10:00:00Z";
+  private static final String FEB_9 = "2026-02-09T10:00:00Z";
+
+  private void timePassesBeyond(String time) {
+    scenario.committedAt = at(time) + 86_400_000_000L;
+  }
+
+  @Test
+  void futureTimeThatIsCorrectedWhenItIsPastIsResolved() {
+    AssignmentRow assignment = assignment(CONTROL, "hash", FEB_8);
+    EventRow event = exposure(1, CONTROL, FEB_9);
+    scenario.insert(assignment);
+    scenario.insert(event);
+    assertOpen(FindingCode.T_FUTURE);
+    scenario.throughState();
+    timePassesBeyond(FEB_9);
+    scenario.changeKey(event, exposure(1, CONTROL, JAN_9));
+    assertThat(scenario.out.openFindings()).contains("T-FUTURE assignment:7");
+    scenario.update(assignment, assignment(CONTROL, "hash", JAN_8));
+    assertResolved(FindingCode.T_FUTURE);
+  }
+
+  @Test
+  void futureTimeThatIsCorrectedToAnotherFutureTimeIsFoundThere() {
+    scenario.insert(assignment(CONTROL, "hash", JAN_8));
+    EventRow event = exposure(1, CONTROL, FEB_9);
+    scenario.insert(event);
+    scenario.changeKey(event, exposure(1, CONTROL, FEB_8));
+    assertThat(scenario.out.openFindings())
+        .filteredOn(finding -> finding.startsWith("T-FUTURE"))
+        .singleElement()
+        .asString()
+        .endsWith("@" + at(FEB_8));
+  }
+
+  @Test
+  void futureRowsThatAreDeletedWhenTheirTimeIsPastLeaveNoFinding() {
+    AssignmentRow assignment = assignment(CONTROL, "hash", FEB_8);
+    EventRow event = exposure(1, CONTROL, FEB_9);
+    scenario.insert(assignment);
+    scenario.insert(event);
+    scenario.update(event, event(1, "exposure", CONTROL, FEB_9, "{\"page\": 2}"));
+    scenario.throughState();
+    timePassesBeyond(FEB_9);
+    scenario.delete(event(1, "exposure", CONTROL, FEB_9, "{\"page\": 2}"));
+    scenario.delete(assignment);
+    assertResolved(FindingCode.T_FUTURE);
+  }
+
+  @Test
+  void rowThatIsNoLongerInTheFutureAndChangesInSomethingElseLosesItsFinding() {
+    scenario.insert(assignment(CONTROL, "hash", JAN_8));
+    EventRow event = exposure(1, CONTROL, FEB_9);
+    scenario.insert(event);
+    timePassesBeyond(FEB_9);
+    scenario.update(event, event(1, "exposure", CONTROL, FEB_9, "{\"page\": 2}"));
+    assertResolved(FindingCode.T_FUTURE);
+    assertThat(scenario.out.eventRows.get(1).inconsistencies())
+        .doesNotContain(FindingCode.T_FUTURE);
+  }
+
+  @Test
+  void truncateLeavesNoOpenFindingAboutTheRowsThatItTakes() {
+    scenario.insert(assignment(TREATMENT, "hash", JAN_9));
+    scenario.insert(numbered(8, CONTROL, FEB_8));
+    scenario.insert(exposure(1, CONTROL, JAN_8));
+    scenario.insert(event(2, "purchase", CONTROL, FEB_9, "{\"revenue\": \"ten\"}"));
+    scenario.insert(event(3, "page_view", null, JAN_10, "[1]"));
+    scenario.insert(event(3, "page_view", null, JAN_9, "[1]"));
+    assertOpen(
+        FindingCode.A_DUP_ASSIGNMENT,
+        FindingCode.D_DUP_EVENT,
+        FindingCode.R_VARIANT_MISMATCH,
+        FindingCode.S_BAD_PROPERTY,
+        FindingCode.S_UNPARSEABLE,
+        FindingCode.T_EVENT_BEFORE_ASSIGNMENT,
+        FindingCode.T_FUTURE);
+    scenario.throughState();
+    timePassesBeyond(FEB_9);
+    truncate(SourceTable.EVENTS);
+    assertThat(scenario.out.openFindings())
+        .filteredOn(finding -> !finding.startsWith("T-LATE"))
+        .containsExactlyInAnyOrder("A-DUP-ASSIGNMENT assignment:8", "T-FUTURE assignment:8");
+    truncate(SourceTable.ASSIGNMENTS);
+    assertThat(scenario.out.openCodes()).containsOnly(FindingCode.T_LATE);
+  }
+
+  private void truncate(SourceTable table) {
+    scenario.inOneTransaction(
+        () -> {
+          scenario.truncate(table);
+          scenario.commitTruncates();
+        });
+  }
+
+  @Test
+  void deletedAssignmentResolvesWhatWasFoundAgainstItOnItsEvents() {
+    AssignmentRow wrong = assignment(TREATMENT, "hash", JAN_10);
+    scenario.insert(wrong);
+    scenario.insert(exposure(1, CONTROL, JAN_8));
+    assertOpen(FindingCode.T_EVENT_BEFORE_ASSIGNMENT, FindingCode.R_VARIANT_MISMATCH);
+    scenario.delete(wrong);
+    assertResolved(FindingCode.T_EVENT_BEFORE_ASSIGNMENT, FindingCode.R_VARIANT_MISMATCH);
+  }
+
+  @Test
+  void deletedExperimentResolvesWhatItsDatesHadFound() {
+    scenario.experimentRuns(JAN_9, JAN_10);
+    scenario.insert(assignment(CONTROL, "hash", JAN_8));
+    scenario.insert(exposure(1, CONTROL, JAN_8));
+    assertOpen(FindingCode.T_NOT_RUNNING);
+    scenario.changeDimensions(() -> scenario.dimensions.removeExperiment(EXPERIMENT));
+    assertThat(scenario.out.openFindings())
+        .filteredOn(finding -> !finding.startsWith("T-LATE"))
+        .containsExactly("R-ORPHAN-EXPERIMENT experiment:1");
+  }
 }

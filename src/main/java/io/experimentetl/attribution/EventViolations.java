@@ -1,0 +1,84 @@
+package io.experimentetl.attribution;
+
+import static io.experimentetl.model.FindingCode.D_CONFLICTING_DUP;
+import static io.experimentetl.model.FindingCode.D_DUP_EVENT;
+import static io.experimentetl.model.FindingCode.T_FUTURE;
+
+import io.experimentetl.model.EventRow;
+import io.experimentetl.model.FindingCode;
+import io.experimentetl.quality.EventChecks;
+import io.experimentetl.quality.EventReferences;
+import java.util.EnumSet;
+
+/** The violations of delivered events: what their rows show, what their facts show, and marks. */
+final class EventViolations {
+  private final EventChecks checks;
+  private final ReferenceLookup references;
+
+  EventViolations(EventChecks checks, ReferenceLookup references) {
+    this.checks = checks;
+    this.references = references;
+  }
+
+  /**
+   * The violations of a delivered event.
+   *
+   * @param origin of its row
+   * @param arrivesNow whether it may be late
+   */
+  EnumSet<FindingCode> of(
+      ExperimentFacts facts,
+      EventRow event,
+      EventReferences known,
+      long[] values,
+      Origin origin,
+      boolean arrivesNow) {
+    EnumSet<FindingCode> violations =
+        checks.violations(event, known, values, origin.committedAt(), arrivesNow);
+    int index = facts.events.indexOf(event.id(), event.occurredAt());
+    int other = facts.events.otherWithId(event.id(), event.occurredAt());
+    // Among the events of one id, all but the first one are repetitions.
+    if (other >= 0 && other < index) {
+      violations.add(repetition(facts.events.content(other), facts.events.content(index)));
+    }
+    return violations;
+  }
+
+  /** What an event is whose id an earlier one has; both by their {@link EventContent}. */
+  static FindingCode repetition(long content, long later) {
+    return EventContent.isRepetition(content, later) ? D_DUP_EVENT : D_CONFLICTING_DUP;
+  }
+
+  /**
+   * The violations of a delivered event that a correction resolves and that the facts show; its
+   * mark has the others. Call it before the facts change.
+   */
+  EnumSet<FindingCode> shown(UserFacts user, ExperimentFacts facts, int index) {
+    EventRow event = facts.eventRow(index, user.userId);
+    String[] properties = checks.properties(event.eventType());
+    long[] values = new long[properties.length];
+    for (int i = 0; i < values.length; i++) {
+      values[i] = facts.events.countedValue(index, properties[i]);
+    }
+    // Its mark says whether it was in the future.
+    Origin never = new Origin(0, event.occurredAt(), 0, 0);
+    return CorrectedFindings.resolvable(
+        of(facts, event, references.of(user, facts, event), values, never, false));
+  }
+
+  /** All violations of a delivered event that a correction resolves. */
+  EnumSet<FindingCode> all(UserFacts user, ExperimentFacts facts, int index) {
+    EnumSet<FindingCode> all = shown(user, facts, index);
+    all.addAll(FactMark.found(facts.events.mark(index)));
+    return all;
+  }
+
+  /**
+   * Whether the row was found in the future and would not be now. Then the other half of the update
+   * does not find it there, whoever's event it is now.
+   */
+  boolean isPastFuture(byte mark, long occurredAt, Origin origin) {
+    return FactMark.found(mark).contains(T_FUTURE)
+        && !checks.isInFuture(occurredAt, origin.committedAt());
+  }
+}

@@ -7,7 +7,9 @@ import java.nio.ByteOrder;
 import java.util.Arrays;
 import net.jpountz.lz4.LZ4Compressor;
 import net.jpountz.lz4.LZ4Factory;
-import net.jpountz.lz4.LZ4FastDecompressor;
+import net.jpountz.lz4.LZ4SafeDecompressor;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * ClickHouse's compressed format, which an INSERT with {@code decompress=1} reads. It is a sequence
@@ -15,6 +17,8 @@ import net.jpountz.lz4.LZ4FastDecompressor;
  * method on (4), the size before compression (4), and an LZ4 block.
  */
 final class CompressedBody {
+
+  private static final Logger LOG = LoggerFactory.getLogger(CompressedBody.class);
 
   /**
    * A quarter of ClickHouse's {@code max_compress_block_size}, because LZ4 looks back 64 KiB only.
@@ -29,9 +33,24 @@ final class CompressedBody {
   private static final VarHandle LONG =
       MethodHandles.byteArrayViewVarHandle(long[].class, ByteOrder.LITTLE_ENDIAN);
 
-  private final LZ4Compressor compressor = LZ4Factory.fastestInstance().fastCompressor();
+  private static final LZ4Factory FACTORY = fastest();
+
+  private final LZ4Compressor compressor = FACTORY.fastCompressor();
   private byte[] bytes = new byte[0];
   private int size;
+
+  /**
+   * The native library, which takes a third of the Java form's time. The library itself takes it
+   * only in the system's class loader, and a job has one of its own.
+   */
+  private static LZ4Factory fastest() {
+    try {
+      return LZ4Factory.nativeInstance();
+    } catch (LinkageError | AssertionError e) {
+      LOG.info("Batches are compressed in Java: LZ4's native library cannot be loaded here.", e);
+      return LZ4Factory.fastestInstance();
+    }
+  }
 
   /** Adds one frame. */
   void append(byte[] raw, int length) {
@@ -88,12 +107,13 @@ final class CompressedBody {
    * @throws IOException if the stream is truncated or damaged
    */
   static byte[] decompress(byte[] body) throws IOException {
-    LZ4FastDecompressor decompressor = LZ4Factory.fastestInstance().fastDecompressor();
+    LZ4SafeDecompressor decompressor = FACTORY.safeDecompressor();
     byte[] raw = new byte[Math.toIntExact(rawBytes(body))];
     int to = 0;
     for (int offset = 0; offset < body.length; offset += CHECKSUM + frameBytes(body, offset)) {
       int length = (int) INT.get(body, offset + CHECKSUM + 5);
-      decompressor.decompress(body, offset + CHECKSUM + HEADER, raw, to, length);
+      int compressed = frameBytes(body, offset) - HEADER;
+      decompressor.decompress(body, offset + CHECKSUM + HEADER, compressed, raw, to, length);
       to += length;
     }
     return raw;

@@ -3,12 +3,14 @@
 -- _deleted marks a tombstone. The partition key is a function of the row's own key, so all versions of a row share a partition.
 -- The number of partitions is bounded whatever the keys are, because every INSERT writes one partition: ids go by a hash, times
 -- outside of 2015 to 2044 by decade.
--- non_replicated_deduplication_window makes insert_deduplication_token work on tables without replicas.
+-- non_replicated_deduplication_window makes insert_deduplication_token work on tables without replicas. Replicated tables have windows
+-- of their own, by count and by time (7 days here; a server's default since 25.9 is one hour).
+-- A comment that begins with cluster: is what a cluster needs in its place; docs/deployment.md has the command that puts it there.
 -- fsync_after_insert, fsync_part_directory: an acknowledged batch is never sent again, so it must survive a power failure, not
 -- only a crash of the server. Measured (SinkBench, 2 cores, virtual disk): batches of 100,000 rows 622,531 -> 573,248 rows/s;
 -- batches of 1,000 rows 24 -> 52 ms each. Merged parts need no fsync: their source parts stay for old_parts_lifetime (8 min).
 
-CREATE TABLE IF NOT EXISTS events_processed
+CREATE TABLE IF NOT EXISTS events_processed /*cluster:ON CLUSTER '{cluster}'*/
 (
     event_id             UUID                   COMMENT 'the source''s id; for an id that is not a UUID its UUIDv5 in the namespace a066a403-c85e-5eb8-952c-03530f7288e3',
     source_id            Nullable(String)       COMMENT 'the id in PostgreSQL if it is not a UUID, else NULL',
@@ -38,12 +40,12 @@ CREATE TABLE IF NOT EXISTS events_processed
     _delete_reason       LowCardinality(String),
     _batch_id            LowCardinality(String)
 )
-ENGINE = ReplacingMergeTree(_version, _deleted)
+ENGINE = /*cluster:Replicated*/ReplacingMergeTree(_version, _deleted)
 PARTITION BY if(toYear(timestamp) BETWEEN 2015 AND 2044, toYYYYMM(timestamp), intDiv(toYear(timestamp), 10) * 10)
 ORDER BY (experiment_id, user_id, timestamp, event_id)
-SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1;
+SETTINGS non_replicated_deduplication_window = 10000, /*cluster:replicated_deduplication_window = 10000, replicated_deduplication_window_seconds = 604800,*/ fsync_after_insert = 1, fsync_part_directory = 1;
 
-CREATE TABLE IF NOT EXISTS assignments_processed
+CREATE TABLE IF NOT EXISTS assignments_processed /*cluster:ON CLUSTER '{cluster}'*/
 (
     id              Int64,
     experiment_id   Int64,
@@ -71,12 +73,12 @@ CREATE TABLE IF NOT EXISTS assignments_processed
     _delete_reason  LowCardinality(String),
     _batch_id       LowCardinality(String)
 )
-ENGINE = ReplacingMergeTree(_version, _deleted)
+ENGINE = /*cluster:Replicated*/ReplacingMergeTree(_version, _deleted)
 PARTITION BY intHash64(id) % 4
 ORDER BY (experiment_id, user_id, id)
-SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1;
+SETTINGS non_replicated_deduplication_window = 10000, /*cluster:replicated_deduplication_window = 10000, replicated_deduplication_window_seconds = 604800,*/ fsync_after_insert = 1, fsync_part_directory = 1;
 
-CREATE TABLE IF NOT EXISTS experiments
+CREATE TABLE IF NOT EXISTS experiments /*cluster:ON CLUSTER '{cluster}'*/
 (
     id            Int64,
     key           String,
@@ -98,11 +100,11 @@ CREATE TABLE IF NOT EXISTS experiments
     _delete_reason LowCardinality(String),
     _batch_id     LowCardinality(String)
 )
-ENGINE = ReplacingMergeTree(_version, _deleted)
+ENGINE = /*cluster:Replicated*/ReplacingMergeTree(_version, _deleted)
 ORDER BY id
-SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1;
+SETTINGS non_replicated_deduplication_window = 10000, /*cluster:replicated_deduplication_window = 10000, replicated_deduplication_window_seconds = 604800,*/ fsync_after_insert = 1, fsync_part_directory = 1;
 
-CREATE TABLE IF NOT EXISTS variants
+CREATE TABLE IF NOT EXISTS variants /*cluster:ON CLUSTER '{cluster}'*/
 (
     id             Int64,
     experiment_id  Int64,
@@ -121,11 +123,11 @@ CREATE TABLE IF NOT EXISTS variants
     _delete_reason LowCardinality(String),
     _batch_id      LowCardinality(String)
 )
-ENGINE = ReplacingMergeTree(_version, _deleted)
+ENGINE = /*cluster:Replicated*/ReplacingMergeTree(_version, _deleted)
 ORDER BY id
-SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1;
+SETTINGS non_replicated_deduplication_window = 10000, /*cluster:replicated_deduplication_window = 10000, replicated_deduplication_window_seconds = 604800,*/ fsync_after_insert = 1, fsync_part_directory = 1;
 
-CREATE TABLE IF NOT EXISTS users
+CREATE TABLE IF NOT EXISTS users /*cluster:ON CLUSTER '{cluster}'*/
 (
     user_id       String,
     email         Nullable(String),
@@ -141,11 +143,11 @@ CREATE TABLE IF NOT EXISTS users
     _delete_reason LowCardinality(String),
     _batch_id     LowCardinality(String)
 )
-ENGINE = ReplacingMergeTree(_version, _deleted)
+ENGINE = /*cluster:Replicated*/ReplacingMergeTree(_version, _deleted)
 ORDER BY user_id
-SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1;
+SETTINGS non_replicated_deduplication_window = 10000, /*cluster:replicated_deduplication_window = 10000, replicated_deduplication_window_seconds = 604800,*/ fsync_after_insert = 1, fsync_part_directory = 1;
 
-CREATE TABLE IF NOT EXISTS experiment_daily_stats
+CREATE TABLE IF NOT EXISTS experiment_daily_stats /*cluster:ON CLUSTER '{cluster}'*/
 (
     experiment_id    Int64,
     variant_id       Int64,
@@ -175,12 +177,12 @@ CREATE TABLE IF NOT EXISTS experiment_daily_stats
     _delete_reason   LowCardinality(String),
     _batch_id        LowCardinality(String)
 )
-ENGINE = ReplacingMergeTree(_version, _deleted)
+ENGINE = /*cluster:Replicated*/ReplacingMergeTree(_version, _deleted)
 PARTITION BY if(toYear(day) BETWEEN 2015 AND 2044, toYear(day), intDiv(toYear(day), 10) * 10)
 ORDER BY (experiment_id, metric, variant_id, day)
-SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1;
+SETTINGS non_replicated_deduplication_window = 10000, /*cluster:replicated_deduplication_window = 10000, replicated_deduplication_window_seconds = 604800,*/ fsync_after_insert = 1, fsync_part_directory = 1;
 
-CREATE TABLE IF NOT EXISTS experiment_health_daily
+CREATE TABLE IF NOT EXISTS experiment_health_daily /*cluster:ON CLUSTER '{cluster}'*/
 (
     experiment_id   Int64,
     day             Date32         COMMENT 'in the experiment''s zone; the figures are as of its end',
@@ -201,14 +203,14 @@ CREATE TABLE IF NOT EXISTS experiment_health_daily
     _delete_reason  LowCardinality(String),
     _batch_id       LowCardinality(String)
 )
-ENGINE = ReplacingMergeTree(_version, _deleted)
+ENGINE = /*cluster:Replicated*/ReplacingMergeTree(_version, _deleted)
 PARTITION BY if(toYear(day) BETWEEN 2015 AND 2044, toYear(day), intDiv(toYear(day), 10) * 10)
 ORDER BY (experiment_id, day)
-SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1;
+SETTINGS non_replicated_deduplication_window = 10000, /*cluster:replicated_deduplication_window = 10000, replicated_deduplication_window_seconds = 604800,*/ fsync_after_insert = 1, fsync_part_directory = 1;
 
 -- The phases of each experiment's allocation. A user belongs to the phase in which the assignment was committed. An assignment that only
 -- the initial snapshot read belongs to the last phase with from_sequence = 0 that began before assigned_at.
-CREATE TABLE IF NOT EXISTS experiment_allocations
+CREATE TABLE IF NOT EXISTS experiment_allocations /*cluster:ON CLUSTER '{cluster}'*/
 (
     experiment_id Int64,
     phase         Int32          COMMENT 'from 1 on; 0: users whose weights were not known until they were corrected',
@@ -224,13 +226,13 @@ CREATE TABLE IF NOT EXISTS experiment_allocations
     _delete_reason LowCardinality(String),
     _batch_id     LowCardinality(String)
 )
-ENGINE = ReplacingMergeTree(_version, _deleted)
+ENGINE = /*cluster:Replicated*/ReplacingMergeTree(_version, _deleted)
 ORDER BY (experiment_id, phase)
-SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1;
+SETTINGS non_replicated_deduplication_window = 10000, /*cluster:replicated_deduplication_window = 10000, replicated_deduplication_window_seconds = 604800,*/ fsync_after_insert = 1, fsync_part_directory = 1;
 
 -- What each metric of the configuration is judged for. A start of the job writes what differs. A metric that is no longer configured keeps
 -- its row.
-CREATE TABLE IF NOT EXISTS metrics
+CREATE TABLE IF NOT EXISTS metrics /*cluster:ON CLUSTER '{cluster}'*/
 (
     metric      LowCardinality(String),
     place       Int32                  COMMENT 'place among the metrics in results, the smallest first',
@@ -239,11 +241,11 @@ CREATE TABLE IF NOT EXISTS metrics
     experiments String                 COMMENT 'regular expression of the keys of the experiments that it is for',
     _version    UInt64
 )
-ENGINE = ReplacingMergeTree(_version)
+ENGINE = /*cluster:Replicated*/ReplacingMergeTree(_version)
 ORDER BY metric
 SETTINGS fsync_after_insert = 1, fsync_part_directory = 1;
 
-CREATE TABLE IF NOT EXISTS data_inconsistencies
+CREATE TABLE IF NOT EXISTS data_inconsistencies /*cluster:ON CLUSTER '{cluster}'*/
 (
     code          LowCardinality(String),
     subject_kind  LowCardinality(String) COMMENT 'what the finding is about: event, user, experiment, table …',
@@ -267,12 +269,12 @@ CREATE TABLE IF NOT EXISTS data_inconsistencies
     _delete_reason LowCardinality(String),
     _batch_id     LowCardinality(String)
 )
-ENGINE = ReplacingMergeTree(_version, _deleted)
+ENGINE = /*cluster:Replicated*/ReplacingMergeTree(_version, _deleted)
 ORDER BY (code, subject_kind, subject_key)
-SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1;
+SETTINGS non_replicated_deduplication_window = 10000, /*cluster:replicated_deduplication_window = 10000, replicated_deduplication_window_seconds = 604800,*/ fsync_after_insert = 1, fsync_part_directory = 1;
 
 -- One row per progress marker, written after the last batch before the marker of every sink. The view etl_progress reads it.
-CREATE TABLE IF NOT EXISTS etl_sink_progress
+CREATE TABLE IF NOT EXISTS etl_sink_progress /*cluster:ON CLUSTER '{cluster}'*/
 (
     sequence_number UInt64               COMMENT 'the marker''s position in commit order',
     lsn           UInt64,
@@ -283,18 +285,18 @@ CREATE TABLE IF NOT EXISTS etl_sink_progress
     _version      UInt64                 COMMENT 'lsn',
     _batch_id     LowCardinality(String) COMMENT 'empty'
 )
-ENGINE = ReplacingMergeTree(_version)
+ENGINE = /*cluster:Replicated*/ReplacingMergeTree(_version)
 ORDER BY sequence_number
-SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1;
+SETTINGS non_replicated_deduplication_window = 10000, /*cluster:replicated_deduplication_window = 10000, replicated_deduplication_window_seconds = 604800,*/ fsync_after_insert = 1, fsync_part_directory = 1;
 
 -- The job with the highest epoch writes a table. A job claims each table once, and stops when another job has claimed it.
-CREATE TABLE IF NOT EXISTS etl_owners
+CREATE TABLE IF NOT EXISTS etl_owners /*cluster:ON CLUSTER '{cluster}'*/
 (
     sink       LowCardinality(String) COMMENT 'the sink''s table',
     job        String                 COMMENT 'Flink job id',
     epoch      UInt64,
     claimed_at DateTime64(3, 'UTC')
 )
-ENGINE = MergeTree
+ENGINE = /*cluster:Replicated*/MergeTree
 ORDER BY (sink, epoch)
 SETTINGS fsync_after_insert = 1, fsync_part_directory = 1;

@@ -3,7 +3,7 @@
 -- The SETTINGS of each view keep its figures the same, whatever the reader's profile says about joins, NULL and aliases. Nothing here
 -- depends on the session's time zone, and greatest and least never see NULL: ClickHouse changed what they return for it.
 
-CREATE OR REPLACE VIEW etl_progress AS
+CREATE OR REPLACE VIEW etl_progress /*cluster:ON CLUSTER '{cluster}'*/ AS
 SELECT
     sequence_number,
     nullIf(max(marker_lsn), 0) AS lsn,
@@ -29,7 +29,7 @@ SETTINGS join_use_nulls = 0, join_default_strictness = 'ALL', join_algorithm = '
     aggregate_functions_null_for_empty = 0, prefer_column_name_to_alias = 0
 COMMENT 'One row: how much of the source is visible. Everything that was committed in PostgreSQL up to lsn, at committed_at, is in the tables. lsn, committed_at and lag_seconds are NULL until the first transaction after the initial load is visible. snapshot_done = false: the initial load is not finished and statistics are incomplete. No row: no checkpoint has completed yet.';
 
-CREATE OR REPLACE VIEW experiment_daily AS
+CREATE OR REPLACE VIEW experiment_daily /*cluster:ON CLUSTER '{cluster}'*/ AS
 SELECT
     s.experiment_id AS experiment_id,
     e.key AS experiment_key,
@@ -70,7 +70,7 @@ COMMENT 'A day''s activity per experiment, metric and variant: rates and active 
 --     (A. Deng, U. Knoblich, J. Lu, Applying the Delta Method in Metric Analytics, KDD 2018, eq. 4), and
 --     sum(z)^2 sum((y - R z)^2) = sum(z)^2 sum(y^2) - 2 sum(y) sum(z) sum(yz) + sum(y)^2 sum(z^2), in whole numbers up to 256 bits.
 --   SE = sqrt(variance/n); mean +- 1.96 SE. One user has no variance.
-CREATE OR REPLACE VIEW experiment_cumulative AS
+CREATE OR REPLACE VIEW experiment_cumulative /*cluster:ON CLUSTER '{cluster}'*/ AS
 WITH
     1.959963984540054 AS z975,
     total -> toInt256(toDecimal256(total, 6) * 1000000) AS millionths,
@@ -194,7 +194,7 @@ COMMENT 'The series for plots: users, totals and means of each variant up to and
 --     numerator/2^k, with as many bits as keep all of it exact in whole numbers of 256 bits.
 --   verdict: sample ratio mismatch at p < 0.001; crossovers of at least 10 users and 1 % of the exposed; a variant without exposed
 --     users that should have at least 10 by its allocation.
-CREATE OR REPLACE VIEW experiment_results AS
+CREATE OR REPLACE VIEW experiment_results /*cluster:ON CLUSTER '{cluster}'*/ AS
 WITH
     1.959963984540054 AS z975,
     (-2 * log(0.05) + log(1 - 2 * log(0.05))) / 5000 AS r2,
@@ -518,7 +518,7 @@ COMMENT 'Results up to and including as_of_day per experiment, metric and varian
 -- every remaining quote begins or ends a string: the parts between quotes are outside and inside of strings in turn. A key is a
 -- string at depth 1 before a colon. Its value ends before the comma and the quote of the next key, or before the last brace.
 --   effect, its interval and p: D +- 1.96 sqrt(var_T/n_T + var_C/n_C), p = erfc(|D/SE|/sqrt(2)): the normal approximation.
-CREATE OR REPLACE VIEW experiment_segments AS
+CREATE OR REPLACE VIEW experiment_segments /*cluster:ON CLUSTER '{cluster}'*/ AS
 WITH
     1.959963984540054 AS z975,
     text -> replaceRegexpAll(text, '\\\\.', '\x01\x01') AS without_escapes,
@@ -638,7 +638,7 @@ COMMENT 'Segments by a property of the user, from the raw rows: SELECT * FROM ex
 -- Current figures. usual_exposures: the median of the seven days before last_day; NULL while there are fewer. outlier_shares: per
 -- metric, in the variant where it is greatest, Q/S^2 with S the sum and Q the sum of squares of the users' totals (Simpson's index
 -- of the users' shares): the greatest user's share is between this number and its square root.
-CREATE OR REPLACE VIEW experiment_health AS
+CREATE OR REPLACE VIEW experiment_health /*cluster:ON CLUSTER '{cluster}'*/ AS
 WITH
     figures AS
     (
@@ -707,7 +707,7 @@ COMMENT 'One row per experiment, current: open findings, sample ratio, crossover
 
 -- H-FRESHNESS is computed here, because the job cannot report while no checkpoint completes, or while it does not run. Its rows in
 -- data_inconsistencies are the past.
-CREATE OR REPLACE VIEW findings_open AS
+CREATE OR REPLACE VIEW findings_open /*cluster:ON CLUSTER '{cluster}'*/ AS
 SELECT *
 FROM
 (

@@ -20,8 +20,6 @@ public final class ClickHousePreflight {
   private static final int[] OLDEST_VERSION = {24, 8};
   private static final int UNKNOWN_DATABASE = 81;
   private static final String REMEDY = "apply sql/clickhouse/001_tables.sql";
-  private static final Pattern WINDOW =
-      Pattern.compile("\\b(?:non_)?replicated_deduplication_window = (\\d+)");
   private static final Pattern INTEGER = Pattern.compile("U?Int(8|16|32|64)");
   private static final Pattern NON_DETERMINISTIC =
       Pattern.compile(
@@ -206,6 +204,9 @@ public final class ClickHousePreflight {
     }
     checkPartitionKey(table, found.get(0).partitionKey());
     checkWindow(table, engine, found.get(0).engineFull());
+    if (engine.startsWith("Replicated")) {
+      checkReplica(table);
+    }
     if (!found.get(0).views().isEmpty()) {
       problems.add(
           "Table "
@@ -246,22 +247,7 @@ public final class ClickHousePreflight {
     boolean replicated = engine.startsWith("Replicated") || engine.startsWith("Shared");
     String setting =
         replicated ? "replicated_deduplication_window" : "non_replicated_deduplication_window";
-    Matcher own = WINDOW.matcher(engineFull);
-    long window;
-    if (own.find()) {
-      window = Long.parseLong(own.group(1));
-    } else {
-      window =
-          Long.parseLong(
-              select(
-                      "SELECT value FROM system."
-                          + (replicated ? "replicated_merge_tree_settings" : "merge_tree_settings")
-                          + " WHERE name = "
-                          + ClickHouseReader.literal(setting),
-                      row -> row.getString(1))
-                  .get(0));
-    }
-    if (window == 0) {
+    if (setting(replicated, engineFull, setting) == 0) {
       problems.add(
           "Table "
               + table
@@ -270,6 +256,55 @@ public final class ClickHousePreflight {
               + " MODIFY SETTING "
               + setting
               + " = 10000.");
+    }
+    if (replicated) {
+      problems.addAll(
+          ReplicaCheck.windowProblems(
+              table,
+              setting(true, engineFull, "replicated_deduplication_window_seconds"),
+              BatchLimits.DEFAULT.probeAfter()));
+    }
+  }
+
+  /** The table's own value of a setting, else the server's. */
+  private long setting(boolean replicated, String engineFull, String name)
+      throws ClickHouseReadException, InterruptedException {
+    Long own = ReplicaCheck.setting(engineFull, name);
+    if (own != null) {
+      return own;
+    }
+    return Long.parseLong(
+        select(
+                "SELECT value FROM system."
+                    + (replicated ? "replicated_merge_tree_settings" : "merge_tree_settings")
+                    + " WHERE name = "
+                    + ClickHouseReader.literal(name),
+                row -> row.getString(1))
+            .get(0));
+  }
+
+  private void checkReplica(String table) throws ClickHouseReadException, InterruptedException {
+    List<ReplicaCheck.Replica> found =
+        select(
+            "SELECT is_readonly, total_replicas, active_replicas, absolute_delay FROM system.replicas"
+                + " WHERE database = currentDatabase() AND table = "
+                + ClickHouseReader.literal(table),
+            row ->
+                new ReplicaCheck.Replica(
+                    row.getInt(1) == 1, row.getLong(2), row.getLong(3), row.getLong(4)));
+    ReplicaCheck.Profile profile =
+        select(
+                "SELECT anyIf(value, name = 'insert_quorum'),"
+                    + " anyIf(value, name = 'insert_quorum_parallel') IN ('1', 'true'),"
+                    + " anyIf(value, name = 'select_sequential_consistency') NOT IN ('0', 'false')"
+                    + " FROM system.settings WHERE name IN"
+                    + " ('insert_quorum', 'insert_quorum_parallel', 'select_sequential_consistency')",
+                row ->
+                    new ReplicaCheck.Profile(
+                        row.getString(1), row.getInt(2) == 1, row.getInt(3) == 1))
+            .get(0);
+    for (ReplicaCheck.Replica replica : found) {
+      problems.addAll(ReplicaCheck.problems(table, replica, profile));
     }
   }
 

@@ -63,6 +63,7 @@ final class Resync {
       throw new OperationsException(
           "there are no tables in " + old + " yet, so there is nothing to repair; use submit");
     }
+    requireOneServer(old);
     job.requireServers(Check.FRESH, parallelism);
     unfinished.begin();
     new FreshStart(deployment).repairSlot(log);
@@ -88,6 +89,23 @@ final class Resync {
         "the job continues as %s; the old tables are in database %s: run verify, then DROP DATABASE %s"
             .formatted(next, before, before));
     return next;
+  }
+
+  /**
+   * An exchange of tables reaches one server only: it would leave a replica that replicates no
+   * more.
+   *
+   * @throws OperationsException if the database has replicated tables
+   */
+  static void requireOneServer(ClickHouseLogin database) {
+    long replicated =
+        database.count(
+            "SELECT count() FROM system.tables WHERE database = currentDatabase() AND engine LIKE 'Replicated%'");
+    if (replicated > 0) {
+      throw new OperationsException(
+          "%s has %d replicated tables, and resync exchanges the tables of one server only: use resync --table, or follow docs/deployment.md, ClickHouse cluster"
+              .formatted(database, replicated));
+    }
   }
 
   private void createDatabase() {

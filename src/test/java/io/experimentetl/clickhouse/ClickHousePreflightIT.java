@@ -9,6 +9,7 @@ import java.net.InetAddress;
 import java.net.ServerSocket;
 import java.net.URI;
 import java.util.List;
+import java.util.UUID;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
@@ -135,6 +136,48 @@ class ClickHousePreflightIT {
   void serverDefaultWithoutADeduplicationWindowIsReported() {
     database.query("ALTER TABLE readings RESET SETTING non_replicated_deduplication_window");
     assertOnlyProblem("Table readings does not remember deduplication tokens");
+  }
+
+  /** Without Keeper a server attaches a replicated table, and creates none. */
+  @Test
+  void windowsOfAReplicatedTableAreItsOwn() {
+    attachReplica(
+        "non_replicated_deduplication_window = 100, replicated_deduplication_window = 0,"
+            + " replicated_deduplication_window_seconds = 60");
+    assertThat(check())
+        .hasSize(3)
+        .anySatisfy(
+            problem ->
+                assertThat(problem)
+                    .contains("MODIFY SETTING replicated_deduplication_window = 10000."))
+        .anySatisfy(
+            problem ->
+                assertThat(problem)
+                    .contains("remembers deduplication tokens for 60 s", "for 1800 s"));
+  }
+
+  @Test
+  void replicaWithoutKeeperIsReported() {
+    attachReplica(
+        "replicated_deduplication_window = 100, replicated_deduplication_window_seconds = 604800");
+    assertOnlyProblem("Table readings is a read-only replica");
+  }
+
+  @Test
+  void serverDefaultsOfAReplicatedTableAreEnough() {
+    attachReplica("fsync_after_insert = 1");
+    assertOnlyProblem("Table readings is a read-only replica");
+  }
+
+  private void attachReplica(String settings) {
+    database.query("DROP TABLE readings SYNC");
+    database.query(
+        """
+        ATTACH TABLE readings UUID '%s' (sensor Int64, month UInt32, text String, _version UInt64,
+          _batch_id LowCardinality(String))
+        ENGINE = ReplicatedReplacingMergeTree('/tables/{uuid}', 'r1', _version) PARTITION BY month ORDER BY sensor
+        SETTINGS %s"""
+            .formatted(UUID.randomUUID(), settings));
   }
 
   @Test

@@ -1,12 +1,14 @@
 package io.experimentetl.operations;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.experimentetl.local.ClickHouseEndpoint;
 import io.experimentetl.local.PlatformExtension;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.UUID;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
@@ -48,6 +50,21 @@ class RepairsIT {
             "events_processed\tmissing\t5",
             "events_processed\tstale\t1",
             "events_processed\tstale\t2");
+  }
+
+  /** An exchange would leave tables of one server only. */
+  @Test
+  void resyncRefusesReplicatedTables() {
+    Resync.requireOneServer(old.login());
+    old.query("DROP TABLE variants SYNC");
+    old.query(
+        "ATTACH TABLE variants UUID '%s' (id Int64, _batch_id String) ENGINE = ReplicatedMergeTree('/tables/{uuid}', 'r1') ORDER BY id"
+            .formatted(UUID.randomUUID()));
+
+    assertThatThrownBy(() -> Resync.requireOneServer(old.login()))
+        .isInstanceOf(OperationsException.class)
+        .hasMessageContaining(
+            "has 1 replicated tables, and resync exchanges the tables of one server only");
   }
 
   private static void event(

@@ -37,6 +37,19 @@ class SqlFilesIT {
         .isEqualTo(11);
   }
 
+  /** The server runs no ON CLUSTER; it parses the statements as a cluster would get them. */
+  @Test
+  void serverParsesTheStatementsForACluster() throws IOException {
+    ClickHouseEndpoint database = PLATFORM.newClickHouseDatabase("sql_cluster");
+    for (String statement : ClusterSqlTest.forCluster()) {
+      assertThat(
+              database.query(
+                  "SELECT formatQuerySingleLine('%s')"
+                      .formatted(statement.replace("\\", "\\\\").replace("'", "\\'"))))
+          .contains("ON CLUSTER");
+    }
+  }
+
   @Test
   void tablesHaveATtlOnlyWithTheRetentionFile() {
     ClickHouseEndpoint database = PLATFORM.newClickHouseDatabase("sql_ttl");

@@ -35,6 +35,14 @@ public final class NamedDeployment implements DeploymentOptions {
   private Path stateDirectory;
 
   @Option(
+      names = "--cluster-state",
+      paramLabel = "DIR",
+      description =
+          "the folder of this job's checkpoints and savepoints, by the path that the cluster knows; with it, submit finds the latest"
+              + " after the JobManager was restarted, too")
+  private Path clusterState;
+
+  @Option(
       names = "--wait",
       paramLabel = "MINUTES",
       defaultValue = "30",
@@ -77,7 +85,7 @@ public final class NamedDeployment implements DeploymentOptions {
             jar, config, clusterConfig == null ? config.toString() : clusterConfig),
         new DeploymentMemory(
             stateDirectory == null ? beside(config) : stateDirectory.toAbsolutePath().normalize(),
-            Optional.empty()),
+            Optional.ofNullable(clusterState).map(folder -> folder.toAbsolutePath().normalize())),
         NamedServers.environment(),
         Set.of());
   }

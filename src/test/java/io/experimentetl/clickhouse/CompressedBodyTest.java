@@ -18,7 +18,7 @@ class CompressedBodyTest {
   @Test
   void nativeLibraryCompressesInAClassLoaderOfTheJob() throws Exception {
     List<URL> classPath = new ArrayList<>();
-    for (String entry : System.getProperty("java.class.path").split(File.pathSeparator)) {
+    for (String entry : System.getProperty("java.class.path").split(File.pathSeparator, -1)) {
       classPath.add(Path.of(entry).toUri().toURL());
     }
     try (URLClassLoader job =

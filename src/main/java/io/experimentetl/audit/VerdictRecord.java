@@ -2,7 +2,6 @@ package io.experimentetl.audit;
 
 import io.experimentetl.audit.VerdictFindings.Identity;
 import io.experimentetl.audit.VerdictFindings.Recorded;
-import io.experimentetl.clickhouse.RowBinaryWriter;
 import io.experimentetl.model.Finding;
 import io.experimentetl.model.FindingCode;
 import io.experimentetl.model.Subject;
@@ -11,15 +10,12 @@ import io.experimentetl.warehouse.FindingEncoder;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.UUID;
 
 /**
  * Writes the audit's verdict to {@code data_inconsistencies}. The new rows depend only on the
  * existing ones, so a write with an unknown outcome can be repeated.
  */
 public final class VerdictRecord implements AutoCloseable {
-  private static final int INITIAL_CAPACITY = 4 << 10;
-
   private final Deadline deadline;
   private final Warehouse warehouse;
 
@@ -68,17 +64,8 @@ public final class VerdictRecord implements AutoCloseable {
   }
 
   private void insert(List<Finding> findings) {
-    FindingEncoder encoder = new FindingEncoder();
     // Named by its content: two simultaneous records of one verdict become one block.
-    RowBinaryWriter unnamed = new RowBinaryWriter(INITIAL_CAPACITY);
-    findings.forEach(finding -> encoder.encode(finding, unnamed));
-    String id = "audit-" + UUID.nameUUIDFromBytes(unnamed.toByteArray());
-    RowBinaryWriter rows = new RowBinaryWriter(INITIAL_CAPACITY);
-    for (Finding finding : findings) {
-      encoder.encode(finding, rows);
-      rows.writeString(id);
-    }
-    warehouse.insert(encoder.schema(), id, rows.toByteArray());
+    warehouse.insert(new FindingEncoder(), findings, "audit-");
   }
 
   @Override

@@ -5,7 +5,7 @@ import io.experimentetl.clickhouse.ClickHouseConnection;
 import io.experimentetl.clickhouse.ClickHouseReadException;
 import io.experimentetl.clickhouse.ClickHouseReadException.Reason;
 import io.experimentetl.clickhouse.ClickHouseReader;
-import io.experimentetl.clickhouse.TableSchema;
+import io.experimentetl.clickhouse.RowEncoder;
 import io.experimentetl.warehouse.ReadFailure;
 import java.io.IOException;
 import java.sql.ResultSet;
@@ -213,13 +213,12 @@ final class Warehouse implements AutoCloseable {
    * Writes rows as one block, as the job's sink does: a block that is already there is not written
    * again.
    *
-   * @param id the block's {@code _batch_id}
-   * @param rowBinary the rows, {@code _batch_id} included
+   * @param prefix of the block's {@code _batch_id}
    * @throws CannotCompareException if the write's outcome is unknown
    */
-  void insert(TableSchema schema, String id, byte[] rowBinary) {
+  <T> void insert(RowEncoder<T> encoder, List<T> rows, String prefix) {
     try (BlockWriter writer = new BlockWriter(server)) {
-      writer.write(schema, id, rowBinary, deadline.left().plus(GRACE));
+      writer.write(encoder, rows, prefix, deadline.left().plus(GRACE));
     } catch (IOException e) {
       throw new CannotCompareException(
           "ClickHouse at "
@@ -227,7 +226,7 @@ final class Warehouse implements AutoCloseable {
               + " did not take the findings: if the user may not write, GRANT INSERT ON "
               + server.database()
               + "."
-              + schema.table()
+              + encoder.schema().table()
               + " TO "
               + server.user()
               + ", or leave out --record. Its message: "

@@ -1,7 +1,7 @@
 package io.experimentetl.cdc;
 
 import com.fasterxml.jackson.databind.JsonNode;
-import io.experimentetl.clickhouse.RowBinaryWriter;
+import io.experimentetl.clickhouse.NativeWriter;
 import io.experimentetl.model.SourceColumn;
 import io.experimentetl.model.SourceTable;
 
@@ -26,7 +26,7 @@ final class JsonRowReader extends RowReader<JsonNode> {
       case NULL -> null;
       // JSON can hold half of a surrogate pair, which is no text.
       case STRING ->
-          RowBinaryWriter.fitsString(value.textValue()) ? (Object) value.textValue() : value;
+          NativeWriter.fitsString(value.textValue()) ? (Object) value.textValue() : value;
       case BOOLEAN -> value.booleanValue();
       case NUMBER ->
           value.canConvertToExactIntegral() && value.canConvertToLong()

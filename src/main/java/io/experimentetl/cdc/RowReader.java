@@ -1,6 +1,6 @@
 package io.experimentetl.cdc;
 
-import io.experimentetl.clickhouse.RowBinaryWriter;
+import io.experimentetl.clickhouse.NativeWriter;
 import io.experimentetl.model.ColumnType;
 import io.experimentetl.model.EventId;
 import io.experimentetl.model.EventRow;
@@ -180,7 +180,7 @@ abstract class RowReader<R> {
       return string;
     }
     String text = String.valueOf(value);
-    if (!RowBinaryWriter.fitsString(text)) {
+    if (!NativeWriter.fitsString(text)) {
       throw wrongType(column, "a text in Unicode");
     }
     return text;

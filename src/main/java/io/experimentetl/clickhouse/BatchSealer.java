@@ -44,6 +44,7 @@ final class BatchSealer<T> {
   private final Map<Long, OpenBatch<T>> open = new HashMap<>();
   private final ArrayDeque<OpenBatch<T>> spare = new ArrayDeque<>();
   private final List<SealedBatch> sealed = new ArrayList<>();
+  private final GrowingBytes block = new GrowingBytes(0);
   private OpenBatch<T> last;
   private long heldBytes;
   private long inlineBytes;
@@ -139,7 +140,7 @@ final class BatchSealer<T> {
       }
       batch = spare.poll();
       if (batch == null) {
-        batch = new OpenBatch<>(encoder);
+        batch = new OpenBatch<>(encoder, block);
         hold(batch.heldBytes());
       }
       batch.begin(kind == Kind.EARLY ? ids.nextEarly() : ids.next(), partition);
@@ -159,10 +160,12 @@ final class BatchSealer<T> {
     if (last == batch) {
       last = null;
     }
+    long before = batch.heldBytes();
     if (batch.rows() > 0) {
       sealed.add(sealedBatch(batch));
     }
-    if (spare.size() < MAX_SPARE) {
+    hold(batch.heldBytes() - before);
+    if (spare.size() < MAX_SPARE && heldBytes <= limits.openBytes()) {
       spare.push(batch);
     } else {
       hold(-batch.heldBytes());
@@ -222,7 +225,7 @@ final class BatchSealer<T> {
   }
 
   private String writeFile(String id, CompressedBody body) throws IOException {
-    Path path = new Path(new Path(folder), schema.table() + "-" + id + ".rowbinary.lz4");
+    Path path = new Path(new Path(folder), schema.table() + "-" + id + ".native.lz4");
     FileSystem files = path.getFileSystem();
     try (FSDataOutputStream out = files.create(path, FileSystem.WriteMode.NO_OVERWRITE)) {
       out.write(body.buffer(), 0, body.size());

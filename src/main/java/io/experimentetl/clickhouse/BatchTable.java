@@ -96,7 +96,7 @@ final class BatchTable {
         batch.columns().stream()
             .map(column -> quoted(column.name()))
             .collect(Collectors.joining(", "));
-    String sql = "INSERT INTO " + quoted(batch.table()) + " (" + columns + ") FORMAT RowBinary";
+    String sql = "INSERT INTO " + quoted(batch.table()) + " (" + columns + ") FORMAT Native";
     return http.insert(sql, body, all, timeout);
   }
 
@@ -194,9 +194,9 @@ final class BatchTable {
    * same key and the same or a higher version. In a table that is not a ReplacingMergeTree by
    * {@code _version}, no row can be replaced.
    *
-   * @param rowBinary the batch's rows
+   * @param blocks the batch's rows
    */
-  long missing(SealedBatch batch, byte[] rowBinary) throws IOException, InterruptedException {
+  long missing(SealedBatch batch, byte[] blocks) throws IOException, InterruptedException {
     List<String[]> tables =
         http.select(
             "SELECT sorting_key, engine LIKE '%ReplacingMergeTree' FROM system.tables"
@@ -222,7 +222,7 @@ final class BatchTable {
             + " AND %1$s IN (SELECT %1$s FROM batch) GROUP BY k) AS t".formatted(key)
             + " ON b.k = t.k WHERE isNull(t.v) OR t.v < b.v";
     return Long.parseLong(
-        http.selectOn(sql, structure, rowBinary, Map.of("join_use_nulls", "1"), timeout).get(0)[0]);
+        http.selectOn(sql, structure, blocks, Map.of("join_use_nulls", "1"), timeout).get(0)[0]);
   }
 
   private long number(String sql) throws IOException, InterruptedException {

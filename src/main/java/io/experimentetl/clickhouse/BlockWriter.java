@@ -2,7 +2,10 @@ package io.experimentetl.clickhouse;
 
 import java.io.IOException;
 import java.time.Duration;
+import java.util.List;
 import java.util.Map;
+import java.util.UUID;
+import java.util.function.BiConsumer;
 import java.util.stream.Collectors;
 
 /**
@@ -23,23 +26,32 @@ public final class BlockWriter implements AutoCloseable {
   }
 
   /**
-   * Writes rows as one block.
+   * Writes rows as one block. Its id is the prefix and a UUID of its rows: two who write the same
+   * rows at the same time write one block.
    *
-   * @param id the block's {@code _batch_id}
-   * @param rowBinary the rows, {@code _batch_id} included
    * @throws IOException if the block is not known to be written; the message quotes the server
    */
-  public void write(TableSchema schema, String id, byte[] rowBinary, Duration timeout)
+  public <T> void write(RowEncoder<T> encoder, List<T> rows, String prefix, Duration timeout)
       throws IOException, InterruptedException {
+    TableSchema schema = encoder.schema();
+    String id = prefix + UUID.nameUUIDFromBytes(block(schema.columns(), rows, encoder::encode));
+    byte[] block =
+        block(
+            schema.insertColumns(),
+            rows,
+            (row, out) -> {
+              encoder.encode(row, out);
+              out.writeString(id);
+            });
     CompressedBody body = new CompressedBody();
-    body.append(rowBinary, rowBinary.length);
+    body.append(block, block.length);
     String columns =
         schema.insertColumns().stream()
             .map(column -> BatchTable.quoted(column.name()))
             .collect(Collectors.joining(", "));
     ClickHouseHttp.Answer answer =
         http.insert(
-            "INSERT INTO %s (%s) FORMAT RowBinary"
+            "INSERT INTO %s (%s) FORMAT Native"
                 .formatted(BatchTable.quoted(schema.table()), columns),
             body.toByteArray(),
             Map.of(
@@ -50,6 +62,16 @@ public final class BlockWriter implements AutoCloseable {
     if (!answer.succeeded()) {
       throw new ClickHouseHttp.RefusedException(answer);
     }
+  }
+
+  private static <T> byte[] block(
+      List<TableSchema.Column> columns, List<T> rows, BiConsumer<T, NativeWriter> encode) {
+    NativeWriter out = new NativeWriter(columns);
+    for (T row : rows) {
+      encode.accept(row, out);
+      out.endRow();
+    }
+    return out.toByteArray();
   }
 
   @Override

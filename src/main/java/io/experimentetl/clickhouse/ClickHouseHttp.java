@@ -119,20 +119,16 @@ final class ClickHouseHttp implements AutoCloseable {
    * Runs a query on a table {@code batch}, whose rows are part of the request.
    *
    * @param structure the columns, {@code name type, …}
-   * @param rowBinary the rows
+   * @param blocks the rows
    */
   List<String[]> selectOn(
-      String sql,
-      String structure,
-      byte[] rowBinary,
-      Map<String, String> settings,
-      Duration timeout)
+      String sql, String structure, byte[] blocks, Map<String, String> settings, Duration timeout)
       throws IOException, InterruptedException {
     Map<String, String> parameters = new LinkedHashMap<>(settings);
     parameters.put("query", sql);
     parameters.put("default_format", "TabSeparated");
     parameters.put("batch_structure", structure);
-    parameters.put("batch_format", "RowBinary");
+    parameters.put("batch_format", "Native");
     String boundary = "rows-" + Long.toString(System.nanoTime(), 36);
     byte[] head =
         ("--"
@@ -144,7 +140,7 @@ final class ClickHouseHttp implements AutoCloseable {
     return lines(
         send(
             parameters,
-            HttpRequest.BodyPublishers.ofByteArrays(List.of(head, rowBinary, foot)),
+            HttpRequest.BodyPublishers.ofByteArrays(List.of(head, blocks, foot)),
             "multipart/form-data; boundary=" + boundary,
             timeout));
   }

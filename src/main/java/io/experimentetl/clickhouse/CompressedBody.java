@@ -52,15 +52,21 @@ final class CompressedBody {
     }
   }
 
-  /** Adds one frame. */
+  /** Adds the bytes, in as many frames as they need. */
   void append(byte[] raw, int length) {
+    for (int from = 0; from < length; from += FRAME_BYTES) {
+      appendFrame(raw, from, Math.min(FRAME_BYTES, length - from));
+    }
+  }
+
+  private void appendFrame(byte[] raw, int from, int length) {
     int worst = CHECKSUM + HEADER + compressor.maxCompressedLength(length);
     if (size + worst > bytes.length) {
       bytes = Arrays.copyOf(bytes, Math.max(size + worst, size + size / 2));
     }
     int header = size + CHECKSUM;
     int block = header + HEADER;
-    int compressed = compressor.compress(raw, 0, length, bytes, block, bytes.length - block);
+    int compressed = compressor.compress(raw, from, length, bytes, block, bytes.length - block);
     bytes[header] = LZ4;
     INT.set(bytes, header + 1, HEADER + compressed);
     INT.set(bytes, header + 5, length);

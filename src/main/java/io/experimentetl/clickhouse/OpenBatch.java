@@ -6,29 +6,34 @@ package io.experimentetl.clickhouse;
  */
 final class OpenBatch<T> {
 
-  private static final int INITIAL_CAPACITY = 4 << 10;
+  /** A block's rows before compression. A longer block has a smaller head for each of its rows. */
+  static final int BLOCK_BYTES = 1 << 20;
 
   private final RowEncoder<T> encoder;
-  private String id;
-  private byte[] encodedId;
-  private long partition;
-  private final RowBinaryWriter tail = new RowBinaryWriter(INITIAL_CAPACITY);
+  private final NativeWriter tail;
+  private final GrowingBytes block;
   private final CompressedBody body = new CompressedBody();
+  private String id;
+  private long partition;
   private long compressedRawBytes;
   private int rows;
 
-  OpenBatch(RowEncoder<T> encoder) {
+  /**
+   * Creates a batch without buffers for rows.
+   *
+   * @param block for the bytes of one block; shared with other batches of the thread
+   */
+  OpenBatch(RowEncoder<T> encoder, GrowingBytes block) {
     this.encoder = encoder;
+    this.tail = new NativeWriter(encoder.schema().insertColumns());
+    this.block = block;
   }
 
   /** Starts a batch without rows. */
   void begin(String newId, long newPartition) {
     id = newId;
     partition = newPartition;
-    RowBinaryWriter idWriter = new RowBinaryWriter(newId.length() + 1);
-    idWriter.writeString(newId);
-    encodedId = idWriter.toByteArray();
-    tail.truncate(0);
+    tail.clear();
     body.clear();
     compressedRawBytes = 0;
     rows = 0;
@@ -40,24 +45,26 @@ final class OpenBatch<T> {
    * @throws UnencodableValueException if a column cannot hold a value; the batch is unchanged
    */
   void add(T row) {
-    int before = tail.size();
     try {
       encoder.encode(row, tail);
+      tail.writeString(id);
+      tail.endRow();
     } catch (UnencodableValueException e) {
-      tail.truncate(before);
+      tail.removeRow();
       throw e;
     }
-    tail.writeEncoded(encodedId);
     rows++;
-    if (tail.size() >= CompressedBody.FRAME_BYTES) {
+    if (tail.size() >= BLOCK_BYTES) {
       compressTail();
     }
   }
 
   private void compressTail() {
-    body.append(tail.buffer(), tail.size());
-    compressedRawBytes += tail.size();
-    tail.truncate(0);
+    block.truncate(0);
+    tail.writeTo(block);
+    body.append(block.buffer(), block.size());
+    compressedRawBytes += block.size();
+    tail.clear();
   }
 
   String id() {
@@ -72,13 +79,16 @@ final class OpenBatch<T> {
     return rows;
   }
 
+  /**
+   * Bytes before compression: exact once it is sealed, before that without the last block's head.
+   */
   long rawBytes() {
     return compressedRawBytes + tail.size();
   }
 
   /** Bytes of its buffers, used or not. */
   long heldBytes() {
-    return (long) tail.capacity() + body.capacity();
+    return tail.heldBytes() + body.capacity();
   }
 
   /** Returns the batch's final bytes, valid until the next batch begins. */

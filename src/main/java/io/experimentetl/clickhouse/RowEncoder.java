@@ -32,5 +32,5 @@ public interface RowEncoder<T> extends Serializable {
    *
    * @throws UnencodableValueException if a column cannot hold a value
    */
-  void encode(T row, RowBinaryWriter out);
+  void encode(T row, NativeWriter out);
 }

@@ -1,6 +1,6 @@
 package io.experimentetl.warehouse;
 
-import io.experimentetl.clickhouse.RowBinaryWriter;
+import io.experimentetl.clickhouse.NativeWriter;
 import io.experimentetl.clickhouse.RowEncoder;
 import io.experimentetl.clickhouse.TableSchema;
 import io.experimentetl.model.AllocationPhase;
@@ -32,7 +32,7 @@ public final class AllocationEncoder implements RowEncoder<ExperimentAllocation>
   }
 
   @Override
-  public void encode(ExperimentAllocation row, RowBinaryWriter out) {
+  public void encode(ExperimentAllocation row, NativeWriter out) {
     AllocationPhase phase = row.phase();
     out.writeInt64(row.experimentId());
     out.writeInt32(phase.number());

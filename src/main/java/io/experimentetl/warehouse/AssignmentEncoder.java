@@ -1,7 +1,7 @@
 package io.experimentetl.warehouse;
 
+import io.experimentetl.clickhouse.NativeWriter;
 import io.experimentetl.clickhouse.PartitionOf;
-import io.experimentetl.clickhouse.RowBinaryWriter;
 import io.experimentetl.clickhouse.RowEncoder;
 import io.experimentetl.clickhouse.TableSchema;
 import io.experimentetl.model.AssignmentProcessed;
@@ -40,7 +40,7 @@ public final class AssignmentEncoder implements RowEncoder<AssignmentProcessed> 
   }
 
   @Override
-  public void encode(AssignmentProcessed row, RowBinaryWriter out) {
+  public void encode(AssignmentProcessed row, NativeWriter out) {
     SourceColumns.write(row.assignment(), AssignmentRow.COLUMNS, out);
     out.writeString(row.experimentKey());
     out.writeString(row.experimentName());

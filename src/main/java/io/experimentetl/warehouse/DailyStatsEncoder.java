@@ -1,7 +1,7 @@
 package io.experimentetl.warehouse;
 
+import io.experimentetl.clickhouse.NativeWriter;
 import io.experimentetl.clickhouse.PartitionOf;
-import io.experimentetl.clickhouse.RowBinaryWriter;
 import io.experimentetl.clickhouse.RowEncoder;
 import io.experimentetl.clickhouse.TableSchema;
 import io.experimentetl.model.DailyStats;
@@ -47,7 +47,7 @@ public final class DailyStatsEncoder implements RowEncoder<DailyStats> {
   }
 
   @Override
-  public void encode(DailyStats row, RowBinaryWriter out) {
+  public void encode(DailyStats row, NativeWriter out) {
     DailySums sums = row.sums();
     out.writeInt64(row.key().experimentId());
     out.writeInt64(row.key().variantId());

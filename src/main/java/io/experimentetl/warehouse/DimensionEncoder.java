@@ -1,6 +1,6 @@
 package io.experimentetl.warehouse;
 
-import io.experimentetl.clickhouse.RowBinaryWriter;
+import io.experimentetl.clickhouse.NativeWriter;
 import io.experimentetl.clickhouse.RowEncoder;
 import io.experimentetl.clickhouse.TableSchema;
 import io.experimentetl.model.Change;
@@ -52,7 +52,7 @@ public final class DimensionEncoder implements RowEncoder<Change> {
   }
 
   @Override
-  public void encode(Change change, RowBinaryWriter out) {
+  public void encode(Change change, NativeWriter out) {
     boolean deleted = isDeleted(change);
     SourceRow row = change.after() == null ? change.before() : change.after();
     encode(deleted && row instanceof UserRow user ? erased(user) : row, table.columns(), out);
@@ -64,7 +64,7 @@ public final class DimensionEncoder implements RowEncoder<Change> {
 
   @SuppressWarnings("unchecked") // The rows of a table are of the type of its declaration.
   private static <R extends SourceRow> void encode(
-      SourceRow row, RowColumns<R> columns, RowBinaryWriter out) {
+      SourceRow row, RowColumns<R> columns, NativeWriter out) {
     SourceColumns.write((R) row, columns, out);
   }
 

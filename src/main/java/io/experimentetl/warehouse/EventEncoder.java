@@ -1,7 +1,7 @@
 package io.experimentetl.warehouse;
 
+import io.experimentetl.clickhouse.NativeWriter;
 import io.experimentetl.clickhouse.PartitionOf;
-import io.experimentetl.clickhouse.RowBinaryWriter;
 import io.experimentetl.clickhouse.RowEncoder;
 import io.experimentetl.clickhouse.TableSchema;
 import io.experimentetl.model.EventProcessed;
@@ -41,7 +41,7 @@ public final class EventEncoder implements RowEncoder<EventProcessed> {
   }
 
   @Override
-  public void encode(EventProcessed row, RowBinaryWriter out) {
+  public void encode(EventProcessed row, NativeWriter out) {
     SourceColumns.write(row.event(), EventRow.COLUMNS, out);
     out.writeString(row.experimentKey());
     out.writeString(row.experimentName());

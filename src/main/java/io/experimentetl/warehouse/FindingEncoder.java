@@ -1,6 +1,6 @@
 package io.experimentetl.warehouse;
 
-import io.experimentetl.clickhouse.RowBinaryWriter;
+import io.experimentetl.clickhouse.NativeWriter;
 import io.experimentetl.clickhouse.RowEncoder;
 import io.experimentetl.clickhouse.TableSchema;
 import io.experimentetl.model.Finding;
@@ -39,7 +39,7 @@ public final class FindingEncoder implements RowEncoder<Finding> {
   }
 
   @Override
-  public void encode(Finding row, RowBinaryWriter out) {
+  public void encode(Finding row, NativeWriter out) {
     out.writeString(row.code().code());
     out.writeString(row.subject().kind().text());
     out.writeString(row.subject().key());
@@ -61,6 +61,6 @@ public final class FindingEncoder implements RowEncoder<Finding> {
   /** Null where the finding is about no event, or about one whose time no column can hold. */
   private static Long eventTime(Finding row) {
     Long occurredAt = row.subject().occurredAt();
-    return occurredAt != null && RowBinaryWriter.fitsDateTime64(occurredAt) ? occurredAt : null;
+    return occurredAt != null && NativeWriter.fitsDateTime64(occurredAt) ? occurredAt : null;
   }
 }

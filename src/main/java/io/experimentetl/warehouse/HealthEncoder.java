@@ -1,7 +1,7 @@
 package io.experimentetl.warehouse;
 
+import io.experimentetl.clickhouse.NativeWriter;
 import io.experimentetl.clickhouse.PartitionOf;
-import io.experimentetl.clickhouse.RowBinaryWriter;
 import io.experimentetl.clickhouse.RowEncoder;
 import io.experimentetl.clickhouse.TableSchema;
 import io.experimentetl.model.ExperimentHealth;
@@ -37,7 +37,7 @@ public final class HealthEncoder implements RowEncoder<ExperimentHealth> {
   }
 
   @Override
-  public void encode(ExperimentHealth row, RowBinaryWriter out) {
+  public void encode(ExperimentHealth row, NativeWriter out) {
     out.writeInt64(row.experimentId());
     out.writeDate32(row.dayEpoch());
     out.writeInt64Array(row.variantIds());

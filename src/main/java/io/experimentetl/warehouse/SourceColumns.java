@@ -1,6 +1,6 @@
 package io.experimentetl.warehouse;
 
-import io.experimentetl.clickhouse.RowBinaryWriter;
+import io.experimentetl.clickhouse.NativeWriter;
 import io.experimentetl.clickhouse.TableSchema;
 import io.experimentetl.model.ColumnType;
 import io.experimentetl.model.EventId;
@@ -55,7 +55,7 @@ public final class SourceColumns {
   }
 
   /** Writes a row's columns, in the order of {@link #append}. */
-  static <R> void write(R row, RowColumns<R> columns, RowBinaryWriter out) {
+  static <R> void write(R row, RowColumns<R> columns, NativeWriter out) {
     for (SourceColumn<R> column : columns.all()) {
       Object value = column.of(row);
       if (column.isNullable()) {
@@ -66,7 +66,7 @@ public final class SourceColumns {
     }
   }
 
-  private static void writeNullable(SourceColumn<?> column, Object value, RowBinaryWriter out) {
+  private static void writeNullable(SourceColumn<?> column, Object value, NativeWriter out) {
     switch (column.type()) {
       case BIGINT -> out.writeNullableInt64((Long) value);
       case TEXT, JSON -> out.writeNullableString((String) value);
@@ -78,7 +78,7 @@ public final class SourceColumns {
     }
   }
 
-  private static void writeRequired(SourceColumn<?> column, Object value, RowBinaryWriter out) {
+  private static void writeRequired(SourceColumn<?> column, Object value, NativeWriter out) {
     switch (column.type()) {
       case EVENT_ID -> {
         EventId id = (EventId) value;

@@ -1,6 +1,6 @@
 package io.experimentetl.warehouse;
 
-import io.experimentetl.clickhouse.RowBinaryWriter;
+import io.experimentetl.clickhouse.NativeWriter;
 import io.experimentetl.clickhouse.TableSchema;
 import io.experimentetl.model.RowVersion;
 
@@ -19,7 +19,7 @@ public final class VersionColumns {
   }
 
   /** Writes them, in the schema's order. */
-  public static void write(RowVersion version, RowBinaryWriter out) {
+  public static void write(RowVersion version, NativeWriter out) {
     out.writeUInt64(version.lsn());
     out.writeDateTime64(version.committedAt());
     out.writeUInt64(version.version());

@@ -1,6 +1,6 @@
 package io.experimentetl.warehouse;
 
-import io.experimentetl.clickhouse.RowBinaryWriter;
+import io.experimentetl.clickhouse.NativeWriter;
 import io.experimentetl.model.ColumnType;
 import io.experimentetl.model.RowColumns;
 import io.experimentetl.model.SourceColumn;
@@ -23,10 +23,10 @@ public final class WarehouseRange {
    * 1900-01-02 00:00:00, microseconds since 1970 in UTC: a day after the first time that ClickHouse
    * can hold, because the day of a time depends on the zone.
    */
-  public static final long FIRST = RowBinaryWriter.MIN_DATE_TIME_MICROS + MICROS_PER_DAY;
+  public static final long FIRST = NativeWriter.MIN_DATE_TIME_MICROS + MICROS_PER_DAY;
 
   /** 2299-12-30 23:59:59.999999, microseconds since 1970 in UTC. */
-  public static final long LAST = RowBinaryWriter.MAX_DATE_TIME_MICROS - MICROS_PER_DAY;
+  public static final long LAST = NativeWriter.MAX_DATE_TIME_MICROS - MICROS_PER_DAY;
 
   private WarehouseRange() {}
 

@@ -6,8 +6,8 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.experimentetl.attribution.AttributeOperator;
+import io.experimentetl.clickhouse.NativeWriter;
 import io.experimentetl.clickhouse.ProgressMarker;
-import io.experimentetl.clickhouse.RowBinaryWriter;
 import io.experimentetl.clickhouse.RowEncoder;
 import io.experimentetl.config.ConfigBuilder;
 import io.experimentetl.config.JobConfig;
@@ -54,12 +54,12 @@ class AnySourceValueTest {
   private static final long[] TIMES = {
     0,
     Instant.parse("2026-01-08T12:00:00Z").getEpochSecond() * 1_000_000,
-    RowBinaryWriter.MIN_DATE_TIME_MICROS,
-    RowBinaryWriter.MIN_DATE_TIME_MICROS + 86_400_000_000L,
-    RowBinaryWriter.MIN_DATE_TIME_MICROS - 1,
-    RowBinaryWriter.MAX_DATE_TIME_MICROS,
-    RowBinaryWriter.MAX_DATE_TIME_MICROS - 86_400_000_000L,
-    RowBinaryWriter.MAX_DATE_TIME_MICROS + 1,
+    NativeWriter.MIN_DATE_TIME_MICROS,
+    NativeWriter.MIN_DATE_TIME_MICROS + 86_400_000_000L,
+    NativeWriter.MIN_DATE_TIME_MICROS - 1,
+    NativeWriter.MAX_DATE_TIME_MICROS,
+    NativeWriter.MAX_DATE_TIME_MICROS - 86_400_000_000L,
+    NativeWriter.MAX_DATE_TIME_MICROS + 1,
     // The limits of PostgreSQL's timestamps, and infinity.
     Instant.parse("-4713-11-24T00:00:00Z").getEpochSecond() * 1_000_000,
     Long.MAX_VALUE - 1,
@@ -162,7 +162,7 @@ class AnySourceValueTest {
       var contributions = attribute.getSideOutput(AttributeOperator.CONTRIBUTIONS);
       if (contributions != null) {
         for (StreamRecord<DailyContribution> sent : contributions) {
-          assertThat(RowBinaryWriter.fitsDate32(sent.getValue().key().dayEpoch())).isTrue();
+          assertThat(NativeWriter.fitsDate32(sent.getValue().key().dayEpoch())).isTrue();
         }
       }
     }
@@ -189,7 +189,9 @@ class AnySourceValueTest {
   private static <T> void encode(RowEncoder<T> encoder, T row) {
     encoder.partition(row);
     encoder.isReplayStable(row);
-    encoder.encode(row, new RowBinaryWriter(1000));
+    NativeWriter out = new NativeWriter(encoder.schema().columns());
+    encoder.encode(row, out);
+    out.endRow();
   }
 
   private SourceRow struct(SourceTable table, Random random, boolean old) {

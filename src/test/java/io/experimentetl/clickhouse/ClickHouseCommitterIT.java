@@ -213,7 +213,7 @@ class ClickHouseCommitterIT {
     byte[] login = (database.user() + ":" + database.password()).getBytes(StandardCharsets.UTF_8);
     String head =
         "POST /?database=%s&decompress=1&async_insert=0&wait_end_of_query=1&query=%s HTTP/1.1\r\n"
-                .formatted(database.database(), "INSERT%20INTO%20readings%20FORMAT%20RowBinary")
+                .formatted(database.database(), "INSERT%20INTO%20readings%20FORMAT%20Native")
             + "Host: x\r\nConnection: close\r\nAuthorization: Basic %s\r\nContent-Length: %d\r\n\r\n"
                 .formatted(Base64.getEncoder().encodeToString(login), announced);
     try (Socket socket = new Socket(url.getHost(), url.getPort())) {

@@ -157,7 +157,7 @@ class ClickHouseSinkIT {
 
   private static final class Poison extends Numbers {
     @Override
-    public void encode(Long row, RowBinaryWriter out) {
+    public void encode(Long row, NativeWriter out) {
       super.encode(row, out);
       if (row == 5000) {
         out.writeDate32(Integer.MAX_VALUE);

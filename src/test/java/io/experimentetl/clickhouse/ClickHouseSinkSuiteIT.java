@@ -133,7 +133,7 @@ class ClickHouseSinkSuiteIT extends SinkTestSuiteBase<String> {
     }
 
     @Override
-    public void encode(String row, RowBinaryWriter out) {
+    public void encode(String row, NativeWriter out) {
       out.writeString(row);
     }
   }

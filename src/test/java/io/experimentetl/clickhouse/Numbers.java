@@ -40,7 +40,7 @@ class Numbers implements RowEncoder<Long> {
   }
 
   @Override
-  public void encode(Long row, RowBinaryWriter out) {
+  public void encode(Long row, NativeWriter out) {
     Reading.ENCODER.encode(new Reading(row, (int) partition(row), "reading " + row, 1), out);
   }
 }

@@ -17,7 +17,7 @@ class PartitionOfTest {
   void daysOfAllYearsShareABoundedNumberOfPartitions() {
     Set<Long> byMonth = new HashSet<>();
     Set<Long> byYear = new HashSet<>();
-    for (int day = RowBinaryWriter.MIN_DATE_DAYS; day <= RowBinaryWriter.MAX_DATE_DAYS; day++) {
+    for (int day = NativeWriter.MIN_DATE_DAYS; day <= NativeWriter.MAX_DATE_DAYS; day++) {
       byMonth.add(PartitionOf.monthOrDecade(day * MICROS_PER_DAY));
       byYear.add(PartitionOf.yearOrDecade(day));
     }

@@ -86,7 +86,7 @@ record Reading(long sensor, int month, String text, long version) {
     }
 
     @Override
-    public void encode(Reading row, RowBinaryWriter out) {
+    public void encode(Reading row, NativeWriter out) {
       out.writeInt64(row.sensor());
       out.writeInt32(row.month());
       out.writeString(row.text());

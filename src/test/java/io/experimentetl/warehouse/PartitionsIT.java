@@ -2,8 +2,8 @@ package io.experimentetl.warehouse;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.experimentetl.clickhouse.NativeWriter;
 import io.experimentetl.clickhouse.PartitionOf;
-import io.experimentetl.clickhouse.RowBinaryWriter;
 import io.experimentetl.local.ClickHouseEndpoint;
 import io.experimentetl.local.PlatformExtension;
 import io.experimentetl.operations.SqlFiles;
@@ -41,8 +41,8 @@ class PartitionsIT {
     long[] times =
         LongStream.concat(
                 LongStream.of(
-                    RowBinaryWriter.MIN_DATE_TIME_MICROS,
-                    RowBinaryWriter.MAX_DATE_TIME_MICROS,
+                    NativeWriter.MIN_DATE_TIME_MICROS,
+                    NativeWriter.MAX_DATE_TIME_MICROS,
                     WarehouseRange.FIRST,
                     WarehouseRange.LAST,
                     0,
@@ -53,8 +53,8 @@ class PartitionsIT {
                     2_366_841_599_999_999L),
                 random.longs(
                     RANDOM_KEYS,
-                    RowBinaryWriter.MIN_DATE_TIME_MICROS,
-                    RowBinaryWriter.MAX_DATE_TIME_MICROS))
+                    NativeWriter.MIN_DATE_TIME_MICROS,
+                    NativeWriter.MAX_DATE_TIME_MICROS))
             .toArray();
     assertEqual(
         warehouse,
@@ -64,9 +64,9 @@ class PartitionsIT {
         PartitionOf::monthOrDecade);
     long[] dates =
         LongStream.concat(
-                LongStream.of(RowBinaryWriter.MIN_DATE_DAYS, RowBinaryWriter.MAX_DATE_DAYS, 0, -1),
+                LongStream.of(NativeWriter.MIN_DATE_DAYS, NativeWriter.MAX_DATE_DAYS, 0, -1),
                 random
-                    .ints(RANDOM_KEYS, RowBinaryWriter.MIN_DATE_DAYS, RowBinaryWriter.MAX_DATE_DAYS)
+                    .ints(RANDOM_KEYS, NativeWriter.MIN_DATE_DAYS, NativeWriter.MAX_DATE_DAYS)
                     .asLongStream())
             .toArray();
     for (String table : List.of("experiment_daily_stats", "experiment_health_daily")) {

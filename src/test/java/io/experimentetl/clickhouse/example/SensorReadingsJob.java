@@ -4,9 +4,9 @@ import io.experimentetl.clickhouse.BatchLimits;
 import io.experimentetl.clickhouse.ClickHouseConnection;
 import io.experimentetl.clickhouse.ClickHousePreflight;
 import io.experimentetl.clickhouse.ClickHouseSink;
+import io.experimentetl.clickhouse.NativeWriter;
 import io.experimentetl.clickhouse.PartitionOf;
 import io.experimentetl.clickhouse.ProgressMarker;
-import io.experimentetl.clickhouse.RowBinaryWriter;
 import io.experimentetl.clickhouse.RowEncoder;
 import io.experimentetl.clickhouse.TableSchema;
 import java.net.URI;
@@ -47,7 +47,7 @@ public final class SensorReadingsJob {
     }
 
     @Override
-    public void encode(SensorReading row, RowBinaryWriter out) {
+    public void encode(SensorReading row, NativeWriter out) {
       out.writeString(row.sensor());
       out.writeDateTime64(row.measuredAt());
       out.writeFloat64(row.celsius());

@@ -14,38 +14,70 @@ import java.util.List;
 import java.util.Map;
 import java.util.Random;
 import java.util.UUID;
+import java.util.stream.Collectors;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
 
-/** ClickHouse reads the values that the encoder writes. */
-class RowBinaryIT {
+/** ClickHouse reads the values that the writer writes. */
+class NativeFormatIT {
 
-  private static final int ROWS = 3000;
+  private static final int ROWS = 70_000;
+
+  private static final List<TableSchema.Column> COLUMNS =
+      TableSchema.of("t")
+          .column("n", "Int64")
+          .column("i16", "Int16")
+          .column("u16", "UInt16")
+          .column("i32", "Int32")
+          .column("u64", "UInt64")
+          .column("f", "Float64")
+          .column("b", "Bool")
+          .column("d128", "Decimal(38, 6)")
+          .column("d256", "Decimal(76, 12)")
+          .column("day", "Date32")
+          .column("at", "DateTime64(6, 'UTC')")
+          .column("s", "String")
+          .column("low", "LowCardinality(String)")
+          .column("ns", "Nullable(String)")
+          .column("ni", "Nullable(Int64)")
+          .column("nat", "Nullable(DateTime64(6, 'UTC'))")
+          .column("strings", "Array(LowCardinality(String))")
+          .column("longs", "Array(Int64)")
+          .column("ints", "Array(Int32)")
+          .column("numbers", "Array(Float64)")
+          .column("id", "UUID")
+          .column("nid", "Nullable(UUID)")
+          .columns();
 
   @RegisterExtension static final PlatformExtension PLATFORM = new PlatformExtension();
 
   @Test
   void everyTypeIsReadBackAsWritten() throws IOException, InterruptedException {
-    ClickHouseEndpoint database = PLATFORM.newClickHouseDatabase("rowbinary");
+    ClickHouseEndpoint database = PLATFORM.newClickHouseDatabase("native");
     database.query(
-        """
-        CREATE TABLE t (n Int64, i16 Int16, u16 UInt16, i32 Int32, u64 UInt64, f Float64, b Bool,
-          d128 Decimal(38, 6), d256 Decimal(76, 12), day Date32, at DateTime64(6, 'UTC'),
-          s String, low LowCardinality(String), ns Nullable(String), ni Nullable(Int64),
-          nat Nullable(DateTime64(6, 'UTC')), strings Array(LowCardinality(String)),
-          longs Array(Int64), ints Array(Int32), id UUID, nid Nullable(UUID)) ENGINE = MergeTree ORDER BY n""");
+        "CREATE TABLE t (%s) ENGINE = MergeTree ORDER BY n"
+            .formatted(
+                COLUMNS.stream()
+                    .map(column -> column.name() + " " + column.type())
+                    .collect(Collectors.joining(", "))));
     Random random = new Random(42);
-    RowBinaryWriter out = new RowBinaryWriter(64);
+    NativeWriter out = new NativeWriter(COLUMNS);
+    CompressedBody body = new CompressedBody();
     List<String> expected = new ArrayList<>();
     for (int n = 0; n < ROWS; n++) {
       expected.add(writeRow(n, random, out));
+      out.endRow();
+      // Blocks of one row, and of many with more texts than a byte or two can number.
+      if (n < 3 || n == ROWS / 10 || n == ROWS - 1) {
+        byte[] block = out.toByteArray();
+        body.append(block, block.length);
+        out.clear();
+      }
     }
-    CompressedBody body = new CompressedBody();
-    body.append(out.buffer(), out.size());
     try (ClickHouseHttp http = new ClickHouseHttp(Reading.connectionTo(database))) {
       assertThat(
               http.insert(
-                      "INSERT INTO t FORMAT RowBinary",
+                      "INSERT INTO t FORMAT Native",
                       body.toByteArray(),
                       Map.of("async_insert", "0"),
                       Duration.ofSeconds(30))
@@ -63,7 +95,7 @@ class RowBinaryIT {
                   toString(toInt32(day)), toString(toUnixTimestamp64Micro(at)), lower(hex(s)),
                   lower(hex(low)), ifNull(lower(hex(ns)), 'NULL'), ifNull(toString(ni), 'NULL'),
                   ifNull(toString(toUnixTimestamp64Micro(nat)), 'NULL'),
-                  lower(hex(arrayStringConcat(strings, ','))), toString(longs), toString(ints),
+                  lower(hex(arrayStringConcat(strings, ','))), toString(longs), toString(ints), toString(numbers),
                   toString(id), ifNull(toString(nid), 'NULL'))
                 FROM t ORDER BY n""")
             .lines()
@@ -72,7 +104,7 @@ class RowBinaryIT {
   }
 
   /** Long because it writes a value of every column type. */
-  private static String writeRow(int n, Random random, RowBinaryWriter out) {
+  private static String writeRow(int n, Random random, NativeWriter out) {
     short i16 = (short) random.nextInt();
     int u16 = random.nextInt(1 << 16);
     int i32 = random.nextInt();
@@ -81,16 +113,16 @@ class RowBinaryIT {
     boolean b = random.nextBoolean();
     BigInteger d128 = signed(new BigInteger(1 + random.nextInt(100), random), random);
     BigInteger d256 = signed(new BigInteger(1 + random.nextInt(200), random), random);
-    int day = random.nextInt(RowBinaryWriter.MIN_DATE_DAYS, RowBinaryWriter.MAX_DATE_DAYS + 1);
+    int day = random.nextInt(NativeWriter.MIN_DATE_DAYS, NativeWriter.MAX_DATE_DAYS + 1);
     long at =
-        random.nextLong(
-            RowBinaryWriter.MIN_DATE_TIME_MICROS, RowBinaryWriter.MAX_DATE_TIME_MICROS + 1);
+        random.nextLong(NativeWriter.MIN_DATE_TIME_MICROS, NativeWriter.MAX_DATE_TIME_MICROS + 1);
     String s = text(random);
     String low = text(random);
     String ns = random.nextBoolean() ? null : text(random);
     Long ni = random.nextBoolean() ? null : Long.valueOf(random.nextLong());
     Long nat = random.nextBoolean() ? null : Long.valueOf(at);
-    String[] strings = {text(random), "x"};
+    String[] strings = n == 1 ? new String[0] : new String[] {text(random), "x"};
+    double[] numbers = {n, 0.5};
     long[] longs = random.longs(random.nextInt(4)).toArray();
     int[] ints = random.ints(random.nextInt(4)).toArray();
     UUID id = new UUID(random.nextLong(), random.nextLong());
@@ -114,6 +146,7 @@ class RowBinaryIT {
     out.writeStringArray(strings);
     out.writeInt64Array(longs);
     out.writeInt32Array(ints);
+    out.writeFloat64Array(numbers);
     out.writeUuid(id.getMostSignificantBits(), id.getLeastSignificantBits());
     out.writeNullableUuid(nid);
     return String.join(
@@ -137,6 +170,7 @@ class RowBinaryIT {
         hex(String.join(",", strings)),
         java.util.Arrays.toString(longs).replace(" ", ""),
         java.util.Arrays.toString(ints).replace(" ", ""),
+        "[" + n + ",0.5]",
         id.toString(),
         "" + (nid == null ? "NULL" : nid));
   }

@@ -1,17 +1,15 @@
 package io.experimentetl.clickhouse;
 
-import java.lang.invoke.MethodHandles;
-import java.lang.invoke.VarHandle;
 import java.math.BigInteger;
-import java.nio.ByteOrder;
-import java.util.Arrays;
+import java.util.List;
 import java.util.UUID;
 
 /**
- * Writes rows in ClickHouse's RowBinary format to a growing buffer. There is one method for each
- * column type; the caller writes the columns in their order. Not thread-safe.
+ * Writes rows as a block in ClickHouse's Native format: a buffer for each column. There is one
+ * method for each column type; the caller writes the columns in their order, and then calls {@link
+ * #endRow}. Not thread-safe.
  */
-public final class RowBinaryWriter {
+public final class NativeWriter {
 
   /** Microseconds since 1970 in UTC of 1900-01-01: the minimum of {@code DateTime64(6)}. */
   public static final long MIN_DATE_TIME_MICROS = -2_208_988_800_000_000L;
@@ -25,22 +23,18 @@ public final class RowBinaryWriter {
   /** Days since 1970-01-01 of 2299-12-31: the maximum of {@code Date32}. */
   public static final int MAX_DATE_DAYS = 120_529;
 
-  private static final VarHandle SHORT = view(short[].class);
-  private static final VarHandle INT = view(int[].class);
-  private static final VarHandle LONG = view(long[].class);
   private static final BigInteger DECIMAL_128_LIMIT = BigInteger.TEN.pow(38);
   private static final BigInteger DECIMAL_256_LIMIT = BigInteger.TEN.pow(76);
-  private static final int MAX_CAPACITY = Integer.MAX_VALUE - 16;
 
-  private byte[] bytes;
+  private final GrowingBytes.Held held = new GrowingBytes.Held();
+  private final NativeColumn[] columns;
+  private int next;
+  private int rows;
   private int size;
 
-  public RowBinaryWriter(int initialCapacity) {
-    bytes = new byte[Math.max(64, initialCapacity)];
-  }
-
-  private static VarHandle view(Class<?> array) {
-    return MethodHandles.byteArrayViewVarHandle(array, ByteOrder.LITTLE_ENDIAN);
+  public NativeWriter(List<TableSchema.Column> columns) {
+    this.columns =
+        columns.stream().map(column -> new NativeColumn(column, held)).toArray(NativeColumn[]::new);
   }
 
   /** Whether a {@code DateTime64(6)} column can hold the instant. */
@@ -74,16 +68,24 @@ public final class RowBinaryWriter {
     return true;
   }
 
+  private NativeColumn column() {
+    if (next == columns.length) {
+      throw new IllegalStateException("A row has more values than columns.");
+    }
+    return columns[next++];
+  }
+
+  private GrowingBytes value(int bytes) {
+    return column().value(bytes);
+  }
+
   /** {@code Bool}, and {@code UInt8} as 0 or 1. */
   public void writeBool(boolean value) {
-    reserve(1);
-    bytes[size++] = (byte) (value ? 1 : 0);
+    value(1).putByte(value ? 1 : 0);
   }
 
   public void writeInt16(short value) {
-    reserve(2);
-    SHORT.set(bytes, size, value);
-    size += 2;
+    value(2).putShort(value);
   }
 
   public void writeUInt16(int value) {
@@ -94,15 +96,11 @@ public final class RowBinaryWriter {
   }
 
   public void writeInt32(int value) {
-    reserve(4);
-    INT.set(bytes, size, value);
-    size += 4;
+    value(4).putInt(value);
   }
 
   public void writeInt64(long value) {
-    reserve(8);
-    LONG.set(bytes, size, value);
-    size += 8;
+    value(8).putLong(value);
   }
 
   /** The 64 bits are an unsigned number. */
@@ -133,11 +131,12 @@ public final class RowBinaryWriter {
   }
 
   private void writeDecimal(BigInteger unscaled, int width, BigInteger limit, int digits) {
+    GrowingBytes out = value(width);
     if (unscaled.bitLength() < Long.SIZE) {
       long value = unscaled.longValue();
-      writeInt64(value);
+      out.putLong(value);
       for (int written = 8; written < width; written += 8) {
-        writeInt64(value >> 63);
+        out.putLong(value >> 63);
       }
       return;
     }
@@ -151,12 +150,10 @@ public final class RowBinaryWriter {
     }
     byte[] bigEndian = unscaled.toByteArray();
     byte sign = (byte) (unscaled.signum() < 0 ? -1 : 0);
-    reserve(width);
     for (int i = 0; i < width; i++) {
       int from = bigEndian.length - 1 - i;
-      bytes[size + i] = from >= 0 ? bigEndian[from] : sign;
+      out.putByte(from >= 0 ? bigEndian[from] : sign);
     }
-    size += width;
   }
 
   /** {@code Date32}. */
@@ -170,218 +167,161 @@ public final class RowBinaryWriter {
 
   /** {@code DateTime64(6, 'UTC')}. */
   public void writeDateTime64(long microsSinceEpoch) {
+    value(8).putLong(checkedMicros(microsSinceEpoch));
+  }
+
+  private static long checkedMicros(long microsSinceEpoch) {
     if (!fitsDateTime64(microsSinceEpoch)) {
       throw new UnencodableValueException(
           microsSinceEpoch + " us since 1970 is outside of DateTime64(6) (1900 to 2299)");
     }
-    writeInt64(microsSinceEpoch);
+    return microsSinceEpoch;
   }
 
   /** {@code UUID}: two little-endian numbers, the most significant 64 bits first. */
   public void writeUuid(long high, long low) {
-    writeInt64(high);
-    writeInt64(low);
+    GrowingBytes out = value(16);
+    out.putLong(high);
+    out.putLong(low);
   }
 
   /** {@code String} and {@code LowCardinality(String)}, in UTF-8. */
   public void writeString(String value) {
-    if (value == null) {
-      throw new UnencodableValueException("NULL, which the column cannot hold");
-    }
-    int length = value.length();
-    reserve(5 + 3L * length);
-    if (length < 128 && writeShortAscii(value, length)) {
-      return;
-    }
-    writeVarInt(utf8Length(value));
-    byte[] out = bytes;
-    int offset = size;
-    for (int i = 0; i < length; i++) {
-      char c = value.charAt(i);
-      if (c < 0x80) {
-        out[offset++] = (byte) c;
-      } else if (c < 0x800) {
-        out[offset++] = (byte) (0xC0 | (c >> 6));
-        out[offset++] = continuation(c);
-      } else if (Character.isSurrogate(c)) {
-        int code = Character.toCodePoint(c, value.charAt(++i));
-        out[offset++] = (byte) (0xF0 | (code >> 18));
-        out[offset++] = continuation(code >> 12);
-        out[offset++] = continuation(code >> 6);
-        out[offset++] = continuation(code);
-      } else {
-        out[offset++] = (byte) (0xE0 | (c >> 12));
-        out[offset++] = continuation(c >> 6);
-        out[offset++] = continuation(c);
-      }
-    }
-    size = offset;
+    column().text(value);
   }
 
   /** {@code Nullable(String)}. */
   public void writeNullableString(String valueOrNull) {
-    if (writeNull(valueOrNull == null)) {
-      return;
+    NativeColumn column = column();
+    if (!column.isNull(valueOrNull == null)) {
+      column.text(valueOrNull);
     }
-    writeString(valueOrNull);
   }
 
   /** {@code Nullable(UUID)}. */
   public void writeNullableUuid(UUID valueOrNull) {
-    if (writeNull(valueOrNull == null)) {
-      return;
+    NativeColumn column = column();
+    if (!column.isNull(valueOrNull == null)) {
+      GrowingBytes out = column.value(16);
+      out.putLong(valueOrNull.getMostSignificantBits());
+      out.putLong(valueOrNull.getLeastSignificantBits());
     }
-    writeUuid(valueOrNull.getMostSignificantBits(), valueOrNull.getLeastSignificantBits());
   }
 
   /** {@code Nullable(Int64)}. */
   public void writeNullableInt64(Long valueOrNull) {
-    if (writeNull(valueOrNull == null)) {
-      return;
+    NativeColumn column = column();
+    if (!column.isNull(valueOrNull == null)) {
+      column.value(8).putLong(valueOrNull);
     }
-    writeInt64(valueOrNull);
   }
 
   /** {@code Nullable(DateTime64(6, 'UTC'))}. */
   public void writeNullableDateTime64(Long microsSinceEpochOrNull) {
-    if (writeNull(microsSinceEpochOrNull == null)) {
-      return;
+    NativeColumn column = column();
+    if (!column.isNull(microsSinceEpochOrNull == null)) {
+      column.value(8).putLong(checkedMicros(microsSinceEpochOrNull));
     }
-    writeDateTime64(microsSinceEpochOrNull);
   }
 
   /** {@code Array(String)} and {@code Array(LowCardinality(String))}. */
   public void writeStringArray(String[] values) {
-    reserve(5);
-    writeVarInt(values.length);
+    NativeColumn column = array(values.length);
     for (String value : values) {
-      writeString(value);
+      column.text(value);
     }
   }
 
   /** {@code Array(Int64)}. */
   public void writeInt64Array(long[] values) {
-    reserve(5);
-    writeVarInt(values.length);
+    NativeColumn column = array(values.length);
     for (long value : values) {
-      writeInt64(value);
+      column.value(8).putLong(value);
     }
   }
 
   /** {@code Array(Int32)}. */
   public void writeInt32Array(int[] values) {
-    reserve(5);
-    writeVarInt(values.length);
+    NativeColumn column = array(values.length);
     for (int value : values) {
-      writeInt32(value);
+      column.value(4).putInt(value);
     }
   }
 
   /** {@code Array(Float64)}. */
   public void writeFloat64Array(double[] values) {
-    reserve(5);
-    writeVarInt(values.length);
+    NativeColumn column = array(values.length);
     for (double value : values) {
-      writeFloat64(value);
+      column.value(8).putLong(Double.doubleToRawLongBits(value));
     }
   }
 
-  private boolean writeNull(boolean isNull) {
-    writeBool(isNull);
-    return isNull;
+  private NativeColumn array(int elements) {
+    NativeColumn column = column();
+    column.elements(elements);
+    return column;
   }
 
-  private boolean writeShortAscii(String value, int length) {
-    byte[] out = bytes;
-    int offset = size + 1;
-    for (int i = 0; i < length; i++) {
-      char c = value.charAt(i);
-      if (c >= 0x80) {
-        return false;
-      }
-      out[offset + i] = (byte) c;
+  /**
+   * Ends a row.
+   *
+   * @throws IllegalStateException if a column has no value
+   */
+  public void endRow() {
+    if (next != columns.length) {
+      throw new IllegalStateException(
+          "A row has " + next + " values for " + columns.length + " columns.");
     }
-    out[size] = (byte) length;
-    size = offset + length;
-    return true;
-  }
-
-  private static byte continuation(int bits) {
-    return (byte) (0x80 | (bits & 0x3F));
-  }
-
-  private static int utf8Length(String value) {
-    int length = value.length();
-    int utf8 = length;
-    for (int i = 0; i < length; i++) {
-      char c = value.charAt(i);
-      if (c < 0x80) {
-        continue;
-      }
-      if (c < 0x800) {
-        utf8++;
-      } else if (!Character.isSurrogate(c)) {
-        utf8 += 2;
-      } else if (Character.isHighSurrogate(c)
-          && i + 1 < length
-          && Character.isLowSurrogate(value.charAt(i + 1))) {
-        utf8 += 2;
-        i++;
-      } else {
-        throw new UnencodableValueException(
-            "a text with half a surrogate pair at character " + i + " is not valid UTF-8");
-      }
+    next = 0;
+    rows++;
+    int written = 0;
+    for (NativeColumn column : columns) {
+      written += column.endRow();
     }
-    return utf8;
+    size = written;
   }
 
-  private void writeVarInt(int value) {
-    int rest = value;
-    while (rest > 0x7F) {
-      bytes[size++] = (byte) (rest | 0x80);
-      rest >>>= 7;
-    }
-    bytes[size++] = (byte) rest;
-  }
-
-  /** Bytes that are already encoded. */
-  void writeEncoded(byte[] encoded) {
-    reserve(encoded.length);
-    System.arraycopy(encoded, 0, bytes, size, encoded.length);
-    size += encoded.length;
-  }
-
-  private void reserve(long more) {
-    long needed = size + more;
-    if (needed > bytes.length) {
-      if (needed > MAX_CAPACITY) {
-        throw new UnencodableValueException("a row is larger than 2 GiB");
-      }
-      bytes =
-          Arrays.copyOf(bytes, (int) Math.min(MAX_CAPACITY, Math.max(needed, 2L * bytes.length)));
+  /** Removes the row that was begun and cannot be ended. */
+  void removeRow() {
+    next = 0;
+    for (NativeColumn column : columns) {
+      column.removeRow();
     }
   }
 
+  /** Removes all rows and keeps the buffers. */
+  void clear() {
+    next = 0;
+    rows = 0;
+    size = 0;
+    for (NativeColumn column : columns) {
+      column.clear();
+    }
+  }
+
+  /** Bytes of the ended rows, about as many as the block has. */
   int size() {
     return size;
   }
 
-  int capacity() {
-    return bytes.length;
+  /** Bytes of its buffers, used or not. */
+  long heldBytes() {
+    return held.bytes();
   }
 
-  /** The buffer itself, valid up to {@link #size} until the next write. */
-  byte[] buffer() {
-    return bytes;
+  /** Writes the ended rows as one block. */
+  void writeTo(GrowingBytes out) {
+    out.putVarInt(columns.length);
+    out.putVarInt(rows);
+    for (NativeColumn column : columns) {
+      column.writeTo(out);
+    }
   }
 
-  /** Keeps only the first {@code length} bytes. */
-  void truncate(int length) {
-    size = length;
-  }
-
-  /** Returns a copy of the bytes written. */
+  /** The ended rows as one block. */
   public byte[] toByteArray() {
-    return Arrays.copyOf(bytes, size);
+    GrowingBytes out = new GrowingBytes(size + 1);
+    writeTo(out);
+    return out.toByteArray();
   }
 }

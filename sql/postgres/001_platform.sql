@@ -105,32 +105,27 @@ CREATE TABLE IF NOT EXISTS outbox_events
 );
 CREATE INDEX IF NOT EXISTS outbox_events_unprocessed ON outbox_events (id) WHERE processed_at IS NULL;
 
--- Creates the missing monthly partitions (months in UTC) for [from_day, to_day] and returns how many it created. Each gets
--- REPLICA IDENTITY FULL: partitions do not inherit it, and without it a deleted event names no user. Run it ahead of time from
--- a scheduler: rows outside every month go to events_default and block a later partition of their month.
-CREATE OR REPLACE FUNCTION create_events_partitions(from_day date, to_day date) RETURNS int
-    LANGUAGE plpgsql AS
-$$
+-- The default partition takes rows of months that have no partition of their own.
+CREATE TABLE IF NOT EXISTS events_default PARTITION OF events DEFAULT;
+
+-- The first monthly partitions (months in UTC). 004_partitions.sql makes the later ones, and takes their rows out of the default
+-- partition. Each gets REPLICA IDENTITY FULL: partitions do not inherit it, and without it a deleted event names no user.
+DO $$
 DECLARE
-    month   date;
-    leaf    text;
-    created int := 0;
+    month timestamp;
+    leaf  text;
 BEGIN
     FOR month IN
-        SELECT generate_series(date_trunc('month', from_day::timestamp), date_trunc('month', to_day::timestamp), interval '1 month')
+        SELECT date_trunc('month', now() AT TIME ZONE 'UTC') + n * interval '1 month' FROM generate_series(-3, 2) n
     LOOP
-        leaf := format('events_%s', to_char(month, 'YYYY_MM'));
-        IF to_regclass(format('%I', leaf)) IS NULL THEN
+        leaf := to_char(month, '"events_"YYYY_MM');
+        IF to_regprocedure('create_events_partition(date)') IS NOT NULL THEN
+            PERFORM create_events_partition(month::date);
+        ELSIF to_regclass(format('%I', leaf)) IS NULL THEN
             EXECUTE format('CREATE TABLE %I PARTITION OF events FOR VALUES FROM (%L) TO (%L)', leaf,
-                           to_char(month, 'YYYY-MM-DD') || ' 00:00:00+00',
-                           to_char(month + interval '1 month', 'YYYY-MM-DD') || ' 00:00:00+00');
+                           month::text || '+00', (month + interval '1 month')::text || '+00');
             EXECUTE format('ALTER TABLE %I REPLICA IDENTITY FULL', leaf);
-            created := created + 1;
         END IF;
     END LOOP;
-    RETURN created;
 END
 $$;
-
-CREATE TABLE IF NOT EXISTS events_default PARTITION OF events DEFAULT;
-SELECT create_events_partitions((now() - interval '3 months')::date, (now() + interval '2 months')::date);

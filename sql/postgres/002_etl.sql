@@ -1,6 +1,6 @@
 -- The objects that experiment-etl needs besides the platform's tables: heartbeat table, before images, publication, retention
 -- marker and procedure, and role. Apply it in the schema of the tables (search_path), as a superuser or the tables' owner with
--- CREATEROLE. Safe to apply twice. Apply it again after adding a table, or a partition without create_events_partitions.
+-- CREATEROLE. Safe to apply twice. Apply it again after adding a table, or a partition without 004_partitions.sql.
 
 -- Written by the source every few seconds, by `./etl verify` as a fence, and by retention_begin(). It measures the end-to-end
 -- lag and lets the slot advance when the platform is idle.

@@ -1,6 +1,6 @@
 -- Optional, and needs a superuser: an event trigger that gives every partition of `events` REPLICA IDENTITY FULL when it is created
--- or attached. Partitions do not inherit the setting, and without it a deleted event names no user. Platforms that call
--- create_events_partitions (001_platform.sql) or apply 002_etl.sql after each new partition do not need it. Apply it in the schema of
+-- or attached. Partitions do not inherit the setting, and without it a deleted event names no user. Platforms whose
+-- partitions 004_partitions.sql makes, or that apply 002_etl.sql after each new partition, do not need it. Apply it in the schema of
 -- the tables (search_path). Safe to apply twice. To remove it: DROP EVENT TRIGGER experiment_etl_full_replica_identity.
 DO $$
 BEGIN

@@ -45,6 +45,7 @@ record JobDatabases(PostgresEndpoint postgres, ClickHouseEndpoint clickHouse, Pa
         Files.readString(Path.of("sql/postgres/001_platform.sql")),
         Files.readString(Path.of("sql/postgres/002_etl.sql")));
     databases.execute(slot, Files.readString(Path.of("sql/postgres/003_slot.sql")));
+    databases.execute(Files.readString(Path.of("sql/postgres/004_partitions.sql")));
     new SqlFiles(Path.of("sql")).applyTo(databases.clickHouse.login(), true);
     return databases;
   }

@@ -306,8 +306,7 @@ class UnstreamedChangesIT {
   @Test
   @Order(6)
   void rewriteAndDetachmentThatLoseNothingAreNoFinding() throws Exception {
-    execute(
-        "SELECT create_events_partitions((now() - interval '130 days')::date, (now() - interval '120 days')::date)");
+    execute("SELECT create_events_partition((now() - interval '125 days')::date)");
     exposedUsers("old-", 3, "125 days");
     awaitVisible();
     execute(

@@ -26,6 +26,7 @@ final class SourceDatabase {
     database.apply("001_platform.sql");
     database.apply("002_etl.sql");
     database.applySlot();
+    database.apply("004_partitions.sql");
     return database;
   }
 

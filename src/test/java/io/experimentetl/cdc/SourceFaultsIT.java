@@ -109,7 +109,8 @@ class SourceFaultsIT {
   void newPartitionIsReadAndDroppedOrDetachedPartitionDeletesNothing() throws Exception {
     SourceDatabase database = database("partitions");
     start(database.settings());
-    database.execute("SELECT create_events_partitions('2031-01-01', '2031-02-28')");
+    database.execute(
+        "SELECT create_events_partition('2031-01-01'), create_events_partition('2031-02-28')");
     insert(database, "in January", "'2031-01-15 12:00+00'");
     insert(database, "in February", "'2031-02-15 12:00+00'");
     database.execute("UPDATE events SET session_id = 's' WHERE event_type = 'in January'");

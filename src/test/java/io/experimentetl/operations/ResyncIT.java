@@ -45,7 +45,7 @@ class ResyncIT {
     addresses = platform.addresses();
     execute(
         """
-        SELECT create_events_partitions((now() - interval '130 days')::date, (now() + interval '2 days')::date);
+        SELECT create_events_partition((now() - days * interval '1 day')::date) FROM generate_series(-2, 130, 22) days;
         INSERT INTO experiments (id, key, name, status, seed, starts_at)
         VALUES (1, 'e1', 'E 1', 'ACTIVE', 's', now() - interval '130 days');
         INSERT INTO variants (id, experiment_id, key, name, allocation_pct, is_control)

@@ -78,7 +78,10 @@ public final class Traffic implements AutoCloseable {
   private static void createPartitions(PostgresEndpoint database, Instant from, Instant until) {
     try (var connection = database.connect();
         var statement =
-            connection.prepareStatement("SELECT create_events_partitions(?::date, ?::date)")) {
+            connection.prepareStatement(
+                "SELECT create_events_partition(month::date) FROM generate_series("
+                    + "date_trunc('month', ?::timestamptz AT TIME ZONE 'UTC'),"
+                    + " ?::timestamptz AT TIME ZONE 'UTC', interval '1 month') month")) {
       statement.setString(1, from.toString());
       statement.setString(2, until.toString());
       statement.execute();

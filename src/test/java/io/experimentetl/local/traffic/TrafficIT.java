@@ -14,6 +14,7 @@ import java.sql.Connection;
 import java.sql.ResultSet;
 import java.sql.Statement;
 import java.time.Instant;
+import java.util.List;
 import java.util.Map;
 import org.awaitility.Awaitility;
 import org.junit.jupiter.api.Test;
@@ -101,7 +102,9 @@ class TrafficIT {
     PostgresEndpoint database = PLATFORM.newPostgresDatabase(name);
     try (Connection connection = database.connect();
         Statement statement = connection.createStatement()) {
-      statement.execute(Files.readString(Path.of("sql/postgres/001_platform.sql")));
+      for (String file : List.of("001_platform.sql", "002_etl.sql", "004_partitions.sql")) {
+        statement.execute(Files.readString(Path.of("sql/postgres", file)));
+      }
     }
     return database;
   }

@@ -72,7 +72,7 @@ final class AssignmentAttribution {
       return null;
     }
     ExperimentFacts facts = user.factsIn(row.experimentId());
-    statistics.ensureContributions(facts);
+    statistics.ensureCurrent(user, facts);
     if (change.kind() == ChangeKind.UPDATE
         && change.isBeforeWhole()
         && change.before() instanceof AssignmentRow old
@@ -117,7 +117,7 @@ final class AssignmentAttribution {
       return;
     }
     ExperimentFacts facts = user.factsIn(row.experimentId());
-    statistics.ensureContributions(facts);
+    statistics.ensureCurrent(user, facts);
     pending.remove(facts, facts.pendingAssignmentOf(row.id()));
     AssignmentRow delivered = facts.assignmentOf(row.id());
     byte mark = facts.assignmentMark(row.id());
@@ -168,7 +168,7 @@ final class AssignmentAttribution {
             row.id(), FactMark.retentionDeleted(facts.assignmentMark(row.id())));
         if (held == null || held.isFlagged()) {
           Origin origin = Origin.of(change);
-          statistics.ensureContributions(facts);
+          statistics.ensureCurrent(user, facts);
           rows.leaveFormerId(user, known, origin.tombstone(DeletedFacts.KEY_CHANGE));
           deliver(user, facts, known, known(user, known), held, origin, origin.version());
         }
@@ -181,7 +181,7 @@ final class AssignmentAttribution {
     for (AssignmentRow row : List.copyOf(facts.assignments())) {
       RowVersion version = versions.moved(origin);
       if (rows.leaveFormerId(user, row, version.deletedBy(DeletedFacts.KEY_CHANGE))) {
-        statistics.ensureContributions(facts);
+        statistics.ensureCurrent(user, facts);
         PendingAssignment held = facts.pendingAssignmentOf(row.id());
         if (held == null || held.isFlagged()) {
           deliver(user, facts, row, known(user, row), held, origin, version);

@@ -33,12 +33,15 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeSet;
+import java.util.concurrent.ScheduledFuture;
+import org.apache.flink.api.common.TaskInfo;
 import org.apache.flink.api.common.state.ListState;
 import org.apache.flink.api.common.state.ListStateDescriptor;
 import org.apache.flink.api.common.typeinfo.TypeHint;
 import org.apache.flink.api.common.typeinfo.TypeInformation;
 import org.apache.flink.metrics.Counter;
 import org.apache.flink.runtime.execution.SuppressRestartsException;
+import org.apache.flink.runtime.state.KeyGroupRangeAssignment;
 import org.apache.flink.runtime.state.StateInitializationContext;
 import org.apache.flink.runtime.state.StateSnapshotContext;
 import org.apache.flink.runtime.state.VoidNamespace;
@@ -96,6 +99,20 @@ public final class AttributeOperator
   private static final int CACHE_SHARE_OF_HEAP = 4;
 
   /**
+   * A user's events in an experiment are in one record up to this size, and so are the figures. A
+   * record is read and written whole.
+   */
+  private static final int MAX_BYTES_IN_RECORD = 2_048;
+
+  /** Rows wait for this long while users of an edited experiment are counted again. */
+  private static final long WALK_NANOS = Duration.ofMillis(40).toNanos();
+
+  private static final long WALK_PAUSE_MILLIS = 5;
+
+  /** Evictions wait for this long while rows arrive. */
+  private static final long BUSY_PAUSE_MILLIS = 1_000;
+
+  /**
    * After a restart with early writes, the time (by commit time) without evictions: ClickHouse may
    * show early rows of the run before that this run has not sent yet.
    */
@@ -105,6 +122,7 @@ public final class AttributeOperator
   private final HashSet<String> restated;
   private final HashMap<Long, AllocationHistory> knownAllocations;
   private final RawEvents.Source rawEvents;
+  private final long walkNanos;
 
   private transient ListState<AttributeProgress> progressState;
   private transient RestoredProgress restored;
@@ -115,6 +133,7 @@ public final class AttributeOperator
 
   private transient InternalTimerService<VoidNamespace> timers;
   private transient DimensionState dimensionState;
+  private transient UserIndexState index;
   private transient UserStore users;
   private transient RowVersionGenerator versions;
   private transient UserAttribution attribution;
@@ -123,6 +142,17 @@ public final class AttributeOperator
   private transient EvictionWalk evictions;
   private transient RenamedUsers renamedUsers;
   private transient UserBatches userBatches;
+  private transient DimensionWalk walk;
+
+  /** For the next slice of {@link #walk}; null: none is set. */
+  private transient ScheduledFuture<?> walkTimer;
+
+  /** For the next slice of {@link #evictions}; null: none is set. */
+  private transient ScheduledFuture<?> evictionTimer;
+
+  /** Whether a row has arrived since the last slice of {@link #evictions}. */
+  private transient boolean hasRows;
+
   private transient RehydratedUsers rehydratedUsers;
   private transient RecentAssignments recentAssignments;
   private transient ContributionBuffer contributions;
@@ -142,18 +172,34 @@ public final class AttributeOperator
    */
   public AttributeOperator(
       JobConfig jobConfig, Set<String> restated, Map<Long, AllocationHistory> knownAllocations) {
-    this(jobConfig, restated, knownAllocations, () -> WarehouseEvents.open(jobConfig.clickhouse()));
+    this(
+        jobConfig,
+        restated,
+        knownAllocations,
+        () -> WarehouseEvents.open(jobConfig.clickhouse()),
+        WALK_NANOS);
+  }
+
+  AttributeOperator(JobConfig jobConfig, long walkNanos) {
+    this(
+        jobConfig,
+        Set.of(),
+        Map.of(),
+        () -> WarehouseEvents.open(jobConfig.clickhouse()),
+        walkNanos);
   }
 
   AttributeOperator(JobConfig jobConfig, Set<String> restated, RawEvents.Source rawEvents) {
-    this(jobConfig, restated, Map.of(), rawEvents);
+    this(jobConfig, restated, Map.of(), rawEvents, WALK_NANOS);
   }
 
   private AttributeOperator(
       JobConfig jobConfig,
       Set<String> restated,
       Map<Long, AllocationHistory> knownAllocations,
-      RawEvents.Source rawEvents) {
+      RawEvents.Source rawEvents,
+      long walkNanos) {
+    this.walkNanos = walkNanos;
     this.jobConfig = jobConfig;
     this.knownAllocations = new HashMap<>(knownAllocations);
     this.restated = new HashSet<>(restated);
@@ -169,6 +215,7 @@ public final class AttributeOperator
             getOperatorStateBackend().getBroadcastState(DimensionState.EXPERIMENTS),
             getOperatorStateBackend().getBroadcastState(DimensionState.VARIANTS),
             getOperatorStateBackend().getBroadcastState(DimensionState.ALLOCATIONS),
+            getOperatorStateBackend().getBroadcastState(DimensionState.VERSIONS),
             statistics.zone());
     if (!context.isRestored()) {
       dimensionState.carryOver(knownAllocations);
@@ -205,15 +252,25 @@ public final class AttributeOperator
     super.open();
     timers = getInternalTimerService("decisions", VoidNamespaceSerializer.INSTANCE, this);
     long now = timers.currentProcessingTime();
+    TaskInfo task = getRuntimeContext().getTaskInfo();
+    index =
+        new UserIndexState(
+            getKeyedStateBackend(),
+            this::getOrCreateKeyedState,
+            KeyGroupRangeAssignment.computeKeyGroupRangeForOperatorIndex(
+                task.getMaxNumberOfParallelSubtasks(),
+                task.getNumberOfParallelSubtasks(),
+                task.getIndexOfThisSubtask()),
+            task.getMaxNumberOfParallelSubtasks());
     users =
         new UserStore(
             getKeyedStateBackend(),
-            getPartitionedState(UserStore.USERS),
-            getPartitionedState(UserStore.SPILLED),
-            getPartitionedState(UserStore.UNDECIDED),
+            new UserStates(this::getOrCreateKeyedState),
+            index,
             Runtime.getRuntime().maxMemory()
                 / CACHE_SHARE_OF_HEAP
                 / getRuntimeContext().getTaskInfo().getNumberOfParallelSubtasks(),
+            MAX_BYTES_IN_RECORD,
             getMetricGroup().counter("spilledRows"),
             getMetricGroup().counter("undecidedRows"));
     contributions =
@@ -229,6 +286,7 @@ public final class AttributeOperator
     if (metricChange != null && metricChange.restates()) {
       restateMetrics();
     }
+    scheduleWalk();
   }
 
   private void openAttribution(long now) {
@@ -252,6 +310,12 @@ public final class AttributeOperator
             users,
             evictedFacts,
             this);
+    users.settleBy(attribution::settle);
+    walk =
+        new DimensionWalk(
+            index, dimensionState.dimensions(), lowWatermark, userBatches, this::applyDimensions);
+    getMetricGroup().gauge("unfinishedEdits", walk::size);
+    walk.restore(restored.edits());
     renamedUsers = new RenamedUsers(attribution, users, evictedFacts, lowWatermark);
     getMetricGroup().gauge("unmovedUsers", renamedUsers::size);
     restored.truncates().forEach(attribution.truncates()::add);
@@ -272,6 +336,7 @@ public final class AttributeOperator
                 RetentionPeriods.of(jobConfig.source())),
             evictedFacts,
             users,
+            index,
             versions,
             earlyRowsMayBeVisible ? now * 1000 + NO_EVICTION_MICROS : Long.MIN_VALUE,
             getMetricGroup().counter("evictedExperiments"));
@@ -297,6 +362,7 @@ public final class AttributeOperator
       new MetricRestatement(
               metricChange,
               dimensionState.dimensions(),
+              attribution.statistics(),
               rows,
               evicted,
               jobConfig.clickhouse().commitDeadline(),
@@ -316,6 +382,7 @@ public final class AttributeOperator
       }
       return;
     }
+    hasRows = true;
     recentAssignments.add((String) getCurrentKey(), change);
     UserFacts user = users.load((String) getCurrentKey());
     attribution.apply(user, change, timers.currentProcessingTime());
@@ -388,34 +455,73 @@ public final class AttributeOperator
       return;
     }
     Change change = record.getValue().right();
+    if (dimensionState.isConcernedBy(change)) {
+      // What was changed before the edit is counted by the dimensions before it.
+      users.flush();
+    }
     DimensionState.Effect effect = dimensionState.apply(change);
     if (effect.isAwaited()) {
       attribution.resolveOrphans(change);
     }
-    if (!effect.restated().isEmpty()) {
-      users.flush();
-      restate(users.batches(), effect, Origin.of(change));
-    }
     for (long experimentId : effect.reallocated()) {
-      users.flush();
-      restate(
+      Edit edit =
+          new Edit(experimentId, Origin.of(change), effect.before().experiment(experimentId));
+      dimensionState.dimensions().remember(experimentId, effect.before());
+      userBatches.visit(
           recentAssignments.behind(experimentId, change.sequenceNumber(), users),
-          effect.in(experimentId),
-          Origin.of(change));
+          summary -> summary.experimentId() == experimentId,
+          (key, user) -> applyDimensions(key, user, edit));
+      dimensionState.dimensions().forget(experimentId, effect.before().versionOf(experimentId));
+    }
+    for (long experimentId : effect.restated()) {
+      walk.begin(experimentId, Origin.of(change), effect.before(), effect.isAwaited());
+    }
+    walkOn();
+  }
+
+  private void applyDimensions(String key, UserFacts user, Edit edit) throws Exception {
+    setCurrentKey(key);
+    attribution.applyDimensions(user, edit, timers.currentProcessingTime());
+    markChanged(user);
+  }
+
+  /** Counts users of edited experiments again for a moment, and sets a timer for the others. */
+  private void walkOn() throws Exception {
+    walk.step(walkNanos);
+    scheduleWalk();
+  }
+
+  /** Sets a timer for the next slice of evictions: soon while no rows arrive. */
+  private void scheduleEviction() {
+    if (evictions.isRunning() && evictionTimer == null) {
+      long pause = hasRows ? BUSY_PAUSE_MILLIS : WALK_PAUSE_MILLIS;
+      hasRows = false;
+      evictionTimer =
+          getProcessingTimeService()
+              .registerTimer(
+                  getProcessingTimeService().getCurrentProcessingTime() + pause,
+                  now -> {
+                    evictionTimer = null;
+                    if (evictions.isRunning()) {
+                      users.flush();
+                      evictions.slice(walkNanos, now);
+                    }
+                    scheduleEviction();
+                  });
     }
   }
 
-  private void restate(List<List<String>> batches, DimensionState.Effect effect, Origin origin)
-      throws Exception {
-    userBatches.visit(
-        batches,
-        summary -> effect.restated().contains(summary.experimentId()),
-        (key, user) -> {
-          setCurrentKey(key);
-          attribution.applyDimensions(
-              user, effect.restated(), effect.before(), origin, timers.currentProcessingTime());
-          markChanged(user);
-        });
+  private void scheduleWalk() {
+    if (walk.size() > 0 && walkTimer == null) {
+      walkTimer =
+          getProcessingTimeService()
+              .registerTimer(
+                  getProcessingTimeService().getCurrentProcessingTime() + WALK_PAUSE_MILLIS,
+                  now -> {
+                    walkTimer = null;
+                    walkOn();
+                  });
+    }
   }
 
   @Override
@@ -427,6 +533,7 @@ public final class AttributeOperator
     users.flush();
     evictions.step(progress.marker(), now);
     users.flush();
+    scheduleEviction();
     rehydratedUsers.checkpointBegins(checkpointId);
     reportMetricChange();
     contributions.flush();
@@ -477,7 +584,8 @@ public final class AttributeOperator
                 missing.variants.stream().mapToLong(Long::longValue).toArray(),
                 SavedStatistics.write(jobConfig.statistics()),
                 endedMetrics.toArray(String[]::new),
-                attribution.truncates().all().toArray(Truncate[]::new))));
+                attribution.truncates().all().toArray(Truncate[]::new),
+                walk.toState())));
   }
 
   @Override
@@ -529,8 +637,8 @@ public final class AttributeOperator
   }
 
   @Override
-  public void dailyDifference(DailyKey key, DailySums difference, long dayEndsAt) {
-    contributions.add((String) getCurrentKey(), key, difference, dayEndsAt);
+  public void dailyDifference(String userKey, DailyKey key, DailySums difference, long dayEndsAt) {
+    contributions.add(userKey, key, difference, dayEndsAt);
   }
 
   @Override

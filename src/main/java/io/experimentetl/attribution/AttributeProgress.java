@@ -14,6 +14,7 @@ import io.experimentetl.clickhouse.ProgressMarker;
  * @param statistics the settings of the statistics: see {@link SavedStatistics}
  * @param endedMetrics names of metrics that were counted once and are not any more
  * @param truncates of the open transaction; the same in all subtasks
+ * @param edits see {@link DimensionWalk}
  */
 public record AttributeProgress(
     long greatestSequenceNumber,
@@ -23,4 +24,5 @@ public record AttributeProgress(
     long[] missingVariants,
     String statistics,
     String[] endedMetrics,
-    Truncate[] truncates) {}
+    Truncate[] truncates,
+    UnfinishedEdit[] edits) {}

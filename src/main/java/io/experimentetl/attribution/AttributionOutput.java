@@ -24,11 +24,12 @@ interface AttributionOutput {
   void truncatedUser(TruncatedUser user);
 
   /**
-   * Changes the figures of a day by a difference.
+   * Changes the figures of a day by a difference. Differences of one user come one after another.
    *
+   * @param userKey the key of the user's state
    * @param dayEndsAt end of the key's day, milliseconds since 1970 in UTC, exclusive
    */
-  void dailyDifference(DailyKey key, DailySums difference, long dayEndsAt);
+  void dailyDifference(String userKey, DailyKey key, DailySums difference, long dayEndsAt);
 
   /** Changes the health figures of a day by a difference. */
   void healthDifference(HealthKey key, HealthCounts difference);

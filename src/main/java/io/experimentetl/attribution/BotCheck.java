@@ -24,17 +24,24 @@ final class BotCheck {
     if (facts.events.size() <= maxEventsPerDay) {
       return;
     }
-    ExperimentCalendar calendar = dimensions.calendarOf(dimensions.experiment(facts.experimentId));
-    Map<Integer, Integer> eventsByDay = new TreeMap<>();
-    for (int i = 0; i < facts.events.size(); i++) {
-      eventsByDay.merge(calendar.dayOf(facts.events.occurredAt(i)), 1, Integer::sum);
-    }
-    eventsByDay.forEach(
-        (day, count) -> {
-          if (count > maxEventsPerDay) {
-            report(user, facts.experimentId, day, origin);
-          }
-        });
+    countByDay(facts)
+        .forEach(
+            (day, count) -> {
+              if (count > maxEventsPerDay) {
+                report(user, facts.experimentId, day, origin);
+              }
+            });
+  }
+
+  private Map<Integer, Long> countByDay(ExperimentFacts facts) {
+    Map<Integer, Long> eventsByDay = new TreeMap<>();
+    facts.events.forEach(
+        event -> eventsByDay.merge(dayOf(facts, event.occurredAt()), 1L, Long::sum));
+    return eventsByDay;
+  }
+
+  private int dayOf(ExperimentFacts facts, long occurredAt) {
+    return dimensions.calendarOf(dimensions.experiment(facts.experimentId)).dayOf(occurredAt);
   }
 
   private void report(UserFacts user, long experimentId, int day, Origin origin) {
@@ -50,18 +57,41 @@ final class BotCheck {
   /** Checks the day of an event that is among the facts already. */
   void check(UserFacts user, ExperimentFacts facts, EventRow event, Origin origin) {
     if (facts.events.size() <= maxEventsPerDay) {
+      facts.daysCounted = false;
       return;
     }
-    ExperimentCalendar calendar =
-        dimensions.calendarOf(dimensions.experiment(event.experimentId()));
-    int day = calendar.dayOf(event.occurredAt());
-    int count = 0;
-    for (int i = 0; i < facts.events.size(); i++) {
-      count += calendar.dayOf(facts.events.occurredAt(i)) == day ? 1 : 0;
+    int day = dayOf(facts, event.occurredAt());
+    if (facts.daysCounted) {
+      count(facts, day, 1);
+    } else {
+      facts
+          .figures
+          .all()
+          .keySet()
+          .forEach(
+              figure -> {
+                if (figure.isOfEvents()) {
+                  facts.figures.set(figure, null);
+                }
+              });
+      countByDay(facts).forEach((of, count) -> facts.figures.set(FigureKey.ofEvents(of), count));
+      facts.daysCounted = true;
     }
     // With this event the limit is passed; later ones of the day are not reported.
-    if (count == maxEventsPerDay + 1) {
+    if (facts.figures.events(day) == maxEventsPerDay + 1L) {
       report(user, event.experimentId(), day, origin);
     }
+  }
+
+  /** Takes a removed event out of the number of its day. */
+  void removed(ExperimentFacts facts, EventRow event) {
+    if (facts.daysCounted) {
+      count(facts, dayOf(facts, event.occurredAt()), -1);
+    }
+  }
+
+  private static void count(ExperimentFacts facts, int day, int difference) {
+    long count = facts.figures.events(day) + difference;
+    facts.figures.set(FigureKey.ofEvents(day), count == 0 ? null : count);
   }
 }

@@ -2,7 +2,6 @@ package io.experimentetl.attribution;
 
 import io.experimentetl.config.CrossoverPolicy;
 import io.experimentetl.config.MetricConfig;
-import io.experimentetl.config.Population;
 import io.experimentetl.config.StatisticsConfig;
 import io.experimentetl.model.AllocationPhase;
 import io.experimentetl.model.AssignmentRow;
@@ -10,8 +9,9 @@ import io.experimentetl.model.DailyKey;
 import io.experimentetl.model.DailySums;
 import io.experimentetl.model.HealthCounts;
 import io.experimentetl.model.HealthKey;
-import io.experimentetl.quality.AssignmentChecks;
 import java.math.BigInteger;
+import java.util.ArrayList;
+import java.util.Collection;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -24,123 +24,74 @@ import java.util.TreeSet;
  * facts there, independent of the order of their arrival. When a fact changes, the statistics
  * change by the difference between the new and the old result.
  *
- * @param daily figures per (variant, metric, day); {@link AppendedEvent} adds to them
+ * @param daily figures per (variant, metric, day)
  * @param health figures per (variant, day)
- * @param firstExposure microseconds since 1970 in UTC; or {@link #NOT_EXPOSED}
- * @param crossover the user was seen in more than one variant
- * @param enrolmentGap between enrolment and first exposure, microseconds; 0: one of them is absent
  */
-record Contributions(
-    Map<DailyKey, DailySums> daily,
-    Map<HealthKey, HealthCounts> health,
-    long firstExposure,
-    boolean crossover,
-    long enrolmentGap) {
+record Contributions(Map<DailyKey, DailySums> daily, Map<HealthKey, HealthCounts> health) {
+  static final Contributions NONE = new Contributions(Map.of(), Map.of());
 
-  /** Later than any event. */
-  static final long NOT_EXPOSED = Long.MAX_VALUE;
-
-  static final Contributions NONE = new Contributions(Map.of(), Map.of(), NOT_EXPOSED, false, 0);
-
+  /** The contributions of facts whose exposures are not known. */
   static Contributions of(
       ExperimentFacts facts, Dimensions dimensions, StatisticsConfig statistics) {
-    ExperimentDimension experiment = dimensions.experiment(facts.experimentId);
-    if (experiment == null) {
+    Exposures exposures =
+        Exposures.of(facts.events, dimensions.experiment(facts.experimentId), statistics);
+    return of(
+        facts, Membership.of(facts, exposures, dimensions, statistics), dimensions, statistics);
+  }
+
+  static Contributions of(
+      ExperimentFacts facts,
+      Membership member,
+      Dimensions dimensions,
+      StatisticsConfig statistics) {
+    if (!member.counts()) {
       return NONE;
     }
+    ExperimentDimension experiment = dimensions.experiment(facts.experimentId);
     ExperimentCalendar calendar = dimensions.calendarOf(experiment);
-    AssignmentRow assignment = facts.assignment();
-    int exposureType = facts.events.typeNumber(statistics.exposureEvent());
-
-    long firstExposure = NOT_EXPOSED;
-    boolean seenElsewhere = false;
-    Map<Integer, Long> exposuresByDay = new TreeMap<>();
-    for (int i = 0; i < facts.events.size(); i++) {
-      if (facts.events.typeNumber(i) == exposureType
-          && experiment.isRunningAt(facts.events.occurredAt(i))
-          && !facts.events.isSuperseded(i)) {
-        firstExposure = Math.min(firstExposure, facts.events.occurredAt(i));
-        exposuresByDay.merge(calendar.dayOf(facts.events.occurredAt(i)), 1L, Long::sum);
-        seenElsewhere |=
-            assignment != null
-                && facts.events.variantId(i) != EventFacts.NO_VARIANT
-                && facts.events.variantId(i) != assignment.variantId();
-      }
-    }
-    long enrolmentGap = AssignmentChecks.enrolmentGap(assignment, firstExposure);
-    if (statistics.population() != Population.EXPOSURE) {
-      firstExposure = entryByAssignment(assignment, experiment, statistics.population());
-    }
-    if (assignment == null
-        || !isRandom(assignment)
-        || !belongs(dimensions.variant(assignment.variantId()), experiment)) {
-      return new Contributions(Map.of(), Map.of(), firstExposure, false, enrolmentGap);
-    }
-
-    boolean exposed = firstExposure != NOT_EXPOSED;
-    boolean crossover = exposed && seenElsewhere;
     Map<HealthKey, HealthCounts> health = new HashMap<>();
-    int assignedDay = calendar.dayOf(assignment.assignedAt());
+    int assignedDay = calendar.dayOf(facts.assignment().assignedAt());
     health.put(assignedKey(facts, assignedDay, dimensions), new HealthCounts(1, 0, 0, 0));
     Map<DailyKey, DailySums> daily = new HashMap<>();
-    if (exposed) {
-      int exposureDay = calendar.dayOf(firstExposure);
-      addHealth(health, facts, exposureDay, new HealthCounts(0, 1, crossover ? 1 : 0, 0));
+    if (member.isExposed()) {
+      int exposureDay = calendar.dayOf(member.firstExposure());
+      addHealth(health, facts, exposureDay, new HealthCounts(0, 1, member.crossover() ? 1 : 0, 0));
+      List<MetricHistory> histories =
+          histories(statistics.metrics(), member, exposureDay, statistics.crossover());
+      MetricHistories read = new MetricHistories(histories, experiment, calendar, member);
+      Map<Integer, Long> exposuresByDay = new TreeMap<>();
+      facts.events.forEachId(
+          sameId -> {
+            EventFact event = EventFact.counted(sameId);
+            read.add(event);
+            if (Exposures.isExposure(event, experiment, statistics)) {
+              exposuresByDay.merge(calendar.dayOf(event.occurredAt()), 1L, Long::sum);
+            }
+          });
       exposuresByDay.forEach(
           (day, count) -> addHealth(health, facts, day, new HealthCounts(0, 0, 0, count)));
-      if (!crossover || statistics.crossover() == CrossoverPolicy.FIRST) {
-        List<MetricConfig> open =
-            statistics.metrics().stream().filter(metric -> metric.isOpenTo(exposureDay)).toList();
-        for (MetricHistory metric :
-            MetricHistory.of(facts.events, open, experiment, calendar, firstExposure)) {
-          addMetric(daily, facts, metric, exposureDay, exposuresByDay);
+      for (MetricHistory history : histories) {
+        addMetric(daily, facts, history, exposureDay, exposuresByDay);
+      }
+    }
+    return new Contributions(daily, health);
+  }
+
+  /** Empty histories of those metrics in which a member counts. */
+  static List<MetricHistory> histories(
+      Collection<MetricConfig> metrics,
+      Membership member,
+      int exposureDay,
+      CrossoverPolicy crossover) {
+    List<MetricHistory> histories = new ArrayList<>(metrics.size());
+    if (!member.crossover() || crossover == CrossoverPolicy.FIRST) {
+      for (MetricConfig metric : metrics) {
+        if (metric.isOpenTo(exposureDay)) {
+          histories.add(new MetricHistory(metric));
         }
       }
     }
-    return new Contributions(daily, health, firstExposure, crossover, enrolmentGap);
-  }
-
-  /** Sends the differences of the days between two results. */
-  static void sendDaily(
-      Map<DailyKey, DailySums> before,
-      Map<DailyKey, DailySums> after,
-      ExperimentCalendar calendar,
-      AttributionOutput out) {
-    after.forEach(
-        (key, sums) -> {
-          DailySums old = before.get(key);
-          if (!sums.equals(old)) {
-            out.dailyDifference(
-                key, old == null ? sums : sums.plus(old.negate()), calendar.endOf(key.dayEpoch()));
-          }
-        });
-    before.forEach(
-        (key, sums) -> {
-          if (!after.containsKey(key)) {
-            out.dailyDifference(key, sums.negate(), calendar.endOf(key.dayEpoch()));
-          }
-        });
-  }
-
-  /** Whether the assignment is random; forced and overridden ones don't count. */
-  static boolean isRandom(AssignmentRow assignment) {
-    return !assignment.source().equals("override") && !assignment.source().equals("forced");
-  }
-
-  private static boolean belongs(VariantDimension variant, ExperimentDimension experiment) {
-    return variant != null && variant.experimentId() == experiment.id();
-  }
-
-  private static long entryByAssignment(
-      AssignmentRow assignment, ExperimentDimension experiment, Population population) {
-    if (assignment == null) {
-      return NOT_EXPOSED;
-    }
-    Long entry =
-        population == Population.ENROLLED
-            ? assignment.enrolledAt()
-            : Long.valueOf(assignment.assignedAt());
-    return entry != null && experiment.isRunningAt(entry) ? entry : NOT_EXPOSED;
+    return histories;
   }
 
   private static void addHealth(

@@ -6,6 +6,7 @@ import static io.experimentetl.model.FindingCode.T_EVENT_BEFORE_ASSIGNMENT;
 import static io.experimentetl.model.FindingCode.T_NOT_RUNNING;
 
 import io.experimentetl.model.AssignmentRow;
+import io.experimentetl.model.EventId;
 import io.experimentetl.model.EventRow;
 import io.experimentetl.model.FindingCode;
 import java.util.EnumSet;
@@ -15,6 +16,9 @@ import java.util.EnumSet;
  * own rows are not sent again: their codes say what held when they were written.
  */
 final class CorrectedFindings {
+  /** The finding about an experiment names no event. */
+  private static final EventId NO_EVENT = new EventId(0, 0, null);
+
   private final MissingReferences missing;
   private final UserFindings findings;
   private final long clockToleranceMicros;
@@ -48,19 +52,19 @@ final class CorrectedFindings {
     if (now != null && earliest >= wasEarliest && before.variantId() == now.variantId()) {
       return;
     }
-    EventFacts events = facts.events;
-    for (int i = 0; i < events.size(); i++) {
-      long at = events.occurredAt(i);
-      if (at < wasEarliest && at >= earliest) {
-        resolve(T_EVENT_BEFORE_ASSIGNMENT, user, facts, i, origin);
-      }
-      long seen = events.variantId(i);
-      if (seen != EventFacts.NO_VARIANT
-          && seen != before.variantId()
-          && (now == null || seen == now.variantId())) {
-        resolve(R_VARIANT_MISMATCH, user, facts, i, origin);
-      }
-    }
+    facts.events.forEach(
+        event -> {
+          long at = event.occurredAt();
+          if (at < wasEarliest && at >= earliest) {
+            resolve(T_EVENT_BEFORE_ASSIGNMENT, user, facts, event, origin);
+          }
+          long seen = event.variantId();
+          if (seen != EventFact.NO_VARIANT
+              && seen != before.variantId()
+              && (now == null || seen == now.variantId())) {
+            resolve(R_VARIANT_MISMATCH, user, facts, event, origin);
+          }
+        });
   }
 
   /**
@@ -76,30 +80,27 @@ final class CorrectedFindings {
       ExperimentDimension before,
       ExperimentDimension now,
       Origin origin) {
-    EventFacts events = facts.events;
-    if (before != null && now == null && events.size() > 0) {
+    if (before != null && now == null && facts.events.size() > 0) {
       missing.experiments.add(facts.experimentId);
-      findings.report(R_ORPHAN_EXPERIMENT, true, event(user, facts, 0), origin);
+      EventRow any = EventRow.ofKey(NO_EVENT, 0, facts.experimentId, user.userId);
+      findings.report(R_ORPHAN_EXPERIMENT, true, any, origin);
     }
     if (before == null || (now != null && before.countsLike(now))) {
       return;
     }
-    for (int i = 0; i < events.size(); i++) {
-      long at = events.occurredAt(i);
-      boolean isIn = now == null || (now.isRunningAt(at) && now.isActiveAt(at));
-      if (isIn && !(before.isRunningAt(at) && before.isActiveAt(at))) {
-        resolve(T_NOT_RUNNING, user, facts, i, origin);
-      }
-    }
+    facts.events.forEach(
+        event -> {
+          long at = event.occurredAt();
+          boolean isIn = now == null || (now.isRunningAt(at) && now.isActiveAt(at));
+          if (isIn && !(before.isRunningAt(at) && before.isActiveAt(at))) {
+            resolve(T_NOT_RUNNING, user, facts, event, origin);
+          }
+        });
   }
 
   private void resolve(
-      FindingCode code, UserFacts user, ExperimentFacts facts, int index, Origin origin) {
-    findings.report(code, false, event(user, facts, index), origin);
-  }
-
-  private static EventRow event(UserFacts user, ExperimentFacts facts, int index) {
-    return EventRow.ofKey(
-        facts.events.id(index), facts.events.occurredAt(index), facts.experimentId, user.userId);
+      FindingCode code, UserFacts user, ExperimentFacts facts, EventFact event, Origin origin) {
+    EventRow row = EventRow.ofKey(event.id(), event.occurredAt(), facts.experimentId, user.userId);
+    findings.report(code, false, row, origin);
   }
 }

@@ -74,16 +74,15 @@ final class DeletedFacts {
   }
 
   private static boolean isThere(UserFacts user, Deleted fact) {
-    for (ExperimentFacts facts : user.experiments()) {
-      if (facts.experimentId == fact.experimentId()) {
-        return fact.eventId() == null
-            ? facts.assignmentOf(fact.assignmentId()) != null
-                || facts.pendingAssignmentOf(fact.assignmentId()) != null
-            : facts.events.indexOf(fact.eventId(), fact.occurredAt()) >= 0
-                || PendingFacts.find(facts, fact.eventId(), fact.occurredAt()) != null;
-      }
+    ExperimentFacts facts = user.findIn(fact.experimentId());
+    if (facts == null) {
+      return false;
     }
-    return false;
+    return fact.eventId() == null
+        ? facts.assignmentOf(fact.assignmentId()) != null
+            || facts.pendingAssignmentOf(fact.assignmentId()) != null
+        : facts.events.find(fact.eventId(), fact.occurredAt()) != null
+            || PendingFacts.find(facts, fact.eventId(), fact.occurredAt()) != null;
   }
 
   /** Whether retention deleted the event, which is then reported and otherwise ignored. */

@@ -4,11 +4,13 @@ import io.experimentetl.model.AllocationHistory;
 import io.experimentetl.model.Change;
 import io.experimentetl.model.ChangeKind;
 import io.experimentetl.model.ExperimentRow;
+import io.experimentetl.model.SourceRow;
 import io.experimentetl.model.SourceTable;
 import io.experimentetl.model.VariantRow;
 import java.util.HashSet;
 import java.util.Map;
 import java.util.Set;
+import java.util.TreeSet;
 import org.apache.flink.api.common.state.BroadcastState;
 import org.apache.flink.api.common.state.MapStateDescriptor;
 import org.apache.flink.api.common.typeinfo.TypeInformation;
@@ -25,6 +27,10 @@ final class DimensionState {
       new MapStateDescriptor<>(
           "allocations", Types.LONG, TypeInformation.of(AllocationHistory.class));
 
+  /** By experiment, see {@link Dimensions#versionOf}; also of experiments that are deleted. */
+  static final MapStateDescriptor<Long, Long> VERSIONS =
+      new MapStateDescriptor<>("experiment-versions", Types.LONG, Types.LONG);
+
   /**
    * The effect of a dimension's change on the users.
    *
@@ -34,16 +40,12 @@ final class DimensionState {
    * @param reallocated ids of the experiments in which a phase of the allocation began: users that
    *     were assigned behind this change must be restated
    */
-  record Effect(Dimensions before, boolean isAwaited, Set<Long> restated, Set<Long> reallocated) {
-    /** The effect on the users of one experiment, all of whom are restated. */
-    Effect in(long experimentId) {
-      return new Effect(before, isAwaited, Set.of(experimentId), Set.of());
-    }
-  }
+  record Effect(Dimensions before, boolean isAwaited, Set<Long> restated, Set<Long> reallocated) {}
 
   private final BroadcastState<Long, ExperimentDimension> experiments;
   private final BroadcastState<Long, VariantDimension> variants;
   private final BroadcastState<Long, AllocationHistory> allocations;
+  private final BroadcastState<Long, Long> versions;
   private final String defaultZone;
   private final Dimensions dimensions;
   private final MissingReferences missing = new MissingReferences();
@@ -57,11 +59,13 @@ final class DimensionState {
       BroadcastState<Long, ExperimentDimension> experiments,
       BroadcastState<Long, VariantDimension> variants,
       BroadcastState<Long, AllocationHistory> allocations,
+      BroadcastState<Long, Long> versions,
       String defaultZone)
       throws Exception {
     this.experiments = experiments;
     this.variants = variants;
     this.allocations = allocations;
+    this.versions = versions;
     this.defaultZone = defaultZone;
     this.dimensions = new Dimensions(defaultZone);
     for (Map.Entry<Long, ExperimentDimension> entry : experiments.immutableEntries()) {
@@ -72,6 +76,9 @@ final class DimensionState {
     }
     for (Map.Entry<Long, AllocationHistory> entry : allocations.immutableEntries()) {
       dimensions.putAllocation(entry.getKey(), entry.getValue());
+    }
+    for (Map.Entry<Long, Long> entry : versions.immutableEntries()) {
+      dimensions.putVersion(entry.getKey(), entry.getValue());
     }
   }
 
@@ -95,11 +102,28 @@ final class DimensionState {
     return missing;
   }
 
+  /** Whether users may have been counted by what the change concerns. */
+  boolean isConcernedBy(Change change) {
+    if (change.table() != SourceTable.EXPERIMENTS) {
+      return true;
+    }
+    SourceRow row = isDeleted(change) ? change.before() : change.after();
+    long id = ((ExperimentRow) row).id();
+    return dimensions.experiment(id) != null || missing.experiments.contains(id);
+  }
+
   /** Applies a change of an experiment or a variant. */
   Effect apply(Change change) throws Exception {
     return change.table() == SourceTable.EXPERIMENTS
         ? applyExperiment(change)
         : applyVariant(change);
+  }
+
+  /** Users of the experiment who were counted until now must be counted again. */
+  private void nextVersion(long experimentId) throws Exception {
+    long version = dimensions.versionOf(experimentId) + 1;
+    versions.put(experimentId, version);
+    dimensions.putVersion(experimentId, version);
   }
 
   private Effect applyExperiment(Change change) throws Exception {
@@ -120,6 +144,10 @@ final class DimensionState {
     boolean isAwaited = missing.experiments.remove(row.id()) && !isDeleted;
     boolean countsOtherwise =
         old != null && (isDeleted || !old.countsLike(dimensions.experiment(row.id())));
+    // Which facts a subtask has is its own matter; the version is the same in all of them.
+    if (old == null || countsOtherwise) {
+      nextVersion(row.id());
+    }
     return new Effect(
         before, isAwaited, isAwaited || countsOtherwise ? Set.of(row.id()) : Set.of(), Set.of());
   }
@@ -128,11 +156,11 @@ final class DimensionState {
     boolean isDeleted = isDeleted(change);
     VariantRow row = (VariantRow) (isDeleted ? change.before() : change.after());
     VariantDimension old = dimensions.variant(row.id());
-    Set<Long> concerned = new HashSet<>(Set.of(row.experimentId()));
+    Set<Long> of = new TreeSet<>(Set.of(row.experimentId()));
     if (old != null) {
-      concerned.add(old.experimentId());
+      of.add(old.experimentId());
     }
-    Dimensions before = dimensions.copyOf(concerned);
+    Dimensions before = dimensions.copyOf(of);
     if (isDeleted) {
       variants.remove(row.id());
       dimensions.removeVariant(row.id());
@@ -146,9 +174,11 @@ final class DimensionState {
         old != null && (isDeleted || old.experimentId() != row.experimentId());
     Set<Long> restated = new HashSet<>();
     if (isAwaited || countsOtherwise) {
-      restated.add(row.experimentId());
-      if (old != null) {
-        restated.add(old.experimentId());
+      restated.addAll(of);
+    }
+    if (old == null || countsOtherwise) {
+      for (long experimentId : of) {
+        nextVersion(experimentId);
       }
     }
     Set<Long> reallocated = new HashSet<>();
@@ -179,6 +209,7 @@ final class DimensionState {
       reallocated.add(experimentId);
     } else if (before.last() != null && !now.datesLike(before)) {
       restated.add(experimentId);
+      nextVersion(experimentId);
     }
   }
 

@@ -5,6 +5,7 @@ import java.util.Collection;
 import java.util.HashMap;
 import java.util.Map;
 import java.util.Set;
+import java.util.TreeMap;
 import java.util.TreeSet;
 
 /** The current experiments and variants by id, and the calendars of their zones. */
@@ -13,6 +14,11 @@ public final class Dimensions {
   private final Map<Long, VariantDimension> variants = new HashMap<>();
   private final Map<Long, AllocationHistory> allocations = new HashMap<>();
   private final Map<Long, Set<Long>> variantsByExperiment = new HashMap<>();
+  private final Map<Long, Long> versions = new HashMap<>();
+
+  /** By experiment and version, what belonged to the experiment while users are counted by it. */
+  private final Map<Long, TreeMap<Long, Dimensions>> formerly = new HashMap<>();
+
   private final Map<String, ExperimentCalendar> calendars = new HashMap<>();
   private final String defaultZone;
   private final ExperimentCalendar defaultCalendar;
@@ -36,8 +42,58 @@ public final class Dimensions {
       for (long variant : variantsByExperiment.getOrDefault(id, Set.of())) {
         copy.put(variants.get(variant));
       }
+      copy.versions.put(id, versionOf(id));
     }
     return copy;
+  }
+
+  /** Dimensions of which nothing is known. */
+  Dimensions empty() {
+    return new Dimensions(defaultZone);
+  }
+
+  /** Keeps what belonged to an experiment, until {@link #forget}. */
+  void remember(long experimentId, Dimensions former) {
+    formerly
+        .computeIfAbsent(experimentId, id -> new TreeMap<>())
+        .put(former.versionOf(experimentId), former);
+  }
+
+  void forget(long experimentId, long version) {
+    formerly.computeIfPresent(
+        experimentId,
+        (id, versionsOf) -> {
+          versionsOf.remove(version);
+          return versionsOf.isEmpty() ? null : versionsOf;
+        });
+  }
+
+  /**
+   * What belonged to the experiment when a user was counted by the version. A version that is not
+   * kept differs from the next one by rows that no user referred to.
+   */
+  Dimensions former(long experimentId, long version) {
+    TreeMap<Long, Dimensions> versionsOf = formerly.get(experimentId);
+    Map.Entry<Long, Dimensions> former =
+        versionsOf == null ? null : versionsOf.ceilingEntry(version);
+    return former == null ? this : former.getValue();
+  }
+
+  /** All known variants. */
+  Collection<VariantDimension> variants() {
+    return variants.values();
+  }
+
+  /**
+   * The version of what decides how a user of the experiment is counted: its dates and zone, and
+   * which variants belong to it. 0: nothing of it is known.
+   */
+  long versionOf(long experimentId) {
+    return versions.getOrDefault(experimentId, 0L);
+  }
+
+  void putVersion(long experimentId, long version) {
+    versions.put(experimentId, version);
   }
 
   /** The experiment, or null where it is not known. */

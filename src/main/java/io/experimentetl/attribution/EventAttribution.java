@@ -76,11 +76,11 @@ final class EventAttribution {
       return null;
     }
     ExperimentFacts facts = user.factsIn(event.experimentId());
-    statistics.ensureContributions(facts);
-    int index = facts.events.indexOf(event.id(), event.occurredAt());
-    if (index >= 0) {
+    statistics.ensureCurrent(user, facts);
+    EventFact delivered = facts.events.find(event.id(), event.occurredAt());
+    if (delivered != null) {
       if (change.kind() != ChangeKind.RETAINED) {
-        write(user, facts, index, change, origin, standsUnderFormerId);
+        write(user, facts, delivered, change, origin, standsUnderFormerId);
       }
       return null;
     }
@@ -123,17 +123,20 @@ final class EventAttribution {
   private void write(
       UserFacts user,
       ExperimentFacts facts,
-      int index,
+      EventFact delivered,
       Change change,
       Origin origin,
       boolean standsUnderFormerId) {
     EventRow event = (EventRow) change.after();
-    boolean wasKept = FactMark.isRetentionDeleted(facts.events.mark(index));
-    facts.events.setMark(
-        index, truncates.markAgain(SourceTable.EVENTS, origin, facts.events.mark(index)));
-    if (facts.events.content(index) != EventContent.of(event)) {
-      update(user, facts, index, change, origin);
-    } else if (standsUnderFormerId || wasKept) {
+    byte mark = truncates.markAgain(SourceTable.EVENTS, origin, delivered.mark());
+    if (delivered.content() != EventContent.of(event)) {
+      update(user, facts, delivered.withMark(mark), change, origin);
+      return;
+    }
+    if (delivered.mark() != mark) {
+      facts.events.put(delivered.withMark(mark));
+    }
+    if (standsUnderFormerId || FactMark.isRetentionDeleted(delivered.mark())) {
       // Else its row was sent under the new id already, if it was pending at the rename.
       deliverAgain(user, facts, event, origin, origin.version());
     }
@@ -157,15 +160,15 @@ final class EventAttribution {
    */
   void move(UserFacts user, EventRow stored, Origin origin) {
     ExperimentFacts facts = user.factsIn(stored.experimentId());
-    int index = facts.events.indexOf(stored.id(), stored.occurredAt());
-    if (index < 0 || facts.events.content(index) != EventContent.of(stored)) {
+    EventFact delivered = facts.events.find(stored.id(), stored.occurredAt());
+    if (delivered == null || delivered.content() != EventContent.of(stored)) {
       return;
     }
     RowVersion version = versions.moved(origin);
     if (!rows.leaveFormerId(user, stored, version.deletedBy(DeletedFacts.KEY_CHANGE))) {
       return;
     }
-    statistics.ensureContributions(facts);
+    statistics.ensureCurrent(user, facts);
     deliverAgain(user, facts, stored.withUserId(user.userId), origin, version);
   }
 
@@ -220,23 +223,16 @@ final class EventAttribution {
     if (changedKey) {
       violations.add(C_UPDATE_IMMUTABLE);
     }
-    int other = facts.events.otherWithId(event.id(), event.occurredAt());
-    if (other >= 0) {
-      violations.add(EventViolations.repetition(facts.events.content(other), content));
+    EventFact[] others = facts.events.withId(event.id());
+    if (others.length > 0) {
+      violations.add(EventViolations.repetition(others[0].content(), content));
     }
-    facts.events.add(event.id(), event.occurredAt(), event.variantId(), event.eventType(), content);
-    setValues(facts, facts.events.size() - 1, event, values);
     byte mark = FactMark.withFound(truncates.markOf(SourceTable.EVENTS, origin), violations);
-    facts.events.setMark(
-        facts.events.size() - 1,
-        arrived.retentionDeleted() ? FactMark.retentionDeleted(mark) : mark);
+    facts.events.put(
+        fact(event, content, values)
+            .withMark(arrived.retentionDeleted() ? FactMark.retentionDeleted(mark) : mark));
     bots.check(user, facts, event, origin);
-    if (other >= 0) {
-      // The other event of this id may stop counting, for any type of this one.
-      statistics.restate(user, facts, origin);
-    } else if (checks.counts(event.eventType())) {
-      statistics.append(user, facts, origin);
-    }
+    statistics.eventsChanged(user, facts, others, facts.events.withId(event.id()), origin);
     RowVersion version = origin.version();
     rows.send(user, facts, event, violations, unresolved, version);
     findings.open(violations, event, origin);
@@ -249,13 +245,13 @@ final class EventAttribution {
   }
 
   private void update(
-      UserFacts user, ExperimentFacts facts, int index, Change change, Origin origin) {
+      UserFacts user, ExperimentFacts facts, EventFact before, Change change, Origin origin) {
     EventRow event = (EventRow) change.after();
     long[] values = checks.values(event);
-    EnumSet<FindingCode> corrected = found.shown(user, facts, index);
-    facts.events.replace(index, event.variantId(), event.eventType(), EventContent.of(event));
-    setValues(facts, index, event, values);
-    statistics.restate(user, facts, origin);
+    EnumSet<FindingCode> corrected = found.shown(user, facts, before);
+    EventFact[] sameId = facts.events.withId(event.id());
+    facts.events.put(fact(event, EventContent.of(event), values).withMark(before.mark()));
+    statistics.eventsChanged(user, facts, sameId, facts.events.withId(event.id()), origin);
     EventReferences known = references.of(user, facts, event);
     EnumSet<FindingCode> violations =
         found.of(facts, event, known, values, origin, origin.fromStream());
@@ -280,11 +276,13 @@ final class EventAttribution {
       EnumSet<FindingCode> unresolved,
       Origin origin,
       RowVersion version) {
-    int index = facts.events.indexOf(event.id(), event.occurredAt());
-    byte mark = facts.events.mark(index);
-    EnumSet<FindingCode> gone = FactMark.found(mark);
+    EventFact delivered = facts.events.find(event.id(), event.occurredAt());
+    EnumSet<FindingCode> gone = FactMark.found(delivered.mark());
     gone.removeAll(violations);
-    facts.events.setMark(index, FactMark.withFound(mark, violations));
+    byte mark = FactMark.withFound(delivered.mark(), violations);
+    if (mark != delivered.mark()) {
+      facts.events.put(delivered.withMark(mark));
+    }
     rows.send(user, facts, event, violations, unresolved, version);
     findings.open(violations, event, origin);
     findings.open(unresolved, event, origin);
@@ -338,22 +336,23 @@ final class EventAttribution {
       return;
     }
     ExperimentFacts facts = user.factsIn(event.experimentId());
-    statistics.ensureContributions(facts);
+    statistics.ensureCurrent(user, facts);
     PendingEvent held = pending.take(user, facts, event);
     if (held != null) {
       resolveFindingsOf(user, facts, held, origin);
     }
-    int index = facts.events.indexOf(event.id(), event.occurredAt());
-    if (index >= 0) {
-      byte mark = facts.events.mark(index);
+    EventFact[] before = facts.events.withId(event.id());
+    EventFact gone = facts.events.find(event.id(), event.occurredAt());
+    if (gone != null) {
       if (change.kind() != ChangeKind.KEY_CHANGE) {
         // A finding about a row that is gone has no cause any more.
-        resolve(found.all(user, facts, index), event, origin);
-      } else if (found.isPastFuture(mark, event.occurredAt(), origin)) {
+        resolve(found.all(user, facts, gone), event, origin);
+      } else if (found.isPastFuture(gone, origin)) {
         findings.report(T_FUTURE, false, event, origin);
       }
-      facts.events.remove(index);
-      statistics.restate(user, facts, origin);
+      facts.events.remove(event.id(), event.occurredAt());
+      bots.removed(facts, event);
+      statistics.eventsChanged(user, facts, before, facts.events.withId(event.id()), origin);
     }
     rows.writeTombstone(event, tombstone);
     rows.leaveFormerId(user, event, tombstone);
@@ -369,13 +368,12 @@ final class EventAttribution {
         && rehydration.ensureFacts(user, event.experimentId())) {
       ExperimentFacts facts = user.factsIn(event.experimentId());
       PendingFacts.markRetentionDeleted(facts, event);
-      EventFacts events = facts.events;
-      int index = events.indexOf(event.id(), event.occurredAt());
-      if (index >= 0) {
-        events.setMark(index, FactMark.retentionDeleted(events.mark(index)));
+      EventFact delivered = facts.events.find(event.id(), event.occurredAt());
+      if (delivered != null) {
+        facts.events.put(delivered.withMark(FactMark.retentionDeleted(delivered.mark())));
         if (change.isBeforeWhole()) {
           Origin origin = Origin.of(change);
-          statistics.ensureContributions(facts);
+          statistics.ensureCurrent(user, facts);
           rows.leaveFormerId(user, event, origin.tombstone(DeletedFacts.KEY_CHANGE));
           deliverAgain(user, facts, event, origin, origin.version());
         }
@@ -384,8 +382,8 @@ final class EventAttribution {
   }
 
   /** Resolves the findings about a delivered event that the source has no longer. */
-  void resolveFindingsOf(UserFacts user, ExperimentFacts facts, int index, Origin origin) {
-    resolve(found.all(user, facts, index), facts.eventRow(index, user.userId), origin);
+  void resolveFindingsOf(UserFacts user, ExperimentFacts facts, EventFact gone, Origin origin) {
+    resolve(found.all(user, facts, gone), facts.eventRow(gone, user.userId), origin);
   }
 
   /** Resolves the findings of an event that is gone, if nothing else keeps them open. */
@@ -445,8 +443,8 @@ final class EventAttribution {
 
   /** Whether the commit may delete the event. A correction would be above its tombstone. */
   private boolean isTruncated(ExperimentFacts facts, PendingEvent flagged) {
-    int index = facts.events.indexOf(flagged.event().id(), flagged.event().occurredAt());
-    return index >= 0 && truncates.removes(SourceTable.EVENTS, facts.events.mark(index));
+    EventFact delivered = facts.events.find(flagged.event().id(), flagged.event().occurredAt());
+    return delivered != null && truncates.removes(SourceTable.EVENTS, delivered.mark());
   }
 
   private static boolean differ(PendingEvent flagged, EnumSet<FindingCode> unresolved) {
@@ -471,10 +469,7 @@ final class EventAttribution {
     sendUpdated(user, facts, event, violations, unresolved, origin, version);
   }
 
-  private void setValues(ExperimentFacts facts, int index, EventRow event, long[] values) {
-    String[] properties = checks.properties(event.eventType());
-    for (int i = 0; i < properties.length; i++) {
-      facts.events.setValue(index, properties[i], values[i]);
-    }
+  private EventFact fact(EventRow event, long content, long[] values) {
+    return EventFact.of(event, content, checks.properties(event.eventType()), values);
   }
 }

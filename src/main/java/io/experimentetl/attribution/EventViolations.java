@@ -35,11 +35,12 @@ final class EventViolations {
       boolean arrivesNow) {
     EnumSet<FindingCode> violations =
         checks.violations(event, known, values, origin.committedAt(), arrivesNow);
-    int index = facts.events.indexOf(event.id(), event.occurredAt());
-    int other = facts.events.otherWithId(event.id(), event.occurredAt());
+    EventFact[] sameId = facts.events.withId(event.id());
     // Among the events of one id, all but the first one are repetitions.
-    if (other >= 0 && other < index) {
-      violations.add(repetition(facts.events.content(other), facts.events.content(index)));
+    for (int i = 1; i < sameId.length; i++) {
+      if (sameId[i].occurredAt() == event.occurredAt()) {
+        violations.add(repetition(sameId[0].content(), sameId[i].content()));
+      }
     }
     return violations;
   }
@@ -53,12 +54,12 @@ final class EventViolations {
    * The violations of a delivered event that a correction resolves and that the facts show; its
    * mark has the others. Call it before the facts change.
    */
-  EnumSet<FindingCode> shown(UserFacts user, ExperimentFacts facts, int index) {
-    EventRow event = facts.eventRow(index, user.userId);
+  EnumSet<FindingCode> shown(UserFacts user, ExperimentFacts facts, EventFact delivered) {
+    EventRow event = facts.eventRow(delivered, user.userId);
     String[] properties = checks.properties(event.eventType());
     long[] values = new long[properties.length];
     for (int i = 0; i < values.length; i++) {
-      values[i] = facts.events.countedValue(index, properties[i]);
+      values[i] = delivered.countedValue(properties[i]);
     }
     // Its mark says whether it was in the future.
     Origin never = new Origin(0, event.occurredAt(), 0, 0);
@@ -67,9 +68,9 @@ final class EventViolations {
   }
 
   /** All violations of a delivered event that a correction resolves. */
-  EnumSet<FindingCode> all(UserFacts user, ExperimentFacts facts, int index) {
-    EnumSet<FindingCode> all = shown(user, facts, index);
-    all.addAll(FactMark.found(facts.events.mark(index)));
+  EnumSet<FindingCode> all(UserFacts user, ExperimentFacts facts, EventFact delivered) {
+    EnumSet<FindingCode> all = shown(user, facts, delivered);
+    all.addAll(FactMark.found(delivered.mark()));
     return all;
   }
 
@@ -77,8 +78,8 @@ final class EventViolations {
    * Whether the row was found in the future and would not be now. Then the other half of the update
    * does not find it there, whoever's event it is now.
    */
-  boolean isPastFuture(byte mark, long occurredAt, Origin origin) {
-    return FactMark.found(mark).contains(T_FUTURE)
-        && !checks.isInFuture(occurredAt, origin.committedAt());
+  boolean isPastFuture(EventFact delivered, Origin origin) {
+    return FactMark.found(delivered.mark()).contains(T_FUTURE)
+        && !checks.isInFuture(delivered.occurredAt(), origin.committedAt());
   }
 }

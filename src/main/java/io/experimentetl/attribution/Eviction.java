@@ -62,16 +62,34 @@ final class Eviction {
     return committedAt - experiment.endsAt() > micros;
   }
 
+  /** One user's facts in one experiment, on the heap. */
+  private record Candidate(UserFacts user, ExperimentFacts facts, long countedBy) {}
+
+  private List<Candidate> candidates(List<UserFacts> users, long committedAt) {
+    List<Candidate> candidates = new ArrayList<>();
+    for (UserFacts user : users) {
+      for (ExperimentFacts facts : user.experiments()) {
+        if (isOver(dimensions.experiment(facts.experimentId), committedAt)
+            && !facts.isEmpty()
+            && !facts.hasPending()
+            && facts.countedBy == dimensions.versionOf(facts.experimentId)
+            && user.undecided.isEmpty()
+            && !user.hasUnmoved()) {
+          ExperimentFacts copy = facts.onTheHeap();
+          if (mayLeave(copy, committedAt)) {
+            candidates.add(new Candidate(user, copy, facts.countedBy));
+          }
+        }
+      }
+    }
+    return candidates;
+  }
+
   /** Whether the facts may leave if the warehouse shows them. */
-  boolean mayLeave(UserFacts user, ExperimentFacts facts, long committedAt) {
-    return isOver(dimensions.experiment(facts.experimentId), committedAt)
-        && !facts.isEmpty()
-        && !facts.hasPending()
-        && user.undecided.isEmpty()
-        && !user.hasUnmoved()
+  private boolean mayLeave(ExperimentFacts facts, long committedAt) {
+    return facts.assignments().size() < 2
         // The order of arrival decides which repetition is flagged, and rows do not hold it.
-        && facts.assignments().size() < 2
-        && !facts.events.repeatsIds()
+        && !facts.repeatsIds()
         // Rows do not hold marks. A fact older than its retention needs none.
         && !facts.needsMarks(retention, committedAt)
         && facts.latest() <= committedAt;
@@ -88,31 +106,26 @@ final class Eviction {
   Map<String, List<EvictionSummary>> evict(
       List<UserFacts> users, long committedAt, long bound, WarehouseFacts warehouse)
       throws IOException, InterruptedException {
-    Set<Long> experiments = new HashSet<>();
-    Set<String> userIds = new HashSet<>();
-    Map<String, UserFacts> candidates = new HashMap<>();
-    for (UserFacts user : users) {
-      for (ExperimentFacts facts : user.experiments()) {
-        if (mayLeave(user, facts, committedAt)) {
-          experiments.add(facts.experimentId);
-          userIds.add(user.userId);
-          candidates.put(user.key, user);
-        }
-      }
-    }
+    List<Candidate> candidates = candidates(users, committedAt);
     Map<String, List<EvictionSummary>> evicted = new HashMap<>();
     if (candidates.isEmpty()) {
       return evicted;
     }
+    Set<Long> experiments = new HashSet<>();
+    Set<String> userIds = new HashSet<>();
+    for (Candidate candidate : candidates) {
+      experiments.add(candidate.facts().experimentId);
+      userIds.add(candidate.user().userId);
+    }
     Map<WarehouseFacts.Key, FactsRead> read = warehouse.read(experiments, userIds, bound);
-    for (UserFacts user : candidates.values()) {
-      for (ExperimentFacts facts : user.experiments()) {
-        FactsRead shown = read.get(new WarehouseFacts.Key(user.userId, facts.experimentId));
-        if (shown != null && mayLeave(user, facts, committedAt) && isSame(facts, shown)) {
-          evicted
-              .computeIfAbsent(user.key, key -> new ArrayList<>(1))
-              .add(EvictionSummary.of(facts, bound));
-        }
+    for (Candidate candidate : candidates) {
+      UserFacts user = candidate.user();
+      ExperimentFacts facts = candidate.facts();
+      FactsRead shown = read.get(new WarehouseFacts.Key(user.userId, facts.experimentId));
+      if (shown != null && isSame(facts, shown)) {
+        evicted
+            .computeIfAbsent(user.key, key -> new ArrayList<>(1))
+            .add(EvictionSummary.of(facts, bound, candidate.countedBy()));
       }
     }
     return evicted;

@@ -16,6 +16,7 @@ package io.experimentetl.attribution;
  *     because rows that were delivered since then would be missing
  * @param formerId the id under which the rows stand, if the user was renamed since; null: the
  *     user's id
+ * @param countedBy the version of the dimensions by which the facts were counted
  */
 public record EvictionSummary(
     long experimentId,
@@ -25,9 +26,10 @@ public record EvictionSummary(
     long checksum,
     long latest,
     boolean lost,
-    String formerId) {
+    String formerId,
+    long countedBy) {
 
-  static EvictionSummary of(ExperimentFacts facts, long bound) {
+  static EvictionSummary of(ExperimentFacts facts, long bound, long countedBy) {
     return new EvictionSummary(
         facts.experimentId,
         bound,
@@ -36,16 +38,17 @@ public record EvictionSummary(
         facts.checksum(),
         facts.latest(),
         false,
-        null);
+        null,
+        countedBy);
   }
 
   EvictionSummary asLost() {
     return new EvictionSummary(
-        experimentId, bound, events, assignments, checksum, latest, true, formerId);
+        experimentId, bound, events, assignments, checksum, latest, true, formerId, countedBy);
   }
 
   EvictionSummary under(String otherId) {
     return new EvictionSummary(
-        experimentId, bound, events, assignments, checksum, latest, lost, otherId);
+        experimentId, bound, events, assignments, checksum, latest, lost, otherId, countedBy);
   }
 }

@@ -26,8 +26,43 @@ final class ExperimentFacts {
   /** Number of this user's events in this experiment that {@link SpilledEvents} holds. */
   int spilledEvents;
 
-  /** The contributions of these facts to the statistics; null: not computed yet. */
-  Contributions contributions;
+  /** What was sent of these facts to the statistics. */
+  final Figures figures;
+
+  /** Exact after every change of an event. */
+  Exposures exposures = new Exposures();
+
+  /** Exact after every change of a fact; null: not computed since the facts were read. */
+  Membership membership;
+
+  /**
+   * The version of the dimensions by which {@link #exposures} and {@link #figures} were counted.
+   */
+  long countedBy;
+
+  /** Whether the finding about a crossover is open. */
+  boolean isCrossoverReported;
+
+  /** Whether the finding about the enrolment is open. */
+  boolean isEnrolmentReported;
+
+  /** Whether {@link #figures} hold the number of events by day. */
+  boolean daysCounted;
+
+  /** Whether the figures must be computed from all facts; otherwise {@link #appended} is added. */
+  boolean mustRestate;
+
+  /** Events that the figures do not contain yet, unless {@link #mustRestate}. */
+  final List<EventFact> appended = new ArrayList<>(0);
+
+  /** The facts were rehydrated: their figures were sent, and are not in state. */
+  boolean areFiguresUnknown;
+
+  /** Whether keyed state holds these facts. */
+  boolean isStored;
+
+  /** What {@link UserFacts#weight} contains of these facts. */
+  int weighed;
 
   private final List<AssignmentRow> assignments = new ArrayList<>(1);
 
@@ -39,19 +74,40 @@ final class ExperimentFacts {
 
   private AssignmentRow assignment;
 
+  /** Facts on the heap alone. */
   ExperimentFacts(long experimentId) {
-    this(experimentId, new EventFacts());
+    this(experimentId, new EventFacts(), new Figures());
   }
 
-  private ExperimentFacts(long experimentId, EventFacts events) {
+  private ExperimentFacts(long experimentId, EventFacts events, Figures figures) {
     this.experimentId = experimentId;
     this.events = events;
+    this.figures = figures;
   }
 
-  /** Takes the record over: it must not be used any more. */
-  static ExperimentFacts of(ExperimentState state) {
+  /** Facts of a user of whom none is in state. */
+  static ExperimentFacts of(UserStorage storage, String key, long experimentId) {
+    return of(storage, key, experimentId, 0, FactEntries.NO_BYTES, FactEntries.NO_BYTES, false);
+  }
+
+  /** Facts in state. */
+  static ExperimentFacts of(UserStorage storage, String key, ExperimentState state) {
     ExperimentFacts facts =
-        new ExperimentFacts(state.experimentId(), EventFacts.of(state.events()));
+        of(
+            storage,
+            key,
+            state.experimentId(),
+            state.events(),
+            state.fewEvents(),
+            state.fewFigures(),
+            state.manyFigures());
+    facts.isStored = true;
+    facts.exposures =
+        Exposures.of(state.firstExposure(), state.exposedVariants(), state.exposures());
+    facts.countedBy = state.countedBy();
+    facts.isCrossoverReported = state.crossover();
+    facts.isEnrolmentReported = state.enrolledElsewhere();
+    facts.daysCounted = state.daysCounted();
     facts.assignments.addAll(Arrays.asList(state.assignments()));
     for (long sequence : state.assignedSequences()) {
       facts.sequences.add(sequence);
@@ -66,6 +122,34 @@ final class ExperimentFacts {
     return facts;
   }
 
+  private static ExperimentFacts of(
+      UserStorage storage,
+      String key,
+      long experimentId,
+      int events,
+      byte[] fewEvents,
+      byte[] fewFigures,
+      boolean manyFigures) {
+    return new ExperimentFacts(
+        experimentId,
+        new EventFacts(
+            new FactEntries<>(
+                storage.events(key, experimentId),
+                EntriesSerializer.EVENTS,
+                storage.maxBytesInRecord(),
+                fewEvents,
+                events > 0 && fewEvents.length == 0),
+            events),
+        new Figures(
+            new FactEntries<>(
+                storage.figures(key, experimentId),
+                EntriesSerializer.FIGURES,
+                storage.maxBytesInRecord(),
+                fewFigures,
+                manyFigures)));
+  }
+
+  /** The state to keep, beside many events and figures. */
   ExperimentState toState() {
     // Loops, no streams: every write of a user to state comes here.
     long[] assignedSequences = new long[sequences.size()];
@@ -83,12 +167,79 @@ final class ExperimentFacts {
         experimentId,
         assignments.toArray(AssignmentRow[]::new),
         assignedSequences,
-        events.toColumns(),
+        events.size(),
+        events.inRecord(),
+        figures.inRecord(),
+        exposures.first(),
+        exposures.variants(),
+        exposures.counts(),
+        countedBy,
+        isCrossoverReported,
+        isEnrolmentReported,
+        figures.areStored(),
+        daysCounted,
         pendingAssignments.toArray(PendingAssignment[]::new),
         pendingEvents.toArray(PendingEvent[]::new),
         spilledEvents,
         marked,
         marks);
+  }
+
+  /** Writes everything to state; the figures must be settled. */
+  void flush(UserStorage storage, String key) {
+    events.flush();
+    figures.flush();
+    exposures.forgetTimes();
+    if (!isEmpty()) {
+      storage.putExperiment(key, experimentId, toState());
+      isStored = true;
+    } else {
+      remove(storage, key);
+    }
+  }
+
+  /** Removes everything from state. */
+  void remove(UserStorage storage, String key) {
+    events.clear();
+    figures.clear();
+    if (isStored) {
+      storage.putExperiment(key, experimentId, null);
+      isStored = false;
+    }
+  }
+
+  /** Takes over rehydrated facts, whose figures were sent before. */
+  void takeOver(ExperimentFacts read, long countedByThen) {
+    read.events.forEach(events::put);
+    for (AssignmentRow row : read.assignments) {
+      put(row, read.sequenceOf(row.id()));
+    }
+    countedBy = countedByThen;
+    areFiguresUnknown = true;
+  }
+
+  /** A copy whose events are on the heap. */
+  ExperimentFacts onTheHeap() {
+    ExperimentFacts copy = new ExperimentFacts(experimentId);
+    events.forEach(copy.events::put);
+    for (AssignmentRow row : assignments) {
+      copy.put(row, sequenceOf(row.id()));
+    }
+    copy.assignmentMarks.putAll(assignmentMarks);
+    copy.pendingAssignments.addAll(pendingAssignments);
+    copy.pendingEvents.addAll(pendingEvents);
+    copy.spilledEvents = spilledEvents;
+    return copy;
+  }
+
+  /** An estimate of the heap that these facts take, in bytes. */
+  int weight() {
+    return 1_500
+        + events.weight()
+        + figures.weight()
+        + exposures.weight()
+        + 8 * appended.size()
+        + 500 * pendingEvents.size();
   }
 
   /** The {@link FactMark} of the assignment with the id. */
@@ -111,7 +262,14 @@ final class ExperimentFacts {
         return true;
       }
     }
-    return events.needsMarks(retention, now);
+    boolean[] needed = {false};
+    events.forEach(
+        event ->
+            needed[0] |=
+                FactMark.truncatesBefore(event.mark()) > 0
+                    || (FactMark.isRetentionDeleted(event.mark())
+                        && !retention.isEventPast(event.occurredAt(), now)));
+    return needed[0];
   }
 
   void setAssignmentMark(long id, byte mark) {
@@ -123,15 +281,14 @@ final class ExperimentFacts {
   }
 
   /** A delivered event, with what these facts hold of its row. */
-  EventRow eventRow(int index, String userId) {
-    long variantId = events.variantId(index);
+  EventRow eventRow(EventFact event, String userId) {
     return new EventRow(
-        events.id(index),
-        events.occurredAt(index),
+        event.id(),
+        event.occurredAt(),
         experimentId,
         userId,
-        variantId == EventFacts.NO_VARIANT ? null : variantId,
-        events.eventType(index),
+        event.variantId() == EventFact.NO_VARIANT ? null : event.variantId(),
+        event.eventType(),
         null,
         null,
         null,
@@ -247,27 +404,53 @@ final class ExperimentFacts {
    * there is no fact.
    */
   long latest() {
-    long latest = events.latest();
+    long[] latest = {Long.MIN_VALUE};
+    events.forEach(event -> latest[0] = Math.max(latest[0], event.occurredAt()));
     for (AssignmentRow row : assignments) {
-      latest = Math.max(latest, row.assignedAt());
-      latest = Math.max(latest, row.enrolledAt() == null ? latest : row.enrolledAt());
+      latest[0] = Math.max(latest[0], row.assignedAt());
+      latest[0] = Math.max(latest[0], row.enrolledAt() == null ? latest[0] : row.enrolledAt());
     }
-    return latest;
+    return latest[0];
+  }
+
+  /** Whether two events have the same id. */
+  boolean repeatsIds() {
+    boolean[] repeated = {false};
+    events.forEachId(sameId -> repeated[0] |= sameId.length > 1);
+    return repeated[0];
   }
 
   /** Over all delivered rows; independent of their order. */
   long checksum() {
-    long sum = events.checksum();
+    long[] sum = {0};
+    events.forEach(
+        event ->
+            sum[0] +=
+                EventContent.ofRow(
+                    event.id().high(), event.id().low(), event.occurredAt(), event.content()));
     for (AssignmentRow row : assignments) {
-      sum += EventContent.ofRow(row);
+      sum[0] += EventContent.ofRow(row);
     }
-    return sum;
+    return sum[0];
   }
 
   /** Whether both hold the same rows, in any order. */
   boolean holdsTheSameAs(ExperimentFacts other) {
-    return assignments.size() == other.assignments.size()
-        && assignments.containsAll(other.assignments)
-        && events.holdsTheSameAs(other.events);
+    if (assignments.size() != other.assignments.size()
+        || !assignments.containsAll(other.assignments)
+        || events.size() != other.events.size()) {
+      return false;
+    }
+    boolean[] same = {true};
+    events.forEach(
+        event -> {
+          EventFact there = other.events.find(event.id(), event.occurredAt());
+          same[0] &=
+              there != null
+                  && event.content() == there.content()
+                  && event.variantId() == there.variantId()
+                  && event.eventType().equals(there.eventType());
+        });
+    return same[0];
   }
 }

@@ -19,20 +19,8 @@ final class FactsRead {
 
   void add(EventRow event, EventChecks checks) {
     rows++;
-    EventFacts events = facts.events;
-    if (events.indexOf(event.id(), event.occurredAt()) >= 0) {
-      return;
-    }
-    events.add(
-        event.id(),
-        event.occurredAt(),
-        event.variantId(),
-        event.eventType(),
-        EventContent.of(event));
-    String[] properties = checks.properties(event.eventType());
-    long[] values = checks.values(event);
-    for (int i = 0; i < properties.length; i++) {
-      events.setValue(events.size() - 1, properties[i], values[i]);
+    if (facts.events.find(event.id(), event.occurredAt()) == null) {
+      facts.events.put(EventFact.of(event, checks));
     }
   }
 

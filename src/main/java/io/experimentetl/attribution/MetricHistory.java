@@ -4,9 +4,7 @@ import io.experimentetl.config.MetricConfig;
 import io.experimentetl.quality.PropertyValue;
 import java.math.BigInteger;
 import java.time.Duration;
-import java.util.ArrayList;
-import java.util.List;
-import java.util.Map;
+import java.util.SortedMap;
 import java.util.TreeMap;
 
 /** One user's totals of one metric: for each day, and for the period before the first exposure. */
@@ -39,66 +37,26 @@ final class MetricHistory {
     }
   }
 
-  private static final int NO_TYPE = -1;
-
   private final MetricConfig metric;
-  private final EventFacts events;
-  private final int type;
-  private final int denominatorType;
-  private final Map<Integer, Day> days = new TreeMap<>();
+  private final TreeMap<Integer, Day> days = new TreeMap<>();
   private BigInteger covariate = BigInteger.ZERO;
+  private boolean hasCovariate;
 
-  private MetricHistory(MetricConfig metric, EventFacts events) {
+  MetricHistory(MetricConfig metric) {
     this.metric = metric;
-    this.events = events;
-    this.type = events.typeNumber(metric.eventType());
-    this.denominatorType =
-        metric.denominator() == null
-            ? NO_TYPE
-            : events.typeNumber(metric.denominator().eventType());
   }
 
-  /** The histories of all metrics, in one pass over the events. */
-  static List<MetricHistory> of(
-      EventFacts events,
-      List<MetricConfig> metrics,
-      ExperimentDimension experiment,
-      ExperimentCalendar calendar,
-      long firstExposure) {
-    List<MetricHistory> histories = new ArrayList<>(metrics.size());
-    for (MetricConfig metric : metrics) {
-      histories.add(new MetricHistory(metric, events));
-    }
-    for (int i = 0; i < events.size(); i++) {
-      if (events.isSuperseded(i)) {
-        continue;
-      }
-      long occurredAt = events.occurredAt(i);
-      boolean running = experiment.isRunningAt(occurredAt);
-      for (MetricHistory history : histories) {
-        if (running && isInWindow(history.metric, firstExposure, occurredAt)) {
-          history.count(i, calendar);
-        } else if (isInCovariatePeriod(history.metric, firstExposure, occurredAt)) {
-          history.countCovariate(i);
-        }
-      }
-    }
-    return histories;
-  }
-
-  private void count(int index, ExperimentCalendar calendar) {
-    long numerator =
-        events.typeNumber(index) == type
-            ? events.countedValue(index, metric.property())
-            : PropertyValue.NONE;
+  void count(EventFact event, ExperimentCalendar calendar) {
+    long numerator = countedValue(event, metric.eventType(), metric.property());
     long denominator =
-        denominatorType != NO_TYPE && events.typeNumber(index) == denominatorType
-            ? events.countedValue(index, metric.denominator().property())
-            : PropertyValue.NONE;
+        metric.denominator() == null
+            ? PropertyValue.NONE
+            : countedValue(
+                event, metric.denominator().eventType(), metric.denominator().property());
     if (numerator == PropertyValue.NONE && denominator == PropertyValue.NONE) {
       return;
     }
-    Day day = days.computeIfAbsent(calendar.dayOf(events.occurredAt(index)), ignored -> new Day());
+    Day day = days.computeIfAbsent(calendar.dayOf(event.occurredAt()), ignored -> new Day());
     day.active = true;
     if (numerator != PropertyValue.NONE) {
       day.count++;
@@ -109,21 +67,28 @@ final class MetricHistory {
     }
   }
 
-  private void countCovariate(int index) {
-    long value =
-        events.typeNumber(index) == type
-            ? events.countedValue(index, metric.property())
-            : PropertyValue.NONE;
+  private static long countedValue(EventFact event, String eventType, String property) {
+    return event.eventType().equals(eventType) ? event.countedValue(property) : PropertyValue.NONE;
+  }
+
+  void countCovariate(EventFact event) {
+    long value = countedValue(event, metric.eventType(), metric.property());
     if (value != PropertyValue.NONE) {
       covariate = covariate.add(BigInteger.valueOf(value));
+      hasCovariate = true;
     }
+  }
+
+  /** Whether an event of the covariate's period was added. */
+  boolean hasCovariate() {
+    return hasCovariate;
   }
 
   MetricConfig metric() {
     return metric;
   }
 
-  Map<Integer, Day> days() {
+  SortedMap<Integer, Day> days() {
     return days;
   }
 

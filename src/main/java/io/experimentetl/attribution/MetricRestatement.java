@@ -21,6 +21,7 @@ import java.util.Set;
 final class MetricRestatement {
   private final MetricChange change;
   private final Dimensions dimensions;
+  private final UserStatistics statistics;
   private final RawEvents rows;
   private final WarehouseFacts evictedFacts;
   private final Duration patience;
@@ -29,18 +30,21 @@ final class MetricRestatement {
   /**
    * A restatement that has not begun.
    *
+   * @param statistics by the present settings
    * @param evictedFacts with the values of the properties that the metrics before or after name
    * @param patience how long rows that the savepoint's job has sent may need to become visible
    */
   MetricRestatement(
       MetricChange change,
       Dimensions dimensions,
+      UserStatistics statistics,
       RawEvents rows,
       WarehouseFacts evictedFacts,
       Duration patience,
       AttributionOutput out) {
     this.change = change;
     this.dimensions = dimensions;
+    this.statistics = statistics;
     this.rows = rows;
     this.evictedFacts = evictedFacts;
     this.patience = patience;
@@ -52,40 +56,38 @@ final class MetricRestatement {
     for (List<String> batch : store.batches()) {
       List<UserFacts> users = new ArrayList<>(batch.size());
       for (String key : batch) {
-        users.add(UserFacts.of(key, store.read(key)));
+        users.add(UserFacts.read(store, key));
       }
-      for (UserFacts changed : apply(users)) {
-        store.write(changed.key, changed.toState());
-      }
+      apply(users);
     }
   }
 
   /**
-   * Restates users, whose facts then hold all values.
+   * Restates users, whose facts then hold all values, and writes them to state.
    *
-   * @return the users whose facts were changed
    * @throws IOException the warehouse can't be read, or misses a row of a fact
    */
-  List<UserFacts> apply(List<UserFacts> users) throws IOException, InterruptedException {
+  void apply(List<UserFacts> users) throws IOException, InterruptedException {
     List<UserFacts> incomplete = users.stream().filter(user -> missing(user) > 0).toList();
     if (!incomplete.isEmpty()) {
       fill(incomplete);
     }
     for (UserFacts user : users) {
       for (ExperimentFacts facts : user.experiments()) {
-        sendDifference(facts);
+        facts.mustRestate = true;
+        statistics.settle(user, facts);
       }
+      user.flush();
     }
     restateEvicted(users);
-    return incomplete;
   }
 
-  private void sendDifference(ExperimentFacts facts) {
-    Contributions.sendDaily(
-        Contributions.of(facts, dimensions, change.before()).daily(),
-        Contributions.of(facts, dimensions, change.after()).daily(),
-        dimensions.calendarOf(dimensions.experiment(facts.experimentId)),
-        out);
+  private void sendDifference(UserFacts user, ExperimentFacts facts, Dimensions by) {
+    ExperimentCalendar calendar = by.calendarOf(by.experiment(facts.experimentId));
+    new FigureDifferences(user.key, facts, calendar, change.before(), null)
+        .replace(Contributions.of(facts, by, change.before()));
+    new FigureDifferences(user.key, facts, calendar, change.after(), out)
+        .replace(Contributions.of(facts, by, change.after()));
   }
 
   /** Evicted facts are only read and counted: they do not change, so they stay evicted. */
@@ -101,29 +103,30 @@ final class MetricRestatement {
       }
     }
     evictedFacts.readAhead(summaries);
-    for (Map.Entry<String, List<EvictionSummary>> of : summaries.entrySet()) {
-      for (EvictionSummary summary : of.getValue()) {
-        ExperimentFacts facts = evictedFacts.rehydrate(of.getKey(), summary);
-        if (facts == null) {
-          throw new IOException(
-              "To restate %s, the evicted facts of user %s in experiment %d are read from events_processed and assignments_processed, and some of their rows are missing there: ClickHouse's retention has removed them. Start with the metrics of the savepoint, or let ./etl resync count the rows that exist"
-                  .formatted(change.restated(), of.getKey(), summary.experimentId()));
+    for (UserFacts user : users) {
+      for (EvictionSummary summary : user.evicted()) {
+        if (!summary.lost()) {
+          String userId = Rehydration.idOf(user, summary);
+          ExperimentFacts facts = evictedFacts.rehydrate(userId, summary);
+          if (facts == null) {
+            throw new IOException(
+                "To restate %s, the evicted facts of user %s in experiment %d are read from events_processed and assignments_processed, and some of their rows are missing there: ClickHouse's retention has removed them. Start with the metrics of the savepoint, or let ./etl resync count the rows that exist"
+                    .formatted(change.restated(), userId, summary.experimentId()));
+          }
+          sendDifference(
+              user, facts, dimensions.former(summary.experimentId(), summary.countedBy()));
         }
-        sendDifference(facts);
       }
     }
   }
 
   private int missing(UserFacts user) {
-    int missing = 0;
+    int[] missing = {0};
     for (ExperimentFacts facts : user.experiments()) {
-      for (int i = 0; i < facts.events.size(); i++) {
-        if (change.wants(facts.events.eventType(i), facts.events.occurredAt(i))) {
-          missing++;
-        }
-      }
+      facts.events.forEach(
+          event -> missing[0] += change.wants(event.eventType(), event.occurredAt()) ? 1 : 0);
     }
-    return missing;
+    return missing[0];
   }
 
   private void fill(List<UserFacts> users) throws IOException, InterruptedException {
@@ -174,26 +177,26 @@ final class MetricRestatement {
 
   /** Returns whether the event completes a fact, in the version that state knows. */
   private boolean fill(UserFacts user, EventRow event) {
-    for (ExperimentFacts facts : user.experiments()) {
-      if (facts.experimentId == event.experimentId()) {
-        return fill(facts.events, event);
-      }
-    }
-    return false;
+    ExperimentFacts facts = user.findIn(event.experimentId());
+    return facts != null && fill(facts.events, event);
   }
 
   private boolean fill(EventFacts events, EventRow event) {
-    int index = events.indexOf(event.id(), event.occurredAt());
-    if (index < 0 || events.content(index) != EventContent.of(event)) {
+    EventFact fact = events.find(event.id(), event.occurredAt());
+    if (fact == null || fact.content() != EventContent.of(event)) {
       return false;
     }
     boolean wasIncomplete = false;
     for (MetricChange.Wanted wanted : change.wanted()) {
       if (wanted.includes(event.eventType(), event.occurredAt())) {
-        events.setValue(
-            index, wanted.property(), PropertyValue.of(event.properties(), wanted.property()));
+        fact =
+            fact.withValue(
+                wanted.property(), PropertyValue.of(event.properties(), wanted.property()));
         wasIncomplete = true;
       }
+    }
+    if (wasIncomplete) {
+      events.put(fact);
     }
     return wasIncomplete;
   }

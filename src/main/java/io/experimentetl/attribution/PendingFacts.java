@@ -81,7 +81,7 @@ final class PendingFacts {
 
   /** Whether the row of an event or an assignment may be pending, or flagged. */
   static boolean mayHold(UserFacts user, SourceRow row) {
-    for (ExperimentFacts facts : user.experiments()) {
+    for (ExperimentFacts facts : user.withPending()) {
       boolean holds =
           row instanceof EventRow event
               ? facts.experimentId == event.experimentId()
@@ -193,7 +193,7 @@ final class PendingFacts {
   }
 
   private boolean hasUnresolvedUser(UserFacts user) {
-    return user.experiments().stream()
+    return user.withPending().stream()
         .anyMatch(
             facts ->
                 hasUnresolved(user, facts, R_ORPHAN_USER)

@@ -30,8 +30,8 @@ final class ProcessedRows {
       EnumSet<FindingCode> violations,
       EnumSet<FindingCode> unresolved,
       RowVersion version) {
-    int index = facts.events.indexOf(event.id(), event.occurredAt());
-    boolean isKept = FactMark.isRetentionDeleted(facts.events.mark(index));
+    EventFact fact = facts.events.find(event.id(), event.occurredAt());
+    boolean isKept = FactMark.isRetentionDeleted(fact.mark());
     send(
         user,
         facts.assignment(),
@@ -100,10 +100,9 @@ final class ProcessedRows {
 
   /** Writes tombstones for all delivered rows of the user in the experiment, under this id. */
   void writeTombstones(String userId, ExperimentFacts facts, RowVersion tombstone) {
-    for (int i = 0; i < facts.events.size(); i++) {
-      writeTombstone(
-          userId, facts.experimentId, facts.events.id(i), facts.events.occurredAt(i), tombstone);
-    }
+    facts.events.forEach(
+        event ->
+            writeTombstone(userId, facts.experimentId, event.id(), event.occurredAt(), tombstone));
     for (AssignmentRow row : facts.assignments()) {
       writeTombstone(row.withUserId(userId), tombstone);
     }

@@ -42,11 +42,12 @@ final class RecentAssignments {
 
   /**
    * The keys of the users of the experiment whose last assignment has a greater sequence number, in
-   * batches for one query of the warehouse each. If there were too many, all users.
+   * batches for one query of the warehouse each. If there were too many, all users of the
+   * experiment.
    */
-  List<List<String>> behind(long experimentId, long sequence, UserStore store) {
+  Iterable<List<String>> behind(long experimentId, long sequence, UserStore store) {
     if (overflowed.contains(experimentId)) {
-      return store.batches();
+      return store.batchesOf(experimentId);
     }
     return UserStore.batches(
         users.getOrDefault(experimentId, Map.of()).entrySet().stream()

@@ -13,7 +13,7 @@ final class ReferenceLookup {
     this.missing = missing;
   }
 
-  /** What is known around the event; the contributions of the facts must be computed. */
+  /** What is known around the event; the facts must be current. */
   EventReferences of(UserFacts user, ExperimentFacts facts, EventRow event) {
     ExperimentDimension experiment = experiment(event.experimentId());
     VariantDimension variant = event.variantId() == null ? null : variant(event.variantId());
@@ -25,7 +25,7 @@ final class ReferenceLookup {
         user.user != null,
         variant == null ? null : variant.experimentId(),
         facts.assignment(),
-        facts.contributions.firstExposure(),
+        facts.membership.firstExposure(),
         calendar.endOf(calendar.dayOf(event.occurredAt())));
   }
 

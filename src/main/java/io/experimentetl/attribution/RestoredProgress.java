@@ -2,6 +2,7 @@ package io.experimentetl.attribution;
 
 import io.experimentetl.clickhouse.ProgressMarker;
 import io.experimentetl.config.StatisticsConfig;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;
 import java.util.TreeSet;
@@ -17,6 +18,7 @@ import java.util.TreeSet;
  * @param seenUntil commit time up to which the source was seen, microseconds since 1970 in UTC
  * @param visible the lowest progress marker of a subtask; null: there is no checkpoint
  * @param truncates of the open transaction
+ * @param edits of all subtasks: see {@link DimensionWalk#restore}
  */
 record RestoredProgress(
     long greatestSequenceNumber,
@@ -25,7 +27,8 @@ record RestoredProgress(
     Set<String> endedMetrics,
     long seenUntil,
     ProgressMarker visible,
-    List<Truncate> truncates) {
+    List<Truncate> truncates,
+    List<UnfinishedEdit> edits) {
 
   /**
    * Combines the subtasks' progress.
@@ -40,12 +43,14 @@ record RestoredProgress(
     Set<String> endedMetrics = new TreeSet<>();
     ProgressMarker visible = null;
     List<Truncate> truncates = List.of();
+    List<UnfinishedEdit> edits = new ArrayList<>();
     String present = SavedStatistics.write(statistics);
     for (AttributeProgress subtask : subtasks) {
       greatestSequenceNumber = Math.max(greatestSequenceNumber, subtask.greatestSequenceNumber());
       lastFinding = Math.max(lastFinding, subtask.lastFinding());
       seenUntil = Math.max(seenUntil, subtask.visible().committedAt());
       truncates = List.of(subtask.truncates());
+      edits.addAll(List.of(subtask.edits()));
       endedMetrics.addAll(List.of(subtask.endedMetrics()));
       if (!subtask.statistics().equals(present)) {
         otherStatistics = SavedStatistics.read(subtask.statistics());
@@ -61,6 +66,7 @@ record RestoredProgress(
         endedMetrics,
         seenUntil,
         visible,
-        truncates);
+        truncates,
+        edits);
   }
 }

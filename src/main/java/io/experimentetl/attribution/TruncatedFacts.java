@@ -7,6 +7,8 @@ import static io.experimentetl.model.SourceTable.USERS;
 import io.experimentetl.model.AssignmentRow;
 import io.experimentetl.model.EventRow;
 import io.experimentetl.model.RowVersion;
+import java.util.ArrayList;
+import java.util.Collections;
 import java.util.List;
 
 /**
@@ -84,37 +86,43 @@ final class TruncatedFacts {
         removeRemains(user, summary, ofEvents, ofAssignments);
       }
     }
+    statistics.defer();
     for (ExperimentFacts facts : user.experiments()) {
-      statistics.ensureContributions(facts);
+      statistics.ensureCurrent(user, facts);
       if (ofAssignments != null) {
+        int before = facts.assignments().size();
         removeAssignments(user, facts, ofAssignments);
+        if (facts.assignments().size() < before) {
+          statistics.restate(user, facts, ofAssignments.origin());
+        }
       }
       if (ofEvents != null) {
         removeEvents(user, facts, ofEvents);
       }
-      statistics.restate(user, facts, (ofEvents == null ? ofAssignments : ofEvents).origin());
     }
+    statistics.reportDeferred(user);
   }
 
   private void removeEvents(UserFacts user, ExperimentFacts facts, Truncate truncate) {
     RowVersion tombstone = truncate.origin().tombstone(REASON);
-    for (int i = facts.events.size() - 1; i >= 0; i--) {
-      byte mark = facts.events.mark(i);
-      facts.events.setMark(i, FactMark.committed(mark));
-      if (!truncates.removes(EVENTS, mark)
-          || FactMark.isRetentionDeleted(mark)
-          || !isHeldEvent(facts.events.occurredAt(i), truncate)) {
+    for (EventFact event : markedOrRemoved(facts, truncate)) {
+      if (!isRemoved(event, truncate)) {
+        facts.events.put(event.withMark(FactMark.committed(event.mark())));
         continue;
       }
       if (truncate.byRetention()) {
-        facts.events.setMark(i, FactMark.retentionDeleted(FactMark.committed(mark)));
+        facts.events.put(
+            event.withMark(FactMark.retentionDeleted(FactMark.committed(event.mark()))));
         continue;
       }
       EventRow gone =
-          EventRow.ofKey(
-              facts.events.id(i), facts.events.occurredAt(i), facts.experimentId, user.userId);
-      events.resolveFindingsOf(user, facts, i, truncate.origin());
-      facts.events.remove(i);
+          EventRow.ofKey(event.id(), event.occurredAt(), facts.experimentId, user.userId);
+      events.resolveFindingsOf(user, facts, event, truncate.origin());
+      EventFact[] before = facts.events.withId(event.id());
+      facts.events.remove(event.id(), event.occurredAt());
+      facts.daysCounted = false;
+      statistics.eventsChanged(
+          user, facts, before, facts.events.withId(event.id()), truncate.origin());
       PendingEvent flagged = pending.take(user, facts, gone);
       if (flagged != null) {
         events.resolveFindingsOf(user, facts, flagged, truncate.origin());
@@ -137,6 +145,28 @@ final class TruncatedFacts {
         rows.writeTombstone(held.event(), tombstone);
       }
     }
+  }
+
+  /**
+   * The events that change: those that are removed, and those with a mark of the transaction. Of
+   * one id, the last one is first: each but the first may be a finding because of those before it.
+   */
+  private List<EventFact> markedOrRemoved(ExperimentFacts facts, Truncate truncate) {
+    List<EventFact> changing = new ArrayList<>();
+    facts.events.forEach(
+        event -> {
+          if (isRemoved(event, truncate) || event.mark() != FactMark.committed(event.mark())) {
+            changing.add(event);
+          }
+        });
+    Collections.reverse(changing);
+    return changing;
+  }
+
+  private boolean isRemoved(EventFact event, Truncate truncate) {
+    return truncates.removes(EVENTS, event.mark())
+        && !FactMark.isRetentionDeleted(event.mark())
+        && isHeldEvent(event.occurredAt(), truncate);
   }
 
   private void removeAssignments(UserFacts user, ExperimentFacts facts, Truncate truncate) {
@@ -185,14 +215,13 @@ final class TruncatedFacts {
     ExperimentFacts remains = rehydration.remains(user, summary);
     if (ofEvents != null && !ofEvents.byRetention()) {
       RowVersion tombstone = ofEvents.origin().tombstone(REASON);
-      for (int i = 0; i < remains.events.size(); i++) {
-        if (isHeldEvent(remains.events.occurredAt(i), ofEvents)) {
-          rows.writeTombstone(
-              EventRow.ofKey(
-                  remains.events.id(i), remains.events.occurredAt(i), experimentId, userId),
-              tombstone);
-        }
-      }
+      remains.events.forEach(
+          event -> {
+            if (isHeldEvent(event.occurredAt(), ofEvents)) {
+              rows.writeTombstone(
+                  EventRow.ofKey(event.id(), event.occurredAt(), experimentId, userId), tombstone);
+            }
+          });
     }
     if (ofAssignments != null && !ofAssignments.byRetention()) {
       RowVersion tombstone = ofAssignments.origin().tombstone(REASON);

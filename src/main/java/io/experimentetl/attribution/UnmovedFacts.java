@@ -55,9 +55,7 @@ final class UnmovedFacts {
 
   /** Adds all delivered facts. */
   void addAll(ExperimentFacts facts) {
-    for (int i = 0; i < facts.events.size(); i++) {
-      events.add(new EventKey(facts.events.id(i), facts.events.occurredAt(i)));
-    }
+    facts.events.forEach(event -> events.add(new EventKey(event.id(), event.occurredAt())));
     for (AssignmentRow row : facts.assignments()) {
       assignments.add(row.id());
     }

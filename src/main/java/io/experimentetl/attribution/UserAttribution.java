@@ -93,6 +93,11 @@ final class UserAttribution {
     rename = new UserRename(steps, assignments, events, bots);
   }
 
+  /** The statistics of the users. */
+  UserStatistics statistics() {
+    return statistics;
+  }
+
   /** The period for which facts are pending. */
   GracePeriod grace() {
     return grace;
@@ -147,7 +152,7 @@ final class UserAttribution {
       }
     }
     versions.correctBehindAll();
-    statistics.restateDeferred(user);
+    statistics.reportDeferred(user);
     deleted.end(user);
     // What came due in the meantime.
     reevaluateAll(user, now);
@@ -204,7 +209,7 @@ final class UserAttribution {
    * has a version above the tombstones of earlier renames.
    */
   private void endGracePeriods(UserFacts user) {
-    for (ExperimentFacts facts : List.copyOf(user.experiments())) {
+    for (ExperimentFacts facts : user.withPending()) {
       reevaluate(user, facts, Long.MAX_VALUE);
     }
   }
@@ -268,42 +273,40 @@ final class UserAttribution {
     if (!user.undecided.isEmpty()) {
       return;
     }
-    for (ExperimentFacts facts : List.copyOf(user.experiments())) {
+    for (ExperimentFacts facts : user.withPending()) {
       reevaluate(user, facts, now);
+    }
+  }
+
+  /** Sends what the user contributes to the statistics now, and did not before. */
+  void settle(UserFacts user) {
+    for (ExperimentFacts facts : List.copyOf(user.unwritten())) {
+      statistics.settle(user, facts);
     }
   }
 
   /**
    * Restates the user's statistics after a change of dimensions.
    *
-   * @param experiments ids of the experiments that changed
-   * @param before the dimensions before the change
+   * @param now processing time, milliseconds since 1970
    */
-  void applyDimensions(
-      UserFacts user, Set<Long> experiments, Dimensions before, Origin origin, long now) {
+  void applyDimensions(UserFacts user, Edit edit, long now) {
     for (EvictionSummary summary : List.copyOf(user.evicted())) {
-      if (experiments.contains(summary.experimentId())
+      if (edit.experimentId() == summary.experimentId()
           && !rehydration.ensureFacts(user, summary.experimentId())) {
-        rehydration.reportLost(user, summary.experimentId(), origin);
+        rehydration.reportLost(user, summary.experimentId(), edit.origin());
       }
     }
-    for (ExperimentFacts facts : user.experiments()) {
-      boolean hasPending = facts.hasPending();
-      if (experiments.contains(facts.experimentId)) {
-        statistics.ensureContributions(facts, before);
-        statistics.restate(user, facts, origin);
-        corrected.afterExperiment(
-            user,
-            facts,
-            before.experiment(facts.experimentId),
-            dimensions.experiment(facts.experimentId),
-            origin);
-      }
-      // A correction must not get a version above that of a change that awaits its end.
-      if (hasPending && user.undecided.isEmpty()) {
-        reevaluate(user, facts, now);
-        events.reevaluateSpilled(user, facts);
-      }
+    ExperimentFacts facts = user.findIn(edit.experimentId());
+    if (facts != null) {
+      statistics.ensureCurrent(user, facts, edit.origin());
+      statistics.restate(user, facts, edit.origin());
+      corrected.afterExperiment(
+          user, facts, edit.before(), dimensions.experiment(edit.experimentId()), edit.origin());
+    }
+    // A correction must not get a version above that of a change that awaits its end.
+    if (user.undecided.isEmpty()) {
+      reevaluateAll(user, now);
     }
   }
 
@@ -321,7 +324,7 @@ final class UserAttribution {
 
   /** Evaluates the references of all pending, flagged and spilled facts again. */
   private void reevaluateAll(UserFacts user, long now) {
-    for (ExperimentFacts facts : List.copyOf(user.experiments())) {
+    for (ExperimentFacts facts : user.withPending()) {
       reevaluate(user, facts, now);
       events.reevaluateSpilled(user, facts);
     }
@@ -334,7 +337,7 @@ final class UserAttribution {
    */
   private void reevaluate(UserFacts user, ExperimentFacts facts, long now) {
     if (facts != null) {
-      statistics.ensureContributions(facts);
+      statistics.ensureCurrent(user, facts);
       assignments.reevaluate(user, facts, now, () -> events.reevaluateSpilled(user, facts));
       events.reevaluate(user, facts, now);
     }

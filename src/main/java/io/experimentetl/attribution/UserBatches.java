@@ -30,7 +30,7 @@ final class UserBatches {
    * @param batches of the users' keys
    * @param isNeeded the evicted facts that the visits will need
    */
-  void visit(List<List<String>> batches, Predicate<EvictionSummary> isNeeded, Visit visit)
+  void visit(Iterable<List<String>> batches, Predicate<EvictionSummary> isNeeded, Visit visit)
       throws Exception {
     for (List<String> batch : batches) {
       readAhead(batch, isNeeded);

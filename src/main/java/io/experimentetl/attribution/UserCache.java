@@ -1,9 +1,11 @@
 package io.experimentetl.attribution;
 
-import java.io.IOException;
 import java.util.Iterator;
 import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
 import java.util.Map;
+import java.util.Set;
+import java.util.function.Consumer;
 
 /**
  * Users on the heap, in front of keyed state: a user with many facts in a short time is read and
@@ -14,41 +16,48 @@ final class UserCache {
   private static final class Entry {
     private final UserFacts facts;
     private int weight;
-    private boolean changed;
 
     private Entry(UserFacts facts) {
       this.facts = facts;
     }
   }
 
-  private final UserStore store;
+  private final UserStorage storage;
   private final long maxWeight;
+  private final Set<String> changed = new LinkedHashSet<>();
   private final LinkedHashMap<String, Entry> entries = new LinkedHashMap<>(1024, 0.75f, true);
   private long weight;
+  private Consumer<UserFacts> settle = user -> {};
 
   /**
    * An empty cache.
    *
    * @param maxWeight an estimate of the bytes that it may take between two calls
    */
-  UserCache(UserStore store, long maxWeight) {
-    this.store = store;
+  UserCache(UserStorage storage, long maxWeight) {
+    this.storage = storage;
     this.maxWeight = maxWeight;
   }
 
-  UserFacts load(String userId) throws IOException {
+  /** Sets what is to be done before a user is written. */
+  void settleBy(Consumer<UserFacts> step) {
+    settle = step;
+  }
+
+  UserFacts load(String userId) {
     Entry entry = entries.get(userId);
     if (entry == null) {
-      entry = new Entry(UserFacts.of(userId, store.read(userId)));
+      entry = new Entry(UserFacts.read(storage, userId));
       entries.put(userId, entry);
     }
     return entry.facts;
   }
 
   /** Notes that a loaded user has changed, and writes other users back where there is no room. */
-  void changed(String userId) throws IOException {
+  void changed(String userId) {
     Entry entry = entries.get(userId);
-    entry.changed = true;
+    changed.add(userId);
+    entry.facts.clearTouched();
     int now = entry.facts.weight();
     weight += now - entry.weight;
     entry.weight = now;
@@ -57,34 +66,34 @@ final class UserCache {
       Map.Entry<String, Entry> leaving = eldest.next();
       eldest.remove();
       weight -= leaving.getValue().weight;
-      write(leaving.getKey(), leaving.getValue());
+      if (changed.remove(leaving.getKey())) {
+        write(leaving.getValue().facts);
+      }
     }
   }
 
-  /** Writes all changes; the users stay on the heap. */
-  void flush() throws IOException {
-    Iterator<Map.Entry<String, Entry>> all = entries.entrySet().iterator();
-    while (all.hasNext()) {
-      Map.Entry<String, Entry> next = all.next();
-      if (write(next.getKey(), next.getValue())) {
-        weight -= next.getValue().weight;
-        all.remove();
+  /** Writes all changes; the users stay on the heap, without their events. */
+  void flush() {
+    for (String userId : changed) {
+      Entry entry = entries.get(userId);
+      boolean isKept = write(entry.facts);
+      int now = isKept ? entry.facts.weight() : 0;
+      weight += now - entry.weight;
+      entry.weight = now;
+      if (!isKept) {
+        entries.remove(userId);
       }
     }
+    changed.clear();
   }
 
   int users() {
     return entries.size();
   }
 
-  /** Writes the user if it has changed, and returns whether nothing is left to keep of it. */
-  private boolean write(String userId, Entry entry) throws IOException {
-    if (!entry.changed) {
-      return false;
-    }
-    UserState state = entry.facts.toState();
-    store.write(userId, state);
-    entry.changed = false;
-    return state == null;
+  /** Writes the user, and returns whether something is left to keep of it. */
+  private boolean write(UserFacts user) {
+    settle.accept(user);
+    return user.flush();
   }
 }

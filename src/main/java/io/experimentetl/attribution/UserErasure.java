@@ -58,7 +58,7 @@ final class UserErasure {
     Erased erased = new Erased();
     eraseEvicted(user, tombstone, origin, erased);
     for (ExperimentFacts facts : user.experiments()) {
-      statistics.ensureContributions(facts);
+      statistics.ensureCurrent(user, facts);
       erased.add(facts);
       rows.writeTombstones(user.userId, facts, tombstone);
       for (String formerId : user.formerIds()) {
@@ -68,8 +68,7 @@ final class UserErasure {
       erasePending(user, facts, tombstone, origin);
       statistics.retract(user, facts, origin);
     }
-    user.experiments().clear();
-    user.evicted().clear();
+    user.clearExperiments();
     user.user = null;
     user.forgetFormerIds();
     return erased;

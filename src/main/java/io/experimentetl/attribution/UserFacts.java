@@ -5,7 +5,11 @@ import io.experimentetl.model.UserKey;
 import io.experimentetl.model.UserRow;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
 import java.util.List;
+import java.util.Map;
+import java.util.Set;
 
 /** One user's facts, on the heap: the working form of {@link UserState}. */
 final class UserFacts {
@@ -24,7 +28,27 @@ final class UserFacts {
   /** What a transaction that has not ended has done to the user. */
   UndecidedTransaction undecided = UndecidedTransaction.NONE;
 
-  private final List<ExperimentFacts> experiments = new ArrayList<>(1);
+  private final UserStorage storage;
+
+  /** The facts by experiment, as far as they were read. */
+  private final Map<Long, ExperimentFacts> experiments = new LinkedHashMap<>();
+
+  /** Number of experiments whose facts are in state. */
+  private int storedExperiments;
+
+  private boolean areAllRead;
+  private boolean hadPending;
+
+  /** What state holds of the user beside the facts. */
+  private UserState written;
+
+  /** The facts that were in use since {@link #clearTouched}. */
+  private final Set<ExperimentFacts> touched = new LinkedHashSet<>();
+
+  /** The facts that were in use since {@link #flush}. */
+  private final Set<ExperimentFacts> unwritten = new LinkedHashSet<>();
+
+  private int weight = 1_000;
   private final List<EvictionSummary> evicted = new ArrayList<>(0);
   private final List<String> formerIds = new ArrayList<>(0);
   private final List<UnmovedFacts> unmoved = new ArrayList<>(0);
@@ -35,52 +59,140 @@ final class UserFacts {
   /** The earliest timer known to be set, milliseconds since 1970. */
   long timerAt = Long.MAX_VALUE;
 
-  UserFacts(String key) {
+  private UserFacts(UserStorage storage, String key) {
+    this.storage = storage;
     this.key = key;
     this.userId = UserKey.userIdOf(key);
   }
 
-  /**
-   * Takes the record over: it must not be used any more.
-   *
-   * @param state null: nothing is known of the user
-   */
-  static UserFacts of(String key, UserState state) {
-    UserFacts facts = new UserFacts(key);
-    if (state != null) {
-      facts.user = state.user();
-      facts.userMark = state.userMark();
-      facts.undecided = state.undecided();
-      for (ExperimentState experiment : state.experiments()) {
-        facts.experiments.add(ExperimentFacts.of(experiment));
-      }
-      facts.evicted.addAll(Arrays.asList(state.evicted()));
-      if (state.renamed() != null) {
-        facts.userId = state.renamed().userId();
-        facts.formerIds.addAll(Arrays.asList(state.renamed().formerIds()));
-        facts.renamed = state.renamed().origin();
-        for (UnmovedState of : state.renamed().unmoved()) {
-          facts.unmoved.add(UnmovedFacts.of(of));
-        }
+  /** Reads a user from state; facts are read when they are needed. */
+  static UserFacts read(UserStorage storage, String key) {
+    UserFacts facts = new UserFacts(storage, key);
+    UserState state = storage.user(key);
+    if (state == null) {
+      facts.areAllRead = true;
+      return facts;
+    }
+    facts.written = state;
+    facts.user = state.user();
+    facts.userMark = state.userMark();
+    facts.undecided = state.undecided();
+    facts.storedExperiments = state.experiments();
+    facts.areAllRead = state.experiments() == 0;
+    facts.hadPending = state.pendingExperiments().length > 0;
+    for (long experimentId : state.pendingExperiments()) {
+      facts.readIn(experimentId);
+    }
+    facts.evicted.addAll(Arrays.asList(state.evicted()));
+    if (state.renamed() != null) {
+      facts.userId = state.renamed().userId();
+      facts.formerIds.addAll(Arrays.asList(state.renamed().formerIds()));
+      facts.renamed = state.renamed().origin();
+      for (UnmovedState of : state.renamed().unmoved()) {
+        facts.unmoved.add(UnmovedFacts.of(of));
       }
     }
     return facts;
   }
 
-  /** The state to keep, or null where there is nothing to keep. */
-  UserState toState() {
-    experiments.removeIf(ExperimentFacts::isEmpty);
-    if (user == null && experiments.isEmpty() && undecided.isEmpty() && evicted.isEmpty()) {
-      return null;
+  private ExperimentFacts readIn(long experimentId) {
+    ExperimentFacts known = experiments.get(experimentId);
+    if (known != null || areAllRead) {
+      return known;
     }
-    ExperimentState[] states = new ExperimentState[experiments.size()];
-    for (int i = 0; i < states.length; i++) {
-      states[i] = experiments.get(i).toState();
+    ExperimentState state = storage.experiment(key, experimentId);
+    return state == null ? null : add(ExperimentFacts.of(storage, key, state));
+  }
+
+  private ExperimentFacts add(ExperimentFacts facts) {
+    experiments.put(facts.experimentId, facts);
+    return facts;
+  }
+
+  private ExperimentFacts touch(ExperimentFacts facts) {
+    touched.add(facts);
+    unwritten.add(facts);
+    return facts;
+  }
+
+  /**
+   * Writes the user to state. The figures of {@link #unwritten} must be settled.
+   *
+   * @return false: there is nothing to keep
+   */
+  boolean flush() {
+    for (ExperimentFacts facts : unwritten) {
+      boolean wasStored = facts.isStored;
+      facts.flush(storage, key);
+      if (facts.isStored && !wasStored) {
+        storedExperiments++;
+        storage.enter(key, facts.experimentId);
+      } else if (wasStored && !facts.isStored) {
+        storedExperiments--;
+        leave(facts.experimentId);
+      }
+      if (facts.isEmpty()) {
+        experiments.remove(facts.experimentId);
+      }
+      reweigh(facts);
+    }
+    unwritten.clear();
+    touched.clear();
+    UserState state = toState();
+    boolean hasPending = state != null && state.pendingExperiments().length > 0;
+    if (hasPending && !hadPending) {
+      storage.enter(key, UserIndexState.PENDING);
+    } else if (hadPending && !hasPending) {
+      storage.leave(key, UserIndexState.PENDING);
+    }
+    hadPending = hasPending;
+    if (state != null && written == null) {
+      storage.enter(key, UserIndexState.ALL);
+    } else if (state == null && written != null) {
+      storage.leave(key, UserIndexState.ALL);
+    }
+    if (state == null || !state.isSameAs(written)) {
+      storage.putUser(key, state);
+      written = state;
+    }
+    return state != null;
+  }
+
+  private void leave(long experimentId) {
+    if (evictedIn(experimentId) == null) {
+      storage.leave(key, experimentId);
+    }
+  }
+
+  private void reweigh(ExperimentFacts facts) {
+    int now = facts.weight();
+    weight += now - facts.weighed;
+    facts.weighed = now;
+  }
+
+  /** The facts that were in use since the last {@link #flush}. */
+  Set<ExperimentFacts> unwritten() {
+    return unwritten;
+  }
+
+  /** Ends a change of the user. */
+  void clearTouched() {
+    touched.forEach(this::reweigh);
+    touched.clear();
+  }
+
+  private UserState toState() {
+    if (user == null && storedExperiments == 0 && undecided.isEmpty() && evicted.isEmpty()) {
+      return null;
     }
     return new UserState(
         user,
         userMark,
-        states,
+        storedExperiments,
+        experiments.values().stream()
+            .filter(ExperimentFacts::hasPending)
+            .mapToLong(facts -> facts.experimentId)
+            .toArray(),
         undecided,
         evicted.toArray(EvictionSummary[]::new),
         renamed == null && userId.equals(UserKey.userIdOf(key))
@@ -122,7 +234,7 @@ final class UserFacts {
 
   /** Gives the user another id. The rows of all facts stand under the ids before. */
   void rename(String to, Origin origin) {
-    for (ExperimentFacts facts : experiments) {
+    for (ExperimentFacts facts : experiments()) {
       UnmovedFacts now = new UnmovedFacts(userId, facts.experimentId);
       now.addAll(facts);
       for (UnmovedFacts before : unmoved) {
@@ -151,7 +263,7 @@ final class UserFacts {
 
   /** Notes the user's id: where nothing is kept of the user, the key may be of another id. */
   void identify(String id) {
-    if (user == null && experiments.isEmpty() && evicted.isEmpty()) {
+    if (user == null && !hasFacts() && evicted.isEmpty()) {
       userId = id;
     }
   }
@@ -189,20 +301,76 @@ final class UserFacts {
     unmoved.clear();
   }
 
+  private boolean hasFacts() {
+    if (!areAllRead && storedExperiments > 0) {
+      return true;
+    }
+    for (ExperimentFacts facts : experiments.values()) {
+      if (!facts.isEmpty()) {
+        return true;
+      }
+    }
+    return false;
+  }
+
+  /** The facts of all experiments. */
   List<ExperimentFacts> experiments() {
-    return experiments;
+    if (!areAllRead) {
+      for (ExperimentState state : storage.experiments(key)) {
+        if (!experiments.containsKey(state.experimentId())) {
+          add(ExperimentFacts.of(storage, key, state));
+        }
+      }
+      areAllRead = true;
+    }
+    experiments.values().forEach(this::touch);
+    return List.copyOf(experiments.values());
+  }
+
+  /** The facts of the experiments in which facts have an unresolved reference. */
+  List<ExperimentFacts> withPending() {
+    List<ExperimentFacts> pending = new ArrayList<>(0);
+    for (ExperimentFacts facts : experiments.values()) {
+      if (facts.hasPending()) {
+        pending.add(touch(facts));
+      }
+    }
+    return pending;
+  }
+
+  /** The user's facts in the experiment, or null where there are none. */
+  ExperimentFacts findIn(long experimentId) {
+    ExperimentFacts facts = readIn(experimentId);
+    return facts == null ? null : touch(facts);
   }
 
   /** The user's facts in the experiment, which are empty where there were none. */
   ExperimentFacts factsIn(long experimentId) {
-    for (ExperimentFacts facts : experiments) {
-      if (facts.experimentId == experimentId) {
-        return facts;
-      }
+    ExperimentFacts facts = readIn(experimentId);
+    return touch(facts == null ? add(ExperimentFacts.of(storage, key, experimentId)) : facts);
+  }
+
+  /** Removes all facts, and the summaries of evicted ones. */
+  void clearExperiments() {
+    for (EvictionSummary summary : evicted) {
+      storage.leave(key, summary.experimentId());
     }
-    ExperimentFacts facts = new ExperimentFacts(experimentId);
-    experiments.add(facts);
-    return facts;
+    evicted.clear();
+    for (ExperimentFacts facts : experiments()) {
+      if (facts.isStored) {
+        storage.leave(key, facts.experimentId);
+      }
+      remove(facts);
+    }
+  }
+
+  private void remove(ExperimentFacts facts) {
+    storedExperiments -= facts.isStored ? 1 : 0;
+    facts.remove(storage, key);
+    experiments.remove(facts.experimentId);
+    touched.remove(facts);
+    unwritten.remove(facts);
+    weight -= facts.weighed;
   }
 
   List<EvictionSummary> evicted() {
@@ -221,15 +389,18 @@ final class UserFacts {
 
   /** Replaces facts by their summary. */
   void evict(EvictionSummary summary) {
-    experiments.removeIf(facts -> facts.experimentId == summary.experimentId());
+    ExperimentFacts facts = readIn(summary.experimentId());
+    if (facts != null) {
+      remove(facts);
+    }
     evicted.add(summary);
   }
 
   /** Replaces a summary by the facts that it was made of. */
-  void rehydrate(EvictionSummary summary, ExperimentFacts facts) {
+  void rehydrate(EvictionSummary summary, ExperimentFacts read) {
     evicted.remove(summary);
-    experiments.removeIf(others -> others.experimentId == summary.experimentId());
-    experiments.add(facts);
+    ExperimentFacts facts = factsIn(summary.experimentId());
+    facts.takeOver(read, summary.countedBy());
     if (summary.formerId() != null) {
       UnmovedFacts under = new UnmovedFacts(summary.formerId(), facts.experimentId);
       under.addAll(facts);
@@ -240,23 +411,19 @@ final class UserFacts {
 
   /** An estimate of the heap that this object takes, in bytes: it bounds the cache. */
   int weight() {
-    int weight = 1_000 + 80 * evicted.size();
-    for (ExperimentFacts facts : experiments) {
-      weight += 1_500 + 60 * facts.events.size() + 500 * facts.pendingEvents.size();
-    }
-    return weight;
+    return weight + 80 * evicted.size();
   }
 
   /**
-   * When the user's next grace period ends, milliseconds since 1970; {@link Long#MAX_VALUE}: never,
-   * or not before a transaction ends.
+   * When the next grace period of the facts ends that were in use since {@link #clearTouched},
+   * milliseconds since 1970; {@link Long#MAX_VALUE}: never, or not before a transaction ends.
    */
   long nextDue() {
     long next = Long.MAX_VALUE;
     if (!undecided.isEmpty()) {
       return next;
     }
-    for (ExperimentFacts facts : experiments) {
+    for (ExperimentFacts facts : touched) {
       for (PendingAssignment held : facts.pendingAssignments) {
         if (!held.isFlagged()) {
           next = Math.min(next, held.pendingUntil());

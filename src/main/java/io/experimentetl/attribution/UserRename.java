@@ -47,33 +47,21 @@ final class UserRename {
     Origin origin = Origin.of(change);
     UserRow after = (UserRow) change.after();
     for (ExperimentFacts facts : user.experiments()) {
-      statistics.ensureContributions(facts);
+      statistics.ensureCurrent(user, facts);
       resolveFindings(user, facts, origin);
     }
     user.rename(after.userId(), origin);
     user.user = after;
     for (ExperimentFacts facts : user.experiments()) {
       bots.checkAll(user, facts, origin);
-      report(A_CROSSOVER, facts.contributions.crossover(), true, user, facts, origin);
-      report(
-          T_ENROLL_MISMATCH,
-          statistics.isEnrolledElsewhere(facts.contributions),
-          true,
-          user,
-          facts,
-          origin);
+      report(A_CROSSOVER, facts.isCrossoverReported, true, user, facts, origin);
+      report(T_ENROLL_MISMATCH, facts.isEnrolmentReported, true, user, facts, origin);
     }
   }
 
   private void resolveFindings(UserFacts user, ExperimentFacts facts, Origin origin) {
-    report(A_CROSSOVER, facts.contributions.crossover(), false, user, facts, origin);
-    report(
-        T_ENROLL_MISMATCH,
-        statistics.isEnrolledElsewhere(facts.contributions),
-        false,
-        user,
-        facts,
-        origin);
+    report(A_CROSSOVER, facts.isCrossoverReported, false, user, facts, origin);
+    report(T_ENROLL_MISMATCH, facts.isEnrolmentReported, false, user, facts, origin);
     for (PendingEvent held : facts.pendingEvents) {
       for (FindingCode code : held.unresolved()) {
         if (code == R_ORPHAN_USER || code == R_ORPHAN_ASSIGNMENT) {

@@ -4,18 +4,22 @@ import static io.experimentetl.model.FindingCode.A_CROSSOVER;
 import static io.experimentetl.model.FindingCode.T_ENROLL_MISMATCH;
 
 import io.experimentetl.config.StatisticsConfig;
-import io.experimentetl.model.HealthCounts;
 import java.util.IdentityHashMap;
 
-/** Keeps a user's contributions to the statistics in step with the user's facts. */
+/**
+ * Keeps a user's contributions to the statistics in step with the user's facts. The first exposure
+ * and a crossover are exact after each change. Sums are sent by {@link #settle}, once for all
+ * changes since the last one.
+ */
 final class UserStatistics {
   private final Dimensions dimensions;
   private final StatisticsConfig statistics;
   private final long enrolmentTolerance;
   private final UserFindings findings;
   private final AttributionOutput out;
+  private final MetricIndex metrics;
 
-  /** The origin of the last change of facts whose contributions are restated later; null: none. */
+  /** The origin of the last change of facts whose findings are reported later; null: none. */
   private IdentityHashMap<ExperimentFacts, Origin> deferred;
 
   /**
@@ -34,94 +38,177 @@ final class UserStatistics {
     this.enrolmentTolerance = enrolmentTolerance;
     this.findings = findings;
     this.out = out;
+    this.metrics = new MetricIndex(statistics);
   }
 
   /**
-   * Computes the contributions if they are not computed yet. Call it before a fact changes:
-   * otherwise the change gives no difference.
+   * Brings facts up to date with the dimensions, if they were counted by former ones. Call it
+   * before a fact changes.
    */
-  void ensureContributions(ExperimentFacts facts) {
-    ensureContributions(facts, dimensions);
+  void ensureCurrent(UserFacts user, ExperimentFacts facts) {
+    ensureCurrent(user, facts, Origin.NONE);
   }
 
-  /** As {@link #ensureContributions(ExperimentFacts)}, with the dimensions before they changed. */
-  void ensureContributions(ExperimentFacts facts, Dimensions before) {
-    if (facts.contributions == null) {
-      facts.contributions = Contributions.of(facts, before, statistics);
+  /**
+   * As {@link #ensureCurrent(UserFacts, ExperimentFacts)}.
+   *
+   * @param edit of the dimensions
+   */
+  void ensureCurrent(UserFacts user, ExperimentFacts facts, Origin edit) {
+    if (facts.areFiguresUnknown) {
+      assume(user, facts, dimensions.former(facts.experimentId, facts.countedBy));
+    }
+    long version = dimensions.versionOf(facts.experimentId);
+    if (facts.countedBy != version) {
+      facts.countedBy = version;
+      facts.exposures =
+          Exposures.of(facts.events, dimensions.experiment(facts.experimentId), statistics);
+      facts.daysCounted = false;
+      facts.mustRestate |= !facts.isEmpty();
+      evaluate(user, facts, edit);
+    } else if (facts.membership == null) {
+      facts.membership = Membership.of(facts, facts.exposures, dimensions, statistics);
     }
   }
 
+  /** Takes rehydrated facts as counted: what they contribute was sent before their eviction. */
+  private void assume(UserFacts user, ExperimentFacts facts, Dimensions before) {
+    facts.areFiguresUnknown = false;
+    facts.exposures = Exposures.of(facts.events, before.experiment(facts.experimentId), statistics);
+    Membership member = Membership.of(facts, facts.exposures, before, statistics);
+    facts.isCrossoverReported = member.crossover();
+    facts.isEnrolmentReported = isEnrolledElsewhere(member);
+    new FigureDifferences(user.key, facts, calendarOf(facts), statistics, null)
+        .replace(Contributions.of(facts, member, before, statistics));
+  }
+
+  private ExperimentCalendar calendarOf(ExperimentFacts facts) {
+    return dimensions.calendarOf(dimensions.experiment(facts.experimentId));
+  }
+
   /**
-   * Begins a transaction's changes of a user: what they change together is restated once, by {@link
-   * #restateDeferred}.
+   * Begins a transaction's changes of a user: findings about what they change together are reported
+   * once, by {@link #reportDeferred}.
    */
   void defer() {
     deferred = new IdentityHashMap<>();
   }
 
-  /** Restates what has changed since {@link #defer}. */
-  void restateDeferred(UserFacts user) {
+  /** Reports what has changed since {@link #defer}. */
+  void reportDeferred(UserFacts user) {
     IdentityHashMap<ExperimentFacts, Origin> changed = deferred;
     deferred = null;
-    for (ExperimentFacts facts : user.experiments()) {
+    for (ExperimentFacts facts : user.unwritten()) {
       Origin origin = changed.get(facts);
       if (origin != null) {
-        restate(user, facts, origin);
+        report(user, facts, origin);
       }
     }
   }
 
-  /** Counts the event that was added last; no other event has its id. */
-  void append(UserFacts user, ExperimentFacts facts, Origin origin) {
-    if (deferred != null) {
-      deferred.put(facts, origin);
-    } else if (!AppendedEvent.tryAdd(facts, facts.events.size() - 1, dimensions, statistics, out)) {
-      restate(user, facts, origin);
+  /**
+   * Counts a change of the events of one id, which the facts contain already.
+   *
+   * @param before the events of the id before
+   * @param after the events of the id now
+   */
+  void eventsChanged(
+      UserFacts user, ExperimentFacts facts, EventFact[] before, EventFact[] after, Origin origin) {
+    ExperimentDimension experiment = dimensions.experiment(facts.experimentId);
+    EventFact old = relevant(EventFact.counted(before));
+    EventFact now = relevant(EventFact.counted(after));
+    boolean isSame = old == null ? now == null : now != null && old.countsLike(now);
+    if (experiment == null || isSame) {
+      return;
+    }
+    boolean wasExposure = Exposures.isExposure(old, experiment, statistics);
+    boolean isExposure = Exposures.isExposure(now, experiment, statistics);
+    if (wasExposure || isExposure) {
+      facts.exposures.replace(
+          wasExposure ? old : null, isExposure ? now : null, facts.events, experiment, statistics);
+    }
+    if (old != null) {
+      facts.mustRestate = true;
+    } else if (!facts.mustRestate) {
+      facts.appended.add(now);
+    }
+    if (wasExposure || isExposure) {
+      evaluate(user, facts, origin);
     }
   }
 
-  /** Recomputes the contributions after a change of the facts or the dimensions. */
+  private EventFact relevant(EventFact event) {
+    return event != null && metrics.counts(event.eventType()) ? event : null;
+  }
+
+  /** Counts the facts again after a change of an assignment or of the dimensions. */
   void restate(UserFacts user, ExperimentFacts facts, Origin origin) {
+    facts.mustRestate = true;
+    evaluate(user, facts, origin);
+  }
+
+  private void evaluate(UserFacts user, ExperimentFacts facts, Origin origin) {
+    Membership before = facts.membership;
+    facts.membership = Membership.of(facts, facts.exposures, dimensions, statistics);
+    if (!facts.membership.equals(before)) {
+      facts.mustRestate = true;
+    }
+    if (facts.mustRestate) {
+      facts.appended.clear();
+    }
     if (deferred != null) {
       deferred.put(facts, origin);
-      return;
+    } else {
+      report(user, facts, origin);
     }
-    Contributions before = facts.contributions;
-    facts.contributions = Contributions.of(facts, dimensions, statistics);
-    send(user, facts.experimentId, before, facts.contributions, origin);
+  }
+
+  /** Sends what the facts contribute now and did not before. */
+  void settle(UserFacts user, ExperimentFacts facts) {
+    ensureCurrent(user, facts);
+    if (facts.mustRestate || !facts.appended.isEmpty()) {
+      FigureDifferences differences =
+          new FigureDifferences(user.key, facts, calendarOf(facts), statistics, out);
+      if (facts.mustRestate
+          || !AppendedEvents.tryAdd(facts, dimensions, statistics, metrics, differences)) {
+        differences.replace(Contributions.of(facts, facts.membership, dimensions, statistics));
+      }
+      facts.mustRestate = false;
+      facts.appended.clear();
+    }
   }
 
   /** Takes back all contributions of facts that are about to be removed. */
   void retract(UserFacts user, ExperimentFacts facts, Origin origin) {
-    Contributions after =
-        Contributions.of(new ExperimentFacts(facts.experimentId), dimensions, statistics);
-    send(user, facts.experimentId, facts.contributions, after, origin);
+    new FigureDifferences(user.key, facts, calendarOf(facts), statistics, out)
+        .replace(Contributions.NONE);
+    facts.membership = Membership.NONE;
+    report(user, facts, origin);
   }
 
-  private void send(
-      UserFacts user, long experimentId, Contributions before, Contributions after, Origin origin) {
-    ExperimentCalendar calendar = dimensions.calendarOf(dimensions.experiment(experimentId));
-    Contributions.sendDaily(before.daily(), after.daily(), calendar, out);
-    sendHealth(before, after);
-    if (before.crossover() != after.crossover()) {
+  private void report(UserFacts user, ExperimentFacts facts, Origin origin) {
+    boolean isCrossover = facts.membership.crossover();
+    if (isCrossover != facts.isCrossoverReported) {
+      facts.isCrossoverReported = isCrossover;
       findings.report(
           A_CROSSOVER,
-          after.crossover(),
+          isCrossover,
           user,
-          experimentId,
-          after.crossover()
+          facts.experimentId,
+          isCrossover
               ? "seen in more than one variant"
               : "seen in one variant only, after a change",
           origin);
     }
-    boolean enrolledElsewhere = isEnrolledElsewhere(after);
-    if (isEnrolledElsewhere(before) != enrolledElsewhere) {
+    boolean isElsewhere = isEnrolledElsewhere(facts.membership);
+    if (isElsewhere != facts.isEnrolmentReported) {
+      facts.isEnrolmentReported = isElsewhere;
       findings.report(
           T_ENROLL_MISMATCH,
-          enrolledElsewhere,
+          isElsewhere,
           user,
-          experimentId,
-          enrolledElsewhere
+          facts.experimentId,
+          isElsewhere
               ? T_ENROLL_MISMATCH.sentence()
               : "enrolment and first exposure agree, or one of them is gone",
           origin);
@@ -129,27 +216,7 @@ final class UserStatistics {
   }
 
   /** Whether the user was enrolled at another time than first exposed. */
-  boolean isEnrolledElsewhere(Contributions contributions) {
-    return contributions.enrolmentGap() > enrolmentTolerance;
-  }
-
-  private void sendHealth(Contributions before, Contributions after) {
-    after
-        .health()
-        .forEach(
-            (key, counts) -> {
-              HealthCounts old = before.health().get(key);
-              if (!counts.equals(old)) {
-                out.healthDifference(key, old == null ? counts : counts.plus(old.negate()));
-              }
-            });
-    before
-        .health()
-        .forEach(
-            (key, counts) -> {
-              if (!after.health().containsKey(key)) {
-                out.healthDifference(key, counts.negate());
-              }
-            });
+  private boolean isEnrolledElsewhere(Membership member) {
+    return member.enrolmentGap() > enrolmentTolerance;
   }
 }

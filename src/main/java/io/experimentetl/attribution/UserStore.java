@@ -1,17 +1,24 @@
 package io.experimentetl.attribution;
 
+import io.experimentetl.model.EventId;
 import io.experimentetl.model.EventRow;
-import java.io.IOException;
+import java.util.ArrayDeque;
 import java.util.ArrayList;
+import java.util.Deque;
+import java.util.HashMap;
+import java.util.Iterator;
 import java.util.List;
+import java.util.Map;
+import java.util.NoSuchElementException;
+import java.util.function.BiConsumer;
+import java.util.function.Consumer;
+import java.util.function.Function;
+import java.util.function.Supplier;
 import java.util.stream.Stream;
 import java.util.stream.StreamSupport;
 import org.apache.flink.api.common.state.MapState;
-import org.apache.flink.api.common.state.MapStateDescriptor;
-import org.apache.flink.api.common.state.ValueState;
-import org.apache.flink.api.common.state.ValueStateDescriptor;
-import org.apache.flink.api.common.typeinfo.TypeInformation;
-import org.apache.flink.api.common.typeinfo.Types;
+import org.apache.flink.api.java.tuple.Tuple2;
+import org.apache.flink.api.java.tuple.Tuple3;
 import org.apache.flink.metrics.Counter;
 import org.apache.flink.runtime.state.KeyedStateBackend;
 import org.apache.flink.runtime.state.VoidNamespace;
@@ -21,17 +28,7 @@ import org.apache.flink.runtime.state.VoidNamespace;
  * in use are on the heap. A user is named by the key. Every method that names a user makes it the
  * current key.
  */
-final class UserStore implements SpilledEvents, UndecidedChanges {
-  static final ValueStateDescriptor<UserState> USERS =
-      new ValueStateDescriptor<>("user", TypeInformation.of(UserState.class));
-  static final MapStateDescriptor<String, PendingEvent> SPILLED =
-      new MapStateDescriptor<>(
-          "spilled-events", Types.STRING, TypeInformation.of(PendingEvent.class));
-
-  static final MapStateDescriptor<Integer, UndecidedChange> UNDECIDED =
-      new MapStateDescriptor<>(
-          "undecided-changes", Types.INT, TypeInformation.of(UndecidedChange.class));
-
+final class UserStore implements UserStorage, SpilledEvents, UndecidedChanges {
   /** Users in a batch: one query of the warehouse names all of them. */
   private static final int BATCH_USERS = 500;
 
@@ -39,52 +36,51 @@ final class UserStore implements SpilledEvents, UndecidedChanges {
   private static final int BATCH_CHARACTERS = 20_000;
 
   private final KeyedStateBackend<String> backend;
-  private final ValueState<UserState> users;
-  private final MapState<String, PendingEvent> spilled;
-  private final MapState<Integer, UndecidedChange> undecided;
+  private final UserStates states;
+  private final UserIndexState index;
   private final UserCache cache;
+  private final int maxBytesInRecord;
   private final Counter spilledRows;
   private final Counter undecidedRows;
 
   /**
    * The store of a subtask.
    *
-   * @param users the state of {@link #USERS}
-   * @param spilled the state of {@link #SPILLED}
-   * @param undecided the state of {@link #UNDECIDED}
    * @param cacheBytes an estimate of the heap that the facts in use may take
+   * @param maxBytesInRecord up to how many bytes a user's events or figures in an experiment are
+   *     few
    * @param spilledRows counts the events that are spilled
    * @param undecidedRows counts the changes that await their transaction's end
    */
   UserStore(
       KeyedStateBackend<String> backend,
-      ValueState<UserState> users,
-      MapState<String, PendingEvent> spilled,
-      MapState<Integer, UndecidedChange> undecided,
+      UserStates states,
+      UserIndexState index,
       long cacheBytes,
+      int maxBytesInRecord,
       Counter spilledRows,
       Counter undecidedRows) {
     this.backend = backend;
-    this.users = users;
-    this.spilled = spilled;
-    this.undecided = undecided;
+    this.states = states;
+    this.index = index;
     this.cache = new UserCache(this, cacheBytes);
+    this.maxBytesInRecord = maxBytesInRecord;
     this.spilledRows = spilledRows;
     this.undecidedRows = undecidedRows;
   }
 
   /** The user's facts, for changes: {@link #changed} must follow. */
-  UserFacts load(String key) throws IOException {
+  UserFacts load(String key) {
     return cache.load(key);
   }
 
   /** Notes that a loaded user has changed. The current key may be another user's then. */
-  void changed(UserFacts user) throws IOException {
+  void changed(UserFacts user) {
     cache.changed(user.key);
   }
 
   /** Writes all changes to state. */
-  void flush() throws IOException {
+  void flush() {
     cache.flush();
   }
 
@@ -93,16 +89,54 @@ final class UserStore implements SpilledEvents, UndecidedChanges {
     return cache.users();
   }
 
-  /** The keys of all users, after a {@link #flush}. */
-  List<String> keys() {
-    try (Stream<String> stored = backend.getKeys(USERS.getName(), VoidNamespace.INSTANCE)) {
-      return stored.toList();
-    }
+  /**
+   * The keys of all users after a {@link #flush}, in batches for one query each. No more than the
+   * users of some key groups are on the heap.
+   */
+  Iterable<List<String>> batches() {
+    return batchesOf(UserIndexState.ALL);
   }
 
-  /** The keys of all users after a {@link #flush}, in batches for one query each. */
-  List<List<String>> batches() {
-    return batches(keys());
+  /** The same of the users of an experiment. */
+  Iterable<List<String>> batchesOf(long experimentId) {
+    return () -> new Batches(experimentId);
+  }
+
+  private final class Batches implements Iterator<List<String>> {
+    private final long experimentId;
+    private final Iterator<Integer> groups = index.keyGroups().iterator();
+    private final Deque<String> keys = new ArrayDeque<>();
+
+    private Batches(long experimentId) {
+      this.experimentId = experimentId;
+    }
+
+    @Override
+    public boolean hasNext() {
+      while (keys.size() < BATCH_USERS && groups.hasNext()) {
+        int group = groups.next();
+        try {
+          keys.addAll(index.in(group, experimentId));
+        } catch (Exception e) {
+          throw new IllegalStateException("The state backend can't read the index of users", e);
+        }
+      }
+      return !keys.isEmpty();
+    }
+
+    @Override
+    public List<String> next() {
+      if (!hasNext()) {
+        throw new NoSuchElementException();
+      }
+      List<String> batch = new ArrayList<>();
+      int characters = 0;
+      while (!keys.isEmpty() && !isFull(batch.size(), characters)) {
+        characters += keys.peek().length();
+        batch.add(keys.remove());
+      }
+      return batch;
+    }
   }
 
   /** The keys in such batches. */
@@ -128,23 +162,182 @@ final class UserStore implements SpilledEvents, UndecidedChanges {
     return users >= BATCH_USERS || characters >= BATCH_CHARACTERS;
   }
 
-  /** The user in state, or null. Changes since the last {@link #flush} are not in it. */
-  UserState read(String key) throws IOException {
-    backend.setCurrentKey(key);
-    return users.value();
+  /** Sets what is to be done with a user before it is written to state. */
+  void settleBy(Consumer<UserFacts> step) {
+    cache.settleBy(step);
   }
 
-  /**
-   * Writes the user to state.
-   *
-   * @param state null: nothing is to be kept of the user
-   */
-  void write(String key, UserState state) throws IOException {
+  private <T> T access(String key, Access<T> access) {
     backend.setCurrentKey(key);
-    if (state == null) {
-      users.clear();
-    } else {
-      users.update(state);
+    try {
+      return access.run();
+    } catch (Exception e) {
+      throw new IllegalStateException(
+          "The state backend can't access the facts of the user with the key %s. The task restarts from its last checkpoint"
+              .formatted(key),
+          e);
+    }
+  }
+
+  private interface Access<T> {
+    T run() throws Exception;
+  }
+
+  @Override
+  public UserState user(String key) {
+    return access(key, states.users()::value);
+  }
+
+  @Override
+  public void putUser(String key, UserState state) {
+    access(
+        key,
+        () -> {
+          if (state == null) {
+            states.users().clear();
+          } else {
+            states.users().update(state);
+          }
+          return null;
+        });
+  }
+
+  @Override
+  public ExperimentState experiment(String key, long experimentId) {
+    return access(key, () -> states.experiments().get(experimentId));
+  }
+
+  @Override
+  public List<ExperimentState> experiments(String key) {
+    return access(
+        key,
+        () -> {
+          List<ExperimentState> all = new ArrayList<>();
+          states.experiments().values().forEach(all::add);
+          return all;
+        });
+  }
+
+  @Override
+  public void putExperiment(String key, long experimentId, ExperimentState state) {
+    access(
+        key,
+        () -> {
+          if (state == null) {
+            states.experiments().remove(experimentId);
+          } else {
+            states.experiments().put(experimentId, state);
+          }
+          return null;
+        });
+  }
+
+  @Override
+  public void enter(String key, long experimentId) {
+    access(
+        key,
+        () -> {
+          index.add(key, experimentId);
+          return null;
+        });
+  }
+
+  @Override
+  public void leave(String key, long experimentId) {
+    access(
+        key,
+        () -> {
+          index.remove(key, experimentId);
+          return null;
+        });
+  }
+
+  @Override
+  public Entries<EventId> events(String key, long experimentId) {
+    return new StoredEntries<>(
+        key,
+        () -> states.events(experimentId),
+        id -> Tuple2.of(id.high(), id.low()),
+        stored -> new EventId(stored.f0, stored.f1, null));
+  }
+
+  @Override
+  public Entries<FigureKey> figures(String key, long experimentId) {
+    return new StoredEntries<>(
+        key,
+        () -> states.figures(experimentId),
+        figure -> Tuple3.of(figure.name(), figure.variantId(), figure.day()),
+        stored -> new FigureKey(stored.f0, stored.f1, stored.f2));
+  }
+
+  @Override
+  public int maxBytesInRecord() {
+    return maxBytesInRecord;
+  }
+
+  private final class StoredEntries<K, N> implements Entries<K> {
+    private final String user;
+    private final Supplier<MapState<N, byte[]>> state;
+    private final Function<K, N> toStored;
+    private final Function<N, K> fromStored;
+
+    private StoredEntries(
+        String user,
+        Supplier<MapState<N, byte[]>> state,
+        Function<K, N> toStored,
+        Function<N, K> fromStored) {
+      this.user = user;
+      this.state = state;
+      this.toStored = toStored;
+      this.fromStored = fromStored;
+    }
+
+    @Override
+    public byte[] get(K key) {
+      return access(user, () -> state.get().get(toStored.apply(key)));
+    }
+
+    @Override
+    public void forEach(BiConsumer<K, byte[]> consumer) {
+      access(
+          user,
+          () -> {
+            for (Map.Entry<N, byte[]> entry : state.get().entries()) {
+              consumer.accept(fromStored.apply(entry.getKey()), entry.getValue());
+            }
+            return null;
+          });
+    }
+
+    @Override
+    public void put(Map<K, byte[]> changes) {
+      access(
+          user,
+          () -> {
+            MapState<N, byte[]> entries = state.get();
+            Map<N, byte[]> batch = new HashMap<>();
+            for (Map.Entry<K, byte[]> change : changes.entrySet()) {
+              if (change.getValue() == null) {
+                entries.remove(toStored.apply(change.getKey()));
+              } else {
+                batch.put(toStored.apply(change.getKey()), change.getValue());
+              }
+            }
+            if (!batch.isEmpty()) {
+              entries.putAll(batch);
+            }
+            return null;
+          });
+    }
+
+    @Override
+    public void clear() {
+      access(
+          user,
+          () -> {
+            state.get().clear();
+            return null;
+          });
     }
   }
 
@@ -153,7 +346,7 @@ final class UserStore implements SpilledEvents, UndecidedChanges {
     spilledRows.inc();
     backend.setCurrentKey(user.key);
     try {
-      spilled.put(keyOf(flagged.event()), flagged);
+      states.spilled().put(keyOf(flagged.event()), flagged);
     } catch (Exception e) {
       throw inaccessible(user, e);
     }
@@ -164,8 +357,8 @@ final class UserStore implements SpilledEvents, UndecidedChanges {
     backend.setCurrentKey(user.key);
     String key = keyOf(event);
     try {
-      PendingEvent flagged = spilled.get(key);
-      spilled.remove(key);
+      PendingEvent flagged = states.spilled().get(key);
+      states.spilled().remove(key);
       return flagged == null ? null : flagged.withUserId(user.userId);
     } catch (Exception e) {
       throw inaccessible(user, e);
@@ -176,7 +369,7 @@ final class UserStore implements SpilledEvents, UndecidedChanges {
   public Stream<PendingEvent> of(UserFacts user) {
     backend.setCurrentKey(user.key);
     try {
-      return StreamSupport.stream(spilled.values().spliterator(), false)
+      return StreamSupport.stream(states.spilled().values().spliterator(), false)
           .map(flagged -> flagged.withUserId(user.userId));
     } catch (Exception e) {
       throw inaccessible(user, e);
@@ -188,7 +381,7 @@ final class UserStore implements SpilledEvents, UndecidedChanges {
     undecidedRows.inc();
     backend.setCurrentKey(user.key);
     try {
-      undecided.put(index, change);
+      states.undecided().put(index, change);
     } catch (Exception e) {
       throw inaccessible(user, e);
     }
@@ -198,7 +391,7 @@ final class UserStore implements SpilledEvents, UndecidedChanges {
   public UndecidedChange get(UserFacts user, int index) {
     backend.setCurrentKey(user.key);
     try {
-      return undecided.get(index);
+      return states.undecided().get(index);
     } catch (Exception e) {
       throw inaccessible(user, e);
     }
@@ -208,8 +401,8 @@ final class UserStore implements SpilledEvents, UndecidedChanges {
   public UndecidedChange take(UserFacts user, int index) {
     backend.setCurrentKey(user.key);
     try {
-      UndecidedChange change = undecided.get(index);
-      undecided.remove(index);
+      UndecidedChange change = states.undecided().get(index);
+      states.undecided().remove(index);
       return change;
     } catch (Exception e) {
       throw inaccessible(user, e);
@@ -218,7 +411,8 @@ final class UserStore implements SpilledEvents, UndecidedChanges {
 
   /** The keys of the users of whom changes await their transaction's end. */
   List<String> undecidedUsers() {
-    try (Stream<String> stored = backend.getKeys(UNDECIDED.getName(), VoidNamespace.INSTANCE)) {
+    try (Stream<String> stored =
+        backend.getKeys(UserStates.UNDECIDED.getName(), VoidNamespace.INSTANCE)) {
       return stored.distinct().toList();
     }
   }

@@ -41,14 +41,14 @@ final class UserTotals {
   /**
    * The totals after days whose figures are known.
    *
-   * @param days the sum of the user's figures
+   * @param total of these days
    */
-  static UserTotals after(MetricConfig metric, DailySums days) {
+  static UserTotals after(MetricConfig metric, MetricTotal total) {
     BigInteger numerator =
         metric.property() == null
-            ? BigInteger.valueOf(days.events()).multiply(BigInteger.valueOf(PropertyValue.ONE))
-            : days.valueSum();
-    return new UserTotals(metric, numerator, days.dDenSum(), days.dXSum());
+            ? BigInteger.valueOf(total.events()).multiply(BigInteger.valueOf(PropertyValue.ONE))
+            : total.values();
+    return new UserTotals(metric, numerator, total.denominator(), total.covariate());
   }
 
   /** A proportion is a count that is capped at one event. */

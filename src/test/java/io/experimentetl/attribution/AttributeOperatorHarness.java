@@ -25,9 +25,12 @@ import io.experimentetl.model.VariantRow;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Queue;
+import java.util.stream.Stream;
 import org.apache.flink.api.common.serialization.SerializerConfigImpl;
 import org.apache.flink.api.common.typeinfo.Types;
 import org.apache.flink.runtime.checkpoint.OperatorSubtaskState;
+import org.apache.flink.runtime.state.KeyedStateBackend;
+import org.apache.flink.runtime.state.VoidNamespace;
 import org.apache.flink.streaming.runtime.streamrecord.StreamRecord;
 import org.apache.flink.streaming.util.KeyedTwoInputStreamOperatorTestHarness;
 import org.apache.flink.types.Either;
@@ -178,6 +181,15 @@ abstract class AttributeOperatorHarness {
 
   List<DailyContribution> contributions() {
     return side(AttributeOperator.CONTRIBUTIONS);
+  }
+
+  /** The number of keys that have an entry in a keyed state. */
+  long keysIn(String state) {
+    KeyedStateBackend<?> backend =
+        ((AttributeOperator) harness.getOperator()).getKeyedStateBackend();
+    try (Stream<?> keys = backend.getKeys(state, VoidNamespace.INSTANCE)) {
+      return keys.count();
+    }
   }
 
   Finding lastOf(FindingCode code) {

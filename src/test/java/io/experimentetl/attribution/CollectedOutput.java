@@ -60,7 +60,7 @@ final class CollectedOutput implements AttributionOutput {
   }
 
   @Override
-  public void dailyDifference(DailyKey key, DailySums difference, long dayEndsAt) {
+  public void dailyDifference(String userKey, DailyKey key, DailySums difference, long dayEndsAt) {
     daily.merge(
         key,
         difference,

@@ -13,10 +13,12 @@ import io.experimentetl.config.DeliveryMode;
 import io.experimentetl.config.JobConfig;
 import io.experimentetl.config.StateConfig;
 import io.experimentetl.model.AssignmentProcessed;
+import io.experimentetl.model.AssignmentRow;
 import io.experimentetl.model.ChangeKind;
 import io.experimentetl.model.EventProcessed;
 import io.experimentetl.model.ExperimentRow;
 import io.experimentetl.model.SourceTable;
+import io.experimentetl.model.VariantRow;
 import io.experimentetl.warehouse.EventEncoder;
 import java.math.BigInteger;
 import java.time.Duration;
@@ -47,9 +49,13 @@ class EvictedUsersTest extends AttributeOperatorHarness {
   }
 
   private void sendDates(String endsAt) throws Exception {
+    sendDates(EXPERIMENT, endsAt);
+  }
+
+  private void sendDates(long experiment, String endsAt) throws Exception {
     ExperimentRow row =
         new ExperimentRow(
-            EXPERIMENT, "exp", "Exp", null, "ACTIVE", null, 1, null, null, at(endsAt), 0, 0);
+            experiment, "exp", "Exp", null, "ACTIVE", null, 1, null, null, at(endsAt), 0, 0);
     harness.processElement2(
         new StreamRecord<>(
             Either.Right(change(SourceTable.EXPERIMENTS, ChangeKind.UPDATE, row, row))));
@@ -84,7 +90,7 @@ class EvictedUsersTest extends AttributeOperatorHarness {
     barrier(3, "2026-01-14T00:00:01Z");
     OperatorSubtaskState snapshot = harness.snapshot(3, 3);
     assertThat(snapshot.getStateSize()).isLessThan(whole - 197 * 40);
-    assertThat(harness.numKeyedStateEntries()).isOne();
+    assertThat(harness.numKeyedStateEntries()).as("the user, and two of the index").isEqualTo(3);
     assertThat(harness.numProcessingTimeTimers()).isZero();
     harness.close();
 
@@ -170,5 +176,82 @@ class EvictedUsersTest extends AttributeOperatorHarness {
     assertThat(contributions().subList(sent, contributions().size()))
         .hasSize(2)
         .allMatch(contribution -> contribution.sums().newUsers() == -1);
+  }
+
+  @Test
+  void factsOfAUserInTwoExperimentsAreEvictedOnce() throws Exception {
+    List<EventProcessed> rows = new ArrayList<>();
+    List<AssignmentProcessed> assignments = new ArrayList<>();
+    long other = EXPERIMENT + 1;
+    harness.close();
+    harness = newHarness(evicting(rows, assignments));
+    harness.open();
+    sendDimensions();
+    sendDates("2026-01-09T00:00:00Z");
+    sendDates(other, "2026-01-09T00:00:00Z");
+    send(SourceTable.USERS, UserScenario.userRow());
+    send(SourceTable.ASSIGNMENTS, assignment(CONTROL, "hash", JAN_8));
+    send(SourceTable.EVENTS, event(1, "exposure", CONTROL, JAN_8, null));
+    long variant = 77;
+    harness.processElement2(
+        new StreamRecord<>(
+            Either.Right(
+                change(
+                    SourceTable.VARIANTS,
+                    ChangeKind.INSERT,
+                    null,
+                    new VariantRow(variant, other, "c", "C", null, 50, true, null, 0, 0)))));
+    send(
+        SourceTable.ASSIGNMENTS,
+        new AssignmentRow(
+            9, other, UserScenario.USER, variant, 1, "hash", null, at(JAN_8), null, 0, 0));
+    barrier(1, "2026-01-14T00:00:00Z");
+    rows.addAll(events());
+    assignments.addAll(assignments());
+    barrier(2, "2026-01-20T00:00:00Z");
+    assertThat(keysIn("user-experiments")).as("both are evicted").isZero();
+
+    send(SourceTable.EVENTS, event(3, "conversion", CONTROL, JAN_8, null));
+    barrier(3, "2026-01-20T00:00:00Z");
+    rows.clear();
+    rows.addAll(events());
+    harness.setProcessingTime(60_000);
+    barrier(4, "2026-01-20T00:00:00Z");
+    assertThat(keysIn("user-experiments")).as("they are evicted again").isZero();
+    int sent = contributions().size();
+    sendDates("2026-01-07T00:00:00Z");
+    barrier(5, "2026-01-20T00:00:00Z");
+    assertThat(contributions().subList(sent, contributions().size()))
+        .hasSize(2)
+        .allMatch(contribution -> contribution.sums().newUsers() == -1);
+  }
+
+  @Test
+  void evictionsGoOnBetweenBarriers() throws Exception {
+    int users = 1_200;
+    List<EventProcessed> rows = new ArrayList<>();
+    List<AssignmentProcessed> assignments = new ArrayList<>();
+    harness.close();
+    harness = newHarness(evicting(rows, assignments));
+    harness.open();
+    harness.setProcessingTime(1_000);
+    sendDimensions();
+    sendDates("2026-01-09T00:00:00Z");
+    for (int i = 0; i < users; i++) {
+      String user = "u" + i;
+      send(SourceTable.USERS, UserScenario.userRow().withUserId(user));
+      send(
+          SourceTable.ASSIGNMENTS,
+          new AssignmentRow(i, EXPERIMENT, user, CONTROL, 1, "hash", null, at(JAN_8), null, 0, 0));
+    }
+    barrier(1, "2026-01-14T00:00:00Z");
+    assignments.addAll(assignments());
+    barrier(2, "2026-01-20T00:00:00Z");
+    assertThat(keysIn("user-experiments")).isBetween(1L, users - 1L);
+    for (int i = 0; i < 10; i++) {
+      harness.setProcessingTime(harness.getProcessingTime() + 1_000);
+    }
+    assertThat(keysIn("user-experiments")).isZero();
+    assertThat(keysIn("user")).isEqualTo(users);
   }
 }

@@ -18,13 +18,9 @@ import io.experimentetl.model.EventProcessed;
 import io.experimentetl.model.EventRow;
 import io.experimentetl.model.FindingCode;
 import io.experimentetl.model.SourceTable;
-import java.io.IOException;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
-import org.apache.flink.api.common.serialization.SerializerConfigImpl;
-import org.apache.flink.api.common.typeinfo.TypeInformation;
-import org.apache.flink.core.memory.DataOutputSerializer;
 import org.junit.jupiter.api.Test;
 
 class EvictionTest {
@@ -58,14 +54,6 @@ class EvictionTest {
     return Set.copyOf(scenario.out.openCodes());
   }
 
-  private static int bytes(UserState state) throws IOException {
-    DataOutputSerializer out = new DataOutputSerializer(1024);
-    TypeInformation.of(UserState.class)
-        .createSerializer(new SerializerConfigImpl())
-        .serialize(state, out);
-    return out.length();
-  }
-
   @Test
   void summaryHasOneSizeForAnyNumberOfEvents() throws Exception {
     live(scenario);
@@ -74,20 +62,19 @@ class EvictionTest {
     for (int i = 3; i < 3_000; i++) {
       busy.insert(purchase(i, JAN_9, "1"));
     }
-    int before = bytes(busy.keptState());
+    int before = busy.keptState().bytes();
     scenario.evict();
     busy.evict();
 
-    assertThat(busy.keptState().experiments()).isEmpty();
-    assertThat(busy.keptState().evicted()).hasSize(1);
+    assertThat(busy.evicted()).hasSize(1);
     assertThat(before).isGreaterThan(100_000);
-    assertThat(bytes(busy.keptState()))
-        .isEqualTo(bytes(scenario.keptState()))
+    assertThat(busy.keptState().bytes())
+        .isEqualTo(scenario.keptState().bytes())
         .isLessThan(
-            bytes(
-                    UserScenario.ofKnownUser(UserScenario.config(CrossoverPolicy.EXCLUDE))
-                        .keptState())
-                + 64);
+            UserScenario.ofKnownUser(UserScenario.config(CrossoverPolicy.EXCLUDE))
+                    .keptState()
+                    .bytes()
+                + 72);
   }
 
   @Test
@@ -220,14 +207,14 @@ class EvictionTest {
   void factsAreRehydratedWithoutLaterRows() {
     live(scenario);
     scenario.evict();
-    UserState checkpoint = scenario.keptState();
+    KeptUsers checkpoint = scenario.keptState();
     scenario.insert(purchase(3, JAN_9, "4"));
     scenario.restart(checkpoint);
     scenario.insert(purchase(3, JAN_9, "4"));
 
     assertThat(codes(scenario)).doesNotContain(FindingCode.T_LATE_BEYOND_STATE);
     assertThat(scenario.evicted()).isEmpty();
-    assertThat(scenario.keptState().experiments()[0].events().occurredAt()).hasSize(3);
+    assertThat(scenario.keptState().experiments(UserScenario.USER).get(0).events()).isEqualTo(3);
   }
 
   @Test
@@ -363,7 +350,7 @@ class EvictionTest {
     assertThat(scenario.out.daily).isEqualTo(before);
     assertThat(scenario.out.openFindings()).contains("T-LATE-BEYOND-STATE experiment-user:1/u1");
     scenario.afterGrace();
-    assertThat(scenario.keptState()).isNull();
+    assertThat(scenario.keptState().isEmpty()).isTrue();
   }
 
   @Test

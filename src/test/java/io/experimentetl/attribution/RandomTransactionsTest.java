@@ -344,6 +344,7 @@ class RandomTransactionsTest {
     UserScenario scenario = UserScenario.ofKnownUser(UserScenario.config(CrossoverPolicy.EXCLUDE));
     Source source = new Source(scenario, random);
     boolean writesEarly = random.nextBoolean();
+    scenario.settlesAtOnce = random.nextBoolean();
     for (int i = 0; i < 6; i++) {
       List<Runnable> changes = source.transaction();
       scenario.inOneTransaction(() -> applyWithACrash(scenario, changes, random, writesEarly));
@@ -379,9 +380,10 @@ class RandomTransactionsTest {
         assertThat(scenario.out.rowsSentAgain()).as(String.join("\n", source.log)).isEmpty();
       }
       assertThat(scenario.undecided).isEmpty();
+      scenario.settle();
       assertThat(scenario.out.daily).isEqualTo(figuresOf(source));
       if (!source.userIsThere) {
-        assertThat(scenario.keptState()).isNull();
+        assertThat(scenario.keptState().isEmpty()).isTrue();
       }
     }
   }

@@ -42,6 +42,8 @@ import net.jqwik.api.statistics.Statistics;
 /**
  * For any changes of a user in any order, the sent differences add up to the statistics that the
  * contract defines for the rows.
+ *
+ * <p>Long because the properties share the generators of changes.
  */
 class StreamedStatisticsTest {
   private static final long START = at("2026-03-27T00:00:00Z");
@@ -65,6 +67,8 @@ class StreamedStatisticsTest {
     experiment = randomExperiment(random);
     treatment = new VariantDimension(TREATMENT, EXPERIMENT, "t", "T", 50, false);
     UserScenario scenario = new UserScenario(config);
+    scenario.settlesAtOnce = random.nextBoolean();
+    scenario.walksAtOnce = random.nextBoolean();
     known = random.nextBoolean();
     if (known) {
       know(scenario);
@@ -72,9 +76,7 @@ class StreamedStatisticsTest {
     int steps = 1 + random.nextInt(40);
     for (int i = 0; i < steps; i++) {
       step(scenario, random);
-      if (random.nextInt(4) == 0) {
-        scenario.throughState();
-      }
+      disturb(scenario, random);
       if (random.nextInt(6) == 0) {
         scenario.afterGrace();
       }
@@ -86,6 +88,8 @@ class StreamedStatisticsTest {
     know(scenario);
     scenario.insert(SourceTable.USERS, UserScenario.userRow());
     scenario.afterGrace();
+    scenario.walk();
+    scenario.settle();
 
     Set<Long> variants =
         treatment.experimentId() == EXPERIMENT ? Set.of(CONTROL, TREATMENT) : Set.of(CONTROL);
@@ -112,6 +116,8 @@ class StreamedStatisticsTest {
     experiment = randomExperiment(random);
     treatment = new VariantDimension(TREATMENT, EXPERIMENT, "t", "T", 50, false);
     UserScenario scenario = new UserScenario(config);
+    scenario.settlesAtOnce = random.nextBoolean();
+    scenario.walksAtOnce = random.nextBoolean();
     known = random.nextBoolean();
     if (known) {
       know(scenario);
@@ -120,6 +126,7 @@ class StreamedStatisticsTest {
     Map<DailyKey, DailySums> endedDays = new HashMap<>();
     for (int i = 2 + random.nextInt(40); i > 0; i--) {
       step(scenario, random);
+      disturb(scenario, random);
       if (random.nextInt(6) == 0) {
         scenario.afterGrace();
       }
@@ -134,6 +141,8 @@ class StreamedStatisticsTest {
     know(scenario);
     scenario.insert(SourceTable.USERS, UserScenario.userRow());
     scenario.afterGrace();
+    scenario.walk();
+    scenario.settle();
 
     assertThat(scenario.out.daily).isEqualTo(contract(config, endedDays));
   }
@@ -148,13 +157,12 @@ class StreamedStatisticsTest {
     assignment = null;
     Random random = new Random(seed);
     JobConfig config = someOf(randomConfig(random), random);
-    experiment = randomExperiment(random);
-    while (experiment.endsAt() == null && random.nextInt(8) > 0) {
-      experiment = randomExperiment(random);
-    }
+    experiment = randomExperimentThatEnds(random);
     treatment = new VariantDimension(TREATMENT, EXPERIMENT, "t", "T", 50, false);
     ids = random.nextInt(4) == 0 ? 24 : 100_000;
     UserScenario scenario = new UserScenario(config);
+    scenario.settlesAtOnce = random.nextBoolean();
+    scenario.walksAtOnce = random.nextBoolean();
     scenario.committedAt = at("2026-05-01T00:00:00Z");
     scenario.insert(SourceTable.USERS, UserScenario.userRow());
     known = random.nextInt(8) > 0;
@@ -171,9 +179,7 @@ class StreamedStatisticsTest {
     Map<DailyKey, DailySums> endedDays = new HashMap<>();
     for (int i = 2 + random.nextInt(40); i > 0; i--) {
       step(scenario, random);
-      if (random.nextInt(4) == 0) {
-        scenario.throughState();
-      }
+      disturb(scenario, random);
       if (random.nextInt(3) == 0) {
         scenario.afterGrace();
       }
@@ -192,6 +198,8 @@ class StreamedStatisticsTest {
       know(scenario);
     }
     scenario.afterGrace();
+    scenario.walk();
+    scenario.settle();
 
     assertThat(scenario.out.daily).isEqualTo(contract(config, endedDays));
     assertThat(scenario.visible().values().stream().map(EventProcessed::event))
@@ -200,6 +208,19 @@ class StreamedStatisticsTest {
         .noneMatch(finding -> finding.code() == FindingCode.T_LATE_BEYOND_STATE);
     assertCovered("evicted", evicted > 0);
     assertCovered("rehydrated", scenario.out.rehydrated > 0);
+  }
+
+  /** Sends sums, restarts from a checkpoint or goes on with the walk at any moment. */
+  private static void disturb(UserScenario scenario, Random random) {
+    if (random.nextInt(4) == 0) {
+      scenario.settle();
+    }
+    if (random.nextInt(4) == 0) {
+      scenario.throughState();
+    }
+    if (random.nextInt(6) == 0) {
+      scenario.walk();
+    }
   }
 
   /** More than a quarter of the tries must show the case. */
@@ -364,6 +385,15 @@ class StreamedStatisticsTest {
         random.nextBoolean() ? START + FOUR_DAYS : null,
         0,
         ExperimentDimension.NO_STATUSES);
+  }
+
+  /** Mostly one with an end. */
+  private static ExperimentDimension randomExperimentThatEnds(Random random) {
+    ExperimentDimension drawn = randomExperiment(random);
+    while (drawn.endsAt() == null && random.nextInt(8) > 0) {
+      drawn = randomExperiment(random);
+    }
+    return drawn;
   }
 
   private void know(UserScenario scenario) {

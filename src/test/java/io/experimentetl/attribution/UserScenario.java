@@ -1,5 +1,7 @@
 package io.experimentetl.attribution;
 
+import static org.assertj.core.api.Assertions.assertThat;
+
 import io.experimentetl.config.ConfigBuilder;
 import io.experimentetl.config.CrossoverPolicy;
 import io.experimentetl.config.FindingsConfig;
@@ -25,7 +27,9 @@ import java.math.BigInteger;
 import java.time.Duration;
 import java.time.Instant;
 import java.time.LocalDate;
+import java.util.ArrayDeque;
 import java.util.ArrayList;
+import java.util.Deque;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -34,6 +38,8 @@ import java.util.Set;
 /**
  * One user's changes, step by step. Every call is a transaction of its own, but for those within
  * {@link #inOneTransaction}.
+ *
+ * <p>Long because it has a step for each thing that can happen to a user.
  */
 final class UserScenario {
   static final String USER = "u1";
@@ -55,11 +61,21 @@ final class UserScenario {
   private final MissingReferences missing = new MissingReferences();
   private UserAttribution attribution;
   private JobConfig config;
-  private UserFacts user = new UserFacts(USER);
+  private final KeptUsers state = new KeptUsers();
+  private UserFacts user = UserFacts.read(state, USER);
   private long lsn = 1000;
   private long txId = 100;
   private long now = 1_000_000;
   private boolean inTransaction;
+
+  /** The dimensions before edits that {@link #walk} has not applied yet. */
+  private final Deque<Dimensions> unfinished = new ArrayDeque<>();
+
+  /** Whether an edit of the dimensions reaches the user at once; otherwise by {@link #walk}. */
+  boolean walksAtOnce = true;
+
+  /** Whether sums are sent after each change; otherwise only by {@link #settle}. */
+  boolean settlesAtOnce = true;
 
   /** Commit time of the next changes, microseconds since 1970. */
   long committedAt = at("2026-01-10T12:00:00Z");
@@ -90,6 +106,7 @@ final class UserScenario {
 
   /** Evicts the user's facts that may leave, in experiments that have ended. */
   void evict() {
+    throughState();
     try {
       new Eviction(
               dimensions, config.statistics(), Duration.ZERO, RetentionPeriods.of(config.source()))
@@ -101,6 +118,7 @@ final class UserScenario {
               evictedFacts(config.statistics()))
           .values()
           .forEach(summaries -> summaries.forEach(user::evict));
+      throughState();
     } catch (IOException | InterruptedException e) {
       throw new IllegalStateException(e);
     }
@@ -114,15 +132,22 @@ final class UserScenario {
   void redeploy(JobConfig now, Set<String> restated, Set<String> endedBefore)
       throws IOException, InterruptedException {
     throughState();
+    UserStatistics present =
+        new UserStatistics(
+            dimensions,
+            now.statistics(),
+            now.findings().enrolmentTolerance().toMillis() * 1000,
+            new UserFindings(dimensions, versions, out),
+            out);
     MetricChange change =
         MetricChange.between(
             config.statistics(), now.statistics(), restated, endedBefore, committedAt);
     new MetricRestatement(
-            change, dimensions, warehouse, evictedFacts(change.both()), Duration.ZERO, out)
+            change, dimensions, present, warehouse, evictedFacts(change.both()), Duration.ZERO, out)
         .apply(List.of(user));
-    throughState();
     config = now;
     attribution = attribution(now);
+    user = UserFacts.read(state, USER);
   }
 
   static JobConfig config(CrossoverPolicy policy) {
@@ -236,9 +261,29 @@ final class UserScenario {
   }
 
   void changeDimensions(Runnable change) {
-    Dimensions before = dimensions.copyOf(Set.of(EXPERIMENT));
+    Dimensions former = dimensions.copyOf(Set.of(EXPERIMENT));
     change.run();
-    attribution.applyDimensions(user, Set.of(EXPERIMENT), before, Origin.NONE, now);
+    dimensions.putVersion(EXPERIMENT, dimensions.versionOf(EXPERIMENT) + 1);
+    dimensions.remember(EXPERIMENT, former);
+    unfinished.add(former);
+    if (walksAtOnce) {
+      walk();
+    }
+  }
+
+  /** Visits the user for each edit of the dimensions, in their order. */
+  void walk() {
+    while (!unfinished.isEmpty()) {
+      flush();
+      if (!user.experiments().isEmpty() || !user.evicted().isEmpty()) {
+        assertThat(state.isIn(USER, EXPERIMENT)).as("found by the index").isTrue();
+      }
+      Dimensions former = unfinished.remove();
+      attribution.applyDimensions(
+          user, new Edit(EXPERIMENT, Origin.NONE, former.experiment(EXPERIMENT)), now);
+      changed();
+      dimensions.forget(EXPERIMENT, former.versionOf(EXPERIMENT));
+    }
   }
 
   void insert(SourceTable table, SourceRow after) {
@@ -317,6 +362,19 @@ final class UserScenario {
       throw new IllegalStateException(e);
     }
     attribution.moveRenamed(user, stored, mustBeVisible, now);
+    changed();
+  }
+
+  /** Sends the sums of all changes. */
+  void settle() {
+    attribution.settle(user);
+  }
+
+  private void changed() {
+    user.clearTouched();
+    if (settlesAtOnce) {
+      settle();
+    }
   }
 
   boolean hasUnmoved() {
@@ -333,6 +391,7 @@ final class UserScenario {
 
   private void commit() {
     attribution.endTransaction(user, now);
+    changed();
   }
 
   /** A TRUNCATE; {@link #commitTruncates} must follow. */
@@ -365,6 +424,7 @@ final class UserScenario {
   void commitTruncates() {
     attribution.applyTruncates(user, now);
     attribution.truncates().clear();
+    changed();
   }
 
   void processingTime(Instant time) {
@@ -374,16 +434,24 @@ final class UserScenario {
   void afterGrace() {
     now += GRACE_MILLIS + 1000;
     attribution.applyDue(user, now);
+    changed();
   }
 
-  /** Writes the user to state, and reads it back. */
+  /** Writes the user to state, as a barrier does, and reads it back. */
   void throughState() {
-    user = UserFacts.of(user.key, user.toState());
+    flush();
+    user = UserFacts.read(state, USER);
+  }
+
+  /** Writes the user to state, and goes on with it. */
+  void flush() {
+    settle();
+    user.flush();
   }
 
   /** Everything that a checkpoint holds, and what the statistics were behind it. */
   record Checkpoint(
-      UserState state,
+      KeptUsers state,
       Map<Integer, UndecidedChange> undecided,
       Map<DailyKey, DailySums> daily,
       int eventRows,
@@ -393,8 +461,9 @@ final class UserScenario {
       long lsn) {}
 
   Checkpoint checkpoint() {
+    flush();
     return new Checkpoint(
-        user.toState(),
+        state.copy(),
         Map.copyOf(undecided),
         Map.copyOf(out.daily),
         out.eventRows.size(),
@@ -416,7 +485,8 @@ final class UserScenario {
         new RowVersionGenerator(checkpoint.greatestSequenceNumber, versions.lastFinding(), 0);
     attribution = attribution(config);
     checkpoint.truncates.forEach(attribution.truncates()::add);
-    user = UserFacts.of(user.key, checkpoint.state);
+    state.replaceBy(checkpoint.state);
+    user = UserFacts.read(state, USER);
     undecided.clear();
     undecided.putAll(checkpoint.undecided);
     out.daily.clear();
@@ -432,12 +502,15 @@ final class UserScenario {
   }
 
   /** Restarts the job from an earlier checkpoint; rows sent since then stay sent. */
-  void restart(UserState checkpoint) {
-    user = UserFacts.of(USER, checkpoint);
+  void restart(KeptUsers checkpoint) {
+    state.replaceBy(checkpoint);
+    user = UserFacts.read(state, USER);
   }
 
-  UserState keptState() {
-    return user.toState();
+  /** What is kept of the user; empty: nothing. */
+  KeptUsers keptState() {
+    throughState();
+    return state.copy();
   }
 
   Map<String, EventProcessed> visible() {
@@ -475,6 +548,7 @@ final class UserScenario {
             before,
             after),
         now);
+    changed();
     if (!inTransaction) {
       commit();
     }

@@ -1,0 +1,149 @@
+package io.experimentetl.attribution;
+
+import io.experimentetl.config.StatisticsConfig;
+import java.util.Map;
+import java.util.TreeMap;
+
+/**
+ * The exposures of one user that count in one experiment: the first time and the number by variant.
+ * They are exact after every change. Only when the first exposure goes are all events read.
+ */
+final class Exposures {
+  /** Later than any event. */
+  static final long NONE = Long.MAX_VALUE;
+
+  private final Map<Long, Integer> byVariant = new TreeMap<>();
+  private long first = NONE;
+
+  /** The number of exposures by time; null: not read. */
+  private TreeMap<Long, Integer> times;
+
+  /** The exposures in state, without their times. */
+  static Exposures of(long first, long[] variants, int[] counts) {
+    Exposures exposures = new Exposures();
+    exposures.first = first;
+    for (int i = 0; i < variants.length; i++) {
+      exposures.byVariant.put(variants[i], counts[i]);
+    }
+    return exposures;
+  }
+
+  /** The exposures among all events, while the experiment is running. */
+  static Exposures of(
+      EventFacts events, ExperimentDimension experiment, StatisticsConfig statistics) {
+    Exposures exposures = new Exposures();
+    if (experiment != null) {
+      events.forEachId(
+          sameId -> {
+            EventFact event = EventFact.counted(sameId);
+            if (isExposure(event, experiment, statistics)) {
+              exposures.add(event);
+            }
+          });
+    }
+    return exposures;
+  }
+
+  /**
+   * Whether the event is an exposure while the experiment is running.
+   *
+   * @param event null: there is none
+   */
+  static boolean isExposure(
+      EventFact event, ExperimentDimension experiment, StatisticsConfig statistics) {
+    return event != null
+        && event.eventType().equals(statistics.exposureEvent())
+        && experiment.isRunningAt(event.occurredAt());
+  }
+
+  private void add(EventFact exposure) {
+    byVariant.merge(exposure.variantId(), 1, Integer::sum);
+    first = Math.min(first, exposure.occurredAt());
+  }
+
+  /**
+   * Replaces the exposure that counts of an id.
+   *
+   * @param old null: there was none
+   * @param now null: there is none any more
+   * @param events all events after the change
+   */
+  void replace(
+      EventFact old,
+      EventFact now,
+      EventFacts events,
+      ExperimentDimension experiment,
+      StatisticsConfig statistics) {
+    if (old != null) {
+      remove(byVariant, old.variantId());
+      if (times != null) {
+        remove(times, old.occurredAt());
+      }
+    }
+    if (now != null) {
+      byVariant.merge(now.variantId(), 1, Integer::sum);
+      if (times != null) {
+        times.merge(now.occurredAt(), 1, Integer::sum);
+      }
+      first = Math.min(first, now.occurredAt());
+    }
+    boolean isFirstGone = old != null && old.occurredAt() == first;
+    if (isFirstGone && times == null) {
+      readTimes(events, experiment, statistics);
+    }
+    if (times != null) {
+      first = times.isEmpty() ? NONE : times.firstKey();
+    }
+  }
+
+  private static void remove(Map<Long, Integer> counts, long key) {
+    counts.computeIfPresent(key, (same, count) -> count == 1 ? null : count - 1);
+  }
+
+  private void readTimes(
+      EventFacts events, ExperimentDimension experiment, StatisticsConfig statistics) {
+    TreeMap<Long, Integer> read = new TreeMap<>();
+    events.forEachId(
+        sameId -> {
+          EventFact event = EventFact.counted(sameId);
+          if (isExposure(event, experiment, statistics)) {
+            read.merge(event.occurredAt(), 1, Integer::sum);
+          }
+        });
+    times = read;
+  }
+
+  /** Forgets what was read to find the next first exposure. */
+  void forgetTimes() {
+    times = null;
+  }
+
+  /** Microseconds since 1970 in UTC, or {@link #NONE}. */
+  long first() {
+    return first;
+  }
+
+  /** Whether an exposure names a variant other than this one. */
+  boolean isElsewhere(long variantId) {
+    for (long variant : byVariant.keySet()) {
+      if (variant != EventFact.NO_VARIANT && variant != variantId) {
+        return true;
+      }
+    }
+    return false;
+  }
+
+  long[] variants() {
+    return byVariant.keySet().stream().mapToLong(Long::longValue).toArray();
+  }
+
+  /** The numbers of exposures, in the order of {@link #variants}. */
+  int[] counts() {
+    return byVariant.values().stream().mapToInt(Integer::intValue).toArray();
+  }
+
+  /** An estimate of the heap that the times take, in bytes. */
+  int weight() {
+    return times == null ? 0 : 64 * times.size();
+  }
+}

@@ -1,0 +1,118 @@
+package io.experimentetl.attribution;
+
+import io.experimentetl.config.MetricConfig;
+import io.experimentetl.config.StatisticsConfig;
+import io.experimentetl.model.DailyKey;
+import io.experimentetl.model.DailySums;
+import io.experimentetl.model.HealthCounts;
+import io.experimentetl.model.HealthKey;
+import java.util.HashMap;
+import java.util.HashSet;
+import java.util.Map;
+import java.util.Set;
+
+/** Changes one user's figures in one experiment, and sends the differences. */
+final class FigureDifferences {
+  private final String userKey;
+  private final long experimentId;
+  private final Figures figures;
+  private final ExperimentCalendar calendar;
+  private final StatisticsConfig statistics;
+
+  /** Null: nothing is sent. */
+  private final AttributionOutput out;
+
+  /**
+   * Changes to come.
+   *
+   * @param out null: nothing is sent
+   */
+  FigureDifferences(
+      String userKey,
+      ExperimentFacts facts,
+      ExperimentCalendar calendar,
+      StatisticsConfig statistics,
+      AttributionOutput out) {
+    this.userKey = userKey;
+    this.experimentId = facts.experimentId;
+    this.figures = facts.figures;
+    this.calendar = calendar;
+    this.statistics = statistics;
+    this.out = out;
+  }
+
+  void add(DailyKey key, DailySums difference, long dayEndsAt) {
+    figures.set(FigureKey.of(key), figures.daily(key).plus(difference));
+    sendDaily(key, difference, dayEndsAt);
+  }
+
+  void add(HealthKey key, HealthCounts difference) {
+    figures.set(FigureKey.of(key), figures.health(key).plus(difference));
+    sendHealth(key, difference);
+  }
+
+  private void sendDaily(DailyKey key, DailySums difference, long dayEndsAt) {
+    if (out != null) {
+      out.dailyDifference(userKey, key, difference, dayEndsAt);
+    }
+  }
+
+  private void sendHealth(HealthKey key, HealthCounts difference) {
+    if (out != null) {
+      out.healthDifference(key, difference);
+    }
+  }
+
+  /** Replaces all figures, and sends what differs. The days of ended metrics stay as they were. */
+  void replace(Contributions now) {
+    Map<FigureKey, Object> before = figures.all();
+    Set<String> names = new HashSet<>();
+    for (MetricConfig metric : statistics.metrics()) {
+      names.add(metric.name());
+    }
+    Map<FigureKey, Object> after = new HashMap<>();
+    now.daily().forEach((key, sums) -> after.put(FigureKey.of(key), sums));
+    now.health().forEach((key, counts) -> after.put(FigureKey.of(key), counts));
+    addTotals(now, after);
+    before.forEach(
+        (figure, value) -> {
+          if (after.get(figure) == null && !figure.isOfEvents()) {
+            figures.set(figure, null);
+            if (figure.isHealth()) {
+              sendHealth(figure.health(experimentId), ((HealthCounts) value).negate());
+            } else if (figure.isDaily() && names.contains(figure.name().substring(1))) {
+              send(figure, ((DailySums) value).negate());
+            }
+          }
+        });
+    after.forEach(
+        (figure, value) -> {
+          Object old = before.get(figure);
+          if (!value.equals(old)) {
+            figures.set(figure, value);
+            if (value instanceof DailySums sums) {
+              send(figure, old == null ? sums : sums.plus(((DailySums) old).negate()));
+            } else if (value instanceof HealthCounts counts) {
+              sendHealth(
+                  figure.health(experimentId),
+                  old == null ? counts : counts.plus(((HealthCounts) old).negate()));
+            }
+          }
+        });
+  }
+
+  private void send(FigureKey figure, DailySums difference) {
+    sendDaily(figure.daily(experimentId), difference, calendar.endOf(figure.day()));
+  }
+
+  private static void addTotals(Contributions now, Map<FigureKey, Object> figures) {
+    now.daily()
+        .forEach(
+            (key, sums) ->
+                figures.merge(
+                    FigureKey.ofTotal(key.metric()),
+                    MetricTotal.ZERO.plus(sums, key.dayEpoch()),
+                    (a, b) -> ((MetricTotal) a).plus((MetricTotal) b)));
+    figures.values().removeIf(MetricTotal.ZERO::equals);
+  }
+}

@@ -1,0 +1,94 @@
+package io.experimentetl.attribution;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.experimentetl.model.EventId;
+import java.util.HashMap;
+import java.util.Map;
+import org.junit.jupiter.api.Test;
+
+/** Few entries are in the experiment's record, many are entries of keyed state. */
+class FactEntriesTest {
+  private static final int MAX_BYTES = 20;
+
+  private final KeptUsers state = new KeptUsers();
+  private final Entries<EventId> stored = state.events("u1", 1);
+  private FactEntries<EventId> entries = entries(FactEntries.NO_BYTES, false);
+
+  private FactEntries<EventId> entries(byte[] inRecord, boolean isStored) {
+    return new FactEntries<>(stored, EntriesSerializer.EVENTS, MAX_BYTES, inRecord, isStored);
+  }
+
+  private void restart() {
+    entries = entries(entries.inRecord(), entries.isStored());
+  }
+
+  private static EventId id(int number) {
+    return new EventId(7, number, null);
+  }
+
+  private void put(int number, byte[] entry) {
+    Map<EventId, byte[]> changes = new HashMap<>();
+    changes.put(id(number), entry);
+    entries.put(changes);
+  }
+
+  private Map<EventId, byte[]> all() {
+    Map<EventId, byte[]> all = new HashMap<>();
+    entries.forEach(all::put);
+    return all;
+  }
+
+  @Test
+  void fewEntriesAreInTheRecord() {
+    put(1, new byte[] {1});
+    put(2, new byte[19]);
+    restart();
+
+    assertThat(state.isEmpty()).isTrue();
+    assertThat(entries.get(id(1))).containsExactly(1);
+    assertThat(entries.get(id(3))).isNull();
+    assertThat(all()).containsOnlyKeys(id(1), id(2));
+  }
+
+  @Test
+  void manyEntriesLeaveTheRecord() {
+    put(1, new byte[] {1});
+    put(2, new byte[19]);
+    put(3, new byte[] {3});
+    assertThat(entries.inRecord()).isEmpty();
+    restart();
+
+    assertThat(entries.get(id(1))).containsExactly(1);
+    assertThat(all()).containsOnlyKeys(id(1), id(2), id(3));
+    put(1, null);
+    assertThat(entries.get(id(1))).isNull();
+    assertThat(all()).containsOnlyKeys(id(2), id(3));
+  }
+
+  @Test
+  void replacedAndRemovedEntriesMakeRoomInTheRecord() {
+    put(1, new byte[20]);
+    put(1, new byte[10]);
+    restart();
+    put(2, new byte[10]);
+    put(1, null);
+    put(3, new byte[10]);
+
+    assertThat(state.isEmpty()).isTrue();
+    assertThat(all()).containsOnlyKeys(id(2), id(3));
+  }
+
+  @Test
+  void clearedEntriesAreFewAgain() {
+    put(1, new byte[21]);
+    assertThat(state.isEmpty()).isFalse();
+    entries.clear();
+    assertThat(state.isEmpty()).isTrue();
+
+    put(2, new byte[] {2});
+    restart();
+    assertThat(state.isEmpty()).isTrue();
+    assertThat(all()).containsOnlyKeys(id(2));
+  }
+}

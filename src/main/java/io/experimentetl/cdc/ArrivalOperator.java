@@ -43,6 +43,12 @@ final class ArrivalOperator extends AbstractStreamOperator<Either<ProgressMarker
    */
   private static final Duration REMEMBERED = Duration.ofDays(7);
 
+  /** Users of so few rows do not make a judgement that the whole transaction would not. */
+  private static final int FEW_ROWS = 10;
+
+  /** A platform that writes in large transactions only is judged at every such barrier. */
+  private static final int MAX_UNJUDGED_MARKERS = 10;
+
   private transient ListState<ArrivalState> arrivalState;
   private transient ValueState<SeenChange> seenState;
   private transient FindingReporter findings;
@@ -52,6 +58,16 @@ final class ArrivalOperator extends AbstractStreamOperator<Either<ProgressMarker
   private transient long completeLsn;
   private transient long committedAt;
   private transient boolean snapshotDone;
+
+  /** The last row's transaction, and how many of its rows have come; 0: it has ended. */
+  private transient long txId;
+
+  private transient long rowsOfTransaction;
+
+  /** The transaction at the last marker, and how many markers in a row were inside of another. */
+  private transient long txIdAtMarker;
+
+  private transient int unjudgedMarkers;
 
   @Override
   public void initializeState(StateInitializationContext context) throws Exception {
@@ -110,9 +126,39 @@ final class ArrivalOperator extends AbstractStreamOperator<Either<ProgressMarker
       completeLsn = Math.max(completeLsn, change.position().previousCommitLsn());
       committedAt = Math.max(committedAt, change.position().committedAt());
       snapshotDone = true;
+      note(change);
     }
     output.collect(
         new StreamRecord<>(Either.Right(change.assignSequenceNumber(nextSequenceNumber(lsn)))));
+  }
+
+  /**
+   * Topics hold no commits: a transaction ends with the next one's row. The heartbeat's row is a
+   * transaction by itself.
+   */
+  private void note(Change change) {
+    if (change.position().txId() != txId) {
+      txId = change.position().txId();
+      rowsOfTransaction = 0;
+    }
+    rowsOfTransaction++;
+  }
+
+  /** Whether the barrier is inside of a transaction that judgements must await. */
+  private boolean isInTransaction() {
+    if (rowsOfTransaction <= FEW_ROWS) {
+      unjudgedMarkers = 0;
+      return false;
+    }
+    if (txId != txIdAtMarker) {
+      txIdAtMarker = txId;
+      unjudgedMarkers++;
+    }
+    if (unjudgedMarkers > MAX_UNJUDGED_MARKERS) {
+      unjudgedMarkers = 0;
+      return false;
+    }
+    return true;
   }
 
   private boolean wasSeen(Change change) throws Exception {
@@ -149,7 +195,12 @@ final class ArrivalOperator extends AbstractStreamOperator<Either<ProgressMarker
         new StreamRecord<>(
             Either.Left(
                 new ProgressMarker(
-                    nextSequenceNumber(0), completeLsn, committedAt, snapshotDone, false))));
+                    nextSequenceNumber(0),
+                    completeLsn,
+                    committedAt,
+                    snapshotDone,
+                    false,
+                    isInTransaction()))));
   }
 
   @Override

@@ -54,6 +54,11 @@ class ArrivalOperatorTest {
   }
 
   private void send(String key, long commitBefore, long lsn, long committedAt) throws Exception {
+    send(key, commitBefore, lsn, committedAt, 1);
+  }
+
+  private void send(String key, long commitBefore, long lsn, long committedAt, long txId)
+      throws Exception {
     harness.processElement(
         new StreamRecord<>(
             Tuple2.of(
@@ -63,7 +68,7 @@ class ArrivalOperatorTest {
                         SourceTable.ETL_HEARTBEAT,
                         lsn == 0 ? ChangeKind.READ : ChangeKind.INSERT,
                         0,
-                        new SourcePosition(commitBefore, lsn, 1, 0, committedAt),
+                        new SourcePosition(commitBefore, lsn, txId, 0, committedAt),
                         null,
                         new HeartbeatRow(key, 0))))));
   }
@@ -133,6 +138,32 @@ class ArrivalOperatorTest {
     assertThat(marker()).isEqualTo(new ProgressMarker(2, 0, 0, false, false));
     send("a", 90, 100, 2);
     assertThat(marker()).isEqualTo(new ProgressMarker(101, 90, 2, true, false));
+  }
+
+  private void sendTransaction(long txId, int rows) throws Exception {
+    for (int i = 0; i < rows; i++) {
+      send("t" + txId + "-" + i, txId * 1_000 - 8, txId * 1_000 + 8L * i, txId, txId);
+    }
+  }
+
+  /** A sorted bulk INSERT would look like a sample ratio mismatch halfway. */
+  @Test
+  void barrierInsideOfALargeTransactionSaysSoUntilTheNextTransaction() throws Exception {
+    sendTransaction(1, 40);
+    assertThat(marker().inTransaction()).isTrue();
+    assertThat(marker().inTransaction()).isTrue();
+    sendTransaction(2, 1);
+    assertThat(marker().inTransaction()).isFalse();
+  }
+
+  @Test
+  void platformThatWritesInLargeTransactionsOnlyIsJudgedNowAndThen() throws Exception {
+    int judged = 0;
+    for (int txId = 1; txId <= 22; txId++) {
+      sendTransaction(txId, 40);
+      judged += marker().inTransaction() ? 0 : 1;
+    }
+    assertThat(judged).isEqualTo(2);
   }
 
   @Test

@@ -10,7 +10,6 @@ import java.util.List;
 import java.util.Map;
 import java.util.Properties;
 import java.util.Set;
-import java.util.concurrent.TimeUnit;
 import org.apache.flink.connector.base.source.reader.RecordsWithSplitIds;
 import org.apache.flink.connector.base.source.reader.splitreader.SplitReader;
 import org.apache.flink.connector.base.source.reader.splitreader.SplitsChange;
@@ -52,6 +51,7 @@ final class TopicsReader implements SplitReader<DebeziumRecord, TopicsSplit> {
   private final KafkaConsumer<byte[], byte[]> consumer;
   private final DebeziumDecoder decoder;
   private final CommitOrder order = new CommitOrder();
+  private final AppendedRecords appended = new AppendedRecords(APPENDING.toNanos());
   private final Map<TopicPartition, Long> restored = new HashMap<>();
   private final Set<TopicPartition> held = new HashSet<>();
   private long nextDiscoveryAt = System.nanoTime();
@@ -87,6 +87,7 @@ final class TopicsReader implements SplitReader<DebeziumRecord, TopicsSplit> {
     found.removeAll(consumer.assignment());
     if (!found.isEmpty()) {
       Map<TopicPartition, Long> beginnings = consumer.beginningOffsets(found);
+      appended.note(consumer.endOffsets(found), System.nanoTime());
       Set<TopicPartition> all = new HashSet<>(consumer.assignment());
       all.addAll(found);
       // No call below contacts the broker, so none can fail halfway.
@@ -107,7 +108,9 @@ final class TopicsReader implements SplitReader<DebeziumRecord, TopicsSplit> {
       }
       for (ConsumerRecord<byte[], byte[]> record :
           consumer.poll(order.isEmpty() ? POLL : POLL_WHILE_SOME_WAIT)) {
-        order.add(decoder.decode(record), readAt(record));
+        order.add(
+            decoder.decode(record),
+            appended.since(partitionOf(record), record.offset(), System.nanoTime()));
       }
       long settled = System.nanoTime() - APPENDING.toNanos();
       if (!order.hasReadBefore(settled)) {
@@ -115,6 +118,7 @@ final class TopicsReader implements SplitReader<DebeziumRecord, TopicsSplit> {
       }
       // Every record written before a record that was read by then lies before these offsets.
       Map<TopicPartition, Long> ends = consumer.endOffsets(consumer.assignment());
+      appended.note(ends, System.nanoTime());
       List<DebeziumRecord> released =
           order.release(
               partition -> consumer.position(partition) >= ends.get(partition),
@@ -139,11 +143,8 @@ final class TopicsReader implements SplitReader<DebeziumRecord, TopicsSplit> {
     }
   }
 
-  /** A record of a backlog need not wait: its request was appended long ago. */
-  private static long readAt(ConsumerRecord<?, ?> record) {
-    long ageMillis = System.currentTimeMillis() - record.timestamp();
-    return System.nanoTime()
-        - TimeUnit.MILLISECONDS.toNanos(Math.max(0, Math.min(ageMillis, APPENDING.toMillis())));
+  private static TopicPartition partitionOf(ConsumerRecord<?, ?> record) {
+    return new TopicPartition(record.topic(), record.partition());
   }
 
   private void holdWhatIsAhead() {

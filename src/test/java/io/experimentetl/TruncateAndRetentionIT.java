@@ -222,9 +222,23 @@ class TruncateAndRetentionIT {
         "truncate");
   }
 
-  /** Several tables in one statement, by cascade; then the users are assigned anew. */
+  /** The rows are young, and no row of the stream says that they are gone. */
   @Test
   @Order(5)
+  void truncateOfARetentionTransactionKeepsYoungRowsAndVerifyKnowsThem() throws Exception {
+    databases.execute("BEGIN; SELECT retention_begin(); TRUNCATE events; COMMIT;");
+
+    awaitThat(
+        "SELECT count() FROM data_inconsistencies FINAL WHERE code = 'C-DELETE-RETENTION' AND subject = 'source-table:events'",
+        "1");
+    awaitThat(events("experiment_id = 3 AND event_type = 'exposure'"), "2");
+    awaitThat(exposed(3), "2");
+    assertThat(databases.audit(config, DEADLINE).differences()).isEmpty();
+  }
+
+  /** Several tables in one statement, by cascade; then the users are assigned anew. */
+  @Test
+  @Order(6)
   void truncatedAssignmentsAreDeletesOfThatMomentAndUsersCanBeAssignedAnew() throws Exception {
     databases.execute("TRUNCATE assignments RESTART IDENTITY");
     awaitThat(assignments("experiment_id = 3"), "0");
@@ -237,7 +251,7 @@ class TruncateAndRetentionIT {
   }
 
   @Test
-  @Order(6)
+  @Order(7)
   void truncatedDimensionIsTheDeleteOfEachOfItsRows() throws Exception {
     databases.execute(
         """
@@ -258,7 +272,7 @@ class TruncateAndRetentionIT {
   }
 
   @Test
-  @Order(7)
+  @Order(8)
   void auditIsEqual() throws Exception {
     assertThat(databases.audit(config, DEADLINE).differences()).isEmpty();
     assertThat(
@@ -269,7 +283,7 @@ class TruncateAndRetentionIT {
   }
 
   @Test
-  @Order(8)
+  @Order(9)
   void truncateOfUsersFailsTheJobWithItsRemedy() throws Exception {
     databases.execute("TRUNCATE users CASCADE");
 

@@ -2,6 +2,7 @@ package io.experimentetl.audit;
 
 import io.experimentetl.cdc.DayRange;
 import io.experimentetl.model.RowVersion;
+import io.experimentetl.warehouse.RetainedRows;
 import java.util.Collection;
 import java.util.List;
 import java.util.Optional;
@@ -14,11 +15,6 @@ final class ClickHouseRows {
 
   /** The same for a group of versions of one event: a tombstone may have no source id. */
   private static final String EVENT_ID_OF_GROUP = "ifNull(any(source_id), toString(event_id))";
-
-  /**
-   * The row is not in PostgreSQL: it was deleted, or the warehouse keeps what retention deleted.
-   */
-  private static final String GONE = "(_deleted = 1 OR _delete_reason = 'retention')";
 
   /** The hash of a deleted row: greater than every hash. */
   static final long DELETED = 1L << 48;
@@ -55,7 +51,7 @@ final class ClickHouseRows {
             table.warehouseTable(),
             lsn,
             sortingKey,
-            GONE,
+            gone(lsn),
             days.filter(range -> table.hasTime())
                 .map(range -> " AND day_ BETWEEN " + range.from() + " AND " + range.to())
                 .orElse(""));
@@ -88,9 +84,9 @@ final class ClickHouseRows {
             table.hasTime() ? "experiment_id" : "0",
             table.hasTime() ? "toUnixTimestamp64Micro(" + table.timeColumn() + ")" : "0",
             hash(),
-            GONE,
+            gone(Long.MAX_VALUE),
             bucket(EVENT_ID_OF_GROUP),
-            GONE,
+            gone(lsn),
             DELETED,
             hash(),
             lsn,
@@ -243,20 +239,32 @@ final class ClickHouseRows {
   }
 
   /**
-   * Rows that a retention transaction has deleted in PostgreSQL, although their age does not say
-   * so: {@code day, experiment, rows}.
+   * Rows that a retention transaction has deleted or truncated in PostgreSQL, although their age
+   * does not say so: {@code day, experiment, rows}.
    */
   String keptBeyondSource(Optional<DayRange> days) {
     return """
         SELECT %s AS day_, experiment_id, count()
         FROM %s FINAL
-        WHERE _delete_reason = 'retention'%s
+        WHERE %s%s
         GROUP BY day_, experiment_id"""
         .formatted(
             day(),
             table.warehouseTable(),
+            kept(Long.MAX_VALUE),
             days.map(range -> " AND day_ BETWEEN " + range.from() + " AND " + range.to())
                 .orElse(""));
+  }
+
+  private String kept(long asOfLsn) {
+    return RetainedRows.isKeptBeyondSource(table.source(), asOfLsn);
+  }
+
+  /**
+   * The row is not in PostgreSQL: it was deleted, or the warehouse keeps what retention deleted.
+   */
+  private String gone(long asOfLsn) {
+    return "(_deleted = 1 OR " + kept(asOfLsn) + ")";
   }
 
   /** Experiments with rows on these days. */

@@ -6,9 +6,12 @@ import io.experimentetl.model.AssignmentRow;
 import io.experimentetl.model.Change;
 import io.experimentetl.model.ChangeKind;
 import io.experimentetl.model.EventRow;
+import io.experimentetl.model.FindingCode;
+import io.experimentetl.model.RowVersion;
 import io.experimentetl.model.SourcePosition;
 import io.experimentetl.model.SourceRow;
 import io.experimentetl.model.SourceTable;
+import io.experimentetl.model.SubjectKind;
 import java.io.IOException;
 import java.io.Serializable;
 import java.sql.ResultSet;
@@ -35,23 +38,27 @@ public final class RetainedRows implements AutoCloseable {
       """
       SELECT %s, toUnixTimestamp64Micro(_committed_at) AS committed_micros
       FROM assignments_processed FINAL
-      WHERE (assigned_at < now64(6, 'UTC') - toIntervalSecond({retention:UInt64}) OR _delete_reason = 'retention')
+      WHERE (assigned_at < now64(6, 'UTC') - toIntervalSecond({retention:UInt64}) OR %s)
         AND (experiment_id, user_id, id) > ({a:Int64}, {b:String}, {c:Int64})
       ORDER BY experiment_id, user_id, id
       LIMIT {rows:UInt32}
       """
-          .formatted(SourceColumns.select(AssignmentRow.COLUMNS));
+          .formatted(
+              SourceColumns.select(AssignmentRow.COLUMNS),
+              isKeptBeyondSource(SourceTable.ASSIGNMENTS, Long.MAX_VALUE));
   private static final String EVENTS =
       """
       SELECT %s, toUnixTimestamp64Micro(_committed_at) AS committed_micros
       FROM events_processed FINAL
-      WHERE (timestamp < now64(6, 'UTC') - toIntervalSecond({retention:UInt64}) OR _delete_reason = 'retention')
+      WHERE (timestamp < now64(6, 'UTC') - toIntervalSecond({retention:UInt64}) OR %s)
         AND (experiment_id, user_id, timestamp, event_id)
           > ({a:Int64}, {b:String}, fromUnixTimestamp64Micro({c:Int64}, 'UTC'), {d:UUID})
       ORDER BY experiment_id, user_id, timestamp, event_id
       LIMIT {rows:UInt32}
       """
-          .formatted(SourceColumns.select(EventRow.COLUMNS));
+          .formatted(
+              SourceColumns.select(EventRow.COLUMNS),
+              isKeptBeyondSource(SourceTable.EVENTS, Long.MAX_VALUE));
 
   /**
    * Where they are.
@@ -113,6 +120,25 @@ public final class RetainedRows implements AutoCloseable {
     this.from = from;
     this.users = users;
     this.reader = new ClickHouseReader(from.warehouse());
+  }
+
+  /**
+   * The condition that the warehouse keeps a row of the table although PostgreSQL has it no longer:
+   * a retention transaction has deleted it, and the row says so, or has truncated the table, which
+   * sends no row: then the finding about it has a version above those of the rows.
+   *
+   * @param asOfLsn a later TRUNCATE does not count
+   */
+  public static String isKeptBeyondSource(SourceTable table, long asOfLsn) {
+    return """
+        (_delete_reason = '%s' OR _version < (SELECT max(_version) FROM data_inconsistencies
+          WHERE code = '%s' AND subject_kind = '%s' AND subject_key = '%s' AND _lsn <= %d))"""
+        .formatted(
+            RowVersion.RETENTION,
+            FindingCode.C_DELETE_RETENTION.code(),
+            SubjectKind.SOURCE_TABLE.text(),
+            table.tableName(),
+            asOfLsn);
   }
 
   /**

@@ -19,6 +19,7 @@ import io.experimentetl.quality.FindingReporter;
 import io.experimentetl.quality.FindingVersions;
 import java.util.EnumSet;
 import java.util.List;
+import java.util.Objects;
 import org.apache.flink.api.common.state.ListState;
 import org.apache.flink.api.common.state.ListStateDescriptor;
 import org.apache.flink.api.common.state.ValueState;
@@ -162,29 +163,48 @@ public final class OutboxRelay extends AbstractStreamOperator<OutboxMessage>
   private void applyRow(OutboxReconciliation reconciliation, Change change, boolean compared)
       throws JsonProcessingException {
     OutboxRow row = (OutboxRow) (change.after() == null ? change.before() : change.after());
-    boolean wasReported = change.before() instanceof OutboxRow before && isUnrelayable(before);
-    if (wasReported && !(change.after() instanceof OutboxRow after && isUnrelayable(after))) {
-      findings.report(
-          Finding.resolved(FindingCode.O_UNKNOWN_SHAPE, Subject.outboxEvent(row.id()))
-              .detail("the row was corrected, skipped or deleted")
-              .at(change, FindingVersions.of(change)));
-    }
     try {
       OutboxPayload payload = OutboxPayload.of(row);
       byte[] json = message(row, payload);
+      // An acknowledgement changes nothing but processed_at: the row before is not read as well.
+      if (change.before() instanceof OutboxRow before
+          && !hasMessageOf(before, row)
+          && isUnrelayable(before)) {
+        resolveUnknownShape(change, row);
+      }
       if (reconciliation.applyRow(change, payload, timers.currentProcessingTime(), compared)) {
         output.collect(
             new StreamRecord<>(
                 new OutboxMessage(row.id(), row.aggregateType(), row.aggregateId(), json)));
       }
     } catch (UnknownShapeException e) {
-      if (change.after() != null && row.processedAt() == null) {
+      boolean isReported = change.after() != null && row.processedAt() == null;
+      if (!isReported && change.before() instanceof OutboxRow before && isUnrelayable(before)) {
+        resolveUnknownShape(change, row);
+      }
+      if (isReported) {
         findings.report(
             Finding.opened(FindingCode.O_UNKNOWN_SHAPE, Subject.outboxEvent(row.id()))
                 .detail(e.getMessage())
                 .at(change, FindingVersions.of(change)));
       }
     }
+  }
+
+  private void resolveUnknownShape(Change change, OutboxRow row) {
+    findings.report(
+        Finding.resolved(FindingCode.O_UNKNOWN_SHAPE, Subject.outboxEvent(row.id()))
+            .detail("the row was corrected, skipped or deleted")
+            .at(change, FindingVersions.of(change)));
+  }
+
+  /** Whether the rows make the same message. */
+  private static boolean hasMessageOf(OutboxRow row, OutboxRow other) {
+    return row.aggregateType().equals(other.aggregateType())
+        && row.aggregateId().equals(other.aggregateId())
+        && row.eventType().equals(other.eventType())
+        && Objects.equals(row.payload(), other.payload())
+        && row.createdAt() == other.createdAt();
   }
 
   /** Whether O-UNKNOWN-SHAPE is reported of the row. */

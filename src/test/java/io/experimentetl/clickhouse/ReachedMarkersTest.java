@@ -26,7 +26,7 @@ class ReachedMarkersTest {
     add("b", 0, 1, 100, 90);
     assertThat(markers.reachedByAll())
         .as("the lowest position and the latest time")
-        .contains(new ReachedMarkers.Reached(new ProgressMarker(100, 80, 800, true, true), 1090));
+        .contains(new ReachedMarkers.Reached(new ProgressMarker(100, 80, 800, true, false), 1090));
     add("a", 0, 2, 200, 190);
     add("b", 0, 1, 200, 190);
     assertThat(markers.reachedByAll().orElseThrow().marker().sequenceNumber())

@@ -4,10 +4,12 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.experimentetl.audit.AuditReport;
+import io.experimentetl.cdc.ResyncRequest;
 import io.experimentetl.local.Platform;
 import io.experimentetl.local.PlatformAddresses;
 import io.experimentetl.local.TestCluster;
 import io.experimentetl.local.demo.RunningJob;
+import io.experimentetl.model.SourceTable;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.io.StringWriter;
@@ -16,6 +18,9 @@ import java.nio.file.Path;
 import java.sql.Connection;
 import java.sql.SQLException;
 import java.sql.Statement;
+import java.time.LocalDate;
+import java.time.ZoneOffset;
+import java.time.format.DateTimeFormatter;
 import java.util.List;
 import java.util.Optional;
 import org.junit.jupiter.api.AfterEach;
@@ -144,10 +149,10 @@ class ResyncIT {
     assertThat(addresses.clickHouse().count(OLD_USERS))
         .as("rows that retention has deleted are kept and counted, without the erased user")
         .isEqualTo(19);
-    readOneTableAgain();
+    readOneTableAgain(running);
   }
 
-  private void readOneTableAgain() {
+  private void readOneTableAgain(RunningJob running) throws Exception {
     StringWriter out = new StringWriter();
     TableResync resync =
         new TableResync(addresses.deployment(JAR), Lines.to(new PrintWriter(out, true)));
@@ -160,10 +165,33 @@ class ResyncIT {
     assertThatThrownBy(() -> resync.run("outbox_events", null))
         .hasMessage("ClickHouse does not hold the rows of outbox_events");
 
+    // The change never enters the stream, and the request is there when the job next looks.
+    execute(
+        """
+        BEGIN;
+        ALTER PUBLICATION experiment_etl DROP TABLE assignments;
+        UPDATE assignments SET source = 'api' WHERE user_id = 'u1';
+        ALTER PUBLICATION experiment_etl ADD TABLE assignments;
+        INSERT INTO etl_heartbeat (writer, beat_at) VALUES ('%s', now());
+        COMMIT;
+        """
+            .formatted(ResyncRequest.of(SourceTable.ASSIGNMENTS, "assignments").writer()));
     assertThat(resync.run("assignments", null)).isTrue();
+    running.awaitVisible();
+    assertThat(
+            addresses
+                .clickHouse()
+                .query("SELECT source FROM assignments_processed FINAL WHERE user_id = 'u1'"))
+        .isEqualTo("api");
+    String partition =
+        DateTimeFormatter.ofPattern("'events_'uuuu_MM")
+            .format(LocalDate.now(ZoneOffset.UTC).minusDays(5));
+    assertThat(resync.run(null, partition)).isTrue();
     assertThat(out.toString())
         .contains("the job compares assignments and reads the rows that differ")
-        .contains("PostgreSQL and ClickHouse agree about assignments");
+        .contains("PostgreSQL and ClickHouse agree about assignments")
+        .contains("the job compares " + partition)
+        .contains("PostgreSQL and ClickHouse agree about events");
   }
 
   private List<String> repairs() throws IOException {

@@ -83,6 +83,52 @@ class SqlFilesIT {
   }
 
   @Test
+  void optionalTriggerGivesNewPartitionsFullIdentity() throws Exception {
+    PostgresEndpoint database = PLATFORM.newPostgresDatabase("sql_trigger");
+    OURS.applyTo(database.login());
+    String script = Files.readString(Path.of("sql/postgres/optional/full_replica_identity.sql"));
+    try (Connection connection = database.connect();
+        Statement statement = connection.createStatement()) {
+      statement.execute(
+          "CREATE TABLE before_it PARTITION OF events FOR VALUES FROM ('2047-01-01') TO ('2048-01-01')");
+      assertThat(identities(statement)).isEqualTo("before_it d");
+      statement.execute(script);
+      statement.execute(script);
+      statement.execute(
+          "CREATE TABLE created PARTITION OF events FOR VALUES FROM ('2048-01-01') TO ('2049-01-01')");
+      statement.execute("CREATE TABLE attached (LIKE events INCLUDING ALL)");
+      statement.execute("CREATE TABLE other (id int PRIMARY KEY)");
+      assertThat(identities(statement))
+          .as("before the attachment")
+          .isEqualTo("attached d, before_it f, created f, other d");
+      statement.execute(
+          "ALTER TABLE events ATTACH PARTITION attached FOR VALUES FROM ('2049-01-01') TO ('2050-01-01')");
+      assertThat(identities(statement)).isEqualTo("attached f, before_it f, created f, other d");
+      assertThat(
+              text(
+                  statement,
+                  "SELECT string_agg(t.tablename, ', ') FROM pg_publication_tables t WHERE t.tablename IN ('events', 'created', 'attached')"))
+          .as("partitions are published by their root")
+          .isEqualTo("events");
+      statement.execute(
+          "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE database = current_database()");
+    }
+  }
+
+  private static String identities(Statement statement) throws SQLException {
+    return text(
+        statement,
+        "SELECT string_agg(relname || ' ' || relreplident::text, ', ' ORDER BY relname) FROM pg_class WHERE relname IN ('attached', 'before_it', 'created', 'other')");
+  }
+
+  private static String text(Statement statement, String sql) throws SQLException {
+    try (ResultSet row = statement.executeQuery(sql)) {
+      row.next();
+      return row.getString(1);
+    }
+  }
+
+  @Test
   void errorNamesTheFileTheLineAndTheStatement(@TempDir Path directory) throws IOException {
     Path file = Files.createDirectories(directory.resolve("postgres")).resolve("001_bad.sql");
     Files.writeString(file, "SELECT 1;\n\nSELECT * FROM no_such_table;\n");

@@ -174,7 +174,8 @@ public final class ExperimentEtlJob {
         new KafkaSourceSettings(
             KafkaSinks.client(config),
             config.kafka().sourceTopicPrefix(),
-            config.outbox().enabled()));
+            config.outbox().enabled()),
+        config.source().watchesTopics() ? watch(config) : null);
   }
 
   /** How the source is watched for changes that never enter the stream. */

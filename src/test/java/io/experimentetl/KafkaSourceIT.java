@@ -5,7 +5,10 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.awaitility.Awaitility.await;
 
 import io.experimentetl.cdc.DebeziumConnector;
+import io.experimentetl.config.ConfigBuilder;
+import io.experimentetl.config.SourceConfig;
 import io.experimentetl.config.SourceType;
+import io.experimentetl.config.UnstreamedChanges;
 import io.experimentetl.local.PlatformExtension;
 import io.experimentetl.local.traffic.Traffic;
 import io.experimentetl.local.traffic.TrafficPlan;
@@ -128,6 +131,11 @@ class KafkaSourceIT {
   @Test
   void brokenRecordBecomesAFindingWithItsPlaceAndOthersContinue() throws Exception {
     prepare(SourceType.KAFKA);
+    job.config =
+        ConfigBuilder.from(job.config)
+            .with(SourceConfig::unstreamedChanges, UnstreamedChanges.REPORT)
+            .with(SourceConfig::heartbeatInterval, Duration.ofMillis(300))
+            .build();
     startDebezium(folder.resolve("offsets"));
     String topic = job.config.kafka().sourceTopicPrefix() + "users";
     try (KafkaProducer<byte[], byte[]> producer =
@@ -147,6 +155,24 @@ class KafkaSourceIT {
         .isEqualTo("S-UNPARSEABLE\tkafka-record:" + topic + "/1@0");
     assertThat(job.clickHouse.count("SELECT count() FROM users FINAL")).isEqualTo(2);
     assertTruncateAndRetentionMarkerPassThrough();
+    assertChangesThatNeverEnterTheTopicsAreNoticed();
+  }
+
+  /** The host of the source is set, so the job looks at its catalogue. */
+  private void assertChangesThatNeverEnterTheTopicsAreNoticed() throws Exception {
+    job.execute(
+        "ALTER PUBLICATION experiment_etl DROP TABLE users",
+        "INSERT INTO users (user_id) VALUES ('unpublished')",
+        "ALTER PUBLICATION experiment_etl ADD TABLE users");
+    await()
+        .atMost(Duration.ofMinutes(2))
+        .untilAsserted(
+            () ->
+                assertThat(
+                        job.clickHouse.query(
+                            "SELECT subject, detail FROM data_inconsistencies FINAL WHERE code = 'C-UNSTREAMED' AND status = 'OPEN' FORMAT TSV"))
+                    .startsWith("source-table:users\tusers was taken out of the publication")
+                    .contains("1 rows differ"));
   }
 
   /** Young rows that the clean-up deletes are of a user who is erased before the audit. */

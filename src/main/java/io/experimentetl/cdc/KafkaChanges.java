@@ -1,8 +1,12 @@
 package io.experimentetl.cdc;
 
+import io.experimentetl.clickhouse.ProgressMarker;
+import io.experimentetl.model.Change;
 import org.apache.flink.api.common.eventtime.WatermarkStrategy;
 import org.apache.flink.api.common.typeinfo.Types;
+import org.apache.flink.streaming.api.datastream.SingleOutputStreamOperator;
 import org.apache.flink.streaming.api.environment.StreamExecutionEnvironment;
+import org.apache.flink.types.Either;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -22,12 +26,18 @@ public final class KafkaChanges {
 
   private KafkaChanges() {}
 
-  /** Adds the source and the step after it, both with parallelism 1. */
+  /** What a start without a watch logs, and {@code status} shows. */
+  public static final String NOT_WATCHED =
+      "nothing looks for changes that never enter Debezium's topics, such as those of a table out of its publication or of an attached partition: set source.host, or compare the rows by verify";
+
+  /**
+   * Adds the source and the steps after it, with parallelism 1.
+   *
+   * @param watch for changes that never enter the topics; null: none
+   */
   public static SourceStreams attach(
-      StreamExecutionEnvironment environment, KafkaSourceSettings settings) {
-    LOG.warn(
-        "With source.type kafka nothing looks for changes that never enter the stream, such as a table out of Debezium's publication or an attached partition. Compare the rows by verify.");
-    return SourceStreams.of(
+      StreamExecutionEnvironment environment, KafkaSourceSettings settings, WatchSettings watch) {
+    SingleOutputStreamOperator<Either<ProgressMarker, Change>> arrived =
         environment
             .fromSource(
                 new DebeziumTopicsSource(settings),
@@ -39,6 +49,20 @@ public final class KafkaChanges {
             .keyBy(row -> row.f0, Types.STRING)
             .transform(ARRIVAL, PostgresChanges.TYPE, new ArrivalOperator())
             .uid(ARRIVAL)
-            .forceNonParallel());
+            .forceNonParallel();
+    if (watch == null) {
+      LOG.warn("With source.type kafka and no source.host, {}.", NOT_WATCHED);
+      return SourceStreams.of(arrived);
+    }
+    SingleOutputStreamOperator<Either<ProgressMarker, Change>> watched =
+        arrived
+            .transform(PostgresChanges.WATCH, PostgresChanges.TYPE, new TopicsWatchOperator(watch))
+            .uid(PostgresChanges.WATCH)
+            .forceNonParallel();
+    return new SourceStreams(
+        watched,
+        arrived
+            .getSideOutput(SourceStreams.FINDINGS)
+            .union(watched.getSideOutput(SourceStreams.FINDINGS)));
   }
 }

@@ -356,8 +356,12 @@ final class SourceWatch {
               .at(look.takenAt(), 0, 0));
       setLost(table, true);
       if (policy == UnstreamedChanges.STOP) {
-        return "Changes of the table %1$s never entered the stream: %2$s. Read the table again: ./etl resync --table %1$s, and start the job from its last checkpoint."
-            .formatted(table.tableName(), detail);
+        return "Changes of the table %s never entered the stream: %s. "
+                .formatted(table.tableName(), detail)
+            + (sender == null
+                ? "Let Debezium take a new snapshot into empty topics, and " + Continuity.START_ANEW
+                : "Read the table again: ./etl resync --table %s, and start the job from its last checkpoint."
+                    .formatted(table.tableName()));
       }
       settled(table, look);
     }

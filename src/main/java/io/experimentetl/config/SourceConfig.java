@@ -14,6 +14,7 @@ import java.time.Duration;
  * The platform's PostgreSQL.
  *
  * @param type whether the job reads the replication slot itself, or Debezium's topics
+ * @param host null: it is not set, and the type is kafka
  * @param publication contains exactly the job's tables; {@code sql/postgres} creates it
  * @param slot logical replication slot; {@code sql/postgres} creates it
  * @param heartbeatInterval how often the source writes its heartbeat row, so that the slot of an
@@ -49,10 +50,25 @@ public record SourceConfig(
     return read(Section.empty("source"));
   }
 
+  /** The host of the server; localhost where it is not set. */
+  @Override
+  public String host() {
+    return host == null ? "localhost" : host;
+  }
+
+  /**
+   * Whether the job looks at the server for changes that never enter Debezium's topics: only where
+   * its host is set.
+   */
+  public boolean watchesTopics() {
+    return type == SourceType.KAFKA && host != null;
+  }
+
   static SourceConfig read(Section section) {
+    SourceType type = section.get("type", choice(SourceType.class), SourceType.POSTGRES);
     return new SourceConfig(
-        section.get("type", choice(SourceType.class), SourceType.POSTGRES),
-        section.get("host", text(), "localhost"),
+        type,
+        section.get("host", text(), type == SourceType.KAFKA ? null : "localhost"),
         section.get("port", integer(1, 65_535), 5432),
         section.get("database", text(), "experiments"),
         section.get("schema", text(), "public"),

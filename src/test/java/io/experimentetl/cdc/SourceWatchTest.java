@@ -39,6 +39,10 @@ class SourceWatchTest {
   }
 
   private void restart(UnstreamedChanges policy, WatchMemory memory) {
+    restart(policy, memory, (table, rows) -> rows.forEach(row -> reread.add(row.key())));
+  }
+
+  private void restart(UnstreamedChanges policy, WatchMemory memory, SourceWatch.RowSender sender) {
     watch =
         new SourceWatch(
             "experiment_etl",
@@ -46,7 +50,7 @@ class SourceWatchTest {
             EnumSet.complementOf(EnumSet.of(SourceTable.OUTBOX_EVENTS)),
             new Looks(),
             new Comparisons(),
-            (table, rows) -> rows.forEach(row -> reread.add(row.key())),
+            sender,
             memory);
   }
 
@@ -142,6 +146,19 @@ class SourceWatchTest {
     assertThat(step().findings()).isEmpty();
     assertThat(step().stop()).isNull();
     assertThat(compared).containsExactly("users");
+  }
+
+  /** Kafka's topics: only Debezium can send rows again. */
+  @Test
+  void lostChangesOfASourceThatCannotReadRowsAgainStopTheJobWithAnotherRemedy() throws Exception {
+    restart(UnstreamedChanges.STOP, WatchMemory.START, null);
+    step();
+    rewrite("users", 1);
+    results.add(differing("u1"));
+
+    assertThat(step().stop())
+        .contains("users was truncated or rewritten", "1 rows differ", "Debezium")
+        .doesNotContain("resync --table");
   }
 
   @Test

@@ -83,6 +83,24 @@ class SqlFilesIT {
   }
 
   @Test
+  void unpartitionedEventsGetFullIdentity() throws Exception {
+    PostgresEndpoint database = PLATFORM.newPostgresDatabase("sql_unpartitioned");
+    try (Connection connection = database.connect();
+        Statement statement = connection.createStatement()) {
+      statement.execute(Files.readString(Path.of("sql/postgres/001_platform.sql")));
+      statement.execute("CREATE TABLE other (LIKE events INCLUDING ALL)");
+      statement.execute("DROP TABLE events");
+      statement.execute("ALTER TABLE other RENAME TO events");
+      statement.execute(Files.readString(Path.of("sql/postgres/002_etl.sql")));
+      assertThat(
+              text(
+                  statement,
+                  "SELECT relkind::text || relreplident::text FROM pg_class WHERE oid = 'events'::regclass"))
+          .isEqualTo("rf");
+    }
+  }
+
+  @Test
   void optionalTriggerGivesNewPartitionsFullIdentity() throws Exception {
     PostgresEndpoint database = PLATFORM.newPostgresDatabase("sql_trigger");
     OURS.applyTo(database.login());

@@ -267,11 +267,14 @@ CREATE TABLE IF NOT EXISTS data_inconsistencies /*cluster:ON CLUSTER '{cluster}'
     _version      UInt64,
     _deleted      UInt8,
     _delete_reason LowCardinality(String),
-    _batch_id     LowCardinality(String)
+    _batch_id     LowCardinality(String),
+    -- The versions that say OPEN, apart from all others: findings_open looks here for what may be open, and at the findings themselves for
+    -- what is. A part holds both, so that no write, replay or merge can part them. Small granules, because each open finding is looked up.
+    PROJECTION open (SELECT code, subject_kind, subject_key, status, severity ORDER BY status, severity, code, subject_kind, subject_key)
 )
 ENGINE = /*cluster:Replicated*/ReplacingMergeTree(_version, _deleted)
 ORDER BY (code, subject_kind, subject_key)
-SETTINGS non_replicated_deduplication_window = 10000, /*cluster:replicated_deduplication_window = 10000, replicated_deduplication_window_seconds = 604800,*/ fsync_after_insert = 1, fsync_part_directory = 1;
+SETTINGS non_replicated_deduplication_window = 10000, /*cluster:replicated_deduplication_window = 10000, replicated_deduplication_window_seconds = 604800,*/ fsync_after_insert = 1, fsync_part_directory = 1, deduplicate_merge_projection_mode = 'rebuild', lightweight_mutation_projection_mode = 'rebuild', index_granularity = 128;
 
 -- One row per progress marker, written after the last batch before the marker of every sink. The view etl_progress reads it.
 CREATE TABLE IF NOT EXISTS etl_sink_progress /*cluster:ON CLUSTER '{cluster}'*/

@@ -274,6 +274,8 @@ WITH
         SELECT assumeNotNull(experiment_id) AS in_experiment, count() AS open_errors
         FROM (SELECT * FROM data_inconsistencies FINAL)
         WHERE status = 'OPEN' AND severity = 'ERROR' AND code != 'H-SRM' AND experiment_id IS NOT NULL
+            AND (code, subject_kind, subject_key) IN
+                (SELECT code, subject_kind, subject_key FROM data_inconsistencies WHERE status = 'OPEN' AND severity = 'ERROR')
         GROUP BY in_experiment
     ),
     ended AS
@@ -677,6 +679,8 @@ WITH
         SELECT assumeNotNull(experiment_id) AS found_in, arraySort(groupUniqArray(toString(code))) AS codes
         FROM (SELECT * FROM data_inconsistencies FINAL)
         WHERE status = 'OPEN' AND severity IN ('ERROR', 'WARNING') AND experiment_id IS NOT NULL
+            AND (code, subject_kind, subject_key) IN
+                (SELECT code, subject_kind, subject_key FROM data_inconsistencies WHERE status = 'OPEN' AND severity IN ('ERROR', 'WARNING'))
         GROUP BY found_in
     )
 SELECT
@@ -707,6 +711,8 @@ COMMENT 'One row per experiment, current: open findings, sample ratio, crossover
 
 -- H-FRESHNESS is computed here, because the job cannot report while no checkpoint completes, or while it does not run. Its rows in
 -- data_inconsistencies are the past.
+-- What may be open is read from the projection open, without FINAL: every version that says OPEN and is not merged away. Only these
+-- findings are then looked up, with FINAL. experiment_results and experiment_health read open findings in the same way.
 CREATE OR REPLACE VIEW findings_open /*cluster:ON CLUSTER '{cluster}'*/ AS
 SELECT *
 FROM
@@ -727,6 +733,8 @@ FROM
         observed_at
     FROM data_inconsistencies FINAL
     WHERE status = 'OPEN' AND severity IN ('ERROR', 'WARNING') AND code != 'H-FRESHNESS'
+        AND (code, subject_kind, subject_key) IN
+            (SELECT code, subject_kind, subject_key FROM data_inconsistencies WHERE status = 'OPEN' AND severity IN ('ERROR', 'WARNING'))
     UNION ALL
     SELECT
         'WARNING',

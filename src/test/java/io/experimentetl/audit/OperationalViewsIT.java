@@ -3,13 +3,21 @@ package io.experimentetl.audit;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 
+import com.fasterxml.jackson.databind.ObjectMapper;
 import io.experimentetl.local.ClickHouseEndpoint;
 import io.experimentetl.local.PlatformExtension;
 import io.experimentetl.model.EventId;
 import io.experimentetl.model.FindingCode;
 import io.experimentetl.operations.SqlFiles;
+import java.net.URI;
+import java.net.http.HttpClient;
+import java.net.http.HttpRequest;
+import java.net.http.HttpResponse;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
+import java.util.Random;
+import java.util.StringJoiner;
 import java.util.stream.IntStream;
 import org.apache.commons.math3.distribution.NormalDistribution;
 import org.apache.commons.math3.stat.StatUtils;
@@ -221,6 +229,105 @@ class OperationalViewsIT {
         "INSERT INTO data_inconsistencies (code, subject_key, severity, status, _version) VALUES ('H-SRM', 'd', 'ERROR', 'RESOLVED', 2)");
 
     assertThat(warehouse.query("SELECT subject_key FROM findings_open")).isEqualTo("c\nb\na");
+  }
+
+  /** What is open according to the findings themselves. */
+  private static final String OPEN_BY_DEFINITION =
+      "SELECT severity, code, subject_key, experiment_id, detail, observed_at FROM data_inconsistencies FINAL"
+          + " WHERE status = 'OPEN' AND severity IN ('ERROR', 'WARNING') AND code != 'H-FRESHNESS' ORDER BY ALL";
+
+  @Test
+  void openFindingsAreThoseOfTheFindingsAfterAnyWritesReplaysAndMerges() {
+    Random random = new Random(13);
+    List<String> batches = new ArrayList<>();
+    int version = 0;
+    for (int round = 0; round < 40; round++) {
+      StringJoiner rows = new StringJoiner(", ");
+      for (int i = 0; i < 25; i++) {
+        FindingCode code =
+            List.of(
+                    FindingCode.R_VARIANT_MISMATCH,
+                    FindingCode.T_NOT_RUNNING,
+                    FindingCode.H_FRESHNESS,
+                    FindingCode.T_LATE)
+                .get(random.nextInt(4));
+        version++;
+        rows.add(
+            "('%s', 'event', 'k%d', '%s', '%s', %d, 'row %d', toDateTime64('2026-03-03', 6, 'UTC') + %d, %d)"
+                .formatted(
+                    code.code(),
+                    random.nextInt(30),
+                    code.severity(),
+                    List.of("OPEN", "OPEN", "RESOLVED", "DISMISSED").get(random.nextInt(4)),
+                    1 + random.nextInt(3),
+                    version,
+                    version,
+                    version));
+      }
+      batches.add(
+          "INSERT INTO data_inconsistencies (code, subject_kind, subject_key, severity, status, experiment_id, detail, observed_at, _version) VALUES "
+              + rows);
+      warehouse.query(batches.get(round));
+      switch (random.nextInt(6)) {
+        case 0 -> warehouse.query("OPTIMIZE TABLE data_inconsistencies FINAL");
+        case 1 -> warehouse.query(batches.get(random.nextInt(batches.size())));
+        case 2 ->
+            warehouse.query(
+                "ALTER TABLE data_inconsistencies DELETE WHERE subject_key = 'k%d' SETTINGS mutations_sync = 2"
+                    .formatted(random.nextInt(30)));
+        default -> {}
+      }
+      String open = warehouse.query(OPEN_BY_DEFINITION);
+      assertThat(open).isNotEmpty();
+      assertThat(
+              warehouse.query(
+                  "SELECT severity, code, subject_key, experiment_id, detail, observed_at FROM findings_open ORDER BY ALL"))
+          .as("round " + round)
+          .isEqualTo(open);
+    }
+  }
+
+  @Test
+  void openFindingsAreReadWithoutThoseThatAreNot() throws Exception {
+    warehouse.query(
+        "INSERT INTO data_inconsistencies (code, subject_kind, subject_key, severity, status, experiment_id, _version)"
+            + " SELECT ['R-VARIANT-MISMATCH', 'D-DUP-EVENT', 'T-NOT-RUNNING'][number % 3 + 1], 'event', toString(cityHash64(number)),"
+            + " ['ERROR', 'INFO', 'WARNING'][number % 3 + 1], if(number % 3 = 1 OR number % 9000 = 0, 'OPEN', 'RESOLVED'), 1, 1 FROM numbers(180000)");
+    warehouse.query(
+        "INSERT INTO experiment_daily_stats (experiment_id, variant_id, metric, day, new_users) VALUES (1, 11, 'm', '2026-03-01', 1), (1, 12, 'm', '2026-03-01', 1)");
+    assertThat(warehouse.query("SELECT count() FROM findings_open")).isEqualTo("20");
+    assertThat(warehouse.query("SELECT open_findings FROM experiment_health"))
+        .isEqualTo("['R-VARIANT-MISMATCH']");
+
+    for (String query :
+        List.of(
+            "SELECT * FROM findings_open",
+            "SELECT * FROM experiment_results WHERE experiment_id = 1",
+            "SELECT * FROM experiment_health WHERE experiment_id = 1")) {
+      assertThat(rowsReadBy(query)).as(query).isBetween(20L, 18_000L);
+    }
+  }
+
+  /** The rows that the server has read, by its own account in the answer's header. */
+  private long rowsReadBy(String query) throws Exception {
+    HttpResponse<String> answer =
+        HttpClient.newHttpClient()
+            .send(
+                HttpRequest.newBuilder(
+                        URI.create(
+                            warehouse.url()
+                                + "/?wait_end_of_query=1&database="
+                                + warehouse.database()))
+                    .header("X-ClickHouse-User", warehouse.user())
+                    .header("X-ClickHouse-Key", warehouse.password())
+                    .POST(HttpRequest.BodyPublishers.ofString(query))
+                    .build(),
+                HttpResponse.BodyHandlers.ofString());
+    assertThat(answer.statusCode()).as(answer.body()).isEqualTo(200);
+    return new ObjectMapper()
+        .readTree(answer.headers().firstValue("X-ClickHouse-Summary").orElseThrow())
+        .get("read_rows")
+        .asLong();
   }
 
   @Test

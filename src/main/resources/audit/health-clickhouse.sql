@@ -15,57 +15,37 @@ ${assigned}allocation AS
     WHERE _deleted = 0 AND phase > 0
     GROUP BY experiment_id
 ),
-event AS
-(
-    SELECT
-        experiment_id,
-        user_id,
-        toUnixTimestamp64Micro(min(timestamp)) AS at,
-        argMin((toString(event_type), variant_id), timestamp) AS content
-    FROM
-    (
-        SELECT experiment_id, user_id, event_id, timestamp, event_type, variant_id, _deleted
-        FROM events_processed
-        WHERE _lsn <= ${bound}
-        ORDER BY experiment_id, user_id, timestamp, event_id, _version DESC
-        LIMIT 1 BY experiment_id, user_id, timestamp, event_id
-    )
-    WHERE _deleted = 0
-    GROUP BY experiment_id, user_id, event_id
-    HAVING content.1 = ${exposure}
-),
-unit AS
+${user_events}unit AS
 (
     SELECT
         a.experiment_id AS experiment_id,
         a.user_id AS user_id,
         a.variant_id AS variant_id,
-        any(a.zone) AS zone_,
-        any(a.assigned_at) AS assigned_at_,
-        any(a.enrolled_at) AS enrolled_at_,
-        any(a.assigned_sequence) AS sequence_,
-        any(a.starts_at) AS starts,
-        any(a.ends_at) AS ends,
-        groupArrayIf(e.at, e.content.1 != '' AND e.at BETWEEN a.starts_at AND a.ends_at) AS exposures,
-        countIf(e.content.1 != '' AND e.at BETWEEN a.starts_at AND a.ends_at AND e.content.2 IS NOT NULL
-            AND e.content.2 != a.variant_id) > 0 AS is_stray,
+        a.zone AS zone_,
+        a.assigned_at AS assigned_at_,
+        a.assigned_sequence AS sequence_,
+        arrayFilter(e -> e.3 = ${exposure} AND e.1 BETWEEN a.starts_at AND a.ends_at, e.events) AS seen,
+        arrayMap(x -> x.1, seen) AS exposures,
+        arrayExists(x -> ifNull(x.4 != a.variant_id, false), seen) AS is_stray,
         if(empty(exposures), NULL, arrayMin(exposures)) AS exposed_at,
         ifNull(${entered_at}, -9223372036854775808) AS entered,
-        entered BETWEEN starts AND ends AS is_exposed
+        entered BETWEEN a.starts_at AND a.ends_at AS is_exposed
     FROM assigned AS a
     LEFT JOIN event AS e ON e.experiment_id = a.experiment_id AND e.user_id = a.user_id
-    GROUP BY experiment_id, user_id, variant_id
 ),
 moment AS
 (
-    SELECT unit.experiment_id AS experiment_id, variant_id, zone_ AS zone, is_stray,
-        arrayLast(p -> if(sequence_ > 0, p.2 <= sequence_, p.2 = 0 AND p.3 <= assigned_at_), phases).1 AS phase_of_user, arrayJoin(arrayConcat(
-        [(assigned_at_, 'assigned')],
-        if(is_exposed, [(entered, 'exposed')], []),
-        if(is_exposed, arrayMap(t -> (t, 'exposure'), exposures), []))) AS m, m.1 AS at, m.2 AS what,
-        if(what = 'assigned', phase_of_user, 0) AS phase_
-    FROM unit
-    LEFT JOIN allocation ON allocation.experiment_id = unit.experiment_id
+    SELECT experiment_id, variant_id, zone_ AS zone, is_stray, m.1 AS at, m.2 AS what, if(what = 'assigned', phase_of_user, 0) AS phase_
+    FROM
+    (
+        SELECT unit.experiment_id AS experiment_id, variant_id, zone_, is_stray,
+            arrayLast(p -> if(sequence_ > 0, p.2 <= sequence_, p.2 = 0 AND p.3 <= assigned_at_), phases).1 AS phase_of_user,
+            arrayConcat([(assigned_at_, 'assigned')], if(is_exposed, [(entered, 'exposed')], []),
+                if(is_exposed, arrayMap(t -> (t, 'exposure'), exposures), [])) AS moments
+        FROM unit
+        LEFT JOIN allocation ON allocation.experiment_id = unit.experiment_id
+    )
+    ARRAY JOIN moments AS m
 )
 SELECT
     experiment_id,

@@ -2,11 +2,11 @@
 -- of each day, per variant.
 WITH
 ${assigned}event AS (
-    SELECT DISTINCT ON (experiment_id, user_id, id)
+    SELECT DISTINCT ON (id, experiment_id, user_id)
            experiment_id, user_id, "timestamp" AS at, event_type, variant_id
     FROM events
     WHERE "timestamp" ${deliverable}
-    ORDER BY experiment_id, user_id, id, "timestamp"
+    ORDER BY id, experiment_id, user_id, "timestamp"
 ),
 exposure AS MATERIALIZED (
     SELECT a.unit, e.at, coalesce(e.variant_id <> a.variant_id, false) AS is_stray

@@ -12,6 +12,7 @@ import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 import java.util.TreeSet;
 import java.util.function.Consumer;
@@ -181,30 +182,21 @@ public final class Audit {
       Set<AuditedTable> tables,
       Set<Part> parts) {
     deadline.begin("Taking PostgreSQL's snapshot");
-    try (SourceSnapshot source = SourceSnapshot.take(settings, deadline)) {
+    try (SourceSnapshot source = SourceSnapshot.take(settings, deadline);
+        SourceReading reading = beginReading(source, tables, parts)) {
       deadline.begin("Waiting until ClickHouse shows PostgreSQL's snapshot");
       Warehouse.Progress progress = fence.awaitBeyond(source.lsn(), warehouse);
-      StatisticsSql sql =
-          new StatisticsSql(
-              settings.statistics(), StatisticsComparison.zones(settings, source, warehouse));
+      StatisticsSql sql = sqlOfBothSides(source, warehouse);
       StatisticsComparison comparison = null;
       HealthComparison health = null;
       if (parts.contains(Part.STATISTICS)) {
         deadline.begin("Recomputing the statistics from ClickHouse's rows");
         comparison = new StatisticsComparison(settings, source, warehouse, sql, progress);
-        health = new HealthComparison(settings, source, warehouse, sql, comparison.marker());
+        health = new HealthComparison(source, warehouse, sql, comparison.marker());
       }
       Map<String, Observation> observations = new LinkedHashMap<>();
-      List<DayCounts> days = compareRows(source, warehouse, deadline, tables, observations);
-      StatisticsComparison.Result cells = null;
-      HealthComparison.Result healthDays = null;
-      if (comparison != null) {
-        deadline.begin("Recomputing the statistics from PostgreSQL's rows");
-        cells = comparison.compare(experimentsWithRetainedRows);
-        healthDays = health.compare(experimentsWithRetainedRows, cells.expiredExperiments());
-        cells.observations().forEach(seen -> observations.put(seen.identity(), seen));
-        healthDays.observations().forEach(seen -> observations.put(seen.identity(), seen));
-      }
+      List<DayCounts> days =
+          compareRows(source, reading, warehouse, deadline, tables, observations);
       List<EnrichmentComparison.Result> enrichment = List.of();
       if (parts.contains(Part.ENRICHMENT)) {
         deadline.begin("Comparing joined columns and codes");
@@ -218,6 +210,17 @@ public final class Audit {
         FindingsComparison findings = new FindingsComparison(settings, source, warehouse, sql);
         openFindings = findings.open();
         findings.compare().forEach(seen -> observations.put(seen.identity(), seen));
+      }
+      StatisticsComparison.Result cells = null;
+      HealthComparison.Result healthDays = null;
+      if (comparison != null) {
+        deadline.begin("Recomputing the statistics from PostgreSQL's rows");
+        cells = comparison.compare(reading.statistics(), experimentsWithRetainedRows);
+        healthDays =
+            health.compare(
+                reading.health(), experimentsWithRetainedRows, cells.expiredExperiments());
+        cells.observations().forEach(seen -> observations.put(seen.identity(), seen));
+        healthDays.observations().forEach(seen -> observations.put(seen.identity(), seen));
       }
       return new Findings(
           source.lsn(),
@@ -233,8 +236,29 @@ public final class Audit {
     }
   }
 
+  private StatisticsSql sqlOfBothSides(SourceSnapshot source, Warehouse warehouse) {
+    return new StatisticsSql(
+        settings.statistics(),
+        StatisticsComparison.zones(
+            StatisticsComparison.zonesInSource(settings, source), warehouse));
+  }
+
+  private SourceReading beginReading(
+      SourceSnapshot source, Set<AuditedTable> tables, Set<Part> parts) {
+    Optional<StatisticsSql> figures = Optional.empty();
+    if (parts.contains(Part.STATISTICS)) {
+      StatisticsSql sql =
+          new StatisticsSql(
+              settings.statistics(), StatisticsComparison.zonesInSource(settings, source));
+      StatisticsComparison.requireZonesInSource(settings, source, sql);
+      figures = Optional.of(sql);
+    }
+    return SourceReading.begin(settings, source, tables, figures);
+  }
+
   private List<DayCounts> compareRows(
       SourceSnapshot source,
+      SourceReading reading,
       Warehouse warehouse,
       Deadline deadline,
       Set<AuditedTable> tables,
@@ -242,7 +266,8 @@ public final class Audit {
     List<DayCounts> days = new ArrayList<>();
     for (AuditedTable table : tables) {
       deadline.begin("Comparing the rows of " + table.sourceTable());
-      RowComparison.Result rows = new RowComparison(settings, table, source, warehouse).compare();
+      RowComparison.Result rows =
+          new RowComparison(settings, table, source, warehouse).compare(reading.segments(table));
       days.addAll(rows.days());
       experimentsWithRetainedRows.addAll(rows.experimentsWithRetainedRows());
       rows.observations().forEach(seen -> observations.put(seen.identity(), seen));

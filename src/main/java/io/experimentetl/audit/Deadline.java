@@ -1,6 +1,8 @@
 package io.experimentetl.audit;
 
 import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.concurrent.Executors;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.ScheduledFuture;
@@ -9,8 +11,9 @@ import java.util.function.Consumer;
 
 /**
  * The time by which something must have moved, on the monotonic clock. It begins again with each
- * step and with each sign of progress, so a long audit ends only when nothing moves. A step that
- * takes long is reported while it runs.
+ * step and with each sign of progress, so a long audit ends only when nothing moves: one moving
+ * query is enough, because the audit works on both servers at once. A step that takes long is
+ * reported while it runs.
  */
 final class Deadline implements AutoCloseable {
   private static final Duration CHECKED_EVERY = Duration.ofSeconds(1);
@@ -42,7 +45,7 @@ final class Deadline implements AutoCloseable {
     @Override
     public void close() {
       synchronized (Deadline.this) {
-        running = null;
+        running.remove(this);
       }
     }
   }
@@ -55,7 +58,7 @@ final class Deadline implements AutoCloseable {
   private long stepSince;
   private long reportedAt;
   private long endsAtNanos;
-  private Watch running;
+  private final List<Watch> running = new ArrayList<>();
 
   /**
    * Begins.
@@ -97,29 +100,33 @@ final class Deadline implements AutoCloseable {
    * @param stop ends the query; called on another thread, at most once
    */
   synchronized Watch watch(Probe probe, Runnable stop) {
-    running = new Watch(probe, stop);
-    return running;
+    Watch watch = new Watch(probe, stop);
+    running.add(watch);
+    return watch;
   }
 
-  /** Runs once a second: reports a long step, and ends a query when nothing moves. */
+  /** Runs once a second: reports a long step, and ends all queries when nothing moves. */
   void check() {
-    Watch watch;
+    List<Watch> watches;
     synchronized (this) {
-      watch = running;
+      watches = List.copyOf(running);
       long now = System.nanoTime();
       if (now - reportedAt >= REPORTED_EVERY_NANOS) {
         reportedAt = now;
         report.accept("%s: %d s so far".formatted(step, (now - stepSince) / 1_000_000_000));
       }
     }
-    if (watch != null && isLate() && isMoving(watch)) {
+    if (isLate() && watches.stream().anyMatch(Deadline::isMoving)) {
       moved();
     }
     synchronized (this) {
-      if (watch != null && watch == running && isOver()) {
-        watch.stopped = true;
-        running = null;
-        watch.stop.run();
+      if (isOver()) {
+        for (Watch watch : watches) {
+          if (running.remove(watch)) {
+            watch.stopped = true;
+            watch.stop.run();
+          }
+        }
       }
     }
   }

@@ -26,7 +26,8 @@ final class HealthComparison {
   /** The comparison's result. */
   record Result(int days, long unjudgedWeights, List<Observation> observations) {}
 
-  private record Cell(long experimentId, int day) implements Comparable<Cell> {
+  /** An experiment's day. */
+  record Cell(long experimentId, int day) implements Comparable<Cell> {
     @Override
     public int compareTo(Cell other) {
       int byExperiment = Long.compare(experimentId, other.experimentId);
@@ -37,7 +38,7 @@ final class HealthComparison {
   /**
    * Figures as of a day: users assigned and exposed by variant, crossovers, the day's exposures.
    */
-  private record Figures(
+  record Figures(
       Map<Long, Long> assigned, Map<Long, Long> exposed, long crossovers, long exposures) {
     static final Figures NONE = new Figures(Map.of(), Map.of(), 0, 0);
 
@@ -75,7 +76,6 @@ final class HealthComparison {
   private record Added(
       int day, long variantId, long assigned, long exposed, long crossovers, long exposures) {}
 
-  private final AuditSettings settings;
   private final SourceSnapshot source;
   private final Warehouse warehouse;
   private final StatisticsSql sql;
@@ -87,12 +87,7 @@ final class HealthComparison {
 
   /** Reads ClickHouse's side immediately. */
   HealthComparison(
-      AuditSettings settings,
-      SourceSnapshot source,
-      Warehouse warehouse,
-      StatisticsSql sql,
-      Warehouse.Progress marker) {
-    this.settings = settings;
+      SourceSnapshot source, Warehouse warehouse, StatisticsSql sql, Warehouse.Progress marker) {
     this.source = source;
     this.warehouse = warehouse;
     this.sql = sql;
@@ -101,8 +96,13 @@ final class HealthComparison {
     readStored(marker);
   }
 
-  Result compare(Set<Long> experimentsWithRetainedRows, Set<Long> expired) {
-    Map<Cell, Figures> fromSource = fromSource();
+  /**
+   * Compares the figures.
+   *
+   * @param fromSource {@link #fromSource}
+   */
+  Result compare(
+      Map<Cell, Figures> fromSource, Set<Long> experimentsWithRetainedRows, Set<Long> expired) {
     Map<Cell, Figures> atSnapshot =
         fromSource.equals(atMarker) ? atMarker : fromWarehouse(source.lsn(), null);
     Set<Cell> all = new TreeSet<>(stored.keySet());
@@ -300,7 +300,9 @@ final class HealthComparison {
     return cumulated(added);
   }
 
-  private Map<Cell, Figures> fromSource() {
+  /** The figures from PostgreSQL's rows. */
+  static Map<Cell, Figures> fromSource(
+      AuditSettings settings, SourceSnapshot source, StatisticsSql sql) {
     Map<Long, List<Added>> added = new TreeMap<>();
     source.recompute(
         settings,

@@ -24,7 +24,7 @@ final class RowComparison {
 
   private static final Tally EMPTY = new Tally(0, BigInteger.ZERO);
 
-  private record Tally(long count, BigInteger hash) {}
+  record Tally(long count, BigInteger hash) {}
 
   /** The comparison's result for one table. */
   record Result(
@@ -49,8 +49,13 @@ final class RowComparison {
     this.found = new TableDays(table);
   }
 
-  Result compare() {
-    compareRows(Optional.empty());
+  /**
+   * Compares all rows, and looks for repeated versions.
+   *
+   * @param inSource {@link #segmentsInSource}
+   */
+  Result compare(Map<Segment, Tally> inSource) {
+    compareRows(inSource, Optional.empty());
     new RepeatedRows(table, warehouse, found).compare();
     return found.result();
   }
@@ -61,19 +66,25 @@ final class RowComparison {
    * @param days only rows of these days; empty: all rows
    */
   Result compare(Optional<DayRange> days) {
-    compareRows(days);
+    compareRows(segmentsInSource(settings, table, source, days), days);
     return found.result();
   }
 
-  private void compareRows(Optional<DayRange> days) {
-    Map<Segment, Tally> inSource = new HashMap<>();
+  /** Count and hash of each of the table's segments in PostgreSQL. */
+  static Map<Segment, Tally> segmentsInSource(
+      AuditSettings settings, AuditedTable table, SourceSnapshot source, Optional<DayRange> days) {
+    Map<Segment, Tally> segments = new HashMap<>();
     source.read(
         settings,
         PostgresRows.of(settings, table, source).segments(days),
         row ->
-            inSource.put(
+            segments.put(
                 new Segment(row.getInt(1), row.getString(2)),
                 new Tally(row.getLong(3), new BigInteger(row.getString(4)))));
+    return segments;
+  }
+
+  private void compareRows(Map<Segment, Tally> inSource, Optional<DayRange> days) {
     Map<Segment, Tally> inWarehouse = new HashMap<>();
     warehouse.read(
         new ClickHouseRows(table, source.columnsOf(settings, table)).segments(source.lsn(), days),

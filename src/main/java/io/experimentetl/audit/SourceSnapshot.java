@@ -65,6 +65,18 @@ final class SourceSnapshot implements AutoCloseable {
     }
   }
 
+  /** The same snapshot on a connection of its own, for another thread. */
+  SourceSnapshot beside(AuditSettings settings) {
+    try (Statement statement = connection.createStatement();
+        ResultSet exported = statement.executeQuery("SELECT pg_export_snapshot()")) {
+      exported.next();
+      return new SourceSnapshot(
+          importing(settings, deadline, exported.getString(1)), deadline, utf8, lsn, takenAt);
+    } catch (SQLException e) {
+      throw cannot(settings, e);
+    }
+  }
+
   /**
    * Whether the database stores texts in ClickHouse's encoding.
    *
@@ -209,7 +221,8 @@ final class SourceSnapshot implements AutoCloseable {
     }
   }
 
-  private void abort() {
+  /** Ends the connection, and with it a query that another thread runs on it. */
+  void abort() {
     try {
       connection.abort(Runnable::run);
     } catch (SQLException e) {

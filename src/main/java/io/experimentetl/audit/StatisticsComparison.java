@@ -70,7 +70,7 @@ final class StatisticsComparison {
     this.source = source;
     this.warehouse = warehouse;
     this.sql = sql;
-    requireZones();
+    requireZonesInWarehouse();
     this.ended = endedMetrics();
     Warehouse.Progress latest = reached;
     Map<StatisticsCell, StatisticsFigures> cells = stored(latest);
@@ -93,45 +93,59 @@ final class StatisticsComparison {
     return marker;
   }
 
-  /** The zones that the experiments name, on both sides. */
-  static Set<String> zones(AuditSettings settings, SourceSnapshot source, Warehouse warehouse) {
+  /** The zones that PostgreSQL's experiments name. */
+  static Set<String> zonesInSource(AuditSettings settings, SourceSnapshot source) {
     Set<String> names = new HashSet<>();
     source.recompute(
         settings,
         "SELECT DISTINCT config ->> 'zone' FROM experiments WHERE jsonb_typeof(config -> 'zone') = 'string'",
         row -> names.add(row.getString(1)));
+    return names;
+  }
+
+  /** The zones that the experiments name, on both sides. */
+  static Set<String> zones(Set<String> inSource, Warehouse warehouse) {
+    Set<String> names = new HashSet<>(inSource);
     warehouse.read(
         "SELECT DISTINCT toString(zone) FROM experiments", row -> names.add(row.getString(1)));
     return names;
   }
 
-  /** Fails early if a server's own zone database does not contain a zone. */
-  private void requireZones() {
-    Set<String> inSource = new HashSet<>();
-    source.read(
-        settings, "SELECT name FROM pg_timezone_names", row -> inSource.add(row.getString(1)));
-    Set<String> inWarehouse = new HashSet<>();
-    warehouse.read(
-        "SELECT time_zone FROM system.time_zones", row -> inWarehouse.add(row.getString(1)));
+  /** Fails early if PostgreSQL's own zone database does not contain a zone. */
+  static void requireZonesInSource(
+      AuditSettings settings, SourceSnapshot source, StatisticsSql sql) {
+    Set<String> known = new HashSet<>();
+    source.read(settings, "SELECT name FROM pg_timezone_names", row -> known.add(row.getString(1)));
+    requireZones(sql, known, "PostgreSQL");
+  }
+
+  private static void requireZones(StatisticsSql sql, Set<String> known, String server) {
     for (String zone : sql.zoneNames()) {
-      if (!inSource.contains(zone) || !inWarehouse.contains(zone)) {
+      if (!known.contains(zone)) {
         throw new CannotCompareException(
             "The zone "
                 + zone
                 + " is not known to "
-                + (inSource.contains(zone) ? "ClickHouse" : "PostgreSQL")
+                + server
                 + ": install its time zone data, or give the experiments a zone that all know.");
       }
     }
   }
 
+  private void requireZonesInWarehouse() {
+    Set<String> known = new HashSet<>();
+    warehouse.read("SELECT time_zone FROM system.time_zones", row -> known.add(row.getString(1)));
+    requireZones(sql, known, "ClickHouse");
+  }
+
   /**
    * Compares the statistics.
    *
+   * @param fromSource {@link #fromSource}
    * @param experimentsWithRetainedRows experiments of which PostgreSQL no longer has all rows
    */
-  Result compare(Set<Long> experimentsWithRetainedRows) {
-    Map<StatisticsCell, StatisticsFigures> fromSource = fromSource();
+  Result compare(
+      Map<StatisticsCell, StatisticsFigures> fromSource, Set<Long> experimentsWithRetainedRows) {
     Map<StatisticsCell, StatisticsFigures> atSnapshot =
         fromSource.equals(atMarker) ? atMarker : fromWarehouse(source.lsn());
     Set<StatisticsCell> all = new TreeSet<>(stored.keySet());
@@ -212,7 +226,9 @@ final class StatisticsComparison {
     return expired;
   }
 
-  private Map<StatisticsCell, StatisticsFigures> fromSource() {
+  /** The figures from PostgreSQL's rows. */
+  static Map<StatisticsCell, StatisticsFigures> fromSource(
+      AuditSettings settings, SourceSnapshot source, StatisticsSql sql) {
     Map<StatisticsCell, StatisticsFigures> cells = new HashMap<>();
     source.recompute(
         settings,

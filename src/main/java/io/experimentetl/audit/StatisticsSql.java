@@ -16,6 +16,7 @@ import java.time.Duration;
 import java.time.Instant;
 import java.time.ZoneId;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -25,6 +26,7 @@ import java.util.TreeSet;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
+import java.util.stream.IntStream;
 import java.util.stream.Stream;
 
 /**
@@ -93,7 +95,7 @@ final class StatisticsSql {
 
   /** The statement for ClickHouse, as of an LSN. */
   String clickhouse(long lsn) {
-    return fill("statistics-clickhouse.sql", clickhouseValues(lsn, ""));
+    return fill("statistics-clickhouse.sql", clickhouseValues(lsn, "properties"));
   }
 
   /** The recomputation of {@code experiment_health_daily} in PostgreSQL. */
@@ -103,7 +105,7 @@ final class StatisticsSql {
 
   /** The same in ClickHouse, as of an LSN. */
   String healthInClickhouse(long lsn) {
-    return fill("health-clickhouse.sql", clickhouseValues(lsn, "_"));
+    return fill("health-clickhouse.sql", clickhouseValues(lsn, "''"));
   }
 
   private Map<String, String> postgresValues() {
@@ -115,16 +117,20 @@ final class StatisticsSql {
                 "assigned_at", PostgresRows.nearest("assigned_at"),
                 "enrolled_at", PostgresRows.nearest("enrolled_at"))),
         "metrics",
-        config.metrics().stream()
-            .map(
-                metric ->
-                    "("
-                        + postgresText(metric.name())
-                        + ", "
-                        + postgresCap(metric)
-                        + ", "
-                        + postgresSince(metric)
-                        + ")")
+        IntStream.range(0, config.metrics().size())
+            .mapToObj(
+                i -> {
+                  MetricConfig metric = config.metrics().get(i);
+                  return "("
+                      + (i + 1)
+                      + ", "
+                      + postgresText(metric.name())
+                      + ", "
+                      + postgresCap(metric)
+                      + ", "
+                      + postgresSince(metric)
+                      + ")";
+                })
             .collect(Collectors.joining(", ")),
         "terms",
         terms().map(Term::postgres).collect(Collectors.joining(", ")),
@@ -145,31 +151,26 @@ final class StatisticsSql {
   /**
    * The placeholders' values as of an LSN.
    *
-   * @param ofUnit the suffix that the statement gives the columns of an assignment in its units
+   * @param properties what to gather as the properties of a user's events
    */
-  private Map<String, String> clickhouseValues(long lsn, String ofUnit) {
-    String bound = Long.toString(lsn);
-    return Map.of(
-        "assigned",
-        fill("assigned-clickhouse.sql", Map.of("bound", bound)),
-        "bound",
-        bound,
-        "terms",
-        terms().map(Term::clickhouse).collect(Collectors.joining(", ", "[", "]")),
-        "exposure",
-        clickhouseText(config.exposureEvent()),
+  private Map<String, String> clickhouseValues(long lsn, String properties) {
+    Map<String, String> bound = Map.of("bound", Long.toString(lsn), "properties", properties);
+    Map<String, String> values = new HashMap<>(bound);
+    values.put("assigned", fill("assigned-clickhouse.sql", bound));
+    values.put("user_events", fill("user-events-clickhouse.sql", bound));
+    values.put("terms", terms().map(Term::clickhouse).collect(Collectors.joining(", ", "[", "]")));
+    values.put("exposure", clickhouseText(config.exposureEvent()));
+    values.put(
         "entered_at",
         switch (config.population()) {
           case EXPOSURE -> "exposed_at";
-          case ENROLLED -> "enrolled_at" + ofUnit;
-          case ASSIGNED -> "assigned_at" + ofUnit;
-        },
-        "crossovers_count",
-        Boolean.toString(config.crossover() == CrossoverPolicy.FIRST),
-        "day",
-        clickhouseDay("at"),
-        "entered_day",
-        clickhouseDay("entered_at"));
+          case ENROLLED -> "a.enrolled_at";
+          case ASSIGNED -> "a.assigned_at";
+        });
+    values.put("crossovers_count", Boolean.toString(config.crossover() == CrossoverPolicy.FIRST));
+    values.put("day", clickhouseDay("at"));
+    values.put("entered_day", clickhouseDay("entered_at"));
+    return values;
   }
 
   private String postgresEntry() {
@@ -215,16 +216,18 @@ final class StatisticsSql {
   /**
    * A sum of a metric.
    *
+   * @param number of the metric, from 1 on
    * @param role y, a ratio's denominator z, the covariate x
    * @param opens microseconds after the user's entry from which events count
    * @param closes microseconds after the entry from which they no longer count; null: never
    */
-  private record Term(MetricConfig metric, String role, MetricTerm what, long opens, Long closes) {
+  private record Term(
+      int number, MetricConfig metric, String role, MetricTerm what, long opens, Long closes) {
 
     String postgres() {
       return String.join(
           ", ",
-          "(" + postgresText(metric.name()),
+          "(" + number,
           postgresText(role),
           postgresText(what.eventType()),
           what.property() == null ? "NULL::text" : postgresText(what.property()),
@@ -246,22 +249,25 @@ final class StatisticsSql {
           "toInt256('" + cap(metric).orElse(NO_CAP) + "')",
           "toInt32("
               + (metric.since() == null ? Integer.MIN_VALUE : metric.since().toEpochDay())
-              + "))");
+              + ")",
+          "toUInt16(" + number + "))");
     }
   }
 
   private Stream<Term> terms() {
     List<Term> terms = new ArrayList<>();
+    int number = 0;
     for (MetricConfig metric : config.metrics()) {
+      number++;
       MetricTerm y = new MetricTerm(metric.eventType(), metric.property());
       long opens = micros(metric.delay());
       Long closes = metric.window() == null ? null : Long.valueOf(opens + micros(metric.window()));
-      terms.add(new Term(metric, "y", y, opens, closes));
+      terms.add(new Term(number, metric, "y", y, opens, closes));
       if (metric.denominator() != null) {
-        terms.add(new Term(metric, "z", metric.denominator(), opens, closes));
+        terms.add(new Term(number, metric, "z", metric.denominator(), opens, closes));
       }
       if (metric.covariate() != null) {
-        terms.add(new Term(metric, "x", y, -micros(metric.covariate()), 0L));
+        terms.add(new Term(number, metric, "x", y, -micros(metric.covariate()), 0L));
       }
     }
     return terms.stream();

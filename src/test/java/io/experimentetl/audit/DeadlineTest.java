@@ -51,6 +51,40 @@ class DeadlineTest {
   }
 
   @Test
+  void queryIsNotStoppedWhileOneBesideItMoves() throws Exception {
+    CountDownLatch asked = new CountDownLatch(3);
+    Runnable stop =
+        () -> {
+          throw new IllegalStateException("stopped");
+        };
+    try (Deadline deadline = new Deadline(Duration.ofMillis(1_500), line -> {});
+        Deadline.Watch waiting = deadline.watch(() -> false, stop);
+        Deadline.Watch moving =
+            deadline.watch(
+                () -> {
+                  asked.countDown();
+                  return true;
+                },
+                stop)) {
+      assertThat(asked.await(30, TimeUnit.SECONDS)).isTrue();
+      assertThat(waiting.isStopped()).isFalse();
+      assertThat(moving.isStopped()).isFalse();
+    }
+  }
+
+  @Test
+  void allQueriesAreStoppedWhenNothingMoves() throws Exception {
+    CountDownLatch stopped = new CountDownLatch(2);
+    try (Deadline deadline = new Deadline(Duration.ofMillis(100), line -> {});
+        Deadline.Watch first = deadline.watch(() -> false, stopped::countDown);
+        Deadline.Watch second = deadline.watch(() -> false, stopped::countDown)) {
+      assertThat(stopped.await(30, TimeUnit.SECONDS)).isTrue();
+      assertThat(first.isStopped()).isTrue();
+      assertThat(second.isStopped()).isTrue();
+    }
+  }
+
+  @Test
   void eachStepBeginsTheTimeAgain() {
     try (Deadline deadline = new Deadline(Duration.ofMinutes(5), line -> {})) {
       Duration before = deadline.left();

@@ -1,0 +1,105 @@
+package io.experimentetl.audit;
+
+import io.experimentetl.audit.RowComparison.Tally;
+import java.util.EnumMap;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+
+/**
+ * What the audit needs of PostgreSQL as a whole: the segments of the tables and the recomputed
+ * figures. They are read on a thread and a connection of their own, while the caller waits for
+ * ClickHouse and reads it. PostgreSQL is at rest in its snapshot, so the order of reading does not
+ * matter.
+ */
+final class SourceReading implements AutoCloseable {
+  private final AuditSettings settings;
+  private final SourceSnapshot source;
+  private final ExecutorService thread =
+      Executors.newSingleThreadExecutor(
+          task -> {
+            Thread reader = new Thread(task, "audit-postgresql");
+            reader.setDaemon(true);
+            return reader;
+          });
+  private final Map<AuditedTable, Future<Map<Segment, Tally>>> segments =
+      new EnumMap<>(AuditedTable.class);
+  private Future<Map<StatisticsCell, StatisticsFigures>> statistics;
+  private Future<Map<HealthComparison.Cell, HealthComparison.Figures>> health;
+
+  private SourceReading(AuditSettings settings, SourceSnapshot source) {
+    this.settings = settings;
+    this.source = source;
+  }
+
+  /**
+   * Begins to read.
+   *
+   * @param snapshot another connection reads the same one
+   * @param tables those whose segments are read
+   * @param figures the statement of the figures; empty: they are not needed
+   */
+  static SourceReading begin(
+      AuditSettings settings,
+      SourceSnapshot snapshot,
+      Set<AuditedTable> tables,
+      Optional<StatisticsSql> figures) {
+    SourceReading reading = new SourceReading(settings, snapshot.beside(settings));
+    for (AuditedTable table : tables) {
+      reading.segments.put(
+          table,
+          reading.thread.submit(
+              () ->
+                  RowComparison.segmentsInSource(
+                      settings, table, reading.source, Optional.empty())));
+    }
+    figures.ifPresent(reading::readFigures);
+    return reading;
+  }
+
+  private void readFigures(StatisticsSql sql) {
+    statistics = thread.submit(() -> StatisticsComparison.fromSource(settings, source, sql));
+    health = thread.submit(() -> HealthComparison.fromSource(settings, source, sql));
+  }
+
+  /** Count and hash of each segment of one of the tables. */
+  Map<Segment, Tally> segments(AuditedTable table) {
+    return result(segments.get(table));
+  }
+
+  /** The daily statistics from PostgreSQL's rows. */
+  Map<StatisticsCell, StatisticsFigures> statistics() {
+    return result(statistics);
+  }
+
+  /** The health figures from PostgreSQL's rows. */
+  Map<HealthComparison.Cell, HealthComparison.Figures> health() {
+    return result(health);
+  }
+
+  /** The supervision by {@link Deadline} ends a query that does not move, and so this wait. */
+  private static <T> T result(Future<T> reading) {
+    try {
+      return reading.get();
+    } catch (ExecutionException e) {
+      if (e.getCause() instanceof CannotCompareException cause) {
+        throw cause;
+      }
+      throw new IllegalStateException("PostgreSQL could not be read.", e.getCause());
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new CannotCompareException("Interrupted while PostgreSQL was read: run it again.", e);
+    }
+  }
+
+  /** Ends also what nobody waits for any more. */
+  @Override
+  public void close() {
+    thread.shutdownNow();
+    source.abort();
+  }
+}

@@ -44,7 +44,8 @@ import org.junit.jupiter.api.io.TempDir;
 
 /**
  * Changes of a real PostgreSQL that never enter the stream. The cases share one job, which reports
- * what was lost and goes on; the last ones stop it.
+ * what was lost and goes on; the last ones stop it. Long because a second class would cost a second
+ * job.
  */
 @TestInstance(TestInstance.Lifecycle.PER_CLASS)
 @TestMethodOrder(MethodOrderer.OrderAnnotation.class)
@@ -376,6 +377,58 @@ class UnstreamedChangesIT {
         .isZero();
   }
 
+  private String numbersOfTheLooks() {
+    return clickHouse.query(
+        "SELECT count(), countIf(status = 'OPEN') FROM data_inconsistencies FINAL WHERE code = 'C-UNSTREAMED' AND subject = 'source-table:events'");
+  }
+
+  /** The rows are younger than the retention, so without the announcement they look lost. */
+  @Test
+  @Order(9)
+  void announcedMaintenanceIsNoFindingAndMovesRowsInSilence() throws Exception {
+    execute("SELECT create_events_partition((now() + interval '500 days')::date)");
+    exposedUsers("announced-", 7, "200 days");
+    exposedUsers("dropped-", 3, "-500 days");
+    awaitVisible();
+    String before = numbersOfTheLooks();
+    String versions =
+        "SELECT count(), groupBitXor(_version), countIf(_deleted) FROM events_processed WHERE startsWith(user_id, 'announced-')";
+    String rows = clickHouse.query(versions);
+
+    execute("SELECT create_events_partition((now() - interval '200 days')::date)");
+    assertThat(
+            inPostgres(
+                "SELECT count(*) FROM events_%s WHERE user_id LIKE 'announced-%%'"
+                    .formatted(month(200))))
+        .isEqualTo("7");
+    execute(
+        "INSERT INTO etl_watermark SELECT 'job', pg_current_wal_insert_lsn(), pg_snapshot_xmin(pg_current_snapshot())",
+        "SELECT partition_drop('events', 'events_%s')".formatted(month(-500)));
+    awaitSettled();
+
+    assertNoOpenFinding();
+    assertThat(numbersOfTheLooks()).isEqualTo(before);
+    assertThat(clickHouse.query(versions)).as("no row was written again").isEqualTo(rows);
+    assertThat(
+            clickHouse.count(
+                "SELECT count() FROM events_processed FINAL WHERE startsWith(user_id, 'dropped-')"))
+        .as("rows of a partition that maintenance dropped")
+        .isEqualTo(3);
+
+    requestResync(SourceTable.EVENTS, "events");
+    awaitRequestsCompleted();
+    awaitVisible();
+    assertThat(
+            clickHouse.count(
+                "SELECT count() FROM events_processed FINAL WHERE startsWith(user_id, 'dropped-')"))
+        .as("the rows look lost to a comparison")
+        .isZero();
+    assertThat(
+            clickHouse.count(
+                "SELECT count() FROM data_inconsistencies FINAL WHERE code = 'C-DELETE-UNEXPECTED' AND startsWith(user_id, 'announced-')"))
+        .isZero();
+  }
+
   private static final String IDENTITY =
       """
       DO $$
@@ -386,7 +439,7 @@ class UnstreamedChangesIT {
       END $$""";
 
   @Test
-  @Order(9)
+  @Order(10)
   void deletesThatNameOnlyTheKeyAreDecidedByTheRows() throws Exception {
     exposedUsers("key-", 4, "2 days");
     awaitVisible();
@@ -439,7 +492,7 @@ class UnstreamedChangesIT {
   }
 
   @Test
-  @Order(10)
+  @Order(11)
   void lostChangesStopTheJobUntilTheTableIsReadAgain() throws Exception {
     exposedUsers("stop-", 3, "4 days");
     awaitVisible();
@@ -466,7 +519,7 @@ class UnstreamedChangesIT {
   }
 
   @Test
-  @Order(11)
+  @Order(12)
   void droppedPublicationEndsTheJobWithTheRemedy() throws Exception {
     execute("DROP PUBLICATION experiment_etl");
     execute("INSERT INTO users (user_id) VALUES ('unpublished')");

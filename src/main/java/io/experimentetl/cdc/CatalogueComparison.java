@@ -18,8 +18,11 @@ final class CatalogueComparison {
   /**
    * The differences that may mean that rows changed without reaching the stream. What can be lost
    * is lost when it can be compared: while a {@link #faults fault} lasts it is only a fault.
+   *
+   * @param announced what partition maintenance says that it did
    */
-  static List<Suspicion> between(SourceCatalogue before, SourceCatalogue now) {
+  static List<Suspicion> between(
+      SourceCatalogue before, SourceCatalogue now, List<PartitionAnnouncement> announced) {
     List<Suspicion> suspicions = new ArrayList<>();
     for (SourceTable table : SourceTable.values()) {
       Map<Long, Relation> old = byOid(before.of(table));
@@ -32,15 +35,24 @@ final class CatalogueComparison {
         if (same == null) {
           suspicions.add(
               relation.partition()
-                  ? suspicion(relation, SuspicionKind.ATTACHED, "became a partition")
+                  ? suspicion(
+                      relation,
+                      kind(
+                          SuspicionKind.ATTACHED,
+                          PartitionAnnouncement.attached(relation, announced)),
+                      "became a partition")
                   : suspicion(relation, SuspicionKind.FILE, "was dropped and created again"));
         } else {
-          compare(same, relation, suspicions);
+          compare(same, relation, announced, suspicions);
         }
       }
       for (Relation gone : old.values()) {
         if (!current.containsKey(gone.oid()) && gone.partition()) {
-          suspicions.add(suspicion(gone, SuspicionKind.DETACHED, "was detached or dropped"));
+          suspicions.add(
+              suspicion(
+                  gone,
+                  kind(SuspicionKind.DETACHED, PartitionAnnouncement.detached(gone, announced)),
+                  "was detached or dropped"));
         }
       }
       compareLabels(table, before, now, suspicions);
@@ -58,13 +70,33 @@ final class CatalogueComparison {
     return new Suspicion(relation.table(), relation.name(), relation.bound(), kind, reason);
   }
 
-  private static void compare(Relation before, Relation now, List<Suspicion> suspicions) {
+  private static SuspicionKind kind(SuspicionKind kind, boolean isAnnounced) {
+    return isAnnounced ? SuspicionKind.ANNOUNCED : kind;
+  }
+
+  private static void compare(
+      Relation before,
+      Relation now,
+      List<PartitionAnnouncement> announced,
+      List<Suspicion> suspicions) {
     if (before.fileNode() != now.fileNode()) {
-      suspicions.add(suspicion(now, SuspicionKind.FILE, "was truncated or rewritten"));
+      suspicions.add(
+          suspicion(
+              now,
+              SuspicionKind.FILE,
+              PartitionAnnouncement.rewritten(before, announced)
+                  ? "was rewritten by an announced VACUUM FULL, or truncated as well"
+                  : "was truncated or rewritten"));
     }
     if (now.partition()) {
       if (!before.attachment().equals(now.attachment())) {
-        suspicions.add(suspicion(now, SuspicionKind.ATTACHED, "was detached and attached again"));
+        suspicions.add(
+            suspicion(
+                now,
+                kind(
+                    SuspicionKind.ATTACHED,
+                    PartitionAnnouncement.attachedAgain(before, now, announced)),
+                "was detached and attached again"));
       }
       return;
     }

@@ -7,5 +7,10 @@ import java.util.List;
  *
  * @param takenAt by the server's clock, microseconds since 1970 in UTC
  * @param requests the open requests to read a table again
+ * @param announced what partition maintenance says that it did in the last 30 days
  */
-record SourceLook(SourceCatalogue catalogue, long takenAt, List<ResyncRequest> requests) {}
+record SourceLook(
+    SourceCatalogue catalogue,
+    long takenAt,
+    List<ResyncRequest> requests,
+    List<PartitionAnnouncement> announced) {}

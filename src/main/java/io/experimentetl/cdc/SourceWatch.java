@@ -34,7 +34,7 @@ import org.slf4j.LoggerFactory;
  *       loses changes and the next look sees it again, the job stops by default.
  *   <li>A difference from the last look is a suspicion. The table, or the partition, is compared
  *       with the warehouse. Equal: nothing was lost. Different: an error finding, and the job stops
- *       by default.
+ *       by default. What partition maintenance has announced is no suspicion.
  *   <li>The rows of an attached partition, and of a table that someone requested, are read again
  *       where they differ. So are those of a table whose changes came without the old row: the key
  *       alone says which row is gone, and the warehouse says whose it was.
@@ -156,10 +156,19 @@ final class SourceWatch {
     for (Map.Entry<SourceTable, List<Suspicion>> suspected :
         suspicions(look, partlySent).entrySet()) {
       SourceTable table = suspected.getKey();
+      List<Suspicion> unannounced =
+          suspected.getValue().stream()
+              .filter(suspicion -> suspicion.kind() != SuspicionKind.ANNOUNCED)
+              .toList();
+      if (unannounced.isEmpty()) {
+        LOG.info("{}, as announced.", sentences(suspected.getValue()));
+        settled(table, look);
+        continue;
+      }
       if (hidden.contains(table)) {
         continue;
       }
-      String reason = settle(table, suspected.getValue(), look, findings);
+      String reason = settle(table, unannounced, look, findings);
       stop = stop == null ? reason : stop;
     }
     settledNow.retainAll(partlySent);
@@ -169,7 +178,8 @@ final class SourceWatch {
   private Map<SourceTable, List<Suspicion>> suspicions(SourceLook look, Set<SourceTable> partlySent)
       throws SQLException {
     Map<SourceTable, List<Suspicion>> suspicions = new EnumMap<>(SourceTable.class);
-    for (Suspicion suspicion : CatalogueComparison.between(memory.settled(), look.catalogue())) {
+    for (Suspicion suspicion :
+        CatalogueComparison.between(memory.settled(), look.catalogue(), look.announced())) {
       suspicions.computeIfAbsent(suspicion.table(), none -> new ArrayList<>()).add(suspicion);
     }
     for (SourceTable table : partlySent) {
@@ -269,6 +279,13 @@ final class SourceWatch {
         + (faults.size() > MAX_NAMED ? " And " + (faults.size() - MAX_NAMED) + " more." : "");
   }
 
+  private static String sentences(List<Suspicion> suspicions) {
+    return suspicions.stream()
+        .limit(MAX_NAMED)
+        .map(Suspicion::sentence)
+        .collect(Collectors.joining("; "));
+  }
+
   /**
    * Compares a suspected table.
    *
@@ -277,11 +294,7 @@ final class SourceWatch {
   private String settle(
       SourceTable table, List<Suspicion> suspicions, SourceLook look, List<Finding> findings)
       throws SQLException, InterruptedException {
-    String reason =
-        suspicions.stream()
-            .limit(MAX_NAMED)
-            .map(Suspicion::sentence)
-            .collect(Collectors.joining("; "));
+    String reason = sentences(suspicions);
     if (!comparison.covers(table)) {
       LOG.warn(
           "{}: ClickHouse does not hold this table's rows, so they cannot be compared.", reason);

@@ -10,6 +10,8 @@ enum SuspicionKind {
   ATTACHED,
   /** A partition went: its rows went with it. */
   DETACHED,
+  /** Partition maintenance attached or detached a partition, and says so: nothing is lost. */
+  ANNOUNCED,
   /** A column has come: with a default, all rows have changed. */
   COLUMN,
   /** A label of an enum was renamed or removed: rows that have it have changed. */

@@ -24,6 +24,9 @@ final class WatchedServer implements SourceWatch.Source, AutoCloseable {
   /** A change that no transaction of the source made: no transaction has this id. */
   private static final long NO_TRANSACTION = -1;
 
+  /** What is announced beyond it is compared, as if it were not announced. */
+  private static final int MAX_ANNOUNCEMENTS = 10_000;
+
   private final PostgresSourceSettings settings;
   private Connection connection;
 
@@ -65,24 +68,34 @@ final class WatchedServer implements SourceWatch.Source, AutoCloseable {
     return query(
         open ->
             new SourceLook(
-                CatalogueQuery.read(open, settings), SourceServer.now(open), requests(open)));
+                // The announcements are read behind the catalogue, so they explain all of it.
+                CatalogueQuery.read(open, settings),
+                SourceServer.now(open),
+                writers(open, ResyncRequest.PATTERN, 100).stream()
+                    .map(ResyncRequest::parse)
+                    .toList(),
+                writers(open, PartitionAnnouncement.PATTERN, MAX_ANNOUNCEMENTS).stream()
+                    .flatMap(writer -> PartitionAnnouncement.parse(writer).stream())
+                    .toList()));
   }
 
-  private List<ResyncRequest> requests(Connection open) throws SQLException {
-    List<ResyncRequest> requests = new ArrayList<>();
+  /** The keys of the heartbeat table that are like the pattern, the newest first. */
+  private List<String> writers(Connection open, String pattern, int limit) throws SQLException {
+    List<String> writers = new ArrayList<>();
     try (PreparedStatement statement =
         open.prepareStatement(
             "SELECT writer FROM "
                 + SourceServer.quoted(settings.schema())
-                + ".etl_heartbeat WHERE writer LIKE ? ORDER BY writer LIMIT 100")) {
-      statement.setString(1, ResyncRequest.PATTERN);
+                + ".etl_heartbeat WHERE writer LIKE ? ORDER BY beat_at DESC, writer LIMIT ?")) {
+      statement.setString(1, pattern);
+      statement.setInt(2, limit);
       try (ResultSet rows = statement.executeQuery()) {
         while (rows.next()) {
-          requests.add(ResyncRequest.parse(rows.getString(1)));
+          writers.add(rows.getString(1));
         }
       }
     }
-    return requests;
+    return writers;
   }
 
   @Override

@@ -7,9 +7,11 @@ import io.experimentetl.cdc.SourceCatalogue.Membership;
 import io.experimentetl.cdc.SourceCatalogue.Publication;
 import io.experimentetl.cdc.SourceCatalogue.Relation;
 import io.experimentetl.model.SourceTable;
+import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.function.UnaryOperator;
+import java.util.stream.Stream;
 import org.assertj.core.api.ListAssert;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -20,7 +22,7 @@ class CatalogueComparisonTest {
 
   private static ListAssert<String> assertSuspicions(SourceCatalogue now) {
     return assertThat(
-        CatalogueComparison.between(BEFORE, now).stream()
+        CatalogueComparison.between(BEFORE, now, List.of()).stream()
             .map(suspicion -> suspicion.kind() + " " + suspicion.sentence())
             .toList());
   }
@@ -162,6 +164,88 @@ class CatalogueComparisonTest {
         .containsExactly("ATTACHED events_2026_03 was detached and attached again");
   }
 
+  private static ListAssert<String> assertKinds(SourceCatalogue now, String... writers) {
+    return assertThat(
+        CatalogueComparison.between(
+                BEFORE,
+                now,
+                Stream.of(writers)
+                    .flatMap(writer -> PartitionAnnouncement.parse(writer).stream())
+                    .toList())
+            .stream()
+            .map(suspicion -> suspicion.kind() + " " + suspicion.relation())
+            .toList());
+  }
+
+  /** A partition that the catalogues name has the attachment 710. */
+  @Test
+  void announcementExcusesOnlyThePartitionAsItWasAndIs() {
+    SourceCatalogue attached =
+        Catalogues.and(
+            BEFORE,
+            Catalogues.partition(
+                "events_2026_04",
+                41,
+                "FOR VALUES FROM ('2026-04-01 00:00:00+00') TO ('2026-05-01 00:00:00+00')"));
+    assertKinds(attached, "partition attach 41 - 710 events_2026_04")
+        .containsExactly("ANNOUNCED events_2026_04");
+    assertKinds(attached, "partition attach 41 - 709 events_2026_04")
+        .as("attached by hand behind the announcement")
+        .containsExactly("ATTACHED events_2026_04");
+    assertKinds(attached, "partition attach 42 - 710 events_2026_04")
+        .containsExactly("ATTACHED events_2026_04");
+
+    SourceCatalogue dropped = Catalogues.without(BEFORE, "events_2026_03");
+    assertKinds(dropped, "partition detach 31 710 - a name / with blanks")
+        .containsExactly("ANNOUNCED events_2026_03");
+    assertKinds(dropped, "partition detach 31 700 - events_2026_03")
+        .containsExactly("DETACHED events_2026_03");
+    assertKinds(dropped, "partition vacuum-full 31 710 - events_2026_03", "partition detach 31")
+        .containsExactly("DETACHED events_2026_03");
+  }
+
+  @Test
+  void announcementsOfOnePartitionFollowEachOther() {
+    SourceCatalogue moved = altered("events_default", leaf -> leaf.attachment("740"));
+    assertKinds(moved, "partition attach 99 710 740 events_default")
+        .containsExactly("ANNOUNCED events_default");
+    assertKinds(
+            moved,
+            "partition attach 99 725 740 events_default",
+            "partition attach 99 710 725 events_default")
+        .containsExactly("ANNOUNCED events_default");
+    assertKinds(moved, "partition attach 99 725 740 events_default")
+        .as("detached by hand before the announcement")
+        .containsExactly("ATTACHED events_default");
+  }
+
+  @Test
+  void announcedFullVacuumIsComparedAllTheSame() {
+    SourceCatalogue rewritten = altered("events_default", leaf -> leaf.fileNode(99_999));
+    long file =
+        BEFORE.of(SourceTable.EVENTS).stream()
+            .filter(leaf -> leaf.name().equals("events_default"))
+            .findAny()
+            .orElseThrow()
+            .fileNode();
+    assertThat(
+            CatalogueComparison.between(
+                BEFORE,
+                rewritten,
+                PartitionAnnouncement.parse(
+                        "partition vacuum-full 99 " + file + " - events_default")
+                    .stream()
+                    .toList()))
+        .singleElement()
+        .satisfies(
+            suspicion -> {
+              assertThat(suspicion.kind()).isEqualTo(SuspicionKind.FILE);
+              assertThat(suspicion.reason()).contains("an announced VACUUM FULL");
+            });
+    assertKinds(rewritten, "partition vacuum-full 99 1 - events_default")
+        .containsExactly("FILE events_default");
+  }
+
   @Test
   void columnThatCameIsSuspectedAndOneThatWentIsNot() {
     assertSuspicions(altered("users", users -> users.columns(Map.of("id", 1, "name", 9))))
@@ -183,7 +267,7 @@ class CatalogueComparisonTest {
   void policyThatNoLongerAppliesIsSuspected() {
     SourceCatalogue hidden = altered("users", Altered::rowSecurity);
 
-    assertThat(CatalogueComparison.between(hidden, BEFORE))
+    assertThat(CatalogueComparison.between(hidden, BEFORE, List.of()))
         .extracting(Suspicion::kind)
         .containsExactly(SuspicionKind.HIDDEN);
   }
@@ -196,7 +280,7 @@ class CatalogueComparisonTest {
             "variants",
             variants -> new Altered(variants).fileNode(2).build());
 
-    assertThat(CatalogueComparison.between(BEFORE.with(SourceTable.USERS, now), now))
+    assertThat(CatalogueComparison.between(BEFORE.with(SourceTable.USERS, now), now, List.of()))
         .extracting(Suspicion::relation)
         .containsExactly("variants");
   }

@@ -23,6 +23,7 @@ class SourceWatchTest {
 
   private SourceCatalogue catalogue = IN_ORDER;
   private final List<ResyncRequest> requests = new ArrayList<>();
+  private final List<PartitionAnnouncement> announced = new ArrayList<>();
   private final List<String> compared = new ArrayList<>();
   private final List<String> reread = new ArrayList<>();
 
@@ -57,7 +58,7 @@ class SourceWatchTest {
   private final class Looks implements SourceWatch.Source {
     @Override
     public SourceLook look() {
-      return new SourceLook(catalogue, 1, List.copyOf(requests));
+      return new SourceLook(catalogue, 1, List.copyOf(requests), List.copyOf(announced));
     }
 
     @Override
@@ -247,6 +248,35 @@ class SourceWatchTest {
     assertThat(texts(report)).containsExactly("C-DELETE-UNEXPECTED event:a@1 resolved");
     assertThat(report.stop()).isNull();
     assertThat(compared).containsExactly("events 20544", "events 20544");
+  }
+
+  @Test
+  void announcedPartitionIsNotComparedAndNotSuspectedWhenTheAnnouncementIsGone() throws Exception {
+    step();
+    catalogue = Catalogues.without(catalogue, "events_2026_03");
+    announced.add(new PartitionAnnouncement("detach", 31, "710", "-"));
+    results.add(differing("a@1"));
+
+    WatchReport report = step();
+    assertThat(report.stop()).isNull();
+    assertThat(report.findings()).isEmpty();
+    announced.clear();
+    restart(UnstreamedChanges.STOP, report.memory());
+    assertThat(step().findings()).isEmpty();
+    assertThat(compared).isEmpty();
+  }
+
+  @Test
+  void rewriteBesideAnAnnouncedPartitionIsCompared() throws Exception {
+    step();
+    catalogue = Catalogues.without(catalogue, "events_2026_03");
+    announced.add(new PartitionAnnouncement("detach", 31, "710", "-"));
+    rewrite("events_default", 1);
+    results.add(differing("b@2"));
+
+    assertThat(step().stop())
+        .contains("events_default was truncated or rewritten")
+        .doesNotContain("events_2026_03");
   }
 
   @Test

@@ -73,7 +73,7 @@ class WatchedServerIT {
 
     SourceCatalogue mended = look(database);
     assertThat(CatalogueComparison.faults(mended, "experiment_etl")).isEmpty();
-    assertThat(CatalogueComparison.between(first, mended))
+    assertThat(CatalogueComparison.between(first, mended, List.of()))
         .extracting(Suspicion::relation)
         .containsExactlyInAnyOrder("users", "variants");
   }

@@ -22,14 +22,7 @@ final class TableResync {
   private static final Duration VISIBLE = Duration.ofMinutes(2);
 
   private static final String ROOT =
-      """
-      WITH RECURSIVE parents AS
-      (
-        SELECT to_regclass(?)::oid AS relid
-        UNION ALL
-        SELECT i.inhparent FROM parents p JOIN pg_inherits i ON i.inhrelid = p.relid
-      )
-      SELECT c.relname FROM parents p JOIN pg_class c ON c.oid = p.relid""";
+      "SELECT relname FROM pg_class WHERE oid = pg_partition_root(to_regclass(?))";
 
   private final Deployment deployment;
   private final Consumer<String> log;
@@ -96,18 +89,14 @@ final class TableResync {
     return captured;
   }
 
-  /** The table that a partition belongs to; null: the relation does not exist. */
+  /** The table that a partition belongs to; null: there is no such partition. */
   private static String root(Connection connection, String partition) throws SQLException {
-    String root = null;
     try (PreparedStatement statement = connection.prepareStatement(ROOT)) {
       statement.setString(1, '"' + partition.replace("\"", "\"\"") + '"');
-      try (ResultSet parents = statement.executeQuery()) {
-        while (parents.next()) {
-          root = parents.getString(1);
-        }
+      try (ResultSet root = statement.executeQuery()) {
+        return root.next() ? root.getString(1) : null;
       }
     }
-    return root;
   }
 
   private void await(Connection connection, ResyncRequest request) {

@@ -44,6 +44,7 @@ class DeadLettersIT {
         INSERT INTO assignments (id, experiment_id, user_id, variant_id) VALUES (-5, 1, 'u1', 11), (7, 1, 'u2', 11);
         ALTER TABLE events ALTER COLUMN event_type DROP NOT NULL;
         """);
+    job.makeSlotAnew();
     job.start(2);
     job.passSnapshot();
   }

@@ -39,15 +39,23 @@ record JobDatabases(PostgresEndpoint postgres, ClickHouseEndpoint clickHouse, Pa
       throws Exception {
     JobDatabases databases =
         new JobDatabases(postgres, platform.newClickHouseDatabase(name), folder);
-    String slot = "SET experiment_etl.slot = '" + databases.slot() + "'";
     databases.execute(
-        slot,
         Files.readString(Path.of("sql/postgres/001_platform.sql")),
         Files.readString(Path.of("sql/postgres/002_etl.sql")));
-    databases.execute(slot, Files.readString(Path.of("sql/postgres/003_slot.sql")));
+    databases.makeSlotAnew();
     databases.execute(Files.readString(Path.of("sql/postgres/004_partitions.sql")));
     new SqlFiles(Path.of("sql")).applyTo(databases.clickHouse.login(), true);
     return databases;
+  }
+
+  /** Makes the slot, behind all that was written so far: the stream does not hold it. */
+  void makeSlotAnew() throws IOException, SQLException {
+    execute(
+        "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name = '"
+            + slot()
+            + "'",
+        "SET experiment_etl.slot = '" + slot() + "'",
+        Files.readString(Path.of("sql/postgres/003_slot.sql")));
   }
 
   String slot() {

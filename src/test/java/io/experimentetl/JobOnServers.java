@@ -14,6 +14,7 @@ import io.experimentetl.local.PlatformExtension;
 import io.experimentetl.local.PostgresEndpoint;
 import io.experimentetl.warehouse.DeclaredMetrics;
 import io.experimentetl.warehouse.Warehouse;
+import java.io.IOException;
 import java.net.URI;
 import java.nio.file.Path;
 import java.sql.SQLException;
@@ -98,6 +99,11 @@ final class JobOnServers implements AutoCloseable {
 
   void execute(String... statements) throws SQLException {
     databases.execute(statements);
+  }
+
+  /** What was written so far is in the snapshot only. */
+  void makeSlotAnew() throws IOException, SQLException {
+    databases.makeSlotAnew();
   }
 
   void start(int parallelism) throws Exception {

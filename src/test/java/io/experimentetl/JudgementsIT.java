@@ -54,6 +54,7 @@ class JudgementsIT {
         experiment(51, "20, 80"),
         "UPDATE variants SET updated_at = created_at + interval '1 minute' WHERE experiment_id = 51",
         assignments(51, 1, 600, "1 + (i > 500)::int", "now() - interval '1 day'"));
+    job.makeSlotAnew();
     job.start(2);
     job.passSnapshot();
   }

@@ -39,6 +39,9 @@ final class DebeziumDecoder {
   /** The part of a broken record that a finding names in a column's place. */
   private static final String WHOLE = "(the whole record)";
 
+  /** Debezium makes a delete and an insert of a changed primary key; the delete has this header. */
+  static final String NEW_KEY_HEADER = "__debezium.newkey";
+
   private final KafkaSourceSettings settings;
   private final Map<SourceTable, JsonRowReader> readers = new EnumMap<>(SourceTable.class);
   private final DriftedColumns driftedColumns = new DriftedColumns();
@@ -134,8 +137,7 @@ final class DebeziumDecoder {
         drifts,
         new Change(
             table,
-            kind == ChangeKind.DELETE
-                    && record.headers().lastHeader(ChangeDeserializer.NEW_KEY_HEADER) != null
+            kind == ChangeKind.DELETE && record.headers().lastHeader(NEW_KEY_HEADER) != null
                 ? ChangeKind.KEY_CHANGE
                 : kind,
             0,

@@ -4,6 +4,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import io.experimentetl.model.ColumnType;
 import io.experimentetl.model.SourceColumn;
 import io.experimentetl.model.SourceTable;
+import io.experimentetl.postgres.pgoutput.ValueFormat;
 import java.util.ArrayList;
 import java.util.EnumMap;
 import java.util.HashSet;
@@ -36,6 +37,19 @@ final class DriftedColumns {
         table,
         column -> row.field(column.name()) != null,
         column -> fits(column.type(), row.field(column.name()).schema()),
+        seenAt);
+  }
+
+  /**
+   * What is new in a version of a table's columns.
+   *
+   * @param seenAt see {@link SchemaDrift}
+   */
+  List<SchemaDrift> of(SourceTable table, TupleRowReader columns, long seenAt) {
+    return differences(
+        table,
+        column -> columns.format(column) != null,
+        column -> fits(column.type(), columns.format(column)),
         seenAt);
   }
 
@@ -98,6 +112,24 @@ final class DriftedColumns {
       case TIMESTAMP ->
           StructRowReader.unit(schema) != RowReader.Unit.NONE
               || "io.debezium.time.ZonedTimestamp".equals(schema.name());
+    };
+  }
+
+  private static boolean fits(ColumnType type, ValueFormat format) {
+    return switch (type) {
+      case EVENT_ID -> format == ValueFormat.INTEGER || isText(format);
+      case BIGINT, INT -> format == ValueFormat.INTEGER;
+      case NUMBER -> format == ValueFormat.INTEGER || format == ValueFormat.FLOAT || isText(format);
+      case TEXT, LABEL, JSON -> isText(format);
+      case BOOL -> format == ValueFormat.BOOL;
+      case TIMESTAMP -> format == ValueFormat.TIMESTAMPTZ || format == ValueFormat.TIMESTAMP;
+    };
+  }
+
+  private static boolean isText(ValueFormat format) {
+    return switch (format) {
+      case TEXT, JSONB, UUID, NUMERIC, TEXT_ONLY, OTHER -> true;
+      default -> false;
     };
   }
 

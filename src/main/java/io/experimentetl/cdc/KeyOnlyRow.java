@@ -15,7 +15,9 @@ import java.util.List;
  * The topics do not flag such a row.
  */
 final class KeyOnlyRow {
-  private static final String MARK = ReplicationMessageAdapter.SENT_COLUMNS;
+  /** Longer than any name of a column in PostgreSQL (63 bytes), so that it can be none. */
+  private static final String MARK =
+      "experiment_etl_mark_of_an_old_row_in_which_only_the_columns_of_the_key_were_sent";
 
   private KeyOnlyRow() {}
 

@@ -1,6 +1,5 @@
 package io.experimentetl.cdc;
 
-import io.debezium.connector.postgresql.PostgresEventDispatcher;
 import io.debezium.relational.TableId;
 import io.experimentetl.model.Change;
 import io.experimentetl.model.SourceTable;
@@ -35,6 +34,7 @@ import org.apache.flink.cdc.connectors.base.source.meta.split.SourceSplitBase;
 import org.apache.flink.cdc.connectors.base.source.meta.split.SourceSplitState;
 import org.apache.flink.cdc.connectors.base.source.metrics.SourceReaderMetrics;
 import org.apache.flink.cdc.connectors.base.source.reader.IncrementalSourceRecordEmitter;
+import org.apache.flink.cdc.connectors.base.source.reader.external.FetchTask;
 import org.apache.flink.cdc.connectors.base.source.reader.external.JdbcSourceFetchTaskContext;
 import org.apache.flink.cdc.connectors.postgres.source.PostgresConnectionPoolFactory;
 import org.apache.flink.cdc.connectors.postgres.source.PostgresDialect;
@@ -42,8 +42,6 @@ import org.apache.flink.cdc.connectors.postgres.source.PostgresSourceBuilder;
 import org.apache.flink.cdc.connectors.postgres.source.PostgresSourceBuilder.PostgresIncrementalSource;
 import org.apache.flink.cdc.connectors.postgres.source.config.PostgresSourceConfig;
 import org.apache.flink.cdc.connectors.postgres.source.config.PostgresSourceConfigFactory;
-import org.apache.flink.cdc.connectors.postgres.source.fetch.PostgresSourceFetchTaskContext;
-import org.apache.flink.cdc.connectors.postgres.source.offset.PostgresOffset;
 import org.apache.flink.cdc.connectors.postgres.source.offset.PostgresOffsetFactory;
 import org.apache.flink.connector.base.source.reader.RecordEmitter;
 import org.apache.flink.core.io.SimpleVersionedSerializer;
@@ -61,9 +59,6 @@ final class PostgresChangeSource
   private static final long serialVersionUID = 1L;
 
   private static final String PASSWORD_PLUGIN = "authenticationPluginClassName";
-
-  private static final List<SourceTable> FREQUENT =
-      List.of(SourceTable.EVENTS, SourceTable.ASSIGNMENTS);
 
   private final PostgresSourceSettings settings;
   private transient Connected connected;
@@ -88,9 +83,6 @@ final class PostgresChangeSource
     // The alternatives narrow the publication to one table while a snapshot runs, or need a
     // superuser.
     debezium.setProperty("publication.autocreate.mode", "disabled");
-    // The default leaves TRUNCATE out.
-    debezium.setProperty("truncate.handling.mode", "include");
-    debezium.setProperty("unavailable.value.placeholder", StructRowReader.UNSENT_TEXT);
     debezium.setProperty("database." + PostgresSession.OPTIONS, sessionOptions);
     // A numeric without a declared scale keeps its digits.
     debezium.setProperty("decimal.handling.mode", "string");
@@ -106,9 +98,6 @@ final class PostgresChangeSource
     debezium.setProperty("max.batch.size", "1024");
     debezium.setProperty("max.queue.size", "2048");
     debezium.setProperty("snapshot.fetch.size", "10000");
-    // After a kill the server keeps the slot active until it detects the closed connection.
-    debezium.setProperty("slot.max.retries", "60");
-    debezium.setProperty("slot.retry.delay.ms", "1000");
     PostgresSourceBuilder<Either<ReaderNotice, Change>> builder =
         PostgresIncrementalSource.<Either<ReaderNotice, Change>>builder()
             .hostname(settings.host())
@@ -119,7 +108,6 @@ final class PostgresChangeSource
             .password("")
             .decodingPluginName("pgoutput")
             .slotName(settings.slot())
-            .heartbeatInterval(settings.heartbeatInterval())
             .splitSize(settings.splitSize())
             // Backfill loses updates of transactions that are open at a chunk's end.
             .skipSnapshotBackfill(true)
@@ -130,16 +118,12 @@ final class PostgresChangeSource
             .lsnCommitCheckpointsDelay(3)
             .debeziumProperties(debezium);
     PostgresSourceConfigFactory factory = builder.getConfigFactory();
-    return new Connected(factory, new Dialect(factory.create(0), sessionOptions));
+    return new Connected(factory, new Dialect(factory.create(0), settings, sessionOptions));
   }
 
-  /**
-   * One pattern with the frequent tables first, because Debezium matches it against every row's
-   * table. An unquoted dot would match any character.
-   */
+  /** One pattern. An unquoted dot would match any character. */
   private static String tables(PostgresSourceSettings settings) {
     return settings.tables().stream()
-        .sorted(Comparator.comparing(table -> FREQUENT.indexOf(table) < 0 ? 1 : 0))
         .map(SourceTable::tableName)
         .collect(Collectors.joining("|", Pattern.quote(settings.schema()) + "\\.(?:", ")"));
   }
@@ -223,10 +207,7 @@ final class PostgresChangeSource
     }
   }
 
-  /**
-   * Passes on the rows and the reader's progress. Updates offset and metrics once per batch; the
-   * connector's emitter does so per row.
-   */
+  /** Passes on the batches of the stream, and the rows of the snapshot one by one. */
   private static final class Emitter
       extends IncrementalSourceRecordEmitter<Either<ReaderNotice, Change>> {
 
@@ -240,25 +221,22 @@ final class PostgresChangeSource
 
     @Override
     public void emitRecord(
-        SourceRecords batch,
+        SourceRecords fetched,
         SourceOutput<Either<ReaderNotice, Change>> output,
         SourceSplitState split)
         throws Exception {
       outputCollector.output = output;
       outputCollector.currentMessageTimestamp = null;
       SourceRecord last = null;
-      SourceRecord lastChange = null;
-      Iterator<SourceRecord> records = batch.iterator();
+      Iterator<SourceRecord> records = fetched.iterator();
       while (records.hasNext()) {
         SourceRecord record = records.next();
-        if (deserializer.isChange(record)) {
+        if (record.value() instanceof StreamBatch batch) {
+          emit(batch, output);
+          last = record;
+        } else if (deserializer.isRow(record)) {
           sourceReaderMetrics.markRecord();
           deserializer.deserialize(record, outputCollector);
-          last = record;
-          lastChange = record;
-        } else if (deserializer.isPosition(record)) {
-          deserializer.deserialize(record, outputCollector);
-          last = record;
         } else {
           super.processElement(record, output, split);
           deserializer.deserialize(record, outputCollector);
@@ -268,8 +246,18 @@ final class PostgresChangeSource
       if (last != null && split.isStreamSplitState()) {
         split.asStreamSplitState().setStartingOffset(getOffsetPosition(last));
       }
-      if (lastChange != null) {
-        reportMetrics(lastChange);
+    }
+
+    private void emit(StreamBatch batch, SourceOutput<Either<ReaderNotice, Change>> output) {
+      for (Either<ReaderNotice, Change> element : batch.elements()) {
+        output.collect(element);
+      }
+      if (batch.changes() > 0) {
+        for (int i = 0; i < batch.changes(); i++) {
+          sourceReaderMetrics.markRecord();
+        }
+        sourceReaderMetrics.recordFetchDelay(
+            System.currentTimeMillis() - batch.committedAt() / 1000);
       }
     }
   }
@@ -305,46 +293,29 @@ final class PostgresChangeSource
   private static final class Dialect extends PostgresDialect {
     private static final long serialVersionUID = 1L;
 
+    private final PostgresSourceSettings settings;
     private final String sessionOptions;
+    private transient volatile StreamTask stream;
 
-    private Dialect(PostgresSourceConfig config, String sessionOptions) {
+    private Dialect(
+        PostgresSourceConfig config, PostgresSourceSettings settings, String sessionOptions) {
       super(config);
+      this.settings = settings;
       this.sessionOptions = sessionOptions;
     }
 
     @Override
     public JdbcSourceFetchTaskContext createFetchTaskContext(JdbcSourceConfig config) {
-      return new PostgresSourceFetchTaskContext(config, this) {
-        private CommitDispatcher dispatcher;
+      return new StreamContext(config, this);
+    }
 
-        @Override
-        public void configure(SourceSplitBase split) {
-          super.configure(split);
-          dispatcher =
-              split.isStreamSplit()
-                  ? CommitDispatcher.inFrontOf(
-                      super.getEventDispatcher(),
-                      getDbzConnectorConfig(),
-                      getDatabaseSchema(),
-                      getQueue(),
-                      getSchemaNameAdjuster())
-                  : null;
-        }
-
-        @Override
-        public PostgresEventDispatcher<TableId> getEventDispatcher() {
-          return dispatcher == null ? super.getEventDispatcher() : dispatcher;
-        }
-
-        /**
-         * Called for every row to decide whether a chunk contains it already. Without backfill no
-         * chunk does, and computing the real offset is expensive.
-         */
-        @Override
-        public Offset getStreamOffset(SourceRecord row) {
-          return PostgresOffset.NO_STOPPING_OFFSET;
-        }
-      };
+    @Override
+    public FetchTask<SourceSplitBase> createFetchTask(SourceSplitBase split) {
+      if (split.isSnapshotSplit()) {
+        return super.createFetchTask(split);
+      }
+      stream = new StreamTask(split.asStreamSplit(), settings);
+      return stream;
     }
 
     @Override
@@ -352,15 +323,11 @@ final class PostgresChangeSource
       return new Pool(sessionOptions);
     }
 
-    /**
-     * Confirms the checkpoint's offset. Checkpoints during the snapshot hold no offset of the
-     * stream: for them the connector would confirm its reader's current position, and a restart
-     * would miss the rows between.
-     */
+    /** Confirms the checkpoint's offset; checkpoints during the snapshot hold none. */
     @Override
-    public void notifyCheckpointComplete(long checkpointId, Offset offset) throws Exception {
-      if (offset != null) {
-        super.notifyCheckpointComplete(checkpointId, offset);
+    public void notifyCheckpointComplete(long checkpointId, Offset offset) {
+      if (stream != null && offset != null) {
+        stream.confirm(offset);
       }
     }
 

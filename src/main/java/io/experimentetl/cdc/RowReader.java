@@ -11,9 +11,11 @@ import io.experimentetl.model.SourceRow;
 import io.experimentetl.model.SourceTable;
 import io.experimentetl.model.Subject;
 import io.experimentetl.model.UnreadableRow;
+import io.experimentetl.postgres.pgoutput.ValueFormat;
 import io.experimentetl.warehouse.WarehouseRange;
 import java.math.BigDecimal;
 import java.nio.charset.StandardCharsets;
+import java.util.UUID;
 
 /**
  * Reads the rows of one table as {@link SourceTable#columns} declares it. Every row that is sent
@@ -25,6 +27,15 @@ abstract class RowReader<R> {
 
   /** A column's value that the source has and did not send. */
   static final Object UNSENT = new Object();
+
+  /** A column's value whose bytes are none of its type. */
+  static final Object UNREADABLE =
+      new Object() {
+        @Override
+        public String toString() {
+          return "an unreadable value";
+        }
+      };
 
   /** The unit of a number in a TIMESTAMP column. */
   enum Unit {
@@ -41,8 +52,9 @@ abstract class RowReader<R> {
   }
 
   /**
-   * A column's value: {@link #UNSENT}, a String, Long, Integer, Short, Boolean or null, or an
-   * object of another type that cannot be read.
+   * A column's value: {@link #UNSENT}, a String, Long, Integer, Short, Double, Boolean, UUID,
+   * {@link ValueFormat.Micros} or null; {@link #UNREADABLE}, or an object of another type that
+   * cannot be read.
    */
   abstract Object sent(R row, SourceColumn<?> column);
 
@@ -165,7 +177,8 @@ abstract class RowReader<R> {
 
   private Object converted(Object value, SourceColumn<?> column) {
     return switch (column.type()) {
-      case EVENT_ID -> EventId.of(text(value, column));
+      case EVENT_ID ->
+          value instanceof UUID uuid ? EventId.of(uuid, null) : EventId.of(text(value, column));
       case BIGINT -> bigint(value, column);
       case INT -> integer(value, column);
       case NUMBER -> number(value, column);
@@ -180,7 +193,7 @@ abstract class RowReader<R> {
       return string;
     }
     String text = String.valueOf(value);
-    if (!NativeWriter.fitsString(text)) {
+    if (value == UNREADABLE || !NativeWriter.fitsString(text)) {
       throw wrongType(column, "a text in Unicode");
     }
     return text;
@@ -207,7 +220,10 @@ abstract class RowReader<R> {
   /** An exact numeric arrives as a number or, to keep its digits, as a text. */
   private static Double number(Object value, SourceColumn<?> column) {
     try {
-      double number = new BigDecimal(String.valueOf(value)).doubleValue();
+      double number =
+          value instanceof Double exact
+              ? exact
+              : new BigDecimal(String.valueOf(value)).doubleValue();
       if (Double.isFinite(number)) {
         return number;
       }
@@ -241,6 +257,9 @@ abstract class RowReader<R> {
 
   private long microsSent(Object value, SourceColumn<?> column) {
     try {
+      if (value instanceof ValueFormat.Micros micros) {
+        return micros.since1970();
+      }
       if (value instanceof String string) {
         return Timestamps.microsOfIso(string);
       }

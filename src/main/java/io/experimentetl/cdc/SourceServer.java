@@ -34,6 +34,24 @@ public final class SourceServer {
   }
 
   /**
+   * Opens a connection that streams changes.
+   *
+   * @param serverVersion the server's major version
+   * @throws SQLException the server doesn't answer within 10 s, or refuses the login
+   */
+  static Connection connectForReplication(PostgresSourceSettings settings, int serverVersion)
+      throws SQLException {
+    Properties properties = new Properties();
+    properties.setProperty("user", settings.username());
+    properties.setProperty("password", settings.password().get());
+    properties.setProperty("connectTimeout", "10");
+    properties.setProperty("tcpKeepAlive", "true");
+    properties.setProperty("ApplicationName", "experiment-etl stream");
+    return PostgresSession.openForReplication(
+        "jdbc:postgresql://" + settings.place(), properties, serverVersion);
+  }
+
+  /**
    * What the server lacks that every start of the job needs, with the remedy; null: nothing.
    *
    * @throws SQLException the server does not answer

@@ -10,9 +10,13 @@ import java.util.function.Consumer;
 
 /**
  * Prepares a start without state. Such a start reads and writes everything again, so the warehouse
- * must be empty and the replication slot must exist.
+ * must be empty. The stream begins where the replication slot stands, so the slot is made anew:
+ * what an old one still holds would be read in vain, or cannot be read at all.
  */
 public final class FreshStart {
+  /** A server notices within this time that the slot's reader was killed. */
+  private static final int LONGEST_WAIT_SECONDS = 60;
+
   private final Deployment deployment;
 
   public FreshStart(Deployment deployment) {
@@ -37,7 +41,7 @@ public final class FreshStart {
   }
 
   /**
-   * Empties the tables, and makes a missing or lost slot again.
+   * Empties the tables, and makes the slot anew.
    *
    * @throws OperationsException when rows are in a ClickHouse that may serve others
    */
@@ -50,7 +54,7 @@ public final class FreshStart {
       clickHouse.execute("TRUNCATE TABLE `" + table + "`");
       log.accept("emptied %s (%,d rows)".formatted(table, rows));
     }
-    repairSlot(log);
+    replaceSlot(log);
   }
 
   /** The sinks' tables have batch ids. */
@@ -62,39 +66,43 @@ public final class FreshStart {
         row -> row.getString(1));
   }
 
-  /** Makes the replication slot again when it is missing or lost. */
-  void repairSlot(Consumer<String> log) {
+  /**
+   * Makes the replication slot anew.
+   *
+   * @throws OperationsException another reader holds it, or the user may not make it
+   */
+  void replaceSlot(Consumer<String> log) {
     if (deployment.config().source().type() != SourceType.POSTGRES) {
       return;
     }
     String slot = deployment.config().source().slot();
     PostgresLogin postgres = deployment.databases().postgres();
     try (Connection connection = postgres.connect()) {
-      String status = status(connection, slot);
-      if (!status.equals("missing") && !status.equals("lost")) {
-        return;
+      for (int waited = 0; waited < LONGEST_WAIT_SECONDS && isActive(connection, slot); waited++) {
+        execute(connection, "SELECT pg_sleep(CAST(? AS float8))", "1");
       }
-      if (status.equals("lost")) {
-        execute(connection, "SELECT pg_drop_replication_slot(?)", slot);
-      }
+      execute(
+          connection,
+          "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name = ?",
+          slot);
       execute(connection, "SELECT set_config('experiment_etl.slot', ?, false)", slot);
       SqlFiles.bundled().createSlot(connection);
-      log.accept("made the replication slot %s, which was %s".formatted(slot, status));
+      log.accept("made the replication slot %s".formatted(slot));
     } catch (SQLException e) {
       throw new OperationsException(
-          "the replication slot %s of %s cannot be checked or made: %s. Make it as sql/postgres/003_slot.sql does, or name a user with the REPLICATION right"
+          "the replication slot %s of %s cannot be made anew: %s. End what reads it, or name a user with the REPLICATION right"
               .formatted(slot, postgres, e.getMessage()),
           e);
     }
   }
 
-  private static String status(Connection connection, String slot) throws SQLException {
+  private static boolean isActive(Connection connection, String slot) throws SQLException {
     try (PreparedStatement statement =
         connection.prepareStatement(
-            "SELECT wal_status FROM pg_replication_slots WHERE slot_name = ?")) {
+            "SELECT FROM pg_replication_slots WHERE slot_name = ? AND active")) {
       statement.setString(1, slot);
       try (ResultSet row = statement.executeQuery()) {
-        return row.next() ? row.getString(1) : "missing";
+        return row.next();
       }
     }
   }

@@ -66,7 +66,7 @@ final class Resync {
     requireOneServer(old);
     job.requireServers(Check.FRESH, parallelism);
     unfinished.begin();
-    new FreshStart(deployment).repairSlot(log);
+    new FreshStart(deployment).replaceSlot(log);
     createDatabase();
 
     String id = job.submit(Optional.empty(), parallelism, List.of(JobArguments.RESYNC));

@@ -31,7 +31,7 @@ public final class SubmitCommand implements Callable<Integer> {
   @Option(
       names = "--fresh",
       description =
-          "start without state, from a new snapshot of the tables; makes a missing or lost replication slot again."
+          "start without state, from a new snapshot of the tables; makes the replication slot anew."
               + " The warehouse's tables must be empty; those of a ClickHouse that ./etl started are emptied")
   private boolean fresh;
 

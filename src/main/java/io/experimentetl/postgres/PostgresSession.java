@@ -81,14 +81,7 @@ public final class PostgresSession {
    */
   public static Connection open(String jdbcUrl, Properties properties) throws SQLException {
     properties.setProperty(OPTIONS, options(0));
-    Connection connection = PostgresDriver.connect(jdbcUrl, properties);
-    if (connection == null) {
-      throw new SQLException(
-          "No PostgreSQL is at "
-              + jdbcUrl.replaceFirst("\\?.*$", "")
-              + ": the form is jdbc:postgresql://host:port/database.",
-          "08001");
-    }
+    Connection connection = connect(jdbcUrl, properties);
     if (connection.getMetaData().getDatabaseMajorVersion() >= WITH_TRANSACTION_TIMEOUT) {
       try (Statement statement = connection.createStatement()) {
         statement.execute("SET transaction_timeout = 0");
@@ -96,6 +89,34 @@ public final class PostgresSession {
         connection.close();
         throw e;
       }
+    }
+    return connection;
+  }
+
+  /**
+   * Opens a session that streams changes; it takes no queries of the extended protocol.
+   *
+   * @param properties of the driver, which are completed
+   * @param serverVersion the server's major version
+   * @throws SQLException the server does not answer, or refuses the login
+   */
+  public static Connection openForReplication(
+      String jdbcUrl, Properties properties, int serverVersion) throws SQLException {
+    properties.setProperty(OPTIONS, options(serverVersion));
+    properties.setProperty("replication", "database");
+    properties.setProperty("assumeMinServerVersion", "14");
+    properties.setProperty("preferQueryMode", "simple");
+    return connect(jdbcUrl, properties);
+  }
+
+  private static Connection connect(String jdbcUrl, Properties properties) throws SQLException {
+    Connection connection = PostgresDriver.connect(jdbcUrl, properties);
+    if (connection == null) {
+      throw new SQLException(
+          "No PostgreSQL is at "
+              + jdbcUrl.replaceFirst("\\?.*$", "")
+              + ": the form is jdbc:postgresql://host:port/database.",
+          "08001");
     }
     return connection;
   }

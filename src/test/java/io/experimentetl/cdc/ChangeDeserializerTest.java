@@ -4,7 +4,6 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import io.experimentetl.model.Change;
 import io.experimentetl.model.ChangeKind;
-import io.experimentetl.model.EventId;
 import io.experimentetl.model.EventRow;
 import io.experimentetl.model.FindingCode;
 import io.experimentetl.model.OutboxRow;
@@ -14,7 +13,6 @@ import io.experimentetl.model.Subject;
 import io.experimentetl.model.UnreadableRow;
 import io.experimentetl.model.UserRow;
 import java.util.ArrayList;
-import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import org.apache.flink.types.Either;
@@ -24,10 +22,8 @@ import org.apache.kafka.connect.data.SchemaBuilder;
 import org.apache.kafka.connect.data.Struct;
 import org.apache.kafka.connect.source.SourceRecord;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.params.ParameterizedTest;
-import org.junit.jupiter.params.provider.ValueSource;
 
-/** Records as Debezium makes them. PostgresChangesIT tests the records of a real server. */
+/** Records of the snapshot as Debezium makes them. PostgresChangesIT reads a real server. */
 class ChangeDeserializerTest {
 
   private static final Schema SOURCE =
@@ -70,21 +66,14 @@ class ChangeDeserializerTest {
         .put("updated_at", "2026-11-20T12:00:00Z");
   }
 
-  private static SourceRecord record(
-      String table, Schema row, String operation, Struct before, Struct after, long lsn) {
+  private static SourceRecord record(String table, Schema row, Struct after) {
     Schema envelope = envelope(row);
     Struct value =
         new Struct(envelope)
-            .put("before", before)
             .put("after", after)
             .put("source", new Struct(SOURCE).put("table", table))
-            .put("op", operation);
-    Map<String, Object> offset = new HashMap<>();
-    offset.put("lsn", lsn);
-    offset.put("txId", 77L);
-    offset.put("ts_usec", 5L);
-    offset.put("lsn_commit", null);
-    return new SourceRecord(Map.of(), offset, "topic", envelope, value);
+            .put("op", "r");
+    return new SourceRecord(Map.of(), Map.of("lsn", 100L, "ts_usec", 5L), "topic", envelope, value);
   }
 
   private Either<ReaderNotice, Change> read(SourceRecord record) {
@@ -110,40 +99,28 @@ class ChangeDeserializerTest {
   }
 
   @Test
-  void rowHasItsPositionAndRowsOfOnePageAreCounted() {
-    Change first = read(record("users", USER, "c", null, user("u", "{\"a\":1}"), 100)).right();
-    assertThat(first)
+  void snapshotRowHasATimeAndNoPosition() {
+    assertThat(read(record("users", USER, user("u", "{}"))).right())
         .isEqualTo(
             new Change(
                 SourceTable.USERS,
-                ChangeKind.INSERT,
+                ChangeKind.READ,
                 0,
-                new SourcePosition(0, 100, 77, 0, 5),
+                new SourcePosition(0, 0, 0, 0, 5),
                 null,
-                new UserRow(
-                    "u", null, null, "{\"a\":1}", true, 1795176000000001L, 1795176000000000L)));
-    assertThat(read(record("users", USER, "c", null, user("v", null), 100)).right().position())
-        .isEqualTo(new SourcePosition(0, 100, 77, 1, 5));
-    assertThat(read(record("users", USER, "d", user("v", null), null, 140)).right().position())
-        .isEqualTo(new SourcePosition(0, 140, 77, 0, 5));
-  }
-
-  @Test
-  void snapshotRowHasATimeAndNoPosition() {
-    assertThat(read(record("users", USER, "r", null, user("u", "{}"), 100)).right().position())
-        .isEqualTo(new SourcePosition(0, 0, 0, 0, 5));
+                new UserRow("u", null, null, "{}", true, 1795176000000001L, 1795176000000000L)));
   }
 
   @Test
   void nullIsNullEvenWhereTheColumnHasADefault() {
-    Change change = read(record("users", USER, "c", null, user("u", null), 1)).right();
+    Change change = read(record("users", USER, user("u", null))).right();
     assertThat(((UserRow) change.after()).properties()).isNull();
   }
 
   @Test
   void nullInARequiredColumnIsAFindingAboutThatRowOnly() {
     Struct row = user("u", null).put("updated_at", null);
-    assertThat(read(record("users", USER, "c", null, row, 1)).right().after())
+    assertThat(read(record("users", USER, row)).right().after())
         .isEqualTo(
             new UnreadableRow(
                 SourceTable.USERS,
@@ -152,140 +129,19 @@ class ChangeDeserializerTest {
                 FindingCode.S_NULL_REQUIRED,
                 "updated_at",
                 "The column updated_at is NULL."));
-    assertThat(read(record("users", USER, "c", null, user("v", null), 2)).right().after())
+    assertThat(read(record("users", USER, user("v", null))).right().after())
         .isInstanceOf(UserRow.class);
-  }
-
-  @Test
-  void unsentLargeValueIsTakenFromTheBeforeImage() {
-    Struct before = user("u", "{\"large\":1}");
-    Struct after = user("u", StructRowReader.UNSENT_TEXT);
-    Change change = read(record("users", USER, "u", before, after, 1)).right();
-    assertThat(((UserRow) change.after()).properties()).isEqualTo("{\"large\":1}");
-
-    assertThat(read(record("users", USER, "u", null, after, 2)).right().after())
-        .isInstanceOfSatisfying(
-            UnreadableRow.class,
-            row -> {
-              assertThat(row.code()).isEqualTo(FindingCode.S_INCOMPLETE_ROW);
-              assertThat(row.reason()).contains("ALTER TABLE users REPLICA IDENTITY FULL");
-            });
-  }
-
-  @ParameterizedTest
-  @ValueSource(strings = {"__debezium_unavailable_value", "not sent", ""})
-  void textLikeAnyPlaceholderIsDeliveredAsWritten(String written) {
-    Struct before = user("u", "{}").put("name", "former");
-    Struct after = user("u", "{}").put("name", written).put("email", written);
-    assertThat(read(record("users", USER, "c", null, after, 1)).right().after())
-        .isInstanceOfSatisfying(UserRow.class, row -> assertThat(row.name()).isEqualTo(written));
-    assertThat(read(record("users", USER, "u", before, after, 2)).right().after())
-        .isInstanceOfSatisfying(
-            UserRow.class,
-            row -> {
-              assertThat(row.name()).isEqualTo(written);
-              assertThat(row.email()).isEqualTo(written);
-            });
-  }
-
-  /** A table's schema with the column that flags an old row which is only a key. */
-  private static Schema flagged(Schema row) {
-    SchemaBuilder schema = SchemaBuilder.struct();
-    row.fields().forEach(field -> schema.field(field.name(), field.schema()));
-    return schema
-        .field(ReplicationMessageAdapter.SENT_COLUMNS, Schema.OPTIONAL_STRING_SCHEMA)
-        .optional()
-        .build();
-  }
-
-  private static Struct keyOnly(Schema flagged, String column, Object value) {
-    return new Struct(flagged)
-        .put(column, value)
-        .put(ReplicationMessageAdapter.SENT_COLUMNS, column + ReplicationMessageAdapter.SEPARATOR);
-  }
-
-  @Test
-  void keyOnlyOldRowOfAUserHasItsKeyAndNoInventedValue() {
-    Schema schema = flagged(USER);
-    Struct before =
-        keyOnly(schema, "user_id", "u")
-            .put("is_active", true)
-            .put("created_at", "1970-01-01T00:00:00Z")
-            .put("updated_at", "1970-01-01T00:00:00Z");
-    Change change = read(record("users", schema, "d", before, null, 1)).right();
-    assertThat(change.isBeforeWhole()).isFalse();
-    assertThat(change.before())
-        .isEqualTo(new UserRow("u", null, null, null, false, Long.MAX_VALUE, Long.MAX_VALUE));
-    Struct whole =
-        new Struct(schema)
-            .put("user_id", "u")
-            .put("is_active", true)
-            .put("created_at", "1970-01-01T00:00:00Z")
-            .put("updated_at", "1970-01-01T00:00:00Z");
-    Change delete = read(record("users", schema, "d", whole, null, 2)).right();
-    assertThat(delete.isBeforeWhole()).as("a row of 1970 that was sent whole").isTrue();
-    assertThat(delete.before()).isEqualTo(new UserRow("u", null, null, null, true, 0, 0));
-  }
-
-  @Test
-  void keyOnlyOldRowOfAnAssignmentIsRefusedAsIncomplete() {
-    Schema assignment =
-        flagged(
-            SchemaBuilder.struct()
-                .field("id", Schema.INT64_SCHEMA)
-                .field("experiment_id", SchemaBuilder.int64().optional().build())
-                .field("user_id", Schema.OPTIONAL_STRING_SCHEMA)
-                .build());
-    Struct before = keyOnly(assignment, "id", 7L).put("experiment_id", 0L).put("user_id", "");
-    assertThat(read(record("assignments", assignment, "d", before, null, 1)).right().before())
-        .isInstanceOfSatisfying(
-            UnreadableRow.class,
-            row -> {
-              assertThat(row.code()).isEqualTo(FindingCode.S_INCOMPLETE_ROW);
-              assertThat(row.subject()).isEqualTo(Subject.assignment(7));
-              assertThat(row.reason()).contains("ALTER TABLE assignments REPLICA IDENTITY FULL");
-            });
   }
 
   @Test
   void invalidTimestampIsAFindingWithoutTheValue() {
     Struct row = user("u", null).put("created_at", "secret-nonsense");
-    assertThat(read(record("users", USER, "c", null, row, 1)).right().after())
+    assertThat(read(record("users", USER, row)).right().after())
         .isInstanceOfSatisfying(
             UnreadableRow.class,
             unreadable -> {
               assertThat(unreadable.column()).isEqualTo("created_at");
               assertThat(unreadable.reason()).doesNotContain("secret");
-            });
-  }
-
-  @Test
-  void keyOnlyOldRowOfAnEventIsRefusedWithARemedy() {
-    Schema event =
-        flagged(
-            SchemaBuilder.struct()
-                .field("id", Schema.OPTIONAL_STRING_SCHEMA)
-                .field("timestamp", TIMESTAMP)
-                .field("experiment_id", SchemaBuilder.int64().optional().build())
-                .field("user_id", Schema.OPTIONAL_STRING_SCHEMA)
-                .build());
-    Struct before =
-        new Struct(event)
-            .put("id", "e1")
-            .put("timestamp", "2026-11-20T12:00:00Z")
-            .put("experiment_id", 0L)
-            .put("user_id", "")
-            .put(ReplicationMessageAdapter.SENT_COLUMNS, "id\0timestamp\0");
-    assertThat(read(record("events", event, "d", before, null, 1)).right().before())
-        .isInstanceOfSatisfying(
-            UnreadableRow.class,
-            row -> {
-              assertThat(row.subject())
-                  .isEqualTo(Subject.event(EventId.of("e1"), 1_795_176_000_000_000L));
-              assertThat(row.eventId().sourceId()).isEqualTo("e1");
-              assertThat(row.column()).isEqualTo("experiment_id");
-              assertThat(row.code()).isEqualTo(FindingCode.S_INCOMPLETE_ROW);
-              assertThat(row.reason()).contains("REPLICA IDENTITY FULL", "partitions");
             });
   }
 
@@ -314,7 +170,7 @@ class ChangeDeserializerTest {
             .put("payload", "{}")
             .put("created_at", 12L)
             .put("processed_at", 3L);
-    assertThat(read(record("outbox_events", outbox, "c", null, row, 1)).right().after())
+    assertThat(read(record("outbox_events", outbox, row)).right().after())
         .isEqualTo(new OutboxRow(7, "a", "t", "EVENT_CREATED", "{}", 12, 3000L));
   }
 
@@ -329,7 +185,7 @@ class ChangeDeserializerTest {
             .field("updated_at", TIMESTAMP)
             .optional()
             .build();
-    read(record("users", USER, "c", null, user("u", null), 1));
+    read(record("users", USER, user("u", null)));
     Struct row =
         new Struct(wider)
             .put("extra", "x")
@@ -337,7 +193,7 @@ class ChangeDeserializerTest {
             .put("is_active", false)
             .put("created_at", "2026-11-20T12:00:00Z")
             .put("updated_at", "2026-11-20T12:00:00Z");
-    Change change = read(record("users", wider, "u", null, row, 2)).right();
+    Change change = read(record("users", wider, row)).right();
     assertThat(change.after())
         .isEqualTo(new UserRow("u", null, null, null, false, 1795176000000000L, 1795176000000000L));
     assertThat(change.after()).isNotInstanceOf(EventRow.class);
@@ -345,19 +201,5 @@ class ChangeDeserializerTest {
         .extracting(SchemaDrift::column)
         .containsExactly("email", "name", "properties");
     assertThat(drifts).extracting(SchemaDrift::seenAt).containsOnly(5L);
-  }
-
-  @Test
-  void heartbeatReportsHowFarTheStreamWasRead() {
-    Schema heartbeat =
-        SchemaBuilder.struct().name("io.debezium.connector.common.Heartbeat").build();
-    SourceRecord record =
-        new SourceRecord(
-            Map.of(),
-            Map.of("lsn", 500L, "lsn_commit", 500L),
-            "topic",
-            heartbeat,
-            new Struct(heartbeat));
-    assertThat(read(record).left()).isEqualTo(ReaderNotice.of(new ReaderProgress(false, 500, 500)));
   }
 }

@@ -83,7 +83,7 @@ enum Connector {
         .heartbeatInterval(settings.heartbeatInterval())
         .includePartitionedTables(true)
         .debeziumProperties(debezium)
-        .deserializer(new ChangeDeserializer())
+        .deserializer(new StockDeserializer())
         .build();
   }
 

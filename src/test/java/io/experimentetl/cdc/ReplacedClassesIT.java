@@ -3,14 +3,11 @@ package io.experimentetl.cdc;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assumptions.assumeThat;
 
-import io.debezium.connector.postgresql.connection.Lsn;
-import io.debezium.connector.postgresql.connection.WalPositionLocator;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.jar.JarFile;
-import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
@@ -19,22 +16,10 @@ class ReplacedClassesIT {
 
   private static final Path SHADED = Path.of("target", "experiment-etl.jar");
 
-  @Test
-  void ourWalPositionLocatorNeitherSearchesNorFilters() {
-    WalPositionLocator locator = new WalPositionLocator(Lsn.valueOf(1L), Lsn.valueOf(2L));
-    assertThat(locator.searchingEnabled()).isFalse();
-    locator.enableFiltering();
-    assertThat(locator.skipMessage(Lsn.valueOf(3L))).isFalse();
-  }
-
   @ParameterizedTest
   @ValueSource(
       strings = {
         "io.debezium.connector.postgresql.TypeRegistry",
-        "io.debezium.connector.postgresql.connection.AbstractMessageDecoder",
-        "io.debezium.connector.postgresql.connection.WalPositionLocator",
-        "io.debezium.connector.postgresql.connection.wal2json.DateTimeFormat",
-        "io.debezium.connector.postgresql.connection.wal2json.DateTimeFormat$ISODateTimeFormat",
         "org.postgresql.core.v3.replication.V3PGReplicationStream"
       })
   void oursIsLoadedAndShaded(String name) throws Exception {

@@ -2,12 +2,10 @@ package io.experimentetl.cdc;
 
 import static org.awaitility.Awaitility.await;
 
-import io.experimentetl.local.PostgresEndpoint;
 import io.experimentetl.model.Change;
 import io.experimentetl.model.EventRow;
 import io.experimentetl.model.SourceTable;
 import java.io.StringReader;
-import java.nio.file.Path;
 import java.sql.Connection;
 import java.sql.PreparedStatement;
 import java.time.Duration;
@@ -15,23 +13,16 @@ import java.util.List;
 import java.util.Map;
 import java.util.TreeSet;
 import java.util.UUID;
-import java.util.concurrent.Callable;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.stream.LongStream;
-import org.apache.flink.configuration.Configuration;
-import org.apache.flink.configuration.PipelineOptions;
 import org.apache.flink.core.execution.JobClient;
 import org.apache.flink.streaming.api.environment.StreamExecutionEnvironment;
 import org.postgresql.PGConnection;
 
-/**
- * Fails the job repeatedly under a writer, until a row is missing. It starts its own cluster, and
- * its methods use only classes of the JDK: a test calls it in its own class loader or in {@link
- * StockLocatorLoader}.
- */
-public final class RestartLoop implements Callable<Map<String, Long>> {
+/** Fails the job repeatedly under a writer, until a row is missing. It starts its own cluster. */
+final class RestartLoop {
 
   /** The rows to write, and the row at which the job fails. */
   enum Writer {
@@ -88,40 +79,29 @@ public final class RestartLoop implements Callable<Map<String, Long>> {
   private long rows;
 
   /**
-   * @param connector a {@link Connector}
-   * @param writer a {@link Writer}
    * @param restarts maximum number of restarts
    * @param jobPort the server's port for the job
    * @param strike the fault of the job or the server; null: the job fails
    */
-  public RestartLoop(
-      String host,
-      int port,
-      String database,
-      String user,
-      String password,
-      String connector,
-      String writer,
+  RestartLoop(
+      SourceDatabase database,
+      Connector connector,
+      Writer writer,
       int restarts,
       int jobPort,
       Runnable strike) {
-    this.database = SourceDatabase.at(new PostgresEndpoint(host, port, database, user, password));
-    this.connector = Connector.valueOf(connector);
-    this.writer = Writer.valueOf(writer);
+    this.database = database;
+    this.connector = connector;
+    this.writer = writer;
     this.restarts = restarts;
     this.jobPort = jobPort;
     this.strike = strike;
-    this.view = Ledger.view(database);
+    this.view = Ledger.view(database.slot());
   }
 
   /** Counts restarts, written rows, missing rows, and repeated or reordered rows. */
-  @Override
-  public Map<String, Long> call() throws Exception {
+  Map<String, Long> run() throws Exception {
     StreamExecutionEnvironment environment = Connector.environment(Duration.ofMillis(50));
-    // A job without a class path of its own uses the JVM's, not the one of this class.
-    environment.configure(
-        new Configuration()
-            .set(PipelineOptions.CLASSPATHS, List.of(Path.of("target").toUri().toString())));
     JobClient job =
         connector.start(
             environment,

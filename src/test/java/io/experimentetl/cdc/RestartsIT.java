@@ -9,13 +9,12 @@ import java.sql.SQLException;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
-import java.util.concurrent.Callable;
 import org.junit.jupiter.api.extension.RegisterExtension;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
 
-/** Kills and restores the job in a loop, with our classes and with the original ones. */
+/** Kills and restores the job in a loop, with our source and with the stock connector. */
 class RestartsIT {
 
   @RegisterExtension static final PlatformExtension PLATFORM = new PlatformExtension();
@@ -30,7 +29,7 @@ class RestartsIT {
   @MethodSource("strikes")
   void everyRowPassesOnceThroughRestarts(Strike strike, RestartLoop.Writer writer)
       throws Exception {
-    assertThat(loop(getClass().getClassLoader(), Connector.OURS, strike, writer, 5))
+    assertThat(loop(Connector.OURS, strike, writer, 5))
         .containsEntry("restarts", 5L)
         .containsEntry("missing", 0L)
         .containsEntry("misplaced", 0L);
@@ -40,10 +39,7 @@ class RestartsIT {
   @MethodSource("strikes")
   void stockConnectorLosesRowsInARestart(Strike strike, RestartLoop.Writer writer)
       throws Exception {
-    // Stays open: the cluster's threads still load classes after the job's end.
-    ClassLoader stock = new StockLocatorLoader();
-    Map<String, Long> counts = loop(stock, Connector.STOCK, strike, writer, 30);
-    assertThat(counts.get("missing")).isPositive();
+    assertThat(loop(Connector.STOCK, strike, writer, 30).get("missing")).isPositive();
   }
 
   private static List<Arguments> strikes() {
@@ -53,37 +49,15 @@ class RestartsIT {
         Arguments.of(Strike.CONNECTION_CUT, RestartLoop.Writer.SERIAL));
   }
 
-  @SuppressWarnings("unchecked")
   private static Map<String, Long> loop(
-      ClassLoader loader,
-      Connector connector,
-      Strike strike,
-      RestartLoop.Writer writer,
-      int restarts)
+      Connector connector, Strike strike, RestartLoop.Writer writer, int restarts)
       throws Exception {
     SourceDatabase database = database(writer);
     PostgresSourceSettings settings = database.settings();
-    Thread thread = Thread.currentThread();
-    ClassLoader before = thread.getContextClassLoader();
     try (FaultProxy line = FaultProxy.to(settings.host(), settings.port())) {
-      thread.setContextClassLoader(loader);
-      return ((Callable<Map<String, Long>>)
-              Class.forName(RestartLoop.class.getName(), true, loader)
-                  .getConstructors()[0]
-                  .newInstance(
-                      settings.host(),
-                      settings.port(),
-                      settings.database(),
-                      settings.username(),
-                      database.password(),
-                      connector.name(),
-                      writer.name(),
-                      restarts,
-                      line.port(),
-                      doing(strike, line)))
-          .call();
-    } finally {
-      thread.setContextClassLoader(before);
+      return new RestartLoop(
+              database, connector, writer, restarts, line.port(), doing(strike, line))
+          .run();
     }
   }
 

@@ -26,14 +26,15 @@ import org.apache.flink.core.execution.JobClient;
 import org.apache.flink.runtime.testutils.MiniClusterResourceConfiguration;
 import org.apache.flink.test.junit5.MiniClusterExtension;
 import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
 /**
- * Transactions that are open at the end of a snapshot's chunk. The stock connector drops from the
- * stream every change of the chunk's rows with an LSN below the chunk's end, although its
- * transaction committed later and the chunk cannot contain it.
+ * Transactions that are open, or committed and not yet visible, at the end of a snapshot's chunk.
+ * The stock connector drops from the stream every change of the chunk's rows with an LSN below the
+ * chunk's end, although its transaction committed later and the chunk cannot contain it.
  */
 class SnapshotOverlapIT {
 
@@ -124,6 +125,72 @@ class SnapshotOverlapIT {
       expected.remove("u1x");
     }
     assertThat(names(view.changes)).isEqualTo(expected);
+  }
+
+  /**
+   * A commit that waits for a synchronous standby is written to the log and visible to no one: it
+   * lies before the end of the log at which the connector would begin the stream, and in no chunk.
+   * (The stock connector waits with it: its backfill makes a slot.)
+   */
+  @Test
+  void commitThatWaitsForAStandbyArrives() throws Exception {
+    SourceDatabase database = SourceDatabase.create(PLATFORM, "standby");
+    database.fill(10);
+    ExecutorService thread = Executors.newSingleThreadExecutor();
+    setStandby(database, "nobody", "local");
+    try {
+      Future<?> waiting =
+          thread.submit(
+              () -> {
+                try (Connection connection = database.connect();
+                    Statement statement = connection.createStatement()) {
+                  statement.execute("SET synchronous_commit = on");
+                  statement.execute("INSERT INTO users (user_id, name) VALUES ('u11', 'waits')");
+                }
+                return null;
+              });
+      await()
+          .atMost(Duration.ofSeconds(30))
+          .until(
+              () ->
+                  database.number(
+                          "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep' AND datname = current_database()")
+                      == 1);
+      start(Connector.OURS, database.settings());
+      awaitFence(database);
+      assertThat(names(database)).doesNotContainKey("u11");
+      setStandby(database, "", "on");
+      waiting.get();
+      awaitFence(database);
+    } finally {
+      setStandby(database, "", "on");
+      thread.shutdownNow();
+    }
+    Map<String, String> expected = names(database);
+    assertThat(expected).containsEntry("u11", "waits").hasSize(11);
+    assertThat(names(view.changes)).isEqualTo(expected);
+  }
+
+  private static void setStandby(SourceDatabase database, String name, String defaultCommit)
+      throws SQLException {
+    for (String statement :
+        List.of(
+            "ALTER SYSTEM SET synchronous_commit = " + defaultCommit,
+            "ALTER SYSTEM SET synchronous_standby_names = '" + name + "'",
+            "SELECT pg_reload_conf()")) {
+      database.execute(statement);
+    }
+    await()
+        .atMost(Duration.ofSeconds(30))
+        .until(
+            () ->
+                database.number(
+                        "SELECT count(*) FROM pg_settings WHERE (name = 'synchronous_standby_names' AND setting = '"
+                            + name
+                            + "') OR (name = 'synchronous_commit' AND setting = '"
+                            + defaultCommit
+                            + "')")
+                    == 2);
   }
 
   @ParameterizedTest

@@ -1,0 +1,68 @@
+package io.experimentetl.cdc;
+
+import io.debezium.connector.base.ChangeEventQueue;
+import io.debezium.pipeline.DataChangeEvent;
+import io.debezium.util.LoggingContext;
+import java.time.Duration;
+import org.apache.flink.cdc.connectors.base.config.JdbcSourceConfig;
+import org.apache.flink.cdc.connectors.base.source.meta.offset.Offset;
+import org.apache.flink.cdc.connectors.base.source.meta.split.SourceSplitBase;
+import org.apache.flink.cdc.connectors.postgres.source.PostgresDialect;
+import org.apache.flink.cdc.connectors.postgres.source.fetch.PostgresSourceFetchTaskContext;
+import org.apache.flink.cdc.connectors.postgres.source.offset.PostgresOffset;
+import org.apache.kafka.connect.source.SourceRecord;
+
+/**
+ * What the connector gives a task: its own for the snapshot. {@link StreamTask} connects by itself
+ * and needs only the queue.
+ */
+final class StreamContext extends PostgresSourceFetchTaskContext {
+  /** Of batches: what waits is bounded by their size. */
+  private static final int QUEUE_SIZE = 8;
+
+  private static final Duration LONGEST_POLL = Duration.ofMillis(10);
+
+  private ChangeEventQueue<DataChangeEvent> queue;
+
+  StreamContext(JdbcSourceConfig config, PostgresDialect dialect) {
+    super(config, dialect);
+  }
+
+  @Override
+  public void configure(SourceSplitBase split) {
+    if (split.isSnapshotSplit()) {
+      super.configure(split);
+      return;
+    }
+    queue =
+        new ChangeEventQueue.Builder<DataChangeEvent>()
+            .pollInterval(LONGEST_POLL)
+            // A batch goes on at once.
+            .maxBatchSize(1)
+            .maxQueueSize(QUEUE_SIZE)
+            .maxQueueSizeInBytes(0)
+            .loggingContextSupplier(
+                () -> LoggingContext.forConnector("PostgreSQL", "experiment-etl", "stream"))
+            .build();
+  }
+
+  @Override
+  public ChangeEventQueue<DataChangeEvent> getQueue() {
+    return queue == null ? super.getQueue() : queue;
+  }
+
+  /** A batch of the stream has no schema, and is none of the connector's rows. */
+  @Override
+  public boolean isDataChangeRecord(SourceRecord record) {
+    return record.valueSchema() != null && super.isDataChangeRecord(record);
+  }
+
+  /**
+   * Called for every row to decide whether a chunk contains it already. Without backfill no chunk
+   * does, and computing the real offset is expensive.
+   */
+  @Override
+  public Offset getStreamOffset(SourceRecord row) {
+    return PostgresOffset.NO_STOPPING_OFFSET;
+  }
+}

@@ -1,0 +1,240 @@
+package io.experimentetl.cdc;
+
+import io.experimentetl.model.Change;
+import io.experimentetl.model.ChangeKind;
+import io.experimentetl.model.SourcePosition;
+import io.experimentetl.model.SourceTable;
+import io.experimentetl.postgres.pgoutput.PgOutputHandler;
+import io.experimentetl.postgres.pgoutput.PgOutputParser;
+import io.experimentetl.postgres.pgoutput.Relation;
+import io.experimentetl.postgres.pgoutput.Tuple;
+import io.experimentetl.postgres.pgoutput.ValueFormat;
+import java.nio.ByteBuffer;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.function.Consumer;
+import java.util.function.IntFunction;
+import org.apache.flink.types.Either;
+
+/**
+ * Turns messages of the replication stream into {@link Change}s without a sequence number, and into
+ * notices: of drifted columns before the first row that has them, and of the end of a transaction
+ * behind its rows. A transaction that only inserted rows gets no such notice: nothing in it is
+ * judged by its end, and single-row inserts are what a platform does most. One instance reads one
+ * stream.
+ */
+final class StreamDecoder implements PgOutputHandler {
+
+  /** A captured table, as its rows are sent now. */
+  private record Bound(SourceTable table, TupleRowReader reader) {}
+
+  private final PgOutputParser parser = new PgOutputParser(this);
+  private final String schema;
+  private final IntFunction<ValueFormat> formats;
+  private final Consumer<Either<ReaderNotice, Change>> output;
+  private final Map<Integer, Bound> captured = new HashMap<>();
+  private Relation lastRelation;
+  private Bound lastBound;
+  private final DriftedColumns driftedColumns = new DriftedColumns();
+  private final List<SchemaDrift> unreported = new ArrayList<>();
+
+  /** LSN of the message that is read. */
+  private long lsn;
+
+  /** The end of the last commit; 0: none since the start. */
+  private long lastCommit;
+
+  private boolean inTransaction;
+  private long txId;
+  private long committedAt;
+  private long lastRowLsn;
+  private int indexAtLsn;
+  private boolean endMatters;
+  private boolean binary;
+
+  /** The open transaction's rows so far, and those of them that were passed on before. */
+  private long rows;
+
+  private long rowsToSkip;
+
+  /**
+   * Reads nothing yet.
+   *
+   * @param schema of the captured tables
+   * @param formats by a type's OID; null: the catalogue no longer has the type
+   */
+  StreamDecoder(
+      String schema,
+      IntFunction<ValueFormat> formats,
+      Consumer<Either<ReaderNotice, Change>> output) {
+    this.schema = schema;
+    this.formats = formats;
+    this.output = output;
+  }
+
+  /**
+   * Begins a stream, the first one or the next. The next one must begin with the transaction that
+   * was open, whose rows up to here are skipped.
+   *
+   * @param inBinary whether values come in the binary forms of their types
+   */
+  void startStream(boolean inBinary) {
+    binary = inBinary;
+    rowsToSkip = inTransaction ? rows : 0;
+    inTransaction = false;
+  }
+
+  /**
+   * Reads a message.
+   *
+   * @param atLsn where it lies in the WAL; of a commit its end
+   * @throws BinaryFormException the stream must be read as text
+   */
+  void decode(ByteBuffer message, long atLsn) {
+    lsn = atLsn;
+    parser.parse(message);
+  }
+
+  /** The end of the last commit; 0: none since the start. */
+  long lastCommit() {
+    return lastCommit;
+  }
+
+  boolean isInTransaction() {
+    return inTransaction;
+  }
+
+  @Override
+  public void begin(long commitLsn, long committedAtMicros, int xid) {
+    inTransaction = true;
+    txId = Integer.toUnsignedLong(xid);
+    committedAt = committedAtMicros;
+    lastRowLsn = 0;
+    endMatters = false;
+    rows = 0;
+  }
+
+  @Override
+  public void commit(long endLsn) {
+    inTransaction = false;
+    rowsToSkip = 0;
+    lastCommit = endLsn;
+    if (endMatters) {
+      output.accept(Either.Left(ReaderNotice.of(new ReaderProgress(false, endLsn, endLsn))));
+    }
+  }
+
+  @Override
+  public void relation(Relation relation) {
+    lastRelation = null;
+    SourceTable table =
+        relation.schema().equals(schema) ? SourceTable.ofTableName(relation.table()) : null;
+    if (table == null) {
+      captured.remove(relation.id());
+      return;
+    }
+    TupleRowReader reader = new TupleRowReader(table, relation, formats);
+    String unreadable = reader.columnWithoutBinaryForm();
+    if (binary && unreadable != null) {
+      throw new BinaryFormException(
+          "The binary form of the column "
+              + relation.table()
+              + "."
+              + unreadable
+              + " is not known.");
+    }
+    unreported.addAll(driftedColumns.of(table, reader, committedAt));
+    captured.put(relation.id(), new Bound(table, reader));
+  }
+
+  /** The captured table, or null. */
+  // Rows name the same instance until the relation changes.
+  @SuppressWarnings("ReferenceEquality")
+  private Bound bound(Relation relation) {
+    if (relation != lastRelation) {
+      lastRelation = relation;
+      lastBound = captured.get(relation.id());
+    }
+    return lastBound;
+  }
+
+  @Override
+  public void insert(Relation relation, Tuple row) {
+    Bound bound = bound(relation);
+    if (bound != null) {
+      send(bound, ChangeKind.INSERT, null, row);
+    }
+  }
+
+  /**
+   * Without the whole old row, a changed key is two changes at one position, as in Debezium's
+   * records: the old row can be deleted, but not be compared with the new one.
+   */
+  @Override
+  public void update(Relation relation, Tuple old, Tuple row) {
+    Bound bound = bound(relation);
+    if (bound == null) {
+      return;
+    }
+    endMatters = true;
+    if (old != null && old.isKeyOnly() && bound.reader.isKeyChanged(old, row)) {
+      send(bound, ChangeKind.KEY_CHANGE, old, null);
+      send(bound, ChangeKind.INSERT, null, row);
+    } else {
+      send(bound, ChangeKind.UPDATE, old, row);
+    }
+  }
+
+  @Override
+  public void delete(Relation relation, Tuple old) {
+    Bound bound = bound(relation);
+    if (bound != null) {
+      endMatters = true;
+      send(bound, ChangeKind.DELETE, old, null);
+    }
+  }
+
+  @Override
+  public void truncate(List<Relation> relations) {
+    for (Relation relation : relations) {
+      Bound bound = bound(relation);
+      if (bound != null) {
+        endMatters = true;
+        send(bound, ChangeKind.TRUNCATE, null, null);
+      }
+    }
+  }
+
+  private void send(Bound bound, ChangeKind kind, Tuple old, Tuple row) {
+    for (SchemaDrift drift : unreported) {
+      output.accept(Either.Left(ReaderNotice.of(drift)));
+    }
+    unreported.clear();
+    indexAtLsn = lsn == lastRowLsn ? indexAtLsn + 1 : 0;
+    lastRowLsn = lsn;
+    if (++rows <= rowsToSkip) {
+      return;
+    }
+    output.accept(
+        Either.Right(
+            new Change(
+                bound.table,
+                kind,
+                0,
+                new SourcePosition(lastCommit, lsn, txId, indexAtLsn, committedAt),
+                old == null ? null : bound.reader.readOld(old),
+                row == null ? null : bound.reader.read(row, old),
+                old != null && !old.isKeyOnly())));
+  }
+
+  /** A value of a captured column has a binary form that is not known. */
+  static final class BinaryFormException extends RuntimeException {
+    private static final long serialVersionUID = 1L;
+
+    private BinaryFormException(String message) {
+      super(message);
+    }
+  }
+}

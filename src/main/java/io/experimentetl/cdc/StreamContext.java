@@ -20,7 +20,8 @@ final class StreamContext extends PostgresSourceFetchTaskContext {
   /** Of batches: what waits is bounded by their size. */
   private static final int QUEUE_SIZE = 8;
 
-  private static final Duration LONGEST_POLL = Duration.ofMillis(10);
+  /** A batch ends the wait. The queue spins in its last millisecond. */
+  private static final Duration LONGEST_POLL = Duration.ofMillis(100);
 
   private ChangeEventQueue<DataChangeEvent> queue;
 

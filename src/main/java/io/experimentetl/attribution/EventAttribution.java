@@ -86,13 +86,25 @@ final class EventAttribution {
     }
     PendingEvent held = pending.find(facts, event);
     if (held != null) {
-      if (change.kind() == ChangeKind.RETAINED) {
+      if (change.kind() == ChangeKind.RETAINED || isUnchanged(held, event, origin)) {
         return null;
       }
       pending.remove(facts, held);
     }
     addOrHold(user, facts, change, origin, now);
     return facts.pendingEvents.isEmpty() ? null : facts;
+  }
+
+  /**
+   * Whether the source wrote a pending event again as it was. It keeps its version: a restart may
+   * deliver it before this change, which then sends no row, and would leave an early write of this
+   * change above all others.
+   */
+  private boolean isUnchanged(PendingEvent held, EventRow event, Origin origin) {
+    return held.event().equals(event)
+        && !held.retentionDeleted()
+        && truncates.markOf(SourceTable.EVENTS, held.origin())
+            == truncates.markOf(SourceTable.EVENTS, origin);
   }
 
   /** Delivers an event that is not known yet, or holds it while a reference is missing. */

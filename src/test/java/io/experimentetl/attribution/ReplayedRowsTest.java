@@ -23,6 +23,7 @@ import java.util.Map;
 import java.util.Random;
 import java.util.function.Function;
 import java.util.stream.Stream;
+import net.jqwik.api.Example;
 import net.jqwik.api.ForAll;
 import net.jqwik.api.Property;
 
@@ -150,6 +151,12 @@ class ReplayedRowsTest {
       lateVariantIsDue = false;
       scenario.variantArrives(LATE);
     }
+  }
+
+  /** A seed in which a pending event is written again as it was. */
+  @Example
+  void earlyWriteOfAnEventThatWasWrittenAgainIsReplaced() {
+    earlyWritesAreSentAgainOrReplaced(6346219106074903083L);
   }
 
   @Property(tries = 5000)

@@ -19,6 +19,7 @@ final class TupleRowReader extends RowReader<Tuple> {
   private final List<? extends SourceColumn<?>> columns;
   private final int[] places;
   private final ValueFormat[] formats;
+  private String columnWithoutBinaryForm;
 
   /**
    * Binds the columns of a table.
@@ -36,6 +37,10 @@ final class TupleRowReader extends RowReader<Tuple> {
       if (place != ABSENT) {
         ValueFormat format = formats.apply(relation.columns().get(place).type());
         this.formats[column.index()] = format == null ? declared(column.type()) : format;
+        // The bytes of a type that is gone could be read as those of another.
+        if (columnWithoutBinaryForm == null && (format == null || format == ValueFormat.OTHER)) {
+          columnWithoutBinaryForm = column.name();
+        }
       }
     }
   }
@@ -71,12 +76,7 @@ final class TupleRowReader extends RowReader<Tuple> {
 
   /** A column of which only the text can be read; null: there is none. */
   String columnWithoutBinaryForm() {
-    for (SourceColumn<?> column : columns) {
-      if (formats[column.index()] == ValueFormat.OTHER) {
-        return column.name();
-      }
-    }
-    return null;
+    return columnWithoutBinaryForm;
   }
 
   /**

@@ -120,11 +120,6 @@ public final class EventChecks {
     return names.length == 0 ? NO_VALUES : PropertyValue.of(event.properties(), names);
   }
 
-  /** Whether events of the type can change statistics. */
-  public boolean counts(String eventType) {
-    return eventType.equals(exposureEvent) || metricEvents.contains(eventType);
-  }
-
   public boolean isExposure(EventRow event) {
     return event.eventType().equals(exposureEvent);
   }

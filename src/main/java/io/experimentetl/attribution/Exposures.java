@@ -3,6 +3,7 @@ package io.experimentetl.attribution;
 import io.experimentetl.config.StatisticsConfig;
 import java.util.Map;
 import java.util.TreeMap;
+import java.util.function.Consumer;
 
 /**
  * The exposures of one user that count in one experiment: the first time and the number by variant.
@@ -33,15 +34,23 @@ final class Exposures {
       EventFacts events, ExperimentDimension experiment, StatisticsConfig statistics) {
     Exposures exposures = new Exposures();
     if (experiment != null) {
-      events.forEachId(
-          sameId -> {
-            EventFact event = EventFact.counted(sameId);
-            if (isExposure(event, experiment, statistics)) {
-              exposures.add(event);
-            }
-          });
+      forEach(events, experiment, statistics, exposures::add);
     }
     return exposures;
+  }
+
+  private static void forEach(
+      EventFacts events,
+      ExperimentDimension experiment,
+      StatisticsConfig statistics,
+      Consumer<EventFact> consumer) {
+    events.forEachId(
+        sameId -> {
+          EventFact event = EventFact.counted(sameId);
+          if (isExposure(event, experiment, statistics)) {
+            consumer.accept(event);
+          }
+        });
   }
 
   /**
@@ -81,11 +90,10 @@ final class Exposures {
       }
     }
     if (now != null) {
-      byVariant.merge(now.variantId(), 1, Integer::sum);
+      add(now);
       if (times != null) {
         times.merge(now.occurredAt(), 1, Integer::sum);
       }
-      first = Math.min(first, now.occurredAt());
     }
     boolean isFirstGone = old != null && old.occurredAt() == first;
     if (isFirstGone && times == null) {
@@ -103,13 +111,11 @@ final class Exposures {
   private void readTimes(
       EventFacts events, ExperimentDimension experiment, StatisticsConfig statistics) {
     TreeMap<Long, Integer> read = new TreeMap<>();
-    events.forEachId(
-        sameId -> {
-          EventFact event = EventFact.counted(sameId);
-          if (isExposure(event, experiment, statistics)) {
-            read.merge(event.occurredAt(), 1, Integer::sum);
-          }
-        });
+    forEach(
+        events,
+        experiment,
+        statistics,
+        exposure -> read.merge(exposure.occurredAt(), 1, Integer::sum));
     times = read;
   }
 

@@ -140,12 +140,22 @@ final class Exposures {
   }
 
   long[] variants() {
-    return byVariant.keySet().stream().mapToLong(Long::longValue).toArray();
+    long[] variants = new long[byVariant.size()];
+    int next = 0;
+    for (long variant : byVariant.keySet()) {
+      variants[next++] = variant;
+    }
+    return variants;
   }
 
   /** The numbers of exposures, in the order of {@link #variants}. */
   int[] counts() {
-    return byVariant.values().stream().mapToInt(Integer::intValue).toArray();
+    int[] counts = new int[byVariant.size()];
+    int next = 0;
+    for (int count : byVariant.values()) {
+      counts[next++] = count;
+    }
+    return counts;
   }
 
   /** An estimate of the heap that the times take, in bytes. */

@@ -7,9 +7,7 @@ import io.experimentetl.model.DailySums;
 import io.experimentetl.model.HealthCounts;
 import io.experimentetl.model.HealthKey;
 import java.util.HashMap;
-import java.util.HashSet;
 import java.util.Map;
-import java.util.Set;
 
 /** Changes one user's figures in one experiment, and sends the differences. */
 final class FigureDifferences {
@@ -66,10 +64,6 @@ final class FigureDifferences {
   /** Replaces all figures, and sends what differs. The days of ended metrics stay as they were. */
   void replace(Contributions now) {
     Map<FigureKey, Object> before = figures.all();
-    Set<String> names = new HashSet<>();
-    for (MetricConfig metric : statistics.metrics()) {
-      names.add(metric.name());
-    }
     Map<FigureKey, Object> after = new HashMap<>();
     now.daily().forEach((key, sums) -> after.put(FigureKey.of(key), sums));
     now.health().forEach((key, counts) -> after.put(FigureKey.of(key), counts));
@@ -80,7 +74,7 @@ final class FigureDifferences {
             figures.set(figure, null);
             if (figure.isHealth()) {
               sendHealth(figure.health(experimentId), ((HealthCounts) value).negate());
-            } else if (figure.isDaily() && names.contains(figure.name().substring(1))) {
+            } else if (figure.isDaily() && isCounted(figure.daily(experimentId).metric())) {
               send(figure, ((DailySums) value).negate());
             }
           }
@@ -99,6 +93,16 @@ final class FigureDifferences {
             }
           }
         });
+  }
+
+  /** Whether the metric has not ended. */
+  private boolean isCounted(String name) {
+    for (MetricConfig metric : statistics.metrics()) {
+      if (metric.name().equals(name)) {
+        return true;
+      }
+    }
+    return false;
   }
 
   private void send(FigureKey figure, DailySums difference) {

@@ -3,6 +3,7 @@ package io.experimentetl.attribution;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Deque;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -142,10 +143,11 @@ final class DimensionWalk {
 
   private void readGroup(Walked edit) throws Exception {
     int group = edit.keyGroups.remove();
-    edit.users.addAll(index.in(group, edit.experimentId));
+    Set<String> users = new LinkedHashSet<>(index.in(group, edit.experimentId));
     if (edit.resolvesReferences) {
-      edit.users.addAll(index.in(group, UserIndexState.PENDING));
+      users.addAll(index.in(group, UserIndexState.PENDING));
     }
+    edit.users.addAll(users);
   }
 
   /** The edits to go on with after a restart. */

@@ -292,16 +292,15 @@ final class AssignmentAttribution {
     AssignmentRow before = facts.assignmentOf(row.id());
     byte mark = facts.assignmentMark(row.id());
     EnumSet<FindingCode> had = FactMark.found(mark);
-    if (before != null && !before.equals(row)) {
+    boolean isCorrected = before != null && !before.equals(row);
+    if (isCorrected) {
       had.addAll(found(facts, before, known(user, before), origin));
     }
     had.removeAll(found);
     resolve(had, row, origin);
     facts.setAssignmentMark(row.id(), FactMark.withFound(mark, found));
-    if (before != null && !before.equals(row)) {
-      if (before.equals(facts.assignment())) {
-        corrected.afterAssignment(user, facts, before, row, origin);
-      }
+    if (isCorrected && before.equals(facts.assignment())) {
+      corrected.afterAssignment(user, facts, before, row, origin);
     }
     findings.open(found, row, origin);
     if (before != null && before.variantId() != row.variantId()) {

@@ -269,7 +269,7 @@ public final class AttributeOperator
             index,
             Runtime.getRuntime().maxMemory()
                 / CACHE_SHARE_OF_HEAP
-                / getRuntimeContext().getTaskInfo().getNumberOfParallelSubtasks(),
+                / task.getNumberOfParallelSubtasks(),
             MAX_BYTES_IN_RECORD,
             getMetricGroup().counter("spilledRows"),
             getMetricGroup().counter("undecidedRows"));

@@ -130,6 +130,24 @@ abstract class AttributeOperatorHarness {
     }
   }
 
+  void sendDates(String endsAt) throws Exception {
+    sendDates(EXPERIMENT, endsAt);
+  }
+
+  /**
+   * Edits an experiment's dates.
+   *
+   * @param endsAt null: it has no end
+   */
+  void sendDates(long experiment, String endsAt) throws Exception {
+    Long end = endsAt == null ? null : at(endsAt);
+    ExperimentRow row =
+        new ExperimentRow(experiment, "exp", "Exp", null, "ACTIVE", null, 1, null, null, end, 0, 0);
+    harness.processElement2(
+        new StreamRecord<>(
+            Either.Right(change(SourceTable.EXPERIMENTS, ChangeKind.UPDATE, row, row))));
+  }
+
   void marker() throws Exception {
     harness.processElement2(
         new StreamRecord<>(

@@ -10,11 +10,9 @@ import io.experimentetl.clickhouse.ProgressMarker;
 import io.experimentetl.config.CrossoverPolicy;
 import io.experimentetl.model.AssignmentRow;
 import io.experimentetl.model.Change;
-import io.experimentetl.model.ChangeKind;
 import io.experimentetl.model.DailyKey;
 import io.experimentetl.model.DailySums;
 import io.experimentetl.model.EventProcessed;
-import io.experimentetl.model.ExperimentRow;
 import io.experimentetl.model.SourceTable;
 import io.experimentetl.model.TestEvent;
 import io.experimentetl.model.UserRow;
@@ -24,7 +22,6 @@ import org.apache.flink.api.common.serialization.SerializerConfigImpl;
 import org.apache.flink.api.common.typeinfo.Types;
 import org.apache.flink.contrib.streaming.state.EmbeddedRocksDBStateBackend;
 import org.apache.flink.runtime.checkpoint.OperatorSubtaskState;
-import org.apache.flink.streaming.runtime.streamrecord.StreamRecord;
 import org.apache.flink.streaming.util.AbstractStreamOperatorTestHarness;
 import org.apache.flink.streaming.util.KeyedTwoInputStreamOperatorTestHarness;
 import org.apache.flink.types.Either;
@@ -79,26 +76,6 @@ class DimensionWalkTest extends AttributeOperatorHarness {
             .row());
   }
 
-  private void edit(String endsAt) throws Exception {
-    ExperimentRow row =
-        new ExperimentRow(
-            EXPERIMENT,
-            "exp",
-            "Exp",
-            null,
-            "ACTIVE",
-            null,
-            1,
-            null,
-            null,
-            endsAt == null ? null : at(endsAt),
-            0,
-            0);
-    harness.processElement2(
-        new StreamRecord<>(
-            Either.Right(change(SourceTable.EXPERIMENTS, ChangeKind.UPDATE, row, row))));
-  }
-
   /** Ends a checkpoint interval, and adds its contributions to the totals. */
   private void takeTotals() throws Exception {
     marker();
@@ -129,7 +106,7 @@ class DimensionWalkTest extends AttributeOperatorHarness {
   void progressStaysBeforeTheEditUntilAllUsersAreCounted() throws Exception {
     openWithUsers(USERS_OF_SEVERAL_SLICES);
     long before = lsn;
-    edit(BEFORE_ALL_EXPOSURES);
+    sendDates(BEFORE_ALL_EXPOSURES);
     takeTotals();
     assertThat(newUsers()).isBetween(1L, USERS_OF_SEVERAL_SLICES - 1L);
     assertThat(visibleLsn()).isEqualTo(before);
@@ -143,7 +120,7 @@ class DimensionWalkTest extends AttributeOperatorHarness {
   @Test
   void editOfFewUsersIsCompleteAtTheNextBarrier() throws Exception {
     openWithUsers(100);
-    edit(BEFORE_ALL_EXPOSURES);
+    sendDates(BEFORE_ALL_EXPOSURES);
     runTimers();
     takeTotals();
     assertThat(newUsers()).isZero();
@@ -153,9 +130,9 @@ class DimensionWalkTest extends AttributeOperatorHarness {
   @Test
   void secondEditDuringTheFirstCountsEachUserByTheSecond() throws Exception {
     openWithUsers(USERS_OF_SEVERAL_SLICES);
-    edit(BEFORE_ALL_EXPOSURES);
+    sendDates(BEFORE_ALL_EXPOSURES);
     takeTotals();
-    edit(null);
+    sendDates(null);
     takeTotals();
     runTimers();
     takeTotals();
@@ -167,7 +144,7 @@ class DimensionWalkTest extends AttributeOperatorHarness {
   @Test
   void factIsCountedByTheEditWhereverTheWalkIs() throws Exception {
     openWithUsers(USERS_OF_SEVERAL_SLICES);
-    edit(BEFORE_ALL_EXPOSURES);
+    sendDates(BEFORE_ALL_EXPOSURES);
     for (int i = 0; i < USERS_OF_SEVERAL_SLICES; i++) {
       exposure(10_000 + i, i);
     }
@@ -183,7 +160,7 @@ class DimensionWalkTest extends AttributeOperatorHarness {
   void walkGoesOnAfterARestartWithMoreSubtasks() throws Exception {
     openWithUsers(USERS_OF_SEVERAL_SLICES);
     long before = lsn;
-    edit(BEFORE_ALL_EXPOSURES);
+    sendDates(BEFORE_ALL_EXPOSURES);
     takeTotals();
     assertThat(newUsers()).isPositive();
     OperatorSubtaskState snapshot = harness.snapshot(2, 2);

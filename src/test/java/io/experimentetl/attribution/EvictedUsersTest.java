@@ -16,7 +16,6 @@ import io.experimentetl.model.AssignmentProcessed;
 import io.experimentetl.model.AssignmentRow;
 import io.experimentetl.model.ChangeKind;
 import io.experimentetl.model.EventProcessed;
-import io.experimentetl.model.ExperimentRow;
 import io.experimentetl.model.SourceTable;
 import io.experimentetl.model.VariantRow;
 import io.experimentetl.warehouse.EventEncoder;
@@ -46,19 +45,6 @@ class EvictedUsersTest extends AttributeOperatorHarness {
             .with(StateConfig::evictAfter, Duration.ofDays(2))
             .build();
     return new AttributeOperator(config, Set.of(), () -> new StoredRows(rows, assignments));
-  }
-
-  private void sendDates(String endsAt) throws Exception {
-    sendDates(EXPERIMENT, endsAt);
-  }
-
-  private void sendDates(long experiment, String endsAt) throws Exception {
-    ExperimentRow row =
-        new ExperimentRow(
-            experiment, "exp", "Exp", null, "ACTIVE", null, 1, null, null, at(endsAt), 0, 0);
-    harness.processElement2(
-        new StreamRecord<>(
-            Either.Right(change(SourceTable.EXPERIMENTS, ChangeKind.UPDATE, row, row))));
   }
 
   @Test

@@ -1,10 +1,8 @@
 package io.experimentetl.attribution;
 
 import static io.experimentetl.attribution.UserScenario.CONTROL;
-import static io.experimentetl.attribution.UserScenario.EXPERIMENT;
 import static io.experimentetl.attribution.UserScenario.USER;
 import static io.experimentetl.attribution.UserScenario.assignment;
-import static io.experimentetl.attribution.UserScenario.at;
 import static io.experimentetl.attribution.UserScenario.event;
 import static io.experimentetl.attribution.UserScenario.userRow;
 import static org.assertj.core.api.Assertions.assertThat;
@@ -14,7 +12,6 @@ import io.experimentetl.config.StateConfig;
 import io.experimentetl.model.AssignmentProcessed;
 import io.experimentetl.model.ChangeKind;
 import io.experimentetl.model.EventProcessed;
-import io.experimentetl.model.ExperimentRow;
 import io.experimentetl.model.SourceTable;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -22,7 +19,6 @@ import java.util.List;
 import java.util.Set;
 import org.apache.flink.runtime.checkpoint.OperatorSubtaskState;
 import org.apache.flink.streaming.runtime.streamrecord.StreamRecord;
-import org.apache.flink.types.Either;
 import org.junit.jupiter.api.Test;
 
 /** The operator moves the facts of renamed users that their source has not moved. */
@@ -112,23 +108,7 @@ class MovedFactsTest extends AttributeOperatorHarness {
   @Test
   void evictedFactsAreMovedToo() throws Exception {
     start(Duration.ofDays(2));
-    ExperimentRow ended =
-        new ExperimentRow(
-            EXPERIMENT,
-            "exp",
-            "Exp",
-            null,
-            "ACTIVE",
-            null,
-            1,
-            null,
-            null,
-            at("2026-01-09T00:00:00Z"),
-            0,
-            0);
-    harness.processElement2(
-        new StreamRecord<>(
-            Either.Right(change(SourceTable.EXPERIMENTS, ChangeKind.UPDATE, ended, ended))));
+    sendDates("2026-01-09T00:00:00Z");
     show();
     barrier(1, "2026-01-14T00:00:01Z");
     rename();

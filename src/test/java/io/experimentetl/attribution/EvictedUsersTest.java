@@ -31,14 +31,17 @@ import org.junit.jupiter.api.Test;
 
 /** Evictions by the operator. */
 class EvictedUsersTest extends AttributeOperatorHarness {
-  /** An operator that evicts facts, in front of a warehouse that shows the given rows. */
-  private AttributeOperator evicting(
-      List<EventProcessed> rows, List<AssignmentProcessed> assignments) {
-    return evicting(rows, assignments, DeliveryConfig.defaults());
+  /** What the warehouse shows. */
+  private final List<EventProcessed> rows = new ArrayList<>();
+
+  private final List<AssignmentProcessed> assignments = new ArrayList<>();
+
+  /** An operator that evicts facts, in front of the warehouse. */
+  private AttributeOperator evicting() {
+    return evicting(DeliveryConfig.defaults());
   }
 
-  private AttributeOperator evicting(
-      List<EventProcessed> rows, List<AssignmentProcessed> assignments, DeliveryConfig delivery) {
+  private AttributeOperator evicting(DeliveryConfig delivery) {
     JobConfig config =
         ConfigBuilder.defaults()
             .with(JobConfig::delivery, delivery)
@@ -47,16 +50,19 @@ class EvictedUsersTest extends AttributeOperatorHarness {
     return new AttributeOperator(config, Set.of(), () -> new StoredRows(rows, assignments));
   }
 
-  @Test
-  void factsAreEvictedBeforeABarrierAndRehydratedAfterARestart() throws Exception {
-    List<EventProcessed> rows = new ArrayList<>();
-    List<AssignmentProcessed> assignments = new ArrayList<>();
+  /** Opens the operator, in which the experiment is over soon. */
+  private void openEvicting(DeliveryConfig delivery) throws Exception {
     harness.close();
-    harness = newHarness(evicting(rows, assignments));
+    harness = newHarness(evicting(delivery));
     harness.open();
-    harness.setProcessingTime(1_000);
     sendDimensions();
     sendDates("2026-01-09T00:00:00Z");
+  }
+
+  @Test
+  void factsAreEvictedBeforeABarrierAndRehydratedAfterARestart() throws Exception {
+    openEvicting(DeliveryConfig.defaults());
+    harness.setProcessingTime(1_000);
     send(SourceTable.USERS, UserScenario.userRow());
     send(SourceTable.ASSIGNMENTS, assignment(CONTROL, "hash", JAN_8));
     send(SourceTable.EVENTS, event(1, "exposure", CONTROL, JAN_8, null));
@@ -80,7 +86,7 @@ class EvictedUsersTest extends AttributeOperatorHarness {
     assertThat(harness.numProcessingTimeTimers()).isZero();
     harness.close();
 
-    harness = newHarness(evicting(rows, assignments));
+    harness = newHarness(evicting());
     harness.initializeState(snapshot);
     harness.open();
     send(SourceTable.EVENTS, event(200, "purchase", CONTROL, JAN_8, "{\"revenue\": 2}"));
@@ -102,13 +108,7 @@ class EvictedUsersTest extends AttributeOperatorHarness {
   @Test
   void earlyWritesDelayEvictionsAfterARestart() throws Exception {
     DeliveryConfig lowLatency = new DeliveryConfig(DeliveryMode.LOW_LATENCY, Duration.ofMillis(50));
-    List<EventProcessed> rows = new ArrayList<>();
-    List<AssignmentProcessed> assignments = new ArrayList<>();
-    harness.close();
-    harness = newHarness(evicting(rows, assignments, lowLatency));
-    harness.open();
-    sendDimensions();
-    sendDates("2026-01-09T00:00:00Z");
+    openEvicting(lowLatency);
     send(SourceTable.USERS, UserScenario.userRow());
     send(SourceTable.ASSIGNMENTS, assignment(CONTROL, "hash", JAN_8));
     for (int i = 1; i < 200; i++) {
@@ -120,7 +120,7 @@ class EvictedUsersTest extends AttributeOperatorHarness {
     assignments.addAll(assignments());
     harness.close();
 
-    harness = newHarness(evicting(rows, assignments, lowLatency));
+    harness = newHarness(evicting(lowLatency));
     harness.initializeState(snapshot);
     harness.setProcessingTime(at("2026-01-14T00:00:01Z") / 1000);
     harness.open();
@@ -133,13 +133,7 @@ class EvictedUsersTest extends AttributeOperatorHarness {
 
   @Test
   void changedDatesRestateUsersWithEvictedFacts() throws Exception {
-    List<EventProcessed> rows = new ArrayList<>();
-    List<AssignmentProcessed> assignments = new ArrayList<>();
-    harness.close();
-    harness = newHarness(evicting(rows, assignments));
-    harness.open();
-    sendDimensions();
-    sendDates("2026-01-09T00:00:00Z");
+    openEvicting(DeliveryConfig.defaults());
     send(SourceTable.USERS, UserScenario.userRow());
     send(SourceTable.ASSIGNMENTS, assignment(CONTROL, "hash", JAN_8));
     send(SourceTable.EVENTS, event(1, "exposure", CONTROL, JAN_8, null));
@@ -166,14 +160,8 @@ class EvictedUsersTest extends AttributeOperatorHarness {
 
   @Test
   void factsOfAUserInTwoExperimentsAreEvictedOnce() throws Exception {
-    List<EventProcessed> rows = new ArrayList<>();
-    List<AssignmentProcessed> assignments = new ArrayList<>();
     long other = EXPERIMENT + 1;
-    harness.close();
-    harness = newHarness(evicting(rows, assignments));
-    harness.open();
-    sendDimensions();
-    sendDates("2026-01-09T00:00:00Z");
+    openEvicting(DeliveryConfig.defaults());
     sendDates(other, "2026-01-09T00:00:00Z");
     send(SourceTable.USERS, UserScenario.userRow());
     send(SourceTable.ASSIGNMENTS, assignment(CONTROL, "hash", JAN_8));
@@ -215,14 +203,8 @@ class EvictedUsersTest extends AttributeOperatorHarness {
   @Test
   void evictionsGoOnBetweenBarriers() throws Exception {
     int users = 1_200;
-    List<EventProcessed> rows = new ArrayList<>();
-    List<AssignmentProcessed> assignments = new ArrayList<>();
-    harness.close();
-    harness = newHarness(evicting(rows, assignments));
-    harness.open();
+    openEvicting(DeliveryConfig.defaults());
     harness.setProcessingTime(1_000);
-    sendDimensions();
-    sendDates("2026-01-09T00:00:00Z");
     for (int i = 0; i < users; i++) {
       String user = "u" + i;
       send(SourceTable.USERS, UserScenario.userRow().withUserId(user));

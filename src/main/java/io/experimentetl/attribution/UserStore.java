@@ -22,6 +22,7 @@ import org.apache.flink.api.java.tuple.Tuple3;
 import org.apache.flink.metrics.Counter;
 import org.apache.flink.runtime.state.KeyedStateBackend;
 import org.apache.flink.runtime.state.VoidNamespace;
+import org.apache.flink.util.function.ThrowingRunnable;
 
 /**
  * The facts of all users of this subtask. Only this class knows how keyed state holds them; facts
@@ -173,10 +174,19 @@ final class UserStore implements UserStorage, SpilledEvents, UndecidedChanges {
       return access.run();
     } catch (Exception e) {
       throw new IllegalStateException(
-          "The state backend can't access the facts of the user with the key %s. The task restarts from its last checkpoint"
+          "The state backend can't access the facts, spilled events or undecided changes of the user with the key %s. The task restarts from its last checkpoint"
               .formatted(key),
           e);
     }
+  }
+
+  private void run(String key, ThrowingRunnable<Exception> change) {
+    access(
+        key,
+        () -> {
+          change.run();
+          return null;
+        });
   }
 
   private interface Access<T> {
@@ -190,7 +200,7 @@ final class UserStore implements UserStorage, SpilledEvents, UndecidedChanges {
 
   @Override
   public void putUser(String key, UserState state) {
-    access(
+    run(
         key,
         () -> {
           if (state == null) {
@@ -198,7 +208,6 @@ final class UserStore implements UserStorage, SpilledEvents, UndecidedChanges {
           } else {
             states.users().update(state);
           }
-          return null;
         });
   }
 
@@ -220,7 +229,7 @@ final class UserStore implements UserStorage, SpilledEvents, UndecidedChanges {
 
   @Override
   public void putExperiment(String key, long experimentId, ExperimentState state) {
-    access(
+    run(
         key,
         () -> {
           if (state == null) {
@@ -228,28 +237,17 @@ final class UserStore implements UserStorage, SpilledEvents, UndecidedChanges {
           } else {
             states.experiments().put(experimentId, state);
           }
-          return null;
         });
   }
 
   @Override
   public void enter(String key, long experimentId) {
-    access(
-        key,
-        () -> {
-          index.add(key, experimentId);
-          return null;
-        });
+    run(key, () -> index.add(key, experimentId));
   }
 
   @Override
   public void leave(String key, long experimentId) {
-    access(
-        key,
-        () -> {
-          index.remove(key, experimentId);
-          return null;
-        });
+    run(key, () -> index.remove(key, experimentId));
   }
 
   @Override
@@ -299,19 +297,18 @@ final class UserStore implements UserStorage, SpilledEvents, UndecidedChanges {
 
     @Override
     public void forEach(BiConsumer<K, byte[]> consumer) {
-      access(
+      run(
           user,
           () -> {
             for (Map.Entry<N, byte[]> entry : state.get().entries()) {
               consumer.accept(fromStored.apply(entry.getKey()), entry.getValue());
             }
-            return null;
           });
     }
 
     @Override
     public void put(Map<K, byte[]> changes) {
-      access(
+      run(
           user,
           () -> {
             MapState<N, byte[]> entries = state.get();
@@ -326,87 +323,54 @@ final class UserStore implements UserStorage, SpilledEvents, UndecidedChanges {
             if (!batch.isEmpty()) {
               entries.putAll(batch);
             }
-            return null;
           });
     }
 
     @Override
     public void clear() {
-      access(
-          user,
-          () -> {
-            state.get().clear();
-            return null;
-          });
+      run(user, () -> state.get().clear());
     }
   }
 
   @Override
   public void put(UserFacts user, PendingEvent flagged) {
     spilledRows.inc();
-    backend.setCurrentKey(user.key);
-    try {
-      states.spilled().put(keyOf(flagged.event()), flagged);
-    } catch (Exception e) {
-      throw inaccessible(user, e);
-    }
+    run(user.key, () -> states.spilled().put(keyOf(flagged.event()), flagged));
   }
 
   @Override
   public PendingEvent remove(UserFacts user, EventRow event) {
-    backend.setCurrentKey(user.key);
     String key = keyOf(event);
-    try {
-      PendingEvent flagged = states.spilled().get(key);
-      states.spilled().remove(key);
-      return flagged == null ? null : flagged.withUserId(user.userId);
-    } catch (Exception e) {
-      throw inaccessible(user, e);
-    }
+    PendingEvent flagged = access(user.key, () -> states.spilled().get(key));
+    run(user.key, () -> states.spilled().remove(key));
+    return flagged == null ? null : flagged.withUserId(user.userId);
   }
 
   @Override
   public Stream<PendingEvent> of(UserFacts user) {
-    backend.setCurrentKey(user.key);
-    try {
-      return StreamSupport.stream(states.spilled().values().spliterator(), false)
-          .map(flagged -> flagged.withUserId(user.userId));
-    } catch (Exception e) {
-      throw inaccessible(user, e);
-    }
+    return access(
+        user.key,
+        () ->
+            StreamSupport.stream(states.spilled().values().spliterator(), false)
+                .map(flagged -> flagged.withUserId(user.userId)));
   }
 
   @Override
   public void put(UserFacts user, int index, UndecidedChange change) {
     undecidedRows.inc();
-    backend.setCurrentKey(user.key);
-    try {
-      states.undecided().put(index, change);
-    } catch (Exception e) {
-      throw inaccessible(user, e);
-    }
+    run(user.key, () -> states.undecided().put(index, change));
   }
 
   @Override
   public UndecidedChange get(UserFacts user, int index) {
-    backend.setCurrentKey(user.key);
-    try {
-      return states.undecided().get(index);
-    } catch (Exception e) {
-      throw inaccessible(user, e);
-    }
+    return access(user.key, () -> states.undecided().get(index));
   }
 
   @Override
   public UndecidedChange take(UserFacts user, int index) {
-    backend.setCurrentKey(user.key);
-    try {
-      UndecidedChange change = states.undecided().get(index);
-      states.undecided().remove(index);
-      return change;
-    } catch (Exception e) {
-      throw inaccessible(user, e);
-    }
+    UndecidedChange change = get(user, index);
+    run(user.key, () -> states.undecided().remove(index));
+    return change;
   }
 
   /** The keys of the users of whom changes await their transaction's end. */
@@ -419,12 +383,5 @@ final class UserStore implements UserStorage, SpilledEvents, UndecidedChanges {
 
   private static String keyOf(EventRow event) {
     return event.experimentId() + "/" + event.id() + "@" + event.occurredAt();
-  }
-
-  private static IllegalStateException inaccessible(UserFacts user, Exception e) {
-    return new IllegalStateException(
-        "The state backend can't access the spilled events or undecided changes of user %s. The task restarts from its last checkpoint"
-            .formatted(user.userId),
-        e);
   }
 }

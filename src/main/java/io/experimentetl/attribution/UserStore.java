@@ -130,32 +130,28 @@ final class UserStore implements UserStorage, SpilledEvents, UndecidedChanges {
       if (!hasNext()) {
         throw new NoSuchElementException();
       }
-      List<String> batch = new ArrayList<>();
-      int characters = 0;
-      while (!keys.isEmpty() && !isFull(batch.size(), characters)) {
-        characters += keys.peek().length();
-        batch.add(keys.remove());
-      }
-      return batch;
+      return take(keys);
     }
   }
 
   /** The keys in such batches. */
   static List<List<String>> batches(List<String> keys) {
+    Deque<String> remaining = new ArrayDeque<>(keys);
     List<List<String>> batches = new ArrayList<>();
+    while (!remaining.isEmpty()) {
+      batches.add(take(remaining));
+    }
+    return batches;
+  }
+
+  private static List<String> take(Deque<String> keys) {
     List<String> batch = new ArrayList<>();
     int characters = 0;
-    for (String key : keys) {
-      batch.add(key);
-      characters += key.length();
-      if (isFull(batch.size(), characters)) {
-        batches.add(batch);
-        batch = new ArrayList<>();
-        characters = 0;
-      }
+    while (!keys.isEmpty() && !isFull(batch.size(), characters)) {
+      characters += keys.peek().length();
+      batch.add(keys.remove());
     }
-    batches.add(batch);
-    return batches;
+    return batch;
   }
 
   /** Whether a batch of users should get no further one. */

@@ -35,6 +35,15 @@ class CorrectedFindingsTest {
     assertThat(scenario.out.openCodes()).doesNotContain(codes);
   }
 
+  /** A purchase of a user who was assigned to the control group and exposed before it. */
+  private EventRow purchaseWithBadRevenue(long variant) {
+    scenario.insert(assignment(CONTROL, "hash", JAN_8));
+    scenario.insert(exposure(1, CONTROL, JAN_8));
+    EventRow purchase = event(2, "purchase", variant, JAN_9, "{\"revenue\": \"ten\"}");
+    scenario.insert(purchase);
+    return purchase;
+  }
+
   @Test
   void correctedTimeOfAnEventResolvesWhatWasFoundOnIt() {
     scenario.experimentRuns(JAN_8, JAN_10);
@@ -49,10 +58,7 @@ class CorrectedFindingsTest {
 
   @Test
   void correctedPropertyAndVariantOfAnEventResolveWhatWasFoundOnIt() {
-    scenario.insert(assignment(CONTROL, "hash", JAN_8));
-    scenario.insert(exposure(1, CONTROL, JAN_8));
-    EventRow wrong = event(2, "purchase", TREATMENT, JAN_9, "{\"revenue\": \"ten\"}");
-    scenario.insert(wrong);
+    EventRow wrong = purchaseWithBadRevenue(TREATMENT);
     assertOpen(FindingCode.S_BAD_PROPERTY, FindingCode.R_VARIANT_MISMATCH);
     scenario.throughState();
     scenario.update(wrong, purchase(2, JAN_9, "10"));
@@ -64,10 +70,7 @@ class CorrectedFindingsTest {
    */
   @Test
   void eventThatIsOfAnotherUserNowKeepsItsFindingOpen() {
-    scenario.insert(assignment(CONTROL, "hash", JAN_8));
-    scenario.insert(exposure(1, CONTROL, JAN_8));
-    EventRow wrong = event(2, "purchase", CONTROL, JAN_9, "{\"revenue\": \"ten\"}");
-    scenario.insert(wrong);
+    EventRow wrong = purchaseWithBadRevenue(CONTROL);
     scenario.apply(SourceTable.EVENTS, ChangeKind.KEY_CHANGE, wrong, null);
     assertOpen(FindingCode.S_BAD_PROPERTY);
   }
@@ -86,10 +89,7 @@ class CorrectedFindingsTest {
 
   @Test
   void eventThatHasAnotherTimeNowHasItsFindingThere() {
-    scenario.insert(assignment(CONTROL, "hash", JAN_8));
-    scenario.insert(exposure(1, CONTROL, JAN_8));
-    EventRow wrong = event(2, "purchase", CONTROL, JAN_9, "{\"revenue\": \"ten\"}");
-    scenario.insert(wrong);
+    EventRow wrong = purchaseWithBadRevenue(CONTROL);
     EventRow moved = event(2, "purchase", CONTROL, JAN_10, "{\"revenue\": \"ten\"}");
     scenario.changeKey(wrong, moved);
     assertThat(scenario.out.openFindings())

@@ -5,11 +5,9 @@ import io.debezium.pipeline.DataChangeEvent;
 import io.debezium.util.LoggingContext;
 import java.time.Duration;
 import org.apache.flink.cdc.connectors.base.config.JdbcSourceConfig;
-import org.apache.flink.cdc.connectors.base.source.meta.offset.Offset;
 import org.apache.flink.cdc.connectors.base.source.meta.split.SourceSplitBase;
 import org.apache.flink.cdc.connectors.postgres.source.PostgresDialect;
 import org.apache.flink.cdc.connectors.postgres.source.fetch.PostgresSourceFetchTaskContext;
-import org.apache.flink.cdc.connectors.postgres.source.offset.PostgresOffset;
 import org.apache.kafka.connect.source.SourceRecord;
 
 /**
@@ -56,14 +54,5 @@ final class StreamContext extends PostgresSourceFetchTaskContext {
   @Override
   public boolean isDataChangeRecord(SourceRecord record) {
     return record.valueSchema() != null && super.isDataChangeRecord(record);
-  }
-
-  /**
-   * Called for every row to decide whether a chunk contains it already. Without backfill no chunk
-   * does, and computing the real offset is expensive.
-   */
-  @Override
-  public Offset getStreamOffset(SourceRecord row) {
-    return PostgresOffset.NO_STOPPING_OFFSET;
   }
 }

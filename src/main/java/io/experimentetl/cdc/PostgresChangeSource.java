@@ -86,12 +86,10 @@ final class PostgresChangeSource
     debezium.setProperty("database." + PostgresSession.OPTIONS, sessionOptions);
     // A numeric without a declared scale keeps its digits.
     debezium.setProperty("decimal.handling.mode", "string");
-    debezium.setProperty("tombstones.on.delete", "false");
     debezium.setProperty("converters", "micros");
     debezium.setProperty("micros.type", MicrosConverter.class.getName());
-    // The default waits half a second for a full batch. Debezium looks for a change so often, and
-    // spins in the last millisecond of each wait: every 10 ms cost an idle job 4 seconds of the
-    // processor per minute.
+    // Of the snapshot's queue, as the sizes below. The default waits half a second for a full
+    // batch.
     debezium.setProperty("poll.interval.ms", "50");
     // A Debezium record consists of about 60 objects, and every young collection copies the queued
     // ones. A longer queue is not faster.

@@ -16,7 +16,6 @@ import java.util.function.IntFunction;
 final class TupleRowReader extends RowReader<Tuple> {
   private static final int ABSENT = -1;
 
-  private final List<? extends SourceColumn<?>> columns;
   private final int[] places;
   private final ValueFormat[] formats;
   private String columnWithoutBinaryForm;
@@ -28,7 +27,7 @@ final class TupleRowReader extends RowReader<Tuple> {
    */
   TupleRowReader(SourceTable table, Relation relation, IntFunction<ValueFormat> formats) {
     super(table);
-    columns = table.columns().all();
+    List<? extends SourceColumn<?>> columns = table.columns().all();
     places = new int[columns.size()];
     this.formats = new ValueFormat[columns.size()];
     for (SourceColumn<?> column : columns) {

@@ -24,12 +24,8 @@ public final class SourceServer {
    * @throws SQLException the server doesn't answer within 10 s, or refuses the login
    */
   public static Connection connect(PostgresSourceSettings settings) throws SQLException {
-    Properties properties = new Properties();
-    properties.setProperty("user", settings.username());
-    properties.setProperty("password", settings.password().get());
-    properties.setProperty("connectTimeout", "10");
+    Properties properties = login(settings, "experiment-etl");
     properties.setProperty("socketTimeout", "60");
-    properties.setProperty("ApplicationName", "experiment-etl");
     return PostgresSession.open("jdbc:postgresql://" + settings.place(), properties);
   }
 
@@ -41,14 +37,19 @@ public final class SourceServer {
    */
   static Connection connectForReplication(PostgresSourceSettings settings, int serverVersion)
       throws SQLException {
+    Properties properties = login(settings, "experiment-etl stream");
+    properties.setProperty("tcpKeepAlive", "true");
+    return PostgresSession.openForReplication(
+        "jdbc:postgresql://" + settings.place(), properties, serverVersion);
+  }
+
+  private static Properties login(PostgresSourceSettings settings, String applicationName) {
     Properties properties = new Properties();
     properties.setProperty("user", settings.username());
     properties.setProperty("password", settings.password().get());
     properties.setProperty("connectTimeout", "10");
-    properties.setProperty("tcpKeepAlive", "true");
-    properties.setProperty("ApplicationName", "experiment-etl stream");
-    return PostgresSession.openForReplication(
-        "jdbc:postgresql://" + settings.place(), properties, serverVersion);
+    properties.setProperty("ApplicationName", applicationName);
+    return properties;
   }
 
   /**

@@ -178,15 +178,13 @@ public final class OutboxRelay extends AbstractStreamOperator<OutboxMessage>
                 new OutboxMessage(row.id(), row.aggregateType(), row.aggregateId(), json)));
       }
     } catch (UnknownShapeException e) {
-      boolean isReported = change.after() != null && row.processedAt() == null;
-      if (!isReported && change.before() instanceof OutboxRow before && isUnrelayable(before)) {
-        resolveUnknownShape(change, row);
-      }
-      if (isReported) {
+      if (change.after() != null && row.processedAt() == null) {
         findings.report(
             Finding.opened(FindingCode.O_UNKNOWN_SHAPE, Subject.outboxEvent(row.id()))
                 .detail(e.getMessage())
                 .at(change, FindingVersions.of(change)));
+      } else if (change.before() instanceof OutboxRow before && isUnrelayable(before)) {
+        resolveUnknownShape(change, row);
       }
     }
   }

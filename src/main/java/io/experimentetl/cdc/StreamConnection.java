@@ -22,9 +22,6 @@ final class StreamConnection implements AutoCloseable {
   private static final Duration LONGEST_WAIT = Duration.ofMinutes(1);
   private static final long PAUSE_MILLIS = 200;
 
-  /** Less than the server's {@code wal_sender_timeout}, which is a minute by default. */
-  private static final int STATUS_SECONDS = 10;
-
   private final Connection connection;
   private final PGReplicationStream stream;
   private long confirmed;
@@ -67,7 +64,6 @@ final class StreamConnection implements AutoCloseable {
                 .withSlotOption("proto_version", 1)
                 .withSlotOption("publication_names", SourceServer.quoted(settings.publication()))
                 .withSlotOption("binary", binary)
-                .withStatusInterval(STATUS_SECONDS, TimeUnit.SECONDS)
                 .start());
       } catch (SQLException e) {
         connection.close();

@@ -23,7 +23,7 @@ import org.apache.flink.types.Either;
  * notices: of drifted columns before the first row that has them, and of the end of a transaction
  * behind its rows. A transaction that only inserted rows gets no such notice: nothing in it is
  * judged by its end, and single-row inserts are what a platform does most. One instance reads one
- * stream.
+ * slot, whose streams follow one another.
  */
 final class StreamDecoder implements PgOutputHandler {
 

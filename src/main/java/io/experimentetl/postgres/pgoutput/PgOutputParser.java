@@ -10,7 +10,8 @@ import java.util.Map;
 
 /**
  * Reads messages of pgoutput, protocol version 1 (PostgreSQL's documentation, "Logical Replication
- * Message Formats"). One instance reads one stream.
+ * Message Formats"). One instance reads one stream, or several of a slot one after the other: each
+ * announces its tables again.
  */
 public final class PgOutputParser {
   /** Microseconds between 1970-01-01 and 2000-01-01, where PostgreSQL counts from. */

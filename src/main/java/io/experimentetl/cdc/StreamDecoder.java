@@ -128,7 +128,6 @@ final class StreamDecoder implements PgOutputHandler {
 
   @Override
   public void relation(Relation relation) {
-    lastRelation = null;
     SourceTable table =
         relation.schema().equals(schema) ? SourceTable.ofTableName(relation.table()) : null;
     if (table == null) {

@@ -29,7 +29,7 @@ public record BatchLimits(
     Duration probeAfter)
     implements Serializable {
 
-  /** Below the {@code max_insert_block_size} of every INSERT. */
+  /** Below the {@code min_insert_block_size_rows} of every INSERT. */
   public static final int MAX_ROWS = 1_000_000;
 
   /** 100,000 rows or 128 MiB; 512 partitions; 64 MiB open; 256 KiB inline; 2 min, 5 min, 30 min. */

@@ -14,8 +14,10 @@ import java.util.stream.Collectors;
 final class BatchTable {
 
   /**
-   * Makes one INSERT one block, for any profile of the server. The server keeps rows of the batch
-   * that replace each other until a merge, so that they can be counted.
+   * Makes one INSERT one part, for any profile of the server: the server joins the blocks of a
+   * request until they have {@code min_insert_block_size_rows}, and a batch has fewer rows. With
+   * {@code use_strict_insert_block_limits} it would also split at the maxima. The server keeps rows
+   * of the batch that replace each other until a merge, so that they can be counted.
    */
   private static final Map<String, String> ONE_BLOCK =
       Map.ofEntries(
@@ -27,17 +29,13 @@ final class BatchTable {
           Map.entry("min_insert_block_size_rows", "1048449"),
           Map.entry("min_insert_block_size_bytes", "0"),
           Map.entry("max_partitions_per_insert_block", "1"),
-          Map.entry("throw_on_max_partitions_per_insert_block", "1"),
-          Map.entry("input_format_parallel_parsing", "0"),
-          Map.entry("input_format_allow_errors_num", "0"),
-          Map.entry("input_format_allow_errors_ratio", "0"));
+          Map.entry("throw_on_max_partitions_per_insert_block", "1"));
 
   /** Settings of newer servers. An older server refuses a setting that it does not know. */
   private static final Map<String, String> ONE_BLOCK_WHERE_KNOWN =
       Map.of(
           "deduplicate_insert", "disable",
           "max_insert_block_size_bytes", "0",
-          "input_format_max_block_size_bytes", "0",
           "input_format_max_block_wait_ms", "0",
           "input_format_connection_handling", "0");
 

@@ -90,12 +90,14 @@ final class BatchTable {
       all.replace("deduplicate_insert", "enable");
       all.put("insert_deduplication_token", batch.id());
     }
-    String columns =
-        batch.columns().stream()
-            .map(column -> quoted(column.name()))
-            .collect(Collectors.joining(", "));
-    String sql = "INSERT INTO " + quoted(batch.table()) + " (" + columns + ") FORMAT Native";
-    return http.insert(sql, body, all, timeout);
+    return http.insert(insertOf(batch.table(), batch.columns()), body, all, timeout);
+  }
+
+  /** The INSERT of blocks into a table's columns. */
+  static String insertOf(String table, List<TableSchema.Column> columns) {
+    String names =
+        columns.stream().map(column -> quoted(column.name())).collect(Collectors.joining(", "));
+    return "INSERT INTO " + quoted(table) + " (" + names + ") FORMAT Native";
   }
 
   private Map<String, String> settings() throws IOException, InterruptedException {

@@ -6,7 +6,6 @@ import java.util.List;
 import java.util.Map;
 import java.util.UUID;
 import java.util.function.BiConsumer;
-import java.util.stream.Collectors;
 
 /**
  * Writes single blocks outside of a Flink job. A block with an id that the table already has is not
@@ -45,14 +44,9 @@ public final class BlockWriter implements AutoCloseable {
             });
     CompressedBody body = new CompressedBody();
     body.append(block, block.length);
-    String columns =
-        schema.insertColumns().stream()
-            .map(column -> BatchTable.quoted(column.name()))
-            .collect(Collectors.joining(", "));
     ClickHouseHttp.Answer answer =
         http.insert(
-            "INSERT INTO %s (%s) FORMAT Native"
-                .formatted(BatchTable.quoted(schema.table()), columns),
+            BatchTable.insertOf(schema.table(), schema.insertColumns()),
             body.toByteArray(),
             Map.of(
                 "async_insert", "0",

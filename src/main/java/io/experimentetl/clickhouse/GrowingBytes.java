@@ -77,14 +77,10 @@ final class GrowingBytes {
     size += count;
   }
 
-  void putAll(byte[] from, int length) {
-    reserve(length);
-    System.arraycopy(from, 0, bytes, size, length);
-    size += length;
-  }
-
   void putAll(GrowingBytes other) {
-    putAll(other.bytes, other.size);
+    reserve(other.size);
+    System.arraycopy(other.bytes, 0, bytes, size, other.size);
+    size += other.size;
   }
 
   int intAt(int index) {

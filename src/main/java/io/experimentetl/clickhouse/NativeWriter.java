@@ -319,7 +319,7 @@ public final class NativeWriter {
   }
 
   /** The ended rows as one block. */
-  public byte[] toByteArray() {
+  byte[] toByteArray() {
     GrowingBytes out = new GrowingBytes(size + 1);
     writeTo(out);
     return out.toByteArray();

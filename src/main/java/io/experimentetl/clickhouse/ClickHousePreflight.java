@@ -31,6 +31,7 @@ public final class ClickHousePreflight {
   private final ClickHouseReader reader;
   private final ClickHouseConnection connection;
   private final List<String> problems = new ArrayList<>();
+  private ReplicaCheck.Profile profile;
 
   private ClickHousePreflight(ClickHouseConnection connection, ClickHouseReader reader) {
     this.connection = connection;
@@ -292,20 +293,26 @@ public final class ClickHousePreflight {
             row ->
                 new ReplicaCheck.Replica(
                     row.getInt(1) == 1, row.getLong(2), row.getLong(3), row.getLong(4)));
-    ReplicaCheck.Profile profile =
-        select(
-                "SELECT anyIf(value, name = 'insert_quorum'),"
-                    + " anyIf(value, name = 'insert_quorum_parallel') IN ('1', 'true'),"
-                    + " anyIf(value, name = 'select_sequential_consistency') NOT IN ('0', 'false')"
-                    + " FROM system.settings WHERE name IN"
-                    + " ('insert_quorum', 'insert_quorum_parallel', 'select_sequential_consistency')",
-                row ->
-                    new ReplicaCheck.Profile(
-                        row.getString(1), row.getInt(2) == 1, row.getInt(3) == 1))
-            .get(0);
     for (ReplicaCheck.Replica replica : found) {
-      problems.addAll(ReplicaCheck.problems(table, replica, profile));
+      problems.addAll(ReplicaCheck.problems(table, replica, profile()));
     }
+  }
+
+  private ReplicaCheck.Profile profile() throws ClickHouseReadException, InterruptedException {
+    if (profile == null) {
+      profile =
+          select(
+                  "SELECT anyIf(value, name = 'insert_quorum'),"
+                      + " anyIf(value, name = 'insert_quorum_parallel') IN ('1', 'true'),"
+                      + " anyIf(value, name = 'select_sequential_consistency') NOT IN ('0', 'false')"
+                      + " FROM system.settings WHERE name IN"
+                      + " ('insert_quorum', 'insert_quorum_parallel', 'select_sequential_consistency')",
+                  row ->
+                      new ReplicaCheck.Profile(
+                          row.getString(1), row.getInt(2) == 1, row.getInt(3) == 1))
+              .get(0);
+    }
+    return profile;
   }
 
   private record Column(String name, String type, String defaultKind, String defaultExpression) {}

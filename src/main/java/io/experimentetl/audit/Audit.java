@@ -12,7 +12,6 @@ import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Optional;
 import java.util.Set;
 import java.util.TreeSet;
 import java.util.function.Consumer;
@@ -186,7 +185,7 @@ public final class Audit {
         SourceReading reading = beginReading(source, tables, parts)) {
       deadline.begin("Waiting until ClickHouse shows PostgreSQL's snapshot");
       Warehouse.Progress progress = fence.awaitBeyond(source.lsn(), warehouse);
-      StatisticsSql sql = sqlOfBothSides(source, warehouse);
+      StatisticsSql sql = sqlOfBothSides(reading, warehouse);
       StatisticsComparison comparison = null;
       HealthComparison health = null;
       if (parts.contains(Part.STATISTICS)) {
@@ -236,24 +235,14 @@ public final class Audit {
     }
   }
 
-  private StatisticsSql sqlOfBothSides(SourceSnapshot source, Warehouse warehouse) {
-    return new StatisticsSql(
-        settings.statistics(),
-        StatisticsComparison.zones(
-            StatisticsComparison.zonesInSource(settings, source), warehouse));
-  }
-
   private SourceReading beginReading(
       SourceSnapshot source, Set<AuditedTable> tables, Set<Part> parts) {
-    Optional<StatisticsSql> figures = Optional.empty();
-    if (parts.contains(Part.STATISTICS)) {
-      StatisticsSql sql =
-          new StatisticsSql(
-              settings.statistics(), StatisticsComparison.zonesInSource(settings, source));
-      StatisticsComparison.requireZonesInSource(settings, source, sql);
-      figures = Optional.of(sql);
-    }
-    return SourceReading.begin(settings, source, tables, figures);
+    return SourceReading.begin(settings, source, tables, parts.contains(Part.STATISTICS));
+  }
+
+  private StatisticsSql sqlOfBothSides(SourceReading reading, Warehouse warehouse) {
+    return new StatisticsSql(
+        settings.statistics(), StatisticsComparison.zones(reading.zones(), warehouse));
   }
 
   private List<DayCounts> compareRows(

@@ -19,6 +19,7 @@ import java.util.concurrent.Future;
 final class SourceReading implements AutoCloseable {
   private final AuditSettings settings;
   private final SourceSnapshot source;
+  private final Set<String> zones;
   private final ExecutorService thread =
       Executors.newSingleThreadExecutor(
           task -> {
@@ -31,9 +32,10 @@ final class SourceReading implements AutoCloseable {
   private Future<Map<StatisticsCell, StatisticsFigures>> statistics;
   private Future<Map<HealthComparison.Cell, HealthComparison.Figures>> health;
 
-  private SourceReading(AuditSettings settings, SourceSnapshot source) {
+  private SourceReading(AuditSettings settings, SourceSnapshot source, Set<String> zones) {
     this.settings = settings;
     this.source = source;
+    this.zones = zones;
   }
 
   /**
@@ -41,14 +43,20 @@ final class SourceReading implements AutoCloseable {
    *
    * @param snapshot another connection reads the same one
    * @param tables those whose segments are read
-   * @param figures the statement of the figures; empty: they are not needed
+   * @param withFigures whether the figures are read
+   * @throws CannotCompareException if PostgreSQL lacks a zone of the figures
    */
   static SourceReading begin(
       AuditSettings settings,
       SourceSnapshot snapshot,
       Set<AuditedTable> tables,
-      Optional<StatisticsSql> figures) {
-    SourceReading reading = new SourceReading(settings, snapshot.beside(settings));
+      boolean withFigures) {
+    Set<String> zones = StatisticsComparison.zonesInSource(settings, snapshot);
+    StatisticsSql figures = new StatisticsSql(settings.statistics(), zones);
+    if (withFigures) {
+      StatisticsComparison.requireZonesInSource(settings, snapshot, figures);
+    }
+    SourceReading reading = new SourceReading(settings, snapshot.beside(settings), zones);
     for (AuditedTable table : tables) {
       reading.segments.put(
           table,
@@ -57,13 +65,20 @@ final class SourceReading implements AutoCloseable {
                   RowComparison.segmentsInSource(
                       settings, table, reading.source, Optional.empty())));
     }
-    figures.ifPresent(reading::readFigures);
+    if (withFigures) {
+      reading.readFigures(figures);
+    }
     return reading;
   }
 
   private void readFigures(StatisticsSql sql) {
     statistics = thread.submit(() -> StatisticsComparison.fromSource(settings, source, sql));
     health = thread.submit(() -> HealthComparison.fromSource(settings, source, sql));
+  }
+
+  /** The zones that PostgreSQL's experiments name. */
+  Set<String> zones() {
+    return zones;
   }
 
   /** Count and hash of each segment of one of the tables. */

@@ -204,6 +204,15 @@ final class GrowingBytes {
     size = length;
   }
 
+  /** Gives a buffer of more bytes back to the heap, with what it holds. */
+  void freeAbove(int maxCapacity) {
+    if (bytes.length > maxCapacity) {
+      size = 0;
+      held.add(-bytes.length);
+      bytes = new byte[0];
+    }
+  }
+
   byte[] toByteArray() {
     return Arrays.copyOf(bytes, size);
   }

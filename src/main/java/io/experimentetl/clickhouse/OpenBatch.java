@@ -9,6 +9,9 @@ final class OpenBatch<T> {
   /** A block's rows before compression. A longer block has a smaller head for each of its rows. */
   static final int BLOCK_BYTES = 1 << 20;
 
+  /** No account counts the shared buffer of a block, so what a huge row made of it is freed. */
+  private static final int MAX_KEPT_BYTES = 4 * BLOCK_BYTES;
+
   private final RowEncoder<T> encoder;
   private final NativeWriter tail;
   private final GrowingBytes block;
@@ -64,6 +67,7 @@ final class OpenBatch<T> {
     tail.writeTo(block);
     body.append(block.buffer(), block.size());
     compressedRawBytes += block.size();
+    block.freeAbove(MAX_KEPT_BYTES);
     tail.clear();
   }
 

@@ -559,8 +559,7 @@ CREATE OR REPLACE FUNCTION partition_health_summary()
                    newest_partition date, partitions_pending_cleanup bigint, default_rows bigint, months_ahead int, status text)
     LANGUAGE sql AS
 $$
-    SELECT c.table_name, p.total, p.rows_of_all + coalesce(partition_default_rows(t.parent), 0), p.bytes, p.oldest, p.newest, p.pending,
-        coalesce(partition_default_rows(t.parent), 0),
+    SELECT c.table_name, p.total, p.rows_of_all + waiting, p.bytes, p.oldest, p.newest, p.pending, waiting,
         coalesce((
             SELECT min(ahead)
             FROM generate_series(0, 121) ahead
@@ -571,6 +570,7 @@ $$
         CASE WHEN p.total = 0 THEN 'NO_PARTITIONS' WHEN p.pending > 0 THEN 'CLEANUP_NEEDED' ELSE 'HEALTHY' END
     FROM partition_config c
     LEFT JOIN partition_tables(NULL, false) t ON t.name = c.table_name
+    CROSS JOIN LATERAL partition_default_rows(t.parent) waiting
     CROSS JOIN LATERAL (
         SELECT count(b.leaf) FILTER (WHERE NOT b.is_default) AS total,
             coalesce(sum(s.row_count) FILTER (WHERE NOT b.is_default), 0)::bigint AS rows_of_all,

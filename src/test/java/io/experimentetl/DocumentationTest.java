@@ -2,6 +2,7 @@ package io.experimentetl;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.experimentetl.clickhouse.JointCommit;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -69,13 +70,15 @@ class DocumentationTest {
         .contains(
             Uids.ROUTE,
             Uids.ATTRIBUTE,
+            Uids.CHANGED_ROWS,
             Uids.TRUNCATED_USERS,
             Uids.DAILY_STATS,
             Uids.EXPERIMENT_HEALTH,
             Uids.OUTBOX_RELAY,
             Uids.CHECKED_EVENTS,
             Uids.OUTBOX,
-            Uids.FINDINGS_TOPIC);
+            Uids.FINDINGS_TOPIC,
+            " " + JointCommit.NAME + "\n");
   }
 
   @Test

@@ -315,6 +315,18 @@ class DockerComposeTest {
   }
 
   @Test
+  void headOfTheFileHasTheCommandsOfTheDocumentation() throws IOException {
+    String page = Files.readString(Path.of("docs/deployment.md"));
+    String section = page.substring(page.indexOf("\n## Docker Compose\n"));
+    assertThat(
+            Files.readAllLines(Path.of("docker-compose.yml")).stream()
+                .takeWhile(line -> line.startsWith("#"))
+                .filter(line -> line.startsWith("#   "))
+                .map(line -> line.substring(4)))
+        .containsExactly(section.split("```\n", 3)[1].split("\n"));
+  }
+
+  @Test
   void prometheusScrapesTheProcessesOfFlink() throws IOException {
     JsonNode scraped =
         DeploymentFiles.yaml(Path.of("deploy/monitoring/prometheus.yaml"))

@@ -20,6 +20,7 @@ import java.util.TreeMap;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
+import org.apache.flink.configuration.GlobalConfiguration;
 import org.yaml.snakeyaml.LoaderOptions;
 import org.yaml.snakeyaml.Yaml;
 import org.yaml.snakeyaml.constructor.SafeConstructor;
@@ -63,28 +64,14 @@ public final class DeploymentFiles {
   }
 
   /** flink-conf/config.yaml by Flink's keys, such as {@code rest.port}. */
-  public static Map<String, String> flinkConf() throws IOException {
-    Map<String, String> keys = new TreeMap<>();
-    flatten("", yaml(Path.of("flink-conf/config.yaml")).get(0), keys);
-    return keys;
-  }
-
-  private static void flatten(String prefix, JsonNode node, Map<String, String> keys) {
-    node.properties()
-        .forEach(
-            entry -> {
-              if (entry.getValue().isObject()) {
-                flatten(prefix + entry.getKey() + ".", entry.getValue(), keys);
-              } else {
-                keys.put(prefix + entry.getKey(), entry.getValue().asText());
-              }
-            });
+  public static Map<String, String> flinkConf() {
+    return new TreeMap<>(GlobalConfiguration.loadConfiguration("flink-conf").toMap());
   }
 
   /**
    * The port of the metrics where one process has an address of its own: the first of its range.
    */
-  public static int metricsPort() throws IOException {
+  public static int metricsPort() {
     return Integer.parseInt(flinkConf().get("metrics.reporter.prom.port").split("-", 2)[0]);
   }
 

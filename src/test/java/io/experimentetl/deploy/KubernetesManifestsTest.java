@@ -125,7 +125,7 @@ class KubernetesManifestsTest {
   }
 
   @Test
-  void flinkConfigurationIsTheRepositorys() throws IOException {
+  void flinkConfigurationIsTheRepositorys() {
     Map<String, String> ours = DeploymentFiles.flinkConf();
     assertThat(ours.keySet()).containsAll(NOT_IN_FLINK_CONFIGURATION);
     ours.keySet().removeAll(NOT_IN_FLINK_CONFIGURATION);
@@ -150,7 +150,7 @@ class KubernetesManifestsTest {
   }
 
   @Test
-  void flinkReadsTheDirectoriesByTheirFormerNames() throws IOException {
+  void flinkReadsTheDirectoriesByTheirFormerNames() {
     Configuration theirs = Configuration.fromMap(flinkConfiguration());
     Configuration ours = Configuration.fromMap(DeploymentFiles.flinkConf());
     assertThat(theirs.get(CheckpointingOptions.CHECKPOINTS_DIRECTORY))
@@ -170,7 +170,7 @@ class KubernetesManifestsTest {
   }
 
   @Test
-  void memoryIsThatOfTheRepository() throws IOException {
+  void memoryIsThatOfTheRepository() {
     Configuration ours = Configuration.fromMap(DeploymentFiles.flinkConf());
     assertThat(MemorySize.parse(flink.at("/jobManager/resource/memory").asText()))
         .isEqualTo(ours.get(JobManagerOptions.TOTAL_PROCESS_MEMORY));
@@ -316,7 +316,7 @@ class KubernetesManifestsTest {
   }
 
   @Test
-  void policiesAndTheMonitorSelectPodsByTheirLabels() throws IOException {
+  void policiesAndTheMonitorSelectPodsByTheirLabels() {
     String label = "app.kubernetes.io/name";
     String job = flink.at("/podTemplate/metadata/labels").get(label).asText();
     assertThat(policy("experiment-etl").at("/podSelector/matchLabels").get(label).asText())

@@ -78,7 +78,7 @@ class SystemdUnitsTest {
   }
 
   @Test
-  void flinksProcessesHaveTheRepositorysSettings() throws IOException {
+  void flinksProcessesHaveTheRepositorysSettings() {
     for (String process : List.of("jobmanager", "taskmanager")) {
       Map<String, String> unit = units.get("experiment-etl-" + process + ".service");
       assertThat(unit)
@@ -97,7 +97,7 @@ class SystemdUnitsTest {
   }
 
   @Test
-  void jobIsSubmittedWhenTheJobManagerAnswers() throws IOException {
+  void jobIsSubmittedWhenTheJobManagerAnswers() {
     Map<String, String> unit = units.get("experiment-etl-submit.service");
     String address = "http://127.0.0.1:" + DeploymentFiles.flinkConf().get("rest.port");
     ParseResult verb = verb(unit);

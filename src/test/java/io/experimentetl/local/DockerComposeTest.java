@@ -268,7 +268,7 @@ class DockerComposeTest {
   }
 
   @Test
-  void verbsAreKnownAndTheirPathsAreMounted() throws IOException {
+  void verbsAreKnownAndTheirPathsAreMounted() {
     for (String name : List.of("submit", "operations")) {
       Map<String, Object> service = services.get(name);
       assertThat(texts(service, "entrypoint")).containsExactly("java", "-jar", DeploymentFiles.JAR);

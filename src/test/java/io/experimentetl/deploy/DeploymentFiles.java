@@ -97,6 +97,12 @@ public final class DeploymentFiles {
     return line.parseArgs(words.toArray(new String[0])).subcommand();
   }
 
+  /** The value of a verb's option, as text. */
+  public static String option(ParseResult verb, String name) {
+    Object value = verb.matchedOptionValue(name, null);
+    return String.valueOf(value);
+  }
+
   /**
    * Reads a configuration whose passwords are in files. The files are made, because a configuration
    * without them is refused.

@@ -102,13 +102,14 @@ class SystemdUnitsTest {
     String address = "http://127.0.0.1:" + DeploymentFiles.flinkConf().get("rest.port");
     ParseResult verb = verb(unit);
     assertThat(verb.commandSpec().name()).isEqualTo("submit");
-    assertThat(option(verb, "--flink")).isEqualTo(address);
+    assertThat(DeploymentFiles.option(verb, "--flink")).isEqualTo(address);
     assertThat(unit.get("Service.ExecStartPre"))
         .contains("--retry-connrefused ")
         .endsWith(" " + address + "/overview");
-    assertThat(option(verb, "--state-directory"))
+    assertThat(DeploymentFiles.option(verb, "--state-directory"))
         .isEqualTo("/var/lib/" + unit.get("Service.StateDirectory"));
-    assertThat(option(verb, "--cluster-state")).isEqualTo(unit.get("Service.ReadWritePaths"));
+    assertThat(DeploymentFiles.option(verb, "--cluster-state"))
+        .isEqualTo(unit.get("Service.ReadWritePaths"));
     assertThat(unit)
         .containsEntry("Service.Type", "oneshot")
         .containsEntry("Unit.Requires", "experiment-etl-jobmanager.service")
@@ -119,13 +120,8 @@ class SystemdUnitsTest {
     String command = unit.get("Service.ExecStart");
     assertThat(command).startsWith(TOOL);
     ParseResult verb = DeploymentFiles.verb(List.of(command.substring(TOOL.length()).split(" ")));
-    assertThat(option(verb, "--config")).isEqualTo(CONFIG);
+    assertThat(DeploymentFiles.option(verb, "--config")).isEqualTo(CONFIG);
     return verb;
-  }
-
-  private static String option(ParseResult verb, String name) {
-    Object value = verb.matchedOptionValue(name, null);
-    return String.valueOf(value);
   }
 
   @Test

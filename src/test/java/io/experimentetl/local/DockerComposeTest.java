@@ -274,14 +274,15 @@ class DockerComposeTest {
       assertThat(texts(service, "entrypoint")).containsExactly("java", "-jar", DeploymentFiles.JAR);
       ParseResult verb = DeploymentFiles.verb(texts(service, "command"));
       assertThat(verb.commandSpec().name()).isEqualTo(name.equals("submit") ? name : "status");
-      assertThat(option(verb, "--config")).isEqualTo("/job/config/" + CONFIG.getFileName());
+      assertThat(DeploymentFiles.option(verb, "--config"))
+          .isEqualTo("/job/config/" + CONFIG.getFileName());
       assertThat(texts(service, "volumes")).contains("./" + CONFIG.getParent() + ":/job/config");
-      URI flink = URI.create(option(verb, "--flink"));
+      URI flink = URI.create(DeploymentFiles.option(verb, "--flink"));
       assertPublished(flink.getHost(), flink.getPort());
       assertThat(flink.getPort()).hasToString(DeploymentFiles.flinkConf().get("rest.port"));
-      String state = option(verb, "--cluster-state");
+      String state = DeploymentFiles.option(verb, "--cluster-state");
       assertThat(texts(service, "volumes")).contains("flink-state:" + state);
-      assertThat(option(verb, "--state-directory")).startsWith(state + "/");
+      assertThat(DeploymentFiles.option(verb, "--state-directory")).startsWith(state + "/");
       assertThat(
               URI.create(DeploymentFiles.flinkConf().get("execution.checkpointing.savepoint-dir"))
                   .getPath())
@@ -305,13 +306,9 @@ class DockerComposeTest {
     ParseResult verb = DeploymentFiles.verb(List.of(command.group(1).split("\\s+")));
     ParseResult status = DeploymentFiles.verb(texts(services.get("operations"), "command"));
     for (String name : List.of("--config", "--flink", "--state-directory", "--cluster-state")) {
-      assertThat(option(verb, name)).isEqualTo(option(status, name));
+      assertThat(DeploymentFiles.option(verb, name))
+          .isEqualTo(DeploymentFiles.option(status, name));
     }
-  }
-
-  private static String option(ParseResult verb, String name) {
-    Object value = verb.matchedOptionValue(name, null);
-    return String.valueOf(value);
   }
 
   @Test

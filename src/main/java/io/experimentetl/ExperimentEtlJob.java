@@ -151,8 +151,8 @@ public final class ExperimentEtlJob {
   private static RetainedRows.From retainedFrom(String database, JobConfig config) {
     return new RetainedRows.From(
         Warehouse.connection(config.clickhouse(), database),
-        config.source().eventRetention(),
-        config.source().assignmentRetention());
+        config.retention().postgres().events(),
+        config.retention().postgres().assignments());
   }
 
   /**

@@ -25,6 +25,9 @@ class ArchitectureTest {
   private static final List<String> FROM_TOP_TO_BOTTOM =
       Stream.of(
               ".local..",
+              ".cli..",
+              ".serve..",
+              ".maintenance..",
               ".operations..",
               ".report..",
               // The job, its graph and its Kafka sinks.

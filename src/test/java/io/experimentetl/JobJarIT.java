@@ -2,7 +2,7 @@ package io.experimentetl;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import io.experimentetl.operations.OperationsMain;
+import io.experimentetl.cli.Tool;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -71,8 +71,7 @@ class JobJarIT {
     try (JarFile jar = new JarFile("target/experiment-etl.jar")) {
       Attributes manifest = jar.getManifest().getMainAttributes();
       assertThat(manifest.getValue("program-class")).isEqualTo(ExperimentEtlJob.class.getName());
-      assertThat(manifest.getValue(Attributes.Name.MAIN_CLASS))
-          .isEqualTo(OperationsMain.class.getName());
+      assertThat(manifest.getValue(Attributes.Name.MAIN_CLASS)).isEqualTo(Tool.class.getName());
       assertThat(manifest.getValue(Attributes.Name.IMPLEMENTATION_VERSION)).isNotBlank();
     }
   }
@@ -81,7 +80,7 @@ class JobJarIT {
   void jarHasTheCommandLineItsLoggerAndEverySqlFile() throws IOException {
     assertThat(entries())
         .contains(
-            "io/experimentetl/operations/OperationsMain.class",
+            "io/experimentetl/cli/Tool.class",
             "org/slf4j/LoggerFactory.class",
             "org/slf4j/impl/StaticLoggerBinder.class");
     try (JarFile jar = new JarFile("target/experiment-etl.jar");

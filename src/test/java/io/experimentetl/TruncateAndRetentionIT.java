@@ -175,7 +175,7 @@ class TruncateAndRetentionIT {
     awaitThat("SELECT _delete_reason FROM experiments FINAL WHERE id = 2", "retention");
     awaitThat("SELECT count() FROM variants FINAL WHERE experiment_id = 2", "2");
     awaitThat(findings("C-DELETE-UNEXPECTED"), "");
-    // They are younger than source.event-retention, and say themselves why they are kept.
+    // They are younger than retention.postgres.events, and say themselves why they are kept.
     awaitThat("SELECT count() FROM events_processed FINAL WHERE _delete_reason = 'retention'", "1");
     awaitThat(
         "SELECT count() FROM assignments_processed FINAL WHERE _delete_reason = 'retention'", "18");

@@ -333,7 +333,7 @@ public final class AttributeOperator
                 dimensionState.dimensions(),
                 jobConfig.statistics(),
                 jobConfig.state().evictAfter(),
-                RetentionPeriods.of(jobConfig.source())),
+                RetentionPeriods.of(jobConfig.retention())),
             evictedFacts,
             users,
             index,

@@ -1,15 +1,16 @@
 package io.experimentetl.attribution;
 
-import io.experimentetl.config.SourceConfig;
+import io.experimentetl.config.RetentionConfig;
 
 /**
  * How long the source keeps facts. Retention may have deleted an older row at any time, with or
  * without a delete that the job has seen.
  */
 record RetentionPeriods(long eventMicros, long assignmentMicros) {
-  static RetentionPeriods of(SourceConfig source) {
+  static RetentionPeriods of(RetentionConfig retention) {
     return new RetentionPeriods(
-        source.eventRetention().toMillis() * 1000, source.assignmentRetention().toMillis() * 1000);
+        retention.postgres().events().toMillis() * 1000,
+        retention.postgres().assignments().toMillis() * 1000);
   }
 
   /**

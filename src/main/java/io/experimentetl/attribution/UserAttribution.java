@@ -56,7 +56,7 @@ final class UserAttribution {
     this.undecided = undecided;
     grace = new GracePeriod(config.findings().grace());
     findings = new UserFindings(dimensions, versions, out);
-    RetentionPeriods retention = RetentionPeriods.of(config.source());
+    RetentionPeriods retention = RetentionPeriods.of(config.retention());
     deleted = new DeletedFacts(retention, findings);
     rehydration = new Rehydration(evictedFacts, findings, out);
     statistics =

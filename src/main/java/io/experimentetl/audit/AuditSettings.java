@@ -44,8 +44,8 @@ public record AuditSettings(
         clickhouse,
         job.statistics(),
         job.findings(),
-        job.source().eventRetention(),
-        job.source().assignmentRetention(),
+        job.retention().postgres().events(),
+        job.retention().postgres().assignments(),
         deadline);
   }
 

@@ -21,7 +21,9 @@ public record JobConfig(
     DeliveryConfig delivery,
     KafkaConfig kafka,
     OutboxConfig outbox,
-    StateConfig state)
+    StateConfig state,
+    RetentionConfig retention,
+    ServeConfig serve)
     implements Serializable {
 
   /**
@@ -44,7 +46,9 @@ public record JobConfig(
         DeliveryConfig.defaults(),
         KafkaConfig.defaults(),
         OutboxConfig.defaults(),
-        StateConfig.defaults());
+        StateConfig.defaults(),
+        RetentionConfig.defaults(),
+        ServeConfig.defaults());
   }
 
   /** The same, for another database of the same ClickHouse. */
@@ -57,7 +61,9 @@ public record JobConfig(
         delivery,
         kafka,
         outbox,
-        state);
+        state,
+        retention,
+        serve);
   }
 
   static JobConfig parse(String origin, String yaml, Map<String, String> environment) {
@@ -83,6 +89,8 @@ public record JobConfig(
     KafkaConfig kafka = section.group("kafka", KafkaConfig::read);
     OutboxConfig outbox = section.group("outbox", OutboxConfig::read);
     StateConfig state = section.group("state", StateConfig::read);
+    RetentionConfig retention = section.group("retention", RetentionConfig::read);
+    ServeConfig serve = section.group("serve", ServeConfig::read);
     if (source.type() == SourceType.KAFKA && delivery.mode() == DeliveryMode.LOW_LATENCY) {
       section.error(
           "delivery.mode",
@@ -97,6 +105,8 @@ public record JobConfig(
         delivery,
         kafka,
         outbox,
-        state);
+        state,
+        retention,
+        serve);
   }
 }

@@ -1,6 +1,5 @@
 package io.experimentetl.config;
 
-import static io.experimentetl.config.ValueType.CENTURY;
 import static io.experimentetl.config.ValueType.choice;
 import static io.experimentetl.config.ValueType.duration;
 import static io.experimentetl.config.ValueType.identifier;
@@ -20,9 +19,6 @@ import java.time.Duration;
  * @param heartbeatInterval how often the source writes its heartbeat row, so that the slot of an
  *     idle database advances
  * @param splitSize rows of one chunk of the initial snapshot
- * @param eventRetention how long PostgreSQL keeps events: deletes of older rows do not reach the
- *     warehouse
- * @param assignmentRetention how long PostgreSQL keeps assignments
  * @param usersTruncate what a TRUNCATE of {@code users} means
  * @param unstreamedChanges what happens when changes were lost because they never entered the
  *     stream
@@ -39,8 +35,6 @@ public record SourceConfig(
     String slot,
     Duration heartbeatInterval,
     int splitSize,
-    Duration eventRetention,
-    Duration assignmentRetention,
     UsersTruncate usersTruncate,
     UnstreamedChanges unstreamedChanges)
     implements Serializable {
@@ -81,9 +75,6 @@ public record SourceConfig(
             duration(Duration.ofMillis(100), Duration.ofMinutes(5)),
             Duration.ofSeconds(10)),
         section.get("split-size", integer(100, 10_000_000), 100_000),
-        section.get("event-retention", duration(Duration.ofDays(1), CENTURY), Duration.ofDays(90)),
-        section.get(
-            "assignment-retention", duration(Duration.ofDays(1), CENTURY), Duration.ofDays(365)),
         section.get("users-truncate", choice(UsersTruncate.class), UsersTruncate.REFUSE),
         section.get("unstreamed-changes", choice(UnstreamedChanges.class), UnstreamedChanges.STOP));
   }

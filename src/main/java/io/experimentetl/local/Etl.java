@@ -1,7 +1,7 @@
 package io.experimentetl.local;
 
+import io.experimentetl.cli.Tool;
 import io.experimentetl.local.demo.DemoCommand;
-import io.experimentetl.operations.OperationsMain;
 import java.io.IOException;
 import java.util.jar.Attributes;
 import java.util.jar.JarFile;
@@ -46,7 +46,7 @@ public final class Etl {
   /** All verbs except those of the test tree. */
   public static CommandLine commandLine() {
     CommandLine line = new CommandLine(new Etl()).addSubcommand(new DemoCommand());
-    OperationsMain.addVerbs(line, PlatformDatabases::new, PlatformDeployment::new);
+    Tool.addVerbs(line, PlatformDatabases::new, PlatformDeployment::new);
     return line;
   }
 

@@ -37,7 +37,7 @@ public final class DeploymentMemory {
   private record State(String path, long takenAtMillis) {}
 
   /** The directory; made when it does not exist. */
-  Path directory() {
+  public Path directory() {
     try {
       return Files.createDirectories(directory);
     } catch (IOException e) {

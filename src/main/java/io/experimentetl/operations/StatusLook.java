@@ -38,7 +38,8 @@ public final class StatusLook {
   private final Deployment deployment;
   private final FlinkEndpoint flink;
 
-  StatusLook(Deployment deployment) {
+  /** A look at one deployment. */
+  public StatusLook(Deployment deployment) {
     this.deployment = deployment;
     this.flink = deployment.flink();
   }
@@ -56,7 +57,7 @@ public final class StatusLook {
   }
 
   /** All lines, in the order in which they are shown. */
-  List<StatusLine> lines() {
+  public List<StatusLine> lines() {
     // Two threads that initialise it at once make it print a warning.
     LoggerFactory.getILoggerFactory();
     Databases databases = deployment.databases();

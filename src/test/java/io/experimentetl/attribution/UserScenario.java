@@ -109,7 +109,10 @@ final class UserScenario {
     throughState();
     try {
       new Eviction(
-              dimensions, config.statistics(), Duration.ZERO, RetentionPeriods.of(config.source()))
+              dimensions,
+              config.statistics(),
+              Duration.ZERO,
+              RetentionPeriods.of(config.retention()))
           .evict(
               List.of(user),
               committedAt,

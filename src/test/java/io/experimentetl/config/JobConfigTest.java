@@ -64,6 +64,16 @@ class JobConfigTest {
     }
     missingKeys(
         file.path("findings").path("health"), HealthConfig.class, "findings.health", missing);
+    missingKeys(
+        file.path("retention").path("postgres"),
+        RetentionConfig.Postgres.class,
+        "retention.postgres",
+        missing);
+    missingKeys(
+        file.path("retention").path("clickhouse"),
+        RetentionConfig.Warehouse.class,
+        "retention.clickhouse",
+        missing);
     assertThat(missing).isEmpty();
   }
 
@@ -90,7 +100,7 @@ class JobConfigTest {
         parse(
             """
             source: {type: postgres, host: db, port: 1, database: d, schema: s, username: u, publication: p, slot: q,
-              heartbeat-interval: 500ms, split-size: 100, event-retention: 1d, assignment-retention: P2D,
+              heartbeat-interval: 500ms, split-size: 100,
               users-truncate: erase, unstreamed-changes: repair}
             clickhouse: {url: "https://ch:8443", database: w, username: v, batch-rows: 7, batch-bytes: 2KiB,
               inline-bytes: 3, spill-directory: "s3://b", request-timeout: 1m, commit-deadline: 2h}
@@ -115,6 +125,9 @@ class JobConfigTest {
             outbox: {enabled: true, topic-prefix: o-, aggregate-types: [event], event-types: [purchase],
               grace: 2m, stuck-after: 1h}
             state: {evict-after: 30d}
+            retention: {postgres: {events: 1d, assignments: P2D, outbox-events: 3d, experiments: 4d},
+              clickhouse: {events: 5d, assignments: 6d, daily-statistics: 7d}}
+            serve: {host: h, port: 9, tokens-file: t, certificate-file: c, key-file: k, action-log: l}
             """);
     assertThat(config)
         .isEqualTo(
@@ -128,8 +141,14 @@ class JobConfigTest {
                 .with(SourceConfig::slot, "q")
                 .with(SourceConfig::heartbeatInterval, Duration.ofMillis(500))
                 .with(SourceConfig::splitSize, 100)
-                .with(SourceConfig::eventRetention, Duration.ofDays(1))
-                .with(SourceConfig::assignmentRetention, Duration.ofDays(2))
+                .with(RetentionConfig.Postgres::events, Duration.ofDays(1))
+                .with(RetentionConfig.Postgres::assignments, Duration.ofDays(2))
+                .with(RetentionConfig.Postgres::outboxEvents, Duration.ofDays(3))
+                .with(RetentionConfig.Postgres::experiments, Duration.ofDays(4))
+                .with(RetentionConfig.Warehouse::events, Duration.ofDays(5))
+                .with(RetentionConfig.Warehouse::assignments, Duration.ofDays(6))
+                .with(RetentionConfig.Warehouse::dailyStatistics, Duration.ofDays(7))
+                .with(JobConfig::serve, new ServeConfig("h", 9, "t", "c", "k", "l"))
                 .with(SourceConfig::usersTruncate, UsersTruncate.ERASE)
                 .with(SourceConfig::unstreamedChanges, UnstreamedChanges.REPAIR)
                 .with(ClickHouseConfig::url, "https://ch:8443")
@@ -211,7 +230,11 @@ class JobConfigTest {
         "source: {heartbeat-interval: 10}|source.heartbeat-interval|is 10, not a duration.|Use a duration from 100ms to 5m (ms, s, m, h, d or ISO 8601). The default is 10s.",
         "source: {heartbeat-interval: 1 week}|source.heartbeat-interval|is \"1 week\", not a duration.|(ms, s, m, h, d or ISO 8601)",
         "source: {heartbeat-interval: 1h}|source.heartbeat-interval|is 1h, which is out of range.|Use a duration from 100ms to 5m",
-        "source: {event-retention: 0d}|source.event-retention|is 0d, which is out of range.|Use a duration from 1d to 36500d",
+        "retention: {postgres: {events: 0d}}|retention.postgres.events|is 0d, which is out of range.|Use a duration from 1d to 36500d",
+        "retention: {clickhouse: {events: 89d}}|retention.clickhouse.events|is shorter than retention.postgres.events.|raise it.",
+        "retention: {postgres: {assignments: 800d}}|retention.clickhouse.assignments|is shorter than retention.postgres.assignments.|raise it.",
+        "serve: {certificate-file: c.pem}|serve.key-file|is missing.|TLS needs both",
+        "serve: {key-file: k.pem}|serve.certificate-file|is missing.|TLS needs both",
         "clickhouse: {batch-bytes: 64M}|clickhouse.batch-bytes|is \"64M\", not a size.|(B, KiB, MiB, GiB). The default is 64MiB.",
         "clickhouse: {batch-bytes: 4GiB}|clickhouse.batch-bytes|is 4GiB, which is out of range.|Use a size from 1KiB to 1GiB",
         "clickhouse: {url: 'localhost:8123'}|clickhouse.url|\"localhost:8123\" does not begin with http:// or https://.|Use a URL http://HOST:PORT or https://HOST:PORT. The default is http://localhost:8123.",
@@ -284,7 +307,7 @@ class JobConfigTest {
             etl.yaml has 6 errors; nothing was started:
               source.port: is 0, which is out of range. Use a whole number from 1 to 65535. The default is 5432.
               source.password: The environment variable EXPERIMENT_ETL_SOURCE_PASSWORD is not set. Set it for the JobManager and every TaskManager, or name a file with the key password-file.
-              source.hots: is not a key of source. Remove it, or use one of type, host, port, database, schema, username, password-file, publication, slot, heartbeat-interval, split-size, event-retention, assignment-retention, users-truncate, unstreamed-changes. Did you mean host?
+              source.hots: is not a key of source. Remove it, or use one of type, host, port, database, schema, username, password-file, publication, slot, heartbeat-interval, split-size, users-truncate, unstreamed-changes. Did you mean host?
               clickhouse.url: "ftp://x:1" does not begin with http:// or https://. Use a URL http://HOST:PORT or https://HOST:PORT. The default is http://localhost:8123.
               clickhouse.password: The environment variable EXPERIMENT_ETL_CLICKHOUSE_PASSWORD is not set. Set it for the JobManager and every TaskManager, or name a file with the key password-file.
               statistics.zone: "Mars/Base" is not a time zone. Use an IANA time zone such as Europe/Berlin. The default is UTC.""");

@@ -4,11 +4,11 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import io.experimentetl.cli.Tool;
 import io.experimentetl.config.JobConfig;
 import io.experimentetl.config.Secret;
 import io.experimentetl.operations.NamedDeployment;
 import io.experimentetl.operations.NamedServers;
-import io.experimentetl.operations.OperationsMain;
 import java.io.IOException;
 import java.io.Reader;
 import java.nio.file.Files;
@@ -93,7 +93,7 @@ public final class DeploymentFiles {
    */
   public static ParseResult verb(List<String> words) {
     CommandLine line = new CommandLine(new AllVerbs());
-    OperationsMain.addVerbs(line, NamedServers::new, () -> new NamedDeployment(Path.of(JAR)));
+    Tool.addVerbs(line, NamedServers::new, () -> new NamedDeployment(Path.of(JAR)));
     return line.parseArgs(words.toArray(new String[0])).subcommand();
   }
 

@@ -1,7 +1,9 @@
-package io.experimentetl.operations;
+package io.experimentetl.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.experimentetl.operations.NamedDeployment;
+import io.experimentetl.operations.NamedServers;
 import java.io.PrintWriter;
 import java.io.StringWriter;
 import java.nio.file.Files;
@@ -12,7 +14,7 @@ import picocli.CommandLine;
 import picocli.CommandLine.Command;
 
 /** The command line's answers when an option or a server is missing. */
-class OperationsMainTest {
+class ToolTest {
   @TempDir private Path folder;
 
   @Command
@@ -22,7 +24,7 @@ class OperationsMainTest {
 
   private static Ran run(String... words) {
     CommandLine line = new CommandLine(new AllVerbs());
-    OperationsMain.addVerbs(line, NamedServers::new, () -> new NamedDeployment(Path.of("job.jar")));
+    Tool.addVerbs(line, NamedServers::new, () -> new NamedDeployment(Path.of("job.jar")));
     StringWriter text = new StringWriter();
     int exitCode = line.setOut(new PrintWriter(text)).setErr(new PrintWriter(text)).execute(words);
     return new Ran(exitCode, text.toString());

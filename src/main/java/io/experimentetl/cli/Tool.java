@@ -1,6 +1,22 @@
-package io.experimentetl.operations;
+package io.experimentetl.cli;
 
 import io.experimentetl.config.InvalidConfigurationException;
+import io.experimentetl.operations.CancelCommand;
+import io.experimentetl.operations.Databases;
+import io.experimentetl.operations.DeadLettersCommand;
+import io.experimentetl.operations.DeploymentOptions;
+import io.experimentetl.operations.ForgetCommand;
+import io.experimentetl.operations.NamedDeployment;
+import io.experimentetl.operations.NamedServers;
+import io.experimentetl.operations.OperationsException;
+import io.experimentetl.operations.RedeployCommand;
+import io.experimentetl.operations.ReportCommand;
+import io.experimentetl.operations.RestateCommand;
+import io.experimentetl.operations.ResyncCommand;
+import io.experimentetl.operations.StatusCommand;
+import io.experimentetl.operations.SubmitCommand;
+import io.experimentetl.operations.VerifyCommand;
+import io.experimentetl.serve.ServeCommand;
 import java.io.File;
 import java.net.URISyntaxException;
 import java.nio.file.Path;
@@ -14,7 +30,7 @@ import picocli.CommandLine.IVersionProvider;
 @Command(
     name = "experiment-etl",
     mixinStandardHelpOptions = true,
-    versionProvider = OperationsMain.Version.class,
+    versionProvider = Tool.Version.class,
     description = {
       "Operates the job experiment-etl on any servers: a PostgreSQL, a ClickHouse and a Flink cluster.",
       "Passwords come from the environment variables EXPERIMENT_ETL_SOURCE_PASSWORD and EXPERIMENT_ETL_CLICKHOUSE_PASSWORD, or from files."
@@ -22,8 +38,8 @@ import picocli.CommandLine.IVersionProvider;
     footer = {"", "The job itself: flink run experiment-etl.jar --config FILE"},
     synopsisSubcommandLabel = "VERB",
     subcommands = CommandLine.HelpCommand.class)
-public final class OperationsMain {
-  private OperationsMain() {}
+public final class Tool {
+  private Tool() {}
 
   /** The build's version, from the jar's manifest. */
   public static final class Version implements IVersionProvider {
@@ -31,14 +47,14 @@ public final class OperationsMain {
     public String[] getVersion() {
       return new String[] {
         "experiment-etl "
-            + Optional.ofNullable(OperationsMain.class.getPackage().getImplementationVersion())
+            + Optional.ofNullable(Tool.class.getPackage().getImplementationVersion())
                 .orElse("(not packaged)")
       };
     }
   }
 
   public static void main(String[] args) {
-    CommandLine line = new CommandLine(new OperationsMain());
+    CommandLine line = new CommandLine(new Tool());
     addVerbs(line, NamedServers::new, () -> new NamedDeployment(jar()));
     System.exit(line.execute(args));
   }
@@ -63,7 +79,8 @@ public final class OperationsMain {
         .addSubcommand(new RestateCommand(deployments.get()))
         .addSubcommand(new ResyncCommand(deployments.get()))
         .addSubcommand(new DeadLettersCommand(databases.get()))
-        .addSubcommand(new ForgetCommand(databases.get()));
+        .addSubcommand(new ForgetCommand(databases.get()))
+        .addSubcommand(new ServeCommand(deployments.get()));
     // Each verb takes --version too, and prints the same.
     for (CommandLine verb : line.getSubcommands().values()) {
       verb.getCommandSpec().versionProvider(line.getCommandSpec().versionProvider());
@@ -84,8 +101,7 @@ public final class OperationsMain {
   /** The jar that this class comes from: it is the job's too. */
   private static Path jar() {
     try {
-      return new File(
-              OperationsMain.class.getProtectionDomain().getCodeSource().getLocation().toURI())
+      return new File(Tool.class.getProtectionDomain().getCodeSource().getLocation().toURI())
           .toPath();
     } catch (URISyntaxException e) {
       throw new IllegalStateException(e);

@@ -1,0 +1,2 @@
+/** Partitions, retention, and the schedule that runs both. */
+package io.experimentetl.maintenance;

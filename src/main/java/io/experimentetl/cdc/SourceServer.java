@@ -1,6 +1,7 @@
 package io.experimentetl.cdc;
 
 import io.experimentetl.postgres.PostgresSession;
+import io.experimentetl.postgres.WatchedSocket;
 import java.sql.Connection;
 import java.sql.PreparedStatement;
 import java.sql.ResultSet;
@@ -35,9 +36,11 @@ public final class SourceServer {
    * @param serverVersion the server's major version
    * @throws SQLException the server doesn't answer within 10 s, or refuses the login
    */
-  static Connection connectForReplication(PostgresSourceSettings settings, int serverVersion)
-      throws SQLException {
+  static WatchedSocket.Watched connectForReplication(
+      PostgresSourceSettings settings, int serverVersion) throws SQLException {
     Properties properties = login(settings, "experiment-etl stream");
+    // Until the stream begins; StreamConnection watches it from then on.
+    properties.setProperty("socketTimeout", "60");
     properties.setProperty("tcpKeepAlive", "true");
     return PostgresSession.openForReplication(
         "jdbc:postgresql://" + settings.place(), properties, serverVersion);

@@ -29,6 +29,7 @@ final class StreamBatches {
   private static final String TOPIC = "stream";
 
   private final ChangeEventQueue<DataChangeEvent> queue;
+  private final long floor;
   private List<Either<ReaderNotice, Change>> elements = new ArrayList<>(ELEMENTS);
   private int changes;
   private int bytes;
@@ -40,8 +41,15 @@ final class StreamBatches {
 
   private long committedAt;
 
-  StreamBatches(ChangeEventQueue<DataChangeEvent> queue) {
+  /**
+   * No batch yet.
+   *
+   * @param floor where the slot stands. A row of a transaction that was open there lies below; it
+   *     is no position from which the stream can go on.
+   */
+  StreamBatches(ChangeEventQueue<DataChangeEvent> queue, long floor) {
     this.queue = queue;
+    this.floor = floor;
   }
 
   void add(Either<ReaderNotice, Change> element) {
@@ -94,6 +102,10 @@ final class StreamBatches {
     queue.enqueue(
         new DataChangeEvent(
             new SourceRecord(
-                Map.of(), Map.of(LSN, lsn, COMMIT_LSN, lastCommit), TOPIC, null, batch)));
+                Map.of(),
+                Map.of(LSN, Math.max(floor, lsn), COMMIT_LSN, lastCommit),
+                TOPIC,
+                null,
+                batch)));
   }
 }

@@ -163,13 +163,14 @@ final class StreamDecoder implements PgOutputHandler {
   public void insert(Relation relation, Tuple row) {
     Bound bound = bound(relation);
     if (bound != null) {
-      send(bound, ChangeKind.INSERT, null, row);
+      send(bound, ChangeKind.INSERT, null, row, null);
     }
   }
 
   /**
    * Without the whole old row, a changed key is two changes at one position, as in Debezium's
-   * records: the old row can be deleted, but not be compared with the new one.
+   * records: the old row can be deleted, but not be compared with the new one. Where the replica
+   * identity is an index without the key, the old row says nothing that can be used.
    */
   @Override
   public void update(Relation relation, Tuple old, Tuple row) {
@@ -178,11 +179,16 @@ final class StreamDecoder implements PgOutputHandler {
       return;
     }
     endMatters = true;
-    if (old != null && old.isKeyOnly() && bound.reader.isKeyChanged(old, row)) {
-      send(bound, ChangeKind.KEY_CHANGE, old, null);
-      send(bound, ChangeKind.INSERT, null, row);
+    if (old == null || !old.isKeyOnly()) {
+      send(bound, ChangeKind.UPDATE, old, row, old);
+    } else if (!bound.reader.hasPartOfKey(old)) {
+      send(bound, ChangeKind.UPDATE, null, row, old);
+    } else if (bound.reader.isKeyChanged(old, row)) {
+      send(bound, ChangeKind.KEY_CHANGE, old, null, null);
+      // A large part of the key that did not change is sent with the old row only.
+      send(bound, ChangeKind.INSERT, null, row, old);
     } else {
-      send(bound, ChangeKind.UPDATE, old, row);
+      send(bound, ChangeKind.UPDATE, old, row, old);
     }
   }
 
@@ -191,7 +197,7 @@ final class StreamDecoder implements PgOutputHandler {
     Bound bound = bound(relation);
     if (bound != null) {
       endMatters = true;
-      send(bound, ChangeKind.DELETE, old, null);
+      send(bound, ChangeKind.DELETE, old, null, null);
     }
   }
 
@@ -201,12 +207,17 @@ final class StreamDecoder implements PgOutputHandler {
       Bound bound = bound(relation);
       if (bound != null) {
         endMatters = true;
-        send(bound, ChangeKind.TRUNCATE, null, null);
+        send(bound, ChangeKind.TRUNCATE, null, null, null);
       }
     }
   }
 
-  private void send(Bound bound, ChangeKind kind, Tuple old, Tuple row) {
+  /**
+   * Sends a change.
+   *
+   * @param unsentFrom has the large values that the new row lacks; null: it lacks none
+   */
+  private void send(Bound bound, ChangeKind kind, Tuple old, Tuple row, Tuple unsentFrom) {
     for (SchemaDrift drift : unreported) {
       output.accept(Either.Left(ReaderNotice.of(drift)));
     }
@@ -224,7 +235,7 @@ final class StreamDecoder implements PgOutputHandler {
                 0,
                 new SourcePosition(lastCommit, lsn, txId, indexAtLsn, committedAt),
                 old == null ? null : bound.reader.readOld(old),
-                row == null ? null : bound.reader.read(row, old),
+                row == null ? null : bound.reader.read(row, unsentFrom),
                 old != null && !old.isKeyOnly())));
   }
 

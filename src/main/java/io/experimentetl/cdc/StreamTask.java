@@ -5,6 +5,9 @@ import io.experimentetl.postgres.pgoutput.ValueFormat;
 import java.nio.ByteBuffer;
 import java.sql.Connection;
 import java.sql.SQLException;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Map;
 import java.util.concurrent.ScheduledFuture;
 import java.util.concurrent.ScheduledThreadPoolExecutor;
@@ -34,12 +37,17 @@ final class StreamTask implements FetchTask<SourceSplitBase> {
   private static final long SHORTEST_PAUSE_NANOS = 200_000;
   private static final long LONGEST_PAUSE_NANOS = 10_000_000;
   private static final long STATUS_SECONDS = 1;
+  private static final Duration LONGEST_SILENCE = Duration.ofMinutes(1);
 
   /** undefined_function: the type of a value, or of its elements, has no send function. */
   private static final String NO_SEND_FUNCTION = "42883";
 
+  /** feature_not_supported: the type's send function refuses its values. */
+  private static final String REFUSED_BY_SEND_FUNCTION = "0A000";
+
   private final StreamSplit split;
   private final PostgresSourceSettings settings;
+  private final Duration longestSilence;
   private volatile boolean running = true;
   private volatile StreamConnection stream;
   private volatile Thread reader;
@@ -47,31 +55,50 @@ final class StreamTask implements FetchTask<SourceSplitBase> {
   private StreamBatches batches;
   private StreamDecoder decoder;
 
+  /** Where the slot stood at the start. */
+  private long confirmed;
+
   /** Up to where the job was told, while no row came, that the stream is read. */
   private long reported;
 
   StreamTask(StreamSplit split, PostgresSourceSettings settings) {
+    this(split, settings, LONGEST_SILENCE);
+  }
+
+  /**
+   * A task that reads the stream.
+   *
+   * @param longestSilence a server that sends nothing for longer is given up
+   */
+  StreamTask(StreamSplit split, PostgresSourceSettings settings, Duration longestSilence) {
     this.split = split;
     this.settings = settings;
+    this.longestSilence = longestSilence;
   }
 
   @Override
   public void execute(Context context) throws Exception {
     reader = Thread.currentThread();
     ScheduledThreadPoolExecutor status = DaemonTimer.named("replication-status");
-    ScheduledFuture<?> sending = null;
+    // A status waits while the reader is in the middle of a message; the watch must not wait.
+    status.setCorePoolSize(2);
+    List<ScheduledFuture<?>> beside = new ArrayList<>();
     try {
       int serverVersion;
       try (Connection connection = SourceServer.connect(settings)) {
         types = new TypeCatalogue(connection);
         serverVersion = connection.getMetaData().getDatabaseMajorVersion();
+        ReplicationSlot slot = SourceServer.slot(connection, settings.slot());
+        // The stream itself finds a missing slot, and fails with the remedy.
+        confirmed = slot == null ? 0 : slot.confirmedFlushLsn();
       }
-      batches = new StreamBatches(context.getQueue());
+      batches = new StreamBatches(context.getQueue(), confirmed);
       decoder = new StreamDecoder(settings.schema(), this::format, batches::add);
       // The reader may wait for the job longer than the server waits for a sign of life.
-      sending =
-          status.scheduleWithFixedDelay(
-              this::sendStatus, STATUS_SECONDS, STATUS_SECONDS, TimeUnit.SECONDS);
+      for (Runnable each : List.<Runnable>of(this::sendStatus, this::watchSilence)) {
+        beside.add(
+            status.scheduleWithFixedDelay(each, STATUS_SECONDS, STATUS_SECONDS, TimeUnit.SECONDS));
+      }
       if (!read(serverVersion, true)) {
         read(serverVersion, false);
       }
@@ -84,9 +111,7 @@ final class StreamTask implements FetchTask<SourceSplitBase> {
       throw new IllegalStateException("The replication stream could not be read.", e);
     } finally {
       reader = null;
-      if (sending != null) {
-        sending.cancel(true);
-      }
+      beside.forEach(each -> each.cancel(true));
       status.shutdownNow();
       running = false;
     }
@@ -101,14 +126,21 @@ final class StreamTask implements FetchTask<SourceSplitBase> {
       throws SQLException, InterruptedException {
     decoder.startStream(binary);
     try (StreamConnection opened =
-        StreamConnection.open(settings, startLsn(), serverVersion, binary, this::isRunning)) {
+        StreamConnection.open(
+            settings,
+            startLsn(),
+            confirmed,
+            longestSilence,
+            serverVersion,
+            binary,
+            this::isRunning)) {
       stream = opened;
       read(opened);
       return true;
     } catch (StreamDecoder.BinaryFormException e) {
       warn(e);
     } catch (SQLException e) {
-      if (!binary || !NO_SEND_FUNCTION.equals(e.getSQLState())) {
+      if (!binary || !isOfBinaryForm(e)) {
         throw e;
       }
       warn(e);
@@ -116,6 +148,15 @@ final class StreamTask implements FetchTask<SourceSplitBase> {
       stream = null;
     }
     return false;
+  }
+
+  /**
+   * Whether the server could not send a value in binary. PostgreSQL 14 to 18 say so of arrays,
+   * composites and ranges of a type without send function.
+   */
+  static boolean isOfBinaryForm(SQLException failure) {
+    return NO_SEND_FUNCTION.equals(failure.getSQLState())
+        || REFUSED_BY_SEND_FUNCTION.equals(failure.getSQLState());
   }
 
   private void warn(Exception reason) {
@@ -126,16 +167,19 @@ final class StreamTask implements FetchTask<SourceSplitBase> {
   }
 
   /**
-   * Where the stream goes on: behind the last commit that was read, or at the split's offset. The
-   * first stream begins where the slot stands: what was written to the log but not yet visible when
-   * a chunk was read, such as a commit that waits for a synchronous standby, is in no chunk.
+   * Where the stream goes on: behind the last commit that was read, or at the split's offset, and
+   * not before where the slot stands. The first stream begins there: what was written to the log
+   * but not yet visible when a chunk was read, such as a commit that waits for a synchronous
+   * standby, is in no chunk.
    */
   private long startLsn() {
     if (decoder.lastCommit() != 0) {
       return decoder.lastCommit();
     }
     Map<String, String> position = split.getStartingOffset().getOffset();
-    return isOfStream(position) ? Long.parseLong(position.get(StreamBatches.LSN)) : 0;
+    return isOfStream(position)
+        ? Math.max(confirmed, Long.parseLong(position.get(StreamBatches.LSN)))
+        : confirmed;
   }
 
   /** An offset of the snapshot says only how far the log was written when a chunk was read. */
@@ -197,6 +241,17 @@ final class StreamTask implements FetchTask<SourceSplitBase> {
     } catch (SQLException | RuntimeException e) {
       // The thread that reads meets the lost connection too, and fails the task.
       LOG.debug("The server could not be told the stream's status.", e);
+    }
+  }
+
+  private void watchSilence() {
+    StreamConnection watched = stream;
+    try {
+      if (watched != null) {
+        watched.abortIfSilent();
+      }
+    } catch (SQLException | RuntimeException e) {
+      LOG.warn("A replication connection that has gone silent could not be ended.", e);
     }
   }
 

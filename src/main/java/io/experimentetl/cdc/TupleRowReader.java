@@ -17,6 +17,7 @@ final class TupleRowReader extends RowReader<Tuple> {
   private static final int ABSENT = -1;
 
   private final int[] places;
+  private final int[] key;
   private final ValueFormat[] formats;
   private String columnWithoutBinaryForm;
 
@@ -42,6 +43,11 @@ final class TupleRowReader extends RowReader<Tuple> {
         }
       }
     }
+    key =
+        columns.stream()
+            .filter(SourceColumn::isKey)
+            .mapToInt(column -> places[column.index()])
+            .toArray();
   }
 
   private static int placeOf(String column, Relation relation) {
@@ -78,13 +84,26 @@ final class TupleRowReader extends RowReader<Tuple> {
     return columnWithoutBinaryForm;
   }
 
+  /** Whether an old row of which only the replica identity was sent has a part of the key. */
+  boolean hasPartOfKey(Tuple old) {
+    for (int place : key) {
+      if (place != ABSENT && !old.isUnsent(place)) {
+        return true;
+      }
+    }
+    return false;
+  }
+
   /**
-   * Whether an update changed the key, of which alone the old row consists. A column that was not
-   * sent has not changed.
+   * Whether an update changed the key, as far as the old row has it. The replica identity can have
+   * other columns too. A column that was not sent has not changed.
    */
   boolean isKeyChanged(Tuple old, Tuple row) {
-    for (int place = 0; place < old.columns(); place++) {
-      if (!old.isUnsent(place) && !row.isUnsent(place) && !row.hasSameValue(old, place)) {
+    for (int place : key) {
+      if (place != ABSENT
+          && !old.isUnsent(place)
+          && !row.isUnsent(place)
+          && !row.hasSameValue(old, place)) {
         return true;
       }
     }

@@ -100,13 +100,13 @@ public final class PostgresSession {
    * @param serverVersion the server's major version
    * @throws SQLException the server does not answer, or refuses the login
    */
-  public static Connection openForReplication(
+  public static WatchedSocket.Watched openForReplication(
       String jdbcUrl, Properties properties, int serverVersion) throws SQLException {
     properties.setProperty(OPTIONS, options(serverVersion));
     properties.setProperty("replication", "database");
     properties.setProperty("assumeMinServerVersion", "14");
     properties.setProperty("preferQueryMode", "simple");
-    return connect(jdbcUrl, properties);
+    return WatchedSocket.open(properties, completed -> connect(jdbcUrl, completed));
   }
 
   private static Connection connect(String jdbcUrl, Properties properties) throws SQLException {

@@ -3,13 +3,10 @@ package io.experimentetl.cdc;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
-import io.debezium.connector.base.ChangeEventQueue;
 import io.debezium.embedded.Connect;
 import io.debezium.engine.DebeziumEngine;
 import io.debezium.engine.RecordChangeEvent;
 import io.debezium.engine.format.ChangeEventFormat;
-import io.debezium.pipeline.DataChangeEvent;
-import io.debezium.util.LoggingContext;
 import io.experimentetl.local.PlatformExtension;
 import io.experimentetl.model.Change;
 import io.experimentetl.model.ChangeKind;
@@ -18,7 +15,6 @@ import io.experimentetl.model.SourceColumn;
 import io.experimentetl.model.SourceRow;
 import io.experimentetl.model.SourceTable;
 import io.experimentetl.model.UnreadableRow;
-import java.lang.reflect.Proxy;
 import java.sql.Connection;
 import java.sql.SQLException;
 import java.sql.Statement;
@@ -32,11 +28,8 @@ import java.util.Set;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
-import java.util.concurrent.Future;
 import org.apache.flink.cdc.connectors.base.source.meta.split.StreamSplit;
-import org.apache.flink.cdc.connectors.base.source.reader.external.FetchTask;
 import org.apache.flink.cdc.connectors.postgres.source.offset.PostgresOffset;
-import org.apache.flink.types.Either;
 import org.apache.kafka.connect.data.Field;
 import org.apache.kafka.connect.data.Struct;
 import org.apache.kafka.connect.source.SourceRecord;
@@ -137,23 +130,6 @@ class DecoderAgreementIT {
 
   /** Reads up to the fence with the task of the job. */
   private static List<Change> ours(PostgresSourceSettings settings) throws Exception {
-    ChangeEventQueue<DataChangeEvent> queue =
-        new ChangeEventQueue.Builder<DataChangeEvent>()
-            .pollInterval(Duration.ofMillis(10))
-            .maxBatchSize(1)
-            .maxQueueSize(8)
-            .maxQueueSizeInBytes(0)
-            .loggingContextSupplier(() -> LoggingContext.forConnector("test", "test", "test"))
-            .build();
-    FetchTask.Context context =
-        (FetchTask.Context)
-            Proxy.newProxyInstance(
-                DecoderAgreementIT.class.getClassLoader(),
-                new Class<?>[] {FetchTask.Context.class},
-                (proxy, method, arguments) -> {
-                  assertThat(method.getName()).isEqualTo("getQueue");
-                  return queue;
-                });
     StreamTask task =
         new StreamTask(
             new StreamSplit(
@@ -164,37 +140,16 @@ class DecoderAgreementIT {
                 Map.of(),
                 0),
             settings);
-    List<Change> changes = new ArrayList<>();
-    ExecutorService thread = Executors.newSingleThreadExecutor();
-    try {
-      Future<?> running =
-          thread.submit(
-              () -> {
-                task.execute(context);
-                return null;
-              });
+    try (RunningTask running = new RunningTask(task)) {
       await()
           .atMost(Duration.ofSeconds(60))
           .until(
               () -> {
-                if (running.isDone()) {
-                  running.get();
-                }
-                for (DataChangeEvent event : queue.poll()) {
-                  ((StreamBatch) event.getRecord().value())
-                      .elements().stream()
-                          .filter(Either::isRight)
-                          .map(Either::right)
-                          .forEach(changes::add);
-                }
+                List<Change> changes = running.poll();
                 return changes.size() > 1 && isFence(changes.get(changes.size() - 2));
               });
-      task.close();
-      running.get();
-    } finally {
-      thread.shutdownNow();
+      return running.changes();
     }
-    return changes;
   }
 
   /** Reads up to the fence with Debezium's own decoder. */

@@ -39,6 +39,13 @@ final class DrawnTables {
           List.of("drawn.pair", "'(1,a)'"),
           List.of("aclitem", "'postgres=r/postgres'"));
 
+  /** Types of columns for which the server cannot send a row in binary. */
+  private static final List<List<String>> UNSENDABLE =
+      List.of(
+          List.of("aclitem[]", "'{postgres=r/postgres}'"),
+          List.of("drawn.right", "'(postgres=r/postgres)'"),
+          List.of("drawn.refusing", "'any'"));
+
   private record Column(SourceColumn<?> declared, String name, String type, String value) {}
 
   private record Table(SourceTable table, List<Column> columns, boolean isWhole) {
@@ -82,7 +89,8 @@ final class DrawnTables {
       }
     }
     if (!allSendable && random.nextInt(3) == 0) {
-      columns.add(new Column(null, "rights", "aclitem[]", "'{postgres=r/postgres}'"));
+      List<String> unsendable = one(UNSENDABLE);
+      columns.add(new Column(null, "unsendable", unsendable.get(0), unsendable.get(1)));
     }
     return new Table(table, columns, random.nextInt(3) > 0);
   }
@@ -116,6 +124,13 @@ final class DrawnTables {
                 "CREATE SCHEMA drawn",
                 "CREATE TYPE drawn.mood AS ENUM ('fröhlich', 'sad')",
                 "CREATE TYPE drawn.pair AS (a int, b text)",
+                "CREATE TYPE drawn.right AS (value aclitem)",
+                "CREATE TYPE drawn.refusing",
+                "CREATE FUNCTION drawn.refusing_in(cstring) RETURNS drawn.refusing LANGUAGE internal STRICT IMMUTABLE AS 'textin'",
+                "CREATE FUNCTION drawn.refusing_out(drawn.refusing) RETURNS cstring LANGUAGE internal STRICT IMMUTABLE AS 'textout'",
+                "CREATE TYPE drawn.refusing (INPUT = drawn.refusing_in, OUTPUT = drawn.refusing_out, LIKE = text)",
+                "CREATE FUNCTION drawn.refusing_send(drawn.refusing) RETURNS bytea LANGUAGE plpgsql STRICT AS $$ BEGIN RAISE feature_not_supported; END $$",
+                "ALTER TYPE drawn.refusing SET (SEND = drawn.refusing_send)",
                 "CREATE DOMAIN drawn.label AS text",
                 "CREATE DOMAIN drawn.whole AS int",
                 "CREATE DOMAIN drawn.flag AS boolean"));

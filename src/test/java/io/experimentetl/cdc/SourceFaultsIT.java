@@ -12,6 +12,7 @@ import io.experimentetl.local.PostgresEndpoint;
 import io.experimentetl.model.Change;
 import io.experimentetl.model.ChangeKind;
 import io.experimentetl.model.EventRow;
+import io.experimentetl.model.UserRow;
 import java.sql.Connection;
 import java.sql.DriverManager;
 import java.sql.SQLException;
@@ -19,9 +20,12 @@ import java.sql.Statement;
 import java.time.Duration;
 import java.util.List;
 import java.util.Locale;
+import java.util.Map;
 import java.util.Properties;
 import java.util.stream.IntStream;
 import org.apache.flink.api.common.JobStatus;
+import org.apache.flink.cdc.connectors.base.source.meta.split.StreamSplit;
+import org.apache.flink.cdc.connectors.postgres.source.offset.PostgresOffset;
 import org.apache.flink.core.execution.JobClient;
 import org.apache.flink.runtime.execution.SuppressRestartsException;
 import org.apache.flink.runtime.testutils.MiniClusterResourceConfiguration;
@@ -188,6 +192,122 @@ class SourceFaultsIT {
       insert(database, Integer.toString(events++));
       line.heal();
       awaitEvents(IntStream.range(0, events).mapToObj(Integer::toString).toArray(String[]::new));
+    }
+  }
+
+  private static RunningTask stream(
+      SourceDatabase database, int port, Map<String, String> offset, Duration longestSilence) {
+    return new RunningTask(
+        new StreamTask(
+            new StreamSplit(
+                StreamSplit.STREAM_SPLIT_ID,
+                PostgresOffset.of(offset),
+                PostgresOffset.NO_STOPPING_OFFSET,
+                List.of(),
+                Map.of(),
+                0),
+            database.settings(port, Duration.ofMillis(200), 100_000),
+            longestSilence));
+  }
+
+  private static final Map<String, String> OF_THE_SNAPSHOT = Map.of("lsn", "0");
+
+  private static void awaitSilenceNoticed(RunningTask task) throws Exception {
+    await().atMost(Duration.ofSeconds(20)).until(task::isDone);
+    assertThat(task.failure())
+        .isInstanceOfSatisfying(
+            SQLException.class, e -> assertThat(e.getSQLState()).isEqualTo("08006"))
+        .hasMessageContaining("has sent nothing for 2 s")
+        .hasMessageContaining("check the network");
+  }
+
+  private static void insertLargeUsers(SourceDatabase database, int users, int bytes)
+      throws SQLException {
+    database.execute(
+        "INSERT INTO users (user_id, properties) SELECT 'large' || n, to_jsonb(repeat('x', "
+            + bytes
+            + ")) FROM generate_series(1, "
+            + users
+            + ") n");
+  }
+
+  /** The network has lost the connection's state: nothing arrives, and nothing is closed. */
+  @Test
+  void serverThatHasGoneSilentIsGivenUp() throws Exception {
+    SourceDatabase database = database("silent");
+    Duration silence = Duration.ofSeconds(2);
+    try (FaultProxy line = FaultProxy.to(database.settings().host(), database.settings().port())) {
+      try (RunningTask task = stream(database, line.port(), OF_THE_SNAPSHOT, silence)) {
+        await().atMost(Duration.ofSeconds(30)).until(() -> !task.poll().isEmpty());
+        // An idle server answers each status.
+        await()
+            .during(silence.plusSeconds(1))
+            .atMost(silence.multipliedBy(4))
+            .until(() -> !task.isDone());
+        line.network(Condition.STALLED);
+        awaitSilenceNoticed(task);
+      }
+      line.heal();
+      try (RunningTask task = stream(database, line.port(), OF_THE_SNAPSHOT, silence)) {
+        await().atMost(Duration.ofSeconds(30)).until(() -> !task.poll().isEmpty());
+        // A message that takes longer than the longest silence is none.
+        line.network(Condition.throttledTo(500_000));
+        long before = line.counts().bytesToClient();
+        insertLargeUsers(database, 1, 5_000_000);
+        await()
+            .atMost(Duration.ofSeconds(30))
+            .until(() -> line.counts().bytesToClient() > before + 1_700_000);
+        assertThat(task.isDone()).isFalse();
+        line.network(Condition.STALLED);
+        awaitSilenceNoticed(task);
+      }
+    }
+  }
+
+  @Test
+  void readerThatWaitsForTheJobDoesNotTakeTheServerForSilent() throws Exception {
+    SourceDatabase database = database("busy");
+    try (RunningTask task =
+        stream(database, database.settings().port(), OF_THE_SNAPSHOT, Duration.ofSeconds(2))) {
+      // Each row fills a batch, and the queue holds eight.
+      insertLargeUsers(database, 20, 1_100_000);
+      await()
+          .during(Duration.ofSeconds(4))
+          .atMost(Duration.ofSeconds(20))
+          .until(() -> !task.isDone());
+      await()
+          .atMost(Duration.ofSeconds(30))
+          .until(() -> task.poll().stream().filter(SourceFaultsIT::isLargeUser).count() == 20);
+    }
+  }
+
+  private static boolean isLargeUser(Change change) {
+    return change.after() instanceof UserRow user && user.userId().startsWith("large");
+  }
+
+  /** The offset is one of a chunk, or of a reader that has seen no commit: it has no lsn_commit. */
+  @Test
+  void firstStreamBeginsWhereTheSlotStandsAndNamesNoPositionBelow() throws Exception {
+    SourceDatabase database = database("floor");
+    try (Connection early = database.connect();
+        Statement statement = early.createStatement()) {
+      early.setAutoCommit(false);
+      statement.execute("INSERT INTO users (user_id) VALUES ('large early')");
+      insert(database, "before");
+      database.execute(
+          "SELECT pg_replication_slot_advance('" + database.slot() + "', pg_current_wal_lsn())");
+      early.commit();
+    }
+    long confirmed =
+        database.number(
+            "SELECT confirmed_flush_lsn - '0/0' FROM pg_replication_slots WHERE slot_name = current_database()");
+    String end = Long.toString(database.number("SELECT pg_current_wal_lsn() - '0/0'"));
+    try (RunningTask task =
+        stream(database, database.settings().port(), Map.of("lsn", end), Duration.ofMinutes(1))) {
+      await().atMost(Duration.ofSeconds(30)).until(() -> !task.poll().isEmpty());
+      assertThat(task.changes()).singleElement().matches(SourceFaultsIT::isLargeUser);
+      assertThat(task.changes().get(0).position().lsn()).isLessThan(confirmed);
+      assertThat((Long) task.records.get(0).sourceOffset().get("lsn")).isEqualTo(confirmed);
     }
   }
 

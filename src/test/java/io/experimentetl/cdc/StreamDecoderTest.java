@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.experimentetl.model.Change;
 import io.experimentetl.model.ChangeKind;
+import io.experimentetl.model.EventId;
 import io.experimentetl.model.FindingCode;
 import io.experimentetl.model.SourcePosition;
 import io.experimentetl.model.SourceTable;
@@ -47,6 +48,7 @@ class StreamDecoderTest {
 
   private static final int USERS = 501;
   private static final int ASSIGNMENTS = 502;
+  private static final int EVENTS = 503;
 
   /** Microseconds since 2000. */
   private static final long COMMITTED_AT = 1_000_000;
@@ -250,6 +252,72 @@ class StreamDecoderTest {
     assertThat(((UserRow) changes().get(1).before()).userId()).isEqualTo("v");
     assertThat(changes().get(2).after()).isEqualTo(userRow("w", "N", null));
     assertThat(((UserRow) last().after()).userId()).isEqualTo("w");
+  }
+
+  private static ByteBuffer announcedEvents() {
+    return PgOutputMessages.relation(
+        relation(
+            EVENTS,
+            SourceTable.EVENTS,
+            column("session_id", TEXT),
+            column("id", TEXT),
+            column("timestamp", TIMESTAMPTZ),
+            column("experiment_id", INT8),
+            column("user_id", TEXT),
+            column("event_type", TEXT)));
+  }
+
+  /** The replica identity is an index of a column that is not of the key. */
+  @Test
+  void changedColumnOfAnotherReplicaIdentityIsAnUpdateOfTheRow() {
+    begin(77);
+    List<Object> formerEmail = Arrays.asList(null, "old@x.org", null, null, null, null, null);
+    decode(100, PgOutputMessages.update(USERS, 'K', formerEmail, user("u", "N", null)));
+    List<Object> both = Arrays.asList("u", "old@x.org", null, null, null, null, null);
+    decode(110, PgOutputMessages.update(USERS, 'K', both, user("u", "M", null)));
+    decode(120, announcedEvents());
+    decode(
+        130,
+        PgOutputMessages.update(
+            EVENTS,
+            'K',
+            Arrays.asList("s1", "e", CREATED, null, null, null),
+            List.of("s2", "e", CREATED, "1", "u", "t")));
+    assertThat(changes())
+        .extracting(Change::kind)
+        .containsExactly(ChangeKind.UPDATE, ChangeKind.UPDATE, ChangeKind.UPDATE);
+    assertThat(changes().get(0).before()).isNull();
+    assertThat(changes().get(0).after()).isEqualTo(userRow("u", "N", null));
+    assertThat(((UserRow) changes().get(1).before()).userId()).isEqualTo("u");
+    assertThat(changes()).extracting(Change::isBeforeWhole).containsOnly(false);
+  }
+
+  @Test
+  void largePartOfAChangedKeyThatWasNotSentIsThatOfTheOldRow() {
+    decode(90, announcedEvents());
+    begin(77);
+    decode(
+        100,
+        PgOutputMessages.update(
+            EVENTS,
+            'K',
+            Arrays.asList(null, "large id", CREATED, null, null, null),
+            Arrays.asList(null, UNSENT, "2026-11-21 12:00:00+00", "1", "u", "t")));
+    decode(
+        110,
+        PgOutputMessages.update(
+            EVENTS,
+            'K',
+            Arrays.asList(null, "other id", CREATED, null, null, null),
+            Arrays.asList(UNSENT, UNSENT, "2026-11-21 12:00:00+00", "1", "u", "t")));
+    assertThat(changes())
+        .extracting(Change::kind)
+        .containsExactly(
+            ChangeKind.KEY_CHANGE, ChangeKind.INSERT, ChangeKind.KEY_CHANGE, ChangeKind.INSERT);
+    assertThat(changes().get(1).after().toString()).contains(EventId.of("large id").toString());
+    // A large value that is not of the key is nowhere.
+    assertThat(((UnreadableRow) last().after()).code()).isEqualTo(FindingCode.S_INCOMPLETE_ROW);
+    assertThat(((UnreadableRow) last().after()).column()).isEqualTo("session_id");
   }
 
   @Test

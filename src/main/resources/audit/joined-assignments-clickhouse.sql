@@ -28,7 +28,9 @@ judged AS
         ['R-ORPHAN-EXPERIMENT', 'R-ORPHAN-VARIANT', 'R-ORPHAN-USER', 'R-VARIANT-NOT-IN-EXPERIMENT', 'S-UNKNOWN-ENUM',
             'A-OVERRIDE', 'T-FUTURE', 'T-ENROLLED-BEFORE-ASSIGNED', 'A-VERSION-SKEW', 'T-OUT-OF-RANGE'] AS compared_codes,
         arrayFilter((code, due) -> due = 1, compared_codes,
-            [toUInt8(r.experiment_key = ''), toUInt8(r.variant_key = ''), toUInt8(NOT u_live), toUInt8(is_elsewhere),
+            -- The rows of an experiment that was deleted are written again.
+            [toUInt8(r.experiment_key = '' OR (e_version > 0 AND NOT e_live)), toUInt8(r.variant_key = ''), toUInt8(NOT u_live),
+                toUInt8(is_elsewhere),
                 toUInt8(r.source NOT IN ('hash', 'api', 'override', 'forced')), toUInt8(r.source IN ('override', 'forced')),
                 toUInt8(at > toUnixTimestamp64Micro(r._committed_at) + ${future_tolerance}),
                 toUInt8(ifNull(toUnixTimestamp64Micro(r.enrolled_at) < toUnixTimestamp64Micro(r.assigned_at) - ${clock_tolerance}, 0)),

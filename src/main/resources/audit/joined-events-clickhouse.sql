@@ -141,7 +141,9 @@ judged AS
             'T-LATE', 'S-UNPARSEABLE', 'S-BAD-PROPERTY', 'T-NOT-RUNNING', 'T-OUT-OF-WINDOW', 'T-ASSIGNMENT-AT-DRIFT',
             'S-UNKNOWN-EVENT-TYPE', 'T-OUT-OF-RANGE'] AS compared_codes,
         arrayFilter((code, due) -> due = 1, compared_codes,
-            [toUInt8(r.experiment_key = ''), toUInt8(r.experiment_key != '' AND r.variant_id IS NOT NULL AND r.variant_key = ''),
+            -- The rows of an experiment that was deleted are written again.
+            [toUInt8(r.experiment_key = '' OR (e_version > 0 AND NOT e_live)),
+                toUInt8(r.experiment_key != '' AND r.variant_id IS NOT NULL AND r.variant_key = ''),
                 toUInt8(NOT u_live), toUInt8(r.experiment_key != '' AND r.assigned_variant_id IS NULL), toUInt8(is_elsewhere),
                 toUInt8(ifNull(is_mismatch, 0)), toUInt8(r.variant_id IS NULL AND r.event_type = ${exposure}),
                 toUInt8(is_before_assignment), toUInt8(ifNull(is_before_exposure, 0)),

@@ -257,10 +257,25 @@ class JudgementsIT {
     settle();
     assertThat(open(56, "'R-ORPHAN-EXPERIMENT', 'C-DELETE-UNEXPECTED'"))
         .isEqualTo("C-DELETE-UNEXPECTED\t1\t30\nR-ORPHAN-EXPERIMENT\t1\t0");
+    assertThat(orphans(56))
+        .as("events; the cascade has deleted the assignments")
+        .isEqualTo("30\t30");
     assertThat(
             job.clickHouse.query(
                 "SELECT count() FROM experiment_daily_stats FINAL WHERE experiment_id = 56 AND new_users != 0"))
         .isEqualTo("0");
+
+    job.execute(experiment(56, "50, 50"));
+    settle();
+    assertThat(orphans(56)).as("the experiment is back").isEqualTo("0\t30");
+    assertThat(open(56, "'R-ORPHAN-EXPERIMENT'")).isEmpty();
+  }
+
+  /** Events of the experiment that say it is missing, and all. */
+  private String orphans(long experiment) {
+    return job.clickHouse.query(
+        "SELECT countIf(experiment_key = '' AND has(inconsistencies, 'R-ORPHAN-EXPERIMENT')), count() FROM events_processed FINAL WHERE experiment_id = "
+            + experiment);
   }
 
   @Test

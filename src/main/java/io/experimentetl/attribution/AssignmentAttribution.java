@@ -13,6 +13,7 @@ import io.experimentetl.model.ChangeKind;
 import io.experimentetl.model.FindingCode;
 import io.experimentetl.model.RowVersion;
 import io.experimentetl.quality.AssignmentChecks;
+import io.experimentetl.warehouse.RawEvents;
 import java.util.Arrays;
 import java.util.EnumSet;
 import java.util.List;
@@ -250,6 +251,40 @@ final class AssignmentAttribution {
     }
     deliver(user, facts, row, known, held, origin, version);
     return true;
+  }
+
+  /** Delivers an assignment again whose experiment was deleted or is back. */
+  void rejoin(
+      UserFacts user,
+      ExperimentFacts facts,
+      AssignmentRow row,
+      Origin origin,
+      RawEvents.Stored stored) {
+    Known known = known(user, row);
+    EnumSet<FindingCode> found = found(facts, row, known, origin);
+    if (stored.found().contains(A_REASSIGNED)) {
+      found.add(A_REASSIGNED);
+    }
+    byte mark = FactMark.withFound(facts.assignmentMark(row.id()), found);
+    facts.setAssignmentMark(row.id(), mark);
+    pending.remove(facts, facts.pendingAssignmentOf(row.id()));
+    RowVersion version = origin.corrected(versions.correctionAfter(stored.version()));
+    if (RejoinedFacts.mustBeHeld(known.unresolved())) {
+      facts.pendingAssignments.add(
+          PendingAssignment.flagged(
+              row, origin, FindingCode.toArray(known.unresolved()), version.version()));
+    }
+    found.addAll(known.unresolved());
+    rows.send(
+        user,
+        row,
+        facts.sequenceOf(row.id()),
+        found,
+        FactMark.isRetentionDeleted(mark) ? version.keptBeyondSource() : version);
+    for (FindingCode code : RejoinedFacts.opened(found, stored.found())) {
+      findings.report(code, true, row, origin);
+    }
+    resolve(RejoinedFacts.resolved(found, stored.found()), row, origin);
   }
 
   private EnumSet<FindingCode> found(

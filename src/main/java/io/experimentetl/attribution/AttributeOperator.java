@@ -7,6 +7,7 @@ import io.experimentetl.config.MetricConfig;
 import io.experimentetl.config.StatisticsConfig;
 import io.experimentetl.model.AllocationHistory;
 import io.experimentetl.model.AssignmentProcessed;
+import io.experimentetl.model.AssignmentRow;
 import io.experimentetl.model.Change;
 import io.experimentetl.model.ChangeKind;
 import io.experimentetl.model.ChangedRows;
@@ -14,6 +15,7 @@ import io.experimentetl.model.DailyContribution;
 import io.experimentetl.model.DailyKey;
 import io.experimentetl.model.DailySums;
 import io.experimentetl.model.EventProcessed;
+import io.experimentetl.model.EventRow;
 import io.experimentetl.model.Finding;
 import io.experimentetl.model.FindingCode;
 import io.experimentetl.model.HealthContribution;
@@ -109,6 +111,9 @@ public final class AttributeOperator
 
   private static final long WALK_PAUSE_MILLIS = 5;
 
+  /** A batch of rows that are read and written again takes about as long. */
+  private static final long REJOIN_PAUSE_MILLIS = 50;
+
   /** Evictions wait for this long while rows arrive. */
   private static final long BUSY_PAUSE_MILLIS = 1_000;
 
@@ -141,6 +146,7 @@ public final class AttributeOperator
   private transient WarehouseFacts evictedFacts;
   private transient EvictionWalk evictions;
   private transient RenamedUsers renamedUsers;
+  private transient RejoinWalk rejoins;
   private transient UserBatches userBatches;
   private transient DimensionWalk walk;
 
@@ -316,6 +322,9 @@ public final class AttributeOperator
             index, dimensionState.dimensions(), lowWatermark, userBatches, this::applyDimensions);
     getMetricGroup().gauge("unfinishedEdits", walk::size);
     walk.restore(restored.edits());
+    rejoins = new RejoinWalk(index, users, userBatches, evictedFacts, lowWatermark, rejoinVisit());
+    getMetricGroup().gauge("unfinishedRejoins", rejoins::size);
+    rejoins.restore(restored.rejoins());
     renamedUsers = new RenamedUsers(attribution, users, evictedFacts, lowWatermark);
     getMetricGroup().gauge("unmovedUsers", renamedUsers::size);
     restored.truncates().forEach(attribution.truncates()::add);
@@ -476,7 +485,38 @@ public final class AttributeOperator
     for (long experimentId : effect.restated()) {
       walk.begin(experimentId, Origin.of(change), effect.before(), effect.isAwaited());
     }
+    for (long experimentId : effect.rejoined()) {
+      rejoins.begin(experimentId, Origin.of(change));
+    }
     walkOn();
+  }
+
+  private RejoinWalk.Visit rejoinVisit() {
+    RejoinedFacts rejoined = attribution.rejoined();
+    return new RejoinWalk.Visit() {
+      @Override
+      public boolean prepare(String key, UserFacts user, long experimentId) throws Exception {
+        setCurrentKey(key);
+        boolean isReady = rejoined.prepare(user, experimentId);
+        markChanged(user);
+        return isReady;
+      }
+
+      @Override
+      public void event(String key, UserFacts user, EventRow row, RawEvents.Stored stored) {
+        setCurrentKey(key);
+        rejoined.event(user, row, stored);
+        users.changed(user);
+      }
+
+      @Override
+      public void assignment(
+          String key, UserFacts user, AssignmentRow row, RawEvents.Stored stored) {
+        setCurrentKey(key);
+        rejoined.assignment(user, row, stored);
+        users.changed(user);
+      }
+    };
   }
 
   private void applyDimensions(String key, UserFacts user, Edit edit) throws Exception {
@@ -488,6 +528,10 @@ public final class AttributeOperator
   /** Counts users of edited experiments again for a moment, and sets a timer for the others. */
   private void walkOn() throws Exception {
     walk.step(walkNanos);
+    if (walk.size() == 0 && rejoins.isDue()) {
+      users.flush();
+      rejoins.step(walkNanos);
+    }
     scheduleWalk();
   }
 
@@ -512,11 +556,12 @@ public final class AttributeOperator
   }
 
   private void scheduleWalk() {
-    if (walk.size() > 0 && walkTimer == null) {
+    if ((walk.size() > 0 || rejoins.isDue()) && walkTimer == null) {
       walkTimer =
           getProcessingTimeService()
               .registerTimer(
-                  getProcessingTimeService().getCurrentProcessingTime() + WALK_PAUSE_MILLIS,
+                  getProcessingTimeService().getCurrentProcessingTime()
+                      + (walk.size() > 0 ? WALK_PAUSE_MILLIS : REJOIN_PAUSE_MILLIS),
                   now -> {
                     walkTimer = null;
                     walkOn();
@@ -582,10 +627,12 @@ public final class AttributeOperator
                 progress.at(timers.currentProcessingTime()),
                 missing.experiments.stream().mapToLong(Long::longValue).toArray(),
                 missing.variants.stream().mapToLong(Long::longValue).toArray(),
+                missing.deleted.stream().mapToLong(Long::longValue).toArray(),
                 SavedStatistics.write(jobConfig.statistics()),
                 endedMetrics.toArray(String[]::new),
                 attribution.truncates().all().toArray(Truncate[]::new),
-                walk.toState())));
+                walk.toState(),
+                rejoins.toState())));
   }
 
   @Override
@@ -593,6 +640,8 @@ public final class AttributeOperator
     super.notifyCheckpointComplete(checkpointId);
     rehydratedUsers.checkpointCompleted(checkpointId);
     renamedUsers.checkpointCompleted();
+    rejoins.checkpointCompleted(walk::isOn);
+    scheduleWalk();
   }
 
   @Override

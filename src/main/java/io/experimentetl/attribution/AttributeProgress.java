@@ -11,10 +11,12 @@ import io.experimentetl.clickhouse.ProgressMarker;
  * @param visible the progress marker that was sent last
  * @param missingExperiments see {@link MissingReferences}
  * @param missingVariants see {@link MissingReferences}
+ * @param deletedExperiments see {@link MissingReferences}
  * @param statistics the settings of the statistics: see {@link SavedStatistics}
  * @param endedMetrics names of metrics that were counted once and are not any more
  * @param truncates of the open transaction; the same in all subtasks
  * @param edits see {@link DimensionWalk}
+ * @param rejoins see {@link RejoinWalk}
  */
 public record AttributeProgress(
     long greatestSequenceNumber,
@@ -22,7 +24,9 @@ public record AttributeProgress(
     ProgressMarker visible,
     long[] missingExperiments,
     long[] missingVariants,
+    long[] deletedExperiments,
     String statistics,
     String[] endedMetrics,
     Truncate[] truncates,
-    UnfinishedEdit[] edits) {}
+    UnfinishedEdit[] edits,
+    UnfinishedRejoin[] rejoins) {}

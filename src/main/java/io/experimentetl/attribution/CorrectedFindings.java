@@ -1,12 +1,10 @@
 package io.experimentetl.attribution;
 
-import static io.experimentetl.model.FindingCode.R_ORPHAN_EXPERIMENT;
 import static io.experimentetl.model.FindingCode.R_VARIANT_MISMATCH;
 import static io.experimentetl.model.FindingCode.T_EVENT_BEFORE_ASSIGNMENT;
 import static io.experimentetl.model.FindingCode.T_NOT_RUNNING;
 
 import io.experimentetl.model.AssignmentRow;
-import io.experimentetl.model.EventId;
 import io.experimentetl.model.EventRow;
 import io.experimentetl.model.FindingCode;
 import java.util.EnumSet;
@@ -16,9 +14,6 @@ import java.util.EnumSet;
  * own rows are not sent again: their codes say what held when they were written.
  */
 final class CorrectedFindings {
-  /** The finding about an experiment names no event. */
-  private static final EventId NO_EVENT = new EventId(0, 0, null);
-
   private final MissingReferences missing;
   private final UserFindings findings;
   private final long clockToleranceMicros;
@@ -69,7 +64,7 @@ final class CorrectedFindings {
 
   /**
    * Resolves what the change of the experiment corrects. Facts of an experiment that was deleted
-   * are orphans, which is one finding about the experiment.
+   * become orphans: see {@link RejoinedFacts}.
    *
    * @param before null: it was not known
    * @param now null: it was deleted
@@ -80,10 +75,8 @@ final class CorrectedFindings {
       ExperimentDimension before,
       ExperimentDimension now,
       Origin origin) {
-    if (before != null && now == null && facts.events.size() > 0) {
+    if (before != null && now == null) {
       missing.experiments.add(facts.experimentId);
-      EventRow any = EventRow.ofKey(NO_EVENT, 0, facts.experimentId, user.userId);
-      findings.report(R_ORPHAN_EXPERIMENT, true, any, origin);
     }
     if (before == null || (now != null && before.countsLike(now))) {
       return;

@@ -39,8 +39,15 @@ final class DimensionState {
    * @param restated ids of the experiments whose users must be restated
    * @param reallocated ids of the experiments in which a phase of the allocation began: users that
    *     were assigned behind this change must be restated
+   * @param rejoined ids of the experiments that were deleted, or are back: the rows of their facts
+   *     must be written again
    */
-  record Effect(Dimensions before, boolean isAwaited, Set<Long> restated, Set<Long> reallocated) {}
+  record Effect(
+      Dimensions before,
+      boolean isAwaited,
+      Set<Long> restated,
+      Set<Long> reallocated,
+      Set<Long> rejoined) {}
 
   private final BroadcastState<Long, ExperimentDimension> experiments;
   private final BroadcastState<Long, VariantDimension> variants;
@@ -142,6 +149,8 @@ final class DimensionState {
       dimensions.put(now);
     }
     boolean isAwaited = missing.experiments.remove(row.id()) && !isDeleted;
+    boolean isRejoined =
+        isDeleted ? old != null && missing.deleted.add(row.id()) : missing.deleted.remove(row.id());
     boolean countsOtherwise =
         old != null && (isDeleted || !old.countsLike(dimensions.experiment(row.id())));
     // Which facts a subtask has is its own matter; the version is the same in all of them.
@@ -149,7 +158,11 @@ final class DimensionState {
       nextVersion(row.id());
     }
     return new Effect(
-        before, isAwaited, isAwaited || countsOtherwise ? Set.of(row.id()) : Set.of(), Set.of());
+        before,
+        isAwaited,
+        isAwaited || countsOtherwise ? Set.of(row.id()) : Set.of(),
+        Set.of(),
+        isRejoined ? Set.of(row.id()) : Set.of());
   }
 
   private Effect applyVariant(Change change) throws Exception {
@@ -194,7 +207,7 @@ final class DimensionState {
         before.allocationOf(row.experimentId()).after(change),
         reallocated,
         restated);
-    return new Effect(before, isAwaited, restated, reallocated);
+    return new Effect(before, isAwaited, restated, reallocated, Set.of());
   }
 
   private void reallocate(

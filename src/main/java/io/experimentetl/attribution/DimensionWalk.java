@@ -65,6 +65,16 @@ final class DimensionWalk {
     this.visit = visit;
   }
 
+  /** Whether users of the experiment remain to be counted again. */
+  boolean isOn(long experimentId) {
+    for (Walked edit : edits) {
+      if (edit.experimentId == experimentId) {
+        return true;
+      }
+    }
+    return false;
+  }
+
   /** Number of edits whose users are not all counted again. */
   int size() {
     return edits.size();

@@ -214,6 +214,7 @@ final class ExperimentFacts {
     for (AssignmentRow row : read.assignments) {
       put(row, read.sequenceOf(row.id()));
     }
+    assignmentMarks.putAll(read.assignmentMarks);
     countedBy = countedByThen;
     areFiguresUnknown = true;
   }

@@ -2,7 +2,9 @@ package io.experimentetl.attribution;
 
 import io.experimentetl.model.AssignmentRow;
 import io.experimentetl.model.EventRow;
+import io.experimentetl.model.FindingCode;
 import io.experimentetl.quality.EventChecks;
+import java.util.Set;
 
 /** One user's facts in one experiment, collected from rows of the warehouse. */
 final class FactsRead {
@@ -17,16 +19,24 @@ final class FactsRead {
     facts = new ExperimentFacts(experimentId);
   }
 
-  void add(EventRow event, EventChecks checks) {
+  /**
+   * Adds an event.
+   *
+   * @param found codes that its row carries: what facts do not show is noted again
+   */
+  void add(EventRow event, EventChecks checks, Set<FindingCode> found) {
     rows++;
     if (facts.events.find(event.id(), event.occurredAt()) == null) {
-      facts.events.put(EventFact.of(event, checks));
+      facts.events.put(
+          EventFact.of(event, checks).withMark(FactMark.withFound(FactMark.NONE, found)));
     }
   }
 
-  void add(AssignmentRow assignment, long sequence) {
+  /** Adds an assignment; see {@link #add(EventRow, EventChecks, Set)}. */
+  void add(AssignmentRow assignment, long sequence, Set<FindingCode> found) {
     rows++;
     facts.put(assignment, sequence);
+    facts.setAssignmentMark(assignment.id(), FactMark.withFound(FactMark.NONE, found));
   }
 
   boolean isUnambiguous() {

@@ -12,6 +12,9 @@ final class MissingReferences {
   final Set<Long> experiments = new HashSet<>();
   final Set<Long> variants = new HashSet<>();
 
+  /** Ids of the experiments that were deleted and have not come back. */
+  final Set<Long> deleted = new HashSet<>();
+
   /** Adds the ids of a checkpoint. */
   void addAll(AttributeProgress restored) {
     for (long id : restored.missingExperiments()) {
@@ -19,6 +22,9 @@ final class MissingReferences {
     }
     for (long id : restored.missingVariants()) {
       variants.add(id);
+    }
+    for (long id : restored.deletedExperiments()) {
+      deleted.add(id);
     }
   }
 }

@@ -19,6 +19,7 @@ import java.util.TreeSet;
  * @param visible the lowest progress marker of a subtask; null: there is no checkpoint
  * @param truncates of the open transaction
  * @param edits of all subtasks: see {@link DimensionWalk#restore}
+ * @param rejoins of all subtasks: see {@link RejoinWalk#restore}
  */
 record RestoredProgress(
     long greatestSequenceNumber,
@@ -28,7 +29,8 @@ record RestoredProgress(
     long seenUntil,
     ProgressMarker visible,
     List<Truncate> truncates,
-    List<UnfinishedEdit> edits) {
+    List<UnfinishedEdit> edits,
+    List<UnfinishedRejoin> rejoins) {
 
   /**
    * Combines the subtasks' progress.
@@ -44,6 +46,7 @@ record RestoredProgress(
     ProgressMarker visible = null;
     List<Truncate> truncates = List.of();
     List<UnfinishedEdit> edits = new ArrayList<>();
+    List<UnfinishedRejoin> rejoins = new ArrayList<>();
     String present = SavedStatistics.write(statistics);
     for (AttributeProgress subtask : subtasks) {
       greatestSequenceNumber = Math.max(greatestSequenceNumber, subtask.greatestSequenceNumber());
@@ -51,6 +54,7 @@ record RestoredProgress(
       seenUntil = Math.max(seenUntil, subtask.visible().committedAt());
       truncates = List.of(subtask.truncates());
       edits.addAll(List.of(subtask.edits()));
+      rejoins.addAll(List.of(subtask.rejoins()));
       endedMetrics.addAll(List.of(subtask.endedMetrics()));
       if (!subtask.statistics().equals(present)) {
         otherStatistics = SavedStatistics.read(subtask.statistics());
@@ -67,6 +71,7 @@ record RestoredProgress(
         seenUntil,
         visible,
         truncates,
-        edits);
+        edits,
+        rejoins);
   }
 }

@@ -39,6 +39,7 @@ final class UserAttribution {
   private final OpenTruncates truncates = new OpenTruncates();
   private final TruncatedFacts truncated;
   private final UserRename rename;
+  private final RejoinedFacts rejoined;
   private final UndecidedChanges undecided;
 
   UserAttribution(
@@ -85,12 +86,12 @@ final class UserAttribution {
     assignments = new AssignmentAttribution(steps, corrected, config.findings());
     BotCheck bots =
         new BotCheck(config.findings().health().botEventsPerDay(), dimensions, findings);
-    events =
-        new EventAttribution(
-            steps, new EventChecks(config.statistics(), config.findings()), bots, eventsPerUser);
+    EventChecks checks = new EventChecks(config.statistics(), config.findings());
+    events = new EventAttribution(steps, checks, bots, eventsPerUser);
     erasure = new UserErasure(steps, events);
     truncated = new TruncatedFacts(steps, retention, assignments, events, erasure, out);
     rename = new UserRename(steps, assignments, events, bots);
+    rejoined = new RejoinedFacts(steps, assignments, checks);
   }
 
   /** The statistics of the users. */
@@ -266,6 +267,11 @@ final class UserAttribution {
     if (!user.hasUnmoved()) {
       reevaluateAll(user, now);
     }
+  }
+
+  /** Joins the users' facts again with experiments that were deleted or are back. */
+  RejoinedFacts rejoined() {
+    return rejoined;
   }
 
   /** Applies what is due without a change: facts whose grace period is over. */

@@ -53,16 +53,16 @@ final class WarehouseFacts implements AutoCloseable {
             experiments,
             userIds,
             bound,
-            event ->
+            (event, stored) ->
                 read.computeIfAbsent(
                         new Key(event.userId(), event.experimentId()),
                         key -> new FactsRead(key.experimentId()))
-                    .add(event, checks),
-            (assignment, sequence) ->
+                    .add(event, checks, stored.found()),
+            (assignment, sequence, stored) ->
                 read.computeIfAbsent(
                         new Key(assignment.userId(), assignment.experimentId()),
                         key -> new FactsRead(key.experimentId()))
-                    .add(assignment, sequence));
+                    .add(assignment, sequence, stored.found()));
     return read;
   }
 
@@ -73,7 +73,25 @@ final class WarehouseFacts implements AutoCloseable {
    */
   void readEvents(Set<Long> experiments, Collection<String> userIds, Consumer<EventRow> events)
       throws IOException, InterruptedException {
-    open().readAsOf(experiments, userIds, Long.MAX_VALUE, events, (assignment, sequence) -> {});
+    readRows(
+        experiments,
+        userIds,
+        (event, stored) -> events.accept(event),
+        (assignment, sequence, stored) -> {});
+  }
+
+  /**
+   * Reads the rows that are visible, each in its newest version.
+   *
+   * @throws IOException the warehouse refuses, or does not answer
+   */
+  void readRows(
+      Set<Long> experiments,
+      Collection<String> userIds,
+      RawEvents.Events events,
+      RawEvents.Assignments assignments)
+      throws IOException, InterruptedException {
+    open().readAsOf(experiments, userIds, Long.MAX_VALUE, events, assignments);
   }
 
   private RawEvents open() throws IOException {

@@ -75,6 +75,11 @@ public record RowVersion(
     return isReplayStable();
   }
 
+  /** The sequence number of a version. */
+  public static long sequenceNumberOf(long version) {
+    return version >>> REVISION_BITS;
+  }
+
   /** The version of a row as the source sent it: revision 0 of its sequence number. */
   public static long ofSequenceNumber(long sequenceNumber) {
     return sequenceNumber << REVISION_BITS;

@@ -2,9 +2,11 @@ package io.experimentetl.warehouse;
 
 import io.experimentetl.model.AssignmentRow;
 import io.experimentetl.model.EventRow;
+import io.experimentetl.model.FindingCode;
 import java.io.IOException;
 import java.io.Serializable;
 import java.util.Collection;
+import java.util.Set;
 import java.util.function.Consumer;
 
 /** Reads the rows of facts from the warehouse: the columns that state does not contain. */
@@ -12,6 +14,22 @@ public interface RawEvents extends AutoCloseable {
   /** Opens a reader; travels in the job graph. */
   interface Source extends Serializable {
     RawEvents open() throws IOException;
+  }
+
+  /**
+   * What the warehouse holds beside a row.
+   *
+   * @param lsn of the change that brought the row; 0: the snapshot read it
+   * @param committedAt its commit time, microseconds since 1970 in UTC
+   * @param version see {@link io.experimentetl.model.RowVersion}
+   * @param found codes that the row carries
+   */
+  record Stored(long lsn, long committedAt, long version, Set<FindingCode> found) {}
+
+  /** Takes events. */
+  @FunctionalInterface
+  interface Events {
+    void accept(EventRow row, Stored stored);
   }
 
   /** Takes assignments. */
@@ -22,7 +40,7 @@ public interface RawEvents extends AutoCloseable {
      *
      * @param sequence of the change that brought it; 0: the snapshot read it
      */
-    void accept(AssignmentRow row, long sequence);
+    void accept(AssignmentRow row, long sequence, Stored stored);
   }
 
   /**
@@ -49,7 +67,7 @@ public interface RawEvents extends AutoCloseable {
       Collection<Long> experimentIds,
       Collection<String> userIds,
       long bound,
-      Consumer<EventRow> events,
+      Events events,
       Assignments assignments)
       throws IOException, InterruptedException;
 

@@ -5,17 +5,19 @@ import io.experimentetl.clickhouse.ClickHouseReader;
 import io.experimentetl.config.ClickHouseConfig;
 import io.experimentetl.model.AssignmentRow;
 import io.experimentetl.model.EventRow;
+import io.experimentetl.model.FindingCode;
 import io.experimentetl.model.RowColumns;
 import java.io.IOException;
 import java.net.URI;
 import java.time.Duration;
 import java.util.Collection;
+import java.util.EnumSet;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.UUID;
 import java.util.function.Consumer;
-import java.util.function.ObjLongConsumer;
 
 /** Events and assignments as ClickHouse has them, read in pages by sorting key. */
 public final class WarehouseEvents implements RawEvents {
@@ -42,12 +44,21 @@ public final class WarehouseEvents implements RawEvents {
           .formatted(SourceColumns.select(EventRow.COLUMNS));
 
   /**
+   * Of several rows of one key and version that agree otherwise: a copy that was sent again may
+   * carry a code that depends on timing.
+   */
+  private static final String STORED =
+      "any(_lsn) AS row_lsn, toUnixTimestamp64Micro(any(_committed_at)) AS row_committed_at,"
+          + " any(_version) AS row_version,"
+          + " arrayStringConcat(groupUniqArrayArray(inconsistencies), ' ') AS row_found";
+
+  /**
    * Without {@code FINAL}, which would hide a row that a later version replaces. A page is a range
    * of keys, so that the versions of one key stay together.
    */
   private static final String EVENTS_AS_OF =
       """
-      SELECT DISTINCT %s, 0 AS assigned_sequence, _deleted
+      SELECT %s, toUInt64(0) AS assigned_sequence, _deleted, %s
       FROM events_processed
       WHERE experiment_id IN {experiments:Array(Int64)} AND user_id IN {users:Array(String)}
         AND (experiment_id, user_id, timestamp, event_id, _version) IN
@@ -62,13 +73,14 @@ public final class WarehouseEvents implements RawEvents {
           ORDER BY experiment_id, user_id, timestamp, event_id
           LIMIT {rows:UInt32}
         )
+      GROUP BY ALL
       ORDER BY experiment_id, user_id, timestamp_micros, event_id
       """
-          .formatted(SourceColumns.select(EventRow.COLUMNS));
+          .formatted(SourceColumns.select(EventRow.COLUMNS), STORED);
 
   private static final String ASSIGNMENTS_AS_OF =
       """
-      SELECT DISTINCT %s, assigned_sequence, _deleted
+      SELECT %s, assigned_sequence, _deleted, %s
       FROM assignments_processed
       WHERE experiment_id IN {experiments:Array(Int64)} AND user_id IN {users:Array(String)}
         AND (experiment_id, user_id, id, _version) IN
@@ -82,9 +94,10 @@ public final class WarehouseEvents implements RawEvents {
           ORDER BY experiment_id, user_id, id
           LIMIT {rows:UInt32}
         )
+      GROUP BY ALL
       ORDER BY experiment_id, user_id, id
       """
-          .formatted(SourceColumns.select(AssignmentRow.COLUMNS));
+          .formatted(SourceColumns.select(AssignmentRow.COLUMNS), STORED);
 
   private final ClickHouseReader reader;
 
@@ -139,14 +152,19 @@ public final class WarehouseEvents implements RawEvents {
   }
 
   /** A row version, of which a tombstone counts for the page only. */
-  private record Version<T>(T row, long sequence, boolean deleted) {}
+  private record Version<T>(T row, long sequence, boolean deleted, Stored stored) {}
+
+  /** Takes rows of either table. */
+  private interface Rows<T> {
+    void accept(T row, long sequence, Stored stored);
+  }
 
   @Override
   public void readAsOf(
       Collection<Long> experimentIds,
       Collection<String> userIds,
       long bound,
-      Consumer<EventRow> events,
+      Events events,
       Assignments assignments)
       throws IOException, InterruptedException {
     Map<String, Object> parameters = new HashMap<>();
@@ -163,7 +181,7 @@ public final class WarehouseEvents implements RawEvents {
         parameters,
         EventRow.COLUMNS,
         row -> putEventKey(parameters, row),
-        (event, none) -> events.accept(event));
+        (event, none, stored) -> events.accept(event, stored));
     parameters.put("a", Long.MIN_VALUE);
     parameters.put("b", "");
     parameters.put("c", Long.MIN_VALUE);
@@ -184,7 +202,7 @@ public final class WarehouseEvents implements RawEvents {
       Map<String, Object> parameters,
       RowColumns<T> columns,
       Consumer<T> nextKey,
-      ObjLongConsumer<T> rows)
+      Rows<T> rows)
       throws IOException, InterruptedException {
     List<Version<T>> page;
     do {
@@ -197,14 +215,29 @@ public final class WarehouseEvents implements RawEvents {
                   new Version<>(
                       SourceColumns.read(row, columns),
                       row.getLong("assigned_sequence"),
-                      row.getBoolean("_deleted")));
+                      row.getBoolean("_deleted"),
+                      new Stored(
+                          row.getLong("row_lsn"),
+                          row.getLong("row_committed_at"),
+                          row.getLong("row_version"),
+                          codesOf(row.getString("row_found")))));
       for (Version<T> version : page) {
         nextKey.accept(version.row());
         if (!version.deleted()) {
-          rows.accept(version.row(), version.sequence());
+          rows.accept(version.row(), version.sequence(), version.stored());
         }
       }
     } while (page.size() >= PAGE_ROWS);
+  }
+
+  private static Set<FindingCode> codesOf(String found) {
+    Set<FindingCode> codes = EnumSet.noneOf(FindingCode.class);
+    if (!found.isEmpty()) {
+      for (String code : found.split(" ")) {
+        codes.add(FindingCode.ofCode(code));
+      }
+    }
+    return codes;
   }
 
   @Override

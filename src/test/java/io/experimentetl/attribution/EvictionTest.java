@@ -78,6 +78,26 @@ class EvictionTest {
   }
 
   @Test
+  void whatFactsDoNotShowIsKnownAgainWhenTheyAreRehydrated() {
+    EventRow future = event(1, "page_view", CONTROL, "2026-01-12T10:00:00Z", "[1]");
+    EventRow purchase = purchase(2, "2026-01-12T11:00:00Z", "3");
+    scenario.committedAt = at(JAN_9);
+    scenario.insert(assignment(CONTROL, "hash", "2026-01-11T10:00:00Z"));
+    scenario.insert(future);
+    scenario.insert(purchase);
+    assertThat(codes(scenario)).contains(FindingCode.T_FUTURE, FindingCode.S_UNPARSEABLE);
+    scenario.committedAt = at(OVER);
+    scenario.evict();
+    assertThat(scenario.evicted()).hasSize(1);
+
+    scenario.delete(future);
+    assertThat(codes(scenario)).doesNotContain(FindingCode.S_UNPARSEABLE);
+    scenario.changeKey(purchase, purchase(2, JAN_9, "3"));
+    scenario.delete(assignment(CONTROL, "hash", "2026-01-11T10:00:00Z"));
+    assertThat(codes(scenario)).doesNotContain(FindingCode.T_FUTURE);
+  }
+
+  @Test
   void factsStayUntilTheLatenessEndsByCommitTime() {
     scenario.committedAt = at("2026-01-13T00:00:00Z");
     live(scenario);

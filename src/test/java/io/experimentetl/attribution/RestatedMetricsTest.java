@@ -105,7 +105,7 @@ class RestatedMetricsTest extends AttributeOperatorHarness {
         Collection<Long> experimentIds,
         Collection<String> userIds,
         long bound,
-        Consumer<EventRow> events,
+        Events events,
         Assignments assignments) {}
 
     @Override

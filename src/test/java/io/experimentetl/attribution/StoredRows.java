@@ -3,16 +3,21 @@ package io.experimentetl.attribution;
 import io.experimentetl.model.AssignmentProcessed;
 import io.experimentetl.model.EventProcessed;
 import io.experimentetl.model.EventRow;
+import io.experimentetl.model.FindingCode;
 import io.experimentetl.model.RowVersion;
 import io.experimentetl.warehouse.RawEvents;
 import java.io.IOException;
 import java.util.Collection;
 import java.util.HashMap;
+import java.util.HashSet;
+import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.function.Consumer;
 import java.util.function.Function;
+import java.util.stream.Collectors;
 
 /** The rows that were sent, as a warehouse shows them. */
 final class StoredRows implements RawEvents {
@@ -54,7 +59,7 @@ final class StoredRows implements RawEvents {
       Collection<Long> experimentIds,
       Collection<String> userIds,
       long bound,
-      Consumer<EventRow> eventConsumer,
+      Events eventConsumer,
       Assignments assignmentConsumer)
       throws IOException {
     if (!answers) {
@@ -70,11 +75,15 @@ final class StoredRows implements RawEvents {
             rows ->
                 rows.stream()
                     .filter(row -> !row.version().deleted())
-                    .map(EventProcessed::event)
-                    .filter(row -> experimentIds.contains(row.experimentId()))
-                    .filter(row -> userIds.contains(row.userId()))
-                    .distinct()
-                    .forEach(eventConsumer));
+                    .filter(row -> experimentIds.contains(row.event().experimentId()))
+                    .filter(row -> userIds.contains(row.event().userId()))
+                    .collect(
+                        Collectors.toMap(
+                            EventProcessed::event,
+                            row -> stored(row.version(), row.inconsistencies()),
+                            StoredRows::merged,
+                            LinkedHashMap::new))
+                    .forEach(eventConsumer::accept));
     List<AssignmentProcessed> assignmentsBefore =
         visible(assignments, visibleAssignments).stream()
             .filter(row -> row.version().version() <= bound)
@@ -94,9 +103,26 @@ final class StoredRows implements RawEvents {
                     .filter(row -> !row.version().deleted())
                     .filter(row -> experimentIds.contains(row.assignment().experimentId()))
                     .filter(row -> userIds.contains(row.assignment().userId()))
-                    .map(row -> Map.entry(row.assignment(), row.assignedSequence()))
-                    .distinct()
-                    .forEach(row -> assignmentConsumer.accept(row.getKey(), row.getValue())));
+                    .collect(
+                        Collectors.toMap(
+                            row -> Map.entry(row.assignment(), row.assignedSequence()),
+                            row -> stored(row.version(), row.inconsistencies()),
+                            StoredRows::merged,
+                            LinkedHashMap::new))
+                    .forEach(
+                        (row, stored) ->
+                            assignmentConsumer.accept(row.getKey(), row.getValue(), stored)));
+  }
+
+  private static Stored stored(RowVersion version, FindingCode[] found) {
+    return new Stored(
+        version.lsn(), version.committedAt(), version.version(), Set.copyOf(List.of(found)));
+  }
+
+  private static Stored merged(Stored a, Stored b) {
+    Set<FindingCode> found = new HashSet<>(a.found());
+    found.addAll(b.found());
+    return new Stored(a.lsn(), a.committedAt(), a.version(), found);
   }
 
   private static List<Object> keyOf(EventProcessed row) {

@@ -359,12 +359,31 @@ final class UserScenario {
           List.of(EXPERIMENT),
           user.unmoved().stream().map(facts -> facts.userId).distinct().toList(),
           Long.MAX_VALUE,
-          stored::add,
-          (assignment, sequence) -> {});
+          (row, version) -> stored.add(row),
+          (assignment, sequence, version) -> {});
     } catch (IOException e) {
       throw new IllegalStateException(e);
     }
     attribution.moveRenamed(user, stored, mustBeVisible, now);
+    changed();
+  }
+
+  /** Joins the facts again with an experiment that was deleted or is back. */
+  void rejoin() {
+    RejoinedFacts rejoined = attribution.rejoined();
+    if (!rejoined.prepare(user, EXPERIMENT)) {
+      return;
+    }
+    try {
+      warehouse.readAsOf(
+          List.of(EXPERIMENT),
+          List.of(user.userId),
+          Long.MAX_VALUE,
+          (row, stored) -> rejoined.event(user, row, stored),
+          (row, sequence, stored) -> rejoined.assignment(user, row, stored));
+    } catch (IOException e) {
+      throw new IllegalStateException(e);
+    }
     changed();
   }
 

@@ -15,6 +15,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Set;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -132,17 +133,31 @@ class WarehouseEventsIT {
   void rowsAreReadAsOfAVersion() throws Exception {
     List<EventRow> events = new ArrayList<>();
     List<AssignmentRow> assignments = new ArrayList<>();
+    List<RawEvents.Stored> found = new ArrayList<>();
 
     rows.readAsOf(
-        List.of(4L), List.of(USER), 1024, events::add, (row, sequence) -> assignments.add(row));
+        List.of(4L),
+        List.of(USER),
+        1024,
+        (row, stored) -> {
+          events.add(row);
+          found.add(stored);
+        },
+        (row, sequence, stored) -> assignments.add(row));
 
     assertThat(events)
         .as("before the delete")
         .containsExactly(event("1", 100, 41L, "{\"a\": \"\\t'\"}"), event("2", 200, null, null));
     assertThat(assignments)
         .containsExactly(new AssignmentRow(7, 4, USER, 41, 3, "hash", null, -1, null, 2, 3));
+    assertThat(found).first().isEqualTo(new RawEvents.Stored(0, 0, 1024, Set.of()));
     events.clear();
-    rows.readAsOf(List.of(4L), List.of(USER), 2048, events::add, (row, sequence) -> {});
+    rows.readAsOf(
+        List.of(4L),
+        List.of(USER),
+        2048,
+        (row, stored) -> events.add(row),
+        (row, sequence, stored) -> {});
     assertThat(events).as("after it").extracting(EventRow::occurredAt).containsExactly(100L);
   }
 
@@ -167,7 +182,12 @@ class WarehouseEventsIT {
         .hasSize(count / 2);
 
     List<EventRow> asOf = new ArrayList<>();
-    rows.readAsOf(List.of(1L), List.of("u1"), 1, asOf::add, (row, sequence) -> {});
+    rows.readAsOf(
+        List.of(1L),
+        List.of("u1"),
+        1,
+        (row, stored) -> asOf.add(row),
+        (row, sequence, stored) -> {});
     assertThat(asOf).containsExactlyElementsOf(newest);
   }
 }

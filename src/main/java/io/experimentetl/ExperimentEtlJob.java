@@ -125,11 +125,12 @@ public final class ExperimentEtlJob {
             config.source().type() == SourceType.POSTGRES
                 ? PostgresPreflight.check(sourceSettings(config), hasState, ahead.isPresent())
                 : List.of());
-    List<String> ofWarehouse =
-        ClickHousePreflight.check(
-            warehouse.connection(), warehouse.schemas(), !hasState && ahead.isEmpty());
     problems.addAll(
-        ofWarehouse.isEmpty() ? DeclaredMetrics.check(warehouse.connection()) : ofWarehouse);
+        ClickHousePreflight.check(
+            warehouse.connection(),
+            warehouse.schemas(),
+            List.of(DeclaredMetrics.SCHEMA),
+            !hasState && ahead.isEmpty()));
     problems.addAll(KafkaPreflight.check(config, hasState));
     problems.addAll(ExperimentEtlPipeline.configure(environment));
     return problems;

@@ -48,9 +48,22 @@ public final class ClickHousePreflight {
    */
   public static List<String> check(
       ClickHouseConnection connection, Collection<TableSchema> schemas, boolean mustBeEmpty) {
+    return check(connection, schemas, List.of(), mustBeEmpty);
+  }
+
+  /**
+   * The same, with tables that the job uses and no sink writes: they must have the columns.
+   *
+   * @param others their schemas, without {@code _batch_id}
+   */
+  public static List<String> check(
+      ClickHouseConnection connection,
+      Collection<TableSchema> schemas,
+      Collection<TableSchema> others,
+      boolean mustBeEmpty) {
     try (ClickHouseReader reader = new ClickHouseReader(connection)) {
       ClickHousePreflight preflight = new ClickHousePreflight(connection, reader);
-      preflight.check(schemas, mustBeEmpty);
+      preflight.check(schemas, others, mustBeEmpty);
       return List.copyOf(preflight.problems);
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
@@ -62,7 +75,8 @@ public final class ClickHousePreflight {
     }
   }
 
-  private void check(Collection<TableSchema> schemas, boolean mustBeEmpty)
+  private void check(
+      Collection<TableSchema> schemas, Collection<TableSchema> others, boolean mustBeEmpty)
       throws ClickHouseReadException, InterruptedException {
     if (!serverAnswers()) {
       return;
@@ -72,22 +86,12 @@ public final class ClickHousePreflight {
     for (TableSchema schema : all) {
       checkTable(schema);
     }
-    checkOwners();
+    checkColumns(Ownership.SCHEMA, Ownership.SCHEMA.columns());
+    for (TableSchema other : others) {
+      checkColumns(other, other.columns());
+    }
     if (mustBeEmpty) {
       checkEmpty(all);
-    }
-  }
-
-  private void checkOwners() throws ClickHouseReadException, InterruptedException {
-    if (select("EXISTS TABLE " + Ownership.TABLE, row -> row.getInt(1)).get(0) == 0) {
-      problems.add(
-          "Table "
-              + Ownership.TABLE
-              + " is missing in database "
-              + connection.database()
-              + ": "
-              + REMEDY
-              + ".");
     }
   }
 
@@ -180,14 +184,7 @@ public final class ClickHousePreflight {
             row ->
                 new Table(row.getString(1), row.getString(2), row.getString(3), row.getString(4)));
     if (found.isEmpty()) {
-      problems.add(
-          "Table "
-              + table
-              + " is missing in database "
-              + connection.database()
-              + ": "
-              + REMEDY
-              + ".");
+      addMissing(table);
       return;
     }
     String engine = found.get(0).engine();
@@ -217,7 +214,18 @@ public final class ClickHousePreflight {
               + ", which the server does not write together with the batch: replace it with a"
               + " refreshable or a plain view.");
     }
-    checkColumns(schema);
+    checkColumns(schema, schema.insertColumns());
+  }
+
+  private void addMissing(String table) {
+    problems.add(
+        "Table "
+            + table
+            + " is missing in database "
+            + connection.database()
+            + ": "
+            + REMEDY
+            + ".");
   }
 
   private void checkPartitionKey(String table, String key)
@@ -317,11 +325,16 @@ public final class ClickHousePreflight {
 
   private record Column(String name, String type, String defaultKind, String defaultExpression) {}
 
-  private void checkColumns(TableSchema schema)
+  /**
+   * Checks a table's columns.
+   *
+   * @param columns that the job writes
+   */
+  private void checkColumns(TableSchema schema, List<TableSchema.Column> columns)
       throws ClickHouseReadException, InterruptedException {
     Map<String, String> types = new HashMap<>();
     Set<String> written = new HashSet<>();
-    schema.insertColumns().forEach(column -> written.add(column.name()));
+    columns.forEach(column -> written.add(column.name()));
     for (Column column :
         select(
             "SELECT name, type, default_kind, default_expression FROM system.columns WHERE database"
@@ -334,7 +347,11 @@ public final class ClickHousePreflight {
       types.put(column.name(), column.type());
       checkDefault(schema.table(), column, written.contains(column.name()));
     }
-    for (TableSchema.Column column : schema.insertColumns()) {
+    if (types.isEmpty()) {
+      addMissing(schema.table());
+      return;
+    }
+    for (TableSchema.Column column : columns) {
       checkType(schema.table(), column, types.get(column.name()));
     }
   }
@@ -371,7 +388,7 @@ public final class ClickHousePreflight {
               + table
               + " is "
               + actual
-              + ", but the sink writes "
+              + ", but the job writes "
               + column.type()
               + ": run ALTER TABLE "
               + table

@@ -19,6 +19,14 @@ final class Ownership {
 
   static final String TABLE = "etl_owners";
 
+  /** What a claim needs. */
+  static final TableSchema SCHEMA =
+      TableSchema.of(TABLE)
+          .column("sink", "LowCardinality(String)")
+          .column("job", "String")
+          .column("epoch", "UInt64")
+          .column("claimed_at", "DateTime64(3, 'UTC')");
+
   private static final int UNKNOWN_TABLE = 60;
 
   /** FUNCTION_THROW_IF_VALUE_IS_NON_ZERO. */

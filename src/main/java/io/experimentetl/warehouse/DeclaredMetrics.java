@@ -3,12 +3,12 @@ package io.experimentetl.warehouse;
 import io.experimentetl.clickhouse.ClickHouseConnection;
 import io.experimentetl.clickhouse.ClickHouseReadException;
 import io.experimentetl.clickhouse.ClickHouseReader;
+import io.experimentetl.clickhouse.TableSchema;
 import io.experimentetl.config.MetricConfig;
 import io.experimentetl.config.MetricPurpose;
 import java.time.Duration;
 import java.util.List;
 import java.util.Locale;
-import java.util.Map;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 
@@ -30,36 +30,17 @@ public final class DeclaredMetrics {
       SETTINGS transform_null_in = 0
       """;
 
-  private static final String COLUMNS =
-      """
-      SELECT count() FROM system.columns WHERE database = currentDatabase() AND table = 'metrics'
-        AND name IN ('metric', 'place', 'role', 'direction', 'experiments', '_version')
-      """;
-
-  private static final int NUMBER_OF_COLUMNS = 6;
+  /** What {@link #write} needs. */
+  public static final TableSchema SCHEMA =
+      TableSchema.of("metrics")
+          .column("metric", "LowCardinality(String)")
+          .column("place", "Int32")
+          .column("role", "LowCardinality(String)")
+          .column("direction", "LowCardinality(String)")
+          .column("experiments", "String")
+          .column("_version", "UInt64");
 
   private DeclaredMetrics() {}
-
-  /**
-   * Checks that the table is there.
-   *
-   * @return the problem with its remedy, or none
-   */
-  public static List<String> check(ClickHouseConnection warehouse) {
-    try (ClickHouseReader reader = new ClickHouseReader(warehouse)) {
-      return reader.list(COLUMNS, Map.of(), TIMEOUT, row -> row.getInt(1)).get(0)
-              == NUMBER_OF_COLUMNS
-          ? List.of()
-          : List.of(
-              "Table metrics is missing in database %s, or lacks columns: apply sql/clickhouse/001_tables.sql."
-                  .formatted(warehouse.database()));
-    } catch (InterruptedException e) {
-      Thread.currentThread().interrupt();
-      return List.of("The check of ClickHouse was interrupted: run it again.");
-    } catch (ClickHouseReadException e) {
-      return List.of("The check of ClickHouse failed: " + e.getMessage());
-    }
-  }
 
   /**
    * Writes what differs.

@@ -87,6 +87,9 @@ class ClickHousePreflightIT {
   void missingOwnersTableIsReported() {
     database.query("DROP TABLE etl_owners");
     assertOnlyProblem("Table etl_owners is missing");
+    database.query(
+        "CREATE TABLE etl_owners (sink LowCardinality(String), job String, epoch Int64, claimed_at DateTime64(3, 'UTC')) ENGINE = MergeTree ORDER BY sink");
+    assertOnlyProblem("Column epoch of table etl_owners is Int64, but the job writes UInt64");
   }
 
   @Test
@@ -106,7 +109,7 @@ class ClickHousePreflightIT {
   void wrongColumnTypeIsReported() {
     database.query("ALTER TABLE readings MODIFY COLUMN text Nullable(String)");
     assertOnlyProblem(
-        "Column text of table readings is Nullable(String), but the sink writes String: run ALTER TABLE");
+        "Column text of table readings is Nullable(String), but the job writes String: run ALTER TABLE");
   }
 
   @Test
@@ -220,6 +223,27 @@ class ClickHousePreflightIT {
         .singleElement()
         .asString()
         .contains("etl_sink_progress, read");
+  }
+
+  @Test
+  void tableThatNoSinkWritesMustHaveTheColumnsThatTheJobWrites() {
+    TableSchema purposes = TableSchema.of("purposes").column("role", "String");
+    assertThat(checkWith(purposes))
+        .singleElement()
+        .asString()
+        .contains("Table purposes is missing");
+    database.query("CREATE TABLE purposes (place Int32) ENGINE = Memory");
+    assertThat(checkWith(purposes))
+        .singleElement()
+        .asString()
+        .contains("Table purposes has no column role String");
+    database.query("ALTER TABLE purposes ADD COLUMN role String");
+    assertThat(checkWith(purposes)).isEmpty();
+  }
+
+  private List<String> checkWith(TableSchema other) {
+    return ClickHousePreflight.check(
+        connection, List.of(Reading.ENCODER.schema()), List.of(other), false);
   }
 
   private List<String> check() {

@@ -68,7 +68,7 @@ final class DownCommand implements Callable<Integer> {
   }
 
   /** A mount point stays, emptied: it cannot be removed. */
-  private static String delete(Path directory) {
+  static String delete(Path directory) {
     if (!Files.exists(directory)) {
       return directory + " does not exist";
     }

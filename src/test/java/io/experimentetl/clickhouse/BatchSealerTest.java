@@ -3,10 +3,17 @@ package io.experimentetl.clickhouse;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import io.experimentetl.model.EventId;
+import io.experimentetl.model.EventProcessed;
+import io.experimentetl.model.FindingCode;
+import io.experimentetl.model.RowVersion;
+import io.experimentetl.model.TestEvent;
+import io.experimentetl.warehouse.EventEncoder;
 import java.io.IOException;
 import java.lang.management.ManagementFactory;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.time.LocalDate;
 import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
@@ -263,6 +270,57 @@ class BatchSealerTest {
     assertThat(sealer.pendingRows()).isZero();
     sealer.close();
     assertThat(memory.held()).isZero();
+  }
+
+  /** One INSERT is one batch, and takes about as long whatever its size is. */
+  @Test
+  void eventsOfAllYearsAreFewBatchesWhateverTheirNumberIs() throws IOException {
+    // The decades from 1930 to 2014, and 20 years of months.
+    assertThat(batchesOf(LocalDate.of(1935, 1, 1), 1_200, 1)).hasSize(9 + 240);
+    assertThat(batchesOf(LocalDate.of(1990, 1, 1), 400, 1)).hasSize(3 + 100);
+    assertThat(batchesOf(LocalDate.of(2024, 3, 1), 36, 375)).hasSize(36);
+  }
+
+  private static List<SealedBatch> batchesOf(LocalDate first, int months, int eventsAMonth)
+      throws IOException {
+    BatchSealer<EventProcessed> sealer =
+        new BatchSealer<>(
+            new EventEncoder(),
+            BatchSealer.Kind.ROWS,
+            BatchLimits.DEFAULT,
+            new BatchIds(0),
+            "",
+            -1,
+            () -> 1L,
+            new SinkMemory(Long.MAX_VALUE));
+    for (int i = 0; i < months * eventsAMonth; i++) {
+      LocalDate day = first.plusMonths(i % months).plusDays(i % 28);
+      sealer.add(eventOn(day, i));
+    }
+    List<SealedBatch> batches = sealer.sealAll();
+    assertThat(batches.stream().mapToInt(SealedBatch::rows).sum()).isEqualTo(months * eventsAMonth);
+    return batches;
+  }
+
+  private static EventProcessed eventOn(LocalDate day, int number) {
+    return new EventProcessed(
+        TestEvent.of(
+                EventId.of("e" + number),
+                day.toEpochDay() * 86_400_000_000L,
+                1,
+                "u" + number,
+                "page_view")
+            .row(),
+        "checkout",
+        "Checkout",
+        "",
+        "",
+        null,
+        "",
+        null,
+        (int) day.toEpochDay(),
+        FindingCode.NO_CODES,
+        new RowVersion(8L * number, 0, 8_192L * number, false, ""));
   }
 
   private static String folder() {

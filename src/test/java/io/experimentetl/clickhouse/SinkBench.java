@@ -14,6 +14,8 @@ import java.lang.management.ManagementFactory;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.time.LocalDate;
+import java.time.ZoneOffset;
 import java.util.ArrayList;
 import java.util.List;
 import org.apache.flink.api.connector.sink2.Committer;
@@ -23,9 +25,13 @@ import org.apache.flink.metrics.groups.UnregisteredMetricsGroup;
  * Measures rows per second of the sink alone, for rows of {@code events_processed}: one thread
  * encodes and compresses them, then they are sent to a real server. Run it with the test class
  * path. The arguments are optional: the number of rows (1,000,000), the rows of a batch (100,000),
- * and a setting of the table, for instance {@code "fsync_after_insert = 1"}.
+ * the number of months in which the events occurred (1), and a setting of the table, for instance
+ * {@code "fsync_after_insert = 1"}.
  */
 final class SinkBench {
+
+  /** The events of the last month; those of further ones are in the months before. */
+  private static final LocalDate LAST_MONTH = LocalDate.of(2026, 9, 1);
 
   private SinkBench() {}
 
@@ -36,9 +42,10 @@ final class SinkBench {
             ? BatchLimits.DEFAULT
             : BatchLimits.DEFAULT.withRows(Integer.parseInt(arguments[1]));
     Path directory = Path.of("target", "sink-bench", "" + ProcessHandle.current().pid());
-    EventProcessed[] events = new EventProcessed[100_000];
+    int months = arguments.length < 3 ? 1 : Integer.parseInt(arguments[2]);
+    EventProcessed[] events = new EventProcessed[Math.min(rows, 100_000)];
     for (int i = 0; i < events.length; i++) {
-      events[i] = event(i);
+      events[i] = event(i, i % months);
     }
     seal(events, events.length, limits);
     try (ClickHouseServer server = ClickHouseServer.start(directory)) {
@@ -48,8 +55,8 @@ final class SinkBench {
         int from = tables.indexOf("CREATE TABLE IF NOT EXISTS " + table);
         database.query(tables.substring(from, tables.indexOf(";\n", from)));
       }
-      if (arguments.length > 2) {
-        database.query("ALTER TABLE events_processed MODIFY SETTING " + arguments[2]);
+      if (arguments.length > 3) {
+        database.query("ALTER TABLE events_processed MODIFY SETTING " + arguments[3]);
       }
 
       Clock encoding = new Clock(server);
@@ -116,11 +123,12 @@ final class SinkBench {
         processed.version());
   }
 
-  private static EventProcessed event(int i) {
+  private static EventProcessed event(int i, int monthsBefore) {
+    long month = LAST_MONTH.minusMonths(monthsBefore).atStartOfDay(ZoneOffset.UTC).toEpochSecond();
     EventRow row =
         TestEvent.of(
                 EventId.of("e" + i),
-                1_790_000_000_000_000L + i * 777_777L,
+                month * 1_000_000 + i * 777_777L,
                 1 + i % 5,
                 "user-" + i % 20_011,
                 i % 10 == 0 ? "conversion" : "exposure")
@@ -165,8 +173,9 @@ final class SinkBench {
     void print(String what, int rows) {
       double seconds = (System.nanoTime() - wall) / 1e9;
       System.out.printf(
-          "%s: %.0f rows/s; processor seconds per million rows: sink %.2f, server %.2f%n",
+          "%s: %.2f s, %.0f rows/s; processor seconds per million rows: sink %.2f, server %.2f%n",
           what,
+          seconds,
           rows / seconds,
           own().minus(own).toMillis() / 1e3 * 1e6 / rows,
           of(server).minus(serverCpu).toMillis() / 1e3 * 1e6 / rows);

@@ -292,6 +292,21 @@ ENGINE = /*cluster:Replicated*/ReplacingMergeTree(_version)
 ORDER BY sequence_number
 SETTINGS non_replicated_deduplication_window = 10000, /*cluster:replicated_deduplication_window = 10000, replicated_deduplication_window_seconds = 604800,*/ fsync_after_insert = 1, fsync_part_directory = 1;
 
+-- One row per audit that was recorded (verify --record), equal or not.
+CREATE TABLE IF NOT EXISTS etl_audits /*cluster:ON CLUSTER '{cluster}'*/
+(
+    audited_at   DateTime64(3, 'UTC') COMMENT 'when the verdict was recorded, by this server''s clock',
+    verdict      LowCardinality(String) COMMENT 'EQUAL, DIFFERENT',
+    lsn          UInt64               COMMENT 'LSN of PostgreSQL''s snapshot that was compared',
+    differences  UInt64,
+    undecided    UInt64               COMMENT 'rows and figures that changed all the time and could not be judged',
+    took_seconds Float64
+)
+ENGINE = /*cluster:Replicated*/MergeTree
+ORDER BY audited_at
+TTL toDateTime(audited_at) + INTERVAL 5 YEAR
+SETTINGS fsync_after_insert = 1, fsync_part_directory = 1;
+
 -- The job with the highest epoch writes a table. A job claims each table once, and stops when another job has claimed it.
 CREATE TABLE IF NOT EXISTS etl_owners /*cluster:ON CLUSTER '{cluster}'*/
 (

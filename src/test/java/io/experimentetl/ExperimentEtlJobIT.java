@@ -348,7 +348,10 @@ class ExperimentEtlJobIT {
 
   /** A counter of the running job's attribute operator, summed over all subtasks. */
   private long counted(String counter) {
-    return METRICS.findMetrics(job.getJobID(), "attribute\\.\\d+\\." + counter).values().stream()
+    return METRICS
+        .findMetrics(job.getJobID(), "attribute\\.\\d+\\.etl\\." + counter)
+        .values()
+        .stream()
         .mapToLong(metric -> ((Counter) metric).getCount())
         .sum();
   }
@@ -380,7 +383,7 @@ class ExperimentEtlJobIT {
         "UPDATE experiments SET ends_at = now() - interval '5 days'");
     start(2, null);
     // 31 users in the first experiment, 30 in the second.
-    awaitCounted("evictedExperiments", 61);
+    awaitCounted("evicted_experiments_total", 61);
 
     execute(
         event("52", "8 days", 1, "u1", "12", "conversion", "{}"),
@@ -390,7 +393,7 @@ class ExperimentEtlJobIT {
         "DELETE FROM users WHERE user_id = 'u4'");
     assertAuditIsEqual();
     // The erased user was in both experiments.
-    awaitCounted("rehydratedExperiments", 6);
+    awaitCounted("rehydrated_experiments_total", 6);
     assertThat(clickHouse.count("SELECT count() FROM events_processed FINAL WHERE user_id = 'u4'"))
         .isZero();
 
@@ -398,7 +401,7 @@ class ExperimentEtlJobIT {
     execute("UPDATE experiments SET ends_at = now() - interval '13 days 12 hours' WHERE id = 1");
     assertAuditIsEqual();
     assertThat(daysOf(1)).isNotEqualTo(before);
-    awaitCounted("rehydratedExperiments", 6 + 26);
+    awaitCounted("rehydrated_experiments_total", 6 + 26);
     assertThat(findings("OPEN")).doesNotContain("T-LATE-BEYOND-STATE");
 
     String days = daysOf(2);

@@ -1,5 +1,6 @@
 package io.experimentetl.attribution;
 
+import io.experimentetl.clickhouse.MetricScope;
 import io.experimentetl.clickhouse.ProgressMarker;
 import io.experimentetl.config.DeliveryMode;
 import io.experimentetl.config.JobConfig;
@@ -42,6 +43,7 @@ import org.apache.flink.api.common.state.ListStateDescriptor;
 import org.apache.flink.api.common.typeinfo.TypeHint;
 import org.apache.flink.api.common.typeinfo.TypeInformation;
 import org.apache.flink.metrics.Counter;
+import org.apache.flink.metrics.MetricGroup;
 import org.apache.flink.runtime.execution.SuppressRestartsException;
 import org.apache.flink.runtime.state.KeyGroupRangeAssignment;
 import org.apache.flink.runtime.state.StateInitializationContext;
@@ -163,6 +165,7 @@ public final class AttributeOperator
   private transient RecentAssignments recentAssignments;
   private transient ContributionBuffer contributions;
   private transient FindingReporter findings;
+  private transient MetricGroup metrics;
   private transient Counter rehydratedExperiments;
 
   public AttributeOperator(JobConfig jobConfig) {
@@ -256,6 +259,7 @@ public final class AttributeOperator
   @Override
   public void open() throws Exception {
     super.open();
+    metrics = MetricScope.of(getMetricGroup());
     timers = getInternalTimerService("decisions", VoidNamespaceSerializer.INSTANCE, this);
     long now = timers.currentProcessingTime();
     TaskInfo task = getRuntimeContext().getTaskInfo();
@@ -277,8 +281,8 @@ public final class AttributeOperator
                 / CACHE_SHARE_OF_HEAP
                 / task.getNumberOfParallelSubtasks(),
             MAX_BYTES_IN_RECORD,
-            getMetricGroup().counter("spilledRows"),
-            getMetricGroup().counter("undecidedRows"));
+            metrics.counter("spilled_rows_total"),
+            metrics.counter("undecided_rows_total"));
     contributions =
         new ContributionBuffer(
             contribution -> output.collect(CONTRIBUTIONS, new StreamRecord<>(contribution)),
@@ -297,7 +301,7 @@ public final class AttributeOperator
 
   private void openAttribution(long now) {
     PendingLowWatermark lowWatermark = new PendingLowWatermark();
-    getMetricGroup().gauge("pendingRows", lowWatermark::rows);
+    metrics.gauge("pending_rows", lowWatermark::rows);
     progress =
         new VisibleProgress(
             lowWatermark,
@@ -320,13 +324,13 @@ public final class AttributeOperator
     walk =
         new DimensionWalk(
             index, dimensionState.dimensions(), lowWatermark, userBatches, this::applyDimensions);
-    getMetricGroup().gauge("unfinishedEdits", walk::size);
+    metrics.gauge("unfinished_edits", walk::size);
     walk.restore(restored.edits());
     rejoins = new RejoinWalk(index, users, userBatches, evictedFacts, lowWatermark, rejoinVisit());
     getMetricGroup().gauge("unfinishedRejoins", rejoins::size);
     rejoins.restore(restored.rejoins());
     renamedUsers = new RenamedUsers(attribution, users, evictedFacts, lowWatermark);
-    getMetricGroup().gauge("unmovedUsers", renamedUsers::size);
+    metrics.gauge("unmoved_users", renamedUsers::size);
     restored.truncates().forEach(attribution.truncates()::add);
     attribution
         .grace()
@@ -348,14 +352,13 @@ public final class AttributeOperator
             index,
             versions,
             earlyRowsMayBeVisible ? now * 1000 + NO_EVICTION_MICROS : Long.MIN_VALUE,
-            getMetricGroup().counter("evictedExperiments"));
+            metrics.counter("evicted_experiments_total"));
   }
 
   private void registerMetrics() {
-    findings =
-        new FindingReporter(output, FINDINGS, getMetricGroup(), EnumSet.allOf(FindingCode.class));
-    rehydratedExperiments = getMetricGroup().counter("rehydratedExperiments");
-    getMetricGroup().gauge("cachedUsers", () -> users.cachedUsers());
+    findings = new FindingReporter(output, FINDINGS, metrics, EnumSet.allOf(FindingCode.class));
+    rehydratedExperiments = metrics.counter("rehydrated_experiments_total");
+    metrics.gauge("cached_users", () -> users.cachedUsers());
   }
 
   private WarehouseFacts warehouseFacts(StatisticsConfig statistics) {

@@ -25,7 +25,8 @@ public final class VerdictRecord implements AutoCloseable {
   }
 
   /**
-   * Writes the changes since the last record.
+   * Writes the verdict to etl_audits, and the changes since the last record to
+   * data_inconsistencies.
    *
    * @return one line per written finding
    * @throws CannotCompareException if the write's outcome is unknown
@@ -37,6 +38,7 @@ public final class VerdictRecord implements AutoCloseable {
     if (!changes.isEmpty()) {
       insert(changes);
     }
+    warehouse.insert("etl_audits", auditRow(report));
     return changes.stream()
         .map(
             finding ->
@@ -47,6 +49,17 @@ public final class VerdictRecord implements AutoCloseable {
                     finding.open() ? "OPEN:" : "RESOLVED:",
                     finding.detail()))
         .toList();
+  }
+
+  private static String auditRow(AuditReport report) {
+    return "INSERT INTO etl_audits (audited_at, verdict, lsn, differences, undecided, took_seconds)"
+        + " SELECT now64(3, 'UTC'), '%s', %d, %d, %d, %s"
+            .formatted(
+                report.isEqual() ? "EQUAL" : "DIFFERENT",
+                report.sourceLsn(),
+                report.differences().size(),
+                report.undecided().size(),
+                Double.toString(report.took().toMillis() / 1000.0));
   }
 
   private Map<Identity, Recorded> recorded() {

@@ -220,21 +220,41 @@ final class Warehouse implements AutoCloseable {
     try (BlockWriter writer = new BlockWriter(server)) {
       writer.write(encoder, rows, prefix, deadline.left().plus(GRACE));
     } catch (IOException e) {
-      throw new CannotCompareException(
-          "ClickHouse at "
-              + server.url()
-              + " did not take the findings: if the user may not write, GRANT INSERT ON "
-              + server.database()
-              + "."
-              + encoder.schema().table()
-              + " TO "
-              + server.user()
-              + ", or leave out --record. Its message: "
-              + e.getMessage(),
-          e);
+      throw notTaken(encoder.schema().table(), e.getMessage(), e);
     } catch (InterruptedException e) {
       throw interrupted(e);
     }
+  }
+
+  /**
+   * Runs one INSERT … SELECT. It is sent once.
+   *
+   * @param table for the message of an error
+   * @throws CannotCompareException if the write's outcome is unknown
+   */
+  void insert(String table, String sql) {
+    try {
+      reader.execute(sql, deadline.left().plus(GRACE));
+    } catch (ClickHouseReadException e) {
+      throw notTaken(table, e.detail(), e);
+    } catch (InterruptedException e) {
+      throw interrupted(e);
+    }
+  }
+
+  private CannotCompareException notTaken(String table, String message, Exception e) {
+    return new CannotCompareException(
+        "ClickHouse at "
+            + server.url()
+            + " did not take the verdict: if the user may not write, GRANT INSERT ON "
+            + server.database()
+            + "."
+            + table
+            + " TO "
+            + server.user()
+            + ", or leave out --record. Its message: "
+            + message,
+        e);
   }
 
   @Override

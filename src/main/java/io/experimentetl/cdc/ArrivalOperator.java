@@ -1,5 +1,6 @@
 package io.experimentetl.cdc;
 
+import io.experimentetl.clickhouse.MetricScope;
 import io.experimentetl.clickhouse.ProgressMarker;
 import io.experimentetl.model.Change;
 import io.experimentetl.model.FindingCode;
@@ -17,6 +18,7 @@ import org.apache.flink.api.common.state.ValueStateDescriptor;
 import org.apache.flink.api.common.typeinfo.TypeInformation;
 import org.apache.flink.api.java.tuple.Tuple2;
 import org.apache.flink.metrics.Counter;
+import org.apache.flink.metrics.MetricGroup;
 import org.apache.flink.runtime.execution.SuppressRestartsException;
 import org.apache.flink.runtime.state.StateInitializationContext;
 import org.apache.flink.runtime.state.StateSnapshotContext;
@@ -92,18 +94,15 @@ final class ArrivalOperator extends AbstractStreamOperator<Either<ProgressMarker
         new ValueStateDescriptor<>("seen", TypeInformation.of(SeenChange.class));
     seen.enableTimeToLive(StateTtlConfig.newBuilder(REMEMBERED).build());
     seenState = getPartitionedState(seen);
+    MetricGroup metrics = MetricScope.of(getMetricGroup());
     findings =
         new FindingReporter(
-            output,
-            SourceStreams.FINDINGS,
-            getMetricGroup(),
-            EnumSet.of(FindingCode.S_SCHEMA_DRIFT));
-    resentRows = getMetricGroup().counter("resentRows");
-    lateRows = getMetricGroup().counter("lateRows");
-    getMetricGroup()
-        .gauge(
-            "commitLagMs",
-            () -> committedAt == 0 ? 0 : System.currentTimeMillis() - committedAt / 1000);
+            output, SourceStreams.FINDINGS, metrics, EnumSet.of(FindingCode.S_SCHEMA_DRIFT));
+    resentRows = metrics.counter("resent_rows_total");
+    lateRows = metrics.counter("late_rows_total");
+    metrics.gauge(
+        "commit_lag_seconds",
+        () -> committedAt == 0 ? 0.0 : (System.currentTimeMillis() - committedAt / 1000) / 1000.0);
   }
 
   @Override

@@ -1,5 +1,6 @@
 package io.experimentetl.cdc;
 
+import io.experimentetl.clickhouse.MetricScope;
 import io.experimentetl.model.Finding;
 import io.experimentetl.model.SourceTable;
 import java.sql.SQLException;
@@ -110,8 +111,8 @@ abstract class CatalogueWatch<T> extends AbstractStreamOperator<T>
     super.open();
     mailbox =
         getContainingTask().getMailboxExecutorFactory().createExecutor(config.getChainIndex());
-    looks = getMetricGroup().counter("looks");
-    failedLooks = getMetricGroup().counter("failedLooks");
+    looks = MetricScope.of(getMetricGroup()).counter("looks_total");
+    failedLooks = MetricScope.of(getMetricGroup()).counter("failed_looks_total");
     server = new WatchedServer(settings.server());
     prepare();
     watch =

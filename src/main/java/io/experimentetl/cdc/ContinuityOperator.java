@@ -1,5 +1,6 @@
 package io.experimentetl.cdc;
 
+import io.experimentetl.clickhouse.MetricScope;
 import io.experimentetl.clickhouse.ProgressMarker;
 import io.experimentetl.model.Change;
 import io.experimentetl.model.FindingCode;
@@ -151,7 +152,7 @@ final class ContinuityOperator extends AbstractStreamOperator<Either<ProgressMar
   }
 
   private void registerMetrics() {
-    MetricGroup metrics = getMetricGroup();
+    MetricGroup metrics = MetricScope.of(getMetricGroup());
     findings =
         new FindingReporter(
             output,
@@ -162,20 +163,23 @@ final class ContinuityOperator extends AbstractStreamOperator<Either<ProgressMar
                 FindingCode.S_NOT_STREAMED,
                 FindingCode.C_DELETE_UNEXPECTED,
                 FindingCode.C_UNSTREAMED));
-    resentRows = metrics.counter("resentRows");
+    resentRows = metrics.counter("resent_rows_total");
     resendingRows = new AtomicLong();
-    metrics.gauge("resendingRows", resendingRows::get);
-    snapshotRows = metrics.counter("snapshotRows");
-    retainedRows = metrics.counter("retainedRows");
-    metrics.gauge("heartbeatFailures", () -> heartbeat == null ? 0 : heartbeat.failures());
-    metrics.gauge("lastLsn", () -> lastLsn);
+    metrics.gauge("resending_rows", resendingRows::get);
+    snapshotRows = metrics.counter("snapshot_rows_total");
+    retainedRows = metrics.counter("retained_rows_total");
+    metrics.gauge("heartbeat_failures_total", () -> heartbeat == null ? 0 : heartbeat.failures());
+    metrics.gauge("last_lsn", () -> lastLsn);
     metrics.gauge(
-        "commitLagMs",
-        () -> lastCommittedAt == 0 ? 0 : System.currentTimeMillis() - lastCommittedAt / 1000);
-    metrics.gauge("slotLagBytes", () -> slot.lagBytes());
-    metrics.gauge("slotRetainedBytes", () -> slot.retainedBytes());
-    metrics.gauge("slotSafeWalBytes", () -> slot.safeWalBytes());
-    metrics.gauge("slotWalStatus", () -> slot.walStatusRank());
+        "commit_lag_seconds",
+        () ->
+            lastCommittedAt == 0
+                ? 0.0
+                : (System.currentTimeMillis() - lastCommittedAt / 1000) / 1000.0);
+    metrics.gauge("slot_lag_bytes", () -> slot.lagBytes());
+    metrics.gauge("slot_retained_bytes", () -> slot.retainedBytes());
+    metrics.gauge("slot_safe_wal_bytes", () -> slot.safeWalBytes());
+    metrics.gauge("slot_wal_status", () -> slot.walStatusRank());
   }
 
   private void pollSlot() {

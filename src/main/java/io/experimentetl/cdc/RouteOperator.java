@@ -1,5 +1,6 @@
 package io.experimentetl.cdc;
 
+import io.experimentetl.clickhouse.MetricScope;
 import io.experimentetl.clickhouse.ProgressMarker;
 import io.experimentetl.config.UsersTruncate;
 import io.experimentetl.model.Change;
@@ -21,6 +22,7 @@ import org.apache.flink.api.common.typeinfo.TypeHint;
 import org.apache.flink.api.common.typeinfo.TypeInformation;
 import org.apache.flink.api.common.typeinfo.Types;
 import org.apache.flink.metrics.Counter;
+import org.apache.flink.metrics.MetricGroup;
 import org.apache.flink.runtime.execution.SuppressRestartsException;
 import org.apache.flink.runtime.state.StateInitializationContext;
 import org.apache.flink.runtime.state.StateSnapshotContext;
@@ -163,16 +165,17 @@ public final class RouteOperator extends AbstractStreamOperator<Change>
   public void open() throws Exception {
     super.open();
     watermark = Long.MIN_VALUE;
-    outboxRows = getMetricGroup().counter("outboxRows");
-    getMetricGroup().gauge("deadLetters", () -> deadLetters.size());
-    getMetricGroup().gauge("deadLettersForgotten", () -> deadLetters.forgotten());
-    getMetricGroup().gauge("renamedUsers", () -> renamedUsers.size());
-    getMetricGroup().gauge("deletesForgotten", () -> changedKeys.forgotten());
+    MetricGroup metrics = MetricScope.of(getMetricGroup());
+    outboxRows = metrics.counter("outbox_rows_total");
+    metrics.gauge("dead_letters", () -> deadLetters.size());
+    metrics.gauge("dead_letters_forgotten_total", () -> deadLetters.forgotten());
+    metrics.gauge("renamed_users", () -> renamedUsers.size());
+    metrics.gauge("deletes_forgotten_total", () -> changedKeys.forgotten());
     findings =
         new FindingReporter(
             output,
             FINDINGS,
-            getMetricGroup(),
+            metrics,
             EnumSet.of(
                 FindingCode.S_UNPARSEABLE,
                 FindingCode.S_NULL_REQUIRED,

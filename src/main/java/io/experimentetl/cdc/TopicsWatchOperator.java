@@ -1,5 +1,6 @@
 package io.experimentetl.cdc;
 
+import io.experimentetl.clickhouse.MetricScope;
 import io.experimentetl.clickhouse.ProgressMarker;
 import io.experimentetl.model.Change;
 import io.experimentetl.model.Finding;
@@ -59,7 +60,7 @@ final class TopicsWatchOperator extends CatalogueWatch<Either<ProgressMarker, Ch
         new FindingReporter(
             output,
             SourceStreams.FINDINGS,
-            getMetricGroup(),
+            MetricScope.of(getMetricGroup()),
             EnumSet.of(
                 FindingCode.S_NOT_STREAMED,
                 FindingCode.C_DELETE_UNEXPECTED,

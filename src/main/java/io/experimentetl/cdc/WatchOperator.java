@@ -1,6 +1,7 @@
 package io.experimentetl.cdc;
 
 import io.experimentetl.cdc.TableComparison.DifferingRow;
+import io.experimentetl.clickhouse.MetricScope;
 import io.experimentetl.model.Change;
 import io.experimentetl.model.Finding;
 import io.experimentetl.model.FindingCode;
@@ -66,7 +67,7 @@ final class WatchOperator extends CatalogueWatch<Either<ReaderNotice, Change>> {
   @Override
   public void open() throws Exception {
     super.open();
-    rereadRows = getMetricGroup().counter("rereadRows");
+    rereadRows = MetricScope.of(getMetricGroup()).counter("reread_rows_total");
   }
 
   @Override

@@ -8,7 +8,6 @@ import java.io.IOException;
 import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
-import java.util.concurrent.TimeUnit;
 import org.apache.flink.core.fs.Path;
 import org.apache.flink.metrics.Counter;
 import org.apache.flink.metrics.MetricGroup;
@@ -256,6 +255,8 @@ final class BatchCommit {
 
   /** The committer's metrics, those of rows by table. Several threads commit batches. */
   static final class Meters {
+    private static final double NANOS_PER_SECOND = 1e9;
+
     private final MetricGroup group;
     private final Map<String, OfTable> tables = new ConcurrentHashMap<>();
     private final Counter retries;
@@ -264,13 +265,10 @@ final class BatchCommit {
 
     Meters(MetricGroup group) {
       this.group = group;
-      retries = counter(group, "commitRetries");
-      probes = counter(group, "probes");
-      unknownOutcomes = counter(group, "unknownOutcomes");
-    }
-
-    private static Counter counter(MetricGroup group, String name) {
-      return group.counter(name, new ThreadSafeSimpleCounter());
+      retries = group.counter("commit_retries_total", new ThreadSafeSimpleCounter());
+      probes = group.counter("commit_probes_total", new ThreadSafeSimpleCounter());
+      unknownOutcomes =
+          group.counter("commit_unknown_outcomes_total", new ThreadSafeSimpleCounter());
     }
 
     private void committed(SealedBatch batch, long nanos) {
@@ -283,20 +281,20 @@ final class BatchCommit {
       private final Counter batches;
       private final Counter rows;
       private final Counter bytes;
-      private volatile long lastMillis;
+      private volatile double lastSeconds;
 
       private OfTable(MetricGroup group) {
-        batches = counter(group, "batchesCommitted");
-        rows = counter(group, "rowsCommitted");
-        bytes = counter(group, "bytesCommitted");
-        group.gauge("lastCommitMillis", () -> lastMillis);
+        batches = group.counter("committed_batches_total", new ThreadSafeSimpleCounter());
+        rows = group.counter("committed_rows_total", new ThreadSafeSimpleCounter());
+        bytes = group.counter("committed_bytes_total", new ThreadSafeSimpleCounter());
+        group.gauge("last_commit_seconds", () -> lastSeconds);
       }
 
       private void committed(SealedBatch batch, long nanos) {
         batches.inc();
         rows.inc(batch.rows());
         bytes.inc(batch.rawBytes());
-        lastMillis = TimeUnit.NANOSECONDS.toMillis(nanos);
+        lastSeconds = nanos / NANOS_PER_SECOND;
       }
     }
   }

@@ -79,7 +79,7 @@ final class ClickHouseCommitter implements Committer<Committable> {
         context.getJobInfo().getJobId().toHexString(),
         ClickHouseWriter.restoredCheckpoint(context.getRestoredCheckpointId()),
         EnumSet.allOf(Guard.class),
-        context.metricGroup());
+        MetricScope.of(context.metricGroup()));
   }
 
   /**
@@ -88,6 +88,7 @@ final class ClickHouseCommitter implements Committer<Committable> {
    * @param sinks the tables of the sinks whose batches it commits
    * @param job Flink's job id
    * @param restoredFrom the checkpoint that it was restored from, -1 if from none
+   * @param metrics the {@link MetricScope} of the committer
    * @throws IOException if the password cannot be read
    */
   ClickHouseCommitter(

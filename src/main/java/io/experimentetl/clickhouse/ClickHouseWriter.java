@@ -9,6 +9,7 @@ import java.util.OptionalLong;
 import org.apache.flink.api.connector.sink2.CommittingSinkWriter;
 import org.apache.flink.api.connector.sink2.WriterInitContext;
 import org.apache.flink.metrics.Counter;
+import org.apache.flink.metrics.MetricGroup;
 import org.apache.flink.types.Either;
 
 /**
@@ -61,16 +62,14 @@ final class ClickHouseWriter<T>
                 context.metricGroup());
     rowsSent = context.metricGroup().getNumRecordsSendCounter();
     bytesSent = context.metricGroup().getNumBytesSendCounter();
-    context
-        .metricGroup()
-        .gauge(
-            "pendingBytes", () -> rows.pendingBytes() + (early == null ? 0 : early.pendingBytes()));
-    context
-        .metricGroup()
-        .gauge("pendingRows", () -> rows.pendingRows() + (early == null ? 0 : early.pendingRows()));
-    context.metricGroup().gauge("batchesSealedEarly", rows::sealedEarly);
-    context.metricGroup().gauge("batchesInFiles", rows::spilled);
-    context.metricGroup().gauge("sinkMemoryBytes", SinkMemory.SHARED::held);
+    MetricGroup metrics = MetricScope.of(context.metricGroup());
+    metrics.gauge(
+        "buffered_bytes", () -> rows.pendingBytes() + (early == null ? 0 : early.pendingBytes()));
+    metrics.gauge(
+        "buffered_rows", () -> rows.pendingRows() + (early == null ? 0 : early.pendingRows()));
+    metrics.gauge("batches_sealed_early_total", rows::sealedEarly);
+    metrics.gauge("batches_in_files_total", rows::spilled);
+    metrics.gauge("sink_memory_bytes", SinkMemory.SHARED::held);
   }
 
   private static <R> BatchSealer<R> sealer(

@@ -11,10 +11,12 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.TreeMap;
 import java.util.concurrent.atomic.AtomicLong;
+import java.util.stream.Stream;
 import org.apache.flink.api.common.state.ListState;
 import org.apache.flink.api.common.state.ListStateDescriptor;
 import org.apache.flink.api.common.typeutils.base.array.BytePrimitiveArraySerializer;
 import org.apache.flink.core.io.SimpleVersionedSerialization;
+import org.apache.flink.metrics.MetricGroup;
 import org.apache.flink.runtime.state.StateInitializationContext;
 import org.apache.flink.runtime.state.StateSnapshotContext;
 import org.apache.flink.streaming.api.connector.sink2.CommittableMessage;
@@ -32,6 +34,8 @@ final class CommitOperator extends AbstractStreamOperator<Void>
 
   private static final long serialVersionUID = 1;
   private static final CommittableSerializer SERIALIZER = new CommittableSerializer();
+  private static final long NONE = Long.MAX_VALUE;
+  private static final double NANOS_PER_SECOND = 1e9;
 
   /** Committables of completed or pending checkpoints. */
   private static final ListStateDescriptor<byte[]> SEALED =
@@ -49,6 +53,11 @@ final class CommitOperator extends AbstractStreamOperator<Void>
   private transient AtomicLong pendingBatches;
   private transient AtomicLong pendingBytes;
 
+  /** {@link SealedBatch#sealedAt} of the oldest uncommitted batch, or {@link #NONE}. */
+  private transient AtomicLong oldestSealedAt;
+
+  private transient volatile double lastCommitSeconds;
+
   CommitOperator(
       ClickHouseConnection connection, BatchLimits limits, Duration lagLimit, List<String> tables) {
     this.connection = connection;
@@ -64,8 +73,12 @@ final class CommitOperator extends AbstractStreamOperator<Void>
     byCheckpoint = new TreeMap<>();
     pendingBatches = new AtomicLong();
     pendingBytes = new AtomicLong();
-    getMetricGroup().gauge("pendingBatches", pendingBatches::get);
-    getMetricGroup().gauge("pendingBytes", pendingBytes::get);
+    MetricGroup metrics = MetricScope.of(getMetricGroup());
+    metrics.gauge("uncommitted_batches", pendingBatches::get);
+    metrics.gauge("uncommitted_bytes", pendingBytes::get);
+    oldestSealedAt = new AtomicLong(NONE);
+    metrics.gauge("oldest_uncommitted_batch_age_seconds", this::oldestAgeSeconds);
+    metrics.gauge("last_checkpoint_commit_seconds", () -> lastCommitSeconds);
     committer =
         new ClickHouseCommitter(
             connection,
@@ -74,7 +87,7 @@ final class CommitOperator extends AbstractStreamOperator<Void>
             getContainingTask().getEnvironment().getJobID().toHexString(),
             ClickHouseWriter.restoredCheckpoint(context.getRestoredCheckpointId()),
             EnumSet.allOf(Guard.class),
-            getMetricGroup());
+            metrics);
     state = context.getOperatorStateStore().getListState(SEALED);
     List<Committable> restored = new ArrayList<>();
     for (byte[] sealed : state.get()) {
@@ -82,6 +95,7 @@ final class CommitOperator extends AbstractStreamOperator<Void>
     }
     restored.forEach(committable -> count(committable, 1));
     commit(restored);
+    oldestSealedAt.set(NONE);
   }
 
   @Override
@@ -96,6 +110,9 @@ final class CommitOperator extends AbstractStreamOperator<Void>
     if (sealed instanceof SealedBatch batch) {
       pendingBatches.addAndGet(sign);
       pendingBytes.addAndGet((long) sign * batch.body().length);
+      if (sign > 0) {
+        oldestSealedAt.accumulateAndGet(batch.sealedAt(), Math::min);
+      }
     }
   }
 
@@ -121,9 +138,22 @@ final class CommitOperator extends AbstractStreamOperator<Void>
     List<Committable> sealed = completed.values().stream().flatMap(List::stream).toList();
     commit(sealed);
     completed.clear();
+    oldestSealedAt.set(
+        Stream.concat(byCheckpoint.values().stream().flatMap(List::stream), received.stream())
+            .filter(SealedBatch.class::isInstance)
+            .mapToLong(batch -> ((SealedBatch) batch).sealedAt())
+            .min()
+            .orElse(NONE));
+  }
+
+  /** Another thread calls it, also while a commit hangs. */
+  private double oldestAgeSeconds() {
+    long sealedAt = oldestSealedAt.get();
+    return sealedAt == NONE ? 0 : Math.max(0, System.currentTimeMillis() - sealedAt) / 1000.0;
   }
 
   private void commit(List<Committable> completed) throws IOException, InterruptedException {
+    long started = System.nanoTime();
     List<Pending> batches = new ArrayList<>();
     ReachedMarkers markers = new ReachedMarkers(tables.size());
     for (Committable one : completed) {
@@ -139,6 +169,7 @@ final class CommitOperator extends AbstractStreamOperator<Void>
     if (reached.isPresent()) {
       committer.commitMarker(reached.get(), lagLimit.toSeconds());
     }
+    lastCommitSeconds = (System.nanoTime() - started) / NANOS_PER_SECOND;
   }
 
   @Override

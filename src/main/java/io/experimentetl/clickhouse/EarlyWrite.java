@@ -9,6 +9,7 @@ import java.util.concurrent.ScheduledFuture;
 import java.util.concurrent.TimeUnit;
 import org.apache.flink.api.common.operators.ProcessingTimeService;
 import org.apache.flink.metrics.Counter;
+import org.apache.flink.metrics.MetricGroup;
 import org.apache.flink.metrics.ThreadSafeSimpleCounter;
 import org.apache.flink.metrics.groups.SinkWriterMetricGroup;
 import org.slf4j.Logger;
@@ -70,10 +71,11 @@ final class EarlyWrite<T> implements AutoCloseable {
     this.http = new ClickHouseHttp(connection);
     this.table = new BatchTable(http, limits.insertTimeout());
     this.bytesSent = metrics.getNumBytesSendCounter();
-    this.batchesSent = metrics.counter("batchesWrittenEarly", new ThreadSafeSimpleCounter());
-    this.rowsSent = metrics.counter("rowsWrittenEarly", new ThreadSafeSimpleCounter());
-    this.retries = metrics.counter("earlyWriteRetries", new ThreadSafeSimpleCounter());
-    metrics.gauge("lastEarlyWriteMillis", () -> lastMillis);
+    MetricGroup scope = MetricScope.of(metrics);
+    this.batchesSent = scope.counter("early_batches_total", new ThreadSafeSimpleCounter());
+    this.rowsSent = scope.counter("early_rows_total", new ThreadSafeSimpleCounter());
+    this.retries = scope.counter("early_write_retries_total", new ThreadSafeSimpleCounter());
+    scope.gauge("last_early_write_seconds", () -> lastMillis / 1000.0);
   }
 
   /**

@@ -3,6 +3,7 @@ package io.experimentetl.operations;
 import io.experimentetl.postgres.PostgresSession;
 import java.sql.Connection;
 import java.sql.SQLException;
+import java.time.Duration;
 import java.util.Properties;
 
 /**
@@ -21,6 +22,14 @@ public record PostgresLogin(String jdbcUrl, String user, String password) {
     properties.setProperty("connectTimeout", CONNECT_TIMEOUT_SECONDS);
     properties.setProperty("ApplicationName", "experiment-etl");
     return PostgresSession.open(jdbcUrl, properties);
+  }
+
+  /** The same, whose sessions fail when the server says nothing for so long, also at the login. */
+  PostgresLogin withSocketTimeout(Duration timeout) {
+    return new PostgresLogin(
+        jdbcUrl + (jdbcUrl.contains("?") ? "&" : "?") + "socketTimeout=" + timeout.toSeconds(),
+        user,
+        password);
   }
 
   @Override

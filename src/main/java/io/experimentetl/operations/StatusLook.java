@@ -232,7 +232,7 @@ public final class StatusLook {
     long resending =
         deployment.databases().config().source().type() == SourceType.KAFKA
             ? 0
-            : flink.metric(job.id(), PostgresChanges.CONTINUITY, "resendingRows").orElse(0);
+            : flink.metric(job.id(), PostgresChanges.CONTINUITY, "etl.resending_rows").orElse(0);
     values.put("resending_rows", resending);
     return new Found(
         trouble.isEmpty() && checkpoints.current(),

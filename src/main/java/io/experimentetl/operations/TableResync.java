@@ -103,7 +103,7 @@ final class TableResync {
     Optional<Boolean> done = Polling.until(PATIENCE, POLL, () -> isDone(connection, request));
     if (done.isEmpty()) {
       throw new OperationsException(
-          "the job has not read %s within an hour. It goes on; see its log and the metric rereadRows"
+          "the job has not read %s within an hour. It goes on; see its log and the metric reread_rows_total"
               .formatted(request.relation()));
     }
   }

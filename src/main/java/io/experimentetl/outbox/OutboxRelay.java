@@ -2,6 +2,7 @@ package io.experimentetl.outbox;
 
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import io.experimentetl.clickhouse.MetricScope;
 import io.experimentetl.clickhouse.ProgressMarker;
 import io.experimentetl.config.OutboxConfig;
 import io.experimentetl.model.Change;
@@ -129,7 +130,7 @@ public final class OutboxRelay extends AbstractStreamOperator<OutboxMessage>
         new FindingReporter(
             output,
             FINDINGS,
-            getMetricGroup(),
+            MetricScope.of(getMetricGroup()),
             EnumSet.of(
                 FindingCode.O_EVENT_WITHOUT_OUTBOX,
                 FindingCode.O_OUTBOX_WITHOUT_EVENT,

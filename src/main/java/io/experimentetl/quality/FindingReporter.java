@@ -18,7 +18,7 @@ import org.apache.flink.util.OutputTag;
 
 /**
  * Reports an operator's findings: sends them to its side output and counts them by code in the
- * metric {@code findings}. Each operator has its own.
+ * metric {@code code_findings_total}. Each operator has its own.
  */
 public final class FindingReporter {
   /**
@@ -44,6 +44,7 @@ public final class FindingReporter {
    * The reporter of one subtask.
    *
    * @param tag the side output of the operator's findings
+   * @param metrics the operator's {@link io.experimentetl.clickhouse.MetricScope}
    * @param codes what the operator can report; each has a counter from the start
    */
   public FindingReporter(
@@ -54,7 +55,7 @@ public final class FindingReporter {
     this.output = output;
     this.tag = tag;
     for (FindingCode code : codes) {
-      counters.put(code, metrics.addGroup("code", code.code()).counter("findings"));
+      counters.put(code, metrics.addGroup("code", code.code()).counter("findings_total"));
     }
   }
 

@@ -1,5 +1,6 @@
 package io.experimentetl.stats;
 
+import io.experimentetl.clickhouse.MetricScope;
 import io.experimentetl.clickhouse.ProgressMarker;
 import io.experimentetl.config.FindingsConfig;
 import io.experimentetl.config.StatisticsConfig;
@@ -43,6 +44,7 @@ import org.apache.flink.api.common.state.ValueStateDescriptor;
 import org.apache.flink.api.common.typeinfo.TypeHint;
 import org.apache.flink.api.common.typeinfo.TypeInformation;
 import org.apache.flink.api.common.typeinfo.Types;
+import org.apache.flink.metrics.MetricGroup;
 import org.apache.flink.runtime.state.KeyGroupRangeAssignment;
 import org.apache.flink.runtime.state.StateInitializationContext;
 import org.apache.flink.runtime.state.VoidNamespace;
@@ -158,13 +160,14 @@ public final class ExperimentHealthOperator
     allAreDue = true;
     marker = NO_MARKER;
     visible = new VisibleMarker();
-    getMetricGroup()
-        .gauge("visibleLagSeconds", () -> visible.lagMillis(System.currentTimeMillis()) / 1000);
+    MetricGroup metrics = MetricScope.of(getMetricGroup());
+    metrics.gauge(
+        "visible_lag_seconds", () -> visible.lagMillis(System.currentTimeMillis()) / 1000.0);
     reporter =
         new FindingReporter(
             output,
             FINDINGS,
-            getMetricGroup(),
+            metrics,
             EnumSet.of(
                 FindingCode.H_SRM,
                 FindingCode.H_CROSSOVER_RATE,

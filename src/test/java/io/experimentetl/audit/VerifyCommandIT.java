@@ -80,6 +80,14 @@ class VerifyCommandIT {
     assertThat(again.exitCode()).isZero();
     assertThat(again.out()).doesNotContain("recorded: ");
     assertThat(fixture.clickHouse().query(rows)).isEqualTo(after);
+    assertThat(
+            fixture
+                .clickHouse()
+                .query(
+                    "SELECT verdict, differences > 0, lsn > 0 FROM etl_audits ORDER BY audited_at FORMAT TSV")
+                .lines())
+        .as("every recorded audit, also an equal one after another")
+        .containsExactly("DIFFERENT\t1\t1", "DIFFERENT\t1\t1", "EQUAL\t0\t1", "EQUAL\t0\t1");
   }
 
   private void breakTwoUsersAndTwoFigures() {

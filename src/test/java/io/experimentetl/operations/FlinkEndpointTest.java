@@ -13,7 +13,7 @@ import org.junit.jupiter.api.Test;
 
 class FlinkEndpointTest {
   private static final String VALUES =
-      "/jobs/j/vertices/v1/subtasks/metrics?get=continuity.resendingRows&agg=max";
+      "/jobs/j/vertices/v1/subtasks/metrics?get=continuity.etl.resending_rows&agg=max";
 
   private HttpServer jobManager;
   private FlinkEndpoint flink;
@@ -51,14 +51,18 @@ class FlinkEndpointTest {
   @Test
   void metricOfAnOperatorIsReadFromTheTaskItIsPartOf() {
     answers(
-        Map.of("/jobs/j", JOB, VALUES, "[{\"id\": \"continuity.resendingRows\", \"max\": 41.0}]"));
-    assertThat(flink.metric("j", "continuity", "resendingRows")).hasValue(41);
-    assertThat(flink.metric("j", "arrival", "resendingRows")).isEmpty();
+        Map.of(
+            "/jobs/j",
+            JOB,
+            VALUES,
+            "[{\"id\": \"continuity.etl.resending_rows\", \"max\": 41.0}]"));
+    assertThat(flink.metric("j", "continuity", "etl.resending_rows")).hasValue(41);
+    assertThat(flink.metric("j", "arrival", "etl.resending_rows")).isEmpty();
   }
 
   @Test
   void metricThatTheJobManagerHasNotCollectedIsAbsent() {
     answers(Map.of("/jobs/j", JOB, VALUES, "[]"));
-    assertThat(flink.metric("j", "continuity", "resendingRows")).isEmpty();
+    assertThat(flink.metric("j", "continuity", "etl.resending_rows")).isEmpty();
   }
 }

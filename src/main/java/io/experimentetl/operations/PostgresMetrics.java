@@ -1,0 +1,135 @@
+package io.experimentetl.operations;
+
+import io.experimentetl.model.SourceTable;
+import java.sql.Connection;
+import java.sql.ResultSet;
+import java.sql.SQLException;
+import java.sql.Statement;
+import java.time.Duration;
+import java.util.Arrays;
+import java.util.Set;
+import java.util.stream.Collectors;
+
+/** The metrics of the source's PostgreSQL: slots, sizes, partitions. */
+final class PostgresMetrics implements ServerMetrics.Look {
+  private static final String SLOTS =
+      """
+      SELECT slot_name, active, wal_status, pg_wal_lsn_diff(wal_end, confirmed_flush_lsn)::bigint AS lag,
+             pg_wal_lsn_diff(wal_end, restart_lsn)::bigint AS retained, safe_wal_size
+      FROM pg_replication_slots,
+           (SELECT CASE WHEN pg_is_in_recovery() THEN pg_last_wal_receive_lsn() ELSE pg_current_wal_lsn() END AS wal_end) e
+      WHERE slot_type = 'logical' AND database = current_database()
+      ORDER BY slot_name""";
+
+  private static final String TABLES =
+      """
+      SELECT c.relname, coalesce(sum(pg_total_relation_size(t.relid)), pg_total_relation_size(c.oid))::bigint
+      FROM pg_class c LEFT JOIN LATERAL pg_partition_tree(c.oid) t ON true
+      WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind IN ('r', 'p') AND c.relname IN (%s)
+      GROUP BY c.oid, c.relname
+      ORDER BY c.relname"""
+          .formatted(
+              Arrays.stream(SourceTable.values())
+                  .map(table -> "'" + table.tableName() + "'")
+                  .collect(Collectors.joining(", ")));
+
+  /** A registered table that does not exist has no line. */
+  private static final String PARTITIONS =
+      """
+      SELECT s.table_name, s.months_ahead, greatest(0, c.future_partitions - s.months_ahead), s.partitions_pending_cleanup, s.default_rows
+      FROM partition_health_summary() s JOIN partition_config c ON c.table_name = s.table_name
+      WHERE c.enabled AND to_regclass(format('%I.%I', current_schema(), s.table_name)) IS NOT NULL
+      ORDER BY s.table_name""";
+
+  /** No right, no such table or function, another session holds a lock: the server answers. */
+  private static final Set<String> REFUSED = Set.of("42501", "42P01", "42883", "42703", "57014");
+
+  private final Databases databases;
+  private final Duration timeout;
+
+  PostgresMetrics(Databases databases, Duration timeout) {
+    this.databases = databases;
+    this.timeout = timeout;
+  }
+
+  private interface RowReader {
+    void read(ResultSet row) throws SQLException;
+  }
+
+  @Override
+  public MetricSamples read() throws SQLException {
+    MetricSamples samples = new MetricSamples();
+    try (Connection connection =
+        databases.postgres().withSocketTimeout(timeout.plusSeconds(2)).connect()) {
+      connection.setReadOnly(true);
+      ask(connection, samples, "slots", SLOTS, row -> slot(samples, row));
+      ask(
+          connection,
+          samples,
+          "database",
+          "SELECT pg_database_size(current_database())",
+          row -> samples.add(ServerMetric.DATABASE_BYTES, row.getLong(1)));
+      ask(
+          connection,
+          samples,
+          "tables",
+          TABLES,
+          row -> samples.add(ServerMetric.TABLE_BYTES, row.getLong(2), "table", row.getString(1)));
+      ask(connection, samples, "partitions", PARTITIONS, row -> partitions(samples, row));
+    }
+    return samples;
+  }
+
+  private void ask(
+      Connection connection, MetricSamples samples, String about, String sql, RowReader reader)
+      throws SQLException {
+    try (Statement statement = connection.createStatement()) {
+      statement.setQueryTimeout((int) Math.max(1, timeout.toSeconds()));
+      try (ResultSet row = statement.executeQuery(sql)) {
+        while (row.next()) {
+          reader.read(row);
+        }
+      }
+    } catch (SQLException e) {
+      if (!REFUSED.contains(e.getSQLState())) {
+        throw e;
+      }
+      samples.add(ServerMetric.REFUSED, 1, "server", "postgres", "about", about);
+    }
+  }
+
+  private static void slot(MetricSamples samples, ResultSet row) throws SQLException {
+    String slot = row.getString("slot_name");
+    samples.add(ServerMetric.SLOT_ACTIVE, row.getBoolean("active") ? 1 : 0, "slot", slot);
+    samples.add(ServerMetric.SLOT_WAL_STATUS, rank(row.getString("wal_status")), "slot", slot);
+    addUnlessNull(samples, ServerMetric.SLOT_LAG, row, "lag", slot);
+    addUnlessNull(samples, ServerMetric.SLOT_RETAINED, row, "retained", slot);
+    addUnlessNull(samples, ServerMetric.SLOT_SAFE, row, "safe_wal_size", slot);
+  }
+
+  private static int rank(String walStatus) {
+    return switch (walStatus == null ? "reserved" : walStatus) {
+      case "reserved" -> 0;
+      case "extended" -> 1;
+      case "unreserved" -> 2;
+      default -> 3;
+    };
+  }
+
+  private static void addUnlessNull(
+      MetricSamples samples, ServerMetric metric, ResultSet row, String column, String slot)
+      throws SQLException {
+    long value = row.getLong(column);
+    if (!row.wasNull()) {
+      samples.add(metric, value, "slot", slot);
+    }
+  }
+
+  private static void partitions(MetricSamples samples, ResultSet row) throws SQLException {
+    String table = row.getString(1);
+    samples.add(ServerMetric.PARTITION_MONTHS_AHEAD, row.getLong(2), "table", table);
+    samples.add(ServerMetric.PARTITIONS_MISSING, row.getLong(3), "table", table);
+    samples.add(ServerMetric.PARTITIONS_PENDING, row.getLong(4), "table", table);
+    samples.add(ServerMetric.DEFAULT_PARTITION_ROWS, row.getLong(5), "table", table);
+  }
+}

@@ -1,0 +1,54 @@
+package io.experimentetl.deploy;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.LinkedHashMap;
+import java.util.Map;
+
+/** The tables of {@code docs/metrics.md}. */
+public final class MetricsPage {
+  /** What the name of a metric of the job begins with in Prometheus. */
+  public static final String JOB_PREFIX = "flink_taskmanager_job_task_operator_etl_";
+
+  private static final Path PAGE = Path.of("docs/metrics.md");
+  private static final int COLUMNS = 5;
+
+  /** A line of a table. */
+  public record Line(String name, String type, String unit, String labels, String reading) {}
+
+  private MetricsPage() {}
+
+  /**
+   * The lines of one table by name, in the page's order.
+   *
+   * @param block job, flink, servers or others
+   */
+  public static Map<String, Line> table(String block) throws IOException {
+    String page = Files.readString(PAGE);
+    String begin = "<!-- " + block + " -->\n";
+    String end = "<!-- end of " + block + " -->";
+    assertThat(page).contains(begin).contains(end);
+    Map<String, Line> lines = new LinkedHashMap<>();
+    page.substring(page.indexOf(begin) + begin.length(), page.indexOf(end))
+        .lines()
+        .skip(2)
+        .forEach(
+            row -> {
+              String[] cells =
+                  Arrays.stream(row.split("\\|", -1))
+                      .map(String::strip)
+                      .skip(1)
+                      .toArray(String[]::new);
+              assertThat(cells).as(row).hasSize(COLUMNS + 1);
+              String name = cells[0].replace("`", "");
+              assertThat(lines.put(name, new Line(name, cells[1], cells[2], cells[3], cells[4])))
+                  .as("a second line of %s", name)
+                  .isNull();
+            });
+    return lines;
+  }
+}

@@ -15,6 +15,7 @@ import io.experimentetl.config.MetricConfig;
 import io.experimentetl.config.StateConfig;
 import io.experimentetl.local.ClickHouseEndpoint;
 import io.experimentetl.local.PlatformExtension;
+import io.experimentetl.local.PrometheusServer;
 import io.experimentetl.warehouse.Warehouse;
 import java.nio.file.Path;
 import java.sql.SQLException;
@@ -31,9 +32,11 @@ import org.apache.flink.configuration.StateRecoveryOptions;
 import org.apache.flink.core.execution.JobClient;
 import org.apache.flink.core.execution.SavepointFormatType;
 import org.apache.flink.metrics.Counter;
+import org.apache.flink.runtime.minicluster.MiniCluster;
 import org.apache.flink.runtime.testutils.InMemoryReporter;
 import org.apache.flink.runtime.testutils.MiniClusterResourceConfiguration;
 import org.apache.flink.streaming.api.environment.StreamExecutionEnvironment;
+import org.apache.flink.test.junit5.InjectMiniCluster;
 import org.apache.flink.test.junit5.MiniClusterExtension;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -45,13 +48,16 @@ import org.junit.jupiter.api.io.TempDir;
 class ExperimentEtlJobIT {
   @RegisterExtension static final PlatformExtension PLATFORM = new PlatformExtension();
 
+  private static final int REPORTER = PrometheusServer.freePort();
   private static final InMemoryReporter METRICS = InMemoryReporter.createWithRetainedMetrics();
 
   @RegisterExtension
   static final MiniClusterExtension FLINK =
       new MiniClusterExtension(
           new MiniClusterResourceConfiguration.Builder()
-              .setConfiguration(METRICS.addToConfiguration(new Configuration()))
+              .setConfiguration(
+                  PrometheusServer.reportTo(
+                      REPORTER, METRICS.addToConfiguration(new Configuration())))
               .setNumberTaskManagers(1)
               .setNumberSlotsPerTaskManager(4)
               .build());
@@ -427,7 +433,8 @@ class ExperimentEtlJobIT {
   }
 
   @Test
-  void badRowsBecomeFindingsAndOtherRowsContinue() throws Exception {
+  void badRowsBecomeFindingsAndOtherRowsContinue(@InjectMiniCluster MiniCluster flink)
+      throws Exception {
     execute(
         EXPERIMENTS,
         USERS,
@@ -460,5 +467,17 @@ class ExperimentEtlJobIT {
         .contains("description")
         .doesNotContain("nickname");
     assertThat(clickHouse.count("SELECT count() FROM events_processed FINAL")).isEqualTo(52);
+    assertWatched(flink);
+  }
+
+  private void assertWatched(MiniCluster flink) throws Exception {
+    try (WatchedJob watched =
+        new WatchedJob(databases, config, folder, REPORTER, flink.getRestAddress().get())) {
+      watched.record(audit());
+      watched.assertMetricsAreDocumented();
+      watched.assertPipelineDashboardHasData();
+      watched.assertExperimentsDashboardHasData();
+      watched.awaitAlerts("EtlErrorFindings", "EtlDeadLetters");
+    }
   }
 }

@@ -9,6 +9,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
+import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
@@ -94,6 +95,65 @@ final class DownloadCache {
             unpackPostgres(packed, directory);
           }
         });
+  }
+
+  /**
+   * The directory with Debian's usr/bin/prometheus and usr/bin/promtool; downloaded by apt-get on
+   * first use (19 MB), unpacked and not installed.
+   */
+  static Path prometheus() {
+    return entry(
+        "prometheus-debian",
+        directory -> {
+          Path log = directory.resolve("apt.log");
+          String remedy =
+              "Prometheus (19 MB) comes from Debian or Ubuntu by apt-get, which needs no root for it";
+          List<String> download = new ArrayList<>(List.of("apt-get"));
+          if (!hasPackageLists()) {
+            Path lists = Files.createDirectories(directory.resolve("apt/lists/partial"));
+            Files.createDirectories(directory.resolve("apt/cache/archives/partial"));
+            download.addAll(
+                List.of(
+                    "-o",
+                    "Dir::State::Lists=" + lists.getParent(),
+                    "-o",
+                    "Dir::Cache=" + directory.resolve("apt/cache")));
+            List<String> update = new ArrayList<>(download);
+            update.add("update");
+            run(update, directory, log, remedy);
+          }
+          download.addAll(List.of("download", "prometheus"));
+          System.err.println("downloading prometheus (once) ...");
+          run(download, directory, log, remedy);
+          Path archive;
+          try (Stream<Path> files = Files.list(directory)) {
+            archive =
+                files
+                    .filter(file -> file.toString().endsWith(".deb"))
+                    .findFirst()
+                    .orElseThrow(
+                        () -> new PlatformException("apt-get left no archive in " + directory));
+          }
+          run(
+              List.of("dpkg", "-x", archive.toString(), directory.toString()),
+              directory,
+              log,
+              "dpkg must be installed");
+          Files.delete(archive);
+          Files.delete(log);
+          deleteRecursively(directory.resolve("apt"));
+        });
+  }
+
+  /** False in a container whose image has none, and in which nobody has run apt-get update. */
+  private static boolean hasPackageLists() throws IOException {
+    Path lists = Path.of("/var/lib/apt/lists");
+    if (!Files.isDirectory(lists)) {
+      return false;
+    }
+    try (Stream<Path> files = Files.list(lists)) {
+      return files.anyMatch(file -> file.toString().contains("_Packages"));
+    }
   }
 
   private static Path entry(String name, Maker maker) {

@@ -28,6 +28,7 @@ import org.apache.flink.configuration.JobManagerOptions;
 import org.apache.flink.configuration.RestOptions;
 import org.apache.flink.configuration.TaskManagerOptions;
 import org.apache.flink.metrics.prometheus.LoopbackPrometheusReporterFactory;
+import org.apache.flink.metrics.reporter.MetricReporterFactory;
 import org.apache.flink.runtime.clusterframework.TaskExecutorProcessSpec;
 import org.apache.flink.runtime.clusterframework.TaskExecutorProcessUtils;
 import org.apache.flink.runtime.entrypoint.StandaloneSessionClusterEntrypoint;
@@ -355,6 +356,9 @@ public final class FlinkCluster implements AutoCloseable {
         Files.copy(bytes, target.resolve(name + ".class"), StandardCopyOption.REPLACE_EXISTING);
       }
     }
+    // Flink takes only reporters that it finds in this way.
+    Path services = Files.createDirectories(directory.resolve("lib/META-INF/services"));
+    Files.writeString(services.resolve(MetricReporterFactory.class.getName()), reporter.getName());
   }
 
   /**

@@ -7,7 +7,13 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
+import java.util.Set;
+import java.util.TreeSet;
+import java.util.regex.MatchResult;
+import java.util.regex.Pattern;
+import java.util.stream.Collectors;
 
 /** The tables of {@code docs/metrics.md}. */
 public final class MetricsPage {
@@ -20,7 +26,29 @@ public final class MetricsPage {
   /** A line of a table. */
   public record Line(String name, String type, String unit, String labels, String reading) {}
 
+  /** A series in an expression. */
+  private static final Pattern SERIES = Pattern.compile("\\b(?:flink|etl|node)_[a-zA-Z_]+");
+
   private MetricsPage() {}
+
+  /** The full names of all metrics on the page. */
+  public static Set<String> documented() throws IOException {
+    Set<String> names = new TreeSet<>();
+    table("job").keySet().forEach(name -> names.add(JOB_PREFIX + name));
+    for (String block : List.of("flink", "servers", "others")) {
+      names.addAll(table(block).keySet());
+    }
+    return names;
+  }
+
+  /** The metrics that a PromQL expression uses. */
+  public static Set<String> used(String promql) {
+    return SERIES
+        .matcher(promql)
+        .results()
+        .map(MatchResult::group)
+        .collect(Collectors.toCollection(TreeSet::new));
+  }
 
   /**
    * The lines of one table by name, in the page's order.

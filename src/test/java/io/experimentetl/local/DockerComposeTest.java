@@ -35,6 +35,8 @@ import picocli.CommandLine.ParseResult;
 class DockerComposeTest {
   private static final Path CONFIG = Path.of("deploy/docker-compose/config/experiment-etl.yaml");
 
+  private static final String DATASOURCES = "deploy/monitoring/grafana/datasources.yaml";
+
   /** Compose writes 2s, and the format of that name is PT2S. */
   private static final SchemaValidatorsConfig COMPOSE_DURATIONS =
       SchemaValidatorsConfig.builder().formatAssertionsEnabled(false).build();
@@ -196,6 +198,7 @@ class DockerComposeTest {
   void passwordsAreFilesThatTheServiceMounts() throws IOException {
     Set<String> used = new TreeSet<>();
     String config = Files.readString(CONFIG);
+    String datasources = Files.readString(Path.of(DATASOURCES));
     services.forEach(
         (name, service) -> {
           keys(service, "environment")
@@ -203,6 +206,9 @@ class DockerComposeTest {
           String names = service.toString();
           if (texts(service, "volumes").stream().anyMatch(each -> each.endsWith(":/job/config"))) {
             names += config;
+          }
+          if (texts(service, "volumes").stream().anyMatch(each -> each.contains(DATASOURCES))) {
+            names += datasources;
           }
           Set<String> read = new TreeSet<>();
           Matcher secret = Pattern.compile("/run/secrets/([a-z-]+)").matcher(names);
@@ -337,12 +343,33 @@ class DockerComposeTest {
         .contains("--config.file=/etc/prometheus/prometheus.yaml");
     assertThat(texts(services.get("prometheus"), "volumes"))
         .contains("./deploy/monitoring/prometheus.yaml:/etc/prometheus/prometheus.yaml:ro");
-    URI source =
-        URI.create(
-            DeploymentFiles.yaml(Path.of("deploy/monitoring/grafana/datasources.yaml"))
-                .get(0)
-                .at("/datasources/0/url")
-                .asText());
-    assertPublished(source.getHost(), source.getPort());
+    for (JsonNode rules :
+        DeploymentFiles.yaml(Path.of("deploy/monitoring/prometheus.yaml")).get(0).get("rule_files")) {
+      assertThat(texts(services.get("prometheus"), "volumes"))
+          .contains(
+              "./deploy/monitoring/%1$s:/etc/prometheus/%1$s:ro".formatted(rules.asText()));
+    }
+  }
+
+  @Test
+  void grafanaFindsItsSourcesAndDashboards() throws IOException {
+    JsonNode sources = DeploymentFiles.yaml(Path.of(DATASOURCES)).get(0).get("datasources");
+    URI prometheus = URI.create(sources.at("/0/url").asText());
+    assertPublished(prometheus.getHost(), prometheus.getPort());
+    JsonNode clickHouse = sources.at("/1/jsonData");
+    assertPublished(clickHouse.get("host").asText(), clickHouse.get("port").asInt());
+    assertThat(keys(services.get("clickhouse"), "environment"))
+        .containsEntry("CLICKHOUSE_DB", clickHouse.get("defaultDatabase").asText())
+        .containsEntry("CLICKHOUSE_USER", clickHouse.get("username").asText());
+    Map<String, Object> grafana = services.get("grafana");
+    assertThat((String) keys(grafana, "environment").get("GF_PLUGINS_PREINSTALL"))
+        .startsWith(sources.at("/1/type").asText() + "@");
+    String dashboards =
+        DeploymentFiles.yaml(Path.of("deploy/monitoring/grafana/dashboards.yaml"))
+            .get(0)
+            .at("/providers/0/options/path")
+            .asText();
+    assertThat(texts(grafana, "volumes"))
+        .contains("./deploy/monitoring/dashboards:" + dashboards + ":ro");
   }
 }

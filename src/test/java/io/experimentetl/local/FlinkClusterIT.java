@@ -7,6 +7,10 @@ import static org.awaitility.Awaitility.await;
 import io.experimentetl.operations.FlinkEndpoint;
 import io.experimentetl.operations.OperationsException;
 import java.io.IOException;
+import java.net.URI;
+import java.net.http.HttpClient;
+import java.net.http.HttpRequest;
+import java.net.http.HttpResponse;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -17,6 +21,8 @@ import java.util.jar.Attributes;
 import java.util.jar.JarEntry;
 import java.util.jar.JarOutputStream;
 import java.util.jar.Manifest;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
@@ -95,6 +101,39 @@ class FlinkClusterIT {
     }
     assertThat(ProcessHandle.of(cluster.jobManagerPid()).orElseThrow().info().commandLine())
         .hasValueSatisfying(line -> assertThat(line).doesNotContain("a-secret-value"));
+  }
+
+  @Test
+  void jobManagerAndTaskManagerExposeTheirMetrics() {
+    // A process that another test has killed logged its address too.
+    await()
+        .atMost(DEADLINE)
+        .ignoreExceptions()
+        .untilAsserted(
+            () ->
+                assertThat(exposedMetrics())
+                    .contains("flink_jobmanager_numRegisteredTaskManagers")
+                    .contains("flink_taskmanager_Status_JVM_Memory_Heap_Used"));
+  }
+
+  /** What all processes expose at the address that each of them logs. */
+  private static String exposedMetrics() throws IOException, InterruptedException {
+    StringBuilder exposed = new StringBuilder();
+    try (Stream<Path> logs = Files.list(cluster.logs())) {
+      for (Path log : logs.filter(file -> file.toString().endsWith(".log")).toList()) {
+        Matcher address =
+            Pattern.compile("metrics are at (http://\\S+)\\.").matcher(Files.readString(log));
+        while (address.find()) {
+          exposed.append(
+              HttpClient.newHttpClient()
+                  .send(
+                      HttpRequest.newBuilder(URI.create(address.group(1))).build(),
+                      HttpResponse.BodyHandlers.ofString())
+                  .body());
+        }
+      }
+    }
+    return exposed.toString();
   }
 
   private static Path countingJar() throws IOException {

@@ -15,13 +15,13 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * What the servers say and the job cannot, as Prometheus' text: also while the job is down. The
+ * What the servers say and the job cannot, for Prometheus: also while the job is down. The
  * servers are asked side by side. One that does not answer in time costs only its own metrics, and
- * {@code etl_up} is 0. A server has at most one unanswered look, however often the text is asked
- * for.
+ * {@code etl_up} is 0. A server has at most one unanswered look, however often it is
+ * asked.
  */
 public final class ServerMetrics {
-  /** The media type of {@link #text}. */
+  /** The media type of Prometheus' text. */
   public static final String MEDIA_TYPE = "text/plain; version=0.0.4; charset=utf-8";
 
   private static final Logger LOG = LoggerFactory.getLogger(ServerMetrics.class);
@@ -64,8 +64,8 @@ public final class ServerMetrics {
     this.deadline = deadline;
   }
 
-  /** Asks all servers, and returns within the deadline. */
-  public String text() {
+  /** Asks all servers, and writes what they answer within the deadline. */
+  public void write(PrometheusText out) {
     List<CompletableFuture<MetricSamples>> asked = new ArrayList<>();
     servers.forEach(server -> asked.add(server.ask()));
     long end = System.nanoTime() + deadline.toNanos();
@@ -88,7 +88,7 @@ public final class ServerMetrics {
       up.add(ServerMetric.UP, problem == null ? 1 : 0, "server", server.name);
       server.found(problem);
     }
-    return MetricSamples.text(all);
+    MetricSamples.write(all, out);
   }
 
   private static final class Server {

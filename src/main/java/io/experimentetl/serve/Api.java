@@ -5,6 +5,7 @@ import io.experimentetl.config.ServeConfig;
 import io.experimentetl.maintenance.Partitions;
 import io.experimentetl.operations.Deployment;
 import io.experimentetl.operations.OperationsException;
+import io.experimentetl.operations.ServerMetrics;
 import java.nio.file.Path;
 import java.time.Clock;
 import java.time.Duration;
@@ -40,6 +41,7 @@ final class Api {
                 clock)
             .open();
     Metrics metrics = new Metrics();
+    metrics.add(ServerMetrics.of(deployment.databases(), deployment.cluster().flink())::write);
     return ApiServer.start(config, routes(deployment, metrics), tokens, new Changes(log), metrics);
   }
 

@@ -1,5 +1,7 @@
 package io.experimentetl.serve;
 
+import io.experimentetl.operations.PrometheusText;
+import io.experimentetl.operations.ServerMetrics;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
@@ -9,7 +11,7 @@ import java.util.concurrent.atomic.LongAdder;
 
 /** What {@code GET /metrics} shows, in Prometheus' text format. */
 final class Metrics {
-  static final String CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8";
+  static final String CONTENT_TYPE = ServerMetrics.MEDIA_TYPE;
 
   /** Adds its present values; called at each scrape, on the thread of the request. */
   @FunctionalInterface
@@ -50,7 +52,7 @@ final class Metrics {
   }
 
   private void writeRequests(PrometheusText out) {
-    out.counter("experiment_etl_serve_requests_total", "Requests that serve has answered.");
+    out.counter("etl_serve_requests_total", "Requests that serve has answered.");
     requests.forEach(
         (key, count) ->
             out.sample(

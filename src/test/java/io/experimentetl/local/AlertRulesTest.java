@@ -97,6 +97,7 @@ class AlertRulesTest {
     return scenario(alert + " by " + series, Map.of(series, values), firing);
   }
 
+  /** Long because it is the table of all scenarios. */
   private static List<Scenario> scenarios() {
     String slot = "{slot=\"experiment_etl\"}";
     String ofJob = "{job_name=\"e\"}";

@@ -27,6 +27,12 @@ class ServerMetricsTest {
     return new ServerMetrics(looks, DEADLINE);
   }
 
+  private static String text(ServerMetrics metrics) {
+    PrometheusText text = new PrometheusText();
+    metrics.write(text);
+    return text.toString();
+  }
+
   private static MetricSamples lag(double seconds) {
     MetricSamples samples = new MetricSamples();
     samples.add(ServerMetric.VISIBLE_LAG, seconds);
@@ -43,7 +49,7 @@ class ServerMetricsTest {
               return new MetricSamples();
             },
             () -> lag(1.5));
-    assertThat(metrics.text())
+    assertThat(text(metrics))
         .isEqualTo(
             """
             # HELP etl_up 1: the server answered; 0: it did not, and its metrics are absent.
@@ -79,12 +85,12 @@ class ServerMetricsTest {
               return lag(2);
             },
             MetricSamples::new);
-    assertThat(metrics.text()).contains("etl_up{server=\"first\"} 0");
-    assertThat(metrics.text()).contains("etl_up{server=\"first\"} 0");
+    assertThat(text(metrics)).contains("etl_up{server=\"first\"} 0");
+    assertThat(text(metrics)).contains("etl_up{server=\"first\"} 0");
     assertThat(asked).hasValue(1);
     answers.countDown();
     answered.await();
-    assertThat(metrics.text())
+    assertThat(text(metrics))
         .contains("etl_up{server=\"first\"} 1", "etl_visible_lag_seconds 2\n");
   }
 
@@ -98,7 +104,7 @@ class ServerMetricsTest {
             () -> {
               throw new OperationsException("ClickHouse does not answer");
             });
-    assertThat(metrics.text())
+    assertThat(text(metrics))
         .contains("etl_up{server=\"first\"} 0", "etl_up{server=\"second\"} 0")
         .doesNotContain("password");
   }
@@ -108,7 +114,9 @@ class ServerMetricsTest {
     MetricSamples samples = new MetricSamples();
     samples.add(ServerMetric.ROWS, 3e15, "table", "a\"b\\c\nd");
     samples.add(ServerMetric.FINDINGS_OPEN, 2, "severity", "ERROR", "code", "D-DUP-EVENT");
-    assertThat(MetricSamples.text(List.of(samples)))
+    PrometheusText text = new PrometheusText();
+    MetricSamples.write(List.of(samples), text);
+    assertThat(text.toString())
         .contains(
             "etl_clickhouse_table_rows{table=\"a\\\"b\\\\c\\nd\"} 3.0E15\n",
             "etl_findings_open{severity=\"ERROR\",code=\"D-DUP-EVENT\"} 2\n");
@@ -123,7 +131,7 @@ class ServerMetricsTest {
           ServerMetrics.of(
               new SilentDatabases(port), new FlinkEndpoint("http://127.0.0.1:" + port), DEADLINE);
       long started = System.nanoTime();
-      assertThat(metrics.text().lines().filter(line -> !line.startsWith("#")))
+      assertThat(text(metrics).lines().filter(line -> !line.startsWith("#")))
           .containsExactly(
               "etl_up{server=\"postgres\"} 0",
               "etl_up{server=\"clickhouse\"} 0",

@@ -1,7 +1,10 @@
-package io.experimentetl.serve;
+package io.experimentetl.operations;
 
-/** Writes metrics in Prometheus' text format: first a metric's name and help, then its samples. */
-final class PrometheusText {
+/**
+ * Writes metrics in Prometheus' text format: first a metric's name and help, then its samples. The
+ * tool's jar has no client library of Prometheus, since Flink's distribution brings the reporter's.
+ */
+public final class PrometheusText {
   private final StringBuilder text = new StringBuilder();
   private String metric;
 
@@ -10,12 +13,12 @@ final class PrometheusText {
    *
    * @param help one sentence, with the unit
    */
-  void gauge(String name, String help) {
+  public void gauge(String name, String help) {
     begin(name, help, "gauge");
   }
 
   /** Begins a counter. */
-  void counter(String name, String help) {
+  public void counter(String name, String help) {
     begin(name, help, "counter");
   }
 
@@ -30,7 +33,7 @@ final class PrometheusText {
    *
    * @param labels names and values in turn
    */
-  void sample(double value, String... labels) {
+  public void sample(double value, String... labels) {
     text.append(metric);
     for (int i = 0; i < labels.length; i += 2) {
       text.append(i == 0 ? '{' : ',').append(labels[i]).append("=\"");

@@ -114,7 +114,7 @@ class ExperimentEtlJobIT {
         ExperimentEtlJob.source(config, environment, null),
         Warehouse.of(config, environment.getConfiguration()).sinks(),
         KafkaSinks.of(config));
-    job = environment.executeAsync();
+    job = environment.executeAsync(ExperimentEtlJob.NAME);
   }
 
   private StreamExecutionEnvironment environment(String savepoint) {

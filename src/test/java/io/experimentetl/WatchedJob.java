@@ -143,16 +143,17 @@ final class WatchedJob implements AutoCloseable {
     await()
         .atMost(DEADLINE)
         .untilAsserted(
-            () ->
-                assertThat(ofServers)
-                    .containsAll(prometheus.series("etl_"))
-                    .contains("etl_up", "etl_audit_age_seconds"));
-    assertThat(prometheus.query("etl_up == 1")).as("servers that answer").hasSize(3);
-    Set<String> absent = new TreeSet<>(ofServers);
-    absent.removeAll(prometheus.series("etl_"));
-    assertThat(absent)
-        .as("this ClickHouse may have no query log, and this PostgreSQL no limit of its WAL")
-        .isSubsetOf("etl_slot_safe_wal_bytes", "etl_clickhouse_slow_queries", "etl_metrics_refused");
+            () -> {
+              assertThat(prometheus.query("etl_up == 1")).as("servers that answer").hasSize(3);
+              Set<String> found = new TreeSet<>(prometheus.series("etl_"));
+              assertThat(ofServers).containsAll(found);
+              Set<String> absent = new TreeSet<>(ofServers);
+              absent.removeAll(found);
+              assertThat(absent)
+                  .as("there may be no query log, no limit of the WAL, and no refusal")
+                  .isSubsetOf(
+                      "etl_slot_safe_wal_bytes", "etl_clickhouse_slow_queries", "etl_metrics_refused");
+            });
     Set<String> flink = MetricsPage.table("flink").keySet();
     assertThat(prometheus.series("flink_")).containsAll(flink);
   }

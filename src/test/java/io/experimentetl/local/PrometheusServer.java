@@ -56,11 +56,14 @@ public final class PrometheusServer implements AutoCloseable {
                 target ->
                     """
                       - job_name: %s
+                        scrape_interval: %s
                         metrics_path: %s
                         static_configs: [{targets: ["%s"]}]
                     """
                         .formatted(
                             target.getKey(),
+                            // Its answer waits for three servers, and a scrape may take an interval.
+                            target.getKey().equals("serve") ? "6s" : "1s",
                             target.getValue().getPath(),
                             target.getValue().getAuthority()))
             .collect(Collectors.joining());

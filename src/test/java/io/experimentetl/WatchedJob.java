@@ -152,16 +152,16 @@ final class WatchedJob implements AutoCloseable {
               assertThat(absent)
                   .as("there may be no query log, no limit of the WAL, and no refusal")
                   .isSubsetOf(
-                      "etl_slot_safe_wal_bytes", "etl_clickhouse_slow_queries", "etl_metrics_refused");
+                      "etl_slot_safe_wal_bytes",
+                      "etl_clickhouse_slow_queries",
+                      "etl_metrics_refused");
             });
     Set<String> flink = MetricsPage.table("flink").keySet();
     assertThat(prometheus.series("flink_")).containsAll(flink);
   }
 
   void awaitAlerts(String... alerts) {
-    await()
-        .atMost(DEADLINE)
-        .untilAsserted(() -> assertThat(prometheus.firing()).contains(alerts));
+    await().atMost(DEADLINE).untilAsserted(() -> assertThat(prometheus.firing()).contains(alerts));
   }
 
   /** Every query of the operator's dashboard has data. */

@@ -327,7 +327,7 @@ public final class AttributeOperator
     metrics.gauge("unfinished_edits", walk::size);
     walk.restore(restored.edits());
     rejoins = new RejoinWalk(index, users, userBatches, evictedFacts, lowWatermark, rejoinVisit());
-    getMetricGroup().gauge("unfinishedRejoins", rejoins::size);
+    metrics.gauge("unfinished_rejoins", rejoins::size);
     rejoins.restore(restored.rejoins());
     renamedUsers = new RenamedUsers(attribution, users, evictedFacts, lowWatermark);
     metrics.gauge("unmoved_users", renamedUsers::size);

@@ -18,9 +18,7 @@ final class MetricSamples {
    * @param labels names and values in turn
    */
   void add(ServerMetric metric, double value, String... labels) {
-    samples
-        .computeIfAbsent(metric, ignored -> new ArrayList<>())
-        .add(new Sample(value, labels));
+    samples.computeIfAbsent(metric, ignored -> new ArrayList<>()).add(new Sample(value, labels));
   }
 
   /** Writes the samples of all servers, grouped by metric. */

@@ -15,10 +15,9 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * What the servers say and the job cannot, for Prometheus: also while the job is down. The
- * servers are asked side by side. One that does not answer in time costs only its own metrics, and
- * {@code etl_up} is 0. A server has at most one unanswered look, however often it is
- * asked.
+ * What the servers say and the job cannot, for Prometheus: also while the job is down. The servers
+ * are asked side by side. One that does not answer in time costs only its own metrics, and {@code
+ * etl_up} is 0. A server has at most one unanswered look, however often it is asked.
  */
 public final class ServerMetrics {
   /** The media type of Prometheus' text. */

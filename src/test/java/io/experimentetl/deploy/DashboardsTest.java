@@ -22,8 +22,7 @@ class DashboardsTest {
   @ParameterizedTest
   @ValueSource(strings = {"pipeline", "experiments"})
   void panelsAreExplainedAndTheirVariablesDeclared(String name) throws IOException {
-    JsonNode dashboard =
-        Dashboards.read(Path.of("deploy/monitoring/dashboards/" + name + ".json"));
+    JsonNode dashboard = Dashboards.read(Path.of("deploy/monitoring/dashboards/" + name + ".json"));
     Set<String> declared = new TreeSet<>();
     for (JsonNode variable : dashboard.at("/templating/list")) {
       declared.add(variable.get("name").asText());

@@ -133,8 +133,7 @@ class AlertRulesTest {
             "without serve the job says it",
             with(dead("etl_"), JOB + "slot_wal_status" + ofJob, "3x100"),
             Map.of(
-                5,
-                Set.of("EtlSlotWalStatus", "EtlSlotBytes", "EtlServeDown", "EtlDeadLetters"))),
+                5, Set.of("EtlSlotWalStatus", "EtlSlotBytes", "EtlServeDown", "EtlDeadLetters"))),
         scenario(
             "the slot is gone",
             dead("etl_slot_"),
@@ -143,8 +142,7 @@ class AlertRulesTest {
                 2, Set.of("EtlSlotMissing"),
                 5, Set.of("EtlSlotMissing", "EtlSlotBytes"))),
         single("EtlSlotNotRead", 25, "etl_slot_active" + slot, "1x9 0x100"),
-        single(
-            "EtlStorage", 15, "etl_clickhouse_disk_free_bytes{disk=\"default\"}", "21x9 19x100"),
+        single("EtlStorage", 15, "etl_clickhouse_disk_free_bytes{disk=\"default\"}", "21x9 19x100"),
         single(
             "EtlStorage",
             15,
@@ -172,7 +170,8 @@ class AlertRulesTest {
             "there was never an audit",
             dead("etl_audit_"),
             Map.of(59, Set.of(), 60, Set.of("EtlAuditOverdue"))),
-        single("EtlPartitionsMissing", 190, "etl_partitions_missing{table=\"events\"}", "0x9 1x190"),
+        single(
+            "EtlPartitionsMissing", 190, "etl_partitions_missing{table=\"events\"}", "0x9 1x190"),
         single("EtlServerDown", 12, "etl_up{server=\"clickhouse\"}", "1x9 0x100"));
   }
 
@@ -187,8 +186,7 @@ class AlertRulesTest {
     return dead;
   }
 
-  private static Map<String, String> with(
-      Map<String, String> series, String name, String values) {
+  private static Map<String, String> with(Map<String, String> series, String name, String values) {
     series.put(name, values);
     return series;
   }
@@ -208,7 +206,8 @@ class AlertRulesTest {
       Map<String, String> all = new LinkedHashMap<>(HEALTHY);
       all.putAll(scenario.series());
       ArrayNode input = test.putArray("input_series");
-      all.forEach((series, values) -> input.addObject().put("series", series).put("values", values));
+      all.forEach(
+          (series, values) -> input.addObject().put("series", series).put("values", values));
       ArrayNode expected = test.putArray("promql_expr_test");
       scenario
           .firing()

@@ -344,10 +344,11 @@ class DockerComposeTest {
     assertThat(texts(services.get("prometheus"), "volumes"))
         .contains("./deploy/monitoring/prometheus.yaml:/etc/prometheus/prometheus.yaml:ro");
     for (JsonNode rules :
-        DeploymentFiles.yaml(Path.of("deploy/monitoring/prometheus.yaml")).get(0).get("rule_files")) {
+        DeploymentFiles.yaml(Path.of("deploy/monitoring/prometheus.yaml"))
+            .get(0)
+            .get("rule_files")) {
       assertThat(texts(services.get("prometheus"), "volumes"))
-          .contains(
-              "./deploy/monitoring/%1$s:/etc/prometheus/%1$s:ro".formatted(rules.asText()));
+          .contains("./deploy/monitoring/%1$s:/etc/prometheus/%1$s:ro".formatted(rules.asText()));
     }
   }
 

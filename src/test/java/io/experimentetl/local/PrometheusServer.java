@@ -62,7 +62,8 @@ public final class PrometheusServer implements AutoCloseable {
                     """
                         .formatted(
                             target.getKey(),
-                            // Its answer waits for three servers, and a scrape may take an interval.
+                            // Its answer waits for three servers, and a scrape may take an
+                            // interval.
                             target.getKey().equals("serve") ? "6s" : "1s",
                             target.getValue().getPath(),
                             target.getValue().getAuthority()))

@@ -90,8 +90,7 @@ class ServerMetricsTest {
     assertThat(asked).hasValue(1);
     answers.countDown();
     answered.await();
-    assertThat(text(metrics))
-        .contains("etl_up{server=\"first\"} 1", "etl_visible_lag_seconds 2\n");
+    assertThat(text(metrics)).contains("etl_up{server=\"first\"} 1", "etl_visible_lag_seconds 2\n");
   }
 
   @Test

@@ -1,5 +1,5 @@
 -- The objects that experiment-etl needs besides the platform's tables: heartbeat table, before images, publication, retention
--- marker and procedure, and role. Apply it in the schema of the tables (search_path), as a superuser or the tables' owner with
+-- marker, watermark, and role. Apply it in the schema of the tables (search_path), as a superuser or the tables' owner with
 -- CREATEROLE. Safe to apply twice. Apply it again after adding a table, or a partition without 004_partitions.sql.
 
 -- Written by the source every few seconds, by `./etl verify` as a fence, and by retention_begin(). It measures the end-to-end
@@ -77,23 +77,50 @@ $$
     DELETE FROM etl_heartbeat WHERE writer = 'retention:' || pg_current_xact_id()::text;
 $$;
 
--- Deletes rows older than their retention in one transaction. Dropping a whole partition of events is cheaper, and the job does
--- not see it.
-CREATE OR REPLACE PROCEDURE retention_delete(
-    events_older_than      interval DEFAULT '90 days',
-    assignments_older_than interval DEFAULT '365 days',
-    outbox_older_than      interval DEFAULT '30 days')
-    LANGUAGE plpgsql AS
+-- What ClickHouse has got. A clean-up deletes no row, and partition maintenance drops no partition with a row, that is not below every
+-- row of this table, and neither does anything while the table is empty. `serve`, `maintain` and `cleanup` write it: they take
+-- complete_below = pg_snapshot_xmin(pg_current_snapshot()), then lsn = pg_current_wal_insert_lsn(), and write both when etl_progress of
+-- ClickHouse has reached that LSN.
+CREATE TABLE IF NOT EXISTS etl_watermark
+(
+    slot           text        PRIMARY KEY,
+    lsn            pg_lsn      NOT NULL,
+    -- Every transaction with a lower id has ended, and ClickHouse has its rows.
+    complete_below xid8        NOT NULL,
+    updated_at     timestamptz NOT NULL DEFAULT now()
+);
+
+-- Rows below the watermark that ClickHouse has not got all the same: the open dead letters, as of the watermark.
+CREATE TABLE IF NOT EXISTS etl_undelivered
+(
+    table_name text NOT NULL,
+    row_key    text NOT NULL,
+    PRIMARY KEY (table_name, row_key)
+);
+
+-- The lowest watermark. refusal is NULL, or says why nothing may be deleted by it.
+CREATE OR REPLACE FUNCTION etl_watermark(OUT slot text, OUT lsn pg_lsn, OUT complete_below xid8, OUT refusal text)
+    LANGUAGE plpgsql STABLE
+    SET search_path FROM CURRENT AS
 $$
 BEGIN
-    PERFORM retention_begin();
-    DELETE FROM events WHERE "timestamp" < now() - events_older_than;
-    DELETE FROM assignments WHERE assigned_at < now() - assignments_older_than;
-    -- Rows that the relay has not published yet stay, whatever their age.
-    IF to_regclass('outbox_events') IS NOT NULL THEN
-        DELETE FROM outbox_events WHERE created_at < now() - outbox_older_than AND processed_at IS NOT NULL;
+    SELECT w.slot, w.lsn, w.complete_below INTO slot, lsn, complete_below FROM etl_watermark w ORDER BY w.complete_below LIMIT 1;
+    IF NOT FOUND THEN
+        refusal := 'etl_watermark has no row, so nothing says what ClickHouse has got';
+    ELSIF complete_below > pg_snapshot_xmax(pg_current_snapshot()) OR lsn > pg_current_wal_insert_lsn() THEN
+        refusal := format('the watermark of %s at %s is ahead of this server, so it was written on another one', slot, lsn);
     END IF;
 END
+$$;
+
+-- Whether the transaction that wrote a row may be above the watermark. Ids of rows have 32 bits and wrap: their distance to the newest
+-- id is compared. The million is for the subtransactions of this transaction, whose ids are above it. A row so old that its id has been
+-- used again may be taken for a new one for a while. It has no settings, so that it becomes a part of the query that calls it.
+CREATE OR REPLACE FUNCTION etl_is_beyond(row_xmin xid, complete_below xid8) RETURNS boolean
+    LANGUAGE sql STABLE AS
+$$
+    SELECT ((pg_snapshot_xmax(pg_current_snapshot())::text::bigint + 1000000 - row_xmin::text::bigint) & 4294967295)
+        <= pg_snapshot_xmax(pg_current_snapshot())::text::bigint + 1000000 - complete_below::text::bigint;
 $$;
 
 -- The job's role, with the privileges it needs and no others. It has no password until you set one:

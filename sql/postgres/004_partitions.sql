@@ -13,11 +13,14 @@ CREATE TABLE IF NOT EXISTS partition_config
     -- How many months behind the current one have a partition.
     future_partitions int     NOT NULL DEFAULT 6 CHECK (future_partitions BETWEEN 0 AND 120),
     -- false: maintenance leaves the table out.
-    enabled           boolean NOT NULL DEFAULT true
+    enabled           boolean NOT NULL DEFAULT true,
+    -- The least retention by the job's configuration, which `serve`, `maintain` and `cleanup` write for events. The longer one holds.
+    policy_months     int     CHECK (policy_months BETWEEN 1 AND 1200)
 );
-INSERT INTO partition_config (table_name)
-SELECT name
-FROM unnest(ARRAY ['events', 'goal_completions']) name
+-- 4 months are the 90 days of retention.postgres.events in whole months that are never shorter.
+INSERT INTO partition_config (table_name, retention_months)
+SELECT name, months
+FROM (VALUES ('events', 4), ('goal_completions', 12)) registered (name, months)
 WHERE NOT EXISTS (SELECT FROM partition_config);
 
 -- One row per partition, as of the last maintenance.
@@ -34,18 +37,6 @@ CREATE TABLE IF NOT EXISTS partition_metadata
     last_vacuumed  timestamptz,
     updated_at     timestamptz NOT NULL,
     PRIMARY KEY (parent_table, partition_name)
-);
-
--- What ClickHouse has got. No partition is dropped that holds a row which is not below every row of this table, and none at all
--- while the table is empty. To write a row: take complete_below = pg_snapshot_xmin(pg_current_snapshot()), then
--- lsn = pg_current_wal_insert_lsn(), and insert both when etl_progress of ClickHouse has reached that LSN.
-CREATE TABLE IF NOT EXISTS etl_watermark
-(
-    slot           text        PRIMARY KEY,
-    lsn            pg_lsn      NOT NULL,
-    -- Every transaction with a lower id has ended, and ClickHouse has its rows.
-    complete_below xid8        NOT NULL,
-    updated_at     timestamptz NOT NULL DEFAULT now()
 );
 
 -- The registered tables that exist. NULL: all. An unregistered name, and a table that is not partitioned by the RANGE of one column
@@ -85,7 +76,7 @@ BEGIN
                 USING HINT = format('DELETE FROM partition_config WHERE table_name = %L', config.table_name), ERRCODE = 'wrong_object_type';
         END IF;
         name := config.table_name;
-        retention := config.retention_months;
+        retention := greatest(config.retention_months, config.policy_months);
         ahead := config.future_partitions;
         RETURN NEXT;
     END LOOP;
@@ -340,25 +331,23 @@ CREATE OR REPLACE FUNCTION partition_refusal(leaf regclass) RETURNS text
     LANGUAGE plpgsql AS
 $$
 DECLARE
-    watermark etl_watermark;
-    beyond    boolean;
+    watermark   record;
+    refused     boolean;
+    parent_name text := (SELECT c.relname FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhparent WHERE i.inhrelid = leaf);
 BEGIN
-    SELECT * INTO watermark FROM etl_watermark ORDER BY complete_below LIMIT 1;
-    IF NOT FOUND THEN
-        RETURN 'etl_watermark has no row, so nothing says what ClickHouse has got';
+    SELECT * INTO watermark FROM etl_watermark();
+    IF watermark.refusal IS NOT NULL THEN
+        RETURN watermark.refusal;
     END IF;
-    IF watermark.complete_below > pg_snapshot_xmax(pg_current_snapshot()) OR watermark.lsn > pg_current_wal_insert_lsn() THEN
-        RETURN format('the watermark of %s at %s is ahead of this server, so it was written on another one', watermark.slot, watermark.lsn);
+    EXECUTE format('SELECT EXISTS (SELECT FROM %s WHERE etl_is_beyond(xmin, $1))', leaf) INTO refused USING watermark.complete_below;
+    IF refused THEN
+        RETURN format('it has rows beyond the watermark of %s at %s, which ClickHouse may not have got', watermark.slot, watermark.lsn);
     END IF;
-    -- Ids of rows have 32 bits and wrap: their distance to the newest id is compared. The million is for the subtransactions of
-    -- this transaction, whose ids are above it. A row so old that its id has been used again may be refused for a while.
-    EXECUTE format(
-        'SELECT EXISTS (SELECT FROM %s
-         WHERE ((pg_snapshot_xmax(pg_current_snapshot())::text::bigint + 1000000 - xmin::text::bigint) & 4294967295)
-             <= pg_snapshot_xmax(pg_current_snapshot())::text::bigint + 1000000 - $1)', leaf)
-        INTO beyond USING watermark.complete_below::text::bigint;
-    RETURN CASE WHEN beyond
-                THEN format('it has rows beyond the watermark of %s at %s, which ClickHouse may not have got', watermark.slot, watermark.lsn) END;
+    IF EXISTS (SELECT FROM etl_undelivered WHERE table_name = parent_name) THEN
+        EXECUTE format('SELECT EXISTS (SELECT FROM %s WHERE id::text IN (SELECT row_key FROM etl_undelivered WHERE table_name = $1))', leaf)
+            INTO refused USING parent_name;
+    END IF;
+    RETURN CASE WHEN refused THEN 'it has rows that could not be delivered to ClickHouse: the verb dead-letters lists them' END;
 END
 $$;
 
@@ -376,7 +365,7 @@ BEGIN
     FOR target IN SELECT * FROM partition_tables(for_table, for_table IS NULL) LOOP
         IF retention_months < target.retention THEN
             RAISE EXCEPTION 'A retention of % months is below the policy of %, which is % months.', retention_months, target.name, target.retention
-                USING HINT = 'partition_config.retention_months is the policy.', ERRCODE = 'invalid_parameter_value';
+                USING HINT = 'The policy is the greater one of retention_months and policy_months in partition_config.', ERRCODE = 'invalid_parameter_value';
         END IF;
         FOR old IN
             SELECT * FROM partition_bounds(target.parent) b
@@ -577,7 +566,7 @@ $$
             coalesce(sum(s.size_bytes), 0)::bigint AS bytes,
             min(b.starts_at) FILTER (WHERE isfinite(b.starts_at))::date AS oldest,
             max(b.starts_at) FILTER (WHERE isfinite(b.starts_at))::date AS newest,
-            count(*) FILTER (WHERE b.ends_at <= date_trunc('month', now()) - c.retention_months * interval '1 month') AS pending
+            count(*) FILTER (WHERE b.ends_at <= date_trunc('month', now()) - greatest(c.retention_months, c.policy_months) * interval '1 month') AS pending
         FROM partition_bounds(t.parent) b CROSS JOIN LATERAL partition_size(b.leaf) s) p
     ORDER BY c.table_name;
 $$;

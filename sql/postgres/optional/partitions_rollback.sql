@@ -18,4 +18,4 @@ BEGIN
     END LOOP;
 END
 $$;
-DROP TABLE IF EXISTS partition_metadata, partition_config, etl_watermark;
+DROP TABLE IF EXISTS partition_metadata, partition_config;

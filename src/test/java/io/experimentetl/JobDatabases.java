@@ -43,7 +43,9 @@ record JobDatabases(PostgresEndpoint postgres, ClickHouseEndpoint clickHouse, Pa
         Files.readString(Path.of("sql/postgres/001_platform.sql")),
         Files.readString(Path.of("sql/postgres/002_etl.sql")));
     databases.makeSlotAnew();
-    databases.execute(Files.readString(Path.of("sql/postgres/004_partitions.sql")));
+    databases.execute(
+        Files.readString(Path.of("sql/postgres/004_partitions.sql")),
+        Files.readString(Path.of("sql/postgres/005_retention.sql")));
     new SqlFiles(Path.of("sql")).applyTo(databases.clickHouse.login(), true);
     return databases;
   }

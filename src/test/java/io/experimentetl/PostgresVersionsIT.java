@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import io.experimentetl.config.DeliveryConfig;
 import io.experimentetl.local.PlatformExtension;
 import io.experimentetl.local.PostgresServer;
+import io.experimentetl.operations.RetentionSql;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
@@ -58,6 +59,7 @@ class PostgresVersionsIT {
         job.passSnapshot();
         job.execute(
             JobScenario.event("83", "2 days", 1, "u1", "12", "purchase", "{\"revenue\": 3}"),
+            RetentionSql.WATERMARK,
             "CALL retention_delete()",
             "DELETE FROM users WHERE user_id = 'u2'");
         job.redeploy(1);

@@ -7,6 +7,7 @@ import static org.awaitility.Awaitility.await;
 import io.experimentetl.config.FindingsConfig;
 import io.experimentetl.config.JobConfig;
 import io.experimentetl.local.PlatformExtension;
+import io.experimentetl.operations.RetentionSql;
 import io.experimentetl.warehouse.Warehouse;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -185,7 +186,10 @@ class TruncateAndRetentionIT {
   @Test
   @Order(3)
   void scheduledCleanUpKeepsOldRowsAndADeleteBehindItCounts() throws Exception {
-    databases.execute("CALL retention_delete()", "DELETE FROM events WHERE user_id = 't20'");
+    databases.execute(
+        RetentionSql.WATERMARK,
+        "CALL retention_delete()",
+        "DELETE FROM events WHERE user_id = 't20'");
 
     awaitThat(events("user_id = 't20'"), "0");
     awaitThat(events("experiment_id = 3 AND event_type = 'purchase'"), "4");

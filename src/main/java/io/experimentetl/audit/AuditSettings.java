@@ -3,6 +3,7 @@ package io.experimentetl.audit;
 import io.experimentetl.clickhouse.ClickHouseConnection;
 import io.experimentetl.config.FindingsConfig;
 import io.experimentetl.config.JobConfig;
+import io.experimentetl.config.RetentionConfig;
 import io.experimentetl.config.StatisticsConfig;
 import io.experimentetl.postgres.PostgresSession;
 import java.time.Duration;
@@ -15,6 +16,7 @@ import java.time.Duration;
  * @param findings the job's settings
  * @param eventRetention rows of {@code events} older than this may be absent from PostgreSQL
  * @param assignmentRetention the same for {@code assignments}
+ * @param warehouseRetention facts older than this may be absent from ClickHouse
  * @param deadline how long nothing may move, neither the job's progress nor the audit's queries,
  *     until the audit gives up
  */
@@ -27,6 +29,7 @@ public record AuditSettings(
     FindingsConfig findings,
     Duration eventRetention,
     Duration assignmentRetention,
+    Duration warehouseRetention,
     Duration deadline) {
 
   /** The job's settings, with the servers to compare. */
@@ -46,7 +49,14 @@ public record AuditSettings(
         job.findings(),
         job.retention().postgres().events(),
         job.retention().postgres().assignments(),
+        shorter(job.retention().clickhouse()),
         deadline);
+  }
+
+  private static Duration shorter(RetentionConfig.Warehouse warehouse) {
+    return warehouse.events().compareTo(warehouse.assignments()) < 0
+        ? warehouse.events()
+        : warehouse.assignments();
   }
 
   /** Leaves out the passwords. */

@@ -126,7 +126,7 @@ final class FindingsComparison {
         entry(
             "expired_before",
             Long.toString(
-                source.takenAt().minus(Warehouse.RETENTION).getEpochSecond() * 1_000_000)),
+                source.takenAt().minus(warehouse.retention()).getEpochSecond() * 1_000_000)),
         entry("range_ends", StatisticsSql.RANGE_ENDS),
         entry("limit", Integer.toString(LIMIT)));
   }

@@ -19,7 +19,7 @@ final class Retention {
                 table == AuditedTable.EVENTS
                     ? settings.eventRetention()
                     : settings.assignmentRetention());
-    this.expiredBefore = source.takenAt().minus(Warehouse.RETENTION);
+    this.expiredBefore = source.takenAt().minus(warehouse.retention());
     this.expires = warehouse.expires(table.warehouseTable());
   }
 

@@ -219,7 +219,7 @@ final class StatisticsComparison {
     if (warehouse.expires(AuditedTable.EVENTS.warehouseTable())) {
       warehouse.read(
           "SELECT DISTINCT experiment_id FROM experiment_daily_stats FINAL WHERE day < toDate32('"
-              + LocalDate.ofInstant(source.takenAt().minus(Warehouse.RETENTION), ZoneOffset.UTC)
+              + LocalDate.ofInstant(source.takenAt().minus(warehouse.retention()), ZoneOffset.UTC)
               + "')",
           row -> expired.add(row.getLong(1)));
     }

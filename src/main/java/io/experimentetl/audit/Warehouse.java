@@ -20,9 +20,6 @@ import java.util.UUID;
 
 /** ClickHouse's side of the audit. */
 final class Warehouse implements AutoCloseable {
-  /** How long ClickHouse keeps facts (sql/clickhouse/900_retention.sql), minus one day. */
-  static final Duration RETENTION = Duration.ofDays(729);
-
   /** Queries may outlast the deadline: the waiting caller reports the missing state better. */
   private static final Duration GRACE = Duration.ofSeconds(10);
 
@@ -44,10 +41,12 @@ final class Warehouse implements AutoCloseable {
   private final ClickHouseReader reader;
   private final ClickHouseReader observer;
   private final Deadline deadline;
+  private final Duration retention;
 
   Warehouse(AuditSettings settings, Deadline deadline) {
     this.server = settings.clickhouse();
     this.deadline = deadline;
+    this.retention = settings.warehouseRetention().minusDays(1);
     this.reader = new ClickHouseReader(server, settings(name));
     this.observer = new ClickHouseReader(server);
   }
@@ -104,6 +103,11 @@ final class Warehouse implements AutoCloseable {
     } catch (InterruptedException e) {
       throw interrupted(e);
     }
+  }
+
+  /** How long ClickHouse keeps facts for certain: a day less than its TTLs. */
+  Duration retention() {
+    return retention;
   }
 
   /** Whether the table has a retention: a warehouse of old data may have none. */

@@ -1,6 +1,9 @@
 package io.experimentetl.cli;
 
 import io.experimentetl.config.InvalidConfigurationException;
+import io.experimentetl.maintenance.CleanupCommand;
+import io.experimentetl.maintenance.MaintainCommand;
+import io.experimentetl.maintenance.PartitionsCommand;
 import io.experimentetl.operations.CancelCommand;
 import io.experimentetl.operations.Databases;
 import io.experimentetl.operations.DeadLettersCommand;
@@ -80,6 +83,9 @@ public final class Tool {
         .addSubcommand(new ResyncCommand(deployments.get()))
         .addSubcommand(new DeadLettersCommand(databases.get()))
         .addSubcommand(new ForgetCommand(databases.get()))
+        .addSubcommand(new CleanupCommand(databases.get()))
+        .addSubcommand(new PartitionsCommand(databases.get()))
+        .addSubcommand(new MaintainCommand(databases.get()))
         .addSubcommand(new ServeCommand(deployments.get()));
     // Each verb takes --version too, and prints the same.
     for (CommandLine verb : line.getSubcommands().values()) {

@@ -16,15 +16,18 @@ import java.util.Map;
  */
 public final class Partitions {
   private final PostgresLogin postgres;
+  private final Duration policy;
   private final Duration timeout;
 
   /**
    * The partitions of a database.
    *
+   * @param policy the configuration's, for events: no partition is dropped below it
    * @param timeout of one statement
    */
-  public Partitions(PostgresLogin postgres, Duration timeout) {
+  public Partitions(PostgresLogin postgres, Duration policy, Duration timeout) {
     this.postgres = postgres;
+    this.policy = policy;
     this.timeout = timeout;
   }
 
@@ -41,6 +44,14 @@ public final class Partitions {
 
   private List<Map<String, Object>> query(String sql, Object... parameters) throws SQLException {
     try (Connection connection = connect()) {
+      return SqlRows.query(connection, sql, parameters);
+    }
+  }
+
+  /** A query that drops, or would. */
+  private List<Map<String, Object>> byPolicy(String sql, Object... parameters) throws SQLException {
+    try (Connection connection = connect()) {
+      EventPolicy.write(connection, policy);
       return SqlRows.query(connection, sql, parameters);
     }
   }
@@ -75,20 +86,21 @@ public final class Partitions {
    */
   public List<Map<String, Object>> drop(String table, Integer retentionMonths, boolean dryRun)
       throws SQLException {
-    return query(
+    return byPolicy(
         "SELECT * FROM drop_old_partitions(?::text, ?::int, ?)", table, retentionMonths, dryRun);
   }
 
   /** Creates, analyzes and drops, and updates {@code partition_metadata}. */
   public List<Map<String, Object>> maintain(String table, boolean dryRun) throws SQLException {
-    return query("SELECT * FROM run_partition_maintenance(?::text, ?)", table, dryRun);
+    return byPolicy("SELECT * FROM run_partition_maintenance(?::text, ?)", table, dryRun);
   }
 
   /**
-   * Vacuums each partition, the oldest first.
+   * Vacuums each partition, the oldest first. PostgreSQL only warns of one that the user may not
+   * vacuum.
    *
    * @param full rewrites them, locked meanwhile
-   * @return the statements that were run, with their time
+   * @return the statements that were run, with their time and PostgreSQL's warning
    */
   public List<Map<String, Object>> vacuum(String table, boolean full) throws SQLException {
     List<Map<String, Object>> done = new ArrayList<>();
@@ -102,6 +114,10 @@ public final class Partitions {
         Map<String, Object> ran = new LinkedHashMap<>();
         ran.put("statement", sql);
         ran.put("millis", (System.nanoTime() - begun) / 1_000_000);
+        ran.put(
+            "warning",
+            statement.getWarnings() == null ? null : statement.getWarnings().getMessage());
+        statement.clearWarnings();
         done.add(ran);
       }
     }

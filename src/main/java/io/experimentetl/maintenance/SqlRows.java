@@ -28,13 +28,7 @@ public final class SqlRows {
   public static List<Map<String, Object>> query(
       Connection connection, String sql, Object... parameters) throws SQLException {
     try (PreparedStatement statement = connection.prepareStatement(sql)) {
-      for (int i = 0; i < parameters.length; i++) {
-        if (parameters[i] == null) {
-          statement.setNull(i + 1, Types.OTHER);
-        } else {
-          statement.setObject(i + 1, parameters[i]);
-        }
-      }
+      bind(statement, parameters);
       List<Map<String, Object>> rows = new ArrayList<>();
       try (ResultSet result = statement.executeQuery()) {
         while (result.next()) {
@@ -42,6 +36,25 @@ public final class SqlRows {
         }
       }
       return rows;
+    }
+  }
+
+  /** Runs a statement and returns the number of its rows. */
+  public static int update(Connection connection, String sql, Object... parameters)
+      throws SQLException {
+    try (PreparedStatement statement = connection.prepareStatement(sql)) {
+      bind(statement, parameters);
+      return statement.executeUpdate();
+    }
+  }
+
+  private static void bind(PreparedStatement statement, Object... parameters) throws SQLException {
+    for (int i = 0; i < parameters.length; i++) {
+      if (parameters[i] == null) {
+        statement.setNull(i + 1, Types.OTHER);
+      } else {
+        statement.setObject(i + 1, parameters[i]);
+      }
     }
   }
 

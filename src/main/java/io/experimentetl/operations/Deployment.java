@@ -73,6 +73,11 @@ public record Deployment(
     return cluster.flink();
   }
 
+  /** The configuration with which submit or redeploy started the running job; empty: unknown. */
+  public Optional<JobConfig> runningConfig() {
+    return memory.runningConfiguration().map(this::config);
+  }
+
   /** The configuration in the job's file. */
   JobConfig config() {
     return config(files.config());

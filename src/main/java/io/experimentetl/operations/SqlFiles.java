@@ -119,6 +119,13 @@ public final class SqlFiles {
     }
   }
 
+  /** The statements of sql/clickhouse/900_retention.sql, one for each table with a TTL. */
+  public List<String> warehouseRetention() {
+    return SqlScript.statements(read(root.resolve("clickhouse/900_retention.sql"))).stream()
+        .map(SqlScript.Statement::text)
+        .toList();
+  }
+
   private void apply(String directory, Predicate<String> wanted, Executor executor) {
     for (Path file : files(root.resolve(directory))) {
       if (wanted.test(file.getFileName().toString())) {

@@ -23,7 +23,7 @@ import picocli.CommandLine.Spec;
     },
     exitCodeListHeading = "Exit codes:%n",
     exitCodeList = {
-      "0:every server answers, the job runs, and the warehouse is current",
+      "0:every server answers, the job runs, the warehouse is current, and no scheduled task has failed",
       "1:one of these does not hold; its line says why"
     })
 public final class StatusCommand implements Callable<Integer> {

@@ -70,6 +70,7 @@ public final class StatusLook {
     }
     ask(asked, "job", this::job);
     ask(asked, "progress", () -> progress(databases));
+    ask(asked, "schedule", () -> schedule(databases.postgres()));
     long end = System.nanoTime() + DEADLINE.toNanos();
     List<StatusLine> lines = new ArrayList<>();
     asked.forEach((name, answer) -> lines.add(line(name, answer, end)));
@@ -160,6 +161,45 @@ public final class StatusLook {
         true,
         postgres + (slots.isEmpty() ? "  no logical replication slot" : slots.toString()),
         values);
+  }
+
+  /** The tasks of {@code etl_schedule}, which sql/postgres/005_retention.sql makes. */
+  private static Found schedule(PostgresLogin postgres) throws SQLException {
+    List<String> tasks = new ArrayList<>();
+    Map<String, Object> values = new LinkedHashMap<>();
+    boolean healthy = true;
+    try (Connection connection = postgres.connect();
+        Statement statement = connection.createStatement()) {
+      try (ResultSet known =
+          statement.executeQuery(
+              "SELECT to_regclass('etl_schedule') IS NOT NULL AND has_table_privilege(to_regclass('etl_schedule'), 'SELECT')")) {
+        if (!known.next() || !known.getBoolean(1)) {
+          return Found.healthy("no schedule in PostgreSQL, or it may not be read");
+        }
+      }
+      try (ResultSet row =
+          statement.executeQuery(
+              "SELECT task, outcome, to_char(started_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"') AS started,"
+                  + " to_char(next_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"') AS next, detail FROM etl_schedule ORDER BY task")) {
+        while (row.next()) {
+          String task = row.getString("task");
+          boolean failed = row.getString("outcome").equals("FAILED");
+          healthy &= !failed;
+          values.put(task + ".outcome", row.getString("outcome"));
+          values.put(task + ".next_at", row.getString("next"));
+          tasks.add(
+              "%s %s%s%s, next %s"
+                  .formatted(
+                      task,
+                      row.getString("outcome"),
+                      row.getString("started") == null ? "" : " " + row.getString("started"),
+                      failed ? " (" + row.getString("detail") + ")" : "",
+                      row.getString("next")));
+        }
+      }
+    }
+    return new Found(
+        healthy, tasks.isEmpty() ? "no task has been scheduled" : String.join("; ", tasks), values);
   }
 
   private static Found clickHouse(ClickHouseLogin clickHouse) {

@@ -1,6 +1,8 @@
 package io.experimentetl.serve;
 
 import com.fasterxml.jackson.databind.ObjectMapper;
+import io.experimentetl.maintenance.Schedule;
+import io.experimentetl.maintenance.ScheduledTask;
 import io.experimentetl.operations.OperationsException;
 import java.io.IOException;
 import java.nio.ByteBuffer;
@@ -55,6 +57,14 @@ final class ActionLog {
   void end(String id, Principal who, String what, String outcome) {
     Map<String, Object> line = line(id, who.name(), what);
     line.put("outcome", outcome);
+    append(line);
+  }
+
+  /** Records a task of the schedule, which has run. */
+  void scheduled(ScheduledTask task, Schedule.Outcome outcome) {
+    Map<String, Object> line =
+        line(UUID.randomUUID().toString(), "schedule", "task " + task.text());
+    line.put("outcome", (outcome.succeeded() ? "done: " : "failed: ") + outcome.detail());
     append(line);
   }
 

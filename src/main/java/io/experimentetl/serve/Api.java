@@ -3,6 +3,8 @@ package io.experimentetl.serve;
 import com.fasterxml.jackson.databind.JsonNode;
 import io.experimentetl.config.ServeConfig;
 import io.experimentetl.maintenance.Partitions;
+import io.experimentetl.maintenance.Runner;
+import io.experimentetl.maintenance.Schedule;
 import io.experimentetl.operations.Deployment;
 import io.experimentetl.operations.OperationsException;
 import io.experimentetl.operations.ServerMetrics;
@@ -26,27 +28,31 @@ final class Api {
    *
    * @throws OperationsException when the configuration lacks what it needs
    */
-  static ApiServer start(Deployment deployment, Clock clock) {
+  static ApiServer start(Deployment deployment, Clock clock, ActionLog log) {
     ServeConfig config = deployment.databases().config().serve();
     if (config.tokensFile() == null) {
       throw new OperationsException(
           "serve.tokens-file is not set: make a token with openssl rand -hex 32, write NAME admin and the token's SHA-256 into a file, and name the file");
     }
     Tokens tokens = new Tokens(Path.of(config.tokensFile()));
-    ActionLog log =
-        new ActionLog(
-                Optional.ofNullable(config.actionLog())
-                    .map(Path::of)
-                    .orElseGet(() -> deployment.memory().directory().resolve("actions.jsonl")),
-                clock)
-            .open();
     Metrics metrics = new Metrics();
     metrics.add(ServerMetrics.of(deployment.databases(), deployment.cluster().flink())::write);
-    return ApiServer.start(config, routes(deployment, metrics), tokens, new Changes(log), metrics);
+    return ApiServer.start(
+        config, routes(deployment, clock, metrics), tokens, new Changes(log), metrics);
+  }
+
+  /** The record of the deployment's changes. */
+  static ActionLog log(Deployment deployment, Clock clock) {
+    return new ActionLog(
+            Optional.ofNullable(deployment.databases().config().serve().actionLog())
+                .map(Path::of)
+                .orElseGet(() -> deployment.memory().directory().resolve("actions.jsonl")),
+            clock)
+        .open();
   }
 
   /** The routes, in the order of the OpenAPI page. */
-  static List<Route> routes(Deployment deployment, Metrics metrics) {
+  static List<Route> routes(Deployment deployment, Clock clock, Metrics metrics) {
     List<Route> routes = new ArrayList<>();
     JsonNode[] page = new JsonNode[1];
     routes.add(
@@ -67,7 +73,14 @@ final class Api {
             request -> new Route.Text(Metrics.CONTENT_TYPE, metrics.text())));
     routes.addAll(
         PartitionRoutes.of(
-            () -> new Partitions(deployment.databases().postgres(), STATEMENT_TIMEOUT)));
+            () ->
+                new Partitions(
+                    deployment.databases().postgres(),
+                    deployment.databases().config().retention().postgres().events(),
+                    STATEMENT_TIMEOUT),
+            () -> new Schedule(deployment.databases().postgres(), clock, Runner.name()).tasks()));
+    routes.addAll(new DataRoutes(deployment, clock).routes());
+    routes.addAll(new PipelineRoutes(deployment).routes());
     page[0] = OpenApi.of(routes, version());
     return List.copyOf(routes);
   }

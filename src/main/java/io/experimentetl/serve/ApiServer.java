@@ -1,6 +1,7 @@
 package io.experimentetl.serve;
 
 import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.PropertyNamingStrategies;
 import com.sun.net.httpserver.HttpExchange;
 import com.sun.net.httpserver.HttpServer;
 import com.sun.net.httpserver.HttpsConfigurator;
@@ -43,7 +44,8 @@ final class ApiServer implements AutoCloseable {
   private static final int THREADS = 16;
   private static final int BACKLOG = 64;
   private static final Logger LOG = LoggerFactory.getLogger(ApiServer.class);
-  private static final ObjectMapper JSON = new ObjectMapper();
+  private static final ObjectMapper JSON =
+      new ObjectMapper().setPropertyNamingStrategy(PropertyNamingStrategies.SNAKE_CASE);
 
   static {
     // The JDK's server reads them once, when it is first used.

@@ -2,6 +2,9 @@ package io.experimentetl.serve;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.experimentetl.maintenance.Partitions;
+import io.experimentetl.maintenance.ScheduledTask;
+import io.experimentetl.maintenance.Scheduler;
+import java.sql.SQLException;
 import java.util.List;
 import java.util.Map;
 import java.util.function.Supplier;
@@ -16,8 +19,17 @@ final class PartitionRoutes {
 
   private PartitionRoutes() {}
 
-  /** The routes. The partitions are asked for at each request: the configuration may change. */
-  static List<Route> of(Supplier<Partitions> partitions) {
+  /** Reads the scheduled tasks. */
+  @FunctionalInterface
+  interface Tasks {
+    List<Map<String, Object>> read() throws SQLException;
+  }
+
+  /**
+   * The routes. The partitions are asked for at each request: the configuration may change. Long
+   * because each operation is declared in one place.
+   */
+  static List<Route> of(Supplier<Partitions> partitions, Tasks tasks) {
     return List.of(
         Route.get(
             PATH + "health",
@@ -31,6 +43,16 @@ final class PartitionRoutes {
             request ->
                 Map.of("partitions", partitions.get().list(request.text("table").orElse(null))),
             TABLE),
+        Route.get(
+            PATH + "status",
+            "The scheduled tasks: when each last ran, how it ended, and when it runs next.",
+            Schema.with(Schema.object("enabled:boolean"), "tasks", Schema.array(task())),
+            request ->
+                Map.of(
+                    "enabled",
+                    Scheduler.isEnabled(ScheduledTask.DAILY, System.getenv()),
+                    "tasks",
+                    tasks.read())),
         Route.post(
             PATH + "maintenance",
             "The daily maintenance: creates ahead, analyzes, drops what is old, updates the metadata.",
@@ -70,7 +92,9 @@ final class PartitionRoutes {
         Route.post(
             PATH + "vacuum",
             "Vacuums and analyzes every partition; full rewrites and locks each.",
-            Schema.listOf("statements", Schema.object("statement:string", "millis:integer")),
+            Schema.listOf(
+                "statements",
+                Schema.object("statement:string", "millis:integer", "warning:string?")),
             request ->
                 Map.of(
                     "statements",
@@ -125,6 +149,19 @@ final class PartitionRoutes {
         "is_default:boolean",
         "row_count:integer",
         "size_bytes:integer");
+  }
+
+  private static ObjectNode task() {
+    return Schema.object(
+        "task:string",
+        "cron:string",
+        "due_at:string",
+        "next_at:string",
+        "started_at:string?",
+        "finished_at:string?",
+        "outcome:string",
+        "detail:string?",
+        "runner:string?");
   }
 
   private static ObjectNode step() {

@@ -1,5 +1,11 @@
 package io.experimentetl.serve;
 
+import io.experimentetl.maintenance.Maintenance;
+import io.experimentetl.maintenance.Runner;
+import io.experimentetl.maintenance.Schedule;
+import io.experimentetl.maintenance.Scheduler;
+import io.experimentetl.maintenance.Watermark;
+import io.experimentetl.operations.Deployment;
 import io.experimentetl.operations.DeploymentOptions;
 import java.io.PrintWriter;
 import java.time.Clock;
@@ -15,7 +21,8 @@ import picocli.CommandLine.Spec;
     name = "serve",
     mixinStandardHelpOptions = true,
     description = {
-      "Serves the HTTP API: data management, partitions, the pipeline's state, findings, results and metrics.",
+      "Serves the HTTP API: data management, partitions, the pipeline's state, findings, results and metrics. Runs the scheduled tasks",
+      "(see maintain), and writes to PostgreSQL what ClickHouse has got, so that clean-ups may delete it.",
       "It runs until it is stopped. Its settings are the section serve of the configuration; GET /openapi.json describes the API."
     })
 public final class ServeCommand implements Callable<Integer> {
@@ -31,7 +38,21 @@ public final class ServeCommand implements Callable<Integer> {
   public Integer call() throws InterruptedException {
     PrintWriter out = spec.commandLine().getOut();
     CountDownLatch stopped = new CountDownLatch(1);
-    try (ApiServer api = Api.start(options.deployment(), Clock.systemUTC())) {
+    Deployment deployment = options.deployment();
+    Clock clock = Clock.systemUTC();
+    ActionLog log = Api.log(deployment, clock);
+    try (ApiServer api = Api.start(deployment, clock, log);
+        Scheduler scheduler =
+            new Scheduler(
+                new Schedule(deployment.databases().postgres(), clock, Runner.name()),
+                new Maintenance(deployment.databases(), clock),
+                System.getenv(),
+                log::scheduled)) {
+      scheduler.start(
+          new Watermark(
+              deployment.databases().postgres(),
+              deployment.databases().clickHouse(),
+              deployment.databases().config().source().slot()));
       Runtime.getRuntime().addShutdownHook(new Thread(stopped::countDown, "serve-stop"));
       out.println("serving " + api.url());
       out.flush();

@@ -74,7 +74,7 @@ final class AuditFixture implements AutoCloseable {
     AuditFixture fixture = new AuditFixture(postgres, platform.newClickHouseDatabase("audit"));
     // Without 003_slot.sql: slots are shared by all databases of the server, and none is needed
     // here.
-    for (String file : List.of("001_platform.sql", "002_etl.sql")) {
+    for (String file : List.of("001_platform.sql", "002_etl.sql", "005_retention.sql")) {
       fixture.sql(Files.readString(Path.of("sql", "postgres", file)));
     }
     new SqlFiles(Path.of("sql")).applyTo(fixture.clickHouse.login(), true);
@@ -94,6 +94,7 @@ final class AuditFixture implements AutoCloseable {
             .findings(),
         Duration.ofDays(90),
         Duration.ofDays(365),
+        Duration.ofDays(730),
         Duration.ofMinutes(2));
   }
 

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.tuple;
 
 import io.experimentetl.local.PlatformExtension;
+import io.experimentetl.operations.RetentionSql;
 import java.sql.Connection;
 import java.sql.SQLException;
 import java.util.List;
@@ -273,6 +274,7 @@ class AuditIT {
     fixture.event(
         null, 3, "old", AuditRun.YESTERDAY.minusDays(200) + " 01:00Z", "conversion", 31L, null);
     fixture.delivery().deliver(AuditRun.STATISTICS);
+    fixture.sql(RetentionSql.WATERMARK);
     fixture.sql("CALL retention_delete()");
     fixture.delivery().retain("events_processed", "assignments_processed");
     run.rest();

@@ -2,6 +2,7 @@ package io.experimentetl.audit;
 
 import io.experimentetl.config.StatisticsConfig;
 import io.experimentetl.local.PlatformExtension;
+import io.experimentetl.maintenance.MaintainCommand;
 import io.experimentetl.operations.NamedServers;
 import io.experimentetl.operations.VerifyCommand;
 import java.io.PrintWriter;
@@ -113,6 +114,15 @@ final class AuditRun implements AutoCloseable {
   record Verified(int exitCode, String out, String err) {}
 
   Verified verify(String... options) throws Exception {
+    return execute(new VerifyCommand(new NamedServers()), options);
+  }
+
+  /** The output of {@code maintain}. */
+  Verified maintain(String task) throws Exception {
+    return execute(new MaintainCommand(new NamedServers()), task);
+  }
+
+  private Verified execute(Object verb, String... options) throws Exception {
     AuditSettings settings = fixture.settings(STATISTICS);
     Path postgresPassword =
         Files.writeString(
@@ -134,7 +144,7 @@ final class AuditRun implements AutoCloseable {
                 "--clickhouse-password-file", clickHousePassword.toString()));
     arguments.addAll(List.of(options));
     int exitCode =
-        new CommandLine(new VerifyCommand(new NamedServers()))
+        new CommandLine(verb)
             .setOverwrittenOptionsAllowed(true)
             .setOut(new PrintWriter(out))
             .setErr(new PrintWriter(err))

@@ -90,6 +90,23 @@ class VerifyCommandIT {
         .containsExactly("DIFFERENT\t1\t1", "DIFFERENT\t1\t1", "EQUAL\t0\t1", "EQUAL\t0\t1");
   }
 
+  @Test
+  void weeklyTaskRecordsTheVerdictOnceForEachDueTime() throws Exception {
+    fixture.user("nobody");
+    fixture.delivery().deliver(AuditRun.STATISTICS);
+    breakTwoUsersAndTwoFigures();
+    run.rest();
+
+    AuditRun.Verified weekly = run.maintain("weekly");
+    assertThat(weekly.exitCode()).as(weekly.err()).isEqualTo(1);
+    assertThat(weekly.out()).contains("FAILED: ", " differences, see verify");
+    assertThat(recorded("status")).hasSize(4);
+    AuditRun.Verified again = run.maintain("weekly");
+    assertThat(again.exitCode()).isZero();
+    assertThat(again.out()).contains("not run: another scheduler has run it");
+    assertThat(run.maintain("hourly").exitCode()).isEqualTo(1);
+  }
+
   private void breakTwoUsersAndTwoFigures() {
     fixture
         .clickHouse()

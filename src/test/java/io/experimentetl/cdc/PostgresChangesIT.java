@@ -17,6 +17,7 @@ import io.experimentetl.model.SourceTable;
 import io.experimentetl.model.TestEvent;
 import io.experimentetl.model.UnreadableRow;
 import io.experimentetl.model.UserRow;
+import io.experimentetl.operations.RetentionSql;
 import io.experimentetl.warehouse.WarehouseRange;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -118,6 +119,7 @@ class PostgresChangesIT {
     await()
         .atMost(Duration.ofSeconds(30))
         .until(() -> view.lastMarker != null && view.lastMarker.snapshotDone());
+    database.execute(RetentionSql.WATERMARK);
     database.execute("CALL retention_delete()");
     assertThat(database.number("SELECT count(*) FROM events")).isEqualTo(1);
     database.execute("DELETE FROM users WHERE user_id = 'u2'");

@@ -27,6 +27,7 @@ final class SourceDatabase {
     database.apply("002_etl.sql");
     database.applySlot();
     database.apply("004_partitions.sql");
+    database.apply("005_retention.sql");
     return database;
   }
 

@@ -31,6 +31,7 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
+/** Long because each key and each error is a line of it. */
 class JobConfigTest {
   private static final String PASSWORD = "hunter2!: {";
   private static final Map<String, String> SECRETS =

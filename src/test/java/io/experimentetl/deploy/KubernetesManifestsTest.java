@@ -244,7 +244,7 @@ class KubernetesManifestsTest {
   void documentationCreatesTheSecretWithItsKeys() throws IOException {
     assertThat(Files.readString(Path.of("docs/deployment.md")))
         .contains(
-            "kubectl create secret generic experiment-etl-passwords --from-file=source-password --from-file=clickhouse-password");
+            "kubectl create secret generic experiment-etl-passwords --from-file=source-password --from-file=clickhouse-password --from-file=serve-password");
   }
 
   @Test
@@ -278,7 +278,10 @@ class KubernetesManifestsTest {
     }
     assertThat(verbs)
         .containsExactly(
-            "0 2 * * * forget --config " + CONFIG, "0 3 * * 0 verify --record --config " + CONFIG);
+            "0 2 * * * maintain daily --config "
+                + CONFIG
+                + " --postgres-user=experiment_etl_serve --postgres-password-file=/etc/experiment-etl/passwords/serve-password",
+            "0 3 * * 0 verify --record --config " + CONFIG);
   }
 
   @Test

@@ -63,6 +63,7 @@ class SystemdUnitsTest {
             "experiment-etl-submit.service",
             "experiment-etl-forget.service",
             "experiment-etl-forget.timer",
+            "experiment-etl-serve.service",
             "experiment-etl-verify.service",
             "experiment-etl-verify.timer");
     units.forEach(
@@ -114,6 +115,27 @@ class SystemdUnitsTest {
         .containsEntry("Service.Type", "oneshot")
         .containsEntry("Unit.Requires", "experiment-etl-jobmanager.service")
         .containsEntry("Install.WantedBy", "multi-user.target experiment-etl-jobmanager.service");
+  }
+
+  @Test
+  void apiAsksTheJobManagerAndUsesItsOwnRole(@TempDir Path folder) throws IOException {
+    Map<String, String> unit = units.get("experiment-etl-serve.service");
+    ParseResult verb = verb(unit);
+    assertThat(verb.commandSpec().name()).isEqualTo("serve");
+    assertThat(DeploymentFiles.option(verb, "--flink"))
+        .isEqualTo("http://127.0.0.1:" + DeploymentFiles.flinkConf().get("rest.port"));
+    assertThat(DeploymentFiles.option(verb, "--state-directory"))
+        .isEqualTo("/var/lib/" + unit.get("Service.StateDirectory"));
+    assertThat(Files.readString(Path.of("sql/postgres/005_retention.sql")))
+        .contains("CREATE ROLE " + DeploymentFiles.option(verb, "--postgres-user") + " ");
+    assertThat(
+            DeploymentFiles.config(
+                    Files.readString(FOLDER.resolve("experiment-etl.yaml")),
+                    "/etc/experiment-etl/passwords",
+                    folder)
+                .serve()
+                .tokensFile())
+        .isEqualTo("/etc/experiment-etl/tokens");
   }
 
   private static ParseResult verb(Map<String, String> unit) {

@@ -173,9 +173,7 @@ class PartitionsIT {
             other.count(
                 "SELECT count(*) FROM pg_proc WHERE pronamespace = 'public'::regnamespace AND (proname LIKE '%partition%' OR proname LIKE '%vacuum%')"))
         .isZero();
-    assertThat(
-            other.count(
-                "SELECT count(*) FROM pg_class WHERE relname LIKE 'partition_%' OR relname = 'etl_watermark'"))
+    assertThat(other.count("SELECT count(*) FROM pg_class WHERE relname LIKE 'partition_%'"))
         .isZero();
     assertThat(other.count("SELECT count(*) FROM pg_inherits WHERE inhparent = 'events'::regclass"))
         .isEqualTo(7);

@@ -62,7 +62,7 @@ class StatusLookTest {
 
       assertThat(lines)
           .extracting(StatusLine::name)
-          .containsExactly("PostgreSQL", "ClickHouse", "Flink", "job", "progress");
+          .containsExactly("PostgreSQL", "ClickHouse", "Flink", "job", "progress", "schedule");
       assertThat(lines)
           .allSatisfy(
               line -> {

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import io.experimentetl.operations.Deployment;
+import java.time.Clock;
 import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
@@ -16,7 +17,10 @@ import org.junit.jupiter.api.Test;
 /** Holds the page against the routes; {@code ServeIT} holds the answers against the page. */
 class OpenApiTest {
   private static final List<Route> ROUTES =
-      Api.routes(new Deployment(null, null, null, null, Map.of(), Set.of()), new Metrics());
+      Api.routes(
+          new Deployment(null, null, null, null, Map.of(), Set.of()),
+          Clock.systemUTC(),
+          new Metrics());
   private static final JsonNode PAGE = OpenApi.of(ROUTES, "1");
 
   @Test
@@ -47,6 +51,13 @@ class OpenApiTest {
             "GET /metrics",
             "GET /api/v1/partitions/health",
             "GET /api/v1/partitions/list",
+            "GET /api/v1/partitions/status",
+            "GET /api/v1/data-management/stats",
+            "POST /api/v1/data-management/cleanup",
+            "GET /api/v1/data-management/retention-policies",
+            "GET /api/v1/pipeline",
+            "GET /api/v1/findings",
+            "GET /api/v1/experiments/{key}/results",
             "POST /api/v1/partitions/maintenance",
             "POST /api/v1/partitions/create",
             "POST /api/v1/partitions/analyze",

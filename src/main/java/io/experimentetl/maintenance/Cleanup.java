@@ -1,0 +1,163 @@
+package io.experimentetl.maintenance;
+
+import io.experimentetl.config.RetentionConfig;
+import io.experimentetl.maintenance.CleanupReport.Counting;
+import io.experimentetl.maintenance.CleanupRequest.Part;
+import io.experimentetl.operations.ClickHouseLogin;
+import io.experimentetl.operations.OperationsException;
+import io.experimentetl.operations.PostgresLogin;
+import java.sql.Connection;
+import java.sql.SQLException;
+import java.sql.Timestamp;
+import java.time.Clock;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+
+/**
+ * Deletes what is older than its retention: in PostgreSQL in batches, each a transaction that says
+ * so to the job, and never a row that ClickHouse may not have; in ClickHouse by the TTLs.
+ */
+public final class Cleanup {
+  /** Pages of one transaction: about 2 MB, some ten thousand rows. */
+  private static final int BATCH_PAGES = 256;
+
+  private final PostgresLogin postgres;
+  private final ClickHouseLogin clickHouse;
+  private final RetentionConfig policies;
+  private final Clock clock;
+
+  /** Clean-ups of a deployment's databases. */
+  public Cleanup(
+      PostgresLogin postgres, ClickHouseLogin clickHouse, RetentionConfig policies, Clock clock) {
+    this.postgres = postgres;
+    this.clickHouse = clickHouse;
+    this.policies = policies;
+    this.clock = clock;
+  }
+
+  /**
+   * Runs one.
+   *
+   * @param budget no batch of PostgreSQL begins behind it
+   * @throws OperationsException when another one runs
+   */
+  public CleanupReport run(CleanupRequest request, Duration budget) throws SQLException {
+    long end = System.nanoTime() + budget.toNanos();
+    List<CleanupReport.Table> tables = new ArrayList<>();
+    boolean complete = true;
+    try (Connection connection = postgres.connect()) {
+      lock(connection);
+      EventPolicy.write(connection, policies.postgres().events());
+      for (Part part : List.of(Part.EVENTS, Part.ASSIGNMENTS, Part.OUTBOX)) {
+        if (request.ages().containsKey(part)) {
+          complete &= deleteByAge(connection, request, part, end, tables);
+        }
+      }
+      if (request.ages().containsKey(Part.EXPERIMENTS)) {
+        tables.add(deleteExperiments(connection, request));
+      }
+      if (request.ages().containsKey(Part.CLICKHOUSE)) {
+        tables.addAll(
+            new WarehouseRetention(clickHouse, policies.clickhouse())
+                .cleanUp(clock.instant(), request.dryRun()));
+      }
+    }
+    return new CleanupReport(request.dryRun(), complete, tables);
+  }
+
+  /** Until the connection ends. */
+  private static void lock(Connection connection) throws SQLException {
+    boolean isFree =
+        (boolean)
+            SqlRows.query(
+                    connection,
+                    "SELECT pg_try_advisory_lock(hashtextextended('experiment_etl cleanup ' || current_schema(), 0)) AS free")
+                .get(0)
+                .get("free");
+    if (!isFree) {
+      throw new OperationsException("another clean-up runs: wait until it has ended");
+    }
+  }
+
+  private Instant cutoff(Connection connection, CleanupRequest request, Part part)
+      throws SQLException {
+    Duration age = request.ages().get(part);
+    return part == Part.EVENTS
+        ? EventPolicy.cutoff(
+            clock.instant(),
+            age,
+            policies.postgres().events(),
+            EventPolicy.configuredMonths(connection))
+        : clock.instant().minus(age);
+  }
+
+  private boolean deleteByAge(
+      Connection connection,
+      CleanupRequest request,
+      Part part,
+      long end,
+      List<CleanupReport.Table> tables)
+      throws SQLException {
+    Instant olderThan = cutoff(connection, request, part);
+    Counting counting = new Counting();
+    boolean complete = true;
+    for (Map<String, Object> piece :
+        SqlRows.query(
+            connection,
+            "SELECT part::text AS part, pages FROM retention_parts(?, ?)",
+            part.text(),
+            Timestamp.from(olderThan))) {
+      long pages = ((Number) piece.get("pages")).longValue();
+      for (long first = 0; first < pages; first += BATCH_PAGES) {
+        if (System.nanoTime() > end) {
+          complete = false;
+          break;
+        }
+        count(
+            counting,
+            SqlRows.query(
+                connection,
+                "SELECT day::text AS day, row_count, refused_count FROM retention_delete_pages(?, ?::regclass, ?, ?, ?, ?)",
+                part.text(),
+                piece.get("part"),
+                first,
+                BATCH_PAGES,
+                Timestamp.from(olderThan),
+                request.dryRun()));
+      }
+    }
+    tables.add(
+        counting.table(
+            "postgresql",
+            part.text(),
+            olderThan.toString(),
+            complete ? null : "the time was over: run it again"));
+    return complete;
+  }
+
+  private CleanupReport.Table deleteExperiments(Connection connection, CleanupRequest request)
+      throws SQLException {
+    Instant olderThan = cutoff(connection, request, Part.EXPERIMENTS);
+    Counting counting = new Counting();
+    count(
+        counting,
+        SqlRows.query(
+            connection,
+            "SELECT day::text AS day, row_count, refused_count FROM retention_delete_experiments(?, ?)",
+            Timestamp.from(olderThan),
+            request.dryRun()));
+    return counting.table("postgresql", "experiments", olderThan.toString(), null);
+  }
+
+  private static void count(Counting counting, List<Map<String, Object>> days) {
+    for (Map<String, Object> day : days) {
+      counting.add(
+          String.valueOf(day.get("day")),
+          ((Number) day.get("row_count")).longValue(),
+          ((Number) day.get("refused_count")).longValue());
+    }
+  }
+}

@@ -194,6 +194,7 @@ public final class ExperimentEtlJob {
         source.schema(),
         source.username(),
         source.password()::value,
+        source.tls(),
         source.publication(),
         source.slot(),
         source.heartbeatInterval(),

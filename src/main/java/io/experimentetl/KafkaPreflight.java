@@ -4,6 +4,7 @@ import io.experimentetl.config.JobConfig;
 import io.experimentetl.config.SourceType;
 import io.experimentetl.model.SourceTable;
 import io.experimentetl.outbox.OutboxPreflight;
+import io.experimentetl.tls.TlsFailure;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -144,10 +145,22 @@ final class KafkaPreflight {
   }
 
   private String unreachable(Throwable e) {
+    Throwable root = e;
+    while (root.getCause() != null) {
+      root = root.getCause();
+    }
+    String tls = TlsFailure.explain(e);
+    if (tls != null) {
+      return place + " cannot be used: " + tls + ".";
+    }
     return place
         + " cannot be used ("
         + e.getMessage()
-        + "): check kafka.bootstrap-servers and kafka.properties, and that the brokers run.";
+        + (root == e ? "" : "; " + root.getMessage())
+        + "): check kafka.bootstrap-servers and kafka.properties, and that the brokers run."
+        + (config.kafka().properties().containsKey("security.protocol")
+            ? ""
+            : " If they demand TLS or a login, set security.protocol there.");
   }
 
   /**

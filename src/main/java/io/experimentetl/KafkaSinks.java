@@ -44,7 +44,8 @@ public record KafkaSinks(
         source.host() + ":" + source.port() + "/" + source.database(),
         source.schema(),
         source.username(),
-        source.password()::value);
+        source.password()::value,
+        source.tls());
   }
 
   private static Sink<Either<ProgressMarker, Finding>> findings(JobConfig config) {

@@ -98,6 +98,18 @@ public final class KafkaJob implements AutoCloseable {
   }
 
   public void start(KafkaSinks sinks, String savepoint) throws Exception {
+    job = submit(config, folder, sinks, savepoint);
+  }
+
+  /**
+   * Checks the servers, and submits a job.
+   *
+   * @param folder for its checkpoints
+   * @param savepoint null: none
+   * @throws PreflightException with all problems
+   */
+  static JobClient submit(JobConfig config, Path folder, KafkaSinks sinks, String savepoint)
+      throws Exception {
     Configuration flink = new Configuration();
     flink.setString("execution.checkpointing.interval", "500 ms");
     // Without a pause a busy machine does nothing else.
@@ -124,7 +136,7 @@ public final class KafkaJob implements AutoCloseable {
         ExperimentEtlJob.source(config, environment, null),
         Warehouse.of(config, environment.getConfiguration()).sinks(),
         sinks);
-    job = environment.executeAsync();
+    return environment.executeAsync();
   }
 
   public String stopWithSavepoint() throws Exception {

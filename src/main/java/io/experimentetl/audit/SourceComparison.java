@@ -10,6 +10,7 @@ import io.experimentetl.model.SourceTable;
 import io.experimentetl.model.Subject;
 import io.experimentetl.model.SubjectKind;
 import io.experimentetl.postgres.PostgresSession;
+import io.experimentetl.postgres.PostgresTls;
 import io.experimentetl.warehouse.SourceColumns;
 import java.io.IOException;
 import java.time.Duration;
@@ -188,7 +189,8 @@ public final class SourceComparison implements TableComparison {
     SourceConfig source = config.source();
     return AuditSettings.of(
         config,
-        PostgresSession.url(source.host(), source.port(), source.database()),
+        PostgresTls.inUrl(
+            PostgresSession.url(source.host(), source.port(), source.database()), source.tls()),
         source.username(),
         source.password().value(),
         io.experimentetl.warehouse.Warehouse.connection(

@@ -4,6 +4,9 @@ import io.debezium.relational.TableId;
 import io.experimentetl.model.Change;
 import io.experimentetl.model.SourceTable;
 import io.experimentetl.postgres.PostgresSession;
+import io.experimentetl.postgres.PostgresTls;
+import io.experimentetl.tls.ServerTls;
+import io.experimentetl.tls.TlsMode;
 import java.net.URLEncoder;
 import java.nio.charset.StandardCharsets;
 import java.sql.Connection;
@@ -84,6 +87,11 @@ final class PostgresChangeSource
     // superuser.
     debezium.setProperty("publication.autocreate.mode", "disabled");
     debezium.setProperty("database." + PostgresSession.OPTIONS, sessionOptions);
+    if (settings.tls().mode() != TlsMode.PREFER) {
+      // Debezium does not know the driver's default.
+      PostgresTls.properties(settings.tls())
+          .forEach((name, value) -> debezium.setProperty("database." + name, value));
+    }
     // A numeric without a declared scale keeps its digits.
     debezium.setProperty("decimal.handling.mode", "string");
     debezium.setProperty("converters", "micros");
@@ -268,9 +276,11 @@ final class PostgresChangeSource
     private static final long serialVersionUID = 1L;
 
     private final String sessionOptions;
+    private final ServerTls tls;
 
-    private Pool(String sessionOptions) {
+    private Pool(String sessionOptions, ServerTls tls) {
       this.sessionOptions = sessionOptions;
+      this.tls = tls;
     }
 
     @Override
@@ -283,7 +293,9 @@ final class PostgresChangeSource
           + "&"
           + PostgresSession.OPTIONS
           + "="
-          + URLEncoder.encode(sessionOptions, StandardCharsets.UTF_8);
+          + URLEncoder.encode(sessionOptions, StandardCharsets.UTF_8)
+          + "&"
+          + PostgresTls.parameters(tls);
     }
   }
 
@@ -318,7 +330,7 @@ final class PostgresChangeSource
 
     @Override
     public JdbcConnectionPoolFactory getPooledDataSourceFactory() {
-      return new Pool(sessionOptions);
+      return new Pool(sessionOptions, settings.tls());
     }
 
     /** Confirms the checkpoint's offset; checkpoints during the snapshot hold none. */

@@ -2,6 +2,7 @@ package io.experimentetl.cdc;
 
 import io.experimentetl.model.SourceColumn;
 import io.experimentetl.model.SourceTable;
+import io.experimentetl.tls.TlsFailure;
 import java.sql.Connection;
 import java.sql.PreparedStatement;
 import java.sql.ResultSet;
@@ -66,6 +67,10 @@ public final class PostgresPreflight {
   private String connectionProblem(SQLException e) {
     String state = e.getSQLState() == null ? "" : e.getSQLState();
     String login = " as " + settings.username() + " at PostgreSQL " + settings.place();
+    String tls = TlsFailure.explain(e);
+    if (tls != null) {
+      return "PostgreSQL " + settings.place() + " cannot be used: " + tls + ".";
+    }
     if (state.startsWith("28")) {
       return "The login"
           + login

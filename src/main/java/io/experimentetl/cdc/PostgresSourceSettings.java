@@ -1,6 +1,8 @@
 package io.experimentetl.cdc;
 
 import io.experimentetl.model.SourceTable;
+import io.experimentetl.postgres.PostgresTls;
+import io.experimentetl.tls.ServerTls;
 import java.io.Serializable;
 import java.time.Duration;
 import java.util.List;
@@ -11,6 +13,7 @@ import org.apache.flink.util.function.SerializableSupplier;
  *
  * @param password returns the password on the machine that needs it; the job graph contains only
  *     the supplier
+ * @param tls how every connection is encrypted
  * @param publication of exactly the captured tables, made by {@code sql/postgres/002_etl.sql}
  * @param slot logical slot of the plugin pgoutput, made by {@code sql/postgres/003_slot.sql}
  * @param heartbeatInterval how often the source writes its row of {@code etl_heartbeat}
@@ -24,6 +27,7 @@ public record PostgresSourceSettings(
     String schema,
     String username,
     SerializableSupplier<String> password,
+    ServerTls tls,
     String publication,
     String slot,
     Duration heartbeatInterval,
@@ -34,6 +38,11 @@ public record PostgresSourceSettings(
   /** The tables that are read. */
   List<SourceTable> tables() {
     return SourceTable.read(outbox);
+  }
+
+  /** The URL of the driver, with how the connection is encrypted. */
+  String jdbcUrl() {
+    return PostgresTls.inUrl("jdbc:postgresql://" + place(), tls);
   }
 
   /** The server as a message names it. */

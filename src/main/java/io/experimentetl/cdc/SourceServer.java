@@ -27,7 +27,7 @@ public final class SourceServer {
   public static Connection connect(PostgresSourceSettings settings) throws SQLException {
     Properties properties = login(settings, "experiment-etl");
     properties.setProperty("socketTimeout", "60");
-    return PostgresSession.open("jdbc:postgresql://" + settings.place(), properties);
+    return PostgresSession.open(settings.jdbcUrl(), properties);
   }
 
   /**
@@ -42,8 +42,7 @@ public final class SourceServer {
     // Until the stream begins; StreamConnection watches it from then on.
     properties.setProperty("socketTimeout", "60");
     properties.setProperty("tcpKeepAlive", "true");
-    return PostgresSession.openForReplication(
-        "jdbc:postgresql://" + settings.place(), properties, serverVersion);
+    return PostgresSession.openForReplication(settings.jdbcUrl(), properties, serverVersion);
   }
 
   private static Properties login(PostgresSourceSettings settings, String applicationName) {

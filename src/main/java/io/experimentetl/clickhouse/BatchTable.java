@@ -36,6 +36,8 @@ final class BatchTable {
       Map.of(
           "deduplicate_insert", "disable",
           "max_insert_block_size_bytes", "0",
+          "input_format_native_decode_types_in_binary_format", "0",
+          "input_format_native_allow_types_conversion", "1",
           "input_format_max_block_wait_ms", "0",
           "input_format_connection_handling", "0");
 
@@ -221,8 +223,16 @@ final class BatchTable {
                 .formatted(key, quoted(batch.table()), inPartition(batch))
             + " AND %1$s IN (SELECT %1$s FROM batch) GROUP BY k) AS t".formatted(key)
             + " ON b.k = t.k WHERE isNull(t.v) OR t.v < b.v";
-    return Long.parseLong(
-        http.selectOn(sql, structure, blocks, Map.of("join_use_nulls", "1"), timeout).get(0)[0]);
+    Map<String, String> reading = new LinkedHashMap<>();
+    reading.put("join_use_nulls", "1");
+    settings()
+        .forEach(
+            (name, value) -> {
+              if (name.startsWith("input_format_native")) {
+                reading.put(name, value);
+              }
+            });
+    return Long.parseLong(http.selectOn(sql, structure, blocks, reading, timeout).get(0)[0]);
   }
 
   private long number(String sql) throws IOException, InterruptedException {

@@ -1,5 +1,6 @@
 package io.experimentetl.clickhouse;
 
+import io.experimentetl.tls.TlsFiles;
 import java.io.Serializable;
 import java.net.URI;
 
@@ -11,9 +12,16 @@ import java.net.URI;
  * @param database the database with the tables
  * @param user needs INSERT, SELECT and the right to kill its own queries
  * @param password where to read the password
+ * @param tls certificates and keys for https
  */
-public record ClickHouseConnection(URI url, String database, String user, PasswordSource password)
+public record ClickHouseConnection(
+    URI url, String database, String user, PasswordSource password, TlsFiles tls)
     implements Serializable {
+
+  /** A connection that trusts the CAs that the JVM trusts, and has no client certificate. */
+  public ClickHouseConnection(URI url, String database, String user, PasswordSource password) {
+    this(url, database, user, password, TlsFiles.NONE);
+  }
 
   /**
    * Checks the URL.

@@ -37,7 +37,7 @@ final class ClickHouseHttp implements AutoCloseable {
   /**
    * Does not connect yet.
    *
-   * @throws IOException if the password cannot be read
+   * @throws IOException if the password or a file of TLS cannot be read
    */
   ClickHouseHttp(ClickHouseConnection connection) throws IOException {
     this.connection = connection;
@@ -55,13 +55,16 @@ final class ClickHouseHttp implements AutoCloseable {
               thread.setDaemon(true);
               return thread;
             });
-    this.client =
+    HttpClient.Builder builder =
         HttpClient.newBuilder()
             .version(HttpClient.Version.HTTP_1_1)
             .followRedirects(HttpClient.Redirect.NEVER)
             .connectTimeout(CONNECT_TIMEOUT)
-            .executor(executor)
-            .build();
+            .executor(executor);
+    if (!connection.tls().isEmpty()) {
+      builder.sslContext(connection.tls().context());
+    }
+    this.client = builder.build();
   }
 
   /**

@@ -1,6 +1,7 @@
 package io.experimentetl.clickhouse;
 
 import com.clickhouse.client.api.ServerException;
+import io.experimentetl.tls.TlsFailure;
 import java.io.IOException;
 import java.sql.SQLException;
 import java.time.Duration;
@@ -90,12 +91,15 @@ public final class ClickHouseReadException extends IOException {
     while (root.getCause() != null) {
       root = root.getCause();
     }
+    String tls = TlsFailure.explain(failure);
     return new ClickHouseReadException(
         server,
         Reason.UNREACHABLE,
         failure instanceof SQLException sql ? sql.getErrorCode() : 0,
         "does not answer",
-        shortened(String.valueOf(root)),
+        tls == null
+            ? shortened(String.valueOf(root))
+            : tls + " (" + shortened(String.valueOf(root)) + ")",
         failure);
   }
 

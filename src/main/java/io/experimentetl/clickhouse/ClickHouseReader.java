@@ -226,9 +226,20 @@ public final class ClickHouseReader implements AutoCloseable {
     properties.setProperty(
         ClientConfigProperties.CONNECTION_TIMEOUT.getKey(),
         Long.toString(CONNECT_TIMEOUT.toMillis()));
+    putUnlessNull(properties, ClientConfigProperties.CA_CERTIFICATE, server.tls().caFile());
+    putUnlessNull(
+        properties, ClientConfigProperties.SSL_CERTIFICATE, server.tls().certificateFile());
+    putUnlessNull(properties, ClientConfigProperties.SSL_KEY, server.tls().keyFile());
     // The read's own timeout is the limit.
     properties.setProperty(ClientConfigProperties.SOCKET_OPERATION_TIMEOUT.getKey(), "0");
     return properties;
+  }
+
+  private static void putUnlessNull(
+      Properties properties, ClientConfigProperties property, String value) {
+    if (value != null) {
+      properties.setProperty(property.getKey(), value);
+    }
   }
 
   /** Closes the socket, which ends a read that is still running. */

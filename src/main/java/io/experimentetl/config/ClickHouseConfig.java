@@ -6,6 +6,7 @@ import static io.experimentetl.config.ValueType.integer;
 import static io.experimentetl.config.ValueType.size;
 import static io.experimentetl.config.ValueType.text;
 
+import io.experimentetl.tls.TlsFiles;
 import java.io.Serializable;
 import java.time.Duration;
 
@@ -13,6 +14,7 @@ import java.time.Duration;
  * The warehouse.
  *
  * @param url {@code http://host:port} or {@code https://…}, without user, path or query
+ * @param tls certificates and keys for a URL with https
  * @param batchRows rows at which a batch is sealed
  * @param batchBytes uncompressed bytes at which a batch is sealed
  * @param inlineBytes compressed bytes up to which a sealed batch is stored in the checkpoint; a
@@ -28,6 +30,7 @@ public record ClickHouseConfig(
     String database,
     String username,
     Secret password,
+    TlsFiles tls,
     int batchRows,
     int batchBytes,
     int inlineBytes,
@@ -42,11 +45,20 @@ public record ClickHouseConfig(
   }
 
   static ClickHouseConfig read(Section section) {
+    String url = section.get("url", httpUrl(), "http://localhost:8123");
+    TlsFiles tls = section.group("tls", TlsKeys::read);
+    if (!tls.isEmpty() && !url.startsWith("https:")) {
+      section.error(
+          "url",
+          "begins with http://, but the keys of tls demand an encrypted connection.",
+          "Name the server's https port, or remove the keys.");
+    }
     return new ClickHouseConfig(
-        section.get("url", httpUrl(), "http://localhost:8123"),
+        url,
         section.get("database", text(), "experiments"),
         section.get("username", text(), "experiment_etl"),
         section.password(),
+        tls,
         section.get("batch-rows", integer(1, 1_000_000), 100_000),
         section.get("batch-bytes", size(1 << 10, 1 << 30), 64 << 20),
         section.get("inline-bytes", size(0, 1 << 30), 256 << 10),
@@ -67,6 +79,7 @@ public record ClickHouseConfig(
         other,
         username,
         password,
+        tls,
         batchRows,
         batchBytes,
         inlineBytes,

@@ -6,6 +6,8 @@ import static io.experimentetl.config.ValueType.identifier;
 import static io.experimentetl.config.ValueType.integer;
 import static io.experimentetl.config.ValueType.text;
 
+import io.experimentetl.tls.ServerTls;
+import io.experimentetl.tls.TlsMode;
 import java.io.Serializable;
 import java.time.Duration;
 
@@ -14,6 +16,7 @@ import java.time.Duration;
  *
  * @param type whether the job reads the replication slot itself, or Debezium's topics
  * @param host null: it is not set, and the type is kafka
+ * @param tls how every connection to it is encrypted
  * @param publication contains exactly the job's tables; {@code sql/postgres} creates it
  * @param slot logical replication slot; {@code sql/postgres} creates it
  * @param heartbeatInterval how often the source writes its heartbeat row, so that the slot of an
@@ -31,6 +34,7 @@ public record SourceConfig(
     String schema,
     String username,
     Secret password,
+    ServerTls tls,
     String publication,
     String slot,
     Duration heartbeatInterval,
@@ -58,6 +62,23 @@ public record SourceConfig(
     return type == SourceType.KAFKA && host != null;
   }
 
+  private static ServerTls tls(Section section) {
+    TlsMode mode = section.get("mode", choice(TlsMode.class), TlsMode.PREFER);
+    if (!mode.checksServer() && !section.isEmpty("ca-file")) {
+      section.error(
+          "ca-file",
+          "is set, but the mode does not check the server's certificate.",
+          "Set mode: verify-full, or remove ca-file.");
+    }
+    if (!mode.demandsTls() && !section.isEmpty("certificate-file")) {
+      section.error(
+          "certificate-file",
+          "is set, but the mode does not demand TLS.",
+          "Set mode: verify-full, or remove certificate-file.");
+    }
+    return new ServerTls(mode, TlsKeys.read(section));
+  }
+
   static SourceConfig read(Section section) {
     SourceType type = section.get("type", choice(SourceType.class), SourceType.POSTGRES);
     return new SourceConfig(
@@ -68,6 +89,7 @@ public record SourceConfig(
         section.get("schema", text(), "public"),
         section.get("username", text(), "experiment_etl"),
         section.password(),
+        section.group("tls", SourceConfig::tls),
         section.get("publication", identifier(), "experiment_etl"),
         section.get("slot", identifier(), "experiment_etl"),
         section.get(

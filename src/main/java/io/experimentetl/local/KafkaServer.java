@@ -27,9 +27,11 @@ public final class KafkaServer implements AutoCloseable {
   private final Path directory;
   private final int port;
   private final int controllerPort;
+  private final String furtherProperties;
   private ServerProcess process;
 
-  private KafkaServer(Path directory) {
+  private KafkaServer(Path directory, String furtherProperties) {
+    this.furtherProperties = furtherProperties;
     this.directory = directory.toAbsolutePath();
     ServerIdentity identity = ServerIdentity.of(this.directory);
     this.port = identity.port("port");
@@ -37,7 +39,16 @@ public final class KafkaServer implements AutoCloseable {
   }
 
   public static KafkaServer start(Path directory) {
-    KafkaServer server = new KafkaServer(directory);
+    return start(directory, "");
+  }
+
+  /**
+   * The same with properties of the broker, which take precedence.
+   *
+   * @param furtherProperties lines of server.properties
+   */
+  public static KafkaServer start(Path directory, String furtherProperties) {
+    KafkaServer server = new KafkaServer(directory, furtherProperties);
     server.configure();
     server.start();
     return server;
@@ -151,7 +162,8 @@ public final class KafkaServer implements AutoCloseable {
           group.initial.rebalance.delay.ms=0
           log.retention.hours=-1
           """
-              .formatted(port, controllerPort, directory.resolve("data")));
+                  .formatted(port, controllerPort, directory.resolve("data"))
+              + furtherProperties);
     } catch (IOException e) {
       throw new UncheckedIOException(e);
     }

@@ -2,6 +2,7 @@ package io.experimentetl.operations;
 
 import io.experimentetl.clickhouse.ClickHouseConnection;
 import io.experimentetl.clickhouse.ClickHouseReader;
+import io.experimentetl.tls.TlsFiles;
 import java.net.URI;
 import java.util.List;
 
@@ -9,8 +10,15 @@ import java.util.List;
  * A ClickHouse database and who uses it. Printing it never shows the password.
  *
  * @param url of the HTTP interface, e.g. {@code http://127.0.0.1:8123}, without a path
+ * @param tls certificates and keys for https
  */
-public record ClickHouseLogin(String url, String database, String user, String password) {
+public record ClickHouseLogin(
+    String url, String database, String user, String password, TlsFiles tls) {
+
+  /** A login without certificates of its own. */
+  public ClickHouseLogin(String url, String database, String user, String password) {
+    this(url, database, user, password, TlsFiles.NONE);
+  }
 
   /** Opens a session for several statements, which the caller closes. Connects to nothing yet. */
   public ClickHouseSession connect() {
@@ -52,7 +60,7 @@ public record ClickHouseLogin(String url, String database, String user, String p
   public ClickHouseConnection connection() {
     String secret = password;
     try {
-      return new ClickHouseConnection(URI.create(url), database, user, () -> secret);
+      return new ClickHouseConnection(URI.create(url), database, user, () -> secret, tls);
     } catch (IllegalArgumentException e) {
       throw new OperationsException(
           "ClickHouse's address is not a URL: give http://host:port with --clickhouse-url or as clickhouse.url in the configuration, and the user apart.",
@@ -61,7 +69,7 @@ public record ClickHouseLogin(String url, String database, String user, String p
   }
 
   public ClickHouseLogin withDatabase(String other) {
-    return new ClickHouseLogin(url, other, user, password);
+    return new ClickHouseLogin(url, other, user, password, tls);
   }
 
   @Override

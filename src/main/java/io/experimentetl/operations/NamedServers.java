@@ -5,6 +5,7 @@ import io.experimentetl.config.JobConfig;
 import io.experimentetl.config.Secret;
 import io.experimentetl.config.SourceConfig;
 import io.experimentetl.postgres.PostgresSession;
+import io.experimentetl.postgres.PostgresTls;
 import java.nio.file.Path;
 import java.util.HashMap;
 import java.util.List;
@@ -98,11 +99,13 @@ public final class NamedServers implements Databases {
     }
     SourceConfig source = config().source();
     return new PostgresLogin(
-        PostgresSession.inSchema(
-            postgresUrl != null
-                ? postgresUrl
-                : PostgresSession.url(source.host(), source.port(), source.database()),
-            source.schema()),
+        PostgresTls.inUrl(
+            PostgresSession.inSchema(
+                postgresUrl != null
+                    ? postgresUrl
+                    : PostgresSession.url(source.host(), source.port(), source.database()),
+                source.schema()),
+            source.tls()),
         postgresUser != null ? postgresUser : source.username(),
         password(postgresPasswordFile, source.password()));
   }
@@ -118,7 +121,8 @@ public final class NamedServers implements Databases {
         clickHouseUrl != null ? clickHouseUrl : warehouse.url(),
         clickHouseDatabase != null ? clickHouseDatabase : warehouse.database(),
         clickHouseUser != null ? clickHouseUser : warehouse.username(),
-        password(clickHousePasswordFile, warehouse.password()));
+        password(clickHousePasswordFile, warehouse.password()),
+        warehouse.tls());
   }
 
   private static String password(Path file, Secret configured) {

@@ -1,6 +1,8 @@
 package io.experimentetl.outbox;
 
 import io.experimentetl.postgres.PostgresSession;
+import io.experimentetl.postgres.PostgresTls;
+import io.experimentetl.tls.ServerTls;
 import java.sql.Connection;
 import java.sql.SQLException;
 import java.util.Properties;
@@ -22,6 +24,7 @@ public final class OutboxDatabase implements JdbcConnectionProvider {
   private final String schema;
   private final String username;
   private final SerializableSupplier<String> password;
+  private final ServerTls tls;
 
   private transient Connection connection;
 
@@ -31,13 +34,19 @@ public final class OutboxDatabase implements JdbcConnectionProvider {
    * @param place host:port/database
    * @param schema of {@code outbox_events}
    * @param password reads the password on the machine that connects
+   * @param tls how the connection is encrypted
    */
   public OutboxDatabase(
-      String place, String schema, String username, SerializableSupplier<String> password) {
+      String place,
+      String schema,
+      String username,
+      SerializableSupplier<String> password,
+      ServerTls tls) {
     this.place = place;
     this.schema = schema;
     this.username = username;
     this.password = password;
+    this.tls = tls;
   }
 
   /** Sets {@code processed_at} of these rows where it is NULL. The parameter is an array of ids. */
@@ -80,7 +89,8 @@ public final class OutboxDatabase implements JdbcConnectionProvider {
       properties.setProperty("connectTimeout", "10");
       properties.setProperty("socketTimeout", "60");
       properties.setProperty("ApplicationName", "experiment-etl-outbox");
-      connection = PostgresSession.open("jdbc:postgresql://" + place, properties);
+      connection =
+          PostgresSession.open(PostgresTls.inUrl("jdbc:postgresql://" + place, tls), properties);
     }
     return connection;
   }

@@ -1,5 +1,6 @@
 package io.experimentetl.outbox;
 
+import io.experimentetl.tls.TlsFailure;
 import java.sql.ResultSet;
 import java.sql.SQLException;
 import java.sql.Statement;
@@ -27,11 +28,12 @@ public final class OutboxPreflight {
                 + " Apply sql/postgres/002_etl.sql, or grant the right.");
       }
     } catch (SQLException e) {
+      String tls = TlsFailure.explain(e);
       problems.add(
           "The check of outbox_events in "
               + database
               + " failed: "
-              + e.getMessage()
+              + (tls == null ? e.getMessage() : tls)
               + " (SQLSTATE "
               + e.getSQLState()
               + "). The outbox relay needs this database (source.host, source.port, source.database) for every source.type.");

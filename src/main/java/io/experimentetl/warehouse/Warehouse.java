@@ -88,7 +88,11 @@ public final class Warehouse {
   /** A connection to another database of the same server. */
   public static ClickHouseConnection connection(ClickHouseConfig config, String database) {
     return new ClickHouseConnection(
-        URI.create(config.url()), database, config.username(), config.password()::value);
+        URI.create(config.url()),
+        database,
+        config.username(),
+        config.password()::value,
+        config.tls());
   }
 
   public List<TableSchema> schemas() {

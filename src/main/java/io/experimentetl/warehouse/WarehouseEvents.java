@@ -1,6 +1,5 @@
 package io.experimentetl.warehouse;
 
-import io.experimentetl.clickhouse.ClickHouseConnection;
 import io.experimentetl.clickhouse.ClickHouseReader;
 import io.experimentetl.config.ClickHouseConfig;
 import io.experimentetl.model.AssignmentRow;
@@ -8,7 +7,6 @@ import io.experimentetl.model.EventRow;
 import io.experimentetl.model.FindingCode;
 import io.experimentetl.model.RowColumns;
 import java.io.IOException;
-import java.net.URI;
 import java.time.Duration;
 import java.util.Collection;
 import java.util.EnumSet;
@@ -108,12 +106,7 @@ public final class WarehouseEvents implements RawEvents {
   /** Connects to nothing yet. */
   public static RawEvents open(ClickHouseConfig config) {
     return new WarehouseEvents(
-        new ClickHouseReader(
-            new ClickHouseConnection(
-                URI.create(config.url()),
-                config.database(),
-                config.username(),
-                config.password()::value)));
+        new ClickHouseReader(Warehouse.connection(config, config.database())));
   }
 
   @Override

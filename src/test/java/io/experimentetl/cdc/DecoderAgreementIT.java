@@ -91,6 +91,7 @@ class DecoderAgreementIT {
         DrawnTables.SCHEMA,
         all.username(),
         all.password(),
+        all.tls(),
         DrawnTables.PUBLICATION,
         all.slot() + "_drawn",
         Duration.ofMillis(200),

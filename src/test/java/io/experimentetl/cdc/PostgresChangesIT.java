@@ -18,6 +18,7 @@ import io.experimentetl.model.TestEvent;
 import io.experimentetl.model.UnreadableRow;
 import io.experimentetl.model.UserRow;
 import io.experimentetl.operations.RetentionSql;
+import io.experimentetl.tls.ServerTls;
 import io.experimentetl.warehouse.WarehouseRange;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -452,6 +453,7 @@ class PostgresChangesIT {
             "public",
             "etl",
             () -> readFirstLine(path),
+            ServerTls.PREFERRED,
             "experiment_etl",
             "experiment_etl",
             Duration.ofSeconds(10),

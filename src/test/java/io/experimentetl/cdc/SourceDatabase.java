@@ -2,6 +2,7 @@ package io.experimentetl.cdc;
 
 import io.experimentetl.local.PlatformExtension;
 import io.experimentetl.local.PostgresEndpoint;
+import io.experimentetl.tls.ServerTls;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
@@ -85,6 +86,7 @@ final class SourceDatabase {
         "public",
         endpoint.user(),
         () -> password,
+        ServerTls.PREFERRED,
         "experiment_etl",
         slot(),
         heartbeat,

@@ -2,6 +2,7 @@ package io.experimentetl.cdc;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.experimentetl.tls.ServerTls;
 import java.io.IOException;
 import java.time.Duration;
 import org.apache.flink.runtime.execution.SuppressRestartsException;
@@ -23,6 +24,7 @@ class SourceFailureTest {
               "public",
               "reader",
               () -> "",
+              ServerTls.PREFERRED,
               "pub_shop",
               "slot_shop",
               Duration.ofSeconds(1),

@@ -92,6 +92,25 @@ class TroubledServerIT {
     assertRowsOnceAfterTheRestart();
   }
 
+  /** The request's own settings take precedence over a profile, as over these parameters. */
+  @Test
+  void profileOfTheUserNeitherBreaksNorSplitsAnInsert() throws Exception {
+    database.query("SYSTEM STOP MERGES readings");
+    proxy.next(
+        Integer.MAX_VALUE,
+        INSERT,
+        new RequestFault.WithParameters(
+            "input_format_native_decode_types_in_binary_format=1&input_format_native_allow_types_conversion=0"
+                + "&max_insert_block_size=3&min_insert_block_size_rows=1&min_insert_block_size_bytes=1"
+                + "&max_insert_threads=4&async_insert=1&optimize_on_insert=1&insert_deduplicate=0"));
+    commit(connection, LIMITS, FRESH, ALL, batches);
+    assertThat(
+            database.query(
+                "SELECT count(), sum(rows) FROM system.parts WHERE database = currentDatabase() AND table = 'readings' AND active"))
+        .isEqualTo(batches.size() + "\t" + ROWS);
+    database.query("SYSTEM START MERGES readings");
+  }
+
   @Test
   void tableWithTooManyPartsGetsTheBatchAfterMerges() throws Exception {
     database.query(

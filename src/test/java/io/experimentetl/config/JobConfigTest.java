@@ -8,6 +8,9 @@ import static org.assertj.core.api.Assertions.tuple;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.dataformat.yaml.YAMLFactory;
+import io.experimentetl.tls.ServerTls;
+import io.experimentetl.tls.TlsFiles;
+import io.experimentetl.tls.TlsMode;
 import java.io.ByteArrayInputStream;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
@@ -85,6 +88,14 @@ class JobConfigTest {
         continue;
       }
       String key = component.getName().replaceAll("([A-Z])", "-$1").toLowerCase(Locale.ROOT);
+      if (component.getType() == TlsFiles.class) {
+        missingKeys(node.path(key), TlsFiles.class, path + "." + key, missing);
+      } else if (component.getType() == ServerTls.class) {
+        missingKeys(node.path(key), TlsFiles.class, path + "." + key, missing);
+        if (!node.path(key).has("mode")) {
+          missing.add(path + "." + key + ".mode");
+        }
+      }
       if (component.getType() == Secret.class) {
         key += "-file";
       }
@@ -102,7 +113,7 @@ class JobConfigTest {
             """
             source: {type: postgres, host: db, port: 1, database: d, schema: s, username: u, publication: p, slot: q,
               heartbeat-interval: 500ms, split-size: 100,
-              users-truncate: erase, unstreamed-changes: repair}
+              users-truncate: erase, unstreamed-changes: repair, tls: {mode: verify-ca}}
             clickhouse: {url: "https://ch:8443", database: w, username: v, batch-rows: 7, batch-bytes: 2KiB,
               inline-bytes: 3, spill-directory: "s3://b", request-timeout: 1m, commit-deadline: 2h}
             statistics:
@@ -138,6 +149,7 @@ class JobConfigTest {
                 .with(SourceConfig::database, "d")
                 .with(SourceConfig::schema, "s")
                 .with(SourceConfig::username, "u")
+                .with(SourceConfig::tls, new ServerTls(TlsMode.VERIFY_CA, TlsFiles.NONE))
                 .with(SourceConfig::publication, "p")
                 .with(SourceConfig::slot, "q")
                 .with(SourceConfig::heartbeatInterval, Duration.ofMillis(500))
@@ -308,7 +320,7 @@ class JobConfigTest {
             etl.yaml has 6 errors; nothing was started:
               source.port: is 0, which is out of range. Use a whole number from 1 to 65535. The default is 5432.
               source.password: The environment variable EXPERIMENT_ETL_SOURCE_PASSWORD is not set. Set it for the JobManager and every TaskManager, or name a file with the key password-file.
-              source.hots: is not a key of source. Remove it, or use one of type, host, port, database, schema, username, password-file, publication, slot, heartbeat-interval, split-size, users-truncate, unstreamed-changes. Did you mean host?
+              source.hots: is not a key of source. Remove it, or use one of type, host, port, database, schema, username, password-file, tls, publication, slot, heartbeat-interval, split-size, users-truncate, unstreamed-changes. Did you mean host?
               clickhouse.url: "ftp://x:1" does not begin with http:// or https://. Use a URL http://HOST:PORT or https://HOST:PORT. The default is http://localhost:8123.
               clickhouse.password: The environment variable EXPERIMENT_ETL_CLICKHOUSE_PASSWORD is not set. Set it for the JobManager and every TaskManager, or name a file with the key password-file.
               statistics.zone: "Mars/Base" is not a time zone. Use an IANA time zone such as Europe/Berlin. The default is UTC.""");

@@ -61,6 +61,7 @@ class WarehouseEventsIT {
                 warehouse.database(),
                 warehouse.user(),
                 Secret.fromFile(password.toString()),
+                defaults.tls(),
                 defaults.batchRows(),
                 defaults.batchBytes(),
                 defaults.inlineBytes(),

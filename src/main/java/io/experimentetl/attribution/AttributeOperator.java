@@ -165,7 +165,7 @@ public final class AttributeOperator
   private transient RecentAssignments recentAssignments;
   private transient ContributionBuffer contributions;
   private transient FindingReporter findings;
-  private transient MetricGroup metrics;
+  private transient MetricGroup scope;
   private transient Counter rehydratedExperiments;
 
   public AttributeOperator(JobConfig jobConfig) {
@@ -259,7 +259,7 @@ public final class AttributeOperator
   @Override
   public void open() throws Exception {
     super.open();
-    metrics = MetricScope.of(getMetricGroup());
+    scope = MetricScope.of(getMetricGroup());
     timers = getInternalTimerService("decisions", VoidNamespaceSerializer.INSTANCE, this);
     long now = timers.currentProcessingTime();
     TaskInfo task = getRuntimeContext().getTaskInfo();
@@ -281,8 +281,8 @@ public final class AttributeOperator
                 / CACHE_SHARE_OF_HEAP
                 / task.getNumberOfParallelSubtasks(),
             MAX_BYTES_IN_RECORD,
-            metrics.counter("spilled_rows_total"),
-            metrics.counter("undecided_rows_total"));
+            scope.counter("spilled_rows_total"),
+            scope.counter("undecided_rows_total"));
     contributions =
         new ContributionBuffer(
             contribution -> output.collect(CONTRIBUTIONS, new StreamRecord<>(contribution)),
@@ -301,7 +301,7 @@ public final class AttributeOperator
 
   private void openAttribution(long now) {
     PendingLowWatermark lowWatermark = new PendingLowWatermark();
-    metrics.gauge("pending_rows", lowWatermark::rows);
+    scope.gauge("pending_rows", lowWatermark::rows);
     progress =
         new VisibleProgress(
             lowWatermark,
@@ -324,13 +324,13 @@ public final class AttributeOperator
     walk =
         new DimensionWalk(
             index, dimensionState.dimensions(), lowWatermark, userBatches, this::applyDimensions);
-    metrics.gauge("unfinished_edits", walk::size);
+    scope.gauge("unfinished_edits", walk::size);
     walk.restore(restored.edits());
     rejoins = new RejoinWalk(index, users, userBatches, evictedFacts, lowWatermark, rejoinVisit());
-    metrics.gauge("unfinished_rejoins", rejoins::size);
+    scope.gauge("unfinished_rejoins", rejoins::size);
     rejoins.restore(restored.rejoins());
     renamedUsers = new RenamedUsers(attribution, users, evictedFacts, lowWatermark);
-    metrics.gauge("unmoved_users", renamedUsers::size);
+    scope.gauge("unmoved_users", renamedUsers::size);
     restored.truncates().forEach(attribution.truncates()::add);
     attribution
         .grace()
@@ -352,13 +352,13 @@ public final class AttributeOperator
             index,
             versions,
             earlyRowsMayBeVisible ? now * 1000 + NO_EVICTION_MICROS : Long.MIN_VALUE,
-            metrics.counter("evicted_experiments_total"));
+            scope.counter("evicted_experiments_total"));
   }
 
   private void registerMetrics() {
-    findings = new FindingReporter(output, FINDINGS, metrics, EnumSet.allOf(FindingCode.class));
-    rehydratedExperiments = metrics.counter("rehydrated_experiments_total");
-    metrics.gauge("cached_users", () -> users.cachedUsers());
+    findings = new FindingReporter(output, FINDINGS, scope, EnumSet.allOf(FindingCode.class));
+    rehydratedExperiments = scope.counter("rehydrated_experiments_total");
+    scope.gauge("cached_users", () -> users.cachedUsers());
   }
 
   private WarehouseFacts warehouseFacts(StatisticsConfig statistics) {

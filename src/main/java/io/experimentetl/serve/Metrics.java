@@ -56,7 +56,7 @@ final class Metrics {
     requests.forEach(
         (key, count) ->
             out.sample(
-                count.sum(),
+                (double) count.sum(),
                 "method",
                 key.method.toUpperCase(Locale.ROOT),
                 "path",

@@ -5,6 +5,7 @@ import io.experimentetl.operations.OperationsException;
 import java.sql.SQLException;
 import java.util.Map;
 import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.TimeUnit;
 import java.util.function.BiConsumer;
@@ -59,9 +60,12 @@ public final class Scheduler implements AutoCloseable {
 
   /** Begins to look. */
   public void start(Watermark watermark) {
-    tasks.scheduleWithFixedDelay(this::runDueTasks, 0, TASK_SECONDS, TimeUnit.SECONDS);
-    watermarks.scheduleWithFixedDelay(
-        () -> advance(watermark), 0, WATERMARK_SECONDS, TimeUnit.SECONDS);
+    // Both handle every exception themselves, so nobody asks for the results.
+    Future<?> unusedTasks =
+        tasks.scheduleWithFixedDelay(this::runDueTasks, 0, TASK_SECONDS, TimeUnit.SECONDS);
+    Future<?> unusedWatermarks =
+        watermarks.scheduleWithFixedDelay(
+            () -> advance(watermark), 0, WATERMARK_SECONDS, TimeUnit.SECONDS);
   }
 
   /** Runs what is due. A failure is logged, and tried again at the next look. */

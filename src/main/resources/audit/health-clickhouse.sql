@@ -24,9 +24,9 @@ ${user_events}unit AS
         a.zone AS zone_,
         a.assigned_at AS assigned_at_,
         a.assigned_sequence AS sequence_,
-        arrayFilter(e -> e.3 = ${exposure} AND e.1 BETWEEN a.starts_at AND a.ends_at, e.events) AS seen,
+        arrayFilter(e -> e.1 BETWEEN a.starts_at AND a.ends_at, e.events) AS seen,
         arrayMap(x -> x.1, seen) AS exposures,
-        arrayExists(x -> ifNull(x.4 != a.variant_id, false), seen) AS is_stray,
+        arrayExists(x -> ifNull(x.3 != a.variant_id, false), seen) AS is_stray,
         if(empty(exposures), NULL, arrayMin(exposures)) AS exposed_at,
         ifNull(${entered_at}, -9223372036854775808) AS entered,
         entered BETWEEN a.starts_at AND a.ends_at AS is_exposed

@@ -214,10 +214,11 @@ public final class Audit {
       HealthComparison.Result healthDays = null;
       if (comparison != null) {
         deadline.begin("Recomputing the statistics from PostgreSQL's rows");
-        cells = comparison.compare(reading.statistics(), experimentsWithRetainedRows);
+        SourceFigures inSource = reading.figures();
+        cells = comparison.compare(inSource.statistics(), experimentsWithRetainedRows);
         healthDays =
             health.compare(
-                reading.health(), experimentsWithRetainedRows, cells.expiredExperiments());
+                inSource.health(), experimentsWithRetainedRows, cells.expiredExperiments());
         cells.observations().forEach(seen -> observations.put(seen.identity(), seen));
         healthDays.observations().forEach(seen -> observations.put(seen.identity(), seen));
       }

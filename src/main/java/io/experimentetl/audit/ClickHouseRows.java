@@ -41,7 +41,12 @@ final class ClickHouseRows {
   String segments(long lsn, Optional<DayRange> days) {
     return """
         SELECT %1$s AS day_, %2$s AS bucket_, count(), toString(sum(toUInt128(%3$s)))
-        FROM (SELECT * FROM %4$s WHERE _lsn <= %5$d ORDER BY %6$s, _version DESC LIMIT 1 BY %6$s)
+        FROM
+        (
+          SELECT * FROM %4$s WHERE _lsn <= %5$d AND NOT %9$s
+          UNION ALL
+          SELECT * FROM (SELECT * FROM %4$s WHERE _lsn <= %5$d AND %9$s ORDER BY %6$s, _version DESC LIMIT 1 BY %6$s)
+        )
         WHERE NOT %7$s%8$s
         GROUP BY day_, bucket_"""
         .formatted(
@@ -54,7 +59,20 @@ final class ClickHouseRows {
             gone(lsn),
             days.filter(range -> table.hasTime())
                 .map(range -> " AND day_ BETWEEN " + range.from() + " AND " + range.to())
-                .orElse(""));
+                .orElse(""),
+            repeats(sortingKey, " WHERE _lsn <= " + lsn));
+  }
+
+  /**
+   * Whether a row's columns may have the same values in another row. Nearly all rows have a key of
+   * their own, which this finds without sorting or grouping whole rows. By a hash: a few other rows
+   * are among them, so the statement must also hold for a row that has no other.
+   *
+   * @param where of the other rows
+   */
+  private String repeats(String columns, String where) {
+    return "cityHash64(%1$s) IN (SELECT cityHash64(%1$s) AS hash_ FROM %2$s%3$s GROUP BY hash_ HAVING count() > 1)"
+        .formatted(columns, table.warehouseTable(), where);
   }
 
   /**
@@ -154,11 +172,18 @@ final class ClickHouseRows {
     return """
         SELECT %s, _version, countIf(NOT endsWith(_batch_id, '-early')) AS copies, any(%s)
         FROM %s
+        WHERE %s
         GROUP BY %s, _version
         HAVING copies > 1
         ORDER BY 1, 2
         LIMIT %d"""
-        .formatted(key(EVENT_ID_OF_GROUP), day(), table.warehouseTable(), sortingKey, limit);
+        .formatted(
+            key(EVENT_ID_OF_GROUP),
+            day(),
+            table.warehouseTable(),
+            repeats(sortingKey + ", _version", ""),
+            sortingKey,
+            limit);
   }
 
   /**
@@ -197,7 +222,7 @@ final class ClickHouseRows {
               arraySort(v -> (v.2, v.1), groupArrayIf((_version, _lsn),
                 _deleted = 0 AND NOT endsWith(_batch_id, '-early') AND _lsn != 0 AND _version %% %7$d = 0)) AS sent
             FROM %4$s
-            WHERE (%5$s) IN (SELECT %5$s FROM %4$s GROUP BY %5$s HAVING count() > 1)
+            WHERE %8$s
             GROUP BY %5$s
           )
         )
@@ -211,7 +236,8 @@ final class ClickHouseRows {
             table.warehouseTable(),
             sortingKey,
             limit,
-            RowVersion.LAST_REVISION + 1);
+            RowVersion.LAST_REVISION + 1,
+            repeats(sortingKey, ""));
   }
 
   /**
@@ -230,12 +256,26 @@ final class ClickHouseRows {
    */
   String repeatedIds(long before, int limit) {
     return """
-        SELECT any(%1$s), any(%2$s), groupUniqArray(%3$s) AS days, count() > uniqExact(timestamp)
-        FROM %4$s FINAL
+        SELECT any(id_), any(%1$s), groupUniqArray(%2$s) AS days, count() > uniqExact(timestamp)
+        FROM
+        (
+          SELECT event_id, timestamp, argMax(%3$s, _version) AS id_
+          FROM %4$s
+          WHERE event_id IN (SELECT event_id FROM %4$s GROUP BY event_id HAVING count() > 1 AND min(timestamp) < %5$s)
+          GROUP BY %6$s
+          HAVING argMax(_deleted, _version) = 0
+        )
         GROUP BY event_id
-        HAVING count() > 1 AND min(timestamp) < toDateTime64(%5$d, 6, 'UTC')
-        LIMIT %6$d"""
-        .formatted(EVENT_ID, bucket(EVENT_ID), day(), table.warehouseTable(), before, limit);
+        HAVING count() > 1 AND min(timestamp) < %5$s
+        LIMIT %7$d"""
+        .formatted(
+            bucket("id_"),
+            day(),
+            EVENT_ID,
+            table.warehouseTable(),
+            "toDateTime64(%d, 6, 'UTC')".formatted(before),
+            sortingKey,
+            limit);
   }
 
   /**

@@ -73,7 +73,7 @@ final class HealthComparison {
   }
 
   /** The increments of one day. */
-  private record Added(
+  record Added(
       int day, long variantId, long assigned, long exposed, long crossovers, long exposures) {}
 
   private final SourceSnapshot source;
@@ -99,7 +99,7 @@ final class HealthComparison {
   /**
    * Compares the figures.
    *
-   * @param fromSource {@link #fromSource}
+   * @param fromSource {@link SourceFigures#health}
    */
   Result compare(
       Map<Cell, Figures> fromSource, Set<Long> experimentsWithRetainedRows, Set<Long> expired) {
@@ -300,17 +300,6 @@ final class HealthComparison {
     return cumulated(added);
   }
 
-  /** The figures from PostgreSQL's rows. */
-  static Map<Cell, Figures> fromSource(
-      AuditSettings settings, SourceSnapshot source, StatisticsSql sql) {
-    Map<Long, List<Added>> added = new TreeMap<>();
-    source.recompute(
-        settings,
-        sql.healthInPostgres(),
-        row -> added.computeIfAbsent(row.getLong(1), none -> new ArrayList<>()).add(added(row)));
-    return cumulated(added);
-  }
-
   private static Added added(ResultSet row) throws SQLException {
     return new Added(
         row.getInt(3),
@@ -321,7 +310,8 @@ final class HealthComparison {
         row.getLong(7));
   }
 
-  private static Map<Cell, Figures> cumulated(Map<Long, List<Added>> byExperiment) {
+  /** The figures as of each day, from the increments by experiment. */
+  static Map<Cell, Figures> cumulated(Map<Long, List<Added>> byExperiment) {
     Map<Cell, Figures> cells = new TreeMap<>();
     byExperiment.forEach(
         (experimentId, added) -> {

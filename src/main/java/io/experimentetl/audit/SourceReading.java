@@ -17,7 +17,6 @@ import java.util.concurrent.Future;
  * matter.
  */
 final class SourceReading implements AutoCloseable {
-  private final AuditSettings settings;
   private final SourceSnapshot source;
   private final Set<String> zones;
   private final ExecutorService thread =
@@ -29,11 +28,9 @@ final class SourceReading implements AutoCloseable {
           });
   private final Map<AuditedTable, Future<Map<Segment, Tally>>> segments =
       new EnumMap<>(AuditedTable.class);
-  private Future<Map<StatisticsCell, StatisticsFigures>> statistics;
-  private Future<Map<HealthComparison.Cell, HealthComparison.Figures>> health;
+  private Future<SourceFigures> figures;
 
-  private SourceReading(AuditSettings settings, SourceSnapshot source, Set<String> zones) {
-    this.settings = settings;
+  private SourceReading(SourceSnapshot source, Set<String> zones) {
     this.source = source;
     this.zones = zones;
   }
@@ -56,7 +53,7 @@ final class SourceReading implements AutoCloseable {
     if (withFigures) {
       StatisticsComparison.requireZonesInSource(settings, snapshot, figures);
     }
-    SourceReading reading = new SourceReading(settings, snapshot.beside(settings), zones);
+    SourceReading reading = new SourceReading(snapshot.beside(settings), zones);
     for (AuditedTable table : tables) {
       reading.segments.put(
           table,
@@ -66,14 +63,10 @@ final class SourceReading implements AutoCloseable {
                       settings, table, reading.source, Optional.empty())));
     }
     if (withFigures) {
-      reading.readFigures(figures);
+      reading.figures =
+          reading.thread.submit(() -> SourceFigures.read(settings, reading.source, figures));
     }
     return reading;
-  }
-
-  private void readFigures(StatisticsSql sql) {
-    statistics = thread.submit(() -> StatisticsComparison.fromSource(settings, source, sql));
-    health = thread.submit(() -> HealthComparison.fromSource(settings, source, sql));
   }
 
   /** The zones that PostgreSQL's experiments name. */
@@ -86,14 +79,9 @@ final class SourceReading implements AutoCloseable {
     return result(segments.get(table));
   }
 
-  /** The daily statistics from PostgreSQL's rows. */
-  Map<StatisticsCell, StatisticsFigures> statistics() {
-    return result(statistics);
-  }
-
-  /** The health figures from PostgreSQL's rows. */
-  Map<HealthComparison.Cell, HealthComparison.Figures> health() {
-    return result(health);
+  /** The figures from PostgreSQL's rows. */
+  SourceFigures figures() {
+    return result(figures);
   }
 
   /** The supervision by {@link Deadline} ends a query that does not move, and so this wait. */

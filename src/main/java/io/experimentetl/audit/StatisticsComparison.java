@@ -141,7 +141,7 @@ final class StatisticsComparison {
   /**
    * Compares the statistics.
    *
-   * @param fromSource {@link #fromSource}
+   * @param fromSource {@link SourceFigures#statistics}
    * @param experimentsWithRetainedRows experiments of which PostgreSQL no longer has all rows
    */
   Result compare(
@@ -224,25 +224,6 @@ final class StatisticsComparison {
           row -> expired.add(row.getLong(1)));
     }
     return expired;
-  }
-
-  /** The figures from PostgreSQL's rows. */
-  static Map<StatisticsCell, StatisticsFigures> fromSource(
-      AuditSettings settings, SourceSnapshot source, StatisticsSql sql) {
-    Map<StatisticsCell, StatisticsFigures> cells = new HashMap<>();
-    source.recompute(
-        settings,
-        sql.postgres(),
-        row -> {
-          List<String> figures = new ArrayList<>();
-          for (int i = 0; i < StatisticsFigures.NAMES.size(); i++) {
-            figures.add(row.getString(5 + i));
-          }
-          cells.put(
-              new StatisticsCell(row.getLong(1), row.getString(3), row.getLong(2), row.getInt(4)),
-              StatisticsFigures.ofUnscaled(figures));
-        });
-    return cells;
   }
 
   /** Metrics that the job reports as ended (M-ENDED) and that are not configured. */

@@ -23,6 +23,7 @@ import java.util.Optional;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.TreeSet;
+import java.util.function.Predicate;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
@@ -89,33 +90,50 @@ final class StatisticsSql {
     }
   }
 
+  /**
+   * The statement for PostgreSQL. It recomputes {@code experiment_health_daily} too: rows without a
+   * metric.
+   */
   String postgres() {
-    return fill("statistics-postgres.sql", postgresValues());
+    return fill("figures-postgres.sql", postgresValues());
   }
 
   /** The statement for ClickHouse, as of an LSN. */
   String clickhouse(long lsn) {
-    return fill("statistics-clickhouse.sql", clickhouseValues(lsn, "properties"));
+    return fill(
+        "statistics-clickhouse.sql",
+        clickhouseValues(
+            lsn,
+            clickhouseTexts(
+                Stream.concat(
+                    Stream.of(config.exposureEvent()), terms().map(term -> term.what.eventType()))),
+            terms().allMatch(term -> term.what.property() == null)
+                ? "''"
+                : "if(event_type IN (%s), ifNull(properties, ''), '')"
+                    .formatted(
+                        clickhouseTexts(
+                            terms()
+                                .filter(term -> term.what.property() != null)
+                                .map(term -> term.what.eventType())))));
   }
 
-  /** The recomputation of {@code experiment_health_daily} in PostgreSQL. */
-  String healthInPostgres() {
-    return fill("health-postgres.sql", postgresValues());
-  }
-
-  /** The same in ClickHouse, as of an LSN. */
+  /** The recomputation of {@code experiment_health_daily} in ClickHouse, as of an LSN. */
   String healthInClickhouse(long lsn) {
-    return fill("health-clickhouse.sql", clickhouseValues(lsn, "''"));
+    return fill(
+        "health-clickhouse.sql",
+        clickhouseValues(lsn, clickhouseText(config.exposureEvent()), "''"));
   }
 
   private Map<String, String> postgresValues() {
-    return Map.of(
+    Map<String, String> values = new HashMap<>();
+    values.put(
         "assigned",
         fill(
             "assigned-postgres.sql",
             Map.of(
                 "assigned_at", PostgresRows.nearest("assigned_at"),
-                "enrolled_at", PostgresRows.nearest("enrolled_at"))),
+                "enrolled_at", PostgresRows.nearest("enrolled_at"))));
+    values.put(
         "metrics",
         IntStream.range(0, config.metrics().size())
             .mapToObj(
@@ -131,30 +149,30 @@ final class StatisticsSql {
                       + postgresSince(metric)
                       + ")";
                 })
-            .collect(Collectors.joining(", ")),
-        "terms",
-        terms().map(Term::postgres).collect(Collectors.joining(", ")),
-        "deliverable",
-        DELIVERABLE,
-        "exposure",
-        postgresText(config.exposureEvent()),
-        "entered_at",
-        postgresEntry(),
-        "crossovers_count",
-        Boolean.toString(config.crossover() == CrossoverPolicy.FIRST),
-        "day",
-        postgresDay("at"),
-        "entered_day",
-        postgresDay("u.entered_at"));
+            .collect(Collectors.joining(", ")));
+    values.put("terms", terms().map(Term::postgres).collect(Collectors.joining(", ")));
+    values.put("types", postgresTypes(term -> true));
+    values.put("types_before", postgresTypes(term -> term.role.equals("x")));
+    values.put("types_with_value", postgresTypes(term -> term.what.property() != null));
+    values.put("deliverable", DELIVERABLE);
+    values.put("exposure", postgresText(config.exposureEvent()));
+    values.put("entered_at", postgresEntry());
+    values.put("crossovers_count", Boolean.toString(config.crossover() == CrossoverPolicy.FIRST));
+    values.put("day", postgresDay("e.at"));
+    values.put("entered_day", postgresDay("u.entered_at"));
+    values.put("assigned_day", postgresDay("assigned_at"));
+    return values;
   }
 
   /**
    * The placeholders' values as of an LSN.
    *
+   * @param types the types of the events to gather
    * @param properties what to gather as the properties of a user's events
    */
-  private Map<String, String> clickhouseValues(long lsn, String properties) {
-    Map<String, String> bound = Map.of("bound", Long.toString(lsn), "properties", properties);
+  private Map<String, String> clickhouseValues(long lsn, String types, String properties) {
+    Map<String, String> bound =
+        Map.of("bound", Long.toString(lsn), "event_types", types, "properties", properties);
     Map<String, String> values = new HashMap<>(bound);
     values.put("assigned", fill("assigned-clickhouse.sql", bound));
     values.put("user_events", fill("user-events-clickhouse.sql", bound));
@@ -171,6 +189,14 @@ final class StatisticsSql {
     values.put("day", clickhouseDay("at"));
     values.put("entered_day", clickhouseDay("entered_at"));
     return values;
+  }
+
+  private String postgresTypes(Predicate<Term> which) {
+    return terms()
+        .filter(which)
+        .map(term -> postgresText(term.what.eventType()))
+        .distinct()
+        .collect(Collectors.joining(", ", "ARRAY[", "]::text[]"));
   }
 
   private String postgresEntry() {
@@ -343,6 +369,10 @@ final class StatisticsSql {
 
   static String postgresText(String text) {
     return "'" + text.replace("'", "''") + "'";
+  }
+
+  private static String clickhouseTexts(Stream<String> texts) {
+    return texts.distinct().map(StatisticsSql::clickhouseText).collect(Collectors.joining(", "));
   }
 
   static String clickhouseText(String text) {

@@ -206,7 +206,7 @@ final class AuditFixture implements AutoCloseable {
             statement.executeQuery(
                 "SELECT * FROM ("
                     + sql
-                    + ") AS s WHERE experiment_id = "
+                    + ") AS s WHERE metric IS NOT NULL AND experiment_id = "
                     + experiment
                     + " ORDER BY metric, day")) {
       while (rows.next()) {

@@ -28,8 +28,12 @@ public record UndecidedChange(
     EventRow eventAfter,
     boolean beforeWhole) {
 
+  /** A checkpoint holds all of a transaction's deletes: an event's without the row's contents. */
   static UndecidedChange of(Change change) {
-    SourceRow before = change.before();
+    SourceRow before =
+        change.kind() == ChangeKind.DELETE && change.before() instanceof EventRow event
+            ? event.ofDelete()
+            : change.before();
     SourceRow after = change.after();
     return new UndecidedChange(
         change.table(),

@@ -25,6 +25,9 @@ import java.util.Set;
  * so that rows and statistics always agree.
  */
 final class UserAttribution {
+  /** Number of a user's changes in one transaction whose events are on the heap at a time. */
+  private static final int CHANGES_ON_HEAP = 10_000;
+
   private final Dimensions dimensions;
   private final CorrectedFindings corrected;
   private final GracePeriod grace;
@@ -150,6 +153,9 @@ final class UserAttribution {
         erasure.erase(user, change);
       } else {
         applyDecided(user, change, now);
+      }
+      if (i % CHANGES_ON_HEAP == CHANGES_ON_HEAP - 1) {
+        user.writeEvents();
       }
     }
     versions.correctBehindAll();

@@ -175,6 +175,11 @@ final class UserFacts {
     return unwritten;
   }
 
+  /** Writes changed events to state, and takes them off the heap. Figures may be unsettled. */
+  void writeEvents() {
+    unwritten.forEach(facts -> facts.events.flush());
+  }
+
   /** Ends a change of the user. */
   void clearTouched() {
     touched.forEach(this::reweigh);

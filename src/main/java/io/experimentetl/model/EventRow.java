@@ -58,6 +58,12 @@ public record EventRow(
         id, occurredAt, experimentId, userId, null, "", null, null, null, null, null);
   }
 
+  /** What the delete of the row needs of it: the key, and what findings about it may name. */
+  public EventRow ofDelete() {
+    return new EventRow(
+        id, occurredAt, experimentId, userId, variantId, eventType, null, null, null, null, null);
+  }
+
   /** The same event of another user. */
   public EventRow withUserId(String other) {
     return new EventRow(

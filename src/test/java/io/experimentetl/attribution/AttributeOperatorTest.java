@@ -127,6 +127,59 @@ class AttributeOperatorTest extends AttributeOperatorHarness {
   }
 
   @Test
+  void checkpointInABulkDeleteHoldsNoContentsOfRows() throws Exception {
+    int rows = 50;
+    sendDimensions();
+    send(SourceTable.USERS, UserScenario.userRow());
+    send(SourceTable.ASSIGNMENTS, assignment(CONTROL, "hash", JAN_8));
+    String contents = "{\"revenue\": 5, \"note\": \"%s\"}".formatted("x".repeat(5_000));
+    for (int i = 1; i <= rows; i++) {
+      send(SourceTable.EVENTS, event(i, "purchase", CONTROL, JAN_8, contents));
+    }
+    marker();
+    long before = harness.snapshot(1, 0).getStateSize();
+    for (int i = 1; i <= rows; i++) {
+      harness.processElement1(
+          new StreamRecord<>(
+              change(
+                  SourceTable.EVENTS,
+                  ChangeKind.DELETE,
+                  event(i, "purchase", CONTROL, JAN_8, contents),
+                  null)));
+    }
+    marker();
+    assertThat(harness.snapshot(2, 0).getStateSize() - before).isLessThan(rows * 500L);
+    commit(UserScenario.USER, false);
+    assertThat(events()).filteredOn(row -> row.version().deleted()).hasSize(rows);
+  }
+
+  @Test
+  void bulkDeleteOfOneUserLeavesNothingOfTheEvents() throws Exception {
+    int rows = 21_000;
+    sendDimensions();
+    send(SourceTable.USERS, UserScenario.userRow());
+    send(SourceTable.ASSIGNMENTS, assignment(CONTROL, "hash", JAN_8));
+    for (int i = 1; i <= rows; i++) {
+      send(SourceTable.EVENTS, event(i, "exposure", CONTROL, JAN_8, null));
+    }
+    marker();
+    for (int i = 1; i <= rows; i++) {
+      harness.processElement1(
+          new StreamRecord<>(
+              change(
+                  SourceTable.EVENTS,
+                  ChangeKind.DELETE,
+                  event(i, "exposure", CONTROL, JAN_8, null),
+                  null)));
+    }
+    commit(UserScenario.USER, false);
+    marker();
+    assertThat(events()).filteredOn(row -> row.version().deleted()).hasSize(rows);
+    assertThat(contributions().stream().mapToLong(sent -> sent.sums().exposures()).sum()).isZero();
+    assertThat(keysIn("undecided-changes")).isZero();
+  }
+
+  @Test
   void restoredOperatorKnowsItsUsersAndDimensions() throws Exception {
     sendDimensions();
     send(SourceTable.USERS, UserScenario.userRow());

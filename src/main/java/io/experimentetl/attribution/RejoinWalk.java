@@ -70,8 +70,8 @@ final class RejoinWalk {
     }
 
     /** Visits the key groups in {@link #again} behind later checkpoints. */
-    private void wait(Deque<Integer> groups) {
-      groups.addAll(again);
+    private void postpone() {
+      keyGroups.addAll(again);
       again.clear();
       completedCheckpoints = 0;
     }
@@ -157,7 +157,7 @@ final class RejoinWalk {
         if (!batch.isEmpty()) {
           visit(of, batch);
         } else if (!of.again.isEmpty()) {
-          of.wait(of.keyGroups);
+          of.postpone();
         } else {
           due.remove();
           lowWatermark.remove(of.origin);
@@ -236,7 +236,7 @@ final class RejoinWalk {
       batch.forEach(key -> of.again.add(index.groupOf(key)));
       of.users.forEach(key -> of.again.add(index.groupOf(key)));
       of.users.clear();
-      of.wait(of.keyGroups);
+      of.postpone();
     }
   }
 

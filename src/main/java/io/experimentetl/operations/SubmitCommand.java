@@ -51,12 +51,16 @@ public final class SubmitCommand implements Callable<Integer> {
     UnfinishedResync resync = new UnfinishedResync(deployment);
     Optional<String> state = Optional.empty();
     if (fresh) {
-      resync.abandon();
-      job.requireNoActiveJob();
+      if (!resync.hasBegun()) {
+        job.requireNoActiveJob();
+      }
       job.requireEffectiveConfiguration();
+      job.requireSlots(successor.parallelism);
       FreshStart start = new FreshStart(deployment);
       start.requireAllowed();
       job.requireServers(Check.FRESH, successor.parallelism);
+      resync.abandon();
+      job.requireNoActiveJob();
       start.prepare(log);
       resync.end();
     } else {

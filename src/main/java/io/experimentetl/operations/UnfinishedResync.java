@@ -31,13 +31,18 @@ final class UnfinishedResync {
     }
   }
 
+  /** Whether a resync has begun and not ended. */
+  boolean hasBegun() {
+    return Files.exists(mark);
+  }
+
   /**
    * Does nothing when no resync is unfinished.
    *
    * @throws OperationsException with the remedy
    */
   void requireNone() {
-    if (Files.exists(mark)) {
+    if (hasBegun()) {
       throw new OperationsException(
           "a resync has begun and not ended: run resync again, or give it up and start from the beginning with submit --fresh");
     }
@@ -45,7 +50,7 @@ final class UnfinishedResync {
 
   /** Ends its job, if it runs, and deletes that job's state. */
   void abandon() {
-    if (!Files.exists(mark)) {
+    if (!hasBegun()) {
       return;
     }
     FlinkEndpoint flink = deployment.flink();

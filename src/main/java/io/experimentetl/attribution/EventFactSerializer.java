@@ -8,13 +8,16 @@ import org.apache.flink.core.memory.DataOutputSerializer;
 
 /** The form of events in keyed state: all events of one id are one entry. */
 final class EventFactSerializer {
-  private static final int FIRST_BYTES = 96;
+  /** Of the thread, so that an event is written without a buffer of its own. */
+  private static final ThreadLocal<DataOutputSerializer> BUFFER =
+      ThreadLocal.withInitial(() -> new DataOutputSerializer(256));
 
   private EventFactSerializer() {}
 
   /** The entry of all events of one id, in the order of their arrival. */
   static byte[] write(EventFact[] sameId) {
-    DataOutputSerializer out = new DataOutputSerializer(FIRST_BYTES * sameId.length);
+    DataOutputSerializer out = BUFFER.get();
+    out.clear();
     try {
       out.writeInt(sameId.length);
       for (EventFact event : sameId) {

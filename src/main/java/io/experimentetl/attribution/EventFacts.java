@@ -3,10 +3,8 @@ package io.experimentetl.attribution;
 import io.experimentetl.model.EventId;
 import java.util.Arrays;
 import java.util.HashMap;
-import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.Map;
-import java.util.Set;
 import java.util.function.Consumer;
 
 /**
@@ -14,12 +12,29 @@ import java.util.function.Consumer;
  * #forEachId} reads all of them. Changes are on the heap until {@link #flush}.
  */
 final class EventFacts {
+  /** The events of one id that were looked up or changed. */
+  private static final class Held {
+    private final EventId id;
+
+    /** None: there are none of this id. */
+    private EventFact[] events;
+
+    private boolean isChanged;
+
+    private Held(EventId id, EventFact[] events) {
+      this.id = id;
+      this.events = events;
+    }
+  }
+
   private final FactEntries<EventId> entries;
 
-  /** By id, the events that were looked up or changed; none: there are none of this id. */
-  private final Map<EventId, EventFact[]> held = new LinkedHashMap<>();
+  /** By id; null: none are held. */
+  private Map<EventId, Held> held;
 
-  private final Set<EventId> changed = new HashSet<>();
+  /** What was looked up last: an event is looked up several times on its way. */
+  private Held last;
+
   private int size;
 
   /** Events on the heap alone. */
@@ -48,19 +63,29 @@ final class EventFacts {
 
   /** An estimate of the heap that the events take, in bytes. */
   int weight() {
-    return EventFact.WEIGHT * held.size() + entries.weight();
+    return (held == null ? 0 : EventFact.WEIGHT * held.size()) + entries.weight();
   }
 
   /** All events of the id, in the order of their arrival. */
   EventFact[] withId(EventId id) {
-    EventFact[] known = held.get(id);
-    if (known != null) {
-      return known;
+    return held(id).events;
+  }
+
+  private Held held(EventId id) {
+    if (last != null && last.id.equals(id)) {
+      return last;
     }
-    byte[] entry = entries.get(id);
-    EventFact[] read = entry == null ? EventFact.NONE : EventFactSerializer.read(id, entry);
-    held.put(id, read);
-    return read;
+    if (held == null) {
+      held = new LinkedHashMap<>();
+    }
+    Held known = held.get(id);
+    if (known == null) {
+      byte[] entry = entries.get(id);
+      known = new Held(id, entry == null ? EventFact.NONE : EventFactSerializer.read(id, entry));
+      held.put(id, known);
+    }
+    last = known;
+    return known;
   }
 
   /** The event with this key, or null. */
@@ -102,21 +127,24 @@ final class EventFacts {
   }
 
   private void change(EventId id, EventFact[] now) {
-    held.put(id, now);
-    changed.add(id);
+    Held of = held(id);
+    of.events = now;
+    of.isChanged = true;
   }
 
   /** Passes all events on, those of one id together. They must not change meanwhile. */
   void forEachId(Consumer<EventFact[]> consumer) {
     entries.forEach(
         (id, entry) -> {
-          if (!held.containsKey(id)) {
+          if (held == null || !held.containsKey(id)) {
             consumer.accept(EventFactSerializer.read(id, entry));
           }
         });
-    for (EventFact[] sameId : held.values()) {
-      if (sameId.length > 0) {
-        consumer.accept(sameId);
+    if (held != null) {
+      for (Held of : held.values()) {
+        if (of.events.length > 0) {
+          consumer.accept(of.events);
+        }
       }
     }
   }
@@ -134,24 +162,31 @@ final class EventFacts {
   /** Removes all events. */
   void clear() {
     entries.clear();
-    held.clear();
-    changed.clear();
+    forget();
     size = 0;
+  }
+
+  private void forget() {
+    held = null;
+    last = null;
   }
 
   /** Writes the changes to state, and leaves nothing on the heap. */
   void flush() {
     if (size == 0) {
       entries.clear();
-    } else if (!changed.isEmpty()) {
+    } else if (held != null) {
       Map<EventId, byte[]> changes = new HashMap<>();
-      for (EventId id : changed) {
-        EventFact[] sameId = held.get(id);
-        changes.put(id, sameId.length > 0 ? EventFactSerializer.write(sameId) : null);
+      for (Held of : held.values()) {
+        if (of.isChanged) {
+          changes.put(
+              of.id, of.events.length > 0 ? EventFactSerializer.write(of.events) : null);
+        }
       }
-      entries.put(changes);
+      if (!changes.isEmpty()) {
+        entries.put(changes);
+      }
     }
-    changed.clear();
-    held.clear();
+    forget();
   }
 }

@@ -15,6 +15,8 @@ final class ExperimentFacts {
   private static final Comparator<AssignmentRow> EARLIEST =
       Comparator.comparingLong(AssignmentRow::assignedAt).thenComparingLong(AssignmentRow::id);
 
+  private static final long[] NO_NUMBERS = {};
+
   final long experimentId;
 
   /** The delivered events. */
@@ -64,13 +66,19 @@ final class ExperimentFacts {
   /** What {@link UserFacts#weight} contains of these facts. */
   int weighed;
 
+  /** Whether they were in use since {@link UserFacts#clearTouched}. */
+  boolean isTouched;
+
+  /** Whether they were in use since {@link UserFacts#flush}. */
+  boolean isUnwritten;
+
   private final List<AssignmentRow> assignments = new ArrayList<>(1);
 
-  /** By id, the marks of assignments that have one. */
-  private final Map<Long, Byte> assignmentMarks = new TreeMap<>();
+  /** By id, the marks of assignments that have one; a map of its own where there are any. */
+  private Map<Long, Byte> assignmentMarks = Map.of();
 
   /** The sequence numbers of the changes that brought the assignments, in their order. */
-  private final List<Long> sequences = new ArrayList<>(1);
+  private long[] sequences = NO_NUMBERS;
 
   private AssignmentRow assignment;
 
@@ -109,15 +117,13 @@ final class ExperimentFacts {
     facts.isEnrolmentReported = state.enrolledElsewhere();
     facts.daysCounted = state.daysCounted();
     facts.assignments.addAll(Arrays.asList(state.assignments()));
-    for (long sequence : state.assignedSequences()) {
-      facts.sequences.add(sequence);
-    }
+    facts.sequences = state.assignedSequences();
     facts.assignment = facts.earliestAssignment();
     facts.pendingAssignments.addAll(Arrays.asList(state.pendingAssignments()));
     facts.pendingEvents.addAll(Arrays.asList(state.pendingEvents()));
     facts.spilledEvents = state.spilledEvents();
     for (int i = 0; i < state.markedAssignments().length; i++) {
-      facts.assignmentMarks.put(state.markedAssignments()[i], state.assignmentMarks()[i]);
+      facts.setAssignmentMark(state.markedAssignments()[i], state.assignmentMarks()[i]);
     }
     return facts;
   }
@@ -151,13 +157,9 @@ final class ExperimentFacts {
 
   /** The state to keep, beside many events and figures. */
   ExperimentState toState() {
-    // Loops, no streams: every write of a user to state comes here.
-    long[] assignedSequences = new long[sequences.size()];
-    for (int i = 0; i < assignedSequences.length; i++) {
-      assignedSequences[i] = sequences.get(i);
-    }
-    long[] marked = new long[assignmentMarks.size()];
-    byte[] marks = new byte[marked.length];
+    // Loops and shared empty arrays: every write of a user to state comes here.
+    long[] marked = assignmentMarks.isEmpty() ? NO_NUMBERS : new long[assignmentMarks.size()];
+    byte[] marks = marked.length == 0 ? FactEntries.NO_BYTES : new byte[marked.length];
     int next = 0;
     for (Map.Entry<Long, Byte> mark : assignmentMarks.entrySet()) {
       marked[next] = mark.getKey();
@@ -166,7 +168,7 @@ final class ExperimentFacts {
     return new ExperimentState(
         experimentId,
         assignments.toArray(AssignmentRow[]::new),
-        assignedSequences,
+        sequences,
         events.size(),
         events.inRecord(),
         figures.inRecord(),
@@ -178,8 +180,8 @@ final class ExperimentFacts {
         isEnrolmentReported,
         figures.areStored(),
         daysCounted,
-        pendingAssignments.toArray(PendingAssignment[]::new),
-        pendingEvents.toArray(PendingEvent[]::new),
+        pendingAssignments.toArray(PendingAssignment.NONE),
+        pendingEvents.toArray(PendingEvent.NONE),
         spilledEvents,
         marked,
         marks);
@@ -226,7 +228,7 @@ final class ExperimentFacts {
     for (AssignmentRow row : assignments) {
       copy.put(row, sequenceOf(row.id()));
     }
-    copy.assignmentMarks.putAll(assignmentMarks);
+    assignmentMarks.forEach(copy::setAssignmentMark);
     copy.pendingAssignments.addAll(pendingAssignments);
     copy.pendingEvents.addAll(pendingEvents);
     copy.spilledEvents = spilledEvents;
@@ -274,10 +276,13 @@ final class ExperimentFacts {
   }
 
   void setAssignmentMark(long id, byte mark) {
-    if (mark == FactMark.NONE) {
-      assignmentMarks.remove(id);
-    } else {
+    if (mark != FactMark.NONE) {
+      if (assignmentMarks.isEmpty()) {
+        assignmentMarks = new TreeMap<>();
+      }
       assignmentMarks.put(id, mark);
+    } else if (!assignmentMarks.isEmpty()) {
+      assignmentMarks.remove(id);
     }
   }
 
@@ -346,7 +351,8 @@ final class ExperimentFacts {
     int index = indexOf(row.id());
     if (index < 0) {
       assignments.add(row);
-      sequences.add(sequence);
+      sequences = Arrays.copyOf(sequences, sequences.length + 1);
+      sequences[sequences.length - 1] = sequence;
     } else {
       assignments.set(index, row);
     }
@@ -366,20 +372,23 @@ final class ExperimentFacts {
     int index = indexOf(id);
     if (index >= 0) {
       assignments.remove(index);
-      sequences.remove(index);
+      long[] others = Arrays.copyOf(sequences, sequences.length - 1);
+      System.arraycopy(sequences, index + 1, others, index, others.length - index);
+      sequences = others;
     }
-    assignmentMarks.remove(id);
+    setAssignmentMark(id, FactMark.NONE);
     assignment = earliestAssignment();
     return index >= 0;
   }
 
   /** The sequence number of the change that brought the assignment; 0: the snapshot. */
   long sequenceOf(long assignmentId) {
-    return sequences.get(indexOf(assignmentId));
+    return sequences[indexOf(assignmentId)];
   }
 
   void setSequence(long assignmentId, long sequence) {
-    sequences.set(indexOf(assignmentId), sequence);
+    sequences = sequences.clone();
+    sequences[indexOf(assignmentId)] = sequence;
   }
 
   /** The assignment that counts without the one with the id, or null. */
@@ -388,7 +397,10 @@ final class ExperimentFacts {
   }
 
   private AssignmentRow earliestAssignment() {
-    return assignments.isEmpty() ? null : Collections.min(assignments, EARLIEST);
+    if (assignments.size() <= 1) {
+      return assignments.isEmpty() ? null : assignments.get(0);
+    }
+    return Collections.min(assignments, EARLIEST);
   }
 
   boolean isEmpty() {

@@ -1,6 +1,7 @@
 package io.experimentetl.attribution;
 
 import io.experimentetl.config.StatisticsConfig;
+import java.util.Arrays;
 import java.util.Map;
 import java.util.TreeMap;
 import java.util.function.Consumer;
@@ -13,7 +14,15 @@ final class Exposures {
   /** Later than any event. */
   static final long NONE = Long.MAX_VALUE;
 
-  private final Map<Long, Integer> byVariant = new TreeMap<>();
+  private static final long[] NO_VARIANTS = {};
+  private static final int[] NO_COUNTS = {};
+
+  /** In ascending order; shared with the records of keyed state, so never changed in place. */
+  private long[] variants = NO_VARIANTS;
+
+  /** The numbers of exposures to them, in the same order; shared too. */
+  private int[] counts = NO_COUNTS;
+
   private long first = NONE;
 
   /** The number of exposures by time; null: not read. */
@@ -23,9 +32,8 @@ final class Exposures {
   static Exposures of(long first, long[] variants, int[] counts) {
     Exposures exposures = new Exposures();
     exposures.first = first;
-    for (int i = 0; i < variants.length; i++) {
-      exposures.byVariant.put(variants[i], counts[i]);
-    }
+    exposures.variants = variants;
+    exposures.counts = counts;
     return exposures;
   }
 
@@ -66,8 +74,44 @@ final class Exposures {
   }
 
   private void add(EventFact exposure) {
-    byVariant.merge(exposure.variantId(), 1, Integer::sum);
+    count(exposure.variantId(), 1);
     first = Math.min(first, exposure.occurredAt());
+  }
+
+  private void count(long variantId, int difference) {
+    int index = Arrays.binarySearch(variants, variantId);
+    if (index >= 0) {
+      int count = counts[index] + difference;
+      if (count > 0) {
+        counts = counts.clone();
+        counts[index] = count;
+      } else {
+        variants = without(variants, index);
+        counts = without(counts, index);
+      }
+    } else if (difference > 0) {
+      int at = -index - 1;
+      long[] moreVariants = Arrays.copyOf(variants, variants.length + 1);
+      System.arraycopy(variants, at, moreVariants, at + 1, variants.length - at);
+      moreVariants[at] = variantId;
+      variants = moreVariants;
+      int[] moreCounts = Arrays.copyOf(counts, counts.length + 1);
+      System.arraycopy(counts, at, moreCounts, at + 1, counts.length - at);
+      moreCounts[at] = difference;
+      counts = moreCounts;
+    }
+  }
+
+  private static long[] without(long[] numbers, int index) {
+    long[] others = Arrays.copyOf(numbers, numbers.length - 1);
+    System.arraycopy(numbers, index + 1, others, index, others.length - index);
+    return others;
+  }
+
+  private static int[] without(int[] numbers, int index) {
+    int[] others = Arrays.copyOf(numbers, numbers.length - 1);
+    System.arraycopy(numbers, index + 1, others, index, others.length - index);
+    return others;
   }
 
   /**
@@ -84,7 +128,7 @@ final class Exposures {
       ExperimentDimension experiment,
       StatisticsConfig statistics) {
     if (old != null) {
-      remove(byVariant, old.variantId());
+      count(old.variantId(), -1);
       if (times != null) {
         remove(times, old.occurredAt());
       }
@@ -131,7 +175,7 @@ final class Exposures {
 
   /** Whether an exposure names a variant other than this one. */
   boolean isElsewhere(long variantId) {
-    for (long variant : byVariant.keySet()) {
+    for (long variant : variants) {
       if (variant != EventFact.NO_VARIANT && variant != variantId) {
         return true;
       }
@@ -139,22 +183,13 @@ final class Exposures {
     return false;
   }
 
+  /** The variants that the user was exposed to, in ascending order; not to be changed. */
   long[] variants() {
-    long[] variants = new long[byVariant.size()];
-    int next = 0;
-    for (long variant : byVariant.keySet()) {
-      variants[next++] = variant;
-    }
     return variants;
   }
 
-  /** The numbers of exposures, in the order of {@link #variants}. */
+  /** The numbers of exposures, in the order of {@link #variants}; not to be changed. */
   int[] counts() {
-    int[] counts = new int[byVariant.size()];
-    int next = 0;
-    for (int count : byVariant.values()) {
-      counts[next++] = count;
-    }
     return counts;
   }
 

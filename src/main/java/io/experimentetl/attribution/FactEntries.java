@@ -1,6 +1,7 @@
 package io.experimentetl.attribution;
 
-import java.util.LinkedHashMap;
+import java.util.Arrays;
+import java.util.HashMap;
 import java.util.Map;
 import java.util.function.BiConsumer;
 
@@ -8,25 +9,21 @@ import java.util.function.BiConsumer;
  * One user's events or figures in one experiment. While they are few, the record of the experiment
  * contains them, and is read and written with them. Beyond a number of bytes each is an entry of
  * keyed state, so that a change costs the same however many there are.
+ *
+ * <p>Few entries are on the heap as the record has them: most users wait for their next row, and
+ * objects that wait cost the collector of the heap more than the bytes cost a reader.
  */
 final class FactEntries<K> {
   static final byte[] NO_BYTES = {};
 
-  /** An estimate of the bytes of one entry on the heap, beside its contents. */
-  private static final int WEIGHT = 120;
+  private static final int NOT_FOUND = -1;
 
   private final Entries<K> stored;
   private final EntriesSerializer<K> serializer;
   private final int maxBytes;
 
-  /** The entries, while they are few; null: {@link #written} was not read. */
-  private Map<K, byte[]> few;
-
-  /** The bytes of {@link #few}, without keys. */
-  private int bytes;
-
-  /** What the record contains; null: {@link #few} has changed. */
-  private byte[] written;
+  /** The entries, while they are few, as the record contains them. */
+  private byte[] few;
 
   private boolean isStored;
 
@@ -34,7 +31,7 @@ final class FactEntries<K> {
    * The entries of a user.
    *
    * @param stored where they are when they are many
-   * @param maxBytes that the record may contain
+   * @param maxBytes of their contents that the record may have
    * @param inRecord what the record contains; {@link #NO_BYTES}: no entries
    * @param isStored they are many
    */
@@ -47,24 +44,13 @@ final class FactEntries<K> {
     this.stored = stored;
     this.serializer = serializer;
     this.maxBytes = maxBytes;
-    this.written = inRecord;
+    this.few = inRecord;
     this.isStored = isStored;
   }
 
   /** Entries on the heap alone. */
   static <K> FactEntries<K> onTheHeap(EntriesSerializer<K> serializer) {
     return new FactEntries<>(null, serializer, Integer.MAX_VALUE, NO_BYTES, false);
-  }
-
-  private Map<K, byte[]> few() {
-    if (few == null) {
-      few = new LinkedHashMap<>();
-      if (written.length > 0) {
-        serializer.read(written, few);
-        few.values().forEach(entry -> bytes += entry.length);
-      }
-    }
-    return few;
   }
 
   /** Whether each is an entry of keyed state. */
@@ -74,15 +60,40 @@ final class FactEntries<K> {
 
   /** The entry, or null. */
   byte[] get(K key) {
-    return isStored ? stored.get(key) : few().get(key);
+    if (isStored) {
+      return stored.get(key);
+    }
+    int offset = find(key, few, few.length);
+    return offset == NOT_FOUND ? null : contentsAt(offset);
+  }
+
+  private int find(K key, byte[] record, int end) {
+    for (int offset = 0; offset < end; offset = next(record, offset)) {
+      if (serializer.isKey(key, record, offset)) {
+        return offset;
+      }
+    }
+    return NOT_FOUND;
+  }
+
+  private int next(byte[] record, int offset) {
+    int contents = serializer.contents(record, offset);
+    return contents + EntriesSerializer.contentsSize(record, contents);
+  }
+
+  private byte[] contentsAt(int offset) {
+    int from = serializer.contents(few, offset);
+    return Arrays.copyOfRange(few, from, from + EntriesSerializer.contentsSize(few, from));
   }
 
   /** Passes all entries on, in no order. */
   void forEach(BiConsumer<K, byte[]> consumer) {
     if (isStored) {
       stored.forEach(consumer);
-    } else {
-      few().forEach(consumer);
+      return;
+    }
+    for (int offset = 0; offset < few.length; offset = next(few, offset)) {
+      consumer.accept(serializer.readKey(few, offset), contentsAt(offset));
     }
   }
 
@@ -96,23 +107,49 @@ final class FactEntries<K> {
       stored.put(changes);
       return;
     }
-    changes.forEach(
-        (key, entry) -> {
-          byte[] old = entry == null ? few().remove(key) : few().put(key, entry);
-          bytes += (entry == null ? 0 : entry.length) - (old == null ? 0 : old.length);
-        });
-    written = null;
-    if (bytes > maxBytes) {
-      stored.put(few);
+    int size = few.length;
+    for (Map.Entry<K, byte[]> change : changes.entrySet()) {
+      size += change.getValue() == null ? 0 : serializer.size(change.getKey(), change.getValue());
+    }
+    byte[] record = Arrays.copyOf(few, size);
+    // Up to here the entries as they were, of which one can be changed; behind it new ones.
+    int old = few.length;
+    int end = old;
+    for (Map.Entry<K, byte[]> change : changes.entrySet()) {
+      byte[] contents = change.getValue();
+      int offset = find(change.getKey(), record, old);
+      if (offset != NOT_FOUND) {
+        int behind = next(record, offset);
+        int from = serializer.contents(record, offset);
+        if (contents != null && contents.length == behind - from) {
+          System.arraycopy(contents, 0, record, from, contents.length);
+          continue;
+        }
+        System.arraycopy(record, behind, record, offset, end - behind);
+        old -= behind - offset;
+        end -= behind - offset;
+      }
+      if (contents != null) {
+        serializer.write(change.getKey(), contents, record, end);
+        end += serializer.size(change.getKey(), contents);
+      }
+    }
+    few = end == record.length ? record : Arrays.copyOf(record, end);
+    if (few.length > maxBytes && contentsSize() > maxBytes) {
+      Map<K, byte[]> many = new HashMap<>();
+      forEach(many::put);
+      stored.put(many);
       isStored = true;
-      clearRecord();
+      few = NO_BYTES;
     }
   }
 
-  private void clearRecord() {
-    few = null;
-    bytes = 0;
-    written = NO_BYTES;
+  private int contentsSize() {
+    int size = 0;
+    for (int offset = 0; offset < few.length; offset = next(few, offset)) {
+      size += EntriesSerializer.contentsSize(few, serializer.contents(few, offset));
+    }
+    return size;
   }
 
   /** Removes all entries. */
@@ -121,20 +158,16 @@ final class FactEntries<K> {
       stored.clear();
       isStored = false;
     }
-    clearRecord();
+    few = NO_BYTES;
   }
 
   /** What the experiment's record contains. */
   byte[] inRecord() {
-    if (written == null) {
-      written = few.isEmpty() ? NO_BYTES : serializer.write(few);
-    }
-    return written;
+    return few;
   }
 
   /** An estimate of the heap that the entries take, in bytes. */
   int weight() {
-    int read = few == null ? 0 : bytes + WEIGHT * few.size();
-    return read + (written == null ? 0 : written.length);
+    return few.length;
   }
 }

@@ -10,7 +10,9 @@ import org.apache.flink.core.memory.DataOutputSerializer;
 
 /** The form of figures in keyed state. */
 final class FigureSerializer {
-  private static final int FIRST_BYTES = 64;
+  /** Of the thread, so that a figure is written without a buffer of its own. */
+  private static final ThreadLocal<DataOutputSerializer> BUFFER =
+      ThreadLocal.withInitial(() -> new DataOutputSerializer(256));
 
   private FigureSerializer() {}
 
@@ -20,7 +22,8 @@ final class FigureSerializer {
    * @param value {@link DailySums}, {@link HealthCounts}, {@link MetricTotal} or a number
    */
   static byte[] write(Object value) {
-    DataOutputSerializer out = new DataOutputSerializer(FIRST_BYTES);
+    DataOutputSerializer out = BUFFER.get();
+    out.clear();
     try {
       if (value instanceof DailySums sums) {
         write(sums, out);
@@ -115,6 +118,14 @@ final class FigureSerializer {
   private static void writeNumber(BigInteger number, DataOutputSerializer out) throws IOException {
     if (number.signum() == 0) {
       out.writeByte(0);
+    } else if (number.bitLength() < Long.SIZE) {
+      // As its bytes, the most significant one first, without any that only repeat the sign.
+      int size = number.bitLength() / Byte.SIZE + 1;
+      long value = number.longValue();
+      out.writeByte(size);
+      for (int shift = (size - 1) * Byte.SIZE; shift >= 0; shift -= Byte.SIZE) {
+        out.writeByte((int) (value >> shift));
+      }
     } else {
       byte[] bytes = number.toByteArray();
       out.writeByte(bytes.length);
@@ -123,8 +134,19 @@ final class FigureSerializer {
   }
 
   private static BigInteger readNumber(DataInputDeserializer in) throws IOException {
-    byte[] bytes = new byte[in.readUnsignedByte()];
+    int size = in.readUnsignedByte();
+    if (size == 0) {
+      return BigInteger.ZERO;
+    }
+    if (size <= Long.BYTES) {
+      long value = in.readByte();
+      for (int read = 1; read < size; read++) {
+        value = value << Byte.SIZE | in.readUnsignedByte();
+      }
+      return BigInteger.valueOf(value);
+    }
+    byte[] bytes = new byte[size];
     in.readFully(bytes);
-    return bytes.length == 0 ? BigInteger.ZERO : new BigInteger(bytes);
+    return new BigInteger(bytes);
   }
 }

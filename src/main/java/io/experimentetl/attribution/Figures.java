@@ -5,9 +5,7 @@ import io.experimentetl.model.DailySums;
 import io.experimentetl.model.HealthCounts;
 import io.experimentetl.model.HealthKey;
 import java.util.HashMap;
-import java.util.HashSet;
 import java.util.Map;
-import java.util.Set;
 
 /**
  * What one user adds to the statistics of one experiment, as it was sent last: a difference is new
@@ -18,10 +16,20 @@ final class Figures {
 
   private final FactEntries<FigureKey> entries;
 
-  /** The figures that were read or changed; null: there is none. */
-  private final Map<FigureKey, Object> held = new HashMap<>();
+  /** A figure that was read or changed. */
+  private static final class Held {
+    /** Null: there is none. */
+    private Object value;
 
-  private final Set<FigureKey> changed = new HashSet<>();
+    private boolean isChanged;
+
+    private Held(Object value) {
+      this.value = value;
+    }
+  }
+
+  /** Null: none are held. */
+  private Map<FigureKey, Held> held;
 
   /** Figures on the heap alone. */
   Figures() {
@@ -45,7 +53,7 @@ final class Figures {
 
   /** An estimate of the heap that the figures take, in bytes. */
   int weight() {
-    return WEIGHT * held.size() + entries.weight();
+    return (held == null ? 0 : WEIGHT * held.size()) + entries.weight();
   }
 
   DailySums daily(DailyKey of) {
@@ -69,13 +77,20 @@ final class Figures {
   }
 
   private Object get(FigureKey figure) {
-    if (held.containsKey(figure)) {
-      return held.get(figure);
+    return held(figure).value;
+  }
+
+  private Held held(FigureKey figure) {
+    if (held == null) {
+      held = new HashMap<>();
     }
-    byte[] entry = entries.get(figure);
-    Object read = entry == null ? null : FigureSerializer.read(figure, entry);
-    held.put(figure, read);
-    return read;
+    Held known = held.get(figure);
+    if (known == null) {
+      byte[] entry = entries.get(figure);
+      known = new Held(entry == null ? null : FigureSerializer.read(figure, entry));
+      held.put(figure, known);
+    }
+    return known;
   }
 
   /**
@@ -85,8 +100,16 @@ final class Figures {
    *     removes it
    */
   void set(FigureKey figure, Object value) {
-    held.put(figure, value);
-    changed.add(figure);
+    if (held == null) {
+      held = new HashMap<>();
+    }
+    Held known = held.get(figure);
+    if (known == null) {
+      known = new Held(value);
+      held.put(figure, known);
+    }
+    known.value = value;
+    known.isChanged = true;
   }
 
   /** All figures, as they are at the moment. */
@@ -94,37 +117,43 @@ final class Figures {
     Map<FigureKey, Object> all = new HashMap<>();
     entries.forEach(
         (figure, entry) -> {
-          if (!held.containsKey(figure)) {
+          if (held == null || !held.containsKey(figure)) {
             all.put(figure, FigureSerializer.read(figure, entry));
           }
         });
-    held.forEach(
-        (figure, value) -> {
-          if (value != null) {
-            all.put(figure, value);
-          }
-        });
+    if (held != null) {
+      held.forEach(
+          (figure, known) -> {
+            if (known.value != null) {
+              all.put(figure, known.value);
+            }
+          });
+    }
     return all;
   }
 
   /** Removes all figures. */
   void clear() {
     entries.clear();
-    held.clear();
-    changed.clear();
+    held = null;
   }
 
   /** Writes the changes to state, and leaves nothing on the heap. */
   void flush() {
-    if (!changed.isEmpty()) {
-      Map<FigureKey, byte[]> changes = new HashMap<>();
-      for (FigureKey figure : changed) {
-        Object value = held.get(figure);
-        changes.put(figure, value == null ? null : FigureSerializer.write(value));
-      }
-      entries.put(changes);
-      changed.clear();
+    if (held == null) {
+      return;
     }
-    held.clear();
+    Map<FigureKey, byte[]> changes = new HashMap<>();
+    held.forEach(
+        (figure, known) -> {
+          if (known.isChanged) {
+            changes.put(
+                figure, known.value == null ? null : FigureSerializer.write(known.value));
+          }
+        });
+    if (!changes.isEmpty()) {
+      entries.put(changes);
+    }
+    held = null;
   }
 }

@@ -14,6 +14,8 @@ public record PendingAssignment(
     FindingCode[] unresolved,
     long version,
     boolean retentionDeleted) {
+  static final PendingAssignment[] NONE = {};
+
 
   static PendingAssignment until(long pendingUntil, AssignmentRow assignment, Origin origin) {
     return new PendingAssignment(assignment, origin, pendingUntil, FindingCode.NO_CODES, 0, false);

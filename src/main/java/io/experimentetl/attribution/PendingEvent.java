@@ -21,6 +21,8 @@ public record PendingEvent(
     FindingCode[] unresolved,
     long version,
     boolean retentionDeleted) {
+  static final PendingEvent[] NONE = {};
+
 
   static PendingEvent until(long pendingUntil, EventRow event, Origin origin) {
     return new PendingEvent(event, origin, pendingUntil, FindingCode.NO_CODES, 0, false);

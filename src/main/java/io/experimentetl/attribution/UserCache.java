@@ -1,21 +1,24 @@
 package io.experimentetl.attribution;
 
+import java.util.ArrayList;
 import java.util.Iterator;
 import java.util.LinkedHashMap;
-import java.util.LinkedHashSet;
+import java.util.List;
 import java.util.Map;
-import java.util.Set;
 import java.util.function.Consumer;
 
 /**
  * Users on the heap, in front of keyed state: a user with many facts in a short time is read and
- * written once per checkpoint, not once per fact. It is bounded by the heap that it takes; the user
- * that was not used for the longest time is written back first.
+ * written once per checkpoint, not once per fact. It is bounded by the heap that it takes. Where
+ * there is no room, users are written back in the order in which they were read, except those that
+ * were used since they were passed over last: to order them by each use would cost more than a row.
  */
 final class UserCache {
   private static final class Entry {
     private final UserFacts facts;
     private int weight;
+    private boolean isChanged;
+    private boolean isUsed;
 
     private Entry(UserFacts facts) {
       this.facts = facts;
@@ -24,8 +27,14 @@ final class UserCache {
 
   private final UserStorage storage;
   private final long maxWeight;
-  private final Set<String> changed = new LinkedHashSet<>();
-  private final LinkedHashMap<String, Entry> entries = new LinkedHashMap<>(1024, 0.75f, true);
+  private final LinkedHashMap<String, Entry> entries = new LinkedHashMap<>(1024);
+
+  /** In the order of their first change; those that were written since are not changed any more. */
+  private final List<Entry> changed = new ArrayList<>();
+
+  /** The entry that was loaded last: its change follows. */
+  private Entry last;
+
   private long weight;
   private Consumer<UserFacts> settle = user -> {};
 
@@ -45,46 +54,74 @@ final class UserCache {
   }
 
   UserFacts load(String userId) {
-    Entry entry = entries.get(userId);
+    Entry entry = entryOf(userId);
     if (entry == null) {
       entry = new Entry(UserFacts.read(storage, userId));
       entries.put(userId, entry);
     }
+    entry.isUsed = true;
+    last = entry;
     return entry.facts;
+  }
+
+  private Entry entryOf(String userId) {
+    return last != null && last.facts.key.equals(userId) ? last : entries.get(userId);
   }
 
   /** Notes that a loaded user has changed, and writes other users back where there is no room. */
   void changed(String userId) {
-    Entry entry = entries.get(userId);
-    changed.add(userId);
+    Entry entry = entryOf(userId);
+    if (!entry.isChanged) {
+      entry.isChanged = true;
+      changed.add(entry);
+    }
     entry.facts.clearTouched();
     int now = entry.facts.weight();
     weight += now - entry.weight;
     entry.weight = now;
-    Iterator<Map.Entry<String, Entry>> eldest = entries.entrySet().iterator();
-    while (weight > maxWeight && eldest.hasNext()) {
-      Map.Entry<String, Entry> leaving = eldest.next();
-      eldest.remove();
-      weight -= leaving.getValue().weight;
-      if (changed.remove(leaving.getKey())) {
-        write(leaving.getValue().facts);
-      }
+    while (weight > maxWeight && !entries.isEmpty()) {
+      passOver();
+    }
+  }
+
+  /** Writes the first user back, or puts it behind the others if it was used meanwhile. */
+  private void passOver() {
+    Iterator<Map.Entry<String, Entry>> first = entries.entrySet().iterator();
+    Map.Entry<String, Entry> leaving = first.next();
+    String userId = leaving.getKey();
+    Entry entry = leaving.getValue();
+    first.remove();
+    if (entry.isUsed) {
+      entry.isUsed = false;
+      entries.put(userId, entry);
+      return;
+    }
+    weight -= entry.weight;
+    if (entry == last) {
+      last = null;
+    }
+    if (entry.isChanged) {
+      entry.isChanged = false;
+      write(entry.facts);
     }
   }
 
   /** Writes all changes; the users stay on the heap, without their events. */
   void flush() {
-    for (String userId : changed) {
-      Entry entry = entries.get(userId);
-      boolean isKept = write(entry.facts);
-      int now = isKept ? entry.facts.weight() : 0;
-      weight += now - entry.weight;
-      entry.weight = now;
-      if (!isKept) {
-        entries.remove(userId);
+    for (Entry entry : changed) {
+      if (entry.isChanged) {
+        entry.isChanged = false;
+        boolean isKept = write(entry.facts);
+        int now = isKept ? entry.facts.weight() : 0;
+        weight += now - entry.weight;
+        entry.weight = now;
+        if (!isKept) {
+          entries.remove(entry.facts.key);
+        }
       }
     }
     changed.clear();
+    last = null;
   }
 
   int users() {

@@ -6,13 +6,13 @@ import io.experimentetl.model.UserRow;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
-import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
-import java.util.Set;
 
 /** One user's facts, on the heap: the working form of {@link UserState}. */
 final class UserFacts {
+  private static final long[] NO_EXPERIMENTS = {};
+
   /** The key of the user's state: the user's first id, or one made for an id used again. */
   final String key;
 
@@ -42,11 +42,11 @@ final class UserFacts {
   /** What state holds of the user beside the facts. */
   private UserState written;
 
-  /** The facts that were in use since {@link #clearTouched}. */
-  private final Set<ExperimentFacts> touched = new LinkedHashSet<>();
+  /** The facts that were in use since {@link #clearTouched}; each once, as its field says. */
+  private final List<ExperimentFacts> touched = new ArrayList<>(1);
 
-  /** The facts that were in use since {@link #flush}. */
-  private final Set<ExperimentFacts> unwritten = new LinkedHashSet<>();
+  /** The facts that were in use since {@link #flush}; each once, as its field says. */
+  private final List<ExperimentFacts> unwritten = new ArrayList<>(1);
 
   private int weight = 1_000;
   private final List<EvictionSummary> evicted = new ArrayList<>(0);
@@ -110,8 +110,14 @@ final class UserFacts {
   }
 
   private ExperimentFacts touch(ExperimentFacts facts) {
-    touched.add(facts);
-    unwritten.add(facts);
+    if (!facts.isTouched) {
+      facts.isTouched = true;
+      touched.add(facts);
+    }
+    if (!facts.isUnwritten) {
+      facts.isUnwritten = true;
+      unwritten.add(facts);
+    }
     return facts;
   }
 
@@ -135,6 +141,8 @@ final class UserFacts {
         experiments.remove(facts.experimentId);
       }
       reweigh(facts);
+      facts.isTouched = false;
+      facts.isUnwritten = false;
     }
     unwritten.clear();
     touched.clear();
@@ -171,7 +179,7 @@ final class UserFacts {
   }
 
   /** The facts that were in use since the last {@link #flush}. */
-  Set<ExperimentFacts> unwritten() {
+  List<ExperimentFacts> unwritten() {
     return unwritten;
   }
 
@@ -182,7 +190,10 @@ final class UserFacts {
 
   /** Ends a change of the user. */
   void clearTouched() {
-    touched.forEach(this::reweigh);
+    for (ExperimentFacts facts : touched) {
+      reweigh(facts);
+      facts.isTouched = false;
+    }
     touched.clear();
   }
 
@@ -194,10 +205,7 @@ final class UserFacts {
         user,
         userMark,
         storedExperiments,
-        experiments.values().stream()
-            .filter(ExperimentFacts::hasPending)
-            .mapToLong(facts -> facts.experimentId)
-            .toArray(),
+        pendingExperiments(),
         undecided,
         evicted.toArray(EvictionSummary[]::new),
         renamed == null && userId.equals(UserKey.userIdOf(key))
@@ -207,6 +215,23 @@ final class UserFacts {
                 formerIds.toArray(String[]::new),
                 renamed,
                 unmoved.stream().map(UnmovedFacts::toState).toArray(UnmovedState[]::new)));
+  }
+
+  private long[] pendingExperiments() {
+    int count = 0;
+    for (ExperimentFacts facts : experiments.values()) {
+      count += facts.hasPending() ? 1 : 0;
+    }
+    if (count == 0) {
+      return NO_EXPERIMENTS;
+    }
+    long[] ids = new long[count];
+    for (ExperimentFacts facts : experiments.values()) {
+      if (facts.hasPending()) {
+        ids[ids.length - count--] = facts.experimentId;
+      }
+    }
+    return ids;
   }
 
   /** The ids that the user had before. */
@@ -367,14 +392,14 @@ final class UserFacts {
       }
       remove(facts);
     }
+    touched.clear();
+    unwritten.clear();
   }
 
   private void remove(ExperimentFacts facts) {
     storedExperiments -= facts.isStored ? 1 : 0;
     facts.remove(storage, key);
     experiments.remove(facts.experimentId);
-    touched.remove(facts);
-    unwritten.remove(facts);
     weight -= facts.weighed;
   }
 
@@ -397,6 +422,8 @@ final class UserFacts {
     ExperimentFacts facts = readIn(summary.experimentId());
     if (facts != null) {
       remove(facts);
+      touched.remove(facts);
+      unwritten.remove(facts);
     }
     evicted.add(summary);
   }

@@ -260,8 +260,9 @@ final class UserStore implements UserStorage, SpilledEvents, UndecidedChanges {
     return new StoredEntries<>(
         key,
         () -> states.figures(experimentId),
-        figure -> Tuple3.of(figure.name(), figure.variantId(), figure.day()),
-        stored -> new FigureKey(stored.f0, stored.f1, stored.f2));
+        figure -> Tuple3.of(figure.kind() + figure.name(), figure.variantId(), figure.day()),
+        stored ->
+            new FigureKey(stored.f0.charAt(0), stored.f0.substring(1), stored.f1, stored.f2));
   }
 
   @Override

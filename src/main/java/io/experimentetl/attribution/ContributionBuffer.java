@@ -4,6 +4,7 @@ import io.experimentetl.model.ChangedRows;
 import io.experimentetl.model.DailyContribution;
 import io.experimentetl.model.DailyKey;
 import io.experimentetl.model.DailySums;
+import io.experimentetl.model.DailyTotal;
 import io.experimentetl.model.GreatestTotals;
 import io.experimentetl.model.HealthContribution;
 import io.experimentetl.model.HealthCounts;
@@ -24,9 +25,7 @@ import java.util.function.Consumer;
 final class ContributionBuffer {
   private static final int MAX_KEYS = 50_000;
 
-  private record DayTotal(DailySums sums, long dayEndsAt) {}
-
-  private final Map<DailyKey, DayTotal> daily = new HashMap<>();
+  private final Map<DailyKey, DailyTotal> daily = new HashMap<>();
   private final Map<HealthKey, HealthCounts> health = new HashMap<>();
   private final Map<List<Object>, ChangedRows> changed = new HashMap<>();
   private final Map<MetricKey, GreatestTotals.Sum> greatest = new HashMap<>();
@@ -54,10 +53,12 @@ final class ContributionBuffer {
     if (difference.dSumSq().signum() != 0) {
       ofUser.merge(metricOf(key), difference, DailySums::plus);
     }
-    daily.merge(
-        key,
-        new DayTotal(difference, dayEndsAt),
-        (a, b) -> new DayTotal(a.sums().plus(b.sums()), b.dayEndsAt()));
+    DailyTotal total = daily.get(key);
+    if (total == null) {
+      total = new DailyTotal();
+      daily.put(key, total);
+    }
+    total.add(difference, dayEndsAt);
     if (daily.size() > MAX_KEYS) {
       send();
     }
@@ -111,10 +112,11 @@ final class ContributionBuffer {
     Map<MetricKey, MetricTotals> metrics = new HashMap<>();
     daily.forEach(
         (key, total) -> {
-          if (!total.sums().isZero()) {
-            dailyOutput.accept(new DailyContribution(key, total.sums(), total.dayEndsAt()));
+          DailySums sums = total.sums();
+          if (!sums.isZero()) {
+            dailyOutput.accept(new DailyContribution(key, sums, total.dayEndsAt()));
           }
-          metrics.merge(metricOf(key), MetricTotals.of(total.sums()), MetricTotals::plus);
+          metrics.merge(metricOf(key), MetricTotals.of(sums), MetricTotals::plus);
         });
     daily.clear();
     greatest.forEach(

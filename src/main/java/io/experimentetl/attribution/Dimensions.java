@@ -10,11 +10,11 @@ import java.util.TreeSet;
 
 /** The current experiments and variants by id, and the calendars of their zones. */
 public final class Dimensions {
-  private final Map<Long, ExperimentDimension> experiments = new HashMap<>();
-  private final Map<Long, VariantDimension> variants = new HashMap<>();
+  private final LongMap<ExperimentDimension> experiments = new LongMap<>();
+  private final LongMap<VariantDimension> variants = new LongMap<>();
   private final Map<Long, AllocationHistory> allocations = new HashMap<>();
   private final Map<Long, Set<Long>> variantsByExperiment = new HashMap<>();
-  private final Map<Long, Long> versions = new HashMap<>();
+  private final LongMap<Long> versions = new LongMap<>();
 
   /** By experiment and version, what belonged to the experiment while users are counted by it. */
   private final Map<Long, TreeMap<Long, Dimensions>> formerly = new HashMap<>();
@@ -89,7 +89,8 @@ public final class Dimensions {
    * which variants belong to it. 0: nothing of it is known.
    */
   long versionOf(long experimentId) {
-    return versions.getOrDefault(experimentId, 0L);
+    Long version = versions.get(experimentId);
+    return version == null ? 0 : version;
   }
 
   void putVersion(long experimentId, long version) {
@@ -147,8 +148,9 @@ public final class Dimensions {
 
   /** The calendar of the experiment's zone, or of the default zone where it is not known. */
   public ExperimentCalendar calendarOf(ExperimentDimension experiment) {
-    return experiment == null
-        ? defaultCalendar
-        : calendars.computeIfAbsent(experiment.zone(), ExperimentCalendar::new);
+    if (experiment == null || experiment.zone().equals(defaultZone)) {
+      return defaultCalendar;
+    }
+    return calendars.computeIfAbsent(experiment.zone(), ExperimentCalendar::new);
   }
 }

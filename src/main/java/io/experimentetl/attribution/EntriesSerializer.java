@@ -11,7 +11,6 @@ import java.nio.charset.StandardCharsets;
  * length of its contents, and the contents. An entry is found in the record as it is written.
  */
 abstract class EntriesSerializer<K> {
-  private static final VarHandle SHORT = view(short[].class);
   private static final VarHandle INT = view(int[].class);
   private static final VarHandle LONG = view(long[].class);
 
@@ -39,24 +38,62 @@ abstract class EntriesSerializer<K> {
 
   /** Where the contents of the entry at the offset begin. */
   final int contents(byte[] record, int offset) {
-    return offset + keySize(record, offset) + Integer.BYTES;
+    int length = offset + keySize(record, offset);
+    return length + numberSize(record, length);
   }
 
-  /** The bytes of the contents that begin at the offset. */
-  static int contentsSize(byte[] record, int contents) {
-    return (int) INT.get(record, contents - Integer.BYTES);
+  /** Where the entry at the offset ends. */
+  final int end(byte[] record, int offset) {
+    int length = offset + keySize(record, offset);
+    return length + numberSize(record, length) + (int) number(record, length);
   }
 
   /** The bytes of an entry. */
   final int size(K key, byte[] contents) {
-    return keySize(key) + Integer.BYTES + contents.length;
+    return keySize(key) + numberSize(contents.length) + contents.length;
   }
 
   final void write(K key, byte[] contents, byte[] record, int offset) {
     writeKey(key, record, offset);
-    int from = offset + keySize(key) + Integer.BYTES;
-    INT.set(record, from - Integer.BYTES, contents.length);
-    System.arraycopy(contents, 0, record, from, contents.length);
+    int length = offset + keySize(key);
+    writeNumber(contents.length, record, length);
+    System.arraycopy(
+        contents, 0, record, length + numberSize(contents.length), contents.length);
+  }
+
+  /** The bytes of a number: seven bits a byte, the least significant ones first. */
+  private static int numberSize(long number) {
+    return (Long.SIZE - Long.numberOfLeadingZeros(number | 1) + 6) / 7;
+  }
+
+  private static int numberSize(byte[] record, int offset) {
+    int end = offset;
+    while (record[end] < 0) {
+      end++;
+    }
+    return end + 1 - offset;
+  }
+
+  private static long number(byte[] record, int offset) {
+    long number = 0;
+    int at = offset;
+    for (int shift = 0; ; shift += 7) {
+      byte next = record[at++];
+      number |= (next & 0x7FL) << shift;
+      if (next >= 0) {
+        return number;
+      }
+    }
+  }
+
+  private static void writeNumber(long number, byte[] record, int offset) {
+    int at = offset;
+    long rest = number;
+    while ((rest & ~0x7FL) != 0) {
+      record[at++] = (byte) (rest | 0x80);
+      rest >>>= 7;
+    }
+    record[at] = (byte) rest;
   }
 
   private static final class OfEvents extends EntriesSerializer<EventId> {
@@ -91,57 +128,79 @@ abstract class EntriesSerializer<K> {
     }
   }
 
-  /** The kind, the variant, the day, and the name's length and bytes in UTF-8. */
+  /** The kind, the day, the variant, and the name's length and bytes in UTF-8. */
   private static final class OfFigures extends EntriesSerializer<FigureKey> {
-    private static final int VARIANT = 1;
-    private static final int DAY = VARIANT + Long.BYTES;
-    private static final int LENGTH = DAY + Integer.BYTES;
-    private static final int NAME = LENGTH + Short.BYTES;
-
-    @Override
-    int keySize(FigureKey figure) {
-      return NAME + bytes(figure.name()).length;
-    }
+    private static final int DAY = 1;
+    private static final int VARIANT = DAY + Integer.BYTES;
 
     private static byte[] bytes(String name) {
       return name.getBytes(StandardCharsets.UTF_8);
     }
 
     @Override
-    int keySize(byte[] record, int offset) {
-      return NAME + nameSize(record, offset);
+    int keySize(FigureKey figure) {
+      int name = nameSize(figure.name());
+      return VARIANT + numberSize(figure.variantId()) + numberSize(name) + name;
     }
 
-    private static int nameSize(byte[] record, int offset) {
-      return Short.toUnsignedInt((short) SHORT.get(record, offset + LENGTH));
+    private static int nameSize(String name) {
+      for (int i = 0; i < name.length(); i++) {
+        if (name.charAt(i) >= 0x80) {
+          return bytes(name).length;
+        }
+      }
+      return name.length();
+    }
+
+    @Override
+    int keySize(byte[] record, int offset) {
+      int length = length(record, offset);
+      return length + numberSize(record, length) + (int) number(record, length) - offset;
+    }
+
+    /** Where the name's length is. */
+    private static int length(byte[] record, int offset) {
+      return offset + VARIANT + numberSize(record, offset + VARIANT);
     }
 
     @Override
     void writeKey(FigureKey figure, byte[] record, int offset) {
       byte[] name = bytes(figure.name());
       record[offset] = (byte) figure.kind();
-      LONG.set(record, offset + VARIANT, figure.variantId());
       INT.set(record, offset + DAY, figure.day());
-      SHORT.set(record, offset + LENGTH, (short) name.length);
-      System.arraycopy(name, 0, record, offset + NAME, name.length);
+      writeNumber(figure.variantId(), record, offset + VARIANT);
+      int length = length(record, offset);
+      writeNumber(name.length, record, length);
+      System.arraycopy(name, 0, record, length + numberSize(name.length), name.length);
     }
 
     @Override
     FigureKey readKey(byte[] record, int offset) {
+      int length = length(record, offset);
       return new FigureKey(
           (char) record[offset],
           new String(
-              record, offset + NAME, nameSize(record, offset), StandardCharsets.UTF_8),
-          (long) LONG.get(record, offset + VARIANT),
+              record,
+              length + numberSize(record, length),
+              (int) number(record, length),
+              StandardCharsets.UTF_8),
+          number(record, offset + VARIANT),
           (int) INT.get(record, offset + DAY));
     }
 
     @Override
     boolean isKey(FigureKey figure, byte[] record, int offset) {
-      return record[offset] == figure.kind()
-          && (int) INT.get(record, offset + DAY) == figure.day()
-          && (long) LONG.get(record, offset + VARIANT) == figure.variantId()
-          && isName(figure.name(), record, offset + NAME, nameSize(record, offset));
+      if (record[offset] != figure.kind()
+          || (int) INT.get(record, offset + DAY) != figure.day()
+          || number(record, offset + VARIANT) != figure.variantId()) {
+        return false;
+      }
+      int length = length(record, offset);
+      return isName(
+          figure.name(),
+          record,
+          length + numberSize(record, length),
+          (int) number(record, length));
     }
 
     private static boolean isName(String name, byte[] record, int from, int size) {

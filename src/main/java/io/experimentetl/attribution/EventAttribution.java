@@ -64,11 +64,13 @@ final class EventAttribution {
     }
     EventRow event = (EventRow) change.after();
     boolean hasFacts = rehydration.ensureFacts(user, event.experimentId());
-    RowVersion moved = origin.tombstone(DeletedFacts.KEY_CHANGE);
     boolean standsUnderFormerId =
-        change.kind() != ChangeKind.RETAINED && rows.leaveFormerId(user, event, moved);
+        change.kind() != ChangeKind.RETAINED
+            && !user.unmoved().isEmpty()
+            && rows.leaveFormerId(user, event, origin.tombstone(DeletedFacts.KEY_CHANGE));
     if (change.kind() == ChangeKind.RENAME && !standsUnderFormerId) {
-      rows.writeTombstone((EventRow) change.before(), moved);
+      rows.writeTombstone(
+          (EventRow) change.before(), origin.tombstone(DeletedFacts.KEY_CHANGE));
     }
     if (!hasFacts) {
       rows.send(user, null, event, new FindingCode[] {T_LATE_BEYOND_STATE}, origin.version());

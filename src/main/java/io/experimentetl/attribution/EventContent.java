@@ -2,8 +2,6 @@ package io.experimentetl.attribution;
 
 import io.experimentetl.model.AssignmentRow;
 import io.experimentetl.model.EventRow;
-import io.experimentetl.model.SourceColumn;
-import java.util.List;
 
 /**
  * A 64-bit hash of an event row without its key. The upper 40 bits cover the event itself (type,
@@ -16,23 +14,14 @@ final class EventContent {
   private static final long PRIME = 0x100000001b3L;
   private static final int REST_BITS = 24;
 
-  /** All columns except the key, the type, the variant and the properties. */
-  private static final List<SourceColumn<EventRow>> REST =
-      EventRow.COLUMNS.all().stream()
-          .filter(column -> !column.isKey())
-          .filter(
-              column -> !List.of("event_type", "variant_id", "properties").contains(column.name()))
-          .toList();
-
   private EventContent() {}
 
   static long of(EventRow event) {
     long eventItself =
         add(add(add(OFFSET, event.eventType()), event.variantId()), event.properties());
-    long rest = OFFSET;
-    for (SourceColumn<EventRow> column : REST) {
-      rest = add(rest, column.of(event));
-    }
+    // All other columns except the key.
+    long rest = add(OFFSET, event.assignmentAt());
+    rest = add(add(add(rest, event.sessionId()), event.requestId()), event.deviceId());
     return mix(eventItself) << REST_BITS | mix(rest) >>> (Long.SIZE - REST_BITS);
   }
 
@@ -61,10 +50,6 @@ final class EventContent {
       }
     }
     return h;
-  }
-
-  private static long add(long hash, Object value) {
-    return value instanceof Long number ? add(hash, number) : add(hash, (String) value);
   }
 
   private static long add(long hash, Long number) {

@@ -19,7 +19,7 @@ final class EventFactSerializer {
     DataOutputSerializer out = BUFFER.get();
     out.clear();
     try {
-      out.writeInt(sameId.length);
+      FigureSerializer.writeNumber(sameId.length, out);
       for (EventFact event : sameId) {
         write(event, out);
       }
@@ -31,14 +31,14 @@ final class EventFactSerializer {
 
   private static void write(EventFact event, DataOutputSerializer out) throws IOException {
     out.writeLong(event.occurredAt());
-    out.writeLong(event.variantId());
+    FigureSerializer.writeNumber(event.variantId(), out);
     out.writeUTF(event.eventType());
     out.writeLong(event.content());
     out.writeByte(event.mark());
-    out.writeShort(event.properties().length);
+    FigureSerializer.writeNumber(event.properties().length, out);
     for (int i = 0; i < event.properties().length; i++) {
       out.writeUTF(event.properties()[i]);
-      out.writeLong(event.values()[i]);
+      FigureSerializer.writeNumber(event.values()[i], out);
     }
   }
 
@@ -46,7 +46,7 @@ final class EventFactSerializer {
   static EventFact[] read(EventId id, byte[] entry) {
     DataInputDeserializer in = new DataInputDeserializer(entry);
     try {
-      EventFact[] sameId = new EventFact[in.readInt()];
+      EventFact[] sameId = new EventFact[(int) FigureSerializer.number(in)];
       for (int i = 0; i < sameId.length; i++) {
         sameId[i] = read(id, in);
       }
@@ -58,15 +58,15 @@ final class EventFactSerializer {
 
   private static EventFact read(EventId id, DataInputDeserializer in) throws IOException {
     long occurredAt = in.readLong();
-    long variantId = in.readLong();
+    long variantId = FigureSerializer.number(in);
     String eventType = in.readUTF();
     long content = in.readLong();
     byte mark = in.readByte();
-    String[] properties = new String[in.readShort()];
+    String[] properties = new String[(int) FigureSerializer.number(in)];
     long[] values = new long[properties.length];
     for (int i = 0; i < properties.length; i++) {
       properties[i] = in.readUTF();
-      values[i] = in.readLong();
+      values[i] = FigureSerializer.number(in);
     }
     return new EventFact(id, occurredAt, variantId, eventType, content, properties, values, mark);
   }

@@ -19,6 +19,11 @@ public final class ExperimentCalendar {
   /** Cached: every row needs the end of its day, and many rows share a day. */
   private final Map<Integer, Long> ends = new HashMap<>();
 
+  /** The day that was asked for last, and its end. */
+  private int lastDay = Integer.MIN_VALUE;
+
+  private long lastEnd;
+
   public ExperimentCalendar(String zone) {
     this.zone = ZoneId.of(zone);
     this.rules = this.zone.getRules();
@@ -40,8 +45,14 @@ public final class ExperimentCalendar {
 
   /** When the day ends: milliseconds since 1970 in UTC, exclusive. */
   public long endOf(int dayEpoch) {
-    return ends.computeIfAbsent(
-        dayEpoch,
-        day -> LocalDate.ofEpochDay(day + 1L).atStartOfDay(zone).toInstant().toEpochMilli());
+    if (dayEpoch != lastDay) {
+      lastEnd = ends.computeIfAbsent(dayEpoch, this::computeEnd);
+      lastDay = dayEpoch;
+    }
+    return lastEnd;
+  }
+
+  private long computeEnd(int dayEpoch) {
+    return LocalDate.ofEpochDay(dayEpoch + 1L).atStartOfDay(zone).toInstant().toEpochMilli();
   }
 }

@@ -68,7 +68,7 @@ final class FactEntries<K> {
   }
 
   private int find(K key, byte[] record, int end) {
-    for (int offset = 0; offset < end; offset = next(record, offset)) {
+    for (int offset = 0; offset < end; offset = serializer.end(record, offset)) {
       if (serializer.isKey(key, record, offset)) {
         return offset;
       }
@@ -76,14 +76,9 @@ final class FactEntries<K> {
     return NOT_FOUND;
   }
 
-  private int next(byte[] record, int offset) {
-    int contents = serializer.contents(record, offset);
-    return contents + EntriesSerializer.contentsSize(record, contents);
-  }
-
   private byte[] contentsAt(int offset) {
-    int from = serializer.contents(few, offset);
-    return Arrays.copyOfRange(few, from, from + EntriesSerializer.contentsSize(few, from));
+    return Arrays.copyOfRange(
+        few, serializer.contents(few, offset), serializer.end(few, offset));
   }
 
   /** Passes all entries on, in no order. */
@@ -92,7 +87,7 @@ final class FactEntries<K> {
       stored.forEach(consumer);
       return;
     }
-    for (int offset = 0; offset < few.length; offset = next(few, offset)) {
+    for (int offset = 0; offset < few.length; offset = serializer.end(few, offset)) {
       consumer.accept(serializer.readKey(few, offset), contentsAt(offset));
     }
   }
@@ -107,11 +102,7 @@ final class FactEntries<K> {
       stored.put(changes);
       return;
     }
-    int size = few.length;
-    for (Map.Entry<K, byte[]> change : changes.entrySet()) {
-      size += change.getValue() == null ? 0 : serializer.size(change.getKey(), change.getValue());
-    }
-    byte[] record = Arrays.copyOf(few, size);
+    byte[] record = Arrays.copyOf(few, few.length + growth(changes));
     // Up to here the entries as they were, of which one can be changed; behind it new ones.
     int old = few.length;
     int end = old;
@@ -119,7 +110,7 @@ final class FactEntries<K> {
       byte[] contents = change.getValue();
       int offset = find(change.getKey(), record, old);
       if (offset != NOT_FOUND) {
-        int behind = next(record, offset);
+        int behind = serializer.end(record, offset);
         int from = serializer.contents(record, offset);
         if (contents != null && contents.length == behind - from) {
           System.arraycopy(contents, 0, record, from, contents.length);
@@ -144,10 +135,27 @@ final class FactEntries<K> {
     }
   }
 
+  /** The bytes by which the record grows at most: an entry of another size goes to the end. */
+  private int growth(Map<K, byte[]> changes) {
+    int growth = 0;
+    for (Map.Entry<K, byte[]> change : changes.entrySet()) {
+      byte[] contents = change.getValue();
+      if (contents != null) {
+        int offset = find(change.getKey(), few, few.length);
+        boolean isInPlace =
+            offset != NOT_FOUND
+                && contents.length
+                    == serializer.end(few, offset) - serializer.contents(few, offset);
+        growth += isInPlace ? 0 : serializer.size(change.getKey(), contents);
+      }
+    }
+    return growth;
+  }
+
   private int contentsSize() {
     int size = 0;
-    for (int offset = 0; offset < few.length; offset = next(few, offset)) {
-      size += EntriesSerializer.contentsSize(few, serializer.contents(few, offset));
+    for (int offset = 0; offset < few.length; offset = serializer.end(few, offset)) {
+      size += serializer.end(few, offset) - serializer.contents(few, offset);
     }
     return size;
   }

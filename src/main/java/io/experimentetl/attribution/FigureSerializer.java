@@ -14,6 +14,9 @@ final class FigureSerializer {
   private static final ThreadLocal<DataOutputSerializer> BUFFER =
       ThreadLocal.withInitial(() -> new DataOutputSerializer(256));
 
+  /** The sums of {@link DailySums} that are no counts. */
+  private static final int AMOUNTS = 9;
+
   private FigureSerializer() {}
 
   /**
@@ -28,14 +31,14 @@ final class FigureSerializer {
       if (value instanceof DailySums sums) {
         write(sums, out);
       } else if (value instanceof HealthCounts counts) {
-        out.writeLong(counts.assignedUsers());
-        out.writeLong(counts.exposedUsers());
-        out.writeLong(counts.crossoverUsers());
-        out.writeLong(counts.exposures());
+        writeNumber(counts.assignedUsers(), out);
+        writeNumber(counts.exposedUsers(), out);
+        writeNumber(counts.crossoverUsers(), out);
+        writeNumber(counts.exposures(), out);
       } else if (value instanceof MetricTotal total) {
         write(total, out);
       } else {
-        out.writeLong((Long) value);
+        writeNumber((Long) value, out);
       }
     } catch (IOException impossible) {
       throw new UncheckedIOException(impossible);
@@ -51,53 +54,77 @@ final class FigureSerializer {
         return readDaily(in);
       }
       if (figure.isHealth()) {
-        return new HealthCounts(in.readLong(), in.readLong(), in.readLong(), in.readLong());
+        return new HealthCounts(number(in), number(in), number(in), number(in));
       }
-      return figure.isTotal() ? readTotal(in) : (Object) in.readLong();
+      return figure.isTotal() ? readTotal(in) : (Object) number(in);
     } catch (IOException e) {
       throw new UncheckedIOException("The state of figure " + figure + " can't be read", e);
     }
   }
 
+  /** A bit for each amount that is not zero, from the lowest on; then these amounts. */
   private static void write(DailySums sums, DataOutputSerializer out) throws IOException {
-    out.writeInt(Math.toIntExact(sums.exposures()));
-    out.writeByte((int) sums.activeUsers());
-    out.writeByte((int) sums.convertingUsers());
-    out.writeInt(Math.toIntExact(sums.events()));
-    writeNumber(sums.valueSum(), out);
-    out.writeByte((int) sums.newUsers());
-    out.writeByte((int) sums.newConverters());
-    writeNumber(sums.dSum(), out);
-    writeNumber(sums.dSumSq(), out);
-    writeNumber(sums.dDenSum(), out);
-    writeNumber(sums.dDenSumSq(), out);
-    writeNumber(sums.dNumDen(), out);
-    writeNumber(sums.dXSum(), out);
-    writeNumber(sums.dXSumSq(), out);
-    writeNumber(sums.dXY(), out);
+    BigInteger[] amounts = {
+      sums.valueSum(),
+      sums.dSum(),
+      sums.dSumSq(),
+      sums.dDenSum(),
+      sums.dDenSumSq(),
+      sums.dNumDen(),
+      sums.dXSum(),
+      sums.dXSumSq(),
+      sums.dXY()
+    };
+    int present = 0;
+    for (int i = 0; i < amounts.length; i++) {
+      present |= amounts[i].signum() == 0 ? 0 : 1 << i;
+    }
+    out.writeShort(present);
+    for (BigInteger amount : amounts) {
+      if (amount.signum() != 0) {
+        writeNumber(amount, out);
+      }
+    }
+    writeNumber(sums.exposures(), out);
+    writeNumber(sums.activeUsers(), out);
+    writeNumber(sums.convertingUsers(), out);
+    writeNumber(sums.events(), out);
+    writeNumber(sums.newUsers(), out);
+    writeNumber(sums.newConverters(), out);
   }
 
   private static DailySums readDaily(DataInputDeserializer in) throws IOException {
+    int present = in.readUnsignedShort();
+    BigInteger[] amounts = new BigInteger[AMOUNTS];
+    for (int i = 0; i < amounts.length; i++) {
+      amounts[i] = (present & 1 << i) == 0 ? BigInteger.ZERO : readNumber(in);
+    }
+    long exposures = number(in);
+    long activeUsers = number(in);
+    long convertingUsers = number(in);
+    long events = number(in);
+    long newUsers = number(in);
+    long newConverters = number(in);
     return new DailySums(
-        in.readInt(),
-        in.readByte(),
-        in.readByte(),
-        in.readInt(),
-        readNumber(in),
-        in.readByte(),
-        in.readByte(),
-        readNumber(in),
-        readNumber(in),
-        readNumber(in),
-        readNumber(in),
-        readNumber(in),
-        readNumber(in),
-        readNumber(in),
-        readNumber(in));
+        exposures,
+        activeUsers,
+        convertingUsers,
+        events,
+        amounts[0],
+        newUsers,
+        newConverters,
+        amounts[1],
+        amounts[2],
+        amounts[3],
+        amounts[4],
+        amounts[5],
+        amounts[6],
+        amounts[7],
+        amounts[8]);
   }
 
   private static void write(MetricTotal total, DataOutputSerializer out) throws IOException {
-    out.writeLong(total.events());
+    writeNumber(total.events(), out);
     writeNumber(total.values(), out);
     writeNumber(total.denominator(), out);
     writeNumber(total.covariate(), out);
@@ -107,25 +134,39 @@ final class FigureSerializer {
 
   private static MetricTotal readTotal(DataInputDeserializer in) throws IOException {
     return new MetricTotal(
-        in.readLong(),
-        readNumber(in),
-        readNumber(in),
-        readNumber(in),
-        in.readBoolean(),
-        in.readInt());
+        number(in), readNumber(in), readNumber(in), readNumber(in), in.readBoolean(), in.readInt());
+  }
+
+  /** The number of bytes, and the bytes without those that only repeat the sign; 0: none. */
+  static void writeNumber(long number, DataOutputSerializer out) throws IOException {
+    if (number == 0) {
+      out.writeByte(0);
+      return;
+    }
+    int size = (Long.SIZE - Long.numberOfLeadingZeros(number ^ number >> 63)) / Byte.SIZE + 1;
+    out.writeByte(size);
+    for (int shift = (size - 1) * Byte.SIZE; shift >= 0; shift -= Byte.SIZE) {
+      out.writeByte((int) (number >> shift));
+    }
+  }
+
+  /** Reads a number of at most 64 bits that {@link #writeNumber} has written. */
+  static long number(DataInputDeserializer in) throws IOException {
+    int size = in.readUnsignedByte();
+    return size == 0 ? 0 : number(size, in);
+  }
+
+  private static long number(int size, DataInputDeserializer in) throws IOException {
+    long value = in.readByte();
+    for (int read = 1; read < size; read++) {
+      value = value << Byte.SIZE | in.readUnsignedByte();
+    }
+    return value;
   }
 
   private static void writeNumber(BigInteger number, DataOutputSerializer out) throws IOException {
-    if (number.signum() == 0) {
-      out.writeByte(0);
-    } else if (number.bitLength() < Long.SIZE) {
-      // As its bytes, the most significant one first, without any that only repeat the sign.
-      int size = number.bitLength() / Byte.SIZE + 1;
-      long value = number.longValue();
-      out.writeByte(size);
-      for (int shift = (size - 1) * Byte.SIZE; shift >= 0; shift -= Byte.SIZE) {
-        out.writeByte((int) (value >> shift));
-      }
+    if (number.bitLength() < Long.SIZE) {
+      writeNumber(number.longValue(), out);
     } else {
       byte[] bytes = number.toByteArray();
       out.writeByte(bytes.length);
@@ -139,11 +180,7 @@ final class FigureSerializer {
       return BigInteger.ZERO;
     }
     if (size <= Long.BYTES) {
-      long value = in.readByte();
-      for (int read = 1; read < size; read++) {
-        value = value << Byte.SIZE | in.readUnsignedByte();
-      }
-      return BigInteger.valueOf(value);
+      return BigInteger.valueOf(number(size, in));
     }
     byte[] bytes = new byte[size];
     in.readFully(bytes);

@@ -4,6 +4,7 @@ import io.experimentetl.config.MetricConfig;
 import io.experimentetl.quality.PropertyValue;
 import java.math.BigInteger;
 import java.time.Duration;
+import java.util.Collections;
 import java.util.SortedMap;
 import java.util.TreeMap;
 
@@ -38,7 +39,10 @@ final class MetricHistory {
   }
 
   private final MetricConfig metric;
-  private final TreeMap<Integer, Day> days = new TreeMap<>();
+
+  /** Empty and immutable until a day counts. */
+  private SortedMap<Integer, Day> days = Collections.emptySortedMap();
+
   private BigInteger covariate = BigInteger.ZERO;
   private boolean hasCovariate;
 
@@ -55,6 +59,9 @@ final class MetricHistory {
                 event, metric.denominator().eventType(), metric.denominator().property());
     if (numerator == PropertyValue.NONE && denominator == PropertyValue.NONE) {
       return;
+    }
+    if (days.isEmpty()) {
+      days = new TreeMap<>();
     }
     Day day = days.computeIfAbsent(calendar.dayOf(event.occurredAt()), ignored -> new Day());
     day.active = true;

@@ -36,6 +36,12 @@ final class MetricIndex {
 
   /** The metrics that the events can touch. */
   Collection<MetricConfig> of(List<EventFact> events) {
+    if (events.size() == 1) {
+      String type = events.get(0).eventType();
+      return type.equals(statistics.exposureEvent())
+          ? statistics.metrics()
+          : byType.getOrDefault(type, List.of());
+    }
     Set<String> types = new LinkedHashSet<>();
     for (EventFact event : events) {
       types.add(event.eventType());

@@ -136,6 +136,9 @@ final class PendingFacts {
 
   /** The event that is held and not spilled, with this key, or null. */
   static PendingEvent find(ExperimentFacts facts, EventId id, long occurredAt) {
+    if (facts.pendingEvents.isEmpty()) {
+      return null;
+    }
     for (PendingEvent held : facts.pendingEvents) {
       if (held.event().occurredAt() == occurredAt && held.event().id().equals(id)) {
         return held;

@@ -254,6 +254,9 @@ final class UserFacts {
     if (!unmoved.isEmpty()) {
       return true;
     }
+    if (evicted.isEmpty()) {
+      return false;
+    }
     for (EvictionSummary summary : evicted) {
       if (summary.formerId() != null && !summary.lost()) {
         return true;
@@ -456,6 +459,9 @@ final class UserFacts {
       return next;
     }
     for (ExperimentFacts facts : touched) {
+      if (!facts.hasPending()) {
+        continue;
+      }
       for (PendingAssignment held : facts.pendingAssignments) {
         if (!held.isFlagged()) {
           next = Math.min(next, held.pendingUntil());

@@ -34,6 +34,12 @@ final class UserFindings {
   private final RowVersionGenerator versions;
   private final AttributionOutput out;
 
+  /** The day that was named last: late rows mostly share it; null: none. */
+  private Subject lastDay;
+
+  private int lastDayEpoch;
+  private long lastDayExperiment;
+
   UserFindings(Dimensions dimensions, RowVersionGenerator versions, AttributionOutput out) {
     this.dimensions = dimensions;
     this.versions = versions;
@@ -130,8 +136,13 @@ final class UserFindings {
   private Subject dayOf(EventRow event) {
     ExperimentCalendar calendar =
         dimensions.calendarOf(dimensions.experiment(event.experimentId()));
-    return Subject.experimentDay(
-        event.experimentId(), LocalDate.ofEpochDay(calendar.dayOf(event.occurredAt())));
+    int day = calendar.dayOf(event.occurredAt());
+    if (lastDay == null || lastDayEpoch != day || lastDayExperiment != event.experimentId()) {
+      lastDay = Subject.experimentDay(event.experimentId(), LocalDate.ofEpochDay(day));
+      lastDayEpoch = day;
+      lastDayExperiment = event.experimentId();
+    }
+    return lastDay;
   }
 
   /**

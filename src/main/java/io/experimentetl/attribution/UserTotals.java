@@ -11,6 +11,8 @@ import java.math.BigInteger;
  * the sums over all users. Values are in millionths, products in millionths of millionths.
  */
 final class UserTotals {
+  private static final BigInteger ONE = BigInteger.valueOf(PropertyValue.ONE);
+
   private final boolean hasValues;
   private final BigInteger limit;
   private final BigInteger covariate;
@@ -54,7 +56,7 @@ final class UserTotals {
   /** A proportion is a count that is capped at one event. */
   private static BigInteger limit(MetricConfig metric) {
     if (metric.kind() == MetricKind.PROPORTION) {
-      return BigInteger.valueOf(PropertyValue.ONE);
+      return ONE;
     }
     return metric.cap() == null ? null : metric.cap().movePointRight(6).toBigIntegerExact();
   }

@@ -3,6 +3,7 @@ package io.experimentetl.cdc;
 import io.experimentetl.model.Change;
 import io.experimentetl.model.ChangeKind;
 import io.experimentetl.model.EventId;
+import io.experimentetl.model.EventRow;
 import io.experimentetl.model.FindingCode;
 import io.experimentetl.model.RowColumns;
 import io.experimentetl.model.SourceColumn;
@@ -47,6 +48,8 @@ public final class ChangeSerializer extends TypeSerializerSingleton<Change> {
   private static final int NO_TABLE = 0x7F;
 
   private static final int BEFORE_WHOLE = 0x80;
+
+  private static final ThreadLocal<Labels> LABELS = ThreadLocal.withInitial(Labels::new);
 
   private ChangeSerializer() {}
 
@@ -125,9 +128,43 @@ public final class ChangeSerializer extends TypeSerializerSingleton<Change> {
     } else if (row instanceof TransactionEnd end) {
       writeText(end.userKey(), target);
       target.writeBoolean(end.ofAllUsers());
+    } else if (row instanceof EventRow event) {
+      writeEvent(event, target);
     } else {
       writeColumns(table.columns(), row, target);
     }
+  }
+
+  /** As {@link #writeColumns}: most rows are events, and a declared column's values are boxed. */
+  private static void writeEvent(EventRow event, DataOutputView target) throws IOException {
+    target.writeLong(event.id().high());
+    target.writeLong(event.id().low());
+    writeText(event.id().sourceId(), target);
+    target.writeLong(event.occurredAt());
+    target.writeLong(event.experimentId());
+    writeText(event.userId(), target);
+    writeNumber(event.variantId(), target);
+    writeText(event.eventType(), target);
+    writeNumber(event.assignmentAt(), target);
+    writeText(event.properties(), target);
+    writeText(event.sessionId(), target);
+    writeText(event.requestId(), target);
+    writeText(event.deviceId(), target);
+  }
+
+  private static EventRow readEvent(DataInputView source) throws IOException {
+    return new EventRow(
+        new EventId(source.readLong(), source.readLong(), readText(source)),
+        source.readLong(),
+        source.readLong(),
+        readText(source),
+        readNumber(source),
+        readLabel(source),
+        readNumber(source),
+        readText(source),
+        readText(source),
+        readText(source),
+        readText(source));
   }
 
   @SuppressWarnings("unchecked") // The rows of a table are of the type of its declaration.
@@ -178,6 +215,9 @@ public final class ChangeSerializer extends TypeSerializerSingleton<Change> {
     if (presence == TRANSACTION_END) {
       return new TransactionEnd(readText(source), source.readBoolean());
     }
+    if (table == SourceTable.EVENTS) {
+      return readEvent(source);
+    }
     try {
       return table.columns().read(column -> readColumn(column, source));
     } catch (UncheckedIOException e) {
@@ -193,7 +233,8 @@ public final class ChangeSerializer extends TypeSerializerSingleton<Change> {
             column.isNullable() ? readNumber(source) : (Long) source.readLong();
         case INT -> source.readInt();
         case NUMBER -> source.readDouble();
-        case TEXT, LABEL, JSON -> readText(source);
+        case TEXT, JSON -> readText(source);
+        case LABEL -> readLabel(source);
         case BOOL -> source.readBoolean();
       };
     } catch (IOException e) {
@@ -229,6 +270,17 @@ public final class ChangeSerializer extends TypeSerializerSingleton<Change> {
   }
 
   private static String readText(DataInputView source) throws IOException {
+    byte[] bytes = readBytes(source);
+    return bytes == null ? null : new String(bytes, StandardCharsets.UTF_8);
+  }
+
+  /** A text of which there are few: rows share the same object. */
+  private static String readLabel(DataInputView source) throws IOException {
+    byte[] bytes = readBytes(source);
+    return bytes == null ? null : LABELS.get().of(bytes);
+  }
+
+  private static byte[] readBytes(DataInputView source) throws IOException {
     int length = 0;
     int shift = 0;
     int next;
@@ -242,7 +294,7 @@ public final class ChangeSerializer extends TypeSerializerSingleton<Change> {
     }
     byte[] bytes = new byte[length - 1];
     source.readFully(bytes);
-    return new String(bytes, StandardCharsets.UTF_8);
+    return bytes;
   }
 
   @Override

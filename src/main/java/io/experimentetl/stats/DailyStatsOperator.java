@@ -8,6 +8,7 @@ import io.experimentetl.model.DailyContribution;
 import io.experimentetl.model.DailyKey;
 import io.experimentetl.model.DailyStats;
 import io.experimentetl.model.DailySums;
+import io.experimentetl.model.DailyTotal;
 import io.experimentetl.model.RowVersion;
 import java.util.HashMap;
 import java.util.Map;
@@ -45,14 +46,12 @@ public final class DailyStatsOperator
   private static final ValueStateDescriptor<DailyState> STATE =
       new ValueStateDescriptor<>("day", TypeInformation.of(DailyState.class));
 
-  private record Total(DailySums sums, long dayEndsAt) {}
-
   private final long allowedLatenessMillis;
   private final HashMap<String, String> kinds = new HashMap<>();
 
   private transient ValueState<DailyState> state;
   private transient InternalTimerService<VoidNamespace> timers;
-  private transient Map<DailyKey, Total> unsent;
+  private transient Map<DailyKey, DailyTotal> unsent;
   private transient ProgressMarker marker;
 
   public DailyStatsOperator(StatisticsConfig statistics) {
@@ -85,10 +84,9 @@ public final class DailyStatsOperator
   @Override
   public void processElement1(StreamRecord<DailyContribution> record) {
     DailyContribution contribution = record.getValue();
-    unsent.merge(
-        contribution.key(),
-        new Total(contribution.sums(), contribution.dayEndsAt()),
-        (a, b) -> new Total(a.sums().plus(b.sums()), b.dayEndsAt()));
+    unsent
+        .computeIfAbsent(contribution.key(), key -> new DailyTotal())
+        .add(contribution.sums(), contribution.dayEndsAt());
   }
 
   @Override
@@ -100,16 +98,17 @@ public final class DailyStatsOperator
 
   @Override
   public void prepareSnapshotPreBarrier(long checkpointId) throws Exception {
-    for (Map.Entry<DailyKey, Total> entry : unsent.entrySet()) {
-      Total total = entry.getValue();
-      setCurrentKey(keyOf(new DailyContribution(entry.getKey(), total.sums(), 0)));
+    for (Map.Entry<DailyKey, DailyTotal> entry : unsent.entrySet()) {
+      DailyTotal total = entry.getValue();
+      DailySums difference = total.sums();
+      setCurrentKey(keyOf(new DailyContribution(entry.getKey(), difference, 0)));
       DailyState old = state.value();
       long closesAt = total.dayEndsAt() + allowedLatenessMillis;
       boolean closed = closesAt <= timers.currentWatermark() || (old != null && old.closed());
       if (!closed) {
         timers.registerEventTimeTimer(VoidNamespace.INSTANCE, closesAt);
       }
-      DailySums sums = old == null ? total.sums() : old.sums().plus(total.sums());
+      DailySums sums = old == null ? difference : old.sums().plus(difference);
       send(entry.getKey(), sums, closed, old);
     }
     unsent.clear();

@@ -42,7 +42,7 @@ public final class EventEncoder implements RowEncoder<EventProcessed> {
 
   @Override
   public void encode(EventProcessed row, NativeWriter out) {
-    SourceColumns.write(row.event(), EventRow.COLUMNS, out);
+    write(row.event(), out);
     out.writeString(row.experimentKey());
     out.writeString(row.experimentName());
     out.writeString(row.variantKey());
@@ -53,5 +53,24 @@ public final class EventEncoder implements RowEncoder<EventProcessed> {
     out.writeDate32(row.dayEpoch());
     out.writeStringArray(FindingCode.texts(row.inconsistencies()));
     VersionColumns.write(row.version(), out);
+  }
+
+  /**
+   * As {@link SourceColumns#write}, column by column: it is called for every row, and the values of
+   * a declared column are boxed.
+   */
+  private static void write(EventRow event, NativeWriter out) {
+    out.writeUuid(event.id().high(), event.id().low());
+    out.writeNullableString(event.id().sourceId());
+    out.writeDateTime64(event.occurredAt());
+    out.writeInt64(event.experimentId());
+    out.writeString(event.userId());
+    out.writeNullableInt64(event.variantId());
+    out.writeString(event.eventType());
+    out.writeNullableDateTime64(event.assignmentAt());
+    out.writeNullableString(event.properties());
+    out.writeNullableString(event.sessionId());
+    out.writeNullableString(event.requestId());
+    out.writeNullableString(event.deviceId());
   }
 }

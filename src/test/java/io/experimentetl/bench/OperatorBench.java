@@ -26,6 +26,7 @@ import org.apache.flink.api.common.typeinfo.Types;
 import org.apache.flink.configuration.Configuration;
 import org.apache.flink.contrib.streaming.state.EmbeddedRocksDBStateBackend;
 import org.apache.flink.contrib.streaming.state.RocksDBConfigurableOptions;
+import org.apache.flink.contrib.streaming.state.RocksDBOptions;
 import org.apache.flink.streaming.runtime.streamrecord.StreamRecord;
 import org.apache.flink.streaming.util.KeyedTwoInputStreamOperatorTestHarness;
 import org.apache.flink.types.Either;
@@ -54,7 +55,10 @@ final class OperatorBench implements AutoCloseable {
     harness.setStateBackend(
         new EmbeddedRocksDBStateBackend(true)
             .configure(
-                new Configuration().set(RocksDBConfigurableOptions.USE_BLOOM_FILTER, true),
+                new Configuration()
+                    .set(RocksDBConfigurableOptions.USE_BLOOM_FILTER, true)
+                    // The harness manages 3 MB: every few writes would wait for a flush.
+                    .set(RocksDBOptions.USE_MANAGED_MEMORY, false),
                 OperatorBench.class.getClassLoader()));
     harness.setup(AttributeOperator.EVENTS_TYPE.createSerializer(new SerializerConfigImpl()));
     harness.open();

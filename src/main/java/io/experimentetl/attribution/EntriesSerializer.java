@@ -57,8 +57,7 @@ abstract class EntriesSerializer<K> {
     writeKey(key, record, offset);
     int length = offset + keySize(key);
     writeNumber(contents.length, record, length);
-    System.arraycopy(
-        contents, 0, record, length + numberSize(contents.length), contents.length);
+    System.arraycopy(contents, 0, record, length + numberSize(contents.length), contents.length);
   }
 
   /** The bytes of a number: seven bits a byte, the least significant ones first. */
@@ -197,10 +196,7 @@ abstract class EntriesSerializer<K> {
       }
       int length = length(record, offset);
       return isName(
-          figure.name(),
-          record,
-          length + numberSize(record, length),
-          (int) number(record, length));
+          figure.name(), record, length + numberSize(record, length), (int) number(record, length));
     }
 
     private static boolean isName(String name, byte[] record, int from, int size) {

@@ -69,8 +69,7 @@ final class EventAttribution {
             && !user.unmoved().isEmpty()
             && rows.leaveFormerId(user, event, origin.tombstone(DeletedFacts.KEY_CHANGE));
     if (change.kind() == ChangeKind.RENAME && !standsUnderFormerId) {
-      rows.writeTombstone(
-          (EventRow) change.before(), origin.tombstone(DeletedFacts.KEY_CHANGE));
+      rows.writeTombstone((EventRow) change.before(), origin.tombstone(DeletedFacts.KEY_CHANGE));
     }
     if (!hasFacts) {
       rows.send(user, null, event, new FindingCode[] {T_LATE_BEYOND_STATE}, origin.version());

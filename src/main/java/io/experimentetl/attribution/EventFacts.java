@@ -179,8 +179,7 @@ final class EventFacts {
       Map<EventId, byte[]> changes = new HashMap<>();
       for (Held of : held.values()) {
         if (of.isChanged) {
-          changes.put(
-              of.id, of.events.length > 0 ? EventFactSerializer.write(of.events) : null);
+          changes.put(of.id, of.events.length > 0 ? EventFactSerializer.write(of.events) : null);
         }
       }
       if (!changes.isEmpty()) {

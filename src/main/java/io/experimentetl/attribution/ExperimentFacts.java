@@ -216,7 +216,7 @@ final class ExperimentFacts {
     for (AssignmentRow row : read.assignments) {
       put(row, read.sequenceOf(row.id()));
     }
-    assignmentMarks.putAll(read.assignmentMarks);
+    read.assignmentMarks.forEach(this::setAssignmentMark);
     countedBy = countedByThen;
     areFiguresUnknown = true;
   }

@@ -77,8 +77,7 @@ final class FactEntries<K> {
   }
 
   private byte[] contentsAt(int offset) {
-    return Arrays.copyOfRange(
-        few, serializer.contents(few, offset), serializer.end(few, offset));
+    return Arrays.copyOfRange(few, serializer.contents(few, offset), serializer.end(few, offset));
   }
 
   /** Passes all entries on, in no order. */

@@ -97,7 +97,7 @@ final class FigureSerializer {
     int present = in.readUnsignedShort();
     BigInteger[] amounts = new BigInteger[AMOUNTS];
     for (int i = 0; i < amounts.length; i++) {
-      amounts[i] = (present & 1 << i) == 0 ? BigInteger.ZERO : readNumber(in);
+      amounts[i] = (present & (1 << i)) == 0 ? BigInteger.ZERO : readNumber(in);
     }
     long exposures = number(in);
     long activeUsers = number(in);
@@ -143,7 +143,7 @@ final class FigureSerializer {
       out.writeByte(0);
       return;
     }
-    int size = (Long.SIZE - Long.numberOfLeadingZeros(number ^ number >> 63)) / Byte.SIZE + 1;
+    int size = (Long.SIZE - Long.numberOfLeadingZeros(number ^ (number >> 63))) / Byte.SIZE + 1;
     out.writeByte(size);
     for (int shift = (size - 1) * Byte.SIZE; shift >= 0; shift -= Byte.SIZE) {
       out.writeByte((int) (number >> shift));
@@ -159,7 +159,7 @@ final class FigureSerializer {
   private static long number(int size, DataInputDeserializer in) throws IOException {
     long value = in.readByte();
     for (int read = 1; read < size; read++) {
-      value = value << Byte.SIZE | in.readUnsignedByte();
+      value = (value << Byte.SIZE) | in.readUnsignedByte();
     }
     return value;
   }

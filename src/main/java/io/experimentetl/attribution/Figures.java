@@ -147,8 +147,7 @@ final class Figures {
     held.forEach(
         (figure, known) -> {
           if (known.isChanged) {
-            changes.put(
-                figure, known.value == null ? null : FigureSerializer.write(known.value));
+            changes.put(figure, known.value == null ? null : FigureSerializer.write(known.value));
           }
         });
     if (!changes.isEmpty()) {

@@ -16,7 +16,6 @@ public record PendingAssignment(
     boolean retentionDeleted) {
   static final PendingAssignment[] NONE = {};
 
-
   static PendingAssignment until(long pendingUntil, AssignmentRow assignment, Origin origin) {
     return new PendingAssignment(assignment, origin, pendingUntil, FindingCode.NO_CODES, 0, false);
   }

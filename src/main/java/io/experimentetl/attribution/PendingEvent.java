@@ -23,7 +23,6 @@ public record PendingEvent(
     boolean retentionDeleted) {
   static final PendingEvent[] NONE = {};
 
-
   static PendingEvent until(long pendingUntil, EventRow event, Origin origin) {
     return new PendingEvent(event, origin, pendingUntil, FindingCode.NO_CODES, 0, false);
   }

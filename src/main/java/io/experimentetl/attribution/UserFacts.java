@@ -412,6 +412,9 @@ final class UserFacts {
 
   /** The summary of the user's evicted facts in the experiment; null: they are in state. */
   EvictionSummary evictedIn(long experimentId) {
+    if (evicted.isEmpty()) {
+      return null;
+    }
     for (EvictionSummary summary : evicted) {
       if (summary.experimentId() == experimentId) {
         return summary;

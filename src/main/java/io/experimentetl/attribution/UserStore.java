@@ -261,8 +261,7 @@ final class UserStore implements UserStorage, SpilledEvents, UndecidedChanges {
         key,
         () -> states.figures(experimentId),
         figure -> Tuple3.of(figure.kind() + figure.name(), figure.variantId(), figure.day()),
-        stored ->
-            new FigureKey(stored.f0.charAt(0), stored.f0.substring(1), stored.f1, stored.f2));
+        stored -> new FigureKey(stored.f0.charAt(0), stored.f0.substring(1), stored.f1, stored.f2));
   }
 
   @Override

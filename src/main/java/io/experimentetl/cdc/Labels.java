@@ -20,7 +20,7 @@ final class Labels {
       return new String(label, StandardCharsets.UTF_8);
     }
     int hash = Arrays.hashCode(label);
-    int place = (hash ^ hash >>> 8 ^ hash >>> 16) & PLACES - 1;
+    int place = (hash ^ (hash >>> 8) ^ (hash >>> 16)) & (PLACES - 1);
     if (!Arrays.equals(bytes[place], label)) {
       bytes[place] = label;
       texts[place] = new String(label, StandardCharsets.UTF_8);

@@ -66,9 +66,21 @@ class EntriesSerializerTest {
     for (int i = 0; i < 2_000; i++) {
       DailySums sums =
           new DailySums(
-              number(random).longValue(), 1, 0, 3, number(random), -1, 1, number(random),
-              number(random), number(random), number(random), number(random), number(random),
-              number(random), number(random));
+              number(random).longValue(),
+              1,
+              0,
+              3,
+              number(random),
+              -1,
+              1,
+              number(random),
+              number(random),
+              number(random),
+              number(random),
+              number(random),
+              number(random),
+              number(random),
+              number(random));
       FigureKey day = FigureKey.ofDay("revenue", 1, 2);
       assertThat(FigureSerializer.read(day, FigureSerializer.write(sums))).isEqualTo(sums);
       MetricTotal total =
@@ -77,8 +89,7 @@ class EntriesSerializerTest {
       assertThat(FigureSerializer.read(ofTotal, FigureSerializer.write(total))).isEqualTo(total);
       Long events = number(random).longValue();
       FigureKey ofEvents = FigureKey.ofEvents(1);
-      assertThat(FigureSerializer.read(ofEvents, FigureSerializer.write(events)))
-          .isEqualTo(events);
+      assertThat(FigureSerializer.read(ofEvents, FigureSerializer.write(events))).isEqualTo(events);
     }
     HealthCounts counts = new HealthCounts(1, Long.MAX_VALUE, Long.MIN_VALUE, -1);
     FigureKey health = new FigureKey('h', "0", 1, 2);

@@ -9,12 +9,12 @@ import io.experimentetl.local.PlatformOptions;
 import io.experimentetl.local.demo.Backlog;
 import io.experimentetl.local.demo.DemoFolder;
 import io.experimentetl.local.demo.RunningJob;
+import java.io.IOException;
 import java.io.PrintWriter;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Locale;
 import java.util.Map;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
@@ -29,7 +29,8 @@ import picocli.CommandLine.Spec;
     subcommands = SizeCommand.class,
     description = {
       "Commits a backlog of event rows and measures the time until all are visible in ClickHouse, with every feature on.",
-      "Compares the job with the bare Flink CDC source and with MaterializedPostgreSQL in the same ClickHouse."
+      "Compares the job with the bare Flink CDC source and with MaterializedPostgreSQL in the same ClickHouse, one after the other in each round.",
+      "Prints medians with the lowest and highest value, and writes them as JSON, with the TaskManager's recording and its stacks for a flame graph."
     })
 public final class BenchCommand implements Callable<Integer> {
   /**
@@ -58,62 +59,88 @@ public final class BenchCommand implements Callable<Integer> {
       description = "rows of the backlog (default: ${DEFAULT-VALUE})")
   private int rows;
 
+  @Option(
+      names = "--rounds",
+      paramLabel = "N",
+      defaultValue = "3",
+      description = "rounds, each of all readers (default: ${DEFAULT-VALUE})")
+  private int rounds;
+
   @Override
-  public Integer call() {
-    PrintWriter out = spec.commandLine().getOut();
+  public Integer call() throws IOException {
     Path folder = DemoFolder.empty(directory, place.home(), "bench");
+    Path recording = folder.resolve("taskmanager.jfr");
+    List<Measured> all = new ArrayList<>();
+    Profile profile = null;
     try (Platform platform =
         Platform.start(folder, place.home(), PlatformOptions.defaults().withoutKafka())) {
       PlatformAddresses addresses = platform.addresses();
       Backlog backlog = new Backlog(addresses.postgres());
       backlog.prepare();
       Map<String, Long> servers = servers(platform);
-      List<Measured> all = new ArrayList<>();
-      Path recording = folder.resolve("taskmanager.jfr");
-
-      RunningJob job = RunningJob.submit(platform.addresses(), place.jobJar());
-      backlog.commit("events", WARM_UP);
-      job.awaitVisible();
-      FlinkCluster cluster = platform.flinkCluster().orElseThrow();
-      long taskManager = cluster.taskManagerPids().get(0);
-      Map<String, Long> processes = new LinkedHashMap<>();
-      processes.put("Flink", taskManager);
-      processes.put("JobManager", cluster.jobManagerPid());
-      processes.putAll(servers);
-      Profile profile = Profile.start(taskManager, recording);
-      long visible = job.warehouse().visibleEvents() + rows;
-      all.add(
-          Measured.measure(
-              "experiment-etl, everything on",
-              rows,
-              processes,
-              () -> backlog.commit("events", rows),
-              () -> {
-                if (job.warehouse().visibleEvents() < visible) {
-                  return false;
-                }
-                job.awaitVisible();
-                return true;
-              }));
-      profile.stop();
-      job.cancel();
-
-      try (BarePeer bare =
-          new BarePeer(addresses.postgres(), backlog, folder.resolve("bare-source.log"))) {
-        bare.measure(WARM_UP, servers);
-        all.add(bare.measure(rows, servers));
+      for (int round = 0; round < rounds; round++) {
+        profile = measureJob(platform, backlog, servers, recording, all);
+        try (BarePeer bare =
+            new BarePeer(addresses.postgres(), backlog, folder.resolve("bare-source.log"))) {
+          bare.measure(WARM_UP, servers);
+          all.add(bare.measure(rows, servers));
+        }
+        try (MaterializedPeer peer =
+            new MaterializedPeer(addresses.postgres(), backlog, addresses.clickHouse())) {
+          peer.measure(WARM_UP, servers);
+          all.add(peer.measure(rows, servers));
+        }
       }
-      try (MaterializedPeer peer =
-          new MaterializedPeer(addresses.postgres(), backlog, addresses.clickHouse())) {
-        peer.measure(WARM_UP, servers);
-        all.add(peer.measure(rows, servers));
-      }
-      print(out, all);
-      out.printf("%nTaskManager profile, by thread and method:%n");
-      profile.top(PROFILED_THREADS, PROFILED_METHODS).forEach(out::println);
-      out.flush();
-      return 0;
     }
+    PrintWriter out = spec.commandLine().getOut();
+    BenchFigures figures = BenchFigures.of(all);
+    figures.print(rows, out);
+    figures.write(folder.resolve("bench.json"));
+    if (profile != null) {
+      out.printf("%nTaskManager profile of the last round, by thread and method:%n");
+      profile.top(PROFILED_THREADS, PROFILED_METHODS).forEach(out::println);
+      profile.writeStacks(folder.resolve("taskmanager.stacks"));
+    }
+    out.flush();
+    return 0;
+  }
+
+  /**
+   * One round of the job, which is started and cancelled, so that it does not read what others do.
+   */
+  private Profile measureJob(
+      Platform platform,
+      Backlog backlog,
+      Map<String, Long> servers,
+      Path recording,
+      List<Measured> all) {
+    RunningJob job = RunningJob.submit(platform.addresses(), place.jobJar());
+    backlog.commit("events", WARM_UP);
+    job.awaitVisible();
+    FlinkCluster cluster = platform.flinkCluster().orElseThrow();
+    long taskManager = cluster.taskManagerPids().get(0);
+    Map<String, Long> processes = new LinkedHashMap<>();
+    processes.put("Flink", taskManager);
+    processes.put("JobManager", cluster.jobManagerPid());
+    processes.putAll(servers);
+    Profile profile = Profile.start(taskManager, recording);
+    long visible = job.warehouse().visibleEvents() + rows;
+    all.add(
+        Measured.measure(
+            "experiment-etl, everything on",
+            rows,
+            processes,
+            () -> backlog.commit("events", rows),
+            () -> {
+              if (job.warehouse().visibleEvents() < visible) {
+                return false;
+              }
+              job.awaitVisible();
+              return true;
+            }));
+    profile.stop();
+    job.cancel();
+    return profile;
   }
 
   private static Map<String, Long> servers(Platform platform) {
@@ -131,41 +158,5 @@ public final class BenchCommand implements Callable<Integer> {
             .orElseThrow(() -> new PlatformException("the bench did not start ClickHouse"))
             .pid());
     return servers;
-  }
-
-  private void print(PrintWriter out, List<Measured> all) {
-    double job = all.get(0).rowsPerSecond();
-    out.printf(
-        Locale.ROOT,
-        "%,d event rows, from the commit until all were read; CPU seconds by process%n%n",
-        rows);
-    out.printf(
-        "%-30s %10s %8s %14s %8s %10s %10s %10s%n",
-        "reader",
-        "rows/s",
-        "seconds",
-        "etl is x times",
-        "Flink",
-        "JobManager",
-        "PostgreSQL",
-        "ClickHouse");
-    for (Measured one : all) {
-      out.printf(
-          Locale.ROOT,
-          "%-30s %,10.0f %8.1f %14.2f %8s %10s %10s %10s%n",
-          one.reader(),
-          one.rowsPerSecond(),
-          one.seconds(),
-          job / one.rowsPerSecond(),
-          cpu(one, "Flink"),
-          cpu(one, "JobManager"),
-          cpu(one, "PostgreSQL"),
-          cpu(one, "ClickHouse"));
-    }
-  }
-
-  private static String cpu(Measured one, String process) {
-    Double seconds = one.cpuSeconds().get(process);
-    return seconds == null ? "" : String.format(Locale.ROOT, "%.1f", seconds);
   }
 }

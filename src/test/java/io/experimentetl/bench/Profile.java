@@ -3,6 +3,7 @@ package io.experimentetl.bench;
 import io.experimentetl.local.PlatformException;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -11,6 +12,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.TreeMap;
 import java.util.concurrent.TimeUnit;
 import jdk.jfr.consumer.RecordedEvent;
 import jdk.jfr.consumer.RecordedFrame;
@@ -86,6 +88,33 @@ final class Profile {
       }
     }
     return top;
+  }
+
+  /**
+   * Writes the sampled stacks, each with the number of its samples: the form that tools for flame
+   * graphs read ("collapsed stacks").
+   */
+  void writeStacks(Path stacks) throws IOException {
+    Map<String, Integer> counts = new TreeMap<>();
+    try (RecordingFile recording = new RecordingFile(file)) {
+      while (recording.hasMoreEvents()) {
+        RecordedEvent event = recording.readEvent();
+        int weight = weight(event.getEventType().getName(), event);
+        if (weight > 0) {
+          RecordedThread thread = event.getThread("sampledThread");
+          StringBuilder stack =
+              new StringBuilder(thread == null ? "?" : name(thread.getJavaName()));
+          List<RecordedFrame> frames = event.getStackTrace().getFrames();
+          for (int i = frames.size() - 1; i >= 0; i--) {
+            stack.append(';').append(method(frames.get(i)));
+          }
+          counts.merge(stack.toString(), weight, Integer::sum);
+        }
+      }
+    }
+    List<String> lines = new ArrayList<>();
+    counts.forEach((stack, count) -> lines.add(stack + " " + count));
+    Files.write(stacks, lines);
   }
 
   /**

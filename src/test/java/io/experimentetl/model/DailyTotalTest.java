@@ -15,8 +15,21 @@ class DailyTotalTest {
 
   private static DailySums sums(BigInteger... amounts) {
     return new DailySums(
-        1, 1, 1, 2, amounts[0], 1, 1, amounts[1], amounts[2], amounts[3], amounts[4], amounts[5],
-        amounts[6], amounts[7], amounts[8]);
+        1,
+        1,
+        1,
+        2,
+        amounts[0],
+        1,
+        1,
+        amounts[1],
+        amounts[2],
+        amounts[3],
+        amounts[4],
+        amounts[5],
+        amounts[6],
+        amounts[7],
+        amounts[8]);
   }
 
   private static DailySums total(List<DailySums> differences) {

@@ -214,11 +214,10 @@ public final class Audit {
       HealthComparison.Result healthDays = null;
       if (comparison != null) {
         deadline.begin("Recomputing the statistics from PostgreSQL's rows");
-        SourceFigures inSource = reading.figures();
-        cells = comparison.compare(inSource.statistics(), experimentsWithRetainedRows);
+        cells = comparison.compare(reading.figures(), experimentsWithRetainedRows);
         healthDays =
             health.compare(
-                inSource.health(), experimentsWithRetainedRows, cells.expiredExperiments());
+                reading.figures(), experimentsWithRetainedRows, cells.expiredExperiments());
         cells.observations().forEach(seen -> observations.put(seen.identity(), seen));
         healthDays.observations().forEach(seen -> observations.put(seen.identity(), seen));
       }

@@ -99,10 +99,11 @@ final class HealthComparison {
   /**
    * Compares the figures.
    *
-   * @param fromSource {@link SourceFigures#health}
+   * @param inSource the figures from PostgreSQL's rows
    */
   Result compare(
-      Map<Cell, Figures> fromSource, Set<Long> experimentsWithRetainedRows, Set<Long> expired) {
+      SourceFigures inSource, Set<Long> experimentsWithRetainedRows, Set<Long> expired) {
+    Map<Cell, Figures> fromSource = inSource.health();
     Map<Cell, Figures> atSnapshot =
         fromSource.equals(atMarker) ? atMarker : fromWarehouse(source.lsn(), null);
     Set<Cell> all = new TreeSet<>(stored.keySet());

@@ -141,11 +141,11 @@ final class StatisticsComparison {
   /**
    * Compares the statistics.
    *
-   * @param fromSource {@link SourceFigures#statistics}
+   * @param inSource the figures from PostgreSQL's rows
    * @param experimentsWithRetainedRows experiments of which PostgreSQL no longer has all rows
    */
-  Result compare(
-      Map<StatisticsCell, StatisticsFigures> fromSource, Set<Long> experimentsWithRetainedRows) {
+  Result compare(SourceFigures inSource, Set<Long> experimentsWithRetainedRows) {
+    Map<StatisticsCell, StatisticsFigures> fromSource = inSource.statistics();
     Map<StatisticsCell, StatisticsFigures> atSnapshot =
         fromSource.equals(atMarker) ? atMarker : fromWarehouse(source.lsn());
     Set<StatisticsCell> all = new TreeSet<>(stored.keySet());

@@ -32,7 +32,8 @@ import java.util.stream.Stream;
 
 /**
  * The recomputation of {@code experiment_daily_stats}, as one statement for either side: {@code
- * audit/statistics-*.sql} with the job's settings filled in.
+ * audit/statistics-clickhouse.sql} and {@code audit/figures-postgres.sql} with the job's settings
+ * filled in.
  */
 final class StatisticsSql {
   private static final Pattern PLACEHOLDER = Pattern.compile("\\$\\{([a-z_]+)}");

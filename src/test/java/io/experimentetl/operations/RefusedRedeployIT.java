@@ -22,6 +22,7 @@ import java.sql.Statement;
 import java.time.Duration;
 import java.time.LocalDate;
 import java.time.ZoneOffset;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.Callable;
 import java.util.function.Consumer;
@@ -250,6 +251,46 @@ class RefusedRedeployIT {
     assertThat(status()).startsWith("1\n").contains("UNHEALTHY").contains("CANCELED");
     submit();
     requireAJobThatDelivers("u4");
+  }
+
+  private static long users() {
+    return addresses.clickHouse().count("SELECT count() FROM users");
+  }
+
+  private static void requireFreshStartRefused(String problem, String... arguments) {
+    List<String> all = new ArrayList<>(List.of("--fresh"));
+    all.addAll(List.of(arguments));
+    assertThatThrownBy(
+            () -> run(new SubmitCommand(new OnThisPlatform()), all.toArray(String[]::new)))
+        .isInstanceOf(OperationsException.class)
+        .hasMessageContaining(problem);
+  }
+
+  @Test
+  void refusedFreshStartHasEmptiedNothingAndKeepsTheState() throws Exception {
+    execute("INSERT INTO users (user_id) VALUES ('u5')");
+    await().atMost(DEADLINE).until(() -> users() > 0);
+    requireFreshStartRefused("is RUNNING already");
+    run(new CancelCommand(new OnThisPlatform()));
+    long rows = users();
+    requireFreshStartRefused("parallelism 99 needs 99 slots", "--parallelism", "99");
+    execute("ALTER PUBLICATION experiment_etl SET (publish_via_partition_root = false)");
+    try {
+      requireFreshStartRefused("does not publish via the partition root");
+    } finally {
+      execute("ALTER PUBLICATION experiment_etl SET (publish_via_partition_root = true)");
+    }
+    edit(
+        root -> {
+          root.withObject("/source").put("type", "kafka");
+          root.withObject("/kafka").put("bootstrap-servers", "localhost:1");
+        });
+    requireFreshStartRefused("Kafka localhost:1");
+    restore();
+
+    assertThat(users()).isEqualTo(rows);
+    submit();
+    requireAJobThatDelivers("u6");
   }
 
   /** As ./etl up does after ./etl down. */

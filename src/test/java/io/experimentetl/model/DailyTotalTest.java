@@ -76,7 +76,7 @@ class DailyTotalTest {
     for (int i = 0; i < 2_000; i++) {
       BigInteger[] amounts = new BigInteger[9];
       for (int j = 0; j < amounts.length; j++) {
-        long near = random.nextInt(5) - 2;
+        long near = random.nextInt(5) - 2L;
         amounts[j] =
             switch (random.nextInt(4)) {
               case 0 -> BigInteger.valueOf(Long.MAX_VALUE + near);

@@ -254,4 +254,19 @@ class EnrichmentAuditIT {
                     && line.contains("experiment_key is empty and should be e4")
                     && line.contains("assigned_variant_id is empty and should be 41"));
   }
+
+  @Test
+  void rowsOfADeletedExperimentWithoutItsCodeAreReported() throws Exception {
+    fixture.delivery().withhold("events_processed");
+    fixture.sql("DELETE FROM experiments WHERE id = 2");
+    fixture.delivery().deliver(AuditRun.STATISTICS);
+    run.rest();
+
+    assertThat(run.audit().differences().stream().map(AuditReport.Difference::toString))
+        .anyMatch(
+            line ->
+                line.startsWith("events_processed ")
+                    && line.contains("inconsistencies is [")
+                    && line.contains("should be ['R-ORPHAN-EXPERIMENT'"));
+  }
 }

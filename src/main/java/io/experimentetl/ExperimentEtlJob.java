@@ -72,6 +72,14 @@ public final class ExperimentEtlJob {
         source(config, environment, arguments.resync() ? retainedFrom(database, config) : null),
         warehouse.sinks(),
         KafkaSinks.of(config));
+    if (arguments.runningState().isPresent()) {
+      List<String> obstacles =
+          new StateFit(environment, arguments.runningState().get().operators())
+              .problems(arguments.runningState().get().checkpoint());
+      if (!obstacles.isEmpty()) {
+        throw new PreflightException(obstacles);
+      }
+    }
     if (arguments.check().isEmpty()) {
       DeclaredMetrics.write(warehouse.connection(), config.statistics().metrics());
     }

@@ -13,13 +13,28 @@ import java.util.Optional;
  * @param restatedMetric the metric to recompute
  * @param correctedAllocation the experiment whose present weights hold for all its users
  * @param check what is checked ahead; empty: the job is submitted
+ * @param runningState with the check of a successor: the state that it must be able to take over
  */
 public record JobArguments(
     Path config,
     boolean resync,
     Optional<String> restatedMetric,
     Optional<CorrectedAllocation> correctedAllocation,
-    Optional<Check> check) {
+    Optional<Check> check,
+    Optional<RunningState> runningState) {
+
+  /**
+   * The state of a job that still runs.
+   *
+   * @param checkpoint the path of its last checkpoint, as the JobManager reads it
+   * @param operators the names of its operators, which are the uids of those with state
+   */
+  public record RunningState(String checkpoint, List<String> operators) {
+    /** The arguments behind those of {@link Check#SUCCESSOR}. */
+    public List<String> arguments() {
+      return List.of(STATE, checkpoint, String.join(",", operators));
+    }
+  }
 
   /**
    * A correction of an experiment's allocation.
@@ -80,12 +95,16 @@ public record JobArguments(
   /** The job parameter that holds {@link #action} for the web UI and for operations. */
   public static final String ACTION = "experiment-etl.action";
 
+  /** The message of a check whose checkpoint the running job has removed meanwhile. */
+  public static final String CHECKPOINT_IS_GONE = "the checkpoint is gone";
+
   private static final String CONFIG = "--config";
   private static final String CHECK = "--check";
+  private static final String STATE = "--state";
 
   private static final String USAGE =
       """
-      Usage: experiment-etl.jar --config FILE [--resync | --restate METRIC | --restate-allocation ID@NUMBER] [--check successor|fresh]
+      Usage: experiment-etl.jar --config FILE [--resync | --restate METRIC | --restate-allocation ID@NUMBER] [--check successor|fresh [--state CHECKPOINT OPERATORS]]
         --resync: starts without state, reads everything again into the database NAME_resync next to the configured
           one, NAME, and takes over the facts of NAME that are older than the source's retention. Run by the verb resync.
         --restate: starts from a savepoint and recomputes the days of a metric, from the day in its key since, from the
@@ -93,7 +112,8 @@ public record JobArguments(
         --restate-allocation: starts from a savepoint and tests all users of the experiment with this id against its present
           allocation. Corrections of one experiment have increasing numbers. Run by the verb restate.
         --check: checks a start ahead: from the savepoint of the job that still runs, or without state. Run by the verbs
-          through the cluster's plan of the job, which starts nothing.
+          through the cluster's plan of the job, which starts nothing. --state: whether this jar can take over the state of that
+          checkpoint, which a job with these operators (by commas) wrote.
       """;
 
   /**
@@ -101,7 +121,15 @@ public record JobArguments(
    *
    * @throws IllegalArgumentException with the usage
    */
-  public static JobArguments parse(List<String> arguments) {
+  public static JobArguments parse(List<String> all) {
+    int last = all.size();
+    Optional<RunningState> state =
+        last >= 7 && all.get(last - 3).equals(STATE)
+            ? Optional.of(
+                new RunningState(
+                    all.get(last - 2), List.of(all.get(last - 1).split(",", -1))))
+            : Optional.empty();
+    List<String> arguments = state.isEmpty() ? all : all.subList(0, last - 3);
     int size = arguments.size();
     Optional<Check> check =
         size >= 4 && arguments.get(size - 2).equals(CHECK)
@@ -111,7 +139,9 @@ public record JobArguments(
     boolean resync = start.size() == 3 && start.get(2).equals(RESYNC);
     boolean restate = start.size() == 4 && start.get(2).equals(RESTATE);
     boolean correct = start.size() == 4 && start.get(2).equals(RESTATE_ALLOCATION);
-    if ((start.size() != 2 && !resync && !restate && !correct) || !start.get(0).equals(CONFIG)) {
+    if ((start.size() != 2 && !resync && !restate && !correct)
+        || !start.get(0).equals(CONFIG)
+        || (state.isPresent() && check.filter(of -> of == Check.SUCCESSOR).isEmpty())) {
       throw new IllegalArgumentException(USAGE);
     }
     return new JobArguments(
@@ -119,7 +149,8 @@ public record JobArguments(
         resync,
         restate ? Optional.of(start.get(3)) : Optional.empty(),
         correct ? Optional.of(CorrectedAllocation.parse(start.get(3))) : Optional.empty(),
-        check);
+        check,
+        state);
   }
 
   /**

@@ -114,6 +114,9 @@ class ExperimentEtlJobIT {
         ExperimentEtlJob.source(config, environment, null),
         Warehouse.of(config, environment.getConfiguration()).sinks(),
         KafkaSinks.of(config));
+    if (savepoint != null) {
+      assertThat(new StateFit(environment, List.of()).problems(savepoint)).isEmpty();
+    }
     job = environment.executeAsync(ExperimentEtlJob.NAME);
   }
 

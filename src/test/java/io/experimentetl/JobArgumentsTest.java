@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.experimentetl.JobArguments.Check;
+import io.experimentetl.JobArguments.RunningState;
 import java.util.ArrayList;
 import java.util.List;
 import org.junit.jupiter.api.Test;
@@ -30,6 +31,16 @@ class JobArgumentsTest {
   }
 
   @Test
+  void stateOfTheRunningJobComesBehindTheCheckOfItsSuccessor() {
+    RunningState state = new RunningState("file:/checkpoints/chk-7", List.of("route", "attribute"));
+    List<String> words = new ArrayList<>(List.of("--config", "f.yaml", "--check", "successor"));
+    words.addAll(state.arguments());
+
+    assertThat(JobArguments.parse(words).runningState()).contains(state);
+    assertThat(JobArguments.parse(words).check()).contains(Check.SUCCESSOR);
+  }
+
+  @Test
   void startWithoutCheckIsSubmitted() {
     assertThat(parse("--config", "f.yaml", "--resync").check()).isEmpty();
   }
@@ -42,7 +53,9 @@ class JobArgumentsTest {
         "--config f.yaml --check",
         "--config f.yaml --check everything",
         "--check fresh --config f.yaml",
-        "--config f.yaml --resync --restate m"
+        "--config f.yaml --resync --restate m",
+        "--config f.yaml --state chk-7 route",
+        "--config f.yaml --check fresh --state chk-7 route"
       })
   void otherArgumentsAreRefusedWithTheUsage(String words) {
     assertThatThrownBy(() -> parse(words.split(" ")))

@@ -150,11 +150,14 @@ final class WatchedJob implements AutoCloseable {
               Set<String> absent = new TreeSet<>(ofServers);
               absent.removeAll(found);
               assertThat(absent)
-                  .as("there may be no query log, no limit of the WAL, and no refusal")
+                  .as("there may be no query log, limit of the WAL, refusal or scheduled task")
                   .isSubsetOf(
                       "etl_slot_safe_wal_bytes",
                       "etl_clickhouse_slow_queries",
-                      "etl_metrics_refused");
+                      "etl_metrics_refused",
+                      "etl_schedule_succeeded",
+                      "etl_schedule_age_seconds",
+                      "etl_schedule_overdue_seconds");
             });
     Set<String> flink = MetricsPage.table("flink").keySet();
     assertThat(prometheus.series("flink_")).containsAll(flink);

@@ -6,10 +6,12 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalLong;
+import java.util.Set;
 import java.util.TreeMap;
 import java.util.function.Predicate;
 
@@ -287,6 +289,20 @@ public record FlinkEndpoint(String url) {
           "the tasks of job %s did not all run within %d s; it is %s. %s"
               .formatted(jobId, deadline.toSeconds(), state(jobId), rootException(jobId)));
     }
+  }
+
+  /** The names of the job's operators, as far as its tasks are named by them. */
+  List<String> operators(String jobId) {
+    Set<String> names = new LinkedHashSet<>();
+    for (JsonNode vertex : http().get("/jobs/" + jobId).path("vertices")) {
+      for (String part : vertex.path("name").asText().split(" -> |[(),\\[\\]]", -1)) {
+        String name = part.strip().replaceFirst("^Source: ", "").replaceFirst(": \\w+$", "");
+        if (!name.isEmpty()) {
+          names.add(name);
+        }
+      }
+    }
+    return List.copyOf(names);
   }
 
   /** How many tasks the job has, and how many of them run. */

@@ -1,8 +1,11 @@
 package io.experimentetl.operations;
 
+import static io.experimentetl.JobArguments.CHECKPOINT_IS_GONE;
+
 import io.experimentetl.ExperimentEtlJob;
 import io.experimentetl.ExperimentEtlPipeline;
 import io.experimentetl.JobArguments.Check;
+import io.experimentetl.JobArguments.RunningState;
 import io.experimentetl.config.InvalidConfigurationException;
 import io.experimentetl.config.JobConfig;
 import io.experimentetl.config.MetricConfig;
@@ -22,6 +25,7 @@ import java.util.stream.Collectors;
 public final class JobDeployment {
   private static final Duration RUNNING_DEADLINE = Duration.ofMinutes(2);
   private static final Duration SAVEPOINT_DEADLINE = Duration.ofMinutes(10);
+  private static final int STATE_ATTEMPTS = 5;
 
   private final Deployment deployment;
   private final Consumer<String> log;
@@ -175,9 +179,41 @@ public final class JobDeployment {
       return;
     }
     log.accept("checking the configuration and all servers ...");
+    if (check == Check.SUCCESSOR) {
+      requireStateFits(parallelism);
+    } else {
+      check(check.arguments(), parallelism);
+    }
+  }
+
+  private void check(List<String> arguments, int parallelism) {
     deployment
         .flink()
-        .check(deployment.files().jar(), withConfig(check.arguments()), effective(parallelism));
+        .check(deployment.files().jar(), withConfig(arguments), effective(parallelism));
+  }
+
+  /** Checks also whether the jar can take over the state of the running job's last checkpoint. */
+  private void requireStateFits(int parallelism) {
+    FlinkEndpoint flink = deployment.flink();
+    Optional<FlinkEndpoint.Job> job = activeJob();
+    for (int attempt = 1; ; attempt++) {
+      List<String> arguments = new ArrayList<>(Check.SUCCESSOR.arguments());
+      job.flatMap(of -> flink.lastCheckpoint(of.id()))
+          .map(FlinkEndpoint.Checkpoint::path)
+          .ifPresent(
+              path ->
+                  arguments.addAll(
+                      new RunningState(path, flink.operators(job.get().id())).arguments()));
+      try {
+        check(arguments, parallelism);
+        return;
+      } catch (OperationsException e) {
+        // A job keeps its last checkpoints only, and the check has read one of them too late.
+        if (attempt == STATE_ATTEMPTS || !e.getMessage().contains(CHECKPOINT_IS_GONE)) {
+          throw e;
+        }
+      }
+    }
   }
 
   private static Set<String> metrics(JobConfig config) {

@@ -41,6 +41,13 @@ final class PostgresMetrics implements ServerMetrics.Look {
       WHERE c.enabled AND to_regclass(format('%I.%I', current_schema(), s.table_name)) IS NOT NULL
       ORDER BY s.table_name""";
 
+  private static final String SCHEDULE =
+      """
+      SELECT task, outcome, extract(epoch FROM now() - finished_at)::float8 AS age,
+             greatest(0, extract(epoch FROM now() - next_at))::float8 AS overdue
+      FROM etl_schedule
+      ORDER BY task""";
+
   /** No right, no such table or function, another session holds a lock: the server answers. */
   private static final Set<String> REFUSED = Set.of("42501", "42P01", "42883", "42703", "57014");
 
@@ -76,6 +83,7 @@ final class PostgresMetrics implements ServerMetrics.Look {
           TABLES,
           row -> samples.add(ServerMetric.TABLE_BYTES, row.getLong(2), "table", row.getString(1)));
       ask(connection, samples, "partitions", PARTITIONS, row -> partitions(samples, row));
+      ask(connection, samples, "schedule", SCHEDULE, row -> schedule(samples, row));
     }
     return samples;
   }
@@ -123,6 +131,21 @@ final class PostgresMetrics implements ServerMetrics.Look {
     if (!row.wasNull()) {
       samples.add(metric, value, "slot", slot);
     }
+  }
+
+  private static void schedule(MetricSamples samples, ResultSet row) throws SQLException {
+    String task = row.getString("task");
+    double age = row.getDouble("age");
+    // A task that runs, or waits for its first run, has no outcome.
+    if (!row.wasNull()) {
+      samples.add(
+          ServerMetric.SCHEDULE_SUCCEEDED,
+          row.getString("outcome").equals("DONE") ? 1 : 0,
+          "task",
+          task);
+      samples.add(ServerMetric.SCHEDULE_AGE, age, "task", task);
+    }
+    samples.add(ServerMetric.SCHEDULE_OVERDUE, row.getDouble("overdue"), "task", task);
   }
 
   private static void partitions(MetricSamples samples, ResultSet row) throws SQLException {

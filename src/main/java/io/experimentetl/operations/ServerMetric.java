@@ -26,6 +26,10 @@ public enum ServerMetric {
   PARTITIONS_PENDING("partitions_pending_cleanup", "Partitions older than their retention."),
   DEFAULT_PARTITION_ROWS("default_partition_rows", "Rows in the default partition."),
 
+  SCHEDULE_SUCCEEDED("schedule_succeeded", "1: the task's last run succeeded; 0: it failed."),
+  SCHEDULE_AGE("schedule_age_seconds", "Since the task's last run ended."),
+  SCHEDULE_OVERDUE("schedule_overdue_seconds", "Since the task was due; 0: it is not."),
+
   VISIBLE_LAG("visible_lag_seconds", "Age of the newest commit that readers see."),
   SNAPSHOT_DONE("snapshot_done", "1: the initial load is visible."),
   FINDINGS_OPEN("findings_open", "Open findings."),

@@ -53,6 +53,8 @@ class AlertRulesTest {
     HEALTHY.put("etl_audit_age_seconds", "600000+60x200");
     HEALTHY.put("etl_audit_differences", "0x200");
     HEALTHY.put("etl_partitions_missing{table=\"events\"}", "0x200");
+    HEALTHY.put("etl_schedule_succeeded{task=\"daily\"}", "1x200");
+    HEALTHY.put("etl_schedule_overdue_seconds{task=\"daily\"}", "3500x200");
     HEALTHY.put("etl_clickhouse_disk_free_bytes{disk=\"default\"}", "21x200");
     HEALTHY.put("etl_clickhouse_disk_total_bytes{disk=\"default\"}", "100x200");
     HEALTHY.put("etl_clickhouse_longest_query_seconds", "29x200");
@@ -172,6 +174,9 @@ class AlertRulesTest {
             Map.of(59, Set.of(), 60, Set.of("EtlAuditOverdue"))),
         single(
             "EtlPartitionsMissing", 190, "etl_partitions_missing{table=\"events\"}", "0x9 1x190"),
+        single("EtlScheduleFailed", 10, "etl_schedule_succeeded{task=\"daily\"}", "1x9 0x100"),
+        single(
+            "EtlScheduleFailed", 10, "etl_schedule_overdue_seconds{task=\"daily\"}", "0x9 3601x100"),
         single("EtlServerDown", 12, "etl_up{server=\"clickhouse\"}", "1x9 0x100"));
   }
 

@@ -61,6 +61,17 @@ class FlinkEndpointTest {
   }
 
   @Test
+  void operatorsAreThePartsOfTheTasksNames() {
+    answers(
+        Map.of(
+            "/jobs/j",
+            "{\"vertices\": [{\"name\": \"Source: postgres-changes -> continuity -> (route, findings: Writer)\"},"
+                + " {\"name\": \"commit\"}]}"));
+    assertThat(flink.operators("j"))
+        .containsExactly("postgres-changes", "continuity", "route", "findings", "commit");
+  }
+
+  @Test
   void metricThatTheJobManagerHasNotCollectedIsAbsent() {
     answers(Map.of("/jobs/j", JOB, VALUES, "[]"));
     assertThat(flink.metric("j", "continuity", "etl.resending_rows")).isEmpty();

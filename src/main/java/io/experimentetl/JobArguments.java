@@ -126,8 +126,7 @@ public record JobArguments(
     Optional<RunningState> state =
         last >= 7 && all.get(last - 3).equals(STATE)
             ? Optional.of(
-                new RunningState(
-                    all.get(last - 2), List.of(all.get(last - 1).split(",", -1))))
+                new RunningState(all.get(last - 2), List.of(all.get(last - 1).split(",", -1))))
             : Optional.empty();
     List<String> arguments = state.isEmpty() ? all : all.subList(0, last - 3);
     int size = arguments.size();

@@ -52,12 +52,12 @@ final class StateFit {
     classes = Thread.currentThread().getContextClassLoader();
     for (String name : former) {
       names.put(
-          new OperatorID(
-              Hashing.murmur3_128(0).hashString(name, StandardCharsets.UTF_8).asBytes()),
+          new OperatorID(Hashing.murmur3_128(0).hashString(name, StandardCharsets.UTF_8).asBytes()),
           name);
     }
     StreamGraph graph = environment.getStreamGraph(false);
-    Map<Integer, byte[]> ids = new StreamGraphHasherV2().traverseStreamGraphAndGenerateHashes(graph);
+    Map<Integer, byte[]> ids =
+        new StreamGraphHasherV2().traverseStreamGraphAndGenerateHashes(graph);
     for (StreamNode node : graph.getStreamNodes()) {
       OperatorID id = new OperatorID(ids.get(node.getId()));
       operators.put(id, node);
@@ -165,10 +165,7 @@ final class StateFit {
       TypeSerializer<T> serializer, TypeSerializerSnapshot<?> written) {
     @SuppressWarnings("unchecked")
     TypeSerializerSnapshot<T> former = (TypeSerializerSnapshot<T>) written;
-    return serializer
-        .snapshotConfiguration()
-        .resolveSchemaCompatibility(former)
-        .isIncompatible();
+    return serializer.snapshotConfiguration().resolveSchemaCompatibility(former).isIncompatible();
   }
 
   private void checkOperator(StreamNode node, OperatorStateHandle handle, Set<String> problems)

@@ -62,8 +62,7 @@ class StateFitTest {
 
   /** The build that is to take over: two operators with text keys. */
   private static StreamExecutionEnvironment build() {
-    StreamExecutionEnvironment environment =
-        StreamExecutionEnvironment.getExecutionEnvironment();
+    StreamExecutionEnvironment environment = StreamExecutionEnvironment.getExecutionEnvironment();
     environment.setMaxParallelism(KEY_GROUPS);
     environment
         .fromData("a", "b")
@@ -107,10 +106,7 @@ class StateFitTest {
             key,
             List.of(
                 new RegisteredKeyValueStateBackendMetaInfo<>(
-                        StateDescriptor.Type.VALUE,
-                        "seen",
-                        VoidNamespaceSerializer.INSTANCE,
-                        value)
+                        StateDescriptor.Type.VALUE, "seen", VoidNamespaceSerializer.INSTANCE, value)
                     .snapshot()),
             false)
         .write(out);

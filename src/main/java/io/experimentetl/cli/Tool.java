@@ -16,6 +16,7 @@ import io.experimentetl.operations.RedeployCommand;
 import io.experimentetl.operations.ReportCommand;
 import io.experimentetl.operations.RestateCommand;
 import io.experimentetl.operations.ResyncCommand;
+import io.experimentetl.operations.SavepointsCommand;
 import io.experimentetl.operations.StatusCommand;
 import io.experimentetl.operations.SubmitCommand;
 import io.experimentetl.operations.VerifyCommand;
@@ -79,6 +80,7 @@ public final class Tool {
         .addSubcommand(new SubmitCommand(deployments.get()))
         .addSubcommand(new CancelCommand(deployments.get()))
         .addSubcommand(new RedeployCommand(deployments.get()))
+        .addSubcommand(new SavepointsCommand(deployments.get()))
         .addSubcommand(new RestateCommand(deployments.get()))
         .addSubcommand(new ResyncCommand(deployments.get()))
         .addSubcommand(new DeadLettersCommand(databases.get()))

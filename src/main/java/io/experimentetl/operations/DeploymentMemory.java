@@ -6,10 +6,12 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.time.Instant;
+import java.time.temporal.ChronoUnit;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Optional;
+import java.util.stream.Collectors;
 
 /**
  * What operations remember about a deployment, in files of one directory: the configuration of the
@@ -18,6 +20,7 @@ import java.util.Optional;
 public final class DeploymentMemory {
   private static final String RUNNING_CONFIGURATION = "job-running.yaml";
   private static final String LAST_SAVEPOINT = "last-savepoint";
+  private static final String SAVEPOINTS = "savepoints";
   private static final String STARTED_FRESH = "started-fresh";
 
   private final Path directory;
@@ -67,8 +70,78 @@ public final class DeploymentMemory {
     }
   }
 
+  /**
+   * A savepoint that the verbs took.
+   *
+   * @param name given by whoever took it, or that of the verb
+   */
+  record Savepoint(String name, Instant takenAt, String path) {
+    /** The name of its folder, which is unique: a path may be written in several ways. */
+    String folder() {
+      return folderOf(path);
+    }
+
+    static String folderOf(String path) {
+      return path.replaceFirst("/+$", "").replaceFirst("^.*/", "");
+    }
+
+    private String line() {
+      return takenAt + " " + name + " " + path;
+    }
+
+    private static Savepoint parse(String line) {
+      String[] parts = line.split(" ", 3);
+      return new Savepoint(parts[1], Instant.parse(parts[0]), parts[2]);
+    }
+  }
+
+  /** Remembers the savepoint with which a job was stopped: the next one starts from it. */
   void rememberSavepoint(String path) {
     write(LAST_SAVEPOINT, path);
+    addSavepoint("stop", path);
+  }
+
+  /** Remembers a savepoint in the list. */
+  void addSavepoint(String name, String path) {
+    List<Savepoint> all = new ArrayList<>(savepoints());
+    all.add(new Savepoint(name, Instant.now().truncatedTo(ChronoUnit.SECONDS), path));
+    writeSavepoints(all);
+  }
+
+  /** The savepoints that the verbs took and did not remove, the oldest first. */
+  List<Savepoint> savepoints() {
+    Path file = directory.resolve(SAVEPOINTS);
+    try {
+      return Files.exists(file)
+          ? Files.readAllLines(file).stream()
+              .filter(line -> !line.isBlank())
+              .map(Savepoint::parse)
+              .toList()
+          : List.of();
+    } catch (IOException e) {
+      throw new OperationsException(file + " cannot be read: " + e, e);
+    }
+  }
+
+  void removeSavepoint(String path) {
+    writeSavepoints(
+        savepoints().stream().filter(savepoint -> !savepoint.path().equals(path)).toList());
+  }
+
+  private void writeSavepoints(List<Savepoint> all) {
+    write(SAVEPOINTS, all.stream().map(Savepoint::line).collect(Collectors.joining("\n")));
+  }
+
+  /** The savepoint that the next start may need; empty: none was taken since a fresh start. */
+  Optional<String> lastSavepoint() {
+    Path savepoint = directory.resolve(LAST_SAVEPOINT);
+    try {
+      return Files.exists(savepoint)
+          ? Optional.of(Files.readString(savepoint).strip())
+          : Optional.empty();
+    } catch (IOException e) {
+      throw new OperationsException(savepoint + " cannot be read: " + e, e);
+    }
   }
 
   /** Makes all older state void: the warehouse is filled again from the beginning. */

@@ -282,20 +282,29 @@ public final class JobDeployment {
                 () -> new OperationsException("no job runs on " + flink.url() + "; use submit"));
     // While the cluster answers: in application mode it ends with its job.
     isInApplicationMode();
-    String directory =
-        deployment
-            .cluster()
-            .savepointDirectory()
-            .or(() -> flink.setting("execution.checkpointing.savepoint-dir"))
-            .or(() -> flink.setting("state.savepoints.dir"))
-            .orElseThrow(
-                () ->
-                    new OperationsException(
-                        "the cluster at %s has no savepoint directory; set execution.checkpointing.savepoint-dir in its configuration"
-                            .formatted(flink.url())));
-    String savepoint = flink.stopWithSavepoint(job.id(), directory, SAVEPOINT_DEADLINE);
+    String savepoint =
+        flink.stopWithSavepoint(job.id(), savepointDirectory(deployment), SAVEPOINT_DEADLINE);
     deployment.memory().rememberSavepoint(savepoint);
     return savepoint;
+  }
+
+  /**
+   * The URI of the folder of savepoints.
+   *
+   * @throws OperationsException when neither the deployment nor the cluster has one
+   */
+  static String savepointDirectory(Deployment deployment) {
+    FlinkEndpoint flink = deployment.flink();
+    return deployment
+        .cluster()
+        .savepointDirectory()
+        .or(() -> flink.setting("execution.checkpointing.savepoint-dir"))
+        .or(() -> flink.setting("state.savepoints.dir"))
+        .orElseThrow(
+            () ->
+                new OperationsException(
+                    "the cluster at %s has no savepoint directory; set execution.checkpointing.savepoint-dir in its configuration"
+                        .formatted(flink.url())));
   }
 
   /**

@@ -176,7 +176,10 @@ class AlertRulesTest {
             "EtlPartitionsMissing", 190, "etl_partitions_missing{table=\"events\"}", "0x9 1x190"),
         single("EtlScheduleFailed", 10, "etl_schedule_succeeded{task=\"daily\"}", "1x9 0x100"),
         single(
-            "EtlScheduleFailed", 10, "etl_schedule_overdue_seconds{task=\"daily\"}", "0x9 3601x100"),
+            "EtlScheduleFailed",
+            10,
+            "etl_schedule_overdue_seconds{task=\"daily\"}",
+            "0x9 3601x100"),
         single("EtlServerDown", 12, "etl_up{server=\"clickhouse\"}", "1x9 0x100"));
   }
 

@@ -1,5 +1,7 @@
 package io.experimentetl.operations;
 
+import io.experimentetl.config.SourceConfig;
+import io.experimentetl.config.SourceType;
 import java.sql.SQLException;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -52,7 +54,10 @@ public final class ServerMetrics {
     // One question that takes long leaves the others their time.
     Duration ofQuestion = deadline.dividedBy(2);
     Map<String, Look> looks = new LinkedHashMap<>();
-    looks.put("postgres", new PostgresMetrics(databases, ofQuestion));
+    SourceConfig source = databases.config().source();
+    if (source.type() == SourceType.POSTGRES || source.watchesTopics()) {
+      looks.put("postgres", new PostgresMetrics(databases, ofQuestion));
+    }
     looks.put("clickhouse", new ClickHouseMetrics(databases, ofQuestion));
     looks.put("flink", new FlinkMetrics(flink));
     return new ServerMetrics(looks, deadline);

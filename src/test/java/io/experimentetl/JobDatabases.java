@@ -9,6 +9,7 @@ import io.experimentetl.config.JobConfig;
 import io.experimentetl.config.Secret;
 import io.experimentetl.config.SourceConfig;
 import io.experimentetl.local.ClickHouseEndpoint;
+import io.experimentetl.local.ClickHouseServer;
 import io.experimentetl.local.PlatformExtension;
 import io.experimentetl.local.PostgresEndpoint;
 import io.experimentetl.operations.SqlFiles;
@@ -19,9 +20,19 @@ import java.sql.Connection;
 import java.sql.SQLException;
 import java.sql.Statement;
 import java.time.Duration;
+import java.util.List;
 
-/** A PostgreSQL and a ClickHouse database with {@code sql/} applied, for one job. */
+/**
+ * A PostgreSQL and a ClickHouse database with {@code sql/} applied, for one job. The endpoints are
+ * those of administrators, with whom a test writes; the job, and the audit in PostgreSQL, have
+ * roles of their own.
+ */
 record JobDatabases(PostgresEndpoint postgres, ClickHouseEndpoint clickHouse, Path folder) {
+
+  /** The job's role, which has the rights of sql/postgres and no others. */
+  private static final String JOB = "experiment_etl";
+
+  private static final String AUDITOR = "experiment_etl_auditor";
 
   /**
    * Creates both. The slot has the name of the PostgreSQL database.
@@ -45,7 +56,12 @@ record JobDatabases(PostgresEndpoint postgres, ClickHouseEndpoint clickHouse, Pa
     databases.makeSlotAnew();
     databases.execute(
         Files.readString(Path.of("sql/postgres/004_partitions.sql")),
-        Files.readString(Path.of("sql/postgres/005_retention.sql")));
+        Files.readString(Path.of("sql/postgres/005_retention.sql")),
+        Files.readString(Path.of("sql/postgres/optional/roles.sql")));
+    for (String role : List.of(JOB, AUDITOR)) {
+      // Roles belong to the server, which all classes share, as its password does.
+      databases.execute("ALTER ROLE " + role + " PASSWORD '" + postgres.password() + "'");
+    }
     new SqlFiles(Path.of("sql")).applyTo(databases.clickHouse.login(), true);
     return databases;
   }
@@ -79,13 +95,13 @@ record JobDatabases(PostgresEndpoint postgres, ClickHouseEndpoint clickHouse, Pa
         .with(SourceConfig::host, postgres.host())
         .with(SourceConfig::port, postgres.port())
         .with(SourceConfig::database, postgres.database())
-        .with(SourceConfig::username, postgres.user())
+        .with(SourceConfig::username, JOB)
         .with(SourceConfig::password, secret("postgres", postgres.password()))
         .with(SourceConfig::slot, slot())
         .with(SourceConfig::heartbeatInterval, Duration.ofMillis(500))
         .with(ClickHouseConfig::url, clickHouse.url())
         .with(ClickHouseConfig::database, clickHouse.database())
-        .with(ClickHouseConfig::username, clickHouse.user())
+        .with(ClickHouseConfig::username, ClickHouseServer.JOB_USER)
         .with(ClickHouseConfig::password, secret("clickhouse", clickHouse.password()));
   }
 
@@ -98,7 +114,7 @@ record JobDatabases(PostgresEndpoint postgres, ClickHouseEndpoint clickHouse, Pa
             AuditSettings.of(
                 config,
                 postgres.jdbcUrl(),
-                postgres.user(),
+                AUDITOR,
                 postgres.password(),
                 clickHouse.login().connection(),
                 deadline))

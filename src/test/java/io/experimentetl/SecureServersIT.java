@@ -11,6 +11,7 @@ import io.experimentetl.config.JobConfig;
 import io.experimentetl.config.KafkaConfig;
 import io.experimentetl.config.OutboxConfig;
 import io.experimentetl.config.SourceConfig;
+import io.experimentetl.local.ClickHouseServer;
 import io.experimentetl.local.KafkaServer;
 import io.experimentetl.local.PlatformExtension;
 import io.experimentetl.local.PostgresEndpoint;
@@ -198,7 +199,7 @@ class SecureServersIT {
                     client.formatted("mode: verify-full, "),
                     clickHouse.port(),
                     databases.clickHouse().database(),
-                    databases.clickHouse().user(),
+                    ClickHouseServer.JOB_USER,
                     warehouse,
                     client.formatted(""),
                     kafka.bootstrapServers().replaceFirst(".*:", ""),

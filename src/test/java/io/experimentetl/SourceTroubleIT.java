@@ -73,6 +73,7 @@ class SourceTroubleIT {
         Stream.concat(
                 Stream.of(
                     "CREATE SCHEMA shadow",
+                    "GRANT USAGE ON SCHEMA shadow TO PUBLIC",
                     "CREATE TABLE shadow.users (user_id int)",
                     "CREATE TABLE shadow.events (id int)",
                     "CREATE TABLE shadow.etl_heartbeat (writer int)"),

@@ -348,6 +348,45 @@ class UnstreamedChangesIT {
   }
 
   @Test
+  @Order(7)
+  void tableThatTookThePlaceOfAnotherIsReportedAndReadAgainOnRequest() throws Exception {
+    execute(
+        "ALTER TABLE variants RENAME TO variants_before",
+        "CREATE TABLE variants (LIKE variants_before INCLUDING ALL)",
+        "INSERT INTO variants SELECT * FROM variants_before",
+        "UPDATE variants SET name = 'Swapped' WHERE id = 21");
+    assertThat(awaitFinding("S-NOT-STREAMED", "variants", "OPEN"))
+        .contains("variants is not in the publication", "002_etl.sql");
+
+    execute(
+        Files.readString(Path.of("sql/postgres/002_etl.sql")),
+        Files.readString(Path.of("sql/postgres/optional/roles.sql")));
+    awaitFinding("S-NOT-STREAMED", "variants", "RESOLVED");
+    assertThat(awaitFinding("C-UNSTREAMED", "variants", "OPEN")).contains("1 rows differ");
+
+    requestResync(SourceTable.VARIANTS, "variants");
+    awaitFinding("C-UNSTREAMED", "variants", "RESOLVED");
+    assertThat(clickHouse.query("SELECT name FROM variants FINAL WHERE id = 21"))
+        .isEqualTo("Swapped");
+    awaitRequestsCompleted();
+    assertNoOpenFinding();
+  }
+
+  @Test
+  @Order(7)
+  void labelThatWasAddedIsDelivered() throws Exception {
+    execute(
+        "ALTER TYPE experiment_status ADD VALUE 'FROZEN'",
+        "UPDATE experiments SET status = 'FROZEN' WHERE id = 2");
+    awaitVisible();
+    assertThat(clickHouse.query("SELECT status FROM experiments FINAL WHERE id = 2"))
+        .isEqualTo("FROZEN");
+    execute("UPDATE experiments SET status = 'PAUSED' WHERE id = 2");
+    awaitVisible();
+    assertNoOpenFinding();
+  }
+
+  @Test
   @Order(8)
   void rowsMovedByAnAttachedPartitionStay() throws Exception {
     String partition = "events_" + month(60);

@@ -7,6 +7,7 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;
+import java.util.stream.Collectors;
 
 /**
  * ClickHouse 26.7 on free ports of 127.0.0.1: the engine of the npm package {@value
@@ -16,6 +17,22 @@ import java.util.Map;
  */
 public final class ClickHouseServer implements AutoCloseable {
   public static final String USER = "etl";
+
+  /** The job's user. It has the rights that sql/clickhouse/optional/roles.sql gives to a writer. */
+  public static final String JOB_USER = "experiment_etl";
+
+  /** In any database: the server takes no CREATE ROLE, and these come before the databases. */
+  static final List<String> JOB_GRANTS =
+      List.of(
+          "GRANT SELECT, INSERT ON *.*",
+          "REVOKE ALL ON system.*",
+          "GRANT SELECT ON system.tables",
+          "GRANT SELECT ON system.columns",
+          "GRANT SELECT ON system.parts",
+          "GRANT SELECT ON system.processes",
+          "GRANT SELECT ON system.settings",
+          "GRANT SELECT ON system.replicas");
+
   private static final Duration START_DEADLINE = Duration.ofSeconds(90);
   private static final Duration STOP_DEADLINE = Duration.ofSeconds(10);
 
@@ -151,43 +168,60 @@ public final class ClickHouseServer implements AutoCloseable {
           </clickhouse>
           """
               .formatted(directory.resolve("users.xml"), directory.resolve("disks")));
-      // clickhouse local can only run as `default` without a password, so that user may start
-      // listening and nothing else.
-      ServerIdentity.writeSecret(
-          directory.resolve("users.xml"),
-          """
-          <clickhouse>
-            <profiles>
-              <default>
-                <log_queries>1</log_queries>
-                <!-- On small tables compiling takes longer than the query. -->
-                <compile_expressions>0</compile_expressions>
-                <compile_aggregate_expressions>0</compile_aggregate_expressions>
-                <compile_sort_description>0</compile_sort_description>
-              </default>
-            </profiles>
-            <quotas><default/></quotas>
-            <users>
-              <default>
-                <no_password/>
-                <networks><ip>::1</ip></networks>
-                <profile>default</profile>
-                <quota>default</quota>
-                <grants><query>GRANT SYSTEM LISTEN ON *.*</query></grants>
-              </default>
-              <%1$s>
-                <password>%2$s</password>
-                <networks><ip>127.0.0.1</ip></networks>
-                <profile>default</profile>
-                <quota>default</quota>
-                <access_management>1</access_management>
-              </%1$s>
-            </users>
-          </clickhouse>
-          """
-              .formatted(USER, endpoint.password()));
+      writeUsers();
     } catch (IOException e) {
       throw new UncheckedIOException(e);
     }
+  }
+
+  private void writeUsers() throws IOException {
+    // clickhouse local can only run as `default` without a password, so that user may start
+    // listening and nothing else.
+    ServerIdentity.writeSecret(
+        directory.resolve("users.xml"),
+        """
+        <clickhouse>
+          <profiles>
+            <default>
+              <log_queries>1</log_queries>
+              <!-- On small tables compiling takes longer than the query. -->
+              <compile_expressions>0</compile_expressions>
+              <compile_aggregate_expressions>0</compile_aggregate_expressions>
+              <compile_sort_description>0</compile_sort_description>
+            </default>
+          </profiles>
+          <quotas><default/></quotas>
+          <users>
+            <default>
+              <no_password/>
+              <networks><ip>::1</ip></networks>
+              <profile>default</profile>
+              <quota>default</quota>
+              <grants><query>GRANT SYSTEM LISTEN ON *.*</query></grants>
+            </default>
+            <%1$s>
+              <password>%2$s</password>
+              <networks><ip>127.0.0.1</ip></networks>
+              <profile>default</profile>
+              <quota>default</quota>
+              <access_management>1</access_management>
+            </%1$s>
+            <%3$s>
+              <password>%2$s</password>
+              <networks><ip>127.0.0.1</ip></networks>
+              <profile>default</profile>
+              <quota>default</quota>
+              <grants>%4$s</grants>
+            </%3$s>
+          </users>
+        </clickhouse>
+        """
+            .formatted(
+                USER,
+                endpoint.password(),
+                JOB_USER,
+                JOB_GRANTS.stream()
+                    .map(grant -> "<query>" + grant + "</query>")
+                    .collect(Collectors.joining())));
   }
 }

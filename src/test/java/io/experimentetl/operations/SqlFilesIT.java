@@ -50,6 +50,60 @@ class SqlFilesIT {
     }
   }
 
+  /** The server takes no CREATE ROLE. */
+  @Test
+  void serverParsesTheRolesOfTheWarehouse() throws IOException {
+    ClickHouseEndpoint database = PLATFORM.newClickHouseDatabase("sql_roles");
+    String text = Files.readString(Path.of("sql/clickhouse/optional/roles.sql"));
+    assertThat(SqlScript.statements(text))
+        .hasSizeGreaterThan(10)
+        .allSatisfy(
+            statement ->
+                assertThat(
+                        database.query(
+                            "SELECT formatQuerySingleLine('%s')"
+                                .formatted(statement.text().replace("'", "\\'"))))
+                    .contains("experiment_etl_"));
+  }
+
+  @Test
+  void everyRoleMayDoItsTaskAndNothingElse() throws Exception {
+    PostgresEndpoint database = PLATFORM.newPostgresDatabase("sql_rights");
+    OURS.applyTo(database.login());
+    String roles = Files.readString(Path.of("sql/postgres/optional/roles.sql"));
+    try (Connection connection = database.connect();
+        Statement statement = connection.createStatement()) {
+      statement.execute(roles);
+      statement.execute(roles);
+      assertThat(
+              text(
+                  statement,
+                  """
+                  SELECT string_agg(grantee || ' ' || table_name || ' ' || rights, E'\n' ORDER BY grantee, table_name)
+                  FROM (SELECT grantee, table_name, string_agg(privilege_type, ',' ORDER BY privilege_type) AS rights
+                        FROM information_schema.role_table_grants
+                        WHERE grantee LIKE 'experiment%' AND table_name IN ('users', 'events', 'etl_heartbeat')
+                        GROUP BY grantee, table_name) granted
+                  """))
+          .isEqualTo(
+              """
+              experiment_etl etl_heartbeat DELETE,INSERT,SELECT,UPDATE
+              experiment_etl events SELECT
+              experiment_etl users SELECT
+              experiment_etl_auditor etl_heartbeat DELETE,INSERT,SELECT,UPDATE
+              experiment_etl_auditor events SELECT
+              experiment_etl_auditor users SELECT
+              experiment_etl_operator etl_heartbeat DELETE,INSERT,SELECT,UPDATE
+              experiment_etl_operator events SELECT
+              experiment_etl_operator users SELECT
+              experiment_etl_serve etl_heartbeat DELETE,INSERT,SELECT,UPDATE
+              experiment_etl_serve events SELECT
+              experiment_etl_serve users SELECT""");
+      statement.execute(
+          "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE database = current_database()");
+    }
+  }
+
   @Test
   void tablesHaveATtlOnlyWithTheRetentionFile() {
     ClickHouseEndpoint database = PLATFORM.newClickHouseDatabase("sql_ttl");

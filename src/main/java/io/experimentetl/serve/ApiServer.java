@@ -176,8 +176,10 @@ final class ApiServer implements AutoCloseable {
         }
         answer = problem(problem, rawPath);
       }
+      // Methods and paths that are no route's are any text, so they must not become series.
+      String method = exchange.getRequestMethod();
       metrics.count(
-          ofPath.isEmpty() ? "" : exchange.getRequestMethod(),
+          ofPath.stream().anyMatch(route -> route.method().equals(method)) ? method : "",
           ofPath.isEmpty() ? "" : ofPath.get(0).path(),
           answer.status);
       write(exchange, answer);

@@ -50,6 +50,7 @@ class ApiServerTest {
   @TempDir private Path folder;
   private final CountDownLatch release = new CountDownLatch(1);
   private final HttpClient client = HttpClient.newHttpClient();
+  private final Metrics metrics = new Metrics();
   private ApiServer api;
   private Path log;
 
@@ -72,7 +73,7 @@ class ApiServerTest {
         routes(),
         new Tokens(tokens),
         new Changes(new ActionLog(log, clock).open()),
-        new Metrics());
+        metrics);
   }
 
   private List<Route> routes() {
@@ -178,6 +179,22 @@ class ApiServerTest {
     JsonNode broken = problem(get("/broken", ADMIN), 500);
     assertThat(broken.toString()).doesNotContain("secret inner state");
     assertThat(broken.path("instance").asText()).isEqualTo("/broken");
+  }
+
+  @Test
+  void requestsThatAreNoRoutesMakeOneSeries() throws Exception {
+    for (int i = 0; i < 5; i++) {
+      problem(get("/no-such-path-" + i, ADMIN), 404);
+      client.send(
+          request("/health", null)
+              .method("METHOD" + i, HttpRequest.BodyPublishers.noBody())
+              .build(),
+          HttpResponse.BodyHandlers.ofString());
+    }
+    assertThat(metrics.text().lines().filter(line -> line.contains("status=\"404\"")))
+        .containsExactly(
+            "etl_serve_requests_total{method=\"\",path=\"\",status=\"404\"} 5");
+    assertThat(metrics.text()).doesNotContain("METHOD");
   }
 
   @Test

@@ -101,8 +101,7 @@ final class HealthComparison {
    *
    * @param inSource the figures from PostgreSQL's rows
    */
-  Result compare(
-      SourceFigures inSource, Set<Long> experimentsWithRetainedRows, Set<Long> expired) {
+  Result compare(SourceFigures inSource, Set<Long> experimentsWithRetainedRows, Set<Long> expired) {
     Map<Cell, Figures> fromSource = inSource.health();
     Map<Cell, Figures> atSnapshot =
         fromSource.equals(atMarker) ? atMarker : fromWarehouse(source.lsn(), null);

@@ -192,8 +192,7 @@ class ApiServerTest {
           HttpResponse.BodyHandlers.ofString());
     }
     assertThat(metrics.text().lines().filter(line -> line.contains("status=\"404\"")))
-        .containsExactly(
-            "etl_serve_requests_total{method=\"\",path=\"\",status=\"404\"} 5");
+        .containsExactly("etl_serve_requests_total{method=\"\",path=\"\",status=\"404\"} 5");
     assertThat(metrics.text()).doesNotContain("METHOD");
   }
 

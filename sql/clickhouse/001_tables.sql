@@ -304,7 +304,6 @@ CREATE TABLE IF NOT EXISTS etl_audits /*cluster:ON CLUSTER '{cluster}'*/
 )
 ENGINE = /*cluster:Replicated*/MergeTree
 ORDER BY audited_at
-TTL toDateTime(audited_at) + INTERVAL 5 YEAR
 SETTINGS fsync_after_insert = 1, fsync_part_directory = 1;
 
 -- The job with the highest epoch writes a table. A job claims each table once, and stops when another job has claimed it.

@@ -7,3 +7,4 @@ ALTER TABLE assignments_processed /*cluster:ON CLUSTER '{cluster}'*/ MODIFY TTL 
 ALTER TABLE experiment_daily_stats /*cluster:ON CLUSTER '{cluster}'*/ MODIFY TTL if(day > '1900-01-02', day, toDate32(_committed_at)) + INTERVAL 1826 DAY SETTINGS materialize_ttl_after_modify = 0;
 ALTER TABLE experiment_health_daily /*cluster:ON CLUSTER '{cluster}'*/ MODIFY TTL if(day > '1900-01-02', day, toDate32(_committed_at)) + INTERVAL 1826 DAY SETTINGS materialize_ttl_after_modify = 0;
 ALTER TABLE etl_sink_progress /*cluster:ON CLUSTER '{cluster}'*/ MODIFY TTL written_at + INTERVAL 7 DAY SETTINGS materialize_ttl_after_modify = 0;
+ALTER TABLE etl_audits /*cluster:ON CLUSTER '{cluster}'*/ MODIFY TTL audited_at + INTERVAL 1826 DAY SETTINGS materialize_ttl_after_modify = 0;

@@ -61,7 +61,7 @@ final class ClickHouseMetrics implements ServerMetrics.Look {
               FINDINGS,
               row -> deadLetters[0] += finding(samples, row));
       if (answered) {
-        samples.add(ServerMetric.DEAD_LETTERS, (double) deadLetters[0]);
+        samples.add(ServerMetric.DEAD_LETTERS, deadLetters[0]);
       }
       ask(session, samples, "audits", AUDITS, row -> audit(samples, row));
       ask(session, samples, "disks", DISKS, row -> disk(samples, row));
@@ -77,7 +77,7 @@ final class ClickHouseMetrics implements ServerMetrics.Look {
           samples,
           "query_log",
           SLOW_QUERIES,
-          row -> samples.add(ServerMetric.SLOW_QUERIES, (double) row.getLong(1)));
+          row -> samples.add(ServerMetric.SLOW_QUERIES, row.getLong(1)));
     }
     return samples;
   }
@@ -126,7 +126,7 @@ final class ClickHouseMetrics implements ServerMetrics.Look {
   private static long finding(MetricSamples samples, ResultSet row) throws SQLException {
     samples.add(
         ServerMetric.FINDINGS_OPEN,
-        (double) row.getLong(3),
+        row.getLong(3),
         "severity",
         row.getString(1),
         "code",
@@ -136,8 +136,8 @@ final class ClickHouseMetrics implements ServerMetrics.Look {
 
   private static void audit(MetricSamples samples, ResultSet row) throws SQLException {
     samples.add(ServerMetric.AUDIT_AGE, row.getDouble(1));
-    samples.add(ServerMetric.AUDIT_DIFFERENCES, (double) row.getLong(2));
-    samples.add(ServerMetric.AUDIT_UNDECIDED, (double) row.getLong(3));
+    samples.add(ServerMetric.AUDIT_DIFFERENCES, row.getLong(2));
+    samples.add(ServerMetric.AUDIT_UNDECIDED, row.getLong(3));
   }
 
   private static void disk(MetricSamples samples, ResultSet row) throws SQLException {
@@ -148,9 +148,9 @@ final class ClickHouseMetrics implements ServerMetrics.Look {
 
   private static void table(MetricSamples samples, ResultSet row) throws SQLException {
     String table = row.getString(1);
-    samples.add(ServerMetric.ROWS, (double) row.getLong(2), "table", table);
-    samples.add(ServerMetric.BYTES, (double) row.getLong(3), "table", table);
-    samples.add(ServerMetric.PARTS, (double) row.getLong(4), "table", table);
-    samples.add(ServerMetric.PARTS_OF_PARTITION, (double) row.getLong(5), "table", table);
+    samples.add(ServerMetric.ROWS, row.getLong(2), "table", table);
+    samples.add(ServerMetric.BYTES, row.getLong(3), "table", table);
+    samples.add(ServerMetric.PARTS, row.getLong(4), "table", table);
+    samples.add(ServerMetric.PARTS_OF_PARTITION, row.getLong(5), "table", table);
   }
 }

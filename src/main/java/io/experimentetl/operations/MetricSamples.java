@@ -21,6 +21,14 @@ final class MetricSamples {
     samples.computeIfAbsent(metric, ignored -> new ArrayList<>()).add(new Sample(value, labels));
   }
 
+  /**
+   * Adds a sample of a count or of bytes; Prometheus holds every value as a double, exact up to
+   * 2^53.
+   */
+  void add(ServerMetric metric, long value, String... labels) {
+    add(metric, (double) value, labels);
+  }
+
   /** Writes the samples of all servers, grouped by metric. */
   static void write(Collection<MetricSamples> all, PrometheusText out) {
     for (ServerMetric metric : ServerMetric.values()) {

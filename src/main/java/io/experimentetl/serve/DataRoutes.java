@@ -179,15 +179,15 @@ final class DataRoutes {
             "newest:string?",
             "rows_per_day:number?",
             "bytes_per_day:number?");
-    ObjectNode schema = Schema.object("measured_at:string");
-    Schema.with(schema, "postgresql", Schema.array(table));
-    Schema.with(schema, "clickhouse", Schema.array(table));
+    ObjectNode statistics = Schema.object("measured_at:string");
+    Schema.with(statistics, "postgresql", Schema.array(table));
+    Schema.with(statistics, "clickhouse", Schema.array(table));
     Schema.with(
-        schema,
+        statistics,
         "lag",
         Schema.object("lag_seconds:number?", "committed_at:string?", "snapshot_done:boolean"));
     Schema.with(
-        schema,
+        statistics,
         "disks",
         Schema.array(
             Schema.object(
@@ -197,7 +197,7 @@ final class DataRoutes {
                 "days_until_full:number?")));
     ObjectNode queries = Schema.object("queries:integer", "p95_millis:number", "slow:integer");
     queries.putArray("type").add("object").add("null");
-    return Schema.with(schema, "queries", queries);
+    return Schema.with(statistics, "queries", queries);
   }
 
   private static ObjectNode cleaned() {

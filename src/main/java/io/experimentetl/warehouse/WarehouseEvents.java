@@ -226,7 +226,7 @@ public final class WarehouseEvents implements RawEvents {
   private static Set<FindingCode> codesOf(String found) {
     Set<FindingCode> codes = EnumSet.noneOf(FindingCode.class);
     if (!found.isEmpty()) {
-      for (String code : found.split(" ")) {
+      for (String code : found.split(" ", -1)) {
         codes.add(FindingCode.ofCode(code));
       }
     }

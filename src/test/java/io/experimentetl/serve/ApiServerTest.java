@@ -9,6 +9,7 @@ import io.experimentetl.config.ServeConfig;
 import io.experimentetl.operations.OperationsException;
 import java.io.IOException;
 import java.io.InputStream;
+import java.net.InetAddress;
 import java.net.Socket;
 import java.net.URI;
 import java.net.http.HttpClient;
@@ -259,7 +260,7 @@ class ApiServerTest {
   /** A connection that sends nothing more is closed by the server. */
   @Test
   void clientThatDoesNotEndItsRequestIsDisconnected() throws Exception {
-    try (Socket slow = new Socket("127.0.0.1", api.url().getPort())) {
+    try (Socket slow = new Socket(InetAddress.getLoopbackAddress(), api.url().getPort())) {
       slow.setSoTimeout(20_000);
       slow.getOutputStream()
           .write(
@@ -331,7 +332,9 @@ class ApiServerTest {
                 store.toString())
             .redirectErrorStream(true)
             .start();
-    assertThat(keytool.waitFor()).as(new String(keytool.getInputStream().readAllBytes())).isZero();
+    assertThat(keytool.waitFor())
+        .as(new String(keytool.getInputStream().readAllBytes(), StandardCharsets.UTF_8))
+        .isZero();
     KeyStore read = KeyStore.getInstance("PKCS12");
     try (InputStream in = Files.newInputStream(store)) {
       read.load(in, "changeit".toCharArray());

@@ -21,9 +21,9 @@ import picocli.CommandLine.Spec;
     name = "maintain",
     mixinStandardHelpOptions = true,
     description = {
-      "Runs a scheduled task, for cron or a Kubernetes CronJob where serve does not run. daily (02:00 UTC): partitions, clean-up, what erased users",
-      "left on disk, sizes. weekly (Sunday 03:00 UTC): verify --record. A task that another scheduler has run since it was due is not run again.",
-      "ENABLE_PARTITION_MAINTENANCE=false switches the daily task off."
+      "Runs a scheduled task, for cron or a Kubernetes CronJob where serve does not run.",
+      "daily (02:00 UTC): partitions, clean-up, what erased users left on disk, sizes. weekly (Sunday 03:00 UTC): verify --record. A task",
+      "that another scheduler has run since it was due is not run again. ENABLE_PARTITION_MAINTENANCE=false switches the daily task off."
     },
     exitCodeListHeading = "Exit codes:%n",
     exitCodeList = {

@@ -20,8 +20,10 @@ import picocli.CommandLine.Spec;
 @Command(
     name = "partitions",
     mixinStandardHelpOptions = true,
-    description =
-        "Shows and maintains PostgreSQL's monthly partitions (sql/postgres/004_partitions.sql). cleanup and maintenance only show what they would do unless --execute is given.")
+    description = {
+      "Shows and maintains PostgreSQL's monthly partitions (sql/postgres/004_partitions.sql).",
+      "cleanup and maintenance only show what they would do unless --execute is given."
+    })
 public final class PartitionsCommand implements Callable<Integer> {
   private static final Duration STATEMENT_TIMEOUT = Duration.ofHours(12);
 

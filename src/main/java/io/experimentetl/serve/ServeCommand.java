@@ -21,8 +21,8 @@ import picocli.CommandLine.Spec;
     name = "serve",
     mixinStandardHelpOptions = true,
     description = {
-      "Serves the HTTP API: data management, partitions, the pipeline's state, findings, results and metrics. Runs the scheduled tasks",
-      "(see maintain), and writes to PostgreSQL what ClickHouse has got, so that clean-ups may delete it.",
+      "Serves the HTTP API: data management, partitions, the pipeline's state, findings, results and metrics.",
+      "It runs the scheduled tasks (see maintain), and writes to PostgreSQL what ClickHouse has got, so that clean-ups may delete it.",
       "It runs until it is stopped. Its settings are the section serve of the configuration; GET /openapi.json describes the API."
     })
 public final class ServeCommand implements Callable<Integer> {

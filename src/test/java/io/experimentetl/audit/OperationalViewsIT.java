@@ -54,7 +54,7 @@ class OperationalViewsIT {
             warehouse.query(
                 "SELECT name FROM system.tables WHERE database = currentDatabase() AND engine_full LIKE '% TTL %' ORDER BY name"))
         .isEqualTo(
-            "assignments_processed\netl_sink_progress\nevents_processed\nexperiment_daily_stats\nexperiment_health_daily");
+            "assignments_processed\netl_audits\netl_sink_progress\nevents_processed\nexperiment_daily_stats\nexperiment_health_daily");
   }
 
   @Test

@@ -129,7 +129,7 @@ final class ShownTexts implements AutoCloseable {
 
   void assertNone(String... secrets) {
     assertThat(texts).as("places").hasSizeGreaterThan(15);
-    assertThat(texts.get(LOG)).as(LOG).contains("experiment_etl");
+    assertThat(texts.get(LOG)).as(LOG).contains("postgres-changes");
     texts.forEach((place, text) -> assertThat(text).as(place).doesNotContain(secrets));
   }
 

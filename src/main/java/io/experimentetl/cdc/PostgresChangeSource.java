@@ -1,16 +1,21 @@
 package io.experimentetl.cdc;
 
 import io.debezium.relational.TableId;
-import io.debezium.relational.history.TableChanges.TableChange;
 import io.experimentetl.model.Change;
 import io.experimentetl.model.SourceTable;
+import io.experimentetl.postgres.PostgresSession;
+import io.experimentetl.postgres.PostgresTls;
+import io.experimentetl.tls.ServerTls;
+import io.experimentetl.tls.TlsMode;
+import java.net.URLEncoder;
+import java.nio.charset.StandardCharsets;
 import java.sql.Connection;
 import java.sql.SQLException;
-import java.util.ArrayList;
-import java.util.HashMap;
+import java.util.Comparator;
 import java.util.Iterator;
 import java.util.List;
-import java.util.Map;
+import java.util.Properties;
+import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 import org.apache.flink.api.common.typeinfo.TypeInformation;
 import org.apache.flink.api.connector.source.Boundedness;
@@ -23,12 +28,8 @@ import org.apache.flink.api.connector.source.SplitEnumeratorContext;
 import org.apache.flink.api.java.typeutils.ResultTypeQueryable;
 import org.apache.flink.cdc.connectors.base.config.JdbcSourceConfig;
 import org.apache.flink.cdc.connectors.base.config.SourceConfig;
-import org.apache.flink.cdc.connectors.base.source.assigner.HybridSplitAssigner;
-import org.apache.flink.cdc.connectors.base.source.assigner.splitter.ChunkSplitter;
-import org.apache.flink.cdc.connectors.base.source.assigner.state.ChunkSplitterState;
-import org.apache.flink.cdc.connectors.base.source.assigner.state.HybridPendingSplitsState;
+import org.apache.flink.cdc.connectors.base.relational.connection.JdbcConnectionPoolFactory;
 import org.apache.flink.cdc.connectors.base.source.assigner.state.PendingSplitsState;
-import org.apache.flink.cdc.connectors.base.source.enumerator.IncrementalSourceEnumerator;
 import org.apache.flink.cdc.connectors.base.source.meta.offset.Offset;
 import org.apache.flink.cdc.connectors.base.source.meta.offset.OffsetFactory;
 import org.apache.flink.cdc.connectors.base.source.meta.split.SourceRecords;
@@ -38,6 +39,7 @@ import org.apache.flink.cdc.connectors.base.source.metrics.SourceReaderMetrics;
 import org.apache.flink.cdc.connectors.base.source.reader.IncrementalSourceRecordEmitter;
 import org.apache.flink.cdc.connectors.base.source.reader.external.FetchTask;
 import org.apache.flink.cdc.connectors.base.source.reader.external.JdbcSourceFetchTaskContext;
+import org.apache.flink.cdc.connectors.postgres.source.PostgresConnectionPoolFactory;
 import org.apache.flink.cdc.connectors.postgres.source.PostgresDialect;
 import org.apache.flink.cdc.connectors.postgres.source.PostgresSourceBuilder;
 import org.apache.flink.cdc.connectors.postgres.source.PostgresSourceBuilder.PostgresIncrementalSource;
@@ -48,7 +50,6 @@ import org.apache.flink.connector.base.source.reader.RecordEmitter;
 import org.apache.flink.core.io.SimpleVersionedSerializer;
 import org.apache.flink.runtime.execution.SuppressRestartsException;
 import org.apache.flink.types.Either;
-import org.apache.flink.util.FlinkRuntimeException;
 import org.apache.kafka.connect.source.SourceRecord;
 
 /**
@@ -60,6 +61,8 @@ final class PostgresChangeSource
         ResultTypeQueryable<Either<ReaderNotice, Change>> {
   private static final long serialVersionUID = 1L;
 
+  private static final String PASSWORD_PLUGIN = "authenticationPluginClassName";
+
   private final PostgresSourceSettings settings;
   private transient Connected connected;
 
@@ -69,30 +72,66 @@ final class PostgresChangeSource
 
   private Connected connected() {
     if (connected == null) {
-      connected = connect(settings);
+      connected = connect(settings, 0);
     }
     return connected;
   }
 
-  /** The connector itself never connects: it needs no password, and it logs its settings. */
-  private static Connected connect(PostgresSourceSettings settings) {
+  private static Connected connect(PostgresSourceSettings settings, int serverVersion) {
+    String sessionOptions = PostgresSession.options(serverVersion);
+    PasswordOnDemand.serve(settings);
+    Properties debezium = new Properties();
+    debezium.setProperty("database." + PASSWORD_PLUGIN, PasswordOnDemand.class.getName());
+    debezium.setProperty("publication.name", settings.publication());
+    // The alternatives narrow the publication to one table while a snapshot runs, or need a
+    // superuser.
+    debezium.setProperty("publication.autocreate.mode", "disabled");
+    debezium.setProperty("database." + PostgresSession.OPTIONS, sessionOptions);
+    if (settings.tls().mode() != TlsMode.PREFER) {
+      // Debezium does not know the driver's default.
+      PostgresTls.properties(settings.tls())
+          .forEach((name, value) -> debezium.setProperty("database." + name, value));
+    }
+    // A numeric without a declared scale keeps its digits.
+    debezium.setProperty("decimal.handling.mode", "string");
+    debezium.setProperty("converters", "micros");
+    debezium.setProperty("micros.type", MicrosConverter.class.getName());
+    // Of the snapshot's queue, as the sizes below. The default waits half a second for a full
+    // batch.
+    debezium.setProperty("poll.interval.ms", "50");
+    // A Debezium record consists of about 60 objects, and every young collection copies the queued
+    // ones. A longer queue is not faster.
+    debezium.setProperty("max.batch.size", "1024");
+    debezium.setProperty("max.queue.size", "2048");
+    debezium.setProperty("snapshot.fetch.size", "10000");
     PostgresSourceBuilder<Either<ReaderNotice, Change>> builder =
         PostgresIncrementalSource.<Either<ReaderNotice, Change>>builder()
             .hostname(settings.host())
             .port(settings.port())
             .database(settings.database())
+            .tableList(tables(settings))
             .username(settings.username())
             .password("")
             .decodingPluginName("pgoutput")
             .slotName(settings.slot())
+            .splitSize(settings.splitSize())
             // Backfill loses updates of transactions that are open at a chunk's end.
             .skipSnapshotBackfill(true)
-            // The option would reverse the order of the chunks.
+            .includePartitionedTables(true)
+            // The option would reverse the order of the small tables.
             .assignUnboundedChunkFirst(false)
             // A job restored from one of the last checkpoints must find its position in the slot.
-            .lsnCommitCheckpointsDelay(3);
+            .lsnCommitCheckpointsDelay(3)
+            .debeziumProperties(debezium);
     PostgresSourceConfigFactory factory = builder.getConfigFactory();
-    return new Connected(factory, new Dialect(factory.create(0), settings));
+    return new Connected(factory, new Dialect(factory.create(0), settings, sessionOptions));
+  }
+
+  /** One pattern. An unquoted dot would match any character. */
+  private static String tables(PostgresSourceSettings settings) {
+    return settings.tables().stream()
+        .map(SourceTable::tableName)
+        .collect(Collectors.joining("|", Pattern.quote(settings.schema()) + "\\.(?:", ")"));
   }
 
   @Override
@@ -102,7 +141,7 @@ final class PostgresChangeSource
 
   @Override
   public TypeInformation<Either<ReaderNotice, Change>> getProducedType() {
-    return ChunkEndDeserializer.TYPE;
+    return ChangeDeserializer.TYPE;
   }
 
   // The connector's reader is declared without its type arguments.
@@ -118,7 +157,7 @@ final class PostgresChangeSource
   public SplitEnumerator<SourceSplitBase, PendingSplitsState> createEnumerator(
       SplitEnumeratorContext<SourceSplitBase> context) throws Exception {
     prepare(true);
-    return connected.enumerator(context);
+    return connected.createEnumerator(context);
   }
 
   @Override
@@ -126,7 +165,7 @@ final class PostgresChangeSource
       SplitEnumeratorContext<SourceSplitBase> context, PendingSplitsState checkpoint)
       throws Exception {
     prepare(true);
-    return connected.enumerator(context, checkpoint);
+    return connected.restoreEnumerator(context, checkpoint);
   }
 
   @Override
@@ -140,9 +179,10 @@ final class PostgresChangeSource
   }
 
   /**
-   * Makes the connector's source anew.
+   * Connects to the server, whose version the settings of the connector's sessions depend on.
    *
-   * @param slotNeeded without its slot the source would miss changes
+   * @param slotNeeded the connector would silently create a missing slot and skip all changes
+   *     before it
    */
   private void prepare(boolean slotNeeded) throws Exception {
     try (Connection connection = SourceServer.connect(settings)) {
@@ -150,7 +190,7 @@ final class PostgresChangeSource
         throw new SuppressRestartsException(
             new DiscontinuityException(Continuity.missingSlot(settings.slot(), settings.place())));
       }
-      connected = connect(settings);
+      connected = connect(settings, connection.getMetaData().getDatabaseMajorVersion());
     } catch (SQLException e) {
       throw new SourceFailure(settings).judged(e);
     }
@@ -163,62 +203,26 @@ final class PostgresChangeSource
     private static final long serialVersionUID = 1L;
 
     private Connected(PostgresSourceConfigFactory factory, PostgresDialect dialect) {
-      super(factory, new ChunkEndDeserializer(), new PostgresOffsetFactory(), dialect);
-    }
-
-    /** The connector's own one, without its look for the slot in a session of its own. */
-    private IncrementalSourceEnumerator enumerator(
-        SplitEnumeratorContext<SourceSplitBase> context) {
-      JdbcSourceConfig config = configFactory.create(0);
-      return enumerator(
-          context,
-          config,
-          new HybridSplitAssigner<>(
-              config,
-              context.currentParallelism(),
-              dataSourceDialect.discoverDataCollections(config),
-              dataSourceDialect.isDataCollectionIdCaseSensitive(config),
-              dataSourceDialect,
-              offsetFactory,
-              context));
-    }
-
-    private IncrementalSourceEnumerator enumerator(
-        SplitEnumeratorContext<SourceSplitBase> context, PendingSplitsState checkpoint) {
-      JdbcSourceConfig config = configFactory.create(0);
-      return enumerator(
-          context,
-          config,
-          new HybridSplitAssigner<>(
-              config,
-              context.currentParallelism(),
-              (HybridPendingSplitsState) checkpoint,
-              dataSourceDialect,
-              offsetFactory,
-              context));
-    }
-
-    private IncrementalSourceEnumerator enumerator(
-        SplitEnumeratorContext<SourceSplitBase> context,
-        JdbcSourceConfig config,
-        HybridSplitAssigner<JdbcSourceConfig> assigner) {
-      return new IncrementalSourceEnumerator(context, config, assigner, getBoundedness());
+      super(factory, new ChangeDeserializer(), new PostgresOffsetFactory(), dialect);
     }
 
     @Override
     protected RecordEmitter<SourceRecords, Either<ReaderNotice, Change>, SourceSplitState>
         createRecordEmitter(SourceConfig config, SourceReaderMetrics metrics) {
-      return new Emitter((ChunkEndDeserializer) deserializationSchema, metrics, offsetFactory);
+      return new Emitter((ChangeDeserializer) deserializationSchema, metrics, offsetFactory);
     }
   }
 
-  /** Passes on the batches of the stream and the snapshot, and the ends of the chunks. */
+  /** Passes on the batches of the stream, and the rows of the snapshot one by one. */
   private static final class Emitter
       extends IncrementalSourceRecordEmitter<Either<ReaderNotice, Change>> {
 
+    private final ChangeDeserializer deserializer;
+
     private Emitter(
-        ChunkEndDeserializer deserializer, SourceReaderMetrics metrics, OffsetFactory offsets) {
+        ChangeDeserializer deserializer, SourceReaderMetrics metrics, OffsetFactory offsets) {
       super(deserializer, metrics, false, offsets);
+      this.deserializer = deserializer;
     }
 
     @Override
@@ -236,9 +240,12 @@ final class PostgresChangeSource
         if (record.value() instanceof StreamBatch batch) {
           emit(batch, output);
           last = record;
+        } else if (deserializer.isRow(record)) {
+          sourceReaderMetrics.markRecord();
+          deserializer.deserialize(record, outputCollector);
         } else {
           super.processElement(record, output, split);
-          debeziumDeserializationSchema.deserialize(record, outputCollector);
+          deserializer.deserialize(record, outputCollector);
         }
       }
       // A checkpoint falls between batches, so only the last offset of a batch can be stored.
@@ -261,33 +268,69 @@ final class PostgresChangeSource
     }
   }
 
+  /**
+   * Lets the pool's connections request the password when they open, and set what a session of ours
+   * sets, like all others.
+   */
+  private static final class Pool extends PostgresConnectionPoolFactory {
+    private static final long serialVersionUID = 1L;
+
+    private final String sessionOptions;
+    private final ServerTls tls;
+
+    private Pool(String sessionOptions, ServerTls tls) {
+      this.sessionOptions = sessionOptions;
+      this.tls = tls;
+    }
+
+    @Override
+    public String getJdbcUrl(JdbcSourceConfig config) {
+      return super.getJdbcUrl(config)
+          + "?"
+          + PASSWORD_PLUGIN
+          + "="
+          + PasswordOnDemand.class.getName()
+          + "&"
+          + PostgresSession.OPTIONS
+          + "="
+          + URLEncoder.encode(sessionOptions, StandardCharsets.UTF_8)
+          + "&"
+          + PostgresTls.parameters(tls);
+    }
+  }
+
   /** The dialect's deviations from the connector's. */
   private static final class Dialect extends PostgresDialect {
     private static final long serialVersionUID = 1L;
 
     private final PostgresSourceSettings settings;
+    private final String sessionOptions;
     private transient volatile StreamTask stream;
-    private final transient SnapshotMemory snapshot = new SnapshotMemory();
 
-    private Dialect(PostgresSourceConfig config, PostgresSourceSettings settings) {
+    private Dialect(
+        PostgresSourceConfig config, PostgresSourceSettings settings, String sessionOptions) {
       super(config);
       this.settings = settings;
+      this.sessionOptions = sessionOptions;
     }
 
     @Override
     public JdbcSourceFetchTaskContext createFetchTaskContext(JdbcSourceConfig config) {
-      return new TaskContext(config, this);
+      return new StreamContext(config, this);
     }
 
-    // The connector's class of scan tasks is declared without its type argument.
     @Override
-    @SuppressWarnings("unchecked")
     public FetchTask<SourceSplitBase> createFetchTask(SourceSplitBase split) {
       if (split.isSnapshotSplit()) {
-        return new SnapshotTask(split.asSnapshotSplit(), settings, snapshot);
+        return super.createFetchTask(split);
       }
       stream = new StreamTask(split.asStreamSplit(), settings);
       return stream;
+    }
+
+    @Override
+    public JdbcConnectionPoolFactory getPooledDataSourceFactory() {
+      return new Pool(sessionOptions, settings.tls());
     }
 
     /** Confirms the checkpoint's offset; checkpoints during the snapshot hold none. */
@@ -301,38 +344,12 @@ final class PostgresChangeSource
     /** Small tables first, so that facts rarely wait for their references. */
     @Override
     public List<TableId> discoverDataCollections(JdbcSourceConfig config) {
-      try {
-        return SourceServer.existingTables(settings).stream()
-            .map(table -> new TableId(null, settings.schema(), table.tableName()))
-            .collect(Collectors.toCollection(ArrayList::new));
-      } catch (SQLException e) {
-        throw new FlinkRuntimeException("The source's tables could not be read.", e);
-      }
-    }
-
-    /** The connector's own search reads every column of the database. */
-    @Override
-    public Map<TableId, TableChange> discoverDataCollectionSchemas(JdbcSourceConfig config) {
-      Map<TableId, TableChange> schemas = new HashMap<>();
-      discoverDataCollections(config).forEach(table -> schemas.putAll(LeafSplitter.schema(table)));
-      return schemas;
-    }
-
-    @Override
-    public ChunkSplitter createChunkSplitter(JdbcSourceConfig config) {
-      return new LeafSplitter(settings);
-    }
-
-    @Override
-    public boolean isIncludeDataCollection(JdbcSourceConfig config, TableId table) {
-      return table.schema().equals(settings.schema())
-          && settings.tables().contains(SourceTable.ofTableName(table.table()));
-    }
-
-    /** A table is divided at once: there is never a state to go on from. */
-    @Override
-    public ChunkSplitter createChunkSplitter(JdbcSourceConfig config, ChunkSplitterState state) {
-      return new LeafSplitter(settings);
+      List<TableId> tables = super.discoverDataCollections(config);
+      tables.sort(
+          Comparator.comparing(
+              table -> SourceTable.ofTableName(table.table()),
+              Comparator.nullsLast(Comparator.naturalOrder())));
+      return tables;
     }
   }
 }

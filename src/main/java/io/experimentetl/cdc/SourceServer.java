@@ -1,6 +1,5 @@
 package io.experimentetl.cdc;
 
-import io.experimentetl.model.SourceTable;
 import io.experimentetl.postgres.PostgresSession;
 import io.experimentetl.postgres.WatchedSocket;
 import java.sql.Connection;
@@ -8,7 +7,6 @@ import java.sql.PreparedStatement;
 import java.sql.ResultSet;
 import java.sql.SQLException;
 import java.sql.Statement;
-import java.util.EnumSet;
 import java.util.HashSet;
 import java.util.Properties;
 import java.util.Set;
@@ -30,37 +28,6 @@ public final class SourceServer {
     Properties properties = login(settings, "experiment-etl");
     properties.setProperty("socketTimeout", "60");
     return PostgresSession.open(settings.jdbcUrl(), properties);
-  }
-
-  /**
-   * Opens a connection that copies rows of the snapshot. It may wait for a table's lock.
-   *
-   * @throws SQLException the server doesn't answer within 10 s, or refuses the login
-   */
-  static Connection connectForSnapshot(PostgresSourceSettings settings) throws SQLException {
-    Properties properties = login(settings, "experiment-etl snapshot");
-    properties.setProperty("socketTimeout", "600");
-    return PostgresSession.open(settings.jdbcUrl(), properties);
-  }
-
-  /** The tables of these that the database has. */
-  static Set<SourceTable> existingTables(PostgresSourceSettings settings) throws SQLException {
-    try (Connection connection = connect(settings);
-        PreparedStatement statement =
-            connection.prepareStatement(
-                "SELECT relname FROM pg_class WHERE relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = ?) AND relkind IN ('r', 'p')")) {
-      statement.setString(1, settings.schema());
-      Set<SourceTable> existing = EnumSet.noneOf(SourceTable.class);
-      try (ResultSet tables = statement.executeQuery()) {
-        while (tables.next()) {
-          SourceTable table = SourceTable.ofTableName(tables.getString(1));
-          if (table != null && settings.tables().contains(table)) {
-            existing.add(table);
-          }
-        }
-      }
-      return existing;
-    }
   }
 
   /**

@@ -30,7 +30,7 @@ class ContinuityOperatorIT {
     var harness =
         new OneInputStreamOperatorTestHarness<>(
             new ContinuityOperator(settings, null),
-            ChunkEndDeserializer.TYPE.createSerializer(new SerializerConfigImpl()));
+            ChangeDeserializer.TYPE.createSerializer(new SerializerConfigImpl()));
     harness.setup(PostgresChanges.TYPE.createSerializer(new SerializerConfigImpl()));
     return harness;
   }

@@ -28,12 +28,6 @@ final class DrawnTables {
           SourceTable.EVENTS,
           SourceTable.OUTBOX_EVENTS);
 
-  /** Counts the rows of all tables. */
-  static final String ROWS =
-      TABLES.stream()
-          .map(table -> "(SELECT count(*) FROM " + SCHEMA + "." + table.tableName() + ")")
-          .collect(Collectors.joining(" + ", "SELECT ", ""));
-
   /** Types of columns that no one reads, with a value. The last one has no binary form. */
   private static final List<List<String>> OTHERS =
       List.of(

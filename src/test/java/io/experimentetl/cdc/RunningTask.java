@@ -1,7 +1,6 @@
 package io.experimentetl.cdc;
 
 import static org.assertj.core.api.Assertions.assertThat;
-import static org.awaitility.Awaitility.await;
 
 import io.debezium.connector.base.ChangeEventQueue;
 import io.debezium.pipeline.DataChangeEvent;
@@ -15,9 +14,7 @@ import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
-import org.apache.flink.cdc.connectors.base.source.meta.split.SnapshotSplit;
 import org.apache.flink.cdc.connectors.base.source.meta.split.SourceSplitBase;
-import org.apache.flink.cdc.connectors.base.source.meta.wartermark.WatermarkEvent;
 import org.apache.flink.cdc.connectors.base.source.reader.external.FetchTask;
 import org.apache.flink.types.Either;
 import org.apache.kafka.connect.source.SourceRecord;
@@ -59,22 +56,6 @@ final class RunningTask implements AutoCloseable {
               task.execute(context);
               return null;
             });
-  }
-
-  /** Reads a chunk of the snapshot. */
-  @SuppressWarnings("unchecked")
-  static List<Change> chunk(
-      SnapshotSplit split, PostgresSourceSettings settings, SnapshotMemory memory) {
-    try (RunningTask task = new RunningTask(new SnapshotTask(split, settings, memory))) {
-      await()
-          .atMost(Duration.ofSeconds(60))
-          .until(
-              () -> {
-                task.poll();
-                return task.records.stream().anyMatch(WatermarkEvent::isEndWatermarkEvent);
-              });
-      return task.changes();
-    }
   }
 
   /** Takes from the task what it has ready, and returns all changes up to here. */

@@ -34,7 +34,7 @@ final class StockDeserializer
 
   @Override
   public TypeInformation<Either<ReaderNotice, Change>> getProducedType() {
-    return ChunkEndDeserializer.TYPE;
+    return ChangeDeserializer.TYPE;
   }
 
   /** Null: the record is no change of a captured table. */

@@ -72,17 +72,12 @@ public enum ValueFormat {
     this.sendFunctions = sendFunctions;
   }
 
-  /** Whether values have a binary form that {@link Tuple#value} can read. */
-  public boolean isReadInBinary() {
-    return this != TEXT_ONLY && this != OTHER;
-  }
-
   /**
    * The format of a type.
    *
    * @param sendFunction the name in {@code pg_type.typsend}; "-": the type has none
    */
-  public static ValueFormat ofSendFunction(String sendFunction) {
+  static ValueFormat ofSendFunction(String sendFunction) {
     return BY_SEND_FUNCTION.getOrDefault(sendFunction, OTHER);
   }
 }

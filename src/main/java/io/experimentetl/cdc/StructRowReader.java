@@ -8,7 +8,7 @@ import org.apache.kafka.connect.data.Schema;
 import org.apache.kafka.connect.data.Struct;
 
 /**
- * Reads Debezium's rows, which are Kafka Connect's structs, of one table in one version of its
+ * Reads the snapshot's rows, which are Kafka Connect's structs, of one table in one version of its
  * schema. The fields are looked up once per schema, not once per row.
  */
 final class StructRowReader extends RowReader<Struct> {
@@ -55,7 +55,7 @@ final class StructRowReader extends RowReader<Struct> {
     return bound.hasDefault ? row.getWithoutDefault(column.name()) : row.get(bound.field);
   }
 
-  /** The model of an unsent value is filled before. */
+  /** A row of the snapshot is whole. */
   @Override
   Object sent(Struct row, Struct before, SourceColumn<?> column) {
     return sent(row, column);

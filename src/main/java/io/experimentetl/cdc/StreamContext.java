@@ -10,8 +10,11 @@ import org.apache.flink.cdc.connectors.postgres.source.PostgresDialect;
 import org.apache.flink.cdc.connectors.postgres.source.fetch.PostgresSourceFetchTaskContext;
 import org.apache.kafka.connect.source.SourceRecord;
 
-/** What the connector gives a task. Ours connect by themselves and need only the queue. */
-final class TaskContext extends PostgresSourceFetchTaskContext {
+/**
+ * What the connector gives a task: its own for the snapshot. {@link StreamTask} connects by itself
+ * and needs only the queue.
+ */
+final class StreamContext extends PostgresSourceFetchTaskContext {
   /** Of batches: what waits is bounded by their size. */
   private static final int QUEUE_SIZE = 8;
 
@@ -20,12 +23,16 @@ final class TaskContext extends PostgresSourceFetchTaskContext {
 
   private ChangeEventQueue<DataChangeEvent> queue;
 
-  TaskContext(JdbcSourceConfig config, PostgresDialect dialect) {
+  StreamContext(JdbcSourceConfig config, PostgresDialect dialect) {
     super(config, dialect);
   }
 
   @Override
   public void configure(SourceSplitBase split) {
+    if (split.isSnapshotSplit()) {
+      super.configure(split);
+      return;
+    }
     queue =
         new ChangeEventQueue.Builder<DataChangeEvent>()
             .pollInterval(LONGEST_POLL)
@@ -34,13 +41,13 @@ final class TaskContext extends PostgresSourceFetchTaskContext {
             .maxQueueSize(QUEUE_SIZE)
             .maxQueueSizeInBytes(0)
             .loggingContextSupplier(
-                () -> LoggingContext.forConnector("PostgreSQL", "experiment-etl", "reader"))
+                () -> LoggingContext.forConnector("PostgreSQL", "experiment-etl", "stream"))
             .build();
   }
 
   @Override
   public ChangeEventQueue<DataChangeEvent> getQueue() {
-    return queue;
+    return queue == null ? super.getQueue() : queue;
   }
 
   /** A batch of the stream has no schema, and is none of the connector's rows. */

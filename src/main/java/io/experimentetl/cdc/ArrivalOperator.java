@@ -100,9 +100,7 @@ final class ArrivalOperator extends AbstractStreamOperator<Either<ProgressMarker
             output, SourceStreams.FINDINGS, metrics, EnumSet.of(FindingCode.S_SCHEMA_DRIFT));
     resentRows = metrics.counter("resent_rows_total");
     lateRows = metrics.counter("late_rows_total");
-    metrics.gauge(
-        "commit_lag_seconds",
-        () -> committedAt == 0 ? 0.0 : (System.currentTimeMillis() - committedAt / 1000) / 1000.0);
+    metrics.gauge("commit_lag_seconds", () -> MetricScope.secondsSince(committedAt));
   }
 
   @Override

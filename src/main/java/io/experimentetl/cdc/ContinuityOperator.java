@@ -170,12 +170,7 @@ final class ContinuityOperator extends AbstractStreamOperator<Either<ProgressMar
     retainedRows = metrics.counter("retained_rows_total");
     metrics.gauge("heartbeat_failures_total", () -> heartbeat == null ? 0 : heartbeat.failures());
     metrics.gauge("last_lsn", () -> lastLsn);
-    metrics.gauge(
-        "commit_lag_seconds",
-        () ->
-            lastCommittedAt == 0
-                ? 0.0
-                : (System.currentTimeMillis() - lastCommittedAt / 1000) / 1000.0);
+    metrics.gauge("commit_lag_seconds", () -> MetricScope.secondsSince(lastCommittedAt));
     metrics.gauge("slot_lag_bytes", () -> slot.lagBytes());
     metrics.gauge("slot_retained_bytes", () -> slot.retainedBytes());
     metrics.gauge("slot_safe_wal_bytes", () -> slot.safeWalBytes());

@@ -255,8 +255,6 @@ final class BatchCommit {
 
   /** The committer's metrics, those of rows by table. Several threads commit batches. */
   static final class Meters {
-    private static final double NANOS_PER_SECOND = 1e9;
-
     private final MetricGroup group;
     private final Map<String, OfTable> tables = new ConcurrentHashMap<>();
     private final Counter retries;
@@ -294,7 +292,7 @@ final class BatchCommit {
         batches.inc();
         rows.inc(batch.rows());
         bytes.inc(batch.rawBytes());
-        lastSeconds = nanos / NANOS_PER_SECOND;
+        lastSeconds = MetricScope.secondsOf(nanos);
       }
     }
   }

@@ -35,7 +35,6 @@ final class CommitOperator extends AbstractStreamOperator<Void>
   private static final long serialVersionUID = 1;
   private static final CommittableSerializer SERIALIZER = new CommittableSerializer();
   private static final long NONE = Long.MAX_VALUE;
-  private static final double NANOS_PER_SECOND = 1e9;
 
   /** Committables of completed or pending checkpoints. */
   private static final ListStateDescriptor<byte[]> SEALED =
@@ -169,7 +168,7 @@ final class CommitOperator extends AbstractStreamOperator<Void>
     if (reached.isPresent()) {
       committer.commitMarker(reached.get(), lagLimit.toSeconds());
     }
-    lastCommitSeconds = (System.nanoTime() - started) / NANOS_PER_SECOND;
+    lastCommitSeconds = MetricScope.secondsOf(System.nanoTime() - started);
   }
 
   @Override

@@ -6,7 +6,6 @@ import java.io.IOException;
 import java.time.Duration;
 import java.util.List;
 import java.util.concurrent.ScheduledFuture;
-import java.util.concurrent.TimeUnit;
 import org.apache.flink.api.common.operators.ProcessingTimeService;
 import org.apache.flink.metrics.Counter;
 import org.apache.flink.metrics.MetricGroup;
@@ -40,7 +39,7 @@ final class EarlyWrite<T> implements AutoCloseable {
   private final Counter batchesSent;
   private final Counter rowsSent;
   private final Counter retries;
-  private volatile long lastMillis;
+  private volatile double lastSeconds;
   private BatchThreads.Running sending;
   private long sendingBytes;
   private ScheduledFuture<?> timer;
@@ -75,7 +74,7 @@ final class EarlyWrite<T> implements AutoCloseable {
     this.batchesSent = scope.counter("early_batches_total", new ThreadSafeSimpleCounter());
     this.rowsSent = scope.counter("early_rows_total", new ThreadSafeSimpleCounter());
     this.retries = scope.counter("early_write_retries_total", new ThreadSafeSimpleCounter());
-    scope.gauge("last_early_write_seconds", () -> lastMillis / 1000.0);
+    scope.gauge("last_early_write_seconds", () -> lastSeconds);
   }
 
   /**
@@ -198,7 +197,7 @@ final class EarlyWrite<T> implements AutoCloseable {
     }
     batchesSent.inc();
     rowsSent.inc(batch.rows());
-    lastMillis = TimeUnit.NANOSECONDS.toMillis(System.nanoTime() - started);
+    lastSeconds = MetricScope.secondsOf(System.nanoTime() - started);
   }
 
   private static void requireRetryable(SealedBatch batch, Answer answer)

@@ -5,6 +5,7 @@ import io.experimentetl.clickhouse.ProgressMarker;
 import io.experimentetl.model.Change;
 import io.experimentetl.model.FindingCode;
 import io.experimentetl.model.RowVersion;
+import io.experimentetl.postgres.WalStatus;
 import io.experimentetl.quality.FindingReporter;
 import io.experimentetl.warehouse.RetainedRows;
 import java.io.IOException;
@@ -174,7 +175,7 @@ final class ContinuityOperator extends AbstractStreamOperator<Either<ProgressMar
     metrics.gauge("slot_lag_bytes", () -> slot.lagBytes());
     metrics.gauge("slot_retained_bytes", () -> slot.retainedBytes());
     metrics.gauge("slot_safe_wal_bytes", () -> slot.safeWalBytes());
-    metrics.gauge("slot_wal_status", () -> slot.walStatusRank());
+    metrics.gauge("slot_wal_status", () -> WalStatus.rank(slot.walStatus()));
   }
 
   private void pollSlot() {

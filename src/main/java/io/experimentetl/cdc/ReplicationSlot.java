@@ -21,14 +21,4 @@ record ReplicationSlot(
   boolean isLost() {
     return "lost".equals(walStatus);
   }
-
-  /** 0 reserved, 1 extended, 2 unreserved, 3 lost: for a metric. */
-  int walStatusRank() {
-    return switch (walStatus) {
-      case "reserved" -> 0;
-      case "extended" -> 1;
-      case "unreserved" -> 2;
-      default -> 3;
-    };
-  }
 }

@@ -1,6 +1,7 @@
 package io.experimentetl.operations;
 
 import io.experimentetl.model.SourceTable;
+import io.experimentetl.postgres.WalStatus;
 import java.sql.Connection;
 import java.sql.ResultSet;
 import java.sql.SQLException;
@@ -14,7 +15,7 @@ import java.util.stream.Collectors;
 final class PostgresMetrics implements ServerMetrics.Look {
   private static final String SLOTS =
       """
-      SELECT slot_name, active, wal_status, pg_wal_lsn_diff(wal_end, confirmed_flush_lsn)::bigint AS lag,
+      SELECT slot_name, active, coalesce(wal_status, 'reserved') AS wal_status, pg_wal_lsn_diff(wal_end, confirmed_flush_lsn)::bigint AS lag,
              pg_wal_lsn_diff(wal_end, restart_lsn)::bigint AS retained, safe_wal_size
       FROM pg_replication_slots,
            (SELECT CASE WHEN pg_is_in_recovery() THEN pg_last_wal_receive_lsn() ELSE pg_current_wal_lsn() END AS wal_end) e
@@ -109,19 +110,11 @@ final class PostgresMetrics implements ServerMetrics.Look {
   private static void slot(MetricSamples samples, ResultSet row) throws SQLException {
     String slot = row.getString("slot_name");
     samples.add(ServerMetric.SLOT_ACTIVE, row.getBoolean("active") ? 1 : 0, "slot", slot);
-    samples.add(ServerMetric.SLOT_WAL_STATUS, rank(row.getString("wal_status")), "slot", slot);
+    samples.add(
+        ServerMetric.SLOT_WAL_STATUS, WalStatus.rank(row.getString("wal_status")), "slot", slot);
     addUnlessNull(samples, ServerMetric.SLOT_LAG, row, "lag", slot);
     addUnlessNull(samples, ServerMetric.SLOT_RETAINED, row, "retained", slot);
     addUnlessNull(samples, ServerMetric.SLOT_SAFE, row, "safe_wal_size", slot);
-  }
-
-  private static int rank(String walStatus) {
-    return switch (walStatus == null ? "reserved" : walStatus) {
-      case "reserved" -> 0;
-      case "extended" -> 1;
-      case "unreserved" -> 2;
-      default -> 3;
-    };
   }
 
   private static void addUnlessNull(

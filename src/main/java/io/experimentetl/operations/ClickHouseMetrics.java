@@ -43,10 +43,6 @@ final class ClickHouseMetrics implements ServerMetrics.Look {
     this.timeout = timeout;
   }
 
-  private interface RowReader {
-    void read(ResultSet row) throws SQLException;
-  }
-
   @Override
   public MetricSamples read() {
     MetricSamples samples = new MetricSamples();
@@ -88,7 +84,7 @@ final class ClickHouseMetrics implements ServerMetrics.Look {
       MetricSamples samples,
       String about,
       String sql,
-      RowReader reader) {
+      MetricSamples.RowReader reader) {
     try {
       session.list(
           sql,
@@ -100,7 +96,7 @@ final class ClickHouseMetrics implements ServerMetrics.Look {
       return true;
     } catch (OperationsException e) {
       if (e.getCause() instanceof ClickHouseReadException read && answered(read.reason())) {
-        samples.add(ServerMetric.REFUSED, 1, "server", "clickhouse", "about", about);
+        samples.addRefused("clickhouse", about);
         return false;
       }
       throw e;

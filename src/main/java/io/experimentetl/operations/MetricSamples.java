@@ -1,5 +1,7 @@
 package io.experimentetl.operations;
 
+import java.sql.ResultSet;
+import java.sql.SQLException;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.EnumMap;
@@ -9,6 +11,12 @@ import java.util.Map;
 /** Samples of {@link ServerMetric} that one server gave. */
 final class MetricSamples {
   private record Sample(double value, String... labels) {}
+
+  /** Adds the samples of one row of a server's answer. */
+  @FunctionalInterface
+  interface RowReader {
+    void read(ResultSet row) throws SQLException;
+  }
 
   private final Map<ServerMetric, List<Sample>> samples = new EnumMap<>(ServerMetric.class);
 
@@ -27,6 +35,11 @@ final class MetricSamples {
    */
   void add(ServerMetric metric, long value, String... labels) {
     add(metric, (double) value, labels);
+  }
+
+  /** Adds that a server answers, but not the question about something. */
+  void addRefused(String server, String about) {
+    add(ServerMetric.REFUSED, 1, "server", server, "about", about);
   }
 
   /** Writes the samples of all servers, grouped by metric. */

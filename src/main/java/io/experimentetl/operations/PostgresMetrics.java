@@ -60,10 +60,6 @@ final class PostgresMetrics implements ServerMetrics.Look {
     this.timeout = timeout;
   }
 
-  private interface RowReader {
-    void read(ResultSet row) throws SQLException;
-  }
-
   @Override
   public MetricSamples read() throws SQLException {
     MetricSamples samples = new MetricSamples();
@@ -90,7 +86,11 @@ final class PostgresMetrics implements ServerMetrics.Look {
   }
 
   private void ask(
-      Connection connection, MetricSamples samples, String about, String sql, RowReader reader)
+      Connection connection,
+      MetricSamples samples,
+      String about,
+      String sql,
+      MetricSamples.RowReader reader)
       throws SQLException {
     try (Statement statement = connection.createStatement()) {
       statement.setQueryTimeout((int) Math.max(1, timeout.toSeconds()));
@@ -103,7 +103,7 @@ final class PostgresMetrics implements ServerMetrics.Look {
       if (!REFUSED.contains(e.getSQLState())) {
         throw e;
       }
-      samples.add(ServerMetric.REFUSED, 1, "server", "postgres", "about", about);
+      samples.addRefused("postgres", about);
     }
   }
 

@@ -47,8 +47,7 @@ public enum ServerMetric {
   LONGEST_QUERY("clickhouse_longest_query_seconds", "Time of the longest running SELECT."),
   SLOW_QUERIES("clickhouse_slow_queries", "SELECTs of the last 5 minutes that took over 30 s.");
 
-  /** What every name begins with. */
-  public static final String PREFIX = "etl_";
+  private static final String PREFIX = "etl_";
 
   private final String text;
   private final String help;

@@ -3,6 +3,7 @@ package io.experimentetl.operations;
 import io.experimentetl.ExperimentEtlJob;
 import io.experimentetl.cdc.KafkaChanges;
 import io.experimentetl.cdc.PostgresChanges;
+import io.experimentetl.clickhouse.MetricScope;
 import io.experimentetl.config.JobConfig;
 import io.experimentetl.config.SourceType;
 import io.experimentetl.model.Lsn;
@@ -272,7 +273,9 @@ public final class StatusLook {
     long resending =
         deployment.databases().config().source().type() == SourceType.KAFKA
             ? 0
-            : flink.metric(job.id(), PostgresChanges.CONTINUITY, "etl.resending_rows").orElse(0);
+            : flink
+                .metric(job.id(), PostgresChanges.CONTINUITY, MetricScope.NAME + ".resending_rows")
+                .orElse(0);
     values.put("resending_rows", resending);
     return new Found(
         trouble.isEmpty() && checkpoints.current(),

@@ -237,6 +237,12 @@ public record FlinkEndpoint(String url) {
     return jobs().stream().filter(job -> job.name().equals(name)).filter(Job::isActive).findFirst();
   }
 
+  /** The active job of this name; the latest one if none is active. */
+  Optional<Job> currentJob(String name) {
+    List<Job> named = jobs().stream().filter(job -> job.name().equals(name)).toList();
+    return named.stream().filter(Job::isActive).findFirst().or(() -> named.stream().findFirst());
+  }
+
   public String state(String jobId) {
     return http().get("/jobs/" + jobId).path("state").asText();
   }

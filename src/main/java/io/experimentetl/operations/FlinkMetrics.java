@@ -16,8 +16,7 @@ final class FlinkMetrics implements ServerMetrics.Look {
   @Override
   public MetricSamples read() {
     MetricSamples samples = new MetricSamples();
-    Optional<FlinkEndpoint.Job> job =
-        flink.activeJob(ExperimentEtlJob.NAME).or(() -> flink.latestJob(ExperimentEtlJob.NAME));
+    Optional<FlinkEndpoint.Job> job = flink.currentJob(ExperimentEtlJob.NAME);
     boolean runs = job.isPresent() && StatusLook.trouble(flink, job.get()).isEmpty();
     samples.add(ServerMetric.JOB_RUNNING, runs ? 1 : 0);
     job.ifPresent(

@@ -275,17 +275,25 @@ public final class JobDeployment {
   /** Stops the active job with a canonical savepoint and returns its path. */
   public String stop() {
     FlinkEndpoint flink = deployment.flink();
-    FlinkEndpoint.Job job =
-        flink
-            .activeJob(ExperimentEtlJob.NAME)
-            .orElseThrow(
-                () -> new OperationsException("no job runs on " + flink.url() + "; use submit"));
+    FlinkEndpoint.Job job = runningJob(flink);
     // While the cluster answers: in application mode it ends with its job.
     isInApplicationMode();
     String savepoint =
         flink.stopWithSavepoint(job.id(), savepointDirectory(deployment), SAVEPOINT_DEADLINE);
     deployment.memory().rememberSavepoint(savepoint);
     return savepoint;
+  }
+
+  /**
+   * The job that runs on the cluster.
+   *
+   * @throws OperationsException when none runs
+   */
+  static FlinkEndpoint.Job runningJob(FlinkEndpoint flink) {
+    return flink
+        .activeJob(ExperimentEtlJob.NAME)
+        .orElseThrow(
+            () -> new OperationsException("no job runs on " + flink.url() + "; use submit"));
   }
 
   /**

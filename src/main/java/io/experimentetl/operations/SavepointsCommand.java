@@ -94,11 +94,7 @@ public final class SavepointsCommand implements Callable<Integer> {
               .formatted(action.take));
     }
     FlinkEndpoint flink = deployment.flink();
-    FlinkEndpoint.Job job =
-        flink
-            .activeJob(ExperimentEtlJob.NAME)
-            .orElseThrow(
-                () -> new OperationsException("no job runs on " + flink.url() + "; use submit"));
+    FlinkEndpoint.Job job = JobDeployment.runningJob(flink);
     String folder = JobDeployment.savepointDirectory(deployment).replaceFirst("/+$", "");
     String path = flink.savepoint(job.id(), folder + "/" + action.take, DEADLINE);
     deployment.memory().addSavepoint(action.take, path);

@@ -251,8 +251,7 @@ public final class StatusLook {
   }
 
   private Found job() {
-    Optional<FlinkEndpoint.Job> latest =
-        flink.activeJob(ExperimentEtlJob.NAME).or(() -> flink.latestJob(ExperimentEtlJob.NAME));
+    Optional<FlinkEndpoint.Job> latest = flink.currentJob(ExperimentEtlJob.NAME);
     if (latest.isEmpty()) {
       return new Found(false, "none; use submit", Map.of("state", "NONE"));
     }

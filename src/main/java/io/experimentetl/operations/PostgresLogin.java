@@ -27,7 +27,7 @@ public record PostgresLogin(String jdbcUrl, String user, String password) {
   /** The same, whose sessions fail when the server says nothing for so long, also at the login. */
   PostgresLogin withSocketTimeout(Duration timeout) {
     return new PostgresLogin(
-        jdbcUrl + (jdbcUrl.contains("?") ? "&" : "?") + "socketTimeout=" + timeout.toSeconds(),
+        PostgresSession.withParameters(jdbcUrl, "socketTimeout=" + timeout.toSeconds()),
         user,
         password);
   }

@@ -67,10 +67,18 @@ public final class PostgresSession {
   public static String inSchema(String jdbcUrl, String schema) {
     return jdbcUrl.contains("currentSchema=")
         ? jdbcUrl
-        : jdbcUrl
-            + (jdbcUrl.contains("?") ? "&" : "?")
-            + "currentSchema="
-            + URLEncoder.encode(schema, StandardCharsets.UTF_8);
+        : withParameters(
+            jdbcUrl, "currentSchema=" + URLEncoder.encode(schema, StandardCharsets.UTF_8));
+  }
+
+  /**
+   * The URL with further parameters.
+   *
+   * @param jdbcUrl {@code jdbc:postgresql://host:port/database}, perhaps with parameters
+   * @param parameters {@code name=value}, encoded, with {@code &} between them
+   */
+  public static String withParameters(String jdbcUrl, String parameters) {
+    return jdbcUrl + (jdbcUrl.contains("?") ? "&" : "?") + parameters;
   }
 
   /**

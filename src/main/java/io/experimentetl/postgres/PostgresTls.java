@@ -51,7 +51,7 @@ public final class PostgresTls {
   public static String inUrl(String jdbcUrl, ServerTls tls) {
     return jdbcUrl.contains(MODE + "=")
         ? jdbcUrl
-        : jdbcUrl + (jdbcUrl.contains("?") ? "&" : "?") + parameters(tls);
+        : PostgresSession.withParameters(jdbcUrl, parameters(tls));
   }
 
   /** The properties as parameters of a URL. */

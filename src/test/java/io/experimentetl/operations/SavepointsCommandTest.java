@@ -2,20 +2,14 @@ package io.experimentetl.operations;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import com.sun.net.httpserver.HttpServer;
 import java.io.PrintWriter;
 import java.io.StringWriter;
-import java.net.InetAddress;
-import java.net.InetSocketAddress;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.time.Duration;
-import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
-import java.util.concurrent.CopyOnWriteArrayList;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -26,47 +20,30 @@ import picocli.CommandLine.Command;
 class SavepointsCommandTest {
   @TempDir private Path folder;
 
-  private final Map<String, String> answers = new HashMap<>();
-  private final List<String> disposed = new CopyOnWriteArrayList<>();
-  private HttpServer jobManager;
+  private StubJobManager jobManager;
   private DeploymentMemory memory;
 
   @BeforeEach
   void start() throws Exception {
     memory = new DeploymentMemory(folder, Optional.empty());
-    jobManager = HttpServer.create(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0), 0);
-    jobManager.createContext(
-        "/",
-        exchange -> {
-          String body =
-              new String(exchange.getRequestBody().readAllBytes(), StandardCharsets.UTF_8);
-          String path = exchange.getRequestURI().toString();
-          if (exchange.getRequestMethod().equals("POST") && path.equals("/savepoint-disposal")) {
-            disposed.add(body);
-          }
-          byte[] answer = answers.getOrDefault(path, "{}").getBytes(StandardCharsets.UTF_8);
-          exchange.sendResponseHeaders(200, answer.length);
-          exchange.getResponseBody().write(answer);
-          exchange.close();
-        });
-    jobManager.start();
-    answers.put(
+    jobManager = new StubJobManager();
+    jobManager.answer(
         "/jobs/overview",
         "{\"jobs\": [{\"jid\": \"j\", \"name\": \"experiment-etl\", \"state\": \"RUNNING\"}]}");
-    answers.put("/savepoint-disposal", "{\"request-id\": \"d\"}");
-    answers.put("/savepoint-disposal/d", "{\"status\": {\"id\": \"COMPLETED\"}}");
-    answers.put("/jobs/j/savepoints", "{\"request-id\": \"r\"}");
-    answers.put(
+    jobManager.answer("/savepoint-disposal", "{\"request-id\": \"d\"}");
+    jobManager.answer("/savepoint-disposal/d", "{\"status\": {\"id\": \"COMPLETED\"}}");
+    jobManager.answer("/jobs/j/savepoints", "{\"request-id\": \"r\"}");
+    jobManager.answer(
         "/jobs/j/savepoints/r",
         "{\"status\": {\"id\": \"COMPLETED\"}, \"operation\": {\"location\": \"file:/sp/before-audit/savepoint-j-9\"}}");
-    answers.put(
+    jobManager.answer(
         "/jobs/j/checkpoints",
         "{\"latest\": {\"restored\": {\"id\": 3, \"external_path\": \"file:/sp/savepoint-i-2\"}}}");
   }
 
   @AfterEach
   void stop() {
-    jobManager.stop(0);
+    jobManager.close();
   }
 
   private String run(int exitCode, String... words) {
@@ -74,9 +51,7 @@ class SavepointsCommandTest {
         new Deployment(
             null,
             new Deployment.Cluster(
-                new FlinkEndpoint("http://127.0.0.1:" + jobManager.getAddress().getPort()),
-                Optional.of("file:///sp/"),
-                Duration.ofMinutes(1)),
+                jobManager.endpoint(), Optional.of("file:///sp/"), Duration.ofMinutes(1)),
             null,
             memory,
             Map.of(),
@@ -125,7 +100,8 @@ class SavepointsCommandTest {
             "removed file:/sp/savepoint-i-1",
             "kept, because a start may need it: file:///sp/savepoint-i-2",
             "kept, because a start may need it: file:/sp/savepoint-j-3");
-    assertThat(disposed).containsExactly("{\"savepoint-path\":\"file:/sp/savepoint-i-1\"}");
+    assertThat(jobManager.posted("/savepoint-disposal"))
+        .containsExactly("{\"savepoint-path\":\"file:/sp/savepoint-i-1\"}");
     assertThat(remembered())
         .containsExactly(
             "file:///sp/savepoint-i-2", "file:/sp/savepoint-j-3", "file:/sp/savepoint-j-4");
@@ -135,12 +111,12 @@ class SavepointsCommandTest {
   @Test
   void savepointThatCannotBeRemovedStaysInTheList() {
     memory.addSavepoint("old", "file:/sp/savepoint-i-1");
-    answers.put(
+    jobManager.answer(
         "/savepoint-disposal/d",
         "{\"status\": {\"id\": \"COMPLETED\"}, \"operation\": {\"failure-cause\": {\"class\": \"java.io.IOException\", \"stack-trace\": \"java.io.IOException: no right\"}}}");
     assertThat(run(1, "--remove", "old")).contains("could not be removed", "no right");
     assertThat(remembered()).hasSize(1);
-    answers.put("/savepoint-disposal/d", "{\"status\": {\"id\": \"COMPLETED\"}}");
+    jobManager.answer("/savepoint-disposal/d", "{\"status\": {\"id\": \"COMPLETED\"}}");
     run(0, "--remove", "old");
     assertThat(remembered()).isEmpty();
     assertThat(run(1, "--remove", "old")).contains("no savepoint is named 'old'");

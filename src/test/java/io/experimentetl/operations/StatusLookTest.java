@@ -4,7 +4,6 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
-import com.sun.net.httpserver.HttpServer;
 import io.experimentetl.config.ConfigBuilder;
 import io.experimentetl.config.JobConfig;
 import io.experimentetl.config.KafkaConfig;
@@ -14,9 +13,7 @@ import java.io.IOException;
 import java.io.PrintWriter;
 import java.io.StringWriter;
 import java.net.InetAddress;
-import java.net.InetSocketAddress;
 import java.net.ServerSocket;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
@@ -85,7 +82,7 @@ class StatusLookTest {
   }
 
   /** A JobManager whose job has failed once and runs again, without a database. */
-  private static HttpServer jobManager() throws IOException {
+  private static StubJobManager jobManager() throws IOException {
     long now = System.currentTimeMillis();
     Map<String, String> answers =
         Map.of(
@@ -102,20 +99,8 @@ class StatusLookTest {
             "/jobs/j/checkpoints",
             "{\"counts\": {\"failed\": 3}, \"latest\": {\"completed\": {\"id\": 7, \"trigger_timestamp\": %d}, \"failed\": {\"failure_timestamp\": 1767225600000, \"failure_message\": \"java.io.IOException: no space for the checkpoint\"}}}"
                 .formatted(now));
-    HttpServer server =
-        HttpServer.create(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0), 0);
-    server.createContext(
-        "/",
-        exchange -> {
-          byte[] body =
-              answers
-                  .getOrDefault(exchange.getRequestURI().toString(), "{}")
-                  .getBytes(StandardCharsets.UTF_8);
-          exchange.sendResponseHeaders(200, body.length);
-          exchange.getResponseBody().write(body);
-          exchange.close();
-        });
-    server.start();
+    StubJobManager server = new StubJobManager();
+    answers.forEach(server::answer);
     return server;
   }
 
@@ -143,9 +128,8 @@ class StatusLookTest {
 
   @Test
   void causesOfRestartsAndOfFailedCheckpointsAreShownAndPrintedForPrograms() throws Exception {
-    HttpServer server = jobManager();
-    try {
-      int port = server.getAddress().getPort();
+    try (StubJobManager server = jobManager()) {
+      int port = server.port();
       JobConfig config =
           ConfigBuilder.defaults()
               .with(KafkaConfig::bootstrapServers, "127.0.0.1:" + port)
@@ -175,8 +159,6 @@ class StatusLookTest {
       assertThat(job.path("values").path("restarts").asLong()).isEqualTo(2);
       assertThat(job.path("values").path("failed_checkpoints").asLong()).isEqualTo(3);
       assertThat(job.path("values").path("checkpoint_id").asLong()).isEqualTo(7);
-    } finally {
-      server.stop(0);
     }
   }
 }

@@ -32,11 +32,6 @@ public record CleanupReport(boolean dryRun, boolean complete, List<Table> tables
   /** The rows of one day of UTC. */
   public record Day(String day, long rows, long refusedRows) {}
 
-  /** The rows of all tables. */
-  public long rows() {
-    return tables.stream().mapToLong(Table::rows).sum();
-  }
-
   /** Adds up a table's days. */
   static final class Counting {
     private final Map<String, long[]> days = new TreeMap<>();

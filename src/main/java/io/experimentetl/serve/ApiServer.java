@@ -37,7 +37,7 @@ final class ApiServer implements AutoCloseable {
   /** In seconds: the whole request, with the TLS handshake. */
   private static final String REQUEST_TIMEOUT = "30";
 
-  /** In seconds: longer than any handler takes ({@code Calls} ends its statements before). */
+  /** In seconds, beyond the time-out of a statement and the budget of a clean-up. */
   private static final String ANSWER_TIMEOUT = "1200";
 
   private static final int BODY_LIMIT = 64 * 1024;

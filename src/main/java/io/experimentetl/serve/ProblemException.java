@@ -43,10 +43,6 @@ final class ProblemException extends RuntimeException {
     return status;
   }
 
-  String title() {
-    return title;
-  }
-
   /**
    * The body of the answer.
    *

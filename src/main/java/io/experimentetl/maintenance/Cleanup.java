@@ -49,7 +49,9 @@ public final class Cleanup {
     List<CleanupReport.Table> tables = new ArrayList<>();
     boolean complete = true;
     try (Connection connection = postgres.connect()) {
-      lock(connection);
+      if (!SqlRows.tryLock(connection, "cleanup")) {
+        throw new OperationsException("another clean-up runs: wait until it has ended");
+      }
       EventPolicy.write(connection, policies.postgres().events());
       for (Part part : List.of(Part.EVENTS, Part.ASSIGNMENTS, Part.OUTBOX)) {
         if (request.ages().containsKey(part)) {
@@ -66,20 +68,6 @@ public final class Cleanup {
       }
     }
     return new CleanupReport(request.dryRun(), complete, tables);
-  }
-
-  /** Until the connection ends. */
-  private static void lock(Connection connection) throws SQLException {
-    boolean isFree =
-        (boolean)
-            SqlRows.query(
-                    connection,
-                    "SELECT pg_try_advisory_lock(hashtextextended('experiment_etl cleanup ' || current_schema(), 0)) AS free")
-                .get(0)
-                .get("free");
-    if (!isFree) {
-      throw new OperationsException("another clean-up runs: wait until it has ended");
-    }
   }
 
   private Instant cutoff(Connection connection, CleanupRequest request, Part part)

@@ -58,15 +58,7 @@ public final class Schedule {
     Timestamp due = Timestamp.from(task.lastDue(dueBy));
     Timestamp next = Timestamp.from(task.nextDue(dueBy));
     try (Connection connection = postgres.connect()) {
-      boolean isFree =
-          (boolean)
-              SqlRows.query(
-                      connection,
-                      "SELECT pg_try_advisory_lock(hashtextextended('experiment_etl schedule ' || current_schema() || ' ' || ?, 0)) AS free",
-                      task.text())
-                  .get(0)
-                  .get("free");
-      if (!isFree) {
+      if (!SqlRows.tryLock(connection, "schedule " + task.text())) {
         return Optional.empty();
       }
       SqlRows.update(

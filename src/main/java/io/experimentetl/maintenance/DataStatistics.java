@@ -1,6 +1,7 @@
 package io.experimentetl.maintenance;
 
 import io.experimentetl.operations.ClickHouseLogin;
+import io.experimentetl.operations.ClickHouseSession;
 import io.experimentetl.operations.PostgresLogin;
 import java.sql.Connection;
 import java.sql.PreparedStatement;
@@ -130,13 +131,14 @@ public final class DataStatistics {
 
   /** ClickHouse's tables. */
   public List<Table> clickHouse() throws SQLException {
-    Map<String, long[]> sizes = warehouseSizes();
     List<Table> tables = new ArrayList<>();
-    try (Connection connection = postgres.connect()) {
+    try (ClickHouseSession session = clickHouse.connect();
+        Connection connection = postgres.connect()) {
+      Map<String, long[]> sizes = warehouseSizes(session);
       for (Map.Entry<String, String> column : WAREHOUSE.entrySet()) {
         long[] size = sizes.getOrDefault(column.getKey(), new long[2]);
         List<String> span =
-            clickHouse
+            session
                 .list(
                     "SELECT toString(min(%1$s)), toString(max(%1$s)), count() > 0 FROM %2$s"
                         .formatted(column.getValue(), column.getKey()),
@@ -160,9 +162,9 @@ public final class DataStatistics {
   }
 
   /** Rows and bytes on disk, by table. */
-  private Map<String, long[]> warehouseSizes() {
+  private static Map<String, long[]> warehouseSizes(ClickHouseSession session) {
     Map<String, long[]> sizes = new TreeMap<>();
-    clickHouse.list(
+    session.list(
         "SELECT table, toInt64(sum(rows)), toInt64(sum(bytes_on_disk)) FROM system.parts WHERE active AND database = currentDatabase() GROUP BY table",
         row -> sizes.put(row.getString(1), new long[] {row.getLong(2), row.getLong(3)}));
     return sizes;
@@ -259,22 +261,27 @@ public final class DataStatistics {
    * What the server's log has of these queries; null: it keeps none, or this user may not read it.
    */
   public Queries queries() {
-    if (clickHouse.count(
-            "SELECT count() FROM system.tables WHERE database = 'system' AND name = 'query_log'")
-        == 0) {
-      return null;
+    try (ClickHouseSession session = clickHouse.connect()) {
+      if (session.count(
+              "SELECT count() FROM system.tables WHERE database = 'system' AND name = 'query_log'")
+          == 0) {
+        return null;
+      }
+      return session
+          .list(
+              "SELECT count(), ifNotFinite(quantile(0.95)(query_duration_ms), 0), countIf(query_duration_ms > 30000) FROM system.query_log"
+                  + " WHERE type = 'QueryFinish' AND query_kind = 'Select' AND event_time > now() - INTERVAL 7 DAY AND has(databases, currentDatabase())",
+              row -> new Queries(row.getLong(1), row.getDouble(2), row.getLong(3)))
+          .get(0);
     }
-    return clickHouse
-        .list(
-            "SELECT count(), ifNotFinite(quantile(0.95)(query_duration_ms), 0), countIf(query_duration_ms > 30000) FROM system.query_log"
-                + " WHERE type = 'QueryFinish' AND query_kind = 'Select' AND event_time > now() - INTERVAL 7 DAY AND has(databases, currentDatabase())",
-            row -> new Queries(row.getLong(1), row.getDouble(2), row.getLong(3)))
-        .get(0);
   }
 
   /** Records the sizes of this day. */
   public void record() throws SQLException {
-    Map<String, long[]> warehouse = warehouseSizes();
+    Map<String, long[]> warehouse;
+    try (ClickHouseSession session = clickHouse.connect()) {
+      warehouse = warehouseSizes(session);
+    }
     try (Connection connection = postgres.connect();
         PreparedStatement insert =
             connection.prepareStatement(

@@ -49,8 +49,14 @@ final class WarehouseRetention {
 
   /** The tables as they are. */
   List<Ttl> ttls() {
+    try (ClickHouseSession session = clickHouse.connect()) {
+      return ttls(session);
+    }
+  }
+
+  private List<Ttl> ttls(ClickHouseSession session) {
     Map<String, String> engines = new LinkedHashMap<>();
-    clickHouse.list(
+    session.list(
         "SELECT name, engine_full FROM system.tables WHERE database = currentDatabase()",
         row -> engines.put(row.getString(1), row.getString(2)));
     List<Ttl> ttls = new ArrayList<>();
@@ -119,7 +125,7 @@ final class WarehouseRetention {
   List<CleanupReport.Table> cleanUp(Instant now, boolean dryRun) {
     List<CleanupReport.Table> tables = new ArrayList<>();
     try (ClickHouseSession session = clickHouse.connect()) {
-      for (Ttl ttl : ttls()) {
+      for (Ttl ttl : ttls(session)) {
         Instant olderThan = now.minus(Duration.ofDays(ttl.policyDays()));
         if (ttl.actualDays().isEmpty()) {
           tables.add(

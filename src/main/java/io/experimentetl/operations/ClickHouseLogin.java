@@ -38,7 +38,9 @@ public record ClickHouseLogin(
 
   /** Returns the only number of a query. */
   public long count(String sql) {
-    return list(sql, row -> row.getLong(1)).get(0);
+    try (ClickHouseSession session = connect()) {
+      return session.count(sql);
+    }
   }
 
   /**

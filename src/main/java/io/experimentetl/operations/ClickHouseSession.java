@@ -34,6 +34,11 @@ public final class ClickHouseSession implements AutoCloseable {
     return run(sql, () -> reader.list(sql, Map.of(), timeout, mapper));
   }
 
+  /** Returns the only number of a query. */
+  public long count(String sql) {
+    return list(sql, row -> row.getLong(1)).get(0);
+  }
+
   /** Runs a statement that returns no rows. It is sent once. */
   public void execute(String sql) {
     run(

@@ -2,7 +2,7 @@ package io.experimentetl.serve;
 
 import io.experimentetl.clickhouse.ClickHouseReader;
 import io.experimentetl.maintenance.SqlRows;
-import io.experimentetl.operations.ClickHouseLogin;
+import io.experimentetl.operations.ClickHouseSession;
 import io.experimentetl.operations.Deployment;
 import io.experimentetl.operations.StatusLine;
 import io.experimentetl.operations.StatusLook;
@@ -81,36 +81,38 @@ final class PipelineRoutes {
             .text("code")
             .map(code -> " WHERE code = " + ClickHouseReader.literal(code))
             .orElse("");
-    ClickHouseLogin clickHouse = deployment.databases().clickHouse();
     Map<String, Object> answer = new LinkedHashMap<>();
-    answer.put("total", clickHouse.count("SELECT count() FROM findings_open" + of));
-    answer.put(
-        "findings",
-        clickHouse.list(
-            ("SELECT toString(severity) AS severity, toString(code) AS code, subject, experiment_id, user_id, detail, remedy,"
-                    + " toString(f.dead_letter_since) AS dead_letter_since, toString(f.observed_at) AS observed_at"
-                    + " FROM findings_open AS f%s ORDER BY f.severity, f.observed_at DESC, f.code, f.subject LIMIT %d")
-                .formatted(of, limit),
-            SqlRows::row));
+    try (ClickHouseSession session = deployment.databases().clickHouse().connect()) {
+      answer.put("total", session.count("SELECT count() FROM findings_open" + of));
+      answer.put(
+          "findings",
+          session.list(
+              ("SELECT toString(severity) AS severity, toString(code) AS code, subject, experiment_id, user_id, detail, remedy,"
+                      + " toString(f.dead_letter_since) AS dead_letter_since, toString(f.observed_at) AS observed_at"
+                      + " FROM findings_open AS f%s ORDER BY f.severity, f.observed_at DESC, f.code, f.subject LIMIT %d")
+                  .formatted(of, limit),
+              SqlRows::row));
+    }
     return answer;
   }
 
   private Object results(Request request) {
     String key = request.variable("key");
-    ClickHouseLogin clickHouse = deployment.databases().clickHouse();
     String literal = ClickHouseReader.literal(key);
-    if (clickHouse.count("SELECT count() FROM experiments FINAL WHERE key = " + literal) == 0) {
-      throw new ProblemException(404, "Not found", "There is no experiment with this key.");
-    }
     Map<String, Object> answer = new LinkedHashMap<>();
     answer.put("experiment", key);
-    answer.put(
-        "results",
-        clickHouse.list(
-            "SELECT * FROM experiment_results WHERE experiment_key = "
-                + literal
-                + " ORDER BY metric_place, metric, variant_id",
-            SqlRows::row));
+    try (ClickHouseSession session = deployment.databases().clickHouse().connect()) {
+      if (session.count("SELECT count() FROM experiments FINAL WHERE key = " + literal) == 0) {
+        throw new ProblemException(404, "Not found", "There is no experiment with this key.");
+      }
+      answer.put(
+          "results",
+          session.list(
+              "SELECT * FROM experiment_results WHERE experiment_key = "
+                  + literal
+                  + " ORDER BY metric_place, metric, variant_id",
+              SqlRows::row));
+    }
     return answer;
   }
 }

@@ -1,13 +1,12 @@
 package io.experimentetl.maintenance;
 
 import java.sql.Connection;
-import java.sql.PreparedStatement;
-import java.sql.ResultSet;
 import java.sql.SQLException;
-import java.sql.Statement;
 import java.time.Duration;
 import java.time.Instant;
 import java.time.ZoneOffset;
+import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 
 /**
@@ -19,19 +18,20 @@ final class EventPolicy {
 
   /** What {@code partition_config} says of events, in months; empty: it has no such row. */
   static Optional<Integer> configuredMonths(Connection connection) throws SQLException {
-    try (Statement statement = connection.createStatement();
-        ResultSet known = statement.executeQuery("SELECT to_regclass('partition_config')")) {
-      known.next();
-      if (known.getString(1) == null) {
-        return Optional.empty();
-      }
+    boolean isThere =
+        (boolean)
+            SqlRows.query(
+                    connection, "SELECT to_regclass('partition_config') IS NOT NULL AS is_there")
+                .get(0)
+                .get("is_there");
+    if (!isThere) {
+      return Optional.empty();
     }
-    try (Statement statement = connection.createStatement();
-        ResultSet row =
-            statement.executeQuery(
-                "SELECT retention_months FROM partition_config WHERE table_name = 'events'")) {
-      return row.next() ? Optional.of(row.getInt(1)) : Optional.empty();
-    }
+    List<Map<String, Object>> rows =
+        SqlRows.query(
+            connection,
+            "SELECT retention_months FROM partition_config WHERE table_name = 'events'");
+    return rows.stream().findFirst().map(row -> (Integer) row.get("retention_months"));
   }
 
   /** Tells the SQL functions the configuration's policy, so that they drop nothing below it. */
@@ -39,13 +39,12 @@ final class EventPolicy {
     if (configuredMonths(connection).isEmpty()) {
       return;
     }
-    try (PreparedStatement update =
-        connection.prepareStatement(
-            "UPDATE partition_config SET policy_months = ? WHERE table_name = 'events' AND policy_months IS DISTINCT FROM ?")) {
-      update.setInt(1, PolicyMonths.of(policy));
-      update.setInt(2, PolicyMonths.of(policy));
-      update.executeUpdate();
-    }
+    int months = PolicyMonths.of(policy);
+    SqlRows.update(
+        connection,
+        "UPDATE partition_config SET policy_months = ? WHERE table_name = 'events' AND policy_months IS DISTINCT FROM ?",
+        months,
+        months);
   }
 
   /**

@@ -79,9 +79,7 @@ public final class CleanupCommand implements Callable<Integer> {
     }
     CleanupRequest request = CleanupRequest.of(policies, !execute, parts, ages);
     try {
-      new Watermark(
-              databases.postgres(), databases.clickHouse(), databases.config().source().slot())
-          .advance(Duration.ofSeconds(waitSeconds));
+      Watermark.of(databases).advance(Duration.ofSeconds(waitSeconds));
       CleanupReport report =
           new Cleanup(databases.postgres(), databases.clickHouse(), policies, Clock.systemUTC())
               .run(request, Duration.ofDays(1));

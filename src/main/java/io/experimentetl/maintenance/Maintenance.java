@@ -88,20 +88,13 @@ public final class Maintenance {
   }
 
   private String advanceWatermark() throws SQLException {
-    boolean advanced =
-        new Watermark(
-                databases.postgres(), databases.clickHouse(), databases.config().source().slot())
-            .advance(Duration.ofMinutes(1));
+    boolean advanced = Watermark.of(databases).advance(Duration.ofMinutes(1));
     return advanced ? "written" : "ClickHouse is behind, the former one holds";
   }
 
   private String maintainPartitions() throws SQLException {
     List<Map<String, Object>> rows =
-        new Partitions(
-                databases.postgres(),
-                databases.config().retention().postgres().events(),
-                STATEMENT_TIMEOUT)
-            .maintain(null, false);
+        new Partitions(databases, STATEMENT_TIMEOUT).maintain(null, false);
     Map<String, Long> outcomes =
         rows.stream()
             .collect(

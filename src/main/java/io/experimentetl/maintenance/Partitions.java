@@ -1,5 +1,6 @@
 package io.experimentetl.maintenance;
 
+import io.experimentetl.operations.Databases;
 import io.experimentetl.operations.PostgresLogin;
 import java.sql.Connection;
 import java.sql.SQLException;
@@ -20,14 +21,13 @@ public final class Partitions {
   private final Duration timeout;
 
   /**
-   * The partitions of a database.
+   * The partitions of a deployment's PostgreSQL. None is dropped below the configuration's policy.
    *
-   * @param policy the configuration's, for events: no partition is dropped below it
    * @param timeout of one statement
    */
-  public Partitions(PostgresLogin postgres, Duration policy, Duration timeout) {
-    this.postgres = postgres;
-    this.policy = policy;
+  public Partitions(Databases databases, Duration timeout) {
+    this.postgres = databases.postgres();
+    this.policy = databases.config().retention().postgres().events();
     this.timeout = timeout;
   }
 

@@ -59,12 +59,7 @@ public final class PartitionsCommand implements Callable<Integer> {
   public Integer call() {
     PrintWriter out = spec.commandLine().getOut();
     try {
-      List<Map<String, Object>> rows =
-          run(
-              new Partitions(
-                  databases.postgres(),
-                  databases.config().retention().postgres().events(),
-                  STATEMENT_TIMEOUT));
+      List<Map<String, Object>> rows = run(new Partitions(databases, STATEMENT_TIMEOUT));
       for (Map<String, Object> row : rows) {
         out.println(
             row.entrySet().stream()

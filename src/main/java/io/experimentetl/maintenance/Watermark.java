@@ -2,6 +2,7 @@ package io.experimentetl.maintenance;
 
 import io.experimentetl.model.Lsn;
 import io.experimentetl.operations.ClickHouseLogin;
+import io.experimentetl.operations.Databases;
 import io.experimentetl.operations.DeadLetters;
 import io.experimentetl.operations.DeadLetters.Letter;
 import io.experimentetl.operations.OperationsException;
@@ -43,6 +44,12 @@ public final class Watermark {
     this.postgres = postgres;
     this.clickHouse = clickHouse;
     this.slot = slot;
+  }
+
+  /** The watermark of the job that the configuration describes. */
+  public static Watermark of(Databases databases) {
+    return new Watermark(
+        databases.postgres(), databases.clickHouse(), databases.config().source().slot());
   }
 
   /**

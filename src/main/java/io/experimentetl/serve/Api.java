@@ -73,11 +73,7 @@ final class Api {
             request -> new Route.Text(Metrics.CONTENT_TYPE, metrics.text())));
     routes.addAll(
         PartitionRoutes.of(
-            () ->
-                new Partitions(
-                    deployment.databases().postgres(),
-                    deployment.databases().config().retention().postgres().events(),
-                    STATEMENT_TIMEOUT),
+            () -> new Partitions(deployment.databases(), STATEMENT_TIMEOUT),
             () -> new Schedule(deployment.databases().postgres(), clock, Runner.name()).tasks()));
     routes.addAll(new DataRoutes(deployment, clock).routes());
     routes.addAll(new PipelineRoutes(deployment).routes());

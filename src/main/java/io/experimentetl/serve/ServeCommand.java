@@ -48,11 +48,7 @@ public final class ServeCommand implements Callable<Integer> {
                 new Maintenance(deployment.databases(), clock),
                 System.getenv(),
                 log::scheduled)) {
-      scheduler.start(
-          new Watermark(
-              deployment.databases().postgres(),
-              deployment.databases().clickHouse(),
-              deployment.databases().config().source().slot()));
+      scheduler.start(Watermark.of(deployment.databases()));
       Runtime.getRuntime().addShutdownHook(new Thread(stopped::countDown, "serve-stop"));
       out.println("serving " + api.url());
       out.flush();

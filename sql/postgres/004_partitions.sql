@@ -566,7 +566,7 @@ $$
             coalesce(sum(s.size_bytes), 0)::bigint AS bytes,
             min(b.starts_at) FILTER (WHERE isfinite(b.starts_at))::date AS oldest,
             max(b.starts_at) FILTER (WHERE isfinite(b.starts_at))::date AS newest,
-            count(*) FILTER (WHERE b.ends_at <= date_trunc('month', now()) - greatest(c.retention_months, c.policy_months) * interval '1 month') AS pending
+            count(*) FILTER (WHERE b.ends_at <= date_trunc('month', now()) - t.retention * interval '1 month') AS pending
         FROM partition_bounds(t.parent) b CROSS JOIN LATERAL partition_size(b.leaf) s) p
     ORDER BY c.table_name;
 $$;

@@ -98,6 +98,8 @@ final class ConfigurationPage {
       String path = key.replace("metrics.", "metrics[0].");
       found.stream()
           .filter(error -> error.path().equals(path))
+          // A key may also be wrong beside another, such as source.tls.ca-file beside the mode.
+          .filter(error -> REMEDY.matcher(error.remedy()).matches())
           .findFirst()
           .ifPresent(error -> errors.put(key, error));
     }

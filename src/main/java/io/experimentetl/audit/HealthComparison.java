@@ -291,7 +291,7 @@ final class HealthComparison {
     warehouse.read(
         sql.healthInClickhouse(lsn),
         row -> {
-          Added of = added(row);
+          Added of = added(row, 3);
           added.computeIfAbsent(row.getLong(1), none -> new ArrayList<>()).add(of);
           if (phases != null) {
             phases.add(row.getLong(1), of.day(), of.variantId(), row.getInt(8), of.assigned());
@@ -300,14 +300,19 @@ final class HealthComparison {
     return cumulated(added);
   }
 
-  private static Added added(ResultSet row) throws SQLException {
+  /**
+   * The increments of a row of either side's statement.
+   *
+   * @param dayColumn where the day is; the figures follow it
+   */
+  static Added added(ResultSet row, int dayColumn) throws SQLException {
     return new Added(
-        row.getInt(3),
+        row.getInt(dayColumn),
         row.getLong(2),
-        row.getLong(4),
-        row.getLong(5),
-        row.getLong(6),
-        row.getLong(7));
+        row.getLong(dayColumn + 1),
+        row.getLong(dayColumn + 2),
+        row.getLong(dayColumn + 3),
+        row.getLong(dayColumn + 4));
   }
 
   /** The figures as of each day, from the increments by experiment. */

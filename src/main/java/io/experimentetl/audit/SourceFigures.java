@@ -23,14 +23,7 @@ record SourceFigures(
           if (metric == null) {
             added
                 .computeIfAbsent(row.getLong(1), none -> new ArrayList<>())
-                .add(
-                    new HealthComparison.Added(
-                        row.getInt(4),
-                        row.getLong(2),
-                        row.getLong(5),
-                        row.getLong(6),
-                        row.getLong(7),
-                        row.getLong(8)));
+                .add(HealthComparison.added(row, 4));
             return;
           }
           List<String> figures = new ArrayList<>();

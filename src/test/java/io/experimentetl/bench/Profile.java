@@ -47,32 +47,16 @@ final class Profile {
    */
   List<String> top(int threads, int methods) {
     Map<String, Map<String, Integer>> counts = new HashMap<>();
-    int samples = 0;
-    Duration pauses = Duration.ZERO;
-    try (RecordingFile recording = new RecordingFile(file)) {
-      while (recording.hasMoreEvents()) {
-        RecordedEvent event = recording.readEvent();
-        String type = event.getEventType().getName();
-        if (type.equals("jdk.GarbageCollection")) {
-          pauses = pauses.plus(event.getDuration("sumOfPauses"));
-        }
-        int weight = weight(type, event);
-        if (weight > 0) {
-          samples += weight;
-          RecordedThread thread = event.getThread("sampledThread");
-          counts
-              .computeIfAbsent(
-                  thread == null ? "?" : name(thread.getJavaName()), t -> new HashMap<>())
-              .merge(where(event.getStackTrace().getFrames()), weight, Integer::sum);
-        }
-      }
-    } catch (IOException e) {
-      throw new PlatformException(
-          "the recording " + file + " cannot be read: " + e.getMessage(), e);
-    }
+    Duration pauses =
+        read(
+            (thread, frames, weight) ->
+                counts
+                    .computeIfAbsent(thread, t -> new HashMap<>())
+                    .merge(where(frames), weight, Integer::sum));
     Map<String, Integer> byThread = new HashMap<>();
     counts.forEach(
         (thread, inside) -> byThread.put(thread, inside.values().stream().mapToInt(n -> n).sum()));
+    int samples = byThread.values().stream().mapToInt(n -> n).sum();
     List<String> top = new ArrayList<>();
     top.add(
         samples
@@ -96,25 +80,48 @@ final class Profile {
    */
   void writeStacks(Path stacks) throws IOException {
     Map<String, Integer> counts = new TreeMap<>();
-    try (RecordingFile recording = new RecordingFile(file)) {
-      while (recording.hasMoreEvents()) {
-        RecordedEvent event = recording.readEvent();
-        int weight = weight(event.getEventType().getName(), event);
-        if (weight > 0) {
-          RecordedThread thread = event.getThread("sampledThread");
-          StringBuilder stack =
-              new StringBuilder(thread == null ? "?" : name(thread.getJavaName()));
-          List<RecordedFrame> frames = event.getStackTrace().getFrames();
+    read(
+        (thread, frames, weight) -> {
+          StringBuilder stack = new StringBuilder(thread);
           for (int i = frames.size() - 1; i >= 0; i--) {
             stack.append(';').append(method(frames.get(i)));
           }
           counts.merge(stack.toString(), weight, Integer::sum);
-        }
-      }
-    }
+        });
     List<String> lines = new ArrayList<>();
     counts.forEach((stack, count) -> lines.add(stack + " " + count));
     Files.write(stacks, lines);
+  }
+
+  /** Takes a sampled stack: its thread, its frames, and the samples that it stands for. */
+  private interface Samples {
+    void add(String thread, List<RecordedFrame> frames, int weight);
+  }
+
+  /** Reads the recording, and returns for how long garbage collection paused the JVM. */
+  private Duration read(Samples samples) {
+    Duration pauses = Duration.ZERO;
+    try (RecordingFile recording = new RecordingFile(file)) {
+      while (recording.hasMoreEvents()) {
+        RecordedEvent event = recording.readEvent();
+        String type = event.getEventType().getName();
+        if (type.equals("jdk.GarbageCollection")) {
+          pauses = pauses.plus(event.getDuration("sumOfPauses"));
+        }
+        int weight = weight(type, event);
+        if (weight > 0) {
+          RecordedThread thread = event.getThread("sampledThread");
+          samples.add(
+              thread == null ? "?" : name(thread.getJavaName()),
+              event.getStackTrace().getFrames(),
+              weight);
+        }
+      }
+    } catch (IOException e) {
+      throw new PlatformException(
+          "the recording " + file + " cannot be read: " + e.getMessage(), e);
+    }
+    return pauses;
   }
 
   /**

@@ -174,7 +174,7 @@ class StateFitTest {
   }
 
   @Test
-  void checkpointThatTheJobHasRemovedIsSaid() {
+  void checkpointThatTheJobHasRemovedIsReported() {
     StateFit fit = new StateFit(build(), List.of());
     assertThatThrownBy(() -> fit.problems(folder.resolve("chk-6").toUri().toString()))
         .isInstanceOf(FileNotFoundException.class)

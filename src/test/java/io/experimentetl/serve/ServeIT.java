@@ -569,7 +569,7 @@ class ServeIT {
   /** After the daily task: the warehouse's progress is beyond every place of the log. */
   @Test
   @Order(10)
-  void verbsDoTheSame() throws Exception {
+  void verbsDoWhatTheApiDoes() throws Exception {
     execute(event(8, "95 days"), event(9, "96 days"));
     // The lowest watermark holds, whichever job wrote it.
     deliverAll();

@@ -17,6 +17,7 @@ GRANT SELECT ON * TO experiment_etl_reader;
 REVOKE SELECT ON users FROM experiment_etl_reader;
 GRANT SELECT ON * TO experiment_etl_auditor;
 GRANT INSERT ON data_inconsistencies TO experiment_etl_auditor;
+GRANT INSERT ON etl_audits TO experiment_etl_auditor;
 GRANT SELECT, INSERT, ALTER DELETE, TRUNCATE ON * TO experiment_etl_operator;
 
 -- The checks before a start, and of a query that stands still. Each shows only what the user may see.

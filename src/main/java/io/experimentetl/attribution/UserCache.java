@@ -1,10 +1,10 @@
 package io.experimentetl.attribution;
 
-import java.util.ArrayList;
 import java.util.Iterator;
 import java.util.LinkedHashMap;
-import java.util.List;
+import java.util.LinkedHashSet;
 import java.util.Map;
+import java.util.Set;
 import java.util.function.Consumer;
 
 /**
@@ -29,8 +29,8 @@ final class UserCache {
   private final long maxWeight;
   private final LinkedHashMap<String, Entry> entries = new LinkedHashMap<>(1024);
 
-  /** In the order of their first change; those that were written since are not changed any more. */
-  private final List<Entry> changed = new ArrayList<>();
+  /** In the order of their first change; each has its flag set. */
+  private final Set<Entry> changed = new LinkedHashSet<>();
 
   /** The entry that was loaded last: its change follows. */
   private Entry last;
@@ -102,6 +102,7 @@ final class UserCache {
     }
     if (entry.isChanged) {
       entry.isChanged = false;
+      changed.remove(entry);
       write(entry.facts);
     }
   }
@@ -109,15 +110,13 @@ final class UserCache {
   /** Writes all changes; the users stay on the heap, without their events. */
   void flush() {
     for (Entry entry : changed) {
-      if (entry.isChanged) {
-        entry.isChanged = false;
-        boolean isKept = write(entry.facts);
-        int now = isKept ? entry.facts.weight() : 0;
-        weight += now - entry.weight;
-        entry.weight = now;
-        if (!isKept) {
-          entries.remove(entry.facts.key);
-        }
+      entry.isChanged = false;
+      boolean isKept = write(entry.facts);
+      int now = isKept ? entry.facts.weight() : 0;
+      weight += now - entry.weight;
+      entry.weight = now;
+      if (!isKept) {
+        entries.remove(entry.facts.key);
       }
     }
     changed.clear();

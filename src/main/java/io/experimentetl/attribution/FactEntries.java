@@ -101,7 +101,7 @@ final class FactEntries<K> {
       stored.put(changes);
       return;
     }
-    byte[] record = Arrays.copyOf(few, few.length + growth(changes));
+    byte[] record = Arrays.copyOf(few, few.length + maxGrowth(changes));
     // Up to here the entries as they were, of which one can be changed; behind it new ones.
     int old = few.length;
     int end = old;
@@ -134,19 +134,12 @@ final class FactEntries<K> {
     }
   }
 
-  /** The bytes by which the record grows at most: an entry of another size goes to the end. */
-  private int growth(Map<K, byte[]> changes) {
+  /** The bytes by which the record grows at most: when no entry takes the place of another. */
+  private int maxGrowth(Map<K, byte[]> changes) {
     int growth = 0;
     for (Map.Entry<K, byte[]> change : changes.entrySet()) {
       byte[] contents = change.getValue();
-      if (contents != null) {
-        int offset = find(change.getKey(), few, few.length);
-        boolean isInPlace =
-            offset != NOT_FOUND
-                && contents.length
-                    == serializer.end(few, offset) - serializer.contents(few, offset);
-        growth += isInPlace ? 0 : serializer.size(change.getKey(), contents);
-      }
+      growth += contents == null ? 0 : serializer.size(change.getKey(), contents);
     }
     return growth;
   }

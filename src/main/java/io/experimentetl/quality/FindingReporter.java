@@ -61,14 +61,12 @@ public final class FindingReporter {
 
   /** Sends the finding on, unless it was reported since the last checkpoint and needs no repeat. */
   public void report(Finding finding) {
-    boolean repeated =
-        ABOUT_MANY_ROWS.contains(finding.code())
-            && !sinceCheckpoint.add(
-                new Reported(finding.code(), finding.subject(), finding.open()));
-    if (repeated) {
-      return;
+    if (ABOUT_MANY_ROWS.contains(finding.code())) {
+      if (!sinceCheckpoint.add(new Reported(finding.code(), finding.subject(), finding.open()))) {
+        return;
+      }
+      sinceCheckpoint.remove(new Reported(finding.code(), finding.subject(), !finding.open()));
     }
-    sinceCheckpoint.remove(new Reported(finding.code(), finding.subject(), !finding.open()));
     counters.get(finding.code()).inc();
     output.collect(tag, new StreamRecord<>(Either.Right(finding)));
   }

@@ -53,12 +53,7 @@ final class ContributionBuffer {
     if (difference.dSumSq().signum() != 0) {
       ofUser.merge(metricOf(key), difference, DailySums::plus);
     }
-    DailyTotal total = daily.get(key);
-    if (total == null) {
-      total = new DailyTotal();
-      daily.put(key, total);
-    }
-    total.add(difference, dayEndsAt);
+    daily.computeIfAbsent(key, of -> new DailyTotal()).add(difference, dayEndsAt);
     if (daily.size() > MAX_KEYS) {
       send();
     }

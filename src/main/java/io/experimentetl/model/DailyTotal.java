@@ -1,13 +1,12 @@
 package io.experimentetl.model;
 
-import java.util.stream.Stream;
+import java.util.Arrays;
 
 /** Adds differences of one (experiment, variant, metric, day) up, without an object for each. */
 public final class DailyTotal {
   private static final int AMOUNTS = 9;
 
-  private final ExactSum[] amounts =
-      Stream.generate(ExactSum::new).limit(AMOUNTS).toArray(ExactSum[]::new);
+  private final ExactSum[] amounts = new ExactSum[AMOUNTS];
   private long exposures;
   private long activeUsers;
   private long convertingUsers;
@@ -15,6 +14,11 @@ public final class DailyTotal {
   private long newUsers;
   private long newConverters;
   private long dayEndsAt;
+
+  /** A total of no differences. */
+  public DailyTotal() {
+    Arrays.setAll(amounts, amount -> new ExactSum());
+  }
 
   /**
    * Adds a difference.

@@ -74,7 +74,7 @@ final class FigureDifferences {
             figures.set(figure, null);
             if (figure.isHealth()) {
               sendHealth(figure.health(experimentId), ((HealthCounts) value).negate());
-            } else if (figure.isDaily() && isCounted(figure.daily(experimentId).metric())) {
+            } else if (figure.isDaily() && isCounted(figure.name())) {
               send(figure, ((DailySums) value).negate());
             }
           }

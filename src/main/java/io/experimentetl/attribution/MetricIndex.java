@@ -37,25 +37,28 @@ final class MetricIndex {
   /** The metrics that the events can touch. */
   Collection<MetricConfig> of(List<EventFact> events) {
     if (events.size() == 1) {
-      String type = events.get(0).eventType();
-      return type.equals(statistics.exposureEvent())
-          ? statistics.metrics()
-          : byType.getOrDefault(type, List.of());
+      return of(events.get(0).eventType());
     }
     Set<String> types = new LinkedHashSet<>();
     for (EventFact event : events) {
       types.add(event.eventType());
     }
+    if (types.size() == 1) {
+      return of(types.iterator().next());
+    }
     if (types.contains(statistics.exposureEvent())) {
       return statistics.metrics();
-    }
-    if (types.size() == 1) {
-      return byType.getOrDefault(types.iterator().next(), List.of());
     }
     Set<MetricConfig> touched = new LinkedHashSet<>();
     for (String type : types) {
       touched.addAll(byType.getOrDefault(type, List.of()));
     }
     return touched;
+  }
+
+  private Collection<MetricConfig> of(String type) {
+    return type.equals(statistics.exposureEvent())
+        ? statistics.metrics()
+        : byType.getOrDefault(type, List.of());
   }
 }

@@ -281,9 +281,7 @@ final class AssignmentAttribution {
         facts.sequenceOf(row.id()),
         found,
         FactMark.isRetentionDeleted(mark) ? version.keptBeyondSource() : version);
-    for (FindingCode code : RejoinedFacts.opened(found, stored.found())) {
-      findings.report(code, true, row, origin);
-    }
+    findings.open(RejoinedFacts.opened(found, stored.found()), row, origin);
     resolve(RejoinedFacts.resolved(found, stored.found()), row, origin);
   }
 

@@ -105,9 +105,7 @@ final class RejoinedFacts {
           PendingEvent.flagged(row, origin, FindingCode.toArray(unresolved), version.version()));
     }
     found.addAll(unresolved);
-    for (FindingCode code : opened(found, stored.found())) {
-      findings.report(code, true, row, origin);
-    }
+    findings.open(opened(found, stored.found()), row, origin);
     for (FindingCode code : resolved(found, stored.found())) {
       findings.report(code, false, row, origin);
     }

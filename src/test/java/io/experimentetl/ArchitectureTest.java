@@ -44,6 +44,7 @@ class ArchitectureTest {
               ".clickhouse..",
               ".postgres..",
               ".config..",
+              ".mapping..",
               ".tls..",
               ".model..")
           .map(name -> OURS + name)
@@ -168,7 +169,7 @@ class ArchitectureTest {
   void recordsThatTravelAndConfigurationKnowNoFlink() {
     noClasses()
         .that()
-        .resideInAnyPackage(OURS + ".model..", OURS + ".config..")
+        .resideInAnyPackage(OURS + ".model..", OURS + ".mapping..", OURS + ".config..")
         .should()
         .dependOnClassesThat()
         .resideInAPackage("org.apache.flink..")

@@ -98,7 +98,7 @@ public record JobConfig(
           "Set delivery.mode: exactly-once, or source.type: postgres.");
     }
     return new JobConfig(
-        source,
+        source.withExposureEvent(statistics.exposureEvent()),
         clickhouse,
         statistics,
         findings.withEventTypes(outbox.eventTypes()),

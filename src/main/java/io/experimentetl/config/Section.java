@@ -262,6 +262,11 @@ final class Section {
     return elements;
   }
 
+  /** A value of any form: a missing node when the key is absent. */
+  JsonNode any(String key) {
+    return value(key, false);
+  }
+
   /** Whether a key is absent or null. */
   boolean isEmpty(String key) {
     known.add(key);

@@ -6,6 +6,7 @@ import static io.experimentetl.config.ValueType.identifier;
 import static io.experimentetl.config.ValueType.integer;
 import static io.experimentetl.config.ValueType.text;
 
+import io.experimentetl.mapping.SourceMapping;
 import io.experimentetl.tls.ServerTls;
 import io.experimentetl.tls.TlsMode;
 import java.io.Serializable;
@@ -25,6 +26,7 @@ import java.time.Duration;
  * @param usersTruncate what a TRUNCATE of {@code users} means
  * @param unstreamedChanges what happens when changes were lost because they never entered the
  *     stream
+ * @param tables which tables and columns of the platform give which of our rows
  */
 public record SourceConfig(
     SourceType type,
@@ -40,7 +42,8 @@ public record SourceConfig(
     Duration heartbeatInterval,
     int splitSize,
     UsersTruncate usersTruncate,
-    UnstreamedChanges unstreamedChanges)
+    UnstreamedChanges unstreamedChanges,
+    SourceMapping tables)
     implements Serializable {
 
   /** The default of every key. */
@@ -62,6 +65,26 @@ public record SourceConfig(
     return type == SourceType.KAFKA && host != null;
   }
 
+  /** The same, with the event type of the rows that come from a table of exposures. */
+  SourceConfig withExposureEvent(String eventType) {
+    return new SourceConfig(
+        type,
+        host,
+        port,
+        database,
+        schema,
+        username,
+        password,
+        tls,
+        publication,
+        slot,
+        heartbeatInterval,
+        splitSize,
+        usersTruncate,
+        unstreamedChanges,
+        tables.withExposureEvent(eventType));
+  }
+
   private static ServerTls tls(Section section) {
     TlsMode mode = section.get("mode", choice(TlsMode.class), TlsMode.PREFER);
     if (!mode.checksServer() && !section.isEmpty("ca-file")) {
@@ -81,12 +104,16 @@ public record SourceConfig(
 
   static SourceConfig read(Section section) {
     SourceType type = section.get("type", choice(SourceType.class), SourceType.POSTGRES);
+    String host = section.get("host", text(), type == SourceType.KAFKA ? null : "localhost");
+    int port = section.get("port", integer(1, 65_535), 5432);
+    String database = section.get("database", text(), "experiments");
+    String schema = section.get("schema", text(), "public");
     return new SourceConfig(
         type,
-        section.get("host", text(), type == SourceType.KAFKA ? null : "localhost"),
-        section.get("port", integer(1, 65_535), 5432),
-        section.get("database", text(), "experiments"),
-        section.get("schema", text(), "public"),
+        host,
+        port,
+        database,
+        schema,
         section.get("username", text(), "experiment_etl"),
         section.password(),
         section.group("tls", SourceConfig::tls),
@@ -98,6 +125,7 @@ public record SourceConfig(
             Duration.ofSeconds(10)),
         section.get("split-size", integer(100, 10_000_000), 100_000),
         section.get("users-truncate", choice(UsersTruncate.class), UsersTruncate.REFUSE),
-        section.get("unstreamed-changes", choice(UnstreamedChanges.class), UnstreamedChanges.STOP));
+        section.get("unstreamed-changes", choice(UnstreamedChanges.class), UnstreamedChanges.STOP),
+        section.group("tables", tables -> TablesConfig.read(tables, schema)));
   }
 }

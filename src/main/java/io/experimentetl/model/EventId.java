@@ -33,7 +33,19 @@ public record EventId(long high, long low, String sourceId) {
       UUID uuid = UUID.fromString(text);
       return of(uuid, text.equals(uuid.toString()) ? null : text);
     }
-    return of(derived(text), text);
+    return of(named(NAMESPACE, text), text);
+  }
+
+  /**
+   * The id of an event that the source keeps in a table of its own: the UUIDv5 of its key, in the
+   * name space that is the UUIDv5 of the table's entry in {@link #NAMESPACE}. The ids of two tables
+   * never collide.
+   *
+   * @param entry of {@code source.tables}, such as {@code exposures}
+   * @param key the row's key in that table, as a text
+   */
+  public static EventId ofEntry(String entry, String key) {
+    return of(named(named(NAMESPACE, entry), key), key);
   }
 
   /**
@@ -59,15 +71,16 @@ public record EventId(long high, long low, String sourceId) {
     return true;
   }
 
-  private static UUID derived(String text) {
+  /** The UUIDv5 of a name. */
+  private static UUID named(UUID namespace, String name) {
     MessageDigest sha1;
     try {
       sha1 = MessageDigest.getInstance("SHA-1");
     } catch (NoSuchAlgorithmException impossible) {
       throw new IllegalStateException("Every JVM has SHA-1.", impossible);
     }
-    sha1.update(bytes(NAMESPACE));
-    byte[] hash = sha1.digest(text.getBytes(StandardCharsets.UTF_8));
+    sha1.update(bytes(namespace));
+    byte[] hash = sha1.digest(name.getBytes(StandardCharsets.UTF_8));
     long high = (number(hash, 0) & ~0xF000L) | 0x5000L;
     long low = (number(hash, Long.BYTES) & 0x3FFF_FFFF_FFFF_FFFFL) | Long.MIN_VALUE;
     return new UUID(high, low);

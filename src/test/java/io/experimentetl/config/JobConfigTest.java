@@ -8,6 +8,7 @@ import static org.assertj.core.api.Assertions.tuple;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.dataformat.yaml.YAMLFactory;
+import io.experimentetl.mapping.SourceMapping;
 import io.experimentetl.tls.ServerTls;
 import io.experimentetl.tls.TlsFiles;
 import io.experimentetl.tls.TlsMode;
@@ -148,6 +149,7 @@ class JobConfigTest {
                 .with(SourceConfig::port, 1)
                 .with(SourceConfig::database, "d")
                 .with(SourceConfig::schema, "s")
+                .with(SourceConfig::tables, SourceMapping.defaults("s"))
                 .with(SourceConfig::username, "u")
                 .with(SourceConfig::tls, new ServerTls(TlsMode.VERIFY_CA, TlsFiles.NONE))
                 .with(SourceConfig::publication, "p")
@@ -320,7 +322,7 @@ class JobConfigTest {
             etl.yaml has 6 errors; nothing was started:
               source.port: is 0, which is out of range. Use a whole number from 1 to 65535. The default is 5432.
               source.password: The environment variable EXPERIMENT_ETL_SOURCE_PASSWORD is not set. Set it for the JobManager and every TaskManager, or name a file with the key password-file.
-              source.hots: is not a key of source. Remove it, or use one of type, host, port, database, schema, username, password-file, tls, publication, slot, heartbeat-interval, split-size, users-truncate, unstreamed-changes. Did you mean host?
+              source.hots: is not a key of source. Remove it, or use one of type, host, port, database, schema, username, password-file, tls, publication, slot, heartbeat-interval, split-size, users-truncate, unstreamed-changes, tables. Did you mean host?
               clickhouse.url: "ftp://x:1" does not begin with http:// or https://. Use a URL http://HOST:PORT or https://HOST:PORT. The default is http://localhost:8123.
               clickhouse.password: The environment variable EXPERIMENT_ETL_CLICKHOUSE_PASSWORD is not set. Set it for the JobManager and every TaskManager, or name a file with the key password-file.
               statistics.zone: "Mars/Base" is not a time zone. Use an IANA time zone such as Europe/Berlin. The default is UTC.""");

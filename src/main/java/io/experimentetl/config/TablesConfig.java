@@ -1,0 +1,144 @@
+package io.experimentetl.config;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import io.experimentetl.mapping.ColumnBinding;
+import io.experimentetl.mapping.Origin;
+import io.experimentetl.mapping.SourceMapping;
+import io.experimentetl.mapping.TableBinding;
+import io.experimentetl.model.SourceTable;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Objects;
+
+/**
+ * Reads {@code source.tables}: {@code docs/mapping.md} has each key with an example. A table
+ * without an entry is the default table. What refers to experiments or variants by key decides how
+ * they are numbered: then all tables number them by key.
+ */
+final class TablesConfig {
+  private static final String REFERENCE_REMEDY =
+      "A platform that names %1$s by key in one table of facts must name them so in all: write {key: COLUMN}.";
+
+  private final Section section;
+  private final String schema;
+
+  private TablesConfig(Section section, String schema) {
+    this.section = section;
+    this.schema = schema;
+  }
+
+  /**
+   * Reads the entries.
+   *
+   * @param schema of the tables that are named without one
+   */
+  static SourceMapping read(Section section, String schema) {
+    return new TablesConfig(section, schema).mapping();
+  }
+
+  private SourceMapping mapping() {
+    List<TableBinding> tables = new ArrayList<>();
+    tables.add(table("experiments", SourceTable.EXPERIMENTS));
+    tables.add(table("variants", SourceTable.VARIANTS));
+    tables.add(table("users", SourceTable.USERS));
+    tables.add(table("assignments", SourceTable.ASSIGNMENTS));
+    if (!section.isEmpty(SourceMapping.EXPOSURES)) {
+      tables.add(table(SourceMapping.EXPOSURES, SourceTable.EVENTS));
+    }
+    JsonNode events = section.any("events");
+    if (!events.isTextual() || !events.asText().equals("none")) {
+      tables.add(table("events", SourceTable.EVENTS));
+    }
+    tables.add(TableBinding.defaults(SourceTable.OUTBOX_EVENTS, schema));
+    tables.add(TableBinding.defaults(SourceTable.ETL_HEARTBEAT, schema));
+    refuse("facts", "Map one table of metric events as events.");
+    refuse("identities", "Remove it.");
+    refuse("erased", "Delete the rows of erased users.");
+    tables.removeIf(Objects::isNull);
+    return numbered(tables);
+  }
+
+  private void refuse(String key, String remedy) {
+    if (!section.isEmpty(key)) {
+      section.error(key, "is not supported by this version.", remedy);
+    }
+  }
+
+  /** Null after an error. */
+  private TableBinding table(String entry, SourceTable table) {
+    TableBinding binding =
+        section.optionalGroup(
+            entry, group -> new TableConfig(group, entry, table, schema).binding());
+    return binding == null && section.isEmpty(entry)
+        ? TableBinding.defaults(table, schema)
+        : binding;
+  }
+
+  /** Gives experiments and variants the numbers by which the facts name them. */
+  private SourceMapping numbered(List<TableBinding> tables) {
+    boolean experimentsByKey = isByKey(tables, "experiment_id", SourceTable.EXPERIMENTS);
+    boolean variantsByKey = isByKey(tables, "variant_id", SourceTable.VARIANTS);
+    tables.replaceAll(
+        table ->
+            switch (table.table()) {
+              case EXPERIMENTS -> experimentsByKey ? experimentByKey(table) : table;
+              case VARIANTS -> variantsByKey ? variantByKey(table) : table;
+              default -> table;
+            });
+    return new SourceMapping(schema, tables);
+  }
+
+  /** Whether the facts name the entity by key. Reports tables that differ from the others. */
+  private boolean isByKey(List<TableBinding> tables, String column, SourceTable entity) {
+    List<TableBinding> facts =
+        tables.stream()
+            .filter(
+                table ->
+                    table.table() == SourceTable.ASSIGNMENTS || table.table() == SourceTable.EVENTS)
+            .filter(table -> table.columns().containsKey(column))
+            .toList();
+    List<String> byKey =
+        facts.stream()
+            .filter(table -> TableConfig.isByKey(table.columns().get(column)))
+            .map(TableBinding::entry)
+            .toList();
+    for (TableBinding table : facts) {
+      if (!byKey.isEmpty() && !byKey.contains(table.entry())) {
+        section.error(
+            table.entry() + ".columns." + column,
+            "names %s by id, while %s names them by key."
+                .formatted(entity.tableName(), String.join(", ", byKey)),
+            REFERENCE_REMEDY.formatted(entity.tableName())
+                + (table.mapped() ? "" : " A platform without this table says events: none."));
+      }
+    }
+    return !byKey.isEmpty();
+  }
+
+  private static TableBinding experimentByKey(TableBinding experiments) {
+    ColumnBinding key = experiments.columns().get("key");
+    return byKey(
+        experiments, key.from(new Origin.Number(SourceTable.EXPERIMENTS, key.origin(), true)));
+  }
+
+  private static TableBinding variantByKey(TableBinding variants) {
+    ColumnBinding key = variants.columns().get("key");
+    Origin experiment = variants.columns().get("experiment_id").origin();
+    Origin number =
+        experiment instanceof Origin.Number
+            ? experiment
+            : new Origin.Number(SourceTable.EXPERIMENTS, experiment, false);
+    return byKey(
+        variants,
+        key.from(
+            new Origin.Number(
+                SourceTable.VARIANTS, new Origin.Key(List.of(number, key.origin())), true)));
+  }
+
+  /** The source's own id is kept beside the number, where the table has one. */
+  private static TableBinding byKey(TableBinding table, ColumnBinding number) {
+    Origin id = table.columns().get("id").origin();
+    Origin own = id instanceof Origin.Number named ? named.text() : id;
+    return table.with("id", number).with("source_id", ColumnBinding.of(own));
+  }
+}

@@ -1,0 +1,72 @@
+package io.experimentetl.mapping;
+
+import io.experimentetl.model.SourceTable;
+import java.io.Serializable;
+import java.util.Arrays;
+import java.util.List;
+
+/**
+ * All tables that the source reads. A table of the source may stand in several bindings, and
+ * several bindings may give rows of one kind.
+ *
+ * @param schema of the tables that the configuration does not name
+ * @param tables in the order in which a snapshot reads them: experiments first
+ */
+public record SourceMapping(String schema, List<TableBinding> tables) implements Serializable {
+
+  /** The entry of the table that holds exposures. */
+  public static final String EXPOSURES = "exposures";
+
+  public SourceMapping {
+    tables = List.copyOf(tables);
+  }
+
+  /** Each table under its own name in the schema. */
+  public static SourceMapping defaults(String schema) {
+    return new SourceMapping(
+        schema,
+        Arrays.stream(SourceTable.values())
+            .map(table -> TableBinding.defaults(table, schema))
+            .toList());
+  }
+
+  /** The bindings that a job reads. */
+  public List<TableBinding> read(boolean outbox) {
+    return tables.stream()
+        .filter(binding -> outbox || binding.table() != SourceTable.OUTBOX_EVENTS)
+        .toList();
+  }
+
+  /** The bindings that give rows of this kind; empty: the platform has none. */
+  public List<TableBinding> of(SourceTable table) {
+    return tables.stream().filter(binding -> binding.table() == table).toList();
+  }
+
+  /** The bindings that read a table of the source; empty: it is not captured. */
+  public List<TableBinding> reading(String tableSchema, String tableName) {
+    return tables.stream()
+        .filter(binding -> binding.schema().equals(tableSchema) && binding.name().equals(tableName))
+        .toList();
+  }
+
+  /**
+   * The same with the event type that the rows of {@code exposures} get.
+   *
+   * @param eventType see {@code statistics.exposure-event}
+   */
+  public SourceMapping withExposureEvent(String eventType) {
+    ColumnBinding constant = ColumnBinding.of(new Origin.Constant(eventType));
+    return new SourceMapping(
+        schema,
+        tables.stream()
+            .map(
+                table ->
+                    table.entry().equals(EXPOSURES) ? table.with("event_type", constant) : table)
+            .toList());
+  }
+
+  /** The binding of an entry of {@code source.tables}, or null. */
+  public TableBinding entry(String entry) {
+    return tables.stream().filter(binding -> binding.entry().equals(entry)).findAny().orElse(null);
+  }
+}

@@ -1,0 +1,83 @@
+package io.experimentetl.mapping;
+
+import io.experimentetl.model.SourceColumn;
+import io.experimentetl.model.SourceTable;
+import java.io.Serializable;
+import java.util.Collections;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import java.util.Set;
+import java.util.TreeSet;
+
+/**
+ * One table of the source, and the rows of ours that it gives.
+ *
+ * @param entry identifies the binding: its key below {@code source.tables}, such as {@code
+ *     experiments}, {@code exposures} or {@code facts.orders}
+ * @param table the kind of row that it gives: exposures and facts give EVENTS
+ * @param mapped whether the configuration has the entry. Its ids may then be texts, and a required
+ *     column that statistics do not need may be missing
+ * @param schema exactly as the catalogue has it, without quotes
+ * @param name exactly as the catalogue has it, without quotes
+ * @param columns by the name of our column, as {@link SourceTable#columns} declares it; a column
+ *     that is not in it is NULL
+ */
+public record TableBinding(
+    String entry,
+    SourceTable table,
+    boolean mapped,
+    String schema,
+    String name,
+    Map<String, ColumnBinding> columns,
+    RowFilter where)
+    implements Serializable {
+
+  public TableBinding {
+    columns = Collections.unmodifiableMap(new LinkedHashMap<>(columns));
+  }
+
+  /** The table under its name here, each column under its own. */
+  public static TableBinding defaults(SourceTable table, String schema) {
+    Map<String, ColumnBinding> columns = new LinkedHashMap<>();
+    for (SourceColumn<?> column : table.columns().all()) {
+      columns.put(column.name(), ColumnBinding.column(column.name()));
+    }
+    return new TableBinding(
+        table.tableName(), table, false, schema, table.tableName(), columns, RowFilter.ALL);
+  }
+
+  /** Where our column comes from; null: the source has none, and it is NULL. */
+  public ColumnBinding column(SourceColumn<?> column) {
+    return columns.get(column.name());
+  }
+
+  /** The same with another binding of one of our columns; null: the source has none. */
+  public TableBinding with(String column, ColumnBinding binding) {
+    Map<String, ColumnBinding> changed = new LinkedHashMap<>(columns);
+    if (binding == null) {
+      changed.remove(column);
+    } else {
+      changed.put(column, binding);
+    }
+    return new TableBinding(entry, table, true, schema, name, changed, where);
+  }
+
+  /** The names of the source's columns that are read, in their order. */
+  public Set<String> sourceColumns() {
+    Set<String> names = new TreeSet<>(where.columns());
+    columns.values().forEach(column -> column.origin().collectColumns(names));
+    return names;
+  }
+
+  /** The table as messages and findings name it: {@code schema.table}. */
+  public String qualifiedName() {
+    return schema + "." + name;
+  }
+
+  /** How messages and findings name our column: by the source's columns that it comes from. */
+  public String nameOf(SourceColumn<?> column) {
+    ColumnBinding binding = column(column);
+    Set<String> names = binding == null ? Set.of() : binding.origin().columns();
+    return names.isEmpty() ? column.name() : String.join(", ", names);
+  }
+}

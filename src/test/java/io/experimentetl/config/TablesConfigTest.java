@@ -1,0 +1,246 @@
+package io.experimentetl.config;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import io.experimentetl.mapping.ColumnBinding;
+import io.experimentetl.mapping.Origin;
+import io.experimentetl.mapping.RowFilter;
+import io.experimentetl.mapping.SourceMapping;
+import io.experimentetl.mapping.TableBinding;
+import io.experimentetl.mapping.TimeUnit;
+import io.experimentetl.model.SourceTable;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import org.junit.jupiter.api.Test;
+
+class TablesConfigTest {
+  private static final Map<String, String> SECRETS =
+      Map.of("EXPERIMENT_ETL_SOURCE_PASSWORD", "p", "EXPERIMENT_ETL_CLICKHOUSE_PASSWORD", "p");
+
+  private static SourceMapping mapping(String tables) {
+    return JobConfig.parse(
+            "file", "source:\n  schema: app\n  tables:\n" + tables.indent(4), SECRETS)
+        .source()
+        .tables();
+  }
+
+  private static ColumnBinding column(SourceMapping mapping, String entry, String column) {
+    return mapping.entry(entry).columns().get(column);
+  }
+
+  @Test
+  void withoutEntriesEveryTableHasItsOwnName() {
+    SourceMapping mapping =
+        JobConfig.parse("file", "source: {schema: app}", SECRETS).source().tables();
+    assertThat(mapping).isEqualTo(SourceMapping.defaults("app"));
+    assertThat(mapping.reading("app", "events"))
+        .extracting(TableBinding::entry)
+        .containsExactly("events");
+    assertThat(mapping.reading("public", "events")).isEmpty();
+    assertThat(mapping.entry("users").columns().values()).allMatch(ColumnBinding::isPlain);
+  }
+
+  @Test
+  void namesAreTakenAsTheyAreWritten() {
+    SourceMapping mapping =
+        mapping(
+            """
+            experiments: {table: '"A/B".Tests', columns: {id: test_id, key: '"the.key"', name: {column: 'a "b".c'}}}
+            users: {table: people}
+            """);
+    TableBinding experiments = mapping.entry("experiments");
+    assertThat(experiments.schema()).isEqualTo("A/B");
+    assertThat(experiments.name()).isEqualTo("Tests");
+    assertThat(experiments.columns().get("key").origin()).isEqualTo(new Origin.Column("the.key"));
+    assertThat(experiments.columns().get("name").origin())
+        .isEqualTo(new Origin.Column("a \"b\".c"));
+    assertThat(mapping.entry("users").qualifiedName()).isEqualTo("app.people");
+    assertThat(mapping.reading("A/B", "Tests")).containsExactly(experiments);
+  }
+
+  @Test
+  void valueComesFromJsonConstantsOrSeveralColumns() {
+    SourceMapping mapping =
+        mapping(
+            """
+            events:
+              columns:
+                user_id: payload.user.id
+                session_id: {column: "pay.load", path: '"x.y".0'}
+                event_type: {constant: 7}
+                request_id: [{constant: User}, kind, payload.nr]
+              properties: [amount, currency]
+            """);
+    assertThat(column(mapping, "events", "user_id").origin())
+        .isEqualTo(new Origin.JsonPath("payload", List.of("user", "id")));
+    assertThat(column(mapping, "events", "session_id").origin())
+        .isEqualTo(new Origin.JsonPath("pay.load", List.of("x.y", "0")));
+    assertThat(column(mapping, "events", "event_type").origin())
+        .isEqualTo(new Origin.Constant("7"));
+    assertThat(column(mapping, "events", "request_id").origin())
+        .isEqualTo(
+            new Origin.Key(
+                List.of(
+                    new Origin.Constant("User"),
+                    new Origin.Column("kind"),
+                    new Origin.JsonPath("payload", List.of("nr")))));
+    assertThat(column(mapping, "events", "properties").origin())
+        .isEqualTo(new Origin.JsonObject(List.of("amount", "currency")));
+    assertThat(mapping.entry("events").sourceColumns())
+        .containsExactly(
+            "amount",
+            "currency",
+            "experiment_id",
+            "id",
+            "kind",
+            "pay.load",
+            "payload",
+            "timestamp");
+  }
+
+  @Test
+  void timesHaveUnitsAndZonesAndValuesHaveOtherNames() {
+    SourceMapping mapping =
+        mapping(
+            """
+            experiments:
+              columns: {starts_at: {column: begin, zone: Europe/Berlin}, seed: {column: s, values: {a: b}}}
+              values: {status: {RUNNING: ACTIVE, 3: COMPLETED}}
+            assignments: {columns: {assigned_at: {column: ts, unit: ms}}}
+            """);
+    assertThat(column(mapping, "experiments", "starts_at").zone()).isEqualTo("Europe/Berlin");
+    assertThat(column(mapping, "experiments", "seed").values()).containsOnly(Map.entry("a", "b"));
+    assertThat(column(mapping, "experiments", "status").values())
+        .containsOnly(Map.entry("RUNNING", "ACTIVE"), Map.entry("3", "COMPLETED"));
+    ColumnBinding created = column(mapping, "assignments", "created_at");
+    assertThat(created.unit()).isEqualTo(TimeUnit.MILLIS);
+    assertThat(created.absent()).isEqualTo(new Origin.Column("ts"));
+  }
+
+  @Test
+  void unnamedColumnIsLookedForUnderItsNameAndOptionalOneIsAbsent() {
+    SourceMapping mapping = mapping("users: {columns: {user_id: uid}}");
+    Map<String, ColumnBinding> users = mapping.entry("users").columns();
+    assertThat(users).containsOnlyKeys("user_id", "is_active", "created_at", "updated_at");
+    assertThat(users.get("is_active").origin()).isEqualTo(new Origin.Column("is_active"));
+    assertThat(users.get("is_active").absent()).isEqualTo(new Origin.Constant("true"));
+  }
+
+  @Test
+  void filterHasValuesListsNullAndNotNull() {
+    SourceMapping mapping =
+        mapping(
+            """
+            events: {where: {status: [paid, 7, null], deleted_at: null, paid_at: not null, test: false}}
+            variants: {control: {key: [control, "off"]}}
+            """);
+    assertThat(mapping.entry("events").where().conditions())
+        .containsExactly(
+            new RowFilter.Condition("status", Set.of("paid", "7"), true, false),
+            new RowFilter.Condition("deleted_at", Set.of(), true, false),
+            new RowFilter.Condition("paid_at", Set.of(), false, true),
+            new RowFilter.Condition("test", Set.of("false"), false, false));
+    assertThat(column(mapping, "variants", "is_control").origin())
+        .isEqualTo(
+            new Origin.Matches(
+                new RowFilter(
+                    List.of(
+                        new RowFilter.Condition("key", Set.of("control", "off"), false, false)))));
+  }
+
+  @Test
+  void tableOfExposuresGivesEventsOfTheExposureEvent() {
+    SourceMapping mapping =
+        JobConfig.parse(
+                "file",
+                """
+                source: {tables: {exposures: {table: ab.views}, events: none}}
+                statistics: {exposure-event: seen}
+                """,
+                SECRETS)
+            .source()
+            .tables();
+    assertThat(mapping.of(SourceTable.EVENTS))
+        .extracting(TableBinding::entry)
+        .containsExactly("exposures");
+    assertThat(column(mapping, "exposures", "event_type").origin())
+        .isEqualTo(new Origin.Constant("seen"));
+    assertThat(column(mapping, "exposures", "id").origin())
+        .isEqualTo(new Origin.EventKey("exposures", new Origin.Column("id")));
+  }
+
+  @Test
+  void referencesByKeyNumberExperimentsAndVariantsByKey() {
+    SourceMapping mapping =
+        mapping(
+            """
+            experiments: {columns: {id: uuid, key: slug}}
+            assignments: {columns: {experiment_id: {key: flag}, variant_id: {key: value}}}
+            exposures: {table: views, columns: {experiment_id: {key: f}, variant_id: {key: v}}}
+            events: none
+            """);
+    Origin experiment = new Origin.Number(SourceTable.EXPERIMENTS, new Origin.Column("f"), true);
+    assertThat(column(mapping, "exposures", "experiment_id").origin()).isEqualTo(experiment);
+    assertThat(column(mapping, "exposures", "variant_id").origin())
+        .isEqualTo(
+            new Origin.Number(
+                SourceTable.VARIANTS,
+                new Origin.Key(List.of(experiment, new Origin.Column("v"))),
+                true));
+    assertThat(column(mapping, "experiments", "id").origin())
+        .isEqualTo(new Origin.Number(SourceTable.EXPERIMENTS, new Origin.Column("slug"), true));
+    assertThat(column(mapping, "experiments", "source_id").origin())
+        .isEqualTo(new Origin.Column("uuid"));
+  }
+
+  @Test
+  void everyMistakeIsReportedAtOnceWithItsRemedy() {
+    assertThatThrownBy(
+            () ->
+                mapping(
+                    """
+                    experimnts: {}
+                    experiments: {tabel: x, columns: {start_at: begin, status: {column: s, values: {A: B}}}, values: {status: {C: D}}}
+                    variants: {control: {key: c}, columns: {is_control: c, key: 3}}
+                    users: {columns: {email: {column: e, unit: ms}, name: {key: n}}, properties: [], erased_when: {gone: true}}
+                    assignments: {table: a.b.c, columns: {assigned_at: {column: t, unit: min, zone: Berlin}, context: {column: c, constant: d}}}
+                    events: {columns: {user_id: payload..id}, where: {a: [], b: {c: d}}}
+                    facts: [{name: orders}]
+                    """))
+        .isInstanceOf(InvalidConfigurationException.class)
+        .message()
+        .contains(
+            "source.tables.experimnts: is not a key of source.tables.",
+            "Did you mean experiments?",
+            "source.tables.experiments.tabel: is not a key of source.tables.experiments.",
+            "Did you mean table?",
+            "source.tables.experiments.columns.start_at: is not a column of experiments.",
+            "Did you mean starts_at?",
+            "source.tables.experiments.values.status: renames values that columns.status renames too.",
+            "source.tables.variants.control: stands beside columns.is_control.",
+            "source.tables.variants.columns.key: is 3, not a column.",
+            "source.tables.users.columns.email: has a unit or a zone, and is no column of times.",
+            "source.tables.users.columns.name.key: stands where nothing refers to an experiment or a variant.",
+            "source.tables.users.properties: is an empty list, not a list with at least one column.",
+            "source.tables.users.erased_when: is not supported by this version.",
+            "source.tables.assignments.table: \"a.b.c\" is not the name of a table.",
+            "source.tables.assignments.columns.assigned_at.unit: is \"min\", which is not one of its values.",
+            "source.tables.assignments.columns.assigned_at.zone: \"Berlin\" is not a time zone.",
+            "source.tables.assignments.columns.context: has column and constant, which contradict each other.",
+            "source.tables.events.columns.user_id: \"payload..id\" is not the name of a column.",
+            "source.tables.events.where.a: is an empty list, which no value meets.",
+            "source.tables.events.where.b: has a group of keys, not a value.",
+            "source.tables.facts: is not supported by this version.");
+  }
+
+  @Test
+  void factsNameExperimentsAllByKeyOrAllById() {
+    assertThatThrownBy(() -> mapping("assignments: {columns: {experiment_id: {key: flag}}}"))
+        .message()
+        .contains(
+            "source.tables.events.columns.experiment_id: names experiments by id, while assignments names them by key.",
+            "events: none");
+  }
+}

@@ -9,9 +9,13 @@ import java.util.HashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 import org.apache.flink.api.common.typeutils.TypeSerializer;
 import org.apache.flink.api.common.typeutils.TypeSerializerSnapshot;
+import org.apache.flink.core.fs.FileStatus;
+import org.apache.flink.core.fs.FileSystem;
+import org.apache.flink.core.fs.Path;
 import org.apache.flink.core.memory.DataInputViewStreamWrapper;
 import org.apache.flink.runtime.checkpoint.Checkpoints;
 import org.apache.flink.runtime.checkpoint.OperatorState;
@@ -66,12 +70,27 @@ final class StateFit {
   }
 
   /**
-   * The obstacles, each with the operator and the remedy.
+   * The obstacles, each with the operator and the remedy. A running job removes its older
+   * checkpoints: where it has removed this one, the newest one beside it is read.
    *
    * @param path of a checkpoint or savepoint
-   * @throws IOException if it cannot be read; a running job removes its older checkpoints
+   * @throws IOException if none can be read
    */
   List<String> problems(String path) throws IOException {
+    for (String read = path; ; ) {
+      try {
+        return problemsOf(read);
+      } catch (FileNotFoundException e) {
+        Optional<String> newer = newerCheckpoint(read);
+        if (newer.isEmpty()) {
+          throw new FileNotFoundException(JobArguments.CHECKPOINT_IS_GONE + ": " + read);
+        }
+        read = newer.get();
+      }
+    }
+  }
+
+  private List<String> problemsOf(String path) throws IOException {
     Set<String> problems = new LinkedHashSet<>();
     try (DataInputStream metadata =
         new DataInputStream(
@@ -82,10 +101,37 @@ final class StateFit {
           Checkpoints.loadCheckpointMetadata(metadata, classes, path).getOperatorStates()) {
         check(state, problems);
       }
-    } catch (FileNotFoundException e) {
-      throw new FileNotFoundException(JobArguments.CHECKPOINT_IS_GONE + ": " + path);
     }
     return List.copyOf(problems);
+  }
+
+  /** The newest complete checkpoint of the same job that is newer than this one. */
+  private static Optional<String> newerCheckpoint(String path) throws IOException {
+    Path checkpoint = new Path(path);
+    FileSystem files = checkpoint.getFileSystem();
+    long newest = numberOf(checkpoint);
+    if (newest < 0 || !files.exists(checkpoint.getParent())) {
+      return Optional.empty();
+    }
+    Path found = null;
+    for (FileStatus file : files.listStatus(checkpoint.getParent())) {
+      Path metadata =
+          new Path(file.getPath(), AbstractFsCheckpointStorageAccess.METADATA_FILE_NAME);
+      if (numberOf(file.getPath()) > newest && files.exists(metadata)) {
+        newest = numberOf(file.getPath());
+        found = file.getPath();
+      }
+    }
+    return Optional.ofNullable(found).map(Path::toString);
+  }
+
+  /** The checkpoint's number by its folder's name; -1: the folder is no checkpoint's. */
+  private static long numberOf(Path checkpoint) {
+    String name = checkpoint.getName();
+    String prefix = AbstractFsCheckpointStorageAccess.CHECKPOINT_DIR_PREFIX;
+    return name.matches(prefix + "\\d{1,18}")
+        ? Long.parseLong(name.substring(prefix.length()))
+        : -1;
   }
 
   private void check(OperatorState state, Set<String> problems) throws IOException {

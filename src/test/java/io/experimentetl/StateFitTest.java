@@ -77,11 +77,9 @@ class StateFitTest {
   }
 
   private List<String> problems(String... former) throws IOException {
-    Files.createDirectories(folder);
-    try (OutputStream out = Files.newOutputStream(folder.resolve("_metadata"))) {
-      Checkpoints.storeCheckpointMetadata(new CheckpointMetadata(7, states, List.of()), out);
-    }
-    return new StateFit(build(), List.of(former)).problems(folder.toUri().toString());
+    checkpoint("chk-7", states);
+    return new StateFit(build(), List.of(former))
+        .problems(folder.resolve("chk-7").toUri().toString());
   }
 
   private void state(String uid, int keyGroups, KeyedStateHandle handle) {
@@ -174,7 +172,28 @@ class StateFitTest {
   }
 
   @Test
-  void checkpointThatTheJobHasRemovedIsReported() {
+  void newestCheckpointIsReadInThePlaceOfOneThatTheJobHasRemoved() throws IOException {
+    checkpoint("chk-7", List.of());
+    Files.createDirectories(folder.resolve("chk-9"));
+    state("sums", KEY_GROUPS, full(StringSerializer.INSTANCE, LongSerializer.INSTANCE));
+    checkpoint("chk-8", states);
+    StateFit fit = new StateFit(build(), List.of("sums"));
+    assertThat(fit.problems(folder.resolve("chk-6").toUri().toString()))
+        .singleElement()
+        .asString()
+        .startsWith("the operator sums of the running job has state");
+  }
+
+  private void checkpoint(String name, List<OperatorState> of) throws IOException {
+    Path checkpoint = Files.createDirectories(folder.resolve(name));
+    try (OutputStream out = Files.newOutputStream(checkpoint.resolve("_metadata"))) {
+      Checkpoints.storeCheckpointMetadata(new CheckpointMetadata(7, of, List.of()), out);
+    }
+  }
+
+  @Test
+  void checkpointThatTheJobHasRemovedIsReportedWhereNoNewerOneIs() throws IOException {
+    checkpoint("chk-5", List.of());
     StateFit fit = new StateFit(build(), List.of());
     assertThatThrownBy(() -> fit.problems(folder.resolve("chk-6").toUri().toString()))
         .isInstanceOf(FileNotFoundException.class)

@@ -183,6 +183,7 @@ public final class ExperimentEtlJob {
         new KafkaSourceSettings(
             KafkaSinks.client(config),
             config.kafka().sourceTopicPrefix(),
+            config.source().tables(),
             config.outbox().enabled()),
         config.source().watchesTopics() ? watch(config) : null);
   }
@@ -199,7 +200,7 @@ public final class ExperimentEtlJob {
         source.host(),
         source.port(),
         source.database(),
-        source.schema(),
+        source.tables(),
         source.username(),
         source.password()::value,
         source.tls(),

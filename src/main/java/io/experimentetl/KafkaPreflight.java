@@ -2,7 +2,7 @@ package io.experimentetl;
 
 import io.experimentetl.config.JobConfig;
 import io.experimentetl.config.SourceType;
-import io.experimentetl.model.SourceTable;
+import io.experimentetl.mapping.TableBinding;
 import io.experimentetl.outbox.OutboxPreflight;
 import io.experimentetl.tls.TlsFailure;
 import java.time.Duration;
@@ -102,8 +102,8 @@ final class KafkaPreflight {
   private List<String> readTopics() {
     List<String> read = new ArrayList<>();
     if (config.source().type() == SourceType.KAFKA) {
-      for (SourceTable table : SourceTable.read(config.outbox().enabled())) {
-        read.add(config.kafka().sourceTopicPrefix() + table.tableName());
+      for (TableBinding table : config.source().tables().read(config.outbox().enabled())) {
+        read.add(config.kafka().sourceTopicPrefix() + table.name());
       }
     }
     return read;

@@ -1,5 +1,6 @@
 package io.experimentetl.cdc;
 
+import io.experimentetl.mapping.TableBinding;
 import io.experimentetl.model.Change;
 import io.experimentetl.model.ChangeKind;
 import io.experimentetl.model.FindingCode;
@@ -163,7 +164,8 @@ final class ChangeDeserializer
       return Other.NONE_OF_OURS;
     }
     Schema row = schema.field("after").schema();
-    unreported.addAll(driftedColumns.of(table, row, number(record.sourceOffset(), "ts_usec")));
-    return new OfTable(table, schema.field("after"), new StructRowReader(table, row));
+    TableBinding binding = TableBinding.defaults(table, "");
+    unreported.addAll(driftedColumns.of(binding, row, number(record.sourceOffset(), "ts_usec")));
+    return new OfTable(table, schema.field("after"), new StructRowReader(binding, row));
   }
 }

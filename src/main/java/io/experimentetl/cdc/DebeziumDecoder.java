@@ -5,6 +5,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import com.fasterxml.jackson.databind.node.MissingNode;
+import io.experimentetl.mapping.TableBinding;
 import io.experimentetl.model.Change;
 import io.experimentetl.model.ChangeKind;
 import io.experimentetl.model.FindingCode;
@@ -15,7 +16,6 @@ import io.experimentetl.model.Subject;
 import io.experimentetl.model.UnreadableRow;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
-import java.util.EnumMap;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -43,22 +43,23 @@ final class DebeziumDecoder {
   static final String NEW_KEY_HEADER = "__debezium.newkey";
 
   private final KafkaSourceSettings settings;
-  private final Map<SourceTable, JsonRowReader> readers = new EnumMap<>(SourceTable.class);
+  private final Map<String, JsonRowReader> readers = new HashMap<>();
   private final DriftedColumns driftedColumns = new DriftedColumns();
   private final Map<TopicPartition, DebeziumRecord> last = new HashMap<>();
 
   DebeziumDecoder(KafkaSourceSettings settings) {
     this.settings = settings;
-    for (SourceTable table : SourceTable.values()) {
-      readers.put(table, new JsonRowReader(table));
+    for (String topic : settings.topics()) {
+      readers.put(topic, new JsonRowReader(settings.table(topic)));
     }
   }
 
   DebeziumRecord decode(ConsumerRecord<byte[], byte[]> record) {
-    SourceTable table = settings.table(record.topic());
+    JsonRowReader reader = readers.get(record.topic());
+    SourceTable table = reader.binding().table();
     DebeziumRecord decoded;
     try {
-      decoded = record.value() == null ? placed(record, "", null) : envelope(table, record);
+      decoded = record.value() == null ? placed(record, "", null) : envelope(reader, record);
     } catch (BrokenRecordException e) {
       decoded =
           placed(
@@ -96,8 +97,9 @@ final class DebeziumDecoder {
         change);
   }
 
-  private DebeziumRecord envelope(SourceTable table, ConsumerRecord<byte[], byte[]> record)
+  private DebeziumRecord envelope(JsonRowReader reader, ConsumerRecord<byte[], byte[]> record)
       throws BrokenRecordException {
+    TableBinding binding = reader.binding();
     JsonNode root = parsed(record.value());
     if (root.has("schema") && root.has("payload")) {
       throw new BrokenRecordException(
@@ -120,36 +122,57 @@ final class DebeziumDecoder {
     JsonNode after = root.path("after");
     requireRow(kind, sentBefore, after);
     JsonNode before =
-        sentBefore.isObject() ? KeyOnlyRow.of(table, key(record.key()), sentBefore) : sentBefore;
+        sentBefore.isObject() ? KeyOnlyRow.of(binding, key(record.key()), sentBefore) : sentBefore;
     long committedAt = Math.multiplyExact(number(source, "ts_ms"), 1000L);
     boolean snapshot = kind == ChangeKind.READ;
     long lsn = snapshot ? 0 : number(source, "lsn");
     long commitBefore = snapshot ? -1 : commitBefore(source.path("sequence"));
     List<SchemaDrift> drifts =
-        after.isObject() ? driftedColumns.of(table, after, committedAt) : List.of();
-    JsonRowReader reader = readers.get(table);
+        after.isObject() ? driftedColumns.of(binding, after, committedAt) : List.of();
+    SourcePosition position =
+        new SourcePosition(
+            Math.max(0, commitBefore), lsn, snapshot ? 0 : number(source, "txId"), 0, committedAt);
     return new DebeziumRecord(
         new TopicPartition(record.topic(), record.partition()),
         record.offset(),
         commitBefore,
-        snapshot ? SNAPSHOT_ORDER.indexOf(table) : lsn,
-        keyOf(table, record.key()),
+        snapshot ? SNAPSHOT_ORDER.indexOf(binding.table()) : lsn,
+        keyOf(binding, record.key()),
         drifts,
-        new Change(
-            table,
+        change(
+            reader,
             kind == ChangeKind.DELETE && record.headers().lastHeader(NEW_KEY_HEADER) != null
                 ? ChangeKind.KEY_CHANGE
                 : kind,
-            0,
-            new SourcePosition(
-                Math.max(0, commitBefore),
-                lsn,
-                snapshot ? 0 : number(source, "txId"),
-                0,
-                committedAt),
-            before.isObject() ? reader.readOld(before) : null,
-            after.isObject() ? reader.read(after, before.isObject() ? before : null) : null,
-            before.isObject() && !KeyOnlyRow.isMarked(before)));
+            position,
+            before.isObject() ? before : null,
+            after.isObject() ? after : null));
+  }
+
+  /** The change of the rows that are read; null: none of them is. */
+  private static Change change(
+      JsonRowReader reader, ChangeKind kind, SourcePosition position, JsonNode old, JsonNode row) {
+    ChangeKind read =
+        kind == ChangeKind.TRUNCATE
+            ? kind
+            : FilteredChange.kind(
+                kind,
+                old == null ? null : reader.match(old, null),
+                row == null ? null : reader.match(row, old));
+    if (read == null) {
+      return null;
+    }
+    // Without the old row, the new one has the key of what is no longer read.
+    JsonNode before = read == ChangeKind.INSERT || read == ChangeKind.READ ? null : old;
+    JsonNode deleted = before == null && read == ChangeKind.DELETE ? row : before;
+    return new Change(
+        reader.binding().table(),
+        read,
+        0,
+        position,
+        deleted == null ? null : reader.readOld(deleted),
+        row == null || read == ChangeKind.DELETE ? null : reader.read(row, old),
+        before != null && !KeyOnlyRow.isMarked(before));
   }
 
   /** The columns of the primary key. A key in another form than JSON names none. */
@@ -183,8 +206,8 @@ final class DebeziumDecoder {
   }
 
   /** Table and primary key. A truncate has no primary key; no row's key is empty. */
-  private static String keyOf(SourceTable table, byte[] key) {
-    return table.tableName() + (key == null ? "" : new String(key, StandardCharsets.UTF_8));
+  private static String keyOf(TableBinding table, byte[] key) {
+    return table.entry() + (key == null ? "" : new String(key, StandardCharsets.UTF_8));
   }
 
   private static JsonNode parsed(byte[] value) throws BrokenRecordException {

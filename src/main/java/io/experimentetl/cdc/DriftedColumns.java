@@ -1,12 +1,12 @@
 package io.experimentetl.cdc;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import io.experimentetl.mapping.TableBinding;
 import io.experimentetl.model.ColumnType;
 import io.experimentetl.model.SourceColumn;
-import io.experimentetl.model.SourceTable;
 import io.experimentetl.postgres.pgoutput.ValueFormat;
 import java.util.ArrayList;
-import java.util.EnumMap;
+import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
@@ -25,14 +25,14 @@ import org.apache.kafka.connect.data.Schema;
 final class DriftedColumns {
   private record Difference(String column, String how) {}
 
-  private final Map<SourceTable, Set<Difference>> found = new EnumMap<>(SourceTable.class);
+  private final Map<String, Set<Difference>> found = new HashMap<>();
 
   /**
    * What is new in a version of a table's schema.
    *
    * @param seenAt see {@link SchemaDrift}
    */
-  List<SchemaDrift> of(SourceTable table, Schema row, long seenAt) {
+  List<SchemaDrift> of(TableBinding table, Schema row, long seenAt) {
     return differences(
         table,
         column -> row.field(column.name()) != null,
@@ -45,10 +45,10 @@ final class DriftedColumns {
    *
    * @param seenAt see {@link SchemaDrift}
    */
-  List<SchemaDrift> of(SourceTable table, TupleRowReader columns, long seenAt) {
+  List<SchemaDrift> of(TupleRowReader columns, long seenAt) {
     return differences(
-        table,
-        column -> columns.format(column) != null,
+        columns.binding(),
+        columns::hasColumn,
         column -> fits(column.type(), columns.format(column)),
         seenAt);
   }
@@ -58,34 +58,42 @@ final class DriftedColumns {
    *
    * @param seenAt see {@link SchemaDrift}
    */
-  List<SchemaDrift> of(SourceTable table, JsonNode row, long seenAt) {
+  List<SchemaDrift> of(TableBinding table, JsonNode row, long seenAt) {
     return differences(
         table,
-        column -> row.has(column.name()),
+        column ->
+            table.column(column).absent() != null
+                || table.column(column).origin().columns().stream().allMatch(row::has),
         column -> fits(column.type(), row.get(column.name())),
         seenAt);
   }
 
+  /** The types of a mapped table may be others: what a value is, is seen when it is read. */
   private List<SchemaDrift> differences(
-      SourceTable table,
+      TableBinding table,
       Predicate<SourceColumn<?>> has,
       Predicate<SourceColumn<?>> fits,
       long seenAt) {
     List<SchemaDrift> drifts = new ArrayList<>();
-    for (SourceColumn<?> column : table.columns().all()) {
+    for (SourceColumn<?> column : table.table().columns().all()) {
       String how =
-          !has.test(column)
-              ? column.isOptional() ? null : "is missing: it counts as NULL"
-              : fits.test(column) ? null : "is not " + column.type().inWords();
+          table.column(column) == null
+              ? null
+              : !has.test(column)
+                  ? column.isOptional() ? null : "is missing: it counts as NULL"
+                  : table.mapped() || fits.test(column)
+                      ? null
+                      : "is not " + column.type().inWords();
+      String name = table.nameOf(column);
       if (how != null
           && found
-              .computeIfAbsent(table, t -> new HashSet<>())
-              .add(new Difference(column.name(), how))) {
+              .computeIfAbsent(table.entry(), entry -> new HashSet<>())
+              .add(new Difference(name, how))) {
         drifts.add(
             new SchemaDrift(
-                table,
-                column.name(),
-                "The column " + column.name() + " of " + table.tableName() + " " + how + ".",
+                table.readableName(),
+                name,
+                "The column " + name + " of " + table.readableName() + " " + how + ".",
                 seenAt));
       }
     }
@@ -128,7 +136,7 @@ final class DriftedColumns {
 
   private static boolean isText(ValueFormat format) {
     return switch (format) {
-      case TEXT, JSONB, UUID, NUMERIC, TEXT_ONLY, OTHER -> true;
+      case TEXT, JSON, JSONB, UUID, NUMERIC, DATE, TEXT_ONLY, OTHER -> true;
       default -> false;
     };
   }

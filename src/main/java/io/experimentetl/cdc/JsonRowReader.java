@@ -2,8 +2,8 @@ package io.experimentetl.cdc;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import io.experimentetl.clickhouse.NativeWriter;
-import io.experimentetl.model.SourceColumn;
-import io.experimentetl.model.SourceTable;
+import io.experimentetl.mapping.TableBinding;
+import io.experimentetl.postgres.pgoutput.ValueFormat;
 
 /**
  * Reads rows of Debezium's JSON without schemas: a timestamp is an ISO text; numbers and booleans
@@ -14,13 +14,13 @@ final class JsonRowReader extends RowReader<JsonNode> {
   /** What Debezium writes in place of a large value that an update did not change. */
   private static final String PLACEHOLDER = "__debezium_unavailable_value";
 
-  JsonRowReader(SourceTable table) {
-    super(table);
+  JsonRowReader(TableBinding binding) {
+    super(binding);
+    bind();
   }
 
-  @Override
-  Object sent(JsonNode row, SourceColumn<?> column) {
-    JsonNode value = row.path(column.name());
+  private Object sent(JsonNode row, int source) {
+    JsonNode value = row.path(sources().get(source));
     return switch (value.getNodeType()) {
       case MISSING -> KeyOnlyRow.isMarked(row) ? UNSENT : null;
       case NULL -> null;
@@ -42,23 +42,35 @@ final class JsonRowReader extends RowReader<JsonNode> {
    * otherwise the old value stands.
    */
   @Override
-  Object sent(JsonNode row, JsonNode before, SourceColumn<?> column) {
-    Object value = sent(row, column);
+  Object sent(JsonNode row, JsonNode before, int source) {
+    Object value = sent(row, source);
     if (before != null && PLACEHOLDER.equals(value)) {
-      Object old = sent(before, column);
+      Object old = sent(before, source);
       return old == null || old == UNSENT ? value : old;
     }
     return value;
   }
 
   @Override
-  boolean has(JsonNode row, SourceColumn<?> column) {
-    return row.has(column.name());
+  boolean has(JsonNode row, int source) {
+    return row.has(sources().get(source)) || KeyOnlyRow.isMarked(row);
+  }
+
+  /** Only a row shows which columns the table has. */
+  @Override
+  boolean isAbsent(int source) {
+    return false;
+  }
+
+  /** The topics do not name the types of columns. */
+  @Override
+  ValueFormat format(int source) {
+    return null;
   }
 
   /** Without a schema the unit of a number is not known: a time that is a number is refused. */
   @Override
-  Unit unit(SourceColumn<?> column) {
+  Unit unit(int source) {
     return Unit.NONE;
   }
 }

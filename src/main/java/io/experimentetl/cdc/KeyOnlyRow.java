@@ -3,11 +3,13 @@ package io.experimentetl.cdc;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.experimentetl.mapping.ColumnBinding;
+import io.experimentetl.mapping.TableBinding;
 import io.experimentetl.model.ColumnType;
 import io.experimentetl.model.SourceColumn;
-import io.experimentetl.model.SourceTable;
-import java.util.ArrayList;
-import java.util.List;
+import java.util.HashMap;
+import java.util.Map;
+import java.util.Set;
 
 /**
  * Recognises an old row in Debezium's JSON that holds only its key. Without REPLICA IDENTITY FULL
@@ -29,19 +31,22 @@ final class KeyOnlyRow {
    *
    * @param key the record's key: the columns of the table's primary key
    */
-  static JsonNode of(SourceTable table, JsonNode key, JsonNode old) {
-    List<SourceColumn<?>> filled = new ArrayList<>();
-    for (SourceColumn<?> column : table.columns().all()) {
-      if (!column.isNullable() && !key.has(column.name()) && old.has(column.name())) {
-        filled.add(column);
+  static JsonNode of(TableBinding table, JsonNode key, JsonNode old) {
+    Map<String, ColumnType> filled = new HashMap<>();
+    for (SourceColumn<?> column : table.table().columns().all()) {
+      ColumnBinding bound = column.isNullable() ? null : table.column(column);
+      for (String name : bound == null ? Set.<String>of() : bound.origin().columns()) {
+        if (!key.has(name) && old.has(name)) {
+          filled.put(name, column.type());
+        }
       }
     }
-    boolean hasTime = filled.stream().anyMatch(column -> column.type() == ColumnType.TIMESTAMP);
+    boolean hasTime = filled.containsValue(ColumnType.TIMESTAMP);
     boolean isKeyOnly =
         !filled.isEmpty()
-            && filled.stream()
-                .filter(column -> !hasTime || column.type() == ColumnType.TIMESTAMP)
-                .allMatch(column -> isFill(column.type(), old.get(column.name())));
+            && filled.entrySet().stream()
+                .filter(column -> !hasTime || column.getValue() == ColumnType.TIMESTAMP)
+                .allMatch(column -> isFill(column.getValue(), old.get(column.getKey())));
     if (!isKeyOnly) {
       return old;
     }
@@ -56,7 +61,8 @@ final class KeyOnlyRow {
   }
 
   private static boolean isFill(ColumnType type, JsonNode value) {
-    if (value.isNull()) {
+    // The type of a mapped column may be another than ours.
+    if (value.isNull() || (value.isTextual() && value.textValue().isEmpty())) {
       return true;
     }
     return switch (type) {

@@ -1,5 +1,7 @@
 package io.experimentetl.cdc;
 
+import io.experimentetl.mapping.SourceMapping;
+import io.experimentetl.mapping.TableBinding;
 import io.experimentetl.model.SourceTable;
 import io.experimentetl.postgres.PostgresTls;
 import io.experimentetl.tls.ServerTls;
@@ -11,6 +13,7 @@ import org.apache.flink.util.function.SerializableSupplier;
 /**
  * Where the source is and how it is read.
  *
+ * @param mapping the tables that are read
  * @param password returns the password on the machine that needs it; the job graph contains only
  *     the supplier
  * @param tls how every connection is encrypted
@@ -24,7 +27,7 @@ public record PostgresSourceSettings(
     String host,
     int port,
     String database,
-    String schema,
+    SourceMapping mapping,
     String username,
     SerializableSupplier<String> password,
     ServerTls tls,
@@ -38,6 +41,16 @@ public record PostgresSourceSettings(
   /** The tables that are read. */
   List<SourceTable> tables() {
     return SourceTable.read(outbox);
+  }
+
+  /** The tables of the source that are read. */
+  List<TableBinding> bindings() {
+    return mapping.read(outbox);
+  }
+
+  /** The schema of the tables that the mapping does not name, and of the heartbeat. */
+  String schema() {
+    return mapping.schema();
   }
 
   /** The URL of the driver, with how the connection is encrypted. */

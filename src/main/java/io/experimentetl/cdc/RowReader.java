@@ -1,6 +1,9 @@
 package io.experimentetl.cdc;
 
 import io.experimentetl.clickhouse.NativeWriter;
+import io.experimentetl.mapping.ColumnBinding;
+import io.experimentetl.mapping.Origin;
+import io.experimentetl.mapping.TableBinding;
 import io.experimentetl.model.ColumnType;
 import io.experimentetl.model.EventId;
 import io.experimentetl.model.EventRow;
@@ -15,11 +18,14 @@ import io.experimentetl.postgres.pgoutput.ValueFormat;
 import io.experimentetl.warehouse.WarehouseRange;
 import java.math.BigDecimal;
 import java.nio.charset.StandardCharsets;
+import java.util.List;
+import java.util.Objects;
 import java.util.UUID;
 
 /**
- * Reads the rows of one table as {@link SourceTable#columns} declares it. Every row that is sent
- * gives a row: a row that cannot be read gives an {@link UnreadableRow}.
+ * Reads the rows of one table of the source, as its {@link TableBinding} names the columns that
+ * {@link SourceTable#columns} declares. Every row that is sent gives a row: a row that cannot be
+ * read gives an {@link UnreadableRow}.
  *
  * @param <R> a row as it was sent
  */
@@ -45,31 +51,165 @@ abstract class RowReader<R> {
     NANOS
   }
 
+  private static final int ABSENT = -1;
+
+  private final TableBinding binding;
   private final SourceTable table;
 
-  RowReader(SourceTable table) {
-    this.table = table;
+  /** Names of the source's columns that are read; the numbers of columns are places in it. */
+  private final List<String> sources;
+
+  /** By our column: the source's column whose value it is, or ABSENT. */
+  private final int[] direct;
+
+  /** By our column: how it is computed; null: its value is a column's. */
+  private final MappedColumn[] mapped;
+
+  private final MappedColumn.MappedFilter filter;
+  private final Row current = new Row();
+
+  /** A reader; {@link #bind} completes it when it knows its columns. */
+  RowReader(TableBinding binding) {
+    this.binding = binding;
+    this.table = binding.table();
+    this.sources = List.copyOf(binding.sourceColumns());
+    int columns = table.columns().all().size();
+    this.direct = new int[columns];
+    this.mapped = new MappedColumn[columns];
+    this.filter =
+        binding.where().isEmpty()
+            ? null
+            : new MappedColumn.MappedFilter(binding.where(), sources::indexOf);
+  }
+
+  /** Decides for each of our columns how it is read. The last step of every constructor. */
+  final void bind() {
+    for (SourceColumn<?> column : table.columns().all()) {
+      int index = column.index();
+      direct[index] = ABSENT;
+      ColumnBinding bound = binding.column(column);
+      Origin own = bound == null ? null : MappedColumn.ownColumn(bound.origin());
+      int source = own instanceof Origin.Column plain ? sources.indexOf(plain.name()) : ABSENT;
+      if (bound == null) {
+        continue;
+      }
+      if (!binding.mapped()) {
+        direct[index] = source;
+      } else if (source != ABSENT
+          && !isAbsent(source)
+          && MappedValue.isDirect(bound, format(source), column.type())) {
+        direct[index] = source;
+      } else if (!(bound.origin() instanceof Origin.SourceId
+          && source != ABSENT
+          && format(source) == ValueFormat.INTEGER)) {
+        mapped[index] = new MappedColumn(bound, column.type(), sources::indexOf);
+      }
+    }
+  }
+
+  /** The names of the source's columns that are read. */
+  final List<String> sources() {
+    return sources;
+  }
+
+  final TableBinding binding() {
+    return binding;
+  }
+
+  /** Whether not every row of the table is read. */
+  final boolean isFiltered() {
+    return filter != null;
   }
 
   /**
-   * A column's value: {@link #UNSENT}, a String, Long, Integer, Short, Double, Boolean, UUID,
-   * {@link ValueFormat.Micros} or null; {@link #UNREADABLE}, or an object of another type that
-   * cannot be read.
+   * Whether the row is one of those that are read.
+   *
+   * @param before see {@link #read}
    */
-  abstract Object sent(R row, SourceColumn<?> column);
+  final MappedColumn.MappedFilter.Match match(R row, R before) {
+    return filter == null
+        ? MappedColumn.MappedFilter.Match.YES
+        : filter.match(current.of(row, before));
+  }
+
+  /** Whether the table has all that our column is computed from. */
+  final boolean hasColumn(SourceColumn<?> column) {
+    ColumnBinding bound = binding.column(column);
+    return bound == null
+        || bound.absent() != null
+        || bound.origin().columns().stream().noneMatch(source -> isAbsent(sources.indexOf(source)));
+  }
+
+  /** The source's columns that our key columns are computed from. */
+  final int[] keySources() {
+    return table.columns().all().stream()
+        .filter(SourceColumn::isKey)
+        .map(binding::column)
+        .filter(Objects::nonNull)
+        .flatMap(column -> column.origin().columns().stream())
+        .distinct()
+        .mapToInt(sources::indexOf)
+        .toArray();
+  }
+
+  /** The columns of the source's row that is read. */
+  private final class Row implements MappedColumn.SourceValues {
+    private R row;
+    private R before;
+
+    private Row of(R newRow, R newBefore) {
+      row = newRow;
+      before = newBefore;
+      return this;
+    }
+
+    @Override
+    public Object of(int source) {
+      return sent(row, before, source);
+    }
+
+    @Override
+    public boolean has(int source) {
+      return !isAbsent(source) && RowReader.this.has(row, source);
+    }
+
+    @Override
+    public ValueFormat format(int source) {
+      return RowReader.this.format(source);
+    }
+  }
+
+  private Object sent(R row, R before, SourceColumn<?> column) {
+    MappedColumn computed = mapped[column.index()];
+    if (computed != null) {
+      return computed.value(current.of(row, before));
+    }
+    int source = direct[column.index()];
+    return source == ABSENT ? null : sent(row, before, source);
+  }
 
   /**
-   * A column's value in the new row of an update, as {@link #sent}. A large value that the update
-   * did not change is not sent, and is taken from the old row.
+   * A value of the source, in the new row of an update or in any other row. A large value that the
+   * update did not change is not sent, and is taken from the old row.
    *
    * @param before the same row before the update, or null
+   * @param source place in {@link #sources}
+   * @return {@link #UNSENT}, a String, Long, Integer, Short, Double, Boolean, UUID, {@link
+   *     ValueFormat.Micros} or null; {@link #UNREADABLE}, or an object of another type that cannot
+   *     be read
    */
-  abstract Object sent(R row, R before, SourceColumn<?> column);
+  abstract Object sent(R row, R before, int source);
 
   /** Whether the row has the column at all. */
-  abstract boolean has(R row, SourceColumn<?> column);
+  abstract boolean has(R row, int source);
 
-  abstract Unit unit(SourceColumn<?> column);
+  /** Whether the table has no such column. False: it has, or only a row shows it. */
+  abstract boolean isAbsent(int source);
+
+  /** The format of the column; null: not known. */
+  abstract ValueFormat format(int source);
+
+  abstract Unit unit(int source);
 
   /**
    * Reads the row as it was before it was changed or deleted. Only its key columns are required. A
@@ -109,11 +249,14 @@ abstract class RowReader<R> {
   /** Null where the row is not an event, or its id is NULL. */
   private EventId eventId(R row) {
     Object id = table == SourceTable.EVENTS ? known(row, EventRow.COLUMNS.named("id")) : null;
+    if (id instanceof EventId known) {
+      return known;
+    }
     return id == null ? null : EventId.of(readable(id.toString()));
   }
 
   private Object known(R row, SourceColumn<?> column) {
-    Object value = sent(row, column);
+    Object value = sent(row, null, column);
     return value == UNSENT ? null : value;
   }
 
@@ -147,7 +290,7 @@ abstract class RowReader<R> {
   }
 
   private Object valueOfOld(R row, SourceColumn<?> column) {
-    Object value = sent(row, column);
+    Object value = sent(row, null, column);
     if (value == UNSENT) {
       if (column.isKey()) {
         throw onlyKeySent(column);
@@ -177,8 +320,7 @@ abstract class RowReader<R> {
 
   private Object converted(Object value, SourceColumn<?> column) {
     return switch (column.type()) {
-      case EVENT_ID ->
-          value instanceof UUID uuid ? EventId.of(uuid, null) : EventId.of(text(value, column));
+      case EVENT_ID -> eventId(value, column);
       case BIGINT -> bigint(value, column);
       case INT -> integer(value, column);
       case NUMBER -> number(value, column);
@@ -188,7 +330,14 @@ abstract class RowReader<R> {
     };
   }
 
-  private static String text(Object value, SourceColumn<?> column) {
+  private EventId eventId(Object value, SourceColumn<?> column) {
+    if (value instanceof EventId known) {
+      return known;
+    }
+    return value instanceof UUID uuid ? EventId.of(uuid, null) : EventId.of(text(value, column));
+  }
+
+  private String text(Object value, SourceColumn<?> column) {
     if (value instanceof String string) {
       return string;
     }
@@ -199,7 +348,7 @@ abstract class RowReader<R> {
     return text;
   }
 
-  private static Long bigint(Object value, SourceColumn<?> column) {
+  private Long bigint(Object value, SourceColumn<?> column) {
     if (value instanceof Long number) {
       return number;
     }
@@ -209,7 +358,7 @@ abstract class RowReader<R> {
     throw wrongType(column, "an integer");
   }
 
-  private static int integer(Object value, SourceColumn<?> column) {
+  private int integer(Object value, SourceColumn<?> column) {
     long number = bigint(value, column);
     if (number != (int) number) {
       throw wrongType(column, "an integer of 32 bits");
@@ -218,7 +367,7 @@ abstract class RowReader<R> {
   }
 
   /** An exact numeric arrives as a number or, to keep its digits, as a text. */
-  private static Double number(Object value, SourceColumn<?> column) {
+  private Double number(Object value, SourceColumn<?> column) {
     try {
       double number =
           value instanceof Double exact
@@ -233,7 +382,7 @@ abstract class RowReader<R> {
     throw wrongType(column, "a number");
   }
 
-  private static Boolean bool(Object value, SourceColumn<?> column) {
+  private Boolean bool(Object value, SourceColumn<?> column) {
     if (value instanceof Boolean bool) {
       return bool;
     }
@@ -264,7 +413,7 @@ abstract class RowReader<R> {
         return Timestamps.microsOfIso(string);
       }
       if (value instanceof Long number) {
-        switch (unit(column)) {
+        switch (unit(direct[column.index()])) {
           case MILLIS:
             return Math.multiplyExact(number, 1000L);
           case MICROS:
@@ -284,44 +433,55 @@ abstract class RowReader<R> {
   private UnreadableColumnException notSent(SourceColumn<?> column) {
     return new UnreadableColumnException(
         FindingCode.S_INCOMPLETE_ROW,
-        column,
+        binding.nameOf(column),
         "PostgreSQL did not send the large unchanged value of "
-            + column.name()
+            + binding.nameOf(column)
             + ": "
-            + remedy(table));
+            + remedy(binding));
   }
 
   private UnreadableColumnException onlyKeySent(SourceColumn<?> column) {
     return new UnreadableColumnException(
         FindingCode.S_INCOMPLETE_ROW,
-        column,
+        binding.nameOf(column),
         "PostgreSQL sent only the key of the old row, without "
-            + column.name()
+            + binding.nameOf(column)
             + ": "
-            + remedy(table));
+            + remedy(binding));
   }
 
   /** How to make PostgreSQL send whole rows of the table. */
-  static String remedy(SourceTable table) {
+  static String remedy(TableBinding table) {
     return "ALTER TABLE "
-        + table.tableName()
+        + table.readableName()
         + " REPLICA IDENTITY FULL, also on each of its partitions (sql/postgres/002_etl.sql does both); then resync.";
   }
 
   private UnreadableColumnException missing(R row, SourceColumn<?> column) {
     return new UnreadableColumnException(
         FindingCode.S_NULL_REQUIRED,
-        column,
+        binding.nameOf(column),
         has(row, column)
-            ? "The column " + column.name() + " is NULL."
-            : "The table " + table.tableName() + " has no column " + column.name() + ".");
+            ? "The column " + binding.nameOf(column) + " is NULL."
+            : "The table "
+                + binding.readableName()
+                + " has no column "
+                + binding.nameOf(column)
+                + ".");
   }
 
-  private static UnreadableColumnException wrongType(SourceColumn<?> column, String expected) {
+  private boolean has(R row, SourceColumn<?> column) {
+    ColumnBinding bound = binding.column(column);
+    return bound != null
+        && bound.origin().columns().stream()
+            .allMatch(name -> current.of(row, null).has(sources.indexOf(name)));
+  }
+
+  private UnreadableColumnException wrongType(SourceColumn<?> column, String expected) {
     return new UnreadableColumnException(
         FindingCode.S_UNPARSEABLE,
-        column,
-        "The column " + column.name() + " is not " + expected + ".");
+        binding.nameOf(column),
+        "The column " + binding.nameOf(column) + " is not " + expected + ".");
   }
 
   /** Control flow inside this class: an unreadable row is data, not an error. */
@@ -331,10 +491,10 @@ abstract class RowReader<R> {
     private final FindingCode code;
     private final String column;
 
-    private UnreadableColumnException(FindingCode code, SourceColumn<?> column, String reason) {
+    private UnreadableColumnException(FindingCode code, String name, String reason) {
       super(reason, null, false, false);
       this.code = code;
-      this.column = column.name();
+      this.column = name;
     }
   }
 }

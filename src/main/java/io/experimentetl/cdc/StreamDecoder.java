@@ -1,5 +1,8 @@
 package io.experimentetl.cdc;
 
+import io.experimentetl.cdc.MappedColumn.MappedFilter.Match;
+import io.experimentetl.mapping.SourceMapping;
+import io.experimentetl.mapping.TableBinding;
 import io.experimentetl.model.Change;
 import io.experimentetl.model.ChangeKind;
 import io.experimentetl.model.SourcePosition;
@@ -11,9 +14,11 @@ import io.experimentetl.postgres.pgoutput.Tuple;
 import io.experimentetl.postgres.pgoutput.ValueFormat;
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
+import java.util.EnumSet;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.function.Consumer;
 import java.util.function.IntFunction;
 import org.apache.flink.types.Either;
@@ -27,11 +32,15 @@ import org.apache.flink.types.Either;
  */
 final class StreamDecoder implements PgOutputHandler {
 
-  /** A captured table, as its rows are sent now. */
-  private record Bound(SourceTable table, TupleRowReader reader) {}
+  /**
+   * A captured table, as its rows are sent now.
+   *
+   * @param next another binding of the same table; null: none
+   */
+  private record Bound(SourceTable table, TupleRowReader reader, Bound next) {}
 
   private final PgOutputParser parser = new PgOutputParser(this);
-  private final String schema;
+  private final SourceMapping mapping;
   private final IntFunction<ValueFormat> formats;
   private final Consumer<Either<ReaderNotice, Change>> output;
   private final Map<Integer, Bound> captured = new HashMap<>();
@@ -62,14 +71,14 @@ final class StreamDecoder implements PgOutputHandler {
   /**
    * Reads nothing yet.
    *
-   * @param schema of the captured tables
+   * @param mapping the captured tables
    * @param formats by a type's OID; null: the catalogue no longer has the type
    */
   StreamDecoder(
-      String schema,
+      SourceMapping mapping,
       IntFunction<ValueFormat> formats,
       Consumer<Either<ReaderNotice, Change>> output) {
-    this.schema = schema;
+    this.mapping = mapping;
     this.formats = formats;
     this.output = output;
   }
@@ -128,13 +137,20 @@ final class StreamDecoder implements PgOutputHandler {
 
   @Override
   public void relation(Relation relation) {
-    SourceTable table =
-        relation.schema().equals(schema) ? SourceTable.ofTableName(relation.table()) : null;
-    if (table == null) {
-      captured.remove(relation.id());
-      return;
+    Bound bound = null;
+    List<TableBinding> bindings = mapping.reading(relation.schema(), relation.table());
+    for (int i = bindings.size() - 1; i >= 0; i--) {
+      bound = new Bound(bindings.get(i).table(), reader(bindings.get(i), relation), bound);
     }
-    TupleRowReader reader = new TupleRowReader(table, relation, formats);
+    if (bound == null) {
+      captured.remove(relation.id());
+    } else {
+      captured.put(relation.id(), bound);
+    }
+  }
+
+  private TupleRowReader reader(TableBinding binding, Relation relation) {
+    TupleRowReader reader = new TupleRowReader(binding, relation, formats);
     String unreadable = reader.columnWithoutBinaryForm();
     if (binary && unreadable != null) {
       throw new BinaryFormException(
@@ -144,8 +160,8 @@ final class StreamDecoder implements PgOutputHandler {
               + unreadable
               + " is not known.");
     }
-    unreported.addAll(driftedColumns.of(table, reader, committedAt));
-    captured.put(relation.id(), new Bound(table, reader));
+    unreported.addAll(driftedColumns.of(reader, committedAt));
+    return reader;
   }
 
   /** The captured table, or null. */
@@ -161,9 +177,40 @@ final class StreamDecoder implements PgOutputHandler {
 
   @Override
   public void insert(Relation relation, Tuple row) {
-    Bound bound = bound(relation);
-    if (bound != null) {
-      send(bound, ChangeKind.INSERT, null, row, null);
+    for (Bound bound = bound(relation); bound != null; bound = bound.next) {
+      if (bound.reader.match(row, null) != Match.NO) {
+        send(bound, ChangeKind.INSERT, null, row, null);
+      }
+    }
+  }
+
+  @Override
+  public void update(Relation relation, Tuple old, Tuple row) {
+    for (Bound bound = bound(relation); bound != null; bound = bound.next) {
+      endMatters = true;
+      if (bound.reader.isFiltered()) {
+        updateFiltered(bound, old, row);
+      } else {
+        update(bound, old, row);
+      }
+    }
+  }
+
+  private void updateFiltered(Bound bound, Tuple old, Tuple row) {
+    ChangeKind kind =
+        FilteredChange.kind(
+            ChangeKind.UPDATE,
+            old == null ? null : bound.reader.match(old, null),
+            bound.reader.match(row, old));
+    if (kind == ChangeKind.UPDATE) {
+      update(bound, old, row);
+    } else if (kind == ChangeKind.INSERT) {
+      send(bound, kind, null, row, old);
+    } else if (kind == ChangeKind.DELETE && old != null && bound.reader.hasPartOfKey(old)) {
+      send(bound, kind, old, null, null);
+    } else if (kind == ChangeKind.DELETE) {
+      // The key did not change: the new row has it too.
+      send(bound, kind, row, null, null);
     }
   }
 
@@ -172,13 +219,7 @@ final class StreamDecoder implements PgOutputHandler {
    * records: the old row can be deleted, but not be compared with the new one. Where the replica
    * identity is an index without the key, the old row says nothing that can be used.
    */
-  @Override
-  public void update(Relation relation, Tuple old, Tuple row) {
-    Bound bound = bound(relation);
-    if (bound == null) {
-      return;
-    }
-    endMatters = true;
+  private void update(Bound bound, Tuple old, Tuple row) {
     if (old == null || !old.isKeyOnly()) {
       send(bound, ChangeKind.UPDATE, old, row, old);
     } else if (!bound.reader.hasPartOfKey(old)) {
@@ -194,20 +235,23 @@ final class StreamDecoder implements PgOutputHandler {
 
   @Override
   public void delete(Relation relation, Tuple old) {
-    Bound bound = bound(relation);
-    if (bound != null) {
+    for (Bound bound = bound(relation); bound != null; bound = bound.next) {
       endMatters = true;
-      send(bound, ChangeKind.DELETE, old, null, null);
+      if (bound.reader.match(old, null) != Match.NO) {
+        send(bound, ChangeKind.DELETE, old, null, null);
+      }
     }
   }
 
   @Override
   public void truncate(List<Relation> relations) {
+    Set<SourceTable> truncated = EnumSet.noneOf(SourceTable.class);
     for (Relation relation : relations) {
-      Bound bound = bound(relation);
-      if (bound != null) {
+      for (Bound bound = bound(relation); bound != null; bound = bound.next) {
         endMatters = true;
-        send(bound, ChangeKind.TRUNCATE, null, null, null);
+        if (truncated.add(bound.table)) {
+          send(bound, ChangeKind.TRUNCATE, null, null, null);
+        }
       }
     }
   }

@@ -93,7 +93,7 @@ final class StreamTask implements FetchTask<SourceSplitBase> {
         confirmed = slot == null ? 0 : slot.confirmedFlushLsn();
       }
       batches = new StreamBatches(context.getQueue(), confirmed);
-      decoder = new StreamDecoder(settings.schema(), this::format, batches::add);
+      decoder = new StreamDecoder(settings.mapping(), this::format, batches::add);
       // The reader may wait for the job longer than the server waits for a sign of life.
       for (Runnable each : List.<Runnable>of(this::sendStatus, this::watchSilence)) {
         beside.add(

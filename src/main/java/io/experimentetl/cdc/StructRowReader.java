@@ -1,8 +1,7 @@
 package io.experimentetl.cdc;
 
-import io.experimentetl.model.SourceColumn;
-import io.experimentetl.model.SourceTable;
-import java.util.List;
+import io.experimentetl.mapping.TableBinding;
+import io.experimentetl.postgres.pgoutput.ValueFormat;
 import org.apache.kafka.connect.data.Field;
 import org.apache.kafka.connect.data.Schema;
 import org.apache.kafka.connect.data.Struct;
@@ -19,17 +18,17 @@ final class StructRowReader extends RowReader<Struct> {
 
   private final BoundField[] fields;
 
-  StructRowReader(SourceTable table, Schema schema) {
-    super(table);
-    List<? extends SourceColumn<?>> columns = table.columns().all();
-    fields = new BoundField[columns.size()];
-    for (SourceColumn<?> column : columns) {
-      Field field = schema.field(column.name());
-      fields[column.index()] =
+  StructRowReader(TableBinding binding, Schema schema) {
+    super(binding);
+    fields = new BoundField[sources().size()];
+    for (int source = 0; source < fields.length; source++) {
+      Field field = schema.field(sources().get(source));
+      fields[source] =
           field == null
               ? ABSENT
               : new BoundField(field, field.schema().defaultValue() != null, unit(field.schema()));
     }
+    bind();
   }
 
   /** The unit of a number with that schema. */
@@ -45,29 +44,35 @@ final class StructRowReader extends RowReader<Struct> {
     };
   }
 
+  /** A row of the snapshot is whole. */
   @Override
-  Object sent(Struct row, SourceColumn<?> column) {
-    BoundField bound = fields[column.index()];
+  Object sent(Struct row, Struct before, int source) {
+    BoundField bound = fields[source];
     if (bound.field == null) {
       return null;
     }
     // Struct.get returns the column's default instead of NULL.
-    return bound.hasDefault ? row.getWithoutDefault(column.name()) : row.get(bound.field);
-  }
-
-  /** A row of the snapshot is whole. */
-  @Override
-  Object sent(Struct row, Struct before, SourceColumn<?> column) {
-    return sent(row, column);
+    return bound.hasDefault ? row.getWithoutDefault(bound.field.name()) : row.get(bound.field);
   }
 
   @Override
-  boolean has(Struct row, SourceColumn<?> column) {
-    return fields[column.index()].field != null;
+  boolean has(Struct row, int source) {
+    return fields[source].field != null;
   }
 
   @Override
-  Unit unit(SourceColumn<?> column) {
-    return fields[column.index()].unit;
+  boolean isAbsent(int source) {
+    return fields[source].field == null;
+  }
+
+  /** Debezium's schema names the type only. */
+  @Override
+  ValueFormat format(int source) {
+    return null;
+  }
+
+  @Override
+  Unit unit(int source) {
+    return fields[source].unit;
   }
 }

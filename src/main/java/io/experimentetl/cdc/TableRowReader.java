@@ -1,9 +1,10 @@
 package io.experimentetl.cdc;
 
-import io.experimentetl.model.ColumnType;
-import io.experimentetl.model.SourceColumn;
+import io.experimentetl.mapping.Origin;
+import io.experimentetl.mapping.TableBinding;
 import io.experimentetl.model.SourceRow;
 import io.experimentetl.model.SourceTable;
+import io.experimentetl.postgres.pgoutput.ValueFormat;
 import java.sql.Connection;
 import java.sql.PreparedStatement;
 import java.sql.ResultSet;
@@ -11,43 +12,56 @@ import java.sql.SQLException;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.HashMap;
-import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
-import java.util.Set;
+import java.util.stream.Collectors;
 
 /** Reads single rows of a captured table by a query, with the values that the stream would send. */
 final class TableRowReader extends RowReader<Object[]> {
-  private final SourceTable table;
-  private final Set<String> present;
-  private final String idType;
+
+  /** What PostgreSQL's driver returns of a column, and how a query asks for it. */
+  private record Found(ValueFormat format, String type, String expression) {}
+
+  private final Found[] found;
 
   /** Reads which columns the table has. */
-  TableRowReader(SourceTable table, Connection connection, String schema) throws SQLException {
-    super(table);
-    this.table = table;
-    this.present = new HashSet<>();
-    String type = null;
+  TableRowReader(TableBinding binding, Connection connection) throws SQLException {
+    super(binding);
+    found = new Found[sources().size()];
     try (PreparedStatement statement =
         connection.prepareStatement(
-            "SELECT attname, format_type(atttypid, NULL) FROM pg_attribute WHERE attrelid = format('%I.%I', ?::text, ?::text)::regclass"
-                + " AND attnum > 0 AND NOT attisdropped")) {
-      statement.setString(1, schema);
-      statement.setString(2, table.tableName());
+            "SELECT a.attname, format_type(a.atttypid, NULL), coalesce(p.proname, '-')"
+                + " FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid LEFT JOIN pg_proc p ON p.oid = t.typsend"
+                + " WHERE attrelid = format('%I.%I', ?::text, ?::text)::regclass AND attnum > 0 AND NOT attisdropped")) {
+      statement.setString(1, binding.schema());
+      statement.setString(2, binding.name());
       try (ResultSet columns = statement.executeQuery()) {
         while (columns.next()) {
-          present.add(columns.getString(1));
-          if (columns.getString(1).equals(id().name())) {
-            type = columns.getString(2);
+          int source = sources().indexOf(columns.getString(1));
+          if (source >= 0) {
+            found[source] = found(columns.getString(1), columns.getString(2), columns.getString(3));
           }
         }
       }
     }
-    this.idType = type;
+    bind();
   }
 
-  private SourceColumn<?> id() {
-    return table.columns().all().get(0);
+  private static Found found(String column, String type, String sendFunction) {
+    ValueFormat format = ValueFormat.ofSendFunction(sendFunction);
+    String name = SourceServer.quoted(column);
+    return new Found(
+        format,
+        type,
+        switch (format) {
+          case INTEGER, BOOL -> name;
+          case TIMESTAMP, TIMESTAMPTZ ->
+              ("CASE WHEN isfinite(%1$s) THEN (extract(epoch FROM %1$s) * 1000000)::bigint"
+                      + " WHEN %1$s > now() THEN 9223372036854775807"
+                      + " WHEN %1$s < now() THEN -9223372036854775808 END")
+                  .formatted(name);
+          default -> name + "::text";
+        });
   }
 
   /**
@@ -55,34 +69,32 @@ final class TableRowReader extends RowReader<Object[]> {
    *
    * @param keys see {@link TableComparison#keyOf}
    */
-  Map<String, SourceRow> read(Connection connection, String schema, Collection<String> keys)
-      throws SQLException {
+  Map<String, SourceRow> read(Connection connection, Collection<String> keys) throws SQLException {
     Map<String, SourceRow> rows = new HashMap<>();
     try (PreparedStatement statement =
         connection.prepareStatement(
             "SELECT "
                 + String.join(", ", expressions())
                 + " FROM "
-                + SourceServer.quoted(schema)
+                + SourceServer.quoted(binding().schema())
                 + "."
-                + SourceServer.quoted(table.tableName())
+                + SourceServer.quoted(binding().name())
                 + " WHERE "
-                + SourceServer.quoted(id().name())
-                + " = ANY (CAST(? AS "
-                + idType
-                + "[]))")) {
+                + hasOneOfTheIds())) {
       statement.setArray(
           1, connection.createArrayOf("text", keys.stream().map(this::idOf).distinct().toArray()));
-      try (ResultSet found = statement.executeQuery()) {
-        while (found.next()) {
-          Object[] values = new Object[table.columns().all().size()];
-          for (SourceColumn<?> column : table.columns().all()) {
-            values[column.index()] = found.getObject(column.index() + 1);
+      try (ResultSet result = statement.executeQuery()) {
+        while (result.next()) {
+          Object[] values = new Object[found.length];
+          for (int source = 0; source < values.length; source++) {
+            values[source] = result.getObject(source + 1);
           }
-          SourceRow row = read(values, null);
-          String key = TableComparison.keyOf(table, row);
-          if (keys.contains(key)) {
-            rows.put(key, row);
+          if (match(values, null) != MappedColumn.MappedFilter.Match.NO) {
+            SourceRow row = read(values, null);
+            String key = TableComparison.keyOf(binding().table(), row);
+            if (keys.contains(key)) {
+              rows.put(key, row);
+            }
           }
         }
       }
@@ -91,47 +103,93 @@ final class TableRowReader extends RowReader<Object[]> {
   }
 
   private String idOf(String key) {
-    return table == SourceTable.EVENTS ? key.substring(0, key.lastIndexOf('@')) : key;
+    return binding().table() == SourceTable.EVENTS ? key.substring(0, key.lastIndexOf('@')) : key;
+  }
+
+  /** A column of its type, so that the server uses its index. */
+  private String hasOneOfTheIds() {
+    Origin id = ownId(binding().column(binding().table().columns().all().get(0)).origin());
+    if (id instanceof Origin.Column column) {
+      Found type = found[sources().indexOf(column.name())];
+      return SourceServer.quoted(column.name())
+          + " = ANY (CAST(? AS "
+          + (type == null ? "text" : type.type)
+          + "[]))";
+    }
+    return text(id) + " = ANY (?)";
+  }
+
+  private static Origin ownId(Origin id) {
+    if (id instanceof Origin.Number number) {
+      return ownId(number.text());
+    }
+    return id instanceof Origin.EventKey key ? key.text() : id;
+  }
+
+  private String text(Origin origin) {
+    if (origin instanceof Origin.Column column) {
+      return SourceServer.quoted(column.name()) + "::text";
+    } else if (origin instanceof Origin.Constant constant) {
+      return literal(constant.value());
+    } else if (origin instanceof Origin.JsonPath path) {
+      return "("
+          + SourceServer.quoted(path.column())
+          + " #>> ARRAY["
+          + path.path().stream().map(TableRowReader::literal).collect(Collectors.joining(", "))
+          + "])";
+    } else if (origin instanceof Origin.Key key) {
+      return key.parts().stream()
+          .map(
+              part ->
+                  "replace(replace(%s, E'\\\\', E'\\\\\\\\'), ':', E'\\\\:')".formatted(text(part)))
+          .collect(Collectors.joining(" || ':' || "));
+    }
+    throw new IllegalStateException("There is no SQL for the id " + origin);
+  }
+
+  private static String literal(String text) {
+    return "E'" + text.replace("\\", "\\\\").replace("'", "''") + "'";
   }
 
   private List<String> expressions() {
     List<String> expressions = new ArrayList<>();
-    for (SourceColumn<?> column : table.columns().all()) {
-      String name = SourceServer.quoted(column.name());
-      expressions.add(
-          !present.contains(column.name())
-              ? "NULL"
-              : switch (column.type()) {
-                case BIGINT, INT, BOOL -> name;
-                case EVENT_ID, NUMBER, TEXT, LABEL, JSON -> name + "::text";
-                case TIMESTAMP ->
-                    ("CASE WHEN isfinite(%1$s) THEN (extract(epoch FROM %1$s) * 1000000)::bigint"
-                            + " WHEN %1$s > now() THEN 9223372036854775807"
-                            + " WHEN %1$s < now() THEN -9223372036854775808 END")
-                        .formatted(name);
-              });
+    for (Found column : found) {
+      expressions.add(column == null ? "NULL" : column.expression);
     }
     return expressions;
   }
 
-  @Override
-  Object sent(Object[] row, SourceColumn<?> column) {
-    return row[column.index()];
-  }
-
   /** A query returns every value. */
   @Override
-  Object sent(Object[] row, Object[] before, SourceColumn<?> column) {
-    return sent(row, column);
+  Object sent(Object[] row, Object[] before, int source) {
+    Object value = row[source];
+    if (value == null) {
+      return null;
+    }
+    return switch (found[source].format) {
+      case TIMESTAMP, TIMESTAMPTZ -> new ValueFormat.Micros((Long) value);
+      case FLOAT -> Double.valueOf((String) value);
+      default -> value;
+    };
   }
 
   @Override
-  boolean has(Object[] row, SourceColumn<?> column) {
-    return present.contains(column.name());
+  boolean has(Object[] row, int source) {
+    return found[source] != null;
   }
 
   @Override
-  Unit unit(SourceColumn<?> column) {
-    return column.type() == ColumnType.TIMESTAMP ? Unit.MICROS : Unit.NONE;
+  boolean isAbsent(int source) {
+    return found[source] == null;
+  }
+
+  @Override
+  ValueFormat format(int source) {
+    return found[source] == null ? null : found[source].format;
+  }
+
+  @Override
+  Unit unit(int source) {
+    return Unit.NONE;
   }
 }

@@ -1,8 +1,10 @@
 package io.experimentetl.cdc;
 
+import io.experimentetl.mapping.ColumnBinding;
+import io.experimentetl.mapping.Origin;
+import io.experimentetl.mapping.TableBinding;
 import io.experimentetl.model.ColumnType;
 import io.experimentetl.model.SourceColumn;
-import io.experimentetl.model.SourceTable;
 import io.experimentetl.postgres.pgoutput.Relation;
 import io.experimentetl.postgres.pgoutput.Tuple;
 import io.experimentetl.postgres.pgoutput.ValueFormat;
@@ -26,28 +28,25 @@ final class TupleRowReader extends RowReader<Tuple> {
    *
    * @param formats by a type's OID; null: the catalogue no longer has the type
    */
-  TupleRowReader(SourceTable table, Relation relation, IntFunction<ValueFormat> formats) {
-    super(table);
-    List<? extends SourceColumn<?>> columns = table.columns().all();
-    places = new int[columns.size()];
-    this.formats = new ValueFormat[columns.size()];
-    for (SourceColumn<?> column : columns) {
-      int place = placeOf(column.name(), relation);
-      places[column.index()] = place;
+  TupleRowReader(TableBinding binding, Relation relation, IntFunction<ValueFormat> formats) {
+    super(binding);
+    List<String> sources = sources();
+    places = new int[sources.size()];
+    this.formats = new ValueFormat[sources.size()];
+    for (int source = 0; source < places.length; source++) {
+      int place = placeOf(sources.get(source), relation);
+      places[source] = place;
       if (place != ABSENT) {
         ValueFormat format = formats.apply(relation.columns().get(place).type());
-        this.formats[column.index()] = format == null ? declared(column.type()) : format;
+        this.formats[source] = format == null ? declared(sources.get(source)) : format;
         // The bytes of a type that is gone could be read as those of another.
         if (columnWithoutBinaryForm == null && (format == null || format == ValueFormat.OTHER)) {
-          columnWithoutBinaryForm = column.name();
+          columnWithoutBinaryForm = sources.get(source);
         }
       }
     }
-    key =
-        columns.stream()
-            .filter(SourceColumn::isKey)
-            .mapToInt(column -> places[column.index()])
-            .toArray();
+    key = keySources();
+    bind();
   }
 
   private static int placeOf(String column, Relation relation) {
@@ -63,6 +62,16 @@ final class TupleRowReader extends RowReader<Tuple> {
    * The format of a type that the catalogue no longer has: the stream names a column's type as it
    * was at the time of the change.
    */
+  private ValueFormat declared(String source) {
+    for (SourceColumn<?> column : binding().table().columns().all()) {
+      ColumnBinding bound = binding().column(column);
+      if (bound != null && bound.origin().equals(new Origin.Column(source))) {
+        return declared(column.type());
+      }
+    }
+    return ValueFormat.TEXT;
+  }
+
   private static ValueFormat declared(ColumnType type) {
     return switch (type) {
       case BIGINT, INT -> ValueFormat.INTEGER;
@@ -74,9 +83,12 @@ final class TupleRowReader extends RowReader<Tuple> {
     };
   }
 
-  /** The format in which the column is sent; null: the table does not have it. */
+  /** The format in which the column is sent; null: it is computed, or the table has none. */
   ValueFormat format(SourceColumn<?> column) {
-    return formats[column.index()];
+    ColumnBinding bound = binding().column(column);
+    return bound != null && bound.origin() instanceof Origin.Column plain
+        ? format(sources().indexOf(plain.name()))
+        : null;
   }
 
   /** A column of which only the text can be read; null: there is none. */
@@ -86,7 +98,8 @@ final class TupleRowReader extends RowReader<Tuple> {
 
   /** Whether an old row of which only the replica identity was sent has a part of the key. */
   boolean hasPartOfKey(Tuple old) {
-    for (int place : key) {
+    for (int source : key) {
+      int place = places[source];
       if (place != ABSENT && !old.isUnsent(place)) {
         return true;
       }
@@ -99,7 +112,8 @@ final class TupleRowReader extends RowReader<Tuple> {
    * other columns too. A column that was not sent has not changed.
    */
   boolean isKeyChanged(Tuple old, Tuple row) {
-    for (int place : key) {
+    for (int source : key) {
+      int place = places[source];
       if (place != ABSENT
           && !old.isUnsent(place)
           && !row.isUnsent(place)
@@ -111,8 +125,13 @@ final class TupleRowReader extends RowReader<Tuple> {
   }
 
   @Override
-  Object sent(Tuple row, SourceColumn<?> column) {
-    int place = places[column.index()];
+  Object sent(Tuple row, Tuple before, int source) {
+    Object value = sent(row, source);
+    return value == UNSENT && before != null ? sent(before, source) : value;
+  }
+
+  private Object sent(Tuple row, int source) {
+    int place = places[source];
     if (place == ABSENT || row.isNull(place)) {
       return null;
     }
@@ -120,7 +139,7 @@ final class TupleRowReader extends RowReader<Tuple> {
       return UNSENT;
     }
     try {
-      return row.value(place, formats[column.index()]);
+      return row.value(place, formats[source]);
     } catch (IllegalArgumentException e) {
       // The row becomes a finding that names the column.
       return UNREADABLE;
@@ -128,19 +147,23 @@ final class TupleRowReader extends RowReader<Tuple> {
   }
 
   @Override
-  Object sent(Tuple row, Tuple before, SourceColumn<?> column) {
-    Object value = sent(row, column);
-    return value == UNSENT && before != null ? sent(before, column) : value;
+  boolean has(Tuple row, int source) {
+    return places[source] != ABSENT;
   }
 
   @Override
-  boolean has(Tuple row, SourceColumn<?> column) {
-    return places[column.index()] != ABSENT;
+  boolean isAbsent(int source) {
+    return places[source] == ABSENT;
+  }
+
+  @Override
+  ValueFormat format(int source) {
+    return formats[source];
   }
 
   /** The values are times already, or none. */
   @Override
-  Unit unit(SourceColumn<?> column) {
+  Unit unit(int source) {
     return Unit.NONE;
   }
 }

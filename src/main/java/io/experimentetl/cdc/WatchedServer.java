@@ -1,6 +1,7 @@
 package io.experimentetl.cdc;
 
 import io.experimentetl.cdc.TableComparison.DifferingRow;
+import io.experimentetl.mapping.TableBinding;
 import io.experimentetl.model.Change;
 import io.experimentetl.model.ChangeKind;
 import io.experimentetl.model.SourcePosition;
@@ -12,8 +13,10 @@ import java.sql.ResultSet;
 import java.sql.SQLException;
 import java.sql.Statement;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.stream.Collectors;
 
 /**
@@ -117,12 +120,11 @@ final class WatchedServer implements SourceWatch.Source, AutoCloseable {
   RereadRows.Read read(SourceTable table, List<DifferingRow> rows) throws SQLException {
     return query(
         open -> {
-          Map<String, SourceRow> found =
-              new TableRowReader(table, open, settings.schema())
-                  .read(
-                      open,
-                      settings.schema(),
-                      rows.stream().map(DifferingRow::key).collect(Collectors.toSet()));
+          Set<String> keys = rows.stream().map(DifferingRow::key).collect(Collectors.toSet());
+          Map<String, SourceRow> found = new HashMap<>();
+          for (TableBinding binding : settings.mapping().of(table)) {
+            found.putAll(new TableRowReader(binding, open).read(open, keys));
+          }
           long at = SourceServer.now(open);
           List<Change> changes = new ArrayList<>();
           for (DifferingRow row : rows) {

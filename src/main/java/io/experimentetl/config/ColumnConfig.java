@@ -59,12 +59,6 @@ final class ColumnConfig {
       section.error(
           key, "has a unit or a zone, and is no column of times.", "Remove unit and zone.");
     }
-    if (unit != null && zone != null) {
-      section.error(
-          key,
-          "has a unit and a zone: a number that counts from 1970 has no zone.",
-          "Remove one of the two.");
-    }
     Map<String, String> values =
         value.has("values") ? renames(section, key + ".values", value.get("values")) : Map.of();
     if (origin instanceof Origin.Constant && (unit != null || zone != null || !values.isEmpty())) {

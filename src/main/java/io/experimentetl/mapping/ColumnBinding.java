@@ -9,8 +9,8 @@ import java.util.Map;
  * @param values the value's text, and what it is called here; others stay as they are. It is
  *     applied before the value gets our column's type
  * @param unit of a number in a column of times; null: the column holds no number
- * @param zone the IANA zone of a {@code timestamp} without zone and of a {@code date}, which is its
- *     midnight there; null: UTC
+ * @param zone the IANA zone of a {@code timestamp} without zone, of a number, and of a {@code
+ *     date}, which is its midnight there; null: UTC
  * @param absent what the value is if the table does not have the column of {@code origin}; null:
  *     NULL. It is only looked at where that column is not named in the configuration
  */

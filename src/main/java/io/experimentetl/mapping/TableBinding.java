@@ -5,9 +5,9 @@ import io.experimentetl.model.SourceTable;
 import java.io.Serializable;
 import java.util.Collections;
 import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
 import java.util.Map;
 import java.util.Set;
-import java.util.TreeSet;
 
 /**
  * One table of the source, and the rows of ours that it gives.
@@ -62,16 +62,29 @@ public record TableBinding(
     return new TableBinding(entry, table, true, schema, name, changed, where);
   }
 
-  /** The names of the source's columns that are read, in their order. */
+  /** The names of the source's columns that are read, in the order of ours. */
   public Set<String> sourceColumns() {
-    Set<String> names = new TreeSet<>(where.columns());
-    columns.values().forEach(column -> column.origin().collectColumns(names));
+    Set<String> names = new LinkedHashSet<>();
+    for (ColumnBinding column : columns.values()) {
+      column.origin().collectColumns(names);
+      if (column.absent() != null) {
+        column.absent().collectColumns(names);
+      }
+    }
+    where.collectColumns(names);
     return names;
   }
 
   /** The table as messages and findings name it: {@code schema.table}. */
   public String qualifiedName() {
     return schema + "." + name;
+  }
+
+  /**
+   * As {@link #qualifiedName}, without the schema where the configuration does not name the table.
+   */
+  public String readableName() {
+    return mapped ? qualifiedName() : name;
   }
 
   /** How messages and findings name our column: by the source's columns that it comes from. */

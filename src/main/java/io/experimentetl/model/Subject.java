@@ -86,8 +86,9 @@ public record Subject(SubjectKind kind, String key) implements Comparable<Subjec
     return new Subject(SubjectKind.TABLE_DAY, table + "/" + day);
   }
 
-  public static Subject column(SourceTable table, String column) {
-    return new Subject(SubjectKind.COLUMN, table.tableName() + "." + column);
+  /** A column by the names that it and its table have at the source. */
+  public static Subject column(String table, String column) {
+    return new Subject(SubjectKind.COLUMN, table + "." + column);
   }
 
   public static Subject transaction(long txId) {

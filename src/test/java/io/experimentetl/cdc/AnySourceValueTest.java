@@ -11,6 +11,7 @@ import io.experimentetl.clickhouse.ProgressMarker;
 import io.experimentetl.clickhouse.RowEncoder;
 import io.experimentetl.config.ConfigBuilder;
 import io.experimentetl.config.JobConfig;
+import io.experimentetl.mapping.TableBinding;
 import io.experimentetl.model.Change;
 import io.experimentetl.model.ChangeKind;
 import io.experimentetl.model.ColumnType;
@@ -211,7 +212,7 @@ class AnySourceValueTest {
     for (SourceColumn<?> column : table.columns().all()) {
       row.put(column.name(), value(column, random, old));
     }
-    StructRowReader reader = new StructRowReader(table, built);
+    StructRowReader reader = new StructRowReader(TableBinding.defaults(table, "public"), built);
     return old ? reader.readOld(row) : reader.read(row, null);
   }
 
@@ -227,7 +228,7 @@ class AnySourceValueTest {
       }
       row.set(column.name(), json.<JsonNode>valueToTree(value));
     }
-    JsonRowReader reader = new JsonRowReader(table);
+    JsonRowReader reader = new JsonRowReader(TableBinding.defaults(table, "public"));
     return old ? reader.readOld(row) : reader.read(row, null);
   }
 

@@ -118,16 +118,14 @@ class ArrivalOperatorTest {
     send("a", 90, 200, 2);
     harness.processElement(
         new StreamRecord<>(
-            Tuple2.of(
-                "a", Either.Left(new SchemaDrift(SourceTable.USERS, "email", "Missing.", 3)))));
+            Tuple2.of("a", Either.Left(new SchemaDrift("users", "email", "Missing.", 3)))));
     send("a", 90, 201, 2);
     assertThat(sequenceNumbers()).containsExactly(200L, 201L);
     assertThat(harness.getSideOutput(SourceStreams.FINDINGS))
         .extracting(StreamRecord::getValue)
         .containsExactly(
             Either.Right(
-                Finding.opened(
-                        FindingCode.S_SCHEMA_DRIFT, Subject.column(SourceTable.USERS, "email"))
+                Finding.opened(FindingCode.S_SCHEMA_DRIFT, Subject.column("users", "email"))
                     .detail("Missing.")
                     .at(3, 0, 200 << 10)));
   }

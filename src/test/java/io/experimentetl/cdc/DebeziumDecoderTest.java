@@ -2,6 +2,7 @@ package io.experimentetl.cdc;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.experimentetl.mapping.SourceMapping;
 import io.experimentetl.model.Change;
 import io.experimentetl.model.ChangeKind;
 import io.experimentetl.model.EventId;
@@ -30,7 +31,9 @@ class DebeziumDecoderTest {
       "'source':{'connector':'postgresql','ts_ms':1700000000123,'txId':7,'lsn':500,'sequence':'[\\\"400\\\",\\\"500\\\"]','table':'events'}";
 
   private final DebeziumDecoder decoder =
-      new DebeziumDecoder(new KafkaSourceSettings(new Properties(), "experiments_", true));
+      new DebeziumDecoder(
+          new KafkaSourceSettings(
+              new Properties(), "experiments_", SourceMapping.defaults("public"), true));
 
   private DebeziumRecord decode(String topic, String key, String value) {
     return decode(topic, key, value, new RecordHeaders());
@@ -98,7 +101,7 @@ class DebeziumDecoderTest {
     assertThat(decode("experiments_events", "{'id':'e'}", value).drifts())
         .containsExactly(
             new SchemaDrift(
-                SourceTable.EVENTS,
+                "events",
                 "request_id",
                 "The column request_id of events is missing: it counts as NULL.",
                 1_700_000_000_123_000L));

@@ -8,6 +8,7 @@ import io.debezium.engine.DebeziumEngine;
 import io.debezium.engine.RecordChangeEvent;
 import io.debezium.engine.format.ChangeEventFormat;
 import io.experimentetl.local.PlatformExtension;
+import io.experimentetl.mapping.SourceMapping;
 import io.experimentetl.model.Change;
 import io.experimentetl.model.ChangeKind;
 import io.experimentetl.model.FindingCode;
@@ -91,7 +92,7 @@ class DecoderAgreementIT {
         all.host(),
         all.port(),
         all.database(),
-        DrawnTables.SCHEMA,
+        SourceMapping.defaults(DrawnTables.SCHEMA),
         all.username(),
         all.password(),
         all.tls(),

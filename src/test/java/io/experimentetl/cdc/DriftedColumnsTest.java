@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.experimentetl.mapping.TableBinding;
 import io.experimentetl.model.ColumnType;
 import io.experimentetl.model.SourceColumn;
 import io.experimentetl.model.SourceTable;
@@ -48,7 +49,7 @@ class DriftedColumnsTest {
   }
 
   private List<SchemaDrift> drifts(SourceTable table, Schema schema) {
-    return columns.of(table, schema, SEEN_AT);
+    return columns.of(TableBinding.defaults(table, "public"), schema, SEEN_AT);
   }
 
   @ParameterizedTest
@@ -123,9 +124,10 @@ class DriftedColumnsTest {
             .put("created_at", 1)
             .putNull("updated_at")
             .put("extra", 1);
-    assertThat(columns.of(SourceTable.VARIANTS, row, SEEN_AT))
+    assertThat(columns.of(TableBinding.defaults(SourceTable.VARIANTS, "public"), row, SEEN_AT))
         .extracting(SchemaDrift::column)
         .containsExactly("id", "key", "is_control", "config", "created_at");
-    assertThat(columns.of(SourceTable.VARIANTS, row, SEEN_AT)).isEmpty();
+    assertThat(columns.of(TableBinding.defaults(SourceTable.VARIANTS, "public"), row, SEEN_AT))
+        .isEmpty();
   }
 }

@@ -3,6 +3,7 @@ package io.experimentetl.cdc;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import com.fasterxml.jackson.databind.ObjectMapper;
+import io.experimentetl.mapping.TableBinding;
 import io.experimentetl.model.EventRow;
 import io.experimentetl.model.ExperimentRow;
 import io.experimentetl.model.OutboxRow;
@@ -15,7 +16,8 @@ import org.junit.jupiter.api.Test;
 /** Times as Debezium's topics have them. */
 class JsonRowReaderTest {
   private static SourceRow read(SourceTable table, String json) throws Exception {
-    return new JsonRowReader(table).read(new ObjectMapper().readTree(json), null);
+    return new JsonRowReader(TableBinding.defaults(table, "public"))
+        .read(new ObjectMapper().readTree(json), null);
   }
 
   @Test

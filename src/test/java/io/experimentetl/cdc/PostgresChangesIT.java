@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.catchThrowable;
 import static org.awaitility.Awaitility.await;
 
 import io.experimentetl.local.PlatformExtension;
+import io.experimentetl.mapping.SourceMapping;
 import io.experimentetl.model.Change;
 import io.experimentetl.model.ChangeKind;
 import io.experimentetl.model.EventId;
@@ -450,7 +451,7 @@ class PostgresChangesIT {
             "localhost",
             1,
             "db",
-            "public",
+            SourceMapping.defaults("public"),
             "etl",
             () -> readFirstLine(path),
             ServerTls.PREFERRED,

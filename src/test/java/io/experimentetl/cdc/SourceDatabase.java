@@ -2,6 +2,7 @@ package io.experimentetl.cdc;
 
 import io.experimentetl.local.PlatformExtension;
 import io.experimentetl.local.PostgresEndpoint;
+import io.experimentetl.mapping.SourceMapping;
 import io.experimentetl.tls.ServerTls;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -83,7 +84,7 @@ final class SourceDatabase {
         endpoint.host(),
         port,
         endpoint.database(),
-        "public",
+        SourceMapping.defaults("public"),
         endpoint.user(),
         () -> password,
         ServerTls.PREFERRED,

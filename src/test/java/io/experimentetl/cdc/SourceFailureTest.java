@@ -2,6 +2,7 @@ package io.experimentetl.cdc;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.experimentetl.mapping.SourceMapping;
 import io.experimentetl.tls.ServerTls;
 import java.io.IOException;
 import java.time.Duration;
@@ -21,7 +22,7 @@ class SourceFailureTest {
               "db.example",
               5433,
               "shop",
-              "public",
+              SourceMapping.defaults("public"),
               "reader",
               () -> "",
               ServerTls.PREFERRED,

@@ -1,5 +1,6 @@
 package io.experimentetl.cdc;
 
+import io.experimentetl.mapping.TableBinding;
 import io.experimentetl.model.Change;
 import io.experimentetl.model.ChangeKind;
 import io.experimentetl.model.SourcePosition;
@@ -49,7 +50,9 @@ final class StockDeserializer
       return null;
     }
     ChangeKind kind = kind(value.getString("op"));
-    StructRowReader reader = new StructRowReader(table, value.schema().field("after").schema());
+    StructRowReader reader =
+        new StructRowReader(
+            TableBinding.defaults(table, "public"), value.schema().field("after").schema());
     Struct before = value.getStruct("before");
     Struct after = value.getStruct("after");
     return new Change(

@@ -4,6 +4,7 @@ import static io.experimentetl.postgres.pgoutput.PgOutputMessages.UNSENT;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import io.experimentetl.mapping.SourceMapping;
 import io.experimentetl.model.Change;
 import io.experimentetl.model.ChangeKind;
 import io.experimentetl.model.EventId;
@@ -58,7 +59,8 @@ class StreamDecoderTest {
   private static final long CREATED_MICROS = 1_795_176_000_000_000L;
 
   private final List<Either<ReaderNotice, Change>> output = new ArrayList<>();
-  private final StreamDecoder decoder = new StreamDecoder("public", FORMATS::get, output::add);
+  private final StreamDecoder decoder =
+      new StreamDecoder(SourceMapping.defaults("public"), FORMATS::get, output::add);
 
   private static Relation.Column column(String name, int type) {
     return new Relation.Column(name, type);

@@ -89,7 +89,7 @@ class TablesConfigTest {
     assertThat(column(mapping, "events", "properties").origin())
         .isEqualTo(new Origin.JsonObject(List.of("amount", "currency")));
     assertThat(mapping.entry("events").sourceColumns())
-        .containsExactly(
+        .containsExactlyInAnyOrder(
             "amount",
             "currency",
             "experiment_id",

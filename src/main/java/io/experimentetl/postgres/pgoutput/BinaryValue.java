@@ -6,6 +6,7 @@ import java.math.BigDecimal;
 import java.math.MathContext;
 import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
+import java.time.LocalDate;
 import java.util.UUID;
 
 /** Values in the forms that the send functions of PostgreSQL's types write. */
@@ -44,7 +45,7 @@ final class BinaryValue {
       case INTEGER -> integer(bytes, offset, length);
       case FLOAT -> floating(bytes, offset, length);
       case NUMERIC -> numeric(bytes, offset, length);
-      case TEXT -> new String(bytes, offset, length, StandardCharsets.UTF_8);
+      case TEXT, JSON -> new String(bytes, offset, length, StandardCharsets.UTF_8);
       case JSONB -> jsonb(bytes, offset, length);
       case UUID -> {
         int from = sized(offset, length, 2 * Long.BYTES);
@@ -52,9 +53,27 @@ final class BinaryValue {
       }
       case TIMESTAMPTZ, TIMESTAMP ->
           new ValueFormat.Micros(micros((long) LONG.get(bytes, sized(offset, length, Long.BYTES))));
+      case DATE -> date((int) INT.get(bytes, sized(offset, length, Integer.BYTES)));
       case TEXT_ONLY, OTHER ->
           throw new IllegalArgumentException("A value has a binary form that is not known.");
     };
+  }
+
+  /** As PostgreSQL prints it with DateStyle ISO. */
+  private static String date(int since2000) {
+    if (since2000 == Integer.MAX_VALUE) {
+      return "infinity";
+    }
+    if (since2000 == Integer.MIN_VALUE) {
+      return "-infinity";
+    }
+    LocalDate date = LocalDate.of(2000, 1, 1).plusDays(since2000);
+    return "%04d-%02d-%02d%s"
+        .formatted(
+            date.getYear() > 0 ? date.getYear() : 1 - date.getYear(),
+            date.getMonthValue(),
+            date.getDayOfMonth(),
+            date.getYear() > 0 ? "" : " BC");
   }
 
   private static int sized(int offset, int length, int expected) {

@@ -39,7 +39,7 @@ final class TextValue {
       case BOOL -> bool(text);
       case INTEGER -> Long.valueOf(text);
       case FLOAT -> Double.valueOf(text);
-      case NUMERIC, TEXT, JSONB, TEXT_ONLY, OTHER -> text;
+      case NUMERIC, TEXT, JSON, JSONB, DATE, TEXT_ONLY, OTHER -> text;
       case UUID -> UUID.fromString(text);
       case TIMESTAMPTZ, TIMESTAMP -> new ValueFormat.Micros(micros(text));
     };

@@ -25,10 +25,11 @@ public enum ValueFormat {
       "namesend",
       "charsend",
       "enum_send",
-      "json_send",
       "citextsend",
       "unknownsend",
       "cstring_send"),
+  /** A {@link String}, as it was written. */
+  JSON("json_send"),
   /** A {@link String}; its binary form begins with a version. */
   JSONB("jsonb_send"),
   /** A {@link java.util.UUID}. */
@@ -37,6 +38,8 @@ public enum ValueFormat {
   TIMESTAMPTZ("timestamptz_send"),
   /** {@link Micros}, of the time as if it was in UTC. */
   TIMESTAMP("timestamp_send"),
+  /** A {@link String}, such as 2026-01-31. */
+  DATE("date_send"),
   /** A {@link String}, of a type without a send function: it is always sent as a text. */
   TEXT_ONLY("-"),
   /** A {@link String} where the value was sent as a text; its binary form cannot be read. */
@@ -77,7 +80,7 @@ public enum ValueFormat {
    *
    * @param sendFunction the name in {@code pg_type.typsend}; "-": the type has none
    */
-  static ValueFormat ofSendFunction(String sendFunction) {
+  public static ValueFormat ofSendFunction(String sendFunction) {
     return BY_SEND_FUNCTION.getOrDefault(sendFunction, OTHER);
   }
 }

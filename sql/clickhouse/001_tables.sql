@@ -78,6 +78,20 @@ PARTITION BY intHash64(id) % 4
 ORDER BY (experiment_id, user_id, id)
 SETTINGS non_replicated_deduplication_window = 10000, /*cluster:replicated_deduplication_window = 10000, replicated_deduplication_window_seconds = 604800,*/ fsync_after_insert = 1, fsync_part_directory = 1;
 
+-- Months that archive --restore brought back. Without TTL. The columns
+-- are those of the tables that the rows left.
+CREATE TABLE IF NOT EXISTS events_archive /*cluster:ON CLUSTER '{cluster}'*/ AS events_processed
+ENGINE = /*cluster:Replicated*/ReplacingMergeTree(_version, _deleted)
+PARTITION BY if(toYear(timestamp) BETWEEN 2015 AND 2044, toYYYYMM(timestamp), intDiv(toYear(timestamp), 10) * 10)
+ORDER BY (experiment_id, user_id, timestamp, event_id)
+SETTINGS fsync_after_insert = 1, fsync_part_directory = 1;
+
+CREATE TABLE IF NOT EXISTS assignments_archive /*cluster:ON CLUSTER '{cluster}'*/ AS assignments_processed
+ENGINE = /*cluster:Replicated*/ReplacingMergeTree(_version, _deleted)
+PARTITION BY intHash64(id) % 4
+ORDER BY (experiment_id, user_id, id)
+SETTINGS fsync_after_insert = 1, fsync_part_directory = 1;
+
 CREATE TABLE IF NOT EXISTS experiments /*cluster:ON CLUSTER '{cluster}'*/
 (
     id            Int64,

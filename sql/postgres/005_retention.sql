@@ -3,7 +3,7 @@
 -- only the role of `serve`, at the end, may call them. Apply it behind 004_partitions.sql, and again after that was applied. Safe to
 -- apply twice.
 
--- The scheduled tasks: daily, weekly. One row for each that was ever due.
+-- The scheduled tasks: daily, weekly, monthly. One row for each that was ever due.
 CREATE TABLE IF NOT EXISTS etl_schedule
 (
     task        text        PRIMARY KEY,

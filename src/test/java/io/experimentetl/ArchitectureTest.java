@@ -41,6 +41,7 @@ class ArchitectureTest {
               ".stats..",
               ".quality..",
               ".warehouse..",
+              ".archive..",
               ".clickhouse..",
               ".postgres..",
               ".config..",

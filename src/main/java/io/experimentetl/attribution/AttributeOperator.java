@@ -185,7 +185,7 @@ public final class AttributeOperator
         jobConfig,
         restated,
         knownAllocations,
-        () -> WarehouseEvents.open(jobConfig.clickhouse()),
+        () -> WarehouseEvents.open(jobConfig),
         WALK_NANOS);
   }
 
@@ -194,7 +194,7 @@ public final class AttributeOperator
         jobConfig,
         Set.of(),
         Map.of(),
-        () -> WarehouseEvents.open(jobConfig.clickhouse()),
+        () -> WarehouseEvents.open(jobConfig),
         walkNanos);
   }
 

@@ -11,6 +11,8 @@ package io.experimentetl.attribution;
  * @param assignments number of assignments
  * @param checksum over the rows, in any order. It does not cover their versions: a correction of a
  *     row may become visible after the eviction, and does not change the facts
+ * @param earliest the earliest time in a fact, microseconds since 1970 in UTC: by it and the latest
+ *     one the facts are found in the archive
  * @param latest the latest time in a fact, microseconds since 1970 in UTC
  * @param lost ClickHouse did not have the facts when they were needed. They are never read again,
  *     because rows that were delivered since then would be missing
@@ -24,6 +26,7 @@ public record EvictionSummary(
     int events,
     int assignments,
     long checksum,
+    long earliest,
     long latest,
     boolean lost,
     String formerId,
@@ -36,6 +39,7 @@ public record EvictionSummary(
         facts.events.size(),
         facts.assignments().size(),
         facts.checksum(),
+        facts.earliest(),
         facts.latest(),
         false,
         null,
@@ -44,11 +48,29 @@ public record EvictionSummary(
 
   EvictionSummary asLost() {
     return new EvictionSummary(
-        experimentId, bound, events, assignments, checksum, latest, true, formerId, countedBy);
+        experimentId,
+        bound,
+        events,
+        assignments,
+        checksum,
+        earliest,
+        latest,
+        true,
+        formerId,
+        countedBy);
   }
 
   EvictionSummary under(String otherId) {
     return new EvictionSummary(
-        experimentId, bound, events, assignments, checksum, latest, lost, otherId, countedBy);
+        experimentId,
+        bound,
+        events,
+        assignments,
+        checksum,
+        earliest,
+        latest,
+        lost,
+        otherId,
+        countedBy);
   }
 }

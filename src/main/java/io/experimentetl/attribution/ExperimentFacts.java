@@ -413,6 +413,19 @@ final class ExperimentFacts {
   }
 
   /**
+   * The earliest time in a fact, microseconds since 1970 in UTC, or {@link Long#MAX_VALUE} where
+   * there is none.
+   */
+  long earliest() {
+    long[] earliest = {Long.MAX_VALUE};
+    events.forEach(event -> earliest[0] = Math.min(earliest[0], event.occurredAt()));
+    for (AssignmentRow row : assignments()) {
+      earliest[0] = Math.min(earliest[0], row.assignedAt());
+    }
+    return earliest[0];
+  }
+
+  /**
    * The latest time in a fact, microseconds since 1970 in UTC, or {@link Long#MIN_VALUE} where
    * there is no fact.
    */

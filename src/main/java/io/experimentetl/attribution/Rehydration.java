@@ -41,7 +41,7 @@ final class Rehydration {
 
   /** The visible facts of the user in the summary's experiment, complete or not. */
   ExperimentFacts remains(UserFacts user, EvictionSummary summary) {
-    return warehouse.remains(idOf(user, summary), summary.experimentId());
+    return warehouse.remains(idOf(user, summary), summary);
   }
 
   /** The id under which the rows of evicted facts stand. */

@@ -16,6 +16,7 @@ import java.util.Set;
 import java.util.TreeMap;
 import java.util.TreeSet;
 import java.util.function.Consumer;
+import java.util.function.UnaryOperator;
 
 /** Users' facts as the warehouse shows them; evicted facts are rehydrated from there. */
 final class WarehouseFacts implements AutoCloseable {
@@ -113,7 +114,21 @@ final class WarehouseFacts implements AutoCloseable {
     if (read == null) {
       read = query(Set.of(summary.experimentId()), Set.of(userId), summary.bound()).get(key);
     }
-    return read != null && read.isOf(summary) ? read.facts : null;
+    if (!isOf(read, summary) && recall(userId, summary)) {
+      read = query(Set.of(summary.experimentId()), Set.of(userId), summary.bound()).get(key);
+    }
+    return isOf(read, summary) ? read.facts : null;
+  }
+
+  private static boolean isOf(FactsRead read, EvictionSummary summary) {
+    return read != null && read.isOf(summary);
+  }
+
+  /** Whether rows of the facts' months were archived, and are in the warehouse again. */
+  private boolean recall(String userId, EvictionSummary summary) {
+    return repeat(
+        () -> open().recall(userId, summary.earliest(), summary.latest()),
+        e -> timeout(Set.of(summary.experimentId()), Set.of(userId), e));
   }
 
   /**
@@ -151,11 +166,13 @@ final class WarehouseFacts implements AutoCloseable {
   }
 
   /**
-   * All that the warehouse shows of the user in the experiment, complete or not.
+   * All that the warehouse shows of evicted facts, complete or not, the archived ones too.
    *
    * @throws UncheckedIOException as {@link #rehydrate}
    */
-  ExperimentFacts remains(String userId, long experimentId) {
+  ExperimentFacts remains(String userId, EvictionSummary summary) {
+    long experimentId = summary.experimentId();
+    recall(userId, summary);
     FactsRead read =
         query(Set.of(experimentId), Set.of(userId), Long.MAX_VALUE)
             .get(new Key(userId, experimentId));
@@ -163,14 +180,25 @@ final class WarehouseFacts implements AutoCloseable {
   }
 
   private Map<Key, FactsRead> query(Set<Long> experiments, Set<String> userIds, long bound) {
+    return repeat(
+        () -> read(experiments, userIds, bound), e -> timeout(experiments, userIds, e));
+  }
+
+  /** A request that may be repeated. */
+  @FunctionalInterface
+  private interface Request<T> {
+    T send() throws IOException, InterruptedException;
+  }
+
+  private <T> T repeat(Request<T> request, UnaryOperator<IOException> timeout) {
     Backoff backoff = new Backoff(patience);
     try {
       while (true) {
         try {
-          return read(experiments, userIds, bound);
+          return request.send();
         } catch (IOException e) {
           if (backoff.isOver()) {
-            throw new UncheckedIOException(timeout(experiments, userIds, e));
+            throw new UncheckedIOException(timeout.apply(e));
           }
           backoff.pause();
         }
@@ -185,7 +213,7 @@ final class WarehouseFacts implements AutoCloseable {
 
   private IOException timeout(Set<Long> experiments, Set<String> userIds, IOException e) {
     return new IOException(
-        "Evicted facts (experiments %s, users %s …) are needed again, and ClickHouse did not return them within %d s (clickhouse.commit-deadline). Nothing is lost: the job restarts from its last checkpoint and continues when events_processed and assignments_processed can be read. ClickHouse reports: %s"
+        "Evicted facts (experiments %s, users %s …) are needed again, and ClickHouse did not return them within %d s (clickhouse.commit-deadline). Nothing is lost: the job restarts from its last checkpoint and continues when events_processed and assignments_processed, and the archive if there is one, can be read. The cause: %s"
             .formatted(
                 experiments,
                 userIds.stream().limit(3).toList(),

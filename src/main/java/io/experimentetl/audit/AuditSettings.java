@@ -1,6 +1,7 @@
 package io.experimentetl.audit;
 
 import io.experimentetl.clickhouse.ClickHouseConnection;
+import io.experimentetl.config.ArchiveConfig;
 import io.experimentetl.config.FindingsConfig;
 import io.experimentetl.config.JobConfig;
 import io.experimentetl.config.RetentionConfig;
@@ -17,6 +18,7 @@ import java.time.Duration;
  * @param eventRetention rows of {@code events} older than this may be absent from PostgreSQL
  * @param assignmentRetention the same for {@code assignments}
  * @param warehouseRetention facts older than this may be absent from ClickHouse
+ * @param archive facts of the months of its manifests may be absent too
  * @param deadline how long nothing may move, neither the job's progress nor the audit's queries,
  *     until the audit gives up
  */
@@ -30,6 +32,7 @@ public record AuditSettings(
     Duration eventRetention,
     Duration assignmentRetention,
     Duration warehouseRetention,
+    ArchiveConfig archive,
     Duration deadline) {
 
   /** The job's settings, with the servers to compare. */
@@ -50,6 +53,7 @@ public record AuditSettings(
         job.retention().postgres().events(),
         job.retention().postgres().assignments(),
         shorter(job.retention().clickhouse()),
+        job.archive(),
         deadline);
   }
 

@@ -276,7 +276,7 @@ final class EnrichmentComparison {
         "population_is_exposure", Boolean.toString(statistics.population() == Population.EXPOSURE));
     values.put(
         "assignments_expire",
-        Boolean.toString(warehouse.expires(AuditedTable.ASSIGNMENTS.warehouseTable())));
+        Boolean.toString(warehouse.mayExpire(AuditedTable.ASSIGNMENTS.warehouseTable())));
     values.put(
         "values",
         statistics.metrics().stream()

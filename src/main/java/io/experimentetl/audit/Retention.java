@@ -9,6 +9,8 @@ final class Retention {
   private final Instant retainedBefore;
   private final Instant expiredBefore;
   private final boolean expires;
+  private final ArchivedMonths archived;
+  private final String warehouseTable;
 
   Retention(
       AuditSettings settings, AuditedTable table, SourceSnapshot source, Warehouse warehouse) {
@@ -20,7 +22,9 @@ final class Retention {
                     ? settings.eventRetention()
                     : settings.assignmentRetention());
     this.expiredBefore = source.takenAt().minus(warehouse.retention());
-    this.expires = warehouse.expires(table.warehouseTable());
+    this.warehouseTable = table.warehouseTable();
+    this.expires = warehouse.hasTtl(warehouseTable);
+    this.archived = warehouse.archived();
   }
 
   /** PostgreSQL's retention may have removed rows that are older. */
@@ -41,9 +45,10 @@ final class Retention {
                 * 1_000_000);
   }
 
-  /** Whether ClickHouse's own retention may have removed the row. */
+  /** Whether ClickHouse's own retention may have removed the row, or the archive has. */
   boolean hasExpired(long micros) {
-    return expires && isBefore(micros, expiredBefore);
+    return (expires && isBefore(micros, expiredBefore))
+        || archived.contains(warehouseTable, micros);
   }
 
   private static boolean isBefore(long micros, Instant moment) {

@@ -216,13 +216,15 @@ final class StatisticsComparison {
   /** Statistics outlive the rows they were computed from. */
   private Set<Long> expiredExperiments() {
     Set<Long> expired = new TreeSet<>();
-    if (warehouse.expires(AuditedTable.EVENTS.warehouseTable())) {
-      warehouse.read(
-          "SELECT DISTINCT experiment_id FROM experiment_daily_stats FINAL WHERE day < toDate32('"
-              + LocalDate.ofInstant(source.takenAt().minus(warehouse.retention()), ZoneOffset.UTC)
-              + "')",
-          row -> expired.add(row.getLong(1)));
-    }
+    warehouse
+        .expiredBefore(AuditedTable.EVENTS.warehouseTable(), source.takenAt())
+        .ifPresent(
+            before ->
+                warehouse.read(
+                    "SELECT DISTINCT experiment_id FROM experiment_daily_stats FINAL WHERE day < toDate32('"
+                        + LocalDate.ofInstant(before, ZoneOffset.UTC)
+                        + "')",
+                    row -> expired.add(row.getLong(1))));
     return expired;
   }
 

@@ -13,10 +13,12 @@ import java.sql.SQLException;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.UUID;
+import java.util.stream.Stream;
 
 /** ClickHouse's side of the audit. */
 final class Warehouse implements AutoCloseable {
@@ -42,11 +44,13 @@ final class Warehouse implements AutoCloseable {
   private final ClickHouseReader observer;
   private final Deadline deadline;
   private final Duration retention;
+  private final ArchivedMonths archived;
 
   Warehouse(AuditSettings settings, Deadline deadline) {
     this.server = settings.clickhouse();
     this.deadline = deadline;
     this.retention = settings.warehouseRetention().minusDays(1);
+    this.archived = new ArchivedMonths(settings.archive());
     this.reader = new ClickHouseReader(server, settings(name));
     this.observer = new ClickHouseReader(server);
   }
@@ -110,8 +114,31 @@ final class Warehouse implements AutoCloseable {
     return retention;
   }
 
-  /** Whether the table has a retention: a warehouse of old data may have none. */
-  boolean expires(String table) {
+  /** The months that are archived. */
+  ArchivedMonths archived() {
+    return archived;
+  }
+
+  /**
+   * The time before which rows of the table may be gone: by its TTL, or because they were archived.
+   * Empty: none may be, since a warehouse of old data may have no TTL.
+   *
+   * @param now when the source was read
+   */
+  Optional<Instant> expiredBefore(String table, Instant now) {
+    return Stream.concat(
+            hasTtl(table) ? Stream.of(now.minus(retention)) : Stream.empty(),
+            archived.end(table).stream())
+        .max(Comparator.naturalOrder());
+  }
+
+  /** Whether rows of the table may be gone, as {@link #expiredBefore} says. */
+  boolean mayExpire(String table) {
+    return hasTtl(table) || archived.end(table).isPresent();
+  }
+
+  /** Whether the table has a TTL. */
+  boolean hasTtl(String table) {
     return count(
             "SELECT count() FROM system.tables WHERE database = currentDatabase() AND name = '"
                 + table

@@ -1,14 +1,15 @@
 package io.experimentetl.cli;
 
 import io.experimentetl.config.InvalidConfigurationException;
+import io.experimentetl.maintenance.ArchiveCommand;
 import io.experimentetl.maintenance.CleanupCommand;
+import io.experimentetl.maintenance.ForgetCommand;
 import io.experimentetl.maintenance.MaintainCommand;
 import io.experimentetl.maintenance.PartitionsCommand;
 import io.experimentetl.operations.CancelCommand;
 import io.experimentetl.operations.Databases;
 import io.experimentetl.operations.DeadLettersCommand;
 import io.experimentetl.operations.DeploymentOptions;
-import io.experimentetl.operations.ForgetCommand;
 import io.experimentetl.operations.NamedDeployment;
 import io.experimentetl.operations.NamedServers;
 import io.experimentetl.operations.OperationsException;
@@ -86,6 +87,7 @@ public final class Tool {
         .addSubcommand(new DeadLettersCommand(databases.get()))
         .addSubcommand(new ForgetCommand(databases.get()))
         .addSubcommand(new CleanupCommand(databases.get()))
+        .addSubcommand(new ArchiveCommand(databases.get()))
         .addSubcommand(new PartitionsCommand(databases.get()))
         .addSubcommand(new MaintainCommand(databases.get()))
         .addSubcommand(new ServeCommand(deployments.get()));

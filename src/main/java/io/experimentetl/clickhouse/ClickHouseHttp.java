@@ -8,6 +8,7 @@ import java.net.http.HttpRequest;
 import java.net.http.HttpResponse;
 import java.net.http.HttpTimeoutException;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
 import java.time.Duration;
 import java.util.Base64;
 import java.util.LinkedHashMap;
@@ -149,6 +150,32 @@ final class ClickHouseHttp implements AutoCloseable {
   }
 
   /**
+   * Runs a query whose output becomes a file.
+   *
+   * @param parameters with {@code query}, unless the body is the query
+   * @param to is written only when the server answers without an error
+   */
+  Answer download(
+      Map<String, String> parameters,
+      HttpRequest.BodyPublisher body,
+      String contentType,
+      Duration timeout,
+      Path to)
+      throws IOException, InterruptedException {
+    return send(
+        parameters,
+        body,
+        contentType,
+        timeout,
+        answer ->
+            answer.statusCode() == 200
+                    && answer.headers().firstValue("X-ClickHouse-Exception-Code").isEmpty()
+                ? HttpResponse.BodySubscribers.mapping(
+                    HttpResponse.BodySubscribers.ofFile(to), file -> "")
+                : HttpResponse.BodySubscribers.ofString(StandardCharsets.UTF_8));
+  }
+
+  /**
    * Sends a statement with a compressed body as its data.
    *
    * @param settings must contain {@code query_id}
@@ -180,18 +207,33 @@ final class ClickHouseHttp implements AutoCloseable {
         .isPresent();
   }
 
-  private static List<String[]> lines(Answer answer) throws RefusedException {
+  static List<String[]> lines(Answer answer) throws RefusedException {
     if (!answer.succeeded()) {
       throw new RefusedException(answer);
     }
     return answer.text().lines().map(line -> line.split("\t", -1)).toList();
   }
 
-  private Answer send(
+  Answer send(
       Map<String, String> parameters,
       HttpRequest.BodyPublisher body,
       String contentType,
       Duration timeout)
+      throws IOException, InterruptedException {
+    return send(
+        parameters,
+        body,
+        contentType,
+        timeout,
+        HttpResponse.BodyHandlers.ofString(StandardCharsets.UTF_8));
+  }
+
+  private Answer send(
+      Map<String, String> parameters,
+      HttpRequest.BodyPublisher body,
+      String contentType,
+      Duration timeout,
+      HttpResponse.BodyHandler<String> handler)
       throws IOException, InterruptedException {
     HttpRequest request =
         HttpRequest.newBuilder(uri(parameters))
@@ -199,7 +241,7 @@ final class ClickHouseHttp implements AutoCloseable {
             .header("Content-Type", contentType)
             .POST(body)
             .build();
-    HttpResponse<String> response = await(request, timeout);
+    HttpResponse<String> response = await(request, handler, timeout);
     int code =
         response
             .headers()
@@ -218,10 +260,10 @@ final class ClickHouseHttp implements AutoCloseable {
   }
 
   /** Covers the whole answer; the client's timeout ends with the answer's headers. */
-  private HttpResponse<String> await(HttpRequest request, Duration timeout)
+  private HttpResponse<String> await(
+      HttpRequest request, HttpResponse.BodyHandler<String> handler, Duration timeout)
       throws IOException, InterruptedException {
-    CompletableFuture<HttpResponse<String>> response =
-        client.sendAsync(request, HttpResponse.BodyHandlers.ofString(StandardCharsets.UTF_8));
+    CompletableFuture<HttpResponse<String>> response = client.sendAsync(request, handler);
     try {
       return response.get(timeout.toMillis(), TimeUnit.MILLISECONDS);
     } catch (TimeoutException e) {

@@ -23,6 +23,7 @@ public record JobConfig(
     OutboxConfig outbox,
     StateConfig state,
     RetentionConfig retention,
+    ArchiveConfig archive,
     ServeConfig serve)
     implements Serializable {
 
@@ -48,6 +49,7 @@ public record JobConfig(
         OutboxConfig.defaults(),
         StateConfig.defaults(),
         RetentionConfig.defaults(),
+        ArchiveConfig.defaults(),
         ServeConfig.defaults());
   }
 
@@ -63,6 +65,7 @@ public record JobConfig(
         outbox,
         state,
         retention,
+        archive,
         serve);
   }
 
@@ -90,6 +93,7 @@ public record JobConfig(
     OutboxConfig outbox = section.group("outbox", OutboxConfig::read);
     StateConfig state = section.group("state", StateConfig::read);
     RetentionConfig retention = section.group("retention", RetentionConfig::read);
+    ArchiveConfig archive = section.group("archive", ArchiveConfig::read);
     ServeConfig serve = section.group("serve", ServeConfig::read);
     if (source.type() == SourceType.KAFKA && delivery.mode() == DeliveryMode.LOW_LATENCY) {
       section.error(
@@ -107,6 +111,7 @@ public record JobConfig(
         outbox,
         state,
         retention,
+        archive,
         serve);
   }
 }

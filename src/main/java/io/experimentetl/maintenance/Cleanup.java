@@ -3,7 +3,7 @@ package io.experimentetl.maintenance;
 import io.experimentetl.config.RetentionConfig;
 import io.experimentetl.maintenance.CleanupReport.Counting;
 import io.experimentetl.maintenance.CleanupRequest.Part;
-import io.experimentetl.operations.ClickHouseLogin;
+import io.experimentetl.operations.Databases;
 import io.experimentetl.operations.OperationsException;
 import io.experimentetl.operations.PostgresLogin;
 import java.sql.Connection;
@@ -25,16 +25,15 @@ public final class Cleanup {
   private static final int BATCH_PAGES = 256;
 
   private final PostgresLogin postgres;
-  private final ClickHouseLogin clickHouse;
+  private final WarehouseRetention warehouse;
   private final RetentionConfig policies;
   private final Clock clock;
 
   /** Clean-ups of a deployment's databases. */
-  public Cleanup(
-      PostgresLogin postgres, ClickHouseLogin clickHouse, RetentionConfig policies, Clock clock) {
-    this.postgres = postgres;
-    this.clickHouse = clickHouse;
-    this.policies = policies;
+  public Cleanup(Databases databases, Clock clock) {
+    this.postgres = databases.postgres();
+    this.warehouse = WarehouseRetention.of(databases);
+    this.policies = databases.config().retention();
     this.clock = clock;
   }
 
@@ -63,8 +62,7 @@ public final class Cleanup {
       }
       if (request.ages().containsKey(Part.CLICKHOUSE)) {
         tables.addAll(
-            new WarehouseRetention(clickHouse, policies.clickhouse())
-                .cleanUp(clock.instant(), request.dryRun()));
+            warehouse.cleanUp(clock.instant(), request.dryRun()));
       }
     }
     return new CleanupReport(request.dryRun(), complete, tables);

@@ -81,8 +81,7 @@ public final class CleanupCommand implements Callable<Integer> {
     try {
       Watermark.of(databases).advance(Duration.ofSeconds(waitSeconds));
       CleanupReport report =
-          new Cleanup(databases.postgres(), databases.clickHouse(), policies, Clock.systemUTC())
-              .run(request, Duration.ofDays(1));
+          new Cleanup(databases, Clock.systemUTC()).run(request, Duration.ofDays(1));
       print(out, report);
       return report.complete() ? 0 : 1;
     } catch (SQLException e) {

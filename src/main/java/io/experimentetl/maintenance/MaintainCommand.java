@@ -22,8 +22,9 @@ import picocli.CommandLine.Spec;
     mixinStandardHelpOptions = true,
     description = {
       "Runs a scheduled task, for cron or a Kubernetes CronJob where serve does not run.",
-      "daily (02:00 UTC): partitions, clean-up, what erased users left on disk, sizes. weekly (Sunday 03:00 UTC): verify --record. A task",
-      "that another scheduler has run since it was due is not run again. ENABLE_PARTITION_MAINTENANCE=false switches the daily task off."
+      "daily (02:00 UTC): partitions, clean-up, what erased users left on disk, sizes. weekly (Sunday 03:00 UTC): verify --record.",
+      "monthly (the 1st, 04:00 UTC): archive. A task that another scheduler has run since it was due is not run again.",
+      "ENABLE_PARTITION_MAINTENANCE=false switches the daily task off."
     },
     exitCodeListHeading = "Exit codes:%n",
     exitCodeList = {
@@ -35,7 +36,7 @@ public final class MaintainCommand implements Callable<Integer> {
 
   @Mixin private final Databases databases;
 
-  @Parameters(paramLabel = "TASK", description = "daily or weekly")
+  @Parameters(paramLabel = "TASK", description = "daily, weekly or monthly")
   private String task;
 
   public MaintainCommand(Databases databases) {

@@ -7,10 +7,10 @@ import io.experimentetl.audit.CannotCompareException;
 import io.experimentetl.audit.VerdictRecord;
 import io.experimentetl.config.JobConfig;
 import io.experimentetl.maintenance.Schedule.Outcome;
+import io.experimentetl.operations.ColdStorage;
 import io.experimentetl.operations.Databases;
 import io.experimentetl.operations.OperationsException;
 import io.experimentetl.operations.PostgresLogin;
-import io.experimentetl.operations.SqlFiles;
 import java.sql.SQLException;
 import java.time.Clock;
 import java.time.Duration;
@@ -43,6 +43,7 @@ public final class Maintenance {
     return switch (task) {
       case DAILY -> daily();
       case WEEKLY -> weekly();
+      case MONTHLY -> monthly();
     };
   }
 
@@ -121,7 +122,7 @@ public final class Maintenance {
   private String cleanUp() throws SQLException {
     JobConfig config = databases.config();
     CleanupReport report =
-        new Cleanup(databases.postgres(), databases.clickHouse(), config.retention(), clock)
+        new Cleanup(databases, clock)
             .run(CleanupRequest.of(config.retention(), false, Set.of(), Map.of()), CLEANUP_BUDGET);
     String text =
         report.tables().stream()
@@ -140,8 +141,8 @@ public final class Maintenance {
   }
 
   private String forget() {
-    SqlFiles.bundled().forgetErasedUsers(databases.clickHouse());
-    return "done";
+    int months = ForgetCommand.forget(databases, clock).size();
+    return months == 0 ? "done" : "done, %d archived months rewritten".formatted(months);
   }
 
   private Outcome weekly() {
@@ -163,5 +164,24 @@ public final class Maintenance {
     } catch (CannotCompareException | OperationsException e) {
       return new Outcome(false, "could not be compared: " + e.getMessage());
     }
+  }
+
+  private Outcome monthly() {
+    ColdStorage storage = new ColdStorage(databases, clock);
+    if (!storage.isOn()) {
+      return new Outcome(true, "no archive is configured");
+    }
+    List<String> details = new ArrayList<>();
+    boolean succeeded =
+        step(
+            details,
+            "archive",
+            () -> {
+              WarehouseRetention.of(databases).stopForArchive();
+              List<String> waiting = new ArrayList<>();
+              int moved = storage.archive(waiting::add).size();
+              return "%d months moved, %d wait".formatted(moved, waiting.size() - moved);
+            });
+    return new Outcome(succeeded, String.join("; ", details));
   }
 }

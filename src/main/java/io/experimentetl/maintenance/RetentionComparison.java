@@ -1,7 +1,7 @@
 package io.experimentetl.maintenance;
 
 import io.experimentetl.config.RetentionConfig;
-import io.experimentetl.operations.ClickHouseLogin;
+import io.experimentetl.operations.Databases;
 import io.experimentetl.operations.PostgresLogin;
 import java.sql.Connection;
 import java.sql.SQLException;
@@ -13,7 +13,7 @@ import java.util.Optional;
 /** The configured policies beside what is true in PostgreSQL, in ClickHouse and in the job. */
 public final class RetentionComparison {
   private final PostgresLogin postgres;
-  private final ClickHouseLogin clickHouse;
+  private final WarehouseRetention warehouse;
   private final RetentionConfig policies;
   private final Optional<RetentionConfig> ofJob;
 
@@ -22,14 +22,10 @@ public final class RetentionComparison {
    *
    * @param ofJob with which the running job was started; empty: not known
    */
-  public RetentionComparison(
-      PostgresLogin postgres,
-      ClickHouseLogin clickHouse,
-      RetentionConfig policies,
-      Optional<RetentionConfig> ofJob) {
-    this.postgres = postgres;
-    this.clickHouse = clickHouse;
-    this.policies = policies;
+  public RetentionComparison(Databases databases, Optional<RetentionConfig> ofJob) {
+    this.postgres = databases.postgres();
+    this.warehouse = WarehouseRetention.of(databases);
+    this.policies = databases.config().retention();
     this.ofJob = ofJob;
   }
 
@@ -58,7 +54,7 @@ public final class RetentionComparison {
     rows.add(cleanedUp("variants", source.experiments()));
     rows.add(new Policy("postgresql", "users", null, "no clean-up", true, "for ever"));
     for (WarehouseRetention.Ttl ttl :
-        new WarehouseRetention(clickHouse, policies.clickhouse()).ttls()) {
+        warehouse.ttls()) {
       rows.add(
           new Policy(
               "clickhouse",
@@ -66,16 +62,26 @@ public final class RetentionComparison {
               ttl.policyDays(),
               ttl.actualDays().isEmpty() ? "no TTL" : "TTL " + days(ttl.actualDays().getAsLong()),
               !ttl.differs(),
-              ttl.actualDays().isEmpty()
-                  ? "for ever, until 900_retention.sql is applied"
-                  : ttl.differs()
-                      ? "the TTL, until the next clean-up sets the policy"
-                      : days(ttl.policyDays())));
+              holds(ttl)));
     }
     rows.add(job("events", source.events(), ofJob.map(job -> job.postgres().events())));
     rows.add(
         job("assignments", source.assignments(), ofJob.map(job -> job.postgres().assignments())));
     return rows;
+  }
+
+  private static String holds(WarehouseRetention.Ttl ttl) {
+    if (ttl.archived()) {
+      return ttl.differs()
+          ? "the TTL, until the next clean-up or archive takes it away"
+          : days(ttl.policyDays()) + ", until archive has moved the month";
+    }
+    if (ttl.actualDays().isEmpty()) {
+      return "for ever, until 900_retention.sql is applied";
+    }
+    return ttl.differs()
+        ? "the TTL, until the next clean-up sets the policy"
+        : days(ttl.policyDays());
   }
 
   private static Policy cleanedUp(String table, Duration policy) {

@@ -1,18 +1,24 @@
 package io.experimentetl.maintenance;
 
+import io.experimentetl.archive.ArchivedTable;
+import io.experimentetl.config.JobConfig;
 import io.experimentetl.config.RetentionConfig;
 import io.experimentetl.maintenance.CleanupReport.Counting;
 import io.experimentetl.operations.ClickHouseLogin;
 import io.experimentetl.operations.ClickHouseSession;
+import io.experimentetl.operations.Databases;
 import io.experimentetl.operations.SqlFiles;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalLong;
+import java.util.Set;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
@@ -30,9 +36,21 @@ final class WarehouseRetention {
   private final ClickHouseLogin clickHouse;
   private final RetentionConfig.Warehouse policies;
 
-  WarehouseRetention(ClickHouseLogin clickHouse, RetentionConfig.Warehouse policies) {
+  /** Whether only the archive may remove events and assignments. */
+  private final boolean archiving;
+
+  private WarehouseRetention(
+      ClickHouseLogin clickHouse, RetentionConfig.Warehouse policies, boolean archiving) {
     this.clickHouse = clickHouse;
     this.policies = policies;
+    this.archiving = archiving;
+  }
+
+  /** The TTLs of a deployment's warehouse. */
+  static WarehouseRetention of(Databases databases) {
+    JobConfig config = databases.config();
+    return new WarehouseRetention(
+        databases.clickHouse(), config.retention().clickhouse(), config.archive().isOn());
   }
 
   /**
@@ -40,10 +58,19 @@ final class WarehouseRetention {
    *
    * @param age an expression, the time from which a row's age is counted
    * @param actualDays its TTL; empty: it has none
+   * @param archived whether it must have none, because the archive removes its rows
    */
-  record Ttl(String table, String age, long policyDays, OptionalLong actualDays, String statement) {
+  record Ttl(
+      String table,
+      String age,
+      long policyDays,
+      OptionalLong actualDays,
+      boolean archived,
+      String statement) {
     boolean differs() {
-      return actualDays.isEmpty() || actualDays.getAsLong() != policyDays;
+      return archived
+          ? actualDays.isPresent()
+          : actualDays.isEmpty() || actualDays.getAsLong() != policyDays;
     }
   }
 
@@ -73,6 +100,7 @@ final class WarehouseRetention {
                           statement.group(2),
                           days,
                           actual(engines.get(statement.group(1))),
+                          archiving && isArchived(statement.group(1)),
                           "ALTER TABLE %s MODIFY TTL %s + INTERVAL %d DAY %s"
                               .formatted(
                                   statement.group(1),
@@ -83,6 +111,26 @@ final class WarehouseRetention {
       }
     }
     return ttls;
+  }
+
+  private static boolean isArchived(String table) {
+    return Arrays.stream(ArchivedTable.values())
+        .anyMatch(archived -> archived.warehouseTable().equals(table));
+  }
+
+  /**
+   * Takes the TTLs of the archived tables away: they would remove rows that are not yet archived.
+   */
+  void stopForArchive() {
+    try (ClickHouseSession session = clickHouse.connect()) {
+      ttls(session).stream().filter(Ttl::archived).forEach(ttl -> removeTtl(session, ttl));
+    }
+  }
+
+  private static void removeTtl(ClickHouseSession session, Ttl ttl) {
+    if (ttl.differs()) {
+      session.execute("ALTER TABLE %s REMOVE TTL".formatted(ttl.table()));
+    }
   }
 
   private Optional<Duration> policy(String table) {
@@ -120,58 +168,68 @@ final class WarehouseRetention {
 
   /**
    * Sets each TTL that differs from its policy, and has the partitions with expired rows rewritten.
-   * A table without a TTL is left as it is: someone wants to keep its rows.
+   * A table without a TTL is left as it is: someone wants to keep its rows. Archived tables have
+   * none.
    */
   List<CleanupReport.Table> cleanUp(Instant now, boolean dryRun) {
     List<CleanupReport.Table> tables = new ArrayList<>();
     try (ClickHouseSession session = clickHouse.connect()) {
       for (Ttl ttl : ttls(session)) {
-        Instant olderThan = now.minus(Duration.ofDays(ttl.policyDays()));
-        if (ttl.actualDays().isEmpty()) {
-          tables.add(
-              new Counting()
-                  .table(
-                      "clickhouse",
-                      ttl.table(),
-                      olderThan.toString(),
-                      "the table has no TTL, so nothing is removed: apply sql/clickhouse/900_retention.sql"));
-          continue;
-        }
-        String expired =
-            "%s < toDateTime(%d, 'UTC')".formatted(ttl.age(), olderThan.getEpochSecond());
-        Counting counting = new Counting();
-        List<String> partitions = new ArrayList<>();
-        session.list(
-            "SELECT _partition_id, toString(toDate32(%s)), count() FROM %s WHERE %s GROUP BY 1, 2 ORDER BY 1, 2"
-                .formatted(ttl.age(), ttl.table(), expired),
-            row -> {
-              counting.add(row.getString(2), row.getLong(3), 0);
-              if (!partitions.contains(row.getString(1))) {
-                partitions.add(row.getString(1));
-              }
-              return null;
-            });
-        if (!dryRun) {
-          if (ttl.differs()) {
-            session.execute(ttl.statement());
-          }
-          for (String partition : partitions) {
-            session.execute(
-                "ALTER TABLE %s MATERIALIZE TTL IN PARTITION ID '%s' SETTINGS mutations_sync = 1"
-                    .formatted(ttl.table(), partition));
-          }
-        }
-        tables.add(
-            counting.table(
-                "clickhouse",
-                ttl.table(),
-                olderThan.toString(),
-                ttl.differs()
-                    ? "TTL %d days, by the policy %d"
-                        .formatted(ttl.actualDays().getAsLong(), ttl.policyDays())
-                    : null));
+        tables.add(cleanUp(session, ttl, now.minus(Duration.ofDays(ttl.policyDays())), dryRun));
       }
     }
     return tables;
+  }
+
+  private static CleanupReport.Table cleanUp(
+      ClickHouseSession session, Ttl ttl, Instant olderThan, boolean dryRun) {
+    Counting counting = new Counting();
+    String note = null;
+    if (ttl.archived()) {
+      note = "archive removes its rows, month by month" + (ttl.differs() ? "; its TTL goes" : "");
+      if (!dryRun) {
+        removeTtl(session, ttl);
+      }
+    } else if (ttl.actualDays().isEmpty()) {
+      note =
+          "the table has no TTL, so nothing is removed: apply sql/clickhouse/900_retention.sql";
+    } else {
+      Set<String> partitions = count(session, ttl, olderThan, counting);
+      if (ttl.differs()) {
+        note =
+            "TTL %d days, by the policy %d"
+                .formatted(ttl.actualDays().getAsLong(), ttl.policyDays());
+      }
+      if (!dryRun) {
+        remove(session, ttl, partitions);
+      }
+    }
+    return counting.table("clickhouse", ttl.table(), olderThan.toString(), note);
+  }
+
+  /** Counts the expired rows and returns the ids of their partitions. */
+  private static Set<String> count(
+      ClickHouseSession session, Ttl ttl, Instant olderThan, Counting counting) {
+    Set<String> partitions = new LinkedHashSet<>();
+    session.list(
+        "SELECT _partition_id, toString(toDate32(%s)), count() FROM %s WHERE %s < toDateTime(%d, 'UTC') GROUP BY 1, 2 ORDER BY 1, 2"
+            .formatted(ttl.age(), ttl.table(), ttl.age(), olderThan.getEpochSecond()),
+        row -> {
+          counting.add(row.getString(2), row.getLong(3), 0);
+          partitions.add(row.getString(1));
+          return null;
+        });
+    return partitions;
+  }
+
+  private static void remove(ClickHouseSession session, Ttl ttl, Set<String> partitions) {
+    if (ttl.differs()) {
+      session.execute(ttl.statement());
+    }
+    for (String partition : partitions) {
+      session.execute(
+          "ALTER TABLE %s MATERIALIZE TTL IN PARTITION ID '%s' SETTINGS mutations_sync = 1"
+              .formatted(ttl.table(), partition));
+    }
   }
 }

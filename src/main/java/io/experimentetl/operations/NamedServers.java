@@ -85,7 +85,10 @@ public final class NamedServers implements Databases {
   static Map<String, String> environment() {
     Map<String, String> environment = new HashMap<>(System.getenv());
     for (String password :
-        List.of("EXPERIMENT_ETL_SOURCE_PASSWORD", "EXPERIMENT_ETL_CLICKHOUSE_PASSWORD")) {
+        List.of(
+            "EXPERIMENT_ETL_SOURCE_PASSWORD",
+            "EXPERIMENT_ETL_CLICKHOUSE_PASSWORD",
+            "EXPERIMENT_ETL_ARCHIVE_S3_PASSWORD")) {
       environment.putIfAbsent(password, "looked up when it is used");
     }
     return environment;

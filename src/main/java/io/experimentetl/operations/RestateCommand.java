@@ -7,9 +7,11 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
+import java.time.Clock;
 import java.time.Duration;
 import java.time.Instant;
 import java.time.LocalDate;
+import java.time.YearMonth;
 import java.time.temporal.ChronoUnit;
 import java.util.List;
 import java.util.Optional;
@@ -147,6 +149,7 @@ public final class RestateCommand implements Callable<Integer> {
       String before = Files.readString(config);
       String after = MetricSince.set(before, metric, from, deployment.config().statistics());
       requireValid(deployment, after);
+      recall(deployment, metric, from, log);
       String savepoint = job.stop();
       log.accept("savepoint " + savepoint);
       write(config, after);
@@ -175,6 +178,20 @@ public final class RestateCommand implements Callable<Integer> {
       throw new OperationsException(
           "the job's configuration " + config + " cannot be changed: " + e, e);
     }
+  }
+
+  /** The raw rows from the day on, and those of the metric's covariate before it. */
+  private static void recall(
+      Deployment deployment, String metric, LocalDate from, Consumer<String> log) {
+    long covariateDays =
+        deployment.config().statistics().metrics().stream()
+            .filter(known -> known.name().equals(metric) && known.covariate() != null)
+            .mapToLong(known -> known.covariate().toDays() + 1)
+            .max()
+            .orElse(0);
+    // A day begins up to a day earlier in UTC.
+    new ColdStorage(deployment.databases(), Clock.systemUTC())
+        .recall(YearMonth.from(from.minusDays(covariateDays + 1)), log);
   }
 
   /** Checks the changed text before the job is stopped. */

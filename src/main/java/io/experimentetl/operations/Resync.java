@@ -2,7 +2,9 @@ package io.experimentetl.operations;
 
 import io.experimentetl.JobArguments;
 import io.experimentetl.JobArguments.Check;
+import io.experimentetl.archive.ArchivedTable;
 import java.nio.file.Path;
+import java.time.Clock;
 import java.time.Duration;
 import java.time.Instant;
 import java.time.ZoneOffset;
@@ -65,6 +67,8 @@ final class Resync {
     }
     requireOneServer(old);
     job.requireServers(Check.FRESH, parallelism);
+    ColdStorage archive = new ColdStorage(deployment.databases(), Clock.systemUTC());
+    archive.recall(null, log);
     unfinished.begin();
     new FreshStart(deployment).replaceSlot(log);
     createDatabase();
@@ -82,6 +86,7 @@ final class Resync {
     String before = exchange(tables);
     unfinished.end();
     String next = job.submit(Optional.of(savepoint), parallelism, List.of());
+    archive.forgetUnknown(old, log);
     repairs.print(log);
     Path list = deployment.memory().directory().resolve(before + ".tsv");
     log.accept("the rows are listed in " + repairs.write(list));
@@ -123,10 +128,15 @@ final class Resync {
     old.execute("CREATE DATABASE `%s`".formatted(fresh.database()));
     boolean withRetention =
         old.count(
-                "SELECT count() FROM system.tables WHERE database = currentDatabase() AND name = 'events_processed'"
+                "SELECT count() FROM system.tables WHERE database = currentDatabase() AND name = 'experiment_daily_stats'"
                     + " AND create_table_query LIKE '% TTL %'")
             > 0;
     SqlFiles.bundled().applyTo(fresh, withRetention);
+    if (withRetention && deployment.config().archive().isOn()) {
+      for (ArchivedTable table : ArchivedTable.values()) {
+        fresh.execute("ALTER TABLE %s REMOVE TTL".formatted(table.warehouseTable()));
+      }
+    }
   }
 
   /** The sinks' tables, which have batch ids, and the table of their owners. */

@@ -83,11 +83,8 @@ final class DataRoutes {
   }
 
   private Object policies() throws SQLException {
-    Databases databases = deployment.databases();
     return new RetentionComparison(
-            databases.postgres(),
-            databases.clickHouse(),
-            databases.config().retention(),
+            deployment.databases(),
             deployment.runningConfig().map(config -> config.retention()))
         .policies();
   }
@@ -137,8 +134,7 @@ final class DataRoutes {
   private Object cleanUp(Request request) throws SQLException {
     Databases databases = deployment.databases();
     RetentionConfig policies = databases.config().retention();
-    return new Cleanup(databases.postgres(), databases.clickHouse(), policies, clock)
-        .run(request(policies, request), CLEANUP_BUDGET);
+    return new Cleanup(databases, clock).run(request(policies, request), CLEANUP_BUDGET);
   }
 
   /** What a request asks for. */

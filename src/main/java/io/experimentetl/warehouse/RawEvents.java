@@ -71,6 +71,19 @@ public interface RawEvents extends AutoCloseable {
       Assignments assignments)
       throws IOException, InterruptedException;
 
+  /**
+   * Brings rows of a user back that were archived, so that they can be read.
+   *
+   * @param earliest of their times, microseconds since 1970 in UTC
+   * @param latest of their times
+   * @return false: none of these times are archived
+   * @throws IOException the archive can't be read, or the warehouse as {@link #read}
+   */
+  default boolean recall(String userId, long earliest, long latest)
+      throws IOException, InterruptedException {
+    return false;
+  }
+
   @Override
   void close();
 }

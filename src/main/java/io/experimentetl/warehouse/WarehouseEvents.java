@@ -1,12 +1,15 @@
 package io.experimentetl.warehouse;
 
+import io.experimentetl.archive.UserRecall;
+import io.experimentetl.clickhouse.ClickHouseConnection;
 import io.experimentetl.clickhouse.ClickHouseReader;
-import io.experimentetl.config.ClickHouseConfig;
+import io.experimentetl.config.JobConfig;
 import io.experimentetl.model.AssignmentRow;
 import io.experimentetl.model.EventRow;
 import io.experimentetl.model.FindingCode;
 import io.experimentetl.model.RowColumns;
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.time.Duration;
 import java.util.Collection;
 import java.util.EnumSet;
@@ -98,15 +101,25 @@ public final class WarehouseEvents implements RawEvents {
           .formatted(SourceColumns.select(AssignmentRow.COLUMNS), STORED);
 
   private final ClickHouseReader reader;
+  private final UserRecall archive;
 
-  WarehouseEvents(ClickHouseReader reader) {
+  /**
+   * Reads through a reader.
+   *
+   * @param archive null: there is none
+   */
+  WarehouseEvents(ClickHouseReader reader, UserRecall archive) {
     this.reader = reader;
+    this.archive = archive;
   }
 
   /** Connects to nothing yet. */
-  public static RawEvents open(ClickHouseConfig config) {
+  public static RawEvents open(JobConfig config) {
+    ClickHouseConnection warehouse =
+        Warehouse.connection(config.clickhouse(), config.clickhouse().database());
     return new WarehouseEvents(
-        new ClickHouseReader(Warehouse.connection(config, config.database())));
+        new ClickHouseReader(warehouse),
+        config.archive().isOn() ? new UserRecall(config.archive(), warehouse) : null);
   }
 
   @Override
@@ -233,8 +246,26 @@ public final class WarehouseEvents implements RawEvents {
     return codes;
   }
 
+  /** The age of a row without a time is that of its commit, which may be in any month. */
+  @Override
+  public boolean recall(String userId, long earliest, long latest)
+      throws IOException, InterruptedException {
+    return archive != null
+        && archive.recall(
+            userId,
+            earliest,
+            WarehouseRange.isEnd(earliest) ? WarehouseRange.LAST : latest);
+  }
+
   @Override
   public void close() {
     reader.close();
+    if (archive != null) {
+      try {
+        archive.close();
+      } catch (IOException e) {
+        throw new UncheckedIOException("Temporary files of the archive can't be removed", e);
+      }
+    }
   }
 }

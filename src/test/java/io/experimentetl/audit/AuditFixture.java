@@ -1,5 +1,6 @@
 package io.experimentetl.audit;
 
+import io.experimentetl.config.ArchiveConfig;
 import io.experimentetl.config.ConfigBuilder;
 import io.experimentetl.config.FindingsConfig;
 import io.experimentetl.config.StatisticsConfig;
@@ -95,6 +96,7 @@ final class AuditFixture implements AutoCloseable {
         Duration.ofDays(90),
         Duration.ofDays(365),
         Duration.ofDays(730),
+        ArchiveConfig.defaults(),
         Duration.ofMinutes(2));
   }
 

@@ -19,7 +19,7 @@ import java.util.stream.Collectors;
  * values and defaults from the error messages of the keys.
  */
 final class ConfigurationPage {
-  private static final Pattern KEY = Pattern.compile("( *)(?:- )?([a-z-]+):.*");
+  private static final Pattern KEY = Pattern.compile("( *)(?:- )?([a-z0-9-]+):.*");
   private static final Pattern REMEDY =
       Pattern.compile("Use (.+?)(, or null)?\\.(?: The default is (.*)\\.)?");
   private static final Map<String, String> SECRETS =

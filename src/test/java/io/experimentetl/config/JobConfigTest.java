@@ -140,6 +140,7 @@ class JobConfigTest {
             state: {evict-after: 30d}
             retention: {postgres: {events: 1d, assignments: P2D, outbox-events: 3d, experiments: 4d},
               clickhouse: {events: 5d, assignments: 6d, daily-statistics: 7d}}
+            archive: {folder: null, s3: {endpoint: "https://m:9000", region: r, bucket: b, prefix: a, username: null}}
             serve: {host: h, port: 9, tokens-file: t, certificate-file: c, key-file: k, action-log: l}
             """);
     assertThat(config)
@@ -163,6 +164,11 @@ class JobConfigTest {
                 .with(RetentionConfig.Warehouse::events, Duration.ofDays(5))
                 .with(RetentionConfig.Warehouse::assignments, Duration.ofDays(6))
                 .with(RetentionConfig.Warehouse::dailyStatistics, Duration.ofDays(7))
+                .with(
+                    JobConfig::archive,
+                    new ArchiveConfig(
+                        null,
+                        new ArchiveConfig.S3("https://m:9000", "r", "b", "a", null, null)))
                 .with(JobConfig::serve, new ServeConfig("h", 9, "t", "c", "k", "l"))
                 .with(SourceConfig::usersTruncate, UsersTruncate.ERASE)
                 .with(SourceConfig::unstreamedChanges, UnstreamedChanges.REPAIR)
@@ -248,6 +254,8 @@ class JobConfigTest {
         "retention: {postgres: {events: 0d}}|retention.postgres.events|is 0d, which is out of range.|Use a duration from 1d to 36500d",
         "retention: {clickhouse: {events: 89d}}|retention.clickhouse.events|is shorter than retention.postgres.events.|raise it.",
         "retention: {postgres: {assignments: 800d}}|retention.clickhouse.assignments|is shorter than retention.postgres.assignments.|raise it.",
+        "archive: {folder: f, s3: {bucket: b}}|archive.folder|and archive.s3.bucket are both set.|remove one",
+        "archive: {s3: {bucket: b, username: u}}|archive.s3.password|The environment variable EXPERIMENT_ETL_ARCHIVE_S3_PASSWORD is not set.|password-file",
         "serve: {certificate-file: c.pem}|serve.key-file|is missing.|TLS needs both",
         "serve: {key-file: k.pem}|serve.certificate-file|is missing.|TLS needs both",
         "clickhouse: {batch-bytes: 64M}|clickhouse.batch-bytes|is \"64M\", not a size.|(B, KiB, MiB, GiB). The default is 64MiB.",

@@ -3,6 +3,7 @@ package io.experimentetl.warehouse;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.experimentetl.config.ClickHouseConfig;
+import io.experimentetl.config.ConfigBuilder;
 import io.experimentetl.config.Secret;
 import io.experimentetl.local.ClickHouseEndpoint;
 import io.experimentetl.local.PlatformExtension;
@@ -53,21 +54,14 @@ class WarehouseEventsIT {
     }
     Path password =
         Files.writeString(PLATFORM.directory().resolve("rows-password"), warehouse.password());
-    ClickHouseConfig defaults = ClickHouseConfig.defaults();
     rows =
         WarehouseEvents.open(
-            new ClickHouseConfig(
-                warehouse.url(),
-                warehouse.database(),
-                warehouse.user(),
-                Secret.fromFile(password.toString()),
-                defaults.tls(),
-                defaults.batchRows(),
-                defaults.batchBytes(),
-                defaults.inlineBytes(),
-                null,
-                defaults.requestTimeout(),
-                defaults.commitDeadline()));
+            ConfigBuilder.defaults()
+                .with(ClickHouseConfig::url, warehouse.url())
+                .with(ClickHouseConfig::database, warehouse.database())
+                .with(ClickHouseConfig::username, warehouse.user())
+                .with(ClickHouseConfig::password, Secret.fromFile(password.toString()))
+                .build());
   }
 
   private void insertEvent(

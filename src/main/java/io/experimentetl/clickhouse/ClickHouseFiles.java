@@ -1,0 +1,125 @@
+package io.experimentetl.clickhouse;
+
+import java.io.IOException;
+import java.net.http.HttpRequest.BodyPublisher;
+import java.net.http.HttpRequest.BodyPublishers;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+
+/**
+ * Files of rows from and to ClickHouse, in Parquet or any other of its formats. The server needs no
+ * access to the files: they are parts of the request and the answer. It answers only when a query
+ * is complete, so an error never leaves a short file.
+ */
+public final class ClickHouseFiles implements AutoCloseable {
+  private static final String QUERY = "text/plain; charset=UTF-8";
+
+  private final ClickHouseHttp http;
+  private final Duration timeout;
+
+  /**
+   * Connects to nothing yet.
+   *
+   * @param timeout of one request with its answer
+   * @throws IOException if the password or a file of TLS can't be read
+   */
+  public ClickHouseFiles(ClickHouseConnection server, Duration timeout) throws IOException {
+    this.http = new ClickHouseHttp(server);
+    this.timeout = timeout;
+  }
+
+  /**
+   * A file that a query reads as the table {@code file}; the server holds its rows in memory.
+   *
+   * @param structure its columns, {@code name type, …}
+   */
+  public record Attached(Path file, String format, String structure) {}
+
+  /**
+   * Writes the output of a query to a file.
+   *
+   * @param sql ends with {@code FORMAT …}
+   * @throws IOException if the server refuses or does not answer; the file is then of no use
+   */
+  public void download(String sql, Path to) throws IOException, InterruptedException {
+    require(http.download(complete(), BodyPublishers.ofString(sql), QUERY, timeout, to));
+  }
+
+  /** The same, of a query that reads an attached file. */
+  public void download(String sql, Attached attached, Path to)
+      throws IOException, InterruptedException {
+    Multipart parts = new Multipart(attached);
+    require(
+        http.download(parts.parameters(sql), parts.body(), parts.contentType(), timeout, to));
+  }
+
+  /**
+   * Runs a query or an INSERT that reads an attached file, and returns its lines, split at tabs.
+   *
+   * @throws IOException if the server refuses or does not answer
+   */
+  public List<String[]> select(String sql, Attached attached)
+      throws IOException, InterruptedException {
+    Multipart parts = new Multipart(attached);
+    return ClickHouseHttp.lines(
+        http.send(parts.parameters(sql), parts.body(), parts.contentType(), timeout));
+  }
+
+  /** Runs a query or a statement, and returns its lines, split at tabs. */
+  public List<String[]> select(String sql) throws IOException, InterruptedException {
+    return http.select(sql, complete(), timeout);
+  }
+
+  private static Map<String, String> complete() {
+    Map<String, String> parameters = new LinkedHashMap<>();
+    parameters.put("wait_end_of_query", "1");
+    return parameters;
+  }
+
+  private static void require(ClickHouseHttp.Answer answer) throws IOException {
+    if (!answer.succeeded()) {
+      throw new ClickHouseHttp.RefusedException(answer);
+    }
+  }
+
+  /** A request whose data is a table of the query. */
+  private record Multipart(Attached attached, String boundary) {
+    private Multipart(Attached attached) {
+      this(attached, "rows-" + Long.toString(System.nanoTime(), 36));
+    }
+
+    Map<String, String> parameters(String sql) {
+      Map<String, String> parameters = complete();
+      parameters.put("query", sql);
+      parameters.put("default_format", "TabSeparated");
+      parameters.put("file_structure", attached.structure());
+      parameters.put("file_format", attached.format());
+      return parameters;
+    }
+
+    BodyPublisher body() throws IOException {
+      return BodyPublishers.concat(
+          BodyPublishers.ofString(
+              "--"
+                  + boundary
+                  + "\r\nContent-Disposition: form-data; name=\"file\"; filename=\"file\"\r\n"
+                  + "Content-Type: application/octet-stream\r\n\r\n",
+              StandardCharsets.US_ASCII),
+          BodyPublishers.ofFile(attached.file()),
+          BodyPublishers.ofString("\r\n--" + boundary + "--\r\n", StandardCharsets.US_ASCII));
+    }
+
+    String contentType() {
+      return "multipart/form-data; boundary=" + boundary;
+    }
+  }
+
+  @Override
+  public void close() {
+    http.close();
+  }
+}

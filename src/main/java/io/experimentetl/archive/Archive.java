@@ -87,8 +87,7 @@ public final class Archive implements AutoCloseable {
   /** Writes a manifest, and reads it back. */
   void write(Manifest manifest) throws IOException {
     Path draft = draft();
-    String name =
-        Manifest.folder(manifest.archivedTable(), manifest.yearMonth()) + Manifest.NAME;
+    String name = Manifest.folder(manifest.archivedTable(), manifest.yearMonth()) + Manifest.NAME;
     try {
       manifest.write(draft);
       store.write(name, draft);

@@ -111,11 +111,7 @@ public final class ArchiveErasure {
     Manifest recorded =
         after.withErasure(
             new Erasure(
-                clock.instant().toString(),
-                users,
-                before.rows() - after.rows(),
-                files,
-                versions));
+                clock.instant().toString(), users, before.rows() - after.rows(), files, versions));
     archive.write(recorded);
     return recorded;
   }

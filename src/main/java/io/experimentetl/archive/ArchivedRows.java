@@ -60,7 +60,8 @@ final class ArchivedRows {
   }
 
   /**
-   * A query: the rows that are not of erased users. A user who came back has newer rows, which stay.
+   * A query: the rows that are not of erased users. A user who came back has newer rows, which
+   * stay.
    *
    * @param from a table, with an alias if it is a query
    * @param erased a query for users and versions
@@ -74,8 +75,7 @@ final class ArchivedRows {
   long erasedUsers(Manifest manifest, String erased, Path file)
       throws IOException, InterruptedException {
     return Long.parseLong(
-        clickHouse
-            .select(
+        clickHouse.select(
                 "SELECT uniqExact(user_id) FROM file INNER JOIN (%s) AS erased ON user_id = erased_user WHERE _version <= erased_version"
                     .formatted(erased),
                 attached(manifest, file))
@@ -104,8 +104,7 @@ final class ArchivedRows {
     String name = "r%05d-b%05d.parquet".formatted(manifest.revision(), bucket);
     Path draft = archive.draft();
     try {
-      String sql =
-          "SELECT %s FROM (%s)%s".formatted(manifest.columnList(), rows.sql(), SETTINGS);
+      String sql = "SELECT %s FROM (%s)%s".formatted(manifest.columnList(), rows.sql(), SETTINGS);
       if (rows.attached() == null) {
         clickHouse.download(sql, draft);
       } else {
@@ -113,16 +112,10 @@ final class ArchivedRows {
       }
       Manifest.File file =
           new Manifest.File(
-              bucket,
-              name,
-              wanted.rows(),
-              Files.size(draft),
-              Archive.sha256(draft),
-              wanted.hash());
+              bucket, name, wanted.rows(), Files.size(draft), Archive.sha256(draft), wanted.hash());
       archive
           .store()
-          .write(
-              Manifest.folder(manifest.archivedTable(), manifest.yearMonth()) + name, draft);
+          .write(Manifest.folder(manifest.archivedTable(), manifest.yearMonth()) + name, draft);
       requireEqual(manifest, file);
       return file;
     } finally {

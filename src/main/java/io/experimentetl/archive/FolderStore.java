@@ -35,8 +35,7 @@ final class FolderStore implements ArchiveStore {
     Files.createDirectories(target.getParent());
     Files.copy(file, draft, StandardCopyOption.REPLACE_EXISTING);
     sync(draft);
-    Files.move(
-        draft, target, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
+    Files.move(draft, target, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
     sync(target.getParent());
   }
 

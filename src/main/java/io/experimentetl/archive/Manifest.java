@@ -126,17 +126,7 @@ public record Manifest(
     List<Erasure> all = new ArrayList<>(erasures);
     all.add(erasure);
     return new Manifest(
-        table,
-        month,
-        revision,
-        rows,
-        lsn,
-        committedAt,
-        archivedAt,
-        buckets,
-        columns,
-        files,
-        all);
+        table, month, revision, rows, lsn, committedAt, archivedAt, buckets, columns, files, all);
   }
 
   /** The names of the files. */

@@ -24,8 +24,8 @@ import java.util.Set;
  *       progress marker: the job may still look for their batches.
  *   <li>Rows that reach ClickHouse meanwhile were committed later than those that are moved, so the
  *       removal leaves them. That is why no partition is dropped: it would take them along.
- *   <li>A month that was archived and has new rows is archived again: of each key the newest version
- *       counts, and a tombstone takes the row out.
+ *   <li>A month that was archived and has new rows is archived again: of each key the newest
+ *       version counts, and a tombstone takes the row out.
  *   <li>Nothing is removed before the files and the manifest were read back and found equal. A run
  *       that is stopped is done again from the beginning.
  * </ul>
@@ -108,7 +108,9 @@ public final class MonthArchiver {
     }
     String[] line = lines.get(0);
     return new Progress(
-        line[0], line[1].replace(' ', 'T') + "Z", "toDateTime64('%s', 6, 'UTC')".formatted(line[2]));
+        line[0],
+        line[1].replace(' ', 'T') + "Z",
+        "toDateTime64('%s', 6, 'UTC')".formatted(line[2]));
   }
 
   /** What was moved; {@code removedVersions} of files that were replaced. */
@@ -131,7 +133,8 @@ public final class MonthArchiver {
     archive.write(written);
     clickHouse.select(
         "ALTER TABLE %s DELETE WHERE %s AND _committed_at < %s SETTINGS mutations_sync = 2"
-            .formatted(due.table().warehouseTable(), due.table().isIn(due.month()), progress.settled()));
+            .formatted(
+                due.table().warehouseTable(), due.table().isIn(due.month()), progress.settled()));
     // A restored copy does not have what was merged now.
     clickHouse.select(
         "ALTER TABLE %s DELETE WHERE %s SETTINGS mutations_sync = 2"

@@ -38,12 +38,11 @@ public final class MonthRestorer {
               .formatted(
                   table.restoredTable(),
                   manifest.columnList(),
-                  ArchivedRows.remaining(
-                      manifest.columnList(), "file", ArchivedRows.ERASED)));
+                  ArchivedRows.remaining(manifest.columnList(), "file", ArchivedRows.ERASED)));
     }
     return Long.parseLong(
-        clickHouse
-            .select("SELECT count() FROM %s FINAL WHERE %s".formatted(table.restoredTable(), month))
+        clickHouse.select(
+                "SELECT count() FROM %s FINAL WHERE %s".formatted(table.restoredTable(), month))
             .get(0)[0]);
   }
 
@@ -61,8 +60,7 @@ public final class MonthRestorer {
           recall(
               manifest,
               "("
-                  + ArchivedRows.remaining(
-                      manifest.columnList(), "file", ArchivedRows.ERASED)
+                  + ArchivedRows.remaining(manifest.columnList(), "file", ArchivedRows.ERASED)
                   + ")",
               ArchivedTable.bucketOf("user_id", manifest.buckets()) + " = " + file.bucket()));
     }

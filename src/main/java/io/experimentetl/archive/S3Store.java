@@ -36,8 +36,8 @@ import software.amazon.awssdk.services.s3.model.S3Object;
  *   <li>Object Lock forbids that, so such a bucket is refused.
  *   <li>A server that knows no versions or locks has neither: it answers 501, and to a question
  *       about what the bucket does not have 404 or 400.
- *   <li>Only the checksums that a request needs are sent: not every server knows the newer ones. The
- *       manifest has its own.
+ *   <li>Only the checksums that a request needs are sent: not every server knows the newer ones.
+ *       The manifest has its own.
  * </ul>
  */
 final class S3Store implements ArchiveStore {
@@ -193,8 +193,7 @@ final class S3Store implements ArchiveStore {
       ask(
           () ->
               client.deleteObject(
-                  request ->
-                      request.bucket(config.bucket()).key(key).versionId(version.id())));
+                  request -> request.bucket(config.bucket()).key(key).versionId(version.id())));
     }
     return all.size();
   }

@@ -46,8 +46,7 @@ public final class UserRecall implements AutoCloseable {
     YearMonth last = monthOf(latest);
     for (Manifest manifest : archive.manifests(first, last)) {
       new MonthRestorer(archive, clickHouse)
-          .recall(
-              manifest, bucketOf(userId, manifest.buckets()), ClickHouseReader.literal(userId));
+          .recall(manifest, bucketOf(userId, manifest.buckets()), ClickHouseReader.literal(userId));
       found = true;
     }
     return found;

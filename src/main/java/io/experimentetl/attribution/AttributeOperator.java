@@ -181,21 +181,11 @@ public final class AttributeOperator
    */
   public AttributeOperator(
       JobConfig jobConfig, Set<String> restated, Map<Long, AllocationHistory> knownAllocations) {
-    this(
-        jobConfig,
-        restated,
-        knownAllocations,
-        () -> WarehouseEvents.open(jobConfig),
-        WALK_NANOS);
+    this(jobConfig, restated, knownAllocations, () -> WarehouseEvents.open(jobConfig), WALK_NANOS);
   }
 
   AttributeOperator(JobConfig jobConfig, long walkNanos) {
-    this(
-        jobConfig,
-        Set.of(),
-        Map.of(),
-        () -> WarehouseEvents.open(jobConfig),
-        walkNanos);
+    this(jobConfig, Set.of(), Map.of(), () -> WarehouseEvents.open(jobConfig), walkNanos);
   }
 
   AttributeOperator(JobConfig jobConfig, Set<String> restated, RawEvents.Source rawEvents) {

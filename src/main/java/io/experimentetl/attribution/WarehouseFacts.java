@@ -180,8 +180,7 @@ final class WarehouseFacts implements AutoCloseable {
   }
 
   private Map<Key, FactsRead> query(Set<Long> experiments, Set<String> userIds, long bound) {
-    return repeat(
-        () -> read(experiments, userIds, bound), e -> timeout(experiments, userIds, e));
+    return repeat(() -> read(experiments, userIds, bound), e -> timeout(experiments, userIds, e));
   }
 
   /** A request that may be repeated. */

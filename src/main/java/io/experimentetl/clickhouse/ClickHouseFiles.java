@@ -53,8 +53,7 @@ public final class ClickHouseFiles implements AutoCloseable {
   public void download(String sql, Attached attached, Path to)
       throws IOException, InterruptedException {
     Multipart parts = new Multipart(attached);
-    require(
-        http.download(parts.parameters(sql), parts.body(), parts.contentType(), timeout, to));
+    require(http.download(parts.parameters(sql), parts.body(), parts.contentType(), timeout, to));
   }
 
   /**

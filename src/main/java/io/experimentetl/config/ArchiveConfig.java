@@ -65,7 +65,9 @@ public record ArchiveConfig(String folder, S3 s3) implements Serializable {
         new ArchiveConfig(section.optional("folder", text()), section.group("s3", S3::read));
     if (config.folder != null && config.s3.bucket != null) {
       section.error(
-          "folder", "and archive.s3.bucket are both set.", "The archive has one place: remove one.");
+          "folder",
+          "and archive.s3.bucket are both set.",
+          "The archive has one place: remove one.");
     }
     return config;
   }

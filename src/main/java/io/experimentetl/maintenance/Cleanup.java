@@ -61,8 +61,7 @@ public final class Cleanup {
         tables.add(deleteExperiments(connection, request));
       }
       if (request.ages().containsKey(Part.CLICKHOUSE)) {
-        tables.addAll(
-            warehouse.cleanUp(clock.instant(), request.dryRun()));
+        tables.addAll(warehouse.cleanUp(clock.instant(), request.dryRun()));
       }
     }
     return new CleanupReport(request.dryRun(), complete, tables);

@@ -42,8 +42,8 @@ public final class ForgetCommand implements Callable<Integer> {
     Consumer<String> log = Lines.to(spec.commandLine().getOut());
     archived.forEach(month -> log.accept("rewritten  " + ColdStorage.print(month)));
     log.accept(
-            "%,d erased users forgotten; %,d were erased within the last day"
-                .formatted(Math.max(0, before - after), after));
+        "%,d erased users forgotten; %,d were erased within the last day"
+            .formatted(Math.max(0, before - after), after));
     return 0;
   }
 

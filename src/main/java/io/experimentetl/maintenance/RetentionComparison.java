@@ -53,8 +53,7 @@ public final class RetentionComparison {
     rows.add(cleanedUp("experiments", source.experiments()));
     rows.add(cleanedUp("variants", source.experiments()));
     rows.add(new Policy("postgresql", "users", null, "no clean-up", true, "for ever"));
-    for (WarehouseRetention.Ttl ttl :
-        warehouse.ttls()) {
+    for (WarehouseRetention.Ttl ttl : warehouse.ttls()) {
       rows.add(
           new Policy(
               "clickhouse",

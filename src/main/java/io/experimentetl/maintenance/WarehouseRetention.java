@@ -191,8 +191,7 @@ final class WarehouseRetention {
         removeTtl(session, ttl);
       }
     } else if (ttl.actualDays().isEmpty()) {
-      note =
-          "the table has no TTL, so nothing is removed: apply sql/clickhouse/900_retention.sql";
+      note = "the table has no TTL, so nothing is removed: apply sql/clickhouse/900_retention.sql";
     } else {
       Set<String> partitions = count(session, ttl, olderThan, counting);
       if (ttl.differs()) {

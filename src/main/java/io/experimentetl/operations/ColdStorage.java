@@ -222,8 +222,7 @@ public final class ColdStorage {
    */
   public List<Manifest> forget() {
     return alone(
-        (archive, clickHouse) ->
-            ArchiveErasure.ofErasedUsers(archive, clickHouse, clock).run());
+        (archive, clickHouse) -> ArchiveErasure.ofErasedUsers(archive, clickHouse, clock).run());
   }
 
   /** One line. */

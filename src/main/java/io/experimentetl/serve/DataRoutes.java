@@ -84,8 +84,7 @@ final class DataRoutes {
 
   private Object policies() throws SQLException {
     return new RetentionComparison(
-            deployment.databases(),
-            deployment.runningConfig().map(config -> config.retention()))
+            deployment.databases(), deployment.runningConfig().map(config -> config.retention()))
         .policies();
   }
 

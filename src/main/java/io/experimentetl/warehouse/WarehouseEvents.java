@@ -252,9 +252,7 @@ public final class WarehouseEvents implements RawEvents {
       throws IOException, InterruptedException {
     return archive != null
         && archive.recall(
-            userId,
-            earliest,
-            WarehouseRange.isEnd(earliest) ? WarehouseRange.LAST : latest);
+            userId, earliest, WarehouseRange.isEnd(earliest) ? WarehouseRange.LAST : latest);
   }
 
   @Override

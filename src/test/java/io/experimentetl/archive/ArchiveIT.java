@@ -151,7 +151,9 @@ class ArchiveIT {
   private String openBucket(Place place) throws IOException {
     String bucket = "b" + Long.toString(System.nanoTime(), 36);
     S3Server server =
-        place == Place.SIGNED_BUCKET ? signed = started(signed, place) : (versioned = started(versioned, place));
+        place == Place.SIGNED_BUCKET
+            ? signed = started(signed, place)
+            : (versioned = started(versioned, place));
     try (S3Client client = server.client()) {
       client.createBucket(request -> request.bucket(bucket));
       if (place == Place.VERSIONED_BUCKET) {
@@ -282,12 +284,7 @@ class ArchiveIT {
     assertThat(archive.store().list("events_processed/2024-01/"))
         .as("replaced files are gone")
         .hasSize(
-            1
-                + archive
-                    .manifest(ArchivedTable.EVENTS, YearMonth.of(2024, 1))
-                    .get()
-                    .files()
-                    .size());
+            1 + archive.manifest(ArchivedTable.EVENTS, YearMonth.of(2024, 1)).get().files().size());
   }
 
   @Test
@@ -298,8 +295,7 @@ class ArchiveIT {
 
     moveAll();
 
-    assertThat(months())
-        .isEqualTo("assignments_processed 2024-01 5\nevents_processed 2024-03 1");
+    assertThat(months()).isEqualTo("assignments_processed 2024-01 5\nevents_processed 2024-03 1");
     assertThat(left()).contains("late", "berta");
   }
 
@@ -333,7 +329,9 @@ class ArchiveIT {
                   }
                 }));
 
-    assertThatThrownBy(this::moveAll).isInstanceOf(IOException.class).hasMessageContaining("SHA-256");
+    assertThatThrownBy(this::moveAll)
+        .isInstanceOf(IOException.class)
+        .hasMessageContaining("SHA-256");
     assertThat(left().lines()).hasSize(5);
     assertThat(months()).isEmpty();
   }
@@ -389,7 +387,8 @@ class ArchiveIT {
                 .toList();
         for (Manifest.File file : before.files()) {
           if (!january.files().contains(file)) {
-            assertThat(keys).noneMatch(key -> key.endsWith("events_processed/2024-01/" + file.name()));
+            assertThat(keys)
+                .noneMatch(key -> key.endsWith("events_processed/2024-01/" + file.name()));
           }
         }
         assertThat(client.listObjectVersions(request -> request.bucket(name)).deleteMarkers())

@@ -167,8 +167,7 @@ class JobConfigTest {
                 .with(
                     JobConfig::archive,
                     new ArchiveConfig(
-                        null,
-                        new ArchiveConfig.S3("https://m:9000", "r", "b", "a", null, null)))
+                        null, new ArchiveConfig.S3("https://m:9000", "r", "b", "a", null, null)))
                 .with(JobConfig::serve, new ServeConfig("h", 9, "t", "c", "k", "l"))
                 .with(SourceConfig::usersTruncate, UsersTruncate.ERASE)
                 .with(SourceConfig::unstreamedChanges, UnstreamedChanges.REPAIR)

@@ -113,7 +113,8 @@ public final class ExperimentEtlPipeline {
             .transform(
                 Uids.ROUTE,
                 ChangeTypeInfo.INSTANCE,
-                new RouteOperator(MAX_PARALLELISM, config.source().usersTruncate()))
+                new RouteOperator(
+                    MAX_PARALLELISM, config.source().usersTruncate(), config.source().tables()))
             .uid(Uids.ROUTE)
             .forceNonParallel();
     DataStream<Either<ProgressMarker, Change>> dimensions =

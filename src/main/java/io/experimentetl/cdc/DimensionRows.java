@@ -9,6 +9,8 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
+import org.apache.flink.runtime.execution.SuppressRestartsException;
 
 /**
  * The experiments and variants that the source holds. A TRUNCATE names no rows: it deletes those
@@ -65,9 +67,28 @@ final class DimensionRows {
       variants.remove(before.id());
     }
     if (change.after() instanceof ExperimentRow after) {
-      experiments.put(after.id(), new Held<>(after, null));
+      Held<ExperimentRow> other = experiments.put(after.id(), new Held<>(after, null));
+      if (other != null) {
+        refuseCollision(
+            after.id(), other.row.sourceId(), other.row.key(), after.sourceId(), after.key());
+      }
     } else if (change.after() instanceof VariantRow after) {
-      variants.put(after.id(), new Held<>(after, null));
+      Held<VariantRow> other = variants.put(after.id(), new Held<>(after, null));
+      if (other != null) {
+        refuseCollision(
+            after.id(), other.row.sourceId(), other.row.key(), after.sourceId(), after.key());
+      }
+    }
+  }
+
+  /** A row keeps its id or its key; another one with the same number has both of its own. */
+  private static void refuseCollision(
+      long number, String heldId, String heldKey, String id, String key) {
+    if (!Objects.equals(heldId, id) && !heldKey.equals(key)) {
+      throw new SuppressRestartsException(
+          new IllegalStateException(
+              "%s (id %s) and %s (id %s) have the same number %d here, which is made from their ids or keys (docs/mapping.md): give one of them another, and %s"
+                  .formatted(heldKey, heldId, key, id, number, Continuity.START_ANEW)));
     }
   }
 

@@ -3,6 +3,7 @@ package io.experimentetl.cdc;
 import io.experimentetl.clickhouse.MetricScope;
 import io.experimentetl.clickhouse.ProgressMarker;
 import io.experimentetl.config.UsersTruncate;
+import io.experimentetl.mapping.SourceMapping;
 import io.experimentetl.model.Change;
 import io.experimentetl.model.ChangeKind;
 import io.experimentetl.model.Finding;
@@ -84,8 +85,12 @@ public final class RouteOperator extends AbstractStreamOperator<Change>
       new ListStateDescriptor<>(
           "truncated-tables", TypeInformation.of(TruncatedTables.State.class));
 
+  private static final ListStateDescriptor<VariantNumbers.State> VARIANT_NUMBERS =
+      new ListStateDescriptor<>("variant-numbers", TypeInformation.of(VariantNumbers.State.class));
+
   private final int keyGroups;
   private final UsersTruncate usersTruncate;
+  private final SourceMapping mapping;
 
   private static final ListStateDescriptor<Boolean> SNAPSHOT_DONE =
       new ListStateDescriptor<>("snapshot-done", Types.BOOLEAN);
@@ -104,6 +109,8 @@ public final class RouteOperator extends AbstractStreamOperator<Change>
   private transient RetentionTransaction retention;
   private transient ListState<TruncatedTables.State> truncatedTableState;
   private transient TruncatedTables truncatedTables;
+  private transient ListState<VariantNumbers.State> variantNumberState;
+  private transient VariantNumbers variantNumbers;
   private transient FindingReporter findings;
   private transient DimensionChecks dimensions;
   private transient DeadLetterFindings undelivered;
@@ -115,10 +122,12 @@ public final class RouteOperator extends AbstractStreamOperator<Change>
    *
    * @param keyGroups number of key groups of the operator that is keyed by user
    * @param usersTruncate what a TRUNCATE of {@code users} means
+   * @param mapping how the source's tables name experiments and variants
    */
-  public RouteOperator(int keyGroups, UsersTruncate usersTruncate) {
+  public RouteOperator(int keyGroups, UsersTruncate usersTruncate, SourceMapping mapping) {
     this.keyGroups = keyGroups;
     this.usersTruncate = usersTruncate;
+    this.mapping = mapping;
     setChainingStrategy(ChainingStrategy.ALWAYS);
   }
 
@@ -137,6 +146,10 @@ public final class RouteOperator extends AbstractStreamOperator<Change>
     Iterator<TruncatedTables.State> truncated = truncatedTableState.get().iterator();
     truncatedTables =
         new TruncatedTables(truncated.hasNext() ? truncated.next() : TruncatedTables.State.NONE);
+    variantNumberState = context.getOperatorStateStore().getListState(VARIANT_NUMBERS);
+    Iterator<VariantNumbers.State> numbers = variantNumberState.get().iterator();
+    variantNumbers =
+        new VariantNumbers(mapping, numbers.hasNext() ? numbers.next() : VariantNumbers.State.NONE);
     transactionState = context.getOperatorStateStore().getListState(OPEN_TRANSACTION);
     Iterator<OpenTransaction.State> open = transactionState.get().iterator();
     transaction =
@@ -154,6 +167,7 @@ public final class RouteOperator extends AbstractStreamOperator<Change>
     super.snapshotState(context);
     deadLetterState.update(deadLetters.all());
     retentionState.update(retention.isMarked() ? List.of(true) : List.of());
+    variantNumberState.update(List.of(variantNumbers.state()));
     truncatedTableState.update(List.of(truncatedTables.state()));
     transactionState.update(List.of(transaction.state()));
     firstHalfState.update(changedKeys.state());
@@ -198,7 +212,7 @@ public final class RouteOperator extends AbstractStreamOperator<Change>
       }
       return;
     }
-    Change change = record.getValue().right();
+    Change change = variantNumbers.numbered(record.getValue().right());
     if (change.kind() == ChangeKind.COMMIT) {
       endTransaction(change.position().lsn());
     } else if (change.position().lsn() == 0) {

@@ -93,15 +93,15 @@ abstract class RowReader<R> {
       if (bound == null) {
         continue;
       }
+      boolean isSourceId = bound.origin() instanceof Origin.SourceId;
       if (!binding.mapped()) {
         direct[index] = source;
-      } else if (source != ABSENT
+      } else if (!isSourceId
+          && source != ABSENT
           && !isAbsent(source)
           && MappedValue.isDirect(bound, format(source), column.type())) {
         direct[index] = source;
-      } else if (!(bound.origin() instanceof Origin.SourceId
-          && source != ABSENT
-          && format(source) == ValueFormat.INTEGER)) {
+      } else if (!isSourceId || source == ABSENT || format(source) != ValueFormat.INTEGER) {
         mapped[index] = new MappedColumn(bound, column.type(), sources::indexOf);
       }
     }

@@ -1,5 +1,7 @@
 package io.experimentetl.cdc;
 
+import io.experimentetl.mapping.TableBinding;
+import io.experimentetl.model.SourceTable;
 import io.experimentetl.postgres.PostgresSession;
 import io.experimentetl.postgres.WatchedSocket;
 import java.sql.Connection;
@@ -165,18 +167,10 @@ public final class SourceServer {
    */
   static Set<String> existingUsers(PostgresSourceSettings settings, Set<String> userIds)
       throws SQLException {
-    try (Connection connection = connect(settings);
-        PreparedStatement statement =
-            connection.prepareStatement(
-                "SELECT user_id FROM "
-                    + quoted(settings.schema())
-                    + ".users WHERE user_id = ANY (?)")) {
-      statement.setArray(1, connection.createArrayOf("varchar", userIds.toArray()));
+    try (Connection connection = connect(settings)) {
       Set<String> existing = new HashSet<>();
-      try (ResultSet users = statement.executeQuery()) {
-        while (users.next()) {
-          existing.add(users.getString(1));
-        }
+      for (TableBinding users : settings.mapping().of(SourceTable.USERS)) {
+        existing.addAll(new TableRowReader(users, connection).read(connection, userIds).keySet());
       }
       return existing;
     }

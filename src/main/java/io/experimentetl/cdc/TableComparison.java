@@ -1,11 +1,14 @@
 package io.experimentetl.cdc;
 
+import io.experimentetl.model.AssignmentRow;
 import io.experimentetl.model.EventId;
 import io.experimentetl.model.EventRow;
+import io.experimentetl.model.ExperimentRow;
 import io.experimentetl.model.SourceRow;
 import io.experimentetl.model.SourceTable;
 import io.experimentetl.model.Subject;
 import io.experimentetl.model.UnreadableRow;
+import io.experimentetl.model.VariantRow;
 import java.io.IOException;
 import java.io.Serializable;
 import java.util.List;
@@ -59,8 +62,8 @@ public interface TableComparison extends Serializable {
   }
 
   /**
-   * The primary key of a row, as {@link DifferingRow#key} writes it: an event has the source's own
-   * id, and its time in microseconds.
+   * The primary key of a row, as {@link DifferingRow#key} writes it: the source's own id, and of an
+   * event its time in microseconds too.
    */
   static String keyOf(SourceTable table, SourceRow row) {
     Subject subject = Subject.row(table, row);
@@ -68,9 +71,16 @@ public interface TableComparison extends Serializable {
         row instanceof EventRow event
             ? event.id()
             : row instanceof UnreadableRow unreadable ? unreadable.eventId() : null;
-    return id == null
-        ? subject.key()
-        : subject.keyWithId(id.sourceId() == null ? id.toString() : id.sourceId());
+    if (id != null) {
+      return subject.keyWithId(id.sourceId() == null ? id.toString() : id.sourceId());
+    }
+    String own =
+        row instanceof ExperimentRow experiment
+            ? experiment.sourceId()
+            : row instanceof VariantRow variant
+                ? variant.sourceId()
+                : row instanceof AssignmentRow assignment ? assignment.sourceId() : null;
+    return own == null ? subject.key() : own;
   }
 
   /** Whether the warehouse holds the table's rows. */

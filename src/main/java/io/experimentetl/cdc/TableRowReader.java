@@ -1,5 +1,6 @@
 package io.experimentetl.cdc;
 
+import io.experimentetl.mapping.ColumnBinding;
 import io.experimentetl.mapping.Origin;
 import io.experimentetl.mapping.TableBinding;
 import io.experimentetl.model.SourceRow;
@@ -108,7 +109,12 @@ final class TableRowReader extends RowReader<Object[]> {
 
   /** A column of its type, so that the server uses its index. */
   private String hasOneOfTheIds() {
-    Origin id = ownId(binding().column(binding().table().columns().all().get(0)).origin());
+    ColumnBinding own = binding().columns().get(SourceTable.SOURCE_ID);
+    Origin id =
+        ownId(
+            own == null
+                ? binding().column(binding().table().columns().all().get(0)).origin()
+                : own.origin());
     if (id instanceof Origin.Column column) {
       Found type = found[sources().indexOf(column.name())];
       return SourceServer.quoted(column.name())
@@ -122,6 +128,9 @@ final class TableRowReader extends RowReader<Object[]> {
   private static Origin ownId(Origin id) {
     if (id instanceof Origin.Number number) {
       return ownId(number.text());
+    }
+    if (id instanceof Origin.SourceId source) {
+      return ownId(source.text());
     }
     return id instanceof Origin.EventKey key ? key.text() : id;
   }

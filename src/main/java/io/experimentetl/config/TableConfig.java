@@ -21,9 +21,6 @@ import java.util.Set;
 /** Reads one entry of {@code source.tables}. */
 final class TableConfig {
 
-  /** The column of ours that keeps the source's own id; it is bound with the id. */
-  private static final String SOURCE_ID = "source_id";
-
   private static final Origin LONG_AGO = new Origin.Constant("1970-01-01T00:00:00Z");
 
   /** Required columns that statistics do not need, by table, and what stands for them. */
@@ -117,7 +114,7 @@ final class TableConfig {
   private List<String> ourColumns() {
     return table.columns().all().stream()
         .map(SourceColumn::name)
-        .filter(name -> !name.equals(SOURCE_ID))
+        .filter(name -> !name.equals(SourceTable.SOURCE_ID))
         .toList();
   }
 
@@ -289,7 +286,7 @@ final class TableConfig {
     if (table != SourceTable.USERS && table != SourceTable.EVENTS) {
       ColumnBinding id = columns.get("id");
       columns.put("id", id.from(new Origin.Number(table, id.origin(), false)));
-      columns.put(SOURCE_ID, id.from(new Origin.SourceId(id.origin())));
+      columns.put(SourceTable.SOURCE_ID, id.from(new Origin.SourceId(id.origin())));
     }
     ENTITIES.forEach(
         (name, entity) -> {

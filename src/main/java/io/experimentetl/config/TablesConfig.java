@@ -139,6 +139,6 @@ final class TablesConfig {
   private static TableBinding byKey(TableBinding table, ColumnBinding number) {
     Origin id = table.columns().get("id").origin();
     Origin own = id instanceof Origin.Number named ? named.text() : id;
-    return table.with("id", number).with("source_id", ColumnBinding.of(own));
+    return table.with("id", number).with(SourceTable.SOURCE_ID, ColumnBinding.of(own));
   }
 }

@@ -50,6 +50,25 @@ public record SourceMapping(String schema, List<TableBinding> tables) implements
   }
 
   /**
+   * Whether experiments are numbered by key while variants name them by id: then only the rows of
+   * experiments tell which experiment a variant is of.
+   */
+  public boolean variantsNameOtherIds() {
+    return of(SourceTable.EXPERIMENTS).stream().anyMatch(table -> isByKey(table, "id"))
+        && of(SourceTable.VARIANTS).stream().noneMatch(table -> isByKey(table, "experiment_id"));
+  }
+
+  /** Whether a variant's number is made from its key. */
+  public boolean variantsAreNumberedByKey() {
+    return of(SourceTable.VARIANTS).stream().anyMatch(table -> isByKey(table, "id"));
+  }
+
+  private static boolean isByKey(TableBinding table, String column) {
+    ColumnBinding binding = table.columns().get(column);
+    return binding != null && binding.origin() instanceof Origin.Number number && number.byKey();
+  }
+
+  /**
    * The same with the event type that the rows of {@code exposures} get.
    *
    * @param eventType see {@code statistics.exposure-event}

@@ -40,7 +40,9 @@ public record TableBinding(
   public static TableBinding defaults(SourceTable table, String schema) {
     Map<String, ColumnBinding> columns = new LinkedHashMap<>();
     for (SourceColumn<?> column : table.columns().all()) {
-      columns.put(column.name(), ColumnBinding.column(column.name()));
+      if (!column.name().equals(SourceTable.SOURCE_ID)) {
+        columns.put(column.name(), ColumnBinding.column(column.name()));
+      }
     }
     return new TableBinding(
         table.tableName(), table, false, schema, table.tableName(), columns, RowFilter.ALL);

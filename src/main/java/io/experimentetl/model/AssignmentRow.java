@@ -6,6 +6,7 @@ package io.experimentetl.model;
  * @param source the platform's enum as text: hash, override, forced, api
  * @param context JSON text, or null
  * @param enrolledAt null: not enrolled
+ * @param sourceId the source's own id where {@code id} is a number made for it, or null
  */
 public record AssignmentRow(
     long id,
@@ -18,7 +19,8 @@ public record AssignmentRow(
     long assignedAt,
     Long enrolledAt,
     long createdAt,
-    long updatedAt)
+    long updatedAt,
+    String sourceId)
     implements SourceRow {
   public static final RowColumns<AssignmentRow> COLUMNS =
       RowColumns.<AssignmentRow>declare()
@@ -33,7 +35,36 @@ public record AssignmentRow(
           .nullable("enrolled_at", ColumnType.TIMESTAMP, AssignmentRow::enrolledAt)
           .required("created_at", ColumnType.TIMESTAMP, AssignmentRow::createdAt)
           .required("updated_at", ColumnType.TIMESTAMP, AssignmentRow::updatedAt)
+          .optional(SourceTable.SOURCE_ID, ColumnType.TEXT, AssignmentRow::sourceId)
           .read(AssignmentRow::read);
+
+  /** A row with the source's own id. */
+  public AssignmentRow(
+      long id,
+      long experimentId,
+      String userId,
+      long variantId,
+      int version,
+      String source,
+      String context,
+      long assignedAt,
+      Long enrolledAt,
+      long createdAt,
+      long updatedAt) {
+    this(
+        id,
+        experimentId,
+        userId,
+        variantId,
+        version,
+        source,
+        context,
+        assignedAt,
+        enrolledAt,
+        createdAt,
+        updatedAt,
+        null);
+  }
 
   private static AssignmentRow read(RowCursor row) {
     return new AssignmentRow(
@@ -47,7 +78,8 @@ public record AssignmentRow(
         row.micros("assigned_at"),
         row.microsOrNull("enrolled_at"),
         row.micros("created_at"),
-        row.micros("updated_at"));
+        row.micros("updated_at"),
+        row.text(SourceTable.SOURCE_ID));
   }
 
   /** The same assignment of another user. */
@@ -63,6 +95,7 @@ public record AssignmentRow(
         assignedAt,
         enrolledAt,
         createdAt,
-        updatedAt);
+        updatedAt,
+        sourceId);
   }
 }

@@ -13,6 +13,7 @@ import java.time.ZoneId;
  * @param config JSON text, or null
  * @param startsAt null: open
  * @param endsAt null: open
+ * @param sourceId the source's own id where {@code id} is a number made for it, or null
  */
 public record ExperimentRow(
     long id,
@@ -26,7 +27,8 @@ public record ExperimentRow(
     Long startsAt,
     Long endsAt,
     long createdAt,
-    long updatedAt)
+    long updatedAt,
+    String sourceId)
     implements SourceRow {
   private static final String NOT_A_NAME = "";
 
@@ -44,7 +46,38 @@ public record ExperimentRow(
           .nullable("ends_at", ColumnType.TIMESTAMP, ExperimentRow::endsAt)
           .required("created_at", ColumnType.TIMESTAMP, ExperimentRow::createdAt)
           .required("updated_at", ColumnType.TIMESTAMP, ExperimentRow::updatedAt)
+          .optional(SourceTable.SOURCE_ID, ColumnType.TEXT, ExperimentRow::sourceId)
           .read(ExperimentRow::read);
+
+  /** A row with the source's own id. */
+  public ExperimentRow(
+      long id,
+      String key,
+      String name,
+      String description,
+      String status,
+      String seed,
+      int version,
+      String config,
+      Long startsAt,
+      Long endsAt,
+      long createdAt,
+      long updatedAt) {
+    this(
+        id,
+        key,
+        name,
+        description,
+        status,
+        seed,
+        version,
+        config,
+        startsAt,
+        endsAt,
+        createdAt,
+        updatedAt,
+        null);
+  }
 
   private static ExperimentRow read(RowCursor row) {
     return new ExperimentRow(
@@ -59,7 +92,8 @@ public record ExperimentRow(
         row.microsOrNull("starts_at"),
         row.microsOrNull("ends_at"),
         row.micros("created_at"),
-        row.micros("updated_at"));
+        row.micros("updated_at"),
+        row.text(SourceTable.SOURCE_ID));
   }
 
   /**

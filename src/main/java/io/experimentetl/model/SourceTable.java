@@ -18,6 +18,12 @@ public enum SourceTable {
    */
   ETL_HEARTBEAT(SubjectKind.HEARTBEAT);
 
+  /**
+   * The column of experiments, variants and assignments that holds the source's own id where the id
+   * is a number made for it. No table of the source needs a column of this name.
+   */
+  public static final String SOURCE_ID = "source_id";
+
   private static final SourceTable[] ALL = values();
 
   private final SubjectKind subjectKind;

@@ -6,6 +6,7 @@ package io.experimentetl.model;
  * @param allocation the column {@code allocation_pct}: the weight of the variant. Percent or not,
  *     only the ratio of an experiment's weights counts
  * @param config JSON text, or null
+ * @param sourceId the source's own id where {@code id} is a number made for it, or null
  */
 public record VariantRow(
     long id,
@@ -17,7 +18,8 @@ public record VariantRow(
     boolean control,
     String config,
     long createdAt,
-    long updatedAt)
+    long updatedAt,
+    String sourceId)
     implements SourceRow {
   public static final RowColumns<VariantRow> COLUMNS =
       RowColumns.<VariantRow>declare()
@@ -31,7 +33,34 @@ public record VariantRow(
           .nullable("config", ColumnType.JSON, VariantRow::config)
           .required("created_at", ColumnType.TIMESTAMP, VariantRow::createdAt)
           .required("updated_at", ColumnType.TIMESTAMP, VariantRow::updatedAt)
+          .optional(SourceTable.SOURCE_ID, ColumnType.TEXT, VariantRow::sourceId)
           .read(VariantRow::read);
+
+  /** A row with the source's own id. */
+  public VariantRow(
+      long id,
+      long experimentId,
+      String key,
+      String name,
+      String description,
+      double allocation,
+      boolean control,
+      String config,
+      long createdAt,
+      long updatedAt) {
+    this(
+        id,
+        experimentId,
+        key,
+        name,
+        description,
+        allocation,
+        control,
+        config,
+        createdAt,
+        updatedAt,
+        null);
+  }
 
   private static VariantRow read(RowCursor row) {
     return new VariantRow(
@@ -44,6 +73,23 @@ public record VariantRow(
         row.bool("is_control"),
         row.text("config"),
         row.micros("created_at"),
-        row.micros("updated_at"));
+        row.micros("updated_at"),
+        row.text(SourceTable.SOURCE_ID));
+  }
+
+  /** The same variant under other numbers. */
+  public VariantRow numbered(long newId, long newExperimentId) {
+    return new VariantRow(
+        newId,
+        newExperimentId,
+        key,
+        name,
+        description,
+        allocation,
+        control,
+        config,
+        createdAt,
+        updatedAt,
+        sourceId);
   }
 }

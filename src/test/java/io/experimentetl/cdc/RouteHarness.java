@@ -2,6 +2,7 @@ package io.experimentetl.cdc;
 
 import io.experimentetl.clickhouse.ProgressMarker;
 import io.experimentetl.config.UsersTruncate;
+import io.experimentetl.mapping.SourceMapping;
 import io.experimentetl.model.Change;
 import io.experimentetl.model.Finding;
 import java.util.List;
@@ -17,7 +18,7 @@ final class RouteHarness
   private final UsersTruncate usersTruncate;
 
   private RouteHarness(UsersTruncate usersTruncate) throws Exception {
-    super(new RouteOperator(128, usersTruncate));
+    super(new RouteOperator(128, usersTruncate, SourceMapping.defaults("public")));
     this.usersTruncate = usersTruncate;
     setup(ChangeTypeInfo.INSTANCE.createSerializer(new SerializerConfigImpl()));
   }

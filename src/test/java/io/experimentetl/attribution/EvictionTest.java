@@ -331,6 +331,36 @@ class EvictionTest {
   }
 
   @Test
+  void archivedFactsAreRecalledForALateChange() {
+    live(scenario);
+    scenario.insert(purchase(4, JAN_9, "1"));
+    scenario.evict();
+    scenario.warehouse.archiveEvents();
+    scenario.insert(purchase(3, JAN_9, "8"));
+
+    UserScenario unevicted = ofEndedExperiment();
+    live(unevicted);
+    unevicted.insert(purchase(4, JAN_9, "1"));
+    unevicted.insert(purchase(3, JAN_9, "8"));
+    assertThat(codes(scenario)).doesNotContain(FindingCode.T_LATE_BEYOND_STATE);
+    assertThat(scenario.out.daily).isEqualTo(unevicted.out.daily);
+  }
+
+  @Test
+  void erasureReachesTheRowsOfArchivedFacts() {
+    live(scenario);
+    scenario.evict();
+    int rows = scenario.out.eventRows.size();
+    scenario.warehouse.archiveEvents();
+    scenario.inOneTransaction(scenario::deleteUser);
+
+    assertThat(scenario.visible()).isEmpty();
+    assertThat(scenario.out.eventRows.stream().filter(row -> row.version().deleted()))
+        .as("tombstones")
+        .hasSize(rows);
+  }
+
+  @Test
   void lostFactsAreNotCountedWhenTheyReappear() {
     live(scenario);
     scenario.evict();

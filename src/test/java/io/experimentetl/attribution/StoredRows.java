@@ -7,6 +7,7 @@ import io.experimentetl.model.FindingCode;
 import io.experimentetl.model.RowVersion;
 import io.experimentetl.warehouse.RawEvents;
 import java.io.IOException;
+import java.util.ArrayList;
 import java.util.Collection;
 import java.util.HashMap;
 import java.util.HashSet;
@@ -23,6 +24,7 @@ import java.util.stream.Collectors;
 final class StoredRows implements RawEvents {
   private final List<EventProcessed> events;
   private final List<AssignmentProcessed> assignments;
+  private final List<EventProcessed> archived = new ArrayList<>();
 
   /** Number of rows that are visible. */
   int visibleEvents = Integer.MAX_VALUE;
@@ -158,6 +160,25 @@ final class StoredRows implements RawEvents {
   /** Loses all events sent so far. */
   void loseEvents() {
     events.clear();
+  }
+
+  /** Loses them, but they can be recalled. */
+  void archiveEvents() {
+    archived.addAll(events);
+    events.clear();
+  }
+
+  @Override
+  public boolean recall(String userId, long earliest, long latest) {
+    List<EventProcessed> back =
+        archived.stream()
+            .filter(row -> row.event().userId().equals(userId))
+            .filter(row -> row.event().occurredAt() >= earliest)
+            .filter(row -> row.event().occurredAt() <= latest)
+            .toList();
+    events.addAll(0, back);
+    archived.removeAll(back);
+    return !back.isEmpty();
   }
 
   @Override

@@ -21,6 +21,7 @@ import java.sql.ResultSet;
 import java.sql.SQLException;
 import java.sql.Statement;
 import java.time.Duration;
+import java.time.YearMonth;
 import java.time.LocalDate;
 import java.util.ArrayList;
 import java.util.List;
@@ -39,6 +40,7 @@ final class AuditFixture implements AutoCloseable {
   private final ClickHouseEndpoint clickHouse;
   private final Connection connection;
   private final StandInDelivery delivery;
+  private ArchiveConfig archive = ArchiveConfig.defaults();
 
   private AuditFixture(PostgresEndpoint postgres, ClickHouseEndpoint clickHouse)
       throws SQLException {
@@ -82,6 +84,23 @@ final class AuditFixture implements AutoCloseable {
     return fixture;
   }
 
+  /** An archive in a folder, which says that it has a month of a table. */
+  void archive(Path folder, String table, YearMonth month) throws IOException {
+    Path of = Files.createDirectories(folder.resolve(table).resolve(month.toString()));
+    Files.writeString(
+        of.resolve("manifest.json"),
+        """
+        {"table": "%s", "month": "%s", "revision": 1, "rows": 2, "lsn": "1", "committedAt": "", "archivedAt": "",
+          "buckets": 1, "columns": [], "files": [], "erasures": []}
+        """
+            .formatted(table, month));
+    archive =
+        ConfigBuilder.defaults()
+            .with(ArchiveConfig::folder, folder.toString())
+            .build()
+            .archive();
+  }
+
   AuditSettings settings(StatisticsConfig statistics) {
     return new AuditSettings(
         postgres.jdbcUrl(),
@@ -96,7 +115,7 @@ final class AuditFixture implements AutoCloseable {
         Duration.ofDays(90),
         Duration.ofDays(365),
         Duration.ofDays(730),
-        ArchiveConfig.defaults(),
+        archive,
         Duration.ofMinutes(2));
   }
 

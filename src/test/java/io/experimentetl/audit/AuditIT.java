@@ -8,6 +8,8 @@ import io.experimentetl.local.PlatformExtension;
 import io.experimentetl.operations.RetentionSql;
 import java.sql.Connection;
 import java.sql.SQLException;
+import java.time.LocalDate;
+import java.time.YearMonth;
 import java.util.List;
 import java.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
@@ -287,6 +289,36 @@ class AuditIT {
         .filteredOn(line -> line.retained() > 0)
         .extracting(AuditReport.TableLine::table, AuditReport.TableLine::retained)
         .containsExactlyInAnyOrder(tuple("assignments", 1L), tuple("events", 2L));
+  }
+
+  @Test
+  void rowsOfArchivedMonthsMayBeAbsentAndOthersMayNot() throws Exception {
+    fixture.experiment(3, "NULL", "NULL", "NULL");
+    fixture.user("old");
+    fixture.assignment(3, "old", 31, "hash", AuditRun.YESTERDAY.minusDays(200) + " 00:00Z", "NULL");
+    LocalDate archived = YearMonth.from(AuditRun.YESTERDAY.minusDays(180)).atDay(1);
+    fixture.event(null, 3, "old", archived + " 00:00Z", "exposure", 31L, null);
+    fixture.event(null, 3, "old", archived.plusDays(27) + " 00:00Z", "conversion", 31L, null);
+    fixture.event(null, 3, "old", archived.plusMonths(1) + " 00:00Z", "page_view", 31L, null);
+    fixture.delivery().deliver(AuditRun.STATISTICS);
+    fixture.delivery().lose("events_processed", "user_id = 'old'");
+    run.rest();
+    fixture.archive(
+        PLATFORM.directory().resolve("cold"), "events_processed", YearMonth.from(archived));
+
+    AuditReport report = run.audit();
+
+    assertThat(report.differences())
+        .extracting(AuditReport.Difference::toString)
+        .as("the month that is not archived")
+        .singleElement()
+        .asString()
+        .contains("is missing in ClickHouse");
+    assertThat(report.lines())
+        .filteredOn(line -> line.retained() > 0)
+        .extracting(AuditReport.TableLine::table, AuditReport.TableLine::retained)
+        .containsExactly(tuple("events", 2L));
+    assertThat(report.expiredExperiments()).contains(3L);
   }
 
   @Test

@@ -72,7 +72,7 @@ class KubernetesManifestsTest {
 
   @Test
   void everyResourceFitsItsSchema() throws IOException {
-    assertThat(resources).hasSize(8);
+    assertThat(resources).hasSize(9);
     for (JsonNode resource : resources) {
       assertThat(KubernetesSchemas.errors(resource))
           .as(resource.at("/metadata/name").asText())
@@ -270,18 +270,24 @@ class KubernetesManifestsTest {
           .endsWith("-jar", DeploymentFiles.JAR);
       var verb = DeploymentFiles.verb(DeploymentFiles.texts(container.get("args")));
       assertThat(verb.matchedOptionValue("--config", Path.of("none"))).isEqualTo(Path.of(CONFIG));
-      assertThat(job.at("/metadata/name").asText())
-          .isEqualTo("experiment-etl-" + verb.commandSpec().name());
       assertThat(job.at("/spec/concurrencyPolicy").asText()).isEqualTo("Forbid");
       assertThat(job.at("/spec/timeZone").asText()).isEqualTo("Etc/UTC");
-      verbs.add(job.at("/spec/schedule").asText() + " " + String.join(" ", verb.originalArgs()));
+      verbs.add(
+          "%s: %s %s"
+              .formatted(
+                  job.at("/metadata/name").asText(),
+                  job.at("/spec/schedule").asText(),
+                  String.join(" ", verb.originalArgs())));
     }
+    String asServe =
+        " --config "
+            + CONFIG
+            + " --postgres-user=experiment_etl_serve --postgres-password-file=/etc/experiment-etl/passwords/serve-password";
     assertThat(verbs)
         .containsExactly(
-            "0 2 * * * maintain daily --config "
-                + CONFIG
-                + " --postgres-user=experiment_etl_serve --postgres-password-file=/etc/experiment-etl/passwords/serve-password",
-            "0 3 * * 0 verify --record --config " + CONFIG);
+            "experiment-etl-maintain: 0 2 * * * maintain daily" + asServe,
+            "experiment-etl-archive: 0 4 1 * * maintain monthly" + asServe,
+            "experiment-etl-verify: 0 3 * * 0 verify --record --config " + CONFIG);
   }
 
   @Test

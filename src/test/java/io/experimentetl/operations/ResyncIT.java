@@ -3,8 +3,15 @@ package io.experimentetl.operations;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import io.experimentetl.archive.Archive;
+import io.experimentetl.archive.ArchiveStore;
+import io.experimentetl.archive.ArchivedTable;
+import io.experimentetl.archive.Manifest;
+import io.experimentetl.archive.MonthArchiver;
 import io.experimentetl.audit.AuditReport;
 import io.experimentetl.cdc.ResyncRequest;
+import io.experimentetl.clickhouse.ClickHouseFiles;
+import io.experimentetl.local.ClickHouseEndpoint;
 import io.experimentetl.local.Platform;
 import io.experimentetl.local.PlatformAddresses;
 import io.experimentetl.local.TestCluster;
@@ -15,9 +22,13 @@ import java.io.PrintWriter;
 import java.io.StringWriter;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
 import java.sql.Connection;
 import java.sql.SQLException;
 import java.sql.Statement;
+import java.time.Clock;
+import java.time.Duration;
+import java.time.Instant;
 import java.time.LocalDate;
 import java.time.ZoneOffset;
 import java.time.format.DateTimeFormatter;
@@ -45,9 +56,13 @@ class ResyncIT {
   private PlatformAddresses addresses;
 
   @BeforeEach
-  void start() throws SQLException {
+  void start() throws SQLException, IOException {
     platform = Platform.start(folder, HOME, TestCluster.platform());
     addresses = platform.addresses();
+    Files.writeString(
+        addresses.jobConfig(),
+        "\narchive: {folder: '%s'}\n".formatted(folder.resolve("cold")),
+        StandardOpenOption.APPEND);
     execute(
         """
         SELECT create_events_partition((now() - days * interval '1 day')::date) FROM generate_series(-2, 130, 22) days;
@@ -118,6 +133,11 @@ class ResyncIT {
         .hasMessageContaining("The replication slot experiment_etl")
         .hasMessageContaining("./etl resync");
 
+    archiveOldEvents();
+    assertThat(addresses.clickHouse().query("SELECT count() FROM events_processed FINAL"))
+        .as("the 20 old ones are in the archive")
+        .isEqualTo("21");
+
     // A resync that was killed leaves its mark, and is begun again.
     Deployment deployment = addresses.deployment(JAR);
     new UnfinishedResync(deployment).begin();
@@ -149,7 +169,39 @@ class ResyncIT {
     assertThat(addresses.clickHouse().count(OLD_USERS))
         .as("rows that retention has deleted are kept and counted, without the erased user")
         .isEqualTo(19);
+    assertThat(archivedRows()).as("without the user who was erased meanwhile").isEqualTo(19);
     readOneTableAgain(running);
+  }
+
+  /**
+   * The old events. A row is archived a day after its
+   * commit, so a progress marker of the day after tomorrow stands there meanwhile.
+   */
+  private void archiveOldEvents() throws IOException, InterruptedException {
+    ClickHouseEndpoint warehouse = addresses.clickHouse();
+    warehouse.query(
+        "INSERT INTO etl_sink_progress (sequence_number, lsn, committed_at, snapshot_done, written_at) SELECT max(sequence_number) + 8, max(lsn), max(committed_at) + INTERVAL 2 DAY, true, max(written_at) + INTERVAL 2 DAY FROM etl_sink_progress");
+    try (Archive archive = archive();
+        ClickHouseFiles files =
+            new ClickHouseFiles(warehouse.login().connection(), Duration.ofMinutes(1))) {
+      MonthArchiver archiver = new MonthArchiver(archive, files, Clock.systemUTC());
+      for (MonthArchiver.Due due :
+          archiver.due(ArchivedTable.EVENTS, Instant.now().minus(Duration.ofDays(88)))) {
+        archiver.archive(due);
+      }
+    }
+    warehouse.query(
+        "ALTER TABLE etl_sink_progress DELETE WHERE written_at > now() + INTERVAL 1 DAY SETTINGS mutations_sync = 2");
+  }
+
+  private Archive archive() throws IOException {
+    return new Archive(ArchiveStore.open(addresses.loadJobConfig().archive()));
+  }
+
+  private long archivedRows() throws IOException {
+    try (Archive archive = archive()) {
+      return archive.manifests().stream().mapToLong(Manifest::rows).sum();
+    }
   }
 
   private void readOneTableAgain(RunningJob running) throws Exception {

@@ -15,7 +15,9 @@ import io.experimentetl.config.SourceConfig;
 import io.experimentetl.local.ClickHouseEndpoint;
 import io.experimentetl.local.PlatformExtension;
 import io.experimentetl.local.PostgresEndpoint;
+import io.experimentetl.maintenance.ArchiveCommand;
 import io.experimentetl.maintenance.CleanupCommand;
+import io.experimentetl.maintenance.ForgetCommand;
 import io.experimentetl.maintenance.MaintainCommand;
 import io.experimentetl.maintenance.Maintenance;
 import io.experimentetl.maintenance.PartitionsCommand;
@@ -588,6 +590,60 @@ class ServeIT {
         .contains("users is not registered");
     assertThat(verb(new MaintainCommand(new NamedServers()), "daily"))
         .contains("not run: another scheduler has run it");
+  }
+
+  @Test
+  @Order(11)
+  void archiveRemovesWhatRetentionWouldHaveRemoved(@TempDir Path folder) throws Exception {
+    String config =
+        Files.writeString(
+                folder.resolve("archive.yaml"),
+                "archive: {folder: '%s'}\n".formatted(folder.resolve("cold")))
+            .toString();
+    assertThat(verb(new ArchiveCommand(new NamedServers()), "--execute"))
+        .contains("There is no archive: set archive.folder or archive.s3.bucket");
+    assertThat(
+            verb(
+                new CleanupCommand(new NamedServers()),
+                "--config",
+                config,
+                "--only",
+                "clickhouse",
+                "--execute"))
+        .contains("archive removes its rows, month by month");
+    assertThat(
+            clickHouse.query(
+                "SELECT name FROM system.tables WHERE database = currentDatabase() AND engine_full LIKE '% TTL %' AND name LIKE '%_processed'"))
+        .isEmpty();
+    clickHouse.query(
+        "INSERT INTO events_processed (event_id, timestamp, experiment_id, user_id, _committed_at, _version) VALUES (generateUUIDv4(), '2020-02-29 12:00:00', 1, 'cold', '2020-03-01 00:00:00', 8)");
+    clickHouse.query(
+        "INSERT INTO etl_sink_progress (sequence_number, lsn, committed_at, snapshot_done, written_at) SELECT max(sequence_number) + 8, max(lsn) + 8, now64(6), true, now64(3) FROM etl_sink_progress");
+
+    assertThat(verb(new ArchiveCommand(new NamedServers()), "--config", config))
+        .contains("2020-02  events_processed       1 row versions", "give --execute");
+    assertThat(verb(new ArchiveCommand(new NamedServers()), "--config", config, "--execute"))
+        .contains("moved  2020-02  events_processed       1 rows, 1 files");
+    assertThat(clickHouse.count("SELECT count() FROM events_processed WHERE user_id = 'cold'"))
+        .isZero();
+    assertThat(
+            verb(
+                new ArchiveCommand(new NamedServers()), "--config", config, "--restore", "2020-02"))
+        .contains("2020-02 of events_processed is in events_archive: 1 rows");
+    assertThat(
+            verb(
+                new ArchiveCommand(new NamedServers()), "--config", config, "--restore", "1999-01"))
+        .contains("1999-01 is not archived in");
+
+    clickHouse.query(
+        "INSERT INTO users (user_id, _committed_at, _version, _deleted, _delete_reason) VALUES ('cold', '2026-01-01 00:00:00', 16, true, 'erasure')");
+    assertThat(verb(new ForgetCommand(new NamedServers()), "--config", config))
+        .contains("rewritten  2020-02  events_processed       0 rows, 0 files");
+    assertThat(clickHouse.count("SELECT count() FROM events_archive")).isZero();
+    assertThat(verb(new ArchiveCommand(new NamedServers()), "--config", config, "--list"))
+        .contains("2020-02  events_processed       0 rows", "users erased 1 times");
+    assertThat(verb(new MaintainCommand(new NamedServers()), "monthly", "--config", config))
+        .contains("done: archive: 0 months moved, 0 wait");
   }
 
   /** What a verb prints. */

@@ -21,8 +21,8 @@ import java.sql.ResultSet;
 import java.sql.SQLException;
 import java.sql.Statement;
 import java.time.Duration;
-import java.time.YearMonth;
 import java.time.LocalDate;
+import java.time.YearMonth;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
@@ -95,10 +95,7 @@ final class AuditFixture implements AutoCloseable {
         """
             .formatted(table, month));
     archive =
-        ConfigBuilder.defaults()
-            .with(ArchiveConfig::folder, folder.toString())
-            .build()
-            .archive();
+        ConfigBuilder.defaults().with(ArchiveConfig::folder, folder.toString()).build().archive();
   }
 
   AuditSettings settings(StatisticsConfig statistics) {

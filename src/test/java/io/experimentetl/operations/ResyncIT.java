@@ -174,8 +174,8 @@ class ResyncIT {
   }
 
   /**
-   * The old events. A row is archived a day after its
-   * commit, so a progress marker of the day after tomorrow stands there meanwhile.
+   * The old events. A row is archived a day after its commit, so a progress marker of the day after
+   * tomorrow stands there meanwhile.
    */
   private void archiveOldEvents() throws IOException, InterruptedException {
     ClickHouseEndpoint warehouse = addresses.clickHouse();

@@ -131,13 +131,15 @@ record Contributions(Map<DailyKey, DailySums> daily, Map<HealthKey, HealthCounts
       MetricHistory.Day of = history.days().getOrDefault(day, MetricHistory.Day.NOTHING);
       boolean converting = of.events() > 0;
       DailySums sums =
-          activity(
+          totals.add(
+              activity(
                   exposures,
                   exposures > 0 || of.isActive(),
                   of.events(),
                   converting,
-                  converting && !converted)
-              .plus(totals.add(of.numerator(), of.denominator()));
+                  converting && !converted),
+              of.numerator(),
+              of.denominator());
       daily.put(
           new DailyKey(
               facts.experimentId, facts.assignment().variantId(), history.metric().name(), day),

@@ -7,8 +7,8 @@ import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
 
 /**
- * The form of few entries in one record of keyed state: one behind the other, each as its key, the
- * length of its contents, and the contents. An entry is found in the record as it is written.
+ * The form of few entries in one record of keyed state: one behind the other, each as its length,
+ * its key and its contents. An entry is found in the record as it is written.
  */
 abstract class EntriesSerializer<K> {
   private static final VarHandle INT = view(int[].class);
@@ -24,40 +24,58 @@ abstract class EntriesSerializer<K> {
   }
 
   /** The bytes of a key. */
-  abstract int keySize(K key);
+  protected abstract int keySize(K key);
 
   /** The bytes of the key at the offset. */
-  abstract int keySize(byte[] record, int offset);
+  protected abstract int keySize(byte[] record, int offset);
 
-  abstract void writeKey(K key, byte[] record, int offset);
+  protected abstract void writeKey(K key, byte[] record, int offset);
 
-  abstract K readKey(byte[] record, int offset);
+  protected abstract K readKey(byte[] record, int offset);
 
   /** Whether the key is at the offset. */
-  abstract boolean isKey(K key, byte[] record, int offset);
+  protected abstract boolean isKey(K key, byte[] record, int offset);
 
   /** Where the contents of the entry at the offset begin. */
   final int contents(byte[] record, int offset) {
-    int length = offset + keySize(record, offset);
-    return length + numberSize(record, length);
+    int key = keyOf(record, offset);
+    return key + keySize(record, key);
   }
 
-  /** Where the entry at the offset ends. */
+  private static int keyOf(byte[] record, int offset) {
+    return offset + (record[offset] >= 0 ? 1 : numberSize(record, offset));
+  }
+
+  /** Where the entry at the offset ends: a search passes over the others by this alone. */
   final int end(byte[] record, int offset) {
-    int length = offset + keySize(record, offset);
-    return length + numberSize(record, length) + (int) number(record, length);
+    int size = record[offset];
+    return size >= 0
+        ? offset + 1 + size
+        : offset + numberSize(record, offset) + (int) number(record, offset);
+  }
+
+  /** Whether the entry at the offset has this key. */
+  final boolean isOf(K key, byte[] record, int offset) {
+    return isKey(key, record, keyOf(record, offset));
+  }
+
+  /** The key of the entry at the offset. */
+  final K keyAt(byte[] record, int offset) {
+    return readKey(record, keyOf(record, offset));
   }
 
   /** The bytes of an entry. */
   final int size(K key, byte[] contents) {
-    return keySize(key) + numberSize(contents.length) + contents.length;
+    int size = keySize(key) + contents.length;
+    return numberSize(size) + size;
   }
 
   final void write(K key, byte[] contents, byte[] record, int offset) {
-    writeKey(key, record, offset);
-    int length = offset + keySize(key);
-    writeNumber(contents.length, record, length);
-    System.arraycopy(contents, 0, record, length + numberSize(contents.length), contents.length);
+    int size = keySize(key);
+    writeNumber(size + contents.length, record, offset);
+    int from = keyOf(record, offset);
+    writeKey(key, record, from);
+    System.arraycopy(contents, 0, record, from + size, contents.length);
   }
 
   /** The bytes of a number: seven bits a byte, the least significant ones first. */
@@ -99,29 +117,29 @@ abstract class EntriesSerializer<K> {
     private static final int SIZE = 2 * Long.BYTES;
 
     @Override
-    int keySize(EventId id) {
+    protected int keySize(EventId id) {
       return SIZE;
     }
 
     @Override
-    int keySize(byte[] record, int offset) {
+    protected int keySize(byte[] record, int offset) {
       return SIZE;
     }
 
     @Override
-    void writeKey(EventId id, byte[] record, int offset) {
+    protected void writeKey(EventId id, byte[] record, int offset) {
       LONG.set(record, offset, id.high());
       LONG.set(record, offset + Long.BYTES, id.low());
     }
 
     @Override
-    EventId readKey(byte[] record, int offset) {
+    protected EventId readKey(byte[] record, int offset) {
       return new EventId(
           (long) LONG.get(record, offset), (long) LONG.get(record, offset + Long.BYTES), null);
     }
 
     @Override
-    boolean isKey(EventId id, byte[] record, int offset) {
+    protected boolean isKey(EventId id, byte[] record, int offset) {
       return (long) LONG.get(record, offset) == id.high()
           && (long) LONG.get(record, offset + Long.BYTES) == id.low();
     }
@@ -137,7 +155,7 @@ abstract class EntriesSerializer<K> {
     }
 
     @Override
-    int keySize(FigureKey figure) {
+    protected int keySize(FigureKey figure) {
       int name = nameSize(figure.name());
       return VARIANT + numberSize(figure.variantId()) + numberSize(name) + name;
     }
@@ -152,7 +170,7 @@ abstract class EntriesSerializer<K> {
     }
 
     @Override
-    int keySize(byte[] record, int offset) {
+    protected int keySize(byte[] record, int offset) {
       int length = length(record, offset);
       return length + numberSize(record, length) + (int) number(record, length) - offset;
     }
@@ -163,7 +181,7 @@ abstract class EntriesSerializer<K> {
     }
 
     @Override
-    void writeKey(FigureKey figure, byte[] record, int offset) {
+    protected void writeKey(FigureKey figure, byte[] record, int offset) {
       byte[] name = bytes(figure.name());
       record[offset] = (byte) figure.kind();
       INT.set(record, offset + DAY, figure.day());
@@ -174,7 +192,7 @@ abstract class EntriesSerializer<K> {
     }
 
     @Override
-    FigureKey readKey(byte[] record, int offset) {
+    protected FigureKey readKey(byte[] record, int offset) {
       int length = length(record, offset);
       return new FigureKey(
           (char) record[offset],
@@ -188,7 +206,7 @@ abstract class EntriesSerializer<K> {
     }
 
     @Override
-    boolean isKey(FigureKey figure, byte[] record, int offset) {
+    protected boolean isKey(FigureKey figure, byte[] record, int offset) {
       if (record[offset] != figure.kind()
           || (int) INT.get(record, offset + DAY) != figure.day()
           || number(record, offset + VARIANT) != figure.variantId()) {

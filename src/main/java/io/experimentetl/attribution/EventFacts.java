@@ -2,9 +2,6 @@ package io.experimentetl.attribution;
 
 import io.experimentetl.model.EventId;
 import java.util.Arrays;
-import java.util.HashMap;
-import java.util.LinkedHashMap;
-import java.util.Map;
 import java.util.function.Consumer;
 
 /**
@@ -13,8 +10,9 @@ import java.util.function.Consumer;
  */
 final class EventFacts {
   /** The events of one id that were looked up or changed. */
-  private static final class Held {
+  private static final class Held implements FactEntries.Held<EventId> {
     private final EventId id;
+    private final boolean isNew;
 
     /** None: there are none of this id. */
     private EventFact[] events;
@@ -23,14 +21,35 @@ final class EventFacts {
 
     private Held(EventId id, EventFact[] events) {
       this.id = id;
+      this.isNew = events.length == 0;
       this.events = events;
+    }
+
+    @Override
+    public EventId key() {
+      return id;
+    }
+
+    @Override
+    public boolean isChanged() {
+      return isChanged;
+    }
+
+    @Override
+    public boolean isNew() {
+      return isNew;
+    }
+
+    @Override
+    public byte[] contents() {
+      return events.length > 0 ? EventFactSerializer.write(events) : null;
     }
   }
 
   private final FactEntries<EventId> entries;
 
-  /** By id; null: none are held. */
-  private Map<EventId, Held> held;
+  /** Null: none are held. */
+  private HeldEntries<EventId, Held> held;
 
   /** What was looked up last: an event is looked up several times on its way. */
   private Held last;
@@ -57,6 +76,21 @@ final class EventFacts {
     return entries.inRecord();
   }
 
+  /** See {@link FactEntries#takeChanges}. */
+  byte[] takeChanges() {
+    return entries.takeChanges();
+  }
+
+  /**
+   * Applies what {@link #takeChanges} returned.
+   *
+   * @param sizeNow the number of events then
+   */
+  void apply(byte[] changes, int sizeNow) {
+    entries.apply(changes);
+    size = sizeNow;
+  }
+
   int size() {
     return size;
   }
@@ -76,13 +110,13 @@ final class EventFacts {
       return last;
     }
     if (held == null) {
-      held = new LinkedHashMap<>();
+      held = new HeldEntries<>();
     }
     Held known = held.get(id);
     if (known == null) {
       byte[] entry = entries.get(id);
       known = new Held(id, entry == null ? EventFact.NONE : EventFactSerializer.read(id, entry));
-      held.put(id, known);
+      held.add(known);
     }
     last = known;
     return known;
@@ -136,12 +170,12 @@ final class EventFacts {
   void forEachId(Consumer<EventFact[]> consumer) {
     entries.forEach(
         (id, entry) -> {
-          if (held == null || !held.containsKey(id)) {
+          if (held == null || held.get(id) == null) {
             consumer.accept(EventFactSerializer.read(id, entry));
           }
         });
     if (held != null) {
-      for (Held of : held.values()) {
+      for (Held of : held.all()) {
         if (of.events.length > 0) {
           consumer.accept(of.events);
         }
@@ -176,15 +210,7 @@ final class EventFacts {
     if (size == 0) {
       entries.clear();
     } else if (held != null) {
-      Map<EventId, byte[]> changes = new HashMap<>();
-      for (Held of : held.values()) {
-        if (of.isChanged) {
-          changes.put(of.id, of.events.length > 0 ? EventFactSerializer.write(of.events) : null);
-        }
-      }
-      if (!changes.isEmpty()) {
-        entries.put(changes);
-      }
+      entries.write(held.all());
     }
     forget();
   }

@@ -60,8 +60,7 @@ final class ExperimentFacts {
   /** The facts were rehydrated: their figures were sent, and are not in state. */
   boolean areFiguresUnknown;
 
-  /** Whether keyed state holds these facts. */
-  boolean isStored;
+  private final ExperimentRecord record = new ExperimentRecord();
 
   /** What {@link UserFacts#weight} contains of these facts. */
   int weighed;
@@ -109,7 +108,6 @@ final class ExperimentFacts {
             state.fewEvents(),
             state.fewFigures(),
             state.manyFigures());
-    facts.isStored = true;
     facts.exposures =
         Exposures.of(state.firstExposure(), state.exposedVariants(), state.exposures());
     facts.countedBy = state.countedBy();
@@ -125,7 +123,23 @@ final class ExperimentFacts {
     for (int i = 0; i < state.markedAssignments().length; i++) {
       facts.setAssignmentMark(state.markedAssignments()[i], state.assignmentMarks()[i]);
     }
+    int changes = 0;
+    for (byte[] change : storage.appendedToExperiment(key, state.experimentId())) {
+      facts.apply(ExperimentChangeSerializer.read(change));
+      changes += change.length;
+    }
+    facts.record.read(facts.toState(FactEntries.NO_BYTES, FactEntries.NO_BYTES), changes);
     return facts;
+  }
+
+  private void apply(ExperimentChange change) {
+    events.apply(change.changedEvents(), change.events());
+    figures.apply(change.changedFigures());
+    exposures = Exposures.of(change.firstExposure(), change.exposedVariants(), change.exposures());
+    countedBy = change.countedBy();
+    isCrossoverReported = change.crossover();
+    isEnrolmentReported = change.enrolledElsewhere();
+    daysCounted = change.daysCounted();
   }
 
   private static ExperimentFacts of(
@@ -155,8 +169,13 @@ final class ExperimentFacts {
                 manyFigures)));
   }
 
+  /** Whether keyed state holds these facts. */
+  boolean isStored() {
+    return record.isThere();
+  }
+
   /** The state to keep, beside many events and figures. */
-  ExperimentState toState() {
+  ExperimentState toState(byte[] fewEvents, byte[] fewFigures) {
     // Loops and shared empty arrays: every write of a user to state comes here.
     long[] marked = assignmentMarks.isEmpty() ? NO_NUMBERS : new long[assignmentMarks.size()];
     byte[] marks = marked.length == 0 ? FactEntries.NO_BYTES : new byte[marked.length];
@@ -170,8 +189,8 @@ final class ExperimentFacts {
         assignments.toArray(AssignmentRow[]::new),
         sequences,
         events.size(),
-        events.inRecord(),
-        figures.inRecord(),
+        fewEvents,
+        fewFigures,
         exposures.first(),
         exposures.variants(),
         exposures.counts(),
@@ -193,8 +212,7 @@ final class ExperimentFacts {
     figures.flush();
     exposures.forgetTimes();
     if (!isEmpty()) {
-      storage.putExperiment(key, experimentId, toState());
-      isStored = true;
+      record.write(storage, key, this);
     } else {
       remove(storage, key);
     }
@@ -204,10 +222,7 @@ final class ExperimentFacts {
   void remove(UserStorage storage, String key) {
     events.clear();
     figures.clear();
-    if (isStored) {
-      storage.putExperiment(key, experimentId, null);
-      isStored = false;
-    }
+    record.remove(storage, key, experimentId);
   }
 
   /** Takes over rehydrated facts, whose figures were sent before. */

@@ -1,6 +1,7 @@
 package io.experimentetl.attribution;
 
 import io.experimentetl.model.AssignmentRow;
+import java.util.Arrays;
 
 /**
  * One user's facts in one experiment; a record of keyed state. Many events and figures are entries
@@ -46,4 +47,47 @@ public record ExperimentState(
     PendingEvent[] pendingEvents,
     int spilledEvents,
     long[] markedAssignments,
-    byte[] assignmentMarks) {}
+    byte[] assignmentMarks) {
+  /**
+   * Whether an {@link ExperimentChange} can lead to this state, beside changes of events and
+   * figures. Rows are compared as objects: one that was replaced by an equal one is written again.
+   *
+   * @param before null: there was none
+   */
+  boolean isChangeOf(ExperimentState before) {
+    return before != null
+        && areSame(assignments, before.assignments)
+        && Arrays.equals(assignedSequences, before.assignedSequences)
+        && manyFigures == before.manyFigures
+        && areSame(pendingAssignments, before.pendingAssignments)
+        && areSame(pendingEvents, before.pendingEvents)
+        && spilledEvents == before.spilledEvents
+        && Arrays.equals(markedAssignments, before.markedAssignments)
+        && Arrays.equals(assignmentMarks, before.assignmentMarks);
+  }
+
+  /** Whether nothing has changed, beside events and figures; call {@link #isChangeOf} first. */
+  boolean isSameAs(ExperimentState before) {
+    return events == before.events
+        && firstExposure == before.firstExposure
+        && Arrays.equals(exposedVariants, before.exposedVariants)
+        && Arrays.equals(exposures, before.exposures)
+        && countedBy == before.countedBy
+        && crossover == before.crossover
+        && enrolledElsewhere == before.enrolledElsewhere
+        && daysCounted == before.daysCounted;
+  }
+
+  @SuppressWarnings("ReferenceEquality")
+  private static boolean areSame(Object[] rows, Object[] before) {
+    if (rows.length != before.length) {
+      return false;
+    }
+    for (int i = 0; i < rows.length; i++) {
+      if (rows[i] != before[i]) {
+        return false;
+      }
+    }
+    return true;
+  }
+}

@@ -2,13 +2,14 @@ package io.experimentetl.attribution;
 
 import java.util.Arrays;
 import java.util.HashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.function.BiConsumer;
 
 /**
  * One user's events or figures in one experiment. While they are few, the record of the experiment
- * contains them, and is read and written with them. Beyond a number of bytes each is an entry of
- * keyed state, so that a change costs the same however many there are.
+ * contains them, and is read with them. Beyond a number of bytes each is an entry of keyed state,
+ * so that a change costs the same however many there are.
  *
  * <p>Few entries are on the heap as the record has them: most users wait for their next row, and
  * objects that wait cost the collector of the heap more than the bytes cost a reader.
@@ -18,14 +19,45 @@ final class FactEntries<K> {
 
   private static final int NOT_FOUND = -1;
 
+  /** Room for further entries, so that the bytes of most users stay where they are. */
+  private static final int ROOM = 64;
+
   private final Entries<K> stored;
   private final EntriesSerializer<K> serializer;
   private final int maxBytes;
 
-  /** The entries, while they are few, as the record contains them. */
+  /** The entries, while they are few, as the record contains them; room behind them. */
   private byte[] few;
 
+  /** Where the entries end. */
+  private int end;
+
+  /** Whether keyed state may hold the same array. */
+  private boolean isShared = true;
+
   private boolean isStored;
+
+  /** What {@link #takeChanges} will return, and where it ends. */
+  private byte[] changes = NO_BYTES;
+
+  private int changesEnd;
+
+  /** Whether {@link #changes} do not tell all. */
+  private boolean isRewritten;
+
+  /** An entry that was read or changed. */
+  interface Held<K> {
+    K key();
+
+    /** Whether it must be written. */
+    boolean isChanged();
+
+    /** Whether there was none of this key. */
+    boolean isNew();
+
+    /** What is to be written; null: the entry is to be removed. */
+    byte[] contents();
+  }
 
   /**
    * The entries of a user.
@@ -45,6 +77,7 @@ final class FactEntries<K> {
     this.serializer = serializer;
     this.maxBytes = maxBytes;
     this.few = inRecord;
+    this.end = inRecord.length;
     this.isStored = isStored;
   }
 
@@ -63,21 +96,22 @@ final class FactEntries<K> {
     if (isStored) {
       return stored.get(key);
     }
-    int offset = find(key, few, few.length);
-    return offset == NOT_FOUND ? null : contentsAt(offset);
+    int offset = find(key);
+    return offset == NOT_FOUND ? null : contentsAt(few, offset);
   }
 
-  private int find(K key, byte[] record, int end) {
-    for (int offset = 0; offset < end; offset = serializer.end(record, offset)) {
-      if (serializer.isKey(key, record, offset)) {
+  private int find(K key) {
+    for (int offset = 0; offset < end; offset = serializer.end(few, offset)) {
+      if (serializer.isOf(key, few, offset)) {
         return offset;
       }
     }
     return NOT_FOUND;
   }
 
-  private byte[] contentsAt(int offset) {
-    return Arrays.copyOfRange(few, serializer.contents(few, offset), serializer.end(few, offset));
+  private byte[] contentsAt(byte[] record, int offset) {
+    return Arrays.copyOfRange(
+        record, serializer.contents(record, offset), serializer.end(record, offset));
   }
 
   /** Passes all entries on, in no order. */
@@ -86,67 +120,114 @@ final class FactEntries<K> {
       stored.forEach(consumer);
       return;
     }
-    for (int offset = 0; offset < few.length; offset = serializer.end(few, offset)) {
-      consumer.accept(serializer.readKey(few, offset), contentsAt(offset));
+    for (int offset = 0; offset < end; offset = serializer.end(few, offset)) {
+      consumer.accept(serializer.keyAt(few, offset), contentsAt(few, offset));
     }
   }
 
-  /**
-   * Writes entries.
-   *
-   * @param changes null for an entry to remove
-   */
-  void put(Map<K, byte[]> changes) {
+  /** Writes the entries that have changed. */
+  void write(List<? extends Held<K>> entries) {
     if (isStored) {
-      stored.put(changes);
+      Map<K, byte[]> changed = new HashMap<>();
+      for (Held<K> entry : entries) {
+        if (entry.isChanged()) {
+          changed.put(entry.key(), entry.contents());
+        }
+      }
+      if (!changed.isEmpty()) {
+        stored.put(changed);
+      }
       return;
     }
-    byte[] record = Arrays.copyOf(few, few.length + maxGrowth(changes));
-    // Up to here the entries as they were, of which one can be changed; behind it new ones.
-    int old = few.length;
-    int end = old;
-    for (Map.Entry<K, byte[]> change : changes.entrySet()) {
-      byte[] contents = change.getValue();
-      int offset = find(change.getKey(), record, old);
-      if (offset != NOT_FOUND) {
-        int behind = serializer.end(record, offset);
-        int from = serializer.contents(record, offset);
-        if (contents != null && contents.length == behind - from) {
-          System.arraycopy(contents, 0, record, from, contents.length);
-          continue;
-        }
-        System.arraycopy(record, behind, record, offset, end - behind);
-        old -= behind - offset;
-        end -= behind - offset;
-      }
-      if (contents != null) {
-        serializer.write(change.getKey(), contents, record, end);
-        end += serializer.size(change.getKey(), contents);
+    for (Held<K> entry : entries) {
+      if (entry.isChanged()) {
+        write(entry.key(), entry.contents(), entry.isNew());
       }
     }
-    few = end == record.length ? record : Arrays.copyOf(record, end);
-    if (few.length > maxBytes && contentsSize() > maxBytes) {
+    if (end > maxBytes && contentsSize() > maxBytes) {
       Map<K, byte[]> many = new HashMap<>();
       forEach(many::put);
       stored.put(many);
       isStored = true;
-      few = NO_BYTES;
+      isRewritten = true;
+      forgetFew();
     }
   }
 
-  /** The bytes by which the record grows at most: when no entry takes the place of another. */
-  private int maxGrowth(Map<K, byte[]> changes) {
-    int growth = 0;
-    for (Map.Entry<K, byte[]> change : changes.entrySet()) {
-      byte[] contents = change.getValue();
-      growth += contents == null ? 0 : serializer.size(change.getKey(), contents);
+  private void write(K key, byte[] contents, boolean isNew) {
+    int offset = isNew ? NOT_FOUND : find(key);
+    if (contents == null) {
+      if (offset != NOT_FOUND) {
+        makeOwn(0);
+        remove(offset);
+        isRewritten = true;
+      }
+      return;
     }
-    return growth;
+    int size = serializer.size(key, contents);
+    makeOwn(size);
+    if (offset != NOT_FOUND && serializer.end(few, offset) - offset != size) {
+      remove(offset);
+      offset = NOT_FOUND;
+    }
+    if (offset == NOT_FOUND) {
+      offset = end;
+      end += size;
+    }
+    serializer.write(key, contents, few, offset);
+    note(offset, size);
+  }
+
+  private void remove(int offset) {
+    int behind = serializer.end(few, offset);
+    System.arraycopy(few, behind, few, offset, end - behind);
+    end -= behind - offset;
+  }
+
+  /** Sees to it that the array is not shared and has room for this many bytes. */
+  private void makeOwn(int size) {
+    if (end + size > few.length) {
+      few = Arrays.copyOf(few, end + size + Math.max(ROOM, end / 4));
+    } else if (isShared) {
+      few = few.clone();
+    }
+    isShared = false;
+  }
+
+  private void note(int offset, int size) {
+    if (stored == null || isRewritten) {
+      return;
+    }
+    if (changesEnd + size > changes.length) {
+      changes = Arrays.copyOf(changes, changesEnd + size + changesEnd);
+    }
+    System.arraycopy(few, offset, changes, changesEnd, size);
+    changesEnd += size;
+  }
+
+  /**
+   * The entries that were written since the last call, in the form of {@link #inRecord}, which
+   * {@link #apply} takes. Null: they are not all that has changed in the record.
+   */
+  byte[] takeChanges() {
+    byte[] taken = isRewritten ? null : exactly(changes, changesEnd);
+    changes = NO_BYTES;
+    changesEnd = 0;
+    isRewritten = false;
+    return taken;
+  }
+
+  /** Applies what {@link #takeChanges} returned to the record as it was before. */
+  void apply(byte[] taken) {
+    for (int offset = 0; offset < taken.length; offset = serializer.end(taken, offset)) {
+      write(serializer.keyAt(taken, offset), contentsAt(taken, offset), false);
+    }
+    changesEnd = 0;
   }
 
   private int contentsSize() {
     int size = 0;
-    for (int offset = 0; offset < few.length; offset = serializer.end(few, offset)) {
+    for (int offset = 0; offset < end; offset = serializer.end(few, offset)) {
       size += serializer.end(few, offset) - serializer.contents(few, offset);
     }
     return size;
@@ -157,13 +238,25 @@ final class FactEntries<K> {
     if (isStored) {
       stored.clear();
       isStored = false;
+      isRewritten = true;
     }
-    few = NO_BYTES;
+    isRewritten |= end > 0;
+    forgetFew();
   }
 
-  /** What the experiment's record contains. */
+  private void forgetFew() {
+    few = NO_BYTES;
+    end = 0;
+    isShared = true;
+  }
+
+  /** What the experiment's record contains; a copy. */
   byte[] inRecord() {
-    return few;
+    return end == 0 ? NO_BYTES : Arrays.copyOf(few, end);
+  }
+
+  private static byte[] exactly(byte[] bytes, int length) {
+    return length == bytes.length ? bytes : Arrays.copyOf(bytes, length);
   }
 
   /** An estimate of the heap that the entries take, in bytes. */

@@ -39,13 +39,21 @@ final class FigureDifferences {
     this.out = out;
   }
 
-  void add(DailyKey key, DailySums difference, long dayEndsAt) {
-    figures.set(FigureKey.of(key), figures.daily(key).plus(difference));
+  /**
+   * Changes the figures of a day.
+   *
+   * @param figure of the key
+   * @param now the figures with the difference
+   * @param dayEndsAt milliseconds since 1970 in UTC, exclusive
+   */
+  void add(FigureKey figure, DailyKey key, DailySums now, DailySums difference, long dayEndsAt) {
+    figures.set(figure, now);
     sendDaily(key, difference, dayEndsAt);
   }
 
   void add(HealthKey key, HealthCounts difference) {
-    figures.set(FigureKey.of(key), figures.health(key).plus(difference));
+    FigureKey figure = FigureKey.of(key);
+    figures.set(figure, figures.health(figure).plus(difference));
     sendHealth(key, difference);
   }
 

@@ -14,9 +14,6 @@ final class FigureSerializer {
   private static final ThreadLocal<DataOutputSerializer> BUFFER =
       ThreadLocal.withInitial(() -> new DataOutputSerializer(256));
 
-  /** The sums of {@link DailySums} that are no counts. */
-  private static final int AMOUNTS = 9;
-
   private FigureSerializer() {}
 
   /**
@@ -64,27 +61,25 @@ final class FigureSerializer {
 
   /** A bit for each amount that is not zero, from the lowest on; then these amounts. */
   private static void write(DailySums sums, DataOutputSerializer out) throws IOException {
-    BigInteger[] amounts = {
-      sums.valueSum(),
-      sums.dSum(),
-      sums.dSumSq(),
-      sums.dDenSum(),
-      sums.dDenSumSq(),
-      sums.dNumDen(),
-      sums.dXSum(),
-      sums.dXSumSq(),
-      sums.dXY()
-    };
-    int present = 0;
-    for (int i = 0; i < amounts.length; i++) {
-      present |= amounts[i].signum() == 0 ? 0 : 1 << i;
-    }
-    out.writeShort(present);
-    for (BigInteger amount : amounts) {
-      if (amount.signum() != 0) {
-        writeNumber(amount, out);
-      }
-    }
+    out.writeShort(
+        bit(sums.valueSum(), 0)
+            | bit(sums.dSum(), 1)
+            | bit(sums.dSumSq(), 2)
+            | bit(sums.dDenSum(), 3)
+            | bit(sums.dDenSumSq(), 4)
+            | bit(sums.dNumDen(), 5)
+            | bit(sums.dXSum(), 6)
+            | bit(sums.dXSumSq(), 7)
+            | bit(sums.dXY(), 8));
+    writeAmount(sums.valueSum(), out);
+    writeAmount(sums.dSum(), out);
+    writeAmount(sums.dSumSq(), out);
+    writeAmount(sums.dDenSum(), out);
+    writeAmount(sums.dDenSumSq(), out);
+    writeAmount(sums.dNumDen(), out);
+    writeAmount(sums.dXSum(), out);
+    writeAmount(sums.dXSumSq(), out);
+    writeAmount(sums.dXY(), out);
     writeNumber(sums.exposures(), out);
     writeNumber(sums.activeUsers(), out);
     writeNumber(sums.convertingUsers(), out);
@@ -93,12 +88,27 @@ final class FigureSerializer {
     writeNumber(sums.newConverters(), out);
   }
 
+  private static int bit(BigInteger amount, int index) {
+    return amount.signum() == 0 ? 0 : 1 << index;
+  }
+
+  private static void writeAmount(BigInteger amount, DataOutputSerializer out) throws IOException {
+    if (amount.signum() != 0) {
+      writeNumber(amount, out);
+    }
+  }
+
   private static DailySums readDaily(DataInputDeserializer in) throws IOException {
     int present = in.readUnsignedShort();
-    BigInteger[] amounts = new BigInteger[AMOUNTS];
-    for (int i = 0; i < amounts.length; i++) {
-      amounts[i] = (present & (1 << i)) == 0 ? BigInteger.ZERO : readNumber(in);
-    }
+    BigInteger valueSum = readAmount(present, 0, in);
+    BigInteger dSum = readAmount(present, 1, in);
+    BigInteger dSumSq = readAmount(present, 2, in);
+    BigInteger dDenSum = readAmount(present, 3, in);
+    BigInteger dDenSumSq = readAmount(present, 4, in);
+    BigInteger dNumDen = readAmount(present, 5, in);
+    BigInteger dXSum = readAmount(present, 6, in);
+    BigInteger dXSumSq = readAmount(present, 7, in);
+    BigInteger dXY = readAmount(present, 8, in);
     long exposures = number(in);
     long activeUsers = number(in);
     long convertingUsers = number(in);
@@ -110,17 +120,22 @@ final class FigureSerializer {
         activeUsers,
         convertingUsers,
         events,
-        amounts[0],
+        valueSum,
         newUsers,
         newConverters,
-        amounts[1],
-        amounts[2],
-        amounts[3],
-        amounts[4],
-        amounts[5],
-        amounts[6],
-        amounts[7],
-        amounts[8]);
+        dSum,
+        dSumSq,
+        dDenSum,
+        dDenSumSq,
+        dNumDen,
+        dXSum,
+        dXSumSq,
+        dXY);
+  }
+
+  private static BigInteger readAmount(int present, int index, DataInputDeserializer in)
+      throws IOException {
+    return (present & (1 << index)) == 0 ? BigInteger.ZERO : readNumber(in);
   }
 
   private static void write(MetricTotal total, DataOutputSerializer out) throws IOException {

@@ -1,9 +1,7 @@
 package io.experimentetl.attribution;
 
-import io.experimentetl.model.DailyKey;
 import io.experimentetl.model.DailySums;
 import io.experimentetl.model.HealthCounts;
-import io.experimentetl.model.HealthKey;
 import java.util.HashMap;
 import java.util.Map;
 
@@ -17,19 +15,44 @@ final class Figures {
   private final FactEntries<FigureKey> entries;
 
   /** A figure that was read or changed. */
-  private static final class Held {
+  private static final class Held implements FactEntries.Held<FigureKey> {
+    private final FigureKey figure;
+    private final boolean isNew;
+
     /** Null: there is none. */
     private Object value;
 
     private boolean isChanged;
 
-    private Held(Object value) {
+    private Held(FigureKey figure, Object value, boolean isNew) {
+      this.figure = figure;
       this.value = value;
+      this.isNew = isNew;
+    }
+
+    @Override
+    public FigureKey key() {
+      return figure;
+    }
+
+    @Override
+    public boolean isChanged() {
+      return isChanged;
+    }
+
+    @Override
+    public boolean isNew() {
+      return isNew;
+    }
+
+    @Override
+    public byte[] contents() {
+      return value == null ? null : FigureSerializer.write(value);
     }
   }
 
   /** Null: none are held. */
-  private Map<FigureKey, Held> held;
+  private HeldEntries<FigureKey, Held> held;
 
   /** Figures on the heap alone. */
   Figures() {
@@ -51,18 +74,28 @@ final class Figures {
     return entries.inRecord();
   }
 
+  /** See {@link FactEntries#takeChanges}. */
+  byte[] takeChanges() {
+    return entries.takeChanges();
+  }
+
+  /** Applies what {@link #takeChanges} returned. */
+  void apply(byte[] changes) {
+    entries.apply(changes);
+  }
+
   /** An estimate of the heap that the figures take, in bytes. */
   int weight() {
     return (held == null ? 0 : WEIGHT * held.size()) + entries.weight();
   }
 
-  DailySums daily(DailyKey of) {
-    DailySums sums = (DailySums) get(FigureKey.of(of));
+  DailySums daily(FigureKey figure) {
+    DailySums sums = (DailySums) get(figure);
     return sums == null ? DailySums.ZERO : sums;
   }
 
-  HealthCounts health(HealthKey of) {
-    HealthCounts counts = (HealthCounts) get(FigureKey.of(of));
+  HealthCounts health(FigureKey figure) {
+    HealthCounts counts = (HealthCounts) get(figure);
     return counts == null ? HealthCounts.ZERO : counts;
   }
 
@@ -82,13 +115,15 @@ final class Figures {
 
   private Held held(FigureKey figure) {
     if (held == null) {
-      held = new HashMap<>();
+      held = new HeldEntries<>();
     }
     Held known = held.get(figure);
     if (known == null) {
       byte[] entry = entries.get(figure);
-      known = new Held(entry == null ? null : FigureSerializer.read(figure, entry));
-      held.put(figure, known);
+      known =
+          new Held(
+              figure, entry == null ? null : FigureSerializer.read(figure, entry), entry == null);
+      held.add(known);
     }
     return known;
   }
@@ -101,12 +136,12 @@ final class Figures {
    */
   void set(FigureKey figure, Object value) {
     if (held == null) {
-      held = new HashMap<>();
+      held = new HeldEntries<>();
     }
     Held known = held.get(figure);
     if (known == null) {
-      known = new Held(value);
-      held.put(figure, known);
+      known = new Held(figure, value, false);
+      held.add(known);
     }
     known.value = value;
     known.isChanged = true;
@@ -117,17 +152,16 @@ final class Figures {
     Map<FigureKey, Object> all = new HashMap<>();
     entries.forEach(
         (figure, entry) -> {
-          if (held == null || !held.containsKey(figure)) {
+          if (held == null || held.get(figure) == null) {
             all.put(figure, FigureSerializer.read(figure, entry));
           }
         });
     if (held != null) {
-      held.forEach(
-          (figure, known) -> {
-            if (known.value != null) {
-              all.put(figure, known.value);
-            }
-          });
+      for (Held known : held.all()) {
+        if (known.value != null) {
+          all.put(known.figure, known.value);
+        }
+      }
     }
     return all;
   }
@@ -140,19 +174,9 @@ final class Figures {
 
   /** Writes the changes to state, and leaves nothing on the heap. */
   void flush() {
-    if (held == null) {
-      return;
+    if (held != null) {
+      entries.write(held.all());
+      held = null;
     }
-    Map<FigureKey, byte[]> changes = new HashMap<>();
-    held.forEach(
-        (figure, known) -> {
-          if (known.isChanged) {
-            changes.put(figure, known.value == null ? null : FigureSerializer.write(known.value));
-          }
-        });
-    if (!changes.isEmpty()) {
-      entries.put(changes);
-    }
-    held = null;
   }
 }

@@ -44,19 +44,14 @@ final class MetricHistory {
   private SortedMap<Integer, Day> days = Collections.emptySortedMap();
 
   private BigInteger covariate = BigInteger.ZERO;
-  private boolean hasCovariate;
 
   MetricHistory(MetricConfig metric) {
     this.metric = metric;
   }
 
   void count(EventFact event, ExperimentCalendar calendar) {
-    long numerator = countedValue(event, metric.eventType(), metric.property());
-    long denominator =
-        metric.denominator() == null
-            ? PropertyValue.NONE
-            : countedValue(
-                event, metric.denominator().eventType(), metric.denominator().property());
+    long numerator = numeratorOf(metric, event);
+    long denominator = denominatorOf(metric, event);
     if (numerator == PropertyValue.NONE && denominator == PropertyValue.NONE) {
       return;
     }
@@ -74,21 +69,27 @@ final class MetricHistory {
     }
   }
 
+  /** What the event adds to the metric's numerator, in millionths or {@link PropertyValue#NONE}. */
+  static long numeratorOf(MetricConfig metric, EventFact event) {
+    return countedValue(event, metric.eventType(), metric.property());
+  }
+
+  /** The same for the denominator. */
+  static long denominatorOf(MetricConfig metric, EventFact event) {
+    return metric.denominator() == null
+        ? PropertyValue.NONE
+        : countedValue(event, metric.denominator().eventType(), metric.denominator().property());
+  }
+
   private static long countedValue(EventFact event, String eventType, String property) {
     return event.eventType().equals(eventType) ? event.countedValue(property) : PropertyValue.NONE;
   }
 
   void countCovariate(EventFact event) {
-    long value = countedValue(event, metric.eventType(), metric.property());
+    long value = numeratorOf(metric, event);
     if (value != PropertyValue.NONE) {
       covariate = covariate.add(BigInteger.valueOf(value));
-      hasCovariate = true;
     }
-  }
-
-  /** Whether an event of the covariate's period was added. */
-  boolean hasCovariate() {
-    return hasCovariate;
   }
 
   MetricConfig metric() {

@@ -128,12 +128,12 @@ final class UserFacts {
    */
   boolean flush() {
     for (ExperimentFacts facts : unwritten) {
-      boolean wasStored = facts.isStored;
+      boolean wasStored = facts.isStored();
       facts.flush(storage, key);
-      if (facts.isStored && !wasStored) {
+      if (facts.isStored() && !wasStored) {
         storedExperiments++;
         storage.enter(key, facts.experimentId);
-      } else if (wasStored && !facts.isStored) {
+      } else if (wasStored && !facts.isStored()) {
         storedExperiments--;
         leave(facts.experimentId);
       }
@@ -390,7 +390,7 @@ final class UserFacts {
     }
     evicted.clear();
     for (ExperimentFacts facts : experiments()) {
-      if (facts.isStored) {
+      if (facts.isStored()) {
         storage.leave(key, facts.experimentId);
       }
       remove(facts);
@@ -400,7 +400,7 @@ final class UserFacts {
   }
 
   private void remove(ExperimentFacts facts) {
-    storedExperiments -= facts.isStored ? 1 : 0;
+    storedExperiments -= facts.isStored() ? 1 : 0;
     facts.remove(storage, key);
     experiments.remove(facts.experimentId);
     weight -= facts.weighed;

@@ -1,5 +1,7 @@
 package io.experimentetl.attribution;
 
+import org.apache.flink.api.common.state.ListState;
+import org.apache.flink.api.common.state.ListStateDescriptor;
 import org.apache.flink.api.common.state.MapState;
 import org.apache.flink.api.common.state.MapStateDescriptor;
 import org.apache.flink.api.common.state.State;
@@ -18,8 +20,8 @@ import org.apache.flink.runtime.state.VoidNamespaceSerializer;
 import org.apache.flink.runtime.state.internal.InternalKvState;
 
 /**
- * The keyed state of users. Events and figures have the experiment as their namespace, so that
- * those of one experiment are read without the others.
+ * The keyed state of users. Changes, events and figures have the experiment as their namespace, so
+ * that those of one experiment are read without the others.
  */
 final class UserStates {
   static final ValueStateDescriptor<UserState> USERS =
@@ -31,6 +33,9 @@ final class UserStates {
   private static final MapStateDescriptor<Long, ExperimentState> EXPERIMENTS =
       new MapStateDescriptor<>(
           "user-experiments", Types.LONG, TypeInformation.of(ExperimentState.class));
+  private static final ListStateDescriptor<byte[]> CHANGES =
+      new ListStateDescriptor<>(
+          "user-experiment-changes", PrimitiveArrayTypeInfo.BYTE_PRIMITIVE_ARRAY_TYPE_INFO);
   private static final MapStateDescriptor<Tuple2<Long, Long>, byte[]> EVENTS =
       new MapStateDescriptor<>(
           "user-events",
@@ -47,6 +52,7 @@ final class UserStates {
 
   private final ValueState<UserState> users;
   private final MapState<Long, ExperimentState> experiments;
+  private final ListState<byte[]> changes;
   private final MapState<Tuple2<Long, Long>, byte[]> events;
   private final MapState<Tuple3<String, Long, Integer>, byte[]> figures;
   private final MapState<String, PendingEvent> spilled;
@@ -63,6 +69,7 @@ final class UserStates {
     experiments = single(opening, EXPERIMENTS);
     spilled = single(opening, SPILLED);
     undecided = single(opening, UNDECIDED);
+    changes = opening.open(LongSerializer.INSTANCE, CHANGES);
     events = opening.open(LongSerializer.INSTANCE, EVENTS);
     figures = opening.open(LongSerializer.INSTANCE, FIGURES);
   }
@@ -85,6 +92,12 @@ final class UserStates {
 
   MapState<Long, ExperimentState> experiments() {
     return experiments;
+  }
+
+  /** What was appended to the record of the experiment. */
+  ListState<byte[]> changes(long experimentId) {
+    namespaced(changes, experimentId);
+    return changes;
   }
 
   MapState<Tuple2<Long, Long>, byte[]> events(long experimentId) {

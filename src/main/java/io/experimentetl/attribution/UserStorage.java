@@ -32,6 +32,17 @@ interface UserStorage {
   void putExperiment(String key, long experimentId, ExperimentState state);
 
   /**
+   * Appends a change to what is kept of the user in the experiment: an {@link ExperimentChange}.
+   */
+  void appendToExperiment(String key, long experimentId, byte[] change);
+
+  /** The appended changes, in their order. */
+  List<byte[]> appendedToExperiment(String key, long experimentId);
+
+  /** Removes the appended changes: what they changed was written or removed. */
+  void clearAppended(String key, long experimentId);
+
+  /**
    * Notes that the user has facts in the experiment, in state or evicted.
    *
    * @param experimentId or {@link UserIndexState#PENDING} or {@link UserIndexState#ALL}

@@ -237,6 +237,30 @@ final class UserStore implements UserStorage, SpilledEvents, UndecidedChanges {
   }
 
   @Override
+  public void appendToExperiment(String key, long experimentId, byte[] change) {
+    run(key, () -> states.changes(experimentId).add(change));
+  }
+
+  @Override
+  public List<byte[]> appendedToExperiment(String key, long experimentId) {
+    return access(
+        key,
+        () -> {
+          Iterable<byte[]> stored = states.changes(experimentId).get();
+          List<byte[]> all = new ArrayList<>(0);
+          if (stored != null) {
+            stored.forEach(all::add);
+          }
+          return all;
+        });
+  }
+
+  @Override
+  public void clearAppended(String key, long experimentId) {
+    run(key, () -> states.changes(experimentId).clear());
+  }
+
+  @Override
   public void enter(String key, long experimentId) {
     run(key, () -> index.add(key, experimentId));
   }

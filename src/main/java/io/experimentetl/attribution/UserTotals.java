@@ -85,21 +85,25 @@ final class UserTotals {
         BigInteger.ZERO);
   }
 
-  /** Adds a day's amounts to the totals, and returns the increments of that day. */
-  DailySums add(BigInteger toNumerator, BigInteger toDenominator) {
+  /**
+   * Adds a day's amounts to the totals, and returns the increments of that day.
+   *
+   * @param activity the counts of the day
+   */
+  DailySums add(DailySums activity, BigInteger toNumerator, BigInteger toDenominator) {
     BigInteger y = limited(numerator, limit);
     BigInteger z = denominator;
     numerator = numerator.add(toNumerator);
     denominator = z.add(toDenominator);
     BigInteger v = limited(numerator, limit).subtract(y);
     return new DailySums(
-        0,
-        0,
-        0,
-        0,
+        activity.exposures(),
+        activity.activeUsers(),
+        activity.convertingUsers(),
+        activity.events(),
         hasValues ? toNumerator : BigInteger.ZERO,
-        0,
-        0,
+        activity.newUsers(),
+        activity.newConverters(),
         v,
         y.shiftLeft(1).add(v).multiply(v),
         toDenominator,

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import io.experimentetl.model.DailySums;
 import io.experimentetl.model.HealthCounts;
 import java.math.BigInteger;
+import java.util.Arrays;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.Map;
@@ -13,7 +14,25 @@ import org.junit.jupiter.api.Test;
 
 /** Few figures in one record: any names, numbers and sizes. */
 class EntriesSerializerTest {
-  private final FactEntries<FigureKey> entries = FactEntries.onTheHeap(EntriesSerializer.FIGURES);
+  private final KeptUsers state = new KeptUsers();
+  private final FactEntries<FigureKey> entries = entries(FactEntries.NO_BYTES);
+
+  /** What a restart reads: the record when it was last written whole, and the changes since. */
+  private FactEntries<FigureKey> restarted = entries(FactEntries.NO_BYTES);
+
+  private FactEntries<FigureKey> entries(byte[] inRecord) {
+    return new FactEntries<>(
+        state.figures("u1", 1), EntriesSerializer.FIGURES, Integer.MAX_VALUE, inRecord, false);
+  }
+
+  private void checkpoint() {
+    byte[] changes = entries.takeChanges();
+    if (changes == null) {
+      restarted = entries(entries.inRecord());
+    } else {
+      restarted.apply(changes);
+    }
+  }
 
   private static FigureKey key(Random random) {
     String[] names = {"conversion", "conversions", "umsatz_über_100", "売上", "a", "m".repeat(200)};
@@ -38,7 +57,7 @@ class EntriesSerializerTest {
         random.nextBytes(contents);
         changes.put(key(random), random.nextInt(3) == 0 ? null : contents);
       }
-      entries.put(changes);
+      entries.write(WrittenEntry.of(changes));
       changes.forEach(
           (key, contents) -> {
             if (contents == null) {
@@ -47,6 +66,10 @@ class EntriesSerializerTest {
               expected.put(key, contents);
             }
           });
+      if (random.nextBoolean()) {
+        checkpoint();
+        assertThat(contents(restarted)).isEqualTo(contents(entries));
+      }
       Map<FigureKey, byte[]> all = new HashMap<>();
       entries.forEach(all::put);
       assertThat(all.keySet()).isEqualTo(expected.keySet());
@@ -58,6 +81,12 @@ class EntriesSerializerTest {
       FigureKey any = key(random);
       assertThat(entries.get(any)).isEqualTo(expected.get(any));
     }
+  }
+
+  private static Map<FigureKey, String> contents(FactEntries<FigureKey> of) {
+    Map<FigureKey, String> all = new HashMap<>();
+    of.forEach((key, bytes) -> all.put(key, Arrays.toString(bytes)));
+    return all;
   }
 
   @Test

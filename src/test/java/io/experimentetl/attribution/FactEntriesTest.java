@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import io.experimentetl.model.EventId;
 import java.util.HashMap;
+import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
 
@@ -28,9 +29,7 @@ class FactEntriesTest {
   }
 
   private void put(int number, byte[] entry) {
-    Map<EventId, byte[]> changes = new HashMap<>();
-    changes.put(id(number), entry);
-    entries.put(changes);
+    entries.write(List.of(new WrittenEntry<>(id(number), entry)));
   }
 
   private Map<EventId, byte[]> all() {
@@ -90,5 +89,50 @@ class FactEntriesTest {
     restart();
     assertThat(state.isEmpty()).isTrue();
     assertThat(all()).containsOnlyKeys(id(2));
+  }
+
+  @Test
+  void changesAreAllThatWasWritten() {
+    put(1, new byte[] {1});
+    byte[] before = entries.inRecord();
+    assertThat(entries.takeChanges()).isEqualTo(before);
+
+    put(2, new byte[] {2});
+    put(1, new byte[] {7, 7});
+    byte[] changes = entries.takeChanges();
+    Map<EventId, byte[]> now = all();
+    entries = entries(before, false);
+    entries.apply(changes);
+
+    assertThat(all().keySet()).isEqualTo(now.keySet());
+    now.forEach((id, entry) -> assertThat(all().get(id)).isEqualTo(entry));
+    assertThat(entries.takeChanges()).isEmpty();
+  }
+
+  @Test
+  void removedAndManyEntriesAreNoChangesOfTheRecord() {
+    put(1, new byte[] {1});
+    assertThat(entries.takeChanges()).isNotEmpty();
+    put(1, null);
+    assertThat(entries.takeChanges()).isNull();
+    put(2, new byte[21]);
+    assertThat(entries.takeChanges()).isNull();
+    put(3, new byte[] {3});
+    assertThat(entries.takeChanges()).isEmpty();
+  }
+
+  @Test
+  void recordThatWasReadStaysAsItWas() {
+    put(1, new byte[] {1});
+    byte[] read = entries.inRecord();
+    byte[] copy = read.clone();
+    entries = entries(read, false);
+    put(1, new byte[] {5});
+    assertThat(read).isEqualTo(copy);
+
+    byte[] written = entries.inRecord();
+    byte[] copyOfWritten = written.clone();
+    put(1, new byte[] {6});
+    assertThat(written).isEqualTo(copyOfWritten);
   }
 }

@@ -29,6 +29,7 @@ final class KeptUsers implements UserStorage {
 
   private final Map<String, UserState> users = new HashMap<>();
   private final Map<In, ExperimentState> experiments = new HashMap<>();
+  private final Map<In, List<byte[]>> changes = new HashMap<>();
   private final Map<In, Map<EventId, byte[]>> events = new HashMap<>();
   private final Map<In, Map<FigureKey, byte[]>> figures = new HashMap<>();
   private final Set<In> entered = new HashSet<>();
@@ -50,6 +51,8 @@ final class KeptUsers implements UserStorage {
     users.putAll(other.users);
     experiments.clear();
     experiments.putAll(other.experiments);
+    changes.clear();
+    other.changes.forEach((in, of) -> changes.put(in, new ArrayList<>(of)));
     events.clear();
     other.events.forEach((in, of) -> events.put(in, new HashMap<>(of)));
     entered.clear();
@@ -62,6 +65,7 @@ final class KeptUsers implements UserStorage {
   boolean isEmpty() {
     return users.isEmpty()
         && experiments.isEmpty()
+        && changes.isEmpty()
         && events.isEmpty()
         && figures.isEmpty()
         && entered.isEmpty();
@@ -90,6 +94,9 @@ final class KeptUsers implements UserStorage {
     }
     for (ExperimentState experiment : experiments.values()) {
       bytes += bytes(EXPERIMENTS, experiment).length;
+    }
+    for (List<byte[]> of : changes.values()) {
+      bytes += of.stream().mapToInt(change -> change.length).sum();
     }
     for (Map<EventId, byte[]> of : events.values()) {
       bytes += of.values().stream().mapToInt(entry -> entry.length).sum();
@@ -158,6 +165,21 @@ final class KeptUsers implements UserStorage {
     } else {
       experiments.put(new In(key, experimentId), written(EXPERIMENTS, state));
     }
+  }
+
+  @Override
+  public void appendToExperiment(String key, long experimentId, byte[] change) {
+    changes.computeIfAbsent(new In(key, experimentId), none -> new ArrayList<>()).add(change);
+  }
+
+  @Override
+  public List<byte[]> appendedToExperiment(String key, long experimentId) {
+    return List.copyOf(changes.getOrDefault(new In(key, experimentId), List.of()));
+  }
+
+  @Override
+  public void clearAppended(String key, long experimentId) {
+    changes.remove(new In(key, experimentId));
   }
 
   @Override

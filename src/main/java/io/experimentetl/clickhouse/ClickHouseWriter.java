@@ -53,6 +53,7 @@ final class ClickHouseWriter<T>
         linger == null
             ? null
             : new EarlyWrite<>(
+                encoder,
                 sealer(encoder, BatchSealer.Kind.EARLY, limits, ids, "", restored),
                 connection,
                 limits,

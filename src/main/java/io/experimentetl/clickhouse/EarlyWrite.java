@@ -20,12 +20,25 @@ import org.slf4j.LoggerFactory;
  * that two versions of a row are never sent at the same time. A batch with an unknown outcome is
  * sent again, so that its rows may be in the table twice, with the same key and version.
  *
+ * <p>Rows of a backlog wait longer, until they fill a large block: a small one costs the server
+ * almost as much, and their readers have waited already.
+ *
  * <p>Only the task's thread may call it.
  */
 final class EarlyWrite<T> implements AutoCloseable {
 
   private static final Logger LOG = LoggerFactory.getLogger(EarlyWrite.class);
 
+  /** A row is of a backlog if it arrives this long after its commit, microseconds. */
+  private static final long BACKLOG_MICROS = 10_000_000;
+
+  /** Rows of a backlog are sent when they are this many ... */
+  private static final int MIN_BACKLOG_ROWS = 10_000;
+
+  /** ... or have waited for this many times the linger. */
+  private static final int MAX_LINGERS = 10;
+
+  private final RowEncoder<T> encoder;
   private final BatchSealer<T> rows;
   private final BatchLimits limits;
   private final ProcessingTimeService timers;
@@ -44,15 +57,23 @@ final class EarlyWrite<T> implements AutoCloseable {
   private long sendingBytes;
   private ScheduledFuture<?> timer;
 
+  /** When the source committed the last row; see {@link RowEncoder#committedAt}. */
+  private long lastCommittedAt;
+
+  /** For how many times the linger the rows have waited for more. */
+  private int lingers;
+
   /**
    * Sends nothing yet.
    *
+   * @param encoder of the rows
    * @param rows seals batches of kind {@link SealedBatch.Kind#EARLY}
    * @param linger how long a row waits for more rows, milliseconds precision
    * @param memory the account that {@code rows} uses
    * @throws IOException if the password cannot be read
    */
   EarlyWrite(
+      RowEncoder<T> encoder,
       BatchSealer<T> rows,
       ClickHouseConnection connection,
       BatchLimits limits,
@@ -61,6 +82,7 @@ final class EarlyWrite<T> implements AutoCloseable {
       ProcessingTimeService timers,
       SinkWriterMetricGroup metrics)
       throws IOException {
+    this.encoder = encoder;
     this.rows = rows;
     this.connection = connection;
     this.limits = limits;
@@ -84,6 +106,7 @@ final class EarlyWrite<T> implements AutoCloseable {
    */
   void add(T row) throws IOException, InterruptedException {
     rows.add(row);
+    lastCommittedAt = encoder.committedAt(row);
     if (rows.hasSealed()) {
       awaitSent();
       send(rows.takeSealed());
@@ -103,12 +126,19 @@ final class EarlyWrite<T> implements AutoCloseable {
     if (sending != null && sending.isDone()) {
       awaitSent();
     }
-    if (sending == null && rows.pendingRows() > 0) {
+    if (sending == null && rows.pendingRows() > 0 && !awaitsMore()) {
       send(rows.sealAll());
     }
-    if (sending != null) {
+    if (sending != null || rows.pendingRows() > 0) {
       setTimer();
     }
+  }
+
+  private boolean awaitsMore() {
+    boolean isBacklog =
+        lastCommittedAt != Long.MAX_VALUE
+            && timers.getCurrentProcessingTime() * 1_000 - lastCommittedAt > BACKLOG_MICROS;
+    return isBacklog && rows.pendingRows() < MIN_BACKLOG_ROWS && ++lingers < MAX_LINGERS;
   }
 
   /**
@@ -140,6 +170,7 @@ final class EarlyWrite<T> implements AutoCloseable {
     if (batches.isEmpty()) {
       return;
     }
+    lingers = 0;
     for (SealedBatch batch : batches) {
       sendingBytes += batch.body().length;
       bytesSent.inc(batch.rawBytes());

@@ -28,6 +28,15 @@ public interface RowEncoder<T> extends Serializable {
   }
 
   /**
+   * When the source committed the row, microseconds since 1970 in UTC. Early writes of rows that
+   * were committed long ago wait for more of them, so that a backlog is not written in small
+   * blocks. {@link Long#MAX_VALUE}: not known; the row does not wait.
+   */
+  default long committedAt(T row) {
+    return Long.MAX_VALUE;
+  }
+
+  /**
    * Writes every column of {@link #schema} in order.
    *
    * @throws UnencodableValueException if a column cannot hold a value

@@ -40,6 +40,11 @@ public final class AssignmentEncoder implements RowEncoder<AssignmentProcessed> 
   }
 
   @Override
+  public long committedAt(AssignmentProcessed row) {
+    return row.version().committedAt();
+  }
+
+  @Override
   public void encode(AssignmentProcessed row, NativeWriter out) {
     SourceColumns.write(row.assignment(), AssignmentRow.COLUMNS, out);
     out.writeString(row.experimentKey());

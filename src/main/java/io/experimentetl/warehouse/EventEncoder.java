@@ -41,6 +41,11 @@ public final class EventEncoder implements RowEncoder<EventProcessed> {
   }
 
   @Override
+  public long committedAt(EventProcessed row) {
+    return row.version().committedAt();
+  }
+
+  @Override
   public void encode(EventProcessed row, NativeWriter out) {
     write(row.event(), out);
     out.writeString(row.experimentKey());

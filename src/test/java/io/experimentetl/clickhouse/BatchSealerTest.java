@@ -281,6 +281,16 @@ class BatchSealerTest {
     assertThat(batchesOf(LocalDate.of(2024, 3, 1), 36, 375)).hasSize(36);
   }
 
+  /** Of a checkpoint's rows, only the last batch of each partition is not full. */
+  @Test
+  void backlogIsSealedInFullBatches() throws IOException {
+    List<SealedBatch> batches = batchesOf(LocalDate.of(2026, 3, 1), 2, 125_000);
+
+    assertThat(batches)
+        .extracting(SealedBatch::rows)
+        .containsExactlyInAnyOrder(100_000, 100_000, 25_000, 25_000);
+  }
+
   private static List<SealedBatch> batchesOf(LocalDate first, int months, int eventsAMonth)
       throws IOException {
     BatchSealer<EventProcessed> sealer =

@@ -84,10 +84,14 @@ class EarlyWriteIT {
     private boolean closed;
 
     Subtask(BatchLimits limits) throws Exception {
+      this(limits, Reading.REPLAY_STABLE);
+    }
+
+    Subtask(BatchLimits limits, RowEncoder<Reading> encoder) throws Exception {
       task =
           new OneInputStreamOperatorTestHarness<>(
               new SinkWriterOperatorFactory<>(
-                  ClickHouseSink.builder(Reading.REPLAY_STABLE)
+                  ClickHouseSink.builder(encoder)
                       .connection(Reading.connectionTo(proxy.url(), database))
                       .limits(limits)
                       .earlyWrite(Duration.ofMillis(LINGER_MILLIS))
@@ -148,6 +152,43 @@ class EarlyWriteIT {
     awaitRows(10);
     subtask.write(10, 20, REPLAY_STABLE);
     lingerUntilRows(20);
+  }
+
+  @Test
+  void backlogIsWrittenInLargeBlocks() throws Exception {
+    openBacklog();
+    for (int written = 0; written < 40_000; written += 2_500) {
+      subtask.write(written, written + 2_500, REPLAY_STABLE);
+      subtask.linger();
+    }
+    subtask.barrier();
+
+    assertRowsOnce(40_000);
+    // Each INSERT is a block of one of the two partitions. Only the barrier's may be small.
+    assertThat(
+            database.count(
+                "SELECT countIf(rows < 5000) FROM (SELECT count() AS rows FROM readings GROUP BY _batch_id)"))
+        .isLessThanOrEqualTo(2);
+  }
+
+  @Test
+  void fewRowsOfABacklogAreVisibleWithoutACheckpoint() throws Exception {
+    openBacklog();
+    subtask.write(0, 10, REPLAY_STABLE);
+    for (int i = 0; i < 5; i++) {
+      subtask.linger();
+    }
+    assertThat(physical()).isZero();
+
+    lingerUntilRows(10);
+  }
+
+  /** A subtask that receives rows an hour after their commit. */
+  private void openBacklog() throws Exception {
+    subtask.close();
+    subtask = new Subtask(BatchLimits.DEFAULT, Reading.BACKLOG);
+    subtask.task.setProcessingTime(Duration.ofHours(1).toMillis());
+    subtask.marker(true);
   }
 
   @Test

@@ -21,6 +21,9 @@ record Reading(long sensor, int month, String text, long version) {
   /** Readings with even versions are replay-stable. */
   static final RowEncoder<Reading> REPLAY_STABLE = new ReplayStableEncoder();
 
+  /** The same of a backlog: all were committed in 1970. */
+  static final RowEncoder<Reading> BACKLOG = new BacklogEncoder();
+
   /**
    * Creates the tables {@code readings}, {@code etl_sink_progress} and {@code etl_owners}, and
    * returns the connection.
@@ -94,10 +97,17 @@ record Reading(long sensor, int month, String text, long version) {
     }
   }
 
-  private static final class ReplayStableEncoder extends Encoder {
+  private static class ReplayStableEncoder extends Encoder {
     @Override
     public boolean isReplayStable(Reading row) {
       return row.version() % 2 == 0;
+    }
+  }
+
+  private static final class BacklogEncoder extends ReplayStableEncoder {
+    @Override
+    public long committedAt(Reading row) {
+      return 0;
     }
   }
 }

@@ -15,11 +15,13 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Spec;
 
 /** {@code ./etl bench}. Absolute figures depend on the machine; compare the ratios. */
@@ -41,6 +43,9 @@ public final class BenchCommand implements Callable<Integer> {
 
   private static final int PROFILED_THREADS = 4;
   private static final int PROFILED_METHODS = 12;
+
+  /** Threads below this many CPU seconds per million rows are not printed. */
+  private static final double MIN_THREAD_SECONDS = 0.2;
 
   private final Place place = new Place();
 
@@ -68,6 +73,8 @@ public final class BenchCommand implements Callable<Integer> {
 
   @Override
   public Integer call() throws IOException {
+    requirePositive("--rows", rows);
+    requirePositive("--rounds", rounds);
     Path folder = DemoFolder.empty(directory, place.home(), "bench");
     Path recording = folder.resolve("taskmanager.jfr");
     List<Measured> all = new ArrayList<>();
@@ -105,6 +112,13 @@ public final class BenchCommand implements Callable<Integer> {
     return 0;
   }
 
+  private void requirePositive(String option, int number) {
+    if (number < 1) {
+      throw new ParameterException(
+          spec.commandLine(), option + " is " + number + "; it must be at least 1");
+    }
+  }
+
   /**
    * One round of the job, which is started and cancelled, so that it does not read what others do.
    */
@@ -124,6 +138,7 @@ public final class BenchCommand implements Callable<Integer> {
     processes.put("JobManager", cluster.jobManagerPid());
     processes.putAll(servers);
     Profile profile = Profile.start(taskManager, recording);
+    Map<String, Double> threads = CpuSeconds.byThread(taskManager);
     long visible = job.warehouse().visibleEvents() + rows;
     all.add(
         Measured.measure(
@@ -139,8 +154,27 @@ public final class BenchCommand implements Callable<Integer> {
               return true;
             }));
     profile.stop();
+    printThreads(threads, CpuSeconds.byThread(taskManager));
     job.cancel();
     return profile;
+  }
+
+  /**
+   * The compilers and the collector of the heap take processor time too, which no profile shows.
+   */
+  private void printThreads(Map<String, Double> before, Map<String, Double> after) {
+    PrintWriter out = spec.commandLine().getOut();
+    out.printf("TaskManager, CPU seconds per million rows by thread:%n");
+    Map<String, Double> used = new LinkedHashMap<>();
+    after.forEach(
+        (thread, seconds) ->
+            used.put(thread, (seconds - before.getOrDefault(thread, 0.0)) * 1e6 / rows));
+    used.entrySet().stream()
+        .filter(thread -> thread.getValue() >= MIN_THREAD_SECONDS)
+        .sorted(Map.Entry.<String, Double>comparingByValue().reversed())
+        .forEach(
+            thread -> out.printf(Locale.ROOT, "%6.1f  %s%n", thread.getValue(), thread.getKey()));
+    out.flush();
   }
 
   private static Map<String, Long> servers(Platform platform) {

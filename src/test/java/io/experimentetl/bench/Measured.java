@@ -16,6 +16,9 @@ import java.util.function.BooleanSupplier;
 record Measured(String reader, int rows, double seconds, Map<String, Double> cpuSeconds) {
   private static final Duration DEADLINE = Duration.ofMinutes(10);
 
+  /** The time between two looks, which ask the server that is measured: seldom is cheap. */
+  private static final Duration LOOK = Duration.ofMillis(250);
+
   double rowsPerSecond() {
     return rows / seconds;
   }
@@ -36,7 +39,7 @@ record Measured(String reader, int rows, double seconds, Map<String, Double> cpu
         throw new PlatformException(
             reader + " did not read " + rows + " rows within " + DEADLINE.toMinutes() + " minutes");
       }
-      Pause.of(Duration.ofMillis(50));
+      Pause.of(LOOK);
     }
     double seconds = (System.nanoTime() - begin) / 1e9;
     Map<String, Double> used = new LinkedHashMap<>();

@@ -34,8 +34,7 @@ final class ExperimentRecord {
       if (events.length == 0 && figures.length == 0 && now.isSameAs(written)) {
         return;
       }
-      byte[] change =
-          ExperimentChangeSerializer.write(ExperimentChange.of(now, events, figures));
+      byte[] change = ExperimentChangeSerializer.write(ExperimentChange.of(now, events, figures));
       if (appendedBytes + change.length <= MAX_APPENDED_RECORDS * storage.maxBytesInRecord()) {
         storage.appendToExperiment(key, facts.experimentId, change);
         appendedBytes += change.length;

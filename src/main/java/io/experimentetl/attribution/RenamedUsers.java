@@ -150,6 +150,14 @@ final class RenamedUsers {
       Map<WarehouseFacts.Key, Set<UnmovedFacts.EventKey>> of = new HashMap<>();
       for (UnmovedFacts facts : user.unmoved()) {
         if (!facts.events.isEmpty()) {
+          if (renamed.get(key).triedAt() >= 0) {
+            // What was not visible at the first try may be archived.
+            warehouse.recall(
+                facts.userId,
+                facts.events.stream()
+                    .mapToLong(UnmovedFacts.EventKey::occurredAt)
+                    .summaryStatistics());
+          }
           experiments.add(facts.experimentId);
           formerIds.add(facts.userId);
           of.put(

@@ -11,6 +11,7 @@ import java.time.Duration;
 import java.util.Collection;
 import java.util.HashMap;
 import java.util.List;
+import java.util.LongSummaryStatistics;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeMap;
@@ -93,6 +94,17 @@ final class WarehouseFacts implements AutoCloseable {
       RawEvents.Assignments assignments)
       throws IOException, InterruptedException {
     open().readAsOf(experiments, userIds, Long.MAX_VALUE, events, assignments);
+  }
+
+  /**
+   * Brings archived rows of a user back into the warehouse, if rows of the times are archived.
+   *
+   * @param times microseconds since 1970 in UTC
+   * @throws IOException the archive or the warehouse refuses, or does not answer
+   */
+  void recall(String userId, LongSummaryStatistics times)
+      throws IOException, InterruptedException {
+    open().recall(userId, times.getMin(), times.getMax());
   }
 
   private RawEvents open() throws IOException {

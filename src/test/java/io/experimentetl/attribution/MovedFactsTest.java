@@ -28,11 +28,13 @@ class MovedFactsTest extends AttributeOperatorHarness {
   private final List<EventProcessed> rows = new ArrayList<>();
   private final List<AssignmentProcessed> assignments = new ArrayList<>();
 
+  private final List<EventProcessed> archived = new ArrayList<>();
+
   private AttributeOperator operator(Duration evictAfter) {
     return new AttributeOperator(
         ConfigBuilder.defaults().with(StateConfig::evictAfter, evictAfter).build(),
         Set.of(),
-        () -> new StoredRows(rows, assignments));
+        () -> new StoredRows(rows, assignments, archived));
   }
 
   private void start(Duration evictAfter) throws Exception {
@@ -103,6 +105,23 @@ class MovedFactsTest extends AttributeOperatorHarness {
     assertThat(harness.numProcessingTimeTimers()).isLessThanOrEqualTo(1);
     harness.setProcessingTime(20_000);
     assertThat(harness.numProcessingTimeTimers()).isZero();
+  }
+
+  @Test
+  void archivedRowsAreMovedWithTheSecondTry() throws Exception {
+    start(null);
+    archived.addAll(events());
+    assignments.addAll(assignments());
+    harness.getOutput().clear();
+    rename();
+    lsn += 100;
+    barrier(1, "2026-01-14T00:00:00Z");
+    assertThat(sent()).isEmpty();
+
+    harness.notifyOfCompletedCheckpoint(1);
+    barrier(2, "2026-01-14T00:00:00Z");
+
+    assertThat(sent()).containsExactly("-" + USER, "+" + NEW);
   }
 
   @Test

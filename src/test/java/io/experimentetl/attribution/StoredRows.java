@@ -24,7 +24,7 @@ import java.util.stream.Collectors;
 final class StoredRows implements RawEvents {
   private final List<EventProcessed> events;
   private final List<AssignmentProcessed> assignments;
-  private final List<EventProcessed> archived = new ArrayList<>();
+  private final List<EventProcessed> archived;
 
   /** Number of rows that are visible. */
   int visibleEvents = Integer.MAX_VALUE;
@@ -33,8 +33,16 @@ final class StoredRows implements RawEvents {
   boolean answers = true;
 
   StoredRows(List<EventProcessed> events, List<AssignmentProcessed> assignments) {
+    this(events, assignments, new ArrayList<>());
+  }
+
+  StoredRows(
+      List<EventProcessed> events,
+      List<AssignmentProcessed> assignments,
+      List<EventProcessed> archived) {
     this.events = events;
     this.assignments = assignments;
+    this.archived = archived;
   }
 
   @Override

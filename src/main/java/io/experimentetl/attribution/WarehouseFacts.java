@@ -102,8 +102,7 @@ final class WarehouseFacts implements AutoCloseable {
    * @param times microseconds since 1970 in UTC
    * @throws IOException the archive or the warehouse refuses, or does not answer
    */
-  void recall(String userId, LongSummaryStatistics times)
-      throws IOException, InterruptedException {
+  void recall(String userId, LongSummaryStatistics times) throws IOException, InterruptedException {
     open().recall(userId, times.getMin(), times.getMax());
   }
 

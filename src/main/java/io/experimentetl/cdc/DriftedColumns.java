@@ -12,33 +12,19 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.function.Predicate;
-import org.apache.kafka.connect.data.Schema;
 
 /**
  * Compares the source's tables with their declaration. A declared column that is missing or has
  * another type is returned once per instance.
  *
  * <p>In order are: an optional column that is missing, a column that is not declared, and a column
- * that allows NULL although the declaration does not. Debezium omits a column whose type it cannot
- * express: if it is declared, it is missing.
+ * that allows NULL although the declaration does not. In Debezium's JSON a column whose type it
+ * cannot express is missing.
  */
 final class DriftedColumns {
   private record Difference(String column, String how) {}
 
   private final Map<String, Set<Difference>> found = new HashMap<>();
-
-  /**
-   * What is new in a version of a table's schema.
-   *
-   * @param seenAt see {@link SchemaDrift}
-   */
-  List<SchemaDrift> of(TableBinding table, Schema row, long seenAt) {
-    return differences(
-        table,
-        column -> row.field(column.name()) != null,
-        column -> fits(column.type(), row.field(column.name()).schema()),
-        seenAt);
-  }
 
   /**
    * What is new in a version of a table's columns.
@@ -98,29 +84,6 @@ final class DriftedColumns {
       }
     }
     return drifts;
-  }
-
-  private static boolean fits(ColumnType type, Schema schema) {
-    boolean integer =
-        schema.name() == null
-            && switch (schema.type()) {
-              case INT16, INT32, INT64 -> true;
-              default -> false;
-            };
-    return switch (type) {
-      case EVENT_ID -> integer || schema.type() == Schema.Type.STRING;
-      case BIGINT, INT -> integer;
-      case NUMBER ->
-          integer
-              || schema.type() == Schema.Type.FLOAT32
-              || schema.type() == Schema.Type.FLOAT64
-              || schema.type() == Schema.Type.STRING;
-      case TEXT, LABEL, JSON -> schema.type() == Schema.Type.STRING;
-      case BOOL -> schema.type() == Schema.Type.BOOLEAN;
-      case TIMESTAMP ->
-          StructRowReader.unit(schema) != RowReader.Unit.NONE
-              || "io.debezium.time.ZonedTimestamp".equals(schema.name());
-    };
   }
 
   private static boolean fits(ColumnType type, ValueFormat format) {

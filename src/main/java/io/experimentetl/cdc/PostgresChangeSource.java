@@ -1,22 +1,15 @@
 package io.experimentetl.cdc;
 
 import io.debezium.relational.TableId;
+import io.debezium.relational.history.TableChanges.TableChange;
 import io.experimentetl.model.Change;
-import io.experimentetl.model.SourceTable;
-import io.experimentetl.postgres.PostgresSession;
-import io.experimentetl.postgres.PostgresTls;
-import io.experimentetl.tls.ServerTls;
-import io.experimentetl.tls.TlsMode;
-import java.net.URLEncoder;
-import java.nio.charset.StandardCharsets;
 import java.sql.Connection;
 import java.sql.SQLException;
-import java.util.Comparator;
+import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.Iterator;
 import java.util.List;
-import java.util.Properties;
-import java.util.regex.Pattern;
-import java.util.stream.Collectors;
+import java.util.Map;
 import org.apache.flink.api.common.typeinfo.TypeInformation;
 import org.apache.flink.api.connector.source.Boundedness;
 import org.apache.flink.api.connector.source.Source;
@@ -28,8 +21,12 @@ import org.apache.flink.api.connector.source.SplitEnumeratorContext;
 import org.apache.flink.api.java.typeutils.ResultTypeQueryable;
 import org.apache.flink.cdc.connectors.base.config.JdbcSourceConfig;
 import org.apache.flink.cdc.connectors.base.config.SourceConfig;
-import org.apache.flink.cdc.connectors.base.relational.connection.JdbcConnectionPoolFactory;
+import org.apache.flink.cdc.connectors.base.source.assigner.HybridSplitAssigner;
+import org.apache.flink.cdc.connectors.base.source.assigner.splitter.ChunkSplitter;
+import org.apache.flink.cdc.connectors.base.source.assigner.state.ChunkSplitterState;
+import org.apache.flink.cdc.connectors.base.source.assigner.state.HybridPendingSplitsState;
 import org.apache.flink.cdc.connectors.base.source.assigner.state.PendingSplitsState;
+import org.apache.flink.cdc.connectors.base.source.enumerator.IncrementalSourceEnumerator;
 import org.apache.flink.cdc.connectors.base.source.meta.offset.Offset;
 import org.apache.flink.cdc.connectors.base.source.meta.offset.OffsetFactory;
 import org.apache.flink.cdc.connectors.base.source.meta.split.SourceRecords;
@@ -39,7 +36,6 @@ import org.apache.flink.cdc.connectors.base.source.metrics.SourceReaderMetrics;
 import org.apache.flink.cdc.connectors.base.source.reader.IncrementalSourceRecordEmitter;
 import org.apache.flink.cdc.connectors.base.source.reader.external.FetchTask;
 import org.apache.flink.cdc.connectors.base.source.reader.external.JdbcSourceFetchTaskContext;
-import org.apache.flink.cdc.connectors.postgres.source.PostgresConnectionPoolFactory;
 import org.apache.flink.cdc.connectors.postgres.source.PostgresDialect;
 import org.apache.flink.cdc.connectors.postgres.source.PostgresSourceBuilder;
 import org.apache.flink.cdc.connectors.postgres.source.PostgresSourceBuilder.PostgresIncrementalSource;
@@ -50,6 +46,7 @@ import org.apache.flink.connector.base.source.reader.RecordEmitter;
 import org.apache.flink.core.io.SimpleVersionedSerializer;
 import org.apache.flink.runtime.execution.SuppressRestartsException;
 import org.apache.flink.types.Either;
+import org.apache.flink.util.FlinkRuntimeException;
 import org.apache.kafka.connect.source.SourceRecord;
 
 /**
@@ -61,8 +58,6 @@ final class PostgresChangeSource
         ResultTypeQueryable<Either<ReaderNotice, Change>> {
   private static final long serialVersionUID = 1L;
 
-  private static final String PASSWORD_PLUGIN = "authenticationPluginClassName";
-
   private final PostgresSourceSettings settings;
   private transient Connected connected;
 
@@ -72,66 +67,30 @@ final class PostgresChangeSource
 
   private Connected connected() {
     if (connected == null) {
-      connected = connect(settings, 0);
+      connected = connect(settings);
     }
     return connected;
   }
 
-  private static Connected connect(PostgresSourceSettings settings, int serverVersion) {
-    String sessionOptions = PostgresSession.options(serverVersion);
-    PasswordOnDemand.serve(settings);
-    Properties debezium = new Properties();
-    debezium.setProperty("database." + PASSWORD_PLUGIN, PasswordOnDemand.class.getName());
-    debezium.setProperty("publication.name", settings.publication());
-    // The alternatives narrow the publication to one table while a snapshot runs, or need a
-    // superuser.
-    debezium.setProperty("publication.autocreate.mode", "disabled");
-    debezium.setProperty("database." + PostgresSession.OPTIONS, sessionOptions);
-    if (settings.tls().mode() != TlsMode.PREFER) {
-      // Debezium does not know the driver's default.
-      PostgresTls.properties(settings.tls())
-          .forEach((name, value) -> debezium.setProperty("database." + name, value));
-    }
-    // A numeric without a declared scale keeps its digits.
-    debezium.setProperty("decimal.handling.mode", "string");
-    debezium.setProperty("converters", "micros");
-    debezium.setProperty("micros.type", MicrosConverter.class.getName());
-    // Of the snapshot's queue, as the sizes below. The default waits half a second for a full
-    // batch.
-    debezium.setProperty("poll.interval.ms", "50");
-    // A Debezium record consists of about 60 objects, and every young collection copies the queued
-    // ones. A longer queue is not faster.
-    debezium.setProperty("max.batch.size", "1024");
-    debezium.setProperty("max.queue.size", "2048");
-    debezium.setProperty("snapshot.fetch.size", "10000");
+  /** The connector itself never connects: it needs no password, and it logs its settings. */
+  private static Connected connect(PostgresSourceSettings settings) {
     PostgresSourceBuilder<Either<ReaderNotice, Change>> builder =
         PostgresIncrementalSource.<Either<ReaderNotice, Change>>builder()
             .hostname(settings.host())
             .port(settings.port())
             .database(settings.database())
-            .tableList(tables(settings))
             .username(settings.username())
             .password("")
             .decodingPluginName("pgoutput")
             .slotName(settings.slot())
-            .splitSize(settings.splitSize())
             // Backfill loses updates of transactions that are open at a chunk's end.
             .skipSnapshotBackfill(true)
-            .includePartitionedTables(true)
-            // The option would reverse the order of the small tables.
+            // The option would reverse the order of the chunks.
             .assignUnboundedChunkFirst(false)
             // A job restored from one of the last checkpoints must find its position in the slot.
-            .lsnCommitCheckpointsDelay(3)
-            .debeziumProperties(debezium);
+            .lsnCommitCheckpointsDelay(3);
     PostgresSourceConfigFactory factory = builder.getConfigFactory();
-    return new Connected(factory, new Dialect(factory.create(0), settings, sessionOptions));
-  }
-
-  /** One pattern. An unquoted dot would match any character. */
-  private static String tables(PostgresSourceSettings settings) {
-    return settings.tables().stream()
-        .map(SourceTable::tableName)
-        .collect(Collectors.joining("|", Pattern.quote(settings.schema()) + "\\.(?:", ")"));
+    return new Connected(factory, new Dialect(factory.create(0), settings));
   }
 
   @Override
@@ -141,7 +100,7 @@ final class PostgresChangeSource
 
   @Override
   public TypeInformation<Either<ReaderNotice, Change>> getProducedType() {
-    return ChangeDeserializer.TYPE;
+    return ChunkEndDeserializer.TYPE;
   }
 
   // The connector's reader is declared without its type arguments.
@@ -157,7 +116,7 @@ final class PostgresChangeSource
   public SplitEnumerator<SourceSplitBase, PendingSplitsState> createEnumerator(
       SplitEnumeratorContext<SourceSplitBase> context) throws Exception {
     prepare(true);
-    return connected.createEnumerator(context);
+    return connected.enumerator(context);
   }
 
   @Override
@@ -165,7 +124,7 @@ final class PostgresChangeSource
       SplitEnumeratorContext<SourceSplitBase> context, PendingSplitsState checkpoint)
       throws Exception {
     prepare(true);
-    return connected.restoreEnumerator(context, checkpoint);
+    return connected.enumerator(context, checkpoint);
   }
 
   @Override
@@ -179,10 +138,9 @@ final class PostgresChangeSource
   }
 
   /**
-   * Connects to the server, whose version the settings of the connector's sessions depend on.
+   * Makes the connector's source anew.
    *
-   * @param slotNeeded the connector would silently create a missing slot and skip all changes
-   *     before it
+   * @param slotNeeded without its slot the source would miss changes
    */
   private void prepare(boolean slotNeeded) throws Exception {
     try (Connection connection = SourceServer.connect(settings)) {
@@ -190,7 +148,7 @@ final class PostgresChangeSource
         throw new SuppressRestartsException(
             new DiscontinuityException(Continuity.missingSlot(settings.slot(), settings.place())));
       }
-      connected = connect(settings, connection.getMetaData().getDatabaseMajorVersion());
+      connected = connect(settings);
     } catch (SQLException e) {
       throw new SourceFailure(settings).judged(e);
     }
@@ -203,26 +161,62 @@ final class PostgresChangeSource
     private static final long serialVersionUID = 1L;
 
     private Connected(PostgresSourceConfigFactory factory, PostgresDialect dialect) {
-      super(factory, new ChangeDeserializer(), new PostgresOffsetFactory(), dialect);
+      super(factory, new ChunkEndDeserializer(), new PostgresOffsetFactory(), dialect);
+    }
+
+    /** The connector's own one, without its look for the slot in a session of its own. */
+    private IncrementalSourceEnumerator enumerator(
+        SplitEnumeratorContext<SourceSplitBase> context) {
+      JdbcSourceConfig config = configFactory.create(0);
+      return enumerator(
+          context,
+          config,
+          new HybridSplitAssigner<>(
+              config,
+              context.currentParallelism(),
+              dataSourceDialect.discoverDataCollections(config),
+              dataSourceDialect.isDataCollectionIdCaseSensitive(config),
+              dataSourceDialect,
+              offsetFactory,
+              context));
+    }
+
+    private IncrementalSourceEnumerator enumerator(
+        SplitEnumeratorContext<SourceSplitBase> context, PendingSplitsState checkpoint) {
+      JdbcSourceConfig config = configFactory.create(0);
+      return enumerator(
+          context,
+          config,
+          new HybridSplitAssigner<>(
+              config,
+              context.currentParallelism(),
+              (HybridPendingSplitsState) checkpoint,
+              dataSourceDialect,
+              offsetFactory,
+              context));
+    }
+
+    private IncrementalSourceEnumerator enumerator(
+        SplitEnumeratorContext<SourceSplitBase> context,
+        JdbcSourceConfig config,
+        HybridSplitAssigner<JdbcSourceConfig> assigner) {
+      return new IncrementalSourceEnumerator(context, config, assigner, getBoundedness());
     }
 
     @Override
     protected RecordEmitter<SourceRecords, Either<ReaderNotice, Change>, SourceSplitState>
         createRecordEmitter(SourceConfig config, SourceReaderMetrics metrics) {
-      return new Emitter((ChangeDeserializer) deserializationSchema, metrics, offsetFactory);
+      return new Emitter((ChunkEndDeserializer) deserializationSchema, metrics, offsetFactory);
     }
   }
 
-  /** Passes on the batches of the stream, and the rows of the snapshot one by one. */
+  /** Passes on the batches of the stream and the snapshot, and the ends of the chunks. */
   private static final class Emitter
       extends IncrementalSourceRecordEmitter<Either<ReaderNotice, Change>> {
 
-    private final ChangeDeserializer deserializer;
-
     private Emitter(
-        ChangeDeserializer deserializer, SourceReaderMetrics metrics, OffsetFactory offsets) {
+        ChunkEndDeserializer deserializer, SourceReaderMetrics metrics, OffsetFactory offsets) {
       super(deserializer, metrics, false, offsets);
-      this.deserializer = deserializer;
     }
 
     @Override
@@ -240,12 +234,9 @@ final class PostgresChangeSource
         if (record.value() instanceof StreamBatch batch) {
           emit(batch, output);
           last = record;
-        } else if (deserializer.isRow(record)) {
-          sourceReaderMetrics.markRecord();
-          deserializer.deserialize(record, outputCollector);
         } else {
           super.processElement(record, output, split);
-          deserializer.deserialize(record, outputCollector);
+          debeziumDeserializationSchema.deserialize(record, outputCollector);
         }
       }
       // A checkpoint falls between batches, so only the last offset of a batch can be stored.
@@ -268,69 +259,33 @@ final class PostgresChangeSource
     }
   }
 
-  /**
-   * Lets the pool's connections request the password when they open, and set what a session of ours
-   * sets, like all others.
-   */
-  private static final class Pool extends PostgresConnectionPoolFactory {
-    private static final long serialVersionUID = 1L;
-
-    private final String sessionOptions;
-    private final ServerTls tls;
-
-    private Pool(String sessionOptions, ServerTls tls) {
-      this.sessionOptions = sessionOptions;
-      this.tls = tls;
-    }
-
-    @Override
-    public String getJdbcUrl(JdbcSourceConfig config) {
-      return super.getJdbcUrl(config)
-          + "?"
-          + PASSWORD_PLUGIN
-          + "="
-          + PasswordOnDemand.class.getName()
-          + "&"
-          + PostgresSession.OPTIONS
-          + "="
-          + URLEncoder.encode(sessionOptions, StandardCharsets.UTF_8)
-          + "&"
-          + PostgresTls.parameters(tls);
-    }
-  }
-
   /** The dialect's deviations from the connector's. */
   private static final class Dialect extends PostgresDialect {
     private static final long serialVersionUID = 1L;
 
     private final PostgresSourceSettings settings;
-    private final String sessionOptions;
     private transient volatile StreamTask stream;
+    private final transient SnapshotMemory snapshot = new SnapshotMemory();
 
-    private Dialect(
-        PostgresSourceConfig config, PostgresSourceSettings settings, String sessionOptions) {
+    private Dialect(PostgresSourceConfig config, PostgresSourceSettings settings) {
       super(config);
       this.settings = settings;
-      this.sessionOptions = sessionOptions;
     }
 
     @Override
     public JdbcSourceFetchTaskContext createFetchTaskContext(JdbcSourceConfig config) {
-      return new StreamContext(config, this);
+      return new TaskContext(config, this);
     }
 
+    // The connector's class of scan tasks is declared without its type argument.
     @Override
+    @SuppressWarnings("unchecked")
     public FetchTask<SourceSplitBase> createFetchTask(SourceSplitBase split) {
       if (split.isSnapshotSplit()) {
-        return super.createFetchTask(split);
+        return new SnapshotTask(split.asSnapshotSplit(), settings, snapshot);
       }
       stream = new StreamTask(split.asStreamSplit(), settings);
       return stream;
-    }
-
-    @Override
-    public JdbcConnectionPoolFactory getPooledDataSourceFactory() {
-      return new Pool(sessionOptions, settings.tls());
     }
 
     /** Confirms the checkpoint's offset; checkpoints during the snapshot hold none. */
@@ -344,12 +299,35 @@ final class PostgresChangeSource
     /** Small tables first, so that facts rarely wait for their references. */
     @Override
     public List<TableId> discoverDataCollections(JdbcSourceConfig config) {
-      List<TableId> tables = super.discoverDataCollections(config);
-      tables.sort(
-          Comparator.comparing(
-              table -> SourceTable.ofTableName(table.table()),
-              Comparator.nullsLast(Comparator.naturalOrder())));
-      return tables;
+      try {
+        return new ArrayList<>(SourceServer.existingTables(settings));
+      } catch (SQLException e) {
+        throw new FlinkRuntimeException("The source's tables could not be read.", e);
+      }
+    }
+
+    /** The connector's own search reads every column of the database. */
+    @Override
+    public Map<TableId, TableChange> discoverDataCollectionSchemas(JdbcSourceConfig config) {
+      Map<TableId, TableChange> schemas = new HashMap<>();
+      discoverDataCollections(config).forEach(table -> schemas.putAll(LeafSplitter.schema(table)));
+      return schemas;
+    }
+
+    @Override
+    public ChunkSplitter createChunkSplitter(JdbcSourceConfig config) {
+      return new LeafSplitter(settings);
+    }
+
+    @Override
+    public boolean isIncludeDataCollection(JdbcSourceConfig config, TableId table) {
+      return !settings.bindings(table.schema(), table.table()).isEmpty();
+    }
+
+    /** A table is divided at once: there is never a state to go on from. */
+    @Override
+    public ChunkSplitter createChunkSplitter(JdbcSourceConfig config, ChunkSplitterState state) {
+      return new LeafSplitter(settings);
     }
   }
 }

@@ -50,13 +50,13 @@ public final class PostgresChanges {
                 new PostgresChangeSource(settings),
                 WatermarkStrategy.noWatermarks(),
                 SOURCE,
-                ChangeDeserializer.TYPE)
+                ChunkEndDeserializer.TYPE)
             .uid(SOURCE)
             .forceNonParallel();
     if (watch != null) {
       source =
           source
-              .transform(WATCH, ChangeDeserializer.TYPE, new WatchOperator(watch))
+              .transform(WATCH, ChunkEndDeserializer.TYPE, new WatchOperator(watch))
               .uid(WATCH)
               .forceNonParallel();
     }

@@ -48,6 +48,13 @@ public record PostgresSourceSettings(
     return mapping.read(outbox);
   }
 
+  /** The bindings that read a table of the source; empty: it is not captured. */
+  List<TableBinding> bindings(String schema, String table) {
+    return bindings().stream()
+        .filter(binding -> binding.schema().equals(schema) && binding.name().equals(table))
+        .toList();
+  }
+
   /** The schema of the tables that the mapping does not name, and of the heartbeat. */
   String schema() {
     return mapping.schema();

@@ -1,5 +1,6 @@
 package io.experimentetl.cdc;
 
+import io.debezium.relational.TableId;
 import io.experimentetl.mapping.TableBinding;
 import io.experimentetl.model.SourceTable;
 import io.experimentetl.postgres.PostgresSession;
@@ -10,6 +11,7 @@ import java.sql.ResultSet;
 import java.sql.SQLException;
 import java.sql.Statement;
 import java.util.HashSet;
+import java.util.List;
 import java.util.Properties;
 import java.util.Set;
 
@@ -30,6 +32,36 @@ public final class SourceServer {
     Properties properties = login(settings, "experiment-etl");
     properties.setProperty("socketTimeout", "60");
     return PostgresSession.open(settings.jdbcUrl(), properties);
+  }
+
+  /**
+   * Opens a connection that copies rows of the snapshot. It may wait for a table's lock.
+   *
+   * @throws SQLException the server doesn't answer within 10 s, or refuses the login
+   */
+  static Connection connectForSnapshot(PostgresSourceSettings settings) throws SQLException {
+    Properties properties = login(settings, "experiment-etl snapshot");
+    properties.setProperty("socketTimeout", "600");
+    return PostgresSession.open(settings.jdbcUrl(), properties);
+  }
+
+  /** The tables that are read and exist, in the order of the mapping. */
+  static List<TableId> existingTables(PostgresSourceSettings settings) throws SQLException {
+    Set<TableId> existing = new HashSet<>();
+    try (Connection connection = connect(settings);
+        Statement statement = connection.createStatement();
+        ResultSet tables =
+            statement.executeQuery(
+                "SELECT nspname, relname FROM pg_class JOIN pg_namespace n ON n.oid = relnamespace WHERE relkind IN ('r', 'p')")) {
+      while (tables.next()) {
+        existing.add(new TableId(null, tables.getString(1), tables.getString(2)));
+      }
+    }
+    return settings.bindings().stream()
+        .map(binding -> new TableId(null, binding.schema(), binding.name()))
+        .distinct()
+        .filter(existing::contains)
+        .toList();
   }
 
   /**

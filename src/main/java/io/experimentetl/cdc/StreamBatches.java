@@ -1,6 +1,5 @@
 package io.experimentetl.cdc;
 
-import io.debezium.connector.base.ChangeEventQueue;
 import io.debezium.pipeline.DataChangeEvent;
 import io.experimentetl.model.Change;
 import java.time.Duration;
@@ -10,8 +9,14 @@ import java.util.Map;
 import org.apache.flink.types.Either;
 import org.apache.kafka.connect.source.SourceRecord;
 
-/** Gathers what the stream gives, and hands it to the connector's reader in batches. */
+/** Gathers what the stream or a chunk gives, and hands it over in batches. */
 final class StreamBatches {
+  /** Where the batches go. Waits while it is full. */
+  @FunctionalInterface
+  interface Receiver {
+    void enqueue(DataChangeEvent batch) throws InterruptedException;
+  }
+
   /** Keys of a batch's offset, as the connector's offsets have them. */
   static final String LSN = "lsn";
 
@@ -28,7 +33,7 @@ final class StreamBatches {
 
   private static final String TOPIC = "stream";
 
-  private final ChangeEventQueue<DataChangeEvent> queue;
+  private final Receiver receiver;
   private final long floor;
   private List<Either<ReaderNotice, Change>> elements = new ArrayList<>(ELEMENTS);
   private int changes;
@@ -47,8 +52,8 @@ final class StreamBatches {
    * @param floor where the slot stands. A row of a transaction that was open there lies below; it
    *     is no position from which the stream can go on.
    */
-  StreamBatches(ChangeEventQueue<DataChangeEvent> queue, long floor) {
-    this.queue = queue;
+  StreamBatches(Receiver receiver, long floor) {
+    this.receiver = receiver;
     this.floor = floor;
   }
 
@@ -86,7 +91,7 @@ final class StreamBatches {
   }
 
   /**
-   * Hands over what was gathered. Waits while the reader is behind.
+   * Hands over what was gathered. Waits while the receiver is full.
    *
    * @param lastCommit the end of the last commit; 0: none yet
    */
@@ -99,7 +104,7 @@ final class StreamBatches {
     elements = new ArrayList<>(ELEMENTS);
     changes = 0;
     handedOverNanos = System.nanoTime();
-    queue.enqueue(
+    receiver.enqueue(
         new DataChangeEvent(
             new SourceRecord(
                 Map.of(),

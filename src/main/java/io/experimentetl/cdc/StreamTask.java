@@ -17,6 +17,7 @@ import org.apache.flink.cdc.connectors.base.source.meta.offset.Offset;
 import org.apache.flink.cdc.connectors.base.source.meta.split.SourceSplitBase;
 import org.apache.flink.cdc.connectors.base.source.meta.split.StreamSplit;
 import org.apache.flink.cdc.connectors.base.source.reader.external.FetchTask;
+import org.apache.flink.runtime.execution.SuppressRestartsException;
 import org.apache.flink.types.Either;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -91,8 +92,9 @@ final class StreamTask implements FetchTask<SourceSplitBase> {
         ReplicationSlot slot = SourceServer.slot(connection, settings.slot());
         // The stream itself finds a missing slot, and fails with the remedy.
         confirmed = slot == null ? 0 : slot.confirmedFlushLsn();
+        requireStartInSlot();
       }
-      batches = new StreamBatches(context.getQueue(), confirmed);
+      batches = new StreamBatches(context.getQueue()::enqueue, confirmed);
       decoder = new StreamDecoder(settings.mapping(), this::format, batches::add);
       // The reader may wait for the job longer than the server waits for a sign of life.
       for (Runnable each : List.<Runnable>of(this::sendStatus, this::watchSilence)) {
@@ -180,6 +182,21 @@ final class StreamTask implements FetchTask<SourceSplitBase> {
     return isOfStream(position)
         ? Math.max(confirmed, Long.parseLong(position.get(StreamBatches.LSN)))
         : confirmed;
+  }
+
+  /** While the snapshot was read, nobody may have moved the slot. */
+  private void requireStartInSlot() {
+    Map<String, String> position = split.getStartingOffset().getOffset();
+    if (!isOfStream(position) && confirmed > Long.parseLong(position.get(StreamBatches.LSN))) {
+      throw new SuppressRestartsException(
+          new DiscontinuityException(
+              "The replication slot "
+                  + settings.slot()
+                  + " on "
+                  + settings.place()
+                  + " was recreated or advanced by another process while the snapshot was read. Changes of its rows are lost: "
+                  + Continuity.START_ANEW));
+    }
   }
 
   /** An offset of the snapshot says only how far the log was written when a chunk was read. */

@@ -13,8 +13,7 @@ final class Timestamps {
   /**
    * Microseconds since 1970 in UTC of {@code 2026-11-20T19:03:03.123456Z}, or of anything else that
    * ISO 8601 allows with an offset; parts of a microsecond are truncated. {@code infinity}, {@code
-   * -infinity} and times outside 64 bits are {@link Long#MAX_VALUE} or {@link Long#MIN_VALUE}, as
-   * {@link MicrosConverter} has them.
+   * -infinity} and times outside 64 bits are {@link Long#MAX_VALUE} or {@link Long#MIN_VALUE}.
    *
    * @throws DateTimeParseException the text is not a timestamp
    */

@@ -41,7 +41,7 @@ enum Connector {
               stock(settings),
               WatermarkStrategy.noWatermarks(),
               PostgresChanges.SOURCE,
-              ChangeDeserializer.TYPE)
+              ChunkEndDeserializer.TYPE)
           .uid(PostgresChanges.SOURCE)
           .flatMap(
               (FlatMapFunction<Either<ReaderNotice, Change>, Either<ProgressMarker, Change>>)

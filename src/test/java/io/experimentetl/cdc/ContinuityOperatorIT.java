@@ -30,7 +30,7 @@ class ContinuityOperatorIT {
     var harness =
         new OneInputStreamOperatorTestHarness<>(
             new ContinuityOperator(settings, null),
-            ChangeDeserializer.TYPE.createSerializer(new SerializerConfigImpl()));
+            ChunkEndDeserializer.TYPE.createSerializer(new SerializerConfigImpl()));
     harness.setup(PostgresChanges.TYPE.createSerializer(new SerializerConfigImpl()));
     return harness;
   }

@@ -7,6 +7,7 @@ import io.debezium.embedded.Connect;
 import io.debezium.engine.DebeziumEngine;
 import io.debezium.engine.RecordChangeEvent;
 import io.debezium.engine.format.ChangeEventFormat;
+import io.debezium.relational.TableId;
 import io.experimentetl.local.PlatformExtension;
 import io.experimentetl.mapping.SourceMapping;
 import io.experimentetl.model.Change;
@@ -30,6 +31,8 @@ import java.util.Set;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
+import java.util.function.Predicate;
+import org.apache.flink.cdc.connectors.base.source.meta.split.SnapshotSplit;
 import org.apache.flink.cdc.connectors.base.source.meta.split.StreamSplit;
 import org.apache.flink.cdc.connectors.postgres.source.offset.PostgresOffset;
 import org.apache.kafka.connect.data.Field;
@@ -79,11 +82,21 @@ class DecoderAgreementIT {
         .filteredOn(change -> change.after() != null && !(change.after() instanceof UnreadableRow))
         .hasSizeGreaterThan(TRANSACTIONS / 2);
     List<Seen> expected = expected(records, drawn.whole());
+    StockDeserializer stock = new StockDeserializer();
     List<Seen> seen = seen(ours);
     for (int i = 0; i < Math.min(seen.size(), expected.size()); i++) {
       assertThat(seen.get(i)).as("change %d of %d", i, seen.size()).isEqualTo(expected.get(i));
     }
     assertThat(seen).hasSameSizeAs(expected);
+    assertThat(seen(snapshot(settings)))
+        .hasSize((int) database.number(DrawnTables.ROWS))
+        .containsExactlyInAnyOrderElementsOf(
+            debeziumsSnapshot(database, settings, model).stream()
+                .map(stock::change)
+                .map(
+                    change ->
+                        new Seen(change.table(), change.kind(), null, comparable(change.after())))
+                .toList());
   }
 
   private static PostgresSourceSettings settings(SourceDatabase database) {
@@ -99,7 +112,7 @@ class DecoderAgreementIT {
         DrawnTables.PUBLICATION,
         all.slot() + "_drawn",
         Duration.ofMillis(200),
-        100_000,
+        20,
         true);
   }
 
@@ -138,7 +151,7 @@ class DecoderAgreementIT {
         new StreamTask(
             new StreamSplit(
                 StreamSplit.STREAM_SPLIT_ID,
-                PostgresOffset.of(Map.of("lsn", "0")),
+                PostgresOffset.of(Map.of("lsn", Long.toString(Long.MAX_VALUE))),
                 PostgresOffset.NO_STOPPING_OFFSET,
                 List.of(),
                 Map.of(),
@@ -156,9 +169,43 @@ class DecoderAgreementIT {
     }
   }
 
+  /** Reads all tables with the tasks of the job. */
+  private static List<Change> snapshot(PostgresSourceSettings settings) throws Exception {
+    List<Change> changes = new ArrayList<>();
+    SnapshotMemory memory = new SnapshotMemory();
+    for (TableId table : SourceServer.existingTables(settings)) {
+      for (SnapshotSplit split : new LeafSplitter(settings).generateSplits(table)) {
+        changes.addAll(RunningTask.chunk(split, settings, memory));
+      }
+    }
+    return changes;
+  }
+
+  private static List<SourceRecord> debeziumsSnapshot(
+      SourceDatabase database, PostgresSourceSettings settings, String slot) throws Exception {
+    long rows = database.number(DrawnTables.ROWS);
+    return debeziums(database, settings, slot, "initial_only", records -> records.size() == rows);
+  }
+
   /** Reads up to the fence with Debezium's own decoder. */
   private static List<SourceRecord> debeziums(
       SourceDatabase database, PostgresSourceSettings settings, String slot) throws Exception {
+    StockDeserializer stock = new StockDeserializer();
+    return debeziums(
+        database,
+        settings,
+        slot,
+        "never",
+        records -> !records.isEmpty() && isFence(stock.change(records.get(records.size() - 1))));
+  }
+
+  private static List<SourceRecord> debeziums(
+      SourceDatabase database,
+      PostgresSourceSettings settings,
+      String slot,
+      String snapshotMode,
+      Predicate<List<SourceRecord>> isComplete)
+      throws Exception {
     Properties properties = new Properties();
     properties.put("name", "model");
     properties.put("connector.class", "io.debezium.connector.postgresql.PostgresConnector");
@@ -171,7 +218,7 @@ class DecoderAgreementIT {
     properties.put("database.server.name", "model");
     properties.put("plugin.name", "pgoutput");
     properties.put("slot.name", slot);
-    properties.put("snapshot.mode", "never");
+    properties.put("snapshot.mode", snapshotMode);
     properties.put("truncate.handling.mode", "include");
     properties.put("decimal.handling.mode", "string");
     properties.put("tombstones.on.delete", "false");
@@ -182,7 +229,6 @@ class DecoderAgreementIT {
     properties.put("schema.include.list", settings.schema());
     properties.put("poll.interval.ms", "10");
     List<SourceRecord> records = new CopyOnWriteArrayList<>();
-    StockDeserializer stock = new StockDeserializer();
     ExecutorService thread = Executors.newSingleThreadExecutor();
     try (DebeziumEngine<RecordChangeEvent<SourceRecord>> engine =
         DebeziumEngine.create(ChangeEventFormat.of(Connect.class))
@@ -190,10 +236,7 @@ class DecoderAgreementIT {
             .notifying(event -> records.add(event.record()))
             .build()) {
       thread.execute(engine);
-      await()
-          .atMost(Duration.ofSeconds(60))
-          .until(
-              () -> !records.isEmpty() && isFence(stock.change(records.get(records.size() - 1))));
+      await().atMost(Duration.ofSeconds(60)).until(() -> isComplete.test(records));
     } finally {
       thread.shutdown();
     }

@@ -1,5 +1,6 @@
 package io.experimentetl.cdc;
 
+import io.experimentetl.mapping.TableBinding;
 import io.experimentetl.model.SourceColumn;
 import io.experimentetl.model.SourceTable;
 import java.util.ArrayList;
@@ -27,6 +28,12 @@ final class DrawnTables {
           SourceTable.ASSIGNMENTS,
           SourceTable.EVENTS,
           SourceTable.OUTBOX_EVENTS);
+
+  /** Counts the rows of all tables. */
+  static final String ROWS =
+      TABLES.stream()
+          .map(table -> "(SELECT count(*) FROM " + SCHEMA + "." + table.tableName() + ")")
+          .collect(Collectors.joining(" + ", "SELECT ", ""));
 
   /** Types of columns that no one reads, with a value. The last one has no binary form. */
   private static final List<List<String>> OTHERS =
@@ -81,7 +88,11 @@ final class DrawnTables {
 
   private Table draw(SourceTable table, boolean allSendable) {
     List<Column> columns = new ArrayList<>();
+    TableBinding binding = TableBinding.defaults(table, SCHEMA);
     for (SourceColumn<?> declared : table.columns().all()) {
+      if (binding.column(declared) == null) {
+        continue;
+      }
       columns.add(new Column(declared, declared.name(), type(declared, allSendable), null));
       if (random.nextInt(4) == 0) {
         List<String> other = one(OTHERS);

@@ -1,10 +1,10 @@
 package io.experimentetl.cdc;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.awaitility.Awaitility.await;
 
 import io.debezium.connector.base.ChangeEventQueue;
 import io.debezium.pipeline.DataChangeEvent;
-import io.debezium.util.LoggingContext;
 import io.experimentetl.model.Change;
 import java.lang.reflect.Proxy;
 import java.time.Duration;
@@ -14,24 +14,16 @@ import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
+import org.apache.flink.cdc.connectors.base.source.meta.split.SnapshotSplit;
 import org.apache.flink.cdc.connectors.base.source.meta.split.SourceSplitBase;
+import org.apache.flink.cdc.connectors.base.source.meta.wartermark.WatermarkEvent;
 import org.apache.flink.cdc.connectors.base.source.reader.external.FetchTask;
 import org.apache.flink.types.Either;
 import org.apache.kafka.connect.source.SourceRecord;
 
 /** A task of the source on a thread of its own, as the connector's reader runs it. */
 final class RunningTask implements AutoCloseable {
-  private static final int QUEUE_SIZE = 8;
-
-  private final ChangeEventQueue<DataChangeEvent> queue =
-      new ChangeEventQueue.Builder<DataChangeEvent>()
-          .pollInterval(Duration.ofMillis(10))
-          .maxBatchSize(1)
-          .maxQueueSize(QUEUE_SIZE)
-          .maxQueueSizeInBytes(0)
-          .loggingContextSupplier(() -> LoggingContext.forConnector("test", "test", "test"))
-          .build();
-
+  private final ChangeEventQueue<DataChangeEvent> queue = TaskContext.emptyQueue();
   private final FetchTask<SourceSplitBase> task;
   private final ExecutorService thread = Executors.newSingleThreadExecutor();
   private final Future<?> running;
@@ -58,15 +50,41 @@ final class RunningTask implements AutoCloseable {
             });
   }
 
+  /** Reads a chunk of the snapshot. */
+  @SuppressWarnings("unchecked")
+  static List<Change> chunk(
+      SnapshotSplit split, PostgresSourceSettings settings, SnapshotMemory memory) {
+    try (RunningTask task = new RunningTask(new SnapshotTask(split, settings, memory))) {
+      return task.awaitEndOfChunk();
+    }
+  }
+
+  /** Takes all from a task that reads a chunk, and returns all its changes. */
+  List<Change> awaitEndOfChunk() {
+    await()
+        .atMost(Duration.ofSeconds(60))
+        .pollInterval(Duration.ZERO)
+        .until(
+            () -> {
+              take();
+              return records.stream().anyMatch(WatermarkEvent::isEndWatermarkEvent);
+            });
+    return changes();
+  }
+
   /** Takes from the task what it has ready, and returns all changes up to here. */
   List<Change> poll() throws Exception {
+    take();
+    return changes();
+  }
+
+  private void take() throws Exception {
     if (running.isDone()) {
       running.get();
     }
     for (DataChangeEvent event : queue.poll()) {
       records.add(event.getRecord());
     }
-    return changes();
   }
 
   List<Change> changes() {
@@ -76,6 +94,11 @@ final class RunningTask implements AutoCloseable {
         .filter(Either::isRight)
         .map(Either::right)
         .toList();
+  }
+
+  /** Whether the task waits until something is taken from it. */
+  boolean isQueueFull() {
+    return queue.remainingCapacity() == 0;
   }
 
   boolean isDone() {

@@ -73,18 +73,28 @@ final class SourceDatabase {
     return settings(endpoint.port(), heartbeat, splitSize);
   }
 
+  /** The settings of a job that reads other tables. */
+  PostgresSourceSettings settings(SourceMapping mapping) {
+    return settings(endpoint.port(), Duration.ofMillis(200), 100_000, mapping);
+  }
+
   /**
    * The settings of a job that connects to another port.
    *
    * @param port of a proxy on this machine
    */
   PostgresSourceSettings settings(int port, Duration heartbeat, int splitSize) {
+    return settings(port, heartbeat, splitSize, SourceMapping.defaults("public"));
+  }
+
+  private PostgresSourceSettings settings(
+      int port, Duration heartbeat, int splitSize, SourceMapping mapping) {
     String password = endpoint.password();
     return new PostgresSourceSettings(
         endpoint.host(),
         port,
         endpoint.database(),
-        SourceMapping.defaults("public"),
+        mapping,
         endpoint.user(),
         () -> password,
         ServerTls.PREFERRED,

@@ -212,7 +212,8 @@ class SourceFaultsIT {
             longestSilence));
   }
 
-  private static final Map<String, String> OF_THE_SNAPSHOT = Map.of("lsn", "0");
+  private static final Map<String, String> OF_THE_SNAPSHOT =
+      Map.of("lsn", Long.toString(Long.MAX_VALUE));
 
   private static void awaitSilenceNoticed(RunningTask task) throws Exception {
     await().atMost(Duration.ofSeconds(20)).until(task::isDone);
@@ -310,6 +311,27 @@ class SourceFaultsIT {
       assertThat(task.changes()).singleElement().matches(SourceFaultsIT::isLargeUser);
       assertThat(task.changes().get(0).position().lsn()).isLessThan(confirmed);
       assertThat((Long) task.records.get(0).sourceOffset().get("lsn")).isEqualTo(confirmed);
+    }
+  }
+
+  @Test
+  void slotThatWasAdvancedWhileTheSnapshotWasReadIsRefused() throws Exception {
+    SourceDatabase database = database("advanced");
+    String before =
+        Long.toString(
+            database.number(
+                "SELECT confirmed_flush_lsn - '0/0' FROM pg_replication_slots WHERE slot_name = current_database()"));
+    database.execute(
+        "SELECT pg_replication_slot_advance('" + database.slot() + "', pg_current_wal_lsn())");
+    try (RunningTask task =
+        stream(
+            database, database.settings().port(), Map.of("lsn", before), Duration.ofMinutes(1))) {
+      await().atMost(Duration.ofSeconds(30)).until(task::isDone);
+      assertThat(task.failure())
+          .isInstanceOf(SuppressRestartsException.class)
+          .rootCause()
+          .hasMessageContaining("advanced by another process while the snapshot was read")
+          .hasMessageContaining("resync");
     }
   }
 

@@ -75,6 +75,11 @@ public enum ValueFormat {
     this.sendFunctions = sendFunctions;
   }
 
+  /** Whether values have a binary form that {@link Tuple#value} can read. */
+  public boolean isReadInBinary() {
+    return this != TEXT_ONLY && this != OTHER;
+  }
+
   /**
    * The format of a type.
    *

@@ -7,7 +7,7 @@ import org.apache.kafka.connect.data.Schema;
 import org.apache.kafka.connect.data.Struct;
 
 /**
- * Reads the snapshot's rows, which are Kafka Connect's structs, of one table in one version of its
+ * Reads Debezium's rows, which are Kafka Connect's structs, of one table in one version of its
  * schema. The fields are looked up once per schema, not once per row.
  */
 final class StructRowReader extends RowReader<Struct> {

@@ -10,11 +10,8 @@ import org.apache.flink.cdc.connectors.postgres.source.PostgresDialect;
 import org.apache.flink.cdc.connectors.postgres.source.fetch.PostgresSourceFetchTaskContext;
 import org.apache.kafka.connect.source.SourceRecord;
 
-/**
- * What the connector gives a task: its own for the snapshot. {@link StreamTask} connects by itself
- * and needs only the queue.
- */
-final class StreamContext extends PostgresSourceFetchTaskContext {
+/** What the connector gives a task. Ours connect by themselves and need only the queue. */
+final class TaskContext extends PostgresSourceFetchTaskContext {
   /** Of batches: what waits is bounded by their size. */
   private static final int QUEUE_SIZE = 8;
 
@@ -23,31 +20,30 @@ final class StreamContext extends PostgresSourceFetchTaskContext {
 
   private ChangeEventQueue<DataChangeEvent> queue;
 
-  StreamContext(JdbcSourceConfig config, PostgresDialect dialect) {
+  TaskContext(JdbcSourceConfig config, PostgresDialect dialect) {
     super(config, dialect);
   }
 
   @Override
   public void configure(SourceSplitBase split) {
-    if (split.isSnapshotSplit()) {
-      super.configure(split);
-      return;
-    }
-    queue =
-        new ChangeEventQueue.Builder<DataChangeEvent>()
-            .pollInterval(LONGEST_POLL)
-            // A batch goes on at once.
-            .maxBatchSize(1)
-            .maxQueueSize(QUEUE_SIZE)
-            .maxQueueSizeInBytes(0)
-            .loggingContextSupplier(
-                () -> LoggingContext.forConnector("PostgreSQL", "experiment-etl", "stream"))
-            .build();
+    queue = emptyQueue();
+  }
+
+  static ChangeEventQueue<DataChangeEvent> emptyQueue() {
+    return new ChangeEventQueue.Builder<DataChangeEvent>()
+        .pollInterval(LONGEST_POLL)
+        // A batch goes on at once.
+        .maxBatchSize(1)
+        .maxQueueSize(QUEUE_SIZE)
+        .maxQueueSizeInBytes(0)
+        .loggingContextSupplier(
+            () -> LoggingContext.forConnector("PostgreSQL", "experiment-etl", "reader"))
+        .build();
   }
 
   @Override
   public ChangeEventQueue<DataChangeEvent> getQueue() {
-    return queue == null ? super.getQueue() : queue;
+    return queue;
   }
 
   /** A batch of the stream has no schema, and is none of the connector's rows. */

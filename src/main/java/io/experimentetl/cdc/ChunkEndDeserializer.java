@@ -1,0 +1,33 @@
+package io.experimentetl.cdc;
+
+import io.experimentetl.model.Change;
+import org.apache.flink.api.common.typeinfo.TypeInformation;
+import org.apache.flink.api.java.typeutils.EitherTypeInfo;
+import org.apache.flink.cdc.connectors.base.source.meta.wartermark.WatermarkEvent;
+import org.apache.flink.cdc.debezium.DebeziumDeserializationSchema;
+import org.apache.flink.types.Either;
+import org.apache.flink.util.Collector;
+import org.apache.kafka.connect.source.SourceRecord;
+
+/** Turns the record behind the rows of a chunk into the reader's notice. Rows travel in batches. */
+final class ChunkEndDeserializer
+    implements DebeziumDeserializationSchema<Either<ReaderNotice, Change>> {
+  private static final long serialVersionUID = 1L;
+
+  /** What the source gives. */
+  static final TypeInformation<Either<ReaderNotice, Change>> TYPE =
+      new EitherTypeInfo<>(TypeInformation.of(ReaderNotice.class), ChangeTypeInfo.INSTANCE);
+
+  @Override
+  public void deserialize(SourceRecord record, Collector<Either<ReaderNotice, Change>> collector) {
+    if (WatermarkEvent.isHighWatermarkEvent(record)) {
+      long lsn = Long.parseLong(record.sourceOffset().get(StreamBatches.LSN).toString());
+      collector.collect(Either.Left(ReaderNotice.of(new ReaderProgress(true, 0, lsn))));
+    }
+  }
+
+  @Override
+  public TypeInformation<Either<ReaderNotice, Change>> getProducedType() {
+    return TYPE;
+  }
+}

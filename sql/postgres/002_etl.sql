@@ -1,6 +1,7 @@
 -- The objects that experiment-etl needs besides the platform's tables: heartbeat table, before images, publication, retention
 -- marker, watermark, and role. Apply it in the schema of the tables (search_path), as a superuser or the tables' owner with
 -- CREATEROLE. Safe to apply twice. Apply it again after adding a table, or a partition without 004_partitions.sql.
+-- The verb `map` prints this file for the tables that source.tables names. For the default tables it is sql/postgres/002_etl.sql.
 
 -- Written by the source every few seconds, by `./etl verify` as a fence, and by retention_begin(). It measures the end-to-end
 -- lag and lets the slot advance when the platform is idle.
@@ -28,7 +29,7 @@ BEGIN
         -- A table without partitions has no partition tree.
         SELECT unnest(pg_temp.captured())
         UNION
-        SELECT relid FROM pg_partition_tree('events')
+        SELECT tree.relid FROM unnest(pg_temp.captured()) captured_table, pg_partition_tree(captured_table) tree
     LOOP
         IF (SELECT relreplident FROM pg_class WHERE oid = captured) <> 'f' THEN
             EXECUTE format('ALTER TABLE %s REPLICA IDENTITY FULL', captured);
@@ -38,8 +39,8 @@ END
 $$;
 
 -- Publishes exactly the captured tables. What holds already is not altered: the job takes every alteration as a sign of lost
--- changes, and compares the tables. publish_via_partition_root: rows name `events`, whichever partition holds them, and new
--- partitions are included automatically.
+-- changes, and compares the tables. publish_via_partition_root: rows name the partitioned table, whichever partition holds
+-- them, and new partitions are included automatically.
 DO $$
 BEGIN
     IF NOT EXISTS (SELECT FROM pg_publication WHERE pubname = 'experiment_etl') THEN
@@ -126,13 +127,19 @@ $$;
 -- The job's role, with the privileges it needs and no others. It has no password until you set one:
 --   ALTER ROLE experiment_etl PASSWORD '...';
 DO $$
+DECLARE
+    schema_name regnamespace;
 BEGIN
     IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'experiment_etl') THEN
         CREATE ROLE experiment_etl LOGIN REPLICATION;
     END IF;
-    IF NOT has_schema_privilege('experiment_etl', current_schema(), 'USAGE') THEN
-        EXECUTE format('GRANT USAGE ON SCHEMA %I TO experiment_etl', current_schema());
-    END IF;
+    FOR schema_name IN
+        SELECT DISTINCT relnamespace FROM pg_class WHERE oid = ANY (pg_temp.captured())
+    LOOP
+        IF NOT has_schema_privilege('experiment_etl', schema_name, 'USAGE') THEN
+            EXECUTE format('GRANT USAGE ON SCHEMA %s TO %I', schema_name, 'experiment_etl');
+        END IF;
+    END LOOP;
 END
 $$;
 
@@ -148,7 +155,7 @@ BEGIN
         SELECT 'etl_heartbeat'::regclass, unnest(ARRAY ['INSERT', 'UPDATE', 'DELETE'])
     LOOP
         IF NOT has_table_privilege('experiment_etl', needed.captured, needed.privilege) THEN
-            EXECUTE format('GRANT %s ON %s TO experiment_etl', needed.privilege, needed.captured);
+            EXECUTE format('GRANT %s ON %s TO %I', needed.privilege, needed.captured, 'experiment_etl');
         END IF;
     END LOOP;
     -- For the outbox relay's acknowledgement.

@@ -194,7 +194,8 @@ public final class ExperimentEtlJob {
         sourceSettings(config), config.source().unstreamedChanges(), new SourceComparison(config));
   }
 
-  static PostgresSourceSettings sourceSettings(JobConfig config) {
+  /** How the job reads the source that the configuration names. */
+  public static PostgresSourceSettings sourceSettings(JobConfig config) {
     SourceConfig source = config.source();
     return new PostgresSourceSettings(
         source.host(),

@@ -5,6 +5,7 @@ import static org.awaitility.Awaitility.await;
 
 import io.experimentetl.config.DeliveryConfig;
 import io.experimentetl.local.PlatformExtension;
+import io.experimentetl.mapping.SourceMapping;
 import io.experimentetl.model.SourceTable;
 import io.experimentetl.operations.DeadLetters;
 import io.experimentetl.operations.DeadLetters.Letter;
@@ -142,7 +143,8 @@ class DeadLettersIT {
         "ALTER PUBLICATION experiment_etl SET (publish = 'insert, update, delete, truncate')");
     List<Letter> stillListed = listed(3);
 
-    List<Letter> gone = DeadLetters.replay(job.postgres.login(), stillListed);
+    List<Letter> gone =
+        DeadLetters.replay(job.postgres.login(), SourceMapping.defaults("public"), stillListed);
 
     assertThat(gone).extracting(Letter::table).containsExactly(SourceTable.EVENTS);
     assertThat(listed(1)).extracting(Letter::table).containsExactly(SourceTable.EVENTS);

@@ -6,6 +6,7 @@ import static org.awaitility.Awaitility.await;
 
 import io.experimentetl.config.DeliveryConfig;
 import io.experimentetl.local.PlatformExtension;
+import io.experimentetl.mapping.SourceMapping;
 import io.experimentetl.operations.DeadLetters;
 import io.experimentetl.operations.DeadLetters.Letter;
 import java.nio.file.Path;
@@ -268,7 +269,8 @@ class HostileValuesIT {
                   .extracting(Letter::eventId)
                   .containsExactly(ROMAN);
             });
-    assertThat(DeadLetters.replay(job.postgres.login(), letters)).isEmpty();
+    assertThat(DeadLetters.replay(job.postgres.login(), SourceMapping.defaults("public"), letters))
+        .isEmpty();
     DeadLetters.dismiss(job.clickHouse.login(), DeadLetters.list(job.clickHouse.login()));
   }
 

@@ -5,6 +5,7 @@ import java.time.Duration;
 import java.time.Instant;
 import java.time.LocalDate;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Collection;
 import java.util.Comparator;
 import java.util.EnumSet;
@@ -107,6 +108,7 @@ public final class Audit {
         Warehouse warehouse = new Warehouse(settings, deadline);
         Fence fence = new Fence(settings, deadline)) {
       EnumSet<AuditedTable> tables = EnumSet.allOf(AuditedTable.class);
+      tables.removeIf(table -> settings.mapping().of(table.source()).isEmpty());
       Findings first = look(fence, warehouse, deadline, tables, EnumSet.allOf(Part.class));
       Findings last = first;
       Map<String, Observation> pending = new LinkedHashMap<>();
@@ -267,15 +269,12 @@ public final class Audit {
   private List<String> missingColumns(SourceSnapshot source, Set<AuditedTable> tables) {
     List<String> missing = new ArrayList<>();
     for (AuditedTable table : tables) {
-      source
-          .columnsOf(settings, table)
-          .missing()
-          .forEach(column -> missing.add(table.sourceTable() + "." + column));
+      missing.addAll(source.columnsOf(settings, table).missing());
     }
     return missing;
   }
 
-  private static AuditReport report(
+  private AuditReport report(
       Findings first,
       Warehouse.Progress marker,
       List<Observation> differences,
@@ -294,7 +293,7 @@ public final class Audit {
       LocalDate date = day.day() == AuditedTable.NO_DAY ? null : LocalDate.ofEpochDay(day.day());
       lines.add(
           new AuditReport.TableLine(
-              day.table().sourceTable(),
+              nameOf(day.table()),
               date,
               day.source(),
               day.warehouse(),
@@ -321,17 +320,31 @@ public final class Audit {
         first.statistics().endedMetrics(),
         first.missingColumns(),
         printed,
-        undecided.stream().map(Audit::named).toList(),
+        undecided.stream().map(this::named).toList(),
         Duration.between(startedAt, Instant.now()));
   }
 
-  private static AuditReport.Difference named(Observation observation) {
+  private AuditReport.Difference named(Observation observation) {
     return new AuditReport.Difference(
-        observation.place(),
+        placeOf(observation),
         warehouseTable(observation.table()),
         observation.kind(),
         observation.subject(),
         observation.problem());
+  }
+
+  /** The place, with the table as the source names it. */
+  private String placeOf(Observation observation) {
+    return Arrays.stream(AuditedTable.values())
+        .filter(table -> table.sourceTable().equals(observation.table()))
+        .findAny()
+        .map(table -> nameOf(table) + observation.place().substring(observation.table().length()))
+        .orElse(observation.place());
+  }
+
+  /** The source's tables that give the rows. */
+  private String nameOf(AuditedTable table) {
+    return settings.mapping().nameOf(table.source());
   }
 
   private static String warehouseTable(String place) {

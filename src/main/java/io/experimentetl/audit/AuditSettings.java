@@ -6,6 +6,7 @@ import io.experimentetl.config.FindingsConfig;
 import io.experimentetl.config.JobConfig;
 import io.experimentetl.config.RetentionConfig;
 import io.experimentetl.config.StatisticsConfig;
+import io.experimentetl.mapping.SourceMapping;
 import io.experimentetl.postgres.PostgresSession;
 import java.time.Duration;
 
@@ -13,6 +14,7 @@ import java.time.Duration;
  * The settings of an audit.
  *
  * @param postgresUrl {@code jdbc:postgresql://…}, the job's schema first in its search path
+ * @param mapping which tables and columns of PostgreSQL give which rows
  * @param statistics the job's settings: other settings give other numbers
  * @param findings the job's settings
  * @param eventRetention rows of {@code events} older than this may be absent from PostgreSQL
@@ -26,6 +28,7 @@ public record AuditSettings(
     String postgresUrl,
     String postgresUser,
     String postgresPassword,
+    SourceMapping mapping,
     ClickHouseConnection clickhouse,
     StatisticsConfig statistics,
     FindingsConfig findings,
@@ -47,6 +50,7 @@ public record AuditSettings(
         PostgresSession.inSchema(postgresUrl, job.source().schema()),
         postgresUser,
         postgresPassword,
+        job.source().tables(),
         clickhouse,
         job.statistics(),
         job.findings(),

@@ -11,11 +11,17 @@ import io.experimentetl.warehouse.SourceColumns;
  * length in bytes, NULL as a hyphen.
  *
  * @param source its name in PostgreSQL
+ * @param shownAs the source's columns that it is read from, for people
  * @param warehouse its name in ClickHouse
  * @param presence what PostgreSQL's table has of it
  */
 record AuditedColumn(
-    String source, String warehouse, ColumnType type, boolean isKey, Presence presence) {
+    String source,
+    String shownAs,
+    String warehouse,
+    ColumnType type,
+    boolean isKey,
+    Presence presence) {
 
   /** How PostgreSQL's table has the column. */
   enum Presence {
@@ -30,20 +36,25 @@ record AuditedColumn(
   private static final String SIGNIFICANT = "^(-?[0-9]+)(?:(\\\\.[0-9]*[1-9])0*|\\\\.0+)$";
 
   static AuditedColumn of(SourceColumn<?> column) {
-    return of(column, false);
+    return of(column, false, column.name());
   }
 
-  static AuditedColumn of(SourceColumn<?> column, boolean numeric) {
-    return of(column, numeric ? Presence.NUMERIC : Presence.USUAL);
+  static AuditedColumn of(SourceColumn<?> column, boolean numeric, String shownAs) {
+    return of(column, numeric ? Presence.NUMERIC : Presence.USUAL, shownAs);
   }
 
   static AuditedColumn absent(SourceColumn<?> column) {
-    return of(column, Presence.ABSENT);
+    return of(column, Presence.ABSENT, column.name());
   }
 
-  private static AuditedColumn of(SourceColumn<?> column, Presence presence) {
+  private static AuditedColumn of(SourceColumn<?> column, Presence presence, String shownAs) {
     return new AuditedColumn(
-        column.name(), SourceColumns.nameOf(column), column.type(), column.isKey(), presence);
+        column.name(),
+        shownAs,
+        SourceColumns.nameOf(column),
+        column.type(),
+        column.isKey(),
+        presence);
   }
 
   /**
@@ -57,7 +68,7 @@ record AuditedColumn(
     }
     String name =
         presence == Presence.NUMERIC
-            ? "trim_scale(" + PostgresRows.quoted(source) + ")"
+            ? "trim_scale(" + PostgresRows.quoted(source) + "::numeric)"
             : PostgresRows.quoted(source);
     return switch (type) {
       case BIGINT, INT, JSON -> "coalesce(%s::text, '-')".formatted(name);

@@ -37,7 +37,7 @@ final class DifferentColumns {
       return;
     }
     Map<String, List<String>> inSource = new HashMap<>();
-    source.read(
+    source.readRows(
         settings,
         PostgresRows.of(settings, table, source).values(rows.keySet()),
         row -> inSource.put(row.getString(1), values(row)));
@@ -67,13 +67,19 @@ final class DifferentColumns {
     for (int i = 0; i < names.size(); i++) {
       if (!inWarehouse.get(i).equals(inSource.get(i))) {
         columns.add(
-            "%s is %s, in PostgreSQL %s"
+            "%s is %s, in PostgreSQL %s%s"
                 .formatted(
                     names.get(i),
                     EnrichmentComparison.shortened(inWarehouse.get(i)),
+                    origin(compared.all().get(i)),
                     EnrichmentComparison.shortened(inSource.get(i))));
       }
     }
     return columns.toString();
+  }
+
+  /** The source's own name of a column, where it has another one. */
+  private static String origin(AuditedColumn column) {
+    return column.shownAs().equals(column.source()) ? "" : "(" + column.shownAs() + ") ";
   }
 }

@@ -81,7 +81,7 @@ final class DifferingRows {
 
   void compare(List<Segment> segments) {
     Map<String, SourceRow> sourceRows = new TreeMap<>();
-    source.read(
+    source.readRows(
         settings,
         PostgresRows.of(settings, table, source).rows(segments),
         row ->

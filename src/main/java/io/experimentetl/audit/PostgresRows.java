@@ -30,15 +30,6 @@ final class PostgresRows {
     return new PostgresRows(table, source.columnsOf(settings, table), source.isUtf8());
   }
 
-  /** The columns that the table has: the name, and whether its type is {@code numeric}. */
-  static String columnTypes(AuditedTable table) {
-    return """
-        SELECT attname, atttypid = 'numeric'::regtype
-        FROM pg_attribute
-        WHERE attrelid = '%s'::regclass AND attnum > 0 AND NOT attisdropped"""
-        .formatted(table.sourceTable());
-  }
-
   /** Those of the events' ids that PostgreSQL has. */
   static String idsAmong(Collection<String> ids) {
     return """

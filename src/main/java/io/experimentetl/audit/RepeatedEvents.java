@@ -43,7 +43,7 @@ final class RepeatedEvents {
     RepeatedEvents found = new RepeatedEvents();
     if (!repeated.isEmpty()) {
       ofOneTime.forEach(id -> found.add(id, repeated));
-      source.read(
+      source.readRows(
           settings,
           PostgresRows.idsAmong(repeated.keySet()),
           row -> found.add(row.getString(1), repeated));

@@ -74,7 +74,7 @@ final class RowComparison {
   static Map<Segment, Tally> segmentsInSource(
       AuditSettings settings, AuditedTable table, SourceSnapshot source, Optional<DayRange> days) {
     Map<Segment, Tally> segments = new HashMap<>();
-    source.read(
+    source.readRows(
         settings,
         PostgresRows.of(settings, table, source).segments(days),
         row ->

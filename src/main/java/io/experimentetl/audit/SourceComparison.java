@@ -52,7 +52,7 @@ public final class SourceComparison implements TableComparison {
 
   @Override
   public boolean covers(SourceTable table) {
-    return AuditedTable.of(table).isPresent();
+    return AuditedTable.of(table).isPresent() && !config.source().tables().of(table).isEmpty();
   }
 
   @Override

@@ -1,5 +1,9 @@
 package io.experimentetl.audit;
 
+import io.experimentetl.mapping.RowsSql;
+import io.experimentetl.mapping.SourceMapping;
+import io.experimentetl.mapping.TableBinding;
+import io.experimentetl.mapping.TableSql;
 import io.experimentetl.model.Lsn;
 import io.experimentetl.postgres.PostgresSession;
 import java.sql.Connection;
@@ -8,14 +12,18 @@ import java.sql.ResultSet;
 import java.sql.SQLException;
 import java.sql.Statement;
 import java.time.Instant;
+import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.EnumMap;
 import java.util.HashMap;
+import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Properties;
-import java.util.StringJoiner;
 import java.util.UUID;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import java.util.stream.Collectors;
 import org.postgresql.PGConnection;
 
 /**
@@ -34,7 +42,7 @@ final class SourceSnapshot implements AutoCloseable {
   private final long lsn;
   private final Instant takenAt;
   private final boolean utf8;
-  private final Map<AuditedTable, ComparedColumns> columns = new EnumMap<>(AuditedTable.class);
+  private final Map<AuditedTable, RowsSql> tables = new EnumMap<>(AuditedTable.class);
 
   private SourceSnapshot(
       Connection connection, Deadline deadline, boolean utf8, long lsn, Instant takenAt) {
@@ -231,41 +239,70 @@ final class SourceSnapshot implements AutoCloseable {
   }
 
   /**
-   * Passes the rows of a recomputation to the reader. A column that a table does not have is NULL
-   * for it, as it is for the job.
+   * Passes the rows of a statement that names our tables to the reader. It reads them through the
+   * source mapping, with JSON as the text that PostgreSQL prints.
    */
+  void readRows(AuditSettings settings, String sql, RowReader reader) {
+    read(settings, mapped(settings, sql, false), reader);
+  }
+
+  /** The same for a recomputation: JSON is jsonb. */
   void recompute(AuditSettings settings, String sql, RowReader reader) {
-    StringJoiner standIns = new StringJoiner(", ");
-    for (AuditedTable table : AuditedTable.values()) {
-      ComparedColumns compared = columnsOf(settings, table);
-      if (!compared.standIns().isEmpty()) {
-        standIns.add(compared.standIn(table));
-      }
+    read(settings, mapped(settings, sql, true), reader);
+  }
+
+  /**
+   * The statement with a definition of each of our tables that the source has under another name,
+   * with other columns or with other types. A column that a table does not have is NULL.
+   */
+  private String mapped(AuditSettings settings, String sql, boolean forFigures) {
+    String entries =
+        Arrays.stream(AuditedTable.values())
+            .flatMap(table -> entry(settings, table, forFigures).stream())
+            .collect(Collectors.joining(", "));
+    if (entries.isEmpty()) {
+      return sql;
     }
-    String head = "WITH " + standIns;
-    read(
-        settings,
-        standIns.length() == 0
-            ? sql
-            : WITH.matcher(sql).find()
-                ? WITH.matcher(sql).replaceFirst(Matcher.quoteReplacement(head + ", "))
-                : head + " " + sql,
-        reader);
+    Matcher with = WITH.matcher(sql);
+    return with.find()
+        ? with.replaceFirst(Matcher.quoteReplacement("WITH " + entries + ", "))
+        : "WITH " + entries + " " + sql;
+  }
+
+  private Optional<String> entry(AuditSettings settings, AuditedTable table, boolean forFigures) {
+    SourceMapping mapping = settings.mapping();
+    RowsSql rows = rowsOf(settings, table);
+    return table == AuditedTable.VARIANTS && mapping.variantsNameOtherIds()
+        ? Optional.of(
+            rows.entryOfVariants(
+                rowsOf(settings, AuditedTable.EXPERIMENTS),
+                mapping.variantsAreNumberedByKey(),
+                forFigures))
+        : rows.entry(forFigures);
   }
 
   /** The table's columns to compare. */
   ComparedColumns columnsOf(AuditSettings settings, AuditedTable table) {
-    ComparedColumns compared = columns.get(table);
-    if (compared == null) {
-      Map<String, Boolean> present = new HashMap<>();
-      read(
-          settings,
-          PostgresRows.columnTypes(table),
-          row -> present.put(row.getString(1), row.getBoolean(2)));
-      compared = ComparedColumns.of(table.source(), present);
-      columns.put(table, compared);
+    return ComparedColumns.of(rowsOf(settings, table));
+  }
+
+  private RowsSql rowsOf(AuditSettings settings, AuditedTable table) {
+    RowsSql rows = tables.get(table);
+    if (rows == null) {
+      List<TableSql> parts = new ArrayList<>();
+      for (TableBinding binding : settings.mapping().of(table.source())) {
+        Map<String, String> types = new HashMap<>();
+        read(
+            settings,
+            TableSql.typesQuery(binding),
+            row -> types.put(row.getString(1), row.getString(2)));
+        parts.add(
+            new TableSql(binding, types, binding.schema().equals(settings.mapping().schema())));
+      }
+      rows = new RowsSql(table.source(), parts);
+      tables.put(table, rows);
     }
-    return compared;
+    return rows;
   }
 
   boolean isUtf8() {

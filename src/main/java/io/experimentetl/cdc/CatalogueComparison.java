@@ -12,6 +12,7 @@ import java.util.TreeMap;
 /** What a look at the source's catalogue means, alone and beside the look before. */
 final class CatalogueComparison {
   private static final String ETL_SQL = "apply sql/postgres/002_etl.sql";
+  private static final String MAPPED_ETL_SQL = "apply what the verb map prints";
 
   private CatalogueComparison() {}
 
@@ -136,7 +137,7 @@ final class CatalogueComparison {
                 suspicions.add(
                     new Suspicion(
                         table,
-                        table.tableName(),
+                        nameOf(table, now),
                         null,
                         SuspicionKind.LABEL,
                         "has a column " + column + " whose enum lost or renamed a label"));
@@ -144,9 +145,22 @@ final class CatalogueComparison {
             });
   }
 
+  private static String nameOf(SourceTable table, SourceCatalogue now) {
+    return now.of(table).stream()
+        .filter(relation -> !relation.partition())
+        .map(Relation::name)
+        .findFirst()
+        .orElse(table.tableName());
+  }
+
   /** What keeps changes out of the stream now, each with its remedy. */
   static List<StreamFault> faults(SourceCatalogue now, String publicationName) {
     List<StreamFault> faults = new ArrayList<>();
+    // The names of mapped tables have their schema.
+    String etlSql =
+        now.relations().stream().anyMatch(relation -> relation.name().indexOf('.') >= 0)
+            ? MAPPED_ETL_SQL
+            : ETL_SQL;
     Publication publication = now.publication();
     String name = "the publication " + publicationName;
     if (publication == null) {
@@ -155,7 +169,7 @@ final class CatalogueComparison {
               null,
               name,
               "does not exist",
-              ETL_SQL + ", and " + Continuity.START_ANEW,
+              etlSql + ", and " + Continuity.START_ANEW,
               true,
               false));
       return faults;
@@ -166,25 +180,25 @@ final class CatalogueComparison {
               null,
               name,
               "does not publish all of insert, update, delete",
-              ETL_SQL + ".",
+              etlSql + ".",
               true,
               false));
     }
     if (!publication.viaRoot()) {
       faults.add(
           new StreamFault(
-              null, name, "does not publish via the partition root", ETL_SQL + ".", true, false));
+              null, name, "does not publish via the partition root", etlSql + ".", true, false));
     }
-    now.relations().forEach(relation -> addFaults(relation, publication, faults));
+    now.relations().forEach(relation -> addFaults(relation, publication, etlSql, faults));
     return faults;
   }
 
   private static void addFaults(
-      Relation relation, Publication publication, List<StreamFault> faults) {
+      Relation relation, Publication publication, String etlSql, List<StreamFault> faults) {
     if (!relation.partition()) {
-      addPublicationFaults(relation, publication, faults);
+      addPublicationFaults(relation, publication, etlSql, faults);
     }
-    String quoted = SourceServer.quoted(relation.name());
+    String quoted = sqlName(relation.name());
     if (relation.unlogged()) {
       faults.add(
           lost(
@@ -202,16 +216,26 @@ final class CatalogueComparison {
     }
   }
 
+  /** The name that a catalogue has for a relation, in a statement: the schema is before a dot. */
+  private static String sqlName(String name) {
+    int dot = name.indexOf('.');
+    return dot < 0
+        ? SourceServer.quoted(name)
+        : SourceServer.quoted(name.substring(0, dot))
+            + "."
+            + SourceServer.quoted(name.substring(dot + 1));
+  }
+
   private static void addPublicationFaults(
-      Relation relation, Publication publication, List<StreamFault> faults) {
+      Relation relation, Publication publication, String etlSql, List<StreamFault> faults) {
     if (!relation.published()) {
-      faults.add(lost(relation, "is not in the publication", ETL_SQL + "."));
+      faults.add(lost(relation, "is not in the publication", etlSql + "."));
     }
     if (relation.rowFilter()) {
-      faults.add(lost(relation, "has a row filter in the publication", ETL_SQL + "."));
+      faults.add(lost(relation, "has a row filter in the publication", etlSql + "."));
     }
     if (relation.columnList()) {
-      faults.add(lost(relation, "has a column list in the publication", ETL_SQL + "."));
+      faults.add(lost(relation, "has a column list in the publication", etlSql + "."));
     }
     if (relation.rowSecurity()) {
       faults.add(

@@ -15,6 +15,7 @@ import java.time.LocalDateTime;
 import java.time.OffsetDateTime;
 import java.time.ZoneId;
 import java.time.ZoneOffset;
+import java.time.ZonedDateTime;
 import java.time.format.DateTimeFormatter;
 import java.time.format.DateTimeFormatterBuilder;
 import java.time.format.DateTimeParseException;
@@ -177,12 +178,17 @@ final class MappedValue {
               ? LocalDate.parse(text).atStartOfDay()
               : LocalDateTime.parse(text, LOCAL_TIME);
       return new ValueFormat.Micros(
-          micros(local.atZone(zone == null ? ZoneOffset.UTC : zone).toInstant()));
+          micros(later(local, zone == null ? ZoneOffset.UTC : zone).toInstant()));
     }
   }
 
   private static long micros(Instant time) {
     return Timestamps.micros(time.getEpochSecond(), time.getNano());
+  }
+
+  /** Where clocks show a time twice, it is the later one, as in PostgreSQL's AT TIME ZONE. */
+  private static ZonedDateTime later(LocalDateTime local, ZoneId zone) {
+    return local.atZone(zone).withLaterOffsetAtOverlap();
   }
 
   /** A time of the clocks in a zone. Infinity is the same everywhere. */
@@ -194,7 +200,7 @@ final class MappedValue {
         LocalDateTime.ofEpochSecond(Math.floorDiv(micros, 1_000_000L), 0, ZoneOffset.UTC);
     return new ValueFormat.Micros(
         Math.addExact(
-            Math.multiplyExact(local.atZone(zone).toEpochSecond(), 1_000_000L),
+            Math.multiplyExact(later(local, zone).toEpochSecond(), 1_000_000L),
             Math.floorMod(micros, 1_000_000L)));
   }
 

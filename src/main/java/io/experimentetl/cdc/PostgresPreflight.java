@@ -1,5 +1,7 @@
 package io.experimentetl.cdc;
 
+import io.experimentetl.mapping.FoundTable;
+import io.experimentetl.mapping.TableBinding;
 import io.experimentetl.model.SourceColumn;
 import io.experimentetl.model.SourceTable;
 import io.experimentetl.tls.TlsFailure;
@@ -8,10 +10,12 @@ import java.sql.PreparedStatement;
 import java.sql.ResultSet;
 import java.sql.SQLException;
 import java.util.ArrayList;
+import java.util.HashSet;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
+import java.util.TreeMap;
 import java.util.TreeSet;
-import java.util.stream.Collectors;
 
 /**
  * Checks the source's server before the job is submitted. Every problem is one sentence that names
@@ -20,6 +24,7 @@ import java.util.stream.Collectors;
 public final class PostgresPreflight {
 
   private static final String ETL_SQL = "apply sql/postgres/002_etl.sql";
+  private static final String MAPPED_ETL_SQL = "apply what the verb map prints";
   private static final String SLOT_SQL = "apply sql/postgres/003_slot.sql";
 
   private static final int OLDEST_VERSION = 140000;
@@ -27,12 +32,17 @@ public final class PostgresPreflight {
   private final PostgresSourceSettings settings;
   private final boolean hasState;
   private final boolean ahead;
+  private final String etlSql;
   private final List<String> problems = new ArrayList<>();
 
   private PostgresPreflight(PostgresSourceSettings settings, boolean hasState, boolean ahead) {
     this.settings = settings;
     this.hasState = hasState;
     this.ahead = ahead;
+    this.etlSql =
+        settings.mapping().tables().stream().anyMatch(TableBinding::mapped)
+            ? MAPPED_ETL_SQL
+            : ETL_SQL;
   }
 
   /**
@@ -140,51 +150,15 @@ public final class PostgresPreflight {
   }
 
   private void checkTables(Connection connection) throws SQLException {
-    for (SourceTable table : settings.tables()) {
-      String name = table.tableName();
-      List<String> found =
-          all(
-              connection,
-              "SELECT a.attname FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid"
-                  + " JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = ? AND c.relname = ?"
-                  + " AND a.attnum > 0 AND NOT a.attisdropped",
-              settings.schema(),
-              name);
-      if (found.isEmpty()) {
-        problems.add(
-            "The table "
-                + settings.schema()
-                + "."
-                + name
-                + " is missing in "
-                + settings.place()
-                + ": "
-                + (table == SourceTable.ETL_HEARTBEAT
-                    ? ETL_SQL
-                    : "check source.schema, or apply sql/postgres/001_platform.sql")
-                + ".");
-        continue;
+    List<TableBinding> bindings = settings.bindings();
+    List<FoundTable> tables = FoundTable.all(connection);
+    problems.addAll(MappingCheck.problems(bindings, tables, settings.place(), this::isNeeded));
+    Set<String> checked = new HashSet<>();
+    for (TableBinding binding : bindings) {
+      if (MappingCheck.found(binding, tables).isPresent() && checked.add(binding.qualifiedName())) {
+        checkPrivileges(connection, binding);
+        checkReplicaIdentity(connection, binding);
       }
-      String missing =
-          table.columns().all().stream()
-              .filter(this::isNeeded)
-              .map(SourceColumn::name)
-              .filter(column -> !found.contains(column))
-              .collect(Collectors.joining(", "));
-      if (!missing.isEmpty()) {
-        problems.add(
-            "The table "
-                + settings.schema()
-                + "."
-                + name
-                + " in "
-                + settings.place()
-                + " does not have the columns "
-                + missing
-                + ": add them as in sql/postgres/001_platform.sql.");
-      }
-      checkPrivileges(connection, table);
-      checkReplicaIdentity(connection, name);
     }
   }
 
@@ -193,8 +167,8 @@ public final class PostgresPreflight {
     return !column.isOptional() && !(hasState && column.isNullable());
   }
 
-  private void checkPrivileges(Connection connection, SourceTable table) throws SQLException {
-    boolean written = table == SourceTable.ETL_HEARTBEAT;
+  private void checkPrivileges(Connection connection, TableBinding binding) throws SQLException {
+    boolean written = binding.table() == SourceTable.ETL_HEARTBEAT;
     String missing =
         String.join(
             ", ",
@@ -203,8 +177,8 @@ public final class PostgresPreflight {
                 "SELECT p FROM unnest(string_to_array(?, ' ')) p"
                     + " WHERE NOT has_table_privilege(format('%I.%I', ?::text, ?::text), p)",
                 written ? "SELECT INSERT UPDATE" : "SELECT",
-                settings.schema(),
-                table.tableName()));
+                binding.schema(),
+                binding.name()));
     if (!missing.isEmpty()) {
       problems.add(
           "The role "
@@ -212,38 +186,36 @@ public final class PostgresPreflight {
               + " does not have "
               + missing
               + " on "
-              + settings.schema()
-              + "."
-              + table.tableName()
+              + binding.qualifiedName()
               + " in "
               + settings.place()
               + ": "
-              + ETL_SQL
+              + etlSql
               + ", or grant it.");
     }
   }
 
-  private void checkReplicaIdentity(Connection connection, String table) throws SQLException {
+  private void checkReplicaIdentity(Connection connection, TableBinding binding)
+      throws SQLException {
     List<String> without =
         all(
             connection,
-            "SELECT c.relname FROM (SELECT format('%I.%I', ?::text, ?::text)::regclass AS oid UNION"
+            "SELECT n.nspname || '.' || c.relname FROM (SELECT format('%I.%I', ?::text, ?::text)::regclass AS oid UNION"
                 + " SELECT relid FROM pg_partition_tree(format('%I.%I', ?::text, ?::text)::regclass)) t"
-                + " JOIN pg_class c ON c.oid = t.oid WHERE c.relreplident <> 'f' ORDER BY 1",
-            settings.schema(),
-            table,
-            settings.schema(),
-            table);
+                + " JOIN pg_class c ON c.oid = t.oid JOIN pg_namespace n ON n.oid = c.relnamespace"
+                + " WHERE c.relreplident <> 'f' ORDER BY 1",
+            binding.schema(),
+            binding.name(),
+            binding.schema(),
+            binding.name());
     for (String relation : without) {
       problems.add(
           "The table "
-              + settings.schema()
-              + "."
               + relation
               + " in "
               + settings.place()
               + " has no REPLICA IDENTITY FULL, so updates and deletes arrive without the old row: "
-              + ETL_SQL
+              + etlSql
               + ".");
     }
   }
@@ -257,14 +229,14 @@ public final class PostgresPreflight {
       statement.setString(1, settings.publication());
       try (ResultSet row = statement.executeQuery()) {
         if (!row.next()) {
-          problems.add(publication + " is missing: " + ETL_SQL + ".");
+          problems.add(publication + " is missing: " + etlSql + ".");
           return;
         }
         if (!row.getBoolean(1)) {
           problems.add(
               publication
-                  + " does not publish via the partition root, so rows of events would name their partition: "
-                  + ETL_SQL
+                  + " does not publish via the partition root, so rows would name their partition: "
+                  + etlSql
                   + ".");
         }
         if (!row.getBoolean(2)) {
@@ -291,42 +263,62 @@ public final class PostgresPreflight {
               + " leaves out rows or columns of "
               + table
               + ": "
-              + ETL_SQL
+              + etlSql
               + ", which publishes whole tables.");
     }
   }
 
   private void checkPublishedTables(Connection connection, String publication) throws SQLException {
     Set<String> expected = new TreeSet<>();
-    for (SourceTable table : settings.tables()) {
-      expected.add(settings.schema() + "." + table.tableName());
-    }
-    Set<String> published =
-        new TreeSet<>(
-            all(
-                connection,
-                "SELECT schemaname || '.' || tablename FROM pg_publication_tables WHERE pubname = ?",
-                settings.publication()));
+    settings.bindings().forEach(binding -> expected.add(binding.qualifiedName()));
+    Set<String> allowed = new HashSet<>(expected);
+    // Without the relay it may be published or not: the job skips its rows.
+    settings
+        .mapping()
+        .of(SourceTable.OUTBOX_EVENTS)
+        .forEach(binding -> allowed.add(binding.qualifiedName()));
+    Map<String, String> published = publishedTables(connection);
     for (String table : expected) {
-      if (!published.contains(table)) {
-        problems.add(publication + " does not contain the table " + table + ": " + ETL_SQL + ".");
+      if (!published.containsKey(table)) {
+        problems.add(publication + " does not contain the table " + table + ": " + etlSql + ".");
       }
     }
-    for (String table : published) {
-      if (!expected.contains(table)
-          // Without the relay it may be published or not: the job skips its rows.
-          && !table.equals(settings.schema() + "." + SourceTable.OUTBOX_EVENTS.tableName())
+    published.forEach(
+        (table, root) -> {
           // Without publish_via_partition_root the partitions are listed: reported separately.
-          && !table.startsWith(settings.schema() + ".events_")) {
-        problems.add(
-            publication
-                + " also holds "
-                + table
-                + ", which the job does not read: "
-                + ETL_SQL
-                + ", and give other readers a publication of their own.");
+          if (!allowed.contains(table) && !allowed.contains(root)) {
+            problems.add(
+                publication
+                    + " also holds "
+                    + table
+                    + ", which the job does not read: "
+                    + etlSql
+                    + ", and give other readers a publication of their own.");
+          }
+        });
+  }
+
+  /** The published tables, each with the table that it is a partition of, or itself. */
+  private Map<String, String> publishedTables(Connection connection) throws SQLException {
+    Map<String, String> published = new TreeMap<>();
+    try (PreparedStatement statement =
+        connection.prepareStatement(
+            """
+            SELECT n.nspname || '.' || c.relname, rn.nspname || '.' || rc.relname
+            FROM pg_publication_tables p
+            JOIN pg_namespace n ON n.nspname = p.schemaname
+            JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = p.tablename
+            JOIN pg_class rc ON rc.oid = coalesce(pg_partition_root(c.oid), c.oid)
+            JOIN pg_namespace rn ON rn.oid = rc.relnamespace
+            WHERE p.pubname = ?""")) {
+      statement.setString(1, settings.publication());
+      try (ResultSet rows = statement.executeQuery()) {
+        while (rows.next()) {
+          published.put(rows.getString(1), rows.getString(2));
+        }
       }
     }
+    return published;
   }
 
   private void checkSlot(Connection connection) throws SQLException {

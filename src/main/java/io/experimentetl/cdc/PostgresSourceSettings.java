@@ -61,12 +61,12 @@ public record PostgresSourceSettings(
   }
 
   /** The URL of the driver, with how the connection is encrypted. */
-  String jdbcUrl() {
+  public String jdbcUrl() {
     return PostgresTls.inUrl("jdbc:postgresql://" + place(), tls);
   }
 
   /** The server as a message names it. */
-  String place() {
+  public String place() {
     return host + ":" + port + "/" + database;
   }
 }

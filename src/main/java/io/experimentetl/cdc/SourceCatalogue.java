@@ -12,7 +12,7 @@ import java.util.stream.Stream;
  *
  * @param publication null: it does not exist
  * @param relations the captured tables and, below a partitioned one, all its partitions
- * @param enums the labels of the captured columns that have an enum type, by table and column
+ * @param enums the labels of the columns that are read and have an enum type, by table and column
  */
 record SourceCatalogue(
     Publication publication,
@@ -48,7 +48,7 @@ record SourceCatalogue(
    * A captured table, or one of its partitions.
    *
    * @param table the captured table that it is, or belongs to
-   * @param name its own name, without the schema
+   * @param name its own name; with the schema if the configuration maps the table
    * @param partition whether it is a partition of the captured table
    * @param attachment the transaction that attached the partition, empty for the table itself: a
    *     partition that was detached and attached again has another one
@@ -61,9 +61,9 @@ record SourceCatalogue(
    * @param unlogged its changes are not in the WAL
    * @param rowSecurity policies hide rows from the job's role
    * @param fileNode 0 for a partitioned table; changed by every rewrite and by TRUNCATE
-   * @param columns the declared columns that it has: name and number. A column that was dropped and
-   *     added again has another number
-   * @param generated the declared columns that are generated
+   * @param columns the columns that it has and that are read: name and number. A column that was
+   *     dropped and added again has another number
+   * @param generated the columns that are read and are generated
    */
   record Relation(
       SourceTable table,

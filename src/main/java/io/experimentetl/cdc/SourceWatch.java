@@ -315,7 +315,7 @@ final class SourceWatch {
       boolean repairs =
           policy == UnstreamedChanges.REPAIR
               || suspicions.stream().allMatch(suspicion -> REPAIRED.contains(suspicion.kind()))
-              || suspicions.stream().anyMatch(suspicion -> isRequestOf(table, suspicion));
+              || suspicions.stream().anyMatch(SourceWatch::isRequestOfTable);
       LOG.info("{}: the rows are compared.", reason);
       Outcome outcome = compare(table, suspicions, repairs);
       resolveDeletes(table, outcome, look, findings);
@@ -330,9 +330,9 @@ final class SourceWatch {
     }
   }
 
-  private static boolean isRequestOf(SourceTable table, Suspicion suspicion) {
-    return suspicion.kind() == SuspicionKind.REQUESTED
-        && suspicion.relation().equals(table.tableName());
+  /** Whether somebody has asked for the whole table. */
+  private static boolean isRequestOfTable(Suspicion suspicion) {
+    return suspicion.kind() == SuspicionKind.REQUESTED && suspicion.bound() == null;
   }
 
   private String conclude(

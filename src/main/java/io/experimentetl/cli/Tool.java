@@ -10,6 +10,7 @@ import io.experimentetl.operations.CancelCommand;
 import io.experimentetl.operations.Databases;
 import io.experimentetl.operations.DeadLettersCommand;
 import io.experimentetl.operations.DeploymentOptions;
+import io.experimentetl.operations.MapCommand;
 import io.experimentetl.operations.NamedDeployment;
 import io.experimentetl.operations.NamedServers;
 import io.experimentetl.operations.OperationsException;
@@ -75,7 +76,8 @@ public final class Tool {
       CommandLine line,
       Supplier<? extends Databases> databases,
       Supplier<? extends DeploymentOptions> deployments) {
-    line.addSubcommand(new StatusCommand(deployments.get()))
+    line.addSubcommand(new MapCommand(databases.get()))
+        .addSubcommand(new StatusCommand(deployments.get()))
         .addSubcommand(new VerifyCommand(databases.get()))
         .addSubcommand(new ReportCommand(databases.get()))
         .addSubcommand(new SubmitCommand(deployments.get()))

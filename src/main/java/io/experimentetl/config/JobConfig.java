@@ -37,6 +37,25 @@ public record JobConfig(
     return parse("The configuration " + file, YamlText.read(file), environment);
   }
 
+  /**
+   * A configuration and its errors.
+   *
+   * @param config has the default of each wrong value
+   * @param errors empty: the file is right
+   */
+  public record Draft(JobConfig config, List<ConfigurationError> errors) {}
+
+  /**
+   * Reads a configuration that may be wrong, so that its other errors can be looked for too.
+   *
+   * @throws InvalidConfigurationException the file is not YAML
+   */
+  public static Draft draft(Path file, Map<String, String> environment) {
+    List<ConfigurationError> errors = new ArrayList<>();
+    JobConfig config = read("The configuration " + file, YamlText.read(file), environment, errors);
+    return new Draft(config, List.copyOf(errors));
+  }
+
   /** The configuration of an empty file. A password is looked for when it is used. */
   public static JobConfig defaults() {
     return new JobConfig(
@@ -71,16 +90,23 @@ public record JobConfig(
 
   static JobConfig parse(String origin, String yaml, Map<String, String> environment) {
     List<ConfigurationError> errors = new ArrayList<>();
-    JobConfig config;
-    try {
-      config = Section.read(Section.parse(yaml, environment, errors), JobConfig::read);
-    } catch (JsonProcessingException e) {
-      throw new InvalidConfigurationException(origin, List.of(YamlText.error(e)));
-    }
+    JobConfig config = read(origin, yaml, environment, errors);
     if (!errors.isEmpty()) {
       throw new InvalidConfigurationException(origin, errors);
     }
     return config;
+  }
+
+  private static JobConfig read(
+      String origin,
+      String yaml,
+      Map<String, String> environment,
+      List<ConfigurationError> errors) {
+    try {
+      return Section.read(Section.parse(yaml, environment, errors), JobConfig::read);
+    } catch (JsonProcessingException e) {
+      throw new InvalidConfigurationException(origin, List.of(YamlText.error(e)));
+    }
   }
 
   static JobConfig read(Section section) {

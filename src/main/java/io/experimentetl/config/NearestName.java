@@ -4,12 +4,12 @@ import java.util.Arrays;
 import java.util.Locale;
 
 /** Finds the name that was probably meant by a misspelled one. */
-final class NearestName {
+public final class NearestName {
 
   private NearestName() {}
 
   /** "Did you mean NAME?", or an empty string when no candidate is similar. */
-  static String question(String name, Iterable<String> candidates) {
+  public static String question(String name, Iterable<String> candidates) {
     String nearest = null;
     int min = Math.max(2, name.length() / 3) + 1;
     for (String candidate : candidates) {

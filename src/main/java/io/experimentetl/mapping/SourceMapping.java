@@ -4,6 +4,7 @@ import io.experimentetl.model.SourceTable;
 import java.io.Serializable;
 import java.util.Arrays;
 import java.util.List;
+import java.util.stream.Collectors;
 
 /**
  * All tables that the source reads. A table of the source may stand in several bindings, and
@@ -87,5 +88,13 @@ public record SourceMapping(String schema, List<TableBinding> tables) implements
   /** The binding of an entry of {@code source.tables}, or null. */
   public TableBinding entry(String entry) {
     return tables.stream().filter(binding -> binding.entry().equals(entry)).findAny().orElse(null);
+  }
+
+  /** The source's tables that give rows of this kind, for people: schema and name of each. */
+  public String nameOf(SourceTable table) {
+    return of(table).stream()
+        .map(binding -> binding.mapped() ? binding.qualifiedName() : binding.name())
+        .distinct()
+        .collect(Collectors.joining(" and "));
   }
 }

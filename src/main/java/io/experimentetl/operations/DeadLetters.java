@@ -1,11 +1,17 @@
 package io.experimentetl.operations;
 
 import io.experimentetl.clickhouse.ClickHouseReader;
+import io.experimentetl.mapping.SourceMapping;
+import io.experimentetl.mapping.TableBinding;
+import io.experimentetl.mapping.TableSql;
+import io.experimentetl.model.RowColumns;
+import io.experimentetl.model.SourceRow;
 import io.experimentetl.model.SourceTable;
 import io.experimentetl.model.Subject;
 import io.experimentetl.model.SubjectKind;
 import java.sql.Connection;
 import java.sql.PreparedStatement;
+import java.sql.ResultSet;
 import java.sql.SQLException;
 import java.util.ArrayList;
 import java.util.List;
@@ -77,13 +83,15 @@ public final class DeadLetters {
    * Sends rows through the change stream again: each by an UPDATE that changes nothing, in a
    * transaction of its own, in the order of their changes.
    *
+   * @param mapping the tables of the source
    * @return what was not sent: rows that no longer exist at the source, and records of topics
    */
-  public static List<Letter> replay(PostgresLogin postgres, List<Letter> letters) {
+  public static List<Letter> replay(
+      PostgresLogin postgres, SourceMapping mapping, List<Letter> letters) {
     List<Letter> gone = new ArrayList<>();
     try (Connection connection = postgres.connect()) {
       for (Letter letter : letters) {
-        if (letter.table() == null || touch(connection, letter) == 0) {
+        if (letter.table() == null || touch(connection, mapping, letter) == 0) {
           gone.add(letter);
         }
       }
@@ -121,32 +129,58 @@ public final class DeadLetters {
                 .formatted(which));
   }
 
-  private static int touch(Connection connection, Letter letter) throws SQLException {
-    String table = letter.table().tableName();
-    String sql;
-    if (letter.table() == SourceTable.EVENTS) {
-      if (letter.subject().occurredAt() == null) {
-        throw new OperationsException(
-            "the event " + letter.key() + " has no readable time: update it by hand, by its id");
-      }
-      sql =
-          "UPDATE events SET id = id WHERE id::text = ? AND least(greatest(extract(epoch FROM \"timestamp\") * 1000000,"
-              + " -9223372036854775808), 9223372036854775807)::bigint = ?";
-    } else {
-      String key =
-          letter.table() == SourceTable.USERS
-              ? "user_id"
-              : letter.table() == SourceTable.ETL_HEARTBEAT ? "writer" : "id";
-      sql = "UPDATE %1$s SET %2$s = %2$s WHERE %2$s::text = ?".formatted(table, key);
+  private static int touch(Connection connection, SourceMapping mapping, Letter letter)
+      throws SQLException {
+    if (letter.table() == SourceTable.EVENTS && letter.subject().occurredAt() == null) {
+      throw new OperationsException(
+          "the event " + letter.key() + " has no readable time: update it by hand, by its id");
     }
+    int rows = 0;
+    for (TableBinding binding : mapping.of(letter.table())) {
+      rows += touch(connection, TableSql.of(connection, binding), letter);
+    }
+    return rows;
+  }
+
+  private static int touch(Connection connection, TableSql table, Letter letter)
+      throws SQLException {
+    RowColumns<? extends SourceRow> columns = letter.table().columns();
+    boolean isEvent = letter.table() == SourceTable.EVENTS;
+    String sql =
+        "UPDATE %1$s SET %2$s = %2$s WHERE (%3$s)::text = ?%4$s"
+            .formatted(
+                table.name(),
+                settable(connection, table.binding()),
+                table.value(columns.all().get(0)),
+                isEvent
+                    ? " AND least(greatest(extract(epoch FROM %s) * 1000000, -9223372036854775808), 9223372036854775807)::bigint = ?"
+                        .formatted(table.value(columns.named("timestamp")))
+                    : "");
     try (PreparedStatement update = connection.prepareStatement(sql)) {
-      if (letter.table() == SourceTable.EVENTS) {
-        update.setString(1, letter.eventId());
+      update.setString(1, isEvent ? letter.eventId() : letter.key());
+      if (isEvent) {
         update.setLong(2, letter.subject().occurredAt());
-      } else {
-        update.setString(1, letter.key());
       }
       return update.executeUpdate();
+    }
+  }
+
+  /** A column that may be set to its own value: PostgreSQL refuses it for some. */
+  private static String settable(Connection connection, TableBinding binding) throws SQLException {
+    try (PreparedStatement statement =
+        connection.prepareStatement(
+            "SELECT quote_ident(attname) FROM pg_attribute WHERE attrelid = ?::regclass AND attnum > 0 AND NOT attisdropped"
+                + " AND attgenerated = '' AND attidentity <> 'a' ORDER BY attname = ANY (?) DESC, attnum LIMIT 1")) {
+      statement.setString(1, TableSql.name(binding));
+      // What the role may change is at least what it may read.
+      statement.setArray(2, connection.createArrayOf("text", binding.sourceColumns().toArray()));
+      try (ResultSet column = statement.executeQuery()) {
+        if (!column.next()) {
+          throw new OperationsException(
+              binding.qualifiedName() + " has no column that an UPDATE may set");
+        }
+        return column.getString(1);
+      }
     }
   }
 }

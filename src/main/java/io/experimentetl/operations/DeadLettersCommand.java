@@ -67,7 +67,8 @@ public final class DeadLettersCommand implements Callable<Integer> {
       log.accept("%,d rows dismissed".formatted(chosen.size()));
     }
     if (replay && !letters.isEmpty()) {
-      List<Letter> gone = DeadLetters.replay(databases.postgres(), letters);
+      List<Letter> gone =
+          DeadLetters.replay(databases.postgres(), databases.config().source().tables(), letters);
       gone.forEach(
           letter ->
               log.accept(

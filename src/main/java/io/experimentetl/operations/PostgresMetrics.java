@@ -1,13 +1,14 @@
 package io.experimentetl.operations;
 
-import io.experimentetl.model.SourceTable;
+import io.experimentetl.mapping.SqlNames;
+import io.experimentetl.mapping.TableBinding;
+import io.experimentetl.mapping.TableSql;
 import io.experimentetl.postgres.WalStatus;
 import java.sql.Connection;
 import java.sql.ResultSet;
 import java.sql.SQLException;
 import java.sql.Statement;
 import java.time.Duration;
-import java.util.Arrays;
 import java.util.Set;
 import java.util.stream.Collectors;
 
@@ -24,15 +25,13 @@ final class PostgresMetrics implements ServerMetrics.Look {
 
   private static final String TABLES =
       """
-      SELECT c.relname, coalesce(sum(pg_total_relation_size(t.relid)), pg_total_relation_size(c.oid))::bigint
-      FROM pg_class c LEFT JOIN LATERAL pg_partition_tree(c.oid) t ON true
-      WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind IN ('r', 'p') AND c.relname IN (%s)
-      GROUP BY c.oid, c.relname
-      ORDER BY c.relname"""
-          .formatted(
-              Arrays.stream(SourceTable.values())
-                  .map(table -> "'" + table.tableName() + "'")
-                  .collect(Collectors.joining(", ")));
+      SELECT w.shown_as, coalesce(sum(pg_total_relation_size(t.relid)), pg_total_relation_size(c.oid))::bigint
+      FROM (VALUES %s) w (name, shown_as)
+      JOIN pg_class c ON c.oid = to_regclass(w.name)
+      LEFT JOIN LATERAL pg_partition_tree(c.oid) t ON true
+      WHERE c.relkind IN ('r', 'p')
+      GROUP BY c.oid, w.shown_as
+      ORDER BY w.shown_as""";
 
   /** A registered table that does not exist has no line. */
   private static final String PARTITIONS =
@@ -77,12 +76,25 @@ final class PostgresMetrics implements ServerMetrics.Look {
           connection,
           samples,
           "tables",
-          TABLES,
+          TABLES.formatted(
+              databases.config().source().tables().tables().stream()
+                  .map(PostgresMetrics::named)
+                  .distinct()
+                  .collect(Collectors.joining(", "))),
           row -> samples.add(ServerMetric.TABLE_BYTES, row.getLong(2), "table", row.getString(1)));
       ask(connection, samples, "partitions", PARTITIONS, row -> partitions(samples, row));
       ask(connection, samples, "schedule", SCHEDULE, row -> schedule(samples, row));
     }
     return samples;
+  }
+
+  /** A table, and how its metric names it. */
+  private static String named(TableBinding binding) {
+    return "(%s, %s)"
+        .formatted(
+            SqlNames.literal(
+                binding.mapped() ? TableSql.name(binding) : SqlNames.quoted(binding.name())),
+            SqlNames.literal(binding.mapped() ? binding.qualifiedName() : binding.name()));
   }
 
   private void ask(

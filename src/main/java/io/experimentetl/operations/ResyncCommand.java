@@ -33,13 +33,13 @@ public final class ResyncCommand implements Callable<Integer> {
       names = "--table",
       paramLabel = "TABLE",
       description =
-          "one table, while the job runs: experiments, variants, users, assignments or events")
+          "one table, while the job runs: experiments, variants, users, assignments or events, or the source's own name of one")
   private String table;
 
   @Option(
       names = "--partition",
       paramLabel = "PARTITION",
-      description = "one partition of events, while the job runs")
+      description = "one partition of a table, while the job runs")
   private String partition;
 
   public ResyncCommand(DeploymentOptions options) {

@@ -89,6 +89,11 @@ public final class SqlFiles {
     apply(root.resolve("postgres/003_slot.sql"), in(connection));
   }
 
+  /** The text of sql/postgres/003_slot.sql. */
+  String slot() {
+    return read(root.resolve("postgres/003_slot.sql"));
+  }
+
   private static Executor in(Connection connection) {
     return sql -> {
       try (Statement statement = connection.createStatement()) {

@@ -3,6 +3,9 @@ package io.experimentetl.operations;
 import io.experimentetl.ExperimentEtlJob;
 import io.experimentetl.cdc.ResyncRequest;
 import io.experimentetl.config.SourceType;
+import io.experimentetl.mapping.SourceMapping;
+import io.experimentetl.mapping.SqlNames;
+import io.experimentetl.mapping.TableBinding;
 import io.experimentetl.model.FindingCode;
 import io.experimentetl.model.SourceTable;
 import io.experimentetl.postgres.Heartbeat;
@@ -11,7 +14,9 @@ import java.sql.PreparedStatement;
 import java.sql.ResultSet;
 import java.sql.SQLException;
 import java.time.Duration;
+import java.util.EnumMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.function.Consumer;
 
@@ -22,7 +27,13 @@ final class TableResync {
   private static final Duration VISIBLE = Duration.ofMinutes(2);
 
   private static final String ROOT =
-      "SELECT relname FROM pg_class WHERE oid = pg_partition_root(to_regclass(?))";
+      """
+      SELECT rn.nspname, r.relname, pn.nspname || '.' || p.relname
+      FROM pg_class p
+      JOIN pg_namespace pn ON pn.oid = p.relnamespace
+      JOIN pg_class r ON r.oid = pg_partition_root(p.oid)
+      JOIN pg_namespace rn ON rn.oid = r.relnamespace
+      WHERE p.oid = to_regclass(?)""";
 
   private final Deployment deployment;
   private final Consumer<String> log;
@@ -46,20 +57,25 @@ final class TableResync {
           "resync --table needs source.type: postgres. With kafka, let Debezium send the table again by an ad-hoc snapshot");
     }
     try (Connection connection = deployment.databases().postgres().connect()) {
-      SourceTable captured = captured(connection, table, partition);
-      ResyncRequest request =
-          ResyncRequest.of(captured, partition == null ? captured.tableName() : partition);
-      Heartbeat.write(connection, request.writer());
+      List<ResyncRequest> requests = requests(connection, table, partition);
+      for (ResyncRequest request : requests) {
+        Heartbeat.write(connection, request.writer());
+      }
       if (deployment.flink().activeJob(ExperimentEtlJob.NAME).isEmpty()) {
         log.accept(
             "no job runs; it reads %s again when it is started: submit"
-                .formatted(request.relation()));
+                .formatted(requests.get(0).relation()));
         return true;
       }
       log.accept(
-          "the job compares %s and reads the rows that differ".formatted(request.relation()));
-      await(connection, request);
-      return report(captured);
+          "the job compares %s and reads the rows that differ"
+              .formatted(requests.get(0).relation()));
+      boolean agree = true;
+      for (ResyncRequest request : requests) {
+        await(connection, request);
+        agree &= report(request.table());
+      }
+      return agree;
     } catch (SQLException e) {
       throw refused(e);
     }
@@ -71,11 +87,23 @@ final class TableResync {
         e);
   }
 
-  private static SourceTable captured(Connection connection, String table, String partition)
+  /** One request for each kind of rows that the table gives. */
+  private List<ResyncRequest> requests(Connection connection, String table, String partition)
       throws SQLException {
-    String name = partition == null ? table : root(connection, partition);
-    SourceTable captured = name == null ? null : SourceTable.ofTableName(name);
-    if (captured == null || (table != null && !captured.tableName().equals(table))) {
+    SourceMapping mapping = mapping();
+    List<TableBinding> named =
+        mapping.tables().stream()
+            .filter(binding -> table == null || isNamed(binding, table))
+            .toList();
+    Optional<Partition> part =
+        partition == null ? Optional.empty() : partition(connection, partition);
+    List<TableBinding> wanted =
+        partition == null
+            ? named
+            : named.stream()
+                .filter(binding -> part.filter(found -> found.isOf(binding)).isPresent())
+                .toList();
+    if (wanted.isEmpty()) {
       throw new OperationsException(
           partition == null
               ? table + " is not one of the tables that the job reads"
@@ -83,20 +111,73 @@ final class TableResync {
                   + " is no partition of "
                   + (table == null ? "a table of the job" : table));
     }
-    if (captured == SourceTable.OUTBOX_EVENTS || captured == SourceTable.ETL_HEARTBEAT) {
-      throw new OperationsException("ClickHouse does not hold the rows of " + name);
+    Map<SourceTable, ResyncRequest> requests = new EnumMap<>(SourceTable.class);
+    for (TableBinding binding : wanted) {
+      SourceTable captured = binding.table();
+      if (captured == SourceTable.OUTBOX_EVENTS || captured == SourceTable.ETL_HEARTBEAT) {
+        throw new OperationsException(
+            "ClickHouse does not hold the rows of " + binding.qualifiedName());
+      }
+      String relation =
+          part.map(found -> found.relation(binding))
+              .orElse(binding.mapped() ? binding.qualifiedName() : binding.name());
+      requests.putIfAbsent(captured, ResyncRequest.of(captured, relation));
     }
-    return captured;
+    return List.copyOf(requests.values());
   }
 
-  /** The table that a partition belongs to; null: there is no such partition. */
-  private static String root(Connection connection, String partition) throws SQLException {
-    try (PreparedStatement statement = connection.prepareStatement(ROOT)) {
-      statement.setString(1, '"' + partition.replace("\"", "\"\"") + '"');
-      try (ResultSet root = statement.executeQuery()) {
-        return root.next() ? root.getString(1) : null;
+  private SourceMapping mapping() {
+    return deployment.config().source().tables();
+  }
+
+  /** By the name that it has here, or by the source's own. */
+  private static boolean isNamed(TableBinding binding, String table) {
+    return binding.table().tableName().equals(table)
+        || binding.name().equals(table)
+        || binding.qualifiedName().equals(table);
+  }
+
+  /**
+   * A partition.
+   *
+   * @param schema of the table that it belongs to
+   * @param name its own name, with its schema
+   */
+  private record Partition(String schema, String table, String name) {
+    boolean isOf(TableBinding binding) {
+      return binding.schema().equals(schema) && binding.name().equals(table);
+    }
+
+    /** Its name as the job's look at the catalogue has it. */
+    String relation(TableBinding binding) {
+      return binding.mapped() ? name : name.substring(name.indexOf('.') + 1);
+    }
+  }
+
+  /** Empty: there is no such partition. A name without a schema is looked for in source.schema. */
+  private static Optional<Partition> partition(Connection connection, String name)
+      throws SQLException {
+    int dot = name.indexOf('.');
+    List<String> candidates =
+        dot < 0
+            ? List.of(SqlNames.quoted(name))
+            : List.of(
+                SqlNames.quoted(name.substring(0, dot))
+                    + "."
+                    + SqlNames.quoted(name.substring(dot + 1)),
+                SqlNames.quoted(name));
+    for (String candidate : candidates) {
+      try (PreparedStatement statement = connection.prepareStatement(ROOT)) {
+        statement.setString(1, candidate);
+        try (ResultSet root = statement.executeQuery()) {
+          if (root.next()) {
+            return Optional.of(
+                new Partition(root.getString(1), root.getString(2), root.getString(3)));
+          }
+        }
       }
     }
+    return Optional.empty();
   }
 
   private void await(Connection connection, ResyncRequest request) {
@@ -135,8 +216,8 @@ final class TableResync {
             .orElseGet(() -> openFindings(table));
     log.accept(
         open.isEmpty()
-            ? "PostgreSQL and ClickHouse agree about " + table.tableName()
-            : table.tableName() + " still differs: " + open.get(0));
+            ? "PostgreSQL and ClickHouse agree about " + mapping().nameOf(table)
+            : mapping().nameOf(table) + " still differs: " + open.get(0));
     return open.isEmpty();
   }
 

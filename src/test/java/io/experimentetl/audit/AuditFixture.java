@@ -7,6 +7,7 @@ import io.experimentetl.config.StatisticsConfig;
 import io.experimentetl.local.ClickHouseEndpoint;
 import io.experimentetl.local.PlatformExtension;
 import io.experimentetl.local.PostgresEndpoint;
+import io.experimentetl.mapping.SourceMapping;
 import io.experimentetl.operations.SqlFiles;
 import java.io.IOException;
 import java.io.PrintWriter;
@@ -41,6 +42,7 @@ final class AuditFixture implements AutoCloseable {
   private final Connection connection;
   private final StandInDelivery delivery;
   private ArchiveConfig archive = ArchiveConfig.defaults();
+  private SourceMapping mapping = SourceMapping.defaults("public");
 
   private AuditFixture(PostgresEndpoint postgres, ClickHouseEndpoint clickHouse)
       throws SQLException {
@@ -103,6 +105,7 @@ final class AuditFixture implements AutoCloseable {
         postgres.jdbcUrl(),
         postgres.user(),
         postgres.password(),
+        mapping,
         clickHouse.login().connection(),
         statistics,
         ConfigBuilder.defaults()
@@ -114,6 +117,11 @@ final class AuditFixture implements AutoCloseable {
         Duration.ofDays(730),
         archive,
         Duration.ofMinutes(2));
+  }
+
+  /** From now on PostgreSQL is read through the mapping. */
+  void map(SourceMapping other) {
+    mapping = other;
   }
 
   PostgresEndpoint postgres() {

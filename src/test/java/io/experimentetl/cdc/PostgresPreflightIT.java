@@ -53,13 +53,13 @@ class PostgresPreflightIT {
                 + " also holds public.stray, which the job does not read: apply sql/postgres/002_etl.sql, and give other readers a publication of their own.",
             "The publication experiment_etl in "
                 + place
-                + " does not publish via the partition root, so rows of events would name their partition: apply sql/postgres/002_etl.sql.",
+                + " does not publish via the partition root, so rows would name their partition: apply sql/postgres/002_etl.sql.",
             "The table public.events_default in "
                 + place
                 + " has no REPLICA IDENTITY FULL, so updates and deletes arrive without the old row: apply sql/postgres/002_etl.sql.",
             "The table public.users in "
                 + place
-                + " does not have the columns email: add them as in sql/postgres/001_platform.sql.",
+                + " does not have the columns email: add them as in sql/postgres/001_platform.sql, or map it in source.tables.users.",
             "The replication slot "
                 + database.slot()
                 + " on "

@@ -23,6 +23,9 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import java.util.concurrent.Callable;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.FutureTask;
 import org.apache.flink.configuration.Configuration;
 import org.apache.flink.configuration.HighAvailabilityOptions;
 import org.apache.flink.configuration.PipelineOptionsInternal;
@@ -49,14 +52,40 @@ public final class ExperimentEtlJob {
    * @throws PreflightException with everything that is wrong with the servers
    */
   public static void main(String[] words) throws Exception {
-    JobArguments arguments = JobArguments.parse(List.of(words));
+    StreamExecutionEnvironment environment = StreamExecutionEnvironment.getExecutionEnvironment();
+    onOwnThread(
+        () -> {
+          prepare(JobArguments.parse(List.of(words)), environment);
+          return null;
+        });
+    environment.execute(NAME);
+  }
+
+  /**
+   * Does the work on a thread that ends with it. On the cluster's own thread, which goes on, what a
+   * library keeps per thread (Jackson: its buffers) would keep the class loader of every
+   * submission.
+   */
+  private static void onOwnThread(Callable<Void> work) throws Exception {
+    FutureTask<Void> task = new FutureTask<>(work);
+    new Thread(task, "experiment-etl-main").start();
+    try {
+      task.get();
+    } catch (ExecutionException e) {
+      throw e.getCause() instanceof Exception cause ? cause : e;
+    } finally {
+      task.cancel(true);
+    }
+  }
+
+  private static void prepare(JobArguments arguments, StreamExecutionEnvironment environment)
+      throws Exception {
     JobConfig configured = JobConfig.load(arguments.config(), System.getenv());
     String database = configured.clickhouse().database();
     JobConfig config =
         arguments.resync()
             ? configured.withClickHouseDatabase(JobArguments.resyncDatabase(database))
             : configured;
-    StreamExecutionEnvironment environment = StreamExecutionEnvironment.getExecutionEnvironment();
     environment
         .getConfig()
         .setGlobalJobParameters(
@@ -83,7 +112,6 @@ public final class ExperimentEtlJob {
     if (arguments.check().isEmpty()) {
       DeclaredMetrics.write(warehouse.connection(), config.statistics().metrics());
     }
-    environment.execute(NAME);
   }
 
   private static StartOptions start(JobArguments arguments, JobConfig configured, JobConfig config)

@@ -35,6 +35,7 @@ import org.apache.flink.streaming.api.environment.StreamExecutionEnvironment;
 import org.apache.flink.streaming.api.graph.StreamGraph;
 import org.apache.flink.streaming.api.graph.StreamGraphHasherV2;
 import org.apache.flink.streaming.api.graph.StreamNode;
+import org.apache.flink.util.ExceptionUtils;
 
 /**
  * Whether this build can take over the state of another one: each operator with state is still
@@ -80,7 +81,11 @@ final class StateFit {
     for (String read = path; ; ) {
       try {
         return problemsOf(read);
-      } catch (FileNotFoundException e) {
+      } catch (IOException | RuntimeException e) {
+        // Flink wraps it when the checkpoint goes while its metadata are read.
+        if (ExceptionUtils.findThrowable(e, FileNotFoundException.class).isEmpty()) {
+          throw e;
+        }
         Optional<String> newer = newerCheckpoint(read);
         if (newer.isEmpty()) {
           throw new FileNotFoundException(JobArguments.CHECKPOINT_IS_GONE + ": " + read);

@@ -76,6 +76,12 @@ public final class ClickHouseServer implements AutoCloseable {
     return endpoint;
   }
 
+  /** The job's login to a database of this server. */
+  ClickHouseEndpoint ofJob(ClickHouseEndpoint database) {
+    return new ClickHouseEndpoint(
+        endpoint.url(), database.database(), JOB_USER, endpoint.password());
+  }
+
   /** The port of the native protocol. */
   public int tcpPort() {
     return tcpPort;

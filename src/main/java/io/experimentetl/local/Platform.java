@@ -219,8 +219,9 @@ public final class Platform implements AutoCloseable {
         .withDatabase("default")
         .query("CREATE DATABASE IF NOT EXISTS `" + target.database() + "`");
     sql.applyTo(target.login(), !options.withoutTtl);
+    ClickHouseEndpoint jobsTarget = clickHouse == null ? target : clickHouse.ofJob(target);
     FlinkEndpoint cluster =
-        givenFlink.orElseGet(() -> startFlink(home, options, jobsSource, target));
+        givenFlink.orElseGet(() -> startFlink(home, options, jobsSource, jobsTarget));
     addresses =
         new PlatformAddresses(
             source,
@@ -228,7 +229,7 @@ public final class Platform implements AutoCloseable {
             kafkaReady.join(),
             cluster,
             Optional.ofNullable(flink).map(FlinkCluster::savepointDirectory),
-            writeJobConfig(options, jobsSource, target, kafkaReady.join()),
+            writeJobConfig(options, jobsSource, jobsTarget, kafkaReady.join()),
             new Launch(
                 postgres != null,
                 clickHouse != null,

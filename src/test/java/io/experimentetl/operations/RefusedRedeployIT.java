@@ -7,9 +7,12 @@ import static org.awaitility.Awaitility.await;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.experimentetl.ExperimentEtlJob;
+import io.experimentetl.JobArguments.Check;
+import io.experimentetl.local.ClickHouseServer;
 import io.experimentetl.local.Platform;
 import io.experimentetl.local.PlatformAddresses;
 import io.experimentetl.local.TestCluster;
+import java.io.BufferedReader;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.io.StringWriter;
@@ -291,6 +294,79 @@ class RefusedRedeployIT {
     assertThat(users()).isEqualTo(rows);
     submit();
     requireAJobThatDelivers("u6");
+  }
+
+  private static boolean isJobManager(ProcessHandle process) {
+    try {
+      return Files.readString(Path.of("/proc", Long.toString(process.pid()), "cmdline"))
+          .contains("StandaloneSession");
+    } catch (IOException e) {
+      // It has ended.
+      return false;
+    }
+  }
+
+  /** Instances on the JobManager's heap behind a collection, of the loaders of job jars. */
+  private static long classLoaders() throws Exception {
+    ProcessHandle jobManager =
+        ProcessHandle.current()
+            .descendants()
+            .filter(process -> process.info().command().orElse("").endsWith("java"))
+            .filter(RefusedRedeployIT::isJobManager)
+            .findAny()
+            .orElseThrow();
+    Process jcmd =
+        new ProcessBuilder(
+                Path.of(System.getProperty("java.home"), "bin", "jcmd").toString(),
+                Long.toString(jobManager.pid()),
+                "GC.class_histogram")
+            .redirectError(ProcessBuilder.Redirect.INHERIT)
+            .start();
+    try (BufferedReader lines = jcmd.inputReader()) {
+      return lines
+          .lines()
+          .map(line -> line.strip().split("\\s+"))
+          .filter(columns -> columns.length > 3)
+          .filter(columns -> columns[3].equals("org.apache.flink.util.ChildFirstClassLoader"))
+          .mapToLong(columns -> Long.parseLong(columns[1]))
+          .sum();
+    }
+  }
+
+  @Test
+  void jobManagerKeepsNoClassLoadersOfSubmissions() throws Exception {
+    execute("ALTER PUBLICATION experiment_etl SET (publish_via_partition_root = false)");
+    try {
+      for (int i = 0; i < 4; i++) {
+        assertThatThrownBy(
+                () ->
+                    new JobDeployment(addresses.deployment(JAR), line -> {})
+                        .requireServers(Check.FRESH, 1))
+            .hasMessageContaining("does not publish via the partition root");
+      }
+    } finally {
+      execute("ALTER PUBLICATION experiment_etl SET (publish_via_partition_root = true)");
+    }
+    run(new RedeployCommand(new OnThisPlatform()));
+    run(new RedeployCommand(new OnThisPlatform()));
+
+    // That of the running job; and the JVM names the last class that it has made equals() for.
+    await().atMost(DEADLINE).until(() -> classLoaders() <= 2);
+  }
+
+  @Test
+  void jobWritesAsAUserWithTheRightsOfAWriterOnly() throws Exception {
+    execute("INSERT INTO users (user_id) VALUES ('u7')");
+    await()
+        .atMost(DEADLINE)
+        .until(
+            () ->
+                addresses
+                    .clickHouse()
+                    .query(
+                        "SELECT DISTINCT user FROM system.query_log WHERE query_kind = 'Insert' AND has(databases, currentDatabase())")
+                    .equals(ClickHouseServer.JOB_USER));
+    assertThat(addresses.clickHouse().user()).isNotEqualTo(ClickHouseServer.JOB_USER);
   }
 
   /** As ./etl up does after ./etl down. */

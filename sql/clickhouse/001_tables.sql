@@ -287,7 +287,8 @@ CREATE TABLE IF NOT EXISTS data_inconsistencies /*cluster:ON CLUSTER '{cluster}'
     _batch_id     LowCardinality(String),
     -- The versions that say OPEN, apart from all others: findings_open looks here for what may be open, and at the findings themselves for
     -- what is. A part holds both, so that no write, replay or merge can part them. Small granules, because each open finding is looked up.
-    PROJECTION open (SELECT code, subject_kind, subject_key, status, severity ORDER BY status, severity, code, subject_kind, subject_key)
+    PROJECTION open (SELECT code, subject_kind, subject_key, status, severity, experiment_id
+        ORDER BY status, severity, ifNull(experiment_id, 0), code, subject_kind, subject_key)
 )
 ENGINE = /*cluster:Replicated*/ReplacingMergeTree(_version, _deleted)
 ORDER BY (code, subject_kind, subject_key)

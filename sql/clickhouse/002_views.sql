@@ -194,7 +194,7 @@ COMMENT 'The series for plots: users, totals and means of each variant up to and
 --     numerator/2^k, with as many bits as keep all of it exact in whole numbers of 256 bits.
 --   verdict: sample ratio mismatch at p < 0.001; crossovers of at least 10 users and 1 % of the exposed; a variant without exposed
 --     users that should have at least 10 by its allocation.
-CREATE OR REPLACE VIEW experiment_results /*cluster:ON CLUSTER '{cluster}'*/ AS
+CREATE OR REPLACE VIEW experiment_results_of /*cluster:ON CLUSTER '{cluster}'*/ AS
 WITH
     1.959963984540054 AS z975,
     (-2 * log(0.05) + log(1 - 2 * log(0.05))) / 5000 AS r2,
@@ -275,7 +275,12 @@ WITH
         FROM (SELECT * FROM data_inconsistencies FINAL)
         WHERE status = 'OPEN' AND severity = 'ERROR' AND code != 'H-SRM' AND experiment_id IS NOT NULL
             AND (code, subject_kind, subject_key) IN
-                (SELECT code, subject_kind, subject_key FROM data_inconsistencies WHERE status = 'OPEN' AND severity = 'ERROR')
+                (
+                    SELECT code, subject_kind, subject_key
+                    FROM data_inconsistencies
+                    WHERE status = 'OPEN' AND severity = 'ERROR'
+                        AND ({experiment_id:Int64} = 0 OR experiment_id = {experiment_id:Int64})
+                )
         GROUP BY in_experiment
     ),
     ended AS
@@ -295,6 +300,7 @@ WITH
             trillionths(x_total_sq) AS xx,
             trillionths(xy_total) AS xy
         FROM experiment_cumulative
+        WHERE {experiment_id:Int64} = 0 OR experiment_id = {experiment_id:Int64}
     ),
     paired AS
     (
@@ -508,6 +514,11 @@ FROM judged AS r
 LEFT JOIN (SELECT * FROM variants FINAL) AS v ON v.id = r.variant_id
 SETTINGS join_use_nulls = 0, join_default_strictness = 'ALL', join_algorithm = 'direct,parallel_hash,hash', transform_null_in = 0,
     aggregate_functions_null_for_empty = 0, prefer_column_name_to_alias = 0
+COMMENT 'experiment_results for one experiment: SELECT … FROM experiment_results_of(experiment_id = 7). It looks only for the open errors of this experiment; experiment_results looks for those of all. 0: all experiments.';
+
+CREATE OR REPLACE VIEW experiment_results /*cluster:ON CLUSTER '{cluster}'*/ AS
+SELECT *
+FROM experiment_results_of(experiment_id = 0)
 COMMENT 'Results up to and including as_of_day per experiment, metric and variant; read verdict first. outcome: by metric_role and metric_direction, from always_valid_p < 0.05, so that it holds on any day: better, worse, higher, lower or no difference shown for a goal, better, harmed or no harm shown for a guardrail, NULL for a diagnostic metric. effect = mean - the control''s mean; effect_low, effect_high, p: Welch''s t test (a proportion: the normal test), two-sided, 95 %, for one look at a fixed horizon. Looking every day and stopping at p < 0.05 makes false alarms; always_valid_low, always_valid_high, always_valid_p, always_valid_lift_low, always_valid_lift_high do not (asymptotic confidence sequence, arXiv 2103.06476, tightest at 5,000 users). lift = effect divided by the control''s mean; lift_interval says whether its interval (Fieller, 1954) is bounded, bounded below (lift_high is NULL) or unbounded (both ends are NULL: any lift fits); it contains 0 exactly where p >= 0.05, and that for any day where always_valid_p >= 0.05. A ratio''s variance by the delta method (Deng et al., KDD 2018). cuped_...: the same effect, adjusted for differences between the users before their exposure (Deng et al., WSDM 2013). srm_p: chi-square test of the assigned users against the allocation. NULL: not computable, not declared, or the control itself.';
 
 -- Counts the users that experiment_results counts under the default settings: assigned at random to a variant of the experiment,

@@ -102,15 +102,17 @@ final class PipelineRoutes {
     Map<String, Object> answer = new LinkedHashMap<>();
     answer.put("experiment", key);
     try (ClickHouseSession session = deployment.databases().clickHouse().connect()) {
-      if (session.count("SELECT count() FROM experiments FINAL WHERE key = " + literal) == 0) {
+      List<Long> ids =
+          session.list(
+              "SELECT id FROM experiments FINAL WHERE key = " + literal, row -> row.getLong(1));
+      if (ids.isEmpty()) {
         throw new ProblemException(404, "Not found", "There is no experiment with this key.");
       }
       answer.put(
           "results",
           session.list(
-              "SELECT * FROM experiment_results WHERE experiment_key = "
-                  + literal
-                  + " ORDER BY metric_place, metric, variant_id",
+              "SELECT * FROM experiment_results_of(experiment_id = %d) ORDER BY metric_place, metric, variant_id"
+                  .formatted(ids.get(0)),
               SqlRows::row));
     }
     return answer;

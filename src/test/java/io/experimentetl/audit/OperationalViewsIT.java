@@ -49,7 +49,7 @@ class OperationalViewsIT {
             warehouse.query(
                 "SELECT name FROM system.tables WHERE database = currentDatabase() AND engine = 'View' AND comment != '' ORDER BY name"))
         .isEqualTo(
-            "etl_progress\nexperiment_cumulative\nexperiment_daily\nexperiment_health\nexperiment_results\nexperiment_segments\nfindings_open");
+            "etl_progress\nexperiment_cumulative\nexperiment_daily\nexperiment_health\nexperiment_results\nexperiment_results_of\nexperiment_segments\nfindings_open");
     assertThat(
             warehouse.query(
                 "SELECT name FROM system.tables WHERE database = currentDatabase() AND engine_full LIKE '% TTL %' ORDER BY name"))
@@ -306,6 +306,28 @@ class OperationalViewsIT {
             "SELECT * FROM experiment_health WHERE experiment_id = 1")) {
       assertThat(rowsReadBy(query)).as(query).isBetween(20L, 18_000L);
     }
+  }
+
+  @Test
+  void resultsOfOneExperimentReadOnlyItsOwnFindings() throws Exception {
+    warehouse.query(
+        "INSERT INTO data_inconsistencies (code, subject_kind, subject_key, severity, status, experiment_id, _version)"
+            + " SELECT 'R-VARIANT-MISMATCH', 'event', toString(cityHash64(number)), 'ERROR', 'OPEN', if(number % 5000 = 0, 1, 2 + number % 40), 1 FROM numbers(200000)");
+    warehouse.query(
+        "INSERT INTO experiment_daily_stats (experiment_id, variant_id, metric, day, new_users) VALUES (1, 11, 'm', '2026-03-01', 1), (1, 12, 'm', '2026-03-01', 1), (2, 21, 'm', '2026-03-01', 1)");
+    String verdicts = "SELECT DISTINCT extract(verdict, 'open errors: [0-9]+') FROM ";
+
+    for (String of :
+        List.of(
+            "experiment_results WHERE experiment_id = 1",
+            "experiment_results_of(experiment_id = 1)")) {
+      assertThat(warehouse.query(verdicts + of)).as(of).isEqualTo("open errors: 40");
+    }
+    long all = rowsReadBy("SELECT * FROM experiment_results WHERE experiment_id = 1");
+    long own = rowsReadBy("SELECT * FROM experiment_results_of(experiment_id = 1)");
+    assertThat(all).isGreaterThan(200_000);
+    // Its 40 open errors, each in a granule of 128 rows of the findings, and granules of the index.
+    assertThat(own).isBetween(80L, 20_000L);
   }
 
   /** The rows that the server has read, by its own account in the answer's header. */

@@ -4,6 +4,7 @@ import java.io.IOException;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
+import java.util.Map;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.Callable;
 import java.util.concurrent.ExecutionException;
@@ -13,6 +14,7 @@ import java.util.concurrent.Future;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.ThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
+import java.util.stream.Collectors;
 
 /**
  * The threads that send batches, of one sink by default {@value #PARALLEL_SMALL} small batches and
@@ -100,13 +102,22 @@ final class BatchThreads implements AutoCloseable {
     }
   }
 
-  /** Sends the batches in any order, those with the most rows first. */
+  /**
+   * Sends the batches in any order. Those of the table with the fewest batches come first, so that
+   * one table's rows of hundreds of months do not hold up the other tables; of one table those with
+   * the most rows.
+   */
   Running start(List<Work> batches) {
     Running running = new Running();
+    Map<String, Long> byTable =
+        batches.stream()
+            .collect(Collectors.groupingBy(work -> work.batch().table(), Collectors.counting()));
     var smallOnes = new ExecutorCompletionService<>(small, running.ended);
     var largeOnes = new ExecutorCompletionService<>(large, running.ended);
     batches.stream()
-        .sorted(Comparator.comparingInt((Work work) -> work.batch().rows()).reversed())
+        .sorted(
+            Comparator.comparingLong((Work work) -> byTable.get(work.batch().table()))
+                .thenComparing(work -> work.batch().rows(), Comparator.reverseOrder()))
         .forEach(
             work ->
                 running.all.add(

@@ -27,8 +27,12 @@ class BatchThreadsTest {
   }
 
   private static Work work(int rows, long rawBytes, Callable<Void> call) {
+    return work("t", rows, rawBytes, call);
+  }
+
+  private static Work work(String table, int rows, long rawBytes, Callable<Void> call) {
     return new Work(
-        new SealedBatch("t", "b", 0, rows, rawBytes, 0, -1, List.of(), new byte[0], ""), call);
+        new SealedBatch(table, "b", 0, rows, rawBytes, 0, -1, List.of(), new byte[0], ""), call);
   }
 
   @Test
@@ -99,6 +103,36 @@ class BatchThreadsTest {
     }
     threads.start(batches).await();
     assertThat(List.copyOf(sent).subList(0, 16)).allMatch(rows -> rows > 1);
+  }
+
+  @Test
+  void rowsOf400MonthsDoNotHoldUpThisMonthAndOtherTables() throws Exception {
+    CountDownLatch others = new CountDownLatch(3);
+    List<Work> batches = new ArrayList<>();
+    for (int month = 0; month < 400; month++) {
+      batches.add(
+          work(
+              "events",
+              34,
+              7_000,
+              () -> {
+                assertThat(others.await(30, TimeUnit.SECONDS)).isTrue();
+                return null;
+              }));
+    }
+    for (Work other :
+        List.of(
+            work("events", 2_000, 400_000, () -> count(others)),
+            work("users", 1, 80, () -> count(others)),
+            work("assignments", 20, 2_000, () -> count(others)))) {
+      batches.add(other);
+    }
+    threads.start(batches).await();
+  }
+
+  private static Void count(CountDownLatch latch) {
+    latch.countDown();
+    return null;
   }
 
   @Test

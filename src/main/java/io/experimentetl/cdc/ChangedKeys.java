@@ -26,35 +26,46 @@ import java.util.Map;
  * </ul>
  *
  * <p>A delete is held until the next change, which in nearly all cases is its other half. Then it
- * is passed on, and only its key is remembered until its transaction ends, for an insert that comes
- * later. At most {@link #MAX_REMEMBERED} keys are remembered; the oldest are forgotten and counted.
+ * is passed on, and remembered until its transaction ends, for an insert that comes later. At most
+ * {@link #MAX_REMEMBERED} deletes are remembered; the oldest are forgotten and counted. Those
+ * behind {@link #MAX_CHARACTERS} of values are remembered with the key only: the update that they
+ * become is then one without a whole old row.
  */
 final class ChangedKeys {
   /** Number of deletes of one transaction for which a later insert is recognised. */
   static final int MAX_REMEMBERED = 100_000;
+
+  /** Length of all texts of the events that are remembered with their values, in characters. */
+  static final int MAX_CHARACTERS = 4_000_000;
 
   /**
    * A delete that may be the first half of an update; a record of operator state. The rows of the
    * other tables are null.
    *
    * @param passedOn false: the delete is held
+   * @param whole false: of the row only the key is kept
    */
   public record FirstHalf(
       SourceTable table,
       ChangeKind kind,
       boolean passedOn,
+      boolean whole,
       long sequenceNumber,
       SourcePosition position,
       UserRow user,
       AssignmentRow assignment,
       EventRow event) {
 
-    private static FirstHalf of(Change delete, boolean passedOn) {
-      SourceRow row = delete.before();
+    private static FirstHalf of(Change delete, boolean passedOn, boolean withValues) {
+      SourceRow row =
+          !withValues && delete.before() instanceof EventRow event
+              ? event.ofDelete()
+              : delete.before();
       return new FirstHalf(
           delete.table(),
           delete.kind() == ChangeKind.KEY_CHANGE ? ChangeKind.DELETE : delete.kind(),
           passedOn,
+          withValues && delete.isBeforeWhole(),
           delete.sequenceNumber(),
           delete.position(),
           row instanceof UserRow user ? user : null,
@@ -72,7 +83,30 @@ final class ChangedKeys {
 
     /** The delete, as one without a second half. */
     Change delete() {
-      return new Change(table, kind, sequenceNumber, position, row(), null);
+      return new Change(table, kind, sequenceNumber, position, row(), null, whole);
+    }
+
+    /** The update that it is together with the insert. */
+    Change updateBy(Change insert) {
+      return new Change(
+          table,
+          ChangeKind.UPDATE,
+          insert.sequenceNumber(),
+          insert.position(),
+          row(),
+          insert.after(),
+          whole);
+    }
+
+    /** Length of its texts. */
+    private int characters() {
+      return event == null
+          ? 0
+          : length(event.properties()) + length(event.sessionId()) + length(event.requestId());
+    }
+
+    private static int length(String text) {
+      return text == null ? 0 : text.length();
     }
   }
 
@@ -81,6 +115,7 @@ final class ChangedKeys {
 
   private final Map<RowId, FirstHalf> remembered = new LinkedHashMap<>();
   private FirstHalf held;
+  private long characters;
   private long forgotten;
 
   /** Continues from {@link #state}. */
@@ -88,6 +123,7 @@ final class ChangedKeys {
     for (FirstHalf half : restored) {
       if (half.passedOn()) {
         remembered.put(idOf(half.table(), half.row()), half);
+        characters += half.characters();
       } else {
         held = half;
       }
@@ -117,7 +153,7 @@ final class ChangedKeys {
                 || change.before() instanceof AssignmentRow
                 || change.before() instanceof UserRow);
     if (isFirstHalf) {
-      held = FirstHalf.of(change, false);
+      held = FirstHalf.of(change, false, true);
     }
     return isFirstHalf;
   }
@@ -139,6 +175,7 @@ final class ChangedKeys {
     FirstHalf first = id == null ? null : remembered.get(id);
     if (first != null && first.position().txId() == change.position().txId()) {
       remembered.remove(id);
+      characters -= first.characters();
       return first;
     }
     return null;
@@ -161,21 +198,14 @@ final class ChangedKeys {
   Change release(SourcePosition next) {
     if (!remembered.isEmpty()
         && remembered.values().iterator().next().position().txId() != next.txId()) {
-      remembered.clear();
+      clear();
     }
     if (held == null) {
       return null;
     }
     Change delete = held.delete();
-    RowId id = idOf(held.table(), held.row());
-    if (id != null && held.position().txId() == next.txId()) {
-      remembered.put(id, FirstHalf.of(delete, true));
-      if (remembered.size() > MAX_REMEMBERED) {
-        Iterator<FirstHalf> oldest = remembered.values().iterator();
-        oldest.next();
-        oldest.remove();
-        forgotten++;
-      }
+    if (held.position().txId() == next.txId()) {
+      remember(delete);
     }
     held = null;
     return delete;
@@ -189,8 +219,30 @@ final class ChangedKeys {
   Change endTransaction() {
     Change delete = held == null ? null : held.delete();
     held = null;
-    remembered.clear();
+    clear();
     return delete;
+  }
+
+  private void remember(Change delete) {
+    RowId id = idOf(delete.table(), delete.before());
+    if (id == null) {
+      return;
+    }
+    FirstHalf half = FirstHalf.of(delete, true, characters < MAX_CHARACTERS);
+    characters += half.characters();
+    FirstHalf same = remembered.put(id, half);
+    characters -= same == null ? 0 : same.characters();
+    if (remembered.size() > MAX_REMEMBERED) {
+      Iterator<FirstHalf> oldest = remembered.values().iterator();
+      characters -= oldest.next().characters();
+      oldest.remove();
+      forgotten++;
+    }
+  }
+
+  private void clear() {
+    remembered.clear();
+    characters = 0;
   }
 
   /** Null for a user: a user whose row is deleted and inserted again was replaced. */

@@ -302,7 +302,7 @@ public final class RouteOperator extends AbstractStreamOperator<Change>
 
   /** Applies both halves as one update. The first one may have been passed on as a delete. */
   private void complete(ChangedKeys.FirstHalf first, Change second) {
-    Change update = second.as(ChangeKind.UPDATE, first.row(), second.after());
+    Change update = first.updateBy(second);
     boolean changesKey = RowKey.changes(update);
     if (changesKey && first.passedOn()) {
       // With the number of the delete, which is then known to be none.

@@ -153,6 +153,55 @@ class ChangedKeysTest {
     assertThat(passedOn).containsExactly("delete", "update", "update of a delete");
   }
 
+  /** Two rows with as many characters as all rows together may have, and one more. */
+  private static EventRow largeEvent(int id) {
+    return TestEvent.of(new EventId(0, id, null), 10, 1, "a", "purchase")
+        .with(
+            "properties",
+            "{\"note\": \"%s\"}".formatted("x".repeat(ChangedKeys.MAX_CHARACTERS / 2)))
+        .row();
+  }
+
+  private long charactersOf(List<ChangedKeys.FirstHalf> halves) {
+    return halves.stream()
+        .filter(half -> half.event().properties() != null)
+        .mapToLong(half -> half.event().properties().length())
+        .sum();
+  }
+
+  @Test
+  void deletesBehindMuchContentAreRememberedByTheirKeysOnly() {
+    for (int i = 0; i < 4; i++) {
+      send(DELETE, largeEvent(i));
+    }
+    send(INSERT, event(9, 10, "a"));
+
+    assertThat(charactersOf(keys.state())).isLessThan(2L * ChangedKeys.MAX_CHARACTERS);
+    keys = new ChangedKeys(keys.state());
+    assertThat(completed(3).isBeforeWhole()).isFalse();
+    assertThat(completed(3)).isNull();
+    assertThat(completed(0).isBeforeWhole()).isTrue();
+    assertThat(completed(1).isBeforeWhole()).isTrue();
+    nextTransaction();
+    send(DELETE, largeEvent(5));
+    send(DELETE, event(6, 10, "a"));
+    assertThat(completed(5).isBeforeWhole()).as("another transaction begins anew").isTrue();
+  }
+
+  /** The update that the insert of the event completes, or null. */
+  private Change completed(int id) {
+    Change insert =
+        new Change(
+            SourceTable.EVENTS,
+            INSERT,
+            lsn,
+            new SourcePosition(1, lsn + 8, txId, 0, 1),
+            null,
+            event(id, 20, "a"));
+    ChangedKeys.FirstHalf first = keys.completedBy(insert);
+    return first == null ? null : first.updateBy(insert);
+  }
+
   @Test
   void oldestOfTooManyDeletesAreForgottenAndCounted() {
     for (int i = 0; i < ChangedKeys.MAX_REMEMBERED + 2; i++) {

@@ -145,10 +145,7 @@ final class KafkaPreflight {
   }
 
   private String unreachable(Throwable e) {
-    Throwable root = e;
-    while (root.getCause() != null) {
-      root = root.getCause();
-    }
+    Throwable root = TlsFailure.innermost(e);
     String tls = TlsFailure.explain(e);
     if (tls != null) {
       return place + " cannot be used: " + tls + ".";

@@ -19,7 +19,7 @@ import java.time.Duration;
  * @param findings the job's settings
  * @param eventRetention rows of {@code events} older than this may be absent from PostgreSQL
  * @param assignmentRetention the same for {@code assignments}
- * @param warehouseRetention facts older than this may be absent from ClickHouse
+ * @param warehouse how long ClickHouse keeps facts: older ones may be absent there
  * @param archive facts of the months of its manifests may be absent too
  * @param deadline how long nothing may move, neither the job's progress nor the audit's queries,
  *     until the audit gives up
@@ -34,7 +34,7 @@ public record AuditSettings(
     FindingsConfig findings,
     Duration eventRetention,
     Duration assignmentRetention,
-    Duration warehouseRetention,
+    RetentionConfig.Warehouse warehouse,
     ArchiveConfig archive,
     Duration deadline) {
 
@@ -56,15 +56,9 @@ public record AuditSettings(
         job.findings(),
         job.retention().postgres().events(),
         job.retention().postgres().assignments(),
-        shorter(job.retention().clickhouse()),
+        job.retention().clickhouse(),
         job.archive(),
         deadline);
-  }
-
-  private static Duration shorter(RetentionConfig.Warehouse warehouse) {
-    return warehouse.events().compareTo(warehouse.assignments()) < 0
-        ? warehouse.events()
-        : warehouse.assignments();
   }
 
   /** Leaves out the passwords. */

@@ -126,7 +126,11 @@ final class FindingsComparison {
         entry(
             "expired_before",
             Long.toString(
-                source.takenAt().minus(warehouse.retention()).getEpochSecond() * 1_000_000)),
+                source
+                        .takenAt()
+                        .minus(warehouse.retention(AuditedTable.EVENTS.warehouseTable()))
+                        .getEpochSecond()
+                    * 1_000_000)),
         entry("range_ends", StatisticsSql.RANGE_ENDS),
         entry("limit", Integer.toString(LIMIT)));
   }

@@ -21,7 +21,7 @@ final class Retention {
                 table == AuditedTable.EVENTS
                     ? settings.eventRetention()
                     : settings.assignmentRetention());
-    this.expiredBefore = source.takenAt().minus(warehouse.retention());
+    this.expiredBefore = source.takenAt().minus(warehouse.retention(table.warehouseTable()));
     this.warehouseTable = table.warehouseTable();
     this.expires = warehouse.hasTtl(warehouseTable);
     this.archived = warehouse.archived();

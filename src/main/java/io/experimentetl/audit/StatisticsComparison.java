@@ -213,18 +213,20 @@ final class StatisticsComparison {
         });
   }
 
-  /** Statistics outlive the rows they were computed from. */
+  /** Statistics outlive the rows they were computed from: events, and the users' assignments. */
   private Set<Long> expiredExperiments() {
     Set<Long> expired = new TreeSet<>();
-    warehouse
-        .expiredBefore(AuditedTable.EVENTS.warehouseTable(), source.takenAt())
-        .ifPresent(
-            before ->
-                warehouse.read(
-                    "SELECT DISTINCT experiment_id FROM experiment_daily_stats FINAL WHERE day < toDate32('"
-                        + LocalDate.ofInstant(before, ZoneOffset.UTC)
-                        + "')",
-                    row -> expired.add(row.getLong(1))));
+    for (AuditedTable table : List.of(AuditedTable.EVENTS, AuditedTable.ASSIGNMENTS)) {
+      warehouse
+          .expiredBefore(table.warehouseTable(), source.takenAt())
+          .ifPresent(
+              before ->
+                  warehouse.read(
+                      "SELECT DISTINCT experiment_id FROM experiment_daily_stats FINAL WHERE day < toDate32('"
+                          + LocalDate.ofInstant(before, ZoneOffset.UTC)
+                          + "')",
+                      row -> expired.add(row.getLong(1))));
+    }
     return expired;
   }
 

@@ -6,6 +6,7 @@ import io.experimentetl.clickhouse.ClickHouseReadException;
 import io.experimentetl.clickhouse.ClickHouseReadException.Reason;
 import io.experimentetl.clickhouse.ClickHouseReader;
 import io.experimentetl.clickhouse.RowEncoder;
+import io.experimentetl.config.RetentionConfig;
 import io.experimentetl.warehouse.ReadFailure;
 import java.io.IOException;
 import java.sql.ResultSet;
@@ -43,13 +44,13 @@ final class Warehouse implements AutoCloseable {
   private final ClickHouseReader reader;
   private final ClickHouseReader observer;
   private final Deadline deadline;
-  private final Duration retention;
+  private final RetentionConfig.Warehouse retention;
   private final ArchivedMonths archived;
 
   Warehouse(AuditSettings settings, Deadline deadline) {
     this.server = settings.clickhouse();
     this.deadline = deadline;
-    this.retention = settings.warehouseRetention().minusDays(1);
+    this.retention = settings.warehouse();
     this.archived = new ArchivedMonths(settings.archive());
     this.reader = new ClickHouseReader(server, settings(name));
     this.observer = new ClickHouseReader(server);
@@ -109,9 +110,12 @@ final class Warehouse implements AutoCloseable {
     }
   }
 
-  /** How long ClickHouse keeps facts for certain: a day less than its TTLs. */
-  Duration retention() {
-    return retention;
+  /** How long ClickHouse keeps rows of the table of facts for certain: a day less than its TTL. */
+  Duration retention(String table) {
+    return (table.equals(AuditedTable.EVENTS.warehouseTable())
+            ? retention.events()
+            : retention.assignments())
+        .minusDays(1);
   }
 
   /** The months that are archived. */
@@ -127,7 +131,7 @@ final class Warehouse implements AutoCloseable {
    */
   Optional<Instant> expiredBefore(String table, Instant now) {
     return Stream.concat(
-            hasTtl(table) ? Stream.of(now.minus(retention)) : Stream.empty(),
+            hasTtl(table) ? Stream.of(now.minus(retention(table))) : Stream.empty(),
             archived.end(table).stream())
         .max(Comparator.naturalOrder());
   }

@@ -76,7 +76,8 @@ public final class ClickHouseReadException extends IOException {
   }
 
   static ClickHouseReadException of(ClickHouseConnection server, Throwable failure) {
-    for (Throwable cause = failure; cause != null; cause = cause.getCause()) {
+    Throwable root = TlsFailure.innermost(failure);
+    for (Throwable cause = failure; cause != null; cause = next(cause, root)) {
       if (cause instanceof ServerException answer) {
         return new ClickHouseReadException(
             server,
@@ -86,10 +87,6 @@ public final class ClickHouseReadException extends IOException {
             shortened(answer.getMessage()),
             failure);
       }
-    }
-    Throwable root = failure;
-    while (root.getCause() != null) {
-      root = root.getCause();
     }
     String tls = TlsFailure.explain(failure);
     return new ClickHouseReadException(
@@ -101,6 +98,11 @@ public final class ClickHouseReadException extends IOException {
             ? shortened(String.valueOf(root))
             : tls + " (" + shortened(String.valueOf(root)) + ")",
         failure);
+  }
+
+  /** The cause below; null below the innermost one. */
+  private static Throwable next(Throwable cause, Throwable innermost) {
+    return cause.equals(innermost) ? null : cause.getCause();
   }
 
   /** https://github.com/ClickHouse/ClickHouse/blob/master/src/Common/ErrorCodes.cpp. */

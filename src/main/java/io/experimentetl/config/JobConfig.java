@@ -88,7 +88,7 @@ public record JobConfig(
         serve);
   }
 
-  static JobConfig parse(String origin, String yaml, Map<String, String> environment) {
+  public static JobConfig parse(String origin, String yaml, Map<String, String> environment) {
     List<ConfigurationError> errors = new ArrayList<>();
     JobConfig config = read(origin, yaml, environment, errors);
     if (!errors.isEmpty()) {

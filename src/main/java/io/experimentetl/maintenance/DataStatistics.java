@@ -15,6 +15,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
+import java.util.stream.Collectors;
 
 /** How much data both stores have, from when, and how fast it grows. */
 public final class DataStatistics {
@@ -79,38 +80,63 @@ public final class DataStatistics {
     try (Connection connection = postgres.connect();
         Statement statement = connection.createStatement()) {
       statement.execute("SET statement_timeout = '20s'");
-      for (Map.Entry<String, String> column : SOURCE.entrySet()) {
-        Map<String, Object> size = sourceSize(connection, column.getKey());
-        if (size.get("size_bytes") != null) {
-          Map<String, Object> span = span(connection, column.getKey(), column.getValue());
-          tables.add(
-              table(
-                  connection,
-                  "postgresql",
-                  column.getKey(),
-                  ((Number) size.get("row_count")).longValue(),
-                  ((Number) size.get("size_bytes")).longValue(),
-                  (String) span.get("oldest"),
-                  (String) span.get("newest")));
-        }
+      Map<String, List<Size>> recorded = recorded(connection, "postgresql");
+      for (Map.Entry<String, Size> size : sourceSizes(connection).entrySet()) {
+        String table = size.getKey();
+        Map<String, Object> span = span(connection, table, SOURCE.get(table));
+        tables.add(
+            table(
+                table,
+                size.getValue(),
+                (String) span.get("oldest"),
+                (String) span.get("newest"),
+                recorded.getOrDefault(table, List.of())));
       }
     }
     return tables;
   }
 
-  /** NULL for both: there is no such table. */
-  private static Map<String, Object> sourceSize(Connection connection, String table)
-      throws SQLException {
-    return SqlRows.query(
+  /** The tables that exist, with their partitions, as they are today. */
+  private Map<String, Size> sourceSizes(Connection connection) throws SQLException {
+    Map<String, Size> sizes = new TreeMap<>();
+    for (Map<String, Object> row :
+        SqlRows.query(
             connection,
             """
-            SELECT sum(greatest(c.reltuples, 0)) FILTER (WHERE c.relkind = 'r')::bigint AS row_count, sum(pg_total_relation_size(c.oid))::bigint AS size_bytes
-            FROM pg_class c
-            WHERE c.oid = to_regclass(?) OR c.oid IN (SELECT relid FROM pg_partition_tree(to_regclass(?)))
+            SELECT t.name AS table_name, coalesce(sum(greatest(c.reltuples, 0)) FILTER (WHERE c.relkind = 'r'), 0)::bigint AS row_count,
+              sum(pg_total_relation_size(c.oid))::bigint AS size_bytes
+            FROM string_to_table(?, ' ') AS t (name)
+            JOIN pg_class c ON c.oid = to_regclass(t.name) OR c.oid IN (SELECT relid FROM pg_partition_tree(to_regclass(t.name)))
+            GROUP BY t.name
             """,
-            table,
-            table)
-        .get(0);
+            String.join(" ", SOURCE.keySet()))) {
+      sizes.put((String) row.get("table_name"), size(today(), row));
+    }
+    return sizes;
+  }
+
+  private static Size size(LocalDate day, Map<String, Object> row) {
+    return new Size(
+        day,
+        ((Number) row.get("row_count")).longValue(),
+        ((Number) row.get("size_bytes")).longValue());
+  }
+
+  /** The sizes of the last 30 days in the order of days, by table. */
+  private Map<String, List<Size>> recorded(Connection connection, String store)
+      throws SQLException {
+    Map<String, List<Size>> recorded = new TreeMap<>();
+    for (Map<String, Object> row :
+        SqlRows.query(
+            connection,
+            "SELECT table_name, day::text AS day, row_count, size_bytes FROM etl_table_sizes WHERE store = ? AND day > ?::date - 31 ORDER BY etl_table_sizes.day",
+            store,
+            today().toString())) {
+      recorded
+          .computeIfAbsent((String) row.get("table_name"), table -> new ArrayList<>())
+          .add(size(LocalDate.parse((String) row.get("day")), row));
+    }
+    return recorded;
   }
 
   private static Map<String, Object> span(Connection connection, String table, String column)
@@ -134,66 +160,41 @@ public final class DataStatistics {
     List<Table> tables = new ArrayList<>();
     try (ClickHouseSession session = clickHouse.connect();
         Connection connection = postgres.connect()) {
-      Map<String, long[]> sizes = warehouseSizes(session);
-      for (Map.Entry<String, String> column : WAREHOUSE.entrySet()) {
-        long[] size = sizes.getOrDefault(column.getKey(), new long[2]);
-        List<String> span =
-            session
-                .list(
-                    "SELECT toString(min(%1$s)), toString(max(%1$s)), count() > 0 FROM %2$s"
-                        .formatted(column.getValue(), column.getKey()),
-                    row ->
-                        row.getBoolean(3)
-                            ? List.of(row.getString(1), row.getString(2))
-                            : List.<String>of())
-                .get(0);
-        tables.add(
-            table(
-                connection,
-                "clickhouse",
-                column.getKey(),
-                size[0],
-                size[1],
-                span.isEmpty() ? null : span.get(0),
-                span.isEmpty() ? null : span.get(1)));
-      }
+      Map<String, Size> sizes = warehouseSizes(session);
+      Map<String, List<Size>> recorded = recorded(connection, "clickhouse");
+      session.list(
+          WAREHOUSE.entrySet().stream()
+              .map(
+                  column ->
+                      "SELECT '%2$s' AS name, toString(min(%1$s)), toString(max(%1$s)), count() > 0 FROM %2$s"
+                          .formatted(column.getValue(), column.getKey()))
+              .collect(Collectors.joining(" UNION ALL ", "SELECT * FROM (", ") ORDER BY name")),
+          row -> {
+            String table = row.getString(1);
+            boolean hasRows = row.getBoolean(4);
+            return tables.add(
+                table(
+                    table,
+                    sizes.getOrDefault(table, new Size(today(), 0, 0)),
+                    hasRows ? row.getString(2) : null,
+                    hasRows ? row.getString(3) : null,
+                    recorded.getOrDefault(table, List.of())));
+          });
     }
     return tables;
   }
 
   /** Rows and bytes on disk, by table. */
-  private static Map<String, long[]> warehouseSizes(ClickHouseSession session) {
-    Map<String, long[]> sizes = new TreeMap<>();
+  private Map<String, Size> warehouseSizes(ClickHouseSession session) {
+    Map<String, Size> sizes = new TreeMap<>();
     session.list(
         "SELECT table, toInt64(sum(rows)), toInt64(sum(bytes_on_disk)) FROM system.parts WHERE active AND database = currentDatabase() GROUP BY table",
-        row -> sizes.put(row.getString(1), new long[] {row.getLong(2), row.getLong(3)}));
+        row -> sizes.put(row.getString(1), new Size(today(), row.getLong(2), row.getLong(3))));
     return sizes;
   }
 
-  private Table table(
-      Connection connection,
-      String store,
-      String table,
-      long rows,
-      long bytes,
-      String oldest,
-      String newest)
-      throws SQLException {
-    List<Size> recorded =
-        SqlRows.query(
-                connection,
-                "SELECT day::text AS day, row_count, size_bytes FROM etl_table_sizes WHERE store = ? AND table_name = ? AND day > ?::date - 31 ORDER BY etl_table_sizes.day",
-                store,
-                table,
-                today().toString())
-            .stream()
-            .map(
-                row ->
-                    new Size(
-                        LocalDate.parse((String) row.get("day")),
-                        ((Number) row.get("row_count")).longValue(),
-                        ((Number) row.get("size_bytes")).longValue()))
-            .toList();
+  private static Table table(
+      String table, Size size, String oldest, String newest, List<Size> recorded) {
     Double rowsPerDay = null;
     Double bytesPerDay = null;
     if (recorded.size() > 1) {
@@ -203,7 +204,7 @@ public final class DataStatistics {
       rowsPerDay = (last.rows - first.rows) / days;
       bytesPerDay = (last.bytes - first.bytes) / days;
     }
-    return new Table(table, rows, bytes, oldest, newest, rowsPerDay, bytesPerDay);
+    return new Table(table, size.rows, size.bytes, oldest, newest, rowsPerDay, bytesPerDay);
   }
 
   private LocalDate today() {
@@ -278,7 +279,7 @@ public final class DataStatistics {
 
   /** Records the sizes of this day. */
   public void record() throws SQLException {
-    Map<String, long[]> warehouse;
+    Map<String, Size> warehouse;
     try (ClickHouseSession session = clickHouse.connect()) {
       warehouse = warehouseSizes(session);
     }
@@ -288,33 +289,24 @@ public final class DataStatistics {
                 "INSERT INTO etl_table_sizes (day, store, table_name, row_count, size_bytes) VALUES (?::date, ?, ?, ?, ?)"
                     + " ON CONFLICT (day, store, table_name) DO UPDATE SET row_count = excluded.row_count, size_bytes = excluded.size_bytes");
         Statement statement = connection.createStatement()) {
-      for (String table : SOURCE.keySet()) {
-        Map<String, Object> size = sourceSize(connection, table);
-        if (size.get("size_bytes") != null) {
-          add(
-              insert,
-              "postgresql",
-              table,
-              ((Number) size.get("row_count")).longValue(),
-              ((Number) size.get("size_bytes")).longValue());
-        }
+      for (Map.Entry<String, Size> size : sourceSizes(connection).entrySet()) {
+        add(insert, "postgresql", size.getKey(), size.getValue());
       }
       for (String table : WAREHOUSE.keySet()) {
-        long[] size = warehouse.getOrDefault(table, new long[2]);
-        add(insert, "clickhouse", table, size[0], size[1]);
+        add(insert, "clickhouse", table, warehouse.getOrDefault(table, new Size(today(), 0, 0)));
       }
       insert.executeBatch();
       statement.execute("DELETE FROM etl_table_sizes WHERE day < current_date - 730");
     }
   }
 
-  private void add(PreparedStatement insert, String store, String table, long rows, long bytes)
+  private static void add(PreparedStatement insert, String store, String table, Size size)
       throws SQLException {
-    insert.setString(1, today().toString());
+    insert.setString(1, size.day.toString());
     insert.setString(2, store);
     insert.setString(3, table);
-    insert.setLong(4, rows);
-    insert.setLong(5, bytes);
+    insert.setLong(4, size.rows);
+    insert.setLong(5, size.bytes);
     insert.addBatch();
   }
 }

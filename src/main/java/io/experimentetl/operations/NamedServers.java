@@ -4,6 +4,7 @@ import io.experimentetl.config.ClickHouseConfig;
 import io.experimentetl.config.JobConfig;
 import io.experimentetl.config.Secret;
 import io.experimentetl.config.SourceConfig;
+import io.experimentetl.config.YamlText;
 import io.experimentetl.postgres.PostgresSession;
 import io.experimentetl.postgres.PostgresTls;
 import java.nio.file.Path;
@@ -63,6 +64,11 @@ public final class NamedServers implements Databases {
       description = "instead of the environment variable EXPERIMENT_ETL_CLICKHOUSE_PASSWORD")
   private Path clickHousePasswordFile;
 
+  private record Loaded(String text, JobConfig config) {}
+
+  /** Parsed once per version of the file: an API asks for every request, several times. */
+  private volatile Loaded loaded;
+
   /** Whether the command line names a server or a configuration. */
   public boolean areGiven() {
     return config != null || postgresUrl != null || clickHouseUrl != null;
@@ -75,7 +81,16 @@ public final class NamedServers implements Databases {
 
   @Override
   public JobConfig config() {
-    return config == null ? JobConfig.defaults() : JobConfig.load(config, environment());
+    if (config == null) {
+      return JobConfig.defaults();
+    }
+    String text = YamlText.read(config);
+    Loaded last = loaded;
+    if (last == null || !last.text.equals(text)) {
+      last = new Loaded(text, JobConfig.parse("The configuration " + config, text, environment()));
+      loaded = last;
+    }
+    return last.config;
   }
 
   /**

@@ -43,7 +43,19 @@ public final class TlsFailure {
               "the server demands a client certificate that its CA has signed and that has not expired:"
                   + " name the files of one in certificate-file and key-file (for Kafka in ssl.keystore.location)"));
 
+  /** A chain of causes may have a loop. */
+  private static final int MAX_CAUSES = 50;
+
   private TlsFailure() {}
+
+  /** The innermost cause of a failed connection; of one without a cause itself. */
+  public static Throwable innermost(Throwable failure) {
+    Throwable cause = failure;
+    for (int depth = 0; cause.getCause() != null && depth < MAX_CAUSES; depth++) {
+      cause = cause.getCause();
+    }
+    return cause;
+  }
 
   /**
    * What has failed and what to do, as a sentence without its full stop; null: the failure is not
@@ -52,8 +64,7 @@ public final class TlsFailure {
   public static String explain(Throwable failure) {
     String unexplained = null;
     Throwable cause = failure;
-    // A chain of causes may have a loop.
-    for (int depth = 0; cause != null && depth < 50; depth++, cause = cause.getCause()) {
+    for (int depth = 0; cause != null && depth < MAX_CAUSES; depth++, cause = cause.getCause()) {
       String message = String.valueOf(cause.getMessage());
       if (cause instanceof CertificateExpiredException) {
         return "the server's certificate, or one that signed it, has expired ("

@@ -3,6 +3,7 @@ package io.experimentetl.audit;
 import io.experimentetl.config.ArchiveConfig;
 import io.experimentetl.config.ConfigBuilder;
 import io.experimentetl.config.FindingsConfig;
+import io.experimentetl.config.RetentionConfig;
 import io.experimentetl.config.StatisticsConfig;
 import io.experimentetl.local.ClickHouseEndpoint;
 import io.experimentetl.local.PlatformExtension;
@@ -114,7 +115,7 @@ final class AuditFixture implements AutoCloseable {
             .findings(),
         Duration.ofDays(90),
         Duration.ofDays(365),
-        Duration.ofDays(730),
+        RetentionConfig.defaults().clickhouse(),
         archive,
         Duration.ofMinutes(2));
   }

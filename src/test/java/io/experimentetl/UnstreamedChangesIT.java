@@ -290,6 +290,100 @@ class UnstreamedChangesIT {
   }
 
   @Test
+  @Order(4)
+  void columnRenamedAwayAndBackIsReportedAndReadAgainOnRequest() throws Exception {
+    exposedUsers("renamed-", 2, "2 days");
+    awaitVisible();
+    execute(
+        "ALTER TABLE events RENAME COLUMN device_id TO device",
+        "INSERT INTO events (timestamp, experiment_id, user_id, variant_id, event_type, device) VALUES (now(), 1, 'renamed-1', 11, 'click', 'phone')",
+        "ALTER TABLE events RENAME COLUMN device TO device_id");
+
+    assertThat(awaitFinding("C-UNSTREAMED", "events", "OPEN"))
+        .contains("events got the column device_id", "1 rows differ", "1 have other values");
+    assertThat(drift("events.device_id")).contains("was renamed to device");
+
+    requestResync(SourceTable.EVENTS, "events");
+    awaitFinding("C-UNSTREAMED", "events", "RESOLVED");
+    assertThat(
+            clickHouse.query(
+                "SELECT device_id FROM events_processed FINAL WHERE user_id = 'renamed-1' AND event_type = 'click'"))
+        .isEqualTo("phone");
+    assertNoOpenFinding();
+  }
+
+  private String drift(String column) {
+    return clickHouse.query(
+        "SELECT detail FROM data_inconsistencies FINAL WHERE code = 'S-SCHEMA-DRIFT' AND subject_key = '%s'"
+            .formatted(column));
+  }
+
+  @Test
+  @Order(4)
+  void columnsThatTookEachOthersNamesAreReportedUntilTheyHaveTheirOwnAgain() throws Exception {
+    execute(
+        "INSERT INTO users (user_id, email, name) VALUES ('exchanged', 'x@example.org', 'X'), ('same', NULL, NULL)");
+    awaitVisible();
+    String exchange =
+        "ALTER TABLE users RENAME name TO spare; ALTER TABLE users RENAME email TO name; ALTER TABLE users RENAME spare TO email";
+    execute(exchange);
+    assertThat(awaitFinding("C-UNSTREAMED", "users", "OPEN"))
+        .contains("users got the column email", "users got the column name");
+
+    execute(exchange);
+    awaitFinding("C-UNSTREAMED", "users", "RESOLVED");
+    assertNoOpenFinding();
+  }
+
+  @Test
+  @Order(4)
+  void rowsWrittenUnderAnotherTableNameAreReportedAndReadAgainOnRequest() throws Exception {
+    execute(
+        "ALTER TABLE users RENAME TO people",
+        "INSERT INTO people (user_id) VALUES ('of-people')",
+        "ALTER TABLE people RENAME TO users");
+
+    assertThat(awaitFinding("C-UNSTREAMED", "users", "OPEN"))
+        .contains("users had another name or schema for a while", "1 are missing");
+
+    requestResync(SourceTable.USERS, "users");
+    awaitFinding("C-UNSTREAMED", "users", "RESOLVED");
+    assertThat(clickHouse.count("SELECT count() FROM users FINAL WHERE user_id = 'of-people'"))
+        .isEqualTo(1);
+    assertNoOpenFinding();
+  }
+
+  @Test
+  @Order(4)
+  void columnThatIsDroppedOrHasAnotherTypeIsReportedWithItsNextRow() throws Exception {
+    execute(
+        "ALTER TABLE users ALTER COLUMN is_active DROP DEFAULT, ALTER COLUMN is_active TYPE text",
+        "INSERT INTO users (user_id, is_active) VALUES ('retyped', 'true')",
+        "ALTER TABLE users ALTER COLUMN is_active TYPE boolean USING is_active::boolean, ALTER COLUMN is_active SET DEFAULT true",
+        "ALTER TABLE variants DROP COLUMN description",
+        "UPDATE variants SET name = name WHERE id = 10");
+    await()
+        .atMost(DEADLINE)
+        .untilAsserted(
+            () -> {
+              assertThat(drift("users.is_active")).contains("is not a boolean");
+              assertThat(drift("variants.description")).contains("is no longer there");
+            });
+    execute("ALTER TABLE variants ADD COLUMN description text");
+    awaitSettled();
+    assertNoOpenFinding();
+    assertThat(
+            clickHouse.count(
+                "SELECT count() FROM findings_open WHERE subject = 'user:retyped' AND dead_letter_since IS NOT NULL"))
+        .as("the row that could not be read")
+        .isEqualTo(1);
+    execute("UPDATE users SET name = 'back' WHERE user_id = 'retyped'");
+    awaitVisible();
+    assertThat(clickHouse.query("SELECT name FROM users FINAL WHERE user_id = 'retyped'"))
+        .isEqualTo("back");
+  }
+
+  @Test
   @Order(5)
   void renamedLabelIsReportedUntilItsRowsAgreeAgain() throws Exception {
     execute("UPDATE experiments SET status = 'PAUSED' WHERE id = 2");

@@ -7,6 +7,7 @@ import io.experimentetl.model.SourceTable;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.TreeMap;
 
 /** What a look at the source's catalogue means, alone and beside the look before. */
@@ -101,6 +102,10 @@ final class CatalogueComparison {
       }
       return;
     }
+    if (!before.name().equals(now.name())) {
+      suspicions.add(
+          suspicion(now, SuspicionKind.PUBLICATION, "had another name or schema for a while"));
+    }
     if (now.published() && !before.membership().equals(now.membership())) {
       suspicions.add(
           suspicion(
@@ -153,8 +158,13 @@ final class CatalogueComparison {
         .orElse(table.tableName());
   }
 
-  /** What keeps changes out of the stream now, each with its remedy. */
-  static List<StreamFault> faults(SourceCatalogue now, String publicationName) {
+  /**
+   * What keeps changes out of the stream now, each with its remedy.
+   *
+   * @param captured the tables that must be there
+   */
+  static List<StreamFault> faults(
+      SourceCatalogue now, String publicationName, Set<SourceTable> captured) {
     List<StreamFault> faults = new ArrayList<>();
     // The names of mapped tables have their schema.
     String etlSql =
@@ -188,6 +198,22 @@ final class CatalogueComparison {
       faults.add(
           new StreamFault(
               null, name, "does not publish via the partition root", etlSql + ".", true, false));
+    }
+    for (SourceTable table : captured) {
+      if (now.of(table).isEmpty()) {
+        faults.add(
+            new StreamFault(
+                table,
+                table.tableName(),
+                "was dropped, or has another name or schema",
+                "give it its name and schema again, and "
+                    + etlSql
+                    + ". ./etl resync --table "
+                    + table.tableName()
+                    + " reads what was missed.",
+                true,
+                false));
+      }
     }
     now.relations().forEach(relation -> addFaults(relation, publication, etlSql, faults));
     return faults;

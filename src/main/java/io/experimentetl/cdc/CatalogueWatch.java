@@ -89,6 +89,12 @@ abstract class CatalogueWatch<T> extends AbstractStreamOperator<T>
   /** The tables of which changes came without the old row, with the LSN of the last one. */
   abstract Map<SourceTable, Long> partlySent();
 
+  /** What rows came without, each with the number of its notice. */
+  abstract Map<StreamGap, Long> gaps();
+
+  /** The watch remembers these. */
+  abstract void remembered(Map<StreamGap, Long> gaps);
+
   /** These tables agree now, or are reported as different. */
   abstract void settled(Set<SourceTable> tables, Map<SourceTable, Long> noted);
 
@@ -139,9 +145,10 @@ abstract class CatalogueWatch<T> extends AbstractStreamOperator<T>
   private void look() {
     try {
       Map<SourceTable, Long> noted = Map.copyOf(partlySent());
-      WatchReport report = watch.step(noted.keySet());
+      Map<StreamGap, Long> gaps = Map.copyOf(gaps());
+      WatchReport report = watch.step(noted.keySet(), gaps.keySet());
       looks.inc();
-      mailbox.execute(() -> accept(report, noted), "report of the source's watch");
+      mailbox.execute(() -> accept(report, noted, gaps), "report of the source's watch");
       if (report.stop() != null) {
         // What it would see now, the next start compares.
         thread.shutdown();
@@ -164,8 +171,9 @@ abstract class CatalogueWatch<T> extends AbstractStreamOperator<T>
     }
   }
 
-  private void accept(WatchReport report, Map<SourceTable, Long> noted) {
+  private void accept(WatchReport report, Map<SourceTable, Long> noted, Map<StreamGap, Long> gaps) {
     memory = report.memory();
+    remembered(gaps);
     settled(report.settled(), noted);
     report.findings().forEach(this::report);
     if (report.stop() != null && stop == null) {

@@ -11,20 +11,27 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.function.Function;
 import java.util.function.Predicate;
 
 /**
  * Compares the source's tables with their declaration. A declared column that is missing or has
  * another type is returned once per instance.
  *
- * <p>In order are: an optional column that is missing, a column that is not declared, and a column
- * that allows NULL although the declaration does not. In Debezium's JSON a column whose type it
- * cannot express is missing.
+ * <p>In order are: an optional column that was missing from the start, a column that is not
+ * declared, and a column that allows NULL although the declaration does not. In Debezium's JSON a
+ * column whose type it cannot express is missing.
  */
 final class DriftedColumns {
   private record Difference(String column, String how) {}
 
   private final Map<String, Set<Difference>> found = new HashMap<>();
+
+  /** The declared columns that an earlier version of the table had. */
+  private final Map<String, Set<String>> had = new HashMap<>();
+
+  /** The latest version of the table's columns, where the stream sends versions. */
+  private final Map<String, TupleRowReader> latest = new HashMap<>();
 
   /**
    * What is new in a version of a table's columns.
@@ -32,10 +39,12 @@ final class DriftedColumns {
    * @param seenAt see {@link SchemaDrift}
    */
   List<SchemaDrift> of(TupleRowReader columns, long seenAt) {
+    TupleRowReader before = latest.put(columns.binding().entry(), columns);
     return differences(
         columns.binding(),
         columns::hasColumn,
         column -> fits(column.type(), columns.format(column)),
+        column -> before == null ? null : columns.newNameOf(column, before),
         seenAt);
   }
 
@@ -51,6 +60,7 @@ final class DriftedColumns {
             table.column(column).absent() != null
                 || table.column(column).origin().columns().stream().allMatch(row::has),
         column -> fits(column.type(), row.get(column.name())),
+        column -> null,
         seenAt);
   }
 
@@ -59,18 +69,28 @@ final class DriftedColumns {
       TableBinding table,
       Predicate<SourceColumn<?>> has,
       Predicate<SourceColumn<?>> fits,
+      Function<SourceColumn<?>, String> newName,
       long seenAt) {
     List<SchemaDrift> drifts = new ArrayList<>();
+    Set<String> known = had.computeIfAbsent(table.entry(), entry -> new HashSet<>());
     for (SourceColumn<?> column : table.table().columns().all()) {
-      String how =
-          table.column(column) == null
-              ? null
-              : !has.test(column)
-                  ? column.isOptional() ? null : "is missing: it counts as NULL"
-                  : table.mapped() || fits.test(column)
-                      ? null
-                      : "is not " + column.type().inWords();
       String name = table.nameOf(column);
+      String how;
+      if (table.column(column) == null) {
+        how = null;
+      } else if (has.test(column)) {
+        known.add(name);
+        how = table.mapped() || fits.test(column) ? null : "is not " + column.type().inWords();
+      } else if (known.contains(name)) {
+        String other = newName.apply(column);
+        how =
+            (other == null
+                    ? "is no longer there"
+                    : "was renamed to " + other + ", or replaced by it")
+                + ": it counts as NULL in the rows that are written from now on";
+      } else {
+        how = column.isOptional() ? null : "is missing: it counts as NULL";
+      }
       if (how != null
           && found
               .computeIfAbsent(table.entry(), entry -> new HashSet<>())

@@ -3,7 +3,9 @@ package io.experimentetl.cdc;
 import io.experimentetl.model.SourceTable;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.TreeMap;
+import java.util.stream.Collectors;
 import java.util.stream.Stream;
 
 /**
@@ -48,7 +50,8 @@ record SourceCatalogue(
    * A captured table, or one of its partitions.
    *
    * @param table the captured table that it is, or belongs to
-   * @param name its own name; with the schema if the configuration maps the table
+   * @param name its own name, with the schema if the configuration maps the table; empty: it had
+   *     another one, or another schema
    * @param partition whether it is a partition of the captured table
    * @param attachment the transaction that attached the partition, empty for the table itself: a
    *     partition that was detached and attached again has another one
@@ -81,11 +84,63 @@ record SourceCatalogue(
       boolean rowSecurity,
       long fileNode,
       Map<String, Integer> columns,
-      List<String> generated) {}
+      List<String> generated) {
+
+    private Relation with(String otherName, Map<String, Integer> otherColumns) {
+      return new Relation(
+          table,
+          oid,
+          otherName,
+          partition,
+          attachment,
+          bound,
+          published,
+          membership,
+          rowFilter,
+          columnList,
+          fullIdentity,
+          unlogged,
+          rowSecurity,
+          fileNode,
+          otherColumns,
+          generated);
+    }
+  }
 
   /** The captured table and its partitions. */
   List<Relation> of(SourceTable table) {
     return relations.stream().filter(relation -> relation.table() == table).toList();
+  }
+
+  /**
+   * This catalogue without the columns and the tables' names that the other one lacks, and without
+   * those that rows of the stream came without.
+   */
+  SourceCatalogue without(SourceCatalogue other, Set<StreamGap> gaps) {
+    Map<Long, Relation> others =
+        other.relations.stream()
+            .collect(Collectors.toMap(Relation::oid, relation -> relation, (one, same) -> one));
+    return new SourceCatalogue(
+        publication,
+        relations.stream().map(relation -> without(relation, others, gaps)).toList(),
+        enums);
+  }
+
+  private static Relation without(
+      Relation relation, Map<Long, Relation> others, Set<StreamGap> gaps) {
+    Relation same = others.get(relation.oid());
+    if (same == null && relation.partition()) {
+      return relation;
+    }
+    boolean isNamed = same != null && !gaps.contains(StreamGap.ofRows(relation.oid()));
+    Map<String, Integer> columns = new TreeMap<>(relation.columns());
+    columns
+        .keySet()
+        .removeIf(
+            column ->
+                same != null && !same.columns().containsKey(column)
+                    || gaps.contains(new StreamGap(relation.oid(), column)));
+    return relation.with(isNamed ? relation.name() : "", columns);
   }
 
   /** This catalogue, with what the other one says about the table. */

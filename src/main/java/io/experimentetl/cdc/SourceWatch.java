@@ -118,15 +118,17 @@ final class SourceWatch {
    * Looks once, and settles what the look leads to.
    *
    * @param partlySent the tables of which changes came without the values of the old row
+   * @param gaps what rows came without: a column or table that is there behind it is a new one
    * @throws SQLException the source does not answer; the next step tries again
    */
-  WatchReport step(Set<SourceTable> partlySent) throws SQLException, InterruptedException {
+  WatchReport step(Set<SourceTable> partlySent, Set<StreamGap> gaps)
+      throws SQLException, InterruptedException {
     SourceLook look = source.look();
     settledNow.clear();
     WatchMemory before = memory;
     boolean completed = false;
     try {
-      WatchReport report = judge(look, partlySent);
+      WatchReport report = judge(look, partlySent, gaps);
       completed = true;
       return report;
     } finally {
@@ -137,17 +139,20 @@ final class SourceWatch {
     }
   }
 
-  private WatchReport judge(SourceLook look, Set<SourceTable> partlySent)
+  private WatchReport judge(SourceLook look, Set<SourceTable> partlySent, Set<StreamGap> gaps)
       throws SQLException, InterruptedException {
     List<Finding> findings = new ArrayList<>();
     List<StreamFault> faults =
-        CatalogueComparison.faults(look.catalogue(), publication).stream()
+        CatalogueComparison.faults(look.catalogue(), publication, known()).stream()
             .filter(fault -> fault.table() == null || captured.contains(fault.table()))
             .toList();
     String stop = reportFaults(faults, look, findings);
     if (memory.settled() == null) {
       memory = new WatchMemory(look.catalogue(), memory.faults(), memory.lost());
     }
+    memory =
+        new WatchMemory(
+            memory.settled().without(look.catalogue(), gaps), memory.faults(), memory.lost());
     Set<SourceTable> hidden =
         faults.stream()
             .filter(StreamFault::hidesRows)
@@ -173,6 +178,15 @@ final class SourceWatch {
     }
     settledNow.retainAll(partlySent);
     return new WatchReport(memory, findings, Set.copyOf(settledNow), stop);
+  }
+
+  /** The captured tables that an earlier look has seen. */
+  private Set<SourceTable> known() {
+    return memory.settled() == null
+        ? Set.of()
+        : captured.stream()
+            .filter(table -> !memory.settled().of(table).isEmpty())
+            .collect(Collectors.toSet());
   }
 
   private Map<SourceTable, List<Suspicion>> suspicions(SourceLook look, Set<SourceTable> partlySent)

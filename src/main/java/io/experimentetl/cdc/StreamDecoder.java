@@ -25,10 +25,10 @@ import org.apache.flink.types.Either;
 
 /**
  * Turns messages of the replication stream into {@link Change}s without a sequence number, and into
- * notices: of drifted columns before the first row that has them, and of the end of a transaction
- * behind its rows. A transaction that only inserted rows gets no such notice: nothing in it is
- * judged by its end, and single-row inserts are what a platform does most. One instance reads one
- * slot, whose streams follow one another.
+ * notices: of what rows come without, of drifted columns before the first row that has them, and of
+ * the end of a transaction behind its rows. A transaction that only inserted rows gets no such
+ * notice: nothing in it is judged by its end, and single-row inserts are what a platform does most.
+ * One instance reads one slot, whose streams follow one another.
  */
 final class StreamDecoder implements PgOutputHandler {
 
@@ -144,6 +144,7 @@ final class StreamDecoder implements PgOutputHandler {
     }
     if (bound == null) {
       captured.remove(relation.id());
+      report(StreamGap.ofRows(Integer.toUnsignedLong(relation.id())));
     } else {
       captured.put(relation.id(), bound);
     }
@@ -160,8 +161,16 @@ final class StreamDecoder implements PgOutputHandler {
               + unreadable
               + " is not known.");
     }
+    for (String column : reader.missing()) {
+      report(new StreamGap(Integer.toUnsignedLong(relation.id()), column));
+    }
     unreported.addAll(driftedColumns.of(reader, committedAt));
     return reader;
+  }
+
+  /** At once: the rows behind it may not be passed on. */
+  private void report(StreamGap gap) {
+    output.accept(Either.Left(ReaderNotice.of(gap)));
   }
 
   /** The captured table, or null. */

@@ -79,6 +79,15 @@ final class TopicsWatchOperator extends CatalogueWatch<Either<ProgressMarker, Ch
     return Map.of();
   }
 
+  /** Messages do not tell a column that the table does not have from one that they leave out. */
+  @Override
+  Map<StreamGap, Long> gaps() {
+    return Map.of();
+  }
+
+  @Override
+  void remembered(Map<StreamGap, Long> gaps) {}
+
   @Override
   void settled(Set<SourceTable> tables, Map<SourceTable, Long> noted) {}
 

@@ -8,6 +8,7 @@ import io.experimentetl.model.SourceColumn;
 import io.experimentetl.postgres.pgoutput.Relation;
 import io.experimentetl.postgres.pgoutput.Tuple;
 import io.experimentetl.postgres.pgoutput.ValueFormat;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.function.IntFunction;
 
@@ -18,6 +19,7 @@ import java.util.function.IntFunction;
 final class TupleRowReader extends RowReader<Tuple> {
   private static final int ABSENT = -1;
 
+  private final List<Relation.Column> sent;
   private final int[] places;
   private final int[] key;
   private final ValueFormat[] formats;
@@ -30,6 +32,7 @@ final class TupleRowReader extends RowReader<Tuple> {
    */
   TupleRowReader(TableBinding binding, Relation relation, IntFunction<ValueFormat> formats) {
     super(binding);
+    sent = relation.columns();
     List<String> sources = sources();
     places = new int[sources.size()];
     this.formats = new ValueFormat[sources.size()];
@@ -89,6 +92,36 @@ final class TupleRowReader extends RowReader<Tuple> {
     return bound != null && bound.origin() instanceof Origin.Column plain
         ? format(sources().indexOf(plain.name()))
         : null;
+  }
+
+  /**
+   * The name that a column of an earlier version has now; null: it was not renamed. A renamed
+   * column keeps its place and type.
+   */
+  String newNameOf(SourceColumn<?> column, TupleRowReader before) {
+    int source =
+        binding().column(column).origin() instanceof Origin.Column plain
+            ? sources().indexOf(plain.name())
+            : ABSENT;
+    int place = source == ABSENT ? ABSENT : before.places[source];
+    if (place == ABSENT || sent.size() != before.sent.size()) {
+      return null;
+    }
+    Relation.Column now = sent.get(place);
+    return now.type() != before.sent.get(place).type() || before.sent.contains(now)
+        ? null
+        : now.name();
+  }
+
+  /** The columns that are read, and that the table does not have. */
+  List<String> missing() {
+    List<String> missing = new ArrayList<>();
+    for (int source = 0; source < places.length; source++) {
+      if (places[source] == ABSENT) {
+        missing.add(sources().get(source));
+      }
+    }
+    return missing;
   }
 
   /** A column of which only the text can be read; null: there is none. */

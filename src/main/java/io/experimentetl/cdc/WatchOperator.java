@@ -42,6 +42,12 @@ final class WatchOperator extends CatalogueWatch<Either<ReaderNotice, Change>> {
   /** The tables of which changes came without the old row, with the LSN of the last one. */
   private transient ConcurrentMap<SourceTable, Long> partlySent;
 
+  private transient ListState<String> gapsState;
+
+  /** What rows came without, with the number of the last notice about each. */
+  private transient ConcurrentMap<StreamGap, Long> gaps;
+
+  private transient long notices;
   private transient RereadRows reread;
   private transient CompletableFuture<Void> rereadDone;
   private transient long passedLsn;
@@ -62,6 +68,14 @@ final class WatchOperator extends CatalogueWatch<Either<ReaderNotice, Change>> {
     for (String table : partlySentState.get()) {
       partlySent.put(SourceTable.ofTableName(table), 0L);
     }
+    gapsState =
+        context
+            .getOperatorStateStore()
+            .getListState(new ListStateDescriptor<>("gaps", Types.STRING));
+    gaps = new ConcurrentHashMap<>();
+    for (String gap : gapsState.get()) {
+      gaps.put(StreamGap.parse(gap), 0L);
+    }
   }
 
   @Override
@@ -81,6 +95,17 @@ final class WatchOperator extends CatalogueWatch<Either<ReaderNotice, Change>> {
   }
 
   @Override
+  Map<StreamGap, Long> gaps() {
+    return gaps;
+  }
+
+  @Override
+  void remembered(Map<StreamGap, Long> remembered) {
+    // What was missing again meanwhile is for the next look.
+    remembered.forEach(gaps::remove);
+  }
+
+  @Override
   void settled(Set<SourceTable> tables, Map<SourceTable, Long> noted) {
     // A change that came meanwhile is for the next look.
     tables.forEach(table -> partlySent.remove(table, noted.get(table)));
@@ -97,7 +122,7 @@ final class WatchOperator extends CatalogueWatch<Either<ReaderNotice, Change>> {
     SourceCatalogue catalogue = server().look().catalogue();
     if (catalogue.publication() == null) {
       StreamFault fault =
-          CatalogueComparison.faults(catalogue, settings().server().publication()).get(0);
+          CatalogueComparison.faults(catalogue, settings().server().publication(), Set.of()).get(0);
       throw new SuppressRestartsException(
           new UnstreamedChangesException(
               "On " + settings().server().place() + " " + fault.sentence()));
@@ -168,6 +193,8 @@ final class WatchOperator extends CatalogueWatch<Either<ReaderNotice, Change>> {
         }
       }
       output.collect(element);
+    } else if (value.left().gap() != null) {
+      gaps.put(value.left().gap(), ++notices);
     } else {
       ReaderProgress progress = value.left().progress();
       output.collect(element);
@@ -193,5 +220,6 @@ final class WatchOperator extends CatalogueWatch<Either<ReaderNotice, Change>> {
   public void snapshotState(StateSnapshotContext context) throws Exception {
     super.snapshotState(context);
     partlySentState.update(partlySent.keySet().stream().map(SourceTable::tableName).toList());
+    gapsState.update(gaps.keySet().stream().map(StreamGap::print).toList());
   }
 }

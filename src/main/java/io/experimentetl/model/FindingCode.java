@@ -197,8 +197,8 @@ public enum FindingCode {
   S_SCHEMA_DRIFT(
       WARNING,
       false,
-      "A column of a source table is unknown, missing or has an unexpected type.",
-      "An unknown column is ignored: nothing to do. Otherwise give the column the type in sql/postgres/001_platform.sql."),
+      "A column of a source table is missing, was renamed, or has an unexpected type.",
+      "Give the column the name and type of sql/postgres/001_platform.sql. The job then compares the table with ClickHouse, and says what differs."),
   S_NOT_STREAMED(
       ERROR,
       true,

@@ -97,6 +97,17 @@ class DriftedColumnsTest {
   }
 
   @Test
+  void optionalColumnThatTheTableHadIsReportedOnceWhenItGoes() {
+    assertThat(drifts(columns(SourceTable.EVENTS, Map.of()))).isEmpty();
+    TupleRowReader without = columns(SourceTable.EVENTS, Map.of(), "device_id");
+    assertThat(drifts(without))
+        .extracting(SchemaDrift::reason)
+        .containsExactly(
+            "The column device_id of events is no longer there: it counts as NULL in the rows that are written from now on.");
+    assertThat(drifts(without)).isEmpty();
+  }
+
+  @Test
   void optionalColumnOfAnotherTypeIsReported() {
     TupleRowReader sent = columns(SourceTable.EVENTS, Map.of("device_id", ValueFormat.BOOL));
     assertThat(drifts(sent))

@@ -13,6 +13,7 @@ import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.EnumSet;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import org.junit.jupiter.api.BeforeEach;
@@ -32,6 +33,7 @@ class SourceWatchTest {
 
   private boolean comparable = true;
   private Set<SourceTable> partlySent = Set.of();
+  private Set<StreamGap> gaps = Set.of();
   private SourceWatch watch;
 
   @BeforeEach
@@ -99,7 +101,7 @@ class SourceWatchTest {
   }
 
   private WatchReport step() throws Exception {
-    return watch.step(partlySent);
+    return watch.step(partlySent, gaps);
   }
 
   private static List<String> texts(WatchReport report) {
@@ -128,6 +130,73 @@ class SourceWatchTest {
                     .published(published)
                     .membership(new Membership("500", "700", membership))
                     .build());
+  }
+
+  private void columnsOfUsers(Map<String, Integer> columns) {
+    catalogue =
+        Catalogues.with(catalogue, "users", same -> new Altered(same).columns(columns).build());
+  }
+
+  @Test
+  void columnThatWentIsComparedWhenItIsBack() throws Exception {
+    columnsOfUsers(Map.of("id", 1, "name", 2));
+    step();
+    columnsOfUsers(Map.of("id", 1));
+    step();
+    assertThat(compared).isEmpty();
+    restart(UnstreamedChanges.STOP, WatchMemory.parse(step().memory().print()));
+
+    columnsOfUsers(Map.of("id", 1, "name", 2));
+    results.add(differing("a"));
+    WatchReport report = step();
+
+    assertThat(compared).containsExactly("users");
+    assertThat(texts(report)).containsExactly("C-UNSTREAMED source-table:users open");
+    assertThat(report.stop()).contains("users got the column name", "resync --table users");
+  }
+
+  @Test
+  void columnThatRowsCameWithoutIsComparedAlthoughEveryLookSawIt() throws Exception {
+    columnsOfUsers(Map.of("id", 1, "name", 2));
+    step();
+    gaps = Set.of(new StreamGap(oid("users"), "name"), new StreamGap(oid("events"), "device_id"));
+    step();
+    assertThat(compared).containsExactly("users");
+    gaps = Set.of();
+    step();
+    assertThat(compared).hasSize(1);
+  }
+
+  private long oid(String relation) {
+    return catalogue.relations().stream()
+        .filter(candidate -> candidate.name().equals(relation))
+        .findAny()
+        .orElseThrow()
+        .oid();
+  }
+
+  @Test
+  void rowsThatCameUnderAnotherNameAreComparedAlthoughEveryLookSawTheTable() throws Exception {
+    step();
+    gaps = Set.of(StreamGap.ofRows(oid("assignments")), StreamGap.ofRows(70_000));
+    results.add(differing("a"));
+    assertThat(step().stop()).contains("assignments had another name or schema for a while");
+    assertThat(compared).containsExactly("assignments");
+  }
+
+  @Test
+  void tableThatIsGoneIsAFaultAndComparedWhenItIsBack() throws Exception {
+    SourceCatalogue whole = catalogue;
+    step();
+    catalogue = Catalogues.without(catalogue, "variants");
+    assertThat(texts(step())).containsExactly("S-NOT-STREAMED source-table:variants open");
+    assertThat(step().stop())
+        .contains("variants was dropped, or has another name or schema", "002_etl.sql");
+
+    restart(UnstreamedChanges.STOP, WatchMemory.parse(step().memory().print()));
+    catalogue = whole;
+    assertThat(texts(step())).containsExactly("S-NOT-STREAMED source-table:variants resolved");
+    assertThat(compared).containsExactly("variants");
   }
 
   @Test

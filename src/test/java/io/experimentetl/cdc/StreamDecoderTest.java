@@ -336,12 +336,18 @@ class StreamDecoderTest {
                 column("created_at", TIMESTAMPTZ),
                 column("updated_at", TIMESTAMPTZ))));
     begin(77);
-    assertThat(output).isEmpty();
+    assertThat(notices())
+        .extracting(ReaderNotice::gap)
+        .containsExactly(
+            new StreamGap(USERS, "email"),
+            new StreamGap(USERS, "name"),
+            new StreamGap(USERS, "properties"));
     decode(100, PgOutputMessages.insert(USERS, List.of("x", "u", "1", CREATED, CREATED)));
     assertThat(notices())
+        .filteredOn(notice -> notice.drift() != null)
         .extracting(notice -> notice.drift().column())
         .containsExactly("email", "name", "properties", "is_active");
-    assertThat(output.get(4).isRight()).isTrue();
+    assertThat(output.get(7).isRight()).isTrue();
     assertThat(((UnreadableRow) last().after()).column()).isEqualTo("is_active");
   }
 
@@ -457,7 +463,7 @@ class StreamDecoderTest {
     decode(110, PgOutputMessages.delete(10, 'O', List.of("u")));
     decode(120, PgOutputMessages.truncate(9, 10));
     decode(200, PgOutputMessages.commit(200));
-    assertThat(output).isEmpty();
+    assertThat(changes()).isEmpty();
     assertThat(decoder.lastCommit()).isEqualTo(200);
   }
 }

@@ -36,6 +36,20 @@ abstract class EntriesSerializer<K> {
   /** Whether the key is at the offset. */
   protected abstract boolean isKey(K key, byte[] record, int offset);
 
+  /**
+   * A filter's bit for the key; more bits: it shows nothing. A new event is not in the record,
+   * which a filter says without a search.
+   */
+  protected abstract long filterOf(K key);
+
+  /** The same for the key at the offset. */
+  protected abstract long filterOf(byte[] record, int offset);
+
+  /** The filter of the entry at the offset. */
+  final long filterAt(byte[] record, int offset) {
+    return filterOf(record, keyOf(record, offset));
+  }
+
   /** Where the contents of the entry at the offset begin. */
   final int contents(byte[] record, int offset) {
     int key = keyOf(record, offset);
@@ -116,6 +130,24 @@ abstract class EntriesSerializer<K> {
   private static final class OfEvents extends EntriesSerializer<EventId> {
     private static final int SIZE = 2 * Long.BYTES;
 
+    /** An odd number whose product spreads the bits of an id (SplitMix64, Steele et al. 2014). */
+    private static final long SPREAD = 0x9E3779B97F4A7C15L;
+
+    @Override
+    protected long filterOf(EventId id) {
+      return filterOf(id.high(), id.low());
+    }
+
+    @Override
+    protected long filterOf(byte[] record, int offset) {
+      return filterOf(
+          (long) LONG.get(record, offset), (long) LONG.get(record, offset + Long.BYTES));
+    }
+
+    private static long filterOf(long high, long low) {
+      return 1L << ((high ^ low) * SPREAD >>> 58);
+    }
+
     @Override
     protected int keySize(EventId id) {
       return SIZE;
@@ -149,6 +181,17 @@ abstract class EntriesSerializer<K> {
   private static final class OfFigures extends EntriesSerializer<FigureKey> {
     private static final int DAY = 1;
     private static final int VARIANT = DAY + Integer.BYTES;
+
+    /** Most figures that are looked up are there. */
+    @Override
+    protected long filterOf(FigureKey figure) {
+      return -1;
+    }
+
+    @Override
+    protected long filterOf(byte[] record, int offset) {
+      return -1;
+    }
 
     private static byte[] bytes(String name) {
       return name.getBytes(StandardCharsets.UTF_8);

@@ -32,6 +32,9 @@ final class FactEntries<K> {
   /** Where the entries end. */
   private int end;
 
+  /** A bit that is not set here is of no key among the few. */
+  private long filter;
+
   /** Whether keyed state may hold the same array. */
   private boolean isShared = true;
 
@@ -79,6 +82,9 @@ final class FactEntries<K> {
     this.few = inRecord;
     this.end = inRecord.length;
     this.isStored = isStored;
+    for (int offset = 0; offset < end; offset = serializer.end(few, offset)) {
+      filter |= serializer.filterAt(few, offset);
+    }
   }
 
   /** Entries on the heap alone. */
@@ -101,6 +107,9 @@ final class FactEntries<K> {
   }
 
   private int find(K key) {
+    if ((filter & serializer.filterOf(key)) == 0) {
+      return NOT_FOUND;
+    }
     for (int offset = 0; offset < end; offset = serializer.end(few, offset)) {
       if (serializer.isOf(key, few, offset)) {
         return offset;
@@ -173,6 +182,7 @@ final class FactEntries<K> {
     if (offset == NOT_FOUND) {
       offset = end;
       end += size;
+      filter |= serializer.filterOf(key);
     }
     serializer.write(key, contents, few, offset);
     note(offset, size);
@@ -247,6 +257,7 @@ final class FactEntries<K> {
   private void forgetFew() {
     few = NO_BYTES;
     end = 0;
+    filter = 0;
     isShared = true;
   }
 

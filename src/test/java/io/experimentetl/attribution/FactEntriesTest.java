@@ -6,6 +6,7 @@ import io.experimentetl.model.EventId;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Random;
 import org.junit.jupiter.api.Test;
 
 /** Few entries are in the experiment's record, many are entries of keyed state. */
@@ -89,6 +90,33 @@ class FactEntriesTest {
     restart();
     assertThat(state.isEmpty()).isTrue();
     assertThat(all()).containsOnlyKeys(id(2));
+  }
+
+  @Test
+  void anyEventsAreFoundAfterAnyChanges() {
+    Random random = new Random(14);
+    Map<EventId, Byte> expected = new HashMap<>();
+    entries =
+        new FactEntries<>(stored, EntriesSerializer.EVENTS, 1_000, FactEntries.NO_BYTES, false);
+    for (int i = 0; i < 5_000; i++) {
+      EventId id = new EventId(random.nextInt(8), random.nextInt(8), null);
+      boolean isRemoved = random.nextInt(3) == 0;
+      byte contents = (byte) random.nextInt();
+      entries.write(List.of(new WrittenEntry<>(id, isRemoved ? null : new byte[] {contents})));
+      if (isRemoved) {
+        expected.remove(id);
+      } else {
+        expected.put(id, contents);
+      }
+      if (random.nextInt(20) == 0) {
+        entries =
+            new FactEntries<>(
+                stored, EntriesSerializer.EVENTS, 1_000, entries.inRecord(), entries.isStored());
+      }
+      EventId any = new EventId(random.nextInt(8), random.nextInt(8), null);
+      byte[] found = entries.get(any);
+      assertThat(found == null ? null : Byte.valueOf(found[0])).isEqualTo(expected.get(any));
+    }
   }
 
   @Test

@@ -3,6 +3,9 @@ package io.experimentetl.maintenance;
 import io.experimentetl.config.RetentionConfig;
 import io.experimentetl.maintenance.CleanupReport.Counting;
 import io.experimentetl.maintenance.CleanupRequest.Part;
+import io.experimentetl.mapping.SourceMapping;
+import io.experimentetl.mapping.TableBinding;
+import io.experimentetl.model.SourceTable;
 import io.experimentetl.operations.Databases;
 import io.experimentetl.operations.OperationsException;
 import io.experimentetl.operations.PostgresLogin;
@@ -13,6 +16,7 @@ import java.time.Clock;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 
@@ -27,6 +31,7 @@ public final class Cleanup {
   private final PostgresLogin postgres;
   private final WarehouseRetention warehouse;
   private final RetentionConfig policies;
+  private final SourceMapping mapping;
   private final Clock clock;
 
   /** Clean-ups of a deployment's databases. */
@@ -34,6 +39,7 @@ public final class Cleanup {
     this.postgres = databases.postgres();
     this.warehouse = WarehouseRetention.of(databases);
     this.policies = databases.config().retention();
+    this.mapping = databases.config().source().tables();
     this.clock = clock;
   }
 
@@ -53,18 +59,41 @@ public final class Cleanup {
       }
       EventPolicy.write(connection, policies.postgres().events());
       for (Part part : List.of(Part.EVENTS, Part.ASSIGNMENTS, Part.OUTBOX)) {
-        if (request.ages().containsKey(part)) {
+        if (request.ages().containsKey(part) && areMapped(part)) {
+          tables.add(notOurs(connection, request, part));
+        } else if (request.ages().containsKey(part)) {
           complete &= deleteByAge(connection, request, part, end, tables);
         }
       }
       if (request.ages().containsKey(Part.EXPERIMENTS)) {
-        tables.add(deleteExperiments(connection, request));
+        tables.add(
+            areMapped(Part.EXPERIMENTS, Part.ASSIGNMENTS, Part.EVENTS)
+                ? notOurs(connection, request, Part.EXPERIMENTS)
+                : deleteExperiments(connection, request));
       }
       if (request.ages().containsKey(Part.CLICKHOUSE)) {
         tables.addAll(warehouse.cleanUp(clock.instant(), request.dryRun()));
       }
     }
     return new CleanupReport(request.dryRun(), complete, tables);
+  }
+
+  /** Whether the configuration maps a table: 005_retention.sql knows only the default ones. */
+  private boolean areMapped(Part... parts) {
+    return Arrays.stream(parts)
+        .flatMap(part -> mapping.of(SourceTable.ofTableName(part.text())).stream())
+        .anyMatch(TableBinding::mapped);
+  }
+
+  private CleanupReport.Table notOurs(Connection connection, CleanupRequest request, Part part)
+      throws SQLException {
+    return new Counting()
+        .table(
+            "postgresql",
+            part.text(),
+            cutoff(connection, request, part).toString(),
+            "no clean-up of mapped tables: delete old rows of %s in transactions that begin with SELECT retention_begin()"
+                .formatted(mapping.nameOf(SourceTable.ofTableName(part.text()))));
   }
 
   private Instant cutoff(Connection connection, CleanupRequest request, Part part)

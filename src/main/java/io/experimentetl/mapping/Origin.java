@@ -88,6 +88,7 @@ public sealed interface Origin extends Serializable {
    * @param text its id or key
    * @param byKey whether the text is the key, which stands in place of the id
    */
+  @SuppressWarnings("JavaLangClash")
   record Number(SourceTable entity, Origin text, boolean byKey) implements Origin {
     @Override
     public void collectColumns(Set<String> names) {

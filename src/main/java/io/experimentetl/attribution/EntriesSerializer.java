@@ -145,7 +145,7 @@ abstract class EntriesSerializer<K> {
     }
 
     private static long filterOf(long high, long low) {
-      return 1L << ((high ^ low) * SPREAD >>> 58);
+      return 1L << (((high ^ low) * SPREAD) >>> 58);
     }
 
     @Override

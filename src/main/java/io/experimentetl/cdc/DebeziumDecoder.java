@@ -42,13 +42,11 @@ final class DebeziumDecoder {
   /** Debezium makes a delete and an insert of a changed primary key; the delete has this header. */
   static final String NEW_KEY_HEADER = "__debezium.newkey";
 
-  private final KafkaSourceSettings settings;
   private final Map<String, JsonRowReader> readers = new HashMap<>();
   private final DriftedColumns driftedColumns = new DriftedColumns();
   private final Map<TopicPartition, DebeziumRecord> last = new HashMap<>();
 
   DebeziumDecoder(KafkaSourceSettings settings) {
-    this.settings = settings;
     for (String topic : settings.topics()) {
       readers.put(topic, new JsonRowReader(settings.table(topic)));
     }

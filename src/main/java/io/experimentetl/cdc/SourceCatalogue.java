@@ -138,7 +138,7 @@ record SourceCatalogue(
         .keySet()
         .removeIf(
             column ->
-                same != null && !same.columns().containsKey(column)
+                (same != null && !same.columns().containsKey(column))
                     || gaps.contains(new StreamGap(relation.oid(), column)));
     return relation.with(isNamed ? relation.name() : "", columns);
   }

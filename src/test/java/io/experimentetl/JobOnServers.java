@@ -8,10 +8,12 @@ import io.experimentetl.config.ClickHouseConfig;
 import io.experimentetl.config.DeliveryConfig;
 import io.experimentetl.config.FindingsConfig;
 import io.experimentetl.config.JobConfig;
+import io.experimentetl.config.SourceConfig;
 import io.experimentetl.faults.FaultProxy;
 import io.experimentetl.local.ClickHouseEndpoint;
 import io.experimentetl.local.PlatformExtension;
 import io.experimentetl.local.PostgresEndpoint;
+import io.experimentetl.mapping.SourceMapping;
 import io.experimentetl.warehouse.DeclaredMetrics;
 import io.experimentetl.warehouse.Warehouse;
 import java.io.IOException;
@@ -81,6 +83,19 @@ final class JobOnServers implements AutoCloseable {
       DeliveryConfig delivery,
       Duration grace)
       throws Exception {
+    this(
+        databases, SourceConfig.defaults().tables(), flink, folder, delivery, grace);
+  }
+
+  /** The same with other tables than the default ones. */
+  JobOnServers(
+      JobDatabases databases,
+      SourceMapping tables,
+      MiniCluster flink,
+      Path folder,
+      DeliveryConfig delivery,
+      Duration grace)
+      throws Exception {
     this.flink = flink;
     this.folder = folder;
     this.databases = databases;
@@ -90,6 +105,7 @@ final class JobOnServers implements AutoCloseable {
     config =
         databases
             .config()
+            .with(SourceConfig::tables, tables)
             .with(ClickHouseConfig::url, proxy.url().toString())
             .with(ClickHouseConfig::requestTimeout, Duration.ofSeconds(2))
             .with(FindingsConfig::grace, grace)

@@ -1,0 +1,218 @@
+package io.experimentetl;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.experimentetl.config.DeliveryConfig;
+import io.experimentetl.config.JobConfig;
+import io.experimentetl.local.PlatformExtension;
+import io.experimentetl.mapping.CaptureSql;
+import io.experimentetl.mapping.EntityNumber;
+import io.experimentetl.mapping.SourceMapping;
+import io.experimentetl.model.EventId;
+import io.experimentetl.model.SourceTable;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Map;
+import org.apache.flink.runtime.minicluster.MiniCluster;
+import org.apache.flink.test.junit5.InjectMiniCluster;
+import org.apache.flink.test.junit5.MiniClusterExtension;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.MethodOrderer;
+import org.junit.jupiter.api.Order;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.TestInstance;
+import org.junit.jupiter.api.TestMethodOrder;
+import org.junit.jupiter.api.extension.RegisterExtension;
+import org.junit.jupiter.api.io.TempDir;
+
+/**
+ * A platform of which no table is a default one: another schema with quoted names, users of two
+ * columns, experiments by text key, enums of its own, epochs, local times, values in JSON, and rows
+ * that do not count. The snapshot, the stream and the audit read it through the mapping.
+ */
+@TestInstance(TestInstance.Lifecycle.PER_CLASS)
+@TestMethodOrder(MethodOrderer.OrderAnnotation.class)
+class MappedSchemaIT {
+  @RegisterExtension static final PlatformExtension PLATFORM = new PlatformExtension();
+
+  @RegisterExtension static final MiniClusterExtension FLINK = JobOnServers.cluster();
+
+  private static final String SCHEMA =
+      """
+      CREATE SCHEMA "A/B";
+      CREATE TYPE "A/B".phase AS ENUM ('PLANNED', 'RUNNING', 'DONE');
+      CREATE TABLE "A/B"."Tests" (
+          test_id uuid PRIMARY KEY DEFAULT gen_random_uuid(), slug text UNIQUE NOT NULL, phase "A/B".phase NOT NULL,
+          "Begin" bigint NOT NULL, last_day date);
+      CREATE TABLE "A/B"."Arms" (
+          arm_id smallint PRIMARY KEY, test text NOT NULL, arm varchar(20) NOT NULL, weight real NOT NULL, holdout text NOT NULL);
+      CREATE TABLE "A/B"."People" (
+          kind text NOT NULL, nr int NOT NULL, plan text, "Since" timestamp NOT NULL DEFAULT '2026-01-01', state text NOT NULL,
+          PRIMARY KEY (kind, nr));
+      CREATE TABLE "A/B"."Joins" (
+          join_id text PRIMARY KEY, test text NOT NULL, arm text NOT NULL, kind text NOT NULL, nr int NOT NULL, at timestamp NOT NULL);
+      CREATE TABLE "A/B"."Views" (
+          test text NOT NULL, kind text NOT NULL, nr int NOT NULL, arm text NOT NULL, seen numeric NOT NULL,
+          PRIMARY KEY (test, kind, nr, seen));
+      CREATE TABLE "A/B"."Log" (
+          id bigint PRIMARY KEY, body jsonb NOT NULL, deleted_at timestamptz);
+      GRANT USAGE ON SCHEMA "A/B" TO experiment_etl_auditor;
+      GRANT SELECT ON ALL TABLES IN SCHEMA "A/B" TO experiment_etl_auditor;
+      """;
+
+  private static final String TABLES =
+      """
+      experiments:
+        table: '"A/B".Tests'
+        columns: {id: test_id, key: slug, status: phase, starts_at: {column: Begin, unit: ms}, ends_at: {column: last_day, zone: Europe/Berlin}}
+        values: {status: {PLANNED: DRAFT, RUNNING: ACTIVE, DONE: COMPLETED}}
+      variants:
+        table: '"A/B".Arms'
+        columns: {id: arm_id, experiment_id: {key: test}, key: arm, allocation_pct: weight, is_control: holdout}
+      users:
+        table: '"A/B".People'
+        columns: {user_id: [kind, nr], created_at: {column: Since, zone: America/New_York}}
+        properties: [plan]
+        where: {state: [member, trial]}
+      assignments:
+        table: '"A/B".Joins'
+        columns: {id: join_id, experiment_id: {key: test}, variant_id: {key: arm}, user_id: [kind, nr], assigned_at: {column: at, zone: Asia/Tokyo}}
+      exposures:
+        table: '"A/B".Views'
+        columns: {id: [test, kind, nr], experiment_id: {key: test}, variant_id: {key: arm}, user_id: [kind, nr], timestamp: {column: seen, unit: s}}
+      events:
+        table: '"A/B".Log'
+        columns: {timestamp: body.at, experiment_id: {key: body.test}, user_id: body.who, event_type: body.what, properties: body.data}
+        where: {deleted_at: null}
+      """;
+
+  /** Begins of days that a row's age in days is counted from, in UTC. */
+  private static final String NOON = "(date_trunc('day', now() AT TIME ZONE 'UTC') + interval '12 hours')";
+
+  @TempDir private static Path folder;
+  private JobOnServers job;
+
+  @BeforeEach
+  void start(@InjectMiniCluster MiniCluster flink) throws Exception {
+    if (job != null) {
+      return;
+    }
+    SourceMapping tables = tables();
+    JobDatabases databases = JobDatabases.create(PLATFORM, folder, "mapped");
+    databases.execute(
+        SCHEMA,
+        CaptureSql.of(tables, "experiment_etl", "experiment_etl").text(),
+        "INSERT INTO \"A/B\".\"Tests\" (slug, phase, \"Begin\") SELECT 'checkout', 'RUNNING', extract(epoch FROM now() - interval '30 days') * 1000",
+        "INSERT INTO \"A/B\".\"Arms\" VALUES (1, 'checkout', 'a', 0.5, 'yes'), (2, 'checkout', 'b', 1.5, 'no')",
+        "INSERT INTO \"A/B\".\"People\" (kind, nr, plan, state) SELECT 'U:x', n, 'pro', CASE n WHEN 9 THEN 'closed' ELSE 'member' END FROM generate_series(1, 9) n",
+        joins(1, 8),
+        view(1, 8, 5),
+        buy(1, 1, 3, "2.5", "NULL"),
+        buy(2, 2, 3, "4", "NULL"),
+        buy(3, 4, 3, "8", "now()"));
+    databases.makeSlotAnew();
+    job = new JobOnServers(databases, tables, flink, folder, DeliveryConfig.defaults(), JobOnServers.GRACE);
+    job.start(2);
+    job.passSnapshot();
+  }
+
+  private static SourceMapping tables() throws Exception {
+    Path file = folder.resolve("mapping.yaml");
+    Files.writeString(file, "source:\n  tables:\n" + TABLES.indent(4));
+    return JobConfig.load(
+            file,
+            Map.of("EXPERIMENT_ETL_SOURCE_PASSWORD", "-", "EXPERIMENT_ETL_CLICKHOUSE_PASSWORD", "-"))
+        .source()
+        .tables();
+  }
+
+  @AfterAll
+  void auditIsEqual() throws Exception {
+    try {
+      assertThat(job.audit().differences()).isEmpty();
+    } finally {
+      job.close();
+    }
+  }
+
+  /** Odd users are in b, even ones in a. */
+  private static String joins(int from, int to) {
+    return "INSERT INTO \"A/B\".\"Joins\" SELECT 'j-' || n, 'checkout', CASE n %% 2 WHEN 0 THEN 'a' ELSE 'b' END, 'U:x', n, %s + interval '9 hours' - interval '6 days' FROM generate_series(%d, %d) n"
+        .formatted(NOON, from, to);
+  }
+
+  private static String view(int from, int to, int daysAgo) {
+    return "INSERT INTO \"A/B\".\"Views\" SELECT 'checkout', 'U:x', n, CASE n %% 2 WHEN 0 THEN 'a' ELSE 'b' END, extract(epoch FROM (%s - interval '%d days') AT TIME ZONE 'UTC') FROM generate_series(%d, %d) n"
+        .formatted(NOON, daysAgo, from, to);
+  }
+
+  private static String buy(int id, int user, int daysAgo, String revenue, String deletedAt) {
+    return "INSERT INTO \"A/B\".\"Log\" VALUES (%d, jsonb_build_object('test', 'checkout', 'who', 'U\\:x:%d', 'what', 'purchase', 'at', to_char(%s - interval '%d days', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"'), 'data', jsonb_build_object('revenue', %s)), %s)"
+        .formatted(id, user, NOON, daysAgo, revenue, deletedAt);
+  }
+
+  private static long experiment() {
+    return EntityNumber.of(SourceTable.EXPERIMENTS, "checkout");
+  }
+
+  @Test
+  @Order(1)
+  void snapshotGivesTheKnownAnswer() {
+    job.awaitAnswer(
+        "SELECT id = " + experiment() + ", key, status, length(source_id), toDate(starts_at) = today() - 30 FROM experiments FINAL",
+        "1\tcheckout\tACTIVE\t36\t1");
+    job.awaitAnswer(
+        "SELECT source_id, key, allocation_pct, is_control, experiment_id = " + experiment() + " FROM variants FINAL ORDER BY key",
+        "1\ta\t0.5\ttrue\t1\n2\tb\t1.5\tfalse\t1");
+    job.awaitAnswer(
+        "SELECT count(), max(user_id), any(properties), any(created_at) FROM users FINAL",
+        "8\tU\\\\:x:8\t{\"plan\": \"pro\"}\t2026-01-01 05:00:00.000000");
+    job.awaitAnswer(
+        "SELECT id = " + EntityNumber.of(SourceTable.ASSIGNMENTS, "j-3") + ", variant_key, toDate(assigned_at) = today() - 6, toHour(assigned_at) FROM assignments_processed FINAL WHERE source_id = 'j-3'",
+        "1\tb\t1\t12");
+    job.awaitAnswer(
+        "SELECT event_id = '" + EventId.ofEntry("exposures", "checkout:U\\:x:3") + "', event_type, variant_key FROM events_processed FINAL WHERE source_id = 'checkout:U\\\\:x:3'",
+        "1\texposure\tb");
+    statistics("a\t4\t1\t4\nb\t4\t1\t2.5");
+  }
+
+  /** Users exposed, users who bought, and what they paid. */
+  private void statistics(String answer) {
+    job.awaitAnswer(
+        """
+        SELECT v.key, sum(s.new_users), sum(s.new_converters), sum(s.d_sum)
+        FROM experiment_daily_stats s FINAL JOIN (SELECT id, key FROM variants FINAL) v ON v.id = s.variant_id
+        WHERE s.metric = 'revenue' GROUP BY v.key ORDER BY v.key""",
+        answer);
+  }
+
+  @Test
+  @Order(2)
+  void streamGivesTheKnownAnswer() throws Exception {
+    job.execute(
+        "INSERT INTO \"A/B\".\"People\" (kind, nr, plan, state) VALUES ('U:x', 10, NULL, 'trial')",
+        joins(10, 10),
+        view(10, 10, 4),
+        buy(10, 10, 2, "16", "NULL"),
+        // It begins to count, and another one stops.
+        "UPDATE \"A/B\".\"Log\" SET deleted_at = NULL WHERE id = 3",
+        "UPDATE \"A/B\".\"Log\" SET deleted_at = now() WHERE id = 1");
+    statistics("a\t5\t3\t28\nb\t4\t0\t0");
+  }
+
+  @Test
+  @Order(3)
+  void userWhoStopsToMatchIsErased() throws Exception {
+    job.execute(
+        """
+        BEGIN;
+        DELETE FROM "A/B"."Joins" WHERE nr = 2;
+        DELETE FROM "A/B"."Views" WHERE nr = 2;
+        DELETE FROM "A/B"."Log" WHERE id = 2;
+        UPDATE "A/B"."People" SET state = 'closed' WHERE nr = 2;
+        COMMIT""");
+    statistics("a\t4\t2\t24\nb\t4\t0\t0");
+    job.awaitAnswer("SELECT count() FROM users FINAL WHERE user_id LIKE '%:2'", "0");
+  }
+}

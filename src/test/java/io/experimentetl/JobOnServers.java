@@ -83,8 +83,7 @@ final class JobOnServers implements AutoCloseable {
       DeliveryConfig delivery,
       Duration grace)
       throws Exception {
-    this(
-        databases, SourceConfig.defaults().tables(), flink, folder, delivery, grace);
+    this(databases, SourceConfig.defaults().tables(), flink, folder, delivery, grace);
   }
 
   /** The same with other tables than the default ones. */

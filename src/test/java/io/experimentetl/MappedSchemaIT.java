@@ -88,7 +88,8 @@ class MappedSchemaIT {
       """;
 
   /** Begins of days that a row's age in days is counted from, in UTC. */
-  private static final String NOON = "(date_trunc('day', now() AT TIME ZONE 'UTC') + interval '12 hours')";
+  private static final String NOON =
+      "(date_trunc('day', now() AT TIME ZONE 'UTC') + interval '12 hours')";
 
   @TempDir private static Path folder;
   private JobOnServers job;
@@ -112,7 +113,9 @@ class MappedSchemaIT {
         buy(2, 2, 3, "4", "NULL"),
         buy(3, 4, 3, "8", "now()"));
     databases.makeSlotAnew();
-    job = new JobOnServers(databases, tables, flink, folder, DeliveryConfig.defaults(), JobOnServers.GRACE);
+    job =
+        new JobOnServers(
+            databases, tables, flink, folder, DeliveryConfig.defaults(), JobOnServers.GRACE);
     job.start(2);
     job.passSnapshot();
   }
@@ -122,7 +125,8 @@ class MappedSchemaIT {
     Files.writeString(file, "source:\n  tables:\n" + TABLES.indent(4));
     return JobConfig.load(
             file,
-            Map.of("EXPERIMENT_ETL_SOURCE_PASSWORD", "-", "EXPERIMENT_ETL_CLICKHOUSE_PASSWORD", "-"))
+            Map.of(
+                "EXPERIMENT_ETL_SOURCE_PASSWORD", "-", "EXPERIMENT_ETL_CLICKHOUSE_PASSWORD", "-"))
         .source()
         .tables();
   }
@@ -160,19 +164,27 @@ class MappedSchemaIT {
   @Order(1)
   void snapshotGivesTheKnownAnswer() {
     job.awaitAnswer(
-        "SELECT id = " + experiment() + ", key, status, length(source_id), toDate(starts_at) = today() - 30 FROM experiments FINAL",
+        "SELECT id = "
+            + experiment()
+            + ", key, status, length(source_id), toDate(starts_at) = today() - 30 FROM experiments FINAL",
         "1\tcheckout\tACTIVE\t36\t1");
     job.awaitAnswer(
-        "SELECT source_id, key, allocation_pct, is_control, experiment_id = " + experiment() + " FROM variants FINAL ORDER BY key",
+        "SELECT source_id, key, allocation_pct, is_control, experiment_id = "
+            + experiment()
+            + " FROM variants FINAL ORDER BY key",
         "1\ta\t0.5\ttrue\t1\n2\tb\t1.5\tfalse\t1");
     job.awaitAnswer(
         "SELECT count(), max(user_id), any(properties), any(created_at) FROM users FINAL",
         "8\tU\\\\:x:8\t{\"plan\": \"pro\"}\t2026-01-01 05:00:00.000000");
     job.awaitAnswer(
-        "SELECT id = " + EntityNumber.of(SourceTable.ASSIGNMENTS, "j-3") + ", variant_key, toDate(assigned_at) = today() - 6, toHour(assigned_at) FROM assignments_processed FINAL WHERE source_id = 'j-3'",
+        "SELECT id = "
+            + EntityNumber.of(SourceTable.ASSIGNMENTS, "j-3")
+            + ", variant_key, toDate(assigned_at) = today() - 6, toHour(assigned_at) FROM assignments_processed FINAL WHERE source_id = 'j-3'",
         "1\tb\t1\t12");
     job.awaitAnswer(
-        "SELECT event_id = '" + EventId.ofEntry("exposures", "checkout:U\\:x:3") + "', event_type, variant_key FROM events_processed FINAL WHERE source_id = 'checkout:U\\\\:x:3'",
+        "SELECT event_id = '"
+            + EventId.ofEntry("exposures", "checkout:U\\:x:3")
+            + "', event_type, variant_key FROM events_processed FINAL WHERE source_id = 'checkout:U\\\\:x:3'",
         "1\texposure\tb");
     statistics("a\t4\t1\t4\nb\t4\t1\t2.5");
   }

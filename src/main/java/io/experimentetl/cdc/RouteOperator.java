@@ -235,6 +235,7 @@ public final class RouteOperator extends AbstractStreamOperator<Change>
 
   /** A truncate is judged at the commit. Until then it concerns the rows before it. */
   private void truncate(Change change) {
+    TruncatedTables.requireOneTable(change, mapping);
     switch (change.table()) {
       case USERS -> {
         if (usersTruncate == UsersTruncate.REFUSE) {

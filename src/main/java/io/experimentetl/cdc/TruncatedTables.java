@@ -1,5 +1,7 @@
 package io.experimentetl.cdc;
 
+import io.experimentetl.mapping.SourceMapping;
+import io.experimentetl.mapping.TableBinding;
 import io.experimentetl.model.Change;
 import io.experimentetl.model.ChangeKind;
 import io.experimentetl.model.Finding;
@@ -11,6 +13,8 @@ import io.experimentetl.model.Subject;
 import io.experimentetl.quality.FindingVersions;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.stream.Collectors;
+import org.apache.flink.runtime.execution.SuppressRestartsException;
 
 /**
  * The tables that the open transaction has truncated, until its commit, and the rows of the
@@ -70,6 +74,30 @@ final class TruncatedTables {
                 ? "truncated by a retention transaction; the warehouse keeps the rows"
                 : "truncated; deleted is what the table held, but not what the same transaction wrote again, what was older than its retention, and what a retention transaction had deleted before")
         .at(truncate, FindingVersions.of(truncate));
+  }
+
+  /**
+   * A TRUNCATE names no rows: where several tables of the source give rows of one kind, it cannot
+   * be applied.
+   *
+   * @throws SuppressRestartsException it concerns one of several tables, with what to do
+   */
+  static void requireOneTable(Change truncate, SourceMapping mapping) {
+    if (truncate.kind() == ChangeKind.TRUNCATE && mapping.of(truncate.table()).size() > 1) {
+      throw new SuppressRestartsException(
+          new IllegalStateException(
+              "One of the tables "
+                  + mapping.of(truncate.table()).stream()
+                      .map(TableBinding::readableName)
+                      .collect(Collectors.joining(", "))
+                  + " was truncated in transaction "
+                  + truncate.position().txId()
+                  + " at LSN "
+                  + Lsn.print(truncate.position().lsn())
+                  + ". Their rows are of one kind here, and a TRUNCATE does not name those that it deletes: "
+                  + Continuity.START_ANEW
+                  + " DELETE deletes rows of one table."));
+    }
   }
 
   /** Why a TRUNCATE of {@code users} is refused, and what to do. */

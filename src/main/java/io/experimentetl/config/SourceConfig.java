@@ -7,10 +7,13 @@ import static io.experimentetl.config.ValueType.integer;
 import static io.experimentetl.config.ValueType.text;
 
 import io.experimentetl.mapping.SourceMapping;
+import io.experimentetl.mapping.TableBinding;
 import io.experimentetl.tls.ServerTls;
 import io.experimentetl.tls.TlsMode;
 import java.io.Serializable;
 import java.time.Duration;
+import java.util.HashMap;
+import java.util.Map;
 
 /**
  * The platform's PostgreSQL.
@@ -85,6 +88,24 @@ public record SourceConfig(
         tables.withExposureEvent(eventType));
   }
 
+  /** A topic has the name of its table, without the schema. */
+  private void checkTopics(Section section) {
+    Map<String, String> entries = new HashMap<>();
+    for (TableBinding table : tables.tables()) {
+      String other = entries.put(table.name(), table.entry());
+      if (other != null) {
+        section.error(
+            "tables." + table.entry() + ".table",
+            "has the topic of tables."
+                + other
+                + ", because both tables have the name "
+                + table.name()
+                + ".",
+            "With source.type: kafka a table stands in one entry, and two tables have two names.");
+      }
+    }
+  }
+
   private static ServerTls tls(Section section) {
     TlsMode mode = section.get("mode", choice(TlsMode.class), TlsMode.PREFER);
     if (!mode.checksServer() && !section.isEmpty("ca-file")) {
@@ -108,24 +129,30 @@ public record SourceConfig(
     int port = section.get("port", integer(1, 65_535), 5432);
     String database = section.get("database", text(), "experiments");
     String schema = section.get("schema", text(), "public");
-    return new SourceConfig(
-        type,
-        host,
-        port,
-        database,
-        schema,
-        section.get("username", text(), "experiment_etl"),
-        section.password(),
-        section.group("tls", SourceConfig::tls),
-        section.get("publication", identifier(), "experiment_etl"),
-        section.get("slot", identifier(), "experiment_etl"),
-        section.get(
-            "heartbeat-interval",
-            duration(Duration.ofMillis(100), Duration.ofMinutes(5)),
-            Duration.ofSeconds(10)),
-        section.get("split-size", integer(100, 10_000_000), 100_000),
-        section.get("users-truncate", choice(UsersTruncate.class), UsersTruncate.REFUSE),
-        section.get("unstreamed-changes", choice(UnstreamedChanges.class), UnstreamedChanges.STOP),
-        section.group("tables", tables -> TablesConfig.read(tables, schema)));
+    SourceConfig source =
+        new SourceConfig(
+            type,
+            host,
+            port,
+            database,
+            schema,
+            section.get("username", text(), "experiment_etl"),
+            section.password(),
+            section.group("tls", SourceConfig::tls),
+            section.get("publication", identifier(), "experiment_etl"),
+            section.get("slot", identifier(), "experiment_etl"),
+            section.get(
+                "heartbeat-interval",
+                duration(Duration.ofMillis(100), Duration.ofMinutes(5)),
+                Duration.ofSeconds(10)),
+            section.get("split-size", integer(100, 10_000_000), 100_000),
+            section.get("users-truncate", choice(UsersTruncate.class), UsersTruncate.REFUSE),
+            section.get(
+                "unstreamed-changes", choice(UnstreamedChanges.class), UnstreamedChanges.STOP),
+            section.group("tables", tables -> TablesConfig.read(tables, schema)));
+    if (type == SourceType.KAFKA) {
+      source.checkTopics(section);
+    }
+    return source;
   }
 }

@@ -126,4 +126,21 @@ class VariantNumbersTest {
         .cause()
         .hasMessageContaining("basket (id y) and banner (id z) have the same number 5 here");
   }
+
+  @Test
+  void truncateOfOneOfSeveralTablesIsRefused() {
+    SourceMapping two =
+        new SourceMapping(
+            "public",
+            List.of(
+                TableBinding.defaults(SourceTable.EVENTS, "public"),
+                TableBinding.defaults(SourceTable.EVENTS, "shop").with("event_type", null)));
+    Change truncate = change(SourceTable.EVENTS, ChangeKind.TRUNCATE, null, null);
+    assertThatThrownBy(() -> TruncatedTables.requireOneTable(truncate, two))
+        .cause()
+        .hasMessageStartingWith("One of the tables events, shop.events was truncated");
+    TruncatedTables.requireOneTable(
+        change(SourceTable.EVENTS, ChangeKind.RETENTION_TRUNCATE, null, null), two);
+    TruncatedTables.requireOneTable(truncate, SourceMapping.defaults("public"));
+  }
 }

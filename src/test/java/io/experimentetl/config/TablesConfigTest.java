@@ -243,4 +243,17 @@ class TablesConfigTest {
             "source.tables.events.columns.experiment_id: names experiments by id, while assignments names them by key.",
             "events: none");
   }
+
+  @Test
+  void topicIsReadByOneEntry() {
+    assertThatThrownBy(
+            () ->
+                JobConfig.parse(
+                    "file",
+                    "source: {type: kafka, tables: {exposures: {table: ab.log}, events: {table: log}}}",
+                    SECRETS))
+        .message()
+        .contains(
+            "source.tables.events.table: has the topic of tables.exposures, because both tables have the name log.");
+  }
 }

@@ -28,8 +28,9 @@ import org.junit.jupiter.api.io.TempDir;
 
 /**
  * A platform of which no table is a default one: another schema with quoted names, users of two
- * columns, experiments by text key, enums of its own, epochs, local times, values in JSON, and rows
- * that do not count. The snapshot, the stream and the audit read it through the mapping.
+ * columns, experiments by text key and beside that by uuid, enums of its own, epochs, local times,
+ * values in JSON, and rows that do not count. The snapshot, the stream and the audit read it
+ * through the mapping.
  */
 @TestInstance(TestInstance.Lifecycle.PER_CLASS)
 @TestMethodOrder(MethodOrderer.OrderAnnotation.class)
@@ -46,7 +47,8 @@ class MappedSchemaIT {
           test_id uuid PRIMARY KEY DEFAULT gen_random_uuid(), slug text UNIQUE NOT NULL, phase "A/B".phase NOT NULL,
           "Begin" bigint NOT NULL, last_day date);
       CREATE TABLE "A/B"."Arms" (
-          arm_id smallint PRIMARY KEY, test text NOT NULL, arm varchar(20) NOT NULL, weight real NOT NULL, holdout text NOT NULL);
+          arm_id smallint PRIMARY KEY, test_id uuid NOT NULL REFERENCES "A/B"."Tests" ON DELETE CASCADE, arm varchar(20) NOT NULL,
+          weight real NOT NULL, holdout text NOT NULL, UNIQUE (test_id, arm));
       CREATE TABLE "A/B"."People" (
           kind text NOT NULL, nr int NOT NULL, plan text, "Since" timestamp NOT NULL DEFAULT '2026-01-01', state text NOT NULL,
           PRIMARY KEY (kind, nr));
@@ -54,7 +56,7 @@ class MappedSchemaIT {
           join_id text PRIMARY KEY, test text NOT NULL, arm text NOT NULL, kind text NOT NULL, nr int NOT NULL, at timestamp NOT NULL);
       CREATE TABLE "A/B"."Views" (
           test text NOT NULL, kind text NOT NULL, nr int NOT NULL, arm text NOT NULL, seen numeric NOT NULL,
-          PRIMARY KEY (test, kind, nr, seen));
+          PRIMARY KEY (test, kind, nr));
       CREATE TABLE "A/B"."Log" (
           id bigint PRIMARY KEY, body jsonb NOT NULL, deleted_at timestamptz);
       GRANT USAGE ON SCHEMA "A/B" TO experiment_etl_auditor;
@@ -69,7 +71,7 @@ class MappedSchemaIT {
         values: {status: {PLANNED: DRAFT, RUNNING: ACTIVE, DONE: COMPLETED}}
       variants:
         table: '"A/B".Arms'
-        columns: {id: arm_id, experiment_id: {key: test}, key: arm, allocation_pct: weight, is_control: holdout}
+        columns: {id: arm_id, experiment_id: test_id, key: arm, allocation_pct: weight, is_control: holdout}
       users:
         table: '"A/B".People'
         columns: {user_id: [kind, nr], created_at: {column: Since, zone: America/New_York}}
@@ -105,7 +107,7 @@ class MappedSchemaIT {
         SCHEMA,
         CaptureSql.of(tables, "experiment_etl", "experiment_etl").text(),
         "INSERT INTO \"A/B\".\"Tests\" (slug, phase, \"Begin\") SELECT 'checkout', 'RUNNING', extract(epoch FROM now() - interval '30 days') * 1000",
-        "INSERT INTO \"A/B\".\"Arms\" VALUES (1, 'checkout', 'a', 0.5, 'yes'), (2, 'checkout', 'b', 1.5, 'no')",
+        "INSERT INTO \"A/B\".\"Arms\" SELECT n, test_id, chr(96 + n), n - 0.5, CASE n WHEN 1 THEN 'yes' ELSE 'no' END FROM \"A/B\".\"Tests\", generate_series(1, 2) n",
         "INSERT INTO \"A/B\".\"People\" (kind, nr, plan, state) SELECT 'U:x', n, 'pro', CASE n WHEN 9 THEN 'closed' ELSE 'member' END FROM generate_series(1, 9) n",
         joins(1, 8),
         view(1, 8, 5),

@@ -296,8 +296,12 @@ final class SourceSnapshot implements AutoCloseable {
             settings,
             TableSql.typesQuery(binding),
             row -> types.put(row.getString(1), row.getString(2)));
+        TableSql part =
+            new TableSql(binding, types, binding.schema().equals(settings.mapping().schema()));
         parts.add(
-            new TableSql(binding, types, binding.schema().equals(settings.mapping().schema())));
+            table == AuditedTable.VARIANTS && settings.mapping().variantsNameOtherIds()
+                ? part.naming(rowsOf(settings, AuditedTable.EXPERIMENTS).parts().get(0))
+                : part);
       }
       rows = new RowsSql(table.source(), parts);
       tables.put(table, rows);

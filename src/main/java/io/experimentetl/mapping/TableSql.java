@@ -1,6 +1,7 @@
 package io.experimentetl.mapping;
 
 import io.experimentetl.model.ColumnType;
+import io.experimentetl.model.ExperimentRow;
 import io.experimentetl.model.SourceColumn;
 import io.experimentetl.model.SourceTable;
 import java.sql.Connection;
@@ -38,6 +39,9 @@ public final class TableSql {
   private final Map<String, String> types;
   private final boolean inSearchPath;
 
+  /** The table whose rows give the numbers of the experiments that this one names; null: none. */
+  private final TableSql experiments;
+
   /**
    * A binding of a table as it is now.
    *
@@ -45,9 +49,20 @@ public final class TableSql {
    * @param inSearchPath whether the table's schema is the first of the session's search path
    */
   public TableSql(TableBinding binding, Map<String, String> types, boolean inSearchPath) {
+    this(binding, types, inSearchPath, null);
+  }
+
+  private TableSql(
+      TableBinding binding, Map<String, String> types, boolean inSearchPath, TableSql experiments) {
     this.binding = binding;
     this.types = Map.copyOf(types);
     this.inSearchPath = inSearchPath;
+    this.experiments = experiments;
+  }
+
+  /** The same where experiments are numbered by key, and this table names them by id. */
+  public TableSql naming(TableSql ofExperiments) {
+    return new TableSql(binding, types, inSearchPath, ofExperiments);
   }
 
   /**
@@ -129,6 +144,7 @@ public final class TableSql {
   public boolean isNumeric(SourceColumn<?> column) {
     ColumnBinding bound = binding.column(column);
     return bound != null
+        && column.type() != ColumnType.TIMESTAMP
         && bound.values().isEmpty()
         && bound.origin() instanceof Origin.Column from
         && "numeric".equals(types.get(from.name()));
@@ -323,6 +339,14 @@ public final class TableSql {
   }
 
   private String number(Origin.Number number) {
+    if (experiments != null && number.entity() == SourceTable.EXPERIMENTS && !number.byKey()) {
+      return "(SELECT etl_number FROM (SELECT %s AS etl_number, %s AS etl_own FROM %s) etl_experiments WHERE etl_own = %s)"
+          .formatted(
+              experiments.value(ExperimentRow.COLUMNS.named("id")),
+              experiments.value(ExperimentRow.COLUMNS.named(SourceTable.SOURCE_ID)),
+              name(experiments.binding),
+              ownText(number.text()));
+    }
     if (number.text() instanceof Origin.Column column
         && INTEGERS.contains(types.get(column.name()))) {
       return SqlNames.quoted(column.name()) + "::bigint";

@@ -134,12 +134,8 @@ class MappedSchemaIT {
   }
 
   @AfterAll
-  void auditIsEqual() throws Exception {
-    try {
-      assertThat(job.audit().differences()).isEmpty();
-    } finally {
-      job.close();
-    }
+  void close() throws Exception {
+    job.close();
   }
 
   /** Odd users are in b, even ones in a. */

@@ -72,7 +72,7 @@ class KubernetesManifestsTest {
 
   @Test
   void everyResourceFitsItsSchema() throws IOException {
-    assertThat(resources).hasSize(9);
+    assertThat(resources).hasSize(13);
     for (JsonNode resource : resources) {
       assertThat(KubernetesSchemas.errors(resource))
           .as(resource.at("/metadata/name").asText())
@@ -88,6 +88,8 @@ class KubernetesManifestsTest {
             "CronJob", "/spec/jobTemplate/spec/template/spec/containers/0",
             "NetworkPolicy", "/spec/ingress/1/ports/0",
             "PodMonitor", "/spec/podMetricsEndpoints/0",
+            "Deployment", "/spec/template/spec/containers/0/livenessProbe",
+            "Service", "/spec/ports/0",
             "PersistentVolumeClaim", "/spec",
             "ConfigMap", "/metadata");
     for (Map.Entry<String, String> entry : misspelt.entrySet()) {
@@ -219,6 +221,7 @@ class KubernetesManifestsTest {
   private static List<JsonNode> pods() {
     List<JsonNode> pods = new ArrayList<>(List.of(flink.at("/podTemplate/spec")));
     all("CronJob").forEach(job -> pods.add(job.at("/spec/jobTemplate/spec/template/spec")));
+    pods.add(only("Deployment").at("/spec/template/spec"));
     return pods;
   }
 
@@ -244,7 +247,8 @@ class KubernetesManifestsTest {
   void documentationCreatesTheSecretWithItsKeys() throws IOException {
     assertThat(Files.readString(Path.of("docs/deployment.md")))
         .contains(
-            "kubectl create secret generic experiment-etl-passwords --from-file=source-password --from-file=clickhouse-password --from-file=serve-password");
+            "kubectl create secret generic experiment-etl-passwords --from-file=source-password --from-file=clickhouse-password --from-file=serve-password",
+            "kubectl create secret generic experiment-etl-serve --from-file=tokens --from-file=viewer --from-file=tls.crt --from-file=tls.key");
   }
 
   @Test
@@ -291,6 +295,67 @@ class KubernetesManifestsTest {
   }
 
   @Test
+  void apiIsServedWithTlsProbedAndScraped(@TempDir Path folder) throws IOException {
+    JsonNode pod = only("Deployment").at("/spec/template/spec");
+    JsonNode container = pod.at("/containers/0");
+    assertThat(container.get("image").asText()).isEqualTo(DeploymentFiles.image());
+    assertThat(DeploymentFiles.texts(container.get("command")))
+        .endsWith("-jar", DeploymentFiles.JAR);
+    var verb = DeploymentFiles.verb(DeploymentFiles.texts(container.get("args")));
+    assertThat(verb.commandSpec().name()).isEqualTo("serve");
+    assertThat(DeploymentFiles.option(verb, "--config")).isEqualTo(CONFIG);
+    assertThat(DeploymentFiles.option(verb, "--flink"))
+        .isEqualTo("http://experiment-etl-rest:" + DeploymentFiles.flinkConf().get("rest.port"));
+    assertThat(DeploymentFiles.option(verb, "--postgres-password-file"))
+        .isEqualTo(PASSWORDS + "/serve-password");
+    String state = mounts(pod).get("experiment-etl-state");
+    assertThat(DeploymentFiles.option(verb, "--cluster-state")).isEqualTo(state);
+    assertThat(DeploymentFiles.option(verb, "--state-directory")).startsWith(state + "/");
+
+    Map<String, String> environment = new TreeMap<>();
+    container
+        .get("env")
+        .forEach(each -> environment.put(each.get("name").asText(), each.get("value").asText()));
+    String secret = mounts(pod).get("experiment-etl-serve");
+    assertThat(environment)
+        .containsOnly(
+            Map.entry("EXPERIMENT_ETL_SERVE_HOST", "0.0.0.0"),
+            Map.entry("EXPERIMENT_ETL_SERVE_TOKENS_FILE", secret + "/tokens"),
+            Map.entry("EXPERIMENT_ETL_SERVE_CERTIFICATE_FILE", secret + "/tls.crt"),
+            Map.entry("EXPERIMENT_ETL_SERVE_KEY_FILE", secret + "/tls.key"));
+
+    JsonNode port = container.at("/ports/0");
+    assertThat(port.get("containerPort").asInt()).isEqualTo(jobConfig(folder).serve().port());
+    for (String probe : List.of("startupProbe", "livenessProbe", "readinessProbe")) {
+      assertThat(container.get(probe).get("httpGet").toString())
+          .isEqualTo("{\"path\":\"/health\",\"port\":\"api\",\"scheme\":\"HTTPS\"}");
+    }
+    String label = "/app.kubernetes.io~1name";
+    String name = only("Deployment").at("/spec/template/metadata/labels" + label).asText();
+    assertThat(only("Service").at("/spec/selector" + label).asText()).isEqualTo(name);
+    assertThat(only("Service").at("/spec/ports/0/port")).isEqualTo(port.get("containerPort"));
+    JsonNode policy = policy("experiment-etl-serve");
+    assertThat(policy.at("/podSelector/matchLabels" + label).asText()).isEqualTo(name);
+    assertThat(ports(policy.at("/ingress/0"))).containsExactly(port.get("containerPort").asInt());
+    assertThat(policy.get("egress")).isEqualTo(policy("experiment-etl-tools").get("egress"));
+    JsonNode monitor = monitor("experiment-etl-serve");
+    assertThat(monitor.at("/selector/matchLabels" + label).asText()).isEqualTo(name);
+    JsonNode endpoint = monitor.at("/podMetricsEndpoints/0");
+    assertThat(endpoint.get("port").asText()).isEqualTo(port.get("name").asText());
+    assertThat(endpoint.at("/authorization/credentials/key").asText()).isEqualTo("viewer");
+    assertThat(endpoint.at("/tlsConfig/serverName"))
+        .isEqualTo(only("Service").at("/metadata/name"));
+  }
+
+  private static JsonNode monitor(String name) {
+    return all("PodMonitor").stream()
+        .filter(each -> each.at("/metadata/name").asText().equals(name))
+        .findFirst()
+        .orElseThrow()
+        .get("spec");
+  }
+
+  @Test
   void networkPoliciesAllowWhatTheConfigurationNames(@TempDir Path folder) throws IOException {
     JobConfig config = jobConfig(folder);
     Set<Integer> servers =
@@ -330,7 +395,7 @@ class KubernetesManifestsTest {
     String job = flink.at("/podTemplate/metadata/labels").get(label).asText();
     assertThat(policy("experiment-etl").at("/podSelector/matchLabels").get(label).asText())
         .isEqualTo(job);
-    assertThat(only("PodMonitor").at("/spec/selector/matchLabels").get(label).asText())
+    assertThat(monitor("experiment-etl").at("/selector/matchLabels").get(label).asText())
         .isEqualTo(job);
     for (JsonNode cronJob : all("CronJob")) {
       assertThat(cronJob.at("/spec/jobTemplate/spec/template/metadata/labels").get(label).asText())
@@ -339,7 +404,7 @@ class KubernetesManifestsTest {
     }
     JsonNode port = flink.at("/podTemplate/spec/containers/0/ports/0");
     assertThat(port.get("containerPort").asInt()).isEqualTo(DeploymentFiles.metricsPort());
-    assertThat(only("PodMonitor").at("/spec/podMetricsEndpoints/0/port").asText())
+    assertThat(monitor("experiment-etl").at("/podMetricsEndpoints/0/port").asText())
         .isEqualTo(port.get("name").asText());
   }
 }

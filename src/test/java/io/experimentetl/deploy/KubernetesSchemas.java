@@ -30,6 +30,8 @@ final class KubernetesSchemas {
   private static final Map<String, Place> PLACES =
       Map.of(
           "v1/ConfigMap", new Place("kubernetes-model-core", "kubernetes_core_ConfigMap"),
+          "v1/Service", new Place("kubernetes-model-core", "kubernetes_core_Service"),
+          "apps/v1/Deployment", new Place("kubernetes-model-apps", "kubernetes_apps_Deployment"),
           "v1/PersistentVolumeClaim",
               new Place("kubernetes-model-core", "kubernetes_core_PersistentVolumeClaim"),
           "batch/v1/CronJob", new Place("kubernetes-model-batch", "kubernetes_batch_v1_CronJob"),

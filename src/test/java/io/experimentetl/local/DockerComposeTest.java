@@ -199,6 +199,7 @@ class DockerComposeTest {
     Set<String> used = new TreeSet<>();
     String config = Files.readString(CONFIG);
     String datasources = Files.readString(Path.of(DATASOURCES));
+    String prometheus = Files.readString(Path.of("deploy/monitoring/prometheus.yaml"));
     services.forEach(
         (name, service) -> {
           keys(service, "environment")
@@ -209,6 +210,9 @@ class DockerComposeTest {
           }
           if (texts(service, "volumes").stream().anyMatch(each -> each.contains(DATASOURCES))) {
             names += datasources;
+          }
+          if (name.equals("prometheus")) {
+            names += prometheus;
           }
           Set<String> read = new TreeSet<>();
           Matcher secret = Pattern.compile("/run/secrets/([a-z-]+)").matcher(names);
@@ -226,11 +230,16 @@ class DockerComposeTest {
     String folder = "deploy/docker-compose/secrets/";
     assertThat(Files.readAllLines(Path.of(".gitignore"))).contains(folder);
     Set<String> roles = new TreeSet<>();
+    Set<String> others = new TreeSet<>();
     keys(file, "secrets")
         .forEach(
             (name, secret) -> {
               assertThat(secret).isEqualTo(Map.of("file", "./" + folder + name));
-              roles.add(name.replace("-password", ""));
+              if (name.endsWith("-password")) {
+                roles.add(name.replace("-password", ""));
+              } else {
+                others.add(name);
+              }
             });
     for (String page : List.of("docker-compose.yml", "docs/deployment.md")) {
       Matcher made =
@@ -241,6 +250,11 @@ class DockerComposeTest {
               .matcher(Files.readString(Path.of(page)));
       assertThat(made.find()).as(page).isTrue();
       assertThat(made.group(1).split(" ")).containsExactlyInAnyOrderElementsOf(roles);
+      for (String other : others) {
+        assertThat(Files.readString(Path.of(page)))
+            .as(page)
+            .containsPattern("(>|-out|-keyout) " + folder + other + "\\b");
+      }
     }
   }
 
@@ -275,11 +289,11 @@ class DockerComposeTest {
 
   @Test
   void verbsAreKnownAndTheirPathsAreMounted() {
-    for (String name : List.of("submit", "operations")) {
+    for (String name : List.of("submit", "operations", "serve")) {
       Map<String, Object> service = services.get(name);
       assertThat(texts(service, "entrypoint")).containsExactly("java", "-jar", DeploymentFiles.JAR);
       ParseResult verb = DeploymentFiles.verb(texts(service, "command"));
-      assertThat(verb.commandSpec().name()).isEqualTo(name.equals("submit") ? name : "status");
+      assertThat(verb.commandSpec().name()).isEqualTo(name.equals("operations") ? "status" : name);
       assertThat(DeploymentFiles.option(verb, "--config"))
           .isEqualTo("/job/config/" + CONFIG.getFileName());
       assertThat(texts(service, "volumes")).contains("./" + CONFIG.getParent() + ":/job/config");
@@ -350,6 +364,30 @@ class DockerComposeTest {
       assertThat(texts(services.get("prometheus"), "volumes"))
           .contains("./deploy/monitoring/%1$s:/etc/prometheus/%1$s:ro".formatted(rules.asText()));
     }
+  }
+
+  @Test
+  void apiIsServedWithTlsAndScraped(@TempDir Path folder) throws IOException {
+    Map<String, Object> serve = services.get("serve");
+    ParseResult verb = DeploymentFiles.verb(texts(serve, "command"));
+    String role = DeploymentFiles.option(verb, "--postgres-user");
+    String password = DeploymentFiles.option(verb, "--postgres-password-file");
+    assertThat(texts(services.get("postgres-schema"), "command").get(0))
+        .contains("\\set password `cat " + password + "`\nALTER ROLE " + role + " ");
+    int port =
+        DeploymentFiles.config(Files.readString(CONFIG), "/run/secrets", folder).serve().port();
+    assertPublished("serve", port);
+    assertThat(keys(serve, "environment"))
+        .containsEntry("EXPERIMENT_ETL_SERVE_HOST", "0.0.0.0")
+        .containsEntry("EXPERIMENT_ETL_SERVE_CERTIFICATE_FILE", "/run/secrets/serve-certificate");
+    JsonNode scraped =
+        DeploymentFiles.yaml(Path.of("deploy/monitoring/prometheus.yaml"))
+            .get(0)
+            .at("/scrape_configs/1");
+    assertThat(scraped.at("/static_configs/0/targets/0").asText()).isEqualTo("serve:" + port);
+    assertThat(scraped.get("scheme").asText()).isEqualTo("https");
+    assertThat(scraped.at("/tls_config/ca_file").asText())
+        .isEqualTo(keys(serve, "environment").get("EXPERIMENT_ETL_SERVE_CERTIFICATE_FILE"));
   }
 
   @Test

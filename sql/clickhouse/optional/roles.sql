@@ -32,6 +32,8 @@ GRANT SELECT ON system.settings TO experiment_etl_writer, experiment_etl_auditor
 GRANT SELECT ON system.replicas TO experiment_etl_writer, experiment_etl_operator;
 GRANT SELECT ON system.time_zones TO experiment_etl_auditor;
 
--- For resync of all tables, with the job's database in the place of experiments. The job then writes into a database beside it:
+-- For resync of all tables and bluegreen, with the job's database in the place of experiments. The job then writes into a database beside it:
 --   GRANT SELECT, INSERT ON experiments_resync.* TO experiment_etl_writer;
+--   GRANT SELECT, INSERT ON experiments_green.* TO experiment_etl_writer;
+--   GRANT SYSTEM MERGES ON experiments.* TO experiment_etl_operator;
 --   GRANT CREATE DATABASE, DROP DATABASE, CREATE TABLE, DROP TABLE, CREATE VIEW, DROP VIEW, ALTER, SELECT, INSERT ON *.* TO experiment_etl_operator;

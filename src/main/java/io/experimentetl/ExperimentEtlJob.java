@@ -42,6 +42,9 @@ public final class ExperimentEtlJob {
   /** The job's name on the cluster. */
   public static final String NAME = "experiment-etl";
 
+  /** The name of a job that runs beside it. */
+  public static final String GREEN_NAME = NAME + "-green";
+
   private ExperimentEtlJob() {}
 
   /**
@@ -53,12 +56,13 @@ public final class ExperimentEtlJob {
    */
   public static void main(String[] words) throws Exception {
     StreamExecutionEnvironment environment = StreamExecutionEnvironment.getExecutionEnvironment();
+    JobArguments arguments = JobArguments.parse(List.of(words));
     onOwnThread(
         () -> {
-          prepare(JobArguments.parse(List.of(words)), environment);
+          prepare(arguments, environment);
           return null;
         });
-    environment.execute(NAME);
+    environment.execute(arguments.green() ? GREEN_NAME : NAME);
   }
 
   /**
@@ -82,10 +86,7 @@ public final class ExperimentEtlJob {
       throws Exception {
     JobConfig configured = JobConfig.load(arguments.config(), System.getenv());
     String database = configured.clickhouse().database();
-    JobConfig config =
-        arguments.resync()
-            ? configured.withClickHouseDatabase(JobArguments.resyncDatabase(database))
-            : configured;
+    JobConfig config = effective(configured, arguments);
     environment
         .getConfig()
         .setGlobalJobParameters(
@@ -112,6 +113,17 @@ public final class ExperimentEtlJob {
     if (arguments.check().isEmpty()) {
       DeclaredMetrics.write(warehouse.connection(), config.statistics().metrics());
     }
+  }
+
+  private static JobConfig effective(JobConfig configured, JobArguments arguments) {
+    String database = configured.clickhouse().database();
+    if (arguments.green()) {
+      return configured.beside(
+          JobArguments.greenSlot(configured.source().slot()), JobArguments.greenDatabase(database));
+    }
+    return arguments.resync()
+        ? configured.withClickHouseDatabase(JobArguments.resyncDatabase(database))
+        : configured;
   }
 
   private static StartOptions start(JobArguments arguments, JobConfig configured, JobConfig config)

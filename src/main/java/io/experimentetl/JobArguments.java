@@ -10,6 +10,7 @@ import java.util.Optional;
  *
  * @param config the configuration file, as the JobManager reads it
  * @param resync whether to read everything again into a database next to the configured one
+ * @param green whether to run beside the job of the same configuration
  * @param restatedMetric the metric to recompute
  * @param correctedAllocation the experiment whose present weights hold for all its users
  * @param check what is checked ahead; empty: the job is submitted
@@ -18,6 +19,7 @@ import java.util.Optional;
 public record JobArguments(
     Path config,
     boolean resync,
+    boolean green,
     Optional<String> restatedMetric,
     Optional<CorrectedAllocation> correctedAllocation,
     Optional<Check> check,
@@ -86,6 +88,9 @@ public record JobArguments(
   /** Reads everything again into {@link #resyncDatabase}. */
   public static final String RESYNC = "--resync";
 
+  /** Runs beside the job of the same configuration; see {@link #greenDatabase}. */
+  public static final String GREEN = "--green";
+
   /** Recomputes a metric. */
   public static final String RESTATE = "--restate";
 
@@ -104,9 +109,11 @@ public record JobArguments(
 
   private static final String USAGE =
       """
-      Usage: experiment-etl.jar --config FILE [--resync | --restate METRIC | --restate-allocation ID@NUMBER] [--check successor|fresh [--state CHECKPOINT OPERATORS]]
+      Usage: experiment-etl.jar --config FILE [--resync | --green | --restate METRIC | --restate-allocation ID@NUMBER] [--check successor|fresh [--state CHECKPOINT OPERATORS]]
         --resync: starts without state, reads everything again into the database NAME_resync next to the configured
           one, NAME, and takes over the facts of NAME that are older than the source's retention. Run by the verb resync.
+        --green: starts from a savepoint of the job that goes on, as a second job. It reads the slot SLOT_green, writes into the
+          database NAME_green, and writes nothing to Kafka. Run by the verb bluegreen.
         --restate: starts from a savepoint and recomputes the days of a metric, from the day in its key since, from the
           raw rows in ClickHouse. The savepoint has no such metric, or another definition of it. Run by the verb restate.
         --restate-allocation: starts from a savepoint and tests all users of the experiment with this id against its present
@@ -136,9 +143,10 @@ public record JobArguments(
             : Optional.empty();
     List<String> start = check.isEmpty() ? arguments : arguments.subList(0, size - 2);
     boolean resync = start.size() == 3 && start.get(2).equals(RESYNC);
+    boolean green = start.size() == 3 && start.get(2).equals(GREEN);
     boolean restate = start.size() == 4 && start.get(2).equals(RESTATE);
     boolean correct = start.size() == 4 && start.get(2).equals(RESTATE_ALLOCATION);
-    if ((start.size() != 2 && !resync && !restate && !correct)
+    if ((start.size() != 2 && !resync && !green && !restate && !correct)
         || !start.get(0).equals(CONFIG)
         || (state.isPresent() && check.filter(of -> of == Check.SUCCESSOR).isEmpty())) {
       throw new IllegalArgumentException(USAGE);
@@ -146,6 +154,7 @@ public record JobArguments(
     return new JobArguments(
         Path.of(start.get(1)),
         resync,
+        green,
         restate ? Optional.of(start.get(3)) : Optional.empty(),
         correct ? Optional.of(CorrectedAllocation.parse(start.get(3))) : Optional.empty(),
         check,
@@ -156,16 +165,27 @@ public record JobArguments(
    * The arguments after the configuration's: what distinguishes this start from an ordinary one.
    */
   public String action() {
-    return resync
-        ? RESYNC
-        : restatedMetric
-            .map(metric -> RESTATE + " " + metric)
-            .or(() -> correctedAllocation.map(of -> RESTATE_ALLOCATION + " " + of))
-            .orElse("");
+    if (resync || green) {
+      return resync ? RESYNC : GREEN;
+    }
+    return restatedMetric
+        .map(metric -> RESTATE + " " + metric)
+        .or(() -> correctedAllocation.map(of -> RESTATE_ALLOCATION + " " + of))
+        .orElse("");
   }
 
   /** The database into which a resync of another one reads. */
   public static String resyncDatabase(String database) {
     return database + "_resync";
+  }
+
+  /** The database of the job that runs beside that of another one. */
+  public static String greenDatabase(String database) {
+    return database + "_green";
+  }
+
+  /** The slot of the job that runs beside the one that reads another slot. */
+  public static String greenSlot(String slot) {
+    return slot + "_green";
   }
 }

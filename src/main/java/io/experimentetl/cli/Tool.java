@@ -6,6 +6,7 @@ import io.experimentetl.maintenance.CleanupCommand;
 import io.experimentetl.maintenance.ForgetCommand;
 import io.experimentetl.maintenance.MaintainCommand;
 import io.experimentetl.maintenance.PartitionsCommand;
+import io.experimentetl.operations.BlueGreenCommand;
 import io.experimentetl.operations.CancelCommand;
 import io.experimentetl.operations.Databases;
 import io.experimentetl.operations.DeadLettersCommand;
@@ -84,6 +85,7 @@ public final class Tool {
         .addSubcommand(new CancelCommand(deployments.get()))
         .addSubcommand(new RedeployCommand(deployments.get()))
         .addSubcommand(new SavepointsCommand(deployments.get()))
+        .addSubcommand(new BlueGreenCommand(deployments.get()))
         .addSubcommand(new RestateCommand(deployments.get()))
         .addSubcommand(new ResyncCommand(deployments.get()))
         .addSubcommand(new DeadLettersCommand(databases.get()))

@@ -2,11 +2,14 @@ package io.experimentetl.clickhouse;
 
 import java.io.IOException;
 import java.time.Duration;
+import java.util.Collection;
 import org.apache.flink.api.connector.sink2.Committer;
 import org.apache.flink.api.connector.sink2.CommitterInitContext;
 import org.apache.flink.api.connector.sink2.CommittingSinkWriter;
 import org.apache.flink.api.connector.sink2.Sink;
+import org.apache.flink.api.connector.sink2.StatefulSinkWriter;
 import org.apache.flink.api.connector.sink2.SupportsCommitter;
+import org.apache.flink.api.connector.sink2.SupportsWriterState;
 import org.apache.flink.api.connector.sink2.WriterInitContext;
 import org.apache.flink.core.io.SimpleVersionedSerializer;
 import org.apache.flink.streaming.api.connector.sink2.CommittableMessage;
@@ -46,6 +49,7 @@ import org.apache.flink.types.Either;
 public final class ClickHouseSink<T>
     implements Sink<Either<ProgressMarker, T>>,
         SupportsCommitter<Committable>,
+        SupportsWriterState<Either<ProgressMarker, T>, Committable>,
         SupportsPreCommitTopology<Committable, Committable> {
 
   private final RowEncoder<T> encoder;
@@ -80,7 +84,23 @@ public final class ClickHouseSink<T>
   @Override
   public CommittingSinkWriter<Either<ProgressMarker, T>, Committable> createWriter(
       WriterInitContext context) throws IOException {
+    return writer(context);
+  }
+
+  private ClickHouseWriter<T> writer(WriterInitContext context) throws IOException {
     return new ClickHouseWriter<>(encoder, connection, limits, folder, linger, context);
+  }
+
+  /** A writer leaves nothing in a checkpoint: the committer has its batches. */
+  @Override
+  public StatefulSinkWriter<Either<ProgressMarker, T>, Committable> restoreWriter(
+      WriterInitContext context, Collection<Committable> recovered) throws IOException {
+    return writer(context);
+  }
+
+  @Override
+  public SimpleVersionedSerializer<Committable> getWriterStateSerializer() {
+    return new CommittableSerializer();
   }
 
   @Deprecated

@@ -7,6 +7,7 @@ import java.util.Collection;
 import java.util.List;
 import java.util.OptionalLong;
 import org.apache.flink.api.connector.sink2.CommittingSinkWriter;
+import org.apache.flink.api.connector.sink2.StatefulSinkWriter;
 import org.apache.flink.api.connector.sink2.WriterInitContext;
 import org.apache.flink.metrics.Counter;
 import org.apache.flink.metrics.MetricGroup;
@@ -14,12 +15,15 @@ import org.apache.flink.types.Either;
 
 /**
  * The writer of one subtask. It seals rows into batches, and adds the latest progress marker after
- * them. All early writes have succeeded before a checkpoint contains the marker.
+ * them. All early writes have succeeded before a checkpoint contains the marker. It has no state,
+ * but asks for it: Flink then says which checkpoint has been passed.
  */
 final class ClickHouseWriter<T>
-    implements CommittingSinkWriter<Either<ProgressMarker, T>, Committable> {
+    implements CommittingSinkWriter<Either<ProgressMarker, T>, Committable>,
+        StatefulSinkWriter<Either<ProgressMarker, T>, Committable> {
 
   private final RowEncoder<T> encoder;
+  private final BatchIds ids;
   private final BatchSealer<T> rows;
   private final EarlyWrite<T> early;
   private final int subtask;
@@ -47,7 +51,8 @@ final class ClickHouseWriter<T>
     subtask = context.getTaskInfo().getIndexOfThisSubtask();
     parallelism = context.getTaskInfo().getNumberOfParallelSubtasks();
     long restored = restoredCheckpoint(context.getRestoredCheckpointId());
-    BatchIds ids = new BatchIds(subtask);
+    ids = new BatchIds(subtask);
+    ids.passed(Math.max(0, restored));
     rows = sealer(encoder, BatchSealer.Kind.ROWS, limits, ids, folder, restored);
     early =
         linger == null
@@ -126,6 +131,13 @@ final class ClickHouseWriter<T>
     List<Committable> committables = sealed;
     sealed = new ArrayList<>();
     return committables;
+  }
+
+  /** The batches of the checkpoint are sealed: {@link #flush} came before. */
+  @Override
+  public List<Committable> snapshotState(long checkpointId) {
+    ids.passed(checkpointId);
+    return List.of();
   }
 
   @Override

@@ -88,6 +88,24 @@ public record JobConfig(
         serve);
   }
 
+  /**
+   * The same, for a second job beside the one of this configuration: it reads another slot, writes
+   * into another database, and writes nothing to Kafka.
+   */
+  public JobConfig beside(String slot, String database) {
+    return new JobConfig(
+        source.withSlot(slot),
+        clickhouse.withDatabase(database),
+        statistics,
+        findings,
+        delivery,
+        kafka.withoutFindingsTopic(),
+        outbox.disabled(),
+        state,
+        retention,
+        serve);
+  }
+
   public static JobConfig parse(String origin, String yaml, Map<String, String> environment) {
     List<ConfigurationError> errors = new ArrayList<>();
     JobConfig config = read(origin, yaml, environment, errors);

@@ -59,6 +59,16 @@ public record KafkaConfig(
     return read(Section.empty("kafka"));
   }
 
+  KafkaConfig withoutFindingsTopic() {
+    return new KafkaConfig(
+        bootstrapServers,
+        properties,
+        sourceTopicPrefix,
+        null,
+        transactionalIdPrefix,
+        transactionTimeout);
+  }
+
   static KafkaConfig read(Section section) {
     return new KafkaConfig(
         section.get("bootstrap-servers", text(), "localhost:9092"),

@@ -40,6 +40,10 @@ public record OutboxConfig(
     return read(Section.empty("outbox"));
   }
 
+  OutboxConfig disabled() {
+    return new OutboxConfig(false, topicPrefix, aggregateTypes, eventTypes, grace, stuckAfter);
+  }
+
   static OutboxConfig read(Section section) {
     return new OutboxConfig(
         section.get("enabled", bool(), false),

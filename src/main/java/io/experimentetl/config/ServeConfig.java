@@ -13,6 +13,7 @@ import java.io.Serializable;
  * @param tokensFile holds the hashes of the bearer tokens; null: none is set
  * @param certificateFile PEM, the server's certificate and those up to its CA; null: no TLS
  * @param keyFile PEM, the private key in PKCS#8; null: no TLS
+ * @param keepSavepoints how many of the newest savepoints the daily task keeps; null: all
  * @param actionLog where each change is recorded; null: beside the state of the other verbs
  */
 public record ServeConfig(
@@ -21,6 +22,7 @@ public record ServeConfig(
     String tokensFile,
     String certificateFile,
     String keyFile,
+    Integer keepSavepoints,
     String actionLog)
     implements Serializable {
 
@@ -42,6 +44,7 @@ public record ServeConfig(
             section.optional("tokens-file", text()),
             section.optional("certificate-file", text()),
             section.optional("key-file", text()),
+            section.optional("keep-savepoints", integer(1, 10_000)),
             section.optional("action-log", text()));
     if ((config.certificateFile == null) != (config.keyFile == null)) {
       section.error(

@@ -123,6 +123,24 @@ public record SourceConfig(
     return new ServerTls(mode, TlsKeys.read(section));
   }
 
+  SourceConfig withSlot(String other) {
+    return new SourceConfig(
+        type,
+        host,
+        port,
+        database,
+        schema,
+        username,
+        password,
+        tls,
+        publication,
+        other,
+        heartbeatInterval,
+        splitSize,
+        usersTruncate,
+        unstreamedChanges);
+  }
+
   static SourceConfig read(Section section) {
     SourceType type = section.get("type", choice(SourceType.class), SourceType.POSTGRES);
     String host = section.get("host", text(), type == SourceType.KAFKA ? null : "localhost");

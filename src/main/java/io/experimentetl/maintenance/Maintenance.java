@@ -9,20 +9,27 @@ import io.experimentetl.config.JobConfig;
 import io.experimentetl.maintenance.Schedule.Outcome;
 import io.experimentetl.operations.ColdStorage;
 import io.experimentetl.operations.Databases;
+import io.experimentetl.operations.Deployment;
 import io.experimentetl.operations.OperationsException;
 import io.experimentetl.operations.PostgresLogin;
+import io.experimentetl.operations.SavepointRemoval;
 import java.sql.SQLException;
 import java.time.Clock;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.stream.Collectors;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /** The work of the scheduled tasks. A step that fails does not keep the others from running. */
 public final class Maintenance {
+  private static final Logger LOG = LoggerFactory.getLogger(Maintenance.class);
+
   /** Long enough for a large partition's ANALYZE. */
   private static final Duration STATEMENT_TIMEOUT = Duration.ofHours(2);
 
@@ -30,11 +37,22 @@ public final class Maintenance {
   private static final Duration AUDIT_PATIENCE = Duration.ofMinutes(5);
 
   private final Databases databases;
+  private final Optional<Deployment> deployment;
   private final Clock clock;
 
   /** Maintenance of a deployment's databases. */
   public Maintenance(Databases databases, Clock clock) {
+    this(databases, Optional.empty(), clock);
+  }
+
+  /** Maintenance of a deployment's databases and savepoints. */
+  public Maintenance(Deployment deployment, Clock clock) {
+    this(deployment.databases(), Optional.of(deployment), clock);
+  }
+
+  private Maintenance(Databases databases, Optional<Deployment> deployment, Clock clock) {
     this.databases = databases;
+    this.deployment = deployment;
     this.clock = clock;
   }
 
@@ -75,7 +93,17 @@ public final class Maintenance {
               new DataStatistics(databases.postgres(), databases.clickHouse(), clock).record();
               return "recorded";
             });
+    Integer keep = databases.config().serve().keepSavepoints();
+    if (keep != null && deployment.isPresent()) {
+      succeeded &= step(details, "savepoints", () -> removeSavepoints(deployment.get(), keep));
+    }
     return new Outcome(succeeded, String.join("; ", details));
+  }
+
+  private static String removeSavepoints(Deployment deployment, int keep) {
+    int removed =
+        new SavepointRemoval(deployment, line -> LOG.info("savepoints: {}", line)).keepNewest(keep);
+    return removed + " removed";
   }
 
   private static boolean step(List<String> details, String name, Step step) {

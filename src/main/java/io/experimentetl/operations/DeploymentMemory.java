@@ -22,6 +22,7 @@ public final class DeploymentMemory {
   private static final String LAST_SAVEPOINT = "last-savepoint";
   private static final String SAVEPOINTS = "savepoints";
   private static final String STARTED_FRESH = "started-fresh";
+  private static final String GREEN_JOBS = "green-jobs";
 
   private final Path directory;
   private final Optional<Path> clusterState;
@@ -52,7 +53,23 @@ public final class DeploymentMemory {
   }
 
   Path resyncMark() {
-    return directory.resolve("resync-unfinished");
+    return file("resync-unfinished");
+  }
+
+  /** A file of the directory, which need not exist. */
+  Path file(String name) {
+    return directory.resolve(name);
+  }
+
+  /** Remembers a job whose checkpoints are no state of this deployment. */
+  void addGreenJob(String id) {
+    List<String> all = new ArrayList<>(greenJobs());
+    all.add(id);
+    write(GREEN_JOBS, String.join("\n", all));
+  }
+
+  private List<String> greenJobs() {
+    return lines(GREEN_JOBS);
   }
 
   /** The configuration with which the last job was started: the job's file may be edited later. */
@@ -110,13 +127,14 @@ public final class DeploymentMemory {
 
   /** The savepoints that the verbs took and did not remove, the oldest first. */
   List<Savepoint> savepoints() {
-    Path file = directory.resolve(SAVEPOINTS);
+    return lines(SAVEPOINTS).stream().map(Savepoint::parse).toList();
+  }
+
+  private List<String> lines(String name) {
+    Path file = directory.resolve(name);
     try {
       return Files.exists(file)
-          ? Files.readAllLines(file).stream()
-              .filter(line -> !line.isBlank())
-              .map(Savepoint::parse)
-              .toList()
+          ? Files.readAllLines(file).stream().filter(line -> !line.isBlank()).toList()
           : List.of();
     } catch (IOException e) {
       throw new OperationsException(file + " cannot be read: " + e, e);
@@ -178,7 +196,11 @@ public final class DeploymentMemory {
             new State(Files.readString(savepoint).strip(), savepoint.toFile().lastModified()));
       }
       if (clusterState.isPresent()) {
+        List<String> green = greenJobs();
         for (Path metadata : StoredState.metadata(clusterState.get())) {
+          if (green.stream().anyMatch(job -> metadata.toString().contains(job))) {
+            continue;
+          }
           states.add(
               new State(metadata.getParent().toUri().toString(), metadata.toFile().lastModified()));
         }

@@ -105,6 +105,18 @@ public record FlinkEndpoint(String url) {
   }
 
   /**
+   * The same, from a savepoint that may hold the state of operators that the job does not have.
+   *
+   * @return the job's id
+   */
+  String submitWithLess(Path jar, List<String> arguments, String savepoint, int parallelism) {
+    ObjectNode body = FlinkHttp.JSON.createObjectNode();
+    body.put("savepointPath", savepoint);
+    body.put("allowNonRestoredState", true);
+    return ofJar(jar, "run", arguments, parallelism, body).path("jobid").asText();
+  }
+
+  /**
    * Runs the jar's main class on the JobManager up to its execution: it checks everything and
    * starts nothing.
    *
@@ -147,7 +159,7 @@ public record FlinkEndpoint(String url) {
    * The savepoint of a request.
    *
    * @return its path; empty while it is in progress
-   * @throws OperationsException with the cause when it failed
+   * @throws OperationsException with the cause when it failed: the job goes on
    */
   Optional<String> savepoint(String jobId, String requestId) {
     JsonNode answer = http().get("/jobs/" + jobId + "/savepoints/" + requestId);
@@ -157,7 +169,7 @@ public record FlinkEndpoint(String url) {
     JsonNode operation = answer.path("operation");
     if (operation.has("failure-cause")) {
       throw new OperationsException(
-          "the savepoint of job %s failed, and the job was not stopped: %s"
+          "the savepoint of job %s failed, and the job goes on: %s"
               .formatted(
                   jobId,
                   RootCause.of(operation.path("failure-cause").path("stack-trace").asText())
@@ -455,6 +467,11 @@ public record FlinkEndpoint(String url) {
     return Optional.empty();
   }
 
+  /** How old an answer about a job may be. */
+  Duration refreshInterval() {
+    return Duration.ofMillis(http().get("/config").path("refresh-interval").asLong());
+  }
+
   /** How many TaskManagers are registered. */
   public int taskManagers() {
     return http().get("/overview").path("taskmanagers").asInt();
@@ -463,6 +480,11 @@ public record FlinkEndpoint(String url) {
   /** Task slots of all registered TaskManagers, used or free. */
   public int slots() {
     return http().get("/overview").path("slots-total").asInt();
+  }
+
+  /** Task slots of all registered TaskManagers that no job uses. */
+  int freeSlots() {
+    return http().get("/overview").path("slots-available").asInt();
   }
 
   /** {@code GET}s a path of the REST interface. */

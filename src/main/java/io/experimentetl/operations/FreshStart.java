@@ -3,7 +3,6 @@ package io.experimentetl.operations;
 import io.experimentetl.config.SourceType;
 import java.sql.Connection;
 import java.sql.PreparedStatement;
-import java.sql.ResultSet;
 import java.sql.SQLException;
 import java.util.List;
 import java.util.function.Consumer;
@@ -14,9 +13,6 @@ import java.util.function.Consumer;
  * what an old one still holds would be read in vain, or cannot be read at all.
  */
 public final class FreshStart {
-  /** A server notices within this time that the slot's reader was killed. */
-  private static final int LONGEST_WAIT_SECONDS = 60;
-
   private final Deployment deployment;
 
   public FreshStart(Deployment deployment) {
@@ -78,13 +74,7 @@ public final class FreshStart {
     String slot = deployment.config().source().slot();
     PostgresLogin postgres = deployment.databases().postgres();
     try (Connection connection = postgres.connect()) {
-      for (int waited = 0; waited < LONGEST_WAIT_SECONDS && isActive(connection, slot); waited++) {
-        execute(connection, "SELECT pg_sleep(CAST(? AS float8))", "1");
-      }
-      execute(
-          connection,
-          "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name = ?",
-          slot);
+      ReplicationSlots.drop(connection, slot);
       execute(connection, "SELECT set_config('experiment_etl.slot', ?, false)", slot);
       SqlFiles.bundled().createSlot(connection);
       log.accept("made the replication slot %s".formatted(slot));
@@ -93,17 +83,6 @@ public final class FreshStart {
           "the replication slot %s of %s cannot be made anew: %s. End what reads it, or name a user with the REPLICATION right"
               .formatted(slot, postgres, e.getMessage()),
           e);
-    }
-  }
-
-  private static boolean isActive(Connection connection, String slot) throws SQLException {
-    try (PreparedStatement statement =
-        connection.prepareStatement(
-            "SELECT FROM pg_replication_slots WHERE slot_name = ? AND active")) {
-      statement.setString(1, slot);
-      try (ResultSet row = statement.executeQuery()) {
-        return row.next();
-      }
     }
   }
 

@@ -23,8 +23,8 @@ import java.util.stream.Collectors;
 
 /** Submits the job, stops it with a savepoint, and submits it again from there. */
 public final class JobDeployment {
-  private static final Duration RUNNING_DEADLINE = Duration.ofMinutes(2);
-  private static final Duration SAVEPOINT_DEADLINE = Duration.ofMinutes(10);
+  static final Duration RUNNING_DEADLINE = Duration.ofMinutes(2);
+  static final Duration SAVEPOINT_DEADLINE = Duration.ofMinutes(10);
   private static final int STATE_ATTEMPTS = 5;
 
   private final Deployment deployment;
@@ -67,14 +67,15 @@ public final class JobDeployment {
     return id;
   }
 
-  private List<String> withConfig(List<String> arguments) {
+  /** The arguments of the job's main. */
+  List<String> withConfig(List<String> arguments) {
     List<String> all = new ArrayList<>(List.of("--config", deployment.files().configOnCluster()));
     all.addAll(arguments);
     return all;
   }
 
   /** Flink's REST interface takes 1 when a submission names no parallelism. */
-  private int effective(int parallelism) {
+  int effective(int parallelism) {
     return parallelism > 0 || isInApplicationMode() ? parallelism : defaultParallelism();
   }
 
@@ -85,7 +86,7 @@ public final class JobDeployment {
   }
 
   /** A cluster that does not answer yet is one that starts with its job. */
-  private boolean isInApplicationMode() {
+  boolean isInApplicationMode() {
     if (applicationMode == null) {
       applicationMode = !deployment.flink().answers() || deployment.flink().refusesJars();
     }
@@ -131,6 +132,7 @@ public final class JobDeployment {
   void requireSuccessor(int parallelism, Collection<String> ending) {
     try {
       new UnfinishedResync(deployment).requireNone();
+      new BlueGreenMemory(deployment.memory()).requireNone();
       requireEffectiveConfiguration();
       requireSlots(parallelism);
       requireMetrics(ending);

@@ -11,8 +11,11 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Locale;
+import java.util.Map;
+import java.util.Set;
 import java.util.function.Consumer;
 import java.util.stream.Collectors;
 
@@ -22,14 +25,28 @@ final class Repairs {
   private static final Duration TIMEOUT = Duration.ofHours(1);
 
   private enum Kind {
-    MISSING("missing"),
-    STALE("stale"),
-    GONE("gone at the source");
+    MISSING,
+    STALE,
+    GONE
+  }
 
-    private final String words;
+  /** How the differences are called. */
+  enum Wording {
+    /** The old database was wrong. */
+    REPAIRED("repaired", "missing", "stale", "gone at the source"),
+    /** The old database is that of the blue job. */
+    COMPARED("differs", "only in green", "different", "only in blue");
 
-    Kind(String words) {
-      this.words = words;
+    private final String title;
+    private final Map<Kind, String> kinds;
+
+    Wording(String title, String missing, String stale, String gone) {
+      this.title = title;
+      this.kinds = Map.of(Kind.MISSING, missing, Kind.STALE, stale, Kind.GONE, gone);
+    }
+
+    private String of(Kind kind) {
+      return kinds.get(kind);
     }
   }
 
@@ -63,20 +80,35 @@ final class Repairs {
         .collect(Collectors.joining(", "));
   }
 
-  private record Repair(String table, Kind kind, String key) {}
+  /** A row that differs, with the hashes of both sides. */
+  private record Repair(String table, Kind kind, String key, String hashes) {}
 
   private final ClickHouseLogin old;
   private final ClickHouseLogin fresh;
+  private final Wording wording;
   private final List<Repair> found = new ArrayList<>();
 
-  private Repairs(ClickHouseLogin old, ClickHouseLogin fresh) {
+  private Repairs(ClickHouseLogin old, ClickHouseLogin fresh, Wording wording) {
     this.old = old;
     this.fresh = fresh;
+    this.wording = wording;
+  }
+
+  int size() {
+    return found.size();
+  }
+
+  /** The rows that differed in the same way before: nothing was written to them in between. */
+  Repairs sameAsIn(Repairs earlier) {
+    Repairs same = new Repairs(old, fresh, wording);
+    Set<Repair> before = new HashSet<>(earlier.found);
+    found.stream().filter(before::contains).forEach(same.found::add);
+    return same;
   }
 
   /** Compares all tables. */
-  static Repairs between(ClickHouseLogin old, ClickHouseLogin fresh) {
-    Repairs repairs = new Repairs(old, fresh);
+  static Repairs between(ClickHouseLogin old, ClickHouseLogin fresh, Wording wording) {
+    Repairs repairs = new Repairs(old, fresh, wording);
     TABLES.forEach(repairs::compare);
     return repairs;
   }
@@ -87,7 +119,8 @@ final class Repairs {
             .formatted(table.key(), withoutVersion(table.values()), table.name());
     String sql =
         """
-        SELECT multiIf(max(side) = 0, 'GONE', min(side) = 1, 'MISSING', 'STALE') AS kind, toString(key) AS text
+        SELECT multiIf(max(side) = 0, 'GONE', min(side) = 1, 'MISSING', 'STALE') AS kind, toString(key) AS text,
+               toString(arraySort(groupArray((side, hex(row))))) AS hashes
         FROM (%s UNION ALL %s)
         GROUP BY key
         HAVING count() = 1 OR uniqExact(row) > 1
@@ -102,7 +135,10 @@ final class Repairs {
               TIMEOUT,
               row ->
                   new Repair(
-                      table.name(), Kind.valueOf(row.getString("kind")), row.getString("text"))));
+                      table.name(),
+                      Kind.valueOf(row.getString("kind")),
+                      row.getString("text"),
+                      row.getString("hashes"))));
     }
   }
 
@@ -136,12 +172,17 @@ final class Repairs {
   void print(Consumer<String> log) {
     log.accept("");
     log.accept(
-        "%-26s %10s %10s %22s".formatted("repaired", "missing", "stale", "gone at the source"));
+        "%-26s %14s %14s %22s"
+            .formatted(
+                wording.title,
+                wording.of(Kind.MISSING),
+                wording.of(Kind.STALE),
+                wording.of(Kind.GONE)));
     for (Table table : TABLES) {
       log.accept(
           String.format(
               Locale.ROOT,
-              "%-26s %,10d %,10d %,22d",
+              "%-26s %,14d %,14d %,22d",
               table.name(),
               count(table, Kind.MISSING),
               count(table, Kind.STALE),
@@ -161,7 +202,7 @@ final class Repairs {
     List<String> lines = new ArrayList<>();
     lines.add("table\twhat was wrong\tkey");
     for (Repair repair : found) {
-      lines.add(repair.table() + "\t" + repair.kind().words + "\t" + repair.key());
+      lines.add(repair.table() + "\t" + wording.of(repair.kind()) + "\t" + repair.key());
     }
     try {
       return Files.write(file, lines);

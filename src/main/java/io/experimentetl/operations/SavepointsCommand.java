@@ -1,14 +1,8 @@
 package io.experimentetl.operations;
 
-import com.fasterxml.jackson.databind.JsonNode;
-import com.fasterxml.jackson.databind.node.ObjectNode;
-import io.experimentetl.ExperimentEtlJob;
 import io.experimentetl.operations.DeploymentMemory.Savepoint;
 import java.time.Duration;
-import java.util.HashSet;
 import java.util.List;
-import java.util.Optional;
-import java.util.Set;
 import java.util.concurrent.Callable;
 import java.util.function.Consumer;
 import java.util.regex.Pattern;
@@ -29,7 +23,6 @@ import picocli.CommandLine.Spec;
     })
 public final class SavepointsCommand implements Callable<Integer> {
   private static final Duration DEADLINE = Duration.ofMinutes(10);
-  private static final Duration POLL = Duration.ofMillis(200);
   private static final Pattern NAME = Pattern.compile("[a-z0-9][a-z0-9-]{0,59}");
 
   @Spec private CommandSpec spec;
@@ -71,7 +64,12 @@ public final class SavepointsCommand implements Callable<Integer> {
     } else if (action.take != null) {
       take(deployment, log);
     } else {
-      remove(deployment, unneeded(deployment.memory().savepoints()), log);
+      SavepointRemoval removal = new SavepointRemoval(deployment, log);
+      if (action.remove == null) {
+        removal.keepNewest(requirePositive(action.keep));
+      } else {
+        removal.remove(named(deployment.memory().savepoints()));
+      }
     }
     return 0;
   }
@@ -101,72 +99,20 @@ public final class SavepointsCommand implements Callable<Integer> {
     log.accept("savepoint " + path);
   }
 
-  private List<Savepoint> unneeded(List<Savepoint> all) {
-    if (action.remove != null) {
-      List<Savepoint> named =
-          all.stream().filter(savepoint -> savepoint.name().equals(action.remove)).toList();
-      if (named.isEmpty()) {
-        throw new OperationsException(
-            "no savepoint is named '%s': savepoints lists them".formatted(action.remove));
-      }
-      return named;
-    }
-    if (action.keep < 1) {
-      throw new OperationsException("--keep " + action.keep + ": keep at least 1");
-    }
-    return all.subList(0, Math.max(0, all.size() - action.keep));
-  }
-
-  private static void remove(
-      Deployment deployment, List<Savepoint> unneeded, Consumer<String> log) {
-    FlinkEndpoint flink = deployment.flink();
-    Set<String> needed = new HashSet<>();
-    deployment.memory().lastSavepoint().map(Savepoint::folderOf).ifPresent(needed::add);
-    Optional<FlinkEndpoint.Job> job = flink.activeJob(ExperimentEtlJob.NAME);
-    job.flatMap(of -> flink.restoredFrom(of.id())).map(Savepoint::folderOf).ifPresent(needed::add);
-    for (Savepoint savepoint : unneeded) {
-      if (needed.contains(savepoint.folder())) {
-        log.accept("kept, because a start may need it: " + savepoint.path());
-        continue;
-      }
-      dispose(flink, savepoint.path());
-      deployment.memory().removeSavepoint(savepoint.path());
-      log.accept("removed " + savepoint.path());
-    }
-  }
-
-  /**
-   * Removes a savepoint's files, by the cluster.
-   *
-   * @throws OperationsException with the cause when it could not
-   */
-  private static void dispose(FlinkEndpoint flink, String path) {
-    FlinkHttp http = new FlinkHttp(flink.url());
-    ObjectNode body = FlinkHttp.JSON.createObjectNode();
-    body.put("savepoint-path", path);
-    String request = http.post("/savepoint-disposal", body).path("request-id").asText();
-    JsonNode done =
-        Polling.until(
-                DEADLINE,
-                POLL,
-                () ->
-                    Optional.of(http.get("/savepoint-disposal/" + request))
-                        .filter(
-                            answer ->
-                                answer.path("status").path("id").asText().equals("COMPLETED")))
-            .orElseThrow(
-                () ->
-                    new OperationsException(
-                        "savepoint %s was not removed within %d s"
-                            .formatted(path, DEADLINE.toSeconds())));
-    if (done.path("operation").has("failure-cause")) {
+  private List<Savepoint> named(List<Savepoint> all) {
+    List<Savepoint> named =
+        all.stream().filter(savepoint -> savepoint.name().equals(action.remove)).toList();
+    if (named.isEmpty()) {
       throw new OperationsException(
-          "savepoint %s could not be removed: %s"
-              .formatted(
-                  path,
-                  RootCause.of(
-                          done.path("operation").path("failure-cause").path("stack-trace").asText())
-                      .firstLine()));
+          "no savepoint is named '%s': savepoints lists them".formatted(action.remove));
     }
+    return named;
+  }
+
+  private static int requirePositive(int keep) {
+    if (keep < 1) {
+      throw new OperationsException("--keep " + keep + ": keep at least 1");
+    }
+    return keep;
   }
 }

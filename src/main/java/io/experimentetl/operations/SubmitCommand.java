@@ -48,9 +48,12 @@ public final class SubmitCommand implements Callable<Integer> {
     Deployment deployment = options.deployment();
     JobDeployment job = new JobDeployment(deployment, log);
     job.requireJar();
+    BlueGreenMemory blueGreen = new BlueGreenMemory(deployment.memory());
+    blueGreen.requireNoExchange();
     UnfinishedResync resync = new UnfinishedResync(deployment);
     Optional<String> state = Optional.empty();
     if (fresh) {
+      blueGreen.requireNone();
       if (!resync.hasBegun()) {
         job.requireNoActiveJob();
       }

@@ -45,7 +45,7 @@ public final class ServeCommand implements Callable<Integer> {
         Scheduler scheduler =
             new Scheduler(
                 new Schedule(deployment.databases().postgres(), clock, Runner.name()),
-                new Maintenance(deployment.databases(), clock),
+                new Maintenance(deployment, clock),
                 System.getenv(),
                 log::scheduled)) {
       scheduler.start(Watermark.of(deployment.databases()));

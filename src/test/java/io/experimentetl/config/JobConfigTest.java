@@ -141,7 +141,7 @@ class JobConfigTest {
             retention: {postgres: {events: 1d, assignments: P2D, outbox-events: 3d, experiments: 4d},
               clickhouse: {events: 5d, assignments: 6d, daily-statistics: 7d}}
             archive: {folder: null, s3: {endpoint: "https://m:9000", region: r, bucket: b, prefix: a, username: null}}
-            serve: {host: h, port: 9, tokens-file: t, certificate-file: c, key-file: k, action-log: l}
+            serve: {host: h, port: 9, tokens-file: t, certificate-file: c, key-file: k, keep-savepoints: 3, action-log: l}
             """);
     assertThat(config)
         .isEqualTo(
@@ -168,7 +168,7 @@ class JobConfigTest {
                     JobConfig::archive,
                     new ArchiveConfig(
                         null, new ArchiveConfig.S3("https://m:9000", "r", "b", "a", null, null)))
-                .with(JobConfig::serve, new ServeConfig("h", 9, "t", "c", "k", "l"))
+                .with(JobConfig::serve, new ServeConfig("h", 9, "t", "c", "k", 3, "l"))
                 .with(SourceConfig::usersTruncate, UsersTruncate.ERASE)
                 .with(SourceConfig::unstreamedChanges, UnstreamedChanges.REPAIR)
                 .with(ClickHouseConfig::url, "https://ch:8443")

@@ -16,6 +16,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.sql.Connection;
+import java.sql.ResultSet;
 import java.sql.SQLException;
 import java.sql.Statement;
 import java.time.Duration;
@@ -26,6 +27,9 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.concurrent.Executors;
+import java.util.concurrent.ScheduledExecutorService;
+import java.util.concurrent.ScheduledFuture;
 import java.util.concurrent.TimeUnit;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
@@ -270,6 +274,13 @@ class OperationsIT {
     assertThat(Files.readString(config)).contains("# Asked for by finance.", "since: " + day(-30));
     assertVerified();
 
+    try (Writer writer = new Writer()) {
+      assertGreenIsComparedAndAborted();
+      assertGreenTakesOver();
+      writer.requireNoFailure();
+    }
+    assertVerified();
+
     assertThat(run(1, "submit", clusterOptions())).contains("is RUNNING already");
     flink.endpoint().cancel(job().id());
     await().until(() -> flink.endpoint().activeJob(ExperimentEtlJob.NAME).isEmpty());
@@ -282,6 +293,97 @@ class OperationsIT {
     assertThat(folder.resolve("shop-operations")).isDirectoryContaining("glob:**.tsv");
     assertVerified();
     assertThat(awaitHealthy()).contains("RUNNING");
+  }
+
+  /** Writes events and changes users until it is closed. */
+  private final class Writer implements AutoCloseable {
+    private final ScheduledExecutorService thread = Executors.newSingleThreadScheduledExecutor();
+    private final ScheduledFuture<?> writes =
+        thread.scheduleWithFixedDelay(this::write, 0, 50, TimeUnit.MILLISECONDS);
+    private int written;
+
+    private void write() {
+      int user = 1 + written++ % 20;
+      try {
+        execute(
+            "INSERT INTO events (id, timestamp, experiment_id, user_id, variant_id, event_type) VALUES (gen_random_uuid(), now(), 1, 'u%d', %d, '%s')"
+                .formatted(user, 1 + user % 2, written % 3 == 0 ? "purchase" : "conversion"),
+            "UPDATE users SET properties = '{\"writes\": %d}' WHERE user_id = 'u%d'"
+                .formatted(written, user));
+      } catch (SQLException e) {
+        throw new IllegalStateException(e);
+      }
+    }
+
+    /** A write that has failed ends the writes. */
+    void requireNoFailure() {
+      assertThat(writes.isDone()).isFalse();
+      assertThat(written).isGreaterThan(100);
+    }
+
+    @Override
+    public void close() throws InterruptedException {
+      thread.shutdown();
+      assertThat(thread.awaitTermination(1, TimeUnit.MINUTES)).isTrue();
+    }
+  }
+
+  private List<String> slots() throws SQLException {
+    try (Connection connection = postgres.connect();
+        Statement statement = connection.createStatement();
+        ResultSet rows =
+            statement.executeQuery(
+                "SELECT slot_name || ' ' || failover FROM pg_replication_slots WHERE database = current_database()")) {
+      List<String> slots = new ArrayList<>();
+      while (rows.next()) {
+        slots.add(rows.getString(1));
+      }
+      return slots;
+    }
+  }
+
+  private String databasesLike(String pattern) {
+    return clickHouse.query(
+        "SELECT count() FROM system.databases WHERE name LIKE '%s'"
+            .formatted(clickHouse.database() + pattern));
+  }
+
+  private void assertGreenIsComparedAndAborted() throws Exception {
+    String blue = job().id();
+    List<String> slots = slots();
+    assertThat(run(1, "bluegreen", clusterOptions(), "exchange")).contains("run bluegreen start");
+    assertThat(cluster("bluegreen", "start", "--parallelism", "1"))
+        .contains("copied the replication slot", "the job goes on", "it has caught up");
+    assertThat(run(1, "redeploy", clusterOptions())).contains("a green job runs");
+    assertThat(cluster("bluegreen", "compare")).contains("equal");
+
+    clickHouse.query(
+        "ALTER TABLE %s_green.assignments_processed DELETE WHERE user_id = 'u3' SETTINGS mutations_sync = 1"
+            .formatted(clickHouse.database()));
+    assertThat(run(1, "bluegreen", clusterOptions(), "compare"))
+        .containsPattern("assignments_processed +0 +0 +1")
+        .contains("bluegreen-differences.tsv");
+    assertThat(run(1, "bluegreen", clusterOptions(), "exchange"))
+        .contains("no comparison has found both databases equal");
+    assertThat(cluster("bluegreen", "abort")).contains("the blue job goes on");
+    assertThat(slots()).isEqualTo(slots);
+    assertThat(databasesLike("_green%")).isEqualTo("0");
+    assertThat(job().id()).isEqualTo(blue);
+  }
+
+  /** The job's name, its database and its slot stay. */
+  private void assertGreenTakesOver() throws Exception {
+    String blue = job().id();
+    List<String> slots = slots();
+    cluster("bluegreen", "start", "--parallelism", "2");
+    assertThat(cluster("bluegreen", "compare")).contains("equal");
+    assertThat(cluster("bluegreen", "exchange"))
+        .contains("the tables are exchanged", "the green job continues as");
+    assertThat(slots()).isEqualTo(slots);
+    assertThat(job().id()).isNotEqualTo(blue);
+    assertThat(databasesLike("_green%")).isEqualTo("0");
+    assertThat(databasesLike("_before_%")).isEqualTo("1");
+    assertVerified();
   }
 
   /** Starts the cluster with its job, as a deployment tool does. */

@@ -40,7 +40,9 @@ class RepairsIT {
     event(old, 4, "'phone'", "'a'");
     event(fresh, 5, "'phone'", "'a'");
 
-    Path list = Repairs.between(old.login(), fresh.login()).write(folder.resolve("repairs.tsv"));
+    Path list =
+        Repairs.between(old.login(), fresh.login(), Repairs.Wording.REPAIRED)
+            .write(folder.resolve("repairs.tsv"));
 
     assertThat(Files.readAllLines(list))
         .extracting(line -> line.replaceFirst("\\(.*(.)'\\)$", "$1"))
@@ -55,13 +57,14 @@ class RepairsIT {
   /** An exchange would leave tables of one server only. */
   @Test
   void resyncRefusesReplicatedTables() {
-    Resync.requireOneServer(old.login());
+    SiblingDatabase.requireOneServer(old.login(), "resync", "use resync --table");
     old.query("DROP TABLE variants SYNC");
     old.query(
         "ATTACH TABLE variants UUID '%s' (id Int64, _batch_id String) ENGINE = ReplicatedMergeTree('/tables/{uuid}', 'r1') ORDER BY id"
             .formatted(UUID.randomUUID()));
 
-    assertThatThrownBy(() -> Resync.requireOneServer(old.login()))
+    assertThatThrownBy(
+            () -> SiblingDatabase.requireOneServer(old.login(), "resync", "use resync --table"))
         .isInstanceOf(OperationsException.class)
         .hasMessageContaining(
             "has 1 replicated tables, and resync exchanges the tables of one server only");

@@ -53,7 +53,7 @@ class ApiServerTest {
   @BeforeEach
   void start() throws IOException {
     log = folder.resolve("actions.jsonl");
-    api = start(new ServeConfig("127.0.0.1", 0, null, null, null, null));
+    api = start(new ServeConfig("127.0.0.1", 0, null, null, null, null, null));
   }
 
   private ApiServer start(ServeConfig config) throws IOException {
@@ -273,7 +273,7 @@ class ApiServerTest {
 
   @Test
   void otherAddressesNeedTls() {
-    assertThatThrownBy(() -> start(new ServeConfig("0.0.0.0", 0, null, null, null, null)))
+    assertThatThrownBy(() -> start(new ServeConfig("0.0.0.0", 0, null, null, null, null, null)))
         .isInstanceOf(OperationsException.class)
         .hasMessageContaining("serve.certificate-file");
   }
@@ -285,7 +285,7 @@ class ApiServerTest {
     Path key = pem("PRIVATE KEY", store.getKey("serve", "changeit".toCharArray()).getEncoded());
     try (ApiServer secured =
         start(
-            new ServeConfig("127.0.0.1", 0, null, certificate.toString(), key.toString(), null))) {
+            new ServeConfig("127.0.0.1", 0, null, certificate.toString(), key.toString(), null, null))) {
       URI url = secured.url();
       assertThat(url.getScheme()).isEqualTo("https");
       HttpRequest health = HttpRequest.newBuilder(url.resolve("/health")).build();
@@ -304,7 +304,7 @@ class ApiServerTest {
             () ->
                 start(
                     new ServeConfig(
-                        "127.0.0.1", 0, null, certificate.toString(), key.toString(), null)))
+                        "127.0.0.1", 0, null, certificate.toString(), key.toString(), null, null)))
         .hasMessageContaining("openssl pkcs8");
   }
 

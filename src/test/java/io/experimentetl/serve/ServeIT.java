@@ -129,7 +129,7 @@ class ServeIT {
             .with(RetentionConfig.Warehouse::events, Duration.ofDays(700))
             .with(
                 JobConfig::serve,
-                new ServeConfig("127.0.0.1", 0, tokens.toString(), null, null, null))
+                new ServeConfig("127.0.0.1", 0, tokens.toString(), null, null, null, null))
             .build();
     deployment =
         new Deployment(
@@ -517,7 +517,7 @@ class ServeIT {
             .runIfDue(
                 ScheduledTask.DAILY,
                 true,
-                () -> new Maintenance(deployment.databases(), clock).run(ScheduledTask.DAILY));
+                () -> new Maintenance(deployment, clock).run(ScheduledTask.DAILY));
     assertThat(outcome).isPresent();
     assertThat(outcome.orElseThrow().detail())
         .contains(

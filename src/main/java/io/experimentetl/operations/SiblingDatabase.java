@@ -1,0 +1,156 @@
+package io.experimentetl.operations;
+
+import static java.util.stream.Collectors.joining;
+
+import io.experimentetl.archive.ArchivedTable;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.TreeMap;
+import java.util.TreeSet;
+
+/** A database beside that of the job, with the same tables, which are exchanged in the end. */
+final class SiblingDatabase {
+  private final ClickHouseLogin job;
+  private final ClickHouseLogin sibling;
+
+  SiblingDatabase(ClickHouseLogin job, String name) {
+    this.job = job;
+    this.sibling = job.withDatabase(name);
+  }
+
+  ClickHouseLogin login() {
+    return sibling;
+  }
+
+  /** The sinks' tables of the job's database, with those of the owners and the metrics. */
+  Set<String> jobTables() {
+    return tables(job.database());
+  }
+
+  /** The sinks' tables have batch ids. */
+  private Set<String> tables(String database) {
+    return new TreeSet<>(
+        job.list(
+            ("SELECT name FROM system.tables WHERE database = '%1$s' AND engine LIKE '%%MergeTree' AND (name IN ('etl_owners', 'metrics') OR name IN"
+                    + " (SELECT table FROM system.columns WHERE database = '%1$s' AND name = '_batch_id'))")
+                .formatted(database),
+            row -> row.getString(1)));
+  }
+
+  /**
+   * An exchange of tables reaches one server only: it would leave a replica that replicates no
+   * more.
+   *
+   * @param verb the verb that needs one
+   * @param instead what can be done
+   * @throws OperationsException if the database has replicated tables
+   */
+  static void requireOneServer(ClickHouseLogin database, String verb, String instead) {
+    long replicated =
+        database.count(
+            "SELECT count() FROM system.tables WHERE database = currentDatabase() AND engine LIKE 'Replicated%'");
+    if (replicated > 0) {
+      throw new OperationsException(
+          "%s has %d replicated tables, and %s exchanges the tables of one server only: %s"
+              .formatted(database, replicated, verb, instead));
+    }
+  }
+
+  /**
+   * Makes it anew, with empty tables.
+   *
+   * @param archived whether the archive removes old rows, and no TTL
+   * @throws OperationsException if it has tables that are not the job's
+   */
+  void create(boolean archived) {
+    drop();
+    job.execute("CREATE DATABASE `%s`".formatted(sibling.database()));
+    boolean withRetention =
+        job.count(
+                "SELECT count() FROM system.tables WHERE database = currentDatabase() AND name = 'experiment_daily_stats'"
+                    + " AND create_table_query LIKE '% TTL %'")
+            > 0;
+    SqlFiles.bundled().applyTo(sibling, withRetention);
+    if (withRetention && archived) {
+      for (ArchivedTable table : ArchivedTable.values()) {
+        sibling.execute("ALTER TABLE %s REMOVE TTL".formatted(table.warehouseTable()));
+      }
+    }
+  }
+
+  /**
+   * Removes it, if it exists.
+   *
+   * @throws OperationsException if it has tables that are not the job's
+   */
+  void drop() {
+    long others =
+        job.count(
+            "SELECT count() FROM system.tables WHERE database = '%s' AND engine NOT LIKE '%%View' AND name NOT IN (%s)"
+                .formatted(sibling.database(), literals(tables(sibling.database()))));
+    if (others > 0) {
+      throw new OperationsException(
+          "database %s, which is needed, has tables that are not the job's: rename or drop it"
+              .formatted(sibling.database()));
+    }
+    job.execute("DROP DATABASE IF EXISTS `%s` SYNC".formatted(sibling.database()));
+  }
+
+  private static String literals(Set<String> names) {
+    return names.isEmpty()
+        ? "''"
+        : names.stream().map(name -> "'" + name + "'").collect(joining(", "));
+  }
+
+  /** Its tables of these names, each with its UUID, which it keeps in an exchange. */
+  Map<String, String> uuids(Set<String> names) {
+    Map<String, String> uuids = new TreeMap<>();
+    job.list(
+            "SELECT name, toString(uuid) FROM system.tables WHERE database = '%s' AND name IN (%s)"
+                .formatted(sibling.database(), literals(names)),
+            row -> List.of(row.getString(1), row.getString(2)))
+        .forEach(table -> uuids.put(table.get(0), table.get(1)));
+    return uuids;
+  }
+
+  /**
+   * Exchanges the tables that are not exchanged yet. Each exchange is atomic; views and grants go
+   * by names, so they see the new tables.
+   *
+   * @param uuids the tables of this database before the first exchange
+   * @param verb what to run again if it fails
+   */
+  void exchange(Map<String, String> uuids, String verb) {
+    Set<String> left = new TreeSet<>(uuids.keySet());
+    job.list(
+            "SELECT name FROM system.tables WHERE database = '%s' AND toString(uuid) IN (%s)"
+                .formatted(job.database(), literals(new TreeSet<>(uuids.values()))),
+            row -> row.getString(1))
+        .forEach(left::remove);
+    try {
+      for (String table : List.copyOf(left)) {
+        job.execute(
+            "EXCHANGE TABLES `%1$s`.`%3$s` AND `%2$s`.`%3$s`"
+                .formatted(job.database(), sibling.database(), table));
+        left.remove(table);
+      }
+    } catch (OperationsException e) {
+      throw new OperationsException(
+          "the tables %s could not be exchanged; the others of %s are the new ones. Fix what the message names, and run %s again%n%s"
+              .formatted(left, job.database(), verb, e.getMessage()),
+          e);
+    }
+  }
+
+  boolean exists() {
+    return job.count(
+            "SELECT count() FROM system.databases WHERE name = '%s'".formatted(sibling.database()))
+        > 0;
+  }
+
+  /** Gives it, with what the job's database had before the exchange, another name. */
+  void rename(String name) {
+    job.execute("RENAME DATABASE `%s` TO `%s`".formatted(sibling.database(), name));
+  }
+}

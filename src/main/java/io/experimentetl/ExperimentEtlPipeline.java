@@ -78,7 +78,9 @@ public final class ExperimentEtlPipeline {
           "Checkpointing is off: the replication slot would never advance and WAL would fill the"
               + " source's disk. Set execution.checkpointing.interval in Flink's config.yaml.");
     }
-    if (checkpoints.getCheckpointingConsistencyMode() != CheckpointingMode.EXACTLY_ONCE) {
+    // Without checkpoints Flink 2 calls their mode at-least-once.
+    if (checkpoints.isCheckpointingEnabled()
+        && checkpoints.getCheckpointingConsistencyMode() != CheckpointingMode.EXACTLY_ONCE) {
       problems.add(
           "Checkpoints are at-least-once: rows could be doubled. Set"
               + " execution.checkpointing.mode: EXACTLY_ONCE in Flink's config.yaml.");

@@ -3,7 +3,6 @@ package io.experimentetl;
 import java.io.DataInputStream;
 import java.io.FileNotFoundException;
 import java.io.IOException;
-import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.LinkedHashSet;
@@ -30,7 +29,6 @@ import org.apache.flink.runtime.state.OperatorStateHandle;
 import org.apache.flink.runtime.state.StreamStateHandle;
 import org.apache.flink.runtime.state.filesystem.AbstractFsCheckpointStorageAccess;
 import org.apache.flink.runtime.state.metainfo.StateMetaInfoSnapshot;
-import org.apache.flink.shaded.guava31.com.google.common.hash.Hashing;
 import org.apache.flink.streaming.api.environment.StreamExecutionEnvironment;
 import org.apache.flink.streaming.api.graph.StreamGraph;
 import org.apache.flink.streaming.api.graph.StreamGraphHasherV2;
@@ -56,9 +54,7 @@ final class StateFit {
   StateFit(StreamExecutionEnvironment environment, List<String> former) {
     classes = Thread.currentThread().getContextClassLoader();
     for (String name : former) {
-      names.put(
-          new OperatorID(Hashing.murmur3_128(0).hashString(name, StandardCharsets.UTF_8).asBytes()),
-          name);
+      names.put(UidHash.of(name), name);
     }
     StreamGraph graph = environment.getStreamGraph(false);
     Map<Integer, byte[]> ids =

@@ -21,8 +21,6 @@ import org.apache.flink.metrics.Counter;
 import org.apache.flink.runtime.execution.SuppressRestartsException;
 import org.apache.flink.runtime.state.StateInitializationContext;
 import org.apache.flink.runtime.state.StateSnapshotContext;
-import org.apache.flink.streaming.api.operators.AbstractStreamOperator;
-import org.apache.flink.streaming.api.operators.ChainingStrategy;
 import org.apache.flink.streaming.api.operators.OneInputStreamOperator;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -33,7 +31,7 @@ import org.slf4j.LoggerFactory;
  *
  * @param <T> what is passed on
  */
-abstract class CatalogueWatch<T> extends AbstractStreamOperator<T>
+abstract class CatalogueWatch<T> extends ChainedOperator<T>
     implements OneInputStreamOperator<T, T> {
   private static final long serialVersionUID = 1L;
 
@@ -66,7 +64,6 @@ abstract class CatalogueWatch<T> extends AbstractStreamOperator<T>
 
   CatalogueWatch(WatchSettings settings) {
     this.settings = settings;
-    chainingStrategy = ChainingStrategy.ALWAYS;
   }
 
   final WatchSettings settings() {

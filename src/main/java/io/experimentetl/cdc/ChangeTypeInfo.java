@@ -49,9 +49,9 @@ public final class ChangeTypeInfo extends TypeInformation<Change> {
     return ChangeSerializer.INSTANCE;
   }
 
-  @Override
+  /** Flink 1.20 needs it, and Flink 2 does not have it. */
   @Deprecated
-  @SuppressWarnings("InlineMeSuggester")
+  @SuppressWarnings({"InlineMeSuggester", "MissingOverride"})
   public TypeSerializer<Change> createSerializer(ExecutionConfig config) {
     return ChangeSerializer.INSTANCE;
   }

@@ -2,7 +2,6 @@ package io.experimentetl.cdc;
 
 import io.experimentetl.model.Change;
 import org.apache.flink.api.common.typeinfo.TypeInformation;
-import org.apache.flink.api.java.typeutils.EitherTypeInfo;
 import org.apache.flink.cdc.connectors.base.source.meta.wartermark.WatermarkEvent;
 import org.apache.flink.cdc.debezium.DebeziumDeserializationSchema;
 import org.apache.flink.types.Either;
@@ -14,10 +13,6 @@ final class ChunkEndDeserializer
     implements DebeziumDeserializationSchema<Either<ReaderNotice, Change>> {
   private static final long serialVersionUID = 1L;
 
-  /** What the source gives. */
-  static final TypeInformation<Either<ReaderNotice, Change>> TYPE =
-      new EitherTypeInfo<>(TypeInformation.of(ReaderNotice.class), ChangeTypeInfo.INSTANCE);
-
   @Override
   public void deserialize(SourceRecord record, Collector<Either<ReaderNotice, Change>> collector) {
     if (WatermarkEvent.isHighWatermarkEvent(record)) {
@@ -28,6 +23,6 @@ final class ChunkEndDeserializer
 
   @Override
   public TypeInformation<Either<ReaderNotice, Change>> getProducedType() {
-    return TYPE;
+    return ReaderNotice.OR_CHANGE;
   }
 }

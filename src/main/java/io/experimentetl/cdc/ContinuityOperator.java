@@ -28,8 +28,6 @@ import org.apache.flink.metrics.MetricGroup;
 import org.apache.flink.runtime.execution.SuppressRestartsException;
 import org.apache.flink.runtime.state.StateInitializationContext;
 import org.apache.flink.runtime.state.StateSnapshotContext;
-import org.apache.flink.streaming.api.operators.AbstractStreamOperator;
-import org.apache.flink.streaming.api.operators.ChainingStrategy;
 import org.apache.flink.streaming.api.operators.OneInputStreamOperator;
 import org.apache.flink.streaming.runtime.streamrecord.StreamRecord;
 import org.apache.flink.types.Either;
@@ -50,7 +48,7 @@ import org.slf4j.LoggerFactory;
  * <p>At its start, before the source connects, it compares its position with the replication slot.
  * A job that cannot continue without losing rows fails without restarts.
  */
-final class ContinuityOperator extends AbstractStreamOperator<Either<ProgressMarker, Change>>
+final class ContinuityOperator extends ChainedOperator<Either<ProgressMarker, Change>>
     implements OneInputStreamOperator<
         Either<ReaderNotice, Change>, Either<ProgressMarker, Change>> {
   private static final long serialVersionUID = 1L;
@@ -88,7 +86,6 @@ final class ContinuityOperator extends AbstractStreamOperator<Either<ProgressMar
   ContinuityOperator(PostgresSourceSettings settings, RetainedRows.From retainedFrom) {
     this.settings = settings;
     this.retainedFrom = retainedFrom;
-    chainingStrategy = ChainingStrategy.ALWAYS;
   }
 
   @Override

@@ -100,7 +100,7 @@ final class PostgresChangeSource
 
   @Override
   public TypeInformation<Either<ReaderNotice, Change>> getProducedType() {
-    return ChunkEndDeserializer.TYPE;
+    return ReaderNotice.OR_CHANGE;
   }
 
   // The connector's reader is declared without its type arguments.

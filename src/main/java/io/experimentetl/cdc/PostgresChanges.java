@@ -3,7 +3,6 @@ package io.experimentetl.cdc;
 import io.experimentetl.clickhouse.ProgressMarker;
 import io.experimentetl.model.Change;
 import io.experimentetl.warehouse.RetainedRows;
-import org.apache.flink.api.common.eventtime.WatermarkStrategy;
 import org.apache.flink.api.common.typeinfo.TypeInformation;
 import org.apache.flink.api.java.typeutils.EitherTypeInfo;
 import org.apache.flink.streaming.api.datastream.SingleOutputStreamOperator;
@@ -45,18 +44,11 @@ public final class PostgresChanges {
       WatchSettings watch,
       RetainedRows.From retainedFrom) {
     SingleOutputStreamOperator<Either<ReaderNotice, Change>> source =
-        environment
-            .fromSource(
-                new PostgresChangeSource(settings),
-                WatermarkStrategy.noWatermarks(),
-                SOURCE,
-                ChunkEndDeserializer.TYPE)
-            .uid(SOURCE)
-            .forceNonParallel();
+        PostgresReader.read(environment, settings).uid(SOURCE).forceNonParallel();
     if (watch != null) {
       source =
           source
-              .transform(WATCH, ChunkEndDeserializer.TYPE, new WatchOperator(watch))
+              .transform(WATCH, ReaderNotice.OR_CHANGE, new WatchOperator(watch))
               .uid(WATCH)
               .forceNonParallel();
     }

@@ -1,6 +1,10 @@
 package io.experimentetl.cdc;
 
+import io.experimentetl.model.Change;
 import io.experimentetl.model.Finding;
+import org.apache.flink.api.common.typeinfo.TypeInformation;
+import org.apache.flink.api.java.typeutils.EitherTypeInfo;
+import org.apache.flink.types.Either;
 
 /**
  * What the source reports beside changes. One of the four is not null.
@@ -12,6 +16,10 @@ import io.experimentetl.model.Finding;
  */
 public record ReaderNotice(
     ReaderProgress progress, SchemaDrift drift, StreamGap gap, Finding finding) {
+
+  /** What the source gives. */
+  static final TypeInformation<Either<ReaderNotice, Change>> OR_CHANGE =
+      new EitherTypeInfo<>(TypeInformation.of(ReaderNotice.class), ChangeTypeInfo.INSTANCE);
 
   static ReaderNotice of(ReaderProgress progress) {
     return new ReaderNotice(progress, null, null, null);

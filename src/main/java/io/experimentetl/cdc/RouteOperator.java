@@ -27,8 +27,6 @@ import org.apache.flink.metrics.MetricGroup;
 import org.apache.flink.runtime.execution.SuppressRestartsException;
 import org.apache.flink.runtime.state.StateInitializationContext;
 import org.apache.flink.runtime.state.StateSnapshotContext;
-import org.apache.flink.streaming.api.operators.AbstractStreamOperator;
-import org.apache.flink.streaming.api.operators.ChainingStrategy;
 import org.apache.flink.streaming.api.operators.OneInputStreamOperator;
 import org.apache.flink.streaming.api.watermark.Watermark;
 import org.apache.flink.streaming.runtime.streamrecord.StreamRecord;
@@ -42,7 +40,7 @@ import org.apache.flink.util.OutputTag;
  * rows. Unreadable rows become findings. The watermark is the commit time of the stream's changes.
  * The snapshot does not move it, because its rows come in any order.
  */
-public final class RouteOperator extends AbstractStreamOperator<Change>
+public final class RouteOperator extends ChainedOperator<Change>
     implements OneInputStreamOperator<Either<ProgressMarker, Change>, Change> {
 
   private static final long serialVersionUID = 1L;
@@ -128,7 +126,6 @@ public final class RouteOperator extends AbstractStreamOperator<Change>
     this.keyGroups = keyGroups;
     this.usersTruncate = usersTruncate;
     this.mapping = mapping;
-    setChainingStrategy(ChainingStrategy.ALWAYS);
   }
 
   private static OutputTag<Either<ProgressMarker, Change>> tag(String name) {

@@ -6,7 +6,6 @@ import java.util.Collection;
 import org.apache.flink.api.connector.sink2.Committer;
 import org.apache.flink.api.connector.sink2.CommitterInitContext;
 import org.apache.flink.api.connector.sink2.CommittingSinkWriter;
-import org.apache.flink.api.connector.sink2.Sink;
 import org.apache.flink.api.connector.sink2.StatefulSinkWriter;
 import org.apache.flink.api.connector.sink2.SupportsCommitter;
 import org.apache.flink.api.connector.sink2.SupportsWriterState;
@@ -47,7 +46,7 @@ import org.apache.flink.types.Either;
  * @param <T> the type of rows, which a {@link RowEncoder} encodes
  */
 public final class ClickHouseSink<T>
-    implements Sink<Either<ProgressMarker, T>>,
+    implements WriterSink<Either<ProgressMarker, T>>,
         SupportsCommitter<Committable>,
         SupportsWriterState<Either<ProgressMarker, T>, Committable>,
         SupportsPreCommitTopology<Committable, Committable> {
@@ -101,14 +100,6 @@ public final class ClickHouseSink<T>
   @Override
   public SimpleVersionedSerializer<Committable> getWriterStateSerializer() {
     return new CommittableSerializer();
-  }
-
-  @Deprecated
-  @Override
-  @SuppressWarnings("deprecation")
-  public CommittingSinkWriter<Either<ProgressMarker, T>, Committable> createWriter(
-      Sink.InitContext context) {
-    throw new UnsupportedOperationException("Flink calls createWriter(WriterInitContext).");
   }
 
   @Override

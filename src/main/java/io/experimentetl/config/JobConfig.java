@@ -103,6 +103,7 @@ public record JobConfig(
         outbox.disabled(),
         state,
         retention,
+        archive,
         serve);
   }
 

@@ -138,7 +138,8 @@ public record SourceConfig(
         heartbeatInterval,
         splitSize,
         usersTruncate,
-        unstreamedChanges);
+        unstreamedChanges,
+        tables);
   }
 
   static SourceConfig read(Section section) {

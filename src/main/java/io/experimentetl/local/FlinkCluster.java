@@ -234,9 +234,7 @@ public final class FlinkCluster implements AutoCloseable {
         directory,
         configuration.get(JobManagerOptions.PORT),
         configuration.get(RestOptions.PORT));
-    JobManagerProcessSpec spec =
-        JobManagerProcessUtils.processSpecFromConfigWithNewOptionToInterpretLegacyHeap(
-            configuration, JobManagerOptions.JVM_HEAP_MEMORY);
+    JobManagerProcessSpec spec = JobManagerMemory.of(configuration);
     List<String> line =
         new ArrayList<>(
             jvm(

@@ -83,13 +83,16 @@ final class GreenCopy {
   void keepMoment() {
     for (String table : tables) {
       blue.execute(
-          "CREATE TABLE `%1$s`.`%2$s` AS `%3$s`.`%2$s` ENGINE = MergeTree%4$s ORDER BY (%5$s)"
+          "CREATE TABLE `%1$s`.`%2$s` AS `%3$s`.`%2$s` ENGINE = MergeTree%4$s ORDER BY %5$s"
               .formatted(
                   moment,
                   table,
                   blue.database(),
                   property(table, "if(partition_key = '', '', ' PARTITION BY ' || partition_key)"),
-                  property(table, "if(sorting_key = '', 'tuple()', sorting_key)")));
+                  // ClickHouse takes (a) for another order than a.
+                  property(
+                      table,
+                      "multiIf(sorting_key = '', 'tuple()', position(sorting_key, ',') = 0, sorting_key, '(' || sorting_key || ')')")));
       for (String partition : partitions(blue.database(), table)) {
         blue.execute(
             "ALTER TABLE `%s`.`%s` ATTACH PARTITION ID %s FROM `%s`.`%2$s`"

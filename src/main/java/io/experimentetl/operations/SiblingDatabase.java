@@ -11,6 +11,9 @@ import java.util.TreeSet;
 
 /** A database beside that of the job, with the same tables, which are exchanged in the end. */
 final class SiblingDatabase {
+  /** Of the job's tables the only one without rows of the sinks, which is not exchanged. */
+  private static final String AUDITS = "etl_audits";
+
   private final ClickHouseLogin job;
   private final ClickHouseLogin sibling;
 
@@ -85,10 +88,12 @@ final class SiblingDatabase {
    * @throws OperationsException if it has tables that are not the job's
    */
   void drop() {
+    Set<String> known = tables(sibling.database());
+    known.add(AUDITS);
     long others =
         job.count(
             "SELECT count() FROM system.tables WHERE database = '%s' AND engine NOT LIKE '%%View' AND name NOT IN (%s)"
-                .formatted(sibling.database(), literals(tables(sibling.database()))));
+                .formatted(sibling.database(), literals(known)));
     if (others > 0) {
       throw new OperationsException(
           "database %s, which is needed, has tables that are not the job's: rename or drop it"

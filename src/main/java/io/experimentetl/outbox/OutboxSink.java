@@ -1,5 +1,6 @@
 package io.experimentetl.outbox;
 
+import io.experimentetl.clickhouse.WriterSink;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
@@ -41,7 +42,7 @@ import org.slf4j.LoggerFactory;
  * @param <C> a transaction of Kafka's writer
  */
 public final class OutboxSink<S, C>
-    implements Sink<OutboxMessage>,
+    implements WriterSink<OutboxMessage>,
         SupportsWriterState<OutboxMessage, S>,
         SupportsCommitter<RelayedRows<C>>,
         SupportsPostCommitTopology<RelayedRows<C>> {
@@ -111,12 +112,6 @@ public final class OutboxSink<S, C>
           message.aggregateId().getBytes(StandardCharsets.UTF_8),
           message.json());
     }
-  }
-
-  @Override
-  @SuppressWarnings("deprecation")
-  public SinkWriter<OutboxMessage> createWriter(InitContext context) throws IOException {
-    return new Writer(kafka.createWriter(context));
   }
 
   @Override

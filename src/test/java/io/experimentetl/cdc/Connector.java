@@ -41,7 +41,7 @@ enum Connector {
               stock(settings),
               WatermarkStrategy.noWatermarks(),
               PostgresChanges.SOURCE,
-              ChunkEndDeserializer.TYPE)
+              ReaderNotice.OR_CHANGE)
           .uid(PostgresChanges.SOURCE)
           .flatMap(
               (FlatMapFunction<Either<ReaderNotice, Change>, Either<ProgressMarker, Change>>)

@@ -30,7 +30,7 @@ class ContinuityOperatorIT {
     var harness =
         new OneInputStreamOperatorTestHarness<>(
             new ContinuityOperator(settings, null),
-            ChunkEndDeserializer.TYPE.createSerializer(new SerializerConfigImpl()));
+            ReaderNotice.OR_CHANGE.createSerializer(new SerializerConfigImpl()));
     harness.setup(PostgresChanges.TYPE.createSerializer(new SerializerConfigImpl()));
     return harness;
   }

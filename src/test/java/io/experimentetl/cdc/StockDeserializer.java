@@ -35,7 +35,7 @@ final class StockDeserializer
 
   @Override
   public TypeInformation<Either<ReaderNotice, Change>> getProducedType() {
-    return ChunkEndDeserializer.TYPE;
+    return ReaderNotice.OR_CHANGE;
   }
 
   /** Null: the record is no change of a captured table. */

@@ -140,7 +140,7 @@ class ClickHouseSinkSuiteIT extends SinkTestSuiteBase<String> {
 
   /** The suite's streams contain rows only. */
   private static final class WithoutMarkers
-      implements Sink<String>,
+      implements WriterSink<String>,
           SupportsCommitter<Committable>,
           SupportsPreCommitTopology<Committable, Committable> {
     private final ClickHouseSink<String> sink;
@@ -175,13 +175,6 @@ class ClickHouseSinkSuiteIT extends SinkTestSuiteBase<String> {
           writer.close();
         }
       };
-    }
-
-    @Deprecated
-    @Override
-    @SuppressWarnings("deprecation")
-    public CommittingSinkWriter<String, Committable> createWriter(Sink.InitContext context) {
-      throw new UnsupportedOperationException();
     }
 
     @Override

@@ -1,5 +1,6 @@
 package io.experimentetl.outbox;
 
+import io.experimentetl.clickhouse.WriterSink;
 import java.io.IOException;
 import java.util.Collection;
 import java.util.concurrent.CountDownLatch;
@@ -21,7 +22,7 @@ import org.apache.flink.streaming.api.datastream.DataStream;
  * The outbox sink with commits that a test can delay, and can fail before or after Kafka's commit.
  */
 final class CommitBarrier<S, C>
-    implements Sink<OutboxMessage>,
+    implements WriterSink<OutboxMessage>,
         SupportsWriterState<OutboxMessage, S>,
         SupportsCommitter<RelayedRows<C>>,
         SupportsPostCommitTopology<RelayedRows<C>> {
@@ -48,12 +49,6 @@ final class CommitBarrier<S, C>
 
   private static boolean takeOne(AtomicInteger failures) {
     return failures.getAndUpdate(left -> Math.max(0, left - 1)) > 0;
-  }
-
-  @Override
-  @SuppressWarnings("deprecation")
-  public SinkWriter<OutboxMessage> createWriter(InitContext context) throws IOException {
-    return sink.createWriter(context);
   }
 
   @Override

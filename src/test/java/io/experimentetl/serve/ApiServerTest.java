@@ -285,7 +285,8 @@ class ApiServerTest {
     Path key = pem("PRIVATE KEY", store.getKey("serve", "changeit".toCharArray()).getEncoded());
     try (ApiServer secured =
         start(
-            new ServeConfig("127.0.0.1", 0, null, certificate.toString(), key.toString(), null, null))) {
+            new ServeConfig(
+                "127.0.0.1", 0, null, certificate.toString(), key.toString(), null, null))) {
       URI url = secured.url();
       assertThat(url.getScheme()).isEqualTo("https");
       HttpRequest health = HttpRequest.newBuilder(url.resolve("/health")).build();

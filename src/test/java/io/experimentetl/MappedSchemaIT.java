@@ -1,7 +1,5 @@
 package io.experimentetl;
 
-import static org.assertj.core.api.Assertions.assertThat;
-
 import io.experimentetl.config.DeliveryConfig;
 import io.experimentetl.config.JobConfig;
 import io.experimentetl.local.PlatformExtension;

@@ -72,7 +72,7 @@ record GuessedEntities(FoundTable experiments, FoundTable variants, FoundTable u
   /** By a foreign key, else by name. */
   private Optional<Column> reference(
       FoundTable table, FoundTable target, List<String> entity, String... words) {
-    if (table == target) {
+    if (table.equals(target)) {
       return Optional.empty();
     }
     Optional<Column> byForeignKey =

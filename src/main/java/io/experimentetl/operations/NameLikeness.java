@@ -57,7 +57,7 @@ final class NameLikeness {
     for (String part :
         name.replaceAll("([a-z0-9])([A-Z])", "$1_$2")
             .toLowerCase(Locale.ROOT)
-            .split("[^a-z0-9]+")) {
+            .split("[^a-z0-9]+", -1)) {
       if (!part.isEmpty()) {
         parts.add(part);
       }

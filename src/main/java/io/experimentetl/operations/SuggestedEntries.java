@@ -334,7 +334,7 @@ final class SuggestedEntries {
     used.add(column.get().name());
     FoundTable target = ours.equals("experiment_id") ? entities.experiments() : entities.variants();
     boolean byKey = target != null && isKeyOf(entry.table(), column.get(), target);
-    boolean ofVariant = entry.table() == entities.variants();
+    boolean ofVariant = entry.table().equals(entities.variants());
     if (byKey && !ofVariant) {
       entry.bind(
           ours,

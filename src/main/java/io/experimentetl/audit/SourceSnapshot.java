@@ -1,7 +1,6 @@
 package io.experimentetl.audit;
 
 import io.experimentetl.mapping.RowsSql;
-import io.experimentetl.mapping.SourceMapping;
 import io.experimentetl.mapping.TableBinding;
 import io.experimentetl.mapping.TableSql;
 import io.experimentetl.model.Lsn;
@@ -18,7 +17,6 @@ import java.util.EnumMap;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Optional;
 import java.util.Properties;
 import java.util.UUID;
 import java.util.regex.Matcher;
@@ -258,7 +256,7 @@ final class SourceSnapshot implements AutoCloseable {
   private String mapped(AuditSettings settings, String sql, boolean forFigures) {
     String entries =
         Arrays.stream(AuditedTable.values())
-            .flatMap(table -> entry(settings, table, forFigures).stream())
+            .flatMap(table -> rowsOf(settings, table).entry(forFigures).stream())
             .collect(Collectors.joining(", "));
     if (entries.isEmpty()) {
       return sql;
@@ -267,18 +265,6 @@ final class SourceSnapshot implements AutoCloseable {
     return with.find()
         ? with.replaceFirst(Matcher.quoteReplacement("WITH " + entries + ", "))
         : "WITH " + entries + " " + sql;
-  }
-
-  private Optional<String> entry(AuditSettings settings, AuditedTable table, boolean forFigures) {
-    SourceMapping mapping = settings.mapping();
-    RowsSql rows = rowsOf(settings, table);
-    return table == AuditedTable.VARIANTS && mapping.variantsNameOtherIds()
-        ? Optional.of(
-            rows.entryOfVariants(
-                rowsOf(settings, AuditedTable.EXPERIMENTS),
-                mapping.variantsAreNumberedByKey(),
-                forFigures))
-        : rows.entry(forFigures);
   }
 
   /** The table's columns to compare. */

@@ -71,39 +71,4 @@ public record RowsSql(SourceTable table, List<TableSql> parts) {
         .map(part -> part.select(forFigures))
         .collect(Collectors.joining(" UNION ALL "));
   }
-
-  /**
-   * The same entry for variants that name their experiment by its id, while experiments are
-   * numbered by key.
-   *
-   * @param numberedByKey whether variants are numbered by key too
-   */
-  public String entryOfVariants(RowsSql experiments, boolean numberedByKey, boolean forFigures) {
-    String columns =
-        table.columns().all().stream()
-            .map(
-                column ->
-                    switch (column.name()) {
-                          case "id" -> numberedByKey ? numberByKey() : "v.id";
-                          case "experiment_id" -> "e.id";
-                          default -> "v." + SqlNames.quoted(column.name());
-                        }
-                        + " AS "
-                        + SqlNames.quoted(column.name()))
-            .collect(Collectors.joining(", "));
-    return "%s AS NOT MATERIALIZED (SELECT v.xmin, %s FROM (%s) v LEFT JOIN (%s) e ON %s = v.experiment_id)"
-        .formatted(
-            table.tableName(),
-            columns,
-            select(forFigures),
-            experiments.select(forFigures),
-            ValueSql.number(SourceTable.EXPERIMENTS, "e." + SourceTable.SOURCE_ID));
-  }
-
-  /** A variant's key is unique in its experiment only. */
-  private static String numberByKey() {
-    return ValueSql.number(
-        SourceTable.VARIANTS,
-        "e.id::text || ':' || replace(replace(v.key, E'\\\\', E'\\\\\\\\'), ':', E'\\\\:')");
-  }
 }

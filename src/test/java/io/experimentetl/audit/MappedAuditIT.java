@@ -50,7 +50,7 @@ class MappedAuditIT {
   void mappedTablesAreComparedAndNamedAsTheSourceNamesThem() throws Exception {
     try (AuditRun run = AuditRun.create(PLATFORM)) {
       AuditFixture fixture = run.fixture();
-      for (String statement : OTHER_TABLES.replace("\n  ", " ").split("\n")) {
+      for (String statement : OTHER_TABLES.replace("\n  ", " ").lines().toList()) {
         fixture.sql(statement);
       }
       fixture.map(MappedTables.of(MAPPING));

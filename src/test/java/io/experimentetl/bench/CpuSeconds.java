@@ -53,7 +53,6 @@ final class CpuSeconds {
           seconds.merge(name.replaceAll("[-#]?\\d+.*", ""), seconds(stat, 15), Double::sum);
         } catch (IOException ended) {
           // Its time is lost: threads that live for less than a backlog use little.
-          continue;
         }
       }
     } catch (IOException e) {

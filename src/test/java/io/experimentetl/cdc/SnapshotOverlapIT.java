@@ -315,6 +315,7 @@ class SnapshotOverlapIT {
    * reader can be kept from the queue's lock for ever.
    */
   @Test
+  @SuppressWarnings("unchecked")
   void connectionsWaitForAReaderThatIsBehindAndGoOn() throws Exception {
     SourceDatabase database = SourceDatabase.create(PLATFORM, "behind");
     database.fill(30_000);

@@ -1,5 +1,7 @@
 package io.experimentetl;
 
+import static org.assertj.core.api.Assertions.assertThat;
+
 import io.experimentetl.config.DeliveryConfig;
 import io.experimentetl.config.JobConfig;
 import io.experimentetl.local.PlatformExtension;
@@ -132,8 +134,12 @@ class MappedSchemaIT {
   }
 
   @AfterAll
-  void close() throws Exception {
-    job.close();
+  void auditIsEqual() throws Exception {
+    try {
+      assertThat(job.audit().differences()).isEmpty();
+    } finally {
+      job.close();
+    }
   }
 
   /** Odd users are in b, even ones in a. */

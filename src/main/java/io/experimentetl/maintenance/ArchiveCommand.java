@@ -24,9 +24,10 @@ import picocli.CommandLine.Spec;
     name = "archive",
     mixinStandardHelpOptions = true,
     description = {
-      "Moves months of events and assignments that are older than retention.clickhouse from ClickHouse to the archive (section archive of",
-      "the configuration), as Parquet files with a manifest. Nothing is removed from ClickHouse before the files were read back and found",
-      "equal. It only lists the months unless --execute is given."
+      "Moves months that are older than retention.clickhouse from ClickHouse to the archive.",
+      "The months of events and assignments become Parquet files with a manifest, in the place that the section archive of the",
+      "configuration names. Nothing is removed from ClickHouse before the files were read back and found equal. It only lists the",
+      "months unless --execute is given."
     },
     exitCodeListHeading = "Exit codes:%n",
     exitCodeList = {"0:done, or listed", "1:refused or not finished; the message says why"})

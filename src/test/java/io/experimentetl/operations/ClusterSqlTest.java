@@ -50,7 +50,7 @@ class ClusterSqlTest {
     List<String> tables =
         forCluster().stream().filter(statement -> statement.contains("CREATE TABLE")).toList();
     assertThat(tables)
-        .hasSize(13)
+        .hasSize(15)
         .allSatisfy(
             table ->
                 assertThat(table)

@@ -93,7 +93,7 @@ public record SourceMapping(String schema, List<TableBinding> tables) implements
   /** The source's tables that give rows of this kind, for people: schema and name of each. */
   public String nameOf(SourceTable table) {
     return of(table).stream()
-        .map(binding -> binding.mapped() ? binding.qualifiedName() : binding.name())
+        .map(binding -> binding.readableName())
         .distinct()
         .collect(Collectors.joining(" and "));
   }

@@ -160,7 +160,7 @@ public final class TableSql {
 
   /** The table as messages name it: with its schema if the configuration names the table. */
   String readableName() {
-    return binding.mapped() ? binding.qualifiedName() : binding.name();
+    return binding.readableName();
   }
 
   /**

@@ -94,7 +94,7 @@ final class PostgresMetrics implements ServerMetrics.Look {
         .formatted(
             SqlNames.literal(
                 binding.mapped() ? TableSql.name(binding) : SqlNames.quoted(binding.name())),
-            SqlNames.literal(binding.mapped() ? binding.qualifiedName() : binding.name()));
+            SqlNames.literal(binding.readableName()));
   }
 
   private void ask(

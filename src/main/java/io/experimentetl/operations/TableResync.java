@@ -116,11 +116,9 @@ final class TableResync {
       SourceTable captured = binding.table();
       if (captured == SourceTable.OUTBOX_EVENTS || captured == SourceTable.ETL_HEARTBEAT) {
         throw new OperationsException(
-            "ClickHouse does not hold the rows of " + binding.qualifiedName());
+            "ClickHouse does not hold the rows of " + binding.readableName());
       }
-      String relation =
-          part.map(found -> found.relation(binding))
-              .orElse(binding.mapped() ? binding.qualifiedName() : binding.name());
+      String relation = part.map(found -> found.relation(binding)).orElse(binding.readableName());
       requests.putIfAbsent(captured, ResyncRequest.of(captured, relation));
     }
     return List.copyOf(requests.values());

@@ -360,12 +360,14 @@ class RefusedRedeployIT {
     await()
         .atMost(DEADLINE)
         .until(
-            () ->
-                addresses
-                    .clickHouse()
-                    .query(
-                        "SELECT DISTINCT user FROM system.query_log WHERE query_kind = 'Insert' AND has(databases, currentDatabase())")
-                    .equals(ClickHouseServer.JOB_USER));
+            () -> {
+              addresses.clickHouse().query("SYSTEM FLUSH LOGS");
+              return addresses
+                  .clickHouse()
+                  .query(
+                      "SELECT DISTINCT user FROM system.query_log WHERE query_kind = 'Insert' AND has(databases, currentDatabase())")
+                  .equals(ClickHouseServer.JOB_USER);
+            });
     assertThat(addresses.clickHouse().user()).isNotEqualTo(ClickHouseServer.JOB_USER);
   }
 

@@ -34,7 +34,7 @@ class SqlFilesIT {
     assertThat(
             database.count(
                 "SELECT count() FROM system.tables WHERE database = currentDatabase() AND engine = 'ReplacingMergeTree'"))
-        .isEqualTo(11);
+        .isEqualTo(13);
   }
 
   /** The server runs no ON CLUSTER; it parses the statements as a cluster would get them. */

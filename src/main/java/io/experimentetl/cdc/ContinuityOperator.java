@@ -213,9 +213,10 @@ final class ContinuityOperator extends ChainedOperator<Either<ProgressMarker, Ch
               .left()
               .finding()
               .withVersion(RowVersion.ofSequenceNumber(continuity.nextSequenceNumber(0))));
-    } else {
+    } else if (value.left().progress() != null) {
       advance(value.left().progress());
     }
+    // A gap is for the watch of the source: a job without one has no use for it.
   }
 
   private void advance(ReaderProgress progress) throws SQLException {

@@ -3,14 +3,13 @@ package io.experimentetl.operations;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
-import java.io.ByteArrayOutputStream;
+import java.io.FileNotFoundException;
 import java.io.IOException;
 import java.net.URI;
 import java.net.http.HttpClient;
 import java.net.http.HttpRequest;
 import java.net.http.HttpResponse;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.UUID;
@@ -71,23 +70,25 @@ final class FlinkHttp {
   /** Uploads a jar and returns its id on the cluster. */
   String upload(Path jar) {
     String boundary = "experiment-etl-" + UUID.randomUUID();
-    ByteArrayOutputStream body = new ByteArrayOutputStream();
+    String header =
+        "--%s\r\nContent-Disposition: form-data; name=\"jarfile\"; filename=\"%s\"\r\n"
+            + "Content-Type: application/x-java-archive\r\n\r\n";
+    HttpRequest.BodyPublisher body;
     try {
-      String header =
-          "--%s\r\nContent-Disposition: form-data; name=\"jarfile\"; filename=\"%s\"\r\n"
-              + "Content-Type: application/x-java-archive\r\n\r\n";
-      body.writeBytes(
-          header.formatted(boundary, jar.getFileName()).getBytes(StandardCharsets.UTF_8));
-      body.writeBytes(Files.readAllBytes(jar));
-      body.writeBytes("\r\n--%s--\r\n".formatted(boundary).getBytes(StandardCharsets.UTF_8));
-    } catch (IOException e) {
+      // From the file: the tool's heap need not hold the jar.
+      body =
+          HttpRequest.BodyPublishers.concat(
+              HttpRequest.BodyPublishers.ofString(header.formatted(boundary, jar.getFileName())),
+              HttpRequest.BodyPublishers.ofFile(jar),
+              HttpRequest.BodyPublishers.ofString("\r\n--%s--\r\n".formatted(boundary)));
+    } catch (FileNotFoundException e) {
       throw new OperationsException("the job's jar " + jar + " cannot be read: " + e, e);
     }
     JsonNode answer =
         send(
             request("/jars/upload")
                 .header("Content-Type", "multipart/form-data; boundary=" + boundary)
-                .POST(HttpRequest.BodyPublishers.ofByteArray(body.toByteArray()))
+                .POST(body)
                 .build(),
             "POST /jars/upload");
     return Path.of(answer.path("filename").asText()).getFileName().toString();

@@ -5,14 +5,20 @@ import java.util.Map;
 
 /** Flink's settings for a cluster of separate processes that lives for one test. */
 public final class TestCluster {
-  /** The optimising compiler is of no use to a process that ends after a minute. */
+  /**
+   * The optimising compiler is of no use to a process that ends after a minute. The other option is
+   * that of flink-conf.
+   */
   private static final String SHORT_LIVED = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC";
 
   private static final Map<String, String> SETTINGS =
       Map.of(
-          "env.java.opts.jobmanager", SHORT_LIVED,
-          "env.java.opts.taskmanager", SHORT_LIVED,
-          "execution.checkpointing.interval", "1 s");
+          "env.java.opts.jobmanager",
+          SHORT_LIVED + " -XX:SoftRefLRUPolicyMSPerMB=0",
+          "env.java.opts.taskmanager",
+          SHORT_LIVED,
+          "execution.checkpointing.interval",
+          "1 s");
 
   private TestCluster() {}
 

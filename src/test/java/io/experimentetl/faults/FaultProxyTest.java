@@ -37,7 +37,8 @@ import org.junit.jupiter.params.provider.ValueSource;
 class FaultProxyTest {
 
   private static final String BODY = "0123456789".repeat(10_000);
-  private static final Duration SHORT = Duration.ofMillis(300);
+  /** Enough for a JVM that has just begun, on a busy machine, to send the body. */
+  private static final Duration SHORT = Duration.ofSeconds(1);
 
   private final List<String> received = new CopyOnWriteArrayList<>();
   private final ExecutorService executor = Executors.newCachedThreadPool();

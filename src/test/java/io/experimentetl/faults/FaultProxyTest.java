@@ -37,6 +37,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 class FaultProxyTest {
 
   private static final String BODY = "0123456789".repeat(10_000);
+
   /** Enough for a JVM that has just begun, on a busy machine, to send the body. */
   private static final Duration SHORT = Duration.ofSeconds(1);
 

@@ -360,14 +360,15 @@ class RefusedRedeployIT {
     await()
         .atMost(DEADLINE)
         .until(
-            () -> {
-              addresses.clickHouse().query("SYSTEM FLUSH LOGS");
-              return addresses
-                  .clickHouse()
-                  .query(
-                      "SELECT DISTINCT user FROM system.query_log WHERE query_kind = 'Insert' AND has(databases, currentDatabase())")
-                  .equals(ClickHouseServer.JOB_USER);
-            });
+            () ->
+                addresses.clickHouse().count("SELECT count() FROM users WHERE user_id = 'u7'")
+                    == 1);
+
+    assertThat(addresses.loadJobConfig().clickhouse().username())
+        .isEqualTo(ClickHouseServer.JOB_USER);
+    assertThat(addresses.clickHouse().query("SHOW GRANTS FOR " + ClickHouseServer.JOB_USER))
+        .contains("INSERT")
+        .doesNotContain("DROP", "ALTER", "CREATE", "TRUNCATE", "ALL ON *.*");
     assertThat(addresses.clickHouse().user()).isNotEqualTo(ClickHouseServer.JOB_USER);
   }
 

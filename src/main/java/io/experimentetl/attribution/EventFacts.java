@@ -10,38 +10,17 @@ import java.util.function.Consumer;
  */
 final class EventFacts {
   /** The events of one id that were looked up or changed. */
-  private static final class Held implements FactEntries.Held<EventId> {
-    private final EventId id;
-    private final boolean isNew;
-
+  private static final class Held extends HeldEntry<EventId> {
     /** None: there are none of this id. */
     private EventFact[] events;
 
-    private boolean isChanged;
-
     private Held(EventId id, EventFact[] events) {
-      this.id = id;
-      this.isNew = events.length == 0;
+      super(id, events.length == 0);
       this.events = events;
     }
 
     @Override
-    public EventId key() {
-      return id;
-    }
-
-    @Override
-    public boolean isChanged() {
-      return isChanged;
-    }
-
-    @Override
-    public boolean isNew() {
-      return isNew;
-    }
-
-    @Override
-    public byte[] contents() {
+    byte[] contents() {
       return events.length > 0 ? EventFactSerializer.write(events) : null;
     }
   }
@@ -106,7 +85,7 @@ final class EventFacts {
   }
 
   private Held held(EventId id) {
-    if (last != null && last.id.equals(id)) {
+    if (last != null && last.key().equals(id)) {
       return last;
     }
     if (held == null) {
@@ -163,7 +142,7 @@ final class EventFacts {
   private void change(EventId id, EventFact[] now) {
     Held of = held(id);
     of.events = now;
-    of.isChanged = true;
+    of.setChanged();
   }
 
   /** Passes all events on, those of one id together. They must not change meanwhile. */

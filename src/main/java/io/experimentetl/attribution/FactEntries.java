@@ -48,20 +48,6 @@ final class FactEntries<K> {
   /** Whether {@link #changes} do not tell all. */
   private boolean isRewritten;
 
-  /** An entry that was read or changed. */
-  interface Held<K> {
-    K key();
-
-    /** Whether it must be written. */
-    boolean isChanged();
-
-    /** Whether there was none of this key. */
-    boolean isNew();
-
-    /** What is to be written; null: the entry is to be removed. */
-    byte[] contents();
-  }
-
   /**
    * The entries of a user.
    *
@@ -135,10 +121,10 @@ final class FactEntries<K> {
   }
 
   /** Writes the entries that have changed. */
-  void write(List<? extends Held<K>> entries) {
+  void write(List<? extends HeldEntry<K>> entries) {
     if (isStored) {
       Map<K, byte[]> changed = new HashMap<>();
-      for (Held<K> entry : entries) {
+      for (HeldEntry<K> entry : entries) {
         if (entry.isChanged()) {
           changed.put(entry.key(), entry.contents());
         }
@@ -148,7 +134,7 @@ final class FactEntries<K> {
       }
       return;
     }
-    for (Held<K> entry : entries) {
+    for (HeldEntry<K> entry : entries) {
       if (entry.isChanged()) {
         write(entry.key(), entry.contents(), entry.isNew());
       }

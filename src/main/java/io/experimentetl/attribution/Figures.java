@@ -15,38 +15,17 @@ final class Figures {
   private final FactEntries<FigureKey> entries;
 
   /** A figure that was read or changed. */
-  private static final class Held implements FactEntries.Held<FigureKey> {
-    private final FigureKey figure;
-    private final boolean isNew;
-
+  private static final class Held extends HeldEntry<FigureKey> {
     /** Null: there is none. */
     private Object value;
 
-    private boolean isChanged;
-
     private Held(FigureKey figure, Object value, boolean isNew) {
-      this.figure = figure;
+      super(figure, isNew);
       this.value = value;
-      this.isNew = isNew;
     }
 
     @Override
-    public FigureKey key() {
-      return figure;
-    }
-
-    @Override
-    public boolean isChanged() {
-      return isChanged;
-    }
-
-    @Override
-    public boolean isNew() {
-      return isNew;
-    }
-
-    @Override
-    public byte[] contents() {
+    byte[] contents() {
       return value == null ? null : FigureSerializer.write(value);
     }
   }
@@ -144,7 +123,7 @@ final class Figures {
       held.add(known);
     }
     known.value = value;
-    known.isChanged = true;
+    known.setChanged();
   }
 
   /** All figures, as they are at the moment. */
@@ -159,7 +138,7 @@ final class Figures {
     if (held != null) {
       for (Held known : held.all()) {
         if (known.value != null) {
-          all.put(known.figure, known.value);
+          all.put(known.key(), known.value);
         }
       }
     }

@@ -9,7 +9,7 @@ import java.util.Map;
  * Entries that were read or changed, in the order of their first use. A row uses few of them: these
  * are searched one after the other, which takes less time and heap than a map.
  */
-final class HeldEntries<K, H extends FactEntries.Held<K>> {
+final class HeldEntries<K, H extends HeldEntry<K>> {
   private static final int FEW = 8;
 
   private final List<H> all = new ArrayList<>(FEW);

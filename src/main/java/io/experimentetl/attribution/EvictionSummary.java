@@ -47,20 +47,14 @@ public record EvictionSummary(
   }
 
   EvictionSummary asLost() {
-    return new EvictionSummary(
-        experimentId,
-        bound,
-        events,
-        assignments,
-        checksum,
-        earliest,
-        latest,
-        true,
-        formerId,
-        countedBy);
+    return with(true, formerId);
   }
 
   EvictionSummary under(String otherId) {
+    return with(lost, otherId);
+  }
+
+  private EvictionSummary with(boolean isLost, String otherId) {
     return new EvictionSummary(
         experimentId,
         bound,
@@ -69,7 +63,7 @@ public record EvictionSummary(
         checksum,
         earliest,
         latest,
-        lost,
+        isLost,
         otherId,
         countedBy);
   }

@@ -70,22 +70,7 @@ public record SourceConfig(
 
   /** The same, with the event type of the rows that come from a table of exposures. */
   SourceConfig withExposureEvent(String eventType) {
-    return new SourceConfig(
-        type,
-        host,
-        port,
-        database,
-        schema,
-        username,
-        password,
-        tls,
-        publication,
-        slot,
-        heartbeatInterval,
-        splitSize,
-        usersTruncate,
-        unstreamedChanges,
-        tables.withExposureEvent(eventType));
+    return with(slot, tables.withExposureEvent(eventType));
   }
 
   /** A topic has the name of its table, without the schema. */
@@ -124,6 +109,10 @@ public record SourceConfig(
   }
 
   SourceConfig withSlot(String other) {
+    return with(other, tables);
+  }
+
+  private SourceConfig with(String otherSlot, SourceMapping otherTables) {
     return new SourceConfig(
         type,
         host,
@@ -134,12 +123,12 @@ public record SourceConfig(
         password,
         tls,
         publication,
-        other,
+        otherSlot,
         heartbeatInterval,
         splitSize,
         usersTruncate,
         unstreamedChanges,
-        tables);
+        otherTables);
   }
 
   static SourceConfig read(Section section) {

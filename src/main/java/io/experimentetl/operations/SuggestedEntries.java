@@ -222,9 +222,7 @@ final class SuggestedEntries {
   SuggestedTable exposures(FoundTable table) {
     SuggestedTable entry = new SuggestedTable("exposures", table);
     Set<String> used = new HashSet<>();
-    bindFact(entry, used);
-    bindReference(entry, used, "variant_id", entities.variant(table));
-    time(table).ifPresent(at -> bindTime(entry, used, "timestamp", at));
+    bindEvent(entry, used);
     bindProperties(entry, used, column -> NUMBERS.contains(column.kind()));
     return entry;
   }
@@ -232,9 +230,7 @@ final class SuggestedEntries {
   SuggestedTable events(FoundTable table) {
     SuggestedTable entry = new SuggestedTable("events", table);
     Set<String> used = new HashSet<>();
-    bindFact(entry, used);
-    bindReference(entry, used, "variant_id", entities.variant(table));
-    time(table).ifPresent(at -> bindTime(entry, used, "timestamp", at));
+    bindEvent(entry, used);
     Optional<Column> type =
         best(
             table,
@@ -259,6 +255,13 @@ final class SuggestedEntries {
     bind(entry, used, "device_id", best(table, IDS, used, "device id", "device"));
     bindProperties(entry, used, column -> NUMBERS.contains(column.kind()));
     return entry;
+  }
+
+  /** What exposures and events have. */
+  private void bindEvent(SuggestedTable entry, Set<String> used) {
+    bindFact(entry, used);
+    bindReference(entry, used, "variant_id", entities.variant(entry.table()));
+    time(entry.table()).ifPresent(at -> bindTime(entry, used, "timestamp", at));
   }
 
   /** The id and the references that assignments, exposures and events have. */

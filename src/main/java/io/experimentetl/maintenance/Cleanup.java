@@ -9,6 +9,7 @@ import io.experimentetl.model.SourceTable;
 import io.experimentetl.operations.Databases;
 import io.experimentetl.operations.OperationsException;
 import io.experimentetl.operations.PostgresLogin;
+import io.experimentetl.postgres.AdvisoryLock;
 import java.sql.Connection;
 import java.sql.SQLException;
 import java.sql.Timestamp;
@@ -54,7 +55,7 @@ public final class Cleanup {
     List<CleanupReport.Table> tables = new ArrayList<>();
     boolean complete = true;
     try (Connection connection = postgres.connect()) {
-      if (!SqlRows.tryLock(connection, "cleanup")) {
+      if (!AdvisoryLock.tryLock(connection, "cleanup")) {
         throw new OperationsException("another clean-up runs: wait until it has ended");
       }
       EventPolicy.write(connection, policies.postgres().events());

@@ -1,6 +1,7 @@
 package io.experimentetl.maintenance;
 
 import io.experimentetl.operations.PostgresLogin;
+import io.experimentetl.postgres.AdvisoryLock;
 import java.sql.Connection;
 import java.sql.SQLException;
 import java.sql.Timestamp;
@@ -58,7 +59,7 @@ public final class Schedule {
     Timestamp due = Timestamp.from(task.lastDue(dueBy));
     Timestamp next = Timestamp.from(task.nextDue(dueBy));
     try (Connection connection = postgres.connect()) {
-      if (!SqlRows.tryLock(connection, "schedule " + task.text())) {
+      if (!AdvisoryLock.tryLock(connection, "schedule " + task.text())) {
         return Optional.empty();
       }
       SqlRows.update(

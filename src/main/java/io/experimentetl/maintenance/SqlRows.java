@@ -48,22 +48,6 @@ public final class SqlRows {
     }
   }
 
-  /**
-   * Takes a lock of this schema, which the session holds until it ends.
-   *
-   * @param work what only one session at a time may do
-   * @return false: another session holds it
-   */
-  static boolean tryLock(Connection connection, String work) throws SQLException {
-    return (boolean)
-        query(
-                connection,
-                "SELECT pg_try_advisory_lock(hashtextextended('experiment_etl ' || ? || ' ' || current_schema(), 0)) AS free",
-                work)
-            .get(0)
-            .get("free");
-  }
-
   private static void bind(PreparedStatement statement, Object... parameters) throws SQLException {
     for (int i = 0; i < parameters.length; i++) {
       if (parameters[i] == null) {

@@ -12,11 +12,10 @@ import io.experimentetl.archive.MonthRestorer;
 import io.experimentetl.clickhouse.ClickHouseFiles;
 import io.experimentetl.config.JobConfig;
 import io.experimentetl.config.RetentionConfig;
+import io.experimentetl.postgres.AdvisoryLock;
 import java.io.IOException;
 import java.sql.Connection;
-import java.sql.ResultSet;
 import java.sql.SQLException;
-import java.sql.Statement;
 import java.time.Clock;
 import java.time.Duration;
 import java.time.YearMonth;
@@ -67,7 +66,7 @@ public final class ColdStorage {
 
   private <T> T alone(Work<T> work) {
     try (Connection connection = databases.postgres().connect()) {
-      if (!tryLock(connection)) {
+      if (!AdvisoryLock.tryLock(connection, "archive")) {
         throw new OperationsException(
             "another process changes the archive: wait until it has ended");
       }
@@ -77,17 +76,6 @@ public final class ColdStorage {
           "PostgreSQL %s, which locks the archive, refuses: %s"
               .formatted(databases.postgres(), e.getMessage()),
           e);
-    }
-  }
-
-  /** The session holds the lock until it ends. */
-  private static boolean tryLock(Connection connection) throws SQLException {
-    try (Statement statement = connection.createStatement();
-        ResultSet row =
-            statement.executeQuery(
-                "SELECT pg_try_advisory_lock(hashtextextended('experiment_etl archive ' || current_schema(), 0))")) {
-      row.next();
-      return row.getBoolean(1);
     }
   }
 

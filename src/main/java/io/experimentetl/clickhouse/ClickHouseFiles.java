@@ -1,9 +1,7 @@
 package io.experimentetl.clickhouse;
 
 import java.io.IOException;
-import java.net.http.HttpRequest.BodyPublisher;
 import java.net.http.HttpRequest.BodyPublishers;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.LinkedHashMap;
@@ -52,8 +50,8 @@ public final class ClickHouseFiles implements AutoCloseable {
   /** The same, of a query that reads an attached file. */
   public void download(String sql, Attached attached, Path to)
       throws IOException, InterruptedException {
-    Multipart parts = new Multipart(attached);
-    require(http.download(parts.parameters(sql), parts.body(), parts.contentType(), timeout, to));
+    AttachedRows rows = rows(attached);
+    require(http.download(parameters(sql, rows), rows.body(), rows.contentType(), timeout, to));
   }
 
   /**
@@ -63,9 +61,9 @@ public final class ClickHouseFiles implements AutoCloseable {
    */
   public List<String[]> select(String sql, Attached attached)
       throws IOException, InterruptedException {
-    Multipart parts = new Multipart(attached);
+    AttachedRows rows = rows(attached);
     return ClickHouseHttp.lines(
-        http.send(parts.parameters(sql), parts.body(), parts.contentType(), timeout));
+        http.send(parameters(sql, rows), rows.body(), rows.contentType(), timeout));
   }
 
   /** Runs a query or a statement, and returns its lines, split at tabs. */
@@ -85,36 +83,16 @@ public final class ClickHouseFiles implements AutoCloseable {
     }
   }
 
-  /** A request whose data is a table of the query. */
-  private record Multipart(Attached attached, String boundary) {
-    private Multipart(Attached attached) {
-      this(attached, "rows-" + Long.toString(System.nanoTime(), 36));
-    }
+  private static AttachedRows rows(Attached attached) throws IOException {
+    return new AttachedRows(
+        "file", attached.structure(), attached.format(), BodyPublishers.ofFile(attached.file()));
+  }
 
-    Map<String, String> parameters(String sql) {
-      Map<String, String> parameters = complete();
-      parameters.put("query", sql);
-      parameters.put("default_format", "TabSeparated");
-      parameters.put("file_structure", attached.structure());
-      parameters.put("file_format", attached.format());
-      return parameters;
-    }
-
-    BodyPublisher body() throws IOException {
-      return BodyPublishers.concat(
-          BodyPublishers.ofString(
-              "--"
-                  + boundary
-                  + "\r\nContent-Disposition: form-data; name=\"file\"; filename=\"file\"\r\n"
-                  + "Content-Type: application/octet-stream\r\n\r\n",
-              StandardCharsets.US_ASCII),
-          BodyPublishers.ofFile(attached.file()),
-          BodyPublishers.ofString("\r\n--" + boundary + "--\r\n", StandardCharsets.US_ASCII));
-    }
-
-    String contentType() {
-      return "multipart/form-data; boundary=" + boundary;
-    }
+  private static Map<String, String> parameters(String sql, AttachedRows rows) {
+    Map<String, String> parameters = complete();
+    parameters.put("query", sql);
+    parameters.putAll(rows.parameters());
+    return parameters;
   }
 
   @Override

@@ -130,23 +130,11 @@ final class ClickHouseHttp implements AutoCloseable {
       throws IOException, InterruptedException {
     Map<String, String> parameters = new LinkedHashMap<>(settings);
     parameters.put("query", sql);
-    parameters.put("default_format", "TabSeparated");
-    parameters.put("batch_structure", structure);
-    parameters.put("batch_format", "Native");
-    String boundary = "rows-" + Long.toString(System.nanoTime(), 36);
-    byte[] head =
-        ("--"
-                + boundary
-                + "\r\nContent-Disposition: form-data; name=\"batch\"; filename=\"batch\"\r\n"
-                + "Content-Type: application/octet-stream\r\n\r\n")
-            .getBytes(StandardCharsets.US_ASCII);
-    byte[] foot = ("\r\n--" + boundary + "--\r\n").getBytes(StandardCharsets.US_ASCII);
-    return lines(
-        send(
-            parameters,
-            HttpRequest.BodyPublishers.ofByteArrays(List.of(head, blocks, foot)),
-            "multipart/form-data; boundary=" + boundary,
-            timeout));
+    AttachedRows rows =
+        new AttachedRows(
+            "batch", structure, "Native", HttpRequest.BodyPublishers.ofByteArray(blocks));
+    parameters.putAll(rows.parameters());
+    return lines(send(parameters, rows.body(), rows.contentType(), timeout));
   }
 
   /**

@@ -25,9 +25,9 @@ import picocli.CommandLine.Spec;
     mixinStandardHelpOptions = true,
     description = {
       "Moves months that are older than retention.clickhouse from ClickHouse to the archive.",
-      "The months of events and assignments become Parquet files with a manifest, in the place that the section archive of the",
-      "configuration names. Nothing is removed from ClickHouse before the files were read back and found equal. It only lists the",
-      "months unless --execute is given."
+      "The months of events and assignments become Parquet files with a manifest, in the place that the section archive of the "
+          + "configuration names. Nothing is removed from ClickHouse before the files were read back and found equal. It only lists the "
+          + "months unless --execute is given."
     },
     exitCodeListHeading = "Exit codes:%n",
     exitCodeList = {"0:done, or listed", "1:refused or not finished; the message says why"})

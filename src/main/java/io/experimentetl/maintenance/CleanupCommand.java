@@ -26,8 +26,8 @@ import picocli.CommandLine.Spec;
     mixinStandardHelpOptions = true,
     description = {
       "Deletes what is older than its retention (section retention of the configuration).",
-      "In PostgreSQL it deletes in batches, never a row that ClickHouse may not have; in ClickHouse by the TTLs. The warehouse keeps what",
-      "PostgreSQL loses. It only counts unless --execute is given."
+      "In PostgreSQL it deletes in batches, never a row that ClickHouse may not have; in ClickHouse by the TTLs. The warehouse keeps what "
+          + "PostgreSQL loses. It only counts unless --execute is given."
     },
     exitCodeListHeading = "Exit codes:%n",
     exitCodeList = {"0:done, or counted", "1:refused or not finished; the message says why"})

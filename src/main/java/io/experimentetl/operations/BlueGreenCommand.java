@@ -16,8 +16,8 @@ import picocli.CommandLine.Spec;
     description = {
       "Runs the present jar and configuration as a second job (green) beside the running one (blue), and lets it take over.",
       "start: copies the replication slot and, up to a savepoint, the rows into the database NAME_green, and starts the green job there. It writes nothing to Kafka.",
-      "compare: compares both databases. exchange: stops both jobs, exchanges their tables and starts the green one as the job; the old",
-      "tables stay in NAME_before_TIME. abort: ends the green job and removes what start has made. The blue job never notices start, compare and abort.",
+      "compare: compares both databases. exchange: stops both jobs, exchanges their tables and starts the green one as the job; the old "
+          + "tables stay in NAME_before_TIME. abort: ends the green job and removes what start has made. The blue job never notices start, compare and abort.",
       "A step that failed is run again."
     },
     exitCodeListHeading = "Exit codes:%n",

@@ -32,8 +32,8 @@ import picocli.CommandLine.Spec;
     mixinStandardHelpOptions = true,
     description = {
       "Shows which tables and columns of the source the job reads, and what the source needs for it.",
-      "It compares source.tables of the configuration with the source's catalogue, and prints every error with its remedy, what each",
-      "missing part disables, and the SQL for heartbeat, replica identity, publication, grants and slot of these tables. It changes nothing."
+      "It compares source.tables of the configuration with the source's catalogue, and prints every error with its remedy, what each "
+          + "missing part disables, and the SQL for heartbeat, replica identity, publication, grants and slot of these tables. It changes nothing."
     },
     exitCodeListHeading = "Exit codes:%n",
     exitCodeList = {

@@ -24,8 +24,8 @@ import picocli.CommandLine.Spec;
     mixinStandardHelpOptions = true,
     description = {
       "Writes an experiment's results as one HTML file that needs no network.",
-      "It shows the verdict, the figures, the lift over the days, the users, the sample ratio and the findings. All figures are",
-      "those of ClickHouse's views."
+      "It shows the verdict, the figures, the lift over the days, the users, the sample ratio and the findings. All figures are "
+          + "those of ClickHouse's views."
     },
     exitCodeListHeading = "Exit codes:%n",
     exitCodeList = {

@@ -30,11 +30,11 @@ import picocli.CommandLine.Spec;
     mixinStandardHelpOptions = true,
     description = {
       "With --metric: recomputes a metric from a day on, from the raw rows in ClickHouse.",
-      "It counts users first exposed on or after the day. It stops the job with a savepoint, writes the metric's key since into",
-      "the configuration, and starts the present jar from the savepoint. The metric may be new, may have counted from a later day",
-      "on, or may have a new definition. Other metrics and their days stay unchanged, and the configuration must name them too.",
-      "With --allocation: tests the sample ratio of all users of an experiment, on all days, against its present allocation. Run it when",
-      "a wrong allocation_pct was corrected. After an intended change of the allocation there is nothing to run."
+      "It counts users first exposed on or after the day. It stops the job with a savepoint, writes the metric's key since into "
+          + "the configuration, and starts the present jar from the savepoint. The metric may be new, may have counted from a later day "
+          + "on, or may have a new definition. Other metrics and their days stay unchanged, and the configuration must name them too.",
+      "With --allocation: tests the sample ratio of all users of an experiment, on all days, against its present allocation. Run it when "
+          + "a wrong allocation_pct was corrected. After an intended change of the allocation there is nothing to run."
     })
 public final class RestateCommand implements Callable<Integer> {
   private static final Duration RESTATEMENT = Duration.ofHours(6);

@@ -13,9 +13,9 @@ import picocli.CommandLine.Spec;
     mixinStandardHelpOptions = true,
     description = {
       "Makes ClickHouse equal to PostgreSQL again after changes were lost.",
-      "Changes are lost when the replication slot was dropped, or when the job's newest state is older than the slot. The job reads everything again into the database NAME_resync, and takes over the rows of NAME",
-      "that are older than the source's retention. NAME can be read meanwhile. Then their tables are exchanged, the job continues,",
-      "and the repaired rows are listed. The old tables stay in NAME_before_TIME until you drop it.",
+      "Changes are lost when the replication slot was dropped, or when the job's newest state is older than the slot. The job reads everything again into the database NAME_resync, and takes over the rows of NAME "
+          + "that are older than the source's retention. NAME can be read meanwhile. Then their tables are exchanged, the job continues, "
+          + "and the repaired rows are listed. The old tables stay in NAME_before_TIME until you drop it.",
       "With --table or --partition the running job compares that table or partition, and reads only the rows that differ."
     })
 public final class ResyncCommand implements Callable<Integer> {

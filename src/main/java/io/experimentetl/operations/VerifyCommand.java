@@ -21,8 +21,8 @@ import picocli.CommandLine.Spec;
     mixinStandardHelpOptions = true,
     description = {
       "Compares ClickHouse with PostgreSQL at one place of the log, while writers write.",
-      "It compares the rows, the daily statistics and health figures with their recomputation in SQL from either, and what was",
-      "added to the rows (joined columns, codes, findings) with what it was added from."
+      "It compares the rows, the daily statistics and health figures with their recomputation in SQL from either, and what was "
+          + "added to the rows (joined columns, codes, findings) with what it was added from."
     },
     exitCodeListHeading = "Exit codes:%n",
     exitCodeList = {

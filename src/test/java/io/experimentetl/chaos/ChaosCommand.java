@@ -28,8 +28,8 @@ import picocli.CommandLine.Spec;
     mixinStandardHelpOptions = true,
     description = {
       "Injects random faults into a platform of its own while all kinds of changes are written.",
-      "The faults are in the job, its cluster, its servers and the network. A running platform is not touched. After each fault it waits until every change is visible, and",
-      "compares PostgreSQL with ClickHouse. A fault takes half a minute. The same seed repeats the same faults."
+      "The faults are in the job, its cluster, its servers and the network. A running platform is not touched. After each fault it waits until every change is visible, and "
+          + "compares PostgreSQL with ClickHouse. A fault takes half a minute. The same seed repeats the same faults."
     },
     exitCodeListHeading = "Exit codes:%n",
     exitCodeList = {"0:no difference after any fault", "1:differences, or the job did not recover"})

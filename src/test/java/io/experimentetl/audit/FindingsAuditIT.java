@@ -121,6 +121,10 @@ class FindingsAuditIT {
   }
 
   private void insertFalselyOpenFindings(String clean, String at) {
+    // An older version would be that of an earlier event with the same id. Versions count bytes of
+    // PostgreSQL's log, so how large they are depends on the tests that ran before.
+    String version =
+        fixture.clickHouse().query("SELECT max(_version) + 1 FROM events_processed").strip();
     fixture
         .clickHouse()
         .query(
@@ -132,23 +136,41 @@ class FindingsAuditIT {
                 + clean
                 + "', '"
                 + AuditRun.YESTERDAY
-                + " 10:00:00', 1000000000000),"
+                + " 10:00:00', "
+                + version
+                + "),"
                 + " ('S-BAD-PROPERTY', 'event', '00000000-0000-4000-8000-00000000000f"
                 + at
                 + "', 'OPEN', 1, 'u3', '00000000-0000-4000-8000-00000000000f', '"
                 + AuditRun.YESTERDAY
-                + " 10:00:00', 1000000000000)");
+                + " 10:00:00', "
+                + version
+                + ")");
     fixture
         .clickHouse()
         .query(
             "INSERT INTO data_inconsistencies (code, subject_kind, subject_key, status, experiment_id, user_id, event_id, _version) VALUES"
-                + " ('A-CROSSOVER', 'experiment-user', '1/u8', 'OPEN', 1, 'u8', NULL, 1000000000000),"
-                + " ('A-OVERRIDE', 'assignment', '3', 'OPEN', 1, 'u8', NULL, 1000000000000),"
-                + " ('R-ORPHAN-EXPERIMENT', 'experiment', '1', 'OPEN', 1, NULL, NULL, 1000000000000),"
-                + " ('R-ORPHAN-VARIANT', 'variant', '11', 'OPEN', 1, NULL, NULL, 1000000000000),"
-                + " ('R-ORPHAN-USER', 'user', 'u8', 'OPEN', 1, 'u8', NULL, 1000000000000),"
-                + " ('R-ORPHAN-ASSIGNMENT', 'experiment-user', '1/u8', 'OPEN', 1, 'u8', NULL, 1000000000000),"
-                + " ('H-SRM', 'experiment', '1', 'OPEN', 1, NULL, NULL, 1000000000000)");
+                + " ('A-CROSSOVER', 'experiment-user', '1/u8', 'OPEN', 1, 'u8', NULL, "
+                + version
+                + "),"
+                + " ('A-OVERRIDE', 'assignment', '3', 'OPEN', 1, 'u8', NULL, "
+                + version
+                + "),"
+                + " ('R-ORPHAN-EXPERIMENT', 'experiment', '1', 'OPEN', 1, NULL, NULL, "
+                + version
+                + "),"
+                + " ('R-ORPHAN-VARIANT', 'variant', '11', 'OPEN', 1, NULL, NULL, "
+                + version
+                + "),"
+                + " ('R-ORPHAN-USER', 'user', 'u8', 'OPEN', 1, 'u8', NULL, "
+                + version
+                + "),"
+                + " ('R-ORPHAN-ASSIGNMENT', 'experiment-user', '1/u8', 'OPEN', 1, 'u8', NULL, "
+                + version
+                + "),"
+                + " ('H-SRM', 'experiment', '1', 'OPEN', 1, NULL, NULL, "
+                + version
+                + ")");
   }
 
   /** Its user and the event were inserted again after the user's erasure. */

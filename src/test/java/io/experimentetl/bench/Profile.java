@@ -6,6 +6,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.HashMap;
@@ -25,15 +26,26 @@ final class Profile {
 
   private final long pid;
   private final Path file;
+  private Instant from = Instant.MIN;
 
   private Profile(long pid, Path file) {
     this.pid = pid;
     this.file = file;
   }
 
+  /**
+   * Starts a recording. It makes the JVM throw its compiled code away, and stopping it does so
+   * again (JDK 17: flight recorder instruments classes by JVMTI): start it before a warm-up, and
+   * {@link #mark} where the measurement begins.
+   */
   static Profile start(long pid, Path file) {
     jcmd(pid, "JFR.start", "name=" + NAME, "settings=profile");
     return new Profile(pid, file.toAbsolutePath());
+  }
+
+  /** Leaves what was recorded until now out of the summary. */
+  void mark() {
+    from = Instant.now();
   }
 
   /** Ends the recording, which stays in its file. */
@@ -104,6 +116,9 @@ final class Profile {
     try (RecordingFile recording = new RecordingFile(file)) {
       while (recording.hasMoreEvents()) {
         RecordedEvent event = recording.readEvent();
+        if (event.getStartTime().isBefore(from)) {
+          continue;
+        }
         String type = event.getEventType().getName();
         if (type.equals("jdk.GarbageCollection")) {
           pauses = pauses.plus(event.getDuration("sumOfPauses"));

@@ -15,7 +15,7 @@ import java.util.stream.Collectors;
  * and query_log. Its directory keeps its data, its ports and its password, so the same server is
  * back after {@link #kill9()} and {@link #start()}.
  */
-public final class ClickHouseServer implements AutoCloseable {
+public final class ClickHouseServer extends LocalServer {
   public static final String USER = "etl";
 
   /** The job's user. It has the rights that sql/clickhouse/optional/roles.sql gives to a writer. */
@@ -51,9 +51,9 @@ public final class ClickHouseServer implements AutoCloseable {
   private final Path library;
   private final int tcpPort;
   private final ClickHouseEndpoint endpoint;
-  private ServerProcess process;
 
   private ClickHouseServer(Path directory) {
+    super(STOP_DEADLINE);
     this.directory = directory.toAbsolutePath();
     this.library = DownloadCache.clickHouseLibrary();
     ServerIdentity identity = ServerIdentity.of(this.directory);
@@ -100,59 +100,30 @@ public final class ClickHouseServer implements AutoCloseable {
     }
     int httpPort = java.net.URI.create(endpoint.url()).getPort();
     FreePort.requireFree("ClickHouse", directory, httpPort, tcpPort);
-    process =
-        ServerProcess.start(
-            new ServerProcess.Command(
-                "ClickHouse",
-                List.of(
-                    JavaCommand.java(),
-                    "-Xmx64m",
-                    "-XX:+UseSerialGC",
-                    "-cp",
-                    JavaCommand.classPathOf(ClickHouseMain.class, com.sun.jna.Native.class),
-                    ClickHouseMain.class.getName(),
-                    library.toString(),
-                    "clickhouse",
-                    "--path=" + directory.resolve("data"),
-                    "--config-file=" + directory.resolve("config.xml"),
-                    "--listen_host=127.0.0.1",
-                    "--http_port=" + httpPort,
-                    "--tcp_port=" + tcpPort,
-                    "--query=" + SERVE),
-                Map.of("TZ", "UTC"),
-                directory,
-                directory.resolve("clickhouse.log"),
-                "TERM"));
-    process.awaitHealthy(START_DEADLINE, () -> endpoint.query("SELECT 1").equals("1"));
-  }
-
-  public boolean isAlive() {
-    return process != null && process.isAlive();
-  }
-
-  /** The running server; null before the first start. */
-  ServerProcess process() {
-    return process;
-  }
-
-  public long pid() {
-    return process.pid();
-  }
-
-  /** SIGKILL; returns when the server is gone. */
-  public void kill9() {
-    process.kill9();
-  }
-
-  public void stop() {
-    if (process != null) {
-      process.stop(STOP_DEADLINE);
-    }
-  }
-
-  @Override
-  public void close() {
-    stop();
+    start(
+        new ServerProcess.Command(
+            "ClickHouse",
+            List.of(
+                JavaCommand.java(),
+                "-Xmx64m",
+                "-XX:+UseSerialGC",
+                "-cp",
+                JavaCommand.classPathOf(ClickHouseMain.class, com.sun.jna.Native.class),
+                ClickHouseMain.class.getName(),
+                library.toString(),
+                "clickhouse",
+                "--path=" + directory.resolve("data"),
+                "--config-file=" + directory.resolve("config.xml"),
+                "--listen_host=127.0.0.1",
+                "--http_port=" + httpPort,
+                "--tcp_port=" + tcpPort,
+                "--query=" + SERVE),
+            Map.of("TZ", "UTC"),
+            directory,
+            directory.resolve("clickhouse.log"),
+            "TERM"),
+        START_DEADLINE,
+        () -> endpoint.query("SELECT 1").equals("1"));
   }
 
   private void configure() {

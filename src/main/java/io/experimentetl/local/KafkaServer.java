@@ -17,7 +17,7 @@ import java.util.stream.Collectors;
  * directory keeps its topics and its port, so the same broker is back after {@link #kill9()} and
  * {@link #start()}.
  */
-public final class KafkaServer implements AutoCloseable {
+public final class KafkaServer extends LocalServer {
   /** Any 16 bytes in base64; a directory belongs to one broker only. */
   private static final String CLUSTER_ID = "ZXhwZXJpbWVudC1ldGwxMQ";
 
@@ -28,9 +28,9 @@ public final class KafkaServer implements AutoCloseable {
   private final int port;
   private final int controllerPort;
   private final String furtherProperties;
-  private ServerProcess process;
 
   private KafkaServer(Path directory, String furtherProperties) {
+    super(STOP_DEADLINE);
     this.furtherProperties = furtherProperties;
     this.directory = directory.toAbsolutePath();
     ServerIdentity identity = ServerIdentity.of(this.directory);
@@ -71,25 +71,23 @@ public final class KafkaServer implements AutoCloseable {
                 .map(Path::toString)
                 .collect(Collectors.joining(":"));
     FreePort.requireFree("Kafka", directory, port, controllerPort);
-    process =
-        ServerProcess.start(
-            new ServerProcess.Command(
-                "Kafka",
-                List.of(
-                    JavaCommand.java(),
-                    "-Xmx384m",
-                    "-XX:+UseSerialGC",
-                    "-cp",
-                    classPath,
-                    KafkaMain.class.getName(),
-                    directory.resolve("server.properties").toString(),
-                    directory.resolve("data").toString(),
-                    CLUSTER_ID),
-                Map.of(),
-                directory,
-                directory.resolve("kafka.log"),
-                "TERM"));
-    process.awaitHealthy(
+    start(
+        new ServerProcess.Command(
+            "Kafka",
+            List.of(
+                JavaCommand.java(),
+                "-Xmx384m",
+                "-XX:+UseSerialGC",
+                "-cp",
+                classPath,
+                KafkaMain.class.getName(),
+                directory.resolve("server.properties").toString(),
+                directory.resolve("data").toString(),
+                CLUSTER_ID),
+            Map.of(),
+            directory,
+            directory.resolve("kafka.log"),
+            "TERM"),
         START_DEADLINE,
         () -> {
           // The broker opens this port only when it has joined its own quorum and is unfenced.
@@ -98,35 +96,6 @@ public final class KafkaServer implements AutoCloseable {
             return true;
           }
         });
-  }
-
-  public boolean isAlive() {
-    return process != null && process.isAlive();
-  }
-
-  /** The running server; null before the first start. */
-  ServerProcess process() {
-    return process;
-  }
-
-  public long pid() {
-    return process.pid();
-  }
-
-  /** SIGKILL; returns when the broker is gone. */
-  public void kill9() {
-    process.kill9();
-  }
-
-  public void stop() {
-    if (process != null) {
-      process.stop(STOP_DEADLINE);
-    }
-  }
-
-  @Override
-  public void close() {
-    stop();
   }
 
   private static boolean isKafkas(String jar) {

@@ -19,7 +19,7 @@ import java.util.concurrent.TimeUnit;
  * keeps its data, its port and its password, so the same server is back after {@link #kill9()} and
  * {@link #start()}.
  */
-public final class PostgresServer implements AutoCloseable {
+public final class PostgresServer extends LocalServer {
   public static final String USER = "postgres";
   private static final Duration START_DEADLINE = Duration.ofSeconds(60);
   private static final Duration STOP_DEADLINE = Duration.ofSeconds(20);
@@ -27,9 +27,9 @@ public final class PostgresServer implements AutoCloseable {
   private final Path directory;
   private final Path installation;
   private final PostgresEndpoint endpoint;
-  private ServerProcess process;
 
   private PostgresServer(Path directory, Path installation) {
+    super(STOP_DEADLINE);
     this.directory = directory.toAbsolutePath();
     this.installation = installation;
     ServerIdentity identity = ServerIdentity.of(this.directory);
@@ -107,47 +107,15 @@ public final class PostgresServer implements AutoCloseable {
       arguments.add("-c");
       arguments.add(setting);
     }
-    process =
-        ServerProcess.start(
-            new ServerProcess.Command(
-                "PostgreSQL", arguments, Map.of("TZ", "UTC"), directory, log(), "INT"));
-    process.awaitHealthy(
+    start(
+        new ServerProcess.Command(
+            "PostgreSQL", arguments, Map.of("TZ", "UTC"), directory, log(), "INT"),
         START_DEADLINE,
         () -> {
           try (Connection connection = endpoint.connect()) {
             return connection.isValid(5);
           }
         });
-  }
-
-  public boolean isAlive() {
-    return process != null && process.isAlive();
-  }
-
-  /** The running server; null before the first start. */
-  ServerProcess process() {
-    return process;
-  }
-
-  public long pid() {
-    return process.pid();
-  }
-
-  /** SIGKILL; returns when the server and its backends are gone. */
-  public void kill9() {
-    process.kill9();
-  }
-
-  /** PostgreSQL's fast shutdown. */
-  public void stop() {
-    if (process != null) {
-      process.stop(STOP_DEADLINE);
-    }
-  }
-
-  @Override
-  public void close() {
-    stop();
   }
 
   private Path data() {

@@ -62,6 +62,10 @@ public final class BareSourceMain {
     JobClient job = flink.executeAsync("bare-source");
     while (!job.getJobStatus().get().isGloballyTerminalState()) {
       System.out.println(ROWS.sum());
+      if (System.out.checkError()) {
+        // The bench is gone, and nobody would stop this process.
+        Runtime.getRuntime().halt(1);
+      }
       Pause.of(java.time.Duration.ofMillis(100));
     }
     throw new PlatformException("the bare source ended: " + job.getJobStatus().get());

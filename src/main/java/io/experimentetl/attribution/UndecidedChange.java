@@ -28,12 +28,10 @@ public record UndecidedChange(
     EventRow eventAfter,
     boolean beforeWhole) {
 
-  /** A checkpoint holds all of a transaction's deletes: an event's without the row's contents. */
+  /** A checkpoint holds all of a transaction's deletes: they are without the row's contents. */
   static UndecidedChange of(Change change) {
     SourceRow before =
-        change.kind() == ChangeKind.DELETE && change.before() instanceof EventRow event
-            ? event.ofDelete()
-            : change.before();
+        change.kind() == ChangeKind.DELETE ? change.before().ofDelete() : change.before();
     SourceRow after = change.after();
     return new UndecidedChange(
         change.table(),

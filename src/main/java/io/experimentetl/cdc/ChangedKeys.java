@@ -35,7 +35,7 @@ final class ChangedKeys {
   /** Number of deletes of one transaction for which a later insert is recognised. */
   static final int MAX_REMEMBERED = 100_000;
 
-  /** Length of all texts of the events that are remembered with their values, in characters. */
+  /** Length of all texts of the rows that are remembered with their values, in characters. */
   static final int MAX_CHARACTERS = 4_000_000;
 
   /**
@@ -57,10 +57,7 @@ final class ChangedKeys {
       EventRow event) {
 
     private static FirstHalf of(Change delete, boolean passedOn, boolean withValues) {
-      SourceRow row =
-          !withValues && delete.before() instanceof EventRow event
-              ? event.ofDelete()
-              : delete.before();
+      SourceRow row = withValues ? delete.before() : delete.before().ofDelete();
       return new FirstHalf(
           delete.table(),
           delete.kind() == ChangeKind.KEY_CHANGE ? ChangeKind.DELETE : delete.kind(),
@@ -98,11 +95,15 @@ final class ChangedKeys {
           whole);
     }
 
-    /** Length of its texts. */
+    /** Length of the texts that are left out where only the key is kept. */
     private int characters() {
-      return event == null
-          ? 0
-          : length(event.properties()) + length(event.sessionId()) + length(event.requestId());
+      if (event == null) {
+        return assignment == null ? 0 : length(assignment.context());
+      }
+      return length(event.properties())
+          + length(event.sessionId())
+          + length(event.requestId())
+          + length(event.deviceId());
     }
 
     private static int length(String text) {

@@ -82,6 +82,23 @@ public record AssignmentRow(
         row.text(SourceTable.SOURCE_ID));
   }
 
+  @Override
+  public AssignmentRow ofDelete() {
+    return new AssignmentRow(
+        id,
+        experimentId,
+        userId,
+        variantId,
+        version,
+        source,
+        null,
+        assignedAt,
+        enrolledAt,
+        createdAt,
+        updatedAt,
+        sourceId);
+  }
+
   /** The same assignment of another user. */
   public AssignmentRow withUserId(String other) {
     return new AssignmentRow(

@@ -58,7 +58,7 @@ public record EventRow(
         id, occurredAt, experimentId, userId, null, "", null, null, null, null, null);
   }
 
-  /** What the delete of the row needs of it: the key, and what findings about it may name. */
+  @Override
   public EventRow ofDelete() {
     return new EventRow(
         id, occurredAt, experimentId, userId, variantId, eventType, null, null, null, null, null);

@@ -12,4 +12,10 @@ public sealed interface SourceRow
         OutboxRow,
         HeartbeatRow,
         TransactionEnd,
-        UnreadableRow {}
+        UnreadableRow {
+
+  /** What the delete of the row needs of it: the key, and what findings about it may name. */
+  default SourceRow ofDelete() {
+    return this;
+  }
+}

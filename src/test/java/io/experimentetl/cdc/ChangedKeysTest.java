@@ -188,16 +188,40 @@ class ChangedKeysTest {
     assertThat(completed(5).isBeforeWhole()).as("another transaction begins anew").isTrue();
   }
 
-  /** The update that the insert of the event completes, or null. */
+  @Test
+  void deletedAssignmentsAndDevicesBehindMuchContentAreRememberedByTheirKeysOnly() {
+    String half = "x".repeat(ChangedKeys.MAX_CHARACTERS / 2);
+    for (int i = 0; i < 4; i++) {
+      send(DELETE, new AssignmentRow(i, 1, "a", 11, 1, "hash", half, 0, null, 0, 0));
+    }
+    send(INSERT, event(9, 10, "a"));
+
+    assertThat(keys.state().stream().filter(each -> each.assignment().context() != null).count())
+        .isEqualTo(2);
+    assertThat(completedBy(assignment(3, "a")).isBeforeWhole()).isFalse();
+    assertThat(completedBy(assignment(1, "a")).isBeforeWhole()).isTrue();
+    nextTransaction();
+    for (int i = 0; i < 4; i++) {
+      send(
+          DELETE,
+          TestEvent.of(new EventId(0, i, null), 10, 1, "a", "exposure")
+              .with("device_id", half)
+              .row());
+    }
+    send(INSERT, event(9, 10, "a"));
+    assertThat(keys.state().stream().filter(each -> each.event().deviceId() != null).count())
+        .isEqualTo(2);
+  }
+
   private Change completed(int id) {
+    return completedBy(event(id, 20, "a"));
+  }
+
+  /** The update that the insert of the row completes, or null. */
+  private Change completedBy(SourceRow row) {
     Change insert =
         new Change(
-            SourceTable.EVENTS,
-            INSERT,
-            lsn,
-            new SourcePosition(1, lsn + 8, txId, 0, 1),
-            null,
-            event(id, 20, "a"));
+            tableOf(row), INSERT, lsn, new SourcePosition(1, lsn + 8, txId, 0, 1), null, row);
     ChangedKeys.FirstHalf first = keys.completedBy(insert);
     return first == null ? null : first.updateBy(insert);
   }

@@ -285,6 +285,10 @@ CREATE TABLE IF NOT EXISTS data_inconsistencies /*cluster:ON CLUSTER '{cluster}'
     _deleted      UInt8,
     _delete_reason LowCardinality(String),
     _batch_id     LowCardinality(String),
+    -- For open findings, and those of one experiment. ClickHouse uses them with FINAL from 25.6 on, and before reads all findings.
+    INDEX by_status status TYPE set(3) GRANULARITY 1,
+    INDEX by_severity severity TYPE set(3) GRANULARITY 1,
+    INDEX by_experiment experiment_id TYPE bloom_filter(0.001) GRANULARITY 1,
     -- The versions that say OPEN, apart from all others: findings_open looks here for what may be open, and at the findings themselves for
     -- what is. A part holds both, so that no write, replay or merge can part them. Small granules, because each open finding is looked up.
     PROJECTION open (SELECT code, subject_kind, subject_key, status, severity, experiment_id

@@ -266,21 +266,22 @@ WITH
                         AND expected_users[i] * weighed_users >= 10 * arraySum(expected_users) * (1 - 1e-9),
                     arrayEnumerate(exposed_users)) AS lacks_a_variant
             FROM experiment_health_daily FINAL
+            WHERE {experiment_id:Int64} = 0 OR experiment_id = {experiment_id:Int64}
         )
         GROUP BY of_experiment
     ),
     errors AS
     (
-        SELECT assumeNotNull(experiment_id) AS in_experiment, count() AS open_errors
+        -- By the skip indexes for a condition on the experiment. For one that is named as the parameter, its findings are looked up.
+        SELECT ifNull(experiment_id, 0) AS in_experiment, count() AS open_errors
         FROM (SELECT * FROM data_inconsistencies FINAL)
         WHERE status = 'OPEN' AND severity = 'ERROR' AND code != 'H-SRM' AND experiment_id IS NOT NULL
-            AND (code, subject_kind, subject_key) IN
+            AND ({experiment_id:Int64} = 0 OR (code, subject_kind, subject_key) IN
                 (
                     SELECT code, subject_kind, subject_key
                     FROM data_inconsistencies
-                    WHERE status = 'OPEN' AND severity = 'ERROR'
-                        AND ({experiment_id:Int64} = 0 OR experiment_id = {experiment_id:Int64})
-                )
+                    WHERE status = 'OPEN' AND severity = 'ERROR' AND experiment_id = {experiment_id:Int64}
+                ))
         GROUP BY in_experiment
     ),
     ended AS
@@ -687,11 +688,9 @@ WITH
     ),
     open AS
     (
-        SELECT assumeNotNull(experiment_id) AS found_in, arraySort(groupUniqArray(toString(code))) AS codes
+        SELECT ifNull(experiment_id, 0) AS found_in, arraySort(groupUniqArray(toString(code))) AS codes
         FROM (SELECT * FROM data_inconsistencies FINAL)
         WHERE status = 'OPEN' AND severity IN ('ERROR', 'WARNING') AND experiment_id IS NOT NULL
-            AND (code, subject_kind, subject_key) IN
-                (SELECT code, subject_kind, subject_key FROM data_inconsistencies WHERE status = 'OPEN' AND severity IN ('ERROR', 'WARNING'))
         GROUP BY found_in
     )
 SELECT
@@ -723,7 +722,8 @@ COMMENT 'One row per experiment, current: open findings, sample ratio, crossover
 -- H-FRESHNESS is computed here, because the job cannot report while no checkpoint completes, or while it does not run. Its rows in
 -- data_inconsistencies are the past.
 -- What may be open is read from the projection open, without FINAL: every version that says OPEN and is not merged away. Only these
--- findings are then looked up, with FINAL. experiment_results and experiment_health read open findings in the same way.
+-- findings are then looked up, with FINAL. experiment_results and experiment_health read with FINAL by the skip indexes: so a condition on the
+-- experiment reaches the table.
 CREATE OR REPLACE VIEW findings_open /*cluster:ON CLUSTER '{cluster}'*/ AS
 SELECT *
 FROM

@@ -323,11 +323,35 @@ class OperationalViewsIT {
             "experiment_results_of(experiment_id = 1)")) {
       assertThat(warehouse.query(verdicts + of)).as(of).isEqualTo("open errors: 40");
     }
-    long all = rowsReadBy("SELECT * FROM experiment_results WHERE experiment_id = 1");
-    long own = rowsReadBy("SELECT * FROM experiment_results_of(experiment_id = 1)");
-    assertThat(all).isGreaterThan(200_000);
     // Its 40 open errors, each in a granule of 128 rows of the findings, and granules of the index.
-    assertThat(own).isBetween(80L, 20_000L);
+    for (String of :
+        List.of(
+            "experiment_results WHERE experiment_id = 1",
+            "experiment_results_of(experiment_id = 1)",
+            "experiment_health WHERE experiment_id = 1")) {
+      assertThat(rowsReadBy("SELECT * FROM " + of)).as(of).isBetween(80L, 20_000L);
+    }
+    assertThat(rowsReadBy("SELECT * FROM experiment_results")).isGreaterThan(200_000);
+  }
+
+  @Test
+  void resultsOfOneExperimentReadOnlyItsOwnDays() throws Exception {
+    warehouse.query(
+        "INSERT INTO experiment_daily_stats (experiment_id, variant_id, metric, day, new_users)"
+            + " SELECT 1 + number % 1000, 10 * (1 + number % 1000) + 1 + intDiv(number, 1000) % 2, 'm', toDate32('2026-01-01') + intDiv(number, 2000), 1 FROM numbers(200000)");
+    warehouse.query(
+        "INSERT INTO experiment_health_daily (experiment_id, day) SELECT 1 + number % 1000, toDate32('2026-01-01') + intDiv(number, 1000) FROM numbers(100000)");
+
+    for (String of :
+        List.of(
+            "experiment_results WHERE experiment_id = 1",
+            "experiment_results_of(experiment_id = 1)",
+            "experiment_cumulative WHERE experiment_id = 1")) {
+      assertThat(warehouse.query("SELECT count() FROM " + of)).as(of).isEqualTo("200");
+      // Granules of 8,192 rows: the view reads the days four times and the health once.
+      assertThat(rowsReadBy("SELECT * FROM " + of)).as(of).isBetween(200L, 60_000L);
+    }
+    assertThat(rowsReadBy("SELECT * FROM experiment_results")).isGreaterThan(900_000);
   }
 
   /** The rows that the server has read, by its own account in the answer's header. */

@@ -127,8 +127,9 @@ final class Link {
       if (fault instanceof RequestFault.DropAnswer dropped) {
         wanted = (int) Math.min(n, dropped.passedBytes() - answerBytes.get());
       }
-      pass(Direction.TO_CLIENT, piece, wanted, out);
+      // Counted first: the client's next request may be here before this thread goes on.
       answerBytes.addAndGet(wanted);
+      pass(Direction.TO_CLIENT, piece, wanted, out);
       if (wanted < n && fault instanceof RequestFault.DropAnswer dropped) {
         hangUp(dropped.hangup());
         return;

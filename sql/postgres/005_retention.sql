@@ -261,6 +261,11 @@ BEGIN
     IF to_regclass('partition_config') IS NOT NULL THEN
         GRANT UPDATE (policy_months) ON partition_config TO experiment_etl_serve;
     END IF;
+    -- `status` prints the schedule, as the job's role too.
+    IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'experiment_etl')
+        AND NOT has_table_privilege('experiment_etl', 'etl_schedule', 'SELECT') THEN
+        GRANT SELECT ON etl_schedule TO experiment_etl;
+    END IF;
     FOR callable IN
         SELECT oid::regprocedure
         FROM pg_proc

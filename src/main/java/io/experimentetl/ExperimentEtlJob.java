@@ -12,7 +12,6 @@ import io.experimentetl.cdc.WatchSettings;
 import io.experimentetl.clickhouse.ClickHousePreflight;
 import io.experimentetl.config.JobConfig;
 import io.experimentetl.config.MetricConfig;
-import io.experimentetl.config.SourceConfig;
 import io.experimentetl.config.SourceType;
 import io.experimentetl.warehouse.DeclaredMetrics;
 import io.experimentetl.warehouse.KnownAllocations;
@@ -171,7 +170,8 @@ public final class ExperimentEtlJob {
     List<String> problems =
         new ArrayList<>(
             config.source().type() == SourceType.POSTGRES
-                ? PostgresPreflight.check(sourceSettings(config), hasState, ahead.isPresent())
+                ? PostgresPreflight.check(
+                    PostgresSourceSettings.of(config), hasState, ahead.isPresent())
                 : List.of());
     problems.addAll(
         ClickHousePreflight.check(
@@ -212,7 +212,8 @@ public final class ExperimentEtlJob {
   static SourceStreams source(
       JobConfig config, StreamExecutionEnvironment environment, RetainedRows.From retained) {
     if (config.source().type() == SourceType.POSTGRES) {
-      return PostgresChanges.attach(environment, sourceSettings(config), watch(config), retained);
+      return PostgresChanges.attach(
+          environment, PostgresSourceSettings.of(config), watch(config), retained);
     }
     if (retained != null) {
       throw new IllegalArgumentException(
@@ -231,24 +232,8 @@ public final class ExperimentEtlJob {
   /** How the source is watched for changes that never enter the stream. */
   static WatchSettings watch(JobConfig config) {
     return new WatchSettings(
-        sourceSettings(config), config.source().unstreamedChanges(), new SourceComparison(config));
-  }
-
-  /** How the job reads the source that the configuration names. */
-  public static PostgresSourceSettings sourceSettings(JobConfig config) {
-    SourceConfig source = config.source();
-    return new PostgresSourceSettings(
-        source.host(),
-        source.port(),
-        source.database(),
-        source.tables(),
-        source.username(),
-        source.password()::value,
-        source.tls(),
-        source.publication(),
-        source.slot(),
-        source.heartbeatInterval(),
-        source.splitSize(),
-        config.outbox().enabled());
+        PostgresSourceSettings.of(config),
+        config.source().unstreamedChanges(),
+        new SourceComparison(config));
   }
 }

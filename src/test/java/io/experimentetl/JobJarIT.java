@@ -17,6 +17,7 @@ import java.util.jar.JarEntry;
 import java.util.jar.JarFile;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
@@ -68,6 +69,28 @@ class JobJarIT {
       })
   void jarHasNothingOfTheOneMachinePlatform(String folder) throws IOException {
     assertThat(entries().stream().filter(name -> name.startsWith(folder))).isEmpty();
+  }
+
+  /** With an error in the file, map uses the source's settings before it connects. */
+  @Test
+  void mapRunsWithoutFlink(@TempDir Path folder) throws Exception {
+    Path config =
+        Files.writeString(
+            folder.resolve("etl.yaml"), "source: {host: 127.0.0.1, port: 1, colour: red}");
+    ProcessBuilder map =
+        new ProcessBuilder(
+            Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+            "-jar",
+            "target/experiment-etl.jar",
+            "map",
+            "--config",
+            config.toString());
+    map.environment().put("EXPERIMENT_ETL_SOURCE_PASSWORD", "any");
+    Process process = map.redirectErrorStream(true).start();
+    assertThat(new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8))
+        .startsWith("map: PostgreSQL")
+        .contains("127.0.0.1:1");
+    assertThat(process.waitFor()).isEqualTo(1);
   }
 
   @Test

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.catchThrowableOfType;
 import static org.awaitility.Awaitility.await;
 
 import io.experimentetl.cdc.PostgresPreflight;
+import io.experimentetl.cdc.PostgresSourceSettings;
 import io.experimentetl.config.ClickHouseConfig;
 import io.experimentetl.config.ConfigBuilder;
 import io.experimentetl.config.JobConfig;
@@ -67,6 +68,7 @@ class SecureServersIT {
   private static KafkaServer kafka;
   private static TlsProxy clickHouse;
   private static TlsProxy expiredClickHouse;
+  private static TlsProxy expiredKafka;
   private static String formerLogins;
 
   @BeforeAll
@@ -99,6 +101,7 @@ class SecureServersIT {
                 .formatted(
                     certificates.keyAndCertificates("server"),
                     certificates.certificateFile(TestCertificates.CA)));
+    expiredKafka = TlsProxy.start(certificates.server("expired"), kafkaPort());
     try (Admin admin = Admin.create(KafkaSinks.client(config("127.0.0.1", "")))) {
       admin
           .createTopics(
@@ -121,11 +124,15 @@ class SecureServersIT {
     if (kafka != null) {
       kafka.kill9();
     }
-    for (TlsProxy proxy : new TlsProxy[] {clickHouse, expiredClickHouse}) {
+    for (TlsProxy proxy : new TlsProxy[] {clickHouse, expiredClickHouse, expiredKafka}) {
       if (proxy != null) {
         proxy.close();
       }
     }
+  }
+
+  private static int kafkaPort() {
+    return Integer.parseInt(kafka.bootstrapServers().replaceFirst(".*:", ""));
   }
 
   private static Path logins() {
@@ -180,7 +187,7 @@ class SecureServersIT {
           password-file: %9$s
           %10$s
         kafka:
-          bootstrap-servers: %1$s:%11$s
+          bootstrap-servers: %1$s:%11$d
           findings-topic: %12$s
           transaction-timeout: 5m
           properties:
@@ -202,7 +209,7 @@ class SecureServersIT {
                     ClickHouseServer.JOB_USER,
                     warehouse,
                     client.formatted(""),
-                    kafka.bootstrapServers().replaceFirst(".*:", ""),
+                    kafkaPort(),
                     TOPIC,
                     certificates.certificateFile(TestCertificates.CA),
                     certificates.keyAndCertificates("client"))
@@ -311,14 +318,14 @@ class SecureServersIT {
   }
 
   @Test
-  void expiredCertificateIsRefused() throws Exception {
+  void expiredCertificateIsRefusedOfAllServers() throws Exception {
     showInPostgres("expired");
     try {
       JobConfig config =
           ConfigBuilder.from(config("127.0.0.1", ""))
               .with(ClickHouseConfig::url, "https://127.0.0.1:" + expiredClickHouse.port())
+              .with(KafkaConfig::bootstrapServers, "127.0.0.1:" + expiredKafka.port())
               .with(OutboxConfig::enabled, false)
-              .with(KafkaConfig::findingsTopic, null)
               .build();
       // The server takes its new certificate for new connections a moment later.
       await()
@@ -331,7 +338,10 @@ class SecureServersIT {
                                   .contains("PostgreSQL 127.0.0.1", "has expired (NotAfter: "),
                           problem ->
                               assertThat(problem)
-                                  .contains("ClickHouse at https", "has expired (NotAfter: ")));
+                                  .contains("ClickHouse at https", "has expired (NotAfter: "),
+                          problem ->
+                              assertThat(problem)
+                                  .contains("Kafka 127.0.0.1", "has expired (NotAfter: ")));
     } finally {
       showInPostgres("server");
     }
@@ -367,8 +377,7 @@ class SecureServersIT {
   private static String problemOfSource(JobConfig good, TlsFiles files, TlsMode mode) {
     JobConfig config =
         ConfigBuilder.from(good).with(SourceConfig::tls, new ServerTls(mode, files)).build();
-    List<String> problems =
-        PostgresPreflight.check(ExperimentEtlJob.sourceSettings(config), true, false);
+    List<String> problems = PostgresPreflight.check(PostgresSourceSettings.of(config), true, false);
     assertThat(problems).hasSize(1);
     return problems.get(0);
   }

@@ -67,7 +67,7 @@ final class Fence implements AutoCloseable {
       return new CannotCompareException(
           "No checkpoint of the job is visible in ClickHouse after "
               + seconds
-              + ": start the job (./etl submit), or correct --clickhouse-database.");
+              + ": start the job, or correct --clickhouse-database.");
     }
     if (!progress.get().snapshotDone()) {
       return new CannotCompareException(

@@ -1,5 +1,7 @@
 package io.experimentetl.cdc;
 
+import io.experimentetl.config.JobConfig;
+import io.experimentetl.config.SourceConfig;
 import io.experimentetl.mapping.SourceMapping;
 import io.experimentetl.mapping.TableBinding;
 import io.experimentetl.model.SourceTable;
@@ -8,10 +10,10 @@ import io.experimentetl.tls.ServerTls;
 import java.io.Serializable;
 import java.time.Duration;
 import java.util.List;
-import org.apache.flink.util.function.SerializableSupplier;
+import java.util.function.Supplier;
 
 /**
- * Where the source is and how it is read.
+ * Where the source is and how it is read. The tool uses it too, and has no Flink on its class path.
  *
  * @param mapping the tables that are read
  * @param password returns the password on the machine that needs it; the job graph contains only
@@ -29,7 +31,7 @@ public record PostgresSourceSettings(
     String database,
     SourceMapping mapping,
     String username,
-    SerializableSupplier<String> password,
+    Password password,
     ServerTls tls,
     String publication,
     String slot,
@@ -37,6 +39,28 @@ public record PostgresSourceSettings(
     int splitSize,
     boolean outbox)
     implements Serializable {
+
+  /** Reads the password where it is needed. */
+  @FunctionalInterface
+  public interface Password extends Supplier<String>, Serializable {}
+
+  /** The source that the configuration names. */
+  public static PostgresSourceSettings of(JobConfig config) {
+    SourceConfig source = config.source();
+    return new PostgresSourceSettings(
+        source.host(),
+        source.port(),
+        source.database(),
+        source.tables(),
+        source.username(),
+        source.password()::value,
+        source.tls(),
+        source.publication(),
+        source.slot(),
+        source.heartbeatInterval(),
+        source.splitSize(),
+        config.outbox().enabled());
+  }
 
   /** The tables that are read. */
   List<SourceTable> tables() {

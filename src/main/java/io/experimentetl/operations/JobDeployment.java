@@ -117,9 +117,17 @@ public final class JobDeployment {
       return "It is %s and may still come to run: see status. To go back, cancel it in the Flink web UI, then run submit --from %s"
           .formatted(active.get().state(), savepoint);
     }
-    Deployment former =
-        deployment.memory().runningConfiguration().map(deployment::withConfig).orElse(deployment);
-    return starter(RUNNING_DEADLINE).startFormer(former, savepoint, parallelism);
+    return deployment
+        .memory()
+        .runningConfiguration()
+        .map(
+            former ->
+                starter(RUNNING_DEADLINE)
+                    .startFormer(deployment.withConfig(former), savepoint, parallelism))
+        .orElseGet(
+            () ->
+                "No job runs now, and the configuration that the former one ran with is not known, because submit did not start it: restore it in %s, then run submit --from %s"
+                    .formatted(deployment.files().config(), savepoint));
   }
 
   /**
@@ -130,13 +138,48 @@ public final class JobDeployment {
    * @throws OperationsException with the obstacle
    */
   void requireSuccessor(int parallelism, Collection<String> ending) {
+    untouched(
+        () -> {
+          new UnfinishedResync(deployment).requireNone();
+          new BlueGreenMemory(deployment.memory()).requireNone();
+          requireEffectiveConfiguration();
+          requireSlots(parallelism);
+          requireMetrics(ending);
+          requireServers(Check.SUCCESSOR, parallelism);
+        });
+  }
+
+  /**
+   * Refuses a metric that was not counted before and counts from the first day on. restate sets its
+   * day, and asks nothing here.
+   *
+   * @throws OperationsException with the metrics and both ways
+   */
+  void requireSinceOfNewMetrics() {
+    untouched(() -> requireSince(CountedMetrics.of(deployment.databases())));
+  }
+
+  private void requireSince(Set<String> counted) {
+    List<String> added =
+        deployment.config().statistics().metrics().stream()
+            .filter(metric -> metric.since() == null && !counted.contains(metric.name()))
+            .map(MetricConfig::name)
+            .toList();
+    if (!counted.isEmpty() && !added.isEmpty()) {
+      throw new OperationsException(
+          "statistics.metrics of %s adds %s without since: set since to a day that begins later than now by the covariate's period and 18 hours, or count earlier days too: %s"
+              .formatted(
+                  deployment.files().config(),
+                  String.join(", ", added),
+                  added.stream()
+                      .map(name -> "restate --metric " + name + " --from DAY")
+                      .collect(Collectors.joining(", then "))));
+    }
+  }
+
+  private static void untouched(Runnable check) {
     try {
-      new UnfinishedResync(deployment).requireNone();
-      new BlueGreenMemory(deployment.memory()).requireNone();
-      requireEffectiveConfiguration();
-      requireSlots(parallelism);
-      requireMetrics(ending);
-      requireServers(Check.SUCCESSOR, parallelism);
+      check.run();
     } catch (OperationsException | InvalidConfigurationException e) {
       throw new OperationsException(e.getMessage() + "\nThe running job was not touched.", e);
     }

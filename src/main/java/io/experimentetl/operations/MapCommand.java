@@ -1,8 +1,8 @@
 package io.experimentetl.operations;
 
-import io.experimentetl.ExperimentEtlJob;
 import io.experimentetl.cdc.MappingCheck;
 import io.experimentetl.cdc.PostgresPreflight;
+import io.experimentetl.cdc.PostgresSourceSettings;
 import io.experimentetl.config.ConfigurationError;
 import io.experimentetl.config.InvalidConfigurationException;
 import io.experimentetl.config.JobConfig;
@@ -118,7 +118,7 @@ public final class MapCommand implements Callable<Integer> {
       // Its other errors are to be found too.
       SourceConfig source = draft().config().source();
       return new PostgresLogin(
-          ExperimentEtlJob.sourceSettings(draft().config()).jdbcUrl(),
+          PostgresSourceSettings.of(draft().config()).jdbcUrl(),
           source.username(),
           source.password().value());
     }
@@ -155,7 +155,7 @@ public final class MapCommand implements Callable<Integer> {
                                 path.equals("source.tables." + binding.entry())
                                     || path.equals("source.tables." + binding.entry() + ".table")))
             .toList();
-    String place = ExperimentEtlJob.sourceSettings(draft.config()).place();
+    String place = PostgresSourceSettings.of(draft.config()).place();
     return Stream.concat(
             wrong.stream().map(ConfigurationError::toString),
             MappingCheck.problems(readable, tables, place, MapCommand::isNeeded).stream()
@@ -173,6 +173,6 @@ public final class MapCommand implements Callable<Integer> {
   }
 
   private static List<String> unmet(JobConfig config) {
-    return PostgresPreflight.check(ExperimentEtlJob.sourceSettings(config), false, false);
+    return PostgresPreflight.check(PostgresSourceSettings.of(config), false, false);
   }
 }

@@ -33,6 +33,7 @@ public final class RedeployCommand implements Callable<Integer> {
     Consumer<String> log = Lines.to(spec.commandLine().getOut());
     JobDeployment job = new JobDeployment(options.deployment(), log);
     job.requireJar();
+    job.requireSinceOfNewMetrics();
     job.requireSuccessor(successor.parallelism, successor.ending);
     String savepoint = job.stop();
     log.accept("savepoint " + savepoint);

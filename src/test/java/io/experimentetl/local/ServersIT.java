@@ -121,6 +121,19 @@ class ServersIT {
     assertThat(database.count("SELECT count() FROM t")).isEqualTo(2);
   }
 
+  /** The metric clickhouse_longest_query_seconds takes any SELECT for an analyst's. */
+  @Test
+  void theQueryThatKeepsClickHouseAliveIsNoSelect() {
+    assertThat(
+            PLATFORM
+                .clickHouse()
+                .endpoint()
+                .query(
+                    "SELECT query_kind FROM system.processes WHERE query LIKE '%sleepEachRow%' AND"
+                        + " query NOT LIKE '%processes%'"))
+        .isEqualTo("Insert");
+  }
+
   @Test
   void clickHouseAsksForThePasswordAndKeepsAQueryLog() {
     ClickHouseEndpoint right = PLATFORM.clickHouse().endpoint();

@@ -153,6 +153,46 @@ class RefusedRedeployIT {
   }
 
   @Test
+  void redeployWithANewMetricWithoutSinceLeavesTheRunningJobAlone() throws Exception {
+    edit(
+        root -> {
+          ArrayNode metrics = root.withObject("/statistics").putArray("metrics");
+          for (String name : List.of("conversion", "revenue", "orders")) {
+            metrics
+                .addObject()
+                .put("name", name)
+                .put("kind", "count")
+                .put("event-type", "purchase");
+          }
+        });
+
+    assertThatThrownBy(() -> run(new RedeployCommand(new OnThisPlatform())))
+        .isInstanceOf(OperationsException.class)
+        .hasMessageContaining("adds orders without since")
+        .hasMessageContaining("restate --metric orders --from DAY")
+        .hasMessageContaining("The running job was not touched");
+
+    assertThat(runs()).isEqualTo(former);
+  }
+
+  @Test
+  void refusedRedeployOfAJobThatSubmitDidNotStartNamesTheWayBack() throws Exception {
+    Path remembered = addresses.deployment(JAR).memory().runningConfiguration().orElseThrow();
+    Files.move(remembered, folder.resolve("remembered.yaml"));
+    edit(root -> root.withObject("/statistics").put("allowed-lateness", "1d"));
+
+    assertThatThrownBy(() -> run(new RedeployCommand(new OnThisPlatform())))
+        .isInstanceOf(OperationsException.class)
+        .hasMessageContaining("statistics.allowed-lateness")
+        .hasMessageContaining("the configuration that the former one ran with is not known")
+        .hasMessageContaining("then run submit --from");
+
+    restore();
+    submit();
+    requireAJobThatDelivers("u7");
+  }
+
+  @Test
   void refusedRestateLetsTheFormerJobContinue() throws Exception {
     edit(
         root -> {

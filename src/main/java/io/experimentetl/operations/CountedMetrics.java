@@ -1,0 +1,17 @@
+package io.experimentetl.operations;
+
+import java.util.Set;
+import java.util.TreeSet;
+
+/** The metrics that the warehouse has been counted for. */
+final class CountedMetrics {
+  private CountedMetrics() {}
+
+  /** Their names, from the table that each start writes; empty: no job was started yet. */
+  static Set<String> of(Databases databases) {
+    try (ClickHouseSession session = databases.clickHouse().connect()) {
+      return new TreeSet<>(
+          session.list("SELECT DISTINCT toString(metric) FROM metrics", row -> row.getString(1)));
+    }
+  }
+}

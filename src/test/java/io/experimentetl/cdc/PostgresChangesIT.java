@@ -199,6 +199,8 @@ class PostgresChangesIT {
         "SELECT pg_replication_origin_create('upstream_of_origins')",
         "SELECT pg_replication_origin_session_setup('upstream_of_origins')",
         "UPDATE users SET name = 'applied' WHERE user_id = 'u1'",
+        "UPDATE experiments SET name = 'applied'",
+        "INSERT INTO users (user_id, name) VALUES ('upstream', 'applied')",
         "SELECT pg_replication_origin_session_reset()",
         "SELECT pg_replication_origin_drop('upstream_of_origins')",
         "TRUNCATE events, assignments RESTART IDENTITY",
@@ -206,11 +208,9 @@ class PostgresChangesIT {
     insertEvent(database, "u3", "fence");
     await().atMost(Duration.ofSeconds(30)).until(() -> eventTypes(view.changes).contains("fence"));
     assertThat(view.changes)
-        .filteredOn(change -> change.kind() == ChangeKind.UPDATE)
-        .extracting(Change::after)
-        .filteredOn(UserRow.class::isInstance)
-        .singleElement()
-        .satisfies(row -> assertThat(((UserRow) row).name()).isEqualTo("applied"));
+        .filteredOn(change -> String.valueOf(change.after()).contains("name=applied"))
+        .extracting(change -> change.kind() + " " + change.table())
+        .containsOnly("UPDATE USERS", "UPDATE EXPERIMENTS", "INSERT USERS");
     List<Change> truncates =
         view.changes.stream().filter(change -> change.kind() == ChangeKind.TRUNCATE).toList();
     assertThat(truncates)

@@ -285,7 +285,7 @@ class LowLatencyIT {
     }
     long checkpoints = job.completedCheckpoints();
     awaitEvents(14, "event_type = 'purchase'");
-    await().atMost(Duration.ofSeconds(30)).until(() -> job.proxy.pendingFaults() == 0);
+    await().until(() -> job.proxy.pendingFaults() == 0);
     assertThat(job.completedCheckpoints()).isEqualTo(checkpoints);
 
     assertAuditIsEqual();

@@ -159,7 +159,7 @@ class SourceTroubleIT {
       statement.execute("SET search_path = public");
       statement.execute(lock);
       await()
-          .atMost(Duration.ofSeconds(20))
+          .atMost(Duration.ofMinutes(1))
           .until(
               () ->
                   job.postgres.count(
@@ -175,7 +175,7 @@ class SourceTroubleIT {
         job.postgres.count(
             "SELECT (extract(epoch FROM max(beat_at)) * 1000)::bigint FROM public.etl_heartbeat WHERE writer = 'source'");
     await()
-        .atMost(Duration.ofSeconds(20))
+        .atMost(Duration.ofMinutes(1))
         .until(
             () ->
                 job.postgres.count(

@@ -1,6 +1,7 @@
 package io.experimentetl.audit;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.awaitility.Awaitility.await;
 
 import java.time.Duration;
 import java.util.ArrayList;
@@ -26,7 +27,8 @@ class DeadlineTest {
                 })) {
       assertThat(asked.await(30, TimeUnit.SECONDS)).isTrue();
       assertThat(watch.isStopped()).isFalse();
-      assertThat(deadline.isOver()).isFalse();
+      // The third question may have been late, and its answer begins the time again.
+      await().until(() -> !deadline.isOver());
     }
   }
 

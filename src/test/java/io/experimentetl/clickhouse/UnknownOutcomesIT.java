@@ -241,7 +241,7 @@ class UnknownOutcomesIT {
     otherWriter(5);
 
     proxy.heal();
-    commit(connection, shortDeadline, CHECKPOINT, ALL, batches);
+    commit(connection, SHORT_TIMEOUT, CHECKPOINT, ALL, batches);
 
     assertRowsOnce(ROWS);
   }

@@ -18,7 +18,7 @@ import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.Test;
 
 class ServerMetricsTest {
-  private static final Duration DEADLINE = Duration.ofMillis(300);
+  private static final Duration DEADLINE = Duration.ofSeconds(2);
 
   private static ServerMetrics of(ServerMetrics.Look first, ServerMetrics.Look second) {
     Map<String, ServerMetrics.Look> looks = new LinkedHashMap<>();
@@ -135,7 +135,7 @@ class ServerMetricsTest {
               "etl_up{server=\"postgres\"} 0",
               "etl_up{server=\"clickhouse\"} 0",
               "etl_up{server=\"flink\"} 0");
-      assertThat(Duration.ofNanos(System.nanoTime() - started)).isLessThan(Duration.ofSeconds(10));
+      assertThat(Duration.ofNanos(System.nanoTime() - started)).isLessThan(Duration.ofSeconds(30));
     }
   }
 

@@ -29,7 +29,7 @@ class VisibilityIT {
     marker(900);
     assertThat(WarehouseProgress.of(clickHouse.login()))
         .contains(new WarehouseProgress(900, Instant.parse("2026-05-17T12:00:00Z"), true));
-    new Visibility(clickHouse.login(), () -> true).awaitLsn(899, Duration.ofSeconds(1));
+    new Visibility(clickHouse.login(), () -> true).awaitLsn(899, Duration.ofMinutes(1));
   }
 
   @Test

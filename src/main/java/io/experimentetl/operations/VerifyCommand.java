@@ -95,6 +95,10 @@ public final class VerifyCommand implements Callable<Integer> {
   }
 
   private AuditSettings settings() {
+    if (deadlineSeconds < 1) {
+      throw new OperationsException(
+          "--deadline is %d: give at least 1 second".formatted(deadlineSeconds));
+    }
     PostgresLogin postgres = databases.postgres();
     return AuditSettings.of(
         databases.config(),
@@ -102,6 +106,6 @@ public final class VerifyCommand implements Callable<Integer> {
         postgres.user(),
         postgres.password(),
         databases.clickHouse().connection(),
-        Duration.ofSeconds(Math.max(1, deadlineSeconds)));
+        Duration.ofSeconds(deadlineSeconds));
   }
 }

@@ -45,6 +45,12 @@ class ToolTest {
   }
 
   @Test
+  void deadlineOfNoSecondIsRefused() throws Exception {
+    assertThat(run("verify", "--deadline", "0").text())
+        .contains("--deadline is 0: give at least 1 second");
+  }
+
+  @Test
   void unreachableClusterIsReportedWithItsAddress() throws Exception {
     Path config =
         Files.writeString(

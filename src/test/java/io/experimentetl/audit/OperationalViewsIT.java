@@ -284,6 +284,16 @@ class OperationalViewsIT {
                   "SELECT severity, code, subject_key, experiment_id, detail, observed_at FROM findings_open ORDER BY ALL"))
           .as("round " + round)
           .isEqualTo(open);
+      if (round % 10 == 9) {
+        assertThat(
+                warehouse.query(
+                    "SELECT open_findings FROM experiment_health WHERE experiment_id = 1"))
+            .as("round " + round)
+            .isEqualTo(
+                warehouse.query(
+                    "SELECT arraySort(groupUniqArray(toString(code))) FROM data_inconsistencies FINAL WHERE status = 'OPEN'"
+                        + " AND severity IN ('ERROR', 'WARNING') AND experiment_id = 1 SETTINGS use_skip_indexes = 0"));
+      }
     }
   }
 

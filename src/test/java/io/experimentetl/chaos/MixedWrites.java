@@ -143,7 +143,7 @@ final class MixedWrites implements AutoCloseable {
           ADD FOREIGN KEY (user_id) REFERENCES users ON UPDATE CASCADE ON DELETE CASCADE;
         ALTER TABLE events DROP CONSTRAINT events_user_id_fkey;
         ALTER TABLE events ADD FOREIGN KEY (user_id) REFERENCES users ON UPDATE CASCADE ON DELETE CASCADE;
-        SELECT create_events_partition((now() + days * interval '1 day')::date) FROM unnest(ARRAY [-60, -30, 0, 2]) days;
+        SELECT create_events_partition((now() + days * interval '1 day')::date) FROM unnest(ARRAY [-60, -45, -30, -15, 0, 2]) days;
         INSERT INTO experiments (id, key, name, status, seed, starts_at, config)
         SELECT e, 'chaos_' || e, 'Chaos ' || e, 'ACTIVE', 's', now() - interval '9 days',
           CASE WHEN e %% 3 = 0 THEN '{"zone": "Asia/Kolkata"}'::jsonb END

@@ -9,7 +9,6 @@ final class UidHash {
   private UidHash() {}
 
   static OperatorID of(String uid) {
-    return new OperatorID(
-        Hashing.murmur3_128(0).hashString(uid, StandardCharsets.UTF_8).asBytes());
+    return new OperatorID(Hashing.murmur3_128(0).hashString(uid, StandardCharsets.UTF_8).asBytes());
   }
 }

@@ -1,11 +1,13 @@
 package io.experimentetl.outbox;
 
+import io.experimentetl.model.Change;
+
 /**
  * An outbox row; a record of keyed state. The last five components are the payload's, null where
  * the payload does not have them.
  *
- * @param sequenceNumber of its first change
- * @param lsn of its first change; 0: the snapshot
+ * @param sequenceNumber of the change that let it be relayed: its first, or one that asks again
+ * @param lsn of the same change; 0: the snapshot
  * @param seenAt commit time of its first change, milliseconds since 1970
  * @param acknowledged false: relayed, and {@code processed_at} is still NULL
  * @param stuckAt when the row becomes stuck, milliseconds since 1970
@@ -31,8 +33,24 @@ public record OutboxEntry(
     Long experimentId,
     Long variantId) {
 
-  OutboxEntry relayedAgain(long newStuckAt) {
-    return with(false, newStuckAt, false, withoutEvent);
+  /** The change that asks for it: a later finding about the row is newer than it. */
+  OutboxEntry relayedAgain(long newStuckAt, Change change) {
+    OutboxEntry row = with(false, newStuckAt, false, withoutEvent);
+    return new OutboxEntry(
+        row.id,
+        change.sequenceNumber(),
+        change.position().lsn(),
+        row.seenAt,
+        row.acknowledged,
+        row.stuckAt,
+        row.stuck,
+        row.comparedWithEvent,
+        row.withoutEvent,
+        row.type,
+        row.occurredAt,
+        row.userId,
+        row.experimentId,
+        row.variantId);
   }
 
   OutboxEntry asAcknowledged() {

@@ -119,7 +119,7 @@ final class OutboxReconciliation {
       return false;
     }
     resolveStuck(change, rows.get(index));
-    rows.set(index, rows.get(index).relayedAgain(stuckAt));
+    rows.set(index, rows.get(index).relayedAgain(stuckAt, change));
     return true;
   }
 

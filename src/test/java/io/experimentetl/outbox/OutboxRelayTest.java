@@ -40,6 +40,7 @@ class OutboxRelayTest {
 
   private KeyedOneInputStreamOperatorTestHarness<String, Change, OutboxMessage> harness;
   private final List<String> findings = new ArrayList<>();
+  private final List<Long> versions = new ArrayList<>();
   private final List<Long> relayed = new ArrayList<>();
   private long sequenceNumber;
 
@@ -102,6 +103,7 @@ class OutboxRelayTest {
       Finding finding = side.poll().getValue().right();
       findings.add(
           finding.code().code() + (finding.open() ? " opens " : " closes ") + finding.subject());
+      versions.add(finding.version());
     }
   }
 
@@ -215,6 +217,21 @@ class OutboxRelayTest {
     until(time + OutboxReconciliation.KEEP_MILLIS);
     assertThat(findings).hasSize(2);
     assertThat(harness.numKeyedStateEntries()).isZero();
+  }
+
+  @Test
+  void rowThatIsStuckAgainIsReportedAgain() throws Exception {
+    insert(purchase(2, "e", null));
+    until(time + 11 * MINUTE);
+    update(purchase(2, "e", null), purchase(2, "e", null));
+    until(time + 11 * MINUTE);
+
+    assertThat(findings)
+        .containsExactly(
+            "O-STUCK opens outbox-event:2",
+            "O-STUCK closes outbox-event:2",
+            "O-STUCK opens outbox-event:2");
+    assertThat(versions).as("the last one is current").isSorted().doesNotHaveDuplicates();
   }
 
   @Test

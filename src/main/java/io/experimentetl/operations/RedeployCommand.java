@@ -31,7 +31,8 @@ public final class RedeployCommand implements Callable<Integer> {
   @Override
   public Integer call() {
     Consumer<String> log = Lines.to(spec.commandLine().getOut());
-    JobDeployment job = new JobDeployment(options.deployment(), log);
+    Deployment deployment = options.deployment();
+    JobDeployment job = new JobDeployment(deployment, log);
     job.requireJar();
     job.requireSinceOfNewMetrics();
     job.requireSuccessor(successor.parallelism, successor.ending);
@@ -40,6 +41,7 @@ public final class RedeployCommand implements Callable<Integer> {
     try {
       String id = job.submit(Optional.of(savepoint), successor.parallelism, List.of());
       log.accept("job %s runs from it".formatted(id));
+      new FirstCheckpoint(deployment.flink(), log).await(id);
       return 0;
     } catch (OperationsException e) {
       throw new OperationsException(

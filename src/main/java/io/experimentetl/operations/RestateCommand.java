@@ -112,6 +112,7 @@ public final class RestateCommand implements Callable<Integer> {
       log.accept(
           "job %s runs from it; all users of experiment %s are tested against its present allocation"
               .formatted(next, what.experiment));
+      new FirstCheckpoint(deployment.flink(), log).await(next);
       return 0;
     } catch (OperationsException e) {
       throw new OperationsException(
@@ -166,6 +167,7 @@ public final class RestateCommand implements Callable<Integer> {
         log.accept(
             "%s has the new since; if it is a copy, set since in the original too"
                 .formatted(config));
+        new FirstCheckpoint(deployment.flink(), log).await(id);
         return 0;
       } catch (OperationsException e) {
         write(config, before);

@@ -78,6 +78,7 @@ public final class SubmitCommand implements Callable<Integer> {
     String id = job.submit(state, successor.parallelism, List.of());
     log.accept("job %s runs%s".formatted(id, state.map(path -> ", from " + path).orElse("")));
     log.accept("%s/#/job/running/%s/overview".formatted(deployment.flink().url(), id));
+    new FirstCheckpoint(deployment.flink(), log).await(id);
     return 0;
   }
 }

@@ -51,14 +51,20 @@ public final class BlueGreenCommand implements Callable<Integer> {
   @Override
   public Integer call() {
     Consumer<String> log = Lines.to(spec.commandLine().getOut());
-    BlueGreen blueGreen = new BlueGreen(options.deployment(), successor, log);
+    BlueGreenParts parts = BlueGreenParts.of(options.deployment(), successor, log);
+    try (BlueGreenMemory.Lock alone = parts.memory().lock()) {
+      return run(parts);
+    }
+  }
+
+  private int run(BlueGreenParts parts) {
     switch (action) {
-      case start -> blueGreen.start();
+      case start -> new BlueGreen(parts).start();
       case compare -> {
-        return blueGreen.compare() ? 0 : 1;
+        return new BlueGreen(parts).compare() ? 0 : 1;
       }
-      case exchange -> blueGreen.exchange(acceptDifferences);
-      case abort -> blueGreen.abort();
+      case exchange -> new GreenExchange(parts).run(acceptDifferences);
+      case abort -> new GreenRemoval(parts).abort();
     }
     return 0;
   }

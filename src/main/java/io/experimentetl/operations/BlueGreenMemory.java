@@ -1,15 +1,19 @@
 package io.experimentetl.operations;
 
 import java.io.IOException;
+import java.nio.channels.FileChannel;
+import java.nio.channels.OverlappingFileLockException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
+import java.nio.file.StandardOpenOption;
 import java.util.Map;
 import java.util.Optional;
 
 /** How far a blue/green deployment is: a file in the state directory while there is one. */
 final class BlueGreenMemory {
   private static final String FILE = "bluegreen.json";
+  private static final String LOCK = "bluegreen.lock";
 
   /** What has been done, in order. */
   enum Step {
@@ -22,51 +26,58 @@ final class BlueGreenMemory {
     /** The green job is stopped too. */
     GREEN_STOPPED,
     /** The tables are exchanged. */
-    EXCHANGED,
-    /** The blue job's slot is dropped: the slot of its name is the copy of the green job's. */
-    SLOT_DROPPED
+    EXCHANGED
   }
 
   /**
    * The state of one deployment.
    *
-   * @param greenJob null: it was not submitted yet
+   * @param greenJob the id that it is submitted with; null: it is not yet submitted
    * @param equal whether the last comparison found no difference
-   * @param savepoint with which the last job was stopped; null: none was
+   * @param blueSavepoint with which the blue job was stopped; null: it was not
+   * @param greenSavepoint the same of the green job
    * @param tables the green database's tables with their UUIDs; null: before the exchange
-   * @param failover whether the blue job's slot is one that a standby can take over
    */
   record State(
       Step step,
       String greenJob,
       boolean equal,
-      String savepoint,
-      Map<String, String> tables,
-      boolean failover) {
-    static final State BEGUN = new State(Step.BEGUN, null, false, null, null, false);
+      String blueSavepoint,
+      String greenSavepoint,
+      Map<String, String> tables) {
+    static final State BEGUN = new State(Step.BEGUN, null, false, null, null, null);
 
-    State running(String job) {
-      return new State(Step.RUNNING, job, false, null, null, false);
+    State submitting(String job) {
+      return new State(Step.BEGUN, job, false, null, null, null);
+    }
+
+    State running() {
+      return at(Step.RUNNING);
     }
 
     State compared(boolean foundEqual) {
-      return new State(step, greenJob, foundEqual, savepoint, tables, failover);
+      return new State(step, greenJob, foundEqual, blueSavepoint, greenSavepoint, tables);
     }
 
-    State stopped(Step which, String at) {
-      return new State(which, greenJob, equal, at, tables, failover);
+    State blueStopped(String at) {
+      return new State(Step.BLUE_STOPPED, greenJob, equal, at, null, null);
+    }
+
+    State greenStopped(String at) {
+      return new State(Step.GREEN_STOPPED, greenJob, equal, blueSavepoint, at, null);
     }
 
     State exchanging(Map<String, String> uuids) {
-      return new State(step, greenJob, equal, savepoint, uuids, failover);
+      return new State(step, greenJob, equal, blueSavepoint, greenSavepoint, uuids);
     }
 
     State at(Step next) {
-      return new State(next, greenJob, equal, savepoint, tables, failover);
+      return new State(next, greenJob, equal, blueSavepoint, greenSavepoint, tables);
     }
 
-    State dropped(boolean standby) {
-      return new State(Step.SLOT_DROPPED, greenJob, equal, savepoint, tables, standby);
+    /** Whether a table may be exchanged: the blue job cannot continue in its database. */
+    boolean hasExchanged() {
+      return tables != null;
     }
 
     boolean isBefore(Step other) {
@@ -105,6 +116,60 @@ final class BlueGreenMemory {
     }
   }
 
+  /**
+   * Lets no other process work on the deployment until it is closed, or this process ends.
+   *
+   * @throws OperationsException if another one does
+   */
+  Lock lock() {
+    Path path = memory.directory().resolve(LOCK);
+    try {
+      FileChannel channel =
+          FileChannel.open(path, StandardOpenOption.CREATE, StandardOpenOption.WRITE);
+      if (tryLock(channel)) {
+        return new Lock(channel);
+      }
+      channel.close();
+    } catch (IOException e) {
+      throw new OperationsException(path + " cannot be locked: " + e, e);
+    }
+    throw new OperationsException(
+        "another process runs bluegreen on this deployment: wait until it ends, or end it");
+  }
+
+  /** Whether a process works on the deployment now. */
+  boolean isLocked() {
+    Path path = file.resolveSibling(LOCK);
+    if (!Files.exists(path)) {
+      return false;
+    }
+    try (FileChannel channel = FileChannel.open(path, StandardOpenOption.WRITE)) {
+      return !tryLock(channel);
+    } catch (IOException e) {
+      throw new OperationsException(path + " cannot be locked: " + e, e);
+    }
+  }
+
+  private static boolean tryLock(FileChannel channel) throws IOException {
+    try {
+      return channel.tryLock() != null;
+    } catch (OverlappingFileLockException e) {
+      return false;
+    }
+  }
+
+  /** The operating system lets go of it when the process ends. */
+  record Lock(FileChannel channel) implements AutoCloseable {
+    @Override
+    public void close() {
+      try {
+        channel.close();
+      } catch (IOException e) {
+        throw new OperationsException("the lock of bluegreen cannot be released: " + e, e);
+      }
+    }
+  }
+
   void end() {
     try {
       Files.deleteIfExists(file);
@@ -121,7 +186,7 @@ final class BlueGreenMemory {
   void requireNone() {
     if (state().isPresent()) {
       throw new OperationsException(
-          "a green job runs beside the present one: end it by bluegreen exchange or bluegreen abort");
+          "bluegreen start has begun, and a green job may run beside the present one: end it by bluegreen exchange or bluegreen abort");
     }
   }
 

@@ -107,13 +107,13 @@ public record FlinkEndpoint(String url) {
   /**
    * The same, from a savepoint that may hold the state of operators that the job does not have.
    *
-   * @return the job's id
+   * @param id of the job, 32 hexadecimal digits
    */
-  String submitWithLess(Path jar, List<String> arguments, String savepoint, int parallelism) {
-    ObjectNode body = FlinkHttp.JSON.createObjectNode();
-    body.put("savepointPath", savepoint);
-    body.put("allowNonRestoredState", true);
-    return ofJar(jar, "run", arguments, parallelism, body).path("jobid").asText();
+  void submitWithLess(
+      Path jar, String id, List<String> arguments, String savepoint, int parallelism) {
+    ObjectNode body = FlinkHttp.JSON.createObjectNode().put("jobId", id);
+    body.put("savepointPath", savepoint).put("allowNonRestoredState", true);
+    ofJar(jar, "run", arguments, parallelism, body);
   }
 
   /**

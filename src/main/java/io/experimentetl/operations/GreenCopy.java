@@ -33,6 +33,7 @@ final class GreenCopy {
   private final ClickHouseLogin green;
   private final String moment;
   private final Set<String> tables;
+  private final StoppedMerges merges;
 
   /**
    * A copy of one database.
@@ -45,6 +46,20 @@ final class GreenCopy {
     this.moment = green.database() + "_moment";
     this.tables = new TreeSet<>(tables);
     this.tables.remove(OWNERS);
+    this.merges = new StoppedMerges(blue, this.tables);
+  }
+
+  /**
+   * Checks that there is no database with the name of the moment's.
+   *
+   * @throws OperationsException with its name
+   */
+  void requireNoMoment() {
+    if (blue.count("SELECT count() FROM system.databases WHERE name = '%s'".formatted(moment))
+        > 0) {
+      throw new OperationsException(
+          "database %s, which is needed, exists already: rename or drop it".formatted(moment));
+    }
   }
 
   /**
@@ -66,7 +81,7 @@ final class GreenCopy {
     blue.execute(
         "CREATE TABLE `%s`.%s (id String) ENGINE = MergeTree ORDER BY id AS SELECT DISTINCT id FROM (%s)"
             .formatted(moment, WRITTEN_BEFORE, batches));
-    tables.forEach(table -> blue.execute("SYSTEM STOP MERGES `%s`".formatted(table)));
+    merges.stop();
   }
 
   /** The tables whose rows have the id of a sink's batch. */
@@ -99,11 +114,7 @@ final class GreenCopy {
                 .formatted(moment, table, ClickHouseReader.literal(partition), blue.database()));
       }
     }
-    startMerges();
-  }
-
-  private void startMerges() {
-    tables.forEach(table -> blue.execute("SYSTEM START MERGES `%s`".formatted(table)));
+    merges.start();
   }
 
   private String property(String table, String expression) {
@@ -170,21 +181,28 @@ final class GreenCopy {
   /**
    * Copies the findings that the green job does not make: those of the outbox and of the audit, and
    * those that were dismissed.
+   *
+   * @param relayed whether the rows that are not acknowledged are relayed again. Then each is
+   *     judged anew, so that an open O-STUCK is resolved.
    */
-  void copyForeignFindings() {
+  void copyForeignFindings(boolean relayed) {
+    String stuck = relayed ? "(code = 'O-STUCK' AND status = 'OPEN')" : "false";
+    String columns = columns("data_inconsistencies");
     blue.execute(
         """
-        INSERT INTO `%2$s`.data_inconsistencies
-        SELECT * FROM `%1$s`.data_inconsistencies FINAL
-        WHERE (code LIKE 'O-%%' OR code LIKE 'X-%%' OR status = 'DISMISSED') AND (code, subject_kind, subject_key, _version) NOT IN
+        INSERT INTO `%2$s`.data_inconsistencies (%3$s)
+        SELECT %3$s FROM (
+            SELECT * REPLACE (if(%4$s, 'the green job relays the row again', detail) AS detail, if(%4$s, _version + 1, _version) AS _version, if(%4$s, 'RESOLVED', status) AS status)
+            FROM (SELECT * FROM `%1$s`.data_inconsistencies FINAL WHERE code LIKE 'O-%%' OR code LIKE 'X-%%' OR status = 'DISMISSED'))
+        WHERE (code, subject_kind, subject_key, _version) NOT IN
             (SELECT code, subject_kind, subject_key, _version FROM `%2$s`.data_inconsistencies)
         """
-            .formatted(blue.database(), green.database()));
+            .formatted(blue.database(), green.database(), columns, stuck));
   }
 
   /** Removes the moment, and lets the merges go on in any case. */
   void end() {
-    startMerges();
+    merges.start();
     blue.execute("DROP DATABASE IF EXISTS `%s` SYNC".formatted(moment));
   }
 }

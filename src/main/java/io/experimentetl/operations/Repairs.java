@@ -15,6 +15,7 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 import java.util.function.Consumer;
 import java.util.stream.Collectors;
@@ -86,12 +87,15 @@ final class Repairs {
   private final ClickHouseLogin old;
   private final ClickHouseLogin fresh;
   private final Wording wording;
+  private final Map<String, String> ttls;
   private final List<Repair> found = new ArrayList<>();
 
-  private Repairs(ClickHouseLogin old, ClickHouseLogin fresh, Wording wording) {
+  private Repairs(
+      ClickHouseLogin old, ClickHouseLogin fresh, Wording wording, Map<String, String> ttls) {
     this.old = old;
     this.fresh = fresh;
     this.wording = wording;
+    this.ttls = ttls;
   }
 
   int size() {
@@ -100,23 +104,28 @@ final class Repairs {
 
   /** The rows that differed in the same way before: nothing was written to them in between. */
   Repairs sameAsIn(Repairs earlier) {
-    Repairs same = new Repairs(old, fresh, wording);
+    Repairs same = new Repairs(old, fresh, wording, ttls);
     Set<Repair> before = new HashSet<>(earlier.found);
     found.stream().filter(before::contains).forEach(same.found::add);
     return same;
   }
 
-  /** Compares all tables. */
+  /** Compares all tables, without the rows that the old one's TTL may have removed. */
   static Repairs between(ClickHouseLogin old, ClickHouseLogin fresh, Wording wording) {
-    Repairs repairs = new Repairs(old, fresh, wording);
+    Repairs repairs = new Repairs(old, fresh, wording, TableTtl.of(old));
     TABLES.forEach(repairs::compare);
     return repairs;
   }
 
   private void compare(Table table) {
+    // A merge removes expired rows from one side sooner than from the other.
     String side =
-        "SELECT tuple(%s) AS key, sipHash128(tuple(%s)) AS row, %%d AS side FROM `%%s`.`%s` FINAL"
-            .formatted(table.key(), withoutVersion(table.values()), table.name());
+        "SELECT tuple(%s) AS key, sipHash128(tuple(%s)) AS row, %%d AS side FROM `%%s`.`%s` FINAL WHERE %s"
+            .formatted(
+                table.key(),
+                withoutVersion(table.values()),
+                table.name(),
+                TableTtl.kept(Optional.ofNullable(ttls.get(table.name()))));
     String sql =
         """
         SELECT multiIf(max(side) = 0, 'GONE', min(side) = 1, 'MISSING', 'STALE') AS kind, toString(key) AS text,

@@ -60,6 +60,16 @@ final class ReplicationSlots {
     return found[0];
   }
 
+  /** Whether there is such a slot, and PostgreSQL still has the log that it needs. */
+  boolean isUsable(String slot) {
+    boolean[] found = new boolean[1];
+    run(
+        "found",
+        slot,
+        connection -> found[0] = isTrue(connection, "wal_status IS DISTINCT FROM 'lost'", slot));
+    return found[0];
+  }
+
   /** Whether a standby can take over the slot. */
   boolean hasFailover(String slot) {
     boolean[] found = new boolean[1];

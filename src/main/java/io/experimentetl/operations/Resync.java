@@ -84,7 +84,7 @@ final class Resync {
 
     Repairs repairs = Repairs.between(old, fresh, Repairs.Wording.REPAIRED);
     repairs.keepFindings();
-    sibling.exchange(sibling.uuids(tables), "resync");
+    sibling.exchange(sibling.uuids(tables), "resync", log);
     String before = beforeName(old);
     sibling.rename(before);
     unfinished.end();

@@ -8,6 +8,7 @@ import java.util.Map;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.TreeSet;
+import java.util.function.Consumer;
 
 /** A database beside that of the job, with the same tables, which are exchanged in the end. */
 final class SiblingDatabase {
@@ -69,15 +70,32 @@ final class SiblingDatabase {
   void create(boolean archived) {
     drop();
     job.execute("CREATE DATABASE `%s`".formatted(sibling.database()));
-    boolean withRetention =
-        job.count(
-                "SELECT count() FROM system.tables WHERE database = currentDatabase() AND name = 'experiment_daily_stats'"
-                    + " AND create_table_query LIKE '% TTL %'")
-            > 0;
-    SqlFiles.bundled().applyTo(sibling, withRetention);
-    if (withRetention && archived) {
+    SqlFiles.bundled().applyTo(sibling, false);
+    takeRetention(archived);
+  }
+
+  /**
+   * Gives each table the TTL that the job's table has, or none where that has none. The TTLs of the
+   * SQL files would remove rows that a longer one keeps.
+   *
+   * @param archived whether the archive removes old rows, and no TTL
+   */
+  void takeRetention(boolean archived) {
+    Map<String, String> wanted = TableTtl.of(job);
+    if (archived) {
       for (ArchivedTable table : ArchivedTable.values()) {
-        sibling.execute("ALTER TABLE %s REMOVE TTL".formatted(table.warehouseTable()));
+        wanted.remove(table.warehouseTable());
+      }
+    }
+    Map<String, String> present = TableTtl.of(sibling);
+    for (String table : tables(sibling.database())) {
+      String ttl = wanted.get(table);
+      if (ttl != null && !ttl.equals(present.get(table))) {
+        sibling.execute(
+            "ALTER TABLE `%s` MODIFY TTL %s SETTINGS materialize_ttl_after_modify = 0"
+                .formatted(table, ttl));
+      } else if (ttl == null && present.containsKey(table)) {
+        sibling.execute("ALTER TABLE `%s` REMOVE TTL".formatted(table));
       }
     }
   }
@@ -88,6 +106,16 @@ final class SiblingDatabase {
    * @throws OperationsException if it has tables that are not the job's
    */
   void drop() {
+    requireOwn();
+    job.execute("DROP DATABASE IF EXISTS `%s` SYNC".formatted(sibling.database()));
+  }
+
+  /**
+   * Checks that it does not exist, or has only tables that a verb has made.
+   *
+   * @throws OperationsException if it has tables that are not the job's
+   */
+  void requireOwn() {
     Set<String> known = tables(sibling.database());
     known.add(AUDITS);
     long others =
@@ -99,7 +127,6 @@ final class SiblingDatabase {
           "database %s, which is needed, has tables that are not the job's: rename or drop it"
               .formatted(sibling.database()));
     }
-    job.execute("DROP DATABASE IF EXISTS `%s` SYNC".formatted(sibling.database()));
   }
 
   private static String literals(Set<String> names) {
@@ -125,20 +152,17 @@ final class SiblingDatabase {
    *
    * @param uuids the tables of this database before the first exchange
    * @param verb what to run again if it fails
+   * @param log takes a line for each table
    */
-  void exchange(Map<String, String> uuids, String verb) {
-    Set<String> left = new TreeSet<>(uuids.keySet());
-    job.list(
-            "SELECT name FROM system.tables WHERE database = '%s' AND toString(uuid) IN (%s)"
-                .formatted(job.database(), literals(new TreeSet<>(uuids.values()))),
-            row -> row.getString(1))
-        .forEach(left::remove);
+  void exchange(Map<String, String> uuids, String verb, Consumer<String> log) {
+    Set<String> left = notExchanged(uuids);
     try {
       for (String table : List.copyOf(left)) {
         job.execute(
             "EXCHANGE TABLES `%1$s`.`%3$s` AND `%2$s`.`%3$s`"
                 .formatted(job.database(), sibling.database(), table));
         left.remove(table);
+        log.accept("exchanged " + table);
       }
     } catch (OperationsException e) {
       throw new OperationsException(
@@ -146,6 +170,23 @@ final class SiblingDatabase {
               .formatted(left, job.database(), verb, e.getMessage()),
           e);
     }
+    // An exchange that a killed process has begun may have ended behind the look at the tables.
+    Set<String> exchangedBack = notExchanged(uuids);
+    if (!exchangedBack.isEmpty()) {
+      throw new OperationsException(
+          "the tables %s were exchanged by another process meanwhile: run %s again"
+              .formatted(exchangedBack, verb));
+    }
+  }
+
+  private Set<String> notExchanged(Map<String, String> uuids) {
+    Set<String> left = new TreeSet<>(uuids.keySet());
+    job.list(
+            "SELECT name FROM system.tables WHERE database = '%s' AND toString(uuid) IN (%s)"
+                .formatted(job.database(), literals(new TreeSet<>(uuids.values()))),
+            row -> row.getString(1))
+        .forEach(left::remove);
+    return left;
   }
 
   boolean exists() {

@@ -70,6 +70,8 @@ public final class StatusLook {
       ask(asked, "Kafka", () -> kafka(databases.config()));
     }
     ask(asked, "job", this::job);
+    BlueGreenMemory blueGreen = new BlueGreenMemory(deployment.memory());
+    blueGreen.state().ifPresent(state -> ask(asked, "bluegreen", () -> green(blueGreen, state)));
     ask(asked, "progress", () -> progress(databases));
     ask(asked, "schedule", () -> schedule(databases.postgres()));
     long end = System.nanoTime() + DEADLINE.toNanos();
@@ -208,6 +210,11 @@ public final class StatusLook {
         clickHouse
             + "  version "
             + clickHouse.list("SELECT version()", row -> row.getString(1)).get(0));
+  }
+
+  private Found green(BlueGreenMemory memory, BlueGreenMemory.State state) {
+    BlueGreenStatus status = BlueGreenStatus.of(state, memory.isLocked(), deployment);
+    return new Found(status.healthy(), status.text(), Map.of("step", state.step().name()));
   }
 
   private Found taskManagers() {

@@ -265,7 +265,8 @@ class OperationsIT {
 
     String first = job().id();
     String redeployed = cluster("redeploy", "--parallelism", "1");
-    assertThat(redeployed).contains("savepoint file:", "runs from it");
+    assertThat(redeployed).contains("savepoint file:", "runs from it", "is complete");
+    assertThat(cluster("status")).as("right behind redeploy").doesNotContain("no checkpoint yet");
     assertThat(job().id()).isNotEqualTo(first);
     assertVerified();
 
@@ -354,7 +355,7 @@ class OperationsIT {
     assertThat(run(1, "bluegreen", clusterOptions(), "exchange")).contains("run bluegreen start");
     assertThat(cluster("bluegreen", "start", "--parallelism", "1"))
         .contains("copied the replication slot", "the job goes on", "it has caught up");
-    assertThat(run(1, "redeploy", clusterOptions())).contains("a green job runs");
+    assertThat(run(1, "redeploy", clusterOptions())).contains("bluegreen start has begun");
     assertThat(cluster("bluegreen", "compare")).contains("equal");
 
     clickHouse.query(

@@ -58,7 +58,7 @@ class MappedSchemaIT {
           test text NOT NULL, kind text NOT NULL, nr int NOT NULL, arm text NOT NULL, seen numeric NOT NULL,
           PRIMARY KEY (test, kind, nr));
       CREATE TABLE "A/B"."Log" (
-          id bigint PRIMARY KEY, body jsonb NOT NULL, deleted_at timestamptz);
+          id text PRIMARY KEY, body jsonb NOT NULL, deleted_at timestamptz);
       GRANT USAGE ON SCHEMA "A/B" TO experiment_etl_auditor;
       GRANT SELECT ON ALL TABLES IN SCHEMA "A/B" TO experiment_etl_auditor;
       """;
@@ -111,9 +111,11 @@ class MappedSchemaIT {
         "INSERT INTO \"A/B\".\"People\" (kind, nr, plan, state) SELECT 'U:x', n, 'pro', CASE n WHEN 9 THEN 'closed' ELSE 'member' END FROM generate_series(1, 9) n",
         joins(1, 8),
         view(1, 8, 5),
-        buy(1, 1, 3, "2.5", "NULL"),
-        buy(2, 2, 3, "4", "NULL"),
-        buy(3, 4, 3, "8", "now()"));
+        buy("1", 1, 3, "2.5", "NULL"),
+        buy("2", 2, 3, "4", "NULL"),
+        buy("3", 4, 3, "8", "now()"),
+        // It has the id and the time of a view.
+        buy("checkout:U\\:x:5", 5, 5, "32", "NULL"));
     databases.makeSlotAnew();
     job =
         new JobOnServers(
@@ -153,8 +155,8 @@ class MappedSchemaIT {
         .formatted(NOON, daysAgo, from, to);
   }
 
-  private static String buy(int id, int user, int daysAgo, String revenue, String deletedAt) {
-    return "INSERT INTO \"A/B\".\"Log\" VALUES (%d, jsonb_build_object('test', 'checkout', 'who', 'U\\:x:%d', 'what', 'purchase', 'at', to_char(%s - interval '%d days', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"'), 'data', jsonb_build_object('revenue', %s)), %s)"
+  private static String buy(String id, int user, int daysAgo, String revenue, String deletedAt) {
+    return "INSERT INTO \"A/B\".\"Log\" VALUES ('%s', jsonb_build_object('test', 'checkout', 'who', 'U\\:x:%d', 'what', 'purchase', 'at', to_char(%s - interval '%d days', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"'), 'data', jsonb_build_object('revenue', %s)), %s)"
         .formatted(id, user, NOON, daysAgo, revenue, deletedAt);
   }
 
@@ -186,9 +188,9 @@ class MappedSchemaIT {
     job.awaitAnswer(
         "SELECT event_id = '"
             + EventId.ofEntry("exposures", "checkout:U\\:x:3")
-            + "', event_type, variant_key FROM events_processed FINAL WHERE source_id = 'checkout:U\\\\:x:3'",
+            + "', event_type, variant_key FROM events_processed FINAL WHERE source_id = 'exposures:checkout:U\\\\:x:3'",
         "1\texposure\tb");
-    statistics("a\t4\t1\t4\nb\t4\t1\t2.5");
+    statistics("a\t4\t1\t4\nb\t4\t2\t34.5");
   }
 
   /** Users exposed, users who bought, and what they paid. */
@@ -208,11 +210,11 @@ class MappedSchemaIT {
         "INSERT INTO \"A/B\".\"People\" (kind, nr, plan, state) VALUES ('U:x', 10, NULL, 'trial')",
         joins(10, 10),
         view(10, 10, 4),
-        buy(10, 10, 2, "16", "NULL"),
+        buy("10", 10, 2, "16", "NULL"),
         // It begins to count, and another one stops.
-        "UPDATE \"A/B\".\"Log\" SET deleted_at = NULL WHERE id = 3",
-        "UPDATE \"A/B\".\"Log\" SET deleted_at = now() WHERE id = 1");
-    statistics("a\t5\t3\t28\nb\t4\t0\t0");
+        "UPDATE \"A/B\".\"Log\" SET deleted_at = NULL WHERE id = '3'",
+        "UPDATE \"A/B\".\"Log\" SET deleted_at = now() WHERE id = '1'");
+    statistics("a\t5\t3\t28\nb\t4\t1\t32");
   }
 
   @Test
@@ -223,10 +225,10 @@ class MappedSchemaIT {
         BEGIN;
         DELETE FROM "A/B"."Joins" WHERE nr = 2;
         DELETE FROM "A/B"."Views" WHERE nr = 2;
-        DELETE FROM "A/B"."Log" WHERE id = 2;
+        DELETE FROM "A/B"."Log" WHERE id = '2';
         UPDATE "A/B"."People" SET state = 'closed' WHERE nr = 2;
         COMMIT""");
-    statistics("a\t4\t2\t24\nb\t4\t0\t0");
+    statistics("a\t4\t2\t24\nb\t4\t1\t32");
     job.awaitAnswer("SELECT count() FROM users FINAL WHERE user_id LIKE '%:2'", "0");
   }
 }

@@ -284,6 +284,13 @@ final class SourceSnapshot implements AutoCloseable {
             row -> types.put(row.getString(1), row.getString(2)));
         TableSql part =
             new TableSql(binding, types, binding.schema().equals(settings.mapping().schema()));
+        for (String column : binding.where().columns()) {
+          if (!types.containsKey(column)) {
+            throw new CannotCompareException(
+                "%s has no column %s, which source.tables.%s.where names: correct it there, redeploy, and compare again."
+                    .formatted(binding.readableName(), column, binding.entry()));
+          }
+        }
         parts.add(
             table == AuditedTable.VARIANTS && settings.mapping().variantsNameOtherIds()
                 ? part.naming(rowsOf(settings, AuditedTable.EXPERIMENTS).parts().get(0))

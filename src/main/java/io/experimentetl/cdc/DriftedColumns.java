@@ -42,6 +42,7 @@ final class DriftedColumns {
     TupleRowReader before = latest.put(columns.binding().entry(), columns);
     return differences(
         columns.binding(),
+        name -> !columns.missing().contains(name),
         columns::hasColumn,
         column -> fits(column.type(), columns.format(column)),
         column -> before == null ? null : columns.newNameOf(column, before),
@@ -56,6 +57,7 @@ final class DriftedColumns {
   List<SchemaDrift> of(TableBinding table, JsonNode row, long seenAt) {
     return differences(
         table,
+        row::has,
         column ->
             table.column(column).absent() != null
                 || table.column(column).origin().columns().stream().allMatch(row::has),
@@ -67,12 +69,25 @@ final class DriftedColumns {
   /** The types of a mapped table may be others: what a value is, is seen when it is read. */
   private List<SchemaDrift> differences(
       TableBinding table,
+      Predicate<String> hasSource,
       Predicate<SourceColumn<?>> has,
       Predicate<SourceColumn<?>> fits,
       Function<SourceColumn<?>, String> newName,
       long seenAt) {
     List<SchemaDrift> drifts = new ArrayList<>();
     Set<String> known = had.computeIfAbsent(table.entry(), entry -> new HashSet<>());
+    for (String name : table.where().columns()) {
+      if (!hasSource.test(name)) {
+        report(
+            table,
+            name,
+            "is not there, and source.tables."
+                + table.entry()
+                + ".where names it: no row can be judged",
+            seenAt,
+            drifts);
+      }
+    }
     for (SourceColumn<?> column : table.table().columns().all()) {
       String name = table.nameOf(column);
       String how;
@@ -91,35 +106,44 @@ final class DriftedColumns {
       } else {
         how = column.isOptional() ? null : "is missing: it counts as NULL";
       }
-      if (how != null
-          && found
-              .computeIfAbsent(table.entry(), entry -> new HashSet<>())
-              .add(new Difference(name, how))) {
-        drifts.add(
-            new SchemaDrift(
-                table.readableName(),
-                name,
-                "The column " + name + " of " + table.readableName() + " " + how + ".",
-                seenAt));
+      if (how != null) {
+        report(table, name, how, seenAt, drifts);
       }
     }
     return drifts;
   }
 
+  private void report(
+      TableBinding table, String name, String how, long seenAt, List<SchemaDrift> drifts) {
+    if (found
+        .computeIfAbsent(table.entry(), entry -> new HashSet<>())
+        .add(new Difference(name, how))) {
+      drifts.add(
+          new SchemaDrift(
+              table.readableName(),
+              name,
+              "The column " + name + " of " + table.readableName() + " " + how + ".",
+              seenAt));
+    }
+  }
+
+  /** A computed column has no format. */
   private static boolean fits(ColumnType type, ValueFormat format) {
-    return switch (type) {
-      case EVENT_ID -> format == ValueFormat.INTEGER || isText(format);
-      case BIGINT, INT -> format == ValueFormat.INTEGER;
-      case NUMBER -> format == ValueFormat.INTEGER || format == ValueFormat.FLOAT || isText(format);
-      case TEXT, LABEL, JSON -> isText(format);
-      case BOOL -> format == ValueFormat.BOOL;
-      case TIMESTAMP -> format == ValueFormat.TIMESTAMPTZ || format == ValueFormat.TIMESTAMP;
-    };
+    return format == null
+        || switch (type) {
+          case EVENT_ID -> format == ValueFormat.INTEGER || isText(format);
+          case BIGINT, INT -> format == ValueFormat.INTEGER;
+          case NUMBER ->
+              format == ValueFormat.INTEGER || format == ValueFormat.FLOAT || isText(format);
+          case TEXT, LABEL, JSON -> isText(format);
+          case BOOL -> format == ValueFormat.BOOL;
+          case TIMESTAMP -> format == ValueFormat.TIMESTAMPTZ || format == ValueFormat.TIMESTAMP;
+        };
   }
 
   private static boolean isText(ValueFormat format) {
     return switch (format) {
-      case TEXT, JSON, JSONB, UUID, NUMERIC, DATE, TEXT_ONLY, OTHER -> true;
+      case TEXT, PADDED_TEXT, JSON, JSONB, UUID, NUMERIC, DATE, TEXT_ONLY, OTHER -> true;
       default -> false;
     };
   }

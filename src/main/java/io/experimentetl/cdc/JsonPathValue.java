@@ -8,7 +8,22 @@ import java.util.List;
 
 /** Reads a value inside a JSON text, as PostgreSQL's operators {@code #>>} and {@code #>} do. */
 final class JsonPathValue {
-  private JsonPathValue() {}
+  private final JsonParser parser;
+  private final String json;
+  private final List<String> path;
+  private final boolean asJson;
+  private final boolean keysAreUnique;
+  private boolean isFound;
+  private String found;
+
+  private JsonPathValue(
+      JsonParser parser, String json, List<String> path, boolean asJson, boolean keysAreUnique) {
+    this.parser = parser;
+    this.json = json;
+    this.path = path;
+    this.asJson = asJson;
+    this.keysAreUnique = keysAreUnique;
+  }
 
   /**
    * The value at the path: null where the path leads nowhere, {@link RowReader#UNREADABLE} where
@@ -16,50 +31,59 @@ final class JsonPathValue {
    *
    * @param asJson the value as it stands in the text; else a string is its characters, and JSON's
    *     null is null
+   * @param keysAreUnique whether no object has a key twice, as in jsonb; else the last one counts
    */
-  static Object of(String json, List<String> path, boolean asJson) {
+  static Object of(String json, List<String> path, boolean asJson, boolean keysAreUnique) {
     try (JsonParser parser = Json.FACTORY.createParser(json)) {
-      JsonToken token = parser.nextToken();
-      for (String key : path) {
-        token = inside(parser, token, key);
-        if (token == null) {
-          return null;
-        }
+      JsonPathValue reader = new JsonPathValue(parser, json, path, asJson, keysAreUnique);
+      reader.read(parser.nextToken(), 0);
+      if (!reader.isDone() && parser.nextToken() != null) {
+        return RowReader.UNREADABLE;
       }
-      return value(parser, json, token, asJson);
+      return reader.found;
     } catch (IOException notJson) {
       return RowReader.UNREADABLE;
     }
   }
 
-  /** Enters the value of the key; null: there is none. */
-  private static JsonToken inside(JsonParser parser, JsonToken token, String key)
-      throws IOException {
-    if (token == JsonToken.START_OBJECT) {
-      while (parser.nextToken() == JsonToken.FIELD_NAME) {
-        boolean isIt = parser.currentName().equals(key);
-        JsonToken value = parser.nextToken();
-        if (isIt) {
-          return value;
-        }
-        parser.skipChildren();
-      }
-    } else if (token == JsonToken.START_ARRAY && key.matches("\\d{1,9}")) {
-      int index = Integer.parseInt(key);
-      for (JsonToken element = parser.nextToken();
-          element != JsonToken.END_ARRAY;
-          element = parser.nextToken()) {
-        if (index-- == 0) {
-          return element;
-        }
-        parser.skipChildren();
-      }
-    }
-    return null;
+  private boolean isDone() {
+    return isFound && keysAreUnique;
   }
 
-  private static String value(JsonParser parser, String json, JsonToken token, boolean asJson)
-      throws IOException {
+  /** Reads a value; behind it, unless it is done, the parser is at its end. */
+  private void read(JsonToken token, int depth) throws IOException {
+    if (depth == path.size()) {
+      found = value(token);
+      isFound = true;
+    } else if (token == JsonToken.START_OBJECT) {
+      while (!isDone() && parser.nextToken() == JsonToken.FIELD_NAME) {
+        boolean isIt = parser.currentName().equals(path.get(depth));
+        JsonToken member = parser.nextToken();
+        if (isIt) {
+          read(member, depth + 1);
+        } else {
+          parser.skipChildren();
+        }
+      }
+    } else if (token == JsonToken.START_ARRAY) {
+      int index =
+          path.get(depth).matches("\\d{1,9}")
+              ? Integer.parseInt(path.get(depth))
+              : Integer.MIN_VALUE;
+      while (!isDone()) {
+        JsonToken element = parser.nextToken();
+        if (element == JsonToken.END_ARRAY) {
+          return;
+        } else if (index-- == 0) {
+          read(element, depth + 1);
+        } else {
+          parser.skipChildren();
+        }
+      }
+    }
+  }
+
+  private String value(JsonToken token) throws IOException {
     if (token == null || (token == JsonToken.VALUE_NULL && !asJson)) {
       return null;
     }

@@ -3,6 +3,7 @@ package io.experimentetl.cdc;
 import io.experimentetl.mapping.ColumnBinding;
 import io.experimentetl.mapping.EntityNumber;
 import io.experimentetl.mapping.KeyText;
+import io.experimentetl.mapping.MaskKey;
 import io.experimentetl.mapping.Origin;
 import io.experimentetl.mapping.RowFilter;
 import io.experimentetl.model.ColumnType;
@@ -16,6 +17,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.function.ToIntFunction;
+import javax.crypto.Mac;
 
 /**
  * One of our columns that is computed from columns of the source. It is bound to a reader's columns
@@ -144,6 +146,8 @@ final class MappedColumn {
       Node text = node(key.text());
       return row ->
           text.text(row) instanceof String own ? EventId.ofEntry(key.entry(), own) : text.text(row);
+    } else if (from instanceof Origin.Masked masked) {
+      return masked(node(masked.text()), masked.key().mac());
     } else if (from instanceof Origin.Matches matches) {
       MappedFilter filter = new MappedFilter(matches.filter(), sources);
       return row ->
@@ -165,7 +169,15 @@ final class MappedColumn {
       Object json = row.of(source);
       return json == null || json == RowReader.UNSENT || json == RowReader.UNREADABLE
           ? json
-          : JsonPathValue.of(json.toString(), path.path(), asJson);
+          : JsonPathValue.of(
+              json.toString(), path.path(), asJson, row.format(source) == ValueFormat.JSONB);
+    };
+  }
+
+  private static Node masked(Node text, Mac mac) {
+    return row -> {
+      Object value = text.text(row);
+      return value instanceof String own ? MaskKey.mask(mac, own) : value;
     };
   }
 
@@ -223,7 +235,7 @@ final class MappedColumn {
   /** A filter, bound to a reader's columns. */
   static final class MappedFilter {
 
-    /** Whether a row passes. UNKNOWN: PostgreSQL did not send what decides. */
+    /** Whether a row passes. UNKNOWN: PostgreSQL did not send what decides, or has it no longer. */
     enum Match {
       YES,
       NO,
@@ -241,11 +253,21 @@ final class MappedColumn {
               .toArray();
     }
 
+    /** The first column that the row does not have; null: it has all of them. */
+    String missing(SourceValues row) {
+      for (int i = 0; i < columns.length; i++) {
+        if (!row.has(columns[i])) {
+          return filter.conditions().get(i).column();
+        }
+      }
+      return null;
+    }
+
     /** A value that cannot be read meets no condition but "not null". */
     Match match(SourceValues row) {
       Match match = Match.YES;
       for (int i = 0; i < columns.length; i++) {
-        Object value = row.of(columns[i]);
+        Object value = row.has(columns[i]) ? row.of(columns[i]) : RowReader.UNSENT;
         if (value == RowReader.UNSENT) {
           match = Match.UNKNOWN;
         } else {

@@ -4,9 +4,11 @@ import com.fasterxml.jackson.databind.JsonNode;
 import io.experimentetl.clickhouse.NativeWriter;
 import io.experimentetl.mapping.ColumnBinding;
 import io.experimentetl.mapping.TimeUnit;
+import io.experimentetl.mapping.ValueSql;
 import io.experimentetl.model.ColumnType;
 import io.experimentetl.postgres.pgoutput.ValueFormat;
 import java.math.BigDecimal;
+import java.math.MathContext;
 import java.math.RoundingMode;
 import java.time.DateTimeException;
 import java.time.Instant;
@@ -19,8 +21,11 @@ import java.time.ZonedDateTime;
 import java.time.format.DateTimeFormatter;
 import java.time.format.DateTimeFormatterBuilder;
 import java.time.format.DateTimeParseException;
+import java.time.format.SignStyle;
 import java.time.temporal.ChronoField;
+import java.util.List;
 import java.util.Locale;
+import java.util.regex.Pattern;
 
 /**
  * Values of a mapped table: as texts, and as values of our columns' types. Text and result are
@@ -28,7 +33,30 @@ import java.util.Locale;
  */
 final class MappedValue {
   private static final DateTimeFormatter TIME =
-      DateTimeFormatter.ofPattern("uuuu-MM-dd'T'HH:mm:ss.SSSSSS", Locale.ROOT);
+      new DateTimeFormatterBuilder()
+          .appendValue(ChronoField.YEAR_OF_ERA, 4, 6, SignStyle.NOT_NEGATIVE)
+          .appendPattern("-MM-dd'T'HH:mm:ss.SSSSSS")
+          .toFormatter(Locale.ROOT);
+
+  private static final String BEFORE_CHRIST = " BC";
+
+  /** A text that is a number: PostgreSQL's casts accept more, and fail on others. */
+  private static final Pattern NUMBER =
+      Pattern.compile("[+-]?([0-9]+\\.?[0-9]*|\\.[0-9]+)([eE][+-]?[0-9]{1,3})?");
+
+  private static final int LONGEST_NUMBER = 1000;
+
+  /** A text that is a date or a time. */
+  private static final Pattern ISO_TIME =
+      Pattern.compile(
+          "(?!0000)[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])([T ]([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9](\\.[0-9]{1,9})?)?(Z|[+-](0[0-9]|1[0-5])(:?[0-5][0-9])?)?)?");
+
+  /** The years 1 to 9999: a number or a date outside counts as the nearest of them. */
+  private static final BigDecimal FIRST_MICROS = new BigDecimal(ValueSql.FIRST_MICROS);
+
+  private static final BigDecimal LAST_MICROS = new BigDecimal(ValueSql.LAST_MICROS);
+  private static final LocalDate FIRST_DATE = LocalDate.of(1, 1, 1);
+  private static final LocalDate LAST_DATE = LocalDate.of(9999, 12, 31);
 
   /** As PostgreSQL and ISO 8601 write a time without zone. */
   private static final DateTimeFormatter LOCAL_TIME =
@@ -51,6 +79,11 @@ final class MappedValue {
 
   private static final int SMALLEST_PLAIN_EXPONENT = -5;
 
+  /** Two numbers with so many digits are never the same float8. */
+  private static final int SURE_DIGITS = 15;
+
+  private static final String INFINITY = "infinity";
+
   private MappedValue() {}
 
   /**
@@ -60,17 +93,21 @@ final class MappedValue {
    */
   static String text(Object value, ValueFormat format) {
     if (value instanceof ValueFormat.Micros time) {
-      return text(time.since1970()) + (format == ValueFormat.TIMESTAMP ? "" : "Z");
+      return text(time.since1970(), format == ValueFormat.TIMESTAMP ? "" : "Z");
     }
     return value instanceof Double number ? text((double) number) : value.toString();
   }
 
-  private static String text(long micros) {
-    return TIME.format(
+  private static String text(long micros, String zone) {
+    if (micros == Long.MAX_VALUE || micros == Long.MIN_VALUE) {
+      return micros > 0 ? INFINITY : "-" + INFINITY;
+    }
+    LocalDateTime time =
         LocalDateTime.ofEpochSecond(
             Math.floorDiv(micros, 1_000_000L),
             (int) Math.floorMod(micros, 1_000_000L) * 1000,
-            ZoneOffset.UTC));
+            ZoneOffset.UTC);
+    return TIME.format(time) + zone + (time.getYear() > 0 ? "" : BEFORE_CHRIST);
   }
 
   /** As PostgreSQL prints a float8. */
@@ -81,7 +118,7 @@ final class MappedValue {
     if (number == 0) {
       return 1 / number < 0 ? "-0" : "0";
     }
-    BigDecimal exact = new BigDecimal(Double.toString(number)).stripTrailingZeros();
+    BigDecimal exact = shortest(number);
     int exponent = exact.precision() - exact.scale() - 1;
     if (exponent > SMALLEST_PLAIN_EXPONENT && exponent < LARGEST_PLAIN_EXPONENT) {
       return exact.toPlainString();
@@ -91,6 +128,40 @@ final class MappedValue {
         + digits.charAt(0)
         + (digits.length() > 1 ? "." + digits.substring(1) : "")
         + (exponent < 0 ? "e-%02d" : "e+%02d").formatted(Math.abs(exponent));
+  }
+
+  /**
+   * The number with the fewest digits that is nearer to this float8 than to any other, as
+   * PostgreSQL prints it; Java 17's own text can be longer.
+   */
+  private static BigDecimal shortest(double number) {
+    double magnitude = Math.abs(number);
+    BigDecimal exact = new BigDecimal(magnitude);
+    BigDecimal toNext = half(new BigDecimal(Math.ulp(magnitude)));
+    BigDecimal from =
+        exact.subtract(half(exact.subtract(new BigDecimal(Math.nextDown(magnitude)))));
+    BigDecimal to = exact.add(toNext);
+    // A float of full precision with fewer digits has the same ones, and zeros behind them.
+    int digits = magnitude < Double.MIN_NORMAL ? 1 : SURE_DIGITS;
+    while (true) {
+      BigDecimal below = exact.round(new MathContext(digits, RoundingMode.DOWN));
+      BigDecimal above = exact.round(new MathContext(digits, RoundingMode.UP));
+      boolean isBelowNearer =
+          exact.subtract(below).abs().compareTo(above.subtract(exact).abs()) <= 0;
+      BigDecimal nearer = isBelowNearer ? below : above;
+      BigDecimal other = isBelowNearer ? above : below;
+      for (BigDecimal candidate : List.of(nearer, other)) {
+        if (candidate.compareTo(from) > 0 && candidate.compareTo(to) < 0) {
+          BigDecimal shortest = candidate.stripTrailingZeros();
+          return number < 0 ? shortest.negate() : shortest;
+        }
+      }
+      digits++;
+    }
+  }
+
+  private static BigDecimal half(BigDecimal number) {
+    return number.multiply(new BigDecimal("0.5"));
   }
 
   /**
@@ -120,7 +191,15 @@ final class MappedValue {
     if (value instanceof Long || value instanceof Integer || value instanceof Short) {
       return BigDecimal.valueOf(((Number) value).longValue());
     }
-    return new BigDecimal(text(value, null));
+    String text = text(value, null);
+    if (!isNumber(text)) {
+      throw new NumberFormatException("A text is no number.");
+    }
+    return new BigDecimal(text);
+  }
+
+  private static boolean isNumber(String text) {
+    return text.length() <= LONGEST_NUMBER && NUMBER.matcher(text).matches();
   }
 
   private static Object bool(Object value) {
@@ -139,35 +218,49 @@ final class MappedValue {
     }
     boolean isNumber =
         value instanceof Number || (value instanceof JsonNode node && node.isNumber());
-    if (isNumber || (unit != null && isNumeric(value))) {
-      return unit == null
-          ? RowReader.UNREADABLE
-          : inUtc(
-              number(value)
-                  .multiply(BigDecimal.valueOf(unit.micros()))
-                  .setScale(0, RoundingMode.FLOOR)
-                  .longValueExact(),
-              zone);
+    if (unit != null) {
+      return inUtc(micros(number(value), unit), zone);
     }
-    return value instanceof String text ? timeOf(text, zone) : RowReader.UNREADABLE;
+    return value instanceof String text && !isNumber
+        ? timeOf(text, format, zone)
+        : RowReader.UNREADABLE;
   }
 
-  private static boolean isNumeric(Object value) {
-    try {
-      return value instanceof String text && new BigDecimal(text).signum() < 2;
-    } catch (NumberFormatException notANumber) {
-      return false;
-    }
+  private static long micros(BigDecimal number, TimeUnit unit) {
+    return number
+        .multiply(BigDecimal.valueOf(unit.micros()))
+        .max(FIRST_MICROS)
+        .min(LAST_MICROS)
+        .setScale(0, RoundingMode.FLOOR)
+        .longValueExact();
   }
 
-  private static ValueFormat.Micros timeOf(String text, ZoneId zone) {
-    switch (text) {
-      case "infinity":
-        return new ValueFormat.Micros(Long.MAX_VALUE);
-      case "-infinity":
-        return new ValueFormat.Micros(Long.MIN_VALUE);
-      default:
-        break;
+  /** A date's midnight, as PostgreSQL prints the date. */
+  private static ValueFormat.Micros midnight(String text, ZoneId zone) {
+    boolean beforeChrist = text.endsWith(BEFORE_CHRIST);
+    String[] parts =
+        (beforeChrist ? text.substring(0, text.length() - BEFORE_CHRIST.length()) : text)
+            .split("-", -1);
+    LocalDate date =
+        beforeChrist
+            ? FIRST_DATE
+            : LocalDate.of(
+                Math.min(Integer.parseInt(parts[0]), LAST_DATE.getYear() + 1),
+                Integer.parseInt(parts[1]),
+                Integer.parseInt(parts[2]));
+    LocalDate nearest = date.isAfter(LAST_DATE) ? LAST_DATE : date;
+    return inUtc(nearest.toEpochDay() * 86_400_000_000L, zone);
+  }
+
+  private static ValueFormat.Micros timeOf(String text, ValueFormat format, ZoneId zone) {
+    if (text.equals(INFINITY)) {
+      return new ValueFormat.Micros(Long.MAX_VALUE);
+    } else if (text.equals("-" + INFINITY)) {
+      return new ValueFormat.Micros(Long.MIN_VALUE);
+    } else if (format == ValueFormat.DATE) {
+      return midnight(text, zone);
+    } else if (!ISO_TIME.matcher(text).matches()) {
+      throw new DateTimeException("A text is no time.");
     }
     try {
       return new ValueFormat.Micros(

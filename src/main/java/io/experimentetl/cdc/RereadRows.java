@@ -2,6 +2,7 @@ package io.experimentetl.cdc;
 
 import io.experimentetl.model.Change;
 import io.experimentetl.model.ChangeKind;
+import io.experimentetl.model.SourceRow;
 import io.experimentetl.model.SourceTable;
 import java.util.ArrayList;
 import java.util.HashSet;
@@ -23,6 +24,8 @@ import java.util.Set;
 final class RereadRows {
   private final SourceTable table;
   private final Set<String> watched;
+  private final Set<String> changed = new HashSet<>();
+  private boolean truncated;
   private Read read;
 
   /**
@@ -48,14 +51,16 @@ final class RereadRows {
     if (change.table() != table || change.position().lsn() == 0) {
       return;
     }
-    if (change.kind() == ChangeKind.TRUNCATE) {
-      watched.clear();
-    }
-    if (change.before() != null) {
-      watched.remove(TableComparison.keyOf(table, change.before()));
-    }
-    if (change.after() != null) {
-      watched.remove(TableComparison.keyOf(table, change.after()));
+    truncated |= change.kind() == ChangeKind.TRUNCATE;
+    observe(change.before());
+    observe(change.after());
+  }
+
+  /** Variants get the number of the warehouse only behind the stream, and are few. */
+  private void observe(SourceRow row) {
+    String key = row == null ? null : TableComparison.keyOf(table, row);
+    if (key != null && (table == SourceTable.VARIANTS || watched.contains(key))) {
+      changed.add(key);
     }
   }
 
@@ -75,7 +80,7 @@ final class RereadRows {
     for (Change change : read.changes()) {
       String key =
           TableComparison.keyOf(table, change.after() == null ? change.before() : change.after());
-      if (watched.contains(key)) {
+      if (!truncated && !changed.contains(key)) {
         unchanged.add(change);
       }
     }

@@ -94,7 +94,7 @@ abstract class RowReader<R> {
         continue;
       }
       boolean isSourceId = bound.origin() instanceof Origin.SourceId;
-      if (!binding.mapped()) {
+      if (!binding.mapped() && !(bound.origin() instanceof Origin.Masked)) {
         direct[index] = source;
       } else if (!isSourceId
           && source != ABSENT
@@ -227,7 +227,15 @@ abstract class RowReader<R> {
    *     change is not sent, and is taken from there
    */
   final SourceRow read(R row, R before) {
-    return read(row, column -> value(row, before, column));
+    String missing = filter == null ? null : filter.missing(current.of(row, before));
+    return read(
+        row,
+        column -> {
+          if (missing != null) {
+            throw UnreadableColumnException.undecided(binding, missing);
+          }
+          return value(row, before, column);
+        });
   }
 
   private SourceRow read(R row, RowColumns.Values values) {
@@ -278,7 +286,7 @@ abstract class RowReader<R> {
   private Object value(R row, R before, SourceColumn<?> column) {
     Object value = sent(row, before, column);
     if (value == UNSENT) {
-      throw notSent(column);
+      throw UnreadableColumnException.notSent(binding, column);
     }
     if (value == null) {
       if (!column.isNullable()) {
@@ -293,7 +301,7 @@ abstract class RowReader<R> {
     Object value = sent(row, null, column);
     if (value == UNSENT) {
       if (column.isKey()) {
-        throw onlyKeySent(column);
+        throw UnreadableColumnException.onlyKeySent(binding, column);
       }
       value = null;
     }
@@ -343,7 +351,7 @@ abstract class RowReader<R> {
     }
     String text = String.valueOf(value);
     if (value == UNREADABLE || !NativeWriter.fitsString(text)) {
-      throw wrongType(column, "a text in Unicode");
+      throw UnreadableColumnException.wrongType(binding, column, "a text in Unicode");
     }
     return text;
   }
@@ -355,13 +363,13 @@ abstract class RowReader<R> {
     if (value instanceof Integer || value instanceof Short) {
       return ((Number) value).longValue();
     }
-    throw wrongType(column, "an integer");
+    throw UnreadableColumnException.wrongType(binding, column, "an integer");
   }
 
   private int integer(Object value, SourceColumn<?> column) {
     long number = bigint(value, column);
     if (number != (int) number) {
-      throw wrongType(column, "an integer of 32 bits");
+      throw UnreadableColumnException.wrongType(binding, column, "an integer of 32 bits");
     }
     return (int) number;
   }
@@ -377,16 +385,16 @@ abstract class RowReader<R> {
         return number;
       }
     } catch (NumberFormatException notANumber) {
-      throw wrongType(column, "a number");
+      throw UnreadableColumnException.wrongType(binding, column, "a number");
     }
-    throw wrongType(column, "a number");
+    throw UnreadableColumnException.wrongType(binding, column, "a number");
   }
 
   private Boolean bool(Object value, SourceColumn<?> column) {
     if (value instanceof Boolean bool) {
       return bool;
     }
-    throw wrongType(column, "a boolean");
+    throw UnreadableColumnException.wrongType(binding, column, "a boolean");
   }
 
   /**
@@ -399,7 +407,8 @@ abstract class RowReader<R> {
       return column.isKey() ? micros : WarehouseRange.nearest(micros);
     }
     if (micros == Long.MAX_VALUE || micros == Long.MIN_VALUE) {
-      throw wrongType(column, "a timestamp between the years -290000 and 290000");
+      throw UnreadableColumnException.wrongType(
+          binding, column, "a timestamp between the years -290000 and 290000");
     }
     return micros;
   }
@@ -425,29 +434,10 @@ abstract class RowReader<R> {
         }
       }
     } catch (RuntimeException e) {
-      throw wrongType(column, "a timestamp between the years -290000 and 290000");
+      throw UnreadableColumnException.wrongType(
+          binding, column, "a timestamp between the years -290000 and 290000");
     }
-    throw wrongType(column, "a timestamp");
-  }
-
-  private UnreadableColumnException notSent(SourceColumn<?> column) {
-    return new UnreadableColumnException(
-        FindingCode.S_INCOMPLETE_ROW,
-        binding.nameOf(column),
-        "PostgreSQL did not send the large unchanged value of "
-            + binding.nameOf(column)
-            + ": "
-            + remedy(binding));
-  }
-
-  private UnreadableColumnException onlyKeySent(SourceColumn<?> column) {
-    return new UnreadableColumnException(
-        FindingCode.S_INCOMPLETE_ROW,
-        binding.nameOf(column),
-        "PostgreSQL sent only the key of the old row, without "
-            + binding.nameOf(column)
-            + ": "
-            + remedy(binding));
+    throw UnreadableColumnException.wrongType(binding, column, "a timestamp");
   }
 
   /** How to make PostgreSQL send whole rows of the table. */
@@ -475,26 +465,5 @@ abstract class RowReader<R> {
     return bound != null
         && bound.origin().columns().stream()
             .allMatch(name -> current.of(row, null).has(sources.indexOf(name)));
-  }
-
-  private UnreadableColumnException wrongType(SourceColumn<?> column, String expected) {
-    return new UnreadableColumnException(
-        FindingCode.S_UNPARSEABLE,
-        binding.nameOf(column),
-        "The column " + binding.nameOf(column) + " is not " + expected + ".");
-  }
-
-  /** Control flow inside this class: an unreadable row is data, not an error. */
-  private static final class UnreadableColumnException extends RuntimeException {
-    private static final long serialVersionUID = 1L;
-
-    private final FindingCode code;
-    private final String column;
-
-    private UnreadableColumnException(FindingCode code, String name, String reason) {
-      super(reason, null, false, false);
-      this.code = code;
-      this.column = name;
-    }
   }
 }

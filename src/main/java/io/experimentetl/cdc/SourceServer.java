@@ -202,7 +202,10 @@ public final class SourceServer {
     try (Connection connection = connect(settings)) {
       Set<String> existing = new HashSet<>();
       for (TableBinding users : settings.mapping().of(SourceTable.USERS)) {
-        existing.addAll(new TableRowReader(users, connection).read(connection, userIds).keySet());
+        existing.addAll(
+            new TableRowReader(users, settings.mapping(), connection)
+                .read(connection, userIds)
+                .keySet());
       }
       return existing;
     }

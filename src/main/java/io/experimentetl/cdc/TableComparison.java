@@ -1,14 +1,11 @@
 package io.experimentetl.cdc;
 
-import io.experimentetl.model.AssignmentRow;
 import io.experimentetl.model.EventId;
 import io.experimentetl.model.EventRow;
-import io.experimentetl.model.ExperimentRow;
 import io.experimentetl.model.SourceRow;
 import io.experimentetl.model.SourceTable;
 import io.experimentetl.model.Subject;
 import io.experimentetl.model.UnreadableRow;
-import io.experimentetl.model.VariantRow;
 import java.io.IOException;
 import java.io.Serializable;
 import java.util.List;
@@ -62,8 +59,9 @@ public interface TableComparison extends Serializable {
   }
 
   /**
-   * The primary key of a row, as {@link DifferingRow#key} writes it: the source's own id, and of an
-   * event its time in microseconds too.
+   * The primary key of a row, as {@link DifferingRow#key} writes it: the warehouse's id; of an
+   * event the source's own id, with its entry if that is not {@code events}, and its time in
+   * microseconds.
    */
   static String keyOf(SourceTable table, SourceRow row) {
     Subject subject = Subject.row(table, row);
@@ -71,16 +69,9 @@ public interface TableComparison extends Serializable {
         row instanceof EventRow event
             ? event.id()
             : row instanceof UnreadableRow unreadable ? unreadable.eventId() : null;
-    if (id != null) {
-      return subject.keyWithId(id.sourceId() == null ? id.toString() : id.sourceId());
-    }
-    String own =
-        row instanceof ExperimentRow experiment
-            ? experiment.sourceId()
-            : row instanceof VariantRow variant
-                ? variant.sourceId()
-                : row instanceof AssignmentRow assignment ? assignment.sourceId() : null;
-    return own == null ? subject.key() : own;
+    return id == null
+        ? subject.key()
+        : subject.keyWithId(id.sourceId() == null ? id.toString() : id.sourceId());
   }
 
   /** Whether the warehouse holds the table's rows. */

@@ -123,7 +123,7 @@ final class WatchedServer implements SourceWatch.Source, AutoCloseable {
           Set<String> keys = rows.stream().map(DifferingRow::key).collect(Collectors.toSet());
           Map<String, SourceRow> found = new HashMap<>();
           for (TableBinding binding : settings.mapping().of(table)) {
-            found.putAll(new TableRowReader(binding, open).read(open, keys));
+            found.putAll(new TableRowReader(binding, settings.mapping(), open).read(open, keys));
           }
           long at = SourceServer.now(open);
           List<Change> changes = new ArrayList<>();

@@ -119,7 +119,7 @@ final class ColumnConfig {
     }
     return parts.size() == 1
         ? new Origin.Column(parts.get(0))
-        : new Origin.JsonPath(parts.get(0), parts.subList(1, parts.size()));
+        : path(parts.get(0), parts.subList(1, parts.size()), at);
   }
 
   /** One of column, constant and key. */
@@ -164,7 +164,14 @@ final class ColumnConfig {
           "Write the keys with dots between them, such as user.id.");
       return null;
     }
-    return new Origin.JsonPath(name.asText(), parts);
+    return path(name.asText(), parts, at + ".path");
+  }
+
+  private Origin path(String column, List<String> keys, String at) {
+    if (keys.stream().anyMatch(key -> key.matches("-\\d+"))) {
+      section.error(at, "counts from the end of a list, which is not supported.", "Count from 0.");
+    }
+    return new Origin.JsonPath(column, keys);
   }
 
   private Origin constant(JsonNode value, String at) {

@@ -1,7 +1,7 @@
 package io.experimentetl.config;
 
+import io.experimentetl.mapping.MaskKey;
 import java.io.IOException;
-import java.io.Serializable;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Map;
@@ -11,7 +11,7 @@ import java.util.Objects;
  * The place of a secret, never the secret itself, so that it can be part of a job graph and be
  * printed. The machine that needs the secret reads it there.
  */
-public final class Secret implements Serializable {
+public final class Secret implements MaskKey {
   private static final long serialVersionUID = 1L;
 
   private final String environmentVariable;
@@ -37,6 +37,7 @@ public final class Secret implements Serializable {
    *
    * @throws UnavailableException when the variable is not set, or the file is absent or empty
    */
+  @Override
   public String value() {
     return value(System.getenv());
   }

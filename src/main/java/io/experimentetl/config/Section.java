@@ -78,7 +78,9 @@ final class Section {
     Map<String, String> overrides = new TreeMap<>();
     environment.forEach(
         (name, value) -> {
-          if (name.startsWith("EXPERIMENT_ETL_") && !name.endsWith("_PASSWORD")) {
+          if (name.startsWith("EXPERIMENT_ETL_")
+              && !name.endsWith("_PASSWORD")
+              && !name.endsWith("_MASK_KEY")) {
             overrides.put(name, value);
           }
         });
@@ -189,24 +191,35 @@ final class Section {
 
   /** The section's password: from the file that {@code password-file} names, or the environment. */
   Secret password() {
-    String variable = variable(at("password"));
-    if (node.has("password")) {
-      known.add("password");
+    return secret("password", true);
+  }
+
+  /**
+   * A secret: from the file that {@code KEY-file} names, or the environment.
+   *
+   * @param needed whether it is an error that there is none
+   */
+  Secret secret(String key, boolean needed) {
+    String variable = variable(at(key));
+    if (node.has(key)) {
+      known.add(key);
       error(
-          "password",
+          key,
           "is in the file, where a secret does not belong.",
-          "Remove it, change the password, and set the environment variable "
-              + variable
-              + " or the key "
-              + at("password-file")
-              + ".");
+          "Remove it, change the %s, and set the environment variable %s or the key %s-file."
+              .formatted(key.replace('-', ' '), variable, at(key)));
     }
-    String file = optional("password-file", ValueType.text());
+    String file = optional(key + "-file", ValueType.text());
     Secret secret = file == null ? Secret.fromEnvironment(variable) : Secret.fromFile(file);
     try {
-      secret.value(reading.environment());
+      if (needed) {
+        secret.value(reading.environment());
+      }
     } catch (Secret.UnavailableException e) {
-      error(file == null ? "password" : "password-file", e.problem(), e.remedy());
+      error(
+          file == null ? key : key + "-file",
+          e.problem(),
+          e.remedy().replace("password-file", key + "-file"));
     }
     return secret;
   }

@@ -238,7 +238,7 @@ final class TableConfig {
     List<String> keys =
         switch (table) {
           case EXPERIMENTS, VARIANTS -> List.of("column", "path", "rows");
-          case USERS -> List.of("erased_when", "mask");
+          case USERS -> List.of("erased_when");
           case EVENTS -> List.of("assigns", "mutable", "retention", "experiment");
           default -> List.of();
         };

@@ -55,6 +55,7 @@ final class TablesConfig {
     refuse("identities", "Remove it.");
     refuse("erased", "Delete the rows of erased users.");
     tables.removeIf(Objects::isNull);
+    new MaskConfig(section).apply(tables);
     return numbered(tables);
   }
 

@@ -121,6 +121,17 @@ public sealed interface Origin extends Serializable {
     }
   }
 
+  /**
+   * The HMAC-SHA256 of a text in UTF-8, as lower-case hexadecimal digits: equal texts stay equal,
+   * and nobody without the key knows them. NULL where the text is NULL.
+   */
+  record Masked(Origin text, MaskKey key) implements Origin {
+    @Override
+    public void collectColumns(Set<String> names) {
+      text.collectColumns(names);
+    }
+  }
+
   /** Whether the row passes a filter: true or false. */
   record Matches(RowFilter filter) implements Origin {
     @Override

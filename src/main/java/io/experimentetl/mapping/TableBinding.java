@@ -64,6 +64,12 @@ public record TableBinding(
     return new TableBinding(entry, table, true, schema, name, changed, where);
   }
 
+  /** The same with another binding of one of our columns; the other columns are read as before. */
+  public TableBinding masked(String column, ColumnBinding binding) {
+    return new TableBinding(
+        entry, table, mapped, schema, name, with(column, binding).columns, where);
+  }
+
   /** The names of the source's columns that are read, in the order of ours. */
   public Set<String> sourceColumns() {
     Set<String> names = new LinkedHashSet<>();

@@ -1,6 +1,7 @@
 package io.experimentetl.mapping;
 
 import io.experimentetl.model.ColumnType;
+import io.experimentetl.model.EventId;
 import io.experimentetl.model.ExperimentRow;
 import io.experimentetl.model.SourceColumn;
 import io.experimentetl.model.SourceTable;
@@ -26,10 +27,13 @@ public final class TableSql {
   /** The columns of a table: name and type, of a domain the type that it is made of. */
   private static final String TYPES =
       """
-      SELECT a.attname, coalesce(base.typname, t.typname)
+      SELECT a.attname,
+        (WITH RECURSIVE made (oid, of) AS (
+           SELECT t.oid, t.typbasetype FROM pg_type t WHERE t.oid = a.atttypid
+           UNION ALL
+           SELECT t.oid, t.typbasetype FROM pg_type t JOIN made ON t.oid = made.of)
+         SELECT t.typname FROM made JOIN pg_type t USING (oid) WHERE made.of = 0)
       FROM pg_attribute a
-      JOIN pg_type t ON t.oid = a.atttypid
-      LEFT JOIN pg_type base ON base.oid = nullif(t.typbasetype, 0)
       WHERE a.attrelid = %s::regclass AND a.attnum > 0 AND NOT a.attisdropped""";
 
   private static final Set<String> INTEGERS = Set.of("int2", "int4", "int8");
@@ -67,6 +71,19 @@ public final class TableSql {
 
   /**
    * A binding of a table as the catalogue has it now.
+   *
+   * @throws SQLException the server does not answer, or does not have the table
+   */
+  public static TableSql of(Connection connection, TableBinding binding, SourceMapping mapping)
+      throws SQLException {
+    TableSql table = of(connection, binding);
+    return binding.table() == SourceTable.VARIANTS && mapping.variantsNameOtherIds()
+        ? table.naming(of(connection, mapping.of(SourceTable.EXPERIMENTS).get(0)))
+        : table;
+  }
+
+  /**
+   * The same, with the numbers that variants have before their experiments are looked up.
    *
    * @throws SQLException the server does not answer, or does not have the table
    */
@@ -166,15 +183,14 @@ public final class TableSql {
   /**
    * The rows, each with our columns in the order of their declaration behind {@code xmin}.
    *
-   * @param forFigures JSON as jsonb, for computing with it, and the ids of events unique among all
-   *     tables; else JSON as the text that the source prints, and ids as the table has them
+   * @param forFigures JSON as jsonb, for computing with it; else as the text that the source prints
    */
   public String select(boolean forFigures) {
     String columns =
         binding.table().columns().all().stream()
             .map(
                 column ->
-                    (forFigures ? figure(column) : value(column))
+                    (forFigures && column.type() == ColumnType.JSON ? jsonb(column) : value(column))
                         + " AS "
                         + SqlNames.quoted(column.name()))
             .collect(Collectors.joining(", "));
@@ -185,15 +201,6 @@ public final class TableSql {
             binding.where().isEmpty() ? "" : " WHERE " + matches(binding.where()));
   }
 
-  private String figure(SourceColumn<?> column) {
-    ColumnBinding bound = binding.column(column);
-    return column.type() == ColumnType.JSON
-        ? jsonb(column)
-        : bound != null && bound.origin() instanceof Origin.EventKey key
-            ? "%s || chr(31) || %s".formatted(SqlNames.literal(key.entry()), value(column))
-            : value(column);
-  }
-
   /** No row, with our columns. */
   static String selectNone(SourceTable table) {
     return table.columns().all().stream()
@@ -201,21 +208,9 @@ public final class TableSql {
         .collect(Collectors.joining(", ", "SELECT NULL::xid AS xmin, ", " WHERE false"));
   }
 
-  /**
-   * The condition that our column's value, as a text, is one of an array of texts. An index on the
-   * source's column is used where the value is the column's own.
-   *
-   * @param texts an expression
-   */
-  public String isAnyOf(SourceColumn<?> column, String texts) {
-    ColumnBinding bound = binding.column(column);
-    return bound != null
-            && bound.isPlain()
-            && bound.origin() instanceof Origin.Column from
-            && types.containsKey(from.name())
-        ? "%s = ANY (CAST(%s AS %s[]))"
-            .formatted(SqlNames.quoted(from.name()), texts, types.get(from.name()))
-        : "(%s)::text = ANY (%s)".formatted(value(column), texts);
+  /** The type of a column of the source, of a domain the one that it is made of; null: none. */
+  String type(String column) {
+    return types.get(column);
   }
 
   /** The condition that the table's rows meet; {@code true}: all of them do. */
@@ -259,7 +254,7 @@ public final class TableSql {
     if (bound.values().isEmpty()) {
       Origin origin = bound.origin();
       if (origin instanceof Origin.JsonPath path && type == ColumnType.JSON) {
-        return jsonPath(path, isJson(path.column()) ? " #>" : "::jsonb #>") + "::text";
+        return jsonPath(path, isJsonb(path.column()) ? " #>" : "::json #>") + "::text";
       }
       if (origin instanceof Origin.Number number && isWhole(type)) {
         return number(number);
@@ -293,21 +288,29 @@ public final class TableSql {
       case BIGINT, INT ->
           INTEGERS.contains(has)
               ? column + "::bigint"
-              : NUMBERS.contains(has) ? ValueSql.whole(column + "::numeric") : null;
-      case NUMBER -> isNumber(has) ? column + "::numeric" : null;
+              : NUMBERS.contains(has) ? ValueSql.whole(exact(column, has)) : null;
+      case NUMBER -> isNumber(has) ? exact(column, has) : null;
       case BOOL -> has.equals("bool") ? column : null;
       case TIMESTAMP ->
           switch (has) {
             case "timestamptz" -> column;
             case "timestamp" -> "(%s AT TIME ZONE %s)".formatted(column, ValueSql.zone(bound));
-            case "date" ->
-                "(%s::timestamp AT TIME ZONE %s)".formatted(column, ValueSql.zone(bound));
+            case "date" -> ValueSql.midnight(column, ValueSql.zone(bound));
             default ->
                 bound.unit() != null && isNumber(has)
-                    ? ValueSql.time(column + "::numeric", bound)
+                    ? ValueSql.time(exact(column, has), bound)
                     : null;
           };
       case EVENT_ID, TEXT, LABEL, JSON -> null;
+    };
+  }
+
+  /** The number that PostgreSQL prints: its cast of a float rounds. No other is NULL. */
+  private static String exact(String column, String type) {
+    return switch (type) {
+      case "float4", "float8" -> ValueSql.finite(column) + "::text::numeric END";
+      case "numeric" -> ValueSql.finite(column) + " END";
+      default -> column + "::numeric";
     };
   }
 
@@ -318,7 +321,7 @@ public final class TableSql {
       return "NULL::jsonb";
     }
     if (bound.values().isEmpty() && bound.origin() instanceof Origin.JsonPath path) {
-      return jsonPath(path, "::jsonb #>");
+      return jsonPath(path, isJsonb(path.column()) ? " #>" : "::json #>") + "::jsonb";
     }
     return "(" + value(column) + ")::jsonb";
   }
@@ -409,7 +412,7 @@ public final class TableSql {
     if (origin instanceof Origin.Column column) {
       return text(column.name());
     } else if (origin instanceof Origin.JsonPath path) {
-      return jsonPath(path, isJson(path.column()) ? " #>>" : "::jsonb #>>");
+      return jsonPath(path, isJsonb(path.column()) ? " #>>" : "::json #>>");
     } else if (origin instanceof Origin.Constant constant) {
       return SqlNames.literal(constant.value()) + "::text";
     } else if (origin instanceof Origin.Key key) {
@@ -424,7 +427,10 @@ public final class TableSql {
       String text = ownText(id.text());
       return "CASE WHEN %s THEN NULL ELSE %s END".formatted(ValueSql.isInteger(text), text);
     } else if (origin instanceof Origin.EventKey key) {
-      return text(key.text());
+      return "(%s || %s)"
+          .formatted(SqlNames.literal(EventId.prefix(key.entry())), text(key.text()));
+    } else if (origin instanceof Origin.Masked masked) {
+      return masked.key().sql(text(masked.text()));
     } else if (origin instanceof Origin.Matches filter) {
       return "(" + matches(filter.filter()) + ")::text";
     } else if (origin instanceof Origin.JsonObject object) {
@@ -440,16 +446,19 @@ public final class TableSql {
       return "NULL::text";
     }
     return switch (type) {
-      case "timestamptz" ->
-          "to_char(%s AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')".formatted(column);
-      case "timestamp" -> "to_char(%s, 'YYYY-MM-DD\"T\"HH24:MI:SS.US')".formatted(column);
+      case "timestamptz" -> ValueSql.timeText(column, column + " AT TIME ZONE 'UTC'", "Z");
+      case "timestamp" -> ValueSql.timeText(column, column, "");
+      // As a float8 of the same digits.
+      case "float4" -> column + "::text::float8::text";
+      // Its cast to text adds the length of the netmask.
+      case "inet" -> "CASE WHEN %1$s IS NOT NULL THEN format('%%s', %1$s) END".formatted(column);
       default -> column + "::text";
     };
   }
 
-  /** Not jsonb: its operators return a part as it is written. */
-  private boolean isJson(String column) {
-    return "json".equals(types.get(column));
+  /** The operators of json, unlike these, return a part as it is written. */
+  private boolean isJsonb(String column) {
+    return "jsonb".equals(types.get(column));
   }
 
   private String jsonPath(Origin.JsonPath path, String operator) {

@@ -2,21 +2,47 @@ package io.experimentetl.mapping;
 
 import io.experimentetl.model.ColumnType;
 import io.experimentetl.model.SourceTable;
+import java.math.BigInteger;
 
 /**
  * Texts and numbers of the source as values of our types, in PostgreSQL's SQL. What is no value of
  * the type is NULL, and no error of the query.
  */
-final class ValueSql {
+public final class ValueSql {
   /** Of 1900 to 2299 all times, and of the others enough to know that they are outside. */
-  private static final long FIRST_MICROS = -62_135_596_800_000_000L;
+  public static final long FIRST_MICROS = -62_135_596_800_000_000L;
 
-  private static final long LAST_MICROS = 253_402_300_799_000_000L;
+  public static final long LAST_MICROS = 253_402_300_799_000_000L;
+
+  /** A double holds no number from here on. */
+  private static final BigInteger TOO_LARGE =
+      BigInteger.ONE.shiftLeft(1024).subtract(BigInteger.ONE.shiftLeft(970));
 
   private ValueSql() {}
 
   static String zone(ColumnBinding bound) {
     return SqlNames.literal(bound.zone() == null ? "UTC" : bound.zone());
+  }
+
+  /** The beginning of a CASE whose value is NULL for what is no number and for infinity. */
+  static String finite(String number) {
+    return "CASE WHEN %1$s::text NOT IN ('NaN', 'Infinity', '-Infinity') THEN %1$s"
+        .formatted(number);
+  }
+
+  /**
+   * A time as a text.
+   *
+   * @param local the time of the clocks that are printed
+   * @param zone what is printed behind it
+   */
+  static String timeText(String column, String local, String zone) {
+    return "CASE WHEN isfinite(%1$s) THEN to_char(%2$s, 'YYYY-MM-DD\"T\"HH24:MI:SS.US') || '%3$s'%4$s ELSE %1$s::text END"
+        .formatted(
+            column,
+            local,
+            zone,
+            " || CASE WHEN %s < '0001-01-01' THEN ' BC' ELSE '' END".formatted(local));
   }
 
   static String whole(String number) {
@@ -29,7 +55,8 @@ final class ValueSql {
    */
   static String time(String number, ColumnBinding bound) {
     String instant =
-        "(TIMESTAMPTZ 'epoch' + floor(least(greatest(%s * %d, %d), %d))::bigint * INTERVAL '1 microsecond')"
+        // The least of NULL and a number is the number.
+        "(TIMESTAMPTZ 'epoch' + CASE WHEN %1$s IS NOT NULL THEN floor(least(greatest(%1$s * %2$d, %3$d), %4$d))::bigint END * INTERVAL '1 microsecond')"
             .formatted(number, bound.unit().micros(), FIRST_MICROS, LAST_MICROS);
     return bound.zone() == null
         ? instant
@@ -40,20 +67,30 @@ final class ValueSql {
     return switch (type) {
       case EVENT_ID, TEXT, LABEL, JSON -> "(" + text + ")";
       case BIGINT, INT ->
-          "CASE WHEN %1$s ~ '^-?[0-9]{1,30}$' THEN %2$s END"
-              .formatted(text, whole("(" + text + ")::numeric"));
+          "CASE WHEN %s THEN %s END".formatted(isNumber(text), whole("(" + text + ")::numeric"));
       case NUMBER ->
-          "CASE WHEN %1$s ~ '^[+-]?([0-9]{1,100}\\.?[0-9]{0,100}|\\.[0-9]{1,100})([eE][+-]?[0-9]{1,3})?$' THEN (%1$s)::numeric END"
-              .formatted(text);
+          "CASE WHEN %1$s THEN CASE WHEN abs((%2$s)::numeric) < %3$s THEN (%2$s)::numeric END END"
+              .formatted(isNumber(text), text, TOO_LARGE);
       case BOOL ->
           "CASE WHEN lower(%1$s) IN ('true', 't', 'yes', 'y', 'on', '1') THEN true WHEN lower(%1$s) IN ('false', 'f', 'no', 'n', 'off', '0') THEN false END"
               .formatted(text);
       case TIMESTAMP ->
           bound.unit() == null
               ? isoTime(text, zone(bound))
-              : "CASE WHEN %1$s ~ '^-?[0-9]{1,30}(\\.[0-9]{1,30})?$' THEN %2$s END"
-                  .formatted(text, time("(" + text + ")::numeric", bound));
+              : "CASE WHEN %s THEN %s END"
+                  .formatted(isNumber(text), time("(" + text + ")::numeric", bound));
     };
+  }
+
+  private static String isNumber(String text) {
+    return "length(%1$s) <= 1000 AND %1$s ~ '^[+-]?([0-9]+\\.?[0-9]*|\\.[0-9]+)([eE][+-]?[0-9]{1,3})?$'"
+        .formatted(text);
+  }
+
+  /** The midnight of a date. Dates that are no timestamps count as the nearest one here. */
+  static String midnight(String date, String zone) {
+    return "(CASE WHEN isfinite(%1$s) THEN least(greatest(%1$s, '0001-01-01'), '9999-12-31')::timestamp ELSE %1$s::timestamp END AT TIME ZONE %2$s)"
+        .formatted(date, zone);
   }
 
   /**

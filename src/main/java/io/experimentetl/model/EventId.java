@@ -39,13 +39,18 @@ public record EventId(long high, long low, String sourceId) {
   /**
    * The id of an event that the source keeps in a table of its own: the UUIDv5 of its key, in the
    * name space that is the UUIDv5 of the table's entry in {@link #NAMESPACE}. The ids of two tables
-   * never collide.
+   * never collide: also the source id has the entry before the key.
    *
    * @param entry of {@code source.tables}, such as {@code exposures}
    * @param key the row's key in that table, as a text
    */
   public static EventId ofEntry(String entry, String key) {
-    return of(named(named(NAMESPACE, entry), key), key);
+    return of(named(named(NAMESPACE, entry), key), prefix(entry) + key);
+  }
+
+  /** What stands before the key in the source id of an event of the entry. */
+  public static String prefix(String entry) {
+    return entry + ":";
   }
 
   /**

@@ -1,6 +1,7 @@
 package io.experimentetl.operations;
 
 import io.experimentetl.clickhouse.ClickHouseReader;
+import io.experimentetl.mapping.RowIdSql;
 import io.experimentetl.mapping.SourceMapping;
 import io.experimentetl.mapping.TableBinding;
 import io.experimentetl.mapping.TableSql;
@@ -137,7 +138,9 @@ public final class DeadLetters {
     }
     int rows = 0;
     for (TableBinding binding : mapping.of(letter.table())) {
-      rows += touch(connection, TableSql.of(connection, binding), letter);
+      int found = touch(connection, TableSql.of(connection, binding, mapping), letter);
+      // A row that could not be read has the number that its own columns give.
+      rows += found > 0 ? found : touch(connection, TableSql.of(connection, binding), letter);
     }
     return rows;
   }
@@ -146,18 +149,23 @@ public final class DeadLetters {
       throws SQLException {
     RowColumns<? extends SourceRow> columns = letter.table().columns();
     boolean isEvent = letter.table() == SourceTable.EVENTS;
+    RowIdSql ids = new RowIdSql(table);
+    List<String> wanted = ids.among(List.of(isEvent ? letter.eventId() : letter.key()));
+    if (wanted.isEmpty()) {
+      return 0;
+    }
     String sql =
-        "UPDATE %1$s SET %2$s = %2$s WHERE (%3$s)::text = ?%4$s"
+        "UPDATE %1$s SET %2$s = %2$s WHERE %3$s%4$s"
             .formatted(
                 table.name(),
                 settable(connection, table.binding()),
-                table.value(columns.all().get(0)),
+                ids.isOneOf("?"),
                 isEvent
                     ? " AND least(greatest(extract(epoch FROM %s) * 1000000, -9223372036854775808), 9223372036854775807)::bigint = ?"
                         .formatted(table.value(columns.named("timestamp")))
                     : "");
     try (PreparedStatement update = connection.prepareStatement(sql)) {
-      update.setString(1, isEvent ? letter.eventId() : letter.key());
+      update.setArray(1, connection.createArrayOf("text", wanted.toArray()));
       if (isEvent) {
         update.setLong(2, letter.subject().occurredAt());
       }

@@ -116,6 +116,8 @@ final class MappingReport {
       return words(id.text()) + ", unless it is an integer";
     } else if (origin instanceof Origin.EventKey key) {
       return words(key.text()) + " beside the name " + key.entry();
+    } else if (origin instanceof Origin.Masked masked) {
+      return "the HMAC of " + words(masked.text());
     } else if (origin instanceof Origin.Matches filter) {
       return "whether " + words(filter.filter());
     } else if (origin instanceof Origin.JsonObject object) {

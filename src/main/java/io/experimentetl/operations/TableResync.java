@@ -131,6 +131,7 @@ final class TableResync {
   /** By the name that it has here, or by the source's own. */
   private static boolean isNamed(TableBinding binding, String table) {
     return binding.table().tableName().equals(table)
+        || binding.entry().equals(table)
         || binding.name().equals(table)
         || binding.qualifiedName().equals(table);
   }

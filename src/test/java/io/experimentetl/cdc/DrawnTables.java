@@ -111,7 +111,7 @@ final class DrawnTables {
   }
 
   private String type(SourceColumn<?> column, boolean allSendable) {
-    List<String> text = List.of("text", "varchar(9000)", "char(7)", "drawn.label", "uuid", "json");
+    List<String> text = List.of("text", "varchar(9000)", "varchar(7)", "drawn.label", "uuid", "json");
     return switch (column.type()) {
       case EVENT_ID -> one(List.of("uuid", "text", "bigint"));
       case BIGINT, INT -> one(List.of("bigint", "int", "smallint", "drawn.whole"));
@@ -285,7 +285,7 @@ final class DrawnTables {
       case "jsonb", "json" ->
           one(List.of("'{\"a\": [1, \"ü\"], \"b\":null}'", "'[]'", large("'[\"%s\"]'")));
       case "drawn.mood" -> one(List.of("'fröhlich'", "'sad'"));
-      case "char(7)", "varchar(50)", "varchar(90)" ->
+      case "varchar(7)", "varchar(50)", "varchar(90)" ->
           isKey ? "'u" + number() + "'" : one(List.of("'a'", "''", "'tab\t'", "'😀'"));
       default ->
           isKey

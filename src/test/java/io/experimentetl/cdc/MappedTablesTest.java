@@ -131,6 +131,43 @@ class MappedTablesTest {
     assertThat(output.stream().filter(Either::isLeft)).isEmpty();
   }
 
+  /** A condition {@code deleted_at: null} would be met by every row. */
+  @Test
+  void rowsWithoutTheFiltersColumnAreNeitherReadNorDropped() {
+    stream(
+        "public",
+        "log",
+        "id INTEGER, timestamp TIMESTAMPTZ, experiment_id INTEGER, user_id TEXT, event_type TEXT, state TEXT",
+        "events: {table: log, where: {deleted_at: null, state: [paid]}}");
+    UnreadableRow row =
+        (UnreadableRow) inserted("1", "2026-11-20 12:00:00+00", "5", "u", "buy", "paid");
+    assertThat(row.code()).isEqualTo(FindingCode.S_NULL_REQUIRED);
+    assertThat(row.reason())
+        .isEqualTo(
+            "The table public.log has no column deleted_at, which source.tables.events.where names: correct it there, redeploy, and replay the row.");
+    output.clear();
+    decoder.decode(
+        PgOutputMessages.insert(
+            TABLE, Arrays.asList("2", "2026-11-20 12:00:00+00", "5", "u", "buy", "open")),
+        25);
+    assertThat(changes()).isEmpty();
+    output.clear();
+    stream(
+        "public",
+        "log",
+        "id INTEGER, timestamp TIMESTAMPTZ, experiment_id INTEGER, user_id TEXT, event_type TEXT",
+        "events: {table: log, where: {deleted_at: null}}");
+    inserted("1", "2026-11-20 12:00:00+00", "5", "u", "buy");
+    assertThat(
+            output.stream()
+                .filter(Either::isLeft)
+                .map(notice -> notice.left().drift())
+                .filter(drift -> drift != null)
+                .map(SchemaDrift::reason))
+        .containsExactly(
+            "The column deleted_at of public.log is not there, and source.tables.events.where names it: no row can be judged.");
+  }
+
   @Test
   void epochsLocalTimesAndDates() {
     stream(

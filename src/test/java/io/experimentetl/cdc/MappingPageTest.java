@@ -46,7 +46,11 @@ class MappingPageTest {
 
   private void check(String yaml, JsonNode example) throws IOException {
     Path file = Files.createTempFile(folder, "etl", ".yaml");
-    Files.writeString(file, "source:\n  tables:\n" + yaml.indent(4));
+    // The key of RFC 4231, test case 2.
+    Path key = Files.writeString(folder.resolve("mask-key"), "Jefe\n");
+    Files.writeString(
+        file,
+        "source:\n  tables:\n" + yaml.replace("/run/secrets/mask-key", key.toString()).indent(4));
     SourceMapping mapping =
         JobConfig.load(
                 file,

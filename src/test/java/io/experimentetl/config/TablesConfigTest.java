@@ -10,6 +10,7 @@ import io.experimentetl.mapping.SourceMapping;
 import io.experimentetl.mapping.TableBinding;
 import io.experimentetl.mapping.TimeUnit;
 import io.experimentetl.model.SourceTable;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -242,6 +243,44 @@ class TablesConfigTest {
         .contains(
             "source.tables.events.columns.experiment_id: names experiments by id, while assignments names them by key.",
             "events: none");
+  }
+
+  @Test
+  void maskedTableKeepsItsOtherColumns() {
+    Map<String, String> secrets = new HashMap<>(SECRETS);
+    secrets.put("EXPERIMENT_ETL_SOURCE_TABLES_MASK_KEY", "k");
+    TableBinding users =
+        JobConfig.parse(
+                "file", "source: {tables: {mask: {users.email: hmac, users.name: drop}}}", secrets)
+            .source()
+            .tables()
+            .entry("users");
+    assertThat(users.columns().get("email").origin()).isInstanceOf(Origin.Masked.class);
+    assertThat(users.columns()).doesNotContainKey("name").containsKeys("user_id", "properties");
+    assertThat(users.mapped()).isFalse();
+    assertThat(users.toString()).contains("EXPERIMENT_ETL_SOURCE_TABLES_MASK_KEY");
+  }
+
+  @Test
+  void everyMistakeOfAMaskIsReportedAtOnce() {
+    assertThatThrownBy(
+            () ->
+                mapping(
+                    """
+                    assignments: {columns: {context: {column: c, values: {A: B}}}}
+                    mask: {users.user_id: hmac, users.email: hash, users.properties: hmac, events.device_id: hmac, nothing: drop}
+                    mask-key: secret
+                    """))
+        .message()
+        .contains(
+            "source.tables.mask.users.user_id: is no column that can be masked.",
+            "source.tables.mask.users.email: is \"hash\".",
+            "source.tables.mask.users.properties: is hmac of a JSON column.",
+            "source.tables.mask.nothing: is no column that can be masked.",
+            "source.tables.mask-key: is in the file, where a secret does not belong.",
+            "The environment variable EXPERIMENT_ETL_SOURCE_TABLES_MASK_KEY is not set.",
+            "name a file with the key mask-key-file")
+        .doesNotContain("secret\"");
   }
 
   @Test

@@ -44,7 +44,7 @@ class EntityNumberTest {
   @Test
   void eventsOfTwoTablesHaveDifferentIds() {
     EventId exposure = EventId.ofEntry("exposures", "5");
-    assertThat(exposure.sourceId()).isEqualTo("5");
+    assertThat(exposure.sourceId()).isEqualTo("exposures:5");
     assertThat(exposure)
         .isNotEqualTo(EventId.of("5"))
         .isNotEqualTo(EventId.ofEntry("facts.orders", "5"));

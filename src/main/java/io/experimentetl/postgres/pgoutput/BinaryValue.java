@@ -46,6 +46,8 @@ final class BinaryValue {
       case FLOAT -> floating(bytes, offset, length);
       case NUMERIC -> numeric(bytes, offset, length);
       case TEXT, JSON -> new String(bytes, offset, length, StandardCharsets.UTF_8);
+      case PADDED_TEXT ->
+          TextValue.withoutPadding(new String(bytes, offset, length, StandardCharsets.UTF_8));
       case JSONB -> jsonb(bytes, offset, length);
       case UUID -> {
         int from = sized(offset, length, 2 * Long.BYTES);
@@ -102,7 +104,7 @@ final class BinaryValue {
 
   /** The number with the fewest digits that is this float: the one that PostgreSQL prints. */
   private static double shortest(float value) {
-    if (!Float.isFinite(value)) {
+    if (!Float.isFinite(value) || value == 0) {
       return value;
     }
     BigDecimal exact = new BigDecimal(value);

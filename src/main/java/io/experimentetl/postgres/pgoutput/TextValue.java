@@ -40,9 +40,19 @@ final class TextValue {
       case INTEGER -> Long.valueOf(text);
       case FLOAT -> Double.valueOf(text);
       case NUMERIC, TEXT, JSON, JSONB, DATE, TEXT_ONLY, OTHER -> text;
+      case PADDED_TEXT -> withoutPadding(text);
       case UUID -> UUID.fromString(text);
       case TIMESTAMPTZ, TIMESTAMP -> new ValueFormat.Micros(micros(text));
     };
+  }
+
+  /** PostgreSQL pads by blanks only; other white space is part of the value. */
+  static String withoutPadding(String text) {
+    int end = text.length();
+    while (end > 0 && text.charAt(end - 1) == ' ') {
+      end--;
+    }
+    return text.substring(0, end);
   }
 
   private static Boolean bool(String text) {

@@ -21,13 +21,14 @@ public enum ValueFormat {
   TEXT(
       "textsend",
       "varcharsend",
-      "bpcharsend",
       "namesend",
       "charsend",
       "enum_send",
       "citextsend",
       "unknownsend",
       "cstring_send"),
+  /** A {@link String} without the blanks that pad it, as PostgreSQL's cast to text. */
+  PADDED_TEXT("bpcharsend"),
   /** A {@link String}, as it was written. */
   JSON("json_send"),
   /** A {@link String}; its binary form begins with a version. */

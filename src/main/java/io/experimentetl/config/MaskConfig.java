@@ -1,0 +1,89 @@
+package io.experimentetl.config;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import io.experimentetl.mapping.ColumnBinding;
+import io.experimentetl.mapping.Origin;
+import io.experimentetl.mapping.TableBinding;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+
+/** Reads {@code source.tables.mask}: which columns leave the platform masked, or not at all. */
+final class MaskConfig {
+  private static final String DROP = "drop";
+  private static final String HMAC = "hmac";
+
+  /** The columns of each entry by which nothing is joined or selected. */
+  private static final Map<String, List<String>> MASKABLE =
+      Map.of(
+          "users", List.of("email", "name", "properties"),
+          "assignments", List.of("context"),
+          "exposures", List.of("session_id", "request_id", "device_id", "properties"),
+          "events", List.of("session_id", "request_id", "device_id", "properties"));
+
+  /** They hold JSON, of which nothing could be read when it is masked. */
+  private static final List<String> JSON = List.of("properties", "context");
+
+  private final Section section;
+
+  MaskConfig(Section section) {
+    this.section = section;
+  }
+
+  /** Replaces the bindings whose columns are masked. */
+  void apply(List<TableBinding> tables) {
+    JsonNode masks = section.any("mask");
+    boolean anyHmac = false;
+    for (JsonNode how : masks) {
+      anyHmac |= how.asText().equals(HMAC);
+    }
+    Secret key = section.secret("mask-key", anyHmac);
+    if (!masks.isObject() && !masks.isMissingNode() && !masks.isNull()) {
+      section.error(
+          "mask",
+          "is " + ValueType.describe(masks) + ", not a group of columns.",
+          "Write ENTRY.COLUMN: drop or hmac below it.");
+    }
+    masks.properties().forEach(mask -> apply(mask.getKey(), mask.getValue(), key, tables));
+  }
+
+  private void apply(String name, JsonNode how, Secret key, List<TableBinding> tables) {
+    int dot = name.indexOf('.');
+    String entry = dot < 0 ? name : name.substring(0, dot);
+    String column = name.substring(dot + 1);
+    Optional<TableBinding> table =
+        tables.stream().filter(binding -> binding.entry().equals(entry)).findFirst();
+    String at = "mask." + name;
+    if (table.isEmpty() || !MASKABLE.getOrDefault(entry, List.of()).contains(column)) {
+      section.error(
+          at,
+          "is no column that can be masked.",
+          "Use "
+              + MASKABLE.keySet().stream()
+                  .sorted()
+                  .map(each -> each + "." + String.join(", " + each + ".", MASKABLE.get(each)))
+                  .reduce((a, b) -> a + ", " + b)
+                  .orElseThrow()
+              + ".");
+      return;
+    }
+    ColumnBinding bound = table.get().columns().get(column);
+    boolean isHmac = how.asText().equals(HMAC);
+    if (!isHmac && !how.asText().equals(DROP)) {
+      section.error(at, "is " + ValueType.describe(how) + ".", "Use drop or hmac.");
+    } else if (isHmac && JSON.contains(column)) {
+      section.error(at, "is hmac of a JSON column.", "Use drop, or list columns in properties.");
+    } else if (isHmac && bound == null) {
+      section.error(at, "masks a column that is not read.", "Remove it, or map the column.");
+    } else if (isHmac && !bound.values().isEmpty()) {
+      section.error(at, "masks a column whose values are renamed.", "Remove one of the two.");
+    } else {
+      tables.replaceAll(
+          binding ->
+              binding == table.get()
+                  ? binding.masked(
+                      column, isHmac ? bound.from(new Origin.Masked(bound.origin(), key)) : null)
+                  : binding);
+    }
+  }
+}

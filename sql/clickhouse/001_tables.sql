@@ -10,6 +10,8 @@
 -- only a crash of the server. Measured (SinkBench, 2 cores, virtual disk): batches of 100,000 rows 622,531 -> 573,248 rows/s;
 -- batches of 1,000 rows 24 -> 52 ms each. Merged parts need no fsync: their source parts stay for old_parts_lifetime (8 min).
 
+-- Keys, names and codes are plain Strings here: a merge looks each value of a LowCardinality up in a dictionary, which took most of a
+-- merge's processor time (docs/performance.md).
 CREATE TABLE IF NOT EXISTS events_processed /*cluster:ON CLUSTER '{cluster}'*/
 (
     event_id             UUID                   COMMENT 'the source''s id; for an id that is not a UUID its UUIDv5 in the namespace a066a403-c85e-5eb8-952c-03530f7288e3',
@@ -24,15 +26,15 @@ CREATE TABLE IF NOT EXISTS events_processed /*cluster:ON CLUSTER '{cluster}'*/
     session_id           Nullable(String),
     request_id           Nullable(String),
     device_id            Nullable(String)       COMMENT 'NULL if PostgreSQL has no such column',
-    experiment_key       LowCardinality(String) COMMENT 'empty: the experiment was unknown',
-    experiment_name      LowCardinality(String),
-    variant_key          LowCardinality(String) COMMENT 'key of the delivered variant; empty: none, or unknown',
-    variant_name         LowCardinality(String),
+    experiment_key       String                 COMMENT 'empty: the experiment was unknown',
+    experiment_name      String,
+    variant_key          String                 COMMENT 'key of the delivered variant; empty: none, or unknown',
+    variant_name         String,
     assigned_variant_id  Nullable(Int64),
-    assigned_variant_key LowCardinality(String),
+    assigned_variant_key String,
     user_properties      Nullable(String)       COMMENT 'JSON; NULL: the user was unknown',
     day                  Date32                 COMMENT 'day of timestamp in the experiment''s zone',
-    inconsistencies      Array(LowCardinality(String)) COMMENT 'codes found on the row',
+    inconsistencies      Array(String)          COMMENT 'codes found on the row',
     _lsn                 UInt64                 COMMENT 'LSN of the change; 0: the initial snapshot',
     _committed_at        DateTime64(6, 'UTC'),
     _version             UInt64,

@@ -15,15 +15,15 @@ public final class EventEncoder implements RowEncoder<EventProcessed> {
   private static final TableSchema SCHEMA =
       VersionColumns.append(
           SourceColumns.append(TableSchema.of("events_processed"), EventRow.COLUMNS)
-              .column("experiment_key", "LowCardinality(String)")
-              .column("experiment_name", "LowCardinality(String)")
-              .column("variant_key", "LowCardinality(String)")
-              .column("variant_name", "LowCardinality(String)")
+              .column("experiment_key", "String")
+              .column("experiment_name", "String")
+              .column("variant_key", "String")
+              .column("variant_name", "String")
               .column("assigned_variant_id", "Nullable(Int64)")
-              .column("assigned_variant_key", "LowCardinality(String)")
+              .column("assigned_variant_key", "String")
               .column("user_properties", "Nullable(String)")
               .column("day", "Date32")
-              .column("inconsistencies", "Array(LowCardinality(String))"));
+              .column("inconsistencies", "Array(String)"));
 
   @Override
   public TableSchema schema() {

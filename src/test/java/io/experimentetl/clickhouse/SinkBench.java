@@ -2,6 +2,7 @@ package io.experimentetl.clickhouse;
 
 import io.experimentetl.local.ClickHouseEndpoint;
 import io.experimentetl.local.ClickHouseServer;
+import io.experimentetl.local.demo.Pause;
 import io.experimentetl.model.EventId;
 import io.experimentetl.model.EventProcessed;
 import io.experimentetl.model.EventRow;
@@ -83,6 +84,13 @@ final class SinkBench {
         committer.commit(requests);
       }
       sending.print("commit", rows);
+      while (!database.query("SELECT count() FROM system.merges").equals("0")) {
+        Pause.of(Duration.ofMillis(100));
+      }
+      sending.print("commit, and the merges behind it", rows);
+      System.out.println(
+          database.query(
+              "SELECT 'merges: ' || countIf(level > 0) || ', of rows: ' || sumIf(rows, level > 0) FROM system.parts WHERE table = 'events_processed'"));
       System.out.println(
           database.query("SELECT count() FROM events_processed") + " rows in the table");
     }

@@ -139,7 +139,9 @@ public final class BenchCommand implements Callable<Integer> {
     backlog.commit("events", WARM_UP);
     job.awaitVisible();
     profile.mark();
+    long clickHouse = servers.get("ClickHouse");
     Map<String, Double> threads = CpuSeconds.byThread(taskManager);
+    Map<String, Double> serverThreads = CpuSeconds.byThread(clickHouse);
     long visible = job.warehouse().visibleEvents() + rows;
     all.add(
         Measured.measure(
@@ -154,8 +156,9 @@ public final class BenchCommand implements Callable<Integer> {
               job.awaitVisible();
               return true;
             }));
+    printThreads("ClickHouse", serverThreads, CpuSeconds.byThread(clickHouse));
+    printThreads("TaskManager", threads, CpuSeconds.byThread(taskManager));
     profile.stop();
-    printThreads(threads, CpuSeconds.byThread(taskManager));
     job.cancel();
     return profile;
   }
@@ -163,9 +166,9 @@ public final class BenchCommand implements Callable<Integer> {
   /**
    * The compilers and the collector of the heap take processor time too, which no profile shows.
    */
-  private void printThreads(Map<String, Double> before, Map<String, Double> after) {
+  private void printThreads(String process, Map<String, Double> before, Map<String, Double> after) {
     PrintWriter out = spec.commandLine().getOut();
-    out.printf("TaskManager, CPU seconds per million rows by thread:%n");
+    out.printf("%s, CPU seconds per million rows by thread:%n", process);
     Map<String, Double> used = new LinkedHashMap<>();
     after.forEach(
         (thread, seconds) ->

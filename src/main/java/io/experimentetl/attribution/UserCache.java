@@ -2,9 +2,7 @@ package io.experimentetl.attribution;
 
 import java.util.Iterator;
 import java.util.LinkedHashMap;
-import java.util.LinkedHashSet;
 import java.util.Map;
-import java.util.Set;
 import java.util.function.Consumer;
 
 /**
@@ -17,8 +15,12 @@ final class UserCache {
   private static final class Entry {
     private final UserFacts facts;
     private int weight;
-    private boolean isChanged;
     private boolean isUsed;
+
+    /** Its neighbours among the changed entries; null where it is unchanged. */
+    private Entry changedBefore;
+
+    private Entry changedBehind;
 
     private Entry(UserFacts facts) {
       this.facts = facts;
@@ -29,8 +31,8 @@ final class UserCache {
   private final long maxWeight;
   private final LinkedHashMap<String, Entry> entries = new LinkedHashMap<>(1024);
 
-  /** In the order of their first change; each has its flag set. */
-  private final Set<Entry> changed = new LinkedHashSet<>();
+  /** The changed entries in the order of their first change, as a ring that begins behind this. */
+  private final Entry changed = new Entry(null);
 
   /** The entry that was loaded last: its change follows. */
   private Entry last;
@@ -46,6 +48,8 @@ final class UserCache {
   UserCache(UserStorage storage, long maxWeight) {
     this.storage = storage;
     this.maxWeight = maxWeight;
+    changed.changedBefore = changed;
+    changed.changedBehind = changed;
   }
 
   /** Sets what is to be done before a user is written. */
@@ -71,9 +75,8 @@ final class UserCache {
   /** Notes that a loaded user has changed, and writes other users back where there is no room. */
   void changed(String userId) {
     Entry entry = entryOf(userId);
-    if (!entry.isChanged) {
-      entry.isChanged = true;
-      changed.add(entry);
+    if (entry.changedBehind == null) {
+      addChanged(entry);
     }
     entry.facts.clearTouched();
     int now = entry.facts.weight();
@@ -100,17 +103,31 @@ final class UserCache {
     if (entry == last) {
       last = null;
     }
-    if (entry.isChanged) {
-      entry.isChanged = false;
-      changed.remove(entry);
+    if (entry.changedBehind != null) {
+      removeChanged(entry);
       write(entry.facts);
     }
   }
 
+  private void addChanged(Entry entry) {
+    entry.changedBefore = changed.changedBefore;
+    entry.changedBehind = changed;
+    entry.changedBefore.changedBehind = entry;
+    changed.changedBefore = entry;
+  }
+
+  private static void removeChanged(Entry entry) {
+    entry.changedBefore.changedBehind = entry.changedBehind;
+    entry.changedBehind.changedBefore = entry.changedBefore;
+    entry.changedBefore = null;
+    entry.changedBehind = null;
+  }
+
   /** Writes all changes; the users stay on the heap, without their events. */
   void flush() {
-    for (Entry entry : changed) {
-      entry.isChanged = false;
+    while (changed.changedBehind != changed) {
+      Entry entry = changed.changedBehind;
+      removeChanged(entry);
       boolean isKept = write(entry.facts);
       int now = isKept ? entry.facts.weight() : 0;
       weight += now - entry.weight;
@@ -119,7 +136,6 @@ final class UserCache {
         entries.remove(entry.facts.key);
       }
     }
-    changed.clear();
     last = null;
   }
 

@@ -5,9 +5,7 @@ import io.experimentetl.model.UserKey;
 import io.experimentetl.model.UserRow;
 import java.util.ArrayList;
 import java.util.Arrays;
-import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Map;
 
 /** One user's facts, on the heap: the working form of {@link UserState}. */
 final class UserFacts {
@@ -31,7 +29,7 @@ final class UserFacts {
   private final UserStorage storage;
 
   /** The facts by experiment, as far as they were read. */
-  private final Map<Long, ExperimentFacts> experiments = new LinkedHashMap<>();
+  private final UserExperiments experiments = new UserExperiments();
 
   /** Number of experiments whose facts are in state. */
   private int storedExperiments;
@@ -105,7 +103,7 @@ final class UserFacts {
   }
 
   private ExperimentFacts add(ExperimentFacts facts) {
-    experiments.put(facts.experimentId, facts);
+    experiments.add(facts);
     return facts;
   }
 
@@ -219,14 +217,15 @@ final class UserFacts {
 
   private long[] pendingExperiments() {
     int count = 0;
-    for (ExperimentFacts facts : experiments.values()) {
-      count += facts.hasPending() ? 1 : 0;
+    for (int i = 0; i < experiments.size(); i++) {
+      count += experiments.at(i).hasPending() ? 1 : 0;
     }
     if (count == 0) {
       return NO_EXPERIMENTS;
     }
     long[] ids = new long[count];
-    for (ExperimentFacts facts : experiments.values()) {
+    for (int i = 0; i < experiments.size(); i++) {
+      ExperimentFacts facts = experiments.at(i);
       if (facts.hasPending()) {
         ids[ids.length - count--] = facts.experimentId;
       }
@@ -338,8 +337,8 @@ final class UserFacts {
     if (!areAllRead && storedExperiments > 0) {
       return true;
     }
-    for (ExperimentFacts facts : experiments.values()) {
-      if (!facts.isEmpty()) {
+    for (int i = 0; i < experiments.size(); i++) {
+      if (!experiments.at(i).isEmpty()) {
         return true;
       }
     }
@@ -350,20 +349,24 @@ final class UserFacts {
   List<ExperimentFacts> experiments() {
     if (!areAllRead) {
       for (ExperimentState state : storage.experiments(key)) {
-        if (!experiments.containsKey(state.experimentId())) {
+        if (experiments.get(state.experimentId()) == null) {
           add(ExperimentFacts.of(storage, key, state));
         }
       }
       areAllRead = true;
     }
-    experiments.values().forEach(this::touch);
-    return List.copyOf(experiments.values());
+    List<ExperimentFacts> all = new ArrayList<>(experiments.size());
+    for (int i = 0; i < experiments.size(); i++) {
+      all.add(touch(experiments.at(i)));
+    }
+    return all;
   }
 
   /** The facts of the experiments in which facts have an unresolved reference. */
   List<ExperimentFacts> withPending() {
     List<ExperimentFacts> pending = new ArrayList<>(0);
-    for (ExperimentFacts facts : experiments.values()) {
+    for (int i = 0; i < experiments.size(); i++) {
+      ExperimentFacts facts = experiments.at(i);
       if (facts.hasPending()) {
         pending.add(touch(facts));
       }

@@ -16,7 +16,7 @@ record BlueGreenStatus(boolean healthy, String text) {
    * @param isAtWork whether a process runs a step now
    */
   static BlueGreenStatus of(State state, boolean isAtWork, Deployment deployment) {
-    String slot = JobArguments.greenSlot(deployment.config().source().slot());
+    String slot = JobArguments.greenSlot(deployment.databases().config().source().slot());
     if (isAtWork) {
       return new BlueGreenStatus(true, "a step of bluegreen runs");
     }

@@ -23,10 +23,10 @@ REVOKE SELECT ON users FROM experiment_etl_reader;
 GRANT SELECT ON * TO experiment_etl_auditor;
 GRANT INSERT ON data_inconsistencies TO experiment_etl_auditor;
 GRANT INSERT ON etl_audits TO experiment_etl_auditor;
-GRANT SELECT, ALTER DELETE, ALTER TTL, ALTER MATERIALIZE TTL ON * TO experiment_etl_serve;
+GRANT SELECT, ALTER DELETE, ALTER TTL, ALTER MATERIALIZE TTL, ALTER ADD CONSTRAINT ON * TO experiment_etl_serve;
 GRANT INSERT ON data_inconsistencies TO experiment_etl_serve;
 GRANT INSERT ON etl_audits TO experiment_etl_serve;
-GRANT SELECT, INSERT, ALTER DELETE, ALTER TTL ON * TO experiment_etl_archivist;
+GRANT SELECT, INSERT, ALTER DELETE, ALTER TTL, ALTER ADD CONSTRAINT ON * TO experiment_etl_archivist;
 GRANT SELECT, INSERT, ALTER DELETE, TRUNCATE ON * TO experiment_etl_operator;
 
 -- The checks before a start, and of a query that stands still. Each shows only what the user may see.

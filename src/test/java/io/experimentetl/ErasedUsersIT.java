@@ -74,6 +74,18 @@ class ErasedUsersIT {
         .isEqualTo("user:erased-today\nuser:kept");
   }
 
+  /** The archive has not learnt of erasures that became visible meanwhile. */
+  @Test
+  void cleanUpBehindTheArchiveCountsFromBeforeIt() {
+    markerAt("2026-03-05 18:00:00");
+
+    SQL.forgetErasedUsers(warehouse.login(), "2026-03-03 18:00:00.000000");
+
+    assertThat(usersIn("users")).isEqualTo("erased-today\nkept");
+    SQL.forgetErasedUsers(warehouse.login());
+    assertThat(usersIn("users")).isEqualTo("kept");
+  }
+
   @Test
   void cleanUpKeepsTheLastDayOfAStoppedJob() {
     SQL.forgetErasedUsers(warehouse.login());

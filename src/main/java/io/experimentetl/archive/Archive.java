@@ -14,9 +14,11 @@ import java.time.Year;
 import java.time.YearMonth;
 import java.util.ArrayList;
 import java.util.Comparator;
+import java.util.HashSet;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.Optional;
+import java.util.Set;
 
 /**
  * The manifests and files of the archive.
@@ -120,6 +122,28 @@ public final class Archive implements AutoCloseable {
       Files.deleteIfExists(copy);
       throw e;
     }
+  }
+
+  /**
+   * Removes all files that no manifest names, with their versions: a run that was stopped has left
+   * them.
+   *
+   * @return the number of versions
+   */
+  int removeUnnamed() throws IOException {
+    Set<String> named = new HashSet<>();
+    for (Manifest manifest : manifests()) {
+      String folder = Manifest.folder(manifest.archivedTable(), manifest.yearMonth());
+      named.add(folder + Manifest.NAME);
+      manifest.names().forEach(name -> named.add(folder + name));
+    }
+    int removed = 0;
+    for (String name : store.list("")) {
+      if (!named.contains(name)) {
+        removed += store.remove(name);
+      }
+    }
+    return removed;
   }
 
   /**

@@ -20,27 +20,13 @@ public final class ArchiveErasure {
   private final ClickHouseFiles clickHouse;
   private final ArchivedRows archived;
   private final Clock clock;
-  private final boolean unknown;
 
-  private ArchiveErasure(
-      Archive archive, ClickHouseFiles clickHouse, Clock clock, boolean unknown) {
+  /** An erasure of the users that a warehouse knows as erased. */
+  public ArchiveErasure(Archive archive, ClickHouseFiles clickHouse, Clock clock) {
     this.archive = archive;
     this.clickHouse = clickHouse;
     this.archived = new ArchivedRows(archive, clickHouse);
     this.clock = clock;
-    this.unknown = unknown;
-  }
-
-  /** An erasure of the users that a warehouse knows as erased. */
-  public static ArchiveErasure ofErasedUsers(
-      Archive archive, ClickHouseFiles clickHouse, Clock clock) {
-    return new ArchiveErasure(archive, clickHouse, clock, false);
-  }
-
-  /** An erasure of the users that a warehouse does not have. It reads all files. */
-  public static ArchiveErasure ofUnknownUsers(
-      Archive archive, ClickHouseFiles clickHouse, Clock clock) {
-    return new ArchiveErasure(archive, clickHouse, clock, true);
   }
 
   /**
@@ -51,37 +37,33 @@ public final class ArchiveErasure {
    */
   public List<Manifest> run() throws IOException, InterruptedException {
     List<Manifest> changed = new ArrayList<>();
+    // They may have rows of erased users.
+    archive.removeUnnamed();
     for (Manifest manifest : archive.manifests()) {
-      // A run that was stopped may have left files of erased users.
-      archive.removeOthers(manifest);
       Manifest erased = erase(manifest);
       if (erased != null) {
         changed.add(erased);
       }
     }
-    for (ArchivedTable table : unknown ? new ArchivedTable[0] : ArchivedTable.values()) {
+    for (ArchivedTable table : ArchivedTable.values()) {
       clickHouse.select(ArchivedRows.deleteErased(table.restoredTable()));
     }
     return changed;
   }
 
   private Manifest erase(Manifest manifest) throws IOException, InterruptedException {
-    String erased = unknown ? ArchivedRows.UNKNOWN : ArchivedRows.ERASED;
-    Set<Integer> buckets = new HashSet<>();
-    if (!unknown) {
-      buckets.addAll(archived.erasedBuckets(manifest.buckets()));
-    }
+    Set<Integer> buckets = new HashSet<>(archived.erasedBuckets(manifest.buckets()));
     Manifest next = manifest.nextRevision();
     Set<Integer> rewritten = new HashSet<>();
     List<Manifest.File> files = new ArrayList<>();
     long users = 0;
     for (Manifest.File file : manifest.files()) {
-      if (!unknown && !buckets.contains(file.bucket())) {
+      if (!buckets.contains(file.bucket())) {
         continue;
       }
       Path copy = archive.fetch(manifest, file);
       try {
-        long found = archived.erasedUsers(manifest, erased, copy);
+        long found = archived.erasedUsers(manifest, copy);
         if (found > 0) {
           users += found;
           rewritten.add(file.bucket());
@@ -90,7 +72,7 @@ public final class ArchiveErasure {
                   next,
                   file.bucket(),
                   new ArchivedRows.Rows(
-                      ArchivedRows.remaining(manifest.columnList(), "file", erased), copy));
+                      ArchivedRows.remaining(manifest.columnList(), "file"), copy));
           if (without != null) {
             files.add(without);
           }

@@ -6,6 +6,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.UUID;
 import java.util.stream.Collectors;
 
 /** Writes the rows of one bucket as a Parquet file, and compares the file with the rows. */
@@ -19,7 +20,7 @@ final class ArchivedRows {
           + FORMAT;
 
   /** Erased users; their rows from before the erasure have a version up to the one here. */
-  static final String ERASED =
+  private static final String ERASED =
       "SELECT user_id AS erased_user, max(_version) AS erased_version FROM ("
           + List.of("users", "events_processed", "assignments_processed").stream()
               .map(
@@ -29,10 +30,6 @@ final class ArchivedRows {
                           + " WHERE _deleted AND _delete_reason = 'erasure'")
               .collect(Collectors.joining(" UNION ALL "))
           + ") GROUP BY erased_user";
-
-  /** Users of an attached file who are not in the warehouse, in the same form. */
-  static final String UNKNOWN =
-      "SELECT DISTINCT user_id AS erased_user, 0xFFFFFFFFFFFFFFFF AS erased_version FROM file WHERE user_id NOT IN (SELECT user_id FROM users FINAL)";
 
   private final Archive archive;
   private final ClickHouseFiles clickHouse;
@@ -64,20 +61,18 @@ final class ArchivedRows {
    * stay.
    *
    * @param from a table, with an alias if it is a query
-   * @param erased a query for users and versions
    */
-  static String remaining(String columns, String from, String erased) {
+  static String remaining(String columns, String from) {
     return "SELECT %s FROM %s LEFT JOIN (%s) AS erased ON user_id = erased_user WHERE erased_version = 0 OR _version > erased_version SETTINGS join_use_nulls = 0"
-        .formatted(columns, from, erased);
+        .formatted(columns, from, ERASED);
   }
 
   /** The number of users in the file with rows from before their erasure. */
-  long erasedUsers(Manifest manifest, String erased, Path file)
-      throws IOException, InterruptedException {
+  long erasedUsers(Manifest manifest, Path file) throws IOException, InterruptedException {
     return Long.parseLong(
         clickHouse.select(
                 "SELECT uniqExact(user_id) FROM file INNER JOIN (%s) AS erased ON user_id = erased_user WHERE _version <= erased_version"
-                    .formatted(erased),
+                    .formatted(ERASED),
                 attached(manifest, file))
             .get(0)[0]);
   }
@@ -101,7 +96,9 @@ final class ArchivedRows {
     if (wanted.rows() == 0) {
       return null;
     }
-    String name = "r%05d-b%05d.parquet".formatted(manifest.revision(), bucket);
+    // No run writes a name twice: a versioned bucket would keep what a stopped one has written.
+    String name =
+        "r%05d-b%05d-%s.parquet".formatted(manifest.revision(), bucket, UUID.randomUUID());
     Path draft = archive.draft();
     try {
       String sql = "SELECT %s FROM (%s)%s".formatted(manifest.columnList(), rows.sql(), SETTINGS);

@@ -21,6 +21,12 @@ public enum ArchivedTable {
       "if(assigned_at > '1900-01-02 00:00:00', assigned_at, _committed_at)",
       "experiment_id, user_id, id");
 
+  /**
+   * A constraint that every row fulfils. While a table has it, sql/clickhouse/900_retention.sql
+   * gives the table no TTL.
+   */
+  public static final String GUARD = "only_archive_removes_rows";
+
   private static final DateTimeFormatter FIRST_OF_MONTH =
       DateTimeFormatter.ofPattern("uuuu-MM-dd HH:mm:ss").withZone(ZoneOffset.UTC);
 
@@ -39,6 +45,12 @@ public enum ArchivedTable {
   /** The table in ClickHouse that the rows leave. */
   public String warehouseTable() {
     return warehouseTable;
+  }
+
+  /** A statement: no TTL comes back. */
+  public String guard() {
+    return "ALTER TABLE %s ADD CONSTRAINT IF NOT EXISTS %s CHECK true"
+        .formatted(warehouseTable, GUARD);
   }
 
   /** The table in ClickHouse that restored rows fill. */

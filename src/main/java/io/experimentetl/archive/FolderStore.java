@@ -10,7 +10,10 @@ import java.nio.file.StandardOpenOption;
 import java.util.List;
 import java.util.stream.Stream;
 
-/** The archive in a directory. */
+/**
+ * The archive in a directory. It is never made here: an absent one may be a volume that is not
+ * mounted. A symbolic link is refused, since files behind it would not be listed.
+ */
 final class FolderStore implements ArchiveStore {
   private static final String DRAFT = ".draft";
 
@@ -22,9 +25,26 @@ final class FolderStore implements ArchiveStore {
 
   @Override
   public void check() throws IOException {
-    Files.createDirectories(root);
+    requireFolder();
     if (!Files.isWritable(root)) {
       throw new IOException("The archive's folder " + root + " can't be written (archive.folder).");
+    }
+  }
+
+  private void requireFolder() throws IOException {
+    requireNoLink(root);
+    if (!Files.isDirectory(root)) {
+      throw new IOException(
+          "The archive's folder %s does not exist: mount its volume, or make the folder before the first run, or correct archive.folder."
+              .formatted(root));
+    }
+  }
+
+  private static void requireNoLink(Path path) throws IOException {
+    if (Files.isSymbolicLink(path)) {
+      throw new IOException(
+          "%s is a symbolic link, and the archive follows none: let archive.folder name the directory itself, and keep links out of it."
+              .formatted(path));
     }
   }
 
@@ -32,6 +52,7 @@ final class FolderStore implements ArchiveStore {
   public void write(String name, Path file) throws IOException {
     Path target = root.resolve(name);
     Path draft = target.resolveSibling(target.getFileName() + DRAFT);
+    requireFolder();
     Files.createDirectories(target.getParent());
     Files.copy(file, draft, StandardCopyOption.REPLACE_EXISTING);
     sync(draft);
@@ -47,6 +68,7 @@ final class FolderStore implements ArchiveStore {
 
   @Override
   public void read(String name, Path to) throws IOException {
+    requireFolder();
     try {
       Files.copy(root.resolve(name), to);
     } catch (NoSuchFileException e) {
@@ -56,17 +78,20 @@ final class FolderStore implements ArchiveStore {
 
   @Override
   public List<String> list(String prefix) throws IOException {
-    if (!Files.isDirectory(root)) {
-      return List.of();
-    }
+    requireFolder();
+    List<Path> found;
     try (Stream<Path> files = Files.walk(root)) {
-      return files
-          .filter(Files::isRegularFile)
-          .map(file -> root.relativize(file).toString().replace('\\', '/'))
-          .filter(name -> name.startsWith(prefix))
-          .sorted()
-          .toList();
+      found = files.toList();
     }
+    for (Path path : found) {
+      requireNoLink(path);
+    }
+    return found.stream()
+        .filter(Files::isRegularFile)
+        .map(file -> root.relativize(file).toString().replace('\\', '/'))
+        .filter(name -> name.startsWith(prefix))
+        .sorted()
+        .toList();
   }
 
   @Override

@@ -24,10 +24,13 @@ import java.util.Set;
  *       progress marker: the job may still look for their batches.
  *   <li>Rows that reach ClickHouse meanwhile were committed later than those that are moved, so the
  *       removal leaves them. That is why no partition is dropped: it would take them along.
- *   <li>A month that was archived and has new rows is archived again: of each key the newest
- *       version counts, and a tombstone takes the row out.
- *   <li>Nothing is removed before the files and the manifest were read back and found equal. A run
- *       that is stopped is done again from the beginning.
+ *   <li>A month that was archived and has new rows is archived again: of each key the greatest
+ *       version counts, of equal versions a tombstone, then the warehouse's row. A tombstone takes
+ *       the row out.
+ *   <li>A row that was copied back has no batch id. It is a copy of the file's row, or of one that
+ *       was replaced since, so it is not merged.
+ *   <li>The rows are removed last, after the files and the manifest were read back and found equal.
+ *       So a run that is stopped is done again from the beginning, and finds the month again.
  * </ul>
  */
 public final class MonthArchiver {
@@ -131,15 +134,16 @@ public final class MonthArchiver {
     }
     Manifest written = next.withFiles(touched, files);
     archive.write(written);
-    clickHouse.select(
-        "ALTER TABLE %s DELETE WHERE %s AND _committed_at < %s SETTINGS mutations_sync = 2"
-            .formatted(
-                due.table().warehouseTable(), due.table().isIn(due.month()), progress.settled()));
     // A restored copy does not have what was merged now.
     clickHouse.select(
         "ALTER TABLE %s DELETE WHERE %s SETTINGS mutations_sync = 2"
             .formatted(due.table().restoredTable(), due.table().isIn(due.month())));
-    return new Moved(written, archive.removeOthers(written));
+    int removedVersions = archive.removeOthers(written);
+    clickHouse.select(
+        "ALTER TABLE %s DELETE WHERE %s AND _committed_at < %s SETTINGS mutations_sync = 2"
+            .formatted(
+                due.table().warehouseTable(), due.table().isIn(due.month()), progress.settled()));
+    return new Moved(written, removedVersions);
   }
 
   private Manifest next(Due due, Progress progress, Optional<Manifest> before)
@@ -218,7 +222,7 @@ public final class MonthArchiver {
                 manifest.files().stream().filter(file -> file.bucket() == bucket).findFirst());
     String columns = next.columnList();
     String source =
-        "SELECT %s FROM %s WHERE %s AND %s = %d AND _committed_at < %s"
+        "SELECT %s, false AS is_archived FROM %s WHERE %s AND %s = %d AND _committed_at < %s"
             .formatted(
                 columns,
                 due.table().warehouseTable(),
@@ -226,11 +230,14 @@ public final class MonthArchiver {
                 ArchivedTable.bucketOf("user_id", next.buckets()),
                 bucket,
                 progress.settled());
+    if (before.isPresent()) {
+      source += " AND _batch_id != ''";
+    }
     if (old.isPresent()) {
-      source += " UNION ALL SELECT %s FROM file".formatted(columns);
+      source += " UNION ALL SELECT %s, true AS is_archived FROM file".formatted(columns);
     }
     String newest =
-        "SELECT %s FROM (%s) ORDER BY %s, _version DESC, _deleted DESC LIMIT 1 BY %s"
+        "SELECT %s FROM (%s) ORDER BY %s, _version DESC, _deleted DESC, is_archived, _batch_id LIMIT 1 BY %s"
             .formatted(columns, source, due.table().key(), due.table().key());
     String sql = "SELECT %s FROM (%s) WHERE NOT _deleted".formatted(columns, newest);
     Path copy = old.isPresent() ? archive.fetch(before.get(), old.get()) : null;

@@ -38,7 +38,7 @@ public final class MonthRestorer {
               .formatted(
                   table.restoredTable(),
                   manifest.columnList(),
-                  ArchivedRows.remaining(manifest.columnList(), "file", ArchivedRows.ERASED)));
+                  ArchivedRows.remaining(manifest.columnList(), "file")));
     }
     return Long.parseLong(
         clickHouse.select(
@@ -47,8 +47,8 @@ public final class MonthRestorer {
   }
 
   /**
-   * Copies a month back into the table that its rows left, until it is archived again. Rows that
-   * the table has, also as tombstones, are left out.
+   * Copies a month back into the table that its rows left, until it is archived again. Rows of
+   * which the table has the same version or a newer one, also as a tombstone, are left out.
    *
    * @throws IOException as {@link #restore}; doing it again copies the rest
    */
@@ -59,9 +59,7 @@ public final class MonthRestorer {
           file,
           recall(
               manifest,
-              "("
-                  + ArchivedRows.remaining(manifest.columnList(), "file", ArchivedRows.ERASED)
-                  + ")",
+              "(" + ArchivedRows.remaining(manifest.columnList(), "file") + ") AS archived",
               ArchivedTable.bucketOf("user_id", manifest.buckets()) + " = " + file.bucket()));
     }
   }
@@ -72,19 +70,38 @@ public final class MonthRestorer {
    *
    * @param user the id as a literal of ClickHouse's SQL
    * @param bucket of the user
+   * @return the number of rows that the table did not have
+   * @throws IOException also if the month was archived anew meanwhile: then rows may have come back
+   *     that were replaced, which {@link MonthArchiver} drops
    */
-  void recall(Manifest manifest, int bucket, String user) throws IOException, InterruptedException {
+  long recall(Manifest manifest, int bucket, String user) throws IOException, InterruptedException {
+    long copied = 0;
     for (Manifest.File file : manifest.files()) {
       if (file.bucket() == bucket) {
-        insert(manifest, file, recall(manifest, "file", "user_id = " + user));
+        copied += insert(manifest, file, recall(manifest, "file", "user_id = " + user));
       }
+    }
+    requireCurrent(manifest);
+    return copied;
+  }
+
+  private void requireCurrent(Manifest manifest) throws IOException {
+    boolean isCurrent =
+        archive
+            .manifest(manifest.archivedTable(), manifest.yearMonth())
+            .filter(now -> now.revision() == manifest.revision())
+            .isPresent();
+    if (!isCurrent) {
+      throw new IOException(
+          "%s of %s was archived anew meanwhile: read it again."
+              .formatted(manifest.month(), manifest.table()));
     }
   }
 
   /** Without the batch id: no batch of the present job has brought the rows. */
   private static String recall(Manifest manifest, String from, String condition) {
     ArchivedTable table = manifest.archivedTable();
-    return "INSERT INTO %1$s (%2$s) SELECT * REPLACE ('' AS _batch_id) FROM (SELECT %2$s FROM %3$s WHERE %4$s AND (%5$s) NOT IN (SELECT %5$s FROM %1$s WHERE %4$s AND %6$s))"
+    return "INSERT INTO %1$s (%2$s) SELECT * REPLACE ('' AS _batch_id) FROM (SELECT %2$s FROM %3$s LEFT JOIN (SELECT %5$s, max(_version) AS present_version FROM %1$s WHERE %4$s AND %6$s GROUP BY %5$s) AS present USING (%5$s) WHERE %4$s AND (present_version = 0 OR _version > present_version) SETTINGS join_use_nulls = 0)"
         .formatted(
             table.warehouseTable(),
             manifest.columnList(),
@@ -94,11 +111,11 @@ public final class MonthRestorer {
             table.isIn(manifest.yearMonth()));
   }
 
-  private void insert(Manifest manifest, Manifest.File file, String sql)
+  private long insert(Manifest manifest, Manifest.File file, String sql)
       throws IOException, InterruptedException {
     Path copy = archive.fetch(manifest, file);
     try {
-      clickHouse.select(sql, ArchivedRows.attached(manifest, copy));
+      return clickHouse.insert(sql, ArchivedRows.attached(manifest, copy));
     } finally {
       Files.deleteIfExists(copy);
     }

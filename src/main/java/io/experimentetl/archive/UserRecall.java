@@ -10,6 +10,7 @@ import java.time.Duration;
 import java.time.Instant;
 import java.time.YearMonth;
 import java.time.ZoneOffset;
+import java.util.OptionalLong;
 import java.util.zip.CRC32;
 
 /**
@@ -35,21 +36,25 @@ public final class UserRecall implements AutoCloseable {
    *
    * @param earliest of their times, microseconds since 1970 in UTC
    * @param latest of their times
-   * @return whether months of these times are archived
-   * @throws IOException the archive or ClickHouse can't be read
+   * @return the number of rows that ClickHouse did not have; empty: no month of these times is
+   *     archived
+   * @throws IOException the archive or ClickHouse can't be read, or a month was archived anew
+   *     meanwhile
    */
-  public boolean recall(String userId, long earliest, long latest)
+  public OptionalLong recall(String userId, long earliest, long latest)
       throws IOException, InterruptedException {
     open();
-    boolean found = false;
+    OptionalLong copied = OptionalLong.empty();
     YearMonth first = monthOf(earliest);
     YearMonth last = monthOf(latest);
     for (Manifest manifest : archive.manifests(first, last)) {
-      new MonthRestorer(archive, clickHouse)
-          .recall(manifest, bucketOf(userId, manifest.buckets()), ClickHouseReader.literal(userId));
-      found = true;
+      long rows =
+          new MonthRestorer(archive, clickHouse)
+              .recall(
+                  manifest, bucketOf(userId, manifest.buckets()), ClickHouseReader.literal(userId));
+      copied = OptionalLong.of(copied.orElse(0) + rows);
     }
-    return found;
+    return copied;
   }
 
   private void open() throws IOException {

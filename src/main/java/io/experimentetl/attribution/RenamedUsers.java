@@ -151,12 +151,7 @@ final class RenamedUsers {
       for (UnmovedFacts facts : user.unmoved()) {
         if (!facts.events.isEmpty()) {
           if (renamed.get(key).triedAt() >= 0) {
-            // What was not visible at the first try may be archived.
-            warehouse.recall(
-                facts.userId,
-                facts.events.stream()
-                    .mapToLong(UnmovedFacts.EventKey::occurredAt)
-                    .summaryStatistics());
+            recall(key, facts);
           }
           experiments.add(facts.experimentId);
           formerIds.add(facts.userId);
@@ -169,6 +164,20 @@ final class RenamedUsers {
     Map<String, List<EventRow>> stored = read(experiments, formerIds, wanted);
     for (String key : batch) {
       move(users.load(key), stored.getOrDefault(key, List.of()), now);
+    }
+  }
+
+  /**
+   * What was not visible at the first try may be archived. Rows that came back count as just sent:
+   * a run of the archive may remove them before they are read.
+   */
+  private void recall(String key, UnmovedFacts facts) throws IOException, InterruptedException {
+    boolean copied =
+        warehouse.recall(
+            facts.userId,
+            facts.events.stream().mapToLong(UnmovedFacts.EventKey::occurredAt).summaryStatistics());
+    if (copied) {
+      renamed.put(key, new Renamed(renamed.get(key).origin(), completedCheckpoints));
     }
   }
 

@@ -13,6 +13,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.LongSummaryStatistics;
 import java.util.Map;
+import java.util.OptionalLong;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.TreeSet;
@@ -21,6 +22,9 @@ import java.util.function.UnaryOperator;
 
 /** Users' facts as the warehouse shows them; evicted facts are rehydrated from there. */
 final class WarehouseFacts implements AutoCloseable {
+  /** A run of the archive removes a month once. */
+  private static final int MAX_RECALLS = 20;
+
   /** One user in one experiment. */
   record Key(String userId, long experimentId) {}
 
@@ -100,10 +104,12 @@ final class WarehouseFacts implements AutoCloseable {
    * Brings archived rows of a user back into the warehouse, if rows of the times are archived.
    *
    * @param times microseconds since 1970 in UTC
+   * @return whether rows came back that the warehouse did not have
    * @throws IOException the archive or the warehouse refuses, or does not answer
    */
-  void recall(String userId, LongSummaryStatistics times) throws IOException, InterruptedException {
-    open().recall(userId, times.getMin(), times.getMax());
+  boolean recall(String userId, LongSummaryStatistics times)
+      throws IOException, InterruptedException {
+    return open().recall(userId, times.getMin(), times.getMax()).orElse(0) > 0;
   }
 
   private RawEvents open() throws IOException {
@@ -125,8 +131,8 @@ final class WarehouseFacts implements AutoCloseable {
     if (read == null) {
       read = query(Set.of(summary.experimentId()), Set.of(userId), summary.bound()).get(key);
     }
-    if (!isOf(read, summary) && recall(userId, summary)) {
-      read = query(Set.of(summary.experimentId()), Set.of(userId), summary.bound()).get(key);
+    if (!isOf(read, summary)) {
+      read = readRecalled(userId, summary);
     }
     return isOf(read, summary) ? read.facts : null;
   }
@@ -135,8 +141,33 @@ final class WarehouseFacts implements AutoCloseable {
     return read != null && read.isOf(summary);
   }
 
-  /** Whether rows of the facts' months were archived, and are in the warehouse again. */
-  private boolean recall(String userId, EvictionSummary summary) {
+  /**
+   * Reads the facts after their archived rows came back. A run of the archive may remove them
+   * before they are read: then they are missing again, and the next recall brings rows.
+   */
+  private FactsRead readRecalled(String userId, EvictionSummary summary) {
+    Key key = new Key(userId, summary.experimentId());
+    Set<Long> experiments = Set.of(summary.experimentId());
+    FactsRead read = null;
+    for (int recalls = 0; recalls < MAX_RECALLS; recalls++) {
+      OptionalLong copied = recall(userId, summary);
+      if (copied.isPresent()) {
+        read = query(experiments, Set.of(userId), summary.bound()).get(key);
+      }
+      if (isOf(read, summary) || copied.orElse(0) == 0) {
+        return read;
+      }
+    }
+    throw new UncheckedIOException(
+        timeout(
+            experiments,
+            Set.of(userId),
+            new IOException(
+                "rows that come back from the archive are removed again at once; has the table a TTL?")));
+  }
+
+  /** Empty: rows of the facts' months are not archived. */
+  private OptionalLong recall(String userId, EvictionSummary summary) {
     return repeat(
         () -> open().recall(userId, summary.earliest(), summary.latest()),
         e -> timeout(Set.of(summary.experimentId()), Set.of(userId), e));
@@ -183,10 +214,14 @@ final class WarehouseFacts implements AutoCloseable {
    */
   ExperimentFacts remains(String userId, EvictionSummary summary) {
     long experimentId = summary.experimentId();
-    recall(userId, summary);
-    FactsRead read =
-        query(Set.of(experimentId), Set.of(userId), Long.MAX_VALUE)
-            .get(new Key(userId, experimentId));
+    OptionalLong archived = recall(userId, summary);
+    FactsRead read;
+    do {
+      read =
+          query(Set.of(experimentId), Set.of(userId), Long.MAX_VALUE)
+              .get(new Key(userId, experimentId));
+      // Rows that come back only now were removed before they were read.
+    } while (archived.isPresent() && recall(userId, summary).orElse(0) > 0);
     return read == null ? new ExperimentFacts(experimentId) : read.facts;
   }
 

@@ -14,6 +14,13 @@ import java.util.Map;
  * is complete, so an error never leaves a short file.
  */
 public final class ClickHouseFiles implements AutoCloseable {
+  private static final Map<String, String> INSERT_ALWAYS =
+      Map.of(
+          "insert_deduplicate", "0",
+          "async_insert", "0",
+          "async_insert_deduplicate", "0",
+          "deduplicate_blocks_in_dependent_materialized_views", "0");
+
   private static final String QUERY = "text/plain; charset=UTF-8";
 
   private final ClickHouseHttp http;
@@ -55,7 +62,23 @@ public final class ClickHouseFiles implements AutoCloseable {
   }
 
   /**
-   * Runs a query or an INSERT that reads an attached file, and returns its lines, split at tabs.
+   * Runs an INSERT that reads an attached file. It always inserts: ClickHouse's deduplication of
+   * equal blocks would leave out rows that were deleted since they were inserted before.
+   *
+   * @return the number of inserted rows
+   * @throws IOException if the server refuses or does not answer
+   */
+  public long insert(String sql, Attached attached) throws IOException, InterruptedException {
+    AttachedRows rows = rows(attached);
+    Map<String, String> parameters = parameters(sql, rows);
+    parameters.putAll(INSERT_ALWAYS);
+    ClickHouseHttp.Answer answer = http.send(parameters, rows.body(), rows.contentType(), timeout);
+    require(answer);
+    return answer.writtenRows();
+  }
+
+  /**
+   * Runs a query that reads an attached file, and returns its lines, split at tabs.
    *
    * @throws IOException if the server refuses or does not answer
    */

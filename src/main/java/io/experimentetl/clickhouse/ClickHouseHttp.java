@@ -20,6 +20,8 @@ import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 
 /**
  * An HTTP client that sends each statement once: it never repeats a failed POST by itself, and
@@ -29,6 +31,7 @@ final class ClickHouseHttp implements AutoCloseable {
 
   private static final Duration CONNECT_TIMEOUT = Duration.ofSeconds(10);
   private static final int MESSAGE_LIMIT = 1000;
+  private static final Pattern WRITTEN_ROWS = Pattern.compile("\"written_rows\":\"(\\d+)\"");
 
   private final ClickHouseConnection connection;
   private final String authorization;
@@ -73,8 +76,13 @@ final class ClickHouseHttp implements AutoCloseable {
    *
    * @param exceptionCode ClickHouse's error code, 0 if there is none
    * @param text the output, or the start of the error message
+   * @param writtenRows of an INSERT, as the server's summary has it; 0 without one
    */
-  record Answer(int status, int exceptionCode, String text) {
+  record Answer(int status, int exceptionCode, String text, long writtenRows) {
+
+    Answer(int status, int exceptionCode, String text) {
+      this(status, exceptionCode, text, 0);
+    }
 
     boolean succeeded() {
       return status == 200 && exceptionCode == 0;
@@ -244,7 +252,7 @@ final class ClickHouseHttp implements AutoCloseable {
     if (response.statusCode() == 200 && foreign) {
       throw new IOException("a proxy has answered instead of ClickHouse: " + text);
     }
-    return new Answer(response.statusCode(), code, text);
+    return new Answer(response.statusCode(), code, text, writtenRows(response));
   }
 
   /** Covers the whole answer; the client's timeout ends with the answer's headers. */
@@ -261,6 +269,16 @@ final class ClickHouseHttp implements AutoCloseable {
     } finally {
       response.cancel(true);
     }
+  }
+
+  private static long writtenRows(HttpResponse<String> response) {
+    return response
+        .headers()
+        .firstValue("X-ClickHouse-Summary")
+        .map(WRITTEN_ROWS::matcher)
+        .filter(Matcher::find)
+        .map(rows -> Long.parseLong(rows.group(1)))
+        .orElse(0L);
   }
 
   private static int number(String header) {

@@ -5,6 +5,7 @@ import io.experimentetl.operations.ClickHouseLogin;
 import io.experimentetl.operations.ColdStorage;
 import io.experimentetl.operations.Databases;
 import io.experimentetl.operations.Lines;
+import io.experimentetl.operations.OperationsException;
 import io.experimentetl.operations.SqlFiles;
 import java.time.Clock;
 import java.util.List;
@@ -24,6 +25,10 @@ import picocli.CommandLine.Spec;
 public final class ForgetCommand implements Callable<Integer> {
   private static final String ERASED =
       "SELECT countDistinct(user_id) FROM users WHERE _deleted AND _delete_reason = 'erasure'";
+
+  /** All that was committed up to this time is visible. No row: nothing is known to be. */
+  private static final String VISIBLE_UNTIL =
+      "SELECT toString(least(committed_at, written_at)) FROM etl_progress WHERE snapshot_done AND lsn IS NOT NULL";
 
   @Spec private CommandSpec spec;
 
@@ -51,11 +56,27 @@ public final class ForgetCommand implements Callable<Integer> {
    * Deletes them, from the archive first: after that the warehouse no longer knows who was erased.
    *
    * @return the manifests that changed
+   * @throws OperationsException also if the archive can't be changed; then nobody is forgotten
    */
   static List<Manifest> forget(Databases databases, Clock clock) {
     ColdStorage storage = new ColdStorage(databases, clock);
-    List<Manifest> archived = storage.isOn() ? storage.forget() : List.of();
-    SqlFiles.bundled().forgetErasedUsers(databases.clickHouse());
+    ClickHouseLogin warehouse = databases.clickHouse();
+    if (!storage.isOn()) {
+      SqlFiles.bundled().forgetErasedUsers(warehouse);
+      return List.of();
+    }
+    // Read before the archive learns who was erased.
+    List<String> visibleUntil = warehouse.list(VISIBLE_UNTIL, row -> row.getString(1));
+    List<Manifest> archived;
+    try {
+      archived = storage.forget();
+    } catch (OperationsException e) {
+      throw new OperationsException(
+          "nobody is forgotten, in ClickHouse neither, because the archive must forget first: %s. The next forget or daily maintenance does both"
+              .formatted(e.getMessage()),
+          e);
+    }
+    visibleUntil.forEach(time -> SqlFiles.bundled().forgetErasedUsers(warehouse, time));
     return archived;
   }
 }

@@ -119,7 +119,8 @@ final class WarehouseRetention {
   }
 
   /**
-   * Takes the TTLs of the archived tables away: they would remove rows that are not yet archived.
+   * Takes the TTLs of the archived tables away, for good: they would remove rows that are not yet
+   * archived.
    */
   void stopForArchive() {
     try (ClickHouseSession session = clickHouse.connect()) {
@@ -128,6 +129,11 @@ final class WarehouseRetention {
   }
 
   private static void removeTtl(ClickHouseSession session, Ttl ttl) {
+    for (ArchivedTable archived : ArchivedTable.values()) {
+      if (archived.warehouseTable().equals(ttl.table())) {
+        session.execute(archived.guard());
+      }
+    }
     if (ttl.differs()) {
       session.execute("ALTER TABLE %s REMOVE TTL".formatted(ttl.table()));
     }

@@ -65,13 +65,47 @@ public final class ColdStorage {
   }
 
   private <T> T alone(Work<T> work) {
-    try (Connection connection = databases.postgres().connect()) {
+    try (Hold hold = hold()) {
+      return work(work);
+    }
+  }
+
+  /** Keeps other processes from changing the archive until it is closed. */
+  static final class Hold implements AutoCloseable {
+    private final Connection connection;
+
+    private Hold(Connection connection) {
+      this.connection = connection;
+    }
+
+    @Override
+    public void close() {
+      if (connection != null) {
+        try {
+          connection.close();
+        } catch (SQLException e) {
+          throw new OperationsException(
+              "the lock of the archive can't be given back: " + e.getMessage(), e);
+        }
+      }
+    }
+  }
+
+  private Hold hold() {
+    Hold hold = null;
+    try {
+      Connection connection = databases.postgres().connect();
+      hold = new Hold(connection);
       if (!AdvisoryLock.tryLock(connection, "archive")) {
+        hold.close();
         throw new OperationsException(
             "another process changes the archive: wait until it has ended");
       }
-      return work(work);
+      return hold;
     } catch (SQLException e) {
+      if (hold != null) {
+        hold.close();
+      }
       throw new OperationsException(
           "PostgreSQL %s, which locks the archive, refuses: %s"
               .formatted(databases.postgres(), e.getMessage()),
@@ -158,16 +192,29 @@ public final class ColdStorage {
   }
 
   /**
-   * Copies archived months back into the tables that they left, for a count over old rows; the next
-   * run of the archive moves them out again. Does nothing where there is no archive.
+   * Copies archived months back into the tables that they left, for a count over old rows. Does
+   * nothing where there is no archive.
    *
    * @param first the first month; null: all of them
+   * @return to be closed when the rows were counted: until then no run of the archive moves them
+   *     out again
    */
-  void recall(YearMonth first, Consumer<String> log) {
+  Hold recall(YearMonth first, Consumer<String> log) {
     if (!isOn()) {
-      return;
+      return new Hold(null);
     }
-    alone(
+    Hold hold = hold();
+    try {
+      recallAll(first, log);
+      return hold;
+    } catch (RuntimeException e) {
+      hold.close();
+      throw e;
+    }
+  }
+
+  private void recallAll(YearMonth first, Consumer<String> log) {
+    work(
         (archive, clickHouse) -> {
           MonthRestorer restorer = new MonthRestorer(archive, clickHouse);
           for (Manifest manifest : archive.manifests()) {
@@ -183,34 +230,13 @@ public final class ColdStorage {
   }
 
   /**
-   * Takes users out of the archive that the warehouse does not know: they were erased while no
-   * stream was read. Does nothing where there is no archive.
-   *
-   * @param warehouse with all users of the source
-   */
-  void forgetUnknown(ClickHouseLogin warehouse, Consumer<String> log) {
-    if (!isOn()) {
-      return;
-    }
-    alone(
-            (archive, none) -> {
-              try (ClickHouseFiles clickHouse =
-                  new ClickHouseFiles(warehouse.connection(), TIMEOUT)) {
-                return ArchiveErasure.ofUnknownUsers(archive, clickHouse, clock).run();
-              }
-            })
-        .forEach(manifest -> log.accept("rewritten  " + print(manifest)));
-  }
-
-  /**
    * Takes erased users out of the archive. This must be done before the warehouse forgets who was
    * erased.
    *
    * @return the manifests that changed
    */
   public List<Manifest> forget() {
-    return alone(
-        (archive, clickHouse) -> ArchiveErasure.ofErasedUsers(archive, clickHouse, clock).run());
+    return alone((archive, clickHouse) -> new ArchiveErasure(archive, clickHouse, clock).run());
   }
 
   /** One line. */

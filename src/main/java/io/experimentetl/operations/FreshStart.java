@@ -4,6 +4,7 @@ import io.experimentetl.config.SourceType;
 import java.sql.Connection;
 import java.sql.PreparedStatement;
 import java.sql.SQLException;
+import java.time.Clock;
 import java.util.List;
 import java.util.function.Consumer;
 
@@ -23,9 +24,11 @@ public final class FreshStart {
    * Checks, before anything is changed, that the tables may be emptied.
    *
    * @return the tables that hold rows
-   * @throws OperationsException when rows are in a ClickHouse that may serve others
+   * @throws OperationsException when rows are in a ClickHouse that may serve others, or in an
+   *     archive
    */
   List<String> requireAllowed() {
+    requireEmptyArchive();
     ClickHouseLogin clickHouse = deployment.databases().clickHouse();
     List<String> full = fullTables(clickHouse);
     if (!full.isEmpty() && !deployment.ownServers().contains(Deployment.Server.CLICKHOUSE)) {
@@ -51,6 +54,20 @@ public final class FreshStart {
       log.accept("emptied %s (%,d rows)".formatted(table, rows));
     }
     replaceSlot(log);
+  }
+
+  /**
+   * A warehouse that begins anew has no statistics of archived months, and does not know who of
+   * them was erased.
+   */
+  private void requireEmptyArchive() {
+    ColdStorage archive = new ColdStorage(deployment.databases(), Clock.systemUTC());
+    int months = archive.isOn() ? archive.list().size() : 0;
+    if (months > 0) {
+      throw new OperationsException(
+          "a fresh start would know nothing of what the archive has (archive --list, %d entries): use resync, which keeps it; or give the fresh warehouse an archive of its own (archive.folder, or archive.s3.prefix)"
+              .formatted(months));
+    }
   }
 
   /** The sinks' tables have batch ids. */

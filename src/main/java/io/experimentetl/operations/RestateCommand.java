@@ -93,7 +93,7 @@ public final class RestateCommand implements Callable<Integer> {
     job.requireJar();
     job.requireSuccessor(parallelism, List.of());
     return what.experiment == null
-        ? restateMetric(deployment, job, what.metric.name, what.metric.from, log)
+        ? restateMetric(deployment, job, what.metric, log)
         : restateAllocation(deployment, job, log);
   }
 
@@ -140,41 +140,15 @@ public final class RestateCommand implements Callable<Integer> {
   }
 
   private int restateMetric(
-      Deployment deployment,
-      JobDeployment job,
-      String metric,
-      LocalDate from,
-      Consumer<String> log) {
+      Deployment deployment, JobDeployment job, Metric metric, Consumer<String> log) {
     Path config = deployment.files().config();
     try {
       String before = Files.readString(config);
-      String after = MetricSince.set(before, metric, from, deployment.config().statistics());
+      String after =
+          MetricSince.set(before, metric.name, metric.from, deployment.config().statistics());
       requireValid(deployment, after);
-      recall(deployment, metric, from, log);
-      String savepoint = job.stop();
-      log.accept("savepoint " + savepoint);
-      write(config, after);
-      try {
-        String id =
-            job.submit(
-                Optional.of(savepoint),
-                parallelism,
-                List.of(JobArguments.RESTATE, metric),
-                RESTATEMENT);
-        log.accept(
-            "job %s runs from it; %s counts users first exposed on or after %s"
-                .formatted(id, metric, from));
-        log.accept(
-            "%s has the new since; if it is a copy, set since in the original too"
-                .formatted(config));
-        new FirstCheckpoint(deployment.flink(), log).await(id);
-        return 0;
-      } catch (OperationsException e) {
-        write(config, before);
-        throw new OperationsException(
-            "nothing was restated, and %s is as it was: %s%n%s"
-                .formatted(config, e.getMessage(), job.goBack(savepoint, parallelism)),
-            e);
+      try (ColdStorage.Hold hold = recall(deployment, metric.name, metric.from, log)) {
+        return restateMetric(deployment, job, metric, before, after, log);
       }
     } catch (IOException e) {
       throw new OperationsException(
@@ -182,8 +156,43 @@ public final class RestateCommand implements Callable<Integer> {
     }
   }
 
+  private int restateMetric(
+      Deployment deployment,
+      JobDeployment job,
+      Metric metric,
+      String before,
+      String after,
+      Consumer<String> log)
+      throws IOException {
+    Path config = deployment.files().config();
+    String savepoint = job.stop();
+    log.accept("savepoint " + savepoint);
+    write(config, after);
+    try {
+      String id =
+          job.submit(
+              Optional.of(savepoint),
+              parallelism,
+              List.of(JobArguments.RESTATE, metric.name),
+              RESTATEMENT);
+      log.accept(
+          "job %s runs from it; %s counts users first exposed on or after %s"
+              .formatted(id, metric.name, metric.from));
+      log.accept(
+          "%s has the new since; if it is a copy, set since in the original too".formatted(config));
+      new FirstCheckpoint(deployment.flink(), log).await(id);
+      return 0;
+    } catch (OperationsException e) {
+      write(config, before);
+      throw new OperationsException(
+          "nothing was restated, and %s is as it was: %s%n%s"
+              .formatted(config, e.getMessage(), job.goBack(savepoint, parallelism)),
+          e);
+    }
+  }
+
   /** The raw rows from the day on, and those of the metric's covariate before it. */
-  private static void recall(
+  private static ColdStorage.Hold recall(
       Deployment deployment, String metric, LocalDate from, Consumer<String> log) {
     long covariateDays =
         deployment.config().statistics().metrics().stream()
@@ -192,7 +201,7 @@ public final class RestateCommand implements Callable<Integer> {
             .max()
             .orElse(0);
     // A day begins up to a day earlier in UTC.
-    new ColdStorage(deployment.databases(), Clock.systemUTC())
+    return new ColdStorage(deployment.databases(), Clock.systemUTC())
         .recall(YearMonth.from(from.minusDays(covariateDays + 1)), log);
   }
 

@@ -85,6 +85,7 @@ final class SiblingDatabase {
     if (archived) {
       for (ArchivedTable table : ArchivedTable.values()) {
         wanted.remove(table.warehouseTable());
+        sibling.execute(table.guard());
       }
     }
     Map<String, String> present = TableTtl.of(sibling);

@@ -1,5 +1,6 @@
 package io.experimentetl.operations;
 
+import io.experimentetl.archive.ArchivedTable;
 import java.io.IOException;
 import java.net.URI;
 import java.net.URISyntaxException;
@@ -22,6 +23,9 @@ import java.util.stream.Stream;
  * twice is safe.
  */
 public final class SqlFiles {
+  /** The time from which forget_erased_users.sql counts a day. */
+  private static final String NEWEST_MARKER = "(SELECT max(written_at) FROM etl_sink_progress)";
+
   private final Path root;
 
   /**
@@ -104,16 +108,31 @@ public final class SqlFiles {
   }
 
   /**
-   * Applies sql/clickhouse inside the database, which must exist.
+   * Applies sql/clickhouse inside the database, which must exist. A table whose rows only the
+   * archive removes gets no TTL.
    *
    * @param withRetention false leaves out the TTLs (9xx_retention.sql), for data from long ago
    */
   public void applyTo(ClickHouseLogin database, boolean withRetention) {
     try (ClickHouseSession session = database.connect()) {
+      List<String> archived =
+          session.list(
+              "SELECT name FROM system.tables WHERE database = currentDatabase() AND create_table_query LIKE '%CONSTRAINT "
+                  + ArchivedTable.GUARD
+                  + "%'",
+              row -> row.getString(1));
       apply(
           "clickhouse",
           file -> withRetention || !file.matches("9\\d\\d_retention\\.sql"),
-          session::execute);
+          sql -> {
+            boolean wouldRemoveRows =
+                sql.contains("ADD CONSTRAINT " + ArchivedTable.GUARD)
+                    && archived.stream()
+                        .anyMatch(table -> sql.startsWith("ALTER TABLE " + table + " "));
+            if (!wouldRemoveRows) {
+              session.execute(sql);
+            }
+          });
     }
   }
 
@@ -121,6 +140,24 @@ public final class SqlFiles {
   public void forgetErasedUsers(ClickHouseLogin database) {
     try (ClickHouseSession session = database.connect()) {
       apply(root.resolve("clickhouse/scheduled/forget_erased_users.sql"), session::execute);
+    }
+  }
+
+  /**
+   * The same, but counts the day from this time, which was read before the archive forgot the
+   * users: ClickHouse forgets nobody whose erasure has become visible since.
+   *
+   * @param visibleUntil a time as ClickHouse writes it, in UTC
+   */
+  public void forgetErasedUsers(ClickHouseLogin database, String visibleUntil) {
+    String file = read(root.resolve("clickhouse/scheduled/forget_erased_users.sql"));
+    try (ClickHouseSession session = database.connect()) {
+      for (SqlScript.Statement statement : SqlScript.statements(file)) {
+        session.execute(
+            statement
+                .text()
+                .replace(NEWEST_MARKER, "toDateTime64('%s', 6, 'UTC')".formatted(visibleUntil)));
+      }
     }
   }
 

@@ -8,13 +8,13 @@ import com.sun.net.httpserver.HttpsConfigurator;
 import com.sun.net.httpserver.HttpsServer;
 import io.experimentetl.config.ServeConfig;
 import io.experimentetl.operations.OperationsException;
+import io.experimentetl.tls.TlsFiles;
 import java.io.IOException;
 import java.io.OutputStream;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.URI;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -23,6 +23,7 @@ import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.ThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.Collectors;
+import javax.net.ssl.SSLContext;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -132,10 +133,14 @@ final class ApiServer implements AutoCloseable {
 
   private static HttpsServer secured(ServeConfig config, InetSocketAddress socket)
       throws IOException {
+    SSLContext context;
+    try {
+      context = new TlsFiles(null, config.certificateFile(), config.keyFile()).serverContext();
+    } catch (TlsFiles.UnusableFileException e) {
+      throw new OperationsException("serve." + e.key() + " " + e.problem() + " " + e.remedy(), e);
+    }
     HttpsServer server = HttpsServer.create(socket, BACKLOG);
-    server.setHttpsConfigurator(
-        new HttpsConfigurator(
-            TlsCertificate.context(Path.of(config.certificateFile()), Path.of(config.keyFile()))));
+    server.setHttpsConfigurator(new HttpsConfigurator(context));
     return server;
   }
 

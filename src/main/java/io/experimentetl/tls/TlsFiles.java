@@ -19,6 +19,7 @@ import java.security.cert.X509Certificate;
 import java.security.spec.PKCS8EncodedKeySpec;
 import java.util.Base64;
 import java.util.Collection;
+import java.util.List;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import javax.net.ssl.KeyManager;
@@ -33,14 +34,21 @@ import javax.net.ssl.TrustManagerFactory;
  *
  * @param caFile certificates of the CAs that may have signed the server's; null: those that the JVM
  *     trusts
- * @param certificateFile the client's certificate and those that signed it; null: none
- * @param keyFile the key of that certificate, RSA in PKCS#8 without a password; null: none
+ * @param certificateFile the client's certificate and those that signed it, or a server's own;
+ *     null: none
+ * @param keyFile the key of that certificate in PKCS#8 without a password, a client's with RSA;
+ *     null: none
  */
 public record TlsFiles(String caFile, String certificateFile, String keyFile)
     implements Serializable {
 
   /** No files: the CAs that the JVM trusts, and no client certificate. */
   public static final TlsFiles NONE = new TlsFiles(null, null, null);
+
+  /** The drivers of the servers agree on this one only. */
+  private static final List<String> OF_CLIENTS = List.of("RSA");
+
+  private static final List<String> OF_SERVERS = List.of("RSA", "EC", "EdDSA");
 
   private static final Pattern PKCS8 =
       Pattern.compile("-----BEGIN PRIVATE KEY-----([A-Za-z0-9+/=\\s]+)-----END PRIVATE KEY-----");
@@ -97,9 +105,23 @@ public record TlsFiles(String caFile, String certificateFile, String keyFile)
    * @throws UnusableFileException the client's certificate or key is not usable
    */
   public SSLContext context(TrustManager... trusted) throws UnusableFileException {
+    return context(OF_CLIENTS, trusted);
+  }
+
+  /**
+   * The context of a server that shows the certificate.
+   *
+   * @throws UnusableFileException as {@link #context()}
+   */
+  public SSLContext serverContext() throws UnusableFileException {
+    return context(OF_SERVERS);
+  }
+
+  private SSLContext context(List<String> algorithms, TrustManager... trusted)
+      throws UnusableFileException {
     try {
       SSLContext context = SSLContext.getInstance("TLS");
-      context.init(keyManagers(), trusted, null);
+      context.init(keyManagers(algorithms), trusted, null);
       return context;
     } catch (GeneralSecurityException e) {
       throw new IllegalStateException("This JVM has no TLS: " + e.getMessage(), e);
@@ -128,17 +150,17 @@ public record TlsFiles(String caFile, String certificateFile, String keyFile)
     }
   }
 
-  private KeyManager[] keyManagers() throws UnusableFileException {
+  private KeyManager[] keyManagers(List<String> algorithms) throws UnusableFileException {
     if (certificateFile == null) {
       return null;
     }
     Certificate[] chain =
         certificates("certificate-file", certificateFile).toArray(Certificate[]::new);
     requireValid((X509Certificate) chain[0]);
-    PrivateKey key = key();
+    PrivateKey key = key(algorithms);
     try {
       KeyStore store = emptyStore();
-      store.setKeyEntry("client", key, new char[0], chain);
+      store.setKeyEntry("own", key, new char[0], chain);
       KeyManagerFactory factory =
           KeyManagerFactory.getInstance(KeyManagerFactory.getDefaultAlgorithm());
       factory.init(store, new char[0]);
@@ -147,7 +169,7 @@ public record TlsFiles(String caFile, String certificateFile, String keyFile)
       throw new UnusableFileException(
           "key-file",
           keyFile,
-          "does not fit the client's certificate: " + e.getMessage() + ".",
+          "does not fit the certificate: " + e.getMessage() + ".",
           "Name the key of " + certificateFile + ".",
           e);
     }
@@ -210,21 +232,25 @@ public record TlsFiles(String caFile, String certificateFile, String keyFile)
     return certificates;
   }
 
-  private PrivateKey key() throws UnusableFileException {
+  private PrivateKey key(List<String> algorithms) throws UnusableFileException {
     Matcher pem = PKCS8.matcher(read("key-file", keyFile));
-    String problem = "is no RSA key in PKCS#8 and PEM form without a password.";
-    // The drivers of the servers agree on this form only.
+    String problem =
+        "is no %s key in PKCS#8 and PEM form without a password."
+            .formatted(String.join(", ", algorithms));
     String remedy = "Convert it: openssl pkcs8 -topk8 -nocrypt -in KEY -out " + keyFile + ".";
-    if (!pem.find()) {
-      throw new UnusableFileException("key-file", keyFile, problem, remedy, null);
+    if (pem.find()) {
+      PKCS8EncodedKeySpec der =
+          new PKCS8EncodedKeySpec(Base64.getMimeDecoder().decode(pem.group(1)));
+      for (String algorithm : algorithms) {
+        try {
+          return KeyFactory.getInstance(algorithm).generatePrivate(der);
+        } catch (GeneralSecurityException e) {
+          // A key of another algorithm.
+        }
+      }
     }
-    try {
-      return KeyFactory.getInstance("RSA")
-          .generatePrivate(new PKCS8EncodedKeySpec(Base64.getMimeDecoder().decode(pem.group(1))));
-    } catch (GeneralSecurityException e) {
-      // Without the cause: its message may quote the key.
-      throw new UnusableFileException("key-file", keyFile, problem, remedy, null);
-    }
+    // Without a cause: its message may quote the key.
+    throw new UnusableFileException("key-file", keyFile, problem, remedy, null);
   }
 
   private static String read(String key, String file) throws UnusableFileException {

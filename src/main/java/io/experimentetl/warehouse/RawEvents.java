@@ -6,6 +6,7 @@ import io.experimentetl.model.FindingCode;
 import java.io.IOException;
 import java.io.Serializable;
 import java.util.Collection;
+import java.util.OptionalLong;
 import java.util.Set;
 import java.util.function.Consumer;
 
@@ -76,12 +77,12 @@ public interface RawEvents extends AutoCloseable {
    *
    * @param earliest of their times, microseconds since 1970 in UTC
    * @param latest of their times
-   * @return false: none of these times are archived
+   * @return the number of rows that were not there; empty: no month of these times is archived
    * @throws IOException the archive can't be read, or the warehouse as {@link #read}
    */
-  default boolean recall(String userId, long earliest, long latest)
+  default OptionalLong recall(String userId, long earliest, long latest)
       throws IOException, InterruptedException {
-    return false;
+    return OptionalLong.empty();
   }
 
   @Override

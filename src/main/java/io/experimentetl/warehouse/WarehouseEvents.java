@@ -16,6 +16,7 @@ import java.util.EnumSet;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.OptionalLong;
 import java.util.Set;
 import java.util.UUID;
 import java.util.function.Consumer;
@@ -248,10 +249,11 @@ public final class WarehouseEvents implements RawEvents {
 
   /** The age of a row without a time is that of its commit, which may be in any month. */
   @Override
-  public boolean recall(String userId, long earliest, long latest)
+  public OptionalLong recall(String userId, long earliest, long latest)
       throws IOException, InterruptedException {
-    return archive != null
-        && archive.recall(
+    return archive == null
+        ? OptionalLong.empty()
+        : archive.recall(
             userId, earliest, WarehouseRange.isEnd(earliest) ? WarehouseRange.LAST : latest);
   }
 

@@ -3,27 +3,16 @@ package io.experimentetl.archive;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
-import io.experimentetl.clickhouse.ClickHouseFiles;
 import io.experimentetl.config.ArchiveConfig;
-import io.experimentetl.local.ClickHouseEndpoint;
-import io.experimentetl.local.PlatformExtension;
-import io.experimentetl.operations.SqlFiles;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
-import java.time.Clock;
-import java.time.Duration;
 import java.time.Instant;
 import java.time.YearMonth;
-import java.time.ZoneOffset;
-import java.util.ArrayList;
 import java.util.List;
 import org.junit.jupiter.api.AfterAll;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.extension.RegisterExtension;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
@@ -31,53 +20,16 @@ import software.amazon.awssdk.services.s3.S3Client;
 import software.amazon.awssdk.services.s3.model.BucketVersioningStatus;
 
 /** Months between a real ClickHouse and a folder, or a bucket of a real server. */
-class ArchiveIT {
-  @RegisterExtension static final PlatformExtension PLATFORM = new PlatformExtension();
-
-  private static final Instant NOW = Instant.parse("2026-11-05T12:00:00Z");
-  private static final Clock CLOCK = Clock.fixed(NOW, ZoneOffset.UTC);
-
-  /** January 2024 is beyond, and all but the last days of June are not. */
-  private static final Instant OLDER_THAN = Instant.parse("2024-06-28T00:00:00Z");
-
+class ArchiveIT extends ArchiveScenario {
   @TempDir static Path servers;
   private static S3Server signed;
   private static S3Server versioned;
-
-  @TempDir private Path folder;
-  private ClickHouseEndpoint warehouse;
-  private ClickHouseFiles files;
-  private Archive archive;
 
   /** Where the archive is. */
   private enum Place {
     FOLDER,
     SIGNED_BUCKET,
     VERSIONED_BUCKET
-  }
-
-  @BeforeEach
-  void fillTwoMonthsAndAPresentOne() throws IOException {
-    warehouse = PLATFORM.newClickHouseDatabase("archive");
-    new SqlFiles(Path.of("sql")).applyTo(warehouse.login(), false);
-    files = new ClickHouseFiles(warehouse.login().connection(), Duration.ofMinutes(2));
-    event("2024-01-01 00:00:00", "anna", 1, 10);
-    event("2024-01-31 23:59:59.999999", "berta", 2, 11);
-    event("2024-01-15 12:00:00", "çelik x", 3, 12);
-    event("2024-03-15 12:00:00", "anna", 4, 13);
-    event("2024-06-01 00:00:00", "anna", 5, 14);
-    for (int id = 1; id <= 5; id++) {
-      assignment(id, "2024-01-0" + id + " 10:00:00", "user" + id, 20 + id);
-    }
-    marker("2026-11-05 11:00:00");
-  }
-
-  @AfterEach
-  void close() throws IOException {
-    files.close();
-    if (archive != null) {
-      archive.close();
-    }
   }
 
   @AfterAll
@@ -87,65 +39,6 @@ class ArchiveIT {
         server.close();
       }
     }
-  }
-
-  private void event(String at, String user, int number, int version) {
-    event(at, user, number, version, "2026-01-01 00:00:00", false, "");
-  }
-
-  private void event(
-      String at,
-      String user,
-      int number,
-      int version,
-      String committed,
-      boolean deleted,
-      String reason) {
-    warehouse.query(
-        """
-        INSERT INTO events_processed
-        SELECT toUUID('00000000-0000-0000-0000-%012d'), if(%2$d %% 2 = 0, NULL, 'id-ä'), '%3$s', 7, '%4$s', NULL, 'purchase',
-          if(%2$d %% 2 = 0, toDateTime64('2024-01-01 00:00:00.000001', 6, 'UTC'), NULL), '{"revenue": 1.50, "t": "\\\\u00e4"}', NULL, '', NULL,
-          'checkout', 'Checkout', '', '', 3, 'b', NULL, toDate32('%3$s'), if(%2$d %% 2 = 0, [], ['E-A', 'E-B']), 99, '%6$s', %5$d, %7$b, '%8$s', 'batch-%2$d'
-        """
-            .formatted(
-                number,
-                number,
-                at,
-                user.replace("\\", "\\\\").replace("'", "\\'"),
-                version,
-                committed,
-                deleted,
-                reason));
-  }
-
-  private void assignment(int id, String at, String user, int version) {
-    warehouse.query(
-        "INSERT INTO assignments_processed (id, experiment_id, user_id, variant_id, source, assigned_at, assigned_sequence, _committed_at, _version) VALUES (%d, 7, '%s', 3, 'hash', '%s', 5, '2026-01-01 00:00:00', %d)"
-            .formatted(id, user, at, version));
-  }
-
-  private void marker(String at) {
-    warehouse.query(
-        "INSERT INTO etl_sink_progress (sequence_number, lsn, committed_at, snapshot_done, written_at) VALUES (7, 4711, '%1$s', true, '%1$s')"
-            .formatted(at));
-  }
-
-  private void erase(String user, int version, String at) {
-    warehouse.query(
-        "INSERT INTO users (user_id, _committed_at, _version, _deleted, _delete_reason) VALUES ('%s', '%s', %d, true, 'erasure')"
-            .formatted(user, at, version));
-  }
-
-  private void open(ArchiveConfig config) throws IOException {
-    archive = new Archive(ArchiveStore.open(config));
-    archive.store().check();
-  }
-
-  private void openFolder() throws IOException {
-    open(
-        new ArchiveConfig(
-            folder.toString(), new ArchiveConfig.S3(null, "x", null, "", null, null)));
   }
 
   private String openBucket(Place place) throws IOException {
@@ -177,47 +70,6 @@ class ArchiveIT {
     return place == Place.SIGNED_BUCKET
         ? S3Server.checkingSignatures(directory)
         : S3Server.withVersions(directory);
-  }
-
-  private void moveAll() throws IOException, InterruptedException {
-    MonthArchiver archiver = new MonthArchiver(archive, files, CLOCK, 2);
-    for (ArchivedTable table : ArchivedTable.values()) {
-      for (MonthArchiver.Due due : archiver.due(table, OLDER_THAN)) {
-        if (!due.waits()) {
-          archiver.archive(due);
-        }
-      }
-    }
-  }
-
-  private void restoreAll() throws IOException, InterruptedException {
-    for (Manifest manifest : archive.manifests()) {
-      new MonthRestorer(archive, files).restore(manifest);
-    }
-  }
-
-  private String rows(String table, String condition) {
-    return warehouse.query(
-        "SELECT * FROM %s FINAL WHERE %s ORDER BY ALL FORMAT TSVWithNamesAndTypes"
-            .formatted(table, condition));
-  }
-
-  private String months() throws IOException {
-    List<String> months = new ArrayList<>();
-    for (Manifest manifest : archive.manifests()) {
-      months.add(manifest.table() + " " + manifest.month() + " " + manifest.rows());
-    }
-    return String.join("\n", months);
-  }
-
-  private String left() {
-    return warehouse.query(
-        "SELECT concat(user_id, ' ', toString(timestamp)) FROM events_processed ORDER BY timestamp, user_id");
-  }
-
-  private String restored() {
-    return warehouse.query(
-        "SELECT concat(user_id, ' ', toString(_version)) FROM events_archive FINAL ORDER BY timestamp, user_id");
   }
 
   @ParameterizedTest
@@ -305,8 +157,10 @@ class ArchiveIT {
         new Archive(
             new WatchedStore(
                 new FolderStore(folder.toString()),
-                (name, file) -> {
-                  if (name.endsWith(Manifest.NAME) && name.contains("events_processed/2024-01")) {
+                (access, name, file) -> {
+                  if (access == WatchedStore.Access.WRITE
+                      && name.endsWith(Manifest.NAME)
+                      && name.contains("events_processed/2024-01")) {
                     event("2024-01-20 00:00:00", "late", 8, 30, "2026-11-05 11:30:00", false, "");
                   }
                 }));
@@ -323,8 +177,8 @@ class ArchiveIT {
         new Archive(
             new WatchedStore(
                 new FolderStore(folder.toString()),
-                (name, file) -> {
-                  if (name.endsWith(".parquet")) {
+                (access, name, file) -> {
+                  if (access == WatchedStore.Access.WRITE && name.endsWith(".parquet")) {
                     Files.write(file, new byte[] {1}, StandardOpenOption.APPEND);
                   }
                 }));
@@ -364,7 +218,7 @@ class ArchiveIT {
     erase("berta", 91, "2026-11-05 11:00:00");
     Manifest before = archive.manifest(ArchivedTable.EVENTS, YearMonth.of(2024, 1)).get();
 
-    List<Manifest> changed = ArchiveErasure.ofErasedUsers(archive, files, CLOCK).run();
+    List<Manifest> changed = new ArchiveErasure(archive, files, CLOCK).run();
 
     assertThat(changed).extracting(Manifest::month).containsExactly("2024-01", "2024-03");
     assertThat(restored()).as("berta has come back").isEqualTo("çelik x 12\nberta 95");
@@ -396,23 +250,48 @@ class ArchiveIT {
       }
     }
 
-    assertThat(ArchiveErasure.ofErasedUsers(archive, files, CLOCK).run()).as("done once").isEmpty();
+    assertThat(new ArchiveErasure(archive, files, CLOCK).run()).as("done once").isEmpty();
   }
 
   @Test
-  void usersWhomTheWarehouseDoesNotHaveLeaveTheArchive() throws IOException, InterruptedException {
-    openFolder();
+  void noVersionOfAStoppedRunsFileOutlivesTheUser() throws IOException, InterruptedException {
+    String bucket = openBucket(Place.VERSIONED_BUCKET);
+    Archive whole = archive;
+    archive =
+        new Archive(
+            new WatchedStore(
+                whole.store(),
+                (access, name, file) -> {
+                  if (access == WatchedStore.Access.WRITE && name.endsWith(Manifest.NAME)) {
+                    throw new IOException("stopped");
+                  }
+                }));
+    assertThatThrownBy(this::moveAll).hasMessage("stopped");
+    archive = whole;
+    event("2024-01-01 00:00:00", "anna", 1, 31, "2026-02-01 00:00:00", true, "erasure");
+    event("2024-03-15 12:00:00", "anna", 4, 31, "2026-02-01 00:00:00", true, "erasure");
     moveAll();
-    warehouse.query("INSERT INTO users (user_id, _version) VALUES ('anna', 1), ('user3', 1)");
+    new ArchiveErasure(archive, files, CLOCK).run();
 
-    ArchiveErasure.ofUnknownUsers(archive, files, CLOCK).run();
-
-    assertThat(months())
-        .isEqualTo(
-            """
-            assignments_processed 2024-01 1
-            events_processed 2024-01 1
-            events_processed 2024-03 1""");
+    try (S3Client client = versioned.client()) {
+      assertThat(
+              client.listObjectVersions(request -> request.bucket(bucket)).versions().stream()
+                  .map(version -> version.key().replaceFirst("warehouse/a/", ""))
+                  .filter(key -> key.endsWith(".parquet")))
+          .containsExactlyInAnyOrderElementsOf(
+              archive.manifests().stream()
+                  .flatMap(
+                      manifest ->
+                          manifest.files().stream()
+                              .map(
+                                  file ->
+                                      manifest.table()
+                                          + "/"
+                                          + manifest.month()
+                                          + "/"
+                                          + file.name()))
+                  .toList());
+    }
   }
 
   @Test
@@ -450,12 +329,13 @@ class ArchiveIT {
             warehouse.login().connection())) {
       long april = Instant.parse("2024-04-01T00:00:00Z").getEpochSecond() * 1_000_000;
 
-      assertThat(recall.recall("anna", april - 1, april)).isTrue();
+      assertThat(recall.recall("anna", april - 1, april)).hasValue(1);
       assertThat(left())
           .isEqualTo("anna 2024-03-15 12:00:00.000000\nanna 2024-06-01 00:00:00.000000");
-      assertThat(recall.recall("çelik x", 0, april)).isTrue();
+      assertThat(recall.recall("çelik x", 0, april)).hasValue(1);
+      assertThat(recall.recall("çelik x", 0, april)).as("they are there").hasValue(0);
       assertThat(left()).startsWith("çelik x 2024-01-15").contains("anna 2024-03-15");
-      assertThat(recall.recall("anna", april, april)).isFalse();
+      assertThat(recall.recall("anna", april, april)).as("nothing is archived").isEmpty();
     }
   }
 

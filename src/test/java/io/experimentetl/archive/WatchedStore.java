@@ -4,11 +4,18 @@ import java.io.IOException;
 import java.nio.file.Path;
 import java.util.List;
 
-/** A store that does something at each file. */
-record WatchedStore(ArchiveStore store, StepOnFile onWrite) implements ArchiveStore {
+/** A store that calls a step before it writes, reads or removes a file. */
+record WatchedStore(ArchiveStore store, Step step) implements ArchiveStore {
+  enum Access {
+    WRITE,
+    READ,
+    REMOVE
+  }
+
+  /** {@code file} is null where one is removed. */
   @FunctionalInterface
-  interface StepOnFile {
-    void at(String name, Path file) throws IOException;
+  interface Step {
+    void before(Access access, String name, Path file) throws IOException;
   }
 
   @Override
@@ -18,12 +25,13 @@ record WatchedStore(ArchiveStore store, StepOnFile onWrite) implements ArchiveSt
 
   @Override
   public void write(String name, Path file) throws IOException {
-    onWrite.at(name, file);
+    step.before(Access.WRITE, name, file);
     store.write(name, file);
   }
 
   @Override
   public void read(String name, Path to) throws IOException {
+    step.before(Access.READ, name, to);
     store.read(name, to);
   }
 
@@ -34,6 +42,7 @@ record WatchedStore(ArchiveStore store, StepOnFile onWrite) implements ArchiveSt
 
   @Override
   public int remove(String name) throws IOException {
+    step.before(Access.REMOVE, name, null);
     return store.remove(name);
   }
 

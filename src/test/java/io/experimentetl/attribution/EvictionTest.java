@@ -347,6 +347,32 @@ class EvictionTest {
   }
 
   @Test
+  void recallThatTheArchiveUndoesIsRepeated() {
+    live(scenario);
+    scenario.insert(purchase(4, JAN_9, "1"));
+    scenario.evict();
+    scenario.warehouse.archiveEvents();
+    scenario.warehouse.removeRecalled(2);
+    scenario.insert(purchase(3, JAN_9, "8"));
+
+    assertThat(codes(scenario)).doesNotContain(FindingCode.T_LATE_BEYOND_STATE);
+  }
+
+  @Test
+  void erasureFindsRowsWhoseRecallTheArchiveUndoes() {
+    live(scenario);
+    scenario.evict();
+    int rows = scenario.out.eventRows.size();
+    scenario.warehouse.archiveEvents();
+    scenario.warehouse.removeRecalled(2);
+    scenario.inOneTransaction(scenario::deleteUser);
+
+    assertThat(scenario.out.eventRows.stream().filter(row -> row.version().deleted()))
+        .as("tombstones")
+        .hasSize(rows);
+  }
+
+  @Test
   void erasureReachesTheRowsOfArchivedFacts() {
     live(scenario);
     scenario.evict();

@@ -15,6 +15,7 @@ import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.OptionalLong;
 import java.util.Set;
 import java.util.function.Consumer;
 import java.util.function.Function;
@@ -25,6 +26,7 @@ final class StoredRows implements RawEvents {
   private final List<EventProcessed> events;
   private final List<AssignmentProcessed> assignments;
   private final List<EventProcessed> archived;
+  private int removals;
 
   /** Number of rows that are visible. */
   int visibleEvents = Integer.MAX_VALUE;
@@ -170,6 +172,11 @@ final class StoredRows implements RawEvents {
     events.clear();
   }
 
+  /** What is recalled is removed before it is read, this many times. */
+  void removeRecalled(int times) {
+    removals = times;
+  }
+
   /** Loses them, but they can be recalled. */
   void archiveEvents() {
     archived.addAll(events);
@@ -177,7 +184,11 @@ final class StoredRows implements RawEvents {
   }
 
   @Override
-  public boolean recall(String userId, long earliest, long latest) {
+  public OptionalLong recall(String userId, long earliest, long latest) {
+    if (removals > 0) {
+      removals--;
+      return OptionalLong.of(1);
+    }
     List<EventProcessed> back =
         archived.stream()
             .filter(row -> row.event().userId().equals(userId))
@@ -186,7 +197,7 @@ final class StoredRows implements RawEvents {
             .toList();
     events.addAll(0, back);
     archived.removeAll(back);
-    return !back.isEmpty();
+    return OptionalLong.of(back.size());
   }
 
   @Override

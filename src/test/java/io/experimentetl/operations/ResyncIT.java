@@ -61,7 +61,7 @@ class ResyncIT {
     addresses = platform.addresses();
     Files.writeString(
         addresses.jobConfig(),
-        "\narchive: {folder: '%s'}\n".formatted(folder.resolve("cold")),
+        "\narchive: {folder: '%s'}\n".formatted(Files.createDirectory(folder.resolve("cold"))),
         StandardOpenOption.APPEND);
     execute(
         """
@@ -137,6 +137,10 @@ class ResyncIT {
     assertThat(addresses.clickHouse().query("SELECT count() FROM events_processed FINAL"))
         .as("the 20 old ones are in the archive")
         .isEqualTo("21");
+
+    assertThatThrownBy(() -> new FreshStart(addresses.deployment(JAR)).requireAllowed())
+        .isInstanceOf(OperationsException.class)
+        .hasMessageContaining("use resync, which keeps it");
 
     // A resync that was killed leaves its mark, and is begun again.
     Deployment deployment = addresses.deployment(JAR);

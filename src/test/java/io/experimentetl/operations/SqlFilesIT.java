@@ -3,6 +3,7 @@ package io.experimentetl.operations;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import io.experimentetl.archive.ArchivedTable;
 import io.experimentetl.local.ClickHouseEndpoint;
 import io.experimentetl.local.PlatformExtension;
 import io.experimentetl.local.PostgresEndpoint;
@@ -114,6 +115,33 @@ class SqlFilesIT {
 
     OURS.applyTo(database.login(), true);
     assertThat(database.count(tablesWithTtl)).isPositive();
+  }
+
+  @Test
+  void retentionAppliedAgainGivesArchivedTablesNoTtl() throws IOException {
+    ClickHouseEndpoint database = PLATFORM.newClickHouseDatabase("sql_archived");
+    String tablesWithTtl =
+        "SELECT count() FROM system.tables WHERE database = currentDatabase() AND create_table_query LIKE '%TTL%'";
+    OURS.applyTo(database.login(), true);
+    long before = database.count(tablesWithTtl);
+    for (ArchivedTable table : ArchivedTable.values()) {
+      database.query(table.guard());
+      database.query("ALTER TABLE " + table.warehouseTable() + " REMOVE TTL");
+    }
+
+    OURS.applyTo(database.login(), true);
+    assertThat(database.count(tablesWithTtl)).isEqualTo(before - 2);
+    // As someone applies the file who does not use the tool.
+    for (SqlScript.Statement statement :
+        SqlScript.statements(Files.readString(Path.of("sql/clickhouse/900_retention.sql")))) {
+      if (statement.text().contains("ADD CONSTRAINT " + ArchivedTable.GUARD)) {
+        assertThatThrownBy(() -> database.query(statement.text()))
+            .hasMessageContaining(ArchivedTable.GUARD);
+      } else {
+        database.query(statement.text());
+      }
+    }
+    assertThat(database.count(tablesWithTtl)).isEqualTo(before - 2);
   }
 
   @Test

@@ -598,7 +598,8 @@ class ServeIT {
     String config =
         Files.writeString(
                 folder.resolve("archive.yaml"),
-                "archive: {folder: '%s'}\n".formatted(folder.resolve("cold")))
+                "archive: {folder: '%s'}\n"
+                    .formatted(Files.createDirectory(folder.resolve("cold"))))
             .toString();
     assertThat(verb(new ArchiveCommand(new NamedServers()), "--execute"))
         .contains("There is no archive: set archive.folder or archive.s3.bucket");
@@ -637,6 +638,11 @@ class ServeIT {
 
     clickHouse.query(
         "INSERT INTO users (user_id, _committed_at, _version, _deleted, _delete_reason) VALUES ('cold', '2026-01-01 00:00:00', 16, true, 'erasure')");
+    Files.move(folder.resolve("cold"), folder.resolve("unmounted"));
+    assertThat(verb(new ForgetCommand(new NamedServers()), "--config", config))
+        .contains("nobody is forgotten", "does not exist: mount its volume", "does both");
+    assertThat(clickHouse.count("SELECT count() FROM users WHERE user_id = 'cold'")).isEqualTo(1);
+    Files.move(folder.resolve("unmounted"), folder.resolve("cold"));
     assertThat(verb(new ForgetCommand(new NamedServers()), "--config", config))
         .contains("rewritten  2020-02  events_processed       0 rows, 0 files");
     assertThat(clickHouse.count("SELECT count() FROM events_archive")).isZero();

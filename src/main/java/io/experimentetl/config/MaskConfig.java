@@ -80,7 +80,7 @@ final class MaskConfig {
     } else {
       tables.replaceAll(
           binding ->
-              binding == table.get()
+              binding.entry().equals(entry)
                   ? binding.masked(
                       column, isHmac ? bound.from(new Origin.Masked(bound.origin(), key)) : null)
                   : binding);

@@ -111,7 +111,8 @@ final class DrawnTables {
   }
 
   private String type(SourceColumn<?> column, boolean allSendable) {
-    List<String> text = List.of("text", "varchar(9000)", "varchar(7)", "drawn.label", "uuid", "json");
+    List<String> text =
+        List.of("text", "varchar(9000)", "varchar(7)", "drawn.label", "uuid", "json");
     return switch (column.type()) {
       case EVENT_ID -> one(List.of("uuid", "text", "bigint"));
       case BIGINT, INT -> one(List.of("bigint", "int", "smallint", "drawn.whole"));

@@ -178,7 +178,7 @@ class MappedValuesIT {
     for (SnapshotSplit split :
         new LeafSplitter(settings(binding)).generateSplits(new TableId(null, "public", "odd"))) {
       for (Change change : RunningTask.chunk(split, settings(binding), memory)) {
-        values.put(id(change.after()), value(binding, change.after()));
+        values.put(id(change.after()), value(change.after()));
       }
     }
     return values;
@@ -198,7 +198,7 @@ class MappedValuesIT {
       new TableRowReader(binding, settings(binding).mapping(), connection)
           .read(connection, keys)
           .values()
-          .forEach(row -> values.put(id(row), value(binding, row)));
+          .forEach(row -> values.put(id(row), value(row)));
     }
     return values;
   }
@@ -209,7 +209,7 @@ class MappedValuesIT {
         .replaceAll("@.*", "");
   }
 
-  private static String value(TableBinding binding, SourceRow row) {
+  private static String value(SourceRow row) {
     if (row instanceof VariantRow variant) {
       return Double.toString(variant.allocation() + 0.0);
     }

@@ -25,6 +25,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.concurrent.Executors;
 import java.util.concurrent.ScheduledExecutorService;
+import java.util.concurrent.ScheduledFuture;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.AfterEach;
@@ -118,10 +119,11 @@ class BlueGreenIT {
   /** Writes events and outbox rows, and changes users, until it is closed. */
   private static final class Writer implements AutoCloseable {
     private final ScheduledExecutorService thread = Executors.newSingleThreadScheduledExecutor();
+    private final ScheduledFuture<?> writes;
     private int written;
 
     Writer() {
-      thread.scheduleWithFixedDelay(this::write, 0, 100, TimeUnit.MILLISECONDS);
+      writes = thread.scheduleWithFixedDelay(this::write, 0, 100, TimeUnit.MILLISECONDS);
     }
 
     private void write() {
@@ -141,6 +143,7 @@ class BlueGreenIT {
 
     @Override
     public void close() throws InterruptedException {
+      assertThat(writes.cancel(false)).as("no write has failed").isTrue();
       thread.shutdown();
       assertThat(thread.awaitTermination(1, TimeUnit.MINUTES)).isTrue();
     }

@@ -2,6 +2,7 @@ package io.experimentetl;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.experimentetl.cdc.ResyncRequest;
 import io.experimentetl.config.DeliveryConfig;
 import io.experimentetl.config.JobConfig;
 import io.experimentetl.local.PlatformExtension;
@@ -13,6 +14,8 @@ import io.experimentetl.model.SourceTable;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Map;
+import java.util.Set;
+import java.util.stream.Collectors;
 import org.apache.flink.runtime.minicluster.MiniCluster;
 import org.apache.flink.test.junit5.InjectMiniCluster;
 import org.apache.flink.test.junit5.MiniClusterExtension;
@@ -88,6 +91,14 @@ class MappedSchemaIT {
         columns: {timestamp: body.at, experiment_id: {key: body.test}, user_id: body.who, event_type: body.what, properties: body.data}
         where: {deleted_at: null}
       """;
+
+  /** The tables of which ClickHouse lacks rows, or has old ones. */
+  private static final Set<SourceTable> REREAD =
+      Set.of(
+          SourceTable.EXPERIMENTS,
+          SourceTable.VARIANTS,
+          SourceTable.ASSIGNMENTS,
+          SourceTable.EVENTS);
 
   /** Begins of days that a row's age in days is counted from, in UTC. */
   private static final String NOON =
@@ -230,5 +241,37 @@ class MappedSchemaIT {
         COMMIT""");
     statistics("a\t4\t2\t24\nb\t4\t1\t32");
     job.awaitAnswer("SELECT count() FROM users FINAL WHERE user_id LIKE '%:2'", "0");
+  }
+
+  @Test
+  @Order(4)
+  void rowsThatClickHouseHasLostOrTheStreamNeverHadAreReadAgain() throws Exception {
+    job.clickHouse.query("DELETE FROM experiments WHERE true");
+    job.clickHouse.query("DELETE FROM variants WHERE key = 'b'");
+    String requests =
+        tables().tables().stream()
+            .filter(table -> REREAD.contains(table.table()))
+            .map(
+                table ->
+                    "INSERT INTO etl_heartbeat VALUES ('%s', now());"
+                        .formatted(ResyncRequest.of(table.table(), table.readableName()).writer()))
+            .collect(Collectors.joining());
+    job.execute(
+        """
+        BEGIN;
+        ALTER PUBLICATION experiment_etl DROP TABLE "A/B"."Joins", "A/B"."Log";
+        UPDATE "A/B"."Joins" SET at = at - interval '1 day' WHERE join_id = 'j-4';
+        UPDATE "A/B"."Log" SET body = jsonb_set(body, '{data,revenue}', '64') WHERE id = '3';
+        ALTER PUBLICATION experiment_etl ADD TABLE "A/B"."Joins", "A/B"."Log";
+        %s
+        COMMIT"""
+            .formatted(requests));
+    job.awaitAnswer("SELECT key FROM experiments FINAL", "checkout");
+    job.awaitAnswer(
+        "SELECT groupArray(key) FROM (SELECT key FROM variants FINAL ORDER BY key)", "['a','b']");
+    job.awaitAnswer(
+        "SELECT toDate(assigned_at) = today() - 7 FROM assignments_processed FINAL WHERE source_id = 'j-4'",
+        "1");
+    statistics("a\t4\t2\t80\nb\t4\t1\t32");
   }
 }

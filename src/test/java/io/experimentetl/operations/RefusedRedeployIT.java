@@ -396,12 +396,12 @@ class RefusedRedeployIT {
 
   @Test
   void jobWritesAsAUserWithTheRightsOfAWriterOnly() throws Exception {
-    execute("INSERT INTO users (user_id) VALUES ('u7')");
+    execute("INSERT INTO users (user_id) VALUES ('writer')");
     await()
         .atMost(DEADLINE)
         .until(
             () ->
-                addresses.clickHouse().count("SELECT count() FROM users WHERE user_id = 'u7'")
+                addresses.clickHouse().count("SELECT count() FROM users WHERE user_id = 'writer'")
                     == 1);
 
     assertThat(addresses.loadJobConfig().clickhouse().username())

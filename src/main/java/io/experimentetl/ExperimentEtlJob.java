@@ -13,6 +13,7 @@ import io.experimentetl.clickhouse.ClickHousePreflight;
 import io.experimentetl.config.JobConfig;
 import io.experimentetl.config.MetricConfig;
 import io.experimentetl.config.SourceType;
+import io.experimentetl.replicate.Replication;
 import io.experimentetl.warehouse.DeclaredMetrics;
 import io.experimentetl.warehouse.KnownAllocations;
 import io.experimentetl.warehouse.RetainedRows;
@@ -85,12 +86,14 @@ public final class ExperimentEtlJob {
       throws Exception {
     JobConfig configured = JobConfig.load(arguments.config(), System.getenv());
     String database = configured.clickhouse().database();
-    JobConfig config = effective(configured, arguments);
+    Replication.Resolved replicated = replicated(effective(configured, arguments));
+    JobConfig config = effective(configured, arguments).withReplicated(replicated.tables());
     environment
         .getConfig()
         .setGlobalJobParameters(
             Configuration.fromMap(Map.of(JobArguments.ACTION, arguments.action())));
-    List<String> problems = preflight(config, environment, arguments.check());
+    List<String> problems = new ArrayList<>(preflight(config, environment, arguments.check()));
+    problems.addAll(replicated.problems());
     if (!problems.isEmpty()) {
       throw new PreflightException(problems);
     }
@@ -112,6 +115,14 @@ public final class ExperimentEtlJob {
     if (arguments.check().isEmpty()) {
       DeclaredMetrics.write(warehouse.connection(), config.statistics().metrics());
     }
+  }
+
+  /** What the catalogues of both servers say about the replicated tables. */
+  public static Replication.Resolved replicated(JobConfig config) {
+    return Replication.resolve(
+        config,
+        PostgresSourceSettings.of(config),
+        Warehouse.connection(config.clickhouse(), config.clickhouse().database()));
   }
 
   private static JobConfig effective(JobConfig configured, JobArguments arguments) {
@@ -179,6 +190,11 @@ public final class ExperimentEtlJob {
             warehouse.schemas(),
             List.of(DeclaredMetrics.SCHEMA),
             !hasState && ahead.isEmpty()));
+    if (hasState && problems.isEmpty() && !config.replicate().isEmpty()) {
+      problems.addAll(
+          Replication.unread(
+              config.replicate(), PostgresSourceSettings.of(config), warehouse.connection()));
+    }
     problems.addAll(KafkaPreflight.check(config, hasState));
     problems.addAll(ExperimentEtlPipeline.configure(environment));
     return problems;

@@ -3,6 +3,8 @@ package io.experimentetl;
 import io.experimentetl.attribution.AttributeOperator;
 import io.experimentetl.cdc.ChangeTypeInfo;
 import io.experimentetl.cdc.PostgresChanges;
+import io.experimentetl.cdc.PostgresSourceSettings;
+import io.experimentetl.cdc.ReplicatedBuckets;
 import io.experimentetl.cdc.RouteOperator;
 import io.experimentetl.cdc.SourceStreams;
 import io.experimentetl.clickhouse.JointCommit;
@@ -18,8 +20,10 @@ import io.experimentetl.model.HealthContribution;
 import io.experimentetl.outbox.OutboxMessage;
 import io.experimentetl.outbox.OutboxRelay;
 import io.experimentetl.quality.ChangedRowsOperator;
+import io.experimentetl.replicate.ReplicateOperator;
 import io.experimentetl.stats.DailyStatsOperator;
 import io.experimentetl.stats.ExperimentHealthOperator;
+import io.experimentetl.warehouse.Warehouse;
 import io.experimentetl.warehouse.WarehouseSinks;
 import java.util.ArrayList;
 import java.util.List;
@@ -131,27 +135,21 @@ public final class ExperimentEtlPipeline {
                 AttributeOperator.EVENTS_TYPE,
                 new AttributeOperator(config, start.restatedMetrics(), start.knownAllocations()))
             .uid(Uids.ATTRIBUTE);
-    SingleOutputStreamOperator<Either<ProgressMarker, DailyStats>> dailyStats =
-        attributed
-            .getSideOutput(AttributeOperator.CONTRIBUTIONS)
-            .keyBy(DailyStatsOperator::keyOf, Types.STRING)
-            .connect(dimensions)
-            .transform(
-                Uids.DAILY_STATS,
-                DailyStatsOperator.TYPE,
-                new DailyStatsOperator(config.statistics()))
-            .uid(Uids.DAILY_STATS);
-
     SingleOutputStreamOperator<Either<ProgressMarker, ExperimentHealth>> health =
         health(config, start, attributed, dimensions);
     JointCommit commit = sinks.commit();
     commit.add(attributed, sinks.events());
     commit.add(attributed.getSideOutput(AttributeOperator.ASSIGNMENTS), sinks.assignments());
-    commit.add(dailyStats, sinks.dailyStats());
+    commit.add(dailyStats(config, attributed, dimensions), sinks.dailyStats());
     commit.add(health, sinks.health());
     commit.add(health.getSideOutput(ExperimentHealthOperator.ALLOCATIONS), sinks.allocations());
     DataStream<Either<ProgressMarker, Finding>> findings =
-        findings(config, routed, attributed, health, kafka).union(source.findings());
+        replicate(
+            config,
+            routed,
+            dimensions,
+            sinks,
+            findings(config, routed, attributed, health, kafka).union(source.findings()));
     commit.add(findings, sinks.inconsistencies());
     attachFindingsTopic(findings, kafka);
     commit
@@ -187,6 +185,19 @@ public final class ExperimentEtlPipeline {
                     PostgresChanges.TYPE)
                 .name(Uids.TRUNCATED_USERS)
                 .uid(Uids.TRUNCATED_USERS));
+  }
+
+  private static DataStream<Either<ProgressMarker, DailyStats>> dailyStats(
+      JobConfig config,
+      SingleOutputStreamOperator<Either<ProgressMarker, EventProcessed>> attributed,
+      DataStream<Either<ProgressMarker, Change>> dimensions) {
+    return attributed
+        .getSideOutput(AttributeOperator.CONTRIBUTIONS)
+        .keyBy(DailyStatsOperator::keyOf, Types.STRING)
+        .connect(dimensions)
+        .transform(
+            Uids.DAILY_STATS, DailyStatsOperator.TYPE, new DailyStatsOperator(config.statistics()))
+        .uid(Uids.DAILY_STATS);
   }
 
   private static SingleOutputStreamOperator<Either<ProgressMarker, ExperimentHealth>> health(
@@ -231,6 +242,39 @@ public final class ExperimentEtlPipeline {
     return kafka.outbox() == null
         ? findings
         : findings.union(relay(config.outbox(), routed, kafka.outbox()));
+  }
+
+  /** Writes the replicated tables and adds the findings about their rows to the others. */
+  private static DataStream<Either<ProgressMarker, Finding>> replicate(
+      JobConfig config,
+      SingleOutputStreamOperator<Change> routed,
+      DataStream<Either<ProgressMarker, Change>> dimensions,
+      WarehouseSinks sinks,
+      DataStream<Either<ProgressMarker, Finding>> others) {
+    if (config.replicate().isEmpty()) {
+      return others;
+    }
+    SingleOutputStreamOperator<Either<ProgressMarker, Finding>> replicated =
+        routed
+            .getSideOutput(ReplicatedBuckets.OUTPUT)
+            .keyBy(ReplicatedBuckets::keyOf, Types.STRING)
+            .connect(dimensions)
+            .transform(
+                Uids.REPLICATE,
+                ReplicateOperator.TYPE,
+                new ReplicateOperator(
+                    config.replicate(),
+                    PostgresSourceSettings.of(config),
+                    Warehouse.connection(config.clickhouse(), config.clickhouse().database())))
+            .uid(Uids.REPLICATE);
+    for (int i = 0; i < sinks.replicated().size(); i++) {
+      sinks
+          .commit()
+          .add(
+              replicated.getSideOutput(ReplicateOperator.outputOf(config.replicate().get(i))),
+              sinks.replicated().get(i));
+    }
+    return others.union(replicated.getSideOutput(ReplicateOperator.findings()));
   }
 
   /** Relays the outbox and returns the findings about its rows. */

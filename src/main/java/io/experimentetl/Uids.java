@@ -9,6 +9,7 @@ package io.experimentetl;
  */
 final class Uids {
   static final String ROUTE = "route";
+  static final String REPLICATE = "replicate";
   static final String ATTRIBUTE = "attribute";
   static final String CHANGED_ROWS = "changed-rows";
   static final String TRUNCATED_USERS = "truncated-users";

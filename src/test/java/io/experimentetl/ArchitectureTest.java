@@ -36,6 +36,7 @@ class ArchitectureTest {
               "",
               ".audit..",
               ".outbox..",
+              ".replicate..",
               ".cdc..",
               ".attribution..",
               ".stats..",

@@ -5,6 +5,7 @@ import static org.awaitility.Awaitility.await;
 
 import io.experimentetl.audit.AuditReport;
 import io.experimentetl.config.ClickHouseConfig;
+import io.experimentetl.config.ConfigBuilder;
 import io.experimentetl.config.DeliveryConfig;
 import io.experimentetl.config.FindingsConfig;
 import io.experimentetl.config.JobConfig;
@@ -13,7 +14,9 @@ import io.experimentetl.faults.FaultProxy;
 import io.experimentetl.local.ClickHouseEndpoint;
 import io.experimentetl.local.PlatformExtension;
 import io.experimentetl.local.PostgresEndpoint;
+import io.experimentetl.mapping.ReplicatedTable;
 import io.experimentetl.mapping.SourceMapping;
+import io.experimentetl.replicate.Replication;
 import io.experimentetl.warehouse.DeclaredMetrics;
 import io.experimentetl.warehouse.Warehouse;
 import java.io.IOException;
@@ -21,6 +24,7 @@ import java.net.URI;
 import java.nio.file.Path;
 import java.sql.SQLException;
 import java.time.Duration;
+import java.util.List;
 import java.util.Map;
 import java.util.WeakHashMap;
 import java.util.concurrent.CompletableFuture;
@@ -53,6 +57,7 @@ final class JobOnServers implements AutoCloseable {
   private final MiniCluster flink;
   private final Path folder;
   private final JobConfig config;
+  private List<ReplicatedTable> replicated = List.of();
   private JobClient job;
 
   /** A cluster with the slots of one job, for a test class to register. */
@@ -112,6 +117,11 @@ final class JobOnServers implements AutoCloseable {
             .build();
   }
 
+  /** Tables that are copied as they are, from the next start on. */
+  void replicate(List<ReplicatedTable> tables) {
+    replicated = tables;
+  }
+
   void execute(String... statements) throws SQLException {
     databases.execute(statements);
   }
@@ -153,12 +163,21 @@ final class JobOnServers implements AutoCloseable {
     StreamExecutionEnvironment environment =
         StreamExecutionEnvironment.getExecutionEnvironment(configuration);
     environment.setParallelism(parallelism);
-    assertThat(ExperimentEtlJob.preflight(config, environment)).isEmpty();
+    JobConfig declared = config.withReplicated(replicated);
+    if (!replicated.isEmpty()) {
+      // The job's own user may not add a column.
+      declared =
+          ConfigBuilder.from(declared).with(ClickHouseConfig::username, clickHouse.user()).build();
+    }
+    Replication.Resolved resolved = ExperimentEtlJob.replicated(declared);
+    assertThat(resolved.problems()).isEmpty();
+    JobConfig running = declared.withReplicated(resolved.tables());
+    assertThat(ExperimentEtlJob.preflight(running, environment)).isEmpty();
     ExperimentEtlPipeline.build(
-        config,
-        ExperimentEtlJob.source(config, environment, null),
-        Warehouse.of(config, environment.getConfiguration()).sinks(),
-        KafkaSinks.of(config));
+        running,
+        ExperimentEtlJob.source(running, environment, null),
+        Warehouse.of(running, environment.getConfiguration()).sinks(),
+        KafkaSinks.of(running));
     DeclaredMetrics.write(
         Warehouse.connection(config.clickhouse(), config.clickhouse().database()),
         config.statistics().metrics());
@@ -246,7 +265,8 @@ final class JobOnServers implements AutoCloseable {
   /** Runs the audit while checkpoints continue. */
   AuditReport audit() throws Exception {
     CompletableFuture<AuditReport> audit =
-        CompletableFuture.supplyAsync(() -> databases.audit(config, DEADLINE));
+        CompletableFuture.supplyAsync(
+            () -> databases.audit(config.withReplicated(replicated), DEADLINE));
     while (true) {
       checkpoint();
       try {

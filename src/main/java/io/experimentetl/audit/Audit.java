@@ -1,6 +1,7 @@
 package io.experimentetl.audit;
 
 import io.experimentetl.audit.Observation.Weight;
+import io.experimentetl.mapping.ReplicatedTable;
 import java.time.Duration;
 import java.time.Instant;
 import java.time.LocalDate;
@@ -72,6 +73,7 @@ public final class Audit {
       Instant takenAt,
       Warehouse.Progress marker,
       List<DayCounts> days,
+      List<ReplicatedComparison.Counts> replicated,
       StatisticsComparison.Result statistics,
       HealthComparison.Result health,
       List<EnrichmentComparison.Result> enrichment,
@@ -198,13 +200,10 @@ public final class Audit {
       Map<String, Observation> observations = new LinkedHashMap<>();
       List<DayCounts> days =
           compareRows(source, reading, warehouse, deadline, tables, observations);
-      List<EnrichmentComparison.Result> enrichment = List.of();
-      if (parts.contains(Part.ENRICHMENT)) {
-        deadline.begin("Comparing joined columns and codes");
-        enrichment = new EnrichmentComparison(settings, warehouse, sql).compare();
-        enrichment.forEach(
-            table -> table.observations().forEach(seen -> observations.put(seen.identity(), seen)));
-      }
+      List<ReplicatedComparison.Counts> replicated =
+          compareReplicated(source, warehouse, deadline, observations);
+      List<EnrichmentComparison.Result> enrichment =
+          compareEnrichment(warehouse, sql, deadline, parts, observations);
       long openFindings = 0;
       if (parts.contains(Part.FINDINGS)) {
         deadline.begin("Comparing the findings");
@@ -228,6 +227,7 @@ public final class Audit {
           source.takenAt(),
           progress,
           days,
+          replicated,
           cells,
           healthDays,
           enrichment,
@@ -266,6 +266,38 @@ public final class Audit {
     return days;
   }
 
+  private List<ReplicatedComparison.Counts> compareReplicated(
+      SourceSnapshot source,
+      Warehouse warehouse,
+      Deadline deadline,
+      Map<String, Observation> observations) {
+    List<ReplicatedComparison.Counts> counts = new ArrayList<>();
+    for (ReplicatedTable table : settings.replicated()) {
+      deadline.begin("Comparing the rows of " + table.qualifiedName());
+      List<Observation> found = new ArrayList<>();
+      counts.add(new ReplicatedComparison(settings, table, source, warehouse).compare(found));
+      found.forEach(seen -> observations.put(seen.identity(), seen));
+    }
+    return counts;
+  }
+
+  private List<EnrichmentComparison.Result> compareEnrichment(
+      Warehouse warehouse,
+      StatisticsSql sql,
+      Deadline deadline,
+      Set<Part> parts,
+      Map<String, Observation> observations) {
+    if (!parts.contains(Part.ENRICHMENT)) {
+      return List.of();
+    }
+    deadline.begin("Comparing joined columns and codes");
+    List<EnrichmentComparison.Result> tables =
+        new EnrichmentComparison(settings, warehouse, sql).compare();
+    tables.forEach(
+        table -> table.observations().forEach(seen -> observations.put(seen.identity(), seen)));
+    return tables;
+  }
+
   private List<String> missingColumns(SourceSnapshot source, Set<AuditedTable> tables) {
     List<String> missing = new ArrayList<>();
     for (AuditedTable table : tables) {
@@ -288,6 +320,29 @@ public final class Audit {
       perPlace.merge(difference.place(), 1, Integer::sum);
       printed.add(named(difference));
     }
+    return new AuditReport(
+        first.sourceLsn(),
+        first.takenAt(),
+        first.marker().lsn(),
+        marker,
+        fences,
+        lines(first, perPlace),
+        first.statistics().experiments(),
+        first.statistics().cells(),
+        first.health().days(),
+        first.enrichment(),
+        first.openFindings(),
+        first.health().unjudgedWeights(),
+        first.statistics().retainedExperiments(),
+        first.statistics().expiredExperiments(),
+        first.statistics().endedMetrics(),
+        first.missingColumns(),
+        printed,
+        undecided.stream().map(this::named).toList(),
+        Duration.between(startedAt, Instant.now()));
+  }
+
+  private List<AuditReport.TableLine> lines(Findings first, Map<String, Integer> perPlace) {
     List<AuditReport.TableLine> lines = new ArrayList<>();
     for (DayCounts day : first.days()) {
       LocalDate date = day.day() == AuditedTable.NO_DAY ? null : LocalDate.ofEpochDay(day.day());
@@ -302,26 +357,19 @@ public final class Audit {
               perPlace.getOrDefault(
                   day.table().sourceTable() + (date == null ? "" : " " + date), 0)));
     }
-    return new AuditReport(
-        first.sourceLsn(),
-        first.takenAt(),
-        first.marker().lsn(),
-        marker,
-        fences,
-        lines,
-        first.statistics().experiments(),
-        first.statistics().cells(),
-        first.health().days(),
-        first.enrichment(),
-        first.openFindings(),
-        first.health().unjudgedWeights(),
-        first.statistics().retainedExperiments(),
-        first.statistics().expiredExperiments(),
-        first.statistics().endedMetrics(),
-        first.missingColumns(),
-        printed,
-        undecided.stream().map(this::named).toList(),
-        Duration.between(startedAt, Instant.now()));
+    for (ReplicatedComparison.Counts counts : first.replicated()) {
+      String name = counts.table().qualifiedName();
+      lines.add(
+          new AuditReport.TableLine(
+              name,
+              null,
+              counts.source(),
+              counts.warehouse(),
+              0,
+              0,
+              perPlace.getOrDefault(name, 0)));
+    }
+    return lines;
   }
 
   private AuditReport.Difference named(Observation observation) {

@@ -6,9 +6,11 @@ import io.experimentetl.config.FindingsConfig;
 import io.experimentetl.config.JobConfig;
 import io.experimentetl.config.RetentionConfig;
 import io.experimentetl.config.StatisticsConfig;
+import io.experimentetl.mapping.ReplicatedTable;
 import io.experimentetl.mapping.SourceMapping;
 import io.experimentetl.postgres.PostgresSession;
 import java.time.Duration;
+import java.util.List;
 
 /**
  * The settings of an audit.
@@ -21,6 +23,7 @@ import java.time.Duration;
  * @param assignmentRetention the same for {@code assignments}
  * @param warehouse how long ClickHouse keeps facts: older ones may be absent there
  * @param archive facts of the months of its manifests may be absent too
+ * @param replicated tables that are copied as they are
  * @param deadline how long nothing may move, neither the job's progress nor the audit's queries,
  *     until the audit gives up
  */
@@ -36,6 +39,7 @@ public record AuditSettings(
     Duration assignmentRetention,
     RetentionConfig.Warehouse warehouse,
     ArchiveConfig archive,
+    List<ReplicatedTable> replicated,
     Duration deadline) {
 
   /** The job's settings, with the servers to compare. */
@@ -58,6 +62,7 @@ public record AuditSettings(
         job.retention().postgres().assignments(),
         job.retention().clickhouse(),
         job.archive(),
+        job.replicate(),
         deadline);
   }
 

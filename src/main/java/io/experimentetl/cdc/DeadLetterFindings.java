@@ -4,6 +4,7 @@ import io.experimentetl.model.Change;
 import io.experimentetl.model.EventRow;
 import io.experimentetl.model.Finding;
 import io.experimentetl.model.FindingCode;
+import io.experimentetl.model.ReplicatedRow;
 import io.experimentetl.model.SourceRow;
 import io.experimentetl.model.SourceTable;
 import io.experimentetl.model.Subject;
@@ -75,11 +76,12 @@ final class DeadLetterFindings {
             .at(change, FindingVersions.below(change)));
   }
 
-  /** Resolves the dead letters of a table. */
-  void resolveAll(Change change, SubjectKind kind) {
+  /** Resolves the dead letters of the table that the truncate is of. */
+  void resolveAll(Change truncate, SubjectKind kind) {
+    String prefix = truncate.before() instanceof ReplicatedRow table ? table.table() + ":" : "";
     for (DeadLetterLedger.Row before : ledger.all()) {
-      if (before.subject().kind() == kind) {
-        resolve(change, before);
+      if (before.subject().kind() == kind && before.subject().key().startsWith(prefix)) {
+        resolve(truncate, before);
       }
     }
   }

@@ -49,7 +49,8 @@ final class LeafCopy implements AutoCloseable {
       """
       SELECT a.attname, a.atttypid::bigint, coalesce(p.proname, '-')
       FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid LEFT JOIN pg_proc p ON p.oid = t.typsend
-      WHERE a.attrelid = format('%I.%I', ?::text, ?::text)::regclass AND a.attnum > 0 AND NOT a.attisdropped""";
+      WHERE a.attrelid = format('%I.%I', ?::text, ?::text)::regclass AND a.attnum > 0 AND NOT a.attisdropped AND (a.attgenerated = '' OR NOT ?)
+      ORDER BY a.attnum""";
 
   private record Leaf(long filenode, boolean isPartition, String constraint, long readAt) {}
 
@@ -208,13 +209,15 @@ final class LeafCopy implements AutoCloseable {
   private Columns columns() throws SQLException {
     Set<String> mapped = new HashSet<>();
     bindings.forEach(binding -> mapped.addAll(binding.sourceColumns()));
+    boolean all = bindings.stream().anyMatch(binding -> binding.table() == SourceTable.REPLICATED);
     Columns columns = new Columns(new ArrayList<>(), new HashMap<>(), new ArrayList<>());
     try (PreparedStatement statement = connection.prepareStatement(COLUMNS)) {
       statement.setString(1, schema);
       statement.setString(2, table);
+      statement.setBoolean(3, all);
       try (ResultSet row = statement.executeQuery()) {
         while (row.next()) {
-          if (mapped.contains(row.getString(1))) {
+          if (all || mapped.contains(row.getString(1))) {
             int type = (int) row.getLong(2);
             ValueFormat format = ValueFormat.ofSendFunction(row.getString(3));
             String name = SourceServer.quoted(row.getString(1));

@@ -9,6 +9,7 @@ import io.experimentetl.mapping.RowFilter;
 import io.experimentetl.model.ColumnType;
 import io.experimentetl.model.EventId;
 import io.experimentetl.model.SourceTable;
+import io.experimentetl.model.TextList;
 import io.experimentetl.postgres.pgoutput.ValueFormat;
 import java.math.BigDecimal;
 import java.time.ZoneId;
@@ -156,6 +157,8 @@ final class MappedColumn {
             case NO -> false;
             case UNKNOWN -> RowReader.UNSENT;
           };
+    } else if (from instanceof Origin.Values values) {
+      return values(values.members().stream().mapToInt(sources).toArray());
     } else if (from instanceof Origin.JsonObject object) {
       return new MappedObject(object.members(), sources)::value;
     }
@@ -178,6 +181,20 @@ final class MappedColumn {
     return row -> {
       Object value = text.text(row);
       return value instanceof String own ? MaskKey.mask(mac, own) : value;
+    };
+  }
+
+  private static Node values(int[] columns) {
+    return row -> {
+      StringBuilder list = new StringBuilder();
+      for (int column : columns) {
+        Object value = row.of(column);
+        if (value == RowReader.UNSENT || value == RowReader.UNREADABLE) {
+          return value;
+        }
+        TextList.append(list, value == null ? null : MappedValue.text(value, row.format(column)));
+      }
+      return list.toString();
     };
   }
 

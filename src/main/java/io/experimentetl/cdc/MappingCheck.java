@@ -63,7 +63,9 @@ public final class MappingCheck {
       String place,
       Predicate<SourceColumn<?>> isNeeded) {
     MappingCheck check = new MappingCheck(tables, place, isNeeded);
-    bindings.forEach(check::check);
+    bindings.stream()
+        .filter(binding -> binding.table() != SourceTable.REPLICATED)
+        .forEach(check::check);
     return List.copyOf(check.problems);
   }
 

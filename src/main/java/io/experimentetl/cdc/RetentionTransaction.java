@@ -53,7 +53,7 @@ final class RetentionTransaction {
 
   private static boolean isKept(SourceTable table) {
     return switch (table) {
-      case EXPERIMENTS, VARIANTS, ASSIGNMENTS, EVENTS -> true;
+      case EXPERIMENTS, VARIANTS, ASSIGNMENTS, EVENTS, REPLICATED -> true;
       // Without a user's row the user is erased. The relay drops what it knows of an outbox row.
       case USERS, OUTBOX_EVENTS, ETL_HEARTBEAT -> false;
     };

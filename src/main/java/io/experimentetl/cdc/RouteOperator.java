@@ -9,6 +9,7 @@ import io.experimentetl.model.ChangeKind;
 import io.experimentetl.model.Finding;
 import io.experimentetl.model.FindingCode;
 import io.experimentetl.model.SourceRow;
+import io.experimentetl.model.SourceTable;
 import io.experimentetl.model.TransactionEnd;
 import io.experimentetl.model.UnreadableRow;
 import io.experimentetl.model.UserRow;
@@ -245,6 +246,11 @@ public final class RouteOperator extends ChainedOperator<Change>
       case EXPERIMENTS, VARIANTS -> {
         // The commit sends the deletes.
       }
+      case REPLICATED -> {
+        undelivered.resolveAll(change, change.table().subjectKind());
+        send(change);
+        return;
+      }
       case OUTBOX_EVENTS, ETL_HEARTBEAT -> {
         // Rows of the outbox are relayed when they are inserted; the heartbeat's are not needed.
         return;
@@ -424,15 +430,12 @@ public final class RouteOperator extends ChainedOperator<Change>
 
   private void send(Change change) {
     switch (change.table()) {
-      case EXPERIMENTS -> {
+      case EXPERIMENTS, VARIANTS -> {
         dimensions.check(change);
         sendDimension(change);
-        output.collect(EXPERIMENTS, new StreamRecord<>(Either.Right(change)));
-      }
-      case VARIANTS -> {
-        dimensions.check(change);
-        sendDimension(change);
-        output.collect(VARIANTS, new StreamRecord<>(Either.Right(change)));
+        output.collect(
+            change.table() == SourceTable.EXPERIMENTS ? EXPERIMENTS : VARIANTS,
+            new StreamRecord<>(Either.Right(change)));
       }
       case USERS -> {
         dimensions.check(change);
@@ -444,6 +447,9 @@ public final class RouteOperator extends ChainedOperator<Change>
         outboxRows.inc();
         output.collect(OUTBOX, new StreamRecord<>(change));
       }
+      case REPLICATED ->
+          ReplicatedBuckets.of(change)
+              .forEach(part -> output.collect(ReplicatedBuckets.OUTPUT, new StreamRecord<>(part)));
       case ETL_HEARTBEAT -> {
         // It has moved the progress marker and the watermark; no output needs it.
       }

@@ -4,6 +4,7 @@ import io.experimentetl.model.AssignmentRow;
 import io.experimentetl.model.Change;
 import io.experimentetl.model.EventRow;
 import io.experimentetl.model.ExperimentRow;
+import io.experimentetl.model.ReplicatedRow;
 import io.experimentetl.model.SourceRow;
 import io.experimentetl.model.Subject;
 import io.experimentetl.model.UnreadableRow;
@@ -34,6 +35,9 @@ final class RowKey {
       return b.id() != a.id()
           || b.experimentId() != a.experimentId()
           || !b.userId().equals(a.userId());
+    }
+    if (before instanceof ReplicatedRow b && after instanceof ReplicatedRow a) {
+      return !b.key().equals(a.key());
     }
     if (before instanceof UserRow b && after instanceof UserRow a) {
       return !b.userId().equals(a.userId());

@@ -1,11 +1,14 @@
 package io.experimentetl.cdc;
 
 import io.experimentetl.cdc.MappedColumn.MappedFilter.Match;
+import io.experimentetl.mapping.Origin;
 import io.experimentetl.mapping.SourceMapping;
 import io.experimentetl.mapping.TableBinding;
 import io.experimentetl.model.Change;
 import io.experimentetl.model.ChangeKind;
+import io.experimentetl.model.ReplicatedRow;
 import io.experimentetl.model.SourcePosition;
+import io.experimentetl.model.SourceRow;
 import io.experimentetl.model.SourceTable;
 import io.experimentetl.postgres.pgoutput.PgOutputHandler;
 import io.experimentetl.postgres.pgoutput.PgOutputParser;
@@ -258,7 +261,7 @@ final class StreamDecoder implements PgOutputHandler {
     for (Relation relation : relations) {
       for (Bound bound = bound(relation); bound != null; bound = bound.next) {
         endMatters = true;
-        if (truncated.add(bound.table)) {
+        if (bound.table == SourceTable.REPLICATED || truncated.add(bound.table)) {
           send(bound, ChangeKind.TRUNCATE, null, null, null);
         }
       }
@@ -287,9 +290,21 @@ final class StreamDecoder implements PgOutputHandler {
                 kind,
                 0,
                 new SourcePosition(lastCommit, lsn, txId, indexAtLsn, committedAt),
-                old == null ? null : bound.reader.readOld(old),
+                kind == ChangeKind.TRUNCATE
+                    ? truncated(bound)
+                    : old == null ? null : bound.reader.readOld(old),
                 row == null ? null : bound.reader.read(row, unsentFrom),
                 old != null && !old.isKeyOnly())));
+  }
+
+  /** Names a table that is copied as it is; null: the change names its table. */
+  private static SourceRow truncated(Bound bound) {
+    if (bound.table != SourceTable.REPLICATED) {
+      return null;
+    }
+    Origin name = bound.reader.binding().columns().get(ReplicatedRow.TABLE).origin();
+    String table = ((Origin.Constant) name).value();
+    return ReplicatedRow.ofKey(table, table);
   }
 
   /** A value of a captured column has a binary form that is not known. */

@@ -83,7 +83,9 @@ final class TruncatedTables {
    * @throws SuppressRestartsException it concerns one of several tables, with what to do
    */
   static void requireOneTable(Change truncate, SourceMapping mapping) {
-    if (truncate.kind() == ChangeKind.TRUNCATE && mapping.of(truncate.table()).size() > 1) {
+    if (truncate.kind() == ChangeKind.TRUNCATE
+        && truncate.table() != SourceTable.REPLICATED
+        && mapping.of(truncate.table()).size() > 1) {
       throw new SuppressRestartsException(
           new IllegalStateException(
               "One of the tables "

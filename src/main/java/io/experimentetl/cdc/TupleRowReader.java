@@ -31,7 +31,7 @@ final class TupleRowReader extends RowReader<Tuple> {
    * @param formats by a type's OID; null: the catalogue no longer has the type
    */
   TupleRowReader(TableBinding binding, Relation relation, IntFunction<ValueFormat> formats) {
-    super(binding);
+    super(binding.reading(relation.columns().stream().map(Relation.Column::name).toList()));
     sent = relation.columns();
     List<String> sources = sources();
     places = new int[sources.size()];

@@ -198,6 +198,19 @@ public final class NativeWriter {
     }
   }
 
+  /**
+   * Begins the value of a Nullable column of any type. Unless it is NULL, the next call writes it.
+   *
+   * @return whether it is NULL
+   */
+  public boolean writeNull(boolean isNull) {
+    boolean written = column().isNull(isNull);
+    if (!isNull) {
+      next--;
+    }
+    return written;
+  }
+
   /** {@code Nullable(UUID)}. */
   public void writeNullableUuid(UUID valueOrNull) {
     NativeColumn column = column();

@@ -1,6 +1,7 @@
 package io.experimentetl.config;
 
 import com.fasterxml.jackson.core.JsonProcessingException;
+import io.experimentetl.mapping.ReplicatedTable;
 import java.io.Serializable;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -24,7 +25,8 @@ public record JobConfig(
     StateConfig state,
     RetentionConfig retention,
     ArchiveConfig archive,
-    ServeConfig serve)
+    ServeConfig serve,
+    List<ReplicatedTable> replicate)
     implements Serializable {
 
   /**
@@ -69,7 +71,8 @@ public record JobConfig(
         StateConfig.defaults(),
         RetentionConfig.defaults(),
         ArchiveConfig.defaults(),
-        ServeConfig.defaults());
+        ServeConfig.defaults(),
+        List.of());
   }
 
   /** The same, for another database of the same ClickHouse. */
@@ -85,7 +88,25 @@ public record JobConfig(
         state,
         retention,
         archive,
-        serve);
+        serve,
+        replicate);
+  }
+
+  /** The same, with what the servers' catalogues say about the replicated tables. */
+  public JobConfig withReplicated(List<ReplicatedTable> resolved) {
+    return new JobConfig(
+        source.withReplicated(resolved),
+        clickhouse,
+        statistics,
+        findings,
+        delivery,
+        kafka,
+        outbox,
+        state,
+        retention,
+        archive,
+        serve,
+        resolved);
   }
 
   /**
@@ -104,7 +125,8 @@ public record JobConfig(
         state,
         retention,
         archive,
-        serve);
+        serve,
+        replicate);
   }
 
   public static JobConfig parse(String origin, String yaml, Map<String, String> environment) {
@@ -140,6 +162,7 @@ public record JobConfig(
     RetentionConfig retention = section.group("retention", RetentionConfig::read);
     ArchiveConfig archive = section.group("archive", ArchiveConfig::read);
     ServeConfig serve = section.group("serve", ServeConfig::read);
+    List<ReplicatedTable> replicate = ReplicateConfig.read(section, source);
     if (source.type() == SourceType.KAFKA && delivery.mode() == DeliveryMode.LOW_LATENCY) {
       section.error(
           "delivery.mode",
@@ -147,7 +170,7 @@ public record JobConfig(
           "Set delivery.mode: exactly-once, or source.type: postgres.");
     }
     return new JobConfig(
-        source.withExposureEvent(statistics.exposureEvent()),
+        source.withExposureEvent(statistics.exposureEvent()).withReplicated(replicate),
         clickhouse,
         statistics,
         findings.withEventTypes(outbox.eventTypes()),
@@ -157,6 +180,7 @@ public record JobConfig(
         state,
         retention,
         archive,
-        serve);
+        serve,
+        replicate);
   }
 }

@@ -6,6 +6,7 @@ import static io.experimentetl.config.ValueType.identifier;
 import static io.experimentetl.config.ValueType.integer;
 import static io.experimentetl.config.ValueType.text;
 
+import io.experimentetl.mapping.ReplicatedTable;
 import io.experimentetl.mapping.SourceMapping;
 import io.experimentetl.mapping.TableBinding;
 import io.experimentetl.tls.ServerTls;
@@ -13,6 +14,7 @@ import io.experimentetl.tls.TlsMode;
 import java.io.Serializable;
 import java.time.Duration;
 import java.util.HashMap;
+import java.util.List;
 import java.util.Map;
 
 /**
@@ -71,6 +73,11 @@ public record SourceConfig(
   /** The same, with the event type of the rows that come from a table of exposures. */
   SourceConfig withExposureEvent(String eventType) {
     return with(slot, tables.withExposureEvent(eventType));
+  }
+
+  /** The same with these tables that are copied as they are. */
+  SourceConfig withReplicated(List<ReplicatedTable> replicated) {
+    return with(slot, tables.withReplicated(replicated));
   }
 
   /** A topic has the name of its table, without the schema. */

@@ -1,5 +1,6 @@
 package io.experimentetl.mapping;
 
+import java.util.ArrayList;
 import java.util.List;
 import java.util.StringJoiner;
 
@@ -17,6 +18,23 @@ public final class KeyText {
     StringJoiner text = new StringJoiner(":");
     parts.forEach(part -> text.add(escaped(part)));
     return text.toString();
+  }
+
+  /** The parts of a text that {@link #of} made. */
+  public static List<String> parts(String text) {
+    List<String> parts = new ArrayList<>();
+    StringBuilder part = new StringBuilder();
+    for (int i = 0; i < text.length(); i++) {
+      char c = text.charAt(i);
+      if (c == ':') {
+        parts.add(part.toString());
+        part.setLength(0);
+      } else {
+        part.append(c == '\\' ? text.charAt(++i) : c);
+      }
+    }
+    parts.add(part.toString());
+    return parts;
   }
 
   private static String escaped(String part) {

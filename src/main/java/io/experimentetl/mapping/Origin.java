@@ -141,6 +141,22 @@ public sealed interface Origin extends Serializable {
   }
 
   /**
+   * The values of several columns as a {@link io.experimentetl.model.TextList}.
+   *
+   * @param members columns of the source
+   */
+  record Values(List<String> members) implements Origin {
+    public Values {
+      members = List.copyOf(members);
+    }
+
+    @Override
+    public void collectColumns(Set<String> names) {
+      names.addAll(members);
+    }
+  }
+
+  /**
    * A JSON object of several columns, as {@code jsonb_build_object} prints it. Numbers, booleans,
    * json and jsonb keep their type, NULL is JSON's null, everything else is a string of the value's
    * text.

@@ -5,6 +5,7 @@ import java.io.Serializable;
 import java.util.Arrays;
 import java.util.List;
 import java.util.stream.Collectors;
+import java.util.stream.Stream;
 
 /**
  * All tables that the source reads. A table of the source may stand in several bindings, and
@@ -27,6 +28,7 @@ public record SourceMapping(String schema, List<TableBinding> tables) implements
     return new SourceMapping(
         schema,
         Arrays.stream(SourceTable.values())
+            .filter(table -> table != SourceTable.REPLICATED)
             .map(table -> TableBinding.defaults(table, schema))
             .toList());
   }
@@ -82,6 +84,16 @@ public record SourceMapping(String schema, List<TableBinding> tables) implements
             .map(
                 table ->
                     table.entry().equals(EXPOSURES) ? table.with("event_type", constant) : table)
+            .toList());
+  }
+
+  /** The same with these tables that are copied as they are, in the place of all such. */
+  public SourceMapping withReplicated(List<ReplicatedTable> replicated) {
+    return new SourceMapping(
+        schema,
+        Stream.concat(
+                tables.stream().filter(table -> table.table() != SourceTable.REPLICATED),
+                replicated.stream().map(ReplicatedTable::binding))
             .toList());
   }
 

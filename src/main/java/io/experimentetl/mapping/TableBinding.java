@@ -1,11 +1,14 @@
 package io.experimentetl.mapping;
 
+import io.experimentetl.model.ReplicatedRow;
 import io.experimentetl.model.SourceColumn;
 import io.experimentetl.model.SourceTable;
+import io.experimentetl.model.TextList;
 import java.io.Serializable;
 import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
+import java.util.List;
 import java.util.Map;
 import java.util.Set;
 
@@ -68,6 +71,18 @@ public record TableBinding(
   public TableBinding masked(String column, ColumnBinding binding) {
     return new TableBinding(
         entry, table, mapped, schema, name, with(column, binding).columns, where);
+  }
+
+  /**
+   * The binding of one version of the table: of a replicated table all columns are read.
+   *
+   * @param present the columns that the source sends
+   */
+  public TableBinding reading(List<String> present) {
+    return table == SourceTable.REPLICATED
+        ? with(ReplicatedRow.NAMES, ColumnBinding.of(new Origin.Constant(TextList.of(present))))
+            .with(ReplicatedRow.VALUES, ColumnBinding.of(new Origin.Values(present)))
+        : this;
   }
 
   /** The names of the source's columns that are read, in the order of ours. */

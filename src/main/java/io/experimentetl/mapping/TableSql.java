@@ -439,7 +439,8 @@ public final class TableSql {
     throw new IllegalStateException("There is no SQL for " + origin);
   }
 
-  private String text(String name) {
+  /** The text that the stream's reader makes of a column of the source. */
+  public String text(String name) {
     String column = SqlNames.quoted(name);
     String type = types.get(name);
     if (type == null) {

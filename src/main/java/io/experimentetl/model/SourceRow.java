@@ -10,6 +10,7 @@ public sealed interface SourceRow
         AssignmentRow,
         EventRow,
         OutboxRow,
+        ReplicatedRow,
         HeartbeatRow,
         TransactionEnd,
         UnreadableRow {

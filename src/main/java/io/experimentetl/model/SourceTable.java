@@ -12,6 +12,8 @@ public enum SourceTable {
   ASSIGNMENTS(SubjectKind.ASSIGNMENT),
   EVENTS(SubjectKind.EVENT),
   OUTBOX_EVENTS(SubjectKind.OUTBOX_EVENT),
+  /** Every table that is copied as it is: its rows name it. */
+  REPLICATED(SubjectKind.REPLICATED_ROW),
   /**
    * Written by the source's heartbeat and by {@code ./etl verify}, for the end-to-end lag, for
    * progress when the platform is idle, and for fences.
@@ -33,12 +35,14 @@ public enum SourceTable {
   }
 
   /**
-   * The tables that a job reads.
+   * The platform's tables that a job reads, without those that are copied as they are.
    *
    * @param outbox whether it relays the outbox: without the relay its table need not exist
    */
   public static List<SourceTable> read(boolean outbox) {
-    return Arrays.stream(ALL).filter(table -> outbox || table != OUTBOX_EVENTS).toList();
+    return Arrays.stream(ALL)
+        .filter(table -> table != REPLICATED && (outbox || table != OUTBOX_EVENTS))
+        .toList();
   }
 
   /** The table's name in PostgreSQL. */
@@ -74,6 +78,7 @@ public enum SourceTable {
       case ASSIGNMENTS -> AssignmentRow.COLUMNS;
       case EVENTS -> EventRow.COLUMNS;
       case OUTBOX_EVENTS -> OutboxRow.COLUMNS;
+      case REPLICATED -> ReplicatedRow.COLUMNS;
       case ETL_HEARTBEAT -> HeartbeatRow.COLUMNS;
     };
   }

@@ -131,6 +131,7 @@ public record Subject(SubjectKind kind, String key) implements Comparable<Subjec
       case EXPERIMENTS -> experiment(((ExperimentRow) row).id());
       case VARIANTS -> variant(((VariantRow) row).id());
       case OUTBOX_EVENTS -> outboxEvent(((OutboxRow) row).id());
+      case REPLICATED -> row(table, ((ReplicatedRow) row).key());
       case ETL_HEARTBEAT -> row(table, ((HeartbeatRow) row).writer());
     };
   }

@@ -22,6 +22,9 @@ public enum SubjectKind {
   VARIANT("one variant, whatever its experiment", "VARIANT"),
   METRIC("one metric in all experiments", "METRIC"),
   OUTBOX_EVENT("one row of outbox_events", "ID"),
+  REPLICATED_ROW(
+      "one row of a replicated table, by the table's name in ClickHouse and its sorting key",
+      "TABLE:KEY"),
   HEARTBEAT("one row of etl_heartbeat", "WRITER"),
   KAFKA_RECORD("one record of a source topic that cannot be read", "TOPIC/PARTITION@OFFSET"),
   TABLE("one table of ClickHouse", "TABLE"),

@@ -100,6 +100,7 @@ final class BlueGreen {
 
   private void requirePossible() {
     parts.job().requireJar();
+    SiblingDatabase.requireNoReplicated(parts.deployment().config(), "bluegreen");
     if (parts.deployment().config().source().type() != SourceType.POSTGRES) {
       throw new OperationsException(
           "bluegreen copies the replication slot, and needs source.type: postgres");

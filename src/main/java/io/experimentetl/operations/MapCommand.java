@@ -12,9 +12,11 @@ import io.experimentetl.mapping.FoundTable;
 import io.experimentetl.mapping.TableBinding;
 import io.experimentetl.model.SourceColumn;
 import io.experimentetl.model.SourceTable;
+import io.experimentetl.replicate.Replication;
 import java.io.PrintWriter;
 import java.sql.Connection;
 import java.sql.SQLException;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;
 import java.util.concurrent.Callable;
@@ -54,6 +56,12 @@ public final class MapCommand implements Callable<Integer> {
   @Option(names = "--sql", description = "prints only the SQL")
   private boolean onlySql;
 
+  @Option(
+      names = "--clickhouse",
+      description =
+          "prints only the statements that make the replicated tables in ClickHouse, to be reviewed and applied")
+  private boolean onlyClickHouse;
+
   public MapCommand(Databases databases) {
     this.databases = databases;
   }
@@ -68,13 +76,17 @@ public final class MapCommand implements Callable<Integer> {
       out.flush();
       return 0;
     }
+    if (onlyClickHouse) {
+      return printClickHouse(draft.config(), out);
+    }
     SourceConfig source = draft.config().source();
     if (onlySql) {
       out.print(sql(source));
       out.flush();
       return 0;
     }
-    List<String> errors = errors(draft, tables);
+    List<String> errors = new ArrayList<>(errors(draft, tables));
+    errors.addAll(replicatedProblems(draft.config()));
     MappingReport report = new MappingReport(draft.config(), tables);
     report.bindings().forEach(out::println);
     print(out, "Not there:", report.gaps());
@@ -92,6 +104,27 @@ public final class MapCommand implements Callable<Integer> {
     }
     out.flush();
     return errors.isEmpty() ? 0 : 1;
+  }
+
+  private List<String> replicatedProblems(JobConfig config) {
+    PostgresLogin postgres = login();
+    try (Connection connection = postgres.connect()) {
+      return Replication.sourceProblems(
+          config.replicate(), connection, PostgresSourceSettings.of(config));
+    } catch (SQLException e) {
+      throw new OperationsException(
+          "PostgreSQL %s cannot be read: %s".formatted(postgres, e.getMessage()), e);
+    }
+  }
+
+  private static int printClickHouse(JobConfig config, PrintWriter out) {
+    try {
+      out.print(Replication.ddl(config.replicate(), PostgresSourceSettings.of(config)));
+      out.flush();
+      return 0;
+    } catch (SQLException | IllegalStateException e) {
+      throw new OperationsException(e.getMessage(), e);
+    }
   }
 
   private JobConfig.Draft draft() {

@@ -51,6 +51,10 @@ final class MappingReport {
                 binding.entry(),
                 binding.qualifiedName(),
                 binding.mapped() ? "" : ", the default table"));
+    if (binding.table() == SourceTable.REPLICATED) {
+      lines.add("  every column     copied as it is");
+      return;
+    }
     List<String> unmapped = new ArrayList<>();
     for (SourceColumn<?> column : binding.table().columns().all()) {
       ColumnBinding bound = binding.column(column);

@@ -55,6 +55,7 @@ final class Resync {
    */
   String run() {
     job.requireJar();
+    SiblingDatabase.requireNoReplicated(deployment.config(), "resync");
     new BlueGreenMemory(deployment.memory()).requireNone();
     UnfinishedResync unfinished = new UnfinishedResync(deployment);
     unfinished.abandon();

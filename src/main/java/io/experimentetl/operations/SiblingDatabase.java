@@ -3,6 +3,7 @@ package io.experimentetl.operations;
 import static java.util.stream.Collectors.joining;
 
 import io.experimentetl.archive.ArchivedTable;
+import io.experimentetl.config.JobConfig;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -58,6 +59,19 @@ final class SiblingDatabase {
       throw new OperationsException(
           "%s has %d replicated tables, and %s exchanges the tables of one server only: %s"
               .formatted(database, replicated, verb, instead));
+    }
+  }
+
+  /**
+   * Only the job's own tables are made in another database.
+   *
+   * @throws OperationsException the configuration replicates tables
+   */
+  static void requireNoReplicated(JobConfig config, String verb) {
+    if (!config.replicate().isEmpty()) {
+      throw new OperationsException(
+          "%s does not support replicated tables in this version: use redeploy, or empty the tables in ClickHouse, make the slot anew and use submit"
+              .formatted(verb));
     }
   }
 

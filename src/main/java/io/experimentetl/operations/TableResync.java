@@ -118,6 +118,11 @@ final class TableResync {
         throw new OperationsException(
             "ClickHouse does not hold the rows of " + binding.readableName());
       }
+      if (captured == SourceTable.REPLICATED) {
+        throw new OperationsException(
+            binding.readableName()
+                + " is a replicated table, and this version reads single ones not again: resync without --table reads all tables.");
+      }
       String relation = part.map(found -> found.relation(binding)).orElse(binding.readableName());
       requests.putIfAbsent(captured, ResyncRequest.of(captured, relation));
     }

@@ -21,6 +21,7 @@ import io.experimentetl.model.SourceTable;
 import java.net.URI;
 import java.time.Duration;
 import java.util.List;
+import java.util.stream.Stream;
 import org.apache.flink.configuration.CheckpointingOptions;
 import org.apache.flink.configuration.ReadableConfig;
 
@@ -53,9 +54,15 @@ public final class Warehouse {
   private final DeliveryConfig delivery;
   private final Duration lagLimit;
   private final String folder;
+  private final List<ReplicatedEncoder> replicated;
 
   private Warehouse(
-      ClickHouseConfig config, DeliveryConfig delivery, Duration lagLimit, String folder) {
+      ClickHouseConfig config,
+      DeliveryConfig delivery,
+      Duration lagLimit,
+      String folder,
+      List<ReplicatedEncoder> replicated) {
+    this.replicated = replicated;
     this.config = config;
     this.delivery = delivery;
     this.lagLimit = lagLimit;
@@ -78,7 +85,11 @@ public final class Warehouse {
               .orElse("");
     }
     return new Warehouse(
-        job.clickhouse(), job.delivery(), job.findings().health().freshness(), spill);
+        job.clickhouse(),
+        job.delivery(),
+        job.findings().health().freshness(),
+        spill,
+        job.replicate().stream().map(ReplicatedEncoder::new).toList());
   }
 
   public ClickHouseConnection connection() {
@@ -96,7 +107,9 @@ public final class Warehouse {
   }
 
   public List<TableSchema> schemas() {
-    return ALL.stream().<TableSchema>map(RowEncoder::schema).toList();
+    return Stream.concat(ALL.stream(), replicated.stream())
+        .<TableSchema>map(RowEncoder::schema)
+        .toList();
   }
 
   public WarehouseSinks sinks() {
@@ -110,6 +123,7 @@ public final class Warehouse {
         sink(HEALTH),
         sink(ALLOCATIONS),
         sink(INCONSISTENCIES),
+        replicated.stream().map(this::sink).toList(),
         new JointCommit(connection(), limits(), lagLimit));
   }
 

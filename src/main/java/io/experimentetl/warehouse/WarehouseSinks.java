@@ -9,10 +9,12 @@ import io.experimentetl.model.EventProcessed;
 import io.experimentetl.model.ExperimentAllocation;
 import io.experimentetl.model.ExperimentHealth;
 import io.experimentetl.model.Finding;
+import java.util.List;
 
 /**
  * The sinks of the pipeline's rows, one per table, and their committer.
  *
+ * @param replicated of the replicated tables, in the order of their configuration
  * @param commit for one pipeline; it has no sinks yet
  */
 public record WarehouseSinks(
@@ -25,4 +27,5 @@ public record WarehouseSinks(
     ClickHouseSink<ExperimentHealth> health,
     ClickHouseSink<ExperimentAllocation> allocations,
     ClickHouseSink<Finding> inconsistencies,
+    List<ClickHouseSink<Change>> replicated,
     JointCommit commit) {}

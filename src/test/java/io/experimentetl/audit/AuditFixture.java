@@ -117,6 +117,7 @@ final class AuditFixture implements AutoCloseable {
         Duration.ofDays(365),
         RetentionConfig.defaults().clickhouse(),
         archive,
+        List.of(),
         Duration.ofMinutes(2));
   }
 

@@ -9,6 +9,7 @@ import io.experimentetl.model.ExperimentRow;
 import io.experimentetl.model.FindingCode;
 import io.experimentetl.model.HeartbeatRow;
 import io.experimentetl.model.OutboxRow;
+import io.experimentetl.model.ReplicatedRow;
 import io.experimentetl.model.SourcePosition;
 import io.experimentetl.model.SourceRow;
 import io.experimentetl.model.SourceTable;
@@ -96,6 +97,7 @@ final class Changes {
                       case ASSIGNMENTS -> new AssignmentRow(a, b, t, m, i, t, u, a, n, b, m);
                       case EVENTS -> new EventRow(EventId.of(t), a, b, t, n, t, n, u, v, u, v);
                       case OUTBOX_EVENTS -> new OutboxRow(a, t, t, t, t, b, n);
+                      case REPLICATED -> new ReplicatedRow(t, t, t, t);
                       case ETL_HEARTBEAT -> new HeartbeatRow(t, a);
                     });
     Arbitrary<SourceRow> unreadable =

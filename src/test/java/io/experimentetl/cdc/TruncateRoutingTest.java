@@ -18,6 +18,7 @@ import io.experimentetl.model.Finding;
 import io.experimentetl.model.FindingCode;
 import io.experimentetl.model.HeartbeatRow;
 import io.experimentetl.model.OutboxRow;
+import io.experimentetl.model.ReplicatedRow;
 import io.experimentetl.model.SourcePosition;
 import io.experimentetl.model.SourceRow;
 import io.experimentetl.model.SourceTable;
@@ -88,6 +89,7 @@ class TruncateRoutingTest {
               new ExperimentRow(7, "key", "name", null, "ACTIVE", null, 1, null, null, null, 0, 0);
           case VARIANTS -> new VariantRow(71, 7, "key", "name", null, 50, true, null, 0, 0);
           case OUTBOX_EVENTS -> new OutboxRow(1, "a", "t", "EVENT_CREATED", "{}", 0, null);
+          case REPLICATED -> new ReplicatedRow("t:1", "t", "2:id", "1:1");
           case ETL_HEARTBEAT -> new HeartbeatRow("retention:9", 0);
         };
     return of(table, DELETE, txId, lsn, row, null);

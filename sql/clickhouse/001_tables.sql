@@ -14,7 +14,7 @@
 -- merge's processor time (docs/performance.md).
 CREATE TABLE IF NOT EXISTS events_processed /*cluster:ON CLUSTER '{cluster}'*/
 (
-    event_id             UUID                   COMMENT 'the source''s id; for an id that is not a UUID its UUIDv5 in the namespace a066a403-c85e-5eb8-952c-03530f7288e3',
+    event_id             UUID                   COMMENT 'the source''s id; for an id that is not a UUID its UUIDv5 in the namespace a066a403-c85e-5eb8-952c-03530f7288e3; docs/mapping.md has other tables',
     source_id            Nullable(String)       COMMENT 'the id in PostgreSQL if it is not a UUID, else NULL',
     timestamp            DateTime64(6, 'UTC'),
     experiment_id        Int64,
@@ -26,6 +26,7 @@ CREATE TABLE IF NOT EXISTS events_processed /*cluster:ON CLUSTER '{cluster}'*/
     session_id           Nullable(String),
     request_id           Nullable(String),
     device_id            Nullable(String)       COMMENT 'NULL if PostgreSQL has no such column',
+    fact                 Nullable(String)       COMMENT 'name of the row''s table in source.tables.facts; NULL: another table',
     experiment_key       String                 COMMENT 'empty: the experiment was unknown',
     experiment_name      String,
     variant_key          String                 COMMENT 'key of the delivered variant; empty: none, or unknown',

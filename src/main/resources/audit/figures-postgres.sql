@@ -19,14 +19,14 @@ repeated AS MATERIALIZED (
 ),
 -- If a user sent an event id more than once, its earliest time counts.
 event AS (
-    SELECT experiment_id, user_id, "timestamp" AS at, event_type, variant_id, properties
+    SELECT experiment_id, user_id, "timestamp" AS at, ${kind} AS event_type, variant_id, properties
     FROM events
     WHERE "timestamp" ${deliverable} AND NOT EXISTS (SELECT FROM repeated WHERE repeated.id = events.id)
     UNION ALL
     SELECT experiment_id, user_id, at, event_type, variant_id, properties
     FROM (
         SELECT DISTINCT ON (id, experiment_id, user_id)
-               experiment_id, user_id, "timestamp" AS at, event_type, variant_id, properties
+               experiment_id, user_id, "timestamp" AS at, ${kind} AS event_type, variant_id, properties
         FROM events
         WHERE "timestamp" ${deliverable} AND id IN (SELECT id FROM repeated)
         ORDER BY id, experiment_id, user_id, "timestamp"

@@ -63,7 +63,9 @@ exposed AS
         -- If the earliest exposure also arrived first, the job checked every later arrival against it.
         minIf(_version, is_exposure) AS x_version,
         argMinIf(_version, timestamp, is_exposure) = x_version AS x_in_order,
-        max(_deleted = 1 OR hasAny(inconsistencies, ['C-UPDATE-IMMUTABLE', 'D-DUP-EVENT', 'D-CONFLICTING-DUP'])) AS x_touched
+        -- A row of these tables may have been another one, without a code.
+        max(_deleted = 1 OR has(${changing_exposures}, ifNull(fact, ''))
+            OR hasAny(inconsistencies, ['C-UPDATE-IMMUTABLE', 'D-DUP-EVENT', 'D-CONFLICTING-DUP'])) AS x_touched
     FROM
     (
         SELECT
@@ -72,6 +74,7 @@ exposed AS
             timestamp,
             p._version AS _version,
             p._deleted AS _deleted,
+            fact,
             inconsistencies,
             event_type = ${exposure} AND toUnixTimestamp64Micro(timestamp) >= ifNull(e_dates.1, -9223372036854775808)
                 AND toUnixTimestamp64Micro(timestamp) <= ifNull(e_dates.2, 9223372036854775807) AS is_exposure
@@ -120,22 +123,22 @@ judged AS
         r.variant_key != '' AND d.v_version > 0 AND d.v_experiment != r.experiment_id AS is_elsewhere,
         r.variant_id IS NOT NULL AND r.assigned_variant_id IS NOT NULL AND r.variant_id != r.assigned_variant_id AS is_mismatch,
         r.assigned_variant_id IS NOT NULL AND a_live AND at < toUnixTimestamp64Micro(a_at) - ${clock_tolerance} AS is_before_assignment,
-        r.experiment_key != '' AND r.assigned_variant_id IS NOT NULL AND has(metric_events, r.event_type) AS is_measured,
+        r.experiment_key != '' AND r.assigned_variant_id IS NOT NULL AND has(metric_events, ${kind}) AS is_measured,
         is_measured AND at >= ifNull(e_dates.1, -9223372036854775808) AND at <= ifNull(e_dates.2, 9223372036854775807)
-            AND NOT has(covariate_events, r.event_type) AND (x_first IS NULL OR r.timestamp < x_first) AS is_before_exposure,
+            AND NOT has(covariate_events, ${kind}) AND (x_first IS NULL OR r.timestamp < x_first) AS is_before_exposure,
         at < ifNull(e_dates.1, -9223372036854775808) OR at > ifNull(e_dates.2, 9223372036854775807) AS is_outside,
         r.experiment_key != '' AND (is_outside OR (at >= e_since AND e_status != 'ACTIVE')) AS is_not_running,
         at - toUnixTimestamp64Micro(x_first) AS behind_exposure,
         is_measured AND NOT is_outside AND ifNull(behind_exposure >= 0, 0)
-            AND arrayExists(w -> r.event_type = w.1 AND behind_exposure >= w.3, windows)
-            AND NOT arrayExists(w -> r.event_type = w.1 AND behind_exposure >= w.2 AND behind_exposure < w.3, windows)
+            AND arrayExists(w -> ${kind} = w.1 AND behind_exposure >= w.3, windows)
+            AND NOT arrayExists(w -> ${kind} = w.1 AND behind_exposure >= w.2 AND behind_exposure < w.3, windows)
             AS is_out_of_window,
         r.assigned_variant_id IS NOT NULL AND a_live
             AND ifNull(abs(toUnixTimestamp64Micro(r.assignment_at) - toUnixTimestamp64Micro(a_at)) > ${clock_tolerance}, 0)
             AS is_drift,
         _lsn != 0 AND toInt32(${committed_day}) > due_day AS is_late,
         has(r.inconsistencies, 'C-UPDATE-IMMUTABLE') OR cityHash64(r.event_id) IN (moved) OR r._delete_reason = 'retention' AS is_moved,
-        arrayExists(m -> r.event_type = m.1 AND NOT match(${number}, '^[0-9]{1,12}(\\.[0-9]+)?$'), valued) AS is_bad,
+        arrayExists(m -> ${kind} = m.1 AND NOT match(${number}, '^[0-9]{1,12}(\\.[0-9]+)?$'), valued) AS is_bad,
         ['R-ORPHAN-EXPERIMENT', 'R-ORPHAN-VARIANT', 'R-ORPHAN-USER', 'R-ORPHAN-ASSIGNMENT', 'R-VARIANT-NOT-IN-EXPERIMENT',
             'R-VARIANT-MISMATCH', 'R-VARIANT-NULL', 'T-EVENT-BEFORE-ASSIGNMENT', 'T-CONVERSION-BEFORE-EXPOSURE', 'T-FUTURE',
             'T-LATE', 'S-UNPARSEABLE', 'S-BAD-PROPERTY', 'T-NOT-RUNNING', 'T-OUT-OF-WINDOW', 'T-ASSIGNMENT-AT-DRIFT',

@@ -9,7 +9,7 @@ ${terms} AS terms,
 arrayDistinct(arrayMap(t -> t.3, terms)) AS types,
 arrayDistinct(arrayMap(t -> t.3, arrayFilter(t -> t.2 = 'x', terms))) AS types_before,
 -- Number, name, cap, and the first day of entry that counts.
-arrayMap(t -> (t.10, t.1, t.8, t.9), arrayFilter(t -> t.2 = 'y', terms)) AS metrics,
+arrayDistinct(arrayMap(t -> (t.10, t.1, t.8, t.9), arrayFilter(t -> t.2 = 'y', terms))) AS metrics,
 -- The terms that an event of each type concerns. The entry and the exposures have no type; they belong to metric 0, which stands for all.
 arrayConcat([''], types) AS moment_types,
 arrayMap(type -> if(type = '', [('', '', '', '', false, toInt64(0), toInt64(0), toInt256(0), toInt32(0), toUInt16(0))],

@@ -217,7 +217,8 @@ public final class ExperimentEtlJob {
     return new RetainedRows.From(
         Warehouse.connection(config.clickhouse(), database),
         config.retention().postgres().events(),
-        config.retention().postgres().assignments());
+        config.retention().postgres().assignments(),
+        config.source().tables().retentionOfFacts());
   }
 
   /**

@@ -10,6 +10,7 @@ import io.experimentetl.config.DeliveryConfig;
 import io.experimentetl.config.FindingsConfig;
 import io.experimentetl.config.JobConfig;
 import io.experimentetl.config.SourceConfig;
+import io.experimentetl.config.StatisticsConfig;
 import io.experimentetl.faults.FaultProxy;
 import io.experimentetl.local.ClickHouseEndpoint;
 import io.experimentetl.local.PlatformExtension;
@@ -100,6 +101,19 @@ final class JobOnServers implements AutoCloseable {
       DeliveryConfig delivery,
       Duration grace)
       throws Exception {
+    this(databases, tables, StatisticsConfig.defaults(), flink, folder, delivery, grace);
+  }
+
+  /** The same with other statistics too. */
+  JobOnServers(
+      JobDatabases databases,
+      SourceMapping tables,
+      StatisticsConfig statistics,
+      MiniCluster flink,
+      Path folder,
+      DeliveryConfig delivery,
+      Duration grace)
+      throws Exception {
     this.flink = flink;
     this.folder = folder;
     this.databases = databases;
@@ -110,6 +124,7 @@ final class JobOnServers implements AutoCloseable {
         databases
             .config()
             .with(SourceConfig::tables, tables)
+            .with(JobConfig::statistics, statistics)
             .with(ClickHouseConfig::url, proxy.url().toString())
             .with(ClickHouseConfig::requestTimeout, Duration.ofSeconds(2))
             .with(FindingsConfig::grace, grace)

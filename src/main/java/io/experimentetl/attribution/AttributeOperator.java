@@ -336,7 +336,7 @@ public final class AttributeOperator
                 dimensionState.dimensions(),
                 jobConfig.statistics(),
                 jobConfig.state().evictAfter(),
-                RetentionPeriods.of(jobConfig.retention())),
+                RetentionPeriods.of(jobConfig)),
             evictedFacts,
             users,
             index,

@@ -24,6 +24,7 @@ final class DeletedFacts {
 
   private static final String REPLACEMENT = "replacement";
   private static final String UNEXPECTED = "unexpected";
+  private static final String MUTABLE = "mutable";
 
   /**
    * A deleted fact.
@@ -31,22 +32,30 @@ final class DeletedFacts {
    * @param eventId null: an assignment
    * @param occurredAt of the event, microseconds since 1970 in UTC
    * @param assignmentId 0: an event
+   * @param mutable whether a delete of the row is no finding
    */
   record Deleted(
-      long experimentId, EventId eventId, long occurredAt, long assignmentId, Origin origin) {}
+      long experimentId,
+      EventId eventId,
+      long occurredAt,
+      long assignmentId,
+      boolean mutable,
+      Origin origin) {}
 
   /** A fact that retention has deleted, with its table and time. */
   private record Retained(Deleted fact, String table, long occurredAt) {}
 
   private final RetentionPeriods retention;
+  private final MutableFacts mutable;
   private final UserFindings findings;
   private final Set<Deleted> deleted = new LinkedHashSet<>();
   private int deletedEvents;
   private final List<Retained> retained = new ArrayList<>();
   private Judgement judgement = Judgement.KEPT;
 
-  DeletedFacts(RetentionPeriods retention, UserFindings findings) {
+  DeletedFacts(RetentionPeriods retention, MutableFacts mutable, UserFindings findings) {
     this.retention = retention;
+    this.mutable = mutable;
     this.findings = findings;
   }
 
@@ -65,7 +74,7 @@ final class DeletedFacts {
     }
     if (judgement != Judgement.ERASED) {
       for (Deleted fact : deleted) {
-        if (!isThere(user, fact)) {
+        if (!fact.mutable() && !isThere(user, fact)) {
           findings.reportUnexpectedDelete(fact);
         }
       }
@@ -87,7 +96,7 @@ final class DeletedFacts {
 
   /** Whether retention deleted the event, which is then reported and otherwise ignored. */
   boolean isByRetention(Change change, EventRow event, Origin origin) {
-    boolean isPast = retention.isEventPast(event.occurredAt(), origin.committedAt());
+    boolean isPast = retention.isEventPast(event.occurredAt(), event.fact(), origin.committedAt());
     return isByRetention(change, "events", isPast, event.occurredAt(), deletedEvent(event, origin));
   }
 
@@ -117,7 +126,8 @@ final class DeletedFacts {
    */
   boolean mustRemember(Change change, EventRow event) {
     return change.kind() == ChangeKind.RETENTION_DELETE
-        && !retention.isEventPast(event.occurredAt(), change.position().committedAt());
+        && !retention.isEventPast(
+            event.occurredAt(), event.fact(), change.position().committedAt());
   }
 
   /** The same for an assignment. */
@@ -134,7 +144,7 @@ final class DeletedFacts {
    */
   boolean wasKept(Change change, EventRow event, long now) {
     return change.kind() == ChangeKind.RETAINED
-        && !retention.isEventPast(event.occurredAt(), now * 1000);
+        && !retention.isEventPast(event.occurredAt(), event.fact(), now * 1000);
   }
 
   /** The same for an assignment. */
@@ -163,7 +173,13 @@ final class DeletedFacts {
         && PendingFacts.mayHold(user, change.before());
   }
 
-  /** The reason in the tombstone of a row that retention did not delete. */
+  /** The reason in the tombstone of an event that retention did not delete. */
+  String reasonOf(Change change, EventRow event) {
+    String reason = reasonOf(change);
+    return reason.equals(UNEXPECTED) && mutable.contain(event) ? MUTABLE : reason;
+  }
+
+  /** The reason in the tombstone of an assignment that retention did not delete. */
   String reasonOf(Change change) {
     if (change.kind() == ChangeKind.KEY_CHANGE) {
       return KEY_CHANGE;
@@ -185,12 +201,13 @@ final class DeletedFacts {
     add(change, deletedAssignment(row, origin));
   }
 
-  private static Deleted deletedEvent(EventRow event, Origin origin) {
-    return new Deleted(event.experimentId(), event.id(), event.occurredAt(), 0, origin);
+  private Deleted deletedEvent(EventRow event, Origin origin) {
+    return new Deleted(
+        event.experimentId(), event.id(), event.occurredAt(), 0, mutable.contain(event), origin);
   }
 
   private static Deleted deletedAssignment(AssignmentRow row, Origin origin) {
-    return new Deleted(row.experimentId(), null, 0, row.id(), origin);
+    return new Deleted(row.experimentId(), null, 0, row.id(), false, origin);
   }
 
   private void add(Change change, Deleted fact) {

@@ -32,9 +32,15 @@ final class EventAttribution {
   private final UserFindings findings;
   private final RowVersionGenerator versions;
   private final OpenTruncates truncates;
+  private final MutableFacts mutable;
   private final int correctedAtOnce;
 
-  EventAttribution(AttributionSteps steps, EventChecks checks, BotCheck bots, int correctedAtOnce) {
+  EventAttribution(
+      AttributionSteps steps,
+      EventChecks checks,
+      BotCheck bots,
+      MutableFacts mutable,
+      int correctedAtOnce) {
     this.checks = checks;
     this.found = new EventViolations(checks, steps.references());
     this.references = steps.references();
@@ -48,6 +54,7 @@ final class EventAttribution {
     this.findings = steps.findings();
     this.versions = steps.versions();
     this.truncates = steps.truncates();
+    this.mutable = mutable;
     this.correctedAtOnce = correctedAtOnce;
   }
 
@@ -125,7 +132,7 @@ final class EventAttribution {
     if (unresolved.isEmpty()) {
       add(user, facts, arrived, known, unresolved, changedKey);
     } else {
-      if (changedKey) {
+      if (changedKey && !mutable.contain(event)) {
         findings.report(C_UPDATE_IMMUTABLE, true, event, origin);
       }
       hold(user, facts, arrived);
@@ -233,7 +240,7 @@ final class EventAttribution {
     EnumSet<FindingCode> violations =
         checks.violations(
             event, known, values, origin.committedAt(), origin.fromStream() && !changedKey);
-    if (changedKey) {
+    if (changedKey && !mutable.contain(event)) {
       violations.add(C_UPDATE_IMMUTABLE);
     }
     EventFact[] others = facts.events.withId(event.id());
@@ -268,7 +275,8 @@ final class EventAttribution {
     EventReferences known = references.of(user, facts, event);
     EnumSet<FindingCode> violations =
         found.of(facts, event, known, values, origin, origin.fromStream());
-    if (change.kind() == ChangeKind.UPDATE || change.kind() == ChangeKind.RENAME) {
+    boolean isUpdate = change.kind() == ChangeKind.UPDATE || change.kind() == ChangeKind.RENAME;
+    if (isUpdate && !mutable.contain(event)) {
       violations.add(C_UPDATE_IMMUTABLE);
     }
     sendUpdated(
@@ -342,7 +350,7 @@ final class EventAttribution {
       retain(user, event, change);
       return;
     }
-    RowVersion tombstone = origin.tombstone(deleted.reasonOf(change));
+    RowVersion tombstone = origin.tombstone(deleted.reasonOf(change, event));
     if (!rehydration.ensureFacts(user, event.experimentId())) {
       rows.writeTombstone(event, tombstone);
       findings.report(T_LATE_BEYOND_STATE, true, event, origin);
@@ -483,6 +491,6 @@ final class EventAttribution {
   }
 
   private EventFact fact(EventRow event, long content, long[] values) {
-    return EventFact.of(event, content, checks.properties(event.eventType()), values);
+    return EventFact.of(event, content, checks.properties(event), values);
   }
 }

@@ -22,6 +22,7 @@ final class EventContent {
     // All other columns except the key.
     long rest = add(OFFSET, event.assignmentAt());
     rest = add(add(add(rest, event.sessionId()), event.requestId()), event.deviceId());
+    rest = add(rest, event.fact());
     return mix(eventItself) << REST_BITS | mix(rest) >>> (Long.SIZE - REST_BITS);
   }
 

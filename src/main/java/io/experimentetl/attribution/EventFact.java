@@ -5,6 +5,7 @@ import io.experimentetl.model.EventRow;
 import io.experimentetl.quality.EventChecks;
 import io.experimentetl.quality.PropertyValue;
 import java.util.Arrays;
+import java.util.Objects;
 
 /**
  * What statistics need of one delivered event. All events of one id are one entry of keyed state.
@@ -15,6 +16,7 @@ import java.util.Arrays;
  * @param properties the names of the properties that metrics take values from
  * @param values their values, in millionths or {@link PropertyValue#NONE}
  * @param mark a {@link FactMark}
+ * @param fact the name of its table of metric events; null: another table
  */
 record EventFact(
     EventId id,
@@ -24,7 +26,8 @@ record EventFact(
     long content,
     String[] properties,
     long[] values,
-    byte mark) {
+    byte mark,
+    String fact) {
   /** The variant id of an event that was delivered without a variant. */
   static final long NO_VARIANT = Long.MIN_VALUE;
 
@@ -35,8 +38,7 @@ record EventFact(
 
   /** The fact of a row, without a mark. */
   static EventFact of(EventRow event, EventChecks checks) {
-    return of(
-        event, EventContent.of(event), checks.properties(event.eventType()), checks.values(event));
+    return of(event, EventContent.of(event), checks.properties(event), checks.values(event));
   }
 
   static EventFact of(EventRow event, long content, String[] properties, long[] values) {
@@ -48,7 +50,8 @@ record EventFact(
         content,
         properties,
         values,
-        FactMark.NONE);
+        FactMark.NONE,
+        event.fact());
   }
 
   /** Whether both count in the same way. */
@@ -56,6 +59,7 @@ record EventFact(
     return occurredAt == other.occurredAt
         && variantId == other.variantId
         && eventType.equals(other.eventType)
+        && Objects.equals(fact, other.fact)
         && Arrays.equals(properties, other.properties)
         && Arrays.equals(values, other.values);
   }
@@ -63,7 +67,8 @@ record EventFact(
   EventFact withMark(byte other) {
     return other == mark
         ? this
-        : new EventFact(id, occurredAt, variantId, eventType, content, properties, values, other);
+        : new EventFact(
+            id, occurredAt, variantId, eventType, content, properties, values, other, fact);
   }
 
   /** With the value of a property, which may be a further one. */
@@ -76,7 +81,7 @@ record EventFact(
     long[] numbers = Arrays.copyOf(values, names.length);
     names[index] = property;
     numbers[index] = value;
-    return new EventFact(id, occurredAt, variantId, eventType, content, names, numbers, mark);
+    return new EventFact(id, occurredAt, variantId, eventType, content, names, numbers, mark, fact);
   }
 
   /**

@@ -35,6 +35,7 @@ final class EventFactSerializer {
     out.writeUTF(event.eventType());
     out.writeLong(event.content());
     out.writeByte(event.mark());
+    out.writeUTF(event.fact() == null ? "" : event.fact());
     FigureSerializer.writeNumber(event.properties().length, out);
     for (int i = 0; i < event.properties().length; i++) {
       out.writeUTF(event.properties()[i]);
@@ -62,12 +63,22 @@ final class EventFactSerializer {
     String eventType = in.readUTF();
     long content = in.readLong();
     byte mark = in.readByte();
+    String fact = in.readUTF();
     String[] properties = new String[(int) FigureSerializer.number(in)];
     long[] values = new long[properties.length];
     for (int i = 0; i < properties.length; i++) {
       properties[i] = in.readUTF();
       values[i] = FigureSerializer.number(in);
     }
-    return new EventFact(id, occurredAt, variantId, eventType, content, properties, values, mark);
+    return new EventFact(
+        id,
+        occurredAt,
+        variantId,
+        eventType,
+        content,
+        properties,
+        values,
+        mark,
+        fact.isEmpty() ? null : fact);
   }
 }

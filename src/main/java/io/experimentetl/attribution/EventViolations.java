@@ -56,7 +56,7 @@ final class EventViolations {
    */
   EnumSet<FindingCode> shown(UserFacts user, ExperimentFacts facts, EventFact delivered) {
     EventRow event = facts.eventRow(delivered, user.userId);
-    String[] properties = checks.properties(event.eventType());
+    String[] properties = checks.properties(event);
     long[] values = new long[properties.length];
     for (int i = 0; i < values.length; i++) {
       values[i] = delivered.countedValue(properties[i]);

@@ -286,7 +286,7 @@ final class ExperimentFacts {
             needed[0] |=
                 FactMark.truncatesBefore(event.mark()) > 0
                     || (FactMark.isRetentionDeleted(event.mark())
-                        && !retention.isEventPast(event.occurredAt(), now)));
+                        && !retention.isEventPast(event.occurredAt(), event.fact(), now)));
     return needed[0];
   }
 
@@ -314,7 +314,8 @@ final class ExperimentFacts {
         null,
         null,
         null,
-        null);
+        null,
+        event.fact());
   }
 
   /** The assignment that counts, which is the earliest, or null. */

@@ -36,9 +36,9 @@ record MetricChange(
    * @param from microseconds since 1970 in UTC
    * @param until exclusive
    */
-  record Wanted(String eventType, String property, long from, long until) {
-    boolean includes(String type, long occurredAt) {
-      return eventType.equals(type) && occurredAt >= from && occurredAt < until;
+  record Wanted(MetricTerm term, long from, long until) {
+    boolean includes(String type, String fact, long occurredAt) {
+      return term.counts(type, fact) && occurredAt >= from && occurredAt < until;
     }
   }
 
@@ -214,7 +214,7 @@ record MetricChange(
             (term, from) -> {
               long until = held.getOrDefault(term, NEVER);
               if (from < until) {
-                wanted.add(new Wanted(term.eventType(), term.property(), from, until));
+                wanted.add(new Wanted(term, from, until));
               }
             });
     return wanted;
@@ -233,9 +233,9 @@ record MetricChange(
   }
 
   /** Whether a metric now names a property of the event whose value state does not hold. */
-  boolean wants(String eventType, long occurredAt) {
+  boolean wants(String eventType, String fact, long occurredAt) {
     for (Wanted values : wanted) {
-      if (values.includes(eventType, occurredAt)) {
+      if (values.includes(eventType, fact, occurredAt)) {
         return true;
       }
     }

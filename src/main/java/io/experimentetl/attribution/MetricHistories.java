@@ -6,7 +6,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 
-/** Adds a user's events to the histories of the metrics that name their type, and to no others. */
+/** Adds a user's events to the histories of the metrics that name their type. */
 final class MetricHistories {
   private final Map<String, List<MetricHistory>> byType = new HashMap<>();
   private final ExperimentDimension experiment;

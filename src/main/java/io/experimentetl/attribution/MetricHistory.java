@@ -71,18 +71,28 @@ final class MetricHistory {
 
   /** What the event adds to the metric's numerator, in millionths or {@link PropertyValue#NONE}. */
   static long numeratorOf(MetricConfig metric, EventFact event) {
-    return countedValue(event, metric.eventType(), metric.property());
+    return countedValue(event, metric.eventType(), metric.property(), metric.fact());
   }
 
   /** The same for the denominator. */
   static long denominatorOf(MetricConfig metric, EventFact event) {
     return metric.denominator() == null
         ? PropertyValue.NONE
-        : countedValue(event, metric.denominator().eventType(), metric.denominator().property());
+        : countedValue(
+            event,
+            metric.denominator().eventType(),
+            metric.denominator().property(),
+            metric.denominator().fact());
   }
 
-  private static long countedValue(EventFact event, String eventType, String property) {
-    return event.eventType().equals(eventType) ? event.countedValue(property) : PropertyValue.NONE;
+  /**
+   * Without a {@link io.experimentetl.config.MetricTerm}: it is called for each event and metric.
+   */
+  private static long countedValue(
+      EventFact event, String eventType, String property, String fact) {
+    return event.eventType().equals(eventType) && (fact == null || fact.equals(event.fact()))
+        ? event.countedValue(property)
+        : PropertyValue.NONE;
   }
 
   void countCovariate(EventFact event) {

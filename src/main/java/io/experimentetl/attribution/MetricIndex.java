@@ -11,7 +11,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 
-/** The metrics that an event of a type can touch. An exposure touches all. */
+/** The metrics that events of a type can touch, of any table. An exposure touches all. */
 final class MetricIndex {
   private final StatisticsConfig statistics;
   private final Map<String, List<MetricConfig>> byType = new HashMap<>();

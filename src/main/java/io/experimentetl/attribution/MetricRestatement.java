@@ -124,7 +124,9 @@ final class MetricRestatement {
     int[] missing = {0};
     for (ExperimentFacts facts : user.experiments()) {
       facts.events.forEach(
-          event -> missing[0] += change.wants(event.eventType(), event.occurredAt()) ? 1 : 0);
+          event ->
+              missing[0] +=
+                  change.wants(event.eventType(), event.fact(), event.occurredAt()) ? 1 : 0);
     }
     return missing[0];
   }
@@ -141,7 +143,7 @@ final class MetricRestatement {
     Set<String> types = new LinkedHashSet<>();
     long from = Long.MAX_VALUE;
     for (MetricChange.Wanted wanted : change.wanted()) {
-      types.add(wanted.eventType());
+      types.add(wanted.term().eventType());
       from = Math.min(from, wanted.from());
     }
     Backoff backoff = new Backoff(patience);
@@ -188,10 +190,11 @@ final class MetricRestatement {
     }
     boolean wasIncomplete = false;
     for (MetricChange.Wanted wanted : change.wanted()) {
-      if (wanted.includes(event.eventType(), event.occurredAt())) {
+      if (wanted.includes(event.eventType(), event.fact(), event.occurredAt())) {
         fact =
             fact.withValue(
-                wanted.property(), PropertyValue.of(event.properties(), wanted.property()));
+                wanted.term().property(),
+                PropertyValue.of(event.properties(), wanted.term().property()));
         wasIncomplete = true;
       }
     }

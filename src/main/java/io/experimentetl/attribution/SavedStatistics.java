@@ -90,12 +90,14 @@ final class SavedStatistics {
     json.put("kind", metric.kind().name());
     json.put("event-type", metric.eventType());
     putIfGiven(json, "property", metric.property());
+    putIfGiven(json, "fact", metric.fact());
     json.put("delay", metric.delay().toString());
     putIfGiven(json, "window", metric.window());
     if (metric.denominator() != null) {
       ObjectNode denominator = json.putObject("denominator");
       denominator.put("event-type", metric.denominator().eventType());
       putIfGiven(denominator, "property", metric.denominator().property());
+      putIfGiven(denominator, "fact", metric.denominator().fact());
     }
     putIfGiven(json, "cap", metric.cap() == null ? null : metric.cap().toPlainString());
     putIfGiven(json, "covariate", metric.covariate());
@@ -130,12 +132,15 @@ final class SavedStatistics {
         MetricKind.valueOf(required(json, "kind")),
         required(json, "event-type"),
         optional(json, "property"),
+        optional(json, "fact"),
         Duration.parse(required(json, "delay")),
         duration(json, "window"),
         denominator == null
             ? null
             : new MetricTerm(
-                required(denominator, "event-type"), optional(denominator, "property")),
+                required(denominator, "event-type"),
+                optional(denominator, "property"),
+                optional(denominator, "fact")),
         cap == null ? null : new BigDecimal(cap),
         duration(json, "covariate"),
         since == null ? null : LocalDate.parse(since),

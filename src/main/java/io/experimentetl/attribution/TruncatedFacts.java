@@ -55,7 +55,8 @@ final class TruncatedFacts {
   boolean concerns(EvictionSummary summary) {
     Truncate ofEvents = truncates.lastOf(EVENTS);
     Truncate ofAssignments = truncates.lastOf(ASSIGNMENTS);
-    return (ofEvents != null && isHeldEvent(summary.latest(), ofEvents))
+    return (ofEvents != null
+            && !retention.isAnyEventPast(summary.latest(), ofEvents.origin().committedAt()))
         || (ofAssignments != null && isHeldAssignment(summary.latest(), ofAssignments));
   }
 
@@ -134,7 +135,7 @@ final class TruncatedFacts {
       if (held.isFlagged()
           || held.retentionDeleted()
           || !isBefore(held.origin(), truncate)
-          || !isHeldEvent(held.event().occurredAt(), truncate)) {
+          || !isHeldEvent(held.event().occurredAt(), held.event().fact(), truncate)) {
         continue;
       }
       if (truncate.byRetention()) {
@@ -166,7 +167,7 @@ final class TruncatedFacts {
   private boolean isRemoved(EventFact event, Truncate truncate) {
     return truncates.removes(EVENTS, event.mark())
         && !FactMark.isRetentionDeleted(event.mark())
-        && isHeldEvent(event.occurredAt(), truncate);
+        && isHeldEvent(event.occurredAt(), event.fact(), truncate);
   }
 
   private void removeAssignments(UserFacts user, ExperimentFacts facts, Truncate truncate) {
@@ -217,7 +218,7 @@ final class TruncatedFacts {
       RowVersion tombstone = ofEvents.origin().tombstone(REASON);
       remains.events.forEach(
           event -> {
-            if (isHeldEvent(event.occurredAt(), ofEvents)) {
+            if (isHeldEvent(event.occurredAt(), event.fact(), ofEvents)) {
               rows.writeTombstone(
                   EventRow.ofKey(event.id(), event.occurredAt(), experimentId, userId), tombstone);
             }
@@ -235,8 +236,8 @@ final class TruncatedFacts {
         user, experimentId, (ofEvents == null ? ofAssignments : ofEvents).origin());
   }
 
-  private boolean isHeldEvent(long occurredAt, Truncate truncate) {
-    return !retention.isEventPast(occurredAt, truncate.origin().committedAt());
+  private boolean isHeldEvent(long occurredAt, String fact, Truncate truncate) {
+    return !retention.isEventPast(occurredAt, fact, truncate.origin().committedAt());
   }
 
   private boolean isHeldAssignment(long assignedAt, Truncate truncate) {

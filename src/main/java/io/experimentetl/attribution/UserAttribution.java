@@ -60,8 +60,9 @@ final class UserAttribution {
     this.undecided = undecided;
     grace = new GracePeriod(config.findings().grace());
     findings = new UserFindings(dimensions, versions, out);
-    RetentionPeriods retention = RetentionPeriods.of(config.retention());
-    deleted = new DeletedFacts(retention, findings);
+    RetentionPeriods retention = RetentionPeriods.of(config);
+    MutableFacts mutable = new MutableFacts(config.source().tables());
+    deleted = new DeletedFacts(retention, mutable, findings);
     rehydration = new Rehydration(evictedFacts, findings, out);
     statistics =
         new UserStatistics(
@@ -90,7 +91,7 @@ final class UserAttribution {
     BotCheck bots =
         new BotCheck(config.findings().health().botEventsPerDay(), dimensions, findings);
     EventChecks checks = new EventChecks(config.statistics(), config.findings());
-    events = new EventAttribution(steps, checks, bots, eventsPerUser);
+    events = new EventAttribution(steps, checks, bots, mutable, eventsPerUser);
     erasure = new UserErasure(steps, events);
     truncated = new TruncatedFacts(steps, retention, assignments, events, erasure, out);
     rename = new UserRename(steps, assignments, events, bots);

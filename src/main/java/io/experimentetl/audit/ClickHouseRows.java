@@ -2,6 +2,7 @@ package io.experimentetl.audit;
 
 import io.experimentetl.cdc.DayRange;
 import io.experimentetl.model.RowVersion;
+import io.experimentetl.model.SourceTable;
 import io.experimentetl.warehouse.RetainedRows;
 import java.util.Collection;
 import java.util.List;
@@ -77,19 +78,20 @@ final class ClickHouseRows {
 
   /**
    * The newest version of the rows of these segments, tombstones included: {@code key,
-   * experiment_id, micros, hash, lsn, version, deleted, bucket, hash as of the LSN}.
+   * experiment_id, micros, hash, lsn, version, deleted, bucket, hash as of the LSN, fact}.
    *
-   * <p>A column that the table does not have is 0. The last hash is {@link #DELETED} for a deleted
-   * row, and NULL when that version is merged away. A key is returned once per sorting key that it
-   * has in ClickHouse. If a row can move between days, rows of other days are returned too.
+   * <p>A column that the table does not have is 0, or NULL for fact. The last hash is {@link
+   * #DELETED} for a deleted row, and NULL when that version is merged away. A key is returned once
+   * per sorting key that it has in ClickHouse. If a row can move between days, rows of other days
+   * are returned too.
    */
   String rows(List<Segment> segments, long lsn) {
     return """
-        SELECT key_, newest.1, newest.2, newest.3, newest.4, newest_version, newest.5, bucket, was
+        SELECT key_, newest.1, newest.2, newest.3, newest.4, newest_version, newest.5, bucket, was, newest.6
         FROM
         (
           SELECT %s AS key_,
-            argMax((%s, %s, %s, _lsn, %s), _version) AS newest,
+            argMax((%s, %s, %s, _lsn, %s, %s), _version) AS newest,
             max(_version) AS newest_version,
             %s AS bucket,
             argMaxOrNullIf(if(%s, toUInt64(%d), %s), _version, _lsn <= %d) AS was
@@ -103,6 +105,7 @@ final class ClickHouseRows {
             table.hasTime() ? "toUnixTimestamp64Micro(" + table.timeColumn() + ")" : "0",
             hash(),
             gone(Long.MAX_VALUE),
+            table == AuditedTable.EVENTS ? SourceTable.FACT : "CAST(NULL AS Nullable(String))",
             bucket(EVENT_ID_OF_GROUP),
             gone(lsn),
             DELETED,

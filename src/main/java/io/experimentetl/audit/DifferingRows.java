@@ -29,7 +29,8 @@ final class DifferingRows {
       long lsn,
       long version,
       boolean deleted,
-      Long hashAtSnapshot) {
+      Long hashAtSnapshot,
+      String fact) {
 
     static WarehouseRow of(ResultSet row) throws SQLException {
       long hashAtSnapshot = row.getLong(9);
@@ -40,7 +41,8 @@ final class DifferingRows {
           row.getLong(5),
           row.getLong(6),
           row.getInt(7) != 0,
-          row.wasNull() ? null : (Long) hashAtSnapshot);
+          row.wasNull() ? null : (Long) hashAtSnapshot,
+          row.getString(10));
     }
 
     /** Compares the version as of the snapshot if it still exists, else the current version. */
@@ -163,7 +165,9 @@ final class DifferingRows {
       int day = dayOf(version);
       found.day(day).warehouse++;
       boolean livesElsewhere = repeated.contains(table.idOf(key));
-      if (table.hasTime() && retention.wasRetained(version.micros()) && !livesElsewhere) {
+      if (table.hasTime()
+          && retention.wasRetained(version.micros(), version.fact())
+          && !livesElsewhere) {
         found.day(day).retained++;
         found.addExperimentWithRetainedRows(version.experimentId());
       } else {

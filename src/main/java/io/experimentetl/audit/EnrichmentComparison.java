@@ -9,6 +9,8 @@ import io.experimentetl.config.MetricConfig;
 import io.experimentetl.config.MetricTerm;
 import io.experimentetl.config.Population;
 import io.experimentetl.config.StatisticsConfig;
+import io.experimentetl.mapping.TableBinding;
+import io.experimentetl.model.SourceTable;
 import io.experimentetl.model.Subject;
 import io.experimentetl.quality.EventChecks;
 import java.sql.ResultSet;
@@ -45,7 +47,7 @@ final class EnrichmentComparison {
           + " [arrayCumSum(arrayMap((part, i) -> if(i % 2 = 0, 0,"
           + " toInt64(countSubstrings(part, '{') + countSubstrings(part, '['))"
           + " - toInt64(countSubstrings(part, '}') + countSubstrings(part, ']'))), parts, arrayEnumerate(parts)))]), 1),"
-          + " [splitByChar('\"', if(r.event_type = m.1, replaceRegexpAll(ifNull(r.properties, ''), '\\\\\\\\.', '\\x01'), ''))]), 1)";
+          + " [splitByChar('\"', if(${kind} = m.1, replaceRegexpAll(ifNull(r.properties, ''), '\\\\\\\\.', '\\x01'), ''))]), 1)";
 
   /**
    * Rows that could not be judged.
@@ -230,18 +232,20 @@ final class EnrichmentComparison {
         : line.length() <= MAX_VALUE ? line : line.substring(0, MAX_VALUE - 1) + "…";
   }
 
-  private static String window(MetricConfig metric, MetricTerm term) {
+  private static String window(MetricConfig metric, String kind) {
     long opens = StatisticsSql.micros(metric.delay());
     long closes =
         metric.window() == null
             ? Long.MAX_VALUE
             : Math.addExact(opens, StatisticsSql.micros(metric.window()));
+    return "(" + StatisticsSql.clickhouseText(kind) + ", " + opens + ", " + closes + ")";
+  }
+
+  private static String valued(String kind, MetricTerm term) {
     return "("
-        + StatisticsSql.clickhouseText(term.eventType())
+        + StatisticsSql.clickhouseText(kind)
         + ", "
-        + opens
-        + ", "
-        + closes
+        + StatisticsSql.clickhouseText(StatisticsSql.asPrintedKey(term.property()))
         + ")";
   }
 
@@ -259,6 +263,16 @@ final class EnrichmentComparison {
                     .map(MetricTerm::eventType));
     return types
         .map(StatisticsSql::clickhouseText)
+        .collect(Collectors.joining(", ", "CAST([", "] AS Array(String))"));
+  }
+
+  /** The tables of metric events that may change a row that is an exposure, or was one. */
+  private String changingExposures() {
+    return settings.mapping().of(SourceTable.EVENTS).stream()
+        .filter(table -> table.mayGive(settings.statistics().exposureEvent()))
+        .map(TableBinding::fact)
+        .filter(fact -> fact != null && fact.mutable())
+        .map(fact -> StatisticsSql.clickhouseText(fact.name()))
         .collect(Collectors.joining(", ", "CAST([", "] AS Array(String))"));
   }
 
@@ -282,41 +296,41 @@ final class EnrichmentComparison {
         statistics.metrics().stream()
             .flatMap(metric -> metric.terms().stream())
             .filter(term -> term.property() != null)
+            .flatMap(term -> sql.kinds().of(term).stream().map(kind -> valued(kind, term)))
             .distinct()
-            .map(
-                term ->
-                    "("
-                        + StatisticsSql.clickhouseText(term.eventType())
-                        + ", "
-                        + StatisticsSql.clickhouseText(StatisticsSql.asPrintedKey(term.property()))
-                        + ")")
             .collect(Collectors.joining(", ", "CAST([", "] AS Array(Tuple(String, String)))")));
     values.put(
         "metric_events",
         statistics.metrics().stream()
             .flatMap(metric -> metric.terms().stream())
-            .map(MetricTerm::eventType)
+            .flatMap(term -> sql.kinds().of(term).stream())
             .distinct()
             .map(StatisticsSql::clickhouseText)
             .collect(Collectors.joining(", ", "CAST([", "] AS Array(String))")));
     values.put(
         "windows",
         statistics.metrics().stream()
-            .flatMap(metric -> metric.terms().stream().map(term -> window(metric, term)))
+            .flatMap(
+                metric ->
+                    metric.terms().stream()
+                        .flatMap(term -> sql.kinds().of(term).stream())
+                        .map(kind -> window(metric, kind)))
             .distinct()
             .collect(
                 Collectors.joining(", ", "CAST([", "] AS Array(Tuple(String, Int64, Int64)))")));
     values.put("event_types", eventTypes());
+    values.put("changing_exposures", changingExposures());
     values.put("range_ends", StatisticsSql.RANGE_ENDS);
     values.put(
         "clock_tolerance",
         Long.toString(StatisticsSql.micros(settings.findings().clockTolerance())));
     values.put(
         "covariate_events",
-        EventChecks.covariateEvents(statistics).stream()
+        EventChecks.covariateEvents(statistics, sql.kinds()).stream()
             .map(StatisticsSql::clickhouseText)
             .collect(Collectors.joining(", ", "CAST([", "] AS Array(String))")));
-    values.put("number", NUMBER);
+    values.put("kind", sql.kindInClickhouse("r."));
+    values.put("number", NUMBER.replace("${kind}", sql.kindInClickhouse("r.")));
     values.put("limit", Integer.toString(LIMIT));
     return values;
   }

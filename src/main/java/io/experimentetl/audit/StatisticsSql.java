@@ -6,6 +6,7 @@ import io.experimentetl.config.MetricConfig;
 import io.experimentetl.config.MetricKind;
 import io.experimentetl.config.MetricTerm;
 import io.experimentetl.config.StatisticsConfig;
+import io.experimentetl.quality.EventKinds;
 import io.experimentetl.warehouse.WarehouseRange;
 import java.io.IOException;
 import java.io.InputStream;
@@ -49,6 +50,7 @@ final class StatisticsSql {
   private static final String NO_CAP = "1" + "0".repeat(60);
 
   private final StatisticsConfig config;
+  private final EventKinds kinds;
   private final Map<String, ZoneId> zones = new TreeMap<>();
   private final ZoneId defaultZone;
 
@@ -58,6 +60,7 @@ final class StatisticsSql {
    */
   StatisticsSql(StatisticsConfig config, Set<String> namedZones) {
     this.config = config;
+    this.kinds = new EventKinds(config);
     this.defaultZone = ZoneId.of(config.zone());
     for (String name : namedZones) {
       ZoneId zone = zoneOrNull(name);
@@ -107,7 +110,8 @@ final class StatisticsSql {
             lsn,
             clickhouseTexts(
                 Stream.concat(
-                    Stream.of(config.exposureEvent()), terms().map(term -> term.what.eventType()))),
+                    Stream.of(config.exposureEvent()),
+                    terms().flatMap(term -> Stream.of(term.what.eventType(), term.kind)))),
             terms().allMatch(term -> term.what.property() == null)
                 ? "''"
                 : "if(event_type IN (%s), ifNull(properties, ''), '')"
@@ -152,6 +156,7 @@ final class StatisticsSql {
                 })
             .collect(Collectors.joining(", ")));
     values.put("terms", terms().map(Term::postgres).collect(Collectors.joining(", ")));
+    values.put("kind", kindInPostgres());
     values.put("types", postgresTypes(term -> true));
     values.put("types_before", postgresTypes(term -> term.role.equals("x")));
     values.put("types_with_value", postgresTypes(term -> term.what.property() != null));
@@ -173,7 +178,15 @@ final class StatisticsSql {
    */
   private Map<String, String> clickhouseValues(long lsn, String types, String properties) {
     Map<String, String> bound =
-        Map.of("bound", Long.toString(lsn), "event_types", types, "properties", properties);
+        Map.of(
+            "bound",
+            Long.toString(lsn),
+            "event_types",
+            types,
+            "kind",
+            kindInClickhouse(""),
+            "properties",
+            properties);
     Map<String, String> values = new HashMap<>(bound);
     values.put("assigned", fill("assigned-clickhouse.sql", bound));
     values.put("user_events", fill("user-events-clickhouse.sql", bound));
@@ -195,7 +208,7 @@ final class StatisticsSql {
   private String postgresTypes(Predicate<Term> which) {
     return terms()
         .filter(which)
-        .map(term -> postgresText(term.what.eventType()))
+        .map(term -> postgresText(term.kind))
         .distinct()
         .collect(Collectors.joining(", ", "ARRAY[", "]::text[]"));
   }
@@ -245,18 +258,25 @@ final class StatisticsSql {
    *
    * @param number of the metric, from 1 on
    * @param role y, a ratio's denominator z, the covariate x
+   * @param kind of the events, by {@link EventKinds}
    * @param opens microseconds after the user's entry from which events count
    * @param closes microseconds after the entry from which they no longer count; null: never
    */
   private record Term(
-      int number, MetricConfig metric, String role, MetricTerm what, long opens, Long closes) {
+      int number,
+      MetricConfig metric,
+      String role,
+      MetricTerm what,
+      String kind,
+      long opens,
+      Long closes) {
 
     String postgres() {
       return String.join(
           ", ",
           "(" + number,
           postgresText(role),
-          postgresText(what.eventType()),
+          postgresText(kind),
           what.property() == null ? "NULL::text" : postgresText(what.property()),
           "interval '" + opens + " microseconds'",
           closes == null ? "NULL::interval" : "interval '" + closes + " microseconds'",
@@ -268,7 +288,7 @@ final class StatisticsSql {
           ", ",
           "(" + clickhouseText(metric.name()),
           clickhouseText(role),
-          clickhouseText(what.eventType()),
+          clickhouseText(kind),
           what.property() == null ? "''" : clickhouseText(asPrintedKey(what.property())),
           Boolean.toString(what.property() != null),
           "toInt64(" + opens + ")",
@@ -286,18 +306,59 @@ final class StatisticsSql {
     int number = 0;
     for (MetricConfig metric : config.metrics()) {
       number++;
-      MetricTerm y = new MetricTerm(metric.eventType(), metric.property());
+      MetricTerm y = metric.numerator();
       long opens = micros(metric.delay());
       Long closes = metric.window() == null ? null : Long.valueOf(opens + micros(metric.window()));
-      terms.add(new Term(number, metric, "y", y, opens, closes));
+      add(terms, number, metric, "y", y, opens, closes);
       if (metric.denominator() != null) {
-        terms.add(new Term(number, metric, "z", metric.denominator(), opens, closes));
+        add(terms, number, metric, "z", metric.denominator(), opens, closes);
       }
       if (metric.covariate() != null) {
-        terms.add(new Term(number, metric, "x", y, -micros(metric.covariate()), 0L));
+        add(terms, number, metric, "x", y, -micros(metric.covariate()), 0L);
       }
     }
     return terms.stream();
+  }
+
+  private void add(
+      List<Term> terms,
+      int number,
+      MetricConfig metric,
+      String role,
+      MetricTerm what,
+      long opens,
+      Long closes) {
+    for (String kind : kinds.of(what)) {
+      terms.add(new Term(number, metric, role, what, kind, opens, closes));
+    }
+  }
+
+  /** An event's kind, by {@link EventKinds}. */
+  private String kindInPostgres() {
+    return kinds.ofTables().isEmpty()
+        ? "event_type"
+        : "CASE WHEN event_type || chr(31) || fact IN (%s) THEN event_type || chr(31) || fact ELSE event_type END"
+            .formatted(
+                kinds.ofTables().stream()
+                    .map(StatisticsSql::postgresText)
+                    .collect(Collectors.joining(", ")));
+  }
+
+  /**
+   * An event's kind, by {@link EventKinds}.
+   *
+   * @param row the name of the row with a dot, or nothing
+   */
+  String kindInClickhouse(String row) {
+    String type = "toString(" + row + "event_type)";
+    return kinds.ofTables().isEmpty()
+        ? type
+        : "if(concat(%1$s, char(31), ifNull(%2$sfact, '')) IN (%3$s), concat(%1$s, char(31), ifNull(%2$sfact, '')), %1$s)"
+            .formatted(type, row, clickhouseTexts(kinds.ofTables().stream()));
+  }
+
+  EventKinds kinds() {
+    return kinds;
   }
 
   /** The cap of a user's total, in millionths; for a proportion one. */

@@ -150,6 +150,7 @@ public final class ChangeSerializer extends TypeSerializerSingleton<Change> {
     writeText(event.sessionId(), target);
     writeText(event.requestId(), target);
     writeText(event.deviceId(), target);
+    writeText(event.fact(), target);
   }
 
   private static EventRow readEvent(DataInputView source) throws IOException {
@@ -164,7 +165,8 @@ public final class ChangeSerializer extends TypeSerializerSingleton<Change> {
         readText(source),
         readText(source),
         readText(source),
-        readText(source));
+        readText(source),
+        readLabel(source));
   }
 
   @SuppressWarnings("unchecked") // The rows of a table are of the type of its declaration.

@@ -1,6 +1,7 @@
 package io.experimentetl.config;
 
 import com.fasterxml.jackson.core.JsonProcessingException;
+import io.experimentetl.mapping.FactTable;
 import io.experimentetl.mapping.ReplicatedTable;
 import java.io.Serializable;
 import java.nio.file.Path;
@@ -150,6 +151,44 @@ public record JobConfig(
     }
   }
 
+  /** A metric names a table that is there, and exposures count whatever table they are from. */
+  private static void checkFacts(
+      Section section, SourceConfig source, StatisticsConfig statistics) {
+    List<String> names = source.tables().facts().stream().map(FactTable::name).toList();
+    for (int i = 0; i < statistics.metrics().size(); i++) {
+      MetricConfig metric = statistics.metrics().get(i);
+      String key = "statistics.metrics[" + i + "].";
+      checkFact(section, key + "fact", metric.numerator(), names, statistics);
+      if (metric.denominator() != null) {
+        checkFact(section, key + "denominator.fact", metric.denominator(), names, statistics);
+      }
+    }
+  }
+
+  private static void checkFact(
+      Section section, String key, MetricTerm term, List<String> names, StatisticsConfig config) {
+    if (term.fact() == null) {
+      return;
+    }
+    if (!names.contains(term.fact())) {
+      section.error(
+          key,
+          "\"%s\" is not the name of an entry of source.tables.facts.".formatted(term.fact()),
+          names.isEmpty()
+              ? "Remove it, or add the entry."
+              : ("Use one of "
+                      + String.join(", ", names)
+                      + ". "
+                      + NearestName.question(term.fact(), names))
+                  .strip());
+    } else if (config.exposureEvent().equals(term.eventType())) {
+      section.error(
+          key,
+          "stands beside the event type of exposures, which count whatever table they are from.",
+          "Remove it, or give the metric another event-type.");
+    }
+  }
+
   static JobConfig read(Section section) {
     SourceConfig source = section.group("source", SourceConfig::read);
     ClickHouseConfig clickhouse = section.group("clickhouse", ClickHouseConfig::read);
@@ -169,6 +208,7 @@ public record JobConfig(
           "is low-latency, but source.type is kafka, which may replay rows in another order after a restart.",
           "Set delivery.mode: exactly-once, or source.type: postgres.");
     }
+    checkFacts(section, source, statistics);
     return new JobConfig(
         source.withExposureEvent(statistics.exposureEvent()).withReplicated(replicate),
         clickhouse,

@@ -13,13 +13,21 @@ final class MaskConfig {
   private static final String DROP = "drop";
   private static final String HMAC = "hmac";
 
+  private static final String OF_FACTS = "facts.NAME";
+
   /** The columns of each entry by which nothing is joined or selected. */
   private static final Map<String, List<String>> MASKABLE =
       Map.of(
-          "users", List.of("email", "name", "properties"),
-          "assignments", List.of("context"),
-          "exposures", List.of("session_id", "request_id", "device_id", "properties"),
-          "events", List.of("session_id", "request_id", "device_id", "properties"));
+          "users",
+          List.of("email", "name", "properties"),
+          "assignments",
+          List.of("context"),
+          "exposures",
+          List.of("session_id", "request_id", "device_id", "properties"),
+          "events",
+          List.of("session_id", "request_id", "device_id", "properties"),
+          OF_FACTS,
+          List.of("session_id", "request_id", "device_id", "properties"));
 
   /** They hold JSON, of which nothing could be read when it is masked. */
   private static final List<String> JSON = List.of("properties", "context");
@@ -47,14 +55,19 @@ final class MaskConfig {
     masks.properties().forEach(mask -> apply(mask.getKey(), mask.getValue(), key, tables));
   }
 
+  private static String kindOf(TableBinding table) {
+    return table.fact() == null ? table.entry() : OF_FACTS;
+  }
+
   private void apply(String name, JsonNode how, Secret key, List<TableBinding> tables) {
-    int dot = name.indexOf('.');
+    int dot = name.lastIndexOf('.');
     String entry = dot < 0 ? name : name.substring(0, dot);
     String column = name.substring(dot + 1);
     Optional<TableBinding> table =
         tables.stream().filter(binding -> binding.entry().equals(entry)).findFirst();
     String at = "mask." + name;
-    if (table.isEmpty() || !MASKABLE.getOrDefault(entry, List.of()).contains(column)) {
+    if (table.isEmpty()
+        || !MASKABLE.getOrDefault(kindOf(table.get()), List.of()).contains(column)) {
       section.error(
           at,
           "is no column that can be masked.",

@@ -22,6 +22,8 @@ import java.util.Set;
  * @param eventType the events that count; for a ratio, those of its numerator
  * @param property the key in the event's properties that holds the value; null: each event counts
  *     as 1. A mean needs one, a proportion and a count have none, a ratio's numerator may have one
+ * @param fact the name of the table of metric events whose events count; for a ratio, those of its
+ *     numerator; null: those of any table
  * @param delay events count from this time after the user's first exposure
  * @param window events count for this time from then on; null: until the experiment ends
  * @param denominator of a ratio; null for all other kinds
@@ -37,6 +39,7 @@ public record MetricConfig(
     MetricKind kind,
     String eventType,
     String property,
+    String fact,
     Duration delay,
     Duration window,
     MetricTerm denominator,
@@ -61,6 +64,7 @@ public record MetricConfig(
             section.required("kind", choice(MetricKind.class), need),
             section.required("event-type", text(), need),
             section.optional("property", text()),
+            section.optional("fact", identifier()),
             section.get("delay", duration(Duration.ZERO, CENTURY), Duration.ZERO),
             section.optional("window", duration(Duration.ofMillis(1), CENTURY)),
             section.optionalGroup("denominator", MetricTerm::read),
@@ -121,31 +125,37 @@ public record MetricConfig(
 
   /** A proportion without delay or window. */
   public static MetricConfig proportion(String name, String eventType) {
-    return of(name, MetricKind.PROPORTION, eventType, null, null);
+    return of(name, MetricKind.PROPORTION, new MetricTerm(eventType, null), null);
   }
 
   /** A mean without delay or window. */
   public static MetricConfig mean(String name, String eventType, String property) {
-    return of(name, MetricKind.MEAN, eventType, property, null);
+    return of(name, MetricKind.MEAN, new MetricTerm(eventType, property), null);
   }
 
   /** A count without delay or window. */
   public static MetricConfig count(String name, String eventType) {
-    return of(name, MetricKind.COUNT, eventType, null, null);
+    return of(name, MetricKind.COUNT, new MetricTerm(eventType, null), null);
   }
 
   /** A ratio without delay or window. */
   public static MetricConfig ratio(String name, MetricTerm numerator, MetricTerm denominator) {
-    return of(name, MetricKind.RATIO, numerator.eventType(), numerator.property(), denominator);
+    return of(name, MetricKind.RATIO, numerator, denominator);
+  }
+
+  /** A metric of one sum, without delay or window. */
+  public static MetricConfig sum(String name, MetricKind kind, MetricTerm of) {
+    return of(name, kind, of, null);
   }
 
   private static MetricConfig of(
-      String name, MetricKind kind, String eventType, String property, MetricTerm denominator) {
+      String name, MetricKind kind, MetricTerm numerator, MetricTerm denominator) {
     return new MetricConfig(
         name,
         kind,
-        eventType,
-        property,
+        numerator.eventType(),
+        numerator.property(),
+        numerator.fact(),
         Duration.ZERO,
         null,
         denominator,
@@ -197,6 +207,7 @@ public record MetricConfig(
         kind,
         eventType,
         property,
+        fact,
         newDelay,
         newWindow,
         denominator,
@@ -220,9 +231,13 @@ public record MetricConfig(
     return since == null || entryDay >= since.toEpochDay();
   }
 
+  /** The sum of the metric; of a ratio, of its numerator. */
+  public MetricTerm numerator() {
+    return new MetricTerm(eventType, property, fact);
+  }
+
   /** The sums of the metric: the numerator, and a ratio's denominator. */
   public List<MetricTerm> terms() {
-    MetricTerm numerator = new MetricTerm(eventType, property);
-    return denominator == null ? List.of(numerator) : List.of(numerator, denominator);
+    return denominator == null ? List.of(numerator()) : List.of(numerator(), denominator);
   }
 }

@@ -4,6 +4,7 @@ import static io.experimentetl.config.ValueType.text;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import io.experimentetl.mapping.ColumnBinding;
+import io.experimentetl.mapping.FactTable;
 import io.experimentetl.mapping.Origin;
 import io.experimentetl.mapping.RowFilter;
 import io.experimentetl.mapping.SourceMapping;
@@ -60,14 +61,24 @@ final class TableConfig {
   private static final Map<String, SourceTable> ENTITIES =
       Map.of("experiment_id", SourceTable.EXPERIMENTS, "variant_id", SourceTable.VARIANTS);
 
+  /** Columns that an entry of facts names beside {@code columns} too. */
+  private static final List<String> OF_FACTS = List.of("event_type", "properties");
+
   private final Section section;
   private final String entry;
   private final SourceTable table;
   private final String schema;
+  private final FactTable fact;
   private final Map<String, ColumnBinding> columns = new LinkedHashMap<>();
 
-  TableConfig(Section section, String entry, SourceTable table, String schema) {
+  /**
+   * The reader of an entry.
+   *
+   * @param fact null: it is none of facts
+   */
+  TableConfig(Section section, String entry, SourceTable table, String schema, FactTable fact) {
     this.section = section;
+    this.fact = fact;
     this.entry = entry;
     this.table = table;
     this.schema = schema;
@@ -81,6 +92,9 @@ final class TableConfig {
   TableBinding binding() {
     List<String> name = tableName();
     readColumns();
+    if (fact != null) {
+      readBesideColumns();
+    }
     readValues();
     RowFilter where = ColumnConfig.filter(section, "where");
     if (table == SourceTable.VARIANTS) {
@@ -92,14 +106,18 @@ final class TableConfig {
     refuseWhatIsNotSupported();
     bindUnnamed();
     bindIds();
-    return new TableBinding(entry, table, true, name.get(0), name.get(1), columns, where);
+    return new TableBinding(entry, table, true, name.get(0), name.get(1), columns, where, fact);
   }
 
   private List<String> tableName() {
     String given = section.optional("table", text());
     List<String> parts = given == null ? List.of(table.tableName()) : DottedName.parse(given);
-    if (given == null && entry.equals(SourceMapping.EXPOSURES)) {
-      section.error("table", "is missing.", "Name the table that holds the exposures.");
+    if (given == null && (entry.equals(SourceMapping.EXPOSURES) || fact != null)) {
+      section.error(
+          "table",
+          "is missing.",
+          "Name the table that holds the "
+              + (fact == null ? "exposures." : "metric events of " + fact.name() + "."));
     }
     if (parts == null || parts.size() > 2) {
       section.error(
@@ -114,7 +132,7 @@ final class TableConfig {
   private List<String> ourColumns() {
     return table.columns().all().stream()
         .map(SourceColumn::name)
-        .filter(name -> !name.equals(SourceTable.SOURCE_ID))
+        .filter(name -> !SourceTable.isMade(name))
         .toList();
   }
 
@@ -137,16 +155,35 @@ final class TableConfig {
             "cannot be mapped: the rows of exposures have the type of statistics.exposure-event.",
             "Remove it, and select rows with where.");
       } else {
-        ColumnBinding binding =
-            new ColumnConfig(
-                    section,
-                    key,
-                    table.columns().named(name).type() == ColumnType.TIMESTAMP,
-                    ENTITIES.get(name))
-                .binding(column.getValue());
-        if (binding != null) {
-          columns.put(name, binding);
-        }
+        readColumn(name, key, column.getValue());
+      }
+    }
+  }
+
+  private void readColumn(String name, String key, JsonNode value) {
+    ColumnBinding binding =
+        new ColumnConfig(
+                section,
+                key,
+                table.columns().named(name).type() == ColumnType.TIMESTAMP,
+                ENTITIES.get(name))
+            .binding(value);
+    if (binding != null) {
+      columns.put(name, binding);
+    }
+  }
+
+  /** {@code properties} may be a list of columns too: see {@link #readProperties}. */
+  private void readBesideColumns() {
+    for (String name : OF_FACTS) {
+      JsonNode value = section.any(name);
+      if (section.isEmpty(name) || (name.equals("properties") && value.isArray())) {
+        continue;
+      }
+      if (columns.containsKey(name)) {
+        section.error(name, "stands beside columns." + name + ".", "Remove one of the two.");
+      } else {
+        readColumn(name, name, value);
       }
     }
   }
@@ -207,7 +244,7 @@ final class TableConfig {
 
   private void readProperties() {
     JsonNode list = section.any("properties");
-    if (list.isMissingNode() || list.isNull()) {
+    if (list.isMissingNode() || list.isNull() || (fact != null && !list.isArray())) {
       return;
     }
     Set<String> names = new LinkedHashSet<>();
@@ -239,7 +276,7 @@ final class TableConfig {
         switch (table) {
           case EXPERIMENTS, VARIANTS -> List.of("column", "path", "rows");
           case USERS -> List.of("erased_when");
-          case EVENTS -> List.of("assigns", "mutable", "retention", "experiment");
+          case EVENTS -> fact == null ? List.of("assigns") : List.of("experiment");
           default -> List.of();
         };
     for (String key : keys) {
@@ -253,6 +290,9 @@ final class TableConfig {
   private void bindUnnamed() {
     if (entry.equals(SourceMapping.EXPOSURES)) {
       columns.put("event_type", ColumnBinding.of(new Origin.Constant("exposure")));
+    }
+    if (fact != null) {
+      columns.put(SourceTable.FACT, ColumnBinding.of(new Origin.Constant(fact.name())));
     }
     Set<String> named = Set.copyOf(columns.keySet());
     for (SourceColumn<?> column : table.columns().all()) {
@@ -279,9 +319,10 @@ final class TableConfig {
 
   /** Ids may be texts: of those the warehouse has a number. */
   private void bindIds() {
-    if (entry.equals(SourceMapping.EXPOSURES)) {
+    if (entry.equals(SourceMapping.EXPOSURES) || fact != null) {
+      String name = fact == null ? entry : fact.name();
       ColumnBinding id = columns.get("id");
-      columns.put("id", id.from(new Origin.EventKey(entry, id.origin())));
+      columns.put("id", id.from(new Origin.EventKey(name, id.origin())));
     }
     if (table != SourceTable.USERS && table != SourceTable.EVENTS) {
       ColumnBinding id = columns.get("id");

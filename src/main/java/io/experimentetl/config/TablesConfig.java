@@ -49,9 +49,9 @@ final class TablesConfig {
     if (!events.isTextual() || !events.asText().equals("none")) {
       tables.add(table("events", SourceTable.EVENTS));
     }
+    tables.addAll(section.groups("facts", new FactsConfig(schema)::read, List.of()));
     tables.add(TableBinding.defaults(SourceTable.OUTBOX_EVENTS, schema));
     tables.add(TableBinding.defaults(SourceTable.ETL_HEARTBEAT, schema));
-    refuse("facts", "Map one table of metric events as events.");
     refuse("identities", "Remove it.");
     refuse("erased", "Delete the rows of erased users.");
     tables.removeIf(Objects::isNull);
@@ -69,7 +69,7 @@ final class TablesConfig {
   private TableBinding table(String entry, SourceTable table) {
     TableBinding binding =
         section.optionalGroup(
-            entry, group -> new TableConfig(group, entry, table, schema).binding());
+            entry, group -> new TableConfig(group, entry, table, schema, null).binding());
     return binding == null && section.isEmpty(entry)
         ? TableBinding.defaults(table, schema)
         : binding;

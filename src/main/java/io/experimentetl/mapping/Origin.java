@@ -111,7 +111,7 @@ public sealed interface Origin extends Serializable {
    * The id of an event from a table other than {@code events}: see {@link
    * io.experimentetl.model.EventId#ofEntry}. NULL where the text is NULL.
    *
-   * @param entry of the table
+   * @param entry {@code exposures}, or the name of a table of metric events
    * @param text its key in that table
    */
   record EventKey(String entry, Origin text) implements Origin {

@@ -2,8 +2,11 @@ package io.experimentetl.mapping;
 
 import io.experimentetl.model.SourceTable;
 import java.io.Serializable;
+import java.time.Duration;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Map;
+import java.util.Objects;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 
@@ -43,6 +46,18 @@ public record SourceMapping(String schema, List<TableBinding> tables) implements
   /** The bindings that give rows of this kind; empty: the platform has none. */
   public List<TableBinding> of(SourceTable table) {
     return tables.stream().filter(binding -> binding.table() == table).toList();
+  }
+
+  /** The tables of metric events, in the order of the file. */
+  public List<FactTable> facts() {
+    return tables.stream().map(TableBinding::fact).filter(Objects::nonNull).toList();
+  }
+
+  /** How long the source keeps rows, of the tables of metric events that say so, by their names. */
+  public Map<String, Duration> retentionOfFacts() {
+    return facts().stream()
+        .filter(fact -> fact.retention() != null)
+        .collect(Collectors.toUnmodifiableMap(FactTable::name, FactTable::retention));
   }
 
   /** The bindings that read a table of the source; empty: it is not captured. */

@@ -24,6 +24,7 @@ import java.util.Set;
  * @param name exactly as the catalogue has it, without quotes
  * @param columns by the name of our column, as {@link SourceTable#columns} declares it; a column
  *     that is not in it is NULL
+ * @param fact what an entry of 'facts' declares beside its columns; null: another entry
  */
 public record TableBinding(
     String entry,
@@ -32,18 +33,31 @@ public record TableBinding(
     String schema,
     String name,
     Map<String, ColumnBinding> columns,
-    RowFilter where)
+    RowFilter where,
+    FactTable fact)
     implements Serializable {
 
   public TableBinding {
     columns = Collections.unmodifiableMap(new LinkedHashMap<>(columns));
   }
 
+  /** An entry that is none of {@code facts}. */
+  public TableBinding(
+      String entry,
+      SourceTable table,
+      boolean mapped,
+      String schema,
+      String name,
+      Map<String, ColumnBinding> columns,
+      RowFilter where) {
+    this(entry, table, mapped, schema, name, columns, where, null);
+  }
+
   /** The table under its name here, each column under its own. */
   public static TableBinding defaults(SourceTable table, String schema) {
     Map<String, ColumnBinding> columns = new LinkedHashMap<>();
     for (SourceColumn<?> column : table.columns().all()) {
-      if (!column.name().equals(SourceTable.SOURCE_ID)) {
+      if (!SourceTable.isMade(column.name())) {
         columns.put(column.name(), ColumnBinding.column(column.name()));
       }
     }
@@ -64,13 +78,13 @@ public record TableBinding(
     } else {
       changed.put(column, binding);
     }
-    return new TableBinding(entry, table, true, schema, name, changed, where);
+    return new TableBinding(entry, table, true, schema, name, changed, where, fact);
   }
 
   /** The same with another binding of one of our columns; the other columns are read as before. */
   public TableBinding masked(String column, ColumnBinding binding) {
     return new TableBinding(
-        entry, table, mapped, schema, name, with(column, binding).columns, where);
+        entry, table, mapped, schema, name, with(column, binding).columns, where, fact);
   }
 
   /**
@@ -83,6 +97,12 @@ public record TableBinding(
         ? with(ReplicatedRow.NAMES, ColumnBinding.of(new Origin.Constant(TextList.of(present))))
             .with(ReplicatedRow.VALUES, ColumnBinding.of(new Origin.Values(present)))
         : this;
+  }
+
+  /** Whether rows of a table of events may be events of the type. */
+  public boolean mayGive(String eventType) {
+    return !(columns.get("event_type").origin() instanceof Origin.Constant type)
+        || type.value().equals(eventType);
   }
 
   /** The names of the source's columns that are read, in the order of ours. */

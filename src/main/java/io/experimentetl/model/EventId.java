@@ -41,7 +41,7 @@ public record EventId(long high, long low, String sourceId) {
    * name space that is the UUIDv5 of the table's entry in {@link #NAMESPACE}. The ids of two tables
    * never collide: also the source id has the entry before the key.
    *
-   * @param entry of {@code source.tables}, such as {@code exposures}
+   * @param entry {@code exposures}, or the name of a table of metric events
    * @param key the row's key in that table, as a text
    */
   public static EventId ofEntry(String entry, String key) {

@@ -8,6 +8,7 @@ package io.experimentetl.model;
  * @param variantId the variant that was delivered, or null
  * @param assignmentAt null: not known to the client
  * @param properties JSON text, or null
+ * @param fact the name of the row's table among {@code source.tables.facts}; null: another table
  */
 public record EventRow(
     EventId id,
@@ -20,7 +21,8 @@ public record EventRow(
     String properties,
     String sessionId,
     String requestId,
-    String deviceId)
+    String deviceId,
+    String fact)
     implements SourceRow {
   public static final RowColumns<EventRow> COLUMNS =
       RowColumns.<EventRow>declare()
@@ -35,6 +37,7 @@ public record EventRow(
           .nullable("session_id", ColumnType.TEXT, EventRow::sessionId)
           .nullable("request_id", ColumnType.TEXT, EventRow::requestId)
           .optional("device_id", ColumnType.TEXT, EventRow::deviceId)
+          .optional(SourceTable.FACT, ColumnType.TEXT, EventRow::fact)
           .read(EventRow::read);
 
   private static EventRow read(RowCursor row) {
@@ -49,19 +52,31 @@ public record EventRow(
         row.text("properties"),
         row.text("session_id"),
         row.text("request_id"),
-        row.text("device_id"));
+        row.text("device_id"),
+        row.text(SourceTable.FACT));
   }
 
   /** A deleted event, of which only the key is known. */
   public static EventRow ofKey(EventId id, long occurredAt, long experimentId, String userId) {
     return new EventRow(
-        id, occurredAt, experimentId, userId, null, "", null, null, null, null, null);
+        id, occurredAt, experimentId, userId, null, "", null, null, null, null, null, null);
   }
 
   @Override
   public EventRow ofDelete() {
     return new EventRow(
-        id, occurredAt, experimentId, userId, variantId, eventType, null, null, null, null, null);
+        id,
+        occurredAt,
+        experimentId,
+        userId,
+        variantId,
+        eventType,
+        null,
+        null,
+        null,
+        null,
+        null,
+        fact);
   }
 
   /** The same event of another user. */
@@ -77,6 +92,7 @@ public record EventRow(
         properties,
         sessionId,
         requestId,
-        deviceId);
+        deviceId,
+        fact);
   }
 }

@@ -9,8 +9,8 @@ package io.experimentetl.model;
  *     key is current
  * @param deleted a tombstone
  * @param deleteReason the kind of the delete: empty, {@code erasure}, {@code replacement}, {@code
- *     unexpected}, {@code key-change}, {@code truncate}; {@code retention}: retention has deleted
- *     the row at the source, and the warehouse keeps it
+ *     unexpected}, {@code key-change}, {@code truncate}, {@code mutable}: a row that may change;
+ *     {@code retention}: retention has deleted the row at the source, and the warehouse keeps it
  * @param needsCheckpoint the row must not be visible before a checkpoint that contains it
  */
 public record RowVersion(

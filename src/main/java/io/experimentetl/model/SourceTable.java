@@ -26,6 +26,12 @@ public enum SourceTable {
    */
   public static final String SOURCE_ID = "source_id";
 
+  /**
+   * The column of events that names the table of metric events. The mapping gives its value: no
+   * table of the source needs a column of this name.
+   */
+  public static final String FACT = "fact";
+
   private static final SourceTable[] ALL = values();
 
   private final SubjectKind subjectKind;
@@ -67,6 +73,11 @@ public enum SourceTable {
       }
     }
     throw new IllegalArgumentException("Subjects of the kind " + kind.text() + " are no rows.");
+  }
+
+  /** Whether the mapping alone gives the values of the column: no table of the source has it. */
+  public static boolean isMade(String column) {
+    return column.equals(SOURCE_ID) || column.equals(FACT);
   }
 
   /** The declaration of its columns. */

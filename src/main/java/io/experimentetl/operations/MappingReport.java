@@ -2,8 +2,10 @@ package io.experimentetl.operations;
 
 import io.experimentetl.config.JobConfig;
 import io.experimentetl.config.MetricConfig;
+import io.experimentetl.config.MetricTerm;
 import io.experimentetl.config.Population;
 import io.experimentetl.mapping.ColumnBinding;
+import io.experimentetl.mapping.FactTable;
 import io.experimentetl.mapping.FoundTable;
 import io.experimentetl.mapping.Origin;
 import io.experimentetl.mapping.RowFilter;
@@ -68,6 +70,9 @@ final class MappingReport {
     if (!unmapped.isEmpty()) {
       lines.add("  absent           " + String.join(", ", unmapped));
     }
+    if (binding.fact() != null) {
+      lines.add("  its rows         " + words(binding.fact()));
+    }
     if (!binding.where().isEmpty()) {
       lines.add("  only rows where  " + words(binding.where()));
     }
@@ -102,6 +107,16 @@ final class MappingReport {
                   .collect(Collectors.joining(", ", "; ", "")));
     }
     return Optional.of(text.toString());
+  }
+
+  private static String words(FactTable fact) {
+    String retention =
+        fact.retention() == null
+            ? "the source keeps them for retention.postgres.events"
+            : fact.retention().equals(FactTable.FOR_EVER)
+                ? "the source keeps them for ever"
+                : "the source keeps them for " + fact.retention().toDays() + " days";
+    return (fact.mutable() ? "may change; " : "do not change; ") + retention;
   }
 
   private static String words(Origin origin) {
@@ -178,11 +193,13 @@ final class MappingReport {
           "overridden and forced assignments cannot be told from random ones, and count");
     }
     for (TableBinding events : mapping.of(SourceTable.EVENTS)) {
-      addUnless(
-          events,
-          "variant_id",
-          gaps,
-          "a user who saw another variant than the assigned one is not noticed");
+      if (mayExpose(events)) {
+        addUnless(
+            events,
+            "variant_id",
+            gaps,
+            "a user who saw another variant than the assigned one is not noticed");
+      }
       addMetricsOfProperties(events, gaps);
     }
     return gaps;
@@ -208,16 +225,23 @@ final class MappingReport {
   }
 
   private boolean mayExpose(TableBinding events) {
-    ColumnBinding type = events.columns().get("event_type");
-    return type == null
-        || !(type.origin() instanceof Origin.Constant constant)
-        || constant.value().equals(config.statistics().exposureEvent());
+    return events.mayGive(config.statistics().exposureEvent());
+  }
+
+  /** Whether the metric may sum rows of this table. */
+  private static boolean mayCount(MetricTerm term, TableBinding events) {
+    return (term.fact() == null
+            || (events.fact() != null && events.fact().name().equals(term.fact())))
+        && events.mayGive(term.eventType());
   }
 
   private void addMetricsOfProperties(TableBinding events, List<String> gaps) {
     String metrics =
         config.statistics().metrics().stream()
-            .filter(metric -> metric.property() != null)
+            .filter(
+                metric ->
+                    metric.terms().stream()
+                        .anyMatch(term -> term.property() != null && mayCount(term, events)))
             .map(MetricConfig::name)
             .collect(Collectors.joining(", "));
     if (!metrics.isEmpty() && !events.entry().equals(SourceMapping.EXPOSURES)) {

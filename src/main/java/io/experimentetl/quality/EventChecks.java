@@ -43,6 +43,7 @@ public final class EventChecks {
   private static final String[] NO_PROPERTIES = {};
   private static final long[] NO_VALUES = {};
 
+  private final EventKinds kinds;
   private final String exposureEvent;
   private final Set<String> metricEvents = new LinkedHashSet<>();
   private final Map<String, String[]> propertiesByEvent = new HashMap<>();
@@ -58,40 +59,41 @@ public final class EventChecks {
   private record Window(long opens, long closes) {}
 
   public EventChecks(StatisticsConfig statistics, FindingsConfig findings) {
+    this.kinds = new EventKinds(statistics);
     this.exposureEvent = statistics.exposureEvent();
     this.futureToleranceMicros = micros(findings.futureTolerance());
     this.clockToleranceMicros = micros(findings.clockTolerance());
-    covariateEvents.addAll(covariateEvents(statistics));
+    covariateEvents.addAll(covariateEvents(statistics, kinds));
     Map<String, Set<String>> properties = new HashMap<>();
     for (MetricConfig metric : statistics.metrics()) {
       for (MetricTerm term : metric.terms()) {
-        metricEvents.add(term.eventType());
-        windowsByEvent
-            .computeIfAbsent(term.eventType(), type -> new ArrayList<>())
-            .add(windowOf(metric));
-        if (term.property() != null) {
-          properties
-              .computeIfAbsent(term.eventType(), type -> new LinkedHashSet<>())
-              .add(term.property());
+        knownTypes.add(term.eventType());
+        for (String kind : kinds.of(term)) {
+          metricEvents.add(kind);
+          windowsByEvent.computeIfAbsent(kind, of -> new ArrayList<>()).add(windowOf(metric));
+          if (term.property() != null) {
+            properties.computeIfAbsent(kind, of -> new LinkedHashSet<>()).add(term.property());
+          }
         }
       }
     }
-    properties.forEach((type, names) -> propertiesByEvent.put(type, names.toArray(String[]::new)));
+    properties.forEach((kind, names) -> propertiesByEvent.put(kind, names.toArray(String[]::new)));
     windowsByEvent
         .values()
         .removeIf(windows -> windows.stream().allMatch(one -> one.closes() == Long.MAX_VALUE));
-    if (!findings.eventTypes().isEmpty()) {
+    if (findings.eventTypes().isEmpty()) {
+      knownTypes.clear();
+    } else {
       knownTypes.add(exposureEvent);
-      knownTypes.addAll(metricEvents);
       knownTypes.addAll(findings.eventTypes());
     }
   }
 
-  /** The event types whose events before the exposure a metric uses as its covariate. */
-  public static Set<String> covariateEvents(StatisticsConfig statistics) {
+  /** The kinds of the events that a metric uses before the exposure as its covariate. */
+  public static Set<String> covariateEvents(StatisticsConfig statistics, EventKinds kinds) {
     return statistics.metrics().stream()
         .filter(metric -> metric.covariate() != null)
-        .map(MetricConfig::eventType)
+        .flatMap(metric -> kinds.of(metric.numerator()).stream())
         .collect(Collectors.toSet());
   }
 
@@ -106,9 +108,13 @@ public final class EventChecks {
         Math.multiplyExact(duration.getSeconds(), 1_000_000L), duration.getNano() / 1_000);
   }
 
-  /** The properties from which metrics take values in events of the type. */
-  public String[] properties(String eventType) {
-    return propertiesByEvent.getOrDefault(eventType, NO_PROPERTIES);
+  private String kindOf(EventRow event) {
+    return kinds.of(event.eventType(), event.fact());
+  }
+
+  /** The properties from which metrics take values in events of this kind. */
+  public String[] properties(EventRow event) {
+    return propertiesByEvent.getOrDefault(kindOf(event), NO_PROPERTIES);
   }
 
   /**
@@ -116,7 +122,7 @@ public final class EventChecks {
    * the order of {@link #properties}. The event's properties are parsed once.
    */
   public long[] values(EventRow event) {
-    String[] names = properties(event.eventType());
+    String[] names = properties(event);
     return names.length == 0 ? NO_VALUES : PropertyValue.of(event.properties(), names);
   }
 
@@ -139,8 +145,8 @@ public final class EventChecks {
     }
     if (known.assignment() == null) {
       unresolved.add(R_ORPHAN_ASSIGNMENT);
-    } else if (metricEvents.contains(event.eventType())
-        && !covariateEvents.contains(event.eventType())
+    } else if (metricEvents.contains(kindOf(event))
+        && !covariateEvents.contains(kindOf(event))
         && known.running()
         && event.occurredAt() < known.firstExposure()) {
       unresolved.add(T_CONVERSION_BEFORE_EXPOSURE);
@@ -228,7 +234,7 @@ public final class EventChecks {
     }
     long since = event.occurredAt() - known.firstExposure();
     boolean beyond = false;
-    for (Window window : windowsByEvent.getOrDefault(event.eventType(), List.of())) {
+    for (Window window : windowsByEvent.getOrDefault(kindOf(event), List.of())) {
       if (since >= window.closes()) {
         beyond = true;
       } else if (since >= window.opens()) {

@@ -77,5 +77,6 @@ public final class EventEncoder implements RowEncoder<EventProcessed> {
     out.writeNullableString(event.sessionId());
     out.writeNullableString(event.requestId());
     out.writeNullableString(event.deviceId());
+    out.writeNullableString(event.fact());
   }
 }

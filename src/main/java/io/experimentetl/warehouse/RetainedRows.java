@@ -50,7 +50,8 @@ public final class RetainedRows implements AutoCloseable {
       """
       SELECT %s, toUnixTimestamp64Micro(_committed_at) AS committed_micros
       FROM events_processed FINAL
-      WHERE (timestamp < now64(6, 'UTC') - toIntervalSecond({retention:UInt64}) OR %s)
+      WHERE (timestamp < now64(6, 'UTC') - toIntervalSecond(
+          transform(ifNull(fact, ''), {facts:Array(String)}, {periods:Array(UInt64)}, {retention:UInt64})) OR %s)
         AND (experiment_id, user_id, timestamp, event_id)
           > ({a:Int64}, {b:String}, fromUnixTimestamp64Micro({c:Int64}, 'UTC'), {d:UUID})
       ORDER BY experiment_id, user_id, timestamp, event_id
@@ -66,9 +67,13 @@ public final class RetainedRows implements AutoCloseable {
    * @param warehouse the old one
    * @param eventRetention how long the source keeps events
    * @param assignmentRetention how long the source keeps assignments
+   * @param factRetention how long it keeps rows of tables of metric events, where that differs
    */
   public record From(
-      ClickHouseConnection warehouse, Duration eventRetention, Duration assignmentRetention)
+      ClickHouseConnection warehouse,
+      Duration eventRetention,
+      Duration assignmentRetention,
+      Map<String, Duration> factRetention)
       implements Serializable {}
 
   /**
@@ -158,6 +163,9 @@ public final class RetainedRows implements AutoCloseable {
     parameters.put("b", key.isEmpty() ? "" : key.get(1));
     parameters.put("c", key.isEmpty() ? "0" : key.get(2));
     if (events) {
+      parameters.put("facts", List.copyOf(from.factRetention().keySet()));
+      parameters.put(
+          "periods", from.factRetention().values().stream().map(Duration::toSeconds).toList());
       parameters.put("d", key.isEmpty() ? WarehouseEvents.NO_EVENT : key.get(3));
     }
     List<Retained> rows =

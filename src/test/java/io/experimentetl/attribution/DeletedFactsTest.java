@@ -288,4 +288,31 @@ class DeletedFactsTest {
     scenario.afterGrace();
     assertThat(scenario.keptState().isEmpty()).isTrue();
   }
+
+  /** A row of orders is gone; one of log is beyond the 10 days that its table keeps rows. */
+  @Test
+  void deleteIsJudgedByTheRetentionAndTheMutabilityOfItsTable() {
+    UserScenario shop = UserScenario.ofKnownUser(UserScenario.withFacts());
+    shop.insert(assignment(CONTROL, "hash", JAN_8));
+    shop.insert(exposure(1, CONTROL, JAN_8));
+    EventRow order = UserScenario.ofTable("orders", 2, JAN_9, "5");
+    EventRow logged = UserScenario.ofTable("log", 2, JAN_9, "7");
+    shop.insert(order);
+    shop.insert(logged);
+    shop.committedAt = UserScenario.at("2026-01-25T00:00:00Z");
+    shop.delete(logged);
+    shop.afterGrace();
+    assertThat(shop.figures(CONTROL, "revenue", "2026-01-09").valueSum())
+        .isEqualTo(UserScenario.units(12));
+    shop.committedAt = UserScenario.at("2027-01-25T00:00:00Z");
+    shop.delete(order);
+    shop.afterGrace();
+    assertThat(shop.figures(CONTROL, "revenue", "2026-01-09").valueSum())
+        .isEqualTo(UserScenario.units(7));
+    assertThat(shop.out.openCodes()).doesNotContain(FindingCode.C_DELETE_UNEXPECTED);
+    assertThat(shop.out.eventRows)
+        .filteredOn(row -> row.version().deleted())
+        .singleElement()
+        .satisfies(row -> assertThat(row.version().deleteReason()).isEqualTo("mutable"));
+  }
 }

@@ -12,6 +12,7 @@ import static io.experimentetl.attribution.UserScenario.event;
 import static io.experimentetl.attribution.UserScenario.exposure;
 import static io.experimentetl.attribution.UserScenario.purchase;
 import static io.experimentetl.attribution.UserScenario.units;
+import static io.experimentetl.model.FindingCode.C_UPDATE_IMMUTABLE;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.experimentetl.config.ConfigBuilder;
@@ -24,6 +25,7 @@ import io.experimentetl.model.Finding;
 import io.experimentetl.model.FindingCode;
 import io.experimentetl.model.Subject;
 import io.experimentetl.model.TestEvent;
+import java.util.List;
 import org.junit.jupiter.api.Test;
 
 /** Changes of a user's events. */
@@ -130,5 +132,27 @@ class EventAttributionTest {
     scenario.update(before, purchase(2, JAN_9, "7"));
     assertThat(scenario.figures(CONTROL, "revenue", "2026-01-09").valueSum()).isEqualTo(units(7));
     assertThat(scenario.out.openCodes()).contains(FindingCode.C_UPDATE_IMMUTABLE);
+  }
+
+  @Test
+  void updatedRowOfAMutableTableIsRestatedWithoutAFinding() {
+    UserScenario shop = UserScenario.ofKnownUser(UserScenario.withFacts());
+    shop.insert(assignment(CONTROL, "hash", JAN_8));
+    shop.insert(exposure(1, CONTROL, JAN_8));
+    for (String table : List.of("orders", "log")) {
+      EventRow before = UserScenario.ofTable(table, 2, JAN_9, "5");
+      shop.insert(before);
+      shop.update(before, UserScenario.ofTable(table, 2, JAN_9, "7"));
+      shop.update(
+          UserScenario.ofTable(table, 2, JAN_9, "7"),
+          UserScenario.ofTable(table, 2, "2026-01-09T12:00:00Z", "7"));
+    }
+    assertThat(shop.figures(CONTROL, "revenue", "2026-01-09").valueSum()).isEqualTo(units(14));
+    assertThat(shop.out.openCodes()).contains(FindingCode.C_UPDATE_IMMUTABLE);
+    assertThat(
+            shop.visible().values().stream()
+                .filter(row -> List.of(row.inconsistencies()).contains(C_UPDATE_IMMUTABLE)))
+        .extracting(row -> row.event().fact())
+        .containsOnly("log");
   }
 }

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.experimentetl.config.CrossoverPolicy;
 import io.experimentetl.config.MetricConfig;
+import io.experimentetl.config.MetricTerm;
 import io.experimentetl.config.StatisticsConfig;
 import java.time.Duration;
 import java.time.LocalDate;
@@ -44,16 +45,16 @@ class MetricChangeTest {
     MetricChange change = change(Set.of(), CONVERSION, REVENUE, items("2026-11-28"));
     assertThat(change.after().metrics()).containsExactly(items("2026-11-28"));
     assertThat(change.before().metrics()).isEmpty();
-    assertThat(change.wants("purchase", SEEN)).isFalse();
+    assertThat(change.wants("purchase", null, SEEN)).isFalse();
   }
 
   @Test
   void addedMetricReadsValuesFromTheEarliestStartOfItsDay() {
     MetricChange change = change(Set.of(), CONVERSION, REVENUE, items("2026-11-28"));
     long earliest = UserScenario.at("2026-11-27T06:00:00Z");
-    assertThat(change.wants("purchase", earliest)).isTrue();
-    assertThat(change.wants("purchase", earliest - 1)).isFalse();
-    assertThat(change.wants("exposure", earliest)).isFalse();
+    assertThat(change.wants("purchase", null, earliest)).isTrue();
+    assertThat(change.wants("purchase", null, earliest - 1)).isFalse();
+    assertThat(change.wants("exposure", null, earliest)).isFalse();
   }
 
   @Test
@@ -74,8 +75,7 @@ class MetricChangeTest {
     assertThat(change.wanted())
         .containsExactly(
             new MetricChange.Wanted(
-                "purchase",
-                "items",
+                new MetricTerm("purchase", "items"),
                 UserScenario.at("2026-09-01T06:00:00Z"),
                 UserScenario.at("2026-10-01T06:00:00Z")));
     assertThat(change.before().metrics()).containsExactly(items("2026-10-02"));
@@ -131,7 +131,7 @@ class MetricChangeTest {
   @Test
   void restatedMetricMayBeginEarlier() {
     MetricChange change = change(Set.of("items"), CONVERSION, REVENUE, items("2026-01-01"));
-    assertThat(change.wants("purchase", SEEN)).isTrue();
+    assertThat(change.wants("purchase", null, SEEN)).isTrue();
   }
 
   @Test

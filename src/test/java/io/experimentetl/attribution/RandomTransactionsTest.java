@@ -229,7 +229,8 @@ class RandomTransactionsTest {
                 "{\"n\": " + random.nextInt(5) + "}",
                 null,
                 null,
-                null);
+                null,
+                row.fact());
         events.put(key(row), after);
         send(SourceTable.EVENTS, ChangeKind.UPDATE, row, after);
       }
@@ -250,7 +251,8 @@ class RandomTransactionsTest {
               row.properties(),
               null,
               null,
-              null);
+              null,
+              row.fact());
       events.put(key(after), after);
       deletedOld.remove(key(after));
       retained.remove(key(after));

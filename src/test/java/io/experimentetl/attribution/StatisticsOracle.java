@@ -150,7 +150,7 @@ final class StatisticsOracle {
   }
 
   private static MetricTerm numerator(MetricConfig metric) {
-    return new MetricTerm(metric.eventType(), metric.property());
+    return new MetricTerm(metric.eventType(), metric.property(), metric.fact());
   }
 
   private Long entry(AssignmentRow assignment, List<EventRow> exposures) {
@@ -172,6 +172,7 @@ final class StatisticsOracle {
         ? List.of()
         : events.stream()
             .filter(event -> event.eventType().equals(term.eventType()))
+            .filter(event -> term.fact() == null || term.fact().equals(event.fact()))
             .filter(event -> value(term, event) != null)
             .toList();
   }

@@ -49,6 +49,8 @@ class StreamedStatisticsTest {
   private static final long START = at("2026-03-27T00:00:00Z");
   private static final long FOUR_DAYS = 4 * 86_400_000_000L;
 
+  private static final MetricTerm REFUNDED = new MetricTerm("purchase", "revenue", "refunds");
+
   private final List<EventRow> rows = new ArrayList<>();
   private AssignmentRow assignment;
   private ExperimentDimension experiment;
@@ -339,7 +341,7 @@ class StreamedStatisticsTest {
   /** Metrics of every kind, each with or without delay, window, cap, covariate and since. */
   private static JobConfig randomConfig(Random random) {
     MetricTerm revenue = new MetricTerm("purchase", "revenue");
-    MetricTerm items = new MetricTerm("purchase", "items");
+    MetricTerm items = new MetricTerm("purchase", "items", random.nextBoolean() ? null : "orders");
     MetricTerm views = new MetricTerm("page_view", null);
     return ConfigBuilder.defaults()
         .with(StatisticsConfig::population, Population.values()[Math.max(0, random.nextInt(6) - 3)])
@@ -351,6 +353,7 @@ class StreamedStatisticsTest {
             random(random, MetricConfig.mean("revenue", "purchase", "revenue")),
             random(random, MetricConfig.mean("items", "purchase", "items")),
             random(random, MetricConfig.count("views", "page_view")),
+            random(random, MetricConfig.sum("paid", MetricKind.MEAN, REFUNDED)),
             random(random, MetricConfig.count("exposures", "exposure")),
             random(random, MetricConfig.ratio("order_value", revenue, items)),
             random(random, MetricConfig.ratio("revenue_per_view", revenue, views)),
@@ -507,6 +510,7 @@ class StreamedStatisticsTest {
     return TestEvent.of(id, occurredAt, EXPERIMENT, USER, type)
         .with("variant_id", variant)
         .with("properties", properties)
+        .with("fact", random.nextInt(3) == 0 ? null : random.nextBoolean() ? "orders" : "refunds")
         .row();
   }
 }

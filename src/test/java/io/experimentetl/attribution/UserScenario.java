@@ -108,11 +108,7 @@ final class UserScenario {
   void evict() {
     throughState();
     try {
-      new Eviction(
-              dimensions,
-              config.statistics(),
-              Duration.ZERO,
-              RetentionPeriods.of(config.retention()))
+      new Eviction(dimensions, config.statistics(), Duration.ZERO, RetentionPeriods.of(config))
           .evict(
               List.of(user),
               committedAt,
@@ -159,6 +155,36 @@ final class UserScenario {
 
   static JobConfig config(StatisticsConfig statistics) {
     return ConfigBuilder.defaults().with(JobConfig::statistics, statistics).build();
+  }
+
+  /** Three tables of metric events; orders may change, and are kept for ever. */
+  static JobConfig withFacts() {
+    return JobConfig.parse(
+        "facts",
+        """
+        source:
+          tables:
+            facts:
+              - {name: orders, table: o, event_type: {constant: purchase}, mutable: true, retention: none}
+              - {name: log, table: l, event_type: {constant: purchase}, retention: 10d}
+        statistics:
+          metrics:
+            - {name: revenue, kind: mean, event-type: purchase, property: revenue}
+        """,
+        Map.of("EXPERIMENT_ETL_SOURCE_PASSWORD", "-", "EXPERIMENT_ETL_CLICKHOUSE_PASSWORD", "-"));
+  }
+
+  /** A purchase from a table of metric events. */
+  static EventRow ofTable(String fact, int number, String occurredAt, String revenue) {
+    return TestEvent.of(
+            EventId.ofEntry(fact, Integer.toString(number)),
+            at(occurredAt),
+            EXPERIMENT,
+            USER,
+            "purchase")
+        .with("properties", "{\"revenue\": " + revenue + "}")
+        .with("fact", fact)
+        .row();
   }
 
   /** At most this many pending events are held with a user. */

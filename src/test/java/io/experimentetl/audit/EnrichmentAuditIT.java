@@ -82,6 +82,7 @@ class EnrichmentAuditIT {
             "properties = '{\"a\": 1}'",
             "session_id = 's'",
             "request_id = 'r'",
+            "fact = 'x'",
             "experiment_key = 'x'",
             "experiment_name = 'x'",
             "variant_key = 'x'",

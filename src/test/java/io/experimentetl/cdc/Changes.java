@@ -95,7 +95,7 @@ final class Changes {
                       case VARIANTS -> new VariantRow(a, b, t, t, u, i, i > 0, v, m, b);
                       case USERS -> new UserRow(t, u, v, u, i > 0, a, b);
                       case ASSIGNMENTS -> new AssignmentRow(a, b, t, m, i, t, u, a, n, b, m);
-                      case EVENTS -> new EventRow(EventId.of(t), a, b, t, n, t, n, u, v, u, v);
+                      case EVENTS -> new EventRow(EventId.of(t), a, b, t, n, t, n, u, v, u, v, u);
                       case OUTBOX_EVENTS -> new OutboxRow(a, t, t, t, t, b, n);
                       case REPLICATED -> new ReplicatedRow(t, t, t, t);
                       case ETL_HEARTBEAT -> new HeartbeatRow(t, a);

@@ -59,7 +59,11 @@ class MappingPageTest {
                     "EXPERIMENT_ETL_CLICKHOUSE_PASSWORD", "p"))
             .source()
             .tables();
-    JsonRowReader reader = new JsonRowReader(mapping.entry(yaml.substring(0, yaml.indexOf(':'))));
+    String entry = yaml.substring(0, yaml.indexOf(':'));
+    JsonRowReader reader =
+        new JsonRowReader(
+            mapping.entry(
+                entry.equals("facts") ? "facts." + mapping.facts().get(0).name() : entry));
     JsonNode row = example.get("row");
     if (example.get("gives").isNull()) {
       assertThat(reader.match(row, null)).isEqualTo(MappedColumn.MappedFilter.Match.NO);

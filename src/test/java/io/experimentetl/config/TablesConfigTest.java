@@ -4,12 +4,14 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.experimentetl.mapping.ColumnBinding;
+import io.experimentetl.mapping.FactTable;
 import io.experimentetl.mapping.Origin;
 import io.experimentetl.mapping.RowFilter;
 import io.experimentetl.mapping.SourceMapping;
 import io.experimentetl.mapping.TableBinding;
 import io.experimentetl.mapping.TimeUnit;
 import io.experimentetl.model.SourceTable;
+import java.time.Duration;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -208,7 +210,10 @@ class TablesConfigTest {
                     users: {columns: {email: {column: e, unit: ms}, name: {key: n}}, properties: [], erased_when: {gone: true}}
                     assignments: {table: a.b.c, columns: {assigned_at: {column: t, unit: min, zone: Berlin}, context: {column: c, constant: d}}}
                     events: {columns: {user_id: payload..id}, where: {a: [], b: {c: d}}}
-                    facts: [{name: orders}]
+                    facts:
+                      - {name: orders, retention: soon}
+                      - {name: orders, table: o, event_type: t, columns: {event_type: u, fact: f}, experiment: assigned}
+                      - {table: p, mutable: maybe, nam: q}
                     """))
         .isInstanceOf(InvalidConfigurationException.class)
         .message()
@@ -233,7 +238,63 @@ class TablesConfigTest {
             "source.tables.events.columns.user_id: \"payload..id\" is not the name of a column.",
             "source.tables.events.where.a: is an empty list, which no value meets.",
             "source.tables.events.where.b: has a group of keys, not a value.",
-            "source.tables.facts: is not supported by this version.");
+            "source.tables.facts[0].retention: is \"soon\", not a duration.",
+            "source.tables.facts[0].table: is missing. Name the table that holds the metric events of orders.",
+            "source.tables.facts[1].name: \"orders\" is the name of another entry too.",
+            "source.tables.facts[1].event_type: stands beside columns.event_type.",
+            "source.tables.facts[1].columns.fact: is not a column of events.",
+            "source.tables.facts[1].experiment: is not supported by this version.",
+            "source.tables.facts[2].name: is missing.",
+            "source.tables.facts[2].mutable: is \"maybe\", not true or false.",
+            "source.tables.facts[2].nam: is not a key of source.tables.facts[2].");
+  }
+
+  @Test
+  void tablesOfMetricEventsSayWhetherTheirRowsChangeAndStay() {
+    SourceMapping mapping =
+        mapping(
+            """
+            facts:
+              - {name: orders, table: shop.orders, columns: {id: [shop, nr]}, event_type: {constant: purchase}, properties: [amount], mutable: true, retention: none}
+              - {name: track, table: log, event_type: name, properties: payload.data, retention: 30d}
+              - {name: more, table: log}
+            """);
+    assertThat(mapping.facts())
+        .containsExactly(
+            new FactTable("orders", true, FactTable.FOR_EVER),
+            new FactTable("track", false, Duration.ofDays(30)),
+            new FactTable("more", false, null));
+    assertThat(column(mapping, "facts.orders", "id").origin())
+        .isEqualTo(
+            new Origin.EventKey(
+                "orders",
+                new Origin.Key(List.of(new Origin.Column("shop"), new Origin.Column("nr")))));
+    assertThat(column(mapping, "facts.orders", "fact").origin())
+        .isEqualTo(new Origin.Constant("orders"));
+    assertThat(column(mapping, "facts.track", "properties").origin())
+        .isEqualTo(new Origin.JsonPath("payload", List.of("data")));
+    assertThat(column(mapping, "facts.track", "event_type").origin())
+        .isEqualTo(new Origin.Column("name"));
+  }
+
+  @Test
+  void metricNamesATableThatIsThere() {
+    assertThatThrownBy(
+            () ->
+                JobConfig.parse(
+                    "file",
+                    """
+                    source: {tables: {facts: [{name: orders, table: o}]}}
+                    statistics:
+                      metrics:
+                        - {name: a, kind: count, event-type: purchase, fact: order}
+                        - {name: b, kind: ratio, event-type: purchase, denominator: {event-type: exposure, fact: orders}}
+                    """,
+                    SECRETS))
+        .message()
+        .contains(
+            "statistics.metrics[0].fact: \"order\" is not the name of an entry of source.tables.facts. Use one of orders. Did you mean orders?",
+            "statistics.metrics[1].denominator.fact: stands beside the event type of exposures");
   }
 
   @Test
@@ -259,6 +320,27 @@ class TablesConfigTest {
     assertThat(users.columns()).doesNotContainKey("name").containsKeys("user_id", "properties");
     assertThat(users.mapped()).isFalse();
     assertThat(users.toString()).contains("EXPERIMENT_ETL_SOURCE_TABLES_MASK_KEY");
+  }
+
+  @Test
+  void tableOfMetricEventsIsMaskedByItsName() {
+    Map<String, String> secrets = new HashMap<>(SECRETS);
+    secrets.put("EXPERIMENT_ETL_SOURCE_TABLES_MASK_KEY", "k");
+    SourceMapping mapping =
+        JobConfig.parse(
+                "file",
+                """
+                source:
+                  tables:
+                    facts: [{name: a, table: a, columns: {session_id: s}}, {name: b, table: b, columns: {session_id: s}, mutable: true}]
+                    mask: {facts.b.session_id: hmac}
+                """,
+                secrets)
+            .source()
+            .tables();
+    assertThat(column(mapping, "facts.a", "session_id").origin()).isEqualTo(new Origin.Column("s"));
+    assertThat(column(mapping, "facts.b", "session_id").origin()).isInstanceOf(Origin.Masked.class);
+    assertThat(mapping.entry("facts.b").fact()).isEqualTo(new FactTable("b", true, null));
   }
 
   @Test

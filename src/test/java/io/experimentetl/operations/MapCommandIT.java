@@ -90,6 +90,32 @@ class MapCommandIT {
   }
 
   @Test
+  void tablesOfMetricEventsArePrintedWithWhatTheyDeclare() throws Exception {
+    Run map =
+        map(
+            """
+              tables:
+                experiments: {table: lab.tests, columns: {id: test_id, key: slug, status: state}}
+                variants: {table: lab.arms, columns: {id: arm_id, experiment_id: test_id, key: label, allocation_pct: weight}}
+                users: {table: lab.people, columns: {user_id: uid}}
+                assignments: {table: lab.enrollments, columns: {id: [test_id, person_id], user_id: person_id, experiment_id: test_id, variant_id: arm_id, assigned_at: enrolled_at}}
+                events: none
+                facts:
+                  - {name: orders, table: lab.purchases, columns: {id: order_no, user_id: person_id, experiment_id: test_id, timestamp: happened_at}, event_type: {constant: purchase}, properties: [amount], mutable: true, retention: none}
+                  - {name: views, table: lab.flag_views, columns: {id: view_id, user_id: person_id, experiment_id: test_id, timestamp: {column: seen_ms, unit: ms}}, event_type: {constant: view}, retention: 30d}
+            """);
+    assertThat(map.exitCode()).as(map.out()).isZero();
+    assertThat(map.out())
+        .contains(
+            "facts.orders from lab.purchases", "id               order_no beside the name orders")
+        .contains("its rows         may change; the source keeps them for ever")
+        .contains("facts.views from lab.flag_views")
+        .contains("its rows         do not change; the source keeps them for 30 days")
+        .contains("'lab.purchases', 'lab.flag_views', 'etl_heartbeat'")
+        .doesNotContain("No variant_id", "No properties in lab.flag_views");
+  }
+
+  @Test
   void wrongMappingWithTenMistakesListsAllTen() throws Exception {
     Run map =
         map(

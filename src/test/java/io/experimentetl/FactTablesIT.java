@@ -1,0 +1,259 @@
+package io.experimentetl;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.experimentetl.config.DeliveryConfig;
+import io.experimentetl.config.JobConfig;
+import io.experimentetl.local.PlatformExtension;
+import io.experimentetl.mapping.CaptureSql;
+import io.experimentetl.model.EventId;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Map;
+import org.apache.flink.runtime.minicluster.MiniCluster;
+import org.apache.flink.test.junit5.InjectMiniCluster;
+import org.apache.flink.test.junit5.MiniClusterExtension;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.MethodOrderer;
+import org.junit.jupiter.api.Order;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.TestInstance;
+import org.junit.jupiter.api.TestMethodOrder;
+import org.junit.jupiter.api.extension.RegisterExtension;
+import org.junit.jupiter.api.io.TempDir;
+
+/**
+ * A shop beside the default tables: orders that change and are kept for ever, refunds that are kept
+ * for 30 days, and a log with exposures that change. Orders and refunds number their rows from 1,
+ * for the same users at the same times, and give events of one type.
+ */
+@TestInstance(TestInstance.Lifecycle.PER_CLASS)
+@TestMethodOrder(MethodOrderer.OrderAnnotation.class)
+class FactTablesIT {
+  @RegisterExtension static final PlatformExtension PLATFORM = new PlatformExtension();
+
+  @RegisterExtension static final MiniClusterExtension FLINK = JobOnServers.cluster();
+
+  private static final String SCHEMA =
+      """
+      CREATE SCHEMA shop;
+      CREATE TYPE shop.state AS ENUM ('open', 'paid', 'shipped', 'cancelled');
+      CREATE TABLE shop.orders (
+          order_id bigint PRIMARY KEY, customer int NOT NULL, test bigint NOT NULL, status shop.state NOT NULL, paid_at timestamptz,
+          amount numeric(12, 2), currency text NOT NULL DEFAULT 'EUR');
+      CREATE TABLE shop.refunds (
+          refund_no int PRIMARY KEY, customer int NOT NULL, test bigint NOT NULL, at timestamp NOT NULL, body jsonb);
+      CREATE TABLE shop.log (
+          id int PRIMARY KEY, who text NOT NULL, test bigint NOT NULL, at timestamptz NOT NULL, what text NOT NULL);
+      GRANT USAGE ON SCHEMA shop TO experiment_etl_auditor;
+      GRANT SELECT ON ALL TABLES IN SCHEMA shop TO experiment_etl_auditor;
+      """;
+
+  private static final String CONFIG =
+      """
+      source:
+        tables:
+          facts:
+            - name: orders
+              table: shop.orders
+              columns: {id: order_id, user_id: [{constant: u}, customer], experiment_id: test, timestamp: paid_at}
+              event_type: {constant: purchase}
+              properties: [amount, currency]
+              where: {status: [paid, shipped]}
+              mutable: true
+              retention: none
+            - name: refunds
+              table: shop.refunds
+              columns: {id: refund_no, user_id: [{constant: u}, customer], experiment_id: test, timestamp: {column: at, zone: UTC}}
+              event_type: {constant: purchase}
+              properties: body
+              retention: 30d
+            - name: log
+              table: shop.log
+              columns: {user_id: who, experiment_id: test, timestamp: at}
+              event_type: what
+              mutable: true
+      statistics:
+        metrics:
+          - {name: all, kind: mean, event-type: purchase, property: amount}
+          - {name: ordered, kind: mean, event-type: purchase, property: amount, fact: orders, covariate: 30d}
+          - {name: refunds, kind: count, event-type: purchase, fact: refunds}
+          - {name: share, kind: ratio, event-type: purchase, property: amount, fact: refunds, denominator: {event-type: purchase, property: amount, fact: orders}}
+      """;
+
+  /** Noon of a day in UTC. */
+  private static final String NOON =
+      "(date_trunc('day', now() AT TIME ZONE 'UTC') + interval '12 hours')";
+
+  @TempDir private static Path folder;
+  private JobOnServers job;
+
+  @BeforeEach
+  void start(@InjectMiniCluster MiniCluster flink) throws Exception {
+    if (job != null) {
+      return;
+    }
+    JobConfig config = config();
+    JobDatabases databases = JobDatabases.create(PLATFORM, folder, "facts");
+    databases.execute(
+        SCHEMA,
+        CaptureSql.of(config.source().tables(), "experiment_etl", "experiment_etl").text(),
+        "INSERT INTO experiments (id, key, name, status, seed) VALUES (1, 'e', 'E', 'ACTIVE', 's')",
+        "INSERT INTO variants (id, experiment_id, key, name, allocation_pct, is_control) VALUES (1, 1, 'a', 'A', 100, true)",
+        "INSERT INTO users (user_id) SELECT 'u:' || n FROM generate_series(1, 4) n",
+        "INSERT INTO assignments (experiment_id, user_id, variant_id, assigned_at) SELECT 1, user_id, 1, "
+            + ago(6)
+            + " FROM users",
+        "INSERT INTO events (timestamp, experiment_id, user_id, variant_id, event_type) SELECT "
+            + ago(5)
+            + ", 1, user_id, 1, 'exposure' FROM users WHERE user_id != 'u:4'",
+        order(1, 1, "paid", 3, "10"),
+        order(2, 2, "open", 3, "5"),
+        order(4, 3, "paid", 120, "64"),
+        order(5, 3, "paid", 20, "32"),
+        refund(1, 1, 3, "4"),
+        refund(4, 3, 40, "1"));
+    databases.makeSlotAnew();
+    job =
+        new JobOnServers(
+            databases,
+            config.source().tables(),
+            config.statistics(),
+            flink,
+            folder,
+            DeliveryConfig.defaults(),
+            JobOnServers.GRACE);
+    job.start(2);
+    job.passSnapshot();
+  }
+
+  private static JobConfig config() throws Exception {
+    Path file = folder.resolve("facts.yaml");
+    Files.writeString(file, CONFIG);
+    return JobConfig.load(
+        file,
+        Map.of("EXPERIMENT_ETL_SOURCE_PASSWORD", "-", "EXPERIMENT_ETL_CLICKHOUSE_PASSWORD", "-"));
+  }
+
+  @AfterAll
+  void auditIsEqual() throws Exception {
+    try {
+      assertThat(job.audit().differences()).isEmpty();
+    } finally {
+      job.close();
+    }
+  }
+
+  private static String ago(int days) {
+    return "(%s - interval '%d days') AT TIME ZONE 'UTC'".formatted(NOON, days);
+  }
+
+  private static String order(int id, int user, String status, int daysAgo, String amount) {
+    return "INSERT INTO shop.orders VALUES (%d, %d, 1, '%s', %s, %s)"
+        .formatted(id, user, status, ago(daysAgo), amount);
+  }
+
+  private static String refund(int id, int user, int daysAgo, String amount) {
+    return "INSERT INTO shop.refunds VALUES (%d, %d, 1, %s - interval '%d days', '{\"amount\": %s}')"
+        .formatted(id, user, NOON, daysAgo, amount);
+  }
+
+  /** Days ago, users with a value, and the sums of values and of the denominator. */
+  private void statistics(String metric, String answer) {
+    job.awaitAnswer(
+        """
+        SELECT dateDiff('day', day, today()) AS ago, sum(converting_users), sum(d_sum), sum(d_den_sum)
+        FROM experiment_daily_stats FINAL WHERE metric = '%s' AND (converting_users > 0 OR d_den_sum != 0)
+        GROUP BY ago ORDER BY ago"""
+            .formatted(metric),
+        answer);
+  }
+
+  @Test
+  @Order(1)
+  void rowsOfTwoTablesWithTheSameNumbersAreDifferentEvents() {
+    job.awaitAnswer(
+        "SELECT fact, source_id, toString(event_id) = "
+            + "if(fact = 'orders', '%s', '%s')".formatted(id("orders", 1), id("refunds", 1))
+            + ", properties FROM events_processed FINAL WHERE source_id LIKE '%:1' ORDER BY fact",
+        """
+        orders\torders:1\t1\t{"amount": 10.00, "currency": "EUR"}
+        refunds\trefunds:1\t1\t{"amount": 4}""");
+    statistics("all", "3\t1\t14\t0");
+    statistics("ordered", "3\t1\t10\t0");
+    statistics("refunds", "3\t1\t1\t0");
+    statistics("share", "3\t1\t4\t10");
+    job.awaitAnswer(
+        "SELECT sum(d_x_sum) FROM experiment_daily_stats FINAL WHERE metric = 'ordered'", "32");
+  }
+
+  private static EventId id(String table, int number) {
+    return EventId.ofEntry(table, Integer.toString(number));
+  }
+
+  @Test
+  @Order(2)
+  void changedRowsRestateTheirDaysWithoutAFinding() throws Exception {
+    job.execute(
+        order(3, 3, "paid", 2, "7"),
+        order(6, 3, "paid", 2, "8"),
+        refund(2, 2, 1, "3"),
+        // Another amount, a row that begins to count, another day, and one that stops to count.
+        "UPDATE shop.orders SET amount = 12 WHERE order_id = 1",
+        "UPDATE shop.orders SET status = 'shipped' WHERE order_id = 2",
+        "UPDATE shop.orders SET paid_at = paid_at + interval '1 day' WHERE order_id = 3",
+        "UPDATE shop.orders SET status = 'cancelled' WHERE order_id = 6");
+    statistics("ordered", "1\t1\t7\t0\n3\t2\t17\t0");
+    statistics("all", "1\t2\t10\t0\n3\t2\t21\t0");
+    statistics("refunds", "1\t1\t1\t0\n3\t1\t1\t0");
+    statistics("share", "1\t1\t3\t7\n3\t1\t4\t17");
+    job.awaitAnswer(
+        "SELECT count() FROM data_inconsistencies FINAL WHERE startsWith(code, 'C-')", "0");
+    job.awaitAnswer(
+        "SELECT DISTINCT _delete_reason FROM events_processed WHERE _deleted ORDER BY 1",
+        "key-change\nmutable");
+  }
+
+  @Test
+  @Order(3)
+  void eachTableHasItsOwnRetention() throws Exception {
+    job.execute("DELETE FROM shop.orders WHERE order_id IN (4, 5)");
+    job.execute("DELETE FROM shop.refunds WHERE refund_no = 4");
+    job.awaitAnswer(
+        "SELECT source_id FROM events_processed FINAL WHERE user_id = 'u:3' AND fact IS NOT NULL ORDER BY 1",
+        "orders:3\nrefunds:4");
+    job.awaitAnswer(
+        "SELECT sum(d_x_sum) FROM experiment_daily_stats FINAL WHERE metric = 'ordered'", "0");
+    job.awaitAnswer(
+        "SELECT code FROM data_inconsistencies FINAL WHERE startsWith(code, 'C-')",
+        "C-DELETE-RETENTION");
+  }
+
+  @Test
+  @Order(4)
+  void rowOfAnImmutableTableIsFlaggedWhenItChanges() throws Exception {
+    job.execute("UPDATE shop.refunds SET body = '{\"amount\": 2}' WHERE refund_no = 2");
+    statistics("all", "1\t2\t9\t0\n3\t2\t21\t0");
+    job.awaitAnswer(
+        "SELECT source_id FROM events_processed FINAL WHERE has(inconsistencies, 'C-UPDATE-IMMUTABLE')",
+        "refunds:2");
+  }
+
+  @Test
+  @Order(5)
+  void changedRowThatIsNoExposureAnyMoreExposesNobody() throws Exception {
+    job.execute("INSERT INTO shop.log VALUES (1, 'u:4', 1, " + ago(4) + ", 'exposure')");
+    exposed("4");
+    job.execute(refund(5, 4, 2, "1"));
+    statistics("refunds", "1\t1\t1\t0\n2\t1\t1\t0\n3\t1\t1\t0");
+    job.execute("UPDATE shop.log SET what = 'noted' WHERE id = 1");
+    exposed("3");
+    statistics("refunds", "1\t1\t1\t0\n3\t1\t1\t0");
+  }
+
+  private void exposed(String users) {
+    job.awaitAnswer(
+        "SELECT sum(new_users) FROM experiment_daily_stats FINAL WHERE metric = 'refunds'", users);
+  }
+}

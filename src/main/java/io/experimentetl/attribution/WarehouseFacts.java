@@ -13,11 +13,11 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.LongSummaryStatistics;
 import java.util.Map;
-import java.util.OptionalLong;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.TreeSet;
 import java.util.function.Consumer;
+import java.util.function.Predicate;
 import java.util.function.UnaryOperator;
 
 /** Users' facts as the warehouse shows them; evicted facts are rehydrated from there. */
@@ -126,14 +126,9 @@ final class WarehouseFacts implements AutoCloseable {
    * @throws UncheckedIOException the warehouse did not answer in time
    */
   ExperimentFacts rehydrate(String userId, EvictionSummary summary) {
-    Key key = new Key(userId, summary.experimentId());
-    FactsRead read = ahead.remove(key);
-    if (read == null) {
-      read = query(Set.of(summary.experimentId()), Set.of(userId), summary.bound()).get(key);
-    }
-    if (!isOf(read, summary)) {
-      read = readRecalled(userId, summary);
-    }
+    FactsRead known = ahead.remove(new Key(userId, summary.experimentId()));
+    FactsRead read =
+        readWhole(known, userId, summary, summary.bound(), found -> isOf(found, summary));
     return isOf(read, summary) ? read.facts : null;
   }
 
@@ -142,21 +137,29 @@ final class WarehouseFacts implements AutoCloseable {
   }
 
   /**
-   * Reads the facts after their archived rows came back. A run of the archive may remove them
-   * before they are read: then they are missing again, and the next recall brings rows.
+   * Reads facts until the read is whole, or has seen all that there is, the archived rows too: that
+   * is a read behind which no row comes back from the archive. A run of the archive may remove rows
+   * that came back before they are read; then the next recall brings them again.
+   *
+   * @param known what was read ahead; null: nothing
    */
-  private FactsRead readRecalled(String userId, EvictionSummary summary) {
+  private FactsRead readWhole(
+      FactsRead known,
+      String userId,
+      EvictionSummary summary,
+      long bound,
+      Predicate<FactsRead> isWhole) {
     Key key = new Key(userId, summary.experimentId());
     Set<Long> experiments = Set.of(summary.experimentId());
-    FactsRead read = null;
+    FactsRead read = known;
     for (int recalls = 0; recalls < MAX_RECALLS; recalls++) {
-      OptionalLong copied = recall(userId, summary);
-      if (copied.isPresent()) {
-        read = query(experiments, Set.of(userId), summary.bound()).get(key);
+      if (read == null) {
+        read = query(experiments, Set.of(userId), bound).get(key);
       }
-      if (isOf(read, summary) || copied.orElse(0) == 0) {
+      if (isWhole.test(read) || recall(userId, summary) == 0) {
         return read;
       }
+      read = null;
     }
     throw new UncheckedIOException(
         timeout(
@@ -166,10 +169,10 @@ final class WarehouseFacts implements AutoCloseable {
                 "rows that come back from the archive are removed again at once; has the table a TTL?")));
   }
 
-  /** Empty: rows of the facts' months are not archived. */
-  private OptionalLong recall(String userId, EvictionSummary summary) {
+  /** Brings archived rows of the facts' months back, and returns how many. */
+  private long recall(String userId, EvictionSummary summary) {
     return repeat(
-        () -> open().recall(userId, summary.earliest(), summary.latest()),
+        () -> open().recall(userId, summary.earliest(), summary.latest()).orElse(0),
         e -> timeout(Set.of(summary.experimentId()), Set.of(userId), e));
   }
 
@@ -213,16 +216,8 @@ final class WarehouseFacts implements AutoCloseable {
    * @throws UncheckedIOException as {@link #rehydrate}
    */
   ExperimentFacts remains(String userId, EvictionSummary summary) {
-    long experimentId = summary.experimentId();
-    OptionalLong archived = recall(userId, summary);
-    FactsRead read;
-    do {
-      read =
-          query(Set.of(experimentId), Set.of(userId), Long.MAX_VALUE)
-              .get(new Key(userId, experimentId));
-      // Rows that come back only now were removed before they were read.
-    } while (archived.isPresent() && recall(userId, summary).orElse(0) > 0);
-    return read == null ? new ExperimentFacts(experimentId) : read.facts;
+    FactsRead read = readWhole(null, userId, summary, Long.MAX_VALUE, found -> false);
+    return read == null ? new ExperimentFacts(summary.experimentId()) : read.facts;
   }
 
   private Map<Key, FactsRead> query(Set<Long> experiments, Set<String> userIds, long bound) {

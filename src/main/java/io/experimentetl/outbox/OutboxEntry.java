@@ -35,42 +35,33 @@ public record OutboxEntry(
 
   /** The change that asks for it: a later finding about the row is newer than it. */
   OutboxEntry relayedAgain(long newStuckAt, Change change) {
-    OutboxEntry row = with(false, newStuckAt, false, withoutEvent);
-    return new OutboxEntry(
-        row.id,
-        change.sequenceNumber(),
-        change.position().lsn(),
-        row.seenAt,
-        row.acknowledged,
-        row.stuckAt,
-        row.stuck,
-        row.comparedWithEvent,
-        row.withoutEvent,
-        row.type,
-        row.occurredAt,
-        row.userId,
-        row.experimentId,
-        row.variantId);
+    return with(
+        change.sequenceNumber(), change.position().lsn(), false, newStuckAt, false, withoutEvent);
   }
 
   OutboxEntry asAcknowledged() {
-    return with(true, Long.MAX_VALUE, false, withoutEvent);
+    return with(sequenceNumber, lsn, true, Long.MAX_VALUE, false, withoutEvent);
   }
 
   OutboxEntry asStuck() {
-    return with(false, Long.MAX_VALUE, true, withoutEvent);
+    return with(sequenceNumber, lsn, false, Long.MAX_VALUE, true, withoutEvent);
   }
 
   OutboxEntry withoutEvent(boolean open) {
-    return with(acknowledged, stuckAt, stuck, open);
+    return with(sequenceNumber, lsn, acknowledged, stuckAt, stuck, open);
   }
 
   private OutboxEntry with(
-      boolean nowAcknowledged, long newStuckAt, boolean nowStuck, boolean nowWithoutEvent) {
+      long newSequenceNumber,
+      long newLsn,
+      boolean nowAcknowledged,
+      long newStuckAt,
+      boolean nowStuck,
+      boolean nowWithoutEvent) {
     return new OutboxEntry(
         id,
-        sequenceNumber,
-        lsn,
+        newSequenceNumber,
+        newLsn,
         seenAt,
         nowAcknowledged,
         newStuckAt,

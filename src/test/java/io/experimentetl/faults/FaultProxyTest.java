@@ -42,7 +42,7 @@ class FaultProxyTest {
   private static final Duration SHORT = Duration.ofSeconds(1);
 
   /** Until an answer that comes is given up. */
-  private static final int MILLIS = 60_000;
+  private static final int PATIENCE_MILLIS = 60_000;
 
   private final List<String> received = new CopyOnWriteArrayList<>();
   private final ExecutorService executor = Executors.newCachedThreadPool();
@@ -226,7 +226,7 @@ class FaultProxyTest {
           proxy.network(Condition.STALLED);
           assertThat(sendAndReceive(socket, "ping ping", 200)).isEmpty();
           proxy.network(Condition.GOOD);
-          assertThat(receive(socket, 9, MILLIS)).isEqualTo("ping ping");
+          assertThat(receive(socket, 9, PATIENCE_MILLIS)).isEqualTo("ping ping");
         });
   }
 
@@ -236,7 +236,7 @@ class FaultProxyTest {
         socket -> {
           proxy.network(Condition.throttledTo(100_000));
           long start = System.nanoTime();
-          assertThat(sendAndReceive(socket, "x".repeat(20_000), MILLIS)).hasSize(20_000);
+          assertThat(sendAndReceive(socket, "x".repeat(20_000), PATIENCE_MILLIS)).hasSize(20_000);
           assertThat(Duration.ofNanos(System.nanoTime() - start))
               .isGreaterThan(Duration.ofMillis(200));
         });
@@ -248,7 +248,7 @@ class FaultProxyTest {
         socket -> {
           proxy.network(Condition.delayedBy(Duration.ofMillis(100)));
           long start = System.nanoTime();
-          assertThat(sendAndReceive(socket, "ping ping", MILLIS)).isEqualTo("ping ping");
+          assertThat(sendAndReceive(socket, "ping ping", PATIENCE_MILLIS)).isEqualTo("ping ping");
           assertThat(Duration.ofNanos(System.nanoTime() - start))
               .isGreaterThan(Duration.ofMillis(200));
         });
@@ -258,9 +258,9 @@ class FaultProxyTest {
   void openConnectionsOfAnyProtocolAreEnded() throws Exception {
     echo(
         socket -> {
-          assertThat(sendAndReceive(socket, "ping ping", MILLIS)).isEqualTo("ping ping");
+          assertThat(sendAndReceive(socket, "ping ping", PATIENCE_MILLIS)).isEqualTo("ping ping");
           proxy.hangUp(Hangup.RESET);
-          assertThat(sendAndReceive(socket, "ping ping", MILLIS)).isEmpty();
+          assertThat(sendAndReceive(socket, "ping ping", PATIENCE_MILLIS)).isEmpty();
           assertThat(proxy.counts().hungUp()).isEqualTo(1);
         });
   }
@@ -269,9 +269,9 @@ class FaultProxyTest {
   void connectionEndsAfterExactlyTheGivenBytes() throws Exception {
     echo(
         socket -> {
-          assertThat(sendAndReceive(socket, "ping ping", MILLIS)).isEqualTo("ping ping");
+          assertThat(sendAndReceive(socket, "ping ping", PATIENCE_MILLIS)).isEqualTo("ping ping");
           proxy.hangUpAfter(Direction.TO_CLIENT, 5, Hangup.FIN);
-          assertThat(sendAndReceive(socket, "ping ping", MILLIS)).isEqualTo("ping ");
+          assertThat(sendAndReceive(socket, "ping ping", PATIENCE_MILLIS)).isEqualTo("ping ");
         });
   }
 
@@ -280,10 +280,10 @@ class FaultProxyTest {
     int port = proxy.port();
     echo(
         socket -> {
-          assertThat(sendAndReceive(socket, "ping ping", MILLIS)).isEqualTo("ping ping");
+          assertThat(sendAndReceive(socket, "ping ping", PATIENCE_MILLIS)).isEqualTo("ping ping");
           proxy.network(Condition.STALLED);
           proxy.close();
-          assertThat(sendAndReceive(socket, "ping ping", MILLIS)).isEmpty();
+          assertThat(sendAndReceive(socket, "ping ping", PATIENCE_MILLIS)).isEmpty();
           assertThat(proxy.open()).isZero();
         });
 
@@ -297,7 +297,7 @@ class FaultProxyTest {
   }
 
   private String post(String path) throws IOException, InterruptedException {
-    return post(path, Duration.ofMillis(MILLIS));
+    return post(path, Duration.ofMillis(PATIENCE_MILLIS));
   }
 
   private String post(String path, Duration timeout) throws IOException, InterruptedException {

@@ -13,12 +13,15 @@ import java.security.NoSuchAlgorithmException;
 import java.time.Year;
 import java.time.YearMonth;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Comparator;
 import java.util.HashSet;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.Optional;
 import java.util.Set;
+import java.util.regex.Pattern;
+import java.util.stream.Collectors;
 
 /**
  * The manifests and files of the archive.
@@ -29,6 +32,14 @@ import java.util.Set;
  */
 public final class Archive implements AutoCloseable {
   private static final String SUFFIX = "/" + Manifest.NAME;
+
+  /** A name that the archive writes, or that a folder's draft of it has. */
+  private static final Pattern WRITTEN =
+      Pattern.compile(
+          Arrays.stream(ArchivedTable.values())
+                  .map(ArchivedTable::warehouseTable)
+                  .collect(Collectors.joining("|", "(", ")"))
+              + "/[^/]+/(r\\d+-b\\d+-[^/]+\\.parquet|manifest\\.json)(\\.draft)?");
 
   private final ArchiveStore store;
   private final Path drafts;
@@ -125,25 +136,18 @@ public final class Archive implements AutoCloseable {
   }
 
   /**
-   * Removes all files that no manifest names, with their versions: a run that was stopped has left
-   * them.
+   * Removes the archive's files that no manifest names, with their versions: a run that was stopped
+   * has left them. A file that the archive cannot have written is left: its folder or bucket may
+   * have others.
    *
    * @return the number of versions
    */
   int removeUnnamed() throws IOException {
     Set<String> named = new HashSet<>();
     for (Manifest manifest : manifests()) {
-      String folder = Manifest.folder(manifest.archivedTable(), manifest.yearMonth());
-      named.add(folder + Manifest.NAME);
-      manifest.names().forEach(name -> named.add(folder + name));
+      named.addAll(names(manifest));
     }
-    int removed = 0;
-    for (String name : store.list("")) {
-      if (!named.contains(name)) {
-        removed += store.remove(name);
-      }
-    }
-    return removed;
+    return removeAllBut(named, store.list("").stream().filter(WRITTEN.asMatchPredicate()).toList());
   }
 
   /**
@@ -152,11 +156,23 @@ public final class Archive implements AutoCloseable {
    * @return the number of versions
    */
   int removeOthers(Manifest manifest) throws IOException {
+    return removeAllBut(
+        names(manifest),
+        store.list(Manifest.folder(manifest.archivedTable(), manifest.yearMonth())));
+  }
+
+  /** The names of a manifest and of its files. */
+  private static Set<String> names(Manifest manifest) {
     String folder = Manifest.folder(manifest.archivedTable(), manifest.yearMonth());
+    Set<String> names = new HashSet<>(Set.of(folder + Manifest.NAME));
+    manifest.names().forEach(name -> names.add(folder + name));
+    return names;
+  }
+
+  private int removeAllBut(Set<String> kept, List<String> names) throws IOException {
     int removed = 0;
-    for (String name : store.list(folder)) {
-      String own = name.substring(folder.length());
-      if (!own.equals(Manifest.NAME) && !manifest.names().contains(own)) {
+    for (String name : names) {
+      if (!kept.contains(name)) {
         removed += store.remove(name);
       }
     }

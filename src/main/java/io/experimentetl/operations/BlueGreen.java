@@ -40,11 +40,8 @@ final class BlueGreen {
    *     job goes on
    */
   void start() {
+    parts.memory().requireNoExchange();
     Optional<State> begun = parts.memory().state();
-    if (begun.isPresent() && !begun.get().isBefore(BLUE_STOPPED)) {
-      throw new OperationsException(
-          "an exchange has begun and not ended: run bluegreen exchange again");
-    }
     String id;
     if (begun.isPresent() && begun.get().step() == RUNNING) {
       id = parts.requireGreenJob(begun.get());

@@ -9,9 +9,9 @@ final class CountedMetrics {
 
   /** Their names, from the table that each start writes; empty: no job was started yet. */
   static Set<String> of(Databases databases) {
-    try (ClickHouseSession session = databases.clickHouse().connect()) {
-      return new TreeSet<>(
-          session.list("SELECT DISTINCT toString(metric) FROM metrics", row -> row.getString(1)));
-    }
+    return new TreeSet<>(
+        databases
+            .clickHouse()
+            .list("SELECT DISTINCT toString(metric) FROM metrics", row -> row.getString(1)));
   }
 }

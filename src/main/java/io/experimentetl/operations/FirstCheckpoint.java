@@ -16,6 +16,15 @@ final class FirstCheckpoint {
   private final FlinkEndpoint flink;
   private final Consumer<String> log;
 
+  /** The job was started and goes on, as far as is known: nothing may be taken back. */
+  static final class LateException extends OperationsException {
+    private static final long serialVersionUID = 1L;
+
+    private LateException(String message, FlinkHttp.NoAnswerException cause) {
+      super(message, cause);
+    }
+  }
+
   FirstCheckpoint(FlinkEndpoint flink, Consumer<String> log) {
     this.flink = flink;
     this.log = log;
@@ -24,9 +33,21 @@ final class FirstCheckpoint {
   /**
    * Waits for it, as long as one may take by the job's own settings.
    *
-   * @throws OperationsException if the job ends, or the time does
+   * @throws LateException if the time ends, or the JobManager does not answer
+   * @throws OperationsException if the job ends
    */
   void await(String jobId) {
+    try {
+      awaitCompleted(jobId);
+    } catch (FlinkHttp.NoAnswerException e) {
+      throw new LateException(
+          "job %s was started, and its first checkpoint is not known: see status. %s"
+              .formatted(jobId, e.getMessage()),
+          e);
+    }
+  }
+
+  private void awaitCompleted(String jobId) {
     Duration deadline = deadline(jobId);
     long begin = System.nanoTime();
     long end = begin + deadline.toNanos();
@@ -41,8 +62,9 @@ final class FirstCheckpoint {
       }
       String so = soFar(jobId, Duration.ofNanos(System.nanoTime() - begin));
       if (System.nanoTime() >= end) {
-        throw new OperationsException(
-            so + ". Rows become visible with the first checkpoint: see status, and the job's log");
+        throw new LateException(
+            so + ". Rows become visible with the first checkpoint: see status, and the job's log",
+            null);
       }
       log.accept(so);
     }

@@ -43,6 +43,8 @@ public final class RedeployCommand implements Callable<Integer> {
       log.accept("job %s runs from it".formatted(id));
       new FirstCheckpoint(deployment.flink(), log).await(id);
       return 0;
+    } catch (FirstCheckpoint.LateException e) {
+      throw e;
     } catch (OperationsException e) {
       throw new OperationsException(
           "the new job does not run: %s%n%s"

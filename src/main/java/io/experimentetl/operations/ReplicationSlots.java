@@ -55,34 +55,23 @@ final class ReplicationSlots {
 
   /** Whether there is such a slot. */
   boolean exists(String slot) {
-    boolean[] found = new boolean[1];
-    run("found", slot, connection -> found[0] = isTrue(connection, "true", slot));
-    return found[0];
+    return is("true", slot);
   }
 
   /** Whether there is such a slot, and PostgreSQL still has the log that it needs. */
   boolean isUsable(String slot) {
-    boolean[] found = new boolean[1];
-    run(
-        "found",
-        slot,
-        connection -> found[0] = isTrue(connection, "wal_status IS DISTINCT FROM 'lost'", slot));
-    return found[0];
+    return is("wal_status IS DISTINCT FROM 'lost'", slot);
   }
 
   /** Whether a standby can take over the slot. */
   boolean hasFailover(String slot) {
+    // PostgreSQL 16 and older do not have the column.
+    return is("coalesce((to_jsonb(pg_replication_slots) ->> 'failover')::boolean, false)", slot);
+  }
+
+  private boolean is(String condition, String slot) {
     boolean[] found = new boolean[1];
-    run(
-        "found",
-        slot,
-        // PostgreSQL 16 and older do not have the column.
-        connection ->
-            found[0] =
-                isTrue(
-                    connection,
-                    "coalesce((to_jsonb(pg_replication_slots) ->> 'failover')::boolean, false)",
-                    slot));
+    run("found", slot, connection -> found[0] = isTrue(connection, condition, slot));
     return found[0];
   }
 

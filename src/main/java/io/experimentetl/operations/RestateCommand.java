@@ -114,6 +114,8 @@ public final class RestateCommand implements Callable<Integer> {
               .formatted(next, what.experiment));
       new FirstCheckpoint(deployment.flink(), log).await(next);
       return 0;
+    } catch (FirstCheckpoint.LateException e) {
+      throw e;
     } catch (OperationsException e) {
       throw new OperationsException(
           "nothing was restated: %s%n%s"
@@ -182,6 +184,8 @@ public final class RestateCommand implements Callable<Integer> {
           "%s has the new since; if it is a copy, set since in the original too".formatted(config));
       new FirstCheckpoint(deployment.flink(), log).await(id);
       return 0;
+    } catch (FirstCheckpoint.LateException e) {
+      throw e;
     } catch (OperationsException e) {
       write(config, before);
       throw new OperationsException(

@@ -121,7 +121,7 @@ final class TableResync {
       if (captured == SourceTable.REPLICATED) {
         throw new OperationsException(
             binding.readableName()
-                + " is a replicated table, and this version reads single ones not again: resync without --table reads all tables.");
+                + " is a replicated table, which resync does not read again. To read all tables again, stop the job, empty ClickHouse's tables, make the slot anew and submit");
       }
       String relation = part.map(found -> found.relation(binding)).orElse(binding.readableName());
       requests.putIfAbsent(captured, ResyncRequest.of(captured, relation));

@@ -239,13 +239,13 @@ public record TlsFiles(String caFile, String certificateFile, String keyFile)
             .formatted(String.join(", ", algorithms));
     String remedy = "Convert it: openssl pkcs8 -topk8 -nocrypt -in KEY -out " + keyFile + ".";
     if (pem.find()) {
-      PKCS8EncodedKeySpec der =
-          new PKCS8EncodedKeySpec(Base64.getMimeDecoder().decode(pem.group(1)));
       for (String algorithm : algorithms) {
         try {
-          return KeyFactory.getInstance(algorithm).generatePrivate(der);
-        } catch (GeneralSecurityException e) {
-          // A key of another algorithm.
+          return KeyFactory.getInstance(algorithm)
+              .generatePrivate(
+                  new PKCS8EncodedKeySpec(Base64.getMimeDecoder().decode(pem.group(1))));
+        } catch (GeneralSecurityException | IllegalArgumentException e) {
+          // A key of another algorithm, or no Base64.
         }
       }
     }
@@ -261,7 +261,7 @@ public record TlsFiles(String caFile, String certificateFile, String keyFile)
           key,
           file,
           "cannot be read (" + e.getClass().getSimpleName() + ").",
-          "Create it, readable, on the JobManager's and every TaskManager's machine.",
+          "Create it, readable, where it is read: on the JobManager's and every TaskManager's machine, and those of serve and the verbs.",
           e);
     }
   }

@@ -18,7 +18,11 @@ public final class TestCluster {
           "env.java.opts.taskmanager",
           SHORT_LIVED,
           "execution.checkpointing.interval",
-          "1 s");
+          "1 s",
+          // ms. How old the answers may be that the verbs and the tests wait for; the default is 3
+          // s.
+          "web.refresh-interval",
+          "200");
 
   private TestCluster() {}
 

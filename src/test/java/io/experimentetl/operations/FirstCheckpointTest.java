@@ -47,7 +47,8 @@ class FirstCheckpointTest {
         CHECKPOINTS,
         "{\"counts\": {\"failed\": 2}, \"latest\": {\"completed\": null, \"failed\": {\"failure_message\": \"disk full\"}}}");
     assertThatThrownBy(this::await)
-        .isInstanceOf(OperationsException.class)
+        .as("the job goes on")
+        .isInstanceOf(FirstCheckpoint.LateException.class)
         .hasMessageMatching("(?s)no checkpoint of job j is complete after \\d+ s; 2 failed.*")
         .hasMessageContaining("disk full")
         .hasMessageContaining("see status");
@@ -57,6 +58,15 @@ class FirstCheckpointTest {
   void waitEndsWhenTheJobDoes() {
     jobManager.answer("/jobs/j", "{\"state\": \"FAILED\"}");
     assertThatThrownBy(this::await)
+        .isNotInstanceOf(FirstCheckpoint.LateException.class)
         .hasMessageContaining("job j is FAILED before its first checkpoint");
+  }
+
+  @Test
+  void waitThatTheJobManagerDoesNotAnswerTakesNothingBack() {
+    jobManager.close();
+    assertThatThrownBy(this::await)
+        .isInstanceOf(FirstCheckpoint.LateException.class)
+        .hasMessageContaining("job j was started");
   }
 }

@@ -48,6 +48,13 @@ class TlsFilesTest {
     assertRefused(
         new TlsFiles(null, good.certificateFile(), garbled.toString()),
         "garbled.key (key-file) is no RSA key");
+    Path cutOff =
+        Files.writeString(
+            folder.resolve("cut-off.key"),
+            "-----BEGIN PRIVATE KEY-----\nc2VjcmV0c\n-----END PRIVATE KEY-----\n");
+    assertRefused(
+        new TlsFiles(null, good.certificateFile(), cutOff.toString()),
+        "cut-off.key (key-file) is no RSA key");
   }
 
   private static void assertRefused(TlsFiles files, String... words) {

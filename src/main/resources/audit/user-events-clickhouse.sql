@@ -10,7 +10,7 @@ event AS
     SELECT experiment_id, user_id, groupArray((at, type, variant, text)) AS events
     FROM
     (
-        SELECT experiment_id, user_id, toUnixTimestamp64Micro(timestamp) AS at, ${kind} AS type, variant_id AS variant,
+        SELECT experiment_id, user_id, toUnixTimestamp64Micro(timestamp) AS at, toString(${kind}) AS type, variant_id AS variant,
             ${properties} AS text
         FROM events_processed
         WHERE _lsn <= ${bound} AND _deleted = 0 AND event_type IN (${event_types}) AND cityHash64(event_id) NOT IN (SELECT id FROM repeated)
@@ -21,7 +21,7 @@ event AS
             SELECT
                 experiment_id,
                 user_id,
-                arraySort(e -> (e.2, e.1, -e.6), groupArray((toUnixTimestamp64Micro(timestamp), event_id, ${kind}, variant_id,
+                arraySort(e -> (e.2, e.1, -e.6), groupArray((toUnixTimestamp64Micro(timestamp), event_id, toString(${kind}), variant_id,
                     ${properties}, toInt64(_version), _deleted))) AS versions,
                 arrayFilter((e, before) -> e.7 = 0 AND (true, e.1, e.2) != before,
                     versions, arrayShiftRight(arrayMap(e -> (true, e.1, e.2), versions), 1)) AS rows,

@@ -35,11 +35,24 @@ final class EventFactSerializer {
     out.writeUTF(event.eventType());
     out.writeLong(event.content());
     out.writeByte(event.mark());
-    out.writeUTF(event.fact() == null ? "" : event.fact());
-    FigureSerializer.writeNumber(event.properties().length, out);
+    writeFact(event, out);
     for (int i = 0; i < event.properties().length; i++) {
       out.writeUTF(event.properties()[i]);
       FigureSerializer.writeNumber(event.values()[i], out);
+    }
+  }
+
+  /**
+   * The number of properties. It is negative, less one, in front of the name of a table of metric
+   * events: other events take no more bytes.
+   */
+  private static void writeFact(EventFact event, DataOutputSerializer out) throws IOException {
+    int properties = event.properties().length;
+    if (event.fact() == null) {
+      FigureSerializer.writeNumber(properties, out);
+    } else {
+      FigureSerializer.writeNumber(-1 - properties, out);
+      out.writeUTF(event.fact());
     }
   }
 
@@ -63,22 +76,15 @@ final class EventFactSerializer {
     String eventType = in.readUTF();
     long content = in.readLong();
     byte mark = in.readByte();
-    String fact = in.readUTF();
-    String[] properties = new String[(int) FigureSerializer.number(in)];
+    int number = (int) FigureSerializer.number(in);
+    String fact = number < 0 ? in.readUTF() : null;
+    String[] properties = new String[number < 0 ? -1 - number : number];
     long[] values = new long[properties.length];
     for (int i = 0; i < properties.length; i++) {
       properties[i] = in.readUTF();
       values[i] = FigureSerializer.number(in);
     }
     return new EventFact(
-        id,
-        occurredAt,
-        variantId,
-        eventType,
-        content,
-        properties,
-        values,
-        mark,
-        fact.isEmpty() ? null : fact);
+        id, occurredAt, variantId, eventType, content, properties, values, mark, fact);
   }
 }

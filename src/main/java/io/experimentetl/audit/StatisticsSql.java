@@ -350,11 +350,10 @@ final class StatisticsSql {
    * @param row the name of the row with a dot, or nothing
    */
   String kindInClickhouse(String row) {
-    String type = "toString(" + row + "event_type)";
     return kinds.ofTables().isEmpty()
-        ? type
-        : "if(concat(%1$s, char(31), ifNull(%2$sfact, '')) IN (%3$s), concat(%1$s, char(31), ifNull(%2$sfact, '')), %1$s)"
-            .formatted(type, row, clickhouseTexts(kinds.ofTables().stream()));
+        ? row + "event_type"
+        : "if(concat(%1$sevent_type, char(31), ifNull(%1$sfact, '')) IN (%2$s), concat(%1$sevent_type, char(31), ifNull(%1$sfact, '')), toString(%1$sevent_type))"
+            .formatted(row, clickhouseTexts(kinds.ofTables().stream()));
   }
 
   EventKinds kinds() {

@@ -135,7 +135,12 @@ final class MappedValue {
    * PostgreSQL prints it; Java 17's own text can be longer.
    */
   private static BigDecimal shortest(double number) {
+    BigDecimal printed = new BigDecimal(Double.toString(number)).stripTrailingZeros();
     double magnitude = Math.abs(number);
+    if (printed.precision() <= SURE_DIGITS && magnitude >= Double.MIN_NORMAL) {
+      // As most numbers are. The search takes several times as long.
+      return printed;
+    }
     BigDecimal exact = new BigDecimal(magnitude);
     BigDecimal toNext = half(new BigDecimal(Math.ulp(magnitude)));
     BigDecimal from =

@@ -108,9 +108,9 @@ final class TableRowReader extends RowReader<Object[]> {
 
   /** Variants that name their experiment by id have another number in the warehouse. */
   private String keyOf(SourceRow row, String id) {
-    return binding().table() == SourceTable.EVENTS || id == null
-        ? TableComparison.keyOf(binding().table(), row)
-        : id;
+    return binding().table() == SourceTable.VARIANTS && id != null
+        ? id
+        : TableComparison.keyOf(binding().table(), row);
   }
 
   private String idOf(String key) {

@@ -78,36 +78,12 @@ public record JobConfig(
 
   /** The same, for another database of the same ClickHouse. */
   public JobConfig withClickHouseDatabase(String database) {
-    return new JobConfig(
-        source,
-        clickhouse.withDatabase(database),
-        statistics,
-        findings,
-        delivery,
-        kafka,
-        outbox,
-        state,
-        retention,
-        archive,
-        serve,
-        replicate);
+    return with(source, clickhouse.withDatabase(database), kafka, outbox, replicate);
   }
 
   /** The same, with what the servers' catalogues say about the replicated tables. */
   public JobConfig withReplicated(List<ReplicatedTable> resolved) {
-    return new JobConfig(
-        source.withReplicated(resolved),
-        clickhouse,
-        statistics,
-        findings,
-        delivery,
-        kafka,
-        outbox,
-        state,
-        retention,
-        archive,
-        serve,
-        resolved);
+    return with(source.withReplicated(resolved), clickhouse, kafka, outbox, resolved);
   }
 
   /**
@@ -115,19 +91,33 @@ public record JobConfig(
    * into another database, and writes nothing to Kafka.
    */
   public JobConfig beside(String slot, String database) {
-    return new JobConfig(
+    return with(
         source.withSlot(slot),
         clickhouse.withDatabase(database),
+        kafka.withoutFindingsTopic(),
+        outbox.disabled(),
+        replicate);
+  }
+
+  private JobConfig with(
+      SourceConfig otherSource,
+      ClickHouseConfig otherClickhouse,
+      KafkaConfig otherKafka,
+      OutboxConfig otherOutbox,
+      List<ReplicatedTable> otherReplicate) {
+    return new JobConfig(
+        otherSource,
+        otherClickhouse,
         statistics,
         findings,
         delivery,
-        kafka.withoutFindingsTopic(),
-        outbox.disabled(),
+        otherKafka,
+        otherOutbox,
         state,
         retention,
         archive,
         serve,
-        replicate);
+        otherReplicate);
   }
 
   public static JobConfig parse(String origin, String yaml, Map<String, String> environment) {

@@ -4,9 +4,12 @@ import com.fasterxml.jackson.databind.JsonNode;
 import io.experimentetl.mapping.ColumnBinding;
 import io.experimentetl.mapping.Origin;
 import io.experimentetl.mapping.TableBinding;
+import io.experimentetl.model.ColumnType;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.TreeMap;
+import java.util.stream.Collectors;
 
 /** Reads {@code source.tables.mask}: which columns leave the platform masked, or not at all. */
 final class MaskConfig {
@@ -14,6 +17,9 @@ final class MaskConfig {
   private static final String HMAC = "hmac";
 
   private static final String OF_FACTS = "facts.NAME";
+
+  private static final List<String> OF_EVENTS =
+      List.of("session_id", "request_id", "device_id", "properties");
 
   /** The columns of each entry by which nothing is joined or selected. */
   private static final Map<String, List<String>> MASKABLE =
@@ -23,14 +29,11 @@ final class MaskConfig {
           "assignments",
           List.of("context"),
           "exposures",
-          List.of("session_id", "request_id", "device_id", "properties"),
+          OF_EVENTS,
           "events",
-          List.of("session_id", "request_id", "device_id", "properties"),
+          OF_EVENTS,
           OF_FACTS,
-          List.of("session_id", "request_id", "device_id", "properties"));
-
-  /** They hold JSON, of which nothing could be read when it is masked. */
-  private static final List<String> JSON = List.of("properties", "context");
+          OF_EVENTS);
 
   private final Section section;
 
@@ -72,11 +75,10 @@ final class MaskConfig {
           at,
           "is no column that can be masked.",
           "Use "
-              + MASKABLE.keySet().stream()
-                  .sorted()
-                  .map(each -> each + "." + String.join(", " + each + ".", MASKABLE.get(each)))
-                  .reduce((a, b) -> a + ", " + b)
-                  .orElseThrow()
+              + new TreeMap<>(MASKABLE)
+                  .entrySet().stream()
+                      .flatMap(of -> of.getValue().stream().map(each -> of.getKey() + "." + each))
+                      .collect(Collectors.joining(", "))
               + ".");
       return;
     }
@@ -84,7 +86,8 @@ final class MaskConfig {
     boolean isHmac = how.asText().equals(HMAC);
     if (!isHmac && !how.asText().equals(DROP)) {
       section.error(at, "is " + ValueType.describe(how) + ".", "Use drop or hmac.");
-    } else if (isHmac && JSON.contains(column)) {
+    } else if (isHmac && table.get().table().columns().named(column).type() == ColumnType.JSON) {
+      // Nothing could be read of it.
       section.error(at, "is hmac of a JSON column.", "Use drop, or list columns in properties.");
     } else if (isHmac && bound == null) {
       section.error(at, "masks a column that is not read.", "Remove it, or map the column.");

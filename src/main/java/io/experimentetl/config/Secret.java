@@ -17,19 +17,27 @@ public final class Secret implements MaskKey {
   private final String environmentVariable;
   private final String file;
 
-  private Secret(String environmentVariable, String file) {
+  /** The key that names a file instead. */
+  private final String fileKey;
+
+  private Secret(String environmentVariable, String file, String fileKey) {
     this.environmentVariable = environmentVariable;
     this.file = file;
+    this.fileKey = fileKey;
   }
 
-  /** The value of an environment variable of the process that reads the secret. */
-  public static Secret fromEnvironment(String variable) {
-    return new Secret(Objects.requireNonNull(variable), null);
+  /**
+   * The value of an environment variable of the process that reads the secret.
+   *
+   * @param fileKey the key of the same section that names a file instead
+   */
+  static Secret fromEnvironment(String variable, String fileKey) {
+    return new Secret(Objects.requireNonNull(variable), null, fileKey);
   }
 
   /** The content of a file, without white space at its end. Every machine reads the same path. */
   public static Secret fromFile(String file) {
-    return new Secret(null, Objects.requireNonNull(file));
+    return new Secret(null, Objects.requireNonNull(file), null);
   }
 
   /**
@@ -48,7 +56,9 @@ public final class Secret implements MaskKey {
       if (value == null || value.isEmpty()) {
         throw new UnavailableException(
             "The environment variable " + environmentVariable + " is not set.",
-            "Set it for the JobManager and every TaskManager, or name a file with the key password-file.",
+            "Set it for the JobManager and every TaskManager, or name a file with the key "
+                + fileKey
+                + ".",
             null);
       }
       return value;

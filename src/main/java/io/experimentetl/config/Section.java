@@ -209,17 +209,16 @@ final class Section {
           "Remove it, change the %s, and set the environment variable %s or the key %s-file."
               .formatted(key.replace('-', ' '), variable, at(key)));
     }
-    String file = optional(key + "-file", ValueType.text());
-    Secret secret = file == null ? Secret.fromEnvironment(variable) : Secret.fromFile(file);
+    String fileKey = key + "-file";
+    String file = optional(fileKey, ValueType.text());
+    Secret secret =
+        file == null ? Secret.fromEnvironment(variable, fileKey) : Secret.fromFile(file);
     try {
       if (needed) {
         secret.value(reading.environment());
       }
     } catch (Secret.UnavailableException e) {
-      error(
-          file == null ? key : key + "-file",
-          e.problem(),
-          e.remedy().replace("password-file", key + "-file"));
+      error(file == null ? key : fileKey, e.problem(), e.remedy());
     }
     return secret;
   }

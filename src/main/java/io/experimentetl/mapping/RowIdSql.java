@@ -2,7 +2,6 @@ package io.experimentetl.mapping;
 
 import io.experimentetl.model.EventId;
 import io.experimentetl.model.SourceColumn;
-import io.experimentetl.model.SourceTable;
 import java.util.List;
 import java.util.Set;
 import java.util.function.Predicate;
@@ -13,7 +12,6 @@ import java.util.regex.Pattern;
  * that of the warehouse: a number made from a text is computed for every row.
  */
 public final class RowIdSql {
-  private static final Set<String> INTEGERS = Set.of("int2", "int4", "int8");
   private static final Set<String> TEXTS = Set.of("text", "varchar", "bpchar");
   private static final Predicate<String> IS_UUID =
       Pattern.compile("[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}").asMatchPredicate();
@@ -35,10 +33,10 @@ public final class RowIdSql {
     boolean isIndexed =
         has != null
             && table.binding().column(id).values().isEmpty()
-            && (INTEGERS.contains(has)
+            && (TableSql.INTEGERS.contains(has)
                 || (!isNumber && (TEXTS.contains(has) || has.equals("uuid"))));
     this.indexed = isIndexed ? SqlNames.quoted(column) : null;
-    this.type = !isIndexed ? null : INTEGERS.contains(has) ? "int8" : has;
+    this.type = !isIndexed ? null : TableSql.INTEGERS.contains(has) ? "int8" : has;
   }
 
   private static String ownColumn(Origin origin) {
@@ -72,15 +70,13 @@ public final class RowIdSql {
    */
   public String isOneOf(String ids) {
     return indexed == null
-        ? "(%s)::text = ANY (CAST(%s AS text[]))".formatted(table.value(id), ids)
+        ? "%s = ANY (CAST(%s AS text[]))".formatted(id(), ids)
         : "%s = ANY (CAST(%s AS %s[]))".formatted(indexed, ids, type);
   }
 
-  /** The row's id in the warehouse, as a text; of users their own, of events with their entry. */
+  /** The row's id in the warehouse, as a text; of an event the source's, with its entry. */
   public String id() {
-    return table.binding().table() == SourceTable.USERS
-        ? "NULL"
-        : "(%s)::text".formatted(table.value(id));
+    return "(%s)::text".formatted(table.value(id));
   }
 
   /** The table's name in any statement. */

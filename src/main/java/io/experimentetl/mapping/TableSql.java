@@ -36,7 +36,7 @@ public final class TableSql {
       FROM pg_attribute a
       WHERE a.attrelid = %s::regclass AND a.attnum > 0 AND NOT a.attisdropped""";
 
-  private static final Set<String> INTEGERS = Set.of("int2", "int4", "int8");
+  static final Set<String> INTEGERS = Set.of("int2", "int4", "int8");
   private static final Set<String> NUMBERS = Set.of("numeric", "float4", "float8");
 
   private final TableBinding binding;

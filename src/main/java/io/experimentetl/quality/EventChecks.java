@@ -67,7 +67,6 @@ public final class EventChecks {
     Map<String, Set<String>> properties = new HashMap<>();
     for (MetricConfig metric : statistics.metrics()) {
       for (MetricTerm term : metric.terms()) {
-        knownTypes.add(term.eventType());
         for (String kind : kinds.of(term)) {
           metricEvents.add(kind);
           windowsByEvent.computeIfAbsent(kind, of -> new ArrayList<>()).add(windowOf(metric));
@@ -81,10 +80,11 @@ public final class EventChecks {
     windowsByEvent
         .values()
         .removeIf(windows -> windows.stream().allMatch(one -> one.closes() == Long.MAX_VALUE));
-    if (findings.eventTypes().isEmpty()) {
-      knownTypes.clear();
-    } else {
+    if (!findings.eventTypes().isEmpty()) {
       knownTypes.add(exposureEvent);
+      statistics.metrics().stream()
+          .flatMap(metric -> metric.terms().stream())
+          .forEach(term -> knownTypes.add(term.eventType()));
       knownTypes.addAll(findings.eventTypes());
     }
   }

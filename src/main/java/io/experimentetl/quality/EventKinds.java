@@ -4,8 +4,6 @@ import io.experimentetl.config.MetricConfig;
 import io.experimentetl.config.MetricTerm;
 import io.experimentetl.config.StatisticsConfig;
 import java.util.ArrayList;
-import java.util.Collections;
-import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
@@ -27,7 +25,7 @@ public final class EventKinds {
       for (MetricTerm term : metric.terms()) {
         if (term.fact() != null) {
           named
-              .computeIfAbsent(term.eventType(), type -> new HashMap<>())
+              .computeIfAbsent(term.eventType(), type -> new TreeMap<>())
               .put(term.fact(), term.eventType() + SEPARATOR + term.fact());
         }
       }
@@ -51,14 +49,14 @@ public final class EventKinds {
     if (term.fact() != null) {
       return List.of(ofType.get(term.fact()));
     }
-    List<String> kinds = new ArrayList<>(ofType.values());
-    Collections.sort(kinds);
-    kinds.add(0, term.eventType());
+    List<String> kinds = new ArrayList<>();
+    kinds.add(term.eventType());
+    kinds.addAll(ofType.values());
     return kinds;
   }
 
   /** The kinds that are not a type alone. */
   public List<String> ofTables() {
-    return named.values().stream().flatMap(kinds -> kinds.values().stream()).sorted().toList();
+    return named.values().stream().flatMap(kinds -> kinds.values().stream()).toList();
   }
 }

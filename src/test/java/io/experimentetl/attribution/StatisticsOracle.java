@@ -94,7 +94,7 @@ final class StatisticsOracle {
 
   private Totals totals(
       MetricConfig metric, long first, List<EventRow> sent, List<EventRow> events) {
-    MetricTerm numerator = numerator(metric);
+    MetricTerm numerator = metric.numerator();
     Instant opens = instant(first).plus(metric.delay());
     List<EventRow> timely =
         events.stream()
@@ -122,7 +122,7 @@ final class StatisticsOracle {
 
   private DailySums sums(
       MetricConfig metric, Totals totals, LocalDate day, boolean isNew, long exposed) {
-    MetricTerm numerator = numerator(metric);
+    MetricTerm numerator = metric.numerator();
     LocalDate yesterday = day.minusDays(1);
     BigDecimal y0 = capped(metric, sum(numerator, until(yesterday, totals.counted())));
     BigDecimal y1 = capped(metric, sum(numerator, until(day, totals.counted())));
@@ -147,10 +147,6 @@ final class StatisticsOracle {
         isNew ? millionths(x, 1) : BigInteger.ZERO,
         isNew ? millionths(x.pow(2), 2) : BigInteger.ZERO,
         millionths(x.multiply(y1).subtract(x.multiply(y0)), 2));
-  }
-
-  private static MetricTerm numerator(MetricConfig metric) {
-    return new MetricTerm(metric.eventType(), metric.property(), metric.fact());
   }
 
   private Long entry(AssignmentRow assignment, List<EventRow> exposures) {

@@ -157,7 +157,7 @@ final class UserScenario {
     return ConfigBuilder.defaults().with(JobConfig::statistics, statistics).build();
   }
 
-  /** Three tables of metric events; orders may change, and are kept for ever. */
+  /** Two tables of metric events: orders may change, and are kept for ever. */
   static JobConfig withFacts() {
     return JobConfig.parse(
         "facts",

@@ -316,7 +316,9 @@ class TablesConfigTest {
             .source()
             .tables()
             .entry("users");
-    assertThat(users.columns().get("email").origin()).isInstanceOf(Origin.Masked.class);
+    Origin.Masked masked = (Origin.Masked) users.columns().get("email").origin();
+    assertThatThrownBy(masked.key()::value)
+        .hasMessageContaining("name a file with the key mask-key-file");
     assertThat(users.columns()).doesNotContainKey("name").containsKeys("user_id", "properties");
     assertThat(users.mapped()).isFalse();
     assertThat(users.toString()).contains("EXPERIMENT_ETL_SOURCE_TABLES_MASK_KEY");

@@ -86,8 +86,9 @@ public final class ExperimentEtlJob {
       throws Exception {
     JobConfig configured = JobConfig.load(arguments.config(), System.getenv());
     String database = configured.clickhouse().database();
-    Replication.Resolved replicated = replicated(effective(configured, arguments));
-    JobConfig config = effective(configured, arguments).withReplicated(replicated.tables());
+    JobConfig declared = effective(configured, arguments);
+    Replication.Resolved replicated = replicated(declared);
+    JobConfig config = declared.withReplicated(replicated.tables());
     environment
         .getConfig()
         .setGlobalJobParameters(

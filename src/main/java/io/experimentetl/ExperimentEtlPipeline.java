@@ -34,9 +34,11 @@ import org.apache.flink.configuration.Configuration;
 import org.apache.flink.configuration.PipelineOptions;
 import org.apache.flink.core.execution.CheckpointingMode;
 import org.apache.flink.streaming.api.datastream.DataStream;
+import org.apache.flink.streaming.api.datastream.KeyedStream;
 import org.apache.flink.streaming.api.datastream.SingleOutputStreamOperator;
 import org.apache.flink.streaming.api.environment.CheckpointConfig;
 import org.apache.flink.streaming.api.environment.StreamExecutionEnvironment;
+import org.apache.flink.streaming.api.operators.TwoInputStreamOperator;
 import org.apache.flink.types.Either;
 
 /**
@@ -127,14 +129,12 @@ public final class ExperimentEtlPipeline {
         routed.getSideOutput(RouteOperator.DIMENSIONS).broadcast();
 
     SingleOutputStreamOperator<Either<ProgressMarker, EventProcessed>> attributed =
-        routed
-            .keyBy(RouteOperator::userOf, Types.STRING)
-            .connect(dimensions)
-            .transform(
-                Uids.ATTRIBUTE,
-                AttributeOperator.EVENTS_TYPE,
-                new AttributeOperator(config, start.restatedMetrics(), start.knownAllocations()))
-            .uid(Uids.ATTRIBUTE);
+        besideDimensions(
+            Uids.ATTRIBUTE,
+            routed.keyBy(RouteOperator::userOf, Types.STRING),
+            dimensions,
+            AttributeOperator.EVENTS_TYPE,
+            new AttributeOperator(config, start.restatedMetrics(), start.knownAllocations()));
     SingleOutputStreamOperator<Either<ProgressMarker, ExperimentHealth>> health =
         health(config, start, attributed, dimensions);
     JointCommit commit = sinks.commit();
@@ -187,17 +187,28 @@ public final class ExperimentEtlPipeline {
                 .uid(Uids.TRUNCATED_USERS));
   }
 
+  /** An operator on keyed rows that also receives every dimension and every progress marker. */
+  private static <T, K, R> SingleOutputStreamOperator<R> besideDimensions(
+      String uid,
+      KeyedStream<T, K> rows,
+      DataStream<Either<ProgressMarker, Change>> dimensions,
+      TypeInformation<R> type,
+      TwoInputStreamOperator<T, Either<ProgressMarker, Change>, R> operator) {
+    return rows.connect(dimensions).transform(uid, type, operator).uid(uid);
+  }
+
   private static DataStream<Either<ProgressMarker, DailyStats>> dailyStats(
       JobConfig config,
       SingleOutputStreamOperator<Either<ProgressMarker, EventProcessed>> attributed,
       DataStream<Either<ProgressMarker, Change>> dimensions) {
-    return attributed
-        .getSideOutput(AttributeOperator.CONTRIBUTIONS)
-        .keyBy(DailyStatsOperator::keyOf, Types.STRING)
-        .connect(dimensions)
-        .transform(
-            Uids.DAILY_STATS, DailyStatsOperator.TYPE, new DailyStatsOperator(config.statistics()))
-        .uid(Uids.DAILY_STATS);
+    return besideDimensions(
+        Uids.DAILY_STATS,
+        attributed
+            .getSideOutput(AttributeOperator.CONTRIBUTIONS)
+            .keyBy(DailyStatsOperator::keyOf, Types.STRING),
+        dimensions,
+        DailyStatsOperator.TYPE,
+        new DailyStatsOperator(config.statistics()));
   }
 
   private static SingleOutputStreamOperator<Either<ProgressMarker, ExperimentHealth>> health(
@@ -205,19 +216,18 @@ public final class ExperimentEtlPipeline {
       StartOptions start,
       SingleOutputStreamOperator<Either<ProgressMarker, EventProcessed>> attributed,
       DataStream<Either<ProgressMarker, Change>> dimensions) {
-    return attributed
-        .getSideOutput(AttributeOperator.HEALTH)
-        .keyBy(HealthContribution::experimentId, Types.LONG)
-        .connect(dimensions)
-        .transform(
-            Uids.EXPERIMENT_HEALTH,
-            ExperimentHealthOperator.TYPE,
-            new ExperimentHealthOperator(
-                config.findings(),
-                config.statistics(),
-                start.knownAllocations(),
-                start.correctedAllocations()))
-        .uid(Uids.EXPERIMENT_HEALTH);
+    return besideDimensions(
+        Uids.EXPERIMENT_HEALTH,
+        attributed
+            .getSideOutput(AttributeOperator.HEALTH)
+            .keyBy(HealthContribution::experimentId, Types.LONG),
+        dimensions,
+        ExperimentHealthOperator.TYPE,
+        new ExperimentHealthOperator(
+            config.findings(),
+            config.statistics(),
+            start.knownAllocations(),
+            start.correctedAllocations()));
   }
 
   /** The findings of all operators. */
@@ -255,18 +265,17 @@ public final class ExperimentEtlPipeline {
       return others;
     }
     SingleOutputStreamOperator<Either<ProgressMarker, Finding>> replicated =
-        routed
-            .getSideOutput(ReplicatedBuckets.OUTPUT)
-            .keyBy(ReplicatedBuckets::keyOf, Types.STRING)
-            .connect(dimensions)
-            .transform(
-                Uids.REPLICATE,
-                ReplicateOperator.TYPE,
-                new ReplicateOperator(
-                    config.replicate(),
-                    PostgresSourceSettings.of(config),
-                    Warehouse.connection(config.clickhouse(), config.clickhouse().database())))
-            .uid(Uids.REPLICATE);
+        besideDimensions(
+            Uids.REPLICATE,
+            routed
+                .getSideOutput(ReplicatedBuckets.OUTPUT)
+                .keyBy(ReplicatedBuckets::keyOf, Types.STRING),
+            dimensions,
+            ReplicateOperator.TYPE,
+            new ReplicateOperator(
+                config.replicate(),
+                PostgresSourceSettings.of(config),
+                Warehouse.connection(config.clickhouse(), config.clickhouse().database())));
     for (int i = 0; i < sinks.replicated().size(); i++) {
       sinks
           .commit()

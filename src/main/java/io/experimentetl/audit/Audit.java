@@ -17,6 +17,7 @@ import java.util.Map;
 import java.util.Set;
 import java.util.TreeSet;
 import java.util.function.Consumer;
+import java.util.stream.Collectors;
 
 /**
  * The three-way audit: PostgreSQL's rows, ClickHouse's rows, and the daily statistics.
@@ -81,6 +82,10 @@ public final class Audit {
       List<String> missingColumns,
       Map<String, Observation> observations) {}
 
+  /** What is compared at a fence: everything, and then only where something differed. */
+  private record Scope(
+      Set<AuditedTable> tables, List<ReplicatedTable> replicated, Set<Part> parts) {}
+
   /** The comparisons besides the tables' rows. Each is repeated only if it found a difference. */
   private enum Part {
     STATISTICS,
@@ -111,7 +116,12 @@ public final class Audit {
         Fence fence = new Fence(settings, deadline)) {
       EnumSet<AuditedTable> tables = EnumSet.allOf(AuditedTable.class);
       tables.removeIf(table -> settings.mapping().of(table.source()).isEmpty());
-      Findings first = look(fence, warehouse, deadline, tables, EnumSet.allOf(Part.class));
+      Findings first =
+          look(
+              fence,
+              warehouse,
+              deadline,
+              new Scope(tables, settings.replicated(), EnumSet.allOf(Part.class)));
       Findings last = first;
       Map<String, Observation> pending = new LinkedHashMap<>();
       for (Map.Entry<String, Observation> seen : first.observations().entrySet()) {
@@ -123,7 +133,7 @@ public final class Audit {
       }
       while (needsAnotherFence(pending, fences)) {
         fences++;
-        Findings next = look(fence, warehouse, deadline, tablesOf(pending), partsOf(pending));
+        Findings next = look(fence, warehouse, deadline, scopeOf(pending));
         last = next;
         Map<String, Observation> left = new LinkedHashMap<>();
         for (Map.Entry<String, Observation> before : pending.entrySet()) {
@@ -155,6 +165,17 @@ public final class Audit {
     return !pending.isEmpty() && fences < (allMoving ? MAX_FENCES_FOR_MOVING : MAX_FENCES);
   }
 
+  private Scope scopeOf(Map<String, Observation> pending) {
+    Set<String> names =
+        pending.values().stream().map(Observation::table).collect(Collectors.toSet());
+    return new Scope(
+        tablesOf(pending),
+        settings.replicated().stream()
+            .filter(table -> names.contains(table.qualifiedName()))
+            .toList(),
+        partsOf(pending));
+  }
+
   private static EnumSet<AuditedTable> tablesOf(Map<String, Observation> pending) {
     EnumSet<AuditedTable> tables = EnumSet.noneOf(AuditedTable.class);
     for (Observation observation : pending.values()) {
@@ -178,12 +199,9 @@ public final class Audit {
     return parts;
   }
 
-  private Findings look(
-      Fence fence,
-      Warehouse warehouse,
-      Deadline deadline,
-      Set<AuditedTable> tables,
-      Set<Part> parts) {
+  private Findings look(Fence fence, Warehouse warehouse, Deadline deadline, Scope scope) {
+    Set<AuditedTable> tables = scope.tables();
+    Set<Part> parts = scope.parts();
     deadline.begin("Taking PostgreSQL's snapshot");
     try (SourceSnapshot source = SourceSnapshot.take(settings, deadline);
         SourceReading reading = beginReading(source, tables, parts)) {
@@ -201,7 +219,7 @@ public final class Audit {
       List<DayCounts> days =
           compareRows(source, reading, warehouse, deadline, tables, observations);
       List<ReplicatedComparison.Counts> replicated =
-          compareReplicated(source, warehouse, deadline, observations);
+          compareReplicated(source, warehouse, deadline, scope.replicated(), observations);
       List<EnrichmentComparison.Result> enrichment =
           compareEnrichment(warehouse, sql, deadline, parts, observations);
       long openFindings = 0;
@@ -270,9 +288,10 @@ public final class Audit {
       SourceSnapshot source,
       Warehouse warehouse,
       Deadline deadline,
+      List<ReplicatedTable> tables,
       Map<String, Observation> observations) {
     List<ReplicatedComparison.Counts> counts = new ArrayList<>();
-    for (ReplicatedTable table : settings.replicated()) {
+    for (ReplicatedTable table : tables) {
       deadline.begin("Comparing the rows of " + table.qualifiedName());
       List<Observation> found = new ArrayList<>();
       counts.add(new ReplicatedComparison(settings, table, source, warehouse).compare(found));

@@ -1,13 +1,16 @@
 package io.experimentetl.audit;
 
 import io.experimentetl.clickhouse.ClickHouseReader;
+import io.experimentetl.mapping.KeyText;
 import io.experimentetl.mapping.ReplicatedTable;
 import io.experimentetl.mapping.SqlNames;
 import io.experimentetl.mapping.TableBinding;
 import io.experimentetl.mapping.TableSql;
 import io.experimentetl.model.RowVersion;
+import io.experimentetl.model.Subject;
+import io.experimentetl.model.SubjectKind;
+import io.experimentetl.replicate.WarehouseShape;
 import io.experimentetl.warehouse.ReplicatedType;
-import java.util.ArrayList;
 import java.util.Collection;
 import java.util.HashMap;
 import java.util.List;
@@ -19,22 +22,22 @@ import java.util.TreeSet;
 import java.util.stream.Collectors;
 
 /**
- * Compares a replicated table: count and hash of 256 buckets of its rows, and then the rows of the
+ * Compares a replicated table: count and hash of 4096 buckets of its rows, and then the rows of the
  * buckets that differ. Compared are the columns that ClickHouse's table has of its own. Rows that
  * retention has deleted at the source are ClickHouse's alone, and are left out.
  */
 final class ReplicatedComparison {
-  /** Rows of one comparison that are named. */
-  private static final int MOST_NAMED = 1_000;
+  /** Hexadecimal digits of a key's hash: as many as keep a list of all buckets a short query. */
+  private static final int BUCKET_DIGITS = 3;
 
   private static final String FIRST_TIME = "1900-01-02 00:00:00+00";
   private static final String LAST_TIME = "2299-12-30 23:59:59.999999+00";
 
-  private record Tally(long count, String hash) {}
+  private record Tally(long count, String hash) {
+    private static final Tally EMPTY = new Tally(0, "0");
+  }
 
   private record Row(long hash, long version) {}
-
-  private record Column(String name, String type) {}
 
   /** Rows of both sides. */
   record Counts(ReplicatedTable table, long source, long warehouse) {}
@@ -44,8 +47,7 @@ final class ReplicatedComparison {
   private final SourceSnapshot source;
   private final Warehouse warehouse;
   private final TableSql sql;
-  private final List<Column> columns;
-  private final List<String> key;
+  private final WarehouseShape shape;
 
   ReplicatedComparison(
       AuditSettings settings, ReplicatedTable table, SourceSnapshot source, Warehouse warehouse) {
@@ -60,26 +62,7 @@ final class ReplicatedComparison {
         TableSql.typesQuery(binding),
         row -> types.put(row.getString(1), row.getString(2)));
     this.sql = new TableSql(binding, types, false);
-    String named = ClickHouseReader.literal(table.name());
-    this.columns =
-        warehouse.list(
-            "SELECT name, type FROM system.columns WHERE database = currentDatabase() AND default_kind = '' AND NOT startsWith(name, '_') AND table = "
-                + named
-                + " ORDER BY position",
-            row -> new Column(row.getString(1), row.getString(2)));
-    this.key =
-        warehouse
-            .list(
-                "SELECT sorting_key FROM system.tables WHERE database = currentDatabase() AND name = "
-                    + named,
-                row -> List.of(row.getString(1).replace("`", "").split(", ")))
-            .stream()
-            .findFirst()
-            .orElseThrow(
-                () ->
-                    new CannotCompareException(
-                        "ClickHouse has no table %s: apply what map --clickhouse prints."
-                            .formatted(table.name())));
+    this.shape = warehouse.shapeOf(table);
   }
 
   /**
@@ -91,19 +74,37 @@ final class ReplicatedComparison {
     Map<String, Tally> inSource = new HashMap<>();
     source.read(
         settings,
-        "SELECT left(md5(k), 2), count(*), sum(h)::text FROM (%s) r GROUP BY 1"
-            .formatted(sourceRows()),
+        "SELECT %s, count(*), sum(h)::text FROM (%s) r GROUP BY 1"
+            .formatted(sourceBucket(), sourceRows()),
         row -> inSource.put(row.getString(1), new Tally(row.getLong(2), row.getString(3))));
     Map<String, Tally> inWarehouse = new HashMap<>();
     warehouse.read(
-        "SELECT lower(hex(substring(MD5(k), 1, 1))), count(), toString(sum(toUInt128(h))) FROM (%s) GROUP BY 1"
-            .formatted(warehouseRows()),
+        "SELECT %s, count(), toString(sum(toUInt128(h))) FROM (%s) GROUP BY 1"
+            .formatted(warehouseBucket(), warehouseRows()),
         row -> inWarehouse.put(row.getString(1), new Tally(row.getLong(2), row.getString(3))));
     Set<String> differing = new TreeSet<>(inSource.keySet());
     differing.addAll(inWarehouse.keySet());
     differing.removeIf(bucket -> Objects.equals(inSource.get(bucket), inWarehouse.get(bucket)));
-    if (!differing.isEmpty()) {
-      compareRows(differing, found);
+    List<String> left =
+        Portions.compare(
+            List.copyOf(differing),
+            bucket ->
+                Math.max(
+                    inSource.getOrDefault(bucket, Tally.EMPTY).count(),
+                    inWarehouse.getOrDefault(bucket, Tally.EMPTY).count()),
+            portion -> compareRows(portion, found),
+            found::size);
+    if (!left.isEmpty()) {
+      found.add(
+          new Observation(
+              table.qualifiedName(),
+              AuditedTable.NO_DAY,
+              "the rows of " + left.size() + " further buckets",
+              "were not compared, since too much differs before them",
+              "",
+              Observation.NO_OFFSET,
+              Observation.Weight.MOVING,
+              Observation.Kind.DIFFERENT));
     }
     return new Counts(table, sum(inSource), sum(inWarehouse));
   }
@@ -112,28 +113,35 @@ final class ReplicatedComparison {
     return tallies.values().stream().mapToLong(Tally::count).sum();
   }
 
-  private void compareRows(Set<String> buckets, Collection<Observation> found) {
+  private void compareRows(List<String> buckets, Collection<Observation> found) {
     String list =
         buckets.stream().map(bucket -> "'" + bucket + "'").collect(Collectors.joining(", "));
     Map<String, Row> inSource = new TreeMap<>();
     source.read(
         settings,
-        "SELECT k, h FROM (%s) r WHERE left(md5(k), 2) IN (%s)".formatted(sourceRows(), list),
+        "SELECT k, h FROM (%s) r WHERE %s IN (%s)".formatted(sourceRows(), sourceBucket(), list),
         row -> inSource.put(row.getString(1), new Row(row.getLong(2), 0)));
     Map<String, Row> inWarehouse = new TreeMap<>();
     warehouse.read(
-        "SELECT k, h, v FROM (%s) WHERE lower(hex(substring(MD5(k), 1, 1))) IN (%s)"
-            .formatted(warehouseRows(), list),
+        "SELECT k, h, v FROM (%s) WHERE %s IN (%s)"
+            .formatted(warehouseRows(), warehouseBucket(), list),
         row -> inWarehouse.put(row.getString(1), new Row(row.getLong(2), row.getLong(3))));
     Set<String> keys = new TreeSet<>(inSource.keySet());
     keys.addAll(inWarehouse.keySet());
-    int named = 0;
     for (String row : keys) {
       Observation seen = compare(row, inSource.get(row), inWarehouse.get(row));
-      if (seen != null && named++ < MOST_NAMED) {
+      if (seen != null) {
         found.add(seen);
       }
     }
+  }
+
+  private String sourceBucket() {
+    return "left(md5(%s), %d)".formatted(PostgresRows.bytes("k", source.isUtf8()), BUCKET_DIGITS);
+  }
+
+  private static String warehouseBucket() {
+    return "substring(lower(hex(MD5(k))), 1, %d)".formatted(BUCKET_DIGITS);
   }
 
   private Observation compare(String row, Row ours, Row theirs) {
@@ -154,7 +162,7 @@ final class ReplicatedComparison {
     return new Observation(
         table.qualifiedName(),
         AuditedTable.NO_DAY,
-        "replicated-row:" + table.name() + ":" + row,
+        new Subject(SubjectKind.REPLICATED_ROW, table.name() + ":" + row).toString(),
         problem,
         ours + " " + theirs,
         Observation.NO_OFFSET,
@@ -164,14 +172,14 @@ final class ReplicatedComparison {
 
   private String sourceRows() {
     Map<String, String> texts = new HashMap<>();
-    columns.forEach(column -> texts.put(column.name, inPostgres(column)));
+    shape.columns().forEach(column -> texts.put(column.name(), inPostgres(column)));
     String row =
-        columns.stream()
-            .map(column -> "coalesce('+' || %s, '-')".formatted(texts.get(column.name)))
+        shape.columns().stream()
+            .map(column -> "coalesce('+' || %s, '-')".formatted(texts.get(column.name())))
             .collect(Collectors.joining(" || chr(31) || "));
     return "SELECT %s AS k, ('x' || left(md5(%s), 12))::bit(48)::bigint AS h FROM %s.%s"
         .formatted(
-            key.stream().map(texts::get).collect(Collectors.joining(" || ':' || ")),
+            KeyText.sql(shape.sortingKey().stream().map(texts::get).toList()),
             PostgresRows.bytes(row, source.isUtf8()),
             SqlNames.quoted(table.schema()),
             SqlNames.quoted(table.table()));
@@ -179,38 +187,39 @@ final class ReplicatedComparison {
 
   private String warehouseRows() {
     Map<String, String> texts = new HashMap<>();
-    columns.forEach(column -> texts.put(column.name, inClickHouse(column)));
-    List<String> parts = new ArrayList<>();
-    columns.forEach(
-        column -> parts.add("ifNull(concat('+', %s), '-')".formatted(texts.get(column.name))));
-    return "SELECT concat(%s, '') AS k, reinterpretAsUInt64(reverse(substring(MD5(arrayStringConcat([%s], char(31))), 1, 6))) AS h, _version AS v FROM `%s` FINAL WHERE _delete_reason != '%s'"
+    shape.columns().forEach(column -> texts.put(column.name(), inClickHouse(column)));
+    String row =
+        shape.columns().stream()
+            .map(column -> "ifNull(concat('+', %s), '-')".formatted(texts.get(column.name())))
+            .collect(Collectors.joining(", "));
+    return "SELECT concat(%s, '') AS k, reinterpretAsUInt64(reverse(substring(MD5(arrayStringConcat([%s], char(31))), 1, 6))) AS h, _version AS v FROM %s FINAL WHERE _delete_reason != '%s'"
         .formatted(
-            key.stream().map(texts::get).collect(Collectors.joining(", ':', ")),
-            String.join(", ", parts),
-            table.name(),
+            shape.sortingKey().stream()
+                .map(column -> keyPart(texts.get(column)))
+                .collect(Collectors.joining(", ':', ")),
+            row,
+            ClickHouseReader.quoted(table.name()),
             RowVersion.RETENTION);
   }
 
-  private static String plain(String type) {
-    return type.startsWith("Nullable(")
-        ? type.substring("Nullable(".length(), type.length() - 1)
-        : type;
+  /** As {@link KeyText} writes it. */
+  private static String keyPart(String text) {
+    return "replaceAll(replaceAll(%s, '\\\\', '\\\\\\\\'), ':', '\\\\:')".formatted(text);
   }
 
   private static String scale(String type) {
     return type.substring(type.indexOf(", ") + 2, type.length() - 1);
   }
 
-  private String inPostgres(Column column) {
-    String name = SqlNames.quoted(column.name);
-    String text = sql.text(column.name);
-    String type = plain(column.type);
-    return switch (ReplicatedType.of(type)) {
+  private String inPostgres(ReplicatedTable.Column column) {
+    String name = SqlNames.quoted(column.name());
+    String text = sql.text(column.name());
+    return switch (ReplicatedType.of(column.type())) {
       case FLOAT -> "encode(float8send((%s)::float8), 'hex')".formatted(text);
       case DECIMAL ->
           // A value with more digits is a dead letter.
           "(CASE WHEN %1$s = round(%1$s, %2$s) THEN round(%1$s, %2$s) ELSE %1$s END)::text"
-              .formatted("(" + text + ")::numeric", scale(type));
+              .formatted("(" + text + ")::numeric", scale(column.type()));
       case DAY ->
           "(CASE WHEN %1$s IS NOT NULL THEN greatest(least(%1$s, DATE '2299-12-31'), DATE '1900-01-01') END)::text"
               .formatted(name);
@@ -221,12 +230,11 @@ final class ReplicatedComparison {
     };
   }
 
-  private static String inClickHouse(Column column) {
-    String name = "`" + column.name + "`";
-    String type = plain(column.type);
-    return switch (ReplicatedType.of(type)) {
+  private static String inClickHouse(ReplicatedTable.Column column) {
+    String name = ClickHouseReader.quoted(column.name());
+    return switch (ReplicatedType.of(column.type())) {
       case FLOAT -> "lower(leftPad(hex(reinterpretAsUInt64(%s)), 16, '0'))".formatted(name);
-      case DECIMAL -> "toDecimalString(%s, %s)".formatted(name, scale(type));
+      case DECIMAL -> "toDecimalString(%s, %s)".formatted(name, scale(column.type()));
       case TIME -> "toString(toUnixTimestamp64Micro(%s))".formatted(name);
       default -> "toString(" + name + ")";
     };

@@ -17,11 +17,6 @@ import java.util.Set;
  * that differ.
  */
 final class RowComparison {
-  /** Rows of differing segments that are compared, and held in memory, at a time. */
-  private static final long PORTION_ROWS = 200_000;
-
-  private static final int MAX_OBSERVATIONS = 100_000;
-
   private static final Tally EMPTY = new Tally(0, BigInteger.ZERO);
 
   record Tally(long count, BigInteger hash) {}
@@ -153,25 +148,17 @@ final class RowComparison {
     }
     DifferingRows rows =
         new DifferingRows(settings, table, source, warehouse, retention, repeated, found);
-    List<Segment> portion = new ArrayList<>();
-    long portionRows = 0;
-    for (int i = 0; i < differing.size(); i++) {
-      Segment segment = differing.get(i);
-      portion.add(segment);
-      portionRows +=
-          Math.max(
-              inSource.getOrDefault(segment, EMPTY).count(),
-              inWarehouse.getOrDefault(segment, EMPTY).count());
-      boolean isLast = i == differing.size() - 1;
-      if (portionRows >= PORTION_ROWS || isLast) {
-        rows.compare(portion);
-        portion.clear();
-        portionRows = 0;
-        if (found.size() >= MAX_OBSERVATIONS && !isLast) {
-          notListed(differing.subList(i + 1, differing.size()), inWarehouse);
-          break;
-        }
-      }
+    List<Segment> left =
+        Portions.compare(
+            differing,
+            segment ->
+                Math.max(
+                    inSource.getOrDefault(segment, EMPTY).count(),
+                    inWarehouse.getOrDefault(segment, EMPTY).count()),
+            rows::compare,
+            found::size);
+    if (!left.isEmpty()) {
+      notListed(left, inWarehouse);
     }
     rows.explain();
   }

@@ -7,6 +7,8 @@ import io.experimentetl.clickhouse.ClickHouseReadException.Reason;
 import io.experimentetl.clickhouse.ClickHouseReader;
 import io.experimentetl.clickhouse.RowEncoder;
 import io.experimentetl.config.RetentionConfig;
+import io.experimentetl.mapping.ReplicatedTable;
+import io.experimentetl.replicate.WarehouseShape;
 import io.experimentetl.warehouse.ReadFailure;
 import java.io.IOException;
 import java.sql.ResultSet;
@@ -103,6 +105,26 @@ final class Warehouse implements AutoCloseable {
                       row.getBoolean(4)))
           .stream()
           .findFirst();
+    } catch (ClickHouseReadException e) {
+      throw e.reason() == Reason.TIMED_OUT ? unmoved(e) : failed(e);
+    } catch (InterruptedException e) {
+      throw interrupted(e);
+    }
+  }
+
+  /**
+   * A replicated table as ClickHouse's catalogue describes it.
+   *
+   * @throws CannotCompareException if there is none
+   */
+  WarehouseShape shapeOf(ReplicatedTable table) {
+    try {
+      return WarehouseShape.read(observer, table.name(), deadline.left().plus(GRACE))
+          .orElseThrow(
+              () ->
+                  new CannotCompareException(
+                      "ClickHouse has no table %s: apply what map --clickhouse prints."
+                          .formatted(table.name())));
     } catch (ClickHouseReadException e) {
       throw e.reason() == Reason.TIMED_OUT ? unmoved(e) : failed(e);
     } catch (InterruptedException e) {

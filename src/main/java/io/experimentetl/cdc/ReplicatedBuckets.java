@@ -42,7 +42,7 @@ public final class ReplicatedBuckets {
 
   /** The row as it is after the change, or was before its delete. */
   public static ReplicatedRow rowOf(Change change) {
-    return (ReplicatedRow) (change.after() == null ? change.before() : change.after());
+    return (ReplicatedRow) change.row();
   }
 
   /** The change; a truncate for each bucket of its table. */

@@ -262,6 +262,11 @@ public final class ClickHouseReader implements AutoCloseable {
     return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'";
   }
 
+  /** A name that stays as it is in any statement. */
+  public static String quoted(String name) {
+    return "`" + name.replace("\\", "\\\\").replace("`", "\\`") + "`";
+  }
+
   /** A parameter is read as a field of the TabSeparated format, an array's elements as literals. */
   private static String text(Object value) {
     if (value instanceof Collection<?> elements) {

@@ -3,6 +3,7 @@ package io.experimentetl.mapping;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.StringJoiner;
+import java.util.stream.Collectors;
 
 /**
  * Several values as one text, such that different values never give the same text: the parts are
@@ -18,6 +19,13 @@ public final class KeyText {
     StringJoiner text = new StringJoiner(":");
     parts.forEach(part -> text.add(escaped(part)));
     return text.toString();
+  }
+
+  /** The text of parts that are expressions of PostgreSQL's SQL. */
+  public static String sql(List<String> parts) {
+    return parts.stream()
+        .map(part -> "replace(replace(%s, E'\\\\', E'\\\\\\\\'), ':', E'\\\\:')".formatted(part))
+        .collect(Collectors.joining(" || ':' || ", "(", ")"));
   }
 
   /** The parts of a text that {@link #of} made. */

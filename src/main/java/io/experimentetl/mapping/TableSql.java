@@ -416,11 +416,7 @@ public final class TableSql {
     } else if (origin instanceof Origin.Constant constant) {
       return SqlNames.literal(constant.value()) + "::text";
     } else if (origin instanceof Origin.Key key) {
-      return key.parts().stream()
-          .map(
-              part ->
-                  "replace(replace(%s, E'\\\\', E'\\\\\\\\'), ':', E'\\\\:')".formatted(text(part)))
-          .collect(Collectors.joining(" || ':' || ", "(", ")"));
+      return KeyText.sql(key.parts().stream().map(this::text).toList());
     } else if (origin instanceof Origin.Number number) {
       return "(" + number(number) + ")::text";
     } else if (origin instanceof Origin.SourceId id) {

@@ -148,6 +148,11 @@ public final class Change {
     return after;
   }
 
+  /** The row as it is after the change, or as it was before its delete. */
+  public SourceRow row() {
+    return after == null ? before : after;
+  }
+
   /** The key under which the user's facts are kept; null: the user id of the row. */
   public String userKey() {
     return userKey;

@@ -12,6 +12,7 @@ import io.experimentetl.mapping.ReplicatedTable;
 import io.experimentetl.mapping.ReplicatedTable.NewColumns;
 import io.experimentetl.mapping.ReplicatedTable.Truncate;
 import io.experimentetl.model.Change;
+import io.experimentetl.model.ChangeKind;
 import io.experimentetl.model.Finding;
 import io.experimentetl.model.FindingCode;
 import io.experimentetl.model.Lsn;
@@ -135,7 +136,7 @@ public final class ReplicateOperator extends AbstractStreamOperator<Either<Progr
     ReplicatedEncoder encoder = encoders.get(ReplicatedBuckets.rowOf(change).table());
     switch (change.kind()) {
       case TRUNCATE -> truncate(change, encoder);
-      case RETENTION_TRUNCATE -> rows.clear();
+      case RETENTION_TRUNCATE -> forgetAll(change, encoder);
       case DELETE, KEY_CHANGE -> delete(change, encoder);
       case RETENTION_DELETE -> keep(change, encoder);
       default -> write(change, encoder);
@@ -192,8 +193,7 @@ public final class ReplicateOperator extends AbstractStreamOperator<Either<Progr
   private void keep(Change change, ReplicatedEncoder encoder) throws Exception {
     ReplicatedRow row = (ReplicatedRow) change.before();
     forget(row.key(), change);
-    boolean isWhole = !row.values().isEmpty();
-    if (isWhole && encoder.holding(row).fit() != Fit.NONE) {
+    if (change.isBeforeWhole() && encoder.holding(row).fit() != Fit.NONE) {
       send(change, encoder);
     }
   }
@@ -228,17 +228,24 @@ public final class ReplicateOperator extends AbstractStreamOperator<Either<Progr
                       Lsn.print(change.position().lsn()),
                       table.path())));
     }
-    for (Map.Entry<String, Byte> row : rows.entries()) {
-      resolve(row.getValue(), row.getKey(), change);
-      sendTombstone(change, row.getKey(), encoder);
-    }
-    rows.clear();
+    forgetAll(change, encoder);
     if (ReplicatedBuckets.isFirst(change)) {
       findings.report(
           Finding.opened(FindingCode.C_TRUNCATE, Subject.table(table.name()))
               .detail("%s was truncated".formatted(table.qualifiedName()))
               .at(change, FindingVersions.of(change)));
     }
+  }
+
+  /** The source holds no row any more. After a retention transaction ClickHouse does. */
+  private void forgetAll(Change truncate, ReplicatedEncoder encoder) throws Exception {
+    for (Map.Entry<String, Byte> row : rows.entries()) {
+      resolve(row.getValue(), row.getKey(), truncate);
+      if (truncate.kind() == ChangeKind.TRUNCATE) {
+        sendTombstone(truncate, row.getKey(), encoder);
+      }
+    }
+    rows.clear();
   }
 
   private static Subject subject(String key) {

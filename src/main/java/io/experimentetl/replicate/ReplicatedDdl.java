@@ -34,29 +34,33 @@ final class ReplicatedDdl {
     lines.add(line("_delete_reason", "LowCardinality(String)", null, width));
     lines.add(line("_batch_id", "LowCardinality(String)", null, width));
     StringBuilder statement = new StringBuilder();
-    statement.append("-- ").append(table.qualifiedName()).append(" of PostgreSQL.\n");
+    statement.append("-- ").append(onOneLine(table.qualifiedName())).append(" of PostgreSQL.\n");
     if (!source.generated().isEmpty()) {
       statement
           .append("-- PostgreSQL does not send what it generates: ")
-          .append(String.join(", ", source.generated()))
+          .append(onOneLine(String.join(", ", source.generated())))
           .append(".\n");
     }
     statement
         .append("CREATE TABLE IF NOT EXISTS ")
-        .append(table.name())
+        .append(ClickHouseReader.quoted(table.name()))
         .append(" /*cluster:ON CLUSTER '{cluster}'*/\n(\n")
         .append(String.join(",\n", lines))
         .append("\n)\nENGINE = /*cluster:Replicated*/ReplacingMergeTree(_version, _deleted)\n");
     if (table.partitionBy() != null) {
-      statement.append("PARTITION BY toYYYYMM(").append(quoted(table.partitionBy())).append(")\n");
+      statement
+          .append("PARTITION BY toYYYYMM(")
+          .append(ClickHouseReader.quoted(table.partitionBy()))
+          .append(")\n");
     }
     statement
         .append("ORDER BY (")
-        .append(key.stream().map(ReplicatedDdl::quoted).collect(Collectors.joining(", ")))
+        .append(key.stream().map(ClickHouseReader::quoted).collect(Collectors.joining(", ")))
         .append(")\n");
     if (table.ttl() != null) {
       statement.append(
-          "TTL %s + INTERVAL %d DAY\n".formatted(quoted(table.ttl().column()), table.ttl().days()));
+          "TTL %s + INTERVAL %d DAY\n"
+              .formatted(ClickHouseReader.quoted(table.ttl().column()), table.ttl().days()));
     }
     return statement
         .append(
@@ -66,8 +70,8 @@ final class ReplicatedDdl {
 
   private static String line(String name, String type, String comment, int width) {
     return "    "
-        + quoted(name)
-        + " ".repeat(Math.max(1, width + 3 - quoted(name).length()))
+        + ClickHouseReader.quoted(name)
+        + " ".repeat(Math.max(1, width + 3 - ClickHouseReader.quoted(name).length()))
         + type
         + (comment == null ? "" : " COMMENT " + ClickHouseReader.literal(comment));
   }
@@ -105,10 +109,15 @@ final class ReplicatedDdl {
           default -> "accurateCastOrNull(" + text + ", " + ClickHouseReader.literal(type) + ")";
         };
     return "ALTER TABLE %s ADD COLUMN IF NOT EXISTS %s Nullable(%s) DEFAULT %s"
-        .formatted(table.name(), quoted(column.name()), type, value);
+        .formatted(
+            ClickHouseReader.quoted(table.name()),
+            ClickHouseReader.quoted(column.name()),
+            type,
+            value);
   }
 
-  private static String quoted(String name) {
-    return "`" + name + "`";
+  /** A name of PostgreSQL may hold the end of a line. */
+  private static String onOneLine(String text) {
+    return text.replaceAll("\\R", " ");
   }
 }

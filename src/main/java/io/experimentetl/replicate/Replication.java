@@ -7,6 +7,7 @@ import io.experimentetl.clickhouse.ClickHouseReadException;
 import io.experimentetl.clickhouse.ClickHouseReader;
 import io.experimentetl.config.JobConfig;
 import io.experimentetl.mapping.ReplicatedTable;
+import io.experimentetl.mapping.SqlNames;
 import io.experimentetl.warehouse.ReplicatedType;
 import java.sql.Connection;
 import java.sql.ResultSet;
@@ -25,15 +26,6 @@ import java.util.stream.Collectors;
 public final class Replication {
   private static final Duration TIMEOUT = Duration.ofSeconds(15);
   private static final Pattern NAME = Pattern.compile("[A-Za-z_][A-Za-z0-9_]*");
-  private static final Set<String> OWN_COLUMNS =
-      Set.of(
-          ReplicatedTable.NEW_COLUMNS,
-          "_lsn",
-          "_committed_at",
-          "_version",
-          "_deleted",
-          "_delete_reason",
-          "_batch_id");
 
   /**
    * The outcome.
@@ -42,10 +34,6 @@ public final class Replication {
    * @param problems each with its remedy
    */
   public record Resolved(List<ReplicatedTable> tables, List<String> problems) {}
-
-  private record Made(String name, String type, String defaultKind) {}
-
-  private record MadeTable(String sortingKey, String partitionKey) {}
 
   private final PostgresSourceSettings source;
   private final ClickHouseConnection warehouse;
@@ -119,7 +107,8 @@ public final class Replication {
         boolean isEmpty =
             reader
                 .list(
-                    "SELECT count() FROM (SELECT 1 FROM `%s` LIMIT 1)".formatted(table.name()),
+                    "SELECT count() FROM (SELECT 1 FROM %s LIMIT 1)"
+                        .formatted(ClickHouseReader.quoted(table.name())),
                     Map.of(),
                     TIMEOUT,
                     row -> row.getLong(1))
@@ -183,7 +172,7 @@ public final class Replication {
           table,
           "table",
           "has no primary key, so its updates and deletes cannot be told apart",
-          "ALTER TABLE %s ADD PRIMARY KEY (…)".formatted(table.qualifiedName()));
+          "ALTER TABLE %s ADD PRIMARY KEY (…)".formatted(inSql(table)));
     } else if (shape.deferrable()) {
       problem(
           table,
@@ -192,7 +181,8 @@ public final class Replication {
           "make it NOT DEFERRABLE");
     }
     for (SourceShape.Column column : shape.columns()) {
-      if (!NAME.matcher(column.name()).matches() || OWN_COLUMNS.contains(column.name())) {
+      if (!NAME.matcher(column.name()).matches()
+          || WarehouseShape.OWN_COLUMNS.contains(column.name())) {
         problem(
             table,
             "table",
@@ -235,8 +225,12 @@ public final class Replication {
           path,
           "has the column %s, which may be NULL".formatted(name),
           "ALTER TABLE %s ALTER COLUMN %s SET NOT NULL, or name another column"
-              .formatted(table.qualifiedName(), name));
+              .formatted(inSql(table), SqlNames.readable(name)));
     }
+  }
+
+  private static String inSql(ReplicatedTable table) {
+    return SqlNames.readable(table.schema()) + "." + SqlNames.readable(table.table());
   }
 
   private void checkTime(ReplicatedTable table, SourceShape shape, String path, String name) {
@@ -263,69 +257,44 @@ public final class Replication {
       throws ClickHouseReadException, InterruptedException {
     String here =
         "The table %s in ClickHouse's database %s".formatted(table.name(), warehouse.database());
-    List<MadeTable> found =
-        reader.list(
-            "SELECT sorting_key, partition_key FROM system.tables WHERE database = currentDatabase() AND name = "
-                + ClickHouseReader.literal(table.name()),
-            Map.of(),
-            TIMEOUT,
-            row -> new MadeTable(row.getString(1), row.getString(2)));
-    if (found.isEmpty()) {
+    WarehouseShape made = WarehouseShape.read(reader, table.name(), TIMEOUT).orElse(null);
+    if (made == null) {
       problems.add(here + " is missing: review and apply what map --clickhouse prints.");
       return null;
     }
     int before = problems.size();
     List<String> key = table.sortingKey(shape.primaryKey());
-    if (!found.get(0).sortingKey().replace("`", "").equals(String.join(", ", key))) {
+    if (!made.sortingKey().equals(key)) {
       problems.add(
           "%s is sorted by (%s), but the rows of %s are identified by (%s): create it again with what map --clickhouse prints."
-              .formatted(here, found.get(0).sortingKey(), table.path(), String.join(", ", key)));
-    }
-    String partition = table.partitionBy() == null ? "" : "toYYYYMM(" + table.partitionBy() + ")";
-    if (!found.get(0).partitionKey().replace("`", "").equals(partition)) {
-      problems.add(
-          "%s is partitioned by %s, but %s asks for %s: create it again with what map --clickhouse prints."
               .formatted(
                   here,
-                  found.get(0).partitionKey().isEmpty() ? "nothing" : found.get(0).partitionKey(),
+                  String.join(", ", made.sortingKey()),
                   table.path(),
-                  partition.isEmpty() ? "nothing" : partition));
+                  String.join(", ", key)));
     }
-    List<ReplicatedTable.Column> columns = columns(table, reader, here);
-    return problems.size() == before ? table.with(key, columns) : null;
+    String partition = table.partitionBy() == null ? "" : "toYYYYMM(" + table.partitionBy() + ")";
+    if (!made.partitionKey().equals(partition)) {
+      problems.add(
+          "%s is partitioned by %s, but %s asks for %s: create it again with what map --clickhouse prints."
+              .formatted(here, orNothing(made.partitionKey()), table.path(), orNothing(partition)));
+    }
+    made.columns().forEach(column -> checkWritable(column, here));
+    return problems.size() == before ? table.with(key, made.columns()) : null;
   }
 
-  private List<ReplicatedTable.Column> columns(
-      ReplicatedTable table, ClickHouseReader reader, String here)
-      throws ClickHouseReadException, InterruptedException {
-    List<ReplicatedTable.Column> columns = new ArrayList<>();
-    for (Made made :
-        reader.list(
-            "SELECT name, type, default_kind FROM system.columns WHERE database = currentDatabase() AND table = "
-                + ClickHouseReader.literal(table.name())
-                + " ORDER BY position",
-            Map.of(),
-            TIMEOUT,
-            row -> new Made(row.getString(1), row.getString(2), row.getString(3)))) {
-      // A column with a default reads its values from the JSON object.
-      if (OWN_COLUMNS.contains(made.name()) || !made.defaultKind().isEmpty()) {
-        continue;
-      }
-      boolean nullable = made.type().startsWith("Nullable(");
-      String type =
-          nullable
-              ? made.type().substring("Nullable(".length(), made.type().length() - 1)
-              : made.type();
-      try {
-        ReplicatedType.of(type);
-        columns.add(new ReplicatedTable.Column(made.name(), type, nullable));
-      } catch (IllegalArgumentException e) {
-        problems.add(
-            "%s has the column %s of type %s, which the job cannot write: use a type that map --clickhouse prints."
-                .formatted(here, made.name(), made.type()));
-      }
+  private static String orNothing(String partitionKey) {
+    return partitionKey.isEmpty() ? "nothing" : partitionKey;
+  }
+
+  private void checkWritable(ReplicatedTable.Column column, String here) {
+    try {
+      ReplicatedType.of(column.type());
+    } catch (IllegalArgumentException e) {
+      problems.add(
+          "%s has the column %s of type %s, which the job cannot write: use a type that map --clickhouse prints."
+              .formatted(here, column.name(), column.type()));
     }
-    return columns;
   }
 
   /**

@@ -4,7 +4,6 @@ import io.experimentetl.clickhouse.NativeWriter;
 import io.experimentetl.clickhouse.RowEncoder;
 import io.experimentetl.clickhouse.TableSchema;
 import io.experimentetl.model.Change;
-import io.experimentetl.model.ChangeKind;
 import io.experimentetl.model.ExperimentRow;
 import io.experimentetl.model.RowColumns;
 import io.experimentetl.model.RowVersion;
@@ -53,9 +52,9 @@ public final class DimensionEncoder implements RowEncoder<Change> {
 
   @Override
   public void encode(Change change, NativeWriter out) {
-    boolean deleted = isDeleted(change);
-    SourceRow row = change.after() == null ? change.before() : change.after();
-    encode(deleted && row instanceof UserRow user ? erased(user) : row, table.columns(), out);
+    SourceRow row = change.row();
+    boolean isErased = VersionColumns.isTombstone(change) && row instanceof UserRow;
+    encode(isErased ? erased((UserRow) row) : row, table.columns(), out);
     if (row instanceof ExperimentRow experiment) {
       out.writeString(experiment.zone(""));
     }
@@ -68,30 +67,8 @@ public final class DimensionEncoder implements RowEncoder<Change> {
     SourceColumns.write((R) row, columns, out);
   }
 
-  private static RowVersion versionOf(Change change) {
-    return new RowVersion(
-        change.position().lsn(),
-        change.position().committedAt(),
-        RowVersion.ofSequenceNumber(change.sequenceNumber()),
-        isDeleted(change),
-        reasonOf(change));
-  }
-
-  private static boolean isDeleted(Change change) {
-    return change.after() == null && change.kind() != ChangeKind.RETENTION_DELETE;
-  }
-
-  private static String reasonOf(Change change) {
-    if (change.after() != null) {
-      return "";
-    }
-    if (change.kind() == ChangeKind.KEY_CHANGE) {
-      return "key-change";
-    }
-    if (change.kind() == ChangeKind.RETENTION_DELETE) {
-      return RowVersion.RETENTION;
-    }
-    return change.table() == SourceTable.USERS ? "erasure" : "unexpected";
+  private RowVersion versionOf(Change change) {
+    return VersionColumns.of(change, table == SourceTable.USERS ? "erasure" : "unexpected");
   }
 
   /** Keeps nothing of an erased user but the key. */

@@ -10,7 +10,6 @@ import io.experimentetl.clickhouse.TableSchema;
 import io.experimentetl.mapping.ReplicatedTable;
 import io.experimentetl.mapping.ReplicatedTable.NewColumns;
 import io.experimentetl.model.Change;
-import io.experimentetl.model.ChangeKind;
 import io.experimentetl.model.ReplicatedRow;
 import io.experimentetl.model.RowVersion;
 import io.experimentetl.model.TextList;
@@ -41,6 +40,9 @@ public final class ReplicatedEncoder implements RowEncoder<Change> {
     }
   }
 
+  /** A column that only the source has. */
+  private record NewColumn(String name, int place) {}
+
   /**
    * How ClickHouse holds a row.
    *
@@ -50,9 +52,13 @@ public final class ReplicatedEncoder implements RowEncoder<Change> {
 
   private final ReplicatedTable table;
   private final List<Written> columns;
+
+  /** Null: the table has one partition. */
+  private final Written partitionedBy;
+
   private transient String lastNames;
-  private transient List<String> names;
   private transient int[] places;
+  private transient List<NewColumn> newColumns;
 
   /** The encoder of a table whose columns are known. */
   public ReplicatedEncoder(ReplicatedTable table) {
@@ -69,6 +75,11 @@ public final class ReplicatedEncoder implements RowEncoder<Change> {
               digits[1],
               table.key().indexOf(column.name())));
     }
+    this.partitionedBy =
+        columns.stream()
+            .filter(column -> column.name.equals(table.partitionBy()))
+            .findFirst()
+            .orElse(null);
   }
 
   public ReplicatedTable table() {
@@ -89,18 +100,15 @@ public final class ReplicatedEncoder implements RowEncoder<Change> {
   /** {@code toYYYYMM} of the partition's column, which is of the key. */
   @Override
   public long partition(Change change) {
-    if (table.partitionBy() == null) {
+    if (partitionedBy == null) {
       return 0;
     }
-    Written column =
-        columns.stream()
-            .filter(each -> each.name.equals(table.partitionBy()))
-            .findFirst()
-            .orElseThrow();
-    long value =
-        (Long) column.read(ReplicatedTable.keyValues(rowOf(change)).get(column.place)).written();
+    List<String> key = ReplicatedTable.keyValues(rowOf(change));
+    long value = (Long) partitionedBy.read(key.get(partitionedBy.place)).written();
     long day =
-        column.type == ReplicatedType.DAY ? value : Math.floorDiv(value, TimeUnit.DAYS.toMicros(1));
+        partitionedBy.type == ReplicatedType.DAY
+            ? value
+            : Math.floorDiv(value, TimeUnit.DAYS.toMicros(1));
     LocalDate date = LocalDate.ofEpochDay(day);
     return date.getYear() * 100L + date.getMonthValue();
   }
@@ -111,14 +119,13 @@ public final class ReplicatedEncoder implements RowEncoder<Change> {
   }
 
   private static ReplicatedRow rowOf(Change change) {
-    return (ReplicatedRow) (change.after() == null ? change.before() : change.after());
+    return (ReplicatedRow) change.row();
   }
 
   /** How ClickHouse holds the row: its key exactly, or not at all. */
   public Holding holding(ReplicatedRow row) {
     List<String> key = ReplicatedTable.keyValues(row);
-    List<String> values = TextList.parse(row.values());
-    look(row);
+    List<String> values = values(row);
     Holding worst = new Holding(Fit.EXACT, null);
     for (int i = 0; i < columns.size(); i++) {
       Written column = columns.get(i);
@@ -147,12 +154,28 @@ public final class ReplicatedEncoder implements RowEncoder<Change> {
     return place < 0 ? null : values.get(place);
   }
 
+  /** The row's values, with their places looked up; empty: only the key is known. */
+  private List<String> values(ReplicatedRow row) {
+    // A tombstone between two rows does not part them.
+    if (!row.values().isEmpty()) {
+      look(row);
+    }
+    return TextList.parse(row.values());
+  }
+
   /** Rows behind each other mostly share the list of their columns. */
   private void look(ReplicatedRow row) {
-    if (!row.columns().equals(lastNames)) {
-      lastNames = row.columns();
-      names = TextList.parse(lastNames);
-      places = columns.stream().mapToInt(column -> names.indexOf(column.name)).toArray();
+    if (row.columns().equals(lastNames)) {
+      return;
+    }
+    lastNames = row.columns();
+    List<String> names = TextList.parse(lastNames);
+    places = columns.stream().mapToInt(column -> names.indexOf(column.name)).toArray();
+    newColumns = new ArrayList<>();
+    for (int place = 0; place < names.size(); place++) {
+      if (table.column(names.get(place)).isEmpty()) {
+        newColumns.add(new NewColumn(names.get(place), place));
+      }
     }
   }
 
@@ -160,8 +183,7 @@ public final class ReplicatedEncoder implements RowEncoder<Change> {
   public void encode(Change change, NativeWriter out) {
     ReplicatedRow row = rowOf(change);
     List<String> key = ReplicatedTable.keyValues(row);
-    List<String> values = isDeleted(change) ? List.of() : TextList.parse(row.values());
-    look(row);
+    List<String> values = VersionColumns.isTombstone(change) ? List.of() : values(row);
     for (int i = 0; i < columns.size(); i++) {
       Written column = columns.get(i);
       String text = column.isOfKey() ? key.get(column.place) : valueOf(values, i);
@@ -180,11 +202,7 @@ public final class ReplicatedEncoder implements RowEncoder<Change> {
       return "";
     }
     ObjectNode object = JsonNodeFactory.instance.objectNode();
-    for (int i = 0; i < names.size(); i++) {
-      if (table.column(names.get(i)).isEmpty()) {
-        object.put(names.get(i), values.get(i));
-      }
-    }
+    newColumns.forEach(column -> object.put(column.name, values.get(column.place)));
     try {
       return object.isEmpty() ? "" : JSON.writeValueAsString(object);
     } catch (JsonProcessingException impossible) {
@@ -195,31 +213,10 @@ public final class ReplicatedEncoder implements RowEncoder<Change> {
   /** The columns of the row that ClickHouse's table does not have. */
   public List<String> newColumnsOf(ReplicatedRow row) {
     look(row);
-    return names.stream().filter(name -> table.column(name).isEmpty()).toList();
+    return newColumns.stream().map(NewColumn::name).toList();
   }
 
   private static RowVersion versionOf(Change change) {
-    return new RowVersion(
-        change.position().lsn(),
-        change.position().committedAt(),
-        RowVersion.ofSequenceNumber(change.sequenceNumber()),
-        isDeleted(change),
-        reasonOf(change));
-  }
-
-  private static boolean isDeleted(Change change) {
-    return change.after() == null && change.kind() != ChangeKind.RETENTION_DELETE;
-  }
-
-  private static String reasonOf(Change change) {
-    if (change.after() != null) {
-      return "";
-    }
-    return switch (change.kind()) {
-      case KEY_CHANGE -> "key-change";
-      case RETENTION_DELETE -> RowVersion.RETENTION;
-      case TRUNCATE -> "truncate";
-      default -> "delete";
-    };
+    return VersionColumns.of(change, "delete");
   }
 }

@@ -34,6 +34,7 @@ public enum ReplicatedType {
   private static final Pattern LARGE_YEAR = Pattern.compile("\\d{5,}-");
   private static final int MOST_DIGITS = 76;
   private static final int FEWER_DIGITS = 38;
+  private static final int MOST_DIGITS_OF_64_BITS = 18;
 
   private final String name;
 
@@ -53,7 +54,8 @@ public enum ReplicatedType {
         return type;
       }
     }
-    if (DECIMAL_TYPE.matcher(clickHouseType).matches()) {
+    // The writer knows the two larger widths.
+    if (digitsOf(clickHouseType)[0] > MOST_DIGITS_OF_64_BITS) {
       return DECIMAL;
     }
     throw new IllegalArgumentException("No replicated column has the type " + clickHouseType + ".");

@@ -29,7 +29,7 @@ judged AS
             'A-OVERRIDE', 'T-FUTURE', 'T-ENROLLED-BEFORE-ASSIGNED', 'A-VERSION-SKEW', 'T-OUT-OF-RANGE'] AS compared_codes,
         arrayFilter((code, due) -> due = 1, compared_codes,
             -- The rows of an experiment that was deleted are written again.
-            [toUInt8(r.experiment_key = '' OR (e_version > 0 AND NOT e_live)), toUInt8(r.variant_key = ''), toUInt8(NOT u_live),
+            [toUInt8(r.experiment_key = '' OR (e_version > 0 AND NOT e_live)), toUInt8(r.variant_key = ''), toUInt8(${has_users} AND NOT u_live),
                 toUInt8(is_elsewhere),
                 toUInt8(r.source NOT IN ('hash', 'api', 'override', 'forced')), toUInt8(r.source IN ('override', 'forced')),
                 toUInt8(at > toUnixTimestamp64Micro(r._committed_at) + ${future_tolerance}),
@@ -39,7 +39,7 @@ judged AS
                     OR toUnixTimestamp64Micro(r.created_at) IN (${range_ends})
                     OR toUnixTimestamp64Micro(r.updated_at) IN (${range_ends}))]) AS due_codes,
         arrayFilter((code, open) -> open, compared_codes,
-            [false, false, NOT u_live AND u_version > r._version, NOT v_stays, false, false, false, false,
+            [false, false, ${has_users} AND NOT u_live AND u_version > r._version, NOT v_stays, false, false, false, false,
                 NOT e_live OR NOT (e_lsn = 0 OR (e_bound > 0 AND r._version > e_bound)), false]) AS open_codes,
         arrayFilter(code -> code NOT IN ('A-DUP-ASSIGNMENT', 'A-REASSIGNED'), r.inconsistencies) AS codes,
         -- The job no longer had the user's facts and checked nothing against them.

@@ -147,7 +147,7 @@ judged AS
             -- The rows of an experiment that was deleted are written again.
             [toUInt8(r.experiment_key = '' OR (e_version > 0 AND NOT e_live)),
                 toUInt8(r.experiment_key != '' AND r.variant_id IS NOT NULL AND r.variant_key = ''),
-                toUInt8(NOT u_live), toUInt8(r.experiment_key != '' AND r.assigned_variant_id IS NULL), toUInt8(is_elsewhere),
+                toUInt8(${has_users} AND NOT u_live), toUInt8(r.experiment_key != '' AND r.assigned_variant_id IS NULL), toUInt8(is_elsewhere),
                 toUInt8(ifNull(is_mismatch, 0)), toUInt8(r.variant_id IS NULL AND r.event_type = ${exposure}),
                 toUInt8(is_before_assignment), toUInt8(ifNull(is_before_exposure, 0)),
                 toUInt8(at > toUnixTimestamp64Micro(r._committed_at) + ${future_tolerance}), toUInt8(is_late),
@@ -156,7 +156,7 @@ judged AS
                 toUInt8(notEmpty(event_types) AND NOT has(event_types, r.event_type)),
                 toUInt8(ifNull(toUnixTimestamp64Micro(r.assignment_at) IN (${range_ends}), 0))]) AS due_codes,
         arrayFilter((code, open) -> open, compared_codes,
-            [false, false, NOT u_live AND u_version > r._version, false, NOT d.v_stays, false, false,
+            [false, false, ${has_users} AND NOT u_live AND u_version > r._version, false, NOT d.v_stays, false, false,
                 is_reassigned,
                 (is_measured AND (x_touched OR NOT e_live OR NOT e_settled OR NOT ${population_is_exposure}))
                     OR r._version <= metrics_changed,

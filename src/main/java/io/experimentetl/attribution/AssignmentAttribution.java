@@ -221,7 +221,8 @@ final class AssignmentAttribution {
     return new Known(
         experiment == null ? 0 : experiment.version(),
         variantExperiment,
-        AssignmentChecks.unresolved(user.user != null, experiment != null, variantExperiment));
+        AssignmentChecks.unresolved(
+            references.isKnown(user), experiment != null, variantExperiment));
   }
 
   private boolean reevaluate(

@@ -7,10 +7,17 @@ import io.experimentetl.quality.EventReferences;
 final class ReferenceLookup {
   private final Dimensions dimensions;
   private final MissingReferences missing;
+  private final boolean hasUsers;
 
-  ReferenceLookup(Dimensions dimensions, MissingReferences missing) {
+  /**
+   * A lookup.
+   *
+   * @param hasUsers whether the source has a table of users; without it every user is known
+   */
+  ReferenceLookup(Dimensions dimensions, MissingReferences missing, boolean hasUsers) {
     this.dimensions = dimensions;
     this.missing = missing;
+    this.hasUsers = hasUsers;
   }
 
   /** What is known around the event; the facts must be current. */
@@ -22,11 +29,16 @@ final class ReferenceLookup {
         experiment != null,
         experiment != null && experiment.isRunningAt(event.occurredAt()),
         experiment != null && experiment.isActiveAt(event.occurredAt()),
-        user.user != null,
+        isKnown(user),
         variant == null ? null : variant.experimentId(),
         facts.assignment(),
         facts.membership.firstExposure(),
         calendar.endOf(calendar.dayOf(event.occurredAt())));
+  }
+
+  /** Whether the user that the fact names exists. */
+  boolean isKnown(UserFacts user) {
+    return !hasUsers || user.user != null;
   }
 
   /** The experiment, or null where it is missing. */

@@ -74,7 +74,7 @@ final class UserAttribution {
     int eventsPerUser = config.findings().pendingPerUser();
     AttributionSteps steps =
         new AttributionSteps(
-            new ReferenceLookup(dimensions, missing),
+            new ReferenceLookup(dimensions, missing, config.source().tables().hasUsers()),
             grace,
             new PendingFacts(eventsPerUser, spilledEvents, lowWatermark),
             deleted,

@@ -320,6 +320,7 @@ final class EnrichmentComparison {
                 Collectors.joining(", ", "CAST([", "] AS Array(Tuple(String, Int64, Int64)))")));
     values.put("event_types", eventTypes());
     values.put("changing_exposures", changingExposures());
+    values.put("has_users", Boolean.toString(settings.mapping().hasUsers()));
     values.put("range_ends", StatisticsSql.RANGE_ENDS);
     values.put(
         "clock_tolerance",

@@ -193,12 +193,15 @@ public final class SourceServer {
   }
 
   /**
-   * The users among these that exist in the source.
+   * The users among these that exist in the source: all of them where it has no table of users.
    *
    * @throws SQLException the server does not answer
    */
   static Set<String> existingUsers(PostgresSourceSettings settings, Set<String> userIds)
       throws SQLException {
+    if (!settings.mapping().hasUsers()) {
+      return userIds;
+    }
     try (Connection connection = connect(settings)) {
       Set<String> existing = new HashSet<>();
       for (TableBinding users : settings.mapping().of(SourceTable.USERS)) {

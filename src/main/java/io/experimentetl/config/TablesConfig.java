@@ -1,6 +1,5 @@
 package io.experimentetl.config;
 
-import com.fasterxml.jackson.databind.JsonNode;
 import io.experimentetl.mapping.ColumnBinding;
 import io.experimentetl.mapping.Origin;
 import io.experimentetl.mapping.SourceMapping;
@@ -40,13 +39,14 @@ final class TablesConfig {
     List<TableBinding> tables = new ArrayList<>();
     tables.add(table("experiments", SourceTable.EXPERIMENTS));
     tables.add(table("variants", SourceTable.VARIANTS));
-    tables.add(table("users", SourceTable.USERS));
+    if (!isNone("users")) {
+      tables.add(table("users", SourceTable.USERS));
+    }
     tables.add(table("assignments", SourceTable.ASSIGNMENTS));
     if (!section.isEmpty(SourceMapping.EXPOSURES)) {
       tables.add(table(SourceMapping.EXPOSURES, SourceTable.EVENTS));
     }
-    JsonNode events = section.any("events");
-    if (!events.isTextual() || !events.asText().equals("none")) {
+    if (!isNone("events")) {
       tables.add(table("events", SourceTable.EVENTS));
     }
     tables.addAll(section.groups("facts", new FactsConfig(schema)::read, List.of()));
@@ -57,6 +57,11 @@ final class TablesConfig {
     tables.removeIf(Objects::isNull);
     new MaskConfig(section).apply(tables);
     return numbered(tables);
+  }
+
+  /** Whether the platform has no such table. */
+  private boolean isNone(String entry) {
+    return section.any(entry).asText().equals("none");
   }
 
   private void refuse(String key, String remedy) {

@@ -48,6 +48,11 @@ public record SourceMapping(String schema, List<TableBinding> tables) implements
     return tables.stream().filter(binding -> binding.table() == table).toList();
   }
 
+  /** Whether the platform has a table of users: without it every user is known. */
+  public boolean hasUsers() {
+    return !of(SourceTable.USERS).isEmpty();
+  }
+
   /** The tables of metric events, in the order of the file. */
   public List<FactTable> facts() {
     return tables.stream().map(TableBinding::fact).filter(Objects::nonNull).toList();

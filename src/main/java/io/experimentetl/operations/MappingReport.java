@@ -182,6 +182,10 @@ final class MappingReport {
               + config.statistics().zone()
               + ")");
     }
+    if (!mapping.hasUsers()) {
+      gaps.add(
+          "No users: users are whoever is assigned or exposed. There are no segments by a user's properties, and no row erases a user.");
+    }
     for (TableBinding users : mapping.of(SourceTable.USERS)) {
       addUnless(users, "properties", gaps, "there are no segments by a user's properties");
     }

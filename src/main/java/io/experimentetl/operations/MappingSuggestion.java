@@ -57,7 +57,12 @@ final class MappingSuggestion {
     SuggestedEntries entries = new SuggestedEntries(entities);
     add(lines, "experiments", experiments, entries::experiments);
     add(lines, "variants", variants, entries::variants);
-    add(lines, "users", users, entries::users);
+    if (users == null) {
+      lines.add("    # No table looks like users: users are whoever is assigned or exposed.");
+      lines.add("    users: none");
+    } else {
+      lines.addAll(entries.users(users).lines());
+    }
     add(lines, "assignments", assignments, entries::assignments);
     if (exposures != null) {
       lines.addAll(entries.exposures(exposures).lines());

@@ -26,6 +26,7 @@ import io.experimentetl.model.FindingCode;
 import io.experimentetl.model.Subject;
 import io.experimentetl.model.TestEvent;
 import java.util.List;
+import java.util.Map;
 import org.junit.jupiter.api.Test;
 
 /** Changes of a user's events. */
@@ -52,6 +53,29 @@ class EventAttributionTest {
 
   private static JobConfig withBotsOf(int eventsPerDay) {
     return ConfigBuilder.defaults().with(HealthConfig::botEventsPerDay, eventsPerDay).build();
+  }
+
+  @Test
+  void everyUserIsKnownWhereThePlatformHasNoTableOfUsers() {
+    UserScenario nobody = new UserScenario(withoutUsers());
+    nobody.knowDimensions();
+    nobody.insert(assignment(CONTROL, "hash", JAN_8));
+    nobody.insert(exposure(1, CONTROL, JAN_8));
+    nobody.insert(purchase(2, JAN_9, "5"));
+    // Nothing has waited for a user.
+    assertThat(nobody.figures(CONTROL, "revenue", "2026-01-09").valueSum()).isEqualTo(units(5));
+    assertThat(nobody.out.openCodes()).containsOnly(FindingCode.T_LATE);
+    assertThat(nobody.out.eventRows).allSatisfy(row -> assertThat(row.userProperties()).isNull());
+  }
+
+  private static JobConfig withoutUsers() {
+    return JobConfig.parse(
+        "users",
+        """
+        source: {tables: {users: none}}
+        statistics: {metrics: [{name: revenue, kind: mean, event-type: purchase, property: revenue}]}
+        """,
+        Map.of("EXPERIMENT_ETL_SOURCE_PASSWORD", "-", "EXPERIMENT_ETL_CLICKHOUSE_PASSWORD", "-"));
   }
 
   @Test

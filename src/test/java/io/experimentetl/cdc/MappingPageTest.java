@@ -59,7 +59,8 @@ class MappingPageTest {
                     "EXPERIMENT_ETL_CLICKHOUSE_PASSWORD", "p"))
             .source()
             .tables();
-    String entry = yaml.substring(0, yaml.indexOf(':'));
+    String first = yaml.substring(0, yaml.indexOf(':'));
+    String entry = example.path("entry").asText(first);
     JsonRowReader reader =
         new JsonRowReader(
             mapping.entry(

@@ -132,6 +132,15 @@ class TablesConfigTest {
   }
 
   @Test
+  void platformMayHaveNoTableOfUsers() {
+    SourceMapping mapping = mapping("users: none");
+    assertThat(mapping.hasUsers()).isFalse();
+    assertThat(mapping.entry("users")).isNull();
+    assertThat(mapping.reading("app", "users")).isEmpty();
+    assertThat(mapping("users: {}").hasUsers()).isTrue();
+  }
+
+  @Test
   void filterHasValuesListsNullAndNotNull() {
     SourceMapping mapping =
         mapping(

@@ -116,6 +116,26 @@ class MapCommandIT {
   }
 
   @Test
+  void platformWithoutUsersIsToldWhatItMisses() throws Exception {
+    Run map =
+        map(
+            """
+              tables:
+                experiments: {table: lab.tests, columns: {id: test_id, key: slug, status: state}}
+                variants: {table: lab.arms, columns: {id: arm_id, experiment_id: test_id, key: label, allocation_pct: weight}}
+                users: none
+                assignments: {table: lab.enrollments, columns: {id: [test_id, person_id], user_id: person_id, experiment_id: test_id, variant_id: arm_id, assigned_at: enrolled_at}}
+                events: {table: lab.purchases, columns: {id: order_no, user_id: person_id, experiment_id: test_id, timestamp: happened_at, event_type: {constant: purchase}}}
+            """);
+    assertThat(map.exitCode()).as(map.out()).isZero();
+    assertThat(map.out())
+        .contains("No users: users are whoever is assigned or exposed.")
+        .contains(
+            "ARRAY ['lab.tests', 'lab.arms', 'lab.enrollments', 'lab.purchases', 'etl_heartbeat']")
+        .doesNotContain("users from");
+  }
+
+  @Test
   void wrongMappingWithTenMistakesListsAllTen() throws Exception {
     Run map =
         map(

@@ -9,6 +9,7 @@ import io.experimentetl.local.PlatformOptions;
 import io.experimentetl.local.demo.Backlog;
 import io.experimentetl.local.demo.DemoFolder;
 import io.experimentetl.local.demo.RunningJob;
+import io.experimentetl.operations.FreshStart;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.nio.file.Path;
@@ -120,7 +121,8 @@ public final class BenchCommand implements Callable<Integer> {
   }
 
   /**
-   * One round of the job, which is started and cancelled, so that it does not read what others do.
+   * One round of the job, which is started without state and cancelled, so that it reads nothing
+   * that others do.
    */
   private Profile measureJob(
       Platform platform,
@@ -131,6 +133,8 @@ public final class BenchCommand implements Callable<Integer> {
     FlinkCluster cluster = platform.flinkCluster().orElseThrow();
     long taskManager = cluster.taskManagerPids().get(0);
     Profile profile = Profile.start(taskManager, recording);
+    backlog.empty();
+    new FreshStart(platform.addresses().deployment(place.jobJar())).prepare(line -> {});
     RunningJob job = RunningJob.submit(platform.addresses(), place.jobJar());
     Map<String, Long> processes = new LinkedHashMap<>();
     processes.put("Flink", taskManager);

@@ -5,16 +5,26 @@ import io.experimentetl.local.PostgresEndpoint;
 import java.sql.Connection;
 import java.sql.SQLException;
 import java.sql.Statement;
+import java.time.Duration;
 
 /**
  * Many event rows committed at once, so that a reader finds them all in the WAL: 20,000 users in
- * five experiments of two variants; with a million rows each user has ten events in each.
+ * five experiments of two variants; with a million rows each user has ten events in each. Each
+ * backlog's events occur behind those of the one before, as a platform's do.
  */
 public final class Backlog {
   static final int USERS = 20_000;
   private static final int EXPERIMENTS = 5;
 
+  /** Between the first event and now: as much as some 30 million rows take. */
+  private static final Duration HISTORY = Duration.ofDays(25);
+
+  private static final Duration MILLION_ROWS = Duration.ofHours(20);
+
   private final PostgresEndpoint database;
+
+  /** Rows behind the first event. */
+  private long committed;
 
   public Backlog(PostgresEndpoint database) {
     this.database = database;
@@ -35,7 +45,7 @@ public final class Backlog {
           '{"country": "DE", "platform": "web", "plan": "free"}'
         FROM generate_series(0, %2$d - 1) AS u ON CONFLICT DO NOTHING;
         INSERT INTO assignments (id, experiment_id, user_id, variant_id, source, assigned_at)
-        SELECT u * %1$d + e, 200 + e, 'bench-' || u, (200 + e) * 10 + u %% 2, 'hash', now() - interval '60 hours'
+        SELECT u * %1$d + e, 200 + e, 'bench-' || u, (200 + e) * 10 + u %% 2, 'hash', now() - interval '26 days'
         FROM generate_series(1, %1$d) AS e, generate_series(0, %2$d - 1) AS u ON CONFLICT DO NOTHING;
         """
             .formatted(EXPERIMENTS, USERS));
@@ -57,7 +67,7 @@ public final class Backlog {
         """
         INSERT INTO %1$s (id, timestamp, experiment_id, user_id, variant_id, event_type, assignment_at, properties,
           session_id, request_id)
-        SELECT gen_random_uuid(), now() - interval '48 hours' + i * interval '40 hours' / %2$d, 201 + i / %3$d %% %4$d,
+        SELECT gen_random_uuid(), now() - interval '%5$d s' + (%6$d + i) * interval '%7$d s' / 1000000, 201 + i / %3$d %% %4$d,
           'bench-' || i %% %3$d, (201 + i / %3$d %% %4$d) * 10 + i %% %3$d %% 2,
           CASE WHEN i < %2$d * 0.6 THEN 'exposure' WHEN i < %2$d * 0.8 THEN 'conversion' ELSE 'purchase' END,
           (SELECT assigned_at FROM assignments WHERE id = 1),
@@ -66,7 +76,21 @@ public final class Backlog {
           's-' || i %% 65536, 'r-' || i
         FROM generate_series(0, %2$d - 1) AS i
         """
-            .formatted(table, rows, USERS, EXPERIMENTS));
+            .formatted(
+                table,
+                rows,
+                USERS,
+                EXPERIMENTS,
+                HISTORY.toSeconds(),
+                committed,
+                MILLION_ROWS.toSeconds()));
+    committed += rows;
+  }
+
+  /** Removes all events, so that a reader without state has none to read. */
+  public void empty() {
+    execute("TRUNCATE events");
+    committed = 0;
   }
 
   /** Drops a slot, after ending the connection that reads it. */

@@ -74,7 +74,7 @@ abstract class ArchiveScenario {
         INSERT INTO events_processed
         SELECT toUUID('00000000-0000-0000-0000-%012d'), if(%2$d %% 2 = 0, NULL, 'id-ä'), '%3$s', 7, '%4$s', NULL, 'purchase',
           if(%2$d %% 2 = 0, toDateTime64('2024-01-01 00:00:00.000001', 6, 'UTC'), NULL), '{"revenue": 1.50, "t": "\\\\u00e4"}', NULL, '', NULL,
-          'checkout', 'Checkout', '', '', 3, 'b', NULL, toDate32('%3$s'), if(%2$d %% 2 = 0, [], ['E-A', 'E-B']), 99, '%6$s', %5$d, %7$b, '%8$s', 'batch-%2$d'
+          if(%2$d %% 2 = 0, NULL, 'orders'), 'checkout', 'Checkout', '', '', 3, 'b', NULL, toDate32('%3$s'), if(%2$d %% 2 = 0, [], ['E-A', 'E-B']), 99, '%6$s', %5$d, %7$b, '%8$s', 'batch-%2$d'
         """
             .formatted(
                 number,

@@ -40,7 +40,7 @@ CREATE TABLE IF NOT EXISTS events_processed /*cluster:ON CLUSTER '{cluster}'*/
     _committed_at        DateTime64(6, 'UTC'),
     _version             UInt64,
     _deleted             UInt8,
-    _delete_reason       LowCardinality(String),
+    _delete_reason       String,
     _batch_id            LowCardinality(String)
 )
 ENGINE = /*cluster:Replicated*/ReplacingMergeTree(_version, _deleted)
@@ -74,7 +74,7 @@ CREATE TABLE IF NOT EXISTS assignments_processed /*cluster:ON CLUSTER '{cluster}
     _committed_at   DateTime64(6, 'UTC'),
     _version        UInt64,
     _deleted        UInt8,
-    _delete_reason  LowCardinality(String),
+    _delete_reason  String,
     _batch_id       LowCardinality(String)
 )
 ENGINE = /*cluster:Replicated*/ReplacingMergeTree(_version, _deleted)
@@ -116,7 +116,7 @@ CREATE TABLE IF NOT EXISTS experiments /*cluster:ON CLUSTER '{cluster}'*/
     _committed_at DateTime64(6, 'UTC'),
     _version      UInt64,
     _deleted      UInt8,
-    _delete_reason LowCardinality(String),
+    _delete_reason String,
     _batch_id     LowCardinality(String)
 )
 ENGINE = /*cluster:Replicated*/ReplacingMergeTree(_version, _deleted)
@@ -140,7 +140,7 @@ CREATE TABLE IF NOT EXISTS variants /*cluster:ON CLUSTER '{cluster}'*/
     _committed_at  DateTime64(6, 'UTC'),
     _version       UInt64,
     _deleted       UInt8,
-    _delete_reason LowCardinality(String),
+    _delete_reason String,
     _batch_id      LowCardinality(String)
 )
 ENGINE = /*cluster:Replicated*/ReplacingMergeTree(_version, _deleted)
@@ -160,7 +160,7 @@ CREATE TABLE IF NOT EXISTS users /*cluster:ON CLUSTER '{cluster}'*/
     _committed_at DateTime64(6, 'UTC'),
     _version      UInt64,
     _deleted      UInt8,
-    _delete_reason LowCardinality(String),
+    _delete_reason String,
     _batch_id     LowCardinality(String)
 )
 ENGINE = /*cluster:Replicated*/ReplacingMergeTree(_version, _deleted)
@@ -194,7 +194,7 @@ CREATE TABLE IF NOT EXISTS experiment_daily_stats /*cluster:ON CLUSTER '{cluster
     _committed_at    DateTime64(6, 'UTC'),
     _version         UInt64,
     _deleted         UInt8,
-    _delete_reason   LowCardinality(String),
+    _delete_reason   String,
     _batch_id        LowCardinality(String)
 )
 ENGINE = /*cluster:Replicated*/ReplacingMergeTree(_version, _deleted)
@@ -220,7 +220,7 @@ CREATE TABLE IF NOT EXISTS experiment_health_daily /*cluster:ON CLUSTER '{cluste
     _committed_at   DateTime64(6, 'UTC'),
     _version        UInt64,
     _deleted        UInt8,
-    _delete_reason  LowCardinality(String),
+    _delete_reason  String,
     _batch_id       LowCardinality(String)
 )
 ENGINE = /*cluster:Replicated*/ReplacingMergeTree(_version, _deleted)
@@ -243,7 +243,7 @@ CREATE TABLE IF NOT EXISTS experiment_allocations /*cluster:ON CLUSTER '{cluster
     _committed_at DateTime64(6, 'UTC'),
     _version      UInt64,
     _deleted      UInt8,
-    _delete_reason LowCardinality(String),
+    _delete_reason String,
     _batch_id     LowCardinality(String)
 )
 ENGINE = /*cluster:Replicated*/ReplacingMergeTree(_version, _deleted)
@@ -286,7 +286,7 @@ CREATE TABLE IF NOT EXISTS data_inconsistencies /*cluster:ON CLUSTER '{cluster}'
     _committed_at DateTime64(6, 'UTC'),
     _version      UInt64,
     _deleted      UInt8,
-    _delete_reason LowCardinality(String),
+    _delete_reason String,
     _batch_id     LowCardinality(String),
     -- For open findings, and those of one experiment. ClickHouse uses them with FINAL from 25.6 on, and before reads all findings.
     INDEX by_status status TYPE set(3) GRANULARITY 1,

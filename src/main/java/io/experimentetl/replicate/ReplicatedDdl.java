@@ -31,7 +31,7 @@ final class ReplicatedDdl {
     lines.add(line("_committed_at", "DateTime64(6, 'UTC')", null, width));
     lines.add(line("_version", "UInt64", null, width));
     lines.add(line("_deleted", "UInt8", null, width));
-    lines.add(line("_delete_reason", "LowCardinality(String)", null, width));
+    lines.add(line("_delete_reason", "String", null, width));
     lines.add(line("_batch_id", "LowCardinality(String)", null, width));
     StringBuilder statement = new StringBuilder();
     statement.append("-- ").append(onOneLine(table.qualifiedName())).append(" of PostgreSQL.\n");

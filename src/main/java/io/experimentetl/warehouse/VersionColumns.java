@@ -17,7 +17,7 @@ public final class VersionColumns {
         .column("_committed_at", "DateTime64(6, 'UTC')")
         .column("_version", "UInt64")
         .column("_deleted", "UInt8")
-        .column("_delete_reason", "LowCardinality(String)");
+        .column("_delete_reason", "String");
   }
 
   /** Whether the change leaves only a tombstone. What retention deletes is kept. */

@@ -29,7 +29,12 @@ import picocli.CommandLine.Spec;
 @Command(
     name = "bench",
     mixinStandardHelpOptions = true,
-    subcommands = SizeCommand.class,
+    subcommands = {
+      FreshnessCommand.class,
+      RecoveryCommand.class,
+      SnapshotCommand.class,
+      SizeCommand.class
+    },
     description = {
       "Commits a backlog of event rows and measures the time until all are visible in ClickHouse, with every feature on.",
       "Compares the job with the bare Flink CDC source and with MaterializedPostgreSQL in the same ClickHouse, one after the other in each round.",

@@ -18,7 +18,8 @@ import java.util.Map;
 
 /** ClickHouse's MaterializedPostgreSQL, on a copy of events without partitions. */
 final class MaterializedPeer implements AutoCloseable {
-  private static final String TABLE = "bench_events";
+  static final String NAME = "MaterializedPostgreSQL";
+  static final String TABLE = "bench_events";
   private static final String DATABASE = "bench_materialized";
   private static final Duration START = Duration.ofSeconds(60);
 
@@ -87,7 +88,8 @@ final class MaterializedPeer implements AutoCloseable {
     }
   }
 
-  private long seen() {
+  /** The rows that readers see. */
+  long seen() {
     try {
       return clickHouse.count("SELECT count() FROM " + DATABASE + "." + TABLE);
     } catch (OperationsException e) {
@@ -99,11 +101,7 @@ final class MaterializedPeer implements AutoCloseable {
   Measured measure(int count, Map<String, Long> servers) {
     long before = seen();
     return Measured.measure(
-        "MaterializedPostgreSQL",
-        count,
-        servers,
-        () -> backlog.commit(TABLE, count),
-        () -> seen() >= before + count);
+        NAME, count, servers, () -> backlog.commit(TABLE, count), () -> seen() >= before + count);
   }
 
   @Override

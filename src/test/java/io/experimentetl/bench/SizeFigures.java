@@ -33,7 +33,7 @@ final class SizeFigures {
   }
 
   /** Prints the figures as JSON. */
-  static void print(Map<String, Double> figures, PrintWriter out) throws IOException {
+  static void print(Map<String, ?> figures, PrintWriter out) throws IOException {
     // As text: writing into it would close the writer, and the output would end without a newline.
     out.println(
         new ObjectMapper().enable(SerializationFeature.INDENT_OUTPUT).writeValueAsString(figures));

@@ -560,11 +560,13 @@ WITH
         member(if(is_plain(json, name), '', json), name)) AS value_of,
     event AS
     (
-        SELECT experiment_id, user_id, event_id, min(timestamp) AS at, argMin((is_exposure, is_counted, variant_id, amount, of_user), timestamp) AS row
+        SELECT experiment_id, user_id, event_id, min(timestamp) AS at, argMin((is_exposure, is_counted, variant_id, amount, of_user, is_shared), timestamp) AS row
         FROM
         (
             SELECT experiment_id, user_id, event_id, timestamp, variant_id, event_type = 'exposure' AS is_exposure,
                 event_type = {event_type:String} AS is_counted,
+                -- It names no experiment, and counts in each of its user's: else its experiment would be known, or an orphan.
+                experiment_id = 0 AND experiment_key = '' AND NOT has(inconsistencies, 'R-ORPHAN-EXPERIMENT') AS is_shared,
                 value_of(if(is_counted, ifNull(properties, ''), ''), {property:String}) AS amount,
                 value_of(if(is_exposure, ifNull(user_properties, ''), ''), {dimension:String}) AS of_user
             FROM events_processed FINAL
@@ -593,6 +595,11 @@ WITH
             t.at AS at, t.row AS row
         FROM event AS t
         INNER JOIN assigned AS a ON a.experiment_id = t.experiment_id AND a.user_id = t.user_id
+        WHERE t.at >= ifNull(a.starts_at, t.at) AND t.at <= ifNull(a.ends_at, t.at)
+        UNION ALL
+        SELECT a.experiment_id, a.user_id, a.variant_id, a.is_control, t.at, t.row
+        FROM (SELECT * FROM event WHERE experiment_id = 0 AND row.6 AND NOT row.1) AS t
+        INNER JOIN assigned AS a ON a.user_id = t.user_id
         WHERE t.at >= ifNull(a.starts_at, t.at) AND t.at <= ifNull(a.ends_at, t.at)
     ),
     unit AS

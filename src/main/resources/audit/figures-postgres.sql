@@ -39,7 +39,7 @@ relevant AS MATERIALIZED (
            e.event_type = ${exposure} AND e.at BETWEEN a.starts_at AND a.ends_at AS is_exposure,
            e.variant_id <> a.variant_id AS is_stray
     FROM event e
-    JOIN assigned a USING (experiment_id, user_id)
+    JOIN assigned a ${of_event}
     WHERE (e.at BETWEEN a.starts_at AND a.ends_at
            AND (e.event_type = ${exposure} OR e.event_type = ANY (${types})))
        OR e.event_type = ANY (${types_before})

@@ -278,7 +278,7 @@ symptom AS
 bot AS
 (
     SELECT experiment_id, user_id, max(events_) AS most
-    FROM (SELECT experiment_id, user_id, day, count() AS events_ FROM event GROUP BY experiment_id, user_id, day)
+    FROM (SELECT experiment_id, user_id, day, count() AS events_ FROM event WHERE NOT ${is_shared} GROUP BY experiment_id, user_id, day)
     GROUP BY experiment_id, user_id
     HAVING most > ${bot_events}
 ),

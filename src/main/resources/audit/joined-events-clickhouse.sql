@@ -136,7 +136,9 @@ judged AS
         r.assigned_variant_id IS NOT NULL AND a_live
             AND ifNull(abs(toUnixTimestamp64Micro(r.assignment_at) - toUnixTimestamp64Micro(a_at)) > ${clock_tolerance}, 0)
             AS is_drift,
-        _lsn != 0 AND toInt32(${committed_day}) > due_day AS is_late,
+        -- Of no experiment: only codes of the row itself are found.
+        ${is_shared} AS is_shared,
+        NOT is_shared AND _lsn != 0 AND toInt32(${committed_day}) > due_day AS is_late,
         has(r.inconsistencies, 'C-UPDATE-IMMUTABLE') OR cityHash64(r.event_id) IN (moved) OR r._delete_reason = 'retention' AS is_moved,
         arrayExists(m -> ${kind} = m.1 AND NOT match(${number}, '^[0-9]{1,12}(\\.[0-9]+)?$'), valued) AS is_bad,
         ['R-ORPHAN-EXPERIMENT', 'R-ORPHAN-VARIANT', 'R-ORPHAN-USER', 'R-ORPHAN-ASSIGNMENT', 'R-VARIANT-NOT-IN-EXPERIMENT',
@@ -145,7 +147,7 @@ judged AS
             'S-UNKNOWN-EVENT-TYPE', 'T-OUT-OF-RANGE'] AS compared_codes,
         arrayFilter((code, due) -> due = 1, compared_codes,
             -- The rows of an experiment that was deleted are written again.
-            [toUInt8(r.experiment_key = '' OR (e_version > 0 AND NOT e_live)),
+            [toUInt8(NOT is_shared AND (r.experiment_key = '' OR (e_version > 0 AND NOT e_live))),
                 toUInt8(r.experiment_key != '' AND r.variant_id IS NOT NULL AND r.variant_key = ''),
                 toUInt8(${has_users} AND NOT u_live), toUInt8(r.experiment_key != '' AND r.assigned_variant_id IS NULL), toUInt8(is_elsewhere),
                 toUInt8(ifNull(is_mismatch, 0)), toUInt8(r.variant_id IS NULL AND r.event_type = ${exposure}),

@@ -34,11 +34,12 @@ ${assigned}${user_events}unit AS
         -- properties, whether it is in the experiment's dates, and the number of exposures.
         arrayConcat(
             arrayMap(m -> (0, m.1, m.2, m.4, m.1 BETWEEN a.starts_at AND a.ends_at, toUInt64(0)),
-                arrayFilter(m -> (m.1 BETWEEN a.starts_at AND a.ends_at AND has(types, m.2)) OR has(types_before, m.2), e.events)),
+                arrayFilter(m -> (m.1 BETWEEN a.starts_at AND a.ends_at AND has(types, m.2)) OR has(types_before, m.2), ${events})),
             arrayMap((d, n) -> (1, toInt64(d), '', '', true, n), exposures_of_days.1, exposures_of_days.2),
             [(2, toInt64(entered_on), '', '', true, toUInt64(0))]) AS moments
     FROM assigned AS a
     LEFT JOIN event AS e ON e.experiment_id = a.experiment_id AND e.user_id = a.user_id
+    ${shared_events}
     WHERE entered_at BETWEEN a.starts_at AND a.ends_at AND (${crossovers_count} OR NOT is_crossover)
 ),
 -- The user's events that are due, per term; the covariate belongs to the entry. The property's value is taken from the text that

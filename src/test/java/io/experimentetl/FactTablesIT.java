@@ -26,7 +26,8 @@ import org.junit.jupiter.api.io.TempDir;
 /**
  * A shop beside the default tables: orders that change and are kept for ever, refunds that are kept
  * for 30 days, and a log with exposures that change. Orders and refunds number their rows from 1,
- * for the same users at the same times, and give events of one type.
+ * for the same users at the same times, and give events of one type. Beside them a tracker, whose
+ * rows name no experiment, and users in several experiments.
  */
 @TestInstance(TestInstance.Lifecycle.PER_CLASS)
 @TestMethodOrder(MethodOrderer.OrderAnnotation.class)
@@ -46,6 +47,8 @@ class FactTablesIT {
           refund_no int PRIMARY KEY, customer int NOT NULL, test bigint NOT NULL, at timestamp NOT NULL, body jsonb);
       CREATE TABLE shop.log (
           id int PRIMARY KEY, who text NOT NULL, test bigint NOT NULL, at timestamptz NOT NULL, what text NOT NULL);
+      CREATE TABLE shop.track (
+          id int PRIMARY KEY, who text NOT NULL, ms bigint NOT NULL, name text NOT NULL, payload jsonb);
       GRANT USAGE ON SCHEMA shop TO experiment_etl_auditor;
       GRANT SELECT ON ALL TABLES IN SCHEMA shop TO experiment_etl_auditor;
       """;
@@ -74,8 +77,17 @@ class FactTablesIT {
               columns: {user_id: who, experiment_id: test, timestamp: at}
               event_type: what
               mutable: true
+            - name: track
+              table: shop.track
+              columns: {user_id: who, timestamp: {column: ms, unit: ms}}
+              event_type: name
+              properties: payload
+              mutable: true
+              retention: none
+              experiment: assigned
       statistics:
         metrics:
+          - {name: spent, kind: mean, event-type: sale, property: price, covariate: 30d}
           - {name: all, kind: mean, event-type: purchase, property: amount}
           - {name: ordered, kind: mean, event-type: purchase, property: amount, fact: orders, covariate: 30d}
           - {name: refunds, kind: count, event-type: purchase, fact: refunds}
@@ -99,8 +111,8 @@ class FactTablesIT {
     databases.execute(
         SCHEMA,
         CaptureSql.of(config.source().tables(), "experiment_etl", "experiment_etl").text(),
-        "INSERT INTO experiments (id, key, name, status, seed) VALUES (1, 'e', 'E', 'ACTIVE', 's')",
-        "INSERT INTO variants (id, experiment_id, key, name, allocation_pct, is_control) VALUES (1, 1, 'a', 'A', 100, true)",
+        "INSERT INTO experiments (id, key, name, status, seed) SELECT n, 'e' || n, 'E', 'ACTIVE', 's' FROM generate_series(1, 3) n",
+        "INSERT INTO variants (id, experiment_id, key, name, allocation_pct, is_control) SELECT n, n, 'a', 'A', 100, true FROM generate_series(1, 3) n",
         "INSERT INTO users (user_id) SELECT 'u:' || n FROM generate_series(1, 4) n",
         "INSERT INTO assignments (experiment_id, user_id, variant_id, assigned_at) SELECT 1, user_id, 1, "
             + ago(6)
@@ -108,6 +120,7 @@ class FactTablesIT {
         "INSERT INTO events (timestamp, experiment_id, user_id, variant_id, event_type) SELECT "
             + ago(5)
             + ", 1, user_id, 1, 'exposure' FROM users WHERE user_id != 'u:4'",
+        sale(1, 1, 4, 1),
         order(1, 1, "paid", 3, "10"),
         order(2, 2, "open", 3, "5"),
         order(4, 3, "paid", 120, "64"),
@@ -154,6 +167,25 @@ class FactTablesIT {
         .formatted(id, user, status, ago(daysAgo), amount);
   }
 
+  private static String sale(int id, int user, int daysAgo, int price) {
+    return "INSERT INTO shop.track VALUES (%d, 'u:%d', %s, 'sale', '{\"price\": %d}')"
+        .formatted(id, user, millis(daysAgo), price);
+  }
+
+  private static String millis(int daysAgo) {
+    return "(extract(epoch FROM " + ago(daysAgo) + ") * 1000)::bigint";
+  }
+
+  /** The assignment of a user, who is exposed on the same day. */
+  private static String[] member(int experiment, int user, int daysAgo) {
+    return new String[] {
+      "INSERT INTO assignments (experiment_id, user_id, variant_id, assigned_at) VALUES (%1$d, 'u:%2$d', %1$d, %3$s)"
+          .formatted(experiment, user, ago(daysAgo)),
+      "INSERT INTO events (timestamp, experiment_id, user_id, variant_id, event_type) VALUES (%3$s, %1$d, 'u:%2$d', %1$d, 'exposure')"
+          .formatted(experiment, user, ago(daysAgo))
+    };
+  }
+
   private static String refund(int id, int user, int daysAgo, String amount) {
     return "INSERT INTO shop.refunds VALUES (%d, %d, 1, %s - interval '%d days', '{\"amount\": %s}')"
         .formatted(id, user, NOON, daysAgo, amount);
@@ -164,7 +196,7 @@ class FactTablesIT {
     job.awaitAnswer(
         """
         SELECT dateDiff('day', day, today()) AS ago, sum(converting_users), sum(d_sum), sum(d_den_sum)
-        FROM experiment_daily_stats FINAL WHERE metric = '%s' AND (converting_users > 0 OR d_den_sum != 0)
+        FROM experiment_daily_stats FINAL WHERE experiment_id = 1 AND metric = '%s' AND (converting_users > 0 OR d_den_sum != 0)
         GROUP BY ago ORDER BY ago"""
             .formatted(metric),
         answer);
@@ -176,7 +208,7 @@ class FactTablesIT {
     job.awaitAnswer(
         "SELECT fact, source_id, toString(event_id) = "
             + "if(fact = 'orders', '%s', '%s')".formatted(id("orders", 1), id("refunds", 1))
-            + ", properties FROM events_processed FINAL WHERE source_id LIKE '%:1' ORDER BY fact",
+            + ", properties FROM events_processed FINAL WHERE source_id LIKE '%:1' AND fact != 'track' ORDER BY fact",
         """
         orders\torders:1\t1\t{"amount": 10.00, "currency": "EUR"}
         refunds\trefunds:1\t1\t{"amount": 4}""");
@@ -185,7 +217,8 @@ class FactTablesIT {
     statistics("refunds", "3\t1\t1\t0");
     statistics("share", "3\t1\t4\t10");
     job.awaitAnswer(
-        "SELECT sum(d_x_sum) FROM experiment_daily_stats FINAL WHERE metric = 'ordered'", "32");
+        "SELECT sum(d_x_sum) FROM experiment_daily_stats FINAL WHERE experiment_id = 1 AND metric = 'ordered'",
+        "32");
   }
 
   private static EventId id(String table, int number) {
@@ -224,7 +257,8 @@ class FactTablesIT {
         "SELECT source_id FROM events_processed FINAL WHERE user_id = 'u:3' AND fact IS NOT NULL ORDER BY 1",
         "orders:3\nrefunds:4");
     job.awaitAnswer(
-        "SELECT sum(d_x_sum) FROM experiment_daily_stats FINAL WHERE metric = 'ordered'", "0");
+        "SELECT sum(d_x_sum) FROM experiment_daily_stats FINAL WHERE experiment_id = 1 AND metric = 'ordered'",
+        "0");
     job.awaitAnswer(
         "SELECT code FROM data_inconsistencies FINAL WHERE startsWith(code, 'C-')",
         "C-DELETE-RETENTION");
@@ -254,6 +288,66 @@ class FactTablesIT {
 
   private void exposed(String users) {
     job.awaitAnswer(
-        "SELECT sum(new_users) FROM experiment_daily_stats FINAL WHERE metric = 'refunds'", users);
+        "SELECT sum(new_users) FROM experiment_daily_stats FINAL WHERE experiment_id = 1 AND metric = 'refunds'",
+        users);
+  }
+
+  /** Per experiment: the sum since the exposures, and the one before them. */
+  private void spent(String answer) {
+    job.awaitAnswer(
+        "SELECT experiment_id, sum(d_sum), sum(d_x_sum) FROM experiment_daily_stats FINAL"
+            + " WHERE metric = 'spent' GROUP BY experiment_id ORDER BY experiment_id",
+        answer);
+  }
+
+  @Test
+  @Order(6)
+  void factWithoutAnExperimentCountsInEachExperimentOfItsUser() throws Exception {
+    spent("1\t1\t0");
+    job.execute(member(2, 1, 3));
+    // The user is exposed to the third experiment later: what was sold before is the covariate.
+    job.execute(member(3, 1, 1));
+    spent("1\t1\t0\n2\t0\t1\n3\t0\t1");
+    job.execute(sale(2, 1, 2, 10), sale(3, 1, 0, 100), sale(4, 2, 2, 1000));
+    spent("1\t1111\t0\n2\t110\t1\n3\t100\t11");
+    job.awaitAnswer(
+        "SELECT source_id, experiment_id, experiment_key, assigned_variant_id, dateDiff('day', day, today()), inconsistencies"
+            + " FROM events_processed FINAL WHERE fact = 'track' AND user_id = 'u:1' ORDER BY 1",
+        """
+        track:1\t0\t\t\\N\t4\t[]
+        track:2\t0\t\t\\N\t2\t[]
+        track:3\t0\t\t\\N\t0\t[]""");
+    job.awaitAnswer(
+        "SELECT experiment_id, sum(total) FROM experiment_segments(dimension = 'plan', event_type = 'sale', property = 'price')"
+            + " GROUP BY experiment_id ORDER BY experiment_id",
+        "1\t1111\n2\t110\n3\t100");
+  }
+
+  @Test
+  @Order(7)
+  void changedFactWithoutAnExperimentRestatesAllOfThem() throws Exception {
+    job.execute(
+        "UPDATE shop.track SET payload = '{\"price\": 20}' WHERE id = 2",
+        "DELETE FROM shop.track WHERE id = 3",
+        // Before the exposure to the second experiment now.
+        "UPDATE shop.track SET ms = " + millis(5) + " WHERE id = 2");
+    spent("1\t1021\t0\n2\t0\t21\n3\t0\t21");
+    // A late assignment, and one that is gone.
+    job.execute(member(2, 2, 4));
+    job.execute("DELETE FROM assignments WHERE experiment_id = 3");
+    spent("1\t1021\t0\n2\t1000\t21");
+    job.execute("UPDATE shop.track SET who = 'u:2' WHERE id = 2");
+    spent("1\t1021\t0\n2\t1000\t21");
+  }
+
+  @Test
+  @Order(8)
+  void erasureTakesFactsOfNoExperimentAlong() throws Exception {
+    job.execute(
+        "BEGIN; DELETE FROM shop.track WHERE who = 'u:2'; DELETE FROM shop.orders WHERE customer = 2;"
+            + " DELETE FROM shop.refunds WHERE customer = 2; DELETE FROM users WHERE user_id = 'u:2'; COMMIT");
+    spent("1\t1\t0\n2\t0\t1");
+    job.awaitAnswer(
+        "SELECT source_id FROM events_processed FINAL WHERE fact = 'track' ORDER BY 1", "track:1");
   }
 }

@@ -336,7 +336,8 @@ public final class AttributeOperator
                 dimensionState.dimensions(),
                 jobConfig.statistics(),
                 jobConfig.state().evictAfter(),
-                RetentionPeriods.of(jobConfig)),
+                RetentionPeriods.of(jobConfig),
+                sharedFacts()),
             evictedFacts,
             users,
             index,
@@ -358,6 +359,10 @@ public final class AttributeOperator
         jobConfig.clickhouse().commitDeadline());
   }
 
+  private SharedFacts sharedFacts() {
+    return SharedFacts.of(jobConfig);
+  }
+
   private void restateMetrics() throws Exception {
     try (RawEvents rows = rawEvents.open();
         WarehouseFacts evicted = warehouseFacts(metricChange.both())) {
@@ -368,7 +373,8 @@ public final class AttributeOperator
               rows,
               evicted,
               jobConfig.clickhouse().commitDeadline(),
-              this)
+              this,
+              sharedFacts())
           .apply(users);
     }
   }

@@ -7,13 +7,18 @@ import java.time.LocalDate;
 import java.util.Map;
 import java.util.TreeMap;
 
-/** Reports a user with more events on a day than a person makes, once per day. */
+/**
+ * Reports a user with more events of an experiment on a day than a person makes, once per day.
+ * Events that name no experiment are not counted.
+ */
 final class BotCheck {
   private final int maxEventsPerDay;
   private final Dimensions dimensions;
   private final UserFindings findings;
+  private final SharedFacts shared;
 
-  BotCheck(int maxEventsPerDay, Dimensions dimensions, UserFindings findings) {
+  BotCheck(int maxEventsPerDay, Dimensions dimensions, UserFindings findings, SharedFacts shared) {
+    this.shared = shared;
     this.maxEventsPerDay = maxEventsPerDay;
     this.dimensions = dimensions;
     this.findings = findings;
@@ -21,7 +26,7 @@ final class BotCheck {
 
   /** Reports the user, whose id has changed, if a day of the facts has too many events. */
   void checkAll(UserFacts user, ExperimentFacts facts, Origin origin) {
-    if (facts.events.size() <= maxEventsPerDay) {
+    if (facts.events.size() <= maxEventsPerDay || shared.include(facts.experimentId)) {
       return;
     }
     countByDay(facts)
@@ -56,7 +61,7 @@ final class BotCheck {
 
   /** Checks the day of an event that is among the facts already. */
   void check(UserFacts user, ExperimentFacts facts, EventRow event, Origin origin) {
-    if (facts.events.size() <= maxEventsPerDay) {
+    if (facts.events.size() <= maxEventsPerDay || shared.include(facts.experimentId)) {
       facts.daysCounted = false;
       return;
     }

@@ -21,8 +21,8 @@ import java.util.TreeSet;
 
 /**
  * One user's contribution to the statistics of one experiment, as a pure function of the user's
- * facts there, independent of the order of their arrival. When a fact changes, the statistics
- * change by the difference between the new and the old result.
+ * facts there and of those that name no experiment, independent of the order of their arrival. When
+ * a fact changes, the statistics change by the difference between the new and the old result.
  *
  * @param daily figures per (variant, metric, day)
  * @param health figures per (variant, day)
@@ -30,17 +30,34 @@ import java.util.TreeSet;
 record Contributions(Map<DailyKey, DailySums> daily, Map<HealthKey, HealthCounts> health) {
   static final Contributions NONE = new Contributions(Map.of(), Map.of());
 
-  /** The contributions of facts whose exposures are not known. */
+  /**
+   * The contributions of facts whose exposures are not known.
+   *
+   * @param shared see {@link SharedFacts#of}
+   */
   static Contributions of(
-      ExperimentFacts facts, Dimensions dimensions, StatisticsConfig statistics) {
+      ExperimentFacts facts,
+      EventFacts shared,
+      Dimensions dimensions,
+      StatisticsConfig statistics) {
     Exposures exposures =
         Exposures.of(facts.events, dimensions.experiment(facts.experimentId), statistics);
     return of(
-        facts, Membership.of(facts, exposures, dimensions, statistics), dimensions, statistics);
+        facts,
+        shared,
+        Membership.of(facts, exposures, dimensions, statistics),
+        dimensions,
+        statistics);
   }
 
+  /**
+   * The contributions of a member.
+   *
+   * @param shared see {@link SharedFacts#of}
+   */
   static Contributions of(
       ExperimentFacts facts,
+      EventFacts shared,
       Membership member,
       Dimensions dimensions,
       StatisticsConfig statistics) {
@@ -66,6 +83,13 @@ record Contributions(Map<DailyKey, DailySums> daily, Map<HealthKey, HealthCounts
             read.add(event);
             if (Exposures.isExposure(event, experiment, statistics)) {
               exposuresByDay.merge(calendar.dayOf(event.occurredAt()), 1L, Long::sum);
+            }
+          });
+      shared.forEachId(
+          sameId -> {
+            EventFact event = EventFact.counted(sameId);
+            if (!event.eventType().equals(statistics.exposureEvent())) {
+              read.add(event);
             }
           });
       exposuresByDay.forEach(

@@ -248,11 +248,13 @@ final class EventAttribution {
       violations.add(EventViolations.repetition(others[0].content(), content));
     }
     byte mark = FactMark.withFound(truncates.markOf(SourceTable.EVENTS, origin), violations);
-    facts.events.put(
+    statistics.put(
+        user,
+        facts,
         fact(event, content, values)
-            .withMark(arrived.retentionDeleted() ? FactMark.retentionDeleted(mark) : mark));
+            .withMark(arrived.retentionDeleted() ? FactMark.retentionDeleted(mark) : mark),
+        origin);
     bots.check(user, facts, event, origin);
-    statistics.eventsChanged(user, facts, others, facts.events.withId(event.id()), origin);
     RowVersion version = origin.version();
     rows.send(user, facts, event, violations, unresolved, version);
     findings.open(violations, event, origin);
@@ -269,9 +271,8 @@ final class EventAttribution {
     EventRow event = (EventRow) change.after();
     long[] values = checks.values(event);
     EnumSet<FindingCode> corrected = found.shown(user, facts, before);
-    EventFact[] sameId = facts.events.withId(event.id());
-    facts.events.put(fact(event, EventContent.of(event), values).withMark(before.mark()));
-    statistics.eventsChanged(user, facts, sameId, facts.events.withId(event.id()), origin);
+    statistics.put(
+        user, facts, fact(event, EventContent.of(event), values).withMark(before.mark()), origin);
     EventReferences known = references.of(user, facts, event);
     EnumSet<FindingCode> violations =
         found.of(facts, event, known, values, origin, origin.fromStream());
@@ -362,7 +363,6 @@ final class EventAttribution {
     if (held != null) {
       resolveFindingsOf(user, facts, held, origin);
     }
-    EventFact[] before = facts.events.withId(event.id());
     EventFact gone = facts.events.find(event.id(), event.occurredAt());
     if (gone != null) {
       if (change.kind() != ChangeKind.KEY_CHANGE) {
@@ -371,9 +371,8 @@ final class EventAttribution {
       } else if (found.isPastFuture(gone, origin)) {
         findings.report(T_FUTURE, false, event, origin);
       }
-      facts.events.remove(event.id(), event.occurredAt());
+      statistics.remove(user, facts, gone, origin);
       bots.removed(facts, event);
-      statistics.eventsChanged(user, facts, before, facts.events.withId(event.id()), origin);
     }
     rows.writeTombstone(event, tombstone);
     rows.leaveFormerId(user, event, tombstone);

@@ -22,6 +22,7 @@ final class Eviction {
   private final StatisticsConfig statistics;
   private final Duration evictAfter;
   private final RetentionPeriods retention;
+  private final SharedFacts shared;
 
   /**
    * The rule.
@@ -32,7 +33,9 @@ final class Eviction {
       Dimensions dimensions,
       StatisticsConfig statistics,
       Duration evictAfter,
-      RetentionPeriods retention) {
+      RetentionPeriods retention,
+      SharedFacts shared) {
+    this.shared = shared;
     this.dimensions = dimensions;
     this.statistics = statistics;
     this.evictAfter = evictAfter;
@@ -122,7 +125,7 @@ final class Eviction {
       UserFacts user = candidate.user();
       ExperimentFacts facts = candidate.facts();
       FactsRead shown = read.get(new WarehouseFacts.Key(user.userId, facts.experimentId));
-      if (shown != null && isSame(facts, shown)) {
+      if (shown != null && isSame(user, facts, shown)) {
         evicted
             .computeIfAbsent(user.key, key -> new ArrayList<>(1))
             .add(EvictionSummary.of(facts, bound, candidate.countedBy()));
@@ -132,10 +135,11 @@ final class Eviction {
   }
 
   /** Whether the facts in the warehouse are those in state, and count in the same way. */
-  private boolean isSame(ExperimentFacts facts, FactsRead shown) {
+  private boolean isSame(UserFacts user, ExperimentFacts facts, FactsRead shown) {
+    EventFacts beside = shared.of(user);
     return shown.isUnambiguous()
         && facts.holdsTheSameAs(shown.facts)
-        && Contributions.of(facts, dimensions, statistics)
-            .equals(Contributions.of(shown.facts, dimensions, statistics));
+        && Contributions.of(facts, beside, dimensions, statistics)
+            .equals(Contributions.of(shown.facts, beside, dimensions, statistics));
   }
 }

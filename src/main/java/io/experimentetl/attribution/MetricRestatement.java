@@ -26,6 +26,7 @@ final class MetricRestatement {
   private final WarehouseFacts evictedFacts;
   private final Duration patience;
   private final AttributionOutput out;
+  private final SharedFacts shared;
 
   /**
    * A restatement that has not begun.
@@ -41,7 +42,9 @@ final class MetricRestatement {
       RawEvents rows,
       WarehouseFacts evictedFacts,
       Duration patience,
-      AttributionOutput out) {
+      AttributionOutput out,
+      SharedFacts shared) {
+    this.shared = shared;
     this.change = change;
     this.dimensions = dimensions;
     this.statistics = statistics;
@@ -83,11 +86,12 @@ final class MetricRestatement {
   }
 
   private void sendDifference(UserFacts user, ExperimentFacts facts, Dimensions by) {
+    EventFacts beside = shared.of(user);
     ExperimentCalendar calendar = by.calendarOf(by.experiment(facts.experimentId));
     new FigureDifferences(user.key, facts, calendar, change.before(), null)
-        .replace(Contributions.of(facts, by, change.before()));
+        .replace(Contributions.of(facts, beside, by, change.before()));
     new FigureDifferences(user.key, facts, calendar, change.after(), out)
-        .replace(Contributions.of(facts, by, change.after()));
+        .replace(Contributions.of(facts, beside, by, change.after()));
   }
 
   /** Evicted facts are only read and counted: they do not change, so they stay evicted. */

@@ -8,20 +8,26 @@ final class ReferenceLookup {
   private final Dimensions dimensions;
   private final MissingReferences missing;
   private final boolean hasUsers;
+  private final SharedFacts shared;
 
   /**
    * A lookup.
    *
    * @param hasUsers whether the source has a table of users; without it every user is known
    */
-  ReferenceLookup(Dimensions dimensions, MissingReferences missing, boolean hasUsers) {
+  ReferenceLookup(
+      Dimensions dimensions, MissingReferences missing, boolean hasUsers, SharedFacts shared) {
     this.dimensions = dimensions;
     this.missing = missing;
     this.hasUsers = hasUsers;
+    this.shared = shared;
   }
 
   /** What is known around the event; the facts must be current. */
   EventReferences of(UserFacts user, ExperimentFacts facts, EventRow event) {
+    if (shared.include(event.experimentId())) {
+      return EventReferences.shared(isKnown(user));
+    }
     ExperimentDimension experiment = experiment(event.experimentId());
     VariantDimension variant = event.variantId() == null ? null : variant(event.variantId());
     ExperimentCalendar calendar = dimensions.calendarOf(experiment);
@@ -33,7 +39,8 @@ final class ReferenceLookup {
         variant == null ? null : variant.experimentId(),
         facts.assignment(),
         facts.membership.firstExposure(),
-        calendar.endOf(calendar.dayOf(event.occurredAt())));
+        calendar.endOf(calendar.dayOf(event.occurredAt())),
+        false);
   }
 
   /** Whether the user that the fact names exists. */

@@ -119,11 +119,8 @@ final class TruncatedFacts {
       EventRow gone =
           EventRow.ofKey(event.id(), event.occurredAt(), facts.experimentId, user.userId);
       events.resolveFindingsOf(user, facts, event, truncate.origin());
-      EventFact[] before = facts.events.withId(event.id());
-      facts.events.remove(event.id(), event.occurredAt());
+      statistics.remove(user, facts, event, truncate.origin());
       facts.daysCounted = false;
-      statistics.eventsChanged(
-          user, facts, before, facts.events.withId(event.id()), truncate.origin());
       PendingEvent flagged = pending.take(user, facts, gone);
       if (flagged != null) {
         events.resolveFindingsOf(user, facts, flagged, truncate.origin());

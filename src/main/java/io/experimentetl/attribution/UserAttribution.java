@@ -64,17 +64,20 @@ final class UserAttribution {
     MutableFacts mutable = new MutableFacts(config.source().tables());
     deleted = new DeletedFacts(retention, mutable, findings);
     rehydration = new Rehydration(evictedFacts, findings, out);
+    SharedFacts shared = SharedFacts.of(config);
     statistics =
         new UserStatistics(
             dimensions,
             config.statistics(),
             config.findings().enrolmentTolerance().toMillis() * 1000,
             findings,
-            out);
+            out,
+            shared,
+            rehydration);
     int eventsPerUser = config.findings().pendingPerUser();
     AttributionSteps steps =
         new AttributionSteps(
-            new ReferenceLookup(dimensions, missing, config.source().tables().hasUsers()),
+            new ReferenceLookup(dimensions, missing, config.source().tables().hasUsers(), shared),
             grace,
             new PendingFacts(eventsPerUser, spilledEvents, lowWatermark),
             deleted,
@@ -89,7 +92,7 @@ final class UserAttribution {
             missing, findings, config.findings().clockTolerance().toMillis() * 1000);
     assignments = new AssignmentAttribution(steps, corrected, config.findings());
     BotCheck bots =
-        new BotCheck(config.findings().health().botEventsPerDay(), dimensions, findings);
+        new BotCheck(config.findings().health().botEventsPerDay(), dimensions, findings, shared);
     EventChecks checks = new EventChecks(config.statistics(), config.findings());
     events = new EventAttribution(steps, checks, bots, mutable, eventsPerUser);
     erasure = new UserErasure(steps, events);

@@ -104,6 +104,7 @@ final class UserFacts {
 
   private ExperimentFacts add(ExperimentFacts facts) {
     experiments.add(facts);
+    reweigh(facts);
     return facts;
   }
 
@@ -347,6 +348,13 @@ final class UserFacts {
 
   /** The facts of all experiments. */
   List<ExperimentFacts> experiments() {
+    List<ExperimentFacts> all = unused();
+    all.forEach(this::touch);
+    return all;
+  }
+
+  /** The facts of all experiments, to look at: {@link #findIn} takes those in use that change. */
+  List<ExperimentFacts> unused() {
     if (!areAllRead) {
       for (ExperimentState state : storage.experiments(key)) {
         if (experiments.get(state.experimentId()) == null) {
@@ -357,9 +365,15 @@ final class UserFacts {
     }
     List<ExperimentFacts> all = new ArrayList<>(experiments.size());
     for (int i = 0; i < experiments.size(); i++) {
-      all.add(touch(experiments.at(i)));
+      all.add(experiments.at(i));
     }
     return all;
+  }
+
+  /** The events of an experiment, to look at. */
+  EventFacts eventsIn(long experimentId) {
+    ExperimentFacts facts = readIn(experimentId);
+    return facts == null ? new EventFacts() : facts.events;
   }
 
   /** The facts of the experiments in which facts have an unresolved reference. */

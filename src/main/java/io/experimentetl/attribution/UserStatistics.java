@@ -5,6 +5,7 @@ import static io.experimentetl.model.FindingCode.T_ENROLL_MISMATCH;
 
 import io.experimentetl.config.StatisticsConfig;
 import java.util.IdentityHashMap;
+import java.util.List;
 
 /**
  * Keeps a user's contributions to the statistics in step with the user's facts. The first exposure
@@ -18,6 +19,8 @@ final class UserStatistics {
   private final UserFindings findings;
   private final AttributionOutput out;
   private final MetricIndex metrics;
+  private final SharedFacts shared;
+  private final Rehydration rehydration;
 
   /** The origin of the last change of facts whose findings are reported later; null: none. */
   private IdentityHashMap<ExperimentFacts, Origin> deferred;
@@ -32,7 +35,11 @@ final class UserStatistics {
       StatisticsConfig statistics,
       long enrolmentTolerance,
       UserFindings findings,
-      AttributionOutput out) {
+      AttributionOutput out,
+      SharedFacts shared,
+      Rehydration rehydration) {
+    this.shared = shared;
+    this.rehydration = rehydration;
     this.dimensions = dimensions;
     this.statistics = statistics;
     this.enrolmentTolerance = enrolmentTolerance;
@@ -79,7 +86,7 @@ final class UserStatistics {
     facts.isCrossoverReported = member.crossover();
     facts.isEnrolmentReported = isEnrolledElsewhere(member);
     new FigureDifferences(user.key, facts, calendarOf(facts), statistics, null)
-        .replace(Contributions.of(facts, member, before, statistics));
+        .replace(Contributions.of(facts, shared.of(user), member, before, statistics));
   }
 
   private ExperimentCalendar calendarOf(ExperimentFacts facts) {
@@ -106,19 +113,77 @@ final class UserStatistics {
     }
   }
 
+  /** Adds an event to the facts, or replaces the one with its key, and counts the change. */
+  void put(UserFacts user, ExperimentFacts facts, EventFact event, Origin origin) {
+    EventFact[] before = facts.events.withId(event.id());
+    if (shared.include(facts.experimentId)) {
+      rehydrateConcerned(user, before, event, origin);
+    }
+    facts.events.put(event);
+    eventsChanged(user, facts, before, facts.events.withId(event.id()), origin);
+  }
+
+  /** Removes an event, which is among the facts, and counts the change. */
+  void remove(UserFacts user, ExperimentFacts facts, EventFact event, Origin origin) {
+    EventFact[] before = facts.events.withId(event.id());
+    if (shared.include(facts.experimentId)) {
+      rehydrateConcerned(user, before, null, origin);
+    }
+    facts.events.remove(event.id(), event.occurredAt());
+    eventsChanged(user, facts, before, facts.events.withId(event.id()), origin);
+  }
+
+  /**
+   * Shared events count in experiments whose facts may be evicted. Before the events of one id
+   * change, those are rehydrated, and what they contribute is taken as it was sent.
+   *
+   * @param now the event that is put; null: one is removed
+   */
+  private void rehydrateConcerned(
+      UserFacts user, EventFact[] before, EventFact now, Origin origin) {
+    for (EvictionSummary summary : List.copyOf(user.evicted())) {
+      long experimentId = summary.experimentId();
+      ExperimentDimension counted =
+          dimensions.former(experimentId, summary.countedBy()).experiment(experimentId);
+      boolean isConcerned = isRelevant(counted, now);
+      for (EventFact event : before) {
+        isConcerned |= isRelevant(counted, event);
+      }
+      if (isConcerned && !rehydration.ensureFacts(user, experimentId)) {
+        rehydration.reportLost(user, experimentId, origin);
+      }
+    }
+    for (ExperimentFacts other : user.unused()) {
+      if (other.areFiguresUnknown) {
+        ensureCurrent(user, user.findIn(other.experimentId));
+      }
+    }
+  }
+
+  private boolean isRelevant(ExperimentDimension experiment, EventFact event) {
+    return relevant(event) != null && shared.mayCount(experiment, event);
+  }
+
   /**
    * Counts a change of the events of one id, which the facts contain already.
    *
    * @param before the events of the id before
    * @param after the events of the id now
    */
-  void eventsChanged(
+  private void eventsChanged(
       UserFacts user, ExperimentFacts facts, EventFact[] before, EventFact[] after, Origin origin) {
-    ExperimentDimension experiment = dimensions.experiment(facts.experimentId);
     EventFact old = relevant(EventFact.counted(before));
     EventFact now = relevant(EventFact.counted(after));
     boolean isSame = old == null ? now == null : now != null && old.countsLike(now);
-    if (experiment == null || isSame) {
+    if (isSame) {
+      return;
+    }
+    if (shared.include(facts.experimentId)) {
+      sharedChanged(user, old, now);
+      return;
+    }
+    ExperimentDimension experiment = dimensions.experiment(facts.experimentId);
+    if (experiment == null) {
       return;
     }
     boolean wasExposure = Exposures.isExposure(old, experiment, statistics);
@@ -127,13 +192,31 @@ final class UserStatistics {
       facts.exposures.replace(
           wasExposure ? old : null, isExposure ? now : null, facts.events, experiment, statistics);
     }
+    change(facts, old, now);
+    if (wasExposure || isExposure) {
+      evaluate(user, facts, origin);
+    }
+  }
+
+  private static void change(ExperimentFacts facts, EventFact old, EventFact now) {
     if (old != null) {
       facts.mustRestate = true;
     } else if (!facts.mustRestate) {
       facts.appended.add(now);
     }
-    if (wasExposure || isExposure) {
-      evaluate(user, facts, origin);
+  }
+
+  /** Counts a change of a shared event in each experiment where the user counts. */
+  private void sharedChanged(UserFacts user, EventFact old, EventFact now) {
+    for (ExperimentFacts facts : user.unused()) {
+      ExperimentDimension experiment = dimensions.experiment(facts.experimentId);
+      if (shared.mayCount(experiment, old) || shared.mayCount(experiment, now)) {
+        ExperimentFacts used = user.findIn(facts.experimentId);
+        ensureCurrent(user, used);
+        if (used.membership.counts() && used.membership.isExposed()) {
+          change(used, old, now);
+        }
+      }
     }
   }
 
@@ -171,7 +254,8 @@ final class UserStatistics {
           new FigureDifferences(user.key, facts, calendarOf(facts), statistics, out);
       if (facts.mustRestate
           || !AppendedEvents.tryAdd(facts, dimensions, statistics, metrics, differences)) {
-        differences.replace(Contributions.of(facts, facts.membership, dimensions, statistics));
+        differences.replace(
+            Contributions.of(facts, shared.of(user), facts.membership, dimensions, statistics));
       }
       facts.mustRestate = false;
       facts.appended.clear();

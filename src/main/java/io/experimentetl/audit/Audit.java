@@ -262,7 +262,9 @@ public final class Audit {
 
   private StatisticsSql sqlOfBothSides(SourceReading reading, Warehouse warehouse) {
     return new StatisticsSql(
-        settings.statistics(), StatisticsComparison.zones(reading.zones(), warehouse));
+        settings.statistics(),
+        StatisticsComparison.zones(reading.zones(), warehouse),
+        settings.mapping().hasSharedFacts());
   }
 
   private List<DayCounts> compareRows(

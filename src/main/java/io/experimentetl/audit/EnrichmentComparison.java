@@ -330,6 +330,7 @@ final class EnrichmentComparison {
         EventChecks.covariateEvents(statistics, sql.kinds()).stream()
             .map(StatisticsSql::clickhouseText)
             .collect(Collectors.joining(", ", "CAST([", "] AS Array(String))")));
+    values.put("is_shared", sql.isSharedInClickhouse("r."));
     values.put("kind", sql.kindInClickhouse("r."));
     values.put("number", NUMBER.replace("${kind}", sql.kindInClickhouse("r.")));
     values.put("limit", Integer.toString(LIMIT));

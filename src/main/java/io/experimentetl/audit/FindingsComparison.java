@@ -105,6 +105,7 @@ final class FindingsComparison {
         entry("metric_users", Integer.toString(health.metricMinimumUsers())),
         entry("outlier_share", Double.toString(health.outlierShare())),
         entry("volume_exposures", Integer.toString(health.volumeMinimumExposures())),
+        entry("is_shared", sql.isSharedInClickhouse("")),
         entry("bot_events", Integer.toString(health.botEventsPerDay())),
         entry(
             "metrics",

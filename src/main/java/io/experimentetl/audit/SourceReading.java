@@ -49,7 +49,8 @@ final class SourceReading implements AutoCloseable {
       Set<AuditedTable> tables,
       boolean withFigures) {
     Set<String> zones = StatisticsComparison.zonesInSource(settings, snapshot);
-    StatisticsSql figures = new StatisticsSql(settings.statistics(), zones);
+    StatisticsSql figures =
+        new StatisticsSql(settings.statistics(), zones, settings.mapping().hasSharedFacts());
     if (withFigures) {
       StatisticsComparison.requireZonesInSource(settings, snapshot, figures);
     }

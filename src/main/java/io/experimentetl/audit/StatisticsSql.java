@@ -6,6 +6,7 @@ import io.experimentetl.config.MetricConfig;
 import io.experimentetl.config.MetricKind;
 import io.experimentetl.config.MetricTerm;
 import io.experimentetl.config.StatisticsConfig;
+import io.experimentetl.model.EventRow;
 import io.experimentetl.quality.EventKinds;
 import io.experimentetl.warehouse.WarehouseRange;
 import java.io.IOException;
@@ -51,14 +52,17 @@ final class StatisticsSql {
 
   private final StatisticsConfig config;
   private final EventKinds kinds;
+  private final boolean shared;
   private final Map<String, ZoneId> zones = new TreeMap<>();
   private final ZoneId defaultZone;
 
   /**
    * @param namedZones the zones that the experiments' configurations name, unchecked; a name that
    *     is not a zone means the default zone
+   * @param shared whether events of {@link EventRow#SHARED} count in every experiment of their user
    */
-  StatisticsSql(StatisticsConfig config, Set<String> namedZones) {
+  StatisticsSql(StatisticsConfig config, Set<String> namedZones, boolean shared) {
+    this.shared = shared;
     this.config = config;
     this.kinds = new EventKinds(config);
     this.defaultZone = ZoneId.of(config.zone());
@@ -159,6 +163,12 @@ final class StatisticsSql {
     values.put("kind", kindInPostgres());
     values.put("types", postgresTypes(term -> true));
     values.put("types_before", postgresTypes(term -> term.role.equals("x")));
+    values.put(
+        "of_event",
+        shared
+            ? "ON a.user_id = e.user_id AND (a.experiment_id = e.experiment_id OR (e.experiment_id = %d AND e.event_type <> %s))"
+                .formatted(EventRow.SHARED, postgresText(config.exposureEvent()))
+            : "USING (experiment_id, user_id)");
     values.put("types_with_value", postgresTypes(term -> term.what.property() != null));
     values.put("deliverable", DELIVERABLE);
     values.put("exposure", postgresText(config.exposureEvent()));
@@ -199,10 +209,36 @@ final class StatisticsSql {
           case ENROLLED -> "a.enrolled_at";
           case ASSIGNED -> "a.assigned_at";
         });
+    putSharedEvents(values);
     values.put("crossovers_count", Boolean.toString(config.crossover() == CrossoverPolicy.FIRST));
     values.put("day", clickhouseDay("at"));
     values.put("entered_day", clickhouseDay("entered_at"));
     return values;
+  }
+
+  /** The events of a user in an experiment, and the join that brings those of no experiment. */
+  private void putSharedEvents(Map<String, String> values) {
+    values.put(
+        "events",
+        shared
+            ? "arrayConcat(e.events, arrayFilter(s -> s.2 != %s, beside.events))"
+                .formatted(clickhouseText(config.exposureEvent()))
+            : "e.events");
+    values.put(
+        "shared_events",
+        shared
+            ? "LEFT JOIN (SELECT user_id, events FROM event WHERE experiment_id = %d) AS beside ON beside.user_id = a.user_id"
+                .formatted(EventRow.SHARED)
+            : "");
+  }
+
+  /**
+   * Whether a row of ClickHouse's events names no experiment.
+   *
+   * @param row the name of the row with a dot, or nothing
+   */
+  String isSharedInClickhouse(String row) {
+    return shared ? "(%sexperiment_id = %d)".formatted(row, EventRow.SHARED) : "false";
   }
 
   private String postgresTypes(Predicate<Term> which) {

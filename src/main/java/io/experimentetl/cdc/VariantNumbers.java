@@ -4,6 +4,7 @@ import io.experimentetl.mapping.EntityNumber;
 import io.experimentetl.mapping.KeyText;
 import io.experimentetl.mapping.SourceMapping;
 import io.experimentetl.model.Change;
+import io.experimentetl.model.EventRow;
 import io.experimentetl.model.ExperimentRow;
 import io.experimentetl.model.FindingCode;
 import io.experimentetl.model.SourceRow;
@@ -14,10 +15,12 @@ import io.experimentetl.model.VariantRow;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import org.apache.flink.runtime.execution.SuppressRestartsException;
 
 /**
  * Gives variants the numbers of their experiments, where facts name experiments by key and variants
  * name them by id. An experiment is known before its variants: it is written and read before them.
+ * Refuses an experiment with the number of facts that name none.
  */
 final class VariantNumbers {
   /**
@@ -32,6 +35,7 @@ final class VariantNumbers {
 
   private final boolean isNeeded;
   private final boolean byKey;
+  private final boolean hasSharedFacts;
 
   /** Also of deleted experiments: their variants are deleted after them. */
   private final Map<Long, Long> numbers = new LinkedHashMap<>();
@@ -39,6 +43,7 @@ final class VariantNumbers {
   VariantNumbers(SourceMapping mapping, State state) {
     isNeeded = mapping.variantsNameOtherIds();
     byKey = mapping.variantsAreNumberedByKey();
+    hasSharedFacts = mapping.hasSharedFacts();
     for (int i = 0; i < state.ownIds().length; i++) {
       numbers.put(state.ownIds()[i], state.numbers()[i]);
     }
@@ -50,8 +55,15 @@ final class VariantNumbers {
         numbers.values().stream().mapToLong(Long::longValue).toArray());
   }
 
-  /** The change with the numbers of its variant. */
+  /**
+   * The change with the numbers of its variant.
+   *
+   * @throws SuppressRestartsException the change is of an experiment whose number stands for none
+   */
   Change numbered(Change change) {
+    if (hasSharedFacts && change.after() instanceof ExperimentRow experiment) {
+      refuseSharedNumber(experiment);
+    }
     if (!isNeeded) {
       return change;
     }
@@ -65,6 +77,15 @@ final class VariantNumbers {
         change.kind(),
         numbered(change.before()) instanceof VariantRow before ? before : change.before(),
         after == null && change.after() != null ? unknown(change.after()) : after);
+  }
+
+  private static void refuseSharedNumber(ExperimentRow experiment) {
+    if (experiment.id() == EventRow.SHARED) {
+      throw new SuppressRestartsException(
+          new IllegalStateException(
+              "Experiment %s has the id %d, by which facts are kept that name no experiment (experiment: assigned in source.tables): give it another id, and %s"
+                  .formatted(experiment.key(), EventRow.SHARED, Continuity.START_ANEW)));
+    }
   }
 
   private void note(SourceRow row) {

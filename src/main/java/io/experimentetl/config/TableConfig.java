@@ -64,12 +64,19 @@ final class TableConfig {
   /** Columns that an entry of facts names beside {@code columns} too. */
   private static final List<String> OF_FACTS = List.of("event_type", "properties");
 
+  /** Columns of an event that its experiment decides. */
+  private static final List<String> OF_ONE_EXPERIMENT =
+      List.of("experiment_id", "variant_id", "assignment_at");
+
   private final Section section;
   private final String entry;
   private final SourceTable table;
   private final String schema;
   private final FactTable fact;
   private final Map<String, ColumnBinding> columns = new LinkedHashMap<>();
+
+  /** Whether the rows name no experiment. */
+  private boolean isShared;
 
   /**
    * The reader of an entry.
@@ -94,6 +101,9 @@ final class TableConfig {
     readColumns();
     if (fact != null) {
       readBesideColumns();
+    }
+    if (table == SourceTable.EVENTS && !entry.equals(SourceMapping.EXPOSURES)) {
+      readExperiment();
     }
     readValues();
     RowFilter where = ColumnConfig.filter(section, "where");
@@ -188,6 +198,31 @@ final class TableConfig {
     }
   }
 
+  /** {@code experiment: assigned}: the rows name no experiment. */
+  private void readExperiment() {
+    String experiment = section.optional("experiment", text());
+    if (experiment == null) {
+      return;
+    }
+    if (!experiment.equals("assigned")) {
+      section.error(
+          "experiment",
+          "is \"" + experiment + "\", which is not one of its values.",
+          "Write assigned, or name the column of the experiment in columns.experiment_id.");
+      return;
+    }
+    for (String name : OF_ONE_EXPERIMENT) {
+      if (columns.remove(name) != null) {
+        section.error(
+            "columns." + name,
+            "stands beside experiment: assigned, whose rows belong to no single experiment.",
+            "Remove one of the two.");
+      }
+    }
+    columns.put("experiment_id", ColumnBinding.of(Origin.Constant.SHARED));
+    isShared = true;
+  }
+
   /** The members of a group whose names are not ours to declare. */
   private Map<String, JsonNode> members(String key) {
     Map<String, JsonNode> members = new LinkedHashMap<>();
@@ -276,7 +311,7 @@ final class TableConfig {
         switch (table) {
           case EXPERIMENTS, VARIANTS -> List.of("column", "path", "rows");
           case USERS -> List.of("erased_when");
-          case EVENTS -> fact == null ? List.of("assigns") : List.of("experiment");
+          case EVENTS -> fact == null ? List.of("assigns") : List.of();
           default -> List.of();
         };
     for (String key : keys) {
@@ -332,7 +367,7 @@ final class TableConfig {
     ENTITIES.forEach(
         (name, entity) -> {
           ColumnBinding reference = columns.get(name);
-          if (reference != null && !isByKey(reference)) {
+          if (reference != null && !isByKey(reference) && !isShared) {
             columns.put(name, reference.from(new Origin.Number(entity, reference.origin(), false)));
           }
         });

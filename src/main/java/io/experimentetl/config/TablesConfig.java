@@ -101,7 +101,7 @@ final class TablesConfig {
             .filter(
                 table ->
                     table.table() == SourceTable.ASSIGNMENTS || table.table() == SourceTable.EVENTS)
-            .filter(table -> table.columns().containsKey(column))
+            .filter(table -> table.columns().containsKey(column) && !table.isShared())
             .toList();
     List<String> byKey =
         facts.stream()

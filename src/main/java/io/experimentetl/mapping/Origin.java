@@ -1,5 +1,6 @@
 package io.experimentetl.mapping;
 
+import io.experimentetl.model.EventRow;
 import io.experimentetl.model.SourceTable;
 import java.io.Serializable;
 import java.util.List;
@@ -58,6 +59,9 @@ public sealed interface Origin extends Serializable {
 
   /** The same text in every row. */
   record Constant(String value) implements Origin {
+    /** In place of an experiment's id: see {@link EventRow#SHARED}. */
+    public static final Constant SHARED = new Constant(Long.toString(EventRow.SHARED));
+
     @Override
     public void collectColumns(Set<String> names) {
       // It reads no column.

@@ -58,6 +58,11 @@ public record SourceMapping(String schema, List<TableBinding> tables) implements
     return tables.stream().map(TableBinding::fact).filter(Objects::nonNull).toList();
   }
 
+  /** Whether a table of events has {@code experiment: assigned}. */
+  public boolean hasSharedFacts() {
+    return tables.stream().anyMatch(TableBinding::isShared);
+  }
+
   /** How long the source keeps rows, of the tables of metric events that say so, by their names. */
   public Map<String, Duration> retentionOfFacts() {
     return facts().stream()

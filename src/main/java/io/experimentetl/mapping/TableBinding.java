@@ -1,5 +1,6 @@
 package io.experimentetl.mapping;
 
+import io.experimentetl.model.EventRow;
 import io.experimentetl.model.ReplicatedRow;
 import io.experimentetl.model.SourceColumn;
 import io.experimentetl.model.SourceTable;
@@ -97,6 +98,14 @@ public record TableBinding(
         ? with(ReplicatedRow.NAMES, ColumnBinding.of(new Origin.Constant(TextList.of(present))))
             .with(ReplicatedRow.VALUES, ColumnBinding.of(new Origin.Values(present)))
         : this;
+  }
+
+  /** Whether its rows are events that name no experiment: see {@link EventRow#SHARED}. */
+  public boolean isShared() {
+    ColumnBinding experiment = columns.get("experiment_id");
+    return table == SourceTable.EVENTS
+        && experiment != null
+        && experiment.origin().equals(Origin.Constant.SHARED);
   }
 
   /** Whether rows of a table of events may be events of the type. */

@@ -24,6 +24,12 @@ public record EventRow(
     String deviceId,
     String fact)
     implements SourceRow {
+  /**
+   * In place of an experiment's id, of a table with {@code experiment: assigned}: the event names
+   * no experiment, and counts in every experiment of its user.
+   */
+  public static final long SHARED = 0;
+
   public static final RowColumns<EventRow> COLUMNS =
       RowColumns.<EventRow>declare()
           .key("id", ColumnType.EVENT_ID, EventRow::id)

@@ -70,6 +70,9 @@ final class MappingReport {
     if (!unmapped.isEmpty()) {
       lines.add("  absent           " + String.join(", ", unmapped));
     }
+    if (binding.isShared()) {
+      lines.add("  its rows         count in every experiment of their user");
+    }
     if (binding.fact() != null) {
       lines.add("  its rows         " + words(binding.fact()));
     }

@@ -136,6 +136,9 @@ public final class EventChecks {
     if (!known.userKnown()) {
       unresolved.add(R_ORPHAN_USER);
     }
+    if (known.shared()) {
+      return unresolved;
+    }
     if (!known.experimentKnown()) {
       unresolved.add(R_ORPHAN_EXPERIMENT);
       return unresolved;
@@ -191,7 +194,7 @@ public final class EventChecks {
     if (isInFuture(event.occurredAt(), committedAt)) {
       violations.add(T_FUTURE);
     }
-    if (fromStream && known.dayEndsAt() * 1000 <= committedAt) {
+    if (fromStream && !known.shared() && known.dayEndsAt() * 1000 <= committedAt) {
       violations.add(T_LATE);
     }
     if (WarehouseRange.isEnd(event.assignmentAt())) {

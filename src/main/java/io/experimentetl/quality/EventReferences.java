@@ -1,6 +1,7 @@
 package io.experimentetl.quality;
 
 import io.experimentetl.model.AssignmentRow;
+import io.experimentetl.model.EventRow;
 
 /**
  * The rows that an event refers to, as far as they are known when the event is checked.
@@ -14,6 +15,7 @@ import io.experimentetl.model.AssignmentRow;
  * @param assignment the user's assignment in the experiment, or null
  * @param firstExposure of the user, microseconds since 1970 in UTC; {@link Long#MAX_VALUE}: none
  * @param dayEndsAt end of the event's day, milliseconds since 1970 in UTC, exclusive
+ * @param shared the event names no experiment: see {@link EventRow#SHARED}
  */
 public record EventReferences(
     boolean experimentKnown,
@@ -23,4 +25,12 @@ public record EventReferences(
     Long variantExperimentId,
     AssignmentRow assignment,
     long firstExposure,
-    long dayEndsAt) {}
+    long dayEndsAt,
+    boolean shared) {
+
+  /** What an event refers to that names no experiment: its user alone. */
+  public static EventReferences shared(boolean userKnown) {
+    return new EventReferences(
+        false, false, false, userKnown, null, null, Long.MAX_VALUE, Long.MAX_VALUE, true);
+  }
+}

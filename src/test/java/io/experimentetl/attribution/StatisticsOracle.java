@@ -43,14 +43,25 @@ final class StatisticsOracle {
   }
 
   Map<DailyKey, DailySums> daily(AssignmentRow assignment, List<EventRow> rows) {
+    return daily(assignment, rows, List.of());
+  }
+
+  /**
+   * The statistics.
+   *
+   * @param shared the user's events that name no experiment
+   */
+  Map<DailyKey, DailySums> daily(
+      AssignmentRow assignment, List<EventRow> rows, List<EventRow> shared) {
     if (assignment == null
         || List.of("override", "forced").contains(assignment.source())
         || !variants.contains(assignment.variantId())) {
       return Map.of();
     }
     List<EventRow> sent =
-        rows.stream().collect(Collectors.groupingBy(EventRow::id)).values().stream()
-            .map(same -> same.stream().min(Comparator.comparingLong(EventRow::occurredAt)).get())
+        Stream.concat(
+                earliest(rows),
+                earliest(shared).filter(event -> !event.eventType().equals("exposure")))
             .toList();
     List<EventRow> events = sent.stream().filter(this::inside).toList();
     List<EventRow> exposures =
@@ -81,6 +92,11 @@ final class StatisticsOracle {
       }
     }
     return result;
+  }
+
+  private static Stream<EventRow> earliest(List<EventRow> rows) {
+    return rows.stream().collect(Collectors.groupingBy(EventRow::id)).values().stream()
+        .map(same -> same.stream().min(Comparator.comparingLong(EventRow::occurredAt)).get());
   }
 
   /**

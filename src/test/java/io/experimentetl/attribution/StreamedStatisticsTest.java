@@ -213,7 +213,7 @@ class StreamedStatisticsTest {
   }
 
   /** Sends sums, restarts from a checkpoint or goes on with the walk at any moment. */
-  private static void disturb(UserScenario scenario, Random random) {
+  static void disturb(UserScenario scenario, Random random) {
     if (random.nextInt(4) == 0) {
       scenario.settle();
     }
@@ -226,7 +226,7 @@ class StreamedStatisticsTest {
   }
 
   /** More than a quarter of the tries must show the case. */
-  private static void assertCovered(String label, boolean happened) {
+  static void assertCovered(String label, boolean happened) {
     Statistics.label(label)
         .collect(happened)
         .coverage(cover -> cover.check(true).percentage(share -> share > 25));
@@ -291,7 +291,7 @@ class StreamedStatisticsTest {
     return scenario.evicted().size() - before;
   }
 
-  private static Set<String> names(JobConfig config) {
+  static Set<String> names(JobConfig config) {
     return config.statistics().metrics().stream()
         .map(MetricConfig::name)
         .collect(Collectors.toSet());
@@ -309,7 +309,7 @@ class StreamedStatisticsTest {
   }
 
   /** Keeps, removes, restates and redefines metrics, and adds others. */
-  private static JobConfig changed(JobConfig config, Set<String> ended, Random random) {
+  static JobConfig changed(JobConfig config, Set<String> ended, Random random) {
     Map<String, MetricConfig> counted =
         config.statistics().metrics().stream()
             .collect(Collectors.toMap(MetricConfig::name, metric -> metric));
@@ -339,7 +339,7 @@ class StreamedStatisticsTest {
   }
 
   /** Metrics of every kind, each with or without delay, window, cap, covariate and since. */
-  private static JobConfig randomConfig(Random random) {
+  static JobConfig randomConfig(Random random) {
     MetricTerm revenue = new MetricTerm("purchase", "revenue");
     MetricTerm items = new MetricTerm("purchase", "items", random.nextBoolean() ? null : "orders");
     MetricTerm views = new MetricTerm("page_view", null);

@@ -6,7 +6,9 @@ import io.experimentetl.config.ConfigBuilder;
 import io.experimentetl.config.CrossoverPolicy;
 import io.experimentetl.config.FindingsConfig;
 import io.experimentetl.config.JobConfig;
+import io.experimentetl.config.SourceConfig;
 import io.experimentetl.config.StatisticsConfig;
+import io.experimentetl.mapping.SourceMapping;
 import io.experimentetl.model.AssignmentRow;
 import io.experimentetl.model.Change;
 import io.experimentetl.model.ChangeKind;
@@ -68,8 +70,11 @@ final class UserScenario {
   private long now = 1_000_000;
   private boolean inTransaction;
 
-  /** The dimensions before edits that {@link #walk} has not applied yet. */
-  private final Deque<Dimensions> unfinished = new ArrayDeque<>();
+  /** The edits of experiments that {@link #walk} has not applied yet. */
+  private final Deque<Unfinished> unfinished = new ArrayDeque<>();
+
+  /** What belonged to an experiment before an edit. */
+  private record Unfinished(long experimentId, Dimensions former) {}
 
   /** Whether an edit of the dimensions reaches the user at once; otherwise by {@link #walk}. */
   boolean walksAtOnce = true;
@@ -108,7 +113,12 @@ final class UserScenario {
   void evict() {
     throughState();
     try {
-      new Eviction(dimensions, config.statistics(), Duration.ZERO, RetentionPeriods.of(config))
+      new Eviction(
+              dimensions,
+              config.statistics(),
+              Duration.ZERO,
+              RetentionPeriods.of(config),
+              SharedFacts.of(config))
           .evict(
               List.of(user),
               committedAt,
@@ -131,18 +141,28 @@ final class UserScenario {
   void redeploy(JobConfig now, Set<String> restated, Set<String> endedBefore)
       throws IOException, InterruptedException {
     throughState();
+    UserFindings findings = new UserFindings(dimensions, versions, out);
     UserStatistics present =
         new UserStatistics(
             dimensions,
             now.statistics(),
             now.findings().enrolmentTolerance().toMillis() * 1000,
-            new UserFindings(dimensions, versions, out),
-            out);
+            findings,
+            out,
+            SharedFacts.of(now),
+            new Rehydration(evictedFacts(now.statistics()), findings, out));
     MetricChange change =
         MetricChange.between(
             config.statistics(), now.statistics(), restated, endedBefore, committedAt);
     new MetricRestatement(
-            change, dimensions, present, warehouse, evictedFacts(change.both()), Duration.ZERO, out)
+            change,
+            dimensions,
+            present,
+            warehouse,
+            evictedFacts(change.both()),
+            Duration.ZERO,
+            out,
+            SharedFacts.of(now))
         .apply(List.of(user));
     config = now;
     attribution = attribution(now);
@@ -172,6 +192,26 @@ final class UserScenario {
             - {name: revenue, kind: mean, event-type: purchase, property: revenue}
         """,
         Map.of("EXPERIMENT_ETL_SOURCE_PASSWORD", "-", "EXPERIMENT_ETL_CLICKHOUSE_PASSWORD", "-"));
+  }
+
+  /** The same job with tables of metric events that name no experiment. */
+  static JobConfig sharing(JobConfig config) {
+    SourceMapping tables =
+        JobConfig.parse(
+                "shared",
+                """
+                source:
+                  tables:
+                    facts:
+                      - {name: orders, table: o, event_type: {constant: purchase}, mutable: true, experiment: assigned}
+                      - {name: refunds, table: r, event_type: {constant: purchase}, experiment: assigned}
+                """,
+                Map.of(
+                    "EXPERIMENT_ETL_SOURCE_PASSWORD", "-",
+                    "EXPERIMENT_ETL_CLICKHOUSE_PASSWORD", "-"))
+            .source()
+            .tables();
+    return ConfigBuilder.from(config).with(SourceConfig::tables, tables).build();
   }
 
   /** A purchase from a table of metric events. */
@@ -290,11 +330,16 @@ final class UserScenario {
   }
 
   void changeDimensions(Runnable change) {
-    Dimensions former = dimensions.copyOf(Set.of(EXPERIMENT));
+    changeDimensions(EXPERIMENT, change);
+  }
+
+  /** Edits what belongs to an experiment. */
+  void changeDimensions(long experimentId, Runnable change) {
+    Dimensions former = dimensions.copyOf(Set.of(experimentId));
     change.run();
-    dimensions.putVersion(EXPERIMENT, dimensions.versionOf(EXPERIMENT) + 1);
-    dimensions.remember(EXPERIMENT, former);
-    unfinished.add(former);
+    dimensions.putVersion(experimentId, dimensions.versionOf(experimentId) + 1);
+    dimensions.remember(experimentId, former);
+    unfinished.add(new Unfinished(experimentId, former));
     if (walksAtOnce) {
       walk();
     }
@@ -304,14 +349,14 @@ final class UserScenario {
   void walk() {
     while (!unfinished.isEmpty()) {
       flush();
-      if (!user.experiments().isEmpty() || !user.evicted().isEmpty()) {
-        assertThat(state.isIn(USER, EXPERIMENT)).as("found by the index").isTrue();
+      Unfinished edit = unfinished.remove();
+      long id = edit.experimentId;
+      if (user.findIn(id) != null || user.evictedIn(id) != null) {
+        assertThat(state.isIn(USER, id)).as("found by the index").isTrue();
       }
-      Dimensions former = unfinished.remove();
-      attribution.applyDimensions(
-          user, new Edit(EXPERIMENT, Origin.NONE, former.experiment(EXPERIMENT)), now);
+      attribution.applyDimensions(user, new Edit(id, Origin.NONE, edit.former.experiment(id)), now);
       changed();
-      dimensions.forget(EXPERIMENT, former.versionOf(EXPERIMENT));
+      dimensions.forget(id, edit.former.versionOf(id));
     }
   }
 
@@ -382,7 +427,7 @@ final class UserScenario {
     List<EventRow> stored = new ArrayList<>();
     try {
       warehouse.readAsOf(
-          List.of(EXPERIMENT),
+          user.unmoved().stream().map(facts -> facts.experimentId).distinct().toList(),
           user.unmoved().stream().map(facts -> facts.userId).distinct().toList(),
           Long.MAX_VALUE,
           (row, version) -> stored.add(row),

@@ -162,7 +162,8 @@ final class StandInDelivery {
     Map<String, String> cells = new TreeMap<>();
     clickHouse
         .query(
-            new StatisticsSql(statistics, Set.of("America/Los_Angeles")).clickhouse(sequenceNumber))
+            new StatisticsSql(statistics, Set.of("America/Los_Angeles"), false)
+                .clickhouse(sequenceNumber))
         .lines()
         .filter(line -> !line.isEmpty())
         .forEach(
@@ -220,7 +221,7 @@ final class StandInDelivery {
     Map<Long, Map<Integer, List<long[]>>> days = new TreeMap<>();
     clickHouse
         .query(
-            new StatisticsSql(statistics, Set.of("America/Los_Angeles"))
+            new StatisticsSql(statistics, Set.of("America/Los_Angeles"), false)
                 .healthInClickhouse(sequenceNumber))
         .lines()
         .filter(line -> !line.isEmpty())

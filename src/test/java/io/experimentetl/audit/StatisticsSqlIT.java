@@ -488,7 +488,7 @@ class StatisticsSqlIT {
   private void assertFigures(StatisticsConfig config, String... expected) throws SQLException {
     fixture.delivery().deliver();
     StatisticsSql sql =
-        new StatisticsSql(config, Set.of("America/Los_Angeles", "+05:30", "Mars/Base"));
+        new StatisticsSql(config, Set.of("America/Los_Angeles", "+05:30", "Mars/Base"), false);
     assertThat(fixture.figuresInPostgres(sql.postgres(), experiment))
         .as("PostgreSQL")
         .containsExactly(expected);

@@ -145,7 +145,7 @@ class UdacityStatisticsIT {
   }
 
   private static StatisticsSql sql(StatisticsConfig config) {
-    return new StatisticsSql(config, Set.of());
+    return new StatisticsSql(config, Set.of(), false);
   }
 
   /** The known answer in the lines of {@link AuditFixture}. */

@@ -3,6 +3,13 @@ package io.experimentetl.bench;
 import io.experimentetl.config.ConfigBuilder;
 import io.experimentetl.config.JobConfig;
 import io.experimentetl.config.MetricConfig;
+import io.experimentetl.config.SourceConfig;
+import io.experimentetl.mapping.ColumnBinding;
+import io.experimentetl.mapping.Origin;
+import io.experimentetl.mapping.SourceMapping;
+import io.experimentetl.mapping.TableBinding;
+import io.experimentetl.model.EventRow;
+import io.experimentetl.model.SourceTable;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -61,6 +68,12 @@ public final class SizeCommand implements Callable<Integer> {
           "experiments_of_user_%d.us_per_row".formatted(experiments),
           () -> experimentsOfOneUser(experiments));
     }
+    for (int experiments : List.of(1, 20)) {
+      figures.put(
+          "shared.experiments_of_user_%d.us_per_row".formatted(experiments),
+          () -> shared(experiments, EventRow.SHARED));
+    }
+    figures.put("shared.none_of_20.us_per_row", () -> shared(20, 1));
     int users = sizes.scaled(100_000);
     figures.put("users_%d.us_per_row".formatted(users), () -> rowsOfUsers(users));
     figures.put("edit.100_among_%d.ms".formatted(users), () -> edit(users, 100));
@@ -168,6 +181,39 @@ public final class SizeCommand implements Callable<Integer> {
                 }
               })
           / 2_000;
+    }
+  }
+
+  /** Rows of 200 users, who are each in this many experiments, with barriers among them. */
+  private static double shared(int experiments, long experiment) throws Exception {
+    int users = 200;
+    SourceMapping tables =
+        new SourceMapping(
+            "public",
+            List.of(
+                TableBinding.defaults(SourceTable.EVENTS, "public")
+                    .with("experiment_id", ColumnBinding.of(Origin.Constant.SHARED))));
+    JobConfig config = ConfigBuilder.from(config(2)).with(SourceConfig::tables, tables).build();
+    try (OperatorBench bench = new OperatorBench(config)) {
+      bench.experiments(1, experiments);
+      for (int i = 0; i < users; i++) {
+        bench.member("u" + i, 1);
+        for (int of = 2; of <= experiments; of++) {
+          bench.join("u" + i, of);
+        }
+        bench.append("u" + i, experiment, 0, 20, "purchase");
+      }
+      bench.barrier();
+      return OperatorBench.cpuMicros(
+              () -> {
+                for (int barrier = 1; barrier <= 20; barrier++) {
+                  for (int i = 0; i < users; i++) {
+                    bench.append("u" + i, experiment, barrier * 20L, 5, "purchase");
+                  }
+                  bench.barrier();
+                }
+              })
+          / (20 * users * 5);
     }
   }
 

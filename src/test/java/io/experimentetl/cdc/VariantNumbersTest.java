@@ -128,6 +128,25 @@ class VariantNumbersTest {
   }
 
   @Test
+  void experimentWithTheNumberOfSharedFactsIsRefusedByName() {
+    Change change =
+        change(SourceTable.EXPERIMENTS, ChangeKind.INSERT, null, experiment(0, null, "first"));
+    SourceMapping shared =
+        new SourceMapping(
+            "public",
+            List.of(
+                TableBinding.defaults(SourceTable.EVENTS, "public")
+                    .with("experiment_id", ColumnBinding.of(Origin.Constant.SHARED))));
+    VariantNumbers refusing = new VariantNumbers(shared, VariantNumbers.State.NONE);
+    assertThatThrownBy(() -> refusing.numbered(change))
+        .cause()
+        .hasMessageStartingWith("Experiment first has the id 0, by which facts are kept that name");
+    VariantNumbers ofDefaults =
+        new VariantNumbers(SourceMapping.defaults("public"), VariantNumbers.State.NONE);
+    assertThat(ofDefaults.numbered(change)).isSameAs(change);
+  }
+
+  @Test
   void truncateOfOneOfSeveralTablesIsRefused() {
     SourceMapping two =
         new SourceMapping(

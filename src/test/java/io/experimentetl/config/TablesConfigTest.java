@@ -221,8 +221,9 @@ class TablesConfigTest {
                     events: {columns: {user_id: payload..id}, where: {a: [], b: {c: d}}}
                     facts:
                       - {name: orders, retention: soon}
-                      - {name: orders, table: o, event_type: t, columns: {event_type: u, fact: f}, experiment: assigned}
+                      - {name: orders, table: o, event_type: t, columns: {event_type: u, fact: f}, experiment: any}
                       - {table: p, mutable: maybe, nam: q}
+                      - {name: track, table: t, columns: {experiment_id: e}, values: {experiment_id: {A: 1}}, experiment: assigned}
                     """))
         .isInstanceOf(InvalidConfigurationException.class)
         .message()
@@ -252,10 +253,37 @@ class TablesConfigTest {
             "source.tables.facts[1].name: \"orders\" is the name of another entry too.",
             "source.tables.facts[1].event_type: stands beside columns.event_type.",
             "source.tables.facts[1].columns.fact: is not a column of events.",
-            "source.tables.facts[1].experiment: is not supported by this version.",
+            "source.tables.facts[1].experiment: is \"any\", which is not one of its values.",
             "source.tables.facts[2].name: is missing.",
             "source.tables.facts[2].mutable: is \"maybe\", not true or false.",
-            "source.tables.facts[2].nam: is not a key of source.tables.facts[2].");
+            "source.tables.facts[2].nam: is not a key of source.tables.facts[2].",
+            "source.tables.facts[3].columns.experiment_id: stands beside experiment: assigned, whose rows belong to no single experiment.",
+            "source.tables.facts[3].values.experiment_id: renames the values of a constant.");
+  }
+
+  @Test
+  void rowsOfAssignedExperimentsNameNoneByIdOrKey() {
+    SourceMapping mapping =
+        mapping(
+            """
+            assignments: {columns: {experiment_id: {key: test}, variant_id: {key: arm}}}
+            exposures: {table: views, columns: {experiment_id: {key: test}, variant_id: {key: arm}}}
+            events: {experiment: assigned}
+            facts:
+              - {name: orders, table: shop.orders, event_type: {constant: purchase}, experiment: assigned}
+            """);
+    assertThat(mapping.hasSharedFacts()).isTrue();
+    assertThat(mapping.entry("exposures").isShared()).isFalse();
+    assertThat(mapping.entry("events").isShared()).isTrue();
+    assertThat(column(mapping, "facts.orders", "experiment_id").origin())
+        .isEqualTo(new Origin.Constant("0"));
+    assertThat(mapping.entry("facts.orders").columns()).doesNotContainKey("variant_id");
+    assertThat(SourceMapping.defaults("public").hasSharedFacts()).isFalse();
+    assertThat(
+            mapping("events: {columns: {experiment_id: {constant: 0}}}\n")
+                .entry("events")
+                .isShared())
+        .isFalse();
   }
 
   @Test

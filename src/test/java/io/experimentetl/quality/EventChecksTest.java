@@ -1,9 +1,12 @@
 package io.experimentetl.quality;
 
+import static io.experimentetl.model.FindingCode.R_ORPHAN_USER;
 import static io.experimentetl.model.FindingCode.S_UNKNOWN_EVENT_TYPE;
+import static io.experimentetl.model.FindingCode.S_UNPARSEABLE;
 import static io.experimentetl.model.FindingCode.T_ASSIGNMENT_AT_DRIFT;
 import static io.experimentetl.model.FindingCode.T_CONVERSION_BEFORE_EXPOSURE;
 import static io.experimentetl.model.FindingCode.T_EVENT_BEFORE_ASSIGNMENT;
+import static io.experimentetl.model.FindingCode.T_FUTURE;
 import static io.experimentetl.model.FindingCode.T_NOT_RUNNING;
 import static io.experimentetl.model.FindingCode.T_OUT_OF_WINDOW;
 import static org.assertj.core.api.Assertions.assertThat;
@@ -47,7 +50,15 @@ class EventChecksTest {
     return checks.violations(
         event,
         new EventReferences(
-            true, running, active, true, 1L, assignment, firstExposure, Long.MAX_VALUE / 2_000),
+            true,
+            running,
+            active,
+            true,
+            1L,
+            assignment,
+            firstExposure,
+            Long.MAX_VALUE / 2_000,
+            false),
         checks.values(event),
         at,
         true);
@@ -61,6 +72,24 @@ class EventChecksTest {
     running = true;
     active = false;
     assertThat(violations("page_view", ASSIGNED_AT, null)).containsExactly(T_NOT_RUNNING);
+  }
+
+  @Test
+  void eventThatNamesNoExperimentHasNoCodeOfAnExperiment() {
+    EventChecks checks = new EventChecks(statistics, FindingsConfig.defaults());
+    EventRow event =
+        TestEvent.of(EventId.of("e"), ASSIGNED_AT - HOUR, EventRow.SHARED, "u1", "conversion")
+            .with("properties", "[]")
+            .row();
+    EventReferences user = EventReferences.shared(true);
+    assertThat(checks.unresolved(event, user)).isEmpty();
+    assertThat(checks.unresolved(event, EventReferences.shared(false)))
+        .containsExactly(R_ORPHAN_USER);
+    assertThat(
+            checks.violations(event, user, checks.values(event), 1_000 * HOUR + ASSIGNED_AT, true))
+        .containsExactly(S_UNPARSEABLE);
+    assertThat(checks.violations(event, user, checks.values(event), 0, true))
+        .containsExactly(T_FUTURE, S_UNPARSEABLE);
   }
 
   @Test
@@ -93,7 +122,15 @@ class EventChecksTest {
     return checks.unresolved(
         TestEvent.of(EventId.of("e"), ASSIGNED_AT - HOUR, 1, "u1", "buy").row(),
         new EventReferences(
-            true, running, active, true, null, assignment, firstExposure, Long.MAX_VALUE / 2_000));
+            true,
+            running,
+            active,
+            true,
+            null,
+            assignment,
+            firstExposure,
+            Long.MAX_VALUE / 2_000,
+            false));
   }
 
   @Test

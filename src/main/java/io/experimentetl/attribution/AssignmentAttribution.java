@@ -59,7 +59,7 @@ final class AssignmentAttribution {
       return null;
     }
     AssignmentRow row = (AssignmentRow) change.after();
-    boolean hasFacts = rehydration.ensureFacts(user, row.experimentId());
+    boolean hasFacts = rehydration.ensureFacts(user, row.experimentId(), change.kind());
     RowVersion moved = origin.tombstone(DeletedFacts.KEY_CHANGE);
     boolean standsUnderFormerId =
         change.kind() != ChangeKind.RETAINED && rows.leaveFormerId(user, row, moved);
@@ -93,7 +93,12 @@ final class AssignmentAttribution {
       facts.setSequence(row.id(), origin.sequenceNumber());
       before = null;
     }
-    boolean isUnchanged = row.equals(before) && held == null && !standsUnderFormerId && !wasKept;
+    boolean isUnchanged =
+        change.kind() != ChangeKind.REREAD
+            && row.equals(before)
+            && held == null
+            && !standsUnderFormerId
+            && !wasKept;
     if (change.kind() == ChangeKind.RETAINED ? isKnown : isUnchanged) {
       return null;
     }

@@ -70,7 +70,7 @@ final class EventAttribution {
       return null;
     }
     EventRow event = (EventRow) change.after();
-    boolean hasFacts = rehydration.ensureFacts(user, event.experimentId());
+    boolean hasFacts = rehydration.ensureFacts(user, event.experimentId(), change.kind());
     boolean standsUnderFormerId =
         change.kind() != ChangeKind.RETAINED
             && !user.unmoved().isEmpty()
@@ -156,7 +156,9 @@ final class EventAttribution {
     if (delivered.mark() != mark) {
       facts.events.put(delivered.withMark(mark));
     }
-    if (standsUnderFormerId || FactMark.isRetentionDeleted(delivered.mark())) {
+    if (change.kind() == ChangeKind.REREAD
+        || standsUnderFormerId
+        || FactMark.isRetentionDeleted(delivered.mark())) {
       // Else its row was sent under the new id already, if it was pending at the rename.
       deliverAgain(user, facts, event, origin, origin.version());
     }

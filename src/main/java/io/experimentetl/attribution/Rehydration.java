@@ -2,6 +2,8 @@ package io.experimentetl.attribution;
 
 import static io.experimentetl.model.FindingCode.T_LATE_BEYOND_STATE;
 
+import io.experimentetl.model.ChangeKind;
+
 /** Gets evicted facts back into state before a change needs them. */
 final class Rehydration {
   private final WarehouseFacts warehouse;
@@ -21,6 +23,25 @@ final class Rehydration {
    *     them changes the statistics can't be known, so the statistics stay as they are
    */
   boolean ensureFacts(UserFacts user, long experimentId) {
+    if (hasRehydrated(user, experimentId)) {
+      return true;
+    }
+    EvictionSummary summary = user.evictedIn(experimentId);
+    user.evicted().set(user.evicted().indexOf(summary), summary.asLost());
+    return false;
+  }
+
+  /**
+   * The same for a change that writes a fact. A row that is read again is one that the warehouse
+   * has lost: the facts are whole when all such rows are back, so a later change tries again.
+   */
+  boolean ensureFacts(UserFacts user, long experimentId, ChangeKind kind) {
+    return kind == ChangeKind.REREAD
+        ? hasRehydrated(user, experimentId)
+        : ensureFacts(user, experimentId);
+  }
+
+  private boolean hasRehydrated(UserFacts user, long experimentId) {
     EvictionSummary summary = user.evictedIn(experimentId);
     if (summary == null) {
       return true;
@@ -28,7 +49,6 @@ final class Rehydration {
     String id = idOf(user, summary);
     ExperimentFacts facts = summary.lost() ? null : warehouse.rehydrate(id, summary);
     if (facts == null) {
-      user.evicted().set(user.evicted().indexOf(summary), summary.asLost());
       return false;
     }
     user.rehydrate(summary, facts);

@@ -126,9 +126,14 @@ final class WarehouseFacts implements AutoCloseable {
    * @throws UncheckedIOException the warehouse did not answer in time
    */
   ExperimentFacts rehydrate(String userId, EvictionSummary summary) {
-    FactsRead known = ahead.remove(new Key(userId, summary.experimentId()));
+    Key key = new Key(userId, summary.experimentId());
+    FactsRead known = ahead.remove(key);
     FactsRead read =
         readWhole(known, userId, summary, summary.bound(), found -> isOf(found, summary));
+    if (!isOf(read, summary)) {
+      // Rows that were lost and written again are newer.
+      read = query(Set.of(key.experimentId()), Set.of(userId), Long.MAX_VALUE).get(key);
+    }
     return isOf(read, summary) ? read.facts : null;
   }
 

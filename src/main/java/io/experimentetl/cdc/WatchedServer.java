@@ -149,7 +149,7 @@ final class WatchedServer implements SourceWatch.Source, AutoCloseable {
       }
     }
     if (now != null && !moved) {
-      changes.add(change(table, ChangeKind.READ, null, now, at));
+      changes.add(change(table, ChangeKind.REREAD, null, now, at));
     }
   }
 

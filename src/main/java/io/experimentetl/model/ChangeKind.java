@@ -4,6 +4,11 @@ package io.experimentetl.model;
 public enum ChangeKind {
   /** Read by the snapshot. The stream may send the same row again. */
   READ,
+  /**
+   * Read again while the job runs, because the warehouse has not got the row as the source has it:
+   * the row is delivered also if the job's state knows it unchanged.
+   */
+  REREAD,
   INSERT,
   UPDATE,
   DELETE,

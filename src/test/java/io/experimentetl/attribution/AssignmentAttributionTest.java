@@ -12,6 +12,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.tuple;
 
 import io.experimentetl.config.CrossoverPolicy;
+import io.experimentetl.model.AssignmentProcessed;
 import io.experimentetl.model.AssignmentRow;
 import io.experimentetl.model.DailySums;
 import io.experimentetl.model.FindingCode;
@@ -39,6 +40,26 @@ class AssignmentAttributionTest {
     assertThat(scenario.out.openFindings()).contains("A-DUP-ASSIGNMENT assignment:8");
     assertThat(scenario.figures(TREATMENT, "conversion", "2026-01-10").newUsers()).isOne();
     assertThat(scenario.figures(CONTROL, "conversion", "2026-01-10").newUsers()).isZero();
+  }
+
+  @Test
+  void assignmentThatOnlyTheWarehouseHasLostIsDeliveredAgainAtItsPlace() {
+    scenario.insert(numbered(7, CONTROL, JAN_9));
+    scenario.insert(numbered(8, TREATMENT, JAN_10));
+    scenario.insert(exposure(1, null, JAN_10));
+    List<String> findings = scenario.out.openFindings();
+    List<Long> places = places();
+    scenario.throughState();
+    scenario.out.assignmentRows.clear();
+    scenario.reread(SourceTable.ASSIGNMENTS, numbered(7, CONTROL, JAN_9));
+    scenario.reread(SourceTable.ASSIGNMENTS, numbered(8, TREATMENT, JAN_10));
+    assertThat(places()).isEqualTo(places);
+    assertThat(scenario.out.openFindings()).isEqualTo(findings);
+    assertThat(scenario.figures(CONTROL, "conversion", "2026-01-10").newUsers()).isOne();
+  }
+
+  private List<Long> places() {
+    return scenario.out.assignmentRows.stream().map(AssignmentProcessed::assignedSequence).toList();
   }
 
   @Test

@@ -23,6 +23,7 @@ import io.experimentetl.model.DailySums;
 import io.experimentetl.model.EventRow;
 import io.experimentetl.model.Finding;
 import io.experimentetl.model.FindingCode;
+import io.experimentetl.model.SourceTable;
 import io.experimentetl.model.Subject;
 import io.experimentetl.model.TestEvent;
 import java.util.List;
@@ -122,6 +123,24 @@ class EventAttributionTest {
     scenario.throughState();
     scenario.insert(exposure(1, CONTROL, JAN_8));
     assertThat(scenario.out.eventRows).hasSize(1);
+  }
+
+  @Test
+  void eventThatOnlyTheWarehouseHasLostIsDeliveredAgainAndCountsOnce() {
+    EventRow bad = purchase(3, JAN_9, "-1");
+    scenario.insert(assignment(CONTROL, "hash", JAN_8));
+    scenario.insert(exposure(1, CONTROL, JAN_8));
+    scenario.insert(purchase(2, JAN_9, "5"));
+    scenario.insert(bad);
+    List<String> findings = scenario.out.openFindings();
+    scenario.throughState();
+    scenario.out.eventRows.clear();
+    for (EventRow lost : List.of(exposure(1, CONTROL, JAN_8), purchase(2, JAN_9, "5"), bad)) {
+      scenario.reread(SourceTable.EVENTS, lost);
+    }
+    assertThat(scenario.visible()).hasSize(3);
+    assertThat(scenario.figures(CONTROL, "revenue", "2026-01-09").valueSum()).isEqualTo(units(5));
+    assertThat(scenario.out.openFindings()).isEqualTo(findings);
   }
 
   @Test

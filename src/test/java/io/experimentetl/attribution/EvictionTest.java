@@ -6,6 +6,7 @@ import static io.experimentetl.attribution.UserScenario.TREATMENT;
 import static io.experimentetl.attribution.UserScenario.assignment;
 import static io.experimentetl.attribution.UserScenario.at;
 import static io.experimentetl.attribution.UserScenario.event;
+import static io.experimentetl.attribution.UserScenario.units;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
@@ -95,6 +96,21 @@ class EvictionTest {
     scenario.changeKey(purchase, purchase(2, JAN_9, "3"));
     scenario.delete(assignment(CONTROL, "hash", "2026-01-11T10:00:00Z"));
     assertThat(codes(scenario)).doesNotContain(FindingCode.T_FUTURE);
+  }
+
+  @Test
+  void evictedFactsAreKnownAgainWhenAllRowsThatTheWarehouseHadLostAreBack() {
+    live(scenario);
+    scenario.evict();
+    scenario.out.eventRows.clear();
+    scenario.reread(SourceTable.EVENTS, event(1, "exposure", CONTROL, JAN_8, null));
+    scenario.reread(SourceTable.EVENTS, purchase(2, JAN_8, "3"));
+    assertThat(scenario.visible()).hasSize(2);
+    assertThat(scenario.figures(CONTROL, "revenue", "2026-01-08").valueSum()).isEqualTo(units(3));
+
+    scenario.insert(purchase(3, JAN_8, "4"));
+    assertThat(scenario.evicted()).isEmpty();
+    assertThat(scenario.figures(CONTROL, "revenue", "2026-01-08").valueSum()).isEqualTo(units(7));
   }
 
   @Test

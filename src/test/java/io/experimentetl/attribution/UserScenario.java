@@ -616,6 +616,17 @@ final class UserScenario {
     applyAt(lsn, table, kind, before, after);
   }
 
+  /** The source's row, of which the warehouse has not got the same, is read beside the stream. */
+  void reread(SourceTable table, SourceRow row) {
+    lsn += 104;
+    attribution.apply(
+        user,
+        new Change(
+            table, ChangeKind.REREAD, lsn, new SourcePosition(0, 0, -1, 0, committedAt), null, row),
+        now);
+    changed();
+  }
+
   /** The number of the last change. */
   long lastNumber() {
     return lsn;

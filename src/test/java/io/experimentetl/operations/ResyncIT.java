@@ -33,6 +33,7 @@ import java.time.LocalDate;
 import java.time.ZoneOffset;
 import java.time.format.DateTimeFormatter;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -243,11 +244,45 @@ class ResyncIT {
         DateTimeFormatter.ofPattern("'events_'uuuu_MM")
             .format(LocalDate.now(ZoneOffset.UTC).minusDays(5));
     assertThat(resync.run(null, partition)).isTrue();
+    readAgainWhatOnlyClickHouseHasLost(running, resync);
     assertThat(out.toString())
         .contains("the job compares assignments and reads the rows that differ")
         .contains("PostgreSQL and ClickHouse agree about assignments")
         .contains("the job compares " + partition)
         .contains("PostgreSQL and ClickHouse agree about events");
+  }
+
+  /** The job's state knows these rows, and that the source has not changed them. */
+  private void readAgainWhatOnlyClickHouseHasLost(RunningJob running, TableResync resync)
+      throws Exception {
+    for (Map.Entry<String, String> lost :
+        Map.of(
+                "experiments", "id = 1",
+                "variants", "id = 2",
+                "users", "user_id = 'u9'",
+                "assignments", "user_id = 'u9'",
+                "events", "user_id = 'u9' AND timestamp > now() - INTERVAL 10 DAY")
+            .entrySet()) {
+      String table = lost.getKey();
+      boolean isFact = table.equals("assignments") || table.equals("events");
+      String inWarehouse = isFact ? table + "_processed" : table;
+      addresses
+          .clickHouse()
+          .query(
+              "ALTER TABLE %s DELETE WHERE %s SETTINGS mutations_sync = 2"
+                  .formatted(inWarehouse, lost.getValue()));
+      assertThat(resync.run(table, null)).as(table).isTrue();
+      running.awaitVisible();
+      assertThat(
+              addresses
+                  .clickHouse()
+                  .count(
+                      "SELECT count() FROM %s FINAL WHERE %s"
+                          .formatted(inWarehouse, lost.getValue())))
+          .as(table)
+          .isOne();
+    }
+    assertThat(running.audit().differences()).isEmpty();
   }
 
   private List<String> repairs() throws IOException {

@@ -5,7 +5,10 @@ import static io.experimentetl.attribution.UserScenario.EXPERIMENT;
 import static io.experimentetl.attribution.UserScenario.at;
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.experimentetl.config.ConfigBuilder;
 import io.experimentetl.config.CrossoverPolicy;
+import io.experimentetl.config.JobConfig;
+import io.experimentetl.config.StateConfig;
 import io.experimentetl.model.AssignmentProcessed;
 import io.experimentetl.model.AssignmentRow;
 import io.experimentetl.model.ChangeKind;
@@ -15,6 +18,7 @@ import io.experimentetl.model.FindingCode;
 import io.experimentetl.model.SourceTable;
 import io.experimentetl.model.TestEvent;
 import io.experimentetl.model.UserRow;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;
@@ -29,7 +33,8 @@ class RejoinWalkTest extends AttributeOperatorHarness {
 
   private final List<EventProcessed> rows = new ArrayList<>();
   private final List<AssignmentProcessed> assignments = new ArrayList<>();
-  private final StoredRows warehouse = new StoredRows(rows, assignments);
+  private final List<EventProcessed> archived = new ArrayList<>();
+  private final StoredRows warehouse = new StoredRows(rows, assignments, archived);
   private long checkpoint;
 
   private AttributeOperator operator() {
@@ -43,6 +48,11 @@ class RejoinWalkTest extends AttributeOperatorHarness {
     harness.open();
     harness.setProcessingTime(1_000);
     sendDimensions();
+    sendUsers(count);
+    completeCheckpoint();
+  }
+
+  private void sendUsers(int count) throws Exception {
     for (int i = 0; i < count; i++) {
       send(SourceTable.USERS, new UserRow("u" + i, null, null, null, true, 0, 0));
       send(
@@ -55,7 +65,6 @@ class RejoinWalkTest extends AttributeOperatorHarness {
               .with("variant_id", CONTROL)
               .row());
     }
-    completeCheckpoint();
   }
 
   private static ExperimentRow experiment() {
@@ -113,6 +122,41 @@ class RejoinWalkTest extends AttributeOperatorHarness {
         .filter(finding -> finding.right().code() == FindingCode.R_ORPHAN_EXPERIMENT)
         .filter(finding -> finding.right().open())
         .count();
+  }
+
+  @Test
+  void archivedRowsOfEvictedUsersAreReadBackAndWrittenAgain() throws Exception {
+    harness.close();
+    harness = newHarness(evicting());
+    harness.open();
+    harness.setProcessingTime(1_000);
+    sendDimensions();
+    sendDates("2026-01-09T00:00:00Z");
+    sendUsers(3);
+    for (int i = 0; i < 3; i++) {
+      barrier(i, "2026-01-14T00:00:0%dZ".formatted(i));
+      rows.addAll(events().subList(rows.size(), events().size()));
+      assignments.addAll(assignments().subList(assignments.size(), assignments().size()));
+    }
+    assertThat(harness.numKeyedStateEntries()).as("the users, and their index").isEqualTo(9);
+    warehouse.archiveEvents();
+    sendExperiment(ChangeKind.DELETE);
+    int read = events().size();
+    for (int i = 3; i < 8; i++) {
+      barrier(i, "2026-01-14T00:00:0%dZ".formatted(i));
+      rows.addAll(events().subList(read, events().size()));
+      read = events().size();
+      harness.notifyOfCompletedCheckpoint(i);
+      runTimers();
+    }
+    assertThat(archived).isEmpty();
+    assertThat(orphans()).as("an event and an assignment of each").isEqualTo(6);
+  }
+
+  private AttributeOperator evicting() {
+    JobConfig config =
+        ConfigBuilder.defaults().with(StateConfig::evictAfter, Duration.ofDays(2)).build();
+    return new AttributeOperator(config, Set.of(), () -> warehouse);
   }
 
   @Test

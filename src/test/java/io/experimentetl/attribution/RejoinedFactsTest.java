@@ -7,9 +7,11 @@ import static io.experimentetl.attribution.UserScenario.JAN_8;
 import static io.experimentetl.attribution.UserScenario.JAN_9;
 import static io.experimentetl.attribution.UserScenario.TREATMENT;
 import static io.experimentetl.attribution.UserScenario.assignment;
+import static io.experimentetl.attribution.UserScenario.at;
 import static io.experimentetl.attribution.UserScenario.event;
 import static io.experimentetl.attribution.UserScenario.exposure;
 import static io.experimentetl.attribution.UserScenario.purchase;
+import static io.experimentetl.attribution.UserScenario.units;
 import static io.experimentetl.attribution.UserScenario.userRow;
 import static io.experimentetl.model.FindingCode.C_UPDATE_IMMUTABLE;
 import static io.experimentetl.model.FindingCode.R_ORPHAN_ASSIGNMENT;
@@ -114,6 +116,53 @@ class RejoinedFactsTest {
     assertThat(codes(seen)).contains(R_ORPHAN_ASSIGNMENT).doesNotContain(R_ORPHAN_EXPERIMENT);
     scenario.insert(assignment(CONTROL, "hash", JAN_8));
     assertThat(codes(seen)).containsOnly(T_LATE);
+  }
+
+  @Test
+  void archivedRowsOfEvictedFactsComeBackAndAreOrphans() {
+    EventRow first = exposure(1, CONTROL, JAN_8);
+    EventRow second = purchase(2, JAN_8, "3");
+    liveAndEnd(first, second);
+    scenario.evict();
+    scenario.warehouse.archiveEvents();
+    assertThat(scenario.visible()).isEmpty();
+    deleteExperiment();
+    for (EventRow event : List.of(first, second)) {
+      assertThat(codes(event)).contains(R_ORPHAN_EXPERIMENT);
+    }
+    experimentIsBack();
+    for (EventRow event : List.of(first, second)) {
+      assertThat(codes(event)).doesNotContain(R_ORPHAN_EXPERIMENT);
+    }
+    assertThat(scenario.figures(CONTROL, "revenue", "2026-01-08").valueSum()).isEqualTo(units(3));
+    assertThat(scenario.out.rowsSentAgain()).isEmpty();
+  }
+
+  /** The archive keeps them: the facts are known without their rows. */
+  @Test
+  void archivedRowsOfFactsInStateStayAsTheyAre() {
+    EventRow first = exposure(1, CONTROL, JAN_8);
+    EventRow later = purchase(2, JAN_8, "3");
+    liveAndEnd(first);
+    scenario.warehouse.archiveEvents();
+    scenario.insert(later);
+    deleteExperiment();
+    assertThat(codes(later)).contains(R_ORPHAN_EXPERIMENT);
+    assertThat(scenario.visible()).hasSize(1);
+    experimentIsBack();
+    assertThat(codes(later)).doesNotContain(R_ORPHAN_EXPERIMENT);
+    assertThat(scenario.visible()).hasSize(1);
+    assertThat(scenario.figures(CONTROL, "revenue", "2026-01-08").valueSum()).isEqualTo(units(3));
+  }
+
+  /** The experiment is over, so that its facts may be evicted. */
+  private void liveAndEnd(EventRow... events) {
+    scenario.experimentRuns(null, JAN_9);
+    scenario.committedAt = at("2026-01-20T00:00:00Z");
+    scenario.insert(assignment(CONTROL, "hash", JAN_8));
+    for (EventRow event : events) {
+      scenario.insert(event);
+    }
   }
 
   @Test

@@ -1,19 +1,23 @@
 package io.experimentetl;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.awaitility.Awaitility.await;
 
 import io.experimentetl.cdc.PostgresSourceSettings;
+import io.experimentetl.cdc.ResyncRequest;
 import io.experimentetl.config.DeliveryConfig;
 import io.experimentetl.config.JobConfig;
 import io.experimentetl.config.SourceConfig;
 import io.experimentetl.local.PlatformExtension;
 import io.experimentetl.mapping.CaptureSql;
+import io.experimentetl.model.SourceTable;
 import io.experimentetl.replicate.Replication;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.sql.Connection;
 import java.sql.ResultSet;
 import java.sql.Statement;
+import java.time.Duration;
 import java.util.Arrays;
 import java.util.Map;
 import java.util.Random;
@@ -284,5 +288,59 @@ class ReplicatedTablesIT {
             job.clickHouse.query(
                 "SELECT count() - uniqExact(user_id, placed_at, bet_id, _version) FROM bets"))
         .isEqualTo("0");
+  }
+
+  @Test
+  @Order(7)
+  void rowsThatDifferInClickHouseAreReadAgainWhileOthersChange() throws Exception {
+    job.clickHouse.query("DELETE FROM bets WHERE bet_id % 4 = 1");
+    job.clickHouse.query(
+        "ALTER TABLE bets UPDATE note = 'wrong' WHERE bet_id % 4 = 2 SETTINGS mutations_sync = 2");
+    job.clickHouse.query(
+        "INSERT INTO bets SELECT * REPLACE (999999 AS bet_id) FROM bets FINAL WHERE bet_id = 300");
+    request("shop.bets");
+    for (int i = 0; i < 5; i++) {
+      job.execute(
+          "UPDATE shop.bets SET stake = stake + 1 WHERE bet_id % 20 = " + (1 + 4 * i),
+          "DELETE FROM shop.bets WHERE bet_id % 100 = " + (1 + 20 * i),
+          "UPDATE shop.bets SET user_id = 'moved' WHERE bet_id % 100 = " + (5 + 20 * i),
+          bets(600 + i, 600 + i));
+      job.checkpoint();
+    }
+    awaitEqual();
+    awaitNoRequest();
+  }
+
+  @Test
+  @Order(8)
+  void rowsThatRetentionHasTruncatedStayWhenTheTableIsReadAgain() throws Exception {
+    job.execute(
+        "BEGIN; SELECT retention_begin(); TRUNCATE shop.\"Lines\"; INSERT INTO shop.\"Lines\" VALUES (21, 'lost', 1); COMMIT");
+    job.awaitAnswer("SELECT count() FROM order_lines FINAL WHERE a = 21", "1");
+    String kept = job.clickHouse.query("SELECT count() FROM order_lines FINAL WHERE a < 21");
+    assertThat(kept).isNotEqualTo("0");
+    job.clickHouse.query("DELETE FROM order_lines WHERE a = 21");
+    request("shop.Lines");
+    job.awaitAnswer("SELECT count() FROM order_lines FINAL WHERE a = 21", "1");
+    awaitNoRequest();
+    assertThat(job.clickHouse.query("SELECT count() FROM order_lines FINAL WHERE a < 21"))
+        .isEqualTo(kept);
+  }
+
+  private void request(String relation) throws Exception {
+    job.execute(
+        "INSERT INTO etl_heartbeat VALUES ('%s', now())"
+            .formatted(ResyncRequest.of(SourceTable.REPLICATED, relation).writer()));
+  }
+
+  private void awaitNoRequest() {
+    await()
+        .atMost(Duration.ofMinutes(1))
+        .until(
+            () -> {
+              job.checkpoint();
+              return one("SELECT count(*) FROM etl_heartbeat WHERE writer LIKE 'resync%'")
+                  .equals("0");
+            });
   }
 }

@@ -6,29 +6,40 @@ import io.experimentetl.mapping.ReplicatedTable;
 import io.experimentetl.mapping.SqlNames;
 import io.experimentetl.mapping.TableBinding;
 import io.experimentetl.mapping.TableSql;
+import io.experimentetl.model.FindingCode;
 import io.experimentetl.model.RowVersion;
 import io.experimentetl.model.Subject;
 import io.experimentetl.model.SubjectKind;
 import io.experimentetl.replicate.WarehouseShape;
 import io.experimentetl.warehouse.ReplicatedType;
+import java.time.Instant;
+import java.time.ZoneOffset;
+import java.time.format.DateTimeFormatter;
+import java.time.temporal.ChronoUnit;
+import java.util.ArrayList;
 import java.util.Collection;
 import java.util.HashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.TreeSet;
 import java.util.stream.Collectors;
+import java.util.stream.Stream;
 
 /**
  * Compares a replicated table: count and hash of 4096 buckets of its rows, and then the rows of the
  * buckets that differ. Compared are the columns that ClickHouse's table has of its own. Rows that
- * retention has deleted at the source are ClickHouse's alone, and are left out.
+ * retention has deleted or truncated at the source are ClickHouse's alone, and are left out.
  */
 final class ReplicatedComparison {
   /** Hexadecimal digits of a key's hash: as many as keep a list of all buckets a short query. */
   private static final int BUCKET_DIGITS = 3;
+
+  private static final DateTimeFormatter TIME =
+      DateTimeFormatter.ofPattern("uuuu-MM-dd'T'HH:mm:ss.SSSSSS", Locale.ROOT);
 
   private static final String FIRST_TIME = "1900-01-02 00:00:00+00";
   private static final String LAST_TIME = "2299-12-30 23:59:59.999999+00";
@@ -37,7 +48,12 @@ final class ReplicatedComparison {
     private static final Tally EMPTY = new Tally(0, "0");
   }
 
-  private record Row(long hash, long version) {}
+  /**
+   * A row.
+   *
+   * @param key as the job writes it; null: ClickHouse has it, which knows the values only
+   */
+  private record Row(long hash, long version, String key) {}
 
   /** Rows of both sides. */
   record Counts(ReplicatedTable table, long source, long warehouse) {}
@@ -49,6 +65,12 @@ final class ReplicatedComparison {
   private final TableSql sql;
   private final WarehouseShape shape;
 
+  /** By column, the type in the source. */
+  private final Map<String, String> types = new HashMap<>();
+
+  /** The version up to which a truncate of retention has removed rows at the source only. */
+  private final long keptUpTo;
+
   ReplicatedComparison(
       AuditSettings settings, ReplicatedTable table, SourceSnapshot source, Warehouse warehouse) {
     this.settings = settings;
@@ -56,13 +78,17 @@ final class ReplicatedComparison {
     this.source = source;
     this.warehouse = warehouse;
     TableBinding binding = settings.mapping().entry(table.path());
-    Map<String, String> types = new HashMap<>();
     source.read(
         settings,
         TableSql.typesQuery(binding),
         row -> types.put(row.getString(1), row.getString(2)));
     this.sql = new TableSql(binding, types, false);
     this.shape = warehouse.shapeOf(table);
+    this.keptUpTo =
+        warehouse.count(
+            "SELECT max(_lsn) * 1024 + 1023 FROM data_inconsistencies FINAL WHERE code = '%s' AND subject_kind = '%s' AND subject_key = '%s'"
+                .formatted(
+                    FindingCode.C_DELETE_RETENTION.code(), SubjectKind.TABLE.text(), table.name()));
   }
 
   /**
@@ -119,13 +145,14 @@ final class ReplicatedComparison {
     Map<String, Row> inSource = new TreeMap<>();
     source.read(
         settings,
-        "SELECT k, h FROM (%s) r WHERE %s IN (%s)".formatted(sourceRows(), sourceBucket(), list),
-        row -> inSource.put(row.getString(1), new Row(row.getLong(2), 0)));
+        "SELECT k, h, own FROM (%s) r WHERE %s IN (%s)"
+            .formatted(sourceRows(), sourceBucket(), list),
+        row -> inSource.put(row.getString(1), new Row(row.getLong(2), 0, row.getString(3))));
     Map<String, Row> inWarehouse = new TreeMap<>();
     warehouse.read(
         "SELECT k, h, v FROM (%s) WHERE %s IN (%s)"
             .formatted(warehouseRows(), warehouseBucket(), list),
-        row -> inWarehouse.put(row.getString(1), new Row(row.getLong(2), row.getLong(3))));
+        row -> inWarehouse.put(row.getString(1), new Row(row.getLong(2), row.getLong(3), null)));
     Set<String> keys = new TreeSet<>(inSource.keySet());
     keys.addAll(inWarehouse.keySet());
     for (String row : keys) {
@@ -148,6 +175,9 @@ final class ReplicatedComparison {
     if (ours != null && theirs != null && ours.hash == theirs.hash) {
       return null;
     }
+    if (ours == null && theirs.version <= keptUpTo) {
+      return null;
+    }
     Observation.Kind kind =
         theirs == null
             ? Observation.Kind.MISSING
@@ -162,12 +192,42 @@ final class ReplicatedComparison {
     return new Observation(
         table.qualifiedName(),
         AuditedTable.NO_DAY,
-        new Subject(SubjectKind.REPLICATED_ROW, table.name() + ":" + row).toString(),
+        new Subject(SubjectKind.REPLICATED_ROW, ours == null ? keyOf(row) : ours.key).toString(),
         problem,
         ours + " " + theirs,
         Observation.NO_OFFSET,
         isNewer ? Observation.Weight.MOVING : Observation.Weight.SUSPECT,
         kind);
+  }
+
+  /** The key as the job writes it, from the texts that both servers print alike. */
+  private String keyOf(String row) {
+    List<String> parts = KeyText.parts(row);
+    List<String> key = new ArrayList<>();
+    key.add(table.name());
+    for (int i = 0; i < parts.size(); i++) {
+      key.add(asInSource(shape.sortingKey().get(i), parts.get(i)));
+    }
+    return KeyText.of(key);
+  }
+
+  private String asInSource(String column, String text) {
+    ReplicatedType type =
+        shape.columns().stream()
+            .filter(of -> of.name().equals(column))
+            .map(of -> ReplicatedType.of(of.type()))
+            .findFirst()
+            .orElse(ReplicatedType.TEXT);
+    return switch (type) {
+      case TIME ->
+          Instant.EPOCH
+                  .plus(Long.parseLong(text), ChronoUnit.MICROS)
+                  .atOffset(ZoneOffset.UTC)
+                  .format(TIME)
+              + (types.get(column).equals("timestamptz") ? "Z" : "");
+      case FLOAT -> Double.toString(Double.longBitsToDouble(Long.parseUnsignedLong(text, 16)));
+      default -> text;
+    };
   }
 
   private String sourceRows() {
@@ -177,10 +237,15 @@ final class ReplicatedComparison {
         shape.columns().stream()
             .map(column -> "coalesce('+' || %s, '-')".formatted(texts.get(column.name())))
             .collect(Collectors.joining(" || chr(31) || "));
-    return "SELECT %s AS k, ('x' || left(md5(%s), 12))::bit(48)::bigint AS h FROM %s.%s"
+    return "SELECT %s AS k, ('x' || left(md5(%s), 12))::bit(48)::bigint AS h, %s AS own FROM %s.%s"
         .formatted(
             KeyText.sql(shape.sortingKey().stream().map(texts::get).toList()),
             PostgresRows.bytes(row, source.isUtf8()),
+            KeyText.sql(
+                Stream.concat(
+                        Stream.of(SqlNames.literal(table.name()) + "::text"),
+                        shape.sortingKey().stream().map(sql::text))
+                    .toList()),
             SqlNames.quoted(table.schema()),
             SqlNames.quoted(table.table()));
   }

@@ -5,6 +5,9 @@ import io.experimentetl.cdc.DayRange;
 import io.experimentetl.cdc.TableComparison;
 import io.experimentetl.config.JobConfig;
 import io.experimentetl.config.SourceConfig;
+import io.experimentetl.mapping.KeyText;
+import io.experimentetl.mapping.ReplicatedTable;
+import io.experimentetl.model.ReplicatedRow;
 import io.experimentetl.model.SourceRow;
 import io.experimentetl.model.SourceTable;
 import io.experimentetl.model.Subject;
@@ -52,12 +55,12 @@ public final class SourceComparison implements TableComparison {
 
   @Override
   public boolean covers(SourceTable table) {
-    return AuditedTable.of(table).isPresent() && !config.source().tables().of(table).isEmpty();
+    return (table == SourceTable.REPLICATED || AuditedTable.of(table).isPresent())
+        && !config.source().tables().of(table).isEmpty();
   }
 
   @Override
   public Result compare(SourceTable source, Optional<DayRange> days) throws IOException {
-    AuditedTable table = AuditedTable.of(source).orElseThrow();
     AuditSettings settings = settings();
     try (Deadline deadline = new Deadline(DEADLINE, line -> {});
         Warehouse warehouse = new Warehouse(settings, deadline);
@@ -72,17 +75,35 @@ public final class SourceComparison implements TableComparison {
           fence.awaitBeyond(snapshot.lsn(), warehouse);
           lsn = snapshot.lsn();
           Map<String, Observation> seen = new LinkedHashMap<>();
-          new RowComparison(settings, table, snapshot, warehouse)
-              .compare(days)
-              .observations()
+          look(settings, source, days, snapshot, warehouse)
               .forEach(observation -> seen.put(observation.identity(), observation));
           pending = confirm(pending, seen, differences);
         }
       }
-      return result(table, lsn, differences, warehouse);
+      return source == SourceTable.REPLICATED
+          ? resultOfReplicated(lsn, differences, warehouse)
+          : result(AuditedTable.of(source).orElseThrow(), lsn, differences, warehouse);
     } catch (CannotCompareException e) {
       throw new IOException(e.getMessage(), e);
     }
+  }
+
+  /** Of replicated tables all rows are compared, whatever the days are. */
+  private static Collection<Observation> look(
+      AuditSettings settings,
+      SourceTable source,
+      Optional<DayRange> days,
+      SourceSnapshot snapshot,
+      Warehouse warehouse) {
+    if (source != SourceTable.REPLICATED) {
+      AuditedTable table = AuditedTable.of(source).orElseThrow();
+      return new RowComparison(settings, table, snapshot, warehouse).compare(days).observations();
+    }
+    List<Observation> found = new ArrayList<>();
+    for (ReplicatedTable table : settings.replicated()) {
+      new ReplicatedComparison(settings, table, snapshot, warehouse).compare(found);
+    }
+    return found;
   }
 
   /** Moves what both fences show unchanged to the differences, and returns what is left. */
@@ -112,12 +133,8 @@ public final class SourceComparison implements TableComparison {
 
   private static Result result(
       AuditedTable table, long lsn, List<Observation> differences, Warehouse warehouse) {
-    Map<Observation.Kind, Integer> counts = new EnumMap<>(Observation.Kind.class);
-    differences.forEach(difference -> counts.merge(difference.kind(), 1, Integer::sum));
-    int missing = counts.getOrDefault(Observation.Kind.MISSING, 0);
-    int extra = counts.getOrDefault(Observation.Kind.EXTRA, 0);
     List<DifferingRow> rows = new ArrayList<>();
-    List<Observation> listed = differences.subList(0, Math.min(MAX_ROWS, differences.size()));
+    List<Observation> listed = listed(differences);
     for (int from = 0; from < listed.size(); from += KEYS_AT_ONCE) {
       List<Observation> portion =
           listed.subList(from, Math.min(listed.size(), from + KEYS_AT_ONCE));
@@ -129,7 +146,42 @@ public final class SourceComparison implements TableComparison {
       keys.forEach(
           key -> rows.add(new DifferingRow(key, inWarehouse.getOrDefault(key, List.of()))));
     }
+    return result(lsn, differences, rows);
+  }
+
+  private static List<Observation> listed(List<Observation> differences) {
+    return differences.subList(0, Math.min(MAX_ROWS, differences.size()));
+  }
+
+  private static Result result(long lsn, List<Observation> differences, List<DifferingRow> rows) {
+    Map<Observation.Kind, Integer> counts = new EnumMap<>(Observation.Kind.class);
+    differences.forEach(difference -> counts.merge(difference.kind(), 1, Integer::sum));
+    int missing = counts.getOrDefault(Observation.Kind.MISSING, 0);
+    int extra = counts.getOrDefault(Observation.Kind.EXTRA, 0);
     return new Result(lsn, missing, extra, differences.size() - missing - extra, rows);
+  }
+
+  /** Of the warehouse's rows only the keys are needed. A row that is a dead letter may differ. */
+  private static Result resultOfReplicated(
+      long lsn, List<Observation> differences, Warehouse warehouse) {
+    Set<String> deadLetters = new HashSet<>();
+    warehouse.read(
+        "SELECT concat(subject_kind, ':', subject_key) FROM data_inconsistencies FINAL WHERE dead_letter_since IS NOT NULL AND status IN ('OPEN', 'DISMISSED') AND subject_kind = '%s'"
+            .formatted(SubjectKind.REPLICATED_ROW.text()),
+        row -> deadLetters.add(row.getString(1)));
+    List<Observation> deliverable =
+        differences.stream().filter(row -> !deadLetters.contains(row.subject())).toList();
+    List<DifferingRow> rows = new ArrayList<>();
+    for (Observation difference : listed(deliverable)) {
+      String key = difference.subject().substring(SubjectKind.REPLICATED_ROW.text().length() + 1);
+      rows.add(
+          new DifferingRow(
+              key,
+              difference.kind() == Observation.Kind.MISSING
+                  ? List.of()
+                  : List.of(ReplicatedRow.ofKey(key, KeyText.parts(key).get(0)))));
+    }
+    return result(lsn, deliverable, rows);
   }
 
   /** The subject of a row's observation is {@code KIND:KEY}. */

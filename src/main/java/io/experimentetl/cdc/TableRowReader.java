@@ -29,7 +29,10 @@ final class TableRowReader extends RowReader<Object[]> {
   /** Reads which columns the table has. */
   TableRowReader(TableBinding binding, SourceMapping mapping, Connection connection)
       throws SQLException {
-    super(binding);
+    super(
+        binding.table() == SourceTable.REPLICATED
+            ? binding.reading(columnsOf(binding, connection))
+            : binding);
     ids = new RowIdSql(TableSql.of(connection, binding, mapping));
     found = new Found[sources().size()];
     try (PreparedStatement statement =
@@ -49,6 +52,24 @@ final class TableRowReader extends RowReader<Object[]> {
       }
     }
     bind();
+  }
+
+  /** The columns that the stream sends. */
+  private static List<String> columnsOf(TableBinding binding, Connection connection)
+      throws SQLException {
+    List<String> names = new ArrayList<>();
+    try (PreparedStatement statement =
+        connection.prepareStatement(
+            "SELECT attname FROM pg_attribute WHERE attrelid = format('%I.%I', ?::text, ?::text)::regclass AND attnum > 0 AND NOT attisdropped AND attgenerated = '' ORDER BY attnum")) {
+      statement.setString(1, binding.schema());
+      statement.setString(2, binding.name());
+      try (ResultSet columns = statement.executeQuery()) {
+        while (columns.next()) {
+          names.add(columns.getString(1));
+        }
+      }
+    }
+    return names;
   }
 
   private static Found found(String column, String sendFunction) {

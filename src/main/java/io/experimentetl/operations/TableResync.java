@@ -73,7 +73,7 @@ final class TableResync {
       boolean agree = true;
       for (ResyncRequest request : requests) {
         await(connection, request);
-        agree &= report(request.table());
+        agree &= report(request);
       }
       return agree;
     } catch (SQLException e) {
@@ -118,11 +118,6 @@ final class TableResync {
         throw new OperationsException(
             "ClickHouse does not hold the rows of " + binding.readableName());
       }
-      if (captured == SourceTable.REPLICATED) {
-        throw new OperationsException(
-            binding.readableName()
-                + " is a replicated table, which resync does not read again. To read all tables again, stop the job, empty ClickHouse's tables, make the slot anew and submit");
-      }
       String relation = part.map(found -> found.relation(binding)).orElse(binding.readableName());
       requests.putIfAbsent(captured, ResyncRequest.of(captured, relation));
     }
@@ -134,8 +129,12 @@ final class TableResync {
   }
 
   /** By the name that it has here, or by the source's own. */
-  private static boolean isNamed(TableBinding binding, String table) {
-    return binding.table().tableName().equals(table)
+  private boolean isNamed(TableBinding binding, String table) {
+    boolean isReplicated =
+        deployment.config().replicate().stream()
+            .anyMatch(of -> of.path().equals(binding.entry()) && of.name().equals(table));
+    return isReplicated
+        || binding.table().tableName().equals(table)
         || binding.entry().equals(table)
         || binding.name().equals(table)
         || binding.qualifiedName().equals(table);
@@ -214,14 +213,16 @@ final class TableResync {
   }
 
   /** The finding is resolved with a checkpoint after the request is done. */
-  private boolean report(SourceTable table) {
+  private boolean report(ResyncRequest request) {
+    SourceTable table = request.table();
+    String name = table == SourceTable.REPLICATED ? request.relation() : mapping().nameOf(table);
     List<String> open =
         Polling.until(VISIBLE, POLL, () -> Optional.of(openFindings(table)).filter(List::isEmpty))
             .orElseGet(() -> openFindings(table));
     log.accept(
         open.isEmpty()
-            ? "PostgreSQL and ClickHouse agree about " + mapping().nameOf(table)
-            : mapping().nameOf(table) + " still differs: " + open.get(0));
+            ? "PostgreSQL and ClickHouse agree about " + name
+            : name + " still differs: " + open.get(0));
     return open.isEmpty();
   }
 

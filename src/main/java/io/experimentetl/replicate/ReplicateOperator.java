@@ -127,7 +127,10 @@ public final class ReplicateOperator extends AbstractStreamOperator<Either<Progr
             FINDINGS,
             MetricScope.of(getMetricGroup()),
             EnumSet.of(
-                FindingCode.S_UNPARSEABLE, FindingCode.T_OUT_OF_RANGE, FindingCode.C_TRUNCATE));
+                FindingCode.S_UNPARSEABLE,
+                FindingCode.T_OUT_OF_RANGE,
+                FindingCode.C_TRUNCATE,
+                FindingCode.C_DELETE_RETENTION));
   }
 
   @Override
@@ -136,7 +139,10 @@ public final class ReplicateOperator extends AbstractStreamOperator<Either<Progr
     ReplicatedEncoder encoder = encoders.get(ReplicatedBuckets.rowOf(change).table());
     switch (change.kind()) {
       case TRUNCATE -> truncate(change, encoder);
-      case RETENTION_TRUNCATE -> forgetAll(change, encoder);
+      case RETENTION_TRUNCATE -> {
+        forgetAll(change, encoder);
+        report(FindingCode.C_DELETE_RETENTION, change, encoder);
+      }
       case DELETE, KEY_CHANGE -> delete(change, encoder);
       case RETENTION_DELETE -> keep(change, encoder);
       default -> write(change, encoder);
@@ -229,11 +235,21 @@ public final class ReplicateOperator extends AbstractStreamOperator<Either<Progr
                       table.path())));
     }
     forgetAll(change, encoder);
-    if (ReplicatedBuckets.isFirst(change)) {
+    report(FindingCode.C_TRUNCATE, change, encoder);
+  }
+
+  private void report(FindingCode code, Change truncate, ReplicatedEncoder encoder) {
+    if (ReplicatedBuckets.isFirst(truncate)) {
       findings.report(
-          Finding.opened(FindingCode.C_TRUNCATE, Subject.table(table.name()))
-              .detail("%s was truncated".formatted(table.qualifiedName()))
-              .at(change, FindingVersions.of(change)));
+          Finding.opened(code, Subject.table(encoder.table().name()))
+              .detail(
+                  "%s was truncated%s"
+                      .formatted(
+                          encoder.table().qualifiedName(),
+                          code == FindingCode.C_DELETE_RETENTION
+                              ? " by a retention transaction; ClickHouse keeps the rows"
+                              : ""))
+              .at(truncate, FindingVersions.of(truncate)));
     }
   }
 

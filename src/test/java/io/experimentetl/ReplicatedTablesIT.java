@@ -298,7 +298,7 @@ class ReplicatedTablesIT {
         "ALTER TABLE bets UPDATE note = 'wrong' WHERE bet_id % 4 = 2 SETTINGS mutations_sync = 2");
     job.clickHouse.query(
         "INSERT INTO bets SELECT * REPLACE (999999 AS bet_id) FROM bets FINAL WHERE bet_id = 300");
-    request("shop.bets");
+    job.execute(request("shop.bets"));
     for (int i = 0; i < 5; i++) {
       job.execute(
           "UPDATE shop.bets SET stake = stake + 1 WHERE bet_id % 20 = " + (1 + 4 * i),
@@ -311,26 +311,24 @@ class ReplicatedTablesIT {
     awaitNoRequest();
   }
 
+  /** The request comes with the truncate: else the watch compares first, and stops the job. */
   @Test
   @Order(8)
   void rowsThatRetentionHasTruncatedStayWhenTheTableIsReadAgain() throws Exception {
+    String kept = job.clickHouse.query("SELECT count() FROM order_lines FINAL");
+    job.clickHouse.query("DELETE FROM bets WHERE bet_id = 300");
     job.execute(
-        "BEGIN; SELECT retention_begin(); TRUNCATE shop.\"Lines\"; INSERT INTO shop.\"Lines\" VALUES (21, 'lost', 1); COMMIT");
-    job.awaitAnswer("SELECT count() FROM order_lines FINAL WHERE a = 21", "1");
-    String kept = job.clickHouse.query("SELECT count() FROM order_lines FINAL WHERE a < 21");
-    assertThat(kept).isNotEqualTo("0");
-    job.clickHouse.query("DELETE FROM order_lines WHERE a = 21");
-    request("shop.Lines");
-    job.awaitAnswer("SELECT count() FROM order_lines FINAL WHERE a = 21", "1");
+        "BEGIN; SELECT retention_begin(); TRUNCATE shop.\"Lines\"; INSERT INTO shop.\"Lines\" VALUES (21, 'there', 1); %s; COMMIT"
+            .formatted(request("shop.Lines")));
+    job.awaitAnswer("SELECT count() FROM bets FINAL WHERE bet_id = 300", "1");
     awaitNoRequest();
-    assertThat(job.clickHouse.query("SELECT count() FROM order_lines FINAL WHERE a < 21"))
+    assertThat(job.clickHouse.query("SELECT count() FROM order_lines FINAL WHERE a != 21"))
         .isEqualTo(kept);
   }
 
-  private void request(String relation) throws Exception {
-    job.execute(
-        "INSERT INTO etl_heartbeat VALUES ('%s', now())"
-            .formatted(ResyncRequest.of(SourceTable.REPLICATED, relation).writer()));
+  private static String request(String relation) {
+    return "INSERT INTO etl_heartbeat VALUES ('%s', now())"
+        .formatted(ResyncRequest.of(SourceTable.REPLICATED, relation).writer());
   }
 
   private void awaitNoRequest() {

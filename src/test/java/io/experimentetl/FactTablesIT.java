@@ -2,14 +2,13 @@ package io.experimentetl;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.experimentetl.config.ConfigBuilder;
 import io.experimentetl.config.DeliveryConfig;
 import io.experimentetl.config.JobConfig;
 import io.experimentetl.local.PlatformExtension;
 import io.experimentetl.mapping.CaptureSql;
 import io.experimentetl.model.EventId;
-import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.Map;
 import org.apache.flink.runtime.minicluster.MiniCluster;
 import org.apache.flink.test.junit5.InjectMiniCluster;
 import org.apache.flink.test.junit5.MiniClusterExtension;
@@ -106,7 +105,7 @@ class FactTablesIT {
     if (job != null) {
       return;
     }
-    JobConfig config = config();
+    JobConfig config = ConfigBuilder.read(CONFIG);
     JobDatabases databases = JobDatabases.create(PLATFORM, folder, "facts");
     databases.execute(
         SCHEMA,
@@ -139,14 +138,6 @@ class FactTablesIT {
             JobOnServers.GRACE);
     job.start(2);
     job.passSnapshot();
-  }
-
-  private static JobConfig config() throws Exception {
-    Path file = folder.resolve("facts.yaml");
-    Files.writeString(file, CONFIG);
-    return JobConfig.load(
-        file,
-        Map.of("EXPERIMENT_ETL_SOURCE_PASSWORD", "-", "EXPERIMENT_ETL_CLICKHOUSE_PASSWORD", "-"));
   }
 
   @AfterAll

@@ -3,17 +3,15 @@ package io.experimentetl;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.experimentetl.cdc.ResyncRequest;
+import io.experimentetl.config.ConfigBuilder;
 import io.experimentetl.config.DeliveryConfig;
-import io.experimentetl.config.JobConfig;
 import io.experimentetl.local.PlatformExtension;
 import io.experimentetl.mapping.CaptureSql;
 import io.experimentetl.mapping.EntityNumber;
 import io.experimentetl.mapping.SourceMapping;
 import io.experimentetl.model.EventId;
 import io.experimentetl.model.SourceTable;
-import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.Map;
 import java.util.Set;
 import java.util.stream.Collectors;
 import org.apache.flink.runtime.minicluster.MiniCluster;
@@ -92,6 +90,9 @@ class MappedSchemaIT {
         where: {deleted_at: null}
       """;
 
+  private static final SourceMapping MAPPING =
+      ConfigBuilder.read("source:\n  tables:\n" + TABLES.indent(4)).source().tables();
+
   /** The tables of which ClickHouse lacks rows, or has old ones. */
   private static final Set<SourceTable> REREAD =
       Set.of(
@@ -112,11 +113,10 @@ class MappedSchemaIT {
     if (job != null) {
       return;
     }
-    SourceMapping tables = tables();
     JobDatabases databases = JobDatabases.create(PLATFORM, folder, "mapped");
     databases.execute(
         SCHEMA,
-        CaptureSql.of(tables, "experiment_etl", "experiment_etl").text(),
+        CaptureSql.of(MAPPING, "experiment_etl", "experiment_etl").text(),
         "INSERT INTO \"A/B\".\"Tests\" (slug, phase, \"Begin\") SELECT 'checkout', 'RUNNING', extract(epoch FROM now() - interval '30 days') * 1000",
         "INSERT INTO \"A/B\".\"Arms\" SELECT n, test_id, chr(96 + n), n - 0.5, CASE n WHEN 1 THEN 'yes' ELSE 'no' END FROM \"A/B\".\"Tests\", generate_series(1, 2) n",
         "INSERT INTO \"A/B\".\"People\" (kind, nr, plan, state) SELECT 'U:x', n, 'pro', CASE n WHEN 9 THEN 'closed' ELSE 'member' END FROM generate_series(1, 9) n",
@@ -130,20 +130,9 @@ class MappedSchemaIT {
     databases.makeSlotAnew();
     job =
         new JobOnServers(
-            databases, tables, flink, folder, DeliveryConfig.defaults(), JobOnServers.GRACE);
+            databases, MAPPING, flink, folder, DeliveryConfig.defaults(), JobOnServers.GRACE);
     job.start(2);
     job.passSnapshot();
-  }
-
-  private static SourceMapping tables() throws Exception {
-    Path file = folder.resolve("mapping.yaml");
-    Files.writeString(file, "source:\n  tables:\n" + TABLES.indent(4));
-    return JobConfig.load(
-            file,
-            Map.of(
-                "EXPERIMENT_ETL_SOURCE_PASSWORD", "-", "EXPERIMENT_ETL_CLICKHOUSE_PASSWORD", "-"))
-        .source()
-        .tables();
   }
 
   @AfterAll
@@ -249,7 +238,7 @@ class MappedSchemaIT {
     job.clickHouse.query("DELETE FROM experiments WHERE true");
     job.clickHouse.query("DELETE FROM variants WHERE key = 'b'");
     String requests =
-        tables().tables().stream()
+        MAPPING.tables().stream()
             .filter(table -> REREAD.contains(table.table()))
             .map(
                 table ->

@@ -5,6 +5,7 @@ import static org.awaitility.Awaitility.await;
 
 import io.experimentetl.cdc.PostgresSourceSettings;
 import io.experimentetl.cdc.ResyncRequest;
+import io.experimentetl.config.ConfigBuilder;
 import io.experimentetl.config.DeliveryConfig;
 import io.experimentetl.config.JobConfig;
 import io.experimentetl.config.SourceConfig;
@@ -12,14 +13,12 @@ import io.experimentetl.local.PlatformExtension;
 import io.experimentetl.mapping.CaptureSql;
 import io.experimentetl.model.SourceTable;
 import io.experimentetl.replicate.Replication;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.sql.Connection;
 import java.sql.ResultSet;
 import java.sql.Statement;
 import java.time.Duration;
 import java.util.Arrays;
-import java.util.Map;
 import java.util.Random;
 import java.util.stream.Collectors;
 import org.apache.flink.runtime.minicluster.MiniCluster;
@@ -86,7 +85,7 @@ class ReplicatedTablesIT {
       return;
     }
     JobDatabases databases = JobDatabases.create(PLATFORM, folder, "replicated");
-    JobConfig declared = declared();
+    JobConfig declared = ConfigBuilder.read(CONFIG);
     JobConfig config =
         databases
             .config()
@@ -116,12 +115,6 @@ class ReplicatedTablesIT {
     job.replicate(config.replicate());
     job.start(2);
     job.passSnapshot();
-  }
-
-  private static JobConfig declared() throws Exception {
-    return JobConfig.load(
-        Files.writeString(folder.resolve("replicate.yaml"), CONFIG),
-        Map.of("EXPERIMENT_ETL_SOURCE_PASSWORD", "-", "EXPERIMENT_ETL_CLICKHOUSE_PASSWORD", "-"));
   }
 
   @AfterAll

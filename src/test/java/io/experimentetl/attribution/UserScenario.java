@@ -179,8 +179,7 @@ final class UserScenario {
 
   /** Two tables of metric events: orders may change, and are kept for ever. */
   static JobConfig withFacts() {
-    return JobConfig.parse(
-        "facts",
+    return ConfigBuilder.read(
         """
         source:
           tables:
@@ -190,8 +189,7 @@ final class UserScenario {
         statistics:
           metrics:
             - {name: revenue, kind: mean, event-type: purchase, property: revenue}
-        """,
-        Map.of("EXPERIMENT_ETL_SOURCE_PASSWORD", "-", "EXPERIMENT_ETL_CLICKHOUSE_PASSWORD", "-"));
+        """);
   }
 
   /** The same job with tables of metric events that name no experiment. */

@@ -2,6 +2,7 @@ package io.experimentetl.audit;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.experimentetl.config.ConfigBuilder;
 import io.experimentetl.local.PlatformExtension;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
@@ -53,7 +54,7 @@ class MappedAuditIT {
       for (String statement : OTHER_TABLES.replace("\n  ", " ").lines().toList()) {
         fixture.sql(statement);
       }
-      fixture.map(MappedTables.of(MAPPING));
+      fixture.map(ConfigBuilder.read("source:\n  tables:\n" + MAPPING.indent(4)).source().tables());
       run.rest();
 
       AuditReport report = run.audit();

@@ -6,6 +6,7 @@ import java.lang.reflect.Constructor;
 import java.lang.reflect.Method;
 import java.lang.reflect.RecordComponent;
 import java.util.Arrays;
+import java.util.Map;
 
 /**
  * The configuration of a test: the defaults, or another configuration, with the settings that the
@@ -28,6 +29,14 @@ public final class ConfigBuilder {
   /** Starts from the default of every key. */
   public static ConfigBuilder defaults() {
     return from(JobConfig.read(Section.empty("")));
+  }
+
+  /** A configuration file's text, without the passwords. */
+  public static JobConfig read(String yaml) {
+    return JobConfig.parse(
+        "the test",
+        yaml,
+        Map.of("EXPERIMENT_ETL_SOURCE_PASSWORD", "-", "EXPERIMENT_ETL_CLICKHOUSE_PASSWORD", "-"));
   }
 
   /** Starts from a configuration. */

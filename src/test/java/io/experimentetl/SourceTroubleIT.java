@@ -158,17 +158,11 @@ class SourceTroubleIT {
       forgetful.setAutoCommit(false);
       statement.execute("SET search_path = public");
       statement.execute(lock);
-      await()
-          .atMost(Duration.ofMinutes(1))
-          .until(
-              () ->
-                  job.postgres.count(
-                              "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'public.etl_heartbeat'::regclass")
-                          + job.postgres.count(
-                              "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%etl_heartbeat%' AND datname = current_database()")
-                      > 0);
+      await().until(() -> heartbeatsThatWait() > 0);
       sql("INSERT INTO users (user_id) VALUES ('" + user + "')");
       job.awaitAnswer("SELECT count() FROM users FINAL WHERE user_id = '" + user + "'", "1");
+      await("the heartbeat is given up, and not in the way of others")
+          .until(() -> heartbeatsThatWait() == 0);
       forgetful.rollback();
     }
     long before =
@@ -181,6 +175,11 @@ class SourceTroubleIT {
                 job.postgres.count(
                         "SELECT (extract(epoch FROM max(beat_at)) * 1000)::bigint FROM public.etl_heartbeat WHERE writer = 'source'")
                     > before);
+  }
+
+  private static long heartbeatsThatWait() {
+    return job.postgres.count(
+        "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%etl_heartbeat%' AND datname = current_database()");
   }
 
   @Test

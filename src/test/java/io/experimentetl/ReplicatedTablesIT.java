@@ -51,6 +51,7 @@ class ReplicatedTablesIT {
           before shop.state, placed_at timestamptz NOT NULL, day date, clock timestamp, payload jsonb, tags text[], won boolean,
           ref uuid, ratio double precision, rate real, small smallint, whole int, note text,
           code char(4), address inet);
+      CREATE TABLE shop.kinds (id int PRIMARY KEY);
       CREATE TABLE shop."Lines" (a int NOT NULL, b text NOT NULL, qty int NOT NULL, PRIMARY KEY (a, b));
       -- Not compressed, so that large values are stored apart.
       ALTER TABLE shop.bets ALTER COLUMN note SET STORAGE EXTERNAL;
@@ -63,6 +64,7 @@ class ReplicatedTablesIT {
       replicate:
         - {table: shop.bets, order-by: [user_id], partition-by: placed_at, ttl: {column: placed_at, after: 3650d}, new-columns: alter}
         - {table: shop.Lines, name: order_lines, truncate: apply}
+        - {table: shop.kinds}
       """;
 
   /** Every column of a bet as a text that both servers print alike. */

@@ -59,7 +59,9 @@ public record WarehouseShape(
             timeout,
             row ->
                 new WarehouseShape(
-                    List.of(plain(row.getString(1)).split(", ")), plain(row.getString(2)), columns))
+                    List.of(withoutParentheses(plain(row.getString(1))).split(", ")),
+                    plain(row.getString(2)),
+                    columns))
         .stream()
         .findFirst();
   }
@@ -69,6 +71,11 @@ public record WarehouseShape(
         ? new ReplicatedTable.Column(
             name, type.substring(NULLABLE.length(), type.length() - 1), true)
         : new ReplicatedTable.Column(name, type, false);
+  }
+
+  /** The key of one column that was declared in parentheses is shown in them. */
+  private static String withoutParentheses(String key) {
+    return key.startsWith("(") ? key.substring(1, key.length() - 1) : key;
   }
 
   /** Without the quotes that ClickHouse needs around some names. */

@@ -12,6 +12,7 @@ import io.experimentetl.clickhouse.ProgressMarker;
  * @param missingExperiments see {@link MissingReferences}
  * @param missingVariants see {@link MissingReferences}
  * @param deletedExperiments see {@link MissingReferences}
+ * @param deletedVariants see {@link MissingReferences}
  * @param statistics the settings of the statistics: see {@link SavedStatistics}
  * @param endedMetrics names of metrics that were counted once and are not any more
  * @param truncates of the open transaction; the same in all subtasks
@@ -25,6 +26,7 @@ public record AttributeProgress(
     long[] missingExperiments,
     long[] missingVariants,
     long[] deletedExperiments,
+    long[] deletedVariants,
     String statistics,
     String[] endedMetrics,
     Truncate[] truncates,

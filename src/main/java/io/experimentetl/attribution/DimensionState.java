@@ -150,7 +150,9 @@ final class DimensionState {
     }
     boolean isAwaited = missing.experiments.remove(row.id()) && !isDeleted;
     boolean isRejoined =
-        isDeleted ? old != null && missing.deleted.add(row.id()) : missing.deleted.remove(row.id());
+        isDeleted
+            ? old != null && missing.deletedExperiments.add(row.id())
+            : missing.deletedExperiments.remove(row.id());
     boolean countsOtherwise =
         old != null && (isDeleted || !old.countsLike(dimensions.experiment(row.id())));
     // Which facts a subtask has is its own matter; the version is the same in all of them.
@@ -183,10 +185,15 @@ final class DimensionState {
       dimensions.put(now);
     }
     boolean isAwaited = missing.variants.remove(row.id()) && !isDeleted;
+    if (isDeleted && old != null) {
+      missing.deletedVariants.add(row.id());
+    }
+    // The facts of its users have stayed, and count again.
+    boolean isBack = !isDeleted && missing.deletedVariants.remove(row.id());
     boolean countsOtherwise =
         old != null && (isDeleted || old.experimentId() != row.experimentId());
     Set<Long> restated = new HashSet<>();
-    if (isAwaited || countsOtherwise) {
+    if (isAwaited || isBack || countsOtherwise) {
       restated.addAll(of);
     }
     if (old == null || countsOtherwise) {

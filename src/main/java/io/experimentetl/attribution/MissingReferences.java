@@ -13,7 +13,10 @@ final class MissingReferences {
   final Set<Long> variants = new HashSet<>();
 
   /** Ids of the experiments that were deleted and have not come back. */
-  final Set<Long> deleted = new HashSet<>();
+  final Set<Long> deletedExperiments = new HashSet<>();
+
+  /** The same of variants. */
+  final Set<Long> deletedVariants = new HashSet<>();
 
   /** Adds the ids of a checkpoint. */
   void addAll(AttributeProgress restored) {
@@ -24,7 +27,10 @@ final class MissingReferences {
       variants.add(id);
     }
     for (long id : restored.deletedExperiments()) {
-      deleted.add(id);
+      deletedExperiments.add(id);
+    }
+    for (long id : restored.deletedVariants()) {
+      deletedVariants.add(id);
     }
   }
 }

@@ -3,8 +3,6 @@ package io.experimentetl;
 import io.experimentetl.attribution.AttributeOperator;
 import io.experimentetl.cdc.ChangeTypeInfo;
 import io.experimentetl.cdc.PostgresChanges;
-import io.experimentetl.cdc.PostgresSourceSettings;
-import io.experimentetl.cdc.ReplicatedBuckets;
 import io.experimentetl.cdc.RouteOperator;
 import io.experimentetl.cdc.SourceStreams;
 import io.experimentetl.clickhouse.JointCommit;
@@ -20,10 +18,8 @@ import io.experimentetl.model.HealthContribution;
 import io.experimentetl.outbox.OutboxMessage;
 import io.experimentetl.outbox.OutboxRelay;
 import io.experimentetl.quality.ChangedRowsOperator;
-import io.experimentetl.replicate.ReplicateOperator;
 import io.experimentetl.stats.DailyStatsOperator;
 import io.experimentetl.stats.ExperimentHealthOperator;
-import io.experimentetl.warehouse.Warehouse;
 import io.experimentetl.warehouse.WarehouseSinks;
 import java.util.ArrayList;
 import java.util.List;
@@ -143,20 +139,20 @@ public final class ExperimentEtlPipeline {
     commit.add(dailyStats(config, attributed, dimensions), sinks.dailyStats());
     commit.add(health, sinks.health());
     commit.add(health.getSideOutput(ExperimentHealthOperator.ALLOCATIONS), sinks.allocations());
+    DataStream<Either<ProgressMarker, Change>> users = users(routed, attributed);
     DataStream<Either<ProgressMarker, Finding>> findings =
-        replicate(
-            config,
-            routed,
-            dimensions,
-            sinks,
-            findings(config, routed, attributed, health, kafka).union(source.findings()));
+        findings(config, routed, attributed, health, kafka).union(source.findings());
+    if (!config.replicate().isEmpty()) {
+      findings =
+          findings.union(new ReplicatedGraph(config, routed, users, dimensions).attach(sinks));
+    }
     commit.add(findings, sinks.inconsistencies());
     attachFindingsTopic(findings, kafka);
     commit
         .add(routed.getSideOutput(RouteOperator.EXPERIMENTS), sinks.experiments())
         .setParallelism(1);
     commit.add(routed.getSideOutput(RouteOperator.VARIANTS), sinks.variants()).setParallelism(1);
-    commit.add(users(routed, attributed), sinks.users()).setParallelism(1);
+    commit.add(users, sinks.users()).setParallelism(1);
     commit.build();
   }
 
@@ -188,7 +184,7 @@ public final class ExperimentEtlPipeline {
   }
 
   /** An operator on keyed rows that also receives every dimension and every progress marker. */
-  private static <T, K, R> SingleOutputStreamOperator<R> besideDimensions(
+  static <T, K, R> SingleOutputStreamOperator<R> besideDimensions(
       String uid,
       KeyedStream<T, K> rows,
       DataStream<Either<ProgressMarker, Change>> dimensions,
@@ -252,38 +248,6 @@ public final class ExperimentEtlPipeline {
     return kafka.outbox() == null
         ? findings
         : findings.union(relay(config.outbox(), routed, kafka.outbox()));
-  }
-
-  /** Writes the replicated tables and adds the findings about their rows to the others. */
-  private static DataStream<Either<ProgressMarker, Finding>> replicate(
-      JobConfig config,
-      SingleOutputStreamOperator<Change> routed,
-      DataStream<Either<ProgressMarker, Change>> dimensions,
-      WarehouseSinks sinks,
-      DataStream<Either<ProgressMarker, Finding>> others) {
-    if (config.replicate().isEmpty()) {
-      return others;
-    }
-    SingleOutputStreamOperator<Either<ProgressMarker, Finding>> replicated =
-        besideDimensions(
-            Uids.REPLICATE,
-            routed
-                .getSideOutput(ReplicatedBuckets.OUTPUT)
-                .keyBy(ReplicatedBuckets::keyOf, Types.STRING),
-            dimensions,
-            ReplicateOperator.TYPE,
-            new ReplicateOperator(
-                config.replicate(),
-                PostgresSourceSettings.of(config),
-                Warehouse.connection(config.clickhouse(), config.clickhouse().database())));
-    for (int i = 0; i < sinks.replicated().size(); i++) {
-      sinks
-          .commit()
-          .add(
-              replicated.getSideOutput(ReplicateOperator.outputOf(config.replicate().get(i))),
-              sinks.replicated().get(i));
-    }
-    return others.union(replicated.getSideOutput(ReplicateOperator.findings()));
   }
 
   /** Relays the outbox and returns the findings about its rows. */

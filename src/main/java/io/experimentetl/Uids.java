@@ -10,6 +10,10 @@ package io.experimentetl;
 final class Uids {
   static final String ROUTE = "route";
   static final String REPLICATE = "replicate";
+  static final String LOOKED_UP_USERS = "looked-up-users";
+  static final String LOOK_UP = "look-up";
+  static final String JOIN_LOOKUPS = "join-lookups";
+  static final String MISSING_LOOKUPS = "missing-lookups";
   static final String ATTRIBUTE = "attribute";
   static final String CHANGED_ROWS = "changed-rows";
   static final String TRUNCATED_USERS = "truncated-users";

@@ -34,7 +34,7 @@ import org.junit.jupiter.api.TestMethodOrder;
 import org.junit.jupiter.api.extension.RegisterExtension;
 import org.junit.jupiter.api.io.TempDir;
 
-/** Two replicated tables beside the default ones: ClickHouse shows what PostgreSQL holds. */
+/** Replicated tables beside the default ones: ClickHouse shows what PostgreSQL holds. */
 @TestInstance(TestInstance.Lifecycle.PER_CLASS)
 @TestMethodOrder(MethodOrderer.OrderAnnotation.class)
 class ReplicatedTablesIT {
@@ -51,7 +51,8 @@ class ReplicatedTablesIT {
           before shop.state, placed_at timestamptz NOT NULL, day date, clock timestamp, payload jsonb, tags text[], won boolean,
           ref uuid, ratio double precision, rate real, small smallint, whole int, note text,
           code char(4), address inet);
-      CREATE TABLE shop.kinds (id int PRIMARY KEY);
+      CREATE TABLE shop.events (id int PRIMARY KEY, name text, category varchar(40), fee numeric(10, 2), starts timestamptz, state shop.state);
+      CREATE TABLE shop.slips (id bigint PRIMARY KEY, event_id bigint, user_id text, stake numeric(12, 2) NOT NULL, placed_at timestamptz NOT NULL);
       CREATE TABLE shop."Lines" (a int NOT NULL, b text NOT NULL, qty int NOT NULL, PRIMARY KEY (a, b));
       -- Not compressed, so that large values are stored apart.
       ALTER TABLE shop.bets ALTER COLUMN note SET STORAGE EXTERNAL;
@@ -64,7 +65,16 @@ class ReplicatedTablesIT {
       replicate:
         - {table: shop.bets, order-by: [user_id], partition-by: placed_at, ttl: {column: placed_at, after: 3650d}, new-columns: alter}
         - {table: shop.Lines, name: order_lines, truncate: apply}
-        - {table: shop.kinds}
+        - table: shop.slips
+          partition-by: placed_at
+          truncate: apply
+          lookups:
+            - {table: shop.events, on: {event_id: id}, columns: {event_name: name, event_category: category, fee: fee, starts: starts, event_state: state}, rewrite: true}
+            - {table: users, on: {user_id: user_id}, columns: {user_name: name, user_active: is_active}, rewrite: true}
+            - {table: shop.events, on: {event_id: id}, columns: {name_when_placed: name}}
+          rollups:
+            - {name: daily_slips, day: placed_at, zone: Europe/Berlin, by: [event_category], sums: [stake], distinct: [user_id]}
+        - {table: shop.events}
       """;
 
   /** Every column of a bet as a text that both servers print alike. */
@@ -98,6 +108,9 @@ class ReplicatedTablesIT {
         SCHEMA,
         CaptureSql.of(config.source().tables(), "experiment_etl", "experiment_etl").text(),
         bets(1, 200),
+        "INSERT INTO users (user_id, name, email) SELECT 's' || n, 'Name ' || n, 'mail' FROM generate_series(1, 20) n",
+        "INSERT INTO shop.events SELECT n, 'event ' || n, 'c' || n % 3, n / 8.0, TIMESTAMPTZ '2026-09-01 12:00Z', 'OPEN' FROM generate_series(1, 20) n",
+        slips(1, 300),
         "INSERT INTO shop.\"Lines\" SELECT n % 7, 'b:' || n, n FROM generate_series(1, 50) n");
     databases.makeSlotAnew();
     for (String statement :
@@ -139,6 +152,23 @@ class ReplicatedTablesIT {
           'c' || n %% 100, ('10.0.0.' || n %% 250)::inet
         FROM generate_series(%d, %d) n"""
         .formatted(from, to);
+  }
+
+  /** Of every fifth the user does not exist, and some name no event. */
+  private static String slips(int from, int to) {
+    return "INSERT INTO shop.slips SELECT n, CASE WHEN n %% 7 > 0 THEN 1 + n %% 20 END, 's' || n %% 25, n / 4.0, TIMESTAMPTZ '2026-09-01 22:30Z' + n %% 50 * INTERVAL '1 day' FROM generate_series(%d, %d) n"
+        .formatted(from, to);
+  }
+
+  private void awaitSlips() throws Exception {
+    job.awaitAnswer(
+        "SELECT id, event_name, event_category, toDecimalString(fee, 2), toString(toUnixTimestamp(starts)), event_state, user_name, user_active FROM slips FINAL ORDER BY id",
+        one(
+            "SELECT string_agg(concat_ws(E'\t', s.id, coalesce(e.name, '\\N'), coalesce(e.category, '\\N'), coalesce(e.fee::text, '\\N'), coalesce(extract(epoch FROM e.starts)::bigint::text, '\\N'), coalesce(e.state::text, '\\N'), coalesce(u.name, '\\N'), coalesce(u.is_active::text, '\\N')), E'\n' ORDER BY s.id) FROM shop.slips s LEFT JOIN shop.events e ON e.id = s.event_id LEFT JOIN users u ON u.user_id = s.user_id"));
+    job.awaitAnswer(
+        "SELECT toString(day), ifNull(event_category, '-') AS category, rows, toDecimalString(sum_stake, 2), distinct_user_id FROM daily_slips ORDER BY day, category",
+        one(
+            "SELECT string_agg(concat_ws(E'\\t', day, category, n, stake, users), E'\\n' ORDER BY day, category COLLATE \"C\") FROM (SELECT (placed_at AT TIME ZONE 'Europe/Berlin')::date AS day, coalesce(category, '-') AS category, count(*) AS n, sum(stake) AS stake, count(DISTINCT user_id) AS users FROM shop.slips s LEFT JOIN shop.events e ON e.id = s.event_id GROUP BY 1, 2) d"));
   }
 
   /** Count and one hash over every column of every row. */
@@ -289,6 +319,7 @@ class ReplicatedTablesIT {
   @Order(7)
   void rowsThatDifferInClickHouseAreReadAgainWhileOthersChange() throws Exception {
     job.clickHouse.query("DELETE FROM bets WHERE bet_id % 4 = 1");
+    job.clickHouse.query("DELETE FROM slips WHERE id % 4 = 1");
     job.clickHouse.query(
         "ALTER TABLE bets UPDATE note = 'wrong' WHERE bet_id % 4 = 2 SETTINGS mutations_sync = 2");
     job.clickHouse.query(
@@ -319,6 +350,45 @@ class ReplicatedTablesIT {
     awaitNoRequest();
     assertThat(job.clickHouse.query("SELECT count() FROM order_lines FINAL WHERE a != 21"))
         .isEqualTo(kept);
+  }
+
+  @Test
+  @Order(9)
+  void rowsCarryTheColumnsOfTheirReferences() throws Exception {
+    awaitSlips();
+    assertThat(
+            job.clickHouse.query(
+                "SELECT subject, replaceRegexpOne(detail, ', such as .*: ', ': ') FROM findings_open WHERE code = 'R-ORPHAN-LOOKUP'"))
+        .isEqualTo(
+            "column:shop.slips.user_id\t60 rows of shop.slips: user_active and user_name are NULL");
+    job.execute(
+        "UPDATE shop.events SET name = 'new ' || name, fee = NULL, state = 'SETTLED' WHERE id % 2 = 0",
+        "UPDATE shop.slips SET event_id = NULL WHERE id % 9 = 0",
+        "UPDATE shop.slips SET event_id = 2 WHERE id % 11 = 0",
+        "UPDATE shop.slips SET placed_at = placed_at + INTERVAL '40 days', user_id = 's1' WHERE id % 13 = 0",
+        "DELETE FROM shop.slips WHERE id % 17 = 0",
+        "UPDATE users SET name = 'renamed' WHERE user_id = 's3'",
+        "DELETE FROM users WHERE user_id = 's4'",
+        "INSERT INTO users (user_id, name, email) VALUES ('s0', 'late', 'mail')",
+        slips(301, 320));
+    awaitSlips();
+    assertThat(
+            job.clickHouse.query(
+                "SELECT name_when_placed, event_name FROM slips FINAL WHERE id = 3 OR id = 302 ORDER BY id"))
+        .isEqualTo("event 4\tnew event 4\nevent 3\tevent 3");
+    job.redeploy(1);
+    job.execute(
+        "DELETE FROM shop.events WHERE id = 5",
+        "UPDATE shop.events SET id = 105 WHERE id = 6",
+        "BEGIN; SELECT retention_begin(); DELETE FROM shop.events WHERE id = 7; COMMIT");
+    job.awaitAnswer(
+        "SELECT groupUniqArray(event_name) FROM slips FINAL WHERE event_id IN (5, 6, 7) AND event_name IS NOT NULL",
+        "['event 7']");
+    job.execute(
+        "INSERT INTO shop.events (id, name) VALUES (6, 'six')",
+        "TRUNCATE shop.slips",
+        slips(500, 600));
+    job.awaitAnswer("SELECT count(), countIf(event_name = 'six') > 0 FROM slips FINAL", "101\t1");
   }
 
   private static String request(String relation) {

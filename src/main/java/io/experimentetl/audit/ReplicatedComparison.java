@@ -31,8 +31,9 @@ import java.util.stream.Stream;
 
 /**
  * Compares a replicated table: count and hash of 4096 buckets of its rows, and then the rows of the
- * buckets that differ. Compared are the columns that ClickHouse's table has of its own. Rows that
- * retention has deleted or truncated at the source are ClickHouse's alone, and are left out.
+ * buckets that differ. Compared are the columns that ClickHouse's table has of its own, and what
+ * lookups that rewrite have looked up. Rows that retention has deleted or truncated at the source
+ * are ClickHouse's alone, and are left out.
  */
 final class ReplicatedComparison {
   /** Hexadecimal digits of a key's hash: as many as keep a list of all buckets a short query. */
@@ -64,9 +65,10 @@ final class ReplicatedComparison {
   private final Warehouse warehouse;
   private final TableSql sql;
   private final WarehouseShape shape;
+  private final LookedUpColumns lookedUp;
 
   /** By column, the type in the source. */
-  private final Map<String, String> types = new HashMap<>();
+  private final Map<String, String> types;
 
   /** The version up to which a truncate of retention has removed rows at the source only. */
   private final long keptUpTo;
@@ -78,17 +80,34 @@ final class ReplicatedComparison {
     this.source = source;
     this.warehouse = warehouse;
     TableBinding binding = settings.mapping().entry(table.path());
-    source.read(
-        settings,
-        TableSql.typesQuery(binding),
-        row -> types.put(row.getString(1), row.getString(2)));
+    this.types = typesOf(binding);
     this.sql = new TableSql(binding, types, false);
     this.shape = warehouse.shapeOf(table);
+    this.lookedUp =
+        new LookedUpColumns(
+            table,
+            settings.replicated(),
+            settings.mapping(),
+            sql,
+            other -> new TableSql(other, typesOf(other), false));
     this.keptUpTo =
         warehouse.count(
             "SELECT max(_lsn) * 1024 + 1023 FROM data_inconsistencies FINAL WHERE code = '%s' AND subject_kind = '%s' AND subject_key = '%s'"
                 .formatted(
                     FindingCode.C_DELETE_RETENTION.code(), SubjectKind.TABLE.text(), table.name()));
+  }
+
+  private Map<String, String> typesOf(TableBinding binding) {
+    Map<String, String> named = new HashMap<>();
+    source.read(
+        settings,
+        TableSql.typesQuery(binding),
+        row -> named.put(row.getString(1), row.getString(2)));
+    return named;
+  }
+
+  private List<ReplicatedTable.Column> compared() {
+    return shape.columns().stream().filter(column -> lookedUp.isCompared(column.name())).toList();
   }
 
   /**
@@ -232,12 +251,12 @@ final class ReplicatedComparison {
 
   private String sourceRows() {
     Map<String, String> texts = new HashMap<>();
-    shape.columns().forEach(column -> texts.put(column.name(), inPostgres(column)));
+    compared().forEach(column -> texts.put(column.name(), inPostgres(column)));
     String row =
-        shape.columns().stream()
+        compared().stream()
             .map(column -> "coalesce('+' || %s, '-')".formatted(texts.get(column.name())))
             .collect(Collectors.joining(" || chr(31) || "));
-    return "SELECT %s AS k, ('x' || left(md5(%s), 12))::bit(48)::bigint AS h, %s AS own FROM %s.%s"
+    return "SELECT %s AS k, ('x' || left(md5(%s), 12))::bit(48)::bigint AS h, %s AS own FROM %s.%s%s"
         .formatted(
             KeyText.sql(shape.sortingKey().stream().map(texts::get).toList()),
             PostgresRows.bytes(row, source.isUtf8()),
@@ -247,14 +266,19 @@ final class ReplicatedComparison {
                         shape.sortingKey().stream().map(sql::text))
                     .toList()),
             SqlNames.quoted(table.schema()),
-            SqlNames.quoted(table.table()));
+            SqlNames.quoted(table.table()),
+            lookedUp.joins());
   }
 
   private String warehouseRows() {
     Map<String, String> texts = new HashMap<>();
-    shape.columns().forEach(column -> texts.put(column.name(), inClickHouse(column)));
+    compared()
+        .forEach(
+            column ->
+                texts.put(
+                    column.name(), lookedUp.inClickHouse(column.name(), inClickHouse(column))));
     String row =
-        shape.columns().stream()
+        compared().stream()
             .map(column -> "ifNull(concat('+', %s), '-')".formatted(texts.get(column.name())))
             .collect(Collectors.joining(", "));
     return "SELECT concat(%s, '') AS k, reinterpretAsUInt64(reverse(substring(MD5(arrayStringConcat([%s], char(31))), 1, 6))) AS h, _version AS v FROM %s FINAL WHERE _delete_reason != '%s'"
@@ -277,8 +301,9 @@ final class ReplicatedComparison {
   }
 
   private String inPostgres(ReplicatedTable.Column column) {
-    String name = SqlNames.quoted(column.name());
-    String text = sql.text(column.name());
+    LookedUpColumns.Expression joined = lookedUp.inPostgres(column.name());
+    String name = joined == null ? SqlNames.quoted(column.name()) : joined.value();
+    String text = joined == null ? sql.text(column.name()) : joined.text();
     return switch (ReplicatedType.of(column.type())) {
       case FLOAT -> "encode(float8send((%s)::float8), 'hex')".formatted(text);
       case DECIMAL ->

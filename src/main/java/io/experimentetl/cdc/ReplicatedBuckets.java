@@ -23,11 +23,12 @@ public final class ReplicatedBuckets {
   /** The bucket of a row or a truncate, as text: the hash of a text is the same on every JVM. */
   public static String keyOf(Change change) {
     ReplicatedRow row = rowOf(change);
-    String bucket =
-        isTruncate(change)
-            ? row.columns()
-            : Integer.toString(Math.floorMod(row.key().hashCode(), BUCKETS));
-    return row.table() + "/" + bucket;
+    return isTruncate(change) ? row.table() + "/" + row.columns() : keyOf(row.table(), row.key());
+  }
+
+  /** The bucket of a row of this table with this key. */
+  public static String keyOf(String table, String key) {
+    return table + "/" + Math.floorMod(key.hashCode(), BUCKETS);
   }
 
   /** Whether the change is one of {@link #ofEveryBucket}. */

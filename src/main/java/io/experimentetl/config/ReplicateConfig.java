@@ -25,11 +25,15 @@ final class ReplicateConfig {
 
   private final String schema;
   private final SourceMapping tables;
+  private final LookupConfig lookups;
+  private final RollupConfig rollups =
+      new RollupConfig(name -> NAME.matcher(name).matches() && !OWN.matcher(name).matches());
   private final List<ReplicatedTable> read = new ArrayList<>();
 
   private ReplicateConfig(String schema, SourceMapping tables) {
     this.schema = schema;
     this.tables = tables;
+    this.lookups = new LookupConfig(schema, tables);
   }
 
   /** Reads the entries; an entry without a name of a table is left out. */
@@ -45,13 +49,21 @@ final class ReplicateConfig {
           return "";
         },
         List.of());
+    for (ReplicatedTable table : config.read) {
+      if (config.rollups.has(table.name())) {
+        section.error(
+            "replicate",
+            "has a table and a rollup of the name %s.".formatted(table.name()),
+            "Give each a name of its own in ClickHouse.");
+      }
+    }
     if (source.type() == SourceType.KAFKA) {
       section.error(
           "replicate",
           "needs source.type: postgres, because topics do not say how a column is typed.",
           "Remove it, or read PostgreSQL.");
     }
-    return config.read;
+    return config.lookups.complete(config.read);
   }
 
   private void readEntry(Section section) {
@@ -86,7 +98,10 @@ final class ReplicateConfig {
                 ReplicatedTable.Truncate.REFUSE),
             section.get("new-columns", choice(NewColumns.class), NewColumns.JSON),
             List.of(),
+            rollups.read(section, "replicate[" + read.size() + "]"),
+            List.of(),
             List.of());
+    lookups.read(section, entry.index());
     if (named) {
       checkNames(section, entry);
       read.add(entry);

@@ -21,6 +21,8 @@ import java.util.Optional;
  * @param ttl how long ClickHouse keeps rows; null: for ever
  * @param truncate what a TRUNCATE means
  * @param newColumns what becomes of a column that is added while the job runs
+ * @param lookups columns of other tables that its rows carry
+ * @param rollups views of daily figures over its rows
  * @param key the columns that sort the table in ClickHouse: those of {@code orderBy}, and those of
  *     the primary key behind them; empty: the source's catalogue was not read yet
  * @param columns those that ClickHouse's table has of its own; empty: not read yet
@@ -35,6 +37,8 @@ public record ReplicatedTable(
     Ttl ttl,
     Truncate truncate,
     NewColumns newColumns,
+    List<Lookup> lookups,
+    List<Rollup> rollups,
     List<String> key,
     List<Column> columns)
     implements Serializable {
@@ -72,6 +76,8 @@ public record ReplicatedTable(
 
   public ReplicatedTable {
     orderBy = List.copyOf(orderBy);
+    lookups = List.copyOf(lookups);
+    rollups = List.copyOf(rollups);
     key = List.copyOf(key);
     columns = List.copyOf(columns);
   }
@@ -91,8 +97,27 @@ public record ReplicatedTable(
     return columns.stream().filter(column -> column.name.equals(wanted)).findFirst();
   }
 
+  /** What identifies a lookup among those of all tables, also when their order changes. */
+  public String idOf(Lookup lookup) {
+    return name + "." + lookup.columns().get(0).own();
+  }
+
+  /** The lookup that gives a column; empty: the column is of the source's table. */
+  public Optional<Lookup> lookupOf(String column) {
+    return lookups.stream().filter(lookup -> lookup.added().contains(column)).findFirst();
+  }
+
   /** The same with what the catalogues of both servers say. */
   public ReplicatedTable with(List<String> sortingKey, List<Column> own) {
+    return copy(lookups, sortingKey, own);
+  }
+
+  /** The same with these lookups. */
+  public ReplicatedTable with(List<Lookup> others) {
+    return copy(others, key, columns);
+  }
+
+  private ReplicatedTable copy(List<Lookup> others, List<String> sortingKey, List<Column> own) {
     return new ReplicatedTable(
         index,
         schema,
@@ -103,6 +128,8 @@ public record ReplicatedTable(
         ttl,
         truncate,
         newColumns,
+        others,
+        rollups,
         sortingKey,
         own);
   }

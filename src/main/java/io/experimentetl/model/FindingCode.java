@@ -34,6 +34,11 @@ public enum FindingCode {
       true,
       "The user of the event has no assignment in the experiment.",
       "Find out why the assigner did not store the assignment. Until it is stored, the user does not count."),
+  R_ORPHAN_LOOKUP(
+      WARNING,
+      true,
+      "Rows of a replicated table name a row that the table of a lookup does not have, or whose value the looked-up column cannot hold. What is looked up is NULL.",
+      "Create the row, or correct the column that names it. The rows are corrected when it comes."),
   R_VARIANT_NOT_IN_EXPERIMENT(
       ERROR,
       true,

@@ -45,6 +45,11 @@ public record RowVersion(
     return new RowVersion(lsn, committedAt, version, deleted, deleteReason, true);
   }
 
+  /** The same place, in a version that is above this one. */
+  public RowVersion revised(long by) {
+    return new RowVersion(lsn, committedAt, version + by, deleted, deleteReason, needsCheckpoint);
+  }
+
   /** The same place, of a row that is deleted there. */
   public RowVersion deletedBy(String reason) {
     return new RowVersion(lsn, committedAt, version, true, reason, needsCheckpoint);

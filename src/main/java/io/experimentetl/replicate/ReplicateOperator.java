@@ -64,6 +64,13 @@ public final class ReplicateOperator extends AbstractStreamOperator<Either<Progr
   private static final OutputTag<Either<ProgressMarker, Finding>> FINDINGS =
       new OutputTag<>("replicate-findings", TYPE);
 
+  /** Rows of the tables with lookups, in the place of their own outputs. */
+  private static final OutputTag<Either<Change, LookupAnswer>> JOINED =
+      new OutputTag<>("replicated-rows", JoinOperator.INPUT);
+
+  private static final OutputTag<LookupInput> LOOKUPS =
+      new OutputTag<>("lookups", LookupOperator.INPUT);
+
   private static final Duration DDL_TIMEOUT = Duration.ofMinutes(1);
 
   private static final MapStateDescriptor<String, Byte> ROWS =
@@ -83,6 +90,7 @@ public final class ReplicateOperator extends AbstractStreamOperator<Either<Progr
   private transient Map<String, OutputTag<Either<ProgressMarker, Change>>> outputs;
   private transient Map<String, Set<String>> seenColumns;
   private transient MapState<String, Byte> rows;
+  private transient LookupRequests requests;
   private transient FindingReporter findings;
   private transient ProgressMarker marker;
 
@@ -104,6 +112,16 @@ public final class ReplicateOperator extends AbstractStreamOperator<Either<Progr
     return new OutputTag<>("replicated-" + table.name(), PostgresChanges.TYPE);
   }
 
+  /** The rows of tables with lookups, to be joined. */
+  public static OutputTag<Either<Change, LookupAnswer>> rows() {
+    return JOINED;
+  }
+
+  /** The references that rows name, and rows that others may name. */
+  public static OutputTag<LookupInput> lookups() {
+    return LOOKUPS;
+  }
+
   /** The findings. */
   public static OutputTag<Either<ProgressMarker, Finding>> findings() {
     return FINDINGS;
@@ -113,12 +131,19 @@ public final class ReplicateOperator extends AbstractStreamOperator<Either<Progr
   public void open() throws Exception {
     super.open();
     rows = getRuntimeContext().getMapState(ROWS);
+    requests =
+        new LookupRequests(
+            tables,
+            getRuntimeContext().getMapState(LookupRequests.REFERENCES),
+            input -> output.collect(LOOKUPS, new StreamRecord<>(input)));
     encoders = new HashMap<>();
     outputs = new HashMap<>();
     seenColumns = new HashMap<>();
     for (ReplicatedTable table : tables) {
       encoders.put(table.name(), new ReplicatedEncoder(table));
-      outputs.put(table.name(), outputOf(table));
+      if (table.lookups().isEmpty()) {
+        outputs.put(table.name(), outputOf(table));
+      }
       seenColumns.put(table.name(), new HashSet<>());
     }
     findings =
@@ -178,6 +203,7 @@ public final class ReplicateOperator extends AbstractStreamOperator<Either<Progr
                   "column %s of %s".formatted(holding.column(), encoder.table().qualifiedName()))
               .at(change, FindingVersions.of(change)));
     }
+    requests.request(change);
     send(change, encoder);
   }
 
@@ -210,6 +236,7 @@ public final class ReplicateOperator extends AbstractStreamOperator<Either<Progr
       rows.remove(key);
       resolve(before, key, change);
     }
+    requests.release(ReplicatedBuckets.rowOf(change).table(), key, change);
   }
 
   private void resolve(byte before, String key, Change change) {
@@ -257,6 +284,7 @@ public final class ReplicateOperator extends AbstractStreamOperator<Either<Progr
   private void forgetAll(Change truncate, ReplicatedEncoder encoder) throws Exception {
     for (Map.Entry<String, Byte> row : rows.entries()) {
       resolve(row.getValue(), row.getKey(), truncate);
+      requests.release(encoder.table().name(), row.getKey(), truncate);
       if (truncate.kind() == ChangeKind.TRUNCATE) {
         sendTombstone(truncate, row.getKey(), encoder);
       }
@@ -277,7 +305,14 @@ public final class ReplicateOperator extends AbstractStreamOperator<Either<Progr
   }
 
   private void send(Change change, ReplicatedEncoder encoder) {
-    output.collect(outputs.get(encoder.table().name()), new StreamRecord<>(Either.Right(change)));
+    if (change.kind() != ChangeKind.RETENTION_DELETE) {
+      requests.offer(change);
+    }
+    if (encoder.table().lookups().isEmpty()) {
+      output.collect(outputs.get(encoder.table().name()), new StreamRecord<>(Either.Right(change)));
+    } else {
+      output.collect(JOINED, new StreamRecord<>(Either.Left(change)));
+    }
   }
 
   /** The values are in the JSON object, whether or not a column reads them from there. */

@@ -6,20 +6,32 @@ import io.experimentetl.warehouse.ReplicatedType;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.stream.Collectors;
+import java.util.stream.Stream;
 
 /** The statements that make a replicated table in ClickHouse, to be reviewed before they run. */
 final class ReplicatedDdl {
   private ReplicatedDdl() {}
 
-  /** The table of PostgreSQL's, in the form of the job's own tables. */
-  static String create(ReplicatedTable table, SourceShape source) {
+  /**
+   * The table of PostgreSQL's, in the form of the job's own tables.
+   *
+   * @param lookedUp the columns that its lookups add
+   */
+  static String create(
+      ReplicatedTable table, SourceShape source, List<SourceShape.Column> lookedUp) {
     List<String> key = table.sortingKey(source.primaryKey());
     int widest =
-        source.columns().stream().mapToInt(column -> column.name().length()).max().orElse(0);
+        Stream.concat(source.columns().stream(), lookedUp.stream())
+            .mapToInt(column -> column.name().length())
+            .max()
+            .orElse(0);
     int width = Math.max(widest, ReplicatedTable.NEW_COLUMNS.length() + 2);
     List<String> lines = new ArrayList<>();
     for (SourceShape.Column column : source.columns()) {
       lines.add(line(column.name(), type(column), comment(column), width));
+    }
+    for (SourceShape.Column column : lookedUp) {
+      lines.add(line(column.name(), type(column), "looked up", width));
     }
     lines.add(
         line(
@@ -27,12 +39,7 @@ final class ReplicatedDdl {
             "String",
             "JSON object of columns that this table does not have, each a text or null",
             width));
-    lines.add(line("_lsn", "UInt64", "LSN of the change; 0: the initial snapshot", width));
-    lines.add(line("_committed_at", "DateTime64(6, 'UTC')", null, width));
-    lines.add(line("_version", "UInt64", null, width));
-    lines.add(line("_deleted", "UInt8", null, width));
-    lines.add(line("_delete_reason", "String", null, width));
-    lines.add(line("_batch_id", "LowCardinality(String)", null, width));
+    lines.addAll(versionLines(width));
     StringBuilder statement = new StringBuilder();
     statement.append("-- ").append(onOneLine(table.qualifiedName())).append(" of PostgreSQL.\n");
     if (!source.generated().isEmpty()) {
@@ -66,6 +73,16 @@ final class ReplicatedDdl {
         .append(
             "SETTINGS non_replicated_deduplication_window = 10000, /*cluster:replicated_deduplication_window = 10000, replicated_deduplication_window_seconds = 604800,*/ fsync_after_insert = 1, fsync_part_directory = 1;\n")
         .toString();
+  }
+
+  private static List<String> versionLines(int width) {
+    return List.of(
+        line("_lsn", "UInt64", "LSN of the change; 0: the initial snapshot", width),
+        line("_committed_at", "DateTime64(6, 'UTC')", null, width),
+        line("_version", "UInt64", null, width),
+        line("_deleted", "UInt8", null, width),
+        line("_delete_reason", "String", null, width),
+        line("_batch_id", "LowCardinality(String)", null, width));
   }
 
   private static String line(String name, String type, String comment, int width) {

@@ -6,7 +6,9 @@ import io.experimentetl.clickhouse.ClickHouseConnection;
 import io.experimentetl.clickhouse.ClickHouseReadException;
 import io.experimentetl.clickhouse.ClickHouseReader;
 import io.experimentetl.config.JobConfig;
+import io.experimentetl.mapping.Lookup;
 import io.experimentetl.mapping.ReplicatedTable;
+import io.experimentetl.mapping.Rollup;
 import io.experimentetl.mapping.SqlNames;
 import io.experimentetl.warehouse.ReplicatedType;
 import java.sql.Connection;
@@ -68,11 +70,17 @@ public final class Replication {
     Replication replication = new Replication(source, null);
     StringBuilder statements = new StringBuilder();
     try (Connection connection = SourceServer.connect(source)) {
+      LookupShapes lookups = new LookupShapes(tables, connection, source.place());
       for (ReplicatedTable table : tables) {
         SourceShape shape = SourceShape.read(connection, table);
-        if (replication.isFit(table, shape)) {
+        if (replication.isFit(table, shape, lookups)) {
           statements.append(statements.isEmpty() ? "" : "\n");
-          statements.append(ReplicatedDdl.create(table, shape));
+          List<SourceShape.Column> lookedUp = lookups.columns(table);
+          statements.append(ReplicatedDdl.create(table, shape, lookedUp));
+          for (Rollup rollup : table.rollups()) {
+            statements.append("\n");
+            statements.append(RollupViews.create(table, rollup, shape, lookedUp));
+          }
         }
       }
     }
@@ -87,8 +95,9 @@ public final class Replication {
       List<ReplicatedTable> tables, Connection connection, PostgresSourceSettings source)
       throws SQLException {
     Replication replication = new Replication(source, null);
+    LookupShapes lookups = new LookupShapes(tables, connection, source.place());
     for (ReplicatedTable table : tables) {
-      replication.isFit(table, SourceShape.read(connection, table));
+      replication.isFit(table, SourceShape.read(connection, table), lookups);
     }
     return replication.problems;
   }
@@ -139,9 +148,10 @@ public final class Replication {
     List<ReplicatedTable> tables = new ArrayList<>();
     try (Connection connection = SourceServer.connect(source);
         ClickHouseReader reader = new ClickHouseReader(warehouse)) {
+      LookupShapes lookups = new LookupShapes(declared, connection, source.place());
       for (ReplicatedTable table : declared) {
         SourceShape shape = SourceShape.read(connection, table);
-        if (isFit(table, shape)) {
+        if (isFit(table, shape, lookups)) {
           ReplicatedTable resolved = made(table, shape, reader);
           if (resolved != null) {
             tables.add(resolved);
@@ -161,7 +171,8 @@ public final class Replication {
     return tables;
   }
 
-  private boolean isFit(ReplicatedTable table, SourceShape shape) {
+  private boolean isFit(ReplicatedTable table, SourceShape shape, LookupShapes lookups)
+      throws SQLException {
     int before = problems.size();
     if (shape.columns().isEmpty()) {
       problem(table, "table", "does not exist", "correct %s.table".formatted(table.path()));
@@ -206,6 +217,8 @@ public final class Replication {
       checkNamed(table, shape, "ttl.column", table.ttl().column());
       checkTime(table, shape, "ttl.column", table.ttl().column());
     }
+    problems.addAll(lookups.problems(table, shape));
+    problems.addAll(RollupViews.problems(table, shape, lookups.columns(table)));
     return problems.size() == before;
   }
 
@@ -280,7 +293,30 @@ public final class Replication {
               .formatted(here, orNothing(made.partitionKey()), table.path(), orNothing(partition)));
     }
     made.columns().forEach(column -> checkWritable(column, here));
+    checkLookedUp(table, made, here);
+    for (Rollup rollup : table.rollups()) {
+      if (WarehouseShape.read(reader, rollup.name(), TIMEOUT).isEmpty()) {
+        problems.add(
+            "The view %s in ClickHouse's database %s is missing: review and apply what map --clickhouse prints."
+                .formatted(rollup.name(), warehouse.database()));
+      }
+    }
     return problems.size() == before ? table.with(key, made.columns()) : null;
+  }
+
+  private void checkLookedUp(ReplicatedTable table, WarehouseShape made, String here) {
+    for (Lookup lookup : table.lookups()) {
+      for (String added : lookup.added()) {
+        boolean holds =
+            made.columns().stream()
+                .anyMatch(column -> column.name().equals(added) && column.nullable());
+        if (!holds) {
+          problems.add(
+              "%s needs the Nullable column %s for %s: add what map --clickhouse prints."
+                  .formatted(here, added, lookup.path()));
+        }
+      }
+    }
   }
 
   private static String orNothing(String partitionKey) {

@@ -115,7 +115,8 @@ public final class ReplicatedEncoder implements RowEncoder<Change> {
 
   @Override
   public boolean isReplayStable(Change change) {
-    return versionOf(change).isReplayStable();
+    // What is looked up depends on when the other table's change was seen.
+    return table.lookups().isEmpty() && versionOf(change).isReplayStable();
   }
 
   private static ReplicatedRow rowOf(Change change) {
@@ -139,6 +140,13 @@ public final class ReplicatedEncoder implements RowEncoder<Change> {
       }
     }
     return worst;
+  }
+
+  /** Whether a column can hold a value, or the nearest to it; null: NULL. */
+  public boolean holds(String column, String text) {
+    return columns.stream()
+        .filter(written -> written.name.equals(column))
+        .allMatch(written -> fit(written, text, false) != Fit.NONE);
   }
 
   private static Fit fit(Written column, String text, boolean onlyKey) {
@@ -217,6 +225,8 @@ public final class ReplicatedEncoder implements RowEncoder<Change> {
   }
 
   private static RowVersion versionOf(Change change) {
-    return VersionColumns.of(change, "delete");
+    RowVersion version = VersionColumns.of(change, "delete");
+    Long revision = rowOf(change).revision();
+    return revision == null ? version : version.revised(revision);
   }
 }

@@ -2,6 +2,8 @@ package io.experimentetl.config;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.experimentetl.mapping.Lookup;
+import io.experimentetl.mapping.Lookup.Names;
 import io.experimentetl.mapping.ReplicatedTable;
 import io.experimentetl.mapping.ReplicatedTable.NewColumns;
 import io.experimentetl.mapping.ReplicatedTable.Truncate;
@@ -38,6 +40,8 @@ class ReplicateConfigTest {
                 Truncate.REFUSE,
                 NewColumns.ALTER,
                 List.of(),
+                List.of(),
+                List.of(),
                 List.of()),
             new ReplicatedTable(
                 1,
@@ -50,7 +54,37 @@ class ReplicateConfigTest {
                 Truncate.APPLY,
                 NewColumns.JSON,
                 List.of(),
+                List.of(),
+                List.of(),
                 List.of()));
+  }
+
+  @Test
+  void lookupsOfThePageAreRead() throws IOException {
+    Matcher example =
+        Pattern.compile("(?s)```yaml\n(.*?)```")
+            .matcher(Files.readString(Path.of("docs/replicated-tables.md")));
+    assertThat(example.find() && example.find()).isTrue();
+    assertThat(JobConfig.parse("the page", example.group(1), SECRETS).replicate().get(1).lookups())
+        .containsExactly(
+            new Lookup(
+                "replicate[1].lookups[0]",
+                "events",
+                List.of(new Names("event_id", "id")),
+                List.of(new Names("event_category", "category"), new Names("event_name", "name")),
+                true),
+            new Lookup(
+                "replicate[1].lookups[1]",
+                "users",
+                List.of(new Names("user_id", "user_id")),
+                List.of(new Names("user_name", "name")),
+                true),
+            new Lookup(
+                "replicate[1].lookups[2]",
+                "events",
+                List.of(new Names("event_id", "id")),
+                List.of(new Names("name_when_placed", "name")),
+                false));
   }
 
   @Test
@@ -65,6 +99,18 @@ class ReplicateConfigTest {
           - {table: shop.x}
           - {table: other.x}
           - {name: y}
+          - table: shop.slips
+            lookups:
+              - {table: shop.nothing, on: {a: id}, columns: {b: name}}
+              - {table: shop.orders, columns: {b-c: name}}
+              - {table: shop.orders, on: {a: id}, columns: {b: name, c: name}}
+              - {table: shop.lines, on: {a: id}, columns: {c: name}}
+              - {table: users, on: {a: id}, columns: {d: created_at}}
+              - {on: {a: id}, columns: {e: name}}
+            rollups:
+              - {day: placed_at, by: [day]}
+              - {name: events_daily, day: placed_at, zone: Mars}
+              - {name: slips, day: placed_at}
         """;
     try {
       JobConfig.parse("the file", wrong, SECRETS);
@@ -78,7 +124,19 @@ class ReplicateConfigTest {
               "which is no plain name",
               "names a column twice",
               "is the name of",
-              "replicate[6].table: is missing");
+              "replicate[6].table: is missing",
+              "replicate[7].lookups[0].table: is shop.nothing, which is neither",
+              "replicate[7].lookups[1].on: names no column",
+              "replicate[7].lookups[3].columns.c: is a column of another lookup",
+              "replicate[7].lookups[4].on: does not name the key of the users",
+              "replicate[7].lookups[4].columns.d: is \"created_at\"",
+              "replicate[7].lookups[4].rewrite: is not true",
+              "replicate[7].lookups[5].table: is missing",
+              "replicate[7].rollups[0].name: is missing",
+              "replicate[7].rollups[0].by: names day or rows",
+              "replicate[7].rollups[1].name: is \"events_daily\"",
+              "replicate[7].rollups[1].zone: is \"Mars\"",
+              "replicate: has a table and a rollup of the name slips");
       return;
     }
     throw new AssertionError("no error was found");

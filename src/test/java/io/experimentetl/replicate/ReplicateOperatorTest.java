@@ -48,6 +48,8 @@ class ReplicateOperatorTest {
             null,
             truncate,
             NewColumns.JSON,
+            List.of(),
+            List.of(),
             List.of("id"),
             List.of(
                 new Column("id", "Int64", false), new Column("stake", "Decimal(38, 2)", false)));

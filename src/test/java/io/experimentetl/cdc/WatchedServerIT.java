@@ -121,7 +121,7 @@ class WatchedServerIT {
           .singleElement()
           .satisfies(
               change -> {
-                assertThat(change.kind()).isEqualTo(ChangeKind.READ);
+                assertThat(change.kind()).isEqualTo(ChangeKind.REREAD);
                 assertThat(change.after()).isInstanceOf(EventRow.class);
                 assertThat(Subject.row(SourceTable.EVENTS, change.after()).key()).isEqualTo(event);
                 assertThat(((EventRow) change.after()).properties())

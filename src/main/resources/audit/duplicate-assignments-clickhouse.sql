@@ -1,5 +1,6 @@
 -- Assignments of one user in one experiment: all but one carry A-DUP-ASSIGNMENT; a single one does not. Nothing records which
--- arrived first, so the audit compares counts. Columns: user, experiment, rows, flagged rows, versions.
+-- arrived first, so the audit compares counts. The first may have left ClickHouse.
+-- Columns: user, experiment, rows, flagged rows, versions.
 SELECT
     user_id,
     experiment_id,
@@ -19,6 +20,6 @@ FROM
     GROUP BY experiment_id, user_id, id
 )
 GROUP BY experiment_id, user_id
-HAVING (count() = 1 AND flags > 0) OR flags + 1 < rows
+HAVING (count() = 1 AND flags > 0 AND NOT has(${expired_assignments}, experiment_id)) OR flags + 1 < rows
 ORDER BY user_id, experiment_id
 LIMIT ${limit}

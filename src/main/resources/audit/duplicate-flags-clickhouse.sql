@@ -1,5 +1,6 @@
 -- Events with one id: all but one carry D-DUP-EVENT or D-CONFLICTING-DUP; an id that occurs once carries neither. Nothing records
--- which arrived first, so the audit compares counts. Columns: event id, experiment, user, day, rows, flagged rows, versions.
+-- which arrived first, so the audit compares counts. The first may have left ClickHouse.
+-- Columns: event id, experiment, user, day, rows, flagged rows, versions.
 SELECT
     id,
     experiment,
@@ -30,6 +31,6 @@ FROM
     GROUP BY experiment_id, user_id, timestamp, event_id
 )
 GROUP BY experiment, user, id
-HAVING (count() = 1 AND flags > 0) OR flags + 1 < rows
+HAVING (count() = 1 AND flags > 0 AND NOT has(${expired_events}, experiment)) OR flags + 1 < rows
 ORDER BY id
 LIMIT ${limit}

@@ -136,6 +136,8 @@ judged AS
         r.assigned_variant_id IS NOT NULL AND a_live
             AND ifNull(abs(toUnixTimestamp64Micro(r.assignment_at) - toUnixTimestamp64Micro(a_at)) > ${clock_tolerance}, 0)
             AS is_drift,
+        -- The earliest exposure may have left ClickHouse.
+        has(${expired_events}, r.experiment_id) AS is_expired,
         -- Of no experiment: only codes of the row itself are found.
         ${is_shared} AS is_shared,
         NOT is_shared AND _lsn != 0 AND toInt32(${committed_day}) > due_day AS is_late,
@@ -160,13 +162,14 @@ judged AS
         arrayFilter((code, open) -> open, compared_codes,
             [false, false, ${has_users} AND NOT u_live AND u_version > r._version, false, NOT d.v_stays, false, false,
                 is_reassigned,
-                (is_measured AND (x_touched OR NOT e_live OR NOT e_settled OR NOT ${population_is_exposure}))
+                (is_measured AND (x_touched OR NOT e_live OR NOT e_settled OR NOT ${population_is_exposure}
+                    OR (is_expired AND ifNull(is_before_exposure, 0))))
                     OR r._version <= metrics_changed,
                 false, day_ = 2 OR is_moved, false, r._version <= metrics_changed,
                 -- Only the newest status is certain to be in ClickHouse still, and the job receives it shortly after it was set.
                 NOT e_live OR NOT (e_lsn = 0 OR (e_bound > 0 AND r._version > e_bound AND at >= e_since)),
                 (is_measured AND (x_touched OR NOT e_live OR NOT e_settled OR NOT ${population_is_exposure} OR NOT x_in_order
-                    OR r._version < x_version))
+                    OR r._version < x_version OR is_expired))
                     OR r._version <= metrics_changed,
                 is_reassigned, r._version <= metrics_changed, false]) AS open_codes,
         arrayFilter(code -> code NOT IN ('D-DUP-EVENT', 'D-CONFLICTING-DUP', 'C-UPDATE-IMMUTABLE'), r.inconsistencies) AS codes,

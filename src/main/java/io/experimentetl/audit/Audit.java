@@ -221,7 +221,7 @@ public final class Audit {
       List<ReplicatedComparison.Counts> replicated =
           compareReplicated(source, warehouse, deadline, scope.replicated(), observations);
       List<EnrichmentComparison.Result> enrichment =
-          compareEnrichment(warehouse, sql, deadline, parts, observations);
+          compareEnrichment(source, warehouse, sql, deadline, parts, observations);
       long openFindings = 0;
       if (parts.contains(Part.FINDINGS)) {
         deadline.begin("Comparing the findings");
@@ -303,6 +303,7 @@ public final class Audit {
   }
 
   private List<EnrichmentComparison.Result> compareEnrichment(
+      SourceSnapshot source,
       Warehouse warehouse,
       StatisticsSql sql,
       Deadline deadline,
@@ -313,7 +314,7 @@ public final class Audit {
     }
     deadline.begin("Comparing joined columns and codes");
     List<EnrichmentComparison.Result> tables =
-        new EnrichmentComparison(settings, warehouse, sql).compare();
+        new EnrichmentComparison(settings, source, warehouse, sql).compare();
     tables.forEach(
         table -> table.observations().forEach(seen -> observations.put(seen.identity(), seen)));
     return tables;

@@ -65,11 +65,14 @@ final class EnrichmentComparison {
       List<Observation> observations) {}
 
   private final AuditSettings settings;
+  private final SourceSnapshot source;
   private final Warehouse warehouse;
   private final StatisticsSql sql;
 
-  EnrichmentComparison(AuditSettings settings, Warehouse warehouse, StatisticsSql sql) {
+  EnrichmentComparison(
+      AuditSettings settings, SourceSnapshot source, Warehouse warehouse, StatisticsSql sql) {
     this.settings = settings;
+    this.source = source;
     this.warehouse = warehouse;
     this.sql = sql;
   }
@@ -163,7 +166,7 @@ final class EnrichmentComparison {
         name,
         "inconsistencies",
         judged.codes(),
-        "codes that depend on an assignment, an exposure, a user or metrics that were changed after the row was written, or on facts that had left the state;"
+        "codes that depend on an assignment, an exposure, a user or metrics that were changed after the row was written, on facts that had left the state, or on rows that have left ClickHouse;"
             + " the row's other codes are compared");
     return new Result(name, judged.rows(), judged.differing(), notJudged, observations);
   }
@@ -291,6 +294,14 @@ final class EnrichmentComparison {
     values.put(
         "assignments_expire",
         Boolean.toString(warehouse.mayExpire(AuditedTable.ASSIGNMENTS.warehouseTable())));
+    values.put(
+        "expired_events",
+        StatisticsSql.clickhouseIds(
+            warehouse.expiredExperiments(AuditedTable.EVENTS, source.takenAt())));
+    values.put(
+        "expired_assignments",
+        StatisticsSql.clickhouseIds(
+            warehouse.expiredExperiments(AuditedTable.ASSIGNMENTS, source.takenAt())));
     values.put(
         "values",
         statistics.metrics().stream()

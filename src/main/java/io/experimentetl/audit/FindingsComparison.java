@@ -132,6 +132,10 @@ final class FindingsComparison {
                         .minus(warehouse.retention(AuditedTable.EVENTS.warehouseTable()))
                         .getEpochSecond()
                     * 1_000_000)),
+        entry(
+            "expired_events",
+            StatisticsSql.clickhouseIds(
+                warehouse.expiredExperiments(AuditedTable.EVENTS, source.takenAt()))),
         entry("range_ends", StatisticsSql.RANGE_ENDS),
         entry("limit", Integer.toString(LIMIT)));
   }

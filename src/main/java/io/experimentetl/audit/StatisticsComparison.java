@@ -5,7 +5,6 @@ import io.experimentetl.audit.Observation.Weight;
 import java.sql.ResultSet;
 import java.sql.SQLException;
 import java.time.LocalDate;
-import java.time.ZoneOffset;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.HashSet;
@@ -217,15 +216,7 @@ final class StatisticsComparison {
   private Set<Long> expiredExperiments() {
     Set<Long> expired = new TreeSet<>();
     for (AuditedTable table : List.of(AuditedTable.EVENTS, AuditedTable.ASSIGNMENTS)) {
-      warehouse
-          .expiredBefore(table.warehouseTable(), source.takenAt())
-          .ifPresent(
-              before ->
-                  warehouse.read(
-                      "SELECT DISTINCT experiment_id FROM experiment_daily_stats FINAL WHERE day < toDate32('"
-                          + LocalDate.ofInstant(before, ZoneOffset.UTC)
-                          + "')",
-                      row -> expired.add(row.getLong(1))));
+      expired.addAll(warehouse.expiredExperiments(table, source.takenAt()));
     }
     return expired;
   }

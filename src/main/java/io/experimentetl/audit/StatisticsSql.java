@@ -472,6 +472,10 @@ final class StatisticsSql {
     return texts.distinct().map(StatisticsSql::clickhouseText).collect(Collectors.joining(", "));
   }
 
+  static String clickhouseIds(Set<Long> ids) {
+    return "CAST(" + ids + " AS Array(Int64))";
+  }
+
   static String clickhouseText(String text) {
     return ClickHouseReader.literal(text);
   }

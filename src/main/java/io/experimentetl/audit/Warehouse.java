@@ -15,11 +15,15 @@ import java.sql.ResultSet;
 import java.sql.SQLException;
 import java.time.Duration;
 import java.time.Instant;
+import java.time.LocalDate;
+import java.time.ZoneOffset;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
+import java.util.TreeSet;
 import java.util.UUID;
 import java.util.stream.Stream;
 
@@ -156,6 +160,25 @@ final class Warehouse implements AutoCloseable {
             hasTtl(table) ? Stream.of(now.minus(retention(table))) : Stream.empty(),
             archived.end(table).stream())
         .max(Comparator.naturalOrder());
+  }
+
+  /**
+   * The experiments of which rows of the table may be gone, as {@link #expiredBefore} says: their
+   * statistics, which outlive the rows, begin before.
+   *
+   * @param now when the source was read
+   */
+  Set<Long> expiredExperiments(AuditedTable table, Instant now) {
+    Set<Long> expired = new TreeSet<>();
+    expiredBefore(table.warehouseTable(), now)
+        .ifPresent(
+            before ->
+                read(
+                    "SELECT DISTINCT experiment_id FROM experiment_daily_stats FINAL WHERE day < toDate32('"
+                        + LocalDate.ofInstant(before, ZoneOffset.UTC)
+                        + "')",
+                    row -> expired.add(row.getLong(1))));
+    return expired;
   }
 
   /** Whether rows of the table may be gone, as {@link #expiredBefore} says. */

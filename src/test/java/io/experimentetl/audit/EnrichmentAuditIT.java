@@ -3,6 +3,8 @@ package io.experimentetl.audit;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.experimentetl.local.PlatformExtension;
+import java.time.LocalDate;
+import java.time.YearMonth;
 import java.util.ArrayList;
 import java.util.List;
 import org.junit.jupiter.api.AfterEach;
@@ -254,6 +256,53 @@ class EnrichmentAuditIT {
                 line.startsWith("events_processed " + AuditRun.YESTERDAY)
                     && line.contains("experiment_key is empty and should be e4")
                     && line.contains("assigned_variant_id is empty and should be 41"));
+  }
+
+  @Test
+  void codesThatFollowFromArchivedRowsAreNoDifference() throws Exception {
+    LocalDate archived = YearMonth.from(AuditRun.YESTERDAY.minusDays(180)).atDay(1);
+    String repeated = "00000000-0000-0000-0000-000000000001";
+    fixture.experiment(3, "NULL", "NULL", "NULL");
+    fixture.delivery().deliver(AuditRun.STATISTICS);
+    for (String user : List.of("old", "repeating", "young")) {
+      fixture.user(user);
+    }
+    fixture.assignment(3, "old", 31, "hash", archived + " 00:00Z", "NULL");
+    fixture.assignment(3, "repeating", 31, "hash", archived + " 00:00Z", "NULL");
+    fixture.assignment(3, "young", 31, "hash", AuditRun.YESTERDAY + " 00:00Z", "NULL");
+    fixture.event(null, 3, "old", archived + " 01:00Z", "exposure", 31L, null);
+    fixture.event(repeated, 3, "repeating", archived + " 02:00Z", "page_view", 31L, null);
+    fixture.event(repeated, 3, "repeating", AuditRun.YESTERDAY + " 02:00Z", "page_view", 31L, null);
+    fixture.event(null, 3, "old", AuditRun.YESTERDAY + " 03:00Z", "conversion", 31L, null);
+    fixture.event(null, 3, "young", AuditRun.YESTERDAY + " 01:00Z", "exposure", 31L, null);
+    fixture.event(null, 3, "young", AuditRun.YESTERDAY + " 03:00Z", "conversion", 31L, null);
+    fixture.delivery().deliver(AuditRun.STATISTICS);
+    flag(
+        "events_processed",
+        "T-CONVERSION-BEFORE-EXPOSURE",
+        "user_id = 'young' AND event_type = 'conversion'");
+    flag("assignments_processed", "A-DUP-ASSIGNMENT", "user_id = 'young'");
+    fixture.delivery().deliver(AuditRun.STATISTICS);
+    for (String table : List.of("events_processed", "assignments_processed")) {
+      fixture.archive(PLATFORM.directory().resolve("coded"), table, YearMonth.from(archived));
+    }
+    fixture.delivery().lose("events_processed", "timestamp < '" + archived.plusMonths(1) + "'");
+    run.rest();
+
+    assertThat(run.audit().differences())
+        .extracting(AuditReport.Difference::toString)
+        .as("the code of the user whose exposure is there")
+        .singleElement()
+        .asString()
+        .contains("inconsistencies is ['T-CONVERSION-BEFORE-EXPOSURE'] and should be []");
+  }
+
+  private void flag(String table, String code, String row) {
+    fixture
+        .clickHouse()
+        .query(
+            "ALTER TABLE %s UPDATE inconsistencies = ['%s'] WHERE %s SETTINGS mutations_sync = 1"
+                .formatted(table, code, row));
   }
 
   @Test

@@ -3,6 +3,8 @@ package io.experimentetl.audit;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.experimentetl.local.PlatformExtension;
+import java.time.LocalDate;
+import java.time.YearMonth;
 import java.time.ZoneOffset;
 import java.util.ArrayList;
 import java.util.List;
@@ -189,6 +191,38 @@ class FindingsAuditIT {
                 + "'");
     run.rest();
     assertThat(run.audit().differences()).isEmpty();
+  }
+
+  @Test
+  void findingsThatFollowFromArchivedExposuresAreNoDifference() throws Exception {
+    LocalDate archived = YearMonth.from(AuditRun.YESTERDAY.minusDays(180)).atDay(1);
+    fixture.experiment(3, "NULL", "NULL", "NULL");
+    String first = archived + " 01:00Z";
+    for (String user : List.of("enrolled", "former", "crossing")) {
+      fixture.user(user);
+      fixture.assignment(3, user, 31, "hash", archived + " 00:00Z", "'" + first + "'");
+      fixture.event(null, 3, user, first, "exposure", 31L, null);
+      fixture.event(null, 3, user, AuditRun.YESTERDAY + " 01:00Z", "exposure", 31L, null);
+    }
+    fixture.delivery().deliver(AuditRun.STATISTICS);
+    fixture
+        .clickHouse()
+        .query(
+            "INSERT INTO data_inconsistencies (code, subject_kind, subject_key, status, experiment_id, user_id, _lsn, _version) VALUES ('A-CROSSOVER', 'experiment-user', '3/former', 'OPEN', 3, 'former', 1, 1024)");
+    fixture.event(null, 3, "crossing", AuditRun.YESTERDAY + " 02:00Z", "exposure", 32L, null);
+    fixture.delivery().deliver(AuditRun.STATISTICS);
+    for (String table : List.of("events_processed", "assignments_processed")) {
+      fixture.archive(PLATFORM.directory().resolve("found"), table, YearMonth.from(archived));
+    }
+    fixture.delivery().lose("events_processed", "timestamp < '" + archived.plusMonths(1) + "'");
+    run.rest();
+
+    assertThat(run.audit().differences())
+        .extracting(AuditReport.Difference::toString)
+        .as("the crossover that the other exposures show")
+        .singleElement()
+        .asString()
+        .contains("A-CROSSOVER experiment-user:3/crossing is not open");
   }
 
   @Test

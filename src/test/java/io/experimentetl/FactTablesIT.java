@@ -93,9 +93,9 @@ class FactTablesIT {
           - {name: share, kind: ratio, event-type: purchase, property: amount, fact: refunds, denominator: {event-type: purchase, property: amount, fact: orders}}
       """;
 
-  /** Noon of a day in UTC. */
+  /** Noon of yesterday in UTC: no event is in the future. */
   private static final String NOON =
-      "(date_trunc('day', now() AT TIME ZONE 'UTC') + interval '12 hours')";
+      "(date_trunc('day', now() AT TIME ZONE 'UTC') - interval '12 hours')";
 
   @TempDir private static Path folder;
   private JobOnServers job;
@@ -186,7 +186,7 @@ class FactTablesIT {
   private void statistics(String metric, String answer) {
     job.awaitAnswer(
         """
-        SELECT dateDiff('day', day, today()) AS ago, sum(converting_users), sum(d_sum), sum(d_den_sum)
+        SELECT dateDiff('day', day, yesterday()) AS ago, sum(converting_users), sum(d_sum), sum(d_den_sum)
         FROM experiment_daily_stats FINAL WHERE experiment_id = 1 AND metric = '%s' AND (converting_users > 0 OR d_den_sum != 0)
         GROUP BY ago ORDER BY ago"""
             .formatted(metric),
@@ -302,7 +302,7 @@ class FactTablesIT {
     job.execute(sale(2, 1, 2, 10), sale(3, 1, 0, 100), sale(4, 2, 2, 1000));
     spent("1\t1111\t0\n2\t110\t1\n3\t100\t11");
     job.awaitAnswer(
-        "SELECT source_id, experiment_id, experiment_key, assigned_variant_id, dateDiff('day', day, today()), inconsistencies"
+        "SELECT source_id, experiment_id, experiment_key, assigned_variant_id, dateDiff('day', day, yesterday()), inconsistencies"
             + " FROM events_processed FINAL WHERE fact = 'track' AND user_id = 'u:1' ORDER BY 1",
         """
         track:1\t0\t\t\\N\t4\t[]

@@ -139,9 +139,8 @@ public final class JoinOperator extends AbstractStreamOperator<LookupMisses>
     if (record.getValue().isRight()) {
       LookupAnswer answer = record.getValue().right();
       JoinedRow before = known(answer.row());
-      JoinedRow now = before.with(answer);
-      if (now != before) {
-        sendIfComplete(answer.table(), answer.row(), now);
+      if (before.isNews(answer)) {
+        sendIfComplete(answer.table(), answer.row(), before.with(answer));
       }
       return;
     }

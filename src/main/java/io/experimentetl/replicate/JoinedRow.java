@@ -42,12 +42,15 @@ public record JoinedRow(
     return null;
   }
 
-  /** The same with an answer, unless a later one is there. */
+  /** Whether no later answer of the same lookup is there. */
+  boolean isNews(LookupAnswer answer) {
+    LookupAnswer before = answer(answer.lookup());
+    return before == null || before.sequenceNumber() <= answer.sequenceNumber();
+  }
+
+  /** The same with an answer. */
   JoinedRow with(LookupAnswer answer) {
     LookupAnswer before = answer(answer.lookup());
-    if (before != null && before.sequenceNumber() > answer.sequenceNumber()) {
-      return this;
-    }
     LookupAnswer[] now =
         Arrays.copyOf(answers, before == null ? answers.length + 1 : answers.length);
     int place = before == null ? answers.length : Arrays.asList(answers).indexOf(before);

@@ -64,7 +64,8 @@ class ReplicateConfigTest {
     Matcher example =
         Pattern.compile("(?s)```yaml\n(.*?)```")
             .matcher(Files.readString(Path.of("docs/replicated-tables.md")));
-    assertThat(example.find() && example.find()).isTrue();
+    assertThat(example.find()).as("the whole section").isTrue();
+    assertThat(example.find()).as("the lookups").isTrue();
     assertThat(JobConfig.parse("the page", example.group(1), SECRETS).replicate().get(1).lookups())
         .containsExactly(
             new Lookup(

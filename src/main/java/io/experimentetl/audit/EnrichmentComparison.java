@@ -279,6 +279,21 @@ final class EnrichmentComparison {
         .collect(Collectors.joining(", ", "CAST([", "] AS Array(String))"));
   }
 
+  /** What ClickHouse may not have any more. */
+  private void putExpired(Map<String, String> values) {
+    values.put(
+        "assignments_expire",
+        Boolean.toString(warehouse.mayExpire(AuditedTable.ASSIGNMENTS.warehouseTable())));
+    values.put(
+        "expired_events",
+        StatisticsSql.clickhouseIds(
+            warehouse.expiredExperiments(AuditedTable.EVENTS, source.takenAt())));
+    values.put(
+        "expired_assignments",
+        StatisticsSql.clickhouseIds(
+            warehouse.expiredExperiments(AuditedTable.ASSIGNMENTS, source.takenAt())));
+  }
+
   private Map<String, String> values() {
     StatisticsConfig statistics = settings.statistics();
     Map<String, String> values = new HashMap<>();
@@ -291,17 +306,7 @@ final class EnrichmentComparison {
         Long.toString(StatisticsSql.micros(settings.findings().futureTolerance())));
     values.put(
         "population_is_exposure", Boolean.toString(statistics.population() == Population.EXPOSURE));
-    values.put(
-        "assignments_expire",
-        Boolean.toString(warehouse.mayExpire(AuditedTable.ASSIGNMENTS.warehouseTable())));
-    values.put(
-        "expired_events",
-        StatisticsSql.clickhouseIds(
-            warehouse.expiredExperiments(AuditedTable.EVENTS, source.takenAt())));
-    values.put(
-        "expired_assignments",
-        StatisticsSql.clickhouseIds(
-            warehouse.expiredExperiments(AuditedTable.ASSIGNMENTS, source.takenAt())));
+    putExpired(values);
     values.put(
         "values",
         statistics.metrics().stream()

@@ -358,7 +358,8 @@ class ReplicatedTablesIT {
     awaitSlips();
     assertThat(
             job.clickHouse.query(
-                "SELECT subject, replaceRegexpOne(detail, ', such as .*: ', ': ') FROM findings_open WHERE code = 'R-ORPHAN-LOOKUP'"))
+                "SELECT subject, replaceRegexpOne(detail, ', such as .*: ', ': ') FROM findings_open WHERE code = '%s'"
+                    .formatted("R-ORPHAN-LOOKUP")))
         .isEqualTo(
             "column:shop.slips.user_id\t60 rows of shop.slips: user_active and user_name are NULL");
     job.execute(

@@ -46,6 +46,7 @@ class FindingCodeTest {
           Map.entry(FindingCode.C_TRUNCATE, "TruncateAndRetentionIT"),
           Map.entry(FindingCode.S_INCOMPLETE_ROW, "cdc/DebeziumDecoderTest"),
           Map.entry(FindingCode.R_ALLOCATION_CHANGED, "JudgementsIT"),
+          Map.entry(FindingCode.R_ORPHAN_LOOKUP, "ReplicatedTablesIT"),
           // It stops the job: no server sends changes out of order on request.
           Map.entry(FindingCode.C_LSN_REGRESSION, "cdc/ContinuityTest"));
 

@@ -1,7 +1,5 @@
 package io.experimentetl.bench;
 
-import io.experimentetl.local.PlatformException;
-import io.experimentetl.local.demo.Pause;
 import java.time.Duration;
 import java.util.LinkedHashMap;
 import java.util.Map;
@@ -14,10 +12,8 @@ import java.util.function.BooleanSupplier;
  * @param cpuSeconds processor time in that period, by process
  */
 record Measured(String reader, int rows, double seconds, Map<String, Double> cpuSeconds) {
-  private static final Duration DEADLINE = Duration.ofMinutes(10);
-
-  /** The time between two looks, which ask the server that is measured: seldom is cheap. */
-  private static final Duration LOOK = Duration.ofMillis(250);
+  private static final Waiting WAITING =
+      new Waiting(Duration.ofMillis(250), Duration.ofMinutes(10));
 
   double rowsPerSecond() {
     return rows / seconds;
@@ -33,15 +29,9 @@ record Measured(String reader, int rows, double seconds, Map<String, Double> cpu
       String reader, int rows, Map<String, Long> processes, Runnable commit, BooleanSupplier seen) {
     commit.run();
     Map<String, Double> before = cpu(processes);
-    long begin = System.nanoTime();
-    while (!seen.getAsBoolean()) {
-      if (System.nanoTime() - begin > DEADLINE.toNanos()) {
-        throw new PlatformException(
-            reader + " did not read " + rows + " rows within " + DEADLINE.toMinutes() + " minutes");
-      }
-      Pause.of(LOOK);
-    }
-    double seconds = (System.nanoTime() - begin) / 1e9;
+    double seconds =
+        WAITING.secondsUntil(
+            System.nanoTime(), seen, () -> reader + " did not read " + rows + " rows");
     Map<String, Double> used = new LinkedHashMap<>();
     cpu(processes).forEach((name, after) -> used.put(name, after - before.get(name)));
     return new Measured(reader, rows, seconds, used);

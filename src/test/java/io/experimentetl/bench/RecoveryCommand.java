@@ -3,7 +3,6 @@ package io.experimentetl.bench;
 import io.experimentetl.local.FlinkCluster;
 import io.experimentetl.local.Place;
 import io.experimentetl.local.Platform;
-import io.experimentetl.local.PlatformException;
 import io.experimentetl.local.PlatformOptions;
 import io.experimentetl.local.demo.Backlog;
 import io.experimentetl.local.demo.DemoFolder;
@@ -12,10 +11,6 @@ import io.experimentetl.local.demo.RunningJob;
 import io.experimentetl.operations.FlinkEndpoint;
 import java.nio.file.Path;
 import java.time.Duration;
-import java.util.ArrayList;
-import java.util.LinkedHashMap;
-import java.util.List;
-import java.util.Map;
 import java.util.concurrent.Callable;
 import java.util.function.BooleanSupplier;
 import picocli.CommandLine.Command;
@@ -34,8 +29,7 @@ import picocli.CommandLine.Spec;
 public final class RecoveryCommand implements Callable<Integer> {
   private static final int ROWS_PER_SECOND = 1_000;
   private static final Duration WARM_UP = Duration.ofSeconds(15);
-  private static final Duration LOOK = Duration.ofMillis(20);
-  private static final Duration DEADLINE = Duration.ofMinutes(3);
+  private static final Waiting WAITING = new Waiting(Duration.ofMillis(20), Duration.ofMinutes(3));
 
   private final Place place = new Place();
 
@@ -48,7 +42,7 @@ public final class RecoveryCommand implements Callable<Integer> {
           "an empty folder for data and logs (default: target/bench-recovery, emptied first)")
   private Path directory;
 
-  private final Map<String, List<Double>> seconds = new LinkedHashMap<>();
+  private final Rounds seconds = new Rounds();
 
   @Override
   public Integer call() throws Exception {
@@ -76,9 +70,7 @@ public final class RecoveryCommand implements Callable<Integer> {
       job.awaitVisible();
       job.cancel();
     }
-    Map<String, BenchFigures.Spread> figures = new LinkedHashMap<>();
-    seconds.forEach((phase, rounds) -> figures.put(phase, BenchFigures.Spread.of(rounds)));
-    SizeFigures.print(figures, spec.commandLine().getOut());
+    SizeFigures.print(seconds.spreads(), spec.commandLine().getOut());
     return 0;
   }
 
@@ -106,16 +98,8 @@ public final class RecoveryCommand implements Callable<Integer> {
   }
 
   private void phase(String name, long begin, BooleanSupplier isReached) {
-    while (!isReached.getAsBoolean()) {
-      if (System.nanoTime() - begin > DEADLINE.toNanos()) {
-        throw new PlatformException(
-            "%d minutes behind the kill this is not reached: %s"
-                .formatted(DEADLINE.toMinutes(), name));
-      }
-      Pause.of(LOOK);
-    }
-    seconds
-        .computeIfAbsent(name, phase -> new ArrayList<>())
-        .add(SizeFigures.rounded((System.nanoTime() - begin) / 1e9));
+    seconds.add(
+        name,
+        WAITING.secondsUntil(begin, isReached, () -> "behind the kill, not reached: " + name));
   }
 }

@@ -9,7 +9,6 @@ import io.experimentetl.local.PlatformOptions;
 import io.experimentetl.local.PostgresEndpoint;
 import io.experimentetl.local.demo.Backlog;
 import io.experimentetl.local.demo.DemoFolder;
-import io.experimentetl.local.demo.Pause;
 import io.experimentetl.local.demo.RunningJob;
 import io.experimentetl.operations.FreshStart;
 import java.io.IOException;
@@ -18,10 +17,6 @@ import java.nio.file.Path;
 import java.sql.Connection;
 import java.sql.SQLException;
 import java.time.Duration;
-import java.util.ArrayList;
-import java.util.LinkedHashMap;
-import java.util.List;
-import java.util.Map;
 import java.util.concurrent.Callable;
 import java.util.function.BooleanSupplier;
 import org.postgresql.PGConnection;
@@ -40,8 +35,7 @@ import picocli.CommandLine.Spec;
     })
 public final class SnapshotCommand implements Callable<Integer> {
   private static final String COPY = "bench_copy";
-  private static final Duration LOOK = Duration.ofMillis(50);
-  private static final Duration DEADLINE = Duration.ofMinutes(15);
+  private static final Waiting WAITING = new Waiting(Duration.ofMillis(50), Duration.ofMinutes(15));
 
   private final Place place = new Place();
 
@@ -61,7 +55,7 @@ public final class SnapshotCommand implements Callable<Integer> {
       description = "events in PostgreSQL (default: ${DEFAULT-VALUE})")
   private int rows;
 
-  private final Map<String, List<Double>> figures = new LinkedHashMap<>();
+  private final Rounds figures = new Rounds();
 
   @Override
   public Integer call() throws Exception {
@@ -78,20 +72,12 @@ public final class SnapshotCommand implements Callable<Integer> {
         add("COPY TO STDOUT (FORMAT binary)", copy(addresses.postgres()));
       }
     }
-    Map<String, BenchFigures.Spread> spreads = new LinkedHashMap<>();
-    figures.forEach((name, rounds) -> spreads.put(name, BenchFigures.Spread.of(rounds)));
-    SizeFigures.print(spreads, spec.commandLine().getOut());
+    SizeFigures.print(figures.spreads(), spec.commandLine().getOut());
     return 0;
   }
 
   private void add(String reader, double seconds) {
-    add(reader, "rows per second", rows / seconds);
-  }
-
-  private void add(String reader, String unit, double value) {
-    figures
-        .computeIfAbsent(reader + ", " + unit, name -> new ArrayList<>())
-        .add(SizeFigures.rounded(value));
+    figures.add(reader + ", rows per second", rows / seconds);
   }
 
   private void start(PlatformAddresses addresses) {
@@ -105,19 +91,12 @@ public final class SnapshotCommand implements Callable<Integer> {
           "the snapshot has %,d of %,d events".formatted(job.warehouse().visibleEvents(), rows));
     }
     job.cancel();
-    add("experiment-etl", "seconds to the first row", first);
-    add("experiment-etl", rows / (last - first));
+    figures.add("experiment-etl, seconds to the first row", first);
+    add("experiment-etl", last - first);
   }
 
   private static double secondsUntil(long begin, BooleanSupplier isReached) {
-    while (!isReached.getAsBoolean()) {
-      if (System.nanoTime() - begin > DEADLINE.toNanos()) {
-        throw new PlatformException(
-            "the snapshot is not visible after " + DEADLINE.toMinutes() + " minutes");
-      }
-      Pause.of(LOOK);
-    }
-    return (System.nanoTime() - begin) / 1e9;
+    return WAITING.secondsUntil(begin, isReached, () -> "the snapshot is not visible");
   }
 
   /** All columns, into a table in the order of their ids. */

@@ -1,8 +1,6 @@
 package io.experimentetl.bench;
 
 import io.experimentetl.bench.Freshness.Step;
-import io.experimentetl.local.PlatformException;
-import io.experimentetl.local.demo.Pause;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
@@ -11,10 +9,7 @@ import java.util.function.LongSupplier;
 
 /** How many rows a reader of ClickHouse sees, looked up again and again. */
 final class VisibleRows {
-  /** Each look is a query of the server that is measured. */
-  private static final Duration LOOK = Duration.ofMillis(20);
-
-  private static final Duration DEADLINE = Duration.ofMinutes(3);
+  private static final Waiting WAITING = new Waiting(Duration.ofMillis(20), Duration.ofMinutes(3));
 
   private final LongSupplier count;
   private final long before;
@@ -37,17 +32,14 @@ final class VisibleRows {
   }
 
   private void until(BooleanSupplier isDone) {
-    long end = System.nanoTime() + DEADLINE.toNanos();
-    do {
-      if (System.nanoTime() > end) {
-        throw new PlatformException(
-            "only %,d of the new rows are visible after %d minutes"
-                .formatted(rows(), DEADLINE.toMinutes()));
-      }
-      long rows = count.getAsLong() - before;
-      seen.add(new Step(System.nanoTime(), rows));
-      Pause.of(LOOK);
-    } while (!isDone.getAsBoolean());
+    WAITING.secondsUntil(
+        System.nanoTime(),
+        () -> {
+          long rows = count.getAsLong() - before;
+          seen.add(new Step(System.nanoTime(), rows));
+          return isDone.getAsBoolean();
+        },
+        () -> "only %,d of the new rows are visible".formatted(rows()));
   }
 
   /** The rows of the last look. */

@@ -292,6 +292,15 @@ final class JobOnServers implements AutoCloseable {
     }
   }
 
+  /** Closes it behind an audit, which must find no difference. */
+  void closeBehindEqualAudit() throws Exception {
+    try {
+      assertThat(audit().differences()).isEmpty();
+    } finally {
+      close();
+    }
+  }
+
   @Override
   public void close() throws Exception {
     proxy.heal();

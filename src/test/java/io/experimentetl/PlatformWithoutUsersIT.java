@@ -1,15 +1,11 @@
 package io.experimentetl;
 
-import static org.assertj.core.api.Assertions.assertThat;
-
+import io.experimentetl.config.ConfigBuilder;
 import io.experimentetl.config.DeliveryConfig;
-import io.experimentetl.config.JobConfig;
 import io.experimentetl.local.PlatformExtension;
 import io.experimentetl.mapping.CaptureSql;
 import io.experimentetl.mapping.SourceMapping;
-import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.Map;
 import org.apache.flink.runtime.minicluster.MiniCluster;
 import org.apache.flink.test.junit5.InjectMiniCluster;
 import org.apache.flink.test.junit5.MiniClusterExtension;
@@ -77,7 +73,8 @@ class PlatformWithoutUsersIT {
     if (job != null) {
       return;
     }
-    SourceMapping tables = tables();
+    SourceMapping tables =
+        ConfigBuilder.read("source:\n  tables:\n" + TABLES.indent(4)).source().tables();
     JobDatabases databases = JobDatabases.create(PLATFORM, folder, "visitors");
     databases.execute(SCHEMA, CaptureSql.of(tables, "experiment_etl", "experiment_etl").text());
     for (int visitor = 1; visitor <= 4; visitor++) {
@@ -92,24 +89,9 @@ class PlatformWithoutUsersIT {
     job.passSnapshot();
   }
 
-  private static SourceMapping tables() throws Exception {
-    Path file = folder.resolve("mapping.yaml");
-    Files.writeString(file, "source:\n  tables:\n" + TABLES.indent(4));
-    return JobConfig.load(
-            file,
-            Map.of(
-                "EXPERIMENT_ETL_SOURCE_PASSWORD", "-", "EXPERIMENT_ETL_CLICKHOUSE_PASSWORD", "-"))
-        .source()
-        .tables();
-  }
-
   @AfterAll
   void auditIsEqual() throws Exception {
-    try {
-      assertThat(job.audit().differences()).isEmpty();
-    } finally {
-      job.close();
-    }
+    job.closeBehindEqualAudit();
   }
 
   /** Odd visitors are in b, even ones in a. */

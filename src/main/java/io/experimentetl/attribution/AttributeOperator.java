@@ -337,7 +337,7 @@ public final class AttributeOperator
                 jobConfig.statistics(),
                 jobConfig.state().evictAfter(),
                 RetentionPeriods.of(jobConfig),
-                sharedFacts()),
+                SharedFacts.of(jobConfig)),
             evictedFacts,
             users,
             index,
@@ -359,10 +359,6 @@ public final class AttributeOperator
         jobConfig.clickhouse().commitDeadline());
   }
 
-  private SharedFacts sharedFacts() {
-    return SharedFacts.of(jobConfig);
-  }
-
   private void restateMetrics() throws Exception {
     try (RawEvents rows = rawEvents.open();
         WarehouseFacts evicted = warehouseFacts(metricChange.both())) {
@@ -374,7 +370,7 @@ public final class AttributeOperator
               evicted,
               jobConfig.clickhouse().commitDeadline(),
               this,
-              sharedFacts())
+              SharedFacts.of(jobConfig))
           .apply(users);
     }
   }

@@ -154,23 +154,21 @@ public final class LookupOperator extends AbstractStreamOperator<Either<Change, 
     if (!input.present() && !rewrite) {
       return;
     }
-    Map<String, Holder> done = new HashMap<>();
+    Map<String, Holder> answered = new HashMap<>();
     for (Map.Entry<String, Holder> entry : holders.entries()) {
       Holder holder = entry.getValue();
+      answer(input.lookup(), holder.table, entry.getKey(), holder.sequenceNumber, input.values());
       if (holder.waitsUntil == 0) {
         rewritten.inc();
-      }
-      answer(input.lookup(), holder.table, entry.getKey(), holder.sequenceNumber, input.values());
-      if (!rewrite || holder.waitsUntil != 0) {
-        done.put(entry.getKey(), new Holder(holder.table, holder.sequenceNumber, 0));
+      } else {
+        answered.put(entry.getKey(), new Holder(holder.table, holder.sequenceNumber, 0));
       }
     }
-    for (Map.Entry<String, Holder> entry : done.entrySet()) {
-      if (rewrite) {
-        holders.put(entry.getKey(), entry.getValue());
-      } else {
-        holders.remove(entry.getKey());
-      }
+    if (!rewrite) {
+      holders.clear();
+    } else if (!answered.isEmpty()) {
+      // State would keep an entry of none.
+      holders.putAll(answered);
     }
   }
 

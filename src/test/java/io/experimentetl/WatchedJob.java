@@ -42,10 +42,12 @@ final class WatchedJob implements AutoCloseable {
   private static final String JOB = MetricsPage.JOB_PREFIX;
   private static final Duration DEADLINE = Duration.ofSeconds(90);
 
-  /** What the job exposes only with Kafka as its source, or with early writes. */
+  /** What the job exposes only with Kafka as its source, with early writes or with lookups. */
   private static final Set<String> OF_OTHER_JOBS =
       Set.of(
           "late_rows_total",
+          "lookups_missed_total",
+          "lookups_rewritten_total",
           "early_batches_total",
           "early_rows_total",
           "early_write_retries_total",

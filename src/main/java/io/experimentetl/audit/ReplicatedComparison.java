@@ -91,10 +91,13 @@ final class ReplicatedComparison {
             sql,
             other -> new TableSql(other, typesOf(other), false));
     this.keptUpTo =
-        warehouse.count(
-            "SELECT max(_lsn) * 1024 + 1023 FROM data_inconsistencies FINAL WHERE code = '%s' AND subject_kind = '%s' AND subject_key = '%s'"
-                .formatted(
-                    FindingCode.C_DELETE_RETENTION.code(), SubjectKind.TABLE.text(), table.name()));
+        Warehouse.versionBoundOf(
+            warehouse.count(
+                "SELECT max(_lsn) FROM data_inconsistencies FINAL WHERE code = '%s' AND subject_kind = '%s' AND subject_key = '%s'"
+                    .formatted(
+                        FindingCode.C_DELETE_RETENTION.code(),
+                        SubjectKind.TABLE.text(),
+                        table.name())));
   }
 
   private Map<String, String> typesOf(TableBinding binding) {

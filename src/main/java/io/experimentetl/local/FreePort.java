@@ -6,9 +6,6 @@ import java.net.BindException;
 import java.net.InetAddress;
 import java.net.ServerSocket;
 import java.nio.file.Path;
-import java.util.HashSet;
-import java.util.Set;
-import java.util.concurrent.ThreadLocalRandom;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -18,9 +15,14 @@ final class FreePort {
 
   private static final int FIRST = 15_000;
   private static final int BEHIND_LAST = 32_000;
-  private static final int ATTEMPTS = 1_000;
 
-  private static final Set<Integer> HANDED_OUT = new HashSet<>();
+  /**
+   * Two processes may choose one port before either has bound it. Those that run side by side have
+   * PIDs near each other, and begin this many ports per PID apart.
+   */
+  private static final int PORTS_PER_PROCESS = 61;
+
+  private static int picked;
 
   private FreePort() {}
 
@@ -50,13 +52,9 @@ final class FreePort {
    * since one of these could take it before its server does.
    */
   static synchronized int pick() {
-    for (int attempt = 0; attempt < ATTEMPTS; attempt++) {
-      int port = ThreadLocalRandom.current().nextInt(FIRST, BEHIND_LAST);
-      if (HANDED_OUT.contains(port)) {
-        continue;
-      }
+    while (picked < BEHIND_LAST - FIRST) {
+      int port = port(ProcessHandle.current().pid(), picked++);
       try (ServerSocket socket = new ServerSocket(port, 1, InetAddress.getLoopbackAddress())) {
-        HANDED_OUT.add(socket.getLocalPort());
         return socket.getLocalPort();
       } catch (BindException e) {
         LOG.debug("The port {} is taken.", port, e);
@@ -67,5 +65,10 @@ final class FreePort {
     throw new PlatformException(
         "No TCP port between %d and %d is free on 127.0.0.1 (`ss -ltnp` shows which processes have them)."
             .formatted(FIRST, BEHIND_LAST - 1));
+  }
+
+  /** The port that a process tries as its nth, from 0. Each is tried once. */
+  static int port(long pid, int nth) {
+    return FIRST + Math.toIntExact((pid * PORTS_PER_PROCESS + nth) % (BEHIND_LAST - FIRST));
   }
 }

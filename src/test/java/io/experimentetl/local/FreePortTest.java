@@ -28,6 +28,15 @@ class FreePortTest {
   }
 
   @Test
+  void processesSideBySideChooseOtherPorts() {
+    assertThat(
+            IntStream.range(32_700, 32_900)
+                .flatMap(pid -> IntStream.range(0, 60).map(nth -> FreePort.port(pid, nth))))
+        .doesNotHaveDuplicates()
+        .allMatch(port -> port >= 15_000 && port < 32_000);
+  }
+
+  @Test
   void freePortsPass() {
     FreePort.requireFree("Kafka", Path.of("k"), FreePort.pick());
   }

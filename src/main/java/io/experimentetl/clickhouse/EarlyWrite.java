@@ -38,6 +38,9 @@ final class EarlyWrite<T> implements AutoCloseable {
   /** ... or have waited for this many times the linger. */
   private static final int MAX_LINGERS = 10;
 
+  /** Rows that have waited look this many times per linger whether the batch before is sent. */
+  private static final int LOOKS_PER_LINGER = 8;
+
   private final RowEncoder<T> encoder;
   private final BatchSealer<T> rows;
   private final BatchLimits limits;
@@ -59,6 +62,9 @@ final class EarlyWrite<T> implements AutoCloseable {
 
   /** When the source committed the last row; see {@link RowEncoder#committedAt}. */
   private long lastCommittedAt;
+
+  /** When the rows have waited for the linger, milliseconds of processing time. */
+  private long dueAt;
 
   /** For how many times the linger the rows have waited for more. */
   private int lingers;
@@ -105,6 +111,9 @@ final class EarlyWrite<T> implements AutoCloseable {
    * @throws IOException if earlier rows could not be sent
    */
   void add(T row) throws IOException, InterruptedException {
+    if (rows.pendingRows() == 0) {
+      dueAt = timers.getCurrentProcessingTime() + lingerMillis;
+    }
     rows.add(row);
     lastCommittedAt = encoder.committedAt(row);
     if (rows.hasSealed()) {
@@ -112,13 +121,12 @@ final class EarlyWrite<T> implements AutoCloseable {
       send(rows.takeSealed());
     }
     if (timer == null) {
-      setTimer();
+      setTimer(dueAt);
     }
   }
 
-  private void setTimer() {
-    timer =
-        timers.registerTimer(timers.getCurrentProcessingTime() + lingerMillis, time -> onTimer());
+  private void setTimer(long at) {
+    timer = timers.registerTimer(at, time -> onTimer());
   }
 
   private void onTimer() throws IOException, InterruptedException {
@@ -126,11 +134,18 @@ final class EarlyWrite<T> implements AutoCloseable {
     if (sending != null && sending.isDone()) {
       awaitSent();
     }
-    if (sending == null && rows.pendingRows() > 0 && !awaitsMore()) {
-      send(rows.sealAll());
+    long now = timers.getCurrentProcessingTime();
+    if (sending == null && rows.pendingRows() > 0 && now >= dueAt) {
+      if (awaitsMore()) {
+        dueAt = now + lingerMillis;
+      } else {
+        send(rows.sealAll());
+      }
     }
-    if (sending != null || rows.pendingRows() > 0) {
-      setTimer();
+    if (rows.pendingRows() > 0) {
+      setTimer(Math.max(dueAt, now + Math.max(1, lingerMillis / LOOKS_PER_LINGER)));
+    } else if (sending != null) {
+      setTimer(now + lingerMillis);
     }
   }
 

@@ -25,6 +25,6 @@ public record DeliveryConfig(DeliveryMode mode, Duration linger) implements Seri
         section.get(
             "linger",
             duration(Duration.ofMillis(10), Duration.ofMinutes(1)),
-            Duration.ofMillis(200)));
+            Duration.ofMillis(150)));
   }
 }

@@ -87,6 +87,7 @@ public final class FreshnessCommand implements Callable<Integer> {
         PlatformAddresses addresses = platform.addresses();
         Backlog backlog = new Backlog(addresses.postgres());
         backlog.prepare();
+        backlog.expose("events");
         RunningJob job = RunningJob.submit(addresses, place.jobJar());
         job.awaitVisible();
         for (int rate : rates) {

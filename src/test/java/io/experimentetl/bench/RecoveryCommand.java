@@ -54,6 +54,7 @@ public final class RecoveryCommand implements Callable<Integer> {
     try (Platform platform = Platform.start(folder, place.home(), options)) {
       Backlog backlog = new Backlog(platform.addresses().postgres());
       backlog.prepare();
+      backlog.expose("events");
       RunningJob job = RunningJob.submit(platform.addresses(), place.jobJar());
       job.awaitVisible();
       FlinkCluster cluster = platform.flinkCluster().orElseThrow();

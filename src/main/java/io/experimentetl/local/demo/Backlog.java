@@ -87,6 +87,14 @@ public final class Backlog {
     committed += rows;
   }
 
+  /**
+   * Commits an exposure of each user in each experiment. A fact of a user without one waits for the
+   * grace.
+   */
+  public void expose(String table) {
+    commit(table, USERS * EXPERIMENTS * 5 / 3);
+  }
+
   /** Removes all events, so that a reader without state has none to read. */
   public void empty() {
     execute("TRUNCATE events");

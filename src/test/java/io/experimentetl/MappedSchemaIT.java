@@ -75,7 +75,8 @@ class MappedSchemaIT {
         table: '"A/B".People'
         columns: {user_id: [kind, nr], created_at: {column: Since, zone: America/New_York}}
         properties: [plan]
-        where: {state: [member, trial]}
+        where: {state: [member, trial, closed]}
+        erased_when: {state: closed}
       assignments:
         table: '"A/B".Joins'
         columns: {id: join_id, experiment_id: {key: test}, variant_id: {key: arm}, user_id: [kind, nr], assigned_at: {column: at, zone: Asia/Tokyo}}
@@ -118,8 +119,9 @@ class MappedSchemaIT {
         "INSERT INTO \"A/B\".\"Tests\" (slug, phase, \"Begin\") SELECT 'checkout', 'RUNNING', extract(epoch FROM now() - interval '30 days') * 1000",
         "INSERT INTO \"A/B\".\"Arms\" SELECT n, test_id, chr(96 + n), n - 0.5, CASE n WHEN 1 THEN 'yes' ELSE 'no' END FROM \"A/B\".\"Tests\", generate_series(1, 2) n",
         "INSERT INTO \"A/B\".\"People\" (kind, nr, plan, state) SELECT 'U:x', n, 'pro', CASE n WHEN 9 THEN 'closed' ELSE 'member' END FROM generate_series(1, 9) n",
-        joins(1, 8),
-        view(1, 8, 5),
+        // The last one is of a user whose row erases, and the platform keeps the facts.
+        joins(1, 9),
+        view(1, 9, 5),
         buy("1", 1, 3, "2.5", "NULL"),
         buy("2", 2, 3, "4", "NULL"),
         buy("3", 4, 3, "8", "now()"),
@@ -220,7 +222,7 @@ class MappedSchemaIT {
         DELETE FROM "A/B"."Joins" WHERE nr = 2;
         DELETE FROM "A/B"."Views" WHERE nr = 2;
         DELETE FROM "A/B"."Log" WHERE id = '2';
-        UPDATE "A/B"."People" SET state = 'closed' WHERE nr = 2;
+        UPDATE "A/B"."People" SET state = 'left' WHERE nr = 2;
         COMMIT""");
     statistics("a\t4\t2\t24\nb\t4\t1\t32");
     job.awaitAnswer("SELECT count() FROM users FINAL WHERE user_id LIKE '%:2'", "0");
@@ -228,6 +230,18 @@ class MappedSchemaIT {
 
   @Test
   @Order(4)
+  void userWhoseRowSaysSoIsErasedWhileThePlatformKeepsAllRows() throws Exception {
+    job.execute(
+        "UPDATE \"A/B\".\"People\" SET state = 'closed', \"Since\" = '2026-02-01' WHERE nr = 7");
+    job.execute(buy("11", 7, 2, "128", "NULL"));
+    statistics("a\t4\t2\t24\nb\t3\t1\t32");
+    job.awaitAnswer("SELECT count() FROM users FINAL WHERE match(user_id, ':[79]$')", "0");
+    job.awaitAnswer(
+        "SELECT count() FROM events_processed FINAL WHERE match(user_id, ':[79]$')", "0");
+  }
+
+  @Test
+  @Order(5)
   void rowsThatClickHouseHasLostOrTheStreamNeverHadAreReadAgain() throws Exception {
     job.clickHouse.query("DELETE FROM experiments WHERE true");
     job.clickHouse.query("DELETE FROM variants WHERE key = 'b'");
@@ -255,6 +269,6 @@ class MappedSchemaIT {
     job.awaitAnswer(
         "SELECT toDate(assigned_at) = today() - 7 FROM assignments_processed FINAL WHERE source_id = 'j-4'",
         "1");
-    statistics("a\t4\t2\t80\nb\t4\t1\t32");
+    statistics("a\t4\t2\t80\nb\t3\t1\t32");
   }
 }

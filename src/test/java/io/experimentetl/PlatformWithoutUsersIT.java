@@ -38,6 +38,8 @@ class PlatformWithoutUsersIT {
       CREATE TABLE lab.log (
           nr bigint PRIMARY KEY, test text NOT NULL, visitor text NOT NULL, arm text NOT NULL, at timestamptz NOT NULL,
           what text NOT NULL, revenue numeric);
+      CREATE TABLE lab.sales (nr bigint PRIMARY KEY, visitor text NOT NULL, at timestamptz NOT NULL, revenue numeric NOT NULL);
+      CREATE TABLE lab.requests (nr int PRIMARY KEY, visitor text NOT NULL, state text NOT NULL);
       GRANT USAGE ON SCHEMA lab TO experiment_etl_auditor;
       GRANT SELECT ON ALL TABLES IN SCHEMA lab TO experiment_etl_auditor;
       INSERT INTO lab.tests VALUES ('checkout', now() - interval '30 days');
@@ -52,6 +54,7 @@ class PlatformWithoutUsersIT {
         columns: {id: [test, arm], experiment_id: test, key: arm, allocation_pct: weight}
         control: {arm: a}
       users: none
+      erased: {table: lab.requests, columns: {user_id: visitor}, where: {state: approved}}
       assignments:
         table: lab.entries
         columns: {id: [test, visitor], experiment_id: test, variant_id: [test, arm], user_id: visitor, assigned_at: at}
@@ -59,6 +62,13 @@ class PlatformWithoutUsersIT {
         table: lab.log
         columns: {id: nr, experiment_id: test, variant_id: [test, arm], user_id: visitor, timestamp: at, event_type: what}
         properties: [revenue]
+      facts:
+        - name: sales
+          table: lab.sales
+          columns: {id: nr, user_id: visitor, timestamp: at}
+          event_type: {constant: purchase}
+          properties: [revenue]
+          experiment: assigned
       """;
 
   private static final String NOON =
@@ -80,7 +90,15 @@ class PlatformWithoutUsersIT {
     for (int visitor = 1; visitor <= 4; visitor++) {
       databases.execute(entry(visitor), event(visitor, "exposure", 5, "NULL"));
     }
-    databases.execute(event(1, "purchase", 4, "2.5"), event(2, "purchase", 4, "4"));
+    databases.execute(
+        event(1, "purchase", 4, "2.5"),
+        event(2, "purchase", 4, "4"),
+        sale(1, 3, "1"),
+        // The platform keeps what this visitor did.
+        entry(9),
+        event(9, "exposure", 5, "NULL"),
+        sale(9, 3, "128"),
+        request(9, "approved"));
     databases.makeSlotAnew();
     job =
         new JobOnServers(
@@ -109,6 +127,16 @@ class PlatformWithoutUsersIT {
         .formatted(++events, visitor, arm(visitor), NOON, daysAgo, type, revenue);
   }
 
+  /** A fact that names no test. */
+  private String sale(int visitor, int daysAgo, String revenue) {
+    return "INSERT INTO lab.sales VALUES (%d, 'v%d', %s - interval '%d days', %s)"
+        .formatted(++events, visitor, NOON, daysAgo, revenue);
+  }
+
+  private static String request(int visitor, String state) {
+    return "INSERT INTO lab.requests VALUES (%1$d, 'v%1$d', '%2$s')".formatted(visitor, state);
+  }
+
   /** Users exposed, users who bought, and what they paid. */
   private void statistics(String answer) {
     job.awaitAnswer(
@@ -122,12 +150,13 @@ class PlatformWithoutUsersIT {
   @Test
   @Order(1)
   void visitorsOfTheSnapshotCountWithoutAFinding() {
-    statistics("a\t2\t1\t4\nb\t2\t1\t2.5");
+    statistics("a\t2\t1\t4\nb\t2\t1\t3.5");
     nobodyIsMissing();
+    erased("v9");
   }
 
   private void nobodyIsMissing() {
-    job.awaitAnswer("SELECT count() FROM users", "0");
+    job.awaitAnswer("SELECT count() FROM users FINAL", "0");
     job.awaitAnswer(
         "SELECT countIf(has(inconsistencies, 'R-ORPHAN-USER') OR user_properties IS NOT NULL) FROM events_processed",
         "0");
@@ -139,7 +168,46 @@ class PlatformWithoutUsersIT {
   @Order(2)
   void visitorOfTheStreamCountsWithoutAFinding() throws Exception {
     job.execute(entry(5), event(5, "exposure", 5, "NULL"), event(5, "purchase", 3, "8"));
-    statistics("a\t2\t1\t4\nb\t3\t2\t10.5");
+    statistics("a\t2\t1\t4\nb\t3\t2\t11.5");
     nobodyIsMissing();
+  }
+
+  @Test
+  @Order(3)
+  void approvedRequestErasesAndLaterFactsStayAway() throws Exception {
+    job.execute(request(1, "asked"), request(2, "approved"));
+    statistics("a\t1\t0\t0\nb\t3\t2\t11.5");
+    job.execute("UPDATE lab.requests SET state = 'approved' WHERE nr = 1");
+    job.execute(event(1, "purchase", 2, "16"), event(2, "purchase", 2, "32"), sale(1, 2, "256"));
+    job.execute(entry(6), event(6, "exposure", 4, "NULL"));
+    statistics("a\t2\t0\t0\nb\t2\t1\t8");
+    erased("v1", "v2", "v9");
+  }
+
+  /** These visitors are erased, and ClickHouse has nothing else of them. */
+  private void erased(String... visitors) {
+    String all = "'" + String.join("','", visitors) + "'";
+    job.awaitAnswer(
+        "SELECT arraySort(groupUniqArray(user_id)) FROM users WHERE _deleted AND _delete_reason = 'erasure'",
+        "[" + all + "]");
+    job.awaitAnswer(
+        "SELECT count() FROM events_processed FINAL WHERE user_id IN (" + all + ")", "0");
+    job.awaitAnswer(
+        "SELECT count() FROM assignments_processed FINAL WHERE user_id IN (" + all + ")", "0");
+  }
+
+  @Test
+  @Order(4)
+  void deletedRequestLetsLaterFactsIn() throws Exception {
+    job.execute(
+        "DELETE FROM lab.log WHERE visitor = 'v2'",
+        "DELETE FROM lab.entries WHERE visitor = 'v2'",
+        "DELETE FROM lab.requests WHERE nr = 2",
+        entry(2),
+        event(2, "exposure", 3, "NULL"),
+        event(2, "purchase", 1, "64"));
+    statistics("a\t3\t1\t64\nb\t2\t1\t8");
+    job.awaitAnswer(
+        "SELECT count() FROM data_inconsistencies FINAL WHERE code = 'C-DELETE-UNEXPECTED'", "0");
   }
 }

@@ -292,6 +292,7 @@ public final class AttributeOperator
   private void openAttribution(long now) {
     PendingLowWatermark lowWatermark = new PendingLowWatermark();
     scope.gauge("pending_rows", lowWatermark::rows);
+    scope.gauge("erased_user_rows_total", () -> attribution.rowsOfErasedUsers());
     progress =
         new VisibleProgress(
             lowWatermark,
@@ -438,7 +439,7 @@ public final class AttributeOperator
   private void markChanged(UserFacts user) throws Exception {
     long now = timers.currentProcessingTime();
     // A restart learns by its timer that facts of the user are to be moved.
-    long decideAt = user.hasUnmoved() ? now : attribution.grace().timerFor(user.nextDue(), now);
+    long decideAt = user.hasUnmoved() ? now : attribution.grace().timerFor(user, now);
     if (decideAt != Long.MAX_VALUE) {
       long timerAt = (decideAt / TIMER_MILLIS + 1) * TIMER_MILLIS;
       if (timerAt < user.timerAt) {

@@ -160,7 +160,7 @@ final class DeletedFacts {
    */
   boolean mustAwaitEnd(UserFacts user, Change change) {
     boolean isDelete =
-        change.kind() == ChangeKind.DELETE
+        change.kind().isDelete()
             || (change.before() instanceof EventRow event
                 && (mustRemember(change, event) || isHeldDelete(user, change)))
             || (change.before() instanceof AssignmentRow row

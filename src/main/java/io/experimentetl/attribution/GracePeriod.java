@@ -28,11 +28,35 @@ final class GracePeriod {
   }
 
   /**
-   * When to decide what is due at the given time: later while the snapshot is read.
-   *
-   * @param due {@link Long#MAX_VALUE}: never
+   * When to decide about the user's facts that were in use since {@link UserFacts#clearTouched},
+   * milliseconds since 1970: when their next period ends, and later while the snapshot is read.
+   * {@link Long#MAX_VALUE}: never, or not before a transaction ends.
    */
-  long timerFor(long due, long now) {
-    return inSnapshot && due != Long.MAX_VALUE ? now + millis : due;
+  long timerFor(UserFacts user, long now) {
+    if (!user.undecided.isEmpty()) {
+      return Long.MAX_VALUE;
+    }
+    long next = Long.MAX_VALUE;
+    for (ExperimentFacts facts : user.touched()) {
+      if (facts.hasPending()) {
+        next = Math.min(next, nextEnd(facts));
+      }
+    }
+    return inSnapshot && next != Long.MAX_VALUE ? now + millis : next;
+  }
+
+  private static long nextEnd(ExperimentFacts facts) {
+    long next = Long.MAX_VALUE;
+    for (PendingAssignment held : facts.pendingAssignments) {
+      if (!held.isFlagged()) {
+        next = Math.min(next, held.pendingUntil());
+      }
+    }
+    for (PendingEvent held : facts.pendingEvents) {
+      if (!held.isFlagged()) {
+        next = Math.min(next, held.pendingUntil());
+      }
+    }
+    return next;
   }
 }

@@ -66,6 +66,10 @@ final class TruncatedFacts {
     boolean isErased =
         ofUsers != null && user.user != null && truncates.removes(USERS, user.userMark);
     user.userMark = FactMark.committed(user.userMark);
+    if (ofUsers != null && user.erasedAt < ofUsers.origin().sequenceNumber()) {
+      // The row that erased the user is gone too.
+      user.erasedAt = 0;
+    }
     if (isErased) {
       out.truncatedUser(new TruncatedUser(user.user, ofUsers.origin()));
       for (String formerId : user.formerIds()) {

@@ -30,8 +30,7 @@ public record UndecidedChange(
 
   /** A checkpoint holds all of a transaction's deletes: they are without the row's contents. */
   static UndecidedChange of(Change change) {
-    SourceRow before =
-        change.kind() == ChangeKind.DELETE ? change.before().ofDelete() : change.before();
+    SourceRow before = change.kind().isDelete() ? change.before().ofDelete() : change.before();
     SourceRow after = change.after();
     return new UndecidedChange(
         change.table(),

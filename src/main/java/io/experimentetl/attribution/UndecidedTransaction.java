@@ -32,7 +32,7 @@ public record UndecidedTransaction(
           deletesUser,
           changesKeys || change.kind() == ChangeKind.KEY_CHANGE);
     }
-    return change.kind() == ChangeKind.DELETE
+    return change.kind().isDelete()
         ? new UndecidedTransaction(changes + 1, changes, true, changesKeys)
         : new UndecidedTransaction(changes + 1, -1, deletesUser, changesKeys);
   }

@@ -44,6 +44,7 @@ final class UserAttribution {
   private final UserRename rename;
   private final RejoinedFacts rejoined;
   private final UndecidedChanges undecided;
+  private long rowsOfErasedUsers;
 
   UserAttribution(
       JobConfig config,
@@ -104,6 +105,11 @@ final class UserAttribution {
   /** The statistics of the users. */
   UserStatistics statistics() {
     return statistics;
+  }
+
+  /** Number of assignments and events of users whom a row of the source erases. */
+  long rowsOfErasedUsers() {
+    return rowsOfErasedUsers;
   }
 
   /** The period for which facts are pending. */
@@ -185,6 +191,10 @@ final class UserAttribution {
   }
 
   private void applyDecided(UserFacts user, Change change, long now) {
+    if (user.erasedAt != 0 && change.table() != SourceTable.USERS) {
+      rowsOfErasedUsers++;
+      return;
+    }
     if (change.kind() != ChangeKind.RENAME && change.kind() != ChangeKind.KEY_CHANGE) {
       user.identify(userIdOf(change));
     }
@@ -198,6 +208,15 @@ final class UserAttribution {
   }
 
   private void applyUser(UserFacts user, Change change, long now) {
+    if (change.kind() == ChangeKind.ERASE && change.position().lsn() == 0) {
+      // The snapshot reads rows in any order, and each of them is committed.
+      erasure.erase(user, change);
+      return;
+    }
+    if (change.after() != null || change.position().lsn() != 0) {
+      // A row that is read again, and erases its user, is as one that the source does not have.
+      user.erasedAt = 0;
+    }
     if (change.kind() == ChangeKind.RENAME) {
       if (user.user == null) {
         user.user = (UserRow) change.before();

@@ -1,13 +1,14 @@
 package io.experimentetl.attribution;
 
 import io.experimentetl.model.Change;
+import io.experimentetl.model.ChangeKind;
 import io.experimentetl.model.RowVersion;
 import java.util.List;
 
 /**
- * Erases a user whose row was deleted and is absent at its transaction's end: all of the user's
- * rows in the warehouse get tombstones, also those that retention had deleted at the source, and
- * the statistics are restated.
+ * Erases a user whose row was deleted and is absent at its transaction's end, or whom a row erases
+ * that stays: all of the user's rows in the warehouse get tombstones, also those that retention had
+ * deleted at the source, and the statistics are restated.
  */
 final class UserErasure {
   private final DeletedFacts deleted;
@@ -45,7 +46,11 @@ final class UserErasure {
     Erased erased = erase(user, origin);
     erased.events += deleted.events();
     erased.assignments += deleted.assignments();
-    findings.reportErasure(change.position().txId(), erased.events, erased.assignments, origin);
+    // The snapshot shows what happened before; and an erased user may be deleted later.
+    if (origin.fromStream() && user.erasedAt == 0) {
+      findings.reportErasure(change.position().txId(), erased.events, erased.assignments, origin);
+    }
+    user.erasedAt = change.kind() == ChangeKind.ERASE ? change.sequenceNumber() : 0;
   }
 
   /** Erases the facts of a user whose row a truncate has deleted, which is reported as such. */

@@ -23,6 +23,9 @@ final class UserFacts {
   /** The {@link FactMark} of the user's row. */
   byte userMark;
 
+  /** Sequence number of the ERASE since which no fact of the user counts; 0: none. */
+  long erasedAt;
+
   /** What a transaction that has not ended has done to the user. */
   UndecidedTransaction undecided = UndecidedTransaction.NONE;
 
@@ -74,6 +77,7 @@ final class UserFacts {
     facts.written = state;
     facts.user = state.user();
     facts.userMark = state.userMark();
+    facts.erasedAt = state.erasedAt();
     facts.undecided = state.undecided();
     facts.storedExperiments = state.experiments();
     facts.areAllRead = state.experiments() == 0;
@@ -197,12 +201,14 @@ final class UserFacts {
   }
 
   private UserState toState() {
-    if (user == null && storedExperiments == 0 && undecided.isEmpty() && evicted.isEmpty()) {
+    boolean isEmpty = storedExperiments == 0 && undecided.isEmpty() && evicted.isEmpty();
+    if (user == null && erasedAt == 0 && isEmpty) {
       return null;
     }
     return new UserState(
         user,
         userMark,
+        erasedAt,
         storedExperiments,
         pendingExperiments(),
         undecided,
@@ -469,30 +475,8 @@ final class UserFacts {
     return weight + 80 * evicted.size();
   }
 
-  /**
-   * When the next grace period of the facts ends that were in use since {@link #clearTouched},
-   * milliseconds since 1970; {@link Long#MAX_VALUE}: never, or not before a transaction ends.
-   */
-  long nextDue() {
-    long next = Long.MAX_VALUE;
-    if (!undecided.isEmpty()) {
-      return next;
-    }
-    for (ExperimentFacts facts : touched) {
-      if (!facts.hasPending()) {
-        continue;
-      }
-      for (PendingAssignment held : facts.pendingAssignments) {
-        if (!held.isFlagged()) {
-          next = Math.min(next, held.pendingUntil());
-        }
-      }
-      for (PendingEvent held : facts.pendingEvents) {
-        if (!held.isFlagged()) {
-          next = Math.min(next, held.pendingUntil());
-        }
-      }
-    }
-    return next;
+  /** The facts that were in use since {@link #clearTouched}. */
+  List<ExperimentFacts> touched() {
+    return touched;
   }
 }

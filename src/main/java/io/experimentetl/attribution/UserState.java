@@ -9,6 +9,7 @@ import java.util.Objects;
  *
  * @param user null: the user's row is not known
  * @param userMark the {@link FactMark} of the user's row
+ * @param erasedAt sequence number of the ERASE since which no fact of the user counts; 0: none
  * @param experiments number of experiments in which the user has facts
  * @param pendingExperiments ids of those in which facts have an unresolved reference
  * @param undecided what a transaction that has not ended has done to the user
@@ -18,6 +19,7 @@ import java.util.Objects;
 public record UserState(
     UserRow user,
     byte userMark,
+    long erasedAt,
     int experiments,
     long[] pendingExperiments,
     UndecidedTransaction undecided,
@@ -28,6 +30,7 @@ public record UserState(
     return other != null
         && Objects.equals(user, other.user)
         && userMark == other.userMark
+        && erasedAt == other.erasedAt
         && experiments == other.experiments
         && Arrays.equals(pendingExperiments, other.pendingExperiments)
         && undecided.equals(other.undecided)

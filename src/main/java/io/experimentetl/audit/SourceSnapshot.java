@@ -1,5 +1,6 @@
 package io.experimentetl.audit;
 
+import io.experimentetl.mapping.ErasedUsersSql;
 import io.experimentetl.mapping.RowsSql;
 import io.experimentetl.mapping.TableBinding;
 import io.experimentetl.mapping.TableSql;
@@ -22,6 +23,7 @@ import java.util.UUID;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
+import java.util.stream.Stream;
 import org.postgresql.PGConnection;
 
 /**
@@ -255,8 +257,10 @@ final class SourceSnapshot implements AutoCloseable {
    */
   private String mapped(AuditSettings settings, String sql, boolean forFigures) {
     String entries =
-        Arrays.stream(AuditedTable.values())
-            .flatMap(table -> rowsOf(settings, table).entry(forFigures).stream())
+        Stream.concat(
+                erasedUsers(settings),
+                Arrays.stream(AuditedTable.values())
+                    .flatMap(table -> rowsOf(settings, table).entry(forFigures).stream()))
             .collect(Collectors.joining(", "));
     if (entries.isEmpty()) {
       return sql;
@@ -265,6 +269,13 @@ final class SourceSnapshot implements AutoCloseable {
     return with.find()
         ? with.replaceFirst(Matcher.quoteReplacement("WITH " + entries + ", "))
         : "WITH " + entries + " " + sql;
+  }
+
+  /** The entry that the facts' entries refer to; empty: no row erases a user. */
+  private Stream<String> erasedUsers(AuditSettings settings) {
+    List<TableSql> tables = new ArrayList<>();
+    settings.mapping().erasing().forEach(binding -> tables.add(table(settings, binding)));
+    return tables.isEmpty() ? Stream.empty() : Stream.of(ErasedUsersSql.entry(tables));
   }
 
   /** The table's columns to compare. */
@@ -276,21 +287,12 @@ final class SourceSnapshot implements AutoCloseable {
     RowsSql rows = tables.get(table);
     if (rows == null) {
       List<TableSql> parts = new ArrayList<>();
+      boolean mayBeOfErased =
+          (table == AuditedTable.ASSIGNMENTS || table == AuditedTable.EVENTS)
+              && !settings.mapping().erasing().isEmpty();
       for (TableBinding binding : settings.mapping().of(table.source())) {
-        Map<String, String> types = new HashMap<>();
-        read(
-            settings,
-            TableSql.typesQuery(binding),
-            row -> types.put(row.getString(1), row.getString(2)));
-        TableSql part =
-            new TableSql(binding, types, binding.schema().equals(settings.mapping().schema()));
-        for (String column : binding.where().columns()) {
-          if (!types.containsKey(column)) {
-            throw new CannotCompareException(
-                "%s has no column %s, which source.tables.%s.where names: correct it there, redeploy, and compare again."
-                    .formatted(binding.readableName(), column, binding.entry()));
-          }
-        }
+        TableSql own = table(settings, binding);
+        TableSql part = mayBeOfErased ? own.exceptErased() : own;
         parts.add(
             table == AuditedTable.VARIANTS && settings.mapping().variantsNameOtherIds()
                 ? part.naming(rowsOf(settings, AuditedTable.EXPERIMENTS).parts().get(0))
@@ -300,6 +302,22 @@ final class SourceSnapshot implements AutoCloseable {
       tables.put(table, rows);
     }
     return rows;
+  }
+
+  private TableSql table(AuditSettings settings, TableBinding binding) {
+    Map<String, String> types = new HashMap<>();
+    read(
+        settings,
+        TableSql.typesQuery(binding),
+        row -> types.put(row.getString(1), row.getString(2)));
+    for (String column : binding.decidingColumns()) {
+      if (!types.containsKey(column)) {
+        throw new CannotCompareException(
+            "%s has no column %s, by which source.tables.%s selects rows: correct it there, redeploy, and compare again."
+                .formatted(binding.readableName(), column, binding.entry()));
+      }
+    }
+    return new TableSql(binding, types, binding.schema().equals(settings.mapping().schema()));
   }
 
   boolean isUtf8() {

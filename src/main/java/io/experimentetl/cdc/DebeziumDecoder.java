@@ -160,6 +160,13 @@ final class DebeziumDecoder {
     if (read == null) {
       return null;
     }
+    if (reader.mayErase() && row != null && read != ChangeKind.DELETE) {
+      boolean erases = reader.erases(row, old);
+      boolean erasedBefore = read == ChangeKind.UPDATE && old != null && reader.erases(old, null);
+      if (erases || erasedBefore) {
+        return erasing(reader, position, erases, erasedBefore, row, old);
+      }
+    }
     // Without the old row, the new one has the key of what is no longer read.
     JsonNode before = read == ChangeKind.INSERT || read == ChangeKind.READ ? null : old;
     JsonNode deleted = before == null && read == ChangeKind.DELETE ? row : before;
@@ -171,6 +178,26 @@ final class DebeziumDecoder {
         deleted == null ? null : reader.readOld(deleted),
         row == null || read == ChangeKind.DELETE ? null : reader.read(row, old),
         before != null && !KeyOnlyRow.isMarked(before));
+  }
+
+  /**
+   * The change of a row that erases its user, or did. Debezium deletes and inserts a row whose
+   * primary key changes, so an update names one user; null: nothing has changed.
+   */
+  private static Change erasing(
+      JsonRowReader reader,
+      SourcePosition position,
+      boolean erases,
+      boolean erasedBefore,
+      JsonNode row,
+      JsonNode old) {
+    SourceTable table = reader.binding().table();
+    if (!erases) {
+      return new Change(table, ChangeKind.INSERT, 0, position, null, reader.read(row, old));
+    }
+    return erasedBefore
+        ? null
+        : new Change(table, ChangeKind.ERASE, 0, position, reader.readOld(row), null);
   }
 
   /** The columns of the primary key. A key in another form than JSON names none. */

@@ -76,14 +76,14 @@ final class DriftedColumns {
       long seenAt) {
     List<SchemaDrift> drifts = new ArrayList<>();
     Set<String> known = had.computeIfAbsent(table.entry(), entry -> new HashSet<>());
-    for (String name : table.where().columns()) {
+    for (String name : table.decidingColumns()) {
       if (!hasSource.test(name)) {
         report(
             table,
             name,
             "is not there, and source.tables."
                 + table.entry()
-                + ".where names it: no row can be judged",
+                + " selects rows by it: no row can be judged",
             seenAt,
             drifts);
       }

@@ -163,7 +163,10 @@ final class LeafCopy implements AutoCloseable {
         SourceTable kind = reader.binding().table();
         batches.add(
             Either.Right(
-                new Change(kind, ChangeKind.READ, 0, position, null, reader.read(row, null))));
+                reader.erases(row, null)
+                    ? new Change(kind, ChangeKind.ERASE, 0, position, reader.readOld(row), null)
+                    : new Change(
+                        kind, ChangeKind.READ, 0, position, null, reader.read(row, null))));
       }
     }
   }

@@ -150,6 +150,11 @@ public final class MappingCheck {
     binding.where().columns().stream()
         .filter(name -> table.column(name).isEmpty())
         .forEach(name -> named.putIfAbsent(name, binding.entry() + ".where"));
+    if (binding.erasedWhen() != null) {
+      binding.erasedWhen().columns().stream()
+          .filter(name -> table.column(name).isEmpty())
+          .forEach(name -> named.putIfAbsent(name, binding.entry() + ".erased_when"));
+    }
     named.forEach(
         (name, key) ->
             problems.add(
@@ -284,6 +289,9 @@ public final class MappingCheck {
       problems.add(
           "The table %s in %s has no key, so its updates and deletes cannot be told apart: ALTER TABLE %s ADD PRIMARY KEY (…), or a unique index over columns that are NOT NULL."
               .formatted(binding.qualifiedName(), place, binding.qualifiedName()));
+      return;
+    }
+    if (binding.holdsRequests()) {
       return;
     }
     Set<String> identity = new TreeSet<>();

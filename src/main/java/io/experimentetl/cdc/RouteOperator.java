@@ -236,7 +236,8 @@ public final class RouteOperator extends ChainedOperator<Change>
     TruncatedTables.requireOneTable(change, mapping);
     switch (change.table()) {
       case USERS -> {
-        if (usersTruncate == UsersTruncate.REFUSE) {
+        // Without a table of users it was that of the requests, which erase nobody any more.
+        if (usersTruncate == UsersTruncate.REFUSE && mapping.hasUsers()) {
           throw new SuppressRestartsException(
               new IllegalStateException(TruncatedTables.refusal(change.position())));
         }
@@ -297,7 +298,7 @@ public final class RouteOperator extends ChainedOperator<Change>
 
   private void apply(Change change) {
     switch (change.kind()) {
-      case DELETE, RETENTION_DELETE, KEY_CHANGE -> sendDelete(change, change.kind());
+      case DELETE, RETENTION_DELETE, KEY_CHANGE, ERASE -> sendDelete(change, change.kind());
       case UPDATE -> update(change, RowKey.changes(change));
       case TRUNCATE, RETENTION_TRUNCATE -> truncate(change);
       default -> write(change);
@@ -412,7 +413,7 @@ public final class RouteOperator extends ChainedOperator<Change>
     if (WarehouseRange.keyOutside(change.table(), row) == null) {
       send(change.as(kind, within(change, row), null));
     }
-    if (kind == ChangeKind.DELETE && row instanceof UserRow user) {
+    if (kind.isDelete() && row instanceof UserRow user) {
       eraseFormerIds(change, user);
     }
   }
@@ -467,8 +468,7 @@ public final class RouteOperator extends ChainedOperator<Change>
   private void sendByUser(Change change) {
     String userId = userOf(change);
     String key = change.userKey() == null ? renamedUsers.keyOf(userId) : userId;
-    boolean isDelete =
-        change.kind() == ChangeKind.DELETE || change.kind() == ChangeKind.RETENTION_DELETE;
+    boolean isDelete = change.kind().isDelete() || change.kind() == ChangeKind.RETENTION_DELETE;
     if (isDelete && change.position().lsn() != 0) {
       transaction.await(key);
     }

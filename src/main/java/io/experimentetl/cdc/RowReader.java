@@ -66,6 +66,10 @@ abstract class RowReader<R> {
   private final MappedColumn[] mapped;
 
   private final MappedColumn.MappedFilter filter;
+
+  /** Null: no row erases its user. */
+  private final MappedColumn.MappedFilter erasing;
+
   private final Row current = new Row();
 
   /** A reader; {@link #bind} completes it when it knows its columns. */
@@ -80,6 +84,10 @@ abstract class RowReader<R> {
         binding.where().isEmpty()
             ? null
             : new MappedColumn.MappedFilter(binding.where(), sources::indexOf);
+    this.erasing =
+        binding.erasedWhen() == null
+            ? null
+            : new MappedColumn.MappedFilter(binding.erasedWhen(), sources::indexOf);
   }
 
   /** Decides for each of our columns how it is read. The last step of every constructor. */
@@ -130,6 +138,21 @@ abstract class RowReader<R> {
     return filter == null
         ? MappedColumn.MappedFilter.Match.YES
         : filter.match(current.of(row, before));
+  }
+
+  /** Whether a row of the table may erase its user. */
+  final boolean mayErase() {
+    return erasing != null;
+  }
+
+  /**
+   * Whether the row erases its user.
+   *
+   * @param before see {@link #read}
+   */
+  final boolean erases(R row, R before) {
+    return erasing != null
+        && erasing.match(current.of(row, before)) == MappedColumn.MappedFilter.Match.YES;
   }
 
   /** Whether the table has all that our column is computed from. */
@@ -227,7 +250,7 @@ abstract class RowReader<R> {
    *     change is not sent, and is taken from there
    */
   final SourceRow read(R row, R before) {
-    String missing = filter == null ? null : filter.missing(current.of(row, before));
+    String missing = missing(row, before);
     return read(
         row,
         column -> {
@@ -236,6 +259,12 @@ abstract class RowReader<R> {
           }
           return value(row, before, column);
         });
+  }
+
+  /** A column that decides about the row, and that it does not have; null: it has all of them. */
+  private String missing(R row, R before) {
+    String missing = filter == null ? null : filter.missing(current.of(row, before));
+    return missing == null && erasing != null ? erasing.missing(current.of(row, before)) : missing;
   }
 
   private SourceRow read(R row, RowColumns.Values values) {

@@ -193,17 +193,25 @@ public final class SourceServer {
   }
 
   /**
-   * The users among these that exist in the source: all of them where it has no table of users.
+   * The users among these that exist in the source: without a table of users, all whom no request
+   * erases.
    *
    * @throws SQLException the server does not answer
    */
   static Set<String> existingUsers(PostgresSourceSettings settings, Set<String> userIds)
       throws SQLException {
-    if (!settings.mapping().hasUsers()) {
-      return userIds;
-    }
     try (Connection connection = connect(settings)) {
       Set<String> existing = new HashSet<>();
+      if (!settings.mapping().hasUsers()) {
+        existing.addAll(userIds);
+        for (TableBinding erasing : settings.mapping().erasing()) {
+          existing.removeAll(
+              new TableRowReader(erasing, settings.mapping(), connection)
+                  .read(connection, userIds)
+                  .keySet());
+        }
+        return existing;
+      }
       for (TableBinding users : settings.mapping().of(SourceTable.USERS)) {
         existing.addAll(
             new TableRowReader(users, settings.mapping(), connection)

@@ -191,8 +191,22 @@ final class StreamDecoder implements PgOutputHandler {
   public void insert(Relation relation, Tuple row) {
     for (Bound bound = bound(relation); bound != null; bound = bound.next) {
       if (bound.reader.match(row, null) != Match.NO) {
-        send(bound, ChangeKind.INSERT, null, row, null);
+        insert(bound, row, null);
       }
+    }
+  }
+
+  /**
+   * Sends a row that begins to be read.
+   *
+   * @param unsentFrom see {@link #send}
+   */
+  private void insert(Bound bound, Tuple row, Tuple unsentFrom) {
+    if (bound.reader.erases(row, unsentFrom)) {
+      endMatters = true;
+      send(bound, ChangeKind.ERASE, row, null, null);
+    } else {
+      send(bound, ChangeKind.INSERT, null, row, unsentFrom);
     }
   }
 
@@ -217,7 +231,7 @@ final class StreamDecoder implements PgOutputHandler {
     if (kind == ChangeKind.UPDATE) {
       update(bound, old, row);
     } else if (kind == ChangeKind.INSERT) {
-      send(bound, kind, null, row, old);
+      insert(bound, row, old);
     } else if (kind == ChangeKind.DELETE && old != null && bound.reader.hasPartOfKey(old)) {
       send(bound, kind, old, null, null);
     } else if (kind == ChangeKind.DELETE) {
@@ -232,6 +246,17 @@ final class StreamDecoder implements PgOutputHandler {
    * identity is an index without the key, the old row says nothing that can be used.
    */
   private void update(Bound bound, Tuple old, Tuple row) {
+    List<ChangeKind> erasing = erasingChanges(bound.reader, old, row);
+    if (erasing != null) {
+      for (ChangeKind kind : erasing) {
+        switch (kind) {
+          case DELETE -> send(bound, kind, old, null, null);
+          case ERASE -> send(bound, kind, row, null, null);
+          default -> send(bound, kind, null, row, old);
+        }
+      }
+      return;
+    }
     if (old == null || !old.isKeyOnly()) {
       send(bound, ChangeKind.UPDATE, old, row, old);
     } else if (!bound.reader.hasPartOfKey(old)) {
@@ -243,6 +268,16 @@ final class StreamDecoder implements PgOutputHandler {
     } else {
       send(bound, ChangeKind.UPDATE, old, row, old);
     }
+  }
+
+  /** See {@link ErasingUpdate#changes}. */
+  private static List<ChangeKind> erasingChanges(TupleRowReader reader, Tuple old, Tuple row) {
+    return reader.mayErase()
+        ? ErasingUpdate.changes(
+            old != null && reader.erases(old, null),
+            reader.erases(row, old),
+            old != null && reader.isKeyChanged(old, row))
+        : null;
   }
 
   @Override

@@ -114,7 +114,8 @@ final class TableRowReader extends RowReader<Object[]> {
           for (int source = 0; source < values.length; source++) {
             values[source] = result.getObject(source + 1);
           }
-          if (match(values, null) != MappedColumn.MappedFilter.Match.NO) {
+          if (match(values, null) != MappedColumn.MappedFilter.Match.NO
+              && (binding().holdsRequests() || !erases(values, null))) {
             SourceRow row = read(values, null);
             String key = keyOf(row, result.getString(found.length + 1));
             if (keys.contains(key)) {

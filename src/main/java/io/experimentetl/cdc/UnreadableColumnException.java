@@ -52,7 +52,7 @@ final class UnreadableColumnException extends RuntimeException {
     return new UnreadableColumnException(
         FindingCode.S_NULL_REQUIRED,
         column,
-        "The table %s has no column %s, which source.tables.%s.where names: correct it there, redeploy, and replay the row."
+        "The table %s has no column %s, by which source.tables.%s selects rows: correct it there, redeploy, and replay the row."
             .formatted(binding.readableName(), column, binding.entry()));
   }
 }

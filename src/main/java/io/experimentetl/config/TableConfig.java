@@ -107,27 +107,40 @@ final class TableConfig {
     }
     readValues();
     RowFilter where = ColumnConfig.filter(section, "where");
+    RowFilter erasedWhen = null;
     if (table == SourceTable.VARIANTS) {
       readControl();
     }
-    if (table == SourceTable.USERS || table == SourceTable.EVENTS) {
+    if (holdsRequests()) {
+      erasedWhen = RowFilter.ALL;
+    } else if (table == SourceTable.USERS || table == SourceTable.EVENTS) {
       readProperties();
+    }
+    if (table == SourceTable.USERS && !holdsRequests() && !section.isEmpty("erased_when")) {
+      erasedWhen = ColumnConfig.filter(section, "erased_when");
     }
     refuseWhatIsNotSupported();
     bindUnnamed();
     bindIds();
-    return new TableBinding(entry, table, true, name.get(0), name.get(1), columns, where, fact);
+    return new TableBinding(
+        entry, table, true, name.get(0), name.get(1), columns, where, fact, erasedWhen);
+  }
+
+  private boolean holdsRequests() {
+    return entry.equals(SourceMapping.ERASED);
   }
 
   private List<String> tableName() {
     String given = section.optional("table", text());
     List<String> parts = given == null ? List.of(table.tableName()) : DottedName.parse(given);
-    if (given == null && (entry.equals(SourceMapping.EXPOSURES) || fact != null)) {
-      section.error(
-          "table",
-          "is missing.",
-          "Name the table that holds the "
-              + (fact == null ? "exposures." : "metric events of " + fact.name() + "."));
+    String rows =
+        fact != null
+            ? "metric events of " + fact.name()
+            : entry.equals(SourceMapping.EXPOSURES)
+                ? "exposures"
+                : holdsRequests() ? "requests of erasure" : null;
+    if (given == null && rows != null) {
+      section.error("table", "is missing.", "Name the table that holds the " + rows + ".");
     }
     if (parts == null || parts.size() > 2) {
       section.error(
@@ -143,6 +156,7 @@ final class TableConfig {
     return table.columns().all().stream()
         .map(SourceColumn::name)
         .filter(name -> !SourceTable.isMade(name))
+        .filter(name -> !holdsRequests() || name.equals("user_id"))
         .toList();
   }
 
@@ -310,7 +324,6 @@ final class TableConfig {
     List<String> keys =
         switch (table) {
           case EXPERIMENTS, VARIANTS -> List.of("column", "path", "rows");
-          case USERS -> List.of("erased_when");
           case EVENTS -> fact == null ? List.of("assigns") : List.of();
           default -> List.of();
         };
@@ -336,6 +349,10 @@ final class TableConfig {
         continue;
       }
       Origin absent = DISPENSABLE.getOrDefault(table, Map.of()).get(name);
+      if (holdsRequests() && absent != null) {
+        columns.put(name, ColumnBinding.of(absent));
+        continue;
+      }
       String substitute = SUBSTITUTES.getOrDefault(table, Map.of()).get(name);
       ColumnBinding other =
           substitute == null

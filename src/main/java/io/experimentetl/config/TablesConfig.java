@@ -42,6 +42,15 @@ final class TablesConfig {
     if (!isNone("users")) {
       tables.add(table("users", SourceTable.USERS));
     }
+    if (!section.isEmpty(SourceMapping.ERASED)) {
+      tables.add(table(SourceMapping.ERASED, SourceTable.USERS));
+      if (!isNone("users")) {
+        section.error(
+            SourceMapping.ERASED,
+            "stands beside a table of users.",
+            "Delete the rows of erased users, or say in users.erased_when which rows are theirs. A platform without a table of users says users: none.");
+      }
+    }
     tables.add(table("assignments", SourceTable.ASSIGNMENTS));
     if (!section.isEmpty(SourceMapping.EXPOSURES)) {
       tables.add(table(SourceMapping.EXPOSURES, SourceTable.EVENTS));
@@ -53,7 +62,6 @@ final class TablesConfig {
     tables.add(TableBinding.defaults(SourceTable.OUTBOX_EVENTS, schema));
     tables.add(TableBinding.defaults(SourceTable.ETL_HEARTBEAT, schema));
     refuse("identities", "Remove it.");
-    refuse("erased", "Delete the rows of erased users.");
     tables.removeIf(Objects::isNull);
     new MaskConfig(section).apply(tables);
     return numbered(tables);

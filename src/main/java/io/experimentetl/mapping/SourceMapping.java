@@ -22,6 +22,9 @@ public record SourceMapping(String schema, List<TableBinding> tables) implements
   /** The entry of the table that holds exposures. */
   public static final String EXPOSURES = "exposures";
 
+  /** The entry of the table that holds requests of erasure. */
+  public static final String ERASED = "erased";
+
   public SourceMapping {
     tables = List.copyOf(tables);
   }
@@ -45,7 +48,14 @@ public record SourceMapping(String schema, List<TableBinding> tables) implements
 
   /** The bindings that give rows of this kind; empty: the platform has none. */
   public List<TableBinding> of(SourceTable table) {
-    return tables.stream().filter(binding -> binding.table() == table).toList();
+    return tables.stream()
+        .filter(binding -> binding.table() == table && !binding.holdsRequests())
+        .toList();
+  }
+
+  /** The bindings of which rows erase their user, and stay. */
+  public List<TableBinding> erasing() {
+    return tables.stream().filter(binding -> binding.erasedWhen() != null).toList();
   }
 
   /** Whether the platform has a table of users: without it every user is known. */

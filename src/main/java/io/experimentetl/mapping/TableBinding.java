@@ -26,6 +26,8 @@ import java.util.Set;
  * @param columns by the name of our column, as {@link SourceTable#columns} declares it; a column
  *     that is not in it is NULL
  * @param fact what an entry of 'facts' declares beside its columns; null: another entry
+ * @param erasedWhen which of its rows erase their user; null: none. It is judged behind {@code
+ *     where} and before required columns
  */
 public record TableBinding(
     String entry,
@@ -35,14 +37,15 @@ public record TableBinding(
     String name,
     Map<String, ColumnBinding> columns,
     RowFilter where,
-    FactTable fact)
+    FactTable fact,
+    RowFilter erasedWhen)
     implements Serializable {
 
   public TableBinding {
     columns = Collections.unmodifiableMap(new LinkedHashMap<>(columns));
   }
 
-  /** An entry that is none of {@code facts}. */
+  /** An entry that is none of {@code facts}, and erases nobody. */
   public TableBinding(
       String entry,
       SourceTable table,
@@ -51,7 +54,7 @@ public record TableBinding(
       String name,
       Map<String, ColumnBinding> columns,
       RowFilter where) {
-    this(entry, table, mapped, schema, name, columns, where, null);
+    this(entry, table, mapped, schema, name, columns, where, null, null);
   }
 
   /** The table under its name here, each column under its own. */
@@ -64,6 +67,22 @@ public record TableBinding(
     }
     return new TableBinding(
         table.tableName(), table, false, schema, table.tableName(), columns, RowFilter.ALL);
+  }
+
+  /**
+   * Whether the table holds requests of erasure: each of its rows erases a user, and is no user.
+   */
+  public boolean holdsRequests() {
+    return entry.equals(SourceMapping.ERASED);
+  }
+
+  /** The source's columns that decide whether a row is read, or erases its user. */
+  public Set<String> decidingColumns() {
+    Set<String> names = new LinkedHashSet<>(where.columns());
+    if (erasedWhen != null) {
+      erasedWhen.collectColumns(names);
+    }
+    return names;
   }
 
   /** Where our column comes from; null: the source has none, and it is NULL. */
@@ -79,13 +98,13 @@ public record TableBinding(
     } else {
       changed.put(column, binding);
     }
-    return new TableBinding(entry, table, true, schema, name, changed, where, fact);
+    return new TableBinding(entry, table, true, schema, name, changed, where, fact, erasedWhen);
   }
 
   /** The same with another binding of one of our columns; the other columns are read as before. */
   public TableBinding masked(String column, ColumnBinding binding) {
     return new TableBinding(
-        entry, table, mapped, schema, name, with(column, binding).columns, where, fact);
+        entry, table, mapped, schema, name, with(column, binding).columns, where, fact, erasedWhen);
   }
 
   /**
@@ -123,7 +142,7 @@ public record TableBinding(
         column.absent().collectColumns(names);
       }
     }
-    where.collectColumns(names);
+    names.addAll(decidingColumns());
     return names;
   }
 

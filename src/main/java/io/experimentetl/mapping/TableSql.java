@@ -46,6 +46,9 @@ public final class TableSql {
   /** The table whose rows give the numbers of the experiments that this one names; null: none. */
   private final TableSql experiments;
 
+  /** Whether rows of users whom another row erases are left out. */
+  private final boolean exceptErased;
+
   /**
    * A binding of a table as it is now.
    *
@@ -53,20 +56,30 @@ public final class TableSql {
    * @param inSearchPath whether the table's schema is the first of the session's search path
    */
   public TableSql(TableBinding binding, Map<String, String> types, boolean inSearchPath) {
-    this(binding, types, inSearchPath, null);
+    this(binding, types, inSearchPath, null, false);
   }
 
   private TableSql(
-      TableBinding binding, Map<String, String> types, boolean inSearchPath, TableSql experiments) {
+      TableBinding binding,
+      Map<String, String> types,
+      boolean inSearchPath,
+      TableSql experiments,
+      boolean exceptErased) {
     this.binding = binding;
     this.types = Map.copyOf(types);
     this.inSearchPath = inSearchPath;
     this.experiments = experiments;
+    this.exceptErased = exceptErased;
   }
 
   /** The same where experiments are numbered by key, and this table names them by id. */
   public TableSql naming(TableSql ofExperiments) {
-    return new TableSql(binding, types, inSearchPath, ofExperiments);
+    return new TableSql(binding, types, inSearchPath, ofExperiments, exceptErased);
+  }
+
+  /** The same without the rows of users in the entry of {@link ErasedUsersSql}. */
+  public TableSql exceptErased() {
+    return new TableSql(binding, types, inSearchPath, experiments, true);
   }
 
   /**
@@ -126,6 +139,8 @@ public final class TableSql {
     return inSearchPath
         && binding.name().equals(table.tableName())
         && binding.where().isEmpty()
+        && !exceptErased
+        && binding.erasedWhen() == null
         && table.columns().all().stream().allMatch(this::isItself);
   }
 
@@ -194,11 +209,21 @@ public final class TableSql {
                         + " AS "
                         + SqlNames.quoted(column.name()))
             .collect(Collectors.joining(", "));
-    return "SELECT xmin, %s FROM %s%s"
-        .formatted(
-            columns,
-            name(binding),
-            binding.where().isEmpty() ? "" : " WHERE " + matches(binding.where()));
+    return "SELECT xmin, %s FROM %s%s".formatted(columns, name(binding), conditions());
+  }
+
+  private String conditions() {
+    List<String> conditions = new ArrayList<>();
+    if (!binding.where().isEmpty()) {
+      conditions.add(where());
+    }
+    if (binding.erasedWhen() != null) {
+      conditions.add("NOT " + matches(binding.erasedWhen()));
+    }
+    if (exceptErased) {
+      conditions.add(ErasedUsersSql.excludes(value(binding.table().columns().named("user_id"))));
+    }
+    return conditions.isEmpty() ? "" : " WHERE " + String.join(" AND ", conditions);
   }
 
   /** No row, with our columns. */
@@ -377,7 +402,7 @@ public final class TableSql {
     return "jsonb_build_object(" + String.join(", ", parts) + ")";
   }
 
-  private String matches(RowFilter filter) {
+  String matches(RowFilter filter) {
     return filter.isEmpty()
         ? "true"
         : filter.conditions().stream()

@@ -24,6 +24,11 @@ public enum ChangeKind {
    * row, if there is one, takes precedence.
    */
   RETAINED,
+  /**
+   * The user is erased although a row of the source stays that says so: the user's own, or a
+   * request. As long as it says so, no fact of the user comes to the warehouse.
+   */
+  ERASE,
   /** Deleted by a retention transaction: the warehouse keeps the row and its statistics. */
   RETENTION_DELETE,
   /**
@@ -37,5 +42,10 @@ public enum ChangeKind {
    * The end of a transaction: it has committed, and all its rows came before. It is a change of no
    * row. A transaction that only inserted rows may have none.
    */
-  COMMIT
+  COMMIT;
+
+  /** Whether a row is deleted, or its user counts as deleted. */
+  public boolean isDelete() {
+    return this == DELETE || this == ERASE;
+  }
 }

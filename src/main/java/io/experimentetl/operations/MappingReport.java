@@ -59,6 +59,9 @@ final class MappingReport {
     }
     List<String> unmapped = new ArrayList<>();
     for (SourceColumn<?> column : binding.table().columns().all()) {
+      if (binding.holdsRequests() && !column.isKey()) {
+        continue;
+      }
       ColumnBinding bound = binding.column(column);
       Optional<String> from = bound == null ? Optional.empty() : from(bound, table);
       if (from.isPresent()) {
@@ -75,6 +78,11 @@ final class MappingReport {
     }
     if (binding.fact() != null) {
       lines.add("  its rows         " + words(binding.fact()));
+    }
+    if (binding.holdsRequests()) {
+      lines.add("  its rows         each erases its user, as long as it stands");
+    } else if (binding.erasedWhen() != null) {
+      lines.add("  erased where     " + words(binding.erasedWhen()));
     }
     if (!binding.where().isEmpty()) {
       lines.add("  only rows where  " + words(binding.where()));
@@ -187,7 +195,10 @@ final class MappingReport {
     }
     if (!mapping.hasUsers()) {
       gaps.add(
-          "No users: users are whoever is assigned or exposed. There are no segments by a user's properties, and no row erases a user.");
+          "No users: users are whoever is assigned or exposed. There are no segments by a user's properties."
+              + (mapping.erasing().isEmpty()
+                  ? " Nothing erases a user: map source.tables.erased."
+                  : ""));
     }
     for (TableBinding users : mapping.of(SourceTable.USERS)) {
       addUnless(users, "properties", gaps, "there are no segments by a user's properties");

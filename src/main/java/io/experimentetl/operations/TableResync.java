@@ -114,6 +114,11 @@ final class TableResync {
     Map<SourceTable, ResyncRequest> requests = new EnumMap<>(SourceTable.class);
     for (TableBinding binding : wanted) {
       SourceTable captured = binding.table();
+      if (binding.holdsRequests()) {
+        throw new OperationsException(
+            "ClickHouse does not hold the rows of %s, which erase users"
+                .formatted(binding.readableName()));
+      }
       if (captured == SourceTable.OUTBOX_EVENTS || captured == SourceTable.ETL_HEARTBEAT) {
         throw new OperationsException(
             "ClickHouse does not hold the rows of " + binding.readableName());

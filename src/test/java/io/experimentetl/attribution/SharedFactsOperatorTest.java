@@ -9,12 +9,14 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import io.experimentetl.config.CrossoverPolicy;
 import io.experimentetl.config.JobConfig;
+import io.experimentetl.model.ChangeKind;
 import io.experimentetl.model.DailySums;
 import io.experimentetl.model.EventId;
 import io.experimentetl.model.EventRow;
 import io.experimentetl.model.SourceTable;
 import io.experimentetl.model.TestEvent;
 import org.apache.flink.runtime.checkpoint.OperatorSubtaskState;
+import org.apache.flink.streaming.runtime.streamrecord.StreamRecord;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 
@@ -33,7 +35,7 @@ class SharedFactsOperatorTest extends AttributeOperatorHarness {
     send(SourceTable.USERS, UserScenario.userRow());
   }
 
-  private static EventRow sale(int number, String occurredAt, String revenue) {
+  static EventRow sale(int number, String occurredAt, String revenue) {
     return TestEvent.of(
             EventId.ofEntry("orders", Integer.toString(number)),
             at(occurredAt),
@@ -82,5 +84,27 @@ class SharedFactsOperatorTest extends AttributeOperatorHarness {
     assertThat(events()).filteredOn(row -> row.version().deleted()).hasSize(2);
     assertThat(harness.numKeyedStateEntries()).isZero();
     assertThat(harness.numProcessingTimeTimers()).isZero();
+  }
+
+  @Test
+  void erasingRowLeavesAMarkUntilItIsDeleted() throws Exception {
+    send(SourceTable.ASSIGNMENTS, assignment(CONTROL, "hash", JAN_8));
+    send(SourceTable.EVENTS, event(1, "exposure", CONTROL, JAN_8, null));
+    send(SourceTable.EVENTS, sale(1, "2026-01-08T11:00:00Z", "5"));
+    marker();
+    harness.processElement1(
+        new StreamRecord<>(
+            change(SourceTable.USERS, ChangeKind.ERASE, UserScenario.userRow(), null)));
+    commit(USER, false);
+    marker();
+    assertThat(revenue().isZero()).isTrue();
+    assertThat(events()).filteredOn(row -> row.version().deleted()).hasSize(2);
+    int marks = harness.numKeyedStateEntries();
+    send(SourceTable.EVENTS, sale(2, "2026-01-08T12:00:00Z", "7"));
+    marker();
+    assertThat(harness.numKeyedStateEntries()).isEqualTo(marks);
+    delete(SourceTable.USERS, UserScenario.userRow());
+    marker();
+    assertThat(harness.numKeyedStateEntries()).isZero();
   }
 }

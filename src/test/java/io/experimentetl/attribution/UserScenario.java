@@ -616,11 +616,39 @@ final class UserScenario {
 
   /** The source's row, of which the warehouse has not got the same, is read beside the stream. */
   void reread(SourceTable table, SourceRow row) {
+    besideStream(table, ChangeKind.REREAD, null, row);
+  }
+
+  /** The warehouse has a row that is read beside the stream, and that the source does not give. */
+  void rereadNothing(SourceTable table, SourceRow row) {
+    besideStream(table, ChangeKind.DELETE, row, null);
+  }
+
+  private void besideStream(
+      SourceTable table, ChangeKind kind, SourceRow before, SourceRow after) {
     lsn += 104;
     attribution.apply(
         user,
-        new Change(
-            table, ChangeKind.REREAD, lsn, new SourcePosition(0, 0, -1, 0, committedAt), null, row),
+        new Change(table, kind, lsn, new SourcePosition(0, 0, -1, 0, committedAt), before, after),
+        now);
+    changed();
+  }
+
+  /** A row that the snapshot reads. */
+  void snapshot(SourceTable table, SourceRow row) {
+    ofSnapshot(table, ChangeKind.READ, null, row);
+  }
+
+  /** A row that the snapshot reads, and that erases its user. */
+  void snapshotErases(UserRow row) {
+    ofSnapshot(SourceTable.USERS, ChangeKind.ERASE, row, null);
+  }
+
+  private void ofSnapshot(SourceTable table, ChangeKind kind, SourceRow before, SourceRow after) {
+    lsn += 1;
+    attribution.apply(
+        user,
+        new Change(table, kind, lsn, new SourcePosition(0, 0, 0, 0, committedAt), before, after),
         now);
     changed();
   }

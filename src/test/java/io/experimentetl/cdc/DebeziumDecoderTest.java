@@ -2,6 +2,7 @@ package io.experimentetl.cdc;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.experimentetl.config.JobConfig;
 import io.experimentetl.mapping.SourceMapping;
 import io.experimentetl.model.Change;
 import io.experimentetl.model.ChangeKind;
@@ -16,6 +17,7 @@ import io.experimentetl.model.TestEvent;
 import io.experimentetl.model.UnreadableRow;
 import io.experimentetl.model.UserRow;
 import java.nio.charset.StandardCharsets;
+import java.util.Map;
 import java.util.Optional;
 import java.util.Properties;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
@@ -30,7 +32,7 @@ class DebeziumDecoderTest {
   private static final String SOURCE =
       "'source':{'connector':'postgresql','ts_ms':1700000000123,'txId':7,'lsn':500,'sequence':'[\\\"400\\\",\\\"500\\\"]','table':'events'}";
 
-  private final DebeziumDecoder decoder =
+  private DebeziumDecoder decoder =
       new DebeziumDecoder(
           new KafkaSourceSettings(
               new Properties(), "experiments_", SourceMapping.defaults("public"), true));
@@ -363,5 +365,46 @@ class DebeziumDecoderTest {
     assertThat(insert.change().position()).isEqualTo(delete.change().position());
     // Their topic partitions may differ, and then nothing but the order of both decides.
     assertThat(DebeziumRecord.IN_COMMIT_ORDER.compare(delete, insert)).isNegative();
+  }
+
+  @Test
+  void rowThatErasesItsUserIsNotRead() {
+    SourceMapping mapping =
+        JobConfig.parse(
+                "file",
+                "source: {tables: {users: {columns: {user_id: uid}, erased_when: {state: deleted}}}}",
+                Map.of(
+                    "EXPERIMENT_ETL_SOURCE_PASSWORD", "-",
+                    "EXPERIMENT_ETL_CLICKHOUSE_PASSWORD", "-"))
+            .source()
+            .tables();
+    decoder =
+        new DebeziumDecoder(
+            new KafkaSourceSettings(new Properties(), "experiments_", mapping, true));
+    String live = "{'uid':'u','state':'live','created_at':'2026-01-01T00:00:00Z'}";
+    // Without the time that every other row must have.
+    String deleted = "{'uid':'u','state':'deleted'}";
+    assertThat(ofUser("r", "null", deleted)).isEqualTo("ERASE u");
+    assertThat(ofUser("c", "null", deleted)).isEqualTo("ERASE u");
+    assertThat(ofUser("u", live, deleted)).isEqualTo("ERASE u");
+    assertThat(ofUser("u", deleted, live)).isEqualTo("INSERT u");
+    assertThat(ofUser("d", deleted, "null")).isEqualTo("DELETE u");
+    assertThat(
+            decode(
+                    "experiments_users",
+                    "{'uid':'u'}",
+                    "{'before':" + deleted + ",'after':" + deleted + "," + SOURCE + ",'op':'u'}")
+                .change())
+        .isNull();
+  }
+
+  private String ofUser(String operation, String before, String after) {
+    Change change =
+        decode(
+                "experiments_users",
+                "{'uid':'u'}",
+                "{'before':%s,'after':%s,%s,'op':'%s'}".formatted(before, after, SOURCE, operation))
+            .change();
+    return change.kind() + " " + ((UserRow) change.row()).userId();
   }
 }

@@ -144,7 +144,7 @@ class MappedTablesTest {
     assertThat(row.code()).isEqualTo(FindingCode.S_NULL_REQUIRED);
     assertThat(row.reason())
         .isEqualTo(
-            "The table public.log has no column deleted_at, which source.tables.events.where names: correct it there, redeploy, and replay the row.");
+            "The table public.log has no column deleted_at, by which source.tables.events selects rows: correct it there, redeploy, and replay the row.");
     output.clear();
     decoder.decode(
         PgOutputMessages.insert(
@@ -165,7 +165,7 @@ class MappedTablesTest {
                 .filter(drift -> drift != null)
                 .map(SchemaDrift::reason))
         .containsExactly(
-            "The column deleted_at of public.log is not there, and source.tables.events.where names it: no row can be judged.");
+            "The column deleted_at of public.log is not there, and source.tables.events selects rows by it: no row can be judged.");
   }
 
   @Test

@@ -70,7 +70,9 @@ class MappingPageTest {
       assertThat(reader.match(row, null)).isEqualTo(MappedColumn.MappedFilter.Match.NO);
       return;
     }
-    SourceRow read = reader.read(row, null);
+    boolean erases = example.path("erases").asBoolean(false);
+    assertThat(reader.erases(row, null)).isEqualTo(erases);
+    SourceRow read = erases ? reader.readOld(row) : reader.read(row, null);
     for (Map.Entry<String, JsonNode> expected : example.get("gives").properties()) {
       Object value = value(reader.binding().table().columns(), expected.getKey(), read);
       assertThat(value instanceof EventId id ? id.sourceId() : value)

@@ -107,6 +107,21 @@ class RouteOperatorTest {
         gone ? null : row);
   }
 
+  @Test
+  void erasureByARowIsSentAtOnceAndAwaitsItsTransactionsEnd() throws Exception {
+    Change deleted = user(100, 0, ChangeKind.DELETE);
+    Change erased = deleted.as(ChangeKind.ERASE, deleted.before(), null);
+    harness.processElement(new StreamRecord<>(Either.Right(erased)));
+    harness.processElement(new StreamRecord<>(Either.Right(user(200, 0, INSERT))));
+
+    assertThat(harness.sent(RouteOperator.USERS))
+        .extracting(Change::kind)
+        .containsExactly(ChangeKind.ERASE, INSERT);
+    assertThat(harness.extractOutputValues())
+        .extracting(Change::kind)
+        .containsExactly(ChangeKind.ERASE, ChangeKind.COMMIT, INSERT);
+  }
+
   private static Change unreadableUser(long lsn) {
     return new Change(
         SourceTable.USERS,

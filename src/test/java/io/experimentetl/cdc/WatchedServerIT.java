@@ -3,7 +3,9 @@ package io.experimentetl.cdc;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.experimentetl.cdc.TableComparison.DifferingRow;
+import io.experimentetl.config.ConfigBuilder;
 import io.experimentetl.local.PlatformExtension;
+import io.experimentetl.mapping.SourceMapping;
 import io.experimentetl.model.Change;
 import io.experimentetl.model.ChangeKind;
 import io.experimentetl.model.EventRow;
@@ -153,5 +155,32 @@ class WatchedServerIT {
           .isInstanceOfSatisfying(
               ExperimentRow.class, row -> assertThat(row.endsAt()).isEqualTo(WarehouseRange.LAST));
     }
+  }
+
+  @Test
+  void userWhomARowErasesDoesNotExist() throws Exception {
+    SourceDatabase database = SourceDatabase.create(PLATFORM, "erasing");
+    database.fill(3);
+    database.execute(
+        "UPDATE users SET is_active = false WHERE user_id = 'u2';"
+            + " CREATE TABLE requests (nr int PRIMARY KEY, visitor text, state text);"
+            + " INSERT INTO requests VALUES (1, 'u3', 'approved'), (2, 'u1', 'asked')");
+    Set<String> all = Set.of("u1", "u2", "u3");
+
+    assertThat(existing(database, "users: {erased_when: {is_active: false}}", all))
+        .containsExactlyInAnyOrder("u1", "u3");
+    assertThat(
+            existing(
+                database,
+                "users: none\nerased: {table: requests, columns: {user_id: visitor}, where: {state: approved}}",
+                all))
+        .containsExactlyInAnyOrder("u1", "u2");
+  }
+
+  private static Set<String> existing(SourceDatabase database, String tables, Set<String> users)
+      throws Exception {
+    SourceMapping mapping =
+        ConfigBuilder.read("source:\n  tables:\n" + tables.indent(4)).source().tables();
+    return SourceServer.existingUsers(database.settings(mapping), users);
   }
 }

@@ -141,6 +141,31 @@ class TablesConfigTest {
   }
 
   @Test
+  void rowsOfUsersAndRequestsEraseUsers() {
+    SourceMapping mapping =
+        mapping(
+            """
+            users: none
+            erased: {table: gdpr.requests, columns: {user_id: [{constant: U}, nr]}, where: {done: true}}
+            """);
+    TableBinding requests = mapping.reading("gdpr", "requests").get(0);
+    assertThat(requests.holdsRequests()).isTrue();
+    assertThat(requests.erasedWhen()).isEqualTo(RowFilter.ALL);
+    assertThat(requests.sourceColumns()).containsExactlyInAnyOrder("nr", "done");
+    assertThat(mapping.hasUsers()).isFalse();
+    assertThat(mapping.of(SourceTable.USERS)).isEmpty();
+    assertThat(mapping.erasing()).containsExactly(requests);
+    SourceMapping users = mapping("users: {erased_when: {state: [deleted, banned]}}");
+    assertThat(users.entry("users").erasedWhen())
+        .isEqualTo(
+            new RowFilter(
+                List.of(
+                    new RowFilter.Condition("state", Set.of("deleted", "banned"), false, false))));
+    assertThat(users.entry("users").sourceColumns()).contains("state");
+    assertThat(users.erasing()).containsExactly(users.entry("users"));
+  }
+
+  @Test
   void filterHasValuesListsNullAndNotNull() {
     SourceMapping mapping =
         mapping(
@@ -216,7 +241,8 @@ class TablesConfigTest {
                     experimnts: {}
                     experiments: {tabel: x, columns: {start_at: begin, status: {column: s, values: {A: B}}}, values: {status: {C: D}}}
                     variants: {control: {key: c}, columns: {is_control: c, key: 3}}
-                    users: {columns: {email: {column: e, unit: ms}, name: {key: n}}, properties: [], erased_when: {gone: true}}
+                    users: {columns: {email: {column: e, unit: ms}, name: {key: n}}, properties: [], erased_when: []}
+                    erased: {columns: {email: e}, erased_when: {a: b}}
                     assignments: {table: a.b.c, columns: {assigned_at: {column: t, unit: min, zone: Berlin}, context: {column: c, constant: d}}}
                     events: {columns: {user_id: payload..id}, where: {a: [], b: {c: d}}}
                     facts:
@@ -240,7 +266,11 @@ class TablesConfigTest {
             "source.tables.users.columns.email: has a unit or a zone, and is no column of times.",
             "source.tables.users.columns.name.key: stands where nothing refers to an experiment or a variant.",
             "source.tables.users.properties: is an empty list, not a list with at least one column.",
-            "source.tables.users.erased_when: is not supported by this version.",
+            "source.tables.users.erased_when: is an empty list, not a group of columns.",
+            "source.tables.erased: stands beside a table of users.",
+            "source.tables.erased.table: is missing. Name the table that holds the requests of erasure.",
+            "source.tables.erased.columns.email: is not a column of users. Use one of user_id.",
+            "source.tables.erased.erased_when: is not a key of source.tables.erased.",
             "source.tables.assignments.table: \"a.b.c\" is not the name of a table.",
             "source.tables.assignments.columns.assigned_at.unit: is \"min\", which is not one of its values.",
             "source.tables.assignments.columns.assigned_at.zone: \"Berlin\" is not a time zone.",

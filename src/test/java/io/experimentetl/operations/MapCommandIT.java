@@ -124,6 +124,7 @@ class MapCommandIT {
                 experiments: {table: lab.tests, columns: {id: test_id, key: slug, status: state}}
                 variants: {table: lab.arms, columns: {id: arm_id, experiment_id: test_id, key: label, allocation_pct: weight}}
                 users: none
+                erased: {table: lab.unrelated, columns: {user_id: note}, where: {id: 1}}
                 assignments: {table: lab.enrollments, columns: {id: [test_id, person_id], user_id: person_id, experiment_id: test_id, variant_id: arm_id, assigned_at: enrolled_at}}
                 events: {table: lab.purchases, columns: {id: order_no, user_id: person_id, experiment_id: test_id, timestamp: happened_at, event_type: {constant: purchase}}}
             """);
@@ -131,8 +132,31 @@ class MapCommandIT {
     assertThat(map.out())
         .contains("No users: users are whoever is assigned or exposed.")
         .contains(
-            "ARRAY ['lab.tests', 'lab.arms', 'lab.enrollments', 'lab.purchases', 'etl_heartbeat']")
-        .doesNotContain("users from");
+            "ARRAY ['lab.tests', 'lab.arms', 'lab.unrelated', 'lab.enrollments', 'lab.purchases', 'etl_heartbeat']")
+        .contains(
+            "erased from lab.unrelated",
+            "its rows         each erases its user, as long as it stands")
+        .doesNotContain("users from", "Nothing erases a user");
+  }
+
+  @Test
+  void rowsThatEraseTheirUserArePrintedAndChecked() throws Exception {
+    String tables =
+        """
+          tables:
+            experiments: {table: lab.tests, columns: {id: test_id, key: slug, status: state}}
+            variants: {table: lab.arms, columns: {id: arm_id, experiment_id: test_id, key: label, allocation_pct: weight}}
+            users: {table: lab.people, columns: {user_id: uid}, erased_when: {plan: gone}}
+            assignments: {table: lab.enrollments, columns: {id: [test_id, person_id], user_id: person_id, experiment_id: test_id, variant_id: arm_id, assigned_at: enrolled_at}}
+            events: none
+        """;
+    assertThat(map(tables).out()).contains("erased where     plan is gone");
+    Run wrong = map(tables.replace("plan: gone", "paln: gone"));
+    assertThat(wrong.exitCode()).isEqualTo(1);
+    assertThat(wrong.out())
+        .contains(
+            "has no column paln, which source.tables.users.erased_when names",
+            "Did you mean plan?");
   }
 
   @Test

@@ -624,8 +624,7 @@ final class UserScenario {
     besideStream(table, ChangeKind.DELETE, row, null);
   }
 
-  private void besideStream(
-      SourceTable table, ChangeKind kind, SourceRow before, SourceRow after) {
+  private void besideStream(SourceTable table, ChangeKind kind, SourceRow before, SourceRow after) {
     lsn += 104;
     attribution.apply(
         user,

@@ -23,7 +23,7 @@ judged AS
         multiIf(ifNull(r.user_properties, '\0') = if(u_live, u_properties, '\0'), 0, u_version = 0 OR u_settled, 1,
             has(u_known, cityHash64(ifNull(r.user_properties, '\0'))), 0, 2) AS user_properties_,
         toInt32(${day}) AS due_day,
-        multiIf(toInt32(r.day) = due_day, 0, e_version > 0 AND NOT e_live, 2, 1) AS day_,
+        multiIf(toInt32(r.day) = due_day, 0, e_version > 0 AND (NOT e_live OR has(r.inconsistencies, 'T-LATE-BEYOND-STATE')), 2, 1) AS day_,
         r.variant_key != '' AND v_version > 0 AND v_experiment != r.experiment_id AS is_elsewhere,
         ['R-ORPHAN-EXPERIMENT', 'R-ORPHAN-VARIANT', 'R-ORPHAN-USER', 'R-VARIANT-NOT-IN-EXPERIMENT', 'S-UNKNOWN-ENUM',
             'A-OVERRIDE', 'T-FUTURE', 'T-ENROLLED-BEFORE-ASSIGNED', 'A-VERSION-SKEW', 'T-OUT-OF-RANGE'] AS compared_codes,

@@ -116,7 +116,7 @@ judged AS
         multiIf(ifNull(r.user_properties, '\0') = if(u_live, u_properties, '\0'), 0, u_version = 0 OR u_settled, 1,
             has(u_known, cityHash64(ifNull(r.user_properties, '\0'))), 0, 2) AS user_properties_,
         toInt32(${day}) AS due_day,
-        multiIf(toInt32(r.day) = due_day, 0, e_version > 0 AND NOT e_live, 2, 1) AS day_,
+        multiIf(toInt32(r.day) = due_day, 0, e_version > 0 AND (NOT e_live OR is_beyond_state), 2, 1) AS day_,
         -- Codes computed from the current rows. Codes that depend on rows that may have changed since are left open.
         r.assigned_variant_id IS NOT NULL
             AND NOT (a_live AND a_single AND (r._version >= a_version OR a_lsn = 0 OR a_untouched)) AS is_reassigned,

@@ -279,6 +279,32 @@ class JudgementsIT {
   }
 
   @Test
+  void anotherZoneGivesAllRowsAndFiguresOfTheExperimentItsDays() throws Exception {
+    job.execute(
+        experiment(57, "50, 50"),
+        assignments(
+            57, 1, 40, "1 + i % 2", "date_trunc('day', now()) - interval '3 days 13 hours'"),
+        events(57, 1, 40, "date_trunc('day', now()) - interval '2 days 13 hours'"));
+    settle();
+    assertThat(daysAgo(57)).isEqualTo("3");
+    job.execute(zone(57, "Etc/GMT+12"), zone(57, "Pacific/Kiritimati"));
+    settle();
+    assertThat(daysAgo(57)).isEqualTo("2");
+  }
+
+  private static String zone(long experiment, String zone) {
+    return "UPDATE experiments SET config = '{\"zone\": \"%s\"}' WHERE id = %d"
+        .formatted(zone, experiment);
+  }
+
+  /** The days of the experiment's events, counted from today in UTC. */
+  private String daysAgo(long experiment) {
+    return job.clickHouse.query(
+        "SELECT DISTINCT dateDiff('day', day, toDate32(now('UTC'))) FROM events_processed FINAL WHERE experiment_id = "
+            + experiment);
+  }
+
+  @Test
   void usersFromBeforeTheKnownAllocationAreNotJudged() throws Exception {
     settle();
     assertThat(sampleRatio(51)).isEqualTo("0\t0\t[500,100]\t[0,0]\t[20,80]");

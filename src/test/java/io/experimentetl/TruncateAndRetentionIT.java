@@ -13,6 +13,7 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
+import org.apache.flink.api.common.JobStatus;
 import org.apache.flink.configuration.Configuration;
 import org.apache.flink.core.execution.JobClient;
 import org.apache.flink.streaming.api.environment.StreamExecutionEnvironment;
@@ -254,8 +255,35 @@ class TruncateAndRetentionIT {
     awaitThat(findings("C-TRUNCATE"), "assignments events");
   }
 
+  /** Without the foreign key PostgreSQL keeps the assignments of a user whom it deletes. */
   @Test
   @Order(7)
+  void assignmentsWithoutAUserAreErasedWithItAndTruncatedWithTheirTable() throws Exception {
+    databases.execute(
+        "ALTER TABLE assignments DROP CONSTRAINT assignments_user_id_fkey",
+        "INSERT INTO assignments (experiment_id, user_id, variant_id, assigned_at) SELECT 3, 'ghost-' || n, 30, now() FROM generate_series(1, 2) n");
+    awaitThat(
+        assignments("startsWith(user_id, 'ghost') AND has(inconsistencies, 'R-ORPHAN-USER')"), "2");
+
+    databases.execute(
+        "INSERT INTO users (user_id) VALUES ('ghost-1')",
+        "DELETE FROM users WHERE user_id IN ('ghost-1', 't20')");
+    awaitThat(assignments("user_id IN ('ghost-1', 't20')"), "0");
+
+    databases.execute(
+        "BEGIN; DELETE FROM users WHERE user_id = 't19'; TRUNCATE assignments; COMMIT");
+    awaitThat(assignments("experiment_id = 3"), "0");
+    awaitThat(findings("S-NOT-STREAMED"), "");
+    assertThat(databases.audit(config, DEADLINE).differences()).isEmpty();
+    assertThat(job.getJobStatus().get()).isEqualTo(JobStatus.RUNNING);
+    databases.execute(
+        "ALTER TABLE assignments ADD CONSTRAINT assignments_user_id_fkey FOREIGN KEY (user_id) REFERENCES users ON DELETE CASCADE",
+        "INSERT INTO assignments (experiment_id, user_id, variant_id, assigned_at) SELECT 3, 't' || n, 30 + n % 2, now() FROM generate_series(1, 18) n");
+    awaitThat(assignments("experiment_id = 3"), "18");
+  }
+
+  @Test
+  @Order(8)
   void truncatedDimensionIsTheDeleteOfEachOfItsRows() throws Exception {
     databases.execute(
         """
@@ -276,7 +304,7 @@ class TruncateAndRetentionIT {
   }
 
   @Test
-  @Order(8)
+  @Order(9)
   void auditIsEqual() throws Exception {
     assertThat(databases.audit(config, DEADLINE).differences()).isEmpty();
     assertThat(
@@ -287,7 +315,7 @@ class TruncateAndRetentionIT {
   }
 
   @Test
-  @Order(9)
+  @Order(10)
   void truncateOfUsersFailsTheJobWithItsRemedy() throws Exception {
     databases.execute("TRUNCATE users CASCADE");
 

@@ -259,7 +259,7 @@ final class AssignmentAttribution {
     return true;
   }
 
-  /** Delivers an assignment again whose experiment was deleted or is back. */
+  /** Delivers an assignment again whose experiment was deleted, is back, or has another zone. */
   void rejoin(
       UserFacts user,
       ExperimentFacts facts,

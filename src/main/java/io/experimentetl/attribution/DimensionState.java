@@ -39,8 +39,8 @@ final class DimensionState {
    * @param restated ids of the experiments whose users must be restated
    * @param reallocated ids of the experiments in which a phase of the allocation began: users that
    *     were assigned behind this change must be restated
-   * @param rejoined ids of the experiments that were deleted, or are back: the rows of their facts
-   *     must be written again
+   * @param rejoined ids of the experiments that were deleted, are back, or have another zone: the
+   *     rows of their facts must be written again
    */
   record Effect(
       Dimensions before,
@@ -153,6 +153,8 @@ final class DimensionState {
         isDeleted
             ? old != null && missing.deletedExperiments.add(row.id())
             : missing.deletedExperiments.remove(row.id());
+    boolean isMoved =
+        old != null && !isDeleted && !old.zone().equals(dimensions.experiment(row.id()).zone());
     boolean countsOtherwise =
         old != null && (isDeleted || !old.countsLike(dimensions.experiment(row.id())));
     // Which facts a subtask has is its own matter; the version is the same in all of them.
@@ -164,7 +166,7 @@ final class DimensionState {
         isAwaited,
         isAwaited || countsOtherwise ? Set.of(row.id()) : Set.of(),
         Set.of(),
-        isRejoined ? Set.of(row.id()) : Set.of());
+        isRejoined || isMoved ? Set.of(row.id()) : Set.of());
   }
 
   private Effect applyVariant(Change change) throws Exception {

@@ -182,7 +182,8 @@ final class ProcessedRows {
     return formerId != null;
   }
 
-  private int dayOf(long experimentId, long occurredAt) {
+  /** The day of a row of the experiment, in its zone: days since 1970-01-01. */
+  int dayOf(long experimentId, long occurredAt) {
     return dimensions.calendarOf(dimensions.experiment(experimentId)).dayOf(occurredAt);
   }
 

@@ -21,11 +21,11 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Writes the rows again of facts whose experiment was deleted or is back, a batch of users at a
- * time; until it ends, the visible position stays before the experiment's change. It begins when
- * every row that was sent before is visible: a row that is read is then the newest of its key, and
- * all later ones are right already. After a restart it begins again at the key groups that
- * remained.
+ * Writes the rows again of facts whose experiment was deleted, is back, or has another zone, a
+ * batch of users at a time; until it ends, the visible position stays before the experiment's
+ * change. It begins when every row that was sent before is visible: a row that is read is then the
+ * newest of its key, and all later ones are right already. After a restart it begins again at the
+ * key groups that remained.
  */
 final class RejoinWalk {
   private static final Logger LOG = LoggerFactory.getLogger(RejoinWalk.class);
@@ -107,7 +107,7 @@ final class RejoinWalk {
     return rejoined.size();
   }
 
-  /** Begins with the users of an experiment that was deleted or is back. */
+  /** Begins with the users of an experiment that was deleted, is back, or has another zone. */
   void begin(long experimentId, Origin origin) {
     begin(experimentId, origin, index.keyGroups());
   }

@@ -16,15 +16,13 @@ import java.util.EnumSet;
 import java.util.Set;
 
 /**
- * Joins delivered facts again with an experiment that was deleted or is back. Facts of a deleted
- * experiment are orphans: their rows lose its names and get the code, in one finding about the
- * experiment. The rows are read from the warehouse, because state holds no whole events. A
- * corrected row is not held in state: when the experiment comes back, it is read again.
+ * Joins delivered facts again with an experiment that was deleted, is back, or has another zone.
+ * Facts of a deleted experiment are orphans: their rows lose its names and get the code, in one
+ * finding about the experiment. Facts of another zone get its days. The rows are read from the
+ * warehouse, because state holds no whole events. A corrected row is not held in state: when the
+ * experiment comes back, it is read again.
  */
 final class RejoinedFacts {
-  /** What the commit that wrote a row has found; the row is the same. */
-  private static final Set<FindingCode> STAYING = EnumSet.of(T_LATE, C_UPDATE_IMMUTABLE);
-
   private final ReferenceLookup references;
   private final PendingFacts pending;
   private final Rehydration rehydration;
@@ -70,9 +68,11 @@ final class RejoinedFacts {
     return true;
   }
 
-  /** Whether a row with these codes says of its experiment what no longer holds. */
-  private boolean isWrong(long experimentId, Set<FindingCode> found) {
-    return found.contains(R_ORPHAN_EXPERIMENT) == (references.experiment(experimentId) != null);
+  /** Whether a stored row says of its experiment, or of its day, what no longer holds. */
+  private boolean isWrong(long experimentId, long occurredAt, RawEvents.Stored stored) {
+    boolean isKnown = references.experiment(experimentId) != null;
+    return stored.found().contains(R_ORPHAN_EXPERIMENT) == isKnown
+        || stored.dayEpoch() != rows.dayOf(experimentId, occurredAt);
   }
 
   /** Delivers an event again, if its row says of the experiment what no longer holds. */
@@ -81,18 +81,19 @@ final class RejoinedFacts {
     EventFact delivered = facts == null ? null : facts.events.find(row.id(), row.occurredAt());
     if (delivered == null
         || delivered.content() != EventContent.of(row)
-        || !isWrong(row.experimentId(), stored.found())) {
+        || !isWrong(row.experimentId(), row.occurredAt(), stored)) {
       return;
     }
     Origin origin = originOf(stored);
     EventReferences known = references.of(user, facts, row);
     EnumSet<FindingCode> unresolved = checks.unresolved(row, known);
+    // A row of another key is an update, and updates are not late.
+    boolean isUpdate = stored.found().contains(C_UPDATE_IMMUTABLE);
     EnumSet<FindingCode> found =
-        violations.of(facts, row, known, checks.values(row), origin, false);
-    for (FindingCode code : STAYING) {
-      if (stored.found().contains(code)) {
-        found.add(code);
-      }
+        violations.of(
+            facts, row, known, checks.values(row), origin, origin.fromStream() && !isUpdate);
+    if (isUpdate) {
+      found.add(C_UPDATE_IMMUTABLE);
     }
     facts.events.put(delivered.withMark(FactMark.withFound(delivered.mark(), found)));
     pending.take(user, facts, row);
@@ -105,7 +106,12 @@ final class RejoinedFacts {
           PendingEvent.flagged(row, origin, FindingCode.toArray(unresolved), version.version()));
     }
     found.addAll(unresolved);
-    findings.open(opened(found, stored.found()), row, origin);
+    EnumSet<FindingCode> opened = opened(found, stored.found());
+    if (found.contains(T_LATE)) {
+      // Its finding is about the row's day.
+      opened.add(T_LATE);
+    }
+    findings.open(opened, row, origin);
     for (FindingCode code : resolved(found, stored.found())) {
       findings.report(code, false, row, origin);
     }
@@ -115,7 +121,12 @@ final class RejoinedFacts {
   void assignment(UserFacts user, AssignmentRow row, RawEvents.Stored stored) {
     ExperimentFacts facts = user.findIn(row.experimentId());
     AssignmentRow delivered = facts == null ? null : facts.assignmentOf(row.id());
-    if (delivered != null && isWrong(row.experimentId(), stored.found())) {
+    PendingAssignment held = facts == null ? null : facts.pendingAssignmentOf(row.id());
+    if (held != null && !held.isFlagged()) {
+      // The row is to be replaced by one that joins what holds then.
+      return;
+    }
+    if (delivered != null && isWrong(row.experimentId(), delivered.assignedAt(), stored)) {
       assignments.rejoin(user, facts, delivered, originOf(stored), stored);
     }
   }

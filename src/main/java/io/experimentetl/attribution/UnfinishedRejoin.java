@@ -1,8 +1,8 @@
 package io.experimentetl.attribution;
 
 /**
- * An experiment that was deleted or is back, while rows of its facts are still to be written; a
- * record of operator state.
+ * An experiment that was deleted, is back, or has another zone, while rows of its facts are still
+ * to be written; a record of operator state.
  *
  * @param origin of the experiment's change
  * @param keyGroups the key groups whose users remain

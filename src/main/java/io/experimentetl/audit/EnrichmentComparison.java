@@ -160,7 +160,12 @@ final class EnrichmentComparison {
         "assigned_variant_id",
         judged.assignments(),
         "the assignment " + changed + ", or had left the state (T-LATE-BEYOND-STATE)");
-    add(notJudged, name, "day", judged.days(), "the experiment was deleted");
+    add(
+        notJudged,
+        name,
+        "day",
+        judged.days(),
+        "the experiment was deleted, or the row has T-LATE-BEYOND-STATE");
     add(
         notJudged,
         name,

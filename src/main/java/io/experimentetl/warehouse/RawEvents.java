@@ -23,9 +23,11 @@ public interface RawEvents extends AutoCloseable {
    * @param lsn of the change that brought the row; 0: the snapshot read it
    * @param committedAt its commit time, microseconds since 1970 in UTC
    * @param version see {@link io.experimentetl.model.RowVersion}
+   * @param dayEpoch days since 1970-01-01 in the zone that the experiment had when the row was
+   *     written
    * @param found codes that the row carries
    */
-  record Stored(long lsn, long committedAt, long version, Set<FindingCode> found) {}
+  record Stored(long lsn, long committedAt, long version, int dayEpoch, Set<FindingCode> found) {}
 
   /** Takes events. */
   @FunctionalInterface

@@ -51,7 +51,7 @@ public final class WarehouseEvents implements RawEvents {
    */
   private static final String STORED =
       "any(_lsn) AS row_lsn, toUnixTimestamp64Micro(any(_committed_at)) AS row_committed_at,"
-          + " any(_version) AS row_version,"
+          + " any(_version) AS row_version, toInt32(any(day)) AS row_day,"
           + " arrayStringConcat(groupUniqArrayArray(inconsistencies), ' ') AS row_found";
 
   /**
@@ -227,6 +227,7 @@ public final class WarehouseEvents implements RawEvents {
                           row.getLong("row_lsn"),
                           row.getLong("row_committed_at"),
                           row.getLong("row_version"),
+                          row.getInt("row_day"),
                           codesOf(row.getString("row_found")))));
       for (Version<T> version : page) {
         nextKey.accept(version.row());

@@ -43,6 +43,9 @@ class LateReferencesTest {
     YEAR_BEFORE, UserScenario.JAN_8, UserScenario.JAN_9, UserScenario.JAN_10
   };
 
+  /** JAN_8 is on three days in them. */
+  private static final String[] ZONES = {"UTC", "Pacific/Kiritimati", "Etc/GMT+12"};
+
   /** What the source and retention have left, and the scenario that is told of it. */
   private static final class World {
     private final UserScenario scenario = new UserScenario(UserScenario.holding(2));
@@ -52,6 +55,7 @@ class LateReferencesTest {
     private final Map<List<Object>, EventRow> retainedEvents = new HashMap<>();
     private final Map<Long, AssignmentRow> retainedAssignments = new HashMap<>();
     private boolean userIsKnown;
+    private String zone = ZONES[0];
     private final List<String> log = new ArrayList<>();
 
     World(Random random) {
@@ -67,7 +71,7 @@ class LateReferencesTest {
     }
 
     void step() {
-      switch (random.nextInt(16)) {
+      switch (random.nextInt(17)) {
         case 0, 1, 2, 3, 4 -> writeEvent();
         case 5, 6 -> writeAssignment();
         case 7 -> deleteEvent();
@@ -76,6 +80,7 @@ class LateReferencesTest {
         case 10 -> dimension();
         case 11 -> variants();
         case 12 -> user();
+        case 16 -> zone();
         case 13, 14 -> scenario.afterGrace();
         default -> scenario.throughState();
       }
@@ -200,6 +205,14 @@ class LateReferencesTest {
           });
     }
 
+    private void zone() {
+      if (scenario.dimensions.experiment(EXPERIMENT) != null) {
+        zone = ZONES[random.nextInt(ZONES.length)];
+        log.add("zone " + zone);
+        scenario.experimentMoves(zone);
+      }
+    }
+
     private void variants() {
       log.add("variant");
       long id = variant();
@@ -244,11 +257,13 @@ class LateReferencesTest {
       scenario.knowDimensions();
       scenario.insert(SourceTable.USERS, UserScenario.userRow());
       scenario.afterGrace();
+      scenario.experimentMoves(zone);
     }
 
     UserScenario simple() {
       UserScenario simple = new UserScenario(UserScenario.holding(2));
       simple.knowDimensions();
+      simple.experimentMoves(zone);
       simple.insert(SourceTable.USERS, UserScenario.userRow());
       assignments.values().forEach(simple::insert);
       retainedAssignments.values().forEach(simple::insert);
@@ -282,6 +297,7 @@ class LateReferencesTest {
     String history = String.join("\n", world.log);
     assertThat(events(world.scenario)).as(history).isEqualTo(events(simple));
     assertThat(assignments(world.scenario)).as(history).isEqualTo(assignments(simple));
+    assertThat(days(world.scenario)).as(history).isEqualTo(days(simple));
     assertThat(world.scenario.out.daily).as(history).isEqualTo(simple.out.daily);
     assertThat(world.scenario.out.health).as(history).isEqualTo(simple.out.health);
     assertThat(flags(simple)).as(history).containsAll(flags(world.scenario));
@@ -297,6 +313,14 @@ class LateReferencesTest {
     return scenario.out.visibleAssignments().stream()
         .map(AssignmentProcessed::assignment)
         .collect(Collectors.toSet());
+  }
+
+  /** The days of the visible rows. */
+  private static Map<Object, Integer> days(UserScenario scenario) {
+    Map<Object, Integer> days = new HashMap<>();
+    scenario.visible().values().forEach(row -> days.put(row.event(), row.dayEpoch()));
+    scenario.out.visibleAssignments().forEach(row -> days.put(row.assignment(), row.dayEpoch()));
+    return days;
   }
 
   /** The codes of missing references, by visible row. */

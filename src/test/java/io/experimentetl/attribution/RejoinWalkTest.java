@@ -27,7 +27,7 @@ import org.apache.flink.streaming.runtime.streamrecord.StreamRecord;
 import org.apache.flink.types.Either;
 import org.junit.jupiter.api.Test;
 
-/** The operator writes the rows of a deleted experiment again when all of them are visible. */
+/** The operator writes an experiment's rows again when all of them are visible. */
 class RejoinWalkTest extends AttributeOperatorHarness {
   private static final int USERS_OF_SEVERAL_BATCHES = 1_200;
 
@@ -67,12 +67,16 @@ class RejoinWalkTest extends AttributeOperatorHarness {
     }
   }
 
-  private static ExperimentRow experiment() {
+  private static ExperimentRow experiment(String config) {
     return new ExperimentRow(
-        EXPERIMENT, "exp", "Exp", null, "ACTIVE", null, 1, null, null, null, 0, 0);
+        EXPERIMENT, "exp", "Exp", null, "ACTIVE", null, 1, config, null, null, 0, 0);
   }
 
   private void sendExperiment(ChangeKind kind) throws Exception {
+    sendExperiment(kind, null);
+  }
+
+  private void sendExperiment(ChangeKind kind, String config) throws Exception {
     boolean isDeleted = kind == ChangeKind.DELETE;
     harness.processElement2(
         new StreamRecord<>(
@@ -80,8 +84,8 @@ class RejoinWalkTest extends AttributeOperatorHarness {
                 change(
                     SourceTable.EXPERIMENTS,
                     kind,
-                    isDeleted ? experiment() : null,
-                    isDeleted ? null : experiment()))));
+                    isDeleted ? experiment(config) : null,
+                    isDeleted ? null : experiment(config)))));
     // Its users are counted again first.
     runTimers();
   }
@@ -247,6 +251,31 @@ class RejoinWalkTest extends AttributeOperatorHarness {
     assertThat(orphans()).isZero();
     marker();
     assertThat(visibleLsn()).isEqualTo(lsn);
+  }
+
+  @Test
+  void rowsOfAnotherZoneAreWrittenAgainOnce() throws Exception {
+    openWithUsers(10);
+    int day = events().get(0).dayEpoch();
+    long before = lsn;
+    sendExperiment(ChangeKind.UPDATE, "{\"zone\": \"Pacific/Kiritimati\"}");
+    completeCheckpoint();
+    completeCheckpoint();
+    assertThat(visibleLsn()).isEqualTo(before);
+    for (int i = 0; i < 3; i++) {
+      completeCheckpoint();
+    }
+    assertThat(events()).hasSize(20);
+    assertThat(events().subList(10, 20)).allMatch(row -> row.dayEpoch() == day + 1);
+    assertThat(assignments()).hasSize(20);
+    assertThat(assignments().subList(10, 20)).allMatch(row -> row.dayEpoch() == day + 1);
+    assertThat(visibleLsn()).isEqualTo(lsn);
+
+    sendExperiment(ChangeKind.UPDATE, "{\"zone\": \"Pacific/Kiritimati\", \"owner\": 1}");
+    for (int i = 0; i < 4; i++) {
+      completeCheckpoint();
+    }
+    assertThat(events()).as("the zone is the same").hasSize(20);
   }
 
   @Test

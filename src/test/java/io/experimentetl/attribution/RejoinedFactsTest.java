@@ -25,15 +25,17 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import io.experimentetl.config.CrossoverPolicy;
 import io.experimentetl.model.AssignmentProcessed;
+import io.experimentetl.model.ChangeKind;
 import io.experimentetl.model.EventProcessed;
 import io.experimentetl.model.EventRow;
 import io.experimentetl.model.FindingCode;
 import io.experimentetl.model.SourceTable;
+import java.time.LocalDate;
 import java.util.List;
 import java.util.Set;
 import org.junit.jupiter.api.Test;
 
-/** Rows of facts whose experiment is deleted, and comes back. */
+/** Rows of facts whose experiment is deleted, comes back, or gets another zone. */
 class RejoinedFactsTest {
   private final UserScenario scenario =
       UserScenario.ofKnownUser(UserScenario.config(CrossoverPolicy.EXCLUDE));
@@ -101,6 +103,35 @@ class RejoinedFactsTest {
         .containsExactly("exp");
     assertThat(scenario.out.visibleAssignments().get(0).inconsistencies()).isEmpty();
     assertThat(scenario.out.rowsSentAgain()).isEmpty();
+  }
+
+  @Test
+  void rowsOfAnotherZoneGetItsDaysAndAreLateByThem() {
+    EventRow punctual = purchase(2, "2026-01-10T11:00:00Z", "3");
+    scenario.insert(assignment(CONTROL, "hash", JAN_8));
+    scenario.insert(exposure(1, CONTROL, JAN_8));
+    scenario.insert(punctual);
+    scenario.throughState();
+    assertThat(codes(punctual)).isEmpty();
+
+    scenario.experimentMoves("Etc/GMT+12");
+    assertThat(day(punctual)).isEqualTo("2026-01-09");
+    assertThat(codes(punctual)).as("its day ended when it was committed").containsOnly(T_LATE);
+    assertThat(scenario.out.openFindings()).contains("T-LATE experiment-day:1/2026-01-09");
+    assertThat(scenario.figures(CONTROL, "revenue", "2026-01-09").valueSum()).isEqualTo(units(3));
+
+    scenario.experimentMoves("Pacific/Kiritimati");
+    assertThat(day(punctual)).isEqualTo("2026-01-11");
+    assertThat(codes(punctual)).isEmpty();
+    assertThat(scenario.out.visibleAssignments())
+        .extracting(row -> LocalDate.ofEpochDay(row.dayEpoch()).toString())
+        .containsExactly("2026-01-09");
+    assertThat(scenario.figures(CONTROL, "revenue", "2026-01-09").valueSum()).isZero();
+    assertThat(scenario.out.rowsSentAgain()).isEmpty();
+  }
+
+  private String day(EventRow event) {
+    return LocalDate.ofEpochDay(row(event).dayEpoch()).toString();
   }
 
   /** As where the assignments are deleted by a cascade, and the events have no foreign key. */
@@ -240,6 +271,27 @@ class RejoinedFactsTest {
     assertThat(scenario.out.eventRows).hasSize(sent);
     assertThat(row(after).event()).isEqualTo(after);
     assertThat(codes(after)).contains(R_ORPHAN_EXPERIMENT);
+  }
+
+  @Test
+  void assignmentThatWaitsForItsVariantStaysWhileItsFormerRowIsThere() {
+    long missing = 99;
+    scenario.insert(assignment(CONTROL, "hash", JAN_8));
+    scenario.apply(
+        SourceTable.ASSIGNMENTS,
+        ChangeKind.RETENTION_DELETE,
+        assignment(CONTROL, "hash", JAN_8),
+        null);
+    scenario.insert(assignment(missing, "hash", JAN_8));
+    scenario.experimentMoves("Pacific/Kiritimati");
+    scenario.variantArrives(missing);
+    assertThat(scenario.out.visibleAssignments())
+        .singleElement()
+        .satisfies(
+            row -> {
+              assertThat(row.assignment().variantId()).isEqualTo(missing);
+              assertThat(LocalDate.ofEpochDay(row.dayEpoch())).hasToString("2026-01-09");
+            });
   }
 
   @Test

@@ -92,7 +92,7 @@ final class StoredRows implements RawEvents {
                     .collect(
                         Collectors.toMap(
                             EventProcessed::event,
-                            row -> stored(row.version(), row.inconsistencies()),
+                            row -> stored(row.version(), row.dayEpoch(), row.inconsistencies()),
                             StoredRows::merged,
                             LinkedHashMap::new))
                     .forEach(eventConsumer::accept));
@@ -118,7 +118,7 @@ final class StoredRows implements RawEvents {
                     .collect(
                         Collectors.toMap(
                             row -> Map.entry(row.assignment(), row.assignedSequence()),
-                            row -> stored(row.version(), row.inconsistencies()),
+                            row -> stored(row.version(), row.dayEpoch(), row.inconsistencies()),
                             StoredRows::merged,
                             LinkedHashMap::new))
                     .forEach(
@@ -126,15 +126,19 @@ final class StoredRows implements RawEvents {
                             assignmentConsumer.accept(row.getKey(), row.getValue(), stored)));
   }
 
-  private static Stored stored(RowVersion version, FindingCode[] found) {
+  private static Stored stored(RowVersion version, int dayEpoch, FindingCode[] found) {
     return new Stored(
-        version.lsn(), version.committedAt(), version.version(), Set.copyOf(List.of(found)));
+        version.lsn(),
+        version.committedAt(),
+        version.version(),
+        dayEpoch,
+        Set.copyOf(List.of(found)));
   }
 
   private static Stored merged(Stored a, Stored b) {
     Set<FindingCode> found = new HashSet<>(a.found());
     found.addAll(b.found());
-    return new Stored(a.lsn(), a.committedAt(), a.version(), found);
+    return new Stored(a.lsn(), a.committedAt(), a.version(), a.dayEpoch(), found);
   }
 
   private static List<Object> keyOf(EventProcessed row) {

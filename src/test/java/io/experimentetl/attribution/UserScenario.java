@@ -321,6 +321,23 @@ final class UserScenario {
     changeDimensions(() -> dimensions.put(experiment(from, to)));
   }
 
+  /** The experiment gets another zone. */
+  void experimentMoves(String zone) {
+    changeDimensions(
+        () ->
+            dimensions.put(
+                new ExperimentDimension(
+                    EXPERIMENT,
+                    "exp",
+                    "Exp",
+                    zone,
+                    null,
+                    null,
+                    0,
+                    ExperimentDimension.NO_STATUSES)));
+    rejoin();
+  }
+
   /** A variant of the experiment arrives that facts may have referred to. */
   void variantArrives(long id) {
     changeDimensions(

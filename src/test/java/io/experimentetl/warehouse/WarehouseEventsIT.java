@@ -67,7 +67,7 @@ class WarehouseEventsIT {
   private void insertEvent(
       String id, long micros, long version, int deleted, String variant, String properties) {
     warehouse.query(
-        "INSERT INTO events_processed (event_id, source_id, timestamp, experiment_id, user_id, variant_id, event_type,"
+        "INSERT INTO events_processed (event_id, source_id, timestamp, experiment_id, user_id, variant_id, event_type, day,"
             + " properties, session_id, device_id, _version, _deleted) VALUES ('"
             + ID
             + id
@@ -79,7 +79,7 @@ class WarehouseEventsIT {
             + literal(USER)
             + ", "
             + variant
-            + ", 'purchase', "
+            + ", 'purchase', '2026-01-08', "
             + properties
             + ", 's', 'd', "
             + version
@@ -145,7 +145,7 @@ class WarehouseEventsIT {
         .containsExactly(event("1", 100, 41L, "{\"a\": \"\\t'\"}"), event("2", 200, null, null));
     assertThat(assignments)
         .containsExactly(new AssignmentRow(7, 4, USER, 41, 3, "hash", null, -1, null, 2, 3));
-    assertThat(found).first().isEqualTo(new RawEvents.Stored(0, 0, 1024, Set.of()));
+    assertThat(found).first().isEqualTo(new RawEvents.Stored(0, 0, 1024, 20_461, Set.of()));
     events.clear();
     rows.readAsOf(
         List.of(4L),

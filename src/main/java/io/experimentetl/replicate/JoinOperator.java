@@ -35,10 +35,12 @@ import org.apache.flink.types.Either;
 import org.apache.flink.util.OutputTag;
 
 /**
- * {@code join-lookups}: sends a row when all its references have answered its last change, and
- * again when one of them answers anew. Rows and answers come over different ways: an answer may
- * overtake its row, and one to an earlier change of the row counts no more. A row that was deleted
- * is known until the next barrier, which every answer to it has passed.
+ * {@code join-lookups}: sends a row when all its references have answered its last change, at the
+ * latest before the next barrier, and again when one of them answers anew. A row that goes out
+ * before an answer has NULL for it: so ClickHouse has every row up to the progress marker, and its
+ * lookups as a join in PostgreSQL gives them. Rows and answers come over different ways: an answer
+ * may overtake its row, and one to an earlier change of the row counts no more. A row that was
+ * deleted is known until the next barrier, which every answer to it has passed.
  */
 public final class JoinOperator extends AbstractStreamOperator<LookupMisses>
     implements TwoInputStreamOperator<
@@ -58,6 +60,8 @@ public final class JoinOperator extends AbstractStreamOperator<LookupMisses>
 
   private record Place(String bucket, String row) {}
 
+  private record Waiting(String table, String row) {}
+
   private final ArrayList<ReplicatedTable> tables = new ArrayList<>();
 
   private transient Map<String, LookupJoin> joins;
@@ -65,6 +69,10 @@ public final class JoinOperator extends AbstractStreamOperator<LookupMisses>
   private transient MapState<String, JoinedRow> rows;
   private transient ListState<String> lookups;
   private transient Set<Place> gone;
+
+  /** Changed since the last barrier, and not answered yet. */
+  private transient Set<Waiting> waiting;
+
   private transient Map<String, LookupMisses> misses;
   private transient ProgressMarker marker;
 
@@ -131,6 +139,7 @@ public final class JoinOperator extends AbstractStreamOperator<LookupMisses>
       outputs.put(table.name(), ReplicateOperator.outputOf(table));
     }
     gone = new HashSet<>();
+    waiting = new HashSet<>();
     misses = new HashMap<>();
   }
 
@@ -177,11 +186,18 @@ public final class JoinOperator extends AbstractStreamOperator<LookupMisses>
   private void sendIfComplete(String table, String key, JoinedRow now) throws Exception {
     LookupJoin join = joins.get(table);
     ReplicatedRow row = new ReplicatedRow(key, table, now.columns(), now.values());
-    if (!now.exists() || !join.isAnswered(row, now)) {
-      rows.put(key, now);
+    if (now.exists() && join.isAnswered(row, now)) {
+      sendJoined(row, now);
       return;
     }
-    LookupJoin.Joined joined = join.joined(row, now);
+    rows.put(key, now);
+    if (now.exists()) {
+      waiting.add(new Waiting(table, key));
+    }
+  }
+
+  private void sendJoined(ReplicatedRow row, JoinedRow now) throws Exception {
+    LookupJoin.Joined joined = joins.get(row.table()).joined(row, now);
     Change change =
         new Change(
             SourceTable.REPLICATED,
@@ -210,6 +226,7 @@ public final class JoinOperator extends AbstractStreamOperator<LookupMisses>
         miss(LookupMisses.of(lookup, false, row.key(), change));
       }
     }
+    waiting.remove(new Waiting(row.table(), row.key()));
     rows.put(row.key(), now.sent(version, missing.toArray(String[]::new)));
     if (!now.exists()) {
       gone.add(new Place(ReplicatedBuckets.keyOf(row.table(), row.key()), row.key()));
@@ -234,6 +251,11 @@ public final class JoinOperator extends AbstractStreamOperator<LookupMisses>
 
   @Override
   public void prepareSnapshotPreBarrier(long checkpointId) throws Exception {
+    for (Waiting row : List.copyOf(waiting)) {
+      setCurrentKey(ReplicatedBuckets.keyOf(row.table, row.row));
+      JoinedRow now = known(row.row);
+      sendJoined(new ReplicatedRow(row.row, row.table, now.columns(), now.values()), now);
+    }
     misses.values().forEach(more -> output.collect(new StreamRecord<>(more)));
     misses.clear();
     for (Place place : gone) {

@@ -6,6 +6,7 @@ import io.experimentetl.model.ReplicatedRow;
 import io.experimentetl.model.TextList;
 import io.experimentetl.warehouse.ReplicatedEncoder;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Set;
 import java.util.TreeSet;
@@ -16,7 +17,7 @@ final class LookupJoin {
    * A row with the columns of its lookups before its own.
    *
    * @param missing the lookups whose reference does not exist, or has a value that the column
-   *     cannot hold
+   *     cannot hold; one that waits for its answer stays as it was
    */
   record Joined(ReplicatedRow row, Set<String> missing) {}
 
@@ -33,12 +34,15 @@ final class LookupJoin {
   boolean isAnswered(ReplicatedRow row, JoinedRow known) {
     for (Lookup lookup : table.lookups()) {
       LookupAnswer answer = known.answer(table.idOf(lookup));
-      if (LookupRequests.referenceOf(row, lookup, columns) != null
-          && (answer == null || answer.sequenceNumber() != known.sequenceNumber())) {
+      if (LookupRequests.referenceOf(row, lookup, columns) != null && !isAnswered(answer, known)) {
         return false;
       }
     }
     return true;
+  }
+
+  private static boolean isAnswered(LookupAnswer answer, JoinedRow known) {
+    return answer != null && answer.sequenceNumber() == known.sequenceNumber();
   }
 
   /** The row with what its references have answered to its last change. */
@@ -50,11 +54,9 @@ final class LookupJoin {
       String id = table.idOf(lookup);
       LookupAnswer answer = known.answer(id);
       boolean namesOne = LookupRequests.referenceOf(row, lookup, columns) != null;
+      boolean isAnswered = isAnswered(answer, known);
       List<String> found =
-          namesOne
-                  && answer != null
-                  && answer.sequenceNumber() == known.sequenceNumber()
-                  && answer.values() != null
+          namesOne && isAnswered && answer.values() != null
               ? TextList.parse(answer.values())
               : null;
       boolean fits = true;
@@ -65,7 +67,9 @@ final class LookupJoin {
         values.add(holds ? value : null);
         fits &= holds;
       }
-      if (namesOne && (found == null || !fits)) {
+      boolean lacks =
+          isAnswered ? found == null || !fits : Arrays.asList(known.missing()).contains(id);
+      if (namesOne && lacks) {
         missing.add(id);
       }
     }

@@ -319,6 +319,10 @@ final class LookupPipeline implements AutoCloseable {
     } catch (Exception e) {
       throw new IllegalStateException(e);
     }
+    takeJoined();
+  }
+
+  private void takeJoined() {
     for (StreamRecord<Either<ProgressMarker, Change>> sent :
         taken(join, ReplicateOperator.outputOf(bets))) {
       store(sent.getValue().right());
@@ -387,6 +391,7 @@ final class LookupPipeline implements AutoCloseable {
     lookUp.prepareSnapshotPreBarrier(checkpoint);
     states[1] = lookUp.snapshot(checkpoint, now);
     join.prepareSnapshotPreBarrier(checkpoint);
+    takeJoined();
     states[2] = join.snapshot(checkpoint, now);
     for (Object element : join.getOutput()) {
       missing.processElement(

@@ -39,16 +39,48 @@ class LookupsTest {
   }
 
   @Test
-  void rowWaitsForAMissingReferenceUntilTheGraceEnds() throws Exception {
+  void missingReferenceIsAFindingAfterTheGrace() throws Exception {
     open(true);
     pipeline.write(null, bet(1, 7L, null, "x"));
     pipeline.deliverAll();
     pipeline.pass(GRACE - 1000);
+    pipeline.checkpoint();
+    assertThat(pipeline.findings).isEmpty();
+    pipeline.pass(2000);
+    pipeline.checkpoint();
+    assertThat(pipeline.findings).hasSize(1);
+  }
+
+  /** What the audit compares: every row up to the checkpoint's progress marker is there. */
+  @Test
+  void rowThatWaitsForItsReferenceIsVisibleWithItsCheckpoint() throws Exception {
+    open(false);
+    pipeline.write(null, event(8, "a", "80"));
+    pipeline.write(null, bet(1, 7L, 8L, "x"));
     pipeline.deliverAll();
     assertThat(pipeline.warehouse).isEmpty();
-    pipeline.pass(2000);
+    pipeline.checkpoint();
+    assertThat(pipeline.warehouse).containsEntry("bets:1", "null 80 x");
+    pipeline.restart();
+    pipeline.write(null, event(7, "a", "70"));
+    pipeline.checkpoint();
+    assertThat(pipeline.warehouse).containsEntry("bets:1", "70 80 x");
+    assertThat(pipeline.findings).isEmpty();
+  }
+
+  @Test
+  void findingStaysOpenWhileAChangedRowWaitsAgain() throws Exception {
+    open(true);
+    pipeline.write(null, bet(1, 7L, null, "x"));
     pipeline.deliverAll();
-    assertThat(pipeline.warehouse).containsEntry("bets:1", "null null x");
+    pipeline.pass(2 * GRACE);
+    pipeline.checkpoint();
+    pipeline.write(bet(1, 7L, null, "x"), bet(1, 7L, null, "y"));
+    pipeline.checkpoint();
+    pipeline.pass(2 * GRACE);
+    pipeline.checkpoint();
+    assertThat(pipeline.warehouse).containsEntry("bets:1", "null null y");
+    assertThat(pipeline.findings).hasSize(1);
   }
 
   @Test
@@ -58,12 +90,12 @@ class LookupsTest {
     pipeline.write(null, bet(1, 7L, null, "x"));
     pipeline.deliverAll();
     pipeline.pass(3 * GRACE);
-    pipeline.deliverAll();
-    assertThat(pipeline.warehouse).isEmpty();
+    pipeline.checkpoint();
+    assertThat(pipeline.findings).isEmpty();
     pipeline.inSnapshot(false);
     pipeline.pass(GRACE);
-    pipeline.deliverAll();
-    assertThat(pipeline.warehouse).containsEntry("bets:1", "null null x");
+    pipeline.checkpoint();
+    assertThat(pipeline.findings).hasSize(1);
   }
 
   @Test
@@ -219,6 +251,7 @@ class LookupsTest {
           pipeline.pass(random.nextInt(2 * (int) GRACE));
         } else if (what < 98) {
           pipeline.checkpoint();
+          assertThat(pipeline.warehouse).isEqualTo(joined());
           if (random.nextBoolean()) {
             pipeline.restart();
           }

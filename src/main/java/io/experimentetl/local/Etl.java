@@ -2,6 +2,7 @@ package io.experimentetl.local;
 
 import io.experimentetl.cli.Tool;
 import io.experimentetl.local.demo.DemoCommand;
+import io.experimentetl.local.demo.ExampleCommand;
 import java.io.IOException;
 import java.util.jar.Attributes;
 import java.util.jar.JarFile;
@@ -45,7 +46,10 @@ public final class Etl {
 
   /** All verbs except those of the test tree. */
   public static CommandLine commandLine() {
-    CommandLine line = new CommandLine(new Etl()).addSubcommand(new DemoCommand());
+    CommandLine line =
+        new CommandLine(new Etl())
+            .addSubcommand(new DemoCommand())
+            .addSubcommand(new ExampleCommand());
     Tool.addVerbs(line, PlatformDatabases::new, PlatformDeployment::new);
     return line;
   }

@@ -95,6 +95,12 @@ public final class PlatformOptions {
     return this;
   }
 
+  /** The job's configuration, in which addresses and user names are replaced. */
+  public PlatformOptions withJobConfig(Path file) {
+    jobConfig = file;
+    return this;
+  }
+
   /** Adds a key of Flink's configuration. */
   public PlatformOptions withFlinkSetting(String key, String value) {
     flinkSettings.put(key, value);

@@ -7,13 +7,13 @@ import java.util.List;
  * Splits a file of SQL into its statements, as psql and clickhouse-client do: at semicolons outside
  * of text.
  */
-final class SqlScript {
+public final class SqlScript {
   /**
    * One statement.
    *
    * @param line the line of the file in which it begins, from 1
    */
-  record Statement(int line, String text) {}
+  public record Statement(int line, String text) {}
 
   private final String text;
   private int position;
@@ -23,7 +23,7 @@ final class SqlScript {
   }
 
   /** The statements with the comments before them, without empty ones. */
-  static List<Statement> statements(String text) {
+  public static List<Statement> statements(String text) {
     return new SqlScript(text).split();
   }
 

@@ -337,7 +337,7 @@ public final class DemoCommand implements Callable<Integer> {
     report.equal("duplicate rows, of " + Report.number(rows) + " physical ones", 0, doubled);
   }
 
-  private static void audit(Report report, RunningJob job) {
+  static void audit(Report report, RunningJob job) {
     AuditReport audit = job.audit();
     long rows = audit.lines().stream().mapToLong(AuditReport.TableLine::source).sum();
     report.equal(

@@ -200,21 +200,38 @@ final class HealthLedger {
         version);
   }
 
-  /** Users whose allocation is not known take no part. */
+  /**
+   * Users whose allocation is not known take no part. A variant that is gone keeps its weight in
+   * the phases in which it was there.
+   *
+   * @param variantIds ascending
+   */
   private static SampleRatio sampleRatio(
       Map<Integer, long[]> assignedByPhase, long[] variantIds, AllocationHistory allocation) {
+    TreeSet<Long> all = new TreeSet<>();
+    Arrays.stream(variantIds).forEach(all::add);
+    assignedByPhase
+        .keySet()
+        .forEach(
+            number -> all.addAll(AllocationHistory.weights(allocation.phase(number)).keySet()));
+    List<Long> ids = List.copyOf(all);
     List<SampleRatio.Phase> phases = new ArrayList<>();
     assignedByPhase.forEach(
         (number, users) -> {
           Map<Long, Double> weights = AllocationHistory.weights(allocation.phase(number));
+          long[] usersOfAll = new long[ids.size()];
+          for (int i = 0; i < variantIds.length; i++) {
+            usersOfAll[ids.indexOf(variantIds[i])] = users[i];
+          }
           phases.add(
               new SampleRatio.Phase(
-                  users,
-                  Arrays.stream(variantIds)
-                      .mapToDouble(id -> weights.getOrDefault(id, 0.0))
-                      .toArray()));
+                  usersOfAll,
+                  ids.stream().mapToDouble(id -> weights.getOrDefault(id, 0.0)).toArray()));
         });
-    return SampleRatio.of(phases, variantIds.length);
+    SampleRatio ratio = SampleRatio.of(phases, ids.size());
+    double[] expected =
+        Arrays.stream(variantIds).mapToDouble(id -> ratio.expected()[ids.indexOf(id)]).toArray();
+    return new SampleRatio(ratio.chiSquare(), ratio.degreesOfFreedom(), ratio.p(), expected);
   }
 
   /** The row over all days so far. */

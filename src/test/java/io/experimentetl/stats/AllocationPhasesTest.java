@@ -122,6 +122,20 @@ class AllocationPhasesTest extends ExperimentHealthHarness {
   }
 
   @Test
+  void deletedVariantKeepsItsWeightInItsPhase() throws Exception {
+    ninetyToTen();
+    allocate(13, 100, false);
+    assign(11, TODAY, 2, 45);
+    assign(12, TODAY, 2, 5);
+    barrier(NOON + 2);
+    change(SourceTable.VARIANTS, ChangeKind.DELETE, variantRow(13, 100, false), null);
+    barrier(NOON + 3);
+    assertThat(lastRow().variantIds()).containsExactly(11, 12);
+    assertThat(lastRow().expectedUsers()).containsExactly(922.5, 102.5);
+    assertThat(lastRow().srmChiSquare()).isGreaterThan(40);
+  }
+
+  @Test
   void deletedExperimentTakesItsPhasesAlong() throws Exception {
     ninetyToTen();
     phases();

@@ -32,8 +32,7 @@ class PlatformWithoutUsersIT {
   private static final String SCHEMA =
       """
       CREATE SCHEMA lab;
-      CREATE TABLE lab.tests (name text PRIMARY KEY, begin timestamptz NOT NULL);
-      CREATE TABLE lab.arms (test text, arm text, weight real NOT NULL, PRIMARY KEY (test, arm));
+      CREATE TABLE lab.tests (name text PRIMARY KEY, begin timestamptz NOT NULL, setup jsonb NOT NULL);
       CREATE TABLE lab.entries (test text, visitor text, arm text NOT NULL, at timestamptz NOT NULL, PRIMARY KEY (test, visitor));
       CREATE TABLE lab.log (
           nr bigint PRIMARY KEY, test text NOT NULL, visitor text NOT NULL, arm text NOT NULL, at timestamptz NOT NULL,
@@ -42,25 +41,26 @@ class PlatformWithoutUsersIT {
       CREATE TABLE lab.requests (nr int PRIMARY KEY, visitor text NOT NULL, state text NOT NULL);
       GRANT USAGE ON SCHEMA lab TO experiment_etl_auditor;
       GRANT SELECT ON ALL TABLES IN SCHEMA lab TO experiment_etl_auditor;
-      INSERT INTO lab.tests VALUES ('checkout', now() - interval '30 days');
-      INSERT INTO lab.arms VALUES ('checkout', 'a', 1), ('checkout', 'b', 1);
+      INSERT INTO lab.tests VALUES ('checkout', now() - interval '30 days',
+          '{"arms": [{"arm": "a", "weight": 1, "control": true}, {"arm": "b", "weight": 1.0}]}');
       """;
 
   private static final String TABLES =
       """
       experiments: {table: lab.tests, columns: {id: name, key: name, starts_at: begin}}
       variants:
-        table: lab.arms
-        columns: {id: [test, arm], experiment_id: test, key: arm, allocation_pct: weight}
-        control: {arm: a}
+        column: setup
+        path: arms
+        columns: {key: arm, allocation_pct: weight}
+        control: {control: true}
       users: none
       erased: {table: lab.requests, columns: {user_id: visitor}, where: {state: approved}}
       assignments:
         table: lab.entries
-        columns: {id: [test, visitor], experiment_id: test, variant_id: [test, arm], user_id: visitor, assigned_at: at}
+        columns: {id: [test, visitor], experiment_id: {key: test}, variant_id: {key: arm}, user_id: visitor, assigned_at: at}
       events:
         table: lab.log
-        columns: {id: nr, experiment_id: test, variant_id: [test, arm], user_id: visitor, timestamp: at, event_type: what}
+        columns: {id: nr, experiment_id: {key: test}, variant_id: {key: arm}, user_id: visitor, timestamp: at, event_type: what}
         properties: [revenue]
       facts:
         - name: sales
@@ -174,6 +174,65 @@ class PlatformWithoutUsersIT {
 
   @Test
   @Order(3)
+  void changedListAndAssignmentsOfOneTransactionGoByTheirPlaceInIt() throws Exception {
+    variants("a\t1\ttrue\nb\t1\tfalse");
+    job.execute(
+        "BEGIN; "
+            + entry(11)
+            + "; UPDATE lab.tests SET setup = jsonb_set(setup, '{arms}', '[{\"arm\": \"a\", \"weight\": 1, \"control\": true}, {\"arm\": \"b\", \"weight\": 3}, {\"arm\": \"c\", \"weight\": 4}]'); "
+            + entry(13)
+            + "; "
+            + entry(12).replace("'a'", "'c'")
+            + "; COMMIT");
+    variants("a\t1\ttrue\nb\t3\tfalse\nc\t4\tfalse");
+    job.awaitAnswer(
+        "SELECT arraySort(arrayMap(e -> round(e, 6), expected_users)) FROM experiment_health_daily FINAL ORDER BY day DESC LIMIT 1",
+        "[1,3.25,3.75]");
+  }
+
+  @Test
+  @Order(4)
+  void renamedElementIsAnotherVariant() throws Exception {
+    job.execute("UPDATE lab.tests SET setup = jsonb_set(setup, '{arms,2,arm}', '\"d\"')");
+    variants("a\t1\ttrue\nb\t3\tfalse\nd\t4\tfalse");
+    job.execute("UPDATE lab.entries SET arm = 'd' WHERE arm = 'c'");
+    job.awaitAnswer(
+        "SELECT variant_key, count() FROM assignments_processed FINAL GROUP BY variant_key ORDER BY variant_key",
+        "a\t2\nb\t5\nd\t1");
+    job.execute(
+        "UPDATE lab.entries SET arm = 'b' WHERE arm = 'd'",
+        "UPDATE lab.tests SET setup = setup #- '{arms,2}'");
+    variants("a\t1\ttrue\nb\t3\tfalse");
+  }
+
+  @Test
+  @Order(5)
+  void brokenListIsAFindingUntilItIsMended() throws Exception {
+    statistics("a\t2\t1\t4\nb\t3\t2\t11.5");
+    job.execute(
+        "UPDATE lab.tests SET setup = jsonb_build_object('arms', jsonb_build_object('0', setup #> '{arms,0}', '1', setup #> '{arms,1}'))");
+    variants("");
+    broken("OPEN");
+    job.execute(
+        "UPDATE lab.tests SET setup = jsonb_build_object('arms', jsonb_build_array(setup #> '{arms,0}', setup #> '{arms,1}'))");
+    variants("a\t1\ttrue\nb\t3\tfalse");
+    broken("RESOLVED");
+    statistics("a\t2\t1\t4\nb\t3\t2\t11.5");
+  }
+
+  private void broken(String status) {
+    job.awaitAnswer(
+        "SELECT subject_kind, status FROM data_inconsistencies FINAL WHERE code = 'S-UNPARSEABLE'",
+        "experiment\t" + status);
+  }
+
+  private void variants(String answer) {
+    job.awaitAnswer(
+        "SELECT key, allocation_pct, is_control FROM variants FINAL ORDER BY key", answer);
+  }
+
+  @Test
+  @Order(6)
   void approvedRequestErasesAndLaterFactsStayAway() throws Exception {
     job.execute(request(1, "asked"), request(2, "approved"));
     statistics("a\t1\t0\t0\nb\t3\t2\t11.5");
@@ -197,7 +256,7 @@ class PlatformWithoutUsersIT {
   }
 
   @Test
-  @Order(4)
+  @Order(7)
   void deletedRequestLetsLaterFactsIn() throws Exception {
     job.execute(
         "DELETE FROM lab.log WHERE visitor = 'v2'",

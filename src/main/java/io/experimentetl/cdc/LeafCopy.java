@@ -161,6 +161,14 @@ final class LeafCopy implements AutoCloseable {
     for (TupleRowReader reader : readers) {
       if (reader.match(row, null) != Match.NO) {
         SourceTable kind = reader.binding().table();
+        if (reader.listed() != null) {
+          for (ListedRows.Change listed :
+              reader.listed().changes(ChangeKind.READ, null, reader.read(row, null))) {
+            batches.add(
+                Either.Right(new Change(kind, ChangeKind.READ, 0, position, null, listed.after())));
+          }
+          continue;
+        }
         batches.add(
             Either.Right(
                 reader.erases(row, null)

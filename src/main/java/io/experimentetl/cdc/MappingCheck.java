@@ -81,12 +81,45 @@ public final class MappingCheck {
       return;
     }
     FoundTable table = found.get();
+    if (binding.elements() != null) {
+      checkList(binding, table);
+      return;
+    }
     if (binding.mapped()) {
       checkMappedColumns(binding, table);
     } else {
       checkDefaultColumns(binding, table);
     }
     checkKey(binding, table);
+  }
+
+  /** The table is that of experiments, whose entry is checked. */
+  private void checkList(TableBinding binding, FoundTable table) {
+    SourceColumn<?> list = binding.table().columns().named("config");
+    String name = binding.column(list).origin().columns().iterator().next();
+    Optional<Column> column = table.column(name);
+    if (column.isEmpty()) {
+      problems.add(
+          "The table %s in %s has no column %s, which %s%s.column names. %s"
+              .formatted(
+                  binding.qualifiedName(),
+                  place,
+                  name,
+                  KEYS,
+                  binding.entry(),
+                  NearestName.question(name, table.columnNames()))
+              .strip());
+    } else if (column.get().kind() != Kind.JSON) {
+      problems.add(
+          "%s%s.column reads %s of %s in %s, which has the type %s: json or jsonb is needed."
+              .formatted(
+                  KEYS,
+                  binding.entry(),
+                  name,
+                  binding.qualifiedName(),
+                  place,
+                  column.get().type()));
+    }
   }
 
   private String missingTable(TableBinding binding) {
@@ -213,7 +246,7 @@ public final class MappingCheck {
   private void checkType(
       TableBinding binding, FoundTable table, SourceColumn<?> column, ColumnBinding bound) {
     Origin origin = bound.origin();
-    for (String json : jsonColumns(origin)) {
+    for (String json : origin.jsonColumns()) {
       Column holder = table.column(json).orElseThrow();
       if (holder.kind() != Kind.JSON && holder.kind() != Kind.TEXT) {
         problems.add(
@@ -246,18 +279,6 @@ public final class MappingCheck {
           typeProblem(
               binding, column, bound, holder, "%s is needed".formatted(column.type().inWords())));
     }
-  }
-
-  private static Set<String> jsonColumns(Origin origin) {
-    Set<String> columns = new TreeSet<>();
-    if (origin instanceof Origin.JsonPath path) {
-      columns.add(path.column());
-    } else if (origin instanceof Origin.Key key) {
-      key.parts().forEach(part -> columns.addAll(jsonColumns(part)));
-    } else if (origin instanceof Origin.Number number) {
-      columns.addAll(jsonColumns(number.text()));
-    }
-    return columns;
   }
 
   private String typeProblem(

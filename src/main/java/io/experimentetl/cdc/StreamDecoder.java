@@ -313,6 +313,23 @@ final class StreamDecoder implements PgOutputHandler {
       output.accept(Either.Left(ReaderNotice.of(drift)));
     }
     unreported.clear();
+    SourceRow before =
+        kind == ChangeKind.TRUNCATE
+            ? truncated(bound)
+            : old == null ? null : bound.reader.readOld(old);
+    SourceRow after = row == null ? null : bound.reader.read(row, unsentFrom);
+    boolean isWhole = old != null && !old.isKeyOnly();
+    if (bound.reader.listed() == null || kind == ChangeKind.TRUNCATE) {
+      emit(bound.table, kind, before, after, isWhole);
+    } else {
+      for (ListedRows.Change listed : bound.reader.listed().changes(kind, before, after)) {
+        emit(bound.table, listed.kind(), listed.before(), listed.after(), isWhole);
+      }
+    }
+  }
+
+  private void emit(
+      SourceTable table, ChangeKind kind, SourceRow before, SourceRow after, boolean isWhole) {
     indexAtLsn = lsn == lastRowLsn ? indexAtLsn + 1 : 0;
     lastRowLsn = lsn;
     if (++rows <= rowsToSkip) {
@@ -321,15 +338,13 @@ final class StreamDecoder implements PgOutputHandler {
     output.accept(
         Either.Right(
             new Change(
-                bound.table,
+                table,
                 kind,
                 0,
                 new SourcePosition(lastCommit, lsn, txId, indexAtLsn, committedAt),
-                kind == ChangeKind.TRUNCATE
-                    ? truncated(bound)
-                    : old == null ? null : bound.reader.readOld(old),
-                row == null ? null : bound.reader.read(row, unsentFrom),
-                old != null && !old.isKeyOnly())));
+                before,
+                after,
+                isWhole && before != null)));
   }
 
   /** Names a table that is copied as it is; null: the change names its table. */

@@ -12,6 +12,7 @@ import java.sql.PreparedStatement;
 import java.sql.ResultSet;
 import java.sql.SQLException;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Collection;
 import java.util.HashMap;
 import java.util.List;
@@ -32,9 +33,17 @@ final class TableRowReader extends RowReader<Object[]> {
     super(
         binding.table() == SourceTable.REPLICATED
             ? binding.reading(columnsOf(binding, connection))
-            : binding);
+            : binding.ofRows());
     ids = new RowIdSql(TableSql.of(connection, binding, mapping));
     found = new Found[sources().size()];
+    if (binding.elements() != null) {
+      Arrays.setAll(
+          found,
+          source ->
+              new Found(ValueFormat.TEXT, SourceServer.quoted(sources().get(source)) + "::text"));
+      bind();
+      return;
+    }
     try (PreparedStatement statement =
         connection.prepareStatement(
             "SELECT a.attname, coalesce(p.proname, '-')"

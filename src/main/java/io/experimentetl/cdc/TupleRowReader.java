@@ -22,6 +22,7 @@ final class TupleRowReader extends RowReader<Tuple> {
   private final List<Relation.Column> sent;
   private final int[] places;
   private final int[] key;
+  private final ListedRows listed;
   private final ValueFormat[] formats;
   private String columnWithoutBinaryForm;
 
@@ -49,6 +50,7 @@ final class TupleRowReader extends RowReader<Tuple> {
       }
     }
     key = keySources();
+    listed = binding.elements() == null ? null : new ListedRows(binding);
     bind();
   }
 
@@ -111,6 +113,11 @@ final class TupleRowReader extends RowReader<Tuple> {
     return now.type() != before.sent.get(place).type() || before.sent.contains(now)
         ? null
         : now.name();
+  }
+
+  /** The rows that a row of the table lists; null: it is one row itself. */
+  ListedRows listed() {
+    return listed;
   }
 
   /** The columns that are read, and that the table does not have. */

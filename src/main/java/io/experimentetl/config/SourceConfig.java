@@ -84,6 +84,13 @@ public record SourceConfig(
   private void checkTopics(Section section) {
     Map<String, String> entries = new HashMap<>();
     for (TableBinding table : tables.tables()) {
+      if (table.elements() != null) {
+        section.error(
+            "tables." + table.entry() + ".column",
+            "needs PostgreSQL's own change stream: a record of a topic gives one row.",
+            "Use source.type: postgres, or a table of variants.");
+        continue;
+      }
       String other = entries.put(table.name(), table.entry());
       if (other != null) {
         section.error(

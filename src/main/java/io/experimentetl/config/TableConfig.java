@@ -22,7 +22,7 @@ import java.util.Set;
 /** Reads one entry of {@code source.tables}. */
 final class TableConfig {
 
-  private static final Origin LONG_AGO = new Origin.Constant("1970-01-01T00:00:00Z");
+  static final Origin LONG_AGO = new Origin.Constant("1970-01-01T00:00:00Z");
 
   /** Required columns that statistics do not need, by table, and what stands for them. */
   private static final Map<SourceTable, Map<String, Origin>> DISPENSABLE =
@@ -75,6 +75,9 @@ final class TableConfig {
   private final FactTable fact;
   private final Map<String, ColumnBinding> columns = new LinkedHashMap<>();
 
+  /** Whether the variants are elements of a JSON list in the rows of experiments. */
+  private final boolean isList;
+
   /** Whether the rows name no experiment. */
   private boolean isShared;
 
@@ -89,6 +92,7 @@ final class TableConfig {
     this.entry = entry;
     this.table = table;
     this.schema = schema;
+    this.isList = table == SourceTable.VARIANTS && !section.isEmpty("column");
   }
 
   /** Whether a reference names the experiment or variant by its key. */
@@ -122,8 +126,10 @@ final class TableConfig {
     refuseWhatIsNotSupported();
     bindUnnamed();
     bindIds();
-    return new TableBinding(
-        entry, table, true, name.get(0), name.get(1), columns, where, fact, erasedWhen);
+    TableBinding binding =
+        new TableBinding(
+            entry, table, true, name.get(0), name.get(1), columns, where, fact, erasedWhen, null);
+    return isList ? VariantListConfig.binding(section, binding) : binding;
   }
 
   private boolean holdsRequests() {
@@ -157,6 +163,7 @@ final class TableConfig {
         .map(SourceColumn::name)
         .filter(name -> !SourceTable.isMade(name))
         .filter(name -> !holdsRequests() || name.equals("user_id"))
+        .filter(name -> !isList || VariantListConfig.isOfElements(name))
         .toList();
   }
 
@@ -323,7 +330,8 @@ final class TableConfig {
   private void refuseWhatIsNotSupported() {
     List<String> keys =
         switch (table) {
-          case EXPERIMENTS, VARIANTS -> List.of("column", "path", "rows");
+          case EXPERIMENTS -> List.of("column", "path", "rows");
+          case VARIANTS -> List.of("rows");
           case EVENTS -> fact == null ? List.of("assigns") : List.of();
           default -> List.of();
         };
@@ -349,11 +357,16 @@ final class TableConfig {
         continue;
       }
       Origin absent = DISPENSABLE.getOrDefault(table, Map.of()).get(name);
-      if (holdsRequests() && absent != null) {
+      if ((holdsRequests() || isList) && absent != null) {
         columns.put(name, ColumnBinding.of(absent));
         continue;
       }
       String substitute = SUBSTITUTES.getOrDefault(table, Map.of()).get(name);
+      if (isList && substitute != null) {
+        // An element's members are its own: none is looked for but those that it must have.
+        columns.put(name, columns.getOrDefault(substitute, ColumnBinding.column(substitute)));
+        continue;
+      }
       ColumnBinding other =
           substitute == null
               ? ColumnBinding.column(name)
@@ -371,6 +384,9 @@ final class TableConfig {
 
   /** Ids may be texts: of those the warehouse has a number. */
   private void bindIds() {
+    if (isList) {
+      columns.put("experiment_id", VariantListConfig.experiment());
+    }
     if (entry.equals(SourceMapping.EXPOSURES) || fact != null) {
       String name = fact == null ? entry : fact.name();
       ColumnBinding id = columns.get("id");
@@ -384,7 +400,7 @@ final class TableConfig {
     ENTITIES.forEach(
         (name, entity) -> {
           ColumnBinding reference = columns.get(name);
-          if (reference != null && !isByKey(reference) && !isShared) {
+          if (reference != null && !isByKey(reference) && !isShared && !isList) {
             columns.put(name, reference.from(new Origin.Number(entity, reference.origin(), false)));
           }
         });

@@ -28,6 +28,19 @@ public sealed interface Origin extends Serializable {
     return names;
   }
 
+  /** The names of the source's columns of which a path takes a part. */
+  default Set<String> jsonColumns() {
+    Set<String> names = new TreeSet<>();
+    if (this instanceof JsonPath path) {
+      names.add(path.column());
+    } else if (this instanceof Key key) {
+      key.parts().forEach(part -> names.addAll(part.jsonColumns()));
+    } else if (this instanceof Number number) {
+      names.addAll(number.text().jsonColumns());
+    }
+    return names;
+  }
+
   /**
    * A column.
    *

@@ -46,7 +46,9 @@ public record RowsSql(SourceTable table, List<TableSql> parts) {
   public List<String> missing(SourceColumn<?> column) {
     return parts.stream()
         .flatMap(
-            part -> part.missing(column).stream().map(name -> part.readableName() + "." + name))
+            part ->
+                part.missing(column).stream()
+                    .map(name -> part.binding().readableName() + "." + name))
         .toList();
   }
 

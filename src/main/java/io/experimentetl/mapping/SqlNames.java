@@ -1,7 +1,9 @@
 package io.experimentetl.mapping;
 
+import java.util.List;
 import java.util.Set;
 import java.util.regex.Pattern;
+import java.util.stream.Collectors;
 
 /** Names and texts in PostgreSQL's SQL. */
 public final class SqlNames {
@@ -27,5 +29,12 @@ public final class SqlNames {
   public static String literal(String text) {
     String quotes = "'" + text.replace("'", "''") + "'";
     return text.indexOf('\\') < 0 ? quotes : " E" + quotes.replace("\\", "\\\\");
+  }
+
+  /** The text of an array of texts. */
+  static String array(List<String> elements) {
+    return elements.stream()
+        .map(element -> '"' + element.replace("\\", "\\\\").replace("\"", "\\\"") + '"')
+        .collect(Collectors.joining(",", "{", "}"));
   }
 }

@@ -28,6 +28,8 @@ import java.util.Set;
  * @param fact what an entry of 'facts' declares beside its columns; null: another entry
  * @param erasedWhen which of its rows erase their user; null: none. It is judged behind {@code
  *     where} and before required columns
+ * @param elements how an element is read of the JSON list that our column {@code config} of a row
+ *     has; null: each row of the table gives one row
  */
 public record TableBinding(
     String entry,
@@ -38,8 +40,15 @@ public record TableBinding(
     Map<String, ColumnBinding> columns,
     RowFilter where,
     FactTable fact,
-    RowFilter erasedWhen)
+    RowFilter erasedWhen,
+    TableBinding elements)
     implements Serializable {
+
+  /**
+   * The member of an element, beside those that the list gives it, with the number of the
+   * experiment whose row has the list.
+   */
+  public static final String EXPERIMENT = "(experiment)";
 
   public TableBinding {
     columns = Collections.unmodifiableMap(new LinkedHashMap<>(columns));
@@ -54,7 +63,7 @@ public record TableBinding(
       String name,
       Map<String, ColumnBinding> columns,
       RowFilter where) {
-    this(entry, table, mapped, schema, name, columns, where, null, null);
+    this(entry, table, mapped, schema, name, columns, where, null, null, null);
   }
 
   /** The table under its name here, each column under its own. */
@@ -98,13 +107,63 @@ public record TableBinding(
     } else {
       changed.put(column, binding);
     }
-    return new TableBinding(entry, table, true, schema, name, changed, where, fact, erasedWhen);
+    return new TableBinding(
+        entry, table, true, schema, name, changed, where, fact, erasedWhen, elements);
   }
 
   /** The same with another binding of one of our columns; the other columns are read as before. */
   public TableBinding masked(String column, ColumnBinding binding) {
+    Map<String, ColumnBinding> changed = with(column, binding).columns;
     return new TableBinding(
-        entry, table, mapped, schema, name, with(column, binding).columns, where, fact, erasedWhen);
+        entry, table, mapped, schema, name, changed, where, fact, erasedWhen, elements);
+  }
+
+  /**
+   * The binding of rows that hold JSON lists, of whose elements this one is.
+   *
+   * @param ofHolder where the list is, as {@code config}, and what stands for other columns
+   */
+  public TableBinding holding(Map<String, ColumnBinding> ofHolder) {
+    return new TableBinding(
+        entry, table, mapped, schema, name, ofHolder, RowFilter.ALL, fact, null, this);
+  }
+
+  /** The same with other elements. */
+  public TableBinding withElements(TableBinding other) {
+    return new TableBinding(entry, table, mapped, schema, name, columns, where, fact, null, other);
+  }
+
+  /** The same in the rows of experiments that their binding reads. */
+  public TableBinding heldBy(TableBinding experiments) {
+    TableBinding named =
+        with("id", experiments.columns.get("id"))
+            .with("experiment_id", experiments.columns.get("id"));
+    return new TableBinding(
+        entry,
+        table,
+        mapped,
+        experiments.schema,
+        experiments.name,
+        named.columns,
+        experiments.where,
+        fact,
+        null,
+        new TableBinding(
+            entry,
+            table,
+            mapped,
+            experiments.schema,
+            experiments.name,
+            elements.columns,
+            elements.where,
+            fact,
+            null,
+            null));
+  }
+
+  /** How our columns are read: of an element, if the table's rows hold lists. */
+  public TableBinding ofRows() {
+    return elements == null ? this : elements;
   }
 
   /**

@@ -49,6 +49,9 @@ public final class TableSql {
   /** Whether rows of users whom another row erases are left out. */
   private final boolean exceptErased;
 
+  /** What the rows are selected from. */
+  private final String from;
+
   /**
    * A binding of a table as it is now.
    *
@@ -56,7 +59,12 @@ public final class TableSql {
    * @param inSearchPath whether the table's schema is the first of the session's search path
    */
   public TableSql(TableBinding binding, Map<String, String> types, boolean inSearchPath) {
-    this(binding, types, inSearchPath, null, false);
+    this(binding, types, inSearchPath, null, false, name(binding));
+  }
+
+  /** A binding of what {@code from} gives, in place of a table. */
+  TableSql(TableBinding binding, Map<String, String> types, String from) {
+    this(binding, types, false, null, false, from);
   }
 
   private TableSql(
@@ -64,22 +72,24 @@ public final class TableSql {
       Map<String, String> types,
       boolean inSearchPath,
       TableSql experiments,
-      boolean exceptErased) {
+      boolean exceptErased,
+      String from) {
     this.binding = binding;
     this.types = Map.copyOf(types);
     this.inSearchPath = inSearchPath;
     this.experiments = experiments;
     this.exceptErased = exceptErased;
+    this.from = from;
   }
 
   /** The same where experiments are numbered by key, and this table names them by id. */
   public TableSql naming(TableSql ofExperiments) {
-    return new TableSql(binding, types, inSearchPath, ofExperiments, exceptErased);
+    return new TableSql(binding, types, inSearchPath, ofExperiments, exceptErased, from);
   }
 
   /** The same without the rows of users in the entry of {@link ErasedUsersSql}. */
   public TableSql exceptErased() {
-    return new TableSql(binding, types, inSearchPath, experiments, true);
+    return new TableSql(binding, types, inSearchPath, experiments, true, from);
   }
 
   /**
@@ -108,7 +118,7 @@ public final class TableSql {
         types.put(rows.getString(1), rows.getString(2));
       }
     }
-    return new TableSql(binding, types, false);
+    return ListedRowsSql.of(new TableSql(binding, types, false));
   }
 
   /** A query for the name and the type of each column of the table. */
@@ -123,7 +133,7 @@ public final class TableSql {
 
   /** The table's name in any statement. */
   public String name() {
-    return name(binding);
+    return from;
   }
 
   public TableBinding binding() {
@@ -190,11 +200,6 @@ public final class TableSql {
         : bound.origin().columns().stream().filter(name -> !types.containsKey(name)).toList();
   }
 
-  /** The table as messages name it: with its schema if the configuration names the table. */
-  String readableName() {
-    return binding.readableName();
-  }
-
   /**
    * The rows, each with our columns in the order of their declaration behind {@code xmin}.
    *
@@ -209,10 +214,11 @@ public final class TableSql {
                         + " AS "
                         + SqlNames.quoted(column.name()))
             .collect(Collectors.joining(", "));
-    return "SELECT xmin, %s FROM %s%s".formatted(columns, name(binding), conditions());
+    return "SELECT xmin, %s FROM %s%s".formatted(columns, from, conditions());
   }
 
-  private String conditions() {
+  /** The condition that the rows meet, with its keyword; empty: all of them do. */
+  String conditions() {
     List<String> conditions = new ArrayList<>();
     if (!binding.where().isEmpty()) {
       conditions.add(where());
@@ -340,7 +346,7 @@ public final class TableSql {
   }
 
   /** A JSON column as jsonb. What a path finds that is no object stays what it is. */
-  private String jsonb(SourceColumn<?> column) {
+  String jsonb(SourceColumn<?> column) {
     ColumnBinding bound = binding.column(column);
     if (bound == null || !types.keySet().containsAll(bound.origin().columns())) {
       return "NULL::jsonb";
@@ -485,12 +491,9 @@ public final class TableSql {
 
   private String jsonPath(Origin.JsonPath path, String operator) {
     return "(%s%s %s::text[])"
-        .formatted(SqlNames.quoted(path.column()), operator, SqlNames.literal(array(path.path())));
-  }
-
-  private static String array(List<String> elements) {
-    return elements.stream()
-        .map(element -> '"' + element.replace("\\", "\\\\").replace("\"", "\\\"") + '"')
-        .collect(Collectors.joining(",", "{", "}"));
+        .formatted(
+            SqlNames.quoted(path.column()),
+            operator,
+            SqlNames.literal(SqlNames.array(path.path())));
   }
 }

@@ -138,14 +138,16 @@ public final class DeadLetters {
     }
     int rows = 0;
     for (TableBinding binding : mapping.of(letter.table())) {
-      int found = touch(connection, TableSql.of(connection, binding, mapping), letter);
+      int found = touch(connection, binding, TableSql.of(connection, binding, mapping), letter);
       // A row that could not be read has the number that its own columns give.
-      rows += found > 0 ? found : touch(connection, TableSql.of(connection, binding), letter);
+      rows +=
+          found > 0 ? found : touch(connection, binding, TableSql.of(connection, binding), letter);
     }
     return rows;
   }
 
-  private static int touch(Connection connection, TableSql table, Letter letter)
+  private static int touch(
+      Connection connection, TableBinding binding, TableSql table, Letter letter)
       throws SQLException {
     RowColumns<? extends SourceRow> columns = letter.table().columns();
     boolean isEvent = letter.table() == SourceTable.EVENTS;
@@ -154,12 +156,15 @@ public final class DeadLetters {
     if (wanted.isEmpty()) {
       return 0;
     }
+    String isListed = "ctid IN (SELECT ctid FROM %s WHERE %s)";
     String sql =
         "UPDATE %1$s SET %2$s = %2$s WHERE %3$s%4$s"
             .formatted(
-                table.name(),
-                settable(connection, table.binding()),
-                ids.isOneOf("?"),
+                TableSql.name(binding),
+                settable(connection, binding),
+                binding.elements() == null
+                    ? ids.isOneOf("?")
+                    : isListed.formatted(table.name(), ids.isOneOf("?")),
                 isEvent
                     ? " AND least(greatest(extract(epoch FROM %s) * 1000000, -9223372036854775808), 9223372036854775807)::bigint = ?"
                         .formatted(table.value(columns.named("timestamp")))

@@ -3,6 +3,7 @@ package io.experimentetl.cdc;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.debezium.relational.TableId;
+import io.experimentetl.config.ConfigBuilder;
 import io.experimentetl.local.PlatformExtension;
 import io.experimentetl.mapping.ColumnBinding;
 import io.experimentetl.mapping.Origin;
@@ -15,6 +16,8 @@ import io.experimentetl.model.Change;
 import io.experimentetl.model.EventRow;
 import io.experimentetl.model.SourceRow;
 import io.experimentetl.model.SourceTable;
+import io.experimentetl.model.Subject;
+import io.experimentetl.model.SubjectKind;
 import io.experimentetl.model.VariantRow;
 import io.experimentetl.warehouse.WarehouseRange;
 import java.sql.Connection;
@@ -139,6 +142,74 @@ class MappedValuesIT {
     }
   }
 
+  @ParameterizedTest
+  @ValueSource(strings = {"json", "jsonb"})
+  void elementsOfListsAreReadInOneWay(String type) throws Exception {
+    database.execute("DROP TABLE IF EXISTS odd");
+    database.execute("CREATE TABLE odd (id int PRIMARY KEY, v %s, live bool)".formatted(type));
+    List<String> lists =
+        List.of(
+            "[]",
+            "null",
+            "{\"key\": \"a\"}",
+            "[1, \"x\", null, [], {\"w\": 2}, {\"key\": null}]",
+            "[{\"key\": \"a\", \"t\": {\"w\": 1}}, {\"key\": \"b\", \"t\": {\"w\": \"0.50\"}, \"on\": true}]",
+            "[{\"key\": \"a\", \"t\": {\"w\": 1e2}}, {\"key\": \"a\", \"t\": {\"w\": 7}}]",
+            "[{\"key\": \"a\", \"t\": {\"w\": 1}, \"gone\": 1}, {\"key\": \"a\", \"t\": {\"w\": 7}}]",
+            "[{\"key\": 7, \"t\": {\"w\": 0.1}, \"on\": \"yes\"}, {\"key\": true, \"t\": {\"w\": 5e-324}}]",
+            "[{\"key\": \"a:b\", \"t\": {\"w\": \"heavy\"}}, {\"key\": \"\", \"t\": 5}, {\"key\": \"c\", \"t\": {\"w\": null}}]");
+    for (int i = 0; i < lists.size(); i++) {
+      database.execute(
+          "INSERT INTO odd VALUES (%d, '{\"arms\": %s}', true)".formatted(i, lists.get(i)));
+    }
+    database.execute("INSERT INTO odd VALUES (90, NULL, true), (91, '5', true), (92, '[]', true)");
+    database.execute("INSERT INTO odd VALUES (93, '{\"arms\": [{\"key\": \"a\"}]}', false)");
+    TableBinding binding =
+        ConfigBuilder.read(
+                """
+                source:
+                  tables:
+                    experiments: {table: odd, columns: {key: id}, where: {live: true}}
+                    variants: {column: v, path: arms, columns: {allocation_pct: t.w}, control: {on: [true, "yes"]}, where: {gone: null}}
+                    assignments: {columns: {variant_id: {key: arm}}}
+                    events: none
+                """)
+            .source()
+            .tables()
+            .entry("variants");
+    Map<String, String> bySql = variantsBySql(binding);
+    assertThat(bySql).hasSize(9).containsValue("b 0.5 true").containsValue("7 0.1 true");
+    assertThat(snapshot(binding)).as("the snapshot").isEqualTo(bySql);
+    Map<String, String> reread = new TreeMap<>();
+    try (Connection connection = database.connect()) {
+      new TableRowReader(binding, settings(binding).mapping(), connection)
+          .read(connection, bySql.keySet())
+          .forEach((id, row) -> reread.put(id, value(row)));
+    }
+    assertThat(reread).as("rows read again").isEqualTo(bySql);
+  }
+
+  private static Map<String, String> variantsBySql(TableBinding binding) throws SQLException {
+    Map<String, String> values = new TreeMap<>();
+    try (Connection connection = database.connect();
+        Statement statement = connection.createStatement();
+        ResultSet rows = statement.executeQuery(TableSql.of(connection, binding).select(false))) {
+      while (rows.next()) {
+        String weight = rows.getString("allocation_pct");
+        values.put(
+            rows.getString("id"),
+            weight == null
+                ? "-"
+                : "%s %s %s"
+                    .formatted(
+                        rows.getString("key"),
+                        Double.parseDouble(weight),
+                        rows.getBoolean("is_control")));
+      }
+    }
+    return values;
+  }
+
   private static TableBinding event(String column, ColumnBinding value) {
     Map<String, ColumnBinding> columns = new LinkedHashMap<>();
     columns.put("id", ColumnBinding.column("id"));
@@ -178,7 +249,9 @@ class MappedValuesIT {
     for (SnapshotSplit split :
         new LeafSplitter(settings(binding)).generateSplits(new TableId(null, "public", "odd"))) {
       for (Change change : RunningTask.chunk(split, settings(binding), memory)) {
-        values.put(id(change.after()), value(change.after()));
+        if (Subject.row(change.table(), change.after()).kind() != SubjectKind.EXPERIMENT) {
+          values.put(id(change.after()), value(change.after()));
+        }
       }
     }
     return values;
@@ -211,7 +284,10 @@ class MappedValuesIT {
 
   private static String value(SourceRow row) {
     if (row instanceof VariantRow variant) {
-      return Double.toString(variant.allocation() + 0.0);
+      String weight = Double.toString(variant.allocation() + 0.0);
+      return variant.key().equals("v")
+          ? weight
+          : variant.key() + " " + weight + " " + variant.control();
     }
     if (!(row instanceof EventRow event)) {
       return "-";

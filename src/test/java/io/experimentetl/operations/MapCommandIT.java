@@ -27,7 +27,7 @@ class MapCommandIT {
       CREATE SCHEMA lab;
       CREATE TYPE lab.test_state AS ENUM ('PLANNED', 'RUNNING', 'DONE');
       CREATE TABLE lab.tests (test_id int PRIMARY KEY, slug text NOT NULL UNIQUE, title text NOT NULL, state lab.test_state NOT NULL,
-        start_time timestamptz, end_time timestamptz);
+        start_time timestamptz, end_time timestamptz, setup jsonb);
       CREATE TABLE lab.arms (arm_id int PRIMARY KEY, test_id int NOT NULL REFERENCES lab.tests, label text NOT NULL, weight numeric NOT NULL);
       CREATE TABLE lab.people (uid uuid PRIMARY KEY, mail text, country text, plan text, registered_at timestamp);
       CREATE TABLE lab.enrollments (test_id int REFERENCES lab.tests, person_id uuid REFERENCES lab.people,
@@ -157,6 +157,29 @@ class MapCommandIT {
         .contains(
             "has no column paln, which source.tables.users.erased_when names",
             "Did you mean plan?");
+  }
+
+  @Test
+  void variantsInAColumnArePrintedAndChecked() throws Exception {
+    String tables =
+        """
+          tables:
+            experiments: {table: lab.tests, columns: {id: test_id, key: slug, status: state}}
+            variants: {column: setup, path: arms, columns: {key: arm, allocation_pct: weight}, control: {arm: a}, where: {live: true}}
+            users: none
+            assignments: {table: lab.enrollments, columns: {id: [test_id, person_id], user_id: person_id, experiment_id: test_id, variant_id: arm_id, assigned_at: enrolled_at}}
+            events: none
+        """;
+    assertThat(map(tables).out())
+        .contains(
+            "variants from lab.tests",
+            "its rows         elements of the list in setup at arms where live is true")
+        .contains("allocation_pct   weight", "is_control       whether arm is a");
+    assertThat(map(tables.replace("column: setup", "column: setupp")).out())
+        .contains("lab.tests in", "has no column setupp, which source.tables.variants.column names")
+        .contains("Did you mean setup?");
+    assertThat(map(tables.replace("column: setup", "column: title")).out())
+        .contains("json or jsonb is needed");
   }
 
   @Test

@@ -57,7 +57,7 @@ final class JobOnServers implements AutoCloseable {
   private final JobDatabases databases;
   private final MiniCluster flink;
   private final Path folder;
-  private final JobConfig config;
+  private JobConfig config;
   private List<ReplicatedTable> replicated = List.of();
   private JobClient job;
 
@@ -135,6 +135,11 @@ final class JobOnServers implements AutoCloseable {
   /** Tables that are copied as they are, from the next start on. */
   void replicate(List<ReplicatedTable> tables) {
     replicated = tables;
+  }
+
+  /** Other tables and experiments, from the next start on. */
+  void bind(SourceMapping tables) {
+    config = ConfigBuilder.from(config).with(SourceConfig::tables, tables).build();
   }
 
   void execute(String... statements) throws SQLException {

@@ -115,7 +115,7 @@ public final class Audit {
         Warehouse warehouse = new Warehouse(settings, deadline);
         Fence fence = new Fence(settings, deadline)) {
       EnumSet<AuditedTable> tables = EnumSet.allOf(AuditedTable.class);
-      tables.removeIf(table -> settings.mapping().of(table.source()).isEmpty());
+      tables.removeIf(table -> !settings.mapping().gives(table.source()));
       Findings first =
           look(
               fence,

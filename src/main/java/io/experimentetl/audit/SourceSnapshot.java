@@ -1,6 +1,9 @@
 package io.experimentetl.audit;
 
+import io.experimentetl.mapping.DeclaredExperiments;
+import io.experimentetl.mapping.DeclaredSql;
 import io.experimentetl.mapping.ErasedUsersSql;
+import io.experimentetl.mapping.ListedRowsSql;
 import io.experimentetl.mapping.RowsSql;
 import io.experimentetl.mapping.TableBinding;
 import io.experimentetl.mapping.TableSql;
@@ -298,6 +301,12 @@ final class SourceSnapshot implements AutoCloseable {
                 ? part.naming(rowsOf(settings, AuditedTable.EXPERIMENTS).parts().get(0))
                 : part);
       }
+      DeclaredExperiments declared = settings.mapping().declared();
+      if (declared != null && !declared.of(table.source()).isEmpty()) {
+        parts.add(
+            DeclaredSql.of(
+                table.source(), declared.of(table.source()), settings.mapping().schema()));
+      }
       rows = new RowsSql(table.source(), parts);
       tables.put(table, rows);
     }
@@ -317,7 +326,8 @@ final class SourceSnapshot implements AutoCloseable {
                 .formatted(binding.readableName(), column, binding.entry()));
       }
     }
-    return new TableSql(binding, types, binding.schema().equals(settings.mapping().schema()));
+    return ListedRowsSql.of(
+        new TableSql(binding, types, binding.schema().equals(settings.mapping().schema())));
   }
 
   boolean isUtf8() {

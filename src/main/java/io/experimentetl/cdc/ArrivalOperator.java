@@ -2,11 +2,14 @@ package io.experimentetl.cdc;
 
 import io.experimentetl.clickhouse.MetricScope;
 import io.experimentetl.clickhouse.ProgressMarker;
+import io.experimentetl.mapping.SourceMapping;
 import io.experimentetl.model.Change;
 import io.experimentetl.model.FindingCode;
 import io.experimentetl.model.Lsn;
 import io.experimentetl.quality.FindingReporter;
 import java.time.Duration;
+import java.time.Instant;
+import java.time.temporal.ChronoUnit;
 import java.util.EnumSet;
 import java.util.Iterator;
 import java.util.List;
@@ -51,7 +54,11 @@ final class ArrivalOperator extends AbstractStreamOperator<Either<ProgressMarker
   /** A platform that writes in large transactions only is judged at every such barrier. */
   private static final int MAX_UNJUDGED_MARKERS = 10;
 
+  private final SourceMapping mapping;
+
   private transient ListState<ArrivalState> arrivalState;
+  private transient ListState<DeclaredRows.State> declaredState;
+  private transient DeclaredRows declared;
   private transient ValueState<SeenChange> seenState;
   private transient FindingReporter findings;
   private transient Counter resentRows;
@@ -71,6 +78,10 @@ final class ArrivalOperator extends AbstractStreamOperator<Either<ProgressMarker
 
   private transient int unjudgedMarkers;
 
+  ArrivalOperator(SourceMapping mapping) {
+    this.mapping = mapping;
+  }
+
   @Override
   public void initializeState(StateInitializationContext context) throws Exception {
     super.initializeState(context);
@@ -81,6 +92,13 @@ final class ArrivalOperator extends AbstractStreamOperator<Either<ProgressMarker
                 new ListStateDescriptor<>("arrival", TypeInformation.of(ArrivalState.class)));
     Iterator<ArrivalState> restored = arrivalState.get().iterator();
     ArrivalState state = restored.hasNext() ? restored.next() : ArrivalState.START;
+    declaredState =
+        context
+            .getOperatorStateStore()
+            .getListState(
+                new ListStateDescriptor<>(
+                    "declared-rows", TypeInformation.of(DeclaredRows.State.class)));
+    declared = DeclaredRows.of(mapping.declared(), declaredState.get(), context.isRestored());
     sequenceNumber = state.sequenceNumber();
     completeLsn = state.completeLsn();
     committedAt = state.committedAt();
@@ -106,6 +124,7 @@ final class ArrivalOperator extends AbstractStreamOperator<Either<ProgressMarker
   @Override
   public void processElement(StreamRecord<Tuple2<String, Either<SchemaDrift, Change>>> record)
       throws Exception {
+    sendDeclaredRows();
     if (record.getValue().f1.isLeft()) {
       findings.report(record.getValue().f1.left().finding(sequenceNumber));
       return;
@@ -127,6 +146,17 @@ final class ArrivalOperator extends AbstractStreamOperator<Either<ProgressMarker
     }
     output.collect(
         new StreamRecord<>(Either.Right(change.assignSequenceNumber(nextSequenceNumber(lsn)))));
+  }
+
+  /** Before the first row of this start, and before its first barrier. */
+  private void sendDeclaredRows() {
+    if (declared.isPending()) {
+      for (Change change :
+          declared.changes(completeLsn, ChronoUnit.MICROS.between(Instant.EPOCH, Instant.now()))) {
+        output.collect(
+            new StreamRecord<>(Either.Right(change.assignSequenceNumber(nextSequenceNumber(0)))));
+      }
+    }
   }
 
   /**
@@ -188,6 +218,7 @@ final class ArrivalOperator extends AbstractStreamOperator<Either<ProgressMarker
 
   @Override
   public void prepareSnapshotPreBarrier(long checkpointId) {
+    sendDeclaredRows();
     output.collect(
         new StreamRecord<>(
             Either.Left(
@@ -203,6 +234,7 @@ final class ArrivalOperator extends AbstractStreamOperator<Either<ProgressMarker
   @Override
   public void snapshotState(StateSnapshotContext context) throws Exception {
     super.snapshotState(context);
+    declaredState.update(declared.state());
     arrivalState.update(
         List.of(new ArrivalState(sequenceNumber, completeLsn, committedAt, snapshotDone)));
   }

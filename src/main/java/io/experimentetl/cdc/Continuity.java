@@ -114,6 +114,11 @@ final class Continuity {
     return sequenceNumber;
   }
 
+  /** Every transaction whose commit ends at or before it was passed on. */
+  long completeLsn() {
+    return completeLsn;
+  }
+
   /**
    * The sequence number for the next row, at the given LSN (0: of the snapshot). {@code
    * rowSequenceNumber} depends only on the stream's rows: after a restart a row gets the same

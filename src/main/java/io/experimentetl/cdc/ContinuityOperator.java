@@ -11,6 +11,8 @@ import io.experimentetl.warehouse.RetainedRows;
 import java.io.IOException;
 import java.sql.Connection;
 import java.sql.SQLException;
+import java.time.Instant;
+import java.time.temporal.ChronoUnit;
 import java.util.EnumSet;
 import java.util.Iterator;
 import java.util.List;
@@ -64,6 +66,8 @@ final class ContinuityOperator extends ChainedOperator<Either<ProgressMarker, Ch
 
   private transient ListState<ContinuityState> positionState;
   private transient ListState<List<String>> retainedState;
+  private transient ListState<DeclaredRows.State> declaredState;
+  private transient DeclaredRows declared;
   private transient RetainedRows.Position retainedUntil;
   private transient RetainedRows retained;
   private transient boolean readsRetained;
@@ -110,6 +114,14 @@ final class ContinuityOperator extends ChainedOperator<Either<ProgressMarker, Ch
             : until.hasNext()
                 ? RetainedRows.Position.of(until.next())
                 : RetainedRows.Position.START;
+    declaredState =
+        context
+            .getOperatorStateStore()
+            .getListState(
+                new ListStateDescriptor<>(
+                    "declared-rows", TypeInformation.of(DeclaredRows.State.class)));
+    declared =
+        DeclaredRows.of(settings.mapping().declared(), declaredState.get(), context.isRestored());
     replayStable = state.snapshotDone() && retainedUntil.isEnd();
     firstBehindSnapshot = Long.MAX_VALUE;
     if (restored.hasNext()) {
@@ -193,6 +205,7 @@ final class ContinuityOperator extends ChainedOperator<Either<ProgressMarker, Ch
   @Override
   public void processElement(StreamRecord<Either<ReaderNotice, Change>> element) throws Exception {
     Either<ReaderNotice, Change> value = element.getValue();
+    sendDeclaredRows();
     readRetainedRows();
     try {
       process(value);
@@ -246,6 +259,19 @@ final class ContinuityOperator extends ChainedOperator<Either<ProgressMarker, Ch
             Either.Right(change.assignSequenceNumber(continuity.nextSequenceNumber(lsn)))));
   }
 
+  /** Before the first row of this start, and before its first barrier. */
+  private void sendDeclaredRows() {
+    if (declared.isPending()) {
+      for (Change change :
+          declared.changes(
+              continuity.completeLsn(), ChronoUnit.MICROS.between(Instant.EPOCH, Instant.now()))) {
+        output.collect(
+            new StreamRecord<>(
+                Either.Right(change.assignSequenceNumber(continuity.nextSequenceNumber(0)))));
+      }
+    }
+  }
+
   private void finishChunk(ReaderProgress chunk) throws SQLException {
     try (Connection connection = SourceServer.connect(settings)) {
       // Asked behind the chunk's last row, so the chunk holds nothing that committed later.
@@ -285,6 +311,7 @@ final class ContinuityOperator extends ChainedOperator<Either<ProgressMarker, Ch
 
   @Override
   public void prepareSnapshotPreBarrier(long checkpointId) {
+    sendDeclaredRows();
     ProgressMarker marker = continuity.nextMarker(retainedUntil.isEnd(), replayStable);
     if (marker.snapshotDone()) {
       firstBehindSnapshot = Math.min(firstBehindSnapshot, checkpointId);
@@ -306,6 +333,7 @@ final class ContinuityOperator extends ChainedOperator<Either<ProgressMarker, Ch
   public void snapshotState(StateSnapshotContext context) throws Exception {
     super.snapshotState(context);
     positionState.update(List.of(continuity.state()));
+    declaredState.update(declared.state());
     retainedState.update(retainedFrom == null ? List.of() : List.of(retainedUntil.asList()));
   }
 

@@ -47,7 +47,7 @@ public final class KafkaChanges {
             .uid(SOURCE)
             .forceNonParallel()
             .keyBy(row -> row.f0, Types.STRING)
-            .transform(ARRIVAL, PostgresChanges.TYPE, new ArrivalOperator())
+            .transform(ARRIVAL, PostgresChanges.TYPE, new ArrivalOperator(settings.mapping()))
             .uid(ARRIVAL)
             .forceNonParallel();
     if (watch == null) {

@@ -213,8 +213,8 @@ public final class RouteOperator extends ChainedOperator<Change>
     Change change = variantNumbers.numbered(record.getValue().right());
     if (change.kind() == ChangeKind.COMMIT) {
       endTransaction(change.position().lsn());
-    } else if (change.position().lsn() == 0) {
-      // A row of the snapshot or of an older warehouse: it may come between rows of a transaction.
+    } else if (change.position().txId() == 0) {
+      // Of the snapshot, an older warehouse or the configuration: also between a transaction's.
       apply(change);
     } else {
       processInTransaction(change);

@@ -37,8 +37,16 @@ final class TablesConfig {
 
   private SourceMapping mapping() {
     List<TableBinding> tables = new ArrayList<>();
-    tables.add(table("experiments", SourceTable.EXPERIMENTS));
-    tables.add(table("variants", SourceTable.VARIANTS));
+    boolean isDeclared = section.any("experiments").has("inline");
+    if (!isDeclared) {
+      tables.add(table("experiments", SourceTable.EXPERIMENTS));
+      tables.add(table("variants", SourceTable.VARIANTS));
+    } else if (!section.isEmpty("variants")) {
+      section.error(
+          "variants",
+          "stands beside experiments.inline, which lists the variants of each experiment.",
+          "Remove one of the two.");
+    }
     if (!isNone("users")) {
       tables.add(table("users", SourceTable.USERS));
     }
@@ -64,7 +72,7 @@ final class TablesConfig {
     refuse("identities", "Remove it.");
     tables.removeIf(Objects::isNull);
     new MaskConfig(section).apply(tables);
-    return numbered(tables);
+    return numbered(tables, isDeclared);
   }
 
   /** Whether the platform has no such table. */
@@ -89,7 +97,7 @@ final class TablesConfig {
   }
 
   /** Gives experiments and variants the numbers by which the facts name them. */
-  private SourceMapping numbered(List<TableBinding> tables) {
+  private SourceMapping numbered(List<TableBinding> tables, boolean isDeclared) {
     boolean experimentsByKey = isByKey(tables, "experiment_id", SourceTable.EXPERIMENTS);
     boolean variantsByKey = isByKey(tables, "variant_id", SourceTable.VARIANTS);
     tables.replaceAll(
@@ -99,7 +107,15 @@ final class TablesConfig {
               case VARIANTS -> variantsByKey ? variantByKey(table) : table;
               default -> table;
             });
-    return new SourceMapping(schema, tables);
+    VariantListConfig.within(tables);
+    return new SourceMapping(
+        schema,
+        tables,
+        isDeclared
+            ? section.group(
+                "experiments",
+                group -> ExperimentsConfig.read(group, experimentsByKey, variantsByKey))
+            : null);
   }
 
   /** Whether the facts name the entity by key. Reports tables that differ from the others. */
@@ -135,15 +151,18 @@ final class TablesConfig {
         experiments, key.from(new Origin.Number(SourceTable.EXPERIMENTS, key.origin(), true)));
   }
 
-  private static TableBinding variantByKey(TableBinding variants) {
-    ColumnBinding key = variants.columns().get("key");
-    Origin experiment = variants.columns().get("experiment_id").origin();
+  private static TableBinding variantByKey(TableBinding table) {
+    if (table.elements() != null) {
+      return table.withElements(variantByKey(table.elements()));
+    }
+    ColumnBinding key = table.columns().get("key");
+    Origin experiment = table.columns().get("experiment_id").origin();
     Origin number =
         experiment instanceof Origin.Number
             ? experiment
             : new Origin.Number(SourceTable.EXPERIMENTS, experiment, false);
     return byKey(
-        variants,
+        table,
         key.from(
             new Origin.Number(
                 SourceTable.VARIANTS, new Origin.Key(List.of(number, key.origin())), true)));

@@ -16,8 +16,10 @@ import java.util.stream.Stream;
  *
  * @param schema of the tables that the configuration does not name
  * @param tables in the order in which a snapshot reads them: experiments first
+ * @param declared the experiments that the configuration declares; null: tables hold them
  */
-public record SourceMapping(String schema, List<TableBinding> tables) implements Serializable {
+public record SourceMapping(String schema, List<TableBinding> tables, DeclaredExperiments declared)
+    implements Serializable {
 
   /** The entry of the table that holds exposures. */
   public static final String EXPOSURES = "exposures";
@@ -27,6 +29,11 @@ public record SourceMapping(String schema, List<TableBinding> tables) implements
 
   public SourceMapping {
     tables = List.copyOf(tables);
+  }
+
+  /** Tables that hold all rows. */
+  public SourceMapping(String schema, List<TableBinding> tables) {
+    this(schema, tables, null);
   }
 
   /** Each table under its own name in the schema. */
@@ -56,6 +63,11 @@ public record SourceMapping(String schema, List<TableBinding> tables) implements
   /** The bindings of which rows erase their user, and stay. */
   public List<TableBinding> erasing() {
     return tables.stream().filter(binding -> binding.erasedWhen() != null).toList();
+  }
+
+  /** Whether the source or the configuration has rows of this kind. */
+  public boolean gives(SourceTable table) {
+    return !of(table).isEmpty() || (declared != null && !declared.of(table).isEmpty());
   }
 
   /** Whether the platform has a table of users: without it every user is known. */
@@ -102,7 +114,7 @@ public record SourceMapping(String schema, List<TableBinding> tables) implements
   }
 
   private static boolean isByKey(TableBinding table, String column) {
-    ColumnBinding binding = table.columns().get(column);
+    ColumnBinding binding = table.ofRows().columns().get(column);
     return binding != null && binding.origin() instanceof Origin.Number number && number.byKey();
   }
 
@@ -119,7 +131,8 @@ public record SourceMapping(String schema, List<TableBinding> tables) implements
             .map(
                 table ->
                     table.entry().equals(EXPOSURES) ? table.with("event_type", constant) : table)
-            .toList());
+            .toList(),
+        declared);
   }
 
   /** The same with these tables that are copied as they are, in the place of all such. */
@@ -129,7 +142,8 @@ public record SourceMapping(String schema, List<TableBinding> tables) implements
         Stream.concat(
                 tables.stream().filter(table -> table.table() != SourceTable.REPLICATED),
                 replicated.stream().map(ReplicatedTable::binding))
-            .toList());
+            .toList(),
+        declared);
   }
 
   /** The binding of an entry of {@code source.tables}, or null. */

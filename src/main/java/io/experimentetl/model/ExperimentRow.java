@@ -3,6 +3,7 @@ package io.experimentetl.model;
 import com.fasterxml.jackson.core.JsonParser;
 import com.fasterxml.jackson.core.JsonToken;
 import java.io.IOException;
+import java.io.Serializable;
 import java.time.DateTimeException;
 import java.time.ZoneId;
 
@@ -29,7 +30,7 @@ public record ExperimentRow(
     long createdAt,
     long updatedAt,
     String sourceId)
-    implements SourceRow {
+    implements SourceRow, Serializable {
   private static final String NOT_A_NAME = "";
 
   public static final RowColumns<ExperimentRow> COLUMNS =

@@ -1,5 +1,7 @@
 package io.experimentetl.model;
 
+import java.io.Serializable;
+
 /**
  * A row of {@code variants}. Timestamps are microseconds since 1970 in UTC.
  *
@@ -20,7 +22,7 @@ public record VariantRow(
     long createdAt,
     long updatedAt,
     String sourceId)
-    implements SourceRow {
+    implements SourceRow, Serializable {
   public static final RowColumns<VariantRow> COLUMNS =
       RowColumns.<VariantRow>declare()
           .key("id", ColumnType.BIGINT, VariantRow::id)

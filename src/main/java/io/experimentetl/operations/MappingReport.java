@@ -11,6 +11,7 @@ import io.experimentetl.mapping.Origin;
 import io.experimentetl.mapping.RowFilter;
 import io.experimentetl.mapping.SourceMapping;
 import io.experimentetl.mapping.TableBinding;
+import io.experimentetl.model.ExperimentRow;
 import io.experimentetl.model.SourceColumn;
 import io.experimentetl.model.SourceTable;
 import java.util.ArrayList;
@@ -36,6 +37,13 @@ final class MappingReport {
   /** The bindings, a line for each column. */
   List<String> bindings() {
     List<String> lines = new ArrayList<>();
+    if (mapping.declared() != null) {
+      lines.add(
+          "experiments from the configuration: "
+              + mapping.declared().experiments().stream()
+                  .map(ExperimentRow::key)
+                  .collect(Collectors.joining(", ")));
+    }
     for (TableBinding binding : mapping.read(config.outbox().enabled())) {
       if (binding.table() != SourceTable.ETL_HEARTBEAT) {
         add(binding, lines);
@@ -45,8 +53,7 @@ final class MappingReport {
   }
 
   private void add(TableBinding binding, List<String> lines) {
-    Optional<FoundTable> table =
-        tables.stream().filter(found -> found.is(binding.schema(), binding.name())).findFirst();
+    Optional<FoundTable> table = tableOf(binding);
     lines.add(
         "%s from %s%s"
             .formatted(
@@ -62,7 +69,7 @@ final class MappingReport {
       if (binding.holdsRequests() && !column.isKey()) {
         continue;
       }
-      ColumnBinding bound = binding.column(column);
+      ColumnBinding bound = binding.ofRows().column(column);
       Optional<String> from = bound == null ? Optional.empty() : from(bound, table);
       if (from.isPresent()) {
         lines.add("  %-16s %s".formatted(column.name(), from.get()));
@@ -72,6 +79,14 @@ final class MappingReport {
     }
     if (!unmapped.isEmpty()) {
       lines.add("  absent           " + String.join(", ", unmapped));
+    }
+    if (binding.elements() != null) {
+      lines.add(
+          "  its rows         elements of the list in "
+              + words(binding.column(binding.table().columns().named("config")).origin())
+              + (binding.elements().where().isEmpty()
+                  ? ""
+                  : " where " + words(binding.elements().where())));
     }
     if (binding.isShared()) {
       lines.add("  its rows         count in every experiment of their user");
@@ -181,6 +196,7 @@ final class MappingReport {
             "No control: there are no effects and no tests. Name it: source.tables.variants.control: {COLUMN: VALUE}.");
       }
     }
+    addDeclaredWithoutControl(gaps);
     for (TableBinding experiments : mapping.of(SourceTable.EXPERIMENTS)) {
       addUnless(experiments, "status", gaps, "every experiment counts as ACTIVE");
       addUnless(experiments, "starts_at", gaps, "experiments count from the first exposure on");
@@ -221,6 +237,20 @@ final class MappingReport {
       addMetricsOfProperties(events, gaps);
     }
     return gaps;
+  }
+
+  private void addDeclaredWithoutControl(List<String> gaps) {
+    if (mapping.declared() == null) {
+      return;
+    }
+    for (ExperimentRow experiment : mapping.declared().experiments()) {
+      if (mapping.declared().variants().stream()
+          .noneMatch(variant -> variant.experimentId() == experiment.id() && variant.control())) {
+        gaps.add(
+            "No control in %s: it has no effects and no tests. Set control: true for one of its variants."
+                .formatted(experiment.key()));
+      }
+    }
   }
 
   private void addPopulation(List<String> gaps) {
@@ -279,11 +309,17 @@ final class MappingReport {
     }
   }
 
+  /** Empty: it is not there, or its rows hold lists, whose members nobody declares. */
+  private Optional<FoundTable> tableOf(TableBinding binding) {
+    return binding.elements() != null
+        ? Optional.empty()
+        : tables.stream().filter(found -> found.is(binding.schema(), binding.name())).findFirst();
+  }
+
   /** Whether the column has values that differ from row to row. */
   private boolean isRead(TableBinding binding, String column) {
-    ColumnBinding bound = binding.columns().get(column);
-    Optional<FoundTable> table =
-        tables.stream().filter(found -> found.is(binding.schema(), binding.name())).findFirst();
+    ColumnBinding bound = binding.ofRows().columns().get(column);
+    Optional<FoundTable> table = tableOf(binding);
     return bound != null
         && !bound.origin().columns().isEmpty()
         && (table.isEmpty()

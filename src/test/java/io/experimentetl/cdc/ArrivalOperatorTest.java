@@ -4,6 +4,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.experimentetl.clickhouse.ProgressMarker;
+import io.experimentetl.mapping.DeclaredExperiments;
+import io.experimentetl.mapping.SourceMapping;
 import io.experimentetl.model.Change;
 import io.experimentetl.model.ChangeKind;
 import io.experimentetl.model.Finding;
@@ -12,6 +14,7 @@ import io.experimentetl.model.HeartbeatRow;
 import io.experimentetl.model.SourcePosition;
 import io.experimentetl.model.SourceTable;
 import io.experimentetl.model.Subject;
+import io.experimentetl.model.VariantRow;
 import java.util.List;
 import org.apache.flink.api.common.serialization.SerializerConfigImpl;
 import org.apache.flink.api.common.typeinfo.Types;
@@ -32,18 +35,20 @@ class ArrivalOperatorTest {
 
   @BeforeEach
   void open() throws Exception {
-    harness = harness();
+    harness = harness(null);
     harness.open();
   }
 
   private static KeyedOneInputStreamOperatorTestHarness<
           String, Tuple2<String, Either<SchemaDrift, Change>>, Either<ProgressMarker, Change>>
-      harness() throws Exception {
+      harness(DeclaredExperiments declared) throws Exception {
     KeyedOneInputStreamOperatorTestHarness<
             String, Tuple2<String, Either<SchemaDrift, Change>>, Either<ProgressMarker, Change>>
         harness =
             new KeyedOneInputStreamOperatorTestHarness<>(
-                new ArrivalOperator(), row -> row.f0, Types.STRING);
+                new ArrivalOperator(new SourceMapping("public", List.of(), declared)),
+                row -> row.f0,
+                Types.STRING);
     harness.setup(PostgresChanges.TYPE.createSerializer(new SerializerConfigImpl()));
     return harness;
   }
@@ -98,7 +103,7 @@ class ArrivalOperatorTest {
 
     OperatorSubtaskState state = harness.snapshot(1, 1);
     harness.close();
-    harness = harness();
+    harness = harness(null);
     harness.initializeState(state);
     harness.open();
     send("a", 101, 110, 3);
@@ -172,5 +177,25 @@ class ArrivalOperatorTest {
         .hasRootCauseInstanceOf(DiscontinuityException.class)
         .rootCause()
         .hasMessageContaining("C-LSN-REGRESSION");
+  }
+
+  @Test
+  void declaredExperimentsComeBeforeTheFirstRecordAndWhatARedeployChanges() throws Exception {
+    harness.close();
+    harness = harness(DeclaredRowsTest.declared("checkout", 1, 1));
+    harness.open();
+    send("a", 90, 100, 2);
+    assertThat(sequenceNumbers()).containsExactly(1L, 2L, 3L, 100L);
+    OperatorSubtaskState state = harness.snapshot(1, 1);
+    harness.close();
+    harness = harness(DeclaredRowsTest.declared("checkout", 1, 3));
+    harness.initializeState(state);
+    harness.open();
+    assertThat(marker().sequenceNumber()).isEqualTo(102);
+    Change changed = harness.extractOutputValues().get(0).right();
+    assertThat(changed.kind()).isEqualTo(ChangeKind.UPDATE);
+    assertThat(changed.sequenceNumber()).isEqualTo(101);
+    assertThat(((VariantRow) changed.after()).allocation()).isEqualTo(3);
+    assertThat(changed.position().lsn()).isEqualTo(90);
   }
 }

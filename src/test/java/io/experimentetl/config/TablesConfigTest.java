@@ -166,6 +166,34 @@ class TablesConfigTest {
   }
 
   @Test
+  void variantsMayBeElementsOfAList() {
+    SourceMapping mapping =
+        mapping(
+            """
+            experiments: {table: ab.tests, columns: {id: uuid, key: slug}, where: {live: true}}
+            variants: {column: setup, path: arms.all, columns: {key: arm}, control: {arm: a}}
+            assignments: {columns: {experiment_id: {key: t}, variant_id: {key: v}}}
+            events: none
+            """);
+    TableBinding lists = mapping.entry("variants");
+    assertThat(lists.qualifiedName()).isEqualTo("ab.tests");
+    assertThat(lists.where()).isEqualTo(mapping.entry("experiments").where());
+    assertThat(lists.sourceColumns()).containsExactlyInAnyOrder("slug", "setup", "live");
+    assertThat(lists.columns().get("config").origin())
+        .isEqualTo(new Origin.JsonPath("setup", List.of("arms", "all")));
+    assertThat(lists.elements().columns().get("name").origin()).isEqualTo(new Origin.Column("arm"));
+    assertThat(mapping.variantsNameOtherIds()).isFalse();
+    assertThat(mapping.variantsAreNumberedByKey()).isTrue();
+    assertThatThrownBy(
+            () -> mapping("variants: {column: c, table: t, path: a..b, columns: {config: d}}"))
+        .message()
+        .contains(
+            "source.tables.variants.table: stands beside column.",
+            "source.tables.variants.path: \"a..b\" is not a path.",
+            "source.tables.variants.columns.config: is not a column of variants.");
+  }
+
+  @Test
   void filterHasValuesListsNullAndNotNull() {
     SourceMapping mapping =
         mapping(

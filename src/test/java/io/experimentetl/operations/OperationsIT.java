@@ -275,6 +275,7 @@ class OperationsIT {
         .contains("orders counts users first exposed on or after " + day(-30));
     assertThat(Files.readString(config)).contains("# Asked for by finance.", "since: " + day(-30));
     assertVerified();
+    assertCorrectedAllocationJudgesAllDays();
 
     try (ShopWrites writes = new ShopWrites(postgres, Duration.ofMillis(50))) {
       assertGreenTakesOver();
@@ -294,6 +295,42 @@ class OperationsIT {
     assertThat(folder.resolve("shop-operations")).isDirectoryContaining("glob:**.tsv");
     assertVerified();
     assertThat(awaitHealthy()).contains("RUNNING");
+  }
+
+  /** Ten users are in each variant. The weight was wrong when they were assigned. */
+  private void assertCorrectedAllocationJudgesAllDays() throws Exception {
+    execute(
+        "UPDATE variants SET allocation_pct = 25 + 50 * (id - 1), updated_at = now() WHERE experiment_id = 1");
+    awaitOpen("R-ALLOCATION-CHANGED");
+    assertThat(expectedUsers()).as("an intended change").doesNotContain("[5,15]");
+
+    assertThat(cluster("restate", "--allocation", "checkout"))
+        .contains(
+            "savepoint file:",
+            "all users of experiment checkout are tested against its present allocation",
+            "is complete");
+    await().atMost(DEADLINE).until(this::expectedUsers, "[5,15]"::equals);
+    assertVerified();
+    assertThat(run(1, "restate", clusterOptions(), "--allocation", "chekout"))
+        .contains("no experiment with the key or id chekout", "SELECT id, key, name");
+  }
+
+  private void awaitOpen(String code) {
+    await()
+        .atMost(DEADLINE)
+        .until(
+            () ->
+                clickHouse
+                    .query(
+                        "SELECT count() > 0 FROM data_inconsistencies FINAL WHERE code = '%s'"
+                            .formatted(code))
+                    .equals("1"));
+  }
+
+  /** Of all days on which all twenty users were assigned. */
+  private String expectedUsers() {
+    return clickHouse.query(
+        "SELECT DISTINCT arrayMap(e -> round(e, 6), expected_users) FROM experiment_health_daily FINAL WHERE experiment_id = 1 AND arraySum(assigned_users) = 20");
   }
 
   private List<String> slots() throws SQLException {

@@ -102,7 +102,7 @@ class JointCommitIT {
 
   private String markers() {
     return database.query(
-        "SELECT sequence_number, lsn, committed_at, snapshot_done, written_at, lag_limit_seconds FROM etl_sink_progress");
+        "SELECT sequence_number, lsn, committed_at, snapshot_done, written_at, lag_limit_seconds FROM etl_sink_progress ORDER BY sequence_number DESC");
   }
 
   private long physical() {

@@ -117,7 +117,11 @@ class EarlyWriteIT {
     }
 
     void linger() throws Exception {
-      task.setProcessingTime(task.getProcessingTime() + LINGER_MILLIS);
+      pass(LINGER_MILLIS);
+    }
+
+    void pass(long millis) throws Exception {
+      task.setProcessingTime(task.getProcessingTime() + millis);
     }
 
     /** Returns the batches for the committer without progress markers. */
@@ -189,6 +193,26 @@ class EarlyWriteIT {
     subtask = new Subtask(BatchLimits.DEFAULT, Reading.BACKLOG);
     subtask.task.setProcessingTime(Duration.ofHours(1).toMillis());
     subtask.marker(true);
+  }
+
+  @Test
+  void rowsThatHaveLingeredFollowTheInsertBeforeThem() throws Exception {
+    proxy.network(Condition.STALLED);
+    subtask.write(0, 10, REPLAY_STABLE);
+    subtask.linger();
+    subtask.write(10, 20, REPLAY_STABLE);
+    subtask.linger();
+    proxy.heal();
+    awaitRows(10);
+
+    long before = subtask.task.getProcessingTime();
+    await()
+        .until(
+            () -> {
+              subtask.pass(LINGER_MILLIS / 8);
+              return physical() == 20;
+            });
+    assertThat(subtask.task.getProcessingTime() - before).isLessThan(LINGER_MILLIS);
   }
 
   @Test

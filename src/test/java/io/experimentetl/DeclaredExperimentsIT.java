@@ -21,37 +21,16 @@ class DeclaredExperimentsIT {
 
   @RegisterExtension static final MiniClusterExtension FLINK = JobOnServers.cluster();
 
-  private static final String SCHEMA =
-      """
-      CREATE SCHEMA lab;
-      CREATE TABLE lab.entries (test text, visitor text, arm text NOT NULL, at timestamptz NOT NULL, PRIMARY KEY (test, visitor));
-      CREATE TABLE lab.log (
-          nr bigint PRIMARY KEY, test text NOT NULL, visitor text NOT NULL, arm text NOT NULL, at timestamptz NOT NULL,
-          what text NOT NULL, revenue numeric);
-      GRANT USAGE ON SCHEMA lab TO experiment_etl_auditor;
-      GRANT SELECT ON ALL TABLES IN SCHEMA lab TO experiment_etl_auditor;
-      """;
-
   private static final String TABLES =
-      """
-      users: none
-      assignments:
-        table: lab.entries
-        columns: {id: [test, visitor], experiment_id: {key: test}, variant_id: {key: arm}, user_id: visitor, assigned_at: at}
-      events:
-        table: lab.log
-        columns: {id: nr, experiment_id: {key: test}, variant_id: {key: arm}, user_id: visitor, timestamp: at, event_type: what}
-        properties: [revenue]
-      experiments:
-        inline:
-      """;
-
-  private static final String NOON =
-      "((date_trunc('day', now() AT TIME ZONE 'UTC') + interval '12 hours') AT TIME ZONE 'UTC')";
+      LabPlatform.TABLES
+          + """
+          experiments:
+            inline:
+          """;
 
   @TempDir private static Path folder;
   private JobOnServers job;
-  private int events;
+  private final LabPlatform lab = new LabPlatform();
 
   /** An element of the list, which begins at midnight in UTC. */
   private static String experiment(String key, int daysAgo, int weightOfB) {
@@ -68,28 +47,18 @@ class DeclaredExperimentsIT {
     return ConfigBuilder.read("source:\n  tables:\n" + list.indent(4)).source().tables();
   }
 
-  private static String arm(int visitor) {
-    return visitor % 2 == 0 ? "a" : "b";
-  }
-
   private static String entry(String test, int visitor) {
-    return "INSERT INTO lab.entries VALUES ('%s', 'v%d', '%s', %s - interval '9 days')"
-        .formatted(test, visitor, arm(visitor), NOON);
-  }
-
-  private String event(String test, int visitor, String type, int daysAgo, String revenue) {
-    return "INSERT INTO lab.log VALUES (%d, '%s', 'v%d', '%s', %s - interval '%d days', '%s', %s)"
-        .formatted(++events, test, visitor, arm(visitor), NOON, daysAgo, type, revenue);
+    return LabPlatform.entry(test, visitor, 9);
   }
 
   private void visitors(String test, int from, int to) throws Exception {
     for (int visitor = from; visitor <= to; visitor++) {
       job.execute(
           entry(test, visitor),
-          event(test, visitor, "exposure", 8, "NULL"),
-          event(test, visitor, "purchase", 7, "1"),
-          event(test, visitor, "exposure", 4, "NULL"),
-          event(test, visitor, "purchase", 3, "2"));
+          lab.event(test, visitor, "exposure", 8, "NULL"),
+          lab.event(test, visitor, "purchase", 7, "1"),
+          lab.event(test, visitor, "exposure", 4, "NULL"),
+          lab.event(test, visitor, "purchase", 3, "2"));
     }
   }
 
@@ -98,7 +67,10 @@ class DeclaredExperimentsIT {
       throws Exception {
     SourceMapping first = tables(experiment("checkout", 20, 1), experiment("banner", 20, 1));
     JobDatabases databases = JobDatabases.create(PLATFORM, folder, "declared");
-    databases.execute(SCHEMA, CaptureSql.of(first, "experiment_etl", "experiment_etl").text());
+    databases.execute(
+        LabPlatform.SCHEMA,
+        LabPlatform.GRANTS,
+        CaptureSql.of(first, "experiment_etl", "experiment_etl").text());
     job =
         new JobOnServers(
             databases, first, flink, folder, DeliveryConfig.defaults(), JobOnServers.GRACE);

@@ -6,7 +6,6 @@ import static org.awaitility.Awaitility.await;
 import io.experimentetl.config.ConfigBuilder;
 import io.experimentetl.config.DeliveryConfig;
 import io.experimentetl.config.JobConfig;
-import io.experimentetl.config.SourceConfig;
 import io.experimentetl.local.PlatformExtension;
 import io.experimentetl.local.demo.Example;
 import java.nio.file.Files;
@@ -42,12 +41,7 @@ class ExamplesIT {
     Example example = Example.of(HOME, name);
     JobDatabases databases = JobDatabases.create(PLATFORM, folder, name);
     JobConfig declared = ConfigBuilder.read(Files.readString(example.jobConfig()));
-    JobConfig config =
-        databases
-            .config()
-            .with(JobConfig::replicate, declared.replicate())
-            .with(SourceConfig::tables, declared.source().tables())
-            .build();
+    JobConfig config = databases.config().withTablesOf(declared).build();
     example.prepare(config, databases.postgres(), databases.clickHouse());
     String schema = config.replicate().get(0).schema();
     databases.execute(

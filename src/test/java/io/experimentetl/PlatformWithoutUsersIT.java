@@ -30,38 +30,26 @@ class PlatformWithoutUsersIT {
   @RegisterExtension static final MiniClusterExtension FLINK = JobOnServers.cluster();
 
   private static final String SCHEMA =
-      """
-      CREATE SCHEMA lab;
+      LabPlatform.SCHEMA
+          + """
       CREATE TABLE lab.tests (name text PRIMARY KEY, begin timestamptz NOT NULL, setup jsonb NOT NULL);
-      CREATE TABLE lab.entries (test text, visitor text, arm text NOT NULL, at timestamptz NOT NULL, PRIMARY KEY (test, visitor));
-      CREATE TABLE lab.log (
-          nr bigint PRIMARY KEY, test text NOT NULL, visitor text NOT NULL, arm text NOT NULL, at timestamptz NOT NULL,
-          what text NOT NULL, revenue numeric);
       CREATE TABLE lab.sales (nr bigint PRIMARY KEY, visitor text NOT NULL, at timestamptz NOT NULL, revenue numeric NOT NULL);
       CREATE TABLE lab.requests (nr int PRIMARY KEY, visitor text NOT NULL, state text NOT NULL);
-      GRANT USAGE ON SCHEMA lab TO experiment_etl_auditor;
-      GRANT SELECT ON ALL TABLES IN SCHEMA lab TO experiment_etl_auditor;
       INSERT INTO lab.tests VALUES ('checkout', now() - interval '30 days',
           '{"arms": [{"arm": "a", "weight": 1, "control": true}, {"arm": "b", "weight": 1.0}]}');
-      """;
+      """
+          + LabPlatform.GRANTS;
 
   private static final String TABLES =
-      """
+      LabPlatform.TABLES
+          + """
       experiments: {table: lab.tests, columns: {id: name, key: name, starts_at: begin}}
       variants:
         column: setup
         path: arms
         columns: {key: arm, allocation_pct: weight}
         control: {control: true}
-      users: none
       erased: {table: lab.requests, columns: {user_id: visitor}, where: {state: approved}}
-      assignments:
-        table: lab.entries
-        columns: {id: [test, visitor], experiment_id: {key: test}, variant_id: {key: arm}, user_id: visitor, assigned_at: at}
-      events:
-        table: lab.log
-        columns: {id: nr, experiment_id: {key: test}, variant_id: {key: arm}, user_id: visitor, timestamp: at, event_type: what}
-        properties: [revenue]
       facts:
         - name: sales
           table: lab.sales
@@ -71,12 +59,9 @@ class PlatformWithoutUsersIT {
           experiment: assigned
       """;
 
-  private static final String NOON =
-      "((date_trunc('day', now() AT TIME ZONE 'UTC') + interval '12 hours') AT TIME ZONE 'UTC')";
-
   @TempDir private static Path folder;
   private JobOnServers job;
-  private int events;
+  private final LabPlatform lab = new LabPlatform();
 
   @BeforeEach
   void start(@InjectMiniCluster MiniCluster flink) throws Exception {
@@ -112,25 +97,18 @@ class PlatformWithoutUsersIT {
     job.closeBehindEqualAudit();
   }
 
-  /** Odd visitors are in b, even ones in a. */
-  private static String arm(int visitor) {
-    return visitor % 2 == 0 ? "a" : "b";
-  }
-
   private static String entry(int visitor) {
-    return "INSERT INTO lab.entries VALUES ('checkout', 'v%d', '%s', %s - interval '6 days')"
-        .formatted(visitor, arm(visitor), NOON);
+    return LabPlatform.entry("checkout", visitor, 6);
   }
 
   private String event(int visitor, String type, int daysAgo, String revenue) {
-    return "INSERT INTO lab.log VALUES (%d, 'checkout', 'v%d', '%s', %s - interval '%d days', '%s', %s)"
-        .formatted(++events, visitor, arm(visitor), NOON, daysAgo, type, revenue);
+    return lab.event("checkout", visitor, type, daysAgo, revenue);
   }
 
   /** A fact that names no test. */
   private String sale(int visitor, int daysAgo, String revenue) {
     return "INSERT INTO lab.sales VALUES (%d, 'v%d', %s - interval '%d days', %s)"
-        .formatted(++events, visitor, NOON, daysAgo, revenue);
+        .formatted(lab.nextNumber(), visitor, LabPlatform.NOON, daysAgo, revenue);
   }
 
   private static String request(int visitor, String state) {

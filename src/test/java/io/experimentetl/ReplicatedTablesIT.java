@@ -8,10 +8,10 @@ import io.experimentetl.cdc.ResyncRequest;
 import io.experimentetl.config.ConfigBuilder;
 import io.experimentetl.config.DeliveryConfig;
 import io.experimentetl.config.JobConfig;
-import io.experimentetl.config.SourceConfig;
 import io.experimentetl.local.PlatformExtension;
 import io.experimentetl.mapping.CaptureSql;
 import io.experimentetl.model.SourceTable;
+import io.experimentetl.operations.SqlScript;
 import io.experimentetl.replicate.Replication;
 import java.nio.file.Path;
 import java.sql.Connection;
@@ -98,12 +98,7 @@ class ReplicatedTablesIT {
     }
     JobDatabases databases = JobDatabases.create(PLATFORM, folder, "replicated");
     JobConfig declared = ConfigBuilder.read(CONFIG);
-    JobConfig config =
-        databases
-            .config()
-            .with(JobConfig::replicate, declared.replicate())
-            .with(SourceConfig::tables, declared.source().tables())
-            .build();
+    JobConfig config = databases.config().withTablesOf(declared).build();
     databases.execute(
         SCHEMA,
         CaptureSql.of(config.source().tables(), "experiment_etl", "experiment_etl").text(),
@@ -113,11 +108,10 @@ class ReplicatedTablesIT {
         slips(1, 300),
         "INSERT INTO shop.\"Lines\" SELECT n % 7, 'b:' || n, n FROM generate_series(1, 50) n");
     databases.makeSlotAnew();
-    for (String statement :
-        Replication.ddl(config.replicate(), PostgresSourceSettings.of(config)).split(";\n", -1)) {
-      if (!statement.isBlank()) {
-        databases.clickHouse().login().execute(statement);
-      }
+    for (SqlScript.Statement statement :
+        SqlScript.statements(
+            Replication.ddl(config.replicate(), PostgresSourceSettings.of(config)))) {
+      databases.clickHouse().login().execute(statement.text());
     }
     job =
         new JobOnServers(

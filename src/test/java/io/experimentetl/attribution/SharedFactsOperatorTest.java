@@ -47,6 +47,14 @@ class SharedFactsOperatorTest extends AttributeOperatorHarness {
         .row();
   }
 
+  /** An exposed user buys for 5. */
+  private void exposeAndSell() throws Exception {
+    send(SourceTable.ASSIGNMENTS, assignment(CONTROL, "hash", JAN_8));
+    send(SourceTable.EVENTS, event(1, "exposure", CONTROL, JAN_8, null));
+    send(SourceTable.EVENTS, sale(1, "2026-01-08T11:00:00Z", "5"));
+    marker();
+  }
+
   private DailySums revenue() {
     return contributions().stream()
         .filter(sent -> sent.key().metric().equals("revenue"))
@@ -74,10 +82,7 @@ class SharedFactsOperatorTest extends AttributeOperatorHarness {
 
   @Test
   void erasedUserLeavesNoState() throws Exception {
-    send(SourceTable.ASSIGNMENTS, assignment(CONTROL, "hash", JAN_8));
-    send(SourceTable.EVENTS, event(1, "exposure", CONTROL, JAN_8, null));
-    send(SourceTable.EVENTS, sale(1, "2026-01-08T11:00:00Z", "5"));
-    marker();
+    exposeAndSell();
     delete(SourceTable.USERS, UserScenario.userRow());
     marker();
     assertThat(revenue().isZero()).isTrue();
@@ -88,10 +93,7 @@ class SharedFactsOperatorTest extends AttributeOperatorHarness {
 
   @Test
   void erasingRowLeavesAMarkUntilItIsDeleted() throws Exception {
-    send(SourceTable.ASSIGNMENTS, assignment(CONTROL, "hash", JAN_8));
-    send(SourceTable.EVENTS, event(1, "exposure", CONTROL, JAN_8, null));
-    send(SourceTable.EVENTS, sale(1, "2026-01-08T11:00:00Z", "5"));
-    marker();
+    exposeAndSell();
     harness.processElement1(
         new StreamRecord<>(
             change(SourceTable.USERS, ChangeKind.ERASE, UserScenario.userRow(), null)));

@@ -57,6 +57,12 @@ public final class ConfigBuilder {
     return this;
   }
 
+  /** Takes the tables of another configuration, also those that are copied as they are. */
+  public ConfigBuilder withTablesOf(JobConfig other) {
+    return with(JobConfig::replicate, other.replicate())
+        .with(SourceConfig::tables, other.source().tables());
+  }
+
   /** Replaces the list of metrics. */
   public ConfigBuilder withMetrics(MetricConfig... metrics) {
     return with(JobConfig::statistics, config.statistics().withMetrics(metrics));

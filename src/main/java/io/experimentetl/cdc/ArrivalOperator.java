@@ -8,8 +8,6 @@ import io.experimentetl.model.FindingCode;
 import io.experimentetl.model.Lsn;
 import io.experimentetl.quality.FindingReporter;
 import java.time.Duration;
-import java.time.Instant;
-import java.time.temporal.ChronoUnit;
 import java.util.EnumSet;
 import java.util.Iterator;
 import java.util.List;
@@ -92,12 +90,7 @@ final class ArrivalOperator extends AbstractStreamOperator<Either<ProgressMarker
                 new ListStateDescriptor<>("arrival", TypeInformation.of(ArrivalState.class)));
     Iterator<ArrivalState> restored = arrivalState.get().iterator();
     ArrivalState state = restored.hasNext() ? restored.next() : ArrivalState.START;
-    declaredState =
-        context
-            .getOperatorStateStore()
-            .getListState(
-                new ListStateDescriptor<>(
-                    "declared-rows", TypeInformation.of(DeclaredRows.State.class)));
+    declaredState = context.getOperatorStateStore().getListState(DeclaredRows.descriptor());
     declared = DeclaredRows.of(mapping.declared(), declaredState.get(), context.isRestored());
     sequenceNumber = state.sequenceNumber();
     completeLsn = state.completeLsn();
@@ -148,14 +141,10 @@ final class ArrivalOperator extends AbstractStreamOperator<Either<ProgressMarker
         new StreamRecord<>(Either.Right(change.assignSequenceNumber(nextSequenceNumber(lsn)))));
   }
 
-  /** Before the first row of this start, and before its first barrier. */
   private void sendDeclaredRows() {
-    if (declared.isPending()) {
-      for (Change change :
-          declared.changes(completeLsn, ChronoUnit.MICROS.between(Instant.EPOCH, Instant.now()))) {
-        output.collect(
-            new StreamRecord<>(Either.Right(change.assignSequenceNumber(nextSequenceNumber(0)))));
-      }
+    for (Change change : declared.changes(completeLsn)) {
+      output.collect(
+          new StreamRecord<>(Either.Right(change.assignSequenceNumber(nextSequenceNumber(0)))));
     }
   }
 

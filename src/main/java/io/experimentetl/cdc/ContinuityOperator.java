@@ -11,8 +11,6 @@ import io.experimentetl.warehouse.RetainedRows;
 import java.io.IOException;
 import java.sql.Connection;
 import java.sql.SQLException;
-import java.time.Instant;
-import java.time.temporal.ChronoUnit;
 import java.util.EnumSet;
 import java.util.Iterator;
 import java.util.List;
@@ -114,12 +112,7 @@ final class ContinuityOperator extends ChainedOperator<Either<ProgressMarker, Ch
             : until.hasNext()
                 ? RetainedRows.Position.of(until.next())
                 : RetainedRows.Position.START;
-    declaredState =
-        context
-            .getOperatorStateStore()
-            .getListState(
-                new ListStateDescriptor<>(
-                    "declared-rows", TypeInformation.of(DeclaredRows.State.class)));
+    declaredState = context.getOperatorStateStore().getListState(DeclaredRows.descriptor());
     declared =
         DeclaredRows.of(settings.mapping().declared(), declaredState.get(), context.isRestored());
     replayStable = state.snapshotDone() && retainedUntil.isEnd();
@@ -259,16 +252,11 @@ final class ContinuityOperator extends ChainedOperator<Either<ProgressMarker, Ch
             Either.Right(change.assignSequenceNumber(continuity.nextSequenceNumber(lsn)))));
   }
 
-  /** Before the first row of this start, and before its first barrier. */
   private void sendDeclaredRows() {
-    if (declared.isPending()) {
-      for (Change change :
-          declared.changes(
-              continuity.completeLsn(), ChronoUnit.MICROS.between(Instant.EPOCH, Instant.now()))) {
-        output.collect(
-            new StreamRecord<>(
-                Either.Right(change.assignSequenceNumber(continuity.nextSequenceNumber(0)))));
-      }
+    for (Change change : declared.changes(continuity.completeLsn())) {
+      output.collect(
+          new StreamRecord<>(
+              Either.Right(change.assignSequenceNumber(continuity.nextSequenceNumber(0)))));
     }
   }
 

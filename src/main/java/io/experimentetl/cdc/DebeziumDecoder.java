@@ -161,10 +161,14 @@ final class DebeziumDecoder {
       return null;
     }
     if (reader.mayErase() && row != null && read != ChangeKind.DELETE) {
-      boolean erases = reader.erases(row, old);
-      boolean erasedBefore = read == ChangeKind.UPDATE && old != null && reader.erases(old, null);
-      if (erases || erasedBefore) {
-        return erasing(reader, position, erases, erasedBefore, row, old);
+      // Debezium deletes and inserts a row whose primary key changes: an update names one user.
+      List<ChangeKind> erasing =
+          ErasingUpdate.changes(
+              read == ChangeKind.UPDATE && old != null && reader.erases(old, null),
+              reader.erases(row, old),
+              false);
+      if (erasing != null) {
+        return erasing.isEmpty() ? null : erasing(reader, position, erasing.get(0), row, old);
       }
     }
     // Without the old row, the new one has the key of what is no longer read.
@@ -180,24 +184,13 @@ final class DebeziumDecoder {
         before != null && !KeyOnlyRow.isMarked(before));
   }
 
-  /**
-   * The change of a row that erases its user, or did. Debezium deletes and inserts a row whose
-   * primary key changes, so an update names one user; null: nothing has changed.
-   */
+  /** The ERASE of a row that erases its user now, or the INSERT of one that did. */
   private static Change erasing(
-      JsonRowReader reader,
-      SourcePosition position,
-      boolean erases,
-      boolean erasedBefore,
-      JsonNode row,
-      JsonNode old) {
+      JsonRowReader reader, SourcePosition position, ChangeKind kind, JsonNode row, JsonNode old) {
     SourceTable table = reader.binding().table();
-    if (!erases) {
-      return new Change(table, ChangeKind.INSERT, 0, position, null, reader.read(row, old));
-    }
-    return erasedBefore
-        ? null
-        : new Change(table, ChangeKind.ERASE, 0, position, reader.readOld(row), null);
+    return kind == ChangeKind.ERASE
+        ? new Change(table, kind, 0, position, reader.readOld(row), null)
+        : new Change(table, kind, 0, position, null, reader.read(row, old));
   }
 
   /** The columns of the primary key. A key in another form than JSON names none. */

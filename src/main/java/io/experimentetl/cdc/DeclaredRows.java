@@ -8,12 +8,16 @@ import io.experimentetl.model.SourcePosition;
 import io.experimentetl.model.SourceRow;
 import io.experimentetl.model.SourceTable;
 import io.experimentetl.model.VariantRow;
+import java.time.Instant;
+import java.time.temporal.ChronoUnit;
 import java.util.ArrayList;
 import java.util.Iterator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.function.ToLongFunction;
+import org.apache.flink.api.common.state.ListStateDescriptor;
+import org.apache.flink.api.common.typeinfo.TypeInformation;
 import org.apache.flink.runtime.execution.SuppressRestartsException;
 
 /**
@@ -63,10 +67,26 @@ final class DeclaredRows {
     return !passedOn;
   }
 
+  /** The rows as an operator's state keeps them. */
+  static ListStateDescriptor<State> descriptor() {
+    return new ListStateDescriptor<>("declared-rows", TypeInformation.of(State.class));
+  }
+
   /**
-   * The changes without sequence numbers, once.
+   * The changes without sequence numbers, before the first row of this start, and before its first
+   * barrier. Asked again there are none.
    *
    * @param lsn every transaction that ended at or before it was passed on
+   */
+  List<Change> changes(long lsn) {
+    return isPending()
+        ? changes(lsn, ChronoUnit.MICROS.between(Instant.EPOCH, Instant.now()))
+        : List.of();
+  }
+
+  /**
+   * The changes at this time, whether or not they were asked before.
+   *
    * @param now microseconds since 1970 in UTC
    */
   List<Change> changes(long lsn, long now) {

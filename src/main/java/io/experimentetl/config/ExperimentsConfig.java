@@ -65,11 +65,7 @@ final class ExperimentsConfig {
   }
 
   private Declared experiment(Section section) {
-    String key = key(section, "experiment");
-    if (!keys.add(key)) {
-      section.error(
-          "key", "\"" + key + "\" is the key of another experiment too.", "Give each its own.");
-    }
+    String key = key(section, "experiment", keys);
     String id = id(section);
     long number =
         EntityNumber.of(SourceTable.EXPERIMENTS, id == null || experimentsByKey ? key : id);
@@ -118,11 +114,7 @@ final class ExperimentsConfig {
   }
 
   private VariantRow variant(Section section, long experiment, Set<String> own) {
-    String key = key(section, "variant");
-    if (!own.add(key)) {
-      section.error(
-          "key", "\"" + key + "\" is the key of another variant too.", "Give each its own.");
-    }
+    String key = key(section, "variant", own);
     String id = id(section);
     String numbered =
         variantsByKey ? KeyText.of(List.of(Long.toString(experiment), key)) : id == null ? key : id;
@@ -145,10 +137,20 @@ final class ExperimentsConfig {
         ownId(id, key, variantsByKey));
   }
 
-  private static String key(Section section, String what) {
-    String key =
+  /**
+   * The key that facts name.
+   *
+   * @param others keys that it must differ from; it is added
+   */
+  private static String key(Section section, String what, Set<String> others) {
+    String given =
         section.required("key", text(), "Give the %s the key that facts name.".formatted(what));
-    return key == null ? "" : key;
+    String key = given == null ? "" : given;
+    if (!others.add(key)) {
+      section.error(
+          "key", "\"%s\" is the key of another %s too.".formatted(key, what), "Give each its own.");
+    }
+    return key;
   }
 
   /** The id by which facts name it: an integer or a text. Null: they name it by its key. */

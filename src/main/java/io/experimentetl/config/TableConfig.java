@@ -111,18 +111,13 @@ final class TableConfig {
     }
     readValues();
     RowFilter where = ColumnConfig.filter(section, "where");
-    RowFilter erasedWhen = null;
     if (table == SourceTable.VARIANTS) {
       readControl();
     }
-    if (holdsRequests()) {
-      erasedWhen = RowFilter.ALL;
-    } else if (table == SourceTable.USERS || table == SourceTable.EVENTS) {
+    if (!holdsRequests() && (table == SourceTable.USERS || table == SourceTable.EVENTS)) {
       readProperties();
     }
-    if (table == SourceTable.USERS && !holdsRequests() && !section.isEmpty("erased_when")) {
-      erasedWhen = ColumnConfig.filter(section, "erased_when");
-    }
+    RowFilter erasedWhen = erasedWhen();
     refuseWhatIsNotSupported();
     bindUnnamed();
     bindIds();
@@ -134,6 +129,16 @@ final class TableConfig {
 
   private boolean holdsRequests() {
     return entry.equals(SourceMapping.ERASED);
+  }
+
+  /** Which rows erase their user; null: none. */
+  private RowFilter erasedWhen() {
+    if (holdsRequests()) {
+      return RowFilter.ALL;
+    }
+    return table == SourceTable.USERS && !section.isEmpty("erased_when")
+        ? ColumnConfig.filter(section, "erased_when")
+        : null;
   }
 
   private List<String> tableName() {

@@ -58,9 +58,12 @@ public final class JoinOperator extends AbstractStreamOperator<LookupMisses>
   private static final ListStateDescriptor<String> LOOKUPS =
       new ListStateDescriptor<>("lookups", Types.STRING);
 
-  private record Place(String bucket, String row) {}
-
-  private record Waiting(String table, String row) {}
+  /** A row, which may be known by its place alone. */
+  private record Place(String table, String row) {
+    String bucket() {
+      return ReplicatedBuckets.keyOf(table, row);
+    }
+  }
 
   private final ArrayList<ReplicatedTable> tables = new ArrayList<>();
 
@@ -71,7 +74,7 @@ public final class JoinOperator extends AbstractStreamOperator<LookupMisses>
   private transient Set<Place> gone;
 
   /** Changed since the last barrier, and not answered yet. */
-  private transient Set<Waiting> waiting;
+  private transient Set<Place> waiting;
 
   private transient Map<String, LookupMisses> misses;
   private transient ProgressMarker marker;
@@ -192,7 +195,7 @@ public final class JoinOperator extends AbstractStreamOperator<LookupMisses>
     }
     rows.put(key, now);
     if (now.exists()) {
-      waiting.add(new Waiting(table, key));
+      waiting.add(new Place(table, key));
     }
   }
 
@@ -226,10 +229,11 @@ public final class JoinOperator extends AbstractStreamOperator<LookupMisses>
         miss(LookupMisses.of(lookup, false, row.key(), change));
       }
     }
-    waiting.remove(new Waiting(row.table(), row.key()));
+    Place place = new Place(row.table(), row.key());
+    waiting.remove(place);
     rows.put(row.key(), now.sent(version, missing.toArray(String[]::new)));
     if (!now.exists()) {
-      gone.add(new Place(ReplicatedBuckets.keyOf(row.table(), row.key()), row.key()));
+      gone.add(place);
     }
     Change versioned =
         change.after() == null
@@ -251,15 +255,15 @@ public final class JoinOperator extends AbstractStreamOperator<LookupMisses>
 
   @Override
   public void prepareSnapshotPreBarrier(long checkpointId) throws Exception {
-    for (Waiting row : List.copyOf(waiting)) {
-      setCurrentKey(ReplicatedBuckets.keyOf(row.table, row.row));
-      JoinedRow now = known(row.row);
-      sendJoined(new ReplicatedRow(row.row, row.table, now.columns(), now.values()), now);
+    for (Place place : List.copyOf(waiting)) {
+      setCurrentKey(place.bucket());
+      JoinedRow now = known(place.row);
+      sendJoined(new ReplicatedRow(place.row, place.table, now.columns(), now.values()), now);
     }
     misses.values().forEach(more -> output.collect(new StreamRecord<>(more)));
     misses.clear();
     for (Place place : gone) {
-      setCurrentKey(place.bucket);
+      setCurrentKey(place.bucket());
       if (!known(place.row).exists()) {
         rows.remove(place.row);
       }
